@@ -1,0 +1,35 @@
+//! The shared truth of Tallystick: what a receipt, a record, a batch, a block, a checkpoint and a bundle *are*,
+//! and which of them are valid.
+//!
+//! Pure by construction: this crate knows no clock, no randomness, no file, no network, no async runtime. The same
+//! bytes give the same verdict on a validator, in an auditor's replay and in a browser (it builds for
+//! `wasm32-unknown-unknown`).
+
+pub mod batch;
+pub mod blind;
+pub mod block;
+pub mod bundle;
+pub mod credential;
+pub mod entry;
+pub mod export;
+pub mod genesis;
+pub mod governance;
+pub mod hash;
+pub mod ids;
+pub mod limits;
+pub mod memory;
+pub mod merkle;
+pub mod note;
+pub mod reason;
+pub mod receipt;
+pub mod record;
+pub mod seal;
+pub mod state;
+pub mod status;
+pub mod suite;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+pub mod trust;
+pub mod validators;
+pub mod verdict;
+pub mod wire;

@@ -1,0 +1,34 @@
+//! RFC 6962 Merkle trees: the inner tree of a batch, the outer log, and one strict verifier for both.
+//!
+//! Leaf = SHA-256(0x00 ‖ data); node = SHA-256(0x01 ‖ left ‖ right); the empty tree is SHA-256(""); a tree of n > 1 leaves
+//! splits at the largest power of two below n. Three rooms:
+//!
+//! - building a batch's tree in memory ([`InnerTree`]);
+//! - growing the log one leaf at a time and proving anything about it from stored complete subtrees ([`Frontier`],
+//!   [`NodeReader`], [`inclusion_path`], [`consistency_path`]) and serving it as tiles ([`TileId`], [`TilePath`]);
+//! - checking a path ([`verify_inclusion`], [`verify_consistency`]).
+//!
+//! Not here: signatures over roots (`note`), the sparse map (`status`), storage.
+//!
+//! Invariant: a verifier is given the tree size by something signed (a checkpoint, a batch header); most valid paths also
+//! pass under some other size.
+
+mod frontier;
+mod hasher;
+mod inner;
+mod log;
+mod tiles;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use frontier::{Frontier, FrontierError, root_of_leaves};
+pub use hasher::{empty_root, leaf_hash, node_hash};
+pub use inner::{InnerTree, InnerTreeError};
+pub use log::{LogError, NodeId, NodeReader, consistency_path, frontier_at, inclusion_path, root_at};
+pub use tiles::{
+    BundleError, TILE_WIDTH, TileError, TileId, TileNodes, TileNodesError, TilePath, TileReader, decode_entry_bundle,
+    encode_entry_bundle, new_tiles, tile_hashes, tiles_of,
+};
+pub use verify::{INCLUSION_HASHES_MAX, ProofError, root_from_inclusion, verify_consistency, verify_inclusion};

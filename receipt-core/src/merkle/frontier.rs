@@ -1,0 +1,129 @@
+//! The right edge of a growing tree: what must be remembered to append to the log and to know its root.
+//!
+//! A tree of n leaves is a row of complete subtrees, one per set bit of n, the largest first; the frontier is the list of
+//! their roots. Appending touches O(log n) of them and reports each complete subtree that comes into being, exactly once
+//! in the life of the log: storing those is all that proofs for every later and earlier size need (see `log`).
+//!
+//! ```text
+//! encoding:  size u64 BE ‖ 32 bytes per set bit of size, the largest subtree first
+//! ```
+
+use super::hasher::{empty_root, leaf_hash, node_hash};
+use super::log::NodeId;
+use crate::hash::Hash;
+use crate::ids::{LeafIndex, TreeSize};
+
+/// Why a frontier cannot be grown or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrontierError {
+    /// The log holds 2^64 - 1 leaves.
+    #[error("the log is full")]
+    Full,
+    /// The stored bytes are not a frontier.
+    #[error("a frontier of {size} leaves does not take {bytes} bytes")]
+    Encoding {
+        /// The size that the bytes state, 0 if they are too short to state one.
+        size: u64,
+        /// The number of bytes found.
+        bytes: usize,
+    },
+}
+
+/// The compact range [0, size) of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frontier {
+    size: TreeSize,
+    /// Roots of the complete subtrees, the largest (leftmost) first. Invariant: one per set bit of `size`.
+    peaks: Vec<Hash>,
+}
+
+impl Frontier {
+    /// The frontier of the empty tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From the roots of the complete subtrees, one per set bit of `size`, the largest first.
+    pub(super) fn from_peaks(size: TreeSize, peaks: Vec<Hash>) -> Self {
+        debug_assert_eq!(peaks.len(), size.get().count_ones() as usize);
+        Self { size, peaks }
+    }
+
+    /// The number of leaves.
+    pub fn size(&self) -> TreeSize {
+        self.size
+    }
+
+    /// The root of the tree; SHA-256("") while it is empty.
+    pub fn root(&self) -> Hash {
+        bag(&self.peaks)
+    }
+
+    /// Appends a leaf and returns its index. `completed` is called for the leaf itself (level 0) and then for each larger
+    /// subtree that it completes, upwards: these are the nodes to store.
+    pub fn append(
+        &mut self,
+        leaf_hash: Hash,
+        mut completed: impl FnMut(NodeId, Hash),
+    ) -> Result<LeafIndex, FrontierError> {
+        let index = self.size.get();
+        let grown = self.size.next().ok_or(FrontierError::Full)?;
+        completed(NodeId { level: 0, index }, leaf_hash);
+        push(&mut self.peaks, index, leaf_hash, completed);
+        self.size = grown;
+        Ok(LeafIndex::new(index))
+    }
+
+    /// The stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 + 32 * self.peaks.len());
+        bytes.extend_from_slice(&self.size.get().to_be_bytes());
+        for peak in &self.peaks {
+            bytes.extend_from_slice(peak.as_bytes());
+        }
+        bytes
+    }
+
+    /// Reads the stored form; any other length than the size asks for is refused.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FrontierError> {
+        let Some((size, rest)) = bytes.split_first_chunk::<8>() else {
+            return Err(FrontierError::Encoding { size: 0, bytes: bytes.len() });
+        };
+        let size = u64::from_be_bytes(*size);
+        let (chunks, tail) = rest.as_chunks::<32>();
+        if !tail.is_empty() || chunks.len() != size.count_ones() as usize {
+            return Err(FrontierError::Encoding { size, bytes: bytes.len() });
+        }
+        Ok(Self::from_peaks(TreeSize::new(size), chunks.iter().map(|chunk| Hash(*chunk)).collect()))
+    }
+}
+
+/// The root of a tree over leaf *contents*, in order, without building the tree: what [`super::InnerTree`] would say.
+pub fn root_of_leaves<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
+    let mut peaks = Vec::new();
+    for (index, leaf) in (0..).zip(leaves) {
+        push(&mut peaks, index, leaf_hash(leaf.as_ref()), |_, _| ());
+    }
+    bag(&peaks)
+}
+
+/// Adds leaf `index` to the peaks of [0, index), merging what it completes.
+fn push(peaks: &mut Vec<Hash>, index: u64, leaf_hash: Hash, mut completed: impl FnMut(NodeId, Hash)) {
+    let mut node = NodeId { level: 0, index };
+    let mut hash = leaf_hash;
+    while node.index & 1 == 1 {
+        // An odd node's left sibling is complete, so it is the last peak.
+        let Some(left) = peaks.pop() else { break };
+        hash = node_hash(&left, &hash);
+        node = NodeId { level: node.level + 1, index: node.index >> 1 };
+        completed(node, hash);
+    }
+    peaks.push(hash);
+}
+
+/// Peaks to root, from the smallest up.
+fn bag(peaks: &[Hash]) -> Hash {
+    let mut peaks = peaks.iter().rev();
+    let Some(smallest) = peaks.next() else { return empty_root() };
+    peaks.fold(*smallest, |right, left| node_hash(left, &right))
+}

@@ -1,0 +1,30 @@
+//! Signed notes and what the ledger says in them: checkpoints, cosignatures, trust policies, proof files.
+//!
+//! The C2SP formats unchanged (c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy, tlog-proof), so that
+//! tools nobody here wrote can read them. All parsers are strict: what they take, they print back byte for byte.
+//!
+//! Verification is strict Ed25519 (RFC 8032, canonical S, no small-order points), unlike that of records and batch headers:
+//! a note is judged by everybody's software, and never in batches.
+//!
+//! Not here: which tree a root belongs to (`merkle`), who the validators are, keeping and refusing signatures (the node's
+//! guard), and any clock: times are compared by the caller.
+
+mod checkpoint;
+mod cosignature;
+mod key;
+mod policy;
+mod policy_text;
+mod proof;
+mod signed_note;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use cosignature::{PosixSeconds, SignError, cosign, cosignature_message, sign};
+pub use key::{KeyError, KeyId, KeyKind, VerifierKey};
+pub use policy::{Cosigner, Endorsement, Evaluation, Policy, PolicyError};
+pub use policy_text::PolicyTextError;
+pub use proof::{TlogProof, TlogProofError};
+pub use signed_note::{NoteError, SignatureLine, SignedNote, Verified};

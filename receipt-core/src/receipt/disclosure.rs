@@ -1,0 +1,203 @@
+//! A receipt's body: one salted leaf per value, and the Merkle root over the leaves.
+//!
+//! ```text
+//! leaf data = salt (16 bytes) ‖ position (u32, big-endian) ‖ value (UTF-8)
+//! salt      = HMAC-SHA256(seed (32 bytes), "tallystick/salt/v1\n" ‖ position (u32, big-endian))[0..16]
+//! body_root = RFC 6962 root over the leaf data, in order of position
+//! ```
+//! The seed is random per receipt and secret: who holds it (the issuer, the holder of the full bundle) can disclose any
+//! subset; who holds neither seed nor salts learns nothing from the root. A partial bundle carries the salts of what it
+//! shows. Deleting body and seed erases the content.
+//!
+//! Not here: which values exist (`layout`), and the proof that the root is anchored.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::hash::{Hash, sha256};
+use crate::receipt::layout::{BodyError, from_values, to_values};
+use crate::receipt::model::Receipt;
+
+/// Bytes of a salt.
+pub const SALT_BYTES: usize = 16;
+/// Bytes of a seed.
+pub const SEED_BYTES: usize = 32;
+
+/// The per-receipt secret from which all salts derive. Its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seed([u8; SEED_BYTES]);
+
+impl Seed {
+    /// Wraps 32 random bytes.
+    pub const fn new(random: [u8; SEED_BYTES]) -> Self {
+        Self(random)
+    }
+
+    /// The bytes, for storage and for the full bundle.
+    pub const fn as_bytes(&self) -> &[u8; SEED_BYTES] {
+        &self.0
+    }
+
+    /// The salt of a position.
+    pub fn salt(&self, position: u32) -> Salt {
+        self.salts().at(position)
+    }
+
+    /// Salts with the key schedule done once: a body needs dozens of them.
+    fn salts(&self) -> Salts {
+        // HMAC takes keys of every length, so there is always a state.
+        Salts(Hmac::<Sha256>::new_from_slice(&self.0).ok())
+    }
+}
+
+/// HMAC-SHA256 keyed with a seed.
+struct Salts(Option<Hmac<Sha256>>);
+
+impl Salts {
+    fn at(&self, position: u32) -> Salt {
+        let mut salt = [0; SALT_BYTES];
+        if let Some(mut mac) = self.0.clone() {
+            mac.update(b"tallystick/salt/v1\n");
+            mac.update(&position.to_be_bytes());
+            let digest: [u8; 32] = mac.finalize().into_bytes().into();
+            salt.copy_from_slice(&digest[..SALT_BYTES]);
+        }
+        Salt(salt)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(…)")
+    }
+}
+
+/// What hides one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Salt(pub [u8; SALT_BYTES]);
+
+/// One value, opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disclosure {
+    /// Its position in the body.
+    pub position: u32,
+    /// Its salt.
+    pub salt: Salt,
+    /// Its text.
+    pub value: String,
+}
+
+impl Disclosure {
+    /// What the leaf commits to.
+    pub fn leaf_data(&self) -> Vec<u8> {
+        let mut data = Vec::with_capacity(SALT_BYTES + 4 + self.value.len());
+        data.extend_from_slice(&self.salt.0);
+        data.extend_from_slice(&self.position.to_be_bytes());
+        data.extend_from_slice(self.value.as_bytes());
+        data
+    }
+
+    /// The RFC 6962 hash of the leaf.
+    pub fn leaf_hash(&self) -> Hash {
+        sha256(&[&[0], &self.salt.0, &self.position.to_be_bytes(), self.value.as_bytes()])
+    }
+}
+
+/// All values of a receipt, opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    disclosures: Vec<Disclosure>,
+}
+
+impl Body {
+    /// The body of a receipt under a seed.
+    pub fn of_receipt(receipt: &Receipt, seed: &Seed) -> Result<Self, BodyError> {
+        Self::of_values(to_values(receipt)?, seed)
+    }
+
+    /// The body of values by position, as a full bundle carries them. Whether they are a receipt: [`Body::receipt`].
+    pub fn of_values(values: Vec<String>, seed: &Seed) -> Result<Self, BodyError> {
+        let salts = seed.salts();
+        let disclosures = values.into_iter().enumerate().map(|(position, value)| {
+            let position = u32::try_from(position).map_err(|_| BodyError::TooManyRows)?;
+            Ok(Disclosure { position, salt: salts.at(position), value })
+        });
+        Ok(Self { disclosures: disclosures.collect::<Result<_, BodyError>>()? })
+    }
+
+    /// The disclosures by position.
+    pub fn disclosures(&self) -> &[Disclosure] {
+        &self.disclosures
+    }
+
+    /// The receipt, if the values are exactly one.
+    pub fn receipt(&self) -> Result<Receipt, BodyError> {
+        let values: Vec<String> = self.disclosures.iter().map(|disclosure| disclosure.value.clone()).collect();
+        from_values(&values)
+    }
+
+    /// The leaf data by position.
+    pub fn leaves(&self) -> Vec<Vec<u8>> {
+        self.disclosures.iter().map(Disclosure::leaf_data).collect()
+    }
+
+    /// The root that the record carries: [`body_root`] over [`Body::leaves`], without copying the values.
+    pub fn root(&self) -> Hash {
+        let hashes: Vec<Hash> = self.disclosures.iter().map(Disclosure::leaf_hash).collect();
+        subtree_root(&hashes)
+    }
+
+    /// The inclusion path of a position, leaf's sibling first; `None` beyond the end.
+    pub fn inclusion_path(&self, position: u32) -> Option<Vec<Hash>> {
+        inclusion_path(&self.leaves(), position as usize)
+    }
+}
+
+/// The RFC 6962 root over leaf data.
+pub fn body_root(leaves: &[Vec<u8>]) -> Hash {
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    subtree_root(&hashes)
+}
+
+/// The RFC 6962 inclusion path of a leaf; `None` beyond the end.
+pub fn inclusion_path(leaves: &[Vec<u8>], index: usize) -> Option<Vec<Hash>> {
+    if index >= leaves.len() {
+        return None;
+    }
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    let mut path = Vec::new();
+    let (mut subtree, mut index) = (&hashes[..], index);
+    while subtree.len() > 1 {
+        let (left, right) = subtree.split_at(subtree.len().next_power_of_two() / 2);
+        if index < left.len() {
+            path.push(subtree_root(right));
+            subtree = left;
+        } else {
+            path.push(subtree_root(left));
+            index -= left.len();
+            subtree = right;
+        }
+    }
+    path.reverse();
+    Some(path)
+}
+
+fn leaf_hash(data: &[u8]) -> Hash {
+    sha256(&[&[0], data])
+}
+
+fn subtree_root(hashes: &[Hash]) -> Hash {
+    match hashes {
+        [] => sha256(&[]),
+        [hash] => *hash,
+        _ => {
+            let (left, right) = hashes.split_at(hashes.len().next_power_of_two() / 2);
+            sha256(&[&[1], subtree_root(left).as_bytes(), subtree_root(right).as_bytes()])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

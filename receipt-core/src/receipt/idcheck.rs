@@ -1,0 +1,137 @@
+//! Check characters of Chinese identifiers: GB 32100 (统一社会信用代码) and GB 11643 (公民身份号码).
+//!
+//! Also computed, for generators of test data. A valid check character says nothing about existence.
+
+use crate::receipt::civil::CivilDate;
+
+const USCC_ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
+const RESIDENT_CHECKS: &[u8; 11] = b"10X98765432";
+
+/// The check character for the first 17 characters of a 统一社会信用代码 (GB 32100-2015, 31 − Σ wᵢcᵢ mod 31, wᵢ = 3ⁱ mod
+/// 31); `None` for another length or a character outside the alphabet (no I, O, S, V, Z).
+pub fn uscc_check_character(first_17: &str) -> Option<char> {
+    if first_17.len() != 17 {
+        return None;
+    }
+    let (mut sum, mut weight) = (0_usize, 1_usize);
+    for byte in first_17.bytes() {
+        let value = USCC_ALPHABET.iter().position(|known| *known == byte)?;
+        sum += value * weight;
+        weight = weight * 3 % 31;
+    }
+    Some(char::from(USCC_ALPHABET[(31 - sum % 31) % 31]))
+}
+
+/// Whether this is a 统一社会信用代码: 18 characters with the right last one.
+pub fn uscc_is_valid(code: &str) -> bool {
+    let Some((first_17, check)) = code.split_at_checked(17) else { return false };
+    uscc_check_character(first_17).is_some_and(|expected| check.chars().eq([expected]))
+}
+
+/// The check digit for the first 17 digits of a 公民身份号码 (GB 11643-1999, ISO 7064 MOD 11-2); `None` for anything
+/// but 17 digits.
+pub fn resident_id_check_digit(first_17: &str) -> Option<char> {
+    if first_17.len() != 17 || !first_17.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let sum = first_17.bytes().fold(0_usize, |sum, byte| (sum + usize::from(byte - b'0')) * 2 % 11);
+    Some(char::from(RESIDENT_CHECKS[sum]))
+}
+
+/// Whether this is a 公民身份号码: 18 characters, a birthday that exists, the right last character.
+pub fn resident_id_is_valid(id: &str) -> bool {
+    let Some((first_17, check)) = id.split_at_checked(17) else { return false };
+    let Some(expected) = resident_id_check_digit(first_17) else { return false };
+    let birthday = format!("{}-{}-{}", &id[6..10], &id[10..12], &id[12..14]);
+    check.chars().eq([expected]) && CivilDate::parse(&birthday).is_ok()
+}
+
+/// Whether this is a resident ID with a part of it hidden: 18 characters, digits and `*`, the last one maybe `X`.
+pub fn is_masked_resident_id(id: &str) -> bool {
+    id.len() == 18
+        && id.contains('*')
+        && id.bytes().enumerate().all(|(i, byte)| byte.is_ascii_digit() || byte == b'*' || (byte == b'X' && i == 17))
+}
+
+/// The code as it is shown: the first six and the last four characters of a long one, the first and the last of a
+/// short one; a code of up to two characters is hidden altogether.
+pub fn masked_code(code: &str) -> String {
+    let count = code.chars().count();
+    let (head, tail) = match count {
+        0..=2 => (0, 0),
+        3..=12 => (1, 1),
+        _ => (6, 4),
+    };
+    let hide = |(i, c)| if i < head || i >= count - tail { c } else { '*' };
+    code.chars().enumerate().map(hide).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn social_credit_codes() {
+        // Published codes of three well-known firms, and the samples' hospital.
+        for code in ["91330100799655058B", "91110000802100433B", "9144030071526726XG", "129903004000000181"] {
+            assert!(uscc_is_valid(code), "{code}");
+            assert!(code_sum_is_zero(code), "{code}");
+        }
+        for code in [
+            "",
+            "12990300400000018",
+            "129903004000000182",
+            "1299030040000001811",
+            "12990300400000018I",
+            "一二九九零三",
+            "129903004000000181\n",
+        ] {
+            assert!(!uscc_is_valid(code), "{code}");
+        }
+        assert_eq!(uscc_check_character("1299030040000001O"), None);
+    }
+
+    /// The rule as an equation over all 18 characters: Σ wᵢcᵢ + c₁₈ ≡ 0 (mod 31).
+    fn code_sum_is_zero(code: &str) -> bool {
+        const WEIGHTS: [usize; 18] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28, 1];
+        let values = code.bytes().map(|byte| USCC_ALPHABET.iter().position(|known| *known == byte).unwrap());
+        values.zip(WEIGHTS).map(|(value, weight)| value * weight).sum::<usize>().is_multiple_of(31)
+    }
+
+    #[test]
+    fn resident_ids() {
+        // The standard's own example, and the one every textbook uses.
+        for id in ["11010519491231002X", "440524188001010014"] {
+            assert_eq!(resident_id_check_digit(&id[..17]), id.chars().last(), "{id}");
+        }
+        assert!(resident_id_is_valid("11010519491231002X"));
+        for id in [
+            "",
+            "110105194912310021",
+            "11010519491331002X",
+            "1101051949123100",
+            "11010519491231002x",
+            "990305********0012",
+        ] {
+            assert!(!resident_id_is_valid(id), "{id}");
+        }
+        assert!(is_masked_resident_id("990305********0012"));
+        assert!(is_masked_resident_id("990305********001X"));
+        for id in ["990305********001", "99030519491231001X", "99030X********0012", "某990305******0012"] {
+            assert!(!is_masked_resident_id(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn masked() {
+        for (code, shown) in [
+            ("11010519491231002X", "110105********002X"),
+            ("E12345678", "E*******8"),
+            ("12", "**"),
+            ("", ""),
+            ("港澳A123", "港****3"),
+        ] {
+            assert_eq!(masked_code(code), shown);
+        }
+    }
+}

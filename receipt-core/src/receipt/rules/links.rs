@@ -1,0 +1,93 @@
+//! What a receipt refers to: reversal, re-issue, decision, gift. V15, V19, V20, V23 and V30 as far as content shows them.
+
+use super::{Findings, RuleId};
+use crate::reason::Reason;
+use crate::receipt::ext::{DonationKind, Ext};
+use crate::receipt::model::{Receipt, ReceiptDraft, Related, ReversalReason};
+use crate::receipt::red::{RedError, first_difference};
+
+/// Categories 01, 02 and 03 carry non-tax revenue.
+fn is_non_tax(draft: &ReceiptDraft) -> bool {
+    (1..=3).contains(&draft.receipt_code.category())
+}
+
+pub(super) fn check_relations(draft: &ReceiptDraft, findings: &mut Findings) {
+    let count = |wanted: fn(&Related) -> bool| draft.related.iter().filter(|related| wanted(related)).count();
+    let reversals = count(|related| matches!(related, Related::ReversalOf { .. }));
+    let reissues = count(|related| matches!(related, Related::ReissueAfterPartialRefund { .. }));
+    if reversals != usize::from(draft.is_red()) {
+        let message = "a red receipt names exactly one original as reversal_of, any other receipt none";
+        findings.invalid(RuleId::V19, "related", message);
+    }
+    if reissues > usize::from(!draft.is_red()) {
+        findings.invalid(RuleId::V20, "related", "at most one re-issue link, and none on a red receipt");
+    }
+    if let Some(reversal) = &draft.reversal {
+        if reversal.reason == ReversalReason::Other && reversal.text.is_empty() {
+            findings.invalid(RuleId::Form, "reversal.text", "is required for the reason other");
+        }
+        if is_non_tax(draft) && reversal.refund_reference.is_empty() && reversal.reissue_biz_code.is_empty() {
+            let message = "the reversal of a non-tax receipt names a refund_reference or a reissue_biz_code";
+            findings.invalid(RuleId::V30, "reversal.refund_reference", message);
+        }
+    }
+    if let Ext::PaymentBook { fine, .. } = &draft.ext
+        && !fine.is_absent()
+    {
+        if fine.penalty_decision_no.is_empty() {
+            findings.invalid(RuleId::V15, "ext.fine.penalty_decision_no", "is required for a fine");
+        }
+        if fine.instalment == Some(0) {
+            findings.invalid(RuleId::V15, "ext.fine.instalment", "counts from 1");
+        }
+    }
+}
+
+/// V19 and V20 against the original: same unit, not red, exact negatives or less.
+pub(super) fn check_original(draft: &ReceiptDraft, original: Option<&Receipt>, findings: &mut Findings) {
+    let (rule, key) = match (draft.reversal_of(), draft.reissue_of()) {
+        (Some(key), _) => (RuleId::V19, key),
+        (None, Some(key)) => (RuleId::V20, key),
+        (None, None) => return,
+    };
+    let Some(original) = original.filter(|original| original.key() == key) else {
+        findings.add(rule, Reason::OriginalUnknown, "related", format!("receipt {key} is not known"));
+        return;
+    };
+    if original.draft.unit_code != draft.unit_code {
+        findings.add(rule, Reason::UnitMismatch, "unit_code", "is not the unit of the original");
+    }
+    if original.draft.is_red() {
+        findings.add(rule, Reason::OriginalIsRed, "related", format!("receipt {key} is itself a reversal"));
+        return;
+    }
+    if rule == RuleId::V20 {
+        if draft.total_amount >= original.draft.total_amount {
+            let message = format!("is not below {}, the original's total", original.draft.total_amount);
+            findings.add(rule, Reason::AmountMismatch, "total_amount", message);
+        }
+        return;
+    }
+    match first_difference(draft, original) {
+        Ok(None) => {}
+        Ok(Some(field)) => {
+            findings.add(rule, Reason::AmountMismatch, field, "is not the original's with the sign turned");
+        }
+        Err(RedError::KindDiffers) => {
+            findings.add(rule, Reason::KindNotAllowed, "receipt_code", "is not of the original's kind");
+        }
+        Err(error) => findings.add(rule, Reason::AmountMismatch, "total_amount", error.to_string()),
+    }
+}
+
+/// V23: a gift says what it is, and goods on what their value rests.
+pub(super) fn check_donation(draft: &ReceiptDraft, findings: &mut Findings) {
+    let Ext::Donation { donation } = &draft.ext else { return };
+    match donation.donation_kind {
+        None => findings.invalid(RuleId::V23, "ext.donation.donation_kind", "is required"),
+        Some(DonationKind::InKind) if donation.valuation_basis.is_empty() => {
+            findings.invalid(RuleId::V23, "ext.donation.valuation_basis", "is required for goods");
+        }
+        Some(_) => {}
+    }
+}

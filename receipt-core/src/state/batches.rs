@@ -1,0 +1,104 @@
+//! Judging a batch: taken whole, or refused whole with the reason of every bad record.
+
+use std::sync::Arc;
+
+use super::apply::{ApplyError, BlockRefusal, ChainParameters, Outcome};
+use super::checked::CheckedBatch;
+use super::overlay::Overlay;
+use super::records::{RecordContext, RecordError, RegistryCache, count_records, key_permits, take_record};
+use super::statuses::Status;
+use super::tables::{BatchState, IssuerState, KeyState, Table, Totals, batch_key_bytes};
+use crate::entry::{BatchRefused, Entry, RecordRefusal};
+use crate::governance::KeyOwner;
+use crate::hash::Hash;
+use crate::ids::{LeafIndex, UnixMillis};
+use crate::reason::Reason;
+
+/// What the batches of one block share.
+pub(crate) struct BatchContext<'a> {
+    pub(crate) chain: &'a ChainParameters,
+    pub(crate) block_time: UnixMillis,
+    pub(crate) cache: RegistryCache,
+    pub(crate) totals: Totals,
+    pub(crate) status_changes: Vec<(Hash, Status)>,
+}
+
+/// Checks that the batch is its issuer's next, with a genuine header: otherwise it may not stand in a block.
+fn check_header(
+    context: &BatchContext<'_>,
+    overlay: &Overlay<'_>,
+    batch: &CheckedBatch,
+) -> Result<IssuerState, ApplyError> {
+    let header = &batch.header().header;
+    let refuse = |reason| ApplyError::Refused(BlockRefusal::Batch { header_hash: batch.header_hash(), reason });
+    let issuer: IssuerState = overlay
+        .read_message(Table::Issuers, &header.issuer.get().to_be_bytes())?
+        .ok_or_else(|| refuse(Reason::IssuerUnknown))?;
+    if header.sequence.get() != issuer.next_sequence {
+        let known = header.sequence.get() < issuer.next_sequence;
+        return Err(refuse(if known { Reason::SequenceConflict } else { Reason::SequenceGap }));
+    }
+    if header.epoch != issuer.epoch {
+        return Err(refuse(Reason::EpochFenced));
+    }
+    let key: KeyState = overlay
+        .read_message(Table::Keys, &header.signing_key.get().to_be_bytes())?
+        .ok_or_else(|| refuse(Reason::SignatureInvalid))?;
+    let owned = key.key.owner_kind == KeyOwner::Issuer.number() && key.key.owner_id == header.issuer.get();
+    let public_key = key.key.key().map_err(|_| refuse(Reason::SignatureInvalid))?;
+    if !owned || header.suite != context.chain.suite || !batch.header().verify(context.chain.id, &public_key) {
+        return Err(refuse(Reason::SignatureInvalid));
+    }
+    if !key_permits(&key, header.last_issue_time, context.block_time) {
+        return Err(refuse(Reason::KeyRevoked));
+    }
+    Ok(issuer)
+}
+
+/// Takes or refuses a batch; either spends its sequence. Returns its log entry and outcome.
+pub(crate) fn take_batch(
+    context: &mut BatchContext<'_>,
+    overlay: &mut Overlay<'_>,
+    batch: &Arc<CheckedBatch>,
+    leaf_index: LeafIndex,
+) -> Result<(Vec<u8>, Outcome), ApplyError> {
+    let mut issuer = check_header(context, overlay, batch)?;
+    let header = &batch.header().header;
+    let record_context = RecordContext {
+        chain: context.chain.id,
+        suite: context.chain.suite,
+        block_time: context.block_time,
+        header,
+        leaf_index,
+    };
+    overlay.begin_batch();
+    let mut refusals = Vec::new();
+    let mut changes = Vec::new();
+    for (index, record) in (0_u16..).zip(&batch.checked) {
+        match take_record(&record_context, overlay, &mut context.cache, record, index) {
+            Ok(change) => changes.extend(change),
+            Err(RecordError::Refused(reason)) => refusals.push(RecordRefusal { index: u32::from(index), reason }),
+            Err(RecordError::Read(error)) => return Err(error.into()),
+        }
+    }
+    let taken = refusals.is_empty();
+    let entry = if taken {
+        overlay.keep_batch();
+        count_records(overlay, &mut context.cache, &batch.checked, &mut context.totals)?;
+        context.status_changes.extend(changes);
+        Entry::BatchHeader(batch.header().clone())
+    } else {
+        overlay.drop_batch();
+        Entry::BatchRefused(BatchRefused {
+            issuer: header.issuer,
+            sequence: header.sequence,
+            header_hash: batch.header_hash(),
+            refusals: refusals.clone(),
+        })
+    };
+    let state = BatchState { refused: !taken, leaf_index, header_hash: batch.header_hash() };
+    overlay.write(Table::Batches, batch_key_bytes(header.issuer, header.sequence.get()), state.encode());
+    issuer.next_sequence = issuer.next_sequence.saturating_add(1);
+    overlay.write(Table::Issuers, header.issuer.get().to_be_bytes(), prost::Message::encode_to_vec(&issuer));
+    Ok((entry.encode(), Outcome { header_hash: batch.header_hash(), leaf_index, refusals }))
+}

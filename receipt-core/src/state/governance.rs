@@ -1,0 +1,199 @@
+//! Applying governance: every action of a message, or none of it.
+
+use prost::Message;
+
+use super::overlay::{Overlay, ReadError};
+use super::records::SegmentRange;
+use super::tables::{IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentState, Table, UnitState, pair_bytes};
+use crate::governance::{
+    Action, AllocateSegment, AttachItems, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
+    RegisterUnit, RevokeKey, SetValidators,
+};
+use crate::ids::{Height, ReceiptCode, ReceiptNumber, UnixMillis};
+use crate::suite::Suite;
+
+/// What is wrong with a governance action, or that the state could not be read.
+pub(crate) enum ActionError {
+    Refused(&'static str),
+    Read(ReadError),
+}
+
+impl From<ReadError> for ActionError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+type ActionResult = Result<(), ActionError>;
+
+fn require(condition: bool, problem: &'static str) -> ActionResult {
+    if condition { Ok(()) } else { Err(ActionError::Refused(problem)) }
+}
+
+/// Applies one action at a block's height and time.
+pub(crate) fn apply_action(
+    overlay: &mut Overlay<'_>,
+    action: &Action,
+    height: Height,
+    block_time: UnixMillis,
+) -> ActionResult {
+    match action {
+        Action::RegisterUnit(unit) => register_unit(overlay, unit, block_time),
+        Action::RegisterKey(key) => register_key(overlay, key),
+        Action::RevokeKey(revocation) => revoke_key(overlay, revocation, block_time),
+        Action::RegisterSystem(system) => register_system(overlay, system),
+        Action::AllocateSegment(segment) => allocate_segment(overlay, segment),
+        Action::CloseSegment(close) => close_segment(overlay, close.segment_id, block_time),
+        Action::RegisterIssuer(issuer) => register_issuer(overlay, issuer),
+        Action::FenceIssuer(fence) => fence_issuer(overlay, fence),
+        Action::RegisterKind(kind) => {
+            require(kind.kind <= 999_999, "a kind has six digits")?;
+            overlay.write(Table::Kinds, kind.kind.to_be_bytes(), kind.encode_to_vec());
+            Ok(())
+        }
+        Action::AttachItems(items) => attach_items(overlay, items),
+        Action::SetValidators(change) => set_validators(overlay, change, height),
+    }
+}
+
+fn register_unit(overlay: &mut Overlay<'_>, unit: &RegisterUnit, block_time: UnixMillis) -> ActionResult {
+    let code = unit.unit_code.as_bytes();
+    require(code.len() == 18 && code.iter().all(u8::is_ascii_alphanumeric), "a unit code has 18 characters")?;
+    require(unit.kinds.windows(2).all(|pair| pair[0] < pair[1]), "kinds must be strictly ascending")?;
+    for kind in &unit.kinds {
+        require(overlay.contains(Table::Kinds, &kind.to_be_bytes())?, "the unit's kind is not registered")?;
+    }
+    let id = unit.unit_id.to_be_bytes();
+    let before: Option<UnitState> = overlay.read_message(Table::Units, &id)?;
+    let holder = overlay.read(Table::UnitCodes, code)?;
+    require(holder.is_none_or(|holder| holder == id), "the unit code belongs to another unit")?;
+    let same_code = before.as_ref().is_none_or(|before| before.unit.unit_code == unit.unit_code);
+    require(same_code, "a registered unit keeps its unit code")?;
+    let suspended_at_ms = match &before {
+        _ if unit.suspended_from_ms == 0 => 0,
+        Some(before) if before.unit.suspended_from_ms == unit.suspended_from_ms => before.suspended_at_ms,
+        _ => block_time.get(),
+    };
+    let state = UnitState { unit: unit.clone(), suspended_at_ms };
+    overlay.write(Table::Units, id, state.encode_to_vec());
+    overlay.write(Table::UnitCodes, code, id.to_vec());
+    Ok(())
+}
+
+fn register_key(overlay: &mut Overlay<'_>, key: &RegisterKey) -> ActionResult {
+    let id = key.key_id.to_be_bytes();
+    require(!overlay.contains(Table::Keys, &id)?, "the key id is used; key ids are never reused")?;
+    require(Suite::from_number(key.suite).is_some(), "the key's suite is unknown")?;
+    let owner = key.owner_id.to_be_bytes();
+    let owner_known = if key.owner_kind == KeyOwner::Unit.number() {
+        overlay.contains(Table::Units, &owner)?
+    } else if key.owner_kind == KeyOwner::Issuer.number() {
+        overlay.contains(Table::Issuers, &owner)?
+    } else {
+        false
+    };
+    require(owner_known, "the key's owner is not registered")?;
+    require(key.key().is_ok_and(|key| key.is_registrable()), "the public key is not canonical and torsion-free")?;
+    require(key.valid_until_ms == 0 || key.valid_from_ms < key.valid_until_ms, "the key is never valid")?;
+    let state = KeyState { key: key.clone(), revoked_from_ms: 0, revoked_at_ms: 0 };
+    overlay.write(Table::Keys, id, state.encode_to_vec());
+    Ok(())
+}
+
+fn revoke_key(overlay: &mut Overlay<'_>, revocation: &RevokeKey, block_time: UnixMillis) -> ActionResult {
+    let id = revocation.key_id.to_be_bytes();
+    let state: Option<KeyState> = overlay.read_message(Table::Keys, &id)?;
+    let mut state = state.ok_or(ActionError::Refused("the key is not registered"))?;
+    require(revocation.revoked_from_ms != 0, "a revocation names the first issue time it covers")?;
+    let earlier = state.revoked_from_ms == 0 || revocation.revoked_from_ms < state.revoked_from_ms;
+    require(earlier, "the key is revoked from that time or earlier already")?;
+    if state.revoked_at_ms == 0 {
+        state.revoked_at_ms = block_time.get();
+    }
+    state.revoked_from_ms = revocation.revoked_from_ms;
+    overlay.write(Table::Keys, id, state.encode_to_vec());
+    Ok(())
+}
+
+fn register_system(overlay: &mut Overlay<'_>, system: &RegisterSystem) -> ActionResult {
+    for grant in &system.grants {
+        require(overlay.contains(Table::Units, &grant.unit_id.to_be_bytes())?, "a granted unit is not registered")?;
+    }
+    overlay.write(Table::Systems, system.system_id.to_be_bytes(), system.encode_to_vec());
+    Ok(())
+}
+
+fn allocate_segment(overlay: &mut Overlay<'_>, segment: &AllocateSegment) -> ActionResult {
+    let id = segment.segment_id.to_be_bytes();
+    require(!overlay.contains(Table::Segments, &id)?, "the segment id is used")?;
+    require(overlay.contains(Table::Units, &segment.unit_id.to_be_bytes())?, "the segment's unit is not registered")?;
+    require(
+        overlay.contains(Table::Issuers, &segment.issuer_id.to_be_bytes())?,
+        "the segment's issuer is not registered",
+    )?;
+    let valid_code = ReceiptCode::new(segment.receipt_code).is_ok();
+    let kind_known = overlay.contains(Table::Kinds, &(segment.receipt_code / 100).to_be_bytes())?;
+    require(valid_code && kind_known, "the segment's receipt code is not of a registered kind")?;
+    let (first, last) = (segment.first_number, segment.last_number);
+    require(first >= 1 && first <= last && ReceiptNumber::new(last).is_ok(), "the segment's range is not valid")?;
+    let code = segment.receipt_code.to_be_bytes();
+    let high_water = match overlay.read(Table::CodeHighWater, &code)? {
+        None => 0,
+        Some(bytes) => u64::from_be_bytes(bytes.try_into().map_err(|_| ReadError::corrupt("code high water"))?),
+    };
+    require(first > high_water, "segments of a code are allocated in ascending order and never overlap")?;
+    overlay.write(Table::CodeHighWater, code, last.to_be_bytes().to_vec());
+    let index_key = pair_bytes(segment.unit_id, segment.receipt_code);
+    let mut index = overlay.read(Table::SegmentIndex, &index_key)?.unwrap_or_default();
+    SegmentRange { segment: segment.segment_id, first, last }.append_to(&mut index);
+    overlay.write(Table::SegmentIndex, index_key, index);
+    let state = SegmentState { segment: segment.clone(), closed_at_ms: 0, used_count: 0, highest_used: 0 };
+    overlay.write(Table::Segments, id, state.encode_to_vec());
+    Ok(())
+}
+
+fn close_segment(overlay: &mut Overlay<'_>, segment_id: u32, block_time: UnixMillis) -> ActionResult {
+    let id = segment_id.to_be_bytes();
+    let state: Option<SegmentState> = overlay.read_message(Table::Segments, &id)?;
+    let mut state = state.ok_or(ActionError::Refused("the segment is not allocated"))?;
+    require(state.closed_at_ms == 0, "the segment is closed already")?;
+    state.closed_at_ms = block_time.get();
+    overlay.write(Table::Segments, id, state.encode_to_vec());
+    Ok(())
+}
+
+fn register_issuer(overlay: &mut Overlay<'_>, issuer: &RegisterIssuer) -> ActionResult {
+    let id = issuer.issuer_id.to_be_bytes();
+    require(!overlay.contains(Table::Issuers, &id)?, "the issuer is registered already")?;
+    let state = IssuerState { issuer: issuer.clone(), epoch: 1, next_sequence: 1 };
+    overlay.write(Table::Issuers, id, state.encode_to_vec());
+    Ok(())
+}
+
+fn fence_issuer(overlay: &mut Overlay<'_>, fence: &FenceIssuer) -> ActionResult {
+    let id = fence.issuer_id.to_be_bytes();
+    let state: Option<IssuerState> = overlay.read_message(Table::Issuers, &id)?;
+    let mut state = state.ok_or(ActionError::Refused("the issuer is not registered"))?;
+    require(fence.epoch > state.epoch, "an epoch only rises")?;
+    state.epoch = fence.epoch;
+    overlay.write(Table::Issuers, id, state.encode_to_vec());
+    Ok(())
+}
+
+fn attach_items(overlay: &mut Overlay<'_>, items: &AttachItems) -> ActionResult {
+    require(overlay.contains(Table::Units, &items.unit_id.to_be_bytes())?, "the items' unit is not registered")?;
+    require(overlay.contains(Table::Kinds, &items.kind.to_be_bytes())?, "the items' kind is not registered")?;
+    let ascending = items.items.windows(2).all(|pair| pair[0].code < pair[1].code);
+    require(ascending, "items must be strictly ascending by code")?;
+    overlay.write(Table::Items, pair_bytes(items.unit_id, items.kind), items.encode_to_vec());
+    Ok(())
+}
+
+fn set_validators(overlay: &mut Overlay<'_>, change: &SetValidators, height: Height) -> ActionResult {
+    let first_possible = height.get().saturating_add(2);
+    require(change.effective_height >= first_possible, "a validator set takes effect two heights on at the earliest")?;
+    let mut value = change.effective_height.to_be_bytes().to_vec();
+    value.extend_from_slice(&change.validators.encode());
+    overlay.write(Table::Meta, META_VALIDATORS_NEXT, value);
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Reading the state, and the writes of a block laid over it.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::tables::Table;
+use crate::hash::{Hash, tagged};
+
+/// Reading the state failed: the store's fault, never the block's. Fatal to whoever executes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("reading the ledger state failed: {0}")]
+pub struct ReadError(pub String);
+
+impl ReadError {
+    /// A stored value is not what was written.
+    pub fn corrupt(what: &str) -> Self {
+        Self(format!("corrupt state: {what}"))
+    }
+}
+
+/// A keyed read over the committed state. Same state, same answers; concurrent reads are fine.
+pub trait StateRead {
+    /// The value of `key` in `table`, if there is one.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
+}
+
+/// Writes by (table, key), in canonical order; `None` deletes.
+pub type Writes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+
+/// H(previous ‖ writes): `table u8 ‖ key length u32 ‖ key ‖ 0` for a deletion, `… ‖ 1 ‖ value length u32 ‖ value` for a
+/// write, in canonical order. Nodes of the status map are left out: their root stands in the seal.
+pub(crate) fn effects_hash(previous: Hash, writes: &Writes) -> Hash {
+    let mut bytes = Vec::with_capacity(writes.len() * 96);
+    for ((table, key), value) in writes.iter().filter(|((table, _), _)| *table != Table::StatusNodes) {
+        bytes.push(*table as u8);
+        extend_sized(&mut bytes, key);
+        match value {
+            None => bytes.push(0),
+            Some(value) => {
+                bytes.push(1);
+                extend_sized(&mut bytes, value);
+            }
+        }
+    }
+    tagged("tallystick/effects/v1", &[previous.as_bytes(), &bytes])
+}
+
+fn extend_sized(bytes: &mut Vec<u8>, part: &[u8]) {
+    // Keys and values are bounded by the block size, far below 4 GiB.
+    let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(part);
+}
+
+/// A block's writes over a base state, with a nested layer that one batch can drop.
+pub(crate) struct Overlay<'a> {
+    base: &'a dyn StateRead,
+    block: Writes,
+    batch: Option<Writes>,
+}
+
+impl<'a> Overlay<'a> {
+    pub(crate) fn new(base: &'a dyn StateRead) -> Self {
+        Self { base, block: Writes::new(), batch: None }
+    }
+
+    pub(crate) fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let lookup = (table, key.to_vec());
+        let layered = self.batch.as_ref().and_then(|batch| batch.get(&lookup)).or_else(|| self.block.get(&lookup));
+        match layered {
+            Some(value) => Ok(value.clone()),
+            None => self.base.get(table, key),
+        }
+    }
+
+    pub(crate) fn contains(&self, table: Table, key: &[u8]) -> Result<bool, ReadError> {
+        Ok(self.read(table, key)?.is_some())
+    }
+
+    pub(crate) fn read_message<M: Message + Default>(&self, table: Table, key: &[u8]) -> Result<Option<M>, ReadError> {
+        let Some(bytes) = self.read(table, key)? else { return Ok(None) };
+        M::decode(bytes.as_slice()).map(Some).map_err(|_| ReadError::corrupt(table.name()))
+    }
+
+    pub(crate) fn write(&mut self, table: Table, key: impl Into<Vec<u8>>, value: Vec<u8>) {
+        self.layer().insert((table, key.into()), Some(value));
+    }
+
+    pub(crate) fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.layer().insert((table, key.into()), None);
+    }
+
+    /// Opens the layer of a batch.
+    pub(crate) fn begin_batch(&mut self) {
+        self.batch = Some(Writes::new());
+    }
+
+    /// Keeps what the batch wrote.
+    pub(crate) fn keep_batch(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.block.extend(batch);
+        }
+    }
+
+    /// Forgets what the batch wrote.
+    pub(crate) fn drop_batch(&mut self) {
+        self.batch = None;
+    }
+
+    pub(crate) fn into_writes(self) -> Writes {
+        self.block
+    }
+
+    pub(crate) fn writes(&self) -> &Writes {
+        &self.block
+    }
+
+    fn layer(&mut self) -> &mut Writes {
+        self.batch.as_mut().unwrap_or(&mut self.block)
+    }
+}
+
+impl StateRead for Overlay<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.read(table, key)
+    }
+}

@@ -1,0 +1,307 @@
+//! Judging one record against the state: the ledger's share of the rules (V02 V03 V14–V19 V26), and what a good one writes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::checked::CheckedRecord;
+use super::overlay::{Overlay, ReadError};
+use super::statuses::Status;
+use super::tables::{
+    Fields, KeyState, ReceiptState, SegmentState, Table, Totals, UnitState, pair_bytes, receipt_key_bytes,
+};
+use crate::batch::BatchHeader;
+use crate::blind::UniquenessType;
+use crate::governance::KeyOwner;
+use crate::hash::Hash;
+use crate::ids::{LeafIndex, ReceiptKey, UnixMillis};
+use crate::limits;
+use crate::reason::Reason;
+use crate::record::{ReceiptRecord, SignedRecord};
+use crate::suite::{ChainId, PublicKey, Suite};
+
+/// Registry entries that records of one block keep asking for, decoded once.
+#[derive(Default)]
+pub(crate) struct RegistryCache {
+    units: HashMap<u32, Option<UnitState>>,
+    keys: HashMap<u32, Option<KeyState>>,
+    segment_index: HashMap<(u32, u32), Vec<SegmentRange>>,
+    segments: HashMap<u32, SegmentState>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentRange {
+    pub(crate) segment: u32,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl SegmentRange {
+    pub(crate) fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, ReadError> {
+        let mut fields = Fields(bytes);
+        let mut ranges = Vec::new();
+        while !fields.0.is_empty() {
+            ranges.push(Self { segment: fields.u32()?, first: fields.u64()?, last: fields.u64()? });
+        }
+        Ok(ranges)
+    }
+
+    pub(crate) fn append_to(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.segment.to_be_bytes());
+        bytes.extend_from_slice(&self.first.to_be_bytes());
+        bytes.extend_from_slice(&self.last.to_be_bytes());
+    }
+}
+
+impl RegistryCache {
+    fn unit(&mut self, overlay: &Overlay<'_>, id: u32) -> Result<Option<&UnitState>, ReadError> {
+        if !self.units.contains_key(&id) {
+            self.units.insert(id, overlay.read_message(Table::Units, &id.to_be_bytes())?);
+        }
+        Ok(self.units.get(&id).and_then(Option::as_ref))
+    }
+
+    fn key(&mut self, overlay: &Overlay<'_>, id: u32) -> Result<Option<&KeyState>, ReadError> {
+        if !self.keys.contains_key(&id) {
+            self.keys.insert(id, overlay.read_message(Table::Keys, &id.to_be_bytes())?);
+        }
+        Ok(self.keys.get(&id).and_then(Option::as_ref))
+    }
+
+    fn segment_of(
+        &mut self,
+        overlay: &Overlay<'_>,
+        unit: u32,
+        key: ReceiptKey,
+    ) -> Result<Option<&SegmentState>, ReadError> {
+        let code = key.code.get();
+        if !self.segment_index.contains_key(&(unit, code)) {
+            let bytes = overlay.read(Table::SegmentIndex, &pair_bytes(unit, code))?.unwrap_or_default();
+            self.segment_index.insert((unit, code), SegmentRange::decode_all(&bytes)?);
+        }
+        let ranges = self.segment_index.get(&(unit, code)).map_or(&[][..], Vec::as_slice);
+        let number = key.number.get();
+        let Some(range) = ranges.iter().find(|range| range.first <= number && number <= range.last) else {
+            return Ok(None);
+        };
+        let id = range.segment;
+        if !self.segments.contains_key(&id) {
+            let state = overlay.read_message(Table::Segments, &id.to_be_bytes())?;
+            self.segments.insert(id, state.ok_or_else(|| ReadError::corrupt("segment index"))?);
+        }
+        Ok(self.segments.get(&id))
+    }
+}
+
+/// The block and batch a record is judged in.
+pub(crate) struct RecordContext<'a> {
+    pub(crate) chain: ChainId,
+    pub(crate) suite: Suite,
+    pub(crate) block_time: UnixMillis,
+    pub(crate) header: &'a BatchHeader,
+    pub(crate) leaf_index: LeafIndex,
+}
+
+/// Why a record was not taken, or that the state could not be read.
+pub(crate) enum RecordError {
+    Refused(Reason),
+    Read(ReadError),
+}
+
+impl From<ReadError> for RecordError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<Reason> for RecordError {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+fn require(condition: bool, reason: Reason) -> Result<(), RecordError> {
+    if condition { Ok(()) } else { Err(RecordError::Refused(reason)) }
+}
+
+/// Judges a record and, if it is good, writes it into the batch's layer. Returns a status that changed by it.
+pub(crate) fn take_record(
+    context: &RecordContext<'_>,
+    overlay: &mut Overlay<'_>,
+    cache: &mut RegistryCache,
+    record: &CheckedRecord,
+    batch_index: u16,
+) -> Result<Option<(Hash, Status)>, RecordError> {
+    let signed = record.decoded.as_ref().map_err(|reason| *reason)?;
+    let uniqueness_count = u8::try_from(signed.record.uniqueness_keys.len()).map_err(|_| Reason::FieldInvalid)?;
+    check_authority(context, overlay, cache, signed, record.verdict)?;
+    check_number(context, overlay, cache, &signed.record)?;
+    // From here on each step checks all it has to before its first write: a refused record leaves no trace behind.
+    let change = match signed.record.reverses {
+        None => {
+            take_uniqueness(overlay, &signed.record)?;
+            None
+        }
+        Some(original) => Some(reverse(overlay, &signed.record, original)?),
+    };
+    let receipt = ReceiptState {
+        status_key: record.status_key,
+        unit: signed.record.unit,
+        total: signed.record.total,
+        uniqueness_count,
+        leaf_index: context.leaf_index,
+        batch_index,
+        reversed_by: None,
+    };
+    overlay.write(Table::Receipts, receipt_key_bytes(signed.record.key), receipt.encode());
+    overlay.write(Table::BizKeys, biz_key_bytes(&signed.record), receipt_key_bytes(signed.record.key).to_vec());
+    Ok(change)
+}
+
+/// V16 V17 V18: suite, time, unit, kind, key and signature.
+fn check_authority(
+    context: &RecordContext<'_>,
+    overlay: &Overlay<'_>,
+    cache: &mut RegistryCache,
+    signed: &SignedRecord,
+    verdict: Option<(PublicKey, bool)>,
+) -> Result<(), RecordError> {
+    let record = &signed.record;
+    require(record.suite == context.suite, Reason::SuiteUnknown)?;
+    let in_header =
+        context.header.first_issue_time <= record.issue_time && record.issue_time <= context.header.last_issue_time;
+    let not_ahead = record.issue_time <= context.block_time.plus_millis(limits::ISSUE_TIME_AHEAD_MS_MAX);
+    require(in_header && not_ahead, Reason::TimeInvalid)?;
+
+    let unit = cache.unit(overlay, record.unit.get())?.ok_or(Reason::UnitUnknown)?;
+    let suspension = Ending { from_ms: unit.unit.suspended_from_ms, recorded_ms: unit.suspended_at_ms };
+    require(suspension.permits(record.issue_time, context.block_time), Reason::UnitSuspended)?;
+    let kind = record.key.code.get() / 100;
+    require(unit.unit.kinds.binary_search(&kind).is_ok(), Reason::KindNotAllowed)?;
+
+    let key = cache.key(overlay, record.signing_key.get())?.ok_or(Reason::SignatureInvalid)?;
+    let owned = key.key.owner_kind == KeyOwner::Unit.number() && key.key.owner_id == record.unit.get();
+    require(owned, Reason::SignatureInvalid)?;
+    require(key_permits(key, record.issue_time, context.block_time), Reason::KeyRevoked)?;
+    let public_key = key.key.key().map_err(|_| ReadError::corrupt("public key"))?;
+    let valid = match verdict {
+        Some((checked_key, verdict)) if checked_key == public_key => verdict,
+        _ => signed.verify(context.chain, &public_key),
+    };
+    require(valid, Reason::SignatureInvalid)
+}
+
+/// Whether a key signs validly at this issue time, given what the ledger knows at this block time (V17).
+pub(crate) fn key_permits(key: &KeyState, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
+    let from = UnixMillis::new(key.key.valid_from_ms);
+    let until = key.key.valid_until_ms;
+    let revocation = Ending { from_ms: key.revoked_from_ms, recorded_ms: key.revoked_at_ms };
+    let in_window = from <= issue_time && (until == 0 || issue_time < UnixMillis::new(until));
+    in_window && revocation.permits(issue_time, block_time)
+}
+
+/// The end of a permission: issue times before `from_ms` stay good for a bounded grace after it was recorded, so that a
+/// stolen key can not be used to backdate for ever.
+struct Ending {
+    from_ms: u64,
+    recorded_ms: u64,
+}
+
+impl Ending {
+    fn permits(&self, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
+        if self.from_ms == 0 {
+            return true;
+        }
+        let within_grace = block_time.since(UnixMillis::new(self.recorded_ms)) <= limits::REVOCATION_GRACE_MS;
+        issue_time < UnixMillis::new(self.from_ms) && within_grace
+    }
+}
+
+/// V02 V03 and the `biz_code`: the number is the unit's, leased to this issuer, and used by nobody; so is the key.
+fn check_number(
+    context: &RecordContext<'_>,
+    overlay: &mut Overlay<'_>,
+    cache: &mut RegistryCache,
+    record: &ReceiptRecord,
+) -> Result<(), RecordError> {
+    let segment = cache.segment_of(overlay, record.unit.get(), record.key)?.ok_or(Reason::NumberNotOwned)?;
+    require(segment.segment.issuer_id == context.header.issuer.get(), Reason::NumberNotOwned)?;
+    let closing = Ending { from_ms: segment.closed_at_ms, recorded_ms: segment.closed_at_ms };
+    require(closing.permits(record.issue_time, context.block_time), Reason::NumberNotOwned)?;
+    require(!overlay.contains(Table::Receipts, &receipt_key_bytes(record.key))?, Reason::NumberUsed)?;
+    require(!overlay.contains(Table::BizKeys, &biz_key_bytes(record))?, Reason::BizCodeUsed)
+}
+
+/// unit u32 ‖ biz key: key of BizKeys.
+fn biz_key_bytes(record: &ReceiptRecord) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[..4].copy_from_slice(&record.unit.get().to_be_bytes());
+    bytes[4..].copy_from_slice(&record.biz_key);
+    bytes
+}
+
+/// V14 V15: no live receipt holds any of the keys; this one does from now on.
+fn take_uniqueness(overlay: &mut Overlay<'_>, record: &ReceiptRecord) -> Result<(), RecordError> {
+    for key in &record.uniqueness_keys {
+        let taken = match key.kind {
+            UniquenessType::Decision => Reason::DecisionPaid,
+            UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
+        };
+        require(!overlay.contains(Table::UniquenessKeys, &key.to_bytes())?, taken)?;
+    }
+    for key in &record.uniqueness_keys {
+        overlay.write(Table::UniquenessKeys, key.to_bytes(), receipt_key_bytes(record.key).to_vec());
+    }
+    Ok(())
+}
+
+/// V19: the original exists, is the unit's own, blue, in force, and of exactly the opposite amount. Frees its keys.
+fn reverse(
+    overlay: &mut Overlay<'_>,
+    red: &ReceiptRecord,
+    original_key: ReceiptKey,
+) -> Result<(Hash, Status), RecordError> {
+    let bytes = overlay.read(Table::Receipts, &receipt_key_bytes(original_key))?.ok_or(Reason::OriginalUnknown)?;
+    let mut original = ReceiptState::decode(&bytes)?;
+    require(original.unit == red.unit, Reason::UnitMismatch)?;
+    require(!original.is_red(), Reason::OriginalIsRed)?;
+    require(original.reversed_by.is_none(), Reason::AlreadyReversed)?;
+    require(original.total.checked_neg() == Some(red.total), Reason::AmountMismatch)?;
+    require(usize::from(original.uniqueness_count) == red.uniqueness_keys.len(), Reason::FieldInvalid)?;
+    for key in &red.uniqueness_keys {
+        let holder = overlay.read(Table::UniquenessKeys, &key.to_bytes())?;
+        require(holder.as_deref() == Some(receipt_key_bytes(original_key).as_slice()), Reason::FieldInvalid)?;
+    }
+    for key in &red.uniqueness_keys {
+        overlay.delete(Table::UniquenessKeys, key.to_bytes());
+    }
+    original.reversed_by = Some(red.key);
+    overlay.write(Table::Receipts, receipt_key_bytes(original_key), original.encode());
+    Ok((original.status_key, Status::Reversed { by: red.key }))
+}
+
+/// Counts a taken batch's numbers and amounts: segments' use and the running totals.
+pub(crate) fn count_records(
+    overlay: &mut Overlay<'_>,
+    cache: &mut RegistryCache,
+    records: &[CheckedRecord],
+    totals: &mut Totals,
+) -> Result<(), ReadError> {
+    let mut touched = BTreeSet::new();
+    for checked in records {
+        let Ok(signed) = &checked.decoded else { continue };
+        let record = &signed.record;
+        totals.add(record.total);
+        let Some(segment) = cache.segment_of(overlay, record.unit.get(), record.key)? else { continue };
+        let id = segment.segment.segment_id;
+        if let Some(segment) = cache.segments.get_mut(&id) {
+            segment.used_count += 1;
+            segment.highest_used = segment.highest_used.max(record.key.number.get());
+            touched.insert(id);
+        }
+    }
+    for id in touched {
+        if let Some(segment) = cache.segments.get(&id) {
+            overlay.write(Table::Segments, id.to_be_bytes(), prost::Message::encode_to_vec(segment));
+        }
+    }
+    Ok(())
+}

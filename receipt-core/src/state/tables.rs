@@ -1,0 +1,429 @@
+//! Tables of the ledger state: names, key layouts, value encodings.
+//!
+//! ```text
+//! table            key                                   value
+//! Meta             ASCII name                            see below
+//! Receipts         code u32 ‖ number u64                 ReceiptState, fixed layout
+//! BizKeys          unit u32 ‖ biz key [16]               code u32 ‖ number u64
+//! UniquenessKeys   type u8 ‖ hash [16]                   code u32 ‖ number u64 of the live receipt that holds it
+//! Batches          issuer u32 ‖ sequence u64             refused u8 ‖ leaf index u64 ‖ header hash [32]
+//! Units            unit u32                              UnitState
+//! UnitCodes        unit code (18 ASCII characters)       unit u32
+//! Systems          system u32                            RegisterSystem
+//! Keys             key u32                               KeyState
+//! Segments         segment u32                           SegmentState
+//! SegmentIndex     unit u32 ‖ code u32                   (segment u32 ‖ first u64 ‖ last u64)…
+//! CodeHighWater    code u32                              last number allocated u64
+//! Issuers          issuer u32                            IssuerState
+//! Kinds            kind u32                              RegisterKind
+//! Items            unit u32 ‖ kind u32                   AttachItems
+//! Statuses         status key [32]                       StatusValue (salt ‖ status)
+//! StatusNodes      opaque                                nodes of the status map (not part of the effects hash)
+//! ```
+//! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
+//! `validators-next` (pending `SetValidators`), `governance` (last sequence u64).
+
+use prost::Message;
+
+use crate::governance::{AllocateSegment, RegisterIssuer, RegisterKey, RegisterUnit};
+use crate::hash::Hash;
+use crate::ids::{
+    Fen, Height, IssuerId, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId, UnixMillis,
+};
+use crate::state::overlay::ReadError;
+
+/// A table of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each table is described in the module documentation")]
+pub enum Table {
+    Meta = 0,
+    Receipts = 1,
+    BizKeys = 2,
+    UniquenessKeys = 3,
+    Batches = 4,
+    Units = 5,
+    UnitCodes = 6,
+    Systems = 7,
+    Keys = 8,
+    Segments = 9,
+    SegmentIndex = 10,
+    CodeHighWater = 11,
+    Issuers = 12,
+    Kinds = 13,
+    Items = 14,
+    Statuses = 15,
+    StatusNodes = 16,
+}
+
+impl Table {
+    /// Every table, in the order of their numbers.
+    pub const ALL: [Self; 17] = [
+        Self::Meta,
+        Self::Receipts,
+        Self::BizKeys,
+        Self::UniquenessKeys,
+        Self::Batches,
+        Self::Units,
+        Self::UnitCodes,
+        Self::Systems,
+        Self::Keys,
+        Self::Segments,
+        Self::SegmentIndex,
+        Self::CodeHighWater,
+        Self::Issuers,
+        Self::Kinds,
+        Self::Items,
+        Self::Statuses,
+        Self::StatusNodes,
+    ];
+
+    /// The name of the store's column family.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Receipts => "receipts",
+            Self::BizKeys => "biz-keys",
+            Self::UniquenessKeys => "uniqueness-keys",
+            Self::Batches => "batches",
+            Self::Units => "units",
+            Self::UnitCodes => "unit-codes",
+            Self::Systems => "systems",
+            Self::Keys => "keys",
+            Self::Segments => "segments",
+            Self::SegmentIndex => "segment-index",
+            Self::CodeHighWater => "code-high-water",
+            Self::Issuers => "issuers",
+            Self::Kinds => "kinds",
+            Self::Items => "items",
+            Self::Statuses => "statuses",
+            Self::StatusNodes => "status-nodes",
+        }
+    }
+}
+
+/// Meta key of [`Tip`].
+pub const META_TIP: &[u8] = b"tip";
+/// Meta key of [`Totals`].
+pub const META_TOTALS: &[u8] = b"totals";
+/// Meta key of the proposer schedule.
+pub const META_SCHEDULE: &[u8] = b"schedule";
+/// Meta key of the current validator set.
+pub const META_VALIDATORS: &[u8] = b"validators";
+/// Meta key of a pending validator set: effective height u64 ‖ set.
+pub const META_VALIDATORS_NEXT: &[u8] = b"validators-next";
+/// Meta key of the last governance sequence.
+pub const META_GOVERNANCE: &[u8] = b"governance";
+
+/// A cursor over fixed-layout values: every read is checked, and so is the end.
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(|| ReadError::corrupt("value too short"))?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, ReadError> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, ReadError> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, ReadError> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    pub(crate) fn hash(&mut self) -> Result<Hash, ReadError> {
+        self.take().map(Hash)
+    }
+
+    pub(crate) fn key(&mut self) -> Result<ReceiptKey, ReadError> {
+        let code = ReceiptCode::new(self.u32()?).map_err(|_| ReadError::corrupt("receipt code"))?;
+        let number = ReceiptNumber::new(self.u64()?).map_err(|_| ReadError::corrupt("receipt number"))?;
+        Ok(ReceiptKey { code, number })
+    }
+
+    pub(crate) fn end(self) -> Result<(), ReadError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ReadError::corrupt("value too long")) }
+    }
+}
+
+/// code u32 ‖ number u64: key of Receipts, value of the uniqueness tables.
+pub fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..4].copy_from_slice(&key.code.get().to_be_bytes());
+    bytes[4..].copy_from_slice(&key.number.get().to_be_bytes());
+    bytes
+}
+
+/// issuer u32 ‖ sequence u64: key of Batches.
+pub fn batch_key_bytes(issuer: IssuerId, sequence: u64) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..4].copy_from_slice(&issuer.get().to_be_bytes());
+    bytes[4..].copy_from_slice(&sequence.to_be_bytes());
+    bytes
+}
+
+/// Two registry numbers side by side: keys of SegmentIndex and Items.
+pub fn pair_bytes(first: u32, second: u32) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&first.to_be_bytes());
+    bytes[4..].copy_from_slice(&second.to_be_bytes());
+    bytes
+}
+
+/// Where the chain stands after a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// Height of the last block.
+    pub height: Height,
+    /// Its time.
+    pub time: UnixMillis,
+    /// Hash of its seal.
+    pub seal_hash: Hash,
+    /// Its effects hash.
+    pub effects_hash: Hash,
+    /// Leaves of the outer log after it.
+    pub log_size: TreeSize,
+    /// Root of the status map after it.
+    pub status_root: Hash,
+    /// The height that last changed the status map: its version; `None` while the map is empty.
+    pub status_version: Option<Height>,
+}
+
+impl Tip {
+    /// Fixed layout: height ‖ time ‖ seal hash ‖ effects hash ‖ log size ‖ status root ‖ status version (0: none).
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend_from_slice(&self.height.get().to_be_bytes());
+        bytes.extend_from_slice(&self.time.get().to_be_bytes());
+        bytes.extend_from_slice(&self.seal_hash.0);
+        bytes.extend_from_slice(&self.effects_hash.0);
+        bytes.extend_from_slice(&self.log_size.get().to_be_bytes());
+        bytes.extend_from_slice(&self.status_root.0);
+        // Block 0 has no receipts, so no version is 0.
+        bytes.extend_from_slice(&self.status_version.map_or(0, Height::get).to_be_bytes());
+        bytes
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let tip = Self {
+            height: Height::new(fields.u64()?),
+            time: UnixMillis::new(fields.u64()?),
+            seal_hash: fields.hash()?,
+            effects_hash: fields.hash()?,
+            log_size: TreeSize::new(fields.u64()?),
+            status_root: fields.hash()?,
+            status_version: Some(fields.u64()?).filter(|version| *version > 0).map(Height::new),
+        };
+        fields.end()?;
+        Ok(tip)
+    }
+}
+
+/// Running totals of the ledger, committed to (salted) in each seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Blue receipts.
+    pub blue_count: u64,
+    /// Sum of their totals in 分.
+    pub blue_fen: i128,
+    /// Red receipts.
+    pub red_count: u64,
+    /// Sum of their (negative) totals in 分.
+    pub red_fen: i128,
+}
+
+impl Totals {
+    /// Fixed layout, 48 bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(48);
+        bytes.extend_from_slice(&self.blue_count.to_be_bytes());
+        bytes.extend_from_slice(&self.blue_fen.to_be_bytes());
+        bytes.extend_from_slice(&self.red_count.to_be_bytes());
+        bytes.extend_from_slice(&self.red_fen.to_be_bytes());
+        bytes
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let totals = Self {
+            blue_count: fields.u64()?,
+            blue_fen: fields.take().map(i128::from_be_bytes)?,
+            red_count: fields.u64()?,
+            red_fen: fields.take().map(i128::from_be_bytes)?,
+        };
+        fields.end()?;
+        Ok(totals)
+    }
+
+    /// Adds one receipt. 2^63 receipts of 10^12 yuan stay far inside i128 and u64.
+    pub(crate) fn add(&mut self, total: Fen) {
+        let fen = i128::from(total.get());
+        if fen < 0 {
+            self.red_count += 1;
+            self.red_fen += fen;
+        } else {
+            self.blue_count += 1;
+            self.blue_fen += fen;
+        }
+    }
+}
+
+/// What the ledger remembers of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptState {
+    /// Hash of its signed record.
+    pub status_key: Hash,
+    /// Issuing unit.
+    pub unit: UnitId,
+    /// Total in 分.
+    pub total: Fen,
+    /// Number of uniqueness keys it brought.
+    pub uniqueness_count: u8,
+    /// Log leaf of its batch header.
+    pub leaf_index: LeafIndex,
+    /// Index in the batch.
+    pub batch_index: u16,
+    /// The red receipt that reversed it.
+    pub reversed_by: Option<ReceiptKey>,
+}
+
+impl ReceiptState {
+    /// Whether this is a red receipt.
+    pub fn is_red(&self) -> bool {
+        self.total.get() < 0
+    }
+
+    /// Fixed layout: status key ‖ unit u32 ‖ total i64 ‖ uniqueness count u8 ‖ leaf u64 ‖ batch index u16 [‖ red key].
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(67);
+        bytes.extend_from_slice(&self.status_key.0);
+        bytes.extend_from_slice(&self.unit.get().to_be_bytes());
+        bytes.extend_from_slice(&self.total.get().to_be_bytes());
+        bytes.push(self.uniqueness_count);
+        bytes.extend_from_slice(&self.leaf_index.get().to_be_bytes());
+        bytes.extend_from_slice(&self.batch_index.to_be_bytes());
+        if let Some(red) = self.reversed_by {
+            bytes.extend_from_slice(&receipt_key_bytes(red));
+        }
+        bytes
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let mut state = Self {
+            status_key: fields.hash()?,
+            unit: UnitId::new(fields.u32()?),
+            total: Fen::new(fields.take().map(i64::from_be_bytes)?),
+            uniqueness_count: fields.u8()?,
+            leaf_index: LeafIndex::new(fields.u64()?),
+            batch_index: fields.take().map(u16::from_be_bytes)?,
+            reversed_by: None,
+        };
+        if !fields.0.is_empty() {
+            state.reversed_by = Some(fields.key()?);
+        }
+        fields.end()?;
+        Ok(state)
+    }
+}
+
+/// What became of a batch sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchState {
+    /// Whether the batch was refused.
+    pub refused: bool,
+    /// Log leaf of its `BatchHeader` or `BatchRefused` entry.
+    pub leaf_index: LeafIndex,
+    /// Hash of its header.
+    pub header_hash: Hash,
+}
+
+impl BatchState {
+    /// Fixed layout: refused u8 ‖ leaf u64 ‖ header hash.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(41);
+        bytes.push(u8::from(self.refused));
+        bytes.extend_from_slice(&self.leaf_index.get().to_be_bytes());
+        bytes.extend_from_slice(&self.header_hash.0);
+        bytes
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let refused = match fields.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(ReadError::corrupt("batch state")),
+        };
+        let state = Self { refused, leaf_index: LeafIndex::new(fields.u64()?), header_hash: fields.hash()? };
+        fields.end()?;
+        Ok(state)
+    }
+}
+
+/// A unit as registered, and when a suspension entered the ledger.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct UnitState {
+    /// The registration.
+    #[prost(message, required, tag = "1")]
+    pub unit: RegisterUnit,
+    /// Block time (ms) at which a suspension was recorded; 0: none.
+    #[prost(uint64, tag = "2")]
+    pub suspended_at_ms: u64,
+}
+
+/// A key as registered, and its revocation.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct KeyState {
+    /// The registration.
+    #[prost(message, required, tag = "1")]
+    pub key: RegisterKey,
+    /// First issue time (ms) it is no longer valid for; 0: not revoked.
+    #[prost(uint64, tag = "2")]
+    pub revoked_from_ms: u64,
+    /// Block time (ms) at which the revocation was recorded.
+    #[prost(uint64, tag = "3")]
+    pub revoked_at_ms: u64,
+}
+
+/// A segment as allocated, and how far it is used.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SegmentState {
+    /// The allocation.
+    #[prost(message, required, tag = "1")]
+    pub segment: AllocateSegment,
+    /// Block time (ms) at which it was closed; 0: open.
+    #[prost(uint64, tag = "2")]
+    pub closed_at_ms: u64,
+    /// Numbers used so far.
+    #[prost(uint64, tag = "3")]
+    pub used_count: u64,
+    /// Highest number used so far; 0: none.
+    #[prost(uint64, tag = "4")]
+    pub highest_used: u64,
+}
+
+/// An issuer as registered, and where its batches stand.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct IssuerState {
+    /// The registration.
+    #[prost(message, required, tag = "1")]
+    pub issuer: RegisterIssuer,
+    /// Current epoch; batches of another are not taken.
+    #[prost(uint32, tag = "2")]
+    pub epoch: u32,
+    /// The sequence that comes next.
+    #[prost(uint64, tag = "3")]
+    pub next_sequence: u64,
+}

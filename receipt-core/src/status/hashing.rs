@@ -1,0 +1,35 @@
+//! The three hashes of the status map, drawn in the module's head.
+
+use crate::hash::{Hash, sha256};
+
+/// The hash of an empty subtree, and the root of the empty map.
+pub fn empty_root() -> Hash {
+    Hash(*b"SPARSE_MERKLE_PLACEHOLDER_HASH__")
+}
+
+/// The hash of a subtree with one entry.
+pub(super) fn leaf_hash(key: &Hash, value_hash: &Hash) -> Hash {
+    sha256(&[b"JMT::LeafNode", key.as_bytes(), value_hash.as_bytes()])
+}
+
+/// The hash of a subtree with more entries.
+pub(super) fn inner_hash(left: &Hash, right: &Hash) -> Hash {
+    sha256(&[b"JMT::IntrnalNode", left.as_bytes(), right.as_bytes()])
+}
+
+/// Bit `depth` (0 to 255) of a key, the most significant of the first byte first: `true` leads right.
+pub(super) fn bit(key: &Hash, depth: usize) -> bool {
+    key.0[depth / 8] >> (7 - depth % 8) & 1 == 1
+}
+
+/// Half-byte `depth` (0 to 63) of a key.
+pub(super) fn nibble(key: &Hash, depth: usize) -> u8 {
+    let byte = key.0[depth / 2];
+    if depth.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
+}
+
+/// The number of leading bits that two keys share.
+pub(super) fn common_bits(a: &Hash, b: &Hash) -> usize {
+    let differ = a.0.iter().zip(&b.0).enumerate().find(|(_, (a, b))| a != b);
+    differ.map_or(256, |(position, (a, b))| 8 * position + (a ^ b).leading_zeros() as usize)
+}

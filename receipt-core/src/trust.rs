@@ -1,0 +1,222 @@
+//! The trust file: all that a verifier must know beforehand, in one public text.
+//!
+//! ```text
+//! tallystick/trust/v1
+//! chain <genesis hash, hex>
+//! name <chain name>
+//! origin <origin of the log>
+//! utc-offset-minutes <decimal, may be negative>
+//! authority <base64 of the public key>                    one line each, in the order of genesis
+//! authority-threshold <k>
+//!                                                         an empty line before each validator set
+//! validators <first tree size> <last tree size | open> <validator-set hash, hex>
+//! log <vkey>                                              c2sp.org/tlog-policy from here to the quorum line
+//! witness <name> <vkey>
+//! group quorum <k> <names…>
+//! quorum quorum
+//! ```
+//! Validator sets are in the order of the tree sizes for which their keys count: the first starts at 1, each starts right
+//! after the one before, only the last may be open. A checkpoint is judged by the one set whose range holds its size, so a
+//! retired set can sign nothing new. The text is canonical: what is read is what would be written.
+//!
+//! Not here: who is allowed to hand out a trust file. It is public, and must come from somewhere that the verifier's owner
+//! trusts.
+
+use crate::genesis::Genesis;
+use crate::hash::Hash;
+use crate::ids::TreeSize;
+use crate::note::{Checkpoint, CheckpointError, NoteError, Policy, PolicyError, PosixSeconds, SignedNote};
+use crate::suite::{ChainId, PublicKey};
+use crate::validators::ValidatorSet;
+
+mod policy;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use policy::policy_of;
+pub use text::TrustTextError;
+
+/// A validator set as far as checkpoints need it, and the tree sizes for which it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedSet {
+    /// Smallest tree size that it may sign.
+    pub first_size: TreeSize,
+    /// Largest tree size that it may sign; `None`: open.
+    pub last_size: Option<TreeSize>,
+    /// The set's hash, as seals carry it.
+    pub set_hash: Hash,
+    /// Its log and cosigner keys, and how many cosigners are enough.
+    pub policy: Policy,
+}
+
+impl TrustedSet {
+    /// Whether a tree of this size is this set's to sign.
+    pub fn covers(&self, size: TreeSize) -> bool {
+        self.first_size <= size && self.last_size.is_none_or(|last| size <= last)
+    }
+}
+
+/// A parsed trust file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustFile {
+    pub(crate) chain: ChainId,
+    pub(crate) chain_name: String,
+    pub(crate) origin: String,
+    pub(crate) utc_offset_minutes: i32,
+    pub(crate) authorities: Vec<PublicKey>,
+    pub(crate) authority_threshold: u32,
+    pub(crate) sets: Vec<TrustedSet>,
+}
+
+/// Why a checkpoint may not be relied on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// The note is malformed.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The note's text is not a checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is of another log.
+    #[error("the checkpoint is of the log {given:?}, not of {expected:?}")]
+    Origin {
+        /// What the checkpoint says.
+        given: String,
+        /// What the trust file says.
+        expected: String,
+    },
+    /// No validator set of the trust file signs trees of this size.
+    #[error("the trust file knows no validator set for a tree of size {size}")]
+    NoSet {
+        /// The tree's size.
+        size: TreeSize,
+    },
+    /// The set that counts for this size has not signed it, or not enough of it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// A checkpoint under the quorum of the set that counts for its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedCheckpoint {
+    /// Which log.
+    pub origin: String,
+    /// How many leaves.
+    pub size: TreeSize,
+    /// The root of the tree with that many leaves.
+    pub root: Hash,
+    /// The oldest cosignature time of the freshest sufficient quorum: as of then, this tree was the latest.
+    pub as_of: PosixSeconds,
+    /// Names of that quorum's members, in the policy's order.
+    pub signers: Vec<String>,
+    /// Position of the set in the trust file.
+    pub set_index: usize,
+    /// Hash of the set, which the tree's seal must carry.
+    pub set_hash: Hash,
+}
+
+impl TrustFile {
+    /// The trust file that a genesis file implies: its validators, from the first tree on.
+    pub fn from_genesis(genesis: &Genesis) -> Result<Self, TrustTextError> {
+        let set = TrustedSet {
+            first_size: TreeSize::new(1),
+            last_size: None,
+            set_hash: genesis.validators.hash(),
+            policy: policy_of(&genesis.origin, &genesis.validators)?,
+        };
+        let trust = Self {
+            chain: genesis.chain_id(),
+            chain_name: genesis.chain_name.clone(),
+            origin: genesis.origin.clone(),
+            utc_offset_minutes: genesis.utc_offset_minutes,
+            authorities: genesis.authorities.clone(),
+            authority_threshold: genesis.authority_threshold,
+            sets: vec![set],
+        };
+        // What could not be read back is not handed out.
+        Self::parse(&trust.to_text())
+    }
+
+    /// The same file with another set from `first_size` on, which must lie inside the range of the last, open set. The
+    /// caller has verified the handover: a seal under the previous set's quorum names the new set's hash.
+    pub fn with_next_set(&self, first_size: TreeSize, set: &ValidatorSet) -> Result<Self, TrustTextError> {
+        let mut next = self.clone();
+        let last = next.sets.last_mut().ok_or(TrustTextError::Whole("there is no validator set"))?;
+        if last.last_size.is_some() || first_size <= last.first_size {
+            return Err(TrustTextError::Whole("a new set starts inside the range of the last, open one"));
+        }
+        last.last_size = first_size.previous();
+        let policy = policy_of(&self.origin, set)?;
+        next.sets.push(TrustedSet { first_size, last_size: None, set_hash: set.hash(), policy });
+        Self::parse(&next.to_text())
+    }
+
+    /// The chain id: the genesis hash.
+    pub fn chain_id(&self) -> ChainId {
+        self.chain
+    }
+
+    /// The chain's name, for people.
+    pub fn chain_name(&self) -> &str {
+        &self.chain_name
+    }
+
+    /// The log's origin.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The chain's UTC offset in minutes.
+    pub fn utc_offset_minutes(&self) -> i32 {
+        self.utc_offset_minutes
+    }
+
+    /// Keys of the authorities, in the order of genesis.
+    pub fn authorities(&self) -> &[PublicKey] {
+        &self.authorities
+    }
+
+    /// How many authorities must sign a credential or a governance message.
+    pub fn authority_threshold(&self) -> u32 {
+        self.authority_threshold
+    }
+
+    /// The validator sets, in the order of their tree sizes.
+    pub fn sets(&self) -> &[TrustedSet] {
+        &self.sets
+    }
+
+    /// The set whose keys count for a tree of this size, with its position.
+    pub fn set_for(&self, size: TreeSize) -> Option<(usize, &TrustedSet)> {
+        self.sets.iter().enumerate().find(|(_, set)| set.covers(size))
+    }
+
+    /// Judges the text of a signed note: origin, the set by tree size, the log's signature, the quorum of cosignatures.
+    pub fn verify_checkpoint(&self, note_text: &str) -> Result<TrustedCheckpoint, TrustError> {
+        self.verify_note(&SignedNote::parse(note_text.as_bytes())?)
+    }
+
+    /// Judges a parsed note, as [`Self::verify_checkpoint`].
+    pub fn verify_note(&self, note: &SignedNote) -> Result<TrustedCheckpoint, TrustError> {
+        let claimed = Checkpoint::parse(note.text())?;
+        if claimed.origin() != self.origin {
+            return Err(TrustError::Origin { given: claimed.origin().to_owned(), expected: self.origin.clone() });
+        }
+        let (set_index, set) = self.set_for(claimed.size()).ok_or(TrustError::NoSet { size: claimed.size() })?;
+        let endorsement = set.policy.verify(note)?;
+        // A trust file has no policy without a quorum, so the time is always there.
+        let as_of = endorsement.as_of.ok_or(PolicyError::QuorumNotReached { cosigners: 0 })?;
+        let in_quorum = endorsement.cosigners.into_iter().filter(|cosigner| cosigner.in_quorum);
+        Ok(TrustedCheckpoint {
+            origin: self.origin.clone(),
+            size: endorsement.checkpoint.size(),
+            root: endorsement.checkpoint.root(),
+            as_of,
+            signers: in_quorum.map(|cosigner| cosigner.name).collect(),
+            set_index,
+            set_hash: set.set_hash,
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Trust files: one spelling, the right set for every size, and whose signatures count.
+
+use super::*;
+use crate::ids::Height;
+use crate::testkit::{TestChain, TestValidator};
+
+#[test]
+fn a_trust_file_reads_back() {
+    let mut chain = TestChain::new();
+    let text = chain.trust().to_text();
+    assert_eq!(&TrustFile::parse(&text).unwrap(), chain.trust());
+    chain.rotate_validators((5..=11).map(TestValidator::new).collect());
+    let rotated = chain.trust().to_text();
+    assert_eq!(&TrustFile::parse(&rotated).unwrap(), chain.trust());
+    assert_eq!(chain.trust().sets().len(), 2);
+    assert!(rotated.contains("group quorum 5 "), "seven validators, five are enough: {rotated}");
+    assert_eq!(TrustFile::from_genesis(chain.genesis()).unwrap().to_text(), text);
+}
+
+#[test]
+fn any_other_spelling_is_refused() {
+    let chain = TestChain::new();
+    let text = chain.trust().to_text();
+    let hash = chain.trust().sets()[0].set_hash.to_string();
+    let authority = text.lines().find(|line| line.starts_with("authority ")).unwrap().to_owned();
+    let witness = text.lines().find(|line| line.starts_with("witness ")).unwrap().to_owned();
+    let rows = [
+        ("no final newline", text.trim_end().to_owned()),
+        ("an empty line more", format!("{text}\n")),
+        ("an unknown line", text.replacen("origin ", "colour blue\norigin ", 1)),
+        ("an unknown line in a policy", format!("{text}colour blue\n")),
+        ("a comment", text.replacen("quorum quorum\n", "# x\nquorum quorum\n", 1)),
+        ("upper-case hex", text.replacen(&hash, &hash.to_uppercase(), 1)),
+        ("a space more", text.replacen("name ", "name  ", 1)),
+        ("a leading zero", text.replacen("utc-offset-minutes 480", "utc-offset-minutes 0480", 1)),
+        ("a plus sign", text.replacen("utc-offset-minutes 480", "utc-offset-minutes +480", 1)),
+        ("an authority twice", text.replacen(&authority, &format!("{authority}\n{authority}"), 1)),
+        ("a threshold of nobody", text.replacen("authority-threshold 2", "authority-threshold 0", 1)),
+        ("a threshold above all", text.replacen("authority-threshold 2", "authority-threshold 4", 1)),
+        ("sets from 0", text.replacen("validators 1 open", "validators 0 open", 1)),
+        ("a gap before the first set", text.replacen("validators 1 open", "validators 2 open", 1)),
+        ("an empty range", text.replacen("validators 1 open", "validators 1 0", 1)),
+        ("no quorum", text.replacen("quorum quorum", "quorum none", 1)),
+        ("a witness twice", text.replacen(&witness, &format!("{witness}\n{witness}"), 1)),
+        ("no set", text.split("\n\n").next().unwrap().to_owned() + "\n"),
+        ("another version", text.replacen("trust/v1", "trust/v2", 1)),
+        ("another origin than the log keys", text.replacen("origin ", "origin x", 1)),
+        ("carriage returns", text.replace('\n', "\r\n")),
+    ];
+    for (name, bad) in rows {
+        assert_ne!(bad, text, "{name} changes the text");
+        assert!(TrustFile::parse(&bad).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn every_flipped_byte_gives_another_file_or_none() {
+    let chain = TestChain::new();
+    let text = chain.trust().to_text();
+    for position in 0..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        bytes[position] ^= 1;
+        let Ok(flipped) = String::from_utf8(bytes) else { continue };
+        assert_ne!(TrustFile::parse(&flipped).as_ref(), Ok(chain.trust()), "byte {position}");
+    }
+}
+
+#[test]
+fn sets_follow_each_other_without_a_gap() {
+    let chain = TestChain::new();
+    let set = chain.genesis().validators.clone();
+    let next = chain.trust().with_next_set(TreeSize::new(50), &set).unwrap();
+    assert_eq!(next.set_for(TreeSize::new(49)).unwrap().0, 0);
+    assert_eq!(next.set_for(TreeSize::new(50)).unwrap().0, 1);
+    assert_eq!(next.set_for(TreeSize::new(u64::MAX)).unwrap().0, 1);
+    assert_eq!(next.set_for(TreeSize::ZERO), None);
+    assert!(next.with_next_set(TreeSize::new(50), &set).is_err(), "the last set would be empty");
+    assert!(next.with_next_set(TreeSize::new(51), &set).is_ok());
+}
+
+#[test]
+fn the_set_is_chosen_by_tree_size() {
+    let mut chain = TestChain::new();
+    let old = chain.validators_at(Height::ZERO).to_vec();
+    let new: Vec<TestValidator> = (21..=24).map(TestValidator::new).collect();
+    chain.rotate_validators(new.clone());
+    let before = chain.log().size();
+    chain.add_block(&[]);
+    let after = chain.log().size();
+    let at = chain.now().seconds();
+    let judge =
+        |size, signers: &[TestValidator]| chain.trust().verify_checkpoint(&chain.checkpoint_note(size, signers, at));
+    assert_eq!(judge(before, &old[..3]).unwrap().set_index, 0);
+    assert_eq!(judge(after, &new[..3]).unwrap().set_index, 1);
+    assert!(judge(after, &old).is_err(), "retired");
+    assert!(judge(before, &new).is_err(), "not yet");
+    let mixed = [old[0].clone(), new[0].clone(), new[1].clone()];
+    assert!(judge(after, &mixed).is_err(), "one retired and two of the new ones");
+}
+
+#[test]
+fn as_of_is_the_oldest_of_the_freshest_quorum() {
+    let chain = TestChain::new();
+    let validators = chain.validators_at(Height::ZERO).to_vec();
+    let size = chain.log().size();
+    let origin = chain.trust().origin();
+    let text = Checkpoint::new(origin, TreeSize::new(size), chain.log().root(size)).unwrap().to_string();
+    let times = [100, 400, 200, 300];
+    let mut lines = vec![validators[0].sign_as_log(origin, &text)];
+    lines.extend(validators.iter().zip(times).map(|(validator, time)| validator.cosign(origin, &text, time)));
+    let trusted = chain.trust().verify_note(&SignedNote::new(&text, lines).unwrap()).unwrap();
+    assert_eq!(trusted.as_of, PosixSeconds::new(200));
+    let names: Vec<String> = [2, 3, 4].iter().map(|id| format!("{origin}/v{id}")).collect();
+    assert_eq!(trusted.signers, names);
+    assert_eq!((trusted.size.get(), trusted.root), (size, chain.log().root(size)));
+}
+
+#[test]
+fn another_logs_checkpoint_is_refused_before_its_signatures() {
+    let chain = TestChain::new();
+    let other = TestChain::named("otherchain");
+    let note = &other.blocks()[0].checkpoint;
+    assert!(matches!(chain.trust().verify_checkpoint(note), Err(TrustError::Origin { .. })));
+}

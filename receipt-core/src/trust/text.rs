@@ -1,0 +1,189 @@
+//! The text of a trust file: reading it strictly, and writing it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::{TrustFile, TrustedSet};
+use crate::hash::Hash;
+use crate::ids::TreeSize;
+use crate::limits::VALIDATORS_MAX;
+use crate::note::{KeyError, Policy, PolicyTextError};
+use crate::suite::{ChainId, PublicKey};
+
+const MAGIC: &str = "tallystick/trust/v1";
+/// Far above a century of yearly sets of 64 validators.
+const TRUST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Why a text is not a trust file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustTextError {
+    /// A line breaks a rule of the format.
+    #[error("line {line} of the trust file: {problem}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A validator set's policy is refused.
+    #[error("a policy of the trust file is refused: {0}")]
+    Policy(#[source] PolicyTextError),
+    /// A validator's key is refused.
+    #[error("a key is refused: {0}")]
+    Key(#[source] KeyError),
+    /// A rule about the whole text is broken.
+    #[error("the trust file is refused: {0}")]
+    Whole(&'static str),
+}
+
+impl TrustFile {
+    /// Reads a trust file; only the canonical spelling is taken.
+    pub fn parse(text: &str) -> Result<Self, TrustTextError> {
+        if text.len() > TRUST_BYTES_MAX {
+            return Err(TrustTextError::Whole("it is too large"));
+        }
+        let body = text.strip_suffix('\n').ok_or(TrustTextError::Whole("it does not end in a newline"))?;
+        let mut lines = Lines { lines: body.split('\n').collect(), next: 0 };
+        lines.exactly(MAGIC)?;
+        let trust = Self {
+            chain: ChainId(lines.value("chain ", parse_hex)?),
+            chain_name: lines.value("name ", parse_name)?,
+            origin: lines.value("origin ", parse_name)?,
+            utc_offset_minutes: lines.value("utc-offset-minutes ", parse_offset)?,
+            authorities: lines.authorities()?,
+            authority_threshold: lines.value("authority-threshold ", |text| text.parse().ok())?,
+            sets: lines.sets()?,
+        };
+        trust.check()?;
+        if trust.to_text() == text { Ok(trust) } else { Err(TrustTextError::Whole("it is not in canonical form")) }
+    }
+
+    /// Writes the canonical text.
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "{MAGIC}\nchain {}\nname {}\norigin {}\nutc-offset-minutes {}\n",
+            self.chain.0, self.chain_name, self.origin, self.utc_offset_minutes
+        );
+        for key in &self.authorities {
+            text += &format!("authority {}\n", BASE64_STANDARD.encode(key.0));
+        }
+        text += &format!("authority-threshold {}\n", self.authority_threshold);
+        for set in &self.sets {
+            let last = set.last_size.map_or_else(|| "open".to_owned(), |last| last.to_string());
+            text += &format!("\nvalidators {} {last} {}\n{}", set.first_size, set.set_hash, set.policy);
+        }
+        text
+    }
+
+    /// What the lines alone do not say: authorities, ranges, and whose keys the log keys are.
+    fn check(&self) -> Result<(), TrustTextError> {
+        let require = |condition: bool, problem| {
+            if condition { Ok(()) } else { Err(TrustTextError::Whole(problem)) }
+        };
+        let mut keys = self.authorities.clone();
+        keys.sort_unstable();
+        keys.dedup();
+        require(keys.len() == self.authorities.len(), "an authority stands twice")?;
+        require(keys.iter().all(PublicKey::is_registrable), "an authority's key is not canonical and torsion-free")?;
+        require((1..=keys.len()).contains(&(self.authority_threshold as usize)), "no such number of authorities")?;
+        require(!self.sets.is_empty(), "there is no validator set")?;
+        let mut expected = Some(TreeSize::new(1));
+        for set in &self.sets {
+            require(Some(set.first_size) == expected, "validator sets do not follow each other without a gap")?;
+            require(set.last_size.is_none_or(|last| set.first_size <= last), "a validator set has no tree size")?;
+            expected = set.last_size.and_then(TreeSize::next);
+            let named = set.policy.log_keys().all(|key| key.name() == self.origin);
+            require(named && set.policy.log_keys().next().is_some(), "a log key is not named by the origin")?;
+        }
+        Ok(())
+    }
+}
+
+/// The lines still to be read.
+struct Lines<'a> {
+    lines: Vec<&'a str>,
+    next: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn error(&self, problem: &'static str) -> TrustTextError {
+        TrustTextError::Line { line: self.next + 1, problem }
+    }
+
+    fn peek(&self) -> Option<&'a str> {
+        self.lines.get(self.next).copied()
+    }
+
+    fn exactly(&mut self, expected: &str) -> Result<(), TrustTextError> {
+        if self.peek() != Some(expected) {
+            return Err(self.error("another line is expected here"));
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    fn value<T>(&mut self, keyword: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, TrustTextError> {
+        let text = self.peek().and_then(|line| line.strip_prefix(keyword));
+        let text = text.ok_or_else(|| self.error("another keyword is expected here"))?;
+        let value = read(text).ok_or_else(|| self.error("the value is malformed"))?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    fn authorities(&mut self) -> Result<Vec<PublicKey>, TrustTextError> {
+        let mut keys = Vec::new();
+        while self.peek().is_some_and(|line| line.starts_with("authority ")) {
+            if keys.len() == VALIDATORS_MAX {
+                return Err(self.error("there are too many authorities"));
+            }
+            keys.push(self.value("authority ", parse_key)?);
+        }
+        Ok(keys)
+    }
+
+    fn sets(&mut self) -> Result<Vec<TrustedSet>, TrustTextError> {
+        let mut sets = Vec::new();
+        while self.peek().is_some() {
+            self.exactly("")?;
+            let (first_size, last_size, set_hash) = self.value("validators ", parse_range)?;
+            let mut policy = String::new();
+            while let Some(line) = self.peek().filter(|line| !line.is_empty()) {
+                policy.push_str(line);
+                policy.push('\n');
+                self.next += 1;
+            }
+            if policy.lines().last() == Some("quorum none") {
+                return Err(TrustTextError::Whole("a validator set without a quorum can vouch for nothing"));
+            }
+            let policy = Policy::parse(&policy).map_err(TrustTextError::Policy)?;
+            sets.push(TrustedSet { first_size, last_size, set_hash, policy });
+        }
+        Ok(sets)
+    }
+}
+
+fn parse_hex(text: &str) -> Option<Hash> {
+    Hash::from_slice(&hex::decode(text).ok()?)
+}
+
+fn parse_key(text: &str) -> Option<PublicKey> {
+    BASE64_STANDARD.decode(text).ok()?.try_into().ok().map(PublicKey)
+}
+
+fn parse_name(text: &str) -> Option<String> {
+    let named = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+');
+    named.then(|| text.to_owned())
+}
+
+fn parse_offset(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|minutes: &i32| minutes.unsigned_abs() <= 14 * 60)
+}
+
+/// `<first> <last | open> <hash>`
+fn parse_range(text: &str) -> Option<(TreeSize, Option<TreeSize>, Hash)> {
+    let mut words = text.split(' ');
+    let (first, last, hash) = (words.next()?, words.next()?, words.next()?);
+    let last = if last == "open" { None } else { Some(TreeSize::new(last.parse().ok()?)) };
+    let hash = parse_hex(hash)?;
+    words.next().is_none().then_some((TreeSize::new(first.parse().ok()?), last, hash))
+}

@@ -1,0 +1,48 @@
+//! The second layer: record → batch root → header → log root → checkpoint under a quorum.
+
+use super::Context;
+use super::check::{CheckId, Failure, Judge};
+use crate::batch::SignedBatchHeader;
+use crate::entry::Entry;
+use crate::ids::{LeafIndex, UnixMillis};
+use crate::merkle::{leaf_hash, verify_inclusion};
+use crate::note::{PosixSeconds, SignedNote, TlogProof};
+use crate::record::SignedRecord;
+use crate::trust::{TrustFile, TrustedCheckpoint};
+
+/// Returns the log index of the batch header.
+pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Judge) -> Result<LeafIndex, Failure> {
+    let (bundle, trust) = (context.bundle, context.trust);
+    let header = judge.take(CheckId::HeaderForm, SignedBatchHeader::decode(&bundle.batch.header))?;
+    let batch = &header.header;
+    let leaf = leaf_hash(&bundle.record);
+    // The tree's size is the header's signed count, never the bundle's word.
+    let included = verify_inclusion(&leaf, bundle.batch.index, batch.tree_size(), &bundle.batch.path, &batch.root);
+    judge.take(CheckId::BatchInclusion, included)?;
+    let issued = signed.record.issue_time;
+    let within = batch.first_issue_time <= issued && issued <= batch.last_issue_time;
+    judge.require(CheckId::HeaderTime, within, format_args!("issued at {issued}"))?;
+
+    let proof = judge.take(CheckId::AnchorForm, TlogProof::parse_without_extra(bundle.anchor.as_bytes()))?;
+    let checkpoint = judge.take(CheckId::AnchorQuorum, quorum(trust, &proof.checkpoint))?;
+    let entry = leaf_hash(&Entry::BatchHeader(header).encode());
+    let included = verify_inclusion(&entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
+    judge.take(CheckId::AnchorInclusion, included)?;
+    let timely = !is_after(checkpoint.as_of, context.latest);
+    judge.require(CheckId::AnchorTime, timely, format_args!("cosigned at {}", checkpoint.as_of))?;
+    Ok(proof.index)
+}
+
+/// The checkpoint under a quorum, with exactly the lines that this takes: one of the log, and the quorum's. A line more is
+/// one that nobody answers for.
+pub(super) fn quorum(trust: &TrustFile, note: &SignedNote) -> Result<TrustedCheckpoint, String> {
+    let checkpoint = trust.verify_note(note).map_err(|error| error.to_string())?;
+    let needed = 1 + checkpoint.signers.len();
+    let given = note.signatures().len();
+    if given == needed { Ok(checkpoint) } else { Err(format!("it has {given} signatures and needs {needed}")) }
+}
+
+/// Whether a cosignature time lies after an instant.
+pub(super) fn is_after(time: PosixSeconds, latest: UnixMillis) -> bool {
+    time.get() > latest.seconds()
+}

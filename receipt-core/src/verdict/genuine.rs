@@ -1,0 +1,109 @@
+//! The first layer: the body is what the record commits to, the unit signed the record, authorities vouch for the unit.
+
+use super::Context;
+use super::check::{CheckId, Failure, Judge};
+use crate::credential::{SignedCredential, UnitCredential};
+use crate::ids::ReceiptCode;
+use crate::receipt::civil::CivilDate;
+use crate::receipt::disclosure::Body;
+use crate::receipt::model::Receipt;
+use crate::receipt::rules::{Catalogue, check_body};
+use crate::record::{ReceiptRecord, SignedRecord};
+
+pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedRecord, Receipt), Failure> {
+    let (bundle, trust) = (context.bundle, context.trust);
+    let chain = trust.chain_id();
+    judge.require(CheckId::Chain, bundle.chain == chain, format_args!("expected the chain {}", chain.0))?;
+    let signed = judge.take(CheckId::RecordForm, SignedRecord::decode(&bundle.record))?;
+    let credential = judge.take(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
+    let vouched = credential.verify(chain, trust.authorities(), trust.authority_threshold());
+    judge.require(
+        CheckId::CredentialSignatures,
+        vouched,
+        format_args!("{} valid signatures are needed, and no other", trust.authority_threshold()),
+    )?;
+    let scope = scope_problem(&signed.record, &credential.credential);
+    judge.require(CheckId::CredentialScope, scope.is_none(), scope.unwrap_or_default())?;
+    let genuine = signed.verify(chain, &credential.credential.public_key);
+    judge.require(CheckId::RecordSignature, genuine, "the signature does not fit record, chain and key")?;
+    let receipt = check_content(context, &signed.record, &credential.credential, judge)?;
+    let issued = signed.record.issue_time;
+    judge.require(CheckId::IssueTime, issued <= context.latest, format_args!("issued at {issued}"))?;
+    Ok((signed, receipt))
+}
+
+/// Why the credential does not cover the record.
+fn scope_problem(record: &ReceiptRecord, credential: &UnitCredential) -> Option<&'static str> {
+    if credential.unit != record.unit {
+        Some("it is another unit's")
+    } else if credential.signing_key != record.signing_key {
+        Some("it is of another key of the unit")
+    } else if credential.suite != record.suite {
+        Some("it is of another signature suite")
+    } else if !credential.covers(record.issue_time) {
+        Some("the key was not valid at the time of issue")
+    } else {
+        None
+    }
+}
+
+fn check_content(
+    context: &Context<'_>,
+    record: &ReceiptRecord,
+    credential: &UnitCredential,
+    judge: &mut Judge,
+) -> Result<Receipt, Failure> {
+    let bundle = context.bundle;
+    let counted = bundle.values.len() == record.disclosure_count as usize;
+    if !counted {
+        let detail = format!("{} values instead of {}", bundle.values.len(), record.disclosure_count);
+        return Err(judge.fail(CheckId::BodyRoot, detail));
+    }
+    let body = match Body::of_values(bundle.values.clone(), &bundle.seed) {
+        Ok(body) if body.root() == record.body_root => body,
+        Ok(_) => return Err(judge.fail(CheckId::BodyRoot, "the salted values lead to another root")),
+        Err(error) => return Err(judge.fail(CheckId::BodyRoot, error)),
+    };
+    judge.pass(CheckId::BodyRoot);
+    let receipt = judge.take(CheckId::BodyForm, body.receipt())?;
+    let differs = differing_field(&receipt, record, context.trust.utc_offset_minutes());
+    judge.require(CheckId::BodyRecord, differs.is_none(), differs.unwrap_or_default())?;
+    let (draft, issued) = (&receipt.draft, &receipt.issued);
+    let same_unit = draft.unit_code == credential.unit_code
+        && issued.unit_name == credential.unit_name
+        && draft.supervisor_area_code == credential.supervisor_area_code;
+    judge.require(CheckId::BodyUnit, same_unit, "unit_code, unit_name or supervisor_area_code differs")?;
+    match check_body(&receipt, &AnyItem) {
+        Ok(()) => judge.pass(CheckId::BodyRules),
+        Err(violations) => judge.warn(CheckId::BodyRules, violations.iter().map(ToString::to_string).collect()),
+    }
+    Ok(receipt)
+}
+
+/// The first field of a content that says something else than its record, as a sentence; `None` if none does.
+pub fn differing_field(receipt: &Receipt, record: &ReceiptRecord, utc_offset_minutes: i32) -> Option<&'static str> {
+    let date = CivilDate::at(record.issue_time, utc_offset_minutes);
+    let same = [
+        ("receipt_code differs", receipt.draft.receipt_code == record.key.code),
+        ("receipt_number differs", receipt.issued.receipt_number == record.key.number),
+        ("total_amount differs", receipt.draft.total_amount == record.total),
+        ("issue_time differs", receipt.issued.issue_time == record.issue_time),
+        ("issue_date is not the day of issue_time", date.is_ok_and(|date| receipt.draft.issue_date == date)),
+        ("the reversed original differs", receipt.draft.reversal_of() == record.reverses),
+        ("a reversal is stated on one side only", receipt.draft.is_red() == record.reverses.is_some()),
+    ];
+    same.into_iter().find(|(_, same)| !same).map(|(problem, _)| problem)
+}
+
+/// Which items are attached to a unit stands in the registry, which a bundle does not carry.
+struct AnyItem;
+
+impl Catalogue for AnyItem {
+    fn kind_is_registered(&self, _: ReceiptCode) -> bool {
+        true
+    }
+
+    fn item_is_attached(&self, _: &str, _: ReceiptCode, _: &str) -> bool {
+        true
+    }
+}

@@ -1,0 +1,59 @@
+//! The third layer: seal → status root → what the status map says of the record, as of the quorum's time.
+
+use super::anchored::{is_after, quorum};
+use super::check::{CheckId, Failure, Judge};
+use super::{Conclusion, Context, Seen};
+use crate::entry::Entry;
+use crate::hash::Hash;
+use crate::ids::LeafIndex;
+use crate::merkle::{leaf_hash, verify_inclusion};
+use crate::note::TlogProof;
+use crate::record::status_key;
+use crate::seal::Seal;
+use crate::state::{Status, StatusValue, status_value_hash};
+use crate::status::StatusProof;
+
+pub(super) fn check(
+    context: &Context<'_>,
+    header_index: LeafIndex,
+    judge: &mut Judge,
+    seen: &mut Seen,
+) -> Result<Conclusion, Failure> {
+    let (part, trust) = (&context.bundle.status, context.trust);
+    let seal = Seal::decode(&part.seal).map_err(|error| judge.fail(CheckId::SealForm, error))?;
+    let proof = judge.take(CheckId::SealForm, TlogProof::parse_without_extra(part.proof.as_bytes()))?;
+    let checkpoint = judge.take(CheckId::SealQuorum, quorum(trust, &proof.checkpoint))?;
+    let newer = checkpoint.size.get() > header_index.get();
+    judge.require(CheckId::SealNewer, newer, format_args!("the tree has {} leaves", checkpoint.size))?;
+    let last = proof.index.get().checked_add(1) == Some(checkpoint.size.get());
+    if !last {
+        return Err(judge.fail(CheckId::SealPosition, format_args!("it claims the index {}", proof.index)));
+    }
+    let entry = leaf_hash(&Entry::Seal(seal.clone()).encode());
+    let included = verify_inclusion(&entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
+    judge.take(CheckId::SealPosition, included)?;
+    let own_set = seal.validator_set_hash == checkpoint.set_hash;
+    judge.require(CheckId::SealSet, own_set, format_args!("it names {}", seal.validator_set_hash))?;
+    let timely = !is_after(checkpoint.as_of, context.latest) && seal.time <= context.latest;
+    let times = format_args!("sealed at {}, cosigned at {}", seal.time, checkpoint.as_of);
+    judge.require(CheckId::SealTime, timely, times)?;
+
+    let key = status_key(&context.bundle.record);
+    let status = judge.take(CheckId::StatusProof, proved_status(&seal, &key, &part.map, part.value.as_deref()))?;
+    seen.signers = checkpoint.signers;
+    let as_of = checkpoint.as_of;
+    Ok(match status {
+        None => Conclusion::InForce { as_of },
+        Some(Status::Reversed { by }) => Conclusion::Reversed { by, as_of },
+    })
+}
+
+/// What the map under the seal's status root has at the key: the stated value, or, if none is stated, nothing.
+fn proved_status(seal: &Seal, key: &Hash, map: &[u8], value: Option<&[u8]>) -> Result<Option<Status>, String> {
+    let proof = StatusProof::decode(map).map_err(|error| error.to_string())?;
+    let value = value.map(StatusValue::decode).transpose().map_err(|_| "the status does not read".to_owned())?;
+    let value_hash = value.as_ref().map(status_value_hash);
+    let stands = value_hash.as_ref().map(|hash| hash.as_bytes().as_slice());
+    proof.verify(&seal.status_root, key, stands).map_err(|error| error.to_string())?;
+    Ok(value.map(|value| value.status))
+}

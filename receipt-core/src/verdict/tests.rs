@@ -1,0 +1,465 @@
+//! Verdicts over whole bundles of the test chain: good ones of every sample, and every way of being bad.
+
+use super::*;
+use crate::batch::SignedBatchHeader;
+use crate::bundle::{Bundle, StatusPart};
+use crate::credential::UnitCredential;
+use crate::hash::Hash;
+use crate::ids::{Fen, Height, KeyId, LeafIndex, TreeSize, UnitId};
+use crate::note::{Checkpoint, SignedNote, TlogProof};
+use crate::receipt::layout::to_values;
+use crate::record::SignedRecord;
+use crate::testkit::{TestChain, TestReceipt, TestValidator};
+
+/// A chain with one anchored receipt among others, and two blocks on top.
+fn chain() -> (TestChain, TestReceipt) {
+    let mut chain = TestChain::new();
+    let receipts: Vec<TestReceipt> = ["S02", "S01", "S05"].iter().map(|id| chain.issue(id)).collect();
+    chain.add_block(&receipts);
+    let others: Vec<TestReceipt> = ["S06", "S08"].iter().map(|id| chain.issue(id)).collect();
+    chain.add_block(&others);
+    chain.add_block(&[]);
+    (chain, receipts[1].clone())
+}
+
+fn judge(chain: &TestChain, bundle: &Bundle) -> Verdict {
+    verify_bundle(&bundle.encode(), chain.trust(), chain.now())
+}
+
+fn code(verdict: &Verdict) -> &'static str {
+    verdict.failure().map_or("", Failure::code)
+}
+
+/// Every sample, with what it needs before it.
+fn all_samples(chain: &mut TestChain) -> Vec<(String, TestReceipt)> {
+    let original = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&original));
+    let mut receipts = vec![("S01".to_owned(), original.clone())];
+    for number in 2..=17 {
+        let id = format!("S{number:02}");
+        let receipt = if id == "S13" {
+            chain.reverse(&original)
+        } else {
+            let draft = chain.draft_after(&id, Some(&original.receipt));
+            chain.issue_draft(draft, Vec::new())
+        };
+        receipts.push((id, receipt));
+    }
+    let rest: Vec<TestReceipt> = receipts[1..].iter().map(|(_, receipt)| receipt.clone()).collect();
+    chain.add_block(&rest);
+    receipts
+}
+
+#[test]
+fn every_sample_is_in_force_but_the_reversed_one() {
+    let mut chain = TestChain::new();
+    for (id, receipt) in all_samples(&mut chain) {
+        let bundle = chain.bundle(&receipt);
+        let verdict = judge(&chain, &bundle);
+        assert_eq!(verdict.warnings().collect::<Vec<_>>(), Vec::<&str>::new(), "{id}");
+        if id == "S01" {
+            assert!(matches!(verdict.conclusion, Conclusion::Reversed { .. }), "{id}: {:?}", verdict.conclusion);
+        } else {
+            assert!(verdict.is_in_force(), "{id}: {:?}", verdict.conclusion);
+            let ids: Vec<CheckId> = verdict.checks.iter().map(|check| check.id).collect();
+            assert_eq!(ids, CheckId::ALL, "{id}: every check once, in order");
+        }
+        assert!(bundle.evidence_byte_size() <= 6 * 1024, "{id}: {} bytes", bundle.evidence_byte_size());
+        let text = verdict.to_text();
+        assert!(text.contains(&receipt.receipt.draft.unit_code) && text.contains("ANCHOR_QUORUM"), "{text}");
+        assert!(!text.contains(&receipt.receipt.issued.check_code.to_string()), "the check code is a secret");
+    }
+}
+
+#[test]
+fn the_parts_that_age_say_as_of_when() {
+    let (chain, receipt) = chain();
+    let verdict = judge(&chain, &chain.bundle(&receipt));
+    let Conclusion::InForce { as_of } = verdict.conclusion else { panic!("{:?}", verdict.conclusion) };
+    assert_eq!(verdict.as_of_age_seconds(), Some(chain.now().seconds() - as_of.get()));
+    let report = serde_json::to_value(verdict.to_report()).unwrap();
+    assert_eq!(report["conclusion"]["result"], "in_force");
+    assert_eq!(report["layers"]["anchored"], "passed");
+    assert_eq!(report["as_of"], as_of.get());
+    assert_eq!(report["receipt"]["total"], receipt.receipt.draft.total_amount.to_string());
+    assert_eq!(report["signers"].as_array().unwrap().len(), 3);
+    assert!(!report.to_string().contains("check_code"));
+    // Ten minutes of drift are allowed, one more second is not.
+    let early = UnixMillis::new(as_of.get() * 1000 - CLOCK_DRIFT_MS_MAX);
+    let bytes = chain.bundle(&receipt).encode();
+    assert!(verify_bundle(&bytes, chain.trust(), early).is_in_force());
+    let earlier = UnixMillis::new(early.get() - 1000);
+    assert!(!verify_bundle(&bytes, chain.trust(), earlier).is_in_force());
+}
+
+#[test]
+fn a_reversed_receipt_names_its_red_one_and_old_evidence_stays_dated() {
+    let (mut chain, receipt) = chain();
+    let before = chain.bundle(&receipt);
+    let red = chain.reverse(&receipt);
+    chain.add_block(std::slice::from_ref(&red));
+    let bundle = chain.bundle(&receipt);
+    let verdict = judge(&chain, &bundle);
+    assert!(matches!(verdict.conclusion, Conclusion::Reversed { by, .. } if by == red.receipt.key()));
+    assert_eq!(verdict.layers.anchored, LayerResult::Passed);
+    assert_eq!(verdict.layers.in_force, LayerResult::Failed);
+    assert!(verdict.to_text().contains(&red.receipt.key().to_string()));
+    assert!(judge(&chain, &chain.bundle(&red)).is_in_force(), "the red receipt itself");
+    assert!(judge(&chain, &before).is_in_force(), "as of then it was");
+
+    let hidden = Bundle { status: StatusPart { value: None, ..bundle.status.clone() }, ..bundle.clone() };
+    assert_eq!(code(&judge(&chain, &hidden)), "STATUS_PROOF");
+    let mut other = bundle.clone();
+    other.status.value.as_mut().unwrap()[20] ^= 1;
+    assert_eq!(code(&judge(&chain, &other)), "STATUS_PROOF", "another red number");
+    let old_proof = StatusPart { map: before.status.map.clone(), value: None, ..bundle.status.clone() };
+    assert_eq!(code(&judge(&chain, &Bundle { status: old_proof, ..bundle })), "STATUS_PROOF");
+}
+
+#[test]
+fn no_flipped_byte_is_ever_valid() {
+    let (mut chain, receipt) = chain();
+    let red = chain.reverse(&receipt);
+    let in_force = chain.bundle(&receipt).encode();
+    chain.add_block(&[red]);
+    let reversed = chain.bundle(&receipt).encode();
+    for (name, bytes) in [("in force", in_force), ("reversed", reversed)] {
+        for position in 0..bytes.len() {
+            for mask in [0x01, 0x20, 0x80] {
+                let mut flipped = bytes.clone();
+                flipped[position] ^= mask;
+                let verdict = verify_bundle(&flipped, chain.trust(), chain.now());
+                assert!(verdict.failure().is_some(), "{name}: byte {position} ^ {mask:#x}: {:?}", verdict.conclusion);
+            }
+        }
+    }
+}
+
+#[test]
+fn truncated_extended_and_random_files_are_no_bundles() {
+    let (chain, receipt) = chain();
+    let bytes = chain.bundle(&receipt).encode();
+    let refused = |bytes: &[u8]| assert_eq!(code(&verify_bundle(bytes, chain.trust(), chain.now())), "BUNDLE_FORM");
+    for length in 0..bytes.len() {
+        refused(&bytes[..length]);
+    }
+    for junk in [&b"\n"[..], b" ", b"{}", b"\0", b"junk"] {
+        refused(&[&bytes[..], junk].concat());
+        refused(&[junk, &bytes[..]].concat());
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    refused(text.replacen("\"format\"", "\"extra\":1,\"format\"", 1).as_bytes());
+    refused(text.replacen("{\"format\"", "{ \"format\"", 1).as_bytes());
+    refused(text.replacen("bundle/v1", "bundle/v2", 1).as_bytes());
+    refused(text.replacen("\"index\":", "\"index\":0", 1).as_bytes());
+    refused(text.replacen("医", "\\u533b", 1).as_bytes());
+    refused(&vec![b' '; crate::limits::BUNDLE_BYTES_MAX + 1]);
+}
+
+type Forge = fn(&mut TestChain, &TestReceipt, &mut Bundle);
+
+/// One row per way of being bad: name, expected code, what is done to a good bundle.
+const FORGERIES: &[(&str, &str, Forge)] = &[
+    ("foreign chain", "CHAIN", |_, _, bundle| bundle.chain.0.0[0] ^= 1),
+    ("record of another receipt", "BODY_ROOT", |chain, _, bundle| {
+        bundle.record = chain.issue("S01").record;
+    }),
+    ("record is not canonical", "RECORD_FORM", |_, _, bundle| bundle.record.push(0)),
+    ("credential is not canonical", "CREDENTIAL_FORM", |_, _, bundle| bundle.credential.push(0)),
+    ("one authority of two", "CREDENTIAL_SIGNATURES", |chain, receipt, bundle| {
+        let mut credential = chain.credential(receipt);
+        credential.signatures.truncate(1);
+        bundle.credential = credential.encode();
+    }),
+    ("credential of another unit", "CREDENTIAL_SCOPE", |chain, receipt, bundle| {
+        let other = UnitCredential { unit: UnitId::new(999), ..chain.credential(receipt).credential };
+        bundle.credential = chain.sign_credential(other).encode();
+    }),
+    ("credential of another key", "CREDENTIAL_SCOPE", |chain, receipt, bundle| {
+        let other = UnitCredential { signing_key: KeyId::new(999), ..chain.credential(receipt).credential };
+        bundle.credential = chain.sign_credential(other).encode();
+    }),
+    ("credential of another time", "CREDENTIAL_SCOPE", |chain, receipt, bundle| {
+        let issued = receipt.signed.record.issue_time;
+        let other = UnitCredential { valid_until: Some(issued), ..chain.credential(receipt).credential };
+        bundle.credential = chain.sign_credential(other).encode();
+    }),
+    ("key of somebody else", "RECORD_SIGNATURE", |chain, receipt, bundle| {
+        let public_key = crate::suite::Signer::public_key(&crate::testkit::unit_key(4242));
+        let other = UnitCredential { public_key, ..chain.credential(receipt).credential };
+        bundle.credential = chain.sign_credential(other).encode();
+    }),
+    ("record changed after signing", "RECORD_SIGNATURE", |_, receipt, bundle| {
+        let mut signed = receipt.signed.clone();
+        signed.record.total = Fen::new(signed.record.total.get() + 1);
+        signed.record_bytes = signed.record.encode();
+        bundle.record = signed.encode();
+    }),
+    ("amount changed", "BODY_ROOT", |_, receipt, bundle| {
+        let mut forged = receipt.receipt.clone();
+        forged.draft.total_amount = Fen::new(1);
+        bundle.values = to_values(&forged).unwrap();
+    }),
+    ("a value left out", "BODY_ROOT", |_, _, bundle| {
+        bundle.values.pop();
+    }),
+    ("another seed", "BODY_ROOT", |_, _, bundle| bundle.seed = crate::receipt::disclosure::Seed::new([0; 32])),
+    ("another unit's name in the credential", "BODY_UNIT", |chain, receipt, bundle| {
+        let other = UnitCredential { unit_name: "别的单位".to_owned(), ..chain.credential(receipt).credential };
+        bundle.credential = chain.sign_credential(other).encode();
+    }),
+    ("header is not canonical", "HEADER_FORM", |_, _, bundle| bundle.batch.header.push(0)),
+    ("another index in the batch", "BATCH_INCLUSION", |_, _, bundle| bundle.batch.index = LeafIndex::new(0)),
+    ("an index beyond the batch", "BATCH_INCLUSION", |_, _, bundle| bundle.batch.index = LeafIndex::new(3)),
+    ("a trailing hash in the batch path", "BATCH_INCLUSION", |_, _, bundle| bundle.batch.path.push(Hash::ZERO)),
+    ("a missing hash in the batch path", "BATCH_INCLUSION", |_, _, bundle| {
+        bundle.batch.path.pop();
+    }),
+    ("the header of another batch", "BATCH_INCLUSION", |chain, _, bundle| {
+        let other = chain.issue("S01");
+        bundle.batch.header = chain.batch(vec![other.record]).header.encode();
+    }),
+    ("a header that was never decided", "ANCHOR_INCLUSION", |_, _, bundle| {
+        let mut header = SignedBatchHeader::decode(&bundle.batch.header).unwrap();
+        header.header.epoch += 1;
+        header.header_bytes = header.header.encode();
+        bundle.batch.header = header.encode();
+    }),
+    ("another signature under the header", "ANCHOR_INCLUSION", |_, _, bundle| {
+        let mut header = SignedBatchHeader::decode(&bundle.batch.header).unwrap();
+        header.signature.0[0] ^= 1;
+        bundle.batch.header = header.encode();
+    }),
+    ("extra data in the proof", "ANCHOR_FORM", |_, _, bundle| {
+        bundle.anchor = bundle.anchor.replacen("index ", "extra AAAA\nindex ", 1);
+    }),
+    ("a trailing hash in the log path", "ANCHOR_INCLUSION", |_, _, bundle| {
+        bundle.anchor = with_path(&bundle.anchor, |path| path.push(Hash::ZERO));
+    }),
+    ("a missing hash in the log path", "ANCHOR_INCLUSION", |_, _, bundle| {
+        bundle.anchor = with_path(&bundle.anchor, |path| {
+            path.pop();
+        });
+    }),
+    ("the path of another tree size", "ANCHOR_INCLUSION", |chain, _, bundle| {
+        let proof = TlogProof::parse(bundle.anchor.as_bytes()).unwrap();
+        let size = chain.log().size();
+        bundle.anchor = with_path(&bundle.anchor, |path| *path = chain.log().inclusion(proof.index.get(), size));
+    }),
+    ("the status is older than the receipt", "SEAL_NEWER", |chain, _, bundle| {
+        bundle.status.proof = chain.proof(chain.blocks()[0].log_size - 1, Height::ZERO);
+        bundle.status.seal = chain.blocks()[0].seal.encode();
+    }),
+    ("the seal is not canonical", "SEAL_FORM", |_, _, bundle| bundle.status.seal.push(0)),
+    ("a seal that is not the last leaf", "SEAL_POSITION", |chain, _, bundle| {
+        let (earlier, tip) = (&chain.blocks()[1], &chain.blocks()[3]);
+        bundle.status.seal = earlier.seal.encode();
+        bundle.status.proof = chain.proof_with(earlier.log_size - 1, tip.log_size, &tip.checkpoint);
+    }),
+    ("another status root in the seal", "SEAL_POSITION", |chain, _, bundle| {
+        let mut seal = chain.blocks()[3].seal.clone();
+        seal.status_root = Hash::ZERO;
+        bundle.status.seal = seal.encode();
+    }),
+    ("a status proof that does not read", "STATUS_PROOF", |_, _, bundle| bundle.status.map.push(0)),
+    ("a status that is not in the map", "STATUS_PROOF", |_, _, bundle| {
+        let by = crate::ids::ReceiptKey {
+            code: crate::ids::ReceiptCode::new(99_060_126).unwrap(),
+            number: crate::ids::ReceiptNumber::new(1).unwrap(),
+        };
+        let value = crate::state::StatusValue { salt: [0; 16], status: crate::state::Status::Reversed { by } };
+        bundle.status.value = Some(value.encode());
+    }),
+];
+
+fn with_path(proof: &str, change: impl FnOnce(&mut Vec<Hash>)) -> String {
+    let mut proof = TlogProof::parse(proof.as_bytes()).unwrap();
+    change(&mut proof.path);
+    proof.to_string()
+}
+
+#[test]
+fn every_forgery_fails_at_its_check() {
+    for (name, expected, forge) in FORGERIES {
+        let (mut chain, receipt) = chain();
+        let mut bundle = chain.bundle(&receipt);
+        assert!(judge(&chain, &bundle).is_in_force());
+        forge(&mut chain, &receipt, &mut bundle);
+        let verdict = judge(&chain, &bundle);
+        assert_eq!(code(&verdict), *expected, "{name}: {:?}", verdict.conclusion);
+        let failed = verdict.checks.last().unwrap();
+        assert_eq!(failed.outcome, CheckOutcome::Failed, "{name}");
+        let layers = verdict.layers;
+        let expected_layers = match failed.id.layer() {
+            Layer::Genuine => [LayerResult::Failed, LayerResult::NotReached, LayerResult::NotReached],
+            Layer::Anchored => [LayerResult::Passed, LayerResult::Failed, LayerResult::NotReached],
+            Layer::InForce => [LayerResult::Passed, LayerResult::Passed, LayerResult::Failed],
+        };
+        assert_eq!([layers.genuine, layers.anchored, layers.in_force], expected_layers, "{name}");
+    }
+}
+
+type Change = fn(&mut SignedRecord);
+
+/// Signs a content that contradicts its own record, as a dishonest unit could.
+fn contradiction(change: Change) -> Verdict {
+    let mut chain = TestChain::new();
+    let mut receipt = chain.issue("S01");
+    change(&mut receipt.signed);
+    let unit = receipt.signed.record.unit.get();
+    let key = crate::testkit::unit_key(unit);
+    receipt.signed = SignedRecord::sign(receipt.signed.record.clone(), chain.genesis().chain_id(), &key);
+    receipt.record = receipt.signed.encode();
+    // What the ledger would refuse or cannot see does not matter here: the content is judged first.
+    let good = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&good));
+    let mut bundle = chain.bundle(&good);
+    bundle.values = to_values(&receipt.receipt).unwrap();
+    bundle.seed = receipt.seed.clone();
+    bundle.record = receipt.record;
+    judge(&chain, &bundle)
+}
+
+#[test]
+fn a_content_that_contradicts_its_record_is_refused() {
+    let rows: [(&str, Change); 6] = [
+        ("receipt_code differs", |signed| {
+            signed.record.key.code = crate::ids::ReceiptCode::new(99_060_226).unwrap();
+        }),
+        ("receipt_number differs", |signed| {
+            signed.record.key.number = crate::ids::ReceiptNumber::new(5).unwrap();
+        }),
+        ("total_amount differs", |signed| signed.record.total = Fen::new(signed.record.total.get() + 1)),
+        ("issue_time differs", |signed| {
+            signed.record.issue_time = signed.record.issue_time.plus_millis(1);
+        }),
+        ("the reversed original differs", |signed| {
+            signed.record.total = Fen::new(-signed.record.total.get());
+            signed.record.reverses = Some(signed.record.key);
+        }),
+        ("", |signed| signed.record.disclosure_count += 1),
+    ];
+    for (detail, change) in rows {
+        let verdict = contradiction(change);
+        let failure = verdict.failure().unwrap();
+        match detail {
+            "" => assert_eq!(failure.code(), "BODY_ROOT"),
+            // A wrong total is a red link as well: whichever is named first will do.
+            "the reversed original differs" => assert_eq!(failure.code(), "BODY_RECORD"),
+            _ => assert_eq!((failure.code(), failure.detail.as_str()), ("BODY_RECORD", detail)),
+        }
+        assert!(verdict.receipt.is_none(), "an unproved content is not shown");
+    }
+}
+
+#[test]
+fn a_broken_body_rule_warns_and_does_not_refuse() {
+    let mut chain = TestChain::new();
+    let mut draft = chain.draft("S01");
+    draft.items[0].amount = Fen::new(draft.items[0].amount.get() + 100);
+    let receipt = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&receipt));
+    let verdict = judge(&chain, &chain.bundle(&receipt));
+    assert!(verdict.is_in_force());
+    assert!(verdict.warnings().any(|warning| warning.starts_with("V08")), "{:?}", verdict.checks);
+    assert!(verdict.to_text().contains("BODY_RULES"));
+}
+
+#[test]
+fn the_issue_date_is_the_local_day_of_the_issue_time() {
+    let mut chain = TestChain::new();
+    let mut draft = chain.draft("S01");
+    draft.issue_date = draft.issue_date.plus_days(1).unwrap();
+    let receipt = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&receipt));
+    let verdict = judge(&chain, &chain.bundle(&receipt));
+    assert_eq!(verdict.failure().unwrap().detail, "issue_date is not the day of issue_time");
+}
+
+#[test]
+fn a_checkpoint_needs_its_own_quorum() {
+    let (chain, receipt) = chain();
+    let bundle = chain.bundle(&receipt);
+    let size = chain.log().size();
+    let at = chain.now().seconds();
+    let validators = chain.validators_at(Height::new(1)).to_vec();
+    let with_note = |note: String| {
+        let mut bundle = bundle.clone();
+        bundle.status.proof = chain.proof_with(size - 1, size, &note);
+        judge(&chain, &bundle)
+    };
+    assert!(with_note(chain.checkpoint_note(size, &validators[1..], at)).is_in_force(), "any three of four");
+    assert_eq!(code(&with_note(chain.checkpoint_note(size, &validators[..2], at))), "SEAL_QUORUM", "two of four");
+    let twice = [validators[0].clone(), validators[1].clone(), validators[1].clone()];
+    assert_eq!(code(&with_note(chain.checkpoint_note(size, &twice, at))), "SEAL_QUORUM", "one validator twice");
+    assert_eq!(code(&with_note(chain.checkpoint_note(size, &validators, at))), "SEAL_QUORUM", "one more than needed");
+    let strangers: Vec<TestValidator> = (11..=14).map(TestValidator::new).collect();
+    assert_eq!(code(&with_note(chain.checkpoint_note(size, &strangers, at))), "SEAL_QUORUM", "strangers");
+    let future = chain.checkpoint_note(size, &validators[..3], chain.now().seconds() + 601);
+    assert_eq!(code(&with_note(future)), "SEAL_TIME", "from the future");
+
+    let origin = chain.trust().origin();
+    let text = Checkpoint::new(origin, TreeSize::new(size), chain.log().root(size)).unwrap().to_string();
+    let cosigned = validators[..3].iter().map(|validator| validator.cosign(origin, &text, at)).collect();
+    let unsigned = SignedNote::new(&text, cosigned).unwrap().to_string();
+    assert_eq!(code(&with_note(unsigned)), "SEAL_QUORUM", "no log signature");
+}
+
+#[test]
+fn retired_validators_vouch_for_nothing_new() {
+    let (mut chain, receipt) = chain();
+    let old = chain.bundle(&receipt);
+    let retired = chain.validators_at(chain.height()).to_vec();
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    chain.add_block(&[]);
+    assert!(judge(&chain, &old).is_in_force(), "old evidence stays good");
+    let fresh = chain.bundle(&receipt);
+    assert!(judge(&chain, &fresh).is_in_force(), "across the handover");
+    let size = chain.log().size();
+    let note = chain.checkpoint_note(size, &retired[..3], chain.now().seconds());
+    let mut forged = fresh;
+    forged.status.proof = chain.proof_with(size - 1, size, &note);
+    assert_eq!(code(&judge(&chain, &forged)), "SEAL_QUORUM");
+}
+
+#[test]
+fn a_seal_names_the_set_that_cosigned_it() {
+    let (chain, receipt) = chain();
+    // The same keys under a set of another hash: a trust file that fits the cosignatures and not the seal.
+    let text = chain.trust().to_text();
+    let hash = chain.genesis().validators.hash().to_string();
+    let other = crate::trust::TrustFile::parse(&text.replace(&hash, &Hash::ZERO.to_string())).unwrap();
+    let verdict = verify_bundle(&chain.bundle(&receipt).encode(), &other, chain.now());
+    assert_eq!(code(&verdict), "SEAL_SET");
+}
+
+#[test]
+fn another_chain_with_the_same_keys_refuses_the_bundle() {
+    let (chain, receipt) = chain();
+    let other = TestChain::named("otherchain");
+    let mut bundle = chain.bundle(&receipt);
+    let foreign = |bundle: &Bundle| verify_bundle(&bundle.encode(), other.trust(), chain.now());
+    assert_eq!(code(&foreign(&bundle)), "CHAIN");
+    // Relabelled, it fails at the first signature: every preimage holds the chain id.
+    bundle.chain = other.genesis().chain_id();
+    assert_eq!(code(&foreign(&bundle)), "CREDENTIAL_SIGNATURES");
+}
+
+#[test]
+fn every_field_has_a_label() {
+    use crate::receipt::ext::Ext;
+    use crate::receipt::layout::HEADER_NAMES;
+    let extensions = (0..100).flat_map(Ext::names);
+    for name in HEADER_NAMES.iter().copied().chain(extensions) {
+        assert!(field_label(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn codes_are_unique_and_ordered_by_layer() {
+    let mut codes: Vec<&str> = CheckId::ALL.iter().map(|id| id.code()).collect();
+    assert!(CheckId::ALL.windows(2).all(|pair| pair[0].layer() <= pair[1].layer()));
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), CheckId::ALL.len());
+}
