@@ -1,0 +1,346 @@
+//! One table of errors: stable reason ↔ gRPC code ↔ HTTP status ↔ whether and when to retry.
+//!
+//! A [`Refusal`] is what a service says; on the wire it is a gRPC status with `google.rpc.ErrorInfo{reason, domain}`, for
+//! fields at fault `google.rpc.BadRequest`, where waiting helps `google.rpc.RetryInfo`; inside `IssueMany` it is an
+//! `ItemError` with the same content. [`Refusal::from_status`] reads it back.
+//!
+//! Invariants: a reason always travels with the code of the table; a retry hint is sent exactly where the table says
+//! that the same request may succeed later.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use receipt_core::reason::Reason;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::issuer::v1 as issuer;
+
+/// `ErrorInfo.domain` of every refusal of ours.
+pub const ERROR_DOMAIN: &str = "tallystick";
+
+macro_rules! call_reasons {
+    ($($variant:ident = $name:literal, $sentence:literal;)*) => {
+        /// Why a call is refused that has nothing to do with receipts: who calls, how, and whether the service can.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum CallReason {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl CallReason {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// One sentence for a person.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            fn parse(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+call_reasons! {
+    NotAuthenticated = "NOT_AUTHENTICATED", "The client certificate names nobody of this chain, or is not valid now.";
+    NotPermitted = "NOT_PERMITTED", "The caller's role may not call this method.";
+    NotDelegated = "NOT_DELEGATED", "The registry does not let this system act for this unit and place.";
+    RequestInvalid = "REQUEST_INVALID", "The request is incomplete or contradicts itself.";
+    PageTokenInvalid = "PAGE_TOKEN_INVALID", "The page token was not made for this list and filter.";
+    RequestTooLarge = "REQUEST_TOO_LARGE", "The request exceeds a limit in bytes or items.";
+    NotFound = "NOT_FOUND", "There is no such thing, or not yet.";
+    NotReady = "NOT_READY", "The service is starting or catching up; retry after the stated delay.";
+    ShuttingDown = "SHUTTING_DOWN", "The service is shutting down; retry elsewhere or after the stated delay.";
+    DiskLow = "DISK_LOW", "The service's disk is nearly full; it only answers reads.";
+    Internal = "INTERNAL", "The service failed; its operator finds the cause under the request id.";
+}
+
+/// A stable reason: of the domain, or of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorReason {
+    /// About receipts, batches or the ledger.
+    Core(Reason),
+    /// About the call itself.
+    Call(CallReason),
+}
+
+impl From<Reason> for ErrorReason {
+    fn from(reason: Reason) -> Self {
+        Self::Core(reason)
+    }
+}
+
+impl From<CallReason> for ErrorReason {
+    fn from(reason: CallReason) -> Self {
+        Self::Call(reason)
+    }
+}
+
+impl fmt::Display for ErrorReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// Canonical gRPC code.
+    pub code: Code,
+    /// HTTP status of the JSON doors.
+    pub http_status: u16,
+    /// After how many milliseconds the same request may succeed, unless the service knows better; `None`: never.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ErrorReason {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Core(reason) => reason.as_str(),
+            Self::Call(reason) => reason.as_str(),
+        }
+    }
+
+    /// One sentence for a person.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Core(reason) => reason.sentence(),
+            Self::Call(reason) => reason.sentence(),
+        }
+    }
+
+    /// Reads a stable name; `None` for one of a newer version.
+    pub fn parse(name: &str) -> Option<Self> {
+        Reason::parse(name).map(Self::Core).or_else(|| CallReason::parse(name).map(Self::Call))
+    }
+
+    /// The reason's row.
+    pub const fn mapping(self) -> Mapping {
+        match self {
+            Self::Core(reason) => core_mapping(reason),
+            Self::Call(reason) => call_mapping(reason),
+        }
+    }
+}
+
+const fn never(code: Code, http_status: u16) -> Mapping {
+    Mapping { code, http_status, retry_after_ms: None }
+}
+
+const fn later(code: Code, http_status: u16, retry_after_ms: u64) -> Mapping {
+    Mapping { code, http_status, retry_after_ms: Some(retry_after_ms) }
+}
+
+const fn core_mapping(reason: Reason) -> Mapping {
+    use Reason as R;
+    match reason {
+        R::Replayed => never(Code::Ok, 200),
+        R::InProgress => later(Code::Aborted, 409, 200),
+        R::RateLimited => later(Code::ResourceExhausted, 429, 1_000),
+        R::Overloaded => later(Code::ResourceExhausted, 503, 500),
+        R::LedgerUnavailable => later(Code::Unavailable, 503, 1_000),
+        R::SequenceGap => later(Code::FailedPrecondition, 409, 200),
+        R::UnitUnknown | R::PayCodeUnknown | R::NotFoundOrMismatch | R::OriginalUnknown => never(Code::NotFound, 404),
+        R::IssuerUnknown | R::SegmentUnknown => never(Code::NotFound, 404),
+        R::BizCodeConflict | R::BizCodeUsed | R::NumberUsed | R::SequenceConflict => never(Code::AlreadyExists, 409),
+        R::UnitSuspended | R::KeyRevoked | R::EpochFenced => never(Code::PermissionDenied, 403),
+        R::SumMismatch | R::MedicalSplitMismatch | R::FieldInvalid | R::DateOutOfRange => {
+            never(Code::InvalidArgument, 400)
+        }
+        R::SignatureInvalid | R::RootMismatch | R::CountMismatch | R::NotCanonical | R::RecordTooLarge => {
+            never(Code::InvalidArgument, 400)
+        }
+        R::BatchTooLarge | R::UnitMismatch | R::AmountMismatch | R::SuiteUnknown | R::ChainMismatch => {
+            never(Code::InvalidArgument, 400)
+        }
+        R::TimeInvalid => never(Code::InvalidArgument, 400),
+        R::NumberExhausted | R::NumberNotOwned | R::KindNotAllowed | R::ItemNotAllowed | R::PayCodeUnpaid => {
+            never(Code::FailedPrecondition, 409)
+        }
+        R::PaymentReceipted | R::DecisionPaid | R::AlreadyReversed | R::PaperOut | R::ClaimLive | R::ClaimExceeds => {
+            never(Code::FailedPrecondition, 409)
+        }
+        R::OfflineExpired | R::OriginalIsRed => never(Code::FailedPrecondition, 409),
+    }
+}
+
+const fn call_mapping(reason: CallReason) -> Mapping {
+    match reason {
+        CallReason::NotAuthenticated => never(Code::Unauthenticated, 401),
+        CallReason::NotPermitted | CallReason::NotDelegated => never(Code::PermissionDenied, 403),
+        CallReason::RequestInvalid | CallReason::PageTokenInvalid => never(Code::InvalidArgument, 400),
+        CallReason::RequestTooLarge => never(Code::OutOfRange, 413),
+        CallReason::NotFound => never(Code::NotFound, 404),
+        CallReason::NotReady | CallReason::ShuttingDown => later(Code::Unavailable, 503, 1_000),
+        CallReason::DiskLow => later(Code::ResourceExhausted, 507, 60_000),
+        CallReason::Internal => never(Code::Internal, 500),
+    }
+}
+
+/// One field at fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// Path as in the bundle: `items[3].amount`.
+    pub field: String,
+    /// For a person; not stable.
+    pub description: String,
+}
+
+/// Why a service does not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct Refusal {
+    /// What callers match on.
+    pub reason: ErrorReason,
+    /// For a person; not stable; without personal data.
+    pub message: String,
+    /// Fields at fault.
+    pub violations: Vec<FieldViolation>,
+    /// After how many milliseconds a retry makes sense; `None`: the same request never succeeds.
+    pub retry_after_ms: Option<u64>,
+    /// Further facts by stable key, for example `receipt_code` and `receipt_number` of the red receipt.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Refusal {
+    /// With the reason's own sentence and retry hint.
+    pub fn new(reason: impl Into<ErrorReason>) -> Self {
+        let reason = reason.into();
+        Self {
+            reason,
+            message: reason.sentence().to_owned(),
+            violations: Vec::new(),
+            retry_after_ms: reason.mapping().retry_after_ms,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// `FIELD_INVALID` for one field.
+    pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::new(Reason::FieldInvalid).with_violation(field, description)
+    }
+
+    /// With another message.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// With a further field at fault.
+    #[must_use]
+    pub fn with_violation(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
+        self.violations.push(FieldViolation { field: field.into(), description: description.into() });
+        self
+    }
+
+    /// With a further fact.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// With a better retry hint than the table's. Without effect where the table says never.
+    #[must_use]
+    pub fn with_retry_after_ms(mut self, millis: u64) -> Self {
+        self.retry_after_ms = self.retry_after_ms.map(|_| millis);
+        self
+    }
+
+    /// The gRPC status.
+    pub fn to_status(&self) -> Status {
+        let metadata: HashMap<String, String> =
+            self.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut details = ErrorDetails::with_error_info(self.reason.as_str(), ERROR_DOMAIN, metadata);
+        for violation in &self.violations {
+            details.add_bad_request_violation(&violation.field, &violation.description);
+        }
+        if let Some(millis) = self.retry_after_ms {
+            details.set_retry_info(Some(Duration::from_millis(millis)));
+        }
+        Status::with_error_details(self.reason.mapping().code, &self.message, details)
+    }
+
+    /// Reads a status back; `None` if it is not one of ours, or of a newer version.
+    pub fn from_status(status: &Status) -> Option<Self> {
+        let details = status.get_error_details();
+        let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN)?;
+        let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+        let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+        Some(Self {
+            reason: ErrorReason::parse(&info.reason)?,
+            message: status.message().to_owned(),
+            violations: violations
+                .iter()
+                .map(|v| FieldViolation { field: v.field.clone(), description: v.description.clone() })
+                .collect(),
+            retry_after_ms: delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
+            metadata: info.metadata.clone().into_iter().collect(),
+        })
+    }
+
+    /// As the result of one item of `IssueMany`.
+    pub fn to_item_error(&self) -> issuer::ItemError {
+        issuer::ItemError {
+            reason: self.reason.as_str().to_owned(),
+            message: self.message.clone(),
+            field_violations: self
+                .violations
+                .iter()
+                .map(|v| issuer::FieldViolation { field: v.field.clone(), description: v.description.clone() })
+                .collect(),
+            retry_after_ms: self.retry_after_ms.unwrap_or(0),
+            grpc_code: self.reason.mapping().code as i32,
+            metadata: self.metadata.clone().into_iter().collect(),
+        }
+    }
+
+    /// Reads an item's error back; `None` for a reason of a newer version.
+    pub fn from_item_error(error: &issuer::ItemError) -> Option<Self> {
+        Some(Self {
+            reason: ErrorReason::parse(&error.reason)?,
+            message: error.message.clone(),
+            violations: error
+                .field_violations
+                .iter()
+                .map(|v| FieldViolation { field: v.field.clone(), description: v.description.clone() })
+                .collect(),
+            retry_after_ms: (error.retry_after_ms > 0).then_some(error.retry_after_ms),
+            metadata: error.metadata.clone().into_iter().collect(),
+        })
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        refusal.to_status()
+    }
+}
+
+/// After how long the same idempotent call may be tried again; `None`: never. Also of statuses that no service of ours
+/// made, such as a broken connection.
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    if let Some(refusal) = Refusal::from_status(status) {
+        return refusal.retry_after_ms.map(Duration::from_millis);
+    }
+    match status.code() {
+        Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown => {
+            Some(Duration::from_millis(200))
+        }
+        Code::ResourceExhausted | Code::Aborted => Some(Duration::from_millis(500)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
