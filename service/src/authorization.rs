@@ -1,0 +1,160 @@
+//! Who may call what: one table, method path → roles. What is not in the table is refused.
+//!
+//! The layer reads the caller from the connection ([`crate::tls::ConnectionInfo`]), refuses with `NOT_AUTHENTICATED` or
+//! `NOT_PERMITTED`, and puts the [`PeerIdentity`] into the request extensions for what only the method can judge (the
+//! units of a system). A certificate that expired during a long connection is refused at the next request.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tallystick_proto::errors::{CallReason, Refusal};
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use crate::clock::Clock;
+use crate::identity::{PeerIdentity, Role};
+use crate::tls::ConnectionInfo;
+
+/// One row: a method and who may call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodRule {
+    /// `/package.Service/Method`.
+    pub path: &'static str,
+    /// Roles that may call it.
+    pub roles: &'static [Role],
+}
+
+const SYSTEM: &[Role] = &[Role::System];
+const ISSUER: &[Role] = &[Role::Issuer];
+const VALIDATOR: &[Role] = &[Role::Validator];
+const OPERATOR: &[Role] = &[Role::Operator];
+const LEDGER_READERS: &[Role] = &[Role::Issuer, Role::Validator, Role::Auditor, Role::Operator];
+const ANYBODY: &[Role] = Role::ALL;
+
+const fn rule(path: &'static str, roles: &'static [Role]) -> MethodRule {
+    MethodRule { path, roles }
+}
+
+/// The table.
+pub const METHOD_RULES: &[MethodRule] = &[
+    rule("/tallystick.issuer.v1.IssuerService/Issue", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/IssueMany", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/GetReceipt", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/GetBundle", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/ListReceipts", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/DayTotals", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/Watch", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/Reverse", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/Resubmit", SYSTEM),
+    rule("/tallystick.ledger.v1.LedgerService/SubmitBatch", ISSUER),
+    // Blocks hold records: volumes and totals of every unit.
+    rule("/tallystick.ledger.v1.LedgerService/GetBlock", LEDGER_READERS),
+    rule("/tallystick.ledger.v1.LedgerService/StreamBlocks", LEDGER_READERS),
+    rule("/tallystick.ledger.v1.LedgerService/GetInclusionProof", ANYBODY),
+    rule("/tallystick.ledger.v1.LedgerService/GetConsistencyProof", ANYBODY),
+    rule("/tallystick.ledger.v1.LedgerService/GetCheckpoint", ANYBODY),
+    rule("/tallystick.ledger.v1.LedgerService/GetReceiptState", ANYBODY),
+    rule("/tallystick.peer.v1.PeerService/AnnounceBatches", VALIDATOR),
+    rule("/tallystick.peer.v1.PeerService/ForwardBatch", VALIDATOR),
+    rule("/tallystick.peer.v1.PeerService/ForwardGovernance", VALIDATOR),
+    rule("/tallystick.peer.v1.PeerService/ExchangeCosignatures", VALIDATOR),
+    rule("/tallystick.peer.v1.PeerService/GetCosignatures", VALIDATOR),
+    // Governance carries its own k of n signatures; the role only keeps strangers off the pool.
+    rule("/tallystick.admin.v1.AdminService/SubmitGovernance", OPERATOR),
+    rule("/tallystick.admin.v1.AdminService/ListUnits", LEDGER_READERS),
+    rule("/tallystick.admin.v1.AdminService/ListSystems", LEDGER_READERS),
+    rule("/tallystick.admin.v1.AdminService/ListKeys", LEDGER_READERS),
+    rule("/tallystick.admin.v1.AdminService/ListSegments", LEDGER_READERS),
+    rule("/tallystick.admin.v1.AdminService/ListIssuers", LEDGER_READERS),
+    rule("/tallystick.admin.v1.AdminService/GetNodeStatus", LEDGER_READERS),
+    rule("/tallystick.verifier.v1.VerifierService/VerifyBundle", ANYBODY),
+    rule("/grpc.health.v1.Health/Check", ANYBODY),
+    rule("/grpc.health.v1.Health/List", ANYBODY),
+    rule("/grpc.health.v1.Health/Watch", ANYBODY),
+    rule("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ANYBODY),
+    rule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ANYBODY),
+];
+
+/// The roles that may call a method; `None` if the table does not have it.
+pub fn roles_of(path: &str) -> Option<&'static [Role]> {
+    METHOD_RULES.iter().find(|rule| rule.path == path).map(|rule| rule.roles)
+}
+
+/// Judges one call.
+fn judge(path: &str, connection: Option<&ConnectionInfo>, clock: &dyn Clock) -> Result<PeerIdentity, Refusal> {
+    let refuse = |message: String| Refusal::new(CallReason::NotAuthenticated).with_message(message);
+    let connection = connection.ok_or_else(|| refuse("the call did not come over mutual TLS".to_owned()))?;
+    let named = connection.peer.as_ref().map_err(|error| refuse(error.to_string()))?;
+    if clock.now() > named.valid_until {
+        return Err(refuse("the client certificate has expired; connect again with a new one".to_owned()));
+    }
+    let role = named.identity.role;
+    match roles_of(path) {
+        Some(roles) if roles.contains(&role) => Ok(named.identity.clone()),
+        Some(_) => Err(Refusal::new(CallReason::NotPermitted).with_message(format!("a {role} may not call {path}"))),
+        None => Err(Refusal::new(CallReason::NotPermitted).with_message(format!("nobody may call {path}"))),
+    }
+}
+
+/// Lets through what the table allows. Put it around all services of a server.
+#[derive(Debug, Clone)]
+pub struct AuthorizationLayer {
+    clock: Arc<dyn Clock>,
+}
+
+impl AuthorizationLayer {
+    /// With the clock that judges whether a certificate is still valid.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+}
+
+impl<S> Layer<S> for AuthorizationLayer {
+    type Service = AuthorizationService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthorizationService { inner, clock: self.clock.clone() }
+    }
+}
+
+/// The service that [`AuthorizationLayer`] makes.
+#[derive(Debug, Clone)]
+pub struct AuthorizationService<S> {
+    inner: S,
+    clock: Arc<dyn Clock>,
+}
+
+impl<S, ReqBody> Service<Request<ReqBody>> for AuthorizationService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let connection = request.extensions().get::<ConnectionInfo>();
+        match judge(request.uri().path(), connection, self.clock.as_ref()) {
+            Ok(identity) => {
+                request.extensions_mut().insert(identity);
+                Box::pin(self.inner.call(request))
+            }
+            Err(refusal) => {
+                let response = refusal.to_status().into_http();
+                Box::pin(std::future::ready(Ok(response)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

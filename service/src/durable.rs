@@ -1,0 +1,178 @@
+//! Small files that are either wholly there or not there at all, whatever crashes in between.
+//!
+//! ```text
+//! write `.name.tmp` → fsync it → rename onto `name` (or link, if nothing may be replaced) → fsync the directory
+//! ```
+//! One writer per path. Not for logs or tables: each call costs two fsyncs. After an error the old content, if any, is
+//! still there; whether the new one is, is unknown: read again before deciding.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Who may read the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileMode {
+    /// The owner alone: 0600.
+    Private,
+    /// Everybody may read: 0644.
+    Shared,
+}
+
+impl FileMode {
+    fn bits(self) -> u32 {
+        match self {
+            Self::Private => 0o600,
+            Self::Shared => 0o644,
+        }
+    }
+}
+
+/// A file operation that failed, with what was tried on which path.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} {path}: {source}", path = path.display())]
+pub struct DurableError {
+    /// What was tried, for example `rename onto`.
+    pub action: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// The operating system's answer.
+    pub source: io::Error,
+}
+
+/// Replaces `path` by `bytes`, durably: when this returns, a crash leaves the new content.
+pub fn write(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableError> {
+    let temp = write_temp(path, bytes, mode)?;
+    fs::rename(&temp, path).map_err(failed("rename onto", path))?;
+    sync_parent(path)
+}
+
+/// Creates `path` with `bytes`, durably. Refuses if it exists (`ErrorKind::AlreadyExists`).
+pub fn create(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableError> {
+    let temp = write_temp(path, bytes, mode)?;
+    let linked = fs::hard_link(&temp, path).map_err(failed("create", path));
+    fs::remove_file(&temp).map_err(failed("remove", &temp))?;
+    linked?;
+    sync_parent(path)
+}
+
+/// Reads a file of at most `bytes_max` bytes; a longer one is an error (`ErrorKind::FileTooLarge`).
+pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, DurableError> {
+    let file = File::open(path).map_err(failed("open", path))?;
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() > bytes_max {
+        let source = io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {bytes_max} bytes"));
+        return Err(failed("read", path)(source));
+    }
+    Ok(bytes)
+}
+
+/// Refuses a file that anybody but its owner may touch (`ErrorKind::PermissionDenied`).
+pub fn check_private(path: &Path) -> Result<(), DurableError> {
+    let mode = fs::metadata(path).map_err(failed("look at", path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let problem = format!("mode {:04o} lets others touch it; run `chmod 600` on it", mode & 0o7777);
+        return Err(failed("use", path)(io::Error::new(io::ErrorKind::PermissionDenied, problem)));
+    }
+    Ok(())
+}
+
+fn write_temp(path: &Path, bytes: &[u8], mode: FileMode) -> Result<PathBuf, DurableError> {
+    let temp = temp_path(path)?;
+    // A leftover of a crash goes first: its mode must not survive into the new file.
+    match fs::remove_file(&temp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &temp)(error)),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create_new(true).mode(mode.bits()).open(&temp).map_err(failed("create", &temp))?;
+    file.write_all(bytes).map_err(failed("write", &temp))?;
+    file.sync_all().map_err(failed("fsync", &temp))?;
+    Ok(temp)
+}
+
+fn temp_path(path: &Path) -> Result<PathBuf, DurableError> {
+    let Some(name) = path.file_name() else {
+        return Err(failed("write", path)(io::Error::new(io::ErrorKind::InvalidInput, "is not a file name")));
+    };
+    let mut temp = std::ffi::OsString::from(".");
+    temp.push(name);
+    temp.push(".tmp");
+    Ok(path.with_file_name(temp))
+}
+
+fn sync_parent(path: &Path) -> Result<(), DurableError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = File::open(parent).map_err(failed("open", parent))?;
+    directory.sync_all().map_err(failed("fsync", parent))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DurableError {
+    let path = path.to_owned();
+    move |source| DurableError { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn write_replaces_and_leaves_no_temp_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        write(&path, b"one", FileMode::Shared).unwrap();
+        write(&path, b"two", FileMode::Private).unwrap();
+        assert_eq!(read(&path, 3).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_leftover_of_a_crash_is_no_obstacle_and_no_leak() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        fs::write(dir.path().join(".state.tmp"), b"torn, world-readable").unwrap();
+        write(&path, b"whole", FileMode::Private).unwrap();
+        assert_eq!(read(&path, 100).unwrap(), b"whole");
+        check_private(&path).unwrap();
+    }
+
+    #[test]
+    fn create_never_replaces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        create(&path, b"one", FileMode::Private).unwrap();
+        let error = create(&path, b"two", FileMode::Private).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read(&path, 3).unwrap(), b"one");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn read_refuses_one_byte_too_many() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big");
+        write(&path, &[0; 11], FileMode::Shared).unwrap();
+        assert_eq!(read(&path, 11).unwrap().len(), 11);
+        assert_eq!(read(&path, 10).unwrap_err().source.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_shared_file_is_not_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shared");
+        write(&path, b"", FileMode::Shared).unwrap();
+        let error = check_private(&path).unwrap_err();
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let error = write(Path::new("/nonexistent-directory/x"), b"", FileMode::Shared).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent-directory/.x.tmp"), "{error}");
+    }
+}

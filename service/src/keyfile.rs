@@ -1,0 +1,260 @@
+//! A 32-byte secret at rest: an Ed25519 seed or a symmetric key, encrypted under a passphrase.
+//!
+//! ```text
+//!   0  8  magic "tallykey"            14  4  argon2id passes, BE      38 24  XChaCha20 nonce
+//!   8  1  format version = 1          18  4  argon2id lanes, BE       62 48  ciphertext[32] ‖ Poly1305 tag[16]
+//!   9  1  kind: 1 seed, 2 symmetric   22 16  argon2id salt           110     end, nothing after it
+//!  10  4  argon2id memory, KiB, BE
+//! ```
+//! Bytes 0–61 are the associated data, so kind and cost cannot be changed unnoticed. Costs are bounded before they are
+//! paid. A key file is mode 0600 and never overwritten. Not here: signing, and other kinds of custody (HSM).
+
+use std::path::{Path, PathBuf};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use crate::durable::{self, DurableError, FileMode};
+use crate::rng::{Entropy, EntropyError, random_array};
+
+const MAGIC: &[u8; 8] = b"tallykey";
+const FORMAT_VERSION: u8 = 1;
+const HEADER_BYTES: usize = 62;
+const FILE_BYTES: usize = 110;
+const PASSPHRASE_BYTES_MAX: usize = 1024;
+/// Refused above: a forged header must not make a process allocate without bound.
+const MEMORY_KIB_MAX: u32 = 1024 * 1024;
+const PASSES_MAX: u32 = 64;
+const LANES_MAX: u32 = 16;
+
+/// A 32-byte secret in memory; wiped when dropped.
+pub type Secret = Zeroizing<[u8; 32]>;
+
+/// What the secret is for; a file of another kind is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Seed of an Ed25519 signing key.
+    Ed25519Seed,
+    /// Key of a cipher or of a keyed hash.
+    Symmetric,
+}
+
+impl KeyKind {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Ed25519Seed => 1,
+            Self::Symmetric => 2,
+        }
+    }
+}
+
+/// What guessing one passphrase costs. Stands in the file; opening pays it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KdfCost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+impl KdfCost {
+    /// For keys in production: 64 MiB, 3 passes (RFC 9106, second recommendation, one lane); about 0.2 s.
+    pub const STANDARD: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
+    /// For tests and development networks only: about 1 ms.
+    pub const DEVELOPMENT: Self = Self { memory_kib: 256, passes: 1, lanes: 1 };
+}
+
+/// Why a key file cannot be made or opened. Every message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read, written, or others may touch it.
+    #[error(transparent)]
+    File(#[from] DurableError),
+    /// The passphrase file is empty or not text.
+    #[error("passphrase file {path}: {problem}", path = path.display())]
+    Passphrase {
+        /// The passphrase file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Not a key file, cut short, or with bytes after its end.
+    #[error("key file {path}: {problem}; restore it from its backup", path = path.display())]
+    Damaged {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The key is of another kind than asked for.
+    #[error("key file {path} does not hold {wanted:?}; check which key file the config names", path = path.display())]
+    WrongKind {
+        /// The key file.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: KeyKind,
+    },
+    /// The passphrase does not open it (or a byte of it changed: the two cannot be told apart).
+    #[error("key file {path}: wrong passphrase, or damaged; check the passphrase file first", path = path.display())]
+    WrongPassphrase {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A cost that the key derivation refuses.
+    #[error("key derivation cost {0:?} is not possible; use KdfCost::STANDARD")]
+    Cost(KdfCost),
+    /// No randomness for salt and nonce.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// A passphrase in memory; wiped when dropped, never printed.
+pub struct Passphrase(Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+impl Passphrase {
+    /// Takes the text as it is.
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
+    /// Reads a file of mode 0600; one newline at its end does not count.
+    pub fn from_file(path: &Path) -> Result<Self, KeyFileError> {
+        durable::check_private(path)?;
+        let mut bytes = Zeroizing::new(durable::read(path, PASSPHRASE_BYTES_MAX)?);
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        let problem = |problem| KeyFileError::Passphrase { path: path.to_owned(), problem };
+        if bytes.is_empty() {
+            return Err(problem("is empty; put the passphrase on its first line"));
+        }
+        if bytes.contains(&b'\n') {
+            return Err(problem("has more than one line; the passphrase must stand on one line"));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Encrypts `secret` into a new file. Refuses to overwrite one.
+pub fn create(
+    path: &Path,
+    passphrase: &Passphrase,
+    new_key: &NewKey<'_>,
+    entropy: &dyn Entropy,
+) -> Result<(), KeyFileError> {
+    let salt = random_array::<16>(entropy)?;
+    let nonce = random_array::<24>(entropy)?;
+    let mut file = Vec::with_capacity(FILE_BYTES);
+    file.extend_from_slice(MAGIC);
+    file.push(FORMAT_VERSION);
+    file.push(new_key.kind.byte());
+    file.extend_from_slice(&new_key.cost.memory_kib.to_be_bytes());
+    file.extend_from_slice(&new_key.cost.passes.to_be_bytes());
+    file.extend_from_slice(&new_key.cost.lanes.to_be_bytes());
+    file.extend_from_slice(&salt);
+    file.extend_from_slice(&nonce);
+    let cipher = cipher(passphrase, &salt, new_key.cost)?;
+    let payload = Payload { msg: new_key.secret, aad: &file };
+    let sealed = cipher.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| KeyFileError::Cost(new_key.cost))?;
+    file.extend_from_slice(&sealed);
+    Ok(durable::create(path, &file, FileMode::Private)?)
+}
+
+/// What to put into a new key file.
+#[derive(Clone, Copy)]
+pub struct NewKey<'a> {
+    /// The secret.
+    pub secret: &'a [u8; 32],
+    /// What it is for.
+    pub kind: KeyKind,
+    /// What guessing the passphrase shall cost.
+    pub cost: KdfCost,
+}
+
+/// Opens a key file of mode 0600 and of the wanted kind.
+pub fn open(path: &Path, passphrase: &Passphrase, wanted: KeyKind) -> Result<Secret, KeyFileError> {
+    durable::check_private(path)?;
+    let file = durable::read(path, FILE_BYTES).map_err(|error| match error.source.kind() {
+        std::io::ErrorKind::FileTooLarge => damaged(path, "is too long for a key file".to_owned()),
+        _ => KeyFileError::File(error),
+    })?;
+    let header = Header::parse(&file).map_err(|problem| damaged(path, problem))?;
+    if header.kind != wanted.byte() {
+        return Err(KeyFileError::WrongKind { path: path.to_owned(), wanted });
+    }
+    let cipher = cipher(passphrase, header.salt, header.cost)?;
+    let payload = Payload { msg: header.sealed, aad: header.bytes };
+    let opened = cipher
+        .decrypt(XNonce::from_slice(header.nonce), payload)
+        .map(Zeroizing::new)
+        .map_err(|_| KeyFileError::WrongPassphrase { path: path.to_owned() })?;
+    let mut secret = Secret::default();
+    if opened.len() != secret.len() {
+        return Err(damaged(path, "holds a secret of another length".to_owned()));
+    }
+    secret.copy_from_slice(&opened);
+    Ok(secret)
+}
+
+struct Header<'a> {
+    bytes: &'a [u8],
+    kind: u8,
+    cost: KdfCost,
+    salt: &'a [u8],
+    nonce: &'a [u8],
+    sealed: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn parse(file: &'a [u8]) -> Result<Self, String> {
+        if !file.starts_with(MAGIC) {
+            return Err("is not a key file".to_owned());
+        }
+        if file.len() != FILE_BYTES {
+            return Err(format!("has {} bytes instead of {FILE_BYTES}", file.len()));
+        }
+        if file[8] != FORMAT_VERSION {
+            return Err(format!("has format version {}; this program knows {FORMAT_VERSION}", file[8]));
+        }
+        let number = |at: usize| file[at..at + 4].iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
+        let cost = KdfCost { memory_kib: number(10), passes: number(14), lanes: number(18) };
+        if cost.memory_kib > MEMORY_KIB_MAX || cost.passes > PASSES_MAX || cost.lanes > LANES_MAX {
+            return Err(format!("demands an unreasonable key derivation cost {cost:?}"));
+        }
+        Ok(Self {
+            bytes: &file[..HEADER_BYTES],
+            kind: file[9],
+            cost,
+            salt: &file[22..38],
+            nonce: &file[38..HEADER_BYTES],
+            sealed: &file[HEADER_BYTES..],
+        })
+    }
+}
+
+fn cipher(passphrase: &Passphrase, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Poly1305, KeyFileError> {
+    let params =
+        Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| KeyFileError::Cost(cost))?;
+    let mut key = Secret::default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(&passphrase.0, salt, key.as_mut_slice())
+        .map_err(|_| KeyFileError::Cost(cost))?;
+    XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| KeyFileError::Cost(cost))
+}
+
+fn damaged(path: &Path, problem: String) -> KeyFileError {
+    KeyFileError::Damaged { path: path.to_owned(), problem }
+}
+
+#[cfg(test)]
+mod tests;

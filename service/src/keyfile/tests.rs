@@ -1,0 +1,127 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::rng::SeededEntropy;
+
+const SECRET: [u8; 32] = [7; 32];
+
+struct Fixture {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("unit.key");
+        let new_key = NewKey { secret: &SECRET, kind: KeyKind::Ed25519Seed, cost: KdfCost::DEVELOPMENT };
+        create(&path, &Passphrase::new("correct horse"), &new_key, &SeededEntropy::new(1)).unwrap();
+        Self { _dir: dir, path }
+    }
+
+    fn open(&self) -> Result<Secret, KeyFileError> {
+        open(&self.path, &Passphrase::new("correct horse"), KeyKind::Ed25519Seed)
+    }
+
+    fn rewrite(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = fs::read(&self.path).unwrap();
+        change(&mut bytes);
+        fs::write(&self.path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn opens_what_it_made_with_mode_0600() {
+    let fixture = Fixture::new();
+    assert_eq!(*fixture.open().unwrap(), SECRET);
+    assert_eq!(fs::metadata(&fixture.path).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read(&fixture.path).unwrap().len(), FILE_BYTES);
+}
+
+#[test]
+fn wrong_passphrase_is_refused() {
+    let fixture = Fixture::new();
+    let error = open(&fixture.path, &Passphrase::new("correct horsf"), KeyKind::Ed25519Seed).unwrap_err();
+    assert!(matches!(error, KeyFileError::WrongPassphrase { .. }), "{error}");
+}
+
+#[test]
+fn another_kind_is_refused() {
+    let fixture = Fixture::new();
+    let error = open(&fixture.path, &Passphrase::new("correct horse"), KeyKind::Symmetric).unwrap_err();
+    assert!(matches!(error, KeyFileError::WrongKind { .. }), "{error}");
+    fixture.rewrite(|bytes| bytes[9] = 2);
+    let error = open(&fixture.path, &Passphrase::new("correct horse"), KeyKind::Symmetric).unwrap_err();
+    assert!(matches!(error, KeyFileError::WrongPassphrase { .. }), "a relabelled key opened: {error}");
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let fixture = Fixture::new();
+    let whole = fs::read(&fixture.path).unwrap();
+    for length in 0..whole.len() {
+        fixture.rewrite(|bytes| *bytes = whole[..length].to_vec());
+        let error = fixture.open().unwrap_err();
+        assert!(matches!(error, KeyFileError::Damaged { .. }), "{length} bytes: {error}");
+    }
+    fixture.rewrite(|bytes| *bytes = [&whole[..], b"x"].concat());
+    assert!(matches!(fixture.open().unwrap_err(), KeyFileError::Damaged { .. }));
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let fixture = Fixture::new();
+    let whole = fs::read(&fixture.path).unwrap();
+    // Bytes 10–21 are the cost: their upper bits would only make each try slow; one low bit each is enough.
+    for at in (0..whole.len()).filter(|at| !(10..22).contains(at)).chain([12, 17, 21]) {
+        fixture.rewrite(|bytes| {
+            bytes.clone_from(&whole);
+            bytes[at] ^= 1;
+        });
+        assert!(fixture.open().is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn an_unreasonable_cost_is_refused_before_it_is_paid() {
+    let fixture = Fixture::new();
+    fixture.rewrite(|bytes| bytes[10] = 0xff);
+    assert!(matches!(fixture.open().unwrap_err(), KeyFileError::Damaged { .. }));
+}
+
+#[test]
+fn a_key_file_is_never_overwritten() {
+    let fixture = Fixture::new();
+    let new_key = NewKey { secret: &[8; 32], kind: KeyKind::Ed25519Seed, cost: KdfCost::DEVELOPMENT };
+    create(&fixture.path, &Passphrase::new("other"), &new_key, &SeededEntropy::new(2)).unwrap_err();
+    assert_eq!(*fixture.open().unwrap(), SECRET);
+}
+
+#[test]
+fn others_must_not_read_it() {
+    let fixture = Fixture::new();
+    fs::set_permissions(&fixture.path, fs::Permissions::from_mode(0o640)).unwrap();
+    let error = fixture.open().unwrap_err();
+    assert!(error.to_string().contains("chmod 600"), "{error}");
+}
+
+#[test]
+fn passphrase_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pass");
+    for (content, good) in [("secret", true), ("secret\n", true), ("", false), ("\n", false), ("a\nb", false)] {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(Passphrase::from_file(&path).is_ok(), good, "{content:?}");
+    }
+    fs::write(&path, "secret\n").unwrap();
+    assert_eq!(Passphrase::from_file(&path).unwrap().0.as_slice(), b"secret");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(Passphrase::from_file(&path).is_err(), "readable by others");
+}
+
+#[test]
+fn a_passphrase_is_never_printed() {
+    assert!(!format!("{:?}", Passphrase::new("hunter2")).contains("hunter2"));
+}

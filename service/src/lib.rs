@@ -1,0 +1,20 @@
+//! The kit that every long-running process shares: transport security, identity and authorisation, key files,
+//! configuration, logs, metrics, orderly shutdown, and the two things that make a process impure: clock and entropy.
+//!
+//! Not here: anything about receipts or blocks. Each module stands alone; `app.rs` of a process wires them together.
+
+pub mod authorization;
+pub mod clock;
+pub mod config;
+pub mod durable;
+pub mod identity;
+pub mod keyfile;
+pub mod metrics;
+pub mod request_id;
+pub mod rng;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tls;
+
+#[cfg(test)]
+mod testing;

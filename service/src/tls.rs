@@ -1,0 +1,304 @@
+//! Mutual TLS: certificates from PEM files, replaced while running, for servers and clients alike.
+//!
+//! ```text
+//! files ──load──▶ Tls ──server_config──▶ incoming (server side)      [`incoming`]
+//!                  ▲ └──client_config──▶ channel  (client side)      [`channel`]
+//!                  └── watch: every few seconds and at SIGHUP, if a file's content changed
+//! ```
+//! Invariants: both sides always show a certificate and check the other's against the same CA file; nobody resumes a
+//! session, so every connection is a full handshake under the newest files; certificates are judged by the process's own
+//! [`Clock`]. A set of files that does not fit together is refused and the old one stays in use.
+//!
+//! Not here: what a certificate's holder may do ([`crate::authorization`]).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use receipt_core::hash::{Hash, sha256};
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::Clock;
+use crate::config::{ConfigPath, Loaded};
+use crate::durable::{self, DurableError};
+use crate::identity::{ChainName, IdentityError, PeerIdentity, read_certificate};
+use crate::shutdown::{CancellationToken, TaskError};
+
+pub mod channel;
+pub mod incoming;
+
+pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy};
+pub use incoming::{ConnectionInfo, Incoming, IncomingLimits, TlsIo, accept};
+
+const PEM_BYTES_MAX: usize = 256 * 1024;
+const ALPN_H2: &[u8] = b"h2";
+
+/// The `[tls]` table of a config file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TlsConfig {
+    /// PEM: own certificate first, then intermediate ones.
+    pub certificate_chain: ConfigPath,
+    /// PEM: private key of the own certificate; mode 0600.
+    pub private_key: ConfigPath,
+    /// PEM: certificates of the authorities that both sides' certificates must come from.
+    pub authorities: ConfigPath,
+}
+
+impl TlsConfig {
+    /// The files that the config means.
+    pub fn resolve<T>(&self, loaded: &Loaded<T>) -> TlsFiles {
+        TlsFiles {
+            certificate_chain: loaded.resolve(&self.certificate_chain),
+            private_key: loaded.resolve(&self.private_key),
+            authorities: loaded.resolve(&self.authorities),
+        }
+    }
+}
+
+/// Where the PEM files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Own certificate first, then intermediate ones.
+    pub certificate_chain: PathBuf,
+    /// Private key of the own certificate; mode 0600.
+    pub private_key: PathBuf,
+    /// Authorities that both sides' certificates must come from.
+    pub authorities: PathBuf,
+}
+
+/// Why a set of TLS files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read, or others may touch the private key.
+    #[error(transparent)]
+    File(#[from] DurableError),
+    /// A file is not the PEM it should be.
+    #[error("{path}: {problem}", path = path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The own certificate names nobody of the chain.
+    #[error("{path}: {source}", path = path.display())]
+    Identity {
+        /// The certificate file.
+        path: PathBuf,
+        /// Why.
+        source: IdentityError,
+    },
+    /// The files do not fit together, for example a key of another certificate.
+    #[error("TLS: {0}")]
+    Unusable(String),
+}
+
+/// The TLS material in use. Share it as an `Arc`.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    chain: ChainName,
+    clock: Arc<dyn Clock>,
+    current: RwLock<Arc<Material>>,
+}
+
+#[derive(Debug)]
+struct Material {
+    digest: Hash,
+    identity: PeerIdentity,
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+}
+
+impl Tls {
+    /// Reads the files. The own certificate must name somebody of `chain`.
+    pub fn load(files: TlsFiles, chain: ChainName, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TlsError> {
+        let material = Pems::read(&files)?.material(&files, &chain, &clock)?;
+        Ok(Arc::new(Self { files, chain, clock, current: RwLock::new(Arc::new(material)) }))
+    }
+
+    /// Who this process is.
+    pub fn identity(&self) -> PeerIdentity {
+        self.current().identity.clone()
+    }
+
+    /// The chain whose identities count.
+    pub fn chain(&self) -> &ChainName {
+        &self.chain
+    }
+
+    /// For the next handshake as a server: asks for a client certificate and refuses to go on without.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.current().server.clone()
+    }
+
+    /// For the next handshake as a client: shows the own certificate.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        self.current().client.clone()
+    }
+
+    /// Reads the files again. `Ok(true)`: changed, new handshakes use them. After an error the old ones stay in use.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let pems = Pems::read(&self.files)?;
+        if pems.digest() == self.current().digest {
+            return Ok(false);
+        }
+        let material = pems.material(&self.files, &self.chain, &self.clock)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(material);
+        Ok(true)
+    }
+
+    /// Reloads every `interval` and at SIGHUP, until `stop`. A problem is logged once, not at every turn.
+    pub async fn watch(self: Arc<Self>, interval: Duration, stop: CancellationToken) -> Result<(), TaskError> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut last_problem = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(interval) => {}
+                _ = hangup.recv() => last_problem = None,
+            }
+            match self.reload() {
+                Ok(changed) => {
+                    last_problem = None;
+                    if changed {
+                        tracing::info!(identity = %self.identity(), "TLS files reloaded");
+                    }
+                }
+                Err(error) => {
+                    let problem = error.to_string();
+                    if last_problem.as_ref() != Some(&problem) {
+                        tracing::warn!(problem, "TLS files not reloaded; the old ones stay in use");
+                    }
+                    last_problem = Some(problem);
+                }
+            }
+        }
+    }
+
+    fn current(&self) -> Arc<Material> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The files' bytes, read once so that what is compared is what is used.
+struct Pems {
+    certificate_chain: Vec<u8>,
+    private_key: zeroize::Zeroizing<Vec<u8>>,
+    authorities: Vec<u8>,
+}
+
+impl Pems {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        durable::check_private(&files.private_key)?;
+        Ok(Self {
+            certificate_chain: durable::read(&files.certificate_chain, PEM_BYTES_MAX)?,
+            private_key: durable::read(&files.private_key, PEM_BYTES_MAX)?.into(),
+            authorities: durable::read(&files.authorities, PEM_BYTES_MAX)?,
+        })
+    }
+
+    fn digest(&self) -> Hash {
+        let parts = [self.certificate_chain.as_slice(), self.private_key.as_slice(), self.authorities.as_slice()];
+        let digests = parts.map(|part| sha256(&[part]));
+        sha256(&[digests[0].as_bytes(), digests[1].as_bytes(), digests[2].as_bytes()])
+    }
+
+    fn material(&self, files: &TlsFiles, chain: &ChainName, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> {
+        let certificates = certificates(&files.certificate_chain, &self.certificate_chain)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.private_key)
+            .map_err(|error| TlsError::Pem { path: files.private_key.clone(), problem: error.to_string() })?;
+        let mut roots = RootCertStore::empty();
+        for authority in self::certificates(&files.authorities, &self.authorities)? {
+            roots
+                .add(authority)
+                .map_err(|error| TlsError::Pem { path: files.authorities.clone(), problem: error.to_string() })?;
+        }
+        let named = read_certificate(&certificates[0], chain)
+            .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
+        let parts = Parts { certificates, key, roots: Arc::new(roots), clock: clock.clone() };
+        Ok(Material {
+            digest: self.digest(),
+            identity: named.identity,
+            server: Arc::new(parts.server()?),
+            client: Arc::new(parts.client()?),
+        })
+    }
+}
+
+struct Parts {
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    roots: Arc<RootCertStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Parts {
+    fn server(&self) -> Result<ServerConfig, TlsError> {
+        let verifier = WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider())
+            .build()
+            .map_err(|error| TlsError::Unusable(error.to_string()))?;
+        let mut config = ServerConfig::builder_with_details(provider(), self.time())
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(self.certificates.clone(), self.key.clone_key())
+            .map_err(unusable)?;
+        config.alpn_protocols = vec![ALPN_H2.to_vec()];
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+
+    fn client(&self) -> Result<ClientConfig, TlsError> {
+        let mut config = ClientConfig::builder_with_details(provider(), self.time())
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_root_certificates(self.roots.clone())
+            .with_client_auth_cert(self.certificates.clone(), self.key.clone_key())
+            .map_err(unusable)?;
+        config.alpn_protocols = vec![ALPN_H2.to_vec()];
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+
+    fn time(&self) -> Arc<dyn TimeProvider> {
+        Arc::new(ClockTime(self.clock.clone()))
+    }
+}
+
+/// The process's clock, as the TLS library asks it.
+#[derive(Debug)]
+struct ClockTime(Arc<dyn Clock>);
+
+impl TimeProvider for ClockTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.0.now().get())))
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let bad = |problem: String| TlsError::Pem { path: path.to_owned(), problem };
+    let all =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|error| bad(error.to_string()))?;
+    if all.is_empty() { Err(bad("holds no certificate".to_owned())) } else { Ok(all) }
+}
+
+fn unusable(error: rustls::Error) -> TlsError {
+    TlsError::Unusable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

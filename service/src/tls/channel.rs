@@ -1,0 +1,143 @@
+//! The client side: a tonic channel that shows the own certificate and checks who answers.
+//!
+//! Tonic's own TLS client takes its certificate once, when the channel is made, and checks the server's host name only.
+//! This one asks [`Tls`] at every connection, so that a replaced certificate is used without a restart, and refuses a
+//! server whose certificate names another role or number: an issuer's certificate must not pass for a validator's.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{ALPN_H2, Tls};
+use crate::identity::{Role, read_certificate};
+
+/// Flow-control windows, bytes: a request at its limit must not wait for a round trip per 64 KiB.
+const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+
+/// Who must answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedPeer {
+    /// In this role.
+    pub role: Role,
+    /// With this registry number; `None`: anyone of the role.
+    pub id: Option<u32>,
+}
+
+/// Where and how to connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelConfig {
+    /// `host:port`. The host must stand in the server's certificate.
+    pub authority: String,
+    /// Who must answer there.
+    pub expected: ExpectedPeer,
+    /// How long connecting may take, handshake included.
+    pub connect_timeout: Duration,
+    /// How long a call may take until its answer begins; `None`: as the call says.
+    pub request_timeout: Option<Duration>,
+}
+
+impl ChannelConfig {
+    /// With 2 s to connect and no limit per call.
+    pub fn new(authority: impl Into<String>, expected: ExpectedPeer) -> Self {
+        Self { authority: authority.into(), expected, connect_timeout: Duration::from_secs(2), request_timeout: None }
+    }
+}
+
+/// Why there can be no channel to an authority. (Whether somebody answers shows at the first call.)
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// Not `host:port`.
+    #[error("`{0}` is not host:port")]
+    Authority(String),
+}
+
+/// A channel that connects at its first call, and again whenever the connection broke.
+pub fn connect_lazy(tls: &Arc<Tls>, config: &ChannelConfig) -> Result<Channel, ChannelError> {
+    let bad = || ChannelError::Authority(config.authority.clone());
+    let target = Target::parse(&config.authority, config.expected).ok_or_else(bad)?;
+    // The scheme is http for tonic alone, which would otherwise want to speak TLS itself.
+    let uri = |scheme: &str| format!("{scheme}://{}", config.authority).parse::<Uri>().map_err(|_| bad());
+    let mut endpoint = Endpoint::from(uri("http")?)
+        .origin(uri("https")?)
+        .connect_timeout(config.connect_timeout)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true);
+    if let Some(timeout) = config.request_timeout {
+        endpoint = endpoint.timeout(timeout);
+    }
+    let tls = tls.clone();
+    let connector = tower::service_fn(move |_: Uri| {
+        let (tls, target) = (tls.clone(), target.clone());
+        async move { target.connect(&tls).await.map(TokioIo::new) }
+    });
+    Ok(endpoint.connect_with_connector_lazy(connector))
+}
+
+#[derive(Debug, Clone)]
+struct Target {
+    authority: String,
+    name: ServerName<'static>,
+    expected: ExpectedPeer,
+}
+
+impl Target {
+    fn parse(authority: &str, expected: ExpectedPeer) -> Option<Self> {
+        let (host, port) = authority.rsplit_once(':')?;
+        port.parse::<u16>().ok()?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned()).ok()?;
+        Some(Self { authority: authority.to_owned(), name, expected })
+    }
+
+    async fn connect(&self, tls: &Tls) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        stream.set_nodelay(true)?;
+        let stream = TlsConnector::from(tls.client_config()).connect(self.name.clone(), stream).await?;
+        self.check(&stream, tls).map_err(|problem| io::Error::new(io::ErrorKind::PermissionDenied, problem))?;
+        Ok(stream)
+    }
+
+    fn check(&self, stream: &TlsStream<TcpStream>, tls: &Tls) -> Result<(), String> {
+        let session = stream.get_ref().1;
+        if session.alpn_protocol() != Some(ALPN_H2) {
+            return Err(format!("{} does not speak HTTP/2", self.authority));
+        }
+        let certificates = session.peer_certificates().unwrap_or_default();
+        let own = certificates.first().ok_or("the server showed no certificate")?;
+        let found = read_certificate(own, tls.chain()).map_err(|error| error.to_string())?.identity;
+        let ExpectedPeer { role, id } = self.expected;
+        if found.role != role || id.is_some_and(|id| id != found.id) {
+            let id = id.map_or_else(|| "any".to_owned(), |id| id.to_string());
+            return Err(format!("{} is {found}, not {role} {id}", self.authority));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities() {
+        let expected = ExpectedPeer { role: Role::Validator, id: None };
+        for good in ["127.0.0.1:7001", "node-1.example.org:443", "[::1]:80"] {
+            assert!(Target::parse(good, expected).is_some(), "{good}");
+        }
+        for bad in ["", "127.0.0.1", ":80", "node:x", "node:70000", "https://node:80", "a b:80"] {
+            assert!(Target::parse(bad, expected).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The server side: accepted connections with their handshake done and their peer named, for
+//! `tonic::transport::Server::serve_with_incoming_shutdown`.
+//!
+//! Handshakes run beside each other and within a time limit, so a silent client holds up nobody; connections are counted,
+//! so a thousand silent clients do not either.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::Stream;
+use tonic::transport::server::Connected;
+
+use super::Tls;
+use crate::identity::{IdentityError, Named, read_certificate};
+use crate::shutdown::{CancellationToken, TaskError};
+
+/// Bounds of what strangers may occupy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncomingLimits {
+    /// Connections at once, those in their handshake included; more wait in the kernel.
+    pub connections_max: usize,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for IncomingLimits {
+    fn default() -> Self {
+        Self { connections_max: 4096, handshake_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// What every request of a connection knows about it (in its extensions).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// The other end's address.
+    pub remote: SocketAddr,
+    /// Whom its certificate names. The certificate itself is genuine and was valid at the handshake.
+    pub peer: Result<Named, IdentityError>,
+}
+
+/// Accepted connections. Ends when the accepting task does.
+#[derive(Debug)]
+pub struct Incoming {
+    ready: mpsc::Receiver<TlsIo>,
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<TlsIo>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.ready.poll_recv(cx).map(|io| io.map(Ok))
+    }
+}
+
+/// Accepts on `listener` until `stop`: the stream for the server, and the task that feeds it.
+pub fn accept(
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    limits: IncomingLimits,
+    stop: CancellationToken,
+) -> (Incoming, impl Future<Output = Result<(), TaskError>> + Send + use<>) {
+    let (sender, ready) = mpsc::channel(64);
+    let task = async move {
+        tokio::select! {
+            () = accept_all(listener, tls, limits, sender) => {}
+            () = stop.cancelled() => {}
+        }
+        Ok(())
+    };
+    (Incoming { ready }, task)
+}
+
+async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits, sender: mpsc::Sender<TlsIo>) {
+    let permits = Arc::new(Semaphore::new(limits.connections_max));
+    // Dropping the set, when the server stops, ends the handshakes under way.
+    let mut handshakes = JoinSet::new();
+    loop {
+        while handshakes.try_join_next().is_some() {}
+        // Never closed.
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                let handshake = Handshake { tls: tls.clone(), remote, permit };
+                let sender = sender.clone();
+                handshakes.spawn(async move {
+                    match tokio::time::timeout(limits.handshake_timeout, handshake.run(stream)).await {
+                        // The server is gone: so is the connection.
+                        Ok(Ok(io)) => drop(sender.send(io).await),
+                        Ok(Err(error)) => tracing::info!(%remote, %error, "handshake refused"),
+                        Err(_) => tracing::info!(%remote, "handshake took too long"),
+                    }
+                });
+            }
+            // Out of file descriptors, or the peer was gone already: not the end of the service.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+struct Handshake {
+    tls: Arc<Tls>,
+    remote: SocketAddr,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Handshake {
+    async fn run(self, stream: TcpStream) -> io::Result<TlsIo> {
+        stream.set_nodelay(true)?;
+        let stream = TlsAcceptor::from(self.tls.server_config()).accept(stream).await?;
+        let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let own = certificates.first().ok_or(IdentityError::Certificate);
+        let peer = own.and_then(|certificate| read_certificate(certificate, self.tls.chain()));
+        Ok(TlsIo { stream, info: ConnectionInfo { remote: self.remote, peer }, _permit: self.permit })
+    }
+}
+
+/// One connection after its handshake.
+#[derive(Debug)]
+pub struct TlsIo {
+    stream: TlsStream<TcpStream>,
+    info: ConnectionInfo,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connected for TlsIo {
+    type ConnectInfo = ConnectionInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.info.clone()
+    }
+}
+
+impl AsyncRead for TlsIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TlsIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,328 @@
+//! Real handshakes over loopback, against a server with the authorization layer.
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+
+use receipt_core::ids::UnixMillis;
+use rustls::pki_types::ServerName;
+use tallystick_proto::errors::Refusal;
+use tallystick_proto::peer::v1::GetCosignaturesRequest;
+use tallystick_proto::peer::v1::peer_service_client::PeerServiceClient;
+use tallystick_proto::verifier::v1::verifier_service_client::VerifierServiceClient;
+use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, VerifierServiceServer};
+use tallystick_proto::verifier::v1::{VerifyBundleRequest, VerifyBundleResponse};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Code, Request, Response, Status};
+
+use super::*;
+use crate::authorization::AuthorizationLayer;
+use crate::clock::FixedClock;
+use crate::identity::Role;
+use crate::request_id::{REQUEST_ID_HEADER, RequestIdLayer};
+use crate::rng::SeededEntropy;
+use crate::testing::{Authority, Leaf, VALID_UNTIL};
+
+const NOW: u64 = 1_800_000_000_000;
+const SERVER: &str = "tallystick://demo/validator/1";
+const SYSTEM: &str = "tallystick://demo/system/17";
+
+/// Answers with the caller's name.
+struct WhoAmI;
+
+#[tonic::async_trait]
+impl VerifierService for WhoAmI {
+    async fn verify_bundle(
+        &self,
+        request: Request<VerifyBundleRequest>,
+    ) -> Result<Response<VerifyBundleResponse>, Status> {
+        let message = request.extensions().get::<PeerIdentity>().unwrap().to_string();
+        Ok(Response::new(VerifyBundleResponse { message, ..VerifyBundleResponse::default() }))
+    }
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    authority: Authority,
+    clock: Arc<FixedClock>,
+    server: Arc<Tls>,
+    address: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn chain() -> ChainName {
+    ChainName::parse("demo").unwrap()
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(&Leaf::new(SERVER), IncomingLimits::default()).await
+    }
+
+    async fn with(leaf: &Leaf<'_>, limits: IncomingLimits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::new();
+        let clock = Arc::new(FixedClock::new(UnixMillis::new(NOW)));
+        let files = authority.certify(&dir.path().join("server"), leaf);
+        let server = Tls::load(files, chain(), clock.clone()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (incoming, acceptor) = accept(listener, server.clone(), limits, stop.clone());
+        tokio::spawn(acceptor);
+        let serve = Server::builder()
+            .layer(RequestIdLayer::new(&SeededEntropy::new(1)).unwrap())
+            .layer(AuthorizationLayer::new(clock.clone()))
+            .add_service(VerifierServiceServer::new(WhoAmI))
+            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        tokio::spawn(serve);
+        Self { dir, authority, clock, server, address, stop }
+    }
+
+    fn client(&self, authority: &Authority, leaf: &Leaf<'_>) -> Arc<Tls> {
+        let files = authority.certify(&self.dir.path().join("client"), leaf);
+        Tls::load(files, chain(), self.clock.clone()).unwrap()
+    }
+
+    fn channel(&self, tls: &Arc<Tls>, role: Role, id: Option<u32>) -> Channel {
+        let config = ChannelConfig::new(self.address.to_string(), ExpectedPeer { role, id });
+        connect_lazy(tls, &config).unwrap()
+    }
+
+    /// A channel of a client that keeps none of our rules.
+    fn raw_channel(&self, config: ClientConfig) -> Channel {
+        let (address, config) = (self.address, Arc::new(config));
+        let connector = tower::service_fn(move |_: http::Uri| {
+            let config = config.clone();
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                let name = ServerName::try_from("127.0.0.1").unwrap();
+                let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;
+                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+            }
+        });
+        Endpoint::from_static("http://server").connect_with_connector_lazy(connector)
+    }
+}
+
+async fn who_am_i(channel: &Channel) -> Result<String, Status> {
+    let mut client = VerifierServiceClient::new(channel.clone());
+    client.verify_bundle(VerifyBundleRequest::default()).await.map(|response| response.into_inner().message)
+}
+
+/// The whole chain of causes: what the TLS library said stands at its end.
+fn causes(status: &Status) -> String {
+    let mut text = status.to_string();
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        text = format!("{text}; {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_valid_certificate_names_its_holder_to_the_method() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    assert_eq!(tls.identity().to_string(), SYSTEM);
+    let channel = world.channel(&tls, Role::Validator, Some(1));
+    assert_eq!(who_am_i(&channel).await.unwrap(), SYSTEM);
+}
+
+#[tokio::test]
+async fn every_answer_carries_a_request_id() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let mut client = VerifierServiceClient::new(world.channel(&tls, Role::Validator, None));
+    let answer = client.verify_bundle(VerifyBundleRequest::default()).await.unwrap();
+    assert!(answer.metadata().get(REQUEST_ID_HEADER.as_str()).is_some());
+}
+
+#[tokio::test]
+async fn a_wrong_role_is_refused_with_a_reason() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let mut client = PeerServiceClient::new(world.channel(&tls, Role::Validator, None));
+    let status = client.get_cosignatures(GetCosignaturesRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert_eq!(Refusal::from_status(&status).unwrap().reason.as_str(), "NOT_PERMITTED");
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_refused() {
+    let world = World::new().await;
+    let files = Authority::new().certify(&world.dir.path().join("client"), &Leaf::new(SYSTEM));
+    // It trusts the server, and only the server does not trust it.
+    std::fs::copy(world.dir.path().join("server/ca.pem"), &files.authorities).unwrap();
+    let tls = Tls::load(files, chain(), world.clock.clone()).unwrap();
+    let status = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
+    assert!(causes(&status).contains("UnknownCA"), "{}", causes(&status));
+}
+
+#[tokio::test]
+async fn an_expired_or_future_certificate_is_refused() {
+    let world = World::new().await;
+    let now = i64::try_from(NOW / 1000).unwrap();
+    // TLS has one alert for both.
+    for valid in [(now - 100, now - 1), (now + 1, now + 100)] {
+        let tls = world.client(&world.authority, &Leaf { uri: SYSTEM, valid });
+        let status = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
+        assert!(causes(&status).contains("CertificateExpired"), "{}", causes(&status));
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_certificate_is_refused() {
+    let world = World::new().await;
+    let mut config = ClientConfig::clone(&world.client(&world.authority, &Leaf::new(SYSTEM)).client_config());
+    config.client_auth_cert_resolver = Arc::new(NoCertificate);
+    let status = who_am_i(&world.raw_channel(config)).await.unwrap_err();
+    assert!(causes(&status).contains("CertificateRequired"), "{}", causes(&status));
+}
+
+#[derive(Debug)]
+struct NoCertificate;
+
+impl rustls::client::ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_genuine_certificate_that_names_nobody_here_is_not_authenticated() {
+    let world = World::new().await;
+    for uri in ["tallystick://other/system/17", "https://example.org/", "tallystick://demo/king/1"] {
+        let files = world.authority.certify(&world.dir.path().join("client"), &Leaf::new(uri));
+        assert!(matches!(Tls::load(files.clone(), chain(), world.clock.clone()), Err(TlsError::Identity { .. })));
+        // Our own client would not even load it; another one might.
+        let pems = Pems::read(&files).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificates(&files.authorities, &pems.authorities).unwrap().remove(0)).unwrap();
+        let parts = Parts {
+            certificates: certificates(&files.certificate_chain, &pems.certificate_chain).unwrap(),
+            key: PrivateKeyDer::from_pem_slice(&pems.private_key).unwrap(),
+            roots: Arc::new(roots),
+            clock: world.clock.clone(),
+        };
+        let status = who_am_i(&world.raw_channel(parts.client().unwrap())).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "{uri}");
+        assert_eq!(Refusal::from_status(&status).unwrap().reason.as_str(), "NOT_AUTHENTICATED");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_during_the_connection_is_refused_at_the_next_request() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let channel = world.channel(&tls, Role::Validator, None);
+    who_am_i(&channel).await.unwrap();
+    world.clock.set(UnixMillis::new(u64::try_from(VALID_UNTIL + 1).unwrap() * 1000));
+    let status = who_am_i(&channel).await.unwrap_err();
+    assert_eq!(Refusal::from_status(&status).unwrap().reason.as_str(), "NOT_AUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_client_refuses_a_server_of_another_name() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    for (role, id) in [(Role::Issuer, None), (Role::Validator, Some(2))] {
+        let status = who_am_i(&world.channel(&tls, role, id)).await.unwrap_err();
+        assert!(causes(&status).contains("is tallystick://demo/validator/1, not"), "{}", causes(&status));
+    }
+}
+
+#[tokio::test]
+async fn a_client_refuses_an_expired_server() {
+    let expired = i64::try_from(NOW / 1000).unwrap() - 1;
+    let leaf = Leaf { uri: SERVER, valid: (expired - 100, expired) };
+    let world = World::with(&leaf, IncomingLimits::default()).await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let status = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
+    assert!(causes(&status).contains("certificate expired"), "{}", causes(&status));
+}
+
+#[tokio::test]
+async fn replaced_certificates_are_used_for_new_connections_without_a_restart() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let old = world.channel(&tls, Role::Validator, Some(1));
+    who_am_i(&old).await.unwrap();
+
+    // Both sides move to another authority and other numbers.
+    let other = Authority::new();
+    other.certify(&world.dir.path().join("server"), &Leaf::new("tallystick://demo/validator/2"));
+    assert!(world.server.reload().unwrap());
+    assert!(!world.server.reload().unwrap(), "unchanged files are not a change");
+    let stranger = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
+    assert!(causes(&stranger).contains("UnknownIssuer"), "{}", causes(&stranger));
+    other.certify(&world.dir.path().join("client"), &Leaf::new("tallystick://demo/system/18"));
+    assert!(tls.reload().unwrap());
+    let new = world.channel(&tls, Role::Validator, Some(2));
+    assert_eq!(who_am_i(&new).await.unwrap(), "tallystick://demo/system/18");
+
+    assert_eq!(who_am_i(&old).await.unwrap(), SYSTEM, "a standing connection goes on");
+}
+
+#[tokio::test]
+async fn files_that_do_not_fit_together_leave_the_old_ones_in_use() {
+    let world = World::new().await;
+    let files = world.dir.path().join("server");
+    let whole = std::fs::read(files.join("cert.pem")).unwrap();
+    let foreign = world.authority.certify(&world.dir.path().join("elsewhere"), &Leaf::new(SERVER));
+    let foreign = std::fs::read(foreign.certificate_chain).unwrap();
+    for content in [b"".as_slice(), b"junk", &whole[..whole.len() / 2], &foreign] {
+        std::fs::write(files.join("cert.pem"), content).unwrap();
+        world.server.reload().unwrap_err();
+    }
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    who_am_i(&world.channel(&tls, Role::Validator, Some(1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn watch_picks_up_new_files_by_itself() {
+    let world = World::new().await;
+    let stop = CancellationToken::new();
+    let watch = tokio::spawn(world.server.clone().watch(Duration::from_millis(1), stop.clone()));
+    world.authority.certify(&world.dir.path().join("server"), &Leaf::new("tallystick://demo/validator/9"));
+    while world.server.identity().id != 9 {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    watch.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_private_key_that_others_may_read_is_refused() {
+    let world = World::new().await;
+    let key = world.dir.path().join("server/key.pem");
+    durable::write(&key, &std::fs::read(&key).unwrap(), durable::FileMode::Shared).unwrap();
+    assert!(world.server.reload().unwrap_err().to_string().contains("chmod 600"));
+}
+
+#[tokio::test]
+async fn silent_clients_are_dropped_and_hold_up_nobody() {
+    let limits = IncomingLimits { connections_max: 2, handshake_timeout: Duration::from_millis(50) };
+    let world = World::with(&Leaf::new(SERVER), limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        silent.push(TcpStream::connect(world.address).await.unwrap());
+    }
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap();
+    for mut stream in silent {
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "still open");
+    }
+}
