@@ -1,0 +1,476 @@
+//! The conversation between engine and application, one message at a time.
+//!
+//! Every message that wants an answer gets one, or the loop ends: a dropped answer would leave the engine half dead.
+//! The loop ends with an error when the application fails, a signature is refused, or the engine closes its channel; it
+//! ends without one after a stop that was asked for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use malachitebft_app_channel::app::consensus::MisbehaviorEvidence;
+use malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
+use malachitebft_app_channel::app::engine::node::NodeRef;
+use malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
+use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
+use malachitebft_app_channel::app::types::core::{Round, SignedMessage, Validity};
+use malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue, SignedConsensusMsg};
+use malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{debug, info, warn};
+
+use crate::adapter::{ChainSigner, engine_round, proposal_preimage, vote_preimage};
+use crate::application::Application;
+use crate::certificate::Certificate;
+use crate::codec::raw_decided_value;
+use crate::config::EngineError;
+use crate::context::{ChainHeight, Ledger, MemberSet, height_params};
+use crate::hold::Progress;
+use crate::preimage::{self, StreamFields, VoteSlot};
+use crate::signing::{SignRefused, SignRequest};
+use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds};
+use crate::types::{
+    BlockId, Equivocation, Fatal, MemberId, ReceivedProposal, SignedStatement, StartHeight, SyncVerdict, SyncedBlock,
+    Verdict,
+};
+
+/// How often a resting node looks whether it was left behind.
+const TICK: Duration = Duration::from_millis(500);
+/// The engine must listen after this long; the port was free a moment before.
+const READY_WITHIN: Duration = Duration::from_secs(15);
+/// Heights that are read for one request of a peer.
+const SERVED_HEIGHTS_MAX: u64 = 64;
+
+/// Where messages come from.
+pub(crate) struct Inbox {
+    pub(crate) consensus: mpsc::Receiver<AppMsg<Ledger>>,
+    pub(crate) events: RxEvent<Ledger>,
+    pub(crate) refused: mpsc::UnboundedReceiver<SignRefused>,
+    pub(crate) peer_tip: watch::Receiver<u64>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) stop: Arc<Notify>,
+}
+
+/// What does not change while the loop runs.
+pub(crate) struct Fixed {
+    pub(crate) member: MemberId,
+    pub(crate) signer: ChainSigner,
+    pub(crate) network: mpsc::Sender<NetworkMsg<Ledger>>,
+    pub(crate) node: NodeRef,
+    pub(crate) block_bytes_max: usize,
+    pub(crate) sync_bytes_max: usize,
+}
+
+/// The held answer to "which height now?".
+struct Held {
+    reply: Reply<Next<Ledger>>,
+    height: ChainHeight,
+    params: HeightParams<Ledger>,
+    since: Instant,
+}
+
+/// The loop's state.
+pub(crate) struct AppLoop {
+    app: Box<dyn Application>,
+    fixed: Fixed,
+    assembly: Assembly,
+    stream_ids: StreamIds,
+    /// The height being decided, or to be started next.
+    height: u64,
+    /// Proposals of this height that the engine has.
+    delivered: BTreeSet<(u32, BlockId)>,
+    progress: Progress,
+    peer_tip: u64,
+    held: Option<Held>,
+    ready: bool,
+    damage: Option<String>,
+}
+
+fn in_call(call: &'static str) -> impl FnOnce(Fatal) -> EngineError {
+    move |reason| EngineError::Application { call, reason: reason.to_string() }
+}
+
+fn round_number(round: Round) -> Result<u32, EngineError> {
+    round.as_u32().ok_or(EngineError::Unexpected("a round without a number"))
+}
+
+impl AppLoop {
+    pub(crate) fn new(app: Box<dyn Application>, fixed: Fixed, assembly: Assembly) -> Self {
+        Self {
+            app,
+            fixed,
+            assembly,
+            stream_ids: StreamIds::new(),
+            height: 0,
+            delivered: BTreeSet::new(),
+            progress: Progress::default(),
+            peer_tip: 0,
+            held: None,
+            ready: false,
+            damage: None,
+        }
+    }
+
+    /// Runs until the engine ends.
+    pub(crate) async fn run(mut self, mut inbox: Inbox) -> Result<(), EngineError> {
+        let begun = Instant::now();
+        let mut stopping = false;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                message = inbox.consensus.recv() => match message {
+                    Some(message) => self.answer(message).await?,
+                    None if stopping => return Ok(()),
+                    None => return Err(self.why_closed(&mut inbox)),
+                },
+                Some(refusal) = inbox.refused.recv() => return Err(refusal.into()),
+                () = inbox.wake.notified() => self.look_again().await?,
+                Ok(()) = inbox.peer_tip.changed() => {
+                    self.peer_tip = *inbox.peer_tip.borrow_and_update();
+                    self.go_on_if_due();
+                }
+                event = inbox.events.recv() => self.observe(event),
+                _ = tick.tick() => {
+                    if !self.ready && begun.elapsed() > READY_WITHIN {
+                        return Err(EngineError::NotListening);
+                    }
+                    self.go_on_if_due();
+                }
+                () = inbox.stop.notified(), if !stopping => {
+                    stopping = true;
+                    let node = self.fixed.node.clone();
+                    tokio::spawn(crate::boot::stop_engine(node));
+                }
+            }
+        }
+    }
+
+    fn why_closed(&mut self, inbox: &mut Inbox) -> EngineError {
+        while let Ok(event) = inbox.events.try_recv() {
+            self.observe(Ok(event));
+        }
+        match (inbox.refused.try_recv(), self.damage.take()) {
+            (Ok(refusal), _) => refusal.into(),
+            (_, Some(damage)) => EngineError::DamagedLog(damage),
+            _ => EngineError::Closed,
+        }
+    }
+
+    async fn answer(&mut self, message: AppMsg<Ledger>) -> Result<(), EngineError> {
+        match message {
+            AppMsg::ConsensusReady { reply } => {
+                let start = self.app.ready().await.map_err(in_call("ready"))?;
+                info!(height = start.height, "consensus starts");
+                let _ = reply.send(self.expect(&start)?);
+                self.ready = true;
+            }
+            AppMsg::StartedRound { height, round, proposer, reply_value, .. } => {
+                let values = self.started_round(height.0, round_number(round)?, proposer).await?;
+                let _ = reply_value.send(values);
+            }
+            AppMsg::GetValue { height, round, timeout, reply } => {
+                self.propose(VoteSlot { height: height.0, round: round_number(round)? }, timeout, reply).await?;
+            }
+            AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
+                let publisher = published_by.unwrap_or(from).to_bytes();
+                let _ = reply.send(self.received_part(publisher, part).await?);
+            }
+            AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
+                let slot = VoteSlot { height: height.0, round: round_number(round)? };
+                self.restream(slot, valid_round.as_u32(), address, value_id).await?;
+            }
+            AppMsg::Decided { certificate, reply, .. } => {
+                let certificate =
+                    Certificate::from_engine(&certificate).ok_or(EngineError::Unexpected("an empty certificate"))?;
+                self.app.decided(&certificate).await.map_err(in_call("decided"))?;
+                let _ = reply.send(());
+            }
+            AppMsg::Finalized { certificate, evidence, reply, .. } => {
+                self.finalized(certificate.height.0, &evidence, reply).await?;
+            }
+            AppMsg::GetHistoryMinHeight { reply } => {
+                let height = self.app.history_min_height().await.map_err(in_call("history_min_height"))?;
+                let _ = reply.send(ChainHeight(height));
+            }
+            AppMsg::GetDecidedValues { range, reply } => {
+                let first = range.start().0;
+                let last = range.end().0.min(first.saturating_add(SERVED_HEIGHTS_MAX - 1));
+                let values = self.app.decided_values(first..=last, self.fixed.sync_bytes_max).await;
+                let values = values.map_err(in_call("decided_values"))?;
+                let raw = values.into_iter().map(|value| raw_decided_value(value.bytes, &value.certificate));
+                let _ = reply.send(raw.collect());
+            }
+            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
+                let slot = VoteSlot { height: height.0, round: round_number(round)? };
+                let _ = reply.send(self.synced(slot, proposer, value_bytes).await?);
+            }
+            // Votes carry no extension: there is none to give, and the engine asks about none.
+            AppMsg::ExtendVote { reply, .. } => {
+                let _ = reply.send(None);
+            }
+            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
+                let _ = reply.send(extensions.into_iter().map(|(member, ())| (member, Ok(()))).collect());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over the next height and returns it in the engine's form.
+    fn expect(&mut self, start: &StartHeight) -> Result<(ChainHeight, HeightParams<Ledger>), EngineError> {
+        let set = MemberSet::new(&start.set).map_err(|error| EngineError::Application {
+            call: "a height's validator set",
+            reason: error.to_string(),
+        })?;
+        self.height = start.height;
+        self.delivered.clear();
+        self.progress.deciding(start.height);
+        self.assembly.expect_height(Current {
+            height: start.height,
+            round: 0,
+            set: set.clone(),
+            chain_id: self.fixed.signer.chain_id,
+            started: false,
+        });
+        Ok((ChainHeight(start.height), height_params(set, &start.set.timeouts)))
+    }
+
+    async fn started_round(
+        &mut self,
+        height: u64,
+        round: u32,
+        proposer: MemberId,
+    ) -> Result<Vec<ProposedValue<Ledger>>, EngineError> {
+        debug!(height, round, %proposer, "round starts");
+        let known = self.app.started_round(height, round, proposer).await.map_err(in_call("started_round"))?;
+        let mut values = Vec::new();
+        for proposal in known {
+            if self.delivered.insert((proposal.round, proposal.block_id)) {
+                values.push(ProposedValue {
+                    height: ChainHeight(height),
+                    round: engine_round(Some(proposal.round)),
+                    valid_round: engine_round(proposal.pol_round),
+                    proposer: proposal.proposer,
+                    value: proposal.block_id,
+                    validity: Validity::from_bool(proposal.valid),
+                });
+            }
+        }
+        for finished in self.assembly.start_round(round) {
+            values.extend(self.deliver(finished).await?);
+        }
+        Ok(values)
+    }
+
+    async fn propose(
+        &mut self,
+        slot: VoteSlot,
+        timeout: Duration,
+        reply: Reply<LocallyProposedValue<Ledger>>,
+    ) -> Result<(), EngineError> {
+        let own = self.app.build(slot.height, slot.round, timeout).await.map_err(in_call("build"))?;
+        if own.bytes.is_empty() || own.bytes.len() > self.fixed.block_bytes_max {
+            let reason = format!("a block of {} bytes", own.bytes.len());
+            return Err(EngineError::Application { call: "build", reason });
+        }
+        self.delivered.insert((slot.round, own.block_id));
+        let height = ChainHeight(slot.height);
+        let _ = reply.send(LocallyProposedValue::new(height, engine_round(Some(slot.round)), own.block_id));
+        self.publish(slot, None, self.fixed.member, own.block_id, &own.bytes).await
+    }
+
+    async fn restream(
+        &mut self,
+        slot: VoteSlot,
+        pol_round: Option<u32>,
+        proposer: MemberId,
+        block_id: BlockId,
+    ) -> Result<(), EngineError> {
+        let block = self.app.restream(slot.height, block_id).await.map_err(in_call("restream"))?;
+        match block.filter(|block| !block.is_empty()) {
+            Some(block) => self.publish(slot, pol_round, proposer, block_id, &block).await,
+            None => {
+                warn!(height = slot.height, round = slot.round, %block_id, "no block to send again");
+                Ok(())
+            }
+        }
+    }
+
+    async fn publish(
+        &mut self,
+        slot: VoteSlot,
+        pol_round: Option<u32>,
+        proposer: MemberId,
+        block_id: BlockId,
+        block: &Bytes,
+    ) -> Result<(), EngineError> {
+        let bytes_total = u32::try_from(block.len()).map_err(|_| EngineError::Unexpected("a block above 4 GiB"))?;
+        let fields = StreamFields { pol_round, block_id, proposer, sender: self.fixed.member, bytes_total };
+        let preimage = preimage::stream(&self.fixed.signer.chain_id, slot, &fields);
+        let request = SignRequest::Stream { slot, block_id, proposer };
+        let signature = self.fixed.signer.sign(&request, &preimage)?.0;
+        for message in self.stream_ids.cut(StreamHeader { slot, fields, signature }, block) {
+            // A closed network means that the engine ends; its own channel says so next.
+            let _ = self.fixed.network.send(NetworkMsg::PublishProposalPart(message)).await;
+        }
+        Ok(())
+    }
+
+    async fn received_part(
+        &mut self,
+        publisher: Vec<u8>,
+        message: StreamMessage<ProposalPart>,
+    ) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
+        if let StreamContent::Data(ProposalPart::Header(header)) = &message.content {
+            self.progress.acted(header.slot.height);
+        }
+        let finished = self.assembly.insert(publisher, message);
+        self.go_on_if_due();
+        match finished {
+            Some(finished) => self.deliver(finished).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Has the application judge a complete block, once per round.
+    async fn deliver(&mut self, finished: Finished) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
+        let Finished { header, block } = finished;
+        let (slot, fields) = (header.slot, header.fields);
+        if slot.height != self.height || self.delivered.contains(&(slot.round, fields.block_id)) {
+            return Ok(None);
+        }
+        let proposal = ReceivedProposal {
+            height: slot.height,
+            round: slot.round,
+            pol_round: fields.pol_round,
+            proposer: fields.proposer,
+            block_id: fields.block_id,
+            bytes: block,
+        };
+        let validity = match self.app.received(proposal).await.map_err(in_call("received"))? {
+            Verdict::Valid => Validity::Valid,
+            Verdict::Invalid => Validity::Invalid,
+            Verdict::Ignore => return Ok(None),
+        };
+        self.delivered.insert((slot.round, fields.block_id));
+        Ok(Some(ProposedValue {
+            height: ChainHeight(slot.height),
+            round: engine_round(Some(slot.round)),
+            valid_round: engine_round(fields.pol_round),
+            proposer: fields.proposer,
+            value: fields.block_id,
+            validity,
+        }))
+    }
+
+    async fn synced(
+        &mut self,
+        slot: VoteSlot,
+        proposer: MemberId,
+        bytes: Bytes,
+    ) -> Result<SyncedValueOutcome<Ledger>, EngineError> {
+        if bytes.len() > self.fixed.block_bytes_max {
+            return Ok(SyncedValueOutcome::PeerFault);
+        }
+        let block = SyncedBlock { height: slot.height, round: slot.round, bytes };
+        let (value, validity) = match self.app.synced(block).await.map_err(in_call("synced"))? {
+            SyncVerdict::Valid(id) => (id, Validity::Valid),
+            SyncVerdict::Invalid(id) => (id, Validity::Invalid),
+            SyncVerdict::PeerFault => return Ok(SyncedValueOutcome::PeerFault),
+            SyncVerdict::NotNow => return Ok(SyncedValueOutcome::LocalTransientError),
+        };
+        self.progress.synced(slot.height);
+        Ok(SyncedValueOutcome::Verdict(ProposedValue {
+            height: ChainHeight(slot.height),
+            round: engine_round(Some(slot.round)),
+            valid_round: Round::Nil,
+            // Only a label here: a decision by certificate needs no proposal.
+            proposer,
+            value,
+            validity,
+        }))
+    }
+
+    async fn finalized(
+        &mut self,
+        height: u64,
+        evidence: &MisbehaviorEvidence<Ledger>,
+        reply: Reply<Next<Ledger>>,
+    ) -> Result<(), EngineError> {
+        let found = equivocations(&self.fixed.signer.chain_id, evidence);
+        let next = self.app.finalized(height, found).await.map_err(in_call("finalized"))?;
+        if next.height != height.saturating_add(1) {
+            let reason = format!("height {} after {height}", next.height);
+            return Err(EngineError::Application { call: "finalized", reason });
+        }
+        let (height, params) = self.expect(&next)?;
+        self.held = Some(Held { reply, height, params, since: Instant::now() });
+        self.go_on_if_due();
+        self.look_again().await
+    }
+
+    /// Resting: is there work now?
+    async fn look_again(&mut self) -> Result<(), EngineError> {
+        if self.held.is_some() && !self.app.is_idle(self.height).await.map_err(in_call("is_idle"))? {
+            self.go_on();
+        }
+        Ok(())
+    }
+
+    fn go_on_if_due(&mut self) {
+        let due = |held: &Held| self.progress.must_go_on(self.peer_tip, held.since.elapsed());
+        if self.held.as_ref().is_some_and(due) {
+            self.go_on();
+        }
+    }
+
+    fn go_on(&mut self) {
+        if let Some(held) = self.held.take() {
+            let _ = held.reply.send(Next::Start(held.height, held.params));
+        }
+    }
+
+    fn observe(&mut self, event: Result<Event<Ledger>, RecvError>) {
+        match event {
+            Ok(Event::Received(SignedConsensusMsg::Proposal(proposal))) => self.acted(proposal.message.height.0),
+            Ok(Event::Received(SignedConsensusMsg::Vote(vote))) if vote.message.value.is_val() => {
+                self.acted(vote.message.height.0);
+            }
+            Ok(Event::WalCorrupted(error)) => self.damage = Some(error.to_string()),
+            Ok(Event::WalReplayError(error)) => self.damage = Some(error.to_string()),
+            Ok(Event::WalResetError(error)) => self.damage = Some(error.to_string()),
+            _ => {}
+        }
+    }
+
+    fn acted(&mut self, height: u64) {
+        self.progress.acted(height);
+        self.go_on_if_due();
+    }
+}
+
+/// The engine's evidence as statements that anybody can check.
+fn equivocations(chain_id: &[u8; 32], evidence: &MisbehaviorEvidence<Ledger>) -> Vec<Equivocation> {
+    let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
+        preimage.map(|(_, preimage)| SignedStatement { preimage, signature })
+    };
+    let votes = evidence.votes.iter().flat_map(|(member, pairs)| {
+        pairs.iter().filter_map(move |(first, second)| {
+            let signed =
+                |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
+            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
+        })
+    });
+    let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
+        pairs.iter().filter_map(move |(first, second)| {
+            let signed = |proposal: &SignedMessage<Ledger, _>| {
+                statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
+            };
+            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
+        })
+    });
+    votes.chain(proposals).collect()
+}

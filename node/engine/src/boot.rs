@@ -1,0 +1,201 @@
+//! Starting and stopping the engine.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use malachitebft_app_channel::app::engine::node::NodeRef;
+use malachitebft_app_channel::app::types::codec::Codec;
+use malachitebft_app_channel::{
+    Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkContext, NetworkIdentity, NetworkRequest,
+    RequestContext, Signer, SyncContext, WalContext,
+};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::adapter::{ChainSigner, ChainVerifier};
+use crate::app_loop::{AppLoop, Fixed, Inbox};
+use crate::application::Application;
+use crate::codec::ChainCodec;
+use crate::config::{EngineConfig, EngineError, Peer, lock_log};
+use crate::context::Ledger;
+use crate::signing::ConsensusSigner;
+use crate::streaming::{Assembly, Limits};
+
+/// Requests to the engine that may wait.
+const REQUESTS_MAX: usize = 100;
+/// How long the engine's parts get to close their files and sockets.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How often to look whether the log is closed.
+const LOG_LOOK: Duration = Duration::from_millis(20);
+
+/// Talks to a running engine from anywhere. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineControl {
+    wake: Arc<Notify>,
+    stop: Arc<Notify>,
+    requests: mpsc::Sender<NetworkRequest>,
+}
+
+impl EngineControl {
+    /// There may be work: has a resting chain ask [`Application::is_idle`] again. Call it after the work is visible
+    /// there. Never lost, also if the chain begins to rest only now; calls that come together count once.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Allows another node and keeps connecting to it.
+    pub async fn add_peer(&self, peer: &Peer) -> Result<(), EngineError> {
+        let address = peer.multiaddr()?;
+        let answer = NetworkRequest::add_persistent_peer(&self.requests, address).await;
+        answer.map_err(|_| EngineError::Closed)?.map_err(|error| refused(&error))
+    }
+
+    /// Forgets a node and disconnects from it.
+    pub async fn remove_peer(&self, peer: &Peer) -> Result<(), EngineError> {
+        let address = peer.multiaddr()?;
+        let answer = NetworkRequest::remove_persistent_peer(&self.requests, address).await;
+        answer.map_err(|_| EngineError::Closed)?.map_err(|error| refused(&error))
+    }
+
+    /// Ends the engine in order: sockets and log are closed, [`EngineHandle::join`] returns `Ok`.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
+
+fn refused(error: &impl std::fmt::Debug) -> EngineError {
+    EngineError::Config { key: "peers", problem: format!("{error:?}") }
+}
+
+/// A running engine.
+pub struct EngineHandle {
+    control: EngineControl,
+    task: JoinHandle<Result<(), EngineError>>,
+}
+
+impl EngineHandle {
+    /// A way to talk to it.
+    pub fn control(&self) -> EngineControl {
+        self.control.clone()
+    }
+
+    /// Waits for its end: `Ok` after [`EngineControl::stop`], else the reason, after which the process must exit.
+    /// May be used in a `select!` and called again until it has returned; not after.
+    pub async fn join(&mut self) -> Result<(), EngineError> {
+        match (&mut self.task).await {
+            Ok(result) => result,
+            Err(error) => Err(EngineError::Panicked(error.to_string())),
+        }
+    }
+}
+
+/// What [`start`] returns: a boxed future.
+pub type Starting = Pin<Box<dyn Future<Output = Result<EngineHandle, EngineError>> + Send>>;
+
+/// Checks the configuration, starts the engine and the loop that serves `app`. To be awaited in a tokio runtime.
+///
+/// Boxed on purpose: the body of an `async fn` is compiled again in each crate that awaits it, and with it the engine.
+pub fn start(config: EngineConfig, signer: Arc<dyn ConsensusSigner>, app: Box<dyn Application>) -> Starting {
+    Box::pin(start_here(config, signer, app))
+}
+
+async fn start_here(
+    config: EngineConfig,
+    signer: Arc<dyn ConsensusSigner>,
+    app: Box<dyn Application>,
+) -> Result<EngineHandle, EngineError> {
+    let (tip_sender, peer_tip) = watch::channel(0);
+    let (refused_sender, refused) = mpsc::unbounded_channel();
+    let codec = ChainCodec { peer_tip: tip_sender };
+    let signer = ChainSigner { chain_id: config.chain_id, signer, refused: refused_sender };
+    let (channels, actors) = build(&config, codec, signer.clone()).await?;
+
+    let control = EngineControl {
+        wake: Arc::new(Notify::new()),
+        stop: Arc::new(Notify::new()),
+        requests: channels.net_requests.clone(),
+    };
+    let inbox = Inbox {
+        consensus: channels.consensus,
+        events: channels.events.subscribe(),
+        refused,
+        peer_tip,
+        wake: control.wake.clone(),
+        stop: control.stop.clone(),
+    };
+    let fixed = Fixed {
+        member: config.member,
+        signer,
+        network: channels.network,
+        node: actors.actor.clone(),
+        block_bytes_max: config.block_bytes_max,
+        sync_bytes_max: config.sync_bytes_max(),
+    };
+    let assembly = Assembly::new(Limits::for_blocks(config.block_bytes_max));
+    let app_loop = AppLoop::new(app, fixed, assembly);
+    let log_path = config.log_path;
+    let task = tokio::spawn(async move {
+        let result = app_loop.run(inbox).await;
+        stop_engine(actors.actor.clone()).await;
+        // The supervisor's own end; it has nothing left to close.
+        let _ = tokio::time::timeout(STOP_WITHIN, actors.handle).await;
+        let _ = tokio::time::timeout(STOP_WITHIN, log_closed(&log_path)).await;
+        result
+    });
+    Ok(EngineHandle { control, task })
+}
+
+/// Ends the engine's parts, which close their files and sockets, and then its supervisor. Harmless if they have ended.
+pub(crate) async fn stop_engine(node: NodeRef) {
+    node.get_cell().stop_children_and_wait(Some("stopped".to_owned()), Some(STOP_WITHIN)).await;
+    node.stop(Some("stopped".to_owned()));
+}
+
+/// The engine's writer thread closes the log a moment after its actor has ended; waits for that.
+async fn log_closed(path: &Path) {
+    while lock_log(path).is_err() {
+        tokio::time::sleep(LOG_LOOK).await;
+    }
+}
+
+fn start_error(error: impl std::fmt::Display) -> EngineError {
+    EngineError::Start(error.to_string())
+}
+
+async fn build(
+    config: &EngineConfig,
+    codec: ChainCodec,
+    signer: ChainSigner,
+) -> Result<(Channels<Ledger>, Actors), EngineError> {
+    let checked = config.checked()?;
+    let keypair = config.keypair()?;
+    let public_key = signer.signer.public_key().to_vec();
+    let peer_id = keypair.public().to_peer_id().to_bytes();
+    let proof = signer.sign_validator_proof(public_key, peer_id).await.map_err(start_error)?;
+    let proof = codec.encode(&proof).map_err(start_error)?;
+    let identity = NetworkIdentity::new_validator(config.moniker.clone(), keypair, config.member.to_string(), proof);
+    let verifier = Box::new(ChainVerifier { chain_id: config.chain_id });
+    let consensus = ConsensusContext::new_validator(config.member, verifier, Box::new(signer.clone()));
+    let builder = EngineBuilder::new(Ledger, checked)
+        .with_default_wal(WalContext::new(config.log_path.clone(), codec.clone()))
+        .with_default_sync(SyncContext::new(codec.clone()))
+        .with_default_consensus(consensus)
+        .with_default_request(RequestContext::new(REQUESTS_MAX));
+
+    #[cfg(feature = "byzantine")]
+    if let Some(byzantine) = config.byzantine {
+        let context = crate::byzantine::context(byzantine, identity, codec, signer, config.member);
+        let builder = builder.with_byzantine_network(context).await.map_err(start_error)?;
+        return builder.build().await.map_err(start_error);
+    }
+    builder.with_default_network(NetworkContext::new(identity, codec)).build().await.map_err(start_error)
+}
+
+/// The engine's metrics in the Prometheus text format, one set per moniker in this process.
+pub fn encode_metrics() -> String {
+    let mut out = String::new();
+    malachitebft_app_channel::app::metrics::export(&mut out);
+    out
+}

@@ -1,0 +1,47 @@
+//! A validator that misbehaves on purpose, by the engine's own proxy between consensus and network.
+//!
+//! Compiled with the feature `byzantine` only, which the shipped node never has. The signer given to such a node must
+//! not be guarded: it is asked for conflicting signatures.
+
+use malachitebft_app_channel::ByzantineContext;
+use malachitebft_app_channel::NetworkIdentity;
+use malachitebft_engine_byzantine::{ByzantineConfig, Trigger};
+
+use crate::adapter::ChainSigner;
+use crate::codec::ChainCodec;
+use crate::config::Byzantine;
+use crate::context::Ledger;
+use crate::types::{BlockId, MemberId};
+
+fn other(block_id: &BlockId) -> BlockId {
+    let mut bytes = block_id.0;
+    bytes[31] ^= 1;
+    BlockId(bytes)
+}
+
+/// The proxied network. Conflicting values differ from the true ones in the last bit.
+pub(crate) fn context(
+    byzantine: Byzantine,
+    identity: NetworkIdentity,
+    codec: ChainCodec,
+    signer: ChainSigner,
+    address: MemberId,
+) -> ByzantineContext<Ledger, ChainCodec> {
+    let when = |set: bool| if set { Trigger::Always } else { Trigger::Never };
+    let config = ByzantineConfig {
+        equivocate_votes: when(byzantine.equivocate_votes),
+        equivocate_proposals: when(byzantine.equivocate_proposals),
+        drop_votes: when(byzantine.drop_votes),
+        drop_proposals: when(byzantine.drop_proposals),
+        ..ByzantineConfig::default()
+    };
+    ByzantineContext {
+        identity,
+        codec,
+        config,
+        signer: Box::new(signer),
+        address,
+        conflicting_value_fn: Some(Box::new(other)),
+        conflicting_vote_value_fn: Some(Box::new(|id| id.map_or(BlockId([1; 32]), other))),
+    }
+}

@@ -1,0 +1,99 @@
+//! Parts of a block and the stream messages that carry them.
+//!
+//! ```text
+//! header   tag 0 · height u64 · round u32 · pol round · block id 32 · proposer u32 · sender u32 · bytes total u32
+//!          · signature 64
+//! chunk    tag 1 · length u32 · bytes
+//! stream   id length u8 (1 to 32) · id · sequence u64 · content u8 (0 a part, 1 end) · part if 0
+//! ```
+
+use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
+
+use super::{CodecError, Reader, Wire, put_optional_round};
+use crate::preimage::{StreamFields, VoteSlot};
+use crate::streaming::{CHUNK_BYTES, ProposalPart, StreamHeader};
+
+const STREAM_ID_BYTES_MAX: usize = 32;
+
+impl Wire for ProposalPart {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Header(header) => {
+                out.push(0);
+                out.extend_from_slice(&header.slot.height.to_be_bytes());
+                out.extend_from_slice(&header.slot.round.to_be_bytes());
+                put_optional_round(out, header.fields.pol_round);
+                out.extend_from_slice(&header.fields.block_id.0);
+                let fields = &header.fields;
+                for number in [fields.proposer.get(), fields.sender.get(), fields.bytes_total] {
+                    out.extend_from_slice(&number.to_be_bytes());
+                }
+                out.extend_from_slice(&header.signature);
+            }
+            Self::Chunk(bytes) => {
+                out.reserve(5 + bytes.len());
+                out.push(1);
+                out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+                out.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        match reader.u8()? {
+            0 => {
+                let slot = VoteSlot { height: reader.height()?, round: reader.bounded_round()? };
+                let fields = StreamFields {
+                    pol_round: reader.optional_round()?,
+                    block_id: reader.block_id()?,
+                    proposer: reader.member()?,
+                    sender: reader.member()?,
+                    bytes_total: reader.u32()?,
+                };
+                Ok(Self::Header(Box::new(StreamHeader { slot, fields, signature: reader.array()? })))
+            }
+            1 => {
+                let length = reader.u32()? as usize;
+                if length == 0 || length > CHUNK_BYTES {
+                    return Err(CodecError::Invalid("chunk length"));
+                }
+                reader.bytes(length).map(Self::Chunk)
+            }
+            _ => Err(CodecError::Invalid("part tag")),
+        }
+    }
+}
+
+impl Wire for StreamMessage<ProposalPart> {
+    fn write(&self, out: &mut Vec<u8>) {
+        let id = self.stream_id.to_bytes();
+        if let StreamContent::Data(ProposalPart::Chunk(bytes)) = &self.content {
+            out.reserve(bytes.len() + 64);
+        }
+        out.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(&id);
+        out.extend_from_slice(&self.sequence.to_be_bytes());
+        match &self.content {
+            StreamContent::Data(part) => {
+                out.push(0);
+                part.write(out);
+            }
+            StreamContent::Fin => out.push(1),
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        let length = usize::from(reader.u8()?);
+        if length == 0 || length > STREAM_ID_BYTES_MAX {
+            return Err(CodecError::Invalid("stream id length"));
+        }
+        let id = StreamId::new(reader.bytes(length)?);
+        let sequence = reader.u64()?;
+        let content = match reader.u8()? {
+            0 => StreamContent::Data(ProposalPart::read(reader)?),
+            1 => StreamContent::Fin,
+            _ => return Err(CodecError::Invalid("stream content")),
+        };
+        Ok(Self::new(id, sequence, content))
+    }
+}

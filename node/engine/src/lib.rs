@@ -1,0 +1,56 @@
+//! The seam between the ledger node and its BFT engine: a small API without generics.
+//!
+//! This is the only crate that names the engine (Malachite, of the Tendermint family). The node implements
+//! [`Application`] (what to propose, what is valid, what a decision does) and [`ConsensusSigner`] (how to sign, behind a
+//! guard against double signing), calls [`start`], and learns the rest from the calls it gets. All the engine's generics
+//! are instantiated here, in a crate that rarely changes, so that the node compiles in seconds.
+//!
+//! What it is not: it knows no blocks, no entries and no storage. A block is opaque bytes with a 32-byte [`BlockId`].
+//!
+//! Invariants:
+//! - Nothing is signed except through [`ConsensusSigner`], and every preimage names its kind and the chain (`preimage`).
+//! - The application's calls come one at a time, in one task; the engine waits for each answer.
+//! - A closed engine, a refused signature, a damaged write-ahead log and an application error are fatal:
+//!   [`EngineHandle::join`] returns the reason, nothing more is signed, and the process exits.
+//! - No bytes from the network cause a panic or unbounded memory (`codec`, `streaming`).
+//!
+//! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
+//! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `streaming` cuts blocks into parts and puts
+//! them together again, `app_loop` and `hold` run the conversation, `config` and `boot` start it.
+
+mod adapter;
+mod app_loop;
+mod application;
+mod boot;
+#[cfg(feature = "byzantine")]
+mod byzantine;
+mod certificate;
+mod codec;
+mod config;
+mod context;
+mod hold;
+mod preimage;
+mod scheme;
+mod signing;
+mod streaming;
+mod types;
+
+pub use application::Application;
+pub use boot::{EngineControl, EngineHandle, Starting, encode_metrics, start};
+pub use certificate::{Certificate, CertificateError, SIGNATURES_MAX};
+pub use codec::CodecError;
+pub use config::{EngineConfig, EngineError, Peer, p2p_public_key, peer_id};
+pub use preimage::{
+    PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VALIDATOR_PROOF, VoteSlot, precommit, prevote, proposal,
+    stream, validator_proof,
+};
+pub use signing::{ConsensusSigner, SignRefused, SignRequest};
+pub use streaming::CHUNK_BYTES;
+pub use types::{
+    BlockId, DecidedValue, Equivocation, Fatal, HeightSet, KnownProposal, MEMBERS_MAX, Member, MemberId, OwnProposal,
+    ReceivedProposal, SetError, SignedStatement, StartHeight, SyncVerdict, SyncedBlock, Timeouts, VOTING_POWER_MAX,
+    Verdict,
+};
+
+#[cfg(feature = "byzantine")]
+pub use config::Byzantine;

@@ -1,0 +1,123 @@
+//! Blocks in parts: cutting an own block into a stream, and the header that says whose it is.
+//!
+//! A stream is one signed [`StreamHeader`] (sequence 0), then chunks of [`CHUNK_BYTES`], the last one shorter, numbered from 1.
+//! The header comes first and is signed, so nothing is stored for somebody who may not send. `assembly` does the other
+//! direction.
+
+mod assembly;
+
+use std::hash::{BuildHasher, Hasher};
+
+use bytes::Bytes;
+use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
+
+pub(crate) use assembly::{Assembly, Current, Finished, Limits};
+
+use crate::context::MemberSet;
+use crate::preimage::{self, StreamFields, VoteSlot};
+use crate::scheme::Signature;
+
+/// Bytes of a chunk: big enough for few messages a block, small enough to interleave with votes.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// From this round on the engine has every validator that locks on a block send it again, not only the round's proposer.
+pub(crate) const ANYBODY_RESENDS_FROM_ROUND: u32 = 10;
+
+/// What a stream carries, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StreamHeader {
+    pub(crate) slot: VoteSlot,
+    pub(crate) fields: StreamFields,
+    /// The sender's, of `preimage::stream`.
+    pub(crate) signature: [u8; 64],
+}
+
+/// One part of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProposalPart {
+    /// The first part.
+    Header(Box<StreamHeader>),
+    /// A piece of the block.
+    Chunk(Bytes),
+}
+
+/// Why a header is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeaderFault {
+    #[error("it is empty or above the block limit")]
+    Length,
+    #[error("the proposer does not propose in this round")]
+    WrongProposer,
+    #[error("the sender may not send it")]
+    WrongSender,
+    #[error("the signature is invalid")]
+    BadSignature,
+    #[error("the earlier round is not earlier")]
+    PolRound,
+}
+
+impl StreamHeader {
+    /// Is this the scheduled proposer's block, sent and signed by somebody who may?
+    pub(crate) fn check(&self, set: &MemberSet, chain_id: &[u8; 32]) -> Result<(), HeaderFault> {
+        let fields = &self.fields;
+        if fields.pol_round.is_some_and(|pol_round| pol_round >= self.slot.round) {
+            return Err(HeaderFault::PolRound);
+        }
+        if set.proposer(self.slot.round).id() != fields.proposer {
+            return Err(HeaderFault::WrongProposer);
+        }
+        if fields.sender != fields.proposer && self.slot.round < ANYBODY_RESENDS_FROM_ROUND {
+            return Err(HeaderFault::WrongSender);
+        }
+        let sender = set.get(fields.sender).ok_or(HeaderFault::WrongSender)?;
+        let preimage = preimage::stream(chain_id, self.slot, fields);
+        if sender.public_key().verifies(&preimage, &Signature(self.signature)) {
+            Ok(())
+        } else {
+            Err(HeaderFault::BadSignature)
+        }
+    }
+}
+
+/// Chunks of a block of this length.
+pub(crate) fn chunk_count(bytes_total: usize) -> usize {
+    bytes_total.div_ceil(CHUNK_BYTES)
+}
+
+/// Makes stream ids that no restart repeats.
+pub(crate) struct StreamIds {
+    start: u64,
+    next: u64,
+}
+
+impl StreamIds {
+    pub(crate) fn new() -> Self {
+        // The hasher's keys are random per process: enough to keep streams of two runs apart.
+        let start = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        Self { start, next: 0 }
+    }
+
+    fn take(&mut self) -> StreamId {
+        let mut id = Vec::with_capacity(16);
+        id.extend_from_slice(&self.start.to_be_bytes());
+        id.extend_from_slice(&self.next.to_be_bytes());
+        self.next = self.next.wrapping_add(1);
+        StreamId::new(id.into())
+    }
+
+    /// The messages of one stream, in order.
+    pub(crate) fn cut(&mut self, header: StreamHeader, block: &Bytes) -> Vec<StreamMessage<ProposalPart>> {
+        let id = self.take();
+        let chunks = (0..chunk_count(block.len())).map(|index| {
+            let from = index * CHUNK_BYTES;
+            ProposalPart::Chunk(block.slice(from..block.len().min(from + CHUNK_BYTES)))
+        });
+        std::iter::once(ProposalPart::Header(Box::new(header)))
+            .chain(chunks)
+            .zip(0u64..)
+            .map(|(part, sequence)| StreamMessage::new(id.clone(), sequence, StreamContent::Data(part)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Cutting and assembling: order, authority, bounds.
+
+use ed25519_zebra::{SigningKey, VerificationKeyBytes};
+
+use super::*;
+use crate::types::{BlockId, HeightSet, Member, MemberId, Timeouts};
+
+const CHAIN: [u8; 32] = [0xC1; 32];
+const BLOCK_MAX: usize = 4 * CHUNK_BYTES;
+type Message = StreamMessage<ProposalPart>;
+
+fn signing_key(id: u32) -> SigningKey {
+    SigningKey::from([id as u8; 32])
+}
+
+/// Members 1 to 4; member `1 + round % 4` proposes.
+fn set() -> MemberSet {
+    let members = (1..=4).map(|id| Member {
+        id: MemberId::new(id),
+        public_key: VerificationKeyBytes::from(&signing_key(id)).into(),
+        voting_power: 1,
+    });
+    let proposer_order = (1..=4).map(MemberId::new).collect();
+    MemberSet::new(&HeightSet { members: members.collect(), proposer_order, timeouts: Timeouts::default() }).unwrap()
+}
+
+fn current(height: u64) -> Current {
+    Current { height, round: 0, set: set(), chain_id: CHAIN, started: false }
+}
+
+/// An assembly that decides height 5, round 0.
+fn assembly() -> Assembly {
+    let mut assembly = Assembly::new(Limits::for_blocks(BLOCK_MAX));
+    assembly.expect_height(current(5));
+    assert_eq!(assembly.start_round(0), []);
+    assembly
+}
+
+fn header(slot: VoteSlot, proposer: u32, sender: u32, bytes_total: usize) -> StreamHeader {
+    let fields = StreamFields {
+        pol_round: None,
+        block_id: BlockId([0xB0; 32]),
+        proposer: MemberId::new(proposer),
+        sender: MemberId::new(sender),
+        bytes_total: bytes_total as u32,
+    };
+    let signature = signing_key(sender).sign(&preimage::stream(&CHAIN, slot, &fields)).into();
+    StreamHeader { slot, fields, signature }
+}
+
+fn at(height: u64, round: u32) -> VoteSlot {
+    VoteSlot { height, round }
+}
+
+fn block(length: usize) -> Bytes {
+    (0..length).map(|index| (index / 7) as u8).collect::<Vec<_>>().into()
+}
+
+/// The honest stream of the proposer of round 0.
+fn stream(ids: &mut StreamIds, height: u64, length: usize) -> Vec<Message> {
+    ids.cut(header(at(height, 0), 1, 1, length), &block(length))
+}
+
+fn insert_all(assembly: &mut Assembly, messages: impl IntoIterator<Item = Message>) -> Vec<Finished> {
+    messages.into_iter().filter_map(|message| assembly.insert(b"peer".to_vec(), message)).collect()
+}
+
+#[test]
+fn a_block_survives_cutting_in_any_order() {
+    let mut ids = StreamIds::new();
+    for length in [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, BLOCK_MAX] {
+        let messages = stream(&mut ids, 5, length);
+        assert_eq!(messages.len(), 1 + length.div_ceil(CHUNK_BYTES));
+        for order in [messages.clone(), messages.iter().rev().cloned().collect()] {
+            let mut assembly = assembly();
+            let doubled = order.into_iter().flat_map(|message| [message.clone(), message]);
+            let finished = insert_all(&mut assembly, doubled.take(2 * messages.len() - 1));
+            assert_eq!(finished.len(), 1, "{length}");
+            assert_eq!(finished[0].block, block(length));
+        }
+    }
+}
+
+#[test]
+fn two_streams_and_two_publishers_do_not_mix() {
+    let mut ids = StreamIds::new();
+    let (one, two) = (stream(&mut ids, 5, CHUNK_BYTES + 5), stream(&mut ids, 5, CHUNK_BYTES + 9));
+    let mut assembly = assembly();
+    let mut lengths = Vec::new();
+    for (first, second) in one.into_iter().zip(two) {
+        lengths.extend(assembly.insert(b"a".to_vec(), first).map(|finished| finished.block.len()));
+        lengths.extend(assembly.insert(b"a".to_vec(), second.clone()).map(|finished| finished.block.len()));
+        lengths.extend(assembly.insert(b"b".to_vec(), second).map(|finished| finished.block.len()));
+    }
+    assert_eq!(lengths, [CHUNK_BYTES + 5, CHUNK_BYTES + 9, CHUNK_BYTES + 9]);
+    assert_eq!(assembly.stored(), (0, 0));
+}
+
+#[test]
+fn only_who_may_sends() {
+    let check = |header: &StreamHeader| header.check(&set(), &CHAIN);
+    assert_eq!(check(&header(at(5, 0), 1, 1, 9)), Ok(()));
+    assert_eq!(check(&header(at(5, 1), 1, 1, 9)), Err(HeaderFault::WrongProposer));
+    assert_eq!(check(&header(at(5, 0), 1, 2, 9)), Err(HeaderFault::WrongSender));
+    assert_eq!(check(&header(at(5, 12), 1, 2, 9)), Ok(()), "late rounds: every validator sends again");
+    assert_eq!(check(&header(at(5, 12), 1, 9, 9)), Err(HeaderFault::WrongSender));
+    assert_eq!(header(at(5, 0), 1, 1, 9).check(&set(), &[0xC2; 32]), Err(HeaderFault::BadSignature));
+    let mut late = header(at(5, 0), 1, 1, 9);
+    late.fields.pol_round = Some(0);
+    assert_eq!(check(&late), Err(HeaderFault::PolRound));
+    let changes: [fn(&mut StreamHeader); 4] = [
+        |header| header.slot.height += 1,
+        |header| header.fields.block_id.0[0] ^= 1,
+        |header| header.fields.bytes_total += 1,
+        |header| header.signature[40] ^= 1,
+    ];
+    for change in changes {
+        let mut changed = header(at(5, 0), 1, 1, 9);
+        change(&mut changed);
+        assert_eq!(check(&changed), Err(HeaderFault::BadSignature));
+    }
+}
+
+#[test]
+fn refused_streams_leave_nothing_behind() {
+    let mut ids = StreamIds::new();
+    let body = block(9);
+    for bad in [
+        header(at(5, 1), 1, 1, 9),
+        header(at(5, 0), 1, 2, 9),
+        header(at(5, 0), 1, 1, 0),
+        header(at(5, 0), 1, 1, BLOCK_MAX + 1),
+        header(at(4, 0), 1, 1, 9),
+        header(at(8, 0), 1, 1, 9),
+        header(at(5, 17), 2, 2, 9),
+    ] {
+        let mut assembly = assembly();
+        let first = ids.cut(bad, &body).remove(0);
+        assert!(insert_all(&mut assembly, [first]).is_empty());
+        assert_eq!(assembly.stored(), (0, 0));
+    }
+    // Chunks that do not fit the header.
+    for (told, sent) in [(9, 10), (10, 9), (CHUNK_BYTES + 1, CHUNK_BYTES + 2), (CHUNK_BYTES + 9, CHUNK_BYTES - 1)] {
+        let mut assembly = assembly();
+        let messages = ids.cut(header(at(5, 0), 1, 1, told), &block(sent));
+        assert_eq!(insert_all(&mut assembly, messages), [], "{told} {sent}");
+    }
+}
+
+#[test]
+fn early_parts_wait_for_their_height() {
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    let (good, forged) = (stream(&mut ids, 6, 300), ids.cut(header(at(6, 0), 2, 2, 300), &block(300)));
+    let partial = stream(&mut ids, 6, CHUNK_BYTES + 1);
+    assert_eq!(insert_all(&mut assembly, good.into_iter().chain(forged)), []);
+    assert_eq!(insert_all(&mut assembly, partial.iter().take(2).cloned()), []);
+    assembly.expect_height(current(6));
+    // Expected, not yet started by the engine: still waiting.
+    assert_eq!(insert_all(&mut assembly, stream(&mut ids, 6, 400)), []);
+    let lengths: Vec<_> = assembly.start_round(0).iter().map(|finished| finished.block.len()).collect();
+    assert_eq!(lengths, [300, 400]);
+    assert_eq!(insert_all(&mut assembly, partial.into_iter().skip(2)).len(), 1);
+    assert_eq!(assembly.stored(), (0, 0));
+}
+
+#[test]
+fn passed_heights_are_forgotten() {
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    insert_all(&mut assembly, stream(&mut ids, 5, CHUNK_BYTES + 1).into_iter().take(2));
+    assert_eq!(assembly.stored().0, 1);
+    assembly.expect_height(current(6));
+    assert_eq!(assembly.stored(), (0, 0));
+}
+
+#[test]
+fn memory_of_one_publisher_is_bounded() {
+    let limits = Limits::for_blocks(BLOCK_MAX);
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    // Unfinished blocks, then chunks without headers, then headers alone.
+    for round in 0..40 {
+        let messages = stream(&mut ids, 5, BLOCK_MAX);
+        let part = match round % 4 {
+            0 => &messages[..1],
+            1 => &messages[1..],
+            _ => &messages[..messages.len() - 1],
+        };
+        insert_all(&mut assembly, part.iter().cloned());
+        let (streams, bytes) = assembly.stored();
+        assert!(streams <= limits.streams_max && bytes <= limits.publisher_bytes_max, "{streams} {bytes}");
+    }
+    // The newest stream is the one that is kept.
+    assert_eq!(insert_all(&mut assembly, stream(&mut ids, 5, BLOCK_MAX)).len(), 1);
+}
+
+#[test]
+fn publishers_are_bounded() {
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    let first = stream(&mut ids, 5, CHUNK_BYTES + 1).remove(0);
+    for publisher in 0u32..300 {
+        assembly.insert(publisher.to_be_bytes().to_vec(), first.clone());
+    }
+    assert_eq!(assembly.stored().0, Limits::for_blocks(BLOCK_MAX).publishers_max);
+}
+
+#[test]
+fn chunks_out_of_range_are_dropped() {
+    let mut assembly = assembly();
+    let id = StreamId::new(Bytes::from_static(b"id"));
+    for sequence in [0, 5, u64::MAX] {
+        let chunk = StreamContent::Data(ProposalPart::Chunk(block(CHUNK_BYTES)));
+        assert_eq!(insert_all(&mut assembly, [StreamMessage::new(id.clone(), sequence, chunk)]), []);
+    }
+    assert_eq!(insert_all(&mut assembly, [StreamMessage::new(id, 1, StreamContent::Fin)]), []);
+    assert_eq!(assembly.stored(), (0, 0));
+}
+
+/// The engine's own constant; if it moves, late rounds would lose their blocks.
+#[test]
+fn anybody_resends_from_the_engines_round() {
+    use malachitebft_app_channel::app::consensus::HIDDEN_LOCK_ROUND;
+    assert_eq!(HIDDEN_LOCK_ROUND.as_u32(), Some(ANYBODY_RESENDS_FROM_ROUND));
+}

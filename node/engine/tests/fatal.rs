@@ -1,0 +1,78 @@
+//! What ends an engine: each cause is reported, and nothing hangs.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::atomic::Ordering;
+
+use support::{network, set_busy, start_all};
+use tallystick_engine::EngineError;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_signature_ends_the_engine() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut nodes = network(1, directory.path());
+    set_busy(&nodes, true);
+    start_all(&mut nodes).await;
+    nodes[0].disk.wait_for_tip(3).await;
+    nodes[0].disk.refuse.store(true, Ordering::SeqCst);
+    let end = nodes[0].end().await;
+    assert!(matches!(&end, Err(EngineError::SignRefused(refusal)) if refusal.reason == "told to"), "{end:?}");
+    // Nothing was left half done: the port and the log are free, and the chain goes on.
+    let tip = nodes[0].disk.tip();
+    nodes[0].disk.refuse.store(false, Ordering::SeqCst);
+    nodes[0].start().await;
+    nodes[0].disk.wait_for_tip(tip + 3).await;
+    nodes[0].stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_error_ends_the_engine() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut nodes = network(1, directory.path());
+    set_busy(&nodes, true);
+    start_all(&mut nodes).await;
+    nodes[0].disk.wait_for_tip(3).await;
+    nodes[0].disk.fail_build.store(true, Ordering::SeqCst);
+    let end = nodes[0].end().await;
+    let expected = |call: &str, reason: &str| call == "build" && reason == "told to fail";
+    assert!(matches!(&end, Err(EngineError::Application { call, reason }) if expected(call, reason)), "{end:?}");
+}
+
+/// One of four alone votes, stops, and votes the same again from its log; then the log is damaged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_log_ends_the_engine() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut nodes = network(4, directory.path());
+    // The proposer of height 1 is the member with index 1.
+    let node = &mut nodes[1];
+    for _ in 0..2 {
+        node.start().await;
+        let written = async {
+            while std::fs::metadata(node.log_path()).map_or(0, |metadata| metadata.len()) < 300 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), written).await.expect("votes are logged");
+        node.stop().await;
+    }
+    let mut log = std::fs::OpenOptions::new().read(true).write(true).open(node.log_path()).unwrap();
+    log.seek(SeekFrom::End(-3)).unwrap();
+    log.write_all(&[0xAA, 0x55]).unwrap();
+    drop(log);
+    node.start().await;
+    let end = node.end().await;
+    assert!(matches!(end, Err(EngineError::DamagedLog(_))), "{end:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_no_log_is_refused_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let nodes = network(1, directory.path());
+    std::fs::write(nodes[0].log_path(), b"short").unwrap();
+    let mut nodes = nodes;
+    let started = nodes[0].try_start().await;
+    assert!(matches!(started, Err(EngineError::Start(_))), "{started:?}");
+}

@@ -1,0 +1,390 @@
+//! A small chain in memory: an application, a guarding signer, and nodes that can be stopped and started again.
+//!
+//! "Disk" is what survives a restart of a node. A block is `height · round · author · item count · items · padding`.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ed25519_dalek::{Signer, SigningKey};
+use sha2::{Digest, Sha256};
+use tallystick_engine::{
+    Application, BlockId, Certificate, ConsensusSigner, DecidedValue, EngineConfig, EngineControl, EngineHandle,
+    Equivocation, Fatal, HeightSet, KnownProposal, Member, MemberId, OwnProposal, Peer, ReceivedProposal, SignRefused,
+    SignRequest, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, p2p_public_key, start,
+};
+use tokio::sync::watch;
+
+pub(crate) const CHAIN: [u8; 32] = [0xC1; 32];
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a round without a proposal takes.
+const QUIET: Duration = Duration::from_secs(5);
+
+pub(crate) fn key(index: usize) -> SigningKey {
+    SigningKey::from_bytes(&[index as u8 + 1; 32])
+}
+
+/// The member with this index; ids are not indexes.
+pub(crate) fn id(index: usize) -> MemberId {
+    MemberId::new(100 + index as u32)
+}
+
+/// The author of height h, round r has index `(h + r) % n`.
+pub(crate) fn set(nodes: usize, height: u64) -> HeightSet {
+    let members = (0..nodes).map(|index| Member {
+        id: id(index),
+        public_key: key(index).verifying_key().to_bytes(),
+        voting_power: 1,
+    });
+    let proposer_order = (0..nodes).map(|round| id((height as usize + round) % nodes)).collect();
+    HeightSet { members: members.collect(), proposer_order, timeouts: Timeouts::default() }
+}
+
+fn hash(bytes: &[u8]) -> BlockId {
+    BlockId(Sha256::digest(bytes).into())
+}
+
+#[derive(Default)]
+pub(crate) struct Stored {
+    pub(crate) decided: Vec<(Bytes, Certificate)>,
+    blocks: BTreeMap<BlockId, Bytes>,
+    undecided: Vec<KnownProposal>,
+    own: BTreeMap<(u64, u32), BlockId>,
+    pub(crate) equivocations: Vec<Equivocation>,
+}
+
+/// What survives a restart, and what the test turns.
+pub(crate) struct Disk {
+    pub(crate) stored: Mutex<Stored>,
+    pub(crate) tip: watch::Sender<u64>,
+    pub(crate) pool: Mutex<BTreeSet<u64>>,
+    pub(crate) busy: AtomicBool,
+    pub(crate) fail_build: AtomicBool,
+    pub(crate) block_bytes: AtomicUsize,
+    signed: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(crate) refuse: AtomicBool,
+}
+
+impl Disk {
+    pub(crate) fn empty() -> Arc<Self> {
+        Arc::new(Self {
+            stored: Mutex::default(),
+            tip: watch::channel(0).0,
+            pool: Mutex::default(),
+            busy: AtomicBool::new(false),
+            fail_build: AtomicBool::new(false),
+            block_bytes: AtomicUsize::new(0),
+            signed: Mutex::default(),
+            refuse: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) async fn wait_for_tip(&self, height: u64) {
+        let mut tip = self.tip.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, tip.wait_for(|tip| *tip >= height)).await;
+        assert!(waited.is_ok(), "height {height} not reached, tip is {}", *self.tip.borrow());
+    }
+
+    pub(crate) fn tip(&self) -> u64 {
+        *self.tip.borrow()
+    }
+
+    /// Waits until a block holds this item; returns its height.
+    pub(crate) async fn wait_for_item(&self, item: u64) -> u64 {
+        let mut tip = self.tip.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, tip.wait_for(|_| self.height_of(item).is_some())).await;
+        assert!(waited.is_ok(), "item {item} not decided, tip is {}", self.tip());
+        self.height_of(item).unwrap()
+    }
+
+    pub(crate) fn blocks(&self) -> Vec<BlockId> {
+        self.stored.lock().unwrap().decided.iter().map(|(_, certificate)| certificate.block_id).collect()
+    }
+
+    /// The height that holds this item.
+    pub(crate) fn height_of(&self, item: u64) -> Option<u64> {
+        let stored = self.stored.lock().unwrap();
+        stored.decided.iter().position(|(block, _)| items(block).contains(&item)).map(|index| index as u64 + 1)
+    }
+}
+
+fn items(block: &[u8]) -> Vec<u64> {
+    let count = u32::from_be_bytes(block[16..20].try_into().unwrap()) as usize;
+    block[20..20 + 8 * count].chunks(8).map(|item| u64::from_be_bytes(item.try_into().unwrap())).collect()
+}
+
+/// The guard: one signature per slot and kind, the same again if asked again.
+struct GuardingSigner {
+    key: SigningKey,
+    disk: Arc<Disk>,
+    /// False for a validator that misbehaves on purpose: it signs anything.
+    guarded: bool,
+}
+
+impl ConsensusSigner for GuardingSigner {
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<[u8; 64], SignRefused> {
+        let slot = match request {
+            SignRequest::Prevote { slot, .. } => format!("prevote {slot:?}"),
+            SignRequest::Precommit { slot, .. } => format!("precommit {slot:?}"),
+            SignRequest::Proposal { slot, .. } => format!("proposal {slot:?}"),
+            SignRequest::Stream { .. } | SignRequest::ValidatorProof => format!("{preimage:?}"),
+        };
+        if self.disk.refuse.load(Ordering::SeqCst) {
+            return Err(SignRefused { reason: "told to".to_owned() });
+        }
+        let mut signed = self.disk.signed.lock().unwrap();
+        if self.guarded && signed.entry(slot.clone()).or_insert_with(|| preimage.to_vec()) != preimage {
+            return Err(SignRefused { reason: format!("conflict at {slot}") });
+        }
+        Ok(self.key.sign(preimage).to_bytes())
+    }
+
+    fn public_key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+}
+
+struct MemoryChain {
+    disk: Arc<Disk>,
+    index: usize,
+    nodes: usize,
+}
+
+impl MemoryChain {
+    fn start_at(&self, height: u64) -> StartHeight {
+        StartHeight { height, set: set(self.nodes, height) }
+    }
+
+    /// Pure: height and length fit.
+    fn is_valid(height: u64, block: &[u8]) -> bool {
+        block.len() >= 20 && block[..8] == height.to_be_bytes()
+    }
+}
+
+#[async_trait]
+impl Application for MemoryChain {
+    async fn ready(&mut self) -> Result<StartHeight, Fatal> {
+        Ok(self.start_at(self.disk.tip() + 1))
+    }
+
+    async fn started_round(&mut self, height: u64, _: u32, _: MemberId) -> Result<Vec<KnownProposal>, Fatal> {
+        assert_eq!(height, self.disk.tip() + 1);
+        Ok(self.disk.stored.lock().unwrap().undecided.clone())
+    }
+
+    async fn build(&mut self, height: u64, round: u32, _: Duration) -> Result<OwnProposal, Fatal> {
+        if self.disk.fail_build.load(Ordering::SeqCst) {
+            return Err("told to fail".into());
+        }
+        let pool: Vec<u64> = self.disk.pool.lock().unwrap().iter().copied().collect();
+        let mut stored = self.disk.stored.lock().unwrap();
+        if let Some(block_id) = stored.own.get(&(height, round)) {
+            return Ok(OwnProposal { block_id: *block_id, bytes: stored.blocks[block_id].clone() });
+        }
+        let mut block = height.to_be_bytes().to_vec();
+        block.extend_from_slice(&round.to_be_bytes());
+        block.extend_from_slice(&id(self.index).get().to_be_bytes());
+        block.extend_from_slice(&(pool.len() as u32).to_be_bytes());
+        pool.iter().for_each(|item| block.extend_from_slice(&item.to_be_bytes()));
+        block.resize(block.len().max(self.disk.block_bytes.load(Ordering::SeqCst)), height as u8);
+        let (block_id, bytes) = (hash(&block), Bytes::from(block));
+        stored.own.insert((height, round), block_id);
+        stored.blocks.insert(block_id, bytes.clone());
+        let known = KnownProposal { round, pol_round: None, proposer: id(self.index), block_id, valid: true };
+        stored.undecided.push(known);
+        Ok(OwnProposal { block_id, bytes })
+    }
+
+    async fn received(&mut self, proposal: ReceivedProposal) -> Result<Verdict, Fatal> {
+        if hash(&proposal.bytes) != proposal.block_id {
+            return Ok(Verdict::Ignore);
+        }
+        let ReceivedProposal { height, round, pol_round, proposer, block_id, bytes } = proposal;
+        let valid = Self::is_valid(height, &bytes);
+        let mut stored = self.disk.stored.lock().unwrap();
+        stored.blocks.insert(block_id, bytes);
+        stored.undecided.push(KnownProposal { round, pol_round, proposer, block_id, valid });
+        Ok(if valid { Verdict::Valid } else { Verdict::Invalid })
+    }
+
+    async fn decided(&mut self, certificate: &Certificate) -> Result<(), Fatal> {
+        assert_eq!(certificate.height, self.disk.tip() + 1);
+        let mut stored = self.disk.stored.lock().unwrap();
+        let block = stored.blocks.get(&certificate.block_id).expect("a decided block is stored").clone();
+        items(&block).iter().for_each(|item| {
+            self.disk.pool.lock().unwrap().remove(item);
+        });
+        stored.decided.push((block, certificate.clone()));
+        stored.undecided.clear();
+        stored.blocks.clear();
+        drop(stored);
+        self.disk.tip.send_replace(certificate.height);
+        Ok(())
+    }
+
+    async fn finalized(&mut self, height: u64, equivocations: Vec<Equivocation>) -> Result<StartHeight, Fatal> {
+        self.disk.stored.lock().unwrap().equivocations.extend(equivocations);
+        Ok(self.start_at(height + 1))
+    }
+
+    async fn is_idle(&mut self, _: u64) -> Result<bool, Fatal> {
+        Ok(!self.disk.busy.load(Ordering::SeqCst) && self.disk.pool.lock().unwrap().is_empty())
+    }
+
+    async fn decided_values(&mut self, heights: RangeInclusive<u64>, max: usize) -> Result<Vec<DecidedValue>, Fatal> {
+        let stored = self.disk.stored.lock().unwrap();
+        let (mut values, mut bytes) = (Vec::new(), 0);
+        for height in heights {
+            let Some((block, certificate)) = height.checked_sub(1).and_then(|i| stored.decided.get(i as usize)) else {
+                break;
+            };
+            bytes += block.len();
+            if bytes > max && !values.is_empty() {
+                break;
+            }
+            values.push(DecidedValue { bytes: block.clone(), certificate: certificate.clone() });
+        }
+        Ok(values)
+    }
+
+    async fn history_min_height(&mut self) -> Result<u64, Fatal> {
+        Ok(1)
+    }
+
+    async fn synced(&mut self, block: SyncedBlock) -> Result<SyncVerdict, Fatal> {
+        let block_id = hash(&block.bytes);
+        let valid = Self::is_valid(block.height, &block.bytes);
+        self.disk.stored.lock().unwrap().blocks.insert(block_id, block.bytes);
+        Ok(if valid { SyncVerdict::Valid(block_id) } else { SyncVerdict::PeerFault })
+    }
+
+    async fn restream(&mut self, _: u64, block_id: BlockId) -> Result<Option<Bytes>, Fatal> {
+        Ok(self.disk.stored.lock().unwrap().blocks.get(&block_id).cloned())
+    }
+}
+
+/// One node of the test network.
+pub(crate) struct Node {
+    pub(crate) index: usize,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) config: EngineConfig,
+    nodes: usize,
+    running: Option<EngineHandle>,
+}
+
+impl Node {
+    pub(crate) async fn start(&mut self) {
+        self.try_start().await.unwrap();
+    }
+
+    pub(crate) async fn try_start(&mut self) -> Result<(), tallystick_engine::EngineError> {
+        #[cfg(feature = "byzantine")]
+        let guarded = self.config.byzantine.is_none();
+        #[cfg(not(feature = "byzantine"))]
+        let guarded = true;
+        let signer = Arc::new(GuardingSigner { key: key(self.index), disk: self.disk.clone(), guarded });
+        let app = Box::new(MemoryChain { disk: self.disk.clone(), index: self.index, nodes: self.nodes });
+        self.running = Some(start(self.config.clone(), signer, app).await?);
+        Ok(())
+    }
+
+    pub(crate) fn control(&self) -> EngineControl {
+        self.running.as_ref().unwrap().control()
+    }
+
+    /// Stops it in order.
+    pub(crate) async fn stop(&mut self) {
+        self.control().stop();
+        self.end().await.unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(&mut self) -> Result<(), tallystick_engine::EngineError> {
+        let mut running = self.running.take().unwrap();
+        tokio::time::timeout(PATIENCE, running.join()).await.expect("the engine ends")
+    }
+
+    pub(crate) fn log_path(&self) -> &PathBuf {
+        &self.config.log_path
+    }
+}
+
+fn free_addresses(count: usize) -> Vec<SocketAddr> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
+}
+
+/// Nodes that know each other; none runs yet.
+pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
+    let addresses = free_addresses(nodes);
+    let seed = |index: usize| [index as u8 + 77; 32];
+    let build = |index: usize| {
+        let others = (0..nodes).filter(|other| *other != index);
+        let peers = others.map(|other| Peer {
+            address: addresses[other].to_string(),
+            public_key: p2p_public_key(&seed(other)).unwrap(),
+        });
+        let config = EngineConfig {
+            moniker: format!("node-{index}"),
+            chain_id: CHAIN,
+            member: id(index),
+            listen: addresses[index],
+            peers: peers.collect(),
+            p2p_seed: seed(index),
+            log_path: directory.join(format!("log-{index}")),
+            block_bytes_max: 4 * 1024 * 1024,
+            #[cfg(feature = "byzantine")]
+            byzantine: None,
+        };
+        Node { index, disk: Disk::empty(), config, nodes, running: None }
+    };
+    (0..nodes).map(build).collect()
+}
+
+pub(crate) async fn start_all(nodes: &mut [Node]) {
+    for node in nodes {
+        node.start().await;
+    }
+}
+
+pub(crate) fn set_busy(nodes: &[Node], busy: bool) {
+    for node in nodes {
+        node.disk.busy.store(busy, Ordering::SeqCst);
+        if let Some(running) = &node.running {
+            running.control().wake();
+        }
+    }
+}
+
+/// Waits until no node has decided anything for [`QUIET`] and all are equally far; returns that height. A busy chain decides
+/// every few dozen milliseconds. A block or two may still come when nodes become idle one after the other: if three
+/// have started the next height already, they finish it, in a later round perhaps.
+pub(crate) async fn rest(nodes: &[Node]) -> u64 {
+    let tips = || -> Vec<u64> { nodes.iter().map(|node| node.disk.tip()).collect() };
+    let resting = async {
+        loop {
+            let before = tips();
+            tokio::time::sleep(QUIET).await;
+            if tips() == before && before.iter().all(|tip| *tip == before[0]) {
+                return before[0];
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, resting).await.expect("an idle chain rests")
+}
+
+/// All decided the same blocks.
+pub(crate) fn assert_same(nodes: &[Node]) {
+    let first = nodes[0].disk.blocks();
+    for node in nodes {
+        assert_eq!(node.disk.blocks(), first, "node {}", node.index);
+    }
+}
