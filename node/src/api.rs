@@ -1,0 +1,114 @@
+//! The node's gRPC services: thin translations between messages and the parts behind them.
+//!
+//! Who may call what is decided before these methods run (one table in the service kit); what a caller sends is judged by the
+//! pool, the sealer and the store.
+
+mod admin;
+mod ledger;
+mod lists;
+mod peer;
+
+pub(crate) use peer::{checkpoint_id, read_lines, signature_lines};
+
+use std::sync::Arc;
+
+use receipt_core::hash::Hash;
+use receipt_core::ids::Height;
+use receipt_core::merkle::inclusion_path;
+use receipt_core::reason::Reason;
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_service::rng::Entropy;
+use tonic::Status;
+
+use crate::ledger::Ledger;
+use crate::peers::Forwarder;
+use crate::pool::{Pool, PoolError};
+use crate::progress::Progress;
+use crate::seal::Sealer;
+use crate::store::StoreError;
+
+/// What the services answer from.
+#[derive(Clone)]
+pub(crate) struct Services {
+    /// Store and chain.
+    pub ledger: Ledger,
+    /// Waiting batches.
+    pub pool: Arc<Pool>,
+    /// Decided and sealed heights.
+    pub progress: Arc<Progress>,
+    /// Signature lines.
+    pub sealer: Arc<Sealer>,
+    /// Sends what this node took in on to the others.
+    pub forwarder: Forwarder,
+    /// Batch-verification coefficients.
+    pub entropy: Arc<dyn Entropy>,
+    /// Whether the data disk is too full to take batches.
+    pub disk: Arc<crate::disk::DiskWatch>,
+}
+
+/// A store failure: logged here, where it is handled; the caller learns only that it happened.
+fn internal(error: impl std::fmt::Display) -> Status {
+    tracing::error!(%error, "a request failed inside the node");
+    Refusal::new(CallReason::Internal).to_status()
+}
+
+/// A hash as the messages carry it.
+pub(crate) fn hash_bytes(hash: &Hash) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(hash.as_bytes())
+}
+
+fn not_found(what: impl Into<String>) -> Status {
+    Refusal::new(CallReason::NotFound).with_message(what).to_status()
+}
+
+fn invalid(field: &str, problem: &str) -> Status {
+    Refusal::field(field, problem).to_status()
+}
+
+fn pool_status(error: PoolError) -> Status {
+    match error {
+        PoolError::Refused { reason, detail } => Refusal::new(reason).with_message(detail).to_status(),
+        PoolError::Full { .. } => {
+            Refusal::new(Reason::Overloaded).with_message(error.to_string()).with_retry_after_ms(200).to_status()
+        }
+        PoolError::Store(error) => internal(error),
+    }
+}
+
+/// Runs blocking work off the async workers.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Status> + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(internal)?
+}
+
+/// The newest sealed tree: height, note, seal bytes and the seal's inclusion path.
+pub(crate) struct SealedTip {
+    pub(crate) height: Height,
+    pub(crate) tree_size: u64,
+    pub(crate) note: String,
+    pub(crate) seal_entry: Vec<u8>,
+    pub(crate) seal_path: Vec<bytes::Bytes>,
+}
+
+impl Services {
+    pub(crate) fn sealed_tip(&self) -> Result<Option<SealedTip>, StoreError> {
+        let store = &self.ledger.store;
+        let Some((height, note)) = store.latest_checkpoint()? else { return Ok(None) };
+        let range =
+            store.height_range(height)?.ok_or_else(|| StoreError::Corrupt("a sealed height is missing".into()))?;
+        let seal = receipt_core::ids::LeafIndex::new(range.size.get() - 1);
+        let path = inclusion_path(store, seal, range.size).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let only_seal = crate::store::HeightRange { first_leaf: seal, ..range };
+        let seal_entry = store.entries(&only_seal)?.pop().unwrap_or_default();
+        Ok(Some(SealedTip {
+            height,
+            tree_size: range.size.get(),
+            note,
+            seal_entry,
+            seal_path: path.iter().map(hash_bytes).collect(),
+        }))
+    }
+}
+
+fn not_sealed_yet() -> Status {
+    Refusal::new(CallReason::NotReady).with_message("nothing is sealed yet").to_status()
+}

@@ -1,0 +1,90 @@
+//! `AdminService`: governance in, views of the registry and of this node out.
+
+use receipt_core::governance::SignedGovernance;
+use tallystick_proto::admin::v1::admin_service_server::AdminService;
+use tallystick_proto::admin::v1::{
+    GetNodeStatusRequest, GetNodeStatusResponse, ListIssuersRequest, ListIssuersResponse, ListKeysRequest,
+    ListKeysResponse, ListSegmentsRequest, ListSegmentsResponse, ListSystemsRequest, ListSystemsResponse,
+    ListUnitsRequest, ListUnitsResponse, SubmitGovernanceRequest, SubmitGovernanceResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::{Services, hash_bytes, internal, invalid, lists, pool_status};
+
+#[tonic::async_trait]
+impl AdminService for Services {
+    async fn submit_governance(
+        &self,
+        request: Request<SubmitGovernanceRequest>,
+    ) -> Result<Response<SubmitGovernanceResponse>, Status> {
+        let message = SignedGovernance::decode(&request.into_inner().signed_governance)
+            .map_err(|error| invalid("signed_governance", &error.to_string()))?;
+        let entry_hash = message.hash();
+        if !self.pool.offer_governance(message.clone()).map_err(pool_status)? {
+            self.forwarder.forward_governance(message);
+        }
+        Ok(Response::new(SubmitGovernanceResponse {
+            entry_hash: hash_bytes(&entry_hash),
+            decided: false,
+            leaf_index: 0,
+            block_height: 0,
+        }))
+    }
+
+    async fn list_units(&self, request: Request<ListUnitsRequest>) -> Result<Response<ListUnitsResponse>, Status> {
+        lists::units(self, request.into_inner().page).map(Response::new)
+    }
+
+    async fn list_systems(
+        &self,
+        request: Request<ListSystemsRequest>,
+    ) -> Result<Response<ListSystemsResponse>, Status> {
+        lists::systems(self, request.into_inner().page).map(Response::new)
+    }
+
+    async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+        lists::keys(self, request.into_inner().page).map(Response::new)
+    }
+
+    async fn list_segments(
+        &self,
+        request: Request<ListSegmentsRequest>,
+    ) -> Result<Response<ListSegmentsResponse>, Status> {
+        lists::segments(self, request.into_inner()).map(Response::new)
+    }
+
+    async fn list_issuers(
+        &self,
+        request: Request<ListIssuersRequest>,
+    ) -> Result<Response<ListIssuersResponse>, Status> {
+        lists::issuers(self, request.into_inner().page).map(Response::new)
+    }
+
+    async fn get_node_status(
+        &self,
+        _: Request<GetNodeStatusRequest>,
+    ) -> Result<Response<GetNodeStatusResponse>, Status> {
+        let store = &self.ledger.store;
+        let sealed_height = self.progress.sealed_height();
+        let range = store.height_range(sealed_height).map_err(internal)?;
+        let range = range.ok_or_else(|| internal("the sealed height is missing"))?;
+        let root = store.root_at(range.size).map_err(internal)?;
+        let pool = self.pool.size();
+        Ok(Response::new(GetNodeStatusResponse {
+            validator_id: self.sealer.validator_id().get(),
+            chain_id: hash_bytes(&self.ledger.chain.id.0),
+            origin: self.ledger.genesis.origin.clone(),
+            decided_height: self.progress.decided_height().get(),
+            sealed_height: sealed_height.get(),
+            sealed_tree_size: range.size.get(),
+            sealed_root: hash_bytes(&root),
+            pooled_batches: pool.batches as u64,
+            pooled_records: pool.records as u64,
+            pooled_bytes: pool.bytes as u64,
+            connected_peers: self.forwarder.connected(),
+            catching_up: self.forwarder.is_behind(self.progress.decided_height()),
+            disk_free_bytes: self.disk.free_bytes(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+}

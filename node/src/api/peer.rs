@@ -1,0 +1,131 @@
+//! `PeerService`: what the other validators hand over and ask for.
+
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::governance::SignedGovernance;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{Height, TreeSize, ValidatorId};
+use receipt_core::limits;
+use receipt_core::note::{Checkpoint, SignatureLine};
+use receipt_core::state::BatchCache as _;
+use tallystick_proto::errors::Refusal;
+use tallystick_proto::peer::v1::peer_service_server::PeerService;
+use tallystick_proto::peer::v1::{
+    AnnounceBatchesRequest, AnnounceBatchesResponse, CheckpointId, ExchangeCosignaturesRequest,
+    ExchangeCosignaturesResponse, ForwardBatchRequest, ForwardBatchResponse, ForwardGovernanceRequest,
+    ForwardGovernanceResponse, GetCosignaturesRequest, GetCosignaturesResponse, SignatureLines,
+};
+use tallystick_service::rng::random_array;
+use tonic::{Request, Response, Status};
+
+use super::{Services, blocking, hash_bytes, internal, invalid, pool_status};
+use crate::pool::Offered;
+
+const ANNOUNCED_MAX: usize = 1024;
+
+/// A checkpoint as the messages name it.
+pub(crate) fn checkpoint_id(height: Height, checkpoint: &Checkpoint) -> CheckpointId {
+    CheckpointId { height: height.get(), tree_size: checkpoint.size().get(), root: hash_bytes(&checkpoint.root()) }
+}
+
+/// Signature lines as the messages carry them.
+pub(crate) fn signature_lines(id: ValidatorId, lines: &[SignatureLine]) -> SignatureLines {
+    SignatureLines { validator_id: id.get(), lines: lines.iter().map(ToString::to_string).collect() }
+}
+
+/// Reads a checkpoint and lines that a peer sent.
+pub(crate) fn read_lines(
+    origin: &str,
+    id: &CheckpointId,
+    own: &SignatureLines,
+) -> Option<(Height, Checkpoint, ValidatorId, Vec<SignatureLine>)> {
+    let root = Hash::from_slice(&id.root)?;
+    let checkpoint = Checkpoint::new(origin, TreeSize::new(id.tree_size), root).ok()?;
+    if own.lines.len() > 2 {
+        return None;
+    }
+    let lines: Option<Vec<SignatureLine>> = own.lines.iter().map(|line| SignatureLine::parse(line)).collect();
+    Some((Height::new(id.height), checkpoint, ValidatorId::new(own.validator_id), lines?))
+}
+
+#[tonic::async_trait]
+impl PeerService for Services {
+    async fn announce_batches(
+        &self,
+        request: Request<AnnounceBatchesRequest>,
+    ) -> Result<Response<AnnounceBatchesResponse>, Status> {
+        let announced = request.into_inner().header_hashes;
+        if announced.len() > ANNOUNCED_MAX {
+            return Err(invalid("header_hashes", "at most 1,024 hashes"));
+        }
+        let hashes: Option<Vec<Hash>> = announced.iter().map(|hash| Hash::from_slice(hash)).collect();
+        let hashes = hashes.ok_or_else(|| invalid("header_hashes", "each must have 32 bytes"))?;
+        let missing = hashes.into_iter().filter(|hash| self.pool.checked_batch(*hash).is_none());
+        Ok(Response::new(AnnounceBatchesResponse { missing_hashes: missing.map(|hash| hash_bytes(&hash)).collect() }))
+    }
+
+    async fn forward_batch(
+        &self,
+        request: Request<ForwardBatchRequest>,
+    ) -> Result<Response<ForwardBatchResponse>, Status> {
+        let request = request.into_inner();
+        if request.records.len() > limits::BATCH_RECORDS_MAX {
+            return Err(invalid("records", "a batch has at most 4,096 records"));
+        }
+        let header =
+            SignedBatchHeader::decode(&request.signed_header).map_err(|reason| Refusal::new(reason).to_status())?;
+        let records = request.records.into_iter().map(Vec::from).collect();
+        let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;
+        let pool = std::sync::Arc::clone(&self.pool);
+        let offered = blocking(move || pool.offer(header, records, entropy).map_err(pool_status)).await?;
+        Ok(Response::new(ForwardBatchResponse { known: offered != Offered::Pooled { known: false } }))
+    }
+
+    async fn forward_governance(
+        &self,
+        request: Request<ForwardGovernanceRequest>,
+    ) -> Result<Response<ForwardGovernanceResponse>, Status> {
+        let message = SignedGovernance::decode(&request.into_inner().signed_governance)
+            .map_err(|error| invalid("signed_governance", &error.to_string()))?;
+        let known = self.pool.offer_governance(message).map_err(pool_status)?;
+        Ok(Response::new(ForwardGovernanceResponse { known }))
+    }
+
+    async fn exchange_cosignatures(
+        &self,
+        request: Request<ExchangeCosignaturesRequest>,
+    ) -> Result<Response<ExchangeCosignaturesResponse>, Status> {
+        let request = request.into_inner();
+        if let (Some(id), Some(own)) = (&request.checkpoint, &request.own) {
+            let read = read_lines(&self.ledger.genesis.origin, id, own);
+            let (height, checkpoint, validator, lines) = read.ok_or_else(|| invalid("own", "malformed lines"))?;
+            if let Err(error) = self.sealer.take_lines(height, &checkpoint, validator, lines) {
+                if error.is_fatal() {
+                    return Err(internal(error));
+                }
+                return Err(invalid("own.lines", &error.to_string()));
+            }
+        }
+        let own = self.sealer.own_lines();
+        Ok(Response::new(ExchangeCosignaturesResponse {
+            checkpoint: own.as_ref().map(|own| checkpoint_id(own.height, &own.checkpoint)),
+            own: own.as_ref().map(|own| signature_lines(self.sealer.validator_id(), &own.lines)),
+        }))
+    }
+
+    async fn get_cosignatures(
+        &self,
+        request: Request<GetCosignaturesRequest>,
+    ) -> Result<Response<GetCosignaturesResponse>, Status> {
+        let height = match request.into_inner().height {
+            0 => self.progress.sealed_height(),
+            height => Height::new(height),
+        };
+        let Some((checkpoint, lines)) = self.sealer.lines_of(height).map_err(internal)? else {
+            return Ok(Response::new(GetCosignaturesResponse::default()));
+        };
+        Ok(Response::new(GetCosignaturesResponse {
+            checkpoint: Some(checkpoint_id(height, &checkpoint)),
+            signatures: lines.iter().map(|(id, lines)| signature_lines(*id, lines)).collect(),
+        }))
+    }
+}

@@ -1,0 +1,361 @@
+//! Wiring: every part is built here, every task started and joined here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ed25519_dalek::SigningKey;
+use receipt_core::genesis::Genesis;
+use receipt_core::ids::{Height, ValidatorId};
+use receipt_core::limits;
+use tallystick_engine::{EngineConfig, EngineHandle, MemberId, Peer, Timeouts};
+use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
+use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
+use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
+use tallystick_service::authorization::AuthorizationLayer;
+use tallystick_service::clock::{Clock, SystemClock};
+use tallystick_service::config::Loaded;
+use tallystick_service::durable;
+use tallystick_service::identity::{ChainName, Role};
+use tallystick_service::keyfile::{self, KeyKind, Passphrase};
+use tallystick_service::metrics::Readiness;
+use tallystick_service::request_id::RequestIdLayer;
+use tallystick_service::rng::{Entropy, OsEntropy};
+use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
+use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api::Services;
+use crate::config::NodeConfig;
+use crate::consensus::{ConsensusParts, LedgerApplication};
+use crate::disk::DiskWatch;
+use crate::guard::{Guard, GuardedSigner};
+use crate::ledger::Ledger;
+use crate::metrics::{Metrics, registry};
+use crate::peers::{Forwarder, PeerLink};
+use crate::pool::Pool;
+use crate::progress::Progress;
+use crate::seal::{SealKeys, Sealer};
+use crate::store::Store;
+
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
+const DISK_INTERVAL: Duration = Duration::from_secs(5);
+const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Heights behind the tip from which signing skips to the tip: a later checkpoint seals all before.
+const SIGN_BEHIND_MAX: u64 = 8;
+
+/// Reads the configured genesis file.
+pub fn read_genesis(config: &Loaded<NodeConfig>) -> anyhow::Result<Genesis> {
+    let path = config.resolve(&config.value.genesis_file);
+    let bytes = durable::read(&path, GENESIS_BYTES_MAX).context("cannot read genesis_file")?;
+    Genesis::decode(&bytes).with_context(|| format!("{} is not a genesis file", path.display()))
+}
+
+/// Creates store, guard and directories. Refuses to touch existing ones.
+pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
+    let genesis = read_genesis(config)?;
+    let guard = config.resolve(&config.value.guard_file);
+    std::fs::create_dir_all(config.resolve(&config.value.wal_dir)).context("cannot make wal_dir")?;
+    let store = Store::init(&config.resolve(&config.value.data_dir), &genesis)?;
+    Guard::create(&guard, genesis.chain_id())?;
+    let tip = store.tip()?;
+    println!("chain {} initialised; genesis tree has {} leaves", genesis.chain_id().0, tip.log_size);
+    Ok(())
+}
+
+struct Keys {
+    consensus: [u8; 32],
+    seal: SealKeys,
+    p2p: [u8; 32],
+}
+
+fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
+    let files = &config.value.keys;
+    let passphrase = Passphrase::from_file(&config.resolve(&files.passphrase_file))?;
+    let seed = |path| keyfile::open(&config.resolve(path), &passphrase, KeyKind::Ed25519Seed);
+    Ok(Keys {
+        consensus: *seed(&files.consensus)?,
+        seal: SealKeys {
+            log: SigningKey::from_bytes(&*seed(&files.log)?),
+            cosigner: SigningKey::from_bytes(&*seed(&files.cosigner)?),
+        },
+        p2p: *seed(&files.p2p)?,
+    })
+}
+
+/// Everything of a running node that tasks share.
+struct Node {
+    services: Services,
+    guard: Arc<Guard>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    tls: Arc<Tls>,
+    metrics: Metrics,
+}
+
+/// Checks the configuration, builds the node, runs it until SIGTERM, SIGINT or a fatal error, and drains.
+pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
+    let genesis = read_genesis(&config)?;
+    let keys = open_keys(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chain_name = ChainName::parse(&genesis.chain_name)?;
+    let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
+    let node = build(&config, genesis, keys.seal, tls, clock)?;
+    let listen = &config.value.listen;
+    let grpc = bind(listen.grpc, "listen.grpc").await?;
+    let http = bind(listen.http, "listen.http").await?;
+    let door = bind(listen.metrics, "listen.metrics").await?;
+
+    let stop = CancellationToken::new();
+    let mut tasks = Tasks::new(stop.clone());
+    let readiness = Readiness::new();
+    let consensus_ready = readiness.part("consensus");
+    tasks.spawn("signals", on_signals(stop.clone())?);
+    tasks.spawn("tls reload", Arc::clone(&node.tls).watch(TLS_RELOAD_INTERVAL, stop.clone()));
+    spawn_servers(&mut tasks, &node, [grpc, http, door], readiness);
+    spawn_peers(&mut tasks, &node, &config)?;
+    tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
+    tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), stop.clone()));
+    let engine = start_engine(&config, &node, keys.consensus, keys.p2p).await?;
+    tasks.spawn("idle wake", wake_on_work(node.services.pool.subscribe(), engine.control(), stop.clone()));
+    tasks.spawn("consensus", run_engine(engine, stop));
+    consensus_ready.ready();
+    tracing::info!(validator = config.value.validator_id, "node runs");
+    Ok(tasks.run(DRAIN_DEADLINE).await?)
+}
+
+fn build(
+    config: &Loaded<NodeConfig>,
+    genesis: Genesis,
+    seal_keys: SealKeys,
+    tls: Arc<Tls>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Node> {
+    let data_dir = config.resolve(&config.value.data_dir);
+    let store = Store::open(&data_dir, &genesis)?;
+    let guard = Arc::new(Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?);
+    let ledger = Ledger::new(store, genesis);
+    let sealed = ledger.store.latest_checkpoint()?.map_or(Height::ZERO, |(height, _)| height);
+    let progress = Arc::new(Progress::new(ledger.tip()?.height, sealed));
+    let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone()));
+    let validator = ValidatorId::new(config.value.validator_id);
+    let sealer = Sealer::new(ledger.clone(), Arc::clone(&guard), Arc::clone(&progress), validator, seal_keys)?;
+    let disk = DiskWatch::new(data_dir, config.value.disk_low_water_bytes).context("cannot measure the data disk")?;
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let services = Services {
+        ledger,
+        pool,
+        progress,
+        sealer: Arc::new(sealer),
+        forwarder: Forwarder::default(),
+        entropy: Arc::clone(&entropy),
+        disk: Arc::new(disk),
+    };
+    Ok(Node { services, guard, clock, entropy, tls, metrics: Metrics::default() })
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+}
+
+fn spawn_servers(tasks: &mut Tasks, node: &Node, listeners: [TcpListener; 3], readiness: Readiness) {
+    let [grpc, http, door] = listeners;
+    let stop = tasks.token().clone();
+    let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), IncomingLimits::default(), stop.clone());
+    tasks.spawn("gRPC accept", accepting);
+    let services = node.services.clone();
+    let clock = Arc::clone(&node.clock);
+    let stopped = stop.clone();
+    tasks.spawn("gRPC", async move {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        reporter.set_serving::<LedgerServiceServer<Services>>().await;
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tallystick_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let bytes = limits::REQUEST_BYTES_MAX;
+        tonic::transport::Server::builder()
+            .layer(RequestIdLayer::new(&OsEntropy)?)
+            .layer(AuthorizationLayer::new(clock))
+            .add_service(health)
+            .add_service(reflection)
+            .add_service(LedgerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
+            .add_service(PeerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
+            .add_service(AdminServiceServer::new(services))
+            .serve_with_incoming_shutdown(incoming, stopped.cancelled_owned())
+            .await?;
+        Ok::<_, tallystick_service::shutdown::TaskError>(())
+    });
+    let router = crate::publish::router(node.services.clone());
+    let stopped = stop.clone();
+    tasks.spawn(
+        "HTTP",
+        async move { axum::serve(http, router).with_graceful_shutdown(stopped.cancelled_owned()).await },
+    );
+    let services = &node.services;
+    let metrics =
+        registry(&node.metrics, Arc::clone(&services.pool), Arc::clone(&services.progress), Arc::clone(&services.disk));
+    tasks.spawn("metrics", tallystick_service::metrics::serve(door, metrics, readiness, stop));
+}
+
+fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
+    let services = &node.services;
+    for peer in &config.value.peers {
+        let expected = ExpectedPeer { role: Role::Validator, id: Some(peer.validator_id) };
+        let channel = connect_lazy(&node.tls, &ChannelConfig::new(&peer.grpc, expected))
+            .map_err(|error| config.invalid("peers.grpc", error.to_string()))?;
+        let link = PeerLink {
+            id: ValidatorId::new(peer.validator_id),
+            channel,
+            origin: services.ledger.genesis.origin.as_str().into(),
+            pool: Arc::clone(&services.pool),
+            sealer: Arc::clone(&services.sealer),
+            progress: Arc::clone(&services.progress),
+            forwarder: services.forwarder.clone(),
+        };
+        let stop = tasks.token().clone();
+        tasks.spawn("peer forwarding", {
+            let (link, stop) = (link.clone(), stop.clone());
+            async move {
+                link.run_forwarding(stop).await;
+                Ok::<_, std::io::Error>(())
+            }
+        });
+        tasks.spawn("peer sealing", link.run_sealing(stop));
+    }
+    Ok(())
+}
+
+struct Sealing {
+    progress: Arc<Progress>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+}
+
+fn node_sealing(node: &Node, config: &Loaded<NodeConfig>) -> Sealing {
+    Sealing {
+        progress: Arc::clone(&node.services.progress),
+        clock: Arc::clone(&node.clock),
+        interval: Duration::from_millis(config.value.consensus.cosign_interval_ms),
+    }
+}
+
+/// Signs every decided height as it comes, and the unchanged tip anew at each interval.
+async fn seal_decided(
+    sealer: Arc<Sealer>,
+    sealing: Sealing,
+    stop: CancellationToken,
+) -> Result<(), crate::seal::SealError> {
+    let mut decided = sealing.progress.watch_decided();
+    let mut signed = None;
+    loop {
+        let tip = *decided.borrow_and_update();
+        let next = match signed {
+            Some(last) if tip.get() > last && tip.get() - last <= SIGN_BEHIND_MAX => Height::new(last + 1),
+            _ => tip,
+        };
+        let (at, now) = (next, sealing.clock.now());
+        tokio::task::block_in_place(|| sealer.sign_height(at, now))?;
+        signed = Some(next.get());
+        if next < tip {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = decided.changed() => if changed.is_err() { return Ok(()) },
+            () = tokio::time::sleep(sealing.interval) => {}
+        }
+    }
+}
+
+async fn watch_disk(disk: Arc<DiskWatch>, stop: CancellationToken) -> std::io::Result<()> {
+    loop {
+        let was_low = disk.is_low();
+        disk.measure()?;
+        if disk.is_low() != was_low {
+            let free_bytes = disk.free_bytes();
+            tracing::warn!(free_bytes, low = disk.is_low(), "free disk space crossed the low-water mark");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(DISK_INTERVAL) => {}
+        }
+    }
+}
+
+async fn start_engine(
+    config: &Loaded<NodeConfig>,
+    node: &Node,
+    consensus_seed: [u8; 32],
+    p2p_seed: [u8; 32],
+) -> anyhow::Result<EngineHandle> {
+    let consensus = &config.value.consensus;
+    let (propose, vote) = (consensus.propose_timeout(), consensus.vote_timeout());
+    let timeouts = Timeouts { propose, prevote: vote, precommit: vote, ..Timeouts::default() };
+    let services = &node.services;
+    let parts = ConsensusParts {
+        ledger: services.ledger.clone(),
+        pool: Arc::clone(&services.pool),
+        progress: Arc::clone(&services.progress),
+        clock: Arc::clone(&node.clock),
+        entropy: Arc::clone(&node.entropy),
+        timeouts,
+        time_ahead_ms_max: consensus.time_ahead_ms_max,
+        validator: ValidatorId::new(config.value.validator_id),
+    };
+    let application = LedgerApplication::new(parts, node.metrics.clone());
+    let mut peers = Vec::new();
+    for peer in &config.value.peers {
+        let key = decode_key(&peer.p2p_public_key);
+        let public_key = key.ok_or_else(|| config.invalid("peers.p2p_public_key", "must be 64 hex digits"))?;
+        peers.push(Peer { address: peer.p2p.to_string(), public_key });
+    }
+    let engine_config = EngineConfig {
+        moniker: format!("validator-{}", config.value.validator_id),
+        chain_id: services.ledger.chain.id.0.0,
+        member: MemberId::new(config.value.validator_id),
+        listen: config.value.listen.p2p,
+        peers,
+        p2p_seed,
+        log_path: config.resolve(&config.value.wal_dir).join("consensus.wal"),
+        block_bytes_max: limits::BLOCK_BYTES_MAX,
+    };
+    let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
+    let engine = tallystick_engine::start(engine_config, signer, Box::new(application)).await;
+    engine.context("the consensus engine does not start")
+}
+
+fn decode_key(hex: &str) -> Option<[u8; 32]> {
+    let bytes: Option<Vec<u8>> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok()
+}
+
+async fn wake_on_work(
+    mut work: watch::Receiver<u64>,
+    control: tallystick_engine::EngineControl,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = work.changed() => if changed.is_err() { return Ok(()) },
+        }
+        control.wake();
+    }
+}
+
+/// Runs the engine until it ends; its end without a stop is fatal to the process.
+async fn run_engine(mut engine: EngineHandle, stop: CancellationToken) -> Result<(), tallystick_engine::EngineError> {
+    let control = engine.control();
+    tokio::select! {
+        ended = engine.join() => ended.and(Err(tallystick_engine::EngineError::Closed)),
+        () = stop.cancelled() => {
+            control.stop();
+            engine.join().await
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The ledger behind the consensus engine: builds, judges, commits.
+//!
+//! Invariants: every block is executed before it is voted for; whatever was built, received or synced is on disk before the
+//! engine hears of it; a verdict once given is stored and given again. Timeliness (the block's time against this node's clock,
+//! and the round it claims) is judged once, when a fresh proposal first arrives, and is part of that verdict; sync does not
+//! judge it.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use receipt_core::block::{Block, BlockContent};
+use receipt_core::hash::Hash;
+use receipt_core::ids::{Height, ValidatorId};
+use receipt_core::limits;
+use receipt_core::state::{ApplyError, BlockRefusal, CheckedBlock};
+use tallystick_engine::{
+    Application, BlockId, Certificate, DecidedValue, Equivocation, Fatal, KnownProposal, MemberId, OwnProposal,
+    ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict,
+};
+use tallystick_service::clock::Clock;
+use tallystick_service::rng::{Entropy, random_array};
+
+use crate::ledger::{ExecuteError, Executed, Ledger};
+use crate::metrics::Metrics;
+use crate::pool::Pool;
+use crate::progress::Progress;
+use crate::store::StoredProposal;
+
+/// What the ledger's side of consensus needs.
+pub(crate) struct ConsensusParts {
+    /// Store and chain.
+    pub ledger: Ledger,
+    /// Work to propose, and batches checked before.
+    pub pool: Arc<Pool>,
+    /// Decided and sealed heights.
+    pub progress: Arc<Progress>,
+    /// Reads the time.
+    pub clock: Arc<dyn Clock>,
+    /// Salts and batch-verification coefficients.
+    pub entropy: Arc<dyn Entropy>,
+    /// Of every height.
+    pub timeouts: Timeouts,
+    /// How far a block's time may lie ahead of the clock, in milliseconds.
+    pub time_ahead_ms_max: u64,
+    /// This validator.
+    pub validator: ValidatorId,
+}
+
+/// The engine's counterpart.
+pub(crate) struct LedgerApplication {
+    parts: ConsensusParts,
+    executed: HashMap<Hash, Executed>,
+    metrics: Metrics,
+}
+
+impl LedgerApplication {
+    /// Over the node's parts.
+    pub(crate) fn new(parts: ConsensusParts, metrics: Metrics) -> Self {
+        Self { parts, executed: HashMap::new(), metrics }
+    }
+
+    fn entropy(&self) -> Result<[u8; 32], Fatal> {
+        Ok(random_array(self.parts.entropy.as_ref())?)
+    }
+
+    fn start_height(&self) -> Result<StartHeight, Fatal> {
+        let (height, set) = self.parts.ledger.next_height_set(self.parts.timeouts)?;
+        Ok(StartHeight { height: height.get(), set })
+    }
+
+    /// Builds a block of what waits; drops what no block may carry, and builds again.
+    fn build_block(&mut self, height: u64, round: u32) -> Result<Executed, Fatal> {
+        let salt = self.entropy()?;
+        let parts = &self.parts;
+        loop {
+            let tip = parts.ledger.tip()?;
+            let candidates = if parts.progress.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX {
+                crate::pool::Candidates::default()
+            } else {
+                parts.pool.candidates(height)?
+            };
+            let content = BlockContent {
+                height: Height::new(height),
+                time: parts.clock.now().max(tip.time.plus_millis(1)),
+                parent_seal_hash: tip.seal_hash,
+                proposer: parts.validator,
+                proposer_round: round,
+                items: Vec::new(),
+                salt,
+            };
+            let block = CheckedBlock::assemble(content, candidates.governance, candidates.batches);
+            match parts.ledger.execute_own(&block) {
+                Ok(executed) => return Ok(executed),
+                Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason })) => {
+                    tracing::info!(%header_hash, reason = reason.as_str(), "a pooled batch can not be taken; dropped");
+                    parts.pool.drop_batch(header_hash);
+                }
+                Err(ApplyError::Refused(BlockRefusal::Governance { sequence, problem })) => {
+                    tracing::info!(sequence, problem, "a pooled governance message can not be taken; dropped");
+                    parts.pool.drop_governance(sequence);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Executes a foreign block and remembers the effects. `Ok(false)`: it breaks a rule.
+    fn judge(&mut self, bytes: &[u8]) -> Result<bool, Fatal> {
+        let entropy = self.entropy()?;
+        match self.parts.ledger.execute(bytes, self.parts.pool.as_ref(), entropy) {
+            Ok(executed) => {
+                self.executed.insert(executed.block_id, executed);
+                Ok(true)
+            }
+            Err(ExecuteError::Refused(problem)) => {
+                tracing::info!(problem, "a proposed block is refused");
+                Ok(false)
+            }
+            Err(ExecuteError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Whether a fresh proposal comes from whom and when it says. Judged once.
+    fn is_timely(&self, proposal: &ReceivedProposal) -> bool {
+        if proposal.pol_round.is_some() {
+            return true;
+        }
+        let Ok(block) = Block::decode(&proposal.bytes) else { return false };
+        let latest = self.parts.clock.now().plus_millis(self.parts.time_ahead_ms_max);
+        let fresh = block.content.proposer_round == proposal.round
+            && block.content.proposer.get() == proposal.proposer.get()
+            && block.content.time <= latest;
+        if !fresh {
+            tracing::info!(time = %block.content.time, %latest, "a fresh proposal is early or not its proposer's");
+        }
+        fresh
+    }
+
+    fn receive(&mut self, proposal: &ReceivedProposal) -> Result<Verdict, Fatal> {
+        let block_id = receipt_core::block::block_id(&proposal.bytes);
+        if block_id.0 != proposal.block_id.0 {
+            return Ok(Verdict::Ignore);
+        }
+        let height = Height::new(proposal.height);
+        let valid = match self.parts.ledger.store.proposal(height, block_id)? {
+            // Proposed again: the verdict stands.
+            Some(known) => known.valid,
+            None => self.is_timely(proposal) && self.judge(&proposal.bytes)?,
+        };
+        let stored = StoredProposal {
+            block_id,
+            round: proposal.round,
+            pol_round: proposal.pol_round,
+            proposer: proposal.proposer.get(),
+            valid,
+            own: false,
+            bytes: proposal.bytes.to_vec(),
+        };
+        self.parts.ledger.store.put_proposal(height, &stored)?;
+        Ok(if valid { Verdict::Valid } else { Verdict::Invalid })
+    }
+
+    fn own_proposal(&mut self, height: u64, round: u32) -> Result<OwnProposal, Fatal> {
+        let store = self.parts.ledger.store.clone();
+        let known = store.proposals(Height::new(height))?;
+        if let Some(own) = known.into_iter().find(|proposal| proposal.own && proposal.round == round) {
+            return Ok(OwnProposal { block_id: BlockId(own.block_id.0), bytes: own.bytes.into() });
+        }
+        let executed = self.build_block(height, round)?;
+        let stored = StoredProposal {
+            block_id: executed.block_id,
+            round,
+            pol_round: None,
+            proposer: self.parts.validator.get(),
+            valid: true,
+            own: true,
+            bytes: executed.bytes.clone(),
+        };
+        store.put_proposal(Height::new(height), &stored)?;
+        let own = OwnProposal { block_id: BlockId(executed.block_id.0), bytes: executed.bytes.clone().into() };
+        self.executed.insert(executed.block_id, executed);
+        Ok(own)
+    }
+
+    fn commit(&mut self, certificate: &Certificate) -> Result<(), Fatal> {
+        let height = Height::new(certificate.height);
+        let tip = self.parts.ledger.tip()?;
+        if height <= tip.height {
+            // Committed, then the process died before the engine heard of it.
+            return Ok(());
+        }
+        let block_id = Hash(certificate.block_id.0);
+        if !self.executed.contains_key(&block_id) {
+            let stored = self.parts.ledger.store.proposal(height, block_id)?;
+            let stored = stored.ok_or("a block was decided that this node never saw")?;
+            if !self.judge(&stored.bytes)? {
+                return Err(format!("block {block_id} was decided at height {height}, but breaks a rule here").into());
+            }
+        }
+        let executed = self.executed.remove(&block_id).ok_or("the executed block is gone")?;
+        self.parts.ledger.store.commit_block(&executed.effects, &executed.bytes, &certificate.encode())?;
+        self.executed.clear();
+        self.parts.pool.forget_decided(&executed.effects)?;
+        self.parts.progress.decided(executed.effects.tip.height);
+        Ok(())
+    }
+
+    fn sync(&mut self, block: &SyncedBlock) -> Result<SyncVerdict, Fatal> {
+        if Block::decode(&block.bytes).is_err() {
+            return Ok(SyncVerdict::PeerFault);
+        }
+        let block_id = receipt_core::block::block_id(&block.bytes);
+        let id = BlockId(block_id.0);
+        if !self.judge(&block.bytes)? {
+            return Ok(SyncVerdict::Invalid(id));
+        }
+        let stored = StoredProposal {
+            block_id,
+            round: block.round,
+            pol_round: None,
+            proposer: 0,
+            valid: true,
+            own: false,
+            bytes: block.bytes.to_vec(),
+        };
+        self.parts.ledger.store.put_proposal(Height::new(block.height), &stored)?;
+        Ok(SyncVerdict::Valid(id))
+    }
+
+    fn decided_blocks(&self, heights: RangeInclusive<u64>, bytes_max: usize) -> Result<Vec<DecidedValue>, Fatal> {
+        let mut values = Vec::new();
+        let mut bytes = 0;
+        let tip = self.parts.ledger.tip()?.height.get();
+        for height in (*heights.start()).max(1)..=(*heights.end()).min(tip) {
+            let Some(record) = self.parts.ledger.store.block(Height::new(height))? else { break };
+            bytes += record.block.len() + record.certificate.len();
+            if bytes > bytes_max && !values.is_empty() {
+                break;
+            }
+            let certificate = Certificate::decode(&record.certificate)?;
+            values.push(DecidedValue { bytes: record.block.into(), certificate });
+        }
+        Ok(values)
+    }
+}
+
+#[async_trait]
+impl Application for LedgerApplication {
+    async fn ready(&mut self) -> Result<StartHeight, Fatal> {
+        self.start_height()
+    }
+
+    async fn started_round(&mut self, height: u64, round: u32, _: MemberId) -> Result<Vec<KnownProposal>, Fatal> {
+        if round > 0 {
+            self.metrics.further_rounds.inc();
+            tracing::info!(height, round, "a further round starts");
+        }
+        let stored = self.parts.ledger.store.proposals(Height::new(height))?;
+        let known = stored.into_iter().filter(|proposal| proposal.proposer != 0).map(|proposal| KnownProposal {
+            round: proposal.round,
+            pol_round: proposal.pol_round,
+            proposer: MemberId::new(proposal.proposer),
+            block_id: BlockId(proposal.block_id.0),
+            valid: proposal.valid,
+        });
+        Ok(known.collect())
+    }
+
+    async fn build(&mut self, height: u64, round: u32, _: Duration) -> Result<OwnProposal, Fatal> {
+        tokio::task::block_in_place(|| self.own_proposal(height, round))
+    }
+
+    async fn received(&mut self, proposal: ReceivedProposal) -> Result<Verdict, Fatal> {
+        tokio::task::block_in_place(|| self.receive(&proposal))
+    }
+
+    async fn decided(&mut self, certificate: &Certificate) -> Result<(), Fatal> {
+        tokio::task::block_in_place(|| self.commit(certificate))
+    }
+
+    async fn finalized(&mut self, _: u64, equivocations: Vec<Equivocation>) -> Result<StartHeight, Fatal> {
+        for equivocation in equivocations {
+            tracing::error!(validator = %equivocation.member, "a validator signed two conflicting statements");
+        }
+        self.start_height()
+    }
+
+    async fn is_idle(&mut self, _: u64) -> Result<bool, Fatal> {
+        Ok(!self.parts.pool.has_work()?)
+    }
+
+    async fn decided_values(
+        &mut self,
+        heights: RangeInclusive<u64>,
+        bytes_max: usize,
+    ) -> Result<Vec<DecidedValue>, Fatal> {
+        tokio::task::block_in_place(|| self.decided_blocks(heights, bytes_max))
+    }
+
+    async fn history_min_height(&mut self) -> Result<u64, Fatal> {
+        Ok(1)
+    }
+
+    async fn synced(&mut self, block: SyncedBlock) -> Result<SyncVerdict, Fatal> {
+        tokio::task::block_in_place(|| self.sync(&block))
+    }
+
+    async fn restream(&mut self, height: u64, block_id: BlockId) -> Result<Option<bytes::Bytes>, Fatal> {
+        let stored = self.parts.ledger.store.proposal(Height::new(height), Hash(block_id.0))?;
+        Ok(stored.map(|proposal| proposal.bytes.into()))
+    }
+}

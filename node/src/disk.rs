@@ -1,0 +1,37 @@
+//! Free space on the data disk: below the low-water mark the node takes no more batches and keeps serving reads.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The last measurement.
+pub(crate) struct DiskWatch {
+    path: PathBuf,
+    low_water_bytes: u64,
+    free_bytes: AtomicU64,
+}
+
+impl DiskWatch {
+    /// Measures once; errors if the directory's file system cannot be asked.
+    pub(crate) fn new(path: PathBuf, low_water_bytes: u64) -> std::io::Result<Self> {
+        let watch = Self { path, low_water_bytes, free_bytes: AtomicU64::new(0) };
+        watch.measure()?;
+        Ok(watch)
+    }
+
+    /// Measures again.
+    pub(crate) fn measure(&self) -> std::io::Result<()> {
+        let stat = rustix::fs::statvfs(&self.path)?;
+        self.free_bytes.store(stat.f_bavail.saturating_mul(stat.f_frsize), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Bytes free at the last measurement.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.free_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether they are below the mark.
+    pub(crate) fn is_low(&self) -> bool {
+        self.free_bytes() < self.low_water_bytes
+    }
+}

@@ -1,0 +1,120 @@
+//! The ledger as this node has it: store, chain parameters, and executing blocks over it.
+
+use std::sync::Arc;
+
+use receipt_core::block::{Block, BlockContent, block_id};
+use receipt_core::genesis::Genesis;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{Height, KeyId};
+use receipt_core::state::tables::{KeyState, Table, Tip};
+use receipt_core::state::{
+    ApplyError, BatchCache, BlockRefusal, ChainParameters, CheckedBlock, Effects, StateRead as _, apply,
+    proposer_order, read_schedule, read_validators,
+};
+use receipt_core::suite::PublicKey;
+use receipt_core::validators::ValidatorSet;
+use tallystick_engine::{HeightSet, Member, MemberId, Timeouts};
+
+use crate::store::{Store, StoreError};
+
+/// A block and what executing it gave.
+#[derive(Debug)]
+pub struct Executed {
+    /// Hash of the bytes.
+    pub block_id: Hash,
+    /// The block's bytes.
+    pub bytes: Vec<u8>,
+    /// What it leaves behind.
+    pub effects: Effects,
+}
+
+/// Why a foreign block is not executed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The block is at fault.
+    #[error("the block is refused: {0}")]
+    Refused(String),
+    /// The store is at fault: fatal.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ApplyError> for ExecuteError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Refused(refusal) => Self::Refused(refusal.to_string()),
+            ApplyError::Read(error) => Self::Store(error.into()),
+        }
+    }
+}
+
+/// Store and chain parameters, shared by all parts of the node.
+#[derive(Clone)]
+pub struct Ledger {
+    /// The database.
+    pub store: Store,
+    /// What genesis fixes.
+    pub chain: Arc<ChainParameters>,
+    /// The genesis file.
+    pub genesis: Arc<Genesis>,
+}
+
+impl Ledger {
+    /// Over an opened store.
+    pub fn new(store: Store, genesis: Genesis) -> Self {
+        Self { store, chain: Arc::new(ChainParameters::of(&genesis)), genesis: Arc::new(genesis) }
+    }
+
+    /// Where the chain stands.
+    pub fn tip(&self) -> Result<Tip, StoreError> {
+        self.store.tip()
+    }
+
+    /// The validators that decide the next height.
+    pub fn next_validators(&self) -> Result<ValidatorSet, StoreError> {
+        Ok(read_validators(&self.store)?)
+    }
+
+    /// What consensus needs to know of the next height.
+    pub fn next_height_set(&self, timeouts: Timeouts) -> Result<(Height, HeightSet), StoreError> {
+        let height = self.tip()?.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))?;
+        let set = self.next_validators()?;
+        let order = proposer_order(&set, &read_schedule(&self.store)?, height);
+        let members = set.members().iter().map(|validator| Member {
+            id: MemberId::new(validator.id.get()),
+            public_key: validator.consensus_key.0,
+            voting_power: 1,
+        });
+        let proposer_order = order.into_iter().map(|id| MemberId::new(id.get())).collect();
+        Ok((height, HeightSet { members: members.collect(), proposer_order, timeouts }))
+    }
+
+    /// A registered public key.
+    pub fn public_key(&self, id: KeyId) -> Option<PublicKey> {
+        let bytes = self.store.get(Table::Keys, &id.get().to_be_bytes()).ok()??;
+        let state: KeyState = prost::Message::decode(bytes.as_slice()).ok()?;
+        state.key.key().ok()
+    }
+
+    /// Executes a foreign block over the tip: decoded strictly, every batch checked or found checked in `cache`, and the
+    /// seal it carries equal to the one that executing gives.
+    pub fn execute(&self, bytes: &[u8], cache: &dyn BatchCache, entropy: [u8; 32]) -> Result<Executed, ExecuteError> {
+        let block = Block::decode(bytes).map_err(|error| ExecuteError::Refused(error.to_string()))?;
+        let key = |id| self.public_key(id);
+        let checked = CheckedBlock::check(block.content, self.chain.id, cache, &key, entropy)
+            .map_err(|error| ExecuteError::Refused(error.to_string()))?;
+        let effects = apply(&self.store, &self.chain, &checked)?;
+        if effects.seal != block.seal {
+            return Err(ExecuteError::Refused(BlockRefusal::Seal.to_string()));
+        }
+        Ok(Executed { block_id: block_id(bytes), bytes: bytes.to_vec(), effects })
+    }
+
+    /// Executes a block of this node's own and encodes it.
+    pub fn execute_own(&self, block: &CheckedBlock) -> Result<Executed, ApplyError> {
+        let effects = apply(&self.store, &self.chain, block)?;
+        let content: BlockContent = block.to_content();
+        let bytes = Block { content, seal: effects.seal.clone() }.encode();
+        Ok(Executed { block_id: block_id(&bytes), bytes, effects })
+    }
+}

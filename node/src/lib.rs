@@ -1,0 +1,24 @@
+//! A validator of the ledger: orders batches by BFT consensus, executes them, keeps them in RocksDB, cosigns checkpoints, and
+//! serves blocks, proofs and tiles.
+//!
+//! ```text
+//! issuer ─SubmitBatch─▶ api ─▶ pool ◀─▶ peers          consensus ─▶ ledger (execute) ─▶ store ─▶ seal ◀─▶ peers
+//!                               └────────candidates────────▲                              └▶ publish (tiles), api
+//! ```
+//! `app` wires everything; only `consensus` and `guard` name the engine's seam, only `store` names RocksDB.
+
+pub mod app;
+pub mod config;
+pub mod guard;
+pub mod ledger;
+pub mod pool;
+pub mod progress;
+pub mod seal;
+pub mod store;
+
+mod api;
+mod consensus;
+mod disk;
+mod metrics;
+mod peers;
+mod publish;

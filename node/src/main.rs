@@ -1,0 +1,68 @@
+//! `tallystick-node`: parse, check the config, build, run, drain.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tallystick_node::app;
+use tallystick_node::config::NodeConfig;
+use tallystick_service::{config, telemetry};
+
+/// A validator of the receipt ledger.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Creates the store, the guard file and the directories of a new node.
+    Init {
+        /// The node's TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Runs the node until SIGTERM.
+    Run {
+        /// The node's TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let (Command::Init { config: path } | Command::Run { config: path }) = &command;
+    let loaded = match config::load::<NodeConfig>(path) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("tallystick-node: {error}");
+            return error.exit_code();
+        }
+    };
+    if let Err(error) = telemetry::init(&loaded.value.log) {
+        eprintln!("tallystick-node: {error}");
+        return ExitCode::from(config::EXIT_CODE_CONFIG);
+    }
+    let outcome = match command {
+        Command::Init { .. } => app::init(&loaded),
+        Command::Run { .. } => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(app::run(loaded))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<config::ConfigError>() => {
+            eprintln!("tallystick-node: {error:#}");
+            ExitCode::from(config::EXIT_CODE_CONFIG)
+        }
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Sealing: this validator's signatures under the checkpoint of each decided height, and the quorum's note.
+//!
+//! A height is sealed when more than two thirds of its validators have cosigned its checkpoint. Every line from outside is
+//! verified before it is kept; this node's own go through the guard first. A smaller checkpoint is never published after a
+//! larger one. Not here: talking to the peers (`peers`), and publishing (`publish`).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use receipt_core::ids::{Height, UnixMillis, ValidatorId};
+use receipt_core::note::{Checkpoint, KeyKind, PosixSeconds, SignatureLine, SignedNote, VerifierKey, cosign, sign};
+use receipt_core::trust::policy_of;
+use receipt_core::validators::Validator;
+use tokio::sync::watch;
+
+use crate::guard::{Guard, GuardError};
+use crate::ledger::Ledger;
+use crate::progress::Progress;
+use crate::store::StoreError;
+
+/// Heights whose lines are kept while they wait for their quorum.
+const KEPT_HEIGHTS: u64 = 256;
+
+/// Why a checkpoint could not be signed or a line not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The guard refused, or its file failed. Fatal.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// The store failed. Fatal.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A peer's line is not what it says. Not fatal.
+    #[error("signature lines of validator {validator} at height {height} are refused: {problem}")]
+    Line {
+        /// Who is said to have signed.
+        validator: ValidatorId,
+        /// What.
+        height: Height,
+        /// What is wrong.
+        problem: String,
+    },
+    /// This validator's keys are not those of the registry. Fatal.
+    #[error("this validator's keys do not fit the registry: {0}")]
+    Keys(String),
+}
+
+impl SealError {
+    /// Whether the process must end.
+    pub fn is_fatal(&self) -> bool {
+        !matches!(self, Self::Line { .. })
+    }
+}
+
+/// A validator's lines under one checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnLines {
+    /// The signed height.
+    pub height: Height,
+    /// The signed checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Log signature and cosignature.
+    pub lines: Vec<SignatureLine>,
+}
+
+/// The keys with which a validator signs checkpoints.
+pub struct SealKeys {
+    /// Log key, type 0x01.
+    pub log: SigningKey,
+    /// Cosigner key, type 0x04.
+    pub cosigner: SigningKey,
+}
+
+/// Collects signature lines and publishes notes.
+pub struct Sealer {
+    ledger: Ledger,
+    guard: Arc<Guard>,
+    progress: Arc<Progress>,
+    validator: Validator,
+    keys: SealKeys,
+    collected: Mutex<BTreeMap<Height, BTreeMap<ValidatorId, Vec<SignatureLine>>>>,
+    own: watch::Sender<Option<OwnLines>>,
+}
+
+impl Sealer {
+    /// For the validator of this id, whose registered keys must be the given ones.
+    pub fn new(
+        ledger: Ledger,
+        guard: Arc<Guard>,
+        progress: Arc<Progress>,
+        id: ValidatorId,
+        keys: SealKeys,
+    ) -> Result<Self, SealError> {
+        let set = ledger.next_validators()?;
+        let validator = set.member(id).ok_or_else(|| SealError::Keys(format!("no validator {id} in the set")))?.clone();
+        let fits = validator.log_key.0 == keys.log.verifying_key().to_bytes()
+            && validator.cosigner_key.0 == keys.cosigner.verifying_key().to_bytes();
+        if !fits {
+            return Err(SealError::Keys(format!("log or cosigner key of validator {id} differ")));
+        }
+        let collected = Mutex::default();
+        Ok(Self { ledger, guard, progress, validator, keys, collected, own: watch::Sender::new(None) })
+    }
+
+    /// The newest own lines.
+    pub fn watch_own(&self) -> watch::Receiver<Option<OwnLines>> {
+        self.own.subscribe()
+    }
+
+    /// This node's own lines for a height, if it has signed it.
+    pub fn own_lines(&self) -> Option<OwnLines> {
+        self.own.borrow().clone()
+    }
+
+    fn checkpoint_of(&self, height: Height) -> Result<Option<Checkpoint>, StoreError> {
+        let Some(range) = self.ledger.store.height_range(height)? else { return Ok(None) };
+        let root = self.ledger.store.root_at(range.size)?;
+        let checkpoint = Checkpoint::new(&self.ledger.genesis.origin, range.size, root);
+        checkpoint.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+
+    /// Signs a decided height, guard first, and offers the lines to whoever watches.
+    pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<(), SealError> {
+        let checkpoint = self.checkpoint_of(height)?;
+        let checkpoint = checkpoint.ok_or_else(|| StoreError::Corrupt(format!("height {height} is missing")))?;
+        self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
+        let text = checkpoint.to_string();
+        let origin = &self.ledger.genesis.origin;
+        let keys_error = |error: String| SealError::Keys(error);
+        let log_key = VerifierKey::new(origin, KeyKind::Log, self.validator.log_key.0);
+        let log_key = log_key.map_err(|error| keys_error(error.to_string()))?;
+        let cosigner_name = self.validator.cosigner_name(origin);
+        let cosigner_key = VerifierKey::new(&cosigner_name, KeyKind::Cosigner, self.validator.cosigner_key.0);
+        let cosigner_key = cosigner_key.map_err(|error| keys_error(error.to_string()))?;
+        let log = &self.keys.log;
+        let log_line = sign(&log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
+        let time = PosixSeconds::new(now.seconds());
+        let cosigner = &self.keys.cosigner;
+        let cosign_line = cosign(&cosigner_key, &text, time, |bytes| {
+            Ok::<_, std::convert::Infallible>(cosigner.sign(bytes).to_bytes())
+        });
+        let lines = vec![
+            log_line.map_err(|error| keys_error(error.to_string()))?,
+            cosign_line.map_err(|error| keys_error(error.to_string()))?,
+        ];
+        self.keep(height, self.validator.id, lines.clone());
+        self.own.send_replace(Some(OwnLines { height, checkpoint, lines }));
+        self.try_seal(height)
+    }
+
+    /// Takes a peer's lines for a height that this node has decided. Lines for later heights are left for later: the peer
+    /// gives them again.
+    pub fn take_lines(
+        &self,
+        height: Height,
+        claimed: &Checkpoint,
+        id: ValidatorId,
+        lines: Vec<SignatureLine>,
+    ) -> Result<(), SealError> {
+        let refuse = |problem: String| SealError::Line { validator: id, height, problem };
+        let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(()) };
+        let set = self.ledger.next_validators()?;
+        let member = set.member(id).ok_or_else(|| refuse("not in the validator set".into()))?;
+        let origin = &self.ledger.genesis.origin;
+        let keys = [
+            VerifierKey::new(origin, KeyKind::Log, member.log_key.0),
+            VerifierKey::new(&member.cosigner_name(origin), KeyKind::Cosigner, member.cosigner_key.0),
+        ];
+        let keys = keys.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
+        let note = SignedNote::new(&claimed.to_string(), lines.clone()).map_err(|error| refuse(error.to_string()))?;
+        let verified = note.verify(&keys.iter().collect::<Vec<_>>()).map_err(|error| refuse(error.to_string()))?;
+        if verified.len() != 2 || lines.len() != 2 {
+            return Err(refuse("a log signature and a cosignature are needed, and nothing else".into()));
+        }
+        if *claimed != checkpoint {
+            tracing::error!(validator = %id, %height, note = %note, "a validator signed another history: keep this note");
+            return Err(refuse("it signs another root than this node has".into()));
+        }
+        self.keep(height, id, lines);
+        self.try_seal(height)
+    }
+
+    fn keep(&self, height: Height, id: ValidatorId, lines: Vec<SignatureLine>) {
+        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        collected.entry(height).or_default().insert(id, lines);
+        let floor = Height::new(self.progress.decided_height().get().saturating_sub(KEPT_HEIGHTS));
+        *collected = collected.split_off(&floor);
+    }
+
+    /// Publishes the note of a height if its quorum is complete and nothing larger is published.
+    fn try_seal(&self, height: Height) -> Result<(), SealError> {
+        if height < self.progress.sealed_height() {
+            return Ok(());
+        }
+        let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(()) };
+        let set = self.ledger.next_validators()?;
+        let lines: Vec<SignatureLine> = {
+            let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_height = collected.get(&height);
+            of_height.into_iter().flat_map(BTreeMap::values).flatten().cloned().collect()
+        };
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let policy = policy_of(&self.ledger.genesis.origin, &set);
+        let policy = policy.map_err(|error| SealError::Keys(error.to_string()))?;
+        let note = SignedNote::new(&checkpoint.to_string(), lines);
+        let note = note.map_err(|error| SealError::Keys(error.to_string()))?;
+        let Ok(assembled) = policy.assemble(&note) else { return Ok(()) };
+        self.ledger.store.put_checkpoint(height, &assembled.to_string())?;
+        self.progress.sealed(height);
+        Ok(())
+    }
+
+    /// All lines kept for a height, by validator.
+    pub fn lines_of(
+        &self,
+        height: Height,
+    ) -> Result<Option<(Checkpoint, Vec<(ValidatorId, Vec<SignatureLine>)>)>, StoreError> {
+        let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(None) };
+        let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = collected.get(&height).map(|lines| lines.iter().map(|(id, lines)| (*id, lines.clone())).collect());
+        Ok(lines.map(|lines| (checkpoint, lines)))
+    }
+
+    /// This validator's number.
+    pub fn validator_id(&self) -> ValidatorId {
+        self.validator.id
+    }
+}

@@ -1,0 +1,147 @@
+//! The store: RocksDB, and the only module that names it.
+//!
+//! One column family per state table ([`Table::name`]), and these beside them:
+//! ```text
+//! family          key                          value
+//! blocks          height u64                   block bytes (none for height 0)
+//! certificates    height u64                   commit certificate of this node
+//! heights         height u64                   first leaf u64 ‖ log size after it u64 ‖ status version u64 (0: none)
+//! sizes           log size after it u64        height u64
+//! entries         leaf index u64               entry bytes
+//! log-nodes       level u8 ‖ index u64         hash of a complete subtree
+//! checkpoints     height u64                   sealed note text
+//! cosignatures    height u64 ‖ validator u32   note lines of that validator
+//! undecided       height u64 ‖ block id        proposal judgement ‖ block bytes
+//! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`
+//! ```
+//! Contract: everything of one block is one synced write ([`Store::commit_block`]); a synced write that fails is fatal to the
+//! process, which restarts from disk. `open` refuses a directory that is missing, foreign, newer, or without its marks; only
+//! [`Store::init`] creates one.
+
+mod blocks;
+mod open;
+mod proposals;
+mod seals;
+
+use std::sync::Arc;
+
+use receipt_core::hash::Hash;
+use receipt_core::merkle::{NodeId, NodeReader};
+use receipt_core::state::tables::Table;
+use receipt_core::state::{ReadError, StateRead};
+use rocksdb::{DB, WriteBatch, WriteOptions};
+
+pub use blocks::{BlockRecord, HeightRange};
+pub use open::OpenError;
+pub use proposals::StoredProposal;
+
+/// The format this build reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+pub(crate) const BLOCKS: &str = "blocks";
+pub(crate) const CERTIFICATES: &str = "certificates";
+pub(crate) const HEIGHTS: &str = "heights";
+pub(crate) const SIZES: &str = "sizes";
+pub(crate) const ENTRIES: &str = "entries";
+pub(crate) const LOG_NODES: &str = "log-nodes";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const COSIGNATURES: &str = "cosignatures";
+pub(crate) const UNDECIDED: &str = "undecided";
+pub(crate) const NODE: &str = "node";
+
+pub(crate) const FAMILIES: [&str; 10] =
+    [BLOCKS, CERTIFICATES, HEIGHTS, SIZES, ENTRIES, LOG_NODES, CHECKPOINTS, COSIGNATURES, UNDECIDED, NODE];
+
+/// Reading or writing the store failed. Fatal: the process restarts from disk.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// RocksDB reported it.
+    #[error("the store failed: {0}")]
+    Rocks(#[from] rocksdb::Error),
+    /// A value is not what was written.
+    #[error("the store is corrupt: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt(what.into())
+    }
+}
+
+impl From<ReadError> for StoreError {
+    fn from(error: ReadError) -> Self {
+        Self::Corrupt(error.0)
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The node's database. Cheap to clone; reads from any thread, writes of blocks from one.
+#[derive(Clone)]
+pub struct Store {
+    db: Arc<DB>,
+}
+
+impl Store {
+    pub(crate) fn get_in(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get_cf(self.family(family)?, key)?)
+    }
+
+    pub(crate) fn family(&self, name: &str) -> Result<&rocksdb::ColumnFamily, StoreError> {
+        self.db.cf_handle(name).ok_or_else(|| StoreError::corrupt(format!("no column family {name}")))
+    }
+
+    pub(crate) fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    /// Bytes of live SST files per column family, after compacting everything: for `inspect` and the figures.
+    pub fn compacted_bytes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let names = FAMILIES.iter().copied().chain(Table::ALL.map(Table::name));
+        let mut sizes = Vec::new();
+        for name in names {
+            let family = self.family(name)?;
+            self.db.flush_cf(family)?;
+            self.db.compact_range_cf::<&[u8], &[u8]>(family, None, None);
+            let bytes = self.db.property_int_value_cf(family, "rocksdb.live-sst-files-size")?;
+            sizes.push((name.to_owned(), bytes.unwrap_or(0)));
+        }
+        Ok(sizes)
+    }
+
+    /// Rows of a state table from `start` on, in key order, at most `limit`.
+    pub fn scan(&self, table: Table, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let mode = rocksdb::IteratorMode::From(start, rocksdb::Direction::Forward);
+        let rows = self.db.iterator_cf(self.family(table.name())?, mode).take(limit);
+        rows.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).map_err(StoreError::from)).collect()
+    }
+}
+
+impl StateRead for Store {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.get_in(table.name(), key)?)
+    }
+}
+
+impl NodeReader for Store {
+    type Error = StoreError;
+
+    fn node(&self, id: NodeId) -> Result<Hash, StoreError> {
+        let bytes = self.get_in(LOG_NODES, &id.to_key())?;
+        bytes
+            .and_then(|bytes| Hash::from_slice(&bytes))
+            .ok_or_else(|| StoreError::corrupt(format!("log node ({}, {}) is missing", id.level, id.index)))
+    }
+}
+
+/// Reads a big-endian u64 value.
+pub(crate) fn read_u64(bytes: &[u8]) -> Result<u64, StoreError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| StoreError::corrupt("an integer has the wrong length"))
+}

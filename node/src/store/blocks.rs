@@ -1,0 +1,163 @@
+//! Blocks, their entries and the log: what one decided height adds, as one synced write.
+
+use receipt_core::genesis::Genesis;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{Height, LeafIndex, TreeSize};
+use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::state::tables::{META_TIP, Table, Tip};
+use receipt_core::state::{Effects, StateRead as _};
+use rocksdb::WriteBatch;
+
+use super::{
+    BLOCKS, CERTIFICATES, ENTRIES, FORMAT_VERSION, HEIGHTS, LOG_NODES, NODE, SIZES, Store, StoreError, read_u64,
+};
+
+/// The leaves of one height.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeightRange {
+    /// Its first leaf.
+    pub first_leaf: LeafIndex,
+    /// The log's size after it; the seal is leaf `size − 1`.
+    pub size: TreeSize,
+    /// The version of the status map after it.
+    pub status_version: Option<Height>,
+}
+
+/// A stored block.
+#[derive(Debug, Clone)]
+pub struct BlockRecord {
+    /// The block's bytes; empty for height 0.
+    pub block: Vec<u8>,
+    /// This node's commit certificate; empty for height 0.
+    pub certificate: Vec<u8>,
+    /// Its leaves.
+    pub range: HeightRange,
+}
+
+impl Store {
+    pub(super) fn commit_genesis(&self, genesis: &Genesis, effects: &Effects) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        let node = self.family(NODE)?;
+        batch.put_cf(node, b"format", FORMAT_VERSION.to_be_bytes());
+        batch.put_cf(node, b"chain", genesis.chain_id().0.0);
+        batch.put_cf(node, b"genesis", genesis.encode());
+        self.add_effects(&mut batch, effects, Frontier::new())?;
+        self.write_synced(batch)
+    }
+
+    /// Commits a decided block: bytes, certificate, state, log. Forgets the undecided proposals of its height.
+    pub fn commit_block(&self, effects: &Effects, block: &[u8], certificate: &[u8]) -> Result<(), StoreError> {
+        let height = effects.tip.height.get().to_be_bytes();
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.family(BLOCKS)?, height, block);
+        batch.put_cf(self.family(CERTIFICATES)?, height, certificate);
+        self.add_effects(&mut batch, effects, self.frontier()?)?;
+        self.forget_proposals(&mut batch, effects.tip.height)?;
+        self.write_synced(batch)
+    }
+
+    fn add_effects(&self, batch: &mut WriteBatch, effects: &Effects, mut frontier: Frontier) -> Result<(), StoreError> {
+        for ((table, key), value) in &effects.writes {
+            let family = self.family(table.name())?;
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
+            }
+        }
+        let (entries, nodes) = (self.family(ENTRIES)?, self.family(LOG_NODES)?);
+        for entry in &effects.entries {
+            let leaf = frontier.size().get();
+            batch.put_cf(entries, leaf.to_be_bytes(), entry);
+            let appended = frontier.append(leaf_hash(entry), |id, hash| batch.put_cf(nodes, id.to_key(), hash.0));
+            appended.map_err(|error| StoreError::corrupt(error.to_string()))?;
+        }
+        let (height, size) = (effects.tip.height.get(), frontier.size().get());
+        if size != effects.tip.log_size.get() {
+            return Err(StoreError::corrupt("the log's size is not the state's"));
+        }
+        let mut range = effects.first_leaf.get().to_be_bytes().to_vec();
+        range.extend_from_slice(&size.to_be_bytes());
+        range.extend_from_slice(&effects.tip.status_version.map_or(0, Height::get).to_be_bytes());
+        batch.put_cf(self.family(HEIGHTS)?, height.to_be_bytes(), range);
+        batch.put_cf(self.family(SIZES)?, size.to_be_bytes(), height.to_be_bytes());
+        batch.put_cf(self.family(NODE)?, b"frontier", frontier.encode());
+        Ok(())
+    }
+
+    /// Where the chain stands.
+    pub fn tip(&self) -> Result<Tip, StoreError> {
+        let bytes = self.get(Table::Meta, META_TIP)?.ok_or_else(|| StoreError::corrupt("no tip"))?;
+        Ok(Tip::decode(&bytes)?)
+    }
+
+    /// The compact range of the log at the tip.
+    pub fn frontier(&self) -> Result<Frontier, StoreError> {
+        let bytes = self.get_in(NODE, b"frontier")?.ok_or_else(|| StoreError::corrupt("no frontier"))?;
+        Frontier::decode(&bytes).map_err(|error| StoreError::corrupt(error.to_string()))
+    }
+
+    /// Tip, frontier and last height must agree: they were written together.
+    pub(super) fn check_tip(&self) -> Result<(), StoreError> {
+        let (tip, frontier) = (self.tip()?, self.frontier()?);
+        let range = self.height_range(tip.height)?.ok_or_else(|| StoreError::corrupt("the tip's height is missing"))?;
+        if frontier.size() != tip.log_size || range.size != tip.log_size {
+            return Err(StoreError::corrupt("tip, log and heights disagree"));
+        }
+        Ok(())
+    }
+
+    /// The leaves of a height.
+    pub fn height_range(&self, height: Height) -> Result<Option<HeightRange>, StoreError> {
+        let Some(bytes) = self.get_in(HEIGHTS, &height.get().to_be_bytes())? else { return Ok(None) };
+        let Some((first, rest)) = bytes.split_at_checked(8) else {
+            return Err(StoreError::corrupt("a height's range"));
+        };
+        let Some((size, version)) = rest.split_at_checked(8) else {
+            return Err(StoreError::corrupt("a height's range"));
+        };
+        Ok(Some(HeightRange {
+            first_leaf: LeafIndex::new(read_u64(first)?),
+            size: TreeSize::new(read_u64(size)?),
+            status_version: Some(read_u64(version)?).filter(|version| *version > 0).map(Height::new),
+        }))
+    }
+
+    /// The height after which the log had exactly this size.
+    pub fn height_of_size(&self, size: TreeSize) -> Result<Option<Height>, StoreError> {
+        let bytes = self.get_in(SIZES, &size.get().to_be_bytes())?;
+        bytes.map(|bytes| read_u64(&bytes).map(Height::new)).transpose()
+    }
+
+    /// The height whose block appended this leaf.
+    pub fn height_of_leaf(&self, leaf: LeafIndex) -> Result<Option<Height>, StoreError> {
+        let start = leaf.get().saturating_add(1).to_be_bytes();
+        let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
+        let Some(row) = self.db.iterator_cf(self.family(SIZES)?, mode).next() else { return Ok(None) };
+        Ok(Some(Height::new(read_u64(&row?.1)?)))
+    }
+
+    /// A decided block.
+    pub fn block(&self, height: Height) -> Result<Option<BlockRecord>, StoreError> {
+        let Some(range) = self.height_range(height)? else { return Ok(None) };
+        let key = height.get().to_be_bytes();
+        let block = self.get_in(BLOCKS, &key)?.unwrap_or_default();
+        let certificate = self.get_in(CERTIFICATES, &key)?.unwrap_or_default();
+        Ok(Some(BlockRecord { block, certificate, range }))
+    }
+
+    /// Entries `first … size − 1`, in order.
+    pub fn entries(&self, range: &HeightRange) -> Result<Vec<Vec<u8>>, StoreError> {
+        let family = self.family(ENTRIES)?;
+        (range.first_leaf.get()..range.size.get())
+            .map(|leaf| {
+                let entry = self.db.get_cf(family, leaf.to_be_bytes())?;
+                entry.ok_or_else(|| StoreError::corrupt(format!("entry {leaf} is missing")))
+            })
+            .collect()
+    }
+
+    /// The root of the log at a size it has had.
+    pub fn root_at(&self, size: TreeSize) -> Result<Hash, StoreError> {
+        receipt_core::merkle::root_at(self, size).map_err(|error| StoreError::corrupt(error.to_string()))
+    }
+}

@@ -1,0 +1,142 @@
+//! Creating and opening the database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use receipt_core::genesis::Genesis;
+use receipt_core::state::genesis_effects;
+use receipt_core::state::tables::Table;
+use rocksdb::{BlockBasedOptions, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+
+use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError};
+
+/// Why a directory can not be opened or created as a node's store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// `init` would overwrite something.
+    #[error("{path} exists already; `init` only makes new directories. To start over, move it away first")]
+    Exists {
+        /// The directory.
+        path: String,
+    },
+    /// There is no store.
+    #[error("{path} holds no node store; create one with `tallystick-node init`")]
+    Missing {
+        /// The directory.
+        path: String,
+    },
+    /// Made by a newer program.
+    #[error("{path} has format {found}, this program reads up to {FORMAT_VERSION}; run the newer program")]
+    Newer {
+        /// The directory.
+        path: String,
+        /// Its format.
+        found: u32,
+    },
+    /// The store of another chain.
+    #[error(
+        "{path} belongs to chain {found}, the configured genesis is chain {expected}; check `data_dir` and `genesis_file`"
+    )]
+    Foreign {
+        /// The directory.
+        path: String,
+        /// Its chain id.
+        found: String,
+        /// The genesis file's.
+        expected: String,
+    },
+    /// Torn or damaged.
+    #[error(
+        "{path} is damaged: {problem}. Keep it aside, `init` a new one and let the node fetch its blocks from its peers"
+    )]
+    Damaged {
+        /// The directory.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Genesis can not be executed.
+    #[error("the genesis file can not be executed: {0}")]
+    Genesis(String),
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.set_paranoid_checks(true);
+    options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_background_jobs(2);
+    options.set_db_write_buffer_size(128 * 1024 * 1024);
+    options.set_max_total_wal_size(256 * 1024 * 1024);
+    options.set_keep_log_file_num(4);
+    options
+}
+
+/// Point lookups by hash-like keys want a filter; blocks want compression and no filter.
+fn family_options(name: &str) -> Options {
+    let mut options = Options::default();
+    let mut table = BlockBasedOptions::default();
+    table.set_bloom_filter(10.0, false);
+    table.set_format_version(6);
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    if name == super::BLOCKS || name == super::UNDECIDED {
+        // Large values: fewer rewrites of them.
+        options.set_target_file_size_base(128 * 1024 * 1024);
+    }
+    options
+}
+
+fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    let names = FAMILIES.into_iter().chain(Table::ALL.map(Table::name)).chain([rocksdb::DEFAULT_COLUMN_FAMILY_NAME]);
+    names.map(|name| ColumnFamilyDescriptor::new(name, family_options(name)))
+}
+
+impl Store {
+    /// Creates a store with block 0 in it. The directory must not exist.
+    pub fn init(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
+        let shown = path.display().to_string();
+        if path.exists() {
+            return Err(OpenError::Exists { path: shown });
+        }
+        let effects = genesis_effects(genesis).map_err(|error| OpenError::Genesis(error.to_string()))?;
+        let damaged = |error: StoreError| OpenError::Damaged { path: shown.clone(), problem: error.to_string() };
+        let mut options = options();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| damaged(error.into()))?;
+        let store = Self { db: Arc::new(db) };
+        store.commit_genesis(genesis, &effects).map_err(damaged)?;
+        Ok(store)
+    }
+
+    /// Opens a store that `init` made for this genesis.
+    pub fn open(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
+        let shown = path.display().to_string();
+        if !path.join("CURRENT").is_file() {
+            return Err(OpenError::Missing { path: shown });
+        }
+        let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
+        let db = DB::open_cf_descriptors(&options(), path, families()).map_err(|error| damaged(error.to_string()))?;
+        let store = Self { db: Arc::new(db) };
+        let mark = |name: &str| {
+            let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.to_string()))?;
+            value.ok_or_else(|| damaged(format!("its mark `{name}` is missing")))
+        };
+        let format = mark("format")?.try_into().map(u32::from_be_bytes);
+        let format = format.map_err(|_| damaged("its format mark is torn".into()))?;
+        if format > FORMAT_VERSION {
+            return Err(OpenError::Newer { path: shown, found: format });
+        }
+        let chain = mark("chain")?;
+        let expected = genesis.chain_id();
+        if chain != expected.0.as_bytes() {
+            return Err(OpenError::Foreign { path: shown, found: hex(&chain), expected: expected.0.to_string() });
+        }
+        store.check_tip().map_err(|error| damaged(error.to_string()))?;
+        Ok(store)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
