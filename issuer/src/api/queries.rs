@@ -1,0 +1,296 @@
+//! GetReceipt, GetBundle, ListReceipts, DayTotals: what the journal knows, as of the last sealed height it acted on.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use receipt_core::hash::tagged;
+use receipt_core::ids::{Height, ReceiptCode, ReceiptKey, ReceiptNumber, SystemId, UnitId};
+use receipt_core::reason::Reason;
+use receipt_core::receipt::civil::CivilDate;
+use receipt_core::record::SignedRecord;
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::issuer::v1 as wire;
+
+use super::answers::state_of;
+use super::{ApiContext, key_from_wire, key_to_wire};
+use crate::authority::{authorised_unit, may_see};
+use crate::bundle::internal;
+use crate::fate::{Fate, fate, reversed_by};
+use crate::journal::{DecidedTally, IssuedTally, ReceiptRow};
+
+const PAGE_ROWS_DEFAULT: u32 = 100;
+const PAGE_ROWS_MAX: u32 = 1_000;
+/// Rows looked at for one page: a filter that fits little still ends.
+const PAGE_SCAN_MAX: usize = 10_000;
+/// Kinds of one unit and day.
+const KINDS_MAX: usize = 1_000;
+
+/// A selector's receipt, if the caller may know of it.
+enum Found {
+    Receipt(ReceiptKey, Box<ReceiptRow>, Box<SignedRecord>),
+    Unknown,
+}
+
+impl ApiContext {
+    /// What became of a receipt. Another unit's receipt is as unknown as one that does not exist.
+    pub(super) fn get_receipt(
+        &self,
+        system: SystemId,
+        request: wire::GetReceiptRequest,
+    ) -> Result<wire::GetReceiptResponse, Refusal> {
+        let selector = match request.selector {
+            Some(wire::get_receipt_request::Selector::Key(key)) => Ok(key),
+            Some(wire::get_receipt_request::Selector::BizKey(biz)) => Err(biz),
+            None => return Err(selector_missing()),
+        };
+        let Found::Receipt(key, row, signed) = self.find(system, selector)? else {
+            let state = wire::ReceiptState::Unknown.into();
+            return Ok(wire::GetReceiptResponse { state, ..wire::GetReceiptResponse::default() });
+        };
+        let snapshot_height = self.snapshot_height();
+        let snapshot = Height::new(snapshot_height);
+        let record = &signed.record;
+        let fate = fate(&self.journal, key).map_err(internal)?.as_of(snapshot);
+        let (standing, reversed) = self.standing(key, fate, snapshot)?;
+        let (refused_reason, block_height) = match fate {
+            Fate::Pending => (String::new(), 0),
+            Fate::Sealed { height, .. } => (String::new(), height.get()),
+            Fate::Refused { reason, height } => (reason.as_str().to_owned(), height.get()),
+        };
+        let check_code = self.open_receipt(key)?.map(|(receipt, _)| receipt.issued.check_code.to_string());
+        Ok(wire::GetReceiptResponse {
+            state: state_of(fate).into(),
+            standing: standing.into(),
+            key: Some(key_to_wire(key)),
+            biz_key: Some(wire::BizKey { unit_code: self.unit_code(record.unit), biz_code: row.biz_code.clone() }),
+            total_fen: record.total.get(),
+            issue_time_ms: record.issue_time.get(),
+            seal_by_ms: record.seal_by.get(),
+            refused_reason,
+            reversed_by: reversed.map(key_to_wire),
+            reversal_of: record.reverses.map(key_to_wire),
+            signed_record: Bytes::from(row.signed_record),
+            block_height,
+            snapshot_height,
+            check_code: check_code.unwrap_or_default(),
+        })
+    }
+
+    /// The proof file.
+    pub(super) async fn get_bundle(
+        &self,
+        system: SystemId,
+        request: wire::GetBundleRequest,
+    ) -> Result<wire::GetBundleResponse, Refusal> {
+        let selector = match request.selector {
+            Some(wire::get_bundle_request::Selector::Key(key)) => Ok(key),
+            Some(wire::get_bundle_request::Selector::BizKey(biz)) => Err(biz),
+            None => return Err(selector_missing()),
+        };
+        let Found::Receipt(key, ..) = self.find(system, selector)? else {
+            return Err(Refusal::new(Reason::NotFoundOrMismatch));
+        };
+        let bundle = self.bundler.assemble(key).await?;
+        Ok(wire::GetBundleResponse { bundle: Bytes::from(bundle.bytes), snapshot_height: bundle.snapshot_height })
+    }
+
+    /// One page of a unit's day.
+    pub(super) fn list_receipts(
+        &self,
+        system: SystemId,
+        request: &wire::ListReceiptsRequest,
+    ) -> Result<wire::ListReceiptsResponse, Refusal> {
+        let unit = authorised_unit(&self.view(), system, &request.unit_code, None)?;
+        let day = day_of(&request.day)?;
+        let rows_max = match request.page_limit {
+            0 => PAGE_ROWS_DEFAULT,
+            rows @ 1..=PAGE_ROWS_MAX => rows,
+            _ => return Err(Refusal::field("page_limit", format!("is at most {PAGE_ROWS_MAX}"))),
+        };
+        let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
+        let filter = format!("{}\n{day}\n{}", request.unit_code, request.place_code);
+        let (snapshot, mut after) = match request.page_token.as_str() {
+            "" => (Height::new(self.snapshot_height()), None),
+            token => PageToken::read(token, &filter)?.parts()?,
+        };
+        let mut receipts = Vec::new();
+        let mut more = true;
+        let mut scanned = 0;
+        while more && receipts.len() < rows_max && scanned < PAGE_SCAN_MAX {
+            let rows = self.journal.day(unit.id, day, after, rows_max).map_err(internal)?;
+            more = rows.len() == rows_max;
+            for (key, place_code) in rows {
+                if receipts.len() == rows_max {
+                    more = true;
+                    break;
+                }
+                scanned += 1;
+                after = Some(key);
+                if request.place_code.is_empty() || request.place_code == place_code {
+                    receipts.push(self.summary(key, place_code, snapshot)?);
+                }
+            }
+        }
+        let next_page_token = match after.filter(|_| more) {
+            Some(after) => PageToken::new(snapshot, after).write(&filter),
+            None => String::new(),
+        };
+        Ok(wire::ListReceiptsResponse { receipts, next_page_token, snapshot_height: snapshot.get() })
+    }
+
+    /// Counts and sums of a unit's day.
+    pub(super) fn day_totals(
+        &self,
+        system: SystemId,
+        request: &wire::DayTotalsRequest,
+    ) -> Result<wire::DayTotalsResponse, Refusal> {
+        let unit = authorised_unit(&self.view(), system, &request.unit_code, None)?;
+        let day = day_of(&request.day)?;
+        let snapshot_height = self.snapshot_height();
+        let mut total = wire::Totals::default();
+        let mut by_kind: BTreeMap<(u32, u32), wire::Totals> = BTreeMap::new();
+        for day_kind in self.journal.issued_kinds(unit.id, day, KINDS_MAX).map_err(internal)? {
+            // What is decided first: a receipt that is decided in between then counts as pending, never as less.
+            let decided = self.journal.decided(day_kind).map_err(internal)?;
+            let issued = self.journal.issued(day_kind).map_err(internal)?;
+            let totals = totals_of(issued, decided);
+            add(&mut total, &totals);
+            add(by_kind.entry((day_kind.kind / 100 % 100, day_kind.kind % 100)).or_default(), &totals);
+        }
+        let by_kind = by_kind.into_iter().map(|((category, kind), totals)| wire::KindTotals {
+            category,
+            kind,
+            totals: Some(totals),
+        });
+        Ok(wire::DayTotalsResponse { total: Some(total), by_kind: by_kind.collect(), snapshot_height })
+    }
+
+    fn find(&self, system: SystemId, selector: Result<wire::ReceiptKey, wire::BizKey>) -> Result<Found, Refusal> {
+        let view = self.view();
+        let key = match selector {
+            Ok(key) => key_from_wire(&key)?,
+            Err(biz) => {
+                let unit = authorised_unit(&view, system, &biz.unit_code, None)?;
+                match self.journal.biz(unit.id, &biz.biz_code).map_err(internal)? {
+                    Some(row) => row.key,
+                    None => return Ok(Found::Unknown),
+                }
+            }
+        };
+        let Some(row) = self.journal.receipt(key).map_err(internal)? else { return Ok(Found::Unknown) };
+        let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;
+        if !may_see(&view, system, signed.record.unit) {
+            return Ok(Found::Unknown);
+        }
+        Ok(Found::Receipt(key, Box::new(row), Box::new(signed)))
+    }
+
+    fn standing(
+        &self,
+        key: ReceiptKey,
+        fate: Fate,
+        snapshot: Height,
+    ) -> Result<(wire::Standing, Option<ReceiptKey>), Refusal> {
+        if !matches!(fate, Fate::Sealed { .. }) {
+            return Ok((wire::Standing::Unspecified, None));
+        }
+        match reversed_by(&self.journal, key).map_err(internal)? {
+            Some((red, height)) if height <= snapshot => Ok((wire::Standing::Reversed, Some(red))),
+            _ => Ok((wire::Standing::InForce, None)),
+        }
+    }
+
+    fn summary(&self, key: ReceiptKey, place_code: String, snapshot: Height) -> Result<wire::ReceiptSummary, Refusal> {
+        let missing = || internal(format!("receipt {key} is missing"));
+        let row = self.journal.receipt(key).map_err(internal)?.ok_or_else(missing)?;
+        let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
+        let fate = fate(&self.journal, key).map_err(internal)?.as_of(snapshot);
+        let (standing, _) = self.standing(key, fate, snapshot)?;
+        let refused_reason = match fate {
+            Fate::Refused { reason, .. } => reason.as_str().to_owned(),
+            _ => String::new(),
+        };
+        Ok(wire::ReceiptSummary {
+            key: Some(key_to_wire(key)),
+            biz_code: row.biz_code,
+            place_code,
+            state: state_of(fate).into(),
+            standing: standing.into(),
+            total_fen: record.total.get(),
+            issue_time_ms: record.issue_time.get(),
+            refused_reason,
+        })
+    }
+
+    pub(super) fn unit_code(&self, unit: UnitId) -> String {
+        self.view().unit(unit).map(|unit| unit.code.clone()).unwrap_or_default()
+    }
+}
+
+fn selector_missing() -> Refusal {
+    Refusal::new(CallReason::RequestInvalid).with_message("the selector is missing")
+}
+
+/// `YYYY-MM-DD` as `yyyymmdd`.
+fn day_of(text: &str) -> Result<u32, Refusal> {
+    let day = CivilDate::parse(text).map_err(|error| Refusal::field("day", error.problem))?;
+    Ok(u32::from(day.year()) * 10_000 + u32::from(day.month()) * 100 + u32::from(day.day()))
+}
+
+fn totals_of(issued: IssuedTally, decided: DecidedTally) -> wire::Totals {
+    let refused = decided.refused;
+    let refused_count = refused.blue_count + refused.red_count;
+    let live = issued.blue_count.saturating_add(issued.red_count).saturating_sub(refused_count);
+    wire::Totals {
+        blue_count: issued.blue_count.saturating_sub(refused.blue_count),
+        blue_sum_fen: issued.blue_fen.saturating_sub(refused.blue_fen),
+        red_count: issued.red_count.saturating_sub(refused.red_count),
+        red_sum_fen: issued.red_fen.saturating_sub(refused.red_fen),
+        pending_count: live.saturating_sub(decided.sealed_count),
+        refused_count,
+    }
+}
+
+fn add(sum: &mut wire::Totals, part: &wire::Totals) {
+    sum.blue_count = sum.blue_count.saturating_add(part.blue_count);
+    sum.blue_sum_fen = sum.blue_sum_fen.saturating_add(part.blue_sum_fen);
+    sum.red_count = sum.red_count.saturating_add(part.red_count);
+    sum.red_sum_fen = sum.red_sum_fen.saturating_add(part.red_sum_fen);
+    sum.pending_count = sum.pending_count.saturating_add(part.pending_count);
+    sum.refused_count = sum.refused_count.saturating_add(part.refused_count);
+}
+
+/// `<height>.<code>.<number>.<check>`: the check binds it to its list. It grants nothing, so it needs no secret.
+struct PageToken {
+    height: u64,
+    code: u32,
+    number: u64,
+}
+
+impl PageToken {
+    fn new(snapshot: Height, after: ReceiptKey) -> Self {
+        Self { height: snapshot.get(), code: after.code.get(), number: after.number.get() }
+    }
+
+    fn write(&self, filter: &str) -> String {
+        let body = format!("{}.{}.{}", self.height, self.code, self.number);
+        let check = tagged("tallystick/page-token/v1", &[body.as_bytes(), b"\n", filter.as_bytes()]).to_string();
+        format!("{body}.{}", &check[..16])
+    }
+
+    fn read(token: &str, filter: &str) -> Result<Self, Refusal> {
+        let invalid = || Refusal::new(CallReason::PageTokenInvalid);
+        let mut parts = token.split('.').map(str::parse::<u64>);
+        let mut number = || parts.next().and_then(Result::ok).ok_or_else(invalid);
+        let (height, code, number) = (number()?, number()?, number()?);
+        let read = Self { height, code: u32::try_from(code).map_err(|_| invalid())?, number };
+        if read.write(filter) == token { Ok(read) } else { Err(invalid()) }
+    }
+
+    fn parts(&self) -> Result<(Height, Option<ReceiptKey>), Refusal> {
+        let invalid = |_| Refusal::new(CallReason::PageTokenInvalid);
+        let code = ReceiptCode::new(self.code).map_err(invalid)?;
+        let number = ReceiptNumber::new(self.number).map_err(invalid)?;
+        Ok((Height::new(self.height), Some(ReceiptKey { code, number })))
+    }
+}

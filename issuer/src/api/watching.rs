@@ -1,0 +1,117 @@
+//! Watch: outcomes from a position on, then live.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use receipt_core::ids::{SystemId, UnitId};
+use tallystick_proto::errors::Refusal;
+use tallystick_proto::issuer::v1 as wire;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{ApiContext, key_to_wire};
+use crate::authority::authorised_unit;
+use crate::bundle::internal;
+use crate::watch::{Change, WatchedOutcome, outcomes_after};
+
+/// Units of one filter.
+const UNITS_MAX: usize = 1_000;
+/// Outcomes on their way to a slow reader; then it is waited for.
+const STREAM_OUTCOMES_MAX: usize = 64;
+
+impl ApiContext {
+    /// Starts a stream. It ends when the caller goes away or the process stops.
+    pub(super) fn watch(
+        this: &Arc<Self>,
+        system: SystemId,
+        request: &wire::WatchRequest,
+    ) -> Result<ReceiverStream<Result<wire::WatchResponse, Status>>, Refusal> {
+        if request.unit_codes.len() > UNITS_MAX {
+            return Err(Refusal::field("unit_codes", format!("has at most {UNITS_MAX} units")));
+        }
+        let view = this.view();
+        let mut units = HashSet::new();
+        for unit_code in &request.unit_codes {
+            units.insert(authorised_unit(&view, system, unit_code, None)?.id);
+        }
+        let units = (!units.is_empty()).then_some(units);
+        let (sender, receiver) = mpsc::channel(STREAM_OUTCOMES_MAX);
+        let (context, position) = (Arc::clone(this), request.after_position);
+        tokio::spawn(async move {
+            let stop = context.stop.clone();
+            tokio::select! {
+                () = context.stream(system, units, position, sender.clone()) => {}
+                () = stop.cancelled() => {}
+                () = sender.closed() => {}
+            }
+        });
+        Ok(ReceiverStream::new(receiver))
+    }
+
+    async fn stream(
+        &self,
+        system: SystemId,
+        filter: Option<HashSet<UnitId>>,
+        mut position: u64,
+        sender: mpsc::Sender<Result<wire::WatchResponse, Status>>,
+    ) {
+        let mut followed = self.followed.clone();
+        loop {
+            followed.mark_unchanged();
+            // The registry may change while the stream lives: a revoked delegation ends what is seen.
+            let view = self.view();
+            let granted = view.system(system).map(|system| system.grants.keys().copied().collect()).unwrap_or_default();
+            let units = match &filter {
+                Some(filter) => filter.intersection(&granted).copied().collect(),
+                None => granted,
+            };
+            let page = tokio::task::block_in_place(|| outcomes_after(&self.journal, &units, position));
+            match page {
+                Ok(Some((outcomes, next))) => {
+                    for outcome in outcomes {
+                        if sender.send(Ok(self.to_response(outcome))).await.is_err() {
+                            return;
+                        }
+                    }
+                    position = next;
+                }
+                Ok(None) => {
+                    if followed.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    let _ = sender.send(Err(internal(error).to_status())).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn to_response(&self, outcome: WatchedOutcome) -> wire::WatchResponse {
+        let mut response = wire::WatchResponse {
+            position: outcome.position,
+            key: Some(key_to_wire(outcome.key)),
+            biz_key: Some(wire::BizKey { unit_code: self.unit_code(outcome.unit), biz_code: outcome.biz_code }),
+            block_height: outcome.height.get(),
+            ..wire::WatchResponse::default()
+        };
+        match outcome.change {
+            Change::Sealed => {
+                response.set_state(wire::ReceiptState::Sealed);
+                response.set_standing(wire::Standing::InForce);
+            }
+            Change::Refused(reason) => {
+                response.set_state(wire::ReceiptState::Refused);
+                response.refused_reason = reason.as_str().to_owned();
+            }
+            Change::Reversed(red) => {
+                response.set_state(wire::ReceiptState::Sealed);
+                response.set_standing(wire::Standing::Reversed);
+                response.reversed_by = Some(key_to_wire(red));
+            }
+        }
+        response
+    }
+}

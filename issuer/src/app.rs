@@ -1,0 +1,334 @@
+//! All wiring: the parts are made here, every task is started and joined here.
+//!
+//! ```text
+//! signals · tls watch · operations door · accept · grpc server · sequencer · batcher · submitter · follower · housekeeping
+//! ```
+//! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
+//! set out again at the next start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use prometheus_client::registry::Registry as Metrics;
+use receipt_core::genesis::Genesis;
+use receipt_core::limits;
+use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::state::{ChainParameters, genesis_effects};
+use receipt_core::trust::TrustFile;
+use tallystick_proto::FILE_DESCRIPTOR_SET;
+use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
+use tallystick_service::authorization::AuthorizationLayer;
+use tallystick_service::clock::{Clock, SystemClock};
+use tallystick_service::identity::{ChainName, PeerIdentity, Role};
+use tallystick_service::metrics::{Readiness, serve};
+use tallystick_service::request_id::RequestIdLayer;
+use tallystick_service::rng::{Entropy, OsEntropy};
+use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signals};
+use tallystick_service::tls::{IncomingLimits, Tls, accept};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::transport::Server;
+
+use crate::api::{ApiContext, IssuerApi};
+use crate::backlog::Backlog;
+use crate::batcher::{Batcher, BatcherParts};
+use crate::body::BodyCipher;
+use crate::bundle::Bundler;
+use crate::config::Settings;
+use crate::flight::Flight;
+use crate::follow::{Followed, Follower, Outcomes, OutcomesParts};
+use crate::gate::Gate;
+use crate::housekeeping::Housekeeping;
+use crate::issue::{self, Sequencer, SequencerParts, issue_queue};
+use crate::journal::{Journal, JournalIdentity, Progress};
+use crate::keys::KeyRing;
+use crate::metrics::IssuerMetrics;
+use crate::nodes::Nodes;
+use crate::registry::Registry;
+use crate::submit::Submitter;
+use crate::waiters::Waiters;
+
+/// From the signal to the end.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// Between looks at the certificate files.
+const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
+/// Requests at once on one connection.
+const CONCURRENT_REQUESTS_MAX: usize = 1024;
+const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
+const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The chain, as genesis and trust file state it.
+struct Chain {
+    genesis: Genesis,
+    trust: Arc<TrustFile>,
+    identity: JournalIdentity,
+}
+
+fn load_chain(settings: &Settings) -> Result<Chain> {
+    let bytes = tallystick_service::durable::read(&settings.genesis_file, GENESIS_BYTES_MAX)?;
+    let genesis = Genesis::decode(&bytes)
+        .with_context(|| format!("read the genesis file {}", settings.genesis_file.display()))?;
+    let bytes = tallystick_service::durable::read(&settings.trust_file, TRUST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).context("the trust file is not UTF-8 text")?;
+    let trust = TrustFile::parse(&text).context("read the trust file")?;
+    ensure!(trust.chain_id() == genesis.chain_id(), "the trust file is of another chain than the genesis file");
+    let identity = JournalIdentity { chain: genesis.chain_id(), issuer: settings.issuer };
+    Ok(Chain { genesis, trust: Arc::new(trust), identity })
+}
+
+/// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
+pub fn init(settings: &Settings) -> Result<()> {
+    let chain = load_chain(settings)?;
+    KeyRing::open(settings).context("open the keys")?;
+    let effects = genesis_effects(&chain.genesis).context("apply genesis")?;
+    let mut frontier = Frontier::new();
+    for entry in &effects.entries {
+        frontier.append(leaf_hash(entry), |_, _| ()).context("append genesis to the log")?;
+    }
+    let progress = Progress {
+        height: effects.tip.height,
+        time: effects.tip.time,
+        seal_hash: effects.tip.seal_hash,
+        event: 0,
+        frontier,
+    };
+    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress)?;
+    Ok(())
+}
+
+/// Runs until SIGTERM, SIGINT or a fatal error.
+pub async fn run(settings: Settings) -> Result<()> {
+    let chain = load_chain(&settings)?;
+    let journal = Arc::new(Journal::open(&settings.journal_dir, chain.identity)?);
+    let keys = Arc::new(KeyRing::open(&settings).context("open the keys")?);
+    let registry = Arc::new(Registry::open(&journal)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
+    let tls = Tls::load(settings.tls.clone(), chain_name, Arc::clone(&clock)).context("load TLS files")?;
+    check_identity(&settings, &tls.identity())?;
+    let grpc = TcpListener::bind(settings.listen.grpc).await.context("bind listen.grpc")?;
+    let metrics = TcpListener::bind(settings.listen.metrics).await.context("bind listen.metrics")?;
+    let wiring = Wiring { settings, chain, journal, keys, registry, clock, tls };
+    wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await.context("run")
+}
+
+fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
+    if own.role != Role::Issuer || own.id != settings.issuer.get() {
+        bail!("the certificate is of {own}, the config of issuer {}", settings.issuer);
+    }
+    Ok(())
+}
+
+struct Wiring {
+    settings: Settings,
+    chain: Chain,
+    journal: Arc<Journal>,
+    keys: Arc<KeyRing>,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    tls: Arc<Tls>,
+}
+
+/// Parts that several tasks share.
+struct Shared {
+    gate: Arc<Gate>,
+    backlog: Arc<Backlog>,
+    flight: Arc<Flight>,
+    waiters: Arc<Waiters>,
+    metrics: Arc<IssuerMetrics>,
+    cipher: Arc<BodyCipher>,
+    nodes: Arc<Nodes>,
+}
+
+impl Wiring {
+    fn start(self, grpc: TcpListener, door: TcpListener) -> Result<Tasks> {
+        let token = CancellationToken::new();
+        let mut tasks = Tasks::new(token.clone());
+        let mut registry = Metrics::default();
+        let metrics = Arc::new(IssuerMetrics::register(&mut registry));
+        let (flight, departures) = Flight::new();
+        let shared = Shared {
+            gate: Arc::new(Gate::new(self.journal.halted()?)),
+            backlog: Arc::new(self.backlog()?),
+            flight: Arc::new(flight),
+            waiters: Arc::new(Waiters::default()),
+            metrics,
+            cipher: Arc::new(BodyCipher::new(&self.keys.master)),
+            nodes: Arc::new(Nodes::new(&self.tls, &self.settings.nodes, self.settings.call_timeout())?),
+        };
+        let progress = self.journal.progress()?;
+        let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
+        let (queue, jobs) = issue_queue(self.settings.issue.queue_drafts_max);
+        let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;
+        let batcher = Batcher::open(self.batcher_parts(&shared))?;
+        let outcomes = Outcomes::new(self.outcomes_parts(&shared));
+        outcomes.check_epoch()?;
+        let readiness = Readiness::new();
+        let housekeeping = self.housekeeping(&shared, &readiness);
+
+        tasks.spawn("signals", on_signals(token.clone())?);
+        tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(TLS_WATCH_INTERVAL, token.clone()));
+        tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
+        let group = self.settings.issue.group_drafts_max;
+        tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));
+        tasks.spawn("batcher", batcher.run(token.clone()));
+        tasks.spawn("submitter", self.submitter(&shared).run(departures, token.clone()));
+        tasks.spawn("follower", self.follower(&shared, outcomes, followed).run(token.clone()));
+        tasks.spawn("housekeeping", housekeeping.run(token.clone()));
+        let api = self.api(&shared, queue, following, token.clone());
+        self.serve_grpc(&mut tasks, grpc, api)?;
+        Ok(tasks)
+    }
+
+    fn backlog(&self) -> Result<Backlog> {
+        let end = self.journal.outbox_end()?;
+        let start = self.journal.outbox(0, 1)?.first().map_or(end, |(position, _)| *position);
+        let requeued = self.journal.requeued(usize::MAX)?.len();
+        Ok(Backlog::new(start, end, requeued as u64))
+    }
+
+    fn sequencer_parts(&self, shared: &Shared) -> SequencerParts {
+        SequencerParts {
+            journal: Arc::clone(&self.journal),
+            registry: Arc::clone(&self.registry),
+            keys: Arc::clone(&self.keys),
+            cipher: Arc::clone(&shared.cipher),
+            gate: Arc::clone(&shared.gate),
+            backlog: Arc::clone(&shared.backlog),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::new(OsEntropy),
+            metrics: Arc::clone(&shared.metrics),
+            suite: self.chain.genesis.suite,
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            seal_promise_ms: self.settings.issue.seal_promise_ms,
+            outbox_records_max: self.settings.issue.outbox_records_max,
+        }
+    }
+
+    fn batcher_parts(&self, shared: &Shared) -> BatcherParts {
+        BatcherParts {
+            journal: Arc::clone(&self.journal),
+            keys: Arc::clone(&self.keys),
+            signing_key: self.settings.issuer_key,
+            backlog: Arc::clone(&shared.backlog),
+            flight: Arc::clone(&shared.flight),
+            metrics: Arc::clone(&shared.metrics),
+            suite: self.chain.genesis.suite,
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            records_max: self.settings.batch.records_max,
+            bytes_max: self.settings.batch.bytes_max,
+            age: self.settings.batch_age(),
+            in_flight_max: self.settings.batch.in_flight_max,
+        }
+    }
+
+    fn outcomes_parts(&self, shared: &Shared) -> OutcomesParts {
+        OutcomesParts {
+            journal: Arc::clone(&self.journal),
+            registry: Arc::clone(&self.registry),
+            gate: Arc::clone(&shared.gate),
+            backlog: Arc::clone(&shared.backlog),
+            flight: Arc::clone(&shared.flight),
+            waiters: Arc::clone(&shared.waiters),
+            metrics: Arc::clone(&shared.metrics),
+            chain: ChainParameters::of(&self.chain.genesis),
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+        }
+    }
+
+    fn submitter(&self, shared: &Shared) -> Submitter {
+        Submitter {
+            nodes: Arc::clone(&shared.nodes),
+            metrics: Arc::clone(&shared.metrics),
+            resubmit: self.settings.resubmit(),
+        }
+    }
+
+    fn follower(&self, shared: &Shared, outcomes: Outcomes, followed: watch::Sender<Followed>) -> Follower {
+        Follower {
+            nodes: Arc::clone(&shared.nodes),
+            trust: Arc::clone(&self.chain.trust),
+            outcomes,
+            journal: Arc::clone(&self.journal),
+            gate: Arc::clone(&shared.gate),
+            flight: Arc::clone(&shared.flight),
+            metrics: Arc::clone(&shared.metrics),
+            clock: Arc::clone(&self.clock),
+            fresh_seconds: self.settings.ledger.fresh_ms / 1000,
+            followed,
+        }
+    }
+
+    fn housekeeping(&self, shared: &Shared, readiness: &Readiness) -> Housekeeping {
+        Housekeeping {
+            gate: Arc::clone(&shared.gate),
+            waiters: Arc::clone(&shared.waiters),
+            backlog: Arc::clone(&shared.backlog),
+            metrics: Arc::clone(&shared.metrics),
+            ready: readiness.part("issuing"),
+            journal_dir: self.settings.journal_dir.clone(),
+            disk_free_bytes_min: self.settings.issue.disk_free_bytes_min,
+        }
+    }
+
+    fn api(
+        &self,
+        shared: &Shared,
+        queue: issue::IssueQueue,
+        followed: watch::Receiver<Followed>,
+        stop: CancellationToken,
+    ) -> IssuerApi {
+        let bundler = Bundler::new(
+            Arc::clone(&self.journal),
+            Arc::clone(&shared.cipher),
+            Arc::clone(&shared.nodes),
+            Arc::clone(&self.chain.trust),
+            Arc::clone(&self.clock),
+            self.settings.credentials_dir.clone(),
+        );
+        IssuerApi::new(Arc::new(ApiContext {
+            journal: Arc::clone(&self.journal),
+            registry: Arc::clone(&self.registry),
+            keys: Arc::clone(&self.keys),
+            queue,
+            waiters: Arc::clone(&shared.waiters),
+            bundler: Arc::new(bundler),
+            followed,
+            clock: Arc::clone(&self.clock),
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            stop,
+        }))
+    }
+
+    fn serve_grpc(&self, tasks: &mut Tasks, listener: TcpListener, api: IssuerApi) -> Result<()> {
+        let token = tasks.token().clone();
+        let (incoming, accepting) = accept(listener, Arc::clone(&self.tls), IncomingLimits::default(), token.clone());
+        tasks.spawn("accept", accepting);
+        let service = IssuerServiceServer::new(api)
+            .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
+            .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
+        let (health_reporter, health) = tonic_health::server::health_reporter();
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .context("build reflection")?;
+        let request_ids = RequestIdLayer::new(&OsEntropy as &dyn Entropy)?;
+        let server = Server::builder()
+            .concurrency_limit_per_connection(CONCURRENT_REQUESTS_MAX)
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .initial_stream_window_size(Some(4 * 1024 * 1024))
+            .initial_connection_window_size(Some(16 * 1024 * 1024))
+            .layer(request_ids)
+            .layer(AuthorizationLayer::new(Arc::clone(&self.clock)))
+            .add_service(health)
+            .add_service(reflection)
+            .add_service(service);
+        tasks.spawn("grpc", async move {
+            health_reporter.set_serving::<IssuerServiceServer<IssuerApi>>().await;
+            server.serve_with_incoming_shutdown(incoming, token.cancelled_owned()).await.map_err(TaskError::from)
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! How many records wait for a batch, and the bell that wakes the batcher.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// Shared by sequencer (grows the outbox), follower (puts good records of refused batches back) and batcher (takes).
+#[derive(Debug, Default)]
+pub struct Backlog {
+    outbox_end: AtomicU64,
+    outbox_start: AtomicU64,
+    requeued: AtomicU64,
+    bell: Notify,
+}
+
+impl Backlog {
+    /// From the journal: the outbox's first and end position, and whether anything waits to be cut again.
+    pub fn new(outbox_start: u64, outbox_end: u64, requeued: u64) -> Self {
+        Self {
+            outbox_end: AtomicU64::new(outbox_end),
+            outbox_start: AtomicU64::new(outbox_start),
+            requeued: AtomicU64::new(requeued),
+            bell: Notify::new(),
+        }
+    }
+
+    /// Records waiting.
+    pub fn records(&self) -> u64 {
+        let outbox = self.outbox_end.load(Ordering::Acquire).saturating_sub(self.outbox_start.load(Ordering::Acquire));
+        outbox.saturating_add(self.requeued.load(Ordering::Acquire))
+    }
+
+    /// The outbox now ends here. Called after the write.
+    pub fn grown_to(&self, outbox_end: u64) {
+        self.outbox_end.store(outbox_end, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// So many records were put back. Called after the write.
+    pub fn requeued(&self, records: u64) {
+        self.requeued.fetch_add(records, Ordering::AcqRel);
+        self.bell.notify_one();
+    }
+
+    /// The batcher took the outbox up to `outbox_start` and so many of those put back. Called after the write.
+    pub fn taken(&self, outbox_start: u64, requeued: u64) {
+        self.outbox_start.store(outbox_start, Ordering::Release);
+        self.requeued.fetch_sub(requeued, Ordering::AcqRel);
+    }
+
+    /// Wakes the batcher for another cause: a place in flight is free.
+    pub fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Waits for the bell.
+    pub async fn changed(&self) {
+        self.bell.notified().await;
+    }
+}

@@ -1,0 +1,225 @@
+//! Cuts batches: from the outbox (and the good records of refused batches) to a signed header, stored before it is sent.
+//!
+//! A batch is closed at its limit in records or bytes, or when its first record has waited long enough; while as many are
+//! on their way as allowed, the outbox grows and the next batch is larger. Invariants: sequences ascend by one; a header
+//! is on disk before any node sees it, so that one sequence never has two; records leave the outbox in the write that
+//! stores their batch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use receipt_core::batch::{BatchHeader, SignedBatchHeader};
+use receipt_core::ids::{BatchSequence, KeyId, ReceiptKey};
+use receipt_core::merkle::InnerTree;
+use receipt_core::record::SignedRecord;
+use receipt_core::suite::Suite;
+use tallystick_proto::ledger::v1::SubmitBatchRequest;
+use tallystick_service::shutdown::CancellationToken;
+
+use crate::backlog::Backlog;
+use crate::flight::Flight;
+use crate::journal::{BatchRow, DayKind, Durability, Journal, JournalError, Placement, day_number};
+use crate::keys::KeyRing;
+use crate::metrics::IssuerMetrics;
+use crate::registry::kind_of;
+
+/// What the batcher works with.
+#[derive(Debug, Clone)]
+pub struct BatcherParts {
+    /// Where it reads and writes.
+    pub journal: Arc<Journal>,
+    /// The issuer's key.
+    pub keys: Arc<KeyRing>,
+    /// That key's number in the registry.
+    pub signing_key: KeyId,
+    /// What waits.
+    pub backlog: Arc<Backlog>,
+    /// What is on its way.
+    pub flight: Arc<Flight>,
+    /// Counters.
+    pub metrics: Arc<IssuerMetrics>,
+    /// The chain's suite.
+    pub suite: Suite,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+    /// Records of a batch.
+    pub records_max: usize,
+    /// Bytes of all its records.
+    pub bytes_max: usize,
+    /// Age at which it is closed.
+    pub age: Duration,
+    /// Batches on their way at once.
+    pub in_flight_max: usize,
+}
+
+/// The one cutter of batches.
+#[derive(Debug)]
+pub struct Batcher {
+    parts: BatcherParts,
+    epoch: u32,
+    next: BatchSequence,
+    outbox_start: u64,
+}
+
+/// Where a record waited.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Outbox(u64),
+    Requeue(BatchSequence, u16),
+}
+
+/// A record about to be cut.
+struct Waiting {
+    source: Source,
+    key: ReceiptKey,
+    signed: Vec<u8>,
+}
+
+impl Batcher {
+    /// Takes up where the journal ends: undecided batches set out again, with the same headers.
+    pub fn open(parts: BatcherParts) -> Result<Self, JournalError> {
+        let journal = &parts.journal;
+        for sequence in journal.undecided()? {
+            let row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
+            let records = signed_records(journal, &row.keys()?)?.into_iter().map(Bytes::from).collect();
+            let request = SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records };
+            parts.flight.depart(sequence, request);
+        }
+        let outbox_start = journal.outbox(0, 1)?.first().map_or(journal.outbox_end()?, |(position, _)| *position);
+        Ok(Self { epoch: journal.epoch()?, next: journal.next_sequence()?, outbox_start, parts })
+    }
+
+    /// Cuts until the token is cancelled. An error is fatal to the process.
+    pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
+        let backlog = Arc::clone(&self.parts.backlog);
+        loop {
+            tokio::select! {
+                () = self.ripe(&backlog) => {}
+                () = token.cancelled() => return Ok(()),
+            }
+            tokio::task::block_in_place(|| self.cut())?;
+        }
+    }
+
+    /// Waits until a batch should be cut.
+    async fn ripe(&self, backlog: &Backlog) {
+        let full = u64::try_from(self.parts.records_max).unwrap_or(u64::MAX);
+        let may_cut = || self.parts.flight.count() < self.parts.in_flight_max;
+        while backlog.records() == 0 || !may_cut() {
+            backlog.changed().await;
+        }
+        let aged = tokio::time::sleep(self.parts.age);
+        tokio::pin!(aged);
+        while backlog.records() < full {
+            tokio::select! {
+                () = &mut aged => return,
+                () = backlog.changed() => {}
+            }
+        }
+    }
+
+    /// Cuts one batch, if anything waits. Returns its sequence.
+    pub fn cut(&mut self) -> Result<Option<BatchSequence>, JournalError> {
+        let waiting = self.collect()?;
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        let sequence = self.next;
+        let next = sequence.next().ok_or(JournalError::Corrupt("batch sequence"))?;
+        let (header, row) = self.build(sequence, &waiting)?;
+        let mut write = self.parts.journal.write();
+        let mut requeued = 0;
+        let mut outbox_start = self.outbox_start;
+        for (index, record) in (0_u16..).zip(&waiting) {
+            write.put_placement(record.key, Placement::Batched { sequence, index });
+            match record.source {
+                Source::Outbox(position) => {
+                    write.delete_outbox(position);
+                    outbox_start = position.saturating_add(1);
+                }
+                Source::Requeue(refused, index) => {
+                    write.delete_requeue(refused, index);
+                    requeued += 1;
+                }
+            }
+        }
+        write.put_batch(sequence, next, &row);
+        write.commit(Durability::Synced)?;
+        self.next = next;
+        self.outbox_start = outbox_start;
+        self.parts.backlog.taken(outbox_start, requeued);
+        self.parts.metrics.batches_cut.inc();
+        let records = waiting.into_iter().map(|record| Bytes::from(record.signed)).collect();
+        self.parts.flight.depart(sequence, SubmitBatchRequest { signed_header: header.into(), records });
+        self.parts.metrics.batches_in_flight.set(self.parts.flight.count() as u64);
+        self.parts.metrics.outbox_records.set(self.parts.backlog.records());
+        Ok(Some(sequence))
+    }
+
+    /// As many waiting records as a batch takes, those of refused batches first.
+    fn collect(&self) -> Result<Vec<Waiting>, JournalError> {
+        let journal = &self.parts.journal;
+        let requeued = journal.requeued(self.parts.records_max)?;
+        let room = self.parts.records_max - requeued.len();
+        let requeued = requeued.into_iter().map(|(batch, index, key)| (Source::Requeue(batch, index), key));
+        let outbox = journal.outbox(self.outbox_start, room)?.into_iter();
+        let sources: Vec<(Source, ReceiptKey)> =
+            requeued.chain(outbox.map(|(position, key)| (Source::Outbox(position), key))).collect();
+        let keys: Vec<ReceiptKey> = sources.iter().map(|(_, key)| *key).collect();
+        let mut bytes = 0;
+        let mut waiting = Vec::with_capacity(sources.len());
+        for ((source, key), signed) in sources.into_iter().zip(signed_records(journal, &keys)?) {
+            bytes += signed.len();
+            if bytes > self.parts.bytes_max && !waiting.is_empty() {
+                break;
+            }
+            waiting.push(Waiting { source, key, signed });
+        }
+        Ok(waiting)
+    }
+
+    fn build(&self, sequence: BatchSequence, waiting: &[Waiting]) -> Result<(Vec<u8>, BatchRow), JournalError> {
+        let corrupt = || JournalError::Corrupt("a signed record");
+        let mut row = BatchRow::default();
+        let mut counts: BTreeMap<DayKind, u32> = BTreeMap::new();
+        let mut times = Vec::with_capacity(waiting.len());
+        for (index, waiting) in (0_u32..).zip(waiting) {
+            let record = SignedRecord::decode(&waiting.signed).map_err(|_| corrupt())?.record;
+            let day = day_number(record.issue_time, self.parts.utc_offset_minutes);
+            let day_kind = DayKind { unit: record.unit, day, kind: kind_of(record.key.code) };
+            *counts.entry(day_kind).or_default() += 1;
+            times.push(record.issue_time);
+            row.push_key(waiting.key);
+            if record.reverses.is_some() {
+                row.reds.push(index);
+            }
+        }
+        for (day_kind, count) in counts {
+            row.push_count(day_kind, count);
+        }
+        let tree = InnerTree::from_leaves(waiting.iter().map(|record| &record.signed)).map_err(|_| corrupt())?;
+        let header = BatchHeader {
+            suite: self.parts.suite,
+            issuer: self.parts.journal.identity().issuer,
+            epoch: self.epoch,
+            sequence,
+            count: u32::try_from(waiting.len()).map_err(|_| corrupt())?,
+            root: tree.root(),
+            first_issue_time: times.iter().min().copied().ok_or_else(corrupt)?,
+            last_issue_time: times.iter().max().copied().ok_or_else(corrupt)?,
+            signing_key: self.parts.signing_key,
+        };
+        let chain = self.parts.journal.identity().chain;
+        let header = SignedBatchHeader::sign(header, chain, self.parts.keys.issuer.as_ref()).encode();
+        row.signed_header.clone_from(&header);
+        Ok((header, row))
+    }
+}
+
+/// The signed records of receipts that must be there.
+pub(crate) fn signed_records(journal: &Journal, keys: &[ReceiptKey]) -> Result<Vec<Vec<u8>>, JournalError> {
+    let rows = journal.receipts(keys)?.into_iter();
+    rows.map(|row| row.map(|row| row.signed_record).ok_or(JournalError::Corrupt("a receipt is missing"))).collect()
+}

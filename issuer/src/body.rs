@@ -1,0 +1,169 @@
+//! Receipt bodies at rest: each encrypted under a key of its own, which the issuer's master key wraps.
+//!
+//! ```text
+//! plaintext    BodyPlain { 1 seed[32]  2 values… }                     the disclosures' texts by position
+//! ciphertext   XChaCha20-Poly1305(body key, nonce 0, plaintext)         associated data: code u32 ‖ number u64 ‖ "body"
+//! wrapped key  nonce[24] ‖ XChaCha20-Poly1305(master, nonce, body key)  associated data: code u32 ‖ number u64 ‖ "key"
+//! ```
+//! A body key encrypts one body, once, so its nonce may be fixed. Erasing a body is deleting its wrapped key.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use prost::Message;
+use receipt_core::ids::ReceiptKey;
+use receipt_core::receipt::disclosure::Seed;
+use receipt_core::state::tables::receipt_key_bytes;
+use tallystick_service::keyfile::Secret;
+use zeroize::Zeroizing;
+
+const NONCE_BYTES: usize = 24;
+
+/// Why a body does not open or close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyCipherError {
+    /// Another master key, or damaged bytes: the two cannot be told apart.
+    #[error("a receipt body does not open under this master key")]
+    Opening,
+    /// The cipher refused; bodies are far below its limits.
+    #[error("a receipt body could not be encrypted")]
+    Sealing,
+}
+
+/// Fresh randomness for one body.
+pub struct BodySecrets {
+    /// The body's key.
+    pub key: Secret,
+    /// Nonce of its wrapping.
+    pub nonce: [u8; NONCE_BYTES],
+}
+
+/// A body as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBody {
+    /// Seed and values, encrypted.
+    pub ciphertext: Vec<u8>,
+    /// The body's key, wrapped.
+    pub wrapped_key: Vec<u8>,
+}
+
+/// A body, opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenBody {
+    /// Seed of the salts.
+    pub seed: Seed,
+    /// The values by position.
+    pub values: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct BodyPlain {
+    #[prost(bytes = "vec", tag = "1")]
+    seed: Vec<u8>,
+    #[prost(string, repeated, tag = "2")]
+    values: Vec<String>,
+}
+
+/// Encrypts and decrypts bodies under one master key.
+pub struct BodyCipher {
+    master: XChaCha20Poly1305,
+}
+
+impl std::fmt::Debug for BodyCipher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BodyCipher(…)")
+    }
+}
+
+impl BodyCipher {
+    /// Under `master`.
+    pub fn new(master: &Secret) -> Self {
+        Self { master: XChaCha20Poly1305::new((&**master).into()) }
+    }
+
+    /// Encrypts a receipt's body.
+    pub fn seal(
+        &self,
+        receipt: ReceiptKey,
+        body: OpenBody,
+        secrets: &BodySecrets,
+    ) -> Result<SealedBody, BodyCipherError> {
+        let plain = BodyPlain { seed: body.seed.as_bytes().to_vec(), values: body.values };
+        let plain = Zeroizing::new(plain.encode_to_vec());
+        let cipher = XChaCha20Poly1305::new((&*secrets.key).into());
+        let payload = Payload { msg: &plain, aad: &aad(receipt, b"body") };
+        let ciphertext = cipher.encrypt(&XNonce::default(), payload).map_err(|_| BodyCipherError::Sealing)?;
+        let payload = Payload { msg: &*secrets.key, aad: &aad(receipt, b"key") };
+        let wrapped =
+            self.master.encrypt(XNonce::from_slice(&secrets.nonce), payload).map_err(|_| BodyCipherError::Sealing)?;
+        Ok(SealedBody { ciphertext, wrapped_key: [&secrets.nonce[..], &wrapped].concat() })
+    }
+
+    /// Decrypts a receipt's body.
+    pub fn open(&self, receipt: ReceiptKey, sealed: &SealedBody) -> Result<OpenBody, BodyCipherError> {
+        const OPENING: BodyCipherError = BodyCipherError::Opening;
+        let (nonce, wrapped) = sealed.wrapped_key.split_at_checked(NONCE_BYTES).ok_or(OPENING)?;
+        let payload = Payload { msg: wrapped, aad: &aad(receipt, b"key") };
+        let key = Zeroizing::new(self.master.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| OPENING)?);
+        let cipher = XChaCha20Poly1305::new_from_slice(&key).map_err(|_| OPENING)?;
+        let payload = Payload { msg: &sealed.ciphertext, aad: &aad(receipt, b"body") };
+        let plain = Zeroizing::new(cipher.decrypt(&XNonce::default(), payload).map_err(|_| OPENING)?);
+        let plain = BodyPlain::decode(plain.as_slice()).map_err(|_| OPENING)?;
+        let seed: [u8; 32] = plain.seed.as_slice().try_into().map_err(|_| OPENING)?;
+        Ok(OpenBody { seed: Seed::new(seed), values: plain.values })
+    }
+}
+
+fn aad(receipt: ReceiptKey, purpose: &[u8]) -> Vec<u8> {
+    [&receipt_key_bytes(receipt)[..], purpose].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use receipt_core::ids::{ReceiptCode, ReceiptNumber};
+
+    use super::*;
+
+    fn key(number: u64) -> ReceiptKey {
+        ReceiptKey { code: ReceiptCode::parse("99060126").unwrap(), number: ReceiptNumber::new(number).unwrap() }
+    }
+
+    fn sealed() -> (BodyCipher, OpenBody, SealedBody) {
+        let cipher = BodyCipher::new(&Secret::new([1; 32]));
+        let body = OpenBody { seed: Seed::new([2; 32]), values: vec!["99060126".to_owned(), String::new()] };
+        let secrets = BodySecrets { key: Secret::new([3; 32]), nonce: [4; 24] };
+        let sealed = cipher.seal(key(7), body.clone(), &secrets).unwrap();
+        (cipher, body, sealed)
+    }
+
+    #[test]
+    fn opens_for_its_own_receipt_and_master_key_only() {
+        let (cipher, body, sealed) = sealed();
+        assert_eq!(cipher.open(key(7), &sealed), Ok(body));
+        assert_eq!(cipher.open(key(8), &sealed), Err(BodyCipherError::Opening), "another receipt");
+        let other = BodyCipher::new(&Secret::new([9; 32]));
+        assert_eq!(other.open(key(7), &sealed), Err(BodyCipherError::Opening), "another master key");
+    }
+
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        let (cipher, _, sealed) = sealed();
+        for at in 0..sealed.ciphertext.len() {
+            let mut bad = sealed.clone();
+            bad.ciphertext[at] ^= 1;
+            assert!(cipher.open(key(7), &bad).is_err(), "ciphertext byte {at}");
+        }
+        for at in 0..sealed.wrapped_key.len() {
+            let mut bad = sealed.clone();
+            bad.wrapped_key[at] ^= 1;
+            assert!(cipher.open(key(7), &bad).is_err(), "wrapped key byte {at}");
+        }
+        let short = SealedBody { wrapped_key: vec![0; 5], ..sealed };
+        assert!(cipher.open(key(7), &short).is_err());
+    }
+
+    #[test]
+    fn the_plaintext_does_not_show() {
+        let (_, _, sealed) = sealed();
+        assert!(!sealed.ciphertext.windows(8).any(|window| window == b"99060126"));
+    }
+}

@@ -1,0 +1,251 @@
+//! Assembles a receipt's bundle on demand: what the journal has, a path recomputed from its batch, fresh proofs of a node.
+//!
+//! A node's proofs are verified before they go into a bundle; a bundle that would not verify is never handed out.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::bundle::{BatchPart, Bundle, StatusPart};
+use receipt_core::credential::CREDENTIAL_BYTES_MAX;
+use receipt_core::entry::Entry;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{BatchSequence, KeyId, LeafIndex, ReceiptKey};
+use receipt_core::merkle::{InnerTree, leaf_hash, verify_inclusion};
+use receipt_core::note::{SignedNote, TlogProof};
+use receipt_core::reason::Reason;
+use receipt_core::record::{SignedRecord, status_key};
+use receipt_core::trust::{TrustFile, TrustedCheckpoint};
+use receipt_core::verdict::verify_bundle;
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::ledger::v1::{
+    GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest, GetReceiptStateResponse,
+    get_receipt_state_request,
+};
+use tallystick_service::clock::Clock;
+use tallystick_service::durable;
+
+use crate::batcher::signed_records;
+use crate::body::{BodyCipher, OpenBody};
+use crate::fate::{Fate, fate};
+use crate::journal::Journal;
+use crate::nodes::Nodes;
+
+/// Batch trees kept: each is at most 256 KiB, and bundles are mostly asked for soon after sealing.
+const TREES_MAX: usize = 32;
+
+/// A bundle and how fresh its status proof is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssembledBundle {
+    /// The `.tally` file.
+    pub bytes: Vec<u8>,
+    /// Height as of which its status proof speaks.
+    pub snapshot_height: u64,
+}
+
+/// Makes bundles.
+pub struct Bundler {
+    journal: Arc<Journal>,
+    cipher: Arc<BodyCipher>,
+    nodes: Arc<Nodes>,
+    trust: Arc<TrustFile>,
+    clock: Arc<dyn Clock>,
+    credentials_dir: PathBuf,
+    credentials: Mutex<HashMap<KeyId, Arc<Vec<u8>>>>,
+    trees: Mutex<VecDeque<(BatchSequence, Arc<InnerTree>)>>,
+}
+
+/// What stands in the journal of a sealed receipt.
+struct Stored {
+    record: Vec<u8>,
+    body: OpenBody,
+    credential: Arc<Vec<u8>>,
+    batch: BatchPart,
+    leaf_index: LeafIndex,
+    leaf_hash: Hash,
+}
+
+impl Bundler {
+    /// With these parts.
+    pub fn new(
+        journal: Arc<Journal>,
+        cipher: Arc<BodyCipher>,
+        nodes: Arc<Nodes>,
+        trust: Arc<TrustFile>,
+        clock: Arc<dyn Clock>,
+        credentials_dir: PathBuf,
+    ) -> Self {
+        Self {
+            journal,
+            cipher,
+            nodes,
+            trust,
+            clock,
+            credentials_dir,
+            credentials: Mutex::default(),
+            trees: Mutex::default(),
+        }
+    }
+
+    /// The opened body of a receipt; `None` if it was erased.
+    pub fn body(&self, key: ReceiptKey) -> Result<Option<OpenBody>, Refusal> {
+        let Some(sealed) = self.journal.body(key).map_err(internal)? else { return Ok(None) };
+        self.cipher.open(key, &sealed).map(Some).map_err(internal)
+    }
+
+    /// The bundle of a sealed receipt.
+    pub async fn assemble(&self, key: ReceiptKey) -> Result<AssembledBundle, Refusal> {
+        let stored = tokio::task::block_in_place(|| self.stored(key))?;
+        let ledger_unavailable = |status: tonic::Status| {
+            tracing::warn!(receipt = %key, code = ?status.code(), "no node gave a proof");
+            Refusal::new(Reason::LedgerUnavailable)
+        };
+        let selector = get_receipt_state_request::Selector::StatusKey(status_key(&stored.record).0.to_vec().into());
+        let request = GetReceiptStateRequest { selector: Some(selector) };
+        let call = |mut client: crate::nodes::LedgerClient| {
+            let request = request.clone();
+            async move { client.get_receipt_state(request).await.map(tonic::Response::into_inner) }
+        };
+        let (state, _) = self.nodes.ask(call).await.map_err(ledger_unavailable)?;
+        let snapshot_height = state.height;
+        let (status, checkpoint) = self.status_part(state)?;
+        let request =
+            GetInclusionProofRequest { leaf_index: stored.leaf_index.get(), tree_size: checkpoint.size.get() };
+        let call = |mut client: crate::nodes::LedgerClient| async move {
+            client.get_inclusion_proof(request).await.map(tonic::Response::into_inner)
+        };
+        let (inclusion, _) = self.nodes.ask(call).await.map_err(ledger_unavailable)?;
+        let anchor = self.anchor(&stored, inclusion)?;
+        let bundle = Bundle {
+            chain: self.journal.identity().chain,
+            seed: stored.body.seed,
+            values: stored.body.values,
+            record: stored.record,
+            credential: stored.credential.as_ref().clone(),
+            batch: stored.batch,
+            anchor,
+            status,
+        };
+        let bytes = bundle.encode();
+        let verdict = verify_bundle(&bytes, &self.trust, self.clock.now());
+        if let Some(failure) = verdict.failure() {
+            return Err(distrusted(format!("the bundle of {key} would not verify: {failure:?}")));
+        }
+        Ok(AssembledBundle { bytes, snapshot_height })
+    }
+
+    fn stored(&self, key: ReceiptKey) -> Result<Stored, Refusal> {
+        let not_found = || Refusal::new(Reason::NotFoundOrMismatch);
+        let row = self.journal.receipt(key).map_err(internal)?.ok_or_else(not_found)?;
+        let (sequence, index, leaf_index) = match fate(&self.journal, key).map_err(internal)? {
+            Fate::Sealed { sequence, index, leaf_index, .. } => (sequence, index, leaf_index),
+            Fate::Pending => return Err(pending()),
+            Fate::Refused { reason, .. } => return Err(refused(reason)),
+        };
+        let body = self
+            .body(key)?
+            .ok_or_else(|| Refusal::new(CallReason::NotFound).with_message("the body of this receipt was erased"))?;
+        let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
+        let credential = self.credential(record.signing_key)?;
+        let batch = self.journal.batch(sequence).map_err(internal)?.ok_or_else(not_found)?;
+        let tree = self.tree(sequence, &batch.keys().map_err(internal)?)?;
+        let index = LeafIndex::new(u64::from(index));
+        let path = tree.path(index).ok_or_else(not_found)?;
+        let header = SignedBatchHeader::decode(&batch.signed_header).map_err(internal)?;
+        let entry = Entry::BatchHeader(header).encode();
+        Ok(Stored {
+            record: row.signed_record,
+            body,
+            credential,
+            batch: BatchPart { index, path, header: batch.signed_header },
+            leaf_index,
+            leaf_hash: leaf_hash(&entry),
+        })
+    }
+
+    fn tree(&self, sequence: BatchSequence, keys: &[ReceiptKey]) -> Result<Arc<InnerTree>, Refusal> {
+        let lock = || self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, tree)) = lock().iter().find(|(cached, _)| *cached == sequence) {
+            return Ok(Arc::clone(tree));
+        }
+        let records = signed_records(&self.journal, keys).map_err(internal)?;
+        let tree = Arc::new(InnerTree::from_leaves(&records).map_err(internal)?);
+        let mut trees = lock();
+        trees.push_back((sequence, Arc::clone(&tree)));
+        if trees.len() > TREES_MAX {
+            trees.pop_front();
+        }
+        Ok(tree)
+    }
+
+    fn credential(&self, key: KeyId) -> Result<Arc<Vec<u8>>, Refusal> {
+        let lock = || self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(credential) = lock().get(&key) {
+            return Ok(Arc::clone(credential));
+        }
+        let path = self.credentials_dir.join(format!("{key}.credential"));
+        let credential = Arc::new(durable::read(&path, CREDENTIAL_BYTES_MAX).map_err(internal)?);
+        lock().insert(key, Arc::clone(&credential));
+        Ok(credential)
+    }
+
+    /// The status proof, with the checkpoint as of which it speaks.
+    fn status_part(&self, state: GetReceiptStateResponse) -> Result<(StatusPart, TrustedCheckpoint), Refusal> {
+        let (note, checkpoint) = self.checkpoint(&state.checkpoint)?;
+        let index = checkpoint.size.previous().ok_or_else(|| distrusted("an empty tree"))?;
+        let index = LeafIndex::new(index.get());
+        let path = hashes(&state.seal_path)?;
+        let Entry::Seal(seal) = Entry::decode(&state.seal).map_err(distrusted)? else {
+            return Err(distrusted("the tree's last leaf is no seal"));
+        };
+        let leaf = leaf_hash(&state.seal);
+        verify_inclusion(&leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
+        let proof = TlogProof { extra: None, index, path, checkpoint: note }.to_string();
+        let value = (!state.status.is_empty()).then(|| [&state.salt[..], &state.status].concat());
+        let part = StatusPart { seal: seal.encode(), proof, map: state.status_proof.to_vec(), value };
+        Ok((part, checkpoint))
+    }
+
+    /// The proof file of the batch header's entry.
+    fn anchor(&self, stored: &Stored, inclusion: GetInclusionProofResponse) -> Result<String, Refusal> {
+        let (note, checkpoint) = self.checkpoint(&inclusion.checkpoint)?;
+        let (index, path) = (stored.leaf_index, hashes(&inclusion.path)?);
+        verify_inclusion(&stored.leaf_hash, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
+        Ok(TlogProof { extra: None, index, path, checkpoint: note }.to_string())
+    }
+
+    /// A checkpoint under the quorum, with exactly the signatures that the quorum needs.
+    fn checkpoint(&self, note: &str) -> Result<(SignedNote, TrustedCheckpoint), Refusal> {
+        let note = SignedNote::parse(note.as_bytes()).map_err(distrusted)?;
+        let trusted = self.trust.verify_note(&note).map_err(distrusted)?;
+        let (_, set) = self.trust.set_for(trusted.size).ok_or_else(|| distrusted("no validator set"))?;
+        Ok((set.policy.assemble(&note).map_err(distrusted)?, trusted))
+    }
+}
+
+/// `IN_PROGRESS`: the receipt is not sealed yet.
+pub(crate) fn pending() -> Refusal {
+    Refusal::new(Reason::InProgress).with_message("the receipt is not sealed yet")
+}
+
+/// The receipt's own refusal.
+pub(crate) fn refused(reason: Reason) -> Refusal {
+    Refusal::new(reason).with_message("the ledger refused this receipt; its number is spent")
+}
+
+fn hashes(path: &[bytes::Bytes]) -> Result<Vec<Hash>, Refusal> {
+    path.iter().map(|hash| Hash::from_slice(hash).ok_or_else(|| distrusted("a hash of another length"))).collect()
+}
+
+/// A node's proof that does not hold.
+fn distrusted(problem: impl std::fmt::Display) -> Refusal {
+    tracing::error!(%problem, "a node's proof does not hold");
+    Refusal::new(Reason::LedgerUnavailable).with_message("a node's proof does not hold; try again")
+}
+
+/// A failure of ours; the caller finds no details.
+pub(crate) fn internal(error: impl std::fmt::Display) -> Refusal {
+    tracing::error!(%error, "a call failed inside");
+    Refusal::new(CallReason::Internal)
+}

@@ -1,0 +1,333 @@
+//! The issuer's TOML file: every key, its default, and the checks across keys that run before a port is bound.
+//!
+//! `issuer.example.toml` beside the crate explains each key. Paths are relative to the file. Not here: reading the key
+//! files themselves (`keys`), certificates (the service kit).
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use receipt_core::ids::{IssuerId, KeyId};
+use receipt_core::limits;
+use serde::Deserialize;
+use tallystick_service::config::{ConfigError, ConfigPath, Loaded, load};
+use tallystick_service::telemetry::{LogConfig, check_filter};
+use tallystick_service::tls::{TlsConfig, TlsFiles};
+
+/// Nodes that a config may name.
+const NODES_MAX: usize = 64;
+
+/// The file, as written.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// This issuer's number in the ledger's registry.
+    pub issuer_id: u32,
+    /// Directory of the journal; made by `init` alone.
+    pub journal_dir: ConfigPath,
+    /// The chain's genesis file.
+    pub genesis_file: ConfigPath,
+    /// The trust file: whose cosignatures make a checkpoint.
+    pub trust_file: ConfigPath,
+    /// Directory of unit credentials, one file `<unit key id>.credential` each.
+    pub credentials_dir: ConfigPath,
+    /// Keys and secrets.
+    pub keys: KeysConfig,
+    /// This process's certificate, for callers and towards nodes.
+    pub tls: TlsConfig,
+    /// Where it listens.
+    pub listen: ListenConfig,
+    /// Validators, in the order in which they are tried.
+    pub nodes: Vec<NodeConfig>,
+    /// How batches are cut.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// How receipts are issued.
+    #[serde(default)]
+    pub issue: IssueConfig,
+    /// How the ledger is talked to.
+    #[serde(default)]
+    pub ledger: LedgerConfig,
+    /// How it logs.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// Key files: each 0600, encrypted under the one passphrase.
+#[derive(Debug, Clone, Deserialize)]
+pub struct KeysConfig {
+    /// File with the passphrase of all key files, 0600.
+    pub passphrase_file: ConfigPath,
+    /// Registry number of the key that signs batch headers.
+    pub issuer_key_id: u32,
+    /// Its seed.
+    pub issuer_key_file: ConfigPath,
+    /// Directory of unit keys, one file `<key id>.key` each.
+    pub unit_keys_dir: ConfigPath,
+    /// Symmetric key that wraps the keys of receipt bodies.
+    pub master_key_file: ConfigPath,
+    /// Symmetric key shared by all issuers and the bureau, behind every keyed hash.
+    pub blinding_secret_file: ConfigPath,
+    /// Epoch of that secret, as the records state it.
+    #[serde(default = "default_blinding_epoch")]
+    pub blinding_epoch: u32,
+}
+
+/// Sockets.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListenConfig {
+    /// gRPC over mTLS.
+    pub grpc: SocketAddr,
+    /// Metrics, liveness and readiness over plain HTTP: keep it inside.
+    pub metrics: SocketAddr,
+}
+
+/// One validator's read and submit port.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NodeConfig {
+    /// `host:port`; the host must stand in the node's certificate.
+    pub authority: String,
+    /// Its number in the registry, which its certificate must name; absent: any validator of the chain.
+    pub validator_id: Option<u32>,
+}
+
+/// When a batch is closed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct BatchConfig {
+    /// Records of a batch, at most 4,096.
+    pub records_max: usize,
+    /// Bytes of all its records, at most 2 MiB.
+    pub bytes_max: usize,
+    /// Age of its first record, milliseconds.
+    pub age_ms: u64,
+    /// Batches that may be on their way at once.
+    pub in_flight_max: usize,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            records_max: limits::BATCH_RECORDS_MAX,
+            bytes_max: limits::BATCH_BYTES_MAX,
+            age_ms: 100,
+            in_flight_max: 8,
+        }
+    }
+}
+
+/// Queues and promises of issuing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct IssueConfig {
+    /// Drafts waiting for the sequencer (one of more than 4 KiB counts once per 4 KiB); beyond: OVERLOADED.
+    pub queue_drafts_max: usize,
+    /// Drafts that share one fsync, about.
+    pub group_drafts_max: usize,
+    /// Records not yet in a batch; beyond: OVERLOADED.
+    pub outbox_records_max: u64,
+    /// How long after the issue time the seal is promised, milliseconds: 10 minutes to 24 hours.
+    pub seal_promise_ms: u64,
+    /// Free bytes below which the journal's disk takes no more receipts.
+    pub disk_free_bytes_min: u64,
+}
+
+impl Default for IssueConfig {
+    fn default() -> Self {
+        Self {
+            queue_drafts_max: 16_384,
+            group_drafts_max: 1024,
+            outbox_records_max: 5_000_000,
+            seal_promise_ms: 10 * 60 * 1000,
+            disk_free_bytes_min: 1024 * 1024 * 1024,
+        }
+    }
+}
+
+/// Time-outs towards nodes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct LedgerConfig {
+    /// One call, milliseconds.
+    pub call_timeout_ms: u64,
+    /// A batch not sealed after this is offered to the next node, milliseconds.
+    pub resubmit_ms: u64,
+    /// A checkpoint older than this does not show that the issuer is up to date, milliseconds.
+    pub fresh_ms: u64,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { call_timeout_ms: 5_000, resubmit_ms: 1_000, fresh_ms: 120_000 }
+    }
+}
+
+const fn default_blinding_epoch() -> u32 {
+    1
+}
+
+/// A checked config with usable paths.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Number in the registry.
+    pub issuer: IssuerId,
+    /// The journal's directory.
+    pub journal_dir: PathBuf,
+    /// The genesis file.
+    pub genesis_file: PathBuf,
+    /// The trust file.
+    pub trust_file: PathBuf,
+    /// Directory of credentials.
+    pub credentials_dir: PathBuf,
+    /// Passphrase of the key files.
+    pub passphrase_file: PathBuf,
+    /// The key that signs batch headers.
+    pub issuer_key: KeyId,
+    /// Its file.
+    pub issuer_key_file: PathBuf,
+    /// Directory of unit keys.
+    pub unit_keys_dir: PathBuf,
+    /// File of the master key.
+    pub master_key_file: PathBuf,
+    /// File of the blinding secret.
+    pub blinding_secret_file: PathBuf,
+    /// Epoch of the blinding secret.
+    pub blinding_epoch: u32,
+    /// Certificate, key and accepted authorities, PEM.
+    pub tls: TlsFiles,
+    /// Sockets.
+    pub listen: ListenConfig,
+    /// Validators.
+    pub nodes: Vec<NodeConfig>,
+    /// Batches.
+    pub batch: BatchConfig,
+    /// Issuing.
+    pub issue: IssueConfig,
+    /// Towards nodes.
+    pub ledger: LedgerConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+impl Settings {
+    /// Reads and checks the file at `path`. Every refusal names the key.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let loaded: Loaded<Config> = load(path)?;
+        check(&loaded)?;
+        let file = |path: &ConfigPath| loaded.resolve(path);
+        let config = &loaded.value;
+        Ok(Self {
+            issuer: IssuerId::new(config.issuer_id),
+            journal_dir: file(&config.journal_dir),
+            genesis_file: file(&config.genesis_file),
+            trust_file: file(&config.trust_file),
+            credentials_dir: file(&config.credentials_dir),
+            passphrase_file: file(&config.keys.passphrase_file),
+            issuer_key: KeyId::new(config.keys.issuer_key_id),
+            issuer_key_file: file(&config.keys.issuer_key_file),
+            unit_keys_dir: file(&config.keys.unit_keys_dir),
+            master_key_file: file(&config.keys.master_key_file),
+            blinding_secret_file: file(&config.keys.blinding_secret_file),
+            blinding_epoch: config.keys.blinding_epoch,
+            tls: config.tls.resolve(&loaded),
+            listen: config.listen.clone(),
+            nodes: config.nodes.clone(),
+            batch: config.batch.clone(),
+            issue: config.issue.clone(),
+            ledger: config.ledger.clone(),
+            log: config.log.clone(),
+        })
+    }
+
+    /// Age at which an open batch is closed.
+    pub fn batch_age(&self) -> Duration {
+        Duration::from_millis(self.batch.age_ms)
+    }
+
+    /// Longest time of one call to a node.
+    pub fn call_timeout(&self) -> Duration {
+        Duration::from_millis(self.ledger.call_timeout_ms)
+    }
+
+    /// After how long an unsealed batch is offered to the next node.
+    pub fn resubmit(&self) -> Duration {
+        Duration::from_millis(self.ledger.resubmit_ms)
+    }
+}
+
+fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
+    let config = &loaded.value;
+    let in_range = |key: &str, value: u64, low: u64, high: u64| {
+        let problem = || loaded.invalid(key, format!("must be {low} to {high}, is {value}"));
+        if (low..=high).contains(&value) { Ok(()) } else { Err(problem()) }
+    };
+    let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    in_range("batch.records_max", count(config.batch.records_max), 1, count(limits::BATCH_RECORDS_MAX))?;
+    let bytes_min = count(limits::RECORD_BYTES_MAX);
+    in_range("batch.bytes_max", count(config.batch.bytes_max), bytes_min, count(limits::BATCH_BYTES_MAX))?;
+    in_range("batch.age_ms", config.batch.age_ms, 1, 10_000)?;
+    in_range("batch.in_flight_max", count(config.batch.in_flight_max), 1, 64)?;
+    in_range("issue.queue_drafts_max", count(config.issue.queue_drafts_max), 2_048, 1_000_000)?;
+    in_range("issue.group_drafts_max", count(config.issue.group_drafts_max), 1, 4096)?;
+    in_range("issue.outbox_records_max", config.issue.outbox_records_max, 1, 1_000_000_000)?;
+    in_range("issue.seal_promise_ms", config.issue.seal_promise_ms, 600_000, 86_400_000)?;
+    in_range("ledger.call_timeout_ms", config.ledger.call_timeout_ms, 100, 60_000)?;
+    in_range("ledger.resubmit_ms", config.ledger.resubmit_ms, 100, 60_000)?;
+    in_range("ledger.fresh_ms", config.ledger.fresh_ms, 30_000, 3_600_000)?;
+    in_range("nodes", count(config.nodes.len()), 1, count(NODES_MAX))?;
+    for (index, node) in config.nodes.iter().enumerate() {
+        let port = node.authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            return Err(loaded.invalid(&format!("nodes[{index}].authority"), "must be host:port"));
+        }
+    }
+    check_filter(&config.log.filter).map_err(|error| loaded.invalid("log.filter", error.to_string()))?;
+    if config.listen.grpc == config.listen.metrics && config.listen.grpc.port() != 0 {
+        return Err(loaded.invalid("listen.metrics", "must differ from listen.grpc"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Result<Settings, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("issuer.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::load(&path)
+    }
+
+    const EXAMPLE: &str = include_str!("../issuer.example.toml");
+
+    #[test]
+    fn the_example_loads_and_states_the_defaults() {
+        let example = settings(EXAMPLE).unwrap();
+        assert_eq!(example.issuer, IssuerId::new(1));
+        assert!(example.journal_dir.ends_with("journal"));
+        let start = EXAMPLE.find("[batch]").unwrap();
+        let bare = settings(&EXAMPLE[..start]).unwrap();
+        assert_eq!(format!("{:?}", example.batch), format!("{:?}", bare.batch));
+        assert_eq!(format!("{:?}", example.issue), format!("{:?}", bare.issue));
+        assert_eq!(format!("{:?}", example.ledger), format!("{:?}", bare.ledger));
+        assert_eq!(example.log, bare.log);
+    }
+
+    #[test]
+    fn every_refusal_names_its_key() {
+        for (from, to, key) in [
+            ("records_max = 4096", "records_max = 4097", "batch.records_max"),
+            ("age_ms = 100", "age_ms = 0", "batch.age_ms"),
+            ("in_flight_max = 8", "in_flight_max = 0", "batch.in_flight_max"),
+            ("seal_promise_ms = 600000", "seal_promise_ms = 1", "issue.seal_promise_ms"),
+            ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
+            ("issuer_id = 1", "issuer_ids = 1", "issuer_ids"),
+            ("127.0.0.1:9200", "127.0.0.1:7200", "listen.metrics"),
+        ] {
+            let text = EXAMPLE.replace(from, to);
+            assert_ne!(text, EXAMPLE, "{from}");
+            let error = settings(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Follows the sealed ledger and acts on what it decided.
+//!
+//! ```text
+//! node ─ StreamBlocks ─▶ chain: rebuild the log's root, check the checkpoint's quorum ─▶ outcomes: ONE journal write ─▶ wake
+//! ```
+//! Nothing of a block is acted on before a checkpoint that the trust file accepts covers it. A node that sends something
+//! else is left for the next one. Progress and outcomes are one write, so that each block is acted on exactly once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use receipt_core::ids::TreeSize;
+use receipt_core::trust::TrustFile;
+use tallystick_proto::ledger::v1::{GetCheckpointRequest, StreamBlocksRequest};
+use tallystick_service::clock::Clock;
+use tallystick_service::shutdown::CancellationToken;
+use tokio::sync::watch;
+use tonic::Status;
+
+mod chain;
+mod outcomes;
+
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Chain, ChainError, CheckpointJudge, SealedBlock};
+pub use outcomes::{OutcomeError, Outcomes, OutcomesParts};
+
+use crate::flight::Flight;
+use crate::gate::Gate;
+use crate::journal::{Journal, JournalError};
+use crate::metrics::IssuerMetrics;
+use crate::nodes::{Node, Nodes};
+
+/// Between attempts, when a node's stream ended or was not believed.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// With batches on their way and no block for this long, another node is asked.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// How far the journal has followed: told to everybody who shows heights or events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// Last sealed height that was acted on.
+    pub height: u64,
+    /// Number of the last event.
+    pub event: u64,
+}
+
+/// What the follower works with.
+pub struct Follower {
+    /// Whom it asks.
+    pub nodes: Arc<Nodes>,
+    /// Whose checkpoints count.
+    pub trust: Arc<TrustFile>,
+    /// Acts on outcomes.
+    pub outcomes: Outcomes,
+    /// The journal.
+    pub journal: Arc<Journal>,
+    /// Opened when the journal has caught up.
+    pub gate: Arc<Gate>,
+    /// Whether anything is on its way.
+    pub flight: Arc<Flight>,
+    /// Counters.
+    pub metrics: Arc<IssuerMetrics>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// A checkpoint older than this does not show that the journal is up to date, seconds.
+    pub fresh_seconds: u64,
+    /// Tells how far it is.
+    pub followed: watch::Sender<Followed>,
+}
+
+/// Why following one node ended.
+enum Ended {
+    /// The node failed: the next one may do better.
+    Node(Status),
+    /// The node said something that is not so: logged, and the next one is asked.
+    Distrusted(String),
+    /// This process must end.
+    Fatal(JournalError),
+}
+
+impl From<OutcomeError> for Ended {
+    fn from(error: OutcomeError) -> Self {
+        match error {
+            OutcomeError::Journal(error) => Self::Fatal(error),
+            OutcomeError::Block(problem) => Self::Distrusted(problem),
+        }
+    }
+}
+
+impl Follower {
+    /// Follows until the token is cancelled. An error is fatal to the process.
+    pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
+        for attempt in 0_usize.. {
+            let nodes = Arc::clone(&self.nodes);
+            let node = nodes.pick(attempt);
+            let ended = tokio::select! {
+                ended = self.follow(node) => ended,
+                () = token.cancelled() => return Ok(()),
+            };
+            match ended {
+                Ended::Fatal(error) => return Err(error),
+                Ended::Node(status) => {
+                    tracing::info!(node = node.name, code = ?status.code(), "stopped following a node");
+                }
+                Ended::Distrusted(problem) => {
+                    self.metrics.nodes_distrusted.inc();
+                    tracing::error!(node = node.name, problem, "a node's answer is not believed");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+                () = token.cancelled() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows one node until it fails.
+    async fn follow(&mut self, node: &Node) -> Ended {
+        match self.try_follow(node).await {
+            Ok(()) => Ended::Node(Status::aborted("the node ended its stream")),
+            Err(ended) => ended,
+        }
+    }
+
+    async fn try_follow(&mut self, node: &Node) -> Result<(), Ended> {
+        let progress = self.journal.progress().map_err(Ended::Fatal)?;
+        let mut chain = Chain::new(progress);
+        let mut target = None;
+        if !self.gate.is_caught_up() {
+            target = Some(self.fresh_size(node).await?);
+            self.open_gate(&chain, target);
+        }
+        let request = StreamBlocksRequest { from_height: chain.next_height(), with_records: false, follow: true };
+        let mut client = node.client.clone();
+        let call = tokio::time::timeout(self.nodes.call_timeout(), client.stream_blocks(request)).await;
+        let call = call.map_err(|_| Ended::Node(Status::deadline_exceeded("no answer to StreamBlocks")))?;
+        let mut blocks = call.map_err(Ended::Node)?.into_inner();
+        tracing::info!(node = node.name, from_height = chain.next_height(), "following");
+        loop {
+            let block = match tokio::time::timeout(SILENCE_MAX, blocks.message()).await {
+                Ok(block) => block.map_err(Ended::Node)?,
+                Err(_) if self.flight.count() > 0 => {
+                    return Err(Ended::Node(Status::deadline_exceeded("no block while batches are on their way")));
+                }
+                Err(_) => continue,
+            };
+            let Some(block) = block else { return Ok(()) };
+            let sealed = chain.offer(&block, self.trust.as_ref());
+            let sealed = sealed.map_err(|error| Ended::Distrusted(error.to_string()))?;
+            if let Some(progress) = chain.sealed_progress(&sealed) {
+                let event = tokio::task::block_in_place(|| self.outcomes.act(&sealed, progress))?;
+                chain.acted(event);
+                let height = chain.sealed_height();
+                self.metrics.followed_height.set(height);
+                self.followed.send_replace(Followed { height, event });
+                self.open_gate(&chain, target);
+            }
+        }
+    }
+
+    /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times: a node cannot pretend that
+    /// an old one is the newest.
+    async fn fresh_size(&self, node: &Node) -> Result<TreeSize, Ended> {
+        let mut client = node.client.clone();
+        let call =
+            tokio::time::timeout(self.nodes.call_timeout(), client.get_checkpoint(GetCheckpointRequest {})).await;
+        let call = call.map_err(|_| Ended::Node(Status::deadline_exceeded("no answer to GetCheckpoint")))?;
+        let answer = call.map_err(Ended::Node)?.into_inner();
+        let trusted = self.trust.verify_checkpoint(&answer.checkpoint);
+        let trusted = trusted.map_err(|error| Ended::Distrusted(error.to_string()))?;
+        let now = self.clock.now().seconds();
+        if trusted.as_of.get().saturating_add(self.fresh_seconds) < now {
+            return Err(Ended::Node(Status::unavailable("the node's newest checkpoint is old")));
+        }
+        Ok(trusted.size)
+    }
+
+    fn open_gate(&self, chain: &Chain, target: Option<TreeSize>) {
+        if !self.gate.is_caught_up() && target.is_some_and(|target| chain.sealed_size() >= target) {
+            tracing::info!(height = chain.sealed_height(), "caught up with the ledger");
+            self.gate.caught_up();
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! What sealed blocks mean for this issuer, as one journal write per step.
+//!
+//! - a header of ours: its records are SEALED; red ones free their original's payment keys;
+//! - a refusal of ours: the bad records are REFUSED, for good and with an alarm; the good ones wait to be cut again;
+//! - governance: the registry changes; a higher epoch of ours means that this journal was superseded;
+//! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::entry::{BatchRefused, Entry};
+use receipt_core::governance::SignedGovernance;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{BatchSequence, LeafIndex, ReceiptKey};
+use receipt_core::record::{ReceiptRecord, SignedRecord};
+use receipt_core::state::tables::Table;
+use receipt_core::state::{ChainParameters, ReadError, StateRead, Writes, registry_writes};
+
+use super::SealedBlock;
+use crate::backlog::Backlog;
+use crate::flight::Flight;
+use crate::gate::Gate;
+use crate::journal::{
+    BatchOutcome, BatchRow, DayKind, DecidedTally, Durability, EventRow, Journal, JournalError, JournalWrite,
+    Placement, Progress, day_number,
+};
+use crate::metrics::IssuerMetrics;
+use crate::registry::{Registry, kind_of};
+use crate::waiters::Waiters;
+
+/// Why sealed blocks could not be acted on.
+#[derive(Debug, thiserror::Error)]
+pub enum OutcomeError {
+    /// The journal failed: fatal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The blocks contradict the rules, though under a quorum: the log and this program disagree.
+    #[error("{0}")]
+    Block(String),
+}
+
+/// What acting on outcomes takes.
+#[derive(Debug, Clone)]
+pub struct OutcomesParts {
+    /// Where outcomes are kept.
+    pub journal: Arc<Journal>,
+    /// Reloaded after governance.
+    pub registry: Arc<Registry>,
+    /// Closed for good when the journal is not the newest.
+    pub gate: Arc<Gate>,
+    /// Told of records to be cut again.
+    pub backlog: Arc<Backlog>,
+    /// Told of decided batches.
+    pub flight: Arc<Flight>,
+    /// Woken.
+    pub waiters: Arc<Waiters>,
+    /// Counters.
+    pub metrics: Arc<IssuerMetrics>,
+    /// The chain's authorities, for governance.
+    pub chain: ChainParameters,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+}
+
+/// Acts on sealed blocks.
+#[derive(Debug)]
+pub struct Outcomes {
+    parts: OutcomesParts,
+}
+
+/// What one step has gathered: written at once, told afterwards.
+struct Step<'a> {
+    write: JournalWrite<'a>,
+    registry: Writes,
+    tallies: BTreeMap<DayKind, DecidedTally>,
+    event: u64,
+    decided: Vec<BatchSequence>,
+    keys: Vec<ReceiptKey>,
+    requeued: u64,
+    sealed: u64,
+    refused: Vec<(ReceiptKey, receipt_core::reason::Reason)>,
+    halted: Option<String>,
+}
+
+/// The journal's registry under the step's own changes.
+struct Layered<'a>(&'a Journal, &'a Writes);
+
+impl StateRead for Layered<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        match self.1.get(&(table, key.to_vec())) {
+            Some(value) => Ok(value.clone()),
+            None => StateRead::get(self.0, table, key),
+        }
+    }
+}
+
+impl Outcomes {
+    /// With these parts.
+    pub fn new(parts: OutcomesParts) -> Self {
+        Self { parts }
+    }
+
+    /// Acts on sealed blocks, oldest first, after which the ledger is followed up to `progress` (whose event number is
+    /// still that before them). Returns the number of the last event.
+    pub fn act(&self, blocks: &[SealedBlock], progress: &Progress) -> Result<u64, OutcomeError> {
+        let parts = &self.parts;
+        let mut step = Step {
+            write: parts.journal.write(),
+            registry: Writes::new(),
+            tallies: BTreeMap::new(),
+            event: progress.event,
+            decided: Vec::new(),
+            keys: Vec::new(),
+            requeued: 0,
+            sealed: 0,
+            refused: Vec::new(),
+            halted: None,
+        };
+        for block in blocks {
+            for (leaf_index, entry) in &block.entries {
+                match entry {
+                    Entry::BatchHeader(header) => self.sealed(&mut step, block, *leaf_index, header)?,
+                    Entry::BatchRefused(refused) => self.refused(&mut step, block, *leaf_index, refused)?,
+                    Entry::Governance(governance) => self.governed(&mut step, block, governance)?,
+                    Entry::Seal(_) => {}
+                }
+            }
+        }
+        let event = step.event;
+        step.write.put_registry(&step.registry);
+        for (day_kind, tally) in &step.tallies {
+            step.write.put_decided(*day_kind, *tally);
+        }
+        if let Some(why) = &step.halted {
+            step.write.put_halted(why);
+        }
+        step.write.put_progress(&Progress { event, ..progress.clone() });
+        step.write.commit(Durability::Ordered)?;
+        self.tell(step.registry, step.decided, step.requeued, step.halted)?;
+        parts.metrics.receipts_sealed.inc_by(step.sealed);
+        for (key, reason) in step.refused {
+            // An acknowledged receipt that the ledger did not take: a person must look at it.
+            parts.metrics.refused(reason);
+            tracing::error!(receipt = %key, %reason, "ALARM: the ledger refused an acknowledged receipt");
+        }
+        parts.waiters.decided(&step.keys);
+        Ok(event)
+    }
+
+    /// Tells the others what is on disk now.
+    fn tell(
+        &self,
+        registry: Writes,
+        decided: Vec<BatchSequence>,
+        requeued: u64,
+        halted: Option<String>,
+    ) -> Result<(), OutcomeError> {
+        let parts = &self.parts;
+        if !registry.is_empty() {
+            parts.registry.reload(&parts.journal)?;
+            self.check_epoch()?;
+        }
+        if let Some(why) = halted {
+            tracing::error!(why, "ALARM: this journal is not the newest; nothing is issued until `recover`");
+            parts.gate.halt(&why);
+        }
+        for sequence in decided {
+            if let Some(flying) = parts.flight.decided(sequence) {
+                parts.metrics.batch_sealed_seconds.observe(flying.since.elapsed().as_secs_f64());
+            }
+        }
+        parts.metrics.batches_in_flight.set(parts.flight.count() as u64);
+        if requeued > 0 {
+            parts.backlog.requeued(requeued);
+        }
+        parts.backlog.ring();
+        Ok(())
+    }
+
+    /// Halts if the ledger has a newer epoch of this issuer than the journal.
+    pub fn check_epoch(&self) -> Result<(), JournalError> {
+        let parts = &self.parts;
+        let (ledger, own) = (parts.registry.view().issuer_epoch, parts.journal.epoch()?);
+        if ledger > own {
+            let why = format!("the ledger has epoch {ledger} of this issuer, this journal signs in epoch {own}");
+            let mut write = parts.journal.write();
+            write.put_halted(&why);
+            write.commit(Durability::Ordered)?;
+            tracing::error!(why, "ALARM: this journal was superseded; nothing is issued until `recover`");
+            parts.gate.halt(&why);
+        }
+        Ok(())
+    }
+
+    /// The batch that the ledger speaks of, if it is this journal's; otherwise the step halts.
+    fn own_batch(
+        &self,
+        step: &mut Step<'_>,
+        sequence: BatchSequence,
+        header_hash: Hash,
+    ) -> Result<Option<BatchRow>, OutcomeError> {
+        let row = self.parts.journal.batch(sequence)?;
+        let own_hash = match &row {
+            None => None,
+            Some(row) => {
+                let header = SignedBatchHeader::decode(&row.signed_header);
+                Some(header.map_err(|_| JournalError::Corrupt("a batch header"))?.header_hash())
+            }
+        };
+        let why = match own_hash {
+            Some(own) if own == header_hash => return Ok(row),
+            Some(_) => format!("the ledger has another batch {sequence} of this issuer than this journal"),
+            None => format!("the ledger has batch {sequence} of this issuer, which this journal never cut"),
+        };
+        step.halted.get_or_insert(why);
+        Ok(None)
+    }
+
+    fn sealed(
+        &self,
+        step: &mut Step<'_>,
+        block: &SealedBlock,
+        leaf_index: LeafIndex,
+        signed: &SignedBatchHeader,
+    ) -> Result<(), OutcomeError> {
+        let parts = &self.parts;
+        if signed.header.issuer != parts.journal.identity().issuer {
+            return Ok(());
+        }
+        let sequence = signed.header.sequence;
+        let Some(row) = self.own_batch(step, sequence, signed.header_hash())? else { return Ok(()) };
+        step.write.put_outcome(sequence, BatchOutcome { refused: false, leaf_index, height: block.height });
+        step.push_event(EventRow { sequence: sequence.get(), height: block.height.get(), ..EventRow::default() });
+        for (day_kind, count) in row.counts()? {
+            let tally = step.tally(&parts.journal, day_kind)?;
+            tally.sealed_count = tally.sealed_count.saturating_add(u64::from(count));
+        }
+        for index in &row.reds {
+            let red = record_of(&parts.journal, row.key_at(*index)?)?;
+            self.free_keys(step, &red, red.reverses)?;
+        }
+        let keys = row.keys()?;
+        step.sealed = step.sealed.saturating_add(keys.len() as u64);
+        step.keys.extend(keys);
+        step.decided.push(sequence);
+        Ok(())
+    }
+
+    fn refused(
+        &self,
+        step: &mut Step<'_>,
+        block: &SealedBlock,
+        leaf_index: LeafIndex,
+        refused: &BatchRefused,
+    ) -> Result<(), OutcomeError> {
+        let parts = &self.parts;
+        if refused.issuer != parts.journal.identity().issuer {
+            return Ok(());
+        }
+        let sequence = refused.sequence;
+        let Some(row) = self.own_batch(step, sequence, refused.header_hash)? else { return Ok(()) };
+        step.write.put_outcome(sequence, BatchOutcome { refused: true, leaf_index, height: block.height });
+        let bad: BTreeMap<u32, _> = refused.refusals.iter().map(|refusal| (refusal.index, refusal.reason)).collect();
+        for (index, key) in (0_u16..).zip(row.keys()?) {
+            let Some(reason) = bad.get(&u32::from(index)).copied() else {
+                step.write.delete_placement(key);
+                step.write.put_requeue(sequence, index, key);
+                step.requeued += 1;
+                continue;
+            };
+            step.write.put_placement(key, Placement::Refused { reason, height: block.height });
+            let record = record_of(&parts.journal, key)?;
+            let day = day_number(record.issue_time, parts.utc_offset_minutes);
+            let day_kind = DayKind { unit: record.unit, day, kind: kind_of(key.code) };
+            step.tally(&parts.journal, day_kind)?.refused.add(record.total);
+            if record.reverses.is_none() {
+                self.free_keys(step, &record, Some(key))?;
+            }
+            step.keys.push(key);
+            step.refused.push((key, reason));
+        }
+        step.push_event(EventRow {
+            sequence: sequence.get(),
+            height: block.height.get(),
+            refused_indexes: bad.keys().copied().collect(),
+            refused_reasons: bad.values().map(|reason| reason.code()).collect(),
+        });
+        step.decided.push(sequence);
+        Ok(())
+    }
+
+    /// Frees the payment keys of `record` that `holder` holds here.
+    fn free_keys(
+        &self,
+        step: &mut Step<'_>,
+        record: &ReceiptRecord,
+        holder: Option<ReceiptKey>,
+    ) -> Result<(), OutcomeError> {
+        for unique in &record.uniqueness_keys {
+            if self.parts.journal.uniqueness(*unique)? == holder && holder.is_some() {
+                step.write.delete_uniqueness(*unique);
+            }
+        }
+        Ok(())
+    }
+
+    fn governed(
+        &self,
+        step: &mut Step<'_>,
+        block: &SealedBlock,
+        governance: &SignedGovernance,
+    ) -> Result<(), OutcomeError> {
+        let state = Layered(&self.parts.journal, &step.registry);
+        let writes = registry_writes(&state, &self.parts.chain, governance, block.height, block.time)
+            .map_err(|error| OutcomeError::Block(format!("governance in block {}: {error}", block.height)))?;
+        step.registry.extend(writes);
+        Ok(())
+    }
+}
+
+impl Step<'_> {
+    fn push_event(&mut self, row: EventRow) {
+        self.event = self.event.saturating_add(1);
+        self.write.put_event(self.event, &row);
+    }
+
+    fn tally(&mut self, journal: &Journal, day_kind: DayKind) -> Result<&mut DecidedTally, JournalError> {
+        Ok(match self.tallies.entry(day_kind) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(journal.decided(day_kind)?),
+        })
+    }
+}
+
+fn record_of(journal: &Journal, key: ReceiptKey) -> Result<ReceiptRecord, JournalError> {
+    let row = journal.receipt(key)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
+    let signed = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
+    Ok(signed.record)
+}

@@ -1,0 +1,303 @@
+use bytes::Bytes;
+use receipt_core::block::Item;
+use receipt_core::governance::{Action, FenceIssuer, RegisterKind};
+use receipt_core::ids::{BatchSequence, ReceiptCode, ReceiptKey};
+use receipt_core::reason::Reason;
+use receipt_core::receipt::rules::Catalogue;
+use receipt_core::testkit::{ISSUER, TestChain};
+
+use super::*;
+use crate::fate::{Fate, fate, reversed_by};
+use crate::issue::Issued;
+use crate::testing::{TestIssuer, draft, init, key_of, ledger_block, offered};
+use crate::watch::{Change, outcomes_after};
+
+struct Fixture {
+    _dir: tempfile::TempDir,
+    chain: TestChain,
+    issuer: TestIssuer,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = TestChain::new();
+    let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+    Fixture { _dir: dir, chain, issuer }
+}
+
+fn changes(issuer: &TestIssuer) -> Vec<(ReceiptKey, Change)> {
+    let units = (1..100).map(receipt_core::ids::UnitId::new).collect();
+    let (mut all, mut position) = (Vec::new(), 0);
+    while let Some((outcomes, next)) = outcomes_after(&issuer.journal, &units, position).unwrap() {
+        for outcome in outcomes {
+            assert!(outcome.position > position && outcome.position <= next);
+            // Taking up again from any outcome gives all later ones.
+            let again = outcomes_after(&issuer.journal, &units, outcome.position).unwrap().unwrap().0;
+            assert!(again.iter().all(|later| later.position > outcome.position));
+            all.push((outcome.key, outcome.change));
+        }
+        position = next;
+    }
+    all
+}
+
+#[test]
+fn a_sealed_batch_seals_its_receipts_and_wakes_who_waits() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let keys: Vec<_> = ["A", "B", "C"].map(|biz| issuer.issue_new(draft(&mut chain, "S01", biz)).key).to_vec();
+    let mut waiting = issuer.waiters.register(keys[1]);
+    let (sequence, request) = issuer.cut();
+    assert_eq!(issuer.flight.count(), 1);
+    assert_eq!(fate(&issuer.journal, keys[0]).unwrap(), Fate::Pending);
+    let height = chain.add_items(vec![offered(&request)]).unwrap();
+    assert!(waiting.try_recv().is_err());
+    issuer.follow(&chain);
+    for (index, key) in (0..).zip(&keys) {
+        let Fate::Sealed { sequence: of, index: at, height: sealed, .. } = fate(&issuer.journal, *key).unwrap() else {
+            panic!("{key} is not sealed");
+        };
+        assert_eq!((of, at, sealed), (sequence, index, height));
+    }
+    waiting.try_recv().unwrap();
+    assert_eq!(issuer.flight.count(), 0);
+    assert_eq!(changes(&issuer), keys.iter().map(|key| (*key, Change::Sealed)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_refused_batch_ends_the_bad_and_cuts_the_good_again() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    // Another journal of this issuer has used the first number: what a restored backup would do.
+    let taken = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let good = issuer.issue_new(draft(&mut chain, "S01", "B"));
+    let (first, request) = issuer.cut();
+    // The ledger closes the unit's key for one of them: corrupt its signature in the batch, under a genuine header.
+    let bad = corrupt_first(&mut issuer, &request);
+    chain.add_items(vec![bad.item]).unwrap();
+    replace_header(&issuer, first, &bad.header);
+    issuer.follow(&chain);
+    assert!(matches!(
+        fate(&issuer.journal, taken.key).unwrap(),
+        Fate::Refused { reason: Reason::SignatureInvalid, .. }
+    ));
+    assert_eq!(fate(&issuer.journal, good.key).unwrap(), Fate::Pending);
+    assert_eq!(issuer.backlog.records(), 1);
+    // A refused receipt keeps its biz code: the same call gives it back, for ever.
+    assert_eq!(issuer.issue(vec![draft(&mut chain, "S01", "A")]), vec![Ok(Issued::Existing(taken.key))]);
+    let (second, request) = issuer.cut();
+    assert_eq!(second, first.next().unwrap());
+    assert_eq!(request.records, vec![Bytes::from(good.signed_record)], "the same signed record");
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+    assert!(matches!(fate(&issuer.journal, good.key).unwrap(), Fate::Sealed { sequence, .. } if sequence == second));
+    let refused = (taken.key, Change::Refused(Reason::SignatureInvalid));
+    assert_eq!(changes(&issuer), vec![refused, (good.key, Change::Sealed)]);
+}
+
+struct BadBatch {
+    item: Item,
+    header: Vec<u8>,
+}
+
+/// The batch with its first record's signature spoilt, under a header that fits.
+fn corrupt_first(issuer: &mut TestIssuer, request: &tallystick_proto::ledger::v1::SubmitBatchRequest) -> BadBatch {
+    use receipt_core::batch::SignedBatchHeader;
+    use receipt_core::merkle::InnerTree;
+    let mut records: Vec<Vec<u8>> = request.records.iter().map(|record| record.to_vec()).collect();
+    let last = records[0].len() - 1;
+    records[0][last] ^= 1;
+    let mut header = SignedBatchHeader::decode(&request.signed_header).unwrap().header;
+    header.root = InnerTree::from_leaves(&records).unwrap().root();
+    let chain = issuer.journal.identity().chain;
+    let signed = SignedBatchHeader::sign(header, chain, issuer.keys.issuer.as_ref());
+    let header = signed.encode();
+    BadBatch { item: Item::Batch(receipt_core::block::Batch { header: signed, records }), header }
+}
+
+/// Makes the journal believe that it cut that header.
+fn replace_header(issuer: &TestIssuer, sequence: BatchSequence, header: &[u8]) {
+    let mut row = issuer.journal.batch(sequence).unwrap().unwrap();
+    row.signed_header = header.to_vec();
+    let mut write = issuer.journal.write();
+    write.put_batch(sequence, sequence.next().unwrap(), &row);
+    write.commit(crate::journal::Durability::Synced).unwrap();
+}
+
+#[test]
+fn a_batch_that_this_journal_never_cut_halts_it() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let foreign = chain.issue("S01");
+    chain.add_block(&[foreign]);
+    issuer.follow(&chain);
+    let why = issuer.journal.halted().unwrap().unwrap();
+    assert!(why.contains("never cut"), "{why}");
+    let results = issuer.issue(vec![draft(&mut chain, "S02", "A")]);
+    assert_eq!(results[0].as_ref().unwrap_err().reason, Reason::EpochFenced.into());
+    // It goes on following: a halted issuer still answers for what it has.
+    chain.add_items(Vec::new()).unwrap();
+    issuer.follow(&chain);
+    assert_eq!(issuer.log.sealed_height(), 2);
+}
+
+#[test]
+fn another_header_under_one_of_its_sequences_halts_it() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    issuer.issue_new(draft(&mut chain, "S01", "A"));
+    issuer.cut();
+    let foreign = chain.issue("S02");
+    chain.add_block(&[foreign]);
+    issuer.follow(&chain);
+    let why = issuer.journal.halted().unwrap().unwrap();
+    assert!(why.contains("another batch 1"), "{why}");
+}
+
+#[test]
+fn a_higher_epoch_halts_it() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let fence = chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2 })]);
+    chain.add_items(vec![Item::Governance(fence)]).unwrap();
+    issuer.follow(&chain);
+    assert!(issuer.journal.halted().unwrap().unwrap().contains("epoch 2"));
+    assert!(issuer.gate.check().is_err());
+}
+
+#[test]
+fn governance_reaches_the_registry_even_twice_in_a_block() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let code = ReceiptCode::parse("99123426").unwrap();
+    assert!(!issuer.registry.view().kind_is_registered(code));
+    let kind = |name: &str| Action::RegisterKind(RegisterKind { kind: 991_234, name: name.to_owned() });
+    let (first, second) = (chain.governance(vec![kind("one")]), chain.governance(vec![kind("two")]));
+    chain.add_items(vec![Item::Governance(first), Item::Governance(second)]).unwrap();
+    issuer.follow(&chain);
+    assert!(issuer.registry.view().kind_is_registered(code));
+}
+
+#[test]
+fn a_reversal_frees_the_payment_once_it_is_sealed() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let original_draft = draft(&mut chain, "S01", "A");
+    let original = issuer.issue_new(original_draft.clone());
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+    let red = reverse(&mut issuer, &original_draft, original.key, "R");
+    let red_key = key_of(&red);
+    assert_eq!(reversed_by(&issuer.journal, original.key).unwrap(), None, "nothing is released before the seal");
+    let second = reverse(&mut issuer, &original_draft, original.key, "R2");
+    assert_eq!(second.unwrap_err().reason, Reason::AlreadyReversed.into());
+    let (_, request) = issuer.cut();
+    let height = chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+    assert_eq!(reversed_by(&issuer.journal, original.key).unwrap(), Some((red_key, height)));
+    let expected =
+        [(original.key, Change::Sealed), (red_key, Change::Sealed), (original.key, Change::Reversed(red_key))];
+    assert_eq!(changes(&issuer), expected);
+}
+
+/// Issues the red receipt of `original`, as Reverse does.
+fn reverse(
+    issuer: &mut TestIssuer,
+    draft: &receipt_core::receipt::model::ReceiptDraft,
+    original: ReceiptKey,
+    biz_code: &str,
+) -> crate::issue::IssueResult {
+    use receipt_core::receipt::layout::from_values;
+    use receipt_core::receipt::model::{Reversal, ReversalReason};
+    use receipt_core::receipt::red::{RedRequest, red_draft};
+    let open = issuer.cipher.open(original, &issuer.journal.body(original).unwrap().unwrap()).unwrap();
+    let receipt = from_values(&open.values).unwrap();
+    let request = RedRequest {
+        receipt_code: draft.receipt_code,
+        issue_date: draft.issue_date,
+        biz_code: biz_code.to_owned(),
+        place_code: draft.place_code.clone(),
+        handling_person: draft.handling_person.clone(),
+        checker: draft.checker.clone(),
+        remark: String::new(),
+        reversal: Reversal {
+            reason: ReversalReason::FullRefund,
+            text: String::new(),
+            operator: "何某".to_owned(),
+            refund_reference: "TK1".to_owned(),
+            reissue_biz_code: String::new(),
+        },
+    };
+    let red = red_draft(&receipt, &request).unwrap();
+    let prepared = issuer.prepare(red, Some(&receipt)).unwrap();
+    issuer.sequencer.issue(vec![prepared]).unwrap().remove(0)
+}
+
+#[test]
+fn nothing_is_believed_that_does_not_lead_to_a_quorums_root() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let acknowledged = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    let good = ledger_block(&chain, 1);
+    let fresh = || Chain::new(issuer.journal.progress().unwrap());
+    let refused = |block: &tallystick_proto::ledger::v1::LedgerBlock| fresh().offer(block, chain.trust()).unwrap_err();
+
+    let mut skipped = good.clone();
+    skipped.height = 2;
+    assert!(matches!(refused(&skipped), ChainError::Height { given: 2, expected: 1 }));
+    let mut shifted = good.clone();
+    shifted.first_leaf_index += 1;
+    assert!(matches!(refused(&shifted), ChainError::Entries { .. }));
+    let mut sealless = good.clone();
+    sealless.entries.pop();
+    assert!(matches!(refused(&sealless), ChainError::Entries { .. }));
+    let mut missing = good.clone();
+    missing.entries.remove(0);
+    assert!(matches!(refused(&missing), ChainError::Root { .. }), "an outcome left out");
+    let mut forged = good.clone();
+    let other = TestChain::named("other");
+    forged.checkpoint = other.blocks()[0].checkpoint.clone();
+    assert!(matches!(refused(&forged), ChainError::Checkpoint { .. }));
+    let mut two_of_four = good.clone();
+    let validators = chain.validators_at(chain.height());
+    two_of_four.checkpoint = chain.checkpoint_note(chain.log().size(), &validators[..2], chain.now().seconds());
+    assert!(matches!(refused(&two_of_four), ChainError::Checkpoint { .. }), "two of four are no quorum");
+
+    let mut unsealed = good.clone();
+    unsealed.checkpoint.clear();
+    unsealed.checkpoint_height = 0;
+    assert_eq!(fresh().offer(&unsealed, chain.trust()).unwrap(), Vec::new(), "decided is not sealed");
+    assert_eq!(fate(&issuer.journal, acknowledged.key).unwrap(), Fate::Pending);
+    assert_eq!(fresh().offer(&good, chain.trust()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_later_checkpoint_seals_the_blocks_before_it() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    chain.add_items(Vec::new()).unwrap();
+    let mut first = ledger_block(&chain, 1);
+    let second = ledger_block(&chain, 2);
+    first.checkpoint.clone_from(&second.checkpoint);
+    first.checkpoint_height = 2;
+    assert_eq!(issuer.log.offer(&first, chain.trust()).unwrap(), Vec::new());
+    let sealed = issuer.log.offer(&second, chain.trust()).unwrap();
+    assert_eq!(sealed.iter().map(|block| block.height.get()).collect::<Vec<_>>(), vec![1, 2]);
+}
+
+#[test]
+fn totals_and_days_count_what_became_of_receipts() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let acknowledged = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    issuer.issue_new(draft(&mut chain, "S01", "B"));
+    let record = receipt_core::record::SignedRecord::decode(&acknowledged.signed_record).unwrap().record;
+    let day_kind = crate::journal::DayKind { unit: record.unit, day: 20_261_102, kind: record.key.code.get() / 100 };
+    let issued = issuer.journal.issued(day_kind).unwrap();
+    assert_eq!((issued.blue_count, issued.blue_fen), (2, 2 * record.total.get()));
+    assert_eq!(issuer.journal.decided(day_kind).unwrap().sealed_count, 0);
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+    assert_eq!(issuer.journal.decided(day_kind).unwrap().sealed_count, 2);
+    let rows = issuer.journal.day(record.unit, day_kind.day, None, 10).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(issuer.journal.day(record.unit, day_kind.day, Some(rows[0].0), 10).unwrap(), rows[1..]);
+    assert_eq!(issuer.journal.issued_kinds(record.unit, day_kind.day, 10).unwrap(), vec![day_kind]);
+}

@@ -1,0 +1,154 @@
+//! Issuing: from a draft to a signed record on disk, exactly once.
+//!
+//! ```text
+//! caller tasks (many):  draft ─ prepare: rules, keyed hashes ─▶ bounded queue ─┐
+//! sequencer (one):      drain a group ─ decide each: replay, conflict, number ─┤
+//!                       ─ assemble in parallel: body, record, signature ─ ONE synced write ─ answer all
+//! ```
+//! The sequencer alone owns numbers, biz codes, payment keys and the outbox's end, so that two calls never race. Calls that
+//! arrive during a write share the next one. After a failed write the sequencer ends, and the process with it.
+//!
+//! Not here: batches (`batcher`), waiting for the seal (`waiters`), who may call (`authority`).
+
+use std::sync::Arc;
+
+use receipt_core::ids::{ReceiptKey, UnixMillis};
+use receipt_core::reason::Reason;
+use receipt_core::receipt::disclosure::Seed;
+use receipt_core::receipt::model::CheckCode;
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_service::shutdown::CancellationToken;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+mod assemble;
+mod prepare;
+mod sequencer;
+
+#[cfg(test)]
+mod tests;
+
+pub use prepare::{Prepared, RuleBasis, content_hash, prepare};
+pub use sequencer::{Sequencer, SequencerParts};
+
+use crate::journal::JournalError;
+
+/// Bytes of a draft that count as one place in the queue.
+const PLACE_BYTES: usize = 4096;
+
+/// What the sequencer made of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Issued {
+    /// A new receipt, durable.
+    New(Box<Acknowledgement>),
+    /// The receipt that the same call made before.
+    Existing(ReceiptKey),
+}
+
+/// What a caller gets for a new receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Its key.
+    pub key: ReceiptKey,
+    /// The signed record, verbatim.
+    pub signed_record: Vec<u8>,
+    /// 校验码.
+    pub check_code: CheckCode,
+    /// Seed of the body's salts.
+    pub seed: Seed,
+    /// 开票时间.
+    pub issue_time: UnixMillis,
+    /// By when the seal is promised.
+    pub seal_by: UnixMillis,
+}
+
+/// The answer to one draft.
+pub type IssueResult = Result<Issued, Refusal>;
+
+/// Drafts of one call, and where their results go.
+struct Job {
+    drafts: Vec<Prepared>,
+    reply: oneshot::Sender<Vec<IssueResult>>,
+    _places: OwnedSemaphorePermit,
+}
+
+/// The callers' end of the queue.
+#[derive(Clone)]
+pub struct IssueQueue {
+    jobs: mpsc::Sender<Job>,
+    places: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for IssueQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IssueQueue({} places free)", self.places.available_permits())
+    }
+}
+
+/// The sequencer's end of the queue.
+pub struct IssueJobs(mpsc::Receiver<Job>);
+
+/// A queue with room for `drafts_max` ordinary drafts.
+pub fn issue_queue(drafts_max: usize) -> (IssueQueue, IssueJobs) {
+    // A job takes at least one place, so the channel itself never fills.
+    let (sender, receiver) = mpsc::channel(drafts_max);
+    (IssueQueue { jobs: sender, places: Arc::new(Semaphore::new(drafts_max)) }, IssueJobs(receiver))
+}
+
+impl IssueQueue {
+    /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room.
+    pub async fn issue(&self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, Refusal> {
+        let places = drafts.iter().map(|draft| 1 + draft.byte_size / PLACE_BYTES).sum::<usize>().max(1);
+        let overloaded = || Refusal::new(Reason::Overloaded);
+        let places = u32::try_from(places).map_err(|_| overloaded())?;
+        let places = Arc::clone(&self.places).try_acquire_many_owned(places).map_err(|_| overloaded())?;
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Refusal::new(CallReason::ShuttingDown);
+        self.jobs.try_send(Job { drafts, reply, _places: places }).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
+    }
+}
+
+/// Runs the sequencer until the token is cancelled and the queue is empty. An error is fatal to the process.
+pub async fn run(
+    mut sequencer: Sequencer,
+    jobs: IssueJobs,
+    group_drafts_max: usize,
+    token: CancellationToken,
+) -> Result<(), JournalError> {
+    let mut jobs = jobs.0;
+    loop {
+        let job = tokio::select! {
+            job = jobs.recv() => job,
+            () = token.cancelled(), if !jobs.is_closed() => {
+                jobs.close();
+                continue;
+            }
+        };
+        let Some(job) = job else { return Ok(()) };
+        let mut group = vec![job];
+        let mut drafts = group[0].drafts.len();
+        while drafts < group_drafts_max
+            && let Ok(job) = jobs.try_recv()
+        {
+            drafts += job.drafts.len();
+            group.push(job);
+        }
+        tokio::task::block_in_place(|| issue_group(&mut sequencer, group))?;
+    }
+}
+
+fn issue_group(sequencer: &mut Sequencer, group: Vec<Job>) -> Result<(), JournalError> {
+    let mut replies = Vec::with_capacity(group.len());
+    let mut drafts = Vec::new();
+    for job in group {
+        replies.push((job.reply, job.drafts.len(), job._places));
+        drafts.extend(job.drafts);
+    }
+    let mut results = sequencer.issue(drafts)?.into_iter();
+    for (reply, count, places) in replies {
+        drop(places);
+        // A caller that went away has its receipt all the same: it asks again by biz code.
+        let _ = reply.send(results.by_ref().take(count).collect());
+    }
+    Ok(())
+}

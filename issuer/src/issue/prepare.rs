@@ -1,0 +1,127 @@
+//! What can be judged and computed of a draft before its turn: rules, the unit's permission, keyed hashes.
+
+use std::sync::Arc;
+
+use prost::Message;
+use receipt_core::blind::{BlindingSecret, UniquenessKey, UniquenessType};
+use receipt_core::hash::{Hash, tagged};
+use receipt_core::ids::{ReceiptKey, UnixMillis};
+use receipt_core::limits;
+use receipt_core::reason::Reason;
+use receipt_core::receipt::ext::Ext;
+use receipt_core::receipt::model::{Receipt, ReceiptDraft};
+use receipt_core::receipt::rules::{NEW_YEAR_GRACE_DAYS, RuleContext, Violation, check_draft};
+use tallystick_proto::errors::Refusal;
+
+use crate::registry::{RegistryView, Unit};
+
+/// A draft that keeps every rule that can be judged without its number.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The draft.
+    pub draft: ReceiptDraft,
+    /// Its unit.
+    pub unit: Arc<Unit>,
+    /// Hash of what the caller sent: the same biz code with another one is a conflict.
+    pub content: Hash,
+    /// Keyed hash of unit and biz code.
+    pub biz_key: [u8; 16],
+    /// Keys that at most one live receipt may hold; of a red one, those of its original. Ascending.
+    pub uniqueness: Vec<UniquenessKey>,
+    /// The receipt that it reverses.
+    pub reverses: Option<ReceiptKey>,
+    /// About how much memory it takes.
+    pub byte_size: usize,
+}
+
+/// What drafts are judged against.
+#[derive(Clone, Copy)]
+pub struct RuleBasis<'a> {
+    /// The issuer's time.
+    pub now: UnixMillis,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+    /// The registry.
+    pub view: &'a RegistryView,
+    /// Behind the keyed hashes.
+    pub blinding: &'a BlindingSecret,
+    /// The receipt that a reversal or re-issue names, if this issuer has it.
+    pub original: Option<&'a Receipt>,
+}
+
+/// Hash of a request, by which a repeated call is told from another one under the same biz code. `kind` separates the
+/// methods.
+pub fn content_hash<M: Message>(kind: &str, request: &M) -> Hash {
+    tagged("tallystick/issuer-request/v1", &[kind.as_bytes(), b"\n", &request.encode_to_vec()])
+}
+
+/// Judges a draft of `unit` and makes it ready for its turn.
+pub fn prepare(
+    draft: ReceiptDraft,
+    unit: &Arc<Unit>,
+    content: Hash,
+    basis: &RuleBasis<'_>,
+) -> Result<Prepared, Refusal> {
+    if unit.is_suspended(basis.now) {
+        return Err(Refusal::new(Reason::UnitSuspended));
+    }
+    let context = RuleContext {
+        now: basis.now,
+        offline_issue_time: None,
+        utc_offset_minutes: basis.utc_offset_minutes,
+        new_year_grace_days: NEW_YEAR_GRACE_DAYS,
+        catalogue: basis.view,
+        original: basis.original,
+    };
+    check_draft(&draft, &context).map_err(|violations| refusal_of(&violations))?;
+    if !unit.may_issue(draft.receipt_code) {
+        return Err(Refusal::new(Reason::KindNotAllowed)
+            .with_violation("receipt_code", "this kind is not attached to the unit (V16)"));
+    }
+    if !draft.ext.fits(draft.receipt_code.category()) {
+        return Err(Refusal::field("ext", "does not belong to the category of the receipt code"));
+    }
+    let uniqueness = uniqueness_keys(&draft, basis.blinding);
+    if uniqueness.len() > limits::UNIQUENESS_KEYS_MAX {
+        return Err(Refusal::field("related", "covers too many payments"));
+    }
+    Ok(Prepared {
+        biz_key: basis.blinding.biz_key(unit.id, &draft.biz_code),
+        uniqueness,
+        reverses: draft.reversal_of(),
+        unit: Arc::clone(unit),
+        content,
+        byte_size: 2048 + 512 * (draft.items.len() + draft.aux_items.len()),
+        draft,
+    })
+}
+
+/// One refusal for all violations: the first one's reason, every field named.
+fn refusal_of(violations: &[Violation]) -> Refusal {
+    let Some(first) = violations.first() else { return Refusal::new(Reason::FieldInvalid) };
+    let refusal = Refusal::new(first.reason).with_message(format!("{}: {}", first.rule, first.message));
+    violations.iter().fold(refusal, |refusal, violation| {
+        refusal.with_violation(&violation.field, format!("{}: {}", violation.rule, violation.message))
+    })
+}
+
+/// V14, V15: payments by pay code, medical settlements, decisions with their instalment. A red receipt's are its original's,
+/// because it copies them.
+pub(super) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -> Vec<UniquenessKey> {
+    let mut keys: Vec<UniquenessKey> =
+        draft.pay_codes().into_iter().map(|code| blinding.uniqueness_key(UniquenessType::Payment, code)).collect();
+    match &draft.ext {
+        Ext::Medical { medical } if !medical.settlement_number.is_empty() => {
+            keys.push(blinding.uniqueness_key(UniquenessType::MedicalSettlement, &medical.settlement_number));
+        }
+        Ext::PaymentBook { fine, .. } if !fine.penalty_decision_no.is_empty() => {
+            let instalment = fine.instalment.map(|number| number.to_string()).unwrap_or_default();
+            let reference = format!("{}\0{instalment}", fine.penalty_decision_no);
+            keys.push(blinding.uniqueness_key(UniquenessType::Decision, &reference));
+        }
+        _ => {}
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}

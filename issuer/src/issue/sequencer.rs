@@ -1,0 +1,296 @@
+//! The sequencer: decides drafts one after the other, writes a group at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use receipt_core::blind::{UniquenessKey, UniquenessType};
+use receipt_core::ids::{KeyId, ReceiptKey, UnitId, UnixMillis};
+use receipt_core::reason::Reason;
+use receipt_core::receipt::civil::CivilDate;
+use receipt_core::suite::{Signer, Suite};
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_service::clock::Clock;
+use tallystick_service::rng::Entropy;
+
+use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
+use super::{IssueResult, Issued, Prepared};
+use crate::backlog::Backlog;
+use crate::body::BodyCipher;
+use crate::fate::{Fate, fate};
+use crate::gate::Gate;
+use crate::journal::{BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, day_number};
+use crate::keys::KeyRing;
+use crate::metrics::IssuerMetrics;
+use crate::numbering::Numbering;
+use crate::registry::{Registry, RegistryView, Unit, kind_of};
+
+/// Tallies remembered; beyond, the memory is dropped and read again from the journal.
+const TALLIES_MAX: usize = 100_000;
+
+/// What the sequencer works with.
+#[derive(Debug, Clone)]
+pub struct SequencerParts {
+    /// Where it writes.
+    pub journal: Arc<Journal>,
+    /// Units, keys, segments.
+    pub registry: Arc<Registry>,
+    /// Unit keys and secrets.
+    pub keys: Arc<KeyRing>,
+    /// Encrypts bodies.
+    pub cipher: Arc<BodyCipher>,
+    /// Whether anything may be issued.
+    pub gate: Arc<Gate>,
+    /// Counts records not yet in a batch, and wakes the batcher.
+    pub backlog: Arc<Backlog>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counters.
+    pub metrics: Arc<IssuerMetrics>,
+    /// The chain's suite.
+    pub suite: Suite,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+    /// How long after the issue time the seal is promised.
+    pub seal_promise_ms: u64,
+    /// Records that may wait for a batch.
+    pub outbox_records_max: u64,
+}
+
+/// The one writer of receipts, numbers, biz codes and the outbox.
+pub struct Sequencer {
+    parts: SequencerParts,
+    numbering: Numbering,
+    tallies: HashMap<DayKind, IssuedTally>,
+    last_issue_time: UnixMillis,
+    outbox_end: u64,
+}
+
+/// What becomes of one draft.
+enum Decision {
+    Refuse(Box<Refusal>),
+    Existing(ReceiptKey),
+    /// A new one, by its place in the group.
+    New(usize),
+}
+
+/// What the group has decided and not yet written.
+#[derive(Default)]
+struct Group {
+    allotted: Vec<Allotted>,
+    biz: HashMap<(UnitId, String), (receipt_core::hash::Hash, ReceiptKey)>,
+    uniqueness: HashMap<UniquenessKey, ReceiptKey>,
+    reversals: HashMap<ReceiptKey, ReceiptKey>,
+}
+
+impl Sequencer {
+    /// Takes up where the journal ends.
+    pub fn open(parts: SequencerParts) -> Result<Self, JournalError> {
+        let last_issue_time = parts.journal.last_issue_time()?;
+        let outbox_end = parts.journal.outbox_end()?;
+        Ok(Self { parts, numbering: Numbering::default(), tallies: HashMap::new(), last_issue_time, outbox_end })
+    }
+
+    /// Issues a group: one result per draft, in order. Everything new is durable when this returns. An error is fatal.
+    pub fn issue(&mut self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, JournalError> {
+        let view = self.parts.registry.view();
+        let time = self.parts.clock.now().max(self.last_issue_time);
+        let mut group = Group::default();
+        let mut decisions = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            decisions.push(self.decide(&view, time, &mut group, draft)?);
+        }
+        let assembled = match self.assemble(&group.allotted) {
+            Ok(assembled) => assembled,
+            Err(refusal) => {
+                // Nothing is written, so no number is spent.
+                self.numbering.reset();
+                return Ok(decisions.into_iter().map(|decision| settle(decision, Err(&refusal))).collect());
+            }
+        };
+        if !assembled.is_empty() {
+            self.write(&group, &assembled, time)?;
+        }
+        let new: Vec<_> = assembled.into_iter().map(|receipt| receipt.acknowledgement).collect();
+        Ok(decisions.into_iter().map(|decision| settle(decision, Ok(&new))).collect())
+    }
+
+    fn decide(
+        &mut self,
+        view: &RegistryView,
+        time: UnixMillis,
+        group: &mut Group,
+        draft: Prepared,
+    ) -> Result<Decision, JournalError> {
+        let journal = &self.parts.journal;
+        let biz = (draft.unit.id, draft.draft.biz_code.clone());
+        let known = match group.biz.get(&biz) {
+            Some(known) => Some(*known),
+            None => journal.biz(biz.0, &biz.1)?.map(|row| (row.content, row.key)),
+        };
+        if let Some((content, key)) = known {
+            return Ok(if content == draft.content {
+                Decision::Existing(key)
+            } else {
+                refuse(Reason::BizCodeConflict)
+            });
+        }
+        if let Err(closed) = self.parts.gate.check() {
+            return Ok(Decision::Refuse(Box::new(closed.refusal())));
+        }
+        let waiting = self.parts.backlog.records().saturating_add(group.allotted.len() as u64);
+        if waiting >= self.parts.outbox_records_max {
+            return Ok(refuse(Reason::Overloaded));
+        }
+        if CivilDate::at(time, self.parts.utc_offset_minutes) != Ok(draft.draft.issue_date) {
+            return Ok(refuse(Reason::DateOutOfRange));
+        }
+        if let Some(refusal) = conflict(journal, group, &draft)? {
+            return Ok(Decision::Refuse(Box::new(refusal)));
+        }
+        let Some((signing_key, signer)) = signing_key(&self.parts.keys, view, &draft.unit, time) else {
+            return Ok(Decision::Refuse(Box::new(
+                Refusal::new(Reason::KeyRevoked).with_message("this issuer holds no valid key of the unit"),
+            )));
+        };
+        let code = draft.draft.receipt_code;
+        let Some(number) = self.numbering.allot(journal, view, draft.unit.id, code)? else {
+            return Ok(refuse(Reason::NumberExhausted));
+        };
+        let key = ReceiptKey { code, number };
+        group.biz.insert(biz, (draft.content, key));
+        match draft.reverses {
+            Some(original) => {
+                group.reversals.insert(original, key);
+            }
+            None => group.uniqueness.extend(draft.uniqueness.iter().map(|unique| (*unique, key))),
+        }
+        group.allotted.push(Allotted { prepared: draft, number, issue_time: time, signing_key, signer });
+        Ok(Decision::New(group.allotted.len() - 1))
+    }
+
+    fn assemble(&self, allotted: &[Allotted]) -> Result<Vec<Assembled>, Refusal> {
+        let internal = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "a group of receipts was not issued");
+            Refusal::new(CallReason::Internal)
+        };
+        let mut secrets = vec![0; allotted.len() * SECRET_BYTES];
+        self.parts.entropy.fill(&mut secrets).map_err(|error| internal(&error))?;
+        let workshop = Workshop {
+            chain: self.parts.journal.identity().chain,
+            suite: self.parts.suite,
+            blinding_epoch: self.parts.keys.blinding_epoch,
+            seal_promise_ms: self.parts.seal_promise_ms,
+            cipher: &self.parts.cipher,
+        };
+        assemble_all(&workshop, allotted, &secrets).map_err(|error| internal(&error))
+    }
+
+    /// Receipts, biz codes, payment keys, numbers, tallies and outbox in one synced write.
+    fn write(&mut self, group: &Group, assembled: &[Assembled], time: UnixMillis) -> Result<(), JournalError> {
+        let parts = self.parts.clone();
+        let day = day_number(time, parts.utc_offset_minutes);
+        let mut write = parts.journal.write();
+        let mut changed = Vec::new();
+        for (allotted, receipt) in group.allotted.iter().zip(assembled) {
+            let (key, prepared) = (allotted.key(), &allotted.prepared);
+            let unit = prepared.unit.id;
+            write.put_receipt(key, &receipt.row, &receipt.body);
+            write.put_biz(unit, &receipt.row.biz_code, BizRow { content: prepared.content, key });
+            write.put_day(unit, day, key, &receipt.row.place_code);
+            write.put_outbox(self.outbox_end, key);
+            self.outbox_end = self.outbox_end.saturating_add(1);
+            let day_kind = DayKind { unit, day, kind: kind_of(key.code) };
+            let tally = match self.tallies.entry(day_kind) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(parts.journal.issued(day_kind)?),
+            };
+            tally.add(prepared.draft.total_amount);
+            changed.push(day_kind);
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        for day_kind in changed {
+            write.put_issued(day_kind, self.tallies.get(&day_kind).copied().unwrap_or_default());
+        }
+        for (unique, holder) in &group.uniqueness {
+            write.put_uniqueness(*unique, *holder);
+        }
+        for (original, red) in &group.reversals {
+            write.put_reversal(*original, *red);
+        }
+        self.numbering.write(&mut write);
+        write.put_last_issue_time(time);
+        write.commit(Durability::Synced)?;
+        self.last_issue_time = time;
+        if self.tallies.len() > TALLIES_MAX {
+            self.tallies.clear();
+        }
+        parts.backlog.grown_to(self.outbox_end);
+        parts.metrics.issued(assembled.len());
+        Ok(())
+    }
+}
+
+fn refuse(reason: Reason) -> Decision {
+    Decision::Refuse(Box::new(Refusal::new(reason)))
+}
+
+fn settle(decision: Decision, new: Result<&[super::Acknowledgement], &Refusal>) -> IssueResult {
+    match (decision, new) {
+        (Decision::Refuse(refusal), _) => Err(*refusal),
+        (Decision::Existing(key), Ok(_)) => Ok(Issued::Existing(key)),
+        (Decision::New(index), Ok(new)) => match new.get(index) {
+            Some(acknowledgement) => Ok(Issued::New(Box::new(acknowledgement.clone()))),
+            None => Err(Refusal::new(CallReason::Internal)),
+        },
+        (_, Err(refusal)) => Err(refusal.clone()),
+    }
+}
+
+/// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
+fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Result<Option<Refusal>, JournalError> {
+    if let Some(original) = draft.reverses {
+        let red = match group.reversals.get(&original) {
+            Some(red) => Some(*red),
+            None => match journal.reversal(original)? {
+                // One that the ledger refused reverses nothing.
+                Some(red) if matches!(fate(journal, red)?, Fate::Refused { .. }) => None,
+                red => red,
+            },
+        };
+        return Ok(red.map(already_reversed));
+    }
+    for unique in &draft.uniqueness {
+        let holder = match group.uniqueness.get(unique) {
+            Some(holder) => Some(*holder),
+            None => journal.uniqueness(*unique)?,
+        };
+        if holder.is_some() {
+            let reason = match unique.kind {
+                UniquenessType::Decision => Reason::DecisionPaid,
+                UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
+            };
+            return Ok(Some(Refusal::new(reason)));
+        }
+    }
+    Ok(None)
+}
+
+/// `ALREADY_REVERSED`, naming the red receipt.
+pub(crate) fn already_reversed(red: ReceiptKey) -> Refusal {
+    Refusal::new(Reason::AlreadyReversed)
+        .with_metadata("receipt_code", red.code.to_string())
+        .with_metadata("receipt_number", red.number.to_string())
+}
+
+/// The newest key of the unit that is valid now and in this issuer's custody (V17).
+fn signing_key(keys: &KeyRing, view: &RegistryView, unit: &Unit, time: UnixMillis) -> Option<(KeyId, Arc<dyn Signer>)> {
+    // The unit as registered now, not as it was when the draft was prepared.
+    let unit = view.unit(unit.id)?;
+    let valid = unit.keys.iter().filter(|key| key.covers(time));
+    let held =
+        valid.filter_map(|key| Some((key.id, keys.unit(key.id).filter(|held| held.public_key() == key.public)?)));
+    held.max_by_key(|(id, _)| *id).map(|(id, signer)| (id, Arc::clone(signer)))
+}

@@ -1,0 +1,192 @@
+//! Atomic writes, typed.
+
+use prost::Message;
+use receipt_core::blind::UniquenessKey;
+use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId, UnixMillis};
+use receipt_core::state::Writes;
+use rocksdb::WriteBatch;
+
+use super::rows::{biz_key, day_prefix, receipt_key_bytes, registry_key, requeue_key};
+use super::{
+    BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, Journal, JournalError,
+    META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, Placement, Progress, ReceiptRow,
+    write_options,
+};
+use crate::body::SealedBody;
+
+/// Whether a write is on disk when `commit` returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Fsynced: nothing takes it back.
+    Synced,
+    /// In order with all other writes, on disk soon: for what can be learnt again from the ledger.
+    Ordered,
+}
+
+/// A write in the making. Dropped without `commit`, it never was.
+#[must_use = "a journal write does nothing until it is committed"]
+pub struct JournalWrite<'a> {
+    journal: &'a Journal,
+    batch: WriteBatch,
+    missing: bool,
+}
+
+impl<'a> JournalWrite<'a> {
+    pub(super) fn new(journal: &'a Journal) -> Self {
+        Self { journal, batch: WriteBatch::default(), missing: false }
+    }
+
+    /// Writes all or nothing.
+    pub fn commit(self, durability: Durability) -> Result<(), JournalError> {
+        if self.missing {
+            return Err(JournalError::Corrupt("a column family is missing"));
+        }
+        Ok(self.journal.db.write_opt(self.batch, &write_options(durability))?)
+    }
+
+    /// A new receipt: row, sealed body and its wrapped key.
+    pub fn put_receipt(&mut self, key: ReceiptKey, row: &ReceiptRow, body: &SealedBody) {
+        let key = receipt_key_bytes(key);
+        self.put(Cf::Receipts, &key, &row.encode_to_vec());
+        self.put(Cf::Bodies, &key, &body.ciphertext);
+        self.put(Cf::BodyKeys, &key, &body.wrapped_key);
+    }
+
+    /// Erases a body: its key, then its ciphertext.
+    pub fn erase_body(&mut self, key: ReceiptKey) {
+        let key = receipt_key_bytes(key);
+        self.delete(Cf::BodyKeys, &key);
+        self.delete(Cf::Bodies, &key);
+    }
+
+    /// Who holds a biz code.
+    pub fn put_biz(&mut self, unit: UnitId, biz_code: &str, row: BizRow) {
+        self.put(Cf::Biz, &biz_key(unit, biz_code), &row.encode());
+    }
+
+    /// Who holds a uniqueness key.
+    pub fn put_uniqueness(&mut self, key: UniquenessKey, holder: ReceiptKey) {
+        self.put(Cf::Uniqueness, &key.to_bytes(), &receipt_key_bytes(holder));
+    }
+
+    /// Frees a uniqueness key.
+    pub fn delete_uniqueness(&mut self, key: UniquenessKey) {
+        self.delete(Cf::Uniqueness, &key.to_bytes());
+    }
+
+    /// Which red receipt reverses an original.
+    pub fn put_reversal(&mut self, original: ReceiptKey, red: ReceiptKey) {
+        self.put(Cf::Reversals, &receipt_key_bytes(original), &receipt_key_bytes(red));
+    }
+
+    /// Queues a receipt for a batch.
+    pub fn put_outbox(&mut self, position: u64, key: ReceiptKey) {
+        self.put(Cf::Outbox, &position.to_be_bytes(), &receipt_key_bytes(key));
+    }
+
+    /// Takes a receipt off the queue.
+    pub fn delete_outbox(&mut self, position: u64) {
+        self.delete(Cf::Outbox, &position.to_be_bytes());
+    }
+
+    /// Queues a good record of a refused batch again.
+    pub fn put_requeue(&mut self, sequence: BatchSequence, index: u16, key: ReceiptKey) {
+        self.put(Cf::Requeue, &requeue_key(sequence, index), &receipt_key_bytes(key));
+    }
+
+    /// Takes a record off that queue.
+    pub fn delete_requeue(&mut self, sequence: BatchSequence, index: u16) {
+        self.delete(Cf::Requeue, &requeue_key(sequence, index));
+    }
+
+    /// Where a receipt went.
+    pub fn put_placement(&mut self, key: ReceiptKey, placement: Placement) {
+        self.put(Cf::Placements, &receipt_key_bytes(key), &placement.encode());
+    }
+
+    /// Back to the queue.
+    pub fn delete_placement(&mut self, key: ReceiptKey) {
+        self.delete(Cf::Placements, &receipt_key_bytes(key));
+    }
+
+    /// A batch as cut; the next sequence follows it.
+    pub fn put_batch(&mut self, sequence: BatchSequence, next: BatchSequence, row: &BatchRow) {
+        self.put(Cf::Batches, &sequence.get().to_be_bytes(), &row.encode_to_vec());
+        self.put_meta(META_NEXT_SEQUENCE, &next.get().to_be_bytes());
+    }
+
+    /// What the ledger decided on a batch.
+    pub fn put_outcome(&mut self, sequence: BatchSequence, outcome: BatchOutcome) {
+        self.put(Cf::Outcomes, &sequence.get().to_be_bytes(), &outcome.encode());
+    }
+
+    /// What Watch tells.
+    pub fn put_event(&mut self, number: u64, row: &EventRow) {
+        self.put(Cf::Events, &number.to_be_bytes(), &row.encode_to_vec());
+    }
+
+    /// The day index.
+    pub fn put_day(&mut self, unit: UnitId, day: u32, key: ReceiptKey, place_code: &str) {
+        let key = [&day_prefix(unit, day)[..], &receipt_key_bytes(key)].concat();
+        self.put(Cf::Days, &key, place_code.as_bytes());
+    }
+
+    /// Receipts issued.
+    pub fn put_issued(&mut self, key: DayKind, tally: IssuedTally) {
+        self.put(Cf::Issued, &key.encode(), &tally.encode());
+    }
+
+    /// Receipts decided.
+    pub fn put_decided(&mut self, key: DayKind, tally: DecidedTally) {
+        self.put(Cf::Decided, &key.encode(), &tally.encode());
+    }
+
+    /// The next number of a segment.
+    pub fn put_next_number(&mut self, segment: SegmentId, next: u64) {
+        self.put(Cf::Segments, &segment.get().to_be_bytes(), &next.to_be_bytes());
+    }
+
+    /// The latest issue time.
+    pub fn put_last_issue_time(&mut self, time: UnixMillis) {
+        self.put_meta(META_LAST_ISSUE_TIME, &time.get().to_be_bytes());
+    }
+
+    /// Registry changes, as the state transition gave them.
+    pub fn put_registry(&mut self, writes: &Writes) {
+        for ((table, key), value) in writes {
+            let key = registry_key(*table, key);
+            match value {
+                Some(value) => self.put(Cf::Registry, &key, value),
+                None => self.delete(Cf::Registry, &key),
+            }
+        }
+    }
+
+    /// How far the ledger has been followed.
+    pub fn put_progress(&mut self, progress: &Progress) {
+        self.put_meta(META_PROGRESS, &progress.encode());
+    }
+
+    /// Stops issuing for good, with the reason.
+    pub fn put_halted(&mut self, reason: &str) {
+        self.put_meta(META_HALTED, reason.as_bytes());
+    }
+
+    pub(super) fn put_meta(&mut self, name: &[u8], value: &[u8]) {
+        self.put(Cf::Meta, name, value);
+    }
+
+    fn put(&mut self, cf: Cf, key: &[u8], value: &[u8]) {
+        match self.journal.cf(cf) {
+            Ok(cf) => self.batch.put_cf(cf, key, value),
+            Err(_) => self.missing = true,
+        }
+    }
+
+    fn delete(&mut self, cf: Cf, key: &[u8]) {
+        match self.journal.cf(cf) {
+            Ok(cf) => self.batch.delete_cf(cf, key),
+            Err(_) => self.missing = true,
+        }
+    }
+}

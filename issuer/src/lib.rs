@@ -1,0 +1,36 @@
+//! The issuer: takes drafts of fiscal receipts from business systems, numbers, signs and stores them, batches them onto
+//! the ledger, follows what the ledger decided, and hands out proofs.
+//!
+//! ```text
+//! api ─▶ issue ─▶ journal ◀─ batcher ─▶ flight ─▶ submit ─▶ nodes
+//!  │                 ▲                      ▲                  │
+//!  └─ watch, bundle ─┴────── follow ◀───────┴──────────────────┘
+//! ```
+//! `app` wires everything. Not here: validators (never imported), and the verdict on a bundle (`receipt-core`).
+
+pub mod api;
+pub mod app;
+pub mod authority;
+pub mod backlog;
+pub mod batcher;
+pub mod body;
+pub mod bundle;
+pub mod config;
+pub mod fate;
+pub mod flight;
+pub mod follow;
+pub mod gate;
+pub mod housekeeping;
+pub mod issue;
+pub mod journal;
+pub mod keys;
+pub mod metrics;
+pub mod nodes;
+pub mod numbering;
+pub mod registry;
+pub mod submit;
+pub mod waiters;
+pub mod watch;
+
+#[cfg(test)]
+mod testing;

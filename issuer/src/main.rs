@@ -1,0 +1,65 @@
+//! `tallystick-issuer init|run --config FILE`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use tallystick_issuer::app;
+use tallystick_issuer::config::Settings;
+use tallystick_service::telemetry;
+
+/// Issues fiscal electronic receipts onto a Tallystick ledger.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes the journal that the config names. Never overwrites one.
+    Init {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Runs the issuer until SIGTERM.
+    Run {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (Command::Init { config } | Command::Run { config }) = &arguments.command;
+    let settings = match Settings::load(config) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("tallystick-issuer: {error}");
+            return error.exit_code();
+        }
+    };
+    match execute(&arguments.command, settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tallystick-issuer: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: &Command, settings: Settings) -> Result<()> {
+    telemetry::init(&settings.log).context("start logging")?;
+    match command {
+        Command::Init { .. } => app::init(&settings).context("make the journal"),
+        Command::Run { .. } => {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+            runtime.block_on(app::run(settings))
+        }
+    }
+}

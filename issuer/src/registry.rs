@@ -1,0 +1,250 @@
+//! The issuer's view of the ledger's registry: units, keys, kinds, items, systems, and the segments leased to it.
+//!
+//! Rebuilt in memory from the journal's replica whenever governance changed it; readers hold an `Arc` of one consistent
+//! view. Not here: following the ledger (`follow`), which numbers are used (`numbering`).
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prost::Message;
+use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSystem};
+use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitId, UnixMillis};
+use receipt_core::receipt::rules::Catalogue;
+use receipt_core::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
+use receipt_core::suite::PublicKey;
+
+use crate::journal::{Journal, JournalError};
+
+/// An issuing unit.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Registry number.
+    pub id: UnitId,
+    /// 统一社会信用代码.
+    pub code: String,
+    /// 开票单位名称.
+    pub name: String,
+    /// Kinds it may issue, ascending.
+    kinds: Vec<u32>,
+    suspended_from_ms: u64,
+    /// Its registered keys.
+    pub keys: Vec<UnitKey>,
+}
+
+/// A unit's key, as registered.
+#[derive(Debug, Clone)]
+pub struct UnitKey {
+    /// Registry number.
+    pub id: KeyId,
+    /// The public half.
+    pub public: PublicKey,
+    from_ms: u64,
+    until_ms: u64,
+}
+
+impl UnitKey {
+    /// Whether it signs validly at this issue time (V17).
+    pub fn covers(&self, time: UnixMillis) -> bool {
+        self.from_ms <= time.get() && (self.until_ms == 0 || time.get() < self.until_ms)
+    }
+}
+
+impl Unit {
+    /// Whether it may issue this code's kind (V16).
+    pub fn may_issue(&self, code: ReceiptCode) -> bool {
+        self.kinds.binary_search(&kind_of(code)).is_ok()
+    }
+
+    /// Whether it is suspended at this issue time.
+    pub fn is_suspended(&self, time: UnixMillis) -> bool {
+        self.suspended_from_ms != 0 && self.suspended_from_ms <= time.get()
+    }
+}
+
+/// A range of numbers leased to this issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Registry number.
+    pub id: SegmentId,
+    /// First number.
+    pub first: u64,
+    /// Last number, inclusive.
+    pub last: u64,
+}
+
+/// The units and places for which a system may act.
+#[derive(Debug, Clone, Default)]
+pub struct System {
+    /// By unit: the places, or `None` for all of the unit's.
+    pub grants: BTreeMap<UnitId, Option<HashSet<String>>>,
+}
+
+/// One consistent view.
+#[derive(Debug, Default)]
+pub struct RegistryView {
+    units: HashMap<UnitId, Arc<Unit>>,
+    unit_codes: HashMap<String, UnitId>,
+    kinds: HashSet<u32>,
+    items: HashMap<(UnitId, u32), HashSet<String>>,
+    systems: HashMap<SystemId, System>,
+    segments: HashMap<(UnitId, u32), Vec<Segment>>,
+    /// This issuer's epoch on the ledger; 0 if it is not registered.
+    pub issuer_epoch: u32,
+    /// This issuer's registered keys.
+    pub issuer_keys: HashMap<KeyId, PublicKey>,
+}
+
+/// The first six digits: region, category, kind.
+pub const fn kind_of(code: ReceiptCode) -> u32 {
+    code.get() / 100
+}
+
+impl RegistryView {
+    /// Reads the journal's replica.
+    pub fn load(journal: &Journal) -> Result<Self, JournalError> {
+        let issuer = journal.identity().issuer;
+        let mut view = Self::default();
+        for value in journal.registry_table(Table::Kinds)? {
+            view.kinds.insert(message::<RegisterKind>(&value)?.kind);
+        }
+        let mut keys = view.load_keys(journal, issuer)?;
+        for value in journal.registry_table(Table::Units)? {
+            let state: UnitState = message(&value)?;
+            let id = UnitId::new(state.unit.unit_id);
+            let unit = Unit {
+                id,
+                code: state.unit.unit_code,
+                name: state.unit.name,
+                kinds: state.unit.kinds,
+                suspended_from_ms: state.unit.suspended_from_ms,
+                keys: keys.remove(&id).unwrap_or_default(),
+            };
+            view.unit_codes.insert(unit.code.clone(), id);
+            view.units.insert(id, Arc::new(unit));
+        }
+        for value in journal.registry_table(Table::Items)? {
+            let items: AttachItems = message(&value)?;
+            let codes = items.items.into_iter().map(|item| item.code).collect();
+            view.items.insert((UnitId::new(items.unit_id), items.kind), codes);
+        }
+        for value in journal.registry_table(Table::Systems)? {
+            let system: RegisterSystem = message(&value)?;
+            let grants = system.grants.into_iter().map(|grant| {
+                let places = (!grant.places.is_empty()).then(|| grant.places.into_iter().collect());
+                (UnitId::new(grant.unit_id), places)
+            });
+            view.systems.insert(SystemId::new(system.system_id), System { grants: grants.collect() });
+        }
+        view.load_segments(journal, issuer)?;
+        for value in journal.registry_table(Table::Issuers)? {
+            let state: IssuerState = message(&value)?;
+            if state.issuer.issuer_id == issuer.get() {
+                view.issuer_epoch = state.epoch;
+            }
+        }
+        Ok(view)
+    }
+
+    fn load_keys(
+        &mut self,
+        journal: &Journal,
+        issuer: IssuerId,
+    ) -> Result<HashMap<UnitId, Vec<UnitKey>>, JournalError> {
+        let mut units: HashMap<UnitId, Vec<UnitKey>> = HashMap::new();
+        for value in journal.registry_table(Table::Keys)? {
+            let state: KeyState = message(&value)?;
+            let public = state.key.key().map_err(|_| JournalError::Corrupt("registered key"))?;
+            let id = KeyId::new(state.key.key_id);
+            if state.key.owner_kind == KeyOwner::Unit.number() {
+                let ends = [state.key.valid_until_ms, state.revoked_from_ms];
+                let until_ms = ends.into_iter().filter(|end| *end != 0).min().unwrap_or(0);
+                let key = UnitKey { id, public, from_ms: state.key.valid_from_ms, until_ms };
+                units.entry(UnitId::new(state.key.owner_id)).or_default().push(key);
+            } else if state.key.owner_id == issuer.get() {
+                self.issuer_keys.insert(id, public);
+            }
+        }
+        Ok(units)
+    }
+
+    fn load_segments(&mut self, journal: &Journal, issuer: IssuerId) -> Result<(), JournalError> {
+        for value in journal.registry_table(Table::Segments)? {
+            let state: SegmentState = message(&value)?;
+            let lease = &state.segment;
+            if lease.issuer_id == issuer.get() && state.closed_at_ms == 0 {
+                let segment = Segment {
+                    id: SegmentId::new(lease.segment_id),
+                    first: lease.first_number,
+                    last: lease.last_number,
+                };
+                self.segments.entry((UnitId::new(lease.unit_id), lease.receipt_code)).or_default().push(segment);
+            }
+        }
+        for segments in self.segments.values_mut() {
+            segments.sort_unstable_by_key(|segment| segment.first);
+        }
+        Ok(())
+    }
+
+    /// A unit by its code.
+    pub fn unit_by_code(&self, code: &str) -> Option<&Arc<Unit>> {
+        self.units.get(self.unit_codes.get(code)?)
+    }
+
+    /// A unit by its number.
+    pub fn unit(&self, id: UnitId) -> Option<&Arc<Unit>> {
+        self.units.get(&id)
+    }
+
+    /// A calling system.
+    pub fn system(&self, id: SystemId) -> Option<&System> {
+        self.systems.get(&id)
+    }
+
+    /// The open segments of a unit and code that are leased to this issuer, ascending.
+    pub fn segments(&self, unit: UnitId, code: ReceiptCode) -> &[Segment] {
+        self.segments.get(&(unit, code.get())).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+impl Catalogue for RegistryView {
+    fn kind_is_registered(&self, code: ReceiptCode) -> bool {
+        self.kinds.contains(&kind_of(code))
+    }
+
+    fn item_is_attached(&self, unit_code: &str, code: ReceiptCode, item_code: &str) -> bool {
+        let unit = self.unit_codes.get(unit_code);
+        let items = unit.and_then(|unit| self.items.get(&(*unit, kind_of(code))));
+        items.is_some_and(|items| items.contains(item_code))
+    }
+}
+
+/// The current view, replaced whole.
+#[derive(Debug)]
+pub struct Registry {
+    current: RwLock<Arc<RegistryView>>,
+}
+
+impl Registry {
+    /// Loads the first view.
+    pub fn open(journal: &Journal) -> Result<Self, JournalError> {
+        Ok(Self { current: RwLock::new(Arc::new(RegistryView::load(journal)?)) })
+    }
+
+    /// The current view.
+    pub fn view(&self) -> Arc<RegistryView> {
+        // The lock is held for a clone or a swap: a poisoned one still holds a whole view.
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Loads the view anew, after governance.
+    pub fn reload(&self, journal: &Journal) -> Result<(), JournalError> {
+        let view = Arc::new(RegistryView::load(journal)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = view;
+        Ok(())
+    }
+}
+
+fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, JournalError> {
+    M::decode(bytes).map_err(|_| JournalError::Corrupt("registry value"))
+}

@@ -1,0 +1,249 @@
+//! An issuer without its network, over a chain in memory: for the tests of this crate.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::blind::BlindingSecret;
+use receipt_core::block::{Batch, Item};
+use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
+use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::receipt::ext::Ext;
+use receipt_core::receipt::model::{Receipt, ReceiptDraft};
+use receipt_core::state::{ChainParameters, genesis_effects};
+use receipt_core::suite::{Signer, Suite};
+use receipt_core::testkit::{
+    GENESIS_TIME_MS, ISSUER, ISSUER_KEY, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, issuer_key, unit_key,
+};
+use tallystick_proto::convert::draft_to_wire;
+use tallystick_proto::errors::Refusal;
+use tallystick_proto::ledger::v1::{LedgerBlock, SubmitBatchRequest};
+use tallystick_service::clock::FixedClock;
+use tallystick_service::keyfile::Secret;
+use tallystick_service::rng::SeededEntropy;
+
+use crate::backlog::Backlog;
+use crate::batcher::{Batcher, BatcherParts};
+use crate::body::BodyCipher;
+use crate::flight::{Departures, Flight};
+use crate::follow::{Chain, Outcomes, OutcomesParts};
+use crate::gate::Gate;
+use crate::issue::{
+    Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, content_hash, prepare,
+};
+use crate::journal::{Journal, JournalIdentity, Progress};
+use crate::keys::KeyRing;
+use crate::metrics::IssuerMetrics;
+use crate::registry::Registry;
+use crate::waiters::Waiters;
+
+/// Parts that a restart makes anew.
+pub(crate) struct TestIssuer {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) cipher: Arc<BodyCipher>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) departures: Departures,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) batcher: Batcher,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) log: Chain,
+}
+
+pub(crate) fn identity(chain: &TestChain) -> JournalIdentity {
+    JournalIdentity { chain: chain.genesis().chain_id(), issuer: IssuerId::new(ISSUER) }
+}
+
+/// Makes a journal at `path`, as `init` does.
+pub(crate) fn init(path: &std::path::Path, chain: &TestChain) -> Journal {
+    let effects = genesis_effects(chain.genesis()).unwrap();
+    let mut frontier = Frontier::new();
+    for entry in &effects.entries {
+        frontier.append(leaf_hash(entry), |_, _| ()).unwrap();
+    }
+    let tip = &effects.tip;
+    let progress = Progress { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
+    Journal::init(path, identity(chain), &effects.writes, &progress).unwrap()
+}
+
+fn keys(journal: &Journal) -> KeyRing {
+    let registry = Registry::open(journal).unwrap().view();
+    let mut units: HashMap<KeyId, Arc<dyn Signer>> = HashMap::new();
+    for unit in 1..100 {
+        if registry.unit(receipt_core::ids::UnitId::new(unit)).is_some() {
+            units.insert(KeyId::new(UNIT_KEY_BASE + unit), Arc::new(unit_key(unit)));
+        }
+    }
+    KeyRing::new(Arc::new(issuer_key()), Secret::new([5; 32]), BlindingSecret([77; 32]), 1, units)
+}
+
+impl TestIssuer {
+    /// From a journal, as after a start. The gate is open; entropy differs by `start`.
+    pub(crate) fn start(journal: Journal, chain: &TestChain, start: u64) -> Self {
+        let journal = Arc::new(journal);
+        let registry = Arc::new(Registry::open(&journal).unwrap());
+        let keys = Arc::new(keys(&journal));
+        let cipher = Arc::new(BodyCipher::new(&keys.master));
+        let gate = Arc::new(Gate::new(journal.halted().unwrap()));
+        gate.caught_up();
+        let end = journal.outbox_end().unwrap();
+        let first = journal.outbox(0, 1).unwrap().first().map_or(end, |(position, _)| *position);
+        let requeued = journal.requeued(usize::MAX).unwrap().len() as u64;
+        let backlog = Arc::new(Backlog::new(first, end, requeued));
+        let (flight, departures) = Flight::new();
+        let flight = Arc::new(flight);
+        let waiters = Arc::new(Waiters::default());
+        let clock = Arc::new(FixedClock::new(UnixMillis::new(GENESIS_TIME_MS + 60_000)));
+        let metrics = Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default()));
+        let sequencer = Sequencer::open(SequencerParts {
+            journal: Arc::clone(&journal),
+            registry: Arc::clone(&registry),
+            keys: Arc::clone(&keys),
+            cipher: Arc::clone(&cipher),
+            gate: Arc::clone(&gate),
+            backlog: Arc::clone(&backlog),
+            clock: clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(start)),
+            metrics: Arc::clone(&metrics),
+            suite: Suite::Ed25519Sha256,
+            utc_offset_minutes: UTC_OFFSET_MINUTES,
+            seal_promise_ms: 600_000,
+            outbox_records_max: 1_000,
+        });
+        let batcher = Batcher::open(BatcherParts {
+            journal: Arc::clone(&journal),
+            keys: Arc::clone(&keys),
+            signing_key: KeyId::new(ISSUER_KEY),
+            backlog: Arc::clone(&backlog),
+            flight: Arc::clone(&flight),
+            metrics: Arc::clone(&metrics),
+            suite: Suite::Ed25519Sha256,
+            utc_offset_minutes: UTC_OFFSET_MINUTES,
+            records_max: 4096,
+            bytes_max: 2 << 20,
+            age: std::time::Duration::from_millis(100),
+            in_flight_max: 8,
+        });
+        let outcomes = Outcomes::new(OutcomesParts {
+            journal: Arc::clone(&journal),
+            registry: Arc::clone(&registry),
+            gate: Arc::clone(&gate),
+            backlog: Arc::clone(&backlog),
+            flight: Arc::clone(&flight),
+            waiters: Arc::clone(&waiters),
+            metrics,
+            chain: ChainParameters::of(chain.genesis()),
+            utc_offset_minutes: UTC_OFFSET_MINUTES,
+        });
+        let log = Chain::new(journal.progress().unwrap());
+        Self {
+            registry,
+            keys,
+            cipher,
+            gate,
+            backlog,
+            flight,
+            departures,
+            waiters,
+            clock,
+            sequencer: sequencer.unwrap(),
+            batcher: batcher.unwrap(),
+            outcomes,
+            log,
+            journal,
+        }
+    }
+
+    /// Judges a draft as Issue does, without the caller.
+    pub(crate) fn prepare(&self, draft: ReceiptDraft, original: Option<&Receipt>) -> Result<Prepared, Refusal> {
+        let view = self.registry.view();
+        let unit = view.unit_by_code(&draft.unit_code).unwrap();
+        let content = content_hash("issue", &draft_to_wire(&draft));
+        let basis = RuleBasis {
+            now: receipt_core::ids::UnixMillis::new(GENESIS_TIME_MS + 60_000),
+            utc_offset_minutes: UTC_OFFSET_MINUTES,
+            view: &view,
+            blinding: &self.keys.blinding,
+            original,
+        };
+        prepare(draft, unit, content, &basis)
+    }
+
+    /// Issues drafts as one group.
+    pub(crate) fn issue(&mut self, drafts: Vec<ReceiptDraft>) -> Vec<IssueResult> {
+        let prepared = drafts.into_iter().map(|draft| self.prepare(draft, None).unwrap()).collect();
+        self.sequencer.issue(prepared).unwrap()
+    }
+
+    /// Issues one new receipt.
+    pub(crate) fn issue_new(&mut self, draft: ReceiptDraft) -> Acknowledgement {
+        match self.issue(vec![draft]).remove(0) {
+            Ok(Issued::New(acknowledgement)) => *acknowledgement,
+            other => panic!("not new: {other:?}"),
+        }
+    }
+
+    /// Cuts a batch and returns what a node would be offered.
+    pub(crate) fn cut(&mut self) -> (BatchSequence, SubmitBatchRequest) {
+        let sequence = self.batcher.cut().unwrap().unwrap();
+        let flying = self.departures.try_recv().unwrap();
+        assert_eq!(flying.sequence, sequence);
+        (sequence, flying.request.clone())
+    }
+
+    /// Takes every block of the chain that is not yet followed, and acts on it.
+    pub(crate) fn follow(&mut self, chain: &TestChain) {
+        for height in self.log.next_height()..=chain.height().get() {
+            let sealed = self.log.offer(&ledger_block(chain, height), chain.trust()).unwrap();
+            let progress = self.log.sealed_progress(&sealed).unwrap();
+            let event = self.outcomes.act(&sealed, progress).unwrap();
+            self.log.acted(event);
+        }
+    }
+}
+
+/// What a validator makes of an offered batch.
+pub(crate) fn offered(request: &SubmitBatchRequest) -> Item {
+    Item::Batch(Batch {
+        header: SignedBatchHeader::decode(&request.signed_header).unwrap(),
+        records: request.records.iter().map(|record| record.to_vec()).collect(),
+    })
+}
+
+/// A block of the chain as a node streams it.
+pub(crate) fn ledger_block(chain: &TestChain, height: u64) -> LedgerBlock {
+    let block = &chain.blocks()[usize::try_from(height).unwrap()];
+    LedgerBlock {
+        height,
+        block: Bytes::new(),
+        entries: block.entries.iter().map(|entry| Bytes::from(entry.clone())).collect(),
+        first_leaf_index: block.first_leaf,
+        certificate: Bytes::new(),
+        checkpoint: block.checkpoint.clone(),
+        checkpoint_height: height,
+        block_hash: Bytes::new(),
+    }
+}
+
+/// A draft of a sample under a biz code of its own; a medical one is of a settlement of its own.
+pub(crate) fn draft(chain: &mut TestChain, sample: &str, biz_code: &str) -> ReceiptDraft {
+    let mut draft = ReceiptDraft { biz_code: biz_code.to_owned(), ..chain.draft(sample) };
+    if let Ext::Medical { medical } = &mut draft.ext {
+        medical.settlement_number = format!("JS-{biz_code}");
+    }
+    draft
+}
+
+/// The key of a new receipt.
+pub(crate) fn key_of(result: &IssueResult) -> ReceiptKey {
+    match result {
+        Ok(Issued::New(acknowledgement)) => acknowledgement.key,
+        other => panic!("not new: {other:?}"),
+    }
+}
