@@ -1,0 +1,216 @@
+//! The audit: the whole ledger again, from genesis, with nothing believed but the genesis file.
+//!
+//! ```text
+//! source ──▶ [prepare: decode, re-hash, every signature]×threads ──▶ [replay: apply, compare, in order] ──▶ report
+//! ```
+//! Of each block: canonical bytes, block hash, batch roots and counts, every record's and header's signature, every ledger
+//! rule by executing it, seal (status root, effects hash, totals, handover), the log entries that were served, the commit
+//! certificate. Of each checkpoint: root and quorum under the set that counts for its size. At the end: totals, and, if an
+//! issuer's bodies are at hand, that every content is what its record commits to and keeps the body rules.
+//!
+//! A replay stops at the first finding about a block: nothing after it has a defined meaning.
+
+mod bodies;
+mod prepare;
+mod replay;
+mod report;
+mod tally;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use receipt_core::genesis::Genesis;
+use receipt_core::trust::{TrustFile, TrustTextError};
+use tallystick_proto::ledger::v1::LedgerBlock;
+use tallystick_service::rng::{Entropy, EntropyError};
+
+use crate::progress::Progress;
+use crate::source::{Announcement, Detail, Flow, Sink, Source, SourceError};
+use prepare::{KeyRegistry, Prepared, Preparer};
+use replay::Replay;
+
+pub use bodies::{BodiesError, BodiesReport};
+pub use report::{
+    AuditReport, AuditResult, CheckpointReport, Finding, FindingCode, HandoverReport, TotalsReport, UnitReport,
+};
+
+/// Blocks that may wait between two stages.
+const QUEUE_BLOCKS: usize = 8;
+
+/// What an audit is asked to do.
+pub struct AuditOptions<'a> {
+    /// Threads that prepare blocks, at least 1.
+    pub threads: usize,
+    /// An issuer's body lines (`receipt_core::bundle::BodyLine`); `None`: content is not checked.
+    pub bodies: Option<PathBuf>,
+    /// A trust file in use, to be compared with what the ledger says.
+    pub trust: Option<TrustFile>,
+    /// Unpredictable numbers for batch verification: whoever made the ledger must not foresee them.
+    pub entropy: &'a dyn Entropy,
+}
+
+/// Why there is no report at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The genesis file implies no trust file.
+    #[error("the genesis file cannot be used: {0}")]
+    Genesis(#[from] TrustTextError),
+    /// No randomness for batch verification.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The body file cannot be read.
+    #[error(transparent)]
+    Bodies(#[from] BodiesError),
+}
+
+/// Replays everything that the source has.
+pub fn audit(
+    genesis: &Genesis,
+    source: &Source,
+    options: &AuditOptions<'_>,
+    progress: &mut dyn Progress,
+) -> Result<AuditReport, AuditError> {
+    let started = Instant::now();
+    let keys = KeyRegistry::default();
+    let mut replay = Replay::new(genesis, &keys)?;
+    let preparer = Preparer { chain: genesis.chain_id(), keys: &keys, entropy: options.entropy };
+    let (finding, source_error) = run(source, options.threads.max(1), &preparer, &mut replay, progress);
+    progress.finish();
+    let mut findings: Vec<Finding> = finding.into_iter().collect();
+    if findings.is_empty() {
+        findings.extend(replay.closing_findings(options.trust.as_ref()));
+    }
+    let bodies = match &options.bodies {
+        Some(path) if findings.is_empty() => Some(bodies::check(path, &replay, genesis.utc_offset_minutes)?),
+        _ => None,
+    };
+    Ok(report::assemble(report::Parts {
+        genesis,
+        source,
+        replay,
+        findings,
+        source_error: source_error.map(|error| error.to_string()),
+        bodies,
+        bodies_wanted: options.bodies.is_some(),
+        seconds: started.elapsed().as_secs_f64(),
+    }))
+}
+
+/// Runs the stages to their end. Returns the finding at which the replay stopped, and why the source stopped early.
+fn run(
+    source: &Source,
+    threads: usize,
+    preparer: &Preparer<'_>,
+    replay: &mut Replay<'_>,
+    progress: &mut dyn Progress,
+) -> (Option<Finding>, Option<SourceError>) {
+    let announced = OnceLock::new();
+    let stopped = AtomicBool::new(false);
+    let (raw_sender, raw_receiver) = sync_channel::<(u64, LedgerBlock)>(QUEUE_BLOCKS);
+    let raw_receiver = Mutex::new(raw_receiver);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut sink = Queue { sender: raw_sender, next: 0, announced: &announced, stopped: &stopped };
+            source.read(Detail::Records, &mut sink)
+        });
+        let (ready_sender, ready_receiver) = sync_channel(QUEUE_BLOCKS);
+        for _ in 0..threads {
+            let sender = ready_sender.clone();
+            let receiver = &raw_receiver;
+            scope.spawn(move || prepare_all(preparer, receiver, &sender));
+        }
+        drop(ready_sender);
+        let finding = replay_all(&ready_receiver, replay, &announced, progress).err();
+        // Whoever still sends must see that nobody listens.
+        stopped.store(true, Ordering::Relaxed);
+        drop(ready_receiver);
+        drain(&raw_receiver);
+        let read = reader.join().unwrap_or(Err(SourceError::Reader));
+        let reached = replay.tip.as_ref().map(|(height, _)| height.get());
+        let error = match (read, announced.get()) {
+            (Err(error), _) => Some(error),
+            (Ok(()), Some(announced)) if finding.is_none() && reached < Some(*announced) => {
+                Some(SourceError::EndedEarly { announced: *announced })
+            }
+            (Ok(()), _) => None,
+        };
+        (finding, error)
+    })
+}
+
+/// What the reader fills.
+struct Queue<'a> {
+    sender: SyncSender<(u64, LedgerBlock)>,
+    next: u64,
+    announced: &'a OnceLock<u64>,
+    stopped: &'a AtomicBool,
+}
+
+impl Sink for Queue<'_> {
+    fn announce(&mut self, announcement: Announcement) {
+        if let Some(height) = announcement.last_height {
+            // Announced once; a second time would change nothing.
+            let _ = self.announced.set(height);
+        }
+    }
+
+    fn block(&mut self, block: LedgerBlock) -> Flow {
+        let position = self.next;
+        self.next += 1;
+        let sent = self.sender.send((position, block)).is_ok();
+        if sent && !self.stopped.load(Ordering::Relaxed) { Flow::Continue } else { Flow::Stop }
+    }
+}
+
+type Judged = Result<Prepared, Finding>;
+
+/// A worker: takes blocks as they come, until there are no more or nobody listens.
+fn prepare_all(
+    preparer: &Preparer<'_>,
+    receiver: &Mutex<Receiver<(u64, LedgerBlock)>>,
+    sender: &SyncSender<(u64, Judged)>,
+) {
+    loop {
+        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((position, block)) = next else { return };
+        if sender.send((position, preparer.prepare(position, block))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes what is left, so that the reader comes to its end.
+fn drain(receiver: &Mutex<Receiver<(u64, LedgerBlock)>>) {
+    let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+    // The reader may be blocked in a send: receive until it has seen that all is over.
+    while receiver.recv().is_ok() {}
+}
+
+/// Puts prepared blocks into order and replays them.
+fn replay_all(
+    receiver: &Receiver<(u64, Judged)>,
+    replay: &mut Replay<'_>,
+    announced: &OnceLock<u64>,
+    progress: &mut dyn Progress,
+) -> Result<(), Finding> {
+    let mut waiting: BTreeMap<u64, Judged> = BTreeMap::new();
+    let mut next = 0;
+    let mut expected = false;
+    while let Ok((position, judged)) = receiver.recv() {
+        waiting.insert(position, judged);
+        while let Some(judged) = waiting.remove(&next) {
+            replay.take(judged?)?;
+            if let (false, Some(height)) = (expected, announced.get()) {
+                progress.expect(*height);
+                expected = true;
+            }
+            progress.reach(next, &replay.progress_words());
+            next += 1;
+        }
+    }
+    Ok(())
+}

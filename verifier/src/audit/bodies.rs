@@ -1,0 +1,159 @@
+//! Checking contents: every body line against its record on the ledger, and the body rules.
+//!
+//! Items are judged by the registry as it stands at the end of the replay (V13): a unit whose items were changed later may
+//! show up here, and the report says so.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use receipt_core::bundle::BodyLine;
+use receipt_core::governance::AttachItems;
+use receipt_core::hash::Hash;
+use receipt_core::ids::ReceiptCode;
+use receipt_core::receipt::disclosure::Body;
+use receipt_core::receipt::rules::{Catalogue, check_body};
+use receipt_core::record::{SignedRecord, status_key};
+use receipt_core::state::StateRead;
+use receipt_core::state::tables::{ReceiptState, Table, UnitState, pair_bytes, receipt_key_bytes};
+use receipt_core::verdict::differing_field;
+use serde::Serialize;
+
+use super::replay::Replay;
+
+/// Problems listed in full; the rest is counted.
+const PROBLEMS_LISTED_MAX: usize = 100;
+
+/// Why the body file cannot be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = path.display())]
+pub struct BodiesError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// What came of the contents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BodiesReport {
+    /// Receipts whose content is what the record commits to and keeps every body rule.
+    pub good: u64,
+    /// Receipts on the ledger for which no content was given.
+    pub missing: u64,
+    /// Lines that are no content of a receipt on the ledger.
+    pub mismatches: u64,
+    /// Lines that repeat a receipt.
+    pub repeated: u64,
+    /// Broken rules, by rule.
+    pub broken_rules: BTreeMap<String, u64>,
+    /// The first hundred problems, without personal values.
+    pub problems: Vec<String>,
+}
+
+impl BodiesReport {
+    /// Whether every receipt's content was given and good.
+    pub fn is_clean(&self) -> bool {
+        self.missing == 0 && self.mismatches == 0 && self.broken_rules.is_empty()
+    }
+
+    fn problem(&mut self, line: usize, problem: impl std::fmt::Display) {
+        if self.problems.len() < PROBLEMS_LISTED_MAX {
+            self.problems.push(format!("line {line}: {problem}"));
+        }
+    }
+}
+
+/// Reads the whole file.
+pub(super) fn check(path: &Path, replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<BodiesReport, BodiesError> {
+    let failed = |source| BodiesError { path: path.to_owned(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+    let mut report = BodiesReport::default();
+    let mut seen: HashSet<Hash> = HashSet::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            break;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        match judge(text, replay, utc_offset_minutes) {
+            Err(problem) => {
+                report.mismatches += 1;
+                report.problem(number, problem);
+            }
+            Ok(judged) if !seen.insert(judged.status_key) => report.repeated += 1,
+            Ok(judged) if judged.broken.is_empty() => report.good += 1,
+            Ok(judged) => {
+                for (rule, sentence) in judged.broken {
+                    *report.broken_rules.entry(rule).or_default() += 1;
+                    report.problem(number, sentence);
+                }
+            }
+        }
+    }
+    report.missing = replay.tally.receipts().saturating_sub(seen.len() as u64);
+    Ok(report)
+}
+
+struct Judged {
+    status_key: Hash,
+    /// Rule and sentence.
+    broken: Vec<(String, String)>,
+}
+
+fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Judged, String> {
+    let body_line = BodyLine::decode(line).map_err(|error| error.to_string())?;
+    let signed = SignedRecord::decode(&body_line.record).map_err(|reason| format!("the record: {reason}"))?;
+    let record = &signed.record;
+    let status_key = status_key(&body_line.record);
+    let stored =
+        replay.state.get(Table::Receipts, &receipt_key_bytes(record.key)).map_err(|error| error.to_string())?;
+    let stored = stored.and_then(|bytes| ReceiptState::decode(&bytes).ok());
+    if stored.is_none_or(|stored| stored.status_key != status_key) {
+        return Err(format!("{}: this record is not on the ledger", record.key));
+    }
+    let body =
+        Body::of_values(body_line.values, &body_line.seed).map_err(|error| format!("{}: {error}", record.key))?;
+    if body.disclosures().len() != record.disclosure_count as usize || body.root() != record.body_root {
+        return Err(format!("{}: the content is not what the record commits to", record.key));
+    }
+    let receipt = body.receipt().map_err(|error| format!("{}: {error}", record.key))?;
+    if let Some(differs) = differing_field(&receipt, record, utc_offset_minutes) {
+        return Err(format!("{}: {differs}", record.key));
+    }
+    let unit = unit_of(replay, record.unit.get());
+    let named = unit.as_ref().is_some_and(|unit| unit.unit.unit_code == receipt.draft.unit_code);
+    if !named {
+        return Err(format!("{}: the content names another unit than the record", record.key));
+    }
+    let registry = Registry { replay, unit: record.unit.get() };
+    let violations = check_body(&receipt, &registry).err().unwrap_or_default();
+    let broken = violations.iter().map(|found| (found.rule.to_string(), format!("{}: {found}", record.key)));
+    Ok(Judged { status_key, broken: broken.collect() })
+}
+
+fn unit_of(replay: &Replay<'_>, unit: u32) -> Option<UnitState> {
+    let bytes = replay.state.get(Table::Units, &unit.to_be_bytes()).ok().flatten()?;
+    UnitState::decode(bytes.as_slice()).ok()
+}
+
+/// Kinds and items as registered at the end of the replay.
+struct Registry<'a> {
+    replay: &'a Replay<'a>,
+    unit: u32,
+}
+
+impl Catalogue for Registry<'_> {
+    fn kind_is_registered(&self, code: ReceiptCode) -> bool {
+        let kind = (code.get() / 100).to_be_bytes();
+        self.replay.state.get(Table::Kinds, &kind).is_ok_and(|kind| kind.is_some())
+    }
+
+    fn item_is_attached(&self, _: &str, code: ReceiptCode, item_code: &str) -> bool {
+        let key = pair_bytes(self.unit, code.get() / 100);
+        let items = self.replay.state.get(Table::Items, &key).ok().flatten();
+        let items = items.and_then(|bytes| AttachItems::decode(bytes.as_slice()).ok());
+        items.is_some_and(|items| items.items.iter().any(|item| item.code == item_code))
+    }
+}

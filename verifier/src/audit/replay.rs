@@ -1,0 +1,273 @@
+//! The sequential half: executes each block over the state before it and compares everything with what was served.
+
+use std::collections::BTreeMap;
+
+use receipt_core::genesis::Genesis;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{Height, TreeSize};
+use receipt_core::memory::MemoryState;
+use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::seal::Seal;
+use receipt_core::state::tables::{META_TOTALS, Table, Totals};
+use receipt_core::state::{ChainParameters, Effects, StateRead, apply, genesis_effects, read_validators};
+use receipt_core::suite::ChainId;
+use receipt_core::trust::{TrustFile, TrustTextError, TrustedCheckpoint};
+use receipt_core::validators::ValidatorSet;
+
+use super::prepare::{KeyRegistry, Prepared, PreparedBlock, Served};
+use super::report::{Finding, FindingCode, HandoverReport};
+use super::tally::Tally;
+use crate::certificate::Certificate;
+
+/// The ledger as far as it was replayed.
+pub(super) struct Replay<'a> {
+    genesis: &'a Genesis,
+    params: ChainParameters,
+    keys: &'a KeyRegistry,
+    pub(super) state: MemoryState,
+    pub(super) frontier: Frontier,
+    /// Genesis and every handover since.
+    pub(super) trust: TrustFile,
+    pub(super) tally: Tally,
+    pub(super) handovers: Vec<HandoverReport>,
+    /// The last block's seal and height.
+    pub(super) tip: Option<(Height, Seal)>,
+    /// The newest verified checkpoint and its height.
+    pub(super) sealed: Option<(Height, TrustedCheckpoint)>,
+    /// Served notes of sizes not reached yet.
+    pub(super) pending: BTreeMap<u64, String>,
+}
+
+impl<'a> Replay<'a> {
+    pub(super) fn new(genesis: &'a Genesis, keys: &'a KeyRegistry) -> Result<Self, TrustTextError> {
+        Ok(Self {
+            genesis,
+            params: ChainParameters::of(genesis),
+            keys,
+            state: MemoryState::new(),
+            frontier: Frontier::new(),
+            trust: TrustFile::from_genesis(genesis)?,
+            tally: Tally::default(),
+            handovers: Vec::new(),
+            tip: None,
+            sealed: None,
+            pending: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn chain(&self) -> ChainId {
+        self.params.id
+    }
+
+    pub(super) fn progress_words(&self) -> String {
+        format!("{} receipts, {} leaves", self.tally.receipts(), self.frontier.size())
+    }
+
+    /// Replays one block, or genesis.
+    pub(super) fn take(&mut self, prepared: Prepared) -> Result<(), Finding> {
+        let Prepared { height, served, block } = prepared;
+        let effects = match block {
+            None => self.execute_genesis(height)?,
+            Some(block) => self.execute(height, &served, &block)?,
+        };
+        self.compare_entries(height, &served, &effects)?;
+        for entry in &effects.entries {
+            let appended = self.frontier.append(leaf_hash(entry), |_, _| ());
+            appended.map_err(|error| Finding::at(height, FindingCode::Entries, error.to_string()))?;
+        }
+        self.commit(height, effects)?;
+        self.take_checkpoint(height, served.checkpoint)
+    }
+
+    fn execute_genesis(&self, height: Height) -> Result<Effects, Finding> {
+        genesis_effects(self.genesis).map_err(|error| Finding::at(height, FindingCode::Refused, error.to_string()))
+    }
+
+    fn execute(&mut self, height: Height, served: &Served, block: &PreparedBlock) -> Result<Effects, Finding> {
+        let set = self.validators(height)?;
+        let certified = Certificate::decode(&served.certificate)
+            .and_then(|certificate| certificate.verify(self.chain(), &set, height, &block.id));
+        certified.map_err(|error| Finding::at(height, FindingCode::Certificate, error.to_string()))?;
+        let effects = apply(&self.state, &self.params, &block.checked)
+            .map_err(|error| Finding::at(height, FindingCode::Refused, error.to_string()))?;
+        if effects.seal != block.seal {
+            return Err(Finding::at(height, FindingCode::Seal, differing_seal(&effects.seal, &block.seal)));
+        }
+        self.tally.count_block(block, &effects);
+        Ok(effects)
+    }
+
+    fn compare_entries(&self, height: Height, served: &Served, effects: &Effects) -> Result<(), Finding> {
+        let first = effects.first_leaf.get();
+        if served.first_leaf != first {
+            let detail = format!("the first entry stands at {first}, served as {}", served.first_leaf);
+            return Err(Finding::at(height, FindingCode::Entries, detail));
+        }
+        if served.entries == effects.entries {
+            return Ok(());
+        }
+        let differs = served.entries.iter().zip(&effects.entries).position(|(served, own)| served != own);
+        let index = differs.unwrap_or_else(|| served.entries.len().min(effects.entries.len()));
+        let detail = format!("entry {} is not what executing the block gives", first.saturating_add(index as u64));
+        Err(Finding::at(height, FindingCode::Entries, detail))
+    }
+
+    /// Takes over the block's writes, new keys, and a new validator set.
+    fn commit(&mut self, height: Height, effects: Effects) -> Result<(), Finding> {
+        let unreadable =
+            |error: receipt_core::state::ReadError| Finding::at(height, FindingCode::NotJudged, error.to_string());
+        self.tally.count_writes(&self.state, &effects.writes, self.keys).map_err(unreadable)?;
+        self.state.commit(effects.writes, &effects.stale_nodes);
+        let seal = effects.seal;
+        if seal.next_validator_set_hash != seal.validator_set_hash {
+            self.hand_over(height, &seal)?;
+        }
+        self.tip = Some((height, seal));
+        Ok(())
+    }
+
+    fn hand_over(&mut self, height: Height, seal: &Seal) -> Result<(), Finding> {
+        let finding = |detail: String| Finding::at(height, FindingCode::Handover, detail);
+        let set = self.validators(height)?;
+        if set.hash() != seal.next_validator_set_hash {
+            return Err(finding("the seal names another next validator set than the state holds".to_owned()));
+        }
+        let first_size = self.frontier.size().next().ok_or_else(|| finding("the log is full".to_owned()))?;
+        self.trust = self.trust.with_next_set(first_size, &set).map_err(|error| finding(error.to_string()))?;
+        self.handovers.push(HandoverReport {
+            height: height.get().saturating_add(1),
+            first_tree_size: first_size.get(),
+            validators: set.members().len(),
+            quorum: set.quorum(),
+            set_hash: set.hash().to_string(),
+        });
+        Ok(())
+    }
+
+    fn validators(&self, height: Height) -> Result<ValidatorSet, Finding> {
+        read_validators(&self.state).map_err(|error| Finding::at(height, FindingCode::NotJudged, error.to_string()))
+    }
+
+    /// Keeps the served note until its size is reached, and verifies those whose size it is.
+    fn take_checkpoint(&mut self, height: Height, note: String) -> Result<(), Finding> {
+        let size = self.frontier.size().get();
+        if !note.is_empty() {
+            let claimed = claimed_size(&note)
+                .ok_or_else(|| Finding::at(height, FindingCode::Checkpoint, "the served note is no checkpoint"))?;
+            if claimed < size {
+                let detail = format!("the served checkpoint has {claimed} leaves, the block ends at {size}");
+                return Err(Finding::at(height, FindingCode::Checkpoint, detail));
+            }
+            match self.pending.get(&claimed) {
+                Some(known) if *known == note => {}
+                // Two notes of one size may carry other signatures: the first is verified when its size is reached.
+                Some(_) => self.verify_extra(height, claimed, &note)?,
+                None => {
+                    self.pending.insert(claimed, note);
+                }
+            }
+        }
+        while let Some(entry) = self.pending.first_entry() {
+            let claimed = *entry.key();
+            if claimed > size {
+                break;
+            }
+            let note = entry.remove();
+            if claimed < size {
+                let detail = format!("a checkpoint of {claimed} leaves ends inside this block");
+                return Err(Finding::at(height, FindingCode::Checkpoint, detail));
+            }
+            self.verify_checkpoint(height, &note)?;
+        }
+        Ok(())
+    }
+
+    fn verify_checkpoint(&mut self, height: Height, note: &str) -> Result<(), Finding> {
+        let finding =
+            |code, detail: String| Finding { evidence: Some(note.to_owned()), ..Finding::at(height, code, detail) };
+        let trusted =
+            self.trust.verify_checkpoint(note).map_err(|error| finding(FindingCode::Checkpoint, error.to_string()))?;
+        let own: Hash = self.frontier.root();
+        if trusted.root != own {
+            let detail = format!("a quorum cosigned the root {}, the replay gives {own}", trusted.root);
+            return Err(finding(FindingCode::CheckpointRoot, detail));
+        }
+        self.tally.checkpoints += 1;
+        self.sealed = Some((height, trusted));
+        Ok(())
+    }
+
+    /// A second note of a size still ahead: its text must be the first one's.
+    fn verify_extra(&self, height: Height, size: u64, note: &str) -> Result<(), Finding> {
+        let text = |note: &str| note.split("\n\n").next().map(str::to_owned);
+        let known = self.pending.get(&size).and_then(|known| text(known));
+        if known == text(note) {
+            return Ok(());
+        }
+        let detail = format!("two checkpoints of {size} leaves were served, with different roots");
+        Err(Finding { evidence: Some(note.to_owned()), ..Finding::at(height, FindingCode::Checkpoint, detail) })
+    }
+
+    /// What can only be judged at the end: the totals, and a trust file in use.
+    pub(super) fn closing_findings(&self, in_use: Option<&TrustFile>) -> Vec<Finding> {
+        let height = self.tip.as_ref().map_or(Height::ZERO, |(height, _)| *height);
+        let mut findings = Vec::new();
+        let totals = self.state.get(Table::Meta, META_TOTALS).ok().flatten();
+        let totals = totals.and_then(|bytes| Totals::decode(&bytes).ok()).unwrap_or_default();
+        if self.tip.is_some() && totals != self.tally.totals() {
+            let detail = "the running totals are not the sum of the receipts".to_owned();
+            findings.push(Finding::at(height, FindingCode::Totals, detail));
+        }
+        if let Some(problem) = in_use.and_then(|in_use| trust_problem(in_use, &self.trust)) {
+            findings.push(Finding::at(height, FindingCode::Trust, problem));
+        }
+        findings
+    }
+}
+
+/// Why a trust file in use contradicts the ledger's own; an older one that only lacks later sets does not.
+fn trust_problem(in_use: &TrustFile, own: &TrustFile) -> Option<String> {
+    if in_use.chain_id() != own.chain_id() {
+        return Some("the trust file is of another chain".to_owned());
+    }
+    let same_head = in_use.origin() == own.origin()
+        && in_use.authorities() == own.authorities()
+        && in_use.authority_threshold() == own.authority_threshold()
+        && in_use.utc_offset_minutes() == own.utc_offset_minutes();
+    if !same_head {
+        return Some("the trust file's origin, offset or authorities are not those of genesis".to_owned());
+    }
+    let last = in_use.sets().len().saturating_sub(1);
+    for (position, set) in in_use.sets().iter().enumerate() {
+        let Some(ours) = own.sets().get(position) else {
+            return Some(format!("the trust file has {} validator sets, the replay {}", last + 1, own.sets().len()));
+        };
+        let same_end = set.last_size == ours.last_size || (position == last && set.last_size.is_none());
+        if !same_end || set.first_size != ours.first_size || set.set_hash != ours.set_hash || set.policy != ours.policy
+        {
+            return Some(format!("validator set {position} of the trust file is not the ledger's"));
+        }
+    }
+    None
+}
+
+/// The size in a note's second line; nothing is verified.
+fn claimed_size(note: &str) -> Option<u64> {
+    note.lines().nth(1)?.parse::<u64>().ok().filter(|size| TreeSize::new(*size) != TreeSize::ZERO)
+}
+
+/// The first field in which two seals differ.
+fn differing_seal(own: &Seal, given: &Seal) -> String {
+    let fields = [
+        ("height", own.height == given.height),
+        ("time", own.time == given.time),
+        ("parent_seal_hash", own.parent_seal_hash == given.parent_seal_hash),
+        ("status_root", own.status_root == given.status_root),
+        ("validator_set_hash", own.validator_set_hash == given.validator_set_hash),
+        ("next_validator_set_hash", own.next_validator_set_hash == given.next_validator_set_hash),
+        ("effects_hash", own.effects_hash == given.effects_hash),
+        ("totals_commitment", own.totals_commitment == given.totals_commitment),
+    ];
+    let differs: Vec<&str> = fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect();
+    format!("the block's seal differs in {}", differs.join(", "))
+}

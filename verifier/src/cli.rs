@@ -1,0 +1,144 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Checks fiscal receipts and the ledger that anchors them.
+#[derive(Debug, Parser)]
+#[command(name = "tallystick-verifier", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Judge bundles (.tally files) offline.
+    Verify(VerifyArguments),
+    /// Replay the whole ledger from genesis.
+    Audit(AuditArguments),
+    /// Compare two checkpoint notes, or check a fork's evidence file.
+    Compare(CompareArguments),
+    /// Make, show and update trust files.
+    #[command(subcommand)]
+    Trust(TrustCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The bundles.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The trust file.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: PathBuf,
+    /// Judge as of this time: RFC 3339, or milliseconds since the Unix epoch. Otherwise now.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// One JSON object per file.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The whole verdict of each file, also if there are several.
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+/// Where to read blocks.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "source")]
+pub(crate) struct SourceArguments {
+    /// A node: https://host:port (with the --tls options), http://host:port (without).
+    #[arg(long, value_name = "URL")]
+    pub(crate) node: Option<String>,
+    /// An export file, or a directory of them.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) export: Option<PathBuf>,
+}
+
+/// mTLS towards the node.
+#[derive(Debug, Args)]
+pub(crate) struct TlsArguments {
+    /// PEM: own certificate chain.
+    #[arg(long, value_name = "PEM", requires = "tls_key", requires = "tls_ca")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM: private key of the own certificate, mode 0600.
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// PEM: certificate authorities.
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    pub(crate) tls_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
+    /// The genesis file.
+    #[arg(long, value_name = "GENESIS")]
+    pub(crate) genesis: PathBuf,
+    /// A trust file in use, to be compared with the ledger's own.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Write the trust file that the ledger implies, if it is clean.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_trust: Option<PathBuf>,
+    /// An issuer's contents, one JSON line each, to be checked against their records.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bodies: Option<PathBuf>,
+    /// The report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Threads that check signatures. Otherwise as many as the machine has cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// A checkpoint note; an evidence file, if it stands alone.
+    #[arg(value_name = "A")]
+    pub(crate) first: PathBuf,
+    /// Another checkpoint note.
+    #[arg(value_name = "B")]
+    pub(crate) second: Option<PathBuf>,
+    /// The trust file.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: PathBuf,
+    /// A node to ask for consistency proofs.
+    #[arg(long, value_name = "URL")]
+    pub(crate) node: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
+    /// Where the evidence of a fork goes.
+    #[arg(long, value_name = "FILE", default_value = "fork-evidence.txt")]
+    pub(crate) evidence: PathBuf,
+    /// The comparison as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// Check a trust file and say what it holds.
+    Show {
+        /// The trust file.
+        file: PathBuf,
+    },
+    /// Print the trust file that a genesis file implies.
+    FromGenesis {
+        /// The genesis file.
+        genesis: PathBuf,
+    },
+    /// Follow the validator sets through the log's entries and print the trust file brought up to date.
+    Update {
+        /// The trust file in use.
+        file: PathBuf,
+        #[command(flatten)]
+        source: SourceArguments,
+        #[command(flatten)]
+        tls: TlsArguments,
+    },
+}

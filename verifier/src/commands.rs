@@ -1,0 +1,115 @@
+//! The commands: files and network in, library calls, text or JSON and an exit code out.
+
+mod audit;
+mod compare;
+mod trust;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use receipt_core::genesis::Genesis;
+use receipt_core::trust::TrustFile;
+use tallystick_verifier::node::{NodeAddress, NodeTls};
+use tallystick_verifier::source::Source;
+
+use crate::cli::{Arguments, Command, SourceArguments, TlsArguments};
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// All is well.
+    Good,
+    /// Valid, but not in force; incomplete; unproven.
+    Reserved,
+    /// Invalid, refuted, forked.
+    Bad,
+    /// Bad arguments.
+    Usage,
+    /// Unreadable input.
+    NoInput,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Bad => 1,
+            Exit::Reserved => 2,
+            Exit::Usage => 64,
+            Exit::NoInput => 66,
+        })
+    }
+}
+
+/// An error with its exit code.
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) error: anyhow::Error,
+}
+
+/// Gives an error its exit code.
+pub(crate) trait OrExit<T> {
+    fn or_exit(self, exit: Exit) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
+    fn or_exit(self, exit: Exit) -> Result<T, Failure> {
+        self.map_err(|error| Failure { exit, error: error.into() })
+    }
+}
+
+/// Runs what was asked for.
+pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    match arguments.command {
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Trust(command) => trust::run(&command),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).with_context(|| format!("reading {}", path.display())).or_exit(Exit::NoInput)
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let text = String::from_utf8(read_file(path)?);
+    text.with_context(|| format!("reading {}", path.display())).or_exit(Exit::Usage)
+}
+
+fn read_trust(path: &Path) -> Result<TrustFile, Failure> {
+    let trust = TrustFile::parse(&read_text(path)?);
+    trust.with_context(|| format!("reading {}", path.display())).or_exit(Exit::Usage)
+}
+
+fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
+    let genesis = Genesis::decode(&read_file(path)?);
+    genesis.with_context(|| format!("reading {}", path.display())).or_exit(Exit::Usage)
+}
+
+fn node_address(url: &str, tls: &TlsArguments, chain_name: &str) -> Result<NodeAddress, Failure> {
+    let tls = match (&tls.tls_cert, &tls.tls_key, &tls.tls_ca) {
+        (Some(certificate), Some(key), Some(authorities)) => {
+            Some(NodeTls::new(certificate.clone(), key.clone(), authorities.clone(), chain_name))
+        }
+        _ => None,
+    };
+    NodeAddress::parse(url, tls).or_exit(Exit::Usage)
+}
+
+fn source_of(arguments: &SourceArguments, tls: &TlsArguments, chain_name: &str) -> Result<Source, Failure> {
+    match (&arguments.node, &arguments.export) {
+        (Some(url), _) => Ok(Source::Node(node_address(url, tls, chain_name)?)),
+        (None, Some(path)) => Ok(Source::Export(path.clone())),
+        (None, None) => Err(anyhow::anyhow!("either --node or --export is needed")).or_exit(Exit::Usage),
+    }
+}
+
+/// One JSON document on standard output.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).context("writing the report").or_exit(Exit::NoInput)?;
+    println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! `trust`: making, showing and updating trust files.
+
+use receipt_core::trust::TrustFile;
+use tallystick_verifier::follow::{FollowError, follow};
+
+use super::{Exit, Failure, OrExit, read_genesis, read_trust, source_of};
+use crate::cli::TrustCommand;
+
+pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
+    match command {
+        TrustCommand::Show { file } => {
+            print!("{}", summary(&read_trust(file)?));
+        }
+        TrustCommand::FromGenesis { genesis } => {
+            let trust = TrustFile::from_genesis(&read_genesis(genesis)?).or_exit(Exit::Usage)?;
+            print!("{}", trust.to_text());
+        }
+        TrustCommand::Update { file, source, tls } => {
+            let trust = read_trust(file)?;
+            let source = source_of(source, tls, trust.chain_name())?;
+            let followed = match follow(&trust, &source) {
+                Ok(followed) => followed,
+                Err(error @ FollowError::Source(_)) => return Err(error).or_exit(Exit::NoInput),
+                Err(error) => return Err(error).or_exit(Exit::Bad),
+            };
+            print!("{}", followed.trust.to_text());
+            eprintln!("{} new validator sets, as of tree size {}", followed.new_sets, followed.tree_size);
+        }
+    }
+    Ok(Exit::Good)
+}
+
+fn summary(trust: &TrustFile) -> String {
+    let mut text = format!(
+        "chain      {} {}\norigin     {}\nutc offset {} minutes\nauthorities {} of {} must sign\n",
+        trust.chain_name(),
+        trust.chain_id().0,
+        trust.origin(),
+        trust.utc_offset_minutes(),
+        trust.authority_threshold(),
+        trust.authorities().len()
+    );
+    for set in trust.sets() {
+        let last = set.last_size.map_or_else(|| "open".to_owned(), |last| last.to_string());
+        let names: Vec<&str> = set.policy.cosigner_keys().map(|key| key.name()).collect();
+        text +=
+            &format!("validators {} to {last}: {}\n           {}\n", set.first_size, names.join(", "), set.set_hash);
+    }
+    text
+}

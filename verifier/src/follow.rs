@@ -1,0 +1,147 @@
+//! Bringing a trust file up to date without executing anything: the log's entries alone, each under a trusted checkpoint.
+//!
+//! Every entry since genesis is hashed into the log; a validator set counts from where a seal says so, and its keys are
+//! those of a governance entry with exactly the hash that the seal names. Nothing is taken over before a checkpoint under
+//! the quorum of the *previous* set covers the seal that announces it.
+
+use receipt_core::entry::Entry;
+use receipt_core::governance::Action;
+use receipt_core::hash::Hash;
+use receipt_core::ids::TreeSize;
+use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::trust::{TrustFile, TrustTextError};
+use receipt_core::validators::ValidatorSet;
+use tallystick_proto::ledger::v1::LedgerBlock;
+
+use crate::source::{Announcement, Detail, Flow, Sink, Source, SourceError};
+
+/// Why a trust file could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The source stopped.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What it served does not hold.
+    #[error("height {height}: {problem}")]
+    Served {
+        /// The block.
+        height: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A new set cannot stand in a trust file.
+    #[error(transparent)]
+    Trust(#[from] TrustTextError),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The trust file, with every set that a trusted checkpoint covers.
+    pub trust: TrustFile,
+    /// How many sets are new.
+    pub new_sets: usize,
+    /// Size of the newest trusted checkpoint.
+    pub tree_size: TreeSize,
+}
+
+/// Reads all entries of the source and returns the trust file that they imply.
+pub fn follow(trust: &TrustFile, source: &Source) -> Result<Followed, FollowError> {
+    let mut follower = Follower {
+        trust: trust.clone(),
+        frontier: Frontier::new(),
+        candidates: Vec::new(),
+        waiting: Vec::new(),
+        tree_size: TreeSize::ZERO,
+        next_height: 0,
+        problem: None,
+    };
+    source.read(Detail::Entries, &mut follower)?;
+    if let Some(problem) = follower.problem {
+        return Err(problem);
+    }
+    let new_sets = follower.trust.sets().len() - trust.sets().len();
+    Ok(Followed { trust: follower.trust, new_sets, tree_size: follower.tree_size })
+}
+
+struct Follower {
+    trust: TrustFile,
+    frontier: Frontier,
+    /// Every set that governance announced.
+    candidates: Vec<ValidatorSet>,
+    /// Handovers announced by seals since the last trusted checkpoint: first size and set.
+    waiting: Vec<(TreeSize, ValidatorSet)>,
+    tree_size: TreeSize,
+    next_height: u64,
+    problem: Option<FollowError>,
+}
+
+impl Sink for Follower {
+    fn announce(&mut self, _: Announcement) {}
+
+    fn block(&mut self, block: LedgerBlock) -> Flow {
+        let height = block.height;
+        let taken = self.take(&block).map_err(|problem| FollowError::Served { height, problem });
+        match taken {
+            Ok(()) => Flow::Continue,
+            Err(problem) => {
+                self.problem = Some(problem);
+                Flow::Stop
+            }
+        }
+    }
+}
+
+impl Follower {
+    fn take(&mut self, block: &LedgerBlock) -> Result<(), String> {
+        if block.height != self.next_height {
+            return Err(format!("expected height {}", self.next_height));
+        }
+        self.next_height += 1;
+        let mut handover: Option<Hash> = None;
+        for bytes in &block.entries {
+            self.frontier.append(leaf_hash(bytes), |_, _| ()).map_err(|error| error.to_string())?;
+            match Entry::decode(bytes).map_err(|error| error.to_string())? {
+                Entry::Governance(signed) => {
+                    let sets = signed.governance.actions.into_iter().filter_map(|action| match action {
+                        Action::SetValidators(change) => Some(change.validators),
+                        _ => None,
+                    });
+                    self.candidates.extend(sets);
+                }
+                Entry::Seal(seal) if seal.next_validator_set_hash != seal.validator_set_hash => {
+                    handover = Some(seal.next_validator_set_hash);
+                }
+                _ => {}
+            }
+        }
+        if let Some(hash) = handover {
+            let set = self.candidates.iter().find(|set| set.hash() == hash).cloned();
+            let set = set.ok_or("no governance entry announced the set that the seal names")?;
+            let first_size = self.frontier.size().next().ok_or("the log is full")?;
+            self.waiting.push((first_size, set));
+        }
+        self.take_checkpoint(&block.checkpoint)
+    }
+
+    /// A checkpoint of exactly this size, under the quorum of the set that counts for it, makes what waits trusted.
+    fn take_checkpoint(&mut self, note: &str) -> Result<(), String> {
+        let size = self.frontier.size();
+        let claimed = note.lines().nth(1).and_then(|line| line.parse::<u64>().ok());
+        if claimed != Some(size.get()) {
+            return Ok(());
+        }
+        let trusted = self.trust.verify_checkpoint(note).map_err(|error| error.to_string())?;
+        if trusted.root != self.frontier.root() {
+            return Err(format!("the checkpoint has the root {}, the entries give another", trusted.root));
+        }
+        self.tree_size = size;
+        for (first_size, set) in std::mem::take(&mut self.waiting) {
+            if self.trust.set_for(first_size).is_some_and(|(_, known)| known.first_size == first_size) {
+                continue;
+            }
+            self.trust = self.trust.with_next_set(first_size, &set).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}

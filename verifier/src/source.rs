@@ -1,0 +1,90 @@
+//! Where an auditor's blocks come from: an export, or a node's read API. Either may lie; the replay judges.
+
+use std::path::PathBuf;
+
+use tallystick_proto::ledger::v1::LedgerBlock;
+
+use crate::export::{self, ExportReadError};
+use crate::node::{NodeAddress, NodeError};
+
+/// A source of decided blocks, ascending from genesis.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// An export file, or a directory of them in the order of their names.
+    Export(PathBuf),
+    /// A node.
+    Node(NodeAddress),
+}
+
+/// Why a source stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The export cannot be read.
+    #[error(transparent)]
+    Export(#[from] ExportReadError),
+    /// The node cannot be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The source ended before the height that it had announced.
+    #[error("the source announced height {announced} and ended before it")]
+    EndedEarly {
+        /// The announced height.
+        announced: u64,
+    },
+    /// The reading thread came to no end of its own.
+    #[error("the reader failed")]
+    Reader,
+}
+
+/// What to read of each block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Entries and checkpoints only.
+    Entries,
+    /// Records too.
+    Records,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Send more.
+    Continue,
+    /// Nobody listens any more.
+    Stop,
+}
+
+/// What the source said about itself before its first block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcement {
+    /// Height of the newest block, if it is known beforehand.
+    pub last_height: Option<u64>,
+}
+
+/// Takes what a source sends.
+pub trait Sink {
+    /// Called once, before the first block.
+    fn announce(&mut self, announcement: Announcement);
+    /// Called for each block, in order.
+    fn block(&mut self, block: LedgerBlock) -> Flow;
+}
+
+impl Source {
+    /// Reads all there is, in order, until the source ends or the sink stops.
+    pub fn read(&self, detail: Detail, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        match self {
+            Self::Export(path) => export::read(path, sink)?,
+            Self::Node(address) => crate::node::stream_blocks(address, detail, sink)?,
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Export(path) => write!(f, "export {}", path.display()),
+            Self::Node(address) => write!(f, "node {}", address.authority),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Audits of whole chains: a clean one from either source, and one row per way in which a ledger can be wrong.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
+
+mod common;
+
+use common::{FakeNode, TestFile, bodies, chain, export, served};
+use receipt_core::block::{Block, Item, block_id};
+use receipt_core::hash::Hash;
+use receipt_core::ids::{Fen, Height};
+use receipt_core::testkit::{TestChain, TestValidator};
+use receipt_core::trust::TrustFile;
+use tallystick_proto::ledger::v1::LedgerBlock;
+use tallystick_service::rng::SeededEntropy;
+use tallystick_verifier::audit::{AuditOptions, AuditReport, AuditResult, FindingCode, audit};
+use tallystick_verifier::follow::follow;
+use tallystick_verifier::node::NodeAddress;
+use tallystick_verifier::progress::Silent;
+use tallystick_verifier::source::Source;
+
+struct Extra<'a> {
+    bodies: Option<&'a TestFile>,
+    trust: Option<TrustFile>,
+    threads: usize,
+}
+
+const PLAIN: Extra<'_> = Extra { bodies: None, trust: None, threads: 2 };
+
+fn audit_source(chain: &TestChain, source: &Source, extra: Extra<'_>) -> AuditReport {
+    let options = AuditOptions {
+        threads: extra.threads,
+        bodies: extra.bodies.map(TestFile::path),
+        trust: extra.trust,
+        entropy: &SeededEntropy::new(1),
+    };
+    audit(chain.genesis(), source, &options, &mut Silent).unwrap()
+}
+
+fn audit_blocks(chain: &TestChain, blocks: &[LedgerBlock], extra: Extra<'_>) -> AuditReport {
+    let file = TestFile::new("ledger.export", export(chain, blocks));
+    audit_source(chain, &Source::Export(file.path()), extra)
+}
+
+#[test]
+fn a_clean_ledger_is_clean_from_either_source() {
+    let (chain, receipts) = chain();
+    let from_export = audit_blocks(&chain, &served(&chain), PLAIN);
+    assert_eq!(from_export.result, AuditResult::Clean, "{}", from_export.to_text());
+    assert_eq!(from_export.height, Some(4));
+    assert_eq!(from_export.log_root, chain.log().root(chain.log().size()).to_string());
+    assert_eq!(from_export.checkpoints, 5);
+    assert_eq!((from_export.totals.blue_count, from_export.totals.red_count), (6, 1));
+    assert_eq!(from_export.reversed, 1);
+    assert_eq!(from_export.records, 7);
+    let net: i64 = receipts.iter().map(|receipt| receipt.receipt.draft.total_amount.get()).sum();
+    assert_eq!(from_export.totals.net_yuan, Fen::new(net).to_string());
+    assert!(from_export.not_checked.iter().any(|line| line.contains("Content not checked")));
+    assert_eq!(from_export.sealed.as_ref().unwrap().height, 4);
+    assert_eq!(from_export.unsealed_blocks, 0);
+
+    let (address, chain) = FakeNode::start(chain);
+    let node = NodeAddress::parse(&format!("http://{address}"), None).unwrap();
+    let from_node = audit_source(&chain, &Source::Node(node), PLAIN);
+    assert_eq!(from_node.result, AuditResult::Clean, "{}", from_node.to_text());
+    assert_eq!(from_node.effects_hash, from_export.effects_hash);
+    assert_eq!(from_node.log_root, from_export.log_root);
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let (mut chain, _) = chain();
+    for _ in 0..40 {
+        let receipt = chain.issue("S02");
+        chain.add_block(&[receipt]);
+    }
+    let blocks = served(&chain);
+    let roots: Vec<String> = [1, 2, 8]
+        .into_iter()
+        .map(|threads| audit_blocks(&chain, &blocks, Extra { threads, ..PLAIN }).effects_hash)
+        .collect();
+    assert_eq!(roots[0], roots[1]);
+    assert_eq!(roots[0], roots[2]);
+}
+
+/// Puts a changed block in the place of another, decided and cosigned as if a quorum had colluded.
+fn replace(chain: &TestChain, served: &mut LedgerBlock, change: impl FnOnce(&mut Block)) {
+    let mut block = Block::decode(&served.block).unwrap();
+    change(&mut block);
+    let bytes = block.encode();
+    served.certificate = chain.certify(Height::new(served.height), &bytes).into();
+    served.block_hash = block_id(&bytes).0.to_vec().into();
+    served.block = bytes.into();
+}
+
+fn batch_of(block: &mut Block) -> &mut receipt_core::block::Batch {
+    match &mut block.content.items[0] {
+        Item::Batch(batch) => batch,
+        Item::Governance(_) => panic!("a batch is expected"),
+    }
+}
+
+type Tamper = fn(&TestChain, &mut Vec<LedgerBlock>);
+
+/// Name, expected finding, its height, and what is done to the served blocks.
+const TAMPERINGS: &[(&str, FindingCode, u64, Tamper)] = &[
+    ("a missing block", FindingCode::HeightOrder, 2, |_, blocks| {
+        blocks.remove(2);
+    }),
+    ("no genesis", FindingCode::HeightOrder, 0, |_, blocks| {
+        blocks.remove(0);
+    }),
+    ("a block that is not canonical", FindingCode::BlockForm, 1, |_, blocks| {
+        let mut bytes = blocks[1].block.to_vec();
+        bytes.push(0);
+        blocks[1].block = bytes.into();
+    }),
+    ("another block hash", FindingCode::BlockHash, 1, |_, blocks| blocks[1].block_hash = vec![0; 32].into()),
+    ("no certificate", FindingCode::Certificate, 1, |_, blocks| blocks[1].certificate = Vec::new().into()),
+    ("the certificate of another block", FindingCode::Certificate, 2, |_, blocks| {
+        blocks[2].certificate = blocks[1].certificate.clone();
+    }),
+    ("a flipped signature in the certificate", FindingCode::Certificate, 3, |_, blocks| {
+        let mut bytes = blocks[3].certificate.to_vec();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        blocks[3].certificate = bytes.into();
+    }),
+    ("garbage records under a genuine header", FindingCode::Batch, 1, |chain, blocks| {
+        replace(chain, &mut blocks[1], |block| batch_of(block).records[0][40] ^= 1);
+    }),
+    ("a record left out", FindingCode::Batch, 1, |chain, blocks| {
+        replace(chain, &mut blocks[1], |block| {
+            batch_of(block).records.pop();
+        });
+    }),
+    ("a header that the issuer did not sign", FindingCode::Refused, 1, |chain, blocks| {
+        replace(chain, &mut blocks[1], |block| batch_of(block).header.signature.0[3] ^= 1);
+    }),
+    ("a batch twice", FindingCode::Refused, 2, |chain, blocks| {
+        let first = Block::decode(&blocks[1].block).unwrap().content.items;
+        replace(chain, &mut blocks[2], |block| block.content.items = first);
+    }),
+    ("another parent", FindingCode::Refused, 2, |chain, blocks| {
+        replace(chain, &mut blocks[2], |block| block.content.parent_seal_hash = Hash::ZERO);
+    }),
+    ("time that stands still", FindingCode::Refused, 3, |chain, blocks| {
+        let before = Block::decode(&blocks[2].block).unwrap().content.time;
+        replace(chain, &mut blocks[3], |block| block.content.time = before);
+    }),
+    ("another effects hash", FindingCode::Seal, 3, |chain, blocks| {
+        replace(chain, &mut blocks[3], |block| block.seal.effects_hash = Hash::ZERO);
+    }),
+    ("another status root", FindingCode::Seal, 2, |chain, blocks| {
+        replace(chain, &mut blocks[2], |block| block.seal.status_root = Hash::ZERO);
+    }),
+    ("other totals", FindingCode::Seal, 1, |chain, blocks| {
+        replace(chain, &mut blocks[1], |block| block.seal.totals_commitment = Hash::ZERO);
+    }),
+    ("a handover that nobody announced", FindingCode::Seal, 1, |chain, blocks| {
+        replace(chain, &mut blocks[1], |block| block.seal.next_validator_set_hash = Hash::ZERO);
+    }),
+    ("another entry", FindingCode::Entries, 1, |_, blocks| {
+        let mut entry = blocks[1].entries[0].to_vec();
+        entry[5] ^= 1;
+        blocks[1].entries[0] = entry.into();
+    }),
+    ("an entry more", FindingCode::Entries, 1, |_, blocks| {
+        let entry = blocks[1].entries[0].clone();
+        blocks[1].entries.push(entry);
+    }),
+    ("another genesis entry", FindingCode::Entries, 0, |_, blocks| {
+        blocks[0].entries.pop();
+    }),
+    ("another first leaf", FindingCode::Entries, 2, |_, blocks| blocks[2].first_leaf_index += 1),
+    ("a checkpoint by two of four", FindingCode::Checkpoint, 2, |chain, blocks| {
+        let validators = &chain.validators_at(Height::new(2))[..2];
+        blocks[2].checkpoint = chain.checkpoint_note(chain.blocks()[2].log_size, validators, 1_793_577_700);
+    }),
+    ("a checkpoint older than its block", FindingCode::Checkpoint, 2, |_, blocks| {
+        blocks[2].checkpoint = blocks[1].checkpoint.clone();
+    }),
+    ("a checkpoint that ends inside a block", FindingCode::Checkpoint, 4, |chain, blocks| {
+        let validators = &chain.validators_at(Height::new(2))[..3];
+        let size = chain.blocks()[4].log_size - 1;
+        blocks[3].checkpoint = chain.checkpoint_note(size, validators, 1_793_577_700);
+    }),
+    ("a quorum for another root", FindingCode::CheckpointRoot, 3, |chain, blocks| {
+        let validators = &chain.validators_at(Height::new(3))[..3];
+        let size = chain.blocks()[3].log_size;
+        blocks[3].checkpoint = chain.checkpoint_over(size, Hash::ZERO, validators, 1_793_577_700);
+    }),
+    ("two roots of one later size", FindingCode::Checkpoint, 2, |chain, blocks| {
+        let validators = &chain.validators_at(Height::new(4))[..3];
+        let size = chain.blocks()[4].log_size;
+        blocks[1].checkpoint = chain.checkpoint_over(size, Hash::ZERO, validators, 1_793_577_700);
+        blocks[2].checkpoint = chain.checkpoint_note(size, validators, 1_793_577_700);
+    }),
+];
+
+#[test]
+fn every_tampering_is_found_where_it_is() {
+    for (name, code, height, tamper) in TAMPERINGS {
+        let (chain, _) = chain();
+        let mut blocks = served(&chain);
+        tamper(&chain, &mut blocks);
+        let report = audit_blocks(&chain, &blocks, PLAIN);
+        assert_eq!(report.result, AuditResult::Refuted, "{name}");
+        let finding = &report.findings[0];
+        assert_eq!((finding.code, finding.height), (*code, *height), "{name}: {}", finding.detail);
+        if *code == FindingCode::CheckpointRoot {
+            assert!(finding.evidence.is_some(), "{name}: the note is evidence");
+        }
+    }
+}
+
+#[test]
+fn another_chains_genesis_finds_everything_wrong() {
+    let (chain, _) = chain();
+    let other = TestChain::named("otherchain");
+    let file = TestFile::new("ledger.export", export(&chain, &served(&chain)));
+    let report = audit_source(&other, &Source::Export(file.path()), PLAIN);
+    assert_eq!(report.result, AuditResult::Refuted);
+}
+
+#[test]
+fn a_torn_export_is_incomplete_and_not_refuted() {
+    let (chain, _) = chain();
+    let bytes = export(&chain, &served(&chain));
+    let torn = TestFile::new("torn.export", &bytes[..bytes.len() - 50]);
+    let report = audit_source(&chain, &Source::Export(torn.path()), PLAIN);
+    assert_eq!(report.result, AuditResult::Incomplete);
+    assert!(report.source_error.unwrap().contains("ends early"));
+    let none = audit_source(&chain, &Source::Export("/nowhere/at.all".into()), PLAIN);
+    assert_eq!(none.result, AuditResult::Incomplete);
+    assert_eq!(none.height, None);
+}
+
+#[test]
+fn a_finding_ends_a_long_replay_at_once() {
+    let (mut chain, _) = chain();
+    for _ in 0..100 {
+        chain.add_block(&[]);
+    }
+    let mut blocks = served(&chain);
+    blocks[2].first_leaf_index += 1;
+    let report = audit_blocks(&chain, &blocks, PLAIN);
+    assert_eq!((report.result, report.findings[0].height, report.height), (AuditResult::Refuted, 2, Some(1)));
+    assert_eq!(report.source_error, None, "the auditor stopped, not the source");
+}
+
+#[test]
+fn a_node_that_ends_before_its_own_checkpoint_is_incomplete() {
+    let (chain, _) = chain();
+    let (address, chain) = FakeNode::start_cut(chain, 3);
+    let node = NodeAddress::parse(&format!("http://{address}"), None).unwrap();
+    let report = audit_source(&chain, &Source::Node(node), PLAIN);
+    assert_eq!(report.result, AuditResult::Incomplete);
+    assert!(report.source_error.unwrap().contains("announced height 4"));
+}
+
+#[test]
+fn unsealed_blocks_are_counted() {
+    let (chain, _) = chain();
+    let mut blocks = served(&chain);
+    blocks[3].checkpoint = blocks[4].checkpoint.clone();
+    blocks[3].checkpoint_height = 4;
+    let whole = audit_blocks(&chain, &blocks, PLAIN);
+    assert_eq!((whole.result, whole.checkpoints), (AuditResult::Clean, 4), "one note may seal several blocks");
+    let cut = audit_blocks(&chain, &blocks[..4], PLAIN);
+    assert_eq!((cut.result, cut.unsealed_blocks, cut.checkpoints_not_reached), (AuditResult::Clean, 1, 1));
+}
+
+#[test]
+fn validators_hand_over_and_the_trust_file_follows() {
+    let (mut chain, _) = chain();
+    let before = chain.trust().clone();
+    chain.rotate_validators((31..=34).map(TestValidator::new).collect());
+    let receipt = chain.issue("S02");
+    chain.add_block(&[receipt]);
+    let blocks = served(&chain);
+    let report = audit_blocks(&chain, &blocks, Extra { trust: Some(before.clone()), ..PLAIN });
+    assert_eq!(report.result, AuditResult::Clean, "{}", report.to_text());
+    assert_eq!(report.handovers.len(), 1);
+    assert_eq!(report.trust_text, chain.trust().to_text());
+    let fresh = audit_blocks(&chain, &blocks, Extra { trust: Some(chain.trust().clone()), ..PLAIN });
+    assert_eq!(fresh.result, AuditResult::Clean, "{}", fresh.to_text());
+
+    let strangers = chain.genesis().validators.clone();
+    let forged = before.with_next_set(receipt_core::ids::TreeSize::new(5), &strangers).unwrap();
+    let refuted = audit_blocks(&chain, &blocks, Extra { trust: Some(forged), ..PLAIN });
+    assert_eq!(refuted.findings[0].code, FindingCode::Trust);
+
+    // The same from entries alone, and not past a handover that the old validators did not cosign.
+    let file = TestFile::new("ledger.export", export(&chain, &blocks));
+    let followed = follow(&before, &Source::Export(file.path())).unwrap();
+    assert_eq!((followed.new_sets, followed.trust.to_text()), (1, chain.trust().to_text()));
+    let mut unsigned = blocks;
+    let handover = report.handovers[0].height as usize - 1;
+    unsigned[handover].checkpoint = String::new();
+    let file = TestFile::new("ledger.export", export(&chain, &unsigned));
+    assert!(follow(&before, &Source::Export(file.path())).is_err());
+}
+
+#[test]
+fn contents_are_checked_against_their_records() {
+    let (mut chain, mut receipts) = chain();
+    let mut draft = chain.draft("S01");
+    draft.items[0].amount = Fen::new(draft.items[0].amount.get() + 100);
+    let clean = TestFile::new("bodies", bodies(&receipts));
+    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&clean), ..PLAIN });
+    assert_eq!(report.result, AuditResult::Clean, "{}", report.to_text());
+    assert_eq!(report.bodies.unwrap().good, 7);
+
+    let broken = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&broken));
+    let missing = TestFile::new("bodies", bodies(&receipts));
+    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&missing), ..PLAIN });
+    assert_eq!((report.result, report.bodies.unwrap().missing), (AuditResult::Refuted, 1));
+
+    let mut changed = receipts[1].clone();
+    changed.receipt.draft.remark = "changed".to_owned();
+    let never = chain.issue("S02");
+    receipts.extend([broken, changed, never, receipts[2].clone()]);
+    let mut lines = bodies(&receipts);
+    lines.extend_from_slice(b"junk\n");
+    let file = TestFile::new("bodies", lines);
+    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
+    let found = report.bodies.unwrap();
+    assert_eq!((found.good, found.missing, found.mismatches, found.repeated), (7, 0, 3, 1), "{found:?}");
+    assert_eq!(found.broken_rules.get("V08"), Some(&1), "{found:?}");
+}

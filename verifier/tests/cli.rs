@@ -1,0 +1,194 @@
+//! The binary: arguments, exit codes, output, and comparing checkpoints.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use common::{FakeNode, TestFile, chain, export, served};
+use receipt_core::hash::Hash;
+use receipt_core::ids::Height;
+use receipt_core::testkit::TestChain;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tallystick-verifier")).args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn path(file: &TestFile) -> String {
+    file.path().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn verify_says_it_with_its_exit_code() {
+    let (chain, receipts) = chain();
+    let at = chain.now().get().to_string();
+    let trust = path(&TestFile::new("trust", ""));
+    assert_eq!(code(&run(&["verify", "x.tally", "--trust", &trust])), 66, "no such file any more");
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let trust = path(&trust);
+    let good = TestFile::new("good.tally", chain.bundle(&receipts[1]).encode());
+    let reversed = TestFile::new("reversed.tally", chain.bundle(&receipts[0]).encode());
+    let mut bytes = chain.bundle(&receipts[1]).encode();
+    bytes[200] ^= 1;
+    let bad = TestFile::new("bad.tally", bytes);
+    let verify = |files: &[&TestFile], more: &[&str]| {
+        let files: Vec<String> = files.iter().map(|file| path(file)).collect();
+        let mut arguments = vec!["verify"];
+        arguments.extend(files.iter().map(String::as_str));
+        arguments.extend(["--trust", &trust, "--at", &at]);
+        arguments.extend(more);
+        run(&arguments)
+    };
+    let output = verify(&[&good], &[]);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output).contains("IN FORCE") && text(&output).contains("金额合计"), "{}", text(&output));
+    assert_eq!(code(&verify(&[&reversed], &[])), 2);
+    assert_eq!(code(&verify(&[&bad], &[])), 1);
+    let all = verify(&[&good, &reversed, &bad], &[]);
+    assert_eq!(code(&all), 1);
+    assert!(text(&all).contains("3 bundles: 1 in force, 1 not in force, 1 invalid"), "{}", text(&all));
+    let json = verify(&[&good, &reversed], &["--json"]);
+    assert_eq!(code(&json), 2);
+    let lines: Vec<serde_json::Value> = text(&json).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["conclusion"]["result"], "in_force");
+    assert_eq!(lines[1]["conclusion"]["result"], "reversed");
+    assert_eq!(lines[1]["layers"]["genuine"], "passed");
+    // An hour before it was made, the same bundle is from the future.
+    let early = run(&["verify", &path(&good), "--trust", &trust, "--at", "2026-11-01T00:00:00Z"]);
+    assert_eq!(code(&early), 1);
+}
+
+#[test]
+fn usage_errors_are_64() {
+    let junk = TestFile::new("junk", "junk");
+    let junk = path(&junk);
+    for arguments in [
+        &[][..],
+        &["verify"],
+        &["verify", "--skip-signatures", "x"],
+        &["verify", &junk, "--trust", &junk],
+        &["audit", "--genesis", &junk],
+        &["audit", "--genesis", &junk, "--export", &junk],
+        &["audit", "--genesis", &junk, "--export", &junk, "--node", "http://x:1"],
+        &["trust", "show", &junk],
+        &["trust", "from-genesis", &junk],
+        &["compare", &junk, "--trust", &junk],
+    ] {
+        assert_eq!(code(&run(arguments)), 64, "{arguments:?}");
+    }
+    assert_eq!(code(&run(&["--help"])), 0);
+    assert_eq!(code(&run(&["--version"])), 0);
+}
+
+#[test]
+fn audit_replays_an_export() {
+    let (chain, _) = chain();
+    let genesis = TestFile::new("genesis", chain.genesis().encode());
+    let ledger = TestFile::new("ledger", export(&chain, &served(&chain)));
+    let new_trust = TestFile::new("trust", "");
+    let output =
+        run(&["audit", "--export", &path(&ledger), "--genesis", &path(&genesis), "--write-trust", &path(&new_trust)]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(text(&output).starts_with("CLEAN"));
+    assert!(text(&output).contains("Content not checked"));
+    assert_eq!(std::fs::read_to_string(new_trust.path()).unwrap(), chain.trust().to_text());
+    let json = run(&["audit", "--export", &path(&ledger), "--genesis", &path(&genesis), "--json", "--threads", "1"]);
+    let report: serde_json::Value = serde_json::from_str(&text(&json)).unwrap();
+    assert_eq!(report["result"], "clean");
+    assert_eq!(report["totals"]["blue_count"], 6);
+
+    let mut blocks = served(&chain);
+    blocks[2].first_leaf_index += 1;
+    let forged = TestFile::new("ledger", export(&chain, &blocks));
+    let refuted = run(&["audit", "--export", &path(&forged), "--genesis", &path(&genesis), "--json"]);
+    assert_eq!(code(&refuted), 1);
+    let report: serde_json::Value = serde_json::from_str(&text(&refuted)).unwrap();
+    assert_eq!(report["findings"][0]["code"], "ENTRIES");
+    let mut torn = export(&chain, &served(&chain));
+    torn.truncate(torn.len() - 9);
+    let torn = TestFile::new("ledger", torn);
+    assert_eq!(code(&run(&["audit", "--export", &path(&torn), "--genesis", &path(&genesis)])), 2);
+}
+
+#[test]
+fn trust_files_are_made_and_shown() {
+    let (chain, _) = chain();
+    let genesis = TestFile::new("genesis", chain.genesis().encode());
+    let made = run(&["trust", "from-genesis", &path(&genesis)]);
+    assert_eq!((code(&made), text(&made)), (0, chain.trust().to_text()));
+    let trust = TestFile::new("trust", text(&made));
+    let shown = run(&["trust", "show", &path(&trust)]);
+    assert!(text(&shown).contains("2 of 3 must sign") && text(&shown).contains("ledger.example/testchain/v4"));
+    let ledger = TestFile::new("ledger", export(&chain, &served(&chain)));
+    let updated = run(&["trust", "update", &path(&trust), "--export", &path(&ledger)]);
+    assert_eq!((code(&updated), text(&updated)), (0, chain.trust().to_text()));
+}
+
+struct Notes {
+    trust: TestFile,
+    directory: tempfile::TempDir,
+}
+
+impl Notes {
+    fn new(chain: &TestChain) -> Self {
+        Self { trust: TestFile::new("trust", chain.trust().to_text()), directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn compare(&self, first: &str, second: &str, more: &[&str]) -> (Output, PathBuf) {
+        let file = |name: &str| self.directory.path().join(name);
+        std::fs::write(file("a"), first).unwrap();
+        std::fs::write(file("b"), second).unwrap();
+        let evidence = file("evidence");
+        let names: Vec<String> =
+            ["a", "b", "evidence"].iter().map(|name| file(name).to_str().unwrap().to_owned()).collect();
+        let mut arguments = vec!["compare", &names[0], &names[1], "--trust"];
+        let trust = path(&self.trust);
+        arguments.extend([trust.as_str(), "--evidence", &names[2]]);
+        arguments.extend(more);
+        (run(&arguments), evidence)
+    }
+}
+
+#[test]
+fn compare_tells_one_history_from_two() {
+    let (chain, _) = chain();
+    let notes = Notes::new(&chain);
+    let [old, new] = [&chain.blocks()[2], &chain.blocks()[4]];
+    assert_eq!(code(&notes.compare(&new.checkpoint, &new.checkpoint, &[]).0), 0);
+    assert_eq!(code(&notes.compare(&old.checkpoint, &new.checkpoint, &[]).0), 2, "no proof at hand");
+
+    let validators = chain.validators_at(Height::new(4));
+    let forged = chain.checkpoint_over(new.log_size, Hash::ZERO, &validators[1..], chain.now().seconds());
+    let (fork, evidence) = notes.compare(&new.checkpoint, &forged, &[]);
+    assert_eq!(code(&fork), 1);
+    assert!(text(&fork).contains("FORK") && text(&fork).contains("testchain/v2"), "{}", text(&fork));
+    let again = run(&["compare", evidence.to_str().unwrap(), "--trust", &path(&notes.trust), "--json"]);
+    assert_eq!(code(&again), 1);
+    let report: serde_json::Value = serde_json::from_str(&text(&again)).unwrap();
+    assert_eq!((&report["relation"], report["signed_both"].as_array().unwrap().len()), (&"fork".into(), 2));
+    let two_of_four = chain.checkpoint_over(new.log_size, Hash::ZERO, &validators[..2], 1);
+    assert_eq!(code(&notes.compare(&new.checkpoint, &two_of_four, &[]).0), 64, "that note says nothing");
+
+    let forged_old = chain.checkpoint_over(old.log_size, Hash::ZERO, &validators[..3], 1);
+    let (old, new) = (old.checkpoint.clone(), new.checkpoint.clone());
+    let (address, _chain) = FakeNode::start(chain);
+    let node = format!("http://{address}");
+    let (proved, _) = notes.compare(&new, &old, &["--node", &node]);
+    assert_eq!(code(&proved), 0, "{}", text(&proved));
+    assert!(text(&proved).starts_with("CONSISTENT"));
+    // The node has its own checkpoint of the older size: two roots under a quorum.
+    let (fork, _) = notes.compare(&forged_old, &new, &["--node", &node]);
+    assert_eq!(code(&fork), 1, "{}", text(&fork));
+    let (unreachable, _) = notes.compare(&old, &new, &["--node", "http://127.0.0.1:1"]);
+    assert_eq!(code(&unreachable), 2);
+}
