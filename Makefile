@@ -1,0 +1,103 @@
+# Tallystick: the two commands are `make demo` and `make test`; `make help` lists all.
+#
+# What a fresh Debian machine lacks is installed here and nowhere else: a C++ compiler and libclang for RocksDB, and the
+# wasm32 target of Rust. One cargo profile serves clippy, tests, demo and bench, so that RocksDB and the consensus engine
+# are compiled once. The target directory lies outside the clone and is used again by the next clone.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_TARGET_DIR ?= $(HOME)/.cache/tallystick/target
+export CARGO_TARGET_DIR
+BIN := $(CARGO_TARGET_DIR)/release
+
+CARGO_FLAGS   := --release --workspace --locked
+# Where `make devnet` keeps its network; the next `make devnet` starts it again.
+DEVNET_DIR    ?= $(HOME)/.cache/tallystick/devnet
+# Kill cycles of the long fault campaign.
+SOAK_CYCLES   ?= 100
+DEMO_ARGS     ?=
+BENCH_ARGS    ?=
+
+.PHONY: help
+help: ## Lists the commands.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: demo
+demo: build ## A receipt's whole journey on four validators, shown and checked; ends with exit code 0.
+	$(BIN)/tallystick-devnet demo $(DEMO_ARGS)
+
+.PHONY: devnet
+devnet: build ## A development network that runs until Ctrl-C; prints how to talk to it.
+	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
+
+.PHONY: test
+test: fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
+	cargo test $(CARGO_FLAGS) --no-fail-fast
+
+.PHONY: soak
+soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few.
+	TALLYSTICK_FAULT_CYCLES=$(SOAK_CYCLES) cargo test --release --locked -p tallystick-tests --test faults -- --nocapture
+
+.PHONY: bench
+bench: build ## Load on a network of its own; BENCH_ARGS are passed on.
+	$(BIN)/tallystick-bench $(BENCH_ARGS)
+
+.PHONY: deps-check
+deps-check: cargo-deny ## Licences, sources and advisories of all dependencies, by deny.toml.
+	cargo deny --locked check
+
+.PHONY: build
+build: native-tools ## Builds everything.
+	cargo build $(CARGO_FLAGS)
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+
+.PHONY: clippy
+clippy: native-tools
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+# The pure crate must stay pure: no clock, no randomness, no file.
+.PHONY: wasm-check
+wasm-check: wasm-target
+	cargo check --release --locked -p receipt-core --target wasm32-unknown-unknown
+
+# RocksDB is C++, and its bindings are generated with libclang. libclang-dev brings clang's own headers along.
+.PHONY: native-tools
+native-tools:
+	@missing=(); \
+	command -v c++ >/dev/null || missing+=(g++); \
+	found_libclang() { \
+	  [[ -n "$${LIBCLANG_PATH:-}" ]] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
+	    || { command -v llvm-config >/dev/null && compgen -G "$$(llvm-config --libdir)/libclang*.so*" >/dev/null; } \
+	    || [[ -n "$$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -F libclang || true)" ]]; \
+	}; \
+	found_libclang || missing+=(libclang-dev); \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+	  echo "RocksDB needs $${missing[*]} (Debian's names). Install them with this system's package manager." >&2; exit 1; \
+	fi; \
+	as_root=(); \
+	if (( EUID != 0 )); then \
+	  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=(sudo -n); else \
+	    echo "RocksDB needs $${missing[*]}. Run as root: apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; \
+	  fi; \
+	fi; \
+	echo "installing $${missing[*]} for RocksDB"; \
+	"$${as_root[@]}" apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive "$${as_root[@]}" apt-get install -y -qq --no-install-recommends "$${missing[@]}"
+
+.PHONY: wasm-target
+wasm-target:
+	@if [[ -d "$$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]]; then exit 0; fi; \
+	if ! command -v rustup >/dev/null; then \
+	  echo "the Rust target wasm32-unknown-unknown is missing, and there is no rustup to add it" >&2; exit 1; \
+	fi; \
+	rustup target add wasm32-unknown-unknown
+
+.PHONY: cargo-deny
+cargo-deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

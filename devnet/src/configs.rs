@@ -1,0 +1,121 @@
+//! The TOML files of the processes, with paths relative to each file.
+//!
+//! They are written as text, not serialised: people read and change them. The processes refuse unknown keys, so a test of
+//! each process's config type against these texts would be a second opinion on nothing; starting the network is the test.
+
+use std::fmt::Write as _;
+
+use crate::description::{Description, IssuerAddresses, NodeAddresses};
+use crate::generate::NetworkOptions;
+use crate::registry::key_id;
+
+/// Free bytes below which the processes stop accepting; development machines are small.
+const DISK_FREE_BYTES_MIN: u64 = 128 * 1024 * 1024;
+
+/// `node.toml` of one validator; `p2p_public_keys` are those of all validators, in hexadecimal, by number from 1.
+pub(crate) fn node_toml(
+    node: &NodeAddresses,
+    network: &Description,
+    p2p_public_keys: &[String],
+    options: &NetworkOptions,
+) -> String {
+    let NodeAddresses { validator_id, grpc, http, metrics, p2p } = node;
+    let mut text = format!(
+        r#"validator_id = {validator_id}
+data_dir     = "data"
+wal_dir      = "wal"
+guard_file   = "guard/guard.bin"
+genesis_file = "../genesis.bin"
+disk_low_water_bytes = {DISK_FREE_BYTES_MIN}
+
+[keys]
+consensus       = "keys/consensus.key"
+log             = "keys/log.key"
+cosigner        = "keys/cosigner.key"
+p2p             = "keys/p2p.key"
+passphrase_file = "keys/passphrase"
+
+[listen]
+grpc    = "{grpc}"
+http    = "{http}"
+metrics = "{metrics}"
+p2p     = "{p2p}"
+
+[tls]
+certificate_chain = "tls/node.pem"
+private_key       = "tls/node.key"
+authorities       = "../ca.pem"
+"#
+    );
+    for (peer, key) in network.nodes.iter().zip(p2p_public_keys).filter(|(peer, _)| *peer != node) {
+        let NodeAddresses { validator_id, grpc, p2p, .. } = peer;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            r#"
+[[peers]]
+validator_id   = {validator_id}
+grpc           = "{grpc}"
+p2p            = "{p2p}"
+p2p_public_key = "{key}"
+"#
+        );
+    }
+    let NetworkOptions { propose_timeout_ms, vote_timeout_ms, cosign_interval_ms, .. } = options;
+    let _ = write!(
+        text,
+        r"
+[consensus]
+propose_timeout_ms = {propose_timeout_ms}
+vote_timeout_ms    = {vote_timeout_ms}
+cosign_interval_ms = {cosign_interval_ms}
+"
+    );
+    text
+}
+
+/// `issuer.toml` of one issuer. Each tries the validators in an order of its own.
+pub(crate) fn issuer_toml(issuer: &IssuerAddresses, network: &Description, options: &NetworkOptions) -> String {
+    let IssuerAddresses { issuer_id, grpc, metrics } = issuer;
+    let issuer_key_id = key_id(*issuer_id, 0);
+    let mut text = format!(
+        r#"issuer_id       = {issuer_id}
+journal_dir     = "journal"
+genesis_file    = "../genesis.bin"
+trust_file      = "../trust.txt"
+credentials_dir = "credentials"
+
+[keys]
+passphrase_file      = "keys/passphrase"
+issuer_key_id        = {issuer_key_id}
+issuer_key_file      = "keys/issuer.key"
+unit_keys_dir        = "keys/units"
+master_key_file      = "keys/master.key"
+blinding_secret_file = "keys/blinding.key"
+blinding_epoch       = 1
+
+[tls]
+certificate_chain = "tls/issuer.pem"
+private_key       = "tls/issuer.key"
+authorities       = "../ca.pem"
+
+[listen]
+grpc    = "{grpc}"
+metrics = "{metrics}"
+
+[batch]
+age_ms = {batch_age_ms}
+
+[issue]
+disk_free_bytes_min = {DISK_FREE_BYTES_MIN}
+"#,
+        batch_age_ms = options.batch_age_ms
+    );
+    let first = usize::try_from(*issuer_id).unwrap_or(1).saturating_sub(1) % network.nodes.len().max(1);
+    let (before, from_first) = network.nodes.split_at(first);
+    for node in from_first.iter().chain(before) {
+        let NodeAddresses { validator_id, grpc, .. } = node;
+        let _ = write!(text, "\n[[nodes]]\nauthority = \"{grpc}\"\nvalidator_id = {validator_id}\n");
+    }
+    text
+}

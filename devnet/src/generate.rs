@@ -1,0 +1,329 @@
+//! Makes a network directory: genesis, keys, certificates, credentials, configs.
+//!
+//! ```text
+//! registry ─┐
+//! secrets ──┼──▶ genesis.bin ──▶ chain id ──▶ unit credentials (signed by the threshold of authorities), trust.txt
+//! ports ────┴──▶ node.toml, issuer.toml, network.json          PKI ──▶ certificates
+//! ```
+//! Nothing is started here, and the stores are not made: the processes' own `init` does that. Invariant: an existing
+//! network is never overwritten.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use receipt_core::credential::{SignedCredential, UnitCredential};
+use receipt_core::genesis::Genesis;
+use receipt_core::ids::{KeyId, UnitId, UnixMillis, ValidatorId};
+use receipt_core::state::genesis_effects;
+use receipt_core::suite::{ChainId, Signer, SoftwareKey, Suite};
+use receipt_core::trust::TrustFile;
+use receipt_core::validators::{Validator, ValidatorSet};
+use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_service::durable::{self, FileMode};
+use tallystick_service::rng::{Entropy, OsEntropy, SeededEntropy};
+
+use crate::callers::Caller;
+use crate::configs::{issuer_toml, node_toml};
+use crate::description::{Description, IssuerAddresses, NodeAddresses};
+use crate::layout::{CertificateFiles, Layout};
+use crate::pki::{Authority, CertificateRequest, Validity};
+use crate::ports::HeldPorts;
+use crate::registry::{AREA_CODE, Registry, RegistryTerms, key_id};
+use crate::secrets::{KeyWriter, SecretCounts, Secrets, public_key};
+
+/// Keys of authorities in genesis.
+pub const AUTHORITY_COUNT: u32 = 3;
+/// How many of them must sign.
+pub const AUTHORITY_THRESHOLD: u32 = 2;
+/// UTC+8 in minutes.
+const UTC_OFFSET_MINUTES: i32 = 480;
+/// Keys are valid from a day before genesis on, so that clocks that drift do no harm.
+const KEYS_VALID_BEFORE_MS: u64 = 24 * 3600 * 1000;
+
+/// What kind of network to make.
+#[derive(Debug, Clone)]
+pub struct NetworkOptions {
+    /// The chain's name: `[a-z0-9-]+`.
+    pub chain_name: String,
+    /// Validators, at least 4 to tolerate a fault.
+    pub validators: u32,
+    /// Issuers, each with its own journal, keys and segments.
+    pub issuers: u32,
+    /// Hospitals beside those of the samples, for volume.
+    pub load_hospitals: usize,
+    /// Numbers of each segment.
+    pub segment_numbers: u64,
+    /// Repeats all ledger keys; `None`: from the operating system.
+    pub seed: Option<u64>,
+    /// How long validators wait for a proposal, in milliseconds.
+    pub propose_timeout_ms: u64,
+    /// How long validators wait for votes, in milliseconds.
+    pub vote_timeout_ms: u64,
+    /// How often an unchanged tip is cosigned anew, in milliseconds.
+    pub cosign_interval_ms: u64,
+    /// Age at which issuers close a batch, in milliseconds.
+    pub batch_age_ms: u64,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            chain_name: "devnet".to_owned(),
+            validators: 4,
+            issuers: 1,
+            load_hospitals: 8,
+            segment_numbers: 10_000_000,
+            seed: None,
+            propose_timeout_ms: 1000,
+            vote_timeout_ms: 500,
+            cosign_interval_ms: 15_000,
+            batch_age_ms: 100,
+        }
+    }
+}
+
+/// A generated network that was not started yet.
+pub struct Generated {
+    /// What was generated.
+    pub description: Description,
+    /// Ports of each validator, by number from 1.
+    pub node_ports: Vec<HeldPorts>,
+    /// Ports of each issuer, by number from 1.
+    pub issuer_ports: Vec<HeldPorts>,
+}
+
+/// Writes a new network into `layout`'s directory.
+pub fn generate(layout: &Layout, options: &NetworkOptions) -> Result<Generated> {
+    ensure!(!layout.description().exists(), "{} holds a network already", layout.root().display());
+    let now = SystemClock.now();
+    let os_entropy = OsEntropy;
+    let seeded_entropy = options.seed.map(SeededEntropy::new);
+    let entropy: &dyn Entropy = match &seeded_entropy {
+        Some(seeded) => seeded,
+        None => &os_entropy,
+    };
+    let (year, _, _) = now.civil_date(UTC_OFFSET_MINUTES);
+    let registry = Registry::new(options.load_hospitals, u32::try_from(year % 100)?)?;
+    let secrets = Secrets::draw(
+        SecretCounts {
+            authorities: AUTHORITY_COUNT,
+            validators: options.validators,
+            issuers: options.issuers,
+            units: u32::try_from(registry.units.len())?,
+        },
+        entropy,
+    )?;
+    let genesis = make_genesis(options, &registry, &secrets, now)?;
+    let (description, node_ports, issuer_ports) = describe(options, &registry, &genesis)?;
+    make_directories(layout, &description)?;
+    durable::create(&layout.genesis(), &genesis.encode(), FileMode::Shared)?;
+    let trust = TrustFile::from_genesis(&genesis).context("make the trust file")?;
+    durable::create(&layout.trust(), trust.to_text().as_bytes(), FileMode::Shared)?;
+    write_keys(layout, &secrets, &description, entropy)?;
+    write_credentials(layout, &description, &registry, &secrets, genesis.chain_id(), keys_valid_from(now))?;
+    write_certificates(layout, &description, now)?;
+    write_configs(layout, &description, &secrets, options)?;
+    description.write(layout)?;
+    Ok(Generated { description, node_ports, issuer_ports })
+}
+
+fn keys_valid_from(now: UnixMillis) -> UnixMillis {
+    UnixMillis::new(now.get().saturating_sub(KEYS_VALID_BEFORE_MS))
+}
+
+fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets, now: UnixMillis) -> Result<Genesis> {
+    let validators = (1..).zip(&secrets.validators).map(|(id, seeds)| Validator {
+        id: ValidatorId::new(id),
+        name: format!("node-{id}"),
+        consensus_key: public_key(&seeds.consensus),
+        log_key: public_key(&seeds.log),
+        cosigner_key: public_key(&seeds.cosigner),
+    });
+    let terms = RegistryTerms {
+        issuers: options.issuers,
+        segment_numbers: options.segment_numbers,
+        keys_valid_from: keys_valid_from(now),
+        public_key: &|key_id| secrets.public_key(key_id),
+    };
+    let genesis = Genesis {
+        chain_name: options.chain_name.clone(),
+        origin: format!("ledger.devnet.example/{}", options.chain_name),
+        suite: Suite::Ed25519Sha256,
+        time: now,
+        utc_offset_minutes: UTC_OFFSET_MINUTES,
+        authorities: secrets.authorities.iter().map(public_key).collect(),
+        authority_threshold: AUTHORITY_THRESHOLD,
+        validators: ValidatorSet::new(validators.collect()).context("make the validator set")?,
+        actions: registry.actions(&terms)?,
+    };
+    // What the ledger's own rules refuse is found here, not at the first start.
+    genesis_effects(&genesis).context("the genesis would not be accepted")?;
+    Genesis::decode(&genesis.encode()).context("the genesis does not read back")
+}
+
+fn describe(
+    options: &NetworkOptions,
+    registry: &Registry,
+    genesis: &Genesis,
+) -> Result<(Description, Vec<HeldPorts>, Vec<HeldPorts>)> {
+    let mut nodes = Vec::new();
+    let mut node_ports = Vec::new();
+    for validator_id in 1..=options.validators {
+        let mut held = HeldPorts::default();
+        let (grpc, http, metrics, p2p) = (held.hold()?, held.hold()?, held.hold()?, held.hold()?);
+        nodes.push(NodeAddresses { validator_id, grpc, http, metrics, p2p });
+        node_ports.push(held);
+    }
+    let mut issuers = Vec::new();
+    let mut issuer_ports = Vec::new();
+    for issuer_id in 1..=options.issuers {
+        let mut held = HeldPorts::default();
+        let (grpc, metrics) = (held.hold()?, held.hold()?);
+        issuers.push(IssuerAddresses { issuer_id, grpc, metrics });
+        issuer_ports.push(held);
+    }
+    let description = Description {
+        chain_name: genesis.chain_name.clone(),
+        chain_id: hex::encode(genesis.chain_id().0.as_bytes()),
+        origin: genesis.origin.clone(),
+        utc_offset_minutes: genesis.utc_offset_minutes,
+        year_digits: registry.year_digits,
+        load_hospital_count: registry.load_hospital_count,
+        nodes,
+        issuers,
+    };
+    Ok((description, node_ports, issuer_ports))
+}
+
+fn make_directories(layout: &Layout, description: &Description) -> Result<()> {
+    let mut directories = vec![layout.logs(), layout.authorities()];
+    for node in &description.nodes {
+        let node = layout.node(node.validator_id);
+        directories.extend([node.join("keys"), node.join("guard")]);
+    }
+    for issuer in &description.issuers {
+        let issuer = layout.issuer(issuer.issuer_id);
+        directories.extend([issuer.join("keys").join("units"), issuer.join("credentials")]);
+    }
+    for directory in directories {
+        std::fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
+    }
+    Ok(())
+}
+
+fn write_keys(layout: &Layout, secrets: &Secrets, description: &Description, entropy: &dyn Entropy) -> Result<()> {
+    let authorities = KeyWriter::new(&layout.authorities().join("passphrase"), entropy)?;
+    for (index, seed) in (0..).zip(&secrets.authorities) {
+        authorities.signing(&layout.authority_key(index), seed)?;
+    }
+    for (node, seeds) in description.nodes.iter().zip(&secrets.validators) {
+        let directory = layout.node(node.validator_id).join("keys");
+        let writer = KeyWriter::new(&directory.join("passphrase"), entropy)?;
+        writer.signing(&directory.join("consensus.key"), &seeds.consensus)?;
+        writer.signing(&directory.join("log.key"), &seeds.log)?;
+        writer.signing(&directory.join("cosigner.key"), &seeds.cosigner)?;
+        writer.signing(&directory.join("p2p.key"), &seeds.p2p)?;
+    }
+    for (issuer, master) in description.issuers.iter().zip(&secrets.masters) {
+        let directory = layout.issuer(issuer.issuer_id).join("keys");
+        let writer = KeyWriter::new(&directory.join("passphrase"), entropy)?;
+        writer.symmetric(&directory.join("master.key"), master)?;
+        writer.symmetric(&directory.join("blinding.key"), &secrets.blinding)?;
+        let own = key_id(issuer.issuer_id, 0);
+        let next = key_id(issuer.issuer_id + 1, 0);
+        for (key_id, seed) in secrets.keys.range(own..next) {
+            let file = match *key_id == own {
+                true => directory.join("issuer.key"),
+                false => directory.join("units").join(format!("{key_id}.key")),
+            };
+            writer.signing(&file, seed)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_credentials(
+    layout: &Layout,
+    description: &Description,
+    registry: &Registry,
+    secrets: &Secrets,
+    chain: ChainId,
+    valid_from: UnixMillis,
+) -> Result<()> {
+    let keys: Vec<SoftwareKey> = secrets.authorities.iter().map(SoftwareKey::from_seed).collect();
+    let signers: Vec<(u32, &dyn Signer)> =
+        (0..AUTHORITY_THRESHOLD).zip(keys.iter().map(|key| key as &dyn Signer)).collect();
+    for issuer in &description.issuers {
+        let directory = layout.issuer(issuer.issuer_id).join("credentials");
+        for unit in &registry.units {
+            let signing_key = key_id(issuer.issuer_id, unit.unit_id);
+            let credential = UnitCredential {
+                suite: Suite::Ed25519Sha256,
+                unit: UnitId::new(unit.unit_id),
+                unit_code: unit.unit_code.clone(),
+                unit_name: unit.name.clone(),
+                supervisor_area_code: AREA_CODE.to_owned(),
+                signing_key: KeyId::new(signing_key),
+                public_key: secrets.public_key(signing_key)?,
+                valid_from,
+                valid_until: None,
+            };
+            let signed = SignedCredential::sign(credential, chain, &signers);
+            let path = directory.join(format!("{signing_key}.credential"));
+            durable::create(&path, &signed.encode(), FileMode::Shared)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_certificates(layout: &Layout, description: &Description, now: UnixMillis) -> Result<()> {
+    let authority = Authority::new(&format!("{} certificate authority", description.chain_name), now.get())?;
+    authority.write(&layout.ca())?;
+    let own = |directory: &Path, name: &str| CertificateFiles {
+        cert: directory.join("tls").join(format!("{name}.pem")),
+        key: directory.join("tls").join(format!("{name}.key")),
+    };
+    let certify = |authority: &Authority, caller: Caller, files: &CertificateFiles| {
+        let identity_uri = caller.identity_uri(&description.chain_name);
+        let request = CertificateRequest {
+            name: &caller.name(),
+            identity_uri: &identity_uri,
+            validity: if caller.is_expired() { Validity::Expired } else { Validity::Current },
+        };
+        authority.certify(&request, files)
+    };
+    for node in &description.nodes {
+        certify(&authority, Caller::Validator(node.validator_id), &own(&layout.node(node.validator_id), "node"))?;
+    }
+    for issuer in &description.issuers {
+        certify(&authority, Caller::Issuer(issuer.issuer_id), &own(&layout.issuer(issuer.issuer_id), "issuer"))?;
+    }
+    let stranger = Authority::new("unknown certificate authority", now.get())?;
+    for caller in Caller::CLIENTS {
+        let signed_by = if caller.is_stranger() { &stranger } else { &authority };
+        certify(signed_by, caller, &layout.client(&caller.name()))?;
+    }
+    Ok(())
+}
+
+fn write_configs(
+    layout: &Layout,
+    description: &Description,
+    secrets: &Secrets,
+    options: &NetworkOptions,
+) -> Result<()> {
+    let p2p_public_keys: Vec<String> =
+        secrets.validators.iter().map(|seeds| hex::encode(public_key(&seeds.p2p).0)).collect();
+    for node in &description.nodes {
+        let text = node_toml(node, description, &p2p_public_keys, options);
+        durable::create(&layout.node_config(node.validator_id), text.as_bytes(), FileMode::Shared)?;
+    }
+    for issuer in &description.issuers {
+        let text = issuer_toml(issuer, description, options);
+        durable::create(&layout.issuer_config(issuer.issuer_id), text.as_bytes(), FileMode::Shared)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! `tallystick-devnet`: a development network on one machine, and the demonstration of a receipt's whole journey.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+use tallystick_devnet::{Network, NetworkOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+mod demo;
+mod up;
+
+/// Development networks of Tallystick.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a network, starts it, prints how to talk to it, and runs it until Ctrl-C.
+    Up {
+        /// Where to keep it; a network that is there already is started again.
+        #[arg(long, default_value = "devnet-data")]
+        dir: PathBuf,
+    },
+    /// Shows a receipt's whole journey on a new network, and ends with exit code 0 if everything held.
+    Demo {
+        /// Where to keep the network; without it, a temporary directory that is removed after success.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Generated receipts beside the samples.
+        #[arg(long, default_value_t = 2000)]
+        receipts: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(command)),
+        Err(error) => Err(error).context("start the runtime"),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tallystick-devnet: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Up { dir } => up::run(&dir, interrupted()).await,
+        Command::Demo { dir, receipts } => tokio::select! {
+            outcome = run_demo(dir, receipts) => outcome,
+            // Dropping the demo drops its network, and with it every process.
+            signal = interrupted() => signal.and_then(|name| bail!("stopped by {name}")),
+        },
+    }
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn interrupted() -> Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    }
+}
+
+async fn run_demo(dir: Option<PathBuf>, receipts: usize) -> Result<()> {
+    let temporary = match dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("tallystick-demo-").tempdir().context("make a directory")?),
+    };
+    let directory = dir.or_else(|| temporary.as_ref().map(|temporary| temporary.path().to_owned()));
+    let directory = directory.context("there is no directory")?;
+    let outcome = match Network::generate(&directory, &NetworkOptions::default()) {
+        Ok(network) => demo::run(network, receipts, std::io::stdout().is_terminal()).await,
+        Err(error) => Err(error),
+    };
+    match (outcome, temporary) {
+        (Ok(()), _) => Ok(()),
+        (Err(error), None) => Err(error),
+        // What the processes logged is wanted now.
+        (Err(error), Some(temporary)) => Err(error.context(format!("see {}", temporary.keep().join("logs").display()))),
+    }
+}

@@ -1,0 +1,129 @@
+//! What end-to-end tests share: a network of real processes in a directory of its own, one at a time.
+//!
+//! Networks run one after another: several at once on a small machine would only measure each other. At the end of a test
+//! every process must stop cleanly, and no log may have a WARN or ERROR line that the test does not expect. The directory
+//! of a failed test is kept, and named.
+//!
+//! Not here: what is tested; each file under `tests/` is a subject.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tallystick_devnet::generate_receipts::{GeneratorParams, ReceiptGenerator};
+use tallystick_devnet::logs::{self, AllowList};
+use tallystick_devnet::{Caller, Network, NetworkOptions};
+use tallystick_proto::admin::v1::GetNodeStatusResponse;
+use tallystick_service::clock::{Clock as _, SystemClock};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How long validators may take to agree on a tip once nothing is submitted any more.
+pub const EQUAL_TIPS_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A started network. Dereferences to it.
+pub struct TestNetwork {
+    network: Network,
+    directory: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for TestNetwork {
+    type Target = Network;
+
+    fn deref(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl std::ops::DerefMut for TestNetwork {
+    fn deref_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+}
+
+impl Drop for TestNetwork {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            eprintln!("the network's directory is kept: {}", self.directory.path().display());
+        }
+    }
+}
+
+impl TestNetwork {
+    /// Makes and starts a network, once no other test runs one.
+    pub async fn start(options: &NetworkOptions) -> Result<Self> {
+        let mut network = Self::generate(options).await?;
+        if let Err(error) = network.network.start().await {
+            network.directory.disable_cleanup(true);
+            return Err(error.context(format!("see {}", network.directory.path().display())));
+        }
+        Ok(network)
+    }
+
+    /// Makes a network without starting it.
+    pub async fn generate(options: &NetworkOptions) -> Result<Self> {
+        let turn = TURN.lock().await;
+        let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
+        let network = Network::generate(directory.path(), options)?;
+        Ok(Self { network, directory, _turn: turn })
+    }
+
+    /// Stops all processes cleanly and judges their logs.
+    pub async fn finish(mut self, allowed: &AllowList) -> Result<()> {
+        let outcome = self.stop_and_judge(allowed).await;
+        if outcome.is_err() {
+            self.directory.disable_cleanup(true);
+        }
+        outcome.with_context(|| format!("see {}", self.directory.path().display()))
+    }
+
+    async fn stop_and_judge(&mut self, allowed: &AllowList) -> Result<()> {
+        let dead = self.network.dead_processes();
+        ensure!(dead.is_empty(), "{}", dead.join("\n"));
+        self.network.stop().await?;
+        let findings = logs::findings(self.network.layout(), allowed)?;
+        let lines = findings.iter().map(|found| format!("{}:{} {}", found.process, found.line, found.text));
+        let lines: Vec<String> = lines.collect();
+        ensure!(lines.is_empty(), "unlisted WARN or ERROR lines:\n{}", lines.join("\n"));
+        Ok(())
+    }
+
+    /// Drafts for this network, issued now; `seed` repeats their content.
+    pub fn receipts(&self, seed: u64) -> Result<ReceiptGenerator<'_>> {
+        let offset = self.network.description().utc_offset_minutes;
+        ReceiptGenerator::new(self.network.registry(), GeneratorParams::at(SystemClock.now(), offset, seed)?)
+    }
+
+    /// Waits until all validators report one sealed height, tree size and root, and returns it.
+    pub async fn wait_equal_tips(&self) -> Result<GetNodeStatusResponse> {
+        let ids: Vec<u32> = self.network.description().nodes.iter().map(|node| node.validator_id).collect();
+        let deadline = tokio::time::Instant::now() + EQUAL_TIPS_TIMEOUT;
+        loop {
+            let mut statuses = Vec::new();
+            for id in &ids {
+                statuses.push(self.network.node_status(*id).await?);
+            }
+            let tips: Vec<_> = statuses.iter().map(|s| (s.sealed_height, s.sealed_tree_size, &s.sealed_root)).collect();
+            if tips.windows(2).all(|pair| pair[0] == pair[1]) {
+                return statuses.pop().context("there are no validators");
+            }
+            if tokio::time::Instant::now() >= deadline {
+                bail!("after {EQUAL_TIPS_TIMEOUT:?} the validators' tips differ: {tips:?}");
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Replays the ledger of a validator with the auditor's program; its report.
+    pub async fn audit(&self, validator_id: u32) -> Result<String> {
+        let arguments = self.network.audit_arguments(validator_id, Caller::Auditor)?;
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (code, output) = self.network.run_verifier(&arguments).await?;
+        ensure!(code == 0, "the audit ended with exit code {code}:\n{output}");
+        Ok(output)
+    }
+}

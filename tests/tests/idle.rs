@@ -1,0 +1,60 @@
+//! A ledger without work: genesis is sealed, no block is added, and the unchanged tip is cosigned anew.
+
+use receipt_core::note::PosixSeconds;
+use receipt_core::trust::{TrustFile, TrustedCheckpoint};
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::process::http_get;
+use tallystick_devnet::{Network, NetworkOptions};
+use tallystick_tests::TestNetwork;
+
+const COSIGN_INTERVAL_MS: u64 = 1_000;
+
+/// The checkpoint that a validator publishes, judged by the trust file; `None` while there is none.
+async fn published(network: &Network, trust: &TrustFile, validator_id: u32) -> Option<TrustedCheckpoint> {
+    let address = network.node_addresses(validator_id).unwrap().http;
+    let (status, body) = http_get(address, "/checkpoint").await.unwrap();
+    assert!(status == 200 || status == 404, "status {status}");
+    (status == 200).then(|| trust.verify_checkpoint(std::str::from_utf8(&body).unwrap()).unwrap())
+}
+
+async fn published_after(
+    network: &Network,
+    trust: &TrustFile,
+    validator_id: u32,
+    after: PosixSeconds,
+) -> TrustedCheckpoint {
+    let wait = async {
+        loop {
+            match published(network, trust, validator_id).await {
+                Some(checkpoint) if checkpoint.as_of > after => return checkpoint,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), wait).await.expect("no newer checkpoint was published")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_ledger_stands_still_and_its_tip_stays_fresh() {
+    let options = NetworkOptions { cosign_interval_ms: COSIGN_INTERVAL_MS, ..NetworkOptions::default() };
+    let mut network = TestNetwork::generate(&options).await.unwrap();
+    network.start_nodes().await.unwrap();
+    let trust = network.trust().unwrap();
+
+    // Consensus begins with one empty block, for which nobody waits.
+    let mut first = published_after(&network, &trust, 1, PosixSeconds::new(0)).await;
+    let mut before = network.wait_equal_tips().await.unwrap();
+    while first.size.get() != before.sealed_tree_size || before.sealed_height == 0 {
+        first = published_after(&network, &trust, 1, first.as_of).await;
+        before = network.wait_equal_tips().await.unwrap();
+    }
+    for validator_id in 1..=4 {
+        let later = published_after(&network, &trust, validator_id, first.as_of).await;
+        assert_eq!((later.size, later.root), (first.size, first.root));
+        assert!(later.signers.len() >= 3, "{:?}", later.signers);
+    }
+    let after = network.wait_equal_tips().await.unwrap();
+    assert_eq!((after.decided_height, after.sealed_root), (before.decided_height, before.sealed_root));
+    network.audit(1).await.unwrap();
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
