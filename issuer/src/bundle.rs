@@ -19,18 +19,16 @@ use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
 use receipt_core::verdict::verify_bundle;
 use tallystick_proto::errors::{CallReason, Refusal};
-use tallystick_proto::ledger::v1::{
-    GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest, GetReceiptStateResponse,
-    get_receipt_state_request,
-};
+use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, get_receipt_state_request};
 use tallystick_service::clock::Clock;
 use tallystick_service::durable;
+use tonic::Status;
 
 use crate::batcher::signed_records;
 use crate::body::{BodyCipher, OpenBody};
 use crate::fate::{Fate, fate};
 use crate::journal::Journal;
-use crate::nodes::Nodes;
+use crate::nodes::{LedgerClient, Nodes};
 
 /// Batch trees kept: each is at most 256 KiB, and bundles are mostly asked for soon after sealing.
 const TREES_MAX: usize = 32;
@@ -97,26 +95,13 @@ impl Bundler {
     /// The bundle of a sealed receipt.
     pub async fn assemble(&self, key: ReceiptKey) -> Result<AssembledBundle, Refusal> {
         let stored = tokio::task::block_in_place(|| self.stored(key))?;
-        let ledger_unavailable = |status: tonic::Status| {
+        let unavailable = |status: Status| {
             tracing::warn!(receipt = %key, code = ?status.code(), "no node gave a proof");
             Refusal::new(Reason::LedgerUnavailable)
         };
-        let selector = get_receipt_state_request::Selector::StatusKey(status_key(&stored.record).0.to_vec().into());
-        let request = GetReceiptStateRequest { selector: Some(selector) };
-        let call = |mut client: crate::nodes::LedgerClient| {
-            let request = request.clone();
-            async move { client.get_receipt_state(request).await.map(tonic::Response::into_inner) }
-        };
-        let (state, _) = self.nodes.ask(call).await.map_err(ledger_unavailable)?;
-        let snapshot_height = state.height;
-        let (status, checkpoint) = self.status_part(state)?;
-        let request =
-            GetInclusionProofRequest { leaf_index: stored.leaf_index.get(), tree_size: checkpoint.size.get() };
-        let call = |mut client: crate::nodes::LedgerClient| async move {
-            client.get_inclusion_proof(request).await.map(tonic::Response::into_inner)
-        };
-        let (inclusion, _) = self.nodes.ask(call).await.map_err(ledger_unavailable)?;
-        let anchor = self.anchor(&stored, inclusion)?;
+        let ((status, snapshot_height), _) =
+            self.nodes.ask(|client| self.fetch_status(client, &stored)).await.map_err(unavailable)?;
+        let (anchor, _) = self.nodes.ask(|client| self.fetch_anchor(client, &stored)).await.map_err(unavailable)?;
         let bundle = Bundle {
             chain: self.journal.identity().chain,
             seed: stored.body.seed,
@@ -190,25 +175,31 @@ impl Bundler {
         Ok(credential)
     }
 
-    /// The status proof, with the checkpoint as of which it speaks.
-    fn status_part(&self, state: GetReceiptStateResponse) -> Result<(StatusPart, TrustedCheckpoint), Refusal> {
+    /// A status proof younger than the batch, with the height as of which it speaks.
+    async fn fetch_status(&self, mut client: LedgerClient, stored: &Stored) -> Result<(StatusPart, u64), Status> {
+        let selector = get_receipt_state_request::Selector::StatusKey(status_key(&stored.record).0.to_vec().into());
+        let request = GetReceiptStateRequest { selector: Some(selector) };
+        let state = client.get_receipt_state(request).await?.into_inner();
         let (note, checkpoint) = self.checkpoint(&state.checkpoint)?;
         let index = checkpoint.size.previous().ok_or_else(|| distrusted("an empty tree"))?;
         let index = LeafIndex::new(index.get());
+        if index <= stored.leaf_index {
+            return Err(Status::unavailable("the node is behind the receipt"));
+        }
         let path = hashes(&state.seal_path)?;
-        let Entry::Seal(seal) = Entry::decode(&state.seal).map_err(distrusted)? else {
-            return Err(distrusted("the tree's last leaf is no seal"));
-        };
-        let leaf = leaf_hash(&state.seal);
+        let seal = Seal::decode(&state.seal).map_err(distrusted)?;
+        let leaf = leaf_hash(&Entry::Seal(seal).encode());
         verify_inclusion(&leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         let proof = TlogProof { extra: None, index, path, checkpoint: note }.to_string();
         let value = (!state.status.is_empty()).then(|| [&state.salt[..], &state.status].concat());
-        let part = StatusPart { seal: seal.encode(), proof, map: state.status_proof.to_vec(), value };
-        Ok((part, checkpoint))
+        let part = StatusPart { seal: state.seal.to_vec(), proof, map: state.status_proof.to_vec(), value };
+        Ok((part, state.height))
     }
 
     /// The proof file of the batch header's entry.
-    fn anchor(&self, stored: &Stored, inclusion: GetInclusionProofResponse) -> Result<String, Refusal> {
+    async fn fetch_anchor(&self, mut client: LedgerClient, stored: &Stored) -> Result<String, Status> {
+        let request = GetInclusionProofRequest { leaf_index: stored.leaf_index.get(), tree_size: 0 };
+        let inclusion = client.get_inclusion_proof(request).await?.into_inner();
         let (note, checkpoint) = self.checkpoint(&inclusion.checkpoint)?;
         let (index, path) = (stored.leaf_index, hashes(&inclusion.path)?);
         verify_inclusion(&stored.leaf_hash, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;

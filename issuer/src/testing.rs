@@ -1,5 +1,7 @@
 //! An issuer without its network, over a chain in memory: for the tests of this crate.
 
+pub(crate) mod ledger;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,6 +56,7 @@ pub(crate) struct TestIssuer {
     pub(crate) batcher: Batcher,
     pub(crate) outcomes: Outcomes,
     pub(crate) log: Chain,
+    pub(crate) metrics: Arc<IssuerMetrics>,
 }
 
 pub(crate) fn identity(chain: &TestChain) -> JournalIdentity {
@@ -81,6 +84,29 @@ fn keys(journal: &Journal) -> KeyRing {
         }
     }
     KeyRing::new(Arc::new(issuer_key()), Secret::new([5; 32]), BlindingSecret([77; 32]), 1, units)
+}
+
+fn batcher_parts(
+    journal: &Arc<Journal>,
+    keys: &Arc<KeyRing>,
+    backlog: &Arc<Backlog>,
+    flight: &Arc<Flight>,
+    metrics: &Arc<IssuerMetrics>,
+) -> BatcherParts {
+    BatcherParts {
+        journal: Arc::clone(journal),
+        keys: Arc::clone(keys),
+        signing_key: KeyId::new(ISSUER_KEY),
+        backlog: Arc::clone(backlog),
+        flight: Arc::clone(flight),
+        metrics: Arc::clone(metrics),
+        suite: Suite::Ed25519Sha256,
+        utc_offset_minutes: UTC_OFFSET_MINUTES,
+        records_max: 4096,
+        bytes_max: 2 << 20,
+        age: std::time::Duration::from_millis(5),
+        in_flight_max: 8,
+    }
 }
 
 impl TestIssuer {
@@ -116,20 +142,7 @@ impl TestIssuer {
             seal_promise_ms: 600_000,
             outbox_records_max: 1_000,
         });
-        let batcher = Batcher::open(BatcherParts {
-            journal: Arc::clone(&journal),
-            keys: Arc::clone(&keys),
-            signing_key: KeyId::new(ISSUER_KEY),
-            backlog: Arc::clone(&backlog),
-            flight: Arc::clone(&flight),
-            metrics: Arc::clone(&metrics),
-            suite: Suite::Ed25519Sha256,
-            utc_offset_minutes: UTC_OFFSET_MINUTES,
-            records_max: 4096,
-            bytes_max: 2 << 20,
-            age: std::time::Duration::from_millis(100),
-            in_flight_max: 8,
-        });
+        let batcher = Batcher::open(batcher_parts(&journal, &keys, &backlog, &flight, &metrics));
         let outcomes = Outcomes::new(OutcomesParts {
             journal: Arc::clone(&journal),
             registry: Arc::clone(&registry),
@@ -137,7 +150,7 @@ impl TestIssuer {
             backlog: Arc::clone(&backlog),
             flight: Arc::clone(&flight),
             waiters: Arc::clone(&waiters),
-            metrics,
+            metrics: Arc::clone(&metrics),
             chain: ChainParameters::of(chain.genesis()),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
         });
@@ -156,6 +169,7 @@ impl TestIssuer {
             batcher: batcher.unwrap(),
             outcomes,
             log,
+            metrics,
             journal,
         }
     }

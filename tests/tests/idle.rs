@@ -1,5 +1,8 @@
 //! A ledger without work: genesis is sealed, no block is added, and the unchanged tip is cosigned anew.
 
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
 use receipt_core::note::PosixSeconds;
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
 use tallystick_devnet::logs::AllowList;
@@ -8,30 +11,36 @@ use tallystick_devnet::{Network, NetworkOptions};
 use tallystick_tests::TestNetwork;
 
 const COSIGN_INTERVAL_MS: u64 = 1_000;
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The checkpoint that a validator publishes, judged by the trust file; `None` while there is none.
-async fn published(network: &Network, trust: &TrustFile, validator_id: u32) -> Option<TrustedCheckpoint> {
-    let address = network.node_addresses(validator_id).unwrap().http;
-    let (status, body) = http_get(address, "/checkpoint").await.unwrap();
-    assert!(status == 200 || status == 404, "status {status}");
-    (status == 200).then(|| trust.verify_checkpoint(std::str::from_utf8(&body).unwrap()).unwrap())
+async fn published(network: &Network, trust: &TrustFile, validator_id: u32) -> Result<Option<TrustedCheckpoint>> {
+    let address = network.node_addresses(validator_id)?.http;
+    let (status, body) = http_get(address, "/checkpoint").await?;
+    match status {
+        200 => Ok(Some(trust.verify_checkpoint(std::str::from_utf8(&body)?)?)),
+        404 => Ok(None),
+        _ => bail!("/checkpoint answers {status}"),
+    }
 }
 
+/// Waits for one that is cosigned later than `after`.
 async fn published_after(
     network: &Network,
     trust: &TrustFile,
     validator_id: u32,
     after: PosixSeconds,
-) -> TrustedCheckpoint {
+) -> Result<TrustedCheckpoint> {
     let wait = async {
         loop {
-            match published(network, trust, validator_id).await {
-                Some(checkpoint) if checkpoint.as_of > after => return checkpoint,
-                _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            match published(network, trust, validator_id).await? {
+                Some(checkpoint) if checkpoint.as_of > after => return Ok(checkpoint),
+                _ => tokio::time::sleep(POLL_INTERVAL).await,
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), wait).await.expect("no newer checkpoint was published")
+    tokio::time::timeout(PUBLISH_TIMEOUT, wait).await.context("no newer checkpoint was published")?
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,14 +51,14 @@ async fn an_idle_ledger_stands_still_and_its_tip_stays_fresh() {
     let trust = network.trust().unwrap();
 
     // Consensus begins with one empty block, for which nobody waits.
-    let mut first = published_after(&network, &trust, 1, PosixSeconds::new(0)).await;
+    let mut first = published_after(&network, &trust, 1, PosixSeconds::new(0)).await.unwrap();
     let mut before = network.wait_equal_tips().await.unwrap();
     while first.size.get() != before.sealed_tree_size || before.sealed_height == 0 {
-        first = published_after(&network, &trust, 1, first.as_of).await;
+        first = published_after(&network, &trust, 1, first.as_of).await.unwrap();
         before = network.wait_equal_tips().await.unwrap();
     }
     for validator_id in 1..=4 {
-        let later = published_after(&network, &trust, validator_id, first.as_of).await;
+        let later = published_after(&network, &trust, validator_id, first.as_of).await.unwrap();
         assert_eq!((later.size, later.root), (first.size, first.root));
         assert!(later.signers.len() >= 3, "{:?}", later.signers);
     }

@@ -145,11 +145,8 @@ impl LedgerService for FakeLedger {
         };
         let chain = self.chain.lock().unwrap();
         let lookup = chain.state().prove_status(&Hash::from_slice(&key).unwrap()).unwrap();
-        let stored = receipt_core::state::StateRead::get(
-            chain.state(),
-            receipt_core::state::tables::Table::Statuses,
-            &key,
-        );
+        let stored =
+            receipt_core::state::StateRead::get(chain.state(), receipt_core::state::tables::Table::Statuses, &key);
         let value = stored.unwrap().map(|bytes| StatusValue::decode(&bytes).unwrap().encode()).unwrap_or_default();
         let (salt, status) = value.split_at(value.len().min(16));
         let (checkpoint, _, seal, seal_path) = Self::checkpoint(&chain);
@@ -165,4 +162,3 @@ impl LedgerService for FakeLedger {
         }))
     }
 }
-

@@ -1,5 +1,6 @@
 //! Judging one record against the state: the ledger's share of the rules (V02 V03 V14–V19 V26), and what a good one writes.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use super::checked::CheckedRecord;
@@ -53,17 +54,13 @@ impl SegmentRange {
 
 impl RegistryCache {
     fn unit(&mut self, overlay: &Overlay<'_>, id: u32) -> Result<Option<&UnitState>, ReadError> {
-        if !self.units.contains_key(&id) {
-            self.units.insert(id, overlay.read_message(Table::Units, &id.to_be_bytes())?);
-        }
-        Ok(self.units.get(&id).and_then(Option::as_ref))
+        let read = || overlay.read_message(Table::Units, &id.to_be_bytes());
+        Ok(remembered(&mut self.units, id, read)?.as_ref())
     }
 
     fn key(&mut self, overlay: &Overlay<'_>, id: u32) -> Result<Option<&KeyState>, ReadError> {
-        if !self.keys.contains_key(&id) {
-            self.keys.insert(id, overlay.read_message(Table::Keys, &id.to_be_bytes())?);
-        }
-        Ok(self.keys.get(&id).and_then(Option::as_ref))
+        let read = || overlay.read_message(Table::Keys, &id.to_be_bytes());
+        Ok(remembered(&mut self.keys, id, read)?.as_ref())
     }
 
     fn segment_of(
@@ -72,23 +69,33 @@ impl RegistryCache {
         unit: u32,
         key: ReceiptKey,
     ) -> Result<Option<&SegmentState>, ReadError> {
-        let code = key.code.get();
-        if !self.segment_index.contains_key(&(unit, code)) {
-            let bytes = overlay.read(Table::SegmentIndex, &pair_bytes(unit, code))?.unwrap_or_default();
-            self.segment_index.insert((unit, code), SegmentRange::decode_all(&bytes)?);
-        }
-        let ranges = self.segment_index.get(&(unit, code)).map_or(&[][..], Vec::as_slice);
-        let number = key.number.get();
+        let (code, number) = (key.code.get(), key.number.get());
+        let ranges = remembered(&mut self.segment_index, (unit, code), || {
+            let bytes = overlay.read(Table::SegmentIndex, &pair_bytes(unit, code))?;
+            SegmentRange::decode_all(&bytes.unwrap_or_default())
+        })?;
         let Some(range) = ranges.iter().find(|range| range.first <= number && number <= range.last) else {
             return Ok(None);
         };
         let id = range.segment;
-        if !self.segments.contains_key(&id) {
+        let segment = remembered(&mut self.segments, id, || {
             let state = overlay.read_message(Table::Segments, &id.to_be_bytes())?;
-            self.segments.insert(id, state.ok_or_else(|| ReadError::corrupt("segment index"))?);
-        }
-        Ok(self.segments.get(&id))
+            state.ok_or_else(|| ReadError::corrupt("segment index"))
+        })?;
+        Ok(Some(segment))
     }
+}
+
+/// The cached value of `key`, read once.
+fn remembered<K: Eq + std::hash::Hash, V>(
+    cache: &mut HashMap<K, V>,
+    key: K,
+    read: impl FnOnce() -> Result<V, ReadError>,
+) -> Result<&V, ReadError> {
+    Ok(match cache.entry(key) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(empty) => empty.insert(read()?),
+    })
 }
 
 /// The block and batch a record is judged in.

@@ -5,9 +5,9 @@
 use serde::Serialize;
 
 use super::labels::field_label;
-use crate::ids::{Fen, UnixMillis};
+use crate::ids::UnixMillis;
 use crate::receipt::layout::{position_name, row_start, to_values};
-use crate::receipt::model::{AuxItem, Item, Payment, PaymentMode, Receipt, Related, Reversal};
+use crate::receipt::model::{AuxItem, Item, PayerIdType, PayerType, Payment, PaymentMode, Receipt, Related, Reversal};
 use crate::receipt::words::amount_in_words;
 
 /// Shown detail lines; a receipt may have 2,000.
@@ -98,6 +98,8 @@ fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes:
             time_text(confirmed, utc_offset_minutes)
         }
         "total_amount" => format!("{value}  {}", amount_in_words(draft.total_amount)),
+        "payer_type" => payer_type_text(draft.payer_type).to_owned(),
+        "payer_id_type" => payer_id_type_text(draft.payer_id_type).to_owned(),
         "payments" => draft.payments.iter().map(payment_text).collect::<Vec<_>>().join("；"),
         "related" => draft.related.iter().map(related_text).collect::<Vec<_>>().join("；"),
         "reversal" => draft.reversal.as_ref().map(reversal_text)?,
@@ -108,6 +110,24 @@ fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes:
         "donation.restricted_use" | "donation.anonymous" if value == "false" => return None,
         _ => value,
     })
+}
+
+const fn payer_type_text(payer_type: PayerType) -> &'static str {
+    match payer_type {
+        PayerType::Individual => "个人 individual",
+        PayerType::Organisation => "单位 organisation",
+    }
+}
+
+const fn payer_id_type_text(payer_id_type: PayerIdType) -> &'static str {
+    match payer_id_type {
+        PayerIdType::Resident => "居民身份证 resident identity card",
+        PayerIdType::Passport => "护照 passport",
+        PayerIdType::HkMacauTaiwanPermit => "港澳台居民证件 Hong Kong, Macau or Taiwan permit",
+        PayerIdType::Newborn => "新生儿 newborn",
+        PayerIdType::Unidentified => "无证件 none",
+        PayerIdType::Uscc => "统一社会信用代码 unified social credit code",
+    }
 }
 
 fn payment_text(payment: &Payment) -> String {
@@ -178,9 +198,4 @@ fn parts(time: UnixMillis, utc_offset_minutes: i32) -> (String, String) {
     let second = local_seconds.rem_euclid(86_400);
     let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
     (format!("{year:04}-{month:02}-{day:02}"), clock)
-}
-
-/// An amount as a person reads it.
-pub(super) fn amount_text(amount: Fen) -> String {
-    format!("{amount} {}", amount_in_words(amount))
 }

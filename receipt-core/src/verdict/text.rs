@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::face::{Face, amount_text, time_text, utc_text};
+use super::face::{Face, time_text, utc_text};
 use super::{CheckOutcome, Conclusion, LayerResult, Verdict};
 use crate::ids::UnixMillis;
 
@@ -20,8 +20,6 @@ fn write_page(verdict: &Verdict, page: &mut String) -> std::fmt::Result {
         let face = Face::of(receipt, verdict.utc_offset_minutes);
         writeln!(page)?;
         write_face(&face, page)?;
-        let amount = amount_text(receipt.draft.total_amount);
-        writeln!(page, "  合计 Total  {amount}")?;
     }
     writeln!(page, "\n检查 Checks ({} / {})", chain_of(verdict), utc_text(verdict.at))?;
     for check in &verdict.checks {

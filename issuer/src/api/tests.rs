@@ -1,0 +1,371 @@
+use std::time::Duration;
+
+use receipt_core::credential::{SignedCredential, UnitCredential};
+use receipt_core::governance::Action;
+use receipt_core::ids::{KeyId, UnitId, UnixMillis};
+use receipt_core::receipt::model::ReceiptDraft;
+use receipt_core::suite::{Signer, Suite};
+use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, unit_key};
+use receipt_core::trust::TrustFile;
+use receipt_core::verdict::{Conclusion, verify_bundle};
+use tallystick_proto::convert::draft_to_wire;
+use tallystick_proto::receipt::v1 as receipt_wire;
+use tallystick_service::shutdown::CancellationToken;
+use tokio::sync::watch;
+use tokio_stream::StreamExt;
+use tonic::transport::Channel;
+
+use super::*;
+use crate::bundle::Bundler;
+use crate::follow::{Followed, Follower};
+use crate::gate::Gate;
+use crate::issue::{issue_queue, run};
+use crate::nodes::Nodes;
+use crate::submit::Submitter;
+use crate::testing::ledger::{FakeLedger, dead_channel};
+use crate::testing::{TestIssuer, draft, init};
+
+const SYSTEM: SystemId = SystemId::new(1);
+const STRANGER: SystemId = SystemId::new(2);
+
+/// An issuer with all its tasks, over one node in memory.
+struct Running {
+    _dir: tempfile::TempDir,
+    ledger: FakeLedger,
+    context: Arc<ApiContext>,
+    gate: Arc<Gate>,
+    trust: TrustFile,
+    token: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.token.cancel();
+    }
+}
+
+async fn running() -> Running {
+    let chain = TestChain::new();
+    let ledger = FakeLedger::new(chain);
+    let channel = ledger.serve().await;
+    running_over(ledger, vec![("node".to_owned(), channel)])
+}
+
+fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running {
+    let dir = tempfile::tempdir().unwrap();
+    let (issuer, trust) = {
+        let chain = ledger.chain.lock().unwrap();
+        write_credentials(dir.path(), &chain);
+        (TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1), chain.trust().clone())
+    };
+    let token = CancellationToken::new();
+    let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(2)));
+    let (followed, following) = watch::channel(Followed { height: 0, event: 0 });
+    let (queue, jobs) = issue_queue(10_000);
+    let clock: Arc<dyn tallystick_service::clock::Clock> = issuer.clock.clone();
+    let follower = Follower {
+        nodes: Arc::clone(&nodes),
+        trust: Arc::new(trust.clone()),
+        outcomes: issuer.outcomes,
+        journal: Arc::clone(&issuer.journal),
+        gate: Arc::clone(&issuer.gate),
+        flight: Arc::clone(&issuer.flight),
+        metrics: Arc::clone(&issuer.metrics),
+        clock: Arc::clone(&clock),
+        fresh_seconds: 600,
+        followed,
+    };
+    let submitter = Submitter {
+        nodes: Arc::clone(&nodes),
+        metrics: Arc::clone(&issuer.metrics),
+        resubmit: Duration::from_millis(200),
+    };
+    tokio::spawn(run(issuer.sequencer, jobs, 1024, token.clone()));
+    tokio::spawn(issuer.batcher.run(token.clone()));
+    tokio::spawn(submitter.run(issuer.departures, token.clone()));
+    tokio::spawn(follower.run(token.clone()));
+    let bundler = Bundler::new(
+        Arc::clone(&issuer.journal),
+        Arc::clone(&issuer.cipher),
+        nodes,
+        Arc::new(trust.clone()),
+        Arc::clone(&clock),
+        dir.path().to_owned(),
+    );
+    let context = Arc::new(ApiContext {
+        journal: issuer.journal,
+        registry: issuer.registry,
+        keys: issuer.keys,
+        queue,
+        waiters: issuer.waiters,
+        bundler: Arc::new(bundler),
+        followed: following,
+        clock,
+        utc_offset_minutes: UTC_OFFSET_MINUTES,
+        stop: token.clone(),
+    });
+    Running { _dir: dir, ledger, context, gate: issuer.gate, trust, token }
+}
+
+fn write_credentials(dir: &std::path::Path, chain: &TestChain) {
+    for action in &chain.genesis().actions {
+        let Action::RegisterUnit(unit) = action else { continue };
+        let key = UNIT_KEY_BASE + unit.unit_id;
+        let credential: SignedCredential = chain.sign_credential(UnitCredential {
+            suite: Suite::Ed25519Sha256,
+            unit: UnitId::new(unit.unit_id),
+            unit_code: unit.unit_code.clone(),
+            unit_name: unit.name.clone(),
+            supervisor_area_code: unit.supervisor_area_code.clone(),
+            signing_key: KeyId::new(key),
+            public_key: unit_key(unit.unit_id).public_key(),
+            valid_from: UnixMillis::new(GENESIS_TIME_MS),
+            valid_until: None,
+        });
+        std::fs::write(dir.join(format!("{key}.credential")), credential.encode()).unwrap();
+    }
+}
+
+impl Running {
+    fn draft(&self, sample: &str, biz_code: &str) -> ReceiptDraft {
+        draft(&mut self.ledger.chain.lock().unwrap(), sample, biz_code)
+    }
+
+    async fn issue_sealed(&self, draft: &ReceiptDraft) -> Result<wire::IssueResponse, Refusal> {
+        let request = wire::IssueRequest {
+            draft: Some(draft_to_wire(draft)),
+            wait: wire::Wait::Sealed.into(),
+            wait_timeout_ms: 20_000,
+            with_bundle: true,
+        };
+        self.context.issue(SYSTEM, request).await
+    }
+
+    async fn sealed(&self, sample: &str, biz_code: &str) -> wire::IssueResponse {
+        let response = self.issue_sealed(&self.draft(sample, biz_code)).await.unwrap();
+        assert_eq!(response.state(), wire::ReceiptState::Sealed, "{response:?}");
+        response
+    }
+
+    fn conclusion(&self, bundle: &[u8]) -> Conclusion {
+        verify_bundle(bundle, &self.trust, UnixMillis::new(GENESIS_TIME_MS + 120_000)).conclusion
+    }
+
+    fn reversal(&self, unit_code: &str, original: &wire::IssueResponse, biz_code: &str) -> wire::ReverseRequest {
+        wire::ReverseRequest {
+            unit_code: unit_code.to_owned(),
+            original: Some(key_of(original)),
+            reversal: Some(receipt_wire::Reversal {
+                reason: receipt_wire::ReversalReason::FullRefund.into(),
+                operator: "何某".to_owned(),
+                refund_reference: "TK1".to_owned(),
+                ..receipt_wire::Reversal::default()
+            }),
+            biz_code: biz_code.to_owned(),
+            place_code: "MZ-01".to_owned(),
+            handling_person: "何某".to_owned(),
+            checker: "吴某".to_owned(),
+            receipt_code: String::new(),
+            wait: wire::Wait::Sealed.into(),
+            wait_timeout_ms: 20_000,
+            with_bundle: false,
+        }
+    }
+
+    fn state(&self, system: SystemId, key: wire::ReceiptKey) -> wire::GetReceiptResponse {
+        let selector = Some(wire::get_receipt_request::Selector::Key(key));
+        self.context.get_receipt(system, wire::GetReceiptRequest { selector }).unwrap()
+    }
+}
+
+fn key_of(response: &wire::IssueResponse) -> wire::ReceiptKey {
+    wire::ReceiptKey { receipt_code: response.receipt_code.clone(), receipt_number: response.receipt_number.clone() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_travels_from_draft_to_a_bundle_that_verifies() {
+    let running = running().await;
+    let response = running.sealed("S01", "A").await;
+    assert!(!response.replayed);
+    assert!(matches!(running.conclusion(&response.bundle), Conclusion::InForce { .. }));
+    let again = running.sealed("S01", "A").await;
+    assert!(again.replayed);
+    assert_eq!(key_of(&again), key_of(&response));
+    assert_eq!(again.signed_record, response.signed_record);
+    assert_eq!(again.check_code, response.check_code);
+    assert_eq!(again.body_seed, response.body_seed);
+    let state = running.state(SYSTEM, key_of(&response));
+    assert_eq!((state.state(), state.standing()), (wire::ReceiptState::Sealed, wire::Standing::InForce));
+    assert_eq!(state.check_code, response.check_code);
+    assert_eq!(state.signed_record, response.signed_record);
+    assert!(state.block_height > 0 && state.snapshot_height >= state.block_height);
+    let unknown = running.state(STRANGER, key_of(&response));
+    assert_eq!(unknown.state(), wire::ReceiptState::Unknown);
+    assert_eq!(unknown.signed_record.len() + unknown.check_code.len(), 0, "nothing of another's receipt is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn issue_many_answers_each_draft_in_its_place() {
+    let running = running().await;
+    let good = running.draft("S01", "A");
+    let mut bad = running.draft("S01", "B");
+    bad.total_amount = receipt_core::ids::Fen::new(1);
+    let mut conflict = good.clone();
+    conflict.payer_name.push('氏');
+    let mut unreadable = draft_to_wire(&good);
+    unreadable.issue_date = "2026-02-30".to_owned();
+    let mut drafts: Vec<_> = [&good, &bad, &good, &conflict].into_iter().map(draft_to_wire).collect();
+    drafts.push(unreadable);
+    let many = |system, drafts| {
+        let request = wire::IssueManyRequest { drafts, wait: wire::Wait::Sealed.into(), wait_timeout_ms: 20_000 };
+        running.context.issue_many(system, request)
+    };
+    let results = many(SYSTEM, drafts.clone()).await.unwrap().results;
+    let results: Vec<_> = results.into_iter().map(|result| result.result.unwrap()).collect();
+    let issued = |index: usize| match &results[index] {
+        wire::issue_result::Result::Issued(response) => response,
+        wire::issue_result::Result::Error(error) => panic!("{error:?}"),
+    };
+    let error = |index: usize| match &results[index] {
+        wire::issue_result::Result::Error(error) => error.reason.as_str(),
+        wire::issue_result::Result::Issued(response) => panic!("{response:?}"),
+    };
+    assert_eq!(issued(0).state(), wire::ReceiptState::Sealed);
+    assert_eq!(error(1), "SUM_MISMATCH");
+    assert!(issued(2).replayed);
+    assert_eq!(key_of(issued(0)), key_of(issued(2)));
+    assert_eq!(error(3), "BIZ_CODE_CONFLICT");
+    assert_eq!(error(4), "FIELD_INVALID");
+    let strangers = many(STRANGER, drafts[..1].to_vec()).await.unwrap().results;
+    let Some(wire::issue_result::Result::Error(refusal)) = &strangers[0].result else { panic!("{strangers:?}") };
+    assert_eq!(refusal.reason, "NOT_DELEGATED");
+    for count in [0, 501] {
+        let refusal = many(SYSTEM, vec![drafts[0].clone(); count]).await.unwrap_err();
+        assert_eq!(refusal.reason.as_str(), "REQUEST_TOO_LARGE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_is_made_once_and_shows_in_the_bundle() {
+    let running = running().await;
+    let original_draft = running.draft("S01", "A");
+    let unit = original_draft.unit_code.clone();
+    let pending_request = wire::IssueRequest {
+        draft: Some(draft_to_wire(&original_draft)),
+        wait: wire::Wait::Pending.into(),
+        ..wire::IssueRequest::default()
+    };
+    let pending = running.context.issue(SYSTEM, pending_request).await.unwrap();
+    assert_eq!(pending.state(), wire::ReceiptState::Pending);
+    let early = running.context.reverse(SYSTEM, running.reversal(&unit, &pending, "R0")).await;
+    if let Err(refusal) = early {
+        assert_eq!(refusal.reason.as_str(), "IN_PROGRESS");
+    }
+    let original = running.issue_sealed(&original_draft).await.unwrap();
+    let red = running.context.reverse(SYSTEM, running.reversal(&unit, &original, "R1")).await.unwrap();
+    assert_eq!(red.state(), wire::ReceiptState::Sealed);
+    let red_draft = red.red_draft.clone().unwrap();
+    assert_eq!(red_draft.total_amount_fen, -original_draft.total_amount.get());
+    let second = running.context.reverse(SYSTEM, running.reversal(&unit, &original, "R2")).await.unwrap();
+    assert_eq!(key_of(&second), key_of(&red));
+    assert!(second.replayed);
+    let state = running.state(SYSTEM, key_of(&original));
+    assert_eq!(state.standing(), wire::Standing::Reversed);
+    assert_eq!(state.reversed_by, Some(key_of(&red)));
+    assert_eq!(running.state(SYSTEM, key_of(&red)).reversal_of, Some(key_of(&original)));
+    let selector = Some(wire::get_bundle_request::Selector::Key(key_of(&original)));
+    let bundle = running.context.get_bundle(SYSTEM, wire::GetBundleRequest { selector }).await.unwrap();
+    assert!(matches!(running.conclusion(&bundle.bundle), Conclusion::Reversed { .. }));
+    assert!(matches!(running.conclusion(&original.bundle), Conclusion::InForce { .. }), "as of before");
+    let of_red = running.context.reverse(SYSTEM, running.reversal(&unit, &red, "R3")).await.unwrap_err();
+    assert_eq!(of_red.reason.as_str(), "ORIGINAL_IS_RED");
+    let unknown = wire::IssueResponse { receipt_number: "9999999999".to_owned(), ..original };
+    let refusal = running.context.reverse(SYSTEM, running.reversal(&unit, &unknown, "R4")).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "NOT_FOUND_OR_MISMATCH");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_tells_the_past_and_goes_on_live() {
+    let running = running().await;
+    let first = running.sealed("S01", "A").await;
+    let mut stream = ApiContext::watch(&running.context, SYSTEM, &wire::WatchRequest::default()).unwrap();
+    let past = stream.next().await.unwrap().unwrap();
+    assert_eq!(past.key, Some(key_of(&first)));
+    assert_eq!(past.biz_key.as_ref().unwrap().biz_code, "A");
+    let second = running.sealed("S02", "B").await;
+    let live = stream.next().await.unwrap().unwrap();
+    assert_eq!(live.key, Some(key_of(&second)));
+    assert!(live.position > past.position);
+    let from = wire::WatchRequest { after_position: past.position, unit_codes: Vec::new() };
+    let mut resumed = ApiContext::watch(&running.context, SYSTEM, &from).unwrap();
+    assert_eq!(resumed.next().await.unwrap().unwrap(), live);
+    let unit_codes = vec!["129903004000000181".to_owned()];
+    let foreign = wire::WatchRequest { after_position: 0, unit_codes };
+    assert_eq!(
+        ApiContext::watch(&running.context, STRANGER, &foreign).map(|_| ()).unwrap_err().reason.as_str(),
+        "NOT_DELEGATED"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_paged_and_totals_add_up() {
+    let running = running().await;
+    let mut sum = 0;
+    for biz_code in ["A", "B", "C"] {
+        let draft = running.draft("S01", biz_code);
+        sum += draft.total_amount.get();
+        running.issue_sealed(&draft).await.unwrap();
+    }
+    let unit_code = running.draft("S01", "A").unit_code;
+    let mut request = wire::ListReceiptsRequest {
+        unit_code: unit_code.clone(),
+        day: "2026-11-02".to_owned(),
+        page_limit: 2,
+        ..wire::ListReceiptsRequest::default()
+    };
+    let first = running.context.list_receipts(SYSTEM, &request).unwrap();
+    assert_eq!(first.receipts.len(), 2);
+    request.page_token.clone_from(&first.next_page_token);
+    let second = running.context.list_receipts(SYSTEM, &request).unwrap();
+    assert_eq!(second.snapshot_height, first.snapshot_height);
+    let codes: Vec<_> = first.receipts.iter().chain(&second.receipts).map(|row| row.biz_code.as_str()).collect();
+    assert_eq!(codes, ["A", "B", "C"]);
+    assert_eq!(second.next_page_token, "");
+    let other = wire::ListReceiptsRequest { day: "2026-11-03".to_owned(), ..request.clone() };
+    assert_eq!(running.context.list_receipts(SYSTEM, &other).unwrap_err().reason.as_str(), "PAGE_TOKEN_INVALID");
+    let elsewhere =
+        wire::ListReceiptsRequest { place_code: "nowhere".to_owned(), page_token: String::new(), ..request };
+    assert_eq!(running.context.list_receipts(SYSTEM, &elsewhere).unwrap().receipts, Vec::new());
+    let totals = wire::DayTotalsRequest { unit_code, day: "2026-11-02".to_owned() };
+    let totals = running.context.day_totals(SYSTEM, &totals).unwrap().total.unwrap();
+    assert_eq!((totals.blue_count, totals.blue_sum_fen, totals.pending_count), (3, sum, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_node_is_passed_over() {
+    let ledger = FakeLedger::new(TestChain::new());
+    let channel = ledger.serve().await;
+    let running = running_over(ledger, vec![("dead".to_owned(), dead_channel()), ("alive".to_owned(), channel)]);
+    let response = running.sealed("S01", "A").await;
+    assert!(matches!(running.conclusion(&response.bundle), Conclusion::InForce { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_ledger_receipts_are_pending_and_durable() {
+    let ledger = FakeLedger::new(TestChain::new());
+    let running = running_over(ledger, vec![("dead".to_owned(), dead_channel())]);
+    let request = wire::IssueRequest {
+        draft: Some(draft_to_wire(&running.draft("S01", "A"))),
+        wait: wire::Wait::Sealed.into(),
+        wait_timeout_ms: 50,
+        with_bundle: true,
+    };
+    let response = running.context.issue(SYSTEM, request).await.unwrap();
+    assert_eq!(response.state(), wire::ReceiptState::Pending, "a wait that ends is no error");
+    assert!(response.bundle.is_empty());
+    let selector = Some(wire::get_bundle_request::Selector::Key(key_of(&response)));
+    let refusal = running.context.get_bundle(SYSTEM, wire::GetBundleRequest { selector }).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "IN_PROGRESS");
+    running.gate.halt("for the test");
+    assert_eq!(running.issue_sealed(&running.draft("S01", "B")).await.unwrap_err().reason.as_str(), "EPOCH_FENCED");
+}
