@@ -187,12 +187,14 @@ impl Bundler {
             return Err(Status::unavailable("the node is behind the receipt"));
         }
         let path = hashes(&state.seal_path)?;
-        let seal = Seal::decode(&state.seal).map_err(distrusted)?;
-        let leaf = leaf_hash(&Entry::Seal(seal).encode());
+        let Entry::Seal(seal) = Entry::decode(&state.seal).map_err(distrusted)? else {
+            return Err(distrusted("the tree's last leaf is no seal").into());
+        };
+        let leaf = leaf_hash(&state.seal);
         verify_inclusion(&leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         let proof = TlogProof { extra: None, index, path, checkpoint: note }.to_string();
         let value = (!state.status.is_empty()).then(|| [&state.salt[..], &state.status].concat());
-        let part = StatusPart { seal: state.seal.to_vec(), proof, map: state.status_proof.to_vec(), value };
+        let part = StatusPart { seal: seal.encode(), proof, map: state.status_proof.to_vec(), value };
         Ok((part, state.height))
     }
 

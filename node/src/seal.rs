@@ -64,6 +64,9 @@ pub struct OwnLines {
     pub lines: Vec<SignatureLine>,
 }
 
+/// A checkpoint and the lines kept under it, by validator.
+pub(crate) type KeptLines = (Checkpoint, Vec<(ValidatorId, Vec<SignatureLine>)>);
+
 /// The keys with which a validator signs checkpoints.
 pub struct SealKeys {
     /// Log key, type 0x01.
@@ -214,10 +217,10 @@ impl Sealer {
     }
 
     /// All lines kept for a height, by validator.
-    pub fn lines_of(
+    pub(crate) fn lines_of(
         &self,
         height: Height,
-    ) -> Result<Option<(Checkpoint, Vec<(ValidatorId, Vec<SignatureLine>)>)>, StoreError> {
+    ) -> Result<Option<KeptLines>, StoreError> {
         let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(None) };
         let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = collected.get(&height).map(|lines| lines.iter().map(|(id, lines)| (*id, lines.clone())).collect());

@@ -52,6 +52,9 @@ pub(crate) const NODE: &str = "node";
 pub(crate) const FAMILIES: [&str; 10] =
     [BLOCKS, CERTIFICATES, HEIGHTS, SIZES, ENTRIES, LOG_NODES, CHECKPOINTS, COSIGNATURES, UNDECIDED, NODE];
 
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 /// Reading or writing the store failed. Fatal: the process restarts from disk.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -117,7 +120,7 @@ impl Store {
     }
 
     /// Rows of a state table from `start` on, in key order, at most `limit`.
-    pub fn scan(&self, table: Table, start: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn scan(&self, table: Table, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let mode = rocksdb::IteratorMode::From(start, rocksdb::Direction::Forward);
         let rows = self.db.iterator_cf(self.family(table.name())?, mode).take(limit);
         rows.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).map_err(StoreError::from)).collect()
