@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tallystick_node::app;
 use tallystick_node::config::NodeConfig;
+use tallystick_node::{app, offline};
 use tallystick_service::{config, telemetry};
 
 /// A validator of the receipt ledger.
@@ -24,6 +24,21 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Shows where a stopped node stands, and the size of each table after compaction.
+    Inspect {
+        /// The node's TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Writes all blocks of a stopped node into a file for auditors.
+    Export {
+        /// The node's TOML file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The file to create.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Runs the node until SIGTERM.
     Run {
         /// The node's TOML file.
@@ -34,7 +49,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    let (Command::Init { config: path } | Command::Run { config: path }) = &command;
+    let (Command::Init { config: path }
+    | Command::Inspect { config: path }
+    | Command::Export { config: path, .. }
+    | Command::Run { config: path }) = &command;
     let loaded = match config::load::<NodeConfig>(path) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -48,6 +66,8 @@ fn main() -> ExitCode {
     }
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
+        Command::Inspect { .. } => offline::inspect(&loaded),
+        Command::Export { out, .. } => offline::export(&loaded, &out),
         Command::Run { .. } => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

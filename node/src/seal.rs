@@ -217,10 +217,7 @@ impl Sealer {
     }
 
     /// All lines kept for a height, by validator.
-    pub(crate) fn lines_of(
-        &self,
-        height: Height,
-    ) -> Result<Option<KeptLines>, StoreError> {
+    pub(crate) fn lines_of(&self, height: Height) -> Result<Option<KeptLines>, StoreError> {
         let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(None) };
         let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = collected.get(&height).map(|lines| lines.iter().map(|(id, lines)| (*id, lines.clone())).collect());

@@ -182,26 +182,7 @@ impl Services {
 
     /// One block as the API shows it; `None` while it is not decided.
     fn ledger_block(&self, height: Height, with_records: bool) -> Result<Option<LedgerBlock>, Status> {
-        let store = &self.ledger.store;
-        let Some(record) = store.block(height).map_err(internal)? else { return Ok(None) };
-        let entries = store.entries(&record.range).map_err(internal)?;
-        let sealed = store.checkpoint_from(height).map_err(internal)?;
-        let block_hash = if record.block.is_empty() {
-            Bytes::new()
-        } else {
-            hash_bytes(&receipt_core::block::block_id(&record.block))
-        };
-        let (checkpoint_height, checkpoint) = sealed.map_or((0, String::new()), |(height, note)| (height.get(), note));
-        Ok(Some(LedgerBlock {
-            height: height.get(),
-            block: if with_records { record.block.into() } else { Bytes::new() },
-            entries: entries.into_iter().map(Bytes::from).collect(),
-            first_leaf_index: record.range.first_leaf.get(),
-            certificate: record.certificate.into(),
-            checkpoint,
-            checkpoint_height,
-            block_hash,
-        }))
+        crate::view::ledger_block(&self.ledger.store, height, with_records).map_err(internal)
     }
 
     async fn send_blocks(
