@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Loads a development network through its public gRPC API and measures what comes of it.
+//!
+//! ```text
+//! supply (drafts) ──▶ load (open or closed, mTLS) ──▶ issuer ──▶ validators
+//!                        │ acknowledged at             │ Watch
+//!                        └────────▶ tracker ◀──────────┘ sealed at
+//! processes (/proc, /metrics) ─┐
+//! floor (micro-measurements) ──┼──▶ report (JSON and table)
+//! machine (/proc) ─────────────┘
+//! ```
+//! All parts of the network are real processes with fsync on, and all run on the machine that also makes the load, so the
+//! generator's own CPU is measured beside theirs. Figures come with their conditions; nothing here fails because a figure
+//! is bad. Errors are `anyhow`: a person reads them.
+
+pub mod clock;
+pub mod failover;
+pub mod floor;
+pub mod load;
+pub mod machine;
+pub mod measure;
+pub mod offline;
+pub mod processes;
+pub mod replay;
+pub mod report;
+pub mod standard;
+pub mod supply;
+pub mod tracker;

@@ -370,3 +370,6 @@ impl BatchCache for Pool {
         waiting.by_hash.get(&header_hash).and_then(|key| waiting.batches.get(key)).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;

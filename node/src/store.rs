@@ -148,3 +148,6 @@ impl NodeReader for Store {
 pub(crate) fn read_u64(bytes: &[u8]) -> Result<u64, StoreError> {
     bytes.try_into().map(u64::from_be_bytes).map_err(|_| StoreError::corrupt("an integer has the wrong length"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,9 @@ mod schedule;
 mod statuses;
 pub mod tables;
 
+#[cfg(test)]
+mod tests;
+
 pub use apply::{
     ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, genesis_effects, read_schedule,
     read_validators, registry_writes, totals_commitment,

@@ -50,6 +50,9 @@ pub struct EngineConfig {
     pub log_path: PathBuf,
     /// The largest block, in bytes. The same on all nodes.
     pub block_bytes_max: usize,
+    /// Whether it proposes and votes at the heights whose set has it. If not, it follows the chain by sync alone: it asks
+    /// the signer for nothing but the proof of its peer id.
+    pub votes: bool,
     /// How the node misbehaves, for tests of the others.
     #[cfg(feature = "byzantine")]
     pub byzantine: Option<Byzantine>,
@@ -215,6 +218,7 @@ impl EngineConfig {
         let mut config = ConsensusConfig { value_payload: ValuePayload::ProposalAndParts, ..Default::default() };
         // Votes of the next heights that a node keeps while it is behind.
         config.queue_capacity = 16;
+        config.enabled = self.votes;
         let p2p = &mut config.p2p;
         p2p.listen_addr = tcp(self.listen).parse().map_err(|error| bad("listen", error))?;
         p2p.persistent_peers = self.peers.iter().map(Peer::multiaddr).collect::<Result<_, _>>()?;

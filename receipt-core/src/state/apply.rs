@@ -356,7 +356,7 @@ fn rotate_validators(
     if u64::from_be_bytes(*effective) > height.get() + 1 {
         return Ok(set.clone());
     }
-    let next = ValidatorSet::decode(bytes).map_err(|_| ReadError::corrupt("pending validators"))?;
+    let next = ValidatorSet::decode_stored(bytes).map_err(|_| ReadError::corrupt("pending validators"))?;
     overlay.write(Table::Meta, META_VALIDATORS, bytes.to_vec());
     overlay.delete(Table::Meta, META_VALIDATORS_NEXT);
     Ok(next)
@@ -430,7 +430,7 @@ pub(crate) fn read_tip(state: &dyn StateRead) -> Result<Tip, ReadError> {
 /// The validator set that decides the next height.
 pub fn read_validators(state: &dyn StateRead) -> Result<ValidatorSet, ReadError> {
     let bytes = state.get(Table::Meta, META_VALIDATORS)?.ok_or_else(|| ReadError::corrupt("no validators"))?;
-    ValidatorSet::decode(&bytes).map_err(|_| ReadError::corrupt("validators"))
+    ValidatorSet::decode_stored(&bytes).map_err(|_| ReadError::corrupt("validators"))
 }
 
 /// The proposer schedule of the next height.

@@ -13,6 +13,7 @@ fn config(directory: &std::path::Path) -> EngineConfig {
         p2p_seed: [1; 32],
         log_path: directory.join("log"),
         block_bytes_max: 4 * 1024 * 1024,
+        votes: true,
         #[cfg(feature = "byzantine")]
         byzantine: None,
     }

@@ -341,6 +341,7 @@ pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
             p2p_seed: seed(index),
             log_path: directory.join(format!("log-{index}")),
             block_bytes_max: 4 * 1024 * 1024,
+            votes: true,
             #[cfg(feature = "byzantine")]
             byzantine: None,
         };

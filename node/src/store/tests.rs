@@ -1,0 +1,178 @@
+use receipt_core::block::{Block, Item};
+use receipt_core::ids::{Height, LeafIndex, TreeSize};
+use receipt_core::merkle::{inclusion_path, leaf_hash, verify_inclusion};
+use receipt_core::state::NoCache;
+use receipt_core::testkit::TestChain;
+use rocksdb::WriteBatch;
+
+use super::*;
+use crate::ledger::Ledger;
+
+/// A store that follows a test chain: every block executed and committed as a node does.
+fn follow(store: &Store, chain: &TestChain) {
+    let ledger = Ledger::new(store.clone(), chain.genesis().clone());
+    let next = store.tip().unwrap().height.get() + 1;
+    for block in chain.blocks().iter().skip(next as usize) {
+        let executed = ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();
+        store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+    }
+}
+
+fn chain_of_three() -> TestChain {
+    let mut chain = TestChain::new();
+    let first = chain.issue("S01");
+    let second = chain.issue("S04");
+    chain.add_block(&[first.clone(), second]);
+    let red = chain.reverse(&first);
+    chain.add_block(&[red]);
+    chain.add_block(&[]);
+    chain
+}
+
+#[test]
+fn a_store_has_the_chains_roots_entries_and_proofs_at_every_height() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = chain_of_three();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    follow(&store, &chain);
+    let tip = store.tip().unwrap();
+    assert_eq!(tip.height, chain.height());
+    for (height, block) in chain.blocks().iter().enumerate() {
+        let height = Height::new(height as u64);
+        let record = store.block(height).unwrap().unwrap();
+        assert_eq!(record.block, block.bytes);
+        assert_eq!(store.entries(&record.range).unwrap(), block.entries);
+        let size = TreeSize::new(block.log_size);
+        let root = store.root_at(size).unwrap();
+        assert_eq!(root, chain.log().root(block.log_size));
+        assert_eq!(store.height_of_size(size).unwrap(), Some(height));
+        for (offset, entry) in block.entries.iter().enumerate() {
+            let leaf = LeafIndex::new(block.first_leaf + offset as u64);
+            assert_eq!(store.height_of_leaf(leaf).unwrap(), Some(height));
+            let path = inclusion_path(&store, leaf, size).unwrap();
+            verify_inclusion(&leaf_hash(entry), leaf, size, &path, &root).unwrap();
+        }
+    }
+    assert_eq!(store.height_of_leaf(LeafIndex::new(tip.log_size.get())).unwrap(), None);
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let chain = chain_of_three();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    follow(&store, &chain);
+    let before = store.tip().unwrap();
+    drop(store);
+    let store = Store::open(&path, chain.genesis()).unwrap();
+    assert_eq!(store.tip().unwrap(), before);
+    assert_eq!(store.frontier().unwrap().root(), chain.log().root(before.log_size.get()));
+}
+
+#[test]
+fn init_never_overwrites_and_open_never_creates() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let chain = TestChain::new();
+    assert!(matches!(Store::open(&path, chain.genesis()), Err(OpenError::Missing { .. })));
+    assert!(!path.exists());
+    drop(Store::init(&path, chain.genesis()).unwrap());
+    assert!(matches!(Store::init(&path, chain.genesis()), Err(OpenError::Exists { .. })));
+}
+
+#[test]
+fn a_foreign_chains_store_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    drop(Store::init(&path, TestChain::new().genesis()).unwrap());
+    let other = TestChain::named("otherchain");
+    assert!(matches!(Store::open(&path, other.genesis()), Err(OpenError::Foreign { .. })));
+}
+
+#[test]
+fn a_newer_format_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let chain = TestChain::new();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    let mut batch = WriteBatch::default();
+    batch.put_cf(store.family(NODE).unwrap(), b"format", (FORMAT_VERSION + 1).to_be_bytes());
+    store.write_synced(batch).unwrap();
+    drop(store);
+    let refused = Store::open(&path, chain.genesis());
+    assert!(matches!(refused, Err(OpenError::Newer { found, .. }) if found == FORMAT_VERSION + 1));
+}
+
+#[test]
+fn a_torn_store_is_not_opened() {
+    let chain = chain_of_three();
+    // Each row damages a store in its own way.
+    let damages: [fn(&Store, &std::path::Path); 3] = [
+        |store, _| {
+            let mut batch = WriteBatch::default();
+            batch.delete_cf(store.family(NODE).unwrap(), b"frontier");
+            store.write_synced(batch).unwrap();
+        },
+        |store, _| {
+            let mut batch = WriteBatch::default();
+            let height = store.tip().unwrap().height.get();
+            batch.delete_cf(store.family(HEIGHTS).unwrap(), height.to_be_bytes());
+            store.write_synced(batch).unwrap();
+        },
+        |_, path| {
+            let manifest = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+            let manifest = manifest.filter(|path| path.to_string_lossy().contains("MANIFEST")).next().unwrap();
+            let bytes = std::fs::read(&manifest).unwrap();
+            std::fs::write(&manifest, &bytes[..bytes.len() / 2]).unwrap();
+        },
+    ];
+    for (row, damage) in damages.into_iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data");
+        let store = Store::init(&path, chain.genesis()).unwrap();
+        follow(&store, &chain);
+        damage(&store, &path);
+        drop(store);
+        let refused = Store::open(&path, chain.genesis());
+        assert!(matches!(refused, Err(OpenError::Damaged { .. })), "row {row}");
+    }
+}
+
+#[test]
+fn proposals_stay_until_their_height_is_committed() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = chain_of_three();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    let block = &chain.blocks()[1];
+    let proposal = StoredProposal {
+        block_id: receipt_core::block::block_id(&block.bytes),
+        round: 3,
+        pol_round: Some(0),
+        proposer: 2,
+        valid: true,
+        own: false,
+        bytes: block.bytes.clone(),
+    };
+    store.put_proposal(Height::new(1), &proposal).unwrap();
+    assert_eq!(store.proposals(Height::new(1)).unwrap(), vec![proposal.clone()]);
+    assert_eq!(store.proposal(Height::new(1), proposal.block_id).unwrap(), Some(proposal));
+    assert_eq!(store.proposals(Height::new(2)).unwrap(), vec![]);
+    follow(&store, &chain);
+    assert_eq!(store.proposals(Height::new(1)).unwrap(), vec![]);
+}
+
+#[test]
+fn a_block_with_another_seal_is_refused_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = chain_of_three();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    let ledger = Ledger::new(store, chain.genesis().clone());
+    let mut block = Block::decode(&chain.blocks()[1].bytes).unwrap();
+    block.seal.effects_hash.0[0] ^= 1;
+    assert!(ledger.execute(&block.encode(), &NoCache, [0; 32]).is_err());
+    let mut block = Block::decode(&chain.blocks()[1].bytes).unwrap();
+    block.content.items.retain(|item| matches!(item, Item::Governance(_)));
+    assert!(ledger.execute(&block.encode(), &NoCache, [0; 32]).is_err());
+    assert_eq!(ledger.tip().unwrap().height, Height::ZERO);
+}

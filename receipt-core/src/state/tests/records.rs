@@ -1,0 +1,310 @@
+//! One row per reason for which a blue record is refused (V02 V03 V14–V18), and the good cases right beside each.
+//!
+//! Every refusal is judged in one batch together with its good twin of the same number, `biz_key` and payment: whatever is
+//! wrong with the record may not cost the twin anything, and the twin alone is taken under the next sequence.
+
+use super::draft::{Draft, blue, blue_of_2, receipt_key, uniqueness};
+use super::ledger::{CODE, HOUR_MS, Ledger, T, register_unit, segment};
+use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
+use crate::entry::RecordRefusal;
+use crate::governance::{Action, CloseSegment, RegisterUnit, RevokeKey};
+use crate::ids::{Fen, KeyId, UnitId, UnixMillis};
+use crate::limits::{ISSUE_TIME_AHEAD_MS_MAX, REVOCATION_GRACE_MS};
+use crate::reason::Reason;
+use crate::state::tables::Table;
+use crate::suite::ChainId;
+use crate::testkit::{software_key, unit_key};
+
+const TWIN: u64 = 7;
+
+/// The twin: good in every row.
+fn twin(ledger: &Ledger) -> Draft {
+    blue(ledger, TWIN).with_keys(&[uniqueness(Payment, 7), uniqueness(Decision, 7)])
+}
+
+/// `edit` turns the twin into the record under test; `prepare` made the ledger's past.
+fn check(prepare: impl FnOnce(&mut Ledger), edit: impl FnOnce(&mut Draft), expected: Option<Reason>) {
+    let mut ledger = Ledger::new();
+    prepare(&mut ledger);
+    let edited = twin(&ledger).with(edit).leaf();
+    let Some(reason) = expected else {
+        assert_eq!(ledger.submit(vec![edited]), []);
+        return;
+    };
+    let rows = |ledger: &Ledger| Table::ALL.map(|table| ledger.state.row_count(table));
+    let before = rows(&ledger);
+    let twin = twin(&ledger).leaf();
+    let refused = ledger.submit(vec![edited, twin.clone()]);
+    assert_eq!(refused, [RecordRefusal { index: 0, reason }]);
+    let mut after = rows(&ledger);
+    after[Table::Batches as usize] -= 1;
+    assert_eq!(after, before, "a refused batch leaves its sequence and nothing else");
+    assert_eq!(ledger.submit(vec![twin]), [], "the good record is taken under the next sequence");
+}
+
+fn nothing(_: &mut Ledger) {}
+
+fn take(draft: fn(&Ledger) -> Draft) -> impl FnOnce(&mut Ledger) {
+    move |ledger| assert_eq!(ledger.submit(vec![draft(ledger).leaf()]), [])
+}
+
+fn at(draft: &mut Draft, issue_time: u64) {
+    draft.record.issue_time = UnixMillis::new(issue_time);
+}
+
+fn of_unit_2(draft: &mut Draft) {
+    draft.record.unit = UnitId::new(2);
+    draft.record.signing_key = KeyId::new(102);
+    draft.record.key = receipt_key(CODE, 30_001);
+    draft.signer = unit_key(2);
+}
+
+#[test]
+fn the_twin_itself_is_taken() {
+    check(nothing, |_| {}, None);
+    check(nothing, of_unit_2, None);
+}
+
+#[test]
+fn issue_times_lie_inside_the_header_and_not_ahead_of_the_block() {
+    // The ledger's next block is at T + 10 s.
+    let ahead = T + 10_000 + ISSUE_TIME_AHEAD_MS_MAX;
+    check(nothing, |draft| at(draft, ahead), None);
+    check(nothing, |draft| at(draft, ahead + 1), Some(Reason::TimeInvalid));
+    check(nothing, |draft| at(draft, u64::MAX), Some(Reason::TimeInvalid));
+    for (first, last, outside) in [(T + 1000, T + 2000, T + 999), (T + 1000, T + 2000, T + 2001)] {
+        let mut ledger = Ledger::new();
+        let leaves = vec![
+            blue(&ledger, 1).with(|draft| at(draft, first)).leaf(),
+            blue(&ledger, 2).with(|draft| at(draft, outside)).leaf(),
+            blue(&ledger, 3).with(|draft| at(draft, last)).leaf(),
+        ];
+        let mut header = ledger.header(1, &leaves);
+        (header.first_issue_time, header.last_issue_time) = (UnixMillis::new(first), UnixMillis::new(last));
+        let batch = ledger.sign_header(header, leaves);
+        let refusals = ledger.add(vec![batch]).unwrap().outcomes[0].refusals.clone();
+        assert_eq!(refusals, [RecordRefusal { index: 1, reason: Reason::TimeInvalid }]);
+    }
+}
+
+#[test]
+fn units() {
+    let suspend = |ledger: &mut Ledger, from_ms| {
+        let unit = RegisterUnit { suspended_from_ms: from_ms, ..register_unit(2, &[990_601]) };
+        ledger.govern(vec![Action::RegisterUnit(unit)])
+    };
+    let issued = |issue_time| {
+        move |draft: &mut Draft| {
+            of_unit_2(draft);
+            at(draft, issue_time);
+        }
+    };
+    check(nothing, |draft| draft.record.unit = UnitId::new(3), Some(Reason::UnitUnknown));
+    check(nothing, |draft| draft.record.unit = UnitId::new(0), Some(Reason::UnitUnknown));
+    // Suspended from T + 2 s: what was issued before is taken until the grace ends, to the millisecond.
+    let suspended = |ledger: &mut Ledger| drop(suspend(ledger, T + 2000));
+    check(suspended, issued(T + 1999), None);
+    check(suspended, issued(T + 2000), Some(Reason::UnitSuspended));
+    let grace_ends = |extra| {
+        move |ledger: &mut Ledger| ledger.time = suspend(ledger, T + 2000) + REVOCATION_GRACE_MS + extra
+    };
+    check(grace_ends(0), issued(T + 1999), None);
+    check(grace_ends(1), issued(T + 1999), Some(Reason::UnitSuspended));
+    // Registering the same suspension again does not prolong the grace.
+    let again = move |ledger: &mut Ledger| {
+        let recorded = suspend(ledger, T + 2000);
+        suspend(ledger, T + 2000);
+        ledger.time = recorded + REVOCATION_GRACE_MS + 1;
+    };
+    check(again, issued(T + 1999), Some(Reason::UnitSuspended));
+    let lifted = |ledger: &mut Ledger| {
+        suspend(ledger, T + 2000);
+        suspend(ledger, 0);
+    };
+    check(lifted, issued(T + 3000), None);
+}
+
+#[test]
+fn kinds() {
+    let code = |code| move |draft: &mut Draft| draft.record.key = receipt_key(code, 5);
+    check(nothing, code(99_060_326), Some(Reason::KindNotAllowed));
+    check(nothing, code(99_999_926), Some(Reason::KindNotAllowed));
+    check(nothing, code(99_060_226), Some(Reason::NumberNotOwned));
+    let widened = |ledger: &mut Ledger| {
+        ledger.govern(vec![Action::RegisterUnit(register_unit(1, &[990_601, 990_602, 990_603]))]);
+    };
+    check(widened, code(99_060_326), None);
+}
+
+#[test]
+fn keys() {
+    let key = |id, issue_time| {
+        move |draft: &mut Draft| {
+            draft.record.signing_key = KeyId::new(id);
+            at(draft, issue_time);
+        }
+    };
+    check(nothing, key(999, T + 1000), Some(Reason::SignatureInvalid));
+    // Another unit's key, an issuer's key.
+    check(nothing, key(102, T + 1000), Some(Reason::SignatureInvalid));
+    check(nothing, key(1, T + 1000), Some(Reason::SignatureInvalid));
+    check(nothing, key(111, T + HOUR_MS - 1), Some(Reason::TimeInvalid));
+    let later = |ledger: &mut Ledger| ledger.time = T + HOUR_MS;
+    check(later, key(111, T + HOUR_MS - 1), Some(Reason::KeyRevoked));
+    check(later, key(111, T + HOUR_MS), None);
+    check(later, key(112, T + HOUR_MS - 1), None);
+    check(later, key(112, T + HOUR_MS), Some(Reason::KeyRevoked));
+}
+
+#[test]
+fn revoked_keys() {
+    let revoke = |ledger: &mut Ledger, from_ms| {
+        ledger.govern(vec![Action::RevokeKey(RevokeKey { key_id: 102, revoked_from_ms: from_ms })])
+    };
+    let issued = |issue_time| {
+        move |draft: &mut Draft| {
+            of_unit_2(draft);
+            at(draft, issue_time);
+        }
+    };
+    let revoked = |ledger: &mut Ledger| drop(revoke(ledger, T + 2000));
+    check(revoked, issued(T + 1999), None);
+    check(revoked, issued(T + 2000), Some(Reason::KeyRevoked));
+    let grace_ends =
+        |extra| move |ledger: &mut Ledger| ledger.time = revoke(ledger, T + 2000) + REVOCATION_GRACE_MS + extra;
+    check(grace_ends(0), issued(T + 1999), None);
+    check(grace_ends(1), issued(T + 1999), Some(Reason::KeyRevoked));
+    // Moved to an earlier time: that time holds, and the grace still counts from the first revocation.
+    let earlier = move |extra| {
+        move |ledger: &mut Ledger| {
+            let recorded = revoke(ledger, T + 2000);
+            revoke(ledger, T + 1500);
+            ledger.time = recorded + REVOCATION_GRACE_MS + extra;
+        }
+    };
+    check(earlier(0), issued(T + 1499), None);
+    check(earlier(0), issued(T + 1500), Some(Reason::KeyRevoked));
+    check(earlier(1), issued(T + 1499), Some(Reason::KeyRevoked));
+}
+
+#[test]
+fn bad_signatures() {
+    check(nothing, |draft| draft.signer = software_key("a thief"), Some(Reason::SignatureInvalid));
+    check(nothing, |draft| draft.signer = unit_key(2), Some(Reason::SignatureInvalid));
+    let other_chain = ChainId(crate::hash::sha256(&[b"another chain"]));
+    check(nothing, |draft| draft.chain = other_chain, Some(Reason::SignatureInvalid));
+    // Over other bytes than the ones that are carried.
+    let mut ledger = Ledger::new();
+    let [mut forged, good] = [blue(&ledger, 1).leaf(), blue(&ledger, 1).leaf()];
+    let body_root = forged.windows(32).position(|window| window == [0x0B; 32]).unwrap();
+    forged[body_root] ^= 1;
+    let refusals = ledger.submit(vec![forged, good]);
+    assert_eq!(refusals, [RecordRefusal { index: 0, reason: Reason::SignatureInvalid }]);
+}
+
+#[test]
+fn numbers() {
+    let number = |number| move |draft: &mut Draft| draft.record.key = receipt_key(CODE, number);
+    check(nothing, number(1), None);
+    check(nothing, number(9_999), None);
+    // Between segments, beyond all, another unit's, leased to the other issuer.
+    for outside in [0, 10_000, 20_101, 9_999_999_999, 30_001, 10_001] {
+        check(nothing, number(outside), Some(Reason::NumberNotOwned));
+    }
+    let appended = |ledger: &mut Ledger| {
+        ledger.govern(vec![Action::AllocateSegment(segment(15, 1, 1, 50_001, 50_010))]);
+    };
+    check(appended, number(50_010), None);
+    check(appended, number(50_011), Some(Reason::NumberNotOwned));
+}
+
+#[test]
+fn closed_segments() {
+    let close =
+        |ledger: &mut Ledger| ledger.govern(vec![Action::CloseSegment(CloseSegment { segment_id: 13 })]);
+    let issued = |issue_time| {
+        move |draft: &mut Draft| {
+            draft.record.key = receipt_key(CODE, 20_001);
+            at(draft, issue_time);
+        }
+    };
+    // Closed at T + 10 s.
+    let closed = |ledger: &mut Ledger| assert_eq!(close(ledger), T + 10_000);
+    check(closed, issued(T + 9_999), None);
+    check(closed, issued(T + 10_000), Some(Reason::NumberNotOwned));
+    let grace_ends = |extra| move |ledger: &mut Ledger| ledger.time = close(ledger) + REVOCATION_GRACE_MS + extra;
+    check(grace_ends(0), issued(T + 9_999), None);
+    check(grace_ends(1), issued(T + 9_999), Some(Reason::NumberNotOwned));
+}
+
+#[test]
+fn numbers_and_biz_keys_are_used_once() {
+    let earlier = |ledger: &Ledger| blue(ledger, 5);
+    check(take(earlier), |draft| draft.record.key = receipt_key(CODE, 5), Some(Reason::NumberUsed));
+    check(take(earlier), |draft| draft.record.biz_key = super::draft::biz_key(5), Some(Reason::BizCodeUsed));
+    // A biz_code is the unit's own.
+    check(take(|ledger| blue_of_2(ledger, 30_005)), |draft| draft.record.biz_key = super::draft::biz_key(30_005), None);
+    // In one batch the first one wins.
+    let mut ledger = Ledger::new();
+    let leaves = vec![
+        blue(&ledger, 1).leaf(),
+        blue(&ledger, 1).with(|draft| draft.record.biz_key = [1; 16]).leaf(),
+        blue(&ledger, 2).with(|draft| draft.record.biz_key = super::draft::biz_key(1)).leaf(),
+        blue(&ledger, 1).leaf(),
+    ];
+    let refusal = |index, reason| RecordRefusal { index, reason };
+    assert_eq!(
+        ledger.submit(leaves),
+        [refusal(1, Reason::NumberUsed), refusal(2, Reason::BizCodeUsed), refusal(3, Reason::NumberUsed)]
+    );
+}
+
+#[test]
+fn a_payment_has_one_live_receipt() {
+    for (kind, reason) in [
+        (Payment, Reason::PaymentReceipted),
+        (MedicalSettlement, Reason::PaymentReceipted),
+        (Decision, Reason::DecisionPaid),
+    ] {
+        let held = move |ledger: &mut Ledger| {
+            let leaf = blue(ledger, 5).with_keys(&[uniqueness(kind, 1)]).leaf();
+            assert_eq!(ledger.submit(vec![leaf]), []);
+        };
+        check(held, |draft| draft.record.uniqueness_keys = vec![uniqueness(kind, 1)], Some(reason));
+        check(held, |draft| draft.record.uniqueness_keys = vec![uniqueness(kind, 2)], None);
+        // The second of its keys is held: the first one stays free for the twin, which brings it too.
+        check(
+            held,
+            |draft| {
+                draft.record.uniqueness_keys.push(uniqueness(kind, 1));
+                draft.record.uniqueness_keys.sort_unstable();
+            },
+            Some(reason),
+        );
+        // Across units: a payment belongs to no unit.
+        check(
+            held,
+            |draft| {
+                of_unit_2(draft);
+                draft.record.uniqueness_keys = vec![uniqueness(kind, 1)];
+            },
+            Some(reason),
+        );
+    }
+    // The type is part of the key.
+    let held = |ledger: &mut Ledger| {
+        let leaf = blue(ledger, 5).with_keys(&[uniqueness(Payment, 1)]).leaf();
+        assert_eq!(ledger.submit(vec![leaf]), []);
+    };
+    check(held, |draft| draft.record.uniqueness_keys = vec![uniqueness(Decision, 1)], None);
+}
+
+#[test]
+fn amounts_at_their_bounds() {
+    let total = |fen| move |draft: &mut Draft| draft.record.total = Fen::new(fen);
+    check(nothing, total(1), None);
+    check(nothing, total(crate::limits::TOTAL_FEN_BOUND - 1), None);
+    for fen in [0, crate::limits::TOTAL_FEN_BOUND, i64::MAX, -1, i64::MIN] {
+        check(nothing, total(fen), Some(Reason::FieldInvalid));
+    }
+}
