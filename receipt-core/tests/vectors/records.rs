@@ -1,0 +1,107 @@
+//! Records, the batch over them, and the keyed hashes inside.
+
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::blind::{BlindingSecret, UniquenessType};
+use receipt_core::block::{Block, Item};
+use receipt_core::ids::{LeafIndex, UnitId};
+use receipt_core::merkle::{InnerTree, leaf_hash};
+use receipt_core::record::status_key;
+use receipt_core::suite::Signer as _;
+use receipt_core::testkit::{TestReceipt, unit_key};
+use serde_json::{Value, json};
+
+use super::hexes;
+use super::scene::Scene;
+
+fn record(receipt: &TestReceipt) -> Value {
+    let signed = &receipt.signed;
+    let record = &signed.record;
+    json!({
+        "fields": {
+            "suite": record.suite.number(),
+            "receipt_code": record.key.code.get(),
+            "receipt_number": record.key.number.get(),
+            "unit_id": record.unit.get(),
+            "total_fen": record.total.get(),
+            "issue_time_ms": record.issue_time.get(),
+            "key_id": record.signing_key.get(),
+            "body_root": record.body_root.to_string(),
+            "disclosure_count": record.disclosure_count,
+            "biz_key": hex::encode(record.biz_key),
+            "key_epoch": record.key_epoch,
+            "uniqueness_keys": hexes(record.uniqueness_keys.iter().map(|key| key.to_bytes())),
+            "reverses_code": record.reverses.map_or(0, |key| key.code.get()),
+            "reverses_number": record.reverses.map_or(0, |key| key.number.get()),
+            "seal_by_ms": record.seal_by.get(),
+        },
+        "record": hex::encode(&signed.record_bytes),
+        "public_key": hex::encode(unit_key(record.unit.get()).public_key().0),
+        "signature": hex::encode(signed.signature.0),
+        "signed_record": hex::encode(&receipt.record),
+        "leaf_hash": leaf_hash(&receipt.record).to_string(),
+        "status_key": status_key(&receipt.record).to_string(),
+    })
+}
+
+#[test]
+fn record_json() {
+    let scene = Scene::new();
+    let chain = scene.chain.genesis().chain_id().0.to_string();
+    let value = json!({ "chain": chain, "blue": record(&scene.blues[0]), "red": record(&scene.red) });
+    super::check("record.json", &value);
+}
+
+#[test]
+fn batch_json() {
+    let scene = Scene::new();
+    let block = Block::decode(&scene.chain.blocks()[1].bytes).unwrap();
+    let Some(Item::Batch(batch)) = block.content.items.first() else { panic!("block 1 has a batch") };
+    let SignedBatchHeader { header, header_bytes, signature } = &batch.header;
+    let tree = InnerTree::from_leaves(&batch.records).unwrap();
+    let issuer = receipt_core::testkit::issuer_key().public_key();
+    assert!(batch.header.verify(scene.chain.genesis().chain_id(), &issuer));
+    let paths = (0..5).map(|index| hexes(tree.path(LeafIndex::new(index)).unwrap().iter().map(|hash| hash.0)));
+    let value = json!({
+        "chain": scene.chain.genesis().chain_id().0.to_string(),
+        "fields": {
+            "suite": header.suite.number(),
+            "issuer_id": header.issuer.get(),
+            "epoch": header.epoch,
+            "sequence": header.sequence.get(),
+            "count": header.count,
+            "root": header.root.to_string(),
+            "first_issue_time_ms": header.first_issue_time.get(),
+            "last_issue_time_ms": header.last_issue_time.get(),
+            "key_id": header.signing_key.get(),
+        },
+        "header": hex::encode(header_bytes),
+        "public_key": hex::encode(issuer.0),
+        "signature": hex::encode(signature.0),
+        "signed_header": hex::encode(batch.header.encode()),
+        "header_hash": batch.header.header_hash().to_string(),
+        "records": hexes(&batch.records),
+        "root": tree.root().to_string(),
+        "paths": paths.collect::<Vec<_>>(),
+    });
+    super::check("batch.json", &value);
+}
+
+#[test]
+fn blinding_json() {
+    let secret = BlindingSecret([0x5e; 32]);
+    let biz = |unit: u32, code: &str| json!({ "unit_id": unit, "biz_code": code, "key": hex::encode(secret.biz_key(UnitId::new(unit), code)) });
+    let unique = |kind: UniquenessType, reference: &str| {
+        let key = secret.uniqueness_key(kind, reference);
+        json!({ "type": kind.number(), "reference": hex::encode(reference), "key": hex::encode(key.to_bytes()) })
+    };
+    let value = json!({
+        "secret": hex::encode(secret.0),
+        "biz_keys": [biz(7, "HIS-20261102-0001"), biz(8, "HIS-20261102-0001"), biz(7, "业务一")],
+        "uniqueness_keys": [
+            unique(UniquenessType::Payment, "33010026000000000017"),
+            unique(UniquenessType::MedicalSettlement, "33010026000000000017"),
+            unique(UniquenessType::Decision, "330100-123\u{0}1"),
+        ],
+    });
+    super::check("blinding.json", &value);
+}

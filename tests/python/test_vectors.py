@@ -1,0 +1,376 @@
+"""Runs this second implementation over all of docs/spec/vectors: python3 -m unittest (in this folder)."""
+
+import json
+import pathlib
+import unittest
+
+import body
+import ed25519
+import formats
+import notes
+from formats import Refused, fields, leaf_hash, preimage, sha256, tagged
+from verify_bundle import verify_bundle
+
+VECTORS = pathlib.Path(__file__).parents[2] / "docs/spec/vectors"
+h = bytes.fromhex
+
+UNIT = fields("1 unit_id u32, 2 unit_code text, 3 name text, 4 supervisor_area_code text, 5 kinds u32 …, 6 suspended u64")
+KEY = fields("1 key_id u32, 2 owner_kind u32, 3 owner_id u32, 4 suite u32, 5 key 32, 6 valid_from u64, 7 valid_until u64")
+SYSTEM = fields("1 system_id u32, 2 name text")
+SYSTEM[3] = ("grants", [fields("1 unit_id u32, 2 places text …")])
+SEGMENT = fields("1 segment_id u32, 2 unit_id u32, 3 issuer_id u32, 4 receipt_code u32, 5 first u64, 6 last u64")
+ITEMS = fields("1 unit_id u32, 2 kind u32")
+ITEMS[3] = ("items", [fields("1 code text, 2 name text")])
+MEMBER = fields("1 id u32, 2 name text, 3 consensus_key 32, 4 log_key 32, 5 cosigner_key 32")
+SET = {1: ("members", [MEMBER])}
+ACTIONS = {
+    1: UNIT, 2: KEY, 3: fields("1 key_id u32, 2 revoked_from u64"), 4: SYSTEM, 5: SEGMENT, 6: fields("1 segment_id u32"),
+    7: fields("1 issuer_id u32, 2 name text"), 8: fields("1 issuer_id u32, 2 epoch u32"),
+    9: fields("1 kind u32, 2 name text"), 10: ITEMS,
+    11: {1: ("effective_height", "u64"), 2: ("members", [MEMBER])},
+}
+ACTION = fields("1 kind u32, 2 body bytes")
+GOVERNANCE = fields("1 format_version u32, 2 suite u32, 3 sequence u64, 4 expiry_height u64")
+GOVERNANCE[5] = ("actions", [ACTION])
+GENESIS = fields(
+    "1 format_version u32, 2 chain_name text, 3 origin text, 4 suite u32, 5 time_ms u64, 6 utc_offset_minutes s32,"
+    "7 authority_keys 32 …, 8 authority_threshold u32"
+)
+GENESIS |= {9: ("validators", [MEMBER]), 10: ("actions", [ACTION])}
+BLOCK = fields(
+    "1 format_version u32, 2 height u64, 3 time_ms u64, 4 parent_seal_hash 32, 5 proposer_id u32, 6 proposer_round u32,"
+    "8 salt 32, 9 seal bytes"
+)
+BLOCK[7] = ("items", [fields("1 kind u32, 2 message bytes, 3 records bytes …")])
+REFUSED = fields("1 issuer_id u32, 2 sequence u64, 3 header_hash 32, 4 indexes u32 …, 5 reasons u32 …")
+#: Tables whose values are messages.
+STATE = {5: UNIT, 7: SYSTEM, 8: KEY, 9: SEGMENT, 12: ACTIONS[7], 13: ACTIONS[9], 14: ITEMS}
+
+
+def load(name):
+    return json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+class Vectors(unittest.TestCase):
+    def refused(self, function, *arguments):
+        with self.assertRaises(Refused):
+            function(*arguments)
+
+    def signed(self, rule, namespace, chain, row, message, key="public_key"):
+        data = preimage(namespace, h(chain), h(message))
+        self.assertTrue(rule(h(row[key]), data, h(row["signature"])))
+        self.assertFalse(rule(h(row[key]), data + b"\0", h(row["signature"])))
+
+    def test_signatures(self):
+        vectors = load("signatures")
+        for row in vectors["signed"]:
+            self.assertEqual(preimage(row["namespace"], h(vectors["chain"]), h(row["message"])), h(row["preimage"]))
+            for rule in (ed25519.verify_zip215, ed25519.verify_strict):
+                self.signed(rule, row["namespace"], vectors["chain"], row, row["message"])
+        for row in vectors["rules"]:
+            message, key = preimage(row["namespace"], h(vectors["chain"]), h(row["message"])), h(row["public_key"])
+            self.assertEqual(ed25519.verify_zip215(key, message, h(row["signature"])), row["zip215"], row["name"])
+            self.assertEqual(ed25519.verify_strict(key, message, h(row["signature"])), row["strict"], row["name"])
+            self.assertEqual(ed25519.is_registrable(key), row["registrable"], row["name"])
+
+    def test_record(self):
+        vectors = load("record")
+        for name in ("blue", "red"):
+            row = vectors[name]
+            record, message, signature = formats.read_record(h(row["signed_record"]))
+            self.assertEqual((message.hex(), signature.hex()), (row["record"], row["signature"]))
+            for field, value in row["fields"].items():
+                found = record[field]
+                found = [key.hex() for key in found] if isinstance(found, list) else found
+                self.assertEqual(found.hex() if isinstance(found, bytes) else found, value, field)
+            self.signed(ed25519.verify_zip215, "tallystick/receipt/v1", vectors["chain"], row, row["record"])
+            self.assertEqual(leaf_hash(h(row["signed_record"])).hex(), row["leaf_hash"])
+            self.assertEqual(formats.status_key(h(row["signed_record"])).hex(), row["status_key"])
+
+    def test_blinding(self):
+        vectors = load("blinding")
+        secret = h(vectors["secret"])
+        for row in vectors["biz_keys"]:
+            data = row["unit_id"].to_bytes(4, "big") + row["biz_code"].encode()
+            self.assertEqual(formats.keyed(secret, "tallystick/biz-key/v1", data).hex(), row["key"])
+        domains = {1: "payment", 2: "medical-settlement", 3: "decision"}
+        for row in vectors["uniqueness_keys"]:
+            key = formats.keyed(secret, f"tallystick/{domains[row['type']]}-key/v1", h(row["reference"]))
+            self.assertEqual((bytes([row["type"]]) + key).hex(), row["key"])
+
+    def test_batch(self):
+        row = load("batch")
+        header = formats.read_header(h(row["signed_header"]))
+        for field, value in row["fields"].items():
+            self.assertEqual(header[field].hex() if field == "root" else header[field], value)
+        self.signed(ed25519.verify_zip215, "tallystick/batch/v1", row["chain"], row, row["header"])
+        self.assertEqual(tagged("tallystick/batch-header/v1", h(row["header"])).hex(), row["header_hash"])
+        leaves = [leaf_hash(h(record)) for record in row["records"]]
+        self.assertEqual(formats.tree_root(leaves).hex(), row["root"])
+        for index, path in enumerate(row["paths"]):
+            path = [h(item) for item in path]
+            formats.verify_inclusion(leaves[index], index, len(leaves), path, h(row["root"]))
+            for wrong in (path[:-1], path + [bytes(32)], path[::-1] + [b"\1" * 32]):
+                self.refused(formats.verify_inclusion, leaves[index], index, len(leaves), wrong, h(row["root"]))
+
+    def test_body(self):
+        vectors = load("body")
+        self.assertEqual([name for name, _ in body.table(body.HEADER)], vectors["header"])
+        for row in vectors["categories"]:
+            self.assertEqual([name for name, _ in body.category_fields(row["category"])], row["fields"])
+        for row in vectors["bodies"]:
+            seed, values = h(row["seed"]), []
+            for position, disclosure in enumerate(row["disclosures"]):
+                self.assertEqual(disclosure["position"], position)
+                self.assertEqual(body.salt(seed, position).hex(), disclosure["salt"])
+                self.assertEqual(body.leaf(seed, position, disclosure["value"]).hex(), disclosure["leaf_hash"])
+                values.append(disclosure["value"])
+            self.assertEqual(body.root(seed, values).hex(), row["root"])
+            body.read_values(values)
+            self.refused(body.read_values, values + ["{}"])
+            path = [h(item) for item in row["path_of_position_7"]]
+            formats.verify_inclusion(body.leaf(seed, 7, values[7]), 7, len(values), path, h(row["root"]))
+
+        for values in vectors["receipts"]:
+            body.read_values(values)
+        values = [row["value"] for row in vectors["bodies"][0]["disclosures"]]
+        for row in vectors["spellings_in_first_body"]:
+            spelt = values[:]
+            spelt[row["position"]] = row["text"]
+            if row["accepted"]:
+                body.read_values(spelt)
+            else:
+                self.refused(body.read_values, spelt)
+
+    def test_status_map(self):
+        vectors = load("status-map")
+        entries = {}
+        for step in vectors["steps"]:
+            if step["set"]:
+                entries[step["set"]["key"]] = step["set"]["value"]
+            root = h(step["root"])
+            self.assertEqual(map_root({h(k): h(v) for k, v in entries.items()}), root)
+            for proof in step["proofs"]:
+                value = None if proof["value"] is None else h(proof["value"])
+                self.assertEqual(proof["value"], entries.get(proof["key"]))
+                formats.verify_status(h(proof["proof"]), root, h(proof["key"]), value)
+                for wrong in (None if value else bytes(32), sha256(value or b"")):
+                    self.refused(formats.verify_status, h(proof["proof"]), root, h(proof["key"]), wrong)
+        row = vectors["status"]
+        salt = tagged("tallystick/status-salt/v1", h(row["block_salt"]), h(row["status_key"]))[:16]
+        value = h(row["value"])
+        self.assertEqual(value[:16], salt)
+        self.assertEqual("{:08}-{:010}".format(*formats.read_status(value)), row["reversed_by"])
+        self.assertEqual(tagged("tallystick/status-value/v1", value).hex(), row["map_value"])
+
+    def test_log(self):
+        vectors = load("log")
+        for row in vectors["trees"]:
+            leaves = [leaf_hash(bytes([leaf])) for leaf in range(row["size"])]
+            self.assertEqual(formats.tree_root(leaves).hex(), row["root"])
+        entries = [h(row["entry"]) for row in vectors["entries"]]
+        leaves = [leaf_hash(entry) for entry in entries]
+        self.assertEqual([leaf.hex() for leaf in leaves], [row["leaf_hash"] for row in vectors["entries"]])
+        readers = {1: formats.read_header, 2: lambda data: formats.read(REFUSED, data),
+                   3: lambda data: self.governance(data), 4: formats.read_seal}
+        self.assertEqual({entry[0] for entry in entries}, set(readers))
+        for entry in entries:
+            readers[entry[0]](entry[1:])
+        self.check_blocks(vectors["blocks"], entries, leaves)
+        size, root = len(leaves), formats.tree_root(leaves)
+        for index, path in enumerate(vectors["proofs"]["inclusion_at_full_size"]):
+            formats.verify_inclusion(leaves[index], index, size, [h(item) for item in path], root)
+        for first, path in enumerate(vectors["proofs"]["consistency_from_size_1_on"], 1):
+            old = formats.tree_root(leaves[:first])
+            formats.verify_consistency(first, old, size, root, [h(item) for item in path])
+        tiles = vectors["tiles"]
+        self.assertEqual([row["path"] for row in tiles["tiles"]], [f"tile/0/000.p/{size}"])
+        self.assertEqual(tiles["tiles"][0]["bytes"], b"".join(leaves).hex())
+        bundle = b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+        self.assertEqual((tiles["entries"]["path"], tiles["entries"]["bytes"]), (f"tile/entries/000.p/{size}", bundle.hex()))
+        for row in tiles["paths"]:
+            digits = str(row["index"])
+            digits = digits.zfill(-(-len(digits) // 3) * 3)
+            groups = [digits[at:at + 3] for at in range(0, len(digits), 3)]
+            name = "/".join(["x" + group for group in groups[:-1]] + groups[-1:])
+            width = "" if row["width"] == 256 else f".p/{row['width']}"
+            self.assertEqual(f"tile/{row['level']}/{name}{width}", row["path"])
+
+    def check_blocks(self, blocks, entries, leaves):
+        trust, parent = notes.Trust(load("trust")["trust"]), bytes(32)
+        for row in blocks:
+            seal = formats.read_seal(h(row["seal"]))
+            self.assertEqual(entries[row["log_size"] - 1], b"\x04" + h(row["seal"]))
+            self.assertEqual(seal["parent_seal_hash"], parent)
+            parent = tagged("tallystick/seal/v1", h(row["seal"]))
+            self.assertEqual(parent.hex(), row["seal_hash"])
+            for field in ("height", "time_ms"):
+                self.assertEqual(seal[field], row[field])
+            for field in ("status_root", "validator_set_hash", "next_validator_set_hash", "effects_hash", "totals_commitment"):
+                self.assertEqual(seal[field].hex(), row[field])
+            note = notes.Note(row["checkpoint"])
+            self.assertEqual(formats.tree_root(leaves[:row["log_size"]]).hex(), row["log_root"])
+            self.assertEqual((note.size, note.root.hex()), (row["log_size"], row["log_root"]))
+            self.assertEqual(trust.judge_exactly(note)[2], seal["validator_set_hash"])
+
+    def governance(self, data):
+        signed = formats.read(formats.MANY_SIGNED, data)
+        governance = formats.read(GOVERNANCE, signed["message"])
+        for action in governance["actions"]:
+            formats.read(ACTIONS[action["kind"]], action["body"])
+        return signed, governance
+
+    def test_governance(self):
+        vectors = load("governance")
+        for row in vectors["actions"]:
+            action = formats.decode({5: ("actions", [ACTION])}, h(row["field_5_of_governance"]))["actions"][0]
+            self.assertEqual(action["kind"], row["kind"])
+            formats.read(ACTIONS[row["kind"]], action["body"])
+        row = vectors["message"]
+        signed, governance = self.governance(h(row["signed_governance"]))
+        self.assertEqual(signed["message"].hex(), row["governance"])
+        self.assertEqual((governance["sequence"], governance["expiry_height"]), (row["sequence"], row["expiry_height"]))
+        self.assertEqual(tagged("tallystick/governance-id/v1", h(row["governance"])).hex(), row["id"])
+        credential = vectors["credential"]
+        for row, namespace, message in ((row, "governance", "governance"), (credential, "credential", "credential")):
+            for signer, signature in zip(row["signers"], row["signatures"]):
+                pair = {"public_key": vectors["authorities"][signer], "signature": signature}
+                self.signed(ed25519.verify_strict, f"tallystick/{namespace}/v1", vectors["chain"], pair, row[message])
+        found, _, signatures = formats.read_credential(h(credential["signed_credential"]))
+        self.assertEqual([signer for signer, _ in signatures], credential["signers"])
+        for field in ("unit_id", "unit_code", "unit_name", "supervisor_area_code", "key_id", "valid_from_ms", "valid_until_ms"):
+            self.assertEqual(found[field], credential[field])
+        self.check_genesis(vectors["genesis"])
+
+    def check_genesis(self, row):
+        genesis = formats.read(GENESIS, h(row["genesis"]))
+        for field in ("chain_name", "origin", "time_ms", "utc_offset_minutes", "authority_threshold"):
+            self.assertEqual(genesis[field], row[field])
+        self.assertEqual(tagged("tallystick/genesis/v1", h(row["genesis"])).hex(), row["chain_id"])
+
+    def test_trust(self):
+        vectors = load("trust")
+        trust = notes.Trust(vectors["trust"])
+        members = formats.read(SET, h(vectors["validator_set"]))["members"]
+        set_hash = tagged("tallystick/validator-set/v1", h(vectors["validator_set"]))
+        self.assertEqual((set_hash.hex(), set_hash), (vectors["validator_set_hash"], trust.sets[0][2]))
+        self.assertEqual(len(members) * 2 // 3 + 1, vectors["quorum"])
+        self.assertEqual(trust.sets[0][3].members["quorum"][0], vectors["quorum"])
+        self.assertEqual(notes.Key(vectors["log_vkey"], 1).public, members[0]["log_key"])
+        row = vectors["cosignature"]
+        key = notes.Key(row["vkey"], 4)
+        self.assertEqual((key.public.hex(), key.id.hex()), (row["public_key"], row["key_id"]))
+        self.assertTrue(ed25519.verify_strict(key.public, h(row["message"]), h(row["signature"])))
+        for row in vectors["checkpoints"]:
+            note = notes.Note(row["note"])
+            as_of, signers, _ = trust.judge(note)
+            self.assertEqual((note.size, note.root.hex(), as_of, signers), (row["size"], row["root"], row["as_of"], row["signers"]))
+        for old, new in (("\n\n", "\n"), ("quorum 3", "quorum 5"), ("1 13", "1 12"), ("480", "0480"), ("/v2 ", "/v1 ")):
+            self.assertIn(old, vectors["trust"])
+            self.refused(notes.Trust, vectors["trust"].replace(old, new))
+
+    def test_block(self):
+        vectors = load("block")
+        genesis = formats.read(GENESIS, h(vectors["genesis"]))
+        self.assertEqual(tagged("tallystick/genesis/v1", h(vectors["genesis"])).hex(), vectors["chain"])
+        members = {member["id"]: member for member in genesis["validators"]}
+        self.check_effects(vectors["genesis_effects"])
+        self.check_genesis_entries(genesis)
+        for row in vectors["blocks"]:
+            block = formats.read(BLOCK, h(row["block"]))
+            for field in ("height", "time_ms", "proposer_id", "proposer_round"):
+                self.assertEqual(block[field], row[field])
+            items = [{"kind": item["kind"], "records": len(item["records"])} for item in block["items"]]
+            self.assertEqual((items, block["salt"].hex()), (row["items"], row["salt"]))
+            self.assertEqual(tagged("tallystick/block/v1", h(row["block"])).hex(), row["block_id"])
+            commitment = tagged("tallystick/totals/v1", block["salt"], h(row["totals"]))
+            self.assertEqual((len(h(row["totals"])), commitment.hex()), (48, row["totals_commitment"]))
+            seal = formats.read_seal(block["seal"])
+            self.assertEqual(seal["totals_commitment"], commitment)
+            self.assertEqual(seal["effects_hash"].hex(), self.check_effects(row["effects"]))
+            if row["height"] < 7:
+                self.check_certificate(row, vectors["chain"], members)
+
+    def check_genesis_entries(self, genesis):
+        entries = [h(row["entry"]) for row in load("log")["entries"]]
+        chunks, total = [[]], 0
+        for action in genesis["actions"]:
+            size = len(action["body"]) + 16
+            if chunks[-1] and total + size > 30_720:
+                chunks.append([])
+                total = 0
+            chunks[-1].append(action)
+            total += size
+        for chunk, entry in zip(chunks, entries):
+            message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk}
+            signed = {"message": formats.encode(GOVERNANCE, message), "signers": [], "signatures": []}
+            self.assertEqual(b"\x03" + formats.encode(formats.MANY_SIGNED, signed), entry)
+        self.assertEqual(entries[len(chunks)][0], 4)
+
+    def check_effects(self, row):
+        sized = lambda data: len(data).to_bytes(4, "big") + data
+        order = [(write["table"], h(write["key"])) for write in row["writes"]]
+        self.assertTrue(formats.ascending(order))
+        rows = b""
+        for write in row["writes"]:
+            value = b"\0" if write["value"] is None else b"\1" + sized(h(write["value"]))
+            rows += bytes([write["table"]]) + sized(h(write["key"])) + value
+            if write["table"] in STATE and write["value"] is not None:
+                self.check_state(write["table"], h(write["value"]))
+        hashed = tagged("tallystick/effects/v1", h(row["previous"]), rows).hex()
+        self.assertEqual(hashed, row["effects_hash"])
+        return hashed
+
+    def check_state(self, table, value):
+        if table in (5, 8, 9, 12):
+            numbers = {5: 1, 8: 2, 9: 3, 12: 2}[table]
+            schema = {1: ("inner", [STATE[table]])} | {tag: (f"n{tag}", "u64") for tag in range(2, 2 + numbers)}
+            self.assertEqual(len(formats.decode(schema, value)["inner"]), 1)
+        else:
+            formats.read(STATE[table], value)
+
+    def check_certificate(self, row, chain, members):
+        data = h(row["certificate"])
+        height, block, count = data[:8], data[12:44], int.from_bytes(data[44:46], "big")
+        self.assertEqual((int.from_bytes(height, "big"), block.hex()), (row["height"], row["block_id"]))
+        self.assertEqual((count, len(data)), (3, 46 + 68 * count))
+        message = preimage("tallystick/precommit/v1", h(chain), data[:12] + b"\x01" + block)
+        for at in range(46, len(data), 68):
+            member = members[int.from_bytes(data[at:at + 4], "big")]
+            self.assertTrue(ed25519.verify_zip215(member["consensus_key"], message, data[at + 4:at + 68]))
+
+    def test_bundle(self):
+        vectors = load("bundle")
+        first = vectors["bundles"][0]
+        base = first["bundle"].encode()
+        for row in vectors["bundles"] + vectors["tampered_first_bundle"]:
+            trust, data = vectors["trust"], row.get("bundle", "").encode()
+            if "splice" in row:
+                splice = row["splice"]
+                data = base[:splice["from_byte"]] + splice["insert"].encode() + base[splice["to_byte"]:]
+            if "trust_replace" in row:
+                trust = trust.replace(*row["trust_replace"])
+            verdict = verify_bundle(data, trust, row["at_ms"])
+            verdict.pop("detail", None)
+            self.assertEqual(verdict, row["expected"], row["name"])
+        for position in range(0, len(base), 13):
+            flipped = base[:position] + bytes([base[position] ^ 1]) + base[position + 1:]
+            verdict = verify_bundle(flipped, vectors["trust"], first["at_ms"])
+            self.assertEqual(verdict["result"], "invalid", position)
+
+
+def map_root(entries, depth=0):
+    """The status map built from nothing but its definition."""
+    if not entries:
+        return formats.EMPTY
+    if len(entries) == 1:
+        [(key, value)] = entries.items()
+        return sha256(b"JMT::LeafNode", key, sha256(value))
+    halves = ({}, {})
+    for key, value in entries.items():
+        halves[key[depth // 8] >> 7 - depth % 8 & 1][key] = value
+    return sha256(b"JMT::IntrnalNode", *(map_root(half, depth + 1) for half in halves))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Verifies one bundle, following docs/spec alone: verify_bundle.py BUNDLE.tally TRUST [AT_MS].
+
+Prints the verdict as JSON; exit code 0 in force, 1 reversed, 2 invalid. Fiscal rules (BODY_RULES) are not judged.
+"""
+
+import datetime
+import json
+import re
+import sys
+import time
+
+import body
+import ed25519
+import formats
+import notes
+from formats import Refused, preimage, require, unbase64
+
+SHAPE = {
+    "format": str, "chain": str, "body": {"seed": str, "values": [str]}, "record": str, "credential": str,
+    "batch": {"index": int, "path": [str], "header": str}, "anchor": str,
+    "status": {"seal": str, "proof": str, "map": str, "value?": str},
+}
+
+
+def check_shape(shape, value):
+    if isinstance(shape, dict):
+        require(isinstance(value, dict), "an object")
+        present = [key for key in shape if not key.endswith("?") or key[:-1] in value]
+        require([key.rstrip("?") for key in present] == list(value), "keys")
+        for key in present:
+            check_shape(shape[key], value[key.rstrip("?")])
+    elif isinstance(shape, list):
+        require(isinstance(value, list), "a list")
+        for item in value:
+            check_shape(shape[0], item)
+    else:
+        require(type(value) is shape, "a value")
+
+
+def read_bundle(data):
+    """The file, with binary values decoded."""
+    require(len(data) <= 4 << 20, "too large")
+    try:
+        bundle = body.from_json(data.decode())
+    except UnicodeError as error:
+        raise Refused("not UTF-8") from error
+    check_shape(SHAPE, bundle)
+    require(bundle["format"] == "tallystick/bundle/v1" and re.fullmatch("[0-9a-f]{64}", bundle["chain"]), "format")
+    bundle["chain"] = bytes.fromhex(bundle["chain"])
+    for part, names in ((bundle, ("record", "credential")), (bundle["body"], ("seed",)), (bundle["batch"], ("header",)),
+                        (bundle["status"], ("seal", "map", "value"))):
+        for name in names:
+            if name in part:
+                part[name] = unbase64(part[name])
+    bundle["batch"]["path"] = [notes.hash_of(text) for text in bundle["batch"]["path"]]
+    require(len(bundle["body"]["seed"]) == 32 and 0 <= bundle["batch"]["index"] < formats.U64, "seed or index")
+    return bundle
+
+
+class Verdict:
+    """Makes the checks of docs/spec/bundle.md in order."""
+
+    def __init__(self, trust, at_ms):
+        self.trust, self.latest, self.code = trust, at_ms + 600_000, None
+
+    def judge(self, data):
+        try:
+            self.code = "BUNDLE_FORM"
+            self.bundle = read_bundle(data)
+            self.genuine()
+            self.anchored()
+            return self.in_force()
+        except Refused as refused:
+            return {"result": "invalid", "code": self.code, "detail": str(refused)}
+
+    def genuine(self):
+        bundle, trust = self.bundle, self.trust
+        self.code = "CHAIN"
+        require(bundle["chain"] == trust.chain, "another chain")
+        self.code = "RECORD_FORM"
+        record, signed, signature = formats.read_record(bundle["record"])
+        self.record = record
+        self.code = "CREDENTIAL_FORM"
+        credential, vouched, signatures = formats.read_credential(bundle["credential"])
+        self.code = "CREDENTIAL_SIGNATURES"
+        require(len(signatures) >= max(1, trust.threshold), "too few")
+        message = preimage("tallystick/credential/v1", trust.chain, vouched)
+        for authority, by in signatures:
+            require(authority < len(trust.authorities), "no such authority")
+            require(ed25519.verify_strict(trust.authorities[authority], message, by), "a wrong signature")
+        self.code = "CREDENTIAL_SCOPE"
+        issued = record["issue_time_ms"]
+        same = all(credential[name] == record[name] for name in ("unit_id", "key_id", "suite"))
+        until = credential["valid_until_ms"]
+        require(same and credential["valid_from_ms"] <= issued and (until == 0 or issued < until), "scope")
+        self.code = "RECORD_SIGNATURE"
+        message = preimage("tallystick/receipt/v1", trust.chain, signed)
+        require(ed25519.verify_zip215(credential["public_key"], message, signature), "the unit did not sign")
+        self.content(credential)
+        self.code = "ISSUE_TIME"
+        require(issued <= self.latest, "issued in the future")
+
+    def content(self, credential):
+        record, (seed, values) = self.record, self.bundle["body"].values()
+        self.code = "BODY_ROOT"
+        require(len(values) == record["disclosure_count"], "the number of values")
+        require(body.root(seed, values) == record["body_root"], "another root")
+        self.code = "BODY_FORM"
+        receipt = body.read_values(values)
+        self.code = "BODY_RECORD"
+        require(int(receipt["receipt_code"]) == record["receipt_code"], "receipt_code")
+        require(int(receipt["receipt_number"]) == record["receipt_number"], "receipt_number")
+        require(int(receipt["total_amount"].replace(".", "")) == record["total_fen"], "total_amount")
+        require(int(receipt["issue_time"]) == record["issue_time_ms"], "issue_time")
+        minutes = record["issue_time_ms"] // 60_000 + self.trust.offset
+        require(minutes < 10**9, "issue_date")
+        day = datetime.date(1970, 1, 1) + datetime.timedelta(days=minutes // 1440)
+        require(receipt["issue_date"] == day.isoformat(), "issue_date")
+        originals = [row for row in receipt["related"] if row["relation"] == "reversal_of"]
+        original = originals and (int(originals[0]["receipt_code"]), int(originals[0]["receipt_number"])) or None
+        require(original == record["reverses"], "the reversed original")
+        require((receipt["reversal"] != "") == (record["reverses"] is not None), "a reversal on one side only")
+        self.code = "BODY_UNIT"
+        for name in ("unit_code", "unit_name", "supervisor_area_code"):
+            require(receipt[name] == credential[name], name)
+
+    def anchored(self):
+        batch, issued = self.bundle["batch"], self.record["issue_time_ms"]
+        self.code = "HEADER_FORM"
+        header = formats.read_header(batch["header"])
+        self.code = "BATCH_INCLUSION"
+        leaf = formats.leaf_hash(self.bundle["record"])
+        formats.verify_inclusion(leaf, batch["index"], header["count"], batch["path"], header["root"])
+        self.code = "HEADER_TIME"
+        require(header["first_issue_time_ms"] <= issued <= header["last_issue_time_ms"], "issue time")
+        self.code = "ANCHOR_FORM"
+        proof = notes.Proof(self.bundle["anchor"])
+        self.code = "ANCHOR_QUORUM"
+        as_of, _, _ = self.trust.judge_exactly(proof.note)
+        self.code = "ANCHOR_INCLUSION"
+        proof.verify(formats.leaf_hash(b"\x01" + batch["header"]))
+        self.code = "ANCHOR_TIME"
+        require(as_of <= self.latest // 1000, "cosigned in the future")
+        self.header_index = proof.index
+
+    def in_force(self):
+        status = self.bundle["status"]
+        self.code = "SEAL_FORM"
+        seal = formats.read_seal(status["seal"])
+        proof = notes.Proof(status["proof"])
+        self.code = "SEAL_QUORUM"
+        as_of, signers, set_hash = self.trust.judge_exactly(proof.note)
+        self.code = "SEAL_NEWER"
+        require(proof.note.size > self.header_index, "older than the receipt")
+        self.code = "SEAL_POSITION"
+        require(proof.index + 1 == proof.note.size, "not the last leaf")
+        proof.verify(formats.leaf_hash(b"\x04" + status["seal"]))
+        self.code = "SEAL_SET"
+        require(seal["validator_set_hash"] == set_hash, "another validator set")
+        self.code = "SEAL_TIME"
+        require(as_of <= self.latest // 1000 and seal["time_ms"] <= self.latest, "from the future")
+        self.code = "STATUS_PROOF"
+        value, key = status.get("value"), formats.status_key(self.bundle["record"])
+        red = None if value is None else formats.read_status(value)
+        map_value = None if value is None else formats.tagged("tallystick/status-value/v1", value)
+        formats.verify_status(status["map"], seal["status_root"], key, map_value)
+        verdict = {"result": "in_force", "as_of": as_of, "signers": signers}
+        if red is not None:
+            verdict |= {"result": "reversed", "by": "{:08}-{:010}".format(*red)}
+        return verdict
+
+
+def verify_bundle(data, trust_text, at_ms):
+    return Verdict(notes.Trust(trust_text), at_ms).judge(data)
+
+
+def main(arguments):
+    if len(arguments) not in (2, 3):
+        print(__doc__, file=sys.stderr)
+        return 64
+    with open(arguments[0], "rb") as bundle, open(arguments[1], encoding="utf-8") as trust:
+        at_ms = int(arguments[2]) if len(arguments) == 3 else time.time_ns() // 1_000_000
+        verdict = verify_bundle(bundle.read(), trust.read(), at_ms)
+    print(json.dumps(verdict, ensure_ascii=False, indent=2))
+    return {"in_force": 0, "reversed": 1}.get(verdict["result"], 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
