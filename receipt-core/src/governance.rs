@@ -145,14 +145,16 @@ impl SignedGovernance {
         })
     }
 
-    /// Whether at least `threshold` distinct authorities signed, every given signature being valid under strict rules.
+    /// Whether at least `threshold` distinct authorities signed, given ascending, every given signature being valid under
+    /// strict rules.
     pub fn verify(&self, chain: ChainId, authorities: &[PublicKey], threshold: u32) -> bool {
         let valid = |(index, signature): &(u32, Signature)| {
             authorities
                 .get(*index as usize)
                 .is_some_and(|key| verify_strict(key, Namespace::Governance, chain, &self.governance_bytes, signature))
         };
-        self.signatures.len() >= threshold as usize && self.signatures.iter().all(valid)
+        let distinct = self.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        distinct && self.signatures.len() >= threshold as usize && self.signatures.iter().all(valid)
     }
 
     /// What identifies the message in a pool.

@@ -60,10 +60,10 @@ impl Schedule {
         self.record(id).is_some_and(|record| height < record.skipped_until)
     }
 
-    /// Counts the turns missed before the proposer of `height`, and clears the proposer's own.
+    /// Counts the turns missed before the proposer of `height`; clears the proposer's own, and those of members that left.
     pub(crate) fn after_block(&mut self, set: &ValidatorSet, height: Height, proposer: ValidatorId, round: u32) {
         let order = proposer_order(set, self, height);
-        self.records.retain(|record| record.id != proposer);
+        self.records.retain(|record| record.id != proposer && set.member(record.id).is_some());
         let missed = order.iter().take(round as usize).filter(|id| **id != proposer);
         let missed: Vec<ValidatorId> = missed.copied().collect();
         for id in missed {

@@ -36,7 +36,6 @@ pub(super) const HOUR_MS: u64 = 3_600_000;
 pub(super) const CODE: u32 = 99_060_126;
 
 pub(super) struct Ledger {
-    pub(super) genesis: Genesis,
     pub(super) chain: ChainParameters,
     pub(super) state: MemoryState,
     /// Time of the next block; each block adds a second.
@@ -81,8 +80,7 @@ pub(super) fn segment(segment_id: u32, unit_id: u32, issuer_id: u32, first: u64,
 fn registry() -> Vec<Action> {
     let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: format!("kind {kind}") });
     let issuer = |issuer_id| Action::RegisterIssuer(RegisterIssuer { issuer_id, name: format!("issuer {issuer_id}") });
-    let issuer_key =
-        |id| Action::RegisterKey(register_key(id, KeyOwner::Issuer, id, issuer_signer(id).public_key()));
+    let issuer_key = |id| Action::RegisterKey(register_key(id, KeyOwner::Issuer, id, issuer_signer(id).public_key()));
     let unit = unit_key(1).public_key();
     vec![
         kind(990_601),
@@ -127,7 +125,7 @@ impl Ledger {
         let genesis = genesis();
         let mut state = MemoryState::new();
         state.commit(genesis_effects(&genesis).unwrap().writes, &[]);
-        Self { chain: ChainParameters::of(&genesis), genesis, state, time: T + 10_000 }
+        Self { chain: ChainParameters::of(&genesis), state, time: T + 10_000 }
     }
 
     pub(super) fn tip(&self) -> Tip {
@@ -208,8 +206,8 @@ impl Ledger {
             sequence: BatchSequence::new(self.next_sequence(issuer)),
             count: u32::try_from(leaves.len()).unwrap(),
             root: InnerTree::from_leaves(leaves).unwrap().root(),
-            first_issue_time: times.iter().min().copied().unwrap_or_default(),
-            last_issue_time: times.iter().max().copied().unwrap_or_default(),
+            first_issue_time: times.iter().min().copied().unwrap_or(UnixMillis::new(T)),
+            last_issue_time: times.iter().max().copied().unwrap_or(UnixMillis::new(T)),
             signing_key: KeyId::new(issuer),
         }
     }

@@ -143,10 +143,9 @@ fn two_batches_reverse_the_same_receipt() {
 fn the_status_map_holds_the_reversed_and_proves_the_others_absent() {
     let mut ledger = ledger();
     let blue_key = |number: u64, draft: Draft| (number, status_key(&draft.leaf()));
-    let [in_force, reversed] =
-        [blue_key(1, blue(&ledger, 1).with_keys(&keys())), blue_key(2, blue(&ledger, 2))];
+    let [in_force, reversed] = [blue_key(1, blue(&ledger, 1).with_keys(&keys())), blue_key(2, blue(&ledger, 2))];
     let red_receipt = blue_key(9, red(&ledger, 9, &blue(&ledger, 2)));
-    let prove = |ledger: &Ledger, key| {
+    let prove = |ledger: &Ledger, key: &crate::hash::Hash| {
         let lookup = ledger.state.prove_status(key).unwrap();
         lookup.proof.verify(&ledger.tip().status_root, key, lookup.value.as_deref()).unwrap();
         lookup.value

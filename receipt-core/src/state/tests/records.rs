@@ -4,7 +4,7 @@
 //! wrong with the record may not cost the twin anything, and the twin alone is taken under the next sequence.
 
 use super::draft::{Draft, blue, blue_of_2, receipt_key, uniqueness};
-use super::ledger::{CODE, HOUR_MS, Ledger, T, register_unit, segment};
+use super::ledger::{CODE, HOUR_MS, Ledger, T, issuer_signer, register_unit, segment};
 use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
 use crate::entry::RecordRefusal;
 use crate::governance::{Action, CloseSegment, RegisterUnit, RevokeKey};
@@ -102,12 +102,13 @@ fn units() {
     check(nothing, |draft| draft.record.unit = UnitId::new(3), Some(Reason::UnitUnknown));
     check(nothing, |draft| draft.record.unit = UnitId::new(0), Some(Reason::UnitUnknown));
     // Suspended from T + 2 s: what was issued before is taken until the grace ends, to the millisecond.
-    let suspended = |ledger: &mut Ledger| drop(suspend(ledger, T + 2000));
+    let suspended = |ledger: &mut Ledger| {
+        suspend(ledger, T + 2000);
+    };
     check(suspended, issued(T + 1999), None);
     check(suspended, issued(T + 2000), Some(Reason::UnitSuspended));
-    let grace_ends = |extra| {
-        move |ledger: &mut Ledger| ledger.time = suspend(ledger, T + 2000) + REVOCATION_GRACE_MS + extra
-    };
+    let grace_ends =
+        |extra| move |ledger: &mut Ledger| ledger.time = suspend(ledger, T + 2000) + REVOCATION_GRACE_MS + extra;
     check(grace_ends(0), issued(T + 1999), None);
     check(grace_ends(1), issued(T + 1999), Some(Reason::UnitSuspended));
     // Registering the same suspension again does not prolong the grace.
@@ -145,9 +146,14 @@ fn keys() {
         }
     };
     check(nothing, key(999, T + 1000), Some(Reason::SignatureInvalid));
-    // Another unit's key, an issuer's key.
-    check(nothing, key(102, T + 1000), Some(Reason::SignatureInvalid));
-    check(nothing, key(1, T + 1000), Some(Reason::SignatureInvalid));
+    // Another unit's key, an issuer's key: each signs truly, and for nothing.
+    for (id, signer) in [(102, unit_key(2)), (1, issuer_signer(1))] {
+        let foreign = |draft: &mut Draft| {
+            draft.record.signing_key = KeyId::new(id);
+            draft.signer = signer;
+        };
+        check(nothing, foreign, Some(Reason::SignatureInvalid));
+    }
     check(nothing, key(111, T + HOUR_MS - 1), Some(Reason::TimeInvalid));
     let later = |ledger: &mut Ledger| ledger.time = T + HOUR_MS;
     check(later, key(111, T + HOUR_MS - 1), Some(Reason::KeyRevoked));
@@ -167,7 +173,9 @@ fn revoked_keys() {
             at(draft, issue_time);
         }
     };
-    let revoked = |ledger: &mut Ledger| drop(revoke(ledger, T + 2000));
+    let revoked = |ledger: &mut Ledger| {
+        revoke(ledger, T + 2000);
+    };
     check(revoked, issued(T + 1999), None);
     check(revoked, issued(T + 2000), Some(Reason::KeyRevoked));
     let grace_ends =
@@ -220,8 +228,7 @@ fn numbers() {
 
 #[test]
 fn closed_segments() {
-    let close =
-        |ledger: &mut Ledger| ledger.govern(vec![Action::CloseSegment(CloseSegment { segment_id: 13 })]);
+    let close = |ledger: &mut Ledger| ledger.govern(vec![Action::CloseSegment(CloseSegment { segment_id: 13 })]);
     let issued = |issue_time| {
         move |draft: &mut Draft| {
             draft.record.key = receipt_key(CODE, 20_001);
@@ -272,7 +279,7 @@ fn a_payment_has_one_live_receipt() {
         };
         check(held, |draft| draft.record.uniqueness_keys = vec![uniqueness(kind, 1)], Some(reason));
         check(held, |draft| draft.record.uniqueness_keys = vec![uniqueness(kind, 2)], None);
-        // The second of its keys is held: the first one stays free for the twin, which brings it too.
+        // One of its keys is held: the others stay free for the twin, which brings them too.
         check(
             held,
             |draft| {

@@ -1,0 +1,138 @@
+//! The bytes of the formats, pinned: an accidental change of an encoding, a preimage or a table fails here. A deliberate one
+//! needs a new format version, and then new values here.
+
+use expect_test::{Expect, expect};
+
+use super::draft::{blue, blue_of_2, red, uniqueness};
+use super::ledger::Ledger;
+use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
+use crate::block::{Block, block_id};
+use crate::record::status_key;
+
+/// Hex, 48 bytes a line.
+fn check(bytes: impl AsRef<[u8]>, expected: &Expect) {
+    let lines: Vec<String> = bytes.as_ref().chunks(48).map(hex::encode).collect();
+    expected.assert_eq(&format!("{}\n", lines.join("\n")));
+}
+
+fn keyed(ledger: &Ledger) -> super::draft::Draft {
+    let keys = [uniqueness(Payment, 1), uniqueness(MedicalSettlement, 2), uniqueness(Decision, 3)];
+    blue(ledger, 1).with_keys(&keys)
+}
+
+#[test]
+fn genesis() {
+    let ledger = Ledger::new();
+    check(
+        ledger.chain.id.0.as_bytes(),
+        &expect![[r#"
+        8693c03e7e2e3d7aceb0bbceff6d03d176b36d0dd18703eec3896fec6bec3ea8
+    "#]],
+    );
+    check(
+        ledger.tip().seal_hash.as_bytes(),
+        &expect![[r#"
+        c2dd0fe4e65a0f4e889f80a3f21e3c7f20f4c91d6d6cf6ff657db871a125eb60
+    "#]],
+    );
+}
+
+#[test]
+fn records() {
+    let ledger = Ledger::new();
+    let (blue, red) = (keyed(&ledger), red(&ledger, 9, &keyed(&ledger)));
+    check(
+        blue.record.encode(),
+        &expect![[r#"
+        080110011801209e939e2f280130013892da0440e88fb9cc9934486552200b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
+        0b0b0b0b0b0b0b0b0b0b0b0b0b0b581e6210b0b0b0b0b0b0b0b000000000000000016801721101010101010101010101
+        010101010101017211020202020202020202020202020202020272110303030303030303030303030303030303880180
+        c0d2f59934
+    "#]],
+    );
+    check(
+        red.record.encode(),
+        &expect![[r#"
+        080110011801209e939e2f280930013891da0440e88fb9cc9934486552200b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
+        0b0b0b0b0b0b0b0b0b0b0b0b0b0b581e6210b0b0b0b0b0b0b0b000000000000000096801721101010101010101010101
+        010101010101017211020202020202020202020202020202020272110303030303030303030303030303030303789e93
+        9e2f800101880180c0d2f59934
+    "#]],
+    );
+    check(
+        status_key(&blue.leaf()).as_bytes(),
+        &expect![[r#"
+        f164ded8f4b44639325cb0e3356345f2afeace374ddfd35c0b5b1b27331ef2bd
+    "#]],
+    );
+}
+
+#[test]
+fn headers_and_governance() {
+    let ledger = Ledger::new();
+    let header = ledger.header(2, &[keyed(&ledger).leaf(), blue_of_2(&ledger, 30_001).leaf()]);
+    check(
+        header.encode(),
+        &expect![[r#"
+        0801100118022001280130023a203e12715a7039246035eb4c3286cbde081ec7130ca72a841c0a670c44b6b1c00440e8
+        8fb9cc993448e88fb9cc99345002
+    "#]],
+    );
+    check(
+        ledger.governance(Vec::new()).encode(),
+        &expect![[r#"
+        0a0a08011001180120c0843d120200011a401ae5af0d122f311c898aada2b533ab44b5a305c42471d2ecf5068b78542a
+        e4cace392ea4e45149596ffdc5de7b86048470b9b57f5d461d07c6f67ec67d3d62001a403fc3dde256c3108292d2e0a4
+        35c756385def0fdf1876c387508710fa44d657046911f719414dab62a214169bcf543b1911b50920b7c9d3a436217209
+        ac870b0f
+    "#]],
+    );
+}
+
+#[test]
+fn three_blocks() {
+    let mut ledger = Ledger::new();
+    assert_eq!(ledger.submit(vec![keyed(&ledger).leaf(), blue_of_2(&ledger, 30_001).leaf()]), []);
+    assert_eq!(ledger.submit(vec![red(&ledger, 9, &keyed(&ledger)).leaf()]), []);
+    // The third is refused.
+    let batch = ledger.batch(1, vec![keyed(&ledger).leaf()]);
+    let content = ledger.content(vec![batch]);
+    let effects = ledger.execute(content.clone()).unwrap();
+    check(
+        effects.seal.encode(),
+        &expect![[r#"
+        08011001180320e0e5b9cc99342a202d247ad8c6e42921e4579d57f048053a9cb2f3d070e87e981fc46ed1762cea4632
+        20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
+        4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
+        a9009eafee4a20a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b05220fbeb7dd5d47e56
+        3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
+    "#]],
+    );
+    check(
+        effects.tip.effects_hash.as_bytes(),
+        &expect![[r#"
+        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b0
+    "#]],
+    );
+    check(
+        effects.tip.encode(),
+        &expect![[r#"
+        0000000000000003000001a1998e72e00ea1ea15e97aed126abcca5c7fb6e3b2e6675c6e0866745fa19f668e1356c977
+        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b00000000000000008ed305adf9fc5bb5e
+        c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
+    "#]],
+    );
+    check(
+        &effects.entries[0],
+        &expect![[r#"
+        02080110031a20679ebdf5244d49e909878b424d062d20a4fd226a6def05987e60ade7b0d5c0142201002a0106
+    "#]],
+    );
+    let block = Block { content, seal: effects.seal };
+    check(
+        block_id(&block.encode()).as_bytes(),
+        &expect![[r#"
+        01af9cacc4df51f8f70abc9e76fefd843087b508f6b2948ffe786502cbf46c6b
+    "#]],
+    );
+}

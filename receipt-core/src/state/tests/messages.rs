@@ -1,0 +1,164 @@
+//! Governance messages: sequence, expiry, signatures; taken whole or not at all.
+
+use super::ledger::{Ledger, T, genesis, register_unit};
+use crate::block::Item;
+use crate::entry::Entry;
+use crate::genesis::Genesis;
+use crate::governance::{Action, Governance, RegisterKind, SignedGovernance};
+use crate::ids::{Height, UnixMillis};
+use crate::state::tables::{META_GOVERNANCE, Table};
+use crate::state::{BlockRefusal, genesis_effects, registry_writes};
+use crate::suite::{ChainId, Signature, Signer};
+use crate::testkit::{authorities, software_key};
+
+const SEQUENCE: &str = "its sequence is not the next one";
+const SIGNATURES: &str = "it is not signed by enough authorities";
+
+fn kind(kind: u32) -> Action {
+    Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() })
+}
+
+/// The third block of a ledger on which sequence 1 was taken.
+fn check(what: &str, message: impl FnOnce(&Ledger) -> SignedGovernance, expected: Option<&'static str>) {
+    let mut ledger = Ledger::new();
+    ledger.govern(vec![kind(1)]);
+    ledger.add(Vec::new()).unwrap();
+    let signed = message(&ledger);
+    let sequence = signed.governance.sequence;
+    let result = ledger.execute(ledger.content(vec![Item::Governance(signed)]));
+    let expected = expected.map(|problem| BlockRefusal::Governance { sequence, problem });
+    assert_eq!(result.err(), expected, "{what}");
+}
+
+fn edited(edit: impl FnOnce(&mut Governance)) -> impl FnOnce(&Ledger) -> SignedGovernance {
+    move |ledger| {
+        let mut governance = ledger.unsigned(vec![kind(2)]);
+        edit(&mut governance);
+        ledger.signed(governance, &[0, 1])
+    }
+}
+
+fn signers(signers: &'static [u32]) -> impl FnOnce(&Ledger) -> SignedGovernance {
+    move |ledger| ledger.signed(ledger.unsigned(vec![kind(2)]), signers)
+}
+
+#[test]
+fn sequence_and_expiry() {
+    check("the next one", edited(|_| {}), None);
+    for sequence in [0, 1, 3, u64::MAX] {
+        check("sequence", edited(|governance| governance.sequence = sequence), Some(SEQUENCE));
+    }
+    check("expires now", edited(|governance| governance.expiry = Height::new(3)), None);
+    check("expired", edited(|governance| governance.expiry = Height::new(2)), Some("it has expired"));
+    check("expired at once", edited(|governance| governance.expiry = Height::ZERO), Some("it has expired"));
+}
+
+#[test]
+fn enough_distinct_authorities_and_no_bad_signature() {
+    for good in [&[0, 1][..], &[0, 2], &[1, 2], &[0, 1, 2]] {
+        check("threshold", signers(good), None);
+    }
+    for few in [&[][..], &[0], &[2]] {
+        check("too few", signers(few), Some(SIGNATURES));
+    }
+    check("one twice", signers(&[0, 0]), Some(SIGNATURES));
+    check("one twice, and another", signers(&[0, 1, 1]), Some(SIGNATURES));
+    check("not ascending", signers(&[1, 0]), Some(SIGNATURES));
+    let with = |edit: fn(&mut SignedGovernance)| {
+        move |ledger: &Ledger| {
+            let mut signed = ledger.signed(ledger.unsigned(vec![kind(2)]), &[0, 1]);
+            edit(&mut signed);
+            signed
+        }
+    };
+    check(
+        "exchanged",
+        with(|signed| {
+            let [first, second] = [signed.signatures[0].1, signed.signatures[1].1];
+            (signed.signatures[0].1, signed.signatures[1].1) = (second, first);
+        }),
+        Some(SIGNATURES),
+    );
+    check("one bad beside two good", with(|signed| signed.signatures.push((2, Signature([1; 64])))), Some(SIGNATURES));
+    check("no such authority", with(|signed| signed.signatures[1].0 = 3), Some(SIGNATURES));
+    check("authority 2^32 - 1", with(|signed| signed.signatures[1].0 = u32::MAX), Some(SIGNATURES));
+    let foreign = |ledger: &Ledger| {
+        let keys = [software_key("a thief"), software_key("another")];
+        let [first, second] = keys.each_ref().map(|key| key as &dyn Signer);
+        SignedGovernance::sign(ledger.unsigned(vec![kind(2)]), ledger.chain.id, &[(0, first), (1, second)])
+    };
+    check("foreign keys", foreign, Some(SIGNATURES));
+    let other_chain = |ledger: &Ledger| {
+        let keys = authorities();
+        let [first, second, _] = keys.each_ref().map(|key| key as &dyn Signer);
+        let chain = ChainId(crate::hash::sha256(&[b"another chain"]));
+        SignedGovernance::sign(ledger.unsigned(vec![kind(2)]), chain, &[(0, first), (1, second)])
+    };
+    check("another chain", other_chain, Some(SIGNATURES));
+}
+
+#[test]
+fn a_message_applies_whole_or_not_at_all() {
+    let mut ledger = Ledger::new();
+    let root = (ledger.tip(), Table::ALL.map(|table| ledger.state.row_count(table)));
+    let bad = ledger.governance(vec![kind(1), Action::RegisterUnit(register_unit(9, &[1, 3])), kind(3)]);
+    let problem = "the unit's kind is not registered";
+    let refusal = BlockRefusal::Governance { sequence: 1, problem };
+    assert_eq!(ledger.add(vec![Item::Governance(bad.clone())]).unwrap_err(), refusal);
+    let (height, time) = (Height::new(1), UnixMillis::new(T + 1));
+    assert!(registry_writes(&ledger.state, &ledger.chain, &bad, height, time).is_err());
+    assert_eq!((ledger.tip(), Table::ALL.map(|table| ledger.state.row_count(table))), root);
+    // Its sequence is not spent.
+    ledger.govern(vec![kind(1), kind(3), Action::RegisterUnit(register_unit(9, &[1, 3]))]);
+    assert_eq!(ledger.get(Table::Meta, META_GOVERNANCE).unwrap(), 1_u64.to_be_bytes());
+}
+
+#[test]
+fn followers_of_the_log_write_what_the_block_wrote() {
+    let ledger = Ledger::new();
+    let governance = ledger.governance(vec![kind(1), Action::RegisterUnit(register_unit(9, &[1]))]);
+    let effects = ledger.execute(ledger.content(vec![Item::Governance(governance)])).unwrap();
+    let Ok(Entry::Governance(entry)) = Entry::decode(&effects.entries[0]) else { panic!("a governance entry") };
+    let (height, time) = (effects.tip.height, effects.tip.time);
+    let writes = registry_writes(&ledger.state, &ledger.chain, &entry, height, time).unwrap();
+    assert_eq!(writes.len(), 4, "kind, unit, unit code, sequence");
+    for (key, value) in writes {
+        assert_eq!(effects.writes.get(&key), Some(&value));
+    }
+}
+
+#[test]
+fn signers_are_strictly_ascending_on_the_wire() {
+    let ledger = Ledger::new();
+    for (signers, good) in [(&[0, 1][..], true), (&[0, 0], false), (&[1, 0], false), (&[], true)] {
+        let signed = ledger.signed(ledger.unsigned(vec![kind(2)]), signers);
+        assert_eq!(SignedGovernance::decode(&signed.encode()).is_ok(), good, "{signers:?}");
+    }
+    let mut lacking = ledger.governance(vec![kind(2)]).encode();
+    lacking.truncate(lacking.len() - 66);
+    assert!(SignedGovernance::decode(&lacking).is_err(), "two signers, one signature");
+}
+
+#[test]
+fn genesis_files_are_sound() {
+    let refused = |edit: fn(&mut Genesis)| {
+        let mut genesis = genesis();
+        edit(&mut genesis);
+        assert!(Genesis::decode(&genesis.encode()).is_err(), "{genesis:?}");
+    };
+    let good = genesis();
+    assert_eq!(Genesis::decode(&good.encode()).as_ref(), Ok(&good));
+    refused(|genesis| genesis.authority_threshold = 0);
+    refused(|genesis| genesis.authority_threshold = 4);
+    refused(|genesis| genesis.authorities.clear());
+    refused(|genesis| genesis.authorities[1] = genesis.authorities[0]);
+    refused(|genesis| genesis.authorities[1].0 = [0; 32]);
+    refused(|genesis| genesis.chain_name.clear());
+    refused(|genesis| genesis.origin.push(' '));
+    refused(|genesis| genesis.origin.push('+'));
+    refused(|genesis| genesis.utc_offset_minutes = 841);
+    assert_ne!(Genesis { chain_name: "other".to_owned(), ..good.clone() }.chain_id(), good.chain_id());
+    let mut bad = good;
+    bad.actions.push(Action::RegisterUnit(register_unit(9, &[1])));
+    assert!(genesis_effects(&bad).is_err());
+}

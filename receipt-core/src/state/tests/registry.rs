@@ -1,0 +1,293 @@
+//! Governance actions, one row per refusal.
+
+use super::draft::blue;
+use super::ledger::{CODE, Ledger, T, issuer_signer, register_key, register_unit, segment, validator_set};
+use crate::block::Item;
+use crate::entry::RecordRefusal;
+use crate::governance::{
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, RegisterIssuer,
+    RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+};
+use crate::ids::{Height, UnixMillis};
+use crate::reason::Reason;
+use crate::state::BlockRefusal;
+use crate::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
+use crate::suite::Signer;
+use crate::testkit::software_key;
+
+fn check_on(ledger: &Ledger, action: Action, expected: Result<(), &'static str>) {
+    let governance = ledger.governance(vec![action.clone()]);
+    let sequence = governance.governance.sequence;
+    let result = ledger.execute(ledger.content(vec![Item::Governance(governance)])).map(drop);
+    let expected = expected.map_err(|problem| BlockRefusal::Governance { sequence, problem });
+    assert_eq!(result, expected, "{action:?}");
+}
+
+fn check(action: Action, expected: Result<(), &'static str>) {
+    check_on(&Ledger::new(), action, expected);
+}
+
+#[test]
+fn register_units() {
+    let unit = |edit: fn(&mut RegisterUnit), expected| {
+        let mut unit = register_unit(3, &[990_601, 990_603]);
+        edit(&mut unit);
+        check(Action::RegisterUnit(unit), expected);
+    };
+    const LENGTH: Result<(), &str> = Err("a unit code has 18 characters");
+    const ORDER: Result<(), &str> = Err("kinds must be strictly ascending");
+    unit(|_| {}, Ok(()));
+    unit(|unit| unit.kinds.clear(), Ok(()));
+    unit(|unit| unit.unit_code.truncate(17), LENGTH);
+    unit(|unit| unit.unit_code.push('0'), LENGTH);
+    unit(|unit| unit.unit_code.replace_range(17.., "-"), LENGTH);
+    unit(|unit| unit.unit_code = "字".repeat(6), LENGTH);
+    unit(|unit| unit.kinds.reverse(), ORDER);
+    unit(|unit| unit.kinds[1] = 990_601, ORDER);
+    unit(|unit| unit.kinds.push(990_604), Err("the unit's kind is not registered"));
+    unit(|unit| unit.unit_code = register_unit(2, &[]).unit_code, Err("the unit code belongs to another unit"));
+    // Unit 1 again: renamed, and under another code.
+    let renamed = RegisterUnit { name: "新名".to_owned(), ..register_unit(1, &[990_601]) };
+    check(Action::RegisterUnit(renamed), Ok(()));
+    let recoded = RegisterUnit { unit_code: register_unit(7, &[]).unit_code, ..register_unit(1, &[990_601]) };
+    check(Action::RegisterUnit(recoded), Err("a registered unit keeps its unit code"));
+}
+
+#[test]
+fn register_keys() {
+    let key = |edit: fn(&mut RegisterKey), expected| {
+        let mut key = register_key(5, KeyOwner::Unit, 1, software_key("new").public_key());
+        edit(&mut key);
+        check(Action::RegisterKey(key), expected);
+    };
+    const OWNER: Result<(), &str> = Err("the key's owner is not registered");
+    const POINT: Result<(), &str> = Err("the public key is not canonical and torsion-free");
+    const NEVER: Result<(), &str> = Err("the key is never valid");
+    key(|_| {}, Ok(()));
+    key(|key| key.key_id = 101, Err("the key id is used; key ids are never reused"));
+    key(|key| key.suite = 0, Err("the key's suite is unknown"));
+    key(|key| key.suite = 2, Err("the key's suite is unknown"));
+    key(|key| key.owner_id = 3, OWNER);
+    key(|key| (key.owner_kind, key.owner_id) = (2, 3), OWNER);
+    key(|key| (key.owner_kind, key.owner_id) = (2, 2), Ok(()));
+    key(|key| key.owner_kind = 0, OWNER);
+    key(|key| key.owner_kind = 3, OWNER);
+    key(|key| key.public_key.truncate(31), POINT);
+    key(|key| key.public_key.push(0), POINT);
+    key(|key| key.public_key = vec![0xFF; 32], POINT);
+    key(|key| key.public_key = vec![0; 32], POINT);
+    key(|key| key.valid_until_ms = T, NEVER);
+    key(|key| key.valid_until_ms = T - 1, NEVER);
+    key(|key| key.valid_until_ms = T + 1, Ok(()));
+}
+
+#[test]
+fn revoke_keys() {
+    const EARLIER: Result<(), &str> = Err("the key is revoked from that time or earlier already");
+    let revoke = |key_id, revoked_from_ms| Action::RevokeKey(RevokeKey { key_id, revoked_from_ms });
+    check(revoke(999, T), Err("the key is not registered"));
+    check(revoke(101, 0), Err("a revocation names the first issue time it covers"));
+    let mut ledger = Ledger::new();
+    let recorded = ledger.govern(vec![revoke(101, T + 5)]);
+    check_on(&ledger, revoke(101, T + 5), EARLIER);
+    check_on(&ledger, revoke(101, T + 6), EARLIER);
+    ledger.govern(vec![revoke(101, T + 4)]);
+    let state: KeyState = ledger.message(Table::Keys, 101);
+    assert_eq!((state.revoked_from_ms, state.revoked_at_ms), (T + 4, recorded));
+    // A revoked key's id stays used.
+    let again = register_key(101, KeyOwner::Unit, 1, software_key("new").public_key());
+    check_on(&ledger, Action::RegisterKey(again), Err("the key id is used; key ids are never reused"));
+}
+
+#[test]
+fn register_systems_and_attach_items() {
+    let system = |units: &[u32]| {
+        let grants = units.iter().map(|unit_id| Grant { unit_id: *unit_id, places: vec!["01".to_owned()] }).collect();
+        Action::RegisterSystem(RegisterSystem { system_id: 1, name: "HIS".to_owned(), grants })
+    };
+    check(system(&[]), Ok(()));
+    check(system(&[1, 2]), Ok(()));
+    check(system(&[1, 3]), Err("a granted unit is not registered"));
+
+    let items = |unit_id, kind, codes: &[&str]| {
+        let items = codes.iter().map(|code| CodeName { code: (*code).to_owned(), name: "项目".to_owned() }).collect();
+        Action::AttachItems(AttachItems { unit_id, kind, items })
+    };
+    check(items(1, 990_601, &["A", "B"]), Ok(()));
+    check(items(1, 990_601, &[]), Ok(()));
+    check(items(3, 990_601, &[]), Err("the items' unit is not registered"));
+    check(items(1, 990_604, &[]), Err("the items' kind is not registered"));
+    check(items(1, 990_601, &["B", "A"]), Err("items must be strictly ascending by code"));
+    check(items(1, 990_601, &["A", "A"]), Err("items must be strictly ascending by code"));
+}
+
+#[test]
+fn allocate_segments() {
+    const KIND: Result<(), &str> = Err("the segment's receipt code is not of a registered kind");
+    const RANGE: Result<(), &str> = Err("the segment's range is not valid");
+    const OVERLAP: Result<(), &str> = Err("segments of a code are allocated in ascending order and never overlap");
+    // Of CODE, 50,000 is the highest number allocated.
+    let allocate = |edit: fn(&mut AllocateSegment), expected| {
+        let mut segment = segment(15, 1, 1, 50_001, 60_000);
+        edit(&mut segment);
+        check(Action::AllocateSegment(segment), expected);
+    };
+    allocate(|_| {}, Ok(()));
+    allocate(|segment| segment.segment_id = 11, Err("the segment id is used"));
+    allocate(|segment| segment.unit_id = 3, Err("the segment's unit is not registered"));
+    allocate(|segment| segment.issuer_id = 3, Err("the segment's issuer is not registered"));
+    allocate(|segment| segment.receipt_code = 99_060_426, KIND);
+    allocate(|segment| segment.receipt_code = CODE + 100_000_000, KIND);
+    allocate(|segment| segment.first_number = 0, RANGE);
+    allocate(|segment| segment.last_number = 50_000, RANGE);
+    allocate(|segment| segment.last_number = 10_000_000_000, RANGE);
+    allocate(|segment| segment.last_number = 9_999_999_999, Ok(()));
+    allocate(|segment| segment.last_number = 50_001, Ok(()));
+    allocate(|segment| segment.first_number = 50_000, OVERLAP);
+    allocate(|segment| (segment.first_number, segment.last_number) = (1, 9_999_999_999), OVERLAP);
+    // A gap that was left is lost: 10,000 lies between two segments.
+    allocate(|segment| (segment.first_number, segment.last_number) = (10_000, 10_000), OVERLAP);
+    // Another code has numbers of its own, another year too.
+    allocate(|segment| (segment.receipt_code, segment.first_number) = (99_060_226, 1), Ok(()));
+    allocate(|segment| (segment.receipt_code, segment.first_number) = (99_060_127, 1), Ok(()));
+}
+
+#[test]
+fn close_segments() {
+    let close = |segment_id| Action::CloseSegment(CloseSegment { segment_id });
+    check(close(99), Err("the segment is not allocated"));
+    let mut ledger = Ledger::new();
+    let recorded = ledger.govern(vec![close(13)]);
+    check_on(&ledger, close(13), Err("the segment is closed already"));
+    assert_eq!(ledger.message::<SegmentState>(Table::Segments, 13).closed_at_ms, recorded);
+}
+
+#[test]
+fn issuers_and_epochs() {
+    let issuer = |issuer_id| Action::RegisterIssuer(RegisterIssuer { issuer_id, name: String::new() });
+    let fence = |issuer_id, epoch| Action::FenceIssuer(FenceIssuer { issuer_id, epoch });
+    check(issuer(3), Ok(()));
+    check(issuer(2), Err("the issuer is registered already"));
+    check(fence(3, 2), Err("the issuer is not registered"));
+    for epoch in [0, 1] {
+        check(fence(1, epoch), Err("an epoch only rises"));
+    }
+    let mut ledger = Ledger::new();
+    ledger.govern(vec![fence(1, 7)]);
+    check_on(&ledger, fence(1, 7), Err("an epoch only rises"));
+    let state: IssuerState = ledger.message(Table::Issuers, 1);
+    assert_eq!((state.epoch, state.next_sequence), (7, 1));
+}
+
+#[test]
+fn kinds_have_six_digits() {
+    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: "医疗收费票据".to_owned() });
+    check(kind(999_999), Ok(()));
+    check(kind(990_601), Ok(()));
+    check(kind(1_000_000), Err("a kind has six digits"));
+}
+
+#[test]
+fn validator_sets_come_two_heights_on() {
+    let set = |height| {
+        let validators = validator_set(2..=5);
+        Action::SetValidators(SetValidators { effective_height: height, validators })
+    };
+    const EARLY: Result<(), &str> = Err("a validator set takes effect two heights on at the earliest");
+    check(set(0), EARLY);
+    check(set(2), EARLY);
+    check(set(3), Ok(()));
+    let mut ledger = Ledger::new();
+    let (old, new) = (validator_set(1..=4).hash(), validator_set(2..=5).hash());
+    let governance = ledger.governance(vec![set(4)]);
+    let mut seals = vec![ledger.add(vec![Item::Governance(governance)]).unwrap().seal];
+    for _ in 2..=5 {
+        seals.push(ledger.add(Vec::new()).unwrap().seal);
+    }
+    let sets: Vec<_> = seals.iter().map(|seal| (seal.validator_set_hash, seal.next_validator_set_hash)).collect();
+    assert_eq!(sets, [(old, old), (old, old), (old, new), (new, new), (new, new)]);
+    assert_eq!(ledger.tip().height, Height::new(5));
+}
+
+#[test]
+fn a_suspension_is_recorded_once() {
+    let mut ledger = Ledger::new();
+    let register =
+        |suspended_from_ms| Action::RegisterUnit(RegisterUnit { suspended_from_ms, ..register_unit(2, &[990_601]) });
+    let recorded = |ledger: &Ledger| ledger.message::<UnitState>(Table::Units, 2).suspended_at_ms;
+    let first = ledger.govern(vec![register(T + 5)]);
+    ledger.govern(vec![register(T + 5)]);
+    assert_eq!(recorded(&ledger), first);
+    let moved = ledger.govern(vec![register(T + 6)]);
+    assert_eq!(recorded(&ledger), moved);
+    ledger.govern(vec![register(0)]);
+    assert_eq!(recorded(&ledger), 0);
+}
+
+#[test]
+fn later_actions_see_earlier_ones_and_batches_see_both() {
+    let mut ledger = Ledger::new();
+    let actions = vec![
+        Action::RegisterIssuer(RegisterIssuer { issuer_id: 3, name: String::new() }),
+        Action::RegisterKey(register_key(3, KeyOwner::Issuer, 3, issuer_signer(3).public_key())),
+        Action::AllocateSegment(segment(31, 1, 3, 50_001, 50_010)),
+    ];
+    let mut reversed = actions.clone();
+    reversed.reverse();
+    let governance = ledger.governance(reversed);
+    let refusal = ledger.execute(ledger.content(vec![Item::Governance(governance)])).unwrap_err();
+    let problem = "the segment's issuer is not registered";
+    assert_eq!(refusal, BlockRefusal::Governance { sequence: 1, problem });
+
+    let leaves = vec![blue(&ledger, 50_001).leaf()];
+    let mut header = ledger.header(1, &leaves);
+    (header.issuer, header.signing_key) = (crate::ids::IssuerId::new(3), crate::ids::KeyId::new(3));
+    let batch = ledger.sign_header(header, leaves);
+    let governance = Item::Governance(ledger.governance(actions));
+    assert!(ledger.execute(ledger.content(vec![batch.clone(), governance.clone()])).is_err());
+    assert_eq!(ledger.add(vec![governance, batch]).unwrap().outcomes[0].refusals, []);
+}
+
+#[test]
+fn governance_between_two_batches_is_seen_by_the_second() {
+    // The first batch has unit 1, its key and its segments looked up already.
+    let unit = |edit: fn(&mut RegisterUnit)| {
+        let mut unit = register_unit(1, &[990_601, 990_602]);
+        edit(&mut unit);
+        Action::RegisterUnit(unit)
+    };
+    let rows = [
+        (Action::RevokeKey(RevokeKey { key_id: 101, revoked_from_ms: T + 1 }), 10_001, Some(Reason::KeyRevoked)),
+        (unit(|unit| unit.suspended_from_ms = T + 1), 10_001, Some(Reason::UnitSuspended)),
+        (unit(|unit| unit.kinds = vec![990_602]), 10_001, Some(Reason::KindNotAllowed)),
+        (Action::CloseSegment(CloseSegment { segment_id: 12 }), 10_001, Some(Reason::NumberNotOwned)),
+        (Action::AllocateSegment(segment(15, 1, 2, 50_001, 50_010)), 50_001, None),
+    ];
+    for (action, number, reason) in rows {
+        let ledger = Ledger::new();
+        let first = vec![blue(&ledger, 1).leaf()];
+        let now = |draft: &mut super::draft::Draft| draft.record.issue_time = UnixMillis::new(ledger.time);
+        let second = vec![blue(&ledger, number).with(now).leaf()];
+        let governance = Item::Governance(ledger.governance(vec![action.clone()]));
+        let items = vec![ledger.batch(1, first), governance, ledger.batch(2, second)];
+        let effects = ledger.execute(ledger.content(items)).unwrap();
+        let refusals: Vec<_> = effects.outcomes.iter().map(|outcome| outcome.refusals.first().copied()).collect();
+        let expected = reason.map(|reason| RecordRefusal { index: 0, reason });
+        assert_eq!(refusals, [None, expected], "{action:?}");
+    }
+}
+
+#[test]
+fn a_segment_closed_between_two_batches_keeps_count() {
+    let mut ledger = Ledger::new();
+    let close = Item::Governance(ledger.governance(vec![Action::CloseSegment(CloseSegment { segment_id: 11 })]));
+    let leaves = vec![blue(&ledger, 9).leaf()];
+    let mut header = ledger.header(1, &leaves);
+    header.sequence = header.sequence.next().unwrap();
+    let second = ledger.sign_header(header, leaves);
+    let first = ledger.batch(1, vec![blue(&ledger, 3).leaf(), blue(&ledger, 5).leaf()]);
+    let time = ledger.time;
+    ledger.add(vec![first, close, second]).unwrap();
+    let state: SegmentState = ledger.message(Table::Segments, 11);
+    assert_eq!((state.used_count, state.highest_used, state.closed_at_ms), (3, 9, time));
+}
