@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
-use tallystick_engine::{EngineConfig, EngineHandle, MemberId, Peer, Timeouts};
+use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
 use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
@@ -25,15 +25,15 @@ use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::api::Services;
 use crate::config::NodeConfig;
-use crate::consensus::{ConsensusParts, LedgerApplication};
+use crate::consensus::ConsensusParts;
 use crate::disk::DiskWatch;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, registry};
+use crate::participation::Participation;
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::progress::Progress;
@@ -54,13 +54,20 @@ pub fn read_genesis(config: &Loaded<NodeConfig>) -> anyhow::Result<Genesis> {
     Genesis::decode(&bytes).with_context(|| format!("{} is not a genesis file", path.display()))
 }
 
-/// Creates store, guard and directories. Refuses to touch existing ones.
+/// Creates store, guard and directories. Refuses to touch existing ones, but for a guard of the same chain: a validator
+/// whose store is made anew keeps the memory of what it has signed.
 pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
     let guard = config.resolve(&config.value.guard_file);
     std::fs::create_dir_all(config.resolve(&config.value.wal_dir)).context("cannot make wal_dir")?;
+    let kept = guard.exists().then(|| Guard::open(&guard, genesis.chain_id())).transpose()?;
     let store = Store::init(&config.resolve(&config.value.data_dir), &genesis)?;
-    Guard::create(&guard, genesis.chain_id())?;
+    match kept.as_ref().map(Guard::position) {
+        None => Guard::create(&guard, genesis.chain_id())?,
+        Some((height, size)) => {
+            println!("kept the guard file: this validator has voted at height {height} and cosigned size {size}");
+        }
+    }
     let tip = store.tip()?;
     println!("chain {} initialised; genesis tree has {} leaves", genesis.chain_id().0, tip.log_size);
     Ok(())
@@ -119,11 +126,8 @@ pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
     tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), stop.clone()));
-    let engine = start_engine(&config, &node, keys.consensus, keys.p2p).await?;
-    tasks.spawn("idle wake", wake_on_work(node.services.pool.subscribe(), engine.control(), stop.clone()));
-    tasks.spawn("consensus", run_engine(engine, stop));
-    consensus_ready.ready();
-    tracing::info!(validator = config.value.validator_id, "node runs");
+    let participation = participation(&config, &node, keys.consensus, keys.p2p)?;
+    tasks.spawn("consensus", participation.run(consensus_ready, stop));
     Ok(tasks.run(DRAIN_DEADLINE).await?)
 }
 
@@ -286,34 +290,33 @@ async fn watch_disk(disk: Arc<DiskWatch>, stop: CancellationToken) -> std::io::R
     }
 }
 
-async fn start_engine(
+fn participation(
     config: &Loaded<NodeConfig>,
     node: &Node,
     consensus_seed: [u8; 32],
     p2p_seed: [u8; 32],
-) -> anyhow::Result<EngineHandle> {
-    let consensus = &config.value.consensus;
-    let (propose, vote) = (consensus.propose_timeout(), consensus.vote_timeout());
+) -> anyhow::Result<Participation> {
+    let timing = &config.value.consensus;
+    let (propose, vote) = (timing.propose_timeout(), timing.vote_timeout());
     let timeouts = Timeouts { propose, prevote: vote, precommit: vote, ..Timeouts::default() };
     let services = &node.services;
-    let parts = ConsensusParts {
+    let consensus = ConsensusParts {
         ledger: services.ledger.clone(),
         pool: Arc::clone(&services.pool),
         progress: Arc::clone(&services.progress),
         clock: Arc::clone(&node.clock),
         entropy: Arc::clone(&node.entropy),
         timeouts,
-        time_ahead_ms_max: consensus.time_ahead_ms_max,
+        time_ahead_ms_max: timing.time_ahead_ms_max,
         validator: ValidatorId::new(config.value.validator_id),
     };
-    let application = LedgerApplication::new(parts, node.metrics.clone());
     let mut peers = Vec::new();
     for peer in &config.value.peers {
         let key = decode_key(&peer.p2p_public_key);
         let public_key = key.ok_or_else(|| config.invalid("peers.p2p_public_key", "must be 64 hex digits"))?;
         peers.push(Peer { address: peer.p2p.to_string(), public_key });
     }
-    let engine_config = EngineConfig {
+    let engine = EngineConfig {
         moniker: format!("validator-{}", config.value.validator_id),
         chain_id: services.ledger.chain.id.0.0,
         member: MemberId::new(config.value.validator_id),
@@ -322,40 +325,15 @@ async fn start_engine(
         p2p_seed,
         log_path: config.resolve(&config.value.wal_dir).join("consensus.wal"),
         block_bytes_max: limits::BLOCK_BYTES_MAX,
+        votes: true,
     };
     let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
-    let engine = tallystick_engine::start(engine_config, signer, Box::new(application)).await;
-    engine.context("the consensus engine does not start")
+    let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
+    Ok(Participation { engine, signer, consensus, metrics, guard })
 }
 
 fn decode_key(hex: &str) -> Option<[u8; 32]> {
     let bytes: Option<Vec<u8>> =
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
     bytes?.try_into().ok()
-}
-
-async fn wake_on_work(
-    mut work: watch::Receiver<u64>,
-    control: tallystick_engine::EngineControl,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            changed = work.changed() => if changed.is_err() { return Ok(()) },
-        }
-        control.wake();
-    }
-}
-
-/// Runs the engine until it ends; its end without a stop is fatal to the process.
-async fn run_engine(mut engine: EngineHandle, stop: CancellationToken) -> Result<(), tallystick_engine::EngineError> {
-    let control = engine.control();
-    tokio::select! {
-        ended = engine.join() => ended.and(Err(tallystick_engine::EngineError::Closed)),
-        () = stop.cancelled() => {
-            control.stop();
-            engine.join().await
-        }
-    }
 }

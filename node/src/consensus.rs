@@ -25,11 +25,12 @@ use tallystick_service::rng::{Entropy, random_array};
 
 use crate::ledger::{ExecuteError, Executed, Ledger};
 use crate::metrics::Metrics;
-use crate::pool::Pool;
+use crate::pool::{Candidates, Pool};
 use crate::progress::Progress;
 use crate::store::StoredProposal;
 
 /// What the ledger's side of consensus needs.
+#[derive(Clone)]
 pub(crate) struct ConsensusParts {
     /// Store and chain.
     pub ledger: Ledger,
@@ -71,17 +72,14 @@ impl LedgerApplication {
         Ok(StartHeight { height: height.get(), set })
     }
 
-    /// Builds a block of what waits; drops what no block may carry, and builds again.
+    /// Builds a block of what waits; drops what no block may carry, and builds again. An empty block is always possible.
     fn build_block(&mut self, height: u64, round: u32) -> Result<Executed, Fatal> {
         let salt = self.entropy()?;
         let parts = &self.parts;
+        let mut may_carry = parts.progress.unsealed_heights() <= limits::UNSEALED_HEIGHTS_MAX;
         loop {
             let tip = parts.ledger.tip()?;
-            let candidates = if parts.progress.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX {
-                crate::pool::Candidates::default()
-            } else {
-                parts.pool.candidates(height)?
-            };
+            let candidates = if may_carry { parts.pool.candidates(height)? } else { Candidates::default() };
             let content = BlockContent {
                 height: Height::new(height),
                 time: parts.clock.now().max(tip.time.plus_millis(1)),
@@ -101,6 +99,10 @@ impl LedgerApplication {
                 Err(ApplyError::Refused(BlockRefusal::Governance { sequence, problem })) => {
                     tracing::info!(sequence, problem, "a pooled governance message can not be taken; dropped");
                     parts.pool.drop_governance(sequence);
+                }
+                Err(ApplyError::Refused(refusal)) if may_carry => {
+                    tracing::error!(%refusal, "the pool's work makes no block; proposing an empty one");
+                    may_carry = false;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -123,20 +125,19 @@ impl LedgerApplication {
         }
     }
 
-    /// Whether a fresh proposal comes from whom and when it says. Judged once.
+    /// Whether a proposal comes when and from whom it says. Judged once. The time is bounded whatever the proposer claims; only
+    /// the round may be an earlier one, if the block is proposed again after a proof of lock.
     fn is_timely(&self, proposal: &ReceivedProposal) -> bool {
-        if proposal.pol_round.is_some() {
-            return true;
-        }
         let Ok(block) = Block::decode(&proposal.bytes) else { return false };
         let latest = self.parts.clock.now().plus_millis(self.parts.time_ahead_ms_max);
-        let fresh = block.content.proposer_round == proposal.round
-            && block.content.proposer.get() == proposal.proposer.get()
-            && block.content.time <= latest;
-        if !fresh {
-            tracing::info!(time = %block.content.time, %latest, "a fresh proposal is early or not its proposer's");
+        let built_now =
+            block.content.proposer_round == proposal.round && block.content.proposer.get() == proposal.proposer.get();
+        let built_before = proposal.pol_round.is_some() && block.content.proposer_round < proposal.round;
+        let timely = block.content.time <= latest && (built_now || built_before);
+        if !timely {
+            tracing::info!(time = %block.content.time, %latest, "a proposal is early, or not its proposer's");
         }
-        fresh
+        timely
     }
 
     fn receive(&mut self, proposal: &ReceivedProposal) -> Result<Verdict, Fatal> {
@@ -289,7 +290,9 @@ impl Application for LedgerApplication {
     }
 
     async fn is_idle(&mut self, _: u64) -> Result<bool, Fatal> {
-        Ok(!self.parts.pool.has_work()?)
+        // While seals are missing, more blocks would only be empty ones: rest until the quorum cosigns again.
+        let unsealed = self.parts.progress.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX;
+        Ok(unsealed || !self.parts.pool.has_work()?)
     }
 
     async fn decided_values(

@@ -21,6 +21,7 @@ mod api;
 mod consensus;
 mod disk;
 mod metrics;
+mod participation;
 mod peers;
 mod publish;
 mod view;

@@ -18,7 +18,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Creates the store, the guard file and the directories of a new node.
+    /// Creates the store, the guard file and the directories of a node. A guard file of the same chain is kept: a validator
+    /// that lost its store must not forget what it has signed.
     Init {
         /// The node's TOML file.
         #[arg(long)]

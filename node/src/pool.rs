@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::block::Batch;
-use receipt_core::governance::SignedGovernance;
+use receipt_core::governance::{KeyOwner, SignedGovernance};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{IssuerId, LeafIndex};
+use receipt_core::ids::{IssuerId, KeyId, LeafIndex};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
-use receipt_core::state::tables::{BatchState, IssuerState, META_GOVERNANCE, Table, batch_key_bytes};
-use receipt_core::state::{BatchCache, CheckedBatch, Effects, StateRead as _};
+use receipt_core::state::tables::{BatchState, IssuerState, KeyState, META_GOVERNANCE, Table, batch_key_bytes};
+use receipt_core::state::{ApplyError, BatchCache, CheckedBatch, Effects, StateRead as _, registry_writes};
+use receipt_core::suite::PublicKey;
 use tokio::sync::watch;
 
 use crate::config::PoolConfig;
@@ -155,9 +156,9 @@ impl Pool {
         let state = self.issuer(issuer)?.ok_or_else(|| {
             refused(Reason::IssuerUnknown, format!("issuer {issuer} is not registered on this ledger"))
         })?;
-        let key = self.ledger.public_key(header.header.signing_key);
+        let key = self.issuer_key(issuer, header.header.signing_key)?;
         if !key.is_some_and(|key| header.verify(self.ledger.chain.id, &key)) {
-            let detail = "the header's signature does not fit the registered key and this chain";
+            let detail = "the header's signature does not fit a key of this issuer and this chain";
             return Err(refused(Reason::SignatureInvalid, detail));
         }
         if sequence < state.next_sequence {
@@ -182,12 +183,24 @@ impl Pool {
         Ok(None)
     }
 
+    /// A registered key, if it is this issuer's.
+    fn issuer_key(&self, issuer: IssuerId, id: KeyId) -> Result<Option<PublicKey>, StoreError> {
+        let Some(bytes) = self.ledger.store.get(Table::Keys, &id.get().to_be_bytes())? else { return Ok(None) };
+        let state: KeyState =
+            prost::Message::decode(bytes.as_slice()).map_err(|_| StoreError::Corrupt("a key".into()))?;
+        let owned = state.key.owner_kind == KeyOwner::Issuer.number() && state.key.owner_id == issuer.get();
+        Ok(if owned { state.key.key().ok() } else { None })
+    }
+
+    /// Room for one more batch. An issuer's next batch may use a reserve that others' later ones can not fill.
     fn check_room(&self, issuer: IssuerId, sequence: u64, hash: Hash) -> Result<(), PoolError> {
+        let next = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
+        let bytes_max = if sequence == next { 2 * self.bounds.bytes_max } else { self.bounds.bytes_max };
         let waiting = self.waiting();
         if waiting.batches.get(&(issuer, sequence)).is_some_and(|other| other.header_hash() != hash) {
             return Err(conflict(issuer, sequence));
         }
-        let full = waiting.bytes + limits::BATCH_BYTES_MAX > self.bounds.bytes_max;
+        let full = waiting.bytes + limits::BATCH_BYTES_MAX > bytes_max;
         if full { Err(PoolError::Full { bytes: waiting.bytes }) } else { Ok(()) }
     }
 
@@ -198,33 +211,49 @@ impl Pool {
         decoded.transpose().map_err(|_| StoreError::Corrupt("an issuer".into()))
     }
 
-    /// Checks a governance message and takes it in. Returns whether it was known.
+    /// Checks a governance message and takes it in: the next in sequence, and one that applies. Returns whether it was known.
     pub fn offer_governance(&self, message: SignedGovernance) -> Result<bool, PoolError> {
         let sequence = message.governance.sequence;
-        let last = self.governance_sequence()?;
-        if sequence <= last {
-            let detail = format!("sequence {sequence} is decided; the next one is {}", last + 1);
-            return Err(refused(Reason::SequenceConflict, detail));
+        let next = self.governance_sequence()? + 1;
+        if sequence != next {
+            let reason = if sequence < next { Reason::SequenceConflict } else { Reason::SequenceGap };
+            return Err(refused(
+                reason,
+                format!("the next governance sequence is {next}, this message has {sequence}"),
+            ));
         }
-        if sequence > last + 64 {
-            let detail = format!("sequence {sequence} is too far ahead; the next one is {}", last + 1);
-            return Err(refused(Reason::SequenceGap, detail));
+        if let Some(other) = self.waiting().governance.get(&sequence) {
+            let same = other.governance_bytes == message.governance_bytes;
+            let detail = format!("another message with sequence {sequence} is waiting");
+            return if same { Ok(true) } else { Err(refused(Reason::SequenceConflict, detail)) };
+        }
+        self.check_governance(&message)?;
+        self.waiting().governance.insert(sequence, message);
+        self.changed.send_modify(|count| *count += 1);
+        Ok(false)
+    }
+
+    /// Size, expiry, signatures, and whether every action applies to the state as it is.
+    fn check_governance(&self, message: &SignedGovernance) -> Result<(), PoolError> {
+        let invalid = |problem: String| refused(Reason::FieldInvalid, problem);
+        if message.encode().len() >= limits::ENTRY_BYTES_MAX {
+            return Err(invalid(format!("the message is larger than {} bytes; split it", limits::ENTRY_BYTES_MAX)));
+        }
+        let tip = self.ledger.tip()?;
+        let height = tip.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))?;
+        if message.governance.expiry < height {
+            return Err(invalid(format!("it expires at height {}, the next is {height}", message.governance.expiry)));
         }
         let chain = &self.ledger.chain;
         if !message.verify(chain.id, &chain.authorities, chain.authority_threshold) {
             let detail = format!("{} valid authority signatures are needed", chain.authority_threshold);
             return Err(refused(Reason::SignatureInvalid, detail));
         }
-        let mut waiting = self.waiting();
-        if let Some(other) = waiting.governance.get(&sequence) {
-            let same = other.governance_bytes == message.governance_bytes;
-            let detail = format!("another message with sequence {sequence} is waiting");
-            return if same { Ok(true) } else { Err(refused(Reason::SequenceConflict, detail)) };
+        match registry_writes(&self.ledger.store, chain, message, height, tip.time) {
+            Ok(_) => Ok(()),
+            Err(ApplyError::Refused(refusal)) => Err(invalid(refusal.to_string())),
+            Err(ApplyError::Read(error)) => Err(PoolError::Store(error.into())),
         }
-        waiting.governance.insert(sequence, message);
-        drop(waiting);
-        self.changed.send_modify(|count| *count += 1);
-        Ok(false)
     }
 
     fn governance_sequence(&self) -> Result<u64, StoreError> {

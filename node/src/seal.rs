@@ -123,10 +123,14 @@ impl Sealer {
         checkpoint.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
-    /// Signs a decided height, guard first, and offers the lines to whoever watches.
+    /// Signs a decided height, guard first, and offers the lines to whoever watches. A tree smaller than one that this
+    /// validator has signed is passed over: its store was made anew or restored from a copy, and is catching up.
     pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<(), SealError> {
         let checkpoint = self.checkpoint_of(height)?;
         let checkpoint = checkpoint.ok_or_else(|| StoreError::Corrupt(format!("height {height} is missing")))?;
+        if checkpoint.size() < self.guard.position().1 {
+            return Ok(());
+        }
         self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
         let text = checkpoint.to_string();
         let origin = &self.ledger.genesis.origin;

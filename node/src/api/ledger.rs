@@ -19,6 +19,7 @@ use tallystick_proto::ledger::v1::{
     GetReceiptStateResponse, LedgerBlock, StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, SubmitOutcome,
     get_receipt_state_request::Selector,
 };
+use tallystick_service::identity::{PeerIdentity, Role};
 use tallystick_service::rng::random_array;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -43,7 +44,8 @@ impl LedgerService for Services {
         request: Request<SubmitBatchRequest>,
     ) -> Result<Response<SubmitBatchResponse>, Status> {
         let services = self.clone();
-        let response = blocking(move || services.take_batch(request.into_inner())).await?;
+        let caller = request.extensions().get::<PeerIdentity>().cloned();
+        let response = blocking(move || services.take_batch(request.into_inner(), caller.as_ref())).await?;
         Ok(Response::new(response))
     }
 
@@ -145,7 +147,11 @@ impl LedgerService for Services {
 }
 
 impl Services {
-    fn take_batch(&self, request: SubmitBatchRequest) -> Result<SubmitBatchResponse, Status> {
+    fn take_batch(
+        &self,
+        request: SubmitBatchRequest,
+        caller: Option<&PeerIdentity>,
+    ) -> Result<SubmitBatchResponse, Status> {
         if self.disk.is_low() {
             return Err(Refusal::new(CallReason::DiskLow).to_status());
         }
@@ -155,6 +161,10 @@ impl Services {
         let header = SignedBatchHeader::decode(&request.signed_header)
             .map_err(|reason| Refusal::new(reason).with_message("signed_header is not a batch header").to_status())?;
         let issuer = header.header.issuer;
+        if !caller.is_some_and(|caller| caller.role == Role::Issuer && caller.id == issuer.get()) {
+            let refusal = Refusal::new(CallReason::NotPermitted);
+            return Err(refusal.with_message("an issuer submits its own batches only").to_status());
+        }
         let header_hash = header.header_hash();
         let records = request.records.into_iter().map(Vec::from).collect();
         let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;

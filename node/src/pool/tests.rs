@@ -142,3 +142,14 @@ fn an_assembled_block_and_the_same_block_received_are_one() {
     assert_eq!(own.effects.writes, received.effects.writes);
     assert!(own.effects.outcomes[0].refusals.is_empty());
 }
+
+#[test]
+fn governance_that_can_not_apply_never_waits() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let unknown = receipt_core::governance::CloseSegment { segment_id: 999_999 };
+    let message = chain.governance(vec![receipt_core::governance::Action::CloseSegment(unknown)]);
+    assert!(matches!(pool.offer_governance(message), Err(PoolError::Refused { reason: Reason::FieldInvalid, .. })));
+    let later = chain.governance(Vec::new());
+    assert!(matches!(pool.offer_governance(later), Err(PoolError::Refused { reason: Reason::SequenceGap, .. })));
+    assert!(!pool.has_work().unwrap());
+}
