@@ -96,7 +96,7 @@ impl Bundler {
     pub async fn assemble(&self, key: ReceiptKey) -> Result<AssembledBundle, Refusal> {
         let stored = tokio::task::block_in_place(|| self.stored(key))?;
         let unavailable = |status: Status| {
-            tracing::warn!(receipt = %key, code = ?status.code(), "no node gave a proof");
+            tracing::warn!(receipt = %key, code = ?status.code(), message = status.message(), "no node gave a proof");
             Refusal::new(Reason::LedgerUnavailable)
         };
         let ((status, snapshot_height), _) =

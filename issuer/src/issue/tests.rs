@@ -210,3 +210,69 @@ async fn a_full_queue_is_overloaded_with_a_retry_hint() {
     assert!(refusal.retry_after_ms.is_some());
     waiting.abort();
 }
+
+#[test]
+fn tmp_perf() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let template = draft(&mut chain, "S01", "x");
+    for round in 0..4 {
+        let drafts: Vec<_> = (0..500)
+            .map(|i| {
+                let mut d = template.clone();
+                d.biz_code = format!("P-{round}-{i}");
+                if let receipt_core::receipt::ext::Ext::Medical { medical } = &mut d.ext {
+                    medical.settlement_number = d.biz_code.clone();
+                }
+                d
+            })
+            .collect();
+        let t = std::time::Instant::now();
+        let wires: Vec<_> = drafts.iter().map(tallystick_proto::convert::draft_to_wire).collect();
+        let conv_out = t.elapsed();
+        let t = std::time::Instant::now();
+        let hashes: Vec<_> = wires.iter().map(|w| content_hash("issue", w)).collect();
+        let hash = t.elapsed();
+        let t = std::time::Instant::now();
+        let drafts: Vec<_> = wires.into_iter().map(|w| tallystick_proto::convert::draft_from_wire(w).unwrap()).collect();
+        let conv = t.elapsed();
+        let t = std::time::Instant::now();
+        let view = issuer.registry.view();
+        let unit = view.unit_by_code(&template.unit_code).unwrap().clone();
+        let prepared: Vec<_> = drafts.into_iter().zip(hashes).map(|(d, h)| {
+            let basis = RuleBasis { now: UnixMillis::new(GENESIS_TIME_MS + 60_000), utc_offset_minutes: 480, view: &view, blinding: &issuer.keys.blinding, original: None };
+            prepare(d, &unit, h, &basis).unwrap()
+        }).collect();
+        let prep = t.elapsed();
+        let t = std::time::Instant::now();
+        let results = issuer.sequencer.issue(prepared).unwrap();
+        let seq = t.elapsed();
+        let t = std::time::Instant::now();
+        issuer.batcher.cut().unwrap();
+        let cut = t.elapsed();
+        eprintln!("out {conv_out:?} hash {hash:?} conv {conv:?} prepare {prep:?} sequence {seq:?} cut {cut:?} n {}", results.len());
+    }
+}
+
+#[test]
+fn tmp_parts() {
+    use receipt_core::receipt::layout::to_values;
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let ack = issuer.issue_new(draft(&mut chain, "S01", "x"));
+    let open = issuer.cipher.open(ack.key, &issuer.journal.body(ack.key).unwrap().unwrap()).unwrap();
+    let receipt = from_values(&open.values).unwrap();
+    eprintln!("values {} bytes {}", open.values.len(), open.values.iter().map(String::len).sum::<usize>());
+    let n = 2000;
+    macro_rules! bench { ($name:literal, $e:expr) => {{ let t = std::time::Instant::now(); for _ in 0..n { std::hint::black_box($e); } eprintln!("part {} {:?}", $name, t.elapsed() / n); }} }
+    let record = SignedRecord::decode(&ack.signed_record).unwrap().record;
+    let key = unit_key(1);
+    bench!("clone receipt", receipt.clone());
+    bench!("to_values", to_values(&receipt).unwrap());
+    bench!("of_values", Body::of_values(open.values.clone(), &open.seed).unwrap());
+    let body = Body::of_values(open.values.clone(), &open.seed).unwrap();
+    bench!("leaves", body.leaves());
+    bench!("root", body.root());
+    bench!("sign", SignedRecord::sign(record.clone(), chain.genesis().chain_id(), &key).encode());
+    let secrets = crate::body::BodySecrets { key: tallystick_service::keyfile::Secret::new([3; 32]), nonce: [4; 24] };
+    bench!("seal", issuer.cipher.seal(ack.key, open.clone(), &secrets).unwrap());
+    bench!("decode record", SignedRecord::decode(&ack.signed_record).unwrap());
+}

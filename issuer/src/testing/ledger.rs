@@ -43,7 +43,7 @@ impl FakeLedger {
     fn checkpoint(chain: &TestChain) -> (String, u64, Vec<u8>, Vec<Bytes>) {
         let block = chain.blocks().last().unwrap();
         let path = chain.log().inclusion(block.log_size - 1, block.log_size);
-        (block.checkpoint.clone(), block.log_size, block.seal.encode(), bytes_of(path))
+        (block.checkpoint.clone(), block.log_size, block.entries.last().unwrap().clone(), bytes_of(path))
     }
 }
 
@@ -109,7 +109,7 @@ impl LedgerService for FakeLedger {
     ) -> Result<Response<wire::GetInclusionProofResponse>, Status> {
         let chain = self.chain.lock().unwrap();
         let (leaf_index, size) = (request.get_ref().leaf_index, request.get_ref().tree_size);
-        let sealed = chain.blocks().iter().find(|block| size == 0 || block.log_size == size);
+        let sealed = chain.blocks().iter().rev().find(|block| size == 0 || block.log_size == size);
         let block = sealed.ok_or_else(|| Status::not_found("no such tree"))?;
         Ok(Response::new(wire::GetInclusionProofResponse {
             leaf_index,
