@@ -1,2 +1,179 @@
-//! Placeholder.
-fn main() {}
+//! `tallystick-bench`: load and figures of a development network on one machine.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tallystick_bench::load::{LoadOptions, Pace};
+use tallystick_bench::measure::Span;
+use tallystick_bench::report::Report;
+use tallystick_bench::standard::After;
+use tallystick_bench::{failover, replay, standard};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Measures Tallystick on this machine.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Where the report goes as JSON.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
+    /// Where to make the network, which is removed after success; without it, a temporary directory.
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One load on a new network.
+    Load {
+        #[command(flatten)]
+        load: LoadArguments,
+        /// Length of the window, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Before the window, in seconds.
+        #[arg(long, default_value_t = 5)]
+        warm_up: u64,
+        /// Stop the network afterwards and measure a validator's store.
+        #[arg(long)]
+        live_bytes: bool,
+    },
+    /// The runs behind RESULTS.md.
+    Standard {
+        /// Length of each window, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Before each window, in seconds.
+        #[arg(long, default_value_t = 5)]
+        warm_up: u64,
+    },
+    /// Kill one of four validators under load.
+    Failover {
+        #[command(flatten)]
+        load: LoadArguments,
+        /// Registry number of the validator that dies; the issuer submits to 1 first.
+        #[arg(long, default_value_t = 1)]
+        victim: u32,
+    },
+    /// Fill a ledger, export it, replay it as the audit office would.
+    Replay {
+        /// Receipts at least.
+        #[arg(long, default_value_t = 300_000)]
+        receipts: u64,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    Closed,
+    Open,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Call {
+    Issue,
+    IssueMany,
+}
+
+#[derive(Args)]
+struct LoadArguments {
+    /// Closed: as fast as answers and seals come. Open: at a rate.
+    #[arg(long, value_enum, default_value = "closed")]
+    mode: Mode,
+    /// Open loop: receipts per second.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u64,
+    /// Which call.
+    #[arg(long, value_enum, default_value = "issue-many")]
+    call: Call,
+    /// Receipts of one IssueMany.
+    #[arg(long, default_value_t = 50)]
+    size: usize,
+    /// TLS connections.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// Closed loop: calls at once.
+    #[arg(long, default_value_t = 16)]
+    callers: usize,
+    /// Closed loop: acknowledged receipts that may wait for their seal.
+    #[arg(long, default_value_t = 8_000)]
+    unsealed_max: usize,
+}
+
+impl LoadArguments {
+    fn options(&self) -> LoadOptions {
+        let Self { mode, rate, call, size, connections, callers, unsealed_max } = *self;
+        let pace = match mode {
+            Mode::Closed => Pace::Closed { callers, unsealed_max },
+            Mode::Open => Pace::Open { rate },
+        };
+        let many = match call {
+            Call::Issue => None,
+            Call::IssueMany => Some(size),
+        };
+        LoadOptions { pace, many, connections }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(error).context("start the runtime"),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tallystick-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { command, json, dir } = arguments;
+    let report = tokio::select! {
+        report = measure(command, dir.as_deref()) => report?,
+        // Dropping the measurement drops its network, and with it every process.
+        () = interrupted() => bail!("stopped by a signal"),
+    };
+    print!("{}", report.table());
+    match json {
+        Some(path) => report.save(&path),
+        None => Ok(()),
+    }
+}
+
+async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
+    match command {
+        Command::Load { load, seconds, warm_up, live_bytes } => {
+            let after = After { live_bytes, replay: false };
+            standard::run_one(dir, load.options(), span(warm_up, seconds), after).await
+        }
+        Command::Standard { seconds, warm_up } => standard::run(dir, span(warm_up, seconds)).await,
+        Command::Failover { load, victim } => failover::run(dir, load.options(), victim).await,
+        Command::Replay { receipts } => replay::run(dir, receipts).await,
+    }
+}
+
+fn span(warm_up: u64, window: u64) -> Span {
+    Span { warm_up: Duration::from_secs(warm_up), window: Duration::from_secs(window) }
+}
+
+/// Returns on SIGTERM or Ctrl-C; never if signals cannot be listened for.
+async fn interrupted() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

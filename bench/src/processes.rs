@@ -87,6 +87,13 @@ pub async fn further_rounds(network: &Network, validator_id: u32) -> Result<u64>
     metric(&text, "tallystick_node_further_rounds_total").context("the node does not count further rounds")
 }
 
+/// CPU time of all children of this program that have ended and were waited for, in microseconds.
+pub fn ended_children_cpu_micros() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
+    let ticks = stat_ticks(&text, ENDED_CHILDREN).with_context(|| format!("/proc/self/stat reads {text:?}"))?;
+    Ok(ticks * TICK_MICROS)
+}
+
 fn metric(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
@@ -94,15 +101,20 @@ fn metric(text: &str, name: &str) -> Option<u64> {
 fn process_cpu_micros(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/stat");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-    stat_ticks(&text).map(|ticks| ticks * TICK_MICROS).with_context(|| format!("{path} reads {text:?}"))
+    stat_ticks(&text, OWN).map(|ticks| ticks * TICK_MICROS).with_context(|| format!("{path} reads {text:?}"))
 }
 
-/// `utime` + `stime`, fields 14 and 15. The second field, the name, may hold anything, also spaces and brackets.
-fn stat_ticks(text: &str) -> Option<u64> {
+/// Where `utime` and `stime` (fields 14 and 15) stand behind the name.
+const OWN: [usize; 2] = [11, 12];
+/// Where `cutime` and `cstime` (fields 16 and 17) stand behind the name.
+const ENDED_CHILDREN: [usize; 2] = [13, 14];
+
+/// The sum of two fields. The second field, the name, may hold anything, also spaces and brackets.
+fn stat_ticks(text: &str, indexes: [usize; 2]) -> Option<u64> {
     let (_, after_name) = text.rsplit_once(')')?;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-    Some(ticks(11)? + ticks(12)?)
+    Some(ticks(indexes[0])? + ticks(indexes[1])?)
 }
 
 fn machine_cpu_micros() -> Result<u64> {
@@ -123,9 +135,10 @@ mod tests {
 
     #[test]
     fn a_process_name_may_hold_brackets() {
-        let text = "77 (a) b (c)) S 1 77 77 0 -1 4194560 500 0 0 0 120 30 0 0 20 0 9 0 100 1 2";
-        assert_eq!(stat_ticks(text), Some(150));
-        assert_eq!(stat_ticks("77 (short) S 1"), None);
+        let text = "77 (a) b (c)) S 1 77 77 0 -1 4194560 500 0 0 0 120 30 7 2 20 0 9 0 100 1 2";
+        assert_eq!(stat_ticks(text, OWN), Some(150));
+        assert_eq!(stat_ticks(text, ENDED_CHILDREN), Some(9));
+        assert_eq!(stat_ticks("77 (short) S 1", OWN), None);
     }
 
     #[test]

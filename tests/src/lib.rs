@@ -6,10 +6,15 @@
 //!
 //! Not here: what is tested; each file under `tests/` is a subject.
 
+pub mod checkpoints;
+pub mod judgement;
+pub mod load;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tallystick_devnet::generate_receipts::{GeneratorParams, ReceiptGenerator};
+use receipt_core::receipt::samples::{RunParams, Samples};
+use tallystick_devnet::generate_receipts::{GeneratedReceipt, GeneratorParams, ReceiptGenerator};
 use tallystick_devnet::logs::{self, AllowList};
 use tallystick_devnet::{Caller, Network, NetworkOptions};
 use tallystick_proto::admin::v1::GetNodeStatusResponse;
@@ -98,6 +103,18 @@ impl TestNetwork {
         ReceiptGenerator::new(self.network.registry(), GeneratorParams::at(SystemClock.now(), offset, seed)?)
     }
 
+    /// A sample as a draft, issued now; `serial` makes its numbers its own.
+    pub fn sample(&self, sample_id: &str, serial: u64) -> Result<GeneratedReceipt> {
+        let (registry, utc_offset_minutes) = (self.network.registry(), self.network.description().utc_offset_minutes);
+        let GeneratorParams { date, biz_prefix, .. } = GeneratorParams::at(SystemClock.now(), utc_offset_minutes, 0)?;
+        let year_digits = registry.year_digits;
+        let (biz_prefix, original) = (biz_prefix.as_str(), None);
+        let params = RunParams { date, year_digits, biz_prefix, serial, utc_offset_minutes, original };
+        let draft = Samples::load()?.template(sample_id, &params)?;
+        let unit = registry.unit(&draft.unit_code).context("the sample's unit is not registered")?;
+        Ok(GeneratedReceipt { system_id: registry.system_of(unit), draft })
+    }
+
     /// Waits until all validators report one sealed height, tree size and root, and returns it.
     pub async fn wait_equal_tips(&self) -> Result<GetNodeStatusResponse> {
         let ids: Vec<u32> = self.network.description().nodes.iter().map(|node| node.validator_id).collect();
@@ -118,6 +135,38 @@ impl TestNetwork {
         }
     }
 
+    /// Waits until each of these validators has sealed `count` heights more than the highest of them has now.
+    pub async fn wait_more_heights(&self, validator_ids: &[u32], count: u64) -> Result<()> {
+        let mut highest = 0;
+        for id in validator_ids {
+            highest = highest.max(self.network.node_status(*id).await?.sealed_height);
+        }
+        let deadline = tokio::time::Instant::now() + EQUAL_TIPS_TIMEOUT;
+        for id in validator_ids {
+            loop {
+                let sealed = self.network.node_status(*id).await?.sealed_height;
+                if sealed >= highest + count {
+                    break;
+                }
+                ensure!(
+                    tokio::time::Instant::now() < deadline,
+                    "node-{id} stands at {sealed}, it was {highest} before"
+                );
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a validator's `init` anew, after its store was taken away.
+    pub async fn init_node(&self, validator_id: u32) -> Result<()> {
+        let config = self.network.layout().node_config(validator_id);
+        let mut command = tokio::process::Command::new(&self.network.binaries().node);
+        let output = command.arg("init").arg("--config").arg(&config).output().await.context("run init")?;
+        ensure!(output.status.success(), "init of node-{validator_id}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
     /// Replays the ledger of a validator with the auditor's program; its report.
     pub async fn audit(&self, validator_id: u32) -> Result<String> {
         let arguments = self.network.audit_arguments(validator_id, Caller::Auditor)?;
@@ -126,4 +175,18 @@ impl TestNetwork {
         ensure!(code == 0, "the audit ended with exit code {code}:\n{output}");
         Ok(output)
     }
+}
+
+/// Also what an issuer says of a validator that is away: it names it once per batch, and offers the batch to the next.
+#[must_use]
+pub fn after_kills(allowed: AllowList) -> AllowList {
+    allowed.and("issuer-", &["a node did not take a batch"])
+}
+
+/// Also what the engine of a validator says that followed its peers, when it is stopped in the midst of it to vote again.
+#[must_use]
+pub fn after_catching_up(allowed: AllowList) -> AllowList {
+    allowed
+        .and("node-", &["arc_malachitebft_engine::wal::thread: Failed to send WAL", "reply"])
+        .and("node-", &["arc_malachitebft_engine::sync: ", "SendErr"])
 }

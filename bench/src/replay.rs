@@ -1,0 +1,97 @@
+//! `bench replay`: how fast the audit office replays a ledger from an export, with every signature, proof and rule checked.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+use tallystick_devnet::{Network, NetworkOptions};
+
+use crate::load::{LoadOptions, Pace};
+use crate::measure::{self, OBSERVED_VALIDATOR, micros};
+use crate::offline::{self, LiveBytes};
+use crate::processes;
+use crate::report::{Report, ms, row, section};
+
+/// A replay.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReplayReport {
+    /// Receipts of the ledger.
+    pub receipts: u64,
+    /// Bytes of the export.
+    pub export_bytes: u64,
+    /// The whole `tallystick-verifier audit --export`, start of the program included, in microseconds.
+    pub elapsed_micros: u64,
+    /// Receipts per second of that.
+    pub receipts_per_second: u64,
+    /// CPU time of the auditor's program, in microseconds.
+    pub cpu_micros: u64,
+    /// What the auditor said.
+    pub report: String,
+}
+
+impl ReplayReport {
+    /// Exports the ledger of a stopped validator and replays it.
+    pub async fn measure(network: &Network, receipts: u64) -> Result<Self> {
+        let file = network.layout().root().join("export.tallyledger");
+        offline::export(network, OBSERVED_VALIDATOR, &file).await.context("export the ledger")?;
+        let path = file.to_str().context("the export's path is not text")?;
+        let genesis = network.layout().genesis();
+        let genesis = genesis.to_str().context("the path of genesis is not text")?;
+        let (start, cpu_before) = (Instant::now(), processes::ended_children_cpu_micros()?);
+        let arguments = ["audit", "--export", path, "--genesis", genesis];
+        let (code, report) = network.run_verifier(&arguments).await?;
+        let elapsed_micros = micros(start.elapsed());
+        let cpu_micros = processes::ended_children_cpu_micros()? - cpu_before;
+        ensure!(code == 0, "the audit ended with exit code {code}:\n{report}");
+        let export_bytes = std::fs::metadata(&file).context("measure the export")?.len();
+        std::fs::remove_file(&file).context("remove the export")?;
+        let receipts_per_second = receipts.saturating_mul(1_000_000).checked_div(elapsed_micros).unwrap_or(0);
+        Ok(Self { receipts, export_bytes, elapsed_micros, receipts_per_second, cpu_micros, report })
+    }
+
+    /// Adds its section to the table.
+    pub(crate) fn write(&self, table: &mut String) {
+        section(table, "replay of an export");
+        let Self { receipts, export_bytes, elapsed_micros, receipts_per_second, cpu_micros, .. } = self;
+        row(table, "receipts", &format!("{receipts}, {export_bytes} bytes of export"));
+        row(table, "replayed", &format!("{receipts_per_second} receipts/s, all in {}", ms(*elapsed_micros)));
+        let each = cpu_micros.checked_div(*receipts).unwrap_or(0);
+        row(table, "CPU", &format!("{each} µs per receipt, {} in all", ms(*cpu_micros)));
+    }
+}
+
+/// Fills a new network's ledger with about so many receipts, stops it, measures store and replay.
+pub async fn run(directory: Option<&Path>, receipts: u64) -> Result<Report> {
+    let options = NetworkOptions::default();
+    let (mut network, directory) = measure::new_network(directory, &options)?;
+    let mut report = Report::new(measure::conditions(&network, &options)?);
+    network.start().await?;
+    let pace = Pace::Closed { callers: 8, unsealed_max: 20_000 };
+    let load_options = LoadOptions { pace, many: Some(100), connections: 4 };
+    let filled = fill(&network, load_options, receipts).await?;
+    network.stop().await?;
+    report.live_bytes = Some(LiveBytes::inspect(&network, OBSERVED_VALIDATOR, filled).await?);
+    report.replay = Some(ReplayReport::measure(&network, filled).await?);
+    drop(network);
+    std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
+    Ok(report)
+}
+
+/// Issues until at least so many receipts are sealed; the exact number.
+async fn fill(network: &Network, options: LoadOptions, receipts: u64) -> Result<u64> {
+    let mut load = crate::load::Load::start(network, options).await?;
+    let mut shown = 0;
+    while (load.tracker().sealed_count() as u64) < receipts {
+        measure::run_for(&mut load, Duration::from_secs(1)).await?;
+        let sealed = load.tracker().sealed_count() as u64;
+        if sealed >= shown + 50_000 {
+            shown = sealed;
+            eprintln!("    {sealed} of {receipts} receipts sealed");
+        }
+    }
+    let outcome = load.finish().await?;
+    ensure!(outcome.tracked.unsealed == 0, "{} receipts are not sealed", outcome.tracked.unsealed);
+    ensure!(outcome.tracked.problems.is_empty(), "{:?}", outcome.tracked.problems);
+    Ok(outcome.tracked.sealed.len() as u64)
+}

@@ -1,0 +1,256 @@
+//! What is written down: figures with their conditions, as JSON for programs and as a table for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use tallystick_devnet::figures::Samples;
+
+use crate::floor::Floor;
+use crate::machine::Machine;
+use crate::offline::LiveBytes;
+use crate::processes::CpuUse;
+
+/// Percentiles of durations, in microseconds; all zero of no samples.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Latency {
+    /// Samples.
+    pub count: usize,
+    /// The middle one.
+    pub p50_micros: u64,
+    /// The one that 99 of 100 do not exceed.
+    pub p99_micros: u64,
+    /// The largest.
+    pub max_micros: u64,
+}
+
+impl Latency {
+    /// Of these durations.
+    pub fn of(durations: Vec<Duration>) -> Self {
+        let samples = Samples::new(durations);
+        let micros = |duration: Option<Duration>| {
+            duration.map_or(0, |duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+        };
+        Self {
+            count: samples.count(),
+            p50_micros: micros(samples.p50()),
+            p99_micros: micros(samples.p99()),
+            max_micros: micros(samples.max()),
+        }
+    }
+
+    fn line(&self) -> String {
+        let Self { count, p50_micros, p99_micros, max_micros } = *self;
+        format!("p50 {}, p99 {}, max {} of {count}", ms(p50_micros), ms(p99_micros), ms(max_micros))
+    }
+}
+
+/// The conditions of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Conditions {
+    /// The machine.
+    pub machine: Machine,
+    /// The program's arguments.
+    pub command: String,
+    /// Validators.
+    pub validators: usize,
+    /// Issuers.
+    pub issuers: usize,
+    /// Age at which the issuer closes a batch, in milliseconds.
+    pub batch_age_ms: u64,
+    /// Always true: no part has a switch to turn it off.
+    pub fsync: bool,
+    /// What is issued.
+    pub payload: String,
+}
+
+/// Figures of one load.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadReport {
+    /// What load it was.
+    pub name: String,
+    /// Length of the window over which rate and CPU are measured, after the warm-up.
+    pub window_micros: u64,
+    /// Receipts acknowledged in the window.
+    pub receipts_acknowledged: u64,
+    /// Receipts sealed in the window.
+    pub receipts_sealed: u64,
+    /// Receipts sealed in the window, per second.
+    pub sealed_per_second: u64,
+    /// From when a call was due to its answer; one sample per call that was due in the window.
+    pub acknowledgement: Latency,
+    /// From when a call was due until this program learned of the seal; one sample per receipt called in the window.
+    pub sealed: Latency,
+    /// Blocks with receipts in the window.
+    pub blocks: u64,
+    /// Longest time between two blocks' first outcomes in the window, in microseconds.
+    pub block_gap_max_micros: u64,
+    /// CPU in the window.
+    pub cpu: CpuUse,
+    /// CPU of each process per receipt sealed in the window, in microseconds.
+    pub cpu_micros_per_receipt: BTreeMap<String, u64>,
+    /// CPU of validators and issuer together per receipt sealed in the window, in microseconds.
+    pub network_cpu_micros_per_receipt: u64,
+    /// Consensus rounds above 0 over the whole load, as the first validator saw them.
+    pub further_rounds: u64,
+    /// Receipts refused for overload, with a hint to try again.
+    pub receipts_overloaded: u64,
+    /// Calls of an open loop that were not made, because too many were on their way.
+    pub calls_skipped: u64,
+    /// From the end of the load to the last seal, in microseconds.
+    pub drain_micros: u64,
+    /// Acknowledged receipts that were still not sealed then.
+    pub receipts_unsealed: usize,
+    /// Largest resident memory of each process since it started, in MiB.
+    pub peak_memory_mib: BTreeMap<String, u64>,
+    /// Other refusals and contradictions, at most the first hundred.
+    pub problems: Vec<String>,
+}
+
+/// Everything of one run of this program.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// How it was measured.
+    pub conditions: Conditions,
+    /// The loads, in order.
+    pub loads: Vec<LoadReport>,
+    /// What a receipt costs at least, measured in the same run.
+    pub floor: Option<Floor>,
+    /// The validator's store after the run.
+    pub live_bytes: Option<LiveBytes>,
+    /// The replay of the ledger.
+    pub replay: Option<crate::replay::ReplayReport>,
+    /// The loss of a validator.
+    pub failover: Option<crate::failover::FailoverReport>,
+}
+
+impl Report {
+    /// Of these conditions, still empty.
+    pub fn new(conditions: Conditions) -> Self {
+        Self { conditions, loads: Vec::new(), floor: None, live_bytes: None, replay: None, failover: None }
+    }
+
+    /// Writes it as JSON.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).context("write the report")?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let mut table = String::new();
+        let conditions = &self.conditions;
+        row(&mut table, "machine", &conditions.machine.line());
+        row(&mut table, "command", &conditions.command);
+        let network = format!(
+            "{} validators, {} issuers, batches of {} ms, fsync on; load on the same machine",
+            conditions.validators, conditions.issuers, conditions.batch_age_ms
+        );
+        row(&mut table, "network", &network);
+        row(&mut table, "payload", &conditions.payload);
+        for load in &self.loads {
+            load.write(&mut table, self.floor.as_ref());
+        }
+        if let Some(floor) = &self.floor {
+            floor.write(&mut table);
+        }
+        if let Some(live) = &self.live_bytes {
+            live.write(&mut table);
+        }
+        if let Some(replay) = &self.replay {
+            replay.write(&mut table);
+        }
+        if let Some(failover) = &self.failover {
+            failover.write(&mut table);
+        }
+        table
+    }
+}
+
+impl LoadReport {
+    fn write(&self, table: &mut String, floor: Option<&Floor>) {
+        let seconds = self.window_micros / 1_000_000;
+        section(table, &format!("{}, {seconds} s", self.name));
+        row(
+            table,
+            "sealed",
+            &format!("{} receipts/s ({} in the window)", self.sealed_per_second, self.receipts_sealed),
+        );
+        row(table, "acknowledged", &format!("{} receipts in the window", self.receipts_acknowledged));
+        row(table, "acknowledgement", &self.acknowledgement.line());
+        row(table, "sealed after the call", &self.sealed.line());
+        let mean = self.receipts_sealed.checked_div(self.blocks).unwrap_or(0);
+        let gap = ms(self.block_gap_max_micros);
+        row(table, "blocks", &format!("{} of {mean} receipts each; longest gap {gap}", self.blocks));
+        let by_process = self.cpu_micros_per_receipt.iter().map(|(name, micros)| format!("{name} {micros}"));
+        row(table, "CPU µs per receipt", &by_process.collect::<Vec<_>>().join(", "));
+        row(table, "validators and issuer", &format!("{} µs per receipt", self.network_cpu_micros_per_receipt));
+        if let Some(floor) = floor {
+            row(table, "share of the floor", &floor.share(self.network_cpu_micros_per_receipt));
+        }
+        let cores = |micros: u64| format_hundredths(micros.saturating_mul(100) / self.cpu.wall_micros.max(1));
+        let ours: u64 = self.cpu.by_process.values().sum();
+        row(
+            table,
+            "cores in use",
+            &format!("{} by this run, {} by others", cores(ours), cores(self.cpu.others_micros)),
+        );
+        row(table, "further rounds", &self.further_rounds.to_string());
+        let Self { receipts_overloaded, calls_skipped, receipts_unsealed, .. } = self;
+        let refused = format!("{receipts_overloaded} receipts refused for overload, {calls_skipped} calls not made");
+        row(table, "overload", &refused);
+        row(table, "drained", &format!("in {}, {receipts_unsealed} left unsealed", ms(self.drain_micros)));
+        let memory = self.peak_memory_mib.iter().map(|(name, mib)| format!("{name} {mib}"));
+        row(table, "peak memory MiB", &memory.collect::<Vec<_>>().join(", "));
+        for problem in self.problems.iter().take(5) {
+            row(table, "PROBLEM", problem);
+        }
+        if self.problems.len() > 5 {
+            row(table, "PROBLEM", &format!("and {} more", self.problems.len() - 5));
+        }
+    }
+}
+
+/// Starts a section of the table.
+pub(crate) fn section(table: &mut String, name: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(table, "\n{name}");
+}
+
+/// Adds a row to the table.
+pub(crate) fn row(table: &mut String, name: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(table, "  {name:<24} {value}");
+}
+
+/// Microseconds as milliseconds with one decimal.
+pub(crate) fn ms(micros: u64) -> String {
+    tallystick_devnet::figures::millis(Some(Duration::from_micros(micros)))
+}
+
+/// 123 as `1.23`.
+pub(crate) fn format_hundredths(value: u64) -> String {
+    format!("{}.{:02}", value / 100, value % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_nearest_rank_and_nothing_is_zero() {
+        let latency = Latency::of((1..=200).map(Duration::from_millis).collect());
+        assert_eq!((latency.count, latency.p50_micros, latency.p99_micros), (200, 100_000, 198_000));
+        assert_eq!(latency.line(), "p50 100.0 ms, p99 198.0 ms, max 200.0 ms of 200");
+        assert_eq!(Latency::of(Vec::new()).max_micros, 0);
+    }
+
+    #[test]
+    fn hundredths_keep_their_zeros() {
+        assert_eq!(format_hundredths(5), "0.05");
+        assert_eq!(format_hundredths(190), "1.90");
+    }
+}

@@ -1,0 +1,70 @@
+//! Processes die at random moments under load, by SIGKILL: nothing acknowledged is lost, nothing happens twice.
+//!
+//! Which process dies, when, and for how long follows from the seed, which is printed; `TALLYSTICK_FAULT_SEED` repeats it.
+//! `TALLYSTICK_FAULT_CYCLES` sets the number of kills.
+
+use std::time::Duration;
+
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::random::ContentRandom;
+use tallystick_devnet::{Network, NetworkOptions};
+use tallystick_service::rng::{OsEntropy, random_array};
+use tallystick_tests::checkpoints::CheckpointWatch;
+use tallystick_tests::judgement::all_sealed_once;
+use tallystick_tests::load::Load;
+use tallystick_tests::{TestNetwork, after_kills};
+
+const CYCLES: u64 = 10;
+const RUNNING_MS_MAX: u64 = 1_200;
+const DOWN_MS_MAX: u64 = 1_200;
+const VALIDATORS: u64 = 4;
+/// Receipts acknowledged after each restart before the next kill: the network must work in between.
+const ACKED_PER_CYCLE: usize = 20;
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
+async fn pause(random: &mut ContentRandom, millis_max: u64) -> u64 {
+    let millis = random.below(millis_max);
+    // The random moment is the point, not synchronisation.
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    millis
+}
+
+async fn kill_and_restart(network: &mut Network, cycle: u64, random: &mut ContentRandom) {
+    let running_ms = pause(random, RUNNING_MS_MAX).await;
+    let victim = random.below(VALIDATORS + 1);
+    let process = match u32::try_from(victim).unwrap() {
+        0 => network.issuer(1).unwrap(),
+        validator_id => network.node(validator_id).unwrap(),
+    };
+    process.kill().await.unwrap();
+    let down_ms = pause(random, DOWN_MS_MAX).await;
+    println!("cycle {cycle}: {} killed after {running_ms} ms, down for {down_ms} ms", process.spec().name);
+    process.start().unwrap();
+    process.wait_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_at_random_moments_lose_and_double_nothing() {
+    let cycles = from_environment("TALLYSTICK_FAULT_CYCLES").unwrap_or(CYCLES);
+    let seed = from_environment("TALLYSTICK_FAULT_SEED")
+        .unwrap_or_else(|| u64::from(u32::from_be_bytes(random_array(&OsEntropy).unwrap())));
+    println!("TALLYSTICK_FAULT_SEED={seed} TALLYSTICK_FAULT_CYCLES={cycles}");
+    let mut random = ContentRandom::new(seed);
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let checkpoints = CheckpointWatch::start(&network).unwrap();
+    let mut load = Load::start(&network, 1, seed).await.unwrap();
+    for cycle in 1..=cycles {
+        load.wait_more(ACKED_PER_CYCLE).await.unwrap();
+        kill_and_restart(&mut network, cycle, &mut random).await;
+    }
+    let acked = load.stop().await.unwrap();
+    all_sealed_once(&network, 1, &acked).await.unwrap();
+    let tip = network.wait_equal_tips().await.unwrap();
+    let seen = checkpoints.check(&network).await.unwrap();
+    println!("{} receipts sealed once, {seen} checkpoints, height {}", acked.len(), tip.sealed_height);
+    network.audit(1).await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}

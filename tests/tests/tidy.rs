@@ -1,0 +1,124 @@
+//! Holds the house's line: floors, names that only one room may know, sizes, leftovers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Crate folder, package name, floor. A crate imports floors below its own only.
+const FLOORS: &[(&str, &str, f32)] = &[
+    ("receipt-core", "receipt-core", 1.0),
+    ("proto", "tallystick-proto", 2.0),
+    ("service", "tallystick-service", 2.5),
+    ("node/engine", "tallystick-engine", 2.0),
+    ("node", "tallystick-node", 3.0),
+    ("issuer", "tallystick-issuer", 3.0),
+    ("verifier", "tallystick-verifier", 3.0),
+    ("devnet", "tallystick-devnet", 4.0),
+    ("bench", "tallystick-bench", 4.5),
+    ("tests", "tallystick-tests", 4.5),
+];
+
+fn floor_of(package: &str) -> Option<f32> {
+    FLOORS.iter().find(|(_, name, _)| *name == package).map(|(_, _, floor)| *floor)
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                rust_files(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// All Rust files below the crates, as paths from the root.
+fn sources() -> Vec<(String, String)> {
+    let root = root();
+    let mut paths = Vec::new();
+    for (folder, _, _) in FLOORS {
+        rust_files(&root.join(folder), &mut paths);
+    }
+    paths.sort();
+    paths.dedup();
+    let relative = |path: &Path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| (relative(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs") || path.contains("/testing") || path.contains("/testkit")
+}
+
+#[test]
+fn every_workspace_member_has_a_floor() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    for member in &members {
+        assert!(FLOORS.iter().any(|(folder, _, _)| folder == member), "{member} has no floor: give it one here");
+    }
+    assert_eq!(members.len(), FLOORS.len());
+}
+
+#[test]
+fn imports_run_downwards() {
+    for (folder, _, floor) in FLOORS {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        for line in manifest.lines() {
+            let Some((name, _)) = line.split_once('=') else { continue };
+            if let Some(below) = floor_of(name.trim()) {
+                assert!(below < *floor, "{folder} (floor {floor}) must not import {} (floor {below})", name.trim());
+            }
+        }
+    }
+}
+
+#[test]
+fn each_big_dependency_has_one_room() {
+    // What is named, and where it may be.
+    let rooms: &[(&str, &[&str])] = &[
+        ("rocksdb::", &["node/src/store", "issuer/src/journal"]),
+        ("malachite", &["node/engine/"]),
+        ("rs_merkle", &["receipt-core/src/merkle"]),
+        ("use jmt", &["receipt-core/src/status"]),
+        ("ed25519_zebra", &["receipt-core/src/suite.rs", "node/engine/"]),
+        ("SystemTime::now", &["service/src/clock.rs"]),
+        ("getrandom::", &["service/src/rng.rs"]),
+    ];
+    for (path, text) in sources() {
+        for (name, allowed) in rooms {
+            let own = path == "tests/tests/tidy.rs";
+            let named = text.lines().any(|line| line.contains(name) && !line.trim_start().starts_with("//"));
+            let home = allowed.iter().any(|room| path.starts_with(room));
+            assert!(own || is_test(&path) || home || !named, "{path} names {name}, which lives in {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn files_stay_below_their_size() {
+    const LINES_MAX: usize = 500;
+    for (path, text) in sources() {
+        let code = text.split("\n#[cfg(test)]").next().unwrap_or_default().lines().count();
+        assert!(is_test(&path) || code <= LINES_MAX, "{path} has {code} lines without tests, {LINES_MAX} are allowed");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_nothing_is_left_over() {
+    for (path, text) in sources() {
+        assert!(is_test(&path) || text.starts_with("//!"), "{path} does not open with a module comment");
+        if path == "tests/tests/tidy.rs" {
+            continue;
+        }
+        for leftover in ["todo!(", "unimplemented!(", "dbg!(", "#[ignore"] {
+            assert!(!text.contains(leftover), "{path} contains {leftover}");
+        }
+    }
+}
