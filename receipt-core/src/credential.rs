@@ -192,7 +192,8 @@ impl SignedCredential {
                 .get(*index as usize)
                 .is_some_and(|key| verify_strict(key, Namespace::Credential, chain, &self.credential_bytes, signature))
         };
-        self.signatures.len() >= threshold.max(1) as usize && self.signatures.iter().all(valid)
+        let distinct = self.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        distinct && self.signatures.len() >= threshold.max(1) as usize && self.signatures.iter().all(valid)
     }
 }
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Verifies one bundle, following docs/spec alone: verify_bundle.py BUNDLE.tally TRUST [AT_MS].
 
-Prints the verdict as JSON; exit code 0 in force, 1 reversed, 2 invalid. Fiscal rules (BODY_RULES) are not judged.
+Prints the verdict as JSON; exit code 0 in force, 1 reversed, 2 invalid, 64 a bad call or trust file. Fiscal
+rules (BODY_RULES) are not judged.
 """
 
 import datetime
 import json
+import pathlib
 import re
 import sys
 import time
@@ -179,9 +181,14 @@ def main(arguments):
     if len(arguments) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 64
-    with open(arguments[0], "rb") as bundle, open(arguments[1], encoding="utf-8") as trust:
+    try:
+        data = pathlib.Path(arguments[0]).read_bytes()
+        trust = notes.Trust(pathlib.Path(arguments[1]).read_text(encoding="utf-8"))
         at_ms = int(arguments[2]) if len(arguments) == 3 else time.time_ns() // 1_000_000
-        verdict = verify_bundle(bundle.read(), trust.read(), at_ms)
+    except (Refused, OSError, ValueError) as error:
+        print(f"a file, the trust file or the time is refused: {error}", file=sys.stderr)
+        return 64
+    verdict = Verdict(trust, at_ms).judge(data)
     print(json.dumps(verdict, ensure_ascii=False, indent=2))
     return {"in_force": 0, "reversed": 1}.get(verdict["result"], 2)
 

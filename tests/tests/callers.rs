@@ -1,5 +1,7 @@
 //! Who may not, gets nothing: callers without grants, of other units and places, of other roles, with bad certificates.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use tallystick_devnet::clients::IssuerClient;
 use tallystick_devnet::generate_receipts::GeneratedReceipt;
 use tallystick_devnet::logs::AllowList;

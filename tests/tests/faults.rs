@@ -3,6 +3,8 @@
 //! Which process dies, when, and for how long follows from the seed, which is printed; `TALLYSTICK_FAULT_SEED` repeats it.
 //! `TALLYSTICK_FAULT_CYCLES` sets the number of kills.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use tallystick_devnet::logs::AllowList;

@@ -1,6 +1,8 @@
 //! Two of four validators are away: there is no quorum, so nothing is sealed, nothing is lost, and work goes on by itself
 //! when they are back.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use receipt_core::reason::Reason;

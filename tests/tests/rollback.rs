@@ -1,6 +1,8 @@
 //! A validator's machine is restored from an older copy: store and engine log go back in time, the guard does not. It never
 //! signs a second history, fetches what it lacks, and votes again.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use tallystick_devnet::NetworkOptions;

@@ -1,6 +1,8 @@
 //! Once is once: one receipt per `biz_code`, one receipt in force per payment and decision, one reversal per receipt, however
 //! many call at once.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use receipt_core::reason::Reason;
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::model::{Reversal, ReversalReason};
