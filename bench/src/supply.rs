@@ -37,7 +37,8 @@ impl Supply {
         let biz_prefix = params.biz_prefix.clone();
         let mut generator = ReceiptGenerator::new(network.registry(), params)?;
         let draft = |index: usize| {
-            let receipt = if index.is_multiple_of(INPATIENT_EVERY) { generator.inpatient()? } else { generator.outpatient()? };
+            let receipt =
+                if index.is_multiple_of(INPATIENT_EVERY) { generator.inpatient()? } else { generator.outpatient()? };
             Ok(draft_to_wire(&receipt.draft))
         };
         let stock = (0..STOCK_COUNT).map(draft).collect::<Result<Vec<_>>>().context("make the drafts")?;
