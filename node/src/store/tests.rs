@@ -121,8 +121,8 @@ fn a_torn_store_is_not_opened() {
             store.write_synced(batch).unwrap();
         },
         |_, path| {
-            let manifest = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-            let manifest = manifest.filter(|path| path.to_string_lossy().contains("MANIFEST")).next().unwrap();
+            let mut files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+            let manifest = files.find(|path| path.to_string_lossy().contains("MANIFEST")).unwrap();
             let bytes = std::fs::read(&manifest).unwrap();
             std::fs::write(&manifest, &bytes[..bytes.len() / 2]).unwrap();
         },
