@@ -28,6 +28,7 @@ use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signa
 use tallystick_service::tls::{IncomingLimits, Tls, accept};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 
 use crate::api::{ApiContext, IssuerApi};
@@ -45,7 +46,7 @@ use crate::journal::{Journal, JournalIdentity, Progress};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::nodes::Nodes;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryView};
 use crate::submit::Submitter;
 use crate::waiters::Waiters;
 
@@ -107,6 +108,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
     let tls = Tls::load(settings.tls.clone(), chain_name, Arc::clone(&clock)).context("load TLS files")?;
     check_identity(&settings, &tls.identity())?;
+    check_keys(&settings, &keys, &registry.view())?;
     let grpc = TcpListener::bind(settings.listen.grpc).await.context("bind listen.grpc")?;
     let metrics = TcpListener::bind(settings.listen.metrics).await.context("bind listen.metrics")?;
     let wiring = Wiring { settings, chain, journal, keys, registry, clock, tls };
@@ -116,6 +118,25 @@ pub async fn run(settings: Settings) -> Result<()> {
 fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
     if own.role != Role::Issuer || own.id != settings.issuer.get() {
         bail!("the certificate is of {own}, the config of issuer {}", settings.issuer);
+    }
+    Ok(())
+}
+
+/// A key that is not the registered one signs what nobody takes: better found before the first receipt.
+fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Result<()> {
+    let id = settings.issuer_key;
+    match view.issuer_keys.get(&id) {
+        Some(registered) => {
+            ensure!(*registered == keys.issuer.public_key(), "keys.issuer_key_file is not the registered key {id}");
+        }
+        // Governance may register it in a block that is still to be followed.
+        None => tracing::warn!(key = %id, "keys.issuer_key_id is not registered for this issuer yet"),
+    }
+    for (id, signer) in keys.units() {
+        match view.unit_key(id) {
+            Some(registered) => ensure!(registered == signer.public_key(), "{id}.key is not the registered key {id}"),
+            None => tracing::warn!(key = %id, "a unit key in custody is not registered yet"),
+        }
     }
     Ok(())
 }
@@ -176,8 +197,15 @@ impl Wiring {
         tasks.spawn("submitter", self.submitter(&shared).run(departures, token.clone()));
         tasks.spawn("follower", self.follower(&shared, outcomes, followed).run(token.clone()));
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
-        let api = self.api(&shared, queue, following, token.clone());
+        let streams = TaskTracker::new();
+        let api = self.api(&shared, queue, following, &token, &streams);
         self.serve_grpc(&mut tasks, grpc, api)?;
+        tasks.spawn("watch-streams", async move {
+            token.cancelled_owned().await;
+            streams.close();
+            streams.wait().await;
+            Ok::<(), TaskError>(())
+        });
         Ok(tasks)
     }
 
@@ -277,7 +305,8 @@ impl Wiring {
         shared: &Shared,
         queue: issue::IssueQueue,
         followed: watch::Receiver<Followed>,
-        stop: CancellationToken,
+        stop: &CancellationToken,
+        streams: &TaskTracker,
     ) -> IssuerApi {
         let bundler = Bundler::new(
             Arc::clone(&self.journal),
@@ -297,7 +326,8 @@ impl Wiring {
             followed,
             clock: Arc::clone(&self.clock),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
-            stop,
+            stop: stop.clone(),
+            streams: streams.clone(),
         }))
     }
 

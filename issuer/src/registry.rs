@@ -196,6 +196,11 @@ impl RegistryView {
         self.units.get(&id)
     }
 
+    /// A unit's registered key.
+    pub fn unit_key(&self, id: KeyId) -> Option<PublicKey> {
+        self.units.values().flat_map(|unit| &unit.keys).find(|key| key.id == id).map(|key| key.public)
+    }
+
     /// A calling system.
     pub fn system(&self, id: SystemId) -> Option<&System> {
         self.systems.get(&id)

@@ -10,6 +10,7 @@ use tallystick_proto::errors::Refusal;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::bundle::{Bundler, internal};
 use crate::follow::Followed;
@@ -41,6 +42,8 @@ pub struct ApiContext {
     pub utc_offset_minutes: i32,
     /// Ends streams.
     pub stop: CancellationToken,
+    /// The streams, so that the process can wait for their end.
+    pub streams: TaskTracker,
 }
 
 impl ApiContext {

@@ -103,6 +103,7 @@ fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running
         clock,
         utc_offset_minutes: UTC_OFFSET_MINUTES,
         stop: token.clone(),
+        streams: tokio_util::task::TaskTracker::new(),
     });
     Running { _dir: dir, ledger, context, gate: issuer.gate, trust, token }
 }

@@ -38,7 +38,7 @@ impl ApiContext {
         let units = (!units.is_empty()).then_some(units);
         let (sender, receiver) = mpsc::channel(STREAM_OUTCOMES_MAX);
         let (context, position) = (Arc::clone(this), request.after_position);
-        tokio::spawn(async move {
+        this.streams.spawn(async move {
             let stop = context.stop.clone();
             tokio::select! {
                 () = context.stream(system, units, position, sender.clone()) => {}

@@ -101,7 +101,7 @@ impl Sequencer {
         for draft in drafts {
             decisions.push(self.decide(&view, time, &mut group, draft)?);
         }
-        let assembled = match self.assemble(&group.allotted) {
+        let assembled = match self.assemble(std::mem::take(&mut group.allotted)) {
             Ok(assembled) => assembled,
             Err(refusal) => {
                 // Nothing is written, so no number is spent.
@@ -170,7 +170,7 @@ impl Sequencer {
         Ok(Decision::New(group.allotted.len() - 1))
     }
 
-    fn assemble(&self, allotted: &[Allotted]) -> Result<Vec<Assembled>, Refusal> {
+    fn assemble(&self, allotted: Vec<Allotted>) -> Result<Vec<Assembled>, Refusal> {
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a group of receipts was not issued");
             Refusal::new(CallReason::Internal)
@@ -193,11 +193,10 @@ impl Sequencer {
         let day = day_number(time, parts.utc_offset_minutes);
         let mut write = parts.journal.write();
         let mut changed = Vec::new();
-        for (allotted, receipt) in group.allotted.iter().zip(assembled) {
-            let (key, prepared) = (allotted.key(), &allotted.prepared);
-            let unit = prepared.unit.id;
+        for receipt in assembled {
+            let (key, unit) = (receipt.acknowledgement.key, receipt.unit);
             write.put_receipt(key, &receipt.row, &receipt.body);
-            write.put_biz(unit, &receipt.row.biz_code, BizRow { content: prepared.content, key });
+            write.put_biz(unit, &receipt.row.biz_code, BizRow { content: receipt.content, key });
             write.put_day(unit, day, key, &receipt.row.place_code);
             write.put_outbox(self.outbox_end, key);
             self.outbox_end = self.outbox_end.saturating_add(1);
@@ -206,7 +205,7 @@ impl Sequencer {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::hash_map::Entry::Vacant(entry) => entry.insert(parts.journal.issued(day_kind)?),
             };
-            tally.add(prepared.draft.total_amount);
+            tally.add(receipt.total);
             changed.push(day_kind);
         }
         changed.sort_unstable();
