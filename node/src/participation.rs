@@ -6,7 +6,9 @@
 //!
 //! Invariant: no vote is asked for below the guard's height. Not here: the ledger behind the engine (`consensus`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use receipt_core::ids::Height;
 use tallystick_engine::{ConsensusSigner, EngineConfig, EngineError, EngineHandle};
@@ -19,6 +21,9 @@ use crate::metrics::Metrics;
 
 /// Log of a following engine. It never holds a vote, and the voting engine's own stays as it was found.
 const FOLLOWING_LOG: &str = "following.wal";
+
+const PORT_FREE_WITHIN: Duration = Duration::from_secs(10);
+const PORT_LOOK: Duration = Duration::from_millis(20);
 
 /// What it takes to start the engine.
 pub(crate) struct Participation {
@@ -78,7 +83,10 @@ impl Participation {
             _ = decided.wait_for(|tip| *tip >= height) => {}
         }
         engine.control().stop();
-        engine.join().await
+        engine.join().await?;
+        // The engine's socket closes a moment after its parts have ended; one that never does is found at the next start.
+        let _ = tokio::time::timeout(PORT_FREE_WITHIN, port_free(self.engine.listen)).await;
+        Ok(())
     }
 
     async fn vote(&self, mut engine: EngineHandle, stop: &CancellationToken) -> Result<(), EngineError> {
@@ -96,5 +104,11 @@ impl Participation {
         }
         control.stop();
         engine.join().await
+    }
+}
+
+async fn port_free(address: SocketAddr) {
+    while std::net::TcpListener::bind(address).is_err() {
+        tokio::time::sleep(PORT_LOOK).await;
     }
 }

@@ -1,6 +1,5 @@
 //! Starting and stopping the engine.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ use crate::streaming::{Assembly, Limits};
 const REQUESTS_MAX: usize = 100;
 /// How long the engine's parts get to close their files and sockets.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// How often to look whether log and port are closed.
+/// How often to look whether the log is closed.
 const LOG_LOOK: Duration = Duration::from_millis(20);
 
 /// Talks to a running engine from anywhere. Cheap to clone.
@@ -136,15 +135,13 @@ async fn start_here(
     };
     let assembly = Assembly::new(Limits::for_blocks(config.block_bytes_max));
     let app_loop = AppLoop::new(app, fixed, assembly);
-    let (log_path, listen) = (config.log_path, config.listen);
+    let log_path = config.log_path;
     let task = tokio::spawn(async move {
         let result = app_loop.run(inbox).await;
         stop_engine(actors.actor.clone()).await;
         // The supervisor's own end; it has nothing left to close.
         let _ = tokio::time::timeout(STOP_WITHIN, actors.handle).await;
         let _ = tokio::time::timeout(STOP_WITHIN, log_closed(&log_path)).await;
-        // The socket closes a moment after its actor; one that never does is found at the next start.
-        let _ = tokio::time::timeout(STOP_WITHIN, port_closed(listen)).await;
         result
     });
     Ok(EngineHandle { control, task })
@@ -159,12 +156,6 @@ pub(crate) async fn stop_engine(node: NodeRef) {
 /// The engine's writer thread closes the log a moment after its actor has ended; waits for that.
 async fn log_closed(path: &Path) {
     while lock_log(path).is_err() {
-        tokio::time::sleep(LOG_LOOK).await;
-    }
-}
-
-async fn port_closed(listen: SocketAddr) {
-    while std::net::TcpListener::bind(listen).is_err() {
         tokio::time::sleep(LOG_LOOK).await;
     }
 }
