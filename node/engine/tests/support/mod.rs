@@ -309,7 +309,15 @@ impl Node {
     /// Waits for its end.
     pub(crate) async fn end(&mut self) -> Result<(), tallystick_engine::EngineError> {
         let mut running = self.running.take().unwrap();
-        tokio::time::timeout(PATIENCE, running.join()).await.expect("the engine ends")
+        let end = tokio::time::timeout(PATIENCE, running.join()).await.expect("the engine ends");
+        // The engine's socket closes a moment after `join` has returned.
+        let closed = async {
+            while std::net::TcpListener::bind(self.config.listen).is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed).await.expect("the port is closed");
+        end
     }
 
     pub(crate) fn log_path(&self) -> &PathBuf {
