@@ -86,7 +86,7 @@ fn each_big_dependency_has_one_room() {
     // What is named, and where it may be.
     let rooms: &[(&str, &[&str])] = &[
         ("rocksdb::", &["node/src/store", "issuer/src/journal"]),
-        ("malachite", &["node/engine/"]),
+        ("malachitebft_app_channel", &["node/engine/"]),
         ("rs_merkle", &["receipt-core/src/merkle"]),
         ("use jmt", &["receipt-core/src/status"]),
         ("ed25519_zebra", &["receipt-core/src/suite.rs", "node/engine/"]),
