@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use malachitebft_app_channel::app::consensus::MisbehaviorEvidence;
 use malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
-use malachitebft_app_channel::app::engine::node::NodeRef;
 use malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
 use malachitebft_app_channel::app::types::core::{Round, SignedMessage, Validity};
@@ -24,6 +23,7 @@ use tracing::{debug, info, warn};
 
 use crate::adapter::{ChainSigner, engine_round, proposal_preimage, vote_preimage};
 use crate::application::Application;
+use crate::boot::Parts;
 use crate::certificate::Certificate;
 use crate::codec::raw_decided_value;
 use crate::config::EngineError;
@@ -59,7 +59,7 @@ pub(crate) struct Fixed {
     pub(crate) member: MemberId,
     pub(crate) signer: ChainSigner,
     pub(crate) network: mpsc::Sender<NetworkMsg<Ledger>>,
-    pub(crate) node: NodeRef,
+    pub(crate) parts: Arc<Parts>,
     pub(crate) block_bytes_max: usize,
     pub(crate) sync_bytes_max: usize,
 }
@@ -142,8 +142,8 @@ impl AppLoop {
                 }
                 () = inbox.stop.notified(), if !stopping => {
                     stopping = true;
-                    let node = self.fixed.node.clone();
-                    tokio::spawn(crate::boot::stop_engine(node));
+                    let parts = self.fixed.parts.clone();
+                    tokio::spawn(async move { parts.stop().await });
                 }
             }
         }

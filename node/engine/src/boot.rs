@@ -5,14 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use malachitebft_app_channel::app::engine::consensus::ConsensusMsg;
+use malachitebft_app_channel::app::engine::network::NetworkMsg;
 use malachitebft_app_channel::app::engine::node::NodeRef;
 use malachitebft_app_channel::app::types::codec::Codec;
 use malachitebft_app_channel::{
     Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkContext, NetworkIdentity, NetworkRequest,
     RequestContext, Signer, SyncContext, WalContext,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::task::JoinHandle;
+use tracing::debug;
 
 use crate::adapter::{ChainSigner, ChainVerifier};
 use crate::app_loop::{AppLoop, Fixed, Inbox};
@@ -125,11 +128,12 @@ async fn start_here(
         wake: control.wake.clone(),
         stop: control.stop.clone(),
     };
+    let parts = Arc::new(Parts { supervisor: actors.actor.clone(), ended: OnceCell::new() });
     let fixed = Fixed {
         member: config.member,
         signer,
         network: channels.network,
-        node: actors.actor.clone(),
+        parts: parts.clone(),
         block_bytes_max: config.block_bytes_max,
         sync_bytes_max: config.sync_bytes_max(),
     };
@@ -138,7 +142,7 @@ async fn start_here(
     let log_path = config.log_path;
     let task = tokio::spawn(async move {
         let result = app_loop.run(inbox).await;
-        stop_engine(actors.actor.clone()).await;
+        parts.stop().await;
         // The supervisor's own end; it has nothing left to close.
         let _ = tokio::time::timeout(STOP_WITHIN, actors.handle).await;
         let _ = tokio::time::timeout(STOP_WITHIN, log_closed(&log_path)).await;
@@ -147,10 +151,40 @@ async fn start_here(
     Ok(EngineHandle { control, task })
 }
 
-/// Ends the engine's parts, which close their files and sockets, and then its supervisor. Harmless if they have ended.
-pub(crate) async fn stop_engine(node: NodeRef) {
-    node.get_cell().stop_children_and_wait(Some("stopped".to_owned()), Some(STOP_WITHIN)).await;
-    node.stop(Some("stopped".to_owned()));
+/// The engine's parts: the actors under its supervisor.
+pub(crate) struct Parts {
+    supervisor: NodeRef,
+    ended: OnceCell<()>,
+}
+
+impl Parts {
+    /// Ends them, so that files and sockets are closed, and then the supervisor. Returns when all that has happened, to each
+    /// caller; harmless if they have ended by themselves.
+    pub(crate) async fn stop(&self) {
+        self.ended.get_or_init(|| self.stop_once()).await;
+    }
+
+    /// The parts are taken from their supervisor first: at the first end of a part it would end itself and kill the others,
+    /// and a network part that is killed while it closes leaves its socket open for ever. Consensus goes first and the
+    /// network last, because a part logs errors when one that it uses is away.
+    async fn stop_once(&self) {
+        let mut parts = self.supervisor.get_cell().get_children();
+        parts.sort_by_key(|part| match part {
+            part if part.is_message_type_of::<ConsensusMsg<Ledger>>() == Some(true) => 0,
+            part if part.is_message_type_of::<NetworkMsg<Ledger>>() == Some(true) => 2,
+            _ => 1,
+        });
+        for part in &parts {
+            part.unlink(self.supervisor.get_cell());
+        }
+        for part in &parts {
+            if let Err(error) = part.stop_and_wait(Some("stopped".to_owned()), Some(STOP_WITHIN)).await {
+                // Most often one that has ended by itself.
+                debug!(part = %part.get_id(), %error, "not told to stop");
+            }
+        }
+        self.supervisor.stop(Some("stopped".to_owned()));
+    }
 }
 
 /// The engine's writer thread closes the log a moment after its actor has ended; waits for that.
