@@ -41,6 +41,9 @@ impl AllowList {
             .and("node-", &["arc_malachitebft_network: Connection closed with"])
             .and("node-", &["arc_malachitebft_discovery::handlers::close: "])
             .and("node-", &["arc_malachitebft_engine::node: Actor terminated", "reason=stopped"])
+            // A peer's message that arrives while the network part closes has nobody left to go to.
+            .and("node-", &["arc_malachitebft_engine::network: Actor has died, stopping network: SendErr"])
+            .and("node-", &["arc_malachitebft_network: Error sending message to handle: channel closed"])
     }
 
     /// Also lines of processes whose name starts with `process` that contain all of `fragments`.
