@@ -18,6 +18,7 @@ use receipt_core::merkle::inclusion_path;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::rng::Entropy;
+use tallystick_service::shutdown::CancellationToken;
 use tonic::Status;
 
 use crate::ledger::Ledger;
@@ -44,6 +45,8 @@ pub(crate) struct Services {
     pub entropy: Arc<dyn Entropy>,
     /// Whether the data disk is too full to take batches.
     pub disk: Arc<crate::disk::DiskWatch>,
+    /// Ends streams when the node stops.
+    pub stop: CancellationToken,
 }
 
 /// A store failure: logged here, where it is handled; the caller learns only that it happened.

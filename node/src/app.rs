@@ -10,17 +10,13 @@ use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
-use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
-use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
-use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
-use tallystick_service::authorization::AuthorizationLayer;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::Loaded;
 use tallystick_service::durable;
+use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::{ChainName, Role};
 use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::metrics::Readiness;
-use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
@@ -38,6 +34,7 @@ use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::progress::Progress;
 use crate::seal::{SealKeys, Sealer};
+use crate::servers::serve_grpc;
 use crate::store::Store;
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -110,13 +107,13 @@ pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&genesis.chain_name)?;
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
-    let node = build(&config, genesis, keys.seal, tls, clock)?;
+    let stop = CancellationToken::new();
+    let node = build(&config, genesis, keys.seal, tls, clock, stop.clone())?;
     let listen = &config.value.listen;
     let grpc = bind(listen.grpc, "listen.grpc").await?;
     let http = bind(listen.http, "listen.http").await?;
     let door = bind(listen.metrics, "listen.metrics").await?;
 
-    let stop = CancellationToken::new();
     let mut tasks = Tasks::new(stop.clone());
     let readiness = Readiness::new();
     let consensus_ready = readiness.part("consensus");
@@ -137,6 +134,7 @@ fn build(
     seal_keys: SealKeys,
     tls: Arc<Tls>,
     clock: Arc<dyn Clock>,
+    stop: CancellationToken,
 ) -> anyhow::Result<Node> {
     let data_dir = config.resolve(&config.value.data_dir);
     let store = Store::open(&data_dir, &genesis)?;
@@ -157,6 +155,7 @@ fn build(
         forwarder: Forwarder::default(),
         entropy: Arc::clone(&entropy),
         disk: Arc::new(disk),
+        stop,
     };
     Ok(Node { services, guard, clock, entropy, tls, metrics: Metrics::default() })
 }
@@ -166,39 +165,14 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 }
 
 fn spawn_servers(tasks: &mut Tasks, node: &Node, listeners: [TcpListener; 3], readiness: Readiness) {
-    let [grpc, http, door] = listeners;
+    let [grpc, public, door] = listeners;
     let stop = tasks.token().clone();
     let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), IncomingLimits::default(), stop.clone());
     tasks.spawn("gRPC accept", accepting);
-    let services = node.services.clone();
-    let clock = Arc::clone(&node.clock);
-    let stopped = stop.clone();
-    tasks.spawn("gRPC", async move {
-        let (reporter, health) = tonic_health::server::health_reporter();
-        reporter.set_serving::<LedgerServiceServer<Services>>().await;
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(tallystick_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
-        let bytes = limits::REQUEST_BYTES_MAX;
-        tonic::transport::Server::builder()
-            .layer(RequestIdLayer::new(&OsEntropy)?)
-            .layer(AuthorizationLayer::new(clock))
-            .add_service(health)
-            .add_service(reflection)
-            .add_service(LedgerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
-            .add_service(PeerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
-            .add_service(AdminServiceServer::new(services))
-            .serve_with_incoming_shutdown(incoming, stopped.cancelled_owned())
-            .await?;
-        Ok::<_, tallystick_service::shutdown::TaskError>(())
-    });
+    let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
+    tasks.spawn("gRPC", serve_grpc(services, incoming, clock, stop.clone()));
     let router = crate::publish::router(node.services.clone());
-    let stopped = stop.clone();
-    tasks.spawn(
-        "HTTP",
-        async move { axum::serve(http, router).with_graceful_shutdown(stopped.cancelled_owned()).await },
-    );
+    tasks.spawn("HTTP", http::serve(public, router, HttpLimits::default(), stop.clone()));
     let services = &node.services;
     let metrics =
         registry(&node.metrics, Arc::clone(&services.pool), Arc::clone(&services.progress), Arc::clone(&services.disk));
@@ -262,7 +236,7 @@ async fn seal_decided(
             _ => tip,
         };
         let (at, now) = (next, sealing.clock.now());
-        tokio::task::block_in_place(|| sealer.sign_height(at, now))?;
+        tokio::task::block_in_place(|| sealer.sign_height(at, now).and_then(|()| sealer.take_early(at)))?;
         signed = Some(next.get());
         if next < tip {
             continue;

@@ -20,8 +20,13 @@ pub mod store;
 mod api;
 mod consensus;
 mod disk;
+mod early;
 mod metrics;
 mod participation;
 mod peers;
 mod publish;
+mod servers;
 mod view;
+
+#[cfg(test)]
+mod testing;

@@ -2,7 +2,7 @@
 //!
 //! A batch goes to all peers at once when an issuer submits it; whatever still waits is announced again every 200 ms, so that
 //! a peer that was away gets it from any holder. Signature lines go out as soon as a height is signed, and again while the tip
-//! is unsealed. Every call has a deadline; a peer that is down costs nothing but its own task's attempts.
+//! is unsealed; what is still missing after a second is pulled from whoever holds it. Every call has a deadline; a peer that is down costs nothing but its own task's attempts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,13 @@ use std::time::Duration;
 use receipt_core::governance::SignedGovernance;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, ValidatorId};
+use receipt_core::limits;
+use receipt_core::note::{Checkpoint, SignatureLine};
 use receipt_core::state::BatchCache as _;
 use tallystick_proto::peer::v1::peer_service_client::PeerServiceClient;
 use tallystick_proto::peer::v1::{
     AnnounceBatchesRequest, ExchangeCosignaturesRequest, ForwardBatchRequest, ForwardGovernanceRequest,
+    GetCosignaturesRequest,
 };
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
@@ -49,10 +52,12 @@ pub(crate) struct Forwarder {
     peers: Arc<Mutex<BTreeMap<ValidatorId, PeerView>>>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct PeerView {
     connected: bool,
     signed_height: Height,
+    /// What was last found wrong with it.
+    complaint: String,
 }
 
 impl Default for Forwarder {
@@ -118,27 +123,41 @@ fn timed<T>(message: T) -> Request<T> {
 
 impl PeerLink {
     fn client(&self) -> PeerServiceClient<Channel> {
-        let bytes = receipt_core::limits::REQUEST_BYTES_MAX;
+        let bytes = limits::REQUEST_BYTES_MAX;
         PeerServiceClient::new(self.channel.clone()).max_decoding_message_size(bytes).max_encoding_message_size(bytes)
     }
 
-    /// Forwards batches and governance until `stop`.
+    /// Forwards batches and governance until `stop`; calls under way are given up then.
     pub(crate) async fn run_forwarding(self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.forward_all() => {}
+            () = self.announce_all() => {}
+        }
+    }
+
+    async fn forward_all(&self) {
         let mut queue = self.forwarder.queue.subscribe();
-        let mut announce = tokio::time::interval(ANNOUNCE_INTERVAL);
-        announce.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Dropping the set, at the stop, ends the calls.
         let mut sending = JoinSet::new();
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
                 forward = queue.recv(), if sending.len() < FORWARDS_IN_FLIGHT_MAX => match forward {
                     Ok(forward) => { sending.spawn(self.clone().send(forward)); }
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
                 Some(_) = sending.join_next() => {}
-                _ = announce.tick() => self.announce().await,
             }
+        }
+    }
+
+    async fn announce_all(&self) {
+        let mut announce = tokio::time::interval(ANNOUNCE_INTERVAL);
+        announce.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            announce.tick().await;
+            self.announce().await;
         }
     }
 
@@ -186,16 +205,84 @@ impl PeerLink {
 
     /// Exchanges signature lines until `stop`. Fatal errors of the sealer end it.
     pub(crate) async fn run_sealing(self, stop: CancellationToken) -> Result<(), SealError> {
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            ended = self.exchange_all() => ended,
+        }
+    }
+
+    async fn exchange_all(&self) -> Result<(), SealError> {
         let mut own = self.sealer.watch_own();
         let mut again = tokio::time::interval(EXCHANGE_INTERVAL);
         again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last_sealed = None;
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                changed = own.changed() => if changed.is_err() { return Ok(()) },
-                _ = again.tick() => if self.progress.unsealed_heights() == 0 { continue },
+                changed = own.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    self.exchange().await?;
+                }
+                _ = again.tick() => {
+                    let sealed = self.progress.sealed_height();
+                    let stands_still = last_sealed.replace(sealed) == Some(sealed);
+                    if self.progress.unsealed_heights() == 0 {
+                        continue;
+                    }
+                    self.exchange().await?;
+                    if stands_still {
+                        self.pull().await?;
+                    }
+                }
             }
-            self.exchange().await?;
+        }
+    }
+
+    /// Asks the peer for all lines that it holds: of this node's tip, and of what the peer has sealed. So a line reaches this
+    /// node although its own link to the signer is down.
+    pub(crate) async fn pull(&self) -> Result<(), SealError> {
+        for wanted in [self.progress.decided_height(), Height::ZERO] {
+            if self.progress.unsealed_heights() == 0 {
+                return Ok(());
+            }
+            let request = GetCosignaturesRequest { height: wanted.get() };
+            let response = match self.client().get_cosignatures(timed(request)).await {
+                Ok(response) => response.into_inner(),
+                Err(status) => {
+                    self.report(Err(status));
+                    return Ok(());
+                }
+            };
+            let Some(id) = response.checkpoint else { continue };
+            for lines in response.signatures.iter().take(limits::VALIDATORS_MAX) {
+                let Some((height, checkpoint, validator, lines)) = read_lines(&self.origin, &id, lines) else {
+                    self.complain("a peer sent malformed signature lines");
+                    return Ok(());
+                };
+                let decided = height <= self.progress.decided_height();
+                if decided && !self.sealer.has_lines(height, validator) {
+                    self.take_lines(height, &checkpoint, validator, lines)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_lines(
+        &self,
+        height: Height,
+        checkpoint: &Checkpoint,
+        validator: ValidatorId,
+        lines: Vec<SignatureLine>,
+    ) -> Result<(), SealError> {
+        match self.sealer.take_lines(height, checkpoint, validator, lines) {
+            Err(error) if error.is_fatal() => Err(error),
+            Err(error) => {
+                self.complain(&error.to_string());
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -214,22 +301,16 @@ impl PeerLink {
         };
         self.report(Ok(()));
         let (Some(id), Some(lines)) = (response.checkpoint, response.own) else { return Ok(()) };
-        let Some((height, checkpoint, validator, lines)) = read_lines(&self.origin, &id, &lines) else {
-            tracing::info!(peer = %self.id, "a peer sent malformed signature lines");
+        let read = read_lines(&self.origin, &id, &lines).filter(|(_, _, validator, _)| *validator == self.id);
+        let Some((height, checkpoint, validator, lines)) = read else {
+            self.complain("a peer sent malformed signature lines, or another's");
             return Ok(());
         };
         self.forwarder.note(self.id, |view| view.signed_height = view.signed_height.max(height));
-        match self.sealer.take_lines(height, &checkpoint, validator, lines) {
-            Err(error) if error.is_fatal() => Err(error),
-            Err(error) => {
-                tracing::info!(peer = %self.id, %error, "a peer's signature lines are refused");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        self.take_lines(height, &checkpoint, validator, lines)
     }
 
-    /// Notes whether the peer answers; says so when that changes.
+    /// Notes whether the peer answers; says so when that changes. A refusal is a complaint.
     fn report(&self, outcome: Result<(), Status>) {
         let down = outcome.as_ref().err().filter(|status| {
             matches!(status.code(), tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled)
@@ -242,8 +323,25 @@ impl PeerLink {
         match (&outcome, down) {
             (_, Some(status)) if changed => tracing::info!(peer = %self.id, %status, "a peer does not answer"),
             (_, None) if changed => tracing::info!(peer = %self.id, "a peer answers"),
-            (Err(status), None) => tracing::info!(peer = %self.id, %status, "a peer refused a call"),
             _ => {}
+        }
+        if let (Err(status), None) = (&outcome, down) {
+            self.complain(&format!("it refused a call: {}", status.message()));
+        }
+    }
+
+    /// Says what is wrong with a peer, once until it is something else: calls go out several times a second.
+    fn complain(&self, problem: &str) {
+        let mut is_new = false;
+        self.forwarder.note(self.id, |view| {
+            is_new = view.complaint != problem;
+            problem.clone_into(&mut view.complaint);
+        });
+        if is_new {
+            tracing::info!(peer = %self.id, problem, "a peer and this node disagree");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use receipt_core::trust::policy_of;
 use receipt_core::validators::Validator;
 use tokio::sync::watch;
 
+use crate::early::{EarlyLine, EarlyLines};
 use crate::guard::{Guard, GuardError};
 use crate::ledger::Ledger;
 use crate::progress::Progress;
@@ -83,6 +84,7 @@ pub struct Sealer {
     validator: Validator,
     keys: SealKeys,
     collected: Mutex<BTreeMap<Height, BTreeMap<ValidatorId, Vec<SignatureLine>>>>,
+    early: EarlyLines,
     own: watch::Sender<Option<OwnLines>>,
 }
 
@@ -102,8 +104,8 @@ impl Sealer {
         if !fits {
             return Err(SealError::Keys(format!("log or cosigner key of validator {id} differ")));
         }
-        let collected = Mutex::default();
-        Ok(Self { ledger, guard, progress, validator, keys, collected, own: watch::Sender::new(None) })
+        let (collected, early) = (Mutex::default(), EarlyLines::default());
+        Ok(Self { ledger, guard, progress, validator, keys, collected, early, own: watch::Sender::new(None) })
     }
 
     /// The newest own lines.
@@ -156,8 +158,8 @@ impl Sealer {
         self.try_seal(height)
     }
 
-    /// Takes a peer's lines for a height that this node has decided. Lines for later heights are left for later: the peer
-    /// gives them again.
+    /// Takes a validator's lines. Those of a height that this node has not decided yet wait for it, if it is right ahead:
+    /// only lines that the validator itself has brought may come that early.
     pub fn take_lines(
         &self,
         height: Height,
@@ -166,7 +168,13 @@ impl Sealer {
         lines: Vec<SignatureLine>,
     ) -> Result<(), SealError> {
         let refuse = |problem: String| SealError::Line { validator: id, height, problem };
-        let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(()) };
+        let Some(checkpoint) = self.checkpoint_of(height)? else {
+            let early = EarlyLine { validator: id, checkpoint: claimed.clone(), lines };
+            if self.ledger.next_validators()?.member(id).is_some() {
+                self.early.keep(self.progress.decided_height(), height, early);
+            }
+            return Ok(());
+        };
         let set = self.ledger.next_validators()?;
         let member = set.member(id).ok_or_else(|| refuse("not in the validator set".into()))?;
         let origin = &self.ledger.genesis.origin;
@@ -180,12 +188,34 @@ impl Sealer {
         if verified.len() != 2 || lines.len() != 2 {
             return Err(refuse("a log signature and a cosignature are needed, and nothing else".into()));
         }
+        if claimed.size() != checkpoint.size() {
+            // The height is not signed: whoever handed the lines on may have named a wrong one.
+            return Err(refuse("it signs the tree of another height".into()));
+        }
         if *claimed != checkpoint {
             tracing::error!(validator = %id, %height, note = %note, "a validator signed another history: keep this note");
             return Err(refuse("it signs another root than this node has".into()));
         }
         self.keep(height, id, lines);
         self.try_seal(height)
+    }
+
+    /// Judges the lines that came before this height was decided.
+    pub(crate) fn take_early(&self, height: Height) -> Result<(), SealError> {
+        for EarlyLine { validator, checkpoint, lines } in self.early.take(height) {
+            match self.take_lines(height, &checkpoint, validator, lines) {
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => tracing::info!(%error, "early signature lines are refused"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether lines of this validator are kept for a height.
+    pub(crate) fn has_lines(&self, height: Height, id: ValidatorId) -> bool {
+        let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        collected.get(&height).is_some_and(|lines| lines.contains_key(&id))
     }
 
     fn keep(&self, height: Height, id: ValidatorId, lines: Vec<SignatureLine>) {

@@ -7,6 +7,7 @@ pub mod authorization;
 pub mod clock;
 pub mod config;
 pub mod durable;
+pub mod http;
 pub mod identity;
 pub mod keyfile;
 pub mod metrics;

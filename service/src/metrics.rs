@@ -15,6 +15,7 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
+use crate::http::HttpLimits;
 use crate::shutdown::CancellationToken;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -94,7 +95,7 @@ pub async fn serve(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .with_state(Door { registry: Arc::new(registry), readiness });
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    crate::http::serve(listener, router, HttpLimits::default(), stop).await
 }
 
 async fn metrics(State(door): State<Door>) -> impl IntoResponse {

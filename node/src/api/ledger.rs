@@ -65,8 +65,12 @@ impl LedgerService for Services {
         let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BUFFER);
         let services = self.clone();
         tokio::spawn(async move {
-            if let Err(status) = services.send_blocks(request, &sender).await {
-                // The reader may be gone already.
+            let sent = tokio::select! {
+                sent = services.send_blocks(request, &sender) => sent,
+                () = services.stop.cancelled() => Err(Refusal::new(CallReason::ShuttingDown).to_status()),
+            };
+            if let Err(status) = sent {
+                // The reader may be gone already. A slow one must hear of it too: an end without an error means "complete".
                 let _ = sender.send(Err(status)).await;
             }
         });

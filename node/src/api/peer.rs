@@ -1,5 +1,7 @@
 //! `PeerService`: what the other validators hand over and ask for.
 
+use std::sync::Arc;
+
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::governance::SignedGovernance;
 use receipt_core::hash::Hash;
@@ -14,11 +16,13 @@ use tallystick_proto::peer::v1::{
     ExchangeCosignaturesResponse, ForwardBatchRequest, ForwardBatchResponse, ForwardGovernanceRequest,
     ForwardGovernanceResponse, GetCosignaturesRequest, GetCosignaturesResponse, SignatureLines,
 };
+use tallystick_service::identity::PeerIdentity;
 use tallystick_service::rng::random_array;
 use tonic::{Request, Response, Status};
 
 use super::{Services, blocking, hash_bytes, internal, invalid, pool_status};
 use crate::pool::Offered;
+use crate::seal::SealError;
 
 const ANNOUNCED_MAX: usize = 1024;
 
@@ -45,6 +49,10 @@ pub(crate) fn read_lines(
     }
     let lines: Option<Vec<SignatureLine>> = own.lines.iter().map(|line| SignatureLine::parse(line)).collect();
     Some((Height::new(id.height), checkpoint, ValidatorId::new(own.validator_id), lines?))
+}
+
+fn line_status(error: SealError) -> Status {
+    if error.is_fatal() { internal(error) } else { invalid("own.lines", &error.to_string()) }
 }
 
 #[tonic::async_trait]
@@ -75,7 +83,7 @@ impl PeerService for Services {
             SignedBatchHeader::decode(&request.signed_header).map_err(|reason| Refusal::new(reason).to_status())?;
         let records = request.records.into_iter().map(Vec::from).collect();
         let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;
-        let pool = std::sync::Arc::clone(&self.pool);
+        let pool = Arc::clone(&self.pool);
         let offered = blocking(move || pool.offer(header, records, entropy).map_err(pool_status)).await?;
         Ok(Response::new(ForwardBatchResponse { known: offered != Offered::Pooled { known: false } }))
     }
@@ -94,16 +102,16 @@ impl PeerService for Services {
         &self,
         request: Request<ExchangeCosignaturesRequest>,
     ) -> Result<Response<ExchangeCosignaturesResponse>, Status> {
+        let caller = request.extensions().get::<PeerIdentity>().map(|caller| caller.id);
         let request = request.into_inner();
         if let (Some(id), Some(own)) = (&request.checkpoint, &request.own) {
             let read = read_lines(&self.ledger.genesis.origin, id, own);
             let (height, checkpoint, validator, lines) = read.ok_or_else(|| invalid("own", "malformed lines"))?;
-            if let Err(error) = self.sealer.take_lines(height, &checkpoint, validator, lines) {
-                if error.is_fatal() {
-                    return Err(internal(error));
-                }
-                return Err(invalid("own.lines", &error.to_string()));
+            if caller != Some(validator.get()) {
+                return Err(invalid("own.validator_id", "a validator gives its own lines only"));
             }
+            let sealer = Arc::clone(&self.sealer);
+            blocking(move || sealer.take_lines(height, &checkpoint, validator, lines).map_err(line_status)).await?;
         }
         let own = self.sealer.own_lines();
         Ok(Response::new(ExchangeCosignaturesResponse {
@@ -120,7 +128,8 @@ impl PeerService for Services {
             0 => self.progress.sealed_height(),
             height => Height::new(height),
         };
-        let Some((checkpoint, lines)) = self.sealer.lines_of(height).map_err(internal)? else {
+        let sealer = Arc::clone(&self.sealer);
+        let Some((checkpoint, lines)) = blocking(move || sealer.lines_of(height).map_err(internal)).await? else {
             return Ok(Response::new(GetCosignaturesResponse::default()));
         };
         Ok(Response::new(GetCosignaturesResponse {

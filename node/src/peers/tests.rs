@@ -1,0 +1,102 @@
+use receipt_core::ids::UnixMillis;
+use receipt_core::testkit::{GENESIS_TIME_MS, TestChain};
+
+use super::*;
+use crate::testing::TestNode;
+
+const NOW: UnixMillis = UnixMillis::new(GENESIS_TIME_MS + 60_000);
+
+fn chain_of_two() -> (TestChain, Height) {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S01");
+    chain.add_block(&[receipt]);
+    let height = chain.add_block(&[]);
+    (chain, height)
+}
+
+/// As if `from` had told `to` of what it has signed.
+fn tell(from: &TestNode, to: &TestNode) {
+    let own = from.services.sealer.own_lines().unwrap();
+    to.services.sealer.take_lines(own.height, &own.checkpoint, from.id, own.lines).unwrap();
+}
+
+#[tokio::test]
+async fn a_line_whose_link_is_down_is_pulled_from_whoever_holds_it() {
+    let (chain, height) = chain_of_two();
+    let [a, b, c] = [1, 2, 3].map(|id| TestNode::new(&chain, id));
+    for node in [&a, &b, &c] {
+        node.decide(&chain, height);
+        node.services.sealer.sign_height(height, NOW).unwrap();
+    }
+    // Validator 4 is dead, and 1 and 2 do not reach each other.
+    tell(&a, &c);
+    tell(&b, &c);
+    tell(&c, &a);
+    assert_eq!(c.services.progress.sealed_height(), height);
+    assert_eq!(a.services.progress.sealed_height(), Height::ZERO);
+    a.link_to(&c).await.pull().await.unwrap();
+    assert_eq!(a.services.progress.sealed_height(), height);
+    let note = a.services.ledger.store.checkpoint(height).unwrap().unwrap();
+    chain.trust().verify_checkpoint(&note).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_pulled_that_nobody_has() {
+    let (chain, height) = chain_of_two();
+    let [a, c] = [1, 3].map(|id| TestNode::new(&chain, id));
+    a.decide(&chain, height);
+    a.services.sealer.sign_height(height, NOW).unwrap();
+    a.link_to(&c).await.pull().await.unwrap();
+    assert_eq!(a.services.progress.sealed_height(), Height::ZERO);
+}
+
+#[tokio::test]
+async fn lines_that_come_before_the_decision_count_after_it() {
+    let (chain, height) = chain_of_two();
+    let [a, b, c] = [1, 2, 3].map(|id| TestNode::new(&chain, id));
+    for node in [&b, &c] {
+        node.decide(&chain, height);
+        node.services.sealer.sign_height(height, NOW).unwrap();
+        tell(node, &a);
+    }
+    a.decide(&chain, height);
+    a.services.sealer.sign_height(height, NOW).unwrap();
+    assert_eq!(a.services.progress.sealed_height(), Height::ZERO);
+    a.services.sealer.take_early(height).unwrap();
+    assert_eq!(a.services.progress.sealed_height(), height);
+}
+
+#[tokio::test]
+async fn lines_under_a_wrong_height_are_refused_early_and_late() {
+    let (chain, height) = chain_of_two();
+    let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
+    b.decide(&chain, height);
+    b.services.sealer.sign_height(height, NOW).unwrap();
+    let own = b.services.sealer.own_lines().unwrap();
+    let wrong = Height::new(height.get() - 1);
+    a.services.sealer.take_lines(wrong, &own.checkpoint, b.id, own.lines.clone()).unwrap();
+    a.decide(&chain, height);
+    a.services.sealer.take_early(wrong).unwrap();
+    assert!(!a.services.sealer.has_lines(wrong, b.id));
+    let refused = a.services.sealer.take_lines(wrong, &own.checkpoint, b.id, own.lines).unwrap_err();
+    assert!(!refused.is_fatal() && refused.to_string().contains("another height"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_validator_brings_its_own_lines_only() {
+    let (chain, height) = chain_of_two();
+    let [a, b, c] = [1, 2, 3].map(|id| TestNode::new(&chain, id));
+    b.decide(&chain, height);
+    b.services.sealer.sign_height(height, NOW).unwrap();
+    let own = b.services.sealer.own_lines().unwrap();
+    let request = ExchangeCosignaturesRequest {
+        checkpoint: Some(checkpoint_id(own.height, &own.checkpoint)),
+        own: Some(signature_lines(b.id, &own.lines)),
+    };
+    // Validator 3 hands on, as if it were its own, what validator 2 has signed.
+    let mut client = PeerServiceClient::new(a.serve_peer(c.id).await);
+    let refused = client.exchange_cosignatures(request.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    let mut client = PeerServiceClient::new(a.serve_peer(b.id).await);
+    client.exchange_cosignatures(request).await.unwrap();
+}

@@ -1,0 +1,65 @@
+//! The gRPC server: its services, its layers, its bounds, its end.
+//!
+//! At the stop, health watches and block streams end by themselves; whatever a client holds open beyond that is cut after
+//! [`STOP_GRACE`], so that a follower can not keep a node from ending. Not here: what the services answer (`api`), and the
+//! public HTTP door (`publish`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use receipt_core::limits;
+use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
+use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
+use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
+use tallystick_service::authorization::AuthorizationLayer;
+use tallystick_service::clock::Clock;
+use tallystick_service::request_id::RequestIdLayer;
+use tallystick_service::rng::OsEntropy;
+use tallystick_service::shutdown::{CancellationToken, TaskError};
+use tallystick_service::tls::Incoming;
+use tonic::server::NamedService;
+
+use crate::api::Services;
+
+/// How long connections may take to close once the stop is asked for; then they are cut.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// Serves until `stop`, and a little longer for calls under way.
+pub(crate) async fn serve_grpc(
+    services: Services,
+    incoming: Incoming,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> Result<(), TaskError> {
+    let (mut reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<LedgerServiceServer<Services>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tallystick_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let bytes = limits::REQUEST_BYTES_MAX;
+    let serving = tonic::transport::Server::builder()
+        .layer(RequestIdLayer::new(&OsEntropy)?)
+        .layer(AuthorizationLayer::new(clock))
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(LedgerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
+        .add_service(PeerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
+        .add_service(AdminServiceServer::new(services))
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    let cut = async {
+        stop.cancelled().await;
+        // Ends the streams of whoever watches the health.
+        for name in ["", LedgerServiceServer::<Services>::NAME] {
+            reporter.clear_service_status(name).await;
+        }
+        tokio::time::sleep(STOP_GRACE).await;
+    };
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = cut => {
+            tracing::info!("connections that clients held open are cut");
+            Ok(())
+        }
+    }
+}

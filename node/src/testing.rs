@@ -1,0 +1,121 @@
+//! A node's services over a test chain, in this process: what module tests share.
+
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use receipt_core::hash::tagged;
+use receipt_core::ids::{Height, ValidatorId};
+use receipt_core::state::NoCache;
+use receipt_core::testkit::TestChain;
+use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
+use tallystick_service::identity::{ChainName, PeerIdentity, Role};
+use tallystick_service::rng::OsEntropy;
+use tallystick_service::shutdown::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::api::Services;
+use crate::config::PoolConfig;
+use crate::disk::DiskWatch;
+use crate::guard::Guard;
+use crate::ledger::Ledger;
+use crate::peers::{Forwarder, PeerLink};
+use crate::pool::Pool;
+use crate::progress::Progress;
+use crate::seal::{SealKeys, Sealer};
+use crate::store::Store;
+
+/// A validator of the test chain without consensus: blocks are put into it.
+pub(crate) struct TestNode {
+    _directory: tempfile::TempDir,
+    pub(crate) id: ValidatorId,
+    pub(crate) services: Services,
+}
+
+fn seal_keys(id: u32) -> SealKeys {
+    let key = |role: &str| {
+        let seed = tagged("tallystick/testkit/v1", &[format!("validator-{id}-{role}").as_bytes()]);
+        SigningKey::from_bytes(&seed.0)
+    };
+    SealKeys { log: key("log"), cosigner: key("cosigner") }
+}
+
+/// Somebody on the test chain.
+pub(crate) fn identity(role: Role, id: u32) -> PeerIdentity {
+    PeerIdentity { chain: ChainName::parse("testchain").unwrap(), role, id }
+}
+
+impl TestNode {
+    /// At genesis.
+    pub(crate) fn new(chain: &TestChain, id: u32) -> Self {
+        Self::with_pool(chain, id, PoolConfig::default())
+    }
+
+    pub(crate) fn with_pool(chain: &TestChain, id: u32, bounds: PoolConfig) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+        let guard_file = directory.path().join("guard");
+        Guard::create(&guard_file, chain.genesis().chain_id()).unwrap();
+        let guard = Arc::new(Guard::open(&guard_file, chain.genesis().chain_id()).unwrap());
+        let ledger = Ledger::new(store, chain.genesis().clone());
+        let progress = Arc::new(Progress::new(Height::ZERO, Height::ZERO));
+        let id = ValidatorId::new(id);
+        let sealer = Sealer::new(ledger.clone(), guard, Arc::clone(&progress), id, seal_keys(id.get())).unwrap();
+        let services = Services {
+            pool: Arc::new(Pool::new(ledger.clone(), bounds)),
+            ledger,
+            progress,
+            sealer: Arc::new(sealer),
+            forwarder: Forwarder::default(),
+            entropy: Arc::new(OsEntropy),
+            disk: Arc::new(DiskWatch::new(directory.path().to_owned(), 0).unwrap()),
+            stop: CancellationToken::new(),
+        };
+        Self { _directory: directory, id, services }
+    }
+
+    /// Decides what the chain has decided, up to `height`.
+    pub(crate) fn decide(&self, chain: &TestChain, height: Height) {
+        let ledger = &self.services.ledger;
+        let next = ledger.tip().unwrap().height.get() + 1;
+        for block in &chain.blocks()[next as usize..=height.get() as usize] {
+            let executed = ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();
+            ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+            self.services.progress.decided(executed.effects.tip.height);
+        }
+    }
+
+    /// Publishes the chain's own checkpoint of a decided height.
+    pub(crate) fn seal(&self, chain: &TestChain, height: Height) {
+        let note = &chain.blocks()[height.get() as usize].checkpoint;
+        self.services.ledger.store.put_checkpoint(height, note).unwrap();
+        self.services.progress.sealed(height);
+    }
+
+    /// Serves the peer service to one caller, without TLS.
+    pub(crate) async fn serve_peer(&self, caller: ValidatorId) -> Channel {
+        let identity = identity(Role::Validator, caller.get());
+        let service =
+            PeerServiceServer::with_interceptor(self.services.clone(), move |mut request: tonic::Request<()>| {
+                request.extensions_mut().insert(identity.clone());
+                Ok(request)
+            });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        tokio::spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
+        Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
+    }
+
+    /// This node's link to another.
+    pub(crate) async fn link_to(&self, other: &TestNode) -> PeerLink {
+        PeerLink {
+            id: other.id,
+            channel: other.serve_peer(self.id).await,
+            origin: self.services.ledger.genesis.origin.as_str().into(),
+            pool: Arc::clone(&self.services.pool),
+            sealer: Arc::clone(&self.services.sealer),
+            progress: Arc::clone(&self.services.progress),
+            forwarder: self.services.forwarder.clone(),
+        }
+    }
+}

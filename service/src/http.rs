@@ -1,0 +1,252 @@
+//! Serving HTTP/1.1 to strangers: bounded in connections, in connections of one address, and in patience.
+//!
+//! ```text
+//! accept ─▶ counted (all, per address) ─▶ headers within a time ─▶ router ─▶ closed after its lifetime, or at the stop
+//! ```
+//! A connection above a bound is closed at once, without an answer: it costs a file descriptor for an instant. Invariant:
+//! the server ends within [`STOP_GRACE`] of the stop, whatever clients hold open. Not here: what is served.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::shutdown::CancellationToken;
+
+/// How long requests under way may take once the stop is asked for; then they are cut.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+/// Out of file descriptors: how long to wait before the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bounds of what strangers may occupy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Connections of one address at once.
+    pub address_connections_max: usize,
+    /// How long a request's header may take; also how long a connection may rest between two requests.
+    pub header_timeout: Duration,
+    /// How long a connection lives. A reader that takes its answer slower than this is cut.
+    pub connection_time_max: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 256,
+            address_connections_max: 64,
+            header_timeout: Duration::from_secs(10),
+            connection_time_max: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Serves `router` on `listener` until `stop`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: HttpLimits,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let seats = Seats::new(limits);
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, remote)) => match seats.take(remote.ip()) {
+                Some(seat) => {
+                    connections.spawn(connection(stream, router.clone(), seat, limits, stop.clone()));
+                }
+                None => tracing::debug!(%remote, "too many connections; this one is closed"),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // Dropping the set cuts those that are left.
+    let _ = tokio::time::timeout(STOP_GRACE, ended).await;
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, router: Router, _seat: Seat, limits: HttpLimits, stop: CancellationToken) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(serving);
+    // A client that breaks off, or the protocol, ends its own connection and nothing else.
+    tokio::select! {
+        _ = serving.as_mut() => return,
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(limits.connection_time_max) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(STOP_GRACE, serving).await;
+}
+
+/// Who is connected, by address.
+#[derive(Debug, Clone)]
+struct Seats {
+    limits: HttpLimits,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A counted connection; gives its place back when dropped.
+struct Seat {
+    seats: Seats,
+    address: IpAddr,
+}
+
+impl Seats {
+    fn new(limits: HttpLimits) -> Self {
+        Self { limits, taken: Arc::default() }
+    }
+
+    fn take(&self, address: IpAddr) -> Option<Seat> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = taken.values().sum();
+        let own = taken.get(&address).copied().unwrap_or(0);
+        if all >= self.limits.connections_max || own >= self.limits.address_connections_max {
+            return None;
+        }
+        taken.insert(address, own + 1);
+        Some(Seat { seats: self.clone(), address })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                taken.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    struct World {
+        address: std::net::SocketAddr,
+        stop: CancellationToken,
+        server: tokio::task::JoinHandle<io::Result<()>>,
+    }
+
+    async fn world(limits: HttpLimits) -> World {
+        let slow = get(|| async { tokio::time::sleep(Duration::from_secs(3600)).await });
+        let router = Router::new().route("/", get(|| async { "hello" })).route("/slow", slow);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, router, limits, stop.clone()));
+        World { address, stop, server }
+    }
+
+    /// One request on an open connection; `false` if the server has closed it.
+    async fn answers(stream: &mut TcpStream) -> bool {
+        if stream.write_all(REQUEST).await.is_err() {
+            return false;
+        }
+        let mut answer = [0; 4096];
+        let read = stream.read(&mut answer).await.unwrap_or(0);
+        answer[..read].starts_with(b"HTTP/1.1 200")
+    }
+
+    async fn is_closed(stream: &mut TcpStream) -> bool {
+        !matches!(stream.read(&mut [0; 1]).await, Ok(1))
+    }
+
+    #[tokio::test]
+    async fn an_address_has_its_share_and_gets_it_back() {
+        let world = world(HttpLimits { address_connections_max: 2, ..HttpLimits::default() }).await;
+        let mut first = TcpStream::connect(world.address).await.unwrap();
+        let mut second = TcpStream::connect(world.address).await.unwrap();
+        assert!(answers(&mut first).await && answers(&mut second).await);
+        let mut third = TcpStream::connect(world.address).await.unwrap();
+        assert!(is_closed(&mut third).await);
+        assert!(answers(&mut first).await, "the others go on");
+        drop(second);
+        // The server notices the end of a connection in its own time.
+        loop {
+            let mut fourth = TcpStream::connect(world.address).await.unwrap();
+            if answers(&mut fourth).await {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn all_addresses_together_have_a_bound() {
+        let seats = Seats::new(HttpLimits { connections_max: 2, ..HttpLimits::default() });
+        let (first, second) = (seats.take([10, 0, 0, 1].into()), seats.take([10, 0, 0, 2].into()));
+        assert!(first.is_some() && second.is_some());
+        assert!(seats.take([10, 0, 0, 3].into()).is_none());
+        drop(first);
+        assert!(seats.take([10, 0, 0, 3].into()).is_some());
+    }
+
+    #[tokio::test]
+    async fn silence_and_half_a_header_are_not_waited_for() {
+        let world = world(HttpLimits { header_timeout: Duration::from_millis(20), ..HttpLimits::default() }).await;
+        for said in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: x\r\n"] {
+            let mut stream = TcpStream::connect(world.address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+            assert!(!rest.starts_with(b"HTTP/1.1 200"), "{said:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_after_its_lifetime() {
+        let limits = HttpLimits { connection_time_max: Duration::from_millis(20), ..HttpLimits::default() };
+        let world = world(limits).await;
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        assert!(is_closed(&mut stream).await);
+    }
+
+    #[tokio::test]
+    async fn the_stop_waits_for_nobody() {
+        let world = world(HttpLimits::default()).await;
+        let mut streams = Vec::new();
+        for said in ["", "GET / HT", "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"] {
+            let mut stream = TcpStream::connect(world.address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            streams.push(stream);
+        }
+        let mut live = TcpStream::connect(world.address).await.unwrap();
+        assert!(answers(&mut live).await);
+        world.stop.cancel();
+        world.server.await.unwrap().unwrap();
+        assert!(TcpStream::connect(world.address).await.is_err());
+    }
+}
