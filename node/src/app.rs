@@ -122,7 +122,7 @@ pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
     spawn_servers(&mut tasks, &node, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
-    tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), stop.clone()));
+    tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), Arc::clone(&node.services.pool), stop.clone()));
     let participation = participation(&config, &node, keys.consensus, keys.p2p)?;
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
     Ok(tasks.run(DRAIN_DEADLINE).await?)
@@ -249,13 +249,17 @@ async fn seal_decided(
     }
 }
 
-async fn watch_disk(disk: Arc<DiskWatch>, stop: CancellationToken) -> std::io::Result<()> {
+/// Measures the disk; below the mark this node takes in and proposes no batches. It goes on committing what the others
+/// decide, so the mark must leave room for that.
+async fn watch_disk(disk: Arc<DiskWatch>, pool: Arc<Pool>, stop: CancellationToken) -> std::io::Result<()> {
+    let mut was_low = false;
     loop {
-        let was_low = disk.is_low();
         disk.measure()?;
         if disk.is_low() != was_low {
+            was_low = disk.is_low();
             let free_bytes = disk.free_bytes();
-            tracing::warn!(free_bytes, low = disk.is_low(), "free disk space crossed the low-water mark");
+            tracing::warn!(free_bytes, low = was_low, "free disk space crossed the low-water mark");
+            pool.pause(was_low);
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

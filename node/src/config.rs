@@ -123,7 +123,7 @@ impl ConsensusConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct PoolConfig {
-    /// Bytes of all pooled batches.
+    /// Bytes of all pooled batches. One issuer may fill a quarter of it with batches beyond its next one.
     pub bytes_max: usize,
     /// Batches of one issuer.
     pub issuer_batches_max: usize,

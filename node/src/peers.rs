@@ -1,10 +1,10 @@
 //! Talking to the other validators outside consensus: handing on what this node took in, and exchanging signatures.
 //!
-//! A batch goes to all peers at once when an issuer submits it; whatever still waits is announced again every 200 ms, so that
-//! a peer that was away gets it from any holder. Signature lines go out as soon as a height is signed, and again while the tip
+//! A batch goes to all peers at once when an issuer submits it; whatever still waits after 200 ms is announced every 200 ms, so
+//! that a peer that was away gets it from any holder. Signature lines go out as soon as a height is signed, and again while the tip
 //! is unsealed; what is still missing after a second is pulled from whoever holds it. Every call has a deadline; a peer that is down costs nothing but its own task's attempts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::seal::{SealError, Sealer};
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
 const EXCHANGE_INTERVAL: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const FORWARDS_IN_FLIGHT_MAX: usize = 8;
 const FORWARD_QUEUE: usize = 1024;
 const ANNOUNCED_MAX: usize = 1024;
@@ -115,6 +116,37 @@ pub(crate) struct PeerLink {
     pub forwarder: Forwarder,
 }
 
+/// What one peer was told of: batches and governance that waited at the last announcement, and batches it refused for good.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    waited: HashSet<Hash>,
+    refused: HashSet<Hash>,
+    governance: Option<Hash>,
+}
+
+impl Announced {
+    /// Of the batches that wait, those to announce.
+    fn batches(&mut self, waiting: Vec<Hash>) -> Vec<Hash> {
+        let now: HashSet<Hash> = waiting.iter().copied().collect();
+        self.refused.retain(|hash| now.contains(hash));
+        let before = std::mem::replace(&mut self.waited, now);
+        waiting.into_iter().filter(|hash| before.contains(hash) && !self.refused.contains(hash)).collect()
+    }
+
+    /// The governance message that waits, if it waited before.
+    fn governance(&mut self, waiting: Vec<SignedGovernance>) -> Option<SignedGovernance> {
+        let next = waiting.into_iter().next();
+        let hash = next.as_ref().map(SignedGovernance::hash);
+        let before = std::mem::replace(&mut self.governance, hash);
+        next.filter(|_| before == hash)
+    }
+}
+
+/// Whether a peer will say the same of the same batch for ever: the batch is at fault.
+fn is_final(status: &Status) -> bool {
+    matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::AlreadyExists | tonic::Code::PermissionDenied)
+}
+
 fn timed<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(CALL_TIMEOUT);
@@ -153,11 +185,16 @@ impl PeerLink {
     }
 
     async fn announce_all(&self) {
-        let mut announce = tokio::time::interval(ANNOUNCE_INTERVAL);
-        announce.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tick = tokio::time::interval(ANNOUNCE_INTERVAL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut announced = Announced::default();
         loop {
-            announce.tick().await;
-            self.announce().await;
+            tick.tick().await;
+            if let Err(status) = self.announce(&mut announced).await {
+                self.report(Err(status));
+                // Full, away, or busy: it gets a rest, and what waits is announced again after it.
+                tokio::time::sleep(REFUSED_PAUSE).await;
+            }
         }
     }
 
@@ -181,26 +218,31 @@ impl PeerLink {
         self.client().forward_governance(timed(request)).await.map(|_| ())
     }
 
-    /// Offers everything that still waits; sends what the peer lacks.
-    async fn announce(&self) {
-        for message in self.pool.governance() {
-            let sent = self.send_governance(&message).await;
-            self.report(sent);
+    /// Offers what waits since the last announcement or longer, and sends what the peer lacks. What is younger is on its way
+    /// from whoever took it in, or decided soon. A batch that the peer finds at fault is not sent to it again.
+    pub(crate) async fn announce(&self, announced: &mut Announced) -> Result<(), Status> {
+        if let Some(message) = announced.governance(self.pool.governance()) {
+            self.send_governance(&message).await?;
         }
-        let mut hashes = self.pool.hashes();
+        let mut hashes = announced.batches(self.pool.hashes());
         hashes.truncate(ANNOUNCED_MAX);
         if hashes.is_empty() {
-            return;
+            return Ok(());
         }
         let request = AnnounceBatchesRequest { header_hashes: hashes.iter().map(hash_bytes).collect() };
-        let missing = match self.client().announce_batches(timed(request)).await {
-            Ok(response) => response.into_inner().missing_hashes,
-            Err(status) => return self.report(Err(status)),
-        };
-        for hash in missing.iter().filter_map(|hash| Hash::from_slice(hash)) {
-            let sent = self.send_batch(hash).await;
-            self.report(sent);
+        let missing = self.client().announce_batches(timed(request)).await?.into_inner().missing_hashes;
+        self.report(Ok(()));
+        let wanted: HashSet<Hash> = missing.iter().filter_map(|hash| Hash::from_slice(hash)).collect();
+        for hash in hashes.into_iter().filter(|hash| wanted.contains(hash)) {
+            match self.send_batch(hash).await {
+                Err(status) if is_final(&status) => {
+                    self.report(Err(status));
+                    announced.refused.insert(hash);
+                }
+                sent => sent?,
+            }
         }
+        Ok(())
     }
 
     /// Exchanges signature lines until `stop`. Fatal errors of the sealer end it.

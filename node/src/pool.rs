@@ -1,11 +1,17 @@
 //! The pool: batches and governance that wait for their block.
 //!
 //! A batch gets in only after root, count and all signatures were checked, once; the verdict stays with it and is reused when
-//! the block that carries it is executed. Keyed by header hash; bounded in bytes and, per issuer, in batches. Nothing here is
+//! the block that carries it is executed. While a batch is checked, another copy of it waits for that verdict. Keyed by header
+//! hash; bounded in bytes and, per issuer, in bytes and batches (`waiting`); few checks run at once (`turns`). Nothing here is
 //! durable: whoever submitted a batch submits it again until it is decided.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod governance;
+mod turns;
+mod waiting;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::block::Batch;
@@ -14,11 +20,13 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{IssuerId, KeyId, LeafIndex};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
-use receipt_core::state::tables::{BatchState, IssuerState, KeyState, META_GOVERNANCE, Table, batch_key_bytes};
-use receipt_core::state::{ApplyError, BatchCache, CheckedBatch, Effects, StateRead as _, registry_writes};
+use receipt_core::state::tables::{BatchState, IssuerState, KeyState, Table, batch_key_bytes};
+use receipt_core::state::{BatchCache, CheckedBatch, Effects, StateRead as _};
 use receipt_core::suite::PublicKey;
 use tokio::sync::watch;
 
+use self::turns::Turns;
+use self::waiting::{Admission, Offer, Slot, Waiting};
 use crate::config::PoolConfig;
 use crate::ledger::Ledger;
 use crate::store::StoreError;
@@ -71,15 +79,26 @@ pub struct Pool {
     ledger: Ledger,
     bounds: PoolConfig,
     waiting: Mutex<Waiting>,
+    /// A check has ended.
+    checked: Condvar,
+    turns: Turns,
+    /// No batches go into blocks: the disk is nearly full.
+    paused: AtomicBool,
+    refused_batches: AtomicU64,
     changed: watch::Sender<u64>,
 }
 
-#[derive(Default)]
-struct Waiting {
-    batches: BTreeMap<(IssuerId, u64), Arc<CheckedBatch>>,
-    by_hash: HashMap<Hash, (IssuerId, u64)>,
-    governance: BTreeMap<u64, SignedGovernance>,
-    bytes: usize,
+/// Bytes reserved for a batch while it is checked; given back when dropped.
+struct Reservation<'a> {
+    pool: &'a Pool,
+    hash: Hash,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.pool.waiting().release(self.hash);
+        self.pool.checked.notify_all();
+    }
 }
 
 /// Counts for status and metrics.
@@ -105,7 +124,30 @@ pub struct Candidates {
 impl Pool {
     /// An empty pool.
     pub fn new(ledger: Ledger, bounds: PoolConfig) -> Self {
-        Self { ledger, bounds, waiting: Mutex::default(), changed: watch::Sender::new(0) }
+        // One core stays free for consensus.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            ledger,
+            bounds,
+            waiting: Mutex::default(),
+            checked: Condvar::new(),
+            turns: Turns::new(cores.saturating_sub(1)),
+            paused: AtomicBool::new(false),
+            refused_batches: AtomicU64::new(0),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    /// Whether blocks of this node's own carry batches. While paused there is no work but governance.
+    pub fn pause(&self, paused: bool) {
+        if self.paused.swap(paused, Ordering::Relaxed) && !paused {
+            self.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Batches refused since the start.
+    pub fn refused_batches(&self) -> u64 {
+        self.refused_batches.load(Ordering::Relaxed)
     }
 
     /// Ticks whenever something gets in.
@@ -117,37 +159,80 @@ impl Pool {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks a batch and takes it in. CPU-bound: call it where blocking is fine.
+    /// Checks a batch and takes it in. CPU-bound, and waits for its turn: call it where blocking is fine.
     pub fn offer(
         &self,
         header: SignedBatchHeader,
         records: Vec<Vec<u8>>,
         entropy: [u8; 32],
     ) -> Result<Offered, PoolError> {
+        let outcome = self.try_offer(header, records, entropy);
+        if matches!(outcome, Err(PoolError::Refused { .. })) {
+            self.refused_batches.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn try_offer(
+        &self,
+        header: SignedBatchHeader,
+        records: Vec<Vec<u8>>,
+        entropy: [u8; 32],
+    ) -> Result<Offered, PoolError> {
         let hash = header.header_hash();
-        if self.waiting().by_hash.contains_key(&hash) {
+        if self.waiting().get(hash).is_some() {
             return Ok(Offered::Pooled { known: true });
         }
-        let (issuer, sequence) = (header.header.issuer, header.header.sequence.get());
         if let Some(decided) = self.check_header(&header)? {
             return Ok(decided);
         }
-        self.check_room(issuer, sequence, hash)?;
+        let slot = (header.header.issuer, header.header.sequence.get());
+        let bytes = records.iter().map(Vec::len).sum::<usize>() + header.header_bytes.len();
+        let Some(reservation) = self.reserve(hash, slot, bytes)? else {
+            return Ok(Offered::Pooled { known: true });
+        };
+        let turn = self.turns.take();
         let key = |id| self.ledger.public_key(id);
-        let checked = CheckedBatch::check(Batch { header, records }, self.ledger.chain.id, &key, entropy)
-            .map_err(|fault| refused(fault.reason(), fault.to_string()))?;
+        let checked =
+            CheckedBatch::check(Batch { header: header.clone(), records }, self.ledger.chain.id, &key, entropy);
+        drop(turn);
+        let checked = checked.map_err(|fault| refused(fault.reason(), fault.to_string()))?;
         let mut waiting = self.waiting();
-        let bytes = checked.byte_size();
-        if let Some(other) = waiting.batches.get(&(issuer, sequence)) {
-            let same = other.header_hash() == hash;
-            return if same { Ok(Offered::Pooled { known: true }) } else { Err(conflict(issuer, sequence)) };
+        // The ledger may have gone on meanwhile; `forget_decided` takes the lock after its block is committed.
+        if self.issuer(slot.0)?.is_some_and(|state| slot.1 < state.next_sequence) {
+            drop(waiting);
+            return self.check_header(&header)?.ok_or_else(|| conflict(slot.0, slot.1));
         }
-        waiting.bytes += bytes;
-        waiting.by_hash.insert(hash, (issuer, sequence));
-        waiting.batches.insert((issuer, sequence), Arc::new(checked));
+        if waiting.batches.contains_key(&slot) {
+            return Err(conflict(slot.0, slot.1));
+        }
+        waiting.release(hash);
+        waiting.insert(slot, checked);
         drop(waiting);
+        drop(reservation);
         self.changed.send_modify(|count| *count += 1);
         Ok(Offered::Pooled { known: false })
+    }
+
+    /// Room for one more batch, until the reservation is dropped; `None` if the batch is in the pool by now. A copy that is being checked
+    /// at this moment is waited for: if it is no good, this one may be.
+    fn reserve(&self, hash: Hash, slot: Slot, bytes: usize) -> Result<Option<Reservation<'_>>, PoolError> {
+        if bytes > limits::BATCH_BYTES_MAX {
+            let detail = format!("the batch has {bytes} bytes, the limit is {}", limits::BATCH_BYTES_MAX);
+            return Err(refused(Reason::BatchTooLarge, detail));
+        }
+        let is_next = self.issuer(slot.0)?.is_some_and(|state| slot.1 == state.next_sequence);
+        let offer = Offer { hash, slot, bytes, is_next };
+        let mut waiting = self.waiting();
+        loop {
+            match waiting.admit(offer, self.bounds.bytes_max) {
+                Admission::Admitted => return Ok(Some(Reservation { pool: self, hash })),
+                Admission::Known => return Ok(None),
+                Admission::Conflict => return Err(conflict(slot.0, slot.1)),
+                Admission::Full => return Err(PoolError::Full { bytes: waiting.bytes }),
+                Admission::InCheck => waiting = self.checked.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
     }
 
     /// Issuer, epoch, key and sequence against the state. `Some` if the sequence is decided.
@@ -192,74 +277,11 @@ impl Pool {
         Ok(if owned { state.key.key().ok() } else { None })
     }
 
-    /// Room for one more batch. An issuer's next batch may use a reserve that others' later ones can not fill.
-    fn check_room(&self, issuer: IssuerId, sequence: u64, hash: Hash) -> Result<(), PoolError> {
-        let next = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
-        let bytes_max = if sequence == next { 2 * self.bounds.bytes_max } else { self.bounds.bytes_max };
-        let waiting = self.waiting();
-        if waiting.batches.get(&(issuer, sequence)).is_some_and(|other| other.header_hash() != hash) {
-            return Err(conflict(issuer, sequence));
-        }
-        let full = waiting.bytes + limits::BATCH_BYTES_MAX > bytes_max;
-        if full { Err(PoolError::Full { bytes: waiting.bytes }) } else { Ok(()) }
-    }
-
     /// An issuer's registration and next sequence.
     pub fn issuer(&self, issuer: IssuerId) -> Result<Option<IssuerState>, StoreError> {
         let bytes = self.ledger.store.get(Table::Issuers, &issuer.get().to_be_bytes())?;
         let decoded = bytes.map(|bytes| prost::Message::decode(bytes.as_slice()));
         decoded.transpose().map_err(|_| StoreError::Corrupt("an issuer".into()))
-    }
-
-    /// Checks a governance message and takes it in: the next in sequence, and one that applies. Returns whether it was known.
-    pub fn offer_governance(&self, message: SignedGovernance) -> Result<bool, PoolError> {
-        let sequence = message.governance.sequence;
-        let next = self.governance_sequence()? + 1;
-        if sequence != next {
-            let reason = if sequence < next { Reason::SequenceConflict } else { Reason::SequenceGap };
-            return Err(refused(
-                reason,
-                format!("the next governance sequence is {next}, this message has {sequence}"),
-            ));
-        }
-        if let Some(other) = self.waiting().governance.get(&sequence) {
-            let same = other.governance_bytes == message.governance_bytes;
-            let detail = format!("another message with sequence {sequence} is waiting");
-            return if same { Ok(true) } else { Err(refused(Reason::SequenceConflict, detail)) };
-        }
-        self.check_governance(&message)?;
-        self.waiting().governance.insert(sequence, message);
-        self.changed.send_modify(|count| *count += 1);
-        Ok(false)
-    }
-
-    /// Size, expiry, signatures, and whether every action applies to the state as it is.
-    fn check_governance(&self, message: &SignedGovernance) -> Result<(), PoolError> {
-        let invalid = |problem: String| refused(Reason::FieldInvalid, problem);
-        if message.encode().len() >= limits::ENTRY_BYTES_MAX {
-            return Err(invalid(format!("the message is larger than {} bytes; split it", limits::ENTRY_BYTES_MAX)));
-        }
-        let tip = self.ledger.tip()?;
-        let height = tip.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))?;
-        if message.governance.expiry < height {
-            return Err(invalid(format!("it expires at height {}, the next is {height}", message.governance.expiry)));
-        }
-        let chain = &self.ledger.chain;
-        if !message.verify(chain.id, &chain.authorities, chain.authority_threshold) {
-            let detail = format!("{} valid authority signatures are needed", chain.authority_threshold);
-            return Err(refused(Reason::SignatureInvalid, detail));
-        }
-        match registry_writes(&self.ledger.store, chain, message, height, tip.time) {
-            Ok(_) => Ok(()),
-            Err(ApplyError::Refused(refusal)) => Err(invalid(refusal.to_string())),
-            Err(ApplyError::Read(error)) => Err(PoolError::Store(error.into())),
-        }
-    }
-
-    fn governance_sequence(&self) -> Result<u64, StoreError> {
-        let bytes = self.ledger.store.get(Table::Meta, META_GOVERNANCE)?;
-        let bytes = bytes.ok_or_else(|| StoreError::Corrupt("no governance sequence".into()))?;
-        crate::store::read_u64(&bytes)
     }
 
     /// What the next block may carry: each issuer's batches from its next sequence on, in turn, up to the block's limits.
@@ -274,8 +296,7 @@ impl Pool {
             candidates.governance.push(message.clone());
             next_governance += 1;
         }
-        let mut issuers: Vec<IssuerId> = waiting.batches.keys().map(|(issuer, _)| *issuer).collect();
-        issuers.dedup();
+        let mut issuers = if self.paused.load(Ordering::Relaxed) { Vec::new() } else { waiting.issuers() };
         let turn = usize::try_from(start % issuers.len().max(1) as u64).unwrap_or(0);
         issuers.rotate_left(turn);
         let mut records = 0;
@@ -304,9 +325,10 @@ impl Pool {
         if waiting.governance.contains_key(&next_governance) {
             return Ok(true);
         }
-        let mut issuers: Vec<IssuerId> = waiting.batches.keys().map(|(issuer, _)| *issuer).collect();
-        issuers.dedup();
-        for issuer in issuers {
+        if self.paused.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        for issuer in waiting.issuers() {
             let next = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
             if waiting.batches.contains_key(&(issuer, next)) {
                 return Ok(true);
@@ -321,7 +343,7 @@ impl Pool {
         let mut waiting = self.waiting();
         waiting.governance.retain(|sequence, _| *sequence > last_governance);
         for outcome in &effects.outcomes {
-            waiting.remove_hash(outcome.header_hash);
+            waiting.decide(outcome.header_hash);
         }
         // Another header under a spent sequence can never be decided any more.
         let mut spent = Vec::new();
@@ -350,19 +372,14 @@ impl Pool {
         self.waiting().remove_hash(header_hash);
     }
 
-    /// Drops a governance message for the same reason.
-    pub fn drop_governance(&self, sequence: u64) {
-        self.waiting().governance.remove(&sequence);
-    }
-
-    /// Header hashes of all waiting batches.
+    /// Header hashes of all waiting batches, each issuer's in order of sequence.
     pub fn hashes(&self) -> Vec<Hash> {
-        self.waiting().by_hash.keys().copied().collect()
+        self.waiting().batches.values().map(|batch| batch.header_hash()).collect()
     }
 
-    /// Waiting governance messages.
-    pub fn governance(&self) -> Vec<SignedGovernance> {
-        self.waiting().governance.values().cloned().collect()
+    /// Whether a batch waits, is being checked, or was decided lately.
+    pub fn knows(&self, header_hash: Hash) -> bool {
+        self.waiting().knows(header_hash)
     }
 
     /// How much waits.
@@ -373,21 +390,6 @@ impl Pool {
     }
 }
 
-impl Waiting {
-    fn remove_hash(&mut self, hash: Hash) {
-        if let Some(key) = self.by_hash.get(&hash).copied() {
-            self.remove(key);
-        }
-    }
-
-    fn remove(&mut self, key: (IssuerId, u64)) {
-        if let Some(batch) = self.batches.remove(&key) {
-            self.bytes = self.bytes.saturating_sub(batch.byte_size());
-            self.by_hash.remove(&batch.header_hash());
-        }
-    }
-}
-
 fn conflict(issuer: IssuerId, sequence: u64) -> PoolError {
     let detail = format!("issuer {issuer} gave another header under sequence {sequence} before");
     refused(Reason::SequenceConflict, detail)
@@ -395,8 +397,7 @@ fn conflict(issuer: IssuerId, sequence: u64) -> PoolError {
 
 impl BatchCache for Pool {
     fn checked_batch(&self, header_hash: Hash) -> Option<Arc<CheckedBatch>> {
-        let waiting = self.waiting();
-        waiting.by_hash.get(&header_hash).and_then(|key| waiting.batches.get(key)).cloned()
+        self.waiting().get(header_hash).cloned()
     }
 }
 

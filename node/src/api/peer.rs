@@ -8,8 +8,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, TreeSize, ValidatorId};
 use receipt_core::limits;
 use receipt_core::note::{Checkpoint, SignatureLine};
-use receipt_core::state::BatchCache as _;
-use tallystick_proto::errors::Refusal;
+use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::peer::v1::peer_service_server::PeerService;
 use tallystick_proto::peer::v1::{
     AnnounceBatchesRequest, AnnounceBatchesResponse, CheckpointId, ExchangeCosignaturesRequest,
@@ -67,7 +66,7 @@ impl PeerService for Services {
         }
         let hashes: Option<Vec<Hash>> = announced.iter().map(|hash| Hash::from_slice(hash)).collect();
         let hashes = hashes.ok_or_else(|| invalid("header_hashes", "each must have 32 bytes"))?;
-        let missing = hashes.into_iter().filter(|hash| self.pool.checked_batch(*hash).is_none());
+        let missing = hashes.into_iter().filter(|hash| !self.pool.knows(*hash));
         Ok(Response::new(AnnounceBatchesResponse { missing_hashes: missing.map(|hash| hash_bytes(&hash)).collect() }))
     }
 
@@ -76,6 +75,9 @@ impl PeerService for Services {
         request: Request<ForwardBatchRequest>,
     ) -> Result<Response<ForwardBatchResponse>, Status> {
         let request = request.into_inner();
+        if self.disk.is_low() {
+            return Err(Refusal::new(CallReason::DiskLow).to_status());
+        }
         if request.records.len() > limits::BATCH_RECORDS_MAX {
             return Err(invalid("records", "a batch has at most 4,096 records"));
         }

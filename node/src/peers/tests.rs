@@ -100,3 +100,56 @@ async fn a_validator_brings_its_own_lines_only() {
     let mut client = PeerServiceClient::new(a.serve_peer(b.id).await);
     client.exchange_cosignatures(request).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_batch_is_announced_only_after_it_has_waited_and_sent_only_where_it_lacks() {
+    let mut chain = TestChain::new();
+    let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
+    let receipt = chain.issue("S01");
+    let batch = chain.batch(vec![receipt.record]);
+    a.services.pool.offer(batch.header.clone(), batch.records.clone(), [0; 32]).unwrap();
+    let link = a.link_to(&b).await;
+    let mut announced = Announced::default();
+    link.announce(&mut announced).await.unwrap();
+    assert_eq!(b.services.pool.size().batches, 0, "it may be on its way");
+    link.announce(&mut announced).await.unwrap();
+    assert_eq!(b.services.pool.hashes(), vec![batch.header.header_hash()]);
+    // Decided there: not missed any more, although the pool has forgotten it.
+    chain.add_items(vec![receipt_core::block::Item::Batch(batch.clone())]).unwrap();
+    let block = &chain.blocks()[1];
+    let ledger = &b.services.ledger;
+    let executed = ledger.execute(&block.bytes, b.services.pool.as_ref(), [0; 32]).unwrap();
+    ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+    b.services.pool.forget_decided(&executed.effects).unwrap();
+    assert_eq!(b.services.pool.size().batches, 0);
+    assert!(b.services.pool.knows(batch.header.header_hash()));
+}
+
+#[tokio::test]
+async fn a_full_peer_is_told_so_and_a_batch_at_fault_is_not_sent_twice() {
+    let mut chain = TestChain::new();
+    let a = TestNode::new(&chain, 1);
+    let receipt = chain.issue("S01");
+    let batch = chain.batch(vec![receipt.record]);
+    a.services.pool.offer(batch.header.clone(), batch.records.clone(), [0; 32]).unwrap();
+    let full = TestNode::with_pool(&chain, 2, crate::config::PoolConfig { bytes_max: 0, issuer_batches_max: 64 });
+    let mut announced = Announced::default();
+    let link = a.link_to(&full).await;
+    link.announce(&mut announced).await.unwrap();
+    assert_eq!(link.announce(&mut announced).await.unwrap_err().code(), tonic::Code::ResourceExhausted);
+
+    // Another holds another header of that sequence: the issuer equivocates.
+    let mut twin = TestChain::new();
+    twin.issue("S04");
+    let receipt = twin.issue("S01");
+    let other = twin.batch(vec![receipt.record]);
+    let holder = TestNode::new(&chain, 3);
+    holder.services.pool.offer(other.header, other.records, [0; 32]).unwrap();
+    let link = a.link_to(&holder).await;
+    let mut announced = Announced::default();
+    link.announce(&mut announced).await.unwrap();
+    link.announce(&mut announced).await.unwrap();
+    assert_eq!(holder.services.pool.refused_batches(), 1);
+    link.announce(&mut announced).await.unwrap();
+    assert_eq!(holder.services.pool.refused_batches(), 1, "not sent again");
+}

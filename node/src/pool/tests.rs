@@ -153,3 +153,86 @@ fn governance_that_can_not_apply_never_waits() {
     assert!(matches!(pool.offer_governance(later), Err(PoolError::Refused { reason: Reason::SequenceGap, .. })));
     assert!(!pool.has_work().unwrap());
 }
+
+/// Several batches at consecutive sequences, of one receipt each.
+fn batches(chain: &mut TestChain, count: usize) -> Vec<Batch> {
+    (0..count).map(|_| batch(chain)).collect()
+}
+
+fn byte_size(batch: &Batch) -> usize {
+    batch.records.iter().map(Vec::len).sum::<usize>() + batch.header.header_bytes.len()
+}
+
+#[test]
+fn batches_ahead_never_keep_the_next_one_out() {
+    let mut chain = TestChain::new();
+    let all = batches(&mut chain, 12);
+    // Room for eight; a quarter of it is two.
+    let bytes_max = all.iter().map(byte_size).max().unwrap() * 8;
+    let Bench { pool, .. } = bench(PoolConfig { bytes_max, issuer_batches_max: 64 });
+    let mut taken = 0;
+    for ahead in &all[1..] {
+        match offer(&pool, ahead) {
+            Ok(_) => taken += 1,
+            Err(error) => assert!(matches!(error, PoolError::Full { .. }), "{error}"),
+        }
+    }
+    assert_eq!(taken, 2, "an issuer's share");
+    offer(&pool, &all[0]).unwrap();
+    assert!(pool.has_work().unwrap());
+}
+
+#[test]
+fn the_next_batch_pushes_out_the_furthest_one() {
+    let mut chain = TestChain::new();
+    let all = batches(&mut chain, 3);
+    let bytes_max = all.iter().map(byte_size).max().unwrap() * 8;
+    let Bench { pool, .. } = bench(PoolConfig { bytes_max, issuer_batches_max: 64 });
+    offer(&pool, &all[1]).unwrap();
+    offer(&pool, &all[2]).unwrap();
+    // As full as others could make it.
+    pool.waiting().bytes = bytes_max;
+    offer(&pool, &all[0]).unwrap();
+    let left: Vec<Hash> = pool.hashes();
+    assert_eq!(left, vec![all[0].header.header_hash(), all[1].header.header_hash()]);
+}
+
+#[test]
+fn copies_of_one_batch_are_checked_once_and_its_bytes_are_given_back() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let records: Vec<Vec<u8>> = (0..64).map(|_| chain.issue("S01").record).collect();
+    let good = chain.batch(records);
+    let mut bad = good.clone();
+    bad.records[63][40] ^= 1;
+    let outcomes: Vec<Result<Offered, PoolError>> = std::thread::scope(|scope| {
+        let pool = &pool;
+        let copies = (0..16).map(|turn| if turn % 4 == 0 { bad.clone() } else { good.clone() });
+        let threads: Vec<_> = copies.map(|copy| scope.spawn(move || offer(pool, &copy))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let taken = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Offered::Pooled { known: false }))).count();
+    assert_eq!(taken, 1, "{outcomes:?}");
+    // A copy with other records under the same header takes nothing from the good ones.
+    let good_ones = outcomes.iter().enumerate().filter(|(turn, _)| turn % 4 != 0);
+    assert!(good_ones.into_iter().all(|(_, outcome)| outcome.is_ok()), "{outcomes:?}");
+    assert_eq!(pool.size().bytes, byte_size(&good));
+    pool.drop_batch(good.header.header_hash());
+    assert_eq!(pool.size(), PoolSize { batches: 0, records: 0, bytes: 0 });
+    assert_eq!(reason(offer(&pool, &bad)), Reason::RootMismatch);
+    assert_eq!(pool.size().bytes, 0);
+}
+
+#[test]
+fn a_paused_pool_offers_no_batches_and_wakes_when_it_goes_on() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    offer(&pool, &batch(&mut chain)).unwrap();
+    pool.pause(true);
+    assert!(!pool.has_work().unwrap());
+    assert!(pool.candidates(0).unwrap().batches.is_empty());
+    let mut changed = pool.subscribe();
+    changed.borrow_and_update();
+    pool.pause(false);
+    assert!(changed.has_changed().unwrap());
+    assert!(pool.has_work().unwrap());
+    assert_eq!(pool.candidates(0).unwrap().batches.len(), 1);
+}
