@@ -241,6 +241,7 @@ impl Wiring {
             signing_key: self.settings.issuer_key,
             backlog: Arc::clone(&shared.backlog),
             flight: Arc::clone(&shared.flight),
+            gate: Arc::clone(&shared.gate),
             metrics: Arc::clone(&shared.metrics),
             suite: self.chain.genesis.suite,
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
@@ -262,6 +263,7 @@ impl Wiring {
             metrics: Arc::clone(&shared.metrics),
             chain: ChainParameters::of(&self.chain.genesis),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            recovering: false,
         }
     }
 

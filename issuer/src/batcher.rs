@@ -3,7 +3,8 @@
 //! A batch is closed at its limit in records or bytes, or when its first record has waited long enough; while as many are
 //! on their way as allowed, the outbox grows and the next batch is larger. Invariants: sequences ascend by one; a header
 //! is on disk before any node sees it, so that one sequence never has two; records leave the outbox in the write that
-//! stores their batch.
+//! stores their batch. Nothing is signed or sent before the journal has caught up with the ledger, nor once it is halted: an
+//! older copy would sign a second header under a used sequence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tallystick_service::shutdown::CancellationToken;
 
 use crate::backlog::Backlog;
 use crate::flight::Flight;
+use crate::gate::Gate;
 use crate::journal::{BatchRow, DayKind, Durability, Journal, JournalError, Placement, day_number};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
@@ -38,6 +40,8 @@ pub struct BatcherParts {
     pub backlog: Arc<Backlog>,
     /// What is on its way.
     pub flight: Arc<Flight>,
+    /// Whether anything may be signed and sent.
+    pub gate: Arc<Gate>,
     /// Counters.
     pub metrics: Arc<IssuerMetrics>,
     /// The chain's suite.
@@ -78,34 +82,50 @@ struct Waiting {
 }
 
 impl Batcher {
-    /// Takes up where the journal ends: undecided batches set out again, with the same headers.
+    /// Takes up where the journal ends.
     pub fn open(parts: BatcherParts) -> Result<Self, JournalError> {
         let journal = &parts.journal;
-        for sequence in journal.undecided()? {
-            let row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
-            let records = signed_records(journal, &row.keys()?)?.into_iter().map(Bytes::from).collect();
-            let request = SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records };
-            parts.flight.depart(sequence, request);
-        }
         let outbox_start = journal.outbox(0, 1)?.first().map_or(journal.outbox_end()?, |(position, _)| *position);
         Ok(Self { epoch: journal.epoch()?, next: journal.next_sequence()?, outbox_start, parts })
     }
 
-    /// Cuts until the token is cancelled. An error is fatal to the process.
+    /// Undecided batches set out again, with the same headers.
+    pub fn set_out(&self) -> Result<(), JournalError> {
+        let journal = &self.parts.journal;
+        for sequence in journal.undecided()? {
+            let row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
+            let records = signed_records(journal, &row.keys()?)?.into_iter().map(Bytes::from).collect();
+            let request = SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records };
+            self.parts.flight.depart(sequence, request);
+        }
+        Ok(())
+    }
+
+    /// Once the journal has caught up: sends what is undecided, then cuts until the token is cancelled. An error is fatal
+    /// to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
         let backlog = Arc::clone(&self.parts.backlog);
+        let gate = Arc::clone(&self.parts.gate);
+        tokio::select! {
+            () = gate.until_it_seals() => {}
+            () = token.cancelled() => return Ok(()),
+        }
+        tokio::task::block_in_place(|| self.set_out())?;
         loop {
             tokio::select! {
                 () = self.ripe(&backlog) => {}
                 () = token.cancelled() => return Ok(()),
             }
-            tokio::task::block_in_place(|| self.cut())?;
+            if gate.seals() {
+                tokio::task::block_in_place(|| self.cut())?;
+            }
         }
     }
 
     /// Waits until a batch should be cut.
     async fn ripe(&self, backlog: &Backlog) {
         let full = u64::try_from(self.parts.records_max).unwrap_or(u64::MAX);
+        self.parts.gate.until_it_seals().await;
         let may_cut = || self.parts.flight.count() < self.parts.in_flight_max;
         while backlog.records() == 0 || !may_cut() {
             backlog.changed().await;

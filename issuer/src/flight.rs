@@ -56,6 +56,13 @@ impl Flight {
         flying
     }
 
+    /// Takes all of them back: this journal is not the newest, and what it offers can not be decided any more.
+    pub fn recall(&self) {
+        for flying in std::mem::take(&mut *self.lock()).into_values() {
+            flying.decided.cancel();
+        }
+    }
+
     /// How many are on their way.
     pub fn count(&self) -> usize {
         self.lock().len()

@@ -24,7 +24,7 @@ mod outcomes;
 mod tests;
 
 pub use chain::{Chain, ChainError, CheckpointJudge, SealedBlock};
-pub use outcomes::{OutcomeError, Outcomes, OutcomesParts};
+pub use outcomes::{HOW_TO_RECOVER, OutcomeError, Outcomes, OutcomesParts};
 
 use crate::flight::Flight;
 use crate::gate::Gate;
@@ -76,6 +76,8 @@ enum Ended {
     Node(Status),
     /// The node said something that is not so: logged, and the next one is asked.
     Distrusted(String),
+    /// The journal is not the newest: it follows no further, so that `recover` finds all it lacks.
+    Halted,
     /// This process must end.
     Fatal(JournalError),
 }
@@ -85,6 +87,7 @@ impl From<OutcomeError> for Ended {
         match error {
             OutcomeError::Journal(error) => Self::Fatal(error),
             OutcomeError::Block(problem) => Self::Distrusted(problem),
+            OutcomeError::Halted(_) => Self::Halted,
         }
     }
 }
@@ -93,6 +96,11 @@ impl Follower {
     /// Follows until the token is cancelled. An error is fatal to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
         for attempt in 0_usize.. {
+            if self.gate.is_halted() {
+                // What it has is still answered for.
+                token.cancelled().await;
+                return Ok(());
+            }
             let nodes = Arc::clone(&self.nodes);
             let node = nodes.pick(attempt);
             let ended = tokio::select! {
@@ -101,6 +109,7 @@ impl Follower {
             };
             match ended {
                 Ended::Fatal(error) => return Err(error),
+                Ended::Halted => continue,
                 Ended::Node(status) => {
                     tracing::info!(node = node.name, code = ?status.code(), "stopped following a node");
                 }

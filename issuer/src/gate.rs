@@ -2,11 +2,11 @@
 //!
 //! Closed at start: an issuer restored from an older copy does not know which numbers it has used, so it first follows the
 //! ledger up to a fresh checkpoint. Closed for good (halted) when the ledger shows that this journal is not the newest.
-
-use std::sync::{PoisonError, RwLock};
+//! Batches ask too: a journal that is not the newest would sign a second header under a used sequence.
 
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
+use tokio::sync::watch;
 
 /// Why nothing is issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Closed {
 /// The gate. Halted beats all; each other reason comes and goes by itself.
 #[derive(Debug)]
 pub struct Gate {
-    state: RwLock<State>,
+    state: watch::Sender<State>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,13 +51,13 @@ struct State {
 impl Gate {
     /// Closed until caught up; for ever if `halted`.
     pub fn new(halted: Option<String>) -> Self {
-        Self { state: RwLock::new(State { caught_up: false, halted, disk_low: false, shutting_down: false }) }
+        let state = State { caught_up: false, halted, disk_low: false, shutting_down: false };
+        Self { state: watch::Sender::new(state) }
     }
 
     /// Why nothing is issued; `Ok` if something is.
     pub fn check(&self) -> Result<(), Closed> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        match &*state {
+        match &*self.state.borrow() {
             State { halted: Some(why), .. } => Err(Closed::Halted(why.clone())),
             State { shutting_down: true, .. } => Err(Closed::ShuttingDown),
             State { caught_up: false, .. } => Err(Closed::CatchingUp),
@@ -88,11 +88,34 @@ impl Gate {
 
     /// Whether the journal has caught up with the ledger since the start.
     pub fn is_caught_up(&self) -> bool {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).caught_up
+        self.state.borrow().caught_up
+    }
+
+    /// Whether the journal may never issue again without `recover`.
+    pub fn is_halted(&self) -> bool {
+        self.state.borrow().halted.is_some()
+    }
+
+    /// Whether batches may be signed and sent: caught up, and not halted. A full disk does not keep back what is on it.
+    pub fn seals(&self) -> bool {
+        self.state.borrow().seals()
+    }
+
+    /// Waits until batches may be signed and sent; for ever once halted.
+    pub async fn until_it_seals(&self) {
+        let mut state = self.state.subscribe();
+        // The sender lives as long as this borrow of it.
+        let _ = state.wait_for(State::seals).await;
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+        self.state.send_modify(change);
+    }
+}
+
+impl State {
+    fn seals(&self) -> bool {
+        self.caught_up && self.halted.is_none()
     }
 }
 
@@ -104,15 +127,18 @@ mod tests {
     fn opens_by_catching_up_and_stays_shut_once_halted() {
         let gate = Gate::new(None);
         assert_eq!(gate.check(), Err(Closed::CatchingUp));
+        assert!(!gate.seals());
         gate.caught_up();
         assert_eq!(gate.check(), Ok(()));
         gate.set_disk_low(true);
+        assert!(gate.seals(), "what was acknowledged is sealed all the same");
         assert_eq!(gate.check(), Err(Closed::DiskLow));
         gate.set_disk_low(false);
         assert_eq!(gate.check(), Ok(()));
         gate.halt("behind");
         gate.caught_up();
         assert_eq!(gate.check(), Err(Closed::Halted("behind".to_owned())));
+        assert!(gate.is_halted() && !gate.seals());
         let refusal = gate.check().unwrap_err().refusal();
         assert_eq!(refusal.reason.as_str(), "EPOCH_FENCED");
     }

@@ -29,7 +29,7 @@ use crate::backlog::Backlog;
 use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
 use crate::flight::{Departures, Flight};
-use crate::follow::{Chain, Outcomes, OutcomesParts};
+use crate::follow::{Chain, OutcomeError, Outcomes, OutcomesParts};
 use crate::gate::Gate;
 use crate::issue::{
     Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, content_hash, prepare,
@@ -91,6 +91,7 @@ fn batcher_parts(
     keys: &Arc<KeyRing>,
     backlog: &Arc<Backlog>,
     flight: &Arc<Flight>,
+    gate: &Arc<Gate>,
     metrics: &Arc<IssuerMetrics>,
 ) -> BatcherParts {
     BatcherParts {
@@ -99,6 +100,7 @@ fn batcher_parts(
         signing_key: KeyId::new(ISSUER_KEY),
         backlog: Arc::clone(backlog),
         flight: Arc::clone(flight),
+        gate: Arc::clone(gate),
         metrics: Arc::clone(metrics),
         suite: Suite::Ed25519Sha256,
         utc_offset_minutes: UTC_OFFSET_MINUTES,
@@ -142,7 +144,11 @@ impl TestIssuer {
             seal_promise_ms: 600_000,
             outbox_records_max: 1_000,
         });
-        let batcher = Batcher::open(batcher_parts(&journal, &keys, &backlog, &flight, &metrics));
+        let batcher = Batcher::open(batcher_parts(&journal, &keys, &backlog, &flight, &gate, &metrics));
+        let batcher = batcher.unwrap();
+        if gate.seals() {
+            batcher.set_out().unwrap();
+        }
         let outcomes = Outcomes::new(OutcomesParts {
             journal: Arc::clone(&journal),
             registry: Arc::clone(&registry),
@@ -153,6 +159,7 @@ impl TestIssuer {
             metrics: Arc::clone(&metrics),
             chain: ChainParameters::of(chain.genesis()),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
+            recovering: false,
         });
         let log = Chain::new(journal.progress().unwrap());
         Self {
@@ -166,12 +173,18 @@ impl TestIssuer {
             waiters,
             clock,
             sequencer: sequencer.unwrap(),
-            batcher: batcher.unwrap(),
+            batcher,
             outcomes,
             log,
             metrics,
             journal,
         }
+    }
+
+    /// A second batcher over the same journal, under a gate of its own.
+    pub(crate) fn batcher_under(&self, gate: &Arc<Gate>, flight: &Arc<Flight>) -> Batcher {
+        let parts = batcher_parts(&self.journal, &self.keys, &self.backlog, flight, gate, &self.metrics);
+        Batcher::open(parts).unwrap()
     }
 
     /// Judges a draft as Issue does, without the caller.
@@ -216,8 +229,11 @@ impl TestIssuer {
         for height in self.log.next_height()..=chain.height().get() {
             let sealed = self.log.offer(&ledger_block(chain, height), chain.trust()).unwrap();
             let progress = self.log.sealed_progress(&sealed).unwrap();
-            let event = self.outcomes.act(&sealed, progress).unwrap();
-            self.log.acted(event);
+            match self.outcomes.act(&sealed, progress) {
+                Ok(event) => self.log.acted(event),
+                Err(OutcomeError::Halted(_)) => return,
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 }
@@ -235,7 +251,7 @@ pub(crate) fn ledger_block(chain: &TestChain, height: u64) -> LedgerBlock {
     let block = &chain.blocks()[usize::try_from(height).unwrap()];
     LedgerBlock {
         height,
-        block: Bytes::new(),
+        block: Bytes::from(block.bytes.clone()),
         entries: block.entries.iter().map(|entry| Bytes::from(entry.clone())).collect(),
         first_leaf_index: block.first_leaf,
         certificate: Bytes::new(),

@@ -2,19 +2,23 @@
 //!
 //! - a header of ours: its records are SEALED; red ones free their original's payment keys;
 //! - a refusal of ours: the bad records are REFUSED, for good and with an alarm; the good ones wait to be cut again;
-//! - governance: the registry changes; a higher epoch of ours means that this journal was superseded;
+//! - governance: the registry changes; a higher epoch of ours means that this journal was superseded: it halts;
 //! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
+//!
+//! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the last
+//! progress on. While recovering, a higher epoch is taken instead, and every number leased before it is burnt.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use prost::Message as _;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::entry::{BatchRefused, Entry};
-use receipt_core::governance::SignedGovernance;
+use receipt_core::governance::{Action, AllocateSegment, SignedGovernance};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, LeafIndex, ReceiptKey};
+use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, ReceiptKey, SegmentId};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
-use receipt_core::state::tables::Table;
+use receipt_core::state::tables::{IssuerState, SegmentState, Table};
 use receipt_core::state::{ChainParameters, ReadError, StateRead, Writes, registry_writes};
 
 use super::SealedBlock;
@@ -38,7 +42,13 @@ pub enum OutcomeError {
     /// The blocks contradict the rules, though under a quorum: the log and this program disagree.
     #[error("{0}")]
     Block(String),
+    /// This journal is not the newest, and says so from now on. Nothing of the step was written.
+    #[error("{0}")]
+    Halted(String),
 }
+
+/// What an operator does about a halted journal: the end of every such message.
+pub const HOW_TO_RECOVER: &str = "stop it and run `tallystick-issuer recover --config FILE`";
 
 /// What acting on outcomes takes.
 #[derive(Debug, Clone)]
@@ -61,6 +71,8 @@ pub struct OutcomesParts {
     pub chain: ChainParameters,
     /// The chain's UTC offset.
     pub utc_offset_minutes: i32,
+    /// Whether a halted journal is being brought up to the ledger, and takes a higher epoch of its issuer.
+    pub recovering: bool,
 }
 
 /// Acts on sealed blocks.
@@ -79,6 +91,7 @@ struct Step<'a> {
     keys: Vec<ReceiptKey>,
     requeued: u64,
     sealed: u64,
+    epoch: Option<u32>,
     refused: Vec<(ReceiptKey, receipt_core::reason::Reason)>,
     halted: Option<String>,
 }
@@ -114,6 +127,7 @@ impl Outcomes {
             keys: Vec::new(),
             requeued: 0,
             sealed: 0,
+            epoch: None,
             refused: Vec::new(),
             halted: None,
         };
@@ -127,17 +141,17 @@ impl Outcomes {
                 }
             }
         }
+        if let Some(why) = step.halted {
+            return Err(self.halt(why)?);
+        }
         let event = step.event;
         step.write.put_registry(&step.registry);
         for (day_kind, tally) in &step.tallies {
             step.write.put_decided(*day_kind, *tally);
         }
-        if let Some(why) = &step.halted {
-            step.write.put_halted(why);
-        }
         step.write.put_progress(&Progress { event, ..progress.clone() });
         step.write.commit(Durability::Ordered)?;
-        self.tell(step.registry, step.decided, step.requeued, step.halted)?;
+        self.tell(step.registry, step.decided, step.requeued)?;
         parts.metrics.receipts_sealed.inc_by(step.sealed);
         for (key, reason) in step.refused {
             // An acknowledged receipt that the ledger did not take: a person must look at it.
@@ -149,21 +163,10 @@ impl Outcomes {
     }
 
     /// Tells the others what is on disk now.
-    fn tell(
-        &self,
-        registry: Writes,
-        decided: Vec<BatchSequence>,
-        requeued: u64,
-        halted: Option<String>,
-    ) -> Result<(), OutcomeError> {
+    fn tell(&self, registry: Writes, decided: Vec<BatchSequence>, requeued: u64) -> Result<(), OutcomeError> {
         let parts = &self.parts;
         if !registry.is_empty() {
             parts.registry.reload(&parts.journal)?;
-            self.check_epoch()?;
-        }
-        if let Some(why) = halted {
-            tracing::error!(why, "ALARM: this journal is not the newest; nothing is issued until `recover`");
-            parts.gate.halt(&why);
         }
         for sequence in decided {
             if let Some(flying) = parts.flight.decided(sequence) {
@@ -178,17 +181,25 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Halts if the ledger has a newer epoch of this issuer than the journal.
+    /// Writes down why this journal may not issue, and stops everything that signs or sends.
+    fn halt(&self, why: String) -> Result<OutcomeError, JournalError> {
+        let parts = &self.parts;
+        let why = format!("{why}; {HOW_TO_RECOVER}");
+        let mut write = parts.journal.write();
+        write.put_halted(&why);
+        write.commit(Durability::Synced)?;
+        tracing::error!(why, "ALARM: this journal is not the newest; nothing is issued, signed or followed");
+        parts.gate.halt(&why);
+        parts.flight.recall();
+        Ok(OutcomeError::Halted(why))
+    }
+
+    /// Halts if the registry has a newer epoch of this issuer than the journal signs in.
     pub fn check_epoch(&self) -> Result<(), JournalError> {
         let parts = &self.parts;
         let (ledger, own) = (parts.registry.view().issuer_epoch, parts.journal.epoch()?);
-        if ledger > own {
-            let why = format!("the ledger has epoch {ledger} of this issuer, this journal signs in epoch {own}");
-            let mut write = parts.journal.write();
-            write.put_halted(&why);
-            write.commit(Durability::Ordered)?;
-            tracing::error!(why, "ALARM: this journal was superseded; nothing is issued until `recover`");
-            parts.gate.halt(&why);
+        if ledger > own && !parts.gate.is_halted() {
+            self.halt(superseded(ledger, own))?;
         }
         Ok(())
     }
@@ -314,9 +325,60 @@ impl Outcomes {
         let state = Layered(&self.parts.journal, &step.registry);
         let writes = registry_writes(&state, &self.parts.chain, governance, block.height, block.time)
             .map_err(|error| OutcomeError::Block(format!("governance in block {}: {error}", block.height)))?;
+        let journal = &self.parts.journal;
+        let own = step.epoch.map_or_else(|| journal.epoch(), Ok)?;
+        if let Some(epoch) = fencing_epoch(&writes, journal.identity().issuer)?.filter(|epoch| *epoch > own) {
+            if self.parts.recovering {
+                burn(step, journal, governance)?;
+                step.epoch = Some(epoch);
+                step.write.put_epoch(epoch);
+            } else {
+                step.halted.get_or_insert(superseded(epoch, own));
+            }
+        }
         step.registry.extend(writes);
         Ok(())
     }
+}
+
+fn superseded(ledger: u32, own: u32) -> String {
+    format!("the ledger has epoch {ledger} of this issuer, this journal signs in epoch {own}")
+}
+
+/// The epoch that governance gave this issuer, if it wrote the issuer's entry.
+fn fencing_epoch(writes: &Writes, issuer: IssuerId) -> Result<Option<u32>, JournalError> {
+    let written = writes.get(&(Table::Issuers, issuer.get().to_be_bytes().to_vec()));
+    let Some(bytes) = written.and_then(Option::as_ref) else { return Ok(None) };
+    let state = IssuerState::decode(bytes.as_slice()).map_err(|_| JournalError::Corrupt("an issuer's entry"))?;
+    Ok(Some(state.epoch))
+}
+
+/// Burns the rest of every segment that was leased to this issuer before its epoch rose: the lost journal may have given out
+/// any of those numbers. What the same message leases after the fence is new.
+fn burn(step: &mut Step<'_>, journal: &Journal, governance: &SignedGovernance) -> Result<(), JournalError> {
+    let issuer = journal.identity().issuer;
+    let changed = step.registry.iter().filter(|((table, _), _)| *table == Table::Segments);
+    let changed: Vec<Vec<u8>> = changed.filter_map(|(_, value)| value.clone()).collect();
+    for bytes in journal.registry_table(Table::Segments)?.into_iter().chain(changed) {
+        let state = SegmentState::decode(bytes.as_slice()).map_err(|_| JournalError::Corrupt("a segment"))?;
+        if state.segment.issuer_id == issuer.get() {
+            step.write.put_next_number(SegmentId::new(state.segment.segment_id), end_of(&state.segment));
+        }
+    }
+    for action in &governance.governance.actions {
+        match action {
+            Action::FenceIssuer(fence) if fence.issuer_id == issuer.get() => break,
+            Action::AllocateSegment(segment) if segment.issuer_id == issuer.get() => {
+                step.write.put_next_number(SegmentId::new(segment.segment_id), end_of(segment));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+const fn end_of(segment: &AllocateSegment) -> u64 {
+    segment.last_number.saturating_add(1)
 }
 
 impl Step<'_> {

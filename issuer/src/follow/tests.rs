@@ -132,10 +132,41 @@ fn a_batch_that_this_journal_never_cut_halts_it() {
     assert!(why.contains("never cut"), "{why}");
     let results = issuer.issue(vec![draft(&mut chain, "S02", "A")]);
     assert_eq!(results[0].as_ref().unwrap_err().reason, Reason::EpochFenced.into());
-    // It goes on following: a halted issuer still answers for what it has.
-    chain.add_items(Vec::new()).unwrap();
-    issuer.follow(&chain);
-    assert_eq!(issuer.log.sealed_height(), 2);
+    assert!(why.contains("tallystick-issuer recover --config"), "{why}");
+    // What `recover` must read is still before it.
+    assert_eq!(issuer.journal.progress().unwrap().height.get(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let gate = Arc::new(Gate::new(None));
+    let (flight, mut departures) = Flight::new();
+    let flight = Arc::new(flight);
+    let batcher = issuer.batcher_under(&gate, &flight);
+    let token = CancellationToken::new();
+    let running = tokio::spawn(batcher.run(token.clone()));
+    // The batch's age is over by far when the gate opens; had it been cut before, it would have departed before.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(issuer.journal.next_sequence().unwrap(), BatchSequence::new(1), "signed before it caught up");
+    gate.caught_up();
+    assert_eq!(departures.recv().await.unwrap().sequence, BatchSequence::new(1));
+    gate.halt("behind");
+    issuer.issue_new(draft(&mut chain, "S01", "B"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(issuer.journal.next_sequence().unwrap(), BatchSequence::new(2), "signed after it was halted");
+    token.cancel();
+    running.await.unwrap().unwrap();
+    // A restart of the halted journal sends nothing of what was cut before.
+    let (flight, mut departures) = Flight::new();
+    let batcher = issuer.batcher_under(&gate, &Arc::new(flight));
+    let token = CancellationToken::new();
+    let running = tokio::spawn(batcher.run(token.clone()));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    token.cancel();
+    running.await.unwrap().unwrap();
+    assert!(departures.recv().await.is_none(), "sent though halted");
 }
 
 #[test]

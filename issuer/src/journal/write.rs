@@ -9,7 +9,7 @@ use rocksdb::WriteBatch;
 use super::rows::{biz_key, day_prefix, receipt_key_bytes, registry_key, requeue_key};
 use super::{
     BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, Journal, JournalError,
-    META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, Placement, Progress, ReceiptRow,
+    META_EPOCH, META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, Placement, Progress, ReceiptRow,
     write_options,
 };
 use crate::body::SealedBody;
@@ -167,9 +167,14 @@ impl<'a> JournalWrite<'a> {
         self.put_meta(META_PROGRESS, &progress.encode());
     }
 
-    /// Stops issuing for good, with the reason.
+    /// Stops issuing until `recover`, with the reason.
     pub fn put_halted(&mut self, reason: &str) {
         self.put_meta(META_HALTED, reason.as_bytes());
+    }
+
+    /// The epoch in which this journal signs.
+    pub fn put_epoch(&mut self, epoch: u32) {
+        self.put_meta(META_EPOCH, &epoch.to_be_bytes());
     }
 
     pub(super) fn put_meta(&mut self, name: &[u8], value: &[u8]) {
