@@ -255,6 +255,23 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Opens an existing journal of this chain and issuer to read what it holds now, also beside the process that writes
+    /// it. A read fails, never lies, if that process has since compacted a file away.
+    pub fn open_read_only(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
+        if !path.join("CURRENT").exists() {
+            return Err(JournalError::Absent(path.display().to_string()));
+        }
+        let mut options = Options::default();
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        // Tables are opened at once and stay open, so that compaction does not pull them away.
+        options.set_max_open_files(-1);
+        let families = Cf::ALL.map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf.options()));
+        let journal = Self { db: DB::open_cf_descriptors_read_only(&options, path, families, false)?, identity };
+        journal.check_identity()?;
+        Ok(journal)
+    }
+
     fn check_identity(&self) -> Result<(), JournalError> {
         let foreign = |problem: String| JournalError::Foreign(problem);
         let Some(format) = self.meta(META_FORMAT)? else {

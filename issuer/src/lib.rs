@@ -16,6 +16,7 @@ pub mod batcher;
 pub mod body;
 pub mod bundle;
 pub mod config;
+pub mod export;
 pub mod fate;
 pub mod flight;
 pub mod follow;

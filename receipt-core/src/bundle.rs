@@ -24,7 +24,7 @@ use crate::suite::ChainId;
 mod body_line;
 mod json;
 
-pub use body_line::BodyLine;
+pub use body_line::{BodyContent, BodyLine};
 pub use json::BundleError;
 
 /// The value of `format`.

@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(file.path(), bytes)?;
     let source = Source::Export(file.path().to_owned());
     for threads in [1, 2, 4] {
-        let options = AuditOptions { threads, bodies: None, trust: None, entropy: &OsEntropy };
+        let options = AuditOptions { threads, bodies: Vec::new(), trust: None, entropy: &OsEntropy };
         let report = audit(chain.genesis(), &source, &options, &mut Silent)?;
         println!(
             "{threads} threads: {:?}, {} records in {:.2} s, {:.0} records/s",

@@ -45,8 +45,8 @@ const QUEUE_BLOCKS: usize = 8;
 pub struct AuditOptions<'a> {
     /// Threads that prepare blocks, at least 1.
     pub threads: usize,
-    /// An issuer's body lines (`receipt_core::bundle::BodyLine`); `None`: content is not checked.
-    pub bodies: Option<PathBuf>,
+    /// The issuers' files of body lines (`receipt_core::bundle::BodyLine`); none: content is not checked.
+    pub bodies: Vec<PathBuf>,
     /// A trust file in use, to be compared with what the ledger says.
     pub trust: Option<TrustFile>,
     /// Unpredictable numbers for batch verification: whoever made the ledger must not foresee them.
@@ -84,8 +84,8 @@ pub fn audit(
     if findings.is_empty() {
         findings.extend(replay.closing_findings(options.trust.as_ref()));
     }
-    let bodies = match &options.bodies {
-        Some(path) if findings.is_empty() => Some(bodies::check(path, &replay, genesis.utc_offset_minutes)?),
+    let bodies = match options.bodies.as_slice() {
+        [_, ..] if findings.is_empty() => Some(bodies::check(&options.bodies, &replay, genesis.utc_offset_minutes)?),
         _ => None,
     };
     Ok(report::assemble(report::Parts {
@@ -95,7 +95,7 @@ pub fn audit(
         findings,
         source_error: source_error.map(|error| error.to_string()),
         bodies,
-        bodies_wanted: options.bodies.is_some(),
+        bodies_wanted: !options.bodies.is_empty(),
         seconds: started.elapsed().as_secs_f64(),
     }))
 }

@@ -85,9 +85,10 @@ pub(crate) struct AuditArguments {
     /// Write the trust file that the ledger implies, if it is clean.
     #[arg(long, value_name = "FILE")]
     pub(crate) write_trust: Option<PathBuf>,
-    /// An issuer's contents, one JSON line each, to be checked against their records.
+    /// An issuer's contents (`tallystick-issuer export-bodies`), to be checked against their records and the body rules.
+    /// Once per issuer; export them before the ledger is read, or up to the height of its export.
     #[arg(long, value_name = "FILE")]
-    pub(crate) bodies: Option<PathBuf>,
+    pub(crate) bodies: Vec<PathBuf>,
     /// The report as JSON.
     #[arg(long)]
     pub(crate) json: bool,

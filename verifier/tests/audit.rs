@@ -6,6 +6,7 @@ mod common;
 
 use common::{FakeNode, TestFile, bodies, chain, export, served};
 use receipt_core::block::{Block, Item, block_id};
+use receipt_core::bundle::BodyLine;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Fen, Height};
 use receipt_core::testkit::{TestChain, TestValidator};
@@ -29,7 +30,7 @@ const PLAIN: Extra<'_> = Extra { bodies: None, trust: None, threads: 2 };
 fn audit_source(chain: &TestChain, source: &Source, extra: Extra<'_>) -> AuditReport {
     let options = AuditOptions {
         threads: extra.threads,
-        bodies: extra.bodies.map(TestFile::path),
+        bodies: extra.bodies.map(TestFile::path).into_iter().collect(),
         trust: extra.trust,
         entropy: &SeededEntropy::new(1),
     };
@@ -315,7 +316,9 @@ fn contents_are_checked_against_their_records() {
     chain.add_block(std::slice::from_ref(&broken));
     let missing = TestFile::new("bodies", bodies(&receipts));
     let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&missing), ..PLAIN });
-    assert_eq!((report.result, report.bodies.unwrap().missing), (AuditResult::Refuted, 1));
+    assert_eq!(report.result, AuditResult::Incomplete, "nothing is wrong, but not everything was seen");
+    assert!(report.to_text().contains("Content of 1 receipts: no line was given"), "{}", report.to_text());
+    assert_eq!(report.bodies.unwrap().missing, 1);
 
     let mut changed = receipts[1].clone();
     changed.receipt.draft.remark = "changed".to_owned();
@@ -328,4 +331,45 @@ fn contents_are_checked_against_their_records() {
     let found = report.bodies.unwrap();
     assert_eq!((found.good, found.missing, found.mismatches, found.repeated), (7, 0, 3, 1), "{found:?}");
     assert_eq!(found.broken_rules.get("V08"), Some(&1), "{found:?}");
+}
+
+#[test]
+fn erased_contents_are_named_and_several_files_are_one() {
+    let (chain, receipts) = chain();
+    let first = TestFile::new("first", bodies(&receipts[..3]));
+    let mut lines = bodies(&receipts[3..6]);
+    let erased = BodyLine { record: receipts[6].record.clone(), content: None };
+    lines.extend(erased.encode());
+    let second = TestFile::new("second", lines);
+    let ledger = TestFile::new("ledger.export", export(&chain, &served(&chain)));
+    let options = AuditOptions {
+        threads: 1,
+        bodies: vec![first.path(), second.path()],
+        trust: None,
+        entropy: &SeededEntropy::new(1),
+    };
+    let report = audit(chain.genesis(), &Source::Export(ledger.path()), &options, &mut Silent).unwrap();
+    assert_eq!(report.result, AuditResult::Clean, "{}", report.to_text());
+    let text = report.to_text();
+    let found = report.bodies.unwrap();
+    assert_eq!((found.good, found.erased, found.missing), (6, 1, 0), "{found:?}");
+    assert!(text.contains(&format!("ERASED         {}", found.erased_receipts[0])), "{text}");
+    assert!(text.contains("Content of 1 receipts: their issuer says that it was erased"), "{text}");
+    // A stranger's record is no erased receipt of this ledger.
+    let stranger = BodyLine { record: TestChain::named("other").issue("S01").record, content: None };
+    let file = TestFile::new("bodies", [bodies(&receipts), stranger.encode()].concat());
+    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
+    assert_eq!((report.result, report.bodies.unwrap().mismatches), (AuditResult::Refuted, 1));
+}
+
+#[test]
+fn a_body_file_without_lines_does_not_fill_the_memory() {
+    let (chain, receipts) = chain();
+    let mut bytes = vec![b'x'; 20 << 20];
+    bytes.push(b'\n');
+    bytes.extend(bodies(&receipts));
+    let file = TestFile::new("bodies", bytes);
+    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
+    let found = report.bodies.unwrap();
+    assert_eq!((found.good, found.mismatches), (7, 1), "{found:?}");
 }

@@ -32,6 +32,21 @@ impl Journal {
         rows.collect()
     }
 
+    /// At most `limit` receipts after `after`, ordered by key.
+    pub fn receipts_after(
+        &self,
+        after: Option<ReceiptKey>,
+        limit: usize,
+    ) -> Result<Vec<(ReceiptKey, ReceiptRow)>, JournalError> {
+        // The least key after one of fixed length is that key with one more byte.
+        let start = after.map_or_else(Vec::new, |after| [&receipt_key_bytes(after)[..], &[0]].concat());
+        let read = |(key, value): Row| {
+            let row = ReceiptRow::decode(&value[..]).map_err(|_| JournalError::Corrupt("receipt row"))?;
+            Ok((receipt_key(&key)?, row))
+        };
+        self.page(Cf::Receipts, &start, None, limit)?.into_iter().map(read).collect()
+    }
+
     /// A body as stored; `None` once erased.
     pub fn body(&self, key: ReceiptKey) -> Result<Option<SealedBody>, JournalError> {
         let key = receipt_key_bytes(key);

@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use prost::Message;
 use receipt_core::bundle::BodyLine;
 use receipt_core::governance::AttachItems;
 use receipt_core::hash::Hash;
-use receipt_core::ids::ReceiptCode;
+use receipt_core::ids::{ReceiptCode, ReceiptKey};
+use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::receipt::disclosure::Body;
 use receipt_core::receipt::rules::{Catalogue, check_body};
 use receipt_core::record::{SignedRecord, status_key};
@@ -23,8 +24,10 @@ use serde::Serialize;
 
 use super::replay::Replay;
 
-/// Problems listed in full; the rest is counted.
-const PROBLEMS_LISTED_MAX: usize = 100;
+/// Problems and erased receipts listed in full; the rest is counted.
+const LISTED_MAX: usize = 100;
+/// A line and its newline; what is longer is read over.
+const LINE_BYTES_MAX: u64 = BUNDLE_BYTES_MAX as u64 + 1;
 
 /// Why the body file cannot be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,9 @@ pub struct BodiesError {
 pub struct BodiesReport {
     /// Receipts whose content is what the record commits to and keeps every body rule.
     pub good: u64,
-    /// Receipts on the ledger for which no content was given.
+    /// Receipts on the ledger of which the issuer says that their content was erased: nobody can check it any more.
+    pub erased: u64,
+    /// Receipts on the ledger for which no line was given.
     pub missing: u64,
     /// Lines that are no content of a receipt on the ledger.
     pub mismatches: u64,
@@ -49,46 +54,70 @@ pub struct BodiesReport {
     pub broken_rules: BTreeMap<String, u64>,
     /// The first hundred problems, without personal values.
     pub problems: Vec<String>,
+    /// The first hundred erased receipts.
+    pub erased_receipts: Vec<String>,
 }
 
 impl BodiesReport {
-    /// Whether every receipt's content was given and good.
-    pub fn is_clean(&self) -> bool {
-        self.missing == 0 && self.mismatches == 0 && self.broken_rules.is_empty()
+    /// Whether some content is not what its record commits to, or breaks a rule.
+    pub fn is_refuted(&self) -> bool {
+        self.mismatches > 0 || !self.broken_rules.is_empty()
     }
 
-    fn problem(&mut self, line: usize, problem: impl std::fmt::Display) {
-        if self.problems.len() < PROBLEMS_LISTED_MAX {
-            self.problems.push(format!("line {line}: {problem}"));
+    /// Whether every receipt on the ledger has a line.
+    pub fn is_complete(&self) -> bool {
+        self.missing == 0
+    }
+
+    fn problem(&mut self, place: &str, problem: impl std::fmt::Display) {
+        if self.problems.len() < LISTED_MAX {
+            self.problems.push(format!("{place}: {problem}"));
+        }
+    }
+
+    fn count(&mut self, place: &str, judged: Judged) {
+        match judged.content {
+            Content::Erased => {
+                self.erased += 1;
+                if self.erased_receipts.len() < LISTED_MAX {
+                    self.erased_receipts.push(judged.key.to_string());
+                }
+            }
+            Content::Judged(broken) if broken.is_empty() => self.good += 1,
+            Content::Judged(broken) => {
+                for (rule, sentence) in broken {
+                    *self.broken_rules.entry(rule).or_default() += 1;
+                    self.problem(place, sentence);
+                }
+            }
         }
     }
 }
 
-/// Reads the whole file.
-pub(super) fn check(path: &Path, replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<BodiesReport, BodiesError> {
-    let failed = |source| BodiesError { path: path.to_owned(), source };
-    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+/// Reads whole files: every issuer hands over its own.
+pub(super) fn check(
+    paths: &[PathBuf],
+    replay: &Replay<'_>,
+    utc_offset_minutes: i32,
+) -> Result<BodiesReport, BodiesError> {
     let mut report = BodiesReport::default();
     let mut seen: HashSet<Hash> = HashSet::new();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-            break;
-        }
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        match judge(text, replay, utc_offset_minutes) {
-            Err(problem) => {
-                report.mismatches += 1;
-                report.problem(number, problem);
+    for path in paths {
+        let failed = |source| BodiesError { path: path.clone(), source };
+        let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+        let mut line = Vec::new();
+        for number in 1_u64.. {
+            if !read_line(&mut reader, &mut line).map_err(failed)? {
+                break;
             }
-            Ok(judged) if !seen.insert(judged.status_key) => report.repeated += 1,
-            Ok(judged) if judged.broken.is_empty() => report.good += 1,
-            Ok(judged) => {
-                for (rule, sentence) in judged.broken {
-                    *report.broken_rules.entry(rule).or_default() += 1;
-                    report.problem(number, sentence);
+            let place = format!("{} line {number}", path.display());
+            match judge(&line, replay, utc_offset_minutes) {
+                Err(problem) => {
+                    report.mismatches += 1;
+                    report.problem(&place, problem);
                 }
+                Ok(judged) if !seen.insert(judged.status_key) => report.repeated += 1,
+                Ok(judged) => report.count(&place, judged),
             }
         }
     }
@@ -96,10 +125,31 @@ pub(super) fn check(path: &Path, replay: &Replay<'_>, utc_offset_minutes: i32) -
     Ok(report)
 }
 
+/// The next line without its newline; `false` at the end. Of a line above the limit only the beginning is kept, which is
+/// no line of the format; the rest is read over, so that no file fills the memory.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    if reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else {
+        reader.skip_until(b'\n')?;
+    }
+    Ok(true)
+}
+
 struct Judged {
+    key: ReceiptKey,
     status_key: Hash,
-    /// Rule and sentence.
-    broken: Vec<(String, String)>,
+    content: Content,
+}
+
+enum Content {
+    /// Broken rules, each with its sentence.
+    Judged(Vec<(String, String)>),
+    Erased,
 }
 
 fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Judged, String> {
@@ -113,8 +163,9 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     if stored.is_none_or(|stored| stored.status_key != status_key) {
         return Err(format!("{}: this record is not on the ledger", record.key));
     }
-    let body =
-        Body::of_values(body_line.values, &body_line.seed).map_err(|error| format!("{}: {error}", record.key))?;
+    let key = record.key;
+    let Some(content) = body_line.content else { return Ok(Judged { key, status_key, content: Content::Erased }) };
+    let body = Body::of_values(content.values, &content.seed).map_err(|error| format!("{key}: {error}"))?;
     if body.disclosures().len() != record.disclosure_count as usize || body.root() != record.body_root {
         return Err(format!("{}: the content is not what the record commits to", record.key));
     }
@@ -130,7 +181,7 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     let registry = Registry { replay, unit: record.unit.get() };
     let violations = check_body(&receipt, &registry).err().unwrap_or_default();
     let broken = violations.iter().map(|found| (found.rule.to_string(), format!("{}: {found}", record.key)));
-    Ok(Judged { status_key, broken: broken.collect() })
+    Ok(Judged { key, status_key, content: Content::Judged(broken.collect()) })
 }
 
 fn unit_of(replay: &Replay<'_>, unit: u32) -> Option<UnitState> {

@@ -76,7 +76,7 @@ pub enum AuditResult {
     Clean,
     /// Something does not hold: see the findings.
     Refuted,
-    /// What was read holds, but the source stopped before its end.
+    /// What was read holds, but the source stopped before its end, or contents are missing.
     Incomplete,
 }
 
@@ -238,12 +238,13 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
     let sealed_height = replay.sealed.as_ref().map(|(height, _)| height.get());
     let seal = replay.tip.as_ref().map(|(_, seal)| seal);
     let hash = |hash: Option<receipt_core::hash::Hash>| hash.map(|hash| hash.to_string()).unwrap_or_default();
-    let refuted = !findings.is_empty() || bodies.as_ref().is_some_and(|bodies| !bodies.is_clean());
+    let refuted = !findings.is_empty() || bodies.as_ref().is_some_and(BodiesReport::is_refuted);
+    let complete = source_error.is_none() && height.is_some() && bodies.as_ref().is_none_or(BodiesReport::is_complete);
     AuditReport {
-        result: match (refuted, &source_error, height) {
-            (true, _, _) => AuditResult::Refuted,
-            (false, None, Some(_)) => AuditResult::Clean,
-            (false, _, _) => AuditResult::Incomplete,
+        result: match (refuted, complete) {
+            (true, _) => AuditResult::Refuted,
+            (false, true) => AuditResult::Clean,
+            (false, false) => AuditResult::Incomplete,
         },
         chain: genesis.chain_id().0.to_string(),
         chain_name: genesis.chain_name.clone(),
@@ -274,7 +275,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         totals: TotalsReport::new((totals.blue_count, totals.blue_fen), (totals.red_count, totals.red_fen)),
         units: unit_reports(&replay),
         handovers: replay.handovers.clone(),
-        not_checked: not_checked(bodies.is_some(), bodies_wanted),
+        not_checked: not_checked(bodies.as_ref(), bodies_wanted),
         bodies,
         findings,
         source_error,
@@ -298,17 +299,23 @@ fn unit_reports(replay: &Replay<'_>) -> Vec<UnitReport> {
     units.collect()
 }
 
-fn not_checked(bodies_checked: bool, bodies_wanted: bool) -> Vec<String> {
+fn not_checked(bodies: Option<&BodiesReport>, bodies_wanted: bool) -> Vec<String> {
     let mut list = vec![
         "Whether block times were near the validators' clocks: each validator judged that when it voted.".to_owned(),
         "The issuers' own rules about dates, lateness and confirmed payments.".to_owned(),
     ];
-    if !bodies_checked && bodies_wanted {
-        list.push("Content not checked: the replay did not come through.".to_owned());
-    } else if !bodies_checked {
-        list.push("Content not checked: no bodies were given.".to_owned());
-    } else {
-        list.push("Items were judged by the registry as it stands at the end of the replay (V13).".to_owned());
+    match bodies {
+        None if bodies_wanted => list.push("Content not checked: the replay did not come through.".to_owned()),
+        None => list.push("Content not checked: no bodies were given.".to_owned()),
+        Some(bodies) => {
+            list.push("Items were judged by the registry as it stands at the end of the replay (V13).".to_owned());
+            if bodies.erased > 0 {
+                list.push(format!("Content of {} receipts: their issuer says that it was erased.", bodies.erased));
+            }
+            if bodies.missing > 0 {
+                list.push(format!("Content of {} receipts: no line was given for them.", bodies.missing));
+            }
+        }
     }
     list
 }
@@ -392,13 +399,16 @@ impl AuditReport {
 
     fn write_bodies(&self, page: &mut String) -> std::fmt::Result {
         let Some(bodies) = &self.bodies else { return Ok(()) };
-        let BodiesReport { good, missing, mismatches, repeated, .. } = bodies;
+        let BodiesReport { good, erased, missing, mismatches, repeated, .. } = bodies;
         writeln!(
             page,
-            "  content        {good} good, {missing} missing, {mismatches} mismatches, {repeated} repeated"
+            "  content        {good} good, {erased} erased, {missing} missing, {mismatches} mismatches, {repeated} repeated"
         )?;
         for (rule, count) in &bodies.broken_rules {
             writeln!(page, "                 {count} times {rule} broken")?;
+        }
+        for receipt in &bodies.erased_receipts {
+            writeln!(page, "  ERASED         {receipt}")?;
         }
         for problem in &bodies.problems {
             writeln!(page, "  CONTENT        {problem}")?;

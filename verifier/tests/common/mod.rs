@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use receipt_core::block::block_id;
-use receipt_core::bundle::BodyLine;
+use receipt_core::bundle::{BodyContent, BodyLine};
 use receipt_core::export::ExportEncoder;
 use receipt_core::receipt::layout::to_values;
 use receipt_core::testkit::{TestChain, TestReceipt};
@@ -84,7 +84,8 @@ pub(crate) fn bodies(receipts: &[TestReceipt]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for receipt in receipts {
         let values = to_values(&receipt.receipt).unwrap();
-        bytes.extend(BodyLine { record: receipt.record.clone(), seed: receipt.seed.clone(), values }.encode());
+        let content = Some(BodyContent { seed: receipt.seed.clone(), values });
+        bytes.extend(BodyLine { record: receipt.record.clone(), content }.encode());
         bytes.push(b'\n');
     }
     bytes

@@ -1,0 +1,109 @@
+use std::os::unix::fs::PermissionsExt;
+
+use receipt_core::receipt::disclosure::Body;
+use receipt_core::record::SignedRecord;
+use receipt_core::testkit::TestChain;
+
+use super::*;
+use crate::journal::Durability;
+use crate::testing::{TestIssuer, draft, identity, init, offered};
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    chain: TestChain,
+    issuer: TestIssuer,
+    keys: Vec<ReceiptKey>,
+}
+
+/// Two receipts sealed at height 1, one at height 2 whose body is erased, one that no ledger knows yet.
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::new();
+    let mut issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
+    let mut keys = Vec::new();
+    for batch in [&["A", "B"][..], &["C"]] {
+        for biz in batch {
+            keys.push(issuer.issue_new(draft(&mut chain, "S01", biz)).key);
+        }
+        let (_, request) = issuer.cut();
+        chain.add_items(vec![offered(&request)]).unwrap();
+        issuer.follow(&chain);
+    }
+    keys.push(issuer.issue_new(draft(&mut chain, "S01", "D")).key);
+    let mut write = issuer.journal.write();
+    write.erase_body(keys[2]);
+    write.commit(Durability::Synced).unwrap();
+    Fixture { dir, chain, issuer, keys }
+}
+
+fn lines(path: &Path) -> Vec<BodyLine> {
+    let bytes = std::fs::read(path).unwrap();
+    assert!(bytes.ends_with(b"\n"));
+    bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| BodyLine::decode(&line[..line.len() - 1]).unwrap())
+        .collect()
+}
+
+#[test]
+fn every_sealed_receipt_has_its_line() {
+    let Fixture { dir, issuer, keys, .. } = fixture();
+    let out = dir.path().join("bodies");
+    let written = export(&issuer.journal, &issuer.cipher, &out, None).unwrap();
+    assert_eq!((written.bodies, written.erased), (2, 1));
+    assert!(written.to_string().contains("personal data"), "{written}");
+    let lines = lines(&out);
+    let records = lines.iter().map(|line| SignedRecord::decode(&line.record).unwrap().record);
+    let records: Vec<_> = records.collect();
+    assert_eq!(records.iter().map(|record| record.key).collect::<Vec<_>>(), keys[..3], "the pending one is not there");
+    for (line, record) in lines.iter().zip(&records).take(2) {
+        let content = line.content.clone().unwrap();
+        assert_eq!(Body::of_values(content.values, &content.seed).unwrap().root(), record.body_root);
+    }
+    assert_eq!(lines[2].content, None);
+}
+
+#[test]
+fn what_was_sealed_above_the_height_is_left_out() {
+    let Fixture { dir, issuer, .. } = fixture();
+    let out = dir.path().join("bodies");
+    let written = export(&issuer.journal, &issuer.cipher, &out, Some(Height::new(1))).unwrap();
+    assert_eq!((written.bodies, written.erased), (2, 0));
+}
+
+#[test]
+fn the_file_is_its_owners_and_never_over_another() {
+    let Fixture { dir, issuer, .. } = fixture();
+    let out = dir.path().join("bodies");
+    // What a crash may have left, readable by all.
+    std::fs::write(dir.path().join(".bodies.tmp"), b"torn").unwrap();
+    export(&issuer.journal, &issuer.cipher, &out, None).unwrap();
+    assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!dir.path().join(".bodies.tmp").exists());
+    let before = std::fs::read(&out).unwrap();
+    let error = export(&issuer.journal, &issuer.cipher, &out, None).unwrap_err();
+    assert!(error.to_string().contains("not overwritten"), "{error:#}");
+    assert_eq!(std::fs::read(&out).unwrap(), before);
+    let nowhere = dir.path().join("absent").join("bodies");
+    assert!(export(&issuer.journal, &issuer.cipher, &nowhere, None).is_err());
+}
+
+#[test]
+fn another_master_key_leaves_no_torn_file() {
+    let Fixture { dir, issuer, .. } = fixture();
+    let out = dir.path().join("bodies");
+    let other = BodyCipher::new(&tallystick_service::keyfile::Secret::new([9; 32]));
+    assert!(export(&issuer.journal, &other, &out, None).is_err());
+    assert!(!out.exists() && !dir.path().join(".bodies.tmp").exists());
+}
+
+#[test]
+fn it_reads_beside_the_running_issuer_and_only_its_own_journal() {
+    let Fixture { dir, chain, issuer, .. } = fixture();
+    let path = dir.path().join("journal");
+    let journal = Journal::open_read_only(&path, identity(&chain)).unwrap();
+    let written = export(&journal, &issuer.cipher, &dir.path().join("bodies"), None).unwrap();
+    assert_eq!((written.bodies, written.erased), (2, 1));
+    assert!(Journal::open_read_only(&path, identity(&TestChain::named("other"))).is_err());
+    assert!(Journal::open_read_only(&dir.path().join("absent"), identity(&chain)).is_err());
+}
