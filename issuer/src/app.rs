@@ -341,11 +341,12 @@ impl Wiring {
             .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
             .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
         let (health_reporter, health) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .context("build reflection")?;
+        // Both versions: many tools know the older one only.
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
         let request_ids = RequestIdLayer::new(&OsEntropy as &dyn Entropy)?;
         let server = Server::builder()
             .concurrency_limit_per_connection(CONCURRENT_REQUESTS_MAX)
@@ -355,7 +356,8 @@ impl Wiring {
             .layer(request_ids)
             .layer(AuthorizationLayer::new(Arc::clone(&self.clock)))
             .add_service(health)
-            .add_service(reflection)
+            .add_service(reflection().build_v1().context("build reflection")?)
+            .add_service(reflection().build_v1alpha().context("build reflection")?)
             .add_service(service);
         tasks.spawn("grpc", async move {
             health_reporter.set_serving::<IssuerServiceServer<IssuerApi>>().await;

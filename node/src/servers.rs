@@ -33,16 +33,19 @@ pub(crate) async fn serve_grpc(
 ) -> Result<(), TaskError> {
     let (mut reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Services>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tallystick_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    // Both versions: many tools know the older one only.
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tallystick_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let bytes = limits::REQUEST_BYTES_MAX;
     let serving = tonic::transport::Server::builder()
         .layer(RequestIdLayer::new(&OsEntropy)?)
         .layer(AuthorizationLayer::new(clock))
         .add_service(health)
-        .add_service(reflection)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
         .add_service(LedgerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
         .add_service(PeerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
         .add_service(AdminServiceServer::new(services))
