@@ -1,8 +1,9 @@
 # Tallystick: the two commands are `make demo` and `make test`; `make help` lists all.
 #
-# What a fresh Debian machine lacks is installed here and nowhere else: a C++ compiler and libclang for RocksDB, and the
-# wasm32 target of Rust. One cargo profile serves clippy, tests, demo and bench, so that RocksDB and the consensus engine
-# are compiled once. The target directory lies outside the clone and is used again by the next clone.
+# What a fresh Debian machine lacks is installed here and nowhere else: a C++ compiler and libclang for RocksDB, the wasm32
+# target of Rust, and, for `make test` only, Python with venv. One cargo profile serves clippy, tests, demo and bench, so
+# that RocksDB and the consensus engine are compiled once. The target directory lies outside the clone and is used again by
+# the next clone.
 
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -33,7 +34,7 @@ devnet: build ## A development network that runs until Ctrl-C; prints how to tal
 	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
 
 .PHONY: test
-test: fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
+test: fmt-check clippy wasm-check build python-tools ## All checks: format, lints, the wasm32 build, every test.
 	cargo test $(CARGO_FLAGS) --no-fail-fast
 
 .PHONY: soak
@@ -65,10 +66,27 @@ clippy: native-tools
 wasm-check: wasm-target
 	cargo check --release --locked -p receipt-core --target wasm32-unknown-unknown
 
+# Installs the Debian packages in the array `missing`; says what needs them, where it cannot.
+define install_missing
+if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+if ! command -v apt-get >/dev/null; then \
+  echo "$$needed_by needs $${missing[*]} (Debian's names). Install them with this system's package manager." >&2; exit 1; \
+fi; \
+as_root=(); \
+if (( EUID != 0 )); then \
+  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=(sudo -n); else \
+    echo "$$needed_by needs $${missing[*]}. Run as root: apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; \
+  fi; \
+fi; \
+echo "installing $${missing[*]} for $$needed_by"; \
+"$${as_root[@]}" apt-get update -qq; \
+DEBIAN_FRONTEND=noninteractive "$${as_root[@]}" apt-get install -y -qq --no-install-recommends "$${missing[@]}"
+endef
+
 # RocksDB is C++, and its bindings are generated with libclang. libclang-dev brings clang's own headers along.
 .PHONY: native-tools
 native-tools:
-	@missing=(); \
+	@missing=(); needed_by=RocksDB; \
 	command -v c++ >/dev/null || missing+=(g++); \
 	found_libclang() { \
 	  [[ -n "$${LIBCLANG_PATH:-}" ]] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
@@ -76,19 +94,14 @@ native-tools:
 	    || [[ -n "$$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -F libclang || true)" ]]; \
 	}; \
 	found_libclang || missing+=(libclang-dev); \
-	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then \
-	  echo "RocksDB needs $${missing[*]} (Debian's names). Install them with this system's package manager." >&2; exit 1; \
-	fi; \
-	as_root=(); \
-	if (( EUID != 0 )); then \
-	  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=(sudo -n); else \
-	    echo "RocksDB needs $${missing[*]}. Run as root: apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; \
-	  fi; \
-	fi; \
-	echo "installing $${missing[*]} for RocksDB"; \
-	"$${as_root[@]}" apt-get update -qq; \
-	DEBIAN_FRONTEND=noninteractive "$${as_root[@]}" apt-get install -y -qq --no-install-recommends "$${missing[@]}"
+	$(install_missing)
+
+# For the example of a caller in Python: a test runs it.
+.PHONY: python-tools
+python-tools:
+	@missing=(); needed_by="the Python example"; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv); \
+	$(install_missing)
 
 .PHONY: wasm-target
 wasm-target:

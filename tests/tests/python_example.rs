@@ -1,0 +1,127 @@
+//! The Python example works as its README shows it: the commands are taken from the page and run as they stand, against a
+//! network of real processes. Then what an integrator meets: a retry, refusals, an issuer that is away.
+//!
+//! What `pip` installs is kept in the target directory, by the hash of `requirements.txt`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use receipt_core::hash::sha256;
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::{Caller, Network, NetworkOptions};
+use tallystick_tests::{TestNetwork, after_kills};
+use tokio::process::Command;
+
+const UNIT_CODE: &str = "129903004000000181";
+
+struct Example {
+    directory: PathBuf,
+    out: PathBuf,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Example {
+    fn new(network: &Network) -> Self {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/python");
+        let requirements = std::fs::read(directory.join("requirements.txt")).unwrap();
+        let programs = network.binaries().verifier.parent().unwrap().to_owned();
+        let hash = sha256(&[&requirements]).to_string();
+        let out = programs.parent().unwrap().join("python-example").join(&hash[..16]);
+        std::fs::create_dir_all(&out).unwrap();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let issuer = format!("localhost:{}", network.issuer_addresses(1).unwrap().grpc.port());
+        let environment = vec![
+            ("DEVNET", network.layout().root().display().to_string()),
+            ("ISSUER", issuer),
+            ("OUT", out.display().to_string()),
+            ("PATH", path),
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        ];
+        Self { directory, out, environment }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.directory).stdin(Stdio::null()).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The commands of the page, in its order.
+    fn commands_of_the_page(&self) -> Vec<String> {
+        let page = std::fs::read_to_string(self.directory.join("README.md")).unwrap();
+        let blocks = page.split("```sh\n").skip(1);
+        blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+    }
+
+    /// `issue_receipt.py` as one of the callers, not yet started.
+    fn issue(&self, network: &Network, caller: Caller, arguments: &[&str]) -> Command {
+        let (layout, value) = (network.layout(), |name: &str| {
+            self.environment.iter().find(|(known, _)| *known == name).unwrap().1.clone()
+        });
+        let certificate = layout.client(&caller.name());
+        let mut command = self.command(&self.out.join("venv/bin/python"));
+        command.env("PYTHONPATH", self.out.join("generated"));
+        command.arg("issue_receipt.py").args(["--issuer", &value("ISSUER"), "--unit", UNIT_CODE]);
+        command.arg("--ca").arg(layout.ca().cert).arg("--cert").arg(certificate.cert).arg("--key").arg(certificate.key);
+        command.arg("--out").arg(layout.root().join("python.tally")).args(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_example_does_what_its_page_says() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let example = Example::new(&network);
+    let commands = example.commands_of_the_page();
+    assert_eq!(commands.len(), 2, "the page installs once and issues once");
+    let mut printed = String::new();
+    for block in commands {
+        let output =
+            example.command(Path::new("bash")).args(["-euo", "pipefail", "-c", &block]).output().await.unwrap();
+        assert!(output.status.success(), "{block}\n{}", text(&output));
+        printed = text(&output);
+    }
+    for expected in ["sealed in block", "IN FORCE", "anchored: 是 yes"] {
+        assert!(printed.contains(expected), "{printed}");
+    }
+
+    // Once more with the same biz_code, then what is refused, with the exit code and the words that a person sees.
+    let hospitals = Caller::System(1);
+    for (caller, arguments, code, expected) in [
+        (hospitals, &["--biz-code", "PY-1"][..], 0, "sealed in block"),
+        (hospitals, &["--biz-code", "PY-1"], 0, "(issued before)"),
+        (hospitals, &["--biz-code", "PY-1", "--amount-fen", "2600"], 1, "BIZ_CODE_CONFLICT"),
+        (hospitals, &["--biz-code", "PY-2", "--amount-fen", "0"], 1, "total_amount: "),
+        (Caller::System(3), &["--biz-code", "PY-3"], 1, "NOT_DELEGATED"),
+        (Caller::Auditor, &["--biz-code", "PY-3"], 1, "NOT_PERMITTED"),
+        (Caller::StrangerSystem, &["--biz-code", "PY-3", "--patience", "2"], 3, "UNAVAILABLE"),
+    ] {
+        let output = example.issue(&network, caller, arguments).output().await.unwrap();
+        let printed = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{caller:?} {arguments:?}: {printed}");
+        assert!(printed.contains(expected), "{caller:?} {arguments:?}: {printed}");
+    }
+
+    // An issuer that is away: the example waits for it.
+    network.issuer(1).unwrap().kill().await.unwrap();
+    let waiting = example.issue(&network, hospitals, &["--biz-code", "PY-4"]).spawn().unwrap();
+    // Long enough for a first attempt in vain; if it comes later, the test is only easier.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    network.issuer(1).unwrap().start().unwrap();
+    network.issuer(1).unwrap().wait_ready().await.unwrap();
+    let output = waiting.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+
+    network.wait_equal_tips().await.unwrap();
+    network.audit(1).await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}
