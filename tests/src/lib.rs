@@ -7,6 +7,7 @@
 //! Not here: what is tested; each file under `tests/` is a subject.
 
 pub mod checkpoints;
+pub mod forge;
 pub mod judgement;
 pub mod load;
 
