@@ -290,8 +290,8 @@ fn participation(
     };
     let mut peers = Vec::new();
     for peer in &config.value.peers {
-        let key = decode_key(&peer.p2p_public_key);
-        let public_key = key.ok_or_else(|| config.invalid("peers.p2p_public_key", "must be 64 hex digits"))?;
+        let public_key =
+            peer.public_key().ok_or_else(|| config.invalid("peers.p2p_public_key", "must be 64 hex digits"))?;
         peers.push(Peer { address: peer.p2p.to_string(), public_key });
     }
     let engine = EngineConfig {
@@ -308,10 +308,4 @@ fn participation(
     let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
     Ok(Participation { engine, signer, consensus, metrics, guard })
-}
-
-fn decode_key(hex: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> =
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok()
 }

@@ -1,13 +1,16 @@
-//! The node's configuration: one TOML file, checked before a port is bound.
+//! The node's configuration: one TOML file, checked before a file is opened or a port is bound.
 //!
 //! `node.example.toml` shows every key with its meaning.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use receipt_core::limits;
 use serde::Deserialize;
-use tallystick_service::config::ConfigPath;
-use tallystick_service::telemetry::LogConfig;
+use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
+use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::TlsConfig;
 
 /// Everything a node is told.
@@ -137,4 +140,131 @@ impl Default for PoolConfig {
 
 fn default_disk_low_water_bytes() -> u64 {
     256 * 1024 * 1024
+}
+
+impl NodeConfig {
+    /// Reads and checks the file at `path`. Every refusal names the key.
+    pub fn load(path: &Path) -> Result<Loaded<Self>, ConfigError> {
+        let loaded: Loaded<Self> = tallystick_service::config::load(path)?;
+        check_figures(&loaded)?;
+        check_paths(&loaded)?;
+        check_addresses(&loaded)?;
+        check_peers(&loaded)?;
+        check_filter(&loaded.value.log.filter).map_err(|error| loaded.invalid("log.filter", error.to_string()))?;
+        Ok(loaded)
+    }
+}
+
+fn check_figures(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
+    let NodeConfig { validator_id, consensus, pool, .. } = &loaded.value;
+    let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    for (key, value, low, high) in [
+        ("validator_id", u64::from(*validator_id), 1, u64::from(u32::MAX)),
+        ("consensus.propose_timeout_ms", consensus.propose_timeout_ms, 50, 60_000),
+        ("consensus.vote_timeout_ms", consensus.vote_timeout_ms, 50, 60_000),
+        ("consensus.time_ahead_ms_max", consensus.time_ahead_ms_max, 100, 600_000),
+        ("consensus.cosign_interval_ms", consensus.cosign_interval_ms, 100, 3_600_000),
+        ("pool.bytes_max", count(pool.bytes_max), count(limits::BATCH_BYTES_MAX), 16 << 30),
+        ("pool.issuer_batches_max", count(pool.issuer_batches_max), 1, 4_096),
+    ] {
+        if !(low..=high).contains(&value) {
+            return Err(loaded.invalid(key, format!("must be {low} to {high}, is {value}")));
+        }
+    }
+    Ok(())
+}
+
+/// What is never restored must not lie in what is.
+fn check_paths(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
+    let data_dir = loaded.resolve(&loaded.value.data_dir);
+    for (key, path) in [("guard_file", &loaded.value.guard_file), ("wal_dir", &loaded.value.wal_dir)] {
+        if loaded.resolve(path).starts_with(&data_dir) {
+            return Err(loaded.invalid(key, "must lie outside `data_dir`"));
+        }
+    }
+    Ok(())
+}
+
+fn check_addresses(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
+    let Listen { grpc, http, metrics, p2p } = loaded.value.listen;
+    let mut taken: BTreeSet<SocketAddr> = BTreeSet::new();
+    for (key, address) in
+        [("listen.grpc", grpc), ("listen.http", http), ("listen.metrics", metrics), ("listen.p2p", p2p)]
+    {
+        if address.port() != 0 && !taken.insert(address) {
+            return Err(loaded.invalid(key, format!("{address} is listened on already; give each its own")));
+        }
+    }
+    Ok(())
+}
+
+fn check_peers(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
+    let mut known = BTreeSet::from([loaded.value.validator_id]);
+    for (index, peer) in loaded.value.peers.iter().enumerate() {
+        let invalid = |key: &str, problem: &str| Err(loaded.invalid(&format!("peers[{index}].{key}"), problem));
+        if !known.insert(peer.validator_id) {
+            return invalid("validator_id", "must be another validator's, and each only once");
+        }
+        let port = peer.grpc.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            return invalid("grpc", "must be host:port");
+        }
+        if peer.public_key().is_none() {
+            return invalid("p2p_public_key", "must be 64 hex digits");
+        }
+    }
+    Ok(())
+}
+
+impl PeerConfig {
+    /// The decoded `p2p_public_key`; `None` if it is not 64 hex digits.
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        let hex = &self.p2p_public_key;
+        let bytes: Option<Vec<u8>> =
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
+        bytes?.try_into().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../node.example.toml");
+
+    fn load(text: &str) -> Result<Loaded<NodeConfig>, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("node.toml");
+        std::fs::write(&path, text).unwrap();
+        NodeConfig::load(&path)
+    }
+
+    #[test]
+    fn the_example_loads() {
+        assert_eq!(load(EXAMPLE).unwrap().value.peers.len(), 1);
+    }
+
+    #[test]
+    fn every_refusal_names_its_key() {
+        for (from, to, key) in [
+            ("validator_id = 1 ", "validator_id = 0 ", "validator_id"),
+            ("validator_id = 1 ", "validator = 1 ", "validator"),
+            ("propose_timeout_ms = 1000", "propose_timeout_ms = 0", "consensus.propose_timeout_ms"),
+            ("vote_timeout_ms    = 500", "vote_timeout_ms = 70000", "consensus.vote_timeout_ms"),
+            ("bytes_max          = 67108864", "bytes_max = 1", "pool.bytes_max"),
+            ("issuer_batches_max = 64", "issuer_batches_max = 0", "pool.issuer_batches_max"),
+            ("\"guard/guard.bin\"", "\"data/guard.bin\"", "guard_file"),
+            ("\"wal\"", "\"data/wal\"", "wal_dir"),
+            ("127.0.0.1:7301", "127.0.0.1:7201", "listen.metrics"),
+            ("validator_id   = 2", "validator_id = 1", "peers[0].validator_id"),
+            ("\"127.0.0.1:7102\"", "\"https://127.0.0.1\"", "peers[0].grpc"),
+            ("\"8f40", "\"8g40", "peers[0].p2p_public_key"),
+            ("filter = \"info\"", "filter = \"a=b=c\"", "log.filter"),
+        ] {
+            let text = EXAMPLE.replace(from, to);
+            assert_ne!(text, EXAMPLE, "{from}");
+            let error = load(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+    }
 }

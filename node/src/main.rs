@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     | Command::Inspect { config: path }
     | Command::Export { config: path, .. }
     | Command::Run { config: path }) = &command;
-    let loaded = match config::load::<NodeConfig>(path) {
+    let loaded = match NodeConfig::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("tallystick-node: {error}");

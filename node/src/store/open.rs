@@ -55,6 +55,17 @@ pub enum OpenError {
         /// What is wrong.
         problem: String,
     },
+    /// The operating system does not let the database in; nothing says that it is damaged.
+    #[error(
+        "{path} can not be opened: {problem}. See that its disk has free space, that it is readable and writable, and that \
+         no other process has it open; then start again"
+    )]
+    Blocked {
+        /// The directory.
+        path: String,
+        /// What the system said.
+        problem: String,
+    },
     /// Genesis can not be executed.
     #[error("the genesis file can not be executed: {0}")]
     Genesis(String),
@@ -103,7 +114,7 @@ impl Store {
         let mut options = options();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| damaged(error.into()))?;
+        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| refusal(&shown, &error))?;
         let store = Self { db: Arc::new(db) };
         store.commit_genesis(genesis, &effects).map_err(damaged)?;
         Ok(store)
@@ -116,7 +127,7 @@ impl Store {
             return Err(OpenError::Missing { path: shown });
         }
         let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
-        let db = DB::open_cf_descriptors(&options(), path, families()).map_err(|error| damaged(error.to_string()))?;
+        let db = DB::open_cf_descriptors(&options(), path, families()).map_err(|error| refusal(&shown, &error))?;
         let store = Self { db: Arc::new(db) };
         let mark = |name: &str| {
             let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.to_string()))?;
@@ -135,6 +146,15 @@ impl Store {
         store.check_tip().map_err(|error| damaged(error.to_string()))?;
         Ok(store)
     }
+}
+
+/// A full disk and a second process are told apart from damage: whoever makes a new store for them does harm.
+fn refusal(path: &str, error: &rocksdb::Error) -> OpenError {
+    const SYSTEM: [&str; 5] =
+        ["No space left", "Disk quota", "Permission denied", "Read-only file system", "While lock file"];
+    let (path, problem) = (path.to_owned(), error.to_string());
+    let blocked = error.kind() == rocksdb::ErrorKind::IOError && SYSTEM.iter().any(|text| problem.contains(text));
+    if blocked { OpenError::Blocked { path, problem } } else { OpenError::Damaged { path, problem } }
 }
 
 fn hex(bytes: &[u8]) -> String {
