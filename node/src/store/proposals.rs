@@ -13,11 +13,11 @@ use super::{Store, StoreError, UNDECIDED};
 pub struct StoredProposal {
     /// The block's hash.
     pub block_id: Hash,
-    /// The round it was (last) proposed in.
+    /// The round it was first proposed in.
     pub round: u32,
-    /// The round of its proof of lock, if it was proposed again.
+    /// The round of its proof of lock, if it was a proposal again when it was first seen.
     pub pol_round: Option<u32>,
-    /// Who proposed it in that round.
+    /// Who proposed it in that round. 0 if only sync brought it.
     pub proposer: u32,
     /// The verdict, timeliness included: never judged again.
     pub valid: bool,
@@ -64,8 +64,14 @@ impl StoredProposal {
 }
 
 impl Store {
-    /// Stores a proposal, synced, before it is answered for.
+    /// Stores a proposal, synced, before it is answered for. What is stored of its block already stays: the verdict, the first
+    /// round, and that it is this node's own. Only a proposer takes the place of none.
     pub fn put_proposal(&self, height: Height, proposal: &StoredProposal) -> Result<(), StoreError> {
+        if let Some(known) = self.proposal(height, proposal.block_id)?
+            && (known.proposer != 0 || proposal.proposer == 0)
+        {
+            return Ok(());
+        }
         let mut batch = WriteBatch::default();
         batch.put_cf(self.family(UNDECIDED)?, key(height, proposal.block_id), proposal.encode());
         self.write_synced(batch)

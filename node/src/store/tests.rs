@@ -162,6 +162,31 @@ fn proposals_stay_until_their_height_is_committed() {
     assert_eq!(store.proposals(Height::new(1)).unwrap(), vec![]);
 }
 
+/// Else a proposer would build a second block for its round after a crash.
+#[test]
+fn a_proposal_stays_as_it_was_first_stored_when_it_is_proposed_again_or_synced() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = chain_of_three();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    let height = Height::new(1);
+    let bytes = chain.blocks()[1].bytes.clone();
+    let block_id = receipt_core::block::block_id(&bytes);
+    let synced = StoredProposal { block_id, round: 2, pol_round: None, proposer: 0, valid: true, own: false, bytes };
+    let again = StoredProposal { round: 4, pol_round: Some(0), proposer: 3, ..synced.clone() };
+    let own = StoredProposal { round: 0, proposer: 1, own: true, ..synced.clone() };
+    store.put_proposal(height, &own).unwrap();
+    for later in [&again, &synced] {
+        store.put_proposal(height, later).unwrap();
+        assert_eq!(store.proposals(height).unwrap(), vec![own.clone()]);
+    }
+    // What only sync brought has no proposer, and the first proposer takes its place.
+    let other = Height::new(2);
+    for (put, expected) in [(&synced, &synced), (&again, &again), (&synced, &again), (&own, &again)] {
+        store.put_proposal(other, put).unwrap();
+        assert_eq!(store.proposals(other).unwrap(), vec![expected.clone()]);
+    }
+}
+
 #[test]
 fn a_block_with_another_seal_is_refused_whole() {
     let directory = tempfile::tempdir().unwrap();
