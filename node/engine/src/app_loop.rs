@@ -4,7 +4,6 @@
 //! The loop ends with an error when the application fails, a signature is refused, or the engine closes its channel; it
 //! ends without one after a stop that was asked for.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ use crate::codec::raw_decided_value;
 use crate::config::EngineError;
 use crate::context::{ChainHeight, Ledger, MemberSet, height_params};
 use crate::hold::Progress;
+use crate::intake::Intake;
 use crate::preimage::{self, StreamFields, VoteSlot};
 use crate::signing::{SignRefused, SignRequest};
 use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds};
@@ -80,8 +80,8 @@ pub(crate) struct AppLoop {
     stream_ids: StreamIds,
     /// The height being decided, or to be started next.
     height: u64,
-    /// Proposals of this height that the engine has.
-    delivered: BTreeSet<(u32, BlockId)>,
+    /// Proposals of this height.
+    intake: Intake,
     progress: Progress,
     peer_tip: u64,
     held: Option<Held>,
@@ -105,7 +105,7 @@ impl AppLoop {
             assembly,
             stream_ids: StreamIds::new(),
             height: 0,
-            delivered: BTreeSet::new(),
+            intake: Intake::default(),
             progress: Progress::default(),
             peer_tip: 0,
             held: None,
@@ -226,7 +226,7 @@ impl AppLoop {
             reason: error.to_string(),
         })?;
         self.height = start.height;
-        self.delivered.clear();
+        self.intake = Intake::default();
         self.progress.deciding(start.height);
         self.assembly.expect_height(Current {
             height: start.height,
@@ -248,7 +248,7 @@ impl AppLoop {
         let known = self.app.started_round(height, round, proposer).await.map_err(in_call("started_round"))?;
         let mut values = Vec::new();
         for proposal in known {
-            if self.delivered.insert((proposal.round, proposal.block_id)) {
+            if self.intake.deliver(proposal.round, proposal.block_id) {
                 values.push(ProposedValue {
                     height: ChainHeight(height),
                     round: engine_round(Some(proposal.round)),
@@ -276,7 +276,7 @@ impl AppLoop {
             let reason = format!("a block of {} bytes", own.bytes.len());
             return Err(EngineError::Application { call: "build", reason });
         }
-        self.delivered.insert((slot.round, own.block_id));
+        self.intake.deliver(slot.round, own.block_id);
         let height = ChainHeight(slot.height);
         let _ = reply.send(LocallyProposedValue::new(height, engine_round(Some(slot.round)), own.block_id));
         self.publish(slot, None, self.fixed.member, own.block_id, &own.bytes).await
@@ -335,11 +335,12 @@ impl AppLoop {
         }
     }
 
-    /// Has the application judge a complete block, once per round.
+    /// Has the application judge a complete block, once per round, and few of one sender.
     async fn deliver(&mut self, finished: Finished) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
         let Finished { header, block } = finished;
         let (slot, fields) = (header.slot, header.fields);
-        if slot.height != self.height || self.delivered.contains(&(slot.round, fields.block_id)) {
+        if slot.height != self.height || !self.intake.may_judge(slot.round, fields.sender, &fields.block_id) {
+            debug!(height = slot.height, round = slot.round, sender = %fields.sender, "a block is not judged");
             return Ok(None);
         }
         let proposal = ReceivedProposal {
@@ -355,7 +356,7 @@ impl AppLoop {
             Verdict::Invalid => Validity::Invalid,
             Verdict::Ignore => return Ok(None),
         };
-        self.delivered.insert((slot.round, fields.block_id));
+        self.intake.deliver(slot.round, fields.block_id);
         Ok(Some(ProposedValue {
             height: ChainHeight(slot.height),
             round: engine_round(Some(slot.round)),

@@ -16,7 +16,7 @@
 //!
 //! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
 //! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `streaming` cuts blocks into parts and puts
-//! them together again, `app_loop` and `hold` run the conversation, `config` and `boot` start it.
+//! them together again, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it.
 
 mod adapter;
 mod app_loop;
@@ -29,6 +29,7 @@ mod codec;
 mod config;
 mod context;
 mod hold;
+mod intake;
 mod preimage;
 mod scheme;
 mod signing;

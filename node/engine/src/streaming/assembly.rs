@@ -1,7 +1,8 @@
 //! Putting received parts together, in bounded memory.
 //!
 //! Parts are grouped by publisher and stream id. Parts of the height being decided are checked against its validators as
-//! soon as their header is there; parts of the next heights wait, unchecked, until that height starts.
+//! soon as their header is there; parts of the next heights wait, unchecked, until that height starts. A complete block
+//! of a later round waits until that round starts: a proposer must not have its blocks judged before its turn.
 //! What bounds memory: publishers (the engine connects to known peers only), and per publisher streams and bytes, its oldest stream going
 //! first. A stream whose header or chunks break the rules is forgotten, and so are its later parts, one by one.
 
@@ -81,6 +82,12 @@ impl Stream {
         self.header.as_ref().is_some_and(|header| self.chunks.len() == chunk_count(header.fields.bytes_total as usize))
     }
 
+    /// Complete, its sender known, its round begun?
+    fn is_due(&self, round: u32) -> bool {
+        let begun = self.header.as_ref().is_some_and(|header| header.slot.round <= round);
+        begun && self.checked && self.is_complete()
+    }
+
     /// Do the chunks fit the header's length? Every chunk is full but the last.
     fn fits(&self) -> bool {
         let Some(header) = &self.header else { return true };
@@ -139,7 +146,7 @@ impl Assembly {
                     false
                 }
             });
-            let is_due = |stream: &Stream| stream.checked && stream.is_complete();
+            let is_due = |stream: &Stream| stream.is_due(round);
             let ids: Vec<_> = streams.iter().filter(|(_, stream)| is_due(stream)).map(|(id, _)| id.clone()).collect();
             due.extend(ids.iter().filter_map(|id| streams.remove(id)));
         }
@@ -148,7 +155,7 @@ impl Assembly {
         due.into_iter().filter_map(Stream::finish).collect()
     }
 
-    /// Takes one part. Returns the block if this completes one of the current height.
+    /// Takes one part. Returns the block if this completes one of the current height whose round has begun.
     pub(crate) fn insert(&mut self, publisher: Vec<u8>, message: StreamMessage<ProposalPart>) -> Option<Finished> {
         let StreamContent::Data(part) = message.content else { return None };
         let current = self.current.clone()?;
@@ -173,7 +180,7 @@ impl Assembly {
             }
         }
         let fault = check(stream, &current, &limits).err();
-        let due = stream.checked && stream.is_complete();
+        let due = stream.is_due(current.round);
         if let Some(fault) = fault {
             warn!(%fault, "a stream of block parts is refused");
         }

@@ -164,6 +164,43 @@ fn early_parts_wait_for_their_height() {
     assert_eq!(assembly.stored(), (0, 0));
 }
 
+/// Else one proposer could have its blocks of many rounds judged now.
+#[test]
+fn blocks_of_later_rounds_wait_for_their_round() {
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    let later = |ids: &mut StreamIds, round: u32, length: usize| {
+        let proposer = 1 + round % 4;
+        ids.cut(header(at(5, round), proposer, proposer, length), &block(length))
+    };
+    for (round, length) in [(4, 400), (2, 200), (1, 100)] {
+        assert_eq!(insert_all(&mut assembly, later(&mut ids, round, length)), [], "round {round}");
+    }
+    let lengths = |finished: Vec<Finished>| finished.iter().map(|one| one.block.len()).collect::<Vec<_>>();
+    assert_eq!(lengths(assembly.start_round(1)), [100]);
+    assert_eq!(lengths(insert_all(&mut assembly, later(&mut ids, 1, 101))), [101]);
+    // The engine may skip rounds: what is not later is due.
+    assert_eq!(lengths(assembly.start_round(4)), [400, 200]);
+    assert_eq!(lengths(insert_all(&mut assembly, later(&mut ids, 0, 50))), [50]);
+    assert_eq!(assembly.stored(), (0, 0));
+}
+
+#[test]
+fn blocks_that_wait_for_their_round_are_bounded() {
+    let limits = Limits::for_blocks(BLOCK_MAX);
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    for _ in 0..10 {
+        for round in 1..16 {
+            let proposer = 1 + round % 4;
+            let messages = ids.cut(header(at(5, round), proposer, proposer, BLOCK_MAX), &block(BLOCK_MAX));
+            assert_eq!(insert_all(&mut assembly, messages), []);
+            let (streams, bytes) = assembly.stored();
+            assert!(streams <= limits.streams_max && bytes <= limits.publisher_bytes_max, "{streams} {bytes}");
+        }
+    }
+}
+
 #[test]
 fn passed_heights_are_forgotten() {
     let mut ids = StreamIds::new();
