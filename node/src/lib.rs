@@ -22,6 +22,7 @@ mod consensus;
 mod disk;
 mod early;
 mod metrics;
+mod note_keys;
 mod participation;
 mod peers;
 mod publish;

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use receipt_core::ids::{Height, UnixMillis, ValidatorId};
-use receipt_core::note::{Checkpoint, KeyKind, PosixSeconds, SignatureLine, SignedNote, VerifierKey, cosign, sign};
-use receipt_core::trust::policy_of;
+use receipt_core::note::{Checkpoint, PosixSeconds, SignatureLine, SignedNote, cosign, sign};
 use receipt_core::validators::Validator;
 use tokio::sync::watch;
 
 use crate::early::{EarlyLine, EarlyLines};
 use crate::guard::{Guard, GuardError};
 use crate::ledger::Ledger;
+use crate::note_keys::{NoteKeys, NoteKeysOfSet};
 use crate::progress::Progress;
 use crate::store::StoreError;
 
@@ -83,6 +83,7 @@ pub struct Sealer {
     progress: Arc<Progress>,
     validator: Validator,
     keys: SealKeys,
+    set: NoteKeysOfSet,
     collected: Mutex<BTreeMap<Height, BTreeMap<ValidatorId, Vec<SignatureLine>>>>,
     early: EarlyLines,
     own: watch::Sender<Option<OwnLines>>,
@@ -104,8 +105,9 @@ impl Sealer {
         if !fits {
             return Err(SealError::Keys(format!("log or cosigner key of validator {id} differ")));
         }
+        let set = NoteKeysOfSet::new(&ledger.genesis.origin);
         let (collected, early) = (Mutex::default(), EarlyLines::default());
-        Ok(Self { ledger, guard, progress, validator, keys, collected, early, own: watch::Sender::new(None) })
+        Ok(Self { ledger, guard, progress, validator, keys, set, collected, early, own: watch::Sender::new(None) })
     }
 
     /// The newest own lines.
@@ -135,18 +137,15 @@ impl Sealer {
         }
         self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
         let text = checkpoint.to_string();
-        let origin = &self.ledger.genesis.origin;
         let keys_error = |error: String| SealError::Keys(error);
-        let log_key = VerifierKey::new(origin, KeyKind::Log, self.validator.log_key.0);
-        let log_key = log_key.map_err(|error| keys_error(error.to_string()))?;
-        let cosigner_name = self.validator.cosigner_name(origin);
-        let cosigner_key = VerifierKey::new(&cosigner_name, KeyKind::Cosigner, self.validator.cosigner_key.0);
-        let cosigner_key = cosigner_key.map_err(|error| keys_error(error.to_string()))?;
+        let set = self.note_keys()?;
+        let [log_key, cosigner_key] =
+            set.of(self.validator.id).ok_or_else(|| keys_error(format!("no validator {} in the set", self.validator.id)))?;
         let log = &self.keys.log;
-        let log_line = sign(&log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
+        let log_line = sign(log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
         let time = PosixSeconds::new(now.seconds());
         let cosigner = &self.keys.cosigner;
-        let cosign_line = cosign(&cosigner_key, &text, time, |bytes| {
+        let cosign_line = cosign(cosigner_key, &text, time, |bytes| {
             Ok::<_, std::convert::Infallible>(cosigner.sign(bytes).to_bytes())
         });
         let lines = vec![
@@ -175,16 +174,13 @@ impl Sealer {
             }
             return Ok(());
         };
-        let set = self.ledger.next_validators()?;
-        let member = set.member(id).ok_or_else(|| refuse("not in the validator set".into()))?;
-        let origin = &self.ledger.genesis.origin;
-        let keys = [
-            VerifierKey::new(origin, KeyKind::Log, member.log_key.0),
-            VerifierKey::new(&member.cosigner_name(origin), KeyKind::Cosigner, member.cosigner_key.0),
-        ];
-        let keys = keys.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
+        if claimed == &checkpoint && self.has_these(height, id, &lines) {
+            return Ok(());
+        }
+        let set = self.note_keys()?;
+        let keys = set.of(id).ok_or_else(|| refuse("not in the validator set".into()))?;
         let note = SignedNote::new(&claimed.to_string(), lines.clone()).map_err(|error| refuse(error.to_string()))?;
-        let verified = note.verify(&keys.iter().collect::<Vec<_>>()).map_err(|error| refuse(error.to_string()))?;
+        let verified = note.verify(&keys.each_ref()).map_err(|error| refuse(error.to_string()))?;
         if verified.len() != 2 || lines.len() != 2 {
             return Err(refuse("a log signature and a cosignature are needed, and nothing else".into()));
         }
@@ -218,6 +214,15 @@ impl Sealer {
         collected.get(&height).is_some_and(|lines| lines.contains_key(&id))
     }
 
+    fn has_these(&self, height: Height, id: ValidatorId, lines: &[SignatureLine]) -> bool {
+        let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        collected.get(&height).and_then(|kept| kept.get(&id)).is_some_and(|kept| kept == lines)
+    }
+
+    fn note_keys(&self) -> Result<Arc<NoteKeys>, SealError> {
+        self.set.of(self.ledger.next_validators()?).map_err(SealError::Keys)
+    }
+
     fn keep(&self, height: Height, id: ValidatorId, lines: Vec<SignatureLine>) {
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         collected.entry(height).or_default().insert(id, lines);
@@ -231,20 +236,17 @@ impl Sealer {
             return Ok(());
         }
         let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(()) };
-        let set = self.ledger.next_validators()?;
+        let set = self.note_keys()?;
         let lines: Vec<SignatureLine> = {
             let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-            let of_height = collected.get(&height);
-            of_height.into_iter().flat_map(BTreeMap::values).flatten().cloned().collect()
+            let Some(of_height) = collected.get(&height).filter(|lines| lines.len() >= set.quorum()) else {
+                return Ok(());
+            };
+            of_height.values().flatten().cloned().collect()
         };
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let policy = policy_of(&self.ledger.genesis.origin, &set);
-        let policy = policy.map_err(|error| SealError::Keys(error.to_string()))?;
         let note = SignedNote::new(&checkpoint.to_string(), lines);
         let note = note.map_err(|error| SealError::Keys(error.to_string()))?;
-        let Ok(assembled) = policy.assemble(&note) else { return Ok(()) };
+        let Ok(assembled) = set.policy().assemble(&note) else { return Ok(()) };
         self.ledger.store.put_checkpoint(height, &assembled.to_string())?;
         self.progress.sealed(height);
         Ok(())
