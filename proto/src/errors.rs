@@ -58,6 +58,7 @@ call_reasons! {
     RequestTooLarge = "REQUEST_TOO_LARGE", "The request exceeds a limit in bytes or items.";
     NotFound = "NOT_FOUND", "There is no such thing, or not yet.";
     NotReady = "NOT_READY", "The service is starting or catching up; retry after the stated delay.";
+    ClockWrong = "CLOCK_WRONG", "The service's clock is too far from the ledger's time; retry elsewhere or after the stated delay.";
     ShuttingDown = "SHUTTING_DOWN", "The service is shutting down; retry elsewhere or after the stated delay.";
     DiskLow = "DISK_LOW", "The service's disk is nearly full; it only answers reads.";
     Internal = "INTERNAL", "The service failed; its operator finds the cause under the request id.";
@@ -181,6 +182,7 @@ const fn call_mapping(reason: CallReason) -> Mapping {
         CallReason::RequestTooLarge => never(Code::OutOfRange, 413),
         CallReason::NotFound => never(Code::NotFound, 404),
         CallReason::NotReady | CallReason::ShuttingDown => later(Code::Unavailable, 503, 1_000),
+        CallReason::ClockWrong => later(Code::Unavailable, 503, 10_000),
         CallReason::DiskLow => later(Code::ResourceExhausted, 507, 60_000),
         CallReason::Internal => never(Code::Internal, 500),
     }

@@ -186,6 +186,11 @@ impl TestChain {
         self.time.plus_millis(60_000)
     }
 
+    /// The next block is decided just after `time`, if that lies ahead.
+    pub fn wait_until(&mut self, time: UnixMillis) {
+        self.time = self.time.max(time);
+    }
+
     /// The day of issue.
     pub fn date() -> CivilDate {
         CivilDate::new(TEST_DATE.0, TEST_DATE.1, TEST_DATE.2).unwrap()
