@@ -1,13 +1,14 @@
 //! All wiring: the parts are made here, every task is started and joined here.
 //!
 //! ```text
-//! signals · tls watch · operations door · accept · grpc server · sequencer · batcher · submitter · follower · housekeeping
+//! signals · tls watch · operations door · accept · grpc server · sequencer · batcher · submitter · follower
+//! · time keeper · housekeeping
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
 //! set out again at the next start.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use prometheus_client::registry::Registry as Metrics;
@@ -37,8 +38,9 @@ use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
 use crate::bundle::Bundler;
 use crate::config::Settings;
+use crate::figures::{Figures, FiguresParts};
 use crate::flight::Flight;
-use crate::follow::{Followed, Follower, Outcomes, OutcomesParts};
+use crate::follow::{Followed, Follower, HeldLimits, Outcomes, OutcomesParts};
 use crate::gate::Gate;
 use crate::housekeeping::Housekeeping;
 use crate::issue::{self, Sequencer, SequencerParts, issue_queue};
@@ -46,6 +48,7 @@ use crate::journal::{Journal, JournalIdentity, Progress};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::nodes::Nodes;
+use crate::quorum_time::{QuorumTime, TimeKeeper};
 use crate::registry::{Registry, RegistryView};
 use crate::submit::Submitter;
 use crate::waiters::Waiters;
@@ -160,6 +163,7 @@ struct Shared {
     metrics: Arc<IssuerMetrics>,
     cipher: Arc<BodyCipher>,
     nodes: Arc<Nodes>,
+    quorum_time: Arc<QuorumTime>,
 }
 
 impl Wiring {
@@ -177,6 +181,7 @@ impl Wiring {
             metrics,
             cipher: Arc::new(BodyCipher::new(&self.keys.master)),
             nodes: Arc::new(Nodes::new(&self.tls, &self.settings.nodes, self.settings.call_timeout())?),
+            quorum_time: Arc::new(QuorumTime::new(Arc::new(Instant::now()), self.settings.issue.clock_distance_max_ms)),
         };
         let progress = self.journal.progress()?;
         let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
@@ -196,6 +201,7 @@ impl Wiring {
         tasks.spawn("batcher", batcher.run(token.clone()));
         tasks.spawn("submitter", self.submitter(&shared).run(departures, token.clone()));
         tasks.spawn("follower", self.follower(&shared, outcomes, followed).run(token.clone()));
+        tasks.spawn("time-keeper", self.time_keeper(&shared).run(token.clone()));
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
         let api = self.api(&shared, queue, following, &token, &streams);
@@ -225,6 +231,7 @@ impl Wiring {
             gate: Arc::clone(&shared.gate),
             backlog: Arc::clone(&shared.backlog),
             clock: Arc::clone(&self.clock),
+            quorum_time: Arc::clone(&shared.quorum_time),
             entropy: Arc::new(OsEntropy),
             metrics: Arc::clone(&shared.metrics),
             suite: self.chain.genesis.suite,
@@ -285,8 +292,18 @@ impl Wiring {
             flight: Arc::clone(&shared.flight),
             metrics: Arc::clone(&shared.metrics),
             clock: Arc::clone(&self.clock),
+            quorum_time: Arc::clone(&shared.quorum_time),
             fresh_seconds: self.settings.ledger.fresh_ms / 1000,
+            held: HeldLimits::default(),
             followed,
+        }
+    }
+
+    fn time_keeper(&self, shared: &Shared) -> TimeKeeper {
+        TimeKeeper {
+            nodes: Arc::clone(&shared.nodes),
+            trust: Arc::clone(&self.chain.trust),
+            time: Arc::clone(&shared.quorum_time),
         }
     }
 
@@ -294,8 +311,18 @@ impl Wiring {
         Housekeeping {
             gate: Arc::clone(&shared.gate),
             waiters: Arc::clone(&shared.waiters),
-            backlog: Arc::clone(&shared.backlog),
-            metrics: Arc::clone(&shared.metrics),
+            figures: Figures::new(FiguresParts {
+                journal: Arc::clone(&self.journal),
+                registry: Arc::clone(&self.registry),
+                backlog: Arc::clone(&shared.backlog),
+                flight: Arc::clone(&shared.flight),
+                nodes: Arc::clone(&shared.nodes),
+                quorum_time: Arc::clone(&shared.quorum_time),
+                clock: Arc::clone(&self.clock),
+                metrics: Arc::clone(&shared.metrics),
+            }),
+            quorum_time: Arc::clone(&shared.quorum_time),
+            clock: Arc::clone(&self.clock),
             ready: readiness.part("issuing"),
             journal_dir: self.settings.journal_dir.clone(),
             disk_free_bytes_min: self.settings.issue.disk_free_bytes_min,
@@ -327,6 +354,8 @@ impl Wiring {
             bundler: Arc::new(bundler),
             followed,
             clock: Arc::clone(&self.clock),
+            quorum_time: Arc::clone(&shared.quorum_time),
+            metrics: Arc::clone(&shared.metrics),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
             stop: stop.clone(),
             streams: streams.clone(),

@@ -36,7 +36,7 @@ impl Backlog {
         self.bell.notify_one();
     }
 
-    /// So many records were put back. Called after the write.
+    /// So many records are put back. Called before the write, so that they are never taken before they are counted.
     pub fn requeued(&self, records: u64) {
         self.requeued.fetch_add(records, Ordering::AcqRel);
         self.bell.notify_one();
@@ -45,7 +45,14 @@ impl Backlog {
     /// The batcher took the outbox up to `outbox_start` and so many of those put back. Called after the write.
     pub fn taken(&self, outbox_start: u64, requeued: u64) {
         self.outbox_start.store(outbox_start, Ordering::Release);
-        self.requeued.fetch_sub(requeued, Ordering::AcqRel);
+        let less = |count: u64| Some(count.saturating_sub(requeued));
+        // Always `Ok`: the closure never declines.
+        let _ = self.requeued.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+    }
+
+    /// Where the outbox begins.
+    pub fn outbox_start(&self) -> u64 {
+        self.outbox_start.load(Ordering::Acquire)
     }
 
     /// Wakes the batcher for another cause: a place in flight is free.
@@ -56,5 +63,21 @@ impl Backlog {
     /// Waits for the bell.
     pub async fn changed(&self) {
         self.bell.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_more_than_was_put_back_never_wraps() {
+        let backlog = Backlog::new(3, 5, 0);
+        backlog.taken(5, 2);
+        assert_eq!(backlog.records(), 0);
+        backlog.requeued(2);
+        assert_eq!(backlog.records(), 2);
+        backlog.taken(5, 2);
+        assert_eq!((backlog.records(), backlog.outbox_start()), (0, 5));
     }
 }

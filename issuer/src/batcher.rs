@@ -212,6 +212,7 @@ impl Batcher {
             *counts.entry(day_kind).or_default() += 1;
             times.push(record.issue_time);
             row.push_key(waiting.key);
+            row.units.push(record.unit.get());
             if record.reverses.is_some() {
                 row.reds.push(index);
             }

@@ -16,6 +16,8 @@ use tallystick_service::tls::{TlsConfig, TlsFiles};
 
 /// Nodes that a config may name.
 const NODES_MAX: usize = 64;
+/// A node counts the signed header, too: 1 KiB stays for it.
+const BATCH_BYTES_MAX: usize = limits::BATCH_BYTES_MAX - 1024;
 
 /// The file, as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -96,7 +98,7 @@ pub struct NodeConfig {
 pub struct BatchConfig {
     /// Records of a batch, at most 4,096.
     pub records_max: usize,
-    /// Bytes of all its records, at most 2 MiB.
+    /// Bytes of all its records, at most 1 KiB below 2 MiB.
     pub bytes_max: usize,
     /// Age of its first record, milliseconds.
     pub age_ms: u64,
@@ -106,12 +108,7 @@ pub struct BatchConfig {
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self {
-            records_max: limits::BATCH_RECORDS_MAX,
-            bytes_max: limits::BATCH_BYTES_MAX,
-            age_ms: 100,
-            in_flight_max: 8,
-        }
+        Self { records_max: limits::BATCH_RECORDS_MAX, bytes_max: BATCH_BYTES_MAX, age_ms: 100, in_flight_max: 8 }
     }
 }
 
@@ -129,6 +126,9 @@ pub struct IssueConfig {
     pub seal_promise_ms: u64,
     /// Free bytes below which the journal's disk takes no more receipts.
     pub disk_free_bytes_min: u64,
+    /// How far this machine's clock may be from the validators' time, milliseconds; beyond: CLOCK_WRONG. The ledger refuses
+    /// receipts from 10 minutes ahead.
+    pub clock_distance_max_ms: u64,
 }
 
 impl Default for IssueConfig {
@@ -139,6 +139,7 @@ impl Default for IssueConfig {
             outbox_records_max: 5_000_000,
             seal_promise_ms: 10 * 60 * 1000,
             disk_free_bytes_min: 1024 * 1024 * 1024,
+            clock_distance_max_ms: 60_000,
         }
     }
 }
@@ -263,13 +264,14 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
     let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     in_range("batch.records_max", count(config.batch.records_max), 1, count(limits::BATCH_RECORDS_MAX))?;
     let bytes_min = count(limits::RECORD_BYTES_MAX);
-    in_range("batch.bytes_max", count(config.batch.bytes_max), bytes_min, count(limits::BATCH_BYTES_MAX))?;
+    in_range("batch.bytes_max", count(config.batch.bytes_max), bytes_min, count(BATCH_BYTES_MAX))?;
     in_range("batch.age_ms", config.batch.age_ms, 1, 10_000)?;
     in_range("batch.in_flight_max", count(config.batch.in_flight_max), 1, 64)?;
     in_range("issue.queue_drafts_max", count(config.issue.queue_drafts_max), 2_048, 1_000_000)?;
     in_range("issue.group_drafts_max", count(config.issue.group_drafts_max), 1, 4096)?;
     in_range("issue.outbox_records_max", config.issue.outbox_records_max, 1, 1_000_000_000)?;
     in_range("issue.seal_promise_ms", config.issue.seal_promise_ms, 600_000, 86_400_000)?;
+    in_range("issue.clock_distance_max_ms", config.issue.clock_distance_max_ms, 30_000, 300_000)?;
     in_range("ledger.call_timeout_ms", config.ledger.call_timeout_ms, 100, 60_000)?;
     in_range("ledger.resubmit_ms", config.ledger.resubmit_ms, 100, 60_000)?;
     in_range("ledger.fresh_ms", config.ledger.fresh_ms, 30_000, 3_600_000)?;
@@ -317,9 +319,11 @@ mod tests {
     fn every_refusal_names_its_key() {
         for (from, to, key) in [
             ("records_max = 4096", "records_max = 4097", "batch.records_max"),
+            ("bytes_max = 2096128", "bytes_max = 2096129", "batch.bytes_max"),
             ("age_ms = 100", "age_ms = 0", "batch.age_ms"),
             ("in_flight_max = 8", "in_flight_max = 0", "batch.in_flight_max"),
             ("seal_promise_ms = 600000", "seal_promise_ms = 1", "issue.seal_promise_ms"),
+            ("clock_distance_max_ms = 60000", "clock_distance_max_ms = 600000", "issue.clock_distance_max_ms"),
             ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
             ("issuer_id = 1", "issuer_ids = 1", "issuer_ids"),
             ("127.0.0.1:9200", "127.0.0.1:7200", "listen.metrics"),

@@ -63,6 +63,16 @@ impl Flight {
         }
     }
 
+    /// The one that was cut first.
+    pub fn oldest(&self) -> Option<Arc<Flying>> {
+        self.lock().values().next().map(Arc::clone)
+    }
+
+    /// Records of all of them.
+    pub fn records(&self) -> u64 {
+        self.lock().values().map(|flying| flying.request.records.len() as u64).sum()
+    }
+
     /// How many are on their way.
     pub fn count(&self) -> usize {
         self.lock().len()

@@ -9,9 +9,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::trust::TrustFile;
-use tallystick_proto::ledger::v1::{GetCheckpointRequest, StreamBlocksRequest};
+use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest, StreamBlocksRequest};
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
 use tokio::sync::watch;
@@ -23,14 +24,15 @@ mod outcomes;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Chain, ChainError, CheckpointJudge, SealedBlock};
-pub use outcomes::{HOW_TO_RECOVER, OutcomeError, Outcomes, OutcomesParts};
+pub use chain::{Chain, ChainError, CheckpointJudge, HeldLimits, ProofWanted, SealedBlock};
+pub use outcomes::{Acted, HOW_TO_RECOVER, OutcomeError, Outcomes, OutcomesParts};
 
 use crate::flight::Flight;
 use crate::gate::Gate;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::IssuerMetrics;
 use crate::nodes::{Node, Nodes};
+use crate::quorum_time::{ObservingJudge, QuorumTime};
 
 /// Between attempts, when a node's stream ended or was not believed.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -64,8 +66,12 @@ pub struct Follower {
     pub metrics: Arc<IssuerMetrics>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Learns the time from every checkpoint.
+    pub quorum_time: Arc<QuorumTime>,
     /// A checkpoint older than this does not show that the journal is up to date, seconds.
     pub fresh_seconds: u64,
+    /// What is held back before a proof is asked for.
+    pub held: HeldLimits,
     /// Tells how far it is.
     pub followed: watch::Sender<Followed>,
 }
@@ -95,14 +101,14 @@ impl From<OutcomeError> for Ended {
 impl Follower {
     /// Follows until the token is cancelled. An error is fatal to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
-        for attempt in 0_usize.. {
+        let nodes = Arc::clone(&self.nodes);
+        for index in nodes.preferred().. {
             if self.gate.is_halted() {
                 // What it has is still answered for.
                 token.cancelled().await;
                 return Ok(());
             }
-            let nodes = Arc::clone(&self.nodes);
-            let node = nodes.pick(attempt);
+            let node = nodes.node(index);
             let ended = tokio::select! {
                 ended = self.follow(node) => ended,
                 () = token.cancelled() => return Ok(()),
@@ -111,7 +117,8 @@ impl Follower {
                 Ended::Fatal(error) => return Err(error),
                 Ended::Halted => continue,
                 Ended::Node(status) => {
-                    tracing::info!(node = node.name, code = ?status.code(), "stopped following a node");
+                    let (code, message) = (status.code(), status.message());
+                    tracing::info!(node = node.name, ?code, message, "stopped following a node");
                 }
                 Ended::Distrusted(problem) => {
                     self.metrics.nodes_distrusted.inc();
@@ -136,7 +143,7 @@ impl Follower {
 
     async fn try_follow(&mut self, node: &Node) -> Result<(), Ended> {
         let progress = self.journal.progress().map_err(Ended::Fatal)?;
-        let mut chain = Chain::new(progress);
+        let mut chain = Chain::new(progress, self.held);
         let mut target = None;
         if !self.gate.is_caught_up() {
             target = Some(self.fresh_size(node).await?);
@@ -157,17 +164,40 @@ impl Follower {
                 Err(_) => continue,
             };
             let Some(block) = block else { return Ok(()) };
-            let sealed = chain.offer(&block, self.trust.as_ref());
-            let sealed = sealed.map_err(|error| Ended::Distrusted(error.to_string()))?;
-            if let Some(progress) = chain.sealed_progress(&sealed) {
-                let event = tokio::task::block_in_place(|| self.outcomes.act(&sealed, progress))?;
-                chain.acted(event);
-                let height = chain.sealed_height();
-                self.metrics.followed_height.set(height);
-                self.followed.send_replace(Followed { height, event });
-                self.open_gate(&chain, target);
+            let judge = ObservingJudge { trust: &self.trust, time: &self.quorum_time };
+            let sealed = chain.offer(&block, &judge).map_err(distrusted)?;
+            self.act(&mut chain, &sealed, target)?;
+            if let Some(wanted) = chain.proof_wanted() {
+                let path = self.consistency_path(node, wanted).await?;
+                let sealed = chain.prove(&path).map_err(distrusted)?;
+                self.act(&mut chain, &sealed, target)?;
             }
         }
+    }
+
+    /// Acts on blocks that are sealed now, and tells everybody.
+    fn act(&self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<TreeSize>) -> Result<(), Ended> {
+        let Some(progress) = chain.sealed_progress(sealed) else { return Ok(()) };
+        let acted = tokio::task::block_in_place(|| self.outcomes.act(sealed, progress))?;
+        chain.acted(acted.event);
+        let height = chain.sealed_height();
+        self.metrics.followed_height.set(height);
+        // First the height, then those who wait: whoever is woken must not be told of a height before the decision.
+        self.followed.send_replace(Followed { height, event: acted.event });
+        self.outcomes.wake(&acted);
+        self.open_gate(chain, target);
+        Ok(())
+    }
+
+    /// The node's proof that one tree is a beginning of another. Believed only once `Chain::prove` has checked it.
+    async fn consistency_path(&self, node: &Node, wanted: ProofWanted) -> Result<Vec<Hash>, Ended> {
+        let mut client = node.client.clone();
+        let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
+        let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_consistency_proof(request)).await;
+        let call = call.map_err(|_| Ended::Node(Status::deadline_exceeded("no answer to GetConsistencyProof")))?;
+        let answer = call.map_err(Ended::Node)?.into_inner();
+        let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
+        path.ok_or_else(|| Ended::Distrusted("a consistency proof holds something that is no hash".to_owned()))
     }
 
     /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times: a node cannot pretend that
@@ -180,9 +210,14 @@ impl Follower {
         let answer = call.map_err(Ended::Node)?.into_inner();
         let trusted = self.trust.verify_checkpoint(&answer.checkpoint);
         let trusted = trusted.map_err(|error| Ended::Distrusted(error.to_string()))?;
-        let now = self.clock.now().seconds();
-        if trusted.as_of.get().saturating_add(self.fresh_seconds) < now {
-            return Err(Ended::Node(Status::unavailable("the node's newest checkpoint is old")));
+        self.quorum_time.observe(trusted.as_of);
+        let age_seconds = self.clock.now().seconds().saturating_sub(trusted.as_of.get());
+        if age_seconds > self.fresh_seconds {
+            return Err(Ended::Node(Status::unavailable(format!(
+                "its newest checkpoint is {age_seconds} s old by this issuer's clock: either the ledger stands still, or \
+                 the clock is ahead; nothing is issued until a checkpoint is less than {} s old",
+                self.fresh_seconds
+            ))));
         }
         Ok(trusted.size)
     }
@@ -193,4 +228,8 @@ impl Follower {
             self.gate.caught_up();
         }
     }
+}
+
+fn distrusted(error: ChainError) -> Ended {
+    Ended::Distrusted(error.to_string())
 }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallystick_service::clock::Clock;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
 
-use crate::backlog::Backlog;
+use crate::figures::Figures;
 use crate::gate::{Closed, Gate};
-use crate::metrics::IssuerMetrics;
+use crate::journal::JournalError;
+use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::waiters::Waiters;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -21,9 +23,11 @@ pub struct Housekeeping {
     /// Pruned.
     pub waiters: Arc<Waiters>,
     /// Measured.
-    pub backlog: Arc<Backlog>,
-    /// Gauges.
-    pub metrics: Arc<IssuerMetrics>,
+    pub figures: Figures,
+    /// What the clock is compared with.
+    pub quorum_time: Arc<QuorumTime>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
     /// Ready when receipts may be issued.
     pub ready: ReadyPart,
     /// Whose disk is measured.
@@ -33,10 +37,14 @@ pub struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// Runs until the token is cancelled.
-    pub async fn run(self, token: CancellationToken) -> Result<(), std::convert::Infallible> {
+    /// Runs until the token is cancelled. An error is fatal to the process.
+    pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
+        let mut clock = Ok(());
         loop {
-            self.look();
+            let now = self.quorum_time.check(self.clock.now());
+            tell_clock(clock, now);
+            clock = now;
+            tokio::task::block_in_place(|| self.look(clock))?;
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => {}
                 () = token.cancelled() => break,
@@ -47,19 +55,32 @@ impl Housekeeping {
         Ok(())
     }
 
-    fn look(&self) {
+    fn look(&mut self, clock: Result<(), ClockFault>) -> Result<(), JournalError> {
         self.waiters.prune();
-        self.metrics.outbox_records.set(self.backlog.records());
+        self.figures.measure()?;
         if let Some(free) = free_bytes(&self.journal_dir) {
             self.gate.set_disk_low(free < self.disk_free_bytes_min);
         }
-        match self.gate.check() {
-            Ok(()) => self.ready.ready(),
-            Err(Closed::CatchingUp) => self.ready.not_ready("is catching up with the ledger"),
-            Err(Closed::Halted(why)) => self.ready.not_ready(format!("is halted: {why}")),
-            Err(Closed::DiskLow) => self.ready.not_ready("has too little disk space"),
-            Err(Closed::ShuttingDown) => self.ready.not_ready("is shutting down"),
+        match (self.gate.check(), clock) {
+            (Ok(()) | Err(Closed::CatchingUp), Err(fault)) => self.ready.not_ready(fault.to_string()),
+            (Ok(()), Ok(())) => self.ready.ready(),
+            (Err(Closed::CatchingUp), Ok(())) => self.ready.not_ready("is catching up with the ledger"),
+            (Err(Closed::Halted(why)), _) => self.ready.not_ready(format!("is halted: {why}")),
+            (Err(Closed::DiskLow), _) => self.ready.not_ready("has too little disk space"),
+            (Err(Closed::ShuttingDown), _) => self.ready.not_ready("is shutting down"),
         }
+        Ok(())
+    }
+}
+
+/// Once when it goes wrong, once when it is right again.
+fn tell_clock(before: Result<(), ClockFault>, now: Result<(), ClockFault>) {
+    match (before, now) {
+        (Ok(()), Err(fault)) => {
+            tracing::error!(%fault, "ALARM: nothing is issued until the clock is set right, or the ledger goes on");
+        }
+        (Err(_), Ok(())) => tracing::info!("the clock agrees with the validators' time again"),
+        _ => {}
     }
 }
 

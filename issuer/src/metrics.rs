@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tallystick_proto::errors::ErrorReason;
 
 /// Why a record was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -16,30 +17,63 @@ pub struct ReasonLabel {
     pub reason: String,
 }
 
-/// All of them.
+/// A validator.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NodeLabel {
+    /// `host:port`.
+    pub node: String,
+}
+
+/// Numbers of one unit and receipt code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SegmentLabel {
+    /// The unit's code.
+    pub unit_code: String,
+    /// The receipt code.
+    pub receipt_code: u32,
+}
+
+type Whole = Gauge<u64, AtomicU64>;
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// All of them. `docs/ops/metrics-issuer.md` says what each means and what to alarm on.
 #[derive(Debug)]
 pub struct IssuerMetrics {
     receipts_issued: Counter,
     issue_groups: Counter,
     group_drafts: Histogram,
+    /// Drafts and reversals that were not taken: nothing was spent.
+    calls_refused: Family<ReasonLabel, Counter>,
     /// Records refused on the ledger after they were acknowledged: each needs a person.
     pub records_refused: Family<ReasonLabel, Counter>,
     /// Receipts sealed.
     pub receipts_sealed: Counter,
+    /// Receipts acknowledged and not decided.
+    pub receipts_pending: Whole,
+    /// How long the oldest of them has waited.
+    pub oldest_pending_seconds: Seconds,
     /// Batches cut.
     pub batches_cut: Counter,
     /// Batches offered again, to the same or another node.
     pub batches_resubmitted: Counter,
     /// Records waiting for a batch.
-    pub outbox_records: Gauge<u64, AtomicU64>,
+    pub outbox_records: Whole,
     /// Batches on their way.
-    pub batches_in_flight: Gauge<u64, AtomicU64>,
+    pub batches_in_flight: Whole,
     /// Last sealed height that was acted on.
-    pub followed_height: Gauge<u64, AtomicU64>,
+    pub followed_height: Whole,
     /// From cut to sealed, seconds.
     pub batch_sealed_seconds: Histogram,
     /// Times a node's answer was not believed.
     pub nodes_distrusted: Counter,
+    /// 1 for the node that is tried first.
+    pub node_in_use: Family<NodeLabel, Whole>,
+    /// Times another node became the first.
+    pub node_fail_overs: Counter,
+    /// How far this machine's clock is ahead of the quorum's time; negative: behind.
+    pub clock_distance_seconds: Seconds,
+    /// Numbers not given out yet.
+    pub segment_numbers_left: Family<SegmentLabel, Whole>,
 }
 
 impl IssuerMetrics {
@@ -49,30 +83,55 @@ impl IssuerMetrics {
             receipts_issued: Counter::default(),
             issue_groups: Counter::default(),
             group_drafts: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
+            calls_refused: Family::default(),
             records_refused: Family::default(),
             receipts_sealed: Counter::default(),
+            receipts_pending: Whole::default(),
+            oldest_pending_seconds: Seconds::default(),
             batches_cut: Counter::default(),
             batches_resubmitted: Counter::default(),
-            outbox_records: Gauge::default(),
-            batches_in_flight: Gauge::default(),
-            followed_height: Gauge::default(),
+            outbox_records: Whole::default(),
+            batches_in_flight: Whole::default(),
+            followed_height: Whole::default(),
             batch_sealed_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 14)),
             nodes_distrusted: Counter::default(),
+            node_in_use: Family::default(),
+            node_fail_overs: Counter::default(),
+            clock_distance_seconds: Seconds::default(),
+            segment_numbers_left: Family::default(),
         };
         let registry = registry.sub_registry_with_prefix("tallystick_issuer");
-        registry.register("receipts_issued", "Receipts durable and acknowledged", metrics.receipts_issued.clone());
-        registry.register("issue_groups", "Synced writes of receipts", metrics.issue_groups.clone());
-        registry.register("issue_group_drafts", "Receipts per synced write", metrics.group_drafts.clone());
-        registry.register("records_refused", "Records refused on the ledger", metrics.records_refused.clone());
-        registry.register("receipts_sealed", "Receipts sealed", metrics.receipts_sealed.clone());
-        registry.register("batches_cut", "Batches cut", metrics.batches_cut.clone());
-        registry.register("batches_resubmitted", "Batches offered again", metrics.batches_resubmitted.clone());
-        registry.register("outbox_records", "Records waiting for a batch", metrics.outbox_records.clone());
-        registry.register("batches_in_flight", "Batches on their way", metrics.batches_in_flight.clone());
-        registry.register("followed_height", "Last sealed height acted on", metrics.followed_height.clone());
-        registry.register("batch_sealed_seconds", "From cut to sealed", metrics.batch_sealed_seconds.clone());
-        registry.register("nodes_distrusted", "Answers of nodes not believed", metrics.nodes_distrusted.clone());
+        metrics.register_receipts(registry);
+        metrics.register_ledger(registry);
         metrics
+    }
+
+    fn register_receipts(&self, registry: &mut Registry) {
+        registry.register("receipts_issued", "Receipts durable and acknowledged", self.receipts_issued.clone());
+        registry.register("issue_groups", "Synced writes of receipts", self.issue_groups.clone());
+        registry.register("issue_group_drafts", "Receipts per synced write", self.group_drafts.clone());
+        registry.register("calls_refused", "Drafts and reversals not taken", self.calls_refused.clone());
+        registry.register("records_refused", "Records refused on the ledger", self.records_refused.clone());
+        registry.register("receipts_sealed", "Receipts sealed", self.receipts_sealed.clone());
+        registry.register("receipts_pending", "Receipts acknowledged, not decided", self.receipts_pending.clone());
+        let oldest = "Age of the oldest receipt that is not decided";
+        registry.register("oldest_pending_seconds", oldest, self.oldest_pending_seconds.clone());
+        let left = "Numbers not given out yet, by unit and receipt code";
+        registry.register("segment_numbers_left", left, self.segment_numbers_left.clone());
+        let distance = "Clock ahead of the validators' time, negative: behind";
+        registry.register("clock_distance_seconds", distance, self.clock_distance_seconds.clone());
+    }
+
+    fn register_ledger(&self, registry: &mut Registry) {
+        registry.register("batches_cut", "Batches cut", self.batches_cut.clone());
+        registry.register("batches_resubmitted", "Batches offered again", self.batches_resubmitted.clone());
+        registry.register("outbox_records", "Records waiting for a batch", self.outbox_records.clone());
+        registry.register("batches_in_flight", "Batches on their way", self.batches_in_flight.clone());
+        registry.register("followed_height", "Last sealed height acted on", self.followed_height.clone());
+        registry.register("batch_sealed_seconds", "From cut to sealed", self.batch_sealed_seconds.clone());
+        registry.register("nodes_distrusted", "Answers of nodes not believed", self.nodes_distrusted.clone());
+        registry.register("node_in_use", "1 for the node that is tried first", self.node_in_use.clone());
+        registry.register("node_fail_overs", "Times another node became the first", self.node_fail_overs.clone());
     }
 
     /// Counts one synced write.
@@ -82,8 +141,42 @@ impl IssuerMetrics {
         self.group_drafts.observe(receipts as f64);
     }
 
+    /// Counts a draft or a reversal that was not taken.
+    pub fn refused_call(&self, reason: ErrorReason) {
+        self.calls_refused.get_or_create(&ReasonLabel { reason: reason.as_str().to_owned() }).inc();
+    }
+
     /// Counts an acknowledged record that the ledger refused.
     pub fn refused(&self, reason: receipt_core::reason::Reason) {
         self.records_refused.get_or_create(&ReasonLabel { reason: reason.as_str().to_owned() }).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_metric_has_its_row_in_the_operators_table_and_every_row_its_metric() {
+        let mut registry = Registry::default();
+        let metrics = IssuerMetrics::register(&mut registry);
+        // A family shows nothing before its first label.
+        metrics.refused(receipt_core::reason::Reason::NumberUsed);
+        metrics.refused_call(receipt_core::reason::Reason::Overloaded.into());
+        metrics.node_in_use.get_or_create(&NodeLabel { node: "n:1".to_owned() }).set(1);
+        let label = SegmentLabel { unit_code: "U".to_owned(), receipt_code: 99_060_126 };
+        metrics.segment_numbers_left.get_or_create(&label).set(1);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let shown: BTreeSet<String> = kinds
+            .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
+            .collect();
+        let table = include_str!("../../docs/ops/metrics-issuer.md");
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let documented: BTreeSet<String> = rows.map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(documented, shown);
     }
 }

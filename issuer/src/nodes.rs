@@ -3,7 +3,7 @@
 //! Nothing a node says is believed for its own sake: proofs and checkpoints are verified by whoever uses them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use receipt_core::limits;
@@ -31,7 +31,9 @@ pub struct Node {
 #[derive(Debug)]
 pub struct Nodes {
     nodes: Vec<Node>,
+    /// Always below their number.
     preferred: AtomicUsize,
+    fail_overs: AtomicU64,
     call_timeout: Duration,
 }
 
@@ -56,7 +58,7 @@ impl Nodes {
             Node { name, client }
         };
         let nodes = channels.into_iter().map(node).collect();
-        Self { nodes, preferred: AtomicUsize::new(0), call_timeout }
+        Self { nodes, preferred: AtomicUsize::new(0), fail_overs: AtomicU64::new(0), call_timeout }
     }
 
     /// How many there are; at least one.
@@ -64,19 +66,28 @@ impl Nodes {
         self.nodes.len()
     }
 
-    /// The `attempt`-th to try, from the preferred one on.
-    pub fn pick(&self, attempt: usize) -> &Node {
-        let index = self.preferred.load(Ordering::Relaxed).wrapping_add(attempt) % self.nodes.len();
-        &self.nodes[index]
+    /// Index of the preferred one: where trying begins.
+    pub fn preferred(&self) -> usize {
+        self.preferred.load(Ordering::Relaxed)
     }
 
-    /// The preferred one failed: the next is preferred, unless somebody else changed that already.
-    pub fn avoid(&self, failed: &str) {
-        let current = self.preferred.load(Ordering::Relaxed);
-        if self.nodes[current % self.nodes.len()].name == failed {
-            let next = (current + 1) % self.nodes.len();
-            let _ = self.preferred.compare_exchange(current, next, Ordering::Relaxed, Ordering::Relaxed);
+    /// The node at an index, counted round and round.
+    pub fn node(&self, index: usize) -> &Node {
+        &self.nodes[index % self.nodes.len()]
+    }
+
+    /// The node at this index failed: if it is the preferred one, the next one is from now on.
+    pub fn avoid(&self, failed: usize) {
+        let failed = failed % self.nodes.len();
+        let next = (failed + 1) % self.nodes.len();
+        if self.preferred.compare_exchange(failed, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.fail_overs.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How often another node became the preferred one.
+    pub fn fail_overs(&self) -> u64 {
+        self.fail_overs.load(Ordering::Relaxed)
     }
 
     /// Longest time of one call.
@@ -90,8 +101,9 @@ impl Nodes {
         F: Future<Output = Result<T, Status>>,
     {
         let mut last = Status::unavailable("no node");
-        for attempt in 0..self.count() {
-            let node = self.pick(attempt);
+        let first = self.preferred();
+        for index in first..first.saturating_add(self.count()) {
+            let node = self.node(index);
             match tokio::time::timeout(self.call_timeout, call(node.client.clone())).await {
                 Ok(Ok(answer)) => return Ok((answer, node)),
                 Ok(Err(status)) => last = status,
@@ -100,5 +112,28 @@ impl Nodes {
             tracing::debug!(node = node.name, code = ?last.code(), "a node did not answer; trying the next");
         }
         Err(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ledger::dead_channel;
+
+    #[tokio::test]
+    async fn a_cycle_of_failures_tries_every_node_once() {
+        let channels = (0..4).map(|number| (format!("node-{number}"), dead_channel())).collect();
+        let nodes = Nodes::over(channels, Duration::from_secs(1));
+        nodes.avoid(0);
+        let first = nodes.preferred();
+        let mut tried = Vec::new();
+        for index in first..first + nodes.count() {
+            tried.push(nodes.node(index).name.clone());
+            nodes.avoid(index);
+        }
+        assert_eq!(tried, ["node-1", "node-2", "node-3", "node-0"]);
+        assert_eq!((nodes.preferred(), nodes.fail_overs()), (1, 5));
+        nodes.avoid(3);
+        assert_eq!((nodes.preferred(), nodes.fail_overs()), (1, 5), "whoever failed earlier is not preferred any more");
     }
 }

@@ -206,6 +206,11 @@ impl RegistryView {
         self.systems.get(&id)
     }
 
+    /// All open segments that are leased to this issuer, by unit and receipt code.
+    pub fn all_segments(&self) -> impl Iterator<Item = (UnitId, u32, &[Segment])> {
+        self.segments.iter().map(|((unit, code), segments)| (*unit, *code, segments.as_slice()))
+    }
+
     /// The open segments of a unit and code that are leased to this issuer, ascending.
     pub fn segments(&self, unit: UnitId, code: ReceiptCode) -> &[Segment] {
         self.segments.get(&(unit, code.get())).map(Vec::as_slice).unwrap_or_default()

@@ -63,11 +63,12 @@ impl Submitter {
 
     async fn offer_for_ever(&self, flying: &Flying) {
         let sequence = flying.sequence;
-        for attempt in 0_usize.. {
-            if attempt > 0 {
+        let first = self.nodes.preferred();
+        for index in first.. {
+            if index > first {
                 self.metrics.batches_resubmitted.inc();
             }
-            let node = self.nodes.pick(attempt);
+            let node = self.nodes.node(index);
             match self.submit(node, &flying.request).await {
                 Ok(outcome) => {
                     tracing::debug!(%sequence, node = node.name, ?outcome, "batch offered");
@@ -77,8 +78,8 @@ impl Submitter {
                     let reason = Refusal::from_status(&status).map(|refusal| refusal.reason.as_str());
                     let node = &node.name;
                     tracing::warn!(%sequence, node, code = ?status.code(), reason, "a node did not take a batch");
-                    self.nodes.avoid(node);
-                    if attempt % self.nodes.count() == self.nodes.count() - 1 {
+                    self.nodes.avoid(index);
+                    if (index - first + 1).is_multiple_of(self.nodes.count()) {
                         tokio::time::sleep(ALL_FAILED_PAUSE).await;
                     }
                 }

@@ -4,6 +4,8 @@ pub(crate) mod ledger;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use receipt_core::batch::SignedBatchHeader;
@@ -21,7 +23,7 @@ use receipt_core::testkit::{
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::ledger::v1::{LedgerBlock, SubmitBatchRequest};
-use tallystick_service::clock::FixedClock;
+use tallystick_service::clock::{Clock as _, FixedClock};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::SeededEntropy;
 
@@ -29,7 +31,7 @@ use crate::backlog::Backlog;
 use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
 use crate::flight::{Departures, Flight};
-use crate::follow::{Chain, OutcomeError, Outcomes, OutcomesParts};
+use crate::follow::{Chain, HeldLimits, OutcomeError, Outcomes, OutcomesParts};
 use crate::gate::Gate;
 use crate::issue::{
     Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, content_hash, prepare,
@@ -37,8 +39,25 @@ use crate::issue::{
 use crate::journal::{Journal, JournalIdentity, Progress};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
+use crate::quorum_time::{Monotonic, QuorumTime};
 use crate::registry::Registry;
 use crate::waiters::Waiters;
+
+/// A monotonic clock that stands until it is told.
+#[derive(Debug, Default)]
+pub(crate) struct FixedMonotonic(AtomicU64);
+
+impl FixedMonotonic {
+    pub(crate) fn advance_s(&self, seconds: u64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Monotonic for FixedMonotonic {
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
 
 /// Parts that a restart makes anew.
 pub(crate) struct TestIssuer {
@@ -52,6 +71,8 @@ pub(crate) struct TestIssuer {
     pub(crate) departures: Departures,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) clock: Arc<FixedClock>,
+    pub(crate) monotonic: Arc<FixedMonotonic>,
+    pub(crate) quorum_time: Arc<QuorumTime>,
     pub(crate) sequencer: Sequencer,
     pub(crate) batcher: Batcher,
     pub(crate) outcomes: Outcomes,
@@ -106,7 +127,7 @@ fn batcher_parts(
         utc_offset_minutes: UTC_OFFSET_MINUTES,
         records_max: 4096,
         bytes_max: 2 << 20,
-        age: std::time::Duration::from_millis(5),
+        age: Duration::from_millis(5),
         in_flight_max: 8,
     }
 }
@@ -129,6 +150,8 @@ impl TestIssuer {
         let waiters = Arc::new(Waiters::default());
         let clock = Arc::new(FixedClock::new(UnixMillis::new(GENESIS_TIME_MS + 60_000)));
         let metrics = Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default()));
+        let monotonic = Arc::new(FixedMonotonic::default());
+        let quorum_time = Arc::new(QuorumTime::new(monotonic.clone(), 60_000));
         let sequencer = Sequencer::open(SequencerParts {
             journal: Arc::clone(&journal),
             registry: Arc::clone(&registry),
@@ -137,6 +160,7 @@ impl TestIssuer {
             gate: Arc::clone(&gate),
             backlog: Arc::clone(&backlog),
             clock: clock.clone(),
+            quorum_time: Arc::clone(&quorum_time),
             entropy: Arc::new(SeededEntropy::new(start)),
             metrics: Arc::clone(&metrics),
             suite: Suite::Ed25519Sha256,
@@ -161,7 +185,7 @@ impl TestIssuer {
             utc_offset_minutes: UTC_OFFSET_MINUTES,
             recovering: false,
         });
-        let log = Chain::new(journal.progress().unwrap());
+        let log = Chain::new(journal.progress().unwrap(), HeldLimits::default());
         Self {
             registry,
             keys,
@@ -172,6 +196,8 @@ impl TestIssuer {
             departures,
             waiters,
             clock,
+            monotonic,
+            quorum_time,
             sequencer: sequencer.unwrap(),
             batcher,
             outcomes,
@@ -193,7 +219,7 @@ impl TestIssuer {
         let unit = view.unit_by_code(&draft.unit_code).unwrap();
         let content = content_hash("issue", &draft_to_wire(&draft));
         let basis = RuleBasis {
-            now: receipt_core::ids::UnixMillis::new(GENESIS_TIME_MS + 60_000),
+            now: self.clock.now(),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
             view: &view,
             blinding: &self.keys.blinding,
@@ -230,7 +256,10 @@ impl TestIssuer {
             let sealed = self.log.offer(&ledger_block(chain, height), chain.trust()).unwrap();
             let progress = self.log.sealed_progress(&sealed).unwrap();
             match self.outcomes.act(&sealed, progress) {
-                Ok(event) => self.log.acted(event),
+                Ok(acted) => {
+                    self.log.acted(acted.event);
+                    self.outcomes.wake(&acted);
+                }
                 Err(OutcomeError::Halted(_)) => return,
                 Err(error) => panic!("{error}"),
             }

@@ -4,16 +4,23 @@
 //! position = event number << 13 | index in the batch << 1 | kind       kind 0: its own outcome   1: its original reversed
 //! ```
 //! The ledger fixes the order of events, so positions stay the same across crashes and restores.
-
-use std::collections::HashSet;
+//!
+//! A watcher costs what it hears: an event without any of its units is passed over by its row alone, of the others only its
+//! units' records are read, and not more than one page of them at a time.
 
 use receipt_core::ids::{BatchSequence, Height, ReceiptKey, UnitId};
 use receipt_core::reason::Reason;
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{ReceiptRecord, SignedRecord};
 
-use crate::journal::{EventRow, Journal, JournalError};
+use crate::authority::Audience;
+use crate::journal::{BatchRow, EventRow, Journal, JournalError, ReceiptRow};
 
 const EVENT_SHIFT: u32 = 13;
+const LAST_OF_EVENT: u64 = (1 << EVENT_SHIFT) - 1;
+/// Records read at once.
+const PAGE_RECORDS_MAX: usize = 256;
+/// Events passed over at once.
+const PAGE_EVENTS_MAX: u64 = 1_000;
 
 /// One outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,64 +50,146 @@ pub enum Change {
     Reversed(ReceiptKey),
 }
 
-/// Outcomes of one event after `position`, of these units. `None`: there is no such event yet.
+/// A stretch of outcomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomePage {
+    /// Those that the audience hears, ascending.
+    pub outcomes: Vec<WatchedOutcome>,
+    /// Everything up to here is told: go on from it.
+    pub next: u64,
+}
+
+/// The next outcomes after `position`, perhaps none of this stretch. `None`: nothing has happened since.
 pub fn outcomes_after(
     journal: &Journal,
-    units: &HashSet<UnitId>,
+    audience: &Audience<'_>,
     position: u64,
-) -> Result<Option<(Vec<WatchedOutcome>, u64)>, JournalError> {
-    let last_of_event = (1_u64 << EVENT_SHIFT) - 1;
+) -> Result<Option<OutcomePage>, JournalError> {
     // The event in which the position lies may have more after it.
-    let number = (position >> EVENT_SHIFT).max(1);
-    let number = if position & last_of_event == last_of_event { number.saturating_add(1) } else { number };
-    let Some(event) = journal.event(number)? else { return Ok(None) };
-    let base = number << EVENT_SHIFT;
-    let mut outcomes = expand(journal, &event, base)?;
-    outcomes.retain(|outcome| outcome.position > position && units.contains(&outcome.unit));
-    Ok(Some((outcomes, base | last_of_event)))
+    let mut number = (position >> EVENT_SHIFT).max(1);
+    if position & LAST_OF_EVENT == LAST_OF_EVENT {
+        number = number.saturating_add(1);
+    }
+    let last = number.saturating_add(PAGE_EVENTS_MAX);
+    let mut passed = None;
+    while number < last {
+        let Some(event) = journal.event(number)? else { break };
+        let base = number << EVENT_SHIFT;
+        let for_others = |unit: &u32| !audience.hears_unit(UnitId::new(*unit));
+        if !event.units.is_empty() && event.units.iter().all(for_others) {
+            passed = Some(base | LAST_OF_EVENT);
+            number = number.saturating_add(1);
+            continue;
+        }
+        return page_of(journal, audience, &event, base, position).map(Some);
+    }
+    Ok(passed.map(|next| OutcomePage { outcomes: Vec::new(), next }))
 }
 
-fn expand(journal: &Journal, event: &EventRow, base: u64) -> Result<Vec<WatchedOutcome>, JournalError> {
-    let sequence = BatchSequence::new(event.sequence);
-    let batch = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an event's batch is missing"))?;
-    let height = Height::new(event.height);
-    if !event.refused_indexes.is_empty() {
-        let refusals = event.refused_indexes.iter().zip(&event.refused_reasons);
-        let outcomes = refusals.map(|(index, reason)| {
-            let reason = Reason::from_code(*reason).ok_or(JournalError::Corrupt("refusal reason"))?;
-            let position = base | u64::from(*index) << 1;
-            outcome(journal, batch.key_at(*index)?, position, height, Change::Refused(reason))
-        });
-        return outcomes.collect();
+/// At most one page of an event.
+fn page_of(
+    journal: &Journal,
+    audience: &Audience<'_>,
+    event: &EventRow,
+    base: u64,
+    position: u64,
+) -> Result<OutcomePage, JournalError> {
+    let batch = journal.batch(BatchSequence::new(event.sequence))?;
+    let batch = batch.ok_or(JournalError::Corrupt("an event's batch is missing"))?;
+    let mut candidates = candidates(event, &batch, audience, base, position)?;
+    let next = match candidates.get(PAGE_RECORDS_MAX) {
+        // The last one of this page, and its original.
+        Some(beyond) => beyond.position - 1,
+        None => base | LAST_OF_EVENT,
+    };
+    candidates.truncate(PAGE_RECORDS_MAX);
+    let keys: Vec<ReceiptKey> = candidates.iter().map(|candidate| candidate.key).collect();
+    let (mut outcomes, mut reversals) = (Vec::with_capacity(candidates.len()), Vec::new());
+    for (candidate, row) in candidates.into_iter().zip(journal.receipts(&keys)?) {
+        let row = row.ok_or(JournalError::Corrupt("a receipt is missing"))?;
+        let record = record_of(&row)?;
+        if let (Change::Sealed, Some(original)) = (candidate.change, record.reverses) {
+            reversals.push((original, Candidate { position: candidate.position | 1, ..candidate }));
+        }
+        outcomes.extend(candidate.told(audience, &record, row, event.height));
     }
-    let mut outcomes = Vec::new();
-    for (index, key) in (0_u32..).zip(batch.keys()?) {
-        let position = base | u64::from(index) << 1;
-        outcomes.push(outcome(journal, key, position, height, Change::Sealed)?);
-        if batch.reds.binary_search(&index).is_ok()
-            && let Some(original) = original_of(journal, key)?
-            && journal.receipt(original)?.is_some()
-        {
-            outcomes.push(outcome(journal, original, position | 1, height, Change::Reversed(key))?);
+    let originals: Vec<ReceiptKey> = reversals.iter().map(|(original, _)| *original).collect();
+    for ((original, red), row) in reversals.into_iter().zip(journal.receipts(&originals)?) {
+        // Another issuer's original is that issuer's to tell of.
+        let Some(row) = row else { continue };
+        let reversed = Candidate { key: original, change: Change::Reversed(red.key), ..red };
+        let record = record_of(&row)?;
+        outcomes.extend(reversed.told(audience, &record, row, event.height));
+    }
+    outcomes.retain(|outcome| outcome.position > position);
+    outcomes.sort_unstable_by_key(|outcome| outcome.position);
+    Ok(OutcomePage { outcomes, next })
+}
+
+/// A record whose outcome may be told.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    position: u64,
+    key: ReceiptKey,
+    change: Change,
+}
+
+impl Candidate {
+    fn told(
+        self,
+        audience: &Audience<'_>,
+        record: &ReceiptRecord,
+        row: ReceiptRow,
+        height: u64,
+    ) -> Option<WatchedOutcome> {
+        let Self { position, key, change } = self;
+        let unit = record.unit;
+        let biz_code = row.biz_code;
+        let height = Height::new(height);
+        let outcome = WatchedOutcome { position, key, unit, biz_code, height, change };
+        audience.hears(unit, &row.place_code).then_some(outcome)
+    }
+}
+
+/// The records of an event from `position` on that are not certainly of other units; one more than a page, if there are.
+fn candidates(
+    event: &EventRow,
+    batch: &BatchRow,
+    audience: &Audience<'_>,
+    base: u64,
+    position: u64,
+) -> Result<Vec<Candidate>, JournalError> {
+    let record_count = u32::try_from(batch.receipt_keys.len() / 12).unwrap_or(u32::MAX);
+    let indexes: Vec<(u32, Change)> = if event.refused_indexes.is_empty() {
+        (0..record_count).map(|index| (index, Change::Sealed)).collect()
+    } else {
+        let refusals = event.refused_indexes.iter().zip(&event.refused_reasons);
+        let read = |(index, reason): (&u32, &u32)| {
+            let reason = Reason::from_code(*reason).ok_or(JournalError::Corrupt("refusal reason"))?;
+            Ok((*index, Change::Refused(reason)))
+        };
+        refusals.map(read).collect::<Result<_, JournalError>>()?
+    };
+    let heard = |index: u32| {
+        let unit = usize::try_from(index).ok().and_then(|index| batch.units.get(index));
+        unit.is_none_or(|unit| audience.hears_unit(UnitId::new(*unit)))
+    };
+    let mut candidates = Vec::new();
+    for (index, change) in indexes {
+        let at = base | u64::from(index) << 1;
+        // Of a red record its own outcome may have been told, and its original's not.
+        if at | 1 <= position || !heard(index) {
+            continue;
+        }
+        candidates.push(Candidate { position: at, key: batch.key_at(index)?, change });
+        if candidates.len() > PAGE_RECORDS_MAX {
+            break;
         }
     }
-    Ok(outcomes)
+    Ok(candidates)
 }
 
-fn outcome(
-    journal: &Journal,
-    key: ReceiptKey,
-    position: u64,
-    height: Height,
-    change: Change,
-) -> Result<WatchedOutcome, JournalError> {
-    let row = journal.receipt(key)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
-    let record = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
-    Ok(WatchedOutcome { position, key, unit: record.record.unit, biz_code: row.biz_code, height, change })
-}
-
-fn original_of(journal: &Journal, red: ReceiptKey) -> Result<Option<ReceiptKey>, JournalError> {
-    let row = journal.receipt(red)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
-    let record = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
-    Ok(record.record.reverses)
+fn record_of(row: &ReceiptRow) -> Result<ReceiptRecord, JournalError> {
+    let signed = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
+    Ok(signed.record)
 }

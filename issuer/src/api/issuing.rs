@@ -82,6 +82,14 @@ impl ApiContext {
 
     /// Judges drafts, hands the good ones to the sequencer together, and puts all results in order.
     async fn issue_drafts(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<IssueResult> {
+        let results = self.judge_and_issue(system, drafts).await;
+        for refusal in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.metrics.refused_call(refusal.reason);
+        }
+        results
+    }
+
+    async fn judge_and_issue(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<IssueResult> {
         let view = self.view();
         let judge_all = |drafts: Vec<WireDraft>| -> Vec<Judged> {
             drafts.into_iter().map(|draft| self.judge(&view, system, draft)).collect()
@@ -132,12 +140,15 @@ impl ApiContext {
         if let Some(key) = self.replayed(unit.id, &draft.biz_code, content)? {
             return Ok(Judged::Settled(Ok(Issued::Existing(key))));
         }
+        let now = self.reliable_now()?;
         let original = match draft.reissue_of() {
-            Some(key) => self.open_receipt(key)?.map(|(receipt, _)| receipt),
-            None => None,
+            Some(key) if self.own_record(view, system, unit.id, key)?.is_some() => {
+                self.open_receipt(key)?.map(|(receipt, _)| receipt)
+            }
+            _ => None,
         };
         let basis = RuleBasis {
-            now: self.clock.now(),
+            now,
             utc_offset_minutes: self.utc_offset_minutes,
             view,
             blinding: &self.keys.blinding,

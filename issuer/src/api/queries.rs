@@ -13,7 +13,7 @@ use tallystick_proto::issuer::v1 as wire;
 
 use super::answers::state_of;
 use super::{ApiContext, key_from_wire, key_to_wire};
-use crate::authority::{authorised_unit, may_see};
+use crate::authority::{authorised_unit, is_whole_unit, may_see};
 use crate::bundle::internal;
 use crate::fate::{Fate, fate, reversed_by};
 use crate::journal::{DecidedTally, IssuedTally, ReceiptRow};
@@ -100,7 +100,9 @@ impl ApiContext {
         system: SystemId,
         request: &wire::ListReceiptsRequest,
     ) -> Result<wire::ListReceiptsResponse, Refusal> {
-        let unit = authorised_unit(&self.view(), system, &request.unit_code, None)?;
+        let view = self.view();
+        let wanted_place = Some(request.place_code.as_str()).filter(|place| !place.is_empty());
+        let unit = authorised_unit(&view, system, &request.unit_code, wanted_place)?;
         let day = day_of(&request.day)?;
         let rows_max = match request.page_limit {
             0 => PAGE_ROWS_DEFAULT,
@@ -126,7 +128,8 @@ impl ApiContext {
                 }
                 scanned += 1;
                 after = Some(key);
-                if request.place_code.is_empty() || request.place_code == place_code {
+                let wanted = wanted_place.is_none_or(|wanted| wanted == place_code);
+                if wanted && may_see(&view, system, unit.id, &place_code) {
                     receipts.push(self.summary(key, place_code, snapshot)?);
                 }
             }
@@ -138,13 +141,19 @@ impl ApiContext {
         Ok(wire::ListReceiptsResponse { receipts, next_page_token, snapshot_height: snapshot.get() })
     }
 
-    /// Counts and sums of a unit's day.
+    /// Counts and sums of a unit's day, all its places together.
     pub(super) fn day_totals(
         &self,
         system: SystemId,
         request: &wire::DayTotalsRequest,
     ) -> Result<wire::DayTotalsResponse, Refusal> {
-        let unit = authorised_unit(&self.view(), system, &request.unit_code, None)?;
+        let view = self.view();
+        let unit = authorised_unit(&view, system, &request.unit_code, None)?;
+        if !is_whole_unit(&view, system, unit.id) {
+            return Err(Refusal::new(CallReason::NotDelegated).with_message(
+                "totals are of the whole unit, and this system may act for single places of it; ListReceipts shows those",
+            ));
+        }
         let day = day_of(&request.day)?;
         let snapshot_height = self.snapshot_height();
         let mut total = wire::Totals::default();
@@ -179,7 +188,7 @@ impl ApiContext {
         };
         let Some(row) = self.journal.receipt(key).map_err(internal)? else { return Ok(Found::Unknown) };
         let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;
-        if !may_see(&view, system, signed.record.unit) {
+        if !may_see(&view, system, signed.record.unit, &row.place_code) {
             return Ok(Found::Unknown);
         }
         Ok(Found::Receipt(key, Box::new(row), Box::new(signed)))

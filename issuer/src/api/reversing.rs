@@ -3,9 +3,7 @@
 use receipt_core::ids::{ReceiptCode, ReceiptKey, SystemId};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
-use receipt_core::receipt::model::Receipt;
 use receipt_core::receipt::red::{RedError, RedRequest, red_draft};
-use receipt_core::record::SignedRecord;
 use tallystick_proto::convert::{draft_to_wire, reversal_from_wire};
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
 use tallystick_proto::issuer::v1 as wire;
@@ -26,10 +24,8 @@ impl ApiContext {
     ) -> Result<wire::IssueResponse, Refusal> {
         let patience = Patience::of_request(request.wait, request.wait_timeout_ms)?;
         let with_bundle = request.with_bundle;
-        let issued = match tokio::task::block_in_place(|| self.judge_reversal(system, request))? {
-            Reversal::Made(red) => Issued::Existing(red),
-            Reversal::Prepared(prepared) => self.issue_red(*prepared).await?,
-        };
+        let issued = self.judge_and_issue_red(system, request).await;
+        let issued = issued.inspect_err(|refusal| self.metrics.refused_call(refusal.reason))?;
         let key = issued_key(&issued);
         let mut response = self.answer(&issued)?;
         if response.red_draft.is_none() {
@@ -40,6 +36,13 @@ impl ApiContext {
             self.attach_bundle(key, &mut response).await;
         }
         Ok(response)
+    }
+
+    async fn judge_and_issue_red(&self, system: SystemId, request: wire::ReverseRequest) -> Result<Issued, Refusal> {
+        match tokio::task::block_in_place(|| self.judge_reversal(system, request))? {
+            Reversal::Made(red) => Ok(Issued::Existing(red)),
+            Reversal::Prepared(prepared) => self.issue_red(*prepared).await,
+        }
     }
 
     async fn issue_red(&self, prepared: Prepared) -> Result<Issued, Refusal> {
@@ -55,16 +58,21 @@ impl ApiContext {
         }
     }
 
+    /// Whether there is, or will be, a red receipt. The original may be of any place for which the system may act; the red
+    /// receipt is issued at the place that the request names.
     fn judge_reversal(&self, system: SystemId, request: wire::ReverseRequest) -> Result<Reversal, Refusal> {
         let content = reversal_content(&request);
         let view = self.view();
         let unit = authorised_unit(&view, system, &request.unit_code, Some(&request.place_code))?;
+        let missing = |field: &str| Refusal::field(field, "is required");
+        let original_key = key_from_wire(request.original.as_ref().ok_or_else(|| missing("original"))?)?;
+        // Before anything is said or opened: whose receipt it is.
+        let record = self
+            .own_record(&view, system, unit.id, original_key)?
+            .ok_or_else(|| Refusal::new(Reason::NotFoundOrMismatch))?;
         if let Some(red) = self.replayed(unit.id, &request.biz_code, content)? {
             return Ok(Reversal::Made(red));
         }
-        let missing = |field: &str| Refusal::field(field, "is required");
-        let original_key = key_from_wire(request.original.as_ref().ok_or_else(|| missing("original"))?)?;
-        let (original, record) = self.original(original_key, &unit.code)?;
         if let Some(red) = self.journal.reversal(original_key).map_err(internal)?
             && !matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. })
         {
@@ -77,8 +85,11 @@ impl ApiContext {
                 return Err(Refusal::new(Reason::OriginalUnknown).with_message("the ledger refused the original"));
             }
         }
+        let (original, _) = self
+            .open_receipt(original_key)?
+            .ok_or_else(|| Refusal::new(CallReason::NotFound).with_message("the body of the original was erased"))?;
         let reversal = request.reversal.ok_or_else(|| missing("reversal"))?;
-        let now = self.clock.now();
+        let now = self.reliable_now()?;
         let issue_date = CivilDate::at(now, self.utc_offset_minutes).map_err(internal)?;
         let red = RedRequest {
             receipt_code: red_code(&request.receipt_code, original_key.code, issue_date)?,
@@ -102,19 +113,6 @@ impl ApiContext {
         // Those that the original holds, under whatever epoch of the secret it was issued.
         prepared.uniqueness = record.record.uniqueness_keys;
         Ok(Reversal::Prepared(Box::new(prepared)))
-    }
-
-    /// The original, if this issuer has it and it is this unit's.
-    fn original(&self, key: ReceiptKey, unit_code: &str) -> Result<(Receipt, SignedRecord), Refusal> {
-        let unknown = || Refusal::new(Reason::NotFoundOrMismatch);
-        let row = self.journal.receipt(key).map_err(internal)?.ok_or_else(unknown)?;
-        let (receipt, _) = self
-            .open_receipt(key)?
-            .ok_or_else(|| Refusal::new(CallReason::NotFound).with_message("the body of the original was erased"))?;
-        if receipt.draft.unit_code != unit_code {
-            return Err(unknown());
-        }
-        Ok((receipt, SignedRecord::decode(&row.signed_record).map_err(internal)?))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use receipt_core::credential::{SignedCredential, UnitCredential};
-use receipt_core::governance::Action;
+use receipt_core::governance::{Action, Grant, RegisterSystem};
 use receipt_core::ids::{KeyId, UnitId, UnixMillis};
 use receipt_core::receipt::model::ReceiptDraft;
 use receipt_core::suite::{Signer, Suite};
@@ -10,6 +10,7 @@ use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{Conclusion, verify_bundle};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::receipt::v1 as receipt_wire;
+use tallystick_service::clock::{Clock, FixedClock};
 use tallystick_service::shutdown::CancellationToken;
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
@@ -17,10 +18,11 @@ use tonic::transport::Channel;
 
 use super::*;
 use crate::bundle::Bundler;
-use crate::follow::{Followed, Follower};
+use crate::follow::{Followed, Follower, HeldLimits};
 use crate::gate::Gate;
 use crate::issue::{issue_queue, run};
 use crate::nodes::Nodes;
+use crate::quorum_time::QuorumTime;
 use crate::submit::Submitter;
 use crate::testing::ledger::{FakeLedger, dead_channel};
 use crate::testing::{TestIssuer, draft, init};
@@ -35,6 +37,8 @@ struct Running {
     context: Arc<ApiContext>,
     gate: Arc<Gate>,
     trust: TrustFile,
+    quorum_time: Arc<QuorumTime>,
+    clock: Arc<FixedClock>,
     token: CancellationToken,
 }
 
@@ -62,7 +66,9 @@ fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running
     let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(2)));
     let (followed, following) = watch::channel(Followed { height: 0, event: 0 });
     let (queue, jobs) = issue_queue(10_000);
-    let clock: Arc<dyn tallystick_service::clock::Clock> = issuer.clock.clone();
+    let fixed_clock = issuer.clock.clone();
+    let clock: Arc<dyn Clock> = issuer.clock.clone();
+    let quorum_time = Arc::clone(&issuer.quorum_time);
     let follower = Follower {
         nodes: Arc::clone(&nodes),
         trust: Arc::new(trust.clone()),
@@ -72,7 +78,9 @@ fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running
         flight: Arc::clone(&issuer.flight),
         metrics: Arc::clone(&issuer.metrics),
         clock: Arc::clone(&clock),
+        quorum_time: Arc::clone(&issuer.quorum_time),
         fresh_seconds: 600,
+        held: HeldLimits { entries: 10, ..HeldLimits::default() },
         followed,
     };
     let submitter = Submitter {
@@ -101,11 +109,13 @@ fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running
         bundler: Arc::new(bundler),
         followed: following,
         clock,
+        quorum_time: issuer.quorum_time,
+        metrics: issuer.metrics,
         utc_offset_minutes: UTC_OFFSET_MINUTES,
         stop: token.clone(),
         streams: tokio_util::task::TaskTracker::new(),
     });
-    Running { _dir: dir, ledger, context, gate: issuer.gate, trust, token }
+    Running { _dir: dir, ledger, context, gate: issuer.gate, trust, quorum_time, clock: fixed_clock, token }
 }
 
 fn write_credentials(dir: &std::path::Path, chain: &TestChain) {
@@ -369,4 +379,151 @@ async fn without_a_ledger_receipts_are_pending_and_durable() {
     assert_eq!(refusal.reason.as_str(), "IN_PROGRESS");
     running.gate.halt("for the test");
     assert_eq!(running.issue_sealed(&running.draft("S01", "B")).await.unwrap_err().reason.as_str(), "EPOCH_FENCED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_of_the_seals_it_catches_up_and_goes_on() {
+    let mut chain = TestChain::new();
+    for _ in 0..100 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let ledger = FakeLedger::sealing_tips_only(chain);
+    let channel = ledger.serve().await;
+    // Ten entries may be held back: the hundred heights are crossed by proofs of the node.
+    let running = running_over(ledger, vec![("node".to_owned(), channel)]);
+    let response = running.sealed("S01", "A").await;
+    assert!(matches!(running.conclusion(&response.bundle), Conclusion::InForce { .. }));
+    assert!(running.state(SYSTEM, key_of(&response)).snapshot_height > 100);
+}
+
+/// A re-issue by another unit that names this receipt as its original, with a total above any.
+async fn reissue_elsewhere(running: &Running, original: &wire::ReceiptKey, biz_code: &str) -> Refusal {
+    let mut draft = draft_to_wire(&running.draft("S05", biz_code));
+    let reference = receipt_wire::ReceiptReference {
+        receipt_code: original.receipt_code.clone(),
+        receipt_number: original.receipt_number.clone(),
+    };
+    let relation = receipt_wire::related::Relation::ReissueAfterPartialRefund(reference);
+    draft.related = vec![receipt_wire::Related { relation: Some(relation) }];
+    let request = wire::IssueRequest { draft: Some(draft), ..wire::IssueRequest::default() };
+    running.context.issue(SYSTEM, request).await.unwrap_err()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_another_units_receipt_is_told_by_a_re_issue_or_a_reversal() {
+    let running = running().await;
+    let blue = running.sealed("S01", "A").await;
+    let unit = running.draft("S01", "-").unit_code;
+    let other_unit = running.draft("S05", "-").unit_code;
+    assert_ne!(unit, other_unit);
+    let red = running.context.reverse(SYSTEM, running.reversal(&unit, &blue, "R")).await.unwrap();
+    let unknown = wire::ReceiptKey { receipt_number: "0000000007".to_owned(), ..key_of(&blue) };
+    let said_of = |key: &wire::ReceiptKey, refusal: &Refusal| {
+        assert_eq!(refusal.reason.as_str(), "ORIGINAL_UNKNOWN", "{refusal}");
+        format!("{refusal:?}").replace(&key.receipt_number, "N")
+    };
+    let of_nothing = said_of(&unknown, &reissue_elsewhere(&running, &unknown, "B").await);
+    for key in [key_of(&blue), key_of(&red)] {
+        assert_eq!(said_of(&key, &reissue_elsewhere(&running, &key, "B").await), of_nothing);
+    }
+
+    let mut write = running.context.journal.write();
+    write.erase_body(key_from_wire(&key_of(&blue)).unwrap());
+    write.commit(crate::journal::Durability::Synced).unwrap();
+    let reverse = |unit: &str, original: wire::ReceiptKey| {
+        let mut request = running.reversal(unit, &blue, "X");
+        request.original = Some(original);
+        running.context.reverse(SYSTEM, request)
+    };
+    let of_nothing = reverse(&other_unit, unknown).await.unwrap_err();
+    assert_eq!(of_nothing.reason.as_str(), "NOT_FOUND_OR_MISMATCH");
+    // Neither that it is there, nor that it is red, nor that its body was erased.
+    for key in [key_of(&blue), key_of(&red)] {
+        assert_eq!(reverse(&other_unit, key).await.unwrap_err(), of_nothing);
+    }
+    assert!(reverse(&unit, key_of(&blue)).await.unwrap().replayed, "its own unit is answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delegation_to_one_place_reads_and_reverses_no_other() {
+    const DESK: SystemId = SystemId::new(7);
+    let running = running().await;
+    let mut at_desk = running.draft("S01", "A");
+    at_desk.place_code = "MZ-01".to_owned();
+    let mut elsewhere = running.draft("S01", "B");
+    elsewhere.place_code = "MZ-02".to_owned();
+    let (unit, day) = (at_desk.unit_code.clone(), at_desk.issue_date.to_string());
+    let unit_id = running.context.view().unit_by_code(&unit).unwrap().id.get();
+    let grants = vec![Grant { unit_id, places: vec!["MZ-01".to_owned()] }];
+    let system = RegisterSystem { system_id: DESK.get(), name: "desk".to_owned(), grants };
+    let height = running.ledger.govern(vec![Action::RegisterSystem(system)]);
+    let mut followed = running.context.followed.clone();
+    followed.wait_for(|followed| followed.height >= height).await.unwrap();
+    let own = running.issue_sealed(&at_desk).await.unwrap();
+    let other = running.issue_sealed(&elsewhere).await.unwrap();
+
+    // By number, by biz code, as a file.
+    for (response, biz_code, state) in
+        [(&own, "A", wire::ReceiptState::Sealed), (&other, "B", wire::ReceiptState::Unknown)]
+    {
+        assert_eq!(running.state(DESK, key_of(response)).state(), state, "{biz_code}");
+        let biz = wire::BizKey { unit_code: unit.clone(), biz_code: biz_code.to_owned() };
+        let selector = Some(wire::get_receipt_request::Selector::BizKey(biz));
+        let by_biz = running.context.get_receipt(DESK, wire::GetReceiptRequest { selector }).unwrap();
+        assert_eq!(by_biz.state(), state, "{biz_code}");
+        let selector = Some(wire::get_bundle_request::Selector::Key(key_of(response)));
+        let bundle = running.context.get_bundle(DESK, wire::GetBundleRequest { selector }).await;
+        assert_eq!(bundle.is_ok(), state == wire::ReceiptState::Sealed, "{biz_code}");
+    }
+    // Lists show its place; totals are of the whole unit and not its business.
+    let list = |place_code: &str| {
+        let (unit_code, day, place_code) = (unit.clone(), day.clone(), place_code.to_owned());
+        let request = wire::ListReceiptsRequest { unit_code, day, place_code, ..wire::ListReceiptsRequest::default() };
+        running.context.list_receipts(DESK, &request)
+    };
+    for place_code in ["", "MZ-01"] {
+        let rows = list(place_code).unwrap().receipts;
+        assert_eq!(rows.iter().map(|row| row.biz_code.as_str()).collect::<Vec<_>>(), ["A"], "{place_code:?}");
+    }
+    assert_eq!(list("MZ-02").unwrap_err().reason.as_str(), "NOT_DELEGATED");
+    let totals = wire::DayTotalsRequest { unit_code: unit.clone(), day: day.clone() };
+    assert_eq!(running.context.day_totals(DESK, &totals).unwrap_err().reason.as_str(), "NOT_DELEGATED");
+    assert_eq!(running.context.day_totals(SYSTEM, &totals).unwrap().total.unwrap().blue_count, 2);
+    // Reversing: at its place, and what its place issued.
+    let of_other = running.context.reverse(DESK, running.reversal(&unit, &other, "R1")).await.unwrap_err();
+    assert_eq!(of_other.reason.as_str(), "NOT_FOUND_OR_MISMATCH");
+    let mut at_other = running.reversal(&unit, &own, "R2");
+    at_other.place_code = "MZ-02".to_owned();
+    assert_eq!(running.context.reverse(DESK, at_other).await.unwrap_err().reason.as_str(), "NOT_DELEGATED");
+    let red = running.context.reverse(DESK, running.reversal(&unit, &own, "R3")).await.unwrap();
+    assert_eq!(red.state(), wire::ReceiptState::Sealed);
+    // Watching: its own receipt, its red one, the reversal of its own; not the other's.
+    let mut stream = ApiContext::watch(&running.context, DESK, &wire::WatchRequest::default()).unwrap();
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        heard.push(stream.next().await.unwrap().unwrap().key.unwrap());
+    }
+    assert_eq!(heard, [key_of(&own), key_of(&red), key_of(&own)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_refuses_before_any_rule_with_a_hint() {
+    let running = running().await;
+    let first = running.sealed("S01", "A").await;
+    let right = running.clock.now();
+    running.quorum_time.observe(receipt_core::note::PosixSeconds::new(right.seconds()));
+    // A day ahead: the right date must not be called wrong, or the caller would give up.
+    running.clock.set(right.plus_millis(86_400_000));
+    let request =
+        wire::IssueRequest { draft: Some(draft_to_wire(&running.draft("S01", "B"))), ..wire::IssueRequest::default() };
+    let issued = running.context.issue(SYSTEM, request.clone()).await.unwrap_err();
+    let unit = running.draft("S01", "-").unit_code;
+    let reversed = running.context.reverse(SYSTEM, running.reversal(&unit, &first, "R")).await.unwrap_err();
+    for refusal in [issued, reversed] {
+        assert_eq!(refusal.reason.as_str(), "CLOCK_WRONG", "{refusal}");
+        assert_eq!(refusal.retry_after_ms, Some(10_000));
+    }
+    assert!(running.issue_sealed(&running.draft("S01", "A")).await.unwrap().replayed, "old ones are answered");
+    running.clock.set(right);
+    assert!(!running.context.issue(SYSTEM, request).await.unwrap().replayed);
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use receipt_core::ids::{SystemId, UnitId};
+use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1 as wire;
 use tokio::sync::mpsc;
@@ -11,12 +12,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{ApiContext, key_to_wire};
-use crate::authority::authorised_unit;
+use crate::authority::{Audience, authorised_unit};
 use crate::bundle::internal;
+use crate::registry::System;
 use crate::watch::{Change, WatchedOutcome, outcomes_after};
 
 /// Units of one filter.
 const UNITS_MAX: usize = 1_000;
+/// Streams at once, of all callers together.
+const STREAMS_MAX: usize = 4_096;
 /// Outcomes on their way to a slow reader; then it is waited for.
 const STREAM_OUTCOMES_MAX: usize = 64;
 
@@ -29,6 +33,10 @@ impl ApiContext {
     ) -> Result<ReceiverStream<Result<wire::WatchResponse, Status>>, Refusal> {
         if request.unit_codes.len() > UNITS_MAX {
             return Err(Refusal::field("unit_codes", format!("has at most {UNITS_MAX} units")));
+        }
+        if this.streams.len() >= STREAMS_MAX {
+            return Err(Refusal::new(Reason::Overloaded)
+                .with_message(format!("{STREAMS_MAX} Watch streams are open already; end some, or try again later")));
         }
         let view = this.view();
         let mut units = HashSet::new();
@@ -60,21 +68,19 @@ impl ApiContext {
         loop {
             followed.mark_unchanged();
             // The registry may change while the stream lives: a revoked delegation ends what is seen.
-            let view = self.view();
-            let granted = view.system(system).map(|system| system.grants.keys().copied().collect()).unwrap_or_default();
-            let units = match &filter {
-                Some(filter) => filter.intersection(&granted).copied().collect(),
-                None => granted,
+            let page = {
+                let (view, nothing) = (self.view(), System::default());
+                let audience = Audience { system: view.system(system).unwrap_or(&nothing), units: filter.as_ref() };
+                tokio::task::block_in_place(|| outcomes_after(&self.journal, &audience, position))
             };
-            let page = tokio::task::block_in_place(|| outcomes_after(&self.journal, &units, position));
             match page {
-                Ok(Some((outcomes, next))) => {
-                    for outcome in outcomes {
+                Ok(Some(page)) => {
+                    for outcome in page.outcomes {
                         if sender.send(Ok(self.to_response(outcome))).await.is_err() {
                             return;
                         }
                     }
-                    position = next;
+                    position = page.next;
                 }
                 Ok(None) => {
                     if followed.changed().await.is_err() {

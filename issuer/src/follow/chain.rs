@@ -2,18 +2,24 @@
 //!
 //! A block is *offered* as decided and becomes *sealed* when a checkpoint that covers it has the quorum and the very root
 //! that its entries lead to. Whatever does not fit ends the session with that node; the sealed part is never touched.
+//!
+//! Heights need no checkpoint of their own: each block names the next one that there is. Its quorum is judged once, and the
+//! blocks up to it are held back until the entries reach its size. A gap of any length is crossed in bounded memory: when
+//! too much is held back, the node is asked to prove that the log so far is a beginning of that checkpoint's.
 
 use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize, UnixMillis};
-use receipt_core::merkle::leaf_hash;
+use receipt_core::merkle::{leaf_hash, verify_consistency};
 use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 use crate::journal::Progress;
 
-/// Blocks held back until a checkpoint covers them. Proposers stop earlier.
-const UNSEALED_BLOCKS_MAX: usize = 256;
+/// Entries held back until a checkpoint covers them; then a proof is wanted.
+const HELD_ENTRIES_MAX: usize = 16_384;
+/// Bytes of those entries.
+const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Judges the text of a signed checkpoint note.
 pub trait CheckpointJudge {
@@ -61,9 +67,31 @@ pub enum ChainError {
         /// Its height.
         height: u64,
     },
-    /// Too many blocks without a checkpoint.
-    #[error("{0} blocks came without a checkpoint that covers them")]
-    Unsealed(usize),
+    /// The log so far is not proved to be a beginning of the checkpoint's.
+    #[error("block {height}: the log up to it is not proved to be under the checkpoint ahead: {problem}")]
+    Proof {
+        /// The last block offered.
+        height: u64,
+        /// Why.
+        problem: String,
+    },
+    /// More than may be held back, and no checkpoint ahead of it.
+    #[error("{entries} entries came up to block {height} and no checkpoint that covers them")]
+    Unsealed {
+        /// The block.
+        height: u64,
+        /// How many.
+        entries: usize,
+    },
+}
+
+/// Two sizes of the log: that the first is a beginning of the second is to be proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProofWanted {
+    /// What the entries lead to.
+    pub first: TreeSize,
+    /// What a quorum has signed.
+    pub second: TreeSize,
 }
 
 /// A block under a quorum.
@@ -77,18 +105,58 @@ pub struct SealedBlock {
     pub entries: Vec<(LeafIndex, Entry)>,
 }
 
+/// A checkpoint under a quorum, not yet reached.
+#[derive(Debug)]
+struct Covering {
+    /// As the node named it; whether it is so, the size tells.
+    height: u64,
+    size: TreeSize,
+    root: Hash,
+}
+
+/// Blocks whose checkpoint is still ahead.
+#[derive(Debug, Default)]
+struct Held {
+    blocks: Vec<SealedBlock>,
+    entries: usize,
+    bytes: usize,
+}
+
+impl Held {
+    fn is_full(&self, limits: HeldLimits) -> bool {
+        self.entries >= limits.entries || self.bytes >= limits.bytes
+    }
+}
+
+/// How much may be held back. One block may go beyond it.
+#[derive(Debug, Clone, Copy)]
+pub struct HeldLimits {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of those entries.
+    pub bytes: usize,
+}
+
+impl Default for HeldLimits {
+    fn default() -> Self {
+        Self { entries: HELD_ENTRIES_MAX, bytes: HELD_BYTES_MAX }
+    }
+}
+
 /// The chain up to the last offered block.
 #[derive(Debug)]
 pub struct Chain {
     sealed: Progress,
     ahead: Progress,
-    waiting: Vec<SealedBlock>,
+    held: Held,
+    covering: Option<Covering>,
+    limits: HeldLimits,
 }
 
 impl Chain {
     /// From the last sealed block that was acted on.
-    pub fn new(progress: Progress) -> Self {
-        Self { sealed: progress.clone(), ahead: progress, waiting: Vec::new() }
+    pub fn new(progress: Progress, limits: HeldLimits) -> Self {
+        Self { sealed: progress.clone(), ahead: progress, held: Held::default(), covering: None, limits }
     }
 
     /// The height to offer next.
@@ -117,28 +185,65 @@ impl Chain {
         self.ahead.event = event;
     }
 
-    /// Takes the next decided block. Returns the blocks that are sealed by its checkpoint, oldest first.
+    /// Takes the next decided block. Returns the blocks that are sealed by its checkpoint, oldest first. Where a proof is
+    /// wanted, it comes before the next block.
     pub fn offer(&mut self, block: &LedgerBlock, judge: &dyn CheckpointJudge) -> Result<Vec<SealedBlock>, ChainError> {
         let expected = self.next_height();
         if block.height != expected {
             return Err(ChainError::Height { given: block.height, expected });
         }
+        if self.held.is_full(self.limits) {
+            return Err(ChainError::Unsealed { height: self.ahead.height.get(), entries: self.held.entries });
+        }
         let decoded = self.extend(block)?;
-        self.waiting.push(decoded);
-        if block.checkpoint_height == block.height && !block.checkpoint.is_empty() {
-            let height = block.height;
-            let (size, root) =
-                judge.judge(&block.checkpoint).map_err(|problem| ChainError::Checkpoint { height, problem })?;
-            if size != self.ahead.frontier.size() || root != self.ahead.frontier.root() {
-                return Err(ChainError::Root { height });
-            }
-            self.sealed = self.ahead.clone();
-            return Ok(std::mem::take(&mut self.waiting));
+        self.held.entries += block.entries.len();
+        self.held.bytes += block.entries.iter().map(bytes::Bytes::len).sum::<usize>();
+        self.held.blocks.push(decoded);
+        self.take_checkpoint(block, judge)?;
+        let Some(covering) = &self.covering else { return Ok(Vec::new()) };
+        let frontier = &self.ahead.frontier;
+        if block.height < covering.height && frontier.size() < covering.size {
+            return Ok(Vec::new());
         }
-        if self.waiting.len() > UNSEALED_BLOCKS_MAX {
-            return Err(ChainError::Unsealed(self.waiting.len()));
+        if frontier.size() != covering.size || frontier.root() != covering.root {
+            return Err(ChainError::Root { height: block.height });
         }
-        Ok(Vec::new())
+        self.covering = None;
+        Ok(self.seal())
+    }
+
+    /// Judges the checkpoint that a block names, if it is nearer than the one that is known.
+    fn take_checkpoint(&mut self, block: &LedgerBlock, judge: &dyn CheckpointJudge) -> Result<(), ChainError> {
+        let height = block.checkpoint_height;
+        let nearer = self.covering.as_ref().is_none_or(|known| height < known.height);
+        if block.checkpoint.is_empty() || height < block.height || !nearer {
+            return Ok(());
+        }
+        let (size, root) = judge
+            .judge(&block.checkpoint)
+            .map_err(|problem| ChainError::Checkpoint { height: block.height, problem })?;
+        self.covering = Some(Covering { height, size, root });
+        Ok(())
+    }
+
+    /// What has to be proved before the next block is offered.
+    pub fn proof_wanted(&self) -> Option<ProofWanted> {
+        let covering = self.covering.as_ref().filter(|_| self.held.is_full(self.limits))?;
+        Some(ProofWanted { first: self.ahead.frontier.size(), second: covering.size })
+    }
+
+    /// Takes the proof that is wanted. Returns the blocks that it seals, oldest first.
+    pub fn prove(&mut self, path: &[Hash]) -> Result<Vec<SealedBlock>, ChainError> {
+        let Some(covering) = &self.covering else { return Ok(Vec::new()) };
+        let frontier = &self.ahead.frontier;
+        verify_consistency(frontier.size(), &frontier.root(), covering.size, &covering.root, path)
+            .map_err(|error| ChainError::Proof { height: self.ahead.height.get(), problem: error.to_string() })?;
+        Ok(self.seal())
+    }
+
+    fn seal(&mut self) -> Vec<SealedBlock> {
+        self.sealed = self.ahead.clone();
+        std::mem::take(&mut self.held).blocks
     }
 
     /// Appends the block's entries to the log.

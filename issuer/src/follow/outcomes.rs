@@ -75,6 +75,16 @@ pub struct OutcomesParts {
     pub recovering: bool,
 }
 
+/// What acting on blocks came to. On disk, and not told to those who wait yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "whoever waits for these receipts has to be woken"]
+pub struct Acted {
+    /// Number of the last event.
+    pub event: u64,
+    /// Receipts that were decided.
+    pub decided: Vec<ReceiptKey>,
+}
+
 /// Acts on sealed blocks.
 #[derive(Debug)]
 pub struct Outcomes {
@@ -115,8 +125,9 @@ impl Outcomes {
     }
 
     /// Acts on sealed blocks, oldest first, after which the ledger is followed up to `progress` (whose event number is
-    /// still that before them). Returns the number of the last event.
-    pub fn act(&self, blocks: &[SealedBlock], progress: &Progress) -> Result<u64, OutcomeError> {
+    /// still that before them). The caller tells how far the ledger is followed
+    /// now, and wakes those who wait.
+    pub fn act(&self, blocks: &[SealedBlock], progress: &Progress) -> Result<Acted, OutcomeError> {
         let parts = &self.parts;
         let mut step = Step {
             write: parts.journal.write(),
@@ -150,20 +161,28 @@ impl Outcomes {
             step.write.put_decided(*day_kind, *tally);
         }
         step.write.put_progress(&Progress { event, ..progress.clone() });
+        // Counted before they can be seen, so that the batcher never takes more than was counted.
+        if step.requeued > 0 {
+            parts.backlog.requeued(step.requeued);
+        }
         step.write.commit(Durability::Ordered)?;
-        self.tell(step.registry, step.decided, step.requeued)?;
+        self.tell(step.registry, step.decided)?;
         parts.metrics.receipts_sealed.inc_by(step.sealed);
         for (key, reason) in step.refused {
             // An acknowledged receipt that the ledger did not take: a person must look at it.
             parts.metrics.refused(reason);
             tracing::error!(receipt = %key, %reason, "ALARM: the ledger refused an acknowledged receipt");
         }
-        parts.waiters.decided(&step.keys);
-        Ok(event)
+        Ok(Acted { event, decided: step.keys })
+    }
+
+    /// Wakes those who wait for what was decided.
+    pub fn wake(&self, acted: &Acted) {
+        self.parts.waiters.decided(&acted.decided);
     }
 
     /// Tells the others what is on disk now.
-    fn tell(&self, registry: Writes, decided: Vec<BatchSequence>, requeued: u64) -> Result<(), OutcomeError> {
+    fn tell(&self, registry: Writes, decided: Vec<BatchSequence>) -> Result<(), OutcomeError> {
         let parts = &self.parts;
         if !registry.is_empty() {
             parts.registry.reload(&parts.journal)?;
@@ -174,9 +193,6 @@ impl Outcomes {
             }
         }
         parts.metrics.batches_in_flight.set(parts.flight.count() as u64);
-        if requeued > 0 {
-            parts.backlog.requeued(requeued);
-        }
         parts.backlog.ring();
         Ok(())
     }
@@ -242,7 +258,13 @@ impl Outcomes {
         let sequence = signed.header.sequence;
         let Some(row) = self.own_batch(step, sequence, signed.header_hash())? else { return Ok(()) };
         step.write.put_outcome(sequence, BatchOutcome { refused: false, leaf_index, height: block.height });
-        step.push_event(EventRow { sequence: sequence.get(), height: block.height.get(), ..EventRow::default() });
+        let units = ascending(row.units.iter().copied());
+        step.push_event(EventRow {
+            sequence: sequence.get(),
+            height: block.height.get(),
+            units,
+            ..EventRow::default()
+        });
         for (day_kind, count) in row.counts()? {
             let tally = step.tally(&parts.journal, day_kind)?;
             tally.sealed_count = tally.sealed_count.saturating_add(u64::from(count));
@@ -296,6 +318,7 @@ impl Outcomes {
             height: block.height.get(),
             refused_indexes: bad.keys().copied().collect(),
             refused_reasons: bad.values().map(|reason| reason.code()).collect(),
+            units: ascending((0..).zip(&row.units).filter(|(index, _)| bad.contains_key(index)).map(|(_, unit)| *unit)),
         });
         step.decided.push(sequence);
         Ok(())
@@ -393,6 +416,10 @@ impl Step<'_> {
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(journal.decided(day_kind)?),
         })
     }
+}
+
+fn ascending(units: impl Iterator<Item = u32>) -> Vec<u32> {
+    units.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 fn record_of(journal: &Journal, key: ReceiptKey) -> Result<ReceiptRecord, JournalError> {

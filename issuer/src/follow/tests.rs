@@ -7,10 +7,12 @@ use receipt_core::receipt::rules::Catalogue;
 use receipt_core::testkit::{ISSUER, TestChain};
 
 use super::*;
+use crate::authority::Audience;
 use crate::fate::{Fate, fate, reversed_by};
 use crate::issue::Issued;
+use crate::registry::System;
 use crate::testing::{TestIssuer, draft, init, key_of, ledger_block, offered};
-use crate::watch::{Change, outcomes_after};
+use crate::watch::{Change, WatchedOutcome, outcomes_after};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -25,20 +27,23 @@ fn fixture() -> Fixture {
     Fixture { _dir: dir, chain, issuer }
 }
 
-fn changes(issuer: &TestIssuer) -> Vec<(ReceiptKey, Change)> {
-    let units = (1..100).map(receipt_core::ids::UnitId::new).collect();
-    let (mut all, mut position) = (Vec::new(), 0);
-    while let Some((outcomes, next)) = outcomes_after(&issuer.journal, &units, position).unwrap() {
-        for outcome in outcomes {
-            assert!(outcome.position > position && outcome.position <= next);
-            // Taking up again from any outcome gives all later ones.
-            let again = outcomes_after(&issuer.journal, &units, outcome.position).unwrap().unwrap().0;
-            assert!(again.iter().all(|later| later.position > outcome.position));
-            all.push((outcome.key, outcome.change));
-        }
-        position = next;
+/// Everything after a position.
+fn heard(journal: &Journal, audience: &Audience<'_>, mut position: u64) -> Vec<WatchedOutcome> {
+    let mut all = Vec::new();
+    while let Some(page) = outcomes_after(journal, audience, position).unwrap() {
+        assert!(page.next > position);
+        assert!(page.outcomes.iter().all(|outcome| position < outcome.position && outcome.position <= page.next));
+        position = page.next;
+        all.extend(page.outcomes);
     }
+    assert!(all.is_sorted_by(|before, after| before.position < after.position));
     all
+}
+
+fn changes(issuer: &TestIssuer) -> Vec<(ReceiptKey, Change)> {
+    let all = System { grants: (1..100).map(|unit| (receipt_core::ids::UnitId::new(unit), None)).collect() };
+    let audience = Audience { system: &all, units: None };
+    heard(&issuer.journal, &audience, 0).into_iter().map(|outcome| (outcome.key, outcome.change)).collect()
 }
 
 #[test]
@@ -265,7 +270,7 @@ fn nothing_is_believed_that_does_not_lead_to_a_quorums_root() {
     let (_, request) = issuer.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
     let good = ledger_block(&chain, 1);
-    let fresh = || Chain::new(issuer.journal.progress().unwrap());
+    let fresh = || Chain::new(issuer.journal.progress().unwrap(), HeldLimits::default());
     let refused = |block: &tallystick_proto::ledger::v1::LedgerBlock| fresh().offer(block, chain.trust()).unwrap_err();
 
     let mut skipped = good.clone();
@@ -331,4 +336,188 @@ fn totals_and_days_count_what_became_of_receipts() {
     assert_eq!(rows.len(), 2);
     assert_eq!(issuer.journal.day(record.unit, day_kind.day, Some(rows[0].0), 10).unwrap(), rows[1..]);
     assert_eq!(issuer.journal.issued_kinds(record.unit, day_kind.day, 10).unwrap(), vec![day_kind]);
+}
+
+/// Blocks 1 to the tip, each naming the tip's checkpoint and no other: what a node has after an outage of the seals.
+fn gap(chain: &TestChain) -> Vec<tallystick_proto::ledger::v1::LedgerBlock> {
+    let tip = chain.height().get();
+    let checkpoint = &chain.blocks().last().unwrap().checkpoint;
+    let name = |height| {
+        let mut block = ledger_block(chain, height);
+        block.checkpoint.clone_from(checkpoint);
+        block.checkpoint_height = tip;
+        block
+    };
+    (1..=tip).map(name).collect()
+}
+
+/// Counts how often a quorum is judged.
+struct Counting<'a>(&'a receipt_core::trust::TrustFile, std::cell::Cell<usize>);
+
+impl CheckpointJudge for Counting<'_> {
+    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
+        self.1.set(self.1.get() + 1);
+        self.0.judge(note)
+    }
+}
+
+#[test]
+fn six_hundred_heights_without_a_seal_of_their_own_are_sealed_by_the_next_one() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    for _ in 0..600 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let mut log = Chain::new(issuer.journal.progress().unwrap(), HeldLimits::default());
+    let judge = Counting(chain.trust(), std::cell::Cell::new(0));
+    let mut sealed = Vec::new();
+    for block in gap(&chain) {
+        assert_eq!(sealed, Vec::new());
+        sealed = log.offer(&block, &judge).unwrap();
+        assert_eq!(log.proof_wanted(), None);
+    }
+    assert_eq!(sealed.iter().map(|block| block.height.get()).collect::<Vec<_>>(), (1..=601).collect::<Vec<_>>());
+    assert_eq!(judge.1.get(), 1, "one checkpoint is one quorum to judge");
+}
+
+#[test]
+fn a_gap_beyond_what_is_held_back_is_crossed_by_proofs() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let acknowledged = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    for _ in 0..100 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let blocks = gap(&chain);
+    let limits = HeldLimits { entries: 10, ..HeldLimits::default() };
+    issuer.log = Chain::new(issuer.journal.progress().unwrap(), limits);
+    let mut sealed_at_once = Vec::new();
+    for block in &blocks {
+        let mut sealed = issuer.log.offer(block, chain.trust()).unwrap();
+        if let Some(ProofWanted { first, second }) = issuer.log.proof_wanted() {
+            assert!(sealed.is_empty());
+            sealed = issuer.log.prove(&chain.log().consistency(first.get(), second.get())).unwrap();
+        }
+        let Some(progress) = issuer.log.sealed_progress(&sealed) else { continue };
+        let acted = issuer.outcomes.act(&sealed, progress).unwrap();
+        issuer.log.acted(acted.event);
+        sealed_at_once.push(sealed.len());
+        // Sealed long before the checkpoint is reached, and a restart goes on from here.
+        assert!(matches!(fate(&issuer.journal, acknowledged.key).unwrap(), Fate::Sealed { .. }));
+        assert_eq!(issuer.journal.progress().unwrap().height.get(), block.height);
+    }
+    assert_eq!(sealed_at_once.iter().sum::<usize>(), 101);
+    assert!(sealed_at_once.len() >= 10 && sealed_at_once.iter().all(|count| *count <= 10), "{sealed_at_once:?}");
+    assert_eq!(issuer.log.sealed_height(), 101);
+}
+
+#[test]
+fn a_proof_covers_only_the_entries_that_were_sent() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    issuer.issue_new(draft(&mut chain, "S01", "A"));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    for _ in 0..20 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let mut blocks = gap(&chain);
+    let fresh = || Chain::new(issuer.journal.progress().unwrap(), HeldLimits { entries: 2, ..HeldLimits::default() });
+    let mut honest = fresh();
+    honest.offer(&blocks[0], chain.trust()).unwrap();
+    let wanted = honest.proof_wanted().unwrap();
+    let path = chain.log().consistency(wanted.first.get(), wanted.second.get());
+    let unproved = honest.offer(&blocks[1], chain.trust()).unwrap_err();
+    assert!(matches!(unproved, ChainError::Unsealed { height: 1, entries: 2 }), "{unproved}");
+    assert!(matches!(honest.prove(&path[1..]).unwrap_err(), ChainError::Proof { height: 1, .. }));
+    assert_eq!(honest.prove(&path).unwrap().len(), 1);
+
+    // A batch left out, and a block of the same size in its place.
+    let seal = blocks[0].entries[1].clone();
+    let foreign = receipt_core::entry::Entry::Governance(chain.governance(Vec::new())).encode();
+    blocks[0].entries = vec![Bytes::from(foreign), seal];
+    let mut forged = fresh();
+    forged.offer(&blocks[0], chain.trust()).unwrap();
+    assert_eq!(forged.proof_wanted(), Some(wanted));
+    assert!(matches!(forged.prove(&path).unwrap_err(), ChainError::Proof { .. }));
+    assert_eq!(forged.sealed_height(), 0, "the sealed part is not touched");
+}
+
+#[test]
+fn blocks_that_no_checkpoint_covers_are_not_collected_for_ever() {
+    let Fixture { _dir, mut chain, issuer } = fixture();
+    for _ in 0..20 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let limits = HeldLimits { entries: 10, ..HeldLimits::default() };
+    let mut log = Chain::new(issuer.journal.progress().unwrap(), limits);
+    let mut blocks = gap(&chain).into_iter().map(|mut block| {
+        block.checkpoint.clear();
+        block
+    });
+    for block in blocks.by_ref().take(10) {
+        assert_eq!(log.offer(&block, chain.trust()).unwrap(), Vec::new());
+    }
+    assert_eq!(log.proof_wanted(), None, "there is nothing to prove against");
+    let error = log.offer(&blocks.next().unwrap(), chain.trust()).unwrap_err();
+    assert!(matches!(error, ChainError::Unsealed { height: 10, entries: 10 }), "{error}");
+}
+
+#[test]
+fn a_long_past_is_watched_in_pages_and_only_by_whom_it_concerns() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let drafts: Vec<_> = (0..300).map(|number| draft(&mut chain, "S01", &format!("A{number}"))).collect();
+    let (hospital_code, desk) = (drafts[0].unit_code.clone(), drafts[0].place_code.clone());
+    let office = draft(&mut chain, "S05", "B");
+    let view = issuer.registry.view();
+    let unit = |code: &str| view.unit_by_code(code).unwrap().id;
+    let (hospital, office_unit) = (unit(&hospital_code), unit(&office.unit_code));
+    assert_ne!(hospital, office_unit);
+    let keys: Vec<ReceiptKey> = issuer.issue(drafts).iter().map(key_of).collect();
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.issue_new(office);
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+
+    let granted = |unit, places: Option<&str>| {
+        let places = places.map(|place| [place.to_owned()].into_iter().collect());
+        System { grants: [(unit, places)].into_iter().collect() }
+    };
+    let hospital_system = granted(hospital, None);
+    let whole = Audience { system: &hospital_system, units: None };
+    let all = heard(&issuer.journal, &whole, 0);
+    assert_eq!(all.iter().map(|outcome| outcome.key).collect::<Vec<_>>(), keys);
+    let first_page = outcomes_after(&issuer.journal, &whole, 0).unwrap().unwrap();
+    assert!(first_page.outcomes.len() < 300, "a batch is read in pages");
+    for taken in [0, 1, 255, 256, 257, 299] {
+        assert_eq!(heard(&issuer.journal, &whole, all[taken].position), all[taken + 1..], "after {taken}");
+    }
+    // One place, another place, another unit, a filter: nothing but what concerns them.
+    let desk_system = granted(hospital, Some(&desk));
+    assert_eq!(heard(&issuer.journal, &Audience { system: &desk_system, units: None }, 0).len(), 300);
+    let other_desk = granted(hospital, Some("elsewhere"));
+    assert_eq!(heard(&issuer.journal, &Audience { system: &other_desk, units: None }, 0), Vec::new());
+    let office_system = granted(office_unit, None);
+    let office_only = Audience { system: &office_system, units: None };
+    assert_eq!(heard(&issuer.journal, &office_only, 0).len(), 1);
+    let past_the_first = outcomes_after(&issuer.journal, &office_only, 0).unwrap().unwrap();
+    assert_eq!(past_the_first.outcomes.len(), 1, "the event of others is passed over in the same step");
+    let filter = [office_unit].into_iter().collect();
+    let filtered = Audience { system: &hospital_system, units: Some(&filter) };
+    assert_eq!(heard(&issuer.journal, &filtered, 0), Vec::new(), "a filter grants nothing");
+
+    // Rows without units, as an older program wrote them, are read in full and tell the same.
+    let mut batch = issuer.journal.batch(BatchSequence::new(1)).unwrap().unwrap();
+    let mut event = issuer.journal.event(1).unwrap().unwrap();
+    (batch.units, event.units) = (Vec::new(), Vec::new());
+    let mut write = issuer.journal.write();
+    write.put_batch(BatchSequence::new(1), BatchSequence::new(3), &batch);
+    write.put_event(1, &event);
+    write.commit(crate::journal::Durability::Synced).unwrap();
+    assert_eq!(heard(&issuer.journal, &whole, 0), all);
+    assert_eq!(heard(&issuer.journal, &office_only, 0).len(), 1);
 }

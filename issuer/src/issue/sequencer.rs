@@ -22,6 +22,7 @@ use crate::journal::{BizRow, DayKind, Durability, IssuedTally, Journal, JournalE
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::numbering::Numbering;
+use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::registry::{Registry, RegistryView, Unit, kind_of};
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
@@ -44,6 +45,8 @@ pub struct SequencerParts {
     pub backlog: Arc<Backlog>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Whether it may be relied on.
+    pub quorum_time: Arc<QuorumTime>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// Counters.
@@ -65,6 +68,15 @@ pub struct Sequencer {
     tallies: HashMap<DayKind, IssuedTally>,
     last_issue_time: UnixMillis,
     outbox_end: u64,
+}
+
+/// When a group is decided.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// The issue time of what is new.
+    time: UnixMillis,
+    /// Whether it may be given out.
+    clock: Result<(), ClockFault>,
 }
 
 /// What becomes of one draft.
@@ -95,11 +107,14 @@ impl Sequencer {
     /// Issues a group: one result per draft, in order. Everything new is durable when this returns. An error is fatal.
     pub fn issue(&mut self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, JournalError> {
         let view = self.parts.registry.view();
-        let time = self.parts.clock.now().max(self.last_issue_time);
+        let now = self.parts.clock.now();
+        let clock = self.parts.quorum_time.check_issuing(now, self.last_issue_time);
+        // Within the bound a clock that went back makes time stand still; beyond it nothing is issued.
+        let moment = Moment { time: now.max(self.last_issue_time), clock };
         let mut group = Group::default();
         let mut decisions = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            decisions.push(self.decide(&view, time, &mut group, draft)?);
+            decisions.push(self.decide(&view, moment, &mut group, draft)?);
         }
         let assembled = match self.assemble(std::mem::take(&mut group.allotted)) {
             Ok(assembled) => assembled,
@@ -110,7 +125,7 @@ impl Sequencer {
             }
         };
         if !assembled.is_empty() {
-            self.write(&group, &assembled, time)?;
+            self.write(&group, &assembled, moment.time)?;
         }
         let new: Vec<_> = assembled.into_iter().map(|receipt| receipt.acknowledgement).collect();
         Ok(decisions.into_iter().map(|decision| settle(decision, Ok(&new))).collect())
@@ -119,7 +134,7 @@ impl Sequencer {
     fn decide(
         &mut self,
         view: &RegistryView,
-        time: UnixMillis,
+        moment: Moment,
         group: &mut Group,
         draft: Prepared,
     ) -> Result<Decision, JournalError> {
@@ -139,6 +154,10 @@ impl Sequencer {
         if let Err(closed) = self.parts.gate.check() {
             return Ok(Decision::Refuse(Box::new(closed.refusal())));
         }
+        if let Err(fault) = moment.clock {
+            return Ok(Decision::Refuse(Box::new(fault.refusal())));
+        }
+        let time = moment.time;
         let waiting = self.parts.backlog.records().saturating_add(group.allotted.len() as u64);
         if waiting >= self.parts.outbox_records_max {
             return Ok(refuse(Reason::Overloaded));

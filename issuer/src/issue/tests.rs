@@ -1,14 +1,17 @@
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use receipt_core::reason::Reason;
+use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::disclosure::Body;
 use receipt_core::receipt::layout::from_values;
 use receipt_core::record::SignedRecord;
 use receipt_core::suite::Signer;
-use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, unit_key};
+use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, unit_key};
 use tallystick_proto::errors::ErrorReason;
+use tallystick_service::clock::Clock as _;
 
 use super::*;
-use crate::testing::{TestIssuer, draft, init, key_of};
+use crate::fate::{Fate, fate};
+use crate::testing::{TestIssuer, draft, init, key_of, offered};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -120,9 +123,120 @@ fn the_issue_time_never_goes_back() {
     let later = UnixMillis::new(GENESIS_TIME_MS + 3_600_000);
     issuer.clock.set(later);
     assert_eq!(issuer.issue_new(draft(&mut chain, "S01", "A")).issue_time, later);
-    issuer.clock.set(UnixMillis::new(GENESIS_TIME_MS));
+    // A clock that is set back a little: time stands still.
+    issuer.clock.set(UnixMillis::new(later.get() - 60_000));
     assert_eq!(issuer.issue_new(draft(&mut chain, "S01", "B")).issue_time, later);
     assert_eq!(issuer.journal.last_issue_time().unwrap(), later);
+}
+
+fn observe(issuer: &TestIssuer, time: UnixMillis) {
+    issuer.quorum_time.observe(receipt_core::note::PosixSeconds::new(time.seconds()));
+}
+
+#[test]
+fn a_clock_that_jumped_back_issues_nothing_until_it_is_set_right() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let right = issuer.clock.now();
+    let first = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    // By an hour, and no ledger in sight: its own last issue time tells.
+    issuer.clock.set(UnixMillis::new(right.get() - 3_600_000));
+    let results = issuer.issue(vec![draft(&mut chain, "S01", "B"), draft(&mut chain, "S01", "A")]);
+    let refusal = results[0].as_ref().unwrap_err();
+    assert_eq!(refusal.reason, CallReason::ClockWrong.into());
+    assert!(refusal.retry_after_ms.is_some());
+    assert!(refusal.message.contains("3600 s behind the last receipt"), "{}", refusal.message);
+    assert_eq!(results[1], Ok(Issued::Existing(first.key)), "what is issued is answered");
+    // With the validators' time in sight, that tells.
+    observe(&issuer, right);
+    let refusal = issuer.issue(vec![draft(&mut chain, "S01", "B")]).remove(0).unwrap_err();
+    assert!(refusal.message.contains("behind the validators' time"), "{}", refusal.message);
+    issuer.clock.set(right);
+    let second = issuer.issue_new(draft(&mut chain, "S01", "B"));
+    assert_eq!(second.key.number.get(), first.key.number.get() + 1, "no number was spent");
+}
+
+#[test]
+fn a_clock_that_runs_ahead_issues_nothing_until_it_is_set_right() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let right = issuer.clock.now();
+    observe(&issuer, right);
+    let first = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    for ahead_ms in [61_000, 3_600_000] {
+        issuer.clock.set(UnixMillis::new(right.get() + ahead_ms));
+        let refusal = issuer.issue(vec![draft(&mut chain, "S01", "B")]).remove(0).unwrap_err();
+        assert_eq!(refusal.reason, CallReason::ClockWrong.into());
+        assert!(refusal.retry_after_ms.is_some());
+        assert!(refusal.message.contains("ahead of the validators' time"), "{}", refusal.message);
+    }
+    // Within the bound it issues, and set right it goes on at once: the ledger takes all of it.
+    issuer.clock.set(UnixMillis::new(right.get() + 60_000));
+    issuer.issue_new(draft(&mut chain, "S01", "B"));
+    issuer.clock.set(right);
+    let third = issuer.issue_new(draft(&mut chain, "S01", "C"));
+    assert_eq!(third.key.number.get(), first.key.number.get() + 2, "no number was spent");
+    all_sealed(&mut issuer, &mut chain, &[first.key, third.key]);
+}
+
+#[test]
+fn twenty_five_hours_without_a_ledger_lose_nothing() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let start = issuer.clock.now();
+    observe(&issuer, start);
+    let mut keys = Vec::new();
+    let mut last = start;
+    for hour in 0..=25_u64 {
+        last = UnixMillis::new(start.get() + hour * 3_600_000);
+        issuer.clock.set(last);
+        keys.push(issuer.issue_new(draft_on(&mut chain, last, &format!("H{hour}"))).key);
+        // A clock that goes wrong meanwhile is noticed all the same, by the monotonic clock.
+        issuer.clock.set(UnixMillis::new(last.get() + 120_000));
+        let refusal = issuer.issue(vec![draft_on(&mut chain, last, "wrong")]).remove(0).unwrap_err();
+        assert_eq!(refusal.reason, CallReason::ClockWrong.into(), "hour {hour}");
+        issuer.monotonic.advance_s(3600);
+    }
+    // The ledger is back; everything is sealed, long after the promise.
+    chain.wait_until(last);
+    all_sealed(&mut issuer, &mut chain, &keys);
+}
+
+/// A draft of the local day of `time`.
+fn draft_on(chain: &mut TestChain, time: UnixMillis, biz_code: &str) -> receipt_core::receipt::model::ReceiptDraft {
+    let issue_date = CivilDate::at(time, UTC_OFFSET_MINUTES).unwrap();
+    receipt_core::receipt::model::ReceiptDraft { issue_date, ..draft(chain, "S01", biz_code) }
+}
+
+#[test]
+fn issued_in_the_last_moment_of_a_day_and_sealed_on_the_next() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let midnight = TestChain::date().at_seconds(86_399, UTC_OFFSET_MINUTES).unwrap().plus_millis(1_000);
+    let last_moment = UnixMillis::new(midnight.get() - 100);
+    issuer.clock.set(last_moment);
+    let late = issuer.issue_new(draft_on(&mut chain, last_moment, "A"));
+    assert_eq!(late.issue_time, last_moment);
+    // The next call is of the next day; yesterday's date is refused.
+    issuer.clock.set(midnight);
+    let early = issuer.issue_new(draft_on(&mut chain, midnight, "B"));
+    chain.wait_until(UnixMillis::new(midnight.get() + 2_000));
+    all_sealed(&mut issuer, &mut chain, &[late.key, early.key]);
+    let unit = issuer.registry.view().unit_by_code(&draft(&mut chain, "S01", "A").unit_code).unwrap().id;
+    let kind = late.key.code.get() / 100;
+    for (day, key) in [(20_261_102, late.key), (20_261_103, early.key)] {
+        let day_kind = crate::journal::DayKind { unit, day, kind };
+        assert_eq!(issuer.journal.issued(day_kind).unwrap().blue_count, 1, "{day}");
+        assert_eq!(issuer.journal.decided(day_kind).unwrap().sealed_count, 1, "{day}: the day of issue counts");
+        assert_eq!(issuer.journal.day(unit, day, None, 10).unwrap()[0].0, key);
+    }
+}
+
+/// The ledger takes everything that waits; these are sealed.
+fn all_sealed(issuer: &mut TestIssuer, chain: &mut TestChain, keys: &[receipt_core::ids::ReceiptKey]) {
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(chain);
+    for key in keys {
+        let fate = fate(&issuer.journal, *key).unwrap();
+        assert!(matches!(fate, Fate::Sealed { .. }), "{key}: {fate:?}");
+    }
 }
 
 #[test]

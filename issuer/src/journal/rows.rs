@@ -186,6 +186,9 @@ pub struct BatchRow {
     /// For the tallies, 16 bytes each: unit u32 ‖ day u32 ‖ kind u32 ‖ count of records u32.
     #[prost(bytes = "vec", tag = "4")]
     pub tallies: Vec<u8>,
+    /// The unit of each record, in leaf order.
+    #[prost(uint32, repeated, tag = "5")]
+    pub units: Vec<u32>,
 }
 
 impl BatchRow {
@@ -266,6 +269,9 @@ pub struct EventRow {
     /// Their reasons, by number.
     #[prost(uint32, repeated, tag = "4")]
     pub refused_reasons: Vec<u32>,
+    /// The units of which it tells anything, ascending: most watchers look no further.
+    #[prost(uint32, repeated, tag = "5")]
+    pub units: Vec<u32>,
 }
 
 /// Which tally.

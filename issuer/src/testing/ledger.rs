@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use receipt_core::block::Item;
+use receipt_core::governance::Action;
 use receipt_core::hash::Hash;
 use receipt_core::state::StatusValue;
 use receipt_core::testkit::TestChain;
@@ -22,12 +24,37 @@ use super::{ledger_block, offered};
 pub(crate) struct FakeLedger {
     pub(crate) chain: Arc<Mutex<TestChain>>,
     height: watch::Sender<u64>,
+    seals_tips_only: bool,
 }
 
 impl FakeLedger {
     pub(crate) fn new(chain: TestChain) -> Self {
         let height = watch::channel(chain.height().get()).0;
-        Self { chain: Arc::new(Mutex::new(chain)), height }
+        Self { chain: Arc::new(Mutex::new(chain)), height, seals_tips_only: false }
+    }
+
+    /// After an outage of the seals: of all blocks that it has, only the newest has a checkpoint.
+    pub(crate) fn sealing_tips_only(chain: TestChain) -> Self {
+        Self { seals_tips_only: true, ..Self::new(chain) }
+    }
+
+    /// Decides a block with these registry changes.
+    pub(crate) fn govern(&self, actions: Vec<Action>) -> u64 {
+        let mut chain = self.chain.lock().unwrap();
+        let governance = chain.governance(actions);
+        let height = chain.add_items(vec![Item::Governance(governance)]).unwrap().get();
+        self.height.send_replace(height);
+        height
+    }
+
+    fn block(&self, height: u64) -> wire::LedgerBlock {
+        let chain = self.chain.lock().unwrap();
+        let mut block = ledger_block(&chain, height);
+        if self.seals_tips_only {
+            block.checkpoint.clone_from(&chain.blocks().last().unwrap().checkpoint);
+            block.checkpoint_height = chain.height().get();
+        }
+        block
     }
 
     /// Serves on a port of its own and connects to it.
@@ -89,7 +116,7 @@ impl LedgerService for FakeLedger {
             loop {
                 let tip = *height.borrow_and_update();
                 while next <= tip {
-                    let block = ledger_block(&this.chain.lock().unwrap(), next);
+                    let block = this.block(next);
                     if sender.send(Ok(block)).await.is_err() {
                         return;
                     }
@@ -121,9 +148,14 @@ impl LedgerService for FakeLedger {
 
     async fn get_consistency_proof(
         &self,
-        _: Request<wire::GetConsistencyProofRequest>,
+        request: Request<wire::GetConsistencyProofRequest>,
     ) -> Result<Response<wire::GetConsistencyProofResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let (first_size, second_size) = (request.get_ref().first_size, request.get_ref().second_size);
+        let chain = self.chain.lock().unwrap();
+        let sealed = chain.blocks().iter().find(|block| block.log_size == second_size);
+        let checkpoint = sealed.ok_or_else(|| Status::not_found("no such tree"))?.checkpoint.clone();
+        let path = bytes_of(chain.log().consistency(first_size, second_size));
+        Ok(Response::new(wire::GetConsistencyProofResponse { first_size, second_size, path, checkpoint }))
     }
 
     async fn get_checkpoint(
