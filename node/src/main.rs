@@ -8,6 +8,10 @@ use tallystick_node::config::NodeConfig;
 use tallystick_node::{app, offline};
 use tallystick_service::{config, telemetry};
 
+/// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A validator of the receipt ledger.
 #[derive(Parser)]
 #[command(version)]
