@@ -29,7 +29,7 @@ use crate::disk::DiskWatch;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, registry};
-use crate::participation::Participation;
+use crate::participation::{Participation, VOTING_LOG};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::progress::Progress;
@@ -282,6 +282,7 @@ fn participation(
         ledger: services.ledger.clone(),
         pool: Arc::clone(&services.pool),
         progress: Arc::clone(&services.progress),
+        guard: Arc::clone(&node.guard),
         clock: Arc::clone(&node.clock),
         entropy: Arc::clone(&node.entropy),
         timeouts,
@@ -301,7 +302,7 @@ fn participation(
         listen: config.value.listen.p2p,
         peers,
         p2p_seed,
-        log_path: config.resolve(&config.value.wal_dir).join("consensus.wal"),
+        log_path: config.resolve(&config.value.wal_dir).join(VOTING_LOG),
         block_bytes_max: limits::BLOCK_BYTES_MAX,
         votes: true,
     };

@@ -5,7 +5,6 @@
 //! and the round it claims) is judged once, when a fresh proposal first arrives, and is part of that verdict; sync does not
 //! judge it.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +22,15 @@ use tallystick_engine::{
 use tallystick_service::clock::Clock;
 use tallystick_service::rng::{Entropy, random_array};
 
+use crate::guard::{Guard, Proposed};
 use crate::ledger::{ExecuteError, Executed, Ledger};
 use crate::metrics::Metrics;
 use crate::pool::{Candidates, Pool};
 use crate::progress::Progress;
 use crate::store::StoredProposal;
+
+/// Executed blocks that are kept until one is decided. One that is not kept is executed again.
+const EXECUTED_MAX: usize = 4;
 
 /// What the ledger's side of consensus needs.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub(crate) struct ConsensusParts {
     pub pool: Arc<Pool>,
     /// Decided and sealed heights.
     pub progress: Arc<Progress>,
+    /// What this validator has signed.
+    pub guard: Arc<Guard>,
     /// Reads the time.
     pub clock: Arc<dyn Clock>,
     /// Salts and batch-verification coefficients.
@@ -50,17 +55,47 @@ pub(crate) struct ConsensusParts {
     pub validator: ValidatorId,
 }
 
+/// The newest blocks that were executed over the tip. A proposer that sends many displaces others, whose execution is then
+/// repeated, but does not fill the memory.
+#[derive(Default)]
+struct ExecutedBlocks(Vec<Executed>);
+
+impl ExecutedBlocks {
+    fn put(&mut self, executed: Executed) {
+        self.0.retain(|known| known.block_id != executed.block_id);
+        if self.0.len() >= EXECUTED_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(executed);
+    }
+
+    fn take(&mut self, block_id: Hash) -> Option<Executed> {
+        let at = self.0.iter().position(|known| known.block_id == block_id)?;
+        Some(self.0.swap_remove(at))
+    }
+}
+
+/// What this node has to propose in a round by what it did before.
+enum Earlier {
+    /// Nothing: it may build a block.
+    Free,
+    /// This block.
+    Block(StoredProposal),
+    /// Nothing may be proposed: it was, in a way that cannot be repeated.
+    Spent,
+}
+
 /// The engine's counterpart.
 pub(crate) struct LedgerApplication {
     parts: ConsensusParts,
-    executed: HashMap<Hash, Executed>,
+    executed: ExecutedBlocks,
     metrics: Metrics,
 }
 
 impl LedgerApplication {
     /// Over the node's parts.
     pub(crate) fn new(parts: ConsensusParts, metrics: Metrics) -> Self {
-        Self { parts, executed: HashMap::new(), metrics }
+        Self { parts, executed: ExecutedBlocks::default(), metrics }
     }
 
     fn entropy(&self) -> Result<[u8; 32], Fatal> {
@@ -114,7 +149,7 @@ impl LedgerApplication {
         let entropy = self.entropy()?;
         match self.parts.ledger.execute(bytes, self.parts.pool.as_ref(), entropy) {
             Ok(executed) => {
-                self.executed.insert(executed.block_id, executed);
+                self.executed.put(executed);
                 Ok(true)
             }
             Err(ExecuteError::Refused(problem)) => {
@@ -164,26 +199,51 @@ impl LedgerApplication {
         Ok(if valid { Verdict::Valid } else { Verdict::Invalid })
     }
 
-    fn own_proposal(&mut self, height: u64, round: u32) -> Result<OwnProposal, Fatal> {
-        let store = self.parts.ledger.store.clone();
+    fn earlier(&self, height: u64, round: u32) -> Result<Earlier, Fatal> {
+        let (store, guard) = (&self.parts.ledger.store, &self.parts.guard);
+        let stored = |block_id: BlockId| store.proposal(Height::new(height), Hash(block_id.0));
+        let usable = |proposal: &StoredProposal| proposal.valid;
+        match guard.proposed_at(height, round) {
+            Proposed::Again | Proposed::Forgotten => return Ok(Earlier::Spent),
+            Proposed::Block(block_id) => {
+                return Ok(stored(block_id)?.filter(usable).map_or(Earlier::Spent, Earlier::Block));
+            }
+            Proposed::Nothing => {}
+        }
         let known = store.proposals(Height::new(height))?;
         if let Some(own) = known.into_iter().find(|proposal| proposal.own && proposal.round == round) {
-            return Ok(OwnProposal { block_id: BlockId(own.block_id.0), bytes: own.bytes.into() });
+            return Ok(Earlier::Block(own));
         }
-        let executed = self.build_block(height, round)?;
+        // The engine asks for a block only if it knows of no lock. If the guard does, the engine's log was lost, and the locked
+        // block is the only one that this validator, and all who lost their logs with it, will prevote.
+        let standing = guard.standing();
+        let Some((_, block_id)) = standing.lock.filter(|_| standing.height == height) else {
+            return Ok(Earlier::Free);
+        };
+        Ok(stored(block_id)?.filter(usable).map_or(Earlier::Free, Earlier::Block))
+    }
+
+    fn own_proposal(&mut self, height: u64, round: u32) -> Result<Option<OwnProposal>, Fatal> {
+        let own = match self.earlier(height, round)? {
+            Earlier::Spent => return Ok(None),
+            Earlier::Block(own) => {
+                return Ok(Some(OwnProposal { block_id: BlockId(own.block_id.0), bytes: own.bytes.into() }));
+            }
+            Earlier::Free => self.build_block(height, round)?,
+        };
         let stored = StoredProposal {
-            block_id: executed.block_id,
+            block_id: own.block_id,
             round,
             pol_round: None,
             proposer: self.parts.validator.get(),
             valid: true,
             own: true,
-            bytes: executed.bytes.clone(),
+            bytes: own.bytes.clone(),
         };
-        store.put_proposal(Height::new(height), &stored)?;
-        let own = OwnProposal { block_id: BlockId(executed.block_id.0), bytes: executed.bytes.clone().into() };
-        self.executed.insert(executed.block_id, executed);
-        Ok(own)
+        self.parts.ledger.store.put_proposal(Height::new(height), &stored)?;
+        let proposal = OwnProposal { block_id: BlockId(own.block_id.0), bytes: own.bytes.clone().into() };
+        self.executed.put(own);
+        Ok(Some(proposal))
     }
 
     fn commit(&mut self, certificate: &Certificate) -> Result<(), Fatal> {
@@ -194,16 +254,18 @@ impl LedgerApplication {
             return Ok(());
         }
         let block_id = Hash(certificate.block_id.0);
-        if !self.executed.contains_key(&block_id) {
+        let mut executed = self.executed.take(block_id);
+        if executed.is_none() {
             let stored = self.parts.ledger.store.proposal(height, block_id)?;
             let stored = stored.ok_or("a block was decided that this node never saw")?;
             if !self.judge(&stored.bytes)? {
                 return Err(format!("block {block_id} was decided at height {height}, but breaks a rule here").into());
             }
+            executed = self.executed.take(block_id);
         }
-        let executed = self.executed.remove(&block_id).ok_or("the executed block is gone")?;
+        let executed = executed.ok_or("the executed block is gone")?;
         self.parts.ledger.store.commit_block(&executed.effects, &executed.bytes, &certificate.encode())?;
-        self.executed.clear();
+        self.executed = ExecutedBlocks::default();
         self.parts.pool.forget_decided(&executed.effects)?;
         self.parts.progress.decided(executed.effects.tip.height);
         Ok(())
@@ -270,7 +332,7 @@ impl Application for LedgerApplication {
         Ok(known.collect())
     }
 
-    async fn build(&mut self, height: u64, round: u32, _: Duration) -> Result<OwnProposal, Fatal> {
+    async fn build(&mut self, height: u64, round: u32, _: Duration) -> Result<Option<OwnProposal>, Fatal> {
         tokio::task::block_in_place(|| self.own_proposal(height, round))
     }
 
@@ -316,3 +378,6 @@ impl Application for LedgerApplication {
         Ok(stored.map(|proposal| proposal.bytes.into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,33 +1,38 @@
 //! The guard: what this validator has signed, on disk before anything leaves.
 //!
 //! It stands outside RocksDB and outside backups, so that neither a damaged write-ahead log nor a restored machine makes an
-//! honest validator sign twice: asked again for the same thing it returns the stored signature, asked for a conflicting one
-//! it refuses.
+//! honest validator sign twice, or forget what it is locked on. It needs nothing of the engine's memory: `answer` has
+//! the rules.
 //!
 //! One file of two slots, written in turn; the newer one with a good checksum counts. A power cut can tear the slot being
 //! written, never the one before it.
 //! ```text
-//! slot (64 KiB):  "TALLYGRD" ‖ format u32 ‖ chain id [32] ‖ counter u64 ‖ length u32 ‖ payload ‖ SHA-256 of all before
-//! payload:        cosigned size u64 ‖ root [32] ‖ height u64 ‖ round floor u32 ‖ count u32 ‖ votes…
-//! vote:           kind u8 ‖ round u32 ‖ SHA-256 of the preimage [32] ‖ signature [64]
+//! slot (64 KiB):  "TALLYGRD" ‖ format u32 (2) ‖ chain id [32] ‖ counter u64 ‖ length u32 ‖ payload ‖ SHA-256 of all before
+//! payload:        cosigned size u64 ‖ root [32] ‖ height u64 ‖ round floor u32 ‖ amended u8
+//!                 ‖ lock: round + 1 u32 (0: none) ‖ block id [32] ‖ count u32 ‖ votes…
+//! vote:           kind u8 (0 proposal, 1 prevote, 2 precommit) ‖ round u32 ‖ pol round + 1 u32 (0: none)
+//!                 ‖ present u8 (0: nil) ‖ block id [32] ‖ signature [64]
 //! ```
-//! Invariants: height and cosigned size never fall; of one (height, round, kind) one preimage is ever signed; of one size one
-//! root. Votes of rounds below the floor were dropped to make room: nothing is signed there any more.
+//! Invariants: height and cosigned size never fall; of one (height, round, kind) one statement is ever signed; of one size one
+//! root. Votes of rounds below the floor were dropped to make room: nothing is signed there any more. The lock is never dropped.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use ed25519_dalek::Signer as _;
-use receipt_core::hash::{Hash, sha256};
+use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::suite::ChainId;
-use tallystick_engine::{ConsensusSigner, SignRefused, SignRequest};
+use tallystick_engine::BlockId;
 
+mod answer;
+mod signer;
 mod slot;
 
-use slot::{Contents, SLOT_BYTES, Vote};
+use answer::Answer;
+pub use signer::GuardedSigner;
+use slot::{Ballot, Contents, Kind, SLOT_BYTES, SlotFault, Vote};
 
 /// Why the guard does not open, or does not let something be signed.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +45,10 @@ pub enum GuardError {
         /// The operating system's word.
         source: std::io::Error,
     },
-    /// No slot has a good checksum, or the file is another chain's.
-    #[error("guard file {path}: {problem}. Do not replace it: run `tallystick-node repair` first")]
+    /// No slot has a good checksum, or the file is another chain's or another format's.
+    #[error(
+        "guard file {path}: {problem}. Keep it, and make no other one: a validator without its memory must not vote"
+    )]
     Unreadable {
         /// The file.
         path: String,
@@ -51,6 +58,32 @@ pub enum GuardError {
     /// It would be a second history.
     #[error("refused to sign: {0}")]
     Conflict(String),
+}
+
+/// What a guard remembers, for who looks at a stopped node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The height of the last vote; 0 before the first.
+    pub height: u64,
+    /// The newest round voted in at this height.
+    pub round: Option<u32>,
+    /// The block that was precommitted last at this height, and its round.
+    pub lock: Option<(u32, BlockId)>,
+    /// The last cosigned size.
+    pub cosigned_size: TreeSize,
+}
+
+/// What this validator proposed in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proposed {
+    /// Nothing.
+    Nothing,
+    /// This block, for the first time.
+    Block(BlockId),
+    /// A block again, by a proof of lock that only the engine can have.
+    Again,
+    /// The round's votes were dropped to make room.
+    Forgotten,
 }
 
 /// The guard of one validator.
@@ -91,8 +124,11 @@ impl Guard {
         let mut bytes = Vec::new();
         Read::by_ref(&mut file).take(2 * SLOT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
         let unreadable = |problem| GuardError::Unreadable { path: shown.clone(), problem };
-        let slots = bytes.chunks(SLOT_BYTES).filter_map(Contents::decode_slot);
-        let newest = slots.max_by_key(|(_, counter, _)| *counter);
+        let slots: Vec<_> = bytes.chunks(SLOT_BYTES).map(Contents::decode_slot).collect();
+        if slots.iter().any(|slot| matches!(slot, Err(SlotFault::Version))) {
+            return Err(unreadable("it was written by a version of this program with another format"));
+        }
+        let newest = slots.into_iter().flatten().max_by_key(|(_, counter, _)| *counter);
         let (found, counter, contents) = newest.ok_or_else(|| unreadable("no slot has a good checksum"))?;
         if found != chain {
             return Err(unreadable("it belongs to another chain"));
@@ -102,13 +138,51 @@ impl Guard {
 
     /// The height of the last vote, and the last cosigned size.
     pub fn position(&self) -> (u64, TreeSize) {
-        let state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (state.contents.height, TreeSize::new(state.contents.cosigned_size))
+        let standing = self.standing();
+        (standing.height, standing.cosigned_size)
+    }
+
+    /// What it remembers.
+    pub fn standing(&self) -> Standing {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let contents = &state.contents;
+        Standing {
+            height: contents.height,
+            round: contents.newest_vote().map(|(round, _)| round),
+            lock: contents.lock.map(|lock| (lock.round, lock.block_id)),
+            cosigned_size: TreeSize::new(contents.cosigned_size),
+        }
+    }
+
+    /// Whether the engine got another statement at this height than it asked for. Then its log cannot be replayed: the
+    /// engine would not find the same statements again, and stop.
+    pub fn is_amended_at(&self, height: u64) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.contents.height == height && state.contents.amended
+    }
+
+    /// What this validator proposed in a round.
+    pub fn proposed_at(&self, height: u64, round: u32) -> Proposed {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let contents = &state.contents;
+        if contents.height != height {
+            return Proposed::Nothing;
+        }
+        match contents.vote(Kind::Proposal, round).map(|vote| vote.ballot) {
+            Some(Ballot { block_id: Some(block_id), pol_round: None, .. }) => Proposed::Block(block_id),
+            Some(_) => Proposed::Again,
+            None if round < contents.round_floor => Proposed::Forgotten,
+            None => Proposed::Nothing,
+        }
+    }
+
+    pub(super) fn chain(&self) -> ChainId {
+        self.chain
     }
 
     /// Remembers, durably, that this checkpoint is being signed. Refuses a smaller tree, or another root of the same size.
     pub fn permit_checkpoint(&self, size: TreeSize, root: Hash) -> Result<(), GuardError> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (known_size, known_root) = (state.contents.cosigned_size, state.contents.cosigned_root);
         if size.get() < known_size {
             let text = format!("a checkpoint of size {size}: this validator signed one of size {known_size} before");
@@ -118,87 +192,60 @@ impl Guard {
             let same = root == known_root;
             return if same { Ok(()) } else { Err(GuardError::Conflict(format!("a second root of size {size}"))) };
         }
-        state.contents.cosigned_size = size.get();
-        state.contents.cosigned_root = root;
-        self.persist(&mut state)
+        let contents = Contents { cosigned_size: size.get(), cosigned_root: root, ..state.contents.clone() };
+        self.persist(&mut state, contents)
     }
 
-    /// Returns the signature to give for a vote: the stored one, or a new one that is stored first.
-    fn vote(&self, vote: &VoteRequest, sign: impl FnOnce() -> [u8; 64]) -> Result<[u8; 64], GuardError> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let contents = &mut state.contents;
-        if vote.height < contents.height || (vote.height == contents.height && vote.round < contents.round_floor) {
-            let text = format!(
-                "height {} round {}: this validator has voted at height {} from round {} on",
-                vote.height, vote.round, contents.height, contents.round_floor
-            );
-            return Err(GuardError::Conflict(text));
-        }
-        if vote.height > contents.height {
-            contents.start_height(vote.height);
-        }
-        if let Some(known) = contents.vote(vote.kind, vote.round) {
-            if known.digest == vote.digest {
-                return Ok(known.signature);
+    /// The statement to give, and its signature: the one asked for or, as `answer` has it, another. New ones are on disk when
+    /// this returns. `sign` gives `None` for what is no statement.
+    fn vote(
+        &self,
+        height: u64,
+        asked: &Ballot,
+        polka_round: Option<u32>,
+        sign: impl FnOnce(&Ballot) -> Option<[u8; 64]>,
+    ) -> Result<Vote, GuardError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = answer::answer(&state.contents, height, asked, polka_round);
+        let (vote, is_new) = match answer {
+            Answer::Refuse(text) => return Err(GuardError::Conflict(text)),
+            Answer::Repeat(vote) => (vote, false),
+            Answer::Sign(ballot) => {
+                let signature =
+                    sign(&ballot).ok_or_else(|| GuardError::Conflict("a proposal of nothing".to_owned()))?;
+                (Vote { ballot, signature }, true)
             }
-            let text = format!("a second vote of kind {} at height {} round {}", vote.kind, vote.height, vote.round);
-            return Err(GuardError::Conflict(text));
+        };
+        if vote.ballot != *asked {
+            tracing::info!(height, ?asked, given = ?vote.ballot, "the guard answers with another statement");
         }
-        let signature = sign();
-        contents.push(Vote { kind: vote.kind, round: vote.round, digest: vote.digest, signature });
-        self.persist(&mut state)?;
-        Ok(signature)
+        let amends = vote.ballot != *asked && !state.contents.amended;
+        if is_new || amends {
+            let mut contents = state.contents.clone();
+            if height > contents.height {
+                contents.start_height(height);
+            }
+            contents.amended |= amends;
+            if is_new {
+                contents.push(vote);
+            }
+            self.persist(&mut state, contents)?;
+        }
+        Ok(vote)
     }
 
-    fn persist(&self, state: &mut State) -> Result<(), GuardError> {
+    /// Remembers `contents` once they are on disk, and not before: after a failed write the old ones are known still.
+    fn persist(&self, state: &mut State, contents: Contents) -> Result<(), GuardError> {
         let io = |source| GuardError::Io { path: self.path.display().to_string(), source };
         let counter = state.counter + 1;
-        let slot = state.contents.encode_slot(self.chain, counter);
+        let slot = contents.encode_slot(self.chain, counter);
         let offset = (counter + 1) % 2 * SLOT_BYTES as u64;
         state.file.seek(SeekFrom::Start(offset)).map_err(io)?;
         state.file.write_all(&slot).map_err(io)?;
         state.file.sync_data().map_err(io)?;
         state.counter = counter;
+        state.contents = contents;
         Ok(())
-    }
-}
-
-struct VoteRequest {
-    kind: u8,
-    height: u64,
-    round: u32,
-    digest: Hash,
-}
-
-/// The consensus key behind the guard.
-pub struct GuardedSigner {
-    guard: std::sync::Arc<Guard>,
-    key: ed25519_dalek::SigningKey,
-}
-
-impl GuardedSigner {
-    /// Signs with the key of this seed whatever the guard permits.
-    pub fn new(guard: std::sync::Arc<Guard>, seed: &[u8; 32]) -> Self {
-        Self { guard, key: ed25519_dalek::SigningKey::from_bytes(seed) }
-    }
-}
-
-impl ConsensusSigner for GuardedSigner {
-    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<[u8; 64], SignRefused> {
-        let (kind, slot) = match request {
-            SignRequest::Prevote { slot, .. } => (1, slot),
-            SignRequest::Precommit { slot, .. } => (2, slot),
-            SignRequest::Proposal { slot, .. } => (3, slot),
-            // Neither says anything about what this validator votes for.
-            SignRequest::Stream { .. } | SignRequest::ValidatorProof => return Ok(self.key.sign(preimage).to_bytes()),
-        };
-        let vote = VoteRequest { kind, height: slot.height, round: slot.round, digest: sha256(&[preimage]) };
-        let signed = self.guard.vote(&vote, || self.key.sign(preimage).to_bytes());
-        signed.map_err(|error| SignRefused { reason: error.to_string() })
-    }
-
-    fn public_key(&self) -> [u8; 32] {
-        self.key.verifying_key().to_bytes()
     }
 }
 

@@ -35,6 +35,13 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and says what happens
+    /// at the next start.
+    Repair {
+        /// The node's TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Writes all blocks of a stopped node into a file for auditors.
     Export {
         /// The node's TOML file.
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let (Command::Init { config: path }
     | Command::Inspect { config: path }
+    | Command::Repair { config: path }
     | Command::Export { config: path, .. }
     | Command::Run { config: path }) = &command;
     let loaded = match NodeConfig::load(path) {
@@ -72,6 +80,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
         Command::Inspect { .. } => offline::inspect(&loaded),
+        Command::Repair { .. } => offline::repair(&loaded),
         Command::Export { out, .. } => offline::export(&loaded, &out),
         Command::Run { .. } => tokio::runtime::Builder::new_multi_thread()
             .enable_all()

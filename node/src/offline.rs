@@ -1,4 +1,4 @@
-//! What an operator does with a node that does not run: look at it, export it.
+//! What an operator does with a node that does not run: look at it, repair it, export it.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,11 +8,13 @@ use anyhow::Context as _;
 use prost::Message as _;
 use receipt_core::export::ExportEncoder;
 use receipt_core::ids::Height;
+use tallystick_engine::{LogFault, LogState, examine_log};
 use tallystick_service::config::Loaded;
 
 use crate::app::read_genesis;
 use crate::config::NodeConfig;
-use crate::guard::Guard;
+use crate::guard::{Guard, Standing};
+use crate::participation::{VOTING_LOG, height_to_reach, move_aside};
 use crate::store::Store;
 
 /// Opens the store of a stopped node.
@@ -35,8 +37,7 @@ pub fn inspect(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
         None => println!("sealed         nothing yet"),
     }
     let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?;
-    let (vote_height, cosigned) = guard.position();
-    println!("guard          voted at height {vote_height}, cosigned size {cosigned}");
+    println!("guard          {}", shown(&guard.standing()));
     let sizes = store.compacted_bytes()?;
     let total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
     println!("live bytes     {total} after compaction");
@@ -44,6 +45,64 @@ pub fn inspect(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
         println!("  {table:<17} {bytes}");
     }
     Ok(())
+}
+
+fn shown(standing: &Standing) -> String {
+    let round = standing.round.map_or(String::new(), |round| format!(" round {round}"));
+    let lock = match standing.lock {
+        Some((round, block_id)) => format!("locked on block {block_id} since round {round}"),
+        None => "not locked".to_owned(),
+    };
+    format!("voted at height {}{round}, {lock}, cosigned size {}", standing.height, standing.cosigned_size)
+}
+
+/// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and prints what was
+/// done and what happens at the next start. Votes are safe without the log: the guard has them.
+pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
+    let genesis = read_genesis(config)?;
+    let wal_dir = config.resolve(&config.value.wal_dir);
+    let log = wal_dir.join(VOTING_LOG);
+    let state = examine_log(&log);
+    if matches!(state, Err(LogFault::InUse)) {
+        anyhow::bail!("{} is in use: the node runs. Stop it first", log.display());
+    }
+    // The store's lock shows a node that runs and has no log open at this moment.
+    let store = open(config).context("the store cannot be opened; if the node runs, stop it first")?;
+    let tip = store.tip()?.height;
+    let standing = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?.standing();
+    println!("decided        height {tip}");
+    println!("guard          {}", shown(&standing));
+    match state {
+        Ok(LogState::Sound { height, entries }) => {
+            println!("consensus log  sound: {entries} entries of height {height}. Nothing was changed");
+        }
+        Ok(LogState::Missing) => {
+            std::fs::create_dir_all(&wal_dir).context("cannot make wal_dir")?;
+            println!("consensus log  there is none; the node makes a new one. Nothing was changed");
+        }
+        Err(LogFault::Damaged(problem)) => {
+            let to = move_aside(&log).with_context(|| format!("cannot move {} aside", log.display()))?;
+            println!("consensus log  damaged: {problem}");
+            println!("moved          {} to {}", log.display(), to.display());
+        }
+        Err(error) => return Err(error).context(format!("cannot look at {}", log.display())),
+    }
+    println!("next           {}", what_happens_next(tip, &standing));
+    Ok(())
+}
+
+fn what_happens_next(tip: Height, standing: &Standing) -> String {
+    let height = standing.height;
+    if let Some(before) = height_to_reach(tip, height) {
+        return format!(
+            "`run` follows the peers to height {before} without voting, then votes from height {height} on"
+        );
+    }
+    let next = tip.get().saturating_add(1);
+    if next == height {
+        return format!("`run` votes at height {height}: it repeats what the guard remembers, and keeps its lock");
+    }
+    format!("`run` votes from height {next} on, where this validator has signed nothing yet")
 }
 
 /// Writes every block of a stopped node into a new export file, for an auditor without access to a node.

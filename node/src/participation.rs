@@ -1,12 +1,17 @@
 //! Running the consensus engine: as a follower while this validator's past is ahead of its store, then as a voter.
 //!
 //! A store that was restored from an older copy, or made anew, lacks heights at which this validator has voted. The guard
-//! remembers them and refuses to sign there again, on which the engine ends. So the node first follows its peers by sync,
-//! without voting, until the store has caught up with the guard; then the engine is started anew, and votes.
+//! remembers only the last of them, and refuses to sign below. So the node first follows its peers by sync, without
+//! voting, until the store has reached the height before the guard's; then the engine is started anew, and votes.
+//!
+//! At the guard's own height it votes whether the engine's log is whole, older than the guard, or gone: the guard repeats what
+//! was said and keeps the lock (`guard/answer.rs`). A log that no longer follows from itself, because the guard put other
+//! words into it, is set aside before the next start.
 //!
 //! Invariant: no vote is asked for below the guard's height. Not here: the ledger behind the engine (`consensus`).
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +24,43 @@ use crate::consensus::{ConsensusParts, LedgerApplication};
 use crate::guard::Guard;
 use crate::metrics::Metrics;
 
+/// Log of the voting engine, in `wal_dir`.
+pub(crate) const VOTING_LOG: &str = "consensus.wal";
 /// Log of a following engine. It never holds a vote, and the voting engine's own stays as it was found.
 const FOLLOWING_LOG: &str = "following.wal";
+/// The last log that was set aside because the guard had put other words into it.
+const AMENDED_LOG: &str = "consensus.wal.amended";
 
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(10);
 const PORT_LOOK: Duration = Duration::from_millis(20);
+
+/// Why the node takes part no more. Fatal to the process.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ParticipationError {
+    /// The engine's log cannot be used.
+    #[error("{0}. Run `tallystick-node repair` with this node's config, then start the node again")]
+    DamagedLog(EngineError),
+    /// The engine ended.
+    #[error(transparent)]
+    Engine(EngineError),
+    /// A log cannot be put out of the way.
+    #[error("cannot set aside {path}: {source}")]
+    SetAside {
+        /// The log.
+        path: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+}
+
+impl From<EngineError> for ParticipationError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::DamagedLog(_) => Self::DamagedLog(error),
+            error => Self::Engine(error),
+        }
+    }
+}
 
 /// What it takes to start the engine.
 pub(crate) struct Participation {
@@ -39,32 +76,59 @@ pub(crate) struct Participation {
     pub guard: Arc<Guard>,
 }
 
+/// The height that a node must have decided before it votes, if it has not: below the guard's height nothing is signed.
+pub(crate) fn height_to_reach(decided: Height, guard_height: u64) -> Option<Height> {
+    let before = guard_height.saturating_sub(1);
+    (decided.get() < before).then_some(Height::new(before))
+}
+
 impl Participation {
     /// Runs until the stop is asked for. The engine's end before that is an error, and fatal to the process.
-    pub(crate) async fn run(self, ready: ReadyPart, stop: CancellationToken) -> Result<(), EngineError> {
+    pub(crate) async fn run(self, ready: ReadyPart, stop: CancellationToken) -> Result<(), ParticipationError> {
         let validator = self.engine.member;
-        if let Some(height) = self.height_to_reach() {
-            let tip = self.consensus.progress.decided_height();
-            tracing::info!(%tip, guard = %height, "the store is behind what this validator has signed; following its peers");
-            self.follow(height, &stop).await?;
+        let mut reach = height_to_reach(self.decided(), self.guard.standing().height);
+        loop {
+            if let Some(height) = reach {
+                let tip = self.decided();
+                tracing::info!(%tip, %height, "the store is behind what this validator has signed; following its peers");
+                self.follow(height, &stop).await?;
+            }
             if stop.is_cancelled() {
                 return Ok(());
             }
-            tracing::info!(%height, "the store has caught up with what this validator has signed");
+            self.set_amended_log_aside()?;
+            let engine = self.start(self.engine.clone()).await?;
+            ready.ready();
+            tracing::info!(%validator, "node runs");
+            match self.vote(engine, &stop).await {
+                // Sound, but nothing it may say fits: the others decide this height.
+                Err(EngineError::SignRefused(refusal)) if refusal.conflict => {
+                    tracing::warn!(%refusal, "this validator does not vote at this height");
+                    self.wait_for_port().await;
+                    reach = Some(Height::new(self.guard.standing().height));
+                }
+                ended => return Ok(ended?),
+            }
         }
-        let engine = self.start(self.engine.clone()).await?;
-        ready.ready();
-        tracing::info!(%validator, "node runs");
-        self.vote(engine, &stop).await
     }
 
-    /// The height up to which this node must not vote, if its store is not there yet. At the guard's height itself the
-    /// engine's log is needed: it holds what this validator is locked on.
-    fn height_to_reach(&self) -> Option<Height> {
-        let (voted, _) = self.guard.position();
-        let next = self.consensus.progress.decided_height().get().saturating_add(1);
-        let log_is_lost = !self.engine.log_path.exists();
-        (next < voted || (next == voted && log_is_lost)).then_some(Height::new(voted))
+    fn decided(&self) -> Height {
+        self.consensus.progress.decided_height()
+    }
+
+    /// Replayed, such a log would not give the same votes again, and the engine would stop. Nothing is lost with it: the
+    /// guard has what matters.
+    fn set_amended_log_aside(&self) -> Result<(), ParticipationError> {
+        let path = &self.engine.log_path;
+        let next = self.decided().get().saturating_add(1);
+        if !self.guard.is_amended_at(next) || !path.exists() {
+            return Ok(());
+        }
+        let to = path.with_file_name(AMENDED_LOG);
+        let moved = std::fs::rename(path, &to).and_then(|()| sync_parent(path));
+        moved.map_err(|source| ParticipationError::SetAside { path: path.display().to_string(), source })?;
+        tracing::info!(height = next, to = %to.display(), "the engine's log is set aside; the guard's votes stand");
+        Ok(())
     }
 
     async fn start(&self, config: EngineConfig) -> Result<EngineHandle, EngineError> {
@@ -72,21 +136,30 @@ impl Participation {
         tallystick_engine::start(config, Arc::clone(&self.signer), Box::new(application)).await
     }
 
-    async fn follow(&self, height: Height, stop: &CancellationToken) -> Result<(), EngineError> {
+    async fn follow(&self, height: Height, stop: &CancellationToken) -> Result<(), ParticipationError> {
         let mut decided = self.consensus.progress.watch_decided();
         let moniker = format!("{}-following", self.engine.moniker);
         let log_path = self.engine.log_path.with_file_name(FOLLOWING_LOG);
+        // It holds nothing, so a damaged one is no reason not to follow.
+        let removed = std::fs::remove_file(&log_path);
+        if let Some(source) = removed.err().filter(|error| error.kind() != std::io::ErrorKind::NotFound) {
+            return Err(ParticipationError::SetAside { path: log_path.display().to_string(), source });
+        }
         let mut engine = self.start(EngineConfig { moniker, log_path, votes: false, ..self.engine.clone() }).await?;
         tokio::select! {
-            ended = engine.join() => return ended.and(Err(EngineError::Closed)),
+            ended = engine.join() => return Ok(ended.and(Err(EngineError::Closed))?),
             () = stop.cancelled() => {}
             _ = decided.wait_for(|tip| *tip >= height) => {}
         }
         engine.control().stop();
         engine.join().await?;
-        // The engine's socket closes a moment after its parts have ended; one that never does is found at the next start.
-        let _ = tokio::time::timeout(PORT_FREE_WITHIN, port_free(self.engine.listen)).await;
+        self.wait_for_port().await;
         Ok(())
+    }
+
+    /// The engine's socket closes a moment after its parts have ended; one that never does is found at the next start.
+    async fn wait_for_port(&self) {
+        let _ = tokio::time::timeout(PORT_FREE_WITHIN, port_free(self.engine.listen)).await;
     }
 
     async fn vote(&self, mut engine: EngineHandle, stop: &CancellationToken) -> Result<(), EngineError> {
@@ -111,4 +184,24 @@ async fn port_free(address: SocketAddr) {
     while std::net::TcpListener::bind(address).is_err() {
         tokio::time::sleep(PORT_LOOK).await;
     }
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) => std::fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// Moves a log out of the way under the first free name, and returns where it is now.
+pub(crate) fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+    for number in 1_u32.. {
+        let to = path.with_file_name(format!("{VOTING_LOG}.damaged-{number}"));
+        if !to.try_exists()? {
+            std::fs::rename(path, &to)?;
+            sync_parent(path)?;
+            return Ok(to);
+        }
+    }
+    Err(std::io::Error::other("no free name is left"))
 }

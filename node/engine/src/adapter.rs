@@ -1,6 +1,7 @@
 //! Signing and verifying in the engine's traits: builds each preimage and calls [`ConsensusSigner`] or the key.
 //!
-//! A refusal goes to the loop (`refused`) before the engine sees the error, so the reason is known when the engine ends.
+//! Every prevote that verifies is noted (`polkas`): the signer is told what lets its lock go. If it answers with another
+//! statement than asked for, the engine gets that one. A refusal goes to the loop (`refused`) before the engine sees the error, so the reason is known when the engine ends.
 
 use std::sync::Arc;
 
@@ -11,19 +12,21 @@ use malachitebft_app_channel::app::types::core::{
 use malachitebft_app_channel::{Signer, Verifier};
 use tokio::sync::mpsc;
 
-use crate::context::{ChainProposal, ChainVote, Ledger};
+use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
+use crate::polkas::Polkas;
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
-use crate::signing::{ConsensusSigner, SignRefused, SignRequest};
+use crate::signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
 
 // app-channel re-exports the traits but not these two names.
 type EngineError = malachitebft_signing::Error;
 type EngineVerdict = malachitebft_signing::VerificationResult;
 
 /// Checks signatures of one chain.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct ChainVerifier {
     pub(crate) chain_id: [u8; 32],
+    pub(crate) polkas: Polkas,
 }
 
 /// Signs for one chain through the application's signer.
@@ -31,6 +34,8 @@ pub(crate) struct ChainVerifier {
 pub(crate) struct ChainSigner {
     pub(crate) chain_id: [u8; 32],
     pub(crate) signer: Arc<dyn ConsensusSigner>,
+    /// The verifier's.
+    pub(crate) polkas: Polkas,
     /// The first refusal ends the loop.
     pub(crate) refused: mpsc::UnboundedSender<SignRefused>,
 }
@@ -43,9 +48,10 @@ pub(crate) fn vote_preimage(chain_id: &[u8; 32], vote: &ChainVote) -> Option<(Si
         NilOrVal::Val(id) => Some(*id),
     };
     Some(match vote.vote_type {
-        VoteType::Prevote => {
-            (SignRequest::Prevote { slot, block_id }, preimage::prevote(chain_id, slot, block_id.as_ref()))
-        }
+        VoteType::Prevote => (
+            SignRequest::Prevote { slot, block_id, polka_round: None },
+            preimage::prevote(chain_id, slot, block_id.as_ref()),
+        ),
         VoteType::Precommit => {
             (SignRequest::Precommit { slot, block_id }, preimage::precommit(chain_id, slot, block_id.as_ref()))
         }
@@ -60,34 +66,74 @@ pub(crate) fn proposal_preimage(chain_id: &[u8; 32], proposal: &ChainProposal) -
     Some((SignRequest::Proposal { slot, pol_round, block_id }, preimage))
 }
 
+/// The engine has no use for an answer of another kind or height.
+fn misfit() -> SignRefused {
+    SignRefused { reason: "the signer's answer is of another kind or height".to_owned(), conflict: false }
+}
+
+/// The vote that the signer's answer to `vote` states.
+fn stated_vote(vote: ChainVote, statement: &SignRequest) -> Result<ChainVote, SignRefused> {
+    let (vote_type, slot, block_id) = match statement {
+        SignRequest::Prevote { slot, block_id, .. } => (VoteType::Prevote, slot, block_id),
+        SignRequest::Precommit { slot, block_id } => (VoteType::Precommit, slot, block_id),
+        _ => return Err(misfit()),
+    };
+    if vote_type != vote.vote_type || slot.height != vote.height.0 {
+        return Err(misfit());
+    }
+    let value = block_id.map_or(NilOrVal::Nil, NilOrVal::Val);
+    Ok(ChainVote { round: Round::new(slot.round), value, ..vote })
+}
+
 impl ChainSigner {
     /// Signs, or reports the refusal and returns it.
-    pub(crate) fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signature, SignRefused> {
-        self.signer.sign(request, preimage).map(Signature).inspect_err(|refusal| {
+    pub(crate) fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
+        self.signer.sign(request, preimage).inspect_err(|refusal| {
             let _ = self.refused.send(refusal.clone());
         })
     }
 
-    fn sign_engine(&self, asked: Option<(SignRequest, Vec<u8>)>) -> Result<Signature, EngineError> {
-        let (request, preimage) =
-            asked.ok_or_else(|| EngineError::from_source(SignRefused { reason: "no round".to_owned() }))?;
+    fn sign_engine(&self, asked: Option<(SignRequest, Vec<u8>)>) -> Result<Signed, EngineError> {
+        let (request, preimage) = asked
+            .ok_or_else(|| EngineError::from_source(SignRefused { reason: "no round".to_owned(), conflict: false }))?;
         self.sign(&request, &preimage).map_err(EngineError::from_source)
+    }
+
+    /// What a prevote asks of the signer, with what is known of the block's earlier rounds.
+    fn with_polka(&self, request: SignRequest) -> SignRequest {
+        match request {
+            SignRequest::Prevote { slot, block_id: Some(block_id), .. } => {
+                let polka_round = self.polkas.newest_before(slot, &block_id);
+                SignRequest::Prevote { slot, block_id: Some(block_id), polka_round }
+            }
+            request => request,
+        }
     }
 }
 
 #[async_trait]
 impl Signer<Ledger> for ChainSigner {
     async fn sign_vote(&self, vote: ChainVote) -> Result<SignedMessage<Ledger, ChainVote>, EngineError> {
-        let signature = self.sign_engine(vote_preimage(&self.chain_id, &vote))?;
-        Ok(SignedMessage::new(vote, signature))
+        let asked = vote_preimage(&self.chain_id, &vote);
+        let signed = self.sign_engine(asked.map(|(request, preimage)| (self.with_polka(request), preimage)))?;
+        let stated = stated_vote(vote, &signed.statement).map_err(EngineError::from_source)?;
+        Ok(SignedMessage::new(stated, Signature(signed.signature)))
     }
 
     async fn sign_proposal(
         &self,
         proposal: ChainProposal,
     ) -> Result<SignedMessage<Ledger, ChainProposal>, EngineError> {
-        let signature = self.sign_engine(proposal_preimage(&self.chain_id, &proposal))?;
-        Ok(SignedMessage::new(proposal, signature))
+        let signed = self.sign_engine(proposal_preimage(&self.chain_id, &proposal))?;
+        let SignRequest::Proposal { slot, pol_round, block_id } = signed.statement else {
+            return Err(EngineError::from_source(misfit()));
+        };
+        let (height, round) = (ChainHeight(slot.height), Round::new(slot.round));
+        if (height, round) != (proposal.height, proposal.round) {
+            return Err(EngineError::from_source(misfit()));
+        }
+        let stated = ChainProposal { value: block_id, pol_round: engine_round(pol_round), ..proposal };
+        Ok(SignedMessage::new(stated, Signature(signed.signature)))
     }
 
     /// Never asked: votes carry no extension.
@@ -96,7 +142,7 @@ impl Signer<Ledger> for ChainSigner {
         _: VoteExtensionScope<Ledger>,
         (): (),
     ) -> Result<SignedExtension<Ledger>, EngineError> {
-        Err(EngineError::from_source(SignRefused { reason: "votes carry no extension".to_owned() }))
+        Err(EngineError::from_source(SignRefused { reason: "votes carry no extension".to_owned(), conflict: false }))
     }
 
     async fn sign_validator_proof(
@@ -104,18 +150,13 @@ impl Signer<Ledger> for ChainSigner {
         public_key: Vec<u8>,
         peer_id: Vec<u8>,
     ) -> Result<ValidatorProof<Ledger>, EngineError> {
-        let key: [u8; 32] = public_key
-            .as_slice()
-            .try_into()
-            .map_err(|_| EngineError::from_source(SignRefused { reason: "not a public key".to_owned() }))?;
+        let key: [u8; 32] = public_key.as_slice().try_into().map_err(|_| {
+            EngineError::from_source(SignRefused { reason: "not a public key".to_owned(), conflict: false })
+        })?;
         let preimage = preimage::validator_proof(&self.chain_id, &key, &peer_id);
-        let signature = self.sign_engine(Some((SignRequest::ValidatorProof, preimage)))?;
-        Ok(ValidatorProof::new(public_key, peer_id, signature))
+        let signature = self.sign_engine(Some((SignRequest::ValidatorProof, preimage)))?.signature;
+        Ok(ValidatorProof::new(public_key, peer_id, Signature(signature)))
     }
-}
-
-fn verdict(asked: Option<(SignRequest, Vec<u8>)>, signature: &Signature, public_key: &PublicKey) -> EngineVerdict {
-    EngineVerdict::from_bool(asked.is_some_and(|(_, preimage)| public_key.verifies(&preimage, signature)))
 }
 
 #[async_trait]
@@ -126,7 +167,12 @@ impl Verifier<Ledger> for ChainVerifier {
         signature: &Signature,
         public_key: &PublicKey,
     ) -> Result<EngineVerdict, EngineError> {
-        Ok(verdict(vote_preimage(&self.chain_id, vote), signature, public_key))
+        let asked = vote_preimage(&self.chain_id, vote);
+        let verifies = asked.is_some_and(|(_, preimage)| public_key.verifies(&preimage, signature));
+        if verifies {
+            self.polkas.verified(vote);
+        }
+        Ok(EngineVerdict::from_bool(verifies))
     }
 
     async fn verify_signed_proposal(
@@ -135,7 +181,8 @@ impl Verifier<Ledger> for ChainVerifier {
         signature: &Signature,
         public_key: &PublicKey,
     ) -> Result<EngineVerdict, EngineError> {
-        Ok(verdict(proposal_preimage(&self.chain_id, proposal), signature, public_key))
+        let asked = proposal_preimage(&self.chain_id, proposal);
+        Ok(EngineVerdict::from_bool(asked.is_some_and(|(_, preimage)| public_key.verifies(&preimage, signature))))
     }
 
     async fn verify_signed_vote_extension(

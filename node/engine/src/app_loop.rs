@@ -226,6 +226,7 @@ impl AppLoop {
             reason: error.to_string(),
         })?;
         self.height = start.height;
+        self.fixed.signer.polkas.start_height(start.height, &start.set);
         self.intake = Intake::default();
         self.progress.deciding(start.height);
         self.assembly.expect_height(Current {
@@ -271,13 +272,18 @@ impl AppLoop {
         timeout: Duration,
         reply: Reply<LocallyProposedValue<Ledger>>,
     ) -> Result<(), EngineError> {
-        let own = self.app.build(slot.height, slot.round, timeout).await.map_err(in_call("build"))?;
+        let height = ChainHeight(slot.height);
+        let Some(own) = self.app.build(slot.height, slot.round, timeout).await.map_err(in_call("build"))? else {
+            info!(height = slot.height, round = slot.round, "no proposal of this node in this round");
+            // The engine wants an answer; a value of another round is one that it drops, so that the round's timeout runs on.
+            let _ = reply.send(LocallyProposedValue::new(height, Round::Nil, BlockId([0; 32])));
+            return Ok(());
+        };
         if own.bytes.is_empty() || own.bytes.len() > self.fixed.block_bytes_max {
             let reason = format!("a block of {} bytes", own.bytes.len());
             return Err(EngineError::Application { call: "build", reason });
         }
         self.intake.deliver(slot.round, own.block_id);
-        let height = ChainHeight(slot.height);
         let _ = reply.send(LocallyProposedValue::new(height, engine_round(Some(slot.round)), own.block_id));
         self.publish(slot, None, self.fixed.member, own.block_id, &own.bytes).await
     }
@@ -311,7 +317,7 @@ impl AppLoop {
         let fields = StreamFields { pol_round, block_id, proposer, sender: self.fixed.member, bytes_total };
         let preimage = preimage::stream(&self.fixed.signer.chain_id, slot, &fields);
         let request = SignRequest::Stream { slot, block_id, proposer };
-        let signature = self.fixed.signer.sign(&request, &preimage)?.0;
+        let signature = self.fixed.signer.sign(&request, &preimage)?.signature;
         for message in self.stream_ids.cut(StreamHeader { slot, fields, signature }, block) {
             // A closed network means that the engine ends; its own channel says so next.
             let _ = self.fixed.network.send(NetworkMsg::PublishProposalPart(message)).await;

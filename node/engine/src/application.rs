@@ -29,8 +29,9 @@ pub trait Application: Send + 'static {
     -> Result<Vec<KnownProposal>, Fatal>;
 
     /// This node proposes in this round: builds the block, or an empty one. Asked again for the same (height, round), also
-    /// after a crash, it returns the same block. The others wait no longer than `timeout`.
-    async fn build(&mut self, height: u64, round: u32, timeout: Duration) -> Result<OwnProposal, Fatal>;
+    /// after a crash, it returns the same block. The others wait no longer than `timeout`. `None` leaves the round without
+    /// a proposal of this node's: it proposed in it before, in a way that cannot be repeated.
+    async fn build(&mut self, height: u64, round: u32, timeout: Duration) -> Result<Option<OwnProposal>, Fatal>;
 
     /// Judges a complete proposal of another node and stores it, valid or not, before it returns.
     async fn received(&mut self, proposal: ReceivedProposal) -> Result<Verdict, Fatal>;

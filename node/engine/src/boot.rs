@@ -23,8 +23,10 @@ use crate::application::Application;
 use crate::codec::ChainCodec;
 use crate::config::{EngineConfig, EngineError, Peer, lock_log};
 use crate::context::Ledger;
+use crate::polkas::Polkas;
 use crate::signing::ConsensusSigner;
 use crate::streaming::{Assembly, Limits};
+use crate::wal::{LogFault, examine_log};
 
 /// Requests to the engine that may wait.
 const REQUESTS_MAX: usize = 100;
@@ -112,7 +114,8 @@ async fn start_here(
     let (tip_sender, peer_tip) = watch::channel(0);
     let (refused_sender, refused) = mpsc::unbounded_channel();
     let codec = ChainCodec { peer_tip: tip_sender };
-    let signer = ChainSigner { chain_id: config.chain_id, signer, refused: refused_sender };
+    let polkas = Polkas::default();
+    let signer = ChainSigner { chain_id: config.chain_id, signer, polkas, refused: refused_sender };
     let (channels, actors) = build(&config, codec, signer.clone()).await?;
 
     let control = EngineControl {
@@ -204,13 +207,16 @@ async fn build(
     signer: ChainSigner,
 ) -> Result<(Channels<Ledger>, Actors), EngineError> {
     let checked = config.checked()?;
+    if let Err(LogFault::Damaged(problem)) = examine_log(&config.log_path) {
+        return Err(EngineError::DamagedLog(problem));
+    }
     let keypair = config.keypair()?;
     let public_key = signer.signer.public_key().to_vec();
     let peer_id = keypair.public().to_peer_id().to_bytes();
     let proof = signer.sign_validator_proof(public_key, peer_id).await.map_err(start_error)?;
     let proof = codec.encode(&proof).map_err(start_error)?;
     let identity = NetworkIdentity::new_validator(config.moniker.clone(), keypair, config.member.to_string(), proof);
-    let verifier = Box::new(ChainVerifier { chain_id: config.chain_id });
+    let verifier = Box::new(ChainVerifier { chain_id: config.chain_id, polkas: signer.polkas.clone() });
     let consensus = ConsensusContext::new_validator(config.member, verifier, Box::new(signer.clone()));
     let builder = EngineBuilder::new(Ledger, checked)
         .with_default_wal(WalContext::new(config.log_path.clone(), codec.clone()))

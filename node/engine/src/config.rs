@@ -72,7 +72,7 @@ pub struct Byzantine {
     pub drop_proposals: bool,
 }
 
-/// Why the engine did not start, or why it ended. After any of these the process exits.
+/// Why the engine did not start, or why it ended. After any of these the process exits, but for a refusal that says `conflict`.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A value of the configuration is unusable; found before a port is bound.

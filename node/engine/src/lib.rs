@@ -10,13 +10,16 @@
 //! Invariants:
 //! - Nothing is signed except through [`ConsensusSigner`], and every preimage names its kind and the chain (`preimage`).
 //! - The application's calls come one at a time, in one task; the engine waits for each answer.
-//! - A closed engine, a refused signature, a damaged write-ahead log and an application error are fatal:
-//!   [`EngineHandle::join`] returns the reason, nothing more is signed, and the process exits.
+//! - A closed engine, a refused signature, a damaged write-ahead log and an application error end the engine:
+//!   [`EngineHandle::join`] returns the reason, nothing more is signed, and the process exits. Only after a refusal that says
+//!   `conflict` may it start another engine instead, one that does not vote.
+//! - What was said before a restart binds through the signer, which needs nothing of the engine's log.
 //! - No bytes from the network cause a panic or unbounded memory (`codec`, `streaming`).
 //!
 //! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
 //! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `streaming` cuts blocks into parts and puts
-//! them together again, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it.
+//! them together again, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `wal` looks at
+//! its log.
 
 mod adapter;
 mod app_loop;
@@ -30,11 +33,13 @@ mod config;
 mod context;
 mod hold;
 mod intake;
+mod polkas;
 mod preimage;
 mod scheme;
 mod signing;
 mod streaming;
 mod types;
+mod wal;
 
 pub use application::Application;
 pub use boot::{EngineControl, EngineHandle, Starting, encode_metrics, start};
@@ -45,13 +50,14 @@ pub use preimage::{
     PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VALIDATOR_PROOF, VoteSlot, precommit, prevote, proposal,
     stream, validator_proof,
 };
-pub use signing::{ConsensusSigner, SignRefused, SignRequest};
+pub use signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
 pub use streaming::CHUNK_BYTES;
 pub use types::{
     BlockId, DecidedValue, Equivocation, Fatal, HeightSet, KnownProposal, MEMBERS_MAX, Member, MemberId, OwnProposal,
     ReceivedProposal, SetError, SignedStatement, StartHeight, SyncVerdict, SyncedBlock, Timeouts, VOTING_POWER_MAX,
     Verdict,
 };
+pub use wal::{LogFault, LogState, examine_log};
 
 #[cfg(feature = "byzantine")]
 pub use config::Byzantine;

@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::sync::atomic::Ordering;
 
 use support::{network, set_busy, start_all};
-use tallystick_engine::EngineError;
+use tallystick_engine::{EngineError, LogFault, LogState, examine_log};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_signature_ends_the_engine() {
@@ -58,15 +58,22 @@ async fn a_damaged_log_ends_the_engine() {
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), written).await.expect("votes are logged");
+        assert!(matches!(examine_log(node.log_path()), Err(LogFault::InUse)));
         node.stop().await;
+        let state = examine_log(node.log_path()).unwrap();
+        assert!(matches!(state, LogState::Sound { height: 1, entries } if entries > 0), "{state:?}");
     }
     let mut log = std::fs::OpenOptions::new().read(true).write(true).open(node.log_path()).unwrap();
     log.seek(SeekFrom::End(-3)).unwrap();
     log.write_all(&[0xAA, 0x55]).unwrap();
     drop(log);
-    node.start().await;
-    let end = node.end().await;
-    assert!(matches!(end, Err(EngineError::DamagedLog(_))), "{end:?}");
+    let before = std::fs::read(node.log_path()).unwrap();
+    assert!(matches!(examine_log(node.log_path()), Err(LogFault::Damaged(_))));
+    let started = node.try_start().await;
+    assert!(matches!(started, Err(EngineError::DamagedLog(_))), "{started:?}");
+    assert_eq!(std::fs::read(node.log_path()).unwrap(), before, "looking at it leaves it as it was");
+    std::fs::remove_file(node.log_path()).unwrap();
+    assert_eq!(examine_log(node.log_path()).unwrap(), LogState::Missing);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,5 +83,6 @@ async fn a_log_that_is_no_log_is_refused_at_the_start() {
     std::fs::write(nodes[0].log_path(), b"short").unwrap();
     let mut nodes = nodes;
     let started = nodes[0].try_start().await;
-    assert!(matches!(started, Err(EngineError::Start(_))), "{started:?}");
+    assert!(matches!(started, Err(EngineError::DamagedLog(_))), "{started:?}");
+    assert_eq!(std::fs::read(nodes[0].log_path()).unwrap(), b"short");
 }

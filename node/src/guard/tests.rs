@@ -1,8 +1,13 @@
-use tallystick_engine::{BlockId, VoteSlot};
+use tallystick_engine::{ConsensusSigner, SignRequest, VoteSlot};
 
 use super::*;
 
+mod rules;
+mod walk;
+
 const CHAIN: ChainId = ChainId(Hash([7; 32]));
+const A: BlockId = BlockId([0xA; 32]);
+const B: BlockId = BlockId([0xB; 32]);
 
 fn path(directory: &tempfile::TempDir) -> PathBuf {
     directory.path().join("guard.bin")
@@ -13,22 +18,81 @@ fn open(directory: &tempfile::TempDir) -> GuardedSigner {
     GuardedSigner::new(std::sync::Arc::new(guard), &[1; 32])
 }
 
-fn prevote(height: u64, round: u32) -> SignRequest {
-    SignRequest::Prevote { slot: VoteSlot { height, round }, block_id: Some(BlockId([0; 32])) }
+fn slot(height: u64, round: u32) -> VoteSlot {
+    VoteSlot { height, round }
+}
+
+fn prevote(height: u64, round: u32, block_id: Option<BlockId>) -> SignRequest {
+    SignRequest::Prevote { slot: slot(height, round), block_id, polka_round: None }
+}
+
+fn precommit(height: u64, round: u32, block_id: Option<BlockId>) -> SignRequest {
+    SignRequest::Precommit { slot: slot(height, round), block_id }
+}
+
+fn proposal(height: u64, round: u32, pol_round: Option<u32>, block_id: BlockId) -> SignRequest {
+    SignRequest::Proposal { slot: slot(height, round), pol_round, block_id }
+}
+
+fn preimage(request: &SignRequest) -> Vec<u8> {
+    match request {
+        SignRequest::Prevote { slot, block_id, .. } => tallystick_engine::prevote(&CHAIN.0.0, *slot, block_id.as_ref()),
+        SignRequest::Precommit { slot, block_id } => tallystick_engine::precommit(&CHAIN.0.0, *slot, block_id.as_ref()),
+        SignRequest::Proposal { slot, pol_round, block_id } => {
+            tallystick_engine::proposal(&CHAIN.0.0, *slot, *pol_round, block_id)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Asks, checks that the signature is of what the answer states, and returns the statement. `None`: refused.
+fn ask(signer: &GuardedSigner, request: &SignRequest) -> Option<SignRequest> {
+    let signed = signer.sign(request, &preimage(request)).ok()?;
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&signer.public_key()).unwrap();
+    let signature = ed25519_dalek::Signature::from_bytes(&signed.signature);
+    key.verify_strict(&preimage(&signed.statement), &signature).unwrap();
+    Some(signed.statement)
 }
 
 #[test]
-fn same_vote_gets_the_stored_signature_and_another_is_refused_across_restarts() {
+fn a_second_vote_gets_the_first_across_restarts() {
     let directory = tempfile::tempdir().unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
-    let first = open(&directory).sign(&prevote(5, 1), b"block a").unwrap();
+    let first = open(&directory).sign(&prevote(5, 1, Some(A)), &preimage(&prevote(5, 1, Some(A)))).unwrap();
     let signer = open(&directory);
-    assert_eq!(signer.sign(&prevote(5, 1), b"block a").unwrap(), first);
-    assert!(signer.sign(&prevote(5, 1), b"block b").is_err());
-    assert!(signer.sign(&prevote(4, 9), b"older height").is_err());
-    assert!(signer.sign(&prevote(5, 2), b"block b").is_ok());
-    assert!(signer.sign(&prevote(6, 0), b"next height").is_ok());
-    assert!(open(&directory).sign(&prevote(5, 2), b"block b").is_err(), "heights never fall");
+    assert_eq!(signer.sign(&prevote(5, 1, Some(A)), &preimage(&prevote(5, 1, Some(A)))).unwrap(), first);
+    assert_eq!(signer.sign(&prevote(5, 1, Some(B)), &preimage(&prevote(5, 1, Some(B)))).unwrap(), first);
+    assert_eq!(signer.sign(&prevote(5, 1, None), &preimage(&prevote(5, 1, None))).unwrap(), first);
+    assert_eq!(ask(&signer, &prevote(4, 9, Some(A))), None, "an older height");
+    assert_eq!(ask(&signer, &prevote(6, 0, Some(B))), Some(prevote(6, 0, Some(B))));
+    assert_eq!(ask(&open(&directory), &prevote(5, 2, Some(B))), None, "heights never fall");
+}
+
+#[test]
+fn a_refusal_for_a_conflict_says_so_and_one_for_a_broken_file_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    Guard::create(&path(&directory), CHAIN).unwrap();
+    let signer = open(&directory);
+    ask(&signer, &prevote(5, 0, None)).unwrap();
+    assert!(signer.sign(&prevote(4, 0, None), &preimage(&prevote(4, 0, None))).unwrap_err().conflict);
+    let wrong = signer.sign(&prevote(5, 1, None), &preimage(&prevote(5, 1, Some(A)))).unwrap_err();
+    assert!(!wrong.conflict, "a preimage that says something else");
+}
+
+#[test]
+fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
+    let directory = tempfile::tempdir().unwrap();
+    Guard::create(&path(&directory), CHAIN).unwrap();
+    let guard = std::sync::Arc::new(Guard::open(&path(&directory), CHAIN).unwrap());
+    guard.state.lock().unwrap().file = File::open(path(&directory)).unwrap(); // not writable
+    let signer = GuardedSigner::new(std::sync::Arc::clone(&guard), &[1; 32]);
+    for block in [A, B] {
+        let request = precommit(1, 0, Some(block));
+        assert!(!signer.sign(&request, &preimage(&request)).unwrap_err().conflict);
+        assert!(guard.permit_checkpoint(TreeSize::new(10), Hash([1; 32])).is_err(), "again and again");
+    }
+    assert_eq!(guard.standing(), Guard::open(&path(&directory), CHAIN).unwrap().standing());
+    assert_eq!(guard.standing().lock, None);
 }
 
 #[test]
@@ -49,11 +113,11 @@ fn checkpoints_never_shrink_and_never_change() {
 fn a_torn_slot_leaves_the_one_before_it() {
     let directory = tempfile::tempdir().unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
-    open(&directory).sign(&prevote(1, 0), b"one").unwrap(); // counter 2: second slot
+    ask(&open(&directory), &prevote(1, 0, Some(A))); // counter 2: second slot
     let before = std::fs::read(path(&directory)).unwrap();
-    open(&directory).sign(&prevote(2, 0), b"two").unwrap(); // counter 3: first slot
+    ask(&open(&directory), &prevote(2, 0, Some(B))); // counter 3: first slot
     let after = std::fs::read(path(&directory)).unwrap();
-    for cut in [0, 1, 40, 80, 150] {
+    for cut in [0, 1, 40, 80, 150, 200] {
         let mut torn = after.clone();
         torn[cut..SLOT_BYTES].copy_from_slice(&before[cut..SLOT_BYTES]);
         std::fs::write(path(&directory), &torn).unwrap();
@@ -63,23 +127,48 @@ fn a_torn_slot_leaves_the_one_before_it() {
 }
 
 #[test]
-fn a_damaged_or_foreign_file_is_not_opened() {
+fn a_damaged_foreign_or_older_file_is_not_opened() {
     let directory = tempfile::tempdir().unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
-    assert!(matches!(Guard::open(&path(&directory), ChainId(Hash([8; 32]))), Err(GuardError::Unreadable { .. })));
-    std::fs::write(path(&directory), vec![0; 2 * SLOT_BYTES]).unwrap();
-    assert!(matches!(Guard::open(&path(&directory), CHAIN), Err(GuardError::Unreadable { .. })));
+    let problem = |chain| match Guard::open(&path(&directory), chain) {
+        Err(GuardError::Unreadable { problem, .. }) => problem,
+        _ => panic!("it opens"),
+    };
+    assert!(problem(ChainId(Hash([8; 32]))).contains("another chain"));
     assert!(Guard::create(&path(&directory), CHAIN).is_err(), "create never overwrites");
+    // The first format, which had digests of votes only.
+    let mut slot = Contents::default().encode_slot(CHAIN, 1);
+    let end = slot.len() - 32;
+    slot[11] = 1;
+    let checksum = receipt_core::hash::sha256(&[&slot[..end]]);
+    slot[end..].copy_from_slice(&checksum.0);
+    slot.resize(2 * SLOT_BYTES, 0);
+    std::fs::write(path(&directory), &slot).unwrap();
+    assert!(problem(CHAIN).contains("another format"));
+    std::fs::write(path(&directory), vec![0; 2 * SLOT_BYTES]).unwrap();
+    assert!(problem(CHAIN).contains("checksum"));
 }
 
 #[test]
-fn many_rounds_keep_the_newest_and_refuse_below_the_floor() {
+fn what_is_remembered_survives_the_file() {
     let directory = tempfile::tempdir().unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let signer = open(&directory);
-    for round in 0..600 {
-        signer.sign(&prevote(1, round), &round.to_be_bytes()).unwrap();
+    for request in [proposal(3, 0, None, A), prevote(3, 0, Some(A)), precommit(3, 0, Some(A)), prevote(3, 1, None)] {
+        assert_eq!(ask(&signer, &request).as_ref(), Some(&request));
     }
-    assert!(signer.sign(&prevote(1, 0), &0_u32.to_be_bytes()).is_err());
-    assert!(open(&directory).sign(&prevote(1, 599), &599_u32.to_be_bytes()).is_ok());
+    assert_eq!(ask(&signer, &proposal(3, 4, Some(0), A)), Some(proposal(3, 4, Some(0), A)));
+    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    let standing = Standing { height: 3, round: Some(1), lock: Some((0, A)), cosigned_size: TreeSize::new(0) };
+    assert_eq!(guard.standing(), standing);
+    assert!(!guard.is_amended_at(3));
+    assert_eq!(guard.proposed_at(3, 0), Proposed::Block(A));
+    assert_eq!(guard.proposed_at(3, 4), Proposed::Again);
+    assert_eq!(guard.proposed_at(3, 1), Proposed::Nothing);
+    assert_eq!(guard.proposed_at(4, 0), Proposed::Nothing);
+    ask(&open(&directory), &prevote(3, 0, None)).unwrap();
+    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    assert!(guard.is_amended_at(3) && !guard.is_amended_at(4), "another word than asked for, on disk");
+    ask(&open(&directory), &prevote(4, 0, None)).unwrap();
+    assert!(!Guard::open(&path(&directory), CHAIN).unwrap().is_amended_at(4));
 }

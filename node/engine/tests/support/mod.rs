@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 use tallystick_engine::{
     Application, BlockId, Certificate, ConsensusSigner, DecidedValue, EngineConfig, EngineControl, EngineHandle,
     Equivocation, Fatal, HeightSet, KnownProposal, Member, MemberId, OwnProposal, Peer, ReceivedProposal, SignRefused,
-    SignRequest, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, p2p_public_key, start,
+    SignRequest, Signed, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, VoteSlot, p2p_public_key, precommit,
+    prevote, proposal, start,
 };
 use tokio::sync::watch;
 
@@ -69,7 +70,9 @@ pub(crate) struct Disk {
     pub(crate) busy: AtomicBool,
     pub(crate) fail_build: AtomicBool,
     pub(crate) block_bytes: AtomicUsize,
-    signed: Mutex<BTreeMap<String, Vec<u8>>>,
+    signed: Mutex<BTreeMap<(VoteSlot, u8), SignRequest>>,
+    /// How often the signer said something else than it was asked for, because it had said it before.
+    pub(crate) repeated: AtomicUsize,
     pub(crate) refuse: AtomicBool,
 }
 
@@ -83,6 +86,7 @@ impl Disk {
             fail_build: AtomicBool::new(false),
             block_bytes: AtomicUsize::new(0),
             signed: Mutex::default(),
+            repeated: AtomicUsize::new(0),
             refuse: AtomicBool::new(false),
         })
     }
@@ -121,7 +125,8 @@ fn items(block: &[u8]) -> Vec<u64> {
     block[20..20 + 8 * count].chunks(8).map(|item| u64::from_be_bytes(item.try_into().unwrap())).collect()
 }
 
-/// The guard: one signature per slot and kind, the same again if asked again.
+/// A small guard, by the contract of the signer: what was said is repeated, and nothing is voted for that a later vote or the
+/// lock forbids.
 struct GuardingSigner {
     key: SigningKey,
     disk: Arc<Disk>,
@@ -129,22 +134,68 @@ struct GuardingSigner {
     guarded: bool,
 }
 
+impl GuardingSigner {
+    /// What to say, given what was said.
+    fn statement(&self, said: &BTreeMap<(VoteSlot, u8), SignRequest>, asked: &SignRequest) -> SignRequest {
+        let Some(key) = ballot_key(asked).filter(|_| self.guarded) else { return asked.clone() };
+        if let Some(first) = said.get(&key) {
+            return first.clone();
+        }
+        let this_height = said.range((VoteSlot { height: key.0.height, round: 0 }, 0)..);
+        let mut newest = None;
+        let mut lock = None;
+        for (at, statement) in this_height {
+            if at.1 > 0 {
+                newest = Some(*at);
+            }
+            if let SignRequest::Precommit { slot, block_id: Some(block) } = statement {
+                lock = Some((slot.round, *block));
+            }
+        }
+        let late = newest.is_some_and(|newest| key < newest);
+        match *asked {
+            SignRequest::Prevote { slot, block_id: Some(block), polka_round } => {
+                let free =
+                    lock.is_none_or(|(round, id)| id == block || polka_round.is_some_and(|polka| polka >= round));
+                SignRequest::Prevote { slot, block_id: Some(block).filter(|_| free && !late), polka_round }
+            }
+            SignRequest::Precommit { slot, block_id } => {
+                SignRequest::Precommit { slot, block_id: block_id.filter(|_| !late) }
+            }
+            _ => asked.clone(),
+        }
+    }
+}
+
+fn ballot_key(request: &SignRequest) -> Option<(VoteSlot, u8)> {
+    match request {
+        SignRequest::Proposal { slot, .. } => Some((*slot, 0)),
+        SignRequest::Prevote { slot, .. } => Some((*slot, 1)),
+        SignRequest::Precommit { slot, .. } => Some((*slot, 2)),
+        SignRequest::Stream { .. } | SignRequest::ValidatorProof => None,
+    }
+}
+
 impl ConsensusSigner for GuardingSigner {
-    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<[u8; 64], SignRefused> {
-        let slot = match request {
-            SignRequest::Prevote { slot, .. } => format!("prevote {slot:?}"),
-            SignRequest::Precommit { slot, .. } => format!("precommit {slot:?}"),
-            SignRequest::Proposal { slot, .. } => format!("proposal {slot:?}"),
-            SignRequest::Stream { .. } | SignRequest::ValidatorProof => format!("{preimage:?}"),
-        };
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
         if self.disk.refuse.load(Ordering::SeqCst) {
-            return Err(SignRefused { reason: "told to".to_owned() });
+            return Err(SignRefused { reason: "told to".to_owned(), conflict: false });
         }
-        let mut signed = self.disk.signed.lock().unwrap();
-        if self.guarded && signed.entry(slot.clone()).or_insert_with(|| preimage.to_vec()) != preimage {
-            return Err(SignRefused { reason: format!("conflict at {slot}") });
+        let mut said = self.disk.signed.lock().unwrap();
+        let statement = self.statement(&said, request);
+        let preimage = match &statement {
+            SignRequest::Prevote { slot, block_id, .. } => prevote(&CHAIN, *slot, block_id.as_ref()),
+            SignRequest::Precommit { slot, block_id } => precommit(&CHAIN, *slot, block_id.as_ref()),
+            SignRequest::Proposal { slot, pol_round, block_id } => proposal(&CHAIN, *slot, *pol_round, block_id),
+            SignRequest::Stream { .. } | SignRequest::ValidatorProof => preimage.to_vec(),
+        };
+        if let Some(key) = ballot_key(&statement)
+            && said.insert(key, statement.clone()).is_some()
+            && statement != *request
+        {
+            self.disk.repeated.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(self.key.sign(preimage).to_bytes())
+        Ok(Signed { statement, signature: self.key.sign(&preimage).to_bytes() })
     }
 
     fn public_key(&self) -> [u8; 32] {
@@ -180,14 +231,14 @@ impl Application for MemoryChain {
         Ok(self.disk.stored.lock().unwrap().undecided.clone())
     }
 
-    async fn build(&mut self, height: u64, round: u32, _: Duration) -> Result<OwnProposal, Fatal> {
+    async fn build(&mut self, height: u64, round: u32, _: Duration) -> Result<Option<OwnProposal>, Fatal> {
         if self.disk.fail_build.load(Ordering::SeqCst) {
             return Err("told to fail".into());
         }
         let pool: Vec<u64> = self.disk.pool.lock().unwrap().iter().copied().collect();
         let mut stored = self.disk.stored.lock().unwrap();
         if let Some(block_id) = stored.own.get(&(height, round)) {
-            return Ok(OwnProposal { block_id: *block_id, bytes: stored.blocks[block_id].clone() });
+            return Ok(Some(OwnProposal { block_id: *block_id, bytes: stored.blocks[block_id].clone() }));
         }
         let mut block = height.to_be_bytes().to_vec();
         block.extend_from_slice(&round.to_be_bytes());
@@ -200,7 +251,7 @@ impl Application for MemoryChain {
         stored.blocks.insert(block_id, bytes.clone());
         let known = KnownProposal { round, pol_round: None, proposer: id(self.index), block_id, valid: true };
         stored.undecided.push(known);
-        Ok(OwnProposal { block_id, bytes })
+        Ok(Some(OwnProposal { block_id, bytes }))
     }
 
     async fn received(&mut self, proposal: ReceivedProposal) -> Result<Verdict, Fatal> {

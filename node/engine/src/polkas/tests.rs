@@ -1,0 +1,95 @@
+//! What counts as more than 2/3, and what does not.
+
+use ed25519_zebra::{SigningKey, VerificationKeyBytes};
+use malachitebft_app_channel::app::types::core::Round;
+
+use super::*;
+use crate::context::ChainHeight;
+use crate::types::{Member, Timeouts};
+
+const BLOCK: BlockId = BlockId([1; 32]);
+const OTHER: BlockId = BlockId([2; 32]);
+
+fn set(powers: &[u64]) -> HeightSet {
+    let members = (1u32..).zip(powers).map(|(id, voting_power)| Member {
+        id: MemberId::new(id),
+        public_key: VerificationKeyBytes::from(&SigningKey::from([id as u8; 32])).into(),
+        voting_power: *voting_power,
+    });
+    HeightSet { members: members.collect(), proposer_order: vec![MemberId::new(1)], timeouts: Timeouts::default() }
+}
+
+fn vote(vote_type: VoteType, height: u64, round: u32, value: Option<BlockId>, member: u32) -> ChainVote {
+    let value = value.map_or(NilOrVal::Nil, NilOrVal::Val);
+    ChainVote { vote_type, height: ChainHeight(height), round: Round::new(round), value, member: MemberId::new(member) }
+}
+
+fn prevotes(polkas: &Polkas, round: u32, block: BlockId, members: &[u32]) {
+    for member in members {
+        polkas.verified(&vote(VoteType::Prevote, 7, round, Some(block), *member));
+    }
+}
+
+fn newest(polkas: &Polkas, height: u64, round: u32, block: BlockId) -> Option<u32> {
+    polkas.newest_before(VoteSlot { height, round }, &block)
+}
+
+#[test]
+fn more_than_two_thirds_of_one_round_and_one_block() {
+    let polkas = Polkas::default();
+    polkas.start_height(7, &set(&[1, 1, 1, 1]));
+    prevotes(&polkas, 0, BLOCK, &[1, 2, 2]);
+    assert_eq!(newest(&polkas, 7, 5, BLOCK), None, "two members, one of them twice");
+    prevotes(&polkas, 1, BLOCK, &[3]);
+    prevotes(&polkas, 0, OTHER, &[3, 4]);
+    assert_eq!(newest(&polkas, 7, 5, BLOCK), None, "rounds and blocks are not added up");
+    prevotes(&polkas, 0, BLOCK, &[4]);
+    assert_eq!(newest(&polkas, 7, 5, BLOCK), Some(0));
+    assert_eq!(newest(&polkas, 7, 0, BLOCK), None, "only earlier rounds");
+    assert_eq!(newest(&polkas, 8, 5, BLOCK), None, "only this height");
+    prevotes(&polkas, 3, BLOCK, &[1, 2, 3]);
+    assert_eq!(newest(&polkas, 7, 5, BLOCK), Some(3));
+    assert_eq!(newest(&polkas, 7, 3, BLOCK), Some(0));
+}
+
+#[test]
+fn powers_count_not_heads() {
+    let polkas = Polkas::default();
+    polkas.start_height(7, &set(&[1, 1, 1, 6]));
+    prevotes(&polkas, 0, BLOCK, &[1, 2, 3]);
+    assert_eq!(newest(&polkas, 7, 1, BLOCK), None);
+    prevotes(&polkas, 1, BLOCK, &[4]);
+    assert_eq!(newest(&polkas, 7, 2, BLOCK), None, "6 of 9 are not more than 2/3");
+    prevotes(&polkas, 1, BLOCK, &[1]);
+    assert_eq!(newest(&polkas, 7, 2, BLOCK), Some(1));
+}
+
+#[test]
+fn other_statements_do_not_count() {
+    let polkas = Polkas::default();
+    polkas.start_height(7, &set(&[1]));
+    polkas.verified(&vote(VoteType::Precommit, 7, 0, Some(BLOCK), 1));
+    polkas.verified(&vote(VoteType::Prevote, 7, 0, None, 1));
+    polkas.verified(&vote(VoteType::Prevote, 6, 0, Some(BLOCK), 1));
+    polkas.verified(&vote(VoteType::Prevote, 7, 0, Some(BLOCK), 9));
+    assert_eq!(newest(&polkas, 7, 1, BLOCK), None);
+    polkas.verified(&vote(VoteType::Prevote, 7, 0, Some(BLOCK), 1));
+    assert_eq!(newest(&polkas, 7, 1, BLOCK), Some(0));
+    polkas.start_height(7, &set(&[1]));
+    assert_eq!(newest(&polkas, 7, 1, BLOCK), Some(0), "the same height again forgets nothing");
+    polkas.start_height(8, &set(&[1]));
+    assert_eq!(newest(&polkas, 7, 1, BLOCK), None);
+}
+
+#[test]
+fn a_member_displaces_only_itself() {
+    let polkas = Polkas::default();
+    polkas.start_height(7, &set(&[1, 1, 1, 1]));
+    prevotes(&polkas, 5, BLOCK, &[1, 2, 3]);
+    for round in 0..3 * PREVOTES_MAX as u32 {
+        prevotes(&polkas, 1_000_000 + round, OTHER, &[4]);
+    }
+    assert_eq!(newest(&polkas, 7, 6, BLOCK), Some(5));
+    let stored = polkas.0.lock().unwrap().members.values().map(|member| member.blocks.len()).sum::<usize>();
+    assert_eq!(stored, 3 + PREVOTES_MAX);
+}

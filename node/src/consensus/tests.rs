@@ -1,0 +1,137 @@
+//! What a node proposes, and what it keeps of proposals, across crashes and lost logs.
+
+use receipt_core::testkit::TestChain;
+use tallystick_engine::{ConsensusSigner as _, SignRequest, VoteSlot};
+use tallystick_service::clock::FixedClock;
+use tallystick_service::rng::SeededEntropy;
+
+use super::*;
+use crate::config::PoolConfig;
+use crate::guard::GuardedSigner;
+use crate::store::Store;
+
+/// One validator's disk, and applications over it: each is what runs after a start.
+struct Bench {
+    _directory: tempfile::TempDir,
+    parts: ConsensusParts,
+    signer: GuardedSigner,
+}
+
+/// Who proposes in this round of height 1, as an index from 0.
+fn proposer(chain: &TestChain, round: u32) -> ValidatorId {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    let (_, set) = Ledger::new(store, chain.genesis().clone()).next_height_set(Timeouts::default()).unwrap();
+    ValidatorId::new(set.proposer_order[round as usize % set.proposer_order.len()].get())
+}
+
+fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    let ledger = Ledger::new(store, chain.genesis().clone());
+    let path = directory.path().join("guard.bin");
+    Guard::create(&path, ledger.chain.id).unwrap();
+    let guard = Arc::new(Guard::open(&path, ledger.chain.id).unwrap());
+    let parts = ConsensusParts {
+        pool: Arc::new(Pool::new(ledger.clone(), PoolConfig::default())),
+        progress: Arc::new(Progress::new(Height::ZERO, Height::ZERO)),
+        guard: Arc::clone(&guard),
+        clock: Arc::new(FixedClock::new(chain.now())),
+        entropy: Arc::new(SeededEntropy::new(u64::from(validator.get()))),
+        timeouts: Timeouts::default(),
+        time_ahead_ms_max: 10_000,
+        validator,
+        ledger,
+    };
+    Bench { _directory: directory, parts, signer: GuardedSigner::new(guard, &[1; 32]) }
+}
+
+impl Bench {
+    fn start(&self) -> LedgerApplication {
+        LedgerApplication::new(self.parts.clone(), Metrics::default())
+    }
+
+    /// Signs as the engine would have it; what was really signed does not matter here.
+    fn sign(&self, request: &SignRequest) {
+        let chain = &self.parts.ledger.chain.id.0.0;
+        let preimage = match request {
+            SignRequest::Precommit { slot, block_id } => tallystick_engine::precommit(chain, *slot, block_id.as_ref()),
+            SignRequest::Proposal { slot, pol_round, block_id } => {
+                tallystick_engine::proposal(chain, *slot, *pol_round, block_id)
+            }
+            other => panic!("{other:?}"),
+        };
+        self.signer.sign(request, &preimage).unwrap();
+    }
+}
+
+fn received(own: &OwnProposal, round: u32, pol_round: Option<u32>, proposer: ValidatorId) -> ReceivedProposal {
+    let (block_id, bytes) = (own.block_id, own.bytes.clone());
+    ReceivedProposal { height: 1, round, pol_round, proposer: MemberId::new(proposer.get()), block_id, bytes }
+}
+
+fn at(round: u32) -> VoteSlot {
+    VoteSlot { height: 1, round }
+}
+
+#[test]
+fn an_own_block_is_built_once_whoever_proposes_it_again() {
+    let chain = TestChain::new();
+    let bench = bench(&chain, proposer(&chain, 0));
+    let first = bench.start().own_proposal(1, 0).unwrap().unwrap();
+    assert_eq!(bench.start().own_proposal(1, 0).unwrap().unwrap(), first, "after a crash");
+    let again = received(&first, 5, Some(0), proposer(&chain, 5));
+    assert_eq!(bench.start().receive(&again).unwrap(), Verdict::Valid);
+    assert_eq!(bench.start().own_proposal(1, 0).unwrap().unwrap(), first, "proposed again by another");
+    let synced = SyncedBlock { height: 1, round: 5, bytes: first.bytes.clone() };
+    assert_eq!(bench.start().sync(&synced).unwrap(), SyncVerdict::Valid(first.block_id));
+    assert_eq!(bench.start().own_proposal(1, 0).unwrap().unwrap(), first, "synced");
+    assert_ne!(bench.start().own_proposal(1, 4).unwrap().unwrap().block_id, first.block_id, "another round");
+}
+
+#[test]
+fn a_validator_that_lost_its_log_proposes_what_it_is_locked_on() {
+    let chain = TestChain::new();
+    let other = bench(&chain, proposer(&chain, 0)).start().own_proposal(1, 0).unwrap().unwrap();
+    let bench = bench(&chain, proposer(&chain, 1));
+    assert_eq!(bench.start().receive(&received(&other, 0, None, proposer(&chain, 0))).unwrap(), Verdict::Valid);
+    bench.sign(&SignRequest::Precommit { slot: at(0), block_id: Some(other.block_id) });
+    let proposed = bench.start().own_proposal(1, 1).unwrap().unwrap();
+    assert_eq!(proposed, other);
+    bench.sign(&SignRequest::Proposal { slot: at(1), pol_round: None, block_id: other.block_id });
+    assert_eq!(bench.start().own_proposal(1, 1).unwrap().unwrap(), other);
+    // Proposed with a proof that is lost: not in this round again.
+    bench.sign(&SignRequest::Proposal { slot: at(5), pol_round: Some(0), block_id: other.block_id });
+    assert_eq!(bench.start().own_proposal(1, 5).unwrap(), None);
+    assert_eq!(bench.start().own_proposal(1, 9).unwrap().unwrap(), other);
+}
+
+#[test]
+fn a_signed_proposal_whose_block_is_gone_is_not_replaced() {
+    let chain = TestChain::new();
+    let bench = bench(&chain, proposer(&chain, 0));
+    bench.sign(&SignRequest::Proposal { slot: at(0), pol_round: None, block_id: BlockId([9; 32]) });
+    assert_eq!(bench.start().own_proposal(1, 0).unwrap(), None);
+    assert!(bench.start().own_proposal(1, 4).unwrap().is_some());
+}
+
+#[test]
+fn executed_blocks_are_bounded_and_a_displaced_one_is_committed_all_the_same() {
+    let chain = TestChain::new();
+    let sender = proposer(&chain, 0);
+    let mut many = bench(&chain, sender).start();
+    let bench = bench(&chain, proposer(&chain, 1));
+    let mut app = bench.start();
+    let mut first = None;
+    for _ in 0..3 * EXECUTED_MAX {
+        let built = many.build_block(1, 0).unwrap();
+        let own = OwnProposal { block_id: BlockId(built.block_id.0), bytes: built.bytes.into() };
+        assert_eq!(app.receive(&received(&own, 0, None, sender)).unwrap(), Verdict::Valid);
+        first.get_or_insert(own.block_id);
+        assert!(app.executed.0.len() <= EXECUTED_MAX);
+    }
+    let certificate = Certificate { height: 1, round: 0, block_id: first.unwrap(), signatures: Vec::new() };
+    app.commit(&certificate).unwrap();
+    assert_eq!(app.parts.ledger.tip().unwrap().height, Height::new(1));
+    assert!(app.executed.0.is_empty());
+}

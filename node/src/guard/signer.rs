@@ -1,0 +1,84 @@
+//! The consensus key behind the guard.
+
+use std::sync::Arc;
+
+use ed25519_dalek::Signer as _;
+use tallystick_engine::{ConsensusSigner, SignRefused, SignRequest, Signed, VoteSlot};
+
+use super::slot::{Ballot, Kind};
+use super::{Guard, GuardError};
+
+/// Signs whatever the guard permits.
+pub struct GuardedSigner {
+    guard: Arc<Guard>,
+    key: ed25519_dalek::SigningKey,
+}
+
+impl GuardedSigner {
+    /// Signs with the key of this seed.
+    pub fn new(guard: Arc<Guard>, seed: &[u8; 32]) -> Self {
+        Self { guard, key: ed25519_dalek::SigningKey::from_bytes(seed) }
+    }
+
+    fn preimage(&self, height: u64, ballot: &Ballot) -> Option<Vec<u8>> {
+        let chain = &self.guard.chain().0.0;
+        let slot = VoteSlot { height, round: ballot.round };
+        Some(match ballot.kind {
+            Kind::Prevote => tallystick_engine::prevote(chain, slot, ballot.block_id.as_ref()),
+            Kind::Precommit => tallystick_engine::precommit(chain, slot, ballot.block_id.as_ref()),
+            Kind::Proposal => tallystick_engine::proposal(chain, slot, ballot.pol_round, ballot.block_id.as_ref()?),
+        })
+    }
+}
+
+/// Height, statement, and what is known of its block's earlier rounds. `None` for what is no vote and no proposal.
+fn ballot(request: &SignRequest) -> Option<(u64, Ballot, Option<u32>)> {
+    let (slot, kind, pol_round, block_id, polka_round) = match *request {
+        SignRequest::Proposal { slot, pol_round, block_id } => (slot, Kind::Proposal, pol_round, Some(block_id), None),
+        SignRequest::Prevote { slot, block_id, polka_round } => (slot, Kind::Prevote, None, block_id, polka_round),
+        SignRequest::Precommit { slot, block_id } => (slot, Kind::Precommit, None, block_id, None),
+        SignRequest::Stream { .. } | SignRequest::ValidatorProof => return None,
+    };
+    Some((slot.height, Ballot { kind, round: slot.round, pol_round, block_id }, polka_round))
+}
+
+fn statement(height: u64, ballot: &Ballot) -> Option<SignRequest> {
+    let slot = VoteSlot { height, round: ballot.round };
+    Some(match ballot.kind {
+        Kind::Prevote => SignRequest::Prevote { slot, block_id: ballot.block_id, polka_round: None },
+        Kind::Precommit => SignRequest::Precommit { slot, block_id: ballot.block_id },
+        Kind::Proposal => SignRequest::Proposal { slot, pol_round: ballot.pol_round, block_id: ballot.block_id? },
+    })
+}
+
+fn refused(error: &GuardError) -> SignRefused {
+    SignRefused { reason: error.to_string(), conflict: matches!(error, GuardError::Conflict(_)) }
+}
+
+/// A request that does not say what its preimage says, or a proposal without a block. Neither exists.
+fn misfit() -> SignRefused {
+    SignRefused { reason: "the request does not fit its preimage".to_owned(), conflict: false }
+}
+
+impl ConsensusSigner for GuardedSigner {
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
+        let Some((height, asked, polka_round)) = ballot(request) else {
+            // Neither says anything about what this validator votes for.
+            return Ok(Signed { statement: request.clone(), signature: self.key.sign(preimage).to_bytes() });
+        };
+        if self.preimage(height, &asked).as_deref() != Some(preimage) {
+            return Err(misfit());
+        }
+        let sign = |ballot: &Ballot| {
+            let preimage = self.preimage(height, ballot)?;
+            Some(self.key.sign(&preimage).to_bytes())
+        };
+        let vote = self.guard.vote(height, &asked, polka_round, sign).map_err(|error| refused(&error))?;
+        let statement = statement(height, &vote.ballot).ok_or_else(misfit)?;
+        Ok(Signed { statement, signature: vote.signature })
+    }
+
+    fn public_key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+}
