@@ -1,6 +1,7 @@
 //! `tallystick-devnet up`: a network that stays, and how to talk to it.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -60,17 +61,21 @@ fn print_directions(network: &Network) {
         };
         println!("                     {}{note}", caller.name());
     }
-    let client = layout.client(&Caller::System(SYSTEM_HOSPITALS).name());
-    if let (Some(issuer), Some(unit)) = (description.issuers.first(), network.registry().units.first()) {
-        println!("\nWith grpcurl (services describe themselves by reflection):\n");
-        println!(
-            "  grpcurl -cacert {} -cert {} -key {} \\\n    -d '{{\"biz_key\": {{\"unit_code\": \"{}\", \"biz_code\": \"none\"}}}}' \\\n    localhost:{} tallystick.issuer.v1.IssuerService/GetReceipt",
-            layout.ca().cert.display(),
-            client.cert.display(),
-            client.key.display(),
-            unit.unit_code,
-            issuer.grpc.port()
-        );
-    }
+    println!("\nFor the commands of README, examples/python and docs/how-to/call-the-api.md:\n");
+    println!("  {}", exports(network));
     println!("\nCtrl-C stops it; the same command starts it again.");
+}
+
+/// Where things are, as a line for a shell.
+fn exports(network: &Network) -> String {
+    let description = network.description();
+    let port = |address: Option<SocketAddr>| address.map_or(0, |address| address.port());
+    let issuer = port(description.issuers.first().map(|issuer| issuer.grpc));
+    let node = port(description.nodes.first().map(|node| node.grpc));
+    let programs = network.binaries().verifier.parent().map(|directory| directory.display().to_string());
+    format!(
+        "export DEVNET='{}' ISSUER=localhost:{issuer} NODE=localhost:{node} PATH=\"{}:$PATH\"",
+        network.layout().root().display(),
+        programs.unwrap_or_default()
+    )
 }

@@ -1,5 +1,6 @@
-//! The Python example works as its README shows it: the commands are taken from the page and run as they stand, against a
-//! network of real processes. Then what an integrator meets: a retry, refusals, an issuer that is away.
+//! The Python example works as its README shows it, and so do the calls from a shell in docs/how-to/call-the-api.md: the
+//! commands are taken from the pages and run as they stand, against a network of real processes; grpcurl has a stand-in.
+//! Then what an integrator meets: a retry, refusals, an issuer that is away.
 //!
 //! What `pip` installs is kept in the target directory, by the hash of `requirements.txt`.
 
@@ -17,6 +18,13 @@ use tokio::process::Command;
 
 const UNIT_CODE: &str = "129903004000000181";
 
+/// How the commands of a page belong together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blocks {
+    Apart,
+    InOneShell,
+}
+
 struct Example {
     directory: PathBuf,
     out: PathBuf,
@@ -33,9 +41,11 @@ impl Example {
         std::fs::create_dir_all(&out).unwrap();
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
         let issuer = format!("localhost:{}", network.issuer_addresses(1).unwrap().grpc.port());
+        let node = format!("localhost:{}", network.node_addresses(1).unwrap().grpc.port());
         let environment = vec![
             ("DEVNET", network.layout().root().display().to_string()),
             ("ISSUER", issuer),
+            ("NODE", node),
             ("OUT", out.display().to_string()),
             ("PATH", path),
             ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
@@ -50,11 +60,24 @@ impl Example {
         command
     }
 
-    /// The commands of the page, in its order.
-    fn commands_of_the_page(&self) -> Vec<String> {
-        let page = std::fs::read_to_string(self.directory.join("README.md")).unwrap();
-        let blocks = page.split("```sh\n").skip(1);
-        blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+    /// Runs the commands of a page in its order, each block in a shell of its own or all in one; what the last one printed.
+    async fn run_page(&self, page: &Path, blocks: Blocks, change: impl Fn(&mut Command)) -> String {
+        let text = std::fs::read_to_string(page).unwrap();
+        let commands = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
+        let mut commands: Vec<String> = commands.collect();
+        assert!(!commands.is_empty(), "{} has no commands", page.display());
+        if blocks == Blocks::InOneShell {
+            commands = vec![commands.concat()];
+        }
+        let mut printed = String::new();
+        for block in commands {
+            let mut shell = self.command(Path::new("bash"));
+            change(&mut shell);
+            let output = shell.args(["-euo", "pipefail", "-c", &block]).output().await.unwrap();
+            assert!(output.status.success(), "{block}\n{}", text_of(&output));
+            printed = text_of(&output);
+        }
+        printed
     }
 
     /// `issue_receipt.py` as one of the callers, not yet started.
@@ -73,7 +96,7 @@ impl Example {
     }
 }
 
-fn text(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -81,18 +104,12 @@ fn text(output: &Output) -> String {
 async fn the_python_example_does_what_its_page_says() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let example = Example::new(&network);
-    let commands = example.commands_of_the_page();
-    assert_eq!(commands.len(), 2, "the page installs once and issues once");
-    let mut printed = String::new();
-    for block in commands {
-        let output =
-            example.command(Path::new("bash")).args(["-euo", "pipefail", "-c", &block]).output().await.unwrap();
-        assert!(output.status.success(), "{block}\n{}", text(&output));
-        printed = text(&output);
-    }
+    let printed = example.run_page(&example.directory.join("README.md"), Blocks::Apart, |_| {}).await;
     for expected in ["sealed in block", "IN FORCE", "anchored: 是 yes"] {
         assert!(printed.contains(expected), "{printed}");
     }
+
+    calls_from_a_shell(&example).await;
 
     // Once more with the same biz_code, then what is refused, with the exit code and the words that a person sees.
     let hospitals = Caller::System(1);
@@ -106,7 +123,7 @@ async fn the_python_example_does_what_its_page_says() {
         (Caller::StrangerSystem, &["--biz-code", "PY-3", "--patience", "2"], 3, "UNAVAILABLE"),
     ] {
         let output = example.issue(&network, caller, arguments).output().await.unwrap();
-        let printed = text(&output);
+        let printed = text_of(&output);
         assert_eq!(output.status.code(), Some(code), "{caller:?} {arguments:?}: {printed}");
         assert!(printed.contains(expected), "{caller:?} {arguments:?}: {printed}");
     }
@@ -119,9 +136,36 @@ async fn the_python_example_does_what_its_page_says() {
     network.issuer(1).unwrap().start().unwrap();
     network.issuer(1).unwrap().wait_ready().await.unwrap();
     let output = waiting.wait_with_output().await.unwrap();
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(output.status.success(), "{}", text_of(&output));
 
     network.wait_equal_tips().await.unwrap();
     network.audit(1).await.unwrap();
     network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}
+
+/// The page for the shell: with a `grpcurl` on PATH that speaks through the Python that the example has installed.
+async fn calls_from_a_shell(example: &Example) {
+    let root = example.directory.parent().unwrap().parent().unwrap().to_owned();
+    let python = example.out.join("venv/bin");
+    let generated = example.out.join("generated-all");
+    std::fs::create_dir_all(&generated).unwrap();
+    let mut generate = example.command(&python.join("python"));
+    generate.args(["-m", "grpc_tools.protoc", "-I"]).arg(root.join("proto"));
+    generate.arg(format!("--python_out={}", generated.display()));
+    for package in ["receipt", "issuer", "ledger", "admin"] {
+        generate.arg(format!("tallystick/{package}/v1/{package}.proto"));
+    }
+    let output = generate.output().await.unwrap();
+    assert!(output.status.success(), "{}", text_of(&output));
+    let path = example.environment.iter().find(|(name, _)| *name == "PATH").unwrap().1.clone();
+    let path = format!("{}:{}:{path}", root.join("tests/python").display(), python.display());
+    let page = root.join("docs/how-to/call-the-api.md");
+    let printed = example
+        .run_page(&page, Blocks::InOneShell, |shell| {
+            shell.env("PATH", &path).env("PYTHONPATH", &generated);
+        })
+        .await;
+    for expected in ["RECEIPT_STATE_SEALED", "STANDING_IN_FORCE", "IN FORCE", "/node-1 ", "decidedHeight"] {
+        assert!(printed.contains(expected), "the page's commands do not print {expected}: {printed}");
+    }
 }
