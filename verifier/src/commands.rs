@@ -5,6 +5,7 @@ mod compare;
 mod trust;
 mod verify;
 
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ pub(crate) enum Exit {
     Bad,
     /// Bad arguments.
     Usage,
-    /// Unreadable input.
+    /// Unreadable input, or output that cannot be written.
     NoInput,
 }
 
@@ -110,6 +111,15 @@ fn source_of(arguments: &SourceArguments, tls: &TlsArguments, chain_name: &str) 
 /// One JSON document on standard output.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).context("writing the report").or_exit(Exit::NoInput)?;
-    println!("{text}");
-    Ok(())
+    print_text(&format!("{text}\n"))
+}
+
+/// Text on standard output. A reader that has seen enough (`| head`) is no failure: the exit code still tells the verdict.
+fn print_text(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("writing the output"),
+        _ => Ok(()),
+    }
+    .or_exit(Exit::NoInput)
 }

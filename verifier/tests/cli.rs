@@ -69,6 +69,25 @@ fn verify_says_it_with_its_exit_code() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_does_not_change_the_verdict() {
+    let (chain, receipts) = chain();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    for (receipt, expected, more) in
+        [(&receipts[1], 0, &[][..]), (&receipts[0], 2, &[]), (&receipts[0], 2, &["--json"])]
+    {
+        let bundle = TestFile::new("head.tally", chain.bundle(receipt).encode());
+        let at = chain.now().get().to_string();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"));
+        command.args(["verify", &path(&bundle), "--trust", &path(&trust), "--at", &at]).args(more);
+        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(code(&output), expected);
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn usage_errors_are_64() {
     let junk = TestFile::new("junk", "junk");
     let junk = path(&junk);

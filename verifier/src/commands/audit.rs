@@ -5,7 +5,7 @@ use tallystick_service::rng::OsEntropy;
 use tallystick_verifier::audit::{AuditOptions, AuditResult, audit};
 use tallystick_verifier::progress::for_stderr;
 
-use super::{Exit, Failure, OrExit, print_json, read_genesis, read_trust, source_of};
+use super::{Exit, Failure, OrExit, print_json, print_text, read_genesis, read_trust, source_of};
 use crate::cli::AuditArguments;
 
 pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     if arguments.json {
         print_json(&report)?;
     } else {
-        print!("{}", report.to_text());
+        print_text(&report.to_text())?;
     }
     if let (Some(path), AuditResult::Clean) = (&arguments.write_trust, report.result) {
         let written = std::fs::write(path, &report.trust_text);

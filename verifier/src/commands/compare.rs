@@ -3,7 +3,7 @@
 use anyhow::Context;
 use tallystick_verifier::compare::{Relation, compare, decode_evidence};
 
-use super::{Exit, Failure, OrExit, node_address, print_json, read_text, read_trust};
+use super::{Exit, Failure, OrExit, node_address, print_json, print_text, read_text, read_trust};
 use crate::cli::CompareArguments;
 
 pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     if arguments.json {
         print_json(&comparison)?;
     } else {
-        print!("{}", comparison.to_text());
+        print_text(&comparison.to_text())?;
     }
     Ok(match &comparison.relation {
         Relation::Same | Relation::Consistent => Exit::Good,

@@ -3,17 +3,17 @@
 use receipt_core::trust::TrustFile;
 use tallystick_verifier::follow::{FollowError, follow};
 
-use super::{Exit, Failure, OrExit, read_genesis, read_trust, source_of};
+use super::{Exit, Failure, OrExit, print_text, read_genesis, read_trust, source_of};
 use crate::cli::TrustCommand;
 
 pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
     match command {
         TrustCommand::Show { file } => {
-            print!("{}", summary(&read_trust(file)?));
+            print_text(&summary(&read_trust(file)?))?;
         }
         TrustCommand::FromGenesis { genesis } => {
             let trust = TrustFile::from_genesis(&read_genesis(genesis)?).or_exit(Exit::Usage)?;
-            print!("{}", trust.to_text());
+            print_text(&trust.to_text())?;
         }
         TrustCommand::Update { file, source, tls } => {
             let trust = read_trust(file)?;
@@ -23,7 +23,7 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
                 Err(error @ FollowError::Source(_)) => return Err(error).or_exit(Exit::NoInput),
                 Err(error) => return Err(error).or_exit(Exit::Bad),
             };
-            print!("{}", followed.trust.to_text());
+            print_text(&followed.trust.to_text())?;
             eprintln!("{} new validator sets, as of tree size {}", followed.new_sets, followed.tree_size);
         }
     }

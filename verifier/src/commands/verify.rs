@@ -12,7 +12,7 @@ use tallystick_service::clock::{Clock, SystemClock};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Exit, Failure, OrExit, print_json, read_trust};
+use super::{Exit, Failure, OrExit, print_json, print_text, read_trust};
 use crate::cli::VerifyArguments;
 
 #[derive(Serialize)]
@@ -35,16 +35,17 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
         if arguments.json {
             print_json(&FileReport { file: path.display().to_string(), verdict: &verdict.to_report() })?;
         } else if full {
-            println!("{}", verdict.to_text());
+            print_text(&format!("{}\n", verdict.to_text()))?;
         } else {
-            println!("{}  {}", line_of(&verdict), path.display());
+            print_text(&format!("{}  {}\n", line_of(&verdict), path.display()))?;
         }
         exits.push(exit_of(&verdict));
     }
     if !arguments.json && exits.len() > 1 {
         let count = |exit| exits.iter().filter(|found| **found == exit).count();
         let (good, reserved, bad) = (count(Exit::Good), count(Exit::Reserved), count(Exit::Bad));
-        println!("{} bundles: {good} in force, {reserved} not in force, {bad} invalid", exits.len());
+        let total = exits.len();
+        print_text(&format!("{total} bundles: {good} in force, {reserved} not in force, {bad} invalid\n"))?;
     }
     Ok(exits.into_iter().max().unwrap_or(Exit::Good))
 }
