@@ -55,7 +55,9 @@ pub(super) fn check_original(draft: &ReceiptDraft, original: Option<&Receipt>, f
         return;
     };
     if original.draft.unit_code != draft.unit_code {
+        // Nothing further of another unit's receipt is told, its total least of all.
         findings.add(rule, Reason::UnitMismatch, "unit_code", "is not the unit of the original");
+        return;
     }
     if original.draft.is_red() {
         findings.add(rule, Reason::OriginalIsRed, "related", format!("receipt {key} is itself a reversal"));
