@@ -272,6 +272,25 @@ fn unsealed_blocks_are_counted() {
 }
 
 #[test]
+fn six_hundred_heights_without_a_seal_of_their_own_are_audited_and_followed() {
+    let (mut chain, _) = chain();
+    for _ in 0..600 {
+        chain.add_block(&[]);
+    }
+    let mut blocks = served(&chain);
+    let newest = blocks.last().unwrap().clone();
+    for block in &mut blocks[1..] {
+        (block.checkpoint, block.checkpoint_height) = (newest.checkpoint.clone(), newest.height);
+    }
+    let report = audit_blocks(&chain, &blocks, PLAIN);
+    assert_eq!(report.result, AuditResult::Clean, "{}", report.to_text());
+    assert_eq!((report.checkpoints, report.unsealed_blocks), (2, 0), "genesis, and one for all the others");
+    let file = TestFile::new("ledger.export", export(&chain, &blocks));
+    let followed = follow(chain.trust(), &Source::Export(file.path())).unwrap();
+    assert_eq!((followed.tree_size.get(), followed.new_sets), (chain.log().size(), 0));
+}
+
+#[test]
 fn validators_hand_over_and_the_trust_file_follows() {
     let (mut chain, _) = chain();
     let before = chain.trust().clone();
