@@ -14,6 +14,7 @@ pub mod load;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use receipt_core::ids::UnixMillis;
 use receipt_core::receipt::samples::{RunParams, Samples};
 use tallystick_devnet::generate_receipts::{GeneratedReceipt, GeneratorParams, ReceiptGenerator};
 use tallystick_devnet::logs::{self, AllowList};
@@ -26,6 +27,11 @@ use tokio::sync::{Mutex, MutexGuard};
 /// How long validators may take to agree on a tip once nothing is submitted any more.
 pub const EQUAL_TIPS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Longer than any test takes.
+const TEST_MS_MAX: u64 = 5 * 60 * 1000;
+/// Generated networks are at UTC+8.
+const CHAIN_AHEAD_OF_UTC_MS: u64 = 8 * 3600 * 1000;
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -73,6 +79,7 @@ impl TestNetwork {
     /// Makes a network without starting it.
     pub async fn generate(options: &NetworkOptions) -> Result<Self> {
         let turn = TURN.lock().await;
+        clear_of_midnight(SystemClock.now()).await;
         let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
         let network = Network::generate(directory.path(), options)?;
         Ok(Self { network, directory, _turn: turn })
@@ -175,6 +182,16 @@ impl TestNetwork {
         let (code, output) = self.network.run_verifier(&arguments).await?;
         ensure!(code == 0, "the audit ended with exit code {code}:\n{output}");
         Ok(output)
+    }
+}
+
+/// Receipts name the day on which they are issued, so a test must not run over the chain's midnight: it begins after it.
+async fn clear_of_midnight(now: UnixMillis) {
+    let day_ms = 24 * 3600 * 1000;
+    let left = day_ms - (now.get() + CHAIN_AHEAD_OF_UTC_MS) % day_ms;
+    if left < TEST_MS_MAX {
+        println!("the chain's midnight is {left} ms away: waiting for it");
+        tokio::time::sleep(Duration::from_millis(left)).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! A validator's disk fills up: below the low-water mark it takes no more batches from issuers and goes on to serve and to
+//! Disks fill up. An issuer below its mark issues nothing and answers all else. A validator: below the low-water mark it takes no more batches from issuers and goes on to serve and to
 //! follow; at zero it ends, and says why; with space again it starts and catches up.
 //!
 //! The disk is a small tmpfs of its own. Where nothing may be mounted (no root, no mount namespace), the test says so and
@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tallystick_devnet::clients::LedgerClient;
+use tallystick_devnet::issuing::issue_one;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::process::http_get;
 use tallystick_devnet::{Caller, NetworkOptions};
+use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
+use tallystick_proto::issuer::v1::{GetBundleRequest, IssueRequest, ReceiptKey, Wait, get_bundle_request};
 use tallystick_proto::ledger::v1::{GetBlockRequest, GetCheckpointRequest, SubmitBatchRequest, SubmitOutcome};
 use tallystick_tests::forge::Forge;
 use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
@@ -149,6 +152,55 @@ async fn assert_serves_reads(network: &TestNetwork, height: u64) {
     network.audit(FULL).await.unwrap();
 }
 
+/// The issuer's mark, set above what any disk has: nothing new, everything that was.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_low_on_disk_issues_nothing_and_answers_all_else() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let receipt = network.receipts(1).unwrap().outpatient().unwrap();
+    let caller = Caller::System(receipt.system_id);
+    let client = network.issuer_client(1, caller).await.unwrap();
+    let issued = issue_one(client, &receipt, Wait::Sealed).await.unwrap();
+
+    let config = network.layout().issuer_config(1);
+    let generous = std::fs::read_to_string(&config).unwrap();
+    let line = generous.lines().find(|line| line.starts_with("disk_free_bytes_min")).unwrap();
+    let greedy = generous.replace(line, &format!("disk_free_bytes_min = {}", u64::MAX >> 1));
+    let issuer = network.issuer(1).unwrap();
+    assert!(issuer.terminate().await.unwrap().success());
+    std::fs::write(&config, greedy).unwrap();
+    issuer.start().unwrap();
+    let door = network.issuer_addresses(1).unwrap().metrics;
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let answer = http_get(door, "/readyz").await.map(|(_, body)| String::from_utf8_lossy(&body).into_owned());
+        if answer.as_ref().is_ok_and(|body| body.contains("has too little disk space")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "/readyz says {answer:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+
+    let mut client = network.issuer_client(1, caller).await.unwrap();
+    let more = network.receipts(2).unwrap().outpatient().unwrap();
+    let request = IssueRequest { draft: Some(draft_to_wire(&more.draft)), ..IssueRequest::default() };
+    let refusal = Refusal::from_status(&client.issue(request).await.unwrap_err()).unwrap();
+    assert_eq!(refusal.reason, ErrorReason::Call(CallReason::DiskLow));
+    assert!(refusal.retry_after_ms.is_some());
+    let (receipt_code, receipt_number) = issued.key.clone();
+    let selector = Some(get_bundle_request::Selector::Key(ReceiptKey { receipt_code, receipt_number }));
+    assert!(!client.get_bundle(GetBundleRequest { selector }).await.unwrap().into_inner().bundle.is_empty());
+
+    let issuer = network.issuer(1).unwrap();
+    assert!(issuer.terminate().await.unwrap().success());
+    std::fs::write(&config, generous).unwrap();
+    issuer.start().unwrap();
+    issuer.wait_ready().await.unwrap();
+    let client = network.issuer_client(1, caller).await.unwrap();
+    issue_one(client, &more, Wait::Sealed).await.unwrap();
+    network.wait_equal_tips().await.unwrap();
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_new_work_and_not_the_chain() {
     let mut network = TestNetwork::generate(&NetworkOptions::default()).await.unwrap();
@@ -158,7 +210,9 @@ async fn a_full_disk_stops_new_work_and_not_the_chain() {
     match &disk {
         Some(_) => configure(&config, true, LOW_WATER_BYTES),
         None => {
-            eprintln!("NOTHING COULD BE MOUNTED HERE: only the low-water mark is tested, the end at zero is not");
+            // Past the test runner, which keeps what a passing test prints to itself.
+            let said = "NOTHING COULD BE MOUNTED HERE: only the low-water mark is tested, the end at zero is not";
+            writeln!(std::io::stderr(), "{said}").unwrap();
             configure(&config, false, u64::MAX >> 1);
         }
     }
