@@ -96,7 +96,8 @@ impl Participation {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            self.set_amended_log_aside()?;
+            let next = self.decided().get().saturating_add(1);
+            set_amended_log_aside(&self.guard, &self.engine.log_path, next)?;
             let engine = self.start(self.engine.clone()).await?;
             ready.ready();
             tracing::info!(%validator, "node runs");
@@ -114,21 +115,6 @@ impl Participation {
 
     fn decided(&self) -> Height {
         self.consensus.progress.decided_height()
-    }
-
-    /// Replayed, such a log would not give the same votes again, and the engine would stop. Nothing is lost with it: the
-    /// guard has what matters.
-    fn set_amended_log_aside(&self) -> Result<(), ParticipationError> {
-        let path = &self.engine.log_path;
-        let next = self.decided().get().saturating_add(1);
-        if !self.guard.is_amended_at(next) || !path.exists() {
-            return Ok(());
-        }
-        let to = path.with_file_name(AMENDED_LOG);
-        let moved = std::fs::rename(path, &to).and_then(|()| sync_parent(path));
-        moved.map_err(|source| ParticipationError::SetAside { path: path.display().to_string(), source })?;
-        tracing::info!(height = next, to = %to.display(), "the engine's log is set aside; the guard's votes stand");
-        Ok(())
     }
 
     async fn start(&self, config: EngineConfig) -> Result<EngineHandle, EngineError> {
@@ -180,6 +166,19 @@ impl Participation {
     }
 }
 
+/// Moves the log of height `next` out of the way if the guard put other words into it. Replayed, it would not give the same votes
+/// again, and the engine would stop. Nothing is lost with it: the guard has what matters.
+fn set_amended_log_aside(guard: &Guard, log_path: &Path, next: u64) -> Result<(), ParticipationError> {
+    if !guard.is_amended_at(next) || !log_path.exists() {
+        return Ok(());
+    }
+    let to = log_path.with_file_name(AMENDED_LOG);
+    let moved = std::fs::rename(log_path, &to).and_then(|()| sync_parent(log_path));
+    moved.map_err(|source| ParticipationError::SetAside { path: log_path.display().to_string(), source })?;
+    tracing::info!(height = next, to = %to.display(), "the engine's log is set aside; the guard's votes stand");
+    Ok(())
+}
+
 async fn port_free(address: SocketAddr) {
     while std::net::TcpListener::bind(address).is_err() {
         tokio::time::sleep(PORT_LOOK).await;
@@ -205,3 +204,6 @@ pub(crate) fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
     }
     Err(std::io::Error::other("no free name is left"))
 }
+
+#[cfg(test)]
+mod tests;
