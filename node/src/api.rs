@@ -7,6 +7,10 @@ mod admin;
 mod ledger;
 mod lists;
 mod peer;
+mod proofs;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use peer::{checkpoint_id, read_lines, signature_lines};
 
@@ -19,7 +23,8 @@ use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::rng::Entropy;
 use tallystick_service::shutdown::CancellationToken;
-use tonic::Status;
+use tokio::sync::Semaphore;
+use tonic::{Response, Status};
 
 use crate::ledger::Ledger;
 use crate::peers::Forwarder;
@@ -27,6 +32,9 @@ use crate::pool::{Pool, PoolError};
 use crate::progress::Progress;
 use crate::seal::Sealer;
 use crate::store::StoreError;
+
+/// Block streams at once.
+pub(crate) const BLOCK_STREAMS_MAX: usize = 64;
 
 /// What the services answer from.
 #[derive(Clone)]
@@ -45,6 +53,8 @@ pub(crate) struct Services {
     pub entropy: Arc<dyn Entropy>,
     /// Whether the data disk is too full to take batches.
     pub disk: Arc<crate::disk::DiskWatch>,
+    /// Block streams that may still begin: each holds some blocks in memory.
+    pub block_streams: Arc<Semaphore>,
     /// Ends streams when the node stops.
     pub stop: CancellationToken,
 }
@@ -93,6 +103,15 @@ pub(crate) struct SealedTip {
 }
 
 impl Services {
+    /// Answers a read off the async workers.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let services = self.clone();
+        blocking(move || read(&services)).await.map(Response::new)
+    }
+
     pub(crate) fn sealed_tip(&self) -> Result<Option<SealedTip>, StoreError> {
         let store = &self.ledger.store;
         let Some((height, note)) = store.latest_checkpoint()? else { return Ok(None) };

@@ -21,8 +21,9 @@ use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
-use crate::api::Services;
+use crate::api::{BLOCK_STREAMS_MAX, Services};
 use crate::config::NodeConfig;
 use crate::consensus::ConsensusParts;
 use crate::disk::DiskWatch;
@@ -32,6 +33,7 @@ use crate::metrics::{Metrics, registry};
 use crate::participation::{Participation, VOTING_LOG};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
+use crate::preflight::{self, OwnKeys};
 use crate::progress::Progress;
 use crate::seal::{SealKeys, Sealer};
 use crate::servers::serve_grpc;
@@ -40,6 +42,8 @@ use crate::store::Store;
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 const DISK_INTERVAL: Duration = Duration::from_secs(5);
+/// Issuers, auditors and validators, not the public.
+const GRPC_CONNECTIONS_MAX: usize = 512;
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Heights behind the tip from which signing skips to the tip: a later checkpoint seals all before.
 const SIGN_BEHIND_MAX: u64 = 8;
@@ -108,7 +112,12 @@ pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
     let chain_name = ChainName::parse(&genesis.chain_name)?;
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
     let stop = CancellationToken::new();
-    let node = build(&config, genesis, keys.seal, tls, clock, stop.clone())?;
+    preflight::raise_file_limit();
+    let ledger = Ledger::new(Store::open(&config.resolve(&config.value.data_dir), &genesis)?, genesis);
+    let consensus_key = SigningKey::from_bytes(&keys.consensus);
+    let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
+    preflight::check(&config, &ledger.next_validators()?, &own, &tls.identity())?;
+    let node = build(&config, ledger, keys.seal, tls, clock, stop.clone())?;
     let listen = &config.value.listen;
     let grpc = bind(listen.grpc, "listen.grpc").await?;
     let http = bind(listen.http, "listen.http").await?;
@@ -130,16 +139,14 @@ pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
 
 fn build(
     config: &Loaded<NodeConfig>,
-    genesis: Genesis,
+    ledger: Ledger,
     seal_keys: SealKeys,
     tls: Arc<Tls>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> anyhow::Result<Node> {
     let data_dir = config.resolve(&config.value.data_dir);
-    let store = Store::open(&data_dir, &genesis)?;
-    let guard = Arc::new(Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?);
-    let ledger = Ledger::new(store, genesis);
+    let guard = Arc::new(Guard::open(&config.resolve(&config.value.guard_file), ledger.genesis.chain_id())?);
     let sealed = ledger.store.latest_checkpoint()?.map_or(Height::ZERO, |(height, _)| height);
     let progress = Arc::new(Progress::new(ledger.tip()?.height, sealed));
     let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone()));
@@ -155,6 +162,7 @@ fn build(
         forwarder: Forwarder::default(),
         entropy: Arc::clone(&entropy),
         disk: Arc::new(disk),
+        block_streams: Arc::new(Semaphore::new(BLOCK_STREAMS_MAX)),
         stop,
     };
     Ok(Node { services, guard, clock, entropy, tls, metrics: Metrics::default() })
@@ -167,15 +175,14 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 fn spawn_servers(tasks: &mut Tasks, node: &Node, listeners: [TcpListener; 3], readiness: Readiness) {
     let [grpc, public, door] = listeners;
     let stop = tasks.token().clone();
-    let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), IncomingLimits::default(), stop.clone());
+    let incoming_limits = IncomingLimits { connections_max: GRPC_CONNECTIONS_MAX, ..IncomingLimits::default() };
+    let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), incoming_limits, stop.clone());
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
     tasks.spawn("gRPC", serve_grpc(services, incoming, clock, stop.clone()));
     let router = crate::publish::router(node.services.clone());
     tasks.spawn("HTTP", http::serve(public, router, HttpLimits::default(), stop.clone()));
-    let services = &node.services;
-    let metrics =
-        registry(&node.metrics, Arc::clone(&services.pool), Arc::clone(&services.progress), Arc::clone(&services.disk));
+    let metrics = registry(&node.metrics, &node.services);
     tasks.spawn("metrics", tallystick_service::metrics::serve(door, metrics, readiness, stop));
 }
 

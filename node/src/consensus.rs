@@ -21,6 +21,7 @@ use tallystick_engine::{
 };
 use tallystick_service::clock::Clock;
 use tallystick_service::rng::{Entropy, random_array};
+use tokio::time::Instant;
 
 use crate::guard::{Guard, Proposed};
 use crate::ledger::{ExecuteError, Executed, Ledger};
@@ -147,7 +148,10 @@ impl LedgerApplication {
     /// Executes a foreign block and remembers the effects. `Ok(false)`: it breaks a rule.
     fn judge(&mut self, bytes: &[u8]) -> Result<bool, Fatal> {
         let entropy = self.entropy()?;
-        match self.parts.ledger.execute(bytes, self.parts.pool.as_ref(), entropy) {
+        let begun = Instant::now();
+        let outcome = self.parts.ledger.execute(bytes, self.parts.pool.as_ref(), entropy);
+        self.metrics.execute_seconds.observe(begun.elapsed().as_secs_f64());
+        match outcome {
             Ok(executed) => {
                 self.executed.put(executed);
                 Ok(true)
@@ -264,7 +268,9 @@ impl LedgerApplication {
             executed = self.executed.take(block_id);
         }
         let executed = executed.ok_or("the executed block is gone")?;
+        let begun = Instant::now();
         self.parts.ledger.store.commit_block(&executed.effects, &executed.bytes, &certificate.encode())?;
+        self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
         self.executed = ExecutedBlocks::default();
         self.parts.pool.forget_decided(&executed.effects)?;
         self.parts.progress.decided(executed.effects.tip.height);

@@ -30,6 +30,11 @@ impl DiskWatch {
         self.free_bytes.load(Ordering::Relaxed)
     }
 
+    /// The mark.
+    pub(crate) fn low_water_bytes(&self) -> u64 {
+        self.low_water_bytes
+    }
+
     /// Whether they are below the mark.
     pub(crate) fn is_low(&self) -> bool {
         self.free_bytes() < self.low_water_bytes

@@ -1,30 +1,41 @@
 //! The node's metrics. Names end in their units; no label holds anything personal.
-
-use std::sync::Arc;
+//!
+//! What each means, and at which value somebody must get up: `docs/ops/metrics.md`.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::disk::DiskWatch;
-use crate::pool::Pool;
-use crate::progress::Progress;
+use crate::api::{BLOCK_STREAMS_MAX, Services};
 
-/// Counters that parts increment.
-#[derive(Debug, Clone, Default)]
+/// Counters and histograms that parts write to.
+#[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     /// Rounds above 0 that started: each cost a timeout.
     pub further_rounds: Counter,
+    /// Executing a block, own or received.
+    pub execute_seconds: Histogram,
+    /// The synced write of a decided block.
+    pub commit_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { further_rounds: Counter::default(), execute_seconds: seconds(), commit_seconds: seconds() }
+    }
+}
+
+/// A histogram of durations from 1 ms to 16 s.
+pub(crate) fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 15))
 }
 
 /// Gauges read from the parts at each scrape.
-struct Gauges {
-    pool: Arc<Pool>,
-    progress: Arc<Progress>,
-    disk: Arc<DiskWatch>,
-}
+struct Gauges(Services);
 
 impl std::fmt::Debug for Gauges {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,30 +43,107 @@ impl std::fmt::Debug for Gauges {
     }
 }
 
+impl Gauges {
+    fn rows(&self) -> [(&'static str, &'static str, u64); 10] {
+        let Services { pool, progress, disk, block_streams, .. } = &self.0;
+        let size = pool.size();
+        let streams = BLOCK_STREAMS_MAX.saturating_sub(block_streams.available_permits());
+        [
+            ("decided_height", "Newest decided height", progress.decided_height().get()),
+            ("sealed_height", "Newest sealed height", progress.sealed_height().get()),
+            ("unsealed_heights", "Decided heights without a quorum's seal", progress.unsealed_heights()),
+            ("pool_batches", "Batches waiting", size.batches as u64),
+            ("pool_records", "Records waiting", size.records as u64),
+            ("pool_bytes", "Bytes waiting or being checked", size.bytes as u64),
+            ("block_streams", "Followers of blocks", streams as u64),
+            ("disk_free_bytes", "Free bytes on the data disk", disk.free_bytes()),
+            ("disk_low_water_bytes", "Free bytes below which no batches are taken", disk.low_water_bytes()),
+            ("disk_low", "1 while the disk is below its low-water mark", u64::from(disk.is_low())),
+        ]
+    }
+}
+
+fn gauge(value: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let pool = self.pool.size();
-        let rows: [(&str, &str, u64); 6] = [
-            ("decided_height", "Newest decided height", self.progress.decided_height().get()),
-            ("sealed_height", "Newest sealed height", self.progress.sealed_height().get()),
-            ("pool_batches", "Batches waiting", pool.batches as u64),
-            ("pool_records", "Records waiting", pool.records as u64),
-            ("pool_bytes", "Bytes waiting", pool.bytes as u64),
-            ("disk_free_bytes", "Free bytes on the data disk", self.disk.free_bytes()),
-        ];
-        for (name, help, value) in rows {
-            let gauge = ConstGauge::<i64>::new(i64::try_from(value).unwrap_or(i64::MAX));
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)?;
+        for (name, help, value) in self.rows() {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            gauge(value).encode(metric)?;
+        }
+        let refused = prometheus_client::metrics::counter::ConstCounter::new(self.0.pool.refused_batches());
+        let help = "Offered batches that were at fault";
+        refused.encode(encoder.encode_descriptor("refused_batches", help, None, MetricType::Counter)?)?;
+        let peers = self.0.forwarder.peers();
+        let help = "1 while the last call to the validator was answered";
+        let mut family = encoder.encode_descriptor("peer_connected", help, None, MetricType::Gauge)?;
+        for peer in &peers {
+            gauge(u64::from(peer.connected)).encode(family.encode_family(&[("peer", peer.id.get())])?)?;
+        }
+        let help = "Newest height of which the validator has given its signature lines";
+        let mut family = encoder.encode_descriptor("peer_signed_height", help, None, MetricType::Gauge)?;
+        for peer in &peers {
+            gauge(peer.signed_height.get()).encode(family.encode_family(&[("peer", peer.id.get())])?)?;
         }
         Ok(())
     }
 }
 
 /// Registers everything under `tallystick_node_…`.
-pub(crate) fn registry(metrics: &Metrics, pool: Arc<Pool>, progress: Arc<Progress>, disk: Arc<DiskWatch>) -> Registry {
+pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     let mut registry = Registry::with_prefix("tallystick_node");
     registry.register("further_rounds", "Consensus rounds above 0", metrics.further_rounds.clone());
-    registry.register_collector(Box::new(Gauges { pool, progress, disk }));
+    let execute = metrics.execute_seconds.clone();
+    registry.register("execute_seconds", "Executing a block, own or received", execute);
+    registry.register("commit_seconds", "The synced write of a decided block", metrics.commit_seconds.clone());
+    let seal = services.progress.seal_seconds();
+    registry.register("seal_seconds", "From the decision of a height to its quorum's seal", seal);
+    registry.register_collector(Box::new(Gauges(services.clone())));
     registry
+}
+
+#[cfg(test)]
+mod tests {
+    use receipt_core::ids::ValidatorId;
+    use receipt_core::testkit::TestChain;
+
+    use super::*;
+    use crate::testing::TestNode;
+
+    #[test]
+    fn every_metric_of_the_operators_table_is_there() {
+        let mut chain = TestChain::new();
+        let height = chain.add_block(&[]);
+        let node = TestNode::new(&chain, 1);
+        node.decide(&chain, height);
+        node.services.forwarder.note_signed(ValidatorId::new(2), height);
+        let metrics = Metrics::default();
+        metrics.further_rounds.inc();
+        let registry = registry(&metrics, &node.services);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "tallystick_node_decided_height 1\n",
+            "tallystick_node_sealed_height 0\n",
+            "tallystick_node_unsealed_heights 1\n",
+            "tallystick_node_further_rounds_total 1\n",
+            "tallystick_node_refused_batches_total 0\n",
+            "tallystick_node_disk_low 0\n",
+            "tallystick_node_peer_signed_height{peer=\"2\"} 1\n",
+            "tallystick_node_peer_connected{peer=\"2\"} 0\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        node.seal(&chain, height);
+        text.clear();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(text.contains("tallystick_node_seal_seconds_count 1\n"), "{text}");
+        let table = include_str!("../../docs/ops/metrics.md");
+        for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let name = name.split(' ').next().unwrap();
+            assert!(table.contains(&format!("`{name}")), "{name} is not in docs/ops/metrics.md");
+        }
+    }
 }

@@ -61,6 +61,17 @@ struct PeerView {
     complaint: String,
 }
 
+/// How a peer is, as seen from here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerState {
+    /// Its registry number.
+    pub id: ValidatorId,
+    /// Whether it answered the last call.
+    pub connected: bool,
+    /// The newest height of which it has given its lines.
+    pub signed_height: Height,
+}
+
 impl Default for Forwarder {
     fn default() -> Self {
         Self { queue: broadcast::Sender::new(FORWARD_QUEUE), peers: Arc::default() }
@@ -89,6 +100,22 @@ impl Forwarder {
     pub(crate) fn is_behind(&self, decided: Height) -> bool {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.values().any(|view| view.signed_height.get() > decided.get() + BEHIND_HEIGHTS)
+    }
+
+    /// All peers that were talked to, ascending.
+    pub(crate) fn peers(&self) -> Vec<PeerState> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = |(id, view): (&ValidatorId, &PeerView)| PeerState {
+            id: *id,
+            connected: view.connected,
+            signed_height: view.signed_height,
+        };
+        peers.iter().map(state).collect()
+    }
+
+    /// A peer has given its lines of a height.
+    pub(crate) fn note_signed(&self, id: ValidatorId, height: Height) {
+        self.note(id, |view| view.signed_height = view.signed_height.max(height));
     }
 
     fn note(&self, id: ValidatorId, update: impl FnOnce(&mut PeerView)) {
@@ -348,7 +375,7 @@ impl PeerLink {
             self.complain("a peer sent malformed signature lines, or another's");
             return Ok(());
         };
-        self.forwarder.note(self.id, |view| view.signed_height = view.signed_height.max(height));
+        self.forwarder.note_signed(self.id, height);
         self.take_lines(height, &checkpoint, validator, lines)
     }
 

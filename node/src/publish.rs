@@ -3,13 +3,16 @@
 //! Only what is sealed is served: a tile beyond the newest sealed size does not exist yet. Tiles are immutable; the checkpoint
 //! is not.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use receipt_core::ids::{LeafIndex, TreeSize};
+use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::merkle::{TilePath, encode_entry_bundle, tile_hashes};
+use tokio::sync::Semaphore;
 
 use crate::api::Services;
 use crate::store::{HeightRange, StoreError};
@@ -17,66 +20,95 @@ use crate::store::{HeightRange, StoreError};
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 const MUTABLE: &str = "no-cache";
 
-/// The routes.
-pub(crate) fn router(services: Services) -> Router {
-    Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile)).with_state(services)
+/// Reads under way at once; each holds a tile or a bundle of entries in memory.
+const READS_MAX: usize = 32;
+
+#[derive(Clone)]
+struct Door {
+    services: Services,
+    reads: Arc<Semaphore>,
 }
 
-fn failed(error: &StoreError) -> Response {
+/// The routes.
+pub(crate) fn router(services: Services) -> Router {
+    let door = Door { services, reads: Arc::new(Semaphore::new(READS_MAX)) };
+    Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile)).with_state(door)
+}
+
+impl Door {
+    /// Reads off the async workers, if there is room; the answer otherwise.
+    async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&Services) -> Result<Option<T>, StoreError> + Send + 'static,
+    ) -> Result<T, Response> {
+        let Ok(_place) = self.reads.try_acquire() else {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response());
+        };
+        let services = self.services.clone();
+        match tokio::task::spawn_blocking(move || read(&services)).await {
+            Ok(Ok(Some(found))) => Ok(found),
+            // What is not there now may be there soon.
+            Ok(Ok(None)) => Err((StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, MUTABLE)]).into_response()),
+            Ok(Err(error)) => Err(failed(&error)),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Response {
     tracing::error!(%error, "a public read failed");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-async fn checkpoint(State(services): State<Services>) -> Response {
-    match services.ledger.store.latest_checkpoint() {
-        Ok(Some((_, note))) => {
+async fn checkpoint(State(door): State<Door>) -> Response {
+    match door.read(|services| services.ledger.store.latest_checkpoint()).await {
+        Ok((_, note)) => {
             let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, MUTABLE)];
             (headers, note).into_response()
         }
-        Ok(None) => StatusCode::NOT_FOUND.into_response(),
-        Err(error) => failed(&error),
+        Err(answer) => answer,
     }
 }
 
-async fn tile(State(services): State<Services>, Path(path): Path<String>) -> Response {
+async fn tile(State(door): State<Door>, Path(path): Path<String>) -> Response {
     let Ok(path) = TilePath::parse(&format!("tile/{path}")) else { return StatusCode::NOT_FOUND.into_response() };
-    match read_tile(&services, path) {
-        Ok(Some(bytes)) => {
+    match door.read(move |services| read_tile(services, path)).await {
+        Ok(bytes) => {
             let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, IMMUTABLE)];
             (headers, bytes).into_response()
         }
-        Ok(None) => StatusCode::NOT_FOUND.into_response(),
-        Err(error) => failed(&error),
+        Err(answer) => answer,
     }
 }
 
 fn sealed_size(services: &Services) -> Result<TreeSize, StoreError> {
-    Ok(services.sealed_tip()?.map_or(TreeSize::ZERO, |tip| TreeSize::new(tip.tree_size)))
+    let (store, sealed) = (&services.ledger.store, services.progress.sealed_height());
+    // Height 0 stands for "nothing yet", too.
+    if sealed == Height::ZERO && store.checkpoint(sealed)?.is_none() {
+        return Ok(TreeSize::ZERO);
+    }
+    let range = store.height_range(sealed)?.ok_or_else(|| StoreError::Corrupt("a sealed height is missing".into()))?;
+    Ok(range.size)
 }
 
 fn read_tile(services: &Services, path: TilePath) -> Result<Option<Vec<u8>>, StoreError> {
-    let size = sealed_size(services)?;
-    match path {
-        TilePath::Hashes(tile) => {
-            if !tile.exists_at(size) {
-                return Ok(None);
-            }
-            let hashes = tile_hashes(&services.ledger.store, tile)?;
-            Ok(hashes.map(|hashes| hashes.iter().flat_map(|hash| hash.0).collect()))
-        }
-        TilePath::Entries(tile) => {
-            if !tile.exists_at(size) {
-                return Ok(None);
-            }
-            let first = tile.index() * 256;
-            let range = HeightRange {
-                first_leaf: LeafIndex::new(first),
-                size: TreeSize::new(first + u64::from(tile.width())),
-                status_version: None,
-            };
-            let entries = services.ledger.store.entries(&range)?;
-            let bundle = encode_entry_bundle(&entries);
-            bundle.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
-        }
+    let (TilePath::Hashes(tile) | TilePath::Entries(tile)) = path;
+    if !tile.exists_at(sealed_size(services)?) {
+        return Ok(None);
     }
+    if let TilePath::Hashes(tile) = path {
+        let hashes = tile_hashes(&services.ledger.store, tile)?;
+        return Ok(hashes.map(|hashes| hashes.iter().flat_map(|hash| hash.0).collect()));
+    }
+    let first = tile.index() * 256;
+    let range = HeightRange {
+        first_leaf: LeafIndex::new(first),
+        size: TreeSize::new(first + u64::from(tile.width())),
+        status_version: None,
+    };
+    let bundle = encode_entry_bundle(&services.ledger.store.entries(&range)?);
+    bundle.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,14 +5,14 @@
 //! family          key                          value
 //! blocks          height u64                   block bytes (none for height 0)
 //! certificates    height u64                   commit certificate of this node
-//! heights         height u64                   first leaf u64 ‖ log size after it u64 ‖ status version u64 (0: none)
+//! heights         height u64                   first leaf u64 ‖ log size after it u64 ‖ status version u64 (0: none) ‖ block id
 //! sizes           log size after it u64        height u64
 //! entries         leaf index u64               entry bytes
 //! log-nodes       level u8 ‖ index u64         hash of a complete subtree
 //! checkpoints     height u64                   sealed note text
-//! cosignatures    height u64 ‖ validator u32   note lines of that validator
+//! stale-nodes     height u64                   status-map nodes that this height replaced: (length u8 ‖ key) each
 //! undecided       height u64 ‖ block id        proposal judgement ‖ block bytes
-//! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`
+//! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`, `pruned`
 //! ```
 //! Contract: everything of one block is one synced write ([`Store::commit_block`]); a synced write that fails is fatal to the
 //! process, which restarts from disk. `open` refuses a directory that is missing, foreign, newer, or without its marks; only
@@ -22,12 +22,14 @@ mod blocks;
 mod open;
 mod proposals;
 mod seals;
+mod statuses;
 
 use std::sync::Arc;
 
 use receipt_core::hash::Hash;
+use receipt_core::ids::Height;
 use receipt_core::merkle::{NodeId, NodeReader};
-use receipt_core::state::tables::Table;
+use receipt_core::state::tables::{META_TIP, Table, Tip};
 use receipt_core::state::{ReadError, StateRead};
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
@@ -45,12 +47,12 @@ pub(crate) const SIZES: &str = "sizes";
 pub(crate) const ENTRIES: &str = "entries";
 pub(crate) const LOG_NODES: &str = "log-nodes";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
-pub(crate) const COSIGNATURES: &str = "cosignatures";
+pub(crate) const STALE_NODES: &str = "stale-nodes";
 pub(crate) const UNDECIDED: &str = "undecided";
 pub(crate) const NODE: &str = "node";
 
 pub(crate) const FAMILIES: [&str; 10] =
-    [BLOCKS, CERTIFICATES, HEIGHTS, SIZES, ENTRIES, LOG_NODES, CHECKPOINTS, COSIGNATURES, UNDECIDED, NODE];
+    [BLOCKS, CERTIFICATES, HEIGHTS, SIZES, ENTRIES, LOG_NODES, CHECKPOINTS, STALE_NODES, UNDECIDED, NODE];
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -119,11 +121,15 @@ impl Store {
         Ok(sizes)
     }
 
-    /// Rows of a state table from `start` on, in key order, at most `limit`.
-    pub fn scan(&self, table: Table, start: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+    /// Rows of a state table from `start` on, in key order, at most `limit`, and the height as of which they hold.
+    pub fn scan(&self, table: Table, start: &[u8], limit: usize) -> Result<(Height, Vec<Row>), StoreError> {
+        let snapshot = self.db.snapshot();
+        let tip = snapshot.get_cf(self.family(Table::Meta.name())?, META_TIP)?;
+        let tip = Tip::decode(&tip.ok_or_else(|| StoreError::corrupt("no tip"))?)?;
         let mode = rocksdb::IteratorMode::From(start, rocksdb::Direction::Forward);
-        let rows = self.db.iterator_cf(self.family(table.name())?, mode).take(limit);
-        rows.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).map_err(StoreError::from)).collect()
+        let rows = snapshot.iterator_cf(self.family(table.name())?, mode).take(limit);
+        let rows = rows.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).map_err(StoreError::from));
+        Ok((tip.height, rows.collect::<Result<_, _>>()?))
     }
 }
 

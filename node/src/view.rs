@@ -1,7 +1,6 @@
 //! A stored block as issuers and auditors see it: the same message over the wire and in an export file.
 
 use bytes::Bytes;
-use receipt_core::block::block_id;
 use receipt_core::ids::Height;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
@@ -13,20 +12,20 @@ pub(crate) fn ledger_block(
     height: Height,
     with_records: bool,
 ) -> Result<Option<LedgerBlock>, StoreError> {
-    let Some(record) = store.block(height)? else { return Ok(None) };
-    let entries = store.entries(&record.range)?;
+    let Some((range, block_id)) = store.height_row(height)? else { return Ok(None) };
+    // Blocks are megabytes; most readers want their entries only.
+    let block =
+        if with_records { store.block(height)?.map(|record| record.block).unwrap_or_default() } else { Vec::new() };
     let sealed = store.checkpoint_from(height)?;
-    let block_hash =
-        if record.block.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(block_id(&record.block).as_bytes()) };
     let (checkpoint_height, checkpoint) = sealed.map_or((0, String::new()), |(height, note)| (height.get(), note));
     Ok(Some(LedgerBlock {
         height: height.get(),
-        block: if with_records { record.block.into() } else { Bytes::new() },
-        entries: entries.into_iter().map(Bytes::from).collect(),
-        first_leaf_index: record.range.first_leaf.get(),
-        certificate: record.certificate.into(),
+        block: block.into(),
+        entries: store.entries(&range)?.into_iter().map(Bytes::from).collect(),
+        first_leaf_index: range.first_leaf.get(),
+        certificate: store.certificate(height)?.into(),
         checkpoint,
         checkpoint_height,
-        block_hash,
+        block_hash: block_id.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(id.as_bytes())),
     }))
 }

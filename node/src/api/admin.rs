@@ -1,5 +1,7 @@
 //! `AdminService`: governance in, views of the registry and of this node out.
 
+use std::sync::Arc;
+
 use receipt_core::governance::SignedGovernance;
 use tallystick_proto::admin::v1::admin_service_server::AdminService;
 use tallystick_proto::admin::v1::{
@@ -9,7 +11,7 @@ use tallystick_proto::admin::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Services, hash_bytes, internal, invalid, lists, pool_status};
+use super::{Services, blocking, hash_bytes, internal, invalid, lists, pool_status};
 
 #[tonic::async_trait]
 impl AdminService for Services {
@@ -20,7 +22,8 @@ impl AdminService for Services {
         let message = SignedGovernance::decode(&request.into_inner().signed_governance)
             .map_err(|error| invalid("signed_governance", &error.to_string()))?;
         let entry_hash = message.hash();
-        if !self.pool.offer_governance(message.clone()).map_err(pool_status)? {
+        let (pool, offered) = (Arc::clone(&self.pool), message.clone());
+        if !blocking(move || pool.offer_governance(offered).map_err(pool_status)).await? {
             self.forwarder.forward_governance(message);
         }
         Ok(Response::new(SubmitGovernanceResponse {
@@ -32,45 +35,51 @@ impl AdminService for Services {
     }
 
     async fn list_units(&self, request: Request<ListUnitsRequest>) -> Result<Response<ListUnitsResponse>, Status> {
-        lists::units(self, request.into_inner().page).map(Response::new)
+        self.read(move |services| lists::units(services, request.into_inner().page)).await
     }
 
     async fn list_systems(
         &self,
         request: Request<ListSystemsRequest>,
     ) -> Result<Response<ListSystemsResponse>, Status> {
-        lists::systems(self, request.into_inner().page).map(Response::new)
+        self.read(move |services| lists::systems(services, request.into_inner().page)).await
     }
 
     async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
-        lists::keys(self, request.into_inner().page).map(Response::new)
+        self.read(move |services| lists::keys(services, request.into_inner().page)).await
     }
 
     async fn list_segments(
         &self,
         request: Request<ListSegmentsRequest>,
     ) -> Result<Response<ListSegmentsResponse>, Status> {
-        lists::segments(self, request.into_inner()).map(Response::new)
+        self.read(move |services| lists::segments(services, request.into_inner())).await
     }
 
     async fn list_issuers(
         &self,
         request: Request<ListIssuersRequest>,
     ) -> Result<Response<ListIssuersResponse>, Status> {
-        lists::issuers(self, request.into_inner().page).map(Response::new)
+        self.read(move |services| lists::issuers(services, request.into_inner().page)).await
     }
 
     async fn get_node_status(
         &self,
         _: Request<GetNodeStatusRequest>,
     ) -> Result<Response<GetNodeStatusResponse>, Status> {
+        self.read(Services::status).await
+    }
+}
+
+impl Services {
+    fn status(&self) -> Result<GetNodeStatusResponse, Status> {
         let store = &self.ledger.store;
         let sealed_height = self.progress.sealed_height();
         let range = store.height_range(sealed_height).map_err(internal)?;
         let range = range.ok_or_else(|| internal("the sealed height is missing"))?;
         let root = store.root_at(range.size).map_err(internal)?;
         let pool = self.pool.size();
-        Ok(Response::new(GetNodeStatusResponse {
+        Ok(GetNodeStatusResponse {
             validator_id: self.sealer.validator_id().get(),
             chain_id: hash_bytes(&self.ledger.chain.id.0),
             origin: self.ledger.genesis.origin.clone(),
@@ -85,6 +94,6 @@ impl AdminService for Services {
             catching_up: self.forwarder.is_behind(self.progress.decided_height()),
             disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-        }))
+        })
     }
 }

@@ -1,41 +1,31 @@
 //! `LedgerService`: batches in, blocks and proofs out.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use receipt_core::batch::SignedBatchHeader;
-use receipt_core::hash::Hash;
-use receipt_core::ids::{Height, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize};
+use receipt_core::ids::Height;
 use receipt_core::limits;
-use receipt_core::merkle::{consistency_path, inclusion_path};
-use receipt_core::state::tables::{ReceiptState, Table, receipt_key_bytes};
-use receipt_core::state::{StateRead as _, StatusNodes};
-use receipt_core::status::StatusMap;
+use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerService;
 use tallystick_proto::ledger::v1::{
     GetBlockRequest, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
     GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest,
     GetReceiptStateResponse, LedgerBlock, StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, SubmitOutcome,
-    get_receipt_state_request::Selector,
 };
 use tallystick_service::identity::{PeerIdentity, Role};
 use tallystick_service::rng::random_array;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::{Services, blocking, hash_bytes, internal, invalid, not_found, not_sealed_yet, pool_status};
+use super::{Services, blocking, hash_bytes, internal, invalid, not_found, pool_status};
 use crate::pool::Offered;
-use crate::store::StoreError;
 
 /// Blocks read ahead of a slow reader.
 const STREAM_BUFFER: usize = 4;
 
 type BlockStream = Pin<Box<dyn Stream<Item = Result<LedgerBlock, Status>> + Send>>;
-
-fn hashes(path: &[Hash]) -> Vec<Bytes> {
-    path.iter().map(hash_bytes).collect()
-}
 
 #[tonic::async_trait]
 impl LedgerService for Services {
@@ -50,9 +40,9 @@ impl LedgerService for Services {
     }
 
     async fn get_block(&self, request: Request<GetBlockRequest>) -> Result<Response<LedgerBlock>, Status> {
-        let request = request.into_inner();
-        let block = self.ledger_block(Height::new(request.height), request.with_records)?;
-        Ok(Response::new(block.ok_or_else(|| not_found(format!("height {} is not decided", request.height)))?))
+        let GetBlockRequest { height, with_records } = request.into_inner();
+        let missing = move || not_found(format!("height {height} is not decided"));
+        self.read(move |node| node.ledger_block(Height::new(height), with_records)?.ok_or_else(missing)).await
     }
 
     type StreamBlocksStream = BlockStream;
@@ -62,6 +52,8 @@ impl LedgerService for Services {
         request: Request<StreamBlocksRequest>,
     ) -> Result<Response<Self::StreamBlocksStream>, Status> {
         let request = request.into_inner();
+        let busy = || Refusal::new(Reason::Overloaded).with_message("too many block streams; try another node");
+        let place = Arc::clone(&self.block_streams).try_acquire_owned().map_err(|_| busy().to_status())?;
         let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BUFFER);
         let services = self.clone();
         tokio::spawn(async move {
@@ -73,6 +65,7 @@ impl LedgerService for Services {
                 // The reader may be gone already. A slow one must hear of it too: an end without an error means "complete".
                 let _ = sender.send(Err(status)).await;
             }
+            drop(place);
         });
         Ok(Response::new(Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))))
     }
@@ -82,17 +75,7 @@ impl LedgerService for Services {
         request: Request<GetInclusionProofRequest>,
     ) -> Result<Response<GetInclusionProofResponse>, Status> {
         let request = request.into_inner();
-        let (size, checkpoint) = self.sealed_size(request.tree_size)?;
-        if request.leaf_index >= size.get() {
-            return Err(not_found(format!("leaf {} is not under the tree of size {size}", request.leaf_index)));
-        }
-        let path = inclusion_path(&self.ledger.store, LeafIndex::new(request.leaf_index), size).map_err(internal)?;
-        Ok(Response::new(GetInclusionProofResponse {
-            leaf_index: request.leaf_index,
-            tree_size: size.get(),
-            path: hashes(&path),
-            checkpoint,
-        }))
+        self.read(move |node| node.inclusion_proof(&request)).await
     }
 
     async fn get_consistency_proof(
@@ -100,53 +83,23 @@ impl LedgerService for Services {
         request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
         let request = request.into_inner();
-        let (second, checkpoint) = self.sealed_size(request.second_size)?;
-        if request.first_size == 0 || request.first_size > second.get() {
-            return Err(invalid("first_size", "must be at least 1 and at most second_size"));
-        }
-        let first = TreeSize::new(request.first_size);
-        let path = consistency_path(&self.ledger.store, first, second).map_err(internal)?;
-        Ok(Response::new(GetConsistencyProofResponse {
-            first_size: first.get(),
-            second_size: second.get(),
-            path: hashes(&path),
-            checkpoint,
-        }))
+        self.read(move |node| node.consistency_proof(&request)).await
     }
 
     async fn get_checkpoint(
         &self,
         _: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
-        Ok(Response::new(GetCheckpointResponse {
-            checkpoint: tip.note,
-            height: tip.height.get(),
-            tree_size: tip.tree_size,
-            seal: tip.seal_entry.into(),
-            seal_path: tip.seal_path,
-        }))
+        self.read(Services::checkpoint).await
     }
 
     async fn get_receipt_state(
         &self,
         request: Request<GetReceiptStateRequest>,
     ) -> Result<Response<GetReceiptStateResponse>, Status> {
+        let caller = request.extensions().get::<PeerIdentity>().cloned();
         let selector = request.into_inner().selector.ok_or_else(|| invalid("selector", "must be set"))?;
-        let key = self.status_key(selector)?;
-        let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
-        let (proof, value) = self.status_proof(tip.height, key).map_err(internal)?;
-        let (salt, status) = value.split_at_checked(16).unwrap_or_default();
-        Ok(Response::new(GetReceiptStateResponse {
-            checkpoint: tip.note,
-            height: tip.height.get(),
-            seal: tip.seal_entry.into(),
-            seal_path: tip.seal_path,
-            status_key: hash_bytes(&key),
-            status_proof: proof.into(),
-            status: Bytes::copy_from_slice(status),
-            salt: Bytes::copy_from_slice(salt),
-        }))
+        self.read(move |node| node.receipt_state(selector, caller.as_ref())).await
     }
 }
 
@@ -226,51 +179,5 @@ impl Services {
                 () = sender.closed() => return Ok(()),
             }
         }
-    }
-
-    /// A sealed tree size and its note; 0 asks for the newest.
-    fn sealed_size(&self, size: u64) -> Result<(TreeSize, String), Status> {
-        let store = &self.ledger.store;
-        if size == 0 {
-            let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
-            return Ok((TreeSize::new(tip.tree_size), tip.note));
-        }
-        let size = TreeSize::new(size);
-        let missing = || not_found(format!("no checkpoint of size {size} was sealed here"));
-        let height = store.height_of_size(size).map_err(internal)?.ok_or_else(missing)?;
-        let note = store.checkpoint(height).map_err(internal)?.ok_or_else(missing)?;
-        Ok((size, note))
-    }
-
-    fn status_key(&self, selector: Selector) -> Result<Hash, Status> {
-        match selector {
-            Selector::StatusKey(key) => {
-                Hash::from_slice(&key).ok_or_else(|| invalid("status_key", "must have 32 bytes"))
-            }
-            Selector::Key(key) => {
-                let code = ReceiptCode::parse(&key.receipt_code);
-                let number = ReceiptNumber::parse(&key.receipt_number);
-                let code = code.map_err(|error| invalid("key.receipt_code", error.problem))?;
-                let number = number.map_err(|error| invalid("key.receipt_number", error.problem))?;
-                let key = receipt_key_bytes(ReceiptKey { code, number });
-                let bytes = self.ledger.store.get(Table::Receipts, &key).map_err(internal)?;
-                let unknown = || not_found("no receipt with this code and number is on the ledger");
-                Ok(ReceiptState::decode(&bytes.ok_or_else(unknown)?).map_err(internal)?.status_key)
-            }
-        }
-    }
-
-    /// Proof as of a height, and the salted status if the map has the key then.
-    fn status_proof(&self, height: Height, key: Hash) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
-        let range = self.ledger.store.height_range(height)?;
-        let range = range.ok_or_else(|| StoreError::Corrupt("a sealed height is missing".into()))?;
-        let reader = StatusNodes(&self.ledger.store);
-        let lookup = StatusMap::at(&reader, range.status_version).prove(&key);
-        let lookup = lookup.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let value = match lookup.value {
-            None => Vec::new(),
-            Some(_) => self.ledger.store.get(Table::Statuses, key.as_bytes())?.unwrap_or_default(),
-        };
-        Ok((lookup.proof.encode(), value))
     }
 }

@@ -1,10 +1,11 @@
 //! The registry's lists: pages over state tables.
 //!
-//! A page token is the hex of the list's name, the snapshot's height and the last key; rows of registry tables never vanish,
-//! so a page continues where the one before ended.
+//! A page token is the table's number, the filter and the last key; rows of registry tables never vanish, so a page continues
+//! where the one before ended. Each page is read at one height, which it states. A filter reads a bounded number of rows per
+//! page: such a page may hold few rows or none, and only an empty token ends the list.
 
 use prost::Message;
-use receipt_core::governance::RegisterSystem;
+use receipt_core::governance::{KeyOwner as RegisteredOwner, RegisterSystem};
 use receipt_core::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
 use tallystick_proto::admin::v1::{
     Delegation, Issuer, Key, KeyOwner, ListIssuersResponse, ListKeysResponse, ListSegmentsRequest,
@@ -18,30 +19,46 @@ use super::{Services, internal};
 
 const PAGE_LIMIT_DEFAULT: u32 = 100;
 const PAGE_LIMIT_MAX: u32 = 1000;
+/// Rows that one page of a filtered list reads.
+const SCANNED_ROWS_MAX: usize = 2000;
 
 fn token_invalid() -> Status {
     Refusal::new(CallReason::PageTokenInvalid).to_status()
 }
 
-/// Where a page starts: after the last key of the page before.
-fn start_of(table: Table, token: &str) -> Result<Vec<u8>, Status> {
-    if token.is_empty() {
-        return Ok(Vec::new());
+/// Which list: a table, and what its rows are filtered by (0: nothing).
+#[derive(Clone, Copy)]
+struct List {
+    table: Table,
+    filter: u32,
+}
+
+impl List {
+    fn all(table: Table) -> Self {
+        Self { table, filter: 0 }
     }
-    let (name, key) = token.split_once('-').ok_or_else(token_invalid)?;
-    let key = u32::from_str_radix(key, 16).map_err(|_| token_invalid())?;
-    if name != (table as u8).to_string() {
-        return Err(token_invalid());
+
+    fn token(self, last: u32) -> String {
+        format!("{}-{:x}-{last:08x}", self.table as u8, self.filter)
     }
-    Ok(key.checked_add(1).ok_or_else(token_invalid)?.to_be_bytes().to_vec())
+
+    /// Where a page starts: after the last key of the page before. Only this list's own tokens are read.
+    fn start_of(self, token: &str) -> Result<Vec<u8>, Status> {
+        if token.is_empty() {
+            return Ok(Vec::new());
+        }
+        let last = token.rsplit('-').next().and_then(|last| u32::from_str_radix(last, 16).ok());
+        let last = last.filter(|last| self.token(*last) == token).ok_or_else(token_invalid)?;
+        Ok(last.checked_add(1).ok_or_else(token_invalid)?.to_be_bytes().to_vec())
+    }
 }
 
 /// One page of a table whose keys are registry numbers, decoded and translated; `keep` may leave rows out.
 fn page<M: Message + Default, R>(
     services: &Services,
-    table: Table,
+    list: List,
     request: Option<PageRequest>,
-    row: impl Fn(M) -> Option<R>,
+    keep: impl Fn(M) -> Option<R>,
 ) -> Result<(Vec<R>, Option<PageResponse>), Status> {
     let request = request.unwrap_or_default();
     let limit = match request.page_limit {
@@ -49,30 +66,25 @@ fn page<M: Message + Default, R>(
         limit if limit <= PAGE_LIMIT_MAX => limit,
         _ => return Err(Refusal::field("page.page_limit", "must be at most 1,000").to_status()),
     } as usize;
-    let mut start = start_of(table, &request.page_token)?;
-    let snapshot_height = services.progress.decided_height().get();
-    let mut rows = Vec::new();
-    loop {
-        let found = services.ledger.store.scan(table, &start, limit + 1).map_err(internal)?;
-        let ended = found.len() <= limit;
-        for (key, value) in found {
+    let start = list.start_of(&request.page_token)?;
+    let scanned_max = if list.filter == 0 { limit } else { SCANNED_ROWS_MAX };
+    let (height, found) = services.ledger.store.scan(list.table, &start, scanned_max + 1).map_err(internal)?;
+    let (mut rows, mut next_page_token) = (Vec::new(), String::new());
+    let found_count = found.len();
+    for (at, (key, value)) in found.into_iter().take(scanned_max).enumerate() {
+        rows.extend(keep(M::decode(value.as_slice()).map_err(internal)?));
+        let is_full = rows.len() == limit || at + 1 == scanned_max;
+        if is_full && at + 1 < found_count {
             let key: [u8; 4] = key.as_slice().try_into().map_err(|_| internal("a registry key is malformed"))?;
-            if rows.len() == limit {
-                let last = u32::from_be_bytes(key).saturating_sub(1);
-                let next_page_token = format!("{}-{last:08x}", table as u8);
-                return Ok((rows, Some(PageResponse { next_page_token, snapshot_height })));
-            }
-            rows.extend(row(M::decode(value.as_slice()).map_err(internal)?));
-            start = u32::from_be_bytes(key).saturating_add(1).to_be_bytes().to_vec();
-        }
-        if ended {
-            return Ok((rows, Some(PageResponse { next_page_token: String::new(), snapshot_height })));
+            next_page_token = list.token(u32::from_be_bytes(key));
+            break;
         }
     }
+    Ok((rows, Some(PageResponse { next_page_token, snapshot_height: height.get() })))
 }
 
 pub(super) fn units(services: &Services, request: Option<PageRequest>) -> Result<ListUnitsResponse, Status> {
-    let (units, page) = page(services, Table::Units, request, |state: UnitState| {
+    let (units, page) = page(services, List::all(Table::Units), request, |state: UnitState| {
         let suspended = state.unit.suspended_from_ms != 0;
         Some(Unit {
             unit_id: state.unit.unit_id,
@@ -87,7 +99,7 @@ pub(super) fn units(services: &Services, request: Option<PageRequest>) -> Result
 }
 
 pub(super) fn systems(services: &Services, request: Option<PageRequest>) -> Result<ListSystemsResponse, Status> {
-    let (systems, page) = page(services, Table::Systems, request, |system: RegisterSystem| {
+    let (systems, page) = page(services, List::all(Table::Systems), request, |system: RegisterSystem| {
         let delegations = system.grants.into_iter();
         Some(System {
             system_id: system.system_id,
@@ -102,9 +114,10 @@ pub(super) fn systems(services: &Services, request: Option<PageRequest>) -> Resu
 }
 
 pub(super) fn keys(services: &Services, request: Option<PageRequest>) -> Result<ListKeysResponse, Status> {
-    let (keys, page) = page(services, Table::Keys, request, |state: KeyState| {
+    let (keys, page) = page(services, List::all(Table::Keys), request, |state: KeyState| {
         let revoked = state.revoked_from_ms != 0;
-        let owner = if state.key.owner_kind == 1 { KeyOwner::Unit } else { KeyOwner::Issuer };
+        let owner =
+            if state.key.owner_kind == RegisteredOwner::Unit.number() { KeyOwner::Unit } else { KeyOwner::Issuer };
         Some(Key {
             key_id: state.key.key_id,
             owner: owner.into(),
@@ -121,7 +134,8 @@ pub(super) fn keys(services: &Services, request: Option<PageRequest>) -> Result<
 
 pub(super) fn segments(services: &Services, request: ListSegmentsRequest) -> Result<ListSegmentsResponse, Status> {
     let wanted = request.unit_id;
-    let (segments, page) = page(services, Table::Segments, request.page, |state: SegmentState| {
+    let list = List { table: Table::Segments, filter: wanted };
+    let (segments, page) = page(services, list, request.page, |state: SegmentState| {
         let closed = state.closed_at_ms != 0;
         let segment = state.segment;
         (wanted == 0 || segment.unit_id == wanted).then(|| Segment {
@@ -139,7 +153,7 @@ pub(super) fn segments(services: &Services, request: ListSegmentsRequest) -> Res
 }
 
 pub(super) fn issuers(services: &Services, request: Option<PageRequest>) -> Result<ListIssuersResponse, Status> {
-    let (issuers, page) = page(services, Table::Issuers, request, |state: IssuerState| {
+    let (issuers, page) = page(services, List::all(Table::Issuers), request, |state: IssuerState| {
         Some(Issuer {
             issuer_id: state.issuer.issuer_id,
             name: state.issuer.name,

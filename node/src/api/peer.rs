@@ -96,7 +96,8 @@ impl PeerService for Services {
     ) -> Result<Response<ForwardGovernanceResponse>, Status> {
         let message = SignedGovernance::decode(&request.into_inner().signed_governance)
             .map_err(|error| invalid("signed_governance", &error.to_string()))?;
-        let known = self.pool.offer_governance(message).map_err(pool_status)?;
+        let pool = Arc::clone(&self.pool);
+        let known = blocking(move || pool.offer_governance(message).map_err(pool_status)).await?;
         Ok(Response::new(ForwardGovernanceResponse { known }))
     }
 

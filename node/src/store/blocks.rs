@@ -1,5 +1,6 @@
 //! Blocks, their entries and the log: what one decided height adds, as one synced write.
 
+use receipt_core::block::block_id;
 use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
@@ -41,7 +42,7 @@ impl Store {
         batch.put_cf(node, b"format", FORMAT_VERSION.to_be_bytes());
         batch.put_cf(node, b"chain", genesis.chain_id().0.0);
         batch.put_cf(node, b"genesis", genesis.encode());
-        self.add_effects(&mut batch, effects, Frontier::new())?;
+        self.add_effects(&mut batch, effects, Frontier::new(), None)?;
         self.write_synced(batch)
     }
 
@@ -51,12 +52,19 @@ impl Store {
         let mut batch = WriteBatch::default();
         batch.put_cf(self.family(BLOCKS)?, height, block);
         batch.put_cf(self.family(CERTIFICATES)?, height, certificate);
-        self.add_effects(&mut batch, effects, self.frontier()?)?;
+        self.add_effects(&mut batch, effects, self.frontier()?, Some(block_id(block)))?;
+        self.retire_nodes(&mut batch, effects)?;
         self.forget_proposals(&mut batch, effects.tip.height)?;
         self.write_synced(batch)
     }
 
-    fn add_effects(&self, batch: &mut WriteBatch, effects: &Effects, mut frontier: Frontier) -> Result<(), StoreError> {
+    fn add_effects(
+        &self,
+        batch: &mut WriteBatch,
+        effects: &Effects,
+        mut frontier: Frontier,
+        block_id: Option<Hash>,
+    ) -> Result<(), StoreError> {
         for ((table, key), value) in &effects.writes {
             let family = self.family(table.name())?;
             match value {
@@ -78,6 +86,7 @@ impl Store {
         let mut range = effects.first_leaf.get().to_be_bytes().to_vec();
         range.extend_from_slice(&size.to_be_bytes());
         range.extend_from_slice(&effects.tip.status_version.map_or(0, Height::get).to_be_bytes());
+        range.extend_from_slice(block_id.as_ref().map_or(&[], |id| id.as_bytes().as_slice()));
         batch.put_cf(self.family(HEIGHTS)?, height.to_be_bytes(), range);
         batch.put_cf(self.family(SIZES)?, size.to_be_bytes(), height.to_be_bytes());
         batch.put_cf(self.family(NODE)?, b"frontier", frontier.encode());
@@ -108,18 +117,31 @@ impl Store {
 
     /// The leaves of a height.
     pub fn height_range(&self, height: Height) -> Result<Option<HeightRange>, StoreError> {
+        Ok(self.height_row(height)?.map(|(range, _)| range))
+    }
+
+    /// The leaves of a height, and its block's hash (none for height 0): all there is to know without reading the block.
+    pub fn height_row(&self, height: Height) -> Result<Option<(HeightRange, Option<Hash>)>, StoreError> {
         let Some(bytes) = self.get_in(HEIGHTS, &height.get().to_be_bytes())? else { return Ok(None) };
-        let Some((first, rest)) = bytes.split_at_checked(8) else {
-            return Err(StoreError::corrupt("a height's range"));
-        };
-        let Some((size, version)) = rest.split_at_checked(8) else {
-            return Err(StoreError::corrupt("a height's range"));
-        };
-        Ok(Some(HeightRange {
+        let corrupt = || StoreError::corrupt(format!("the row of height {height}"));
+        let (first, rest) = bytes.split_at_checked(8).ok_or_else(corrupt)?;
+        let (size, rest) = rest.split_at_checked(8).ok_or_else(corrupt)?;
+        let (version, id) = rest.split_at_checked(8).ok_or_else(corrupt)?;
+        let block_id = Hash::from_slice(id);
+        if block_id.is_some() == id.is_empty() {
+            return Err(corrupt());
+        }
+        let range = HeightRange {
             first_leaf: LeafIndex::new(read_u64(first)?),
             size: TreeSize::new(read_u64(size)?),
             status_version: Some(read_u64(version)?).filter(|version| *version > 0).map(Height::new),
-        }))
+        };
+        Ok(Some((range, block_id)))
+    }
+
+    /// This node's commit certificate of a height; empty for height 0 and for heights not decided.
+    pub fn certificate(&self, height: Height) -> Result<Vec<u8>, StoreError> {
+        Ok(self.get_in(CERTIFICATES, &height.get().to_be_bytes())?.unwrap_or_default())
     }
 
     /// The height after which the log had exactly this size.
@@ -141,17 +163,21 @@ impl Store {
         let Some(range) = self.height_range(height)? else { return Ok(None) };
         let key = height.get().to_be_bytes();
         let block = self.get_in(BLOCKS, &key)?.unwrap_or_default();
-        let certificate = self.get_in(CERTIFICATES, &key)?.unwrap_or_default();
+        let certificate = self.certificate(height)?;
         Ok(Some(BlockRecord { block, certificate, range }))
     }
 
     /// Entries `first … size − 1`, in order.
     pub fn entries(&self, range: &HeightRange) -> Result<Vec<Vec<u8>>, StoreError> {
-        let family = self.family(ENTRIES)?;
-        (range.first_leaf.get()..range.size.get())
+        let (first, end) = (range.first_leaf.get(), range.size.get());
+        let start = first.to_be_bytes();
+        let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
+        let mut rows = self.db.iterator_cf(self.family(ENTRIES)?, mode);
+        (first..end)
             .map(|leaf| {
-                let entry = self.db.get_cf(family, leaf.to_be_bytes())?;
-                entry.ok_or_else(|| StoreError::corrupt(format!("entry {leaf} is missing")))
+                let row = rows.next().transpose()?.filter(|(key, _)| key.as_ref() == leaf.to_be_bytes());
+                let (_, entry) = row.ok_or_else(|| StoreError::corrupt(format!("entry {leaf} is missing")))?;
+                Ok(entry.into_vec())
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use receipt_core::genesis::Genesis;
 use receipt_core::state::genesis_effects;
 use receipt_core::state::tables::Table;
-use rocksdb::{BlockBasedOptions, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
 
 use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError};
 
@@ -71,6 +71,9 @@ pub enum OpenError {
     Genesis(String),
 }
 
+const OPEN_FILES_MAX: i32 = 512;
+const CACHE_BYTES: usize = 256 * 1024 * 1024;
+
 fn options() -> Options {
     let mut options = Options::default();
     options.set_paranoid_checks(true);
@@ -79,13 +82,16 @@ fn options() -> Options {
     options.set_db_write_buffer_size(128 * 1024 * 1024);
     options.set_max_total_wal_size(256 * 1024 * 1024);
     options.set_keep_log_file_num(4);
+    // The rest of the process's descriptors is for connections: a database that can not open its files is fatal.
+    options.set_max_open_files(OPEN_FILES_MAX);
     options
 }
 
 /// Point lookups by hash-like keys want a filter; blocks want compression and no filter.
-fn family_options(name: &str) -> Options {
+fn family_options(name: &str, cache: &Cache) -> Options {
     let mut options = Options::default();
     let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
     table.set_bloom_filter(10.0, false);
     table.set_format_version(6);
     options.set_block_based_table_factory(&table);
@@ -99,7 +105,9 @@ fn family_options(name: &str) -> Options {
 
 fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
     let names = FAMILIES.into_iter().chain(Table::ALL.map(Table::name)).chain([rocksdb::DEFAULT_COLUMN_FAMILY_NAME]);
-    names.map(|name| ColumnFamilyDescriptor::new(name, family_options(name)))
+    // One cache: what is read often takes it, in whatever family it lies.
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    names.map(move |name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)))
 }
 
 impl Store {

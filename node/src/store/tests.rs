@@ -201,3 +201,75 @@ fn a_block_with_another_seal_is_refused_whole() {
     assert!(ledger.execute(&block.encode(), &NoCache, [0; 32]).is_err());
     assert_eq!(ledger.tip().unwrap().height, Height::ZERO);
 }
+
+/// Rows of the status map's own table.
+fn status_nodes(store: &Store) -> usize {
+    store.scan(Table::StatusNodes, &[], usize::MAX).unwrap().1.len()
+}
+
+/// Reads every key's proof under the newest root.
+fn all_proofs_hold(store: &Store, chain: &TestChain, reversed: &[Hash]) {
+    use receipt_core::state::{StatusNodes, StatusValue, status_value_hash};
+    use receipt_core::status::StatusMap;
+    let height = store.tip().unwrap().height;
+    let root = chain.blocks()[height.get() as usize].seal.status_root;
+    let reader = StatusNodes(store);
+    let map = StatusMap::at(&reader, store.height_range(height).unwrap().unwrap().status_version);
+    for key in reversed {
+        let lookup = map.prove(key).unwrap();
+        let value = StatusValue::decode(&store.get(Table::Statuses, key.as_bytes()).unwrap().unwrap()).unwrap();
+        lookup.proof.verify(&root, key, Some(&status_value_hash(&value).0)).unwrap();
+    }
+    let absent = receipt_core::hash::sha256(&[b"absent"]);
+    map.prove(&absent).unwrap().proof.verify(&root, &absent, None).unwrap();
+}
+
+#[test]
+fn replaced_status_nodes_go_behind_the_window_and_the_newest_root_is_whole() {
+    const HEIGHTS: u64 = 150;
+    let directory = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::new();
+    let receipts: Vec<_> = (0..HEIGHTS).map(|_| chain.issue("S01")).collect();
+    chain.add_block(&receipts);
+    let mut reversed = Vec::new();
+    for receipt in &receipts {
+        let red = chain.reverse(receipt);
+        chain.add_block(&[red]);
+        reversed.push(receipt_core::record::status_key(&receipt.record));
+    }
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    let ledger = Ledger::new(store.clone(), chain.genesis().clone());
+    let commit = |height: u64| {
+        let block = &chain.blocks()[height as usize];
+        let executed = ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();
+        store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+        executed.effects
+    };
+    // Rows that each height adds (the map's head, which is written again, apart) and makes stale.
+    let (mut created, mut stale) = (vec![0], vec![0]);
+    let mut count = |effects: &receipt_core::state::Effects| {
+        let is_node = |(table, key): &&(Table, Vec<u8>)| *table == Table::StatusNodes && key.len() > b"head".len();
+        created.push(effects.writes.keys().filter(is_node).count());
+        stale.push(effects.stale_nodes.len());
+        (created.iter().sum::<usize>(), stale.clone())
+    };
+    // While nothing is sealed, nothing goes: the sealed root may be the oldest.
+    let unsealed = 80;
+    for height in 1..=unsealed {
+        let (written, _) = count(&commit(height));
+        assert_eq!(status_nodes(&store), written + usize::from(written > 0), "height {height}");
+    }
+    for height in unsealed + 1..=HEIGHTS {
+        let sealed = height - 1;
+        store.put_checkpoint(Height::new(sealed), &chain.blocks()[sealed as usize].checkpoint).unwrap();
+        let (written, stale) = count(&commit(height));
+        let forgotten: usize = stale[..=(sealed - statuses::KEPT_HEIGHTS) as usize].iter().sum();
+        // A backlog goes in a few steps.
+        if height > unsealed + 4 {
+            assert_eq!(status_nodes(&store), written + 1 - forgotten, "height {height}");
+        }
+        all_proofs_hold(&store, &chain, &reversed[..height as usize - 1]);
+    }
+    let forgotten = created.iter().sum::<usize>() + 1 - status_nodes(&store);
+    assert!(forgotten > 100, "{forgotten}");
+}

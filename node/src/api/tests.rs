@@ -1,0 +1,435 @@
+use std::sync::Arc;
+
+use receipt_core::block::{Item, block_id};
+use receipt_core::hash::{Hash, sha256};
+use receipt_core::ids::{Height, LeafIndex, TreeSize};
+use receipt_core::merkle::{leaf_hash, verify_consistency, verify_inclusion};
+use receipt_core::reason::Reason;
+use receipt_core::record::status_key;
+use receipt_core::state::{StatusValue, status_value_hash};
+use receipt_core::status::StatusProof;
+use receipt_core::testkit::{TestChain, TestReceipt};
+use tallystick_proto::admin::v1::admin_service_server::AdminService as _;
+use tallystick_proto::admin::v1::{
+    GetNodeStatusRequest, ListIssuersRequest, ListKeysRequest, ListSegmentsRequest, ListSystemsRequest,
+    ListUnitsRequest, PageRequest, PageResponse, SubmitGovernanceRequest,
+};
+use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
+use tallystick_proto::ledger::v1::get_receipt_state_request::Selector;
+use tallystick_proto::ledger::v1::ledger_service_server::LedgerService as _;
+use tallystick_proto::ledger::v1::{
+    GetBlockRequest, GetCheckpointRequest, GetConsistencyProofRequest, GetInclusionProofRequest,
+    GetReceiptStateRequest, GetReceiptStateResponse, LedgerBlock, ReceiptKey, StreamBlocksRequest, SubmitBatchRequest,
+    SubmitOutcome,
+};
+use tallystick_service::identity::Role;
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Status};
+
+use super::Services;
+use crate::testing::{TestNode, identity};
+
+/// Heights 1 (two receipts), 2 (the first is reversed), 3 (empty), 4 (empty); of which 1 and 3 have checkpoints of their own.
+struct World {
+    chain: TestChain,
+    node: TestNode,
+    receipts: [TestReceipt; 2],
+}
+
+const SEALED: u64 = 3;
+
+impl World {
+    fn new() -> Self {
+        let mut chain = TestChain::new();
+        let receipts = [chain.issue("S01"), chain.issue("S04")];
+        chain.add_block(&receipts);
+        let red = chain.reverse(&receipts[0]);
+        chain.add_block(&[red]);
+        chain.add_block(&[]);
+        let tip = chain.add_block(&[]);
+        let node = TestNode::new(&chain, 1);
+        node.decide(&chain, tip);
+        for height in [1, SEALED] {
+            node.seal(&chain, Height::new(height));
+        }
+        Self { chain, node, receipts }
+    }
+
+    fn services(&self) -> &Services {
+        &self.node.services
+    }
+
+    fn size(&self, height: u64) -> u64 {
+        self.chain.blocks()[height as usize].log_size
+    }
+
+    fn root(&self, size: u64) -> Hash {
+        self.chain.log().root(size)
+    }
+}
+
+fn reason(status: &Status) -> ErrorReason {
+    Refusal::from_status(status).unwrap_or_else(|| panic!("not a refusal of ours: {status:?}")).reason
+}
+
+fn call(reason: CallReason) -> ErrorReason {
+    ErrorReason::Call(reason)
+}
+
+fn hashes(path: &[bytes::Bytes]) -> Vec<Hash> {
+    path.iter().map(|hash| Hash::from_slice(hash).unwrap()).collect()
+}
+
+fn from<T>(message: T, role: Role, id: u32) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(identity(role, id));
+    request
+}
+
+#[tokio::test]
+async fn the_checkpoint_is_the_quorums_and_its_seal_is_the_last_leaf() {
+    let world = World::new();
+    let answer = world.services().get_checkpoint(Request::new(GetCheckpointRequest {})).await.unwrap().into_inner();
+    let checkpoint = world.chain.trust().verify_checkpoint(&answer.checkpoint).unwrap();
+    assert_eq!((answer.height, answer.tree_size), (SEALED, world.size(SEALED)));
+    assert_eq!((checkpoint.size.get(), checkpoint.root), (answer.tree_size, world.root(answer.tree_size)));
+    let last = LeafIndex::new(answer.tree_size - 1);
+    let path = hashes(&answer.seal_path);
+    verify_inclusion(&leaf_hash(&answer.seal), last, checkpoint.size, &path, &checkpoint.root).unwrap();
+}
+
+#[tokio::test]
+async fn before_anything_is_sealed_there_are_no_proofs() {
+    let chain = TestChain::new();
+    let node = TestNode::new(&chain, 1);
+    let services = &node.services;
+    let not_ready = call(CallReason::NotReady);
+    let status = services.get_checkpoint(Request::new(GetCheckpointRequest {})).await.unwrap_err();
+    assert_eq!(reason(&status), not_ready);
+    let request = GetInclusionProofRequest { leaf_index: 0, tree_size: 0 };
+    assert_eq!(reason(&services.get_inclusion_proof(Request::new(request)).await.unwrap_err()), not_ready);
+    let request = GetConsistencyProofRequest { first_size: 1, second_size: 0 };
+    assert_eq!(reason(&services.get_consistency_proof(Request::new(request)).await.unwrap_err()), not_ready);
+    let selector = Some(Selector::StatusKey(vec![7; 32].into()));
+    let request = Request::new(GetReceiptStateRequest { selector });
+    assert_eq!(reason(&services.get_receipt_state(request).await.unwrap_err()), not_ready);
+}
+
+#[tokio::test]
+async fn consistency_is_proved_between_all_decided_sizes_up_to_the_sealed_one() {
+    let world = World::new();
+    for second in 1..=SEALED {
+        for first in 0..=second {
+            let (first_size, second_size) = (world.size(first), world.size(second));
+            let request = GetConsistencyProofRequest { first_size, second_size };
+            let answer = world.services().get_consistency_proof(Request::new(request)).await.unwrap().into_inner();
+            assert_eq!((answer.first_size, answer.second_size), (first_size, second_size));
+            let (first_tree, second_tree) = (TreeSize::new(first_size), TreeSize::new(second_size));
+            let (old, new) = (world.root(first_size), world.root(second_size));
+            verify_consistency(first_tree, &old, second_tree, &new, &hashes(&answer.path)).unwrap();
+            // Height 2 has no checkpoint of its own.
+            assert_eq!(answer.checkpoint.is_empty(), second == 2, "height {second}");
+        }
+    }
+    let newest = GetConsistencyProofRequest { first_size: 1, second_size: 0 };
+    let newest = world.services().get_consistency_proof(Request::new(newest)).await.unwrap().into_inner();
+    assert_eq!(newest.second_size, world.size(SEALED));
+}
+
+#[tokio::test]
+async fn proofs_of_other_sizes_are_refused_with_the_reason() {
+    let world = World::new();
+    let (sealed, decided) = (world.size(SEALED), world.size(4));
+    let rows = [
+        // A decided tree that is not sealed; a size at which no block ended; nothing before, and a future before.
+        ((1, decided), call(CallReason::NotFound)),
+        ((1, sealed + 100), call(CallReason::NotFound)),
+        ((1, world.size(1) - 1), call(CallReason::NotFound)),
+        ((0, sealed), ErrorReason::Core(Reason::FieldInvalid)),
+        ((sealed + 1, sealed), ErrorReason::Core(Reason::FieldInvalid)),
+    ];
+    for ((first_size, second_size), expected) in rows {
+        let request = GetConsistencyProofRequest { first_size, second_size };
+        let status = world.services().get_consistency_proof(Request::new(request)).await.unwrap_err();
+        assert_eq!(reason(&status), expected, "{first_size} {second_size}");
+    }
+    for (leaf_index, tree_size) in [(sealed, 0), (0, decided), (0, world.size(1) - 1)] {
+        let request = GetInclusionProofRequest { leaf_index, tree_size };
+        let status = world.services().get_inclusion_proof(Request::new(request)).await.unwrap_err();
+        assert_eq!(reason(&status), call(CallReason::NotFound), "{leaf_index} {tree_size}");
+    }
+}
+
+#[tokio::test]
+async fn every_leaf_is_proved_under_every_sealed_size() {
+    let world = World::new();
+    let entries: Vec<&Vec<u8>> = world.chain.blocks().iter().flat_map(|block| &block.entries).collect();
+    for height in 1..=SEALED {
+        let size = world.size(height);
+        for leaf_index in 0..size {
+            let request = GetInclusionProofRequest { leaf_index, tree_size: size };
+            let answer = world.services().get_inclusion_proof(Request::new(request)).await.unwrap().into_inner();
+            let leaf = leaf_hash(entries[leaf_index as usize]);
+            let (index, tree) = (LeafIndex::new(leaf_index), TreeSize::new(size));
+            verify_inclusion(&leaf, index, tree, &hashes(&answer.path), &world.root(size)).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn blocks_come_with_and_without_their_records() {
+    let world = World::new();
+    for (height, block) in world.chain.blocks().iter().enumerate() {
+        for with_records in [true, false] {
+            let request = GetBlockRequest { height: height as u64, with_records };
+            let answer = world.services().get_block(Request::new(request)).await.unwrap().into_inner();
+            let expected: &[u8] = if with_records { &block.bytes } else { &[] };
+            assert_eq!(answer.block, expected);
+            assert_eq!(answer.entries, block.entries);
+            assert_eq!(answer.first_leaf_index, block.first_leaf);
+            assert_eq!(answer.certificate, block.certificate);
+            let id = if height == 0 { Vec::new() } else { block_id(&block.bytes).0.to_vec() };
+            assert_eq!(answer.block_hash, id);
+            // Heights 0 and 1 are under the checkpoint of 1, 2 and 3 under that of 3, and 4 is not sealed.
+            let sealed_by = [1, 1, 3, 3, 0][height];
+            assert_eq!(answer.checkpoint_height, sealed_by);
+            assert_eq!(answer.checkpoint.is_empty(), sealed_by == 0);
+        }
+    }
+    let request = GetBlockRequest { height: 5, with_records: false };
+    let status = world.services().get_block(Request::new(request)).await.unwrap_err();
+    assert_eq!(reason(&status), call(CallReason::NotFound));
+}
+
+#[tokio::test]
+async fn a_stream_has_every_sealed_height_and_goes_on_as_they_come() {
+    let world = World::new();
+    let once = StreamBlocksRequest { from_height: 1, with_records: false, follow: false };
+    let blocks = world.services().stream_blocks(Request::new(once)).await.unwrap().into_inner();
+    let blocks: Vec<LedgerBlock> = blocks.map(Result::unwrap).collect().await;
+    assert_eq!(blocks.iter().map(|block| block.height).collect::<Vec<_>>(), vec![1, 2, 3]);
+
+    let on = StreamBlocksRequest { from_height: SEALED, with_records: true, follow: true };
+    let mut blocks = world.services().stream_blocks(Request::new(on)).await.unwrap().into_inner();
+    assert_eq!(blocks.next().await.unwrap().unwrap().height, SEALED);
+    world.node.seal(&world.chain, Height::new(4));
+    assert_eq!(blocks.next().await.unwrap().unwrap().height, 4);
+    world.services().stop.cancel();
+    let ended = blocks.next().await.unwrap().unwrap_err();
+    assert_eq!(reason(&ended), call(CallReason::ShuttingDown));
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_give_their_place_back() {
+    let world = World::new();
+    let services = world.services();
+    let places = Arc::clone(&services.block_streams).try_acquire_many_owned(super::BLOCK_STREAMS_MAX as u32).unwrap();
+    let request = StreamBlocksRequest { from_height: 0, with_records: false, follow: false };
+    let Err(refused) = services.stream_blocks(Request::new(request)).await else { panic!("one too many") };
+    assert_eq!(reason(&refused), ErrorReason::Core(Reason::Overloaded));
+    drop(places);
+    let blocks = services.stream_blocks(Request::new(request)).await.unwrap().into_inner();
+    assert_eq!(blocks.collect::<Vec<_>>().await.len(), 4);
+    // The stream's task ends a moment after its last block.
+    services.block_streams.acquire_many(super::BLOCK_STREAMS_MAX as u32).await.unwrap().forget();
+}
+
+async fn state(world: &World, selector: Selector, role: Role, id: u32) -> Result<GetReceiptStateResponse, ErrorReason> {
+    let request = from(GetReceiptStateRequest { selector: Some(selector) }, role, id);
+    let answer = world.services().get_receipt_state(request).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| reason(&status))
+}
+
+fn by_number(receipt: &TestReceipt) -> Selector {
+    let key = receipt.signed.record.key;
+    Selector::Key(ReceiptKey { receipt_code: key.code.to_string(), receipt_number: key.number.to_string() })
+}
+
+#[tokio::test]
+async fn a_status_is_proved_present_or_absent_under_the_sealed_root() {
+    let world = World::new();
+    let root = world.chain.blocks()[SEALED as usize].seal.status_root;
+    let unknown = sha256(&[b"nobody's"]);
+    let rows = [
+        (status_key(&world.receipts[0].record), true),
+        (status_key(&world.receipts[1].record), false),
+        (unknown, false),
+    ];
+    for (key, is_reversed) in rows {
+        let selector = Selector::StatusKey(key.0.to_vec().into());
+        let answer = state(&world, selector, Role::Claimer, 1).await.unwrap();
+        let value = is_reversed.then(|| {
+            let value = [answer.salt.as_ref(), answer.status.as_ref()].concat();
+            status_value_hash(&StatusValue::decode(&value).unwrap())
+        });
+        assert_eq!(answer.status.is_empty(), !is_reversed);
+        let proof = StatusProof::decode(&answer.status_proof).unwrap();
+        proof.verify(&root, &key, value.as_ref().map(|hash| hash.0.as_slice())).unwrap();
+        assert_eq!(answer.seal, *world.chain.blocks()[SEALED as usize].entries.last().unwrap());
+    }
+    let short = Selector::StatusKey(vec![1; 31].into());
+    assert_eq!(state(&world, short, Role::Auditor, 1).await.unwrap_err(), ErrorReason::Core(Reason::FieldInvalid));
+    let nothing = world.services().get_receipt_state(Request::new(GetReceiptStateRequest { selector: None })).await;
+    assert_eq!(reason(&nothing.unwrap_err()), ErrorReason::Core(Reason::FieldInvalid));
+}
+
+#[tokio::test]
+async fn by_number_only_those_may_ask_who_know_it_anyway() {
+    let world = World::new();
+    let receipt = &world.receipts[0];
+    let key = status_key(&receipt.record).0.to_vec();
+    for role in [Role::Issuer, Role::Validator, Role::Auditor, Role::Operator] {
+        assert_eq!(state(&world, by_number(receipt), role, 9).await.unwrap().status_key, key, "{role}");
+    }
+    assert_eq!(
+        state(&world, by_number(receipt), Role::System, 1).await.unwrap().status_key,
+        key,
+        "it acts for the unit"
+    );
+    let stranger = state(&world, by_number(receipt), Role::System, 2).await.unwrap_err();
+    assert_eq!(stranger, call(CallReason::NotFound), "as if it did not exist");
+    let claimer = state(&world, by_number(receipt), Role::Claimer, 1).await.unwrap_err();
+    assert_eq!(claimer, call(CallReason::NotPermitted));
+    let number = "9999999999".to_owned();
+    let missing =
+        Selector::Key(ReceiptKey { receipt_code: receipt.signed.record.key.code.to_string(), receipt_number: number });
+    assert_eq!(state(&world, missing, Role::Auditor, 1).await.unwrap_err(), call(CallReason::NotFound));
+    let malformed = Selector::Key(ReceiptKey { receipt_code: "12".to_owned(), receipt_number: "3".to_owned() });
+    assert_eq!(state(&world, malformed, Role::Auditor, 1).await.unwrap_err(), ErrorReason::Core(Reason::FieldInvalid));
+}
+
+#[tokio::test]
+async fn a_batch_is_taken_from_its_own_issuer_and_its_fate_is_told() {
+    let World { mut chain, node, .. } = World::new();
+    let receipt = chain.issue("S01");
+    let batch = chain.batch(vec![receipt.record]);
+    let records: Vec<bytes::Bytes> = batch.records.iter().map(|record| record.clone().into()).collect();
+    let request = SubmitBatchRequest { signed_header: batch.header.encode().into(), records };
+    let services = &node.services;
+    for (role, id) in [(Role::Issuer, 2), (Role::System, 1)] {
+        let status = services.submit_batch(from(request.clone(), role, id)).await.unwrap_err();
+        assert_eq!(reason(&status), call(CallReason::NotPermitted), "{role} {id}");
+    }
+    let garbage = SubmitBatchRequest { signed_header: vec![1, 2, 3].into(), records: Vec::new() };
+    assert!(services.submit_batch(from(garbage, Role::Issuer, 1)).await.is_err());
+    for _ in 0..2 {
+        let answer = services.submit_batch(from(request.clone(), Role::Issuer, 1)).await.unwrap().into_inner();
+        assert_eq!(answer.outcome(), SubmitOutcome::Pooled);
+        assert_eq!(answer.next_sequence, batch.header.header.sequence.get());
+    }
+    let height = chain.add_items(vec![Item::Batch(batch.clone())]).unwrap();
+    node.decide(&chain, height);
+    services.pool.drop_batch(batch.header.header_hash());
+    let answer = services.submit_batch(from(request, Role::Issuer, 1)).await.unwrap().into_inner();
+    assert_eq!((answer.outcome(), answer.block_height), (SubmitOutcome::Included, height.get()));
+    assert_eq!(answer.leaf_index, chain.blocks()[height.get() as usize].first_leaf);
+    assert_eq!(answer.next_sequence, batch.header.header.sequence.get() + 1);
+}
+
+#[tokio::test]
+async fn governance_is_pooled_once_and_garbage_is_refused() {
+    let World { mut chain, node, .. } = World::new();
+    let message = chain.governance(Vec::new());
+    let request = SubmitGovernanceRequest { signed_governance: message.encode().into() };
+    for _ in 0..2 {
+        let answer = node.services.submit_governance(Request::new(request.clone())).await.unwrap().into_inner();
+        assert_eq!(answer.entry_hash, message.hash().0.to_vec());
+    }
+    assert_eq!(node.services.pool.governance(), vec![message]);
+    let garbage = SubmitGovernanceRequest { signed_governance: vec![9; 9].into() };
+    let status = node.services.submit_governance(Request::new(garbage)).await.unwrap_err();
+    assert_eq!(reason(&status), ErrorReason::Core(Reason::FieldInvalid));
+}
+
+/// Reads a list to its end in pages of `page_limit`.
+macro_rules! all_pages {
+    ($services:expr, $method:ident, $rows:ident, $limit:expr, $request:expr) => {{
+        let (mut rows, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = PageRequest { page_token: page_token.clone(), page_limit: $limit };
+            let answer = $services.$method(Request::new($request(Some(page)))).await.unwrap().into_inner();
+            assert!(answer.$rows.len() <= $limit as usize);
+            rows.extend(answer.$rows);
+            let PageResponse { next_page_token, snapshot_height } = answer.page.unwrap();
+            assert_eq!(snapshot_height, 4, "the decided height");
+            pages += 1;
+            if next_page_token.is_empty() {
+                break (rows, pages);
+            }
+            page_token = next_page_token;
+        }
+    }};
+}
+
+#[tokio::test]
+async fn lists_are_the_same_in_pages_of_any_size() {
+    let world = World::new();
+    let services = world.services();
+    let units = |page| ListUnitsRequest { page };
+    let (all, pages) = all_pages!(services, list_units, units, 1000, units);
+    assert_eq!(pages, 1);
+    let (single, pages) = all_pages!(services, list_units, units, 1, units);
+    assert_eq!((&single, pages), (&all, all.len()));
+    assert!(all.is_sorted_by_key(|unit| unit.unit_id) && all.len() > 3, "{all:?}");
+
+    let keys = |page| ListKeysRequest { page };
+    let (all_keys, _) = all_pages!(services, list_keys, keys, 1000, keys);
+    let (by_two, _) = all_pages!(services, list_keys, keys, 2, keys);
+    assert_eq!(by_two, all_keys);
+    assert_eq!(all_keys.len(), all.len() + 1, "one of each unit, one of the issuer");
+
+    let systems = |page| ListSystemsRequest { page };
+    let (systems, _) = all_pages!(services, list_systems, systems, 1, systems);
+    assert_eq!(systems[0].delegations.len(), all.len());
+    let issuers = |page| ListIssuersRequest { page };
+    let (issuers, _) = all_pages!(services, list_issuers, issuers, 1, issuers);
+    assert_eq!((issuers[0].issuer_id, issuers[0].epoch, issuers[0].next_sequence), (1, 1, 3));
+
+    let segments = |page| ListSegmentsRequest { page, unit_id: 0 };
+    let (segments, _) = all_pages!(services, list_segments, segments, 1000, segments);
+    for unit in &all {
+        let own = |page| ListSegmentsRequest { page, unit_id: unit.unit_id };
+        let (found, _) = all_pages!(services, list_segments, segments, 1, own);
+        let expected: Vec<_> = segments.iter().filter(|segment| segment.unit_id == unit.unit_id).cloned().collect();
+        assert_eq!(found, expected);
+    }
+    let nobodys = |page| ListSegmentsRequest { page, unit_id: 9999 };
+    let (found, pages) = all_pages!(services, list_segments, segments, 1, nobodys);
+    assert_eq!((found.len(), pages), (0, 1));
+}
+
+#[tokio::test]
+async fn a_page_is_refused_for_its_size_and_for_a_token_of_another_list() {
+    let world = World::new();
+    let services = world.services();
+    let page = |page_token: &str, page_limit| Some(PageRequest { page_token: page_token.to_owned(), page_limit });
+    let request = ListUnitsRequest { page: page("", 1001) };
+    let status = services.list_units(Request::new(request)).await.unwrap_err();
+    assert_eq!(reason(&status), ErrorReason::Core(Reason::FieldInvalid));
+    let first = services.list_units(Request::new(ListUnitsRequest { page: page("", 1) })).await.unwrap().into_inner();
+    let token = first.page.unwrap().next_page_token;
+    let request = ListKeysRequest { page: page(&token, 1) };
+    let foreign = services.list_keys(Request::new(request)).await.unwrap_err();
+    assert_eq!(reason(&foreign), call(CallReason::PageTokenInvalid));
+    let of_unit = |unit_id, token: &str| Request::new(ListSegmentsRequest { page: page(token, 1), unit_id });
+    let first = services.list_segments(of_unit(0, "")).await.unwrap().into_inner();
+    let token = first.page.unwrap().next_page_token;
+    let status = services.list_segments(of_unit(1, &token)).await.unwrap_err();
+    assert_eq!(reason(&status), call(CallReason::PageTokenInvalid), "of another filter");
+    for garbage in ["x", "5-", "5-0-zzzzzzzz", "5-0-ffffffff", "5-0-+0000001", "-", "5-0-00000001-"] {
+        let request = ListUnitsRequest { page: page(garbage, 1) };
+        let status = services.list_units(Request::new(request)).await.unwrap_err();
+        assert_eq!(reason(&status), call(CallReason::PageTokenInvalid), "{garbage}");
+    }
+}
+
+#[tokio::test]
+async fn the_nodes_status_is_that_of_its_sealed_tree() {
+    let world = World::new();
+    let answer = world.services().get_node_status(Request::new(GetNodeStatusRequest {})).await.unwrap().into_inner();
+    let size = world.size(SEALED);
+    assert_eq!((answer.validator_id, answer.decided_height, answer.sealed_height), (1, 4, SEALED));
+    assert_eq!((answer.sealed_tree_size, answer.sealed_root.to_vec()), (size, world.root(size).0.to_vec()));
+    assert_eq!(answer.origin, world.chain.genesis().origin);
+    assert_eq!(answer.chain_id, world.chain.genesis().chain_id().0.0.to_vec());
+}
