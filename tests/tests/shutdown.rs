@@ -1,7 +1,5 @@
 //! The orderly end of a node on which others hang: it does not wait for them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
