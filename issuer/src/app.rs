@@ -1,7 +1,7 @@
 //! All wiring: the parts are made here, every task is started and joined here.
 //!
 //! ```text
-//! signals · tls watch · operations door · accept · grpc server · sequencer · batcher · submitter · follower
+//! signals · tls watch · operations door · control · accept · grpc server · sequencer · batcher · submitter · follower
 //! · time keeper · housekeeping
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
@@ -34,10 +34,12 @@ use tonic::transport::Server;
 
 use crate::api::{ApiContext, IssuerApi};
 use crate::backlog::Backlog;
+use crate::backup::{self, Manifest, RestoreTarget};
 use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
 use crate::bundle::Bundler;
 use crate::config::Settings;
+use crate::control;
 use crate::figures::{Figures, FiguresParts};
 use crate::flight::Flight;
 use crate::follow::{Followed, Follower, HeldLimits, Outcomes, OutcomesParts};
@@ -63,13 +65,14 @@ const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The chain, as genesis and trust file state it.
-struct Chain {
-    genesis: Genesis,
-    trust: Arc<TrustFile>,
-    identity: JournalIdentity,
+pub(crate) struct LoadedChain {
+    pub(crate) genesis: Genesis,
+    pub(crate) trust: Arc<TrustFile>,
+    pub(crate) identity: JournalIdentity,
 }
 
-fn load_chain(settings: &Settings) -> Result<Chain> {
+/// Reads genesis and trust file, and checks that they are of one chain.
+pub(crate) fn load_chain(settings: &Settings) -> Result<LoadedChain> {
     let bytes = tallystick_service::durable::read(&settings.genesis_file, GENESIS_BYTES_MAX)?;
     let genesis = Genesis::decode(&bytes)
         .with_context(|| format!("read the genesis file {}", settings.genesis_file.display()))?;
@@ -78,7 +81,7 @@ fn load_chain(settings: &Settings) -> Result<Chain> {
     let trust = TrustFile::parse(&text).context("read the trust file")?;
     ensure!(trust.chain_id() == genesis.chain_id(), "the trust file is of another chain than the genesis file");
     let identity = JournalIdentity { chain: genesis.chain_id(), issuer: settings.issuer };
-    Ok(Chain { genesis, trust: Arc::new(trust), identity })
+    Ok(LoadedChain { genesis, trust: Arc::new(trust), identity })
 }
 
 /// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
@@ -99,6 +102,15 @@ pub fn init(settings: &Settings) -> Result<()> {
     };
     Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress)?;
     Ok(())
+}
+
+/// Puts a backup back where the config's journal was. The keys are opened too: a body must open under the master key.
+pub fn restore(settings: &Settings, backup: &std::path::Path) -> Result<Manifest> {
+    let chain = load_chain(settings)?;
+    let keys = KeyRing::open(settings).context("open the keys")?;
+    let cipher = BodyCipher::new(&keys.master);
+    let target = RestoreTarget { identity: chain.identity, journal_dir: &settings.journal_dir, cipher: &cipher };
+    Ok(backup::restore(backup, &target)?)
 }
 
 /// Runs until SIGTERM, SIGINT or a fatal error.
@@ -146,7 +158,7 @@ fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Resul
 
 struct Wiring {
     settings: Settings,
-    chain: Chain,
+    chain: LoadedChain,
     journal: Arc<Journal>,
     keys: Arc<KeyRing>,
     registry: Arc<Registry>,
@@ -195,6 +207,8 @@ impl Wiring {
 
         tasks.spawn("signals", on_signals(token.clone())?);
         tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(TLS_WATCH_INTERVAL, token.clone()));
+        let control = control::Control::bind(&self.settings, &self.journal, &self.keys, &self.clock)?;
+        tasks.spawn("control", control.serve(token.clone()));
         tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
         let group = self.settings.issue.group_drafts_max;
         tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));

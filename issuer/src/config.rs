@@ -18,6 +18,8 @@ use tallystick_service::tls::{TlsConfig, TlsFiles};
 const NODES_MAX: usize = 64;
 /// A node counts the signed header, too: 1 KiB stays for it.
 const BATCH_BYTES_MAX: usize = limits::BATCH_BYTES_MAX - 1024;
+/// The kernel's limit on a socket's path, less its final zero.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// The file, as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub issuer_id: u32,
     /// Directory of the journal; made by `init` alone.
     pub journal_dir: ConfigPath,
+    /// Unix socket of the running process for its operator; absent: beside the journal, with `.sock` after its name.
+    pub control_socket: Option<ConfigPath>,
     /// The chain's genesis file.
     pub genesis_file: ConfigPath,
     /// The trust file: whose cosignatures make a checkpoint.
@@ -173,6 +177,8 @@ pub struct Settings {
     pub issuer: IssuerId,
     /// The journal's directory.
     pub journal_dir: PathBuf,
+    /// The operator's socket.
+    pub control_socket: PathBuf,
     /// The genesis file.
     pub genesis_file: PathBuf,
     /// The trust file.
@@ -216,9 +222,19 @@ impl Settings {
         check(&loaded)?;
         let file = |path: &ConfigPath| loaded.resolve(path);
         let config = &loaded.value;
+        let journal_dir = file(&config.journal_dir);
+        let control_socket =
+            config.control_socket.as_ref().map_or_else(|| beside(&journal_dir, "sock"), |path| loaded.resolve(path));
+        if control_socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+            let path = control_socket.display();
+            let problem =
+                format!("{path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes a Unix socket may have; give another");
+            return Err(loaded.invalid("control_socket", problem));
+        }
         Ok(Self {
+            control_socket,
             issuer: IssuerId::new(config.issuer_id),
-            journal_dir: file(&config.journal_dir),
+            journal_dir,
             genesis_file: file(&config.genesis_file),
             trust_file: file(&config.trust_file),
             credentials_dir: file(&config.credentials_dir),
@@ -253,6 +269,14 @@ impl Settings {
     pub fn resubmit(&self) -> Duration {
         Duration::from_millis(self.ledger.resubmit_ms)
     }
+}
+
+/// `path` with `.extension` after its whole name.
+pub(crate) fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
 }
 
 fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {

@@ -7,6 +7,7 @@
 //! bodies         code u32 ‖ number u64                    ciphertext of seed and values (see `body`)
 //! body-keys      code u32 ‖ number u64                    wrapped key of the body; deleting it erases the body
 //! biz            unit u32 ‖ biz code                      content hash [32] ‖ code u32 ‖ number u64
+//!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger (format 2)
 //! uniqueness     type u8 ‖ hash [16]                      code u32 ‖ number u64 of the live receipt that holds it
 //! reversals      code u32 ‖ number u64 of the original    code u32 ‖ number u64 of the red receipt
 //! outbox         position u64                             code u32 ‖ number u64: not yet in a batch
@@ -22,7 +23,9 @@
 //! registry       table u8 ‖ key                           the ledger's registry, as the ledger lays it out
 //! ```
 //! All integers big-endian; a day is `yyyymmdd`, a kind the first six digits of a code. Meta: `format`, `chain`, `issuer`,
-//! `epoch`, `last-issue-time`, `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence).
+//! `epoch`, `last-issue-time`, `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence),
+//! `fence-above` (while recovering: the epoch that the ledger must exceed). Format 2 is format 1 with receipts learnt from
+//! the ledger: `recover` makes it, and a program that does not know them must not issue over it.
 //!
 //! Invariants: one process at a time (RocksDB's lock); `init` alone creates; a foreign chain, another issuer and a newer
 //! format are refused; what belongs together is one atomic write; after a failed write the process must end.
@@ -34,6 +37,7 @@ use receipt_core::merkle::Frontier;
 use receipt_core::state::tables::Table;
 use receipt_core::state::{ReadError, StateRead};
 use receipt_core::suite::ChainId;
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options,
     WriteOptions,
@@ -52,8 +56,10 @@ pub use rows::{
 };
 pub use write::{Durability, JournalWrite};
 
-/// The format this build writes; a newer one is refused.
-pub const JOURNAL_FORMAT: u32 = 1;
+/// The newest format this build knows: with receipts that were learnt from the ledger. A newer one is refused.
+pub const JOURNAL_FORMAT: u32 = 2;
+/// The format of a journal that learnt nothing from the ledger.
+const JOURNAL_FORMAT_FIRST: u32 = 1;
 
 /// Why the journal cannot be used. Fatal in every case: the process ends and starts again from disk.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +77,7 @@ pub enum JournalError {
     #[error("the journal's store failed: {0}")]
     Store(String),
     /// A stored value is not what was written.
-    #[error("the journal is corrupt: {0}; restore it from its backup and run `recover`")]
+    #[error("the journal is corrupt: {0}; run `tallystick-issuer restore` with its newest backup, then `recover`")]
     Corrupt(&'static str),
 }
 
@@ -209,6 +215,7 @@ const META_LAST_ISSUE_TIME: &[u8] = b"last-issue-time";
 const META_NEXT_SEQUENCE: &[u8] = b"next-sequence";
 const META_PROGRESS: &[u8] = b"progress";
 const META_HALTED: &[u8] = b"halted";
+const META_FENCE_ABOVE: &[u8] = b"fence-above";
 
 impl Journal {
     /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes) and the log
@@ -240,7 +247,7 @@ impl Journal {
         write.put_registry(registry);
         write.put_progress(progress);
         // Last, so that a torn `init` leaves a directory that `run` refuses.
-        write.put_meta(META_FORMAT, &JOURNAL_FORMAT.to_be_bytes());
+        write.put_meta(META_FORMAT, &JOURNAL_FORMAT_FIRST.to_be_bytes());
         write.commit(Durability::Synced)?;
         Ok(journal)
     }
@@ -278,8 +285,8 @@ impl Journal {
             return Err(foreign("its making was interrupted; remove it and run `init` again".to_owned()));
         };
         let format = u32::from_be_bytes(fixed(&format, "format")?);
-        if format != JOURNAL_FORMAT {
-            return Err(foreign(format!("it has format {format}; this program knows {JOURNAL_FORMAT}")));
+        if !(JOURNAL_FORMAT_FIRST..=JOURNAL_FORMAT).contains(&format) {
+            return Err(foreign(format!("it has format {format}; this program knows up to {JOURNAL_FORMAT}")));
         }
         if self.meta(META_CHAIN)?.as_deref() != Some(self.identity.chain.0.as_bytes()) {
             return Err(foreign("it belongs to another chain".to_owned()));
@@ -289,6 +296,12 @@ impl Journal {
             return Err(foreign(format!("it belongs to another issuer than {issuer}")));
         }
         Ok(())
+    }
+
+    /// A consistent copy of the journal as it is now, in a directory that is not there yet, on the same file system or
+    /// another. Writes go on meanwhile.
+    pub fn copy_to(&self, directory: &Path) -> Result<(), JournalError> {
+        Ok(Checkpoint::new(&self.db)?.create_checkpoint(directory)?)
     }
 
     /// The chain and issuer.
@@ -330,6 +343,12 @@ impl Journal {
     /// Why this journal may never issue again without `recover`, if so.
     pub fn halted(&self) -> Result<Option<String>, JournalError> {
         Ok(self.meta(META_HALTED)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Of a recovery under way: the epoch that the ledger must exceed before this journal may issue.
+    pub fn fence_above(&self) -> Result<Option<u32>, JournalError> {
+        let bytes = self.meta(META_FENCE_ABOVE)?;
+        bytes.map(|bytes| Ok(u32::from_be_bytes(fixed(&bytes, "fence above")?))).transpose()
     }
 
     fn meta(&self, name: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {

@@ -1,14 +1,18 @@
-//! `tallystick-issuer init|run|export-bodies --config FILE`.
+//! `tallystick-issuer init|run|export-bodies|backup|restore|recover --config FILE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use receipt_core::ids::Height;
 use tallystick_issuer::config::Settings;
-use tallystick_issuer::{app, export};
+use tallystick_issuer::recover::{Standing, command as recover};
+use tallystick_issuer::{app, control, export};
 use tallystick_service::telemetry;
+
+/// `recover` has caught up, and governance must come before it can end.
+const EXIT_CODE_AWAITS_FENCE: u8 = 3;
 
 /// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
 #[global_allocator]
@@ -49,13 +53,50 @@ enum Command {
         #[arg(long, value_name = "HEIGHT")]
         until_height: Option<u64>,
     },
+    /// Copies the journal of a running or stopped issuer into a new directory. Keys and config are not copied.
+    Backup {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where to: absent or empty.
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Checks a backup and puts it back where the config's journal was: absent or empty. The journal then waits for `recover`.
+    Restore {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The backup.
+        #[arg(long)]
+        from: PathBuf,
+    },
+    /// Brings the halted journal of a stopped issuer up to the ledger. Ends with code 3 while governance is awaited.
+    Recover {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where to write the governance that the authorities must sign, if any is needed.
+        #[arg(long)]
+        plan: Option<PathBuf>,
+    },
+}
+
+impl Command {
+    fn config(&self) -> &Path {
+        let (Self::Init { config }
+        | Self::Run { config }
+        | Self::ExportBodies { config, .. }
+        | Self::Backup { config, .. }
+        | Self::Restore { config, .. }
+        | Self::Recover { config, .. }) = self;
+        config
+    }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (Command::Init { config } | Command::Run { config } | Command::ExportBodies { config, .. }) =
-        &arguments.command;
-    let settings = match Settings::load(config) {
+    let settings = match Settings::load(arguments.command.config()) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("tallystick-issuer: {error}");
@@ -63,7 +104,7 @@ fn main() -> ExitCode {
         }
     };
     match execute(&arguments.command, settings) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("tallystick-issuer: {error:#}");
             ExitCode::FAILURE
@@ -71,19 +112,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: &Command, settings: Settings) -> Result<()> {
+fn execute(command: &Command, settings: Settings) -> Result<ExitCode> {
     telemetry::init(&settings.log).context("start logging")?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime");
     match command {
-        Command::Init { .. } => app::init(&settings).context("make the journal"),
+        Command::Init { .. } => app::init(&settings).context("make the journal")?,
         Command::ExportBodies { out, until_height, .. } => {
             let written = export::run(&settings, out, until_height.map(Height::new)).context("export the bodies")?;
             eprintln!("{written}");
-            Ok(())
         }
-        Command::Run { .. } => {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-            runtime.block_on(app::run(settings))
+        Command::Run { .. } => runtime()?.block_on(app::run(settings))?,
+        Command::Backup { to, .. } => {
+            let made = runtime()?.block_on(control::request_backup(&settings, to)).context("back up the journal")?;
+            println!("backed up {made}");
+        }
+        Command::Restore { from, .. } => {
+            let manifest = app::restore(&settings, from).context("restore the journal")?;
+            println!("restored {}; now run `tallystick-issuer recover`", control::summary(&manifest));
+        }
+        Command::Recover { plan, .. } => {
+            let standing =
+                runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;
+            if matches!(standing, Standing::AwaitsFence { .. }) {
+                return Ok(ExitCode::from(EXIT_CODE_AWAITS_FENCE));
+            }
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

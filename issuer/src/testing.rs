@@ -1,6 +1,7 @@
 //! An issuer without its network, over a chain in memory: for the tests of this crate.
 
 pub(crate) mod ledger;
+pub(crate) mod recovery;
 
 use std::collections::HashMap;
 use std::sync::Arc;

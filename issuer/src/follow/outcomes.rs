@@ -313,12 +313,14 @@ impl Outcomes {
             step.keys.push(key);
             step.refused.push((key, reason));
         }
+        // Of a batch whose receipts are not here (see `recover`) there is nothing to tell; its event keeps the numbering.
+        let told = if row.receipt_keys.is_empty() { BTreeMap::new() } else { bad };
         step.push_event(EventRow {
             sequence: sequence.get(),
             height: block.height.get(),
-            refused_indexes: bad.keys().copied().collect(),
-            refused_reasons: bad.values().map(|reason| reason.code()).collect(),
-            units: ascending((0..).zip(&row.units).filter(|(index, _)| bad.contains_key(index)).map(|(_, unit)| *unit)),
+            refused_indexes: told.keys().copied().collect(),
+            refused_reasons: told.values().map(|reason| reason.code()).collect(),
+            units: ascending((0..).zip(&row.units).filter(|(index, _)| told.contains_key(index)).map(|(_, unit)| *unit)),
         });
         step.decided.push(sequence);
         Ok(())

@@ -6,7 +6,7 @@ use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId};
 use receipt_core::state::tables::Table;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
-use super::rows::{biz_key, day_prefix, receipt_key, receipt_key_bytes};
+use super::rows::{adopted_key, biz_key, day_prefix, receipt_key, receipt_key_bytes};
 use super::{
     BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, Journal, JournalError, Placement,
     ReceiptRow, fixed,
@@ -57,6 +57,18 @@ impl Journal {
     /// Who holds a biz code.
     pub fn biz(&self, unit: UnitId, biz_code: &str) -> Result<Option<BizRow>, JournalError> {
         self.get(Cf::Biz, &biz_key(unit, biz_code))?.map(|bytes| BizRow::decode(&bytes)).transpose()
+    }
+
+    /// The receipt that was learnt from the ledger under this keyed hash of a biz code, if any was.
+    pub fn adopted(&self, unit: UnitId, biz_hash: &[u8; 16]) -> Result<Option<ReceiptKey>, JournalError> {
+        self.get(Cf::Biz, &adopted_key(unit, biz_hash))?.map(|bytes| receipt_key(&bytes)).transpose()
+    }
+
+    /// Any receipt whose body is here.
+    pub fn some_body(&self) -> Result<Option<(ReceiptKey, SealedBody)>, JournalError> {
+        let Some((key, _)) = self.page(Cf::BodyKeys, &[], None, 1)?.into_iter().next() else { return Ok(None) };
+        let key = receipt_key(&key)?;
+        Ok(self.body(key)?.map(|body| (key, body)))
     }
 
     /// Which live receipt holds a uniqueness key.

@@ -28,6 +28,11 @@ pub(super) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], biz_code.as_bytes()].concat()
 }
 
+/// No biz code holds a NUL (V27), so that none is mistaken for a hash.
+pub(super) fn adopted_key(unit: UnitId, biz_hash: &[u8; 16]) -> Vec<u8> {
+    [&unit.get().to_be_bytes()[..], &[0], biz_hash].concat()
+}
+
 pub(super) fn registry_key(table: Table, key: &[u8]) -> Vec<u8> {
     [&[table as u8][..], key].concat()
 }
@@ -325,6 +330,18 @@ impl IssuedTally {
         } else {
             self.blue_count = self.blue_count.saturating_add(1);
             self.blue_fen = self.blue_fen.saturating_add(fen);
+        }
+    }
+
+    /// Counts one receipt no more.
+    pub fn remove(&mut self, total: Fen) {
+        let fen = total.get();
+        if fen < 0 {
+            self.red_count = self.red_count.saturating_sub(1);
+            self.red_fen = self.red_fen.saturating_sub(fen);
+        } else {
+            self.blue_count = self.blue_count.saturating_sub(1);
+            self.blue_fen = self.blue_fen.saturating_sub(fen);
         }
     }
 

@@ -37,7 +37,7 @@ fn a_newer_format_is_refused() {
     write.commit(Durability::Synced).unwrap();
     drop(journal);
     let error = Journal::open(dir.path(), identity(&chain)).unwrap_err();
-    assert!(error.to_string().contains("format 2"), "{error}");
+    assert!(error.to_string().contains("format 3"), "{error}");
 }
 
 #[test]

@@ -6,11 +6,11 @@ use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId, UnixMillis
 use receipt_core::state::Writes;
 use rocksdb::WriteBatch;
 
-use super::rows::{biz_key, day_prefix, receipt_key_bytes, registry_key, requeue_key};
+use super::rows::{adopted_key, biz_key, day_prefix, receipt_key_bytes, registry_key, requeue_key};
 use super::{
-    BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, Journal, JournalError,
-    META_EPOCH, META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, Placement, Progress, ReceiptRow,
-    write_options,
+    BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, JOURNAL_FORMAT, Journal,
+    JournalError, META_EPOCH, META_FENCE_ABOVE, META_FORMAT, META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE,
+    META_PROGRESS, Placement, Progress, ReceiptRow, write_options,
 };
 use crate::body::SealedBody;
 
@@ -167,9 +167,54 @@ impl<'a> JournalWrite<'a> {
         self.put_meta(META_PROGRESS, &progress.encode());
     }
 
-    /// Stops issuing until `recover`, with the reason.
+    /// Stops issuing until `recover`, with the reason. A recovery that was under way begins anew: in a backup, it is of another
+    /// time, and the fence that it waits for may be spent.
     pub fn put_halted(&mut self, reason: &str) {
         self.put_meta(META_HALTED, reason.as_bytes());
+        self.delete(Cf::Meta, META_FENCE_ABOVE);
+    }
+
+    /// Ends a halt: `recover` has brought this journal up to the ledger, under a new epoch.
+    pub fn delete_halted(&mut self) {
+        self.delete(Cf::Meta, META_HALTED);
+        self.delete(Cf::Meta, META_FENCE_ABOVE);
+    }
+
+    /// `recover` has caught up with the ledger in this epoch of it: only a higher one ends the halt.
+    pub fn put_fence_above(&mut self, epoch: u32) {
+        self.put_meta(META_FENCE_ABOVE, &epoch.to_be_bytes());
+    }
+
+    /// A receipt that this journal learnt from the ledger, by the keyed hash of its biz code.
+    pub fn put_adopted(&mut self, unit: UnitId, biz_hash: &[u8; 16], key: ReceiptKey) {
+        self.put(Cf::Biz, &adopted_key(unit, biz_hash), &receipt_key_bytes(key));
+        self.put_meta(META_FORMAT, &JOURNAL_FORMAT.to_be_bytes());
+    }
+
+    /// A receipt's row alone.
+    pub fn put_row(&mut self, key: ReceiptKey, row: &ReceiptRow) {
+        self.put(Cf::Receipts, &receipt_key_bytes(key), &row.encode_to_vec());
+    }
+
+    /// Frees a biz code: the receipt that held it was never on the ledger and gave its number up to another.
+    pub fn delete_biz(&mut self, unit: UnitId, biz_code: &str) {
+        self.delete(Cf::Biz, &biz_key(unit, biz_code));
+    }
+
+    /// Takes a reversal back.
+    pub fn delete_reversal(&mut self, original: ReceiptKey) {
+        self.delete(Cf::Reversals, &receipt_key_bytes(original));
+    }
+
+    /// Takes a receipt out of the day index.
+    pub fn delete_day(&mut self, unit: UnitId, day: u32, key: ReceiptKey) {
+        self.delete(Cf::Days, &[&day_prefix(unit, day)[..], &receipt_key_bytes(key)].concat());
+    }
+
+    /// Takes a batch back that was never decided; `next` is cut next.
+    pub fn delete_batch(&mut self, sequence: BatchSequence, next: BatchSequence) {
+        self.delete(Cf::Batches, &sequence.get().to_be_bytes());
+        self.put_meta(META_NEXT_SEQUENCE, &next.get().to_be_bytes());
     }
 
     /// The epoch in which this journal signs.

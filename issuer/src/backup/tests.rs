@@ -1,0 +1,142 @@
+use receipt_core::testkit::TestChain;
+use tallystick_service::keyfile::Secret;
+
+use super::*;
+use crate::testing::{TestIssuer, draft, identity, init};
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    chain: TestChain,
+    issuer: TestIssuer,
+    settings: Settings,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("issuer.toml");
+    std::fs::write(&config, include_str!("../../issuer.example.toml")).unwrap();
+    let chain = TestChain::new();
+    let issuer = TestIssuer::start(init(&dir.path().join("live"), &chain), &chain, 1);
+    Fixture { settings: Settings::load(&config).unwrap(), dir, chain, issuer }
+}
+
+impl Fixture {
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn back_up(&self) -> Manifest {
+        let Self { issuer, settings, .. } = self;
+        back_up(&issuer.journal, settings, &issuer.keys, UnixMillis::new(5), &self.at("backup")).unwrap()
+    }
+
+    fn restore(&self, to: &Path, master: [u8; 32]) -> Result<Manifest, BackupError> {
+        let cipher = BodyCipher::new(&Secret::new(master));
+        restore(
+            &self.at("backup"),
+            &RestoreTarget { identity: identity(&self.chain), journal_dir: to, cipher: &cipher },
+        )
+    }
+}
+
+/// The fixture's master key.
+const MASTER: [u8; 32] = [5; 32];
+
+#[test]
+fn a_backup_of_a_running_journal_comes_back_whole_and_halted() {
+    let mut fixture = fixture();
+    let key = fixture.issuer.issue_new(draft(&mut fixture.chain, "S01", "A")).key;
+    let manifest = fixture.back_up();
+    assert_eq!((manifest.position.epoch, manifest.position.next_sequence), (1, 1));
+    assert!(manifest.keys.iter().any(|key| key.purpose == "unit" && key.public_key.len() == 64));
+    let later = fixture.issuer.issue_new(draft(&mut fixture.chain, "S01", "B")).key;
+    let to = fixture.at("restored");
+    assert_eq!(fixture.restore(&to, MASTER).unwrap(), manifest);
+    // Restoring leaves the backup as it was, for another time.
+    assert_eq!(check(&fixture.at("backup")).unwrap(), manifest);
+    let restored = Journal::open(&to, identity(&fixture.chain)).unwrap();
+    assert!(restored.receipt(key).unwrap().is_some() && restored.body(key).unwrap().is_some());
+    assert!(restored.receipt(later).unwrap().is_none());
+    let why = restored.halted().unwrap().unwrap();
+    assert!(why.contains("restored from a backup") && why.contains("tallystick-issuer recover --config"), "{why}");
+    assert_eq!(fixture.issuer.journal.halted().unwrap(), None, "the copy was marked, not the original");
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let fixture = fixture();
+    fixture.back_up();
+    let Fixture { issuer, settings, .. } = &fixture;
+    let again = back_up(&issuer.journal, settings, &issuer.keys, UnixMillis::new(5), &fixture.at("backup"));
+    assert!(matches!(again, Err(BackupError::Occupied(_))), "{again:?}");
+    let refused = fixture.restore(&fixture.at("live"), MASTER);
+    assert!(matches!(refused, Err(BackupError::Occupied(_))), "{refused:?}");
+    let empty = fixture.at("empty");
+    std::fs::create_dir(&empty).unwrap();
+    fixture.restore(&empty, MASTER).unwrap();
+    std::fs::create_dir(fixture.at("half.restoring")).unwrap();
+    let refused = fixture.restore(&fixture.at("half"), MASTER);
+    assert!(matches!(refused, Err(BackupError::Leftover(_))), "{refused:?}");
+}
+
+#[test]
+fn every_damage_is_found_before_anything_is_restored() {
+    let mut fixture = fixture();
+    fixture.issuer.issue_new(draft(&mut fixture.chain, "S01", "A"));
+    fixture.back_up();
+    let backup = fixture.at("backup");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(backup.join(JOURNAL)).unwrap().map(|e| e.unwrap().path()).collect();
+    files.push(backup.join(MANIFEST));
+    files.push(backup.join(SUMS));
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        if bytes.is_empty() {
+            continue;
+        }
+        for bad in [flipped(&bytes), bytes[..bytes.len() - 1].to_vec()] {
+            // The list ends with a line feed that nobody needs.
+            if file.ends_with(SUMS) && bad.len() < bytes.len() {
+                continue;
+            }
+            std::fs::write(&file, bad).unwrap();
+            let to = fixture.at("restored");
+            let refused = fixture.restore(&to, MASTER);
+            assert!(matches!(refused, Err(BackupError::Damaged(_))), "{}: {refused:?}", file.display());
+            assert!(!to.exists() && !beside(&to, "restoring").exists());
+        }
+        std::fs::write(&file, bytes).unwrap();
+    }
+    std::fs::write(backup.join(JOURNAL).join("000999.sst"), b"foreign").unwrap();
+    assert!(matches!(check(&backup), Err(BackupError::Damaged(_))), "a file too many");
+    std::fs::remove_file(backup.join(JOURNAL).join("000999.sst")).unwrap();
+    std::fs::remove_file(backup.join(SUMS)).unwrap();
+    assert!(check(&backup).unwrap_err().to_string().contains("interrupted"));
+}
+
+fn flipped(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    bytes
+}
+
+#[test]
+fn only_its_own_issuer_and_master_key_take_it() {
+    let mut fixture = fixture();
+    fixture.issuer.issue_new(draft(&mut fixture.chain, "S01", "A"));
+    fixture.back_up();
+    let to = fixture.at("restored");
+    let refused = fixture.restore(&to, [6; 32]).unwrap_err();
+    assert!(refused.to_string().contains("master_key_file"), "{refused}");
+    let cipher = BodyCipher::new(&Secret::new(MASTER));
+    let ours = identity(&fixture.chain);
+    for foreign in [
+        JournalIdentity { issuer: receipt_core::ids::IssuerId::new(2), ..ours },
+        JournalIdentity { chain: TestChain::named("other").genesis().chain_id(), ..ours },
+    ] {
+        let target = RestoreTarget { identity: foreign, journal_dir: &to, cipher: &cipher };
+        let refused = restore(&fixture.at("backup"), &target).unwrap_err();
+        assert!(matches!(refused, BackupError::Foreign(_)), "{refused}");
+    }
+    assert!(!to.exists());
+}

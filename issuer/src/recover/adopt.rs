@@ -1,0 +1,189 @@
+//! Taking in batches that stand on the ledger and not in the journal: what the lost journal knew, as far as records tell.
+//!
+//! A record names no biz code, place or body: rows of adopted receipts have them empty until the caller hands them back
+//! (`Resubmit`). The ledger is right: a receipt here under a number that the ledger gave to another one was acknowledged by a
+//! journal that should not have run; it is dropped, with an alarm.
+
+use std::collections::BTreeMap;
+
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::entry::BatchRefused;
+use receipt_core::ids::ReceiptKey;
+use receipt_core::record::SignedRecord;
+
+use crate::fate::{Fate, fate};
+use crate::journal::{
+    BatchRow, DayKind, Durability, IssuedTally, Journal, JournalError, JournalWrite, Placement, ReceiptRow, day_number,
+};
+use crate::registry::kind_of;
+
+/// A batch of this issuer as its block carries it; root and count are those of the header.
+#[derive(Debug)]
+pub(super) struct OwnBatch {
+    pub(super) header: SignedBatchHeader,
+    pub(super) records: Vec<Vec<u8>>,
+    /// The log's refusal of it, if it was refused.
+    pub(super) refusal: Option<BatchRefused>,
+}
+
+/// One batch on its way into the journal.
+struct Adoption<'a> {
+    journal: &'a Journal,
+    write: JournalWrite<'a>,
+    utc_offset_minutes: i32,
+    tallies: BTreeMap<DayKind, IssuedTally>,
+    new: u64,
+}
+
+/// Writes a batch into the journal as if it had been cut here. Returns how many of its receipts were not known.
+/// Repeating it changes nothing.
+pub(super) fn adopt(journal: &Journal, batch: &OwnBatch, utc_offset_minutes: i32) -> Result<u64, JournalError> {
+    let mut adoption =
+        Adoption { journal, write: journal.write(), utc_offset_minutes, tallies: BTreeMap::new(), new: 0 };
+    let row = match &batch.refusal {
+        None => adoption.sealed(batch)?,
+        Some(refusal) => adoption.refused(batch, refusal)?,
+    };
+    let sequence = batch.header.header.sequence;
+    let next = sequence.next().ok_or(JournalError::Corrupt("batch sequence"))?;
+    adoption.write.put_batch(sequence, next, &row);
+    for (day_kind, tally) in &adoption.tallies {
+        adoption.write.put_issued(*day_kind, *tally);
+    }
+    let last = batch.header.header.last_issue_time.max(journal.last_issue_time()?);
+    adoption.write.put_last_issue_time(last);
+    adoption.write.commit(Durability::Synced)?;
+    Ok(adoption.new)
+}
+
+impl Adoption<'_> {
+    /// All of its records count: they take their numbers, biz codes and payments.
+    fn sealed(&mut self, batch: &OwnBatch) -> Result<BatchRow, JournalError> {
+        let mut row = BatchRow { signed_header: batch.header.encode(), ..BatchRow::default() };
+        let mut counts: BTreeMap<DayKind, u32> = BTreeMap::new();
+        let sequence = batch.header.header.sequence;
+        for (index, bytes) in (0_u16..).zip(&batch.records) {
+            let signed = decode(bytes)?;
+            let key = signed.record.key;
+            self.take(bytes, &signed, true)?;
+            self.write.put_placement(key, Placement::Batched { sequence, index });
+            for unique in signed.record.uniqueness_keys.iter().filter(|_| signed.record.reverses.is_none()) {
+                self.write.put_uniqueness(*unique, key);
+            }
+            if let Some(original) = signed.record.reverses {
+                self.write.put_reversal(original, key);
+                row.reds.push(u32::from(index));
+            }
+            row.push_key(key);
+            *counts.entry(self.day_kind(&signed)).or_default() += 1;
+        }
+        for (day_kind, count) in counts {
+            row.push_count(day_kind, count);
+        }
+        Ok(row)
+    }
+
+    /// The bad ones keep their numbers; the good ones will be cut again, as the lost journal would have done. If one of its
+    /// numbers is another receipt's here, only the sequence is taken note of: all its callers can do is `Resubmit`.
+    fn refused(&mut self, batch: &OwnBatch, refusal: &BatchRefused) -> Result<BatchRow, JournalError> {
+        let mut row = BatchRow { signed_header: batch.header.encode(), ..BatchRow::default() };
+        let mut records = Vec::with_capacity(batch.records.len());
+        for bytes in &batch.records {
+            // A record that does not even decode is nobody's receipt.
+            let Ok(signed) = SignedRecord::decode(bytes) else { return Ok(row) };
+            let known = self.journal.receipt(signed.record.key)?;
+            let other = known.is_some_and(|known| known.signed_record != *bytes);
+            if other || matches!(fate(self.journal, signed.record.key)?, Fate::Sealed { .. }) {
+                return Ok(row);
+            }
+            records.push((bytes, signed));
+        }
+        let bad = |index: u32| refusal.refusals.iter().any(|refusal| refusal.index == index);
+        for (index, (bytes, signed)) in (0_u32..).zip(&records) {
+            let key = signed.record.key;
+            self.take(bytes, signed, false)?;
+            if !bad(index) {
+                self.hold(key, signed)?;
+            }
+            row.push_key(key);
+        }
+        Ok(row)
+    }
+
+    /// Payments and originals of a receipt that will be cut again, unless others have them.
+    fn hold(&mut self, key: ReceiptKey, signed: &SignedRecord) -> Result<(), JournalError> {
+        match signed.record.reverses {
+            Some(original) if self.journal.reversal(original)?.is_none() => self.write.put_reversal(original, key),
+            Some(_) => {}
+            None => {
+                for unique in &signed.record.uniqueness_keys {
+                    if self.journal.uniqueness(*unique)?.is_none() {
+                        self.write.put_uniqueness(*unique, key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The receipt itself. One that is here already stays as it is, with its body.
+    fn take(&mut self, bytes: &[u8], signed: &SignedRecord, sealed: bool) -> Result<(), JournalError> {
+        let key = signed.record.key;
+        match self.journal.receipt(key)? {
+            Some(known) if known.signed_record == bytes => return Ok(()),
+            Some(known) => self.drop_superseded(key, &known)?,
+            None => {}
+        }
+        let row = ReceiptRow { signed_record: bytes.to_vec(), ..ReceiptRow::default() };
+        self.write.put_row(key, &row);
+        // A refused receipt does not take the biz code from the one that made it be refused.
+        if sealed || self.journal.adopted(signed.record.unit, &signed.record.biz_key)?.is_none() {
+            self.write.put_adopted(signed.record.unit, &signed.record.biz_key, key);
+        }
+        let day_kind = self.day_kind(signed);
+        self.write.put_day(day_kind.unit, day_kind.day, key, "");
+        self.tally(day_kind)?.add(signed.record.total);
+        self.new += 1;
+        Ok(())
+    }
+
+    fn drop_superseded(&mut self, key: ReceiptKey, known: &ReceiptRow) -> Result<(), JournalError> {
+        tracing::error!(receipt = %key, "ALARM: an acknowledged receipt has the number of another one on the ledger; dropped");
+        let old = decode(&known.signed_record)?;
+        let day_kind = self.day_kind(&old);
+        self.write.delete_day(day_kind.unit, day_kind.day, key);
+        self.tally(day_kind)?.remove(old.record.total);
+        if !known.biz_code.is_empty() {
+            self.write.delete_biz(old.record.unit, &known.biz_code);
+        }
+        self.write.erase_body(key);
+        for unique in &old.record.uniqueness_keys {
+            if self.journal.uniqueness(*unique)? == Some(key) {
+                self.write.delete_uniqueness(*unique);
+            }
+        }
+        if let Some(original) = old.record.reverses
+            && self.journal.reversal(original)? == Some(key)
+        {
+            self.write.delete_reversal(original);
+        }
+        Ok(())
+    }
+
+    fn day_kind(&self, signed: &SignedRecord) -> DayKind {
+        let record = &signed.record;
+        let day = day_number(record.issue_time, self.utc_offset_minutes);
+        DayKind { unit: record.unit, day, kind: kind_of(record.key.code) }
+    }
+
+    fn tally(&mut self, day_kind: DayKind) -> Result<&mut IssuedTally, JournalError> {
+        Ok(match self.tallies.entry(day_kind) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.journal.issued(day_kind)?),
+        })
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<SignedRecord, JournalError> {
+    SignedRecord::decode(bytes).map_err(|_| JournalError::Corrupt("a signed record"))
+}
