@@ -16,6 +16,7 @@ mod answers;
 mod context;
 mod issuing;
 mod queries;
+mod resubmitting;
 mod reversing;
 mod watching;
 
@@ -106,8 +107,8 @@ impl IssuerService for IssuerApi {
     }
 
     async fn resubmit(&self, request: Request<wire::ResubmitRequest>) -> Result<Response<wire::IssueResponse>, Status> {
-        caller(&request)?;
-        Err(Status::unimplemented("Resubmit is not available in this version"))
+        let system = caller(&request)?;
+        Ok(Response::new(self.context.resubmit(system, request.into_inner()).await?))
     }
 }
 

@@ -27,8 +27,9 @@ mod sequencer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use prepare::uniqueness_keys;
 pub use prepare::{Prepared, RuleBasis, content_hash, prepare};
-pub use sequencer::{Sequencer, SequencerParts};
+pub use sequencer::{Returned, Sequencer, SequencerParts};
 
 use crate::journal::JournalError;
 
@@ -64,11 +65,21 @@ pub struct Acknowledgement {
 /// The answer to one draft.
 pub type IssueResult = Result<Issued, Refusal>;
 
-/// Drafts of one call, and where their results go.
-struct Job {
-    drafts: Vec<Prepared>,
-    reply: oneshot::Sender<Vec<IssueResult>>,
-    _places: OwnedSemaphorePermit,
+/// One call's work, and where its results go.
+enum Job {
+    /// To be issued.
+    Drafts { drafts: Vec<Prepared>, reply: oneshot::Sender<Vec<IssueResult>>, places: OwnedSemaphorePermit },
+    /// To be taken back: see [`Returned`].
+    Returned { returned: Box<Returned>, reply: oneshot::Sender<IssueResult>, places: OwnedSemaphorePermit },
+}
+
+impl Job {
+    fn drafts(&self) -> usize {
+        match self {
+            Self::Drafts { drafts, .. } => drafts.len(),
+            Self::Returned { .. } => 1,
+        }
+    }
 }
 
 /// The callers' end of the queue.
@@ -97,14 +108,26 @@ pub fn issue_queue(drafts_max: usize) -> (IssueQueue, IssueJobs) {
 impl IssueQueue {
     /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room.
     pub async fn issue(&self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, Refusal> {
-        let places = drafts.iter().map(|draft| 1 + draft.byte_size / PLACE_BYTES).sum::<usize>().max(1);
-        let overloaded = || Refusal::new(Reason::Overloaded);
-        let places = u32::try_from(places).map_err(|_| overloaded())?;
-        let places = Arc::clone(&self.places).try_acquire_many_owned(places).map_err(|_| overloaded())?;
+        let places = self.places(drafts.iter().map(|draft| 1 + draft.byte_size / PLACE_BYTES).sum())?;
         let (reply, answer) = oneshot::channel();
         let stopped = || Refusal::new(CallReason::ShuttingDown);
-        self.jobs.try_send(Job { drafts, reply, _places: places }).map_err(|_| stopped())?;
+        self.jobs.try_send(Job::Drafts { drafts, reply, places }).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())
+    }
+
+    /// Takes a receipt back that a lost journal acknowledged; answers when it is durable, known or refused.
+    pub async fn take_back(&self, returned: Returned) -> IssueResult {
+        let places = self.places(1 + returned.byte_size / PLACE_BYTES)?;
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Refusal::new(CallReason::ShuttingDown);
+        self.jobs.try_send(Job::Returned { returned: Box::new(returned), reply, places }).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    fn places(&self, count: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let overloaded = || Refusal::new(Reason::Overloaded);
+        let count = u32::try_from(count.max(1)).map_err(|_| overloaded())?;
+        Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| overloaded())
     }
 }
 
@@ -126,11 +149,11 @@ pub async fn run(
         };
         let Some(job) = job else { return Ok(()) };
         let mut group = vec![job];
-        let mut drafts = group[0].drafts.len();
+        let mut drafts = group[0].drafts();
         while drafts < group_drafts_max
             && let Ok(job) = jobs.try_recv()
         {
-            drafts += job.drafts.len();
+            drafts += job.drafts();
             group.push(job);
         }
         tokio::task::block_in_place(|| issue_group(&mut sequencer, group))?;
@@ -141,8 +164,17 @@ fn issue_group(sequencer: &mut Sequencer, group: Vec<Job>) -> Result<(), Journal
     let mut replies = Vec::with_capacity(group.len());
     let mut drafts = Vec::new();
     for job in group {
-        replies.push((job.reply, job.drafts.len(), job._places));
-        drafts.extend(job.drafts);
+        match job {
+            Job::Drafts { drafts: prepared, reply, places } => {
+                replies.push((reply, prepared.len(), places));
+                drafts.extend(prepared);
+            }
+            Job::Returned { returned, reply, places } => {
+                let result = sequencer.take_back(*returned)?;
+                drop(places);
+                let _ = reply.send(result);
+            }
+        }
     }
     let mut results = sequencer.issue(drafts)?.into_iter();
     for (reply, count, places) in replies {

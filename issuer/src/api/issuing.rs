@@ -136,7 +136,11 @@ impl ApiContext {
             return Err(Refusal::field("reversal", "a red receipt is made by Reverse"));
         }
         let unit = authorised_unit(view, system, &draft.unit_code, Some(&draft.place_code))?;
-        // A repeated call is answered before any rule: it may come a day later.
+        // A repeated call is answered before any rule: it may come a day later. The ledger's receipt comes first: one of ours
+        // under the same biz code was refused for it, or will be.
+        if let Some(key) = self.adopted(unit.id, &draft)? {
+            return Ok(Judged::Settled(Ok(Issued::Existing(key))));
+        }
         if let Some(key) = self.replayed(unit.id, &draft.biz_code, content)? {
             return Ok(Judged::Settled(Ok(Issued::Existing(key))));
         }

@@ -182,7 +182,10 @@ impl ApiContext {
                 let unit = authorised_unit(&view, system, &biz.unit_code, None)?;
                 match self.journal.biz(unit.id, &biz.biz_code).map_err(internal)? {
                     Some(row) => row.key,
-                    None => return Ok(Found::Unknown),
+                    None => match self.adopted_key(unit.id, &biz.biz_code)? {
+                        Some(key) => key,
+                        None => return Ok(Found::Unknown),
+                    },
                 }
             }
         };

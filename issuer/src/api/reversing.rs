@@ -73,6 +73,10 @@ impl ApiContext {
         if let Some(red) = self.replayed(unit.id, &request.biz_code, content)? {
             return Ok(Reversal::Made(red));
         }
+        if let Some(red) = self.adopted_key(unit.id, &request.biz_code)? {
+            let made = self.journal.reversal(original_key).map_err(internal)? == Some(red);
+            return if made { Ok(Reversal::Made(red)) } else { Err(Refusal::new(Reason::BizCodeConflict)) };
+        }
         if let Some(red) = self.journal.reversal(original_key).map_err(internal)?
             && !matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. })
         {

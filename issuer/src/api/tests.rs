@@ -27,6 +27,8 @@ use crate::submit::Submitter;
 use crate::testing::ledger::{FakeLedger, dead_channel};
 use crate::testing::{TestIssuer, draft, init};
 
+mod resubmit;
+
 const SYSTEM: SystemId = SystemId::new(1);
 const STRANGER: SystemId = SystemId::new(2);
 
@@ -57,14 +59,26 @@ async fn running() -> Running {
 
 fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running {
     let dir = tempfile::tempdir().unwrap();
+    let journal = init(&dir.path().join("journal"), &ledger.chain.lock().unwrap());
+    running_on(dir, journal, ledger, channels)
+}
+
+fn running_on(
+    dir: tempfile::TempDir,
+    journal: crate::journal::Journal,
+    ledger: FakeLedger,
+    channels: Vec<(String, Channel)>,
+) -> Running {
     let (issuer, trust) = {
         let chain = ledger.chain.lock().unwrap();
         write_credentials(dir.path(), &chain);
-        (TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1), chain.trust().clone())
+        // Secrets of its own: what another start has made is not made again.
+        (TestIssuer::start(journal, &chain, 11), chain.trust().clone())
     };
     let token = CancellationToken::new();
     let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(2)));
-    let (followed, following) = watch::channel(Followed { height: 0, event: 0 });
+    let progress = issuer.journal.progress().unwrap();
+    let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
     let (queue, jobs) = issue_queue(10_000);
     let fixed_clock = issuer.clock.clone();
     let clock: Arc<dyn Clock> = issuer.clock.clone();

@@ -107,7 +107,7 @@ fn refusal_of(violations: &[Violation]) -> Refusal {
 
 /// V14, V15: payments by pay code, medical settlements, decisions with their instalment. A red receipt's are its original's,
 /// because it copies them.
-pub(super) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -> Vec<UniquenessKey> {
+pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -> Vec<UniquenessKey> {
     let mut keys: Vec<UniquenessKey> =
         draft.pay_codes().into_iter().map(|code| blinding.uniqueness_key(UniquenessType::Payment, code)).collect();
     match &draft.ext {

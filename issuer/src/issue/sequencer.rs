@@ -25,6 +25,10 @@ use crate::numbering::Numbering;
 use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::registry::{Registry, RegistryView, Unit, kind_of};
 
+mod take_back;
+
+pub use take_back::Returned;
+
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
 const TALLIES_MAX: usize = 100_000;
 

@@ -1,0 +1,140 @@
+//! Resubmit: an acknowledgement comes back to an issuer that lost its disk. And what a recovered issuer knows of receipts that
+//! it learnt from the ledger alone.
+
+use receipt_core::ids::{ReceiptKey, SystemId, UnitId};
+use receipt_core::limits;
+use receipt_core::reason::Reason;
+use receipt_core::receipt::disclosure::{Body, SEED_BYTES, Seed};
+use receipt_core::receipt::model::{CheckCode, Issued as IssuedPart, Receipt, ReceiptDraft};
+use receipt_core::record::SignedRecord;
+use tallystick_proto::convert::draft_from_wire;
+use tallystick_proto::errors::Refusal;
+use tallystick_proto::issuer::v1 as wire;
+
+use super::ApiContext;
+use super::answers::{Patience, issued_key};
+use crate::authority::authorised_unit;
+use crate::bundle::internal;
+use crate::issue::{Acknowledgement, Returned, content_hash, uniqueness_keys};
+use crate::registry::Unit;
+
+impl ApiContext {
+    /// Takes a receipt back, or finds it.
+    pub(super) async fn resubmit(
+        &self,
+        system: SystemId,
+        request: wire::ResubmitRequest,
+    ) -> Result<wire::IssueResponse, Refusal> {
+        let patience = Patience::of_request(request.wait, request.wait_timeout_ms)?;
+        let returned = tokio::task::block_in_place(|| self.judge_returned(system, request))?;
+        let issued = self.queue.take_back(returned).await?;
+        let key = issued_key(&issued);
+        let mut response = self.answer(&issued)?;
+        self.wait(key, patience, &mut response).await?;
+        Ok(response)
+    }
+
+    /// Whether the record is genuine, this unit's, and of this very draft. Nothing is told of a record that is not.
+    fn judge_returned(&self, system: SystemId, request: wire::ResubmitRequest) -> Result<Returned, Refusal> {
+        let bytes = request.signed_record.to_vec();
+        let signed = SignedRecord::decode(&bytes)
+            .map_err(|reason| Refusal::new(reason).with_violation("signed_record", "is not an acknowledged record"))?;
+        let draft = request.draft.ok_or_else(|| Refusal::field("draft", "is required"))?;
+        let content = content_hash("issue", &draft);
+        let draft = draft_from_wire(draft)?;
+        let check_code =
+            CheckCode::parse(&request.check_code).map_err(|error| Refusal::field("check_code", error.problem))?;
+        let seed: [u8; SEED_BYTES] = request
+            .body_seed
+            .as_ref()
+            .try_into()
+            .map_err(|_| Refusal::field("body_seed", format!("must have {SEED_BYTES} bytes")))?;
+        let view = self.view();
+        let unit = authorised_unit(&view, system, &draft.unit_code, Some(&draft.place_code))?;
+        self.check_signature(&signed, &unit)?;
+        let seed = Seed::new(seed);
+        let body = body_of(&draft, &unit, &signed, check_code, &seed)?;
+        let record = &signed.record;
+        let byte_size = body.disclosures().iter().map(|disclosure| disclosure.value.len()).sum::<usize>()
+            + limits::RECORD_BYTES_MAX;
+        let acknowledgement = Acknowledgement {
+            key: record.key,
+            signed_record: bytes.clone(),
+            check_code,
+            seed: seed.clone(),
+            issue_time: record.issue_time,
+            seal_by: record.seal_by,
+        };
+        let (biz_code, place_code) = (draft.biz_code, draft.place_code);
+        Ok(Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, byte_size })
+    }
+
+    /// Signed by a key of the unit that is in this issuer's custody: the unit's keys at other issuers are theirs to answer for.
+    fn check_signature(&self, signed: &SignedRecord, unit: &Unit) -> Result<(), Refusal> {
+        let record = &signed.record;
+        if record.unit != unit.id {
+            return Err(Refusal::new(Reason::UnitMismatch).with_message("the record is of another unit than the draft"));
+        }
+        let invalid = |message: &str| Refusal::new(Reason::SignatureInvalid).with_message(message);
+        let registered = unit.keys.iter().find(|key| key.id == record.signing_key);
+        let held = self.keys.unit(record.signing_key).map(|held| held.public_key());
+        let key = registered.filter(|key| held == Some(key.public));
+        let key = key.ok_or_else(|| invalid("the record names no key of the unit that this issuer holds"))?;
+        if signed.verify(self.journal.identity().chain, &key.public) {
+            Ok(())
+        } else {
+            Err(invalid("the record's signature does not fit the unit's key and this chain"))
+        }
+    }
+
+    /// A sealed receipt under this draft's biz code that a recovered journal learnt from the ledger. As far as a record tells, it
+    /// must be of this content. Once it was resubmitted, the journal knows it as its own.
+    pub(super) fn adopted(&self, unit: UnitId, draft: &ReceiptDraft) -> Result<Option<ReceiptKey>, Refusal> {
+        let biz_hash = self.keys.blinding.biz_key(unit, &draft.biz_code);
+        let Some(key) = self.journal.adopted(unit, &biz_hash).map_err(internal)? else { return Ok(None) };
+        let missing = || internal(format!("receipt {key} is missing"));
+        let row = self.journal.receipt(key).map_err(internal)?.ok_or_else(missing)?;
+        if !row.biz_code.is_empty() {
+            return Ok(None);
+        }
+        let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
+        let same_payments = record.key_epoch != self.keys.blinding_epoch
+            || record.uniqueness_keys == uniqueness_keys(draft, &self.keys.blinding);
+        let same = record.key.code == draft.receipt_code && record.total == draft.total_amount && same_payments;
+        if same { Ok(Some(key)) } else { Err(Refusal::new(Reason::BizCodeConflict)) }
+    }
+
+    /// The receipt under a biz code that a recovered journal learnt from the ledger.
+    pub(super) fn adopted_key(&self, unit: UnitId, biz_code: &str) -> Result<Option<ReceiptKey>, Refusal> {
+        let biz_hash = self.keys.blinding.biz_key(unit, biz_code);
+        self.journal.adopted(unit, &biz_hash).map_err(internal)
+    }
+}
+
+/// The body that the acknowledgement was for, if draft, check code and seed lead to the record's root.
+fn body_of(
+    draft: &ReceiptDraft,
+    unit: &Unit,
+    signed: &SignedRecord,
+    check_code: CheckCode,
+    seed: &Seed,
+) -> Result<Body, Refusal> {
+    let record = &signed.record;
+    let issued = IssuedPart {
+        receipt_number: record.key.number,
+        check_code,
+        issue_time: record.issue_time,
+        unit_name: unit.name.clone(),
+    };
+    let mismatch = || {
+        let problem = "with check_code and body_seed, does not lead to the record's body_root";
+        Refusal::field("draft", problem)
+    };
+    // The root commits to every field; what the record states besides must say the same.
+    let receipt = Receipt { issued, draft: draft.clone() };
+    let body = Body::of_receipt(&receipt, seed).map_err(|_| mismatch())?;
+    let counted = u32::try_from(body.disclosures().len()).is_ok_and(|count| count == record.disclosure_count);
+    let same = record.key.code == draft.receipt_code && record.total == draft.total_amount;
+    let linked = record.reverses == draft.reversal_of();
+    if counted && same && linked && body.root() == record.body_root { Ok(body) } else { Err(mismatch()) }
+}

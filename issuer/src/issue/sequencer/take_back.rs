@@ -1,0 +1,189 @@
+//! Taking back a receipt that a lost journal acknowledged (`Resubmit`).
+//!
+//! Its number was given out by the lost journal: it lies in a burnt segment, below the next number to be allotted, or in a
+//! closed one. The ledger takes it as long as the number, the biz code and its payments are free, its key was valid at the
+//! issue time, and, once the segment was closed, within the grace. What is taken back is one synced write, as issuing is.
+
+use receipt_core::blind::UniquenessType;
+use receipt_core::hash::Hash;
+use receipt_core::ids::ReceiptKey;
+use receipt_core::reason::Reason;
+use receipt_core::receipt::disclosure::{Body, Seed};
+use receipt_core::record::SignedRecord;
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_service::keyfile::Secret;
+use tallystick_service::rng::random_array;
+
+use super::{IssueResult, Issued, Sequencer, already_reversed};
+use crate::body::{BodySecrets, SealedBody};
+use crate::fate::{Fate, fate};
+use crate::issue::Acknowledgement;
+use crate::journal::{BizRow, DayKind, Durability, JournalError, ReceiptRow, day_number};
+use crate::registry::kind_of;
+
+/// An acknowledgement, handed back: the record is signed by a key of the unit, and its body leads to the record's root.
+#[derive(Debug, Clone)]
+pub struct Returned {
+    /// The record.
+    pub signed: SignedRecord,
+    /// Its bytes, verbatim.
+    pub bytes: Vec<u8>,
+    /// Its body.
+    pub body: Body,
+    /// Seed of the body's salts.
+    pub seed: Seed,
+    /// What the caller knows besides: check code and times.
+    pub acknowledgement: Acknowledgement,
+    /// Hash of the Issue call that made it, so that its repetition is answered.
+    pub content: Hash,
+    /// 业务流水号.
+    pub biz_code: String,
+    /// 开票点.
+    pub place_code: String,
+    /// About how much memory it takes.
+    pub byte_size: usize,
+}
+
+impl Returned {
+    fn key(&self) -> ReceiptKey {
+        self.signed.record.key
+    }
+
+    fn row(&self) -> ReceiptRow {
+        ReceiptRow {
+            signed_record: self.bytes.clone(),
+            biz_code: self.biz_code.clone(),
+            place_code: self.place_code.clone(),
+        }
+    }
+}
+
+impl Sequencer {
+    /// Takes a receipt back, or says what stands against it. An error is fatal.
+    pub fn take_back(&mut self, returned: Returned) -> Result<IssueResult, JournalError> {
+        let journal = &self.parts.journal;
+        let key = returned.key();
+        if let Some(known) = journal.receipt(key)? {
+            if known.signed_record != returned.bytes {
+                return Ok(Err(Refusal::new(Reason::NumberUsed).with_message("another receipt has this number")));
+            }
+            // Learnt from the ledger, without its body: a row of our own has its biz code.
+            if known.biz_code.is_empty() {
+                if let Err(closed) = self.parts.gate.check() {
+                    return Ok(Err(closed.refusal()));
+                }
+                return self.complete(&returned);
+            }
+            return Ok(Ok(Issued::Existing(key)));
+        }
+        if let Err(closed) = self.parts.gate.check() {
+            return Ok(Err(closed.refusal()));
+        }
+        if self.parts.backlog.records() >= self.parts.outbox_records_max {
+            return Ok(Err(Refusal::new(Reason::Overloaded)));
+        }
+        if let Some(refusal) = self.against(&returned)? {
+            return Ok(Err(refusal));
+        }
+        self.take_in(returned)
+    }
+
+    /// What of this issuer stands against a receipt that it does not know.
+    fn against(&self, returned: &Returned) -> Result<Option<Refusal>, JournalError> {
+        let (journal, record) = (&self.parts.journal, &returned.signed.record);
+        if journal.biz(record.unit, &returned.biz_code)?.is_some() {
+            return Ok(Some(Refusal::new(Reason::BizCodeConflict).with_message("another receipt has this biz_code")));
+        }
+        if journal.adopted(record.unit, &record.biz_key)?.is_some() {
+            return Ok(Some(Refusal::new(Reason::BizCodeUsed)));
+        }
+        let view = self.parts.registry.view();
+        for segment in view.segments(record.unit, record.key.code) {
+            let number = record.key.number.get();
+            let next = journal.next_number(segment.id)?.unwrap_or(segment.first);
+            if (next..=segment.last).contains(&number) {
+                return Ok(Some(Refusal::new(Reason::NumberNotOwned).with_message(
+                    "this number may still be given out: the journal that gave it out was not recovered",
+                )));
+            }
+        }
+        if let Some(original) = record.reverses {
+            let red = journal.reversal(original)?;
+            let dead =
+                red.map(|red| fate(journal, red)).transpose()?.is_some_and(|fate| matches!(fate, Fate::Refused { .. }));
+            return Ok(red.filter(|_| !dead).map(already_reversed));
+        }
+        for unique in &record.uniqueness_keys {
+            if journal.uniqueness(*unique)?.is_some() {
+                let reason = match unique.kind {
+                    UniquenessType::Decision => Reason::DecisionPaid,
+                    UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
+                };
+                return Ok(Some(Refusal::new(reason)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As issuing writes it, number and time apart: those are spent.
+    fn take_in(&mut self, returned: Returned) -> Result<IssueResult, JournalError> {
+        let parts = self.parts.clone();
+        let body = match self.sealed_body(&returned) {
+            Ok(body) => body,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (key, record) = (returned.key(), &returned.signed.record);
+        let day = day_number(record.issue_time, parts.utc_offset_minutes);
+        let mut write = parts.journal.write();
+        write.put_receipt(key, &returned.row(), &body);
+        write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
+        write.put_day(record.unit, day, key, &returned.place_code);
+        write.put_outbox(self.outbox_end, key);
+        let day_kind = DayKind { unit: record.unit, day, kind: kind_of(key.code) };
+        let tally = match self.tallies.entry(day_kind) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(parts.journal.issued(day_kind)?),
+        };
+        tally.add(record.total);
+        write.put_issued(day_kind, *tally);
+        match record.reverses {
+            Some(original) => write.put_reversal(original, key),
+            None => record.uniqueness_keys.iter().for_each(|unique| write.put_uniqueness(*unique, key)),
+        }
+        write.commit(Durability::Synced)?;
+        self.outbox_end = self.outbox_end.saturating_add(1);
+        parts.backlog.grown_to(self.outbox_end);
+        parts.metrics.issued(1);
+        tracing::warn!(receipt = %key, "took back a receipt that a lost journal had acknowledged");
+        Ok(Ok(Issued::New(Box::new(returned.acknowledgement))))
+    }
+
+    /// Gives a receipt that was learnt from the ledger what the ledger does not know.
+    fn complete(&self, returned: &Returned) -> Result<IssueResult, JournalError> {
+        let parts = &self.parts;
+        let body = match self.sealed_body(returned) {
+            Ok(body) => body,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (key, record) = (returned.key(), &returned.signed.record);
+        let day = day_number(record.issue_time, parts.utc_offset_minutes);
+        let mut write = parts.journal.write();
+        write.put_receipt(key, &returned.row(), &body);
+        write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
+        write.put_day(record.unit, day, key, &returned.place_code);
+        write.commit(Durability::Synced)?;
+        Ok(Ok(Issued::Existing(key)))
+    }
+
+    fn sealed_body(&self, returned: &Returned) -> Result<SealedBody, Refusal> {
+        let internal = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "a receipt was not taken back");
+            Refusal::new(CallReason::Internal)
+        };
+        let entropy = self.parts.entropy.as_ref();
+        let key = Secret::new(random_array(entropy).map_err(|error| internal(&error))?);
+        let secrets = BodySecrets { key, nonce: random_array(entropy).map_err(|error| internal(&error))? };
+        let values = returned.body.disclosures().iter().map(|disclosure| &disclosure.value);
+        self.parts.cipher.seal(returned.key(), &returned.seed, values, &secrets).map_err(|error| internal(&error))
+    }
+}
