@@ -16,6 +16,7 @@ pub mod description;
 pub mod figures;
 pub mod generate;
 pub mod generate_receipts;
+pub mod governance;
 pub mod issuing;
 pub mod layout;
 pub mod logs;

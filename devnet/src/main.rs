@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
-use tallystick_devnet::{Network, NetworkOptions};
+use tallystick_devnet::layout::Layout;
+use tallystick_devnet::{Network, NetworkOptions, governance};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod demo;
@@ -37,6 +38,15 @@ enum Command {
         #[arg(long, default_value_t = 2000)]
         receipts: usize,
     },
+    /// Signs a governance message with the network's authorities and offers it to its validators.
+    Govern {
+        /// The network's directory.
+        #[arg(long, default_value = "devnet-data")]
+        dir: PathBuf,
+        /// The unsigned message, as `tallystick-issuer recover --plan` writes it.
+        #[arg(long)]
+        message: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -58,6 +68,17 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Up { dir } => up::run(&dir, interrupted()).await,
+        Command::Govern { dir, message } => {
+            let bytes = std::fs::read(&message).with_context(|| format!("read {}", message.display()))?;
+            let layout = Layout::new(std::path::absolute(&dir).context("resolve the directory")?);
+            let signed = governance::sign(&layout, &bytes)?;
+            governance::submit(&layout, &signed).await?;
+            println!(
+                "governance message {} is offered; the registry shows when it is decided",
+                signed.governance.sequence
+            );
+            Ok(())
+        }
         Command::Demo { dir, receipts } => tokio::select! {
             outcome = run_demo(dir, receipts) => outcome,
             // Dropping the demo drops its network, and with it every process.

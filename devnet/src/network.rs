@@ -246,6 +246,13 @@ impl Network {
         run(&self.binaries.verifier, arguments).await
     }
 
+    /// Runs a command of `tallystick-issuer` other than `run` for an issuer, to its end: exit code and output.
+    pub async fn run_issuer_command(&self, issuer_id: u32, command: &str, more: &[&str]) -> Result<(i32, String)> {
+        let config = self.layout.issuer_config(issuer_id).display().to_string();
+        let arguments: Vec<&str> = [command, "--config", &config].into_iter().chain(more.iter().copied()).collect();
+        run(&self.binaries.issuer, &arguments).await
+    }
+
     /// Arguments by which `tallystick-verifier` replays the ledger of a validator as one of the callers.
     pub fn audit_arguments(&self, validator_id: u32, caller: Caller) -> Result<Vec<String>> {
         let certificate = clients::certificate_files(&self.layout, caller);
