@@ -14,6 +14,7 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use receipt_core::note::{Checkpoint, SignatureLine};
 use receipt_core::state::BatchCache as _;
+use tallystick_proto::errors::Refusal;
 use tallystick_proto::peer::v1::peer_service_client::PeerServiceClient;
 use tallystick_proto::peer::v1::{
     AnnounceBatchesRequest, ExchangeCosignaturesRequest, ForwardBatchRequest, ForwardGovernanceRequest,
@@ -395,7 +396,10 @@ impl PeerLink {
             _ => {}
         }
         if let (Err(status), None) = (&outcome, down) {
-            self.complain(&format!("it refused a call: {}", status.message()));
+            // The reason, not the message: that has numbers in it which change with every call.
+            let reason =
+                Refusal::from_status(status).map_or_else(|| status.code().to_string(), |r| r.reason.to_string());
+            self.complain(&format!("it refused a call: {reason}"));
         }
     }
 
