@@ -16,7 +16,7 @@ use crate::ids::{BatchSequence, IssuerId, KeyId, TreeSize, UnixMillis};
 use crate::limits;
 use crate::reason::Reason;
 use crate::record::FORMAT_VERSION;
-use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite, verify_zip215};
+use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
 use crate::wire::{decode_canonical, fixed};
 
 /// What an issuer says about a batch.
@@ -151,9 +151,9 @@ impl SignedBatchHeader {
         Ok(Self { header: BatchHeader::decode(&wire.header)?, header_bytes: wire.header, signature })
     }
 
-    /// The issuer's signature over the received bytes, under ZIP 215.
+    /// The issuer's signature over the received bytes, under the header's suite.
     pub fn verify(&self, chain: ChainId, key: &PublicKey) -> bool {
-        verify_zip215(key, Namespace::Batch, chain, &self.header_bytes, &self.signature)
+        self.header.suite.verify(key, Namespace::Batch, chain, &self.header_bytes, &self.signature)
     }
 
     /// What identifies the batch: two headers with different hashes under one sequence are evidence.

@@ -1,7 +1,13 @@
 //! Keyed hashes that let the ledger enforce uniqueness without seeing what it compares.
 //!
-//! Issuers and the bureau share the secret; nodes do not have it. Preimage of each key:
-//! `HMAC-SHA256(secret, "tallystick/<type>/v1" ‖ 0x0A ‖ unit id (u32 BE, biz keys only) ‖ reference)`, cut to 16 bytes.
+//! Issuers and the bureau share the secret; nodes do not have it. Each key is an HMAC-SHA256 under the secret, cut to 16
+//! bytes, over a domain, a newline (0x0A) and what it stands for:
+//! ```text
+//! tallystick/biz-key/v1                  unit id (u32, big-endian) ‖ biz_code
+//! tallystick/payment-key/v1              pay code
+//! tallystick/medical-settlement-key/v1   settlement number
+//! tallystick/decision-key/v1             decision number ‖ 0x00 ‖ instalment
+//! ```
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -15,9 +15,10 @@
 
 use prost::Message;
 
+use crate::authorized::{self, Demand};
 use crate::ids::{KeyId, UnitId, UnixMillis};
 use crate::record::FORMAT_VERSION;
-use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite, verify_strict};
+use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 /// A credential above this is refused unread: names are 200 characters at most, and 64 authorities may sign.
@@ -112,7 +113,7 @@ impl UnitCredential {
         self.unit_code.len() == 18
             && alphanumeric(&self.unit_code)
             && !self.unit_name.is_empty()
-            && self.public_key.is_registrable()
+            && self.suite.registers(&self.public_key)
             && self.valid_until.is_none_or(|until| self.valid_from < until)
     }
 
@@ -133,33 +134,17 @@ pub struct SignedCredential {
     pub signatures: Vec<(u32, Signature)>,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct SignedWire {
-    #[prost(bytes = "vec", tag = "1")]
-    credential: Vec<u8>,
-    #[prost(uint32, repeated, tag = "2")]
-    signers: Vec<u32>,
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    signatures: Vec<Vec<u8>>,
-}
-
 impl SignedCredential {
     /// Signs with authority keys, given as (index in genesis, key), ascending.
     pub fn sign(credential: UnitCredential, chain: ChainId, signers: &[(u32, &dyn Signer)]) -> Self {
         let credential_bytes = credential.encode();
-        let sign = |signer: &dyn Signer| signer.sign(Namespace::Credential, chain, &credential_bytes);
-        let signatures = signers.iter().map(|(index, signer)| (*index, sign(*signer))).collect();
+        let signatures = authorized::sign(Namespace::Credential, chain, &credential_bytes, signers);
         Self { credential, credential_bytes, signatures }
     }
 
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        SignedWire {
-            credential: self.credential_bytes.clone(),
-            signers: self.signatures.iter().map(|(index, _)| *index).collect(),
-            signatures: self.signatures.iter().map(|(_, signature)| signature.0.to_vec()).collect(),
-        }
-        .encode_to_vec()
+        authorized::encode(&self.credential_bytes, &self.signatures)
     }
 
     /// Decodes the canonical bytes; signers must be strictly ascending. Signatures are not judged.
@@ -168,32 +153,22 @@ impl SignedCredential {
         if bytes.len() > CREDENTIAL_BYTES_MAX {
             return Err(WHAT);
         }
-        let wire: SignedWire = decode_canonical("SignedCredential", bytes)?;
-        let ascending = wire.signers.windows(2).all(|pair| pair[0] < pair[1]);
-        if wire.signers.len() != wire.signatures.len() || !ascending {
-            return Err(WHAT);
-        }
-        let signatures = wire
-            .signers
-            .iter()
-            .zip(&wire.signatures)
-            .map(|(index, bytes)| fixed("signature", bytes).map(|signature| (*index, Signature(signature))));
-        Ok(Self {
-            credential: UnitCredential::decode(&wire.credential)?,
-            signatures: signatures.collect::<Result<_, _>>()?,
-            credential_bytes: wire.credential,
-        })
+        let (credential_bytes, signatures) = authorized::decode("SignedCredential", bytes)?;
+        Ok(Self { credential: UnitCredential::decode(&credential_bytes)?, credential_bytes, signatures })
     }
 
-    /// Whether at least `threshold` distinct authorities signed, every given signature being valid under strict rules.
+    /// Whether at least `threshold` distinct authorities signed, and at least one, every given signature being valid under
+    /// the credential's suite. Whether that is the chain's suite is the caller's to ask.
     pub fn verify(&self, chain: ChainId, authorities: &[PublicKey], threshold: u32) -> bool {
-        let valid = |(index, signature): &(u32, Signature)| {
-            authorities
-                .get(*index as usize)
-                .is_some_and(|key| verify_strict(key, Namespace::Credential, chain, &self.credential_bytes, signature))
+        let demand = Demand {
+            suite: self.credential.suite,
+            namespace: Namespace::Credential,
+            chain,
+            message: &self.credential_bytes,
+            authorities,
+            threshold,
         };
-        let distinct = self.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        distinct && self.signatures.len() >= threshold.max(1) as usize && self.signatures.iter().all(valid)
+        demand.is_met_by(&self.signatures)
     }
 }
 

@@ -14,9 +14,10 @@ use prost::Message;
 use crate::governance::{Action, ActionWire};
 use crate::hash::tagged;
 use crate::ids::UnixMillis;
+use crate::limits;
 use crate::record::FORMAT_VERSION;
 use crate::suite::{ChainId, PublicKey, Suite};
-use crate::validators::{Validator, ValidatorSet, ValidatorWire};
+use crate::validators::{Validator, ValidatorSet, ValidatorSetError, ValidatorWire};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 /// A chain's beginning.
@@ -40,6 +41,56 @@ pub struct Genesis {
     pub validators: ValidatorSet,
     /// The first registry.
     pub actions: Vec<Action>,
+}
+
+/// Why bytes are not a genesis file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Not the canonical encoding.
+    #[error(transparent)]
+    NotCanonical(#[from] NotCanonical),
+    /// A format that this build does not read.
+    #[error("genesis format {0} is not known to this program")]
+    Version(u32),
+    /// A suite that this build does not have.
+    #[error("the chain runs on signature suite {0}, which is not known to this program")]
+    Suite(u32),
+    /// The first validator set is refused.
+    #[error("the validator set of genesis is refused: {0}")]
+    Validators(#[from] ValidatorSetError),
+    /// A rule about the whole file is broken.
+    #[error("the genesis is refused: {0}")]
+    Unsound(&'static str),
+}
+
+/// Names of chains and logs, as genesis and trust file take them.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
+}
+
+/// A fixed UTC offset, as genesis and trust file take it.
+pub(crate) fn is_utc_offset(minutes: i32) -> bool {
+    minutes.unsigned_abs() <= 14 * 60
+}
+
+/// The authorities of genesis or a trust file.
+pub(crate) struct Authorities<'a> {
+    pub(crate) keys: &'a [PublicKey],
+    pub(crate) threshold: u32,
+}
+
+impl Authorities<'_> {
+    /// Count, keys and threshold; the problem otherwise.
+    pub(crate) fn check(&self, suite: Suite) -> Result<(), &'static str> {
+        let require = |holds: bool, problem| if holds { Ok(()) } else { Err(problem) };
+        let mut distinct = self.keys.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        require(self.keys.len() <= limits::VALIDATORS_MAX, "there are too many authorities")?;
+        require(distinct.len() == self.keys.len(), "an authority stands twice")?;
+        require(distinct.iter().all(|key| suite.registers(key)), "an authority's key is not registrable")?;
+        require((1..=distinct.len()).contains(&(self.threshold as usize)), "no such number of authorities")
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -84,40 +135,36 @@ impl Genesis {
         .encode_to_vec()
     }
 
-    /// Reads and checks a genesis file.
-    pub fn decode(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        const WHAT: NotCanonical = NotCanonical("Genesis");
+    /// Reads and checks a genesis file. What it takes implies a trust file.
+    pub fn decode(bytes: &[u8]) -> Result<Self, GenesisError> {
         let wire: GenesisWire = decode_canonical("Genesis", bytes)?;
+        if wire.format_version != FORMAT_VERSION {
+            return Err(GenesisError::Version(wire.format_version));
+        }
         let members = wire.validators.iter().map(Validator::from_wire).collect::<Result<Vec<_>, _>>()?;
         let authorities = wire.authority_keys.iter().map(|key| fixed("authority_key", key).map(PublicKey));
         let genesis = Self {
-            suite: Suite::from_number(wire.suite).ok_or(WHAT)?,
+            suite: Suite::from_number(wire.suite).ok_or(GenesisError::Suite(wire.suite))?,
             time: UnixMillis::new(wire.time_ms),
             utc_offset_minutes: wire.utc_offset_minutes,
             authorities: authorities.collect::<Result<_, _>>()?,
             authority_threshold: wire.authority_threshold,
-            validators: ValidatorSet::new(members).map_err(|_| WHAT)?,
+            validators: ValidatorSet::new(members)?,
             actions: wire.actions.iter().map(Action::from_wire).collect::<Result<_, _>>()?,
             chain_name: wire.chain_name,
             origin: wire.origin,
         };
-        let sound = wire.format_version == FORMAT_VERSION && genesis.is_sound();
-        if sound { Ok(genesis) } else { Err(WHAT) }
+        genesis.check()?;
+        Ok(genesis)
     }
 
-    fn is_sound(&self) -> bool {
-        let count = self.authorities.len();
-        let threshold = self.authority_threshold as usize;
-        let named = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '+');
-        let mut keys = self.authorities.clone();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.len() == count
-            && keys.iter().all(PublicKey::is_registrable)
-            && (1..=count).contains(&threshold)
-            && named(&self.chain_name)
-            && named(&self.origin)
-            && self.utc_offset_minutes.unsigned_abs() <= 14 * 60
+    fn check(&self) -> Result<(), GenesisError> {
+        let require = |holds: bool, problem| if holds { Ok(()) } else { Err(GenesisError::Unsound(problem)) };
+        let authorities = Authorities { keys: &self.authorities, threshold: self.authority_threshold };
+        authorities.check(self.suite).map_err(GenesisError::Unsound)?;
+        require(is_name(&self.chain_name), "the chain's name is empty or has white space, control characters or `+`")?;
+        require(is_name(&self.origin), "the origin is empty or has white space, control characters or `+`")?;
+        require(is_utc_offset(self.utc_offset_minutes), "the UTC offset is more than 14 hours")
     }
 
     /// The chain id: a hash of the whole file.

@@ -10,17 +10,18 @@
 
 use prost::Message;
 
+use crate::authorized::{self, Demand};
 use crate::hash::{Hash, tagged};
 use crate::ids::Height;
 use crate::record::FORMAT_VERSION;
-use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite, verify_strict};
-use crate::wire::{NotCanonical, decode_canonical, fixed};
+use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
+use crate::wire::{NotCanonical, decode_canonical};
 
 mod action;
 
 pub use action::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, RegisterIssuer,
-    RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
+    RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
 };
 
 /// A list of registry changes, taken whole or not at all.
@@ -97,64 +98,37 @@ pub struct SignedGovernance {
     pub signatures: Vec<(u32, Signature)>,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct SignedWire {
-    #[prost(bytes = "vec", tag = "1")]
-    governance: Vec<u8>,
-    #[prost(uint32, repeated, tag = "2")]
-    signers: Vec<u32>,
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    signatures: Vec<Vec<u8>>,
-}
-
 impl SignedGovernance {
     /// Signs with authority keys, given as (index in genesis, key), ascending.
     pub fn sign(governance: Governance, chain: ChainId, signers: &[(u32, &dyn Signer)]) -> Self {
         let governance_bytes = governance.encode();
-        let sign = |signer: &dyn Signer| signer.sign(Namespace::Governance, chain, &governance_bytes);
-        let signatures = signers.iter().map(|(index, signer)| (*index, sign(*signer))).collect();
+        let signatures = authorized::sign(Namespace::Governance, chain, &governance_bytes, signers);
         Self { governance, governance_bytes, signatures }
     }
 
     /// The bytes of the log entry, without its tag.
     pub fn encode(&self) -> Vec<u8> {
-        SignedWire {
-            governance: self.governance_bytes.clone(),
-            signers: self.signatures.iter().map(|(index, _)| *index).collect(),
-            signatures: self.signatures.iter().map(|(_, signature)| signature.0.to_vec()).collect(),
-        }
-        .encode_to_vec()
+        authorized::encode(&self.governance_bytes, &self.signatures)
     }
 
     /// Decodes the canonical bytes; signers must be strictly ascending.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        let wire: SignedWire = decode_canonical("SignedGovernance", bytes)?;
-        let ascending = wire.signers.windows(2).all(|pair| pair[0] < pair[1]);
-        if wire.signers.len() != wire.signatures.len() || !ascending {
-            return Err(NotCanonical("SignedGovernance"));
-        }
-        let signatures = wire
-            .signers
-            .iter()
-            .zip(&wire.signatures)
-            .map(|(index, bytes)| fixed("signature", bytes).map(|signature| (*index, Signature(signature))));
-        Ok(Self {
-            governance: Governance::decode(&wire.governance)?,
-            signatures: signatures.collect::<Result<_, _>>()?,
-            governance_bytes: wire.governance,
-        })
+        let (governance_bytes, signatures) = authorized::decode("SignedGovernance", bytes)?;
+        Ok(Self { governance: Governance::decode(&governance_bytes)?, governance_bytes, signatures })
     }
 
-    /// Whether at least `threshold` distinct authorities signed, given ascending, every given signature being valid under
-    /// strict rules.
+    /// Whether at least `threshold` distinct authorities signed, and at least one, given ascending, every given signature
+    /// being valid under the message's suite. Whether that is the chain's suite is the caller's to ask.
     pub fn verify(&self, chain: ChainId, authorities: &[PublicKey], threshold: u32) -> bool {
-        let valid = |(index, signature): &(u32, Signature)| {
-            authorities
-                .get(*index as usize)
-                .is_some_and(|key| verify_strict(key, Namespace::Governance, chain, &self.governance_bytes, signature))
+        let demand = Demand {
+            suite: self.governance.suite,
+            namespace: Namespace::Governance,
+            chain,
+            message: &self.governance_bytes,
+            authorities,
+            threshold,
         };
-        let distinct = self.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        distinct && self.signatures.len() >= threshold as usize && self.signatures.iter().all(valid)
+        demand.is_met_by(&self.signatures)
     }
 
     /// What identifies the message in a pool.

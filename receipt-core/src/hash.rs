@@ -37,6 +37,11 @@ impl std::fmt::Debug for Hash {
 
 /// Plain SHA-256 of the concatenation of `parts`.
 pub fn sha256(parts: &[&[u8]]) -> Hash {
+    sha256_of(parts.iter().copied())
+}
+
+/// The same of any sequence of parts.
+pub(crate) fn sha256_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Hash {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part);

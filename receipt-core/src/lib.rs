@@ -5,6 +5,9 @@
 //! bytes give the same verdict on a validator, in an auditor's replay and in a browser (it builds for
 //! `wasm32-unknown-unknown`).
 
+#![deny(clippy::float_arithmetic)]
+
+mod authorized;
 pub mod batch;
 pub mod blind;
 pub mod block;

@@ -34,6 +34,8 @@ pub const UNIQUENESS_KEYS_MAX: usize = 16;
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 /// Signature lines a note may have.
 pub const NOTE_SIGNATURES_MAX: usize = 256;
+/// Void and lost numbers below the highest used one that a settlement may name: each is looked up while a block executes.
+pub const SETTLED_HOLES_MAX: u64 = 10_000;
 /// Validators a set may have.
 pub const VALIDATORS_MAX: usize = 64;
 /// Beyond this many unsealed heights, proposers make empty blocks only.

@@ -23,8 +23,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use frontier::{Frontier, FrontierError, root_of_leaves};
-pub use hasher::{empty_root, leaf_hash, node_hash};
+pub use frontier::{Frontier, FrontierError, root_of_leaf_hashes, root_of_leaves};
+pub use hasher::{empty_root, leaf_hash, leaf_hash_of_parts, node_hash};
 pub use inner::{InnerTree, InnerTreeError};
 pub use log::{LogError, NodeId, NodeReader, consistency_path, frontier_at, inclusion_path, root_at};
 pub use tiles::{

@@ -21,7 +21,7 @@ use crate::hash::{Hash, tagged};
 use crate::ids::{Fen, KeyId, ReceiptCode, ReceiptKey, ReceiptNumber, UnitId, UnixMillis};
 use crate::limits;
 use crate::reason::Reason;
-use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite, verify_zip215};
+use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
 use crate::wire::{decode_canonical, fixed};
 
 /// The format this build writes and reads.
@@ -219,9 +219,9 @@ impl SignedRecord {
         Ok(Self { record: ReceiptRecord::decode(&wire.record)?, record_bytes: wire.record, signature })
     }
 
-    /// V18: the unit's signature over the received bytes, under ZIP 215.
+    /// V18: the unit's signature over the received bytes, under the record's suite.
     pub fn verify(&self, chain: ChainId, key: &PublicKey) -> bool {
-        verify_zip215(key, Namespace::Receipt, chain, &self.record_bytes, &self.signature)
+        self.record.suite.verify(key, Namespace::Receipt, chain, &self.record_bytes, &self.signature)
     }
 }
 

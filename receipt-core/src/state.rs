@@ -13,6 +13,7 @@ mod governance;
 mod overlay;
 mod records;
 mod schedule;
+mod settlement;
 mod statuses;
 pub mod tables;
 

@@ -1,16 +1,23 @@
-//! Signature suites: the only module that names Ed25519.
+//! Signature suites: the only module that names Ed25519. Everything signed names its suite and is judged by
+//! [`Suite::verify`]; whoever judges also asks that the suite is the chain's, so that no weaker one can be slipped in.
 //!
 //! Every signature is over `namespace ‖ 0x0A ‖ chain id (32 bytes) ‖ message`; there is no way to sign bare bytes.
 //! Records and batch headers verify under ZIP 215 ([`verify_zip215`], and [`verify_many_zip215`], whose verdict is the
 //! same by construction); governance verifies strictly ([`verify_strict`]: RFC 8032, canonical S, no small-order keys).
 //! Signed notes have their own strict verifier in [`crate::note`].
 //!
-//! Not here: key storage, randomness, the engine's votes.
+//! Not here: key storage, randomness, the engine's votes. Hashing does not ask the suite yet: [`crate::hash`], the Merkle
+//! hasher, salts, keyed hashes and the status map are SHA-256, and keys and signatures have Ed25519's lengths.
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use ed25519_dalek::Signer as _;
 
 use crate::hash::Hash;
+
+#[cfg(test)]
+pub(crate) mod dummy;
+#[cfg(test)]
+mod tests;
 
 /// Identifies a chain: the hash of its genesis file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +28,10 @@ pub struct ChainId(pub Hash);
 pub enum Suite {
     /// 1: Ed25519 and SHA-256.
     Ed25519Sha256,
+    /// For the tests of this crate alone, to show that nothing but this module knows what a signature is. No other build
+    /// has it.
+    #[cfg(test)]
+    Dummy,
 }
 
 impl Suite {
@@ -28,6 +39,8 @@ impl Suite {
     pub const fn number(self) -> u32 {
         match self {
             Self::Ed25519Sha256 => 1,
+            #[cfg(test)]
+            Self::Dummy => dummy::NUMBER,
         }
     }
 
@@ -35,7 +48,59 @@ impl Suite {
     pub const fn from_number(number: u32) -> Option<Self> {
         match number {
             1 => Some(Self::Ed25519Sha256),
+            #[cfg(test)]
+            dummy::NUMBER => Some(Self::Dummy),
             _ => None,
+        }
+    }
+
+    /// Whether a key may be registered under this suite.
+    pub fn registers(self, key: &PublicKey) -> bool {
+        match self {
+            Self::Ed25519Sha256 => key.is_registrable(),
+            #[cfg(test)]
+            Self::Dummy => dummy::registers(key),
+        }
+    }
+
+    /// Whether a signature is valid under this suite's rule for what is signed.
+    pub fn verify(
+        self,
+        key: &PublicKey,
+        namespace: Namespace,
+        chain: ChainId,
+        message: &[u8],
+        signature: &Signature,
+    ) -> bool {
+        match (self, namespace) {
+            (Self::Ed25519Sha256, Namespace::Receipt | Namespace::Batch | Namespace::Precommit) => {
+                verify_zip215(key, namespace, chain, message, signature)
+            }
+            (Self::Ed25519Sha256, Namespace::Governance | Namespace::Credential) => {
+                verify_strict(key, namespace, chain, message, signature)
+            }
+            #[cfg(test)]
+            (Self::Dummy, _) => dummy::verify(key, &preimage(namespace, chain, message), signature),
+        }
+    }
+
+    /// Many records' or headers' signatures at once: one verdict each, equal to [`Suite::verify`]'s. `entropy`: see
+    /// [`verify_many_zip215`].
+    pub fn verify_many(
+        self,
+        items: &[Signed<'_>],
+        namespace: Namespace,
+        chain: ChainId,
+        entropy: [u8; 32],
+    ) -> Vec<bool> {
+        match (self, namespace) {
+            (Self::Ed25519Sha256, Namespace::Receipt | Namespace::Batch | Namespace::Precommit) => {
+                verify_many_zip215(items, namespace, chain, entropy)
+            }
+            _ => items
+                .iter()
+                .map(|item| self.verify(&item.key, namespace, chain, item.message, &item.signature))
+                .collect(),
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::receipt::civil::CivilDate;
 use crate::receipt::samples::Samples;
 use crate::seal::Seal;
 use crate::state::{ChainParameters, genesis_effects};
-use crate::suite::{PublicKey, Signer, SoftwareKey, Suite};
+use crate::suite::{PublicKey, SoftwareKey, Suite};
 use crate::trust::TrustFile;
 
 pub use keys::{TestValidator, software_key};
@@ -113,19 +113,24 @@ impl TestChain {
 
     /// The same under another name: another chain, with the same keys.
     pub fn named(name: &str) -> Self {
+        Self::with_suite(name, Suite::Ed25519Sha256)
+    }
+
+    /// The same under any suite that this build has.
+    pub fn with_suite(name: &str, suite: Suite) -> Self {
         let samples = Samples::load().unwrap();
         let units = units_of(&samples);
         let validators: Vec<TestValidator> = (1..=4).map(TestValidator::new).collect();
         let genesis = Genesis {
             chain_name: name.to_owned(),
             origin: format!("ledger.example/{name}"),
-            suite: Suite::Ed25519Sha256,
+            suite,
             time: UnixMillis::new(GENESIS_TIME_MS),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
-            authorities: authorities().iter().map(Signer::public_key).collect(),
+            authorities: keys::authorities(suite).iter().map(|key| key.public_key()).collect(),
             authority_threshold: AUTHORITY_THRESHOLD,
             validators: keys::set_of(&validators),
-            actions: registry(&units),
+            actions: registry(suite, &units),
         };
         Self::from_genesis(genesis, validators, samples, units)
     }
@@ -243,14 +248,15 @@ fn units_of(samples: &Samples) -> Vec<TestUnit> {
 }
 
 /// Everything registered at genesis: kinds, issuer, units with keys, items and segments, one calling system for all.
-fn registry(units: &[TestUnit]) -> Vec<Action> {
+fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
     let mut kinds: Vec<u32> = units.iter().flat_map(|unit| unit.kinds.iter().map(|(kind, _)| *kind)).collect();
     kinds.sort_unstable();
     kinds.dedup();
     let kinds = kinds.into_iter().map(|kind| Action::RegisterKind(RegisterKind { kind, name: format!("kind {kind}") }));
     let mut actions: Vec<Action> = kinds.collect();
     actions.push(Action::RegisterIssuer(RegisterIssuer { issuer_id: ISSUER, name: "issuer".to_owned() }));
-    actions.push(key_action(ISSUER_KEY, KeyOwner::Issuer, ISSUER, issuer_key().public_key()));
+    let key = |key_id, owner, owner_id, name: &str| key_action(suite, key_id, (owner, owner_id), name);
+    actions.push(key(ISSUER_KEY, KeyOwner::Issuer, ISSUER, "issuer"));
     for unit in units {
         actions.push(Action::RegisterUnit(RegisterUnit {
             unit_id: unit.id,
@@ -260,8 +266,7 @@ fn registry(units: &[TestUnit]) -> Vec<Action> {
             kinds: unit.kinds.iter().map(|(kind, _)| *kind).collect(),
             suspended_from_ms: 0,
         }));
-        let key = unit_key(unit.id).public_key();
-        actions.push(key_action(UNIT_KEY_BASE + unit.id, KeyOwner::Unit, unit.id, key));
+        actions.push(key(UNIT_KEY_BASE + unit.id, KeyOwner::Unit, unit.id, &format!("unit-{}", unit.id)));
         for (kind, items) in &unit.kinds {
             let items = AttachItems { unit_id: unit.id, kind: *kind, items: items.clone() };
             actions.push(Action::AttachItems(items));
@@ -285,12 +290,13 @@ fn first_number(unit: u32) -> u64 {
     u64::from(unit) * 1_000_000 + 1
 }
 
-fn key_action(key_id: u32, owner: KeyOwner, owner_id: u32, key: PublicKey) -> Action {
+fn key_action(suite: Suite, key_id: u32, (owner, owner_id): (KeyOwner, u32), name: &str) -> Action {
+    let key: PublicKey = keys::signer(suite, name).public_key();
     Action::RegisterKey(RegisterKey {
         key_id,
         owner_kind: owner.number(),
         owner_id,
-        suite: Suite::Ed25519Sha256.number(),
+        suite: suite.number(),
         public_key: key.0.to_vec(),
         valid_from_ms: GENESIS_TIME_MS,
         valid_until_ms: 0,

@@ -6,6 +6,7 @@
 //! name <chain name>
 //! origin <origin of the log>
 //! utc-offset-minutes <decimal, may be negative>
+//! suite <number>                                          of everything that is signed on the chain, notes excepted
 //! authority <base64 of the public key>                    one line each, in the order of genesis
 //! authority-threshold <k>
 //!                                                         an empty line before each validator set
@@ -26,7 +27,7 @@ use crate::genesis::Genesis;
 use crate::hash::Hash;
 use crate::ids::TreeSize;
 use crate::note::{Checkpoint, CheckpointError, NoteError, Policy, PolicyError, PosixSeconds, SignedNote};
-use crate::suite::{ChainId, PublicKey};
+use crate::suite::{ChainId, PublicKey, Suite};
 use crate::validators::ValidatorSet;
 
 mod policy;
@@ -65,6 +66,7 @@ pub struct TrustFile {
     pub(crate) chain_name: String,
     pub(crate) origin: String,
     pub(crate) utc_offset_minutes: i32,
+    pub(crate) suite: Suite,
     pub(crate) authorities: Vec<PublicKey>,
     pub(crate) authority_threshold: u32,
     pub(crate) sets: Vec<TrustedSet>,
@@ -131,6 +133,7 @@ impl TrustFile {
             chain_name: genesis.chain_name.clone(),
             origin: genesis.origin.clone(),
             utc_offset_minutes: genesis.utc_offset_minutes,
+            suite: genesis.suite,
             authorities: genesis.authorities.clone(),
             authority_threshold: genesis.authority_threshold,
             sets: vec![set],
@@ -171,6 +174,11 @@ impl TrustFile {
     /// The chain's UTC offset in minutes.
     pub fn utc_offset_minutes(&self) -> i32 {
         self.utc_offset_minutes
+    }
+
+    /// The chain's signature suite.
+    pub fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// Keys of the authorities, in the order of genesis.

@@ -164,6 +164,7 @@ class Trust:
         offset = value("utc-offset-minutes")
         require(re.fullmatch("0|-?[1-9][0-9]{0,2}", offset) and abs(int(offset)) <= 840, "offset")
         self.offset = int(offset)
+        require(value("suite") == "1", "the chain runs on a suite that is not known here")
         self.authorities = []
         while lines and lines[0].startswith("authority "):
             self.authorities.append(unbase64(value("authority")))

@@ -8,44 +8,13 @@ import body
 import ed25519
 import formats
 import notes
-from formats import Refused, fields, leaf_hash, preimage, sha256, tagged
+import replay
+from formats import Refused, leaf_hash, preimage, sha256, tagged
+from messages import ACTION, ACTIONS, BLOCK, GENESIS, GOVERNANCE, REFUSED, SET, STATE
 from verify_bundle import verify_bundle
 
 VECTORS = pathlib.Path(__file__).parents[2] / "docs/spec/vectors"
 h = bytes.fromhex
-
-UNIT = fields("1 unit_id u32, 2 unit_code text, 3 name text, 4 supervisor_area_code text, 5 kinds u32 …, 6 suspended u64")
-KEY = fields("1 key_id u32, 2 owner_kind u32, 3 owner_id u32, 4 suite u32, 5 key 32, 6 valid_from u64, 7 valid_until u64")
-SYSTEM = fields("1 system_id u32, 2 name text")
-SYSTEM[3] = ("grants", [fields("1 unit_id u32, 2 places text …")])
-SEGMENT = fields("1 segment_id u32, 2 unit_id u32, 3 issuer_id u32, 4 receipt_code u32, 5 first u64, 6 last u64")
-ITEMS = fields("1 unit_id u32, 2 kind u32")
-ITEMS[3] = ("items", [fields("1 code text, 2 name text")])
-MEMBER = fields("1 id u32, 2 name text, 3 consensus_key 32, 4 log_key 32, 5 cosigner_key 32")
-SET = {1: ("members", [MEMBER])}
-ACTIONS = {
-    1: UNIT, 2: KEY, 3: fields("1 key_id u32, 2 revoked_from u64"), 4: SYSTEM, 5: SEGMENT, 6: fields("1 segment_id u32"),
-    7: fields("1 issuer_id u32, 2 name text"), 8: fields("1 issuer_id u32, 2 epoch u32"),
-    9: fields("1 kind u32, 2 name text"), 10: ITEMS,
-    11: {1: ("effective_height", "u64"), 2: ("members", [MEMBER])},
-}
-ACTION = fields("1 kind u32, 2 body bytes")
-GOVERNANCE = fields("1 format_version u32, 2 suite u32, 3 sequence u64, 4 expiry_height u64")
-GOVERNANCE[5] = ("actions", [ACTION])
-GENESIS = fields(
-    "1 format_version u32, 2 chain_name text, 3 origin text, 4 suite u32, 5 time_ms u64, 6 utc_offset_minutes s32,"
-    "7 authority_keys 32 …, 8 authority_threshold u32"
-)
-GENESIS |= {9: ("validators", [MEMBER]), 10: ("actions", [ACTION])}
-BLOCK = fields(
-    "1 format_version u32, 2 height u64, 3 time_ms u64, 4 parent_seal_hash 32, 5 proposer_id u32, 6 proposer_round u32,"
-    "8 salt 32, 9 seal bytes"
-)
-BLOCK[7] = ("items", [fields("1 kind u32, 2 message bytes, 3 records bytes …")])
-REFUSED = fields("1 issuer_id u32, 2 sequence u64, 3 header_hash 32, 4 indexes u32 …, 5 reasons u32 …")
-#: Tables whose values are messages.
-STATE = {5: UNIT, 7: SYSTEM, 8: KEY, 9: SEGMENT, 12: ACTIONS[7], 13: ACTIONS[9], 14: ITEMS}
-
 
 def load(name):
     return json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8"))
@@ -149,7 +118,7 @@ class Vectors(unittest.TestCase):
             if step["set"]:
                 entries[step["set"]["key"]] = step["set"]["value"]
             root = h(step["root"])
-            self.assertEqual(map_root({h(k): h(v) for k, v in entries.items()}), root)
+            self.assertEqual(replay.map_root({h(k): h(v) for k, v in entries.items()}), root)
             for proof in step["proofs"]:
                 value = None if proof["value"] is None else h(proof["value"])
                 self.assertEqual(proof["value"], entries.get(proof["key"]))
@@ -322,12 +291,50 @@ class Vectors(unittest.TestCase):
         return hashed
 
     def check_state(self, table, value):
-        if table in (5, 8, 9, 12):
-            numbers = {5: 1, 8: 2, 9: 3, 12: 2}[table]
-            schema = {1: ("inner", [STATE[table]])} | {tag: (f"n{tag}", "u64") for tag in range(2, 2 + numbers)}
-            self.assertEqual(len(formats.decode(schema, value)["inner"]), 1)
-        else:
-            formats.read(STATE[table], value)
+        formats.read(STATE[table], value)
+
+    def frames(self):
+        """The vectors' chain as an export would serve it."""
+        vectors, log = load("block"), load("log")
+        blocks, first = [b""] + [h(data) for data in vectors["all_blocks"]], 0
+        certificates = [b""] + [h(data) for data in vectors["all_certificates"]]
+        frames = []
+        for row, block, certificate in zip(log["blocks"], blocks, certificates, strict=True):
+            size = row["log_size"]
+            frames.append({
+                "height": row["height"], "block": block, "entries": [h(row["entry"]) for row in log["entries"][first:size]],
+                "first_leaf_index": first, "certificate": certificate, "checkpoint": row["checkpoint"],
+                "checkpoint_height": row["height"], "block_hash": tagged("tallystick/block/v1", block),
+            })
+            first = size
+        return h(vectors["genesis"]), frames
+
+    def test_replay(self):
+        genesis, frames = self.frames()
+        ledger = replay.replay(genesis, frames)
+        last = load("log")["blocks"][-1]
+        self.assertEqual((ledger.log_root().hex(), ledger.effects.hex()), (last["log_root"], last["effects_hash"]))
+        self.assertEqual(ledger.counts["refused"], 1)
+        self.assertEqual(ledger.totals[2], 1)
+        for change in (
+            lambda frame: frame | {"block": frame["block"][:-1] + bytes([frame["block"][-1] ^ 1])},
+            lambda frame: frame | {"entries": frame["entries"][:-1]},
+            lambda frame: frame | {"certificate": frame["certificate"][:-1] + bytes([frame["certificate"][-1] ^ 1])},
+            lambda frame: frame | {"first_leaf_index": frame["first_leaf_index"] + 1},
+            lambda frame: frame | {"checkpoint": frames[1]["checkpoint"]},
+        ):
+            self.refused(replay.replay, genesis, [*frames[:2], change(frames[2])])
+        self.refused(replay.replay, genesis, [frames[0], frames[2]])
+
+    def test_a_lazily_executed_record_is_found(self):
+        """A proposer that drops the reversal's mark, with a block that is well-formed otherwise."""
+        genesis, frames = self.frames()
+        block = formats.read(BLOCK, frames[2]["block"])
+        block["salt"] = bytes(32)
+        data = formats.encode(BLOCK, block)
+        forged = frames[2] | {"block": data, "block_hash": tagged("tallystick/block/v1", data)}
+        with self.assertRaisesRegex(Refused, "another seal"):
+            replay.replay(genesis, [*frames[:2], forged])
 
     def check_certificate(self, row, chain, members):
         data = h(row["certificate"])
@@ -357,19 +364,6 @@ class Vectors(unittest.TestCase):
             flipped = base[:position] + bytes([base[position] ^ 1]) + base[position + 1:]
             verdict = verify_bundle(flipped, vectors["trust"], first["at_ms"])
             self.assertEqual(verdict["result"], "invalid", position)
-
-
-def map_root(entries, depth=0):
-    """The status map built from nothing but its definition."""
-    if not entries:
-        return formats.EMPTY
-    if len(entries) == 1:
-        [(key, value)] = entries.items()
-        return sha256(b"JMT::LeafNode", key, sha256(value))
-    halves = ({}, {})
-    for key, value in entries.items():
-        halves[key[depth // 8] >> 7 - depth % 8 & 1][key] = value
-    return sha256(b"JMT::IntrnalNode", *(map_root(half, depth + 1) for half in halves))
 
 
 if __name__ == "__main__":

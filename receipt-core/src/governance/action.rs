@@ -142,6 +142,31 @@ pub struct CloseSegment {
     pub segment_id: u32,
 }
 
+/// Numbers of a segment, both ends included.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct NumberRange {
+    /// First number.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// Last number.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
+}
+
+/// Settles a closed segment (核销): says of each number that no receipt used what became of it (V29).
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SettleSegment {
+    /// The segment.
+    #[prost(uint32, tag = "1")]
+    pub segment_id: u32,
+    /// Numbers never used, or spent by a refused receipt: void (作废), ascending.
+    #[prost(message, repeated, tag = "2")]
+    pub void: Vec<NumberRange>,
+    /// Numbers declared lost (遗失), ascending.
+    #[prost(message, repeated, tag = "3")]
+    pub lost: Vec<NumberRange>,
+}
+
 /// Registers an issuer; its first epoch is 1.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct RegisterIssuer {
@@ -242,6 +267,8 @@ pub enum Action {
     AttachItems(AttachItems),
     /// 11.
     SetValidators(SetValidators),
+    /// 12.
+    SettleSegment(SettleSegment),
 }
 
 impl Action {
@@ -258,6 +285,7 @@ impl Action {
             Self::RegisterKind(body) => (9, body.encode_to_vec()),
             Self::AttachItems(body) => (10, body.encode_to_vec()),
             Self::SetValidators(body) => (11, body.encode()),
+            Self::SettleSegment(body) => (12, body.encode_to_vec()),
         };
         ActionWire { kind, body }
     }
@@ -276,6 +304,7 @@ impl Action {
             9 => Self::RegisterKind(decode_canonical("RegisterKind", body)?),
             10 => Self::AttachItems(decode_canonical("AttachItems", body)?),
             11 => Self::SetValidators(SetValidators::decode(body)?),
+            12 => Self::SettleSegment(decode_canonical("SettleSegment", body)?),
             _ => return Err(NotCanonical("Action")),
         })
     }

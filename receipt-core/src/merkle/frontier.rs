@@ -100,9 +100,14 @@ impl Frontier {
 
 /// The root of a tree over leaf *contents*, in order, without building the tree: what [`super::InnerTree`] would say.
 pub fn root_of_leaves<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
+    root_of_leaf_hashes(leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())))
+}
+
+/// The same over leaf *hashes*.
+pub fn root_of_leaf_hashes(hashes: impl IntoIterator<Item = Hash>) -> Hash {
     let mut peaks = Vec::new();
-    for (index, leaf) in (0..).zip(leaves) {
-        push(&mut peaks, index, leaf_hash(leaf.as_ref()), |_, _| ());
+    for (index, hash) in (0..).zip(hashes) {
+        push(&mut peaks, index, hash, |_, _| ());
     }
     bag(&peaks)
 }

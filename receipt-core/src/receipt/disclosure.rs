@@ -16,7 +16,9 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::hash::{Hash, sha256};
+use crate::hash::Hash;
+use crate::ids::LeafIndex;
+use crate::merkle::{InnerTree, leaf_hash_of_parts, root_of_leaf_hashes};
 use crate::receipt::layout::{BodyError, from_values, to_values};
 use crate::receipt::model::Receipt;
 
@@ -101,7 +103,7 @@ impl Disclosure {
 
     /// The RFC 6962 hash of the leaf.
     pub fn leaf_hash(&self) -> Hash {
-        sha256(&[&[0], &self.salt.0, &self.position.to_be_bytes(), self.value.as_bytes()])
+        leaf_hash_of_parts(&[&self.salt.0, &self.position.to_be_bytes(), self.value.as_bytes()])
     }
 }
 
@@ -143,59 +145,15 @@ impl Body {
         self.disclosures.iter().map(Disclosure::leaf_data).collect()
     }
 
-    /// The root that the record carries: [`body_root`] over [`Body::leaves`], without copying the values.
+    /// The root that the record carries, over [`Body::leaves`], without copying the values.
     pub fn root(&self) -> Hash {
-        let hashes: Vec<Hash> = self.disclosures.iter().map(Disclosure::leaf_hash).collect();
-        subtree_root(&hashes)
+        root_of_leaf_hashes(self.disclosures.iter().map(Disclosure::leaf_hash))
     }
 
     /// The inclusion path of a position, leaf's sibling first; `None` beyond the end.
     pub fn inclusion_path(&self, position: u32) -> Option<Vec<Hash>> {
-        inclusion_path(&self.leaves(), position as usize)
-    }
-}
-
-/// The RFC 6962 root over leaf data.
-pub fn body_root(leaves: &[Vec<u8>]) -> Hash {
-    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-    subtree_root(&hashes)
-}
-
-/// The RFC 6962 inclusion path of a leaf; `None` beyond the end.
-pub fn inclusion_path(leaves: &[Vec<u8>], index: usize) -> Option<Vec<Hash>> {
-    if index >= leaves.len() {
-        return None;
-    }
-    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-    let mut path = Vec::new();
-    let (mut subtree, mut index) = (&hashes[..], index);
-    while subtree.len() > 1 {
-        let (left, right) = subtree.split_at(subtree.len().next_power_of_two() / 2);
-        if index < left.len() {
-            path.push(subtree_root(right));
-            subtree = left;
-        } else {
-            path.push(subtree_root(left));
-            index -= left.len();
-            subtree = right;
-        }
-    }
-    path.reverse();
-    Some(path)
-}
-
-fn leaf_hash(data: &[u8]) -> Hash {
-    sha256(&[&[0], data])
-}
-
-fn subtree_root(hashes: &[Hash]) -> Hash {
-    match hashes {
-        [] => sha256(&[]),
-        [hash] => *hash,
-        _ => {
-            let (left, right) = hashes.split_at(hashes.len().next_power_of_two() / 2);
-            sha256(&[&[1], subtree_root(left).as_bytes(), subtree_root(right).as_bytes()])
-        }
+        let hashes: Vec<Hash> = self.disclosures.iter().map(Disclosure::leaf_hash).collect();
+        InnerTree::from_leaf_hashes(&hashes).ok()?.path(LeafIndex::new(u64::from(position)))
     }
 }
 

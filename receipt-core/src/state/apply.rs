@@ -2,7 +2,7 @@
 
 use super::batches::{BatchContext, take_batch};
 use super::checked::{CheckedBlock, CheckedItem};
-use super::governance::{ActionError, apply_action};
+use super::governance::{ActionError, ActionPlace, apply_action};
 use super::overlay::{Overlay, ReadError, StateRead, Writes, effects_hash};
 use super::records::RegistryCache;
 use super::schedule::{Schedule, proposer_order};
@@ -198,8 +198,9 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
 pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let mut overlay = Overlay::new(&Nothing);
     let mut entries = Vec::new();
+    let place = ActionPlace { suite: genesis.suite, height: Height::ZERO, block_time: genesis.time };
     for action in &genesis.actions {
-        apply_action(&mut overlay, action, Height::ZERO, genesis.time).map_err(|error| governance_error(0, error))?;
+        apply_action(&mut overlay, action, place).map_err(|error| governance_error(0, error))?;
     }
     for chunk in chunk_actions(genesis) {
         entries.push(Entry::Governance(chunk).encode());
@@ -315,9 +316,9 @@ fn take_signed(
     if governance.suite != chain.suite || !signed.verify(chain.id, &chain.authorities, chain.authority_threshold) {
         return Err(refuse("it is not signed by enough authorities").into());
     }
+    let place = ActionPlace { suite: chain.suite, height, block_time };
     for action in &governance.actions {
-        apply_action(overlay, action, height, block_time)
-            .map_err(|error| governance_error(governance.sequence, error))?;
+        apply_action(overlay, action, place).map_err(|error| governance_error(governance.sequence, error))?;
     }
     overlay.write(Table::Meta, META_GOVERNANCE, governance.sequence.to_be_bytes().to_vec());
     Ok(())

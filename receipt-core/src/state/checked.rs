@@ -14,7 +14,7 @@ use crate::limits;
 use crate::merkle;
 use crate::reason::Reason;
 use crate::record::{SignedRecord, status_key};
-use crate::suite::{ChainId, Namespace, PublicKey, Signed, verify_many_zip215};
+use crate::suite::{ChainId, Namespace, PublicKey, Signed, Suite};
 
 /// A batch whose records do not match its header: no batch at all, refused before it can spend a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +86,7 @@ impl CheckedBatch {
                 verdict: None,
             })
             .collect();
-        verify_signatures(&mut checked, chain, key, entropy);
+        verify_signatures(&mut checked, batch.header.header.suite, chain, key, entropy);
         Ok(Self { header_hash: batch.header.header_hash(), batch, checked, bytes })
     }
 
@@ -116,8 +116,10 @@ impl CheckedBatch {
     }
 }
 
+/// Records of another suite than their header's get no verdict: `apply` refuses them for that.
 fn verify_signatures(
     checked: &mut [CheckedRecord],
+    suite: Suite,
     chain: ChainId,
     key: &dyn Fn(KeyId) -> Option<PublicKey>,
     entropy: [u8; 32],
@@ -127,12 +129,15 @@ fn verify_signatures(
     let mut signed = Vec::with_capacity(checked.len());
     for (position, record) in checked.iter().enumerate() {
         let Ok(decoded) = &record.decoded else { continue };
+        if decoded.record.suite != suite {
+            continue;
+        }
         let id = decoded.record.signing_key;
         let Some(key) = *known_keys.entry(id).or_insert_with(|| key(id)) else { continue };
         positions.push((position, key));
         signed.push(Signed { key, message: &decoded.record_bytes, signature: decoded.signature });
     }
-    let verdicts = verify_many_zip215(&signed, Namespace::Receipt, chain, entropy);
+    let verdicts = suite.verify_many(&signed, Namespace::Receipt, chain, entropy);
     drop(signed);
     for ((position, key), verdict) in positions.into_iter().zip(verdicts) {
         if let Some(record) = checked.get_mut(position) {

@@ -4,6 +4,7 @@ use prost::Message;
 
 use super::overlay::{Overlay, ReadError};
 use super::records::SegmentRange;
+use super::settlement::settle_segment;
 use super::tables::{IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentState, Table, UnitState, pair_bytes};
 use crate::governance::{
     Action, AllocateSegment, AttachItems, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
@@ -24,22 +25,29 @@ impl From<ReadError> for ActionError {
     }
 }
 
-type ActionResult = Result<(), ActionError>;
+pub(super) type ActionResult = Result<(), ActionError>;
 
-fn require(condition: bool, problem: &'static str) -> ActionResult {
+pub(super) fn require(condition: bool, problem: &'static str) -> ActionResult {
     if condition { Ok(()) } else { Err(ActionError::Refused(problem)) }
 }
 
-/// Applies one action at a block's height and time.
-pub(crate) fn apply_action(
-    overlay: &mut Overlay<'_>,
-    action: &Action,
-    height: Height,
-    block_time: UnixMillis,
-) -> ActionResult {
+/// Where an action is applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActionPlace {
+    /// The chain's suite.
+    pub(crate) suite: Suite,
+    /// The block's height.
+    pub(crate) height: Height,
+    /// The block's time.
+    pub(crate) block_time: UnixMillis,
+}
+
+/// Applies one action.
+pub(crate) fn apply_action(overlay: &mut Overlay<'_>, action: &Action, place: ActionPlace) -> ActionResult {
+    let ActionPlace { suite, height, block_time } = place;
     match action {
         Action::RegisterUnit(unit) => register_unit(overlay, unit, block_time),
-        Action::RegisterKey(key) => register_key(overlay, key),
+        Action::RegisterKey(key) => register_key(overlay, key, suite),
         Action::RevokeKey(revocation) => revoke_key(overlay, revocation, block_time),
         Action::RegisterSystem(system) => register_system(overlay, system),
         Action::AllocateSegment(segment) => allocate_segment(overlay, segment),
@@ -53,6 +61,7 @@ pub(crate) fn apply_action(
         }
         Action::AttachItems(items) => attach_items(overlay, items),
         Action::SetValidators(change) => set_validators(overlay, change, height),
+        Action::SettleSegment(settlement) => settle_segment(overlay, settlement, block_time),
     }
 }
 
@@ -80,10 +89,10 @@ fn register_unit(overlay: &mut Overlay<'_>, unit: &RegisterUnit, block_time: Uni
     Ok(())
 }
 
-fn register_key(overlay: &mut Overlay<'_>, key: &RegisterKey) -> ActionResult {
+fn register_key(overlay: &mut Overlay<'_>, key: &RegisterKey, suite: Suite) -> ActionResult {
     let id = key.key_id.to_be_bytes();
     require(!overlay.contains(Table::Keys, &id)?, "the key id is used; key ids are never reused")?;
-    require(Suite::from_number(key.suite).is_some(), "the key's suite is unknown")?;
+    require(key.suite == suite.number(), "the key is of another suite than the chain")?;
     let owner = key.owner_id.to_be_bytes();
     let owner_known = if key.owner_kind == KeyOwner::Unit.number() {
         overlay.contains(Table::Units, &owner)?
@@ -93,7 +102,7 @@ fn register_key(overlay: &mut Overlay<'_>, key: &RegisterKey) -> ActionResult {
         false
     };
     require(owner_known, "the key's owner is not registered")?;
-    require(key.key().is_ok_and(|key| key.is_registrable()), "the public key is not canonical and torsion-free")?;
+    require(key.key().is_ok_and(|key| suite.registers(&key)), "the public key is not canonical and torsion-free")?;
     require(key.valid_until_ms == 0 || key.valid_from_ms < key.valid_until_ms, "the key is never valid")?;
     let state = KeyState { key: key.clone(), revoked_from_ms: 0, revoked_at_ms: 0 };
     overlay.write(Table::Keys, id, state.encode_to_vec());
@@ -147,7 +156,7 @@ fn allocate_segment(overlay: &mut Overlay<'_>, segment: &AllocateSegment) -> Act
     let mut index = overlay.read(Table::SegmentIndex, &index_key)?.unwrap_or_default();
     SegmentRange { segment: segment.segment_id, first, last }.append_to(&mut index);
     overlay.write(Table::SegmentIndex, index_key, index);
-    let state = SegmentState { segment: segment.clone(), closed_at_ms: 0, used_count: 0, highest_used: 0 };
+    let state = SegmentState { segment: segment.clone(), ..SegmentState::default() };
     overlay.write(Table::Segments, id, state.encode_to_vec());
     Ok(())
 }

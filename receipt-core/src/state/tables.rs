@@ -412,6 +412,15 @@ pub struct SegmentState {
     /// Highest number used so far; 0: none.
     #[prost(uint64, tag = "4")]
     pub highest_used: u64,
+    /// Block time (ms) at which every other number was accounted for; 0: not settled.
+    #[prost(uint64, tag = "5")]
+    pub settled_at_ms: u64,
+    /// Numbers that the settlement says are void.
+    #[prost(uint64, tag = "6")]
+    pub void_count: u64,
+    /// Numbers that the settlement says are lost.
+    #[prost(uint64, tag = "7")]
+    pub lost_count: u64,
 }
 
 /// An issuer as registered, and where its batches stand.

@@ -15,4 +15,5 @@ mod messages;
 mod records;
 mod registry;
 mod schedule;
+mod settlement;
 mod signatures;

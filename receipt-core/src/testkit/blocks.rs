@@ -1,6 +1,6 @@
 //! Deciding blocks on the test chain.
 
-use super::{ISSUER, ISSUER_KEY, TestBlock, TestChain, TestReceipt, TestValidator, authorities, issuer_key, keys};
+use super::{ISSUER, ISSUER_KEY, TestBlock, TestChain, TestReceipt, TestValidator, keys};
 use crate::batch::{BatchHeader, SignedBatchHeader};
 use crate::block::{Batch, Block, BlockContent, Item, block_id};
 use crate::governance::{Action, Governance, SetValidators, SignedGovernance};
@@ -12,7 +12,7 @@ use crate::state::tables::{KeyState, Table};
 use crate::state::{
     ApplyError, CheckedBlock, Effects, NoCache, StateRead, apply, proposer_order, read_schedule, read_validators,
 };
-use crate::suite::{PublicKey, Signer, Suite};
+use crate::suite::{PublicKey, Signer};
 
 impl TestChain {
     /// Decides a block with one batch of these receipts (or none); panics if the ledger refuses any of them.
@@ -31,7 +31,7 @@ impl TestChain {
         let times = records.iter().filter_map(|record| crate::record::SignedRecord::decode(record).ok());
         let times: Vec<UnixMillis> = times.map(|signed| signed.record.issue_time).collect();
         let header = BatchHeader {
-            suite: Suite::Ed25519Sha256,
+            suite: self.params.suite,
             issuer: IssuerId::new(ISSUER),
             epoch: 1,
             sequence: BatchSequence::new(self.next_sequence),
@@ -42,20 +42,23 @@ impl TestChain {
             signing_key: KeyId::new(ISSUER_KEY),
         };
         self.next_sequence += 1;
-        Batch { header: SignedBatchHeader::sign(header, self.params.id, &issuer_key()), records }
+        Batch {
+            header: SignedBatchHeader::sign(header, self.params.id, keys::signer(self.params.suite, "issuer").as_ref()),
+            records,
+        }
     }
 
     /// A governance message with the next sequence, signed by the threshold of authorities.
     pub fn governance(&mut self, actions: Vec<Action>) -> SignedGovernance {
         let governance = Governance {
-            suite: Suite::Ed25519Sha256,
+            suite: self.params.suite,
             sequence: self.governance_sequence,
             expiry: Height::new(u64::MAX),
             actions,
         };
         self.governance_sequence += 1;
-        let keys = authorities();
-        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key as &dyn Signer)).collect();
+        let keys = keys::authorities(self.params.suite);
+        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key.as_ref())).collect();
         SignedGovernance::sign(governance, self.params.id, &signers[..2])
     }
 
@@ -80,17 +83,23 @@ impl TestChain {
 
     /// Decides a block with any items, as the proposer whose turn it is.
     pub fn add_items(&mut self, items: Vec<Item>) -> Result<Height, ApplyError> {
+        self.add_items_in_round(items, 0)
+    }
+
+    /// The same in a later round, whose proposer is another: those before it missed their turns.
+    pub fn add_items_in_round(&mut self, items: Vec<Item>, proposer_round: u32) -> Result<Height, ApplyError> {
         self.time = self.block_time();
         let tip = self.state.tip().unwrap().unwrap();
         let height = tip.height.next().unwrap();
         let set = read_validators(&self.state)?;
         let schedule = read_schedule(&self.state)?;
+        let order = proposer_order(&set, &schedule, height);
         let content = BlockContent {
             height,
             time: self.time,
             parent_seal_hash: tip.seal_hash,
-            proposer: proposer_order(&set, &schedule, height)[0],
-            proposer_round: 0,
+            proposer: order[proposer_round as usize % order.len()],
+            proposer_round,
             items,
             salt: tagged("tallystick/testkit/salt", &[&height.get().to_be_bytes()]).0,
         };
@@ -100,6 +109,11 @@ impl TestChain {
         let block = Block { content, seal: effects.seal.clone() };
         self.commit(block.encode(), effects);
         Ok(height)
+    }
+
+    /// Lets time pass before the next block.
+    pub fn let_pass(&mut self, millis: u64) {
+        self.time = self.time.plus_millis(millis);
     }
 
     /// A key of the registry.

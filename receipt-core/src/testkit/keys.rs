@@ -5,7 +5,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use crate::hash::{Hash, tagged};
 use crate::ids::{Height, ValidatorId};
 use crate::note::{KeyKind, PosixSeconds, SignatureLine, VerifierKey, cosign, sign};
-use crate::suite::{ChainId, PublicKey, SoftwareKey};
+use crate::suite::{ChainId, PublicKey, Signer, SoftwareKey, Suite};
 use crate::validators::{Validator, ValidatorSet};
 
 fn seed(name: &str) -> [u8; 32] {
@@ -15,6 +15,20 @@ fn seed(name: &str) -> [u8; 32] {
 /// The key derived from a name.
 pub fn software_key(name: &str) -> SoftwareKey {
     SoftwareKey::from_seed(&seed(name))
+}
+
+/// The key derived from a name under a suite.
+pub(super) fn signer(suite: Suite, name: &str) -> Box<dyn Signer> {
+    match suite {
+        Suite::Ed25519Sha256 => Box::new(software_key(name)),
+        #[cfg(test)]
+        Suite::Dummy => Box::new(crate::suite::dummy::DummyKey::from_seed(&seed(name))),
+    }
+}
+
+/// The three authorities.
+pub(super) fn authorities(suite: Suite) -> [Box<dyn Signer>; 3] {
+    [signer(suite, "authority-0"), signer(suite, "authority-1"), signer(suite, "authority-2")]
 }
 
 /// A validator with its three secret keys.

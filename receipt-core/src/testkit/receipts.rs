@@ -1,8 +1,6 @@
 //! Issuing, reversing and bundling receipts on the test chain.
 
-use super::{
-    AUTHORITY_THRESHOLD, TestChain, TestUnit, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, authorities, first_number, unit_key,
-};
+use super::{AUTHORITY_THRESHOLD, TestChain, TestUnit, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, first_number, keys};
 use crate::blind::{BlindingSecret, UniquenessKey, UniquenessType};
 use crate::bundle::{BatchPart, Bundle, StatusPart};
 use crate::credential::{SignedCredential, UnitCredential};
@@ -17,7 +15,7 @@ use crate::receipt::samples::RunParams;
 use crate::record::{ReceiptRecord, SignedRecord, status_key};
 use crate::state::StateRead;
 use crate::state::tables::Table;
-use crate::suite::{Signer, Suite};
+use crate::suite::Signer;
 
 const BLINDING: BlindingSecret = BlindingSecret([77; 32]);
 
@@ -37,6 +35,10 @@ pub struct TestReceipt {
 impl TestChain {
     fn unit(&self, code: &str) -> &TestUnit {
         self.units.iter().find(|unit| unit.code == code).expect("a unit of the samples")
+    }
+
+    fn unit_signer(&self, unit: u32) -> Box<dyn Signer> {
+        keys::signer(self.params.suite, &format!("unit-{unit}"))
     }
 
     /// A draft made from a sample, good under all rules.
@@ -122,7 +124,7 @@ impl TestChain {
         let seed = Seed::new(tagged("tallystick/testkit/seed", &[&number]).0);
         let body = Body::of_receipt(&receipt, &seed).unwrap();
         let record = ReceiptRecord {
-            suite: Suite::Ed25519Sha256,
+            suite: self.params.suite,
             key: receipt.key(),
             unit: UnitId::new(unit.id),
             total: receipt.draft.total_amount,
@@ -136,7 +138,7 @@ impl TestChain {
             reverses: receipt.draft.reversal_of(),
             seal_by: receipt.issued.issue_time.plus_millis(86_400_000),
         };
-        let signed = SignedRecord::sign(record, self.params.id, &unit_key(unit.id));
+        let signed = SignedRecord::sign(record, self.params.id, self.unit_signer(unit.id).as_ref());
         TestReceipt { receipt, seed, record: signed.encode(), signed }
     }
 
@@ -144,13 +146,13 @@ impl TestChain {
     pub fn credential(&self, receipt: &TestReceipt) -> SignedCredential {
         let unit = self.unit(&receipt.receipt.draft.unit_code);
         self.sign_credential(UnitCredential {
-            suite: Suite::Ed25519Sha256,
+            suite: self.params.suite,
             unit: UnitId::new(unit.id),
             unit_code: unit.code.clone(),
             unit_name: unit.name.clone(),
             supervisor_area_code: unit.area.clone(),
             signing_key: KeyId::new(UNIT_KEY_BASE + unit.id),
-            public_key: unit_key(unit.id).public_key(),
+            public_key: self.unit_signer(unit.id).public_key(),
             valid_from: self.genesis.time,
             valid_until: None,
         })
@@ -158,8 +160,8 @@ impl TestChain {
 
     /// Any credential under the threshold of authorities.
     pub fn sign_credential(&self, credential: UnitCredential) -> SignedCredential {
-        let keys = authorities();
-        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key as &dyn Signer)).collect();
+        let keys = keys::authorities(self.params.suite);
+        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key.as_ref())).collect();
         SignedCredential::sign(credential, self.params.id, &signers[..AUTHORITY_THRESHOLD as usize])
     }
 

@@ -4,11 +4,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{TrustFile, TrustedSet};
+use crate::genesis::{Authorities, is_name, is_utc_offset};
 use crate::hash::Hash;
 use crate::ids::TreeSize;
 use crate::limits::VALIDATORS_MAX;
 use crate::note::{KeyError, Policy, PolicyTextError};
-use crate::suite::{ChainId, PublicKey};
+use crate::suite::{ChainId, PublicKey, Suite};
 
 const MAGIC: &str = "tallystick/trust/v1";
 /// Far above a century of yearly sets of 64 validators.
@@ -31,6 +32,9 @@ pub enum TrustTextError {
     /// A validator's key is refused.
     #[error("a key is refused: {0}")]
     Key(#[source] KeyError),
+    /// The chain runs on a suite that this build does not have.
+    #[error("the chain runs on signature suite {0}, which is not known to this program")]
+    Suite(u32),
     /// A rule about the whole text is broken.
     #[error("the trust file is refused: {0}")]
     Whole(&'static str),
@@ -50,6 +54,7 @@ impl TrustFile {
             chain_name: lines.value("name ", parse_name)?,
             origin: lines.value("origin ", parse_name)?,
             utc_offset_minutes: lines.value("utc-offset-minutes ", parse_offset)?,
+            suite: lines.suite()?,
             authorities: lines.authorities()?,
             authority_threshold: lines.value("authority-threshold ", |text| text.parse().ok())?,
             sets: lines.sets()?,
@@ -61,8 +66,12 @@ impl TrustFile {
     /// Writes the canonical text.
     pub fn to_text(&self) -> String {
         let mut text = format!(
-            "{MAGIC}\nchain {}\nname {}\norigin {}\nutc-offset-minutes {}\n",
-            self.chain.0, self.chain_name, self.origin, self.utc_offset_minutes
+            "{MAGIC}\nchain {}\nname {}\norigin {}\nutc-offset-minutes {}\nsuite {}\n",
+            self.chain.0,
+            self.chain_name,
+            self.origin,
+            self.utc_offset_minutes,
+            self.suite.number()
         );
         for key in &self.authorities {
             text += &format!("authority {}\n", BASE64_STANDARD.encode(key.0));
@@ -80,12 +89,8 @@ impl TrustFile {
         let require = |condition: bool, problem| {
             if condition { Ok(()) } else { Err(TrustTextError::Whole(problem)) }
         };
-        let mut keys = self.authorities.clone();
-        keys.sort_unstable();
-        keys.dedup();
-        require(keys.len() == self.authorities.len(), "an authority stands twice")?;
-        require(keys.iter().all(PublicKey::is_registrable), "an authority's key is not canonical and torsion-free")?;
-        require((1..=keys.len()).contains(&(self.authority_threshold as usize)), "no such number of authorities")?;
+        let authorities = Authorities { keys: &self.authorities, threshold: self.authority_threshold };
+        authorities.check(self.suite).map_err(TrustTextError::Whole)?;
         require(!self.sets.is_empty(), "there is no validator set")?;
         let mut expected = Some(TreeSize::new(1));
         for set in &self.sets {
@@ -130,6 +135,11 @@ impl<'a> Lines<'a> {
         Ok(value)
     }
 
+    fn suite(&mut self) -> Result<Suite, TrustTextError> {
+        let number = self.value("suite ", |text| text.parse::<u32>().ok())?;
+        Suite::from_number(number).ok_or(TrustTextError::Suite(number))
+    }
+
     fn authorities(&mut self) -> Result<Vec<PublicKey>, TrustTextError> {
         let mut keys = Vec::new();
         while self.peek().is_some_and(|line| line.starts_with("authority ")) {
@@ -171,12 +181,11 @@ fn parse_key(text: &str) -> Option<PublicKey> {
 }
 
 fn parse_name(text: &str) -> Option<String> {
-    let named = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+');
-    named.then(|| text.to_owned())
+    is_name(text).then(|| text.to_owned())
 }
 
 fn parse_offset(text: &str) -> Option<i32> {
-    text.parse().ok().filter(|minutes: &i32| minutes.unsigned_abs() <= 14 * 60)
+    text.parse().ok().filter(|minutes| is_utc_offset(*minutes))
 }
 
 /// `<first> <last | open> <hash>`

@@ -7,13 +7,19 @@ use crate::entry::Entry;
 use crate::ids::{LeafIndex, UnixMillis};
 use crate::merkle::{leaf_hash, verify_inclusion};
 use crate::note::{PosixSeconds, SignedNote, TlogProof};
+use crate::reason::Reason;
 use crate::record::SignedRecord;
 use crate::trust::{TrustFile, TrustedCheckpoint};
 
 /// Returns the log index of the batch header.
 pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Judge) -> Result<LeafIndex, Failure> {
     let (bundle, trust) = (context.bundle, context.trust);
-    let header = judge.take(CheckId::HeaderForm, SignedBatchHeader::decode(&bundle.batch.header))?;
+    let header = SignedBatchHeader::decode(&bundle.batch.header);
+    let header = header.and_then(|header| match header.header.suite == trust.suite() {
+        true => Ok(header),
+        false => Err(Reason::SuiteUnknown),
+    });
+    let header = judge.take(CheckId::HeaderForm, header)?;
     let batch = &header.header;
     let leaf = leaf_hash(&bundle.record);
     // The tree's size is the header's signed count, never the bundle's word.

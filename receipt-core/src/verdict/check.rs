@@ -116,7 +116,7 @@ checks! {
         "Enough of the supervising authorities signed the unit's credential.",
         "The supervising authorities did not sign this credential.";
     CredentialScope = "CREDENTIAL_SCOPE", Genuine,
-        "The credential is of the record's unit, key and suite, and covers the time of issue.",
+        "The credential is of the record's unit and key, both are of the chain's suite, and it covers the time of issue.",
         "The credential does not cover this record.";
     RecordSignature = "RECORD_SIGNATURE", Genuine, "The unit's key signed the record.",
         "The unit did not sign this record.";
@@ -131,7 +131,7 @@ checks! {
     BodyRules = "BODY_RULES", Genuine, "The content keeps the fiscal rules that can be judged from it alone.",
         "The content breaks a fiscal rule.";
     IssueTime = "ISSUE_TIME", Genuine, "The time of issue is not in the future.", "The time of issue is in the future.";
-    HeaderForm = "HEADER_FORM", Anchored, "The batch header is in canonical form.", "The batch header is malformed.";
+    HeaderForm = "HEADER_FORM", Anchored, "The batch header is in canonical form and of the chain's suite.", "The batch header is malformed.";
     BatchInclusion = "BATCH_INCLUSION", Anchored, "The record stands in the batch.",
         "The record does not stand in this batch.";
     HeaderTime = "HEADER_TIME", Anchored, "The time of issue lies within those of the batch.",
@@ -145,7 +145,7 @@ checks! {
         "The batch does not stand in the log.";
     AnchorTime = "ANCHOR_TIME", Anchored, "The checkpoint over the batch is not from the future.",
         "The checkpoint over the batch is from the future.";
-    SealForm = "SEAL_FORM", InForce, "The seal and the proof of it are in canonical form.", "The seal is malformed.";
+    SealForm = "SEAL_FORM", InForce, "The seal and the proof of it are in canonical form, the seal of the chain's suite.", "The seal is malformed.";
     SealQuorum = "SEAL_QUORUM", InForce,
         "A quorum of the validators that count for this tree size cosigned the checkpoint of the status.",
         "The checkpoint of the status is not under a quorum of the trusted validators.";

@@ -9,6 +9,7 @@ use crate::receipt::disclosure::Body;
 use crate::receipt::model::Receipt;
 use crate::receipt::rules::{Catalogue, check_body};
 use crate::record::{ReceiptRecord, SignedRecord};
+use crate::suite::Suite;
 
 pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedRecord, Receipt), Failure> {
     let (bundle, trust) = (context.bundle, context.trust);
@@ -22,7 +23,7 @@ pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedR
         vouched,
         format_args!("{} valid signatures are needed, and no other", trust.authority_threshold()),
     )?;
-    let scope = scope_problem(&signed.record, &credential.credential);
+    let scope = scope_problem(&signed.record, &credential.credential, trust.suite());
     judge.require(CheckId::CredentialScope, scope.is_none(), scope.unwrap_or_default())?;
     let genuine = signed.verify(chain, &credential.credential.public_key);
     judge.require(CheckId::RecordSignature, genuine, "the signature does not fit record, chain and key")?;
@@ -33,13 +34,13 @@ pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedR
 }
 
 /// Why the credential does not cover the record.
-fn scope_problem(record: &ReceiptRecord, credential: &UnitCredential) -> Option<&'static str> {
+fn scope_problem(record: &ReceiptRecord, credential: &UnitCredential, suite: Suite) -> Option<&'static str> {
     if credential.unit != record.unit {
         Some("it is another unit's")
     } else if credential.signing_key != record.signing_key {
         Some("it is of another key of the unit")
-    } else if credential.suite != record.suite {
-        Some("it is of another signature suite")
+    } else if credential.suite != suite || record.suite != suite {
+        Some("it or the record is of another signature suite than the chain")
     } else if !credential.covers(record.issue_time) {
         Some("the key was not valid at the time of issue")
     } else {

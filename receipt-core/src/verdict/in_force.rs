@@ -21,6 +21,9 @@ pub(super) fn check(
 ) -> Result<Conclusion, Failure> {
     let (part, trust) = (&context.bundle.status, context.trust);
     let seal = Seal::decode(&part.seal).map_err(|error| judge.fail(CheckId::SealForm, error))?;
+    if seal.suite != trust.suite() {
+        return Err(judge.fail(CheckId::SealForm, "it is of another signature suite than the chain"));
+    }
     let proof = judge.take(CheckId::SealForm, TlogProof::parse_without_extra(part.proof.as_bytes()))?;
     let checkpoint = judge.take(CheckId::SealQuorum, quorum(trust, &proof.checkpoint))?;
     let newer = checkpoint.size.get() > header_index.get();

@@ -93,6 +93,8 @@ fn block_json() {
         "genesis": hex::encode(chain.genesis().encode()),
         "genesis_effects": effects(Hash::ZERO, &all[0]),
         "blocks": blocks,
+        "all_blocks": super::hexes(chain.blocks()[1..].iter().map(|block| &block.bytes)),
+        "all_certificates": super::hexes(chain.blocks()[1..].iter().map(|block| &block.certificate)),
     });
     super::check("block.json", &value);
 }

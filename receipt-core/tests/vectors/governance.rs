@@ -2,8 +2,9 @@
 
 use receipt_core::genesis::Genesis;
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, RegisterIssuer,
-    RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SignedGovernance,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, NumberRange,
+    RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
+    SignedGovernance,
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::suite::{PublicKey, Signer, Suite};
@@ -58,6 +59,11 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
             items: vec![CodeName { code: "0101".to_owned(), name: "诊察费".to_owned() }],
         }),
         Action::SetValidators(SetValidators { effective_height: 100, validators }),
+        Action::SettleSegment(SettleSegment {
+            segment_id: 1,
+            void: vec![NumberRange { first: 3, last: 4 }, NumberRange { first: 9, last: 1_000_000 }],
+            lost: vec![NumberRange { first: 7, last: 7 }],
+        }),
     ]
 }
 

@@ -9,6 +9,7 @@
 mod blocks;
 mod body;
 mod bundles;
+mod foreign_suite;
 mod forgeries;
 mod governance;
 mod log;
@@ -83,6 +84,7 @@ fn no_file_is_without_its_test() {
         "block",
         "body",
         "bundle",
+        "foreign-suite",
         "governance",
         "log",
         "record",

@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use crate::blind::UniquenessType::Payment;
 use crate::block::{BlockContent, Item};
 use crate::entry::Entry;
-use crate::governance::{Action, RegisterKind};
+use crate::governance::{Action, CloseSegment, RegisterKind};
 use crate::hash::{Hash, tagged};
 use crate::ids::Fen;
 use crate::state::overlay::effects_hash;
@@ -183,6 +183,52 @@ fn entries_stand_in_the_order_of_the_items_and_the_seal_last() {
     assert_eq!(effects.tip.log_size.get(), tip.log_size.get() + 4);
     assert_eq!(Entry::decode(&effects.entries[3]), Ok(Entry::Seal(effects.seal.clone())));
     assert_eq!((effects.seal.parent_seal_hash, effects.tip.seal_hash), (tip.seal_hash, effects.seal.hash()));
+}
+
+/// Every order of some things.
+fn permutations<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+    let [] = items else {
+        let rest_of = |index: usize| [&items[..index], &items[index + 1..]].concat();
+        return (0..items.len())
+            .flat_map(|index| permutations(&rest_of(index)).into_iter().map(move |rest| (index, rest)))
+            .map(|(index, rest)| [&items[index..=index], &rest].concat())
+            .collect();
+    };
+    vec![Vec::new()]
+}
+
+#[test]
+fn changes_that_do_not_touch_each_other_have_one_effects_hash_in_every_order() {
+    let ledger = Ledger::new();
+    let kinds = [5, 3, 1].map(|kind| Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() }));
+    let segments = [11, 12].map(|segment_id| Action::CloseSegment(CloseSegment { segment_id }));
+    let orders = permutations(&[&kinds[..], &segments].concat());
+    assert_eq!(orders.len(), 120);
+    let hash = |actions: &Vec<Action>| {
+        let governance = Item::Governance(ledger.governance(actions.clone()));
+        let effects = ledger.execute(ledger.content(vec![governance])).unwrap();
+        (effects.seal.effects_hash, effects.entries[0].clone())
+    };
+    let (first, entry) = hash(&orders[0]);
+    for order in &orders[1..] {
+        let (other, other_entry) = hash(order);
+        assert_eq!(first, other, "{order:?}");
+        assert_ne!(entry, other_entry, "the log still tells the orders apart");
+    }
+}
+
+#[test]
+fn reversals_of_one_batch_have_one_status_root_in_every_order() {
+    let (ledger, _) = busy();
+    let paid = |number| blue(&ledger, number).with_keys(&[uniqueness(Payment, number as u8)]);
+    let reds: Vec<Vec<u8>> = (1..=4).map(|number| red(&ledger, 100 + number, &paid(number)).leaf()).collect();
+    let run = |leaves: &Vec<Vec<u8>>| {
+        let seal = ledger.execute(ledger.content(vec![ledger.batch(1, leaves.clone())])).unwrap().seal;
+        (seal.status_root, seal.totals_commitment)
+    };
+    let orders = permutations(&reds);
+    let first = run(&orders[0]);
+    assert!(orders.iter().all(|order| run(order) == first));
 }
 
 /// A store that fails on one table.

@@ -65,8 +65,8 @@ fn register_keys() {
     const NEVER: Result<(), &str> = Err("the key is never valid");
     key(|_| {}, Ok(()));
     key(|key| key.key_id = 101, Err("the key id is used; key ids are never reused"));
-    key(|key| key.suite = 0, Err("the key's suite is unknown"));
-    key(|key| key.suite = 2, Err("the key's suite is unknown"));
+    key(|key| key.suite = 0, Err("the key is of another suite than the chain"));
+    key(|key| key.suite = 2, Err("the key is of another suite than the chain"));
     key(|key| key.owner_id = 3, OWNER);
     key(|key| (key.owner_kind, key.owner_id) = (2, 3), OWNER);
     key(|key| (key.owner_kind, key.owner_id) = (2, 2), Ok(()));

@@ -1,0 +1,589 @@
+#!/usr/bin/env python3
+"""Replays a chain from genesis, following docs/spec/execution.md alone: replay.py GENESIS EXPORT.
+
+Every block is executed and its whole seal recomputed: status root, effects hash, totals, validator sets. Exit code 0 if
+all of it holds, 1 if something does not, 64 for a bad call.
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import sys
+
+import ed25519
+import formats
+import messages
+import notes
+from formats import Refused, leaf_hash, preimage, require, tagged
+
+(META, RECEIPTS, BIZ_KEYS, UNIQUENESS, BATCHES, UNITS, UNIT_CODES, SYSTEMS, KEYS, SEGMENTS, SEGMENT_INDEX, HIGH_WATER,
+ ISSUERS, KINDS, ITEMS, STATUSES) = range(16)
+NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
+FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
+NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
+AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID = 111, 112, 114, 118
+AHEAD_MS, GRACE_MS = 600_000, 10 * 86_400_000
+#: The record without lengths: which of them is wrong decides the reason.
+LOOSE_RECORD = {tag: (name, "bytes" if isinstance(kind, int) else kind) for tag, (name, kind) in formats.RECORD.items()}
+LOOSE_RECORD[14] = ("uniqueness_keys", ["bytes"])
+LOOSE_SIGNED = formats.fields("1 message bytes, 2 signature bytes")
+
+
+class RecordRefused(Exception):
+    """A record is refused, for the reason of this number."""
+
+
+def u32(number):
+    return number.to_bytes(4, "big")
+
+
+def u64(number):
+    return number.to_bytes(8, "big")
+
+
+def receipt_key(code, number):
+    return u32(code) + u64(number)
+
+
+def map_root(entries, depth=0):
+    """The status map built from nothing but its definition."""
+    if not entries:
+        return formats.EMPTY
+    if len(entries) == 1:
+        [(key, value)] = entries.items()
+        return formats.sha256(b"JMT::LeafNode", key, formats.sha256(value))
+    halves = ({}, {})
+    for key, value in entries.items():
+        halves[key[depth // 8] >> 7 - depth % 8 & 1][key] = value
+    return formats.sha256(b"JMT::IntrnalNode", *(map_root(half, depth + 1) for half in halves))
+
+
+def demand(condition, reason):
+    if not condition:
+        raise RecordRefused(reason)
+
+
+def read_record(data):
+    """docs/spec/execution.md, "A record's form": the decoded record, or the reason of the first rule it breaks."""
+    demand(len(data) <= 1024, RECORD_TOO_LARGE)
+    try:
+        signed = formats.decode(LOOSE_SIGNED, data)
+        demand(len(signed["signature"]) == 64, NOT_CANONICAL)
+        record = formats.decode(LOOSE_RECORD, signed["message"])
+    except Refused as refused:
+        raise RecordRefused(NOT_CANONICAL) from refused
+    in_range = lambda code, number: record[code] <= 99_999_999 and record[number] <= 9_999_999_999
+    demand(record["format_version"] == 1 and record["record_type"] == 1, NOT_CANONICAL)
+    demand(in_range("reverses_code", "reverses_number"), FIELD_INVALID)
+    demand(record["suite"] == 1, SUITE_UNKNOWN)
+    demand(in_range("receipt_code", "receipt_number"), FIELD_INVALID)
+    demand(len(record["body_root"]) == 32 and len(record["biz_key"]) == 16, NOT_CANONICAL)
+    keys = record["uniqueness_keys"]
+    demand(len(keys) <= 16, FIELD_INVALID)
+    demand(all(len(key) == 17 and key[0] in (1, 2, 3) for key in keys) and formats.ascending(keys), NOT_CANONICAL)
+    linked = (record["reverses_code"], record["reverses_number"]) != (0, 0)
+    total = record["total_fen"]
+    demand(0 < abs(total) < 10**14 and (total < 0) == linked and record["disclosure_count"] > 0, FIELD_INVALID)
+    record["reverses"] = receipt_key(record["reverses_code"], record["reverses_number"]) if linked else None
+    return record, signed["message"], signed["signature"]
+
+
+def permits(from_ms, recorded_ms, issued, block_time):
+    """Whether an ending still lets an issue time pass."""
+    return from_ms == 0 or (issued < from_ms and max(0, block_time - recorded_ms) <= GRACE_MS)
+
+
+class Ledger:
+    """The state, and every rule by which blocks change it."""
+
+    def __init__(self, genesis_bytes):
+        self.genesis = formats.read(messages.GENESIS, genesis_bytes)
+        self.chain = tagged("tallystick/genesis/v1", genesis_bytes)
+        self.state, self.block, self.batch = {}, {}, None
+        self.leaves, self.statuses = [], {}
+        self.height, self.effects, self.seal_hash = -1, bytes(32), bytes(32)
+        self.time, self.totals, self.set = self.genesis["time_ms"], [0, 0, 0, 0], self.genesis["validators"]
+        self.counts = {"blocks": 0, "taken": 0, "refused": 0, "records": 0, "certificates": 0, "checkpoints": 0}
+
+    # --- the state ------------------------------------------------------------------------------------------------------
+
+    def get(self, table, key):
+        for layer in (self.batch or {}, self.block):
+            if (table, key) in layer:
+                return layer[table, key]
+        return self.state.get((table, key))
+
+    def put(self, table, key, value):
+        (self.block if self.batch is None else self.batch)[table, key] = value
+
+    def load(self, table, key):
+        data = self.get(table, key)
+        return None if data is None else formats.read(messages.STATE[table], data)
+
+    def save(self, table, key, message):
+        self.put(table, key, formats.encode(messages.STATE[table], message))
+
+    # --- genesis and blocks ---------------------------------------------------------------------------------------------
+
+    def start(self):
+        """Block 0; returns its entries."""
+        genesis, entries, chunks, size = self.genesis, [], [[]], 0
+        for action in genesis["actions"]:
+            self.act(action, 0, genesis["time_ms"])
+            if size + len(action["body"]) + 16 > 30_720 and chunks[-1]:
+                chunks.append([])
+                size = 0
+            chunks[-1].append(action)
+            size += len(action["body"]) + 16
+        for chunk in chunks:
+            if chunk:
+                message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk}
+                signed = {"message": formats.encode(messages.GOVERNANCE, message), "signers": [], "signatures": []}
+                entries.append(b"\x03" + formats.encode(formats.MANY_SIGNED, signed))
+        self.put(META, b"validators", self.encode_set(self.set))
+        self.put(META, b"governance", u64(0))
+        self.put(META, b"schedule", b"")
+        return self.finish(entries, bytes(32), self.set, genesis["time_ms"])
+
+    def apply(self, data):
+        """Executes a block's bytes; returns its entries, the seal last."""
+        require(len(data) <= 4 << 20, "the block is too large")
+        block = formats.read(messages.BLOCK, data)
+        height, time = block["height"], block["time_ms"]
+        require(height == self.height + 1, "the height is not the next")
+        require(block["parent_seal_hash"] == self.seal_hash, "another parent")
+        require(time > self.time, "the time does not grow")
+        order = self.order(height)
+        require(order[block["proposer_round"] % len(order)] == block["proposer_id"], "another's turn")
+        require(sum(len(item["records"]) for item in block["items"]) <= 8192, "too many records")
+        entries, first = [], len(self.leaves)
+        self.changes = []
+        for item in block["items"]:
+            if item["kind"] == 1:
+                entries.append(self.take_batch(item, time, first + len(entries)))
+            else:
+                require(item["kind"] == 2 and not item["records"], "an item is a batch or governance")
+                entries.append(self.take_governance(item["message"], height, time))
+        require(all(len(entry) <= 61_440 for entry in entries), "an entry is too large")
+        self.after_block(height, order, block["proposer_id"], block["proposer_round"])
+        for key, red in self.changes:
+            salt = tagged("tallystick/status-salt/v1", block["salt"], key)[:16]
+            value = salt + b"\x01" + red
+            self.put(STATUSES, key, value)
+            self.statuses[key] = tagged("tallystick/status-value/v1", value)
+        entries = self.finish(entries, block["salt"], self.rotate(height), time)
+        require(entries[-1] == b"\x04" + block["seal"], f"executing block {height} gives another seal")
+        self.counts["blocks"] += 1
+        return entries
+
+    def finish(self, entries, salt, next_set, time):
+        totals = u64(self.totals[0]) + self.totals[1].to_bytes(16, "big", signed=True)
+        totals += u64(self.totals[2]) + self.totals[3].to_bytes(16, "big", signed=True)
+        self.put(META, b"totals", totals)
+        rows = b""
+        for (table, key), value in sorted(self.block.items()):
+            rows += bytes([table]) + u32(len(key)) + key
+            rows += b"\0" if value is None else b"\1" + u32(len(value)) + value
+        self.effects = tagged("tallystick/effects/v1", self.effects, rows)
+        self.height += 1
+        seal = formats.encode(formats.SEAL, {
+            "format_version": 1, "suite": 1, "height": self.height, "time_ms": time, "parent_seal_hash": self.seal_hash,
+            "status_root": map_root(self.statuses), "validator_set_hash": self.set_hash(self.set),
+            "next_validator_set_hash": self.set_hash(next_set), "effects_hash": self.effects,
+            "totals_commitment": tagged("tallystick/totals/v1", salt, totals),
+        })
+        self.state |= self.block
+        self.block, self.set, self.time = {}, next_set, time
+        self.seal_hash = tagged("tallystick/seal/v1", seal)
+        entries = [*entries, b"\x04" + seal]
+        self.leaves += [leaf_hash(entry) for entry in entries]
+        return entries
+
+    def log_root(self):
+        return formats.tree_root(self.leaves)
+
+    # --- validators and turns -------------------------------------------------------------------------------------------
+
+    def encode_set(self, members):
+        return formats.encode(messages.SET, {"members": members})
+
+    def set_hash(self, members):
+        return tagged("tallystick/validator-set/v1", self.encode_set(members))
+
+    def schedule(self):
+        data = self.get(META, b"schedule")
+        number = lambda at, size: int.from_bytes(data[at:at + size], "big")
+        return {number(at, 4): (number(at + 4, 4), number(at + 8, 8)) for at in range(0, len(data), 16)}
+
+    def order(self, height):
+        ids = [member["id"] for member in self.set]
+        start = height % len(ids)
+        missed = self.schedule()
+        skipped = lambda member: height < missed.get(member, (0, 0))[1]
+        return sorted(ids[start:] + ids[:start], key=skipped)
+
+    def after_block(self, height, order, proposer, turn):
+        members, schedule = len(order), self.schedule()
+        schedule = {key: row for key, row in schedule.items() if key in order and key != proposer}
+        for member in order[:turn]:
+            if member == proposer:
+                continue
+            others = sum(1 for key, (_, until) in schedule.items() if key != member and height < until)
+            misses = schedule.get(member, (0, 0))[0] + 1
+            until = height + min(2**misses, 64) * members + 1 if others < (members - 1) // 3 else 0
+            schedule[member] = (misses, until)
+        rows = [u32(key) + u32(misses) + u64(until) for key, (misses, until) in sorted(schedule.items())]
+        self.put(META, b"schedule", b"".join(rows))
+
+    def rotate(self, height):
+        pending = self.get(META, b"validators-next")
+        if pending is None or int.from_bytes(pending[:8], "big") > height + 1:
+            return self.set
+        self.put(META, b"validators", pending[8:])
+        self.put(META, b"validators-next", None)
+        return formats.read(messages.SET, pending[8:])["members"]
+
+    # --- governance -----------------------------------------------------------------------------------------------------
+
+    def take_governance(self, data, height, time):
+        signed = formats.read(formats.MANY_SIGNED, data)
+        require(formats.ascending(signed["signers"]) and len(signed["signers"]) == len(signed["signatures"]), "signers")
+        governance = formats.read(messages.GOVERNANCE, signed["message"])
+        require(height <= governance["expiry_height"], "it has expired")
+        last = int.from_bytes(self.get(META, b"governance"), "big")
+        require(governance["sequence"] == last + 1, "its sequence is not the next one")
+        keys = self.genesis["authority_keys"]
+        require(len(signed["signers"]) >= max(1, self.genesis["authority_threshold"]), "too few authorities")
+        message = preimage("tallystick/governance/v1", self.chain, signed["message"])
+        for signer, signature in zip(signed["signers"], signed["signatures"]):
+            require(signer < len(keys) and ed25519.verify_strict(keys[signer], message, signature), "a wrong signature")
+        for action in governance["actions"]:
+            self.act(action, height, time)
+        self.put(META, b"governance", u64(governance["sequence"]))
+        return b"\x03" + data
+
+    def act(self, action, height, time):
+        require(action["kind"] in messages.ACTIONS, "an unknown action")
+        body = formats.read(messages.ACTIONS[action["kind"]], action["body"])
+        rules = {1: self.register_unit, 2: self.register_key, 3: self.revoke_key, 4: self.register_system,
+                 5: self.allocate_segment, 6: self.close_segment, 7: self.register_issuer, 8: self.fence_issuer,
+                 9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment}
+        rules[action["kind"]](body, height, time)
+
+    def register_unit(self, unit, _, time):
+        code, key = unit["unit_code"].encode(), u32(unit["unit_id"])
+        require(len(code) == 18 and unit["unit_code"].isascii() and unit["unit_code"].isalnum(), "unit code")
+        require(formats.ascending(unit["kinds"]), "kinds ascend")
+        require(all(self.get(KINDS, u32(kind)) is not None for kind in unit["kinds"]), "a kind is not registered")
+        before = self.load(UNITS, key)
+        require(self.get(UNIT_CODES, code) in (None, key), "the code is another unit's")
+        require(before is None or before["inner"]["unit_code"] == unit["unit_code"], "a unit keeps its code")
+        suspended = time if unit["suspended_from_ms"] else 0
+        if suspended and before and before["inner"]["suspended_from_ms"] == unit["suspended_from_ms"]:
+            suspended = before["suspended_at_ms"]
+        self.save(UNITS, key, {"inner": unit, "suspended_at_ms": suspended})
+        self.put(UNIT_CODES, code, key)
+
+    def register_key(self, key, _height, _time):
+        require(self.get(KEYS, u32(key["key_id"])) is None, "key ids are used once")
+        require(key["suite"] == 1 and key["owner_kind"] in (1, 2), "suite or owner")
+        owner = UNITS if key["owner_kind"] == 1 else ISSUERS
+        require(self.get(owner, u32(key["owner_id"])) is not None, "the owner is not registered")
+        require(ed25519.is_registrable(key["key"]), "the key is not registrable")
+        require(key["valid_until_ms"] == 0 or key["valid_from_ms"] < key["valid_until_ms"], "never valid")
+        self.save(KEYS, u32(key["key_id"]), {"inner": key, "revoked_from_ms": 0, "revoked_at_ms": 0})
+
+    def revoke_key(self, revocation, _, time):
+        state = self.load(KEYS, u32(revocation["key_id"]))
+        require(state is not None and revocation["revoked_from_ms"] != 0, "no such key, or no time")
+        earlier = state["revoked_from_ms"] == 0 or revocation["revoked_from_ms"] < state["revoked_from_ms"]
+        require(earlier, "revoked from then or earlier already")
+        state["revoked_at_ms"] = state["revoked_at_ms"] or time
+        state["revoked_from_ms"] = revocation["revoked_from_ms"]
+        self.save(KEYS, u32(revocation["key_id"]), state)
+
+    def register_system(self, system, _height, _time):
+        require(all(self.get(UNITS, u32(grant["unit_id"])) is not None for grant in system["grants"]), "a unit")
+        self.save(SYSTEMS, u32(system["system_id"]), system)
+
+    def allocate_segment(self, segment, _height, _time):
+        code, first, last = segment["receipt_code"], segment["first"], segment["last"]
+        require(self.get(SEGMENTS, u32(segment["segment_id"])) is None, "the segment id is used")
+        require(self.get(UNITS, u32(segment["unit_id"])) is not None, "the unit is not registered")
+        require(self.get(ISSUERS, u32(segment["issuer_id"])) is not None, "the issuer is not registered")
+        require(code <= 99_999_999 and self.get(KINDS, u32(code // 100)) is not None, "the code's kind")
+        require(1 <= first <= last <= 9_999_999_999, "the range")
+        require(first > int.from_bytes(self.get(HIGH_WATER, u32(code)) or b"", "big"), "ranges ascend")
+        self.put(HIGH_WATER, u32(code), u64(last))
+        index = u32(segment["unit_id"]) + u32(code)
+        row = u32(segment["segment_id"]) + u64(first) + u64(last)
+        self.put(SEGMENT_INDEX, index, (self.get(SEGMENT_INDEX, index) or b"") + row)
+        state = {name: 0 for name, _ in messages.SEGMENT_STATE.values()} | {"inner": segment}
+        self.save(SEGMENTS, u32(segment["segment_id"]), state)
+
+    def close_segment(self, close, _, time):
+        state = self.load(SEGMENTS, u32(close["segment_id"]))
+        require(state is not None and state["closed_at_ms"] == 0, "not allocated, or closed already")
+        self.save(SEGMENTS, u32(close["segment_id"]), state | {"closed_at_ms": time})
+
+    def register_issuer(self, issuer, _height, _time):
+        require(self.get(ISSUERS, u32(issuer["issuer_id"])) is None, "the issuer is registered already")
+        self.save(ISSUERS, u32(issuer["issuer_id"]), {"inner": issuer, "epoch": 1, "next_sequence": 1})
+
+    def fence_issuer(self, fence, _height, _time):
+        state = self.load(ISSUERS, u32(fence["issuer_id"]))
+        require(state is not None and fence["epoch"] > state["epoch"], "no such issuer, or the epoch does not rise")
+        self.save(ISSUERS, u32(fence["issuer_id"]), state | {"epoch": fence["epoch"]})
+
+    def register_kind(self, kind, _height, _time):
+        require(kind["kind"] <= 999_999, "a kind has six digits")
+        self.save(KINDS, u32(kind["kind"]), kind)
+
+    def attach_items(self, items, _height, _time):
+        require(self.get(UNITS, u32(items["unit_id"])) is not None, "the unit is not registered")
+        require(self.get(KINDS, u32(items["kind"])) is not None, "the kind is not registered")
+        require(formats.ascending([item["code"].encode() for item in items["items"]]), "items ascend")
+        self.save(ITEMS, u32(items["unit_id"]) + u32(items["kind"]), items)
+
+    def set_validators(self, change, height, _):
+        require(change["effective_height"] >= height + 2, "two heights on at the earliest")
+        self.put(META, b"validators-next", u64(change["effective_height"]) + self.encode_set(change["members"]))
+
+    def settle_segment(self, settlement, _, time):
+        key, void, lost = u32(settlement["segment_id"]), settlement["void"], settlement["lost"]
+        state = self.load(SEGMENTS, key)
+        require(state is not None and state["closed_at_ms"] and not state["settled_at_ms"], "not closed, or settled")
+        require(time - state["closed_at_ms"] > GRACE_MS, "receipts may still come")
+        named = sorted(void + lost, key=lambda part: part["first"])
+        for ranges in (void, lost, named):
+            ends = [0] + [part["last"] for part in ranges]
+            require(all(end < part["first"] <= part["last"] for end, part in zip(ends, ranges)), "ranges ascend")
+        first, last, code = (state["inner"][name] for name in ("first", "last", "receipt_code"))
+        require(all(first <= part["first"] and part["last"] <= last for part in named), "inside of the segment")
+        counts = [sum(part["last"] - part["first"] + 1 for part in ranges) for ranges in (void, lost)]
+        require(state["used_count"] + sum(counts) == last - first + 1, "every number is used, void or lost")
+        top = state["highest_used"]
+        holes = [range(part["first"], min(part["last"], top) + 1) for part in named if part["first"] <= top]
+        require(sum(map(len, holes)) <= 10_000, "too many numbers to look up")
+        require(all(self.get(RECEIPTS, receipt_key(code, number)) is None for hole in holes for number in hole), "used")
+        self.save(SEGMENTS, key, state | {"settled_at_ms": time, "void_count": counts[0], "lost_count": counts[1]})
+
+    # --- batches and records --------------------------------------------------------------------------------------------
+
+    def take_batch(self, item, time, leaf):
+        signed = formats.read(formats.SIGNED, item["message"])
+        header, records = formats.read_header(item["message"]), item["records"]
+        require(sum(map(len, records)) + len(signed["message"]) <= 2 << 20, "the batch is too large")
+        require(len(records) == header["count"], "the number of records")
+        require(formats.tree_root([leaf_hash(record) for record in records]) == header["root"], "the batch's root")
+        issuer_id = u32(header["issuer_id"])
+        issuer = self.load(ISSUERS, issuer_id)
+        require(issuer is not None, "ISSUER_UNKNOWN")
+        require(header["sequence"] == issuer["next_sequence"], "SEQUENCE_CONFLICT or SEQUENCE_GAP")
+        require(header["epoch"] == issuer["epoch"], "EPOCH_FENCED")
+        key = self.load(KEYS, u32(header["key_id"]))
+        require(key is not None, "SIGNATURE_INVALID")
+        require((key["inner"]["owner_kind"], key["inner"]["owner_id"]) == (2, header["issuer_id"]), "SIGNATURE_INVALID")
+        message = preimage("tallystick/batch/v1", self.chain, signed["message"])
+        require(ed25519.verify_zip215(key["inner"]["key"], message, signed["signature"]), "SIGNATURE_INVALID")
+        require(self.key_permits(key, header["last_issue_time_ms"], time), "KEY_REVOKED")
+        self.batch, changes, bad, good = {}, [], [], []
+        for index, data in enumerate(records):
+            try:
+                good.append(self.take_record(data, header, time, leaf, index, changes))
+            except RecordRefused as refused:
+                bad.append((index, refused.args[0]))
+        written, self.batch = self.batch, None
+        header_hash = tagged("tallystick/batch-header/v1", signed["message"])
+        if bad:
+            entry = b"\x02" + formats.encode(messages.REFUSED, {
+                "issuer_id": header["issuer_id"], "sequence": header["sequence"], "header_hash": header_hash,
+                "indexes": [index for index, _ in bad], "reasons": [reason for _, reason in bad],
+            })
+        else:
+            self.block |= written
+            self.changes += changes
+            self.count(good)
+            entry = b"\x01" + item["message"]
+        state = bytes([bool(bad)]) + u64(leaf) + header_hash
+        self.put(BATCHES, issuer_id + u64(header["sequence"]), state)
+        self.save(ISSUERS, issuer_id, issuer | {"next_sequence": issuer["next_sequence"] + 1})
+        self.counts["refused" if bad else "taken"] += 1
+        self.counts["records"] += 0 if bad else len(records)
+        return entry
+
+    def key_permits(self, key, issued, time):
+        inner = key["inner"]
+        in_window = inner["valid_from_ms"] <= issued and (inner["valid_until_ms"] == 0 or issued < inner["valid_until_ms"])
+        return in_window and permits(key["revoked_from_ms"], key["revoked_at_ms"], issued, time)
+
+    def take_record(self, data, header, time, leaf, index, changes):
+        record, message, signature = read_record(data)
+        issued, own = record["issue_time_ms"], receipt_key(record["receipt_code"], record["receipt_number"])
+        self.check_authority(record, message, signature, header, time)
+        segment = self.segment_of(record)
+        demand(segment is not None and segment["inner"]["issuer_id"] == header["issuer_id"], NUMBER_NOT_OWNED)
+        closed = segment["closed_at_ms"]
+        demand(permits(closed, closed, issued, time), NUMBER_NOT_OWNED)
+        demand(self.get(RECEIPTS, own) is None, NUMBER_USED)
+        biz = u32(record["unit_id"]) + record["biz_key"]
+        demand(self.get(BIZ_KEYS, biz) is None, BIZ_CODE_USED)
+        keys = record["uniqueness_keys"]
+        if record["reverses"] is None:
+            for key in keys:
+                demand(self.get(UNIQUENESS, key) is None, DECISION_PAID if key[0] == 3 else PAYMENT_RECEIPTED)
+            for key in keys:
+                self.put(UNIQUENESS, key, own)
+        else:
+            changes.append((self.reverse(record, own), own))
+        state = formats.status_key(data) + u32(record["unit_id"]) + record["total_fen"].to_bytes(8, "big", signed=True)
+        self.put(RECEIPTS, own, state + bytes([len(keys)]) + u64(leaf) + index.to_bytes(2, "big"))
+        self.put(BIZ_KEYS, biz, own)
+        return record
+
+    def check_authority(self, record, message, signature, header, time):
+        issued = record["issue_time_ms"]
+        demand(header["first_issue_time_ms"] <= issued <= header["last_issue_time_ms"], TIME_INVALID)
+        demand(issued <= time + AHEAD_MS, TIME_INVALID)
+        unit = self.load(UNITS, u32(record["unit_id"]))
+        demand(unit is not None, UNIT_UNKNOWN)
+        suspension = unit["inner"]["suspended_from_ms"], unit["suspended_at_ms"]
+        demand(permits(*suspension, issued, time), UNIT_SUSPENDED)
+        demand(record["receipt_code"] // 100 in unit["inner"]["kinds"], KIND_NOT_ALLOWED)
+        key = self.load(KEYS, u32(record["key_id"]))
+        demand(key is not None, SIGNATURE_INVALID)
+        demand((key["inner"]["owner_kind"], key["inner"]["owner_id"]) == (1, record["unit_id"]), SIGNATURE_INVALID)
+        demand(self.key_permits(key, issued, time), KEY_REVOKED)
+        message = preimage("tallystick/receipt/v1", self.chain, message)
+        demand(ed25519.verify_zip215(key["inner"]["key"], message, signature), SIGNATURE_INVALID)
+
+    def segment_of(self, record):
+        index = self.get(SEGMENT_INDEX, u32(record["unit_id"]) + u32(record["receipt_code"])) or b""
+        for at in range(0, len(index), 20):
+            first, last = (int.from_bytes(index[at + skip:at + skip + 8], "big") for skip in (4, 12))
+            if first <= record["receipt_number"] <= last:
+                return self.load(SEGMENTS, index[at:at + 4])
+        return None
+
+    def reverse(self, record, own):
+        """Marks the original; returns its status key."""
+        original = self.get(RECEIPTS, record["reverses"])
+        demand(original is not None, ORIGINAL_UNKNOWN)
+        total = int.from_bytes(original[36:44], "big", signed=True)
+        demand(original[32:36] == u32(record["unit_id"]), UNIT_MISMATCH)
+        demand(total > 0, ORIGINAL_IS_RED)
+        demand(len(original) == 55, ALREADY_REVERSED)
+        demand(-total == record["total_fen"], AMOUNT_MISMATCH)
+        keys = record["uniqueness_keys"]
+        held = all(self.get(UNIQUENESS, key) == record["reverses"] for key in keys)
+        demand(original[44] == len(keys) and held, FIELD_INVALID)
+        for key in keys:
+            self.put(UNIQUENESS, key, None)
+        self.put(RECEIPTS, record["reverses"], original + own)
+        return original[:32]
+
+    def count(self, records):
+        for record in records:
+            at = 2 if record["total_fen"] < 0 else 0
+            self.totals[at] += 1
+            self.totals[at + 1] += record["total_fen"]
+            segment = self.segment_of(record)
+            segment["used_count"] += 1
+            segment["highest_used"] = max(segment["highest_used"], record["receipt_number"])
+            self.save(SEGMENTS, u32(segment["inner"]["segment_id"]), segment)
+
+    # --- evidence around a block ----------------------------------------------------------------------------------------
+
+    def check_certificate(self, data, height, block_id, members):
+        """A quorum of this height's set precommitted to this block."""
+        require(data[:8] == u64(height) and data[12:44] == block_id, "the certificate is of another block")
+        count, quorum = int.from_bytes(data[44:46], "big"), len(members) * 2 // 3 + 1
+        require(len(data) == 46 + 68 * count and count >= quorum, "the certificate's length or quorum")
+        signers = [int.from_bytes(data[at:at + 4], "big") for at in range(46, len(data), 68)]
+        require(formats.ascending(signers), "members ascend")
+        keys = {member["id"]: member["consensus_key"] for member in members}
+        message = preimage("tallystick/precommit/v1", self.chain, data[:12] + b"\x01" + block_id)
+        for signer, at in zip(signers, range(46, len(data), 68)):
+            require(signer in keys, "a signer outside the set")
+            require(ed25519.verify_zip215(keys[signer], message, data[at + 4:at + 68]), "a wrong precommit")
+        self.counts["certificates"] += 1
+
+    def check_checkpoint(self, text, members):
+        """The note is over this log at its present size, under a quorum of the set that cosigns it."""
+        note, origin = notes.Note(text), self.genesis["origin"]
+        require((note.origin, note.size, note.root) == (origin, len(self.leaves), self.log_root()), "another checkpoint")
+        keys = [key for member in members for key in member_keys(origin, member)]
+        found = [key for name, key_id, payload in note.lines for key in keys
+                 if (key.name, key.id) == (name, key_id) and key.time_of(note.text, payload) >= 0]
+        cosigners = {key.name for key in found if key.kind == 4}
+        require(any(key.kind == 1 for key in found), "the log has not signed")
+        require(len(cosigners) >= len(members) * 2 // 3 + 1, "no quorum of cosignatures")
+        self.counts["checkpoints"] += 1
+
+
+def member_keys(origin, member):
+    def key(name, kind, public):
+        typed = bytes([kind]) + public
+        key_id = formats.sha256(name.encode(), b"\n", typed)[:4].hex()
+        return notes.Key(f"{name}+{key_id}+{base64.b64encode(typed).decode()}", kind)
+
+    return key(origin, 1, member["log_key"]), key(f"{origin}/{member['name']}", 4, member["cosigner_key"])
+
+
+def read_export(data):
+    """(chain id, the LedgerBlock messages) of an export file."""
+    require(data[:12] == b"TALLYEXP" + u32(1) and len(data) >= 88, "not an export of version 1")
+    require(hashlib.sha256(data[:-32]).digest() == data[-32:], "the export's checksum is wrong")
+    at, frames = 44, []
+    while length := int.from_bytes(data[at:at + 4], "big"):
+        require(length <= 16 << 20 and at + 4 + length <= len(data), "a frame's length")
+        frames.append(formats.decode(messages.LEDGER_BLOCK, data[at + 4:at + 4 + length]))
+        at += 4 + length
+    require(data[at + 4:-32] == u64(len(frames)), "the number of frames")
+    return data[12:44], frames
+
+
+def replay(genesis_bytes, frames):
+    """Replays served blocks, genesis first; returns the ledger as they leave it."""
+    ledger = Ledger(genesis_bytes)
+    for height, frame in enumerate(frames):
+        require(frame["height"] == height, "heights follow each other from 0")
+        members, first = ledger.set, len(ledger.leaves)
+        entries = ledger.start() if height == 0 else ledger.apply(frame["block"])
+        require(frame["entries"] == entries and frame["first_leaf_index"] == first, f"entries of block {height}")
+        if height > 0:
+            block_id = tagged("tallystick/block/v1", frame["block"])
+            require(frame["block_hash"] == block_id, "the block's hash")
+            ledger.check_certificate(frame["certificate"], height, block_id, members)
+        if frame["checkpoint"] and frame["checkpoint_height"] == height:
+            ledger.check_checkpoint(frame["checkpoint"], members)
+    return ledger
+
+
+def main(arguments):
+    if len(arguments) != 2:
+        print(__doc__, file=sys.stderr)
+        return 64
+    try:
+        genesis, export = (pathlib.Path(name).read_bytes() for name in arguments)
+        chain, frames = read_export(export)
+        require(chain == tagged("tallystick/genesis/v1", genesis), "the export is of another chain")
+        ledger = replay(genesis, frames)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 64
+    except Refused as refused:
+        print(f"refuted: {refused}", file=sys.stderr)
+        return 1
+    print(json.dumps({
+        "result": "clean", "height": ledger.height, "log_size": len(ledger.leaves), "log_root": ledger.log_root().hex(),
+        "effects_hash": ledger.effects.hex(), "status_root": map_root(ledger.statuses).hex(),
+        "blue_count": ledger.totals[0], "blue_fen": ledger.totals[1], "red_count": ledger.totals[2],
+        "red_fen": ledger.totals[3], **ledger.counts,
+    }))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
