@@ -1,0 +1,186 @@
+//! The second implementation, in Python's standard library: it must agree with the committed vectors, and with a ledger
+//! that is made here. Where there is no python3 there is nothing to run; continuous integration has it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{TestFile, export, served};
+use receipt_core::block::Item;
+use receipt_core::governance::{
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, NumberRange, RegisterIssuer,
+    RegisterKind, RevokeKey, SettleSegment,
+};
+use receipt_core::ids::{Fen, ReceiptCode, ReceiptKey, ReceiptNumber};
+use receipt_core::limits::REVOCATION_GRACE_MS;
+use receipt_core::record::SignedRecord;
+use receipt_core::state::StateRead;
+use receipt_core::state::tables::{META_TOTALS, Table, Totals, receipt_key_bytes};
+use receipt_core::testkit::{GENESIS_TIME_MS, ISSUER, TestChain, TestReceipt, TestValidator, UNIT_KEY_BASE, unit_key};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python")
+}
+
+/// Runs python3 in the folder; `None` if this machine has none.
+fn python(arguments: &[&str]) -> Option<Output> {
+    let output =
+        Command::new("python3").args(arguments).current_dir(folder()).env("PYTHONDONTWRITEBYTECODE", "1").output();
+    match output {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("there is no python3 here: nothing was compared");
+            None
+        }
+        other => Some(other.unwrap()),
+    }
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr].concat().iter().map(|byte| char::from(*byte)).collect()
+}
+
+#[test]
+fn every_vector_holds_in_python_too() {
+    let Some(output) = python(&["-m", "unittest"]) else { return };
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("OK") && !said(&output).contains("Ran 0 tests"), "{}", said(&output));
+}
+
+/// Reversals, refusals of many kinds, every kind of governance, missed turns, a change of validators.
+fn eventful() -> TestChain {
+    let mut chain = TestChain::new();
+    let receipts: Vec<_> = ["S01", "S02", "S05", "S06"].iter().map(|id| chain.issue(id)).collect();
+    chain.add_block(&receipts);
+    let red = chain.reverse(&receipts[0]);
+    chain.add_block(std::slice::from_ref(&red));
+    // Turns are missed, some by validators that are skipped from then on.
+    for round in [1, 2, 0, 3, 1] {
+        chain.add_items_in_round(Vec::new(), round).unwrap();
+    }
+    refuse(&mut chain, &receipts);
+    let segment = receipts[1].signed.record.unit.get() * 1000 + receipts[1].signed.record.key.code.get() / 100 % 1000;
+    let kind = receipts[1].signed.record.key.code.get() / 100;
+    let unit = receipts[1].signed.record.unit.get();
+    let governance = chain.governance(vec![
+        Action::RegisterKind(RegisterKind { kind: 990_188, name: "试验票据".to_owned() }),
+        Action::RegisterIssuer(RegisterIssuer { issuer_id: 7, name: "second".to_owned() }),
+        Action::FenceIssuer(FenceIssuer { issuer_id: 7, epoch: 3 }),
+        Action::AttachItems(AttachItems {
+            unit_id: unit,
+            kind,
+            items: vec![CodeName { code: "1".to_owned(), name: "一".to_owned() }],
+        }),
+        Action::AllocateSegment(AllocateSegment {
+            segment_id: 77_777,
+            unit_id: unit,
+            issuer_id: ISSUER,
+            receipt_code: 99_018_826,
+            first_number: 5,
+            last_number: 9,
+        }),
+        Action::CloseSegment(CloseSegment { segment_id: segment }),
+        Action::RevokeKey(RevokeKey {
+            key_id: UNIT_KEY_BASE + receipts[2].signed.record.unit.get(),
+            revoked_from_ms: GENESIS_TIME_MS + 1,
+        }),
+    ]);
+    chain.add_items(vec![Item::Governance(governance)]).unwrap();
+    // A closed segment and a revoked key, each within one batch with a good record.
+    let late: Vec<_> = ["S02", "S05", "S06"].iter().map(|id| chain.issue(id).record).collect();
+    let batch = chain.batch(late);
+    chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    // Ten days on, every number of the closed segment is accounted for.
+    chain.let_pass(REVOCATION_GRACE_MS + 1);
+    let mut unused = unused_numbers(&chain, unit, receipts[1].signed.record.key.code);
+    let settlement = chain.governance(vec![Action::SettleSegment(SettleSegment {
+        segment_id: segment,
+        void: unused.split_off(1),
+        lost: unused,
+    })]);
+    chain.add_items(vec![Item::Governance(settlement)]).unwrap();
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    let last = chain.issue("S06");
+    chain.add_block(&[last]);
+    chain
+}
+
+/// The numbers of a unit's segment that no receipt used; those used are among its first hundred.
+fn unused_numbers(chain: &TestChain, unit: u32, code: ReceiptCode) -> Vec<NumberRange> {
+    let (first, last) = (u64::from(unit) * 1_000_000 + 1, u64::from(unit) * 1_000_000 + 1_000_000);
+    let is_used = |number: &u64| {
+        let key = ReceiptKey { code, number: ReceiptNumber::new(*number).unwrap() };
+        chain.state().get(Table::Receipts, &receipt_key_bytes(key)).unwrap().is_some()
+    };
+    let mut ranges = Vec::new();
+    let mut next = first;
+    for used in (first..first + 100).filter(is_used) {
+        if next < used {
+            ranges.push(NumberRange { first: next, last: used - 1 });
+        }
+        next = used + 1;
+    }
+    ranges.push(NumberRange { first: next, last });
+    ranges
+}
+
+/// One batch in which each record breaks another rule.
+fn refuse(chain: &mut TestChain, receipts: &[TestReceipt]) {
+    let again = chain.reverse(&receipts[0]).record;
+    let mut broken = chain.issue("S06").record;
+    let end = broken.len() - 1;
+    broken[end] ^= 1;
+    let mut huge = receipts[1].record.clone();
+    huge.resize(1025, 0);
+    let mut amount = chain.reverse(&receipts[1]);
+    amount.signed.record.total = Fen::new(-1);
+    let key = unit_key(amount.signed.record.unit.get());
+    let amount = SignedRecord::sign(amount.signed.record, chain.genesis().chain_id(), &key).encode();
+    let good = chain.issue("S06").record;
+    let records = vec![receipts[1].record.clone(), again, broken, huge, b"junk".to_vec(), amount, good];
+    let batch = chain.batch(records);
+    chain.add_items(vec![Item::Batch(batch)]).unwrap();
+}
+
+#[test]
+fn python_replays_an_export_to_the_same_roots() {
+    let chain = eventful();
+    let genesis = TestFile::new("genesis", chain.genesis().encode());
+    let ledger = TestFile::new("ledger", export(&chain, &served(&chain)));
+    let paths = [genesis.path(), ledger.path()].map(|path| path.to_str().unwrap().to_owned());
+    let Some(output) = python(&["replay.py", &paths[0], &paths[1]]) else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let last = chain.blocks().last().unwrap();
+    assert_eq!(report["log_root"], chain.log().root(last.log_size).to_string());
+    assert_eq!(report["effects_hash"], last.seal.effects_hash.to_string());
+    assert_eq!(report["status_root"], last.seal.status_root.to_string());
+    let totals = chain.state().get(Table::Meta, META_TOTALS).unwrap().unwrap();
+    let totals = Totals::decode(&totals).unwrap();
+    assert_eq!(report["blue_count"], totals.blue_count);
+    assert_eq!(report["blue_fen"], i64::try_from(totals.blue_fen).unwrap());
+    assert_eq!(report["red_fen"], i64::try_from(totals.red_fen).unwrap());
+    assert_eq!((report["refused"].as_u64(), report["height"].as_u64()), (Some(2), Some(chain.height().get())));
+    let decided = chain.height().get();
+    assert_eq!((report["certificates"].as_u64(), report["checkpoints"].as_u64()), (Some(decided), Some(decided + 1)));
+}
+
+#[test]
+fn python_refuses_a_manipulated_export() {
+    let chain = eventful();
+    let genesis = TestFile::new("genesis", chain.genesis().encode());
+    let genesis = genesis.path().to_str().unwrap().to_owned();
+    for height in [1, 2, 8] {
+        let mut blocks = served(&chain);
+        let mut bytes = blocks[height].block.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        blocks[height].block = bytes.into();
+        let file = TestFile::new("ledger", export(&chain, &blocks));
+        let Some(output) = python(&["replay.py", &genesis, file.path().to_str().unwrap()]) else { return };
+        assert_eq!(output.status.code(), Some(1), "height {height}: {}", said(&output));
+        assert!(said(&output).contains("refuted"), "{}", said(&output));
+    }
+}
