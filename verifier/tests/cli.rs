@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 use common::{FakeNode, TestFile, chain, export, served};
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
-use receipt_core::testkit::TestChain;
+use receipt_core::testkit::{TestChain, TestValidator};
+use receipt_core::trust::TrustFile;
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tallystick-verifier")).args(arguments).output().unwrap()
@@ -210,4 +211,107 @@ fn compare_tells_one_history_from_two() {
     assert_eq!(code(&fork), 1, "{}", text(&fork));
     let (unreachable, _) = notes.compare(&old, &new, &["--node", "http://127.0.0.1:1"]);
     assert_eq!(code(&unreachable), 2);
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A receipt under new validators, and the trust file from before they came.
+fn handed_over() -> (TestChain, Vec<u8>, TrustFile) {
+    let (mut chain, _) = chain();
+    let before = chain.trust().clone();
+    chain.rotate_validators((31..=34).map(TestValidator::new).collect());
+    let receipt = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let bundle = chain.bundle(&receipt).encode();
+    (chain, bundle, before)
+}
+
+#[test]
+fn trust_update_follows_a_change_of_validators() {
+    let (chain, bundle, before) = handed_over();
+    let at = chain.now().get().to_string();
+    let expected = chain.trust().to_text();
+    let blocks = served(&chain);
+    let old = TestFile::new("trust", before.to_text());
+    let ledger = TestFile::new("ledger", export(&chain, &blocks));
+    let bundle = TestFile::new("new.tally", bundle);
+    let verify = |trust: &TestFile| code(&run(&["verify", &path(&bundle), "--trust", &path(trust), "--at", &at]));
+    assert_eq!(verify(&old), 1, "the old trust file knows no such validators");
+
+    let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);
+    assert_eq!((code(&updated), text(&updated)), (0, expected.clone()), "{}", errors(&updated));
+    assert!(errors(&updated).contains("1 new validator sets"), "{}", errors(&updated));
+    let new = TestFile::new("trust", text(&updated));
+    assert_eq!(verify(&new), 0);
+    let again = run(&["trust", "update", &path(&new), "--export", &path(&ledger)]);
+    assert_eq!((code(&again), text(&again)), (0, expected.clone()));
+    assert!(errors(&again).contains("0 new validator sets"), "{}", errors(&again));
+
+    // New validators whom the old ones did not cosign are not taken over, and nothing is printed.
+    let handover = blocks.iter().position(|block| block.height == chain.height().get() - 1).unwrap();
+    let mut unsigned = blocks.clone();
+    unsigned[handover].checkpoint = String::new();
+    let forged = TestFile::new("ledger", export(&chain, &unsigned));
+    let refused = run(&["trust", "update", &path(&old), "--export", &path(&forged)]);
+    assert_eq!((code(&refused), text(&refused)), (1, String::new()), "{}", errors(&refused));
+    let mut changed = blocks;
+    let mut entry = changed[1].entries[0].to_vec();
+    entry[20] ^= 1;
+    changed[1].entries[0] = entry.into();
+    let changed = TestFile::new("ledger", export(&chain, &changed));
+    assert_eq!(code(&run(&["trust", "update", &path(&old), "--export", &path(&changed)])), 1);
+    let foreign = TestFile::new("trust", TestChain::named("otherchain").trust().to_text());
+    assert_eq!(code(&run(&["trust", "update", &path(&foreign), "--export", &path(&ledger)])), 1);
+    assert_eq!(code(&run(&["trust", "update", &path(&old), "--export", "/nowhere/at.all"])), 66);
+
+    let (address, _chain) = FakeNode::start(chain);
+    let online = run(&["trust", "update", &path(&old), "--node", &format!("http://{address}")]);
+    assert_eq!((code(&online), text(&online)), (0, expected), "{}", errors(&online));
+}
+
+#[test]
+fn a_node_that_is_behind_proves_nothing_and_accuses_nobody() {
+    let (mut longer, _) = chain();
+    longer.add_block(&[]);
+    let notes = Notes::new(&longer);
+    let [old, new] = [2, 5].map(|height: usize| longer.blocks()[height].checkpoint.clone());
+    let (behind, _) = chain();
+    assert_eq!(behind.blocks()[4].checkpoint, longer.blocks()[4].checkpoint, "the same history, one block shorter");
+    let (address, _behind) = FakeNode::start(behind);
+    let (output, evidence) = notes.compare(&old, &new, &["--node", &format!("http://{address}")]);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).starts_with("UNPROVEN") && !evidence.exists(), "{}", text(&output));
+    let (address, _longer) = FakeNode::start(longer);
+    let (output, evidence) = notes.compare(&old, &new, &["--node", &format!("http://{address}")]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(text(&output).starts_with("CONSISTENT") && !evidence.exists(), "{}", text(&output));
+}
+
+#[test]
+fn evidence_convinces_a_second_run_and_only_while_it_is_whole() {
+    let (chain, _, _) = handed_over();
+    let notes = Notes::new(&chain);
+    let new = chain.blocks().last().unwrap();
+    // Under the set that came later: whoever checks needs the updated trust file.
+    let validators = chain.validators_at(chain.height());
+    let forged = chain.checkpoint_over(new.log_size, Hash([7; 32]), &validators[1..], chain.now().seconds());
+    // Three of four are needed; the fork's two quorums share two.
+    let whole =
+        chain.checkpoint_over(new.log_size, chain.log().root(new.log_size), &validators[..3], chain.now().seconds());
+    let (fork, evidence) = notes.compare(&whole, &forged, &["--json"]);
+    assert_eq!(code(&fork), 1, "{}", errors(&fork));
+    let report: serde_json::Value = serde_json::from_str(&text(&fork)).unwrap();
+    assert_eq!(report["signed_both"].as_array().unwrap().len(), 2);
+    let trust = path(&notes.trust);
+    let again = run(&["compare", evidence.to_str().unwrap(), "--trust", &trust, "--json"]);
+    assert_eq!((code(&again), text(&again)), (1, text(&fork)), "the same verdict from the file alone");
+    let old = TestFile::new("trust", TrustFile::from_genesis(chain.genesis()).unwrap().to_text());
+    assert_eq!(code(&run(&["compare", evidence.to_str().unwrap(), "--trust", &path(&old)])), 64);
+    let mut bytes = std::fs::read(&evidence).unwrap();
+    let last = bytes.len() - 10;
+    bytes[last] ^= 1;
+    let torn = TestFile::new("evidence", &bytes);
+    assert_eq!(code(&run(&["compare", &path(&torn), "--trust", &trust])), 64, "no evidence against anybody");
 }
