@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Audit(AuditArguments),
     /// Compare two checkpoint notes, or check a fork's evidence file.
     Compare(CompareArguments),
+    /// Verify bundles for others, over gRPC. Anybody may call; nothing of a bundle is kept.
+    Serve(ServeArguments),
     /// Make, show and update trust files.
     #[command(subcommand)]
     Trust(TrustCommand),
@@ -119,6 +122,22 @@ pub(crate) struct CompareArguments {
     /// The comparison as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The trust file against which every bundle is judged.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: PathBuf,
+    /// Where to listen, for example 0.0.0.0:7443; port 0 for any. The address is printed.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// PEM: the server's certificate chain. Without it, plain text: put something that ends TLS before it.
+    #[arg(long, value_name = "PEM", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM: its private key, mode 0600.
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

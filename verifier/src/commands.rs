@@ -2,6 +2,7 @@
 
 mod audit;
 mod compare;
+mod serve;
 mod trust;
 mod verify;
 
@@ -67,6 +68,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Trust(command) => trust::run(&command),
     }
 }

@@ -4,11 +4,12 @@
 //! bundle + trust file + time ──▶ receipt_core::verdict                                   verify
 //! node or export ──▶ source ──▶ prepare (parallel) ──▶ replay (in order) ──▶ report      audit
 //! two checkpoint notes ──▶ same | consistent | fork with its evidence file               compare
+//! uploaded bundle ──▶ the same verdict, over gRPC                                         serve
 //! ```
 //! It shares the rules of `receipt-core` with the ledger and nothing else: neither node nor issuer is linked, state lives
 //! in memory, and commit certificates are checked by code of its own.
 //!
-//! Not here: a clock (the binary reads it once and passes it on), and any way to skip a check.
+//! Not here: a clock (the binary passes it on), and any way to skip a check.
 
 pub mod audit;
 pub mod certificate;
@@ -17,4 +18,5 @@ pub mod export;
 pub mod follow;
 pub mod node;
 pub mod progress;
+pub mod serve;
 pub mod source;

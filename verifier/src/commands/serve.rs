@@ -1,0 +1,46 @@
+//! `serve`: reads files, binds, says where, serves until SIGTERM.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tallystick_service::clock::SystemClock;
+use tallystick_service::durable::check_private;
+use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
+use tallystick_service::telemetry::{self, LogConfig};
+use tallystick_verifier::serve::{ServeOptions, ServerIdentity, start};
+use tokio::net::TcpListener;
+
+use super::{Exit, Failure, OrExit, read_file, read_trust};
+use crate::cli::ServeArguments;
+
+/// From the signal to the end.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(35);
+
+pub(super) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let trust = Arc::new(read_trust(&arguments.trust)?);
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => {
+            check_private(key).or_exit(Exit::Usage)?;
+            Some(ServerIdentity { certificate_pem: read_file(certificate)?, key_pem: read_file(key)? })
+        }
+        _ => None,
+    };
+    telemetry::init(&LogConfig::default()).or_exit(Exit::Usage)?;
+    let options = ServeOptions { tls, ..ServeOptions::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("starting the runtime").or_exit(Exit::NoInput)?.block_on(async {
+        let listener = TcpListener::bind(arguments.listen).await;
+        let listener = listener.with_context(|| format!("listening on {}", arguments.listen)).or_exit(Exit::NoInput)?;
+        let address = listener.local_addr().context("reading the bound address").or_exit(Exit::NoInput)?;
+        let token = CancellationToken::new();
+        let mut tasks = Tasks::new(token.clone());
+        tasks.spawn("signals", on_signals(token).context("listening for signals").or_exit(Exit::NoInput)?);
+        start(&mut tasks, listener, trust, Arc::new(SystemClock), &options).or_exit(Exit::Usage)?;
+        // Whoever started this may wait for the line; that nobody reads it is no reason to stop.
+        let _ = writeln!(std::io::stdout(), "listening on {address}").and_then(|()| std::io::stdout().flush());
+        tasks.run(DRAIN_DEADLINE).await.context("serving").or_exit(Exit::Bad)?;
+        Ok(Exit::Good)
+    })
+}

@@ -1,0 +1,208 @@
+//! `VerifierService` over gRPC: the pure function of `verify`, for those who cannot run it themselves.
+//!
+//! ```text
+//! accept (bounded, idle ones are cut) ──▶ [TLS] ──▶ bounded requests ──▶ verify_bundle on a blocking thread ──▶ verdict
+//! ```
+//! Stateless and read-only: nothing of a bundle is kept, logged or sent on; the answer has no personal field. Anybody may
+//! call, so every size, count and time that a stranger can occupy has a bound here. Who believes the answer trusts this
+//! service; who does not runs `verify`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use receipt_core::ids::UnixMillis;
+use receipt_core::limits::BUNDLE_BYTES_MAX;
+use receipt_core::trust::TrustFile;
+use receipt_core::verdict::{CheckOutcome, Conclusion, Verdict, verify_bundle};
+use tallystick_proto::FILE_DESCRIPTOR_SET;
+use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, VerifierServiceServer};
+use tallystick_proto::verifier::v1::{Check, Outcome, VerifyBundleRequest, VerifyBundleResponse};
+use tallystick_service::clock::Clock;
+use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status};
+use tower::layer::util::{Identity as NoLayer, Stack};
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+mod incoming;
+
+use incoming::accept;
+
+/// The request's envelope beside the bundle.
+const REQUEST_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 1024;
+/// Claims of every check, with room.
+const RESPONSE_BYTES_MAX: usize = 256 * 1024;
+/// Requests being read or judged at once, over all connections: each may hold a whole bundle.
+const REQUESTS_MAX: usize = 64;
+/// From the first byte of a request to its answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// What strangers may occupy, and the service's own certificate.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Connections at once; more wait in the kernel.
+    pub connections_max: usize,
+    /// A connection that says nothing for so long is cut.
+    pub idle_timeout: Duration,
+    /// Bundles judged at once: as many as there are cores for it.
+    pub judgements_max: usize,
+    /// PEM certificate chain and key; `None`: plain text, behind something that ends TLS.
+    pub tls: Option<ServerIdentity>,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { connections_max: 1024, idle_timeout: Duration::from_secs(60), judgements_max: cores, tls: None }
+    }
+}
+
+/// A certificate chain and its key, PEM. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct ServerIdentity {
+    /// The chain, the server's own certificate first.
+    pub certificate_pem: Vec<u8>,
+    /// The key.
+    pub key_pem: Vec<u8>,
+}
+
+impl std::fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServerIdentity(…)")
+    }
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Certificate or key are not what they must be.
+    #[error("the server's certificate or key is refused: {0}")]
+    Tls(#[source] tonic::transport::Error),
+    /// The descriptors of the services do not read.
+    #[error("reflection: {0}")]
+    Reflection(#[source] tonic_reflection::server::Error),
+}
+
+/// Starts the service's tasks on a bound listener; they end with the token of `tasks`.
+pub fn start(
+    tasks: &mut Tasks,
+    listener: TcpListener,
+    trust: Arc<TrustFile>,
+    clock: Arc<dyn Clock>,
+    options: &ServeOptions,
+) -> Result<(), ServeError> {
+    let token: CancellationToken = tasks.token().clone();
+    let service = Service { trust, clock, judgements: Arc::new(Semaphore::new(options.judgements_max.max(1))) };
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name("tallystick.verifier.v1.VerifierService")
+        .with_service_name("grpc.health.v1.Health")
+        .build_v1()
+        .map_err(ServeError::Reflection)?;
+    let verifier = VerifierServiceServer::new(service)
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(RESPONSE_BYTES_MAX);
+    let router = server(options)?.add_service(health).add_service(reflection).add_service(verifier);
+    let (connections, accepting) = accept(listener, options.connections_max, options.idle_timeout, token.clone());
+    tasks.spawn("accept", accepting);
+    tasks.spawn("grpc", async move {
+        health_reporter.set_serving::<VerifierServiceServer<Service>>().await;
+        router.serve_with_incoming_shutdown(connections, token.cancelled_owned()).await.map_err(TaskError::from)
+    });
+    Ok(())
+}
+
+type Bounded = Stack<GlobalConcurrencyLimitLayer, NoLayer>;
+
+fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
+    let server = Server::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_max_pending_accept_reset_streams(Some(STREAMS_PER_CONNECTION_MAX as usize));
+    let server = match &options.tls {
+        None => server,
+        Some(own) => {
+            let identity = Identity::from_pem(&own.certificate_pem, &own.key_pem);
+            server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServeError::Tls)?
+        }
+    };
+    Ok(server.layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX)))
+}
+
+struct Service {
+    trust: Arc<TrustFile>,
+    clock: Arc<dyn Clock>,
+    judgements: Arc<Semaphore>,
+}
+
+#[tonic::async_trait]
+impl VerifierService for Service {
+    async fn verify_bundle(
+        &self,
+        request: Request<VerifyBundleRequest>,
+    ) -> Result<Response<VerifyBundleResponse>, Status> {
+        let VerifyBundleRequest { bundle, at_time_ms } = request.into_inner();
+        let at = if at_time_ms == 0 { self.clock.now() } else { UnixMillis::new(at_time_ms) };
+        let internal = || Refusal::new(CallReason::Internal).to_status();
+        // Never closed. The permit goes with the judgement, which no cancelled call interrupts.
+        let permit = Arc::clone(&self.judgements).acquire_owned().await.map_err(|_| internal())?;
+        let trust = Arc::clone(&self.trust);
+        let judged = tokio::task::spawn_blocking(move || {
+            let answer = answer(&verify_bundle(&bundle, &trust, at));
+            drop(permit);
+            answer
+        });
+        judged.await.map(Response::new).map_err(|_| internal())
+    }
+}
+
+/// The verdict on the wire.
+pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
+    let mut answer = VerifyBundleResponse { at_time_ms: verdict.at.get(), ..VerifyBundleResponse::default() };
+    match &verdict.conclusion {
+        Conclusion::InForce { as_of } => {
+            answer.set_outcome(Outcome::Valid);
+            answer.status_as_of_seconds = as_of.get();
+            "Genuine, anchored and in force at the stated time.".clone_into(&mut answer.message);
+        }
+        Conclusion::Reversed { by, as_of } => {
+            answer.set_outcome(Outcome::NotInForce);
+            answer.status_as_of_seconds = as_of.get();
+            "reversed".clone_into(&mut answer.standing);
+            answer.message = format!("Genuine and anchored; reversed by {by}.");
+        }
+        Conclusion::Invalid(failure) => {
+            answer.set_outcome(Outcome::Refused);
+            failure.code().clone_into(&mut answer.reason);
+            failure.sentence().clone_into(&mut answer.message);
+        }
+    }
+    for check in &verdict.checks {
+        let line = |detail: String| Check { name: check.id.code().to_owned(), detail };
+        match check.outcome {
+            CheckOutcome::Passed => answer.checked.push(line(check.id.claim().to_owned())),
+            CheckOutcome::Warned => answer.warnings.push(line(check.details.join("; "))),
+            CheckOutcome::Failed => {}
+        }
+    }
+    let not_checked = verdict.not_checked().iter();
+    answer.not_checked =
+        not_checked.map(|item| Check { name: item.code().to_owned(), detail: item.sentence().to_owned() }).collect();
+    if let Some(receipt) = &verdict.receipt {
+        answer.receipt_code = receipt.draft.receipt_code.to_string();
+        answer.receipt_number = receipt.issued.receipt_number.to_string();
+        answer.total_fen = receipt.draft.total_amount.get();
+        answer.unit_code.clone_from(&receipt.draft.unit_code);
+    }
+    answer
+}

@@ -1,0 +1,255 @@
+//! `VerifierService`: the same verdicts over gRPC, for anybody, within bounds.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{TestFile, chain};
+use receipt_core::limits::BUNDLE_BYTES_MAX;
+use receipt_core::testkit::TestChain;
+use tallystick_proto::verifier::v1::verifier_service_client::VerifierServiceClient;
+use tallystick_proto::verifier::v1::{Outcome, VerifyBundleRequest, VerifyBundleResponse};
+use tallystick_service::clock::FixedClock;
+use tallystick_service::shutdown::{CancellationToken, Tasks};
+use tallystick_verifier::serve::{ServeOptions, ServerIdentity, start};
+use tokio::net::{TcpListener, TcpStream};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+/// Far above what anything here takes; reached only if it never happens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Running {
+    address: SocketAddr,
+    token: CancellationToken,
+    tasks: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(chain: &TestChain, options: &ServeOptions) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let token = CancellationToken::new();
+        let mut tasks = Tasks::new(token.clone());
+        let trust = Arc::new(chain.trust().clone());
+        start(&mut tasks, listener, trust, Arc::new(FixedClock::new(chain.now())), options).unwrap();
+        let tasks = tokio::spawn(async move { tasks.run(PATIENCE).await.unwrap() });
+        Self { address, token, tasks }
+    }
+
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.token.cancel();
+        self.tasks.await.unwrap();
+    }
+}
+
+async fn verify(channel: &Channel, bundle: Vec<u8>, at_time_ms: u64) -> Result<VerifyBundleResponse, Status> {
+    let request = VerifyBundleRequest { bundle: bundle.into(), at_time_ms };
+    Ok(VerifierServiceClient::new(channel.clone()).verify_bundle(request).await?.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verdicts_are_those_of_the_library() {
+    let (chain, receipts) = chain();
+    let running = Running::start(&chain, &ServeOptions::default()).await;
+    let channel = running.channel().await;
+    let good = chain.bundle(&receipts[1]).encode();
+
+    let answer = verify(&channel, good.clone(), 0).await.unwrap();
+    assert_eq!((answer.outcome(), answer.reason.as_str(), answer.standing.as_str()), (Outcome::Valid, "", ""));
+    assert_eq!(answer.at_time_ms, chain.now().get(), "the service's clock");
+    assert!(answer.status_as_of_seconds > 0 && answer.checked.len() > 20 && answer.not_checked.len() > 3, "{answer:?}");
+    let record = &receipts[1].signed.record;
+    assert_eq!(
+        (answer.receipt_code, answer.receipt_number),
+        (record.key.code.to_string(), record.key.number.to_string())
+    );
+    assert_eq!((answer.total_fen, answer.unit_code.len()), (record.total.get(), 18));
+
+    let reversed = verify(&channel, chain.bundle(&receipts[0]).encode(), 0).await.unwrap();
+    assert_eq!((reversed.outcome(), reversed.standing.as_str()), (Outcome::NotInForce, "reversed"));
+
+    // A bad bundle is an answer, whatever is wrong with it.
+    let mut flipped = good.clone();
+    flipped[200] ^= 1;
+    for bad in [flipped, Vec::new(), b"junk".to_vec(), good[..good.len() - 1].to_vec()] {
+        let refused = verify(&channel, bad, 0).await.unwrap();
+        assert_eq!(refused.outcome(), Outcome::Refused);
+        assert!(!refused.reason.is_empty() && !refused.message.is_empty(), "{refused:?}");
+    }
+    let early = verify(&channel, good.clone(), 1).await.unwrap();
+    assert_eq!((early.outcome(), early.reason.as_str(), early.at_time_ms), (Outcome::Refused, "ISSUE_TIME", 1));
+    let foreign = TestChain::named("otherchain");
+    let elsewhere = Running::start(&foreign, &ServeOptions::default()).await;
+    let refused = verify(&elsewhere.channel().await, good, chain.now().get()).await.unwrap();
+    assert_eq!((refused.outcome(), refused.reason.as_str()), (Outcome::Refused, "CHAIN"));
+    drop(channel);
+    elsewhere.stop().await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_rule_is_a_warning_and_no_personal_field_comes_back() {
+    let (mut chain, _) = chain();
+    let mut draft = chain.draft("S01");
+    draft.items[0].amount = receipt_core::ids::Fen::new(draft.items[0].amount.get() + 100);
+    let payer = draft.payer_name.clone();
+    let broken = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&broken));
+    let running = Running::start(&chain, &ServeOptions::default()).await;
+    let answer = verify(&running.channel().await, chain.bundle(&broken).encode(), 0).await.unwrap();
+    assert_eq!(answer.outcome(), Outcome::Valid);
+    assert!(answer.warnings.iter().any(|warning| warning.name == "BODY_RULES"), "{answer:?}");
+    assert!(!payer.is_empty() && !format!("{answer:?}").contains(&payer));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sizes_are_capped_and_the_service_lives_on() {
+    let (chain, receipts) = chain();
+    let running = Running::start(&chain, &ServeOptions::default()).await;
+    let channel = running.channel().await;
+    let refused = verify(&channel, vec![b' '; BUNDLE_BYTES_MAX + 2048], 0).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    let largest = verify(&channel, vec![b' '; BUNDLE_BYTES_MAX], 0).await.unwrap();
+    assert_eq!((largest.outcome(), largest.reason.as_str()), (Outcome::Refused, "BUNDLE_FORM"));
+    let header = "x".repeat(64 * 1024);
+    let mut request = tonic::Request::new(VerifyBundleRequest::default());
+    request.metadata_mut().insert("padding", header.parse().unwrap());
+    assert!(VerifierServiceClient::new(channel).verify_bundle(request).await.is_err(), "headers above their limit");
+    let answer = verify(&running.channel().await, chain.bundle(&receipts[1]).encode(), 0).await.unwrap();
+    assert_eq!(answer.outcome(), Outcome::Valid);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_connection_loses_its_place() {
+    let (chain, receipts) = chain();
+    let options =
+        ServeOptions { connections_max: 1, idle_timeout: Duration::from_millis(300), ..ServeOptions::default() };
+    let running = Running::start(&chain, &options).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    // The only place is taken; the call waits in the kernel until the silent one is cut.
+    let call = async { verify(&running.channel().await, chain.bundle(&receipts[1]).encode(), 0).await };
+    let answer = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap();
+    assert_eq!(answer.outcome(), Outcome::Valid);
+    let mut bytes = Vec::new();
+    let cut = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes);
+    // Closed, or reset: either way at an end.
+    drop(tokio::time::timeout(PATIENCE, cut).await.unwrap());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_reflection_answer() {
+    let (chain, _) = chain();
+    let running = Running::start(&chain, &ServeOptions::default()).await;
+    let channel = running.channel().await;
+    let service = "tallystick.verifier.v1.VerifierService".to_owned();
+    let answer = HealthClient::new(channel.clone()).check(HealthCheckRequest { service }).await.unwrap();
+    assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    let request = tonic_reflection::pb::v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::iter([request]))
+        .await
+        .unwrap()
+        .into_inner();
+    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response
+    else {
+        panic!("a list of services");
+    };
+    let names: Vec<&str> = list.service.iter().map(|service| service.name.as_str()).collect();
+    assert!(names.contains(&"tallystick.verifier.v1.VerifierService"), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("issuer") || name.contains("admin")), "{names:?}");
+    drop(answers);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_binary_serves_until_sigterm() {
+    let (chain, receipts) = chain();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--trust"])
+        .arg(trust.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let at = chain.now().get();
+    let answer = verify(&channel, chain.bundle(&receipts[1]).encode(), at).await.unwrap();
+    assert_eq!((answer.outcome(), answer.at_time_ms), (Outcome::Valid, at));
+    drop(channel);
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(0), "{said}");
+    let number = receipts[1].signed.record.key.number.to_string();
+    assert!(!said.contains(&number), "what was judged is not logged: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_asks_for_no_client_certificate() {
+    let (chain, receipts) = chain();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = ServerIdentity {
+        certificate_pem: own.cert.pem().into_bytes(),
+        key_pem: own.signing_key.serialize_pem().into_bytes(),
+    };
+    let running = Running::start(&chain, &ServeOptions { tls: Some(tls), ..ServeOptions::default() }).await;
+    let trusted = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(own.cert.pem())).domain_name("localhost");
+    let endpoint = Channel::from_shared(format!("https://{}", running.address)).unwrap();
+    let channel = endpoint.tls_config(trusted).unwrap().connect().await.unwrap();
+    let answer = verify(&channel, chain.bundle(&receipts[1]).encode(), 0).await.unwrap();
+    assert_eq!(answer.outcome(), Outcome::Valid);
+    let plain = Channel::from_shared(format!("http://{}", running.address)).unwrap().connect().await;
+    let refused = match plain {
+        Ok(channel) => verify(&channel, Vec::new(), 0).await.is_err(),
+        Err(_) => true,
+    };
+    assert!(refused, "plain text on a TLS port");
+    drop(channel);
+    running.stop().await;
+}
+
+#[test]
+fn bad_arguments_are_named_before_anything_is_bound() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier")).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (chain, _) = chain();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let trust = trust.path().to_str().unwrap().to_owned();
+    assert_eq!(run(&["serve", "--trust", "/nowhere/at.all", "--listen", "127.0.0.1:0"]).0, 66);
+    assert_eq!(run(&["serve", "--trust", &trust, "--listen", "nowhere"]).0, 64);
+    assert_eq!(run(&["serve", "--trust", &trust]).0, 64);
+    assert_eq!(run(&["serve", "--trust", &trust, "--listen", "127.0.0.1:0", "--tls-cert", &trust]).0, 64);
+    let loose = ["serve", "--trust", &trust, "--listen", "127.0.0.1:0", "--tls-cert", &trust, "--tls-key", &trust];
+    let (code, said) = run(&loose);
+    assert!(code == 64 && said.contains("chmod 600"), "{said}");
+}
