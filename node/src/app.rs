@@ -106,6 +106,23 @@ struct Node {
 
 /// Checks the configuration, builds the node, runs it until SIGTERM, SIGINT or a fatal error, and drains.
 pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
+    run_as(config, |_, _| {}).await
+}
+
+/// As [`run`], as a validator that misbehaves in consensus.
+#[cfg(feature = "byzantine")]
+pub async fn run_misbehaving(
+    config: Loaded<NodeConfig>,
+    byzantine: tallystick_engine::Byzantine,
+) -> anyhow::Result<()> {
+    let misbehave = |participation: &mut Participation, consensus_seed: &[u8; 32]| {
+        participation.engine.byzantine = Some(byzantine);
+        participation.signer = Arc::new(crate::byzantine::UnguardedSigner::new(consensus_seed));
+    };
+    run_as(config, misbehave).await
+}
+
+async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participation, &[u8; 32])) -> anyhow::Result<()> {
     let genesis = read_genesis(&config)?;
     let keys = open_keys(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -132,7 +149,8 @@ pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
     tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), Arc::clone(&node.services.pool), stop.clone()));
-    let participation = participation(&config, &node, keys.consensus, keys.p2p)?;
+    let mut participation = participation(&config, &node, keys.consensus, keys.p2p)?;
+    change(&mut participation, &keys.consensus);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
     Ok(tasks.run(DRAIN_DEADLINE).await?)
 }
@@ -312,6 +330,8 @@ fn participation(
         log_path: config.resolve(&config.value.wal_dir).join(VOTING_LOG),
         block_bytes_max: limits::BLOCK_BYTES_MAX,
         votes: true,
+        #[cfg(feature = "byzantine")]
+        byzantine: None,
     };
     let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));

@@ -8,6 +8,8 @@
 //! `app` wires everything; only `consensus` and `guard` name the engine's seam, only `store` names RocksDB.
 
 pub mod app;
+#[cfg(feature = "byzantine")]
+pub mod byzantine;
 pub mod config;
 pub mod guard;
 pub mod ledger;

@@ -1,0 +1,52 @@
+//! One of four validators double-signs every vote and every proposal: nothing forks, nothing acknowledged is lost, and the
+//! others have the proof. `make test-byzantine` builds that validator, as a program of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use tallystick_devnet::NetworkOptions;
+use tallystick_devnet::logs::AllowList;
+use tallystick_tests::checkpoints::CheckpointWatch;
+use tallystick_tests::judgement::all_sealed_once;
+use tallystick_tests::load::Load;
+use tallystick_tests::{TestNetwork, after_kills};
+
+const BYZANTINE: u32 = 4;
+const HONEST: [u32; 3] = [1, 2, 3];
+const HEIGHTS: u64 = 12;
+const RECEIPTS: usize = 60;
+const EVIDENCE: &str = "a validator signed two conflicting statements";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_equivocating_validator_forks_nothing() {
+    let mut network = TestNetwork::generate(&NetworkOptions::default()).await.unwrap();
+    network.init().await.unwrap();
+    let program = network.binaries().node.with_file_name("tallystick-node-byzantine");
+    network.node(BYZANTINE).unwrap().spec_mut().program = program;
+    network.start().await.unwrap();
+    let checkpoints = CheckpointWatch::start(&network).unwrap();
+    let mut load = Load::start(&network, 1, 1).await.unwrap();
+    load.wait_more(RECEIPTS).await.unwrap();
+    network.wait_more_heights(&HONEST, HEIGHTS).await.unwrap();
+
+    let acked = load.stop().await.unwrap();
+    all_sealed_once(&network, 1, &acked).await.unwrap();
+    let tip = network.wait_equal_tips().await.unwrap();
+    let seen = checkpoints.check(&network).await.unwrap();
+    println!("{} receipts sealed once, {seen} checkpoints, height {}", acked.len(), tip.sealed_height);
+    for id in HONEST {
+        network.audit(id).await.unwrap();
+        let log = fs::read_to_string(network.layout().log(&format!("node-{id}"))).unwrap();
+        assert!(log.contains(EVIDENCE), "node-{id} has no proof");
+        assert!(!log.contains("panicked"), "node-{id} panicked");
+    }
+    let allowed = after_kills(AllowList::lifecycle())
+        .and("node-", &["ERROR", EVIDENCE])
+        .and("node-", &["arc_malachitebft_core_votekeeper::keeper: Received equivocating vote"])
+        .and("node-", &["arc_malachitebft_core_driver::proposal_keeper: Received equivocating proposal"])
+        .and("node-", &["arc_malachitebft_engine::consensus: Equivocation evidence observed"])
+        .and("node-", &["arc_malachitebft_core_consensus::handle::liveness: "])
+        .and("node-4", &["arc_malachitebft_engine_byzantine::proxy: BYZANTINE: "]);
+    network.finish(&allowed).await.unwrap();
+}
