@@ -217,6 +217,6 @@ pub fn after_stops_under_load(allowed: AllowList) -> AllowList {
         .and("node-", &["arc_malachitebft_", "the actor is likely terminated"])
         .and("node-", &["arc_malachitebft_engine::node: Entering safety-hang state"])
         .and("node-", &["arc_malachitebft_engine::network: Actor has died, stopping network"])
-        .and("node-", &["arc_malachitebft_network: Error sending message to handle: channel closed"])
+        .and("node-", &["arc_malachitebft_network: Error sending ", " to handle: channel closed"])
         .and("node-", &["arc_malachitebft_discovery::controller: Failed to send value to queue"])
 }
