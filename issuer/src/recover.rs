@@ -19,11 +19,12 @@ use std::sync::Arc;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::block::{Block, Item};
 use receipt_core::entry::Entry;
+use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::merkle::InnerTree;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
-use crate::follow::{Chain, CheckpointJudge, OutcomeError, Outcomes};
+use crate::follow::{Chain, CheckpointJudge, HeldLimits, OutcomeError, Outcomes, ProofWanted, SealedBlock};
 use crate::journal::{Durability, Journal, JournalError};
 
 mod adopt;
@@ -116,14 +117,14 @@ impl Recovery {
             write.delete_batch(*sequence, *sequence);
         }
         write.commit(Durability::Synced)?;
-        let chain = Chain::new(journal.progress()?);
+        let chain = Chain::new(journal.progress()?, HeldLimits::default());
         let ahead = BTreeMap::new();
         Ok(Self { journal, outcomes, chain, utc_offset_minutes, ahead, adopted_batches: 0, adopted_receipts: 0 })
     }
 
     /// Forgets blocks that are not sealed yet: another node is asked.
     pub fn rewind(&mut self) -> Result<(), JournalError> {
-        self.chain = Chain::new(self.journal.progress()?);
+        self.chain = Chain::new(self.journal.progress()?, HeldLimits::default());
         self.ahead.clear();
         Ok(())
     }
@@ -150,14 +151,30 @@ impl Recovery {
         if !own.is_empty() {
             self.ahead.insert(block.height, own);
         }
-        let Some(progress) = self.chain.sealed_progress(&sealed).cloned() else { return Ok(()) };
-        for block in &sealed {
+        self.act(&sealed)
+    }
+
+    /// What the node has to prove before more blocks are offered: see [`Chain::proof_wanted`].
+    pub fn proof_wanted(&self) -> Option<ProofWanted> {
+        self.chain.proof_wanted()
+    }
+
+    /// Takes that proof, and acts on what it seals.
+    pub fn prove(&mut self, path: &[Hash]) -> Result<(), RecoverError> {
+        let sealed = self.chain.prove(path).map_err(|error| RecoverError::Node(error.to_string()))?;
+        self.act(&sealed)
+    }
+
+    fn act(&mut self, sealed: &[SealedBlock]) -> Result<(), RecoverError> {
+        let Some(progress) = self.chain.sealed_progress(sealed).cloned() else { return Ok(()) };
+        for block in sealed {
             for batch in self.ahead.remove(&block.height.get()).unwrap_or_default() {
                 self.take_in(&batch)?;
             }
         }
-        let event = self.outcomes.act(&sealed, &progress)?;
-        self.chain.acted(event);
+        let acted = self.outcomes.act(sealed, &progress)?;
+        self.chain.acted(acted.event);
+        self.outcomes.wake(&acted);
         Ok(())
     }
 

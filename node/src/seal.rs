@@ -139,8 +139,9 @@ impl Sealer {
         let text = checkpoint.to_string();
         let keys_error = |error: String| SealError::Keys(error);
         let set = self.note_keys()?;
-        let [log_key, cosigner_key] =
-            set.of(self.validator.id).ok_or_else(|| keys_error(format!("no validator {} in the set", self.validator.id)))?;
+        let [log_key, cosigner_key] = set
+            .of(self.validator.id)
+            .ok_or_else(|| keys_error(format!("no validator {} in the set", self.validator.id)))?;
         let log = &self.keys.log;
         let log_line = sign(log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
         let time = PosixSeconds::new(now.seconds());

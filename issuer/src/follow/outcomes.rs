@@ -320,7 +320,9 @@ impl Outcomes {
             height: block.height.get(),
             refused_indexes: told.keys().copied().collect(),
             refused_reasons: told.values().map(|reason| reason.code()).collect(),
-            units: ascending((0..).zip(&row.units).filter(|(index, _)| told.contains_key(index)).map(|(_, unit)| *unit)),
+            units: ascending(
+                (0..).zip(&row.units).filter(|(index, _)| told.contains_key(index)).map(|(_, unit)| *unit),
+            ),
         });
         step.decided.push(sequence);
         Ok(())

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use prometheus_client::registry::Registry as Metrics;
+use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::state::ChainParameters;
-use tallystick_proto::ledger::v1::{GetCheckpointRequest, StreamBlocksRequest};
+use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest, StreamBlocksRequest};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::identity::ChainName;
@@ -19,7 +20,7 @@ use crate::app::{LoadedChain, load_chain};
 use crate::backlog::Backlog;
 use crate::config::Settings;
 use crate::flight::Flight;
-use crate::follow::{Outcomes, OutcomesParts};
+use crate::follow::{Outcomes, OutcomesParts, ProofWanted};
 use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::metrics::IssuerMetrics;
@@ -107,7 +108,7 @@ impl Session<'_> {
     async fn catch_up(&self, recovery: &mut Recovery) -> Result<()> {
         let mut problems = Vec::new();
         for attempt in 0..ATTEMPTS_PER_NODE * self.nodes.count() {
-            let node = self.nodes.pick(attempt);
+            let node = self.nodes.node(attempt);
             match self.follow(node, recovery).await {
                 Ok(()) => return Ok(()),
                 Err(RecoverError::Node(problem)) => {
@@ -134,11 +135,25 @@ impl Session<'_> {
         let mut blocks = call.map_err(away)?.into_inner();
         while let Some(block) = tokio::time::timeout(timeout, blocks.message()).await.map_err(late)?.map_err(away)? {
             tokio::task::block_in_place(|| recovery.offer(&block, self.chain.trust.as_ref()))?;
+            if let Some(wanted) = recovery.proof_wanted() {
+                let path = self.consistency_path(node, wanted).await?;
+                tokio::task::block_in_place(|| recovery.prove(&path))?;
+            }
         }
         if recovery.sealed_size() < target {
             return Err(RecoverError::Node("its stream ended before its newest checkpoint".to_owned()));
         }
         Ok(())
+    }
+
+    async fn consistency_path(&self, node: &Node, wanted: ProofWanted) -> Result<Vec<Hash>, RecoverError> {
+        let mut client = node.client.clone();
+        let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
+        let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_consistency_proof(request)).await;
+        let call = call.map_err(|_| RecoverError::Node("no answer to GetConsistencyProof".to_owned()))?;
+        let answer = call.map_err(|status| RecoverError::Node(status.to_string()))?.into_inner();
+        let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
+        path.ok_or_else(|| RecoverError::Node("a consistency proof holds something that is no hash".to_owned()))
     }
 
     /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times.

@@ -15,6 +15,10 @@ use malachitebft_app_channel::app::wal::Storage;
 use crate::signing::SignRefused;
 use crate::types::MemberId;
 
+/// How often each node tells its tip. Zero would mean once after each decision and never again: a node that misses that one,
+/// because it just starts or stood still, then waits for ever for a height that the others have left.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Room for everything around a block in a message: certificate, lengths.
 const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
 /// Heights in one request of a node that is behind.
@@ -237,8 +241,7 @@ impl EngineConfig {
 
     fn sync(&self) -> Result<ValueSyncConfig, EngineError> {
         Ok(ValueSyncConfig {
-            // A status after each decision, not by the clock.
-            status_update_interval: Duration::ZERO,
+            status_update_interval: STATUS_INTERVAL,
             max_response_size: size(self.response_bytes_max())?,
             batch_size: SYNC_BATCH,
             ..Default::default()
