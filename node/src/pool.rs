@@ -345,19 +345,19 @@ impl Pool {
         for outcome in &effects.outcomes {
             waiting.decide(outcome.header_hash);
         }
-        // Another header under a spent sequence can never be decided any more.
+        // Another header under a spent sequence, or one of a fenced epoch, can never be decided any more.
         let mut spent = Vec::new();
-        let mut next = HashMap::new();
-        for (issuer, sequence) in waiting.batches.keys() {
-            let next_sequence = match next.get(issuer) {
+        let mut states = HashMap::new();
+        for ((issuer, sequence), batch) in &waiting.batches {
+            let (next_sequence, epoch) = match states.get(issuer) {
                 Some(known) => *known,
                 None => {
-                    let known = self.issuer(*issuer)?.map_or(0, |state| state.next_sequence);
-                    next.insert(*issuer, known);
+                    let known = self.issuer(*issuer)?.map_or((0, 0), |state| (state.next_sequence, state.epoch));
+                    states.insert(*issuer, known);
                     known
                 }
             };
-            if *sequence < next_sequence {
+            if *sequence < next_sequence || batch.header().header.epoch < epoch {
                 spent.push((*issuer, *sequence));
             }
         }

@@ -209,13 +209,10 @@ pub fn after_catching_up(allowed: AllowList) -> AllowList {
         .and("node-", &["arc_malachitebft_engine::sync: ", "SendErr"])
 }
 
-/// Also what the engine says when it is stopped while it votes: its parts end in no order, so some find others gone. A vote
-/// that was being logged then is not sent.
+/// Also what the engine's network says when it closes while messages arrive.
 #[must_use]
 pub fn after_stops_under_load(allowed: AllowList) -> AllowList {
     allowed
-        .and("node-", &["arc_malachitebft_", "the actor is likely terminated"])
-        .and("node-", &["arc_malachitebft_engine::node: Entering safety-hang state"])
         .and("node-", &["arc_malachitebft_engine::network: Actor has died, stopping network"])
         .and("node-", &["arc_malachitebft_network: Error sending ", " to handle: channel closed"])
         .and("node-", &["arc_malachitebft_discovery::controller: Failed to send value to queue"])

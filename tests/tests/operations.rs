@@ -30,6 +30,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Loses its store, and has to fetch it from its peers.
 const WIPED: u32 = 3;
+/// Of the receipts that make these heights; smaller ones are issued before.
+const FIRST_SERIAL: u64 = 6;
+const HEIGHTS_SIGNED: u64 = 5;
 const RECEIPTS: usize = 60;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,8 +175,12 @@ async fn door(address: SocketAddr, path: &str) -> (u16, String) {
 /// While their peers stand still, a validator without its store and a new issuer process are alive, and not ready.
 async fn alive_is_not_ready(network: &mut TestNetwork) -> Vec<Acked> {
     let client = network.issuer_client(1, HOSPITALS).await.unwrap();
-    let acked = vec![issue(network, client, 6).await];
-    all_sealed_once_of(network, &acked).await;
+    // Several heights, one after the other: a validator is behind only if it has signed more than the next one.
+    let mut acked = Vec::new();
+    for serial in 0..HEIGHTS_SIGNED {
+        acked.push(issue(network, client.clone(), FIRST_SERIAL + serial).await);
+        all_sealed_once_of(network, &acked).await;
+    }
     network.node(WIPED).unwrap().kill().await.unwrap();
     network.issuer(1).unwrap().kill().await.unwrap();
     let directory = network.layout().node(WIPED);
@@ -207,10 +214,6 @@ async fn alive_is_not_ready(network: &mut TestNetwork) -> Vec<Acked> {
     for id in [1, 2, 4] {
         network.node(id).unwrap().resume().unwrap();
     }
-    // Known defect: an engine that began while its peers stood still seldom stays at its first height after they go on. The
-    // subject here is what the door says, so it begins again.
-    network.node(WIPED).unwrap().kill().await.unwrap();
-    network.node(WIPED).unwrap().start().unwrap();
     network.node(WIPED).unwrap().wait_ready().await.unwrap();
     network.issuer(1).unwrap().wait_ready().await.unwrap();
     assert_eq!(door(node, "/readyz").await, (200, "ready\n".to_owned()));

@@ -151,7 +151,7 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
     let guard = directory.join("guard/guard.bin");
     let kept = std::fs::read(&guard).unwrap();
     std::fs::write(&guard, &kept[..20]).unwrap();
-    assert_not_started(&network, &["guard.bin", "Do not replace it"]).await;
+    assert_not_started(&network, &["guard.bin", "make no other one"]).await;
     std::fs::remove_file(&guard).unwrap();
     assert_not_started(&network, &["guard.bin"]).await;
     std::fs::write(&guard, &kept).unwrap();

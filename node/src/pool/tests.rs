@@ -1,4 +1,5 @@
 use receipt_core::block::Item;
+use receipt_core::governance::{Action, FenceIssuer};
 use receipt_core::ids::Height;
 use receipt_core::state::CheckedBlock;
 use receipt_core::testkit::TestChain;
@@ -102,6 +103,21 @@ fn what_a_block_decided_leaves_the_pool_and_stays_a_success() {
     pool.forget_decided(&executed.effects).unwrap();
     assert_eq!(pool.size(), PoolSize { batches: 0, records: 0, bytes: 0 });
     assert!(matches!(offer(&pool, &batch).unwrap(), Offered::Decided { refused: false, .. }));
+}
+
+#[test]
+fn a_batch_of_a_fenced_epoch_waits_no_longer() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let batch = batch(&mut chain);
+    offer(&pool, &batch).unwrap();
+    let fence = chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2 })]);
+    chain.add_items(vec![Item::Governance(fence)]).unwrap();
+    let block = &chain.blocks()[1];
+    let executed = pool.ledger.execute(&block.bytes, &pool, [0; 32]).unwrap();
+    pool.ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+    pool.forget_decided(&executed.effects).unwrap();
+    assert_eq!(pool.size(), PoolSize { batches: 0, records: 0, bytes: 0 });
+    assert!(matches!(offer(&pool, &batch), Err(PoolError::Refused { reason: Reason::EpochFenced, .. })));
 }
 
 #[test]

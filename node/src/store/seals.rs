@@ -5,9 +5,11 @@ use receipt_core::ids::Height;
 use super::{CHECKPOINTS, Store, StoreError, read_u64};
 
 impl Store {
-    /// Stores the sealed note of a height. Not synced: the validators sign their tip again.
+    /// Stores the sealed note of a height, synced: what was published once is published after a power cut, too.
     pub fn put_checkpoint(&self, height: Height, note: &str) -> Result<(), StoreError> {
-        Ok(self.db.put_cf(self.family(CHECKPOINTS)?, height.get().to_be_bytes(), note)?)
+        let mut synced = rocksdb::WriteOptions::default();
+        synced.set_sync(true);
+        Ok(self.db.put_cf_opt(self.family(CHECKPOINTS)?, height.get().to_be_bytes(), note, &synced)?)
     }
 
     /// The sealed note of exactly this height.
