@@ -8,6 +8,7 @@ use std::time::Duration;
 use malachitebft_app_channel::app::engine::consensus::ConsensusMsg;
 use malachitebft_app_channel::app::engine::network::NetworkMsg;
 use malachitebft_app_channel::app::engine::node::NodeRef;
+use malachitebft_app_channel::app::engine::sync::SyncMsg;
 use malachitebft_app_channel::app::types::codec::Codec;
 use malachitebft_app_channel::{
     Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkContext, NetworkIdentity, NetworkRequest,
@@ -168,14 +169,15 @@ impl Parts {
     }
 
     /// The parts are taken from their supervisor first: at the first end of a part it would end itself and kill the others,
-    /// and a network part that is killed while it closes leaves its socket open for ever. Consensus goes first and the
-    /// network last, because a part logs errors when one that it uses is away.
+    /// and a network part that is killed while it closes leaves its socket open for ever. Sync and consensus go
+    /// first and the network last, because a part logs errors when one that it uses is away.
     async fn stop_once(&self) {
         let mut parts = self.supervisor.get_cell().get_children();
         parts.sort_by_key(|part| match part {
-            part if part.is_message_type_of::<ConsensusMsg<Ledger>>() == Some(true) => 0,
-            part if part.is_message_type_of::<NetworkMsg<Ledger>>() == Some(true) => 2,
-            _ => 1,
+            part if part.is_message_type_of::<SyncMsg<Ledger>>() == Some(true) => 0,
+            part if part.is_message_type_of::<ConsensusMsg<Ledger>>() == Some(true) => 1,
+            part if part.is_message_type_of::<NetworkMsg<Ledger>>() == Some(true) => 3,
+            _ => 2,
         });
         for part in &parts {
             part.unlink(self.supervisor.get_cell());
