@@ -68,17 +68,19 @@ pub fn new_network(directory: Option<&Path>, options: &NetworkOptions) -> Result
 /// Makes the load on a running network and measures it; also answers how many receipts were sealed in all.
 pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result<(LoadReport, u64)> {
     eprintln!("{} …", options.name());
-    let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let mut load = Load::start(network, options).await?;
     run_for(&mut load, span.warm_up).await?;
+    // A new network's first proposal goes out before its validators are connected: that round is not the load's.
+    let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let (start, cpu_before) = (Instant::now(), CpuSnapshot::take(network)?);
     run_for(&mut load, span.window).await?;
     let (end, cpu_after) = (Instant::now(), CpuSnapshot::take(network)?);
+    let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let outcome = load.finish().await.context("end the load")?;
     let sealed_total = outcome.tracked.sealed.len() as u64;
     let window = Window { start, end, cpu: cpu_after.since(&cpu_before) };
     let mut report = window.report(options.name(), outcome);
-    report.further_rounds = processes::further_rounds(network, OBSERVED_VALIDATOR).await?.saturating_sub(rounds_before);
+    report.further_rounds = rounds_after.saturating_sub(rounds_before);
     report.peak_memory_mib = processes::peak_memory_mib(network);
     eprintln!("    {} receipts/s sealed", report.sealed_per_second);
     Ok((report, sealed_total))

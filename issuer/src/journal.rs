@@ -190,6 +190,8 @@ impl Cf {
             Self::Receipts | Self::BodyKeys | Self::Biz | Self::Uniqueness | Self::Placements => {
                 // Most look-ups are for what is not there: a filter answers them from memory.
                 table.set_bloom_filter(10.0, false);
+                options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+                options.set_memtable_whole_key_filtering(true);
                 options.set_write_buffer_size(32 << 20);
             }
             Self::Bodies => {
@@ -207,6 +209,8 @@ impl Cf {
     }
 }
 
+/// Share of a write buffer that its filter may take.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
 const META_FORMAT: &[u8] = b"format";
 const META_CHAIN: &[u8] = b"chain";
 const META_ISSUER: &[u8] = b"issuer";

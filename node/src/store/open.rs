@@ -10,6 +10,9 @@ use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressio
 
 use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError};
 
+/// Share of a write buffer that its filter may take.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
+
 /// Why a directory can not be opened or created as a node's store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -95,6 +98,9 @@ fn family_options(name: &str, cache: &Cache) -> Options {
     table.set_bloom_filter(10.0, false);
     table.set_format_version(6);
     options.set_block_based_table_factory(&table);
+    // Most lookups ask whether a key is new. Without these, each walks the list of everything written lately.
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+    options.set_memtable_whole_key_filtering(true);
     options.set_compression_type(DBCompressionType::Lz4);
     if name == super::BLOCKS || name == super::UNDECIDED {
         // Large values: fewer rewrites of them.
