@@ -25,3 +25,4 @@ pub mod report;
 pub mod standard;
 pub mod supply;
 pub mod tracker;
+pub mod verify;

@@ -10,7 +10,7 @@ use tallystick_bench::load::{LoadOptions, Pace};
 use tallystick_bench::measure::Span;
 use tallystick_bench::report::Report;
 use tallystick_bench::standard::After;
-use tallystick_bench::{failover, replay, standard};
+use tallystick_bench::{failover, replay, standard, verify};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures Tallystick on this machine.
@@ -59,6 +59,17 @@ enum Command {
         /// Registry number of the validator that dies; the issuer submits to 1 first.
         #[arg(long, default_value_t = 1)]
         victim: u32,
+    },
+    /// Verify one bundle again and again, as a citizen's program does.
+    Verify {
+        /// The bundle, as `GetBundle` gives it.
+        bundle: PathBuf,
+        /// The trust file.
+        #[arg(long)]
+        trust: PathBuf,
+        /// How often.
+        #[arg(long, default_value_t = 10_000)]
+        runs: usize,
     },
     /// Fill a ledger, export it, replay it as the audit office would.
     Replay {
@@ -138,6 +149,10 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let Arguments { command, json, dir } = arguments;
+    if let Command::Verify { bundle, trust, runs } = &command {
+        println!("verify of one bundle, one thread: {}", verify::run(bundle, trust, *runs)?.line());
+        return Ok(());
+    }
     let report = tokio::select! {
         report = measure(command, dir.as_deref()) => report?,
         // Dropping the measurement drops its network, and with it every process.
@@ -159,6 +174,7 @@ async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
         Command::Standard { seconds, warm_up } => standard::run(dir, span(warm_up, seconds)).await,
         Command::Failover { load, victim } => failover::run(dir, load.options(), victim).await,
         Command::Replay { receipts } => replay::run(dir, receipts).await,
+        Command::Verify { .. } => bail!("`verify` needs no network"),
     }
 }
 

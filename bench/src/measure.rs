@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use tallystick_devnet::midnight::clear_of_midnight;
 use tallystick_devnet::{Network, NetworkOptions};
 
 use crate::clock;
@@ -14,6 +15,8 @@ use crate::report::{Conditions, Latency, LoadReport};
 
 /// The validator that is asked for rounds and inspected.
 pub const OBSERVED_VALIDATOR: u32 = 1;
+/// Longer than what is on its way takes to be sealed.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long to measure.
@@ -67,6 +70,8 @@ pub fn new_network(directory: Option<&Path>, options: &NetworkOptions) -> Result
 
 /// Makes the load on a running network and measures it; also answers how many receipts were sealed in all.
 pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result<(LoadReport, u64)> {
+    let (offset, lasts) = (network.description().utc_offset_minutes, span.warm_up + span.window + DRAIN_MAX);
+    clear_of_midnight(clock::now()?, offset, lasts, |message| eprintln!("{message}")).await;
     eprintln!("{} …", options.name());
     let mut load = Load::start(network, options).await?;
     run_for(&mut load, span.warm_up).await?;

@@ -42,7 +42,8 @@ impl Latency {
         }
     }
 
-    fn line(&self) -> String {
+    /// As a line of a table.
+    pub fn line(&self) -> String {
         let Self { count, p50_micros, p99_micros, max_micros } = *self;
         format!("p50 {}, p99 {}, max {} of {count}", ms(p50_micros), ms(p99_micros), ms(max_micros))
     }

@@ -15,6 +15,7 @@ use receipt_core::trust::TrustFile;
 use tallystick_devnet::clients::IssuerClient;
 use tallystick_devnet::generate_receipts::{GeneratorParams, ReceiptGenerator};
 use tallystick_devnet::issuing::{IssuePace, IssuedReceipt, issue_all};
+use tallystick_devnet::midnight::clear_of_midnight;
 use tallystick_devnet::outcomes::{Key, OutcomeWatch};
 use tallystick_devnet::registry::{SYSTEM_HOSPITALS, SYSTEM_OFFICES};
 use tallystick_devnet::{Caller, Network};
@@ -34,6 +35,8 @@ use summary::Summary;
 const ISSUER: u32 = 1;
 /// How long sealing may take at any point of the demo.
 const SEAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than the whole demonstration.
+const DEMO_LASTS_MAX: Duration = Duration::from_secs(90);
 /// Content of the generated receipts.
 const CONTENT_SEED: u64 = 20_261_102;
 
@@ -50,6 +53,8 @@ struct Demo {
 /// Runs the demonstration and stops the network.
 pub(crate) async fn run(mut network: Network, receipt_count: usize, terminal: bool) -> Result<()> {
     let screen = Screen::new(terminal);
+    let offset = network.description().utc_offset_minutes;
+    clear_of_midnight(SystemClock.now(), offset, DEMO_LASTS_MAX, |message| screen.print(message)).await;
     let step = screen.step("start four validators and one issuer, each a process of its own", None);
     network.start().await?;
     step.done(&format!("chain {}", network.description().chain_name));

@@ -20,6 +20,7 @@ pub mod governance;
 pub mod issuing;
 pub mod layout;
 pub mod logs;
+pub mod midnight;
 pub mod network;
 pub mod outcomes;
 pub mod pki;

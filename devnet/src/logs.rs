@@ -9,6 +9,12 @@ use anyhow::{Context as _, Result};
 
 use crate::layout::Layout;
 
+/// What a node logs when it starts its engine, and when it stops it as asked. In between all is watched; from a stop to the next
+/// start, the engine's parts warn of one another's end. One that ends without being told says neither.
+const ENGINE_STARTS: &str = "the engine starts";
+const ENGINE_STOPS: &str = "the engine stops as asked";
+const ENGINE_CRATES: &str = "arc_malachitebft_";
+
 /// A line that warns, or that nobody could classify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFinding {
@@ -33,17 +39,13 @@ impl AllowList {
     }
 
     /// What validators that start, stop or die always bring: the engine warns of each connection that is not there yet or
-    /// not any more, and of its own orderly end. A validator that ends without being told is found by
+    /// not any more. A validator that ends without being told is found by
     /// [`Network::dead_processes`](crate::Network::dead_processes).
     pub fn lifecycle() -> Self {
         Self::none()
             .and("node-", &["arc_malachitebft_network: Error dialing peer"])
             .and("node-", &["arc_malachitebft_network: Connection closed with"])
             .and("node-", &["arc_malachitebft_discovery::handlers::close: "])
-            .and("node-", &["arc_malachitebft_engine::node: Actor terminated", "reason=stopped"])
-            // A peer's message that arrives while the network part closes has nobody left to go to.
-            .and("node-", &["arc_malachitebft_engine::network: Actor has died, stopping network: SendErr"])
-            .and("node-", &["arc_malachitebft_network: Error sending message to handle: channel closed"])
     }
 
     /// Also lines of processes whose name starts with `process` that contain all of `fragments`.
@@ -81,11 +83,16 @@ fn findings_of(path: &Path, allowed: &AllowList) -> Result<Vec<LogFinding>> {
     let process = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
     let text = String::from_utf8_lossy(&bytes);
-    let finding = |(index, line): (usize, &str)| {
-        let noteworthy = warns(line) && !allowed.allows(&process, line);
-        noteworthy.then(|| LogFinding { process: process.clone(), line: index + 1, text: line.to_owned() })
-    };
-    Ok(text.lines().enumerate().filter_map(finding).collect())
+    let mut stopping = false;
+    let mut findings = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        stopping = (stopping || line.contains(ENGINE_STOPS)) && !line.contains(ENGINE_STARTS);
+        let of_its_end = stopping && line.contains(ENGINE_CRATES);
+        if warns(line) && !of_its_end && !allowed.allows(&process, line) {
+            findings.push(LogFinding { process: process.clone(), line: index + 1, text: line.to_owned() });
+        }
+    }
+    Ok(findings)
 }
 
 /// Whether a line, text or JSON, is of level WARN or ERROR or tells of a panic.
@@ -114,6 +121,18 @@ mod tests {
         ] {
             assert_eq!(warns(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn an_engine_that_was_told_to_stop_may_warn_until_it_starts_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("node-1.log");
+        let warning = "2026-11-02T08:00:00Z  WARN arc_malachitebft_engine::node: Actor terminated";
+        let own = "2026-11-02T08:00:00Z ERROR tallystick_node: store failed";
+        let lines = [warning, ENGINE_STOPS, warning, own, ENGINE_STARTS, warning].join("\n");
+        std::fs::write(&path, lines).unwrap();
+        let found: Vec<_> = findings_of(&path, &AllowList::none()).unwrap().iter().map(|found| found.line).collect();
+        assert_eq!(found, [1, 4, 6]);
     }
 
     #[test]

@@ -14,10 +14,10 @@ pub mod load;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use receipt_core::ids::UnixMillis;
 use receipt_core::receipt::samples::{RunParams, Samples};
 use tallystick_devnet::generate_receipts::{GeneratedReceipt, GeneratorParams, ReceiptGenerator};
 use tallystick_devnet::logs::{self, AllowList};
+use tallystick_devnet::midnight::clear_of_midnight;
 use tallystick_devnet::{Caller, Network, NetworkOptions};
 use tallystick_proto::admin::v1::GetNodeStatusResponse;
 use tallystick_service::clock::{Clock as _, SystemClock};
@@ -29,9 +29,7 @@ pub const EQUAL_TIPS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Longer than any test takes.
-const TEST_MS_MAX: u64 = 5 * 60 * 1000;
-/// Generated networks are at UTC+8.
-const CHAIN_AHEAD_OF_UTC_MS: u64 = 8 * 3600 * 1000;
+const TEST_LASTS_MAX: Duration = Duration::from_secs(300);
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -79,9 +77,10 @@ impl TestNetwork {
     /// Makes a network without starting it.
     pub async fn generate(options: &NetworkOptions) -> Result<Self> {
         let turn = TURN.lock().await;
-        clear_of_midnight(SystemClock.now()).await;
         let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
         let network = Network::generate(directory.path(), options)?;
+        let offset = network.description().utc_offset_minutes;
+        clear_of_midnight(SystemClock.now(), offset, TEST_LASTS_MAX, |message| println!("{message}")).await;
         Ok(Self { network, directory, _turn: turn })
     }
 
@@ -185,16 +184,6 @@ impl TestNetwork {
     }
 }
 
-/// Receipts name the day on which they are issued, so a test must not run over the chain's midnight: it begins after it.
-async fn clear_of_midnight(now: UnixMillis) {
-    let day_ms = 24 * 3600 * 1000;
-    let left = day_ms - (now.get() + CHAIN_AHEAD_OF_UTC_MS) % day_ms;
-    if left < TEST_MS_MAX {
-        println!("the chain's midnight is {left} ms away: waiting for it");
-        tokio::time::sleep(Duration::from_millis(left)).await;
-    }
-}
-
 /// Also what an issuer says of a validator that is away: it names it once per batch, and offers the batch to the next.
 #[must_use]
 pub fn after_kills(allowed: AllowList) -> AllowList {
@@ -207,13 +196,4 @@ pub fn after_catching_up(allowed: AllowList) -> AllowList {
     allowed
         .and("node-", &["arc_malachitebft_engine::wal::thread: Failed to send WAL", "reply"])
         .and("node-", &["arc_malachitebft_engine::sync: ", "SendErr"])
-}
-
-/// Also what the engine's network says when it closes while messages arrive.
-#[must_use]
-pub fn after_stops_under_load(allowed: AllowList) -> AllowList {
-    allowed
-        .and("node-", &["arc_malachitebft_engine::network: Actor has died, stopping network"])
-        .and("node-", &["arc_malachitebft_network: Error sending ", " to handle: channel closed"])
-        .and("node-", &["arc_malachitebft_discovery::controller: Failed to send value to queue"])
 }

@@ -142,6 +142,8 @@ impl AppLoop {
                 }
                 () = inbox.stop.notified(), if !stopping => {
                     stopping = true;
+                    // From here on until the next start, what the engine's parts warn of is their end.
+                    info!("the engine stops as asked");
                     let parts = self.fixed.parts.clone();
                     tokio::spawn(async move { parts.stop().await });
                 }

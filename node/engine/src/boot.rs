@@ -16,7 +16,7 @@ use malachitebft_app_channel::{
 };
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::task::JoinHandle;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::adapter::{ChainSigner, ChainVerifier};
 use crate::app_loop::{AppLoop, Fixed, Inbox};
@@ -112,6 +112,7 @@ async fn start_here(
     signer: Arc<dyn ConsensusSigner>,
     app: Box<dyn Application>,
 ) -> Result<EngineHandle, EngineError> {
+    info!("the engine starts");
     let (tip_sender, peer_tip) = watch::channel(0);
     let (refused_sender, refused) = mpsc::unbounded_channel();
     let codec = ChainCodec { peer_tip: tip_sender };
