@@ -14,6 +14,8 @@ use crate::layout::Layout;
 const ENGINE_STARTS: &str = "the engine starts";
 const ENGINE_STOPS: &str = "the engine stops as asked";
 const ENGINE_CRATES: &str = "arc_malachitebft_";
+/// Never part of an orderly end.
+const SAFETY_WORDS: [&str; 2] = ["afety-critical", "afety-hang"];
 
 /// A line that warns, or that nobody could classify.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +89,8 @@ fn findings_of(path: &Path, allowed: &AllowList) -> Result<Vec<LogFinding>> {
     let mut findings = Vec::new();
     for (index, line) in text.lines().enumerate() {
         stopping = (stopping || line.contains(ENGINE_STOPS)) && !line.contains(ENGINE_STARTS);
-        let of_its_end = stopping && line.contains(ENGINE_CRATES);
+        let is_about_safety = SAFETY_WORDS.iter().any(|word| line.contains(word));
+        let of_its_end = stopping && line.contains(ENGINE_CRATES) && !is_about_safety && !line.contains("panicked at");
         if warns(line) && !of_its_end && !allowed.allows(&process, line) {
             findings.push(LogFinding { process: process.clone(), line: index + 1, text: line.to_owned() });
         }
@@ -129,10 +132,11 @@ mod tests {
         let path = directory.path().join("node-1.log");
         let warning = "2026-11-02T08:00:00Z  WARN arc_malachitebft_engine::node: Actor terminated";
         let own = "2026-11-02T08:00:00Z ERROR tallystick_node: store failed";
-        let lines = [warning, ENGINE_STOPS, warning, own, ENGINE_STARTS, warning].join("\n");
+        let safety = "2026-11-02T08:00:00Z ERROR arc_malachitebft_engine::node: Safety-critical failure detected";
+        let lines = [warning, ENGINE_STOPS, warning, own, safety, ENGINE_STARTS, warning].join("\n");
         std::fs::write(&path, lines).unwrap();
         let found: Vec<_> = findings_of(&path, &AllowList::none()).unwrap().iter().map(|found| found.line).collect();
-        assert_eq!(found, [1, 4, 6]);
+        assert_eq!(found, [1, 4, 5, 7]);
     }
 
     #[test]

@@ -126,7 +126,10 @@ impl LedgerApplication {
                 salt,
             };
             let block = CheckedBlock::assemble(content, candidates.governance, candidates.batches);
-            match parts.ledger.execute_own(&block) {
+            let begun = Instant::now();
+            let outcome = parts.ledger.execute_own(&block);
+            self.metrics.execute_seconds.observe(begun.elapsed().as_secs_f64());
+            match outcome {
                 Ok(executed) => return Ok(executed),
                 Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason })) => {
                     tracing::info!(%header_hash, reason = reason.as_str(), "a pooled batch can not be taken; dropped");

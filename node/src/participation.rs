@@ -138,12 +138,11 @@ impl Participation {
             _ = decided.wait_for(|tip| *tip >= height) => {}
         }
         engine.control().stop();
-        engine.join().await?;
-        self.wait_for_port().await;
-        Ok(())
+        Ok(engine.join().await?)
     }
 
-    /// The engine's socket closes a moment after its parts have ended; one that never does is found at the next start.
+    /// An engine that ended at a refusal may have killed its own network part before that closed the port. A port that stays
+    /// open is found at the next start, and ends the process.
     async fn wait_for_port(&self) {
         let _ = tokio::time::timeout(PORT_FREE_WITHIN, port_free(self.engine.listen)).await;
     }

@@ -7,6 +7,7 @@
 //! Not here: what is tested; each file under `tests/` is a subject.
 
 pub mod checkpoints;
+pub mod comeback;
 pub mod forge;
 pub mod judgement;
 pub mod load;
@@ -188,12 +189,4 @@ impl TestNetwork {
 #[must_use]
 pub fn after_kills(allowed: AllowList) -> AllowList {
     allowed.and("issuer-", &["a node did not take a batch"])
-}
-
-/// Also what the engine of a validator says that followed its peers, when it is stopped in the midst of it to vote again.
-#[must_use]
-pub fn after_catching_up(allowed: AllowList) -> AllowList {
-    allowed
-        .and("node-", &["arc_malachitebft_engine::wal::thread: Failed to send WAL", "reply"])
-        .and("node-", &["arc_malachitebft_engine::sync: ", "SendErr"])
 }

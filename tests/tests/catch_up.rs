@@ -15,7 +15,7 @@ use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::ledger::v1::SubmitOutcome;
 use tallystick_tests::checkpoints::CheckpointWatch;
 use tallystick_tests::forge::Forge;
-use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
+use tallystick_tests::{TestNetwork, after_kills};
 
 const AWAY: u32 = 2;
 /// Dies afterwards: from then on the quorum needs the validator that was away.
@@ -117,7 +117,7 @@ async fn a_validator_comes_back_after_a_thousand_blocks() {
     let seen = checkpoints.check(&network).await.unwrap();
     println!("{seen} checkpoints, height {}", tip.sealed_height);
     network.audit(AWAY).await.unwrap();
-    let allowed = after_catching_up(after_kills(AllowList::lifecycle()))
+    let allowed = after_kills(AllowList::lifecycle())
         // Away for longer than the engine knocks at once; it knocks again later.
         .and("node-", &["arc_malachitebft_discovery::handlers::dial: Failed to dial peer"]);
     network.finish(&allowed).await.unwrap();

@@ -21,7 +21,7 @@ use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
 use tallystick_proto::issuer::v1::{GetBundleRequest, IssueRequest, ReceiptKey, Wait, get_bundle_request};
 use tallystick_proto::ledger::v1::{GetBlockRequest, GetCheckpointRequest, SubmitBatchRequest, SubmitOutcome};
 use tallystick_tests::forge::Forge;
-use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
+use tallystick_tests::{TestNetwork, after_kills};
 use tokio::process::Command;
 
 const FULL: u32 = 4;
@@ -248,7 +248,7 @@ async fn a_full_disk_stops_new_work_and_not_the_chain() {
     ends_at_zero_and_starts_again(&mut network, &disk, &mut issuer, &mut other).await;
     network.wait_equal_tips().await.unwrap();
     network.audit(FULL).await.unwrap();
-    let allowed = after_catching_up(after_kills(AllowList::lifecycle()))
+    let allowed = after_kills(AllowList::lifecycle())
         .and("node-4", &["free disk space crossed the low-water mark"])
         .and("node-4", &["No space left on device"])
         .and("node-4", &["the engine"])

@@ -22,7 +22,7 @@ use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::{Acked, Load};
-use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
+use tallystick_tests::{TestNetwork, after_kills};
 use tokio::process::Command;
 
 const HOSPITALS: Caller = Caller::System(SYSTEM_HOSPITALS);
@@ -44,7 +44,7 @@ async fn certificates_change_readiness_is_told_and_nothing_is_lost_at_the_end() 
     all_sealed_once(&network, 1, &acked).await.unwrap();
     network.wait_equal_tips().await.unwrap();
     network.audit(WIPED).await.unwrap();
-    let allowed = after_catching_up(after_kills(AllowList::lifecycle()))
+    let allowed = after_kills(AllowList::lifecycle())
         .and("issuer-1", &["TLS files not reloaded; the old ones stay in use"])
         // The validators were stopped under it.
         .and("issuer-1", &["tallystick_issuer::follow"]);

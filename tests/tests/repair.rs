@@ -15,7 +15,7 @@ use tallystick_devnet::process::STOP_TIMEOUT;
 use tallystick_tests::checkpoints::CheckpointWatch;
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::Load;
-use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
+use tallystick_tests::{TestNetwork, after_kills};
 
 const RECEIPTS: usize = 60;
 const HEIGHTS_WITH_THEIR_VOTES: u64 = 5;
@@ -91,7 +91,7 @@ async fn judge(network: TestNetwork, load: Load, checkpoints: CheckpointWatch, a
     for id in ALL {
         network.audit(id).await.unwrap();
     }
-    network.finish(&after_catching_up(after_kills(allowed))).await.unwrap();
+    network.finish(&after_kills(allowed)).await.unwrap();
 }
 
 /// Also the last word of a node whose log is damaged.

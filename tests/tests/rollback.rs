@@ -6,18 +6,15 @@
 use std::path::Path;
 
 use tallystick_devnet::NetworkOptions;
-use tallystick_devnet::logs::AllowList;
+use tallystick_tests::TestNetwork;
 use tallystick_tests::checkpoints::CheckpointWatch;
-use tallystick_tests::judgement::all_sealed_once;
+use tallystick_tests::comeback::{HEIGHTS_WITH_ITS_VOTE, its_vote_counts_again};
 use tallystick_tests::load::Load;
-use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
 
 const RESTORED: u32 = 2;
 /// Dies afterwards: from then on the quorum needs the validator that was restored.
 const DEAD: u32 = 4;
 const RECEIPTS: usize = 150;
-/// Far more than were on their way when the other one died.
-const HEIGHTS_WITH_ITS_VOTE: u64 = 10;
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -57,16 +54,5 @@ async fn a_validator_restored_from_an_older_copy_signs_no_second_history() {
     network.node(RESTORED).unwrap().wait_ready().await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
 
-    network.node(DEAD).unwrap().kill().await.unwrap();
-    network.wait_more_heights(&[1, RESTORED, 3], HEIGHTS_WITH_ITS_VOTE).await.unwrap();
-    network.node(DEAD).unwrap().start().unwrap();
-    network.node(DEAD).unwrap().wait_ready().await.unwrap();
-
-    let acked = load.stop().await.unwrap();
-    all_sealed_once(&network, 1, &acked).await.unwrap();
-    let tip = network.wait_equal_tips().await.unwrap();
-    let seen = checkpoints.check(&network).await.unwrap();
-    println!("{} receipts sealed once, {seen} checkpoints, height {}", acked.len(), tip.sealed_height);
-    network.audit(RESTORED).await.unwrap();
-    network.finish(&after_catching_up(after_kills(AllowList::lifecycle()))).await.unwrap();
+    its_vote_counts_again(network, RESTORED, DEAD, load, checkpoints).await.unwrap();
 }

@@ -2,18 +2,15 @@
 //! votes again.
 
 use tallystick_devnet::NetworkOptions;
-use tallystick_devnet::logs::AllowList;
+use tallystick_tests::TestNetwork;
 use tallystick_tests::checkpoints::CheckpointWatch;
-use tallystick_tests::judgement::all_sealed_once;
+use tallystick_tests::comeback::its_vote_counts_again;
 use tallystick_tests::load::Load;
-use tallystick_tests::{TestNetwork, after_catching_up, after_kills};
 
 const WIPED: u32 = 3;
 /// Dies afterwards: from then on the quorum needs the validator that was wiped.
 const DEAD: u32 = 1;
 const RECEIPTS: usize = 150;
-/// Far more than were on their way when the other one died.
-const HEIGHTS_WITH_ITS_VOTE: u64 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wiped_validator_fetches_the_chain_and_votes_again() {
@@ -35,16 +32,5 @@ async fn a_wiped_validator_fetches_the_chain_and_votes_again() {
     network.node(WIPED).unwrap().wait_ready().await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
 
-    network.node(DEAD).unwrap().kill().await.unwrap();
-    network.wait_more_heights(&[2, WIPED, 4], HEIGHTS_WITH_ITS_VOTE).await.unwrap();
-    network.node(DEAD).unwrap().start().unwrap();
-    network.node(DEAD).unwrap().wait_ready().await.unwrap();
-
-    let acked = load.stop().await.unwrap();
-    all_sealed_once(&network, 1, &acked).await.unwrap();
-    let tip = network.wait_equal_tips().await.unwrap();
-    let seen = checkpoints.check(&network).await.unwrap();
-    println!("{} receipts sealed once, {seen} checkpoints, height {}", acked.len(), tip.sealed_height);
-    network.audit(WIPED).await.unwrap();
-    network.finish(&after_catching_up(after_kills(AllowList::lifecycle()))).await.unwrap();
+    its_vote_counts_again(network, WIPED, DEAD, load, checkpoints).await.unwrap();
 }

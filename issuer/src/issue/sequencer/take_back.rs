@@ -18,7 +18,7 @@ use super::{IssueResult, Issued, Sequencer, already_reversed};
 use crate::body::{BodySecrets, SealedBody};
 use crate::fate::{Fate, fate};
 use crate::issue::Acknowledgement;
-use crate::journal::{BizRow, DayKind, Durability, JournalError, ReceiptRow, day_number};
+use crate::journal::{BizRow, DayKind, Durability, JournalError, JournalWrite, ReceiptRow, day_number};
 use crate::registry::kind_of;
 
 /// An acknowledgement, handed back: the record is signed by a key of the unit, and its body leads to the record's root.
@@ -56,6 +56,14 @@ impl Returned {
             place_code: self.place_code.clone(),
         }
     }
+}
+
+/// What only this issuer knows of it: content, biz code, place.
+fn put_own_rows(write: &mut JournalWrite<'_>, returned: &Returned, day: u32, body: &SealedBody) {
+    let (key, record) = (returned.key(), &returned.signed.record);
+    write.put_receipt(key, &returned.row(), body);
+    write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
+    write.put_day(record.unit, day, key, &returned.place_code);
 }
 
 impl Sequencer {
@@ -135,9 +143,7 @@ impl Sequencer {
         let (key, record) = (returned.key(), &returned.signed.record);
         let day = day_number(record.issue_time, parts.utc_offset_minutes);
         let mut write = parts.journal.write();
-        write.put_receipt(key, &returned.row(), &body);
-        write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
-        write.put_day(record.unit, day, key, &returned.place_code);
+        put_own_rows(&mut write, &returned, day, &body);
         write.put_outbox(self.outbox_end, key);
         let day_kind = DayKind { unit: record.unit, day, kind: kind_of(key.code) };
         let tally = match self.tallies.entry(day_kind) {
@@ -165,14 +171,11 @@ impl Sequencer {
             Ok(body) => body,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let (key, record) = (returned.key(), &returned.signed.record);
-        let day = day_number(record.issue_time, parts.utc_offset_minutes);
+        let day = day_number(returned.signed.record.issue_time, parts.utc_offset_minutes);
         let mut write = parts.journal.write();
-        write.put_receipt(key, &returned.row(), &body);
-        write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
-        write.put_day(record.unit, day, key, &returned.place_code);
+        put_own_rows(&mut write, returned, day, &body);
         write.commit(Durability::Synced)?;
-        Ok(Ok(Issued::Existing(key)))
+        Ok(Ok(Issued::Existing(returned.key())))
     }
 
     fn sealed_body(&self, returned: &Returned) -> Result<SealedBody, Refusal> {
