@@ -1,7 +1,7 @@
 //! Processes die at random moments under load, by SIGKILL: nothing acknowledged is lost, nothing happens twice.
 //!
-//! Which process dies, when, and for how long follows from the seed, which is printed; `TALLYSTICK_FAULT_SEED` repeats it.
-//! `TALLYSTICK_FAULT_CYCLES` sets the number of kills.
+//! Every process dies before one dies again. In which order, when, and for how long follows from the seed, which is printed;
+//! `TALLYSTICK_FAULT_SEED` repeats it. `TALLYSTICK_FAULT_CYCLES` sets the number of kills.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use tallystick_tests::{TestNetwork, after_kills};
 const CYCLES: u64 = 10;
 const RUNNING_MS_MAX: u64 = 1_200;
 const DOWN_MS_MAX: u64 = 1_200;
-const VALIDATORS: u64 = 4;
+const VALIDATORS: u32 = 4;
 /// Receipts acknowledged after each restart before the next kill: the network must work in between.
 const ACKED_PER_CYCLE: usize = 20;
 
@@ -34,10 +34,20 @@ async fn pause(random: &mut ContentRandom, millis_max: u64) -> u64 {
     millis
 }
 
-async fn kill_and_restart(network: &mut Network, cycle: u64, random: &mut ContentRandom) {
+/// The issuer (0) and every validator, in an order of their own.
+fn shuffled_victims(random: &mut ContentRandom) -> Vec<u32> {
+    let mut ordered: Vec<u32> = (0..=VALIDATORS).collect();
+    let mut shuffled = Vec::new();
+    while let Some(victim) = random.pick(&ordered).copied() {
+        ordered.retain(|other| *other != victim);
+        shuffled.push(victim);
+    }
+    shuffled
+}
+
+async fn kill_and_restart(network: &mut Network, cycle: u64, victim: u32, random: &mut ContentRandom) {
     let running_ms = pause(random, RUNNING_MS_MAX).await;
-    let victim = random.below(VALIDATORS + 1);
-    let process = match u32::try_from(victim).unwrap() {
+    let process = match victim {
         0 => network.issuer(1).unwrap(),
         validator_id => network.node(validator_id).unwrap(),
     };
@@ -58,9 +68,14 @@ async fn kills_at_random_moments_lose_and_double_nothing() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let checkpoints = CheckpointWatch::start(&network).unwrap();
     let mut load = Load::start(&network, 1, seed).await.unwrap();
+    let mut victims = Vec::new();
     for cycle in 1..=cycles {
         load.wait_more(ACKED_PER_CYCLE).await.unwrap();
-        kill_and_restart(&mut network, cycle, &mut random).await;
+        if victims.is_empty() {
+            victims = shuffled_victims(&mut random);
+        }
+        let victim = victims.pop().unwrap();
+        kill_and_restart(&mut network, cycle, victim, &mut random).await;
     }
     let acked = load.stop().await.unwrap();
     all_sealed_once(&network, 1, &acked).await.unwrap();

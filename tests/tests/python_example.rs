@@ -1,5 +1,6 @@
-//! The Python example works as its README shows it, and so do the calls from a shell in docs/how-to/call-the-api.md: the
-//! commands are taken from the pages and run as they stand, against a network of real processes; grpcurl has a stand-in.
+//! The Python example works as its page shows it, and so do the commands of README.md and the calls from a shell in
+//! docs/how-to/call-the-api.md: they are taken from the pages and run as they stand, against a network of real processes;
+//! grpcurl has a stand-in.
 //! Then what an integrator meets: a retry, refusals, an issuer that is away.
 //!
 //! What `pip` installs is kept in the target directory, by the hash of `requirements.txt`.
@@ -143,7 +144,7 @@ async fn the_python_example_does_what_its_page_says() {
     network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }
 
-/// The page for the shell: with a `grpcurl` on PATH that speaks through the Python that the example has installed.
+/// The page for the shell, and README.md: with a `grpcurl` on PATH that speaks through the Python that the example has installed.
 async fn calls_from_a_shell(example: &Example) {
     let root = example.directory.parent().unwrap().parent().unwrap().to_owned();
     let python = example.out.join("venv/bin");
@@ -159,13 +160,15 @@ async fn calls_from_a_shell(example: &Example) {
     assert!(output.status.success(), "{}", text_of(&output));
     let path = example.environment.iter().find(|(name, _)| *name == "PATH").unwrap().1.clone();
     let path = format!("{}:{}:{path}", root.join("tests/python").display(), python.display());
-    let page = root.join("docs/how-to/call-the-api.md");
-    let printed = example
-        .run_page(&page, Blocks::InOneShell, |shell| {
-            shell.env("PATH", &path).env("PYTHONPATH", &generated);
-        })
-        .await;
-    for expected in ["RECEIPT_STATE_SEALED", "STANDING_IN_FORCE", "IN FORCE", "/node-1 ", "decidedHeight"] {
-        assert!(printed.contains(expected), "the page's commands do not print {expected}: {printed}");
+    let from_a_shell = ["RECEIPT_STATE_SEALED", "STANDING_IN_FORCE", "IN FORCE", "/node-1 ", "decidedHeight"];
+    let readme = ["sealed in block", "IN FORCE", "RECEIPT_STATE_SEALED", "CLEAN"];
+    for (page, expected) in [("docs/how-to/call-the-api.md", &from_a_shell[..]), ("README.md", &readme)] {
+        let change = |shell: &mut Command| {
+            shell.current_dir(&root).env("PATH", &path).env("PYTHONPATH", &generated);
+        };
+        let printed = example.run_page(&root.join(page), Blocks::InOneShell, change).await;
+        for words in expected {
+            assert!(printed.contains(words), "the commands of {page} do not print {words}: {printed}");
+        }
     }
 }

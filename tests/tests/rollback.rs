@@ -53,6 +53,9 @@ async fn a_validator_restored_from_an_older_copy_signs_no_second_history() {
     network.node(RESTORED).unwrap().start().unwrap();
     network.node(RESTORED).unwrap().wait_ready().await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
+    // Between the copy's tip and the guard's height it asked for no vote.
+    let log = std::fs::read_to_string(network.layout().log(&format!("node-{RESTORED}"))).unwrap();
+    assert_eq!(log.matches("the store is behind what this validator has signed; following its peers").count(), 1);
 
     its_vote_counts_again(network, RESTORED, DEAD, load, checkpoints).await.unwrap();
 }

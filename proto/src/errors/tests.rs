@@ -1,3 +1,5 @@
+use receipt_core::receipt::rules::RuleId;
+
 use super::*;
 
 fn all() -> Vec<ErrorReason> {
@@ -84,4 +86,44 @@ fn a_field_refusal_names_the_field() {
     let status = Refusal::field("biz_code", "must have 1 to 50 characters").to_status();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(Refusal::from_status(&status).unwrap().violations[0].field, "biz_code");
+}
+
+#[test]
+fn the_page_of_reasons_is_the_table() {
+    let page = include_str!("../../../docs/spec/reasons.md");
+    for reason in all() {
+        let Mapping { code, http_status, retry_after_ms } = reason.mapping();
+        let number = match reason {
+            ErrorReason::Core(reason) => reason.code().to_string(),
+            ErrorReason::Call(_) => String::new(),
+        };
+        let code = format!("{code:?}");
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{reason}` |")));
+        let cells: Vec<&str> = row.unwrap_or_else(|| panic!("{reason} has no row")).split('|').map(str::trim).collect();
+        let [_, _, number_cell, code_cell, http_cell, retry_cell, meaning, _] = cells[..] else { panic!("{row:?}") };
+        assert_eq!(number_cell, number, "{reason}");
+        assert_eq!(code_cell.replace('_', ""), code.to_uppercase(), "{reason}");
+        assert_eq!(http_cell, http_status.to_string(), "{reason}");
+        let retry = retry_cell.replace([',', ' '], "");
+        assert_eq!(retry, retry_after_ms.map_or("no".to_owned(), |millis| format!("{millis}ms")), "{reason}");
+        let to_do = meaning.strip_prefix(reason.sentence()).unwrap_or_else(|| panic!("{reason}: {meaning}"));
+        assert!(!to_do.is_empty(), "{reason}: the page does not say what to do");
+    }
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), all().len(), "the page has other rows");
+}
+
+#[test]
+fn the_page_of_rules_has_every_rule_and_no_other() {
+    let page = include_str!("../../../docs/spec/rules.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut listed = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        listed.push(cells[1]);
+        for name in cells[4].split('`').skip(1).step_by(2) {
+            assert!(Reason::parse(name).is_some(), "{row}: no reason {name}");
+        }
+    }
+    let judged = RuleId::ALL.iter().filter(|rule| !matches!(rule, RuleId::V21 | RuleId::V22));
+    assert_eq!(listed, judged.map(|rule| rule.as_str()).collect::<Vec<_>>());
 }
