@@ -15,6 +15,7 @@ mod tests;
 pub(crate) use peer::{checkpoint_id, read_lines, signature_lines};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
@@ -23,9 +24,9 @@ use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::rng::Entropy;
 use tallystick_service::shutdown::CancellationToken;
-use tokio::sync::Semaphore;
 use tonic::{Response, Status};
 
+use crate::callers::Places;
 use crate::ledger::Ledger;
 use crate::peers::Forwarder;
 use crate::pool::{Pool, PoolError};
@@ -35,6 +36,10 @@ use crate::store::StoreError;
 
 /// Block streams at once.
 pub(crate) const BLOCK_STREAMS_MAX: usize = 64;
+/// Block streams of one caller: an issuer follows with one, an auditor reads with one.
+pub(crate) const CALLER_BLOCK_STREAMS_MAX: usize = 4;
+/// See [`Services::reader_patience`].
+pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the services answer from.
 #[derive(Clone)]
@@ -54,7 +59,9 @@ pub(crate) struct Services {
     /// Whether the data disk is too full to take batches.
     pub disk: Arc<crate::disk::DiskWatch>,
     /// Block streams that may still begin: each holds some blocks in memory.
-    pub block_streams: Arc<Semaphore>,
+    pub block_streams: Places,
+    /// A reader that takes no block for so long has its stream ended, and may begin another where it was.
+    pub reader_patience: Duration,
     /// Ends streams when the node stops.
     pub stop: CancellationToken,
 }

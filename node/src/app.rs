@@ -21,9 +21,9 @@ use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
-use crate::api::{BLOCK_STREAMS_MAX, Services};
+use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
+use crate::callers::Places;
 use crate::config::NodeConfig;
 use crate::consensus::ConsensusParts;
 use crate::disk::DiskWatch;
@@ -180,7 +180,8 @@ fn build(
         forwarder: Forwarder::default(),
         entropy: Arc::clone(&entropy),
         disk: Arc::new(disk),
-        block_streams: Arc::new(Semaphore::new(BLOCK_STREAMS_MAX)),
+        block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
+        reader_patience: READER_PATIENCE,
         stop,
     };
     Ok(Node { services, guard, clock, entropy, tls, metrics: Metrics::default() })

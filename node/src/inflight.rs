@@ -1,32 +1,45 @@
 //! A bound on calls under way: what a node holds in memory for callers has a limit, however many they are.
 //!
-//! Validators are not counted: consensus lives on their calls, and they are few; the bound per connection holds for them, too.
-//! A call above the bound is refused at once with OVERLOADED and a retry hint. A call counts until its answer begins; streams
-//! have a bound of their own (`api`).
+//! A call holds a place from its first byte until its answer is sent or dropped, so that an answer that nobody reads counts,
+//! too. Each caller has a share of the places, and so has each validator, outside of the places of the others: consensus lives
+//! on their calls. A call above a bound is refused at once with OVERLOADED and a retry hint. The server cuts calls
+//! whose request does not come ([`crate::servers`]). Long-lived streams give their place back when they begin; block streams
+//! have places of their own (`api`).
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http_body_util::BodyExt as _;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
 use tallystick_service::identity::{PeerIdentity, Role};
-use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 
+use crate::callers::Places;
+
 const RETRY_AFTER_MS: u64 = 200;
+
+/// Answers that go on for as long as the caller likes.
+fn is_long_lived(path: &str) -> bool {
+    matches!(path, "/tallystick.ledger.v1.LedgerService/StreamBlocks" | "/grpc.health.v1.Health/Watch")
+}
 
 /// Put it inside the authorisation layer, which says who calls.
 #[derive(Debug, Clone)]
-pub(crate) struct InFlightLayer(Arc<Semaphore>);
+pub(crate) struct InFlightLayer {
+    /// Of validators.
+    validators: Places,
+    /// Of everybody else.
+    others: Places,
+}
 
 impl InFlightLayer {
-    /// Up to `calls_max` calls of others than validators at once.
-    pub(crate) fn new(calls_max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(calls_max)))
+    /// With places for validators and for everybody else.
+    pub(crate) fn new(validators: Places, others: Places) -> Self {
+        Self { validators, others }
     }
 }
 
@@ -34,7 +47,7 @@ impl<S> Layer<S> for InFlightLayer {
     type Service = InFlight<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        InFlight { inner, places: Arc::clone(&self.0) }
+        InFlight { inner, places: self.clone() }
     }
 }
 
@@ -42,7 +55,7 @@ impl<S> Layer<S> for InFlightLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct InFlight<S> {
     inner: S,
-    places: Arc<Semaphore>,
+    places: InFlightLayer,
 }
 
 impl<S, ReqBody> Service<Request<ReqBody>> for InFlight<S>
@@ -60,34 +73,40 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let is_validator =
-            request.extensions().get::<PeerIdentity>().is_some_and(|caller| caller.role == Role::Validator);
-        if is_validator {
-            return Box::pin(self.inner.call(request));
-        }
-        match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => {
-                let answer = self.inner.call(request);
-                Box::pin(async move {
-                    let answer = answer.await;
-                    drop(place);
-                    answer
-                })
+        let caller = request.extensions().get::<PeerIdentity>();
+        let places = match caller.map(|caller| caller.role) {
+            Some(Role::Validator) => &self.places.validators,
+            _ => &self.places.others,
+        };
+        let Some(place) = places.take(caller) else {
+            let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
+            let status = refusal.with_message("too many calls are under way; try another node").to_status();
+            return Box::pin(std::future::ready(Ok(status.into_http())));
+        };
+        let long_lived = is_long_lived(request.uri().path());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            if long_lived {
+                return Ok(answer);
             }
-            Err(_) => {
-                let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
-                let status = refusal.with_message("too many calls are under way; try another node").to_status();
-                Box::pin(std::future::ready(Ok(status.into_http())))
-            }
-        }
+            // Dropped with the body that holds it: at the answer's end, or when the caller is gone.
+            let held = move |frame| {
+                let _ = &place;
+                frame
+            };
+            Ok(answer.map(|body| Body::new(body.map_frame(held))))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
 
     use tallystick_proto::errors::ErrorReason;
+    use tokio::sync::Semaphore;
     use tonic::Status;
 
     use super::*;
@@ -110,7 +129,7 @@ mod tests {
             let told = Arc::clone(&self.0);
             Box::pin(async move {
                 told.acquire().await.unwrap().forget();
-                Ok(Response::new(Body::default()))
+                Ok(Response::new(Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"answer")))))
             })
         }
     }
@@ -126,14 +145,21 @@ mod tests {
         Refusal::from_status(&status).map(|refusal| refusal.reason)
     }
 
+    fn layer(in_all: usize, of_one: usize) -> InFlightLayer {
+        InFlightLayer::new(Places::new(1, 1), Places::new(in_all, of_one))
+    }
+
     #[tokio::test]
-    async fn calls_above_the_bound_are_refused_and_validators_are_not_counted() {
+    async fn calls_above_the_bound_are_refused_and_validators_have_places_of_their_own() {
         let told = Arc::new(Semaphore::new(0));
-        let mut service = InFlightLayer::new(2).layer(Slow(Arc::clone(&told)));
+        let layer = layer(2, 2);
+        let mut service = layer.layer(Slow(Arc::clone(&told)));
         let under_way: Vec<_> = (0..2).map(|_| tokio::spawn(service.call(request(Role::Issuer)))).collect();
         let refused = service.call(request(Role::Auditor)).await.unwrap();
         assert_eq!(refusal(&refused), Some(ErrorReason::Core(Reason::Overloaded)));
         let validator = tokio::spawn(service.call(request(Role::Validator)));
+        let refused = service.call(request(Role::Validator)).await.unwrap();
+        assert_eq!(refusal(&refused), Some(ErrorReason::Core(Reason::Overloaded)));
         told.add_permits(3);
         assert_eq!(refusal(&validator.await.unwrap().unwrap()), None);
         for call in under_way {
@@ -141,5 +167,25 @@ mod tests {
         }
         told.add_permits(1);
         assert_eq!(refusal(&service.call(request(Role::Auditor)).await.unwrap()), None, "there is room again");
+        assert_eq!((layer.others.taken(), layer.validators.taken()), (0, 0), "answers were dropped");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_reads_holds_its_place() {
+        let told = Arc::new(Semaphore::new(2));
+        let layer = layer(8, 1);
+        let mut service = layer.layer(Slow(Arc::clone(&told)));
+        let answer = service.call(request(Role::Auditor)).await.unwrap();
+        assert_eq!(layer.others.taken(), 1);
+        let refused = service.call(request(Role::Auditor)).await.unwrap();
+        assert_eq!(refusal(&refused), Some(ErrorReason::Core(Reason::Overloaded)), "one caller, one place");
+        drop(answer);
+        assert_eq!(layer.others.taken(), 0);
+
+        let mut stream = request(Role::Auditor);
+        *stream.uri_mut() = "/tallystick.ledger.v1.LedgerService/StreamBlocks".parse().unwrap();
+        let stream = service.call(stream).await.unwrap();
+        assert_eq!(layer.others.taken(), 0, "a stream has begun, and counts elsewhere");
+        drop(stream);
     }
 }

@@ -20,6 +20,7 @@ pub mod seal;
 pub mod store;
 
 mod api;
+mod callers;
 mod consensus;
 mod disk;
 mod early;

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::api::{BLOCK_STREAMS_MAX, Services};
+use crate::api::Services;
 
 /// Counters and histograms that parts write to.
 #[derive(Debug, Clone)]
@@ -47,7 +47,6 @@ impl Gauges {
     fn rows(&self) -> [(&'static str, &'static str, u64); 10] {
         let Services { pool, progress, disk, block_streams, .. } = &self.0;
         let size = pool.size();
-        let streams = BLOCK_STREAMS_MAX.saturating_sub(block_streams.available_permits());
         [
             ("decided_height", "Newest decided height", progress.decided_height().get()),
             ("sealed_height", "Newest sealed height", progress.sealed_height().get()),
@@ -55,7 +54,7 @@ impl Gauges {
             ("pool_batches", "Batches waiting", size.batches as u64),
             ("pool_records", "Records waiting", size.records as u64),
             ("pool_bytes", "Bytes waiting or being checked", size.bytes as u64),
-            ("block_streams", "Followers of blocks", streams as u64),
+            ("block_streams", "Followers of blocks", block_streams.taken() as u64),
             ("disk_free_bytes", "Free bytes on the data disk", disk.free_bytes()),
             ("disk_low_water_bytes", "Free bytes below which no batches are taken", disk.low_water_bytes()),
             ("disk_low", "1 while the disk is below its low-water mark", u64::from(disk.is_low())),

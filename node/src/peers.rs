@@ -346,7 +346,8 @@ impl PeerLink {
         validator: ValidatorId,
         lines: Vec<SignatureLine>,
     ) -> Result<(), SealError> {
-        match self.sealer.take_lines(height, checkpoint, validator, lines) {
+        // Signatures are checked, and a seal that it completes is synced to disk.
+        match tokio::task::block_in_place(|| self.sealer.take_lines(height, checkpoint, validator, lines)) {
             Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
                 self.complain(&error.to_string());

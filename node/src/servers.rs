@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use receipt_core::limits;
 use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
@@ -19,6 +20,7 @@ use tallystick_service::tls::Incoming;
 use tonic::server::NamedService;
 
 use crate::api::Services;
+use crate::callers::Places;
 use crate::inflight::InFlightLayer;
 
 /// How long connections may take to close once the stop is asked for; then they are cut.
@@ -29,10 +31,14 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 const BATCH_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Calls of others than validators under way at once: times the bytes of a message, what they may hold in memory.
 const CALLS_MAX: usize = 128;
+/// Of these, calls of one caller. Of one validator as many, outside of the others'.
+const CALLER_CALLS_MAX: usize = 32;
 /// Calls under way of one connection; more wait.
 const CONNECTION_CALLS_MAX: usize = 32;
 /// Calls that one connection may have opened, those that wait included.
-const CONNECTION_STREAMS_MAX: u32 = 256;
+const CONNECTION_STREAMS_MAX: u32 = 64;
+/// Until its answer begins, a call has so long: one whose request never comes is cut.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A peer that is gone without a word is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -52,13 +58,15 @@ pub(crate) async fn serve_grpc(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let bytes = BATCH_MESSAGE_BYTES_MAX;
+    let validators = CALLER_CALLS_MAX.saturating_mul(limits::VALIDATORS_MAX);
     let serving = tonic::transport::Server::builder()
         .concurrency_limit_per_connection(CONNECTION_CALLS_MAX)
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .timeout(CALL_TIMEOUT)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .layer(RequestIdLayer::new(&OsEntropy)?)
         .layer(AuthorizationLayer::new(clock))
-        .layer(InFlightLayer::new(CALLS_MAX))
+        .layer(InFlightLayer::new(Places::new(validators, CALLER_CALLS_MAX), Places::new(CALLS_MAX, CALLER_CALLS_MAX)))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

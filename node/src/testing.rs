@@ -11,10 +11,10 @@ use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
-use tokio::sync::Semaphore;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::api::{BLOCK_STREAMS_MAX, Services};
+use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
+use crate::callers::Places;
 use crate::config::PoolConfig;
 use crate::disk::DiskWatch;
 use crate::guard::Guard;
@@ -69,7 +69,8 @@ impl TestNode {
             forwarder: Forwarder::default(),
             entropy: Arc::new(OsEntropy),
             disk: Arc::new(DiskWatch::new(directory.path().to_owned(), 0).unwrap()),
-            block_streams: Arc::new(Semaphore::new(BLOCK_STREAMS_MAX)),
+            block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
+            reader_patience: READER_PATIENCE,
             stop: CancellationToken::new(),
         };
         Self { _directory: directory, id, services }

@@ -1,7 +1,6 @@
 //! `LedgerService`: batches in, blocks and proofs out.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::ids::Height;
@@ -23,7 +22,7 @@ use super::{Services, blocking, hash_bytes, internal, invalid, not_found, pool_s
 use crate::pool::Offered;
 
 /// Blocks read ahead of a slow reader.
-const STREAM_BUFFER: usize = 4;
+const STREAM_BUFFER: usize = 1;
 
 type BlockStream = Pin<Box<dyn Stream<Item = Result<LedgerBlock, Status>> + Send>>;
 
@@ -51,10 +50,13 @@ impl LedgerService for Services {
         &self,
         request: Request<StreamBlocksRequest>,
     ) -> Result<Response<Self::StreamBlocksStream>, Status> {
+        let caller = request.extensions().get::<PeerIdentity>().cloned();
         let request = request.into_inner();
         let busy = || Refusal::new(Reason::Overloaded).with_message("too many block streams; try another node");
-        let place = Arc::clone(&self.block_streams).try_acquire_owned().map_err(|_| busy().to_status())?;
-        let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BUFFER);
+        let place = self.block_streams.take(caller.as_ref()).ok_or_else(|| busy().to_status())?;
+        let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BUFFER + 1);
+        // Room for an error is kept: an end without one means "complete" to whoever reads slowly.
+        let last_word = sender.clone().reserve_owned().await.map_err(internal)?;
         let services = self.clone();
         tokio::spawn(async move {
             let sent = tokio::select! {
@@ -62,8 +64,7 @@ impl LedgerService for Services {
                 () = services.stop.cancelled() => Err(Refusal::new(CallReason::ShuttingDown).to_status()),
             };
             if let Err(status) = sent {
-                // The reader may be gone already. A slow one must hear of it too: an end without an error means "complete".
-                let _ = sender.send(Err(status)).await;
+                last_word.send(Err(status));
             }
             drop(place);
         });
@@ -166,8 +167,14 @@ impl Services {
                 let at = Height::new(height);
                 let block = blocking(move || services.ledger_block(at, request.with_records)).await?;
                 let block = block.ok_or_else(|| internal("a sealed height is missing"))?;
-                if sender.send(Ok(block)).await.is_err() {
-                    return Ok(());
+                match tokio::time::timeout(self.reader_patience, sender.send(Ok(block))).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => {
+                        let refusal = Refusal::new(Reason::Overloaded);
+                        let message = format!("the stream was not read for too long; go on from height {height}");
+                        return Err(refusal.with_message(message).to_status());
+                    }
                 }
                 height += 1;
             }

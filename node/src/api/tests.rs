@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::time::Duration;
 
 use receipt_core::block::{Item, block_id};
 use receipt_core::hash::{Hash, sha256};
@@ -223,7 +223,8 @@ async fn a_stream_has_every_sealed_height_and_goes_on_as_they_come() {
 async fn streams_are_bounded_and_give_their_place_back() {
     let world = World::new();
     let services = world.services();
-    let places = Arc::clone(&services.block_streams).try_acquire_many_owned(super::BLOCK_STREAMS_MAX as u32).unwrap();
+    let places: Vec<_> = std::iter::from_fn(|| services.block_streams.take(None)).collect();
+    assert_eq!(places.len(), super::CALLER_BLOCK_STREAMS_MAX);
     let request = StreamBlocksRequest { from_height: 0, with_records: false, follow: false };
     let Err(refused) = services.stream_blocks(Request::new(request)).await else { panic!("one too many") };
     assert_eq!(reason(&refused), ErrorReason::Core(Reason::Overloaded));
@@ -231,7 +232,27 @@ async fn streams_are_bounded_and_give_their_place_back() {
     let blocks = services.stream_blocks(Request::new(request)).await.unwrap().into_inner();
     assert_eq!(blocks.collect::<Vec<_>>().await.len(), 4);
     // The stream's task ends a moment after its last block.
-    services.block_streams.acquire_many(super::BLOCK_STREAMS_MAX as u32).await.unwrap().forget();
+    while services.block_streams.taken() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_ends_and_says_where_to_go_on() {
+    let world = World::new();
+    let mut services = world.services().clone();
+    services.reader_patience = Duration::from_millis(10);
+    let request = StreamBlocksRequest { from_height: 0, with_records: false, follow: false };
+    let mut blocks = services.stream_blocks(Request::new(request)).await.unwrap().into_inner();
+    assert_eq!(blocks.next().await.unwrap().unwrap().height, 0);
+    while services.block_streams.taken() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(blocks.next().await.unwrap().unwrap().height, 1);
+    let ended = blocks.next().await.unwrap().unwrap_err();
+    assert_eq!(reason(&ended), ErrorReason::Core(Reason::Overloaded));
+    assert!(ended.message().contains("height 2"), "{ended}");
+    assert!(blocks.next().await.is_none());
 }
 
 async fn state(world: &World, selector: Selector, role: Role, id: u32) -> Result<GetReceiptStateResponse, ErrorReason> {

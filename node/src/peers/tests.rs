@@ -20,7 +20,7 @@ fn tell(from: &TestNode, to: &TestNode) {
     to.services.sealer.take_lines(own.height, &own.checkpoint, from.id, own.lines).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_whose_link_is_down_is_pulled_from_whoever_holds_it() {
     let (chain, height) = chain_of_two();
     let [a, b, c] = [1, 2, 3].map(|id| TestNode::new(&chain, id));
