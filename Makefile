@@ -112,10 +112,10 @@ native-tools:
 	found_libclang || missing+=(libclang-dev); \
 	$(install_missing)
 
-# For the example of a caller in Python: a test runs it.
+# For the example of a caller in Python, and for foreign software that reads the log: tests run them.
 .PHONY: python-tools
 python-tools:
-	@missing=(); needed_by="the Python example"; \
+	@missing=(); needed_by="a test in Python"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv); \
 	$(install_missing)
 

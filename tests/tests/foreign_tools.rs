@@ -1,0 +1,111 @@
+//! The published log is what the public specifications say: foreign software reads it over HTTP from every validator of a
+//! network of real processes, verifies signatures and cosignatures, and makes proofs that this project's code accepts.
+//!
+//! What `pip` installs is kept in the target directory, by the hash of `requirements.txt`.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+use receipt_core::hash::sha256;
+use receipt_core::merkle::leaf_hash;
+use receipt_core::note::TlogProof;
+use tallystick_devnet::NetworkOptions;
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::process::http_get;
+use tallystick_tests::TestNetwork;
+use tallystick_tests::load::Load;
+use tokio::process::Command;
+
+/// More than one tile of 256 hashes, so that the second level has its first one.
+const TREE_SIZE: u64 = 300;
+/// Older checkpoints are kept from about these sizes on: within a tile, and around its end.
+const OLDER_FROM: [u64; 4] = [2, 20, 130, 256];
+/// Acknowledgements between two looks at the tree.
+const STEP: usize = 5;
+
+struct Foreign {
+    directory: PathBuf,
+    python: PathBuf,
+}
+
+impl Foreign {
+    /// Installs what `requirements.txt` names, unless it is there.
+    async fn install(programs: &Path) -> Result<Self> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign");
+        let requirements = std::fs::read(directory.join("requirements.txt")).context("read requirements.txt")?;
+        let hash = sha256(&[&requirements]).to_string();
+        let out = programs.parent().context("the programs lie in no directory")?;
+        let venv = out.join("foreign-tools").join(&hash[..16]);
+        let foreign = Self { directory, python: venv.join("bin/python") };
+        let venv = venv.to_str().context("the target directory's path is not text")?;
+        foreign.run(Path::new("python3"), &["-m", "venv", venv]).await?;
+        let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
+        foreign.run(&foreign.python, &arguments).await?;
+        Ok(foreign)
+    }
+
+    async fn run(&self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.directory).env("PYTHONDONTWRITEBYTECODE", "1");
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
+        let output = output.with_context(|| format!("run {}", program.display()))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{} {arguments:?}: {said}", program.display());
+        Ok(output.stdout)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_software_reads_and_proves_the_published_log() {
+    let network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let foreign = Foreign::install(network.binaries().verifier.parent().unwrap()).await.unwrap();
+    let trust = network.trust().unwrap();
+    let trust_file = network.layout().root().join("trust-of-foreigners");
+    std::fs::write(&trust_file, trust.to_text()).unwrap();
+    let first = network.node_addresses(1).unwrap().http;
+
+    let mut load = Load::start(&network, 1, 1).await.unwrap();
+    let mut older: Vec<PathBuf> = Vec::new();
+    loop {
+        load.wait_more(STEP).await.unwrap();
+        let (status, note) = http_get(first, "/checkpoint").await.unwrap();
+        assert_eq!(status, 200);
+        let size = trust.verify_checkpoint(std::str::from_utf8(&note).unwrap()).unwrap().size.get();
+        if OLDER_FROM.get(older.len()).is_some_and(|from| size >= *from) {
+            let path = network.layout().root().join(format!("checkpoint-{size}"));
+            std::fs::write(&path, &note).unwrap();
+            older.push(path);
+        }
+        if size >= TREE_SIZE {
+            break;
+        }
+    }
+    assert_eq!(older.len(), OLDER_FROM.len());
+    load.stop().await.unwrap();
+    let size = network.wait_equal_tips().await.unwrap().sealed_tree_size;
+
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    for node in &network.description().nodes {
+        let url = format!("http://{}", node.http);
+        let mut arguments = vec!["read_log.py".to_owned(), url.clone(), text(&trust_file)];
+        arguments.extend(older.iter().map(|path| text(path)));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let said = String::from_utf8(foreign.run(&foreign.python, &arguments).await.unwrap()).unwrap();
+        let expected = format!("entries included, {} older checkpoints consistent\n", older.len());
+        assert!(said.ends_with(&expected), "node-{}: {said}", node.validator_id);
+
+        // A foreign proof file, judged by our code: the first and last leaf, and those around the end of a tile.
+        let policy = &trust.set_for(receipt_core::ids::TreeSize::new(size)).unwrap().1.policy;
+        for index in [0, 255, 256, size - 1] {
+            let index = index.to_string();
+            let tool = |command| ["-m", "tlog_scales.cli", command, url.as_str(), index.as_str()];
+            let entry = foreign.run(&foreign.python, &tool("get-leaf")).await.unwrap();
+            let proof = foreign.run(&foreign.python, &tool("gen-proof")).await.unwrap();
+            let proof = TlogProof::parse_without_extra(&proof).unwrap();
+            proof.verify(policy, &leaf_hash(&entry)).unwrap();
+            assert!(proof.verify(policy, &leaf_hash(&[&entry[..], b"x"].concat())).is_err());
+        }
+    }
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
