@@ -19,12 +19,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::accept::next_connection;
 use crate::shutdown::CancellationToken;
 
 /// How long requests under way may take once the stop is asked for; then they are cut.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// Out of file descriptors: how long to wait before the next try.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bounds of what strangers may occupy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,21 +60,15 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, remote) = tokio::select! {
+            next = next_connection(&listener) => next,
             () = stop.cancelled() => break,
         };
-        match accepted {
-            Ok((stream, remote)) => match seats.take(remote.ip()) {
-                Some(seat) => {
-                    connections.spawn(connection(stream, router.clone(), seat, limits, stop.clone()));
-                }
-                None => tracing::debug!(%remote, "too many connections; this one is closed"),
-            },
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+        match seats.take(remote.ip()) {
+            Some(seat) => {
+                connections.spawn(connection(stream, router.clone(), seat, limits, stop.clone()));
             }
+            None => tracing::debug!(%remote, "too many connections; this one is closed"),
         }
     }
     drop(listener);
@@ -86,9 +79,6 @@ pub async fn serve(
 }
 
 async fn connection(stream: TcpStream, router: Router, _seat: Seat, limits: HttpLimits, stop: CancellationToken) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)

@@ -3,6 +3,7 @@
 //!
 //! Not here: anything about receipts or blocks. Each module stands alone; `app.rs` of a process wires them together.
 
+pub mod accept;
 pub mod authorization;
 pub mod clock;
 pub mod config;

@@ -1,7 +1,7 @@
 //! `VerifierService` over gRPC: the pure function of `verify`, for those who cannot run it themselves.
 //!
 //! ```text
-//! accept (bounded, idle ones are cut) ──▶ [TLS] ──▶ bounded requests ──▶ verify_bundle on a blocking thread ──▶ verdict
+//! accept (bounded, idle ones are cut) ──▶ [TLS] ──▶ a place, or a refusal ──▶ verify_bundle on a blocking thread ──▶ verdict
 //! ```
 //! Stateless and read-only: nothing of a bundle is kept, logged or sent on; the answer has no personal field. Anybody may
 //! call, so every size, count and time that a stranger can occupy has a bound here. Who believes the answer trusts this
@@ -25,18 +25,17 @@ use tokio::sync::Semaphore;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 use tower::layer::util::{Identity as NoLayer, Stack};
-use tower::limit::GlobalConcurrencyLimitLayer;
 
 mod incoming;
+mod places;
 
 use incoming::accept;
+use places::Places;
 
 /// The request's envelope beside the bundle.
 const REQUEST_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 1024;
 /// Claims of every check, with room.
 const RESPONSE_BYTES_MAX: usize = 256 * 1024;
-/// Requests being read or judged at once, over all connections: each may hold a whole bundle.
-const REQUESTS_MAX: usize = 64;
 /// From the first byte of a request to its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const STREAMS_PER_CONNECTION_MAX: u32 = 16;
@@ -50,6 +49,8 @@ pub struct ServeOptions {
     pub connections_max: usize,
     /// A connection that says nothing for so long is cut.
     pub idle_timeout: Duration,
+    /// Requests being read or judged at once, over all connections: each may hold a whole bundle. More are refused.
+    pub requests_max: usize,
     /// Bundles judged at once: as many as there are cores for it.
     pub judgements_max: usize,
     /// PEM certificate chain and key; `None`: plain text, behind something that ends TLS.
@@ -59,7 +60,13 @@ pub struct ServeOptions {
 impl Default for ServeOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { connections_max: 1024, idle_timeout: Duration::from_secs(60), judgements_max: cores, tls: None }
+        Self {
+            connections_max: 1024,
+            idle_timeout: Duration::from_secs(60),
+            requests_max: 64,
+            judgements_max: cores,
+            tls: None,
+        }
     }
 }
 
@@ -120,7 +127,7 @@ pub fn start(
     Ok(())
 }
 
-type Bounded = Stack<GlobalConcurrencyLimitLayer, NoLayer>;
+type Bounded = Stack<Places, NoLayer>;
 
 fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
     let server = Server::builder()
@@ -136,7 +143,7 @@ fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
             server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServeError::Tls)?
         }
     };
-    Ok(server.layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX)))
+    Ok(server.layer(Places::new(options.requests_max)))
 }
 
 struct Service {

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use common::{TestFile, chain};
 use receipt_core::limits::BUNDLE_BYTES_MAX;
+use receipt_core::reason::Reason;
 use receipt_core::testkit::TestChain;
+use tallystick_proto::errors::{Refusal, retry_after};
 use tallystick_proto::verifier::v1::verifier_service_client::VerifierServiceClient;
 use tallystick_proto::verifier::v1::{Outcome, VerifyBundleRequest, VerifyBundleResponse};
 use tallystick_service::clock::FixedClock;
@@ -150,6 +152,63 @@ async fn a_silent_connection_loses_its_place() {
     let cut = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes);
     // Closed, or reset: either way at an end.
     drop(tokio::time::timeout(PATIENCE, cut).await.unwrap());
+    running.stop().await;
+}
+
+/// The beginning of an HTTP/2 connection, and of one call on it: the headers, and nothing of the message.
+fn beginning_of_a_call() -> Vec<u8> {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let headers = [
+        // POST, http, and literals: path, authority, content type, te.
+        vec![0x83, 0x86, 0x04],
+        text("/tallystick.verifier.v1.VerifierService/VerifyBundle"),
+        vec![0x01],
+        text("localhost"),
+        vec![0x0f, 0x10],
+        text("application/grpc"),
+        vec![0x00],
+        text("te"),
+        text("trailers"),
+    ];
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, &[]), &frame(1, 4, 1, &headers.concat())].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_above_the_limit_is_told_at_once_when_to_try_again() {
+    let (chain, receipts) = chain();
+    let running = Running::start(&chain, &ServeOptions { requests_max: 1, ..ServeOptions::default() }).await;
+    let good = chain.bundle(&receipts[1]).encode();
+    let channel = running.channel().await;
+    // A call whose bundle does not come takes the only place, as soon as the server has seen it.
+    let mut slow = TcpStream::connect(running.address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut slow, &beginning_of_a_call()).await.unwrap();
+    let until = async |refused: bool| {
+        let wait = async {
+            loop {
+                match verify(&channel, good.clone(), 0).await {
+                    Ok(_) if !refused => return None,
+                    Err(status) if refused => return Some(status),
+                    Ok(answer) => assert_eq!(answer.outcome(), Outcome::Valid),
+                    Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status}"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap()
+    };
+    let refused = until(true).await.unwrap();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(Refusal::from_status(&refused).unwrap().reason, Reason::Overloaded.into());
+    assert!(retry_after(&refused).is_some(), "{refused:?}");
+    // Also when the bundle is still on its way to the server.
+    let large = verify(&channel, vec![b' '; BUNDLE_BYTES_MAX], 0).await.unwrap_err();
+    assert_eq!(large.code(), Code::ResourceExhausted, "{large}");
+    drop(slow);
+    assert!(until(false).await.is_none());
+    drop(channel);
     running.stop().await;
 }
 

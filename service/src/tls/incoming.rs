@@ -21,6 +21,7 @@ use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
 use super::Tls;
+use crate::accept::next_with_place;
 use crate::identity::{IdentityError, Named, read_certificate};
 use crate::shutdown::{CancellationToken, TaskError};
 
@@ -87,26 +88,17 @@ async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits
     loop {
         while handshakes.try_join_next().is_some() {}
         // Never closed.
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                let handshake = Handshake { tls: tls.clone(), remote, permit };
-                let sender = sender.clone();
-                handshakes.spawn(async move {
-                    match tokio::time::timeout(limits.handshake_timeout, handshake.run(stream)).await {
-                        // The server is gone: so is the connection.
-                        Ok(Ok(io)) => drop(sender.send(io).await),
-                        Ok(Err(error)) => tracing::info!(%remote, %error, "handshake refused"),
-                        Err(_) => tracing::info!(%remote, "handshake took too long"),
-                    }
-                });
+        let Some((stream, remote, permit)) = next_with_place(&listener, &permits).await else { return };
+        let handshake = Handshake { tls: tls.clone(), remote, permit };
+        let sender = sender.clone();
+        handshakes.spawn(async move {
+            match tokio::time::timeout(limits.handshake_timeout, handshake.run(stream)).await {
+                // The server is gone: so is the connection.
+                Ok(Ok(io)) => drop(sender.send(io).await),
+                Ok(Err(error)) => tracing::info!(%remote, %error, "handshake refused"),
+                Err(_) => tracing::info!(%remote, "handshake took too long"),
             }
-            // Out of file descriptors, or the peer was gone already: not the end of the service.
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+        });
     }
 }
 
@@ -118,7 +110,6 @@ struct Handshake {
 
 impl Handshake {
     async fn run(self, stream: TcpStream) -> io::Result<TlsIo> {
-        stream.set_nodelay(true)?;
         let stream = TlsAcceptor::from(self.tls.server_config()).accept(stream).await?;
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let own = certificates.first().ok_or(IdentityError::Certificate);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tallystick_service::accept::next_with_place;
 use tallystick_service::shutdown::{CancellationToken, TaskError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,9 +18,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, Sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
-
-/// Between two tries when the system gives no connection.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Accepts until `stop`: the stream for the server, and the task that feeds it.
 pub(super) fn accept(
@@ -48,19 +46,10 @@ async fn accept_all(
     let permits = Arc::new(Semaphore::new(connections_max.max(1)));
     loop {
         // Never closed.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                let io = BoundedIo::new(stream, remote, idle_timeout, permit);
-                if sender.send(Ok(io)).await.is_err() {
-                    return;
-                }
-            }
-            // Out of file descriptors, or the peer was gone already: not the end of the service.
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(RETRY_DELAY).await;
-            }
+        let Some((stream, remote, permit)) = next_with_place(&listener, &permits).await else { return };
+        let io = BoundedIo::new(stream, remote, idle_timeout, permit);
+        if sender.send(Ok(io)).await.is_err() {
+            return;
         }
     }
 }
