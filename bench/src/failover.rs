@@ -22,6 +22,8 @@ const HEIGHTS: usize = 100;
 /// How long they may take.
 const HEIGHTS_TIMEOUT: Duration = Duration::from_secs(300);
 const STEP: Duration = Duration::from_millis(200);
+/// The whole load: before, between, after; each run of heights fails when it takes longer.
+const LOAD_LASTS_MAX: Duration = HEIGHTS_TIMEOUT.saturating_mul(3);
 
 /// The loss of a validator.
 #[derive(Debug, Clone, Serialize)]
@@ -74,6 +76,7 @@ pub async fn run(directory: Option<&Path>, load_options: LoadOptions, victim: u3
 async fn measure_loss(network: &mut Network, options: LoadOptions, victim: u32) -> Result<FailoverReport> {
     let survivor = network.description().nodes.iter().map(|node| node.validator_id).find(|id| *id != victim);
     let survivor = survivor.context("there is no other validator")?;
+    measure::day_lasts(network, LOAD_LASTS_MAX).await?;
     eprintln!("{}; node-{victim} will be killed …", options.name());
     let mut load = Load::start(network, options).await?;
     // The first heights warm up, the next hundred count.

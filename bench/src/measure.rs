@@ -68,10 +68,16 @@ pub fn new_network(directory: Option<&Path>, options: &NetworkOptions) -> Result
     Ok((Network::generate(&directory, options)?, directory))
 }
 
+/// Waits for the chain's midnight, if it would come within a load of this length: the drafts carry one date.
+pub async fn day_lasts(network: &Network, load_lasts_max: Duration) -> Result<()> {
+    let (offset, lasts) = (network.description().utc_offset_minutes, load_lasts_max + DRAIN_MAX);
+    clear_of_midnight(clock::now()?, offset, lasts, |message| eprintln!("{message}")).await;
+    Ok(())
+}
+
 /// Makes the load on a running network and measures it; also answers how many receipts were sealed in all.
 pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result<(LoadReport, u64)> {
-    let (offset, lasts) = (network.description().utc_offset_minutes, span.warm_up + span.window + DRAIN_MAX);
-    clear_of_midnight(clock::now()?, offset, lasts, |message| eprintln!("{message}")).await;
+    day_lasts(network, span.warm_up + span.window).await?;
     eprintln!("{} …", options.name());
     let mut load = Load::start(network, options).await?;
     run_for(&mut load, span.warm_up).await?;

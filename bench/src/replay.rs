@@ -13,6 +13,11 @@ use crate::offline::{self, LiveBytes};
 use crate::processes;
 use crate::report::{Report, ms, row, section};
 
+/// A ledger that fills more slowly is given up.
+const FILL_RECEIPTS_PER_SECOND_MIN: u64 = 200;
+/// Until the first receipts are sealed.
+const FILL_START_MAX: Duration = Duration::from_secs(60);
+
 /// A replay.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReplayReport {
@@ -80,11 +85,17 @@ pub async fn run(directory: Option<&Path>, receipts: u64) -> Result<Report> {
 
 /// Issues until at least so many receipts are sealed; the exact number.
 async fn fill(network: &Network, options: LoadOptions, receipts: u64) -> Result<u64> {
+    let lasts_max = FILL_START_MAX + Duration::from_secs(receipts / FILL_RECEIPTS_PER_SECOND_MIN);
+    measure::day_lasts(network, lasts_max).await?;
     let mut load = crate::load::Load::start(network, options).await?;
-    let mut shown = 0;
-    while (load.tracker().sealed_count() as u64) < receipts {
-        measure::run_for(&mut load, Duration::from_secs(1)).await?;
+    let (deadline, mut shown) = (Instant::now() + lasts_max, 0);
+    loop {
         let sealed = load.tracker().sealed_count() as u64;
+        if sealed >= receipts {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "after {lasts_max:?} only {sealed} of {receipts} receipts are sealed");
+        measure::run_for(&mut load, Duration::from_secs(1)).await?;
         if sealed >= shown + 50_000 {
             shown = sealed;
             eprintln!("    {sealed} of {receipts} receipts sealed");
