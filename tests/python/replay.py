@@ -219,9 +219,9 @@ class Ledger:
     def order(self, height):
         ids = [member["id"] for member in self.set]
         start = height % len(ids)
-        missed = self.schedule()
-        skipped = lambda member: height < missed.get(member, (0, 0))[1]
-        return sorted(ids[start:] + ids[:start], key=skipped)
+        absent = [(-until, member) for member, (_, until) in self.schedule().items() if height < until and member in ids]
+        skipped = [member for _, member in sorted(absent)[:(len(ids) - 1) // 3]]
+        return sorted(ids[start:] + ids[:start], key=lambda member: member in skipped)
 
     def after_block(self, height, order, proposer, turn):
         members, schedule = len(order), self.schedule()
@@ -229,10 +229,8 @@ class Ledger:
         for member in order[:turn]:
             if member == proposer:
                 continue
-            others = sum(1 for key, (_, until) in schedule.items() if key != member and height < until)
             misses = schedule.get(member, (0, 0))[0] + 1
-            until = height + min(2**misses, 64) * members + 1 if others < (members - 1) // 3 else 0
-            schedule[member] = (misses, until)
+            schedule[member] = (misses, height + (32 if misses == 1 else 64) * members + 1)
         rows = [u32(key) + u32(misses) + u64(until) for key, (misses, until) in sorted(schedule.items())]
         self.put(META, b"schedule", b"".join(rows))
 

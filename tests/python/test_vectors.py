@@ -260,6 +260,18 @@ class Vectors(unittest.TestCase):
             if row["height"] < 7:
                 self.check_certificate(row, vectors["chain"], members)
 
+    def test_schedule(self):
+        for run in load("schedule")["runs"]:
+            for row in run["blocks"]:
+                ledger = replay.Ledger.__new__(replay.Ledger)
+                ledger.set, ledger.batch, ledger.block = [{"id": member} for member in row["members"]], None, {}
+                ledger.state = {(replay.META, b"schedule"): h(row["before"])}
+                order = ledger.order(row["height"])
+                self.assertEqual(order, row["order"], run["name"])
+                self.assertEqual(order[row["proposer_round"] % len(order)], row["proposer_id"])
+                ledger.after_block(row["height"], order, row["proposer_id"], row["proposer_round"])
+                self.assertEqual(ledger.get(replay.META, b"schedule").hex(), row["after"], run["name"])
+
     def check_genesis_entries(self, genesis):
         entries = [h(row["entry"]) for row in load("log")["entries"]]
         chunks, total = [[]], 0

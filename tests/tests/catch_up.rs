@@ -26,9 +26,9 @@ const BLOCKS_MEANWHILE: u64 = 60;
 const BLOCKS_WITH_ITS_VOTE: u64 = 10;
 const BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// Of a thousand blocks one proposer in four is away. It is skipped for 2, 4, 8, 16, 32, then 64 of its turns after each that
-/// it missed, so it is waited for about ten times; the rest is for turns that a busy machine misses.
-const FURTHER_ROUNDS_MAX: u64 = 50;
+/// Of a thousand blocks one proposer in four is away. It is skipped for 32, then for 64 of its turns after each that it missed,
+/// so it is waited for five times; the rest is for turns that a busy machine misses. Not skipped, it would be 250.
+const FURTHER_ROUNDS_MAX: u64 = 25;
 
 /// The issuer's side of the ledger, one batch at a time.
 struct Feeder {

@@ -1,18 +1,25 @@
 //! Who proposes: a schedule that depends on the chain alone.
 //!
 //! Validators take turns by height. A block names the round it was built in; whoever stood before its proposer in that
-//! height's order missed a turn. At its k-th miss in a row a validator is skipped for min(2^k, 64) turns of its own, at most
-//! f validators at once; skipped ones stand at the end of the order, so that they can still save a height that no one else
-//! can propose. Commit certificates differ between nodes: nothing is derived from them.
+//! height's order missed a turn. It may be skipped for 32 turns of its own, and from the second miss in a row on for 64.
+//! Skipped at once are at most f validators, those whose turns come back last: a newer miss takes an older one's place, so
+//! that a moment's delay of one validator is not in the way when another one dies. The skipped stand at the end of the
+//! order: they can still save a height that no one else can propose, and a block of its own clears a validator's record.
+//! Commit certificates differ between nodes: nothing is derived from them. Why so: docs/adr/0010-skipping-proposers.md.
 //!
 //! Value: per member, ascending by id: `id u32 ‖ misses u32 ‖ skipped until height u64` (exclusive).
+
+use std::cmp::Reverse;
 
 use super::overlay::ReadError;
 use super::tables::Fields;
 use crate::ids::{Height, ValidatorId};
 use crate::validators::ValidatorSet;
 
-const SKIPPED_TURNS_MAX: u64 = 64;
+/// Own turns for which a validator may be skipped after its first miss: of four validators, the 128 heights after it.
+const SKIPPED_TURNS_FIRST: u64 = 32;
+/// Own turns after each further miss in a row.
+const SKIPPED_TURNS_AGAIN: u64 = 64;
 
 /// Missed turns, by validator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,7 +35,8 @@ struct TurnRecord {
 }
 
 impl Schedule {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The state's encoding.
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.records.len() * 16);
         for record in &self.records {
             bytes.extend_from_slice(&record.id.get().to_be_bytes());
@@ -56,12 +64,16 @@ impl Schedule {
         self.records.iter().find(|record| record.id == id)
     }
 
-    fn is_skipped(&self, id: ValidatorId, height: Height) -> bool {
-        self.record(id).is_some_and(|record| height < record.skipped_until)
+    /// Who is skipped at a height: of the members that may be, the f whose turns come back last, of equals the lower ids.
+    fn skipped(&self, set: &ValidatorSet, height: Height) -> Vec<ValidatorId> {
+        let may_be = |record: &&TurnRecord| height < record.skipped_until && set.member(record.id).is_some();
+        let mut records: Vec<&TurnRecord> = self.records.iter().filter(may_be).collect();
+        records.sort_by_key(|record| (Reverse(record.skipped_until), record.id));
+        records.iter().take(set.faults_max()).map(|record| record.id).collect()
     }
 
     /// Counts the turns missed before the proposer of `height`; clears the proposer's own, and those of members that left.
-    pub(crate) fn after_block(&mut self, set: &ValidatorSet, height: Height, proposer: ValidatorId, round: u32) {
+    pub fn after_block(&mut self, set: &ValidatorSet, height: Height, proposer: ValidatorId, round: u32) {
         let order = proposer_order(set, self, height);
         self.records.retain(|record| record.id != proposer && set.member(record.id).is_some());
         let missed = order.iter().take(round as usize).filter(|id| **id != proposer);
@@ -73,12 +85,10 @@ impl Schedule {
     }
 
     fn miss(&mut self, set: &ValidatorSet, height: Height, id: ValidatorId) {
-        let skipped_now = self.records.iter().filter(|record| record.id != id && height < record.skipped_until).count();
         let misses = self.record(id).map_or(0, |record| record.misses).saturating_add(1);
-        let turns = 1_u64.checked_shl(misses).map_or(SKIPPED_TURNS_MAX, |turns| turns.min(SKIPPED_TURNS_MAX));
+        let turns = if misses == 1 { SKIPPED_TURNS_FIRST } else { SKIPPED_TURNS_AGAIN };
         let span = turns.saturating_mul(set.members().len() as u64).saturating_add(1);
-        let skipped_until =
-            if skipped_now < set.faults_max() { Height::new(height.get().saturating_add(span)) } else { Height::ZERO };
+        let skipped_until = Height::new(height.get().saturating_add(span));
         self.records.retain(|record| record.id != id);
         self.records.push(TurnRecord { id, misses, skipped_until });
     }
@@ -89,6 +99,7 @@ pub fn proposer_order(set: &ValidatorSet, schedule: &Schedule, height: Height) -
     let members = set.members();
     let start = usize::try_from(height.get() % members.len() as u64).unwrap_or(0);
     let turns = members.iter().cycle().skip(start).take(members.len()).map(|member| member.id);
-    let (skipped, active): (Vec<_>, Vec<_>) = turns.partition(|id| schedule.is_skipped(*id, height));
-    active.into_iter().chain(skipped).collect()
+    let skipped = schedule.skipped(set, height);
+    let (last, first): (Vec<_>, Vec<_>) = turns.partition(|id| skipped.contains(id));
+    first.into_iter().chain(last).collect()
 }

@@ -15,6 +15,7 @@ mod governance;
 mod log;
 mod records;
 mod scene;
+mod schedule;
 mod signatures;
 mod status_map;
 
@@ -88,6 +89,7 @@ fn no_file_is_without_its_test() {
         "governance",
         "log",
         "record",
+        "schedule",
         "signatures",
         "status-map",
         "trust",
