@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use prometheus_client::registry::Registry as Metrics;
 use receipt_core::genesis::Genesis;
 use receipt_core::limits;
-use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::merkle::Frontier;
 use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::trust::TrustFile;
 use tallystick_proto::FILE_DESCRIPTOR_SET;
@@ -80,18 +80,18 @@ pub(crate) fn load_chain(settings: &Settings) -> Result<LoadedChain> {
     let text = String::from_utf8(bytes).context("the trust file is not UTF-8 text")?;
     let trust = TrustFile::parse(&text).context("read the trust file")?;
     ensure!(trust.chain_id() == genesis.chain_id(), "the trust file is of another chain than the genesis file");
-    let identity = JournalIdentity { chain: genesis.chain_id(), issuer: settings.issuer };
+    let identity = JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer };
     Ok(LoadedChain { genesis, trust: Arc::new(trust), identity })
 }
 
 /// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
 pub fn init(settings: &Settings) -> Result<()> {
     let chain = load_chain(settings)?;
-    KeyRing::open(settings).context("open the keys")?;
+    KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
     let effects = genesis_effects(&chain.genesis).context("apply genesis")?;
-    let mut frontier = Frontier::new();
+    let mut frontier = Frontier::new(chain.genesis.suite);
     for entry in &effects.entries {
-        frontier.append(leaf_hash(entry), |_, _| ()).context("append genesis to the log")?;
+        frontier.append(entry, |_, _| ()).context("append genesis to the log")?;
     }
     let progress = Progress {
         height: effects.tip.height,
@@ -107,7 +107,7 @@ pub fn init(settings: &Settings) -> Result<()> {
 /// Puts a backup back where the config's journal was. The keys are opened too: a body must open under the master key.
 pub fn restore(settings: &Settings, backup: &std::path::Path) -> Result<Manifest> {
     let chain = load_chain(settings)?;
-    let keys = KeyRing::open(settings).context("open the keys")?;
+    let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
     let cipher = BodyCipher::new(&keys.master);
     let target = RestoreTarget { identity: chain.identity, journal_dir: &settings.journal_dir, cipher: &cipher };
     Ok(backup::restore(backup, &target)?)
@@ -117,7 +117,7 @@ pub fn restore(settings: &Settings, backup: &std::path::Path) -> Result<Manifest
 pub async fn run(settings: Settings) -> Result<()> {
     let chain = load_chain(&settings)?;
     let journal = Arc::new(Journal::open(&settings.journal_dir, chain.identity)?);
-    let keys = Arc::new(KeyRing::open(&settings).context("open the keys")?);
+    let keys = Arc::new(KeyRing::open(&settings, chain.genesis.suite).context("open the keys")?);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;

@@ -220,7 +220,8 @@ impl Batcher {
         for (day_kind, count) in counts {
             row.push_count(day_kind, count);
         }
-        let tree = InnerTree::from_leaves(waiting.iter().map(|record| &record.signed)).map_err(|_| corrupt())?;
+        let signed = waiting.iter().map(|record| &record.signed);
+        let tree = InnerTree::from_leaves(self.parts.suite, signed).map_err(|_| corrupt())?;
         let header = BatchHeader {
             suite: self.parts.suite,
             issuer: self.parts.journal.identity().issuer,

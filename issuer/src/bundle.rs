@@ -145,7 +145,7 @@ impl Bundler {
             credential,
             batch: BatchPart { index, path, header: batch.signed_header },
             leaf_index,
-            leaf_hash: leaf_hash(&entry),
+            leaf_hash: leaf_hash(self.trust.suite(), &entry),
         })
     }
 
@@ -155,7 +155,7 @@ impl Bundler {
             return Ok(Arc::clone(tree));
         }
         let records = signed_records(&self.journal, keys).map_err(internal)?;
-        let tree = Arc::new(InnerTree::from_leaves(&records).map_err(internal)?);
+        let tree = Arc::new(InnerTree::from_leaves(self.trust.suite(), &records).map_err(internal)?);
         let mut trees = lock();
         trees.push_back((sequence, Arc::clone(&tree)));
         if trees.len() > TREES_MAX {
@@ -177,7 +177,9 @@ impl Bundler {
 
     /// A status proof younger than the batch, with the height as of which it speaks.
     async fn fetch_status(&self, mut client: LedgerClient, stored: &Stored) -> Result<(StatusPart, u64), Status> {
-        let selector = get_receipt_state_request::Selector::StatusKey(status_key(&stored.record).0.to_vec().into());
+        let suite = self.trust.suite();
+        let status_key = status_key(suite, &stored.record).0.to_vec();
+        let selector = get_receipt_state_request::Selector::StatusKey(status_key.into());
         let request = GetReceiptStateRequest { selector: Some(selector) };
         let state = client.get_receipt_state(request).await?.into_inner();
         let (note, checkpoint) = self.checkpoint(&state.checkpoint)?;
@@ -190,8 +192,8 @@ impl Bundler {
         let Entry::Seal(seal) = Entry::decode(&state.seal).map_err(distrusted)? else {
             return Err(distrusted("the tree's last leaf is no seal").into());
         };
-        let leaf = leaf_hash(&state.seal);
-        verify_inclusion(&leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
+        let leaf = leaf_hash(suite, &state.seal);
+        verify_inclusion(suite, &leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         let proof = TlogProof { extra: None, index, path, checkpoint: note }.to_string();
         let value = (!state.status.is_empty()).then(|| [&state.salt[..], &state.status].concat());
         let part = StatusPart { seal: seal.encode(), proof, map: state.status_proof.to_vec(), value };
@@ -204,7 +206,8 @@ impl Bundler {
         let inclusion = client.get_inclusion_proof(request).await?.into_inner();
         let (note, checkpoint) = self.checkpoint(&inclusion.checkpoint)?;
         let (index, path) = (stored.leaf_index, hashes(&inclusion.path)?);
-        verify_inclusion(&stored.leaf_hash, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
+        let (suite, leaf) = (self.trust.suite(), &stored.leaf_hash);
+        verify_inclusion(suite, leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         Ok(TlogProof { extra: None, index, path, checkpoint: note }.to_string())
     }
 

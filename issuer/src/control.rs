@@ -139,7 +139,7 @@ pub async fn request_backup(settings: &Settings, directory: &Path) -> Result<Str
             let chain = load_chain(settings)?;
             let journal =
                 Journal::open(&settings.journal_dir, chain.identity).context("open the stopped issuer's journal")?;
-            let keys = KeyRing::open(settings).context("open the keys")?;
+            let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
             let manifest = back_up(&journal, settings, &keys, SystemClock.now(), &directory)?;
             Ok(summary(&manifest))
         }

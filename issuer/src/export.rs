@@ -55,7 +55,7 @@ pub fn run(settings: &Settings, out: &Path, until: Option<Height>) -> Result<Exp
         .with_context(|| format!("read the genesis file {}", settings.genesis_file.display()))?;
     let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
     let cipher = BodyCipher::new(&open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?);
-    let identity = JournalIdentity { chain: genesis.chain_id(), issuer: settings.issuer };
+    let identity = JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer };
     let journal = Journal::open_read_only(&settings.journal_dir, identity)?;
     export(&journal, &cipher, out, until)
 }

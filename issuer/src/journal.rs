@@ -36,7 +36,7 @@ use receipt_core::ids::{BatchSequence, IssuerId, UnixMillis};
 use receipt_core::merkle::Frontier;
 use receipt_core::state::tables::Table;
 use receipt_core::state::{ReadError, StateRead};
-use receipt_core::suite::ChainId;
+use receipt_core::suite::{ChainId, Suite};
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options,
@@ -98,6 +98,8 @@ impl From<JournalError> for ReadError {
 pub struct JournalIdentity {
     /// The chain.
     pub chain: ChainId,
+    /// The chain's suite; it follows from the chain id and is not stored.
+    pub suite: Suite,
     /// The issuer's number in the registry.
     pub issuer: IssuerId,
 }
@@ -341,7 +343,7 @@ impl Journal {
     /// How far the ledger has been followed.
     pub fn progress(&self) -> Result<Progress, JournalError> {
         let bytes = self.meta(META_PROGRESS)?.ok_or(JournalError::Corrupt("progress"))?;
-        Progress::decode(&bytes)
+        Progress::decode(self.identity.suite, &bytes)
     }
 
     /// Why this journal may never issue again without `recover`, if so.
@@ -401,6 +403,6 @@ fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], Jo
 }
 
 /// A frontier's stored bytes, read.
-fn frontier(bytes: &[u8]) -> Result<Frontier, JournalError> {
-    Frontier::decode(bytes).map_err(|_| JournalError::Corrupt("frontier"))
+fn frontier(suite: Suite, bytes: &[u8]) -> Result<Frontier, JournalError> {
+    Frontier::decode(suite, bytes).map_err(|_| JournalError::Corrupt("frontier"))
 }

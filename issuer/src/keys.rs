@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use receipt_core::blind::BlindingSecret;
 use receipt_core::ids::KeyId;
-use receipt_core::suite::{Signer, SoftwareKey};
+use receipt_core::suite::{Signer, SoftwareKey, Suite};
 use tallystick_service::keyfile::{KeyFileError, KeyKind, Passphrase, Secret, open};
 
 use crate::config::Settings;
@@ -61,8 +61,8 @@ impl KeyRing {
         Self { issuer, master, blinding, blinding_epoch, units }
     }
 
-    /// Opens every key file that the settings name.
-    pub fn open(settings: &Settings) -> Result<Self, KeysError> {
+    /// Opens every key file that the settings name, for a chain of `suite`.
+    pub fn open(settings: &Settings, suite: Suite) -> Result<Self, KeysError> {
         let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
         let issuer = open(&settings.issuer_key_file, &passphrase, KeyKind::Ed25519Seed)?;
         let master = open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?;
@@ -70,7 +70,7 @@ impl KeyRing {
         Ok(Self {
             issuer: Arc::new(SoftwareKey::from_seed(&issuer)),
             master,
-            blinding: BlindingSecret(*blinding),
+            blinding: BlindingSecret::new(suite, *blinding),
             blinding_epoch: settings.blinding_epoch,
             units: open_units(&settings.unit_keys_dir, &passphrase)?,
         })

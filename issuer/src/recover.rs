@@ -267,6 +267,6 @@ impl Recovery {
 }
 
 fn commits_to(header: &SignedBatchHeader, records: &[Vec<u8>]) -> bool {
-    let tree = InnerTree::from_leaves(records);
+    let tree = InnerTree::from_leaves(header.header.suite, records);
     header.header.count as usize == records.len() && tree.is_ok_and(|tree| tree.root() == header.header.root)
 }

@@ -13,7 +13,7 @@ use receipt_core::batch::SignedBatchHeader;
 use receipt_core::blind::BlindingSecret;
 use receipt_core::block::{Batch, Item};
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
-use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::merkle::Frontier;
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::model::{Receipt, ReceiptDraft};
 use receipt_core::state::{ChainParameters, genesis_effects};
@@ -82,15 +82,16 @@ pub(crate) struct TestIssuer {
 }
 
 pub(crate) fn identity(chain: &TestChain) -> JournalIdentity {
-    JournalIdentity { chain: chain.genesis().chain_id(), issuer: IssuerId::new(ISSUER) }
+    let genesis = chain.genesis();
+    JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: IssuerId::new(ISSUER) }
 }
 
 /// Makes a journal at `path`, as `init` does.
 pub(crate) fn init(path: &std::path::Path, chain: &TestChain) -> Journal {
     let effects = genesis_effects(chain.genesis()).unwrap();
-    let mut frontier = Frontier::new();
+    let mut frontier = Frontier::new(chain.genesis().suite);
     for entry in &effects.entries {
-        frontier.append(leaf_hash(entry), |_, _| ()).unwrap();
+        frontier.append(entry, |_, _| ()).unwrap();
     }
     let tip = &effects.tip;
     let progress = Progress { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
@@ -105,7 +106,13 @@ fn keys(journal: &Journal) -> KeyRing {
             units.insert(KeyId::new(UNIT_KEY_BASE + unit), Arc::new(unit_key(unit)));
         }
     }
-    KeyRing::new(Arc::new(issuer_key()), Secret::new([5; 32]), BlindingSecret([77; 32]), 1, units)
+    KeyRing::new(
+        Arc::new(issuer_key()),
+        Secret::new([5; 32]),
+        BlindingSecret::new(Suite::Ed25519Sha256, [77; 32]),
+        1,
+        units,
+    )
 }
 
 fn batcher_parts(

@@ -183,7 +183,7 @@ impl LedgerApplication {
     }
 
     fn receive(&mut self, proposal: &ReceivedProposal) -> Result<Verdict, Fatal> {
-        let block_id = receipt_core::block::block_id(&proposal.bytes);
+        let block_id = receipt_core::block::block_id(self.parts.ledger.chain.suite, &proposal.bytes);
         if block_id.0 != proposal.block_id.0 {
             return Ok(Verdict::Ignore);
         }
@@ -284,7 +284,7 @@ impl LedgerApplication {
         if Block::decode(&block.bytes).is_err() {
             return Ok(SyncVerdict::PeerFault);
         }
-        let block_id = receipt_core::block::block_id(&block.bytes);
+        let block_id = receipt_core::block::block_id(self.parts.ledger.chain.suite, &block.bytes);
         let id = BlockId(block_id.0);
         if !self.judge(&block.bytes)? {
             return Ok(SyncVerdict::Invalid(id));

@@ -107,7 +107,7 @@ impl Ledger {
         if effects.seal != block.seal {
             return Err(ExecuteError::Refused(BlockRefusal::Seal.to_string()));
         }
-        Ok(Executed { block_id: block_id(bytes), bytes: bytes.to_vec(), effects })
+        Ok(Executed { block_id: block_id(self.chain.suite, bytes), bytes: bytes.to_vec(), effects })
     }
 
     /// Executes a block of this node's own and encodes it.
@@ -115,6 +115,6 @@ impl Ledger {
         let effects = apply(&self.store, &self.chain, block)?;
         let content: BlockContent = block.to_content();
         let bytes = Block { content, seal: effects.seal.clone() }.encode();
-        Ok(Executed { block_id: block_id(&bytes), bytes, effects })
+        Ok(Executed { block_id: block_id(self.chain.suite, &bytes), bytes, effects })
     }
 }

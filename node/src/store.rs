@@ -31,6 +31,7 @@ use receipt_core::ids::Height;
 use receipt_core::merkle::{NodeId, NodeReader};
 use receipt_core::state::tables::{META_TIP, Table, Tip};
 use receipt_core::state::{ReadError, StateRead};
+use receipt_core::suite::Suite;
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
 pub use blocks::{BlockRecord, HeightRange};
@@ -90,6 +91,8 @@ impl From<StoreError> for ReadError {
 #[derive(Clone)]
 pub struct Store {
     db: Arc<DB>,
+    /// The chain's.
+    suite: Suite,
 }
 
 impl Store {
@@ -141,6 +144,10 @@ impl StateRead for Store {
 
 impl NodeReader for Store {
     type Error = StoreError;
+
+    fn suite(&self) -> Suite {
+        self.suite
+    }
 
     fn node(&self, id: NodeId) -> Result<Hash, StoreError> {
         let bytes = self.get_in(LOG_NODES, &id.to_key())?;

@@ -11,7 +11,7 @@
 
 use prost::Message;
 
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::{BatchSequence, IssuerId, KeyId, TreeSize, UnixMillis};
 use crate::limits;
 use crate::reason::Reason;
@@ -156,8 +156,8 @@ impl SignedBatchHeader {
         self.header.suite.verify(key, Namespace::Batch, chain, &self.header_bytes, &self.signature)
     }
 
-    /// What identifies the batch: two headers with different hashes under one sequence are evidence.
+    /// What identifies the batch, under the header's suite: two headers with different hashes under one sequence are evidence.
     pub fn header_hash(&self) -> Hash {
-        tagged("tallystick/batch-header/v1", &[&self.header_bytes])
+        self.header.suite.tagged("tallystick/batch-header/v1", &[&self.header_bytes])
     }
 }

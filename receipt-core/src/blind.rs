@@ -1,7 +1,7 @@
 //! Keyed hashes that let the ledger enforce uniqueness without seeing what it compares.
 //!
-//! Issuers and the bureau share the secret; nodes do not have it. Each key is an HMAC-SHA256 under the secret, cut to 16
-//! bytes, over a domain, a newline (0x0A) and what it stands for:
+//! Issuers and the bureau share the secret; nodes do not have it. Each key is the suite's keyed hash (suite 1: HMAC-SHA256)
+//! under the secret, cut to 16 bytes, over a domain, a newline (0x0A) and what it stands for:
 //! ```text
 //! tallystick/biz-key/v1                  unit id (u32, big-endian) ‖ biz_code
 //! tallystick/payment-key/v1              pay code
@@ -9,14 +9,13 @@
 //! tallystick/decision-key/v1             decision number ‖ 0x00 ‖ instalment
 //! ```
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
 use crate::ids::UnitId;
+use crate::suite::Suite;
+use crate::suite::hashing::KeyedHasher;
 
 /// The secret behind all keyed hashes of one key epoch.
 #[derive(Clone)]
-pub struct BlindingSecret(pub [u8; 32]);
+pub struct BlindingSecret(KeyedHasher);
 
 /// What a uniqueness key stands for. At most one live receipt holds a given key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +83,11 @@ impl UniquenessKey {
 }
 
 impl BlindingSecret {
+    /// Wraps 32 random bytes, for receipts of a chain of `suite`.
+    pub fn new(suite: Suite, secret: [u8; 32]) -> Self {
+        Self(suite.keyed(&secret))
+    }
+
     /// The uniqueness key of `reference` (pay code, settlement number, `decision ‖ 0x00 ‖ instalment`).
     pub fn uniqueness_key(&self, kind: UniquenessType, reference: &str) -> UniquenessKey {
         UniquenessKey { kind, hash: self.keyed(kind.domain(), &[reference.as_bytes()]) }
@@ -95,16 +99,7 @@ impl BlindingSecret {
     }
 
     fn keyed(&self, domain: &str, parts: &[&[u8]]) -> [u8; 16] {
-        // HMAC takes keys of any length; 32 bytes cannot fail, and an empty result would only make keys collide.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 16] };
-        mac.update(domain.as_bytes());
-        for part in parts {
-            mac.update(part);
-        }
-        let digest = mac.finalize().into_bytes();
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        key
+        self.0.clone().short_of([domain.as_bytes()].into_iter().chain(parts.iter().copied()))
     }
 }
 

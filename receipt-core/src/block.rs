@@ -13,11 +13,12 @@ use prost::Message;
 
 use crate::batch::SignedBatchHeader;
 use crate::governance::SignedGovernance;
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::{Height, UnixMillis, ValidatorId};
 use crate::limits;
 use crate::record::FORMAT_VERSION;
 use crate::seal::Seal;
+use crate::suite::Suite;
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 /// A block without its seal: the input of the state transition.
@@ -165,7 +166,7 @@ impl Block {
     }
 }
 
-/// What consensus votes on: a hash of the block's canonical bytes.
-pub fn block_id(block_bytes: &[u8]) -> Hash {
-    tagged("tallystick/block/v1", &[block_bytes])
+/// What consensus votes on: a hash of the block's canonical bytes, under the chain's suite.
+pub fn block_id(suite: Suite, block_bytes: &[u8]) -> Hash {
+    suite.tagged("tallystick/block/v1", &[block_bytes])
 }

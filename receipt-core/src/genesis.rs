@@ -12,7 +12,6 @@
 use prost::Message;
 
 use crate::governance::{Action, ActionWire};
-use crate::hash::tagged;
 use crate::ids::UnixMillis;
 use crate::limits;
 use crate::record::FORMAT_VERSION;
@@ -167,8 +166,8 @@ impl Genesis {
         require(is_utc_offset(self.utc_offset_minutes), "the UTC offset is more than 14 hours")
     }
 
-    /// The chain id: a hash of the whole file.
+    /// The chain id: a hash of the whole file, under the suite that it names.
     pub fn chain_id(&self) -> ChainId {
-        ChainId(tagged("tallystick/genesis/v1", &[&self.encode()]))
+        ChainId(self.suite.tagged("tallystick/genesis/v1", &[&self.encode()]))
     }
 }

@@ -11,7 +11,7 @@
 use prost::Message;
 
 use crate::authorized::{self, Demand};
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::Height;
 use crate::record::FORMAT_VERSION;
 use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
@@ -133,6 +133,6 @@ impl SignedGovernance {
 
     /// What identifies the message in a pool.
     pub fn hash(&self) -> Hash {
-        tagged("tallystick/governance-id/v1", &[&self.governance_bytes])
+        self.governance.suite.tagged("tallystick/governance-id/v1", &[&self.governance_bytes])
     }
 }

@@ -1,10 +1,11 @@
-//! SHA-256 as the rest of the crate sees it: a 32-byte [`Hash`] and domain-separated hashing.
+//! A 32-byte [`Hash`], and plain SHA-256 for what is no chain's: names derived in tests, tokens, checksums, note key ids.
 //!
-//! Only this file and the suite, merkle and status modules call SHA-256 directly.
+//! Not here: the ledger's hashing. That is its suite's ([`crate::suite::Suite::digest`], [`crate::suite::Suite::tagged`]);
+//! what hashes with this file is the same on chains of every suite.
 
 use sha2::{Digest, Sha256};
 
-/// A SHA-256 digest (32 bytes).
+/// A digest of 32 bytes: a suite's, or SHA-256's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 32]);
 
@@ -37,11 +38,6 @@ impl std::fmt::Debug for Hash {
 
 /// Plain SHA-256 of the concatenation of `parts`.
 pub fn sha256(parts: &[&[u8]]) -> Hash {
-    sha256_of(parts.iter().copied())
-}
-
-/// The same of any sequence of parts.
-pub(crate) fn sha256_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Hash {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part);
@@ -49,8 +45,8 @@ pub(crate) fn sha256_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Hash {
     Hash(hasher.finalize().into())
 }
 
-/// Domain-separated hash: SHA-256(`domain` ‖ 0x0A ‖ parts…). `domain` is an ASCII name such as
-/// `tallystick/block/v1`. The caller fixes the lengths of all parts but the last, so no two inputs share a preimage.
+/// Domain-separated hash: SHA-256(`domain` ‖ 0x0A ‖ parts…), on no chain's behalf. `domain` is an ASCII name such as
+/// `tallystick/page-token/v1`. The caller fixes the lengths of all parts but the last, so no two inputs share a preimage.
 pub fn tagged(domain: &str, parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(domain.as_bytes());

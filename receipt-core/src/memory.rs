@@ -9,6 +9,7 @@ use crate::hash::Hash;
 use crate::state::tables::{META_TIP, Table, Tip};
 use crate::state::{ReadError, StateRead, StatusNodes, Writes};
 use crate::status::{StatusError, StatusLookup, StatusMap};
+use crate::suite::Suite;
 
 /// A whole state, one map per table.
 #[derive(Debug, Default)]
@@ -48,10 +49,10 @@ impl MemoryState {
         self.get(Table::Meta, META_TIP)?.map(|bytes| Tip::decode(&bytes)).transpose()
     }
 
-    /// The value that the status map holds for a status key, and the proof of it or of its absence.
-    pub fn prove_status(&self, key: &Hash) -> Result<StatusLookup, StatusError<ReadError>> {
+    /// The value that the status map of a chain of `suite` holds for a status key, and the proof of it or of its absence.
+    pub fn prove_status(&self, suite: Suite, key: &Hash) -> Result<StatusLookup, StatusError<ReadError>> {
         let tip = self.tip().map_err(StatusError::Reader)?;
-        StatusMap::at(&StatusNodes(self), tip.and_then(|tip| tip.status_version)).prove(key)
+        StatusMap::at(suite, &StatusNodes(self), tip.and_then(|tip| tip.status_version)).prove(key)
     }
 }
 

@@ -1,7 +1,7 @@
 //! RFC 6962 Merkle trees: the inner tree of a batch, the outer log, and one strict verifier for both.
 //!
-//! Leaf = SHA-256(0x00 ‖ data); node = SHA-256(0x01 ‖ left ‖ right); the empty tree is SHA-256(""); a tree of n > 1 leaves
-//! splits at the largest power of two below n. Three rooms:
+//! Leaf = H(0x00 ‖ data); node = H(0x01 ‖ left ‖ right); the empty tree is H(""); a tree of n > 1 leaves splits at the largest
+//! power of two below n. H is the suite's hash, SHA-256 under suite 1. Three rooms:
 //!
 //! - building a batch's tree in memory ([`InnerTree`]);
 //! - growing the log one leaf at a time and proving anything about it from stored complete subtrees ([`Frontier`],

@@ -17,7 +17,7 @@
 use prost::Message;
 
 use crate::blind::UniquenessKey;
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::{Fen, KeyId, ReceiptCode, ReceiptKey, ReceiptNumber, UnitId, UnixMillis};
 use crate::limits;
 use crate::reason::Reason;
@@ -226,6 +226,7 @@ impl SignedRecord {
 }
 
 /// The status key of a receipt: a hash of its whole signed record, so that knowing a number is not enough to look it up.
-pub fn status_key(signed_record: &[u8]) -> Hash {
-    tagged("tallystick/status-key/v1", &[signed_record])
+/// Under the chain's suite.
+pub fn status_key(suite: Suite, signed_record: &[u8]) -> Hash {
+    suite.tagged("tallystick/status-key/v1", &[signed_record])
 }

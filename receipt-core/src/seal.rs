@@ -11,7 +11,7 @@
 
 use prost::Message;
 
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::{Height, UnixMillis};
 use crate::record::FORMAT_VERSION;
 use crate::suite::Suite;
@@ -101,8 +101,8 @@ impl Seal {
         })
     }
 
-    /// What the next block calls its parent.
+    /// What the next block calls its parent, under the seal's suite.
     pub fn hash(&self) -> Hash {
-        tagged("tallystick/seal/v1", &[&self.encode()])
+        self.suite.tagged("tallystick/seal/v1", &[&self.encode()])
     }
 }

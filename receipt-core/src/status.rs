@@ -7,10 +7,11 @@
 //!
 //! ```text
 //! empty subtree          E = the 32 ASCII bytes "SPARSE_MERKLE_PLACEHOLDER_HASH__"
-//! subtree of one entry   SHA-256("JMT::LeafNode" ‖ key[32] ‖ SHA-256(value))        at whatever depth it stands
-//! larger subtree         SHA-256("JMT::IntrnalNode" ‖ left[32] ‖ right[32])          (so spelled)
+//! subtree of one entry   H("JMT::LeafNode" ‖ key[32] ‖ H(value))        at whatever depth it stands
+//! larger subtree         H("JMT::IntrnalNode" ‖ left[32] ‖ right[32])    (so spelled)
 //! root of the empty map  E
 //! ```
+//! H is the suite's hash, SHA-256 under suite 1.
 //!
 //! The labels take 13 and 16 bytes, so a leaf's preimage has 77 bytes and an inner one's 80: neither passes for the other.
 //! The shape follows from the set of keys alone; the order of insertions and deletions leaves no trace. A proof walks

@@ -1,4 +1,4 @@
-//! Signature suites: the only module that names Ed25519. Everything signed names its suite and is judged by
+//! Signature and hash suites: the only module that chooses either. Everything signed names its suite and is judged by
 //! [`Suite::verify`]; whoever judges also asks that the suite is the chain's, so that no weaker one can be slipped in.
 //!
 //! Every signature is over `namespace ‖ 0x0A ‖ chain id (32 bytes) ‖ message`; there is no way to sign bare bytes.
@@ -6,8 +6,11 @@
 //! same by construction); governance verifies strictly ([`verify_strict`]: RFC 8032, canonical S, no small-order keys).
 //! Signed notes have their own strict verifier in [`crate::note`].
 //!
-//! Not here: key storage, randomness, the engine's votes. Hashing does not ask the suite yet: [`crate::hash`], the Merkle
-//! hasher, salts, keyed hashes and the status map are SHA-256, and keys and signatures have Ed25519's lengths.
+//! A suite is a hash function, too ([`Suite::digest`], [`Suite::tagged`]; `suite/hashing.rs`): the chain's id, its trees, its
+//! status map, salts, blinded keys and every hash that the ledger states are the suite's.
+//!
+//! Not here: key storage, randomness, the engine's votes, checkpoint notes. Fixed for every suite: a digest and a public key
+//! have 32 bytes, a signature 64.
 
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng};
 use ed25519_dalek::Signer as _;
@@ -16,10 +19,11 @@ use crate::hash::Hash;
 
 #[cfg(test)]
 pub(crate) mod dummy;
+pub(crate) mod hashing;
 #[cfg(test)]
 mod tests;
 
-/// Identifies a chain: the hash of its genesis file.
+/// Identifies a chain: the hash of its genesis file, under the suite that the file names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChainId(pub Hash);
 
@@ -28,7 +32,7 @@ pub struct ChainId(pub Hash);
 pub enum Suite {
     /// 1: Ed25519 and SHA-256.
     Ed25519Sha256,
-    /// For the tests of this crate alone, to show that nothing but this module knows what a signature is. No other build
+    /// For the tests of this crate alone, to show that nothing but this module knows what a signature or a hash is. No other build
     /// has it.
     #[cfg(test)]
     Dummy,

@@ -141,7 +141,7 @@ impl TestChain {
             trust: TrustFile::from_genesis(&genesis).unwrap(),
             params: ChainParameters::of(&genesis),
             state: MemoryState::new(),
-            log: TestLog::default(),
+            log: TestLog::new(genesis.suite),
             blocks: Vec::new(),
             sets: vec![(0, validators)],
             samples,

@@ -125,7 +125,7 @@ impl TrustFile {
         let set = TrustedSet {
             first_size: TreeSize::new(1),
             last_size: None,
-            set_hash: genesis.validators.hash(),
+            set_hash: genesis.validators.hash(genesis.suite),
             policy: policy_of(&genesis.origin, &genesis.validators)?,
         };
         let trust = Self {
@@ -152,7 +152,7 @@ impl TrustFile {
         }
         last.last_size = first_size.previous();
         let policy = policy_of(&self.origin, set)?;
-        next.sets.push(TrustedSet { first_size, last_size: None, set_hash: set.hash(), policy });
+        next.sets.push(TrustedSet { first_size, last_size: None, set_hash: set.hash(self.suite), policy });
         Self::parse(&next.to_text())
     }
 
@@ -176,7 +176,7 @@ impl TrustFile {
         self.utc_offset_minutes
     }
 
-    /// The chain's signature suite.
+    /// The chain's suite.
     pub fn suite(&self) -> Suite {
         self.suite
     }

@@ -5,10 +5,10 @@
 
 use prost::Message;
 
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::ValidatorId;
 use crate::limits;
-use crate::suite::PublicKey;
+use crate::suite::{PublicKey, Suite};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 /// One validator and its three keys.
@@ -165,8 +165,8 @@ impl ValidatorSet {
         Ok(Self { members })
     }
 
-    /// What a seal says of the set.
-    pub fn hash(&self) -> Hash {
-        tagged("tallystick/validator-set/v1", &[&self.encode()])
+    /// What a seal of a chain of `suite` says of the set.
+    pub fn hash(&self, suite: Suite) -> Hash {
+        suite.tagged("tallystick/validator-set/v1", &[&self.encode()])
     }
 }

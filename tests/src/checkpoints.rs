@@ -69,7 +69,7 @@ impl CheckpointWatch {
             let newest = trust.verify_checkpoint(&answer.checkpoint)?;
             let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
             let path = path.context("a proof holds something that is no hash")?;
-            verify_consistency(old.size, &old.root, newest.size, &newest.root, &path)
+            verify_consistency(trust.suite(), old.size, &old.root, newest.size, &newest.root, &path)
                 .with_context(|| format!("from size {} to {}", old.size, newest.size))?;
         }
         Ok(checkpoints.len())

@@ -106,7 +106,7 @@ impl Forge {
             epoch: 1,
             sequence: BatchSequence::new(sequence),
             count: u32::try_from(leaves.len())?,
-            root: InnerTree::from_leaves(leaves).context("build the batch's tree")?.root(),
+            root: InnerTree::from_leaves(Suite::Ed25519Sha256, leaves).context("build the batch's tree")?.root(),
             first_issue_time: times.iter().min().copied().unwrap_or(now),
             last_issue_time: times.iter().max().copied().unwrap_or(now),
             signing_key: KeyId::new(key_id(self.issuer_id, 0)),

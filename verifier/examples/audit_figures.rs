@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             certificate: block.certificate.clone().into(),
             checkpoint: block.checkpoint.clone(),
             checkpoint_height: height as u64,
-            block_hash: block_id(&block.bytes).0.to_vec().into(),
+            block_hash: block_id(block.seal.suite, &block.bytes).0.to_vec().into(),
         };
         bytes.extend(encoder.frame(&message.encode_to_vec())?);
     }

@@ -120,7 +120,7 @@ mod tests {
         let mut chain = TestChain::new();
         chain.add_block(&[]);
         let block = &chain.blocks()[1];
-        let id = block_id(&block.bytes);
+        let id = block_id(block.seal.suite, &block.bytes);
         let chain_id = chain.genesis().chain_id();
         let set = chain.genesis().validators.clone();
         let good = Certificate::decode(&block.certificate).unwrap();

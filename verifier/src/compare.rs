@@ -131,7 +131,7 @@ fn ask(
         Ok(path) => path,
         Err(error) => return unproven(error),
     };
-    let Err(problem) = verify_consistency(old.size, &old.root, new.size, &new.root, &path) else {
+    let Err(problem) = verify_consistency(trust.suite(), old.size, &old.root, new.size, &new.root, &path) else {
         return Relation::Consistent;
     };
     let own = match node::checkpoint_of(node, old.size) {

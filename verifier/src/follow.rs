@@ -8,7 +8,7 @@ use receipt_core::entry::Entry;
 use receipt_core::governance::Action;
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
-use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::merkle::Frontier;
 use receipt_core::trust::{TrustFile, TrustTextError};
 use receipt_core::validators::ValidatorSet;
 use tallystick_proto::ledger::v1::LedgerBlock;
@@ -49,7 +49,7 @@ pub struct Followed {
 pub fn follow(trust: &TrustFile, source: &Source) -> Result<Followed, FollowError> {
     let mut follower = Follower {
         trust: trust.clone(),
-        frontier: Frontier::new(),
+        frontier: Frontier::new(trust.suite()),
         candidates: Vec::new(),
         waiting: Vec::new(),
         tree_size: TreeSize::ZERO,
@@ -100,7 +100,7 @@ impl Follower {
         self.next_height += 1;
         let mut handover: Option<Hash> = None;
         for bytes in &block.entries {
-            self.frontier.append(leaf_hash(bytes), |_, _| ()).map_err(|error| error.to_string())?;
+            self.frontier.append(bytes, |_, _| ()).map_err(|error| error.to_string())?;
             match Entry::decode(bytes).map_err(|error| error.to_string())? {
                 Entry::Governance(signed) => {
                     let sets = signed.governance.actions.into_iter().filter_map(|action| match action {
@@ -116,7 +116,7 @@ impl Follower {
             }
         }
         if let Some(hash) = handover {
-            let set = self.candidates.iter().find(|set| set.hash() == hash).cloned();
+            let set = self.candidates.iter().find(|set| set.hash(self.trust.suite()) == hash).cloned();
             let set = set.ok_or("no governance entry announced the set that the seal names")?;
             let first_size = self.frontier.size().next().ok_or("the log is full")?;
             self.waiting.push((first_size, set));

@@ -89,7 +89,7 @@ fn replace(chain: &TestChain, served: &mut LedgerBlock, change: impl FnOnce(&mut
     change(&mut block);
     let bytes = block.encode();
     served.certificate = chain.certify(Height::new(served.height), &bytes).into();
-    served.block_hash = block_id(&bytes).0.to_vec().into();
+    served.block_hash = block_id(block.seal.suite, &bytes).0.to_vec().into();
     served.block = bytes.into();
 }
 

@@ -75,6 +75,11 @@ impl ApiContext {
         if record.unit != unit.id {
             return Err(Refusal::new(Reason::UnitMismatch).with_message("the record is of another unit than the draft"));
         }
+        if record.suite != self.journal.identity().suite {
+            return Err(
+                Refusal::new(Reason::SuiteUnknown).with_message("the record is of another suite than the chain")
+            );
+        }
         let invalid = |message: &str| Refusal::new(Reason::SignatureInvalid).with_message(message);
         let registered = unit.keys.iter().find(|key| key.id == record.signing_key);
         let held = self.keys.unit(record.signing_key).map(|held| held.public_key());
@@ -132,7 +137,7 @@ fn body_of(
     };
     // The root commits to every field; what the record states besides must say the same.
     let receipt = Receipt { issued, draft: draft.clone() };
-    let body = Body::of_receipt(&receipt, seed).map_err(|_| mismatch())?;
+    let body = Body::of_receipt(record.suite, &receipt, seed).map_err(|_| mismatch())?;
     let counted = u32::try_from(body.disclosures().len()).is_ok_and(|count| count == record.disclosure_count);
     let same = record.key.code == draft.receipt_code && record.total == draft.total_amount;
     let linked = record.reverses == draft.reversal_of();

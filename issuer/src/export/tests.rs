@@ -58,7 +58,7 @@ fn every_sealed_receipt_has_its_line() {
     assert_eq!(records.iter().map(|record| record.key).collect::<Vec<_>>(), keys[..3], "the pending one is not there");
     for (line, record) in lines.iter().zip(&records).take(2) {
         let content = line.content.clone().unwrap();
-        assert_eq!(Body::of_values(content.values, &content.seed).unwrap().root(), record.body_root);
+        assert_eq!(Body::of_values(record.suite, content.values, &content.seed).unwrap().root(), record.body_root);
     }
     assert_eq!(lines[2].content, None);
 }

@@ -10,7 +10,7 @@
 use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize, UnixMillis};
-use receipt_core::merkle::{leaf_hash, verify_consistency};
+use receipt_core::merkle::verify_consistency;
 use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
@@ -236,7 +236,7 @@ impl Chain {
     pub fn prove(&mut self, path: &[Hash]) -> Result<Vec<SealedBlock>, ChainError> {
         let Some(covering) = &self.covering else { return Ok(Vec::new()) };
         let frontier = &self.ahead.frontier;
-        verify_consistency(frontier.size(), &frontier.root(), covering.size, &covering.root, path)
+        verify_consistency(frontier.suite(), frontier.size(), &frontier.root(), covering.size, &covering.root, path)
             .map_err(|error| ChainError::Proof { height: self.ahead.height.get(), problem: error.to_string() })?;
         Ok(self.seal())
     }
@@ -255,7 +255,7 @@ impl Chain {
         let mut frontier = self.ahead.frontier.clone();
         let mut entries = Vec::with_capacity(block.entries.len());
         for bytes in &block.entries {
-            let leaf = frontier.append(leaf_hash(bytes), |_, _| ()).map_err(|_| problem("the log is full"))?;
+            let leaf = frontier.append(bytes, |_, _| ()).map_err(|_| problem("the log is full"))?;
             entries.push((leaf, Entry::decode(bytes).map_err(|_| problem("an entry is not canonical"))?));
         }
         let Some((_, Entry::Seal(seal))) = entries.pop() else {

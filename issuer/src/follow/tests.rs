@@ -111,7 +111,7 @@ fn corrupt_first(issuer: &mut TestIssuer, request: &tallystick_proto::ledger::v1
     let last = records[0].len() - 1;
     records[0][last] ^= 1;
     let mut header = SignedBatchHeader::decode(&request.signed_header).unwrap().header;
-    header.root = InnerTree::from_leaves(&records).unwrap().root();
+    header.root = InnerTree::from_leaves(header.suite, &records).unwrap().root();
     let chain = issuer.journal.identity().chain;
     let signed = SignedBatchHeader::sign(header, chain, issuer.keys.issuer.as_ref());
     let header = signed.encode();

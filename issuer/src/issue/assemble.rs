@@ -106,7 +106,7 @@ fn assemble(workshop: &Workshop<'_>, allotted: Allotted, secrets: &[u8]) -> Resu
     let receipt = Receipt { issued, draft: prepared.draft };
     let seed = Seed::new(*seed);
     let values = to_values(&receipt).map_err(|error| failed(&error))?;
-    let body = Body::of_values(values, &seed).map_err(|error| failed(&error))?;
+    let body = Body::of_values(workshop.suite, values, &seed).map_err(|error| failed(&error))?;
     let seal_by = issue_time.plus_millis(workshop.seal_promise_ms);
     let record = ReceiptRecord {
         suite: workshop.suite,

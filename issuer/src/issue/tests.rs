@@ -46,7 +46,7 @@ fn a_receipt_is_signed_committed_and_stored_encrypted() {
     let receipt = from_values(&open.values).unwrap();
     assert_eq!(receipt.draft, draft);
     assert_eq!(receipt.issued.check_code, acknowledgement.check_code);
-    let body = Body::of_receipt(&receipt, &open.seed).unwrap();
+    let body = Body::of_receipt(signed.record.suite, &receipt, &open.seed).unwrap();
     assert_eq!(body.root(), signed.record.body_root);
     assert_eq!(body.disclosures().len(), signed.record.disclosure_count as usize);
     let leaked = receipt_core::receipt::rules::leaked_fields(&acknowledgement.signed_record, &receipt).unwrap();

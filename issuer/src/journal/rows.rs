@@ -8,6 +8,7 @@ use receipt_core::ids::{
 use receipt_core::merkle::Frontier;
 use receipt_core::reason::Reason;
 use receipt_core::state::tables::Table;
+use receipt_core::suite::Suite;
 
 use super::{JournalError, fixed, frontier};
 
@@ -410,14 +411,14 @@ impl Progress {
         .concat()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
+    pub(super) fn decode(suite: Suite, bytes: &[u8]) -> Result<Self, JournalError> {
         let mut fields = Fields(bytes);
         Ok(Self {
             height: Height::new(fields.u64()?),
             time: UnixMillis::new(fields.u64()?),
             seal_hash: Hash(fields.take()?),
             event: fields.u64()?,
-            frontier: frontier(fields.0)?,
+            frontier: frontier(suite, fields.0)?,
         })
     }
 }

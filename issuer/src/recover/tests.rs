@@ -291,7 +291,7 @@ fn a_refused_batch_of_the_lost_journal_is_learnt_with_its_good_records() {
     let last = records[0].len() - 1;
     records[0][last] ^= 1;
     let mut header = SignedBatchHeader::decode(&request.signed_header).unwrap().header;
-    header.root = InnerTree::from_leaves(&records).unwrap().root();
+    header.root = InnerTree::from_leaves(header.suite, &records).unwrap().root();
     let chain_id = journal.identity().chain;
     let header = SignedBatchHeader::sign(header, chain_id, fixture.lost.keys.issuer.as_ref());
     fixture.chain.add_items(vec![Item::Batch(receipt_core::block::Batch { header, records })]).unwrap();

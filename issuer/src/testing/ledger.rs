@@ -176,7 +176,7 @@ impl LedgerService for FakeLedger {
             return Err(Status::invalid_argument("by status key only"));
         };
         let chain = self.chain.lock().unwrap();
-        let lookup = chain.state().prove_status(&Hash::from_slice(&key).unwrap()).unwrap();
+        let lookup = chain.state().prove_status(chain.genesis().suite, &Hash::from_slice(&key).unwrap()).unwrap();
         let stored =
             receipt_core::state::StateRead::get(chain.state(), receipt_core::state::tables::Table::Statuses, &key);
         let value = stored.unwrap().map(|bytes| StatusValue::decode(&bytes).unwrap().encode()).unwrap_or_default();

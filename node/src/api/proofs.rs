@@ -152,7 +152,7 @@ impl Services {
         let range = self.ledger.store.height_range(height)?;
         let range = range.ok_or_else(|| StoreError::Corrupt("a sealed height is missing".into()))?;
         let reader = StatusNodes(&self.ledger.store);
-        let lookup = StatusMap::at(&reader, range.status_version).prove(&key);
+        let lookup = StatusMap::at(self.ledger.chain.suite, &reader, range.status_version).prove(&key);
         let lookup = lookup.map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let value = match lookup.value {
             None => Vec::new(),

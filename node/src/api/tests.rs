@@ -8,6 +8,7 @@ use receipt_core::reason::Reason;
 use receipt_core::record::status_key;
 use receipt_core::state::{StatusValue, status_value_hash};
 use receipt_core::status::StatusProof;
+use receipt_core::suite::Suite;
 use receipt_core::testkit::{TestChain, TestReceipt};
 use tallystick_proto::admin::v1::admin_service_server::AdminService as _;
 use tallystick_proto::admin::v1::{
@@ -28,6 +29,8 @@ use tonic::{Request, Status};
 
 use super::Services;
 use crate::testing::{TestNode, identity};
+
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 /// Heights 1 (two receipts), 2 (the first is reversed), 3 (empty), 4 (empty); of which 1 and 3 have checkpoints of their own.
 struct World {
@@ -95,7 +98,7 @@ async fn the_checkpoint_is_the_quorums_and_its_seal_is_the_last_leaf() {
     assert_eq!((checkpoint.size.get(), checkpoint.root), (answer.tree_size, world.root(answer.tree_size)));
     let last = LeafIndex::new(answer.tree_size - 1);
     let path = hashes(&answer.seal_path);
-    verify_inclusion(&leaf_hash(&answer.seal), last, checkpoint.size, &path, &checkpoint.root).unwrap();
+    verify_inclusion(SUITE, &leaf_hash(SUITE, &answer.seal), last, checkpoint.size, &path, &checkpoint.root).unwrap();
 }
 
 #[tokio::test]
@@ -126,7 +129,7 @@ async fn consistency_is_proved_between_all_decided_sizes_up_to_the_sealed_one() 
             assert_eq!((answer.first_size, answer.second_size), (first_size, second_size));
             let (first_tree, second_tree) = (TreeSize::new(first_size), TreeSize::new(second_size));
             let (old, new) = (world.root(first_size), world.root(second_size));
-            verify_consistency(first_tree, &old, second_tree, &new, &hashes(&answer.path)).unwrap();
+            verify_consistency(SUITE, first_tree, &old, second_tree, &new, &hashes(&answer.path)).unwrap();
             // Height 2 has no checkpoint of its own.
             assert_eq!(answer.checkpoint.is_empty(), second == 2, "height {second}");
         }
@@ -169,9 +172,9 @@ async fn every_leaf_is_proved_under_every_sealed_size() {
         for leaf_index in 0..size {
             let request = GetInclusionProofRequest { leaf_index, tree_size: size };
             let answer = world.services().get_inclusion_proof(Request::new(request)).await.unwrap().into_inner();
-            let leaf = leaf_hash(entries[leaf_index as usize]);
+            let leaf = leaf_hash(SUITE, entries[leaf_index as usize]);
             let (index, tree) = (LeafIndex::new(leaf_index), TreeSize::new(size));
-            verify_inclusion(&leaf, index, tree, &hashes(&answer.path), &world.root(size)).unwrap();
+            verify_inclusion(SUITE, &leaf, index, tree, &hashes(&answer.path), &world.root(size)).unwrap();
         }
     }
 }
@@ -188,7 +191,7 @@ async fn blocks_come_with_and_without_their_records() {
             assert_eq!(answer.entries, block.entries);
             assert_eq!(answer.first_leaf_index, block.first_leaf);
             assert_eq!(answer.certificate, block.certificate);
-            let id = if height == 0 { Vec::new() } else { block_id(&block.bytes).0.to_vec() };
+            let id = if height == 0 { Vec::new() } else { block_id(SUITE, &block.bytes).0.to_vec() };
             assert_eq!(answer.block_hash, id);
             // Heights 0 and 1 are under the checkpoint of 1, 2 and 3 under that of 3, and 4 is not sealed.
             let sealed_by = [1, 1, 3, 3, 0][height];
@@ -272,8 +275,8 @@ async fn a_status_is_proved_present_or_absent_under_the_sealed_root() {
     let root = world.chain.blocks()[SEALED as usize].seal.status_root;
     let unknown = sha256(&[b"nobody's"]);
     let rows = [
-        (status_key(&world.receipts[0].record), true),
-        (status_key(&world.receipts[1].record), false),
+        (status_key(SUITE, &world.receipts[0].record), true),
+        (status_key(SUITE, &world.receipts[1].record), false),
         (unknown, false),
     ];
     for (key, is_reversed) in rows {
@@ -281,11 +284,11 @@ async fn a_status_is_proved_present_or_absent_under_the_sealed_root() {
         let answer = state(&world, selector, Role::Claimer, 1).await.unwrap();
         let value = is_reversed.then(|| {
             let value = [answer.salt.as_ref(), answer.status.as_ref()].concat();
-            status_value_hash(&StatusValue::decode(&value).unwrap())
+            status_value_hash(SUITE, &StatusValue::decode(&value).unwrap())
         });
         assert_eq!(answer.status.is_empty(), !is_reversed);
         let proof = StatusProof::decode(&answer.status_proof).unwrap();
-        proof.verify(&root, &key, value.as_ref().map(|hash| hash.0.as_slice())).unwrap();
+        proof.verify(SUITE, &root, &key, value.as_ref().map(|hash| hash.0.as_slice())).unwrap();
         assert_eq!(answer.seal, *world.chain.blocks()[SEALED as usize].entries.last().unwrap());
     }
     let short = Selector::StatusKey(vec![1; 31].into());
@@ -298,7 +301,7 @@ async fn a_status_is_proved_present_or_absent_under_the_sealed_root() {
 async fn by_number_only_those_may_ask_who_know_it_anyway() {
     let world = World::new();
     let receipt = &world.receipts[0];
-    let key = status_key(&receipt.record).0.to_vec();
+    let key = status_key(SUITE, &receipt.record).0.to_vec();
     for role in [Role::Issuer, Role::Validator, Role::Auditor, Role::Operator] {
         assert_eq!(state(&world, by_number(receipt), role, 9).await.unwrap().status_key, key, "{role}");
     }

@@ -1,5 +1,6 @@
 use receipt_core::hash::Hash;
 use receipt_core::merkle::{TileId, TileNodes, TileReader, decode_entry_bundle, leaf_hash, root_at, tiles_of};
+use receipt_core::suite::Suite;
 use receipt_core::testkit::TestChain;
 use tallystick_service::http::{HttpLimits, serve};
 use tallystick_service::shutdown::CancellationToken;
@@ -51,6 +52,10 @@ struct Fetched(std::collections::BTreeMap<TileId, Vec<u8>>);
 impl TileReader for Fetched {
     type Error = std::convert::Infallible;
 
+    fn suite(&self) -> Suite {
+        Suite::Ed25519Sha256
+    }
+
     fn tile(&self, tile: TileId) -> Result<Vec<Hash>, Self::Error> {
         let (hashes, rest) = self.0[&tile].as_chunks::<32>();
         assert!(rest.is_empty());
@@ -93,7 +98,7 @@ async fn the_tree_rebuilt_from_the_tiles_has_the_checkpoints_root() {
         let first = tile.index() as usize * 256;
         for (offset, (entry, hash)) in entries.into_iter().zip(fetched.tile(tile).unwrap()).enumerate() {
             assert_eq!(entry, expected[first + offset].as_slice());
-            assert_eq!(leaf_hash(entry), hash);
+            assert_eq!(leaf_hash(Suite::Ed25519Sha256, entry), hash);
         }
     }
 }

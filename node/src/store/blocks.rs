@@ -4,7 +4,7 @@ use receipt_core::block::block_id;
 use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
-use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::merkle::Frontier;
 use receipt_core::state::tables::{META_TIP, Table, Tip};
 use receipt_core::state::{Effects, StateRead as _};
 use rocksdb::WriteBatch;
@@ -42,7 +42,7 @@ impl Store {
         batch.put_cf(node, b"format", FORMAT_VERSION.to_be_bytes());
         batch.put_cf(node, b"chain", genesis.chain_id().0.0);
         batch.put_cf(node, b"genesis", genesis.encode());
-        self.add_effects(&mut batch, effects, Frontier::new(), None)?;
+        self.add_effects(&mut batch, effects, Frontier::new(self.suite), None)?;
         self.write_synced(batch)
     }
 
@@ -52,7 +52,7 @@ impl Store {
         let mut batch = WriteBatch::default();
         batch.put_cf(self.family(BLOCKS)?, height, block);
         batch.put_cf(self.family(CERTIFICATES)?, height, certificate);
-        self.add_effects(&mut batch, effects, self.frontier()?, Some(block_id(block)))?;
+        self.add_effects(&mut batch, effects, self.frontier()?, Some(block_id(self.suite, block)))?;
         self.retire_nodes(&mut batch, effects)?;
         self.forget_proposals(&mut batch, effects.tip.height)?;
         self.write_synced(batch)
@@ -76,7 +76,7 @@ impl Store {
         for entry in &effects.entries {
             let leaf = frontier.size().get();
             batch.put_cf(entries, leaf.to_be_bytes(), entry);
-            let appended = frontier.append(leaf_hash(entry), |id, hash| batch.put_cf(nodes, id.to_key(), hash.0));
+            let appended = frontier.append(entry, |id, hash| batch.put_cf(nodes, id.to_key(), hash.0));
             appended.map_err(|error| StoreError::corrupt(error.to_string()))?;
         }
         let (height, size) = (effects.tip.height.get(), frontier.size().get());
@@ -102,7 +102,7 @@ impl Store {
     /// The compact range of the log at the tip.
     pub fn frontier(&self) -> Result<Frontier, StoreError> {
         let bytes = self.get_in(NODE, b"frontier")?.ok_or_else(|| StoreError::corrupt("no frontier"))?;
-        Frontier::decode(&bytes).map_err(|error| StoreError::corrupt(error.to_string()))
+        Frontier::decode(self.suite, &bytes).map_err(|error| StoreError::corrupt(error.to_string()))
     }
 
     /// Tip, frontier and last height must agree: they were written together.

@@ -129,7 +129,7 @@ impl Store {
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| refusal(&shown, &error))?;
-        let store = Self { db: Arc::new(db) };
+        let store = Self { db: Arc::new(db), suite: genesis.suite };
         store.commit_genesis(genesis, &effects).map_err(damaged)?;
         Ok(store)
     }
@@ -142,7 +142,7 @@ impl Store {
         }
         let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
         let db = DB::open_cf_descriptors(&options(), path, families()).map_err(|error| refusal(&shown, &error))?;
-        let store = Self { db: Arc::new(db) };
+        let store = Self { db: Arc::new(db), suite: genesis.suite };
         let mark = |name: &str| {
             let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.to_string()))?;
             value.ok_or_else(|| damaged(format!("its mark `{name}` is missing")))

@@ -8,6 +8,8 @@ use rocksdb::WriteBatch;
 use super::*;
 use crate::ledger::Ledger;
 
+const SUITE: Suite = Suite::Ed25519Sha256;
+
 /// A store that follows a test chain: every block executed and committed as a node does.
 fn follow(store: &Store, chain: &TestChain) {
     let ledger = Ledger::new(store.clone(), chain.genesis().clone());
@@ -50,7 +52,7 @@ fn a_store_has_the_chains_roots_entries_and_proofs_at_every_height() {
             let leaf = LeafIndex::new(block.first_leaf + offset as u64);
             assert_eq!(store.height_of_leaf(leaf).unwrap(), Some(height));
             let path = inclusion_path(&store, leaf, size).unwrap();
-            verify_inclusion(&leaf_hash(entry), leaf, size, &path, &root).unwrap();
+            verify_inclusion(SUITE, &leaf_hash(SUITE, entry), leaf, size, &path, &root).unwrap();
         }
     }
     assert_eq!(store.height_of_leaf(LeafIndex::new(tip.log_size.get())).unwrap(), None);
@@ -146,7 +148,7 @@ fn proposals_stay_until_their_height_is_committed() {
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let block = &chain.blocks()[1];
     let proposal = StoredProposal {
-        block_id: receipt_core::block::block_id(&block.bytes),
+        block_id: receipt_core::block::block_id(SUITE, &block.bytes),
         round: 3,
         pol_round: Some(0),
         proposer: 2,
@@ -170,7 +172,7 @@ fn a_proposal_stays_as_it_was_first_stored_when_it_is_proposed_again_or_synced()
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let height = Height::new(1);
     let bytes = chain.blocks()[1].bytes.clone();
-    let block_id = receipt_core::block::block_id(&bytes);
+    let block_id = receipt_core::block::block_id(SUITE, &bytes);
     let synced = StoredProposal { block_id, round: 2, pol_round: None, proposer: 0, valid: true, own: false, bytes };
     let again = StoredProposal { round: 4, pol_round: Some(0), proposer: 3, ..synced.clone() };
     let own = StoredProposal { round: 0, proposer: 1, own: true, ..synced.clone() };
@@ -214,14 +216,14 @@ fn all_proofs_hold(store: &Store, chain: &TestChain, reversed: &[Hash]) {
     let height = store.tip().unwrap().height;
     let root = chain.blocks()[height.get() as usize].seal.status_root;
     let reader = StatusNodes(store);
-    let map = StatusMap::at(&reader, store.height_range(height).unwrap().unwrap().status_version);
+    let map = StatusMap::at(SUITE, &reader, store.height_range(height).unwrap().unwrap().status_version);
     for key in reversed {
         let lookup = map.prove(key).unwrap();
         let value = StatusValue::decode(&store.get(Table::Statuses, key.as_bytes()).unwrap().unwrap()).unwrap();
-        lookup.proof.verify(&root, key, Some(&status_value_hash(&value).0)).unwrap();
+        lookup.proof.verify(SUITE, &root, key, Some(&status_value_hash(SUITE, &value).0)).unwrap();
     }
     let absent = receipt_core::hash::sha256(&[b"absent"]);
-    map.prove(&absent).unwrap().proof.verify(&root, &absent, None).unwrap();
+    map.prove(&absent).unwrap().proof.verify(SUITE, &root, &absent, None).unwrap();
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn replaced_status_nodes_go_behind_the_window_and_the_newest_root_is_whole() {
     for receipt in &receipts {
         let red = chain.reverse(receipt);
         chain.add_block(&[red]);
-        reversed.push(receipt_core::record::status_key(&receipt.record));
+        reversed.push(receipt_core::record::status_key(SUITE, &receipt.record));
     }
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let ledger = Ledger::new(store.clone(), chain.genesis().clone());

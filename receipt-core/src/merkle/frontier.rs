@@ -12,6 +12,7 @@ use super::hasher::{empty_root, leaf_hash, node_hash};
 use super::log::NodeId;
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
+use crate::suite::Suite;
 
 /// Why a frontier cannot be grown or read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +31,9 @@ pub enum FrontierError {
 }
 
 /// The compact range [0, size) of a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frontier {
+    suite: Suite,
     size: TreeSize,
     /// Roots of the complete subtrees, the largest (leftmost) first. Invariant: one per set bit of `size`.
     peaks: Vec<Hash>,
@@ -39,14 +41,19 @@ pub struct Frontier {
 
 impl Frontier {
     /// The frontier of the empty tree.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(suite: Suite) -> Self {
+        Self { suite, size: TreeSize::ZERO, peaks: Vec::new() }
     }
 
     /// From the roots of the complete subtrees, one per set bit of `size`, the largest first.
-    pub(super) fn from_peaks(size: TreeSize, peaks: Vec<Hash>) -> Self {
+    pub(super) fn from_peaks(suite: Suite, size: TreeSize, peaks: Vec<Hash>) -> Self {
         debug_assert_eq!(peaks.len(), size.get().count_ones() as usize);
-        Self { size, peaks }
+        Self { suite, size, peaks }
+    }
+
+    /// Whose hash the tree is made with.
+    pub fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// The number of leaves.
@@ -54,22 +61,19 @@ impl Frontier {
         self.size
     }
 
-    /// The root of the tree; SHA-256("") while it is empty.
+    /// The root of the tree; H("") while it is empty.
     pub fn root(&self) -> Hash {
-        bag(&self.peaks)
+        bag(self.suite, &self.peaks)
     }
 
-    /// Appends a leaf and returns its index. `completed` is called for the leaf itself (level 0) and then for each larger
+    /// Appends a leaf with this content and returns its index. `completed` is called for the leaf itself (level 0) and then for each larger
     /// subtree that it completes, upwards: these are the nodes to store.
-    pub fn append(
-        &mut self,
-        leaf_hash: Hash,
-        mut completed: impl FnMut(NodeId, Hash),
-    ) -> Result<LeafIndex, FrontierError> {
+    pub fn append(&mut self, leaf: &[u8], mut completed: impl FnMut(NodeId, Hash)) -> Result<LeafIndex, FrontierError> {
         let index = self.size.get();
         let grown = self.size.next().ok_or(FrontierError::Full)?;
+        let leaf_hash = leaf_hash(self.suite, leaf);
         completed(NodeId { level: 0, index }, leaf_hash);
-        push(&mut self.peaks, index, leaf_hash, completed);
+        push(self.suite, &mut self.peaks, index, leaf_hash, completed);
         self.size = grown;
         Ok(LeafIndex::new(index))
     }
@@ -84,8 +88,8 @@ impl Frontier {
         bytes
     }
 
-    /// Reads the stored form; any other length than the size asks for is refused.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FrontierError> {
+    /// Reads the stored form of a tree made with `suite`; any other length than the size asks for is refused.
+    pub fn decode(suite: Suite, bytes: &[u8]) -> Result<Self, FrontierError> {
         let Some((size, rest)) = bytes.split_first_chunk::<8>() else {
             return Err(FrontierError::Encoding { size: 0, bytes: bytes.len() });
         };
@@ -94,32 +98,32 @@ impl Frontier {
         if !tail.is_empty() || chunks.len() != size.count_ones() as usize {
             return Err(FrontierError::Encoding { size, bytes: bytes.len() });
         }
-        Ok(Self::from_peaks(TreeSize::new(size), chunks.iter().map(|chunk| Hash(*chunk)).collect()))
+        Ok(Self::from_peaks(suite, TreeSize::new(size), chunks.iter().map(|chunk| Hash(*chunk)).collect()))
     }
 }
 
 /// The root of a tree over leaf *contents*, in order, without building the tree: what [`super::InnerTree`] would say.
-pub fn root_of_leaves<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Hash {
-    root_of_leaf_hashes(leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())))
+pub fn root_of_leaves<L: AsRef<[u8]>>(suite: Suite, leaves: impl IntoIterator<Item = L>) -> Hash {
+    root_of_leaf_hashes(suite, leaves.into_iter().map(|leaf| leaf_hash(suite, leaf.as_ref())))
 }
 
 /// The same over leaf *hashes*.
-pub fn root_of_leaf_hashes(hashes: impl IntoIterator<Item = Hash>) -> Hash {
+pub fn root_of_leaf_hashes(suite: Suite, hashes: impl IntoIterator<Item = Hash>) -> Hash {
     let mut peaks = Vec::new();
     for (index, hash) in (0..).zip(hashes) {
-        push(&mut peaks, index, hash, |_, _| ());
+        push(suite, &mut peaks, index, hash, |_, _| ());
     }
-    bag(&peaks)
+    bag(suite, &peaks)
 }
 
 /// Adds leaf `index` to the peaks of [0, index), merging what it completes.
-fn push(peaks: &mut Vec<Hash>, index: u64, leaf_hash: Hash, mut completed: impl FnMut(NodeId, Hash)) {
+fn push(suite: Suite, peaks: &mut Vec<Hash>, index: u64, leaf_hash: Hash, mut completed: impl FnMut(NodeId, Hash)) {
     let mut node = NodeId { level: 0, index };
     let mut hash = leaf_hash;
     while node.index & 1 == 1 {
         // An odd node's left sibling is complete, so it is the last peak.
         let Some(left) = peaks.pop() else { break };
-        hash = node_hash(&left, &hash);
+        hash = node_hash(suite, &left, &hash);
         node = NodeId { level: node.level + 1, index: node.index >> 1 };
         completed(node, hash);
     }
@@ -127,8 +131,8 @@ fn push(peaks: &mut Vec<Hash>, index: u64, leaf_hash: Hash, mut completed: impl 
 }
 
 /// Peaks to root, from the smallest up.
-fn bag(peaks: &[Hash]) -> Hash {
+fn bag(suite: Suite, peaks: &[Hash]) -> Hash {
     let mut peaks = peaks.iter().rev();
-    let Some(smallest) = peaks.next() else { return empty_root() };
-    peaks.fold(*smallest, |right, left| node_hash(left, &right))
+    let Some(smallest) = peaks.next() else { return empty_root(suite) };
+    peaks.fold(*smallest, |right, left| node_hash(suite, left, &right))
 }

@@ -4,24 +4,41 @@
 //! in, 0x01 before two children, a lone node promoted) its roots and layers equal RFC 6962. It builds only: its own
 //! `verify` accepts a trailing extra hash, so paths are checked by [`super::verify_inclusion`] alone.
 
+use std::marker::PhantomData;
+
 use rs_merkle::{Hasher, PartialTree};
 
 use super::hasher::{empty_root, leaf_hash, node_hash};
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
+use crate::suite::Suite;
+use crate::suite::hashing::{StaticSuite, with_static_suite};
 
+/// RFC 6962 under a suite, as `rs_merkle` takes it.
 #[derive(Clone)]
-struct Rfc6962;
+struct Rfc6962<S>(PhantomData<S>);
 
-impl Hasher for Rfc6962 {
+impl<S: StaticSuite> Hasher for Rfc6962<S> {
     type Hash = [u8; 32];
 
     fn hash(data: &[u8]) -> [u8; 32] {
-        leaf_hash(data).0
+        leaf_hash(S::SUITE, data).0
     }
 
     fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
-        right.map_or(*left, |right| node_hash(&Hash(*left), &Hash(*right)).0)
+        right.map_or(*left, |right| node_hash(S::SUITE, &Hash(*left), &Hash(*right)).0)
+    }
+}
+
+/// A built tree of any suite: nothing in it is hashed any more.
+trait Layers: Send + Sync {
+    /// From the leaves up; each node with its position.
+    fn layers(&self) -> &[Vec<(usize, [u8; 32])>];
+}
+
+impl<S: StaticSuite> Layers for PartialTree<Rfc6962<S>> {
+    fn layers(&self) -> &[Vec<(usize, [u8; 32])>] {
+        self.layers()
     }
 }
 
@@ -34,36 +51,39 @@ pub struct InnerTreeError {
 
 /// A tree over a fixed list of leaves, all layers kept, so that every path is a look-up.
 pub struct InnerTree {
-    tree: Option<PartialTree<Rfc6962>>,
+    tree: Option<Box<dyn Layers>>,
     root: Hash,
     size: TreeSize,
 }
 
 impl InnerTree {
     /// Builds the tree over leaf *contents*, in order.
-    pub fn from_leaves<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Result<Self, InnerTreeError> {
-        let hashes: Vec<[u8; 32]> = leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref()).0).collect();
-        Self::build(&hashes)
+    pub fn from_leaves<L: AsRef<[u8]>>(
+        suite: Suite,
+        leaves: impl IntoIterator<Item = L>,
+    ) -> Result<Self, InnerTreeError> {
+        let hashes: Vec<[u8; 32]> = leaves.into_iter().map(|leaf| leaf_hash(suite, leaf.as_ref()).0).collect();
+        with_static_suite!(suite, S => Self::build::<S>(&hashes))
     }
 
     /// Builds the tree over leaf *hashes* (see [`leaf_hash`]), in order.
-    pub fn from_leaf_hashes(hashes: &[Hash]) -> Result<Self, InnerTreeError> {
+    pub fn from_leaf_hashes(suite: Suite, hashes: &[Hash]) -> Result<Self, InnerTreeError> {
         let hashes: Vec<[u8; 32]> = hashes.iter().map(|hash| hash.0).collect();
-        Self::build(&hashes)
+        with_static_suite!(suite, S => Self::build::<S>(&hashes))
     }
 
-    fn build(hashes: &[[u8; 32]]) -> Result<Self, InnerTreeError> {
+    fn build<S: StaticSuite>(hashes: &[[u8; 32]]) -> Result<Self, InnerTreeError> {
         let size = TreeSize::new(hashes.len() as u64);
         if hashes.is_empty() {
-            return Ok(Self { tree: None, root: empty_root(), size });
+            return Ok(Self { tree: None, root: empty_root(S::SUITE), size });
         }
-        let tree = PartialTree::<Rfc6962>::from_leaves(hashes)
+        let tree = PartialTree::<Rfc6962<S>>::from_leaves(hashes)
             .map_err(|error| InnerTreeError { detail: error.message().to_owned() })?;
         let root = tree.root().ok_or_else(|| InnerTreeError { detail: "no root".to_owned() })?;
-        Ok(Self { root: Hash(*root), tree: Some(tree), size })
+        Ok(Self { root: Hash(*root), tree: Some(Box::new(tree)), size })
     }
 
-    /// The root; SHA-256("") of an empty tree.
+    /// The root; H("") of an empty tree.
     pub fn root(&self) -> Hash {
         self.root
     }

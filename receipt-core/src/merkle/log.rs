@@ -16,6 +16,7 @@ use super::frontier::Frontier;
 use super::hasher::{empty_root, node_hash};
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
+use crate::suite::Suite;
 
 /// Names a complete subtree of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,9 @@ impl NodeId {
 pub trait NodeReader {
     /// The reader's own error.
     type Error;
+
+    /// The suite whose hash the nodes were made with.
+    fn suite(&self) -> Suite;
 
     /// The hash of the complete subtree `id`.
     fn node(&self, id: NodeId) -> Result<Hash, Self::Error>;
@@ -74,7 +78,7 @@ pub enum LogError<E> {
 /// The root of the log at `size`.
 pub fn root_at<R: NodeReader>(reader: &R, size: TreeSize) -> Result<Hash, LogError<R::Error>> {
     if size == TreeSize::ZERO {
-        return Ok(empty_root());
+        return Ok(empty_root(reader.suite()));
     }
     range_root(reader, 0, size.get())
 }
@@ -85,7 +89,7 @@ pub fn frontier_at<R: NodeReader>(reader: &R, size: TreeSize) -> Result<Frontier
     for node in peaks_of(0, size.get()) {
         peaks.push(reader.node(node).map_err(LogError::Reader)?);
     }
-    Ok(Frontier::from_peaks(size, peaks))
+    Ok(Frontier::from_peaks(reader.suite(), size, peaks))
 }
 
 /// The inclusion path of leaf `index` in the log at `size`, the leaf's sibling first (RFC 6962 §2.1.1).
@@ -164,7 +168,7 @@ fn range_root<R: NodeReader>(reader: &R, low: u64, high: u64) -> Result<Hash, Lo
     let mut root: Option<Hash> = None;
     for node in nodes.into_iter().rev() {
         let left = reader.node(node).map_err(LogError::Reader)?;
-        root = Some(root.map_or(left, |right| node_hash(&left, &right)));
+        root = Some(root.map_or(left, |right| node_hash(reader.suite(), &left, &right)));
     }
-    Ok(root.unwrap_or_else(empty_root))
+    Ok(root.unwrap_or_else(|| empty_root(reader.suite())))
 }

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
+use crate::suite::Suite;
+
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 const LEAVES: [&str; 8] =
     ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
@@ -52,7 +55,6 @@ fn size(value: u64) -> TreeSize {
 }
 
 /// A store of complete subtrees, as a node keeps one, that counts its reads.
-#[derive(Default)]
 struct Store {
     nodes: BTreeMap<NodeId, Hash>,
     frontier: Frontier,
@@ -62,10 +64,12 @@ struct Store {
 
 impl Store {
     fn with_leaves(leaves: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut store = Self { roots: vec![empty_root()], ..Self::default() };
+        let frontier = Frontier::new(SUITE);
+        let (nodes, roots, reads) = (BTreeMap::new(), vec![frontier.root()], Cell::new(0));
+        let mut store = Self { nodes, frontier, roots, reads };
         for leaf in leaves {
             let nodes = &mut store.nodes;
-            let appended = store.frontier.append(leaf_hash(&leaf), |id, hash| {
+            let appended = store.frontier.append(&leaf, |id, hash| {
                 assert_eq!(nodes.insert(id, hash), None, "a complete subtree is written once");
             });
             appended.unwrap();
@@ -82,6 +86,10 @@ impl Store {
 impl NodeReader for Store {
     type Error = NodeId;
 
+    fn suite(&self) -> Suite {
+        SUITE
+    }
+
     fn node(&self, id: NodeId) -> Result<Hash, NodeId> {
         self.reads.set(self.reads.get() + 1);
         self.nodes.get(&id).copied().ok_or(id)
@@ -93,6 +101,10 @@ struct Tiles<'a>(&'a Store, TreeSize);
 
 impl TileReader for Tiles<'_> {
     type Error = NodeId;
+
+    fn suite(&self) -> Suite {
+        SUITE
+    }
 
     fn tile(&self, tile: TileId) -> Result<Vec<Hash>, NodeId> {
         assert!(tile.exists_at(self.1));
@@ -106,7 +118,11 @@ fn published_roots() {
     let store = Store::with_leaves(leaves.clone());
     for (count, root) in ROOTS {
         let root = hash_from_hex(root);
-        assert_eq!(InnerTree::from_leaves(&leaves[..count as usize]).unwrap().root(), root, "inner, n = {count}");
+        assert_eq!(
+            InnerTree::from_leaves(SUITE, &leaves[..count as usize]).unwrap().root(),
+            root,
+            "inner, n = {count}"
+        );
         assert_eq!(store.roots[count as usize], root, "frontier, n = {count}");
         assert_eq!(root_at(&store, size(count)).unwrap(), root, "log, n = {count}");
     }
@@ -117,21 +133,24 @@ fn published_paths() {
     let leaves: Vec<Vec<u8>> = LEAVES.iter().map(|leaf| hex::decode(leaf).unwrap()).collect();
     let store = Store::with_leaves(leaves.clone());
     let inclusion = hashes_from_base64(&INCLUSION_5_IN_8);
-    assert_eq!(InnerTree::from_leaves(&leaves).unwrap().path(index(5)).unwrap(), inclusion);
+    assert_eq!(InnerTree::from_leaves(SUITE, &leaves).unwrap().path(index(5)).unwrap(), inclusion);
     assert_eq!(inclusion_path(&store, index(5), size(8)).unwrap(), inclusion);
-    assert_eq!(verify_inclusion(&leaf_hash(&leaves[5]), index(5), size(8), &inclusion, &store.roots[8]), Ok(()));
+    assert_eq!(
+        verify_inclusion(SUITE, &leaf_hash(SUITE, &leaves[5]), index(5), size(8), &inclusion, &store.roots[8]),
+        Ok(())
+    );
     let consistency = hashes_from_base64(&CONSISTENCY_6_TO_8);
     assert_eq!(consistency_path(&store, size(6), size(8)).unwrap(), consistency);
-    assert_eq!(verify_consistency(size(6), &store.roots[6], size(8), &store.roots[8], &consistency), Ok(()));
+    assert_eq!(verify_consistency(SUITE, size(6), &store.roots[6], size(8), &store.roots[8], &consistency), Ok(()));
 }
 
 #[test]
 fn frontier_log_and_inner_tree_agree_up_to_300() {
     let store = Store::numbered(300);
     for count in 0..=300u64 {
-        let tree = InnerTree::from_leaves((0..count).map(u64::to_be_bytes)).unwrap();
+        let tree = InnerTree::from_leaves(SUITE, (0..count).map(u64::to_be_bytes)).unwrap();
         assert_eq!(tree.root(), store.roots[count as usize], "root at {count}");
-        assert_eq!(tree.root(), root_of_leaves((0..count).map(u64::to_be_bytes)), "streamed root at {count}");
+        assert_eq!(tree.root(), root_of_leaves(SUITE, (0..count).map(u64::to_be_bytes)), "streamed root at {count}");
         assert_eq!(root_at(&store, size(count)).unwrap(), tree.root(), "stored root at {count}");
         let paths = tree.paths();
         assert_eq!(paths.len() as u64, count);
@@ -148,15 +167,15 @@ fn frontier_log_and_inner_tree_agree_up_to_300() {
 fn every_inclusion_up_to_70_and_every_way_to_spoil_it() {
     let store = Store::numbered(70);
     let lengths: Vec<Vec<usize>> = (0..=140u64)
-        .map(|count| InnerTree::from_leaves((0..count).map(u64::to_be_bytes)).unwrap().paths())
+        .map(|count| InnerTree::from_leaves(SUITE, (0..count).map(u64::to_be_bytes)).unwrap().paths())
         .map(|paths| paths.iter().map(Vec::len).collect())
         .collect();
     for count in 1..=70u64 {
         let root = store.roots[count as usize];
         for position in 0..count {
-            let leaf = leaf_hash(&position.to_be_bytes());
+            let leaf = leaf_hash(SUITE, &position.to_be_bytes());
             let path = inclusion_path(&store, index(position), size(count)).unwrap();
-            let verify = |leaf, at, of, path: &[Hash]| verify_inclusion(leaf, index(at), size(of), path, &root);
+            let verify = |leaf, at, of, path: &[Hash]| verify_inclusion(SUITE, leaf, index(at), size(of), path, &root);
             assert_eq!(verify(&leaf, position, count, &path), Ok(()));
 
             let longer = [path.as_slice(), &[root]].concat();
@@ -169,9 +188,9 @@ fn every_inclusion_up_to_70_and_every_way_to_spoil_it() {
                 path[spoiled].0[spoiled % 32] ^= 1;
                 assert_eq!(verify(&leaf, position, count, &path), Err(ProofError::RootMismatch));
             }
-            let other_leaf = leaf_hash(b"another leaf");
+            let other_leaf = leaf_hash(SUITE, b"another leaf");
             assert_eq!(verify(&other_leaf, position, count, &path), Err(ProofError::RootMismatch));
-            assert!(verify_inclusion(&leaf, index(position), size(count), &path, &Hash::ZERO).is_err());
+            assert!(verify_inclusion(SUITE, &leaf, index(position), size(count), &path, &Hash::ZERO).is_err());
             for elsewhere in (0..count).filter(|elsewhere| *elsewhere != position) {
                 assert!(verify(&leaf, elsewhere, count, &path).is_err(), "{position} also at {elsewhere} of {count}");
             }
@@ -194,7 +213,7 @@ fn every_consistency_up_to_70_and_every_way_to_spoil_it() {
         for first in 1..=second {
             let (old, new) = (store.roots[first as usize], store.roots[second as usize]);
             let path = consistency_path(&store, size(first), size(second)).unwrap();
-            let verify = |from, to, path: &[Hash]| verify_consistency(size(from), &old, size(to), &new, path);
+            let verify = |from, to, path: &[Hash]| verify_consistency(SUITE, size(from), &old, size(to), &new, path);
             assert_eq!(verify(first, second, &path), Ok(()), "{first} to {second}");
 
             let longer = [path.as_slice(), &[new]].concat();
@@ -208,14 +227,15 @@ fn every_consistency_up_to_70_and_every_way_to_spoil_it() {
                 assert_eq!(verify(first, second, &path), Err(ProofError::RootMismatch));
             }
             let other = Hash::ZERO;
-            assert!(verify_consistency(size(first), &other, size(second), &new, &path).is_err());
-            assert!(verify_consistency(size(first), &old, size(second), &other, &path).is_err());
+            assert!(verify_consistency(SUITE, size(first), &other, size(second), &new, &path).is_err());
+            assert!(verify_consistency(SUITE, size(first), &old, size(second), &other, &path).is_err());
             for wrong in (0..=second).filter(|wrong| *wrong != first) {
                 assert!(verify(wrong, second, &path).is_err(), "{first} to {second} passes as {wrong}");
             }
         }
         assert!(
-            verify_consistency(size(0), &store.roots[0], size(second), &store.roots[second as usize], &[]).is_err()
+            verify_consistency(SUITE, size(0), &store.roots[0], size(second), &store.roots[second as usize], &[])
+                .is_err()
         );
         assert!(consistency_path(&store, size(second), size(second - 1)).is_err());
         assert!(consistency_path(&store, size(0), size(second)).is_err());
@@ -259,14 +279,14 @@ fn frontier_encoding_is_exact() {
         let frontier = frontier_at(&store, size(count)).unwrap();
         assert_eq!(frontier.root(), store.roots[count as usize]);
         let bytes = frontier.encode();
-        assert_eq!(Frontier::decode(&bytes), Ok(frontier));
-        assert!(Frontier::decode(&bytes[..bytes.len() - 1]).is_err());
-        assert!(Frontier::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
-        assert!(Frontier::decode(&[bytes.as_slice(), &[0; 32]].concat()).is_err());
+        assert_eq!(Frontier::decode(SUITE, &bytes), Ok(frontier));
+        assert!(Frontier::decode(SUITE, &bytes[..bytes.len() - 1]).is_err());
+        assert!(Frontier::decode(SUITE, &[bytes.as_slice(), &[0]].concat()).is_err());
+        assert!(Frontier::decode(SUITE, &[bytes.as_slice(), &[0; 32]].concat()).is_err());
     }
     let full = [&[0xff; 8][..], &[7; 64 * 32]].concat();
-    let mut full = Frontier::decode(&full).unwrap();
-    assert_eq!(full.append(Hash::ZERO, |_, _| panic!("nothing is completed")), Err(FrontierError::Full));
+    let mut full = Frontier::decode(SUITE, &full).unwrap();
+    assert_eq!(full.append(b"", |_, _| panic!("nothing is completed")), Err(FrontierError::Full));
 }
 
 #[test]
@@ -397,14 +417,14 @@ proptest! {
         if let Ok(tile) = TilePath::parse(&text) {
             prop_assert_eq!(tile.to_string(), text);
         }
-        if let Ok(frontier) = Frontier::decode(&bytes) {
+        if let Ok(frontier) = Frontier::decode(SUITE, &bytes) {
             prop_assert_eq!(frontier.encode(), bytes.clone());
         }
         let _ = decode_entry_bundle(&bytes, numbers[0] as u16);
         let path: Vec<Hash> = path.into_iter().map(Hash).collect();
         let [a, b, c, _] = numbers;
-        prop_assert!(verify_inclusion(&Hash::ZERO, index(a), size(b), &path, &Hash::ZERO).is_err());
-        prop_assert!(verify_consistency(size(a), &Hash::ZERO, size(c), &Hash([1; 32]), &path).is_err());
+        prop_assert!(verify_inclusion(SUITE, &Hash::ZERO, index(a), size(b), &path, &Hash::ZERO).is_err());
+        prop_assert!(verify_consistency(SUITE, size(a), &Hash::ZERO, size(c), &Hash([1; 32]), &path).is_err());
         for tile in tiles_of(size(numbers[3] % 100_000)) {
             prop_assert!(tile.exists_at(size(numbers[3] % 100_000)));
         }

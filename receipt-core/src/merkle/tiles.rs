@@ -15,6 +15,7 @@ use super::hasher::node_hash;
 use super::log::{NodeId, NodeReader};
 use crate::hash::Hash;
 use crate::ids::TreeSize;
+use crate::suite::Suite;
 
 /// Hashes in a full tile and entries in a full bundle.
 pub const TILE_WIDTH: u16 = 256;
@@ -182,6 +183,9 @@ pub trait TileReader {
     /// The reader's own error.
     type Error;
 
+    /// The suite whose hash the tiles were made with.
+    fn suite(&self) -> Suite;
+
     /// The hashes of `tile`, exactly as many as its width says.
     fn tile(&self, tile: TileId) -> Result<Vec<Hash>, Self::Error>;
 }
@@ -227,6 +231,10 @@ impl<'a, R: TileReader> TileNodes<'a, R> {
 impl<R: TileReader> NodeReader for TileNodes<'_, R> {
     type Error = TileNodesError<R::Error>;
 
+    fn suite(&self) -> Suite {
+        self.reader.suite()
+    }
+
     fn node(&self, id: NodeId) -> Result<Hash, Self::Error> {
         let incomplete = || TileNodesError::Incomplete { level: id.level, index: id.index };
         if id.level >= 64 {
@@ -245,7 +253,8 @@ impl<R: TileReader> NodeReader for TileNodes<'_, R> {
         }
         let mut layer = hashes.get(start..start + (1 << inner)).ok_or_else(incomplete)?.to_vec();
         while layer.len() > 1 {
-            layer = layer.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+            let pairs = layer.as_chunks::<2>().0.iter();
+            layer = pairs.map(|[left, right]| node_hash(self.suite(), left, right)).collect();
         }
         layer.first().copied().ok_or_else(incomplete)
     }

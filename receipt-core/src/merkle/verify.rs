@@ -1,11 +1,12 @@
 //! The one strict verifier of Merkle paths (RFC 9162 §2.1.3.2 and §2.1.4.2), for batches, bodies and the log.
 //!
 //! Strict: a missing, an extra and a wrong hash are all refused, and an index at or beyond the size too. It is pure and
-//! allocates nothing. The size must come from something signed.
+//! allocates nothing. Size and suite must come from something signed.
 
 use super::hasher::node_hash;
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
+use crate::suite::Suite;
 
 /// No path in a tree of at most 2^64 - 1 leaves has more hashes; readers refuse longer lists unread.
 pub const INCLUSION_HASHES_MAX: usize = 64;
@@ -43,18 +44,20 @@ pub enum ProofError {
 /// Checks that the leaf with `leaf_hash` stands at `index` of the tree with `size` leaves and `root` (RFC 9162 §2.1.3.2).
 /// `path` starts with the leaf's sibling.
 pub fn verify_inclusion(
+    suite: Suite,
     leaf_hash: &Hash,
     index: LeafIndex,
     size: TreeSize,
     path: &[Hash],
     root: &Hash,
 ) -> Result<(), ProofError> {
-    let computed = root_from_inclusion(leaf_hash, index, size, path)?;
+    let computed = root_from_inclusion(suite, leaf_hash, index, size, path)?;
     if computed == *root { Ok(()) } else { Err(ProofError::RootMismatch) }
 }
 
 /// The root to which a well-formed path leads. Proves nothing until it is compared with a signed root.
 pub fn root_from_inclusion(
+    suite: Suite,
     leaf_hash: &Hash,
     index: LeafIndex,
     size: TreeSize,
@@ -70,10 +73,10 @@ pub fn root_from_inclusion(
             return Err(ProofError::PathTooLong);
         }
         if node & 1 == 1 || node == last {
-            root = node_hash(sibling, &root);
+            root = node_hash(suite, sibling, &root);
             skip_promoted(&mut node, &mut last);
         } else {
-            root = node_hash(&root, sibling);
+            root = node_hash(suite, &root, sibling);
         }
         node >>= 1;
         last >>= 1;
@@ -84,6 +87,7 @@ pub fn root_from_inclusion(
 /// Checks that the tree (`first`, `first_root`) is a prefix of the tree (`second`, `second_root`) (RFC 9162 §2.1.4.2).
 /// Equal sizes need an empty path and equal roots. An older tree of size 0 is refused: it needs no proof.
 pub fn verify_consistency(
+    suite: Suite,
     first: TreeSize,
     first_root: &Hash,
     second: TreeSize,
@@ -117,11 +121,11 @@ pub fn verify_consistency(
             return Err(ProofError::PathTooLong);
         }
         if node & 1 == 1 || node == last {
-            old = node_hash(hash, &old);
-            new = node_hash(hash, &new);
+            old = node_hash(suite, hash, &old);
+            new = node_hash(suite, hash, &new);
             skip_promoted(&mut node, &mut last);
         } else {
-            new = node_hash(&new, hash);
+            new = node_hash(suite, &new, hash);
         }
         node >>= 1;
         last >>= 1;

@@ -22,6 +22,7 @@ use crate::hash::Hash;
 use crate::ids::LeafIndex;
 use crate::limits::NOTE_BYTES_MAX;
 use crate::merkle::{INCLUSION_HASHES_MAX, ProofError, verify_inclusion};
+use crate::suite::Suite;
 
 const MAGIC: &str = "c2sp.org/tlog-proof@v1";
 
@@ -99,12 +100,12 @@ impl TlogProof {
         if proof.extra.is_some() { Err(TlogProofError::Format("extra data is not accepted")) } else { Ok(proof) }
     }
 
-    /// Checks that the leaf with this hash stands at `index` of a log whose checkpoint satisfies `policy`. The extra data is
+    /// Checks that the leaf with this hash, in a log made with the hash of `suite`, stands at `index` of a log whose checkpoint satisfies `policy`. The extra data is
     /// not judged.
-    pub fn verify(&self, policy: &Policy, leaf_hash: &Hash) -> Result<Endorsement, TlogProofError> {
+    pub fn verify(&self, suite: Suite, policy: &Policy, leaf_hash: &Hash) -> Result<Endorsement, TlogProofError> {
         let endorsement = policy.verify(&self.checkpoint)?;
         let checkpoint = &endorsement.checkpoint;
-        verify_inclusion(leaf_hash, self.index, checkpoint.size(), &self.path, &checkpoint.root())?;
+        verify_inclusion(suite, leaf_hash, self.index, checkpoint.size(), &self.path, &checkpoint.root())?;
         Ok(endorsement)
     }
 }

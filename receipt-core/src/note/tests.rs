@@ -8,7 +8,9 @@ use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
 use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
 use crate::merkle::{InnerTree, leaf_hash};
+use crate::suite::Suite;
 
+const SUITE: Suite = Suite::Ed25519Sha256;
 const FOO_VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
 const FOO_NOTE: &str = "This is an example message.\n\n— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
 const MIRROR_VKEY: &str = "mirror.example.org+3fb148ef+BAAjjch9GyYz0sJsJx7ALhbdAtz2ov0unbzSl1vMp94O";
@@ -484,14 +486,14 @@ fn malformed_policies() {
 /// A proof of one of nine entries under the three-of-four policy.
 fn proof_of(entry: usize) -> (TlogProof, Hash) {
     let leaves: Vec<Vec<u8>> = (0..9u8).map(|n| vec![n; 5]).collect();
-    let tree = InnerTree::from_leaves(&leaves).unwrap();
+    let tree = InnerTree::from_leaves(SUITE, &leaves).unwrap();
     let text = Checkpoint::new(ORIGIN, tree.size(), tree.root()).unwrap().to_string();
     let mut lines = vec![log_key(1).signs(&text)];
     lines.extend((1..=3).map(|validator| cosigner(validator).cosigns(&text, 1000)));
     let index = LeafIndex::new(entry as u64);
     let path = tree.path(index).unwrap();
     let checkpoint = SignedNote::new(&text, lines).unwrap();
-    (TlogProof { extra: None, index, path, checkpoint }, leaf_hash(&leaves[entry]))
+    (TlogProof { extra: None, index, path, checkpoint }, leaf_hash(SUITE, &leaves[entry]))
 }
 
 #[test]
@@ -501,13 +503,13 @@ fn proof_files() {
         let (proof, leaf) = proof_of(entry);
         let file = proof.to_string();
         assert_eq!(TlogProof::parse_without_extra(file.as_bytes()), Ok(proof.clone()));
-        assert_eq!(proof.verify(&policy, &leaf).unwrap().as_of, Some(PosixSeconds::new(1000)));
-        assert!(matches!(proof.verify(&policy, &Hash::ZERO), Err(TlogProofError::Path(_))));
+        assert_eq!(proof.verify(SUITE, &policy, &leaf).unwrap().as_of, Some(PosixSeconds::new(1000)));
+        assert!(matches!(proof.verify(SUITE, &policy, &Hash::ZERO), Err(TlogProofError::Path(_))));
         let elsewhere = TlogProof { index: LeafIndex::new(9), ..proof.clone() };
-        assert!(matches!(elsewhere.verify(&policy, &leaf), Err(TlogProofError::Path(_))));
+        assert!(matches!(elsewhere.verify(SUITE, &policy, &leaf), Err(TlogProofError::Path(_))));
         let mut trailing = proof.clone();
         trailing.path.push(Hash::ZERO);
-        assert!(matches!(trailing.verify(&policy, &leaf), Err(TlogProofError::Path(_))));
+        assert!(matches!(trailing.verify(SUITE, &policy, &leaf), Err(TlogProofError::Path(_))));
         let with_extra = TlogProof { extra: Some(b"hint".to_vec()), ..proof };
         let file = with_extra.to_string();
         assert!(file.starts_with("c2sp.org/tlog-proof@v1\nextra aGludA==\nindex "));
@@ -559,7 +561,7 @@ fn every_flipped_byte_of_a_proof_file_is_refused() {
         for flip in [0x01, 0x10, 0x20, 0x80, 0xff] {
             let mut bytes = file.as_bytes().to_vec();
             bytes[position] ^= flip;
-            let verdict = TlogProof::parse_without_extra(&bytes).and_then(|proof| proof.verify(&policy, &leaf));
+            let verdict = TlogProof::parse_without_extra(&bytes).and_then(|proof| proof.verify(SUITE, &policy, &leaf));
             assert!(verdict.is_err(), "byte {position} xor {flip:#x}");
         }
     }

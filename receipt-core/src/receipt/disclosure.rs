@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! leaf data = salt (16 bytes) ‖ position (u32, big-endian) ‖ value (UTF-8)
-//! salt      = HMAC-SHA256(seed (32 bytes), "tallystick/salt/v1\n" ‖ position (u32, big-endian))[0..16]
+//! salt      = keyed(seed (32 bytes), "tallystick/salt/v1\n" ‖ position (u32, big-endian))[0..16]
 //! body_root = RFC 6962 root over the leaf data, in order of position
 //! ```
+//! Keyed hash and tree are the suite's; under suite 1 they are HMAC-SHA256 and SHA-256.
+//!
 //! The seed is random per receipt and secret: who holds it (the issuer, the holder of the full bundle) can disclose any
 //! subset; who holds neither seed nor salts learns nothing from the root. A partial bundle carries the salts of what it
 //! shows. Deleting body and seed erases the content.
@@ -13,14 +15,13 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
 use crate::hash::Hash;
 use crate::ids::LeafIndex;
 use crate::merkle::{InnerTree, leaf_hash_of_parts, root_of_leaf_hashes};
 use crate::receipt::layout::{BodyError, from_values, to_values};
 use crate::receipt::model::Receipt;
+use crate::suite::Suite;
+use crate::suite::hashing::KeyedHasher;
 
 /// Bytes of a salt.
 pub const SALT_BYTES: usize = 16;
@@ -42,31 +43,23 @@ impl Seed {
         &self.0
     }
 
-    /// The salt of a position.
-    pub fn salt(&self, position: u32) -> Salt {
-        self.salts().at(position)
+    /// The salt of a position under a suite.
+    pub fn salt(&self, suite: Suite, position: u32) -> Salt {
+        self.salts(suite).at(position)
     }
 
     /// Salts with the key schedule done once: a body needs dozens of them.
-    fn salts(&self) -> Salts {
-        // HMAC takes keys of every length, so there is always a state.
-        Salts(Hmac::<Sha256>::new_from_slice(&self.0).ok())
+    fn salts(&self, suite: Suite) -> Salts {
+        Salts(suite.keyed(&self.0))
     }
 }
 
-/// HMAC-SHA256 keyed with a seed.
-struct Salts(Option<Hmac<Sha256>>);
+/// The suite's keyed hash under a seed.
+struct Salts(KeyedHasher);
 
 impl Salts {
     fn at(&self, position: u32) -> Salt {
-        let mut salt = [0; SALT_BYTES];
-        if let Some(mut mac) = self.0.clone() {
-            mac.update(b"tallystick/salt/v1\n");
-            mac.update(&position.to_be_bytes());
-            let digest: [u8; 32] = mac.finalize().into_bytes().into();
-            salt.copy_from_slice(&digest[..SALT_BYTES]);
-        }
-        Salt(salt)
+        Salt(self.0.clone().short_of([&b"tallystick/salt/v1\n"[..], &position.to_be_bytes()]))
     }
 }
 
@@ -101,32 +94,33 @@ impl Disclosure {
         data
     }
 
-    /// The RFC 6962 hash of the leaf.
-    pub fn leaf_hash(&self) -> Hash {
-        leaf_hash_of_parts(&[&self.salt.0, &self.position.to_be_bytes(), self.value.as_bytes()])
+    /// The RFC 6962 hash of the leaf under a suite.
+    pub fn leaf_hash(&self, suite: Suite) -> Hash {
+        leaf_hash_of_parts(suite, &[&self.salt.0, &self.position.to_be_bytes(), self.value.as_bytes()])
     }
 }
 
 /// All values of a receipt, opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
+    suite: Suite,
     disclosures: Vec<Disclosure>,
 }
 
 impl Body {
-    /// The body of a receipt under a seed.
-    pub fn of_receipt(receipt: &Receipt, seed: &Seed) -> Result<Self, BodyError> {
-        Self::of_values(to_values(receipt)?, seed)
+    /// The body of a receipt under a suite and a seed.
+    pub fn of_receipt(suite: Suite, receipt: &Receipt, seed: &Seed) -> Result<Self, BodyError> {
+        Self::of_values(suite, to_values(receipt)?, seed)
     }
 
     /// The body of values by position, as a full bundle carries them. Whether they are a receipt: [`Body::receipt`].
-    pub fn of_values(values: Vec<String>, seed: &Seed) -> Result<Self, BodyError> {
-        let salts = seed.salts();
+    pub fn of_values(suite: Suite, values: Vec<String>, seed: &Seed) -> Result<Self, BodyError> {
+        let salts = seed.salts(suite);
         let disclosures = values.into_iter().enumerate().map(|(position, value)| {
             let position = u32::try_from(position).map_err(|_| BodyError::TooManyRows)?;
             Ok(Disclosure { position, salt: salts.at(position), value })
         });
-        Ok(Self { disclosures: disclosures.collect::<Result<_, BodyError>>()? })
+        Ok(Self { suite, disclosures: disclosures.collect::<Result<_, BodyError>>()? })
     }
 
     /// The disclosures by position.
@@ -147,13 +141,17 @@ impl Body {
 
     /// The root that the record carries, over [`Body::leaves`], without copying the values.
     pub fn root(&self) -> Hash {
-        root_of_leaf_hashes(self.disclosures.iter().map(Disclosure::leaf_hash))
+        root_of_leaf_hashes(self.suite, self.leaf_hashes())
     }
 
     /// The inclusion path of a position, leaf's sibling first; `None` beyond the end.
     pub fn inclusion_path(&self, position: u32) -> Option<Vec<Hash>> {
-        let hashes: Vec<Hash> = self.disclosures.iter().map(Disclosure::leaf_hash).collect();
-        InnerTree::from_leaf_hashes(&hashes).ok()?.path(LeafIndex::new(u64::from(position)))
+        let hashes: Vec<Hash> = self.leaf_hashes().collect();
+        InnerTree::from_leaf_hashes(self.suite, &hashes).ok()?.path(LeafIndex::new(u64::from(position)))
+    }
+
+    fn leaf_hashes(&self) -> impl Iterator<Item = Hash> {
+        self.disclosures.iter().map(|disclosure| disclosure.leaf_hash(self.suite))
     }
 }
 

@@ -13,7 +13,7 @@ use super::tables::{
 use crate::entry::{Entry, RecordRefusal};
 use crate::genesis::Genesis;
 use crate::governance::{Governance, SignedGovernance};
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::{Height, LeafIndex, TreeSize, UnixMillis};
 use crate::limits;
 use crate::reason::Reason;
@@ -179,7 +179,8 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
     overlay.write(Table::Meta, META_SCHEDULE, schedule_after.encode());
     overlay.write(Table::Meta, META_TOTALS, context.totals.encode());
     let changes = &context.status_changes;
-    let status = write_statuses(&mut overlay, &parent, block.content.height, &block.content.salt, changes)?;
+    let status =
+        write_statuses(&mut overlay, chain.suite, &parent, block.content.height, &block.content.salt, changes)?;
     let next_set = rotate_validators(&mut overlay, &set, block.content.height)?;
     let frame = SealFrame {
         suite: chain.suite,
@@ -383,7 +384,7 @@ fn finish(
     outcomes: Vec<Outcome>,
 ) -> Effects {
     let previous = frame.parent.map_or(Hash::ZERO, |parent| parent.effects_hash);
-    let effects = effects_hash(previous, overlay.writes());
+    let effects = effects_hash(frame.suite, previous, overlay.writes());
     let [set, next_set] = frame.sets;
     let seal = Seal {
         suite: frame.suite,
@@ -391,10 +392,10 @@ fn finish(
         time: frame.time,
         parent_seal_hash: frame.parent.map_or(Hash::ZERO, |parent| parent.seal_hash),
         status_root: frame.status.root,
-        validator_set_hash: set.hash(),
-        next_validator_set_hash: next_set.hash(),
+        validator_set_hash: set.hash(frame.suite),
+        next_validator_set_hash: next_set.hash(frame.suite),
         effects_hash: effects,
-        totals_commitment: totals_commitment(&frame.salt, &frame.totals),
+        totals_commitment: totals_commitment(frame.suite, &frame.salt, &frame.totals),
     };
     entries.push(Entry::Seal(seal.clone()).encode());
     let tip = Tip {
@@ -419,8 +420,8 @@ fn finish(
 }
 
 /// H(salt ‖ totals): hides single amounts from whoever watches consecutive seals.
-pub fn totals_commitment(salt: &[u8; 32], totals: &Totals) -> Hash {
-    tagged("tallystick/totals/v1", &[salt, &totals.encode()])
+pub fn totals_commitment(suite: Suite, salt: &[u8; 32], totals: &Totals) -> Hash {
+    suite.tagged("tallystick/totals/v1", &[salt, &totals.encode()])
 }
 
 pub(crate) fn read_tip(state: &dyn StateRead) -> Result<Tip, ReadError> {

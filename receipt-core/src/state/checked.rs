@@ -73,7 +73,8 @@ impl CheckedBatch {
         if batch.records.len() != batch.header.header.count as usize {
             return Err(BatchFault::Count);
         }
-        let tree = merkle::InnerTree::from_leaves(&batch.records).map_err(|_| BatchFault::Count)?;
+        let suite = batch.header.header.suite;
+        let tree = merkle::InnerTree::from_leaves(suite, &batch.records).map_err(|_| BatchFault::Count)?;
         if tree.root() != batch.header.header.root {
             return Err(BatchFault::Root);
         }
@@ -82,11 +83,11 @@ impl CheckedBatch {
             .iter()
             .map(|leaf| CheckedRecord {
                 decoded: SignedRecord::decode(leaf),
-                status_key: status_key(leaf),
+                status_key: status_key(suite, leaf),
                 verdict: None,
             })
             .collect();
-        verify_signatures(&mut checked, batch.header.header.suite, chain, key, entropy);
+        verify_signatures(&mut checked, suite, chain, key, entropy);
         Ok(Self { header_hash: batch.header.header_hash(), batch, checked, bytes })
     }
 

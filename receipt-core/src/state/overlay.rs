@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::tables::Table;
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
+use crate::suite::Suite;
 
 /// Reading the state failed: the store's fault, never the block's. Fatal to whoever executes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +31,7 @@ pub type Writes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 
 /// H(previous ‖ writes): `table u8 ‖ key length u32 ‖ key ‖ 0` for a deletion, `… ‖ 1 ‖ value length u32 ‖ value` for a
 /// write, in canonical order. Nodes of the status map are left out: their root stands in the seal.
-pub(crate) fn effects_hash(previous: Hash, writes: &Writes) -> Hash {
+pub(crate) fn effects_hash(suite: Suite, previous: Hash, writes: &Writes) -> Hash {
     let mut bytes = Vec::with_capacity(writes.len() * 96);
     for ((table, key), value) in writes.iter().filter(|((table, _), _)| *table != Table::StatusNodes) {
         bytes.push(*table as u8);
@@ -43,7 +44,7 @@ pub(crate) fn effects_hash(previous: Hash, writes: &Writes) -> Hash {
             }
         }
     }
-    tagged("tallystick/effects/v1", &[previous.as_bytes(), &bytes])
+    suite.tagged("tallystick/effects/v1", &[previous.as_bytes(), &bytes])
 }
 
 fn extend_sized(bytes: &mut Vec<u8>, part: &[u8]) {

@@ -3,16 +3,17 @@
 //! ```text
 //! status        1 ‖ red code u32 ‖ red number u64                     reversed (冲红)
 //! StatusValue   salt [16] ‖ status                                    what a holder is shown
-//! map value     SHA-256("tallystick/status-value/v1" ‖ 0x0A ‖ salt ‖ status)
-//! salt          first 16 bytes of SHA-256("tallystick/status-salt/v1" ‖ 0x0A ‖ block salt ‖ status key)
+//! map value     H("tallystick/status-value/v1" ‖ 0x0A ‖ salt ‖ status)
+//! salt          first 16 bytes of H("tallystick/status-salt/v1" ‖ 0x0A ‖ block salt ‖ status key)
 //! ```
-//! The map holds value hashes only, so that a neighbour's proof gives nothing away.
+//! H is the suite's hash. The map holds value hashes only, so that a neighbour's proof gives nothing away.
 
 use super::overlay::{Overlay, ReadError, StateRead};
 use super::tables::{Fields, Table, Tip, receipt_key_bytes};
-use crate::hash::{Hash, tagged};
+use crate::hash::Hash;
 use crate::ids::{Height, ReceiptKey};
 use crate::status::{StatusMap, StatusReader};
+use crate::suite::Suite;
 
 /// Why a receipt is not plainly in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +60,8 @@ impl StatusValue {
 }
 
 /// What stands in the status map for a value.
-pub fn status_value_hash(value: &StatusValue) -> Hash {
-    tagged("tallystick/status-value/v1", &[&value.encode()])
+pub fn status_value_hash(suite: Suite, value: &StatusValue) -> Hash {
+    suite.tagged("tallystick/status-value/v1", &[&value.encode()])
 }
 
 /// What the block's status changes do to the map.
@@ -84,6 +85,7 @@ impl StatusReader for StatusNodes<'_> {
 /// Writes the block's status changes over the map as the parent left it.
 pub(super) fn write_statuses(
     overlay: &mut Overlay<'_>,
+    suite: Suite,
     parent: &Tip,
     height: Height,
     block_salt: &[u8; 32],
@@ -95,15 +97,15 @@ pub(super) fn write_statuses(
     }
     let mut map_changes = Vec::with_capacity(changes.len());
     for (key, status) in changes {
-        let digest = tagged("tallystick/status-salt/v1", &[block_salt, key.as_bytes()]);
+        let digest = suite.tagged("tallystick/status-salt/v1", &[block_salt, key.as_bytes()]);
         let mut salt = [0; 16];
         salt.copy_from_slice(&digest.0[..16]);
         let value = StatusValue { salt, status: *status };
         overlay.write(Table::Statuses, key.0, value.encode());
-        map_changes.push((*key, Some(status_value_hash(&value).0.to_vec())));
+        map_changes.push((*key, Some(status_value_hash(suite, &value).0.to_vec())));
     }
     let reader = StatusNodes(&*overlay);
-    let update = StatusMap::at(&reader, parent.status_version).update(height, &map_changes);
+    let update = StatusMap::at(suite, &reader, parent.status_version).update(height, &map_changes);
     let update = update.map_err(|error| ReadError(error.to_string()))?;
     for (key, node) in update.nodes {
         overlay.write(Table::StatusNodes, key, node);

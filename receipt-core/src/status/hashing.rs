@@ -1,20 +1,26 @@
-//! The three hashes of the status map, drawn in the module's head.
+//! The hashes of the status map, drawn in the module's head.
 
-use crate::hash::{Hash, sha256};
+use crate::hash::Hash;
+use crate::suite::Suite;
 
-/// The hash of an empty subtree, and the root of the empty map.
+/// The hash of an empty subtree, and the root of the empty map, under every suite: nothing is hashed.
 pub fn empty_root() -> Hash {
     Hash(*b"SPARSE_MERKLE_PLACEHOLDER_HASH__")
 }
 
+/// What stands for a value.
+pub(super) fn value_hash(suite: Suite, value: &[u8]) -> Hash {
+    suite.digest(&[value])
+}
+
 /// The hash of a subtree with one entry.
-pub(super) fn leaf_hash(key: &Hash, value_hash: &Hash) -> Hash {
-    sha256(&[b"JMT::LeafNode", key.as_bytes(), value_hash.as_bytes()])
+pub(super) fn leaf_hash(suite: Suite, key: &Hash, value_hash: &Hash) -> Hash {
+    suite.digest(&[b"JMT::LeafNode", key.as_bytes(), value_hash.as_bytes()])
 }
 
 /// The hash of a subtree with more entries.
-pub(super) fn inner_hash(left: &Hash, right: &Hash) -> Hash {
-    sha256(&[b"JMT::IntrnalNode", left.as_bytes(), right.as_bytes()])
+pub(super) fn inner_hash(suite: Suite, left: &Hash, right: &Hash) -> Hash {
+    suite.digest(&[b"JMT::IntrnalNode", left.as_bytes(), right.as_bytes()])
 }
 
 /// Bit `depth` (0 to 255) of a key, the most significant of the first byte first: `true` leads right.

@@ -1,10 +1,11 @@
 //! Reading the status map at one version: its root, a value, a proof. Updating is in `update`.
 
-use super::hashing::{empty_root, nibble};
+use super::hashing::{empty_root, nibble, value_hash};
 use super::proof::{End, StatusProof};
 use super::record::{Branch, Child, HEAD_KEY, Place, Record, decode_head};
-use crate::hash::{Hash, sha256};
+use crate::hash::Hash;
 use crate::ids::Height;
+use crate::suite::Suite;
 
 /// A plain key-value store that holds the map's records.
 ///
@@ -51,7 +52,7 @@ pub enum StatusError<E> {
     },
 }
 
-/// A key's value and the proof of it: `proof.verify(&root, key, value.as_deref())` holds.
+/// A key's value and the proof of it: `proof.verify(suite, &root, key, value.as_deref())` holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusLookup {
     /// The value; `None` if the key is not in the map.
@@ -77,21 +78,22 @@ type Found = (Option<Vec<u8>>, End);
 
 /// The map as of one version.
 pub struct StatusMap<'a, R> {
+    pub(super) suite: Suite,
     pub(super) reader: &'a R,
     pub(super) version: Option<Height>,
 }
 
 impl<'a, R: StatusReader> StatusMap<'a, R> {
     /// The map as the last committed update left it; empty if there was none.
-    pub fn latest(reader: &'a R) -> Result<Self, StatusError<R::Error>> {
+    pub fn latest(suite: Suite, reader: &'a R) -> Result<Self, StatusError<R::Error>> {
         let head = reader.get(HEAD_KEY).map_err(StatusError::Reader)?.unwrap_or_default();
         let version = decode_head(&head).ok_or_else(|| StatusError::Corrupt { key: hex::encode(HEAD_KEY) })?;
-        Ok(Self::at(reader, version))
+        Ok(Self::at(suite, reader, version))
     }
 
     /// The map as of the version that an update returned (not pruned since); `None` is the empty map.
-    pub fn at(reader: &'a R, version: Option<Height>) -> Self {
-        Self { reader, version }
+    pub fn at(suite: Suite, reader: &'a R, version: Option<Height>) -> Self {
+        Self { suite, reader, version }
     }
 
     /// The version that is read; `None` for the empty map.
@@ -103,7 +105,7 @@ impl<'a, R: StatusReader> StatusMap<'a, R> {
     pub fn root(&self) -> Result<Hash, StatusError<R::Error>> {
         Ok(match self.version {
             None => empty_root(),
-            Some(version) => read(self.reader, &Place::root(version), None)?.hash(),
+            Some(version) => read(self.suite, self.reader, &Place::root(version), None)?.hash(self.suite),
         })
     }
 
@@ -122,14 +124,14 @@ impl<'a, R: StatusReader> StatusMap<'a, R> {
     fn descend(&self, key: &Hash, mut place: Place, siblings: &mut Vec<Hash>) -> Result<Found, StatusError<R::Error>> {
         let mut expected = None;
         loop {
-            let branch = match read(self.reader, &place, expected.as_ref())? {
+            let branch = match read(self.suite, self.reader, &place, expected.as_ref())? {
                 Record::Leaf { key: own, value } if own == *key => return Ok((Some(value), End::Own)),
                 Record::Leaf { key: other, value } => {
-                    return Ok((None, End::Other { key: other, value_hash: sha256(&[&value]) }));
+                    return Ok((None, End::Other { key: other, value_hash: value_hash(self.suite, &value) }));
                 }
                 Record::Branch(branch) => branch,
             };
-            let Some((slot, child)) = narrow(&branch, nibble(key, place.path.len()), siblings) else {
+            let Some((slot, child)) = narrow(self.suite, &branch, nibble(key, place.path.len()), siblings) else {
                 return Ok((None, End::Empty));
             };
             place.path.push(slot);
@@ -141,7 +143,7 @@ impl<'a, R: StatusReader> StatusMap<'a, R> {
 
 /// Walks the four binary levels inside a branch towards `half`, and returns the child to go on with: the one in that slot,
 /// or a leaf that has the rest of the walk's subtree for itself.
-fn narrow(branch: &Branch, half: u8, siblings: &mut Vec<Hash>) -> Option<(u8, Child)> {
+fn narrow(suite: Suite, branch: &Branch, half: u8, siblings: &mut Vec<Hash>) -> Option<(u8, Child)> {
     let (mut low, mut width) = (0usize, 16usize);
     loop {
         let slots = &branch.0[low..low + width];
@@ -152,13 +154,14 @@ fn narrow(branch: &Branch, half: u8, siblings: &mut Vec<Hash>) -> Option<(u8, Ch
         }
         width /= 2;
         let (near, far) = if usize::from(half) & width == 0 { (low, low + width) } else { (low + width, low) };
-        siblings.push(Branch::hash_of(&branch.0[far..far + width]));
+        siblings.push(Branch::hash_of(suite, &branch.0[far..far + width]));
         low = near;
     }
 }
 
 /// Reads and checks one record; `expected` is what the branch above says of it.
 pub(super) fn read<R: StatusReader>(
+    suite: Suite,
     reader: &R,
     place: &Place,
     expected: Option<&Child>,
@@ -166,6 +169,6 @@ pub(super) fn read<R: StatusReader>(
     let key = place.to_key();
     let bytes = reader.get(&key).map_err(StatusError::Reader)?;
     let bytes = bytes.ok_or_else(|| StatusError::Missing { key: hex::encode(&key) })?;
-    let record = Record::decode(&bytes, place).filter(|record| expected.is_none_or(|child| child.is(record)));
+    let record = Record::decode(&bytes, place).filter(|record| expected.is_none_or(|child| child.is(suite, record)));
     record.ok_or_else(|| StatusError::Corrupt { key: hex::encode(&key) })
 }

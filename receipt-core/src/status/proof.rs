@@ -3,18 +3,19 @@
 //! ```text
 //! end       u8           0: the key's position is empty
 //!                        1: the key's own leaf stands there
-//!                        2: another key's leaf stands there ‖ other key (32) ‖ SHA-256 of its value (32)
+//!                        2: another key's leaf stands there ‖ other key (32) ‖ H of its value (32)
 //! count     u16 BE       at most 256
 //! siblings  32 × count   from the bottom up; that at position i stands at depth count - i
 //! ```
 //!
-//! Verifying: start with E, leaf(key, SHA-256(value)), or leaf(other key, other value hash); for each sibling, at depth d =
+//! Verifying: start with E, leaf(key, H(value)), or leaf(other key, other value hash); for each sibling, at depth d =
 //! count, count - 1, … 1: if bit d - 1 of *the key asked about* is 1, hash := inner(sibling, hash), else inner(hash, sibling);
 //! compare with the root. Refused besides: another key equal to the key, or that shares fewer than `count` bits with it; a
 //! lowest sibling that is E (a subtree of at most one entry is never split).
 
-use super::hashing::{bit, common_bits, empty_root, inner_hash, leaf_hash};
-use crate::hash::{Hash, sha256};
+use super::hashing::{bit, common_bits, empty_root, inner_hash, leaf_hash, value_hash};
+use crate::hash::Hash;
+use crate::suite::Suite;
 
 /// A key has 256 bits, so no path is longer.
 pub const STATUS_SIBLINGS_MAX: usize = 256;
@@ -69,16 +70,16 @@ impl StatusProof {
     }
 
     /// Checks that under `root` the map has exactly `value` at `key`; `None` is absence.
-    pub fn verify(&self, root: &Hash, key: &Hash, value: Option<&[u8]>) -> Result<(), StatusProofError> {
+    pub fn verify(&self, suite: Suite, root: &Hash, key: &Hash, value: Option<&[u8]>) -> Result<(), StatusProofError> {
         let count = self.siblings.len();
         let mut hash = match (self.end, value) {
-            (End::Own, Some(value)) => leaf_hash(key, &sha256(&[value])),
+            (End::Own, Some(value)) => leaf_hash(suite, key, &value_hash(suite, value)),
             (End::Empty, None) => empty_root(),
             (End::Other { key: other, value_hash }, None) => {
                 if other == *key || common_bits(&other, key) < count {
                     return Err(StatusProofError::OtherLeafElsewhere);
                 }
-                leaf_hash(&other, &value_hash)
+                leaf_hash(suite, &other, &value_hash)
             }
             _ => return Err(StatusProofError::OtherKind),
         };
@@ -89,7 +90,7 @@ impl StatusProof {
             return Err(StatusProofError::NotCanonical);
         }
         for (sibling, depth) in self.siblings.iter().zip((0..count).rev()) {
-            hash = if bit(key, depth) { inner_hash(sibling, &hash) } else { inner_hash(&hash, sibling) };
+            hash = if bit(key, depth) { inner_hash(suite, sibling, &hash) } else { inner_hash(suite, &hash, sibling) };
         }
         if hash == *root { Ok(()) } else { Err(StatusProofError::RootMismatch) }
     }

@@ -11,9 +11,10 @@
 //! branch above it says, so a damaged store is an error and never a wrong proof (the root is compared with a seal). Records of one version stand together, so a
 //! block's update is one run of keys.
 
-use super::hashing::{empty_root, inner_hash, leaf_hash, nibble};
-use crate::hash::{Hash, sha256};
+use super::hashing::{empty_root, inner_hash, leaf_hash, nibble, value_hash};
+use crate::hash::Hash;
 use crate::ids::Height;
+use crate::suite::Suite;
 
 /// The key of the record that names the last version; node keys have at least nine bytes.
 pub(super) const HEAD_KEY: &[u8] = b"head";
@@ -74,16 +75,16 @@ pub(super) enum Record {
 
 impl Child {
     /// Whether a record is the one this child points to.
-    pub(super) fn is(&self, record: &Record) -> bool {
-        self.is_leaf == matches!(record, Record::Leaf { .. }) && self.hash == record.hash()
+    pub(super) fn is(&self, suite: Suite, record: &Record) -> bool {
+        self.is_leaf == matches!(record, Record::Leaf { .. }) && self.hash == record.hash(suite)
     }
 }
 
 impl Record {
-    pub(super) fn hash(&self) -> Hash {
+    pub(super) fn hash(&self, suite: Suite) -> Hash {
         match self {
-            Self::Leaf { key, value } => leaf_hash(key, &sha256(&[value])),
-            Self::Branch(Branch(children)) => Branch::hash_of(children.as_slice()),
+            Self::Leaf { key, value } => leaf_hash(suite, key, &value_hash(suite, value)),
+            Self::Branch(Branch(children)) => Branch::hash_of(suite, children.as_slice()),
         }
     }
 
@@ -148,14 +149,14 @@ impl Record {
 
 impl Branch {
     /// The hash of the binary subtree over a power of two of neighbouring slots.
-    pub(super) fn hash_of(slots: &[Option<Child>]) -> Hash {
+    pub(super) fn hash_of(suite: Suite, slots: &[Option<Child>]) -> Hash {
         let mut children = slots.iter().flatten();
         match (children.next(), children.next()) {
             (None, _) => empty_root(),
             (Some(only), None) if only.is_leaf || slots.len() == 1 => only.hash,
             _ => {
                 let (left, right) = slots.split_at(slots.len() / 2);
-                inner_hash(&Self::hash_of(left), &Self::hash_of(right))
+                inner_hash(suite, &Self::hash_of(suite, left), &Self::hash_of(suite, right))
             }
         }
     }

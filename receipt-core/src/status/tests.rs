@@ -10,6 +10,9 @@ use super::update::prove_by_jmt;
 use super::*;
 use crate::hash::{Hash, sha256};
 use crate::ids::Height;
+use crate::suite::Suite;
+
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 type Changes = Vec<(Hash, Option<Vec<u8>>)>;
 
@@ -29,23 +32,32 @@ impl StatusReader for Store {
 }
 
 /// A map with its store and a naive model beside it; stale records go at once.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 struct World {
+    suite: Suite,
     store: Store,
     version: Option<Height>,
     model: BTreeMap<Hash, Vec<u8>>,
 }
 
 impl World {
+    fn new(suite: Suite) -> Self {
+        Self { suite, store: Store::default(), version: None, model: BTreeMap::new() }
+    }
+
     fn of(entries: impl IntoIterator<Item = (Hash, Vec<u8>)>) -> Self {
-        let mut world = Self::default();
+        Self::filled(SUITE, entries)
+    }
+
+    fn filled(suite: Suite, entries: impl IntoIterator<Item = (Hash, Vec<u8>)>) -> Self {
+        let mut world = Self::new(suite);
         let changes: Changes = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
         world.apply(0, &changes);
         world
     }
 
     fn map(&self) -> StatusMap<'_, Store> {
-        StatusMap::at(&self.store, self.version)
+        StatusMap::at(self.suite, &self.store, self.version)
     }
 
     fn apply(&mut self, height: u64, changes: &Changes) -> StatusUpdate {
@@ -64,13 +76,13 @@ impl World {
             };
         }
         self.version = update.version;
-        assert_eq!(StatusMap::latest(&self.store).unwrap().version(), update.version);
+        assert_eq!(StatusMap::latest(self.suite, &self.store).unwrap().version(), update.version);
         update
     }
 
     fn model_root(&self) -> Hash {
         let entries: Vec<(&Hash, &Vec<u8>)> = self.model.iter().collect();
-        naive_root(&entries, 0)
+        naive_root(self.suite, &entries, 0)
     }
 
     /// Value and proof, verified, for one key.
@@ -78,26 +90,26 @@ impl World {
         let StatusLookup { value, proof } = self.map().prove(key).unwrap();
         assert_eq!(value.as_ref(), self.model.get(key));
         assert_eq!(proof.is_of_presence(), value.is_some());
-        proof.verify(&self.model_root(), key, value.as_deref()).unwrap();
+        proof.verify(self.suite, &self.model_root(), key, value.as_deref()).unwrap();
         (value, proof)
     }
 }
 
 /// The definition in the module's head, written down directly.
-fn naive_root(entries: &[(&Hash, &Vec<u8>)], depth: usize) -> Hash {
+fn naive_root(suite: Suite, entries: &[(&Hash, &Vec<u8>)], depth: usize) -> Hash {
     match entries {
         [] => empty_root(),
-        [(key, value)] => leaf_hash(key, &sha256(&[value])),
+        [(key, value)] => leaf_hash(suite, key, &suite.digest(&[value])),
         _ => {
             let middle = entries.partition_point(|(key, _)| key.0[depth / 8] & (0x80 >> (depth % 8)) == 0);
             let (left, right) = entries.split_at(middle);
-            inner_hash(&naive_root(left, depth + 1), &naive_root(right, depth + 1))
+            inner_hash(suite, &naive_root(suite, left, depth + 1), &naive_root(suite, right, depth + 1))
         }
     }
 }
 
 /// `jmt`'s encoding of a proof, translated into ours.
-fn proof_from_jmt(bytes: &[u8], key: &Hash) -> Vec<u8> {
+fn proof_from_jmt(suite: Suite, bytes: &[u8], key: &Hash) -> Vec<u8> {
     let hash = |bytes: &[u8]| Hash::from_slice(bytes).unwrap();
     let (mut ours, mut rest) = match bytes[0] {
         0 => (vec![0], &bytes[1..]),
@@ -110,8 +122,8 @@ fn proof_from_jmt(bytes: &[u8], key: &Hash) -> Vec<u8> {
     for _ in 0..count {
         let (sibling, size) = match rest[0] {
             0 => (empty_root(), 1),
-            1 => (inner_hash(&hash(&rest[1..33]), &hash(&rest[33..65])), 65),
-            _ => (leaf_hash(&hash(&rest[1..33]), &hash(&rest[33..65])), 65),
+            1 => (inner_hash(suite, &hash(&rest[1..33]), &hash(&rest[33..65])), 65),
+            _ => (leaf_hash(suite, &hash(&rest[1..33]), &hash(&rest[33..65])), 65),
         };
         ours.extend_from_slice(sibling.as_bytes());
         rest = &rest[size..];
@@ -150,12 +162,12 @@ fn changes() -> impl Strategy<Value = Vec<BTreeMap<Hash, Option<Vec<u8>>>>> {
 
 #[test]
 fn the_empty_map() {
-    let world = World::default();
+    let world = World::new(SUITE);
     assert_eq!(world.map().root().unwrap(), empty_root());
     assert_eq!(hex::encode(empty_root().0), "5350415253455f4d45524b4c455f504c414345484f4c4445525f484153485f5f");
     let (value, proof) = world.prove(&key(1));
     assert_eq!((value, proof.encode()), (None, vec![0, 0, 0]));
-    assert_eq!(proof.verify(&key(2), &key(1), None), Err(StatusProofError::RootMismatch));
+    assert_eq!(proof.verify(SUITE, &key(2), &key(1), None), Err(StatusProofError::RootMismatch));
     let nothing = world.map().update(Height::new(5), &[(key(1), None)]).unwrap();
     assert_eq!(nothing, StatusUpdate { root: empty_root(), version: None, nodes: vec![], stale: vec![] });
 }
@@ -216,14 +228,14 @@ fn the_old_version_stays_readable_until_pruned() {
     let update = world.map().update(Height::new(1), &[(key(7), None), (key(200), Some(vec![9]))]).unwrap();
     let mut store = world.store.clone();
     store.records.extend(update.nodes.iter().cloned());
-    assert_eq!(StatusMap::at(&store, world.version).prove(&key(7)).unwrap(), StatusLookup { value, proof });
-    let now = StatusMap::at(&store, update.version).prove(&key(7)).unwrap();
+    assert_eq!(StatusMap::at(SUITE, &store, world.version).prove(&key(7)).unwrap(), StatusLookup { value, proof });
+    let now = StatusMap::at(SUITE, &store, update.version).prove(&key(7)).unwrap();
     assert_eq!(now.value, None);
-    assert_eq!(now.proof.verify(&update.root, &key(7), None), Ok(()));
+    assert_eq!(now.proof.verify(SUITE, &update.root, &key(7), None), Ok(()));
     for stale in &update.stale {
         store.records.remove(stale);
     }
-    assert!(matches!(StatusMap::at(&store, world.version).prove(&key(7)), Err(StatusError::Missing { .. })));
+    assert!(matches!(StatusMap::at(SUITE, &store, world.version).prove(&key(7)), Err(StatusError::Missing { .. })));
 }
 
 #[test]
@@ -234,12 +246,12 @@ fn refused_updates() {
     let again = world.map().update(Height::new(0), &[(key(1), None)]);
     assert_eq!(again, Err(StatusError::VersionNotAfter { next: Height::new(0), base: Height::new(0) }));
     let broken = Store { broken: true, ..world.store.clone() };
-    let map = StatusMap::at(&broken, world.version);
+    let map = StatusMap::at(SUITE, &broken, world.version);
     assert_eq!(map.update(Height::new(1), &[(key(1), None)]), Err(StatusError::Reader("disk")));
     assert_eq!(map.prove(&key(1)), Err(StatusError::Reader("disk")));
     assert_eq!(map.root(), Err(StatusError::Reader("disk")));
     let empty = Store::default();
-    let map = StatusMap::at(&empty, world.version);
+    let map = StatusMap::at(SUITE, &empty, world.version);
     assert!(matches!(map.update(Height::new(1), &[(key(1), None)]), Err(StatusError::Missing { .. })));
 }
 
@@ -247,12 +259,12 @@ fn refused_updates() {
 fn the_head_names_the_last_version() {
     let world = numbered(3);
     let closure = |key: &[u8]| Ok::<_, String>(world.store.records.get(key).cloned());
-    let latest = StatusMap::latest(&closure).unwrap();
+    let latest = StatusMap::latest(SUITE, &closure).unwrap();
     assert_eq!((latest.version(), latest.root().unwrap()), (world.version, world.model_root()));
     for head in [vec![0], vec![0; 7], vec![0; 9]] {
         let mut store = world.store.clone();
         store.records.insert(HEAD_KEY.to_vec(), head);
-        assert!(matches!(StatusMap::latest(&store), Err(StatusError::Corrupt { .. })));
+        assert!(matches!(StatusMap::latest(SUITE, &store), Err(StatusError::Corrupt { .. })));
     }
 }
 
@@ -272,7 +284,7 @@ fn broken_records_are_errors_and_never_panics() {
         for variant in variants {
             let mut store = world.store.clone();
             store.records.insert(record.clone(), variant);
-            let map = StatusMap::at(&store, world.version);
+            let map = StatusMap::at(SUITE, &store, world.version);
             for number in [0, 1, 100] {
                 let looked_up = map.prove(&key(number));
                 let updated = map.update(Height::new(1), &[(key(number), Some(vec![1])), (key(2), None)]);
@@ -302,7 +314,7 @@ fn every_mutation_of_an_encoded_proof_is_refused() {
         kinds[usize::from(bytes[0])] += 1;
         assert_eq!(StatusProof::decode(&bytes), Ok(proof));
         let accepted = |bytes: &[u8], value: Option<&[u8]>| {
-            StatusProof::decode(bytes).is_ok_and(|proof| proof.verify(&root, asked, value).is_ok())
+            StatusProof::decode(bytes).is_ok_and(|proof| proof.verify(SUITE, &root, asked, value).is_ok())
         };
         assert!(accepted(&bytes, value.as_deref()));
         assert!(!accepted(&bytes, Some(b"another value")));
@@ -333,20 +345,20 @@ fn crafted_absences_are_refused() {
     let bytes = proof.encode();
     let own_leaf = [key(5).0, sha256(&[&value.unwrap()]).0].concat();
     let crafted = StatusProof::decode(&[&[2], own_leaf.as_slice(), &bytes[1..]].concat()).unwrap();
-    assert_eq!(crafted.verify(&root, &key(5), None), Err(StatusProofError::OtherLeafElsewhere));
+    assert_eq!(crafted.verify(SUITE, &root, &key(5), None), Err(StatusProofError::OtherLeafElsewhere));
     // The same path as an absence of a key elsewhere in the map.
     let elsewhere = (0..60).map(key).find(|other| common_bits(other, &key(5)) == 0).unwrap();
-    assert_eq!(crafted.verify(&root, &elsewhere, None), Err(StatusProofError::OtherLeafElsewhere));
+    assert_eq!(crafted.verify(SUITE, &root, &elsewhere, None), Err(StatusProofError::OtherLeafElsewhere));
     // A key that really would stand there: a true absence.
     let mut beside = key(5);
     beside.0[31] ^= 1;
-    assert_eq!(crafted.verify(&root, &beside, None), Ok(()));
+    assert_eq!(crafted.verify(SUITE, &root, &beside, None), Ok(()));
     assert_eq!(world.prove(&beside).1, crafted);
     // An inner node offered as an empty one below a made-up split.
     let padded = [&[0, 0, 1], empty_root().0.as_slice()].concat();
     let padded = StatusProof::decode(&padded).unwrap();
-    let split = inner_hash(&empty_root(), &empty_root());
-    assert_eq!(padded.verify(&split, &key(5), None), Err(StatusProofError::NotCanonical));
+    let split = inner_hash(SUITE, &empty_root(), &empty_root());
+    assert_eq!(padded.verify(SUITE, &split, &key(5), None), Err(StatusProofError::NotCanonical));
 }
 
 #[test]
@@ -372,8 +384,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn roots_and_proofs_equal_the_model_and_jmt(blocks in changes(), asked in prop::collection::vec(any_key(), 12)) {
-        let mut world = World::default();
+    fn roots_and_proofs_equal_the_model_and_jmt(
+        suite in prop_oneof![Just(Suite::Ed25519Sha256), Just(Suite::Dummy)],
+        blocks in changes(),
+        asked in prop::collection::vec(any_key(), 12),
+    ) {
+        let mut world = World::new(suite);
         for (height, block) in (0..).step_by(3).zip(&blocks) {
             let update = world.apply(height, &block.clone().into_iter().collect());
             prop_assert_eq!(update.root, world.model_root());
@@ -382,15 +398,15 @@ proptest! {
                 let (value, proof) = world.prove(key);
                 prop_assert_eq!(StatusProof::decode(&proof.encode()), Ok(proof.clone()));
                 if let Some(version) = world.version {
-                    let (jmt_value, jmt_proof) = prove_by_jmt(&world.store, version, key);
+                    let (jmt_value, jmt_proof) = prove_by_jmt(suite, &world.store, version, key);
                     prop_assert_eq!(&jmt_value, &value);
-                    prop_assert_eq!(proof_from_jmt(&jmt_proof, key), proof.encode());
+                    prop_assert_eq!(proof_from_jmt(suite, &jmt_proof, key), proof.encode());
                 }
             }
         }
         // All live records belong to the last version: a map built in one block has as many. The head apart, which stays
         // when a map is emptied.
-        let fresh = World::of(world.model.clone());
+        let fresh = World::filled(suite, world.model.clone());
         let live = |world: &World| world.store.records.keys().filter(|key| *key != HEAD_KEY).count();
         prop_assert_eq!(live(&fresh), live(&world));
         prop_assert_eq!(fresh.map().root().unwrap(), world.model_root());
@@ -422,7 +438,7 @@ proptest! {
         if let Ok(proof) = StatusProof::decode(&bytes) {
             prop_assert_eq!(proof.encode(), bytes);
             for value in [None, Some(&b"x"[..])] {
-                prop_assert!(proof.verify(&world.model_root(), &key(77), value).is_err());
+                prop_assert!(proof.verify(SUITE, &world.model_root(), &key(77), value).is_err());
             }
         }
     }

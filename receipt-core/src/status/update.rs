@@ -9,17 +9,19 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use borsh::BorshDeserialize;
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
-use sha2::{Digest, Sha256};
 
-use super::hashing::empty_root;
+use super::hashing::{empty_root, value_hash};
 use super::map::{StatusError, StatusMap, StatusReader, read};
 use super::record::{Branch, Child, HEAD_KEY, Place, Record, encode_head};
-use crate::hash::{Hash, sha256};
+use crate::hash::Hash;
 use crate::ids::Height;
+use crate::suite::Suite;
+use crate::suite::hashing::{Hasher, StaticSuite, with_static_suite};
 
 /// What a block does to the map.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +54,9 @@ impl<R: StatusReader> StatusMap<'_, R> {
             }
         }
         let source = Source::new(self, next.get().checked_sub(1));
-        let outcome = JellyfishMerkleTree::<_, Sha256Hasher>::new(&source).put_value_set(by_key.clone(), next.get());
+        let outcome = with_static_suite!(self.suite, S => {
+            JellyfishMerkleTree::<_, SuiteHasher<S>>::new(&source).put_value_set(by_key.clone(), next.get())
+        });
         let (root, batch) = outcome.map_err(|error| source.failure(&error))?;
         let root = Hash(root.0);
         if root == self.root()? {
@@ -74,12 +78,12 @@ impl<R: StatusReader> StatusMap<'_, R> {
     }
 }
 
-/// SHA-256 for `jmt`, whose own adapter is for an older release of the hash crate.
-struct Sha256Hasher(Sha256);
+/// A suite's hash as `jmt` takes it.
+struct SuiteHasher<S>(Hasher, PhantomData<S>);
 
-impl SimpleHasher for Sha256Hasher {
+impl<S: StaticSuite> SimpleHasher for SuiteHasher<S> {
     fn new() -> Self {
-        Self(Sha256::new())
+        Self(S::SUITE.hasher(), PhantomData)
     }
 
     fn update(&mut self, data: &[u8]) {
@@ -87,12 +91,13 @@ impl SimpleHasher for Sha256Hasher {
     }
 
     fn finalize(self) -> [u8; 32] {
-        self.0.finalize().into()
+        self.0.finish().0
     }
 }
 
 /// The map's records as `jmt` wants to read them.
 struct Source<'a, R: StatusReader> {
+    suite: Suite,
     reader: &'a R,
     base: Option<Height>,
     /// The version before the new one, at which `jmt` looks for the root.
@@ -109,6 +114,7 @@ impl<'a, R: StatusReader> Source<'a, R> {
     fn new(map: &StatusMap<'a, R>, root_alias: Option<Version>) -> Self {
         let (reader, base) = (map.reader, map.version);
         Self {
+            suite: map.suite,
             reader,
             base,
             root_alias,
@@ -156,8 +162,8 @@ impl<'a, R: StatusReader> Source<'a, R> {
 
     fn read(&self, place: &Place) -> Result<Node, StatusError<R::Error>> {
         let expected = self.expected.borrow().get(place).copied();
-        let record = read(self.reader, place, expected.as_ref())?;
-        let node = Node::try_from_slice(&to_borsh(&record));
+        let record = read(self.suite, self.reader, place, expected.as_ref())?;
+        let node = Node::try_from_slice(&to_borsh(self.suite, &record));
         let node = node.map_err(|_| StatusError::Corrupt { key: hex::encode(place.to_key()) })?;
         match record {
             Record::Leaf { key, value } => {
@@ -177,9 +183,9 @@ impl<'a, R: StatusReader> Source<'a, R> {
 }
 
 /// A record as `jmt` encodes its nodes: the only way to hand it one, because its branch type is private.
-fn to_borsh(record: &Record) -> Vec<u8> {
+fn to_borsh(suite: Suite, record: &Record) -> Vec<u8> {
     match record {
-        Record::Leaf { key, value } => [&[2], key.as_bytes().as_slice(), sha256(&[value]).as_bytes()].concat(),
+        Record::Leaf { key, value } => [&[2], key.as_bytes().as_slice(), value_hash(suite, value).as_bytes()].concat(),
         Record::Branch(Branch(children)) => {
             let mut bytes = vec![1];
             for child in children.iter() {
@@ -232,11 +238,18 @@ impl<R: StatusReader> TreeReader for Source<'_, R> {
 
 /// What `jmt` itself says of a key, by its own prover and verifier: its value, and its proof as it encodes it.
 #[cfg(test)]
-pub(super) fn prove_by_jmt<R: StatusReader>(reader: &R, version: Height, key: &Hash) -> (Option<Vec<u8>>, Vec<u8>) {
-    let source = Source::new(&StatusMap::at(reader, Some(version)), Some(version.get()));
-    let tree = JellyfishMerkleTree::<_, Sha256Hasher>::new(&source);
-    let (value, proof) = tree.get_with_proof(KeyHash(key.0), version.get()).expect("jmt proves");
-    let root = tree.get_root_hash(version.get()).expect("jmt has the root");
-    proof.verify(root, KeyHash(key.0), value.as_ref()).expect("jmt verifies itself");
-    (value, borsh::to_vec(&proof).expect("jmt encodes"))
+pub(super) fn prove_by_jmt<R: StatusReader>(
+    suite: Suite,
+    reader: &R,
+    version: Height,
+    key: &Hash,
+) -> (Option<Vec<u8>>, Vec<u8>) {
+    let source = Source::new(&StatusMap::at(suite, reader, Some(version)), Some(version.get()));
+    with_static_suite!(suite, S => {
+        let tree = JellyfishMerkleTree::<_, SuiteHasher<S>>::new(&source);
+        let (value, proof) = tree.get_with_proof(KeyHash(key.0), version.get()).expect("jmt proves");
+        let root = tree.get_root_hash(version.get()).expect("jmt has the root");
+        proof.verify(root, KeyHash(key.0), value.as_ref()).expect("jmt verifies itself");
+        (value, borsh::to_vec(&proof).expect("jmt encodes"))
+    })
 }

@@ -1,7 +1,12 @@
-//! The second suite, of tests alone: a keyed hash that anybody can forge, with keys that are no Ed25519 keys. It shows that
-//! what is outside of `suite` takes verdicts, not curves.
+//! The second suite, of tests alone: signatures are a keyed hash that anybody can forge, with keys that are no Ed25519 keys;
+//! its hash is SHA-256 of what is hashed behind a prefix. It shows that what is outside of `suite` takes verdicts, not curves,
+//! and digests, not SHA-256.
 
-use super::{ChainId, Namespace, PublicKey, Signature, Signer, preimage};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+use super::hashing::StaticSuite;
+use super::{ChainId, Namespace, PublicKey, Signature, Signer, Suite, preimage};
 use crate::hash::tagged;
 
 /// Far from the numbers that real suites will get.
@@ -45,4 +50,22 @@ fn signature(key: &PublicKey, preimage: &[u8]) -> Signature {
     bytes[..32].copy_from_slice(&half("tallystick/dummy-signature-0"));
     bytes[32..].copy_from_slice(&half("tallystick/dummy-signature-1"));
     Signature(bytes)
+}
+
+/// The suite as a type.
+#[derive(Clone)]
+pub(crate) struct DummyType;
+
+impl StaticSuite for DummyType {
+    const SUITE: Suite = Suite::Dummy;
+}
+
+/// No message of another hash has this prefix, so nothing hashes to the same under both suites.
+pub(super) fn hasher() -> Sha256 {
+    Sha256::new_with_prefix(b"tallystick/dummy-hash/v1\n")
+}
+
+pub(super) fn keyed(mut mac: Hmac<Sha256>) -> Hmac<Sha256> {
+    mac.update(b"tallystick/dummy-mac/v1\n");
+    mac
 }

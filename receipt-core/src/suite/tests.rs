@@ -13,6 +13,7 @@ use crate::genesis::{Genesis, GenesisError};
 use crate::governance::{Action, KeyOwner, RegisterKey, SignedGovernance};
 use crate::ids::{BatchSequence, Height};
 use crate::memory::MemoryState;
+use crate::merkle::root_of_leaves;
 use crate::reason::Reason;
 use crate::record::SignedRecord;
 use crate::seal::Seal;
@@ -21,6 +22,9 @@ use crate::testkit::{TestChain, TestReceipt};
 use crate::trust::{TrustFile, TrustTextError};
 use crate::verdict::{Conclusion, verify_bundle};
 use dummy::DummyKey;
+
+mod hashing;
+mod mixed_hashes;
 
 /// Receipts, a reversal, a key registered by governance.
 fn life(suite: Suite) -> (TestChain, Vec<TestReceipt>) {
@@ -80,11 +84,18 @@ fn a_whole_life_runs_on_either_suite() {
 
 /// Every block again, from its bytes.
 fn replay(chain: &TestChain, genesis: &Genesis) {
-    let params = ChainParameters::of(genesis);
+    let (state, params) = replay_until(chain, chain.blocks().len() - 1);
+    assert_eq!((state.tip().unwrap(), params.id), (chain.state().tip().unwrap(), genesis.chain_id()));
+}
+
+/// The state after a height, from the bytes of genesis and blocks.
+fn replay_until(chain: &TestChain, height: usize) -> (MemoryState, ChainParameters) {
+    let genesis = Genesis::decode(&chain.genesis().encode()).unwrap();
+    let params = ChainParameters::of(&genesis);
     let mut state = MemoryState::new();
-    let first = genesis_effects(genesis).unwrap();
+    let first = genesis_effects(&genesis).unwrap();
     state.commit(first.writes, &first.stale_nodes);
-    for decided in &chain.blocks()[1..] {
+    for decided in &chain.blocks()[1..=height] {
         let block = Block::decode(&decided.bytes).unwrap();
         let key = |id| chain.registered_key(id);
         let checked = CheckedBlock::check(block.content, params.id, &NoCache, &key, [1; 32]).unwrap();
@@ -92,6 +103,7 @@ fn replay(chain: &TestChain, genesis: &Genesis) {
         assert_eq!(effects.seal, block.seal);
         state.commit(effects.writes, &effects.stale_nodes);
     }
+    (state, params)
 }
 
 #[test]
@@ -148,6 +160,7 @@ fn headers_governance_and_keys_of_another_suite_are_refused() {
         let mut batch = chain.batch(vec![receipt.record]);
         let mut header = batch.header.header.clone();
         header.suite = other(suite);
+        header.root = root_of_leaves(header.suite, &batch.records);
         batch.header = SignedBatchHeader::sign(header, id, signer(other(suite)).as_ref());
         let refused = chain.add_items(vec![Item::Batch(batch)]).unwrap_err();
         let batch_refusal = |error: &ApplyError| {

@@ -36,7 +36,7 @@ impl TestChain {
             epoch: 1,
             sequence: BatchSequence::new(self.next_sequence),
             count: u32::try_from(records.len()).unwrap(),
-            root: InnerTree::from_leaves(&records).unwrap().root(),
+            root: InnerTree::from_leaves(self.params.suite, &records).unwrap().root(),
             first_issue_time: times.iter().min().copied().unwrap_or(self.time),
             last_issue_time: times.iter().max().copied().unwrap_or(self.time),
             signing_key: KeyId::new(ISSUER_KEY),
@@ -149,7 +149,7 @@ impl TestChain {
     /// A certificate for any bytes, by a quorum of the validators that decide this height.
     pub fn certify(&self, height: Height, block: &[u8]) -> Vec<u8> {
         let validators = &self.validators_at(height)[..3];
-        keys::certificate(validators, self.params.id, height, 0, &block_id(block))
+        keys::certificate(validators, self.params.id, height, 0, &block_id(self.params.suite, block))
     }
 
     /// A checkpoint note over any root, by the same.

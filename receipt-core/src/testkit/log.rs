@@ -5,10 +5,11 @@ use std::convert::Infallible;
 
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
-use crate::merkle::{Frontier, NodeId, NodeReader, consistency_path, inclusion_path, leaf_hash, root_at};
+use crate::merkle::{Frontier, NodeId, NodeReader, consistency_path, inclusion_path, root_at};
+use crate::suite::Suite;
 
 /// All complete subtrees of the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TestLog {
     frontier: Frontier,
     nodes: HashMap<NodeId, Hash>,
@@ -17,17 +18,26 @@ pub struct TestLog {
 impl NodeReader for TestLog {
     type Error = Infallible;
 
+    fn suite(&self) -> Suite {
+        self.frontier.suite()
+    }
+
     fn node(&self, id: NodeId) -> Result<Hash, Infallible> {
         Ok(*self.nodes.get(&id).expect("a node of the log"))
     }
 }
 
 impl TestLog {
+    /// The empty log of a chain of `suite`.
+    pub(super) fn new(suite: Suite) -> Self {
+        Self { frontier: Frontier::new(suite), nodes: HashMap::new() }
+    }
+
     /// Appends an entry.
     pub(super) fn append(&mut self, entry: &[u8]) {
         let nodes = &mut self.nodes;
         self.frontier
-            .append(leaf_hash(entry), |id, hash| {
+            .append(entry, |id, hash| {
                 nodes.insert(id, hash);
             })
             .unwrap();

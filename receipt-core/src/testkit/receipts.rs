@@ -17,8 +17,6 @@ use crate::state::StateRead;
 use crate::state::tables::Table;
 use crate::suite::Signer;
 
-const BLINDING: BlindingSecret = BlindingSecret([77; 32]);
-
 /// A receipt of the test chain, signed; anchored once [`TestChain::add_block`] has taken it.
 #[derive(Debug, Clone)]
 pub struct TestReceipt {
@@ -39,6 +37,10 @@ impl TestChain {
 
     fn unit_signer(&self, unit: u32) -> Box<dyn Signer> {
         keys::signer(self.params.suite, &format!("unit-{unit}"))
+    }
+
+    fn blinding(&self) -> BlindingSecret {
+        BlindingSecret::new(self.params.suite, [77; 32])
     }
 
     /// A draft made from a sample, good under all rules.
@@ -96,7 +98,7 @@ impl TestChain {
         let mut keys = released;
         if !receipt.draft.is_red() {
             let pay_codes = receipt.draft.pay_codes().into_iter();
-            keys.extend(pay_codes.map(|code| BLINDING.uniqueness_key(UniquenessType::Payment, code)));
+            keys.extend(pay_codes.map(|code| self.blinding().uniqueness_key(UniquenessType::Payment, code)));
         }
         keys.sort_unstable();
         keys.dedup();
@@ -122,7 +124,7 @@ impl TestChain {
         let unit = self.unit(&receipt.draft.unit_code);
         let number = receipt.issued.receipt_number.get().to_be_bytes();
         let seed = Seed::new(tagged("tallystick/testkit/seed", &[&number]).0);
-        let body = Body::of_receipt(&receipt, &seed).unwrap();
+        let body = Body::of_receipt(self.params.suite, &receipt, &seed).unwrap();
         let record = ReceiptRecord {
             suite: self.params.suite,
             key: receipt.key(),
@@ -132,7 +134,7 @@ impl TestChain {
             signing_key: KeyId::new(UNIT_KEY_BASE + unit.id),
             body_root: body.root(),
             disclosure_count: u32::try_from(body.disclosures().len()).unwrap(),
-            biz_key: BLINDING.biz_key(UnitId::new(unit.id), &receipt.draft.biz_code),
+            biz_key: self.blinding().biz_key(UnitId::new(unit.id), &receipt.draft.biz_code),
             key_epoch: 1,
             uniqueness_keys,
             reverses: receipt.draft.reversal_of(),
@@ -174,7 +176,7 @@ impl TestChain {
     pub fn bundle_as_of(&self, receipt: &TestReceipt, height: Height) -> Bundle {
         let (anchor_height, index, batch) = self.batch_of(&receipt.record);
         let position = batch.records.iter().position(|record| *record == receipt.record).unwrap();
-        let tree = crate::merkle::InnerTree::from_leaves(&batch.records).unwrap();
+        let tree = crate::merkle::InnerTree::from_leaves(self.params.suite, &batch.records).unwrap();
         let inner = LeafIndex::new(position as u64);
         Bundle {
             chain: self.params.id,
@@ -191,8 +193,8 @@ impl TestChain {
     /// What the status map says of a record as of a block's checkpoint.
     pub fn status(&self, record: &[u8], height: Height) -> StatusPart {
         let block = &self.blocks[usize::try_from(height.get()).unwrap()];
-        let key = status_key(record);
-        let lookup = self.state.prove_status(&key).unwrap();
+        let key = status_key(self.params.suite, record);
+        let lookup = self.state.prove_status(self.params.suite, &key).unwrap();
         StatusPart {
             seal: block.seal.encode(),
             proof: self.proof(block.log_size - 1, height),

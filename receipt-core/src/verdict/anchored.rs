@@ -14,16 +14,18 @@ use crate::trust::{TrustFile, TrustedCheckpoint};
 /// Returns the log index of the batch header.
 pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Judge) -> Result<LeafIndex, Failure> {
     let (bundle, trust) = (context.bundle, context.trust);
+    let suite = trust.suite();
     let header = SignedBatchHeader::decode(&bundle.batch.header);
-    let header = header.and_then(|header| match header.header.suite == trust.suite() {
+    let header = header.and_then(|header| match header.header.suite == suite {
         true => Ok(header),
         false => Err(Reason::SuiteUnknown),
     });
     let header = judge.take(CheckId::HeaderForm, header)?;
     let batch = &header.header;
-    let leaf = leaf_hash(&bundle.record);
+    let leaf = leaf_hash(suite, &bundle.record);
     // The tree's size is the header's signed count, never the bundle's word.
-    let included = verify_inclusion(&leaf, bundle.batch.index, batch.tree_size(), &bundle.batch.path, &batch.root);
+    let (index, path) = (bundle.batch.index, &bundle.batch.path);
+    let included = verify_inclusion(suite, &leaf, index, batch.tree_size(), path, &batch.root);
     judge.take(CheckId::BatchInclusion, included)?;
     let issued = signed.record.issue_time;
     let within = batch.first_issue_time <= issued && issued <= batch.last_issue_time;
@@ -31,8 +33,8 @@ pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Ju
 
     let proof = judge.take(CheckId::AnchorForm, TlogProof::parse_without_extra(bundle.anchor.as_bytes()))?;
     let checkpoint = judge.take(CheckId::AnchorQuorum, quorum(trust, &proof.checkpoint))?;
-    let entry = leaf_hash(&Entry::BatchHeader(header).encode());
-    let included = verify_inclusion(&entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
+    let entry = leaf_hash(suite, &Entry::BatchHeader(header).encode());
+    let included = verify_inclusion(suite, &entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
     judge.take(CheckId::AnchorInclusion, included)?;
     let timely = !is_after(checkpoint.as_of, context.latest);
     judge.require(CheckId::AnchorTime, timely, format_args!("cosigned at {}", checkpoint.as_of))?;

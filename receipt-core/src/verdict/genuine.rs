@@ -40,7 +40,7 @@ fn scope_problem(record: &ReceiptRecord, credential: &UnitCredential, suite: Sui
     } else if credential.signing_key != record.signing_key {
         Some("it is of another key of the unit")
     } else if credential.suite != suite || record.suite != suite {
-        Some("it or the record is of another signature suite than the chain")
+        Some("it or the record is of another suite than the chain")
     } else if !credential.covers(record.issue_time) {
         Some("the key was not valid at the time of issue")
     } else {
@@ -54,20 +54,20 @@ fn check_content(
     credential: &UnitCredential,
     judge: &mut Judge,
 ) -> Result<Receipt, Failure> {
-    let bundle = context.bundle;
+    let (bundle, trust) = (context.bundle, context.trust);
     let counted = bundle.values.len() == record.disclosure_count as usize;
     if !counted {
         let detail = format!("{} values instead of {}", bundle.values.len(), record.disclosure_count);
         return Err(judge.fail(CheckId::BodyRoot, detail));
     }
-    let body = match Body::of_values(bundle.values.clone(), &bundle.seed) {
+    let body = match Body::of_values(trust.suite(), bundle.values.clone(), &bundle.seed) {
         Ok(body) if body.root() == record.body_root => body,
         Ok(_) => return Err(judge.fail(CheckId::BodyRoot, "the salted values lead to another root")),
         Err(error) => return Err(judge.fail(CheckId::BodyRoot, error)),
     };
     judge.pass(CheckId::BodyRoot);
     let receipt = judge.take(CheckId::BodyForm, body.receipt())?;
-    let differs = differing_field(&receipt, record, context.trust.utc_offset_minutes());
+    let differs = differing_field(&receipt, record, trust.utc_offset_minutes());
     judge.require(CheckId::BodyRecord, differs.is_none(), differs.unwrap_or_default())?;
     let (draft, issued) = (&receipt.draft, &receipt.issued);
     let same_unit = draft.unit_code == credential.unit_code

@@ -21,8 +21,9 @@ pub(super) fn check(
 ) -> Result<Conclusion, Failure> {
     let (part, trust) = (&context.bundle.status, context.trust);
     let seal = Seal::decode(&part.seal).map_err(|error| judge.fail(CheckId::SealForm, error))?;
-    if seal.suite != trust.suite() {
-        return Err(judge.fail(CheckId::SealForm, "it is of another signature suite than the chain"));
+    let suite = trust.suite();
+    if seal.suite != suite {
+        return Err(judge.fail(CheckId::SealForm, "it is of another suite than the chain"));
     }
     let proof = judge.take(CheckId::SealForm, TlogProof::parse_without_extra(part.proof.as_bytes()))?;
     let checkpoint = judge.take(CheckId::SealQuorum, quorum(trust, &proof.checkpoint))?;
@@ -32,8 +33,8 @@ pub(super) fn check(
     if !last {
         return Err(judge.fail(CheckId::SealPosition, format_args!("it claims the index {}", proof.index)));
     }
-    let entry = leaf_hash(&Entry::Seal(seal.clone()).encode());
-    let included = verify_inclusion(&entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
+    let entry = leaf_hash(suite, &Entry::Seal(seal.clone()).encode());
+    let included = verify_inclusion(suite, &entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
     judge.take(CheckId::SealPosition, included)?;
     let own_set = seal.validator_set_hash == checkpoint.set_hash;
     judge.require(CheckId::SealSet, own_set, format_args!("it names {}", seal.validator_set_hash))?;
@@ -41,7 +42,7 @@ pub(super) fn check(
     let times = format_args!("sealed at {}, cosigned at {}", seal.time, checkpoint.as_of);
     judge.require(CheckId::SealTime, timely, times)?;
 
-    let key = status_key(&context.bundle.record);
+    let key = status_key(suite, &context.bundle.record);
     let status = judge.take(CheckId::StatusProof, proved_status(&seal, &key, &part.map, part.value.as_deref()))?;
     seen.signers = checkpoint.signers;
     let as_of = checkpoint.as_of;
@@ -55,8 +56,8 @@ pub(super) fn check(
 fn proved_status(seal: &Seal, key: &Hash, map: &[u8], value: Option<&[u8]>) -> Result<Option<Status>, String> {
     let proof = StatusProof::decode(map).map_err(|error| error.to_string())?;
     let value = value.map(StatusValue::decode).transpose().map_err(|_| "the status does not read".to_owned())?;
-    let value_hash = value.as_ref().map(status_value_hash);
+    let value_hash = value.as_ref().map(|value| status_value_hash(seal.suite, value));
     let stands = value_hash.as_ref().map(|hash| hash.as_bytes().as_slice());
-    proof.verify(&seal.status_root, key, stands).map_err(|error| error.to_string())?;
+    proof.verify(seal.suite, &seal.status_root, key, stands).map_err(|error| error.to_string())?;
     Ok(value.map(|value| value.status))
 }

@@ -427,7 +427,7 @@ fn a_seal_names_the_set_that_cosigned_it() {
     let (chain, receipt) = chain();
     // The same keys under a set of another hash: a trust file that fits the cosignatures and not the seal.
     let text = chain.trust().to_text();
-    let hash = chain.genesis().validators.hash().to_string();
+    let hash = chain.genesis().validators.hash(chain.genesis().suite).to_string();
     let other = crate::trust::TrustFile::parse(&text.replace(&hash, &Hash::ZERO.to_string())).unwrap();
     let verdict = verify_bundle(&chain.bundle(&receipt).encode(), &other, chain.now());
     assert_eq!(code(&verdict), "SEAL_SET");

@@ -9,6 +9,7 @@ use receipt_core::state::{ChainParameters, CheckedBlock, Effects, NoCache, State
 use receipt_core::testkit::TestChain;
 use serde_json::{Value, json};
 
+use super::SUITE;
 use super::scene::Scene;
 
 /// What every block left behind, genesis first.
@@ -73,7 +74,7 @@ fn block(chain: &TestChain, all: &[Effects], height: usize) -> Value {
         "items": kinds.collect::<Vec<_>>(),
         "salt": hex::encode(content.salt),
         "block": hex::encode(&stored.bytes),
-        "block_id": block_id(&stored.bytes).to_string(),
+        "block_id": block_id(SUITE, &stored.bytes).to_string(),
         "certificate": hex::encode(&stored.certificate),
         "totals": totals.as_ref().map(hex::encode),
         "totals_commitment": stored.seal.totals_commitment.to_string(),

@@ -7,19 +7,19 @@ use receipt_core::receipt::layout::{HEADER_NAMES, field_position, from_values, t
 use receipt_core::testkit::{TestChain, TestReceipt};
 use serde_json::{Value, json};
 
-use super::hexes;
 use super::scene::Scene;
+use super::{SUITE, hexes};
 
 fn body(receipt: &TestReceipt) -> Value {
-    let body = Body::of_receipt(&receipt.receipt, &receipt.seed).unwrap();
+    let body = Body::of_receipt(SUITE, &receipt.receipt, &receipt.seed).unwrap();
     let disclosures = body.disclosures().iter().map(|disclosure| {
         let data = disclosure.leaf_data();
-        assert_eq!(leaf_hash(&data), disclosure.leaf_hash());
+        assert_eq!(leaf_hash(SUITE, &data), disclosure.leaf_hash(SUITE));
         json!({
             "position": disclosure.position,
             "salt": hex::encode(disclosure.salt.0),
             "value": disclosure.value,
-            "leaf_hash": disclosure.leaf_hash().to_string(),
+            "leaf_hash": disclosure.leaf_hash(SUITE).to_string(),
         })
     });
     assert_eq!(to_values(&receipt.receipt).unwrap().len(), body.disclosures().len());

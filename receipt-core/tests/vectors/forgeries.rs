@@ -11,6 +11,7 @@ use receipt_core::receipt::disclosure::{Body, Seed};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
 use receipt_core::testkit::{TestValidator, unit_key};
 
+use super::SUITE;
 use super::scene::Scene;
 
 type Forge = fn(&mut Scene, &mut Bundle);
@@ -209,7 +210,7 @@ fn recredential(scene: &Scene, bundle: &mut Bundle, change: impl FnOnce(&mut Uni
 fn resign(scene: &Scene, bundle: &mut Bundle, change: impl FnOnce(&mut Vec<String>, &mut ReceiptRecord)) {
     let mut record = scene.blues[0].signed.record.clone();
     change(&mut bundle.values, &mut record);
-    record.body_root = Body::of_values(bundle.values.clone(), &bundle.seed).unwrap().root();
+    record.body_root = Body::of_values(SUITE, bundle.values.clone(), &bundle.seed).unwrap().root();
     let key = unit_key(record.unit.get());
     bundle.record = SignedRecord::sign(record, scene.chain.genesis().chain_id(), &key).encode();
 }

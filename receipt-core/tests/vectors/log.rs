@@ -10,8 +10,8 @@ use receipt_core::note::{KeyKind, PosixSeconds, SignedNote, VerifierKey, cosigna
 use receipt_core::testkit::{TestBlock, TestLog};
 use serde_json::{Value, json};
 
-use super::hexes;
 use super::scene::Scene;
+use super::{SUITE, hexes};
 
 fn seal(block: &TestBlock) -> Value {
     let seal = &block.seal;
@@ -35,7 +35,7 @@ fn seal(block: &TestBlock) -> Value {
 /// RFC 6962 over the one-byte leaves 0, 1, 2, …
 fn trees() -> Vec<Value> {
     (0..=9_u8)
-        .map(|size| json!({ "size": size, "root": root_of_leaves((0..size).map(|leaf| [leaf])).to_string() }))
+        .map(|size| json!({ "size": size, "root": root_of_leaves(SUITE, (0..size).map(|leaf| [leaf])).to_string() }))
         .collect()
 }
 
@@ -62,7 +62,7 @@ fn tiles(log: &TestLog, entries: &[Vec<u8>]) -> Value {
     let width = u16::try_from(entries.len()).unwrap();
     let name = TilePath::Entries(TileId::new(0, 0, width).unwrap()).to_string();
     let path = |level, index, width| TilePath::Hashes(TileId::new(level, index, width).unwrap()).to_string();
-    assert_eq!(log.node(NodeId { level: 0, index: 0 }), Ok(leaf_hash(&entries[0])));
+    assert_eq!(log.node(NodeId { level: 0, index: 0 }), Ok(leaf_hash(SUITE, &entries[0])));
     json!({
         "tiles": tiles,
         "entries": { "path": name, "bytes": hex::encode(bundle) },
@@ -81,7 +81,7 @@ fn log_json() {
     let entries: Vec<Vec<u8>> = chain.blocks().iter().flat_map(|block| block.entries.clone()).collect();
     let rows = entries.iter().map(|entry| {
         Entry::decode(entry).unwrap();
-        json!({ "entry": hex::encode(entry), "leaf_hash": leaf_hash(entry).to_string() })
+        json!({ "entry": hex::encode(entry), "leaf_hash": leaf_hash(SUITE, entry).to_string() })
     });
     let blocks = chain.blocks().iter().map(|block| {
         let mut row = seal(block);
@@ -144,12 +144,12 @@ fn trust_json() {
     let value = json!({
         "trust": trust.to_text(),
         "validator_set": hex::encode(set.encode()),
-        "validator_set_hash": set.hash().to_string(),
+        "validator_set_hash": set.hash(SUITE).to_string(),
         "quorum": set.quorum(),
         "log_vkey": log.to_string(),
         "cosignature": cosignature(&note, &cosigner),
         "checkpoints": [verdict(&block.checkpoint, &judged), verdict(&spread, &spread_judged)],
     });
-    assert_ne!(set.hash(), Hash::ZERO);
+    assert_ne!(set.hash(SUITE), Hash::ZERO);
     super::check("trust.json", &value);
 }

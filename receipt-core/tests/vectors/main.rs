@@ -21,7 +21,11 @@ mod status_map;
 
 use std::path::PathBuf;
 
+use receipt_core::suite::Suite;
 use serde_json::Value;
+
+/// The vectors are of the one suite that shipped builds have.
+pub(crate) const SUITE: Suite = Suite::Ed25519Sha256;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/spec/vectors")

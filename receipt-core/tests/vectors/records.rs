@@ -10,8 +10,8 @@ use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestReceipt, unit_key};
 use serde_json::{Value, json};
 
-use super::hexes;
 use super::scene::Scene;
+use super::{SUITE, hexes};
 
 fn record(receipt: &TestReceipt) -> Value {
     let signed = &receipt.signed;
@@ -38,8 +38,8 @@ fn record(receipt: &TestReceipt) -> Value {
         "public_key": hex::encode(unit_key(record.unit.get()).public_key().0),
         "signature": hex::encode(signed.signature.0),
         "signed_record": hex::encode(&receipt.record),
-        "leaf_hash": leaf_hash(&receipt.record).to_string(),
-        "status_key": status_key(&receipt.record).to_string(),
+        "leaf_hash": leaf_hash(SUITE, &receipt.record).to_string(),
+        "status_key": status_key(SUITE, &receipt.record).to_string(),
     })
 }
 
@@ -57,7 +57,7 @@ fn batch_json() {
     let block = Block::decode(&scene.chain.blocks()[1].bytes).unwrap();
     let Some(Item::Batch(batch)) = block.content.items.first() else { panic!("block 1 has a batch") };
     let SignedBatchHeader { header, header_bytes, signature } = &batch.header;
-    let tree = InnerTree::from_leaves(&batch.records).unwrap();
+    let tree = InnerTree::from_leaves(SUITE, &batch.records).unwrap();
     let issuer = receipt_core::testkit::issuer_key().public_key();
     assert!(batch.header.verify(scene.chain.genesis().chain_id(), &issuer));
     let paths = (0..5).map(|index| hexes(tree.path(LeafIndex::new(index)).unwrap().iter().map(|hash| hash.0)));
@@ -88,14 +88,15 @@ fn batch_json() {
 
 #[test]
 fn blinding_json() {
-    let secret = BlindingSecret([0x5e; 32]);
+    let bytes = [0x5e; 32];
+    let secret = BlindingSecret::new(SUITE, bytes);
     let biz = |unit: u32, code: &str| json!({ "unit_id": unit, "biz_code": code, "key": hex::encode(secret.biz_key(UnitId::new(unit), code)) });
     let unique = |kind: UniquenessType, reference: &str| {
         let key = secret.uniqueness_key(kind, reference);
         json!({ "type": kind.number(), "reference": hex::encode(reference), "key": hex::encode(key.to_bytes()) })
     };
     let value = json!({
-        "secret": hex::encode(secret.0),
+        "secret": hex::encode(bytes),
         "biz_keys": [biz(7, "HIS-20261102-0001"), biz(8, "HIS-20261102-0001"), biz(7, "业务一")],
         "uniqueness_keys": [
             unique(UniquenessType::Payment, "33010026000000000017"),

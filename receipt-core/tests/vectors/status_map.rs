@@ -8,13 +8,15 @@ use receipt_core::state::{Status, StatusValue, status_value_hash};
 use receipt_core::status::{StatusMap, empty_root};
 use serde_json::{Value, json};
 
+use super::SUITE;
+
 type Store = HashMap<Vec<u8>, Vec<u8>>;
 
 fn prove(store: &Store, version: Option<Height>, key: &Hash) -> Value {
     let reader = |key: &[u8]| Ok::<_, std::convert::Infallible>(store.get(key).cloned());
-    let lookup = StatusMap::at(&reader, version).prove(key).unwrap();
-    let root = StatusMap::at(&reader, version).root().unwrap();
-    lookup.proof.verify(&root, key, lookup.value.as_deref()).unwrap();
+    let lookup = StatusMap::at(SUITE, &reader, version).prove(key).unwrap();
+    let root = StatusMap::at(SUITE, &reader, version).root().unwrap();
+    lookup.proof.verify(SUITE, &root, key, lookup.value.as_deref()).unwrap();
     json!({
         "key": key.to_string(),
         "value": lookup.value.as_deref().map(hex::encode),
@@ -38,7 +40,7 @@ fn status() -> Value {
         "status_key": key.to_string(),
         "reversed_by": by.to_string(),
         "value": hex::encode(value.encode()),
-        "map_value": status_value_hash(&value).to_string(),
+        "map_value": status_value_hash(SUITE, &value).to_string(),
     })
 }
 
@@ -55,7 +57,7 @@ fn status_map_json() {
         let value = sha256(&[&number.to_be_bytes()]).0.to_vec();
         let reader = |key: &[u8]| Ok::<_, std::convert::Infallible>(store.get(key).cloned());
         let update =
-            StatusMap::at(&reader, version).update(Height::new(number), &[(new, Some(value.clone()))]).unwrap();
+            StatusMap::at(SUITE, &reader, version).update(Height::new(number), &[(new, Some(value.clone()))]).unwrap();
         store.extend(update.nodes);
         version = update.version;
         present.push(new);

@@ -156,7 +156,7 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     let body_line = BodyLine::decode(line).map_err(|error| error.to_string())?;
     let signed = SignedRecord::decode(&body_line.record).map_err(|reason| format!("the record: {reason}"))?;
     let record = &signed.record;
-    let status_key = status_key(&body_line.record);
+    let status_key = status_key(record.suite, &body_line.record);
     let stored =
         replay.state.get(Table::Receipts, &receipt_key_bytes(record.key)).map_err(|error| error.to_string())?;
     let stored = stored.and_then(|bytes| ReceiptState::decode(&bytes).ok());
@@ -165,7 +165,8 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     }
     let key = record.key;
     let Some(content) = body_line.content else { return Ok(Judged { key, status_key, content: Content::Erased }) };
-    let body = Body::of_values(content.values, &content.seed).map_err(|error| format!("{key}: {error}"))?;
+    let body =
+        Body::of_values(record.suite, content.values, &content.seed).map_err(|error| format!("{key}: {error}"))?;
     if body.disclosures().len() != record.disclosure_count as usize || body.root() != record.body_root {
         return Err(format!("{}: the content is not what the record commits to", record.key));
     }

@@ -91,7 +91,7 @@ impl Preparer<'_> {
     fn block(&self, height: Height, message: &LedgerBlock) -> Result<PreparedBlock, Finding> {
         let block = Block::decode(&message.block)
             .map_err(|error| Finding::at(height, FindingCode::BlockForm, error.to_string()))?;
-        let id = block_id(&message.block);
+        let id = block_id(block.seal.suite, &message.block);
         if Hash::from_slice(&message.block_hash) != Some(id) {
             return Err(Finding::at(height, FindingCode::BlockHash, format!("the bytes hash to {id}")));
         }

@@ -6,7 +6,7 @@ use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, TreeSize};
 use receipt_core::memory::MemoryState;
-use receipt_core::merkle::{Frontier, leaf_hash};
+use receipt_core::merkle::Frontier;
 use receipt_core::seal::Seal;
 use receipt_core::state::tables::{META_TOTALS, Table, Totals};
 use receipt_core::state::{ChainParameters, Effects, StateRead, apply, genesis_effects, read_validators};
@@ -47,7 +47,7 @@ impl<'a> Replay<'a> {
             params: ChainParameters::of(genesis),
             keys,
             state: MemoryState::new(),
-            frontier: Frontier::new(),
+            frontier: Frontier::new(genesis.suite),
             trust: TrustFile::from_genesis(genesis)?,
             tally: Tally::default(),
             set: genesis.validators.clone(),
@@ -75,7 +75,7 @@ impl<'a> Replay<'a> {
         };
         self.compare_entries(height, &served, &effects)?;
         for entry in &effects.entries {
-            let appended = self.frontier.append(leaf_hash(entry), |_, _| ());
+            let appended = self.frontier.append(entry, |_, _| ());
             appended.map_err(|error| Finding::at(height, FindingCode::Entries, error.to_string()))?;
         }
         self.commit(height, effects)?;
@@ -131,7 +131,7 @@ impl<'a> Replay<'a> {
     fn hand_over(&mut self, height: Height, seal: &Seal) -> Result<(), Finding> {
         let finding = |detail: String| Finding::at(height, FindingCode::Handover, detail);
         let set = self.validators(height)?;
-        if set.hash() != seal.next_validator_set_hash {
+        if set.hash(self.params.suite) != seal.next_validator_set_hash {
             return Err(finding("the seal names another next validator set than the state holds".to_owned()));
         }
         let first_size = self.frontier.size().next().ok_or_else(|| finding("the log is full".to_owned()))?;
@@ -141,7 +141,7 @@ impl<'a> Replay<'a> {
             first_tree_size: first_size.get(),
             validators: set.members().len(),
             quorum: set.quorum(),
-            set_hash: set.hash().to_string(),
+            set_hash: set.hash(self.params.suite).to_string(),
         });
         self.set = set;
         Ok(())

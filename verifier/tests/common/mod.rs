@@ -44,7 +44,7 @@ pub(crate) fn served(chain: &TestChain) -> Vec<LedgerBlock> {
         certificate: block.certificate.clone().into(),
         checkpoint: block.checkpoint.clone(),
         checkpoint_height: height as u64,
-        block_hash: block_id(&block.bytes).0.to_vec().into(),
+        block_hash: block_id(block.seal.suite, &block.bytes).0.to_vec().into(),
     });
     blocks.collect()
 }

@@ -84,7 +84,7 @@ fn all_samples_pass_all_rules_on_any_day() {
 fn bodies_and_json_are_lossless() {
     let samples = Samples::load().unwrap();
     for receipt in run(&samples, "2026-11-12", 1) {
-        let body = Body::of_receipt(&receipt, &Seed::new([1; 32])).unwrap();
+        let body = Body::of_receipt(crate::suite::Suite::Ed25519Sha256, &receipt, &Seed::new([1; 32])).unwrap();
         assert_eq!(body.receipt().unwrap(), receipt);
         let json = serde_json::to_string(&receipt).unwrap();
         assert_eq!(serde_json::from_str::<Receipt>(&json).unwrap(), receipt);

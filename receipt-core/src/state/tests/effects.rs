@@ -11,6 +11,9 @@ use crate::ids::Fen;
 use crate::state::overlay::effects_hash;
 use crate::state::tables::{META_TIP, META_TOTALS, Table, Totals};
 use crate::state::{ApplyError, Effects, ReadError, StateRead, Writes, apply, totals_commitment};
+use crate::suite::Suite;
+
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 /// A ledger with receipts in force, and a block with a bit of everything for it.
 fn busy() -> (Ledger, BlockContent) {
@@ -78,9 +81,10 @@ fn every_single_write_changes_the_effects_hash() {
     // The tip holds the hash and is written after it.
     let mut writes: Writes = effects.writes.clone();
     writes.remove(&(Table::Meta, META_TIP.to_vec())).unwrap();
-    let hash = effects_hash(previous, &writes);
+    let hash = effects_hash(SUITE, previous, &writes);
     assert_eq!((effects.seal.effects_hash, effects.tip.effects_hash), (hash, hash));
-    assert_ne!(effects_hash(Hash::ZERO, &writes), hash);
+    assert_ne!(effects_hash(SUITE, Hash::ZERO, &writes), hash);
+    assert_ne!(effects_hash(Suite::Dummy, previous, &writes), hash);
     assert!(writes.values().any(Option::is_none), "some are deletions");
     let tables: std::collections::BTreeSet<Table> = writes.keys().map(|(table, _)| *table).collect();
     assert_eq!(tables.len(), 10);
@@ -88,7 +92,7 @@ fn every_single_write_changes_the_effects_hash() {
         let changed_hash = |edit: &dyn Fn(&mut Writes)| {
             let mut writes = writes.clone();
             edit(&mut writes);
-            effects_hash(previous, &writes)
+            effects_hash(SUITE, previous, &writes)
         };
         let position = (*table, key.clone());
         let mut flipped = value.clone().unwrap_or_default();
@@ -121,7 +125,7 @@ fn every_single_write_changes_the_effects_hash() {
 fn the_hash_frames_keys_and_values() {
     let hash = |rows: &[(&[u8], Option<&[u8]>)]| {
         let rows = rows.iter().map(|(key, value)| ((Table::Kinds, key.to_vec()), value.map(<[u8]>::to_vec)));
-        effects_hash(Hash::ZERO, &rows.collect())
+        effects_hash(SUITE, Hash::ZERO, &rows.collect())
     };
     let all = [
         hash(&[]),
@@ -137,6 +141,9 @@ fn the_hash_frames_keys_and_values() {
     }
     let preimage = [&[0; 32][..], &[13, 0, 0, 0, 2], b"ab", &[1, 0, 0, 0, 1], b"c"].concat();
     assert_eq!(all[3], tagged("tallystick/effects/v1", &[&preimage]), "drawn from the format alone");
+    let row = [((Table::Kinds, b"ab".to_vec()), Some(b"c".to_vec()))];
+    let dummy = effects_hash(Suite::Dummy, Hash::ZERO, &row.into());
+    assert_eq!(dummy, Suite::Dummy.tagged("tallystick/effects/v1", &[&preimage]), "the suite's hash, not SHA-256");
 }
 
 #[test]
@@ -164,7 +171,7 @@ fn totals_count_what_was_taken_and_are_committed_to() {
     let content = ledger.content(Vec::new());
     let salt = content.salt;
     let effects = ledger.execute(content.clone()).unwrap();
-    assert_eq!(effects.seal.totals_commitment, totals_commitment(&salt, &expected));
+    assert_eq!(effects.seal.totals_commitment, totals_commitment(SUITE, &salt, &expected));
     let preimage = [&salt[..], &ledger.get(Table::Meta, META_TOTALS).unwrap()].concat();
     assert_eq!(effects.seal.totals_commitment, tagged("tallystick/totals/v1", &[&preimage]));
     let other = ledger.execute(BlockContent { salt: [9; 32], ..content }).unwrap();

@@ -8,6 +8,9 @@ use super::ledger::Ledger;
 use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
 use crate::block::{Block, block_id};
 use crate::record::status_key;
+use crate::suite::Suite;
+
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 /// Hex, 48 bytes a line.
 fn check(bytes: impl AsRef<[u8]>, expected: &Expect) {
@@ -60,7 +63,7 @@ fn records() {
     "#]],
     );
     check(
-        status_key(&blue.leaf()).as_bytes(),
+        status_key(SUITE, &blue.leaf()).as_bytes(),
         &expect![[r#"
         f164ded8f4b44639325cb0e3356345f2afeace374ddfd35c0b5b1b27331ef2bd
     "#]],
@@ -130,7 +133,7 @@ fn three_blocks() {
     );
     let block = Block { content, seal: effects.seal };
     check(
-        block_id(&block.encode()).as_bytes(),
+        block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
         01af9cacc4df51f8f70abc9e76fefd843087b508f6b2948ffe786502cbf46c6b
     "#]],

@@ -205,7 +205,7 @@ impl Ledger {
             epoch: 1,
             sequence: BatchSequence::new(self.next_sequence(issuer)),
             count: u32::try_from(leaves.len()).unwrap(),
-            root: InnerTree::from_leaves(leaves).unwrap().root(),
+            root: InnerTree::from_leaves(Suite::Ed25519Sha256, leaves).unwrap().root(),
             first_issue_time: times.iter().min().copied().unwrap_or(UnixMillis::new(T)),
             last_issue_time: times.iter().max().copied().unwrap_or(UnixMillis::new(T)),
             signing_key: KeyId::new(issuer),

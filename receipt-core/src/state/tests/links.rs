@@ -9,6 +9,9 @@ use crate::reason::Reason;
 use crate::record::status_key;
 use crate::state::tables::{ReceiptState, Table, receipt_key_bytes};
 use crate::state::{Status, StatusValue, status_value_hash};
+use crate::suite::Suite;
+
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 fn refusal(index: u32, reason: Reason) -> RecordRefusal {
     RecordRefusal { index, reason }
@@ -142,12 +145,12 @@ fn two_batches_reverse_the_same_receipt() {
 #[test]
 fn the_status_map_holds_the_reversed_and_proves_the_others_absent() {
     let mut ledger = ledger();
-    let blue_key = |number: u64, draft: Draft| (number, status_key(&draft.leaf()));
+    let blue_key = |number: u64, draft: Draft| (number, status_key(SUITE, &draft.leaf()));
     let [in_force, reversed] = [blue_key(1, blue(&ledger, 1).with_keys(&keys())), blue_key(2, blue(&ledger, 2))];
     let red_receipt = blue_key(9, red(&ledger, 9, &blue(&ledger, 2)));
     let prove = |ledger: &Ledger, key: &crate::hash::Hash| {
-        let lookup = ledger.state.prove_status(key).unwrap();
-        lookup.proof.verify(&ledger.tip().status_root, key, lookup.value.as_deref()).unwrap();
+        let lookup = ledger.state.prove_status(SUITE, key).unwrap();
+        lookup.proof.verify(SUITE, &ledger.tip().status_root, key, lookup.value.as_deref()).unwrap();
         lookup.value
     };
     for (number, key) in [in_force, reversed, red_receipt] {
@@ -157,7 +160,7 @@ fn the_status_map_holds_the_reversed_and_proves_the_others_absent() {
     assert_eq!(prove(&ledger, &red_receipt.1), None);
     let stored = StatusValue::decode(&ledger.get(Table::Statuses, &reversed.1.0).unwrap()).unwrap();
     assert_eq!(stored.status, Status::Reversed { by: receipt_key(CODE, 9) });
-    assert_eq!(prove(&ledger, &reversed.1).unwrap(), status_value_hash(&stored).0);
+    assert_eq!(prove(&ledger, &reversed.1).unwrap(), status_value_hash(SUITE, &stored).0);
     // Another reversal moves the root; an empty block and a refused reversal do not.
     let root = ledger.tip().status_root;
     ledger.add(Vec::new()).unwrap();

@@ -198,7 +198,8 @@ fn validator_sets_come_two_heights_on() {
     check(set(2), EARLY);
     check(set(3), Ok(()));
     let mut ledger = Ledger::new();
-    let (old, new) = (validator_set(1..=4).hash(), validator_set(2..=5).hash());
+    let suite = crate::suite::Suite::Ed25519Sha256;
+    let (old, new) = (validator_set(1..=4).hash(suite), validator_set(2..=5).hash(suite));
     let governance = ledger.governance(vec![set(4)]);
     let mut seals = vec![ledger.add(vec![Item::Governance(governance)]).unwrap().seal];
     for _ in 2..=5 {
