@@ -24,7 +24,7 @@ mod text;
 mod tests;
 
 pub use check::{Check, CheckId, CheckOutcome, Failure, Layer, LayerResult, NotChecked};
-pub use face::{Face, FaceLine};
+pub use face::{Face, FaceLine, utc_text};
 pub use genuine::differing_field;
 pub use labels::{FieldLabel, field_label};
 pub use report::{CheckReport, ConclusionReport, LayersReport, NotCheckedReport, VerdictReport};
@@ -97,6 +97,11 @@ impl Verdict {
     /// Whether the receipt is genuine, anchored and in force.
     pub fn is_in_force(&self) -> bool {
         matches!(self.conclusion, Conclusion::InForce { .. })
+    }
+
+    /// The receipt that this one reverses, if it is a red one (冲红): in force or not, it attests no payment received.
+    pub fn reverses(&self) -> Option<ReceiptKey> {
+        self.receipt.as_ref().filter(|receipt| receipt.draft.is_red())?.draft.reversal_of()
     }
 
     /// What failed, if something did.

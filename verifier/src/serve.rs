@@ -181,6 +181,10 @@ pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
             answer.set_outcome(Outcome::Valid);
             answer.status_as_of_seconds = as_of.get();
             "Genuine, anchored and in force at the stated time.".clone_into(&mut answer.message);
+            if let Some(original) = verdict.reverses() {
+                "red".clone_into(&mut answer.standing);
+                answer.message += &format!(" A red receipt: it reverses {original} and attests no payment received.");
+            }
         }
         Conclusion::Reversed { by, as_of } => {
             answer.set_outcome(Outcome::NotInForce);

@@ -70,6 +70,37 @@ fn verify_says_it_with_its_exit_code() {
 }
 
 #[test]
+fn a_red_receipt_is_in_force_and_said_to_be_red() {
+    let (chain, receipts) = chain();
+    let at = chain.now().get().to_string();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let red = TestFile::new("red.tally", chain.bundle(&receipts[4]).encode());
+    let blue = TestFile::new("blue.tally", chain.bundle(&receipts[1]).encode());
+    let original = receipts[0].receipt.key().to_string();
+    let verify = |files: &[&TestFile], more: &[&str]| {
+        let files: Vec<String> = files.iter().map(|file| path(file)).collect();
+        let mut arguments: Vec<&str> = vec!["verify"];
+        arguments.extend(files.iter().map(String::as_str));
+        let trust = path(&trust);
+        arguments.extend(["--trust", &trust, "--at", &at]);
+        arguments.extend(more);
+        let output = run(&arguments);
+        (code(&output), text(&output))
+    };
+    let (code, page) = verify(&[&red], &[]);
+    assert_eq!(code, 0);
+    assert!(page.contains("IN FORCE") && page.contains(&format!("红字 RED: it reverses {original}")), "{page}");
+    let (code, lines) = verify(&[&red, &blue], &[]);
+    assert_eq!(code, 0);
+    let told: Vec<bool> = lines.lines().map(|line| line.contains(&format!("红字 RED, reverses {original}"))).collect();
+    assert_eq!(told, [true, false, false], "{lines}");
+    assert!(lines.ends_with("2 bundles: 2 in force (1 of them red), 0 not in force, 0 invalid\n"), "{lines}");
+    let (_, json) = verify(&[&red, &blue], &["--json"]);
+    let reports: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&reports[0]["reverses"], reports[1].get("reverses")), (&original.into(), None));
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_does_not_change_the_verdict() {
     let (chain, receipts) = chain();
     let trust = TestFile::new("trust", chain.trust().to_text());

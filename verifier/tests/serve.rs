@@ -104,6 +104,16 @@ async fn verdicts_are_those_of_the_library() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_red_receipt_is_valid_and_said_to_be_red() {
+    let (chain, receipts) = chain();
+    let running = Running::start(&chain, &ServeOptions::default()).await;
+    let answer = verify(&running.channel().await, chain.bundle(&receipts[4]).encode(), 0).await.unwrap();
+    assert_eq!((answer.outcome(), answer.standing.as_str()), (Outcome::Valid, "red"));
+    assert!(answer.total_fen < 0 && answer.message.contains(&receipts[0].receipt.key().to_string()), "{answer:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_rule_is_a_warning_and_no_personal_field_comes_back() {
     let (mut chain, _) = chain();
     let mut draft = chain.draft("S01");

@@ -187,7 +187,7 @@ pub(super) fn time_text(time: UnixMillis, utc_offset_minutes: i32) -> String {
 }
 
 /// RFC 3339, UTC, whole seconds.
-pub(super) fn utc_text(time: UnixMillis) -> String {
+pub fn utc_text(time: UnixMillis) -> String {
     let (date, clock) = parts(time, 0);
     format!("{date}T{clock}Z")
 }

@@ -72,6 +72,9 @@ pub struct NotCheckedReport {
 pub struct VerdictReport {
     /// What it amounts to.
     pub conclusion: ConclusionReport,
+    /// If it is a red receipt: the one that it reverses, `code-number`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<String>,
     /// Layer by layer.
     pub layers: LayersReport,
     /// As of when the status holds, Unix seconds.
@@ -117,6 +120,7 @@ pub(super) fn of(verdict: &Verdict) -> VerdictReport {
     let not_checked = verdict.not_checked().iter();
     VerdictReport {
         conclusion,
+        reverses: verdict.reverses().map(|original| original.to_string()),
         layers: LayersReport {
             genuine: verdict.layers.genuine.as_str(),
             anchored: verdict.layers.anchored.as_str(),

@@ -60,6 +60,9 @@ fn write_conclusion(verdict: &Verdict, page: &mut String) -> std::fmt::Result {
             writeln!(page, "  {}", failure.detail)?;
         }
     }
+    if let Some(original) = verdict.reverses() {
+        writeln!(page, "  红字 RED: it reverses {original} and attests no payment received")?;
+    }
     let mark = |result| match result {
         LayerResult::Passed => "是 yes",
         LayerResult::Failed => "否 NO",

@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     };
     let full = arguments.full || arguments.files.len() == 1;
     let mut exits = Vec::with_capacity(arguments.files.len());
+    let mut reds = 0;
     for path in &arguments.files {
         let verdict = judge(path, &trust, at)?;
         if arguments.json {
@@ -39,13 +40,15 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
         } else {
             print_text(&format!("{}  {}\n", line_of(&verdict), path.display()))?;
         }
+        reds += usize::from(verdict.is_in_force() && verdict.reverses().is_some());
         exits.push(exit_of(&verdict));
     }
     if !arguments.json && exits.len() > 1 {
         let count = |exit| exits.iter().filter(|found| **found == exit).count();
         let (good, reserved, bad) = (count(Exit::Good), count(Exit::Reserved), count(Exit::Bad));
         let total = exits.len();
-        print_text(&format!("{total} bundles: {good} in force, {reserved} not in force, {bad} invalid\n"))?;
+        let red = if reds > 0 { format!(" ({reds} of them red)") } else { String::new() };
+        print_text(&format!("{total} bundles: {good} in force{red}, {reserved} not in force, {bad} invalid\n"))?;
     }
     Ok(exits.into_iter().max().unwrap_or(Exit::Good))
 }
@@ -72,7 +75,10 @@ fn exit_of(verdict: &Verdict) -> Exit {
 
 fn line_of(verdict: &Verdict) -> String {
     match &verdict.conclusion {
-        Conclusion::InForce { .. } => "有效 IN FORCE".to_owned(),
+        Conclusion::InForce { .. } => match verdict.reverses() {
+            Some(original) => format!("有效 IN FORCE  红字 RED, reverses {original}"),
+            None => "有效 IN FORCE".to_owned(),
+        },
         Conclusion::Reversed { by, .. } => format!("已冲红 REVERSED by {by}"),
         Conclusion::Invalid(failure) => format!("无效 INVALID {} ({})", failure.code(), failure.layer().as_str()),
     }
