@@ -11,6 +11,8 @@
 //! A replay stops at the first finding about a block: nothing after it has a defined meaning.
 
 mod bodies;
+mod finding;
+mod page;
 mod prepare;
 mod replay;
 mod report;
@@ -34,9 +36,8 @@ use prepare::{KeyRegistry, Prepared, Preparer};
 use replay::Replay;
 
 pub use bodies::{BodiesError, BodiesReport};
-pub use report::{
-    AuditReport, AuditResult, CheckpointReport, Finding, FindingCode, HandoverReport, TotalsReport, UnitReport,
-};
+pub use finding::{Finding, FindingCode};
+pub use report::{AuditReport, AuditResult, CheckpointReport, HandoverReport, LateReport, TotalsReport, UnitReport};
 
 /// Blocks that may wait between two stages.
 const QUEUE_BLOCKS: usize = 8;

@@ -4,43 +4,18 @@
 
 mod common;
 
-use common::{FakeNode, TestFile, bodies, chain, export, served};
+use common::{Extra, FakeNode, PLAIN, TestFile, audit_blocks, audit_source, chain, export, served};
 use receipt_core::block::{Block, Item, block_id};
-use receipt_core::bundle::BodyLine;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Fen, Height};
-use receipt_core::testkit::{TestChain, TestValidator};
-use receipt_core::trust::TrustFile;
+use receipt_core::testkit::{ISSUER, TestChain, TestReceipt, TestValidator};
 use tallystick_proto::ledger::v1::LedgerBlock;
-use tallystick_service::rng::SeededEntropy;
-use tallystick_verifier::audit::{AuditOptions, AuditReport, AuditResult, FindingCode, audit};
+use tallystick_verifier::audit::{AuditResult, FindingCode};
 use tallystick_verifier::follow::follow;
 use tallystick_verifier::node::NodeAddress;
-use tallystick_verifier::progress::Silent;
 use tallystick_verifier::source::Source;
-
-struct Extra<'a> {
-    bodies: Option<&'a TestFile>,
-    trust: Option<TrustFile>,
-    threads: usize,
-}
-
-const PLAIN: Extra<'_> = Extra { bodies: None, trust: None, threads: 2 };
-
-fn audit_source(chain: &TestChain, source: &Source, extra: Extra<'_>) -> AuditReport {
-    let options = AuditOptions {
-        threads: extra.threads,
-        bodies: extra.bodies.map(TestFile::path).into_iter().collect(),
-        trust: extra.trust,
-        entropy: &SeededEntropy::new(1),
-    };
-    audit(chain.genesis(), source, &options, &mut Silent).unwrap()
-}
-
-fn audit_blocks(chain: &TestChain, blocks: &[LedgerBlock], extra: Extra<'_>) -> AuditReport {
-    let file = TestFile::new("ledger.export", export(chain, blocks));
-    audit_source(chain, &Source::Export(file.path()), extra)
-}
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 #[test]
 fn a_clean_ledger_is_clean_from_either_source() {
@@ -234,6 +209,9 @@ fn a_torn_export_is_incomplete_and_not_refuted() {
     let none = audit_source(&chain, &Source::Export("/nowhere/at.all".into()), PLAIN);
     assert_eq!(none.result, AuditResult::Incomplete);
     assert_eq!(none.height, None);
+    let empty = audit_blocks(&chain, &[], PLAIN);
+    assert_eq!((empty.result, empty.source_error.as_deref()), (AuditResult::Incomplete, None));
+    assert!(empty.to_text().contains("Not even genesis was served"), "{}", empty.to_text());
 }
 
 #[test]
@@ -269,6 +247,51 @@ fn unsealed_blocks_are_counted() {
     assert_eq!((whole.result, whole.checkpoints), (AuditResult::Clean, 4), "one note may seal several blocks");
     let cut = audit_blocks(&chain, &blocks[..4], PLAIN);
     assert_eq!((cut.result, cut.unsealed_blocks, cut.checkpoints_not_reached), (AuditResult::Clean, 1, 1));
+}
+
+/// Name, what is left of the notes, the sealed height and the blocks after it, and the verdict.
+type Stripping = fn(&TestChain, &mut Vec<LedgerBlock>);
+const STRIPPINGS: &[(&str, Stripping, Option<u64>, u64, AuditResult)] = &[
+    ("the last note is not there yet", |_, blocks| strip(&mut blocks[4..]), Some(3), 1, AuditResult::Clean),
+    ("the last two are missing", |_, blocks| strip(&mut blocks[3..]), Some(2), 2, AuditResult::Incomplete),
+    ("genesis alone has one", |_, blocks| strip(&mut blocks[1..]), Some(0), 4, AuditResult::Incomplete),
+    ("there is none", |_, blocks| strip(blocks), None, 4, AuditResult::Incomplete),
+    ("nothing but genesis, without one", |_, blocks| strip_to(blocks, 1), None, 0, AuditResult::Incomplete),
+    ("one block, without one", |_, blocks| strip_to(blocks, 2), None, 1, AuditResult::Incomplete),
+    ("notes of a size that never comes", far_ahead, None, 4, AuditResult::Incomplete),
+];
+
+fn strip(blocks: &mut [LedgerBlock]) {
+    for block in blocks {
+        block.checkpoint = String::new();
+    }
+}
+
+fn strip_to(blocks: &mut Vec<LedgerBlock>, count: usize) {
+    blocks.truncate(count);
+    strip(blocks);
+}
+
+fn far_ahead(chain: &TestChain, blocks: &mut Vec<LedgerBlock>) {
+    let validators = &chain.validators_at(Height::new(1))[..1];
+    for block in blocks {
+        block.checkpoint = chain.checkpoint_over(1_000_000_000_000_000_000, Hash::ZERO, validators, 1_793_577_700);
+    }
+}
+
+#[test]
+fn a_ledger_that_no_quorums_checkpoint_covers_is_not_clean() {
+    for (name, change, sealed, unsealed, result) in STRIPPINGS {
+        let (chain, _) = chain();
+        let mut blocks = served(&chain);
+        change(&chain, &mut blocks);
+        let report = audit_blocks(&chain, &blocks, PLAIN);
+        let text = report.to_text();
+        assert_eq!(report.sealed.as_ref().map(|sealed| sealed.height), *sealed, "{name}: {text}");
+        assert_eq!((report.unsealed_blocks, report.result), (*unsealed, *result), "{name}: {text}");
+        let says_why = text.contains("  INCOMPLETE     ") && text.contains("checkpoint");
+        assert_eq!(says_why, *result == AuditResult::Incomplete, "{name}: {text}");
+    }
 }
 
 #[test]
@@ -322,73 +345,43 @@ fn validators_hand_over_and_the_trust_file_follows() {
 }
 
 #[test]
-fn contents_are_checked_against_their_records() {
-    let (mut chain, mut receipts) = chain();
-    let mut draft = chain.draft("S01");
-    draft.items[0].amount = Fen::new(draft.items[0].amount.get() + 100);
-    let clean = TestFile::new("bodies", bodies(&receipts));
-    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&clean), ..PLAIN });
-    assert_eq!(report.result, AuditResult::Clean, "{}", report.to_text());
-    assert_eq!(report.bodies.unwrap().good, 7);
+fn broken_promises_to_seal_are_counted_for_their_issuer() {
+    let (mut chain, _) = chain();
+    // The chain's receipts promise the seal within a day.
+    let overdue: Vec<TestReceipt> = ["S01", "S02"].iter().map(|id| chain.issue(id)).collect();
+    chain.let_pass(86_400_000 + 5_000);
+    let timely = chain.issue("S05");
+    let records: Vec<Vec<u8>> = overdue.iter().chain([&timely]).map(|receipt| receipt.record.clone()).collect();
+    let batch = chain.batch(records);
+    chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    // What the ledger refuses keeps no promise and breaks none.
+    let refused = chain.batch(vec![overdue[0].record.clone()]);
+    chain.add_items(vec![Item::Batch(refused)]).unwrap();
 
-    let broken = chain.issue_draft(draft, Vec::new());
-    chain.add_block(std::slice::from_ref(&broken));
-    let missing = TestFile::new("bodies", bodies(&receipts));
-    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&missing), ..PLAIN });
-    assert_eq!(report.result, AuditResult::Incomplete, "nothing is wrong, but not everything was seen");
-    assert!(report.to_text().contains("Content of 1 receipts: no line was given"), "{}", report.to_text());
-    assert_eq!(report.bodies.unwrap().missing, 1);
+    let report = audit_blocks(&chain, &served(&chain), PLAIN);
+    assert_eq!((report.result, report.batches_refused), (AuditResult::Clean, 1), "late is not wrong");
+    let json = serde_json::to_value(&report).unwrap();
+    let block_time = chain.blocks()[5].seal.time;
+    let worst = overdue.iter().map(|receipt| block_time.since(receipt.signed.record.seal_by)).max().unwrap();
+    let expected = serde_json::json!([{ "issuer": ISSUER, "records": 2, "worst_ms": worst }]);
+    assert_eq!(json["late"], expected);
+    assert!(report.to_text().contains(&format!("  late           issuer {ISSUER}: 2 records")), "{}", report.to_text());
 
-    let mut changed = receipts[1].clone();
-    changed.receipt.draft.remark = "changed".to_owned();
-    let never = chain.issue("S02");
-    receipts.extend([broken, changed, never, receipts[2].clone()]);
-    let mut lines = bodies(&receipts);
-    lines.extend_from_slice(b"junk\n");
-    let file = TestFile::new("bodies", lines);
-    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
-    let found = report.bodies.unwrap();
-    assert_eq!((found.good, found.missing, found.mismatches, found.repeated), (7, 0, 3, 1), "{found:?}");
-    assert_eq!(found.broken_rules.get("V08"), Some(&1), "{found:?}");
+    let (chain, _) = common::chain();
+    let report = audit_blocks(&chain, &served(&chain), PLAIN);
+    assert!(report.to_text().contains("  late           none"), "{}", report.to_text());
 }
 
 #[test]
-fn erased_contents_are_named_and_several_files_are_one() {
-    let (chain, receipts) = chain();
-    let first = TestFile::new("first", bodies(&receipts[..3]));
-    let mut lines = bodies(&receipts[3..6]);
-    let erased = BodyLine { record: receipts[6].record.clone(), content: None };
-    lines.extend(erased.encode());
-    let second = TestFile::new("second", lines);
-    let ledger = TestFile::new("ledger.export", export(&chain, &served(&chain)));
-    let options = AuditOptions {
-        threads: 1,
-        bodies: vec![first.path(), second.path()],
-        trust: None,
-        entropy: &SeededEntropy::new(1),
-    };
-    let report = audit(chain.genesis(), &Source::Export(ledger.path()), &options, &mut Silent).unwrap();
-    assert_eq!(report.result, AuditResult::Clean, "{}", report.to_text());
+fn times_and_an_empty_status_map_are_printed_for_people() {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S02");
+    chain.add_block(&[receipt]);
+    let report = audit_blocks(&chain, &served(&chain), PLAIN);
+    let as_of = report.sealed.as_ref().unwrap().as_of;
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(as_of).unwrap()).unwrap().format(&Rfc3339).unwrap();
     let text = report.to_text();
-    let found = report.bodies.unwrap();
-    assert_eq!((found.good, found.erased, found.missing), (6, 1, 0), "{found:?}");
-    assert!(text.contains(&format!("ERASED         {}", found.erased_receipts[0])), "{text}");
-    assert!(text.contains("Content of 1 receipts: their issuer says that it was erased"), "{text}");
-    // A stranger's record is no erased receipt of this ledger.
-    let stranger = BodyLine { record: TestChain::named("other").issue("S01").record, content: None };
-    let file = TestFile::new("bodies", [bodies(&receipts), stranger.encode()].concat());
-    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
-    assert_eq!((report.result, report.bodies.unwrap().mismatches), (AuditResult::Refuted, 1));
-}
-
-#[test]
-fn a_body_file_without_lines_does_not_fill_the_memory() {
-    let (chain, receipts) = chain();
-    let mut bytes = vec![b'x'; 20 << 20];
-    bytes.push(b'\n');
-    bytes.extend(bodies(&receipts));
-    let file = TestFile::new("bodies", bytes);
-    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
-    let found = report.bodies.unwrap();
-    assert_eq!((found.good, found.mismatches), (7, 1), "{found:?}");
+    assert!(text.contains(&format!("as of {time} by ")) && !text.contains(&as_of.to_string()), "{text}");
+    assert!(text.contains("  status root    empty"), "{text}");
+    assert_eq!(serde_json::to_value(&report).unwrap()["sealed"]["as_of_utc"], time);
 }

@@ -169,6 +169,15 @@ fn audit_replays_an_export() {
     torn.truncate(torn.len() - 9);
     let torn = TestFile::new("ledger", torn);
     assert_eq!(code(&run(&["audit", "--export", &path(&torn), "--genesis", &path(&genesis)])), 2);
+
+    // Without a quorum's word the trust file is not written, and the caller is told.
+    let mut blocks = served(&chain);
+    blocks.iter_mut().for_each(|block| block.checkpoint.clear());
+    let bare = TestFile::new("ledger", export(&chain, &blocks));
+    let kept = TestFile::new("trust", "as it was");
+    let output = run(&["audit", "--export", &path(&bare), "--genesis", &path(&genesis), "--write-trust", &path(&kept)]);
+    assert_eq!((code(&output), std::fs::read_to_string(kept.path()).unwrap().as_str()), (2, "as it was"));
+    assert!(errors(&output).contains("is not written"), "{}", errors(&output));
 }
 
 #[test]

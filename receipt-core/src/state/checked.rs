@@ -13,7 +13,7 @@ use crate::ids::KeyId;
 use crate::limits;
 use crate::merkle;
 use crate::reason::Reason;
-use crate::record::{SignedRecord, status_key};
+use crate::record::{ReceiptRecord, SignedRecord, status_key};
 use crate::suite::{ChainId, Namespace, PublicKey, Signed, Suite};
 
 /// A batch whose records do not match its header: no batch at all, refused before it can spend a sequence.
@@ -99,6 +99,11 @@ impl CheckedBatch {
     /// The records, verbatim.
     pub fn records(&self) -> &[Vec<u8>] {
         &self.batch.records
+    }
+
+    /// The records, decoded, in order; bytes that are no record are left out.
+    pub fn decoded(&self) -> impl Iterator<Item = &ReceiptRecord> {
+        self.checked.iter().filter_map(|checked| checked.decoded.as_ref().ok()).map(|signed| &signed.record)
     }
 
     /// What identifies the batch.
@@ -205,6 +210,14 @@ impl CheckedBlock {
         let governance = governance.into_iter().map(CheckedItem::Governance);
         let batches = batches.into_iter().map(CheckedItem::Batch);
         Self { content, items: governance.chain(batches).collect() }
+    }
+
+    /// The batches, in order: `apply` has one outcome for each.
+    pub fn batches(&self) -> impl Iterator<Item = &CheckedBatch> {
+        self.items.iter().filter_map(|item| match item {
+            CheckedItem::Batch(batch) => Some(batch.as_ref()),
+            CheckedItem::Governance(_) => None,
+        })
     }
 
     /// The content with its items, for encoding.

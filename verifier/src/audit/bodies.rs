@@ -3,7 +3,7 @@
 //! Items are judged by the registry as it stands at the end of the replay (V13): a unit whose items were changed later may
 //! show up here, and the report says so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptCode, ReceiptKey};
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::receipt::disclosure::Body;
+use receipt_core::receipt::model::Receipt;
 use receipt_core::receipt::rules::{Catalogue, check_body};
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::state::StateRead;
@@ -48,7 +49,7 @@ pub struct BodiesReport {
     pub missing: u64,
     /// Lines that are no content of a receipt on the ledger.
     pub mismatches: u64,
-    /// Lines that repeat a receipt.
+    /// Lines that repeat a receipt, or say that it was erased beside its content.
     pub repeated: u64,
     /// Broken rules, by rule.
     pub broken_rules: BTreeMap<String, u64>,
@@ -64,9 +65,16 @@ impl BodiesReport {
         self.mismatches > 0 || !self.broken_rules.is_empty()
     }
 
-    /// Whether every receipt on the ledger has a line.
-    pub fn is_complete(&self) -> bool {
-        self.missing == 0
+    /// What nobody could check, as sentences: without any, every receipt on the ledger has its content here.
+    pub(super) fn reservations(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        if self.erased > 0 {
+            list.push(format!("Content of {} receipts: their issuer says that it was erased.", self.erased));
+        }
+        if self.missing > 0 {
+            list.push(format!("Content of {} receipts: no line was given for them.", self.missing));
+        }
+        list
     }
 
     fn problem(&mut self, place: &str, problem: impl std::fmt::Display) {
@@ -75,22 +83,54 @@ impl BodiesReport {
         }
     }
 
-    fn count(&mut self, place: &str, judged: Judged) {
-        match judged.content {
-            Content::Erased => {
-                self.erased += 1;
-                if self.erased_receipts.len() < LISTED_MAX {
-                    self.erased_receipts.push(judged.key.to_string());
-                }
-            }
-            Content::Judged(broken) if broken.is_empty() => self.good += 1,
-            Content::Judged(broken) => {
-                for (rule, sentence) in broken {
-                    *self.broken_rules.entry(rule).or_default() += 1;
-                    self.problem(place, sentence);
-                }
-            }
+    fn count(&mut self, place: &str, broken: Vec<(String, String)>) {
+        if broken.is_empty() {
+            self.good += 1;
         }
+        for (rule, sentence) in broken {
+            *self.broken_rules.entry(rule).or_default() += 1;
+            self.problem(place, sentence);
+        }
+    }
+}
+
+/// What the lines so far say of a receipt.
+enum Said {
+    /// That its content was erased. The word stands only as long as no line has the content.
+    Erased(ReceiptKey),
+    /// Its content, which was judged.
+    Content,
+}
+
+/// Receipts of the ledger for which a line was read, by status key.
+#[derive(Default)]
+struct Seen(HashMap<Hash, Said>);
+
+impl Seen {
+    fn take(&mut self, place: &str, judged: Judged, report: &mut BodiesReport) {
+        let said = self.0.get(&judged.status_key);
+        report.repeated += u64::from(said.is_some());
+        let now = match (said, judged.content) {
+            (None, Content::Erased) => Said::Erased(judged.key),
+            (None | Some(Said::Erased(_)), Content::Judged(broken)) => {
+                report.count(place, broken);
+                Said::Content
+            }
+            (Some(_), Content::Erased) | (Some(Said::Content), Content::Judged(_)) => return,
+        };
+        self.0.insert(judged.status_key, now);
+    }
+
+    fn close(self, receipts: u64, report: &mut BodiesReport) {
+        report.missing = receipts.saturating_sub(self.0.len() as u64);
+        let erased = self.0.into_values().filter_map(|said| match said {
+            Said::Erased(key) => Some(key),
+            Said::Content => None,
+        });
+        let mut erased: Vec<ReceiptKey> = erased.collect();
+        erased.sort_unstable();
+        report.erased = erased.len() as u64;
+        report.erased_receipts = erased.iter().take(LISTED_MAX).map(ToString::to_string).collect();
     }
 }
 
@@ -101,7 +141,7 @@ pub(super) fn check(
     utc_offset_minutes: i32,
 ) -> Result<BodiesReport, BodiesError> {
     let mut report = BodiesReport::default();
-    let mut seen: HashSet<Hash> = HashSet::new();
+    let mut seen = Seen::default();
     for path in paths {
         let failed = |source| BodiesError { path: path.clone(), source };
         let mut reader = BufReader::new(File::open(path).map_err(failed)?);
@@ -116,12 +156,11 @@ pub(super) fn check(
                     report.mismatches += 1;
                     report.problem(&place, problem);
                 }
-                Ok(judged) if !seen.insert(judged.status_key) => report.repeated += 1,
-                Ok(judged) => report.count(&place, judged),
+                Ok(judged) => seen.take(&place, judged, &mut report),
             }
         }
     }
-    report.missing = replay.tally.receipts().saturating_sub(seen.len() as u64);
+    seen.close(replay.tally.receipts(), &mut report);
     Ok(report)
 }
 
@@ -174,10 +213,8 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     if let Some(differs) = differing_field(&receipt, record, utc_offset_minutes) {
         return Err(format!("{}: {differs}", record.key));
     }
-    let unit = unit_of(replay, record.unit.get());
-    let named = unit.as_ref().is_some_and(|unit| unit.unit.unit_code == receipt.draft.unit_code);
-    if !named {
-        return Err(format!("{}: the content names another unit than the record", record.key));
+    if let Some(problem) = unit_problem(replay, record.unit.get(), &receipt) {
+        return Err(format!("{}: {problem}", record.key));
     }
     let registry = Registry { replay, unit: record.unit.get() };
     let violations = check_body(&receipt, &registry).err().unwrap_or_default();
@@ -185,9 +222,21 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     Ok(Judged { key, status_key, content: Content::Judged(broken.collect()) })
 }
 
-fn unit_of(replay: &Replay<'_>, unit: u32) -> Option<UnitState> {
-    let bytes = replay.state.get(Table::Units, &unit.to_be_bytes()).ok().flatten()?;
-    UnitState::decode(bytes.as_slice()).ok()
+/// What a bundle's credential is for `verify`, the registry is here: code, name and area are the unit's. A unit may have
+/// had several names; which of them its issuer knew at the time of issue the ledger does not tell.
+fn unit_problem(replay: &Replay<'_>, unit: u32, receipt: &Receipt) -> Option<&'static str> {
+    let bytes = replay.state.get(Table::Units, &unit.to_be_bytes()).ok().flatten().unwrap_or_default();
+    let registered = UnitState::decode(bytes.as_slice()).ok();
+    if registered.is_none_or(|state| state.unit.unit_code != receipt.draft.unit_code) {
+        return Some("the content names another unit than the record");
+    }
+    let stated = (receipt.issued.unit_name.clone(), receipt.draft.supervisor_area_code.clone());
+    let had = replay.tally.names.get(&unit).is_some_and(|names| names.contains(&stated));
+    if had {
+        None
+    } else {
+        Some("the content has a unit_name and supervisor_area_code that the unit was never registered with")
+    }
 }
 
 /// Kinds and items as registered at the end of the replay.

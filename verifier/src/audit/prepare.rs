@@ -12,7 +12,7 @@ use receipt_core::suite::{ChainId, PublicKey};
 use tallystick_proto::ledger::v1::LedgerBlock;
 use tallystick_service::rng::{Entropy, random_array};
 
-use super::report::{Finding, FindingCode};
+use super::finding::{Finding, FindingCode};
 
 /// Registered keys as far as the replay has come. A key id is never given to another key, so what is found here stays
 /// right; a key not found yet is looked up again by the replay.

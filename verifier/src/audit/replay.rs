@@ -14,8 +14,9 @@ use receipt_core::suite::ChainId;
 use receipt_core::trust::{TrustFile, TrustTextError, TrustedCheckpoint};
 use receipt_core::validators::ValidatorSet;
 
+use super::finding::{Finding, FindingCode};
 use super::prepare::{KeyRegistry, Prepared, PreparedBlock, Served};
-use super::report::{Finding, FindingCode, HandoverReport};
+use super::report::HandoverReport;
 use super::tally::Tally;
 use crate::certificate::Certificate;
 

@@ -1,82 +1,33 @@
-//! What an audit says: for machines (serde) and for people (text).
+//! What an audit says, for machines (serde); `page.rs` writes it for people.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use prost::Message;
 use receipt_core::genesis::Genesis;
-use receipt_core::ids::{Fen, Height};
+use receipt_core::ids::{Fen, UnixMillis};
 use receipt_core::state::StateRead;
 use receipt_core::state::tables::{Table, UnitState};
+use receipt_core::verdict::utc_text;
 use serde::Serialize;
 
 use super::bodies::BodiesReport;
+use super::finding::Finding;
 use super::replay::Replay;
+use super::tally::Tally;
 use crate::source::Source;
 
-/// What kind of thing is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FindingCode {
-    /// A height is missing, doubled or out of order.
-    HeightOrder,
-    /// A block is not in canonical form.
-    BlockForm,
-    /// The served block hash is not the block's.
-    BlockHash,
-    /// A batch's records do not fit its header.
-    Batch,
-    /// No quorum of validators decided the block.
-    Certificate,
-    /// The ledger's rules refuse the block.
-    Refused,
-    /// Executing the block gives another seal.
-    Seal,
-    /// Executing the block gives other log entries.
-    Entries,
-    /// The validator set changed otherwise than announced.
-    Handover,
-    /// A checkpoint is malformed, of a wrong size, or not under a quorum.
-    Checkpoint,
-    /// A quorum cosigned a root that is not the ledger's.
-    CheckpointRoot,
-    /// The running totals are not the sum of the receipts.
-    Totals,
-    /// The trust file in use is not the ledger's.
-    Trust,
-    /// The auditor's own machine failed.
-    NotJudged,
-}
-
-/// Something that is wrong with the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Height of the block concerned.
-    pub height: u64,
-    /// What kind.
-    pub code: FindingCode,
-    /// Particulars.
-    pub detail: String,
-    /// A signed note that shows it, verbatim.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<String>,
-}
-
-impl Finding {
-    pub(super) fn at(height: Height, code: FindingCode, detail: impl Into<String>) -> Self {
-        Self { height: height.get(), code, detail: detail.into(), evidence: None }
-    }
-}
+/// Blocks at the end whose checkpoint may be on its way while the ledger is read. In health a node has no more.
+const UNSEALED_BLOCKS_MAX: u64 = 1;
 
 /// The audit in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditResult {
-    /// Everything that was read holds.
+    /// Everything that was read holds, under a quorum's checkpoint.
     Clean,
     /// Something does not hold: see the findings.
     Refuted,
-    /// What was read holds, but the source stopped before its end, or contents are missing.
+    /// What was read holds, but not everything was seen: see the reservations.
     Incomplete,
 }
 
@@ -91,6 +42,8 @@ pub struct CheckpointReport {
     pub root: String,
     /// Oldest cosignature time of the freshest quorum, Unix seconds.
     pub as_of: u64,
+    /// The same as RFC 3339 text, UTC.
+    pub as_of_utc: String,
     /// That quorum.
     pub signers: Vec<String>,
 }
@@ -151,6 +104,17 @@ pub struct UnitReport {
     pub totals: TotalsReport,
 }
 
+/// Records of one issuer that stand in a block later than they were promised to be sealed. Late is not wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LateReport {
+    /// The issuer's registry number.
+    pub issuer: u32,
+    /// Records whose block's time is above their `seal_by`.
+    pub records: u64,
+    /// By how much the latest of them, milliseconds.
+    pub worst_ms: u64,
+}
+
 /// The whole report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditReport {
@@ -196,6 +160,8 @@ pub struct AuditReport {
     pub refusals: BTreeMap<&'static str, u64>,
     /// Receipts reversed.
     pub reversed: u64,
+    /// Broken promises to seal, by issuer.
+    pub late: Vec<LateReport>,
     /// Receipts and amounts, all units.
     pub totals: TotalsReport,
     /// Receipts and amounts by unit.
@@ -208,6 +174,8 @@ pub struct AuditReport {
     pub findings: Vec<Finding>,
     /// Why the source stopped early.
     pub source_error: Option<String>,
+    /// What keeps the result from being clean though nothing is wrong.
+    pub reservations: Vec<String>,
     /// What was not checked.
     pub not_checked: Vec<String>,
     /// Wall-clock seconds.
@@ -239,7 +207,10 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
     let seal = replay.tip.as_ref().map(|(_, seal)| seal);
     let hash = |hash: Option<receipt_core::hash::Hash>| hash.map(|hash| hash.to_string()).unwrap_or_default();
     let refuted = !findings.is_empty() || bodies.as_ref().is_some_and(BodiesReport::is_refuted);
-    let complete = source_error.is_none() && height.is_some() && bodies.as_ref().is_none_or(BodiesReport::is_complete);
+    let unsealed_blocks = height.map_or(0, |height| height - sealed_height.unwrap_or(0).min(height));
+    let mut reservations = checkpoint_reservations(height, sealed_height, unsealed_blocks);
+    reservations.extend(bodies.iter().flat_map(BodiesReport::reservations));
+    let complete = source_error.is_none() && reservations.is_empty();
     AuditReport {
         result: match (refuted, complete) {
             (true, _) => AuditResult::Refuted,
@@ -260,9 +231,10 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
             tree_size: checkpoint.size.get(),
             root: checkpoint.root.to_string(),
             as_of: checkpoint.as_of.get(),
+            as_of_utc: utc_text(UnixMillis::new(checkpoint.as_of.get().saturating_mul(1000))),
             signers: checkpoint.signers.clone(),
         }),
-        unsealed_blocks: height.map_or(0, |height| height - sealed_height.unwrap_or(0).min(height)),
+        unsealed_blocks,
         checkpoints: tally.checkpoints,
         checkpoints_not_reached: replay.pending.len(),
         records: tally.records,
@@ -272,17 +244,41 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         batches_refused: tally.batches_refused,
         refusals: tally.refusals.clone(),
         reversed: tally.reversed,
+        late: late_reports(tally),
         totals: TotalsReport::new((totals.blue_count, totals.blue_fen), (totals.red_count, totals.red_fen)),
         units: unit_reports(&replay),
         handovers: replay.handovers.clone(),
-        not_checked: not_checked(bodies.as_ref(), bodies_wanted),
+        not_checked: not_checked(bodies.as_ref(), bodies_wanted, replay.pending.len()),
         bodies,
         findings,
         source_error,
+        reservations,
         seconds,
         records_per_second: rate(tally.records, seconds),
         trust_text: replay.trust.to_text(),
     }
+}
+
+/// Why the log's root, as the replay gives it, is not what a quorum has cosigned, or only for a part.
+fn checkpoint_reservations(height: Option<u64>, sealed_height: Option<u64>, unsealed_blocks: u64) -> Vec<String> {
+    match (height, sealed_height) {
+        (None, _) => vec!["Not even genesis was served.".to_owned()],
+        (Some(_), None) => vec![
+            "No checkpoint under a quorum was served for any of these blocks: no root of the log was compared. Ask \
+             another node, or export again."
+                .to_owned(),
+        ],
+        (Some(_), Some(sealed)) if unsealed_blocks > UNSEALED_BLOCKS_MAX => vec![format!(
+            "{unsealed_blocks} blocks stand after height {sealed}, the newest whose checkpoint was served: no root of the \
+             log was compared for them. Ask another node, or export again."
+        )],
+        (Some(_), Some(_)) => Vec::new(),
+    }
+}
+
+fn late_reports(tally: &Tally) -> Vec<LateReport> {
+    let late = tally.late.iter();
+    late.map(|(issuer, late)| LateReport { issuer: *issuer, records: late.records, worst_ms: late.worst_ms }).collect()
 }
 
 fn unit_reports(replay: &Replay<'_>) -> Vec<UnitReport> {
@@ -299,22 +295,19 @@ fn unit_reports(replay: &Replay<'_>) -> Vec<UnitReport> {
     units.collect()
 }
 
-fn not_checked(bodies: Option<&BodiesReport>, bodies_wanted: bool) -> Vec<String> {
+fn not_checked(bodies: Option<&BodiesReport>, bodies_wanted: bool, checkpoints_not_reached: usize) -> Vec<String> {
     let mut list = vec![
         "Whether block times were near the validators' clocks: each validator judged that when it voted.".to_owned(),
         "The issuers' own rules about dates, lateness and confirmed payments.".to_owned(),
     ];
+    if checkpoints_not_reached > 0 {
+        list.push(format!("{checkpoints_not_reached} checkpoints of trees larger than what was served."));
+    }
     match bodies {
         None if bodies_wanted => list.push("Content not checked: the replay did not come through.".to_owned()),
         None => list.push("Content not checked: no bodies were given.".to_owned()),
-        Some(bodies) => {
+        Some(_) => {
             list.push("Items were judged by the registry as it stands at the end of the replay (V13).".to_owned());
-            if bodies.erased > 0 {
-                list.push(format!("Content of {} receipts: their issuer says that it was erased.", bodies.erased));
-            }
-            if bodies.missing > 0 {
-                list.push(format!("Content of {} receipts: no line was given for them.", bodies.missing));
-            }
         }
     }
     list
@@ -330,89 +323,5 @@ fn yuan(fen: i128) -> String {
     match i64::try_from(fen) {
         Ok(fen) => Fen::new(fen).to_string(),
         Err(_) => format!("{fen} fen"),
-    }
-}
-
-impl AuditReport {
-    /// The report for people.
-    pub fn to_text(&self) -> String {
-        let mut page = String::new();
-        // Writing to a String cannot fail.
-        let _ = self.write(&mut page);
-        page
-    }
-
-    fn write(&self, page: &mut String) -> std::fmt::Result {
-        let word = match self.result {
-            AuditResult::Clean => "CLEAN",
-            AuditResult::Refuted => "REFUTED",
-            AuditResult::Incomplete => "INCOMPLETE",
-        };
-        writeln!(page, "{word}  {} ({})", self.chain_name, self.source)?;
-        writeln!(page, "  chain          {}", self.chain)?;
-        let height = self.height.map_or_else(|| "none".to_owned(), |height| height.to_string());
-        writeln!(page, "  height         {height}, {} blocks, {} bytes", self.blocks, self.block_bytes)?;
-        writeln!(page, "  log            {} leaves, root {}", self.log_size, self.log_root)?;
-        writeln!(page, "  status root    {}", self.status_root)?;
-        writeln!(page, "  effects hash   {}", self.effects_hash)?;
-        match &self.sealed {
-            Some(sealed) => writeln!(
-                page,
-                "  sealed         height {}, {} leaves, as of {} by {}; {} blocks after it",
-                sealed.height,
-                sealed.tree_size,
-                sealed.as_of,
-                sealed.signers.join(", "),
-                self.unsealed_blocks
-            )?,
-            None => writeln!(page, "  sealed         nothing: no checkpoint was served")?,
-        }
-        writeln!(page, "  checkpoints    {} verified, {} not reached", self.checkpoints, self.checkpoints_not_reached)?;
-        writeln!(page, "  batches        {} taken, {} refused", self.batches_taken, self.batches_refused)?;
-        for (reason, count) in &self.refusals {
-            writeln!(page, "                 {count} records refused: {reason}")?;
-        }
-        let totals = &self.totals;
-        writeln!(page, "  receipts       {} blue, {} yuan", totals.blue_count, totals.blue_yuan)?;
-        writeln!(
-            page,
-            "                 {} red, {} yuan; {} reversed",
-            totals.red_count, totals.red_yuan, self.reversed
-        )?;
-        writeln!(page, "                 net {} yuan", totals.net_yuan)?;
-        for handover in &self.handovers {
-            let HandoverReport { height, first_tree_size, validators, quorum, .. } = handover;
-            writeln!(page, "  handover       height {height}, size {first_tree_size}: {quorum} of {validators}")?;
-        }
-        self.write_bodies(page)?;
-        for line in &self.not_checked {
-            writeln!(page, "  not checked    {line}")?;
-        }
-        for finding in &self.findings {
-            writeln!(page, "  FINDING        height {}: {:?}: {}", finding.height, finding.code, finding.detail)?;
-        }
-        if let Some(error) = &self.source_error {
-            writeln!(page, "  SOURCE         {error}")?;
-        }
-        writeln!(page, "  {:.1} s, {:.0} records/s", self.seconds, self.records_per_second)
-    }
-
-    fn write_bodies(&self, page: &mut String) -> std::fmt::Result {
-        let Some(bodies) = &self.bodies else { return Ok(()) };
-        let BodiesReport { good, erased, missing, mismatches, repeated, .. } = bodies;
-        writeln!(
-            page,
-            "  content        {good} good, {erased} erased, {missing} missing, {mismatches} mismatches, {repeated} repeated"
-        )?;
-        for (rule, count) in &bodies.broken_rules {
-            writeln!(page, "                 {count} times {rule} broken")?;
-        }
-        for receipt in &bodies.erased_receipts {
-            writeln!(page, "  ERASED         {receipt}")?;
-        }
-        for problem in &bodies.problems {
-            writeln!(page, "  CONTENT        {problem}")?;
-        }
-        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! Counting what the replay saw, apart from what the ledger counts itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
+use receipt_core::governance::RegisterUnit;
+use receipt_core::ids::UnixMillis;
 use receipt_core::reason::Reason;
-use receipt_core::state::tables::{KeyState, ReceiptState, Table, Totals};
-use receipt_core::state::{Effects, ReadError, StateRead, Writes};
+use receipt_core::state::tables::{KeyState, ReceiptState, Table, Totals, UnitState};
+use receipt_core::state::{CheckedBatch, Effects, ReadError, StateRead, Writes};
 
 use super::prepare::{KeyRegistry, PreparedBlock};
 
@@ -17,6 +19,16 @@ pub(super) struct UnitTally {
     pub(super) red_count: u64,
     pub(super) red_fen: i128,
 }
+
+/// Records of one issuer that came later than promised.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LateTally {
+    pub(super) records: u64,
+    pub(super) worst_ms: u64,
+}
+
+/// A name and a supervisor area of a unit, as registered together.
+pub(super) type UnitNames = BTreeSet<(String, String)>;
 
 /// All counts.
 #[derive(Debug, Default)]
@@ -31,6 +43,10 @@ pub(super) struct Tally {
     pub(super) checkpoints: u64,
     pub(super) reversed: u64,
     pub(super) units: BTreeMap<u32, UnitTally>,
+    /// By issuer.
+    pub(super) late: BTreeMap<u32, LateTally>,
+    /// Every name and area that a unit ever had.
+    pub(super) names: BTreeMap<u32, UnitNames>,
 }
 
 impl Tally {
@@ -39,9 +55,10 @@ impl Tally {
         self.block_bytes += block.block_bytes;
         self.records += block.record_count;
         self.record_bytes += block.record_bytes;
-        for outcome in &effects.outcomes {
+        for (outcome, batch) in effects.outcomes.iter().zip(block.checked.batches()) {
             if outcome.refusals.is_empty() {
                 self.batches_taken += 1;
+                self.count_late(batch, effects.seal.time);
             } else {
                 self.batches_refused += 1;
             }
@@ -51,7 +68,18 @@ impl Tally {
         }
     }
 
-    /// Counts new receipts by unit from the block's writes, before they are committed, and remembers new keys.
+    /// `seal_by` is the issuer's signed word. The block's time is as near to the seal as the ledger tells.
+    fn count_late(&mut self, batch: &CheckedBatch, block_time: UnixMillis) {
+        let late = batch.decoded().filter(|record| record.seal_by < block_time);
+        for record in late {
+            let tally = self.late.entry(batch.header().header.issuer.get()).or_default();
+            tally.records += 1;
+            tally.worst_ms = tally.worst_ms.max(block_time.since(record.seal_by));
+        }
+    }
+
+    /// Counts new receipts by unit from the block's writes, before they are committed, and remembers new keys
+    /// and names.
     pub(super) fn count_writes(
         &mut self,
         before: &dyn StateRead,
@@ -68,6 +96,11 @@ impl Tally {
                     let state = KeyState::decode(value.as_slice()).map_err(|_| ReadError::corrupt("key"))?;
                     let public = state.key.key().map_err(|_| ReadError::corrupt("public key"))?;
                     keys.insert(state.key.key_id, public);
+                }
+                Table::Units => {
+                    let state = UnitState::decode(value.as_slice()).map_err(|_| ReadError::corrupt("unit"))?;
+                    let RegisterUnit { unit_id, name, supervisor_area_code, .. } = state.unit;
+                    self.names.entry(unit_id).or_default().insert((name, supervisor_area_code));
                 }
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use tallystick_service::rng::OsEntropy;
-use tallystick_verifier::audit::{AuditOptions, AuditResult, audit};
+use tallystick_verifier::audit::{AuditError, AuditOptions, AuditResult, audit};
 use tallystick_verifier::progress::for_stderr;
 
 use super::{Exit, Failure, OrExit, print_json, print_text, read_genesis, read_trust, source_of};
@@ -18,15 +18,25 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
         trust: arguments.trust.as_deref().map(read_trust).transpose()?,
         entropy: &OsEntropy,
     };
-    let report = audit(&genesis, &source, &options, for_stderr().as_mut()).or_exit(Exit::NoInput)?;
+    let report = audit(&genesis, &source, &options, for_stderr().as_mut());
+    let report = match report {
+        Err(error @ AuditError::Genesis(_)) => return Err(error).or_exit(Exit::Usage),
+        other => other.or_exit(Exit::NoInput)?,
+    };
     if arguments.json {
         print_json(&report)?;
     } else {
         print_text(&report.to_text())?;
     }
-    if let (Some(path), AuditResult::Clean) = (&arguments.write_trust, report.result) {
-        let written = std::fs::write(path, &report.trust_text);
-        written.with_context(|| format!("writing {}", path.display())).or_exit(Exit::NoInput)?;
+    match (&arguments.write_trust, report.result) {
+        (None, _) => {}
+        (Some(path), AuditResult::Clean) => {
+            let written = std::fs::write(path, &report.trust_text);
+            written.with_context(|| format!("writing {}", path.display())).or_exit(Exit::NoInput)?;
+        }
+        (Some(path), AuditResult::Refuted | AuditResult::Incomplete) => {
+            eprintln!("{} is not written: the audit is not clean", path.display());
+        }
     }
     Ok(match report.result {
         AuditResult::Clean => Exit::Good,

@@ -14,8 +14,13 @@ use receipt_core::bundle::{BodyContent, BodyLine};
 use receipt_core::export::ExportEncoder;
 use receipt_core::receipt::layout::to_values;
 use receipt_core::testkit::{TestChain, TestReceipt};
+use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use tallystick_proto::ledger::v1::*;
+use tallystick_service::rng::SeededEntropy;
+use tallystick_verifier::audit::{AuditOptions, AuditReport, audit};
+use tallystick_verifier::progress::Silent;
+use tallystick_verifier::source::Source;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
@@ -89,6 +94,33 @@ pub(crate) fn bodies(receipts: &[TestReceipt]) -> Vec<u8> {
         bytes.push(b'\n');
     }
     bytes
+}
+
+/// What an audit is given beside the ledger.
+pub(crate) struct Extra<'a> {
+    pub(crate) bodies: Option<&'a TestFile>,
+    pub(crate) trust: Option<TrustFile>,
+    pub(crate) threads: usize,
+}
+
+/// Nothing but the ledger.
+pub(crate) const PLAIN: Extra<'_> = Extra { bodies: None, trust: None, threads: 2 };
+
+/// Audits a source.
+pub(crate) fn audit_source(chain: &TestChain, source: &Source, extra: Extra<'_>) -> AuditReport {
+    let options = AuditOptions {
+        threads: extra.threads,
+        bodies: extra.bodies.map(TestFile::path).into_iter().collect(),
+        trust: extra.trust,
+        entropy: &SeededEntropy::new(1),
+    };
+    audit(chain.genesis(), source, &options, &mut Silent).unwrap()
+}
+
+/// Audits an export of these blocks.
+pub(crate) fn audit_blocks(chain: &TestChain, blocks: &[LedgerBlock], extra: Extra<'_>) -> AuditReport {
+    let file = TestFile::new("ledger.export", export(chain, blocks));
+    audit_source(chain, &Source::Export(file.path()), extra)
 }
 
 /// A node that serves a chain in plain text.
