@@ -5,9 +5,55 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   good: in force, clean, consistent, done
+  1   invalid, refuted, forked
+  2   valid but reversed; incomplete; unproven
+  64  wrong arguments, genesis or trust file
+  66  input unreadable, or output not writable";
+
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0   all in force; a red receipt among them is said to be red
+  1   at least one is invalid
+  2   all valid, at least one reversed
+  64  wrong arguments or trust file
+  66  a file cannot be read, or the output cannot be written";
+
+const AUDIT_EXIT_CODES: &str = "\
+Exit codes:
+  0   CLEAN: all that was served and given was seen, and holds
+  1   REFUTED: see the findings; what each means stands in docs/ops/audit.md
+  2   INCOMPLETE: nothing is wrong, and not everything was seen; also if the source cannot be read
+  64  wrong arguments, genesis or trust file
+  66  a body file cannot be read, or the output cannot be written";
+
+const COMPARE_EXIT_CODES: &str = "\
+Exit codes:
+  0   one history: the same tree, or the larger proved to extend the smaller
+  1   a fork: two trees under a quorum each; the evidence file is written
+  2   unproven: sizes differ, and there is no proof
+  64  wrong arguments or trust file, or a note that is not under its quorum
+  66  a file cannot be read, or the output cannot be written";
+
+const SERVE_EXIT_CODES: &str = "\
+Exit codes:
+  0   ended by SIGTERM or SIGINT
+  1   ended by an error of its own
+  64  wrong arguments, trust file, certificate or key
+  66  a file cannot be read, or the address cannot be bound";
+
+const TRUST_EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   update: what the source serves does not hold; nothing is printed
+  64  wrong arguments, genesis or trust file
+  66  a file or node cannot be read, or the output cannot be written";
+
 /// Checks fiscal receipts and the ledger that anchors them.
 #[derive(Debug, Parser)]
-#[command(name = "tallystick-verifier", version)]
+#[command(name = "tallystick-verifier", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -16,15 +62,19 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Judge bundles (.tally files) offline.
+    #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(VerifyArguments),
     /// Replay the whole ledger from genesis.
+    #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArguments),
     /// Compare two checkpoint notes, or check a fork's evidence file.
+    #[command(after_help = COMPARE_EXIT_CODES)]
     Compare(CompareArguments),
     /// Verify bundles for others, over gRPC. Anybody may call; nothing of a bundle is kept.
+    #[command(after_help = SERVE_EXIT_CODES)]
     Serve(ServeArguments),
     /// Make, show and update trust files.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = TRUST_EXIT_CODES)]
     Trust(TrustCommand),
 }
 
@@ -143,16 +193,19 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustCommand {
     /// Check a trust file and say what it holds.
+    #[command(after_help = TRUST_EXIT_CODES)]
     Show {
         /// The trust file.
         file: PathBuf,
     },
     /// Print the trust file that a genesis file implies.
+    #[command(after_help = TRUST_EXIT_CODES)]
     FromGenesis {
         /// The genesis file.
         genesis: PathBuf,
     },
     /// Follow the validator sets through the log's entries and print the trust file brought up to date.
+    #[command(after_help = TRUST_EXIT_CODES)]
     Update {
         /// The trust file in use.
         file: PathBuf,

@@ -3,10 +3,12 @@
 //! ```text
 //! 0   everything in force / clean / same or consistent
 //! 1   something is invalid / refuted / forked
-//! 2   valid but not in force / source incomplete / unproven
-//! 64  usage: bad arguments, or files that are not what they must be
-//! 66  a file or node cannot be read
+//! 2   valid but reversed / not everything seen / unproven
+//! 64  usage: bad arguments, or a genesis, trust or note file that is not what it must be
+//! 66  a file cannot be read, or the output cannot be written
 //! ```
+//!
+//! `--help` of each command says what they mean for it; `docs/ops/README.md` has those of all programs.
 
 mod cli;
 mod commands;

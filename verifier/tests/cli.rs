@@ -142,6 +142,16 @@ fn usage_errors_are_64() {
 }
 
 #[test]
+fn every_command_tells_its_exit_codes() {
+    for command in [&[][..], &["verify"], &["audit"], &["compare"], &["serve"], &["trust"], &["trust", "update"]] {
+        let help = text(&run(&[command, &["--help"]].concat()));
+        let codes: Vec<&str> = help.lines().skip_while(|line| *line != "Exit codes:").skip(1).collect();
+        let codes: Vec<&str> = codes.iter().filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(codes.starts_with(&["0"]) && codes.ends_with(&["64", "66"]), "{command:?}: {help}");
+    }
+}
+
+#[test]
 fn audit_replays_an_export() {
     let (chain, _) = chain();
     let genesis = TestFile::new("genesis", chain.genesis().encode());
