@@ -24,7 +24,10 @@ use std::sync::{Mutex, PoisonError};
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::suite::ChainId;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use tallystick_engine::BlockId;
+use tallystick_service::durable::{self, FileMode};
 
 mod answer;
 mod signer;
@@ -54,6 +57,12 @@ pub enum GuardError {
         path: String,
         /// What is wrong.
         problem: &'static str,
+    },
+    /// Another process has it open, or it is another configuration's too. Two that sign by one file sign twice.
+    #[error("guard file {path} is in use by another process: stop that one, or correct guard_file")]
+    InUse {
+        /// The file.
+        path: String,
     },
     /// It would be a second history.
     #[error("refused to sign: {0}")]
@@ -100,33 +109,43 @@ struct State {
 }
 
 impl Guard {
-    /// Creates the file; refuses if it exists.
+    /// Creates the file; refuses if it exists. A crash leaves none or a whole one: a file that is no guard could not be told
+    /// from a damaged one, and nobody may replace that.
     pub fn create(path: &Path, chain: ChainId) -> Result<(), GuardError> {
-        let io = |source| GuardError::Io { path: path.display().to_string(), source };
+        let io = |path: &Path, source| GuardError::Io { path: path.display().to_string(), source };
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(io)?;
+            std::fs::create_dir_all(parent).map_err(|source| io(parent, source))?;
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io)?;
-        let slot = Contents::default().encode_slot(chain, 1);
-        file.write_all(&vec![0; 2 * SLOT_BYTES]).map_err(io)?;
-        file.seek(SeekFrom::Start(0)).map_err(io)?;
-        file.write_all(&slot).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent).and_then(|directory| directory.sync_all()).map_err(io)
+        let mut bytes = Contents::default().encode_slot(chain, 1);
+        bytes.resize(2 * SLOT_BYTES, 0);
+        durable::create(path, &bytes, FileMode::Shared).map_err(|error| io(&error.path, error.source))
     }
 
-    /// Opens the file of this chain.
+    /// Opens the file of this chain, for this process alone.
     pub fn open(path: &Path, chain: ChainId) -> Result<Self, GuardError> {
         let shown = path.display().to_string();
         let io = |source| GuardError::Io { path: shown.clone(), source };
-        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Self::read(path, chain, file),
+            Err(Errno::WOULDBLOCK) => Err(GuardError::InUse { path: shown }),
+            Err(error) => Err(io(error.into())),
+        }
+    }
+
+    fn read(path: &Path, chain: ChainId, mut file: File) -> Result<Self, GuardError> {
+        let shown = path.display().to_string();
+        let io = |source| GuardError::Io { path: shown.clone(), source };
         let mut bytes = Vec::new();
         Read::by_ref(&mut file).take(2 * SLOT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
         let unreadable = |problem| GuardError::Unreadable { path: shown.clone(), problem };
         let slots: Vec<_> = bytes.chunks(SLOT_BYTES).map(Contents::decode_slot).collect();
         if slots.iter().any(|slot| matches!(slot, Err(SlotFault::Version))) {
             return Err(unreadable("it was written by a version of this program with another format"));
+        }
+        if bytes.chunks(SLOT_BYTES).zip(&slots).any(|(bytes, slot)| is_damaged(bytes, slot)) {
+            // Torn by a power cut while it was written, it lacks nothing that left. Else the disk may have forgotten a vote.
+            tracing::warn!(path = shown, "a slot of the guard file is damaged; the other one counts");
         }
         let newest = slots.into_iter().flatten().max_by_key(|(_, counter, _)| *counter);
         let (found, counter, contents) = newest.ok_or_else(|| unreadable("no slot has a good checksum"))?;
@@ -247,6 +266,11 @@ impl Guard {
         state.contents = contents;
         Ok(())
     }
+}
+
+/// Neither good nor never written.
+fn is_damaged(bytes: &[u8], slot: &Result<(ChainId, u64, Contents), SlotFault>) -> bool {
+    matches!(slot, Err(SlotFault::Damaged)) && bytes.iter().any(|byte| *byte != 0)
 }
 
 #[cfg(test)]

@@ -13,9 +13,14 @@ fn path(directory: &tempfile::TempDir) -> PathBuf {
     directory.path().join("guard.bin")
 }
 
+/// As after a restart, while the guard before it may still be there: without the lock.
+fn read(directory: &tempfile::TempDir) -> Guard {
+    let file = OpenOptions::new().read(true).write(true).open(path(directory)).unwrap();
+    Guard::read(&path(directory), CHAIN, file).unwrap()
+}
+
 fn open(directory: &tempfile::TempDir) -> GuardedSigner {
-    let guard = Guard::open(&path(directory), CHAIN).unwrap();
-    GuardedSigner::new(std::sync::Arc::new(guard), &[1; 32])
+    GuardedSigner::new(std::sync::Arc::new(read(directory)), &[1; 32])
 }
 
 fn slot(height: u64, round: u32) -> VoteSlot {
@@ -83,7 +88,7 @@ fn a_refusal_for_a_conflict_says_so_and_one_for_a_broken_file_does_not() {
 fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
     let directory = tempfile::tempdir().unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
-    let guard = std::sync::Arc::new(Guard::open(&path(&directory), CHAIN).unwrap());
+    let guard = std::sync::Arc::new(read(&directory));
     guard.state.lock().unwrap().file = File::open(path(&directory)).unwrap(); // not writable
     let signer = GuardedSigner::new(std::sync::Arc::clone(&guard), &[1; 32]);
     for block in [A, B] {
@@ -91,7 +96,7 @@ fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
         assert!(!signer.sign(&request, &preimage(&request)).unwrap_err().conflict);
         assert!(guard.permit_checkpoint(TreeSize::new(10), Hash([1; 32])).is_err(), "again and again");
     }
-    assert_eq!(guard.standing(), Guard::open(&path(&directory), CHAIN).unwrap().standing());
+    assert_eq!(guard.standing(), read(&directory).standing());
     assert_eq!(guard.standing().lock, None);
 }
 
@@ -99,11 +104,11 @@ fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
 fn checkpoints_never_shrink_and_never_change() {
     let directory = tempfile::tempdir().unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
-    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    let guard = read(&directory);
     guard.permit_checkpoint(TreeSize::new(10), Hash([1; 32])).unwrap();
     guard.permit_checkpoint(TreeSize::new(10), Hash([1; 32])).unwrap();
     drop(guard);
-    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    let guard = read(&directory);
     assert!(guard.permit_checkpoint(TreeSize::new(10), Hash([2; 32])).is_err());
     assert!(guard.permit_checkpoint(TreeSize::new(9), Hash([1; 32])).is_err());
     guard.permit_checkpoint(TreeSize::new(11), Hash([2; 32])).unwrap();
@@ -121,7 +126,7 @@ fn a_torn_slot_leaves_the_one_before_it() {
         let mut torn = after.clone();
         torn[cut..SLOT_BYTES].copy_from_slice(&before[cut..SLOT_BYTES]);
         std::fs::write(path(&directory), &torn).unwrap();
-        let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+        let guard = read(&directory);
         assert_eq!(guard.position().0, 1, "cut at {cut}");
     }
 }
@@ -158,7 +163,7 @@ fn what_is_remembered_survives_the_file() {
         assert_eq!(ask(&signer, &request).as_ref(), Some(&request));
     }
     assert_eq!(ask(&signer, &proposal(3, 4, Some(0), A)), Some(proposal(3, 4, Some(0), A)));
-    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    let guard = read(&directory);
     let standing = Standing { height: 3, round: Some(1), lock: Some((0, A)), cosigned_size: TreeSize::new(0) };
     assert_eq!(guard.standing(), standing);
     assert!(!guard.is_amended_at(3));
@@ -167,8 +172,41 @@ fn what_is_remembered_survives_the_file() {
     assert_eq!(guard.proposed_at(3, 1), Proposed::Nothing);
     assert_eq!(guard.proposed_at(4, 0), Proposed::Nothing);
     ask(&open(&directory), &prevote(3, 0, None)).unwrap();
-    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    let guard = read(&directory);
     assert!(guard.is_amended_at(3) && !guard.is_amended_at(4), "another word than asked for, on disk");
     ask(&open(&directory), &prevote(4, 0, None)).unwrap();
-    assert!(!Guard::open(&path(&directory), CHAIN).unwrap().is_amended_at(4));
+    assert!(!read(&directory).is_amended_at(4));
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    Guard::create(&path(&directory), CHAIN).unwrap();
+    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    assert!(matches!(Guard::open(&path(&directory), CHAIN), Err(GuardError::InUse { .. })));
+    drop(guard);
+    Guard::open(&path(&directory), CHAIN).unwrap();
+}
+
+/// Else the node could neither start with it nor be made anew: nobody may replace a damaged guard.
+#[test]
+fn a_crash_while_it_is_made_leaves_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let unfinished = directory.path().join(".guard.bin.tmp");
+    std::fs::write(&unfinished, [0; 100]).unwrap();
+    Guard::create(&path(&directory), CHAIN).unwrap();
+    ask(&open(&directory), &prevote(1, 0, Some(A))).unwrap();
+    // The crash came after the name was given: both names are the guard's.
+    std::fs::hard_link(path(&directory), &unfinished).unwrap();
+    assert!(Guard::create(&path(&directory), CHAIN).is_err());
+    assert_eq!(read(&directory).position().0, 1, "the guard is as it was");
+}
+
+#[test]
+fn a_damaged_slot_is_told_from_one_that_was_never_written() {
+    let slot = Contents::default().encode_slot(CHAIN, 1);
+    let damaged = |bytes: &[u8]| is_damaged(bytes, &Contents::decode_slot(bytes));
+    let flipped = |at: usize| slot.iter().enumerate().map(|(i, byte)| byte ^ u8::from(i == at)).collect::<Vec<u8>>();
+    assert!(!damaged(&slot) && !damaged(&vec![0; SLOT_BYTES]));
+    assert!(damaged(&flipped(70)) && damaged(&flipped(0)) && damaged(&slot[..slot.len() - 1]));
 }

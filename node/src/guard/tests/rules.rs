@@ -29,7 +29,7 @@ fn check(rows: Vec<Row>) {
         drop(signer);
         assert_eq!(ask(&open(&directory), &asked), given, "{rule}");
         let amended = given.as_ref().is_some_and(|given| preimage(given) != preimage(&asked));
-        assert_eq!(Guard::open(&path(&directory), CHAIN).unwrap().is_amended_at(1), amended, "{rule}");
+        assert_eq!(read(&directory).is_amended_at(1), amended, "{rule}");
     }
 }
 
@@ -96,7 +96,7 @@ fn many_rounds_keep_the_newest_and_the_lock() {
         ask(&signer, &prevote(1, round, Some(A))).unwrap();
     }
     let signer = open(&directory);
-    let guard = Guard::open(&path(&directory), CHAIN).unwrap();
+    let guard = read(&directory);
     assert_eq!(guard.standing().lock, Some((0, A)), "never dropped");
     assert_eq!(guard.proposed_at(1, 0), Proposed::Forgotten);
     assert_eq!(guard.proposed_at(1, 599), Proposed::Nothing);
