@@ -1,9 +1,10 @@
 //! The ledger behind the consensus engine: builds, judges, commits.
 //!
 //! Invariants: every block is executed before it is voted for; whatever was built, received or synced is on disk before the
-//! engine hears of it; a verdict once given is stored and given again. Timeliness (the block's time against this node's clock,
-//! and the round it claims) is judged once, when a fresh proposal first arrives, and is part of that verdict; sync does not
-//! judge it.
+//! engine hears of it; whether a block keeps the rules follows from block and state alone, is stored and said again.
+//! Timeliness (the block's time against this node's clock, and the round it claims) is no part of that: other honest nodes may see
+//! it otherwise. It is stored apart, and only keeps this validator from being among the first to vote for the block (rule 4 of
+//! the guard's answers). Sync does not ask for it, and nor does a decision.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::ledger::{ExecuteError, Executed, Ledger};
 use crate::metrics::Metrics;
 use crate::pool::{Candidates, Pool};
 use crate::progress::Progress;
-use crate::store::StoredProposal;
+use crate::store::{ProposalHead, StoredProposal};
 
 /// Executed blocks that are kept until one is decided. One that is not kept is executed again.
 const EXECUTED_MAX: usize = 4;
@@ -90,13 +91,15 @@ enum Earlier {
 pub(crate) struct LedgerApplication {
     parts: ConsensusParts,
     executed: ExecutedBlocks,
+    /// The round that runs.
+    round: u32,
     metrics: Metrics,
 }
 
 impl LedgerApplication {
     /// Over the node's parts.
     pub(crate) fn new(parts: ConsensusParts, metrics: Metrics) -> Self {
-        Self { parts, executed: ExecutedBlocks::default(), metrics }
+        Self { parts, executed: ExecutedBlocks::default(), round: 0, metrics }
     }
 
     fn entropy(&self) -> Result<[u8; 32], Fatal> {
@@ -167,17 +170,17 @@ impl LedgerApplication {
         }
     }
 
-    /// Whether a proposal comes when and from whom it says. Judged once. The time is bounded whatever the proposer claims; only
-    /// the round may be an earlier one, if the block is proposed again after a proof of lock.
+    /// Whether a proposal comes when and from whom it says, in the round that runs: a proposer whose turn comes again could else
+    /// put a new block in its first turn, and hide the turns missed since. What the sender says of an earlier round proves nothing: a block that
+    /// is proposed again is voted for because it came in time once, or because others voted for it.
     fn is_timely(&self, proposal: &ReceivedProposal) -> bool {
         let Ok(block) = Block::decode(&proposal.bytes) else { return false };
         let latest = self.parts.clock.now().plus_millis(self.parts.time_ahead_ms_max);
         let built_now =
             block.content.proposer_round == proposal.round && block.content.proposer.get() == proposal.proposer.get();
-        let built_before = proposal.pol_round.is_some() && block.content.proposer_round < proposal.round;
-        let timely = block.content.time <= latest && (built_now || built_before);
+        let timely = block.content.time <= latest && built_now && proposal.round == self.round;
         if !timely {
-            tracing::info!(time = %block.content.time, %latest, "a proposal is early, or not its proposer's");
+            tracing::info!(time = %block.content.time, %latest, "a proposal is early, or of another round");
         }
         timely
     }
@@ -188,28 +191,34 @@ impl LedgerApplication {
             return Ok(Verdict::Ignore);
         }
         let height = Height::new(proposal.height);
-        let valid = match self.parts.ledger.store.proposal(height, block_id)? {
+        let known = self.parts.ledger.store.proposal_head(height, block_id)?;
+        let valid = match known {
             // Proposed again: the verdict stands.
             Some(known) => known.valid,
-            None => self.is_timely(proposal) && self.judge(&proposal.bytes)?,
+            None => self.judge(&proposal.bytes)?,
         };
-        let stored = StoredProposal {
+        let timely = valid && (known.is_some_and(|known| known.timely) || self.is_timely(proposal));
+        let head = ProposalHead {
             block_id,
             round: proposal.round,
             pol_round: proposal.pol_round,
             proposer: proposal.proposer.get(),
             valid,
+            timely,
             own: false,
-            bytes: proposal.bytes.to_vec(),
         };
-        self.parts.ledger.store.put_proposal(height, &stored)?;
-        Ok(if valid { Verdict::Valid } else { Verdict::Invalid })
+        self.parts.ledger.store.put_proposal(height, &head, &proposal.bytes)?;
+        Ok(match (valid, timely) {
+            (false, _) => Verdict::Invalid,
+            (true, false) => Verdict::Untimely,
+            (true, true) => Verdict::Valid,
+        })
     }
 
     fn earlier(&self, height: u64, round: u32) -> Result<Earlier, Fatal> {
         let (store, guard) = (&self.parts.ledger.store, &self.parts.guard);
         let stored = |block_id: BlockId| store.proposal(Height::new(height), Hash(block_id.0));
-        let usable = |proposal: &StoredProposal| proposal.valid;
+        let usable = |proposal: &StoredProposal| proposal.head.valid;
         match guard.proposed_at(height, round) {
             Proposed::Again | Proposed::Forgotten => return Ok(Earlier::Spent),
             Proposed::Block(block_id) => {
@@ -219,7 +228,7 @@ impl LedgerApplication {
         }
         let known = store.proposals(Height::new(height))?;
         if let Some(own) = known.into_iter().find(|proposal| proposal.own && proposal.round == round) {
-            return Ok(Earlier::Block(own));
+            return Ok(stored(BlockId(own.block_id.0))?.map_or(Earlier::Spent, Earlier::Block));
         }
         // The engine asks for a block only if it knows of no lock. If the guard does, the engine's log was lost, and the locked
         // block is the only one that this validator, and all who lost their logs with it, will prevote.
@@ -234,20 +243,20 @@ impl LedgerApplication {
         let own = match self.earlier(height, round)? {
             Earlier::Spent => return Ok(None),
             Earlier::Block(own) => {
-                return Ok(Some(OwnProposal { block_id: BlockId(own.block_id.0), bytes: own.bytes.into() }));
+                return Ok(Some(OwnProposal { block_id: BlockId(own.head.block_id.0), bytes: own.bytes.into() }));
             }
             Earlier::Free => self.build_block(height, round)?,
         };
-        let stored = StoredProposal {
+        let head = ProposalHead {
             block_id: own.block_id,
             round,
             pol_round: None,
             proposer: self.parts.validator.get(),
             valid: true,
+            timely: true,
             own: true,
-            bytes: own.bytes.clone(),
         };
-        self.parts.ledger.store.put_proposal(Height::new(height), &stored)?;
+        self.parts.ledger.store.put_proposal(Height::new(height), &head, &own.bytes)?;
         let proposal = OwnProposal { block_id: BlockId(own.block_id.0), bytes: own.bytes.clone().into() };
         self.executed.put(own);
         Ok(Some(proposal))
@@ -289,16 +298,10 @@ impl LedgerApplication {
         if !self.judge(&block.bytes)? {
             return Ok(SyncVerdict::Invalid(id));
         }
-        let stored = StoredProposal {
-            block_id,
-            round: block.round,
-            pol_round: None,
-            proposer: 0,
-            valid: true,
-            own: false,
-            bytes: block.bytes.to_vec(),
-        };
-        self.parts.ledger.store.put_proposal(Height::new(block.height), &stored)?;
+        // Nobody asks for a vote on a decided block, so nobody asks whether it came in time.
+        let (round, pol_round, proposer) = (block.round, None, 0);
+        let head = ProposalHead { block_id, round, pol_round, proposer, valid: true, timely: false, own: false };
+        self.parts.ledger.store.put_proposal(Height::new(block.height), &head, &block.bytes)?;
         Ok(SyncVerdict::Valid(id))
     }
 
@@ -326,6 +329,7 @@ impl Application for LedgerApplication {
     }
 
     async fn started_round(&mut self, height: u64, round: u32, _: MemberId) -> Result<Vec<KnownProposal>, Fatal> {
+        self.round = round;
         if round > 0 {
             self.metrics.further_rounds.inc();
             tracing::info!(height, round, "a further round starts");
@@ -337,6 +341,7 @@ impl Application for LedgerApplication {
             proposer: MemberId::new(proposal.proposer),
             block_id: BlockId(proposal.block_id.0),
             valid: proposal.valid,
+            timely: proposal.timely,
         });
         Ok(known.collect())
     }

@@ -33,7 +33,7 @@ mod answer;
 mod signer;
 mod slot;
 
-use answer::Answer;
+use answer::{Answer, Grounds};
 pub use signer::GuardedSigner;
 use slot::{Ballot, Contents, Kind, SLOT_BYTES, SlotFault, Vote};
 
@@ -221,11 +221,11 @@ impl Guard {
         &self,
         height: u64,
         asked: &Ballot,
-        polka_round: Option<u32>,
+        grounds: Grounds,
         sign: impl FnOnce(&Ballot) -> Option<[u8; 64]>,
     ) -> Result<Vote, GuardError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = answer::answer(&state.contents, height, asked, polka_round);
+        let answer = answer::answer(&state.contents, height, asked, grounds);
         let (vote, is_new) = match answer {
             Answer::Refuse(text) => return Err(GuardError::Conflict(text)),
             Answer::Repeat(vote) => (vote, false),
@@ -238,7 +238,7 @@ impl Guard {
         if vote.ballot != *asked {
             tracing::info!(height, ?asked, given = ?vote.ballot, "the guard answers with another statement");
         }
-        let amends = vote.ballot != *asked && !state.contents.amended;
+        let amends = vote.ballot != *asked && !(height == state.contents.height && state.contents.amended);
         if is_new || amends {
             let mut contents = state.contents.clone();
             if height > contents.height {

@@ -36,7 +36,7 @@ use rocksdb::{DB, WriteBatch, WriteOptions};
 
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
-pub use proposals::StoredProposal;
+pub use proposals::{ProposalHead, StoredProposal};
 
 /// The format this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;

@@ -1,7 +1,8 @@
 //! Signing and verifying in the engine's traits: builds each preimage and calls [`ConsensusSigner`] or the key.
 //!
-//! Every prevote that verifies is noted (`polkas`): the signer is told what lets its lock go. If it answers with another
-//! statement than asked for, the engine gets that one. A refusal goes to the loop (`refused`) before the engine sees the error, so the reason is known when the engine ends.
+//! Every prevote that verifies is noted (`polkas`): the signer is told what lets its lock go, and what speaks for a block that did
+//! not come in time. If it answers with another statement than asked for, the engine gets that one. A refusal goes to the
+//! loop (`refused`) before the engine sees the error, so the reason is known when the engine ends.
 
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub(crate) fn vote_preimage(chain_id: &[u8; 32], vote: &ChainVote) -> Option<(Si
     };
     Some(match vote.vote_type {
         VoteType::Prevote => (
-            SignRequest::Prevote { slot, block_id, polka_round: None },
+            SignRequest::Prevote { slot, block_id, polka_round: None, untimely: false },
             preimage::prevote(chain_id, slot, block_id.as_ref()),
         ),
         VoteType::Precommit => {
@@ -99,12 +100,13 @@ impl ChainSigner {
         self.sign(&request, &preimage).map_err(EngineError::from_source)
     }
 
-    /// What a prevote asks of the signer, with what is known of the block's earlier rounds.
-    fn with_polka(&self, request: SignRequest) -> SignRequest {
+    /// What a prevote asks of the signer, with what is known of the block.
+    fn with_grounds(&self, request: SignRequest) -> SignRequest {
         match request {
             SignRequest::Prevote { slot, block_id: Some(block_id), .. } => {
                 let polka_round = self.polkas.newest_before(slot, &block_id);
-                SignRequest::Prevote { slot, block_id: Some(block_id), polka_round }
+                let untimely = !self.polkas.is_acceptable(slot.height, &block_id);
+                SignRequest::Prevote { slot, block_id: Some(block_id), polka_round, untimely }
             }
             request => request,
         }
@@ -115,7 +117,7 @@ impl ChainSigner {
 impl Signer<Ledger> for ChainSigner {
     async fn sign_vote(&self, vote: ChainVote) -> Result<SignedMessage<Ledger, ChainVote>, EngineError> {
         let asked = vote_preimage(&self.chain_id, &vote);
-        let signed = self.sign_engine(asked.map(|(request, preimage)| (self.with_polka(request), preimage)))?;
+        let signed = self.sign_engine(asked.map(|(request, preimage)| (self.with_grounds(request), preimage)))?;
         let stated = stated_vote(vote, &signed.statement).map_err(EngineError::from_source)?;
         Ok(SignedMessage::new(stated, Signature(signed.signature)))
     }

@@ -251,6 +251,9 @@ impl AppLoop {
         let known = self.app.started_round(height, round, proposer).await.map_err(in_call("started_round"))?;
         let mut values = Vec::new();
         for proposal in known {
+            if proposal.timely {
+                self.fixed.signer.polkas.found_timely(proposal.block_id);
+            }
             if self.intake.deliver(proposal.round, proposal.block_id) {
                 values.push(ProposedValue {
                     height: ChainHeight(height),
@@ -286,6 +289,7 @@ impl AppLoop {
             return Err(EngineError::Application { call: "build", reason });
         }
         self.intake.deliver(slot.round, own.block_id);
+        self.fixed.signer.polkas.found_timely(own.block_id);
         let _ = reply.send(LocallyProposedValue::new(height, engine_round(Some(slot.round)), own.block_id));
         self.publish(slot, None, self.fixed.member, own.block_id, &own.bytes).await
     }
@@ -360,7 +364,12 @@ impl AppLoop {
             bytes: block,
         };
         let validity = match self.app.received(proposal).await.map_err(in_call("received"))? {
-            Verdict::Valid => Validity::Valid,
+            Verdict::Valid => {
+                self.fixed.signer.polkas.found_timely(fields.block_id);
+                Validity::Valid
+            }
+            // The engine knows no other than the rules' verdict. The signer keeps back the prevote.
+            Verdict::Untimely => Validity::Valid,
             Verdict::Invalid => Validity::Invalid,
             Verdict::Ignore => return Ok(None),
         };

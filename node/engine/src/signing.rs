@@ -22,6 +22,9 @@ pub enum SignRequest {
         /// The newest earlier round in which validators of more than 2/3 of the voting power prevoted for this block, by
         /// signatures verified since the engine started. It lets a lock of that round or an earlier one go.
         polka_round: Option<u32>,
+        /// Whether the block came late or early here, and no validators of more than 1/3 of the voting power are known to
+        /// have prevoted for it at this height, by such signatures. Only a signer that voted for it before prevotes it then.
+        untimely: bool,
     },
     /// A precommit; `None` is nil. One per slot, for ever. With a block it locks the signer to it.
     Precommit {
@@ -76,8 +79,8 @@ pub struct SignRefused {
 /// returns. It may block for one fsync.
 ///
 /// Asked again for the same thing, for example when the log is replayed after a crash, it gives the same signature. Asked for a
-/// second vote or proposal of one slot, it answers with the first. Asked for a vote that the validator's lock or its later
-/// votes forbid, it answers with a vote for nil.
+/// second vote or proposal of one slot, it answers with the first. Asked for a vote that the validator's lock, its later
+/// votes or the block's untimeliness forbid, it answers with a vote for nil.
 pub trait ConsensusSigner: Send + Sync + 'static {
     /// Signs `preimage`, which says what `request` says, or answers with another statement.
     fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused>;

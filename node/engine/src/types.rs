@@ -189,7 +189,7 @@ pub struct ReceivedProposal {
     pub height: u64,
     /// The round it was proposed in.
     pub round: u32,
-    /// The earlier round in which the proposer saw more than 2/3 prevote for it, if it is proposed again.
+    /// The earlier round in which the proposer says that it saw more than 2/3 prevote for it. Proves nothing.
     pub pol_round: Option<u32>,
     /// Who proposes in this round. The block may have been built by another validator in an earlier round: what the
     /// block says of its author comes from the block.
@@ -200,12 +200,17 @@ pub struct ReceivedProposal {
     pub bytes: Bytes,
 }
 
-/// The application's judgement of a proposal. A pure function of block and state: the same block at the same height gets
-/// the same verdict for ever, across restarts too (judgements of timeliness are made once and stored).
+/// The application's judgement of a proposal. Whether a block is invalid is a pure function of block and state: all honest
+/// nodes say the same of it at any time, or those that are locked on it and those that refuse it would stop the chain.
+/// Whether it came in time is each node's own view: it keeps a node from being the first to vote for a block, and from
+/// nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Vote for it.
+    /// It keeps all rules and came in time: vote for it.
     Valid,
+    /// It keeps all rules, but its time lies ahead of this node's clock, or it is not this round's proposer's own. To be
+    /// prevoted once others of more than 1/3 of the voting power have, to be precommitted and decided as any other.
+    Untimely,
     /// The bytes are the block of this id, and it breaks a rule: vote nil.
     Invalid,
     /// The bytes are not the block of this id: as if they had not come. Says nothing about the id.
@@ -223,8 +228,10 @@ pub struct KnownProposal {
     pub proposer: MemberId,
     /// Its hash.
     pub block_id: BlockId,
-    /// The verdict given then.
+    /// Whether it keeps all rules.
     pub valid: bool,
+    /// Whether it came in time, in any round.
+    pub timely: bool,
 }
 
 /// A decided block that another node sent because this one is behind. More than 2/3 of the height's validators signed it:

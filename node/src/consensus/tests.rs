@@ -1,5 +1,6 @@
 //! What a node proposes, and what it keeps of proposals, across crashes and lost logs.
 
+use receipt_core::ids::UnixMillis;
 use receipt_core::testkit::TestChain;
 use tallystick_engine::{ConsensusSigner as _, SignRequest, VoteSlot};
 use tallystick_service::clock::FixedClock;
@@ -15,6 +16,7 @@ struct Bench {
     _directory: tempfile::TempDir,
     parts: ConsensusParts,
     signer: GuardedSigner,
+    clock: Arc<FixedClock>,
 }
 
 /// Who proposes in this round of height 1, as an index from 0.
@@ -29,6 +31,7 @@ fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let ledger = Ledger::new(store, chain.genesis().clone());
+    let clock = Arc::new(FixedClock::new(chain.now()));
     let path = directory.path().join("guard.bin");
     Guard::create(&path, ledger.chain.id).unwrap();
     let guard = Arc::new(Guard::open(&path, ledger.chain.id).unwrap());
@@ -36,14 +39,14 @@ fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
         pool: Arc::new(Pool::new(ledger.clone(), PoolConfig::default())),
         progress: Arc::new(Progress::new(Height::ZERO, Height::ZERO)),
         guard: Arc::clone(&guard),
-        clock: Arc::new(FixedClock::new(chain.now())),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
         entropy: Arc::new(SeededEntropy::new(u64::from(validator.get()))),
         timeouts: Timeouts::default(),
         time_ahead_ms_max: 10_000,
         validator,
         ledger,
     };
-    Bench { _directory: directory, parts, signer: GuardedSigner::new(guard, &[1; 32]) }
+    Bench { _directory: directory, parts, signer: GuardedSigner::new(guard, &[1; 32]), clock }
 }
 
 impl Bench {
@@ -87,6 +90,69 @@ fn an_own_block_is_built_once_whoever_proposes_it_again() {
     assert_eq!(bench.start().sync(&synced).unwrap(), SyncVerdict::Valid(first.block_id));
     assert_eq!(bench.start().own_proposal(1, 0).unwrap().unwrap(), first, "synced");
     assert_ne!(bench.start().own_proposal(1, 4).unwrap().unwrap().block_id, first.block_id, "another round");
+}
+
+/// Else one proposer halts the chain for good: it dates its block so that one honest validator finds it early and the others
+/// do not, leaves those locked, and is silent.
+#[test]
+fn a_block_untimely_in_its_round_is_never_invalid() {
+    let chain = TestChain::new();
+    let block = bench(&chain, proposer(&chain, 0)).start().own_proposal(1, 0).unwrap().unwrap();
+    let behind = || {
+        let bench = bench(&chain, proposer(&chain, 2));
+        bench.clock.set(UnixMillis::new(chain.now().get() - 10_200));
+        bench
+    };
+    let bench = behind();
+    let first = received(&block, 0, None, proposer(&chain, 0));
+    let again = received(&block, 1, Some(0), proposer(&chain, 1));
+    assert_eq!(bench.start().receive(&first).unwrap(), Verdict::Untimely);
+    assert_eq!(bench.start().receive(&again).unwrap(), Verdict::Untimely, "prevotes decide, not what is said of them");
+    let known = bench.parts.ledger.store.proposals(Height::new(1)).unwrap();
+    assert!(matches!(known.as_slice(), [head] if head.valid && !head.timely), "{known:?}");
+    // In time at last, and then for ever.
+    bench.clock.advance_ms(200);
+    assert_eq!(bench.start().receive(&first).unwrap(), Verdict::Valid);
+    bench.clock.set(UnixMillis::new(chain.now().get() - 60_000));
+    assert_eq!(bench.start().receive(&again).unwrap(), Verdict::Valid);
+
+    // Synced or decided, nobody asks.
+    let bench = behind();
+    assert_eq!(bench.start().receive(&first).unwrap(), Verdict::Untimely);
+    let synced = SyncedBlock { height: 1, round: 0, bytes: block.bytes.clone() };
+    assert_eq!(bench.start().sync(&synced).unwrap(), SyncVerdict::Valid(block.block_id));
+    let certificate = Certificate { height: 1, round: 0, block_id: block.block_id, signatures: Vec::new() };
+    bench.start().commit(&certificate).unwrap();
+    assert_eq!(bench.parts.ledger.tip().unwrap().height, Height::new(1));
+}
+
+/// A proposer could hide the turns that it and others missed, or spoil a block for those that had not received it.
+#[test]
+fn a_block_of_another_round_is_untimely_whatever_proof_is_claimed_and_timely_in_its_own() {
+    let chain = TestChain::new();
+    let block = bench(&chain, proposer(&chain, 0)).start().own_proposal(1, 0).unwrap().unwrap();
+    for pol_round in [None, Some(0)] {
+        let bench = bench(&chain, proposer(&chain, 2));
+        let early = received(&block, 1, pol_round, proposer(&chain, 1));
+        assert_eq!(bench.start().receive(&early).unwrap(), Verdict::Untimely);
+        let own = received(&block, 0, None, proposer(&chain, 0));
+        assert_eq!(bench.start().receive(&own).unwrap(), Verdict::Valid);
+        assert_eq!(bench.start().receive(&early).unwrap(), Verdict::Valid, "it came in time once");
+    }
+    // In a turn that is over.
+    let late = bench(&chain, proposer(&chain, 2));
+    let mut app = late.start();
+    app.round = 4;
+    assert_eq!(app.receive(&received(&block, 0, None, proposer(&chain, 0))).unwrap(), Verdict::Untimely);
+    // By nobody's rules.
+    let mut bytes = block.bytes.to_vec();
+    bytes.truncate(bytes.len() - 1);
+    let broken = OwnProposal { block_id: BlockId(receipt_core::block::block_id(&bytes).0), bytes: bytes.into() };
+    let bench = bench(&chain, proposer(&chain, 2));
+    for round in [0, 4] {
+        let broken = received(&broken, round, None, proposer(&chain, 0));
+        assert_eq!(bench.start().receive(&broken).unwrap(), Verdict::Invalid, "for ever");
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@
 //!    never followed by an earlier one: instead of it, nil is signed.
 //! 3. After a precommit for a block (the lock), another block is prevoted only if more than 2/3 prevoted for that one in the
 //!    lock's round or later. Instead of any other, nil is signed.
+//! 4. A block that came early or late here is first voted for only after more than 1/3 prevoted for it. Instead of it,
+//!    nil is signed.
 //!
 //! A vote for nil never makes two blocks decided.
 
@@ -24,11 +26,19 @@ pub(super) enum Answer {
     Refuse(String),
 }
 
-/// The answer to being asked for `asked` at `height`, the height of `contents` or a later one. `polka_round` is the newest
-/// earlier round in which more than 2/3 prevoted for the block that is asked for.
-pub(super) fn answer(contents: &Contents, height: u64, asked: &Ballot, polka_round: Option<u32>) -> Answer {
+/// What this node knows of the block that it is asked to prevote for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Grounds {
+    /// The newest earlier round in which more than 2/3 prevoted for it.
+    pub(super) polka_round: Option<u32>,
+    /// It came early or late, and no more than 1/3 prevoted for it.
+    pub(super) untimely: bool,
+}
+
+/// The answer to being asked for `asked` at `height`, the height of `contents` or a later one.
+pub(super) fn answer(contents: &Contents, height: u64, asked: &Ballot, grounds: Grounds) -> Answer {
     if height > contents.height {
-        return Answer::Sign(*asked);
+        return Answer::Sign(if grounds.untimely { Ballot { block_id: None, ..*asked } } else { *asked });
     }
     if height < contents.height {
         let text = format!("height {height}: this validator has voted at height {} already", contents.height);
@@ -50,11 +60,11 @@ pub(super) fn answer(contents: &Contents, height: u64, asked: &Ballot, polka_rou
         let refusal = || Answer::Refuse(text("what this validator said in this round is forgotten"));
         return newest.map_or_else(refusal, |vote| Answer::Repeat(*vote));
     }
-    Answer::Sign(if may_sign(contents, asked, polka_round) { *asked } else { Ballot { block_id: None, ..*asked } })
+    Answer::Sign(if may_sign(contents, asked, grounds) { *asked } else { Ballot { block_id: None, ..*asked } })
 }
 
-/// Rules 2 and 3, for a slot without a statement.
-fn may_sign(contents: &Contents, asked: &Ballot, polka_round: Option<u32>) -> bool {
+/// Rules 2 to 4, for a slot without a statement.
+fn may_sign(contents: &Contents, asked: &Ballot, grounds: Grounds) -> bool {
     let Some(block_id) = asked.block_id else { return true };
     let is_late = contents.newest_vote().is_some_and(|newest| (asked.round, asked.kind) < newest);
     match asked.kind {
@@ -62,9 +72,10 @@ fn may_sign(contents: &Contents, asked: &Ballot, polka_round: Option<u32>) -> bo
         Kind::Precommit => !is_late,
         Kind::Prevote => {
             let is_free = |lock: &super::slot::Lock| {
-                lock.block_id == block_id || polka_round.is_some_and(|polka_round| polka_round >= lock.round)
+                lock.block_id == block_id || grounds.polka_round.is_some_and(|round| round >= lock.round)
             };
-            !is_late && contents.lock.as_ref().is_none_or(is_free)
+            let may_begin = !grounds.untimely || contents.voted_for(block_id);
+            !is_late && contents.lock.as_ref().is_none_or(is_free) && may_begin
         }
     }
 }

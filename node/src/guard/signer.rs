@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ed25519_dalek::Signer as _;
 use tallystick_engine::{ConsensusSigner, SignRefused, SignRequest, Signed, VoteSlot};
 
+use super::answer::Grounds;
 use super::slot::{Ballot, Kind};
 use super::{Guard, GuardError};
 
@@ -31,21 +32,25 @@ impl GuardedSigner {
     }
 }
 
-/// Height, statement, and what is known of its block's earlier rounds. `None` for what is no vote and no proposal.
-fn ballot(request: &SignRequest) -> Option<(u64, Ballot, Option<u32>)> {
-    let (slot, kind, pol_round, block_id, polka_round) = match *request {
-        SignRequest::Proposal { slot, pol_round, block_id } => (slot, Kind::Proposal, pol_round, Some(block_id), None),
-        SignRequest::Prevote { slot, block_id, polka_round } => (slot, Kind::Prevote, None, block_id, polka_round),
-        SignRequest::Precommit { slot, block_id } => (slot, Kind::Precommit, None, block_id, None),
+/// Height, statement, and what is known of its block. `None` for what is no vote and no proposal.
+fn ballot(request: &SignRequest) -> Option<(u64, Ballot, Grounds)> {
+    let mut grounds = Grounds::default();
+    let (slot, kind, pol_round, block_id) = match *request {
+        SignRequest::Proposal { slot, pol_round, block_id } => (slot, Kind::Proposal, pol_round, Some(block_id)),
+        SignRequest::Prevote { slot, block_id, polka_round, untimely } => {
+            grounds = Grounds { polka_round, untimely };
+            (slot, Kind::Prevote, None, block_id)
+        }
+        SignRequest::Precommit { slot, block_id } => (slot, Kind::Precommit, None, block_id),
         SignRequest::Stream { .. } | SignRequest::ValidatorProof => return None,
     };
-    Some((slot.height, Ballot { kind, round: slot.round, pol_round, block_id }, polka_round))
+    Some((slot.height, Ballot { kind, round: slot.round, pol_round, block_id }, grounds))
 }
 
 fn statement(height: u64, ballot: &Ballot) -> Option<SignRequest> {
     let slot = VoteSlot { height, round: ballot.round };
     Some(match ballot.kind {
-        Kind::Prevote => SignRequest::Prevote { slot, block_id: ballot.block_id, polka_round: None },
+        Kind::Prevote => SignRequest::Prevote { slot, block_id: ballot.block_id, polka_round: None, untimely: false },
         Kind::Precommit => SignRequest::Precommit { slot, block_id: ballot.block_id },
         Kind::Proposal => SignRequest::Proposal { slot, pol_round: ballot.pol_round, block_id: ballot.block_id? },
     })
@@ -62,7 +67,7 @@ fn misfit() -> SignRefused {
 
 impl ConsensusSigner for GuardedSigner {
     fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
-        let Some((height, asked, polka_round)) = ballot(request) else {
+        let Some((height, asked, grounds)) = ballot(request) else {
             // Neither says anything about what this validator votes for.
             return Ok(Signed { statement: request.clone(), signature: self.key.sign(preimage).to_bytes() });
         };
@@ -73,7 +78,7 @@ impl ConsensusSigner for GuardedSigner {
             let preimage = self.preimage(height, ballot)?;
             Some(self.key.sign(&preimage).to_bytes())
         };
-        let vote = self.guard.vote(height, &asked, polka_round, sign).map_err(|error| refused(&error))?;
+        let vote = self.guard.vote(height, &asked, grounds, sign).map_err(|error| refused(&error))?;
         let statement = statement(height, &vote.ballot).ok_or_else(misfit)?;
         Ok(Signed { statement, signature: vote.signature })
     }

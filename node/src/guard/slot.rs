@@ -106,6 +106,13 @@ impl Contents {
         votes.filter(|(_, kind)| *kind != Kind::Proposal).max()
     }
 
+    /// Whether this block was voted for at this height, as far as is remembered. The lock always is.
+    pub(super) fn voted_for(&self, block_id: BlockId) -> bool {
+        let votes = self.votes.iter().filter(|vote| vote.ballot.kind != Kind::Proposal);
+        let mut blocks = votes.filter_map(|vote| vote.ballot.block_id).chain(self.lock.map(|lock| lock.block_id));
+        blocks.any(|known| known == block_id)
+    }
+
     /// Adds a vote; when full, the oldest rounds go and the floor rises. The lock stays.
     pub(super) fn push(&mut self, vote: Vote) {
         if self.votes.len() >= VOTES_MAX {

@@ -28,7 +28,7 @@ fn slot(height: u64, round: u32) -> VoteSlot {
 }
 
 fn prevote(height: u64, round: u32, block_id: Option<BlockId>) -> SignRequest {
-    SignRequest::Prevote { slot: slot(height, round), block_id, polka_round: None }
+    SignRequest::Prevote { slot: slot(height, round), block_id, polka_round: None, untimely: false }
 }
 
 fn precommit(height: u64, round: u32, block_id: Option<BlockId>) -> SignRequest {
@@ -209,4 +209,17 @@ fn a_damaged_slot_is_told_from_one_that_was_never_written() {
     let flipped = |at: usize| slot.iter().enumerate().map(|(i, byte)| byte ^ u8::from(i == at)).collect::<Vec<u8>>();
     assert!(!damaged(&slot) && !damaged(&vec![0; SLOT_BYTES]));
     assert!(damaged(&flipped(70)) && damaged(&flipped(0)) && damaged(&slot[..slot.len() - 1]));
+}
+
+/// A guard whose last height was amended is amended anew at the next, or its log would be replayed.
+#[test]
+fn each_height_is_amended_on_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    Guard::create(&path(&directory), CHAIN).unwrap();
+    for height in 1..4 {
+        let asked =
+            SignRequest::Prevote { slot: slot(height, 0), block_id: Some(A), polka_round: None, untimely: true };
+        assert_eq!(ask(&open(&directory), &asked), Some(prevote(height, 0, None)));
+        assert!(read(&directory).is_amended_at(height), "height {height}");
+    }
 }

@@ -28,7 +28,7 @@ fn a_log_with_other_words_than_the_engine_asked_for_is_set_aside_once() {
     let prevote = |block_id: Option<BlockId>| {
         let slot = VoteSlot { height: 5, round: 0 };
         let preimage = tallystick_engine::prevote(&CHAIN.0.0, slot, block_id.as_ref());
-        signer.sign(&SignRequest::Prevote { slot, block_id, polka_round: None }, &preimage).unwrap();
+        signer.sign(&SignRequest::Prevote { slot, block_id, polka_round: None, untimely: false }, &preimage).unwrap();
     };
     std::fs::write(&log, b"log").unwrap();
     prevote(None);

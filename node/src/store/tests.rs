@@ -147,18 +147,19 @@ fn proposals_stay_until_their_height_is_committed() {
     let chain = chain_of_three();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let block = &chain.blocks()[1];
-    let proposal = StoredProposal {
+    let head = ProposalHead {
         block_id: receipt_core::block::block_id(SUITE, &block.bytes),
         round: 3,
         pol_round: Some(0),
         proposer: 2,
         valid: true,
+        timely: true,
         own: false,
-        bytes: block.bytes.clone(),
     };
-    store.put_proposal(Height::new(1), &proposal).unwrap();
-    assert_eq!(store.proposals(Height::new(1)).unwrap(), vec![proposal.clone()]);
-    assert_eq!(store.proposal(Height::new(1), proposal.block_id).unwrap(), Some(proposal));
+    store.put_proposal(Height::new(1), &head, &block.bytes).unwrap();
+    assert_eq!(store.proposals(Height::new(1)).unwrap(), vec![head]);
+    let stored = StoredProposal { head, bytes: block.bytes.clone() };
+    assert_eq!(store.proposal(Height::new(1), head.block_id).unwrap(), Some(stored));
     assert_eq!(store.proposals(Height::new(2)).unwrap(), vec![]);
     follow(&store, &chain);
     assert_eq!(store.proposals(Height::new(1)).unwrap(), vec![]);
@@ -173,20 +174,31 @@ fn a_proposal_stays_as_it_was_first_stored_when_it_is_proposed_again_or_synced()
     let height = Height::new(1);
     let bytes = chain.blocks()[1].bytes.clone();
     let block_id = receipt_core::block::block_id(SUITE, &bytes);
-    let synced = StoredProposal { block_id, round: 2, pol_round: None, proposer: 0, valid: true, own: false, bytes };
-    let again = StoredProposal { round: 4, pol_round: Some(0), proposer: 3, ..synced.clone() };
-    let own = StoredProposal { round: 0, proposer: 1, own: true, ..synced.clone() };
-    store.put_proposal(height, &own).unwrap();
+    let (round, pol_round, proposer) = (2, None, 0);
+    let synced = ProposalHead { block_id, round, pol_round, proposer, valid: true, timely: false, own: false };
+    let again = ProposalHead { round: 4, pol_round: Some(0), proposer: 3, ..synced };
+    let own = ProposalHead { round: 0, proposer: 1, timely: true, own: true, ..synced };
+    store.put_proposal(height, &own, &bytes).unwrap();
     for later in [&again, &synced] {
-        store.put_proposal(height, later).unwrap();
-        assert_eq!(store.proposals(height).unwrap(), vec![own.clone()]);
+        store.put_proposal(height, later, &bytes).unwrap();
+        assert_eq!(store.proposals(height).unwrap(), vec![own]);
     }
     // What only sync brought has no proposer, and the first proposer takes its place.
     let other = Height::new(2);
-    for (put, expected) in [(&synced, &synced), (&again, &again), (&synced, &again), (&own, &again)] {
-        store.put_proposal(other, put).unwrap();
-        assert_eq!(store.proposals(other).unwrap(), vec![expected.clone()]);
+    let now_timely = ProposalHead { timely: true, ..again };
+    for (put, expected) in
+        [(&synced, &synced), (&again, &again), (&synced, &again), (&own, &now_timely), (&again, &now_timely)]
+    {
+        store.put_proposal(other, put, &bytes).unwrap();
+        assert_eq!(store.proposals(other).unwrap(), vec![*expected]);
+        assert_eq!(
+            store.proposal(other, block_id).unwrap(),
+            Some(StoredProposal { head: *expected, bytes: bytes.clone() })
+        );
     }
+    let invalid = ProposalHead { block_id: Hash([9; 32]), valid: false, timely: false, ..own };
+    store.put_proposal(other, &invalid, &bytes).unwrap();
+    assert_eq!(store.proposal_head(other, invalid.block_id).unwrap(), Some(invalid));
 }
 
 #[test]

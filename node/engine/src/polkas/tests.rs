@@ -93,3 +93,34 @@ fn a_member_displaces_only_itself() {
     let stored = polkas.0.lock().unwrap().members.values().map(|member| member.blocks.len()).sum::<usize>();
     assert_eq!(stored, 3 + PREVOTES_MAX);
 }
+
+#[test]
+fn an_untimely_block_is_acceptable_once_more_than_a_third_prevoted_for_it_in_whatever_rounds() {
+    let polkas = Polkas::default();
+    polkas.start_height(7, &set(&[1, 1, 1, 1]));
+    assert!(!polkas.is_acceptable(7, &BLOCK));
+    prevotes(&polkas, 0, BLOCK, &[1]);
+    prevotes(&polkas, 3, BLOCK, &[1]);
+    prevotes(&polkas, 3, OTHER, &[2]);
+    assert!(!polkas.is_acceptable(7, &BLOCK), "one member, though twice: it may be the one that lies");
+    prevotes(&polkas, 9, BLOCK, &[2]);
+    assert!(polkas.is_acceptable(7, &BLOCK));
+    assert!(!polkas.is_acceptable(7, &OTHER) && !polkas.is_acceptable(8, &BLOCK));
+    polkas.start_height(8, &set(&[1, 1, 1]));
+    prevotes(&polkas, 0, BLOCK, &[1]);
+    assert!(!polkas.is_acceptable(8, &BLOCK), "prevotes of another height");
+    polkas.verified(&vote(VoteType::Prevote, 8, 0, Some(BLOCK), 1));
+    assert!(!polkas.is_acceptable(8, &BLOCK), "one of three is not more than a third");
+    polkas.verified(&vote(VoteType::Prevote, 8, 1, Some(BLOCK), 3));
+    assert!(polkas.is_acceptable(8, &BLOCK));
+}
+
+#[test]
+fn a_block_that_came_in_time_is_acceptable_at_its_height() {
+    let polkas = Polkas::default();
+    polkas.start_height(7, &set(&[1, 1, 1, 1]));
+    polkas.found_timely(BLOCK);
+    assert!(polkas.is_acceptable(7, &BLOCK) && !polkas.is_acceptable(7, &OTHER) && !polkas.is_acceptable(8, &BLOCK));
+    polkas.start_height(8, &set(&[1, 1, 1, 1]));
+    assert!(!polkas.is_acceptable(8, &BLOCK));
+}

@@ -70,7 +70,11 @@ pub(crate) struct Disk {
     pub(crate) busy: AtomicBool,
     pub(crate) fail_build: AtomicBool,
     pub(crate) block_bytes: AtomicUsize,
-    signed: Mutex<BTreeMap<(VoteSlot, u8), SignRequest>>,
+    pub(crate) signed: Mutex<BTreeMap<(VoteSlot, u8), SignRequest>>,
+    /// Whether its clock is so far behind that no block of another comes in time.
+    pub(crate) lags: AtomicBool,
+    /// Whether it precommits nil only, whatever it prevoted.
+    pub(crate) never_precommits: AtomicBool,
     /// How often the signer said something else than it was asked for, because it had said it before.
     pub(crate) repeated: AtomicUsize,
     pub(crate) refuse: AtomicBool,
@@ -86,6 +90,8 @@ impl Disk {
             fail_build: AtomicBool::new(false),
             block_bytes: AtomicUsize::new(0),
             signed: Mutex::default(),
+            lags: AtomicBool::new(false),
+            never_precommits: AtomicBool::new(false),
             repeated: AtomicUsize::new(0),
             refuse: AtomicBool::new(false),
         })
@@ -107,6 +113,20 @@ impl Disk {
         let waited = tokio::time::timeout(PATIENCE, tip.wait_for(|_| self.height_of(item).is_some())).await;
         assert!(waited.is_ok(), "item {item} not decided, tip is {}", self.tip());
         self.height_of(item).unwrap()
+    }
+
+    /// What it signed in this slot; kinds as the signer numbers them.
+    fn said(&self, slot: VoteSlot, kind: u8) -> Option<SignRequest> {
+        self.signed.lock().unwrap().get(&(slot, kind)).cloned()
+    }
+
+    /// The block that it precommitted last at this height.
+    pub(crate) fn lock(&self, height: u64) -> Option<BlockId> {
+        let signed = self.signed.lock().unwrap();
+        signed.values().rev().find_map(|statement| match statement {
+            SignRequest::Precommit { slot, block_id } if slot.height == height => *block_id,
+            _ => None,
+        })
     }
 
     pub(crate) fn blocks(&self) -> Vec<BlockId> {
@@ -144,9 +164,15 @@ impl GuardingSigner {
         let this_height = said.range((VoteSlot { height: key.0.height, round: 0 }, 0)..);
         let mut newest = None;
         let mut lock = None;
+        let mut voted = BTreeSet::new();
         for (at, statement) in this_height {
             if at.1 > 0 {
                 newest = Some(*at);
+            }
+            if let SignRequest::Prevote { block_id: Some(block), .. }
+            | SignRequest::Precommit { block_id: Some(block), .. } = statement
+            {
+                voted.insert(*block);
             }
             if let SignRequest::Precommit { slot, block_id: Some(block) } = statement {
                 lock = Some((slot.round, *block));
@@ -154,13 +180,16 @@ impl GuardingSigner {
         }
         let late = newest.is_some_and(|newest| key < newest);
         match *asked {
-            SignRequest::Prevote { slot, block_id: Some(block), polka_round } => {
+            SignRequest::Prevote { slot, block_id: Some(block), polka_round, untimely } => {
                 let free =
                     lock.is_none_or(|(round, id)| id == block || polka_round.is_some_and(|polka| polka >= round));
-                SignRequest::Prevote { slot, block_id: Some(block).filter(|_| free && !late), polka_round }
+                let may_begin = !untimely || voted.contains(&block);
+                let block_id = Some(block).filter(|_| free && !late && may_begin);
+                SignRequest::Prevote { slot, block_id, polka_round, untimely }
             }
             SignRequest::Precommit { slot, block_id } => {
-                SignRequest::Precommit { slot, block_id: block_id.filter(|_| !late) }
+                let never = self.disk.never_precommits.load(Ordering::SeqCst);
+                SignRequest::Precommit { slot, block_id: block_id.filter(|_| !late && !never) }
             }
             _ => asked.clone(),
         }
@@ -240,6 +269,14 @@ impl Application for MemoryChain {
         if let Some(block_id) = stored.own.get(&(height, round)) {
             return Ok(Some(OwnProposal { block_id: *block_id, bytes: stored.blocks[block_id].clone() }));
         }
+        // Proposed before with a proof that is lost; or locked on a block, which the engine has forgotten.
+        match self.disk.said(VoteSlot { height, round }, 0) {
+            Some(SignRequest::Proposal { pol_round: Some(_), .. }) => return Ok(None),
+            _ => {}
+        }
+        if let Some(block_id) = self.disk.lock(height) {
+            return Ok(Some(OwnProposal { block_id, bytes: stored.blocks[&block_id].clone() }));
+        }
         let mut block = height.to_be_bytes().to_vec();
         block.extend_from_slice(&round.to_be_bytes());
         block.extend_from_slice(&id(self.index).get().to_be_bytes());
@@ -249,7 +286,8 @@ impl Application for MemoryChain {
         let (block_id, bytes) = (hash(&block), Bytes::from(block));
         stored.own.insert((height, round), block_id);
         stored.blocks.insert(block_id, bytes.clone());
-        let known = KnownProposal { round, pol_round: None, proposer: id(self.index), block_id, valid: true };
+        let proposer = id(self.index);
+        let known = KnownProposal { round, pol_round: None, proposer, block_id, valid: true, timely: true };
         stored.undecided.push(known);
         Ok(Some(OwnProposal { block_id, bytes }))
     }
@@ -261,9 +299,16 @@ impl Application for MemoryChain {
         let ReceivedProposal { height, round, pol_round, proposer, block_id, bytes } = proposal;
         let valid = Self::is_valid(height, &bytes);
         let mut stored = self.disk.stored.lock().unwrap();
+        let is_known_timely = stored.undecided.iter().any(|known| known.block_id == block_id && known.timely);
+        let built_now = valid && bytes[8..12] == round.to_be_bytes() && bytes[12..16] == proposer.get().to_be_bytes();
+        let timely = is_known_timely || (built_now && !self.disk.lags.load(Ordering::SeqCst));
         stored.blocks.insert(block_id, bytes);
-        stored.undecided.push(KnownProposal { round, pol_round, proposer, block_id, valid });
-        Ok(if valid { Verdict::Valid } else { Verdict::Invalid })
+        stored.undecided.push(KnownProposal { round, pol_round, proposer, block_id, valid, timely });
+        Ok(match (valid, timely) {
+            (true, true) => Verdict::Valid,
+            (true, false) => Verdict::Untimely,
+            (false, _) => Verdict::Invalid,
+        })
     }
 
     async fn decided(&mut self, certificate: &Certificate) -> Result<(), Fatal> {

@@ -15,7 +15,12 @@ fn row(rule: &'static str, said: &[SignRequest], asked: &SignRequest, given: Opt
 }
 
 fn with_polka(height: u64, round: u32, block_id: BlockId, polka_round: u32) -> SignRequest {
-    SignRequest::Prevote { slot: slot(height, round), block_id: Some(block_id), polka_round: Some(polka_round) }
+    let (slot, block_id, polka_round) = (slot(height, round), Some(block_id), Some(polka_round));
+    SignRequest::Prevote { slot, block_id, polka_round, untimely: false }
+}
+
+fn untimely(height: u64, round: u32, block_id: Option<BlockId>) -> SignRequest {
+    SignRequest::Prevote { slot: slot(height, round), block_id, polka_round: None, untimely: true }
 }
 
 fn check(rows: Vec<Row>) {
@@ -83,6 +88,25 @@ fn the_lock_is_kept_until_a_later_polka() {
         row("a precommit moves the lock", &moved, &with_polka(1, 5, A, 3), nil),
         row("to its own round", &moved, &with_polka(1, 5, A, 4), Some(prevote(1, 5, Some(A)))),
         row("the next height is free", &locked, &prevote(2, 0, Some(B)), Some(prevote(2, 0, Some(B)))),
+    ]);
+}
+
+/// Else one block dated at the edge of what is timely would split the honest validators for ever.
+#[test]
+fn an_untimely_block_is_not_prevoted_first_but_precommitted_and_kept() {
+    let (yes, nil) = (Some(A), Some(prevote(1, 1, None)));
+    let locked = [prevote(1, 0, None), precommit(1, 0, yes)];
+    let voted = [prevote(1, 0, yes), precommit(1, 0, None)];
+    check(vec![
+        row("the height's first vote", &[], &untimely(1, 1, yes), nil.clone()),
+        row("a later round", &[prevote(1, 0, None)], &untimely(1, 1, yes), nil.clone()),
+        row("prevoted before", &voted, &untimely(1, 1, yes), Some(prevote(1, 1, yes))),
+        row("another prevoted before", &voted, &untimely(1, 1, Some(B)), nil.clone()),
+        row("locked on it", &locked, &untimely(1, 1, yes), Some(prevote(1, 1, yes))),
+        row("locked on another", &locked, &untimely(1, 1, Some(B)), nil.clone()),
+        row("nil", &[], &untimely(1, 1, None), nil),
+        row("precommit", &[prevote(1, 1, None)], &precommit(1, 1, yes), Some(precommit(1, 1, yes))),
+        row("said before it came again", &voted, &untimely(1, 0, yes), Some(prevote(1, 0, yes))),
     ]);
 }
 

@@ -1,6 +1,6 @@
 //! Whatever an engine without a memory asks for, in whatever order, across restarts: what is signed never breaks a rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -24,7 +24,7 @@ impl Random {
             0 => proposal(height, round, Some(earlier).filter(|earlier| *earlier < round), block_id.unwrap_or(A)),
             1 | 2 => {
                 let polka_round = Some(earlier).filter(|earlier| *earlier < round && block_id.is_some());
-                SignRequest::Prevote { slot: slot(height, round), block_id, polka_round }
+                SignRequest::Prevote { slot: slot(height, round), block_id, polka_round, untimely: self.below(8) == 0 }
             }
             _ => precommit(height, round, block_id),
         }
@@ -37,10 +37,11 @@ struct Seen {
     by_slot: BTreeMap<(VoteSlot, u8), Vec<u8>>,
     newest: Option<(VoteSlot, u8)>,
     lock: Option<(VoteSlot, BlockId)>,
+    voted: BTreeSet<(u64, BlockId)>,
 }
 
 impl Seen {
-    fn take(&mut self, statement: &SignRequest, polka_round: Option<u32>) {
+    fn take(&mut self, statement: &SignRequest, polka_round: Option<u32>, untimely: bool) {
         let (at, block_id) = match *statement {
             SignRequest::Proposal { slot, block_id, .. } => ((slot, 0), Some(block_id)),
             SignRequest::Prevote { slot, block_id, .. } => ((slot, 1), block_id),
@@ -63,6 +64,8 @@ impl Seen {
                 let free = locked == block_id || polka_round.is_some_and(|polka| polka >= locked_at.round);
                 assert!(free, "locked at {locked_at:?}, another block at {at:?}");
             }
+            let is_first = self.voted.insert((at.0.height, block_id));
+            assert!(at.1 == 2 || !is_first || !untimely, "an untimely block at {at:?}");
             if at.1 == 2 {
                 self.lock = Some((at.0, block_id));
             }
@@ -86,13 +89,13 @@ fn no_order_of_questions_breaks_a_rule() {
             }
             let is_old = random.below(20) == 0 && step >= 40;
             let request = random.request(1 + step / 40 - u64::from(is_old));
-            let polka_round = match &request {
-                SignRequest::Prevote { polka_round, .. } => *polka_round,
-                _ => None,
+            let (polka_round, untimely) = match &request {
+                SignRequest::Prevote { polka_round, untimely, .. } => (*polka_round, *untimely),
+                _ => (None, false),
             };
             if let Some(statement) = ask(&signer, &request) {
                 blocks += u32::from(preimage(&statement) == preimage(&request));
-                seen.take(&statement, polka_round);
+                seen.take(&statement, polka_round, untimely);
             }
         }
         assert!(blocks > 10, "seed {seed}: hardly anything was given as asked");
