@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use malachitebft_app_channel::app::consensus::MisbehaviorEvidence;
 use malachitebft_app_channel::app::types::core::{
     NilOrVal, Round, SignedExtension, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
 };
@@ -18,6 +19,7 @@ use crate::polkas::Polkas;
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
 use crate::signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
+use crate::types::{Equivocation, SignedStatement};
 
 // app-channel re-exports the traits but not these two names.
 type EngineError = malachitebft_signing::Error;
@@ -211,4 +213,27 @@ impl Verifier<Ledger> for ChainVerifier {
 /// A round as the engine writes it.
 pub(crate) fn engine_round(round: Option<u32>) -> Round {
     Round::from(round)
+}
+
+/// The engine's evidence as statements that anybody can check.
+pub(crate) fn equivocations(chain_id: &[u8; 32], evidence: &MisbehaviorEvidence<Ledger>) -> Vec<Equivocation> {
+    let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
+        preimage.map(|(_, preimage)| SignedStatement { preimage, signature })
+    };
+    let votes = evidence.votes.iter().flat_map(|(member, pairs)| {
+        pairs.iter().filter_map(move |(first, second)| {
+            let signed =
+                |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
+            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
+        })
+    });
+    let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
+        pairs.iter().filter_map(move |(first, second)| {
+            let signed = |proposal: &SignedMessage<Ledger, _>| {
+                statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
+            };
+            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
+        })
+    });
+    votes.chain(proposals).collect()
 }

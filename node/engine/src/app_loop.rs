@@ -12,15 +12,15 @@ use malachitebft_app_channel::app::consensus::MisbehaviorEvidence;
 use malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
 use malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
-use malachitebft_app_channel::app::types::core::{Round, SignedMessage, Validity};
+use malachitebft_app_channel::app::types::core::{Round, Validity};
 use malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue, SignedConsensusMsg};
 use malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
-use crate::adapter::{ChainSigner, engine_round, proposal_preimage, vote_preimage};
+use crate::adapter::{ChainSigner, engine_round, equivocations};
 use crate::application::Application;
 use crate::boot::Parts;
 use crate::certificate::Certificate;
@@ -32,10 +32,7 @@ use crate::intake::Intake;
 use crate::preimage::{self, StreamFields, VoteSlot};
 use crate::signing::{SignRefused, SignRequest};
 use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds};
-use crate::types::{
-    BlockId, Equivocation, Fatal, MemberId, ReceivedProposal, SignedStatement, StartHeight, SyncVerdict, SyncedBlock,
-    Verdict,
-};
+use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Verdict};
 
 /// How often a resting node looks whether it was left behind.
 const TICK: Duration = Duration::from_millis(500);
@@ -117,7 +114,7 @@ impl AppLoop {
     /// Runs until the engine ends.
     pub(crate) async fn run(mut self, mut inbox: Inbox) -> Result<(), EngineError> {
         let begun = Instant::now();
-        let mut stopping = false;
+        let (mut stopping, mut hears) = (false, true);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -133,7 +130,12 @@ impl AppLoop {
                     self.peer_tip = *inbox.peer_tip.borrow_and_update();
                     self.go_on_if_due();
                 }
-                event = inbox.events.recv() => self.observe(event),
+                event = inbox.events.recv(), if hears => match event {
+                    Ok(event) => self.observe(event),
+                    // Some were overwritten before they were read; what comes next is heard.
+                    Err(RecvError::Lagged(missed)) => debug!(missed, "the engine's events came too fast"),
+                    Err(RecvError::Closed) => hears = false,
+                },
                 _ = tick.tick() => {
                     if !self.ready && begun.elapsed() > READY_WITHIN {
                         return Err(EngineError::NotListening);
@@ -152,8 +154,13 @@ impl AppLoop {
     }
 
     fn why_closed(&mut self, inbox: &mut Inbox) -> EngineError {
-        while let Ok(event) = inbox.events.try_recv() {
-            self.observe(Ok(event));
+        loop {
+            match inbox.events.try_recv() {
+                Ok(event) => self.observe(event),
+                // What ended the engine stands behind those that were overwritten.
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
         }
         match (inbox.refused.try_recv(), self.damage.take()) {
             (Ok(refusal), _) => refusal.into(),
@@ -336,7 +343,10 @@ impl AppLoop {
         publisher: Vec<u8>,
         message: StreamMessage<ProposalPart>,
     ) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
-        if let StreamContent::Data(ProposalPart::Header(header)) = &message.content {
+        if let StreamContent::Data(ProposalPart::Header(header)) = &message.content
+            && self.held.is_some()
+            && self.assembly.is_genuine(header)
+        {
             self.progress.acted(header.slot.height);
         }
         let finished = self.assembly.insert(publisher, message);
@@ -398,7 +408,6 @@ impl AppLoop {
             SyncVerdict::Valid(id) => (id, Validity::Valid),
             SyncVerdict::Invalid(id) => (id, Validity::Invalid),
             SyncVerdict::PeerFault => return Ok(SyncedValueOutcome::PeerFault),
-            SyncVerdict::NotNow => return Ok(SyncedValueOutcome::LocalTransientError),
         };
         self.progress.synced(slot.height);
         Ok(SyncedValueOutcome::Verdict(ProposedValue {
@@ -439,8 +448,8 @@ impl AppLoop {
     }
 
     fn go_on_if_due(&mut self) {
-        let due = |held: &Held| self.progress.must_go_on(self.peer_tip, held.since.elapsed());
-        if self.held.as_ref().is_some_and(due) {
+        let (progress, peer_tip) = (&mut self.progress, self.peer_tip);
+        if self.held.as_ref().is_some_and(|held| progress.must_go_on(peer_tip, held.since.elapsed())) {
             self.go_on();
         }
     }
@@ -451,15 +460,16 @@ impl AppLoop {
         }
     }
 
-    fn observe(&mut self, event: Result<Event<Ledger>, RecvError>) {
+    fn observe(&mut self, event: Event<Ledger>) {
         match event {
-            Ok(Event::Received(SignedConsensusMsg::Proposal(proposal))) => self.acted(proposal.message.height.0),
-            Ok(Event::Received(SignedConsensusMsg::Vote(vote))) if vote.message.value.is_val() => {
+            // Before the engine has checked any signature.
+            Event::Received(SignedConsensusMsg::Proposal(proposal)) => self.acted(proposal.message.height.0),
+            Event::Received(SignedConsensusMsg::Vote(vote)) if vote.message.value.is_val() => {
                 self.acted(vote.message.height.0);
             }
-            Ok(Event::WalCorrupted(error)) => self.damage = Some(error.to_string()),
-            Ok(Event::WalReplayError(error)) => self.damage = Some(error.to_string()),
-            Ok(Event::WalResetError(error)) => self.damage = Some(error.to_string()),
+            Event::WalCorrupted(error) => self.damage = Some(error.to_string()),
+            Event::WalReplayError(error) => self.damage = Some(error.to_string()),
+            Event::WalResetError(error) => self.damage = Some(error.to_string()),
             _ => {}
         }
     }
@@ -468,27 +478,4 @@ impl AppLoop {
         self.progress.acted(height);
         self.go_on_if_due();
     }
-}
-
-/// The engine's evidence as statements that anybody can check.
-fn equivocations(chain_id: &[u8; 32], evidence: &MisbehaviorEvidence<Ledger>) -> Vec<Equivocation> {
-    let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
-        preimage.map(|(_, preimage)| SignedStatement { preimage, signature })
-    };
-    let votes = evidence.votes.iter().flat_map(|(member, pairs)| {
-        pairs.iter().filter_map(move |(first, second)| {
-            let signed =
-                |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
-            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
-        })
-    });
-    let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
-        pairs.iter().filter_map(move |(first, second)| {
-            let signed = |proposal: &SignedMessage<Ledger, _>| {
-                statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
-            };
-            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
-        })
-    });
-    votes.chain(proposals).collect()
 }

@@ -11,8 +11,8 @@ use malachitebft_app_channel::app::engine::node::NodeRef;
 use malachitebft_app_channel::app::engine::sync::SyncMsg;
 use malachitebft_app_channel::app::types::codec::Codec;
 use malachitebft_app_channel::{
-    Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkContext, NetworkIdentity, NetworkRequest,
-    RequestContext, Signer, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkContext, NetworkIdentity, RequestContext,
+    Signer, SyncContext, WalContext,
 };
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -22,7 +22,7 @@ use crate::adapter::{ChainSigner, ChainVerifier};
 use crate::app_loop::{AppLoop, Fixed, Inbox};
 use crate::application::Application;
 use crate::codec::ChainCodec;
-use crate::config::{EngineConfig, EngineError, Peer, lock_log};
+use crate::config::{EngineConfig, EngineError, lock_log};
 use crate::context::Ledger;
 use crate::polkas::Polkas;
 use crate::signing::ConsensusSigner;
@@ -41,7 +41,6 @@ const LOG_LOOK: Duration = Duration::from_millis(20);
 pub struct EngineControl {
     wake: Arc<Notify>,
     stop: Arc<Notify>,
-    requests: mpsc::Sender<NetworkRequest>,
 }
 
 impl EngineControl {
@@ -51,28 +50,10 @@ impl EngineControl {
         self.wake.notify_one();
     }
 
-    /// Allows another node and keeps connecting to it.
-    pub async fn add_peer(&self, peer: &Peer) -> Result<(), EngineError> {
-        let address = peer.multiaddr()?;
-        let answer = NetworkRequest::add_persistent_peer(&self.requests, address).await;
-        answer.map_err(|_| EngineError::Closed)?.map_err(|error| refused(&error))
-    }
-
-    /// Forgets a node and disconnects from it.
-    pub async fn remove_peer(&self, peer: &Peer) -> Result<(), EngineError> {
-        let address = peer.multiaddr()?;
-        let answer = NetworkRequest::remove_persistent_peer(&self.requests, address).await;
-        answer.map_err(|_| EngineError::Closed)?.map_err(|error| refused(&error))
-    }
-
     /// Ends the engine in order: sockets and log are closed, [`EngineHandle::join`] returns `Ok`.
     pub fn stop(&self) {
         self.stop.notify_one();
     }
-}
-
-fn refused(error: &impl std::fmt::Debug) -> EngineError {
-    EngineError::Config { key: "peers", problem: format!("{error:?}") }
 }
 
 /// A running engine.
@@ -120,11 +101,7 @@ async fn start_here(
     let signer = ChainSigner { chain_id: config.chain_id, signer, polkas, refused: refused_sender };
     let (channels, actors) = build(&config, codec, signer.clone()).await?;
 
-    let control = EngineControl {
-        wake: Arc::new(Notify::new()),
-        stop: Arc::new(Notify::new()),
-        requests: channels.net_requests.clone(),
-    };
+    let control = EngineControl { wake: Arc::new(Notify::new()), stop: Arc::new(Notify::new()) };
     let inbox = Inbox {
         consensus: channels.consensus,
         events: channels.events.subscribe(),
@@ -234,11 +211,4 @@ async fn build(
         return builder.build().await.map_err(start_error);
     }
     builder.with_default_network(NetworkContext::new(identity, codec)).build().await.map_err(start_error)
-}
-
-/// The engine's metrics in the Prometheus text format, one set per moniker in this process.
-pub fn encode_metrics() -> String {
-    let mut out = String::new();
-    malachitebft_app_channel::app::metrics::export(&mut out);
-    out
 }

@@ -4,14 +4,21 @@
 //! back: no timer runs, no block is made, and nodes that are behind are still served. (Holding back a *proposal* instead would block
 //! everything: rounds would climb.) This file decides; it holds no channel and calls nobody.
 //!
-//! A node goes on at once when another validator acts on the next height (a proposal, its parts, or a vote for a block;
-//! a vote for nil does not count, as a node that restarts alone casts one), or when it is catching up. If peers announce
-//! a higher tip and nothing else happens, it goes on after a pause: a false announcement then costs little.
+//! A node without work of its own goes on when another validator acts on the next height (a proposal, its parts, or a vote for a
+//! block; a vote for nil does not count, as a node that restarts alone casts one), but not before [`REST_MIN`] has passed: most
+//! of this is heard before any signature is checked, and whoever acts for no reason must not keep an idle chain at full
+//! speed. It goes on at once while it is catching up. If peers announce a higher tip and nothing else happens, it goes on
+//! after a pause; each time that nobody then has a block for it, the pause doubles, so a false announcement costs little,
+//! however long it is believed.
 
 use std::time::Duration;
 
+/// How long a node without work rests at least after a decision, whoever acts.
+const REST_MIN: Duration = Duration::from_secs(1);
 /// How long a resting node ignores peers that say they are ahead, unless it is catching up.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(2);
+/// How often that pause doubles at most: about two minutes.
+const DOUBLED_MAX: u32 = 6;
 /// How far ahead of the height being decided activity is remembered.
 const HEIGHTS_AHEAD: u64 = 2;
 
@@ -24,12 +31,23 @@ pub(crate) struct Progress {
     active: u64,
     /// The last height whose block came from a peer's store.
     synced: u64,
+    /// Whether the height being decided was started only because peers said they were ahead.
+    on_hearsay: bool,
+    /// How often in a row that was not so.
+    false_alarms: u32,
 }
 
 impl Progress {
-    /// The height to decide changed.
+    /// The height to decide changed: the one before it is decided.
     pub(crate) fn deciding(&mut self, height: u64) {
         self.deciding = height;
+        if std::mem::take(&mut self.on_hearsay) && !self.is_catching_up() {
+            self.false_alarms = (self.false_alarms + 1).min(DOUBLED_MAX);
+        }
+    }
+
+    fn is_catching_up(&self) -> bool {
+        self.synced.saturating_add(1) == self.deciding
     }
 
     /// Another validator acted at this height.
@@ -40,14 +58,18 @@ impl Progress {
     /// A block of this height came from a peer's store.
     pub(crate) fn synced(&mut self, height: u64) {
         self.synced = height;
+        self.false_alarms = 0;
     }
 
-    /// Must the height to decide be started now, whether there is work or not? `peer_tip` is the highest tip that peers
-    /// announced, `rested` how long this node has rested already.
-    pub(crate) fn must_go_on(&self, peer_tip: u64, rested: Duration) -> bool {
+    /// Must the height to decide be started now, whether there is work or not? If so, it is taken to be. `peer_tip` is the
+    /// highest tip that peers announced, `rested` how long this node has rested already.
+    pub(crate) fn must_go_on(&mut self, peer_tip: u64, rested: Duration) -> bool {
         let behind = peer_tip >= self.deciding;
-        let catching_up = self.synced.saturating_add(1) == self.deciding;
-        self.active >= self.deciding || (behind && (catching_up || rested >= LEFT_BEHIND_AFTER))
+        if (self.active >= self.deciding && rested >= REST_MIN) || (behind && self.is_catching_up()) {
+            return true;
+        }
+        self.on_hearsay = behind && rested >= LEFT_BEHIND_AFTER * (1 << self.false_alarms);
+        self.on_hearsay
     }
 }
 
@@ -56,7 +78,7 @@ mod tests {
     use super::*;
 
     fn at(deciding: u64) -> Progress {
-        Progress { deciding, active: 0, synced: 0 }
+        Progress { deciding, ..Progress::default() }
     }
 
     #[test]
@@ -66,7 +88,7 @@ mod tests {
         progress.acted(6);
         assert!(!progress.must_go_on(6, Duration::MAX));
         progress.acted(7);
-        assert!(progress.must_go_on(6, Duration::ZERO));
+        assert!(progress.must_go_on(6, REST_MIN));
         progress.deciding(8);
         assert!(!progress.must_go_on(7, Duration::MAX));
     }
@@ -77,10 +99,22 @@ mod tests {
         progress.acted(u64::MAX);
         for height in 7..=9 {
             progress.deciding(height);
-            assert!(progress.must_go_on(height - 1, Duration::ZERO), "{height}");
+            assert!(progress.must_go_on(height - 1, REST_MIN), "{height}");
         }
         progress.deciding(10);
-        assert!(!progress.must_go_on(9, Duration::ZERO));
+        assert!(!progress.must_go_on(9, Duration::MAX));
+    }
+
+    /// Else one bogus vote, whose signature nobody has checked yet, starts three heights at once, and so on for ever.
+    #[test]
+    fn whoever_acts_a_node_without_work_rests_a_while() {
+        let mut progress = at(7);
+        progress.acted(9);
+        for height in 7..=9 {
+            progress.deciding(height);
+            assert!(!progress.must_go_on(height - 1, Duration::from_millis(999)), "{height}");
+            assert!(progress.must_go_on(height - 1, Duration::from_secs(1)), "{height}");
+        }
     }
 
     #[test]
@@ -93,8 +127,28 @@ mod tests {
 
     #[test]
     fn a_node_left_behind_goes_on_after_the_pause() {
-        let progress = at(7);
+        let mut progress = at(7);
         assert!(!progress.must_go_on(7, Duration::from_millis(1999)));
         assert!(progress.must_go_on(7, Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_tip_that_nobody_has_ends_ever_fewer_rests_and_a_true_one_is_followed_at_once_again() {
+        let mut progress = at(7);
+        let rests = |progress: &mut Progress| {
+            let mut seconds = (0..1000).map(Duration::from_secs);
+            seconds.find(|rested| progress.must_go_on(1 << 62, *rested)).map(|rested| rested.as_secs())
+        };
+        for (height, expected) in (8..).zip([2, 4, 8, 16, 32, 64, 128, 128]) {
+            assert_eq!(rests(&mut progress), Some(expected));
+            // Decided by votes, not from a peer's store.
+            progress.deciding(height);
+        }
+        assert_eq!(rests(&mut progress), Some(128));
+        progress.synced(15);
+        progress.deciding(16);
+        assert_eq!(rests(&mut progress), Some(0), "catching up");
+        progress.deciding(17);
+        assert_eq!(rests(&mut progress), Some(2));
     }
 }

@@ -42,7 +42,7 @@ mod types;
 mod wal;
 
 pub use application::Application;
-pub use boot::{EngineControl, EngineHandle, Starting, encode_metrics, start};
+pub use boot::{EngineControl, EngineHandle, Starting, start};
 pub use certificate::{Certificate, CertificateError, SIGNATURES_MAX};
 pub use codec::CodecError;
 pub use config::{EngineConfig, EngineError, Peer, p2p_public_key, peer_id};

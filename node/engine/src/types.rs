@@ -255,8 +255,6 @@ pub enum SyncVerdict {
     Invalid(BlockId),
     /// Not a block: ask another peer.
     PeerFault,
-    /// Cannot judge now; nobody's fault; ask again later.
-    NotNow,
 }
 
 /// A decided block for a peer that is behind.

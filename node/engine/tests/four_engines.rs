@@ -95,7 +95,6 @@ async fn decide_rest_wake_and_catch_up() {
         .iter()
         .any(|(_, certificate)| certificate.signatures.iter().any(|(member, _)| *member == id(3)));
     assert!(voted, "the returned validator's votes count");
-    assert!(tallystick_engine::encode_metrics().contains("node-3"));
     for node in &mut nodes {
         node.stop().await;
     }

@@ -132,6 +132,12 @@ impl Assembly {
         self.current = Some(current);
     }
 
+    /// Whether this header is of the height to decide, and signed by somebody who may send it.
+    pub(crate) fn is_genuine(&self, header: &StreamHeader) -> bool {
+        let checked = |current: &Current| header.check(&current.set, &current.chain_id).is_ok();
+        self.current.as_ref().is_some_and(|current| header.slot.height == current.height && checked(current))
+    }
+
     /// The engine has started this round; returns the complete blocks that waited for it.
     pub(crate) fn start_round(&mut self, round: u32) -> Vec<Finished> {
         let Some(current) = &mut self.current else { return Vec::new() };

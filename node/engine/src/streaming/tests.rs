@@ -261,3 +261,16 @@ fn anybody_resends_from_the_engines_round() {
     use malachitebft_app_channel::app::consensus::HIDDEN_LOCK_ROUND;
     assert_eq!(HIDDEN_LOCK_ROUND.as_u32(), Some(ANYBODY_RESENDS_FROM_ROUND));
 }
+
+/// Else anybody's header keeps an idle chain awake.
+#[test]
+fn only_a_signed_header_of_the_height_to_decide_is_genuine() {
+    let mut waiting = Assembly::new(Limits::for_blocks(BLOCK_MAX));
+    assert!(!waiting.is_genuine(&header(at(5, 0), 1, 1, 9)), "no height is known");
+    waiting.expect_height(current(5));
+    assert!(waiting.is_genuine(&header(at(5, 0), 1, 1, 9)), "before the height has begun");
+    let forged = StreamHeader { signature: [7; 64], ..header(at(5, 0), 1, 1, 9) };
+    for other in [header(at(6, 0), 1, 1, 9), header(at(4, 0), 1, 1, 9), header(at(5, 0), 2, 2, 9), forged] {
+        assert!(!waiting.is_genuine(&other), "{other:?}");
+    }
+}
