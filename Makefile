@@ -47,7 +47,7 @@ test-byzantine: build ## Against a validator that double-signs everything; part 
 
 .PHONY: soak
 soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few.
-	TALLYSTICK_FAULT_CYCLES=$(SOAK_CYCLES) cargo test $(CARGO_FLAGS) --test faults -- --nocapture
+	TALLYSTICK_FAULT_CYCLES=$(SOAK_CYCLES) cargo test $(CARGO_FLAGS) --test main faults:: -- --nocapture
 
 .PHONY: bench
 bench: build ## Load on a network of its own; BENCH_ARGS are passed on.

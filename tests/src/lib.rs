@@ -1,6 +1,7 @@
 //! What end-to-end tests share: a network of real processes in a directory of its own, one at a time.
 //!
-//! Networks run one after another: several at once on a small machine would only measure each other. At the end of a test
+//! Networks run one after another, in the order in which they were asked for: several at once on a small machine would only
+//! measure each other. At the end of a test
 //! every process must stop cleanly, and no log may have a WARN or ERROR line that the test does not expect. The directory
 //! of a failed test is kept, and named.
 //!
@@ -29,8 +30,8 @@ use tokio::sync::{Mutex, MutexGuard};
 pub const EQUAL_TIPS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Longer than any test takes.
-const TEST_LASTS_MAX: Duration = Duration::from_secs(300);
+/// Longer than any test takes that does not say so.
+pub const TEST_LASTS_MAX: Duration = Duration::from_secs(300);
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -67,7 +68,12 @@ impl Drop for TestNetwork {
 impl TestNetwork {
     /// Makes and starts a network, once no other test runs one.
     pub async fn start(options: &NetworkOptions) -> Result<Self> {
-        let mut network = Self::generate(options).await?;
+        Self::start_lasting(options, TEST_LASTS_MAX).await
+    }
+
+    /// The same for a test that may take so long: its drafts are all of one day.
+    pub async fn start_lasting(options: &NetworkOptions, lasts_max: Duration) -> Result<Self> {
+        let mut network = Self::generate_lasting(options, lasts_max).await?;
         if let Err(error) = network.network.start().await {
             network.directory.disable_cleanup(true);
             return Err(error.context(format!("see {}", network.directory.path().display())));
@@ -77,11 +83,15 @@ impl TestNetwork {
 
     /// Makes a network without starting it.
     pub async fn generate(options: &NetworkOptions) -> Result<Self> {
+        Self::generate_lasting(options, TEST_LASTS_MAX).await
+    }
+
+    async fn generate_lasting(options: &NetworkOptions, lasts_max: Duration) -> Result<Self> {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
         let network = Network::generate(directory.path(), options)?;
         let offset = network.description().utc_offset_minutes;
-        clear_of_midnight(SystemClock.now(), offset, TEST_LASTS_MAX, |message| println!("{message}")).await;
+        clear_of_midnight(SystemClock.now(), offset, lasts_max, |message| println!("{message}")).await;
         Ok(Self { network, directory, _turn: turn })
     }
 

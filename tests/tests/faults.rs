@@ -14,11 +14,13 @@ use tallystick_service::rng::{OsEntropy, random_array};
 use tallystick_tests::checkpoints::CheckpointWatch;
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::Load;
-use tallystick_tests::{TestNetwork, after_kills};
+use tallystick_tests::{TEST_LASTS_MAX, TestNetwork, after_kills};
 
 const CYCLES: u64 = 10;
 const RUNNING_MS_MAX: u64 = 1_200;
 const DOWN_MS_MAX: u64 = 1_200;
+/// A kill, the time down, the return and the receipts after it, on a busy machine.
+const CYCLE_LASTS_MAX: Duration = Duration::from_secs(10);
 const VALIDATORS: u32 = 4;
 /// Receipts acknowledged after each restart before the next kill: the network must work in between.
 const ACKED_PER_CYCLE: usize = 20;
@@ -65,7 +67,8 @@ async fn kills_at_random_moments_lose_and_double_nothing() {
         .unwrap_or_else(|| u64::from(u32::from_be_bytes(random_array(&OsEntropy).unwrap())));
     println!("TALLYSTICK_FAULT_SEED={seed} TALLYSTICK_FAULT_CYCLES={cycles}");
     let mut random = ContentRandom::new(seed);
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let lasts_max = CYCLE_LASTS_MAX.saturating_mul(u32::try_from(cycles).unwrap()).max(TEST_LASTS_MAX);
+    let mut network = TestNetwork::start_lasting(&NetworkOptions::default(), lasts_max).await.unwrap();
     let checkpoints = CheckpointWatch::start(&network).unwrap();
     let mut load = Load::start(&network, 1, seed).await.unwrap();
     let mut victims = Vec::new();

@@ -68,6 +68,26 @@ fn every_workspace_member_has_a_floor() {
     assert_eq!(members.len(), FLOORS.len());
 }
 
+/// Only what `main.rs` names is compiled; `byzantine` is a program of its own.
+#[test]
+fn every_test_of_the_whole_system_runs() {
+    let folder = root().join("tests/tests");
+    let named = fs::read_to_string(folder.join("main.rs")).unwrap();
+    let mut subjects = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let subject = path.file_stem().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            assert!(folder.join(format!("{subject}.rs")).is_file(), "{subject}/ belongs to no subject");
+        } else if !["main", "byzantine"].contains(&subject) {
+            let line = format!("mod {subject};");
+            assert!(named.lines().any(|named| named == line), "tests/tests/main.rs lacks `{line}`: it would not run");
+            subjects += 1;
+        }
+    }
+    assert!(subjects > 20, "{subjects} subjects");
+}
+
 #[test]
 fn imports_run_downwards() {
     for (folder, _, floor) in FLOORS {

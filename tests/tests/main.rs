@@ -1,0 +1,30 @@
+//! Every test of the whole system, in one program: as programs of their own they would be linked for minutes, each with the same
+//! clients in it. Each module is a subject; `cargo test --test main SUBJECT::` runs one.
+//!
+//! A module that is not listed here does not run; `tidy` finds it. Networks run one after another ([`tallystick_tests`]).
+//! Not here: `byzantine`, which needs a program of another build.
+
+mod api;
+mod bad_batches;
+mod bodies;
+mod callers;
+mod catch_up;
+mod faults;
+mod foreign_tools;
+mod full_disk;
+mod idle;
+mod journey;
+mod node_start;
+mod operations;
+mod privacy;
+mod python_example;
+mod quorum;
+mod repair;
+mod restore;
+mod rollback;
+mod shutdown;
+mod startup;
+mod sync;
+mod tidy;
+mod two_issuers;
+mod uniqueness;
