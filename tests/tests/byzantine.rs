@@ -1,9 +1,10 @@
-//! One of four validators double-signs every vote and every proposal: nothing forks, nothing acknowledged is lost, and the
-//! others have the proof. `make test-byzantine` builds that validator, as a program of its own.
+//! One of four validators double-signs every vote and every proposal, and an honest one dies and comes back: nothing forks,
+//! nothing acknowledged is lost, and the others have the proof. `make test-byzantine` builds that validator, as a program of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::time::Duration;
 
 use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::logs::AllowList;
@@ -14,6 +15,8 @@ use tallystick_tests::{TestNetwork, after_kills};
 
 const BYZANTINE: u32 = 4;
 const HONEST: [u32; 3] = [1, 2, 3];
+const KILLED: u32 = 2;
+const DOWN: Duration = Duration::from_secs(1);
 const HEIGHTS: u64 = 12;
 const RECEIPTS: usize = 60;
 const EVIDENCE: &str = "a validator signed two conflicting statements";
@@ -27,6 +30,14 @@ async fn an_equivocating_validator_forks_nothing() {
     network.start().await.unwrap();
     let checkpoints = CheckpointWatch::start(&network).unwrap();
     let mut load = Load::start(&network, 1, 1).await.unwrap();
+    load.wait_more(RECEIPTS).await.unwrap();
+    network.wait_more_heights(&HONEST, HEIGHTS).await.unwrap();
+
+    // Two honest ones are no quorum: while the third is away, blocks may or may not come, and none may be a fork.
+    network.node(KILLED).unwrap().kill().await.unwrap();
+    tokio::time::sleep(DOWN).await;
+    network.node(KILLED).unwrap().start().unwrap();
+    network.node(KILLED).unwrap().wait_ready().await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
     network.wait_more_heights(&HONEST, HEIGHTS).await.unwrap();
 
