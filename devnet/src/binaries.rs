@@ -16,6 +16,8 @@ pub struct Binaries {
     pub issuer: PathBuf,
     /// `tallystick-verifier`.
     pub verifier: PathBuf,
+    /// `tallystick-authority`.
+    pub authority: PathBuf,
 }
 
 impl Binaries {
@@ -36,6 +38,7 @@ impl Binaries {
             node: find("tallystick-node")?,
             issuer: find("tallystick-issuer")?,
             verifier: find("tallystick-verifier")?,
+            authority: find("tallystick-authority")?,
         })
     }
 }

@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, ensure};
 use receipt_core::credential::{SignedCredential, UnitCredential};
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::{KeyId, UnitId, UnixMillis, ValidatorId};
-use receipt_core::state::genesis_effects;
 use receipt_core::suite::{ChainId, Signer, SoftwareKey, Suite};
 use receipt_core::trust::TrustFile;
 use receipt_core::validators::{Validator, ValidatorSet};
+use tallystick_authority::genesis::checked;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::rng::{Entropy, OsEntropy, SeededEntropy};
@@ -156,9 +156,7 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
         validators: ValidatorSet::new(validators.collect()).context("make the validator set")?,
         actions: registry.actions(&terms)?,
     };
-    // What the ledger's own rules refuse is found here, not at the first start.
-    genesis_effects(&genesis).context("the genesis would not be accepted")?;
-    Genesis::decode(&genesis.encode()).context("the genesis does not read back")
+    Ok(checked(genesis)?.0)
 }
 
 fn describe(

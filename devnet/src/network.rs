@@ -246,6 +246,31 @@ impl Network {
         run(&self.binaries.verifier, arguments).await
     }
 
+    /// Runs `tallystick-authority` with these arguments to its end: exit code and standard output and error.
+    pub async fn run_authority(&self, arguments: &[&str]) -> Result<(i32, String)> {
+        run(&self.binaries.authority, arguments).await
+    }
+
+    /// Runs a command of `tallystick-node` other than `run` for a validator, to its end: exit code and output.
+    pub async fn run_node_command(&self, validator_id: u32, command: &str) -> Result<(i32, String)> {
+        let config = self.layout.node_config(validator_id).display().to_string();
+        run(&self.binaries.node, &[command, "--config", &config]).await
+    }
+
+    /// Arguments by which `tallystick-authority` reaches the validators as one of the callers.
+    pub fn authority_arguments(&self, caller: Caller) -> Vec<String> {
+        let files = clients::certificate_files(&self.layout, caller);
+        let mut arguments: Vec<String> = Vec::new();
+        for node in &self.description.nodes {
+            arguments.extend(["--node".to_owned(), node.grpc.to_string()]);
+        }
+        for (name, path) in [("--tls-ca", self.layout.ca().cert), ("--tls-cert", files.cert), ("--tls-key", files.key)]
+        {
+            arguments.extend([name.to_owned(), path.display().to_string()]);
+        }
+        arguments
+    }
+
     /// Runs a command of `tallystick-issuer` other than `run` for an issuer, to its end: exit code and output.
     pub async fn run_issuer_command(&self, issuer_id: u32, command: &str, more: &[&str]) -> Result<(i32, String)> {
         let config = self.layout.issuer_config(issuer_id).display().to_string();

@@ -27,6 +27,7 @@ pub mod gate;
 pub mod housekeeping;
 pub mod issue;
 pub mod journal;
+pub mod keygen;
 pub mod keys;
 pub mod metrics;
 pub mod nodes;

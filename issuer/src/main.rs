@@ -1,4 +1,4 @@
-//! `tallystick-issuer init|run|export-bodies|backup|restore|recover --config FILE`.
+//! `tallystick-issuer init|keygen|run|export-bodies|backup|restore|recover --config FILE`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use receipt_core::ids::Height;
 use tallystick_issuer::config::Settings;
+use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::{Standing, command as recover};
-use tallystick_issuer::{app, control, export};
+use tallystick_issuer::{app, control, export, keygen};
 use tallystick_service::telemetry;
 
 /// `recover` has caught up, and governance must come before it can end.
@@ -33,6 +34,19 @@ enum Command {
         /// The config file.
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Makes the key files that the config names and that are missing, and prints the public keys as governance actions. No
+    /// private key leaves this machine.
+    Keygen {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// A unit's key in this issuer's custody, by registry numbers; once per key.
+        #[arg(long = "unit-key", value_name = "KEY_ID:UNIT_ID")]
+        unit_keys: Vec<UnitKey>,
+        /// Makes the blinding secret as well: at the first issuer of a chain only; all others are given a copy.
+        #[arg(long)]
+        blinding_secret: bool,
     },
     /// Runs the issuer until SIGTERM.
     Run {
@@ -85,6 +99,7 @@ enum Command {
 impl Command {
     fn config(&self) -> &Path {
         let (Self::Init { config }
+        | Self::Keygen { config, .. }
         | Self::Run { config }
         | Self::ExportBodies { config, .. }
         | Self::Backup { config, .. }
@@ -117,6 +132,10 @@ fn execute(command: &Command, settings: Settings) -> Result<ExitCode> {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime");
     match command {
         Command::Init { .. } => app::init(&settings).context("make the journal")?,
+        Command::Keygen { unit_keys, blinding_secret, .. } => {
+            let wanted = Wanted { unit_keys: unit_keys.clone(), blinding_secret: *blinding_secret };
+            keygen::run(&settings, &wanted).context("make the keys")?;
+        }
         Command::ExportBodies { out, until_height, .. } => {
             let written = export::run(&settings, out, until_height.map(Height::new)).context("export the bodies")?;
             eprintln!("{written}");

@@ -12,6 +12,7 @@ pub mod app;
 pub mod byzantine;
 pub mod config;
 pub mod guard;
+pub mod keygen;
 pub mod ledger;
 pub mod offline;
 pub mod pool;

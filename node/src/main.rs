@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tallystick_node::config::NodeConfig;
-use tallystick_node::{app, offline};
+use tallystick_node::{app, keygen, offline};
 use tallystick_service::{config, telemetry};
 
 /// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
@@ -25,6 +25,13 @@ enum Command {
     /// Creates the store, the guard file and the directories of a node. A guard file of the same chain is kept: a validator
     /// that lost its store must not forget what it has signed.
     Init {
+        /// The node's TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Makes the key files that the config names and that are missing, and prints the public keys as the genesis description
+    /// and the peers' configs want them. No private key leaves this machine.
+    Keygen {
         /// The node's TOML file.
         #[arg(long)]
         config: PathBuf,
@@ -62,6 +69,7 @@ enum Command {
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let (Command::Init { config: path }
+    | Command::Keygen { config: path }
     | Command::Inspect { config: path }
     | Command::Repair { config: path }
     | Command::Export { config: path, .. }
@@ -79,6 +87,7 @@ fn main() -> ExitCode {
     }
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
+        Command::Keygen { .. } => keygen::run(&loaded),
         Command::Inspect { .. } => offline::inspect(&loaded),
         Command::Repair { .. } => offline::repair(&loaded),
         Command::Export { out, .. } => offline::export(&loaded, &out),

@@ -181,6 +181,33 @@ pub struct NewKey<'a> {
     pub cost: KdfCost,
 }
 
+/// A key that is in its file now.
+#[derive(Debug)]
+pub struct Held {
+    /// The secret.
+    pub secret: Secret,
+    /// Whether it was made just now.
+    pub is_new: bool,
+}
+
+/// Opens the key file at `path`, or draws a secret and makes the file, at [`KdfCost::STANDARD`]. What was interrupted is
+/// therefore completed by doing it again.
+pub fn open_or_make(
+    path: &Path,
+    passphrase: &Passphrase,
+    kind: KeyKind,
+    entropy: &dyn Entropy,
+) -> Result<Held, KeyFileError> {
+    if path.exists() {
+        return Ok(Held { secret: open(path, passphrase, kind)?, is_new: false });
+    }
+    let secret = Secret::new(random_array(entropy)?);
+    create(path, passphrase, &NewKey { secret: &secret, kind, cost: KdfCost::STANDARD }, entropy)?;
+    // A key that cannot be read back is found now, not when it is needed.
+    let read_back = open(path, passphrase, kind)?;
+    Ok(Held { secret: read_back, is_new: true })
+}
+
 /// Opens a key file of mode 0600 and of the wanted kind.
 pub fn open(path: &Path, passphrase: &Passphrase, wanted: KeyKind) -> Result<Secret, KeyFileError> {
     durable::check_private(path)?;

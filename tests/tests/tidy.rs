@@ -18,6 +18,7 @@ const FLOORS: &[(&str, &str, f32)] = &[
     ("node", "tallystick-node", 3.0),
     ("issuer", "tallystick-issuer", 3.0),
     ("verifier", "tallystick-verifier", 3.0),
+    ("authority", "tallystick-authority", 3.0),
     ("devnet", "tallystick-devnet", 4.0),
     ("bench", "tallystick-bench", 4.5),
     ("tests", "tallystick-tests", 4.5),

@@ -94,6 +94,7 @@ impl Services {
             catching_up: self.forwarder.is_behind(self.progress.decided_height()),
             disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            governance_sequence: self.pool.governance_sequence().map_err(internal)?,
         })
     }
 }

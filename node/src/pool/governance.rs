@@ -55,7 +55,8 @@ impl Pool {
         }
     }
 
-    pub(super) fn governance_sequence(&self) -> Result<u64, StoreError> {
+    /// Sequence of the last message that the ledger took.
+    pub(crate) fn governance_sequence(&self) -> Result<u64, StoreError> {
         let bytes = self.ledger.store.get(Table::Meta, META_GOVERNANCE)?;
         let bytes = bytes.ok_or_else(|| StoreError::Corrupt("no governance sequence".into()))?;
         crate::store::read_u64(&bytes)

@@ -125,3 +125,24 @@ fn passphrase_files() {
 fn a_passphrase_is_never_printed() {
     assert!(!format!("{:?}", Passphrase::new("hunter2")).contains("hunter2"));
 }
+
+#[test]
+fn a_missing_key_is_made_once_and_opened_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("authority.key");
+    let hold = |text: &str, kind| open_or_make(&path, &Passphrase::new(text), kind, &SeededEntropy::new(1));
+    let made = hold("correct horse", KeyKind::Ed25519Seed).unwrap();
+    let opened = hold("correct horse", KeyKind::Ed25519Seed).unwrap();
+    assert_eq!((made.is_new, opened.is_new), (true, false));
+    assert_eq!(*made.secret, *opened.secret);
+    assert_ne!(*made.secret, [0; 32]);
+    let bytes = fs::read(&path).unwrap();
+    let error = hold("correct horsf", KeyKind::Ed25519Seed).unwrap_err();
+    assert!(matches!(error, KeyFileError::WrongPassphrase { .. }), "{error}");
+    let error = hold("correct horse", KeyKind::Symmetric).unwrap_err();
+    assert!(matches!(error, KeyFileError::WrongKind { .. }), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes, "a refused key file is left as it is");
+    let cost = [10, 14, 18].map(|at| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()));
+    let KdfCost { memory_kib, passes, lanes } = KdfCost::STANDARD;
+    assert_eq!(cost, [memory_kib, passes, lanes]);
+}

@@ -1,0 +1,181 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tallystick_service::tls::TlsFiles;
+
+/// Governs a chain of the receipt ledger: k of n authorities, each with its key at home.
+#[derive(Debug, Parser)]
+#[command(name = "tallystick-authority", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes an authority's key file and prints the public key for the genesis description.
+    Keygen {
+        /// The new key file.
+        #[arg(long)]
+        out: PathBuf,
+        /// File with its passphrase: one line, mode 0600.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+    },
+    /// Makes a chain's genesis and trust file from a description. The same description gives the same chain id everywhere.
+    Genesis {
+        /// The description, TOML.
+        #[arg(long, value_name = "FILE")]
+        description: PathBuf,
+        /// Directory for the files.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Makes an unsigned proposal.
+    Propose(ProposeArguments),
+    /// Shows what a proposal says and who has signed it, and checks their signatures.
+    Show(FileArguments),
+    /// Shows a proposal and adds a signature to it. Needs no network.
+    Sign(SignArguments),
+    /// Combines copies of a proposal that were signed apart.
+    Merge {
+        /// The copies.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The chain's genesis file.
+        #[arg(long, value_name = "FILE")]
+        genesis: PathBuf,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Writes the credentials of a proposal that enough authorities have signed.
+    Credentials {
+        /// The proposal and its chain.
+        #[command(flatten)]
+        file: FileArguments,
+        /// Directory for the files `<key id>.credential`.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Hands a proposal that enough authorities have signed to the validators, and waits until it is executed. Ends with code 3
+    /// if it was taken and is not executed in time.
+    Submit(SubmitArguments),
+    /// Shows where the chain stands, and what became of a proposal: code 0 executed, 1 never can be, 3 not yet.
+    Status(StatusArguments),
+}
+
+/// A proposal and its chain.
+#[derive(Debug, Args)]
+pub(crate) struct FileArguments {
+    /// The proposal.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The chain's genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProposeArguments {
+    /// The chain's genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// What to propose, TOML.
+    #[arg(long, value_name = "FILE", required_unless_present = "message")]
+    pub(crate) description: Option<PathBuf>,
+    /// A message as `tallystick-issuer recover --plan` writes it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["description", "sequence", "node"])]
+    pub(crate) message: Option<PathBuf>,
+    /// The new proposal file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Without a node: the next sequence, as `status` shows it.
+    #[arg(long, value_name = "N", requires = "expiry_height", conflicts_with = "node")]
+    pub(crate) sequence: Option<u64>,
+    /// Without a node: the last height at which the proposal may be executed.
+    #[arg(long, value_name = "HEIGHT", requires = "sequence")]
+    pub(crate) expiry_height: Option<u64>,
+    /// With a node: for how many blocks from now on the proposal may be executed.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) valid_blocks: u64,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    /// The authority's key file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// File with its passphrase.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: PathBuf,
+    /// The digest that `show` printed, so that nothing is asked. Without it, its first eight digits are asked for.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) digest: Option<String>,
+    /// Where to write the signed copy; without it, into the file itself.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+    /// The trust file, if the validators have changed since genesis.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+    /// How long to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) wait_seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The proposal; without it, the chain alone is shown.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The chain's genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+    /// The trust file, if the validators have changed since genesis.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+}
+
+/// Validators, and the certificate by which they know the caller.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArguments {
+    /// A validator's gRPC address; several are tried in turn.
+    #[arg(long, value_name = "HOST:PORT", requires = "tls_ca", requires = "tls_cert", requires = "tls_key")]
+    pub(crate) node: Vec<String>,
+    /// Certificates of the authorities of all certificates.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The operator's certificate.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its key, mode 0600.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+impl NodeArguments {
+    /// The TLS files; `None` without nodes.
+    pub(crate) fn tls(&self) -> Option<TlsFiles> {
+        Some(TlsFiles {
+            certificate_chain: self.tls_cert.clone()?,
+            private_key: self.tls_key.clone()?,
+            authorities: self.tls_ca.clone()?,
+        })
+    }
+}

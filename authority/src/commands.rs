@@ -1,0 +1,270 @@
+//! The commands: files in, the library's work, words and files out.
+
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use receipt_core::governance::SignedGovernance;
+use receipt_core::ids::Height;
+use receipt_core::trust::TrustFile;
+use tallystick_authority::drafting::{Draft, Position, propose_message};
+use tallystick_authority::nodes::Nodes;
+use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
+use tallystick_authority::show::shown;
+use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
+use tallystick_authority::{Chain, Proposal, genesis, keys};
+use tallystick_service::durable::{self, FileMode};
+use tallystick_service::rng::OsEntropy;
+
+use crate::cli::{
+    Command, FileArguments, NodeArguments, ProposeArguments, SignArguments, StatusArguments, SubmitArguments,
+};
+
+/// Taken, and not executed yet.
+const EXIT_CODE_NOT_YET: u8 = 3;
+/// Digits of the digest that a person types.
+const TYPED_DIGITS: usize = 8;
+const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Keygen { out, passphrase_file } => {
+            let public = keys::keygen(out, passphrase_file, &OsEntropy)?;
+            eprintln!("made {}; keep it and its passphrase apart, and a sealed copy of each", out.display());
+            println!("{}", hex::encode(public.0));
+        }
+        Command::Genesis { description, out } => {
+            let made = genesis::make(description)?;
+            for path in made.write(out)? {
+                eprintln!("wrote {}", path.display());
+            }
+            print!("{}", made.summary());
+        }
+        Command::Propose(arguments) => propose(arguments)?,
+        Command::Show(arguments) => {
+            let (chain, proposal) = read(arguments)?;
+            print!("{}", shown(&proposal, &chain));
+        }
+        Command::Sign(arguments) => sign(arguments)?,
+        Command::Merge { files, genesis, out } => merge(files, genesis, out)?,
+        Command::Credentials { file, out } => write_credentials(file, out)?,
+        Command::Submit(arguments) => return in_runtime(submit(arguments)),
+        Command::Status(arguments) => return in_runtime(status(arguments)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.context("start the runtime")?.block_on(work)
+}
+
+fn read_proposal(path: &Path, chain: &Chain) -> Result<Proposal> {
+    let bytes = durable::read(path, PROPOSAL_BYTES_MAX)?;
+    Proposal::read(&bytes, chain).map_err(|error| anyhow!("proposal {}: {error}", path.display()))
+}
+
+fn read(arguments: &FileArguments) -> Result<(Chain, Proposal)> {
+    let chain = Chain::load(&arguments.genesis)?;
+    let proposal = read_proposal(&arguments.file, &chain)?;
+    Ok((chain, proposal))
+}
+
+fn write_new(path: &Path, proposal: &Proposal, chain: &Chain) -> Result<()> {
+    ensure!(!path.exists(), "{} exists; give `--out` another name, nothing is replaced", path.display());
+    Ok(durable::create(path, proposal.to_text(chain).as_bytes(), FileMode::Shared)?)
+}
+
+fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
+    let tls = arguments.tls().context("no node was named; give `--node HOST:PORT` and the three `--tls` files")?;
+    Nodes::new(chain, &arguments.node, tls)
+}
+
+fn propose(arguments: &ProposeArguments) -> Result<()> {
+    let chain = Chain::load(&arguments.genesis)?;
+    let proposal = match (&arguments.message, &arguments.description) {
+        (Some(message), _) => propose_message(message, &chain)?,
+        (None, Some(description)) => {
+            let draft = Draft::read(description, &chain)?;
+            let position = if draft.has_actions() { position(arguments, &chain)? } else { None };
+            draft.propose(&chain, position).with_context(|| format!("description {}", description.display()))?
+        }
+        (None, None) => bail!("give `--description` or `--message`"),
+    };
+    write_new(&arguments.out, &proposal, &chain)?;
+    print!("{}", shown(&proposal, &chain));
+    eprintln!("wrote {}; have {} of the authorities sign it", arguments.out.display(), chain.threshold());
+    Ok(())
+}
+
+fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Position>> {
+    if let (Some(sequence), Some(expiry)) = (arguments.sequence, arguments.expiry_height) {
+        return Ok(Some(Position { sequence, expiry: Height::new(expiry), look_from_height: 0 }));
+    }
+    if arguments.node.node.is_empty() {
+        return Ok(None);
+    }
+    in_runtime(async {
+        let nodes = nodes(chain, &arguments.node)?;
+        let (_, status) = nodes.first(chain).await?;
+        let end = || anyhow!("the chain has no numbers left");
+        let sequence = status.governance_sequence.checked_add(1).ok_or_else(end)?;
+        let expiry = status.decided_height.checked_add(arguments.valid_blocks).ok_or_else(end)?;
+        Ok(Some(Position { sequence, expiry: Height::new(expiry), look_from_height: status.decided_height }))
+    })
+}
+
+fn sign(arguments: &SignArguments) -> Result<()> {
+    let (chain, mut proposal) = read(&arguments.file)?;
+    print!("{}", shown(&proposal, &chain));
+    std::io::stdout().flush().context("show the proposal")?;
+    let digest = proposal.digest(&chain).to_string();
+    match &arguments.digest {
+        Some(given) => ensure!(
+            *given == digest,
+            "the file is not what was shown: `--digest` is {given}, the file's is {digest}. Run `show`, and read it again"
+        ),
+        None => {
+            eprint!("\nTo sign this, type the first {TYPED_DIGITS} digits of the digest: ");
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).context("read the answer")?;
+            ensure!(line.trim() == &digest[..TYPED_DIGITS], "nothing was signed: these are not its first digits");
+        }
+    }
+    let key = keys::open(&arguments.key, &arguments.passphrase_file)?;
+    let authority =
+        proposal.sign(&chain, &key).map_err(|error| anyhow!("proposal {}: {error}", arguments.file.file.display()))?;
+    let to = match &arguments.out {
+        Some(out) => {
+            write_new(out, &proposal, &chain)?;
+            out
+        }
+        None => {
+            durable::write(&arguments.file.file, proposal.to_text(&chain).as_bytes(), FileMode::Shared)?;
+            &arguments.file.file
+        }
+    };
+    let (given, needed) = (proposal.signature_count(), chain.threshold());
+    eprintln!("signed as authority {authority} into {}: {given} of {needed} signatures", to.display());
+    Ok(())
+}
+
+fn merge(files: &[std::path::PathBuf], genesis: &Path, out: &Path) -> Result<()> {
+    let chain = Chain::load(genesis)?;
+    let (first, others) = files.split_first().context("no file was given")?;
+    let mut merged = read_proposal(first, &chain)?;
+    for path in others {
+        let other = read_proposal(path, &chain)?;
+        merged.absorb(&chain, other).map_err(|error| anyhow!("proposal {}: {error}", path.display()))?;
+    }
+    write_new(out, &merged, &chain)?;
+    let (given, needed) = (merged.signature_count(), chain.threshold());
+    eprintln!("wrote {}: {given} of {needed} signatures", out.display());
+    Ok(())
+}
+
+fn write_credentials(arguments: &FileArguments, out: &Path) -> Result<()> {
+    let (chain, proposal) = read(arguments)?;
+    let signed = proposal.signed_credentials(&chain);
+    let signed = signed.map_err(|error| anyhow!("proposal {}: {error}", arguments.file.display()))?;
+    ensure!(!signed.is_empty(), "proposal {} has no credentials", arguments.file.display());
+    std::fs::create_dir_all(out).with_context(|| format!("create {}", out.display()))?;
+    for credential in signed {
+        let path = out.join(format!("{}.credential", credential.credential.signing_key));
+        ensure!(!path.exists(), "{} exists; move it away if this one shall take its place", path.display());
+        durable::create(&path, &credential.encode(), FileMode::Shared)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+fn trust(path: Option<&Path>, chain: &Chain) -> Result<TrustFile> {
+    let Some(path) = path else { return TrustFile::from_genesis(&chain.genesis).context("make the trust file") };
+    let bytes = durable::read(path, TRUST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
+    let trust = TrustFile::parse(&text).with_context(|| format!("{} is no trust file", path.display()))?;
+    ensure!(trust.chain_id() == chain.id, "{} is of another chain than the genesis file", path.display());
+    Ok(trust)
+}
+
+async fn submit(arguments: &SubmitArguments) -> Result<ExitCode> {
+    let (chain, proposal) = read(&arguments.file)?;
+    let path = arguments.file.file.display();
+    let signed = proposal.signed_governance(&chain).map_err(|error| anyhow!("proposal {path}: {error}"))?;
+    let signed =
+        signed.with_context(|| format!("proposal {path} has credentials only; use `credentials`, not `submit`"))?;
+    let trust = trust(arguments.trust.as_deref(), &chain)?;
+    let nodes = nodes(&chain, &arguments.node)?;
+    let judge = Judge { chain: &chain, trust: &trust };
+    let wanted = wanted(&signed, &proposal);
+    let patience = match offer(&nodes, &chain, &signed).await {
+        Ok(node) => {
+            eprintln!("{node} has taken it; waiting until it is executed");
+            Some(Duration::from_secs(arguments.wait_seconds))
+        }
+        // A message that was executed before is refused, too.
+        Err(refusal) => match fate(&nodes, judge, wanted, None).await {
+            Ok(Fate::Executed { height, leaf_index }) => {
+                println!("executed before at height {height}, as leaf {leaf_index} of the log");
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ => return Err(refusal),
+        },
+    };
+    Ok(tell(&fate(&nodes, judge, wanted, patience).await?, &signed))
+}
+
+fn wanted<'a>(signed: &'a SignedGovernance, proposal: &Proposal) -> Wanted<'a> {
+    let from_height = proposal.look_from_height();
+    Wanted { message: &signed.governance_bytes, governance: &signed.governance, from_height }
+}
+
+fn tell(fate: &Fate, signed: &SignedGovernance) -> ExitCode {
+    let sequence = signed.governance.sequence;
+    match fate {
+        Fate::Executed { height, leaf_index } => {
+            println!("executed at height {height}, as leaf {leaf_index} of the log");
+            ExitCode::SUCCESS
+        }
+        Fate::Overtaken { height } => {
+            println!("refused: another message took sequence {sequence} at height {height}; propose it anew");
+            ExitCode::FAILURE
+        }
+        Fate::Expired => {
+            let expiry = signed.governance.expiry;
+            println!("refused: the chain is past its expiry height {expiry}; propose it anew");
+            ExitCode::FAILURE
+        }
+        Fate::Open => {
+            println!("not executed yet: ask again with `status`, or submit it again");
+            ExitCode::from(EXIT_CODE_NOT_YET)
+        }
+    }
+}
+
+async fn status(arguments: &StatusArguments) -> Result<ExitCode> {
+    let chain = Chain::load(&arguments.genesis)?;
+    let proposal = arguments.file.as_deref().map(|path| read_proposal(path, &chain)).transpose()?;
+    let nodes = nodes(&chain, &arguments.node)?;
+    let (node, status) = nodes.first(&chain).await?;
+    println!("node              {} (validator {})", node.name, status.validator_id);
+    println!("chain id          {}", chain.id.0);
+    println!("decided height    {}", status.decided_height);
+    println!("sealed height     {}", status.sealed_height);
+    println!("next sequence     {}", status.governance_sequence.saturating_add(1));
+    let Some(proposal) = proposal else { return Ok(ExitCode::SUCCESS) };
+    let (given, needed) = (proposal.signature_count(), chain.threshold());
+    println!("signatures        {given} of {needed}");
+    let Some(message) = proposal.governance() else {
+        println!("the proposal has credentials only: nothing of it goes onto the ledger");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let governance_bytes = message.encode();
+    let signed = SignedGovernance { governance: message.clone(), governance_bytes, signatures: Vec::new() };
+    let trust = trust(arguments.trust.as_deref(), &chain)?;
+    let judge = Judge { chain: &chain, trust: &trust };
+    Ok(tell(&fate(&nodes, judge, wanted(&signed, &proposal), None).await?, &signed))
+}

@@ -1,0 +1,116 @@
+//! Credentials filled from what is known, and what is missing named.
+
+use receipt_core::suite::Signer as _;
+use receipt_core::testkit::{TestChain, UNIT_KEY_BASE};
+
+use super::*;
+
+const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+fn chain() -> Chain {
+    Chain::new(TestChain::new().genesis().clone())
+}
+
+fn draft(text: &str) -> Result<Draft, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("proposal.toml");
+    std::fs::write(&path, text).unwrap();
+    Draft::read(&path, &chain()).map_err(|error| error.to_string())
+}
+
+fn genesis_unit(chain: &Chain) -> RegisterUnit {
+    let mut units = chain.genesis.actions.iter().filter_map(|action| match action {
+        Action::RegisterUnit(unit) => Some(unit.clone()),
+        _ => None,
+    });
+    units.next().unwrap()
+}
+
+fn new_key(unit_id: u32) -> String {
+    format!(
+        "[[actions]]\n[actions.register_key]\nkey_id = 5000\nowner = \"unit\"\nowner_id = {unit_id}\n\
+         public_key = \"{KEY}\"\nvalid_from = \"2026-11-23T00:00:00+08:00\"\n"
+    )
+}
+
+#[test]
+fn a_credential_repeats_what_the_actions_and_genesis_say() {
+    let chain = chain();
+    let unit = genesis_unit(&chain);
+    // Of a key in genesis: nothing goes onto the ledger, so that no position is needed.
+    let known = draft(&format!("[[credentials]]\nkey_id = {}\n", UNIT_KEY_BASE + unit.unit_id)).unwrap();
+    assert!(!known.has_actions());
+    let proposal = known.propose(&chain, None).unwrap();
+    let credential = proposal.credentials().next().unwrap();
+    assert_eq!((credential.unit.get(), &credential.unit_code), (unit.unit_id, &unit.unit_code));
+    assert_eq!(credential.unit_name, unit.name);
+    // Of a key that is registered by the same proposal, for a unit in genesis.
+    let text = format!("{}[[credentials]]\nkey_id = 5000\n", new_key(unit.unit_id));
+    let position = Position { sequence: 1, expiry: Height::new(9), look_from_height: 2 };
+    let proposal = draft(&text).unwrap().propose(&chain, Some(position)).unwrap();
+    let credential = proposal.credentials().next().unwrap();
+    assert_eq!(hex::encode(credential.public_key.0), KEY);
+    assert_eq!(credential.unit_code, unit.unit_code);
+    assert_eq!(proposal.governance().map(|message| (message.sequence, message.expiry.get())), Some((1, 9)));
+    assert_eq!(proposal.look_from_height(), 2);
+    let error = draft(&text).unwrap().propose(&chain, None).unwrap_err().to_string();
+    assert!(error.contains("--node"), "{error}");
+}
+
+#[test]
+fn what_is_missing_or_half_given_is_named() {
+    let unit = genesis_unit(&chain()).unit_id;
+    for (text, expected) in [
+        (String::new(), "nothing to propose"),
+        ("[[credentials]]\nkey_id = 5000\n".to_owned(), "add unit_id, public_key, valid_from"),
+        (format!("[[credentials]]\nkey_id = 5000\npublic_key = \"{KEY}\"\n"), "give all of unit_id"),
+        (format!("{}[[credentials]]\nkey_id = 5000\n", new_key(9999)), "add unit_code, unit_name"),
+        (format!("{}[[credentials]]\nkey_id = 5000\nunit_name = \"x\"\n", new_key(unit)), "give all of unit_code"),
+        (
+            format!("{}[[credentials]]\nkey_id = 5000\n", new_key(unit)).replace("\"unit\"", "\"issuer\""),
+            "is an issuer's",
+        ),
+        (format!("{}{}", new_key(unit), "[[credentials]]\nkey_id = 5000\n".repeat(2)), "twice"),
+        (new_key(unit).replace("owner_id", "owner_ids"), "unknown key `actions.0.owner_ids`"),
+        (format!("{}[[credential]]\nkey_id = 5000\n", new_key(unit)), "unknown key `credential`"),
+    ] {
+        let error = draft(&text).unwrap_err();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn a_message_of_another_program_is_taken_as_it_is() {
+    let chain = chain();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fence.gov");
+    let fence = receipt_core::governance::FenceIssuer { issuer_id: 1, epoch: 2 };
+    let actions = vec![Action::FenceIssuer(fence)];
+    let message = Governance { suite: chain.genesis.suite, sequence: 4, expiry: Height::new(50), actions };
+    std::fs::write(&path, message.encode()).unwrap();
+    assert_eq!(propose_message(&path, &chain).unwrap().governance(), Some(&message));
+    let mut bytes = message.encode();
+    bytes.extend_from_slice(&[0x30, 0]);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(propose_message(&path, &chain).unwrap_err().to_string().contains("no governance message"));
+    assert!(propose_message(&directory.path().join("none"), &chain).is_err());
+}
+
+/// The documents' examples are read by the program that they describe.
+#[test]
+fn the_examples_of_the_documents_are_descriptions() {
+    let page = include_str!("../../../docs/ops/governance.md");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [first, others] = blocks[..] else { panic!("{} examples", blocks.len()) };
+    let first = draft(first).unwrap();
+    assert_eq!((first.actions.len(), first.credentials.len()), (7, 1));
+    // Keys are left out of the last one.
+    let (others, validators) = others.split_at(others.rfind("[[actions]]").unwrap());
+    assert_eq!(draft(others).unwrap().actions.len(), 4);
+    let key = |name: &str| hex::encode(receipt_core::testkit::software_key(name).public_key().0);
+    let mut validators = validators.to_owned();
+    for name in ["consensus", "log", "cosigner"] {
+        validators = validators.replacen('…', &key(name), 1);
+    }
+    assert_eq!(draft(&validators).unwrap().actions.len(), 1);
+}

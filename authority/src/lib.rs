@@ -1,0 +1,26 @@
+//! How authorities govern a chain: genesis, proposals, signatures given apart, submission.
+//!
+//! ```text
+//! description ─▶ genesis ─▶ chain id
+//! description ─▶ drafting ─▶ proposal file ─▶ show · sign (authority 1) ─▶ … ─▶ sign (authority k) ─▶ submit ─▶ ledger
+//!                                                                                             └▶ credentials ─▶ issuers
+//! ```
+//! Everything but `nodes` and `submit` works on a machine without a network. Invariants: nothing is signed that was not
+//! shown; what is shown is decoded from the bytes that are signed; only the genesis file says who the authorities are.
+//!
+//! Not here: the ledger's judgement of an action, and stores. Errors are `anyhow` where a person alone reads them.
+
+pub mod actions;
+pub mod chain;
+pub mod drafting;
+pub mod genesis;
+pub mod keys;
+pub mod nodes;
+pub mod proposal;
+pub mod show;
+pub mod submit;
+pub mod text;
+pub mod words;
+
+pub use chain::Chain;
+pub use proposal::{Proposal, ProposalError};

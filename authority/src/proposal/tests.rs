@@ -1,0 +1,231 @@
+//! Signed apart and combined; every tampering and every misuse refused with its reason.
+
+use receipt_core::governance::{Action, FenceIssuer, RegisterIssuer};
+use receipt_core::ids::{Height, KeyId, UnitId, UnixMillis};
+use receipt_core::suite::{SoftwareKey, Suite};
+use receipt_core::testkit::{TestChain, authorities, unit_key};
+
+use super::*;
+use crate::show::shown;
+
+fn chain() -> Chain {
+    Chain::new(TestChain::new().genesis().clone())
+}
+
+fn governance(sequence: u64) -> Governance {
+    let fence = Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2 });
+    Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(900), actions: vec![fence] }
+}
+
+fn credential() -> UnitCredential {
+    UnitCredential {
+        suite: Suite::Ed25519Sha256,
+        unit: UnitId::new(7),
+        unit_code: "129903004000000181".to_owned(),
+        unit_name: "示例市\u{202e}第一人民医院".to_owned(),
+        supervisor_area_code: "990300".to_owned(),
+        signing_key: KeyId::new(107),
+        public_key: unit_key(7).public_key(),
+        valid_from: UnixMillis::new(1_793_577_600_000),
+        valid_until: None,
+    }
+}
+
+fn proposal(chain: &Chain) -> Proposal {
+    Proposal::new(chain, Some(governance(3)), vec![credential()], 12).unwrap()
+}
+
+/// A copy as it arrives at another authority.
+fn sent(proposal: &Proposal, chain: &Chain) -> Proposal {
+    Proposal::read(proposal.to_text(chain).as_bytes(), chain).unwrap()
+}
+
+#[test]
+fn authorities_sign_apart_and_the_ledger_accepts_the_sum() {
+    let chain = chain();
+    let keys = authorities();
+    let unsigned = proposal(&chain);
+    assert_eq!(unsigned.signed_governance(&chain), Err(ProposalError::TooFew { given: 0, needed: 2 }));
+    let (mut first, mut third) = (sent(&unsigned, &chain), sent(&unsigned, &chain));
+    assert_eq!(third.sign(&chain, &keys[2]), Ok(3));
+    assert_eq!(first.sign(&chain, &keys[0]), Ok(1));
+    assert_eq!(first.signed_governance(&chain), Err(ProposalError::TooFew { given: 1, needed: 2 }));
+    assert_eq!(first.signed_credentials(&chain), Err(ProposalError::TooFew { given: 1, needed: 2 }));
+    let mut merged = sent(&third, &chain);
+    merged.absorb(&chain, sent(&first, &chain)).unwrap();
+    assert_eq!(merged.digest(&chain), unsigned.digest(&chain));
+    let merged = sent(&merged, &chain);
+    let message = merged.signed_governance(&chain).unwrap().unwrap();
+    assert!(message.verify(chain.id, &chain.genesis.authorities, chain.genesis.authority_threshold));
+    assert_eq!(SignedGovernance::decode(&message.encode()), Ok(message));
+    let credentials = merged.signed_credentials(&chain).unwrap();
+    assert_eq!(credentials.len(), 1);
+    assert!(credentials[0].verify(chain.id, &chain.genesis.authorities, chain.genesis.authority_threshold));
+}
+
+#[test]
+fn what_changed_after_a_signature_is_refused_with_the_reason() {
+    let chain = chain();
+    let mut signed = proposal(&chain);
+    signed.sign(&chain, &authorities()[1]).unwrap();
+    let text = signed.to_text(&chain);
+    let bytes = hex::encode(governance(3).encode());
+    let others = [
+        governance(4),
+        Governance { expiry: Height::new(901), ..governance(3) },
+        Governance { actions: vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 3 })], ..governance(3) },
+    ];
+    for other in others {
+        let tampered = text.replace(&bytes, &hex::encode(other.encode()));
+        assert_ne!(tampered, text);
+        let error = Proposal::read(tampered.as_bytes(), &chain).unwrap_err();
+        assert!(matches!(error, ProposalError::SignatureInvalid { authority: 2, .. }), "{error}");
+        assert!(error.to_string().contains("was changed after authority 2 signed it"), "{error}");
+    }
+    let other = UnitCredential { signing_key: KeyId::new(108), ..credential() };
+    let tampered = text.replace(&hex::encode(credential().encode()), &hex::encode(other.encode()));
+    let error = Proposal::read(tampered.as_bytes(), &chain).unwrap_err();
+    assert!(error.to_string().contains("the credential of key 108"), "{error}");
+    // A part taken away, or one put beside it, is not covered either.
+    let edit = |change: &dyn Fn(&mut File)| {
+        let mut file: File = serde_json::from_str(&text).unwrap();
+        change(&mut file);
+        Proposal::read(serde_json::to_string(&file).unwrap().as_bytes(), &chain).unwrap_err()
+    };
+    let refusals = [
+        edit(&|file| file.governance = None),
+        edit(&|file| file.credentials.clear()),
+        edit(&|file| file.credentials.push(hex::encode(other.encode()))),
+        edit(&|file| file.signatures[0].authority = 1),
+        edit(&|file| file.signatures[0].governance = None),
+    ];
+    for error in refusals {
+        assert!(matches!(error, ProposalError::SignatureInvalid { .. }), "{error}");
+    }
+}
+
+#[test]
+fn only_the_right_keys_sign_and_each_once() {
+    let chain = chain();
+    let mut proposal = proposal(&chain);
+    let stranger = SoftwareKey::from_seed(&[9; 32]);
+    let error = proposal.sign(&chain, &stranger).unwrap_err();
+    assert!(matches!(error, ProposalError::NotAnAuthority(_)), "{error}");
+    proposal.sign(&chain, &authorities()[0]).unwrap();
+    assert_eq!(proposal.sign(&chain, &authorities()[0]), Err(ProposalError::AlreadySigned(1)));
+}
+
+#[test]
+fn another_chains_proposal_is_refused() {
+    let (here, there) = (chain(), Chain::new(TestChain::named("elsewhere").genesis().clone()));
+    let mut foreign = proposal(&there);
+    foreign.sign(&there, &authorities()[0]).unwrap();
+    let text = foreign.to_text(&there);
+    let error = Proposal::read(text.as_bytes(), &here).unwrap_err();
+    assert!(matches!(error, ProposalError::OtherChain { .. }), "{error}");
+    // Relabelled, its signatures do not hold: they cover the chain id.
+    let relabelled = text.replace(&there.id.0.to_string(), &here.id.0.to_string());
+    let error = Proposal::read(relabelled.as_bytes(), &here).unwrap_err();
+    assert!(matches!(error, ProposalError::SignatureInvalid { authority: 1, .. }), "{error}");
+}
+
+#[test]
+fn copies_of_different_proposals_are_not_combined() {
+    let chain = chain();
+    let mut first = proposal(&chain);
+    let other = Proposal::new(&chain, Some(governance(4)), vec![credential()], 12).unwrap();
+    let before = first.clone();
+    let error = first.absorb(&chain, other).unwrap_err();
+    assert!(matches!(error, ProposalError::Differs { .. }), "{error}");
+    assert_eq!(first, before);
+}
+
+#[test]
+fn malformed_files_are_refused() {
+    let chain = chain();
+    let mut signed = proposal(&chain);
+    signed.sign(&chain, &authorities()[0]).unwrap();
+    let text = signed.to_text(&chain);
+    let bytes = hex::encode(governance(3).encode());
+    let signature_start = text.find("\"signatures\"").unwrap();
+    for (what, bad) in [
+        ("cut", text[..text.len() - 3].to_owned()),
+        ("extended", format!("{text}{{}}")),
+        ("unknown field", text.replacen('{', "{ \"note\": \"\",", 1)),
+        (
+            "a field twice",
+            text.replacen("\"look_from_height\": 12", "\"look_from_height\": 12, \"look_from_height\": 1", 1),
+        ),
+        ("other format", text.replace("proposal/1", "proposal/2")),
+        ("upper case", text.replace(&bytes, &bytes.to_uppercase())),
+        ("not canonical", text.replace(&bytes, &format!("{bytes}3000"))),
+        ("no signer 0", text.replace("\"authority\": 1", "\"authority\": 0")),
+        ("no list", format!("{}\"signatures\": null }}", &text[..signature_start])),
+        ("too large", format!("{text}{}", " ".repeat(PROPOSAL_BYTES_MAX))),
+    ] {
+        assert_ne!(bad, text, "{what}");
+        let error = Proposal::read(bad.as_bytes(), &chain).unwrap_err();
+        assert!(matches!(error, ProposalError::Form(_)), "{what}: {error}");
+    }
+    let unknown = text.replace("\"authority\": 1", "\"authority\": 4");
+    let error = Proposal::read(unknown.as_bytes(), &chain).unwrap_err();
+    assert_eq!(error, ProposalError::UnknownAuthority { authority: 4, count: 3 });
+    let mut twice: File = serde_json::from_str(&text).unwrap();
+    let again: File = serde_json::from_str(&text).unwrap();
+    twice.signatures.extend(again.signatures);
+    let error = Proposal::read(serde_json::to_string(&twice).unwrap().as_bytes(), &chain).unwrap_err();
+    assert!(error.to_string().contains("twice"), "{error}");
+}
+
+#[test]
+fn what_the_ledger_can_never_take_is_not_proposed() {
+    let chain = chain();
+    let refused = |message: Governance| Proposal::new(&chain, Some(message), Vec::new(), 0).unwrap_err();
+    assert!(matches!(refused(governance(0)), ProposalError::Form(_)));
+    assert_eq!(refused(Governance { actions: Vec::new(), ..governance(1) }), ProposalError::Empty);
+    assert_eq!(Proposal::new(&chain, None, Vec::new(), 0), Err(ProposalError::Empty));
+    let action = |id| Action::RegisterIssuer(RegisterIssuer { issuer_id: id, name: "x".repeat(200) });
+    let large = Governance { actions: (1..400).map(action).collect(), ..governance(1) };
+    assert!(matches!(refused(large), ProposalError::TooLarge(_)));
+    // The largest that is proposed fits into an entry with all signatures.
+    let mut count = 1;
+    while let Ok(mut proposal) = {
+        let message = Governance { actions: (1..=count).map(action).collect(), ..governance(1) };
+        Proposal::new(&chain, Some(message), Vec::new(), 0)
+    } {
+        for key in &authorities() {
+            proposal.sign(&chain, key).unwrap();
+        }
+        let entry = proposal.signed_governance(&chain).unwrap().unwrap().encode();
+        assert!(entry.len() < limits::ENTRY_BYTES_MAX);
+        count += 20;
+    }
+    assert!(count > 200, "the bound is near the ledger's");
+}
+
+#[test]
+fn all_that_is_signed_is_shown_and_cannot_turn_the_terminal() {
+    let chain = chain();
+    let mut proposal = proposal(&chain);
+    proposal.sign(&chain, &authorities()[1]).unwrap();
+    let text = shown(&proposal, &chain);
+    for expected in [
+        "\"testchain\"".to_owned(),
+        chain.id.0.to_string(),
+        proposal.digest(&chain).to_string(),
+        "by 1, needed 2: not enough yet".to_owned(),
+        format!("authority 2 ({}) signed", hex::encode(authorities()[1].public_key().0)),
+        format!("authority 3 ({}) not signed", hex::encode(authorities()[2].public_key().0)),
+        "sequence   3".to_owned(),
+        "expires    after height 900".to_owned(),
+        "1. Fence issuer 1".to_owned(),
+        "Vouch for key 107 of unit 7".to_owned(),
+        hex::encode(unit_key(7).public_key().0),
+        "示例市\\u{202e}第一人民医院".to_owned(),
+    ] {
+        assert!(text.contains(&expected), "{expected} is missing in:\n{text}");
+    }
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()) && !text.contains('\u{202e}'));
+    let alone = Proposal::new(&chain, None, vec![credential()], 0).unwrap();
+    assert!(shown(&alone, &chain).contains("NOTHING CHANGES ON THE LEDGER"));
+}
