@@ -3,11 +3,11 @@
 //! A node is asked only after it has named the chain of the genesis file. One that is away, or of another chain, is followed
 //! by the next. Not here: what is made of the answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::hash::Hash;
-use std::sync::Arc;
 use tallystick_proto::admin::v1::admin_service_client::AdminServiceClient;
 use tallystick_proto::admin::v1::{GetNodeStatusRequest, GetNodeStatusResponse};
 use tallystick_proto::errors::Refusal;
