@@ -21,7 +21,7 @@ pub mod tables;
 mod tests;
 
 pub use apply::{
-    ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, genesis_effects, read_schedule,
+    ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, followed_writes, genesis_effects, read_schedule,
     read_validators, registry_writes, totals_commitment,
 };
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};

@@ -19,7 +19,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, ReceiptKey, SegmentId};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
 use receipt_core::state::tables::{IssuerState, SegmentState, Table};
-use receipt_core::state::{ChainParameters, ReadError, StateRead, Writes, registry_writes};
+use receipt_core::state::{ChainParameters, ReadError, StateRead, Writes, followed_writes};
 
 use super::SealedBlock;
 use crate::backlog::Backlog;
@@ -350,7 +350,7 @@ impl Outcomes {
         governance: &SignedGovernance,
     ) -> Result<(), OutcomeError> {
         let state = Layered(&self.parts.journal, &step.registry);
-        let writes = registry_writes(&state, &self.parts.chain, governance, block.height, block.time)
+        let writes = followed_writes(&state, &self.parts.chain, governance, block.height, block.time)
             .map_err(|error| OutcomeError::Block(format!("governance in block {}: {error}", block.height)))?;
         let journal = &self.parts.journal;
         let own = step.epoch.map_or_else(|| journal.epoch(), Ok)?;

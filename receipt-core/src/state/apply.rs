@@ -2,7 +2,7 @@
 
 use super::batches::{BatchContext, take_batch};
 use super::checked::{CheckedBlock, CheckedItem};
-use super::governance::{ActionError, ActionPlace, apply_action};
+use super::governance::{ActionError, ActionPlace, Records, apply_action};
 use super::overlay::{Overlay, ReadError, StateRead, Writes, effects_hash};
 use super::records::RegistryCache;
 use super::schedule::{Schedule, proposer_order};
@@ -199,7 +199,8 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
 pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let mut overlay = Overlay::new(&Nothing);
     let mut entries = Vec::new();
-    let place = ActionPlace { suite: genesis.suite, height: Height::ZERO, block_time: genesis.time };
+    let (height, block_time) = (Height::ZERO, genesis.time);
+    let place = ActionPlace { suite: genesis.suite, height, block_time, records: Records::AtHand };
     for action in &genesis.actions {
         apply_action(&mut overlay, action, place).map_err(|error| governance_error(0, error))?;
     }
@@ -295,7 +296,9 @@ fn take_governance(
     if governance.expiry < block.content.height {
         return Err(BlockRefusal::Governance { sequence: governance.sequence, problem: "it has expired" }.into());
     }
-    take_signed(overlay, chain, block.content.height, block.content.time, signed)?;
+    let (height, block_time) = (block.content.height, block.content.time);
+    let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::AtHand };
+    take_signed(overlay, chain, place, signed)?;
     Ok(Entry::Governance(signed.clone()).encode())
 }
 
@@ -303,8 +306,7 @@ fn take_governance(
 fn take_signed(
     overlay: &mut Overlay<'_>,
     chain: &ChainParameters,
-    height: Height,
-    block_time: UnixMillis,
+    place: ActionPlace,
     signed: &SignedGovernance,
 ) -> Result<(), ApplyError> {
     let governance = &signed.governance;
@@ -317,7 +319,6 @@ fn take_signed(
     if governance.suite != chain.suite || !signed.verify(chain.id, &chain.authorities, chain.authority_threshold) {
         return Err(refuse("it is not signed by enough authorities").into());
     }
-    let place = ActionPlace { suite: chain.suite, height, block_time };
     for action in &governance.actions {
         apply_action(overlay, action, place).map_err(|error| governance_error(governance.sequence, error))?;
     }
@@ -325,8 +326,8 @@ fn take_signed(
     Ok(())
 }
 
-/// What one governance entry of the public log writes to the registry, for followers that see entries but no records.
-/// Signatures and sequence are checked as in [`apply`]; expiry is not (the entry stands in the log).
+/// What a governance message would write at this height and time, given the whole state. Signatures and sequence are checked
+/// as in [`apply`]; expiry is not.
 pub fn registry_writes(
     state: &dyn StateRead,
     chain: &ChainParameters,
@@ -335,7 +336,23 @@ pub fn registry_writes(
     block_time: UnixMillis,
 ) -> Result<Writes, ApplyError> {
     let mut overlay = Overlay::new(state);
-    take_signed(&mut overlay, chain, height, block_time, signed)?;
+    let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::AtHand };
+    take_signed(&mut overlay, chain, place, signed)?;
+    Ok(overlay.into_writes())
+}
+
+/// What one governance entry of the public log writes to the registry, for followers that see entries but no records. As
+/// [`registry_writes`]; what was used of a segment is left to the block that carries the entry, and not counted here.
+pub fn followed_writes(
+    registry: &dyn StateRead,
+    chain: &ChainParameters,
+    signed: &SignedGovernance,
+    height: Height,
+    block_time: UnixMillis,
+) -> Result<Writes, ApplyError> {
+    let mut overlay = Overlay::new(registry);
+    let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::Elsewhere };
+    take_signed(&mut overlay, chain, place, signed)?;
     Ok(overlay.into_writes())
 }
 

@@ -40,11 +40,22 @@ pub(crate) struct ActionPlace {
     pub(crate) height: Height,
     /// The block's time.
     pub(crate) block_time: UnixMillis,
+    /// Whether the state holds the records, too.
+    pub(crate) records: Records,
+}
+
+/// Whether the state on which governance is applied holds the ledger's records, or the registry alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Records {
+    /// The whole state.
+    AtHand,
+    /// The registry as followed from the log's entries: what was used of a segment is not known.
+    Elsewhere,
 }
 
 /// Applies one action.
 pub(crate) fn apply_action(overlay: &mut Overlay<'_>, action: &Action, place: ActionPlace) -> ActionResult {
-    let ActionPlace { suite, height, block_time } = place;
+    let ActionPlace { suite, height, block_time, records } = place;
     match action {
         Action::RegisterUnit(unit) => register_unit(overlay, unit, block_time),
         Action::RegisterKey(key) => register_key(overlay, key, suite),
@@ -61,7 +72,7 @@ pub(crate) fn apply_action(overlay: &mut Overlay<'_>, action: &Action, place: Ac
         }
         Action::AttachItems(items) => attach_items(overlay, items),
         Action::SetValidators(change) => set_validators(overlay, change, height),
-        Action::SettleSegment(settlement) => settle_segment(overlay, settlement, block_time),
+        Action::SettleSegment(settlement) => settle_segment(overlay, settlement, block_time, records),
     }
 }
 

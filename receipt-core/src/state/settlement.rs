@@ -8,25 +8,26 @@
 
 use prost::Message;
 
-use super::governance::{ActionError, ActionResult, require};
+use super::governance::{ActionError, ActionResult, Records, require};
 use super::overlay::{Overlay, ReadError};
 use super::tables::{SegmentState, Table};
 use crate::governance::{NumberRange, SettleSegment};
 use crate::ids::UnixMillis;
 use crate::limits;
 
+/// Without the records at hand (a follower of governance) what was used is not known here: the block that carries the
+/// settlement was judged where it is.
 pub(super) fn settle_segment(
     overlay: &mut Overlay<'_>,
     settlement: &SettleSegment,
     block_time: UnixMillis,
+    records: Records,
 ) -> ActionResult {
     let id = settlement.segment_id.to_be_bytes();
     let state: Option<SegmentState> = overlay.read_message(Table::Segments, &id)?;
     let mut state = state.ok_or(ActionError::Refused("the segment is not allocated"))?;
     require(state.closed_at_ms != 0, "the segment is not closed")?;
     require(state.settled_at_ms == 0, "the segment is settled already")?;
-    let since_closing = block_time.since(UnixMillis::new(state.closed_at_ms));
-    require(since_closing > limits::REVOCATION_GRACE_MS, "receipts of the segment may still come within the grace")?;
 
     let mut named: Vec<&NumberRange> = settlement.void.iter().chain(&settlement.lost).collect();
     named.sort_by_key(|range| range.first);
@@ -36,9 +37,14 @@ pub(super) fn settle_segment(
     let inside = |range: &&NumberRange| first <= range.first && range.last <= last;
     require(named.iter().all(inside), "a range lies outside of the segment")?;
     let (void, lost) = (numbers_of(&settlement.void), numbers_of(&settlement.lost));
-    let accounted = state.used_count.checked_add(void).and_then(|sum| sum.checked_add(lost));
-    require(accounted == Some(last - first + 1), "not every number of the segment is used, void or lost")?;
-    require_unused(overlay, &state, &named)?;
+    if records == Records::AtHand {
+        let accounted = state.used_count.checked_add(void).and_then(|sum| sum.checked_add(lost));
+        require(accounted == Some(last - first + 1), "not every number of the segment is used, void or lost")?;
+        require_unused(overlay, &state, &named)?;
+    }
+    // Last, so that within the grace all else that is wrong with a settlement is told already.
+    let since_closing = block_time.since(UnixMillis::new(state.closed_at_ms));
+    require(since_closing > limits::REVOCATION_GRACE_MS, "receipts of the segment may still come within the grace")?;
 
     state.settled_at_ms = block_time.get();
     (state.void_count, state.lost_count) = (void, lost);

@@ -1,5 +1,7 @@
 //! V29: settling a closed segment, one row per refusal.
 
+use prost::Message as _;
+
 use super::draft::blue;
 use super::ledger::{Ledger, segment};
 use crate::block::Item;
@@ -7,7 +9,7 @@ use crate::governance::{Action, CloseSegment, NumberRange, SettleSegment};
 use crate::ids::UnixMillis;
 use crate::limits::{REVOCATION_GRACE_MS, SETTLED_HOLES_MAX};
 use crate::reason::Reason;
-use crate::state::BlockRefusal;
+use crate::state::{BlockRefusal, followed_writes, registry_writes};
 use crate::state::tables::{SegmentState, Table};
 
 type Ranges<'a> = &'a [(u64, u64)];
@@ -93,6 +95,42 @@ fn a_segment_is_settled_once_after_its_closing_and_grace() {
     assert_eq!(problem_of(&ledger, &settle(13, all, &[])), Err("the segment is settled already"));
     let refusals = ledger.submit(vec![late.leaf()]);
     assert_eq!(refusals[0].reason, Reason::NumberNotOwned, "nothing comes after a settlement");
+}
+
+#[test]
+fn within_the_grace_all_else_is_judged_already() {
+    let mut ledger = Ledger::new();
+    let leaf = blue(&ledger, 20_001).leaf();
+    assert_eq!(ledger.submit(vec![leaf]), []);
+    close(&mut ledger, 13);
+    let early = Err("receipts of the segment may still come within the grace");
+    assert_eq!(problem_of(&ledger, &settle(13, &[(20_002, 20_100)], &[])), early);
+    let used = Err("a number is used and cannot be void or lost");
+    assert_eq!(problem_of(&ledger, &settle(13, &[(20_001, 20_001), (20_003, 20_100)], &[])), used);
+}
+
+#[test]
+fn whoever_follows_the_registry_alone_follows_a_settlement() {
+    let mut ledger = settleable();
+    // A follower's registry: what governance wrote, and no record. It counts nothing as used.
+    let mut registry = Ledger::new();
+    registry.time = ledger.time - REVOCATION_GRACE_MS - 1;
+    close(&mut registry, 13);
+    let state: SegmentState = registry.message(Table::Segments, 13);
+    assert_eq!(state.used_count, 0);
+    let settlement = ledger.governance(vec![settle(13, &[(20_006, 20_100)], &[(20_003, 20_004)])]);
+    ledger.add(vec![Item::Governance(settlement.clone())]).unwrap();
+    let tip = ledger.tip();
+    let (chain, height, time) = (&registry.chain, tip.height, tip.time);
+    assert!(registry_writes(&registry.state, chain, &settlement, height, time).is_err(), "it lacks the records");
+    let writes = followed_writes(&registry.state, chain, &settlement, height, time).unwrap();
+    let written = writes[&(Table::Segments, 13_u32.to_be_bytes().to_vec())].as_deref().unwrap();
+    let followed = SegmentState::decode(written).unwrap();
+    let decided: SegmentState = ledger.message(Table::Segments, 13);
+    assert_eq!((followed.settled_at_ms, followed.void_count, followed.lost_count), (decided.settled_at_ms, 95, 2));
+    // What a follower can judge, it judges.
+    let outside = registry.governance(vec![settle(13, &[(1, 2)], &[])]);
+    assert!(followed_writes(&registry.state, chain, &outside, height, time).is_err());
 }
 
 #[test]
