@@ -13,6 +13,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::credential::{SignedCredential, UnitCredential};
 use receipt_core::genesis::Genesis;
+use receipt_core::governance::{Action, CloseSegment};
 use receipt_core::ids::{KeyId, UnitId, UnixMillis, ValidatorId};
 use receipt_core::suite::{ChainId, Signer, SoftwareKey, Suite};
 use receipt_core::trust::TrustFile;
@@ -63,6 +64,10 @@ pub struct NetworkOptions {
     pub cosign_interval_ms: u64,
     /// Age at which issuers close a batch, in milliseconds.
     pub batch_age_ms: u64,
+    /// How long ago genesis was, in milliseconds: a chain that has stood still since.
+    pub genesis_age_ms: u64,
+    /// A segment that genesis closes again.
+    pub closed_segment: Option<u32>,
 }
 
 impl Default for NetworkOptions {
@@ -78,6 +83,8 @@ impl Default for NetworkOptions {
             vote_timeout_ms: 500,
             cosign_interval_ms: 15_000,
             batch_age_ms: 100,
+            genesis_age_ms: 0,
+            closed_segment: None,
         }
     }
 }
@@ -113,14 +120,15 @@ pub fn generate(layout: &Layout, options: &NetworkOptions) -> Result<Generated> 
         },
         entropy,
     )?;
-    let genesis = make_genesis(options, &registry, &secrets, now)?;
+    let genesis_time = UnixMillis::new(now.get().saturating_sub(options.genesis_age_ms));
+    let genesis = make_genesis(options, &registry, &secrets, genesis_time)?;
     let (description, node_ports, issuer_ports) = describe(options, &registry, &genesis)?;
     make_directories(layout, &description)?;
     durable::create(&layout.genesis(), &genesis.encode(), FileMode::Shared)?;
     let trust = TrustFile::from_genesis(&genesis).context("make the trust file")?;
     durable::create(&layout.trust(), trust.to_text().as_bytes(), FileMode::Shared)?;
     write_keys(layout, &secrets, &description, entropy)?;
-    write_credentials(layout, &description, &registry, &secrets, genesis.chain_id(), keys_valid_from(now))?;
+    write_credentials(layout, &description, &registry, &secrets, genesis.chain_id(), keys_valid_from(genesis.time))?;
     write_certificates(layout, &description, now)?;
     write_configs(layout, &description, &secrets, options)?;
     description.write(layout)?;
@@ -145,6 +153,8 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
         keys_valid_from: keys_valid_from(now),
         public_key: &|key_id| secrets.public_key(key_id),
     };
+    let mut actions = registry.actions(&terms)?;
+    actions.extend(options.closed_segment.map(|segment_id| Action::CloseSegment(CloseSegment { segment_id })));
     let genesis = Genesis {
         chain_name: options.chain_name.clone(),
         origin: format!("ledger.devnet.example/{}", options.chain_name),
@@ -154,7 +164,7 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
         authorities: secrets.authorities.iter().map(public_key).collect(),
         authority_threshold: AUTHORITY_THRESHOLD,
         validators: ValidatorSet::new(validators.collect()).context("make the validator set")?,
-        actions: registry.actions(&terms)?,
+        actions,
     };
     Ok(checked(genesis)?.0)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! signals · tls watch · operations door · control · accept · grpc server · sequencer · batcher · submitter · follower
-//! · time keeper · housekeeping
+//! · time keeper · housekeeping · guard
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
 //! set out again at the next start.
@@ -39,11 +39,13 @@ use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
 use crate::bundle::Bundler;
 use crate::config::Settings;
-use crate::control;
+use crate::control::{Control, ControlParts};
+use crate::erasure::ErasedList;
 use crate::figures::{Figures, FiguresParts};
 use crate::flight::Flight;
 use crate::follow::{Followed, Follower, HeldLimits, Outcomes, OutcomesParts};
 use crate::gate::Gate;
+use crate::guard::{self, Guard};
 use crate::housekeeping::Housekeeping;
 use crate::issue::{self, Sequencer, SequencerParts, issue_queue};
 use crate::journal::{Journal, JournalIdentity, Progress};
@@ -101,6 +103,7 @@ pub fn init(settings: &Settings) -> Result<()> {
         frontier,
     };
     Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress)?;
+    Guard::create(&settings.guard_file, chain.identity)?;
     Ok(())
 }
 
@@ -110,13 +113,27 @@ pub fn restore(settings: &Settings, backup: &std::path::Path) -> Result<Manifest
     let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
     let cipher = BodyCipher::new(&keys.master);
     let target = RestoreTarget { identity: chain.identity, journal_dir: &settings.journal_dir, cipher: &cipher };
-    Ok(backup::restore(backup, &target)?)
+    let manifest = backup::restore(backup, &target)?;
+    let journal = Journal::open(&settings.journal_dir, chain.identity)?;
+    erase_again(settings, &journal)?;
+    Ok(manifest)
+}
+
+/// What was erased since this copy of the journal was made goes again.
+fn erase_again(settings: &Settings, journal: &Journal) -> Result<()> {
+    let again = ErasedList::new(&settings.erased_file, journal.identity()).reapply(journal)?;
+    if again > 0 {
+        tracing::info!(bodies = again, "bodies that an older copy of the journal had brought back were erased again");
+    }
+    Ok(())
 }
 
 /// Runs until SIGTERM, SIGINT or a fatal error.
 pub async fn run(settings: Settings) -> Result<()> {
     let chain = load_chain(&settings)?;
     let journal = Arc::new(Journal::open(&settings.journal_dir, chain.identity)?);
+    let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
+    erase_again(&settings, &journal)?;
     let keys = Arc::new(KeyRing::open(&settings, chain.genesis.suite).context("open the keys")?);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -126,8 +143,11 @@ pub async fn run(settings: Settings) -> Result<()> {
     check_keys(&settings, &keys, &registry.view())?;
     let grpc = TcpListener::bind(settings.listen.grpc).await.context("bind listen.grpc")?;
     let metrics = TcpListener::bind(settings.listen.metrics).await.context("bind listen.metrics")?;
-    let wiring = Wiring { settings, chain, journal, keys, registry, clock, tls };
-    wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await.context("run")
+    let last = guard.clone().map(|guard| (guard, Arc::clone(&journal)));
+    let wiring = Wiring { settings, chain, journal, guard, keys, registry, clock, tls };
+    wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await.context("run")?;
+    // Nothing writes any more: from here on the guard knows all.
+    last.map_or(Ok(()), |(guard, journal)| guard.follow(&journal)).context("write the guard file")
 }
 
 fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
@@ -160,6 +180,7 @@ struct Wiring {
     settings: Settings,
     chain: LoadedChain,
     journal: Arc<Journal>,
+    guard: Option<Arc<Guard>>,
     keys: Arc<KeyRing>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
@@ -207,8 +228,11 @@ impl Wiring {
 
         tasks.spawn("signals", on_signals(token.clone())?);
         tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(TLS_WATCH_INTERVAL, token.clone()));
-        let control = control::Control::bind(&self.settings, &self.journal, &self.keys, &self.clock)?;
+        let control = Control::bind(self.control_parts(&shared, &queue))?;
         tasks.spawn("control", control.serve(token.clone()));
+        if let Some(guard) = &self.guard {
+            tasks.spawn("guard", Arc::clone(guard).run(Arc::clone(&self.journal), token.clone()));
+        }
         tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
         let group = self.settings.issue.group_drafts_max;
         tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));
@@ -252,6 +276,18 @@ impl Wiring {
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
             seal_promise_ms: self.settings.issue.seal_promise_ms,
             outbox_records_max: self.settings.issue.outbox_records_max,
+        }
+    }
+
+    fn control_parts(&self, shared: &Shared, queue: &issue::IssueQueue) -> ControlParts {
+        ControlParts {
+            settings: Arc::new(self.settings.clone()),
+            journal: Arc::clone(&self.journal),
+            guard: self.guard.clone(),
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+            gate: Arc::clone(&shared.gate),
+            queue: queue.clone(),
         }
     }
 

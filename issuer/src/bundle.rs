@@ -11,7 +11,7 @@ use receipt_core::bundle::{BatchPart, Bundle, StatusPart};
 use receipt_core::credential::CREDENTIAL_BYTES_MAX;
 use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, KeyId, LeafIndex, ReceiptKey};
+use receipt_core::ids::{BatchSequence, KeyId, LeafIndex, ReceiptKey, UnixMillis};
 use receipt_core::merkle::{InnerTree, leaf_hash, verify_inclusion};
 use receipt_core::note::{SignedNote, TlogProof};
 use receipt_core::reason::Reason;
@@ -27,7 +27,7 @@ use tonic::Status;
 use crate::batcher::signed_records;
 use crate::body::{BodyCipher, OpenBody};
 use crate::fate::{Fate, fate};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::nodes::{LedgerClient, Nodes};
 
 /// Batch trees kept: each is at most 256 KiB, and bundles are mostly asked for soon after sealing.
@@ -128,9 +128,7 @@ impl Bundler {
             Fate::Pending => return Err(pending()),
             Fate::Refused { reason, .. } => return Err(refused(reason)),
         };
-        let body = self
-            .body(key)?
-            .ok_or_else(|| Refusal::new(CallReason::NotFound).with_message("the body of this receipt was erased"))?;
+        let body = self.body(key)?.ok_or_else(|| bodyless(self.journal.erased_at(key)))?;
         let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
         let credential = self.credential(record.signing_key)?;
         let batch = self.journal.batch(sequence).map_err(internal)?.ok_or_else(not_found)?;
@@ -217,6 +215,16 @@ impl Bundler {
         let trusted = self.trust.verify_note(&note).map_err(distrusted)?;
         let (_, set) = self.trust.set_for(trusted.size).ok_or_else(|| distrusted("no validator set"))?;
         Ok((set.policy.assemble(&note).map_err(distrusted)?, trusted))
+    }
+}
+
+/// A receipt without its body: erased, or learnt from the ledger alone.
+fn bodyless(erased_at: Result<Option<UnixMillis>, JournalError>) -> Refusal {
+    match erased_at {
+        Ok(Some(_)) => Refusal::new(CallReason::BodyErased),
+        Ok(None) => Refusal::new(CallReason::NotFound)
+            .with_message("this issuer learnt of the receipt from the ledger; its body comes back by Resubmit"),
+        Err(error) => internal(error),
     }
 }
 

@@ -30,6 +30,10 @@ pub struct Config {
     pub journal_dir: ConfigPath,
     /// Unix socket of the running process for its operator; absent: beside the journal, with `.sock` after its name.
     pub control_socket: Option<ConfigPath>,
+    /// Guard file; absent: beside the journal, with `.guard` after its name.
+    pub guard_file: Option<ConfigPath>,
+    /// List of erased bodies; absent: beside the journal, with `.erased` after its name.
+    pub erased_file: Option<ConfigPath>,
     /// The chain's genesis file.
     pub genesis_file: ConfigPath,
     /// The trust file: whose cosignatures make a checkpoint.
@@ -50,6 +54,9 @@ pub struct Config {
     /// How receipts are issued.
     #[serde(default)]
     pub issue: IssueConfig,
+    /// How long bodies are kept.
+    #[serde(default)]
+    pub bodies: BodiesConfig,
     /// How the ledger is talked to.
     #[serde(default)]
     pub ledger: LedgerConfig,
@@ -148,6 +155,21 @@ impl Default for IssueConfig {
     }
 }
 
+/// How long bodies are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct BodiesConfig {
+    /// Days after the issue time before which a body is erased only by an express word.
+    pub retention_days: u64,
+}
+
+impl Default for BodiesConfig {
+    fn default() -> Self {
+        // Five years: what stubs are kept for.
+        Self { retention_days: 1826 }
+    }
+}
+
 /// Time-outs towards nodes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
@@ -179,6 +201,10 @@ pub struct Settings {
     pub journal_dir: PathBuf,
     /// The operator's socket.
     pub control_socket: PathBuf,
+    /// How far the journal has come; outside of backups.
+    pub guard_file: PathBuf,
+    /// Which bodies were erased; outside of backups.
+    pub erased_file: PathBuf,
     /// The genesis file.
     pub genesis_file: PathBuf,
     /// The trust file.
@@ -209,6 +235,8 @@ pub struct Settings {
     pub batch: BatchConfig,
     /// Issuing.
     pub issue: IssueConfig,
+    /// Bodies.
+    pub bodies: BodiesConfig,
     /// Towards nodes.
     pub ledger: LedgerConfig,
     /// Logs.
@@ -231,8 +259,15 @@ impl Settings {
                 format!("{path} is longer than the {SOCKET_PATH_BYTES_MAX} bytes a Unix socket may have; give another");
             return Err(loaded.invalid("control_socket", problem));
         }
+        let or_beside = |path: &Option<ConfigPath>, extension: &str| {
+            path.as_ref().map_or_else(|| beside(&journal_dir, extension), |path| loaded.resolve(path))
+        };
+        let (guard_file, erased_file) =
+            (or_beside(&config.guard_file, "guard"), or_beside(&config.erased_file, "erased"));
         Ok(Self {
             control_socket,
+            guard_file,
+            erased_file,
             issuer: IssuerId::new(config.issuer_id),
             journal_dir,
             genesis_file: file(&config.genesis_file),
@@ -250,6 +285,7 @@ impl Settings {
             nodes: config.nodes.clone(),
             batch: config.batch.clone(),
             issue: config.issue.clone(),
+            bodies: config.bodies.clone(),
             ledger: config.ledger.clone(),
             log: config.log.clone(),
         })
@@ -296,6 +332,7 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
     in_range("issue.outbox_records_max", config.issue.outbox_records_max, 1, 1_000_000_000)?;
     in_range("issue.seal_promise_ms", config.issue.seal_promise_ms, 600_000, 86_400_000)?;
     in_range("issue.clock_distance_max_ms", config.issue.clock_distance_max_ms, 30_000, 300_000)?;
+    in_range("bodies.retention_days", config.bodies.retention_days, 0, 36_525)?;
     in_range("ledger.call_timeout_ms", config.ledger.call_timeout_ms, 100, 60_000)?;
     in_range("ledger.resubmit_ms", config.ledger.resubmit_ms, 100, 60_000)?;
     in_range("ledger.fresh_ms", config.ledger.fresh_ms, 30_000, 3_600_000)?;
@@ -335,6 +372,7 @@ mod tests {
         let bare = settings(&EXAMPLE[..start]).unwrap();
         assert_eq!(format!("{:?}", example.batch), format!("{:?}", bare.batch));
         assert_eq!(format!("{:?}", example.issue), format!("{:?}", bare.issue));
+        assert_eq!(format!("{:?}", example.bodies), format!("{:?}", bare.bodies));
         assert_eq!(format!("{:?}", example.ledger), format!("{:?}", bare.ledger));
         assert_eq!(example.log, bare.log);
     }
@@ -348,6 +386,7 @@ mod tests {
             ("in_flight_max = 8", "in_flight_max = 0", "batch.in_flight_max"),
             ("seal_promise_ms = 600000", "seal_promise_ms = 1", "issue.seal_promise_ms"),
             ("clock_distance_max_ms = 60000", "clock_distance_max_ms = 600000", "issue.clock_distance_max_ms"),
+            ("retention_days = 1826", "retention_days = 40000", "bodies.retention_days"),
             ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
             ("issuer_id = 1", "issuer_ids = 1", "issuer_ids"),
             ("127.0.0.1:9200", "127.0.0.1:7200", "listen.metrics"),

@@ -1,7 +1,9 @@
-//! The operator's socket: what only the process that holds the journal can do, asked for by `tallystick-issuer backup`.
+//! The operator's socket: what only the process that holds the journal can do, asked for by commands of `tallystick-issuer`.
 //!
 //! ```text
-//! operator ─▶ "backup /absolute/directory\n"        issuer ─▶ "done …\n" | "failed …\n"
+//! operator ─▶ "backup /absolute/directory\n"                       issuer ─▶ "done …\n" | "failed …\n"
+//!             "segment-report 13 [stop]\n"                         (see `segments`: the report as JSON)
+//!             "erase-bodies [despite-retention] code-number …\n"   (see `erasing`)
 //! ```
 //! A Unix socket beside the journal; only the issuer's own user and root are served. One request per connection, one at a time.
 
@@ -20,34 +22,52 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::app::load_chain;
 use crate::backup::{Manifest, back_up};
 use crate::config::Settings;
+use crate::gate::Gate;
+use crate::guard::Guard;
+use crate::issue::IssueQueue;
 use crate::journal::Journal;
 use crate::keys::KeyRing;
 
-/// A request is a word and a path.
-const REQUEST_BYTES_MAX: u64 = 8 * 1024;
+pub mod erasing;
+pub mod segments;
+
+/// A request is a word and a path, or some hundred receipts.
+const REQUEST_BYTES_MAX: u64 = 16 * 1024;
 /// For the request to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// A segment of which every other number is lost has a long report.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What the issuer's end works with.
+#[derive(Clone)]
+pub struct ControlParts {
+    /// The config.
+    pub settings: Arc<Settings>,
+    /// What is copied, reported of, erased.
+    pub journal: Arc<Journal>,
+    /// Follows the journal at once where a promise goes out.
+    pub guard: Option<Arc<Guard>>,
+    /// Which a backup names.
+    pub keys: Arc<KeyRing>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the journal is known to be the newest.
+    pub gate: Arc<Gate>,
+    /// The way to the one writer.
+    pub queue: IssueQueue,
+}
 
 /// The issuer's end.
 pub struct Control {
     listener: UnixListener,
-    settings: Arc<Settings>,
-    journal: Arc<Journal>,
-    keys: Arc<KeyRing>,
-    clock: Arc<dyn Clock>,
+    parts: ControlParts,
 }
 
 impl Control {
     /// Binds the socket of this journal. The journal is open, so no other process can serve it: a socket that is there is a
     /// dead process's.
-    pub fn bind(
-        settings: &Settings,
-        journal: &Arc<Journal>,
-        keys: &Arc<KeyRing>,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let path = &settings.control_socket;
+    pub fn bind(parts: ControlParts) -> Result<Self> {
+        let path = &parts.settings.control_socket;
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("remove the old control_socket {}", path.display()));
@@ -56,13 +76,7 @@ impl Control {
         }
         let listener = UnixListener::bind(path).with_context(|| format!("bind control_socket {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).context("protect control_socket")?;
-        Ok(Self {
-            listener,
-            settings: Arc::new(settings.clone()),
-            journal: Arc::clone(journal),
-            keys: Arc::clone(keys),
-            clock: Arc::clone(clock),
-        })
+        Ok(Self { listener, parts })
     }
 
     /// Serves until the token is cancelled.
@@ -89,7 +103,7 @@ impl Control {
             }
         }
         // Whoever comes next finds nobody, not a socket without a listener.
-        let _ = std::fs::remove_file(&self.settings.control_socket);
+        let _ = std::fs::remove_file(&self.parts.settings.control_socket);
         Ok(())
     }
 
@@ -105,7 +119,9 @@ impl Control {
             Some(("backup", directory)) if Path::new(directory).is_absolute() => {
                 self.back_up(PathBuf::from(directory)).await
             }
-            _ => "failed the request is not `backup /absolute/directory`".to_owned(),
+            Some(("segment-report", words)) => answer_of(self.parts.segment_report(words).await),
+            Some(("erase-bodies", words)) => answer_of(self.parts.erase_bodies(words).await),
+            _ => "failed this program does not know the request; is it of another version?".to_owned(),
         };
         stream.write_all(answer.replace('\n', " ").as_bytes()).await?;
         stream.write_all(b"\n").await?;
@@ -113,8 +129,8 @@ impl Control {
     }
 
     async fn back_up(&self, directory: PathBuf) -> String {
-        let (journal, keys) = (Arc::clone(&self.journal), Arc::clone(&self.keys));
-        let (settings, now) = (Arc::clone(&self.settings), self.clock.now());
+        let parts = self.parts.clone();
+        let (journal, keys, settings, now) = (parts.journal, parts.keys, parts.settings, parts.clock.now());
         let made = tokio::task::spawn_blocking(move || back_up(&journal, &settings, &keys, now, &directory)).await;
         match made {
             Ok(Ok(manifest)) => {
@@ -130,32 +146,48 @@ impl Control {
     }
 }
 
-/// `tallystick-issuer backup`: asks the running issuer; if none runs, copies its journal itself.
-pub async fn request_backup(settings: &Settings, directory: &Path) -> Result<String> {
-    let directory = std::path::absolute(directory).context("resolve the directory")?;
+fn answer_of(result: Result<String>) -> String {
+    match result {
+        Ok(said) => format!("done {said}"),
+        Err(error) => format!("failed {error:#}"),
+    }
+}
+
+/// The running issuer of this config; `None` if none runs.
+async fn connect(settings: &Settings) -> Result<Option<UnixStream>> {
     match UnixStream::connect(&settings.control_socket).await {
-        Ok(stream) => ask(stream, &directory).await,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            let chain = load_chain(settings)?;
-            let journal =
-                Journal::open(&settings.journal_dir, chain.identity).context("open the stopped issuer's journal")?;
-            let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
-            let manifest = back_up(&journal, settings, &keys, SystemClock.now(), &directory)?;
-            Ok(summary(&manifest))
-        }
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("ask the issuer at {}", settings.control_socket.display())),
     }
 }
 
-async fn ask(mut stream: UnixStream, directory: &Path) -> Result<String> {
-    let path = directory.to_str().context("the directory's name is not UTF-8 text")?;
-    stream.write_all(format!("backup {path}\n").as_bytes()).await.context("ask the running issuer")?;
+/// `tallystick-issuer backup`: asks the running issuer; if none runs, copies its journal itself.
+pub async fn request_backup(settings: &Settings, directory: &Path) -> Result<String> {
+    let directory = std::path::absolute(directory).context("resolve the directory")?;
+    if let Some(stream) = connect(settings).await? {
+        let path = directory.to_str().context("the directory's name is not UTF-8 text")?;
+        return ask(stream, &format!("backup {path}")).await;
+    }
+    let journal = open_stopped(settings)?;
+    let keys = KeyRing::open(settings, journal.identity().suite).context("open the keys")?;
+    let manifest = back_up(&journal, settings, &keys, SystemClock.now(), &directory)?;
+    Ok(summary(&manifest))
+}
+
+fn open_stopped(settings: &Settings) -> Result<Journal> {
+    let chain = load_chain(settings)?;
+    Journal::open(&settings.journal_dir, chain.identity).context("open the stopped issuer's journal")
+}
+
+async fn ask(mut stream: UnixStream, request: &str) -> Result<String> {
+    stream.write_all(format!("{request}\n").as_bytes()).await.context("ask the running issuer")?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await.context("wait for the running issuer")?;
     match answer.trim_end().split_once(' ') {
         Some(("done", summary)) => Ok(summary.to_owned()),
         Some(("failed", problem)) => bail!("the running issuer says: {problem}"),
-        _ => bail!("the running issuer ended before the backup did; the backup is not usable"),
+        _ => bail!("the running issuer ended before it answered; what was asked for may be half done: ask again"),
     }
 }
 

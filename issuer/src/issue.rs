@@ -29,6 +29,7 @@ mod tests;
 
 pub(crate) use prepare::uniqueness_keys;
 pub use prepare::{Prepared, RuleBasis, content_hash, prepare};
+pub(crate) use sequencer::erased;
 pub use sequencer::{Returned, Sequencer, SequencerParts};
 
 use crate::journal::JournalError;
@@ -71,13 +72,17 @@ enum Job {
     Drafts { drafts: Vec<Prepared>, reply: oneshot::Sender<Vec<IssueResult>>, places: OwnedSemaphorePermit },
     /// To be taken back: see [`Returned`].
     Returned { returned: Box<Returned>, reply: oneshot::Sender<IssueResult>, places: OwnedSemaphorePermit },
+    /// To be done between two groups; it answers by itself.
+    Errand(Errand),
 }
+
+type Errand = Box<dyn FnOnce(&mut Sequencer) -> Result<(), JournalError> + Send>;
 
 impl Job {
     fn drafts(&self) -> usize {
         match self {
             Self::Drafts { drafts, .. } => drafts.len(),
-            Self::Returned { .. } => 1,
+            Self::Returned { .. } | Self::Errand(_) => 1,
         }
     }
 }
@@ -122,6 +127,22 @@ impl IssueQueue {
         let stopped = || Refusal::new(CallReason::ShuttingDown);
         self.jobs.try_send(Job::Returned { returned: Box::new(returned), reply, places }).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// Has the sequencer do something between two groups, for an operator. A failure of the journal ends the process.
+    pub async fn errand<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut Sequencer) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Refusal::new(CallReason::ShuttingDown);
+        let errand: Errand = Box::new(move |sequencer| {
+            // Whoever asked may be gone; it is done all the same.
+            let _ = reply.send(errand(sequencer)?);
+            Ok(())
+        });
+        self.jobs.send(Job::Errand(errand)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
     }
 
     fn places(&self, count: usize) -> Result<OwnedSemaphorePermit, Refusal> {
@@ -174,6 +195,7 @@ fn issue_group(sequencer: &mut Sequencer, group: Vec<Job>) -> Result<(), Journal
                 drop(places);
                 let _ = reply.send(result);
             }
+            Job::Errand(errand) => errand(sequencer)?,
         }
     }
     let mut results = sequencer.issue(drafts)?.into_iter();

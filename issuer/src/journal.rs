@@ -5,8 +5,8 @@
 //! meta           ASCII name                               see below
 //! receipts       code u32 ‖ number u64                    ReceiptRow (signed record, biz code, place)
 //! bodies         code u32 ‖ number u64                    ciphertext of seed and values (see `body`)
-//! body-keys      code u32 ‖ number u64                    wrapped key of the body; deleting it erases the body
-//! biz            unit u32 ‖ biz code                      content hash [32] ‖ code u32 ‖ number u64
+//! body-keys      code u32 ‖ number u64                    wrapped key of the body; once erased: when, u64 milliseconds
+//! biz            unit u32 ‖ biz code                      content hash [32] (zeros: erased) ‖ code u32 ‖ number u64
 //!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger (format 2)
 //! uniqueness     type u8 ‖ hash [16]                      code u32 ‖ number u64 of the live receipt that holds it
 //! reversals      code u32 ‖ number u64 of the original    code u32 ‖ number u64 of the red receipt
@@ -20,11 +20,13 @@
 //! issued         unit u32 ‖ day u32 ‖ kind u32            IssuedTally (written by the sequencer)
 //! decided        unit u32 ‖ day u32 ‖ kind u32            DecidedTally (written by the follower)
 //! segments       segment u32                              next number u64
+//!                segment u32 ‖ 0x01                       first number u64 that was never given out, of a stopped segment
 //! registry       table u8 ‖ key                           the ledger's registry, as the ledger lays it out
+//!                0xf0 ‖ unit u32 ‖ name                   empty: the unit had this name before
 //! ```
 //! All integers big-endian; a day is `yyyymmdd`, a kind the first six digits of a code. Meta: `format`, `chain`, `issuer`,
 //! `epoch`, `last-issue-time`, `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence),
-//! `fence-above` (while recovering: the epoch that the ledger must exceed). Format 2 is format 1 with receipts learnt from
+//! `fence-above` (while recovering: the epoch that the ledger must exceed), `step` (see `guard`). Format 2 is format 1 with receipts learnt from
 //! the ledger: `recover` makes it, and a program that does not know them must not issue over it.
 //!
 //! Invariants: one process at a time (RocksDB's lock); `init` alone creates; a foreign chain, another issuer and a newer
@@ -45,6 +47,7 @@ use rocksdb::{
 
 mod read;
 mod rows;
+mod scrub;
 mod write;
 
 #[cfg(test)]
@@ -222,6 +225,7 @@ const META_NEXT_SEQUENCE: &[u8] = b"next-sequence";
 const META_PROGRESS: &[u8] = b"progress";
 const META_HALTED: &[u8] = b"halted";
 const META_FENCE_ABOVE: &[u8] = b"fence-above";
+const META_STEP: &[u8] = b"step";
 
 impl Journal {
     /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes) and the log
@@ -250,6 +254,7 @@ impl Journal {
         write.put_meta(META_ISSUER, &identity.issuer.get().to_be_bytes());
         write.put_meta(META_EPOCH, &1_u32.to_be_bytes());
         write.put_meta(META_NEXT_SEQUENCE, &1_u64.to_be_bytes());
+        write.put_step(0);
         write.put_registry(registry);
         write.put_progress(progress);
         // Last, so that a torn `init` leaves a directory that `run` refuses.
@@ -310,6 +315,11 @@ impl Journal {
         Ok(Checkpoint::new(&self.db)?.create_checkpoint(directory)?)
     }
 
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.db.path()
+    }
+
     /// The chain and issuer.
     pub fn identity(&self) -> JournalIdentity {
         self.identity
@@ -355,6 +365,12 @@ impl Journal {
     pub fn fence_above(&self) -> Result<Option<u32>, JournalError> {
         let bytes = self.meta(META_FENCE_ABOVE)?;
         bytes.map(|bytes| Ok(u32::from_be_bytes(fixed(&bytes, "fence above")?))).transpose()
+    }
+
+    /// How many writes the sequencer has made; `None` of a journal that an older program made and this one has not written.
+    pub fn step(&self) -> Result<Option<u64>, JournalError> {
+        let bytes = self.meta(META_STEP)?;
+        bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "step")?))).transpose()
     }
 
     fn meta(&self, name: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {

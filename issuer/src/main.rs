@@ -1,12 +1,14 @@
-//! `tallystick-issuer init|keygen|run|export-bodies|backup|restore|recover --config FILE`.
+//! `tallystick-issuer init|keygen|run|export-bodies|backup|restore|recover|segment-report|erase-bodies --config FILE`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use receipt_core::ids::Height;
+use receipt_core::ids::{Height, SegmentId};
 use tallystick_issuer::config::Settings;
+use tallystick_issuer::control::erasing::request_erasure;
+use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::{Standing, command as recover};
 use tallystick_issuer::{app, control, export, keygen};
@@ -94,6 +96,36 @@ enum Command {
         #[arg(long)]
         plan: Option<PathBuf>,
     },
+    /// Of a running issuer: stops a segment for good and says what became of each of its numbers (used, void, lost): what the
+    /// authorities settle it by.
+    SegmentReport {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The segment's number in the registry.
+        #[arg(long, value_name = "NUMBER")]
+        segment: u32,
+        /// Stop it also if it is open on the ledger. Nothing takes that back.
+        #[arg(long)]
+        stop: bool,
+        /// Where to write the settlement as a description for `tallystick-authority propose`. The report itself goes to standard
+        /// output, as JSON.
+        #[arg(long, value_name = "FILE")]
+        proposal: Option<PathBuf>,
+    },
+    /// Erases the bodies of receipts for good: what they say of persons. Records, numbers and states stay. All or none of those
+    /// named.
+    EraseBodies {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// A receipt; may be repeated.
+        #[arg(long = "receipt", value_name = "CODE-NUMBER", required = true)]
+        receipts: Vec<String>,
+        /// Also those younger than `bodies.retention_days`.
+        #[arg(long)]
+        despite_retention: bool,
+    },
 }
 
 impl Command {
@@ -104,7 +136,9 @@ impl Command {
         | Self::ExportBodies { config, .. }
         | Self::Backup { config, .. }
         | Self::Restore { config, .. }
-        | Self::Recover { config, .. }) = self;
+        | Self::Recover { config, .. }
+        | Self::SegmentReport { config, .. }
+        | Self::EraseBodies { config, .. }) = self;
         config
     }
 }
@@ -155,6 +189,15 @@ fn execute(command: &Command, settings: Settings) -> Result<ExitCode> {
             if matches!(standing, Standing::AwaitsFence { .. }) {
                 return Ok(ExitCode::from(EXIT_CODE_AWAITS_FENCE));
             }
+        }
+        Command::SegmentReport { segment, stop, proposal, .. } => {
+            let request = SegmentRequest { segment: SegmentId::new(*segment), stop: *stop };
+            let said = runtime()?.block_on(request_report(&settings, request, proposal.as_deref()));
+            println!("{}", said.context("report on the segment")?);
+        }
+        Command::EraseBodies { receipts, despite_retention, .. } => {
+            let said = runtime()?.block_on(request_erasure(&settings, receipts, *despite_retention));
+            println!("{}", said.context("erase the bodies")?);
         }
     }
     Ok(ExitCode::SUCCESS)

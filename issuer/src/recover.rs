@@ -14,6 +14,7 @@
 //! leased before the fence is given out again. Not here: which records came back by `Resubmit` (the sequencer).
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use receipt_core::batch::SignedBatchHeader;
@@ -25,6 +26,7 @@ use receipt_core::merkle::InnerTree;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 use crate::follow::{Chain, CheckpointJudge, HeldLimits, OutcomeError, Outcomes, ProofWanted, SealedBlock};
+use crate::guard::{Guard, GuardError, begin_anew};
 use crate::journal::{Durability, Journal, JournalError};
 
 mod adopt;
@@ -42,6 +44,9 @@ pub enum RecoverError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The guard file failed.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// Nothing to recover.
     #[error("this journal is not halted: there is nothing to recover; start it with `tallystick-issuer run`")]
     NotHalted,
@@ -234,8 +239,9 @@ impl Recovery {
         own.collect()
     }
 
-    /// After catching up: ends the halt, if the ledger has fenced the lost journal since the first run.
-    pub fn finish(&self) -> Result<Standing, RecoverError> {
+    /// After catching up: ends the halt, if the ledger has fenced the lost journal since the first run. The guard (at `path`)
+    /// learns first that every other copy is behind.
+    pub fn finish(&self, guard: Option<Guard>, path: &Path) -> Result<Standing, RecoverError> {
         let journal = &self.journal;
         let epoch = journal.epoch()?;
         let Some(above) = journal.fence_above()? else {
@@ -260,6 +266,7 @@ impl Recovery {
                 write.delete_outbox(position);
             }
         }
+        write.put_step(begin_anew(guard, journal, path)?);
         write.delete_halted();
         write.commit(Durability::Synced)?;
         Ok(Standing::Recovered { epoch, waiting: waiting.len() as u64 })

@@ -88,6 +88,7 @@ pub struct RegistryView {
     items: HashMap<(UnitId, u32), HashSet<String>>,
     systems: HashMap<SystemId, System>,
     segments: HashMap<(UnitId, u32), Vec<Segment>>,
+    leased: HashMap<(UnitId, u32), Vec<Segment>>,
     /// This issuer's epoch on the ledger; 0 if it is not registered.
     pub issuer_epoch: u32,
     /// This issuer's registered keys.
@@ -171,13 +172,15 @@ impl RegistryView {
         for value in journal.registry_table(Table::Segments)? {
             let state: SegmentState = message(&value)?;
             let lease = &state.segment;
-            if lease.issuer_id == issuer.get() && state.closed_at_ms == 0 {
-                let segment = Segment {
-                    id: SegmentId::new(lease.segment_id),
-                    first: lease.first_number,
-                    last: lease.last_number,
-                };
-                self.segments.entry((UnitId::new(lease.unit_id), lease.receipt_code)).or_default().push(segment);
+            if lease.issuer_id != issuer.get() {
+                continue;
+            }
+            let segment =
+                Segment { id: SegmentId::new(lease.segment_id), first: lease.first_number, last: lease.last_number };
+            let key = (UnitId::new(lease.unit_id), lease.receipt_code);
+            self.leased.entry(key).or_default().push(segment);
+            if state.closed_at_ms == 0 {
+                self.segments.entry(key).or_default().push(segment);
             }
         }
         for segments in self.segments.values_mut() {
@@ -209,6 +212,11 @@ impl RegistryView {
     /// All open segments that are leased to this issuer, by unit and receipt code.
     pub fn all_segments(&self) -> impl Iterator<Item = (UnitId, u32, &[Segment])> {
         self.segments.iter().map(|((unit, code), segments)| (*unit, *code, segments.as_slice()))
+    }
+
+    /// The segments of a unit and code that are or were leased to this issuer, open or closed.
+    pub fn leased(&self, unit: UnitId, code: ReceiptCode) -> &[Segment] {
+        self.leased.get(&(unit, code.get())).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The open segments of a unit and code that are leased to this issuer, ascending.

@@ -57,6 +57,7 @@ call_reasons! {
     PageTokenInvalid = "PAGE_TOKEN_INVALID", "The page token was not made for this list and filter.";
     RequestTooLarge = "REQUEST_TOO_LARGE", "The request exceeds a limit in bytes or items.";
     NotFound = "NOT_FOUND", "There is no such thing, or not yet.";
+    BodyErased = "BODY_ERASED", "The body of this receipt was erased; its record, number and state remain.";
     NotReady = "NOT_READY", "The service is starting or catching up; retry after the stated delay.";
     ClockWrong = "CLOCK_WRONG", "The service's clock is too far from the ledger's time; retry elsewhere or after the stated delay.";
     ShuttingDown = "SHUTTING_DOWN", "The service is shutting down; retry elsewhere or after the stated delay.";
@@ -181,6 +182,7 @@ const fn call_mapping(reason: CallReason) -> Mapping {
         CallReason::RequestInvalid | CallReason::PageTokenInvalid => never(Code::InvalidArgument, 400),
         CallReason::RequestTooLarge => never(Code::OutOfRange, 413),
         CallReason::NotFound => never(Code::NotFound, 404),
+        CallReason::BodyErased => never(Code::NotFound, 410),
         CallReason::NotReady | CallReason::ShuttingDown => later(Code::Unavailable, 503, 1_000),
         CallReason::ClockWrong => later(Code::Unavailable, 503, 10_000),
         CallReason::DiskLow => later(Code::ResourceExhausted, 507, 60_000),

@@ -21,8 +21,8 @@ pub mod tables;
 mod tests;
 
 pub use apply::{
-    ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, followed_writes, genesis_effects, read_schedule,
-    read_validators, registry_writes, totals_commitment,
+    ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, followed_writes, genesis_effects,
+    read_schedule, read_validators, registry_writes, totals_commitment,
 };
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
 pub use overlay::{ReadError, StateRead, Writes};

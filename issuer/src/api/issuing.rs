@@ -13,7 +13,7 @@ use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
-use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, content_hash, prepare};
+use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, content_hash, erased, prepare};
 use crate::registry::RegistryView;
 
 /// Above this many drafts, checking them leaves the other calls' thread.
@@ -165,6 +165,7 @@ impl ApiContext {
     pub(super) fn replayed(&self, unit: UnitId, biz_code: &str, content: Hash) -> Result<Option<ReceiptKey>, Refusal> {
         match self.journal.biz(unit, biz_code).map_err(internal)? {
             None => Ok(None),
+            Some(row) if row.is_erased() => Err(erased()),
             Some(row) if row.content == content => Ok(Some(row.key)),
             Some(_) => Err(Refusal::new(Reason::BizCodeConflict)),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use receipt_core::hash::tagged;
-use receipt_core::ids::{Height, ReceiptCode, ReceiptKey, ReceiptNumber, SystemId, UnitId};
+use receipt_core::ids::{Height, ReceiptCode, ReceiptKey, ReceiptNumber, SystemId, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
@@ -58,6 +58,7 @@ impl ApiContext {
             Fate::Refused { reason, height } => (reason.as_str().to_owned(), height.get()),
         };
         let check_code = self.open_receipt(key)?.map(|(receipt, _)| receipt.issued.check_code.to_string());
+        let erased_at = self.journal.erased_at(key).map_err(internal)?;
         Ok(wire::GetReceiptResponse {
             state: state_of(fate).into(),
             standing: standing.into(),
@@ -73,6 +74,7 @@ impl ApiContext {
             block_height,
             snapshot_height,
             check_code: check_code.unwrap_or_default(),
+            body_erased_at_ms: erased_at.map_or(0, UnixMillis::get),
         })
     }
 

@@ -53,7 +53,14 @@ impl ApiContext {
         let unit = authorised_unit(&view, system, &draft.unit_code, Some(&draft.place_code))?;
         self.check_signature(&signed, &unit)?;
         let seed = Seed::new(seed);
-        let body = body_of(&draft, &unit, &signed, check_code, &seed)?;
+        let body = self
+            .unit_names(&unit)?
+            .into_iter()
+            .find_map(|name| body_of(&draft, name, &signed, check_code, &seed))
+            .ok_or_else(|| {
+                let problem = "with check_code and body_seed, does not lead to the record's body_root";
+                Refusal::field("draft", problem)
+            })?;
         let record = &signed.record;
         let byte_size = body.disclosures().iter().map(|disclosure| disclosure.value.len()).sum::<usize>()
             + limits::RECORD_BYTES_MAX;
@@ -67,6 +74,13 @@ impl ApiContext {
         };
         let (biz_code, place_code) = (draft.biz_code, draft.place_code);
         Ok(Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, byte_size })
+    }
+
+    /// The names that the unit has or had: a receipt bears the one of its issue time, and the record's root says which.
+    fn unit_names(&self, unit: &Unit) -> Result<Vec<String>, Refusal> {
+        let mut names = vec![unit.name.clone()];
+        names.extend(self.journal.past_names(unit.id).map_err(internal)?);
+        Ok(names)
     }
 
     /// Signed by a key of the unit that is in this issuer's custody: the unit's keys at other issuers are theirs to answer for.
@@ -116,30 +130,21 @@ impl ApiContext {
     }
 }
 
-/// The body that the acknowledgement was for, if draft, check code and seed lead to the record's root.
+/// The body that the acknowledgement was for, if draft, unit name, check code and seed lead to the record's root.
 fn body_of(
     draft: &ReceiptDraft,
-    unit: &Unit,
+    unit_name: String,
     signed: &SignedRecord,
     check_code: CheckCode,
     seed: &Seed,
-) -> Result<Body, Refusal> {
+) -> Option<Body> {
     let record = &signed.record;
-    let issued = IssuedPart {
-        receipt_number: record.key.number,
-        check_code,
-        issue_time: record.issue_time,
-        unit_name: unit.name.clone(),
-    };
-    let mismatch = || {
-        let problem = "with check_code and body_seed, does not lead to the record's body_root";
-        Refusal::field("draft", problem)
-    };
+    let issued = IssuedPart { receipt_number: record.key.number, check_code, issue_time: record.issue_time, unit_name };
     // The root commits to every field; what the record states besides must say the same.
     let receipt = Receipt { issued, draft: draft.clone() };
-    let body = Body::of_receipt(record.suite, &receipt, seed).map_err(|_| mismatch())?;
+    let body = Body::of_receipt(record.suite, &receipt, seed).ok()?;
     let counted = u32::try_from(body.disclosures().len()).is_ok_and(|count| count == record.disclosure_count);
     let same = record.key.code == draft.receipt_code && record.total == draft.total_amount;
     let linked = record.reverses == draft.reversal_of();
-    if counted && same && linked && body.root() == record.body_root { Ok(body) } else { Err(mismatch()) }
+    (counted && same && linked && body.root() == record.body_root).then_some(body)
 }

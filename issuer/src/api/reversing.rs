@@ -89,9 +89,10 @@ impl ApiContext {
                 return Err(Refusal::new(Reason::OriginalUnknown).with_message("the ledger refused the original"));
             }
         }
-        let (original, _) = self
-            .open_receipt(original_key)?
-            .ok_or_else(|| Refusal::new(CallReason::NotFound).with_message("the body of the original was erased"))?;
+        let (original, _) = self.open_receipt(original_key)?.ok_or_else(|| {
+            Refusal::new(CallReason::BodyErased)
+                .with_message("the body of the original was erased, and a red receipt copies it")
+        })?;
         let reversal = request.reversal.ok_or_else(|| missing("reversal"))?;
         let now = self.reliable_now()?;
         let issue_date = CivilDate::at(now, self.utc_offset_minutes).map_err(internal)?;

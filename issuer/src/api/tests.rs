@@ -27,6 +27,7 @@ use crate::submit::Submitter;
 use crate::testing::ledger::{FakeLedger, dead_channel};
 use crate::testing::{TestIssuer, draft, init};
 
+mod erased;
 mod resubmit;
 
 const SYSTEM: SystemId = SystemId::new(1);
@@ -442,7 +443,7 @@ async fn nothing_of_another_units_receipt_is_told_by_a_re_issue_or_a_reversal() 
     }
 
     let mut write = running.context.journal.write();
-    write.erase_body(key_from_wire(&key_of(&blue)).unwrap());
+    write.erase_body(key_from_wire(&key_of(&blue)).unwrap(), UnixMillis::new(5));
     write.commit(crate::journal::Durability::Synced).unwrap();
     let reverse = |unit: &str, original: wire::ReceiptKey| {
         let mut request = running.reversal(unit, &blue, "X");

@@ -31,7 +31,7 @@ fn fixture() -> Fixture {
     }
     keys.push(issuer.issue_new(draft(&mut chain, "S01", "D")).key);
     let mut write = issuer.journal.write();
-    write.erase_body(keys[2]);
+    write.erase_body(keys[2], receipt_core::ids::UnixMillis::new(5));
     write.commit(Durability::Synced).unwrap();
     Fixture { dir, chain, issuer, keys }
 }

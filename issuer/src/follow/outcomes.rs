@@ -16,9 +16,9 @@ use receipt_core::batch::SignedBatchHeader;
 use receipt_core::entry::{BatchRefused, Entry};
 use receipt_core::governance::{Action, AllocateSegment, SignedGovernance};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, ReceiptKey, SegmentId};
+use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, ReceiptKey, SegmentId, UnitId};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
-use receipt_core::state::tables::{IssuerState, SegmentState, Table};
+use receipt_core::state::tables::{IssuerState, SegmentState, Table, UnitState};
 use receipt_core::state::{ChainParameters, ReadError, StateRead, Writes, followed_writes};
 
 use super::SealedBlock;
@@ -363,9 +363,26 @@ impl Outcomes {
                 step.halted.get_or_insert(superseded(epoch, own));
             }
         }
+        keep_names(step, journal, &writes)?;
         step.registry.extend(writes);
         Ok(())
     }
+}
+
+/// Keeps the names of units that get another one: receipts that were issued under them may still come back.
+fn keep_names(step: &mut Step<'_>, journal: &Journal, writes: &Writes) -> Result<(), OutcomeError> {
+    let corrupt = || JournalError::Corrupt("a unit");
+    for ((table, key), value) in writes {
+        let (Table::Units, Some(after)) = (table, value) else { continue };
+        let before = Layered(journal, &step.registry).get(Table::Units, key).map_err(|_| corrupt())?;
+        let Some(before) = before else { continue };
+        let before = UnitState::decode(before.as_slice()).map_err(|_| corrupt())?.unit;
+        let after = UnitState::decode(after.as_slice()).map_err(|_| corrupt())?.unit;
+        if before.name != after.name {
+            step.write.put_past_name(UnitId::new(before.unit_id), &before.name);
+        }
+    }
+    Ok(())
 }
 
 fn superseded(ledger: u32, own: u32) -> String {

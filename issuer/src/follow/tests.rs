@@ -142,6 +142,18 @@ fn a_batch_that_this_journal_never_cut_halts_it() {
     assert_eq!(issuer.journal.progress().unwrap().height.get(), 0);
 }
 
+/// As long as a batcher of the same settings takes that may cut, from its start to its first batch: one that began before it, and
+/// has cut nothing by then, was kept from it.
+async fn an_open_batcher_has_cut() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    issuer.issue_new(draft(&mut chain, "S01", "control"));
+    let token = CancellationToken::new();
+    let running = tokio::spawn(issuer.batcher.run(token.clone()));
+    issuer.departures.recv().await.unwrap();
+    token.cancel();
+    running.await.unwrap().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
     let Fixture { _dir, mut chain, mut issuer } = fixture();
@@ -152,14 +164,13 @@ async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
     let batcher = issuer.batcher_under(&gate, &flight);
     let token = CancellationToken::new();
     let running = tokio::spawn(batcher.run(token.clone()));
-    // The batch's age is over by far when the gate opens; had it been cut before, it would have departed before.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    an_open_batcher_has_cut().await;
     assert_eq!(issuer.journal.next_sequence().unwrap(), BatchSequence::new(1), "signed before it caught up");
     gate.caught_up();
     assert_eq!(departures.recv().await.unwrap().sequence, BatchSequence::new(1));
     gate.halt("behind");
     issuer.issue_new(draft(&mut chain, "S01", "B"));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    an_open_batcher_has_cut().await;
     assert_eq!(issuer.journal.next_sequence().unwrap(), BatchSequence::new(2), "signed after it was halted");
     token.cancel();
     running.await.unwrap().unwrap();
@@ -168,7 +179,7 @@ async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
     let batcher = issuer.batcher_under(&gate, &Arc::new(flight));
     let token = CancellationToken::new();
     let running = tokio::spawn(batcher.run(token.clone()));
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    an_open_batcher_has_cut().await;
     token.cancel();
     running.await.unwrap().unwrap();
     assert!(departures.recv().await.is_none(), "sent though halted");

@@ -25,6 +25,7 @@ use crate::numbering::Numbering;
 use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::registry::{Registry, RegistryView, Unit, kind_of};
 
+mod errands;
 mod take_back;
 
 pub use take_back::Returned;
@@ -72,6 +73,8 @@ pub struct Sequencer {
     tallies: HashMap<DayKind, IssuedTally>,
     last_issue_time: UnixMillis,
     outbox_end: u64,
+    /// Writes made so far: what the guard follows.
+    step: u64,
 }
 
 /// When a group is decided.
@@ -105,7 +108,9 @@ impl Sequencer {
     pub fn open(parts: SequencerParts) -> Result<Self, JournalError> {
         let last_issue_time = parts.journal.last_issue_time()?;
         let outbox_end = parts.journal.outbox_end()?;
-        Ok(Self { parts, numbering: Numbering::default(), tallies: HashMap::new(), last_issue_time, outbox_end })
+        let step = parts.journal.step()?.unwrap_or(0);
+        let (numbering, tallies) = (Numbering::default(), HashMap::new());
+        Ok(Self { parts, numbering, tallies, last_issue_time, outbox_end, step })
     }
 
     /// Issues a group: one result per draft, in order. Everything new is durable when this returns. An error is fatal.
@@ -146,7 +151,10 @@ impl Sequencer {
         let biz = (draft.unit.id, draft.draft.biz_code.clone());
         let known = match group.biz.get(&biz) {
             Some(known) => Some(*known),
-            None => journal.biz(biz.0, &biz.1)?.map(|row| (row.content, row.key)),
+            None => match journal.biz(biz.0, &biz.1)? {
+                Some(row) if row.is_erased() => return Ok(Decision::Refuse(Box::new(erased()))),
+                row => row.map(|row| (row.content, row.key)),
+            },
         };
         if let Some((content, key)) = known {
             return Ok(if content == draft.content {
@@ -244,7 +252,10 @@ impl Sequencer {
         }
         self.numbering.write(&mut write);
         write.put_last_issue_time(time);
+        let step = self.step.saturating_add(1);
+        write.put_step(step);
         write.commit(Durability::Synced)?;
+        self.step = step;
         self.last_issue_time = time;
         if self.tallies.len() > TALLIES_MAX {
             self.tallies.clear();
@@ -298,6 +309,12 @@ fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Result<Option
         }
     }
     Ok(None)
+}
+
+/// `BODY_ERASED`: what was sent under this biz code is not known any more, so nothing can be compared with it.
+pub(crate) fn erased() -> Refusal {
+    Refusal::new(CallReason::BodyErased)
+        .with_message("a receipt has this biz_code, and its body was erased; GetReceipt tells what is left of it")
 }
 
 /// `ALREADY_REVERSED`, naming the red receipt.

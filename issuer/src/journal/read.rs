@@ -2,11 +2,11 @@
 
 use prost::Message;
 use receipt_core::blind::UniquenessKey;
-use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId};
+use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId, UnixMillis};
 use receipt_core::state::tables::Table;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
-use super::rows::{adopted_key, biz_key, day_prefix, receipt_key, receipt_key_bytes};
+use super::rows::{adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, stopped_key};
 use super::{
     BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, Journal, JournalError, Placement,
     ReceiptRow, fixed,
@@ -14,6 +14,14 @@ use super::{
 use crate::body::SealedBody;
 
 type Row = (Box<[u8]>, Box<[u8]>);
+
+/// Past names looked at: each costs a body root, and the registry renames a unit seldom.
+const PAST_NAMES_MAX: usize = 64;
+
+/// Of a body's key row: when the body was erased. A wrapped key is longer.
+fn erasure_time(row: &[u8]) -> Option<UnixMillis> {
+    row.try_into().ok().map(|bytes| UnixMillis::new(u64::from_be_bytes(bytes)))
+}
 
 impl Journal {
     /// A receipt without its body.
@@ -54,6 +62,24 @@ impl Journal {
         Ok(parts.map(|(ciphertext, wrapped_key)| SealedBody { ciphertext, wrapped_key }))
     }
 
+    /// When a body was erased; `None` if it was not, or was never here.
+    pub fn erased_at(&self, key: ReceiptKey) -> Result<Option<UnixMillis>, JournalError> {
+        let row = self.get(Cf::BodyKeys, &receipt_key_bytes(key))?;
+        Ok(row.and_then(|row| erasure_time(&row)))
+    }
+
+    /// Keys of at most `limit` receipts from `first` to `last`, ascending.
+    pub fn keys_between(
+        &self,
+        first: ReceiptKey,
+        last: ReceiptKey,
+        limit: usize,
+    ) -> Result<Vec<ReceiptKey>, JournalError> {
+        let end = [&receipt_key_bytes(last)[..], &[0]].concat();
+        let rows = self.page(Cf::Receipts, &receipt_key_bytes(first), Some(&end), limit)?;
+        rows.into_iter().map(|(key, _)| receipt_key(&key)).collect()
+    }
+
     /// Who holds a biz code.
     pub fn biz(&self, unit: UnitId, biz_code: &str) -> Result<Option<BizRow>, JournalError> {
         self.get(Cf::Biz, &biz_key(unit, biz_code))?.map(|bytes| BizRow::decode(&bytes)).transpose()
@@ -66,9 +92,14 @@ impl Journal {
 
     /// Any receipt whose body is here.
     pub fn some_body(&self) -> Result<Option<(ReceiptKey, SealedBody)>, JournalError> {
-        let Some((key, _)) = self.page(Cf::BodyKeys, &[], None, 1)?.into_iter().next() else { return Ok(None) };
-        let key = receipt_key(&key)?;
-        Ok(self.body(key)?.map(|body| (key, body)))
+        for row in self.db.iterator_cf(self.cf(Cf::BodyKeys)?, IteratorMode::Start) {
+            let (key, wrapped_key) = row?;
+            if erasure_time(&wrapped_key).is_none() {
+                let key = receipt_key(&key)?;
+                return Ok(self.body(key)?.map(|body| (key, body)));
+            }
+        }
+        Ok(None)
     }
 
     /// Which live receipt holds a uniqueness key.
@@ -189,6 +220,20 @@ impl Journal {
     pub fn next_number(&self, segment: SegmentId) -> Result<Option<u64>, JournalError> {
         let bytes = self.get(Cf::Segments, &segment.get().to_be_bytes())?;
         bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "next number")?))).transpose()
+    }
+
+    /// Of a segment that gives out no more numbers: the first that was never given out.
+    pub fn first_unused(&self, segment: SegmentId) -> Result<Option<u64>, JournalError> {
+        let bytes = self.get(Cf::Segments, &stopped_key(segment))?;
+        bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "first unused number")?))).transpose()
+    }
+
+    /// The names that a unit had before its present one, as far as this journal has followed.
+    pub fn past_names(&self, unit: UnitId) -> Result<Vec<String>, JournalError> {
+        let prefix = past_name_prefix(unit);
+        let rows = self.page(Cf::Registry, &prefix, None, PAST_NAMES_MAX)?.into_iter();
+        let names = rows.filter_map(|(key, _)| Some(key.strip_prefix(&prefix[..])?.to_vec()));
+        names.map(|name| String::from_utf8(name).map_err(|_| JournalError::Corrupt("a past name"))).collect()
     }
 
     /// Every value of a registry table, ascending by key. The registry is small and held in memory anyway.

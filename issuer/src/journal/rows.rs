@@ -3,7 +3,7 @@
 use prost::Message;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{
-    BatchSequence, Fen, Height, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, UnitId, UnixMillis,
+    BatchSequence, Fen, Height, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, SegmentId, UnitId, UnixMillis,
 };
 use receipt_core::merkle::Frontier;
 use receipt_core::reason::Reason;
@@ -32,6 +32,22 @@ pub(super) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
 /// No biz code holds a NUL (V27), so that none is mistaken for a hash.
 pub(super) fn adopted_key(unit: UnitId, biz_hash: &[u8; 16]) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], &[0], biz_hash].concat()
+}
+
+/// A segment that gives out no more numbers.
+pub(super) fn stopped_key(segment: SegmentId) -> [u8; 5] {
+    let mut bytes = [1; 5];
+    bytes[..4].copy_from_slice(&segment.get().to_be_bytes());
+    bytes
+}
+
+/// What the registry does not remember: beyond every table's number.
+const PAST_NAMES: u8 = 0xf0;
+
+pub(super) fn past_name_prefix(unit: UnitId) -> [u8; 5] {
+    let mut bytes = [PAST_NAMES; 5];
+    bytes[1..].copy_from_slice(&unit.get().to_be_bytes());
+    bytes
 }
 
 pub(super) fn registry_key(table: Table, key: &[u8]) -> Vec<u8> {
@@ -119,6 +135,18 @@ pub struct BizRow {
 }
 
 impl BizRow {
+    /// Of a receipt whose body was erased: nothing is left of what the caller sent, nor a hash by which to guess it.
+    #[must_use]
+    pub fn erased(key: ReceiptKey) -> Self {
+        Self { content: Hash([0; 32]), key }
+    }
+
+    /// Whether what the caller sent was erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.content == Hash([0; 32])
+    }
+
     pub(super) fn encode(self) -> Vec<u8> {
         [&self.content.0[..], &receipt_key_bytes(self.key)].concat()
     }

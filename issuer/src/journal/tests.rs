@@ -133,7 +133,7 @@ fn an_erased_body_is_gone_and_its_receipt_stays() {
     let key = issuer.issue_new(draft(&mut chain, "S01", "A")).key;
     assert!(issuer.journal.body(key).unwrap().is_some());
     let mut write = issuer.journal.write();
-    write.erase_body(key);
+    write.erase_body(key, UnixMillis::new(5));
     write.commit(Durability::Synced).unwrap();
     assert_eq!(issuer.journal.body(key).unwrap(), None);
     assert!(issuer.journal.receipt(key).unwrap().is_some());

@@ -6,11 +6,13 @@ use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId, UnixMillis
 use receipt_core::state::Writes;
 use rocksdb::WriteBatch;
 
-use super::rows::{adopted_key, biz_key, day_prefix, receipt_key_bytes, registry_key, requeue_key};
+use super::rows::{
+    adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, registry_key, requeue_key, stopped_key,
+};
 use super::{
     BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, JOURNAL_FORMAT, Journal,
     JournalError, META_EPOCH, META_FENCE_ABOVE, META_FORMAT, META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE,
-    META_PROGRESS, Placement, Progress, ReceiptRow, write_options,
+    META_PROGRESS, META_STEP, Placement, Progress, ReceiptRow, write_options,
 };
 use crate::body::SealedBody;
 
@@ -52,8 +54,16 @@ impl<'a> JournalWrite<'a> {
         self.put(Cf::BodyKeys, &key, &body.wrapped_key);
     }
 
-    /// Erases a body: its key, then its ciphertext.
-    pub fn erase_body(&mut self, key: ReceiptKey) {
+    /// Erases a body: its key gives way to the time of its erasure. That no file holds the key any more is
+    /// [`Journal::scrub`]'s.
+    pub fn erase_body(&mut self, key: ReceiptKey, at: UnixMillis) {
+        let key = receipt_key_bytes(key);
+        self.put(Cf::BodyKeys, &key, &at.get().to_be_bytes());
+        self.delete(Cf::Bodies, &key);
+    }
+
+    /// Forgets a body with its receipt, which gave its number up to another.
+    pub fn delete_body(&mut self, key: ReceiptKey) {
         let key = receipt_key_bytes(key);
         self.delete(Cf::BodyKeys, &key);
         self.delete(Cf::Bodies, &key);
@@ -144,6 +154,22 @@ impl<'a> JournalWrite<'a> {
     /// The next number of a segment.
     pub fn put_next_number(&mut self, segment: SegmentId, next: u64) {
         self.put(Cf::Segments, &segment.get().to_be_bytes(), &next.to_be_bytes());
+    }
+
+    /// Ends a segment here: none of its numbers from `first_unused` on is ever given out.
+    pub fn put_stopped(&mut self, segment: SegmentId, first_unused: u64, last: u64) {
+        self.put(Cf::Segments, &stopped_key(segment), &first_unused.to_be_bytes());
+        self.put_next_number(segment, last.saturating_add(1));
+    }
+
+    /// A name that a unit had until now.
+    pub fn put_past_name(&mut self, unit: UnitId, name: &str) {
+        self.put(Cf::Registry, &[&past_name_prefix(unit)[..], name.as_bytes()].concat(), &[]);
+    }
+
+    /// How many writes the sequencer has made, this one included.
+    pub fn put_step(&mut self, step: u64) {
+        self.put_meta(META_STEP, &step.to_be_bytes());
     }
 
     /// The latest issue time.

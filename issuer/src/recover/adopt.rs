@@ -156,7 +156,7 @@ impl Adoption<'_> {
         if !known.biz_code.is_empty() {
             self.write.delete_biz(old.record.unit, &known.biz_code);
         }
-        self.write.erase_body(key);
+        self.write.delete_body(key);
         for unique in &old.record.uniqueness_keys {
             if self.journal.uniqueness(*unique)? == Some(key) {
                 self.write.delete_uniqueness(*unique);

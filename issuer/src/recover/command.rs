@@ -22,6 +22,7 @@ use crate::config::Settings;
 use crate::flight::Flight;
 use crate::follow::{Outcomes, OutcomesParts, ProofWanted};
 use crate::gate::Gate;
+use crate::guard::stand_aside;
 use crate::journal::Journal;
 use crate::metrics::IssuerMetrics;
 use crate::nodes::{Node, Nodes};
@@ -35,6 +36,7 @@ const ATTEMPTS_PER_NODE: usize = 3;
 pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let chain = load_chain(settings)?;
     let journal = Arc::new(Journal::open(&settings.journal_dir, chain.identity)?);
+    let guard = stand_aside(&journal, &settings.guard_file)?;
     let mut recovery = begin(&chain, &journal)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
@@ -46,7 +48,7 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let (batches, receipts) = recovery.adopted();
     println!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
     println!("learnt from it: {receipts} receipts in {batches} batches that this journal did not have");
-    let standing = recovery.finish()?;
+    let standing = recovery.finish(guard, &settings.guard_file)?;
     match standing {
         Standing::Recovered { epoch, waiting } => {
             println!("recovered: this journal signs in epoch {epoch}; {waiting} of its receipts wait for a batch");

@@ -10,9 +10,11 @@ use receipt_core::testkit::{TestChain, UTC_OFFSET_MINUTES};
 
 use super::{identity, ledger_block};
 use crate::backlog::Backlog;
+use crate::config::beside;
 use crate::flight::Flight;
 use crate::follow::{Outcomes, OutcomesParts};
 use crate::gate::Gate;
+use crate::guard::stand_aside;
 use crate::journal::{Durability, Journal};
 use crate::metrics::IssuerMetrics;
 use crate::recover::plan::governance_plan;
@@ -53,7 +55,9 @@ pub(crate) fn run(journal: &Arc<Journal>, chain: &TestChain) -> (Recovery, Stand
     for height in recovery.next_height()..=chain.height().get() {
         recovery.offer(&ledger_block(chain, height), chain.trust()).unwrap();
     }
-    let standing = recovery.finish().unwrap();
+    let path = beside(journal.path(), "guard");
+    let guard = stand_aside(journal, &path).unwrap();
+    let standing = recovery.finish(guard, &path).unwrap();
     (recovery, standing)
 }
 

@@ -1,3 +1,4 @@
+use receipt_core::governance::RegisterUnit;
 use receipt_core::ids::{ReceiptCode, ReceiptKey as Key, ReceiptNumber};
 
 use super::*;
@@ -138,4 +139,78 @@ async fn a_number_that_may_still_be_given_out_is_not_taken_back() {
     };
     let refusal = running.context.resubmit(SYSTEM, kept.request()).await.unwrap_err();
     assert_eq!(refusal.reason.as_str(), "NUMBER_NOT_OWNED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_of_a_unit_that_has_another_name_now_comes_back_under_the_old_one() {
+    let (running, sealed, unsealed) = recovered_issuer(&["A"]).await;
+    let unit = running.context.view().unit_by_code(&unsealed[0].draft.unit_code).unwrap().id;
+    for name in ["第二个名字", "第三个名字"] {
+        let register = {
+            let chain = running.ledger.chain.lock().unwrap();
+            let units = chain.genesis().actions.iter().filter_map(|action| match action {
+                Action::RegisterUnit(register) if register.unit_id == unit.get() => Some(register.clone()),
+                _ => None,
+            });
+            units.last().unwrap()
+        };
+        let height =
+            running.ledger.govern(vec![Action::RegisterUnit(RegisterUnit { name: name.to_owned(), ..register })]);
+        let mut followed = running.context.followed.clone();
+        followed.wait_for(|followed| followed.height >= height).await.unwrap();
+        assert_eq!(running.context.view().unit(unit).unwrap().name, name);
+    }
+    let completed = running.context.resubmit(SYSTEM, sealed.request()).await.unwrap();
+    assert_eq!(completed.state(), wire::ReceiptState::Sealed);
+    let taken = running.context.resubmit(SYSTEM, unsealed[0].request()).await.unwrap();
+    assert_eq!((taken.state(), taken.replayed), (wire::ReceiptState::Sealed, false));
+    let again = running.issue_sealed(&unsealed[0].draft).await.unwrap();
+    assert!(matches!(running.conclusion(&again.bundle), Conclusion::InForce { .. }));
+    // Under a name that it never had, nothing comes back.
+    let mut other = unsealed[0].request();
+    other.body_seed = vec![7; 32].into();
+    assert_eq!(running.context.resubmit(SYSTEM, other).await.unwrap_err().reason.as_str(), "FIELD_INVALID");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_was_called_void_is_not_taken_back() {
+    let (running, _, _) = recovered_issuer(&[]).await;
+    // The journal that gave it out runs beside this one, from the same segment: nobody recovered it.
+    let dir = tempfile::tempdir().unwrap();
+    let (kept, lease) = {
+        let chain = &mut running.ledger.chain.lock().unwrap();
+        let path = dir.path().join("journal");
+        running.context.journal.copy_to(&path).unwrap();
+        let journal = crate::journal::Journal::open(&path, running.context.journal.identity()).unwrap();
+        let mut other = TestIssuer::start(journal, chain, 77);
+        let draft = draft(chain, "S01", "other");
+        let kept = Kept { acknowledgement: other.issue_new(draft.clone()), draft };
+        let number = kept.acknowledgement.key.number.get();
+        let view = other.registry.view();
+        let unit = view.unit_by_code(&kept.draft.unit_code).unwrap().id;
+        let segments = view.leased(unit, kept.acknowledgement.key.code);
+        let id = segments.iter().find(|segment| (segment.first..=segment.last).contains(&number)).unwrap().id;
+        (kept, crate::segments::registered(&other.journal, id).unwrap().segment)
+    };
+    let stopped = lease.clone();
+    running.context.queue.errand(move |sequencer| sequencer.stop(&stopped)).await.unwrap();
+    // Closed on the ledger, too: the segment is none of those that give out numbers.
+    let close = receipt_core::governance::CloseSegment { segment_id: lease.segment_id };
+    let height = running.ledger.govern(vec![Action::CloseSegment(close)]);
+    running.context.followed.clone().wait_for(|followed| followed.height >= height).await.unwrap();
+    let refusal = running.context.resubmit(SYSTEM, kept.request()).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "NUMBER_NOT_OWNED");
+    assert!(refusal.message.contains("void"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_body_does_not_come_back() {
+    let (running, sealed, _) = recovered_issuer(&[]).await;
+    let key = sealed.acknowledgement.key;
+    let mut write = running.context.journal.write();
+    write.erase_body(key, UnixMillis::new(5));
+    write.commit(crate::journal::Durability::Synced).unwrap();
+    let refusal = running.context.resubmit(SYSTEM, sealed.request()).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "BODY_ERASED");
+    assert_eq!(running.context.journal.body(key).unwrap(), None);
 }

@@ -71,6 +71,9 @@ impl Sequencer {
     pub fn take_back(&mut self, returned: Returned) -> Result<IssueResult, JournalError> {
         let journal = &self.parts.journal;
         let key = returned.key();
+        if journal.erased_at(key)?.is_some() {
+            return Ok(Err(Refusal::new(CallReason::BodyErased)));
+        }
         if let Some(known) = journal.receipt(key)? {
             if known.signed_record != returned.bytes {
                 return Ok(Err(Refusal::new(Reason::NumberUsed).with_message("another receipt has this number")));
@@ -106,6 +109,16 @@ impl Sequencer {
             return Ok(Some(Refusal::new(Reason::BizCodeUsed)));
         }
         let view = self.parts.registry.view();
+        for segment in view.leased(record.unit, record.key.code) {
+            if (segment.first..=segment.last).contains(&record.key.number.get())
+                && journal.first_unused(segment.id)?.is_some_and(|first| first <= record.key.number.get())
+            {
+                return Ok(Some(
+                    Refusal::new(Reason::NumberNotOwned)
+                        .with_message("this number was declared void: the journal that gave it out was not recovered"),
+                ));
+            }
+        }
         for segment in view.segments(record.unit, record.key.code) {
             let number = record.key.number.get();
             let next = journal.next_number(segment.id)?.unwrap_or(segment.first);
@@ -156,7 +169,10 @@ impl Sequencer {
             Some(original) => write.put_reversal(original, key),
             None => record.uniqueness_keys.iter().for_each(|unique| write.put_uniqueness(*unique, key)),
         }
+        let step = self.step.saturating_add(1);
+        write.put_step(step);
         write.commit(Durability::Synced)?;
+        self.step = step;
         self.outbox_end = self.outbox_end.saturating_add(1);
         parts.backlog.grown_to(self.outbox_end);
         parts.metrics.issued(1);

@@ -9,8 +9,8 @@ use crate::governance::{Action, CloseSegment, NumberRange, SettleSegment};
 use crate::ids::UnixMillis;
 use crate::limits::{REVOCATION_GRACE_MS, SETTLED_HOLES_MAX};
 use crate::reason::Reason;
-use crate::state::{BlockRefusal, followed_writes, registry_writes};
 use crate::state::tables::{SegmentState, Table};
+use crate::state::{BlockRefusal, followed_writes, registry_writes};
 
 type Ranges<'a> = &'a [(u64, u64)];
 

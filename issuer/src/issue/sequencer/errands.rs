@@ -1,0 +1,41 @@
+//! What operators ask of the one writer: to stop a segment, to erase bodies. Between two groups, so that no number and no body is
+//! on its way meanwhile.
+
+use receipt_core::governance::AllocateSegment;
+use receipt_core::ids::SegmentId;
+
+use super::Sequencer;
+use crate::erasure::{EraseError, ErasedList, Erasure, Wish};
+use crate::journal::{Durability, JournalError};
+
+impl Sequencer {
+    /// Ends a segment here, durably: none of its numbers is given out from now on. Returns the first that never was. Repeating
+    /// it changes nothing.
+    pub fn stop(&mut self, lease: &AllocateSegment) -> Result<u64, JournalError> {
+        let journal = &self.parts.journal;
+        let segment = SegmentId::new(lease.segment_id);
+        if let Some(first_unused) = journal.first_unused(segment)? {
+            return Ok(first_unused);
+        }
+        let first_unused = journal.next_number(segment)?.unwrap_or(lease.first_number);
+        let step = self.step.saturating_add(1);
+        let mut write = journal.write();
+        write.put_stopped(segment, first_unused, lease.last_number);
+        write.put_step(step);
+        write.commit(Durability::Synced)?;
+        self.step = step;
+        // Read again from the journal: between two groups it remembers nothing that is not written.
+        self.numbering.reset();
+        tracing::info!(%segment, first_unused, "a segment gives out no more numbers");
+        Ok(first_unused)
+    }
+
+    /// Erases bodies; they are to be scrubbed next.
+    pub fn erase(&mut self, list: &ErasedList, wish: &Wish) -> Result<Result<Vec<Erasure>, EraseError>, JournalError> {
+        match list.erase(&self.parts.journal, wish) {
+            // Fatal, as for every write of this one.
+            Err(EraseError::Journal(error)) => Err(error),
+            other => Ok(other),
+        }
+    }
+}
