@@ -5,16 +5,19 @@
 //! Not here: `byzantine`, which needs a program of another build.
 
 mod api;
+mod authority;
 mod bad_batches;
 mod bodies;
 mod callers;
 mod catch_up;
+mod erasure;
 mod faults;
 mod foreign_tools;
 mod full_disk;
 mod idle;
 mod journey;
 mod node_start;
+mod old_copy;
 mod operations;
 mod privacy;
 mod python_example;
@@ -22,6 +25,7 @@ mod quorum;
 mod repair;
 mod restore;
 mod rollback;
+mod segments;
 mod shutdown;
 mod startup;
 mod sync;

@@ -5,7 +5,7 @@
 //! 1       SHA-256    HMAC-SHA256 (RFC 2104)
 //! ```
 //! Every suite's digest has 32 bytes. What calls this file hashes under a chain's suite; what calls [`crate::hash::sha256`] or
-//! [`crate::hash::tagged`] is SHA-256 on every chain, and `suite/tests.rs` has the list of those.
+//! [`crate::hash::tagged`] is SHA-256 on every chain, and `tests/tests/tidy.rs` has the list of those.
 //!
 //! A suite is matched on here and in `suite.rs` alone. A shipped build has one suite: the matches are none, and a hash costs
 //! what a direct call of SHA-256 does.
