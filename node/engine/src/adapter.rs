@@ -2,7 +2,8 @@
 //!
 //! Every prevote that verifies is noted (`polkas`): the signer is told what lets its lock go, and what speaks for a block that did
 //! not come in time. If it answers with another statement than asked for, the engine gets that one. A refusal goes to the
-//! loop (`refused`) before the engine sees the error, so the reason is known when the engine ends.
+//! loop (`refused`), and the engine sees the error only when its parts are about to be stopped: seen earlier, it would end
+//! consensus, and with it the supervisor, which kills the network part before that can close its port.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use malachitebft_app_channel::app::types::core::{
     NilOrVal, Round, SignedExtension, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
 };
 use malachitebft_app_channel::{Signer, Verifier};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
 use crate::polkas::Polkas;
@@ -41,6 +42,8 @@ pub(crate) struct ChainSigner {
     pub(crate) polkas: Polkas,
     /// The first refusal ends the loop.
     pub(crate) refused: mpsc::UnboundedSender<SignRefused>,
+    /// Whether the engine's parts are being stopped, each for itself.
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// The preimage of a vote and what it asks of the guard; `None` for a vote without a round, which nobody casts.
@@ -89,17 +92,41 @@ fn stated_vote(vote: ChainVote, statement: &SignRequest) -> Result<ChainVote, Si
 }
 
 impl ChainSigner {
-    /// Signs, or reports the refusal and returns it.
+    /// Signs for the loop or the start, neither of which is one of the engine's parts.
     pub(crate) fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
-        self.signer.sign(request, preimage).inspect_err(|refusal| {
-            let _ = self.refused.send(refusal.clone());
-        })
+        self.signer.sign(request, preimage)
     }
 
-    fn sign_engine(&self, asked: Option<(SignRequest, Vec<u8>)>) -> Result<Signed, EngineError> {
-        let (request, preimage) = asked
-            .ok_or_else(|| EngineError::from_source(SignRefused { reason: "no round".to_owned(), conflict: false }))?;
-        self.sign(&request, &preimage).map_err(EngineError::from_source)
+    fn sign_asked(&self, asked: Option<(SignRequest, Vec<u8>)>) -> Result<Signed, SignRefused> {
+        let (request, preimage) =
+            asked.ok_or_else(|| SignRefused { reason: "no round".to_owned(), conflict: false })?;
+        self.sign(&request, &preimage)
+    }
+
+    fn vote(&self, vote: ChainVote) -> Result<SignedMessage<Ledger, ChainVote>, SignRefused> {
+        let asked = vote_preimage(&self.chain_id, &vote);
+        let signed = self.sign_asked(asked.map(|(request, preimage)| (self.with_grounds(request), preimage)))?;
+        Ok(SignedMessage::new(stated_vote(vote, &signed.statement)?, Signature(signed.signature)))
+    }
+
+    fn proposal(&self, proposal: ChainProposal) -> Result<SignedMessage<Ledger, ChainProposal>, SignRefused> {
+        let signed = self.sign_asked(proposal_preimage(&self.chain_id, &proposal))?;
+        let SignRequest::Proposal { slot, pol_round, block_id } = signed.statement else {
+            return Err(misfit());
+        };
+        let (height, round) = (ChainHeight(slot.height), Round::new(slot.round));
+        if (height, round) != (proposal.height, proposal.round) {
+            return Err(misfit());
+        }
+        let stated = ChainProposal { value: block_id, pol_round: engine_round(pol_round), ..proposal };
+        Ok(SignedMessage::new(stated, Signature(signed.signature)))
+    }
+
+    /// Reports a refusal to the loop, which stops the engine's parts; returns when they are being stopped.
+    async fn give_up(&self, refusal: SignRefused) -> EngineError {
+        let _ = self.refused.send(refusal.clone());
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+        EngineError::from_source(refusal)
     }
 
     /// What a prevote asks of the signer, with what is known of the block.
@@ -118,26 +145,20 @@ impl ChainSigner {
 #[async_trait]
 impl Signer<Ledger> for ChainSigner {
     async fn sign_vote(&self, vote: ChainVote) -> Result<SignedMessage<Ledger, ChainVote>, EngineError> {
-        let asked = vote_preimage(&self.chain_id, &vote);
-        let signed = self.sign_engine(asked.map(|(request, preimage)| (self.with_grounds(request), preimage)))?;
-        let stated = stated_vote(vote, &signed.statement).map_err(EngineError::from_source)?;
-        Ok(SignedMessage::new(stated, Signature(signed.signature)))
+        match self.vote(vote) {
+            Ok(signed) => Ok(signed),
+            Err(refusal) => Err(self.give_up(refusal).await),
+        }
     }
 
     async fn sign_proposal(
         &self,
         proposal: ChainProposal,
     ) -> Result<SignedMessage<Ledger, ChainProposal>, EngineError> {
-        let signed = self.sign_engine(proposal_preimage(&self.chain_id, &proposal))?;
-        let SignRequest::Proposal { slot, pol_round, block_id } = signed.statement else {
-            return Err(EngineError::from_source(misfit()));
-        };
-        let (height, round) = (ChainHeight(slot.height), Round::new(slot.round));
-        if (height, round) != (proposal.height, proposal.round) {
-            return Err(EngineError::from_source(misfit()));
+        match self.proposal(proposal) {
+            Ok(signed) => Ok(signed),
+            Err(refusal) => Err(self.give_up(refusal).await),
         }
-        let stated = ChainProposal { value: block_id, pol_round: engine_round(pol_round), ..proposal };
-        Ok(SignedMessage::new(stated, Signature(signed.signature)))
     }
 
     /// Never asked: votes carry no extension.
@@ -158,7 +179,8 @@ impl Signer<Ledger> for ChainSigner {
             EngineError::from_source(SignRefused { reason: "not a public key".to_owned(), conflict: false })
         })?;
         let preimage = preimage::validator_proof(&self.chain_id, &key, &peer_id);
-        let signature = self.sign_engine(Some((SignRequest::ValidatorProof, preimage)))?.signature;
+        let signed = self.sign(&SignRequest::ValidatorProof, &preimage).map_err(EngineError::from_source)?;
+        let signature = signed.signature;
         Ok(ValidatorProof::new(public_key, peer_id, Signature(signature)))
     }
 }

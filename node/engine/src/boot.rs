@@ -98,7 +98,8 @@ async fn start_here(
     let (refused_sender, refused) = mpsc::unbounded_channel();
     let codec = ChainCodec { peer_tip: tip_sender };
     let polkas = Polkas::default();
-    let signer = ChainSigner { chain_id: config.chain_id, signer, polkas, refused: refused_sender };
+    let (stopping_sender, stopping) = watch::channel(false);
+    let signer = ChainSigner { chain_id: config.chain_id, signer, polkas, refused: refused_sender, stopping };
     let (channels, actors) = build(&config, codec, signer.clone()).await?;
 
     let control = EngineControl { wake: Arc::new(Notify::new()), stop: Arc::new(Notify::new()) };
@@ -110,7 +111,8 @@ async fn start_here(
         wake: control.wake.clone(),
         stop: control.stop.clone(),
     };
-    let parts = Arc::new(Parts { supervisor: actors.actor.clone(), ended: OnceCell::new() });
+    let supervisor = actors.actor.clone();
+    let parts = Arc::new(Parts { supervisor, stopping: stopping_sender, ended: OnceCell::new() });
     let fixed = Fixed {
         member: config.member,
         signer,
@@ -136,6 +138,8 @@ async fn start_here(
 /// The engine's parts: the actors under its supervisor.
 pub(crate) struct Parts {
     supervisor: NodeRef,
+    /// Read by a signer that refuses: it holds consensus until the parts have no supervisor.
+    stopping: watch::Sender<bool>,
     ended: OnceCell<()>,
 }
 
@@ -160,6 +164,7 @@ impl Parts {
         for part in &parts {
             part.unlink(self.supervisor.get_cell());
         }
+        self.stopping.send_replace(true);
         for part in &parts {
             if let Err(error) = part.stop_and_wait(Some("stopped".to_owned()), Some(STOP_WITHIN)).await {
                 // Most often one that has ended by itself.

@@ -2,8 +2,9 @@
 //!
 //! The signer knows better than the engine what this validator has said: the engine forgets with its log. So it may answer
 //! with another statement of the same kind than the one it was asked for: one it gave before, or a vote for nil. The engine
-//! counts and sends that one. A refusal is fatal for the engine, without a detour: it is reported to the loop first, then
-//! the engine gets an error, on which its consensus actor ends before anything leaves;
+//! counts and sends that one. A refusal is fatal for the engine, without a detour: it is reported to the loop, consensus waits until
+//! the engine's parts are being stopped, and then gets an error, on which it ends before anything leaves; ports and files
+//! are closed like at any stop;
 //! [`EngineHandle::join`](crate::EngineHandle::join) then returns
 //! [`EngineError::SignRefused`](crate::EngineError::SignRefused). Nothing panics, nothing hangs.
 

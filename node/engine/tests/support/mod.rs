@@ -408,12 +408,6 @@ impl Node {
         tokio::time::timeout(PATIENCE, running.join()).await.expect("the engine ends")
     }
 
-    /// For a network of one: the others would not find it.
-    pub(crate) fn take_another_port(&mut self) {
-        assert_eq!(self.nodes, 1);
-        self.config.listen = free_addresses(1)[0];
-    }
-
     pub(crate) fn log_path(&self) -> &PathBuf {
         &self.config.log_path
     }
