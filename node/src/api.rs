@@ -27,6 +27,7 @@ use tallystick_service::shutdown::CancellationToken;
 use tonic::{Response, Status};
 
 use crate::callers::Places;
+use crate::evidence::EvidenceFolder;
 use crate::ledger::Ledger;
 use crate::peers::Forwarder;
 use crate::pool::{Pool, PoolError};
@@ -52,6 +53,8 @@ pub(crate) struct Services {
     pub progress: Arc<Progress>,
     /// Signature lines.
     pub sealer: Arc<Sealer>,
+    /// Proof of what other validators signed twice.
+    pub evidence: Arc<EvidenceFolder>,
     /// Sends what this node took in on to the others.
     pub forwarder: Forwarder,
     /// Batch-verification coefficients.

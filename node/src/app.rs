@@ -18,25 +18,27 @@ use tallystick_service::identity::{ChainName, Role};
 use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::metrics::Readiness;
 use tallystick_service::rng::{Entropy, OsEntropy};
-use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
+use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_signals};
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
 use tokio::net::TcpListener;
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
 use crate::callers::Places;
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, PublicConfig};
 use crate::consensus::ConsensusParts;
 use crate::disk::DiskWatch;
+use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, registry};
-use crate::participation::{Participation, VOTING_LOG};
+use crate::participation::{Participation, ParticipationError, VOTING_LOG, height_to_reach};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
-use crate::preflight::{self, OwnKeys};
+use crate::preflight::{self, Claims, Misfit, OwnKeys};
 use crate::progress::Progress;
-use crate::seal::{SealKeys, Sealer};
+use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::servers::serve_grpc;
+use crate::standing::Standing;
 use crate::store::Store;
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -133,8 +135,10 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
     let ledger = Ledger::new(Store::open(&config.resolve(&config.value.data_dir), &genesis)?, genesis);
     let consensus_key = SigningKey::from_bytes(&keys.consensus);
     let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
-    preflight::check(&config, &ledger.next_validators()?, &own, &tls.identity())?;
+    let claims = Claims::new(&config, &own, tls.identity());
+    let misfit = claims.check(&ledger.next_validators()?).err();
     let node = build(&config, ledger, keys.seal, tls, clock, stop.clone())?;
+    let unproven = may_follow_first(&node, misfit)?.then_some(claims);
     let listen = &config.value.listen;
     let grpc = bind(listen.grpc, "listen.grpc").await?;
     let http = bind(listen.http, "listen.http").await?;
@@ -142,17 +146,42 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
 
     let mut tasks = Tasks::new(stop.clone());
     let readiness = Readiness::new();
-    let consensus_ready = readiness.part("consensus");
+    let (consensus_ready, level) = (readiness.part("consensus"), readiness.part("ledger"));
     tasks.spawn("signals", on_signals(stop.clone())?);
     tasks.spawn("tls reload", Arc::clone(&node.tls).watch(TLS_RELOAD_INTERVAL, stop.clone()));
-    spawn_servers(&mut tasks, &node, [grpc, http, door], readiness);
+    spawn_servers(&mut tasks, &node, &config.value.public, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
+    tasks.spawn("standing", standing(&node, &config).watch(level, stop.clone()));
     tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), Arc::clone(&node.services.pool), stop.clone()));
     let mut participation = participation(&config, &node, keys.consensus, keys.p2p)?;
+    participation.unproven = unproven;
     change(&mut participation, &keys.consensus);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
-    Ok(tasks.run(DRAIN_DEADLINE).await?)
+    tasks.run(DRAIN_DEADLINE).await.map_err(end_of)
+}
+
+/// A configuration that turned out wrong is told as one, whichever task found it.
+fn end_of(error: DrainError) -> anyhow::Error {
+    let DrainError::Failed { name, source } = error else { return error.into() };
+    match source.downcast::<ParticipationError>().map(|error| *error) {
+        Ok(ParticipationError::Config(error)) => error.into(),
+        Ok(error) => DrainError::Failed { name, source: error.into() }.into(),
+        Err(source) => DrainError::Failed { name, source }.into(),
+    }
+}
+
+/// Whether a node that does not fit its own store's validator set may follow the others first: only if the store is known to be
+/// old, and only if a newer set could have what this one lacks. Otherwise the misfit is the error.
+fn may_follow_first(node: &Node, misfit: Option<Misfit>) -> anyhow::Result<bool> {
+    let Some(Misfit { error, may_be_newer }) = misfit else { return Ok(false) };
+    let decided = node.services.progress.decided_height();
+    let is_old = decided == Height::ZERO || height_to_reach(decided, node.guard.standing().height).is_some();
+    if !may_be_newer || !is_old {
+        return Err(error.into());
+    }
+    tracing::warn!(%error, "this store may know an old validator set: following the others, and looking again then");
+    Ok(true)
 }
 
 fn build(
@@ -169,7 +198,15 @@ fn build(
     let progress = Arc::new(Progress::new(ledger.tip()?.height, sealed));
     let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone()));
     let validator = ValidatorId::new(config.value.validator_id);
-    let sealer = Sealer::new(ledger.clone(), Arc::clone(&guard), Arc::clone(&progress), validator, seal_keys)?;
+    let evidence = EvidenceFolder::open(config.resolve(&config.value.evidence_dir));
+    let evidence = Arc::new(evidence.context("cannot make evidence_dir")?);
+    let seal_parts = SealParts {
+        ledger: ledger.clone(),
+        guard: Arc::clone(&guard),
+        progress: Arc::clone(&progress),
+        evidence: Arc::clone(&evidence),
+    };
+    let sealer = Sealer::new(seal_parts, validator, seal_keys);
     let disk = DiskWatch::new(data_dir, config.value.disk_low_water_bytes).context("cannot measure the data disk")?;
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let services = Services {
@@ -177,6 +214,7 @@ fn build(
         pool,
         progress,
         sealer: Arc::new(sealer),
+        evidence,
         forwarder: Forwarder::default(),
         entropy: Arc::clone(&entropy),
         disk: Arc::new(disk),
@@ -191,7 +229,13 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
 }
 
-fn spawn_servers(tasks: &mut Tasks, node: &Node, listeners: [TcpListener; 3], readiness: Readiness) {
+fn spawn_servers(
+    tasks: &mut Tasks,
+    node: &Node,
+    public_limits: &PublicConfig,
+    listeners: [TcpListener; 3],
+    readiness: Readiness,
+) {
     let [grpc, public, door] = listeners;
     let stop = tasks.token().clone();
     let incoming_limits = IncomingLimits { connections_max: GRPC_CONNECTIONS_MAX, ..IncomingLimits::default() };
@@ -199,7 +243,7 @@ fn spawn_servers(tasks: &mut Tasks, node: &Node, listeners: [TcpListener; 3], re
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
     tasks.spawn("gRPC", serve_grpc(services, incoming, clock, stop.clone()));
-    let router = crate::publish::router(node.services.clone());
+    let router = crate::publish::router(node.services.clone(), public_limits);
     tasks.spawn("HTTP", http::serve(public, router, HttpLimits::default(), stop.clone()));
     let metrics = registry(&node.metrics, &node.services);
     tasks.spawn("metrics", tallystick_service::metrics::serve(door, metrics, readiness, stop));
@@ -231,6 +275,11 @@ fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> a
         tasks.spawn("peer sealing", link.run_sealing(stop));
     }
     Ok(())
+}
+
+fn standing(node: &Node, config: &Loaded<NodeConfig>) -> Standing {
+    let Services { ledger, progress, forwarder, .. } = node.services.clone();
+    Standing { ledger, progress, forwarder, peers: config.value.peers.len() }
 }
 
 struct Sealing {
@@ -309,6 +358,7 @@ fn participation(
         pool: Arc::clone(&services.pool),
         progress: Arc::clone(&services.progress),
         guard: Arc::clone(&node.guard),
+        evidence: Arc::clone(&services.evidence),
         clock: Arc::clone(&node.clock),
         entropy: Arc::clone(&node.entropy),
         timeouts,
@@ -336,5 +386,6 @@ fn participation(
     };
     let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
-    Ok(Participation { engine, signer, consensus, metrics, guard })
+    let standing = standing(node, config);
+    Ok(Participation { engine, signer, consensus, metrics, guard, standing, unproven: None })
 }

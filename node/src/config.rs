@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub struct NodeConfig {
     pub wal_dir: ConfigPath,
     /// The guard file: outside `data_dir`, and outside backups.
     pub guard_file: ConfigPath,
+    /// Directory of evidence against other validators; made at the start.
+    #[serde(default = "default_evidence_dir")]
+    pub evidence_dir: ConfigPath,
     /// The genesis file.
     pub genesis_file: ConfigPath,
     /// Key files.
@@ -41,6 +45,9 @@ pub struct NodeConfig {
     /// Bounds of the pool.
     #[serde(default)]
     pub pool: PoolConfig,
+    /// Bounds of the public door.
+    #[serde(default)]
+    pub public: PublicConfig,
     /// Logging.
     #[serde(default)]
     pub log: LogConfig,
@@ -138,6 +145,27 @@ impl Default for PoolConfig {
     }
 }
 
+/// Bounds of the public door, `listen.http`, per address: an IPv4 address or an IPv6 /64.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct PublicConfig {
+    /// Calls per second in the long run.
+    pub calls_per_second: NonZeroU32,
+    /// Calls at once after a rest.
+    pub calls_burst: NonZeroU32,
+}
+
+impl Default for PublicConfig {
+    fn default() -> Self {
+        let figure = |value| NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
+        Self { calls_per_second: figure(100), calls_burst: figure(500) }
+    }
+}
+
+fn default_evidence_dir() -> ConfigPath {
+    ConfigPath::new("evidence")
+}
+
 fn default_disk_low_water_bytes() -> u64 {
     256 * 1024 * 1024
 }
@@ -177,7 +205,8 @@ fn check_figures(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
 /// What is never restored must not lie in what is.
 fn check_paths(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
     let data_dir = loaded.resolve(&loaded.value.data_dir);
-    for (key, path) in [("guard_file", &loaded.value.guard_file), ("wal_dir", &loaded.value.wal_dir)] {
+    let NodeConfig { guard_file, wal_dir, evidence_dir, .. } = &loaded.value;
+    for (key, path) in [("guard_file", guard_file), ("wal_dir", wal_dir), ("evidence_dir", evidence_dir)] {
         if loaded.resolve(path).starts_with(&data_dir) {
             return Err(loaded.invalid(key, "must lie outside `data_dir`"));
         }
@@ -255,10 +284,13 @@ mod tests {
             ("issuer_batches_max = 64", "issuer_batches_max = 0", "pool.issuer_batches_max"),
             ("\"guard/guard.bin\"", "\"data/guard.bin\"", "guard_file"),
             ("\"wal\"", "\"data/wal\"", "wal_dir"),
+            ("\"evidence\"", "\"data/evidence\"", "evidence_dir"),
             ("127.0.0.1:7301", "127.0.0.1:7201", "listen.metrics"),
             ("validator_id   = 2", "validator_id = 1", "peers[0].validator_id"),
             ("\"127.0.0.1:7102\"", "\"https://127.0.0.1\"", "peers[0].grpc"),
             ("\"8f40", "\"8g40", "peers[0].p2p_public_key"),
+            ("calls_per_second = 100", "calls_per_second = 0", "public.calls_per_second"),
+            ("calls_burst      = 500", "calls_burst = -1", "public.calls_burst"),
             ("filter = \"info\"", "filter = \"a=b=c\"", "log.filter"),
         ] {
             let text = EXAMPLE.replace(from, to);

@@ -24,6 +24,7 @@ use tallystick_service::clock::Clock;
 use tallystick_service::rng::{Entropy, random_array};
 use tokio::time::Instant;
 
+use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, Proposed};
 use crate::ledger::{ExecuteError, Executed, Ledger};
 use crate::metrics::Metrics;
@@ -45,6 +46,8 @@ pub(crate) struct ConsensusParts {
     pub progress: Arc<Progress>,
     /// What this validator has signed.
     pub guard: Arc<Guard>,
+    /// What others have signed twice.
+    pub evidence: Arc<EvidenceFolder>,
     /// Reads the time.
     pub clock: Arc<dyn Clock>,
     /// Salts and batch-verification coefficients.
@@ -151,11 +154,12 @@ impl LedgerApplication {
         }
     }
 
-    /// Executes a foreign block and remembers the effects. `Ok(false)`: it breaks a rule.
-    fn judge(&mut self, bytes: &[u8]) -> Result<bool, Fatal> {
+    /// Executes a foreign block and remembers the effects. `Ok(false)`: it breaks a rule. Decoding strictly is a good part of the
+    /// work on a full block, so whoever has looked into it hands it on.
+    fn judge(&mut self, block: Block, bytes: &[u8]) -> Result<bool, Fatal> {
         let entropy = self.entropy()?;
         let begun = Instant::now();
-        let outcome = self.parts.ledger.execute(bytes, self.parts.pool.as_ref(), entropy);
+        let outcome = self.parts.ledger.execute_decoded(block, bytes, self.parts.pool.as_ref(), entropy);
         self.metrics.execute_seconds.observe(begun.elapsed().as_secs_f64());
         match outcome {
             Ok(executed) => {
@@ -173,8 +177,7 @@ impl LedgerApplication {
     /// Whether a proposal comes when and from whom it says, in the round that runs: a proposer whose turn comes again could else
     /// put a new block in its first turn, and hide the turns missed since. What the sender says of an earlier round proves nothing: a block that
     /// is proposed again is voted for because it came in time once, or because others voted for it.
-    fn is_timely(&self, proposal: &ReceivedProposal) -> bool {
-        let Ok(block) = Block::decode(&proposal.bytes) else { return false };
+    fn is_timely(&self, block: &Block, proposal: &ReceivedProposal) -> bool {
         let latest = self.parts.clock.now().plus_millis(self.parts.time_ahead_ms_max);
         let built_now =
             block.content.proposer_round == proposal.round && block.content.proposer.get() == proposal.proposer.get();
@@ -192,12 +195,15 @@ impl LedgerApplication {
         }
         let height = Height::new(proposal.height);
         let known = self.parts.ledger.store.proposal_head(height, block_id)?;
-        let valid = match known {
+        let block = Block::decode(&proposal.bytes).ok();
+        let in_time = block.as_ref().is_some_and(|block| self.is_timely(block, proposal));
+        let valid = match (known, block) {
             // Proposed again: the verdict stands.
-            Some(known) => known.valid,
-            None => self.judge(&proposal.bytes)?,
+            (Some(known), _) => known.valid,
+            (None, Some(block)) => self.judge(block, &proposal.bytes)?,
+            (None, None) => false,
         };
-        let timely = valid && (known.is_some_and(|known| known.timely) || self.is_timely(proposal));
+        let timely = valid && (known.is_some_and(|known| known.timely) || in_time);
         let head = ProposalHead {
             block_id,
             round: proposal.round,
@@ -274,7 +280,9 @@ impl LedgerApplication {
         if executed.is_none() {
             let stored = self.parts.ledger.store.proposal(height, block_id)?;
             let stored = stored.ok_or("a block was decided that this node never saw")?;
-            if !self.judge(&stored.bytes)? {
+            let block =
+                Block::decode(&stored.bytes).map_err(|error| format!("the decided block {block_id}: {error}"))?;
+            if !self.judge(block, &stored.bytes)? {
                 return Err(format!("block {block_id} was decided at height {height}, but breaks a rule here").into());
             }
             executed = self.executed.take(block_id);
@@ -290,12 +298,10 @@ impl LedgerApplication {
     }
 
     fn sync(&mut self, block: &SyncedBlock) -> Result<SyncVerdict, Fatal> {
-        if Block::decode(&block.bytes).is_err() {
-            return Ok(SyncVerdict::PeerFault);
-        }
+        let Ok(decoded) = Block::decode(&block.bytes) else { return Ok(SyncVerdict::PeerFault) };
         let block_id = receipt_core::block::block_id(self.parts.ledger.chain.suite, &block.bytes);
         let id = BlockId(block_id.0);
-        if !self.judge(&block.bytes)? {
+        if !self.judge(decoded, &block.bytes)? {
             return Ok(SyncVerdict::Invalid(id));
         }
         // Nobody asks for a vote on a decided block, so nobody asks whether it came in time.
@@ -359,8 +365,9 @@ impl Application for LedgerApplication {
     }
 
     async fn finalized(&mut self, _: u64, equivocations: Vec<Equivocation>) -> Result<StartHeight, Fatal> {
-        for equivocation in equivocations {
-            tracing::error!(validator = %equivocation.member, "a validator signed two conflicting statements");
+        if !equivocations.is_empty() {
+            let evidence = &self.parts.evidence;
+            tokio::task::block_in_place(|| equivocations.iter().for_each(|found| evidence.double_sign(found)));
         }
         self.start_height()
     }

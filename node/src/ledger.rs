@@ -100,6 +100,17 @@ impl Ledger {
     /// seal it carries equal to the one that executing gives.
     pub fn execute(&self, bytes: &[u8], cache: &dyn BatchCache, entropy: [u8; 32]) -> Result<Executed, ExecuteError> {
         let block = Block::decode(bytes).map_err(|error| ExecuteError::Refused(error.to_string()))?;
+        self.execute_decoded(block, bytes, cache, entropy)
+    }
+
+    /// The same for a block that is decoded already; `bytes` are the block's.
+    pub(crate) fn execute_decoded(
+        &self,
+        block: Block,
+        bytes: &[u8],
+        cache: &dyn BatchCache,
+        entropy: [u8; 32],
+    ) -> Result<Executed, ExecuteError> {
         let key = |id| self.public_key(id);
         let checked = CheckedBlock::check(block.content, self.chain.id, cache, &key, entropy)
             .map_err(|error| ExecuteError::Refused(error.to_string()))?;

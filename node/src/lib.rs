@@ -25,6 +25,7 @@ mod callers;
 mod consensus;
 mod disk;
 mod early;
+mod evidence;
 mod inflight;
 mod metrics;
 mod note_keys;
@@ -33,6 +34,7 @@ mod peers;
 mod preflight;
 mod publish;
 mod servers;
+mod standing;
 mod view;
 
 #[cfg(test)]

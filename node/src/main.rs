@@ -36,11 +36,15 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Shows where a stopped node stands, and the size of each table after compaction.
+    /// Shows where a stopped node stands, and the size of each table after compaction. With `--evidence`: says what a file of
+    /// `evidence_dir` proves, and against whom; the node may run.
     Inspect {
         /// The node's TOML file.
         #[arg(long)]
         config: PathBuf,
+        /// A file `double-sign-….txt`.
+        #[arg(long, value_name = "FILE")]
+        evidence: Option<PathBuf>,
     },
     /// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and says what happens
     /// at the next start.
@@ -70,7 +74,7 @@ fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let (Command::Init { config: path }
     | Command::Keygen { config: path }
-    | Command::Inspect { config: path }
+    | Command::Inspect { config: path, .. }
     | Command::Repair { config: path }
     | Command::Export { config: path, .. }
     | Command::Run { config: path }) = &command;
@@ -88,7 +92,8 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
         Command::Keygen { .. } => keygen::run(&loaded),
-        Command::Inspect { .. } => offline::inspect(&loaded),
+        Command::Inspect { evidence: None, .. } => offline::inspect(&loaded),
+        Command::Inspect { evidence: Some(file), .. } => offline::inspect_evidence(&loaded, &file),
         Command::Repair { .. } => offline::repair(&loaded),
         Command::Export { out, .. } => offline::export(&loaded, &out),
         Command::Run { .. } => tokio::runtime::Builder::new_multi_thread()

@@ -44,8 +44,8 @@ impl std::fmt::Debug for Gauges {
 }
 
 impl Gauges {
-    fn rows(&self) -> [(&'static str, &'static str, u64); 10] {
-        let Services { pool, progress, disk, block_streams, .. } = &self.0;
+    fn rows(&self) -> [(&'static str, &'static str, u64); 11] {
+        let Services { pool, progress, disk, block_streams, evidence, .. } = &self.0;
         let size = pool.size();
         [
             ("decided_height", "Newest decided height", progress.decided_height().get()),
@@ -55,6 +55,7 @@ impl Gauges {
             ("pool_records", "Records waiting", size.records as u64),
             ("pool_bytes", "Bytes waiting or being checked", size.bytes as u64),
             ("block_streams", "Followers of blocks", block_streams.taken() as u64),
+            ("evidence_files", "Files of evidence against other validators", evidence.files() as u64),
             ("disk_free_bytes", "Free bytes on the data disk", disk.free_bytes()),
             ("disk_low_water_bytes", "Free bytes below which no batches are taken", disk.low_water_bytes()),
             ("disk_low", "1 while the disk is below its low-water mark", u64::from(disk.is_low())),
@@ -99,6 +100,8 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     registry.register("commit_seconds", "The synced write of a decided block", metrics.commit_seconds.clone());
     let seal = services.progress.seal_seconds();
     registry.register("seal_seconds", "From the decision of a height to its quorum's seal", seal);
+    let found = services.evidence.found();
+    registry.register("contradictions", "Contradicting signatures of validators, kept as evidence or not", found);
     registry.register_collector(Box::new(Gauges(services.clone())));
     registry
 }
@@ -130,6 +133,8 @@ mod tests {
             "tallystick_node_further_rounds_total 1\n",
             "tallystick_node_refused_batches_total 0\n",
             "tallystick_node_disk_low 0\n",
+            "tallystick_node_evidence_files 0\n",
+            "tallystick_node_contradictions_total 0\n",
             "tallystick_node_peer_signed_height{peer=\"2\"} 1\n",
             "tallystick_node_peer_connected{peer=\"2\"} 0\n",
         ] {

@@ -7,15 +7,23 @@ use std::path::Path;
 use anyhow::Context as _;
 use prost::Message as _;
 use receipt_core::export::ExportEncoder;
+use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
-use tallystick_engine::{LogFault, LogState, examine_log};
+use receipt_core::suite::PublicKey;
+use receipt_core::validators::ValidatorSet;
+use tallystick_engine::{DoubleSign, Equivocation, LogFault, LogState, examine_log};
 use tallystick_service::config::Loaded;
+use tallystick_service::durable;
 
 use crate::app::read_genesis;
 use crate::config::NodeConfig;
 use crate::guard::{Guard, Standing};
+use crate::ledger::Ledger;
 use crate::participation::{VOTING_LOG, height_to_reach, move_aside};
 use crate::store::Store;
+
+/// Larger than any file of evidence.
+const EVIDENCE_BYTES_MAX: usize = 256 * 1024;
 
 /// Opens the store of a stopped node.
 fn open(config: &Loaded<NodeConfig>) -> anyhow::Result<Store> {
@@ -44,6 +52,41 @@ pub fn inspect(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     for (table, bytes) in sizes.into_iter().filter(|(_, bytes)| *bytes > 0) {
         println!("  {table:<17} {bytes}");
     }
+    Ok(())
+}
+
+/// Says what a file of evidence proves. An error: it proves nothing against this chain's validators.
+pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Result<()> {
+    let genesis = read_genesis(config)?;
+    let bytes = durable::read(file, EVIDENCE_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", file.display()))?;
+    if text.starts_with("tallystick/fork/") {
+        anyhow::bail!(
+            "this file holds two checkpoint notes: check it with `tallystick-verifier compare FILE --trust TRUST`"
+        );
+    }
+    let evidence = Equivocation::decode(&text).with_context(|| format!("cannot use {}", file.display()))?;
+    let DoubleSign { kind, chain_id, slot, block_ids } = evidence.check()?;
+    if chain_id != genesis.chain_id().0.0 {
+        anyhow::bail!("the statements are of another chain, {}", Hash(chain_id));
+    }
+    let key = PublicKey(evidence.public_key);
+    let owner = |set: &ValidatorSet| set.members().iter().find(|member| member.consensus_key == key).cloned();
+    // A running node's store is locked; the set of genesis will do unless keys were replaced since.
+    let newest = || open(config).ok().and_then(|store| Ledger::new(store, genesis.clone()).next_validators().ok());
+    let owner = owner(&genesis.validators).or_else(|| newest().and_then(|set| owner(&set)));
+    let owner = owner.with_context(|| {
+        "the signatures are good, but no validator of genesis or of this store has that key (a running node's store cannot be read: stop it and try again)"
+    })?;
+    let [first, second] = block_ids.map(|id| id.map_or("nil".to_owned(), |id| format!("block {id}")));
+    println!(
+        "validator {} ({}) signed two {kind}s at height {} round {}",
+        owner.id, owner.name, slot.height, slot.round
+    );
+    println!("  {first}");
+    println!("  {second}");
+    println!("  consensus key {}", Hash(evidence.public_key));
+    println!("PROVED: both signatures are good, and no honest validator signs so");
     Ok(())
 }
 

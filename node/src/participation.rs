@@ -10,19 +10,22 @@
 //!
 //! Invariant: no vote is asked for below the guard's height. Not here: the ledger behind the engine (`consensus`).
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::ids::Height;
 use tallystick_engine::{ConsensusSigner, EngineConfig, EngineError, EngineHandle};
+use tallystick_service::config::ConfigError;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
 
 use crate::consensus::{ConsensusParts, LedgerApplication};
 use crate::guard::Guard;
 use crate::metrics::Metrics;
+use crate::preflight::Claims;
+use crate::standing::Standing;
+use crate::store::StoreError;
 
 /// Log of the voting engine, in `wal_dir`.
 pub(crate) const VOTING_LOG: &str = "consensus.wal";
@@ -31,8 +34,8 @@ const FOLLOWING_LOG: &str = "following.wal";
 /// The last log that was set aside because the guard had put other words into it.
 const AMENDED_LOG: &str = "consensus.wal.amended";
 
-const PORT_FREE_WITHIN: Duration = Duration::from_secs(10);
-const PORT_LOOK: Duration = Duration::from_millis(20);
+/// How often to look whether the peers have said how far they are.
+const PEERS_LOOK: Duration = Duration::from_millis(100);
 
 /// Why the node takes part no more. Fatal to the process.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,12 @@ pub(crate) enum ParticipationError {
     /// The engine ended.
     #[error(transparent)]
     Engine(EngineError),
+    /// The newest validator set does not know this node as it is configured.
+    #[error(transparent)]
+    Config(ConfigError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A log cannot be put out of the way.
     #[error("cannot set aside {path}: {source}")]
     SetAside {
@@ -74,6 +83,10 @@ pub(crate) struct Participation {
     pub metrics: Metrics,
     /// What was signed before.
     pub guard: Arc<Guard>,
+    /// How far the peers are.
+    pub standing: Standing,
+    /// What the store's validator set did not bear out.
+    pub unproven: Option<Claims>,
 }
 
 /// The height that a node must have decided before it votes, if it has not: below the guard's height nothing is signed.
@@ -86,6 +99,9 @@ impl Participation {
     /// Runs until the stop is asked for. The engine's end before that is an error, and fatal to the process.
     pub(crate) async fn run(self, ready: ReadyPart, stop: CancellationToken) -> Result<(), ParticipationError> {
         let validator = self.engine.member;
+        if let Some(claims) = &self.unproven {
+            self.prove(claims, &stop).await?;
+        }
         let mut reach = height_to_reach(self.decided(), self.guard.standing().height);
         loop {
             if let Some(height) = reach {
@@ -105,12 +121,31 @@ impl Participation {
                 // Sound, but nothing it may say fits: the others decide this height.
                 Err(EngineError::SignRefused(refusal)) if refusal.conflict => {
                     tracing::warn!(%refusal, "this validator does not vote at this height");
-                    self.wait_for_port().await;
                     reach = Some(Height::new(self.guard.standing().height));
                 }
                 ended => return Ok(ended?),
             }
         }
+    }
+
+    /// Follows the peers, without a vote, until a validator set knows this node as it is configured, or until it is level with
+    /// them: then the configuration is wrong.
+    async fn prove(&self, claims: &Claims, stop: &CancellationToken) -> Result<(), ParticipationError> {
+        while !stop.is_cancelled() {
+            let Err(misfit) = claims.check(&self.consensus.ledger.next_validators()?) else {
+                tracing::info!("the newer validator set knows this node");
+                return Ok(());
+            };
+            match self.standing.heights_behind()? {
+                Some(0) => return Err(ParticipationError::Config(misfit.error)),
+                Some(_) if !misfit.may_be_newer => return Err(ParticipationError::Config(misfit.error)),
+                Some(behind) => {
+                    self.follow(Height::new(self.decided().get().saturating_add(behind)), stop).await?;
+                }
+                None => tokio::time::sleep(PEERS_LOOK).await,
+            }
+        }
+        Ok(())
     }
 
     fn decided(&self) -> Height {
@@ -139,12 +174,6 @@ impl Participation {
         }
         engine.control().stop();
         Ok(engine.join().await?)
-    }
-
-    /// An engine that ended at a refusal may have killed its own network part before that closed the port. A port that stays
-    /// open is found at the next start, and ends the process.
-    async fn wait_for_port(&self) {
-        let _ = tokio::time::timeout(PORT_FREE_WITHIN, port_free(self.engine.listen)).await;
     }
 
     async fn vote(&self, mut engine: EngineHandle, stop: &CancellationToken) -> Result<(), EngineError> {
@@ -176,12 +205,6 @@ fn set_amended_log_aside(guard: &Guard, log_path: &Path, next: u64) -> Result<()
     moved.map_err(|source| ParticipationError::SetAside { path: log_path.display().to_string(), source })?;
     tracing::info!(height = next, to = %to.display(), "the engine's log is set aside; the guard's votes stand");
     Ok(())
-}
-
-async fn port_free(address: SocketAddr) {
-    while std::net::TcpListener::bind(address).is_err() {
-        tokio::time::sleep(PORT_LOOK).await;
-    }
 }
 
 fn sync_parent(path: &Path) -> std::io::Result<()> {

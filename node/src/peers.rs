@@ -58,6 +58,8 @@ pub(crate) struct Forwarder {
 struct PeerView {
     connected: bool,
     signed_height: Height,
+    /// Whether it has answered, or failed to, since the start.
+    asked: bool,
     /// What was last found wrong with it.
     complaint: String,
 }
@@ -97,10 +99,32 @@ impl Forwarder {
         peers.iter().filter(|(_, view)| view.connected).map(|(id, _)| id.get()).collect()
     }
 
-    /// Whether a peer has signed heights that this node has not decided.
-    pub(crate) fn is_behind(&self, decided: Height) -> bool {
+    /// How many heights this node is behind what f + 1 peers have signed; `None` while too few of `peers` were asked to say so.
+    pub(crate) fn heights_behind(&self, decided: Height, faults_max: usize, peers: usize) -> Option<u64> {
+        let views = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = views.values().filter(|view| view.asked).count();
+        let mut heights: Vec<u64> = views.values().map(|view| view.signed_height.get()).collect();
+        drop(views);
+        heights.sort_unstable_by(|a, b| b.cmp(a));
+        let reached = heights.get(faults_max).copied().unwrap_or(0);
+        let behind = reached.saturating_sub(decided.get());
+        // Those who were not asked yet may only be farther.
+        (asked >= peers || behind > 0).then_some(behind)
+    }
+
+    /// Whether f + 1 peers have signed heights that this node has not decided.
+    pub(crate) fn is_behind(&self, decided: Height, faults_max: usize) -> bool {
+        self.heights_behind(decided, faults_max, 0).is_some_and(|behind| behind > BEHIND_HEIGHTS)
+    }
+
+    /// A peer has answered, or failed to.
+    pub(crate) fn note_asked(&self, id: ValidatorId) {
+        self.note(id, |view| view.asked = true);
+    }
+
+    fn was_asked(&self, id: ValidatorId) -> bool {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        peers.values().any(|view| view.signed_height.get() > decided.get() + BEHIND_HEIGHTS)
+        peers.get(&id).is_some_and(|view| view.asked)
     }
 
     /// All peers that were talked to, ascending.
@@ -297,7 +321,8 @@ impl PeerLink {
                 _ = again.tick() => {
                     let sealed = self.progress.sealed_height();
                     let stands_still = last_sealed.replace(sealed) == Some(sealed);
-                    if self.progress.unsealed_heights() == 0 {
+                    // Once in any case: the answer says how far the peer is.
+                    if self.progress.unsealed_heights() == 0 && self.forwarder.was_asked(self.id) {
                         continue;
                     }
                     self.exchange().await?;
@@ -358,6 +383,12 @@ impl PeerLink {
     }
 
     async fn exchange(&self) -> Result<(), SealError> {
+        let exchanged = self.exchange_lines().await;
+        self.forwarder.note_asked(self.id);
+        exchanged
+    }
+
+    async fn exchange_lines(&self) -> Result<(), SealError> {
         let own = self.sealer.own_lines();
         let request = ExchangeCosignaturesRequest {
             checkpoint: own.as_ref().map(|own| checkpoint_id(own.height, &own.checkpoint)),

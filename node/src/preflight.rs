@@ -1,7 +1,9 @@
-//! What must fit before a node opens a port: its keys and its certificate to the registry, its peers to the validator set.
+//! What must fit before a node votes: its keys and its certificate to the registry, its peers to the validator set.
 //!
 //! A validator that starts under another's key would sign what nobody counts, or what the other signs too. Each refusal names
-//! the key of the configuration.
+//! the key of the configuration. A store that was made anew, or lacks heights at which this validator has voted, may know an old
+//! set: of a key or a number that is nobody's there it cannot say whether it is wrong or newer. Then the node follows its
+//! peers first, and is judged again when it is level with them (`participation`). Another validator's key is refused at once.
 
 use ed25519_dalek::SigningKey;
 use receipt_core::ids::ValidatorId;
@@ -25,52 +27,99 @@ pub(crate) struct OwnKeys<'a> {
     pub cosigner: &'a SigningKey,
 }
 
-/// Compares configuration and files with the validator set of the next height.
-pub(crate) fn check(
-    config: &Loaded<NodeConfig>,
-    set: &ValidatorSet,
-    keys: &OwnKeys<'_>,
-    certificate: &PeerIdentity,
-) -> Result<(), ConfigError> {
-    let id = ValidatorId::new(config.value.validator_id);
-    let Some(own) = set.member(id) else {
-        let members: Vec<String> = set.members().iter().map(|member| member.id.to_string()).collect();
-        let problem = format!("{id} is not in the validator set, which has {}", members.join(", "));
-        return Err(config.invalid("validator_id", problem));
-    };
-    let rows: [(&str, &SigningKey, KeyOf); 3] = [
-        ("keys.consensus", keys.consensus, |member| member.consensus_key),
-        ("keys.log", keys.log, |member| member.log_key),
-        ("keys.cosigner", keys.cosigner, |member| member.cosigner_key),
-    ];
-    for (name, key, registered) in rows {
-        let public = PublicKey(key.verifying_key().to_bytes());
-        if registered(own) != public {
-            let owner = set.members().iter().find(|member| registered(member) == public);
-            let whose = owner.map_or("of no validator".to_owned(), |owner| format!("validator {}'s", owner.id));
-            let problem = format!("this key is {whose}, and not the one that the registry has for validator {id}");
-            return Err(config.invalid(name, problem));
+/// What this node says it is.
+#[derive(Clone)]
+pub(crate) struct Claims {
+    config: Loaded<NodeConfig>,
+    keys: [(&'static str, PublicKey, KeyOf); 3],
+    certificate: PeerIdentity,
+}
+
+/// Why this node is not a validator of a set as it is configured.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    /// The refusal.
+    pub error: ConfigError,
+    /// Whether a newer set could have what this one lacks.
+    pub may_be_newer: bool,
+}
+
+impl Claims {
+    /// By configuration, key files and certificate.
+    pub(crate) fn new(config: &Loaded<NodeConfig>, keys: &OwnKeys<'_>, certificate: PeerIdentity) -> Self {
+        let public = |key: &SigningKey| PublicKey(key.verifying_key().to_bytes());
+        let keys: [(&str, PublicKey, KeyOf); 3] = [
+            ("keys.consensus", public(keys.consensus), |member| member.consensus_key),
+            ("keys.log", public(keys.log), |member| member.log_key),
+            ("keys.cosigner", public(keys.cosigner), |member| member.cosigner_key),
+        ];
+        Self { config: config.clone(), keys, certificate }
+    }
+
+    /// Compares them with a validator set.
+    pub(crate) fn check(&self, set: &ValidatorSet) -> Result<(), Misfit> {
+        // What no other set could mend comes first.
+        self.check_certificate_and_peers()?;
+        self.check_keys_of_others(set)?;
+        let id = self.id();
+        let newer =
+            |key: &str, problem: String| Err(Misfit { error: self.config.invalid(key, problem), may_be_newer: true });
+        let Some(own) = set.member(id) else {
+            let members: Vec<String> = set.members().iter().map(|member| member.id.to_string()).collect();
+            return newer(
+                "validator_id",
+                format!("{id} is not in the validator set, which has {}", members.join(", ")),
+            );
+        };
+        if let Some((name, ..)) = self.keys.iter().find(|(_, key, registered)| registered(own) != *key) {
+            let problem = "this key is of no validator, and not the one that the registry has for";
+            return newer(name, format!("{problem} validator {id}"));
+        }
+        let mut peers = self.config.value.peers.iter().map(|peer| ValidatorId::new(peer.validator_id));
+        match peers.find(|peer| set.member(*peer).is_none()) {
+            Some(peer) => newer("peers.validator_id", format!("{peer} is not in the validator set")),
+            None => Ok(()),
         }
     }
-    if certificate.role != Role::Validator || certificate.id != id.get() {
-        let problem = format!("it names {certificate}, not validator {id}");
-        return Err(config.invalid("tls.certificate_chain", problem));
+
+    fn id(&self) -> ValidatorId {
+        ValidatorId::new(self.config.value.validator_id)
     }
-    let mut seen = Vec::new();
-    for peer in &config.value.peers {
-        let peer = ValidatorId::new(peer.validator_id);
-        let problem = match () {
-            () if peer == id => format!("{peer} is this node itself"),
-            () if seen.contains(&peer) => format!("{peer} stands there twice"),
-            () if set.member(peer).is_none() => format!("{peer} is not in the validator set"),
-            () => {
-                seen.push(peer);
-                continue;
+
+    fn wrong(&self, key: &str, problem: String) -> Misfit {
+        Misfit { error: self.config.invalid(key, problem), may_be_newer: false }
+    }
+
+    fn check_certificate_and_peers(&self) -> Result<(), Misfit> {
+        let id = self.id();
+        if self.certificate.role != Role::Validator || self.certificate.id != id.get() {
+            let problem = format!("it names {}, not validator {id}", self.certificate);
+            return Err(self.wrong("tls.certificate_chain", problem));
+        }
+        let mut seen = vec![id];
+        for peer in &self.config.value.peers {
+            let peer = ValidatorId::new(peer.validator_id);
+            if seen.contains(&peer) {
+                let problem = if peer == id { "is this node itself" } else { "stands there twice" };
+                return Err(self.wrong("peers.validator_id", format!("{peer} {problem}")));
             }
-        };
-        return Err(config.invalid("peers.validator_id", problem));
+            seen.push(peer);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn check_keys_of_others(&self, set: &ValidatorSet) -> Result<(), Misfit> {
+        let id = self.id();
+        for (name, key, registered) in &self.keys {
+            let owner = set.members().iter().find(|member| registered(member) == *key && member.id != id);
+            if let Some(owner) = owner {
+                let registry = "and not the one that the registry has for";
+                let problem = format!("this key is validator {}'s, {registry} validator {id}", owner.id);
+                return Err(self.wrong(name, problem));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Raises the process's own bound on open files to what the system allows: connections and database share it.
@@ -86,7 +135,7 @@ pub(crate) fn raise_file_limit() {
 #[cfg(test)]
 mod tests {
     use receipt_core::hash::tagged;
-    use receipt_core::testkit::TestChain;
+    use receipt_core::testkit::{TestChain, TestValidator};
     use tallystick_service::config;
 
     use super::*;
@@ -122,30 +171,52 @@ mod tests {
         let chain = TestChain::new();
         let set = &chain.genesis().validators;
         let validator = |id| identity(Role::Validator, id);
-        type Row<'a> = (u32, &'a [u32], [u32; 3], PeerIdentity, Option<[&'a str; 2]>);
-        let rows: [Row<'_>; 10] = [
+        // The last column: whether a newer set may have it.
+        type Row<'a> = (u32, &'a [u32], [u32; 3], PeerIdentity, Option<([&'a str; 2], bool)>);
+        let rows: [Row<'_>; 11] = [
             (1, &[2, 3, 4], [1, 1, 1], validator(1), None),
-            (9, &[2], [9, 9, 9], validator(9), Some(["validator_id", "1, 2, 3, 4"])),
-            (1, &[2], [2, 1, 1], validator(1), Some(["keys.consensus", "validator 2's"])),
-            (1, &[2], [1, 9, 1], validator(1), Some(["keys.log", "of no validator"])),
-            (1, &[2], [1, 1, 3], validator(1), Some(["keys.cosigner", "validator 3's"])),
-            (1, &[2], [1, 1, 1], validator(2), Some(["tls.certificate_chain", "not validator 1"])),
-            (1, &[2], [1, 1, 1], identity(Role::Issuer, 1), Some(["tls.certificate_chain", "issuer"])),
-            (1, &[2, 2], [1, 1, 1], validator(1), Some(["peers.validator_id", "twice"])),
-            (1, &[1], [1, 1, 1], validator(1), Some(["peers.validator_id", "itself"])),
-            (1, &[7], [1, 1, 1], validator(1), Some(["peers.validator_id", "not in the validator set"])),
+            (9, &[2], [9, 9, 9], validator(9), Some((["validator_id", "1, 2, 3, 4"], true))),
+            (1, &[2], [2, 1, 1], validator(1), Some((["keys.consensus", "validator 2's"], false))),
+            (1, &[2], [1, 9, 1], validator(1), Some((["keys.log", "of no validator"], true))),
+            (1, &[2], [1, 1, 3], validator(1), Some((["keys.cosigner", "validator 3's"], false))),
+            (1, &[2], [1, 1, 1], validator(2), Some((["tls.certificate_chain", "not validator 1"], false))),
+            (1, &[2], [1, 1, 1], identity(Role::Issuer, 1), Some((["tls.certificate_chain", "issuer"], false))),
+            (1, &[2, 2], [1, 1, 1], validator(1), Some((["peers.validator_id", "twice"], false))),
+            (1, &[1], [1, 1, 1], validator(1), Some((["peers.validator_id", "itself"], false))),
+            (9, &[2], [9, 2, 9], validator(9), Some((["keys.log", "validator 2's"], false))),
+            (1, &[7], [1, 1, 1], validator(1), Some((["peers.validator_id", "not in the validator set"], true))),
         ];
         for (row, (id, peers, owners, certificate, expected)) in rows.into_iter().enumerate() {
             let keys = [key(owners[0], "consensus"), key(owners[1], "log"), key(owners[2], "cosigner")];
             let keys = OwnKeys { consensus: &keys[0], log: &keys[1], cosigner: &keys[2] };
-            let outcome = check(&loaded(id, peers), set, &keys, &certificate).map_err(|error| error.to_string());
+            let outcome = Claims::new(&loaded(id, peers), &keys, certificate).check(set);
             match expected {
-                None => assert_eq!(outcome, Ok(()), "row {row}"),
-                Some(parts) => {
-                    let problem = outcome.unwrap_err();
+                None => outcome.unwrap(),
+                Some((parts, may_be_newer)) => {
+                    let misfit = outcome.unwrap_err();
+                    assert_eq!(misfit.may_be_newer, may_be_newer, "row {row}");
+                    let problem = misfit.error.to_string();
                     assert!(parts.iter().all(|part| problem.contains(part)), "row {row}: {problem}");
                 }
             }
         }
+    }
+
+    /// Validator 1's keys are replaced. A store made anew knows the old ones only.
+    #[test]
+    fn new_keys_are_unknown_at_genesis_and_fit_after_the_rotation() {
+        let chain = TestChain::new();
+        let genesis = chain.genesis().validators.clone();
+        let rotated = [11, 2, 3, 4].map(TestValidator::new);
+        let members = rotated.iter().map(TestValidator::public).map(|member| match member.id.get() {
+            11 => Validator { id: ValidatorId::new(1), name: "v1".to_owned(), ..member },
+            _ => member,
+        });
+        let newest = ValidatorSet::new(members.collect()).unwrap();
+        let keys = [key(11, "consensus"), key(11, "log"), key(11, "cosigner")];
+        let keys = OwnKeys { consensus: &keys[0], log: &keys[1], cosigner: &keys[2] };
+        let claims = Claims::new(&loaded(1, &[2, 3, 4]), &keys, identity(Role::Validator, 1));
+        assert!(claims.check(&genesis).unwrap_err().may_be_newer);
+        claims.check(&newest).unwrap();
     }
 }

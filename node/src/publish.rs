@@ -1,20 +1,25 @@
 //! The public door: checkpoint, tiles and entry bundles over HTTP, read-only (c2sp.org/tlog-tiles).
 //!
 //! Only what is sealed is served: a tile beyond the newest sealed size does not exist yet. Tiles are immutable; the checkpoint
-//! is not.
+//! is not. Calls of one address are counted (`limit`); connections are bounded by the server.
+
+mod limit;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::merkle::{TilePath, encode_entry_bundle, tile_hashes};
 use tokio::sync::Semaphore;
 
+use self::limit::{CallLimit, limit_calls};
 use crate::api::Services;
+use crate::config::PublicConfig;
 use crate::store::{HeightRange, StoreError};
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -29,10 +34,15 @@ struct Door {
     reads: Arc<Semaphore>,
 }
 
-/// The routes.
-pub(crate) fn router(services: Services) -> Router {
+/// The routes, each call counted.
+pub(crate) fn router(services: Services, config: &PublicConfig) -> Router {
     let door = Door { services, reads: Arc::new(Semaphore::new(READS_MAX)) };
-    Router::new().route("/checkpoint", get(checkpoint)).route("/tile/{*path}", get(tile)).with_state(door)
+    let limit = Arc::new(CallLimit::new(config));
+    Router::new()
+        .route("/checkpoint", get(checkpoint))
+        .route("/tile/{*path}", get(tile))
+        .with_state(door)
+        .layer(from_fn_with_state(limit, limit_calls))
 }
 
 impl Door {

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ed25519_dalek::{Signer as _, SigningKey};
 use receipt_core::ids::{Height, UnixMillis, ValidatorId};
 use receipt_core::note::{Checkpoint, PosixSeconds, SignatureLine, SignedNote, cosign, sign};
-use receipt_core::validators::Validator;
 use tokio::sync::watch;
 
 use crate::early::{EarlyLine, EarlyLines};
+use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardError};
 use crate::ledger::Ledger;
 use crate::note_keys::{NoteKeys, NoteKeysOfSet};
@@ -76,12 +76,25 @@ pub struct SealKeys {
     pub cosigner: SigningKey,
 }
 
+/// What sealing shares with the rest of the node.
+pub(crate) struct SealParts {
+    /// Store and chain.
+    pub ledger: Ledger,
+    /// Permits each own signature.
+    pub guard: Arc<Guard>,
+    /// Decided and sealed heights.
+    pub progress: Arc<Progress>,
+    /// Where notes of another history are kept.
+    pub evidence: Arc<EvidenceFolder>,
+}
+
 /// Collects signature lines and publishes notes.
 pub struct Sealer {
     ledger: Ledger,
     guard: Arc<Guard>,
     progress: Arc<Progress>,
-    validator: Validator,
+    evidence: Arc<EvidenceFolder>,
+    id: ValidatorId,
     keys: SealKeys,
     set: NoteKeysOfSet,
     collected: Mutex<BTreeMap<Height, BTreeMap<ValidatorId, Vec<SignatureLine>>>>,
@@ -90,24 +103,13 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// For the validator of this id, whose registered keys must be the given ones.
-    pub fn new(
-        ledger: Ledger,
-        guard: Arc<Guard>,
-        progress: Arc<Progress>,
-        id: ValidatorId,
-        keys: SealKeys,
-    ) -> Result<Self, SealError> {
-        let set = ledger.next_validators()?;
-        let validator = set.member(id).ok_or_else(|| SealError::Keys(format!("no validator {id} in the set")))?.clone();
-        let fits = validator.log_key.0 == keys.log.verifying_key().to_bytes()
-            && validator.cosigner_key.0 == keys.cosigner.verifying_key().to_bytes();
-        if !fits {
-            return Err(SealError::Keys(format!("log or cosigner key of validator {id} differ")));
-        }
+    /// For the validator of this id. It signs while the registered keys are the given ones.
+    pub(crate) fn new(parts: SealParts, id: ValidatorId, keys: SealKeys) -> Self {
+        let SealParts { ledger, guard, progress, evidence } = parts;
         let set = NoteKeysOfSet::new(&ledger.genesis.origin);
         let (collected, early) = (Mutex::default(), EarlyLines::default());
-        Ok(Self { ledger, guard, progress, validator, keys, set, collected, early, own: watch::Sender::new(None) })
+        let own = watch::Sender::new(None);
+        Self { ledger, guard, progress, evidence, id, keys, set, collected, early, own }
     }
 
     /// The newest own lines.
@@ -127,21 +129,30 @@ impl Sealer {
         checkpoint.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
-    /// Signs a decided height, guard first, and offers the lines to whoever watches. A tree smaller than one that this
-    /// validator has signed is passed over: its store was made anew or restored from a copy, and is catching up.
+    /// Whether the registry has these keys for this validator.
+    fn is_registered(&self) -> Result<bool, StoreError> {
+        let set = self.ledger.next_validators()?;
+        Ok(set.member(self.id).is_some_and(|own| {
+            own.log_key.0 == self.keys.log.verifying_key().to_bytes()
+                && own.cosigner_key.0 == self.keys.cosigner.verifying_key().to_bytes()
+        }))
+    }
+
+    /// Signs a decided height, guard first, and offers the lines to whoever watches. Passed over are a tree smaller than one that
+    /// this validator has signed, and one under a set that knows other keys of it: the store was made anew or restored from a
+    /// copy, and is catching up, or the keys were replaced.
     pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<(), SealError> {
         let checkpoint = self.checkpoint_of(height)?;
         let checkpoint = checkpoint.ok_or_else(|| StoreError::Corrupt(format!("height {height} is missing")))?;
-        if checkpoint.size() < self.guard.position().1 {
+        if checkpoint.size() < self.guard.position().1 || !self.is_registered()? {
             return Ok(());
         }
         self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
         let text = checkpoint.to_string();
         let keys_error = |error: String| SealError::Keys(error);
         let set = self.note_keys()?;
-        let [log_key, cosigner_key] = set
-            .of(self.validator.id)
-            .ok_or_else(|| keys_error(format!("no validator {} in the set", self.validator.id)))?;
+        let [log_key, cosigner_key] =
+            set.of(self.id).ok_or_else(|| keys_error(format!("no validator {} in the set", self.id)))?;
         let log = &self.keys.log;
         let log_line = sign(log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
         let time = PosixSeconds::new(now.seconds());
@@ -153,7 +164,7 @@ impl Sealer {
             log_line.map_err(|error| keys_error(error.to_string()))?,
             cosign_line.map_err(|error| keys_error(error.to_string()))?,
         ];
-        self.keep(height, self.validator.id, lines.clone());
+        self.keep(height, self.id, lines.clone());
         self.own.send_replace(Some(OwnLines { height, checkpoint, lines }));
         self.try_seal(height)
     }
@@ -190,11 +201,26 @@ impl Sealer {
             return Err(refuse("it signs the tree of another height".into()));
         }
         if *claimed != checkpoint {
-            tracing::error!(validator = %id, %height, note = %note, "a validator signed another history: keep this note");
+            self.keep_fork(height, id, &note)?;
             return Err(refuse("it signs another root than this node has".into()));
         }
         self.keep(height, id, lines);
         self.try_seal(height)
+    }
+
+    /// Keeps a note that contradicts this node's history, next to this node's own with all lines under it: the validator's
+    /// among them, if it signed both.
+    fn keep_fork(&self, height: Height, id: ValidatorId, theirs: &SignedNote) -> Result<(), SealError> {
+        let Some((checkpoint, lines)) = self.lines_of(height)? else { return Ok(()) };
+        let lines = lines.into_iter().flat_map(|(_, lines)| lines).collect();
+        match SignedNote::new(&checkpoint.to_string(), lines) {
+            Ok(ours) => self.evidence.fork(id, checkpoint.size(), &theirs.to_string(), &ours.to_string()),
+            // A note needs a line, and nobody has signed this height here yet.
+            Err(error) => {
+                tracing::error!(validator = %id, %height, note = %theirs, %error, "another history, and no note to compare with");
+            }
+        }
+        Ok(())
     }
 
     /// Judges the lines that came before this height was decided.
@@ -263,6 +289,6 @@ impl Sealer {
 
     /// This validator's number.
     pub fn validator_id(&self) -> ValidatorId {
-        self.validator.id
+        self.id
     }
 }

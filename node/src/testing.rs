@@ -17,17 +17,18 @@ use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, S
 use crate::callers::Places;
 use crate::config::PoolConfig;
 use crate::disk::DiskWatch;
+use crate::evidence::EvidenceFolder;
 use crate::guard::Guard;
 use crate::ledger::Ledger;
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::progress::Progress;
-use crate::seal::{SealKeys, Sealer};
+use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::store::Store;
 
 /// A validator of the test chain without consensus: blocks are put into it.
 pub(crate) struct TestNode {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     pub(crate) id: ValidatorId,
     pub(crate) services: Services,
 }
@@ -60,12 +61,16 @@ impl TestNode {
         let ledger = Ledger::new(store, chain.genesis().clone());
         let progress = Arc::new(Progress::new(Height::ZERO, Height::ZERO));
         let id = ValidatorId::new(id);
-        let sealer = Sealer::new(ledger.clone(), guard, Arc::clone(&progress), id, seal_keys(id.get())).unwrap();
+        let evidence = Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap());
+        let (seal_ledger, seal_progress) = (ledger.clone(), Arc::clone(&progress));
+        let parts = SealParts { ledger: seal_ledger, guard, progress: seal_progress, evidence: Arc::clone(&evidence) };
+        let sealer = Sealer::new(parts, id, seal_keys(id.get()));
         let services = Services {
             pool: Arc::new(Pool::new(ledger.clone(), bounds)),
             ledger,
             progress,
             sealer: Arc::new(sealer),
+            evidence,
             forwarder: Forwarder::default(),
             entropy: Arc::new(OsEntropy),
             disk: Arc::new(DiskWatch::new(directory.path().to_owned(), 0).unwrap()),
@@ -73,7 +78,12 @@ impl TestNode {
             reader_patience: READER_PATIENCE,
             stop: CancellationToken::new(),
         };
-        Self { _directory: directory, id, services }
+        Self { directory, id, services }
+    }
+
+    /// Where its evidence lies.
+    pub(crate) fn evidence_dir(&self) -> std::path::PathBuf {
+        self.directory.path().join("evidence")
     }
 
     /// Decides what the chain has decided, up to `height`.

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -49,6 +49,10 @@ impl Default for HttpLimits {
     }
 }
 
+/// Who is at the other end of the connection; an extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
 /// Serves `router` on `listener` until `stop`.
 pub async fn serve(
     listener: TcpListener,
@@ -66,7 +70,8 @@ pub async fn serve(
         };
         match seats.take(remote.ip()) {
             Some(seat) => {
-                connections.spawn(connection(stream, router.clone(), seat, limits, stop.clone()));
+                let router = router.clone().layer(Extension(ClientAddress(remote.ip())));
+                connections.spawn(connection(stream, router, seat, limits, stop.clone()));
             }
             None => tracing::debug!(%remote, "too many connections; this one is closed"),
         }

@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use tallystick_devnet::NetworkOptions;
@@ -20,6 +23,36 @@ const DOWN: Duration = Duration::from_secs(1);
 const HEIGHTS: u64 = 12;
 const RECEIPTS: usize = 60;
 const EVIDENCE: &str = "a validator signed two conflicting statements";
+
+/// A node's files of evidence: each proves, to whoever has genesis, that the misbehaving validator signed twice.
+fn convicted(network: &TestNetwork, id: u32) {
+    let folder = network.layout().node(id).join("evidence");
+    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let kinds: BTreeSet<_> =
+        files.iter().filter_map(|file| file.to_str()?.rsplit('-').next().map(str::to_owned)).collect();
+    assert!(kinds.contains("prevote.txt"), "node-{id} has {files:?}");
+    // Four of each kind: whoever contradicts itself at every height does not fill the disk.
+    assert!(files.len() <= 12, "node-{id} has {files:?}");
+    for file in &files {
+        let inspect = |file: &Path| {
+            let config = network.layout().node_config(id);
+            let mut command = Command::new(&network.binaries().node);
+            command.arg("inspect").arg("--config").arg(config).arg("--evidence").arg(file).output().unwrap()
+        };
+        let output = inspect(file);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("PROVED"), "{}: {output:?}", file.display());
+        assert!(said.contains(&format!("validator {BYZANTINE} ")), "{said}");
+        // Another's signature in its place proves nothing.
+        let forged = folder.join("forged");
+        let text = fs::read_to_string(file).unwrap();
+        let signature = text.trim_end().rsplit(' ').next().unwrap();
+        fs::write(&forged, text.replace(signature, &"0".repeat(128))).unwrap();
+        let output = inspect(&forged);
+        assert!(!output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("PROVED"), "{output:?}");
+        fs::remove_file(&forged).unwrap();
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_equivocating_validator_forks_nothing() {
@@ -51,6 +84,7 @@ async fn an_equivocating_validator_forks_nothing() {
         let log = fs::read_to_string(network.layout().log(&format!("node-{id}"))).unwrap();
         assert!(log.contains(EVIDENCE), "node-{id} has no proof");
         assert!(!log.contains("panicked"), "node-{id} panicked");
+        convicted(&network, id);
     }
     let allowed = after_kills(AllowList::lifecycle())
         .and("node-", &["ERROR", EVIDENCE])

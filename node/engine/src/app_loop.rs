@@ -77,6 +77,8 @@ pub(crate) struct AppLoop {
     stream_ids: StreamIds,
     /// The height being decided, or to be started next.
     height: u64,
+    /// Its validators.
+    set: Option<MemberSet>,
     /// Proposals of this height.
     intake: Intake,
     progress: Progress,
@@ -102,6 +104,7 @@ impl AppLoop {
             assembly,
             stream_ids: StreamIds::new(),
             height: 0,
+            set: None,
             intake: Intake::default(),
             progress: Progress::default(),
             peer_tip: 0,
@@ -235,6 +238,7 @@ impl AppLoop {
             reason: error.to_string(),
         })?;
         self.height = start.height;
+        self.set = Some(set.clone());
         self.fixed.signer.polkas.start_height(start.height, &start.set);
         self.intake = Intake::default();
         self.progress.deciding(start.height);
@@ -427,7 +431,8 @@ impl AppLoop {
         evidence: &MisbehaviorEvidence<Ledger>,
         reply: Reply<Next<Ledger>>,
     ) -> Result<(), EngineError> {
-        let found = equivocations(&self.fixed.signer.chain_id, evidence);
+        let found = self.set.as_ref().map(|set| equivocations(&self.fixed.signer.chain_id, set, evidence));
+        let found = found.unwrap_or_default();
         let next = self.app.finalized(height, found).await.map_err(in_call("finalized"))?;
         if next.height != height.saturating_add(1) {
             let reason = format!("height {} after {height}", next.height);
@@ -478,4 +483,30 @@ impl AppLoop {
         self.progress.acted(height);
         self.go_on_if_due();
     }
+}
+
+/// The engine's evidence as statements that anybody can check.
+fn equivocations(chain_id: &[u8; 32], set: &MemberSet, evidence: &MisbehaviorEvidence<Ledger>) -> Vec<Equivocation> {
+    let key_of = |member: MemberId| set.get(member).map(|member| member.public_key().to_bytes());
+    let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
+        preimage.map(|(_, preimage)| SignedStatement { preimage, signature })
+    };
+    let votes = evidence.votes.iter().flat_map(|(member, pairs)| {
+        pairs.iter().filter_map(move |(first, second)| {
+            let signed =
+                |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
+            let public_key = key_of(*member)?;
+            Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
+        })
+    });
+    let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
+        pairs.iter().filter_map(move |(first, second)| {
+            let signed = |proposal: &SignedMessage<Ledger, _>| {
+                statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
+            };
+            let public_key = key_of(*member)?;
+            Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
+        })
+    });
+    votes.chain(proposals).collect()
 }

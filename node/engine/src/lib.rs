@@ -18,7 +18,7 @@
 //!
 //! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
 //! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `streaming` cuts blocks into parts and puts
-//! them together again, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `wal` looks at
+//! them together again, `evidence` makes a file of a double signature, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `wal` looks at
 //! its log.
 
 mod adapter;
@@ -31,6 +31,7 @@ mod certificate;
 mod codec;
 mod config;
 mod context;
+mod evidence;
 mod hold;
 mod intake;
 mod polkas;
@@ -46,6 +47,7 @@ pub use boot::{EngineControl, EngineHandle, Starting, start};
 pub use certificate::{Certificate, CertificateError, SIGNATURES_MAX};
 pub use codec::CodecError;
 pub use config::{EngineConfig, EngineError, Peer, p2p_public_key, peer_id};
+pub use evidence::{DOUBLE_SIGN_BYTES_MAX, DoubleSign, DoubleSignError};
 pub use preimage::{
     PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VALIDATOR_PROOF, VoteSlot, precommit, prevote, proposal,
     stream, validator_proof,

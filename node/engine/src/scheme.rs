@@ -40,6 +40,10 @@ impl PublicKey {
         Ok(Self { bytes, key })
     }
 
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        self.bytes
+    }
+
     pub(crate) fn verifies(&self, preimage: &[u8], signature: &Signature) -> bool {
         self.key.verify(&ZebraSignature::from(signature.0), preimage).is_ok()
     }

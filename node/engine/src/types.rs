@@ -280,6 +280,8 @@ pub struct SignedStatement {
 pub struct Equivocation {
     /// Who.
     pub member: MemberId,
+    /// Its consensus key at that height.
+    pub public_key: [u8; 32],
     /// The two statements.
     pub statements: [SignedStatement; 2],
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use ed25519_dalek::Signature;
 use support::{id, key, network, set_busy, start_all};
-use tallystick_engine::Byzantine;
+use tallystick_engine::{Byzantine, Equivocation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_equivocating_validator_is_outvoted_and_convicted() {
@@ -33,6 +33,9 @@ async fn an_equivocating_validator_is_outvoted_and_convicted() {
                 let signature = Signature::from_bytes(&statement.signature);
                 key(3).verifying_key().verify_strict(&statement.preimage, &signature).expect("it signed this");
             }
+            assert_eq!(found.public_key, key(3).verifying_key().to_bytes());
+            let kept = Equivocation::decode(&found.encode()).unwrap();
+            kept.check().expect("the file convicts it, too");
             let namespace = first.preimage.split(|byte| *byte == b'\n').next().unwrap_or_default();
             kinds.insert(String::from_utf8_lossy(namespace).into_owned());
         }

@@ -78,6 +78,7 @@ impl Services {
         let range = store.height_range(sealed_height).map_err(internal)?;
         let range = range.ok_or_else(|| internal("the sealed height is missing"))?;
         let root = store.root_at(range.size).map_err(internal)?;
+        let faults_max = self.ledger.next_validators().map_err(internal)?.faults_max();
         let pool = self.pool.size();
         Ok(GetNodeStatusResponse {
             validator_id: self.sealer.validator_id().get(),
@@ -91,7 +92,7 @@ impl Services {
             pooled_records: pool.records as u64,
             pooled_bytes: pool.bytes as u64,
             connected_peers: self.forwarder.connected(),
-            catching_up: self.forwarder.is_behind(self.progress.decided_height()),
+            catching_up: self.forwarder.is_behind(self.progress.decided_height(), faults_max),
             disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             governance_sequence: self.pool.governance_sequence().map_err(internal)?,

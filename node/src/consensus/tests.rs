@@ -39,6 +39,7 @@ fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
         pool: Arc::new(Pool::new(ledger.clone(), PoolConfig::default())),
         progress: Arc::new(Progress::new(Height::ZERO, Height::ZERO)),
         guard: Arc::clone(&guard),
+        evidence: Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap()),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         entropy: Arc::new(SeededEntropy::new(u64::from(validator.get()))),
         timeouts: Timeouts::default(),

@@ -1,5 +1,6 @@
 use receipt_core::ids::UnixMillis;
-use receipt_core::testkit::{GENESIS_TIME_MS, TestChain};
+use receipt_core::note::SignedNote;
+use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, TestValidator};
 
 use super::*;
 use crate::testing::TestNode;
@@ -152,4 +153,41 @@ async fn a_full_peer_is_told_so_and_a_batch_at_fault_is_not_sent_twice() {
     assert_eq!(holder.services.pool.refused_batches(), 1);
     link.announce(&mut announced).await.unwrap();
     assert_eq!(holder.services.pool.refused_batches(), 1, "not sent again");
+}
+
+/// Validator 2 has signed the chain's history and another one: whoever gets both lines keeps them together.
+#[tokio::test]
+async fn lines_under_another_history_are_kept_as_evidence() {
+    let (chain, height) = chain_of_two();
+    let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
+    for node in [&a, &b] {
+        node.decide(&chain, height);
+        node.services.sealer.sign_height(height, NOW).unwrap();
+    }
+    tell(&b, &a);
+    let own = b.services.sealer.own_lines().unwrap();
+    let origin = &chain.genesis().origin;
+    let other = Checkpoint::new(origin, own.checkpoint.size(), Hash([0xEE; 32])).unwrap();
+    let traitor = TestValidator::new(2);
+    let text = other.to_string();
+    let lines = vec![traitor.sign_as_log(origin, &text), traitor.cosign(origin, &text, NOW.seconds())];
+    for _ in 0..2 {
+        let refused = a.services.sealer.take_lines(height, &other, b.id, lines.clone()).unwrap_err();
+        assert!(refused.to_string().contains("another root"), "{refused}");
+    }
+    assert_eq!((a.services.evidence.files(), a.services.evidence.found().get()), (1, 2));
+    let size = own.checkpoint.size();
+    let kept = std::fs::read_to_string(a.evidence_dir().join(format!("fork-2-{size}.txt"))).unwrap();
+    let (_, rest) = kept.split_once('\n').unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    let theirs = SignedNote::new(&text, lines).unwrap().to_string();
+    let ours = rest.strip_prefix(&theirs).unwrap().split_once('\n').unwrap().1;
+    // This node's note has the traitor's lines, too: it is convicted by this file alone.
+    let ours = SignedNote::parse(ours.as_bytes()).unwrap();
+    assert!(own.lines.iter().all(|line| ours.signatures().contains(line)));
+    assert_eq!(ours.text(), own.checkpoint.to_string());
+    // A line under the wrong root by somebody else proves nothing, and is not kept.
+    let forged = vec![TestValidator::new(9).sign_as_log(origin, &text), TestValidator::new(9).cosign(origin, &text, 1)];
+    a.services.sealer.take_lines(height, &other, b.id, forged).unwrap_err();
+    assert_eq!(a.services.evidence.files(), 1);
 }

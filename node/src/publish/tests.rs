@@ -32,6 +32,11 @@ async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String, Vec<u8>
 }
 
 async fn world(blocks: usize) -> World {
+    let plenty = std::num::NonZeroU32::MAX;
+    world_with(blocks, PublicConfig { calls_per_second: plenty, calls_burst: plenty }).await
+}
+
+async fn world_with(blocks: usize, limits: PublicConfig) -> World {
     let mut chain = TestChain::new();
     for _ in 0..blocks {
         let receipt = chain.issue("S01");
@@ -42,7 +47,7 @@ async fn world(blocks: usize) -> World {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    tokio::spawn(serve(listener, router(node.services.clone()), HttpLimits::default(), stop.clone()));
+    tokio::spawn(serve(listener, router(node.services.clone(), &limits), HttpLimits::default(), stop.clone()));
     World { chain, node, address, _stop: stop.drop_guard() }
 }
 
@@ -144,4 +149,21 @@ async fn before_the_first_seal_nothing_is_public_and_too_many_reads_are_told_to_
     let refused = door.read(|services| services.ledger.store.latest_checkpoint()).await.unwrap_err();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
+}
+
+#[tokio::test]
+async fn an_address_that_calls_too_often_is_told_when_to_come_again() {
+    let one = std::num::NonZeroU32::MIN;
+    let burst = std::num::NonZeroU32::new(3).unwrap();
+    let world = world_with(1, PublicConfig { calls_per_second: one, calls_burst: burst }).await;
+    world.node.seal(&world.chain, Height::new(0));
+    // Whatever is asked for counts. A machine that is slow enough may get a call more, but not ten.
+    let mut answers = Vec::new();
+    for path in ["/checkpoint", "/nothing", "/tile/0/000.p/1"].iter().cycle().take(13) {
+        answers.push(get(world.address, path).await);
+    }
+    assert_eq!([answers[0].0, answers[1].0, answers[2].0], [200, 404, 200]);
+    let refused = answers.iter().find(|(status, ..)| *status == 429);
+    let (_, head, body) = refused.expect("one of thirteen calls is too many");
+    assert!(head.contains("retry-after: 1") && body.is_empty(), "{head}");
 }

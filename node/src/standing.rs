@@ -1,0 +1,131 @@
+//! Whether this node is level with its peers: part of readiness, so that nobody is sent to a node that is catching up.
+//!
+//! How far the peers are is what each says itself, so the f highest of them may be lies: what counts is the height that f + 1
+//! peers have reached. A peer that does not answer says nothing, and keeps nobody waiting for longer than one call: a
+//! network that starts has nobody to be level with. Consensus does not ask here.
+
+use std::time::Duration;
+
+use tallystick_service::metrics::ReadyPart;
+use tallystick_service::shutdown::CancellationToken;
+
+use crate::ledger::Ledger;
+use crate::peers::Forwarder;
+use crate::progress::Progress;
+use crate::store::StoreError;
+
+/// Not ready becomes ready: this far behind, or less. What the peers sign while this node looks.
+const LEVEL_HEIGHTS_MAX: u64 = 8;
+/// Ready becomes not ready: farther behind than this.
+const BEHIND_HEIGHTS_MAX: u64 = 64;
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What is compared.
+pub(crate) struct Standing {
+    /// For the number of faults that the set bears.
+    pub ledger: Ledger,
+    /// How far this node is.
+    pub progress: std::sync::Arc<Progress>,
+    /// How far the peers are.
+    pub forwarder: Forwarder,
+    /// How many peers are asked.
+    pub peers: usize,
+}
+
+/// What readiness says now, if it was `ready` before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Level {
+    Ready,
+    NotReady(String),
+}
+
+fn judge(behind: Option<u64>, ready: bool) -> Level {
+    match behind {
+        None => Level::NotReady("asks its peers how far they are".to_owned()),
+        Some(behind) if behind <= if ready { BEHIND_HEIGHTS_MAX } else { LEVEL_HEIGHTS_MAX } => Level::Ready,
+        Some(behind) => Level::NotReady(format!("is {behind} heights behind its peers")),
+    }
+}
+
+impl Standing {
+    /// How far behind the peers this node is; `None` until enough of them were asked.
+    pub(crate) fn heights_behind(&self) -> Result<Option<u64>, StoreError> {
+        let faults_max = self.ledger.next_validators()?.faults_max();
+        Ok(self.forwarder.heights_behind(self.progress.decided_height(), faults_max, self.peers))
+    }
+
+    /// Looks until `stop`, and tells readiness.
+    pub(crate) async fn watch(self, part: ReadyPart, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut ready = false;
+        loop {
+            let behind = self.heights_behind()?;
+            let level = judge(behind, ready);
+            match &level {
+                Level::Ready => part.ready(),
+                Level::NotReady(problem) => part.not_ready(problem.clone()),
+            }
+            let now = level == Level::Ready;
+            if ready && !now {
+                tracing::warn!(behind, "this node has fallen behind its peers");
+            }
+            ready = now;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use receipt_core::ids::{Height, ValidatorId};
+
+    use super::*;
+
+    fn asked(heights: &[(u32, Option<u64>)]) -> Forwarder {
+        let forwarder = Forwarder::default();
+        for (id, height) in heights {
+            if let Some(height) = height {
+                forwarder.note_signed(ValidatorId::new(*id), Height::new(*height));
+            }
+            forwarder.note_asked(ValidatorId::new(*id));
+        }
+        forwarder
+    }
+
+    /// One row per state of three peers (f = 1), seen from a node at height 100.
+    #[test]
+    fn what_f_plus_1_peers_have_reached_counts() {
+        let rows: [(&str, &[(u32, Option<u64>)], Option<u64>); 8] = [
+            ("nobody was asked yet", &[], None),
+            ("one answered, and is level", &[(2, Some(100))], None),
+            ("two answered: enough to be behind", &[(2, Some(150)), (3, Some(140))], Some(40)),
+            ("two answered and are level, the third may be ahead", &[(2, Some(100)), (3, Some(100))], None),
+            ("all answered", &[(2, Some(150)), (3, Some(120)), (4, Some(100))], Some(20)),
+            ("one lies", &[(2, Some(u64::MAX)), (3, Some(100)), (4, Some(99))], Some(0)),
+            ("two do not answer", &[(2, Some(150)), (3, None), (4, None)], Some(0)),
+            ("none answers", &[(2, None), (3, None), (4, None)], Some(0)),
+        ];
+        for (name, heights, expected) in rows {
+            assert_eq!(asked(heights).heights_behind(Height::new(100), 1, 3), expected, "{name}");
+        }
+        assert_eq!(asked(&[]).heights_behind(Height::new(0), 0, 0), Some(0), "a chain of one");
+    }
+
+    #[test]
+    fn a_node_becomes_ready_near_its_peers_and_stays_so_for_longer() {
+        let not_ready = |behind: u64| Level::NotReady(format!("is {behind} heights behind its peers"));
+        for (behind, ready, expected) in [
+            (Some(0), false, Level::Ready),
+            (Some(LEVEL_HEIGHTS_MAX), false, Level::Ready),
+            (Some(LEVEL_HEIGHTS_MAX + 1), false, not_ready(LEVEL_HEIGHTS_MAX + 1)),
+            (Some(LEVEL_HEIGHTS_MAX + 1), true, Level::Ready),
+            (Some(BEHIND_HEIGHTS_MAX), true, Level::Ready),
+            (Some(BEHIND_HEIGHTS_MAX + 1), true, not_ready(BEHIND_HEIGHTS_MAX + 1)),
+            (None, false, Level::NotReady("asks its peers how far they are".to_owned())),
+        ] {
+            assert_eq!(judge(behind, ready), expected, "{behind:?} {ready}");
+        }
+    }
+}
