@@ -97,7 +97,8 @@ mod tests {
     /// One row per state of three peers (f = 1), seen from a node at height 100.
     #[test]
     fn what_f_plus_1_peers_have_reached_counts() {
-        let rows: [(&str, &[(u32, Option<u64>)], Option<u64>); 8] = [
+        type Row<'a> = (&'a str, &'a [(u32, Option<u64>)], Option<u64>);
+        let rows: [Row<'_>; 8] = [
             ("nobody was asked yet", &[], None),
             ("one answered, and is level", &[(2, Some(100))], None),
             ("two answered: enough to be behind", &[(2, Some(150)), (3, Some(140))], Some(40)),
