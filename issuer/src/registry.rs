@@ -24,6 +24,8 @@ pub struct Unit {
     pub code: String,
     /// 开票单位名称.
     pub name: String,
+    /// 监管机构代码.
+    pub area: String,
     /// Kinds it may issue, ascending.
     kinds: Vec<u32>,
     suspended_from_ms: u64,
@@ -116,6 +118,7 @@ impl RegistryView {
                 id,
                 code: state.unit.unit_code,
                 name: state.unit.name,
+                area: state.unit.supervisor_area_code,
                 kinds: state.unit.kinds,
                 suspended_from_ms: state.unit.suspended_from_ms,
                 keys: keys.remove(&id).unwrap_or_default(),

@@ -106,7 +106,8 @@ impl ApiContext {
             remark: String::new(),
             reversal: reversal_from_wire(reversal)?,
         };
-        let draft = red_draft(&original, &red).map_err(red_refusal)?;
+        let mut draft = red_draft(&original, &red).map_err(red_refusal)?;
+        draft.supervisor_area_code.clone_from(&unit.area);
         let basis = RuleBasis {
             now,
             utc_offset_minutes: self.utc_offset_minutes,

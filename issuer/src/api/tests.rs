@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use receipt_core::credential::{SignedCredential, UnitCredential};
-use receipt_core::governance::{Action, Grant, RegisterSystem};
+use receipt_core::governance::{Action, Grant, RegisterSystem, RegisterUnit};
 use receipt_core::ids::{KeyId, UnitId, UnixMillis};
 use receipt_core::receipt::model::ReceiptDraft;
 use receipt_core::suite::{Signer, Suite};
@@ -29,13 +29,14 @@ use crate::testing::{TestIssuer, draft, init};
 
 mod erased;
 mod resubmit;
+mod unit;
 
 const SYSTEM: SystemId = SystemId::new(1);
 const STRANGER: SystemId = SystemId::new(2);
 
 /// An issuer with all its tasks, over one node in memory.
 struct Running {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     ledger: FakeLedger,
     context: Arc<ApiContext>,
     gate: Arc<Gate>,
@@ -130,26 +131,30 @@ fn running_on(
         stop: token.clone(),
         streams: tokio_util::task::TaskTracker::new(),
     });
-    Running { _dir: dir, ledger, context, gate: issuer.gate, trust, quorum_time, clock: fixed_clock, token }
+    Running { dir, ledger, context, gate: issuer.gate, trust, quorum_time, clock: fixed_clock, token }
 }
 
 fn write_credentials(dir: &std::path::Path, chain: &TestChain) {
     for action in &chain.genesis().actions {
         let Action::RegisterUnit(unit) = action else { continue };
-        let key = UNIT_KEY_BASE + unit.unit_id;
-        let credential: SignedCredential = chain.sign_credential(UnitCredential {
-            suite: Suite::Ed25519Sha256,
-            unit: UnitId::new(unit.unit_id),
-            unit_code: unit.unit_code.clone(),
-            unit_name: unit.name.clone(),
-            supervisor_area_code: unit.supervisor_area_code.clone(),
-            signing_key: KeyId::new(key),
-            public_key: unit_key(unit.unit_id).public_key(),
-            valid_from: UnixMillis::new(GENESIS_TIME_MS),
-            valid_until: None,
-        });
-        std::fs::write(dir.join(format!("{key}.credential")), credential.encode()).unwrap();
+        let name = format!("{}.credential", UNIT_KEY_BASE + unit.unit_id);
+        std::fs::write(dir.join(name), credential_of(chain, unit).encode()).unwrap();
     }
+}
+
+/// What the authorities say of a unit and its key.
+fn credential_of(chain: &TestChain, unit: &RegisterUnit) -> SignedCredential {
+    chain.sign_credential(UnitCredential {
+        suite: Suite::Ed25519Sha256,
+        unit: UnitId::new(unit.unit_id),
+        unit_code: unit.unit_code.clone(),
+        unit_name: unit.name.clone(),
+        supervisor_area_code: unit.supervisor_area_code.clone(),
+        signing_key: KeyId::new(UNIT_KEY_BASE + unit.unit_id),
+        public_key: unit_key(unit.unit_id).public_key(),
+        valid_from: UnixMillis::new(GENESIS_TIME_MS),
+        valid_until: None,
+    })
 }
 
 impl Running {
@@ -171,6 +176,29 @@ impl Running {
         let response = self.issue_sealed(&self.draft(sample, biz_code)).await.unwrap();
         assert_eq!(response.state(), wire::ReceiptState::Sealed, "{response:?}");
         response
+    }
+
+    /// Decides registry changes, and waits until the issuer knows them.
+    async fn govern(&self, actions: Vec<Action>) {
+        let height = self.ledger.govern(actions);
+        let mut followed = self.context.followed.clone();
+        followed.wait_for(|followed| followed.height >= height).await.unwrap();
+    }
+
+    /// A unit as registered at genesis.
+    fn registered_unit(&self, unit_code: &str) -> RegisterUnit {
+        let chain = self.ledger.chain.lock().unwrap();
+        let unit = chain.genesis().actions.iter().find_map(|action| match action {
+            Action::RegisterUnit(unit) if unit.unit_code == unit_code => Some(unit.clone()),
+            _ => None,
+        });
+        unit.unwrap()
+    }
+
+    async fn bundle(&self, response: &wire::IssueResponse) -> Result<Conclusion, Refusal> {
+        let selector = Some(wire::get_bundle_request::Selector::Key(key_of(response)));
+        let bundle = self.context.get_bundle(SYSTEM, wire::GetBundleRequest { selector }).await?;
+        Ok(self.conclusion(&bundle.bundle))
     }
 
     fn conclusion(&self, bundle: &[u8]) -> Conclusion {

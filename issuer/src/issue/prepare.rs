@@ -78,6 +78,11 @@ pub fn prepare(
         return Err(Refusal::new(Reason::KindNotAllowed)
             .with_violation("receipt_code", "this kind is not attached to the unit (V16)"));
     }
+    // Its credential names the area: a receipt that states another one would never verify.
+    if draft.supervisor_area_code != unit.area {
+        let area = &unit.area;
+        return Err(Refusal::field("supervisor_area_code", format!("is not {area}, the unit's on the ledger")));
+    }
     if !draft.ext.fits(draft.receipt_code.category()) {
         return Err(Refusal::field("ext", "does not belong to the category of the receipt code"));
     }

@@ -2,7 +2,8 @@
 //!
 //! A red receipt copies its original's content with the sign of every amount and quantity turned: total, payments, items,
 //! 清单, medical split, late penalty. It keeps the charging standards, and `other_info`, which nobody interprets. It has
-//! its own number, date, `biz_code` and persons, links to the original, and says why.
+//! its own number, date, `biz_code` and persons, links to the original, and says why. Its `supervisor_area_code` is the
+//! unit's at its own issue, as its `unit_name` is: the original's, unless the unit has moved since.
 
 use crate::ids::{Fen, ReceiptCode, ReceiptKey};
 use crate::receipt::civil::CivilDate;
@@ -74,7 +75,7 @@ pub fn red_draft(original: &Receipt, request: &RedRequest) -> Result<ReceiptDraf
 /// Fails if `original` cannot be reversed under the draft's own code.
 pub fn first_difference(red: &ReceiptDraft, original: &Receipt) -> Result<Option<String>, RedError> {
     let Some(reversal) = &red.reversal else { return Ok(Some("reversal".to_owned())) };
-    let expected = red_draft(
+    let mut expected = red_draft(
         original,
         &RedRequest {
             receipt_code: red.receipt_code,
@@ -87,6 +88,7 @@ pub fn first_difference(red: &ReceiptDraft, original: &Receipt) -> Result<Option
             reversal: reversal.clone(),
         },
     )?;
+    expected.supervisor_area_code.clone_from(&red.supervisor_area_code);
     if expected == *red {
         return Ok(None);
     }

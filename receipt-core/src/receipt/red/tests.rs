@@ -95,6 +95,7 @@ fn differences_are_named() {
         assert_eq!(first_difference(&red, &original), Ok(field.map(str::to_owned)));
     };
     check(|red| red.biz_code = "T2".to_owned(), None);
+    check(|red| red.supervisor_area_code = "110000".to_owned(), None);
     check(|red| red.reversal = None, Some("reversal"));
     check(|red| red.total_amount = Fen::new(-1), Some("total_amount"));
     check(|red| red.payer_name = "赵某".to_owned(), Some("payer_name"));
