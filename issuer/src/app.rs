@@ -160,9 +160,9 @@ fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
 /// A key that is not the registered one signs what nobody takes: better found before the first receipt.
 fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Result<()> {
     let id = settings.issuer_key;
-    match view.issuer_keys.get(&id) {
+    match view.issuer_key(id) {
         Some(registered) => {
-            ensure!(*registered == keys.issuer.public_key(), "keys.issuer_key_file is not the registered key {id}");
+            ensure!(registered == keys.issuer.public_key(), "keys.issuer_key_file is not the registered key {id}");
         }
         // Governance may register it in a block that is still to be followed.
         None => tracing::warn!(key = %id, "keys.issuer_key_id is not registered for this issuer yet"),
@@ -265,6 +265,7 @@ impl Wiring {
             journal: Arc::clone(&self.journal),
             registry: Arc::clone(&self.registry),
             keys: Arc::clone(&self.keys),
+            issuer_key: self.settings.issuer_key,
             cipher: Arc::clone(&shared.cipher),
             gate: Arc::clone(&shared.gate),
             backlog: Arc::clone(&shared.backlog),
@@ -294,6 +295,7 @@ impl Wiring {
     fn batcher_parts(&self, shared: &Shared) -> BatcherParts {
         BatcherParts {
             journal: Arc::clone(&self.journal),
+            registry: Arc::clone(&self.registry),
             keys: Arc::clone(&self.keys),
             signing_key: self.settings.issuer_key,
             backlog: Arc::clone(&shared.backlog),
@@ -360,6 +362,8 @@ impl Wiring {
     fn housekeeping(&self, shared: &Shared, readiness: &Readiness) -> Housekeeping {
         Housekeeping {
             gate: Arc::clone(&shared.gate),
+            registry: Arc::clone(&self.registry),
+            issuer_key: (self.settings.issuer_key, self.keys.issuer.public_key()),
             waiters: Arc::clone(&shared.waiters),
             figures: Figures::new(FiguresParts {
                 journal: Arc::clone(&self.journal),

@@ -3,7 +3,8 @@
 //! A batch is closed at its limit in records or bytes, or when its first record has waited long enough; while as many are
 //! on their way as allowed, the outbox grows and the next batch is larger. Invariants: sequences ascend by one; a header
 //! is on disk before any node sees it, so that one sequence never has two; records leave the outbox in the write that
-//! stores their batch. Nothing is signed or sent before the journal has caught up with the ledger, nor once it is halted: an
+//! stores their batch. A header is signed only while the issuer's key permits it: under an ended one no block would carry it, and
+//! its sequence would stand before all later ones. Nothing is signed or sent before the journal has caught up with the ledger, nor once it is halted: an
 //! older copy would sign a second header under a used sequence.
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use receipt_core::batch::{BatchHeader, SignedBatchHeader};
-use receipt_core::ids::{BatchSequence, KeyId, ReceiptKey};
+use receipt_core::ids::{BatchSequence, KeyId, ReceiptKey, UnixMillis};
 use receipt_core::merkle::InnerTree;
 use receipt_core::record::SignedRecord;
 use receipt_core::suite::Suite;
@@ -25,13 +26,21 @@ use crate::gate::Gate;
 use crate::journal::{BatchRow, DayKind, Durability, Journal, JournalError, Placement, day_number};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
-use crate::registry::kind_of;
+use crate::registry::{KeyFault, Registry, kind_of};
+
+#[cfg(test)]
+mod tests;
+
+/// While the key permits no batch, before it is looked at again.
+const HELD_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the batcher works with.
 #[derive(Debug, Clone)]
 pub struct BatcherParts {
     /// Where it reads and writes.
     pub journal: Arc<Journal>,
+    /// How long the issuer's key is valid.
+    pub registry: Arc<Registry>,
     /// The issuer's key.
     pub keys: Arc<KeyRing>,
     /// That key's number in the registry.
@@ -65,6 +74,7 @@ pub struct Batcher {
     epoch: u32,
     next: BatchSequence,
     outbox_start: u64,
+    held_back: Option<KeyFault>,
 }
 
 /// Where a record waited.
@@ -86,19 +96,51 @@ impl Batcher {
     pub fn open(parts: BatcherParts) -> Result<Self, JournalError> {
         let journal = &parts.journal;
         let outbox_start = journal.outbox(0, 1)?.first().map_or(journal.outbox_end()?, |(position, _)| *position);
-        Ok(Self { epoch: journal.epoch()?, next: journal.next_sequence()?, outbox_start, parts })
+        Ok(Self { epoch: journal.epoch()?, next: journal.next_sequence()?, outbox_start, held_back: None, parts })
     }
 
-    /// Undecided batches set out again, with the same headers.
+    /// Undecided batches set out again, with the same headers; under this issuer's present key, if the former one has ended.
     pub fn set_out(&self) -> Result<(), JournalError> {
         let journal = &self.parts.journal;
         for sequence in journal.undecided()? {
-            let row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
+            let mut row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
+            if let Some(signed_header) = self.signed_anew(&row)? {
+                tracing::warn!(%sequence, key = %self.parts.signing_key, "an undecided batch is signed anew: its key has ended");
+                row.signed_header = signed_header;
+                let mut write = journal.write();
+                write.put_batch(sequence, self.next, &row);
+                write.commit(Durability::Synced)?;
+            }
             let records = signed_records(journal, &row.keys()?)?.into_iter().map(Bytes::from).collect();
             let request = SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records };
             self.parts.flight.depart(sequence, request);
         }
         Ok(())
+    }
+
+    /// The header of an undecided batch under the present key, if its own key has ended. One sequence never has two headers that a
+    /// block could carry: the journal has followed the ledger up to the end of the key, no block up to there has carried the old
+    /// one, and none after it can.
+    fn signed_anew(&self, row: &BatchRow) -> Result<Option<Vec<u8>>, JournalError> {
+        let parts = &self.parts;
+        let (view, tip_time) = (parts.registry.view(), parts.journal.progress()?.time);
+        let old = SignedBatchHeader::decode(&row.signed_header).map_err(|_| JournalError::Corrupt("a batch header"))?;
+        let last = old.header.last_issue_time;
+        let held = parts.keys.issuer.public_key();
+        if old.header.signing_key == parts.signing_key || !view.has_ended(old.header.signing_key, last, tip_time) {
+            return Ok(None);
+        }
+        if let Err(fault) = view.check_issuer_key(parts.signing_key, &held, last, tip_time) {
+            tracing::error!(
+                sequence = %old.header.sequence, %fault,
+                "ALARM: the key of an undecided batch has ended, and the present key does not cover its issue times; \
+                 register one that does, or have the issuer fenced and run `recover`"
+            );
+            return Ok(None);
+        }
+        let header = BatchHeader { signing_key: parts.signing_key, ..old.header };
+        let chain = parts.journal.identity().chain;
+        Ok(Some(SignedBatchHeader::sign(header, chain, parts.keys.issuer.as_ref()).encode()))
     }
 
     /// Once the journal has caught up: sends what is undecided, then cuts until the token is cancelled. An error is fatal
@@ -118,6 +160,12 @@ impl Batcher {
             }
             if gate.seals() {
                 tokio::task::block_in_place(|| self.cut())?;
+            }
+            if self.held_back.is_some() {
+                tokio::select! {
+                    () = tokio::time::sleep(HELD_BACK_PAUSE) => {}
+                    () = token.cancelled() => return Ok(()),
+                }
             }
         }
     }
@@ -140,7 +188,7 @@ impl Batcher {
         }
     }
 
-    /// Cuts one batch, if anything waits. Returns its sequence.
+    /// Cuts one batch, if anything waits and the key permits it. Returns its sequence.
     pub fn cut(&mut self) -> Result<Option<BatchSequence>, JournalError> {
         let waiting = self.collect()?;
         if waiting.is_empty() {
@@ -148,7 +196,7 @@ impl Batcher {
         }
         let sequence = self.next;
         let next = sequence.next().ok_or(JournalError::Corrupt("batch sequence"))?;
-        let (header, row) = self.build(sequence, &waiting)?;
+        let Some((header, row)) = self.build(sequence, &waiting)? else { return Ok(None) };
         let mut write = self.parts.journal.write();
         let mut requeued = 0;
         let mut outbox_start = self.outbox_start;
@@ -200,7 +248,29 @@ impl Batcher {
         Ok(waiting)
     }
 
-    fn build(&self, sequence: BatchSequence, waiting: &[Waiting]) -> Result<(Vec<u8>, BatchRow), JournalError> {
+    /// Tells once when the key holds batches back, and once when it does so no more.
+    fn permitted(&mut self, last_issue_time: UnixMillis) -> Result<bool, JournalError> {
+        let parts = &self.parts;
+        let (held, tip_time) = (parts.keys.issuer.public_key(), parts.journal.progress()?.time);
+        let view = parts.registry.view();
+        let fault = view.check_issuer_key(parts.signing_key, &held, last_issue_time, tip_time).err();
+        match (self.held_back, fault) {
+            (None, Some(fault)) => {
+                tracing::error!(%fault, "ALARM: no batch is cut under this key; what waits stays waiting")
+            }
+            (Some(_), None) => tracing::info!("the issuer's key permits batches again"),
+            _ => {}
+        }
+        self.held_back = fault;
+        Ok(fault.is_none())
+    }
+
+    /// The header, signed, and the row; `None` if the key does not permit it.
+    fn build(
+        &mut self,
+        sequence: BatchSequence,
+        waiting: &[Waiting],
+    ) -> Result<Option<(Vec<u8>, BatchRow)>, JournalError> {
         let corrupt = || JournalError::Corrupt("a signed record");
         let mut row = BatchRow::default();
         let mut counts: BTreeMap<DayKind, u32> = BTreeMap::new();
@@ -220,6 +290,10 @@ impl Batcher {
         for (day_kind, count) in counts {
             row.push_count(day_kind, count);
         }
+        let last_issue_time = times.iter().max().copied().ok_or_else(corrupt)?;
+        if !self.permitted(last_issue_time)? {
+            return Ok(None);
+        }
         let signed = waiting.iter().map(|record| &record.signed);
         let tree = InnerTree::from_leaves(self.parts.suite, signed).map_err(|_| corrupt())?;
         let header = BatchHeader {
@@ -230,13 +304,13 @@ impl Batcher {
             count: u32::try_from(waiting.len()).map_err(|_| corrupt())?,
             root: tree.root(),
             first_issue_time: times.iter().min().copied().ok_or_else(corrupt)?,
-            last_issue_time: times.iter().max().copied().ok_or_else(corrupt)?,
+            last_issue_time,
             signing_key: self.parts.signing_key,
         };
         let chain = self.parts.journal.identity().chain;
         let header = SignedBatchHeader::sign(header, chain, self.parts.keys.issuer.as_ref()).encode();
         row.signed_header.clone_from(&header);
-        Ok((header, row))
+        Ok(Some((header, row)))
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use receipt_core::ids::{KeyId, UnixMillis};
+use receipt_core::suite::PublicKey;
 use tallystick_service::clock::Clock;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
@@ -12,6 +14,7 @@ use crate::figures::Figures;
 use crate::gate::{Closed, Gate};
 use crate::journal::JournalError;
 use crate::quorum_time::{ClockFault, QuorumTime};
+use crate::registry::{KeyFault, Registry};
 use crate::waiters::Waiters;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,6 +23,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Housekeeping {
     /// Opened and closed by free space.
     pub gate: Arc<Gate>,
+    /// How long the issuer's key is valid.
+    pub registry: Arc<Registry>,
+    /// That key: its number, and its public half in custody.
+    pub issuer_key: (KeyId, PublicKey),
     /// Pruned.
     pub waiters: Arc<Waiters>,
     /// Measured.
@@ -39,12 +46,16 @@ pub struct Housekeeping {
 impl Housekeeping {
     /// Runs until the token is cancelled. An error is fatal to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
-        let mut clock = Ok(());
+        let (mut clock, mut key) = (Ok(()), Ok(()));
         loop {
-            let now = self.quorum_time.check(self.clock.now());
+            let time = self.clock.now();
+            let now = self.quorum_time.check(time);
             tell_clock(clock, now);
             clock = now;
-            tokio::task::block_in_place(|| self.look(clock))?;
+            let now = self.check_key(time);
+            tell_key(key, now);
+            key = now;
+            tokio::task::block_in_place(|| self.look(clock, key))?;
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => {}
                 () = token.cancelled() => break,
@@ -55,7 +66,16 @@ impl Housekeeping {
         Ok(())
     }
 
-    fn look(&mut self, clock: Result<(), ClockFault>) -> Result<(), JournalError> {
+    /// Whether receipts of this time could be sealed under the issuer's key. Before it has caught up the journal does not know.
+    fn check_key(&self, time: UnixMillis) -> Result<(), KeyFault> {
+        if !self.gate.is_caught_up() {
+            return Ok(());
+        }
+        let (id, held) = &self.issuer_key;
+        self.registry.view().check_issuer_key(*id, held, time, time)
+    }
+
+    fn look(&mut self, clock: Result<(), ClockFault>, key: Result<(), KeyFault>) -> Result<(), JournalError> {
         self.waiters.prune();
         self.figures.measure()?;
         if let Some(free) = free_bytes(&self.journal_dir) {
@@ -63,7 +83,10 @@ impl Housekeeping {
         }
         match (self.gate.check(), clock) {
             (Ok(()) | Err(Closed::CatchingUp), Err(fault)) => self.ready.not_ready(fault.to_string()),
-            (Ok(()), Ok(())) => self.ready.ready(),
+            (Ok(()), Ok(())) => match key {
+                Ok(()) => self.ready.ready(),
+                Err(fault) => self.ready.not_ready(fault.to_string()),
+            },
             (Err(Closed::CatchingUp), Ok(())) => self.ready.not_ready("is catching up with the ledger"),
             (Err(Closed::Halted(why)), _) => self.ready.not_ready(format!("is halted: {why}")),
             (Err(Closed::DiskLow), _) => self.ready.not_ready("has too little disk space"),
@@ -80,6 +103,17 @@ fn tell_clock(before: Result<(), ClockFault>, now: Result<(), ClockFault>) {
             tracing::error!(%fault, "ALARM: nothing is issued until the clock is set right, or the ledger goes on");
         }
         (Err(_), Ok(())) => tracing::info!("the clock agrees with the validators' time again"),
+        _ => {}
+    }
+}
+
+/// Once when it ends, once when it is valid again.
+fn tell_key(before: Result<(), KeyFault>, now: Result<(), KeyFault>) {
+    match (before, now) {
+        (Ok(()), Err(fault)) => {
+            tracing::error!(%fault, "ALARM: nothing is issued until this issuer has a valid key; restart it with the new one");
+        }
+        (Err(_), Ok(())) => tracing::info!("the issuer's key is valid again"),
         _ => {}
     }
 }

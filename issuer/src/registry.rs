@@ -12,6 +12,7 @@ use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitI
 use receipt_core::receipt::rules::Catalogue;
 use receipt_core::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
 use receipt_core::suite::PublicKey;
+use tallystick_proto::errors::{CallReason, Refusal};
 
 use crate::journal::{Journal, JournalError};
 
@@ -94,7 +95,39 @@ pub struct RegistryView {
     /// This issuer's epoch on the ledger; 0 if it is not registered.
     pub issuer_epoch: u32,
     /// This issuer's registered keys.
-    pub issuer_keys: HashMap<KeyId, PublicKey>,
+    issuer_keys: HashMap<KeyId, IssuerKey>,
+}
+
+/// A key of this issuer, as registered.
+#[derive(Debug, Clone)]
+struct IssuerKey {
+    public: PublicKey,
+    state: KeyState,
+}
+
+/// Why this issuer's key signs no batch header that the ledger would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// Not in the registry, or not as this issuer's.
+    #[error("key {0} is not registered for this issuer")]
+    Unknown(KeyId),
+    /// Registered with another public half than the one in custody.
+    #[error("key {0} is registered with another public key than the key file has")]
+    Other(KeyId),
+    /// Not yet, or no longer, or revoked.
+    #[error("key {0} of this issuer is not valid at this time: it has expired, was revoked, or is not valid yet")]
+    NotValid(KeyId),
+}
+
+impl KeyFault {
+    /// What a caller is told.
+    pub fn refusal(self) -> Refusal {
+        let message = format!(
+            "{self}; nothing is issued until the issuer's operator has a valid one (keys.issuer_key_id, keys.issuer_key_file). \
+             Try another issuer, or later"
+        );
+        Refusal::new(CallReason::NotReady).with_message(message).with_retry_after_ms(60_000)
+    }
 }
 
 /// The first six digits: region, category, kind.
@@ -165,7 +198,7 @@ impl RegistryView {
                 let key = UnitKey { id, public, from_ms: state.key.valid_from_ms, until_ms };
                 units.entry(UnitId::new(state.key.owner_id)).or_default().push(key);
             } else if state.key.owner_id == issuer.get() {
-                self.issuer_keys.insert(id, public);
+                self.issuer_keys.insert(id, IssuerKey { public, state });
             }
         }
         Ok(units)
@@ -205,6 +238,34 @@ impl RegistryView {
     /// A unit's registered key.
     pub fn unit_key(&self, id: KeyId) -> Option<PublicKey> {
         self.units.values().flat_map(|unit| &unit.keys).find(|key| key.id == id).map(|key| key.public)
+    }
+
+    /// The public half of a key that is registered for this issuer.
+    pub fn issuer_key(&self, id: KeyId) -> Option<PublicKey> {
+        self.issuer_keys.get(&id).map(|key| key.public)
+    }
+
+    /// Whether batches whose last issue time is this one can be signed with a key of this issuer, whose public half in custody is
+    /// `held`, and be taken by a block of `block_time`.
+    pub fn check_issuer_key(
+        &self,
+        id: KeyId,
+        held: &PublicKey,
+        last_issue_time: UnixMillis,
+        block_time: UnixMillis,
+    ) -> Result<(), KeyFault> {
+        match self.issuer_keys.get(&id) {
+            None => Err(KeyFault::Unknown(id)),
+            Some(key) if key.public != *held => Err(KeyFault::Other(id)),
+            Some(key) if !key.state.permits(last_issue_time, block_time) => Err(KeyFault::NotValid(id)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether no block after one of `block_time` can carry a header of this last issue time under this key: it was this issuer's,
+    /// and has ended for it. What has ended stays ended.
+    pub fn has_ended(&self, id: KeyId, last_issue_time: UnixMillis, block_time: UnixMillis) -> bool {
+        self.issuer_keys.get(&id).is_some_and(|key| !key.state.permits(last_issue_time, block_time))
     }
 
     /// A calling system.

@@ -75,6 +75,7 @@ pub(crate) struct TestIssuer {
     pub(crate) monotonic: Arc<FixedMonotonic>,
     pub(crate) quorum_time: Arc<QuorumTime>,
     pub(crate) sequencer: Sequencer,
+    parts: SequencerParts,
     pub(crate) batcher: Batcher,
     pub(crate) outcomes: Outcomes,
     pub(crate) log: Chain,
@@ -98,7 +99,7 @@ pub(crate) fn init(path: &std::path::Path, chain: &TestChain) -> Journal {
     Journal::init(path, identity(chain), &effects.writes, &progress).unwrap()
 }
 
-fn keys(journal: &Journal) -> KeyRing {
+fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
     let registry = Registry::open(journal).unwrap().view();
     let mut units: HashMap<KeyId, Arc<dyn Signer>> = HashMap::new();
     for unit in 1..100 {
@@ -106,31 +107,19 @@ fn keys(journal: &Journal) -> KeyRing {
             units.insert(KeyId::new(UNIT_KEY_BASE + unit), Arc::new(unit_key(unit)));
         }
     }
-    KeyRing::new(
-        Arc::new(issuer_key()),
-        Secret::new([5; 32]),
-        BlindingSecret::new(Suite::Ed25519Sha256, [77; 32]),
-        1,
-        units,
-    )
+    KeyRing::new(issuer, Secret::new([5; 32]), BlindingSecret::new(Suite::Ed25519Sha256, [77; 32]), 1, units)
 }
 
-fn batcher_parts(
-    journal: &Arc<Journal>,
-    keys: &Arc<KeyRing>,
-    backlog: &Arc<Backlog>,
-    flight: &Arc<Flight>,
-    gate: &Arc<Gate>,
-    metrics: &Arc<IssuerMetrics>,
-) -> BatcherParts {
+fn batcher_parts(sequencer: &SequencerParts, flight: &Arc<Flight>, gate: &Arc<Gate>) -> BatcherParts {
     BatcherParts {
-        journal: Arc::clone(journal),
-        keys: Arc::clone(keys),
-        signing_key: KeyId::new(ISSUER_KEY),
-        backlog: Arc::clone(backlog),
+        journal: Arc::clone(&sequencer.journal),
+        registry: Arc::clone(&sequencer.registry),
+        keys: Arc::clone(&sequencer.keys),
+        signing_key: sequencer.issuer_key,
+        backlog: Arc::clone(&sequencer.backlog),
         flight: Arc::clone(flight),
         gate: Arc::clone(gate),
-        metrics: Arc::clone(metrics),
+        metrics: Arc::clone(&sequencer.metrics),
         suite: Suite::Ed25519Sha256,
         utc_offset_minutes: UTC_OFFSET_MINUTES,
         records_max: 4096,
@@ -140,12 +129,42 @@ fn batcher_parts(
     }
 }
 
+fn outcomes_parts(
+    sequencer: &SequencerParts,
+    flight: &Arc<Flight>,
+    waiters: &Arc<Waiters>,
+    chain: &TestChain,
+) -> OutcomesParts {
+    OutcomesParts {
+        journal: Arc::clone(&sequencer.journal),
+        registry: Arc::clone(&sequencer.registry),
+        gate: Arc::clone(&sequencer.gate),
+        backlog: Arc::clone(&sequencer.backlog),
+        flight: Arc::clone(flight),
+        waiters: Arc::clone(waiters),
+        metrics: Arc::clone(&sequencer.metrics),
+        chain: ChainParameters::of(chain.genesis()),
+        utc_offset_minutes: UTC_OFFSET_MINUTES,
+        recovering: false,
+    }
+}
+
 impl TestIssuer {
     /// From a journal, as after a start. The gate is open; entropy differs by `start`.
     pub(crate) fn start(journal: Journal, chain: &TestChain, start: u64) -> Self {
+        Self::start_with_key(journal, chain, start, (KeyId::new(ISSUER_KEY), Arc::new(issuer_key())))
+    }
+
+    /// The same with another key of the issuer than that of genesis.
+    pub(crate) fn start_with_key(
+        journal: Journal,
+        chain: &TestChain,
+        start: u64,
+        (issuer_key, signer): (KeyId, Arc<dyn Signer>),
+    ) -> Self {
         let journal = Arc::new(journal);
         let registry = Arc::new(Registry::open(&journal).unwrap());
-        let keys = Arc::new(keys(&journal));
+        let keys = Arc::new(keys(&journal, signer));
         let cipher = Arc::new(BodyCipher::new(&keys.master));
         let gate = Arc::new(Gate::new(journal.halted().unwrap()));
         gate.caught_up();
@@ -160,10 +179,11 @@ impl TestIssuer {
         let metrics = Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default()));
         let monotonic = Arc::new(FixedMonotonic::default());
         let quorum_time = Arc::new(QuorumTime::new(monotonic.clone(), 60_000));
-        let sequencer = Sequencer::open(SequencerParts {
+        let parts = SequencerParts {
             journal: Arc::clone(&journal),
             registry: Arc::clone(&registry),
             keys: Arc::clone(&keys),
+            issuer_key,
             cipher: Arc::clone(&cipher),
             gate: Arc::clone(&gate),
             backlog: Arc::clone(&backlog),
@@ -175,24 +195,13 @@ impl TestIssuer {
             utc_offset_minutes: UTC_OFFSET_MINUTES,
             seal_promise_ms: 600_000,
             outbox_records_max: 1_000,
-        });
-        let batcher = Batcher::open(batcher_parts(&journal, &keys, &backlog, &flight, &gate, &metrics));
-        let batcher = batcher.unwrap();
+        };
+        let batcher = Batcher::open(batcher_parts(&parts, &flight, &gate)).unwrap();
+        let sequencer = Sequencer::open(parts.clone());
         if gate.seals() {
             batcher.set_out().unwrap();
         }
-        let outcomes = Outcomes::new(OutcomesParts {
-            journal: Arc::clone(&journal),
-            registry: Arc::clone(&registry),
-            gate: Arc::clone(&gate),
-            backlog: Arc::clone(&backlog),
-            flight: Arc::clone(&flight),
-            waiters: Arc::clone(&waiters),
-            metrics: Arc::clone(&metrics),
-            chain: ChainParameters::of(chain.genesis()),
-            utc_offset_minutes: UTC_OFFSET_MINUTES,
-            recovering: false,
-        });
+        let outcomes = Outcomes::new(outcomes_parts(&parts, &flight, &waiters, chain));
         let log = Chain::new(journal.progress().unwrap(), HeldLimits::default());
         Self {
             registry,
@@ -207,6 +216,7 @@ impl TestIssuer {
             monotonic,
             quorum_time,
             sequencer: sequencer.unwrap(),
+            parts,
             batcher,
             outcomes,
             log,
@@ -217,8 +227,7 @@ impl TestIssuer {
 
     /// A second batcher over the same journal, under a gate of its own.
     pub(crate) fn batcher_under(&self, gate: &Arc<Gate>, flight: &Arc<Flight>) -> Batcher {
-        let parts = batcher_parts(&self.journal, &self.keys, &self.backlog, flight, gate, &self.metrics);
-        Batcher::open(parts).unwrap()
+        Batcher::open(batcher_parts(&self.parts, flight, gate)).unwrap()
     }
 
     /// Judges a draft as Issue does, without the caller.

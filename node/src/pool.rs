@@ -17,12 +17,11 @@ use receipt_core::batch::SignedBatchHeader;
 use receipt_core::block::Batch;
 use receipt_core::governance::{KeyOwner, SignedGovernance};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{IssuerId, KeyId, LeafIndex};
+use receipt_core::ids::{IssuerId, KeyId, LeafIndex, UnixMillis};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::state::tables::{BatchState, IssuerState, KeyState, Table, batch_key_bytes};
 use receipt_core::state::{BatchCache, CheckedBatch, Effects, StateRead as _};
-use receipt_core::suite::PublicKey;
 use tokio::sync::watch;
 
 use self::turns::Turns;
@@ -241,11 +240,13 @@ impl Pool {
         let state = self.issuer(issuer)?.ok_or_else(|| {
             refused(Reason::IssuerUnknown, format!("issuer {issuer} is not registered on this ledger"))
         })?;
-        let key = self.issuer_key(issuer, header.header.signing_key)?;
-        if !key.is_some_and(|key| header.verify(self.ledger.chain.id, &key)) {
+        let key = self
+            .issuer_key(issuer, header.header.signing_key)?
+            .filter(|key| key.key.key().is_ok_and(|public| header.verify(self.ledger.chain.id, &public)));
+        let Some(key) = key else {
             let detail = "the header's signature does not fit a key of this issuer and this chain";
             return Err(refused(Reason::SignatureInvalid, detail));
-        }
+        };
         if sequence < state.next_sequence {
             let bytes = self.ledger.store.get(Table::Batches, &batch_key_bytes(issuer, sequence));
             let bytes = bytes.map_err(StoreError::from)?;
@@ -261,6 +262,14 @@ impl Pool {
                 format!("issuer {issuer} is at epoch {}, the batch is of {}", state.epoch, header.header.epoch);
             return Err(refused(Reason::EpochFenced, detail));
         }
+        // No later block may carry it either: to call it pooled would make its issuer wait for ever.
+        if !key.permits(header.header.last_issue_time, self.tip_time()?) {
+            let detail = format!(
+                "key {} of issuer {issuer} is not valid for this batch's last issue time, or its revocation lies too far back",
+                header.header.signing_key
+            );
+            return Err(refused(Reason::KeyRevoked, detail));
+        }
         if sequence >= state.next_sequence + self.bounds.issuer_batches_max as u64 {
             let detail = format!("the ledger expects sequence {} of issuer {issuer}", state.next_sequence);
             return Err(refused(Reason::SequenceGap, detail));
@@ -268,13 +277,17 @@ impl Pool {
         Ok(None)
     }
 
+    fn tip_time(&self) -> Result<UnixMillis, StoreError> {
+        Ok(self.ledger.tip()?.time)
+    }
+
     /// A registered key, if it is this issuer's.
-    fn issuer_key(&self, issuer: IssuerId, id: KeyId) -> Result<Option<PublicKey>, StoreError> {
+    fn issuer_key(&self, issuer: IssuerId, id: KeyId) -> Result<Option<KeyState>, StoreError> {
         let Some(bytes) = self.ledger.store.get(Table::Keys, &id.get().to_be_bytes())? else { return Ok(None) };
         let state: KeyState =
             prost::Message::decode(bytes.as_slice()).map_err(|_| StoreError::Corrupt("a key".into()))?;
         let owned = state.key.owner_kind == KeyOwner::Issuer.number() && state.key.owner_id == issuer.get();
-        Ok(if owned { state.key.key().ok() } else { None })
+        Ok(owned.then_some(state))
     }
 
     /// An issuer's registration and next sequence.
@@ -345,8 +358,10 @@ impl Pool {
         for outcome in &effects.outcomes {
             waiting.decide(outcome.header_hash);
         }
-        // Another header under a spent sequence, or one of a fenced epoch, can never be decided any more.
+        // Another header under a spent sequence, one of a fenced epoch, or one under a key that has ended, can never be decided any
+        // more; its place is another header's.
         let mut spent = Vec::new();
+        let block_time = self.tip_time()?;
         let mut states = HashMap::new();
         for ((issuer, sequence), batch) in &waiting.batches {
             let (next_sequence, epoch) = match states.get(issuer) {
@@ -357,7 +372,12 @@ impl Pool {
                     known
                 }
             };
-            if *sequence < next_sequence || batch.header().header.epoch < epoch {
+            let header = &batch.header().header;
+            let key_ended = match self.issuer_key(*issuer, header.signing_key)? {
+                Some(key) => !key.permits(header.last_issue_time, block_time),
+                None => true,
+            };
+            if *sequence < next_sequence || header.epoch < epoch || key_ended {
                 spent.push((*issuer, *sequence));
             }
         }

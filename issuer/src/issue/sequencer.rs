@@ -42,6 +42,8 @@ pub struct SequencerParts {
     pub registry: Arc<Registry>,
     /// Unit keys and secrets.
     pub keys: Arc<KeyRing>,
+    /// Number of the issuer's own key in the registry.
+    pub issuer_key: KeyId,
     /// Encrypts bodies.
     pub cipher: Arc<BodyCipher>,
     /// Whether anything may be issued.
@@ -170,6 +172,11 @@ impl Sequencer {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
         }
         let time = moment.time;
+        // What is issued now goes into a batch under the issuer's key: if that has ended, no block would ever carry it.
+        let held = self.parts.keys.issuer.public_key();
+        if let Err(fault) = view.check_issuer_key(self.parts.issuer_key, &held, time, time) {
+            return Ok(Decision::Refuse(Box::new(fault.refusal())));
+        }
         let waiting = self.parts.backlog.records().saturating_add(group.allotted.len() as u64);
         if waiting >= self.parts.outbox_records_max {
             return Ok(refuse(Reason::Overloaded));

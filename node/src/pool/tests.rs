@@ -1,5 +1,5 @@
 use receipt_core::block::Item;
-use receipt_core::governance::{Action, FenceIssuer};
+use receipt_core::governance::{Action, FenceIssuer, RevokeKey};
 use receipt_core::ids::Height;
 use receipt_core::state::CheckedBlock;
 use receipt_core::testkit::TestChain;
@@ -118,6 +118,28 @@ fn a_batch_of_a_fenced_epoch_waits_no_longer() {
     pool.forget_decided(&executed.effects).unwrap();
     assert_eq!(pool.size(), PoolSize { batches: 0, records: 0, bytes: 0 });
     assert!(matches!(offer(&pool, &batch), Err(PoolError::Refused { reason: Reason::EpochFenced, .. })));
+}
+
+#[test]
+fn a_batch_under_a_key_that_has_ended_is_refused_and_waits_no_longer() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let first = batch(&mut chain);
+    offer(&pool, &first).unwrap();
+    let last = first.header.header.last_issue_time.get();
+    let mut revoke = |revoked_from_ms: u64| {
+        let revocation = RevokeKey { key_id: first.header.header.signing_key.get(), revoked_from_ms };
+        let message = chain.governance(vec![Action::RevokeKey(revocation)]);
+        chain.add_items(vec![Item::Governance(message)]).unwrap();
+        let block = chain.blocks().last().unwrap();
+        let executed = pool.ledger.execute(&block.bytes, &pool, [0; 32]).unwrap();
+        pool.ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+        pool.forget_decided(&executed.effects).unwrap();
+    };
+    revoke(last + 1);
+    assert_eq!(offer(&pool, &first).unwrap(), Offered::Pooled { known: true }, "issued before the revocation");
+    revoke(last);
+    assert_eq!(pool.size(), PoolSize { batches: 0, records: 0, bytes: 0 });
+    assert_eq!(reason(offer(&pool, &first)), Reason::KeyRevoked);
 }
 
 #[test]

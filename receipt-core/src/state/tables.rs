@@ -31,6 +31,7 @@ use crate::ids::{
     Fen, Height, IssuerId, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId, UnixMillis,
 };
 use crate::state::overlay::ReadError;
+use crate::state::records::key_permits;
 
 /// A table of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -395,6 +396,14 @@ pub struct KeyState {
     /// Block time (ms) at which the revocation was recorded.
     #[prost(uint64, tag = "3")]
     pub revoked_at_ms: u64,
+}
+
+impl KeyState {
+    /// Whether the key signs validly at this issue time, given what the ledger knows at this block time (V17). Once it does not, it
+    /// never does again: no later block, and no governance, makes it.
+    pub fn permits(&self, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
+        key_permits(self, issue_time, block_time)
+    }
 }
 
 /// A segment as allocated, and how far it is used.
