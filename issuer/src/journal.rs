@@ -10,6 +10,7 @@
 //!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger (format 2)
 //! uniqueness     type u8 ‖ hash [16]                      code u32 ‖ number u64 of the live receipt that holds it
 //! reversals      code u32 ‖ number u64 of the original    code u32 ‖ number u64 of the red receipt
+//!                the same ‖ 0x01                          code u32 ‖ number u64 of the receipt that re-issues the rest of it
 //! outbox         position u64                             code u32 ‖ number u64: not yet in a batch
 //! requeue        sequence u64 ‖ index u16                 code u32 ‖ number u64: good ones of a refused batch
 //! placements     code u32 ‖ number u64                    Placement: in which batch, or refused for which reason

@@ -72,8 +72,9 @@ impl ApiContext {
             issue_time: record.issue_time,
             seal_by: record.seal_by,
         };
+        let reissues = draft.reissue_of();
         let (biz_code, place_code) = (draft.biz_code, draft.place_code);
-        Ok(Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, byte_size })
+        Ok(Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, reissues, byte_size })
     }
 
     /// The names that the unit has or had: a receipt bears the one of its issue time, and the record's root says which.

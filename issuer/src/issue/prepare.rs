@@ -30,6 +30,8 @@ pub struct Prepared {
     pub uniqueness: Vec<UniquenessKey>,
     /// The receipt that it reverses.
     pub reverses: Option<ReceiptKey>,
+    /// The reversed receipt whose rest it re-issues.
+    pub reissues: Option<ReceiptKey>,
     /// About how much memory it takes.
     pub byte_size: usize,
 }
@@ -94,6 +96,7 @@ pub fn prepare(
         biz_key: basis.blinding.biz_key(unit.id, &draft.biz_code),
         uniqueness,
         reverses: draft.reversal_of(),
+        reissues: draft.reissue_of(),
         unit: Arc::clone(unit),
         content,
         byte_size: 2048 + 512 * (draft.items.len() + draft.aux_items.len()),

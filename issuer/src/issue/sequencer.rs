@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use receipt_core::blind::{UniquenessKey, UniquenessType};
+use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
@@ -16,7 +16,6 @@ use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all}
 use super::{IssueResult, Issued, Prepared};
 use crate::backlog::Backlog;
 use crate::body::BodyCipher;
-use crate::fate::{Fate, fate};
 use crate::gate::Gate;
 use crate::journal::{BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, day_number};
 use crate::keys::KeyRing;
@@ -25,9 +24,11 @@ use crate::numbering::Numbering;
 use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::registry::{Registry, RegistryView, Unit, kind_of};
 
+mod conflict;
 mod errands;
 mod take_back;
 
+use conflict::{already_reversed, conflict, reissue_conflict};
 pub use take_back::Returned;
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
@@ -103,6 +104,7 @@ struct Group {
     biz: HashMap<(UnitId, String), (receipt_core::hash::Hash, ReceiptKey)>,
     uniqueness: HashMap<UniquenessKey, ReceiptKey>,
     reversals: HashMap<ReceiptKey, ReceiptKey>,
+    reissues: HashMap<ReceiptKey, ReceiptKey>,
 }
 
 impl Sequencer {
@@ -204,6 +206,7 @@ impl Sequencer {
             }
             None => group.uniqueness.extend(draft.uniqueness.iter().map(|unique| (*unique, key))),
         }
+        group.reissues.extend(draft.reissues.map(|original| (original, key)));
         group.allotted.push(Allotted { prepared: draft, number, issue_time: time, signing_key, signer });
         Ok(Decision::New(group.allotted.len() - 1))
     }
@@ -257,6 +260,9 @@ impl Sequencer {
         for (original, red) in &group.reversals {
             write.put_reversal(*original, *red);
         }
+        for (original, reissue) in &group.reissues {
+            write.put_reissue(*original, *reissue);
+        }
         self.numbering.write(&mut write);
         write.put_last_issue_time(time);
         let step = self.step.saturating_add(1);
@@ -289,46 +295,10 @@ fn settle(decision: Decision, new: Result<&[super::Acknowledgement], &Refusal>) 
     }
 }
 
-/// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
-fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Result<Option<Refusal>, JournalError> {
-    if let Some(original) = draft.reverses {
-        let red = match group.reversals.get(&original) {
-            Some(red) => Some(*red),
-            None => match journal.reversal(original)? {
-                // One that the ledger refused reverses nothing.
-                Some(red) if matches!(fate(journal, red)?, Fate::Refused { .. }) => None,
-                red => red,
-            },
-        };
-        return Ok(red.map(already_reversed));
-    }
-    for unique in &draft.uniqueness {
-        let holder = match group.uniqueness.get(unique) {
-            Some(holder) => Some(*holder),
-            None => journal.uniqueness(*unique)?,
-        };
-        if holder.is_some() {
-            let reason = match unique.kind {
-                UniquenessType::Decision => Reason::DecisionPaid,
-                UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
-            };
-            return Ok(Some(Refusal::new(reason)));
-        }
-    }
-    Ok(None)
-}
-
 /// `BODY_ERASED`: what was sent under this biz code is not known any more, so nothing can be compared with it.
 pub(crate) fn erased() -> Refusal {
     Refusal::new(CallReason::BodyErased)
         .with_message("a receipt has this biz_code, and its body was erased; GetReceipt tells what is left of it")
-}
-
-/// `ALREADY_REVERSED`, naming the red receipt.
-pub(crate) fn already_reversed(red: ReceiptKey) -> Refusal {
-    Refusal::new(Reason::AlreadyReversed)
-        .with_metadata("receipt_code", red.code.to_string())
-        .with_metadata("receipt_number", red.number.to_string())
 }
 
 /// The newest key of the unit that is valid now and in this issuer's custody (V17).

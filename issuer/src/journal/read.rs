@@ -6,7 +6,9 @@ use receipt_core::ids::{BatchSequence, ReceiptKey, SegmentId, UnitId, UnixMillis
 use receipt_core::state::tables::Table;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
-use super::rows::{adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, stopped_key};
+use super::rows::{
+    adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, reissue_key, stopped_key,
+};
 use super::{
     BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, Journal, JournalError, Placement,
     ReceiptRow, fixed,
@@ -110,6 +112,11 @@ impl Journal {
     /// The red receipt that reverses (or tries to reverse) an original.
     pub fn reversal(&self, original: ReceiptKey) -> Result<Option<ReceiptKey>, JournalError> {
         self.get(Cf::Reversals, &receipt_key_bytes(original))?.map(|bytes| receipt_key(&bytes)).transpose()
+    }
+
+    /// The receipt that re-issues (or tries to re-issue) what remains of a reversed original.
+    pub fn reissue(&self, original: ReceiptKey) -> Result<Option<ReceiptKey>, JournalError> {
+        self.get(Cf::Reversals, &reissue_key(original))?.map(|bytes| receipt_key(&bytes)).transpose()
     }
 
     /// Where a receipt went; `None` while it waits in the outbox.

@@ -50,6 +50,11 @@ pub(super) fn past_name_prefix(unit: UnitId) -> [u8; 5] {
     bytes
 }
 
+/// Longer than any reversal's key, so that none is mistaken for it.
+pub(super) fn reissue_key(original: ReceiptKey) -> Vec<u8> {
+    [&receipt_key_bytes(original)[..], &[1]].concat()
+}
+
 pub(super) fn registry_key(table: Table, key: &[u8]) -> Vec<u8> {
     [&[table as u8][..], key].concat()
 }

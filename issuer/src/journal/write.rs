@@ -7,7 +7,8 @@ use receipt_core::state::Writes;
 use rocksdb::WriteBatch;
 
 use super::rows::{
-    adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, registry_key, requeue_key, stopped_key,
+    adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, registry_key, reissue_key, requeue_key,
+    stopped_key,
 };
 use super::{
     BatchOutcome, BatchRow, BizRow, Cf, DayKind, DecidedTally, EventRow, IssuedTally, JOURNAL_FORMAT, Journal,
@@ -87,6 +88,11 @@ impl<'a> JournalWrite<'a> {
     /// Which red receipt reverses an original.
     pub fn put_reversal(&mut self, original: ReceiptKey, red: ReceiptKey) {
         self.put(Cf::Reversals, &receipt_key_bytes(original), &receipt_key_bytes(red));
+    }
+
+    /// Which receipt re-issues what remains of a reversed original.
+    pub fn put_reissue(&mut self, original: ReceiptKey, reissue: ReceiptKey) {
+        self.put(Cf::Reversals, &reissue_key(original), &receipt_key_bytes(reissue));
     }
 
     /// Queues a receipt for a batch.

@@ -14,7 +14,7 @@ use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::random_array;
 
-use super::{IssueResult, Issued, Sequencer, already_reversed};
+use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reissue_conflict};
 use crate::body::{BodySecrets, SealedBody};
 use crate::fate::{Fate, fate};
 use crate::issue::Acknowledgement;
@@ -40,6 +40,8 @@ pub struct Returned {
     pub biz_code: String,
     /// 开票点.
     pub place_code: String,
+    /// The reversed receipt whose rest it re-issues.
+    pub reissues: Option<ReceiptKey>,
     /// About how much memory it takes.
     pub byte_size: usize,
 }
@@ -58,12 +60,15 @@ impl Returned {
     }
 }
 
-/// What only this issuer knows of it: content, biz code, place.
+/// What only this issuer knows of it: content, biz code, place, what it re-issues.
 fn put_own_rows(write: &mut JournalWrite<'_>, returned: &Returned, day: u32, body: &SealedBody) {
     let (key, record) = (returned.key(), &returned.signed.record);
     write.put_receipt(key, &returned.row(), body);
     write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
     write.put_day(record.unit, day, key, &returned.place_code);
+    if let Some(original) = returned.reissues {
+        write.put_reissue(original, key);
+    }
 }
 
 impl Sequencer {
@@ -133,6 +138,11 @@ impl Sequencer {
             let dead =
                 red.map(|red| fate(journal, red)).transpose()?.is_some_and(|fate| matches!(fate, Fate::Refused { .. }));
             return Ok(red.filter(|_| !dead).map(already_reversed));
+        }
+        if let Some(original) = returned.reissues
+            && let Some(refusal) = reissue_conflict(journal, &Group::default(), original)?
+        {
+            return Ok(Some(refusal));
         }
         for unique in &record.uniqueness_keys {
             if journal.uniqueness(*unique)?.is_some() {

@@ -1,0 +1,68 @@
+use receipt_core::ids::Fen;
+use receipt_core::receipt::ext::Ext;
+
+use super::*;
+
+impl Running {
+    /// What remains of S01, as sample S14 has it.
+    fn remainder(&self, original: &wire::IssueResponse, biz_code: &str) -> ReceiptDraft {
+        let key = key_from_wire(&key_of(original)).unwrap();
+        let (receipt, _) = self.context.open_receipt(key).unwrap().unwrap();
+        let draft = self.ledger.chain.lock().unwrap().draft_after("S14", Some(&receipt));
+        assert!(draft.total_amount < receipt.draft.total_amount && draft.total_amount > Fen::new(0));
+        let mut draft = ReceiptDraft { biz_code: biz_code.to_owned(), ..draft };
+        // Of a settlement of its own: nothing but the link stands between the two.
+        if let Ext::Medical { medical } = &mut draft.ext {
+            medical.settlement_number = format!("JS-{biz_code}");
+        }
+        draft
+    }
+}
+
+fn assert_v20(refusal: &Refusal, words: &str) {
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("FIELD_INVALID", None), "{refusal:?}");
+    assert_eq!(refusal.violations[0].field, "related");
+    assert!(refusal.violations[0].description.contains(words), "{refusal:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_re_issue_needs_a_reversed_original_and_there_is_one() {
+    let running = running().await;
+    let original = running.sealed("S01", "O").await;
+    let unit = running.draft("S01", "-").unit_code;
+    assert_v20(&running.issue_sealed(&running.remainder(&original, "R1")).await.unwrap_err(), "is in force");
+    let red = running.context.reverse(SYSTEM, running.reversal(&unit, &original, "X")).await.unwrap();
+    assert_eq!(red.state(), wire::ReceiptState::Sealed);
+
+    // Two at once: one is issued.
+    let drafts = ["R1", "R2"].map(|biz_code| draft_to_wire(&running.remainder(&original, biz_code)));
+    let request =
+        wire::IssueManyRequest { drafts: drafts.to_vec(), wait: wire::Wait::Sealed.into(), wait_timeout_ms: 20_000 };
+    let results = running.context.issue_many(SYSTEM, request).await.unwrap().results;
+    let [Some(wire::issue_result::Result::Issued(first)), Some(wire::issue_result::Result::Error(second))] =
+        [&results[0].result, &results[1].result]
+    else {
+        panic!("{results:?}")
+    };
+    assert_eq!(first.state(), wire::ReceiptState::Sealed);
+    assert_eq!((second.reason.as_str(), &second.metadata["receipt_number"]), ("FIELD_INVALID", &first.receipt_number));
+    let again = IssueAgain { running: &running, original: &original };
+    assert_v20(&again.as_new("R3").await.unwrap_err(), "re-issues it already");
+    assert!(again.as_new("R1").await.unwrap().replayed);
+
+    // Reversed itself, it leaves its place.
+    let reversal = running.reversal(&unit, first, "X1");
+    assert_eq!(running.context.reverse(SYSTEM, reversal).await.unwrap().state(), wire::ReceiptState::Sealed);
+    assert_eq!(again.as_new("R4").await.unwrap().state(), wire::ReceiptState::Sealed);
+}
+
+struct IssueAgain<'a> {
+    running: &'a Running,
+    original: &'a wire::IssueResponse,
+}
+
+impl IssueAgain<'_> {
+    async fn as_new(&self, biz_code: &str) -> Result<wire::IssueResponse, Refusal> {
+        self.running.issue_sealed(&self.running.remainder(self.original, biz_code)).await
+    }
+}

@@ -1,0 +1,90 @@
+//! What speaks against a draft that keeps all rules by itself: another receipt of the same payment, decision or original.
+//!
+//! Of payments, decisions and reversals this is an early word, and the ledger judges them. That a re-issue stands for a
+//! reversed original (V20) is judged here alone: no record shows it.
+
+use receipt_core::blind::UniquenessType;
+use receipt_core::ids::ReceiptKey;
+use receipt_core::reason::Reason;
+use tallystick_proto::errors::Refusal;
+
+use super::Group;
+use crate::fate::{Fate, fate, reversed_by};
+use crate::issue::Prepared;
+use crate::journal::{Journal, JournalError};
+
+/// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
+pub(super) fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Result<Option<Refusal>, JournalError> {
+    if let Some(original) = draft.reverses {
+        let red = match group.reversals.get(&original) {
+            Some(red) => Some(*red),
+            None => match journal.reversal(original)? {
+                // One that the ledger refused reverses nothing.
+                Some(red) if matches!(fate(journal, red)?, Fate::Refused { .. }) => None,
+                red => red,
+            },
+        };
+        return Ok(red.map(already_reversed));
+    }
+    if let Some(original) = draft.reissues
+        && let Some(refusal) = reissue_conflict(journal, group, original)?
+    {
+        return Ok(Some(refusal));
+    }
+    for unique in &draft.uniqueness {
+        let holder = match group.uniqueness.get(unique) {
+            Some(holder) => Some(*holder),
+            None => journal.uniqueness(*unique)?,
+        };
+        if holder.is_some() {
+            let reason = match unique.kind {
+                UniquenessType::Decision => Reason::DecisionPaid,
+                UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
+            };
+            return Ok(Some(Refusal::new(reason)));
+        }
+    }
+    Ok(None)
+}
+
+/// V20: a partial refund is the reversal of the original and one re-issue of what remains. With the original in force, or a second
+/// re-issue, two receipts of one payment would stand. One that the ledger refused, or that was reversed itself, leaves its
+/// place.
+pub(super) fn reissue_conflict(
+    journal: &Journal,
+    group: &Group,
+    original: ReceiptKey,
+) -> Result<Option<Refusal>, JournalError> {
+    if reversed_by(journal, original)?.is_none() {
+        let under_way = match journal.reversal(original)? {
+            Some(red) => fate(journal, red)? == Fate::Pending,
+            None => false,
+        };
+        if under_way {
+            let message = "the reversal of the original is not sealed yet; re-issue what remains once it is";
+            return Ok(Some(Refusal::new(Reason::InProgress).with_message(message)));
+        }
+        let message = format!("V20: receipt {original} is in force; reverse it first, then re-issue what remains");
+        return Ok(Some(Refusal::field("related", message)));
+    }
+    let reissue = match group.reissues.get(&original) {
+        Some(reissue) => Some(*reissue),
+        None => match journal.reissue(original)? {
+            Some(dead) if matches!(fate(journal, dead)?, Fate::Refused { .. }) => None,
+            Some(dead) if reversed_by(journal, dead)?.is_some() => None,
+            reissue => reissue,
+        },
+    };
+    Ok(reissue.map(|reissue| {
+        Refusal::field("related", format!("V20: receipt {reissue} re-issues it already"))
+            .with_metadata("receipt_code", reissue.code.to_string())
+            .with_metadata("receipt_number", reissue.number.to_string())
+    }))
+}
+
+/// `ALREADY_REVERSED`, naming the red receipt.
+pub(super) fn already_reversed(red: ReceiptKey) -> Refusal {
+    Refusal::new(Reason::AlreadyReversed)
+        .with_metadata("receipt_code", red.code.to_string())
+        .with_metadata("receipt_number", red.number.to_string())
+}
