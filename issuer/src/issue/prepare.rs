@@ -123,7 +123,8 @@ pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -
             keys.push(blinding.uniqueness_key(UniquenessType::MedicalSettlement, &medical.settlement_number));
         }
         Ext::PaymentBook { fine, .. } if !fine.penalty_decision_no.is_empty() => {
-            let instalment = fine.instalment.map(|number| number.to_string()).unwrap_or_default();
+            // Paid at once is paid with its first instalment: one of the two.
+            let instalment = fine.instalment.unwrap_or(1);
             let reference = format!("{}\0{instalment}", fine.penalty_decision_no);
             keys.push(blinding.uniqueness_key(UniquenessType::Decision, &reference));
         }

@@ -2,6 +2,7 @@ use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::disclosure::Body;
+use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::layout::from_values;
 use receipt_core::record::SignedRecord;
 use receipt_core::suite::Signer;
@@ -322,5 +323,42 @@ async fn a_full_queue_is_overloaded_with_a_retry_hint() {
     let refusal = queue.issue(vec![prepared]).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::Overloaded.into());
     assert!(refusal.retry_after_ms.is_some());
+    waiting.abort();
+}
+
+#[test]
+fn a_decision_paid_at_once_is_its_first_instalment() {
+    let Fixture { _dir, mut chain, issuer } = fixture();
+    let fine = draft(&mut chain, "S04", "A");
+    let decision_key = |instalment: Option<u32>| {
+        let mut fine = fine.clone();
+        let Ext::PaymentBook { fine: decision, .. } = &mut fine.ext else { panic!("S04 is no payment book") };
+        decision.instalment = instalment;
+        let keys = uniqueness_keys(&fine, &issuer.keys.blinding);
+        keys.into_iter().find(|key| key.kind == receipt_core::blind::UniquenessType::Decision).unwrap()
+    };
+    assert_eq!(decision_key(None), decision_key(Some(1)));
+    assert_ne!(decision_key(None), decision_key(Some(2)));
+}
+
+#[tokio::test]
+async fn a_call_that_never_fits_says_so_and_a_single_draft_always_fits() {
+    let Fixture { _dir, mut chain, issuer } = fixture();
+    let mut prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
+    let (queue, _jobs) = issue_queue(10);
+    let refusal = queue.issue(vec![prepared.clone(); 11]).await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("REQUEST_TOO_LARGE", None));
+    assert!(refusal.message.contains("split"), "{refusal}");
+    assert_eq!(queue.places.available_permits(), 10);
+    // One draft that takes more than there is takes all of it.
+    prepared.byte_size = 20 * PLACE_BYTES;
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.issue(vec![prepared]).await }
+    });
+    while queue.places.available_permits() > 0 && !waiting.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "it waits for its turn");
     waiting.abort();
 }
