@@ -13,7 +13,7 @@ use super::{ApiContext, key_from_wire};
 use crate::authority::authorised_unit;
 use crate::bundle::{internal, pending};
 use crate::fate::{Fate, fate};
-use crate::issue::{Issued, Prepared, RuleBasis, content_hash, prepare};
+use crate::issue::{Issued, Prepared, RuleBasis, content_hash, erased, prepare};
 
 impl ApiContext {
     /// Reverses a receipt, or finds that it was reversed before.
@@ -70,14 +70,21 @@ impl ApiContext {
         let record = self
             .own_record(&view, system, unit.id, original_key)?
             .ok_or_else(|| Refusal::new(Reason::NotFoundOrMismatch))?;
-        if let Some(red) = self.replayed(unit.id, &request.biz_code, content)? {
+        let reversal = self.journal.reversal(original_key).map_err(internal)?;
+        let own = self.journal.biz(unit.id, &request.biz_code).map_err(internal)?;
+        if let Some(red) = own.filter(|row| row.content == content).map(|row| row.key) {
             return Ok(Reversal::Made(red));
         }
-        if let Some(red) = self.adopted_key(unit.id, &request.biz_code)? {
-            let made = self.journal.reversal(original_key).map_err(internal)? == Some(red);
+        if own.is_some_and(|row| row.is_erased() && reversal != Some(row.key)) {
+            return Err(erased());
+        }
+        // One that a lost journal made is known by what it reverses: neither the ledger nor `Resubmit` has its call.
+        let known = own.map(|row| row.key);
+        if let Some(red) = known.map_or_else(|| self.adopted_key(unit.id, &request.biz_code), |red| Ok(Some(red)))? {
+            let made = reversal == Some(red);
             return if made { Ok(Reversal::Made(red)) } else { Err(Refusal::new(Reason::BizCodeConflict)) };
         }
-        if let Some(red) = self.journal.reversal(original_key).map_err(internal)?
+        if let Some(red) = reversal
             && !matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. })
         {
             return Ok(Reversal::Made(red));
