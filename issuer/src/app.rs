@@ -40,6 +40,7 @@ use crate::body::BodyCipher;
 use crate::bundle::Bundler;
 use crate::config::Settings;
 use crate::control::{Control, ControlParts};
+use crate::credentials::Credentials;
 use crate::erasure::ErasedList;
 use crate::figures::{Figures, FiguresParts};
 use crate::flight::Flight;
@@ -397,7 +398,7 @@ impl Wiring {
             Arc::clone(&shared.nodes),
             Arc::clone(&self.chain.trust),
             Arc::clone(&self.clock),
-            self.settings.credentials_dir.clone(),
+            Credentials::new(self.settings.credentials_dir.clone(), Arc::clone(&self.chain.trust)),
         );
         IssuerApi::new(Arc::new(ApiContext {
             journal: Arc::clone(&self.journal),

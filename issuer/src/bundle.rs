@@ -1,32 +1,32 @@
 //! Assembles a receipt's bundle on demand: what the journal has, a path recomputed from its batch, fresh proofs of a node.
 //!
-//! A node's proofs are verified before they go into a bundle; a bundle that would not verify is never handed out.
+//! A node's proofs are verified before they go into a bundle, and another node is asked where they do not hold; a bundle that
+//! would not verify is never handed out, nor one that shows a receipt in force of which this issuer knows the reversal.
 
-use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::bundle::{BatchPart, Bundle, StatusPart};
-use receipt_core::credential::CREDENTIAL_BYTES_MAX;
 use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, KeyId, LeafIndex, ReceiptKey, UnixMillis};
+use receipt_core::ids::{BatchSequence, LeafIndex, ReceiptKey, UnixMillis};
 use receipt_core::merkle::{InnerTree, leaf_hash, verify_inclusion};
 use receipt_core::note::{SignedNote, TlogProof};
 use receipt_core::reason::Reason;
+use receipt_core::receipt::layout::from_values;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
-use receipt_core::verdict::verify_bundle;
+use receipt_core::verdict::{proved_status, verify_bundle};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, get_receipt_state_request};
 use tallystick_service::clock::Clock;
-use tallystick_service::durable;
 use tonic::Status;
 
 use crate::batcher::signed_records;
 use crate::body::{BodyCipher, OpenBody};
-use crate::fate::{Fate, fate};
+use crate::credentials::Credentials;
+use crate::fate::{Fate, fate, reversed_by};
 use crate::journal::{Journal, JournalError};
 use crate::nodes::{LedgerClient, Nodes};
 
@@ -49,8 +49,7 @@ pub struct Bundler {
     nodes: Arc<Nodes>,
     trust: Arc<TrustFile>,
     clock: Arc<dyn Clock>,
-    credentials_dir: PathBuf,
-    credentials: Mutex<HashMap<KeyId, Arc<Vec<u8>>>>,
+    credentials: Credentials,
     trees: Mutex<VecDeque<(BatchSequence, Arc<InnerTree>)>>,
 }
 
@@ -62,6 +61,8 @@ struct Stored {
     batch: BatchPart,
     leaf_index: LeafIndex,
     leaf_hash: Hash,
+    /// What a status proof must be younger than: its own leaf, and that of the red receipt which is known to reverse it.
+    status_after: LeafIndex,
 }
 
 impl Bundler {
@@ -72,18 +73,9 @@ impl Bundler {
         nodes: Arc<Nodes>,
         trust: Arc<TrustFile>,
         clock: Arc<dyn Clock>,
-        credentials_dir: PathBuf,
+        credentials: Credentials,
     ) -> Self {
-        Self {
-            journal,
-            cipher,
-            nodes,
-            trust,
-            clock,
-            credentials_dir,
-            credentials: Mutex::default(),
-            trees: Mutex::default(),
-        }
+        Self { journal, cipher, nodes, trust, clock, credentials, trees: Mutex::default() }
     }
 
     /// The opened body of a receipt; `None` if it was erased.
@@ -130,7 +122,8 @@ impl Bundler {
         };
         let body = self.body(key)?.ok_or_else(|| bodyless(self.journal.erased_at(key)))?;
         let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
-        let credential = self.credential(record.signing_key)?;
+        let receipt = from_values(&body.values).map_err(internal)?;
+        let credential = self.credentials.of(&record, &receipt)?;
         let batch = self.journal.batch(sequence).map_err(internal)?.ok_or_else(not_found)?;
         let tree = self.tree(sequence, &batch.keys().map_err(internal)?)?;
         let index = LeafIndex::new(u64::from(index));
@@ -144,6 +137,15 @@ impl Bundler {
             batch: BatchPart { index, path, header: batch.signed_header },
             leaf_index,
             leaf_hash: leaf_hash(self.trust.suite(), &entry),
+            status_after: self.status_after(key, leaf_index)?,
+        })
+    }
+
+    fn status_after(&self, key: ReceiptKey, own: LeafIndex) -> Result<LeafIndex, Refusal> {
+        let Some((red, _)) = reversed_by(&self.journal, key).map_err(internal)? else { return Ok(own) };
+        Ok(match fate(&self.journal, red).map_err(internal)? {
+            Fate::Sealed { leaf_index, .. } => own.max(leaf_index),
+            _ => own,
         })
     }
 
@@ -162,29 +164,18 @@ impl Bundler {
         Ok(tree)
     }
 
-    fn credential(&self, key: KeyId) -> Result<Arc<Vec<u8>>, Refusal> {
-        let lock = || self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(credential) = lock().get(&key) {
-            return Ok(Arc::clone(credential));
-        }
-        let path = self.credentials_dir.join(format!("{key}.credential"));
-        let credential = Arc::new(durable::read(&path, CREDENTIAL_BYTES_MAX).map_err(internal)?);
-        lock().insert(key, Arc::clone(&credential));
-        Ok(credential)
-    }
-
-    /// A status proof younger than the batch, with the height as of which it speaks.
+    /// A status proof that holds, younger than the batch and than a known reversal, with the height as of which it speaks.
     async fn fetch_status(&self, mut client: LedgerClient, stored: &Stored) -> Result<(StatusPart, u64), Status> {
         let suite = self.trust.suite();
-        let status_key = status_key(suite, &stored.record).0.to_vec();
-        let selector = get_receipt_state_request::Selector::StatusKey(status_key.into());
+        let key = status_key(suite, &stored.record);
+        let selector = get_receipt_state_request::Selector::StatusKey(key.0.to_vec().into());
         let request = GetReceiptStateRequest { selector: Some(selector) };
         let state = client.get_receipt_state(request).await?.into_inner();
         let (note, checkpoint) = self.checkpoint(&state.checkpoint)?;
         let index = checkpoint.size.previous().ok_or_else(|| distrusted("an empty tree"))?;
         let index = LeafIndex::new(index.get());
-        if index <= stored.leaf_index {
-            return Err(Status::unavailable("the node is behind the receipt"));
+        if index <= stored.status_after {
+            return Err(Status::unavailable("the node is behind the receipt or its reversal"));
         }
         let path = hashes(&state.seal_path)?;
         let Entry::Seal(seal) = Entry::decode(&state.seal).map_err(distrusted)? else {
@@ -194,6 +185,7 @@ impl Bundler {
         verify_inclusion(suite, &leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         let proof = TlogProof { extra: None, index, path, checkpoint: note }.to_string();
         let value = (!state.status.is_empty()).then(|| [&state.salt[..], &state.status].concat());
+        proved_status(&seal, &key, &state.status_proof, value.as_deref()).map_err(distrusted)?;
         let part = StatusPart { seal: seal.encode(), proof, map: state.status_proof.to_vec(), value };
         Ok((part, state.height))
     }

@@ -18,6 +18,7 @@ pub mod body;
 pub mod bundle;
 pub mod config;
 pub mod control;
+pub mod credentials;
 pub mod erasure;
 pub mod export;
 pub mod fate;

@@ -26,6 +26,7 @@ mod tests;
 pub use check::{Check, CheckId, CheckOutcome, Failure, Layer, LayerResult, NotChecked};
 pub use face::{Face, FaceLine, utc_text};
 pub use genuine::differing_field;
+pub use in_force::proved_status;
 pub use labels::{FieldLabel, field_label};
 pub use report::{CheckReport, ConclusionReport, LayersReport, NotCheckedReport, VerdictReport};
 

@@ -18,16 +18,19 @@ use tonic::transport::Channel;
 
 use super::*;
 use crate::bundle::Bundler;
+use crate::credentials::Credentials;
 use crate::follow::{Followed, Follower, HeldLimits};
 use crate::gate::Gate;
 use crate::issue::{issue_queue, run};
 use crate::nodes::Nodes;
 use crate::quorum_time::QuorumTime;
 use crate::submit::Submitter;
-use crate::testing::ledger::{FakeLedger, dead_channel};
+use crate::testing::ledger::{FakeLedger, StatusFault, dead_channel};
 use crate::testing::{TestIssuer, draft, init};
 
+mod bundles;
 mod erased;
+mod reissue;
 mod resubmit;
 mod unit;
 
@@ -114,7 +117,7 @@ fn running_on(
         nodes,
         Arc::new(trust.clone()),
         Arc::clone(&clock),
-        dir.path().to_owned(),
+        Credentials::new(dir.path().to_owned(), Arc::new(trust.clone())),
     );
     let context = Arc::new(ApiContext {
         journal: issuer.journal,

@@ -1,5 +1,6 @@
 //! One node of a ledger in memory: takes batches into blocks at once, and serves proofs of what it took.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,17 +26,38 @@ pub(crate) struct FakeLedger {
     pub(crate) chain: Arc<Mutex<TestChain>>,
     height: watch::Sender<u64>,
     seals_tips_only: bool,
+    status_fault: Option<StatusFault>,
+}
+
+/// What is wrong with what a node says of the status map.
+#[derive(Clone)]
+pub(crate) enum StatusFault {
+    /// It repeats its first answer for a key for ever.
+    Repeats(Arc<Mutex<HashMap<Bytes, wire::GetReceiptStateResponse>>>),
+    /// Its proofs do not hold.
+    Forged,
 }
 
 impl FakeLedger {
     pub(crate) fn new(chain: TestChain) -> Self {
         let height = watch::channel(chain.height().get()).0;
-        Self { chain: Arc::new(Mutex::new(chain)), height, seals_tips_only: false }
+        Self { chain: Arc::new(Mutex::new(chain)), height, seals_tips_only: false, status_fault: None }
     }
 
     /// After an outage of the seals: of all blocks that it has, only the newest has a checkpoint.
     pub(crate) fn sealing_tips_only(chain: TestChain) -> Self {
         Self { seals_tips_only: true, ..Self::new(chain) }
+    }
+
+    /// Another node of the same ledger.
+    pub(crate) fn with_status_fault(&self, fault: StatusFault) -> Self {
+        Self { status_fault: Some(fault), ..self.clone() }
+    }
+
+    /// Tells the streams of blocks that were decided behind its back.
+    pub(crate) fn refresh(&self) {
+        let height = self.chain.lock().unwrap().height().get();
+        self.height.send_replace(height);
     }
 
     /// Decides a block with these registry changes.
@@ -175,6 +197,11 @@ impl LedgerService for FakeLedger {
         let Some(wire::get_receipt_state_request::Selector::StatusKey(key)) = request.into_inner().selector else {
             return Err(Status::invalid_argument("by status key only"));
         };
+        if let Some(StatusFault::Repeats(answers)) = &self.status_fault
+            && let Some(answer) = answers.lock().unwrap().get(&key)
+        {
+            return Ok(Response::new(answer.clone()));
+        }
         let chain = self.chain.lock().unwrap();
         let lookup = chain.state().prove_status(chain.genesis().suite, &Hash::from_slice(&key).unwrap()).unwrap();
         let stored =
@@ -182,15 +209,27 @@ impl LedgerService for FakeLedger {
         let value = stored.unwrap().map(|bytes| StatusValue::decode(&bytes).unwrap().encode()).unwrap_or_default();
         let (salt, status) = value.split_at(value.len().min(16));
         let (checkpoint, _, seal, seal_path) = Self::checkpoint(&chain);
-        Ok(Response::new(wire::GetReceiptStateResponse {
+        let mut answer = wire::GetReceiptStateResponse {
             checkpoint,
             height: chain.height().get(),
             seal: seal.into(),
             seal_path,
-            status_key: key,
+            status_key: key.clone(),
             status_proof: lookup.proof.encode().into(),
             status: Bytes::copy_from_slice(status),
             salt: Bytes::copy_from_slice(salt),
-        }))
+        };
+        match &self.status_fault {
+            None => {}
+            Some(StatusFault::Repeats(answers)) => {
+                answers.lock().unwrap().insert(key, answer.clone());
+            }
+            Some(StatusFault::Forged) => {
+                // A status that the map does not have.
+                answer.status = Bytes::from_static(&[1; 12]);
+                answer.salt = Bytes::from_static(&[2; 16]);
+            }
+        }
+        Ok(Response::new(answer))
     }
 }

@@ -52,8 +52,9 @@ pub(super) fn check(
     })
 }
 
-/// What the map under the seal's status root has at the key: the stated value, or, if none is stated, nothing.
-fn proved_status(seal: &Seal, key: &Hash, map: &[u8], value: Option<&[u8]>) -> Result<Option<Status>, String> {
+/// What the map under the seal's status root has at the key: the stated value (salt ‖ status), or, if none is stated, nothing.
+/// An error is a sentence: the proof `map` does not show it.
+pub fn proved_status(seal: &Seal, key: &Hash, map: &[u8], value: Option<&[u8]>) -> Result<Option<Status>, String> {
     let proof = StatusProof::decode(map).map_err(|error| error.to_string())?;
     let value = value.map(StatusValue::decode).transpose().map_err(|_| "the status does not read".to_owned())?;
     let value_hash = value.as_ref().map(|value| status_value_hash(seal.suite, value));

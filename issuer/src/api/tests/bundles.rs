@@ -1,0 +1,42 @@
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_unit_has_bundles_of_before_and_after() {
+    let running = running().await;
+    let draft = running.draft("S01", "A");
+    let before = running.issue_sealed(&draft).await.unwrap();
+    let old = running.registered_unit(&draft.unit_code);
+    let renamed = RegisterUnit { name: format!("{}（新）", old.name), ..old };
+    running.govern(vec![Action::RegisterUnit(renamed.clone())]).await;
+    let after = running.sealed("S01", "B").await;
+    assert!(after.bundle.is_empty(), "no credential names the unit so");
+    let refusal = running.bundle(&after).await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_FOUND", None), "{refusal}");
+    let key = UNIT_KEY_BASE + renamed.unit_id;
+    assert!(refusal.message.contains(&format!("{key}-")), "it says which file is missing: {refusal}");
+    assert!(matches!(running.bundle(&before).await.unwrap(), Conclusion::InForce { .. }));
+
+    // Put beside the old one, it counts at once; a file that is none stops nobody.
+    let credential = credential_of(&running.ledger.chain.lock().unwrap(), &renamed).encode();
+    std::fs::write(running.dir.path().join(format!("{key}-2.credential")), credential).unwrap();
+    std::fs::write(running.dir.path().join(format!("{key}-1.credential")), [1, 2, 3]).unwrap();
+    for response in [&before, &after] {
+        assert!(matches!(running.bundle(response).await.unwrap(), Conclusion::InForce { .. }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_behind_the_reversal_or_forges_stops_no_bundle_and_shows_none_in_force() {
+    let ledger = FakeLedger::new(TestChain::new());
+    let behind = ledger.with_status_fault(StatusFault::Repeats(Arc::default())).serve().await;
+    let forger = ledger.with_status_fault(StatusFault::Forged).serve().await;
+    let honest = ledger.serve().await;
+    let nodes = [("forger", forger), ("behind", behind), ("honest", honest)];
+    let running = running_over(ledger, nodes.map(|(name, channel)| (name.to_owned(), channel)).to_vec());
+    let original = running.sealed("S01", "A").await;
+    assert!(matches!(running.conclusion(&original.bundle), Conclusion::InForce { .. }));
+    let unit = running.draft("S01", "-").unit_code;
+    let red = running.context.reverse(SYSTEM, running.reversal(&unit, &original, "R")).await.unwrap();
+    assert_eq!(red.state(), wire::ReceiptState::Sealed);
+    assert!(matches!(running.bundle(&original).await.unwrap(), Conclusion::Reversed { .. }));
+}
