@@ -28,6 +28,8 @@ const KINDS_MAX: usize = 1_000;
 /// A selector's receipt, if the caller may know of it.
 enum Found {
     Receipt(ReceiptKey, Box<ReceiptRow>, Box<SignedRecord>),
+    /// Learnt from the ledger, so that its place is not known; asked for by biz code, by a system of some place of the unit.
+    Placeless(ReceiptKey, wire::BizKey),
     Unknown,
 }
 
@@ -43,20 +45,20 @@ impl ApiContext {
             Some(wire::get_receipt_request::Selector::BizKey(biz)) => Err(biz),
             None => return Err(selector_missing()),
         };
-        let Found::Receipt(key, row, signed) = self.find(system, selector)? else {
-            let state = wire::ReceiptState::Unknown.into();
-            return Ok(wire::GetReceiptResponse { state, ..wire::GetReceiptResponse::default() });
+        let (key, row, signed) = match self.find(system, selector)? {
+            Found::Receipt(key, row, signed) => (key, row, signed),
+            Found::Placeless(key, biz_key) => return self.placeless(key, biz_key),
+            Found::Unknown => {
+                let state = wire::ReceiptState::Unknown.into();
+                return Ok(wire::GetReceiptResponse { state, ..wire::GetReceiptResponse::default() });
+            }
         };
         let snapshot_height = self.snapshot_height();
         let snapshot = Height::new(snapshot_height);
         let record = &signed.record;
         let fate = fate(&self.journal, key).map_err(internal)?.as_of(snapshot);
         let (standing, reversed) = self.standing(key, fate, snapshot)?;
-        let (refused_reason, block_height) = match fate {
-            Fate::Pending => (String::new(), 0),
-            Fate::Sealed { height, .. } => (String::new(), height.get()),
-            Fate::Refused { reason, height } => (reason.as_str().to_owned(), height.get()),
-        };
+        let (refused_reason, block_height) = told_of(fate);
         let check_code = self.open_receipt(key)?.map(|(receipt, _)| receipt.issued.check_code.to_string());
         let erased_at = self.journal.erased_at(key).map_err(internal)?;
         Ok(wire::GetReceiptResponse {
@@ -89,8 +91,10 @@ impl ApiContext {
             Some(wire::get_bundle_request::Selector::BizKey(biz)) => Err(biz),
             None => return Err(selector_missing()),
         };
-        let Found::Receipt(key, ..) = self.find(system, selector)? else {
-            return Err(Refusal::new(Reason::NotFoundOrMismatch));
+        let key = match self.find(system, selector)? {
+            Found::Receipt(key, ..) => key,
+            Found::Placeless(..) => return Err(content_lost()),
+            Found::Unknown => return Err(Refusal::new(Reason::NotFoundOrMismatch)),
         };
         let bundle = self.bundler.assemble(key).await?;
         Ok(wire::GetBundleResponse { bundle: Bytes::from(bundle.bytes), snapshot_height: bundle.snapshot_height })
@@ -176,25 +180,48 @@ impl ApiContext {
         Ok(wire::DayTotalsResponse { total: Some(total), by_kind: by_kind.collect(), snapshot_height })
     }
 
+    /// That a receipt is on the ledger under this biz code, and what became of it: enough not to issue it twice. Nothing of its
+    /// content, which may be another place's.
+    fn placeless(&self, key: ReceiptKey, biz_key: wire::BizKey) -> Result<wire::GetReceiptResponse, Refusal> {
+        let snapshot_height = self.snapshot_height();
+        let snapshot = Height::new(snapshot_height);
+        let fate = fate(&self.journal, key).map_err(internal)?.as_of(snapshot);
+        let (standing, reversed) = self.standing(key, fate, snapshot)?;
+        let (refused_reason, block_height) = told_of(fate);
+        Ok(wire::GetReceiptResponse {
+            state: state_of(fate).into(),
+            standing: standing.into(),
+            key: Some(key_to_wire(key)),
+            biz_key: Some(biz_key),
+            refused_reason,
+            reversed_by: reversed.map(key_to_wire),
+            block_height,
+            snapshot_height,
+            ..wire::GetReceiptResponse::default()
+        })
+    }
+
     fn find(&self, system: SystemId, selector: Result<wire::ReceiptKey, wire::BizKey>) -> Result<Found, Refusal> {
         let view = self.view();
-        let key = match selector {
-            Ok(key) => key_from_wire(&key)?,
+        let (key, biz) = match selector {
+            Ok(key) => (key_from_wire(&key)?, None),
             Err(biz) => {
                 let unit = authorised_unit(&view, system, &biz.unit_code, None)?;
-                match self.journal.biz(unit.id, &biz.biz_code).map_err(internal)? {
+                let key = match self.journal.biz(unit.id, &biz.biz_code).map_err(internal)? {
                     Some(row) => row.key,
                     None => match self.adopted_key(unit.id, &biz.biz_code)? {
                         Some(key) => key,
                         None => return Ok(Found::Unknown),
                     },
-                }
+                };
+                (key, Some(biz))
             }
         };
         let Some(row) = self.journal.receipt(key).map_err(internal)? else { return Ok(Found::Unknown) };
         let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;
         if !may_see(&view, system, signed.record.unit, &row.place_code) {
-            return Ok(Found::Unknown);
+            let placeless = biz.filter(|_| row.biz_code.is_empty());
+            return Ok(placeless.map_or(Found::Unknown, |biz| Found::Placeless(key, biz)));
         }
         Ok(Found::Receipt(key, Box::new(row), Box::new(signed)))
     }
@@ -239,6 +266,22 @@ impl ApiContext {
     pub(super) fn unit_code(&self, unit: UnitId) -> String {
         self.view().unit(unit).map(|unit| unit.code.clone()).unwrap_or_default()
     }
+}
+
+/// The reason of a refusal, and the height of the deciding block.
+fn told_of(fate: Fate) -> (String, u64) {
+    match fate {
+        Fate::Pending => (String::new(), 0),
+        Fate::Sealed { height, .. } => (String::new(), height.get()),
+        Fate::Refused { reason, height } => (reason.as_str().to_owned(), height.get()),
+    }
+}
+
+/// The receipt stands on the ledger, and its content was lost with a journal.
+fn content_lost() -> Refusal {
+    Refusal::new(CallReason::NotFound).with_message(
+        "the ledger has this receipt, and its content was lost with an issuer's journal; Resubmit its acknowledgement first",
+    )
 }
 
 fn selector_missing() -> Refusal {

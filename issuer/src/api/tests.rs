@@ -30,6 +30,7 @@ use crate::testing::{TestIssuer, draft, init};
 
 mod bundles;
 mod erased;
+mod recovered;
 mod reissue;
 mod resubmit;
 mod unit;

@@ -7,13 +7,17 @@ use crate::testing::offered;
 use crate::testing::recovery::{lose_and_restore, recovered};
 
 /// What a caller kept of an acknowledgement.
-struct Kept {
-    draft: ReceiptDraft,
+pub(super) struct Kept {
+    pub(super) draft: ReceiptDraft,
     acknowledgement: Acknowledgement,
 }
 
 impl Kept {
-    fn request(&self) -> wire::ResubmitRequest {
+    pub(super) fn key(&self) -> wire::ReceiptKey {
+        key_to_wire(self.acknowledgement.key)
+    }
+
+    pub(super) fn request(&self) -> wire::ResubmitRequest {
         wire::ResubmitRequest {
             signed_record: self.acknowledgement.signed_record.clone().into(),
             draft: Some(draft_to_wire(&self.draft)),
@@ -26,7 +30,7 @@ impl Kept {
 }
 
 /// An issuer recovered from an empty backup: the lost one had sealed "sealed", and acknowledged the others.
-async fn recovered_issuer(unsealed: &[&str]) -> (Running, Kept, Vec<Kept>) {
+pub(super) async fn recovered_issuer(unsealed: &[&str]) -> (Running, Kept, Vec<Kept>) {
     let dir = tempfile::tempdir().unwrap();
     let mut chain = TestChain::new();
     let mut lost = TestIssuer::start(init(&dir.path().join("lost"), &chain), &chain, 1);
