@@ -92,6 +92,7 @@ impl Job {
 pub struct IssueQueue {
     jobs: mpsc::Sender<Job>,
     places: Arc<Semaphore>,
+    places_max: usize,
 }
 
 impl std::fmt::Debug for IssueQueue {
@@ -107,13 +108,25 @@ pub struct IssueJobs(mpsc::Receiver<Job>);
 pub fn issue_queue(drafts_max: usize) -> (IssueQueue, IssueJobs) {
     // A job takes at least one place, so the channel itself never fills.
     let (sender, receiver) = mpsc::channel(drafts_max);
-    (IssueQueue { jobs: sender, places: Arc::new(Semaphore::new(drafts_max)) }, IssueJobs(receiver))
+    (
+        IssueQueue { jobs: sender, places: Arc::new(Semaphore::new(drafts_max)), places_max: drafts_max },
+        IssueJobs(receiver),
+    )
 }
 
 impl IssueQueue {
-    /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room.
+    /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room, and with
+    /// `REQUEST_TOO_LARGE` if there never will be for so many in one call.
     pub async fn issue(&self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, Refusal> {
-        let places = self.places(drafts.iter().map(|draft| 1 + draft.byte_size / PLACE_BYTES).sum())?;
+        let count = drafts.iter().map(|draft| 1 + draft.byte_size / PLACE_BYTES).sum();
+        if count > self.places_max && drafts.len() > 1 {
+            let message = format!(
+                "the drafts of this call take {count} places of the queue, which has {}; split the call",
+                self.places_max
+            );
+            return Err(Refusal::new(CallReason::RequestTooLarge).with_message(message));
+        }
+        let places = self.places(count)?;
         let (reply, answer) = oneshot::channel();
         let stopped = || Refusal::new(CallReason::ShuttingDown);
         self.jobs.try_send(Job::Drafts { drafts, reply, places }).map_err(|_| stopped())?;
@@ -145,9 +158,10 @@ impl IssueQueue {
         answer.await.map_err(|_| stopped())
     }
 
+    /// A single receipt that takes more places than there are takes all of them.
     fn places(&self, count: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let overloaded = || Refusal::new(Reason::Overloaded);
-        let count = u32::try_from(count.max(1)).map_err(|_| overloaded())?;
+        let count = u32::try_from(count.clamp(1, self.places_max.max(1))).map_err(|_| overloaded())?;
         Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| overloaded())
     }
 }
