@@ -128,7 +128,7 @@ mod tests {
         let again = keygen(&settings, &wanted, &SeededEntropy::new(3)).unwrap();
         assert_eq!(printed, again);
         let table: toml::Table = printed.parse().unwrap();
-        let ring = KeyRing::open(&settings).unwrap();
+        let ring = KeyRing::open(&settings, receipt_core::suite::Suite::Ed25519Sha256).unwrap();
         let actions = table["actions"].as_array().unwrap();
         assert_eq!(actions.len(), 3);
         let printed_key = |index: usize| actions[index]["register_key"]["public_key"].as_str().unwrap().to_owned();

@@ -148,7 +148,10 @@ fn a_block_of_another_round_is_untimely_whatever_proof_is_claimed_and_timely_in_
     // By nobody's rules.
     let mut bytes = block.bytes.to_vec();
     bytes.truncate(bytes.len() - 1);
-    let broken = OwnProposal { block_id: BlockId(receipt_core::block::block_id(&bytes).0), bytes: bytes.into() };
+    let broken = OwnProposal {
+        block_id: BlockId(receipt_core::block::block_id(receipt_core::suite::Suite::Ed25519Sha256, &bytes).0),
+        bytes: bytes.into(),
+    };
     let bench = bench(&chain, proposer(&chain, 2));
     for round in [0, 4] {
         let broken = received(&broken, round, None, proposer(&chain, 0));

@@ -16,7 +16,7 @@ async fn what_is_left_of_a_receipt_whose_body_was_erased() {
         despite_retention: true,
     };
     let now = wish.now;
-    let list = ErasedList::new(&running._dir.path().join("erased"), running.context.journal.identity());
+    let list = ErasedList::new(&running.dir.path().join("erased"), running.context.journal.identity());
     let erased = running.context.queue.errand(move |sequencer| sequencer.erase(&list, &wish)).await.unwrap().unwrap();
     scrub(&running.context.journal, &erased).unwrap();
 

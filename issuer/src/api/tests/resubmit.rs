@@ -152,11 +152,11 @@ async fn a_receipt_of_a_unit_that_has_another_name_now_comes_back_under_the_old_
     for name in ["第二个名字", "第三个名字"] {
         let register = {
             let chain = running.ledger.chain.lock().unwrap();
-            let units = chain.genesis().actions.iter().filter_map(|action| match action {
+            let mut units = chain.genesis().actions.iter().filter_map(|action| match action {
                 Action::RegisterUnit(register) if register.unit_id == unit.get() => Some(register.clone()),
                 _ => None,
             });
-            units.last().unwrap()
+            units.next_back().unwrap()
         };
         let height =
             running.ledger.govern(vec![Action::RegisterUnit(RegisterUnit { name: name.to_owned(), ..register })]);
