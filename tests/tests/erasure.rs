@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use tallystick_devnet::generate_receipts::GeneratedReceipt;
 use tallystick_devnet::issuing::issue_one;
-use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1::{

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use receipt_core::hash::sha256;
 use receipt_core::merkle::leaf_hash;
 use receipt_core::note::TlogProof;
+use receipt_core::suite::Suite;
 use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::process::http_get;
@@ -18,6 +19,7 @@ use tallystick_tests::load::Load;
 use tokio::process::Command;
 
 /// More than one tile of 256 hashes, so that the second level has its first one.
+const SUITE: Suite = Suite::Ed25519Sha256;
 const TREE_SIZE: u64 = 300;
 /// Older checkpoints are kept from about these sizes on: within a tile, and around its end.
 const OLDER_FROM: [u64; 4] = [2, 20, 130, 256];
@@ -103,8 +105,8 @@ async fn foreign_software_reads_and_proves_the_published_log() {
             let entry = foreign.run(&foreign.python, &tool("get-leaf")).await.unwrap();
             let proof = foreign.run(&foreign.python, &tool("gen-proof")).await.unwrap();
             let proof = TlogProof::parse_without_extra(&proof).unwrap();
-            proof.verify(policy, &leaf_hash(&entry)).unwrap();
-            assert!(proof.verify(policy, &leaf_hash(&[&entry[..], b"x"].concat())).is_err());
+            proof.verify(SUITE, policy, &leaf_hash(SUITE, &entry)).unwrap();
+            assert!(proof.verify(SUITE, policy, &leaf_hash(SUITE, &[&entry[..], b"x"].concat())).is_err());
         }
     }
     network.finish(&AllowList::lifecycle()).await.unwrap();

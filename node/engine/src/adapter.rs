@@ -15,12 +15,12 @@ use malachitebft_app_channel::app::types::core::{
 use malachitebft_app_channel::{Signer, Verifier};
 use tokio::sync::{mpsc, watch};
 
-use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
+use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger, MemberSet};
 use crate::polkas::Polkas;
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
 use crate::signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
-use crate::types::{Equivocation, SignedStatement};
+use crate::types::{Equivocation, MemberId, SignedStatement};
 
 // app-channel re-exports the traits but not these two names.
 type EngineError = malachitebft_signing::Error;
@@ -238,7 +238,12 @@ pub(crate) fn engine_round(round: Option<u32>) -> Round {
 }
 
 /// The engine's evidence as statements that anybody can check.
-pub(crate) fn equivocations(chain_id: &[u8; 32], evidence: &MisbehaviorEvidence<Ledger>) -> Vec<Equivocation> {
+pub(crate) fn equivocations(
+    chain_id: &[u8; 32],
+    set: &MemberSet,
+    evidence: &MisbehaviorEvidence<Ledger>,
+) -> Vec<Equivocation> {
+    let key_of = |member: MemberId| set.get(member).map(|member| member.public_key().to_bytes());
     let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
         preimage.map(|(_, preimage)| SignedStatement { preimage, signature })
     };
@@ -246,7 +251,8 @@ pub(crate) fn equivocations(chain_id: &[u8; 32], evidence: &MisbehaviorEvidence<
         pairs.iter().filter_map(move |(first, second)| {
             let signed =
                 |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
-            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
+            let public_key = key_of(*member)?;
+            Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
         })
     });
     let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
@@ -254,7 +260,8 @@ pub(crate) fn equivocations(chain_id: &[u8; 32], evidence: &MisbehaviorEvidence<
             let signed = |proposal: &SignedMessage<Ledger, _>| {
                 statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
             };
-            Some(Equivocation { member: *member, statements: [signed(first)?, signed(second)?] })
+            let public_key = key_of(*member)?;
+            Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
         })
     });
     votes.chain(proposals).collect()

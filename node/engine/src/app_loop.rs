@@ -484,29 +484,3 @@ impl AppLoop {
         self.go_on_if_due();
     }
 }
-
-/// The engine's evidence as statements that anybody can check.
-fn equivocations(chain_id: &[u8; 32], set: &MemberSet, evidence: &MisbehaviorEvidence<Ledger>) -> Vec<Equivocation> {
-    let key_of = |member: MemberId| set.get(member).map(|member| member.public_key().to_bytes());
-    let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
-        preimage.map(|(_, preimage)| SignedStatement { preimage, signature })
-    };
-    let votes = evidence.votes.iter().flat_map(|(member, pairs)| {
-        pairs.iter().filter_map(move |(first, second)| {
-            let signed =
-                |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
-            let public_key = key_of(*member)?;
-            Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
-        })
-    });
-    let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
-        pairs.iter().filter_map(move |(first, second)| {
-            let signed = |proposal: &SignedMessage<Ledger, _>| {
-                statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
-            };
-            let public_key = key_of(*member)?;
-            Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
-        })
-    });
-    votes.chain(proposals).collect()
-}
