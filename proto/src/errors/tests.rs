@@ -49,7 +49,7 @@ fn codes_and_http_statuses_agree() {
             Code::InvalidArgument => &[400],
             Code::Unauthenticated => &[401],
             Code::PermissionDenied => &[403],
-            Code::NotFound => &[404],
+            Code::NotFound => &[404, 410],
             Code::AlreadyExists | Code::Aborted | Code::FailedPrecondition => &[409],
             Code::OutOfRange => &[413],
             Code::ResourceExhausted => &[429, 503, 507],

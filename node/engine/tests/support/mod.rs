@@ -270,9 +270,9 @@ impl Application for MemoryChain {
             return Ok(Some(OwnProposal { block_id: *block_id, bytes: stored.blocks[block_id].clone() }));
         }
         // Proposed before with a proof that is lost; or locked on a block, which the engine has forgotten.
-        match self.disk.said(VoteSlot { height, round }, 0) {
-            Some(SignRequest::Proposal { pol_round: Some(_), .. }) => return Ok(None),
-            _ => {}
+        let said = self.disk.said(VoteSlot { height, round }, 0);
+        if matches!(said, Some(SignRequest::Proposal { pol_round: Some(_), .. })) {
+            return Ok(None);
         }
         if let Some(block_id) = self.disk.lock(height) {
             return Ok(Some(OwnProposal { block_id, bytes: stored.blocks[&block_id].clone() }));
