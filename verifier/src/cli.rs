@@ -139,7 +139,7 @@ pub(crate) struct AuditArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) write_trust: Option<PathBuf>,
     /// An issuer's contents (`tallystick-issuer export-bodies`), to be checked against their records and the body rules.
-    /// Once per issuer; export them before the ledger is read, or up to the height of its export.
+    /// Once per issuer, and with the height of the ledger's export as `--until-height`.
     #[arg(long, value_name = "FILE")]
     pub(crate) bodies: Vec<PathBuf>,
     /// The report as JSON.
