@@ -104,13 +104,9 @@ endef
 native-tools:
 	@missing=(); needed_by=RocksDB; \
 	command -v c++ >/dev/null || missing+=(g++); \
-	found_libclang() { \
-	  [[ -n "$${LIBCLANG_PATH:-}" ]] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
-	    || { command -v llvm-config >/dev/null && compgen -G "$$(llvm-config --libdir)/libclang*.so*" >/dev/null; } \
-	    || [[ -n "$$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -F libclang || true)" ]]; \
-	}; \
-	found_libclang || missing+=(libclang-dev); \
+	scripts/find-libclang.sh >/dev/null 2>&1 || missing+=(libclang-dev); \
 	$(install_missing)
+	@scripts/find-libclang.sh >/dev/null || { echo "RocksDB can not be built without it: install libclang-dev (Debian's name) or set LIBCLANG_PATH" >&2; exit 1; }
 
 # For the example of a caller in Python, and for foreign software that reads the log: tests run them.
 .PHONY: python-tools
