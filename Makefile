@@ -1,7 +1,7 @@
 # Tallystick: the two commands are `make demo` and `make test`; `make help` lists all.
 #
-# What a fresh Debian machine lacks is installed here and nowhere else: a C++ compiler and libclang for RocksDB, the wasm32
-# target of Rust, and, for `make test` only, Python with venv. One cargo profile serves clippy, tests, demo and bench, so
+# What a fresh Debian machine lacks is installed here and nowhere else, before anything is compiled: a C++ compiler and libclang
+# for RocksDB, the wasm32 target of Rust, and, for `make test` only, Python with venv. One cargo profile serves clippy, tests, demo and bench, so
 # that RocksDB and the consensus engine are compiled once. The target directory lies outside the clone and is used again by
 # the next clone.
 
@@ -18,6 +18,9 @@ CARGO_FLAGS   := --release --workspace --locked
 DEVNET_DIR    ?= $(HOME)/.cache/tallystick/devnet
 # Kill cycles of the long fault campaign.
 SOAK_CYCLES   ?= 100
+# What the tests print, kept for the list of the slowest ones.
+TEST_LOG      := $(CARGO_TARGET_DIR)/test.log
+TIMED_TEST     = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/scripts/timed-test.sh cargo test $(CARGO_FLAGS)
 DEMO_ARGS     ?=
 BENCH_ARGS    ?=
 
@@ -26,24 +29,28 @@ help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: demo
-demo: build ## A receipt's whole journey on four validators, shown and checked; ends with exit code 0.
+demo: build-network ## A receipt's whole journey on four validators, shown and checked; ends with exit code 0.
 	$(BIN)/tallystick-devnet demo $(DEMO_ARGS)
 
 .PHONY: devnet
-devnet: build ## A development network that runs until Ctrl-C; prints how to talk to it.
+devnet: build-network ## A development network that runs until Ctrl-C; prints how to talk to it.
 	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
 
 .PHONY: test
-test: fmt-check clippy wasm-check build python-tools ## All checks: format, lints, the wasm32 build, every test.
-	cargo test $(CARGO_FLAGS) --no-fail-fast
-	$(MAKE) test-byzantine
+test: native-tools python-tools say-build-all fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
+	@mkdir -p '$(CARGO_TARGET_DIR)'; : >'$(TEST_LOG)'
+	@failed=0; \
+	$(TIMED_TEST) --no-fail-fast 2>&1 | tee -a '$(TEST_LOG)' || failed=1; \
+	$(MAKE) test-byzantine || failed=1; \
+	scripts/slowest-tests.sh '$(TEST_LOG)'; \
+	exit $$failed
 
 # The misbehaving validator is compiled with a feature that the shipped program never has, into a program of its own. The whole
 # workspace is selected, so that all other features, and what is compiled of them, stay the same.
 .PHONY: test-byzantine
 test-byzantine: build ## Against a validator that double-signs everything; part of `make test`.
 	cargo build $(CARGO_FLAGS) --features tallystick-node/byzantine --bin tallystick-node-byzantine
-	cargo test $(CARGO_FLAGS) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine
+	$(TIMED_TEST) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine 2>&1 | tee -a '$(TEST_LOG)'
 
 .PHONY: soak
 soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few.
@@ -66,8 +73,19 @@ deps-check: cargo-deny ## Licences, sources and advisories of all dependencies, 
 	exit $$failed
 
 .PHONY: build
-build: native-tools ## Builds everything.
+build: native-tools say-build-all ## Builds everything.
 	cargo build $(CARGO_FLAGS)
+
+# What a network runs, and no more. The whole workspace is selected all the same: of fewer packages cargo would choose other
+# features, and compile RocksDB and the engine a second time for `make test`.
+.PHONY: build-network
+build-network: native-tools
+	@scripts/say-build.sh 'the five programs of a network'
+	cargo build $(CARGO_FLAGS) $(addprefix --bin tallystick-,devnet node issuer verifier authority)
+
+.PHONY: say-build-all
+say-build-all:
+	@scripts/say-build.sh 'everything'
 
 .PHONY: fmt-check
 fmt-check:
