@@ -88,7 +88,8 @@ fn a_libclang_path_is_believed_only_if_the_library_is_there() {
     file(system.path(), "usr/lib/llvm-14/lib/clang/14/include/stddef.h");
     file(system.path(), "opt/llvm/libclang.so.1");
     file(system.path(), "opt/empty/readme");
-    for (path, found) in [("opt/llvm", true), ("opt/llvm/libclang.so.1", true), ("opt/empty", false), ("opt/no", false)] {
+    for (path, found) in [("opt/llvm", true), ("opt/llvm/libclang.so.1", true), ("opt/empty", false), ("opt/no", false)]
+    {
         let output = find_libclang(system.path(), Some(&system.path().join(path)));
         assert_eq!(output.status.success(), found, "{path}: {}", String::from_utf8_lossy(&output.stderr));
     }
