@@ -9,6 +9,6 @@ cores="$(nproc 2>/dev/null || echo 2)"
 if compgen -G "$CARGO_TARGET_DIR/release/build/librocksdb-sys-*/out/librocksdb.a" >/dev/null; then
   echo "building $what in $CARGO_TARGET_DIR: RocksDB is there already, so only what changed is compiled"
 else
-  echo "building $what in $CARGO_TARGET_DIR for the first time: RocksDB (26 CPU minutes), the consensus engine and about 500" \
-    "other crates (14); about $(( (40 + cores - 1) / cores )) minutes on $cores cores. Later builds and other clones use them again."
+  echo "building $what in $CARGO_TARGET_DIR for the first time: RocksDB (30 CPU minutes), the consensus engine and about 500" \
+    "other crates (15); about $(( (45 + cores - 1) / cores )) minutes on $cores cores. Later builds and other clones use them again."
 fi
