@@ -22,6 +22,7 @@ pub mod offline;
 pub mod processes;
 pub mod replay;
 pub mod report;
+pub mod slope;
 pub mod standard;
 pub mod supply;
 pub mod tracker;

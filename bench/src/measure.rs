@@ -10,8 +10,9 @@ use tallystick_devnet::{Network, NetworkOptions};
 use crate::clock;
 use crate::load::{Load, LoadOptions, LoadOutcome, Pace};
 use crate::machine::Machine;
-use crate::processes::{self, CpuSnapshot, CpuUse};
+use crate::processes::{self, CpuUse};
 use crate::report::{Conditions, Latency, LoadReport};
+use crate::slope::{self, MINUTE, Mark};
 
 /// The validator that is asked for rounds and inspected.
 pub const OBSERVED_VALIDATOR: u32 = 1;
@@ -83,18 +84,31 @@ pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result
     run_for(&mut load, span.warm_up).await?;
     // A new network's first proposal goes out before its validators are connected: that round is not the load's.
     let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
-    let (start, cpu_before) = (Instant::now(), CpuSnapshot::take(network)?);
-    run_for(&mut load, span.window).await?;
-    let (end, cpu_after) = (Instant::now(), CpuSnapshot::take(network)?);
+    let marks = run_marked(&mut load, network, span.window).await?;
     let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let outcome = load.finish().await.context("end the load")?;
     let sealed_total = outcome.tracked.sealed.len() as u64;
-    let window = Window { start, end, cpu: cpu_after.since(&cpu_before) };
+    let window = Window::of(&marks)?;
+    let minutes = slope::minutes(&marks, &outcome.tracked.sealed, &outcome.tracked.heights);
     let mut report = window.report(options.name(), outcome);
+    report.minutes = minutes;
     report.further_rounds = rounds_after.saturating_sub(rounds_before);
     report.peak_memory_mib = processes::peak_memory_mib(network);
     eprintln!("    {} receipts/s sealed", report.sealed_per_second);
     Ok((report, sealed_total))
+}
+
+/// Lets a load run over a window, and marks its start, each full minute, and its end.
+async fn run_marked(load: &mut Load, network: &Network, window: Duration) -> Result<Vec<Mark>> {
+    let mut marks = vec![Mark::take(network)?];
+    let mut left = window;
+    while !left.is_zero() {
+        let step = left.min(MINUTE);
+        run_for(load, step).await?;
+        marks.push(Mark::take(network)?);
+        left -= step;
+    }
+    Ok(marks)
 }
 
 /// Lets a load run, and fails early if it broke.
@@ -117,6 +131,12 @@ struct Window {
 }
 
 impl Window {
+    /// From the first mark to the last.
+    fn of(marks: &[Mark]) -> Result<Self> {
+        let (first, last) = marks.first().zip(marks.last()).context("a window without marks")?;
+        Ok(Self { start: first.at(), end: last.at(), cpu: last.cpu().since(first.cpu()) })
+    }
+
     fn holds(&self, at: Instant) -> bool {
         self.start <= at && at < self.end
     }
@@ -156,6 +176,7 @@ impl Window {
             drain_micros: micros(drain),
             receipts_unsealed: tracked.unsealed,
             peak_memory_mib: std::collections::BTreeMap::new(),
+            minutes: Vec::new(),
             problems,
         }
     }

@@ -69,13 +69,22 @@ impl CpuUse {
 
 /// Largest resident memory of each process so far, in MiB.
 pub fn peak_memory_mib(network: &Network) -> BTreeMap<String, u64> {
-    let peak = |(name, pid): (String, u32)| {
+    memory_mib(network, "VmHWM:")
+}
+
+/// Resident memory of each process now, in MiB.
+pub fn resident_memory_mib(network: &Network) -> BTreeMap<String, u64> {
+    memory_mib(network, "VmRSS:")
+}
+
+fn memory_mib(network: &Network, field: &str) -> BTreeMap<String, u64> {
+    let read = |(name, pid): (String, u32)| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field))?;
         let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
         Some((name, kib / 1024))
     };
-    network.process_ids().into_iter().filter_map(peak).collect()
+    network.process_ids().into_iter().filter_map(read).collect()
 }
 
 /// Consensus rounds above 0 that a validator has seen start.

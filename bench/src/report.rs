@@ -13,6 +13,7 @@ use crate::floor::Floor;
 use crate::machine::Machine;
 use crate::offline::LiveBytes;
 use crate::processes::CpuUse;
+use crate::slope::{Minute, last_by_first_permille};
 
 /// Percentiles of durations, in microseconds; all zero of no samples.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -107,6 +108,8 @@ pub struct LoadReport {
     pub receipts_unsealed: usize,
     /// Largest resident memory of each process since it started, in MiB.
     pub peak_memory_mib: BTreeMap<String, u64>,
+    /// The window minute by minute.
+    pub minutes: Vec<Minute>,
     /// Other refusals and contradictions, at most the first hundred.
     pub problems: Vec<String>,
 }
@@ -206,11 +209,37 @@ impl LoadReport {
         row(table, "drained", &format!("in {}, {receipts_unsealed} left unsealed", ms(self.drain_micros)));
         let memory = self.peak_memory_mib.iter().map(|(name, mib)| format!("{name} {mib}"));
         row(table, "peak memory MiB", &memory.collect::<Vec<_>>().join(", "));
+        self.write_minutes(table);
         for problem in self.problems.iter().take(5) {
             row(table, "PROBLEM", problem);
         }
         if self.problems.len() > 5 {
             row(table, "PROBLEM", &format!("and {} more", self.problems.len() - 5));
+        }
+    }
+}
+
+impl LoadReport {
+    /// A row a minute; nothing for a window of one.
+    fn write_minutes(&self, table: &mut String) {
+        if self.minutes.len() < 2 {
+            return;
+        }
+        for (number, minute) in (1..).zip(&self.minutes) {
+            let parts = |figures: &BTreeMap<String, u64>| {
+                figures.iter().map(|(name, figure)| format!("{name} {figure}")).collect::<Vec<_>>().join(" ")
+            };
+            let value = format!(
+                "{} receipts/s, longest gap {}; MiB: {}; CPU µs per receipt: {}",
+                minute.sealed_per_second,
+                ms(minute.block_gap_max_micros),
+                parts(&minute.memory_mib),
+                parts(&minute.cpu_micros_per_receipt)
+            );
+            row(table, &format!("minute {number}"), &value);
+        }
+        if let Some(permille) = last_by_first_permille(&self.minutes) {
+            row(table, "last five by first five", &format_hundredths(permille / 10));
         }
     }
 }

@@ -19,7 +19,8 @@ use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
 use receipt_core::verdict::{proved_status, verify_bundle};
 use tallystick_proto::errors::{CallReason, Refusal};
-use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, get_receipt_state_request};
+use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
+use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, ReceiptKey as WireKey};
 use tallystick_service::clock::Clock;
 use tonic::Status;
 
@@ -55,6 +56,7 @@ pub struct Bundler {
 
 /// What stands in the journal of a sealed receipt.
 struct Stored {
+    key: ReceiptKey,
     record: Vec<u8>,
     body: OpenBody,
     credential: Arc<Vec<u8>>,
@@ -131,6 +133,7 @@ impl Bundler {
         let header = SignedBatchHeader::decode(&batch.signed_header).map_err(internal)?;
         let entry = Entry::BatchHeader(header).encode();
         Ok(Stored {
+            key,
             record: row.signed_record,
             body,
             credential,
@@ -168,9 +171,14 @@ impl Bundler {
     async fn fetch_status(&self, mut client: LedgerClient, stored: &Stored) -> Result<(StatusPart, u64), Status> {
         let suite = self.trust.suite();
         let key = status_key(suite, &stored.record);
-        let selector = get_receipt_state_request::Selector::StatusKey(key.0.to_vec().into());
-        let request = GetReceiptStateRequest { selector: Some(selector) };
+        let (code, number) = (stored.key.code.to_string(), stored.key.number.to_string());
+        let receipt = WireKey { receipt_code: code, receipt_number: number };
+        let request = GetReceiptStateRequest { key: Some(receipt), status_key: key.0.to_vec().into() };
         let state = client.get_receipt_state(request).await?.into_inner();
+        // Where the record stands is in the journal, and its proof is fetched apart.
+        let Some(Answer::Taken(taken)) = state.answer else {
+            return Err(distrusted("the node says that a sealed receipt was refused").into());
+        };
         let (note, checkpoint) = self.checkpoint(&state.checkpoint)?;
         let index = checkpoint.size.previous().ok_or_else(|| distrusted("an empty tree"))?;
         let index = LeafIndex::new(index.get());
@@ -184,9 +192,9 @@ impl Bundler {
         let leaf = leaf_hash(suite, &state.seal);
         verify_inclusion(suite, &leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         let proof = TlogProof { extra: None, index, path, checkpoint: note }.to_string();
-        let value = (!state.status.is_empty()).then(|| [&state.salt[..], &state.status].concat());
-        proved_status(&seal, &key, &state.status_proof, value.as_deref()).map_err(distrusted)?;
-        let part = StatusPart { seal: seal.encode(), proof, map: state.status_proof.to_vec(), value };
+        let value = (!taken.status.is_empty()).then(|| [&taken.salt[..], &taken.status].concat());
+        proved_status(&seal, &key, &taken.status_proof, value.as_deref()).map_err(distrusted)?;
+        let part = StatusPart { seal: seal.encode(), proof, map: taken.status_proof.to_vec(), value };
         Ok((part, state.height))
     }
 

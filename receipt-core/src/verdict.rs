@@ -17,6 +17,7 @@ mod face;
 mod genuine;
 mod in_force;
 mod labels;
+mod place;
 mod report;
 mod text;
 
@@ -28,6 +29,7 @@ pub use face::{Face, FaceLine, utc_text};
 pub use genuine::differing_field;
 pub use in_force::proved_status;
 pub use labels::{FieldLabel, field_label};
+pub use place::{PlaceError, PlaceVerdict, RecordPlace, proved_place};
 pub use report::{CheckReport, ConclusionReport, LayersReport, NotCheckedReport, VerdictReport};
 
 use crate::bundle::Bundle;

@@ -19,6 +19,7 @@ from formats import Refused, leaf_hash, preimage, require, tagged
 
 (META, RECEIPTS, BIZ_KEYS, UNIQUENESS, BATCHES, UNITS, UNIT_CODES, SYSTEMS, KEYS, SEGMENTS, SEGMENT_INDEX, HIGH_WATER,
  ISSUERS, KINDS, ITEMS, STATUSES) = range(16)
+REFUSED = 17
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
@@ -395,6 +396,10 @@ class Ledger:
         written, self.batch = self.batch, None
         header_hash = tagged("tallystick/batch-header/v1", signed["message"])
         if bad:
+            for index, reason in bad:
+                if self.is_genuine(records[index]):
+                    place = u64(leaf) + index.to_bytes(2, "big") + u32(reason)
+                    self.put(REFUSED, formats.status_key(records[index]), place)
             entry = b"\x02" + formats.encode(messages.REFUSED, {
                 "issuer_id": header["issuer_id"], "sequence": header["sequence"], "header_hash": header_hash,
                 "indexes": [index for index, _ in bad], "reasons": [reason for _, reason in bad],
@@ -455,6 +460,18 @@ class Ledger:
         demand(self.key_permits(key, issued, time), KEY_REVOKED)
         message = preimage("tallystick/receipt/v1", self.chain, message)
         demand(ed25519.verify_zip215(key["inner"]["key"], message, signature), SIGNATURE_INVALID)
+
+    def is_genuine(self, data):
+        """Whether the record's unit signed it, with whatever key of its own, valid then or not."""
+        try:
+            record, message, signature = read_record(data)
+        except RecordRefused:
+            return False
+        key = self.load(KEYS, u32(record["key_id"]))
+        if key is None or (key["inner"]["owner_kind"], key["inner"]["owner_id"]) != (1, record["unit_id"]):
+            return False
+        message = preimage("tallystick/receipt/v1", self.chain, message)
+        return ed25519.verify_zip215(key["inner"]["key"], message, signature)
 
     def segment_of(self, record):
         index = self.get(SEGMENT_INDEX, u32(record["unit_id"]) + u32(record["receipt_code"])) or b""

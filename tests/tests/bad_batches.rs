@@ -18,7 +18,6 @@ use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::registry::key_id;
 use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
-use tallystick_proto::ledger::v1::get_receipt_state_request::Selector;
 use tallystick_proto::ledger::v1::{
     GetBlockRequest, GetReceiptStateRequest, ReceiptKey as WireKey, SubmitBatchRequest, SubmitBatchResponse,
     SubmitOutcome,
@@ -68,7 +67,7 @@ async fn refusal(ledger: &mut LedgerClient, answer: &SubmitBatchResponse) -> Bat
 async fn is_anchored(ledger: &mut LedgerClient, leaf: &[u8]) -> bool {
     let ReceiptKey { code, number } = SignedRecord::decode(leaf).unwrap().record.key;
     let key = WireKey { receipt_code: code.to_string(), receipt_number: number.to_string() };
-    match ledger.get_receipt_state(GetReceiptStateRequest { selector: Some(Selector::Key(key)) }).await {
+    match ledger.get_receipt_state(GetReceiptStateRequest { key: Some(key), status_key: Default::default() }).await {
         Ok(_) => true,
         Err(status) => {
             assert_eq!(reason(&status), ErrorReason::Call(CallReason::NotFound), "{status:?}");

@@ -194,9 +194,7 @@ impl LedgerService for FakeLedger {
         &self,
         request: Request<wire::GetReceiptStateRequest>,
     ) -> Result<Response<wire::GetReceiptStateResponse>, Status> {
-        let Some(wire::get_receipt_state_request::Selector::StatusKey(key)) = request.into_inner().selector else {
-            return Err(Status::invalid_argument("by status key only"));
-        };
+        let key = request.into_inner().status_key;
         if let Some(StatusFault::Repeats(answers)) = &self.status_fault
             && let Some(answer) = answers.lock().unwrap().get(&key)
         {
@@ -209,26 +207,27 @@ impl LedgerService for FakeLedger {
         let value = stored.unwrap().map(|bytes| StatusValue::decode(&bytes).unwrap().encode()).unwrap_or_default();
         let (salt, status) = value.split_at(value.len().min(16));
         let (checkpoint, _, seal, seal_path) = Self::checkpoint(&chain);
-        let mut answer = wire::GetReceiptStateResponse {
+        let mut taken = wire::TakenState {
+            status_proof: lookup.proof.encode().into(),
+            status: Bytes::copy_from_slice(status),
+            salt: Bytes::copy_from_slice(salt),
+        };
+        if let Some(StatusFault::Forged) = &self.status_fault {
+            // A status that the map does not have.
+            taken.status = Bytes::from_static(&[1; 12]);
+            taken.salt = Bytes::from_static(&[2; 16]);
+        }
+        let answer = wire::GetReceiptStateResponse {
             checkpoint,
             height: chain.height().get(),
             seal: seal.into(),
             seal_path,
             status_key: key.clone(),
-            status_proof: lookup.proof.encode().into(),
-            status: Bytes::copy_from_slice(status),
-            salt: Bytes::copy_from_slice(salt),
+            place: None,
+            answer: Some(wire::get_receipt_state_response::Answer::Taken(taken)),
         };
-        match &self.status_fault {
-            None => {}
-            Some(StatusFault::Repeats(answers)) => {
-                answers.lock().unwrap().insert(key, answer.clone());
-            }
-            Some(StatusFault::Forged) => {
-                // A status that the map does not have.
-                answer.status = Bytes::from_static(&[1; 12]);
-                answer.salt = Bytes::from_static(&[2; 16]);
-            }
+        if let Some(StatusFault::Repeats(answers)) = &self.status_fault {
+            answers.lock().unwrap().insert(key, answer.clone());
         }
         Ok(Response::new(answer))
     }

@@ -99,8 +99,8 @@ impl LedgerService for Services {
         request: Request<GetReceiptStateRequest>,
     ) -> Result<Response<GetReceiptStateResponse>, Status> {
         let caller = request.extensions().get::<PeerIdentity>().cloned();
-        let selector = request.into_inner().selector.ok_or_else(|| invalid("selector", "must be set"))?;
-        self.read(move |node| node.receipt_state(selector, caller.as_ref())).await
+        let request = request.into_inner();
+        self.read(move |node| node.receipt_state(&request, caller.as_ref())).await
     }
 }
 

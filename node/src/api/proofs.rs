@@ -1,26 +1,18 @@
-//! Proofs: inclusion and consistency in the log, and a receipt's status in the status map.
+//! Proofs of the log: inclusion and consistency.
 
 use bytes::Bytes;
-use receipt_core::governance::RegisterSystem;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{Height, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId};
+use receipt_core::ids::{LeafIndex, TreeSize};
 use receipt_core::merkle::{consistency_path, inclusion_path};
-use receipt_core::state::tables::{ReceiptState, Table, receipt_key_bytes};
-use receipt_core::state::{StateRead as _, StatusNodes};
-use receipt_core::status::StatusMap;
-use tallystick_proto::errors::{CallReason, Refusal};
-use tallystick_proto::ledger::v1::get_receipt_state_request::Selector;
 use tallystick_proto::ledger::v1::{
     GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse, GetInclusionProofRequest,
-    GetInclusionProofResponse, GetReceiptStateResponse, ReceiptKey as WireKey,
+    GetInclusionProofResponse,
 };
-use tallystick_service::identity::{PeerIdentity, Role};
 use tonic::Status;
 
 use super::{Services, hash_bytes, internal, invalid, not_found, not_sealed_yet};
-use crate::store::StoreError;
 
-fn hashes(path: &[Hash]) -> Vec<Bytes> {
+pub(super) fn hashes(path: &[Hash]) -> Vec<Bytes> {
     path.iter().map(hash_bytes).collect()
 }
 
@@ -88,76 +80,5 @@ impl Services {
             return Err(not_found(format!("the tree of size {size} is decided, but not sealed yet")));
         }
         Ok((size, store.checkpoint(height).map_err(internal)?.unwrap_or_default()))
-    }
-
-    pub(super) fn receipt_state(
-        &self,
-        selector: Selector,
-        caller: Option<&PeerIdentity>,
-    ) -> Result<GetReceiptStateResponse, Status> {
-        let key = match selector {
-            Selector::StatusKey(key) => {
-                Hash::from_slice(&key).ok_or_else(|| invalid("status_key", "must have 32 bytes"))?
-            }
-            Selector::Key(key) => self.status_key_of(&key, caller)?,
-        };
-        let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
-        let (proof, value) = self.status_proof(tip.height, key).map_err(internal)?;
-        let (salt, status) = value.split_at_checked(16).unwrap_or_default();
-        Ok(GetReceiptStateResponse {
-            checkpoint: tip.note,
-            height: tip.height.get(),
-            seal: tip.seal_entry.into(),
-            seal_path: tip.seal_path,
-            status_key: hash_bytes(&key),
-            status_proof: proof.into(),
-            status: Bytes::copy_from_slice(status),
-            salt: Bytes::copy_from_slice(salt),
-        })
-    }
-
-    /// The status key of a receipt by its number. Numbers are sequential, so this is for those who read the ledger anyway, and
-    /// for a system in the units for which it acts: to it, others' receipts do not exist.
-    fn status_key_of(&self, key: &WireKey, caller: Option<&PeerIdentity>) -> Result<Hash, Status> {
-        let units = match caller.map(|caller| (caller.role, caller.id)) {
-            Some((Role::Issuer | Role::Validator | Role::Auditor | Role::Operator, _)) => None,
-            Some((Role::System, id)) => Some(self.units_of_system(id)?),
-            _ => {
-                let refusal = Refusal::new(CallReason::NotPermitted);
-                return Err(refusal
-                    .with_message("ask by status_key; asking by number is not for this role")
-                    .to_status());
-            }
-        };
-        let code = ReceiptCode::parse(&key.receipt_code);
-        let number = ReceiptNumber::parse(&key.receipt_number);
-        let code = code.map_err(|error| invalid("key.receipt_code", error.problem))?;
-        let number = number.map_err(|error| invalid("key.receipt_number", error.problem))?;
-        let row = self.ledger.store.get(Table::Receipts, &receipt_key_bytes(ReceiptKey { code, number }));
-        let row = row.map_err(internal)?.map(|bytes| ReceiptState::decode(&bytes)).transpose().map_err(internal)?;
-        let row = row.filter(|row| units.as_ref().is_none_or(|units| units.contains(&row.unit)));
-        let unknown = || not_found("no receipt with this code and number is on the ledger");
-        row.map(|row| row.status_key).ok_or_else(unknown)
-    }
-
-    fn units_of_system(&self, id: u32) -> Result<Vec<UnitId>, Status> {
-        let bytes = self.ledger.store.get(Table::Systems, &id.to_be_bytes()).map_err(internal)?;
-        let system = bytes.map(|bytes| <RegisterSystem as prost::Message>::decode(bytes.as_slice()));
-        let system = system.transpose().map_err(internal)?.unwrap_or_default();
-        Ok(system.grants.into_iter().map(|grant| UnitId::new(grant.unit_id)).collect())
-    }
-
-    /// Proof as of a height, and the salted status if the map has the key then.
-    fn status_proof(&self, height: Height, key: Hash) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
-        let range = self.ledger.store.height_range(height)?;
-        let range = range.ok_or_else(|| StoreError::Corrupt("a sealed height is missing".into()))?;
-        let reader = StatusNodes(&self.ledger.store);
-        let lookup = StatusMap::at(self.ledger.chain.suite, &reader, range.status_version).prove(&key);
-        let lookup = lookup.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let value = match lookup.value {
-            None => Vec::new(),
-            Some(_) => self.ledger.store.get(Table::Statuses, key.as_bytes())?.unwrap_or_default(),
-        };
-        Ok((lookup.proof.encode(), value))
     }
 }

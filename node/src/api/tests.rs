@@ -10,13 +10,14 @@ use receipt_core::state::{StatusValue, status_value_hash};
 use receipt_core::status::StatusProof;
 use receipt_core::suite::Suite;
 use receipt_core::testkit::{TestChain, TestReceipt};
+use receipt_core::verdict::{PlaceVerdict, RecordPlace, proved_place};
 use tallystick_proto::admin::v1::admin_service_server::AdminService as _;
 use tallystick_proto::admin::v1::{
     GetNodeStatusRequest, ListIssuersRequest, ListKeysRequest, ListSegmentsRequest, ListSystemsRequest,
     ListUnitsRequest, PageRequest, PageResponse, SubmitGovernanceRequest,
 };
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
-use tallystick_proto::ledger::v1::get_receipt_state_request::Selector;
+use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerService as _;
 use tallystick_proto::ledger::v1::{
     GetBlockRequest, GetCheckpointRequest, GetConsistencyProofRequest, GetInclusionProofRequest,
@@ -113,8 +114,8 @@ async fn before_anything_is_sealed_there_are_no_proofs() {
     assert_eq!(reason(&services.get_inclusion_proof(Request::new(request)).await.unwrap_err()), not_ready);
     let request = GetConsistencyProofRequest { first_size: 1, second_size: 0 };
     assert_eq!(reason(&services.get_consistency_proof(Request::new(request)).await.unwrap_err()), not_ready);
-    let selector = Some(Selector::StatusKey(vec![7; 32].into()));
-    let request = Request::new(GetReceiptStateRequest { selector });
+    let key = ReceiptKey { receipt_code: "99060126".to_owned(), receipt_number: "0000000001".to_owned() };
+    let request = Request::new(GetReceiptStateRequest { key: Some(key), status_key: vec![1; 32].into() });
     assert_eq!(reason(&services.get_receipt_state(request).await.unwrap_err()), not_ready);
 }
 
@@ -258,68 +259,140 @@ async fn a_stream_that_nobody_reads_ends_and_says_where_to_go_on() {
     assert!(blocks.next().await.is_none());
 }
 
-async fn state(world: &World, selector: Selector, role: Role, id: u32) -> Result<GetReceiptStateResponse, ErrorReason> {
-    let request = from(GetReceiptStateRequest { selector: Some(selector) }, role, id);
-    let answer = world.services().get_receipt_state(request).await;
+async fn state(
+    world: &World,
+    request: GetReceiptStateRequest,
+    role: Role,
+    id: u32,
+) -> Result<GetReceiptStateResponse, ErrorReason> {
+    let answer = world.services().get_receipt_state(from(request, role, id)).await;
     answer.map(tonic::Response::into_inner).map_err(|status| reason(&status))
 }
 
-fn by_number(receipt: &TestReceipt) -> Selector {
+fn by_number(receipt: &TestReceipt) -> GetReceiptStateRequest {
     let key = receipt.signed.record.key;
-    Selector::Key(ReceiptKey { receipt_code: key.code.to_string(), receipt_number: key.number.to_string() })
+    let key = ReceiptKey { receipt_code: key.code.to_string(), receipt_number: key.number.to_string() };
+    GetReceiptStateRequest { key: Some(key), status_key: bytes::Bytes::new() }
+}
+
+/// As whoever holds the receipt asks.
+fn by_status_key(receipt: &TestReceipt) -> GetReceiptStateRequest {
+    GetReceiptStateRequest { status_key: status_key(SUITE, &receipt.record).0.to_vec().into(), ..by_number(receipt) }
+}
+
+/// The place of an answer, judged under the sealed root.
+fn place(world: &World, receipt: &TestReceipt, answer: &GetReceiptStateResponse) -> PlaceVerdict {
+    let place = answer.place.clone().unwrap();
+    let place = RecordPlace {
+        leaf_index: LeafIndex::new(place.leaf_index),
+        entry: place.entry.to_vec(),
+        path: hashes(&place.path),
+        signed_header: place.signed_header.to_vec(),
+        batch_index: LeafIndex::new(place.batch_index.into()),
+        batch_path: hashes(&place.batch_path),
+    };
+    let size = world.size(SEALED);
+    proved_place(SUITE, &world.root(size), TreeSize::new(size), &receipt.record, &place).unwrap()
 }
 
 #[tokio::test]
-async fn a_status_is_proved_present_or_absent_under_the_sealed_root() {
+async fn a_taken_receipt_is_answered_by_inclusion_and_status() {
     let world = World::new();
     let root = world.chain.blocks()[SEALED as usize].seal.status_root;
-    let unknown = sha256(&[b"nobody's"]);
-    let rows = [
-        (status_key(SUITE, &world.receipts[0].record), true),
-        (status_key(SUITE, &world.receipts[1].record), false),
-        (unknown, false),
-    ];
-    for (key, is_reversed) in rows {
-        let selector = Selector::StatusKey(key.0.to_vec().into());
-        let answer = state(&world, selector, Role::Claimer, 1).await.unwrap();
+    for (receipt, is_reversed) in [(&world.receipts[0], true), (&world.receipts[1], false)] {
+        let answer = state(&world, by_status_key(receipt), Role::Claimer, 1).await.unwrap();
+        assert_eq!(place(&world, receipt, &answer), PlaceVerdict::Taken);
+        assert_eq!(answer.seal, *world.chain.blocks()[SEALED as usize].entries.last().unwrap());
+        let Some(Answer::Taken(taken)) = answer.answer else { panic!("it was taken") };
         let value = is_reversed.then(|| {
-            let value = [answer.salt.as_ref(), answer.status.as_ref()].concat();
+            let value = [taken.salt.as_ref(), taken.status.as_ref()].concat();
             status_value_hash(SUITE, &StatusValue::decode(&value).unwrap())
         });
-        assert_eq!(answer.status.is_empty(), !is_reversed);
-        let proof = StatusProof::decode(&answer.status_proof).unwrap();
+        assert_eq!(taken.status.is_empty(), !is_reversed);
+        let proof = StatusProof::decode(&taken.status_proof).unwrap();
+        let key = status_key(SUITE, &receipt.record);
         proof.verify(SUITE, &root, &key, value.as_ref().map(|hash| hash.0.as_slice())).unwrap();
-        assert_eq!(answer.seal, *world.chain.blocks()[SEALED as usize].entries.last().unwrap());
     }
-    let short = Selector::StatusKey(vec![1; 31].into());
-    assert_eq!(state(&world, short, Role::Auditor, 1).await.unwrap_err(), ErrorReason::Core(Reason::FieldInvalid));
-    let nothing = world.services().get_receipt_state(Request::new(GetReceiptStateRequest { selector: None })).await;
-    assert_eq!(reason(&nothing.unwrap_err()), ErrorReason::Core(Reason::FieldInvalid));
+}
+
+/// A proof of absence from the status map, which the map has for any key, would read like "in force".
+#[tokio::test]
+async fn what_never_was_on_the_ledger_gets_no_answer() {
+    let World { mut chain, node, receipts } = World::new();
+    let never_sent = chain.issue("S01");
+    let world = World { chain, node, receipts };
+    let nobodys = sha256(&[b"nobody's"]).0.to_vec();
+    let known = &world.receipts[0];
+    let not_found = call(CallReason::NotFound);
+    for request in [
+        by_status_key(&never_sent),
+        GetReceiptStateRequest { status_key: nobodys.into(), ..by_number(known) },
+        GetReceiptStateRequest { status_key: by_status_key(&world.receipts[1]).status_key, ..by_number(known) },
+    ] {
+        assert_eq!(state(&world, request, Role::Claimer, 1).await.unwrap_err(), not_found);
+    }
+    let malformed = ErrorReason::Core(Reason::FieldInvalid);
+    let short = GetReceiptStateRequest { status_key: vec![1; 31].into(), ..by_number(known) };
+    assert_eq!(state(&world, short, Role::Auditor, 1).await.unwrap_err(), malformed);
+    let nothing = GetReceiptStateRequest { key: None, ..by_status_key(known) };
+    assert_eq!(state(&world, nothing, Role::Auditor, 1).await.unwrap_err(), malformed);
 }
 
 #[tokio::test]
-async fn by_number_only_those_may_ask_who_know_it_anyway() {
+async fn a_refused_receipt_is_answered_by_the_refusal_and_its_reason() {
+    let mut chain = TestChain::new();
+    let receipts = [chain.issue("S01"), chain.issue("S04")];
+    chain.add_block(&receipts);
+    // The first once more, beside a good one: the batch is refused.
+    let good = chain.issue("S01");
+    let batch = chain.batch(vec![good.record.clone(), receipts[0].record.clone()]);
+    chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    // One that only ever was refused: signed by its unit, with a number that is used.
+    let mut again = receipts[1].receipt.clone();
+    again.draft.biz_code = "another".to_owned();
+    let refused = chain.sign(again, Vec::new());
+    let batch = chain.batch(vec![refused.record.clone()]);
+    let tip = chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    let node = TestNode::new(&chain, 1);
+    node.decide(&chain, tip);
+    assert_eq!(tip.get(), SEALED);
+    node.seal(&chain, tip);
+    let world = World { chain, node, receipts };
+
+    let answer = state(&world, by_status_key(&refused), Role::Claimer, 1).await.unwrap();
+    assert_eq!(place(&world, &refused, &answer), PlaceVerdict::Refused(Reason::NumberUsed));
+    let Some(Answer::Refused(told)) = answer.answer else { panic!("it was refused") };
+    assert_eq!(told.reason, Reason::NumberUsed.as_str());
+    // One that was taken before it was refused again stays taken; one that was good is not there yet.
+    let answer = state(&world, by_status_key(&world.receipts[0]), Role::Claimer, 1).await.unwrap();
+    assert_eq!(place(&world, &world.receipts[0], &answer), PlaceVerdict::Taken);
+    let sent_back = state(&world, by_status_key(&good), Role::Claimer, 1).await.unwrap_err();
+    assert_eq!(sent_back, call(CallReason::NotFound));
+}
+
+#[tokio::test]
+async fn by_number_alone_only_those_may_ask_who_know_it_anyway() {
     let world = World::new();
     let receipt = &world.receipts[0];
     let key = status_key(SUITE, &receipt.record).0.to_vec();
     for role in [Role::Issuer, Role::Validator, Role::Auditor, Role::Operator] {
         assert_eq!(state(&world, by_number(receipt), role, 9).await.unwrap().status_key, key, "{role}");
     }
-    assert_eq!(
-        state(&world, by_number(receipt), Role::System, 1).await.unwrap().status_key,
-        key,
-        "it acts for the unit"
-    );
+    let own = state(&world, by_number(receipt), Role::System, 1).await.unwrap();
+    assert_eq!(own.status_key, key, "it acts for the unit");
     let stranger = state(&world, by_number(receipt), Role::System, 2).await.unwrap_err();
     assert_eq!(stranger, call(CallReason::NotFound), "as if it did not exist");
     let claimer = state(&world, by_number(receipt), Role::Claimer, 1).await.unwrap_err();
     assert_eq!(claimer, call(CallReason::NotPermitted));
-    let number = "9999999999".to_owned();
-    let missing =
-        Selector::Key(ReceiptKey { receipt_code: receipt.signed.record.key.code.to_string(), receipt_number: number });
-    assert_eq!(state(&world, missing, Role::Auditor, 1).await.unwrap_err(), call(CallReason::NotFound));
-    let malformed = Selector::Key(ReceiptKey { receipt_code: "12".to_owned(), receipt_number: "3".to_owned() });
-    assert_eq!(state(&world, malformed, Role::Auditor, 1).await.unwrap_err(), ErrorReason::Core(Reason::FieldInvalid));
+    let with = |receipt_code: &str, receipt_number: &str| {
+        let (receipt_code, receipt_number) = (receipt_code.to_owned(), receipt_number.to_owned());
+        GetReceiptStateRequest { key: Some(ReceiptKey { receipt_code, receipt_number }), ..by_number(receipt) }
+    };
+    let code = receipt.signed.record.key.code.to_string();
+    let missing = state(&world, with(&code, "9999999999"), Role::Auditor, 1).await.unwrap_err();
+    assert_eq!(missing, call(CallReason::NotFound));
+    let malformed = state(&world, with("12", "3"), Role::Auditor, 1).await.unwrap_err();
+    assert_eq!(malformed, ErrorReason::Core(Reason::FieldInvalid));
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::apply::{ApplyError, BlockRefusal, ChainParameters, Outcome};
-use super::checked::CheckedBatch;
-use super::overlay::Overlay;
-use super::records::{RecordContext, RecordError, RegistryCache, count_records, key_permits, take_record};
+use super::checked::{CheckedBatch, CheckedRecord};
+use super::overlay::{Overlay, ReadError};
+use super::records::{RecordContext, RecordError, RegistryCache, count_records, is_genuine, key_permits, take_record};
 use super::statuses::Status;
-use super::tables::{BatchState, IssuerState, KeyState, Table, Totals, batch_key_bytes};
+use super::tables::{BatchState, IssuerState, KeyState, RefusedState, Table, Totals, batch_key_bytes};
 use crate::entry::{BatchRefused, Entry, RecordRefusal};
 use crate::governance::KeyOwner;
 use crate::hash::Hash;
@@ -89,6 +89,7 @@ pub(crate) fn take_batch(
         Entry::BatchHeader(batch.header().clone())
     } else {
         overlay.drop_batch();
+        remember_refused(&record_context, overlay, &mut context.cache, &batch.checked, &refusals)?;
         Entry::BatchRefused(BatchRefused {
             issuer: header.issuer,
             sequence: header.sequence,
@@ -101,4 +102,26 @@ pub(crate) fn take_batch(
     issuer.next_sequence = issuer.next_sequence.saturating_add(1);
     overlay.write(Table::Issuers, header.issuer.get().to_be_bytes(), prost::Message::encode_to_vec(&issuer));
     Ok((entry.encode(), Outcome { header_hash: batch.header_hash(), leaf_index, refusals }))
+}
+
+/// Writes where each refused record stands that its unit had signed, so that whoever holds the receipt gets the refusal proved
+/// instead of nothing, which would read like "in force".
+fn remember_refused(
+    context: &RecordContext<'_>,
+    overlay: &mut Overlay<'_>,
+    cache: &mut RegistryCache,
+    records: &[CheckedRecord],
+    refusals: &[RecordRefusal],
+) -> Result<(), ReadError> {
+    for refusal in refusals {
+        let Some(record) = records.get(refusal.index as usize) else { continue };
+        if !is_genuine(context, overlay, cache, record)? {
+            continue;
+        }
+        // A batch has at most 4,096 records.
+        let batch_index = u16::try_from(refusal.index).map_err(|_| ReadError::corrupt("refusal index"))?;
+        let state = RefusedState { leaf_index: context.leaf_index, batch_index, reason: refusal.reason };
+        overlay.write(Table::Refused, record.status_key.0, state.encode());
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use crate::batch::BatchHeader;
 use crate::blind::UniquenessType;
 use crate::governance::KeyOwner;
 use crate::hash::Hash;
-use crate::ids::{LeafIndex, ReceiptKey, UnixMillis};
+use crate::ids::{LeafIndex, ReceiptKey, UnitId, UnixMillis};
 use crate::limits;
 use crate::reason::Reason;
 use crate::record::{ReceiptRecord, SignedRecord};
@@ -185,15 +185,46 @@ fn check_authority(
     require(unit.unit.kinds.binary_search(&kind).is_ok(), Reason::KindNotAllowed)?;
 
     let key = cache.key(overlay, record.signing_key.get())?.ok_or(Reason::SignatureInvalid)?;
-    let owned = key.key.owner_kind == KeyOwner::Unit.number() && key.key.owner_id == record.unit.get();
-    require(owned, Reason::SignatureInvalid)?;
+    require(owned_by_unit(key, record.unit), Reason::SignatureInvalid)?;
     require(key_permits(key, record.issue_time, context.block_time), Reason::KeyRevoked)?;
+    require(signed_by(context, signed, key, verdict)?, Reason::SignatureInvalid)
+}
+
+/// Whether the record's unit signed it, with whatever key of its own, valid then or not. Only such a record is remembered as refused:
+/// an answer about a record that anybody may have made up says nothing about a receipt.
+pub(crate) fn is_genuine(
+    context: &RecordContext<'_>,
+    overlay: &Overlay<'_>,
+    cache: &mut RegistryCache,
+    record: &CheckedRecord,
+) -> Result<bool, ReadError> {
+    let Ok(signed) = &record.decoded else { return Ok(false) };
+    if signed.record.suite != context.suite {
+        return Ok(false);
+    }
+    let Some(key) = cache.key(overlay, signed.record.signing_key.get())? else { return Ok(false) };
+    if !owned_by_unit(key, signed.record.unit) {
+        return Ok(false);
+    }
+    signed_by(context, signed, key, record.verdict)
+}
+
+fn owned_by_unit(key: &KeyState, unit: UnitId) -> bool {
+    key.key.owner_kind == KeyOwner::Unit.number() && key.key.owner_id == unit.get()
+}
+
+/// The signature's verdict: the one that was found before, if it was found for this very key.
+fn signed_by(
+    context: &RecordContext<'_>,
+    signed: &SignedRecord,
+    key: &KeyState,
+    verdict: Option<(PublicKey, bool)>,
+) -> Result<bool, ReadError> {
     let public_key = key.key.key().map_err(|_| ReadError::corrupt("public key"))?;
-    let valid = match verdict {
+    Ok(match verdict {
         Some((checked_key, verdict)) if checked_key == public_key => verdict,
         _ => signed.verify(context.chain, &public_key),
-    };
-    require(valid, Reason::SignatureInvalid)
+    })
 }
 
 /// Whether a key signs validly at this issue time, given what the ledger knows at this block time (V17).

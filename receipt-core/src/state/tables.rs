@@ -19,6 +19,7 @@
 //! Items            unit u32 ‖ kind u32                   AttachItems
 //! Statuses         status key [32]                       StatusValue (salt ‖ status)
 //! StatusNodes      opaque                                nodes of the status map (not part of the effects hash)
+//! Refused          status key [32]                       leaf u64 ‖ index u16 ‖ reason u32: genuine records that were refused
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `governance` (last sequence u64).
@@ -30,6 +31,7 @@ use crate::hash::Hash;
 use crate::ids::{
     Fen, Height, IssuerId, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId, UnixMillis,
 };
+use crate::reason::Reason;
 use crate::state::overlay::ReadError;
 use crate::state::records::key_permits;
 
@@ -55,11 +57,12 @@ pub enum Table {
     Items = 14,
     Statuses = 15,
     StatusNodes = 16,
+    Refused = 17,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Meta,
         Self::Receipts,
         Self::BizKeys,
@@ -77,6 +80,7 @@ impl Table {
         Self::Items,
         Self::Statuses,
         Self::StatusNodes,
+        Self::Refused,
     ];
 
     /// The name of the store's column family.
@@ -99,6 +103,7 @@ impl Table {
             Self::Items => "items",
             Self::Statuses => "statuses",
             Self::StatusNodes => "status-nodes",
+            Self::Refused => "refused",
         }
     }
 }
@@ -333,6 +338,41 @@ impl ReceiptState {
         if !fields.0.is_empty() {
             state.reversed_by = Some(fields.key()?);
         }
+        fields.end()?;
+        Ok(state)
+    }
+}
+
+/// Where a record was refused that its unit had signed. A later batch may refuse it again, and then this is the later place; if
+/// one takes it, it stands in Receipts, which counts before this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedState {
+    /// Log leaf of the `BatchRefused` entry.
+    pub leaf_index: LeafIndex,
+    /// Index in the refused batch.
+    pub batch_index: u16,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl RefusedState {
+    /// Fixed layout: leaf u64 ‖ batch index u16 ‖ reason u32.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(14);
+        bytes.extend_from_slice(&self.leaf_index.get().to_be_bytes());
+        bytes.extend_from_slice(&self.batch_index.to_be_bytes());
+        bytes.extend_from_slice(&self.reason.code().to_be_bytes());
+        bytes
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let state = Self {
+            leaf_index: LeafIndex::new(fields.u64()?),
+            batch_index: fields.take().map(u16::from_be_bytes)?,
+            reason: Reason::from_code(fields.u32()?).ok_or_else(|| ReadError::corrupt("refusal reason"))?,
+        };
         fields.end()?;
         Ok(state)
     }

@@ -104,26 +104,26 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-        08011001180320e0e5b9cc99342a202d247ad8c6e42921e4579d57f048053a9cb2f3d070e87e981fc46ed1762cea4632
-        20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
-        4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-        a9009eafee4a20a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b05220fbeb7dd5d47e56
-        3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
-    "#]],
+            08011001180320e0e5b9cc99342a202d247ad8c6e42921e4579d57f048053a9cb2f3d070e87e981fc46ed1762cea4632
+            20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
+            4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
+            a9009eafee4a2062f2b2e63ba220fd0f601c7271650e5231363260c093e9b4f8b4ffa627dbeccc5220fbeb7dd5d47e56
+            3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
+        "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b0
-    "#]],
+            62f2b2e63ba220fd0f601c7271650e5231363260c093e9b4f8b4ffa627dbeccc
+        "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-        0000000000000003000001a1998e72e00ea1ea15e97aed126abcca5c7fb6e3b2e6675c6e0866745fa19f668e1356c977
-        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b00000000000000008ed305adf9fc5bb5e
-        c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
-    "#]],
+            0000000000000003000001a1998e72e0b23934e71c9e4447d904b6688f263243587a39e51fb8f0bea53e28642c3d857c
+            62f2b2e63ba220fd0f601c7271650e5231363260c093e9b4f8b4ffa627dbeccc0000000000000008ed305adf9fc5bb5e
+            c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
+        "#]],
     );
     check(
         &effects.entries[0],
@@ -135,7 +135,7 @@ fn three_blocks() {
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-        01af9cacc4df51f8f70abc9e76fefd843087b508f6b2948ffe786502cbf46c6b
-    "#]],
+            74823f1a4f6649b6833f32c8825b18f87ce4ca03e2bca18f09f4c0ec02831fd7
+        "#]],
     );
 }

@@ -7,11 +7,12 @@ use super::draft::{Draft, blue, blue_of_2, receipt_key, uniqueness};
 use super::ledger::{CODE, HOUR_MS, Ledger, T, issuer_signer, register_unit, segment};
 use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
 use crate::entry::RecordRefusal;
-use crate::governance::{Action, CloseSegment, RegisterUnit, RevokeKey};
-use crate::ids::{Fen, KeyId, UnitId, UnixMillis};
+use crate::governance::{Action, CloseSegment, KeyOwner, RegisterUnit, RevokeKey};
+use crate::ids::{Fen, KeyId, LeafIndex, UnitId, UnixMillis};
 use crate::limits::{ISSUE_TIME_AHEAD_MS_MAX, REVOCATION_GRACE_MS};
 use crate::reason::Reason;
-use crate::state::tables::Table;
+use crate::record::{SignedRecord, status_key};
+use crate::state::tables::{KeyState, RefusedState, Table};
 use crate::suite::ChainId;
 use crate::testkit::{software_key, unit_key};
 
@@ -34,12 +35,28 @@ fn check(prepare: impl FnOnce(&mut Ledger), edit: impl FnOnce(&mut Draft), expec
     let rows = |ledger: &Ledger| Table::ALL.map(|table| ledger.state.row_count(table));
     let before = rows(&ledger);
     let twin = twin(&ledger).leaf();
-    let refused = ledger.submit(vec![edited, twin.clone()]);
+    let refused = ledger.submit(vec![edited.clone(), twin.clone()]);
     assert_eq!(refused, [RecordRefusal { index: 0, reason }]);
     let mut after = rows(&ledger);
     after[Table::Batches as usize] -= 1;
-    assert_eq!(after, before, "a refused batch leaves its sequence and nothing else");
+    // Whether the unit's own key signed these very bytes. A refusal for another reason than the signature is remembered then.
+    let genuine = is_genuine(&ledger, &edited);
+    after[Table::Refused as usize] -= usize::from(genuine);
+    assert_eq!(after, before, "a refused batch leaves its sequence, where its genuine record stands, and nothing else");
+    let status_key = status_key(ledger.chain.suite, &edited);
+    let remembered = ledger.get(Table::Refused, status_key.as_bytes());
+    let leaf_index = LeafIndex::new(ledger.tip().log_size.get() - 2);
+    let state = RefusedState { leaf_index, batch_index: 0, reason };
+    assert_eq!(remembered.map(|bytes| RefusedState::decode(&bytes).unwrap()), genuine.then_some(state));
     assert_eq!(ledger.submit(vec![twin]), [], "the good record is taken under the next sequence");
+}
+
+fn is_genuine(ledger: &Ledger, leaf: &[u8]) -> bool {
+    let Ok(signed) = SignedRecord::decode(leaf) else { return false };
+    let Some(key) = ledger.get(Table::Keys, &signed.record.signing_key.get().to_be_bytes()) else { return false };
+    let key = <KeyState as prost::Message>::decode(key.as_slice()).unwrap().key;
+    let owned = key.owner_kind == KeyOwner::Unit.number() && key.owner_id == signed.record.unit.get();
+    owned && signed.verify(ledger.chain.id, &key.key().unwrap())
 }
 
 fn nothing(_: &mut Ledger) {}
