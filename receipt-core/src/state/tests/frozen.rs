@@ -35,8 +35,8 @@ fn genesis() {
     check(
         ledger.tip().seal_hash.as_bytes(),
         &expect![[r#"
-        c2dd0fe4e65a0f4e889f80a3f21e3c7f20f4c91d6d6cf6ff657db871a125eb60
-    "#]],
+            6fa6580d7167b425a133f12d98ded5bef923e97dbbd9d18d0b4904527a91e351
+        "#]],
     );
 }
 
@@ -84,11 +84,11 @@ fn headers_and_governance() {
     check(
         ledger.governance(Vec::new()).encode(),
         &expect![[r#"
-        0a0a08011001180120c0843d120200011a401ae5af0d122f311c898aada2b533ab44b5a305c42471d2ecf5068b78542a
-        e4cace392ea4e45149596ffdc5de7b86048470b9b57f5d461d07c6f67ec67d3d62001a403fc3dde256c3108292d2e0a4
-        35c756385def0fdf1876c387508710fa44d657046911f719414dab62a214169bcf543b1911b50920b7c9d3a436217209
-        ac870b0f
-    "#]],
+            0a2c08011001180120a08d0632208693c03e7e2e3d7aceb0bbceff6d03d176b36d0dd18703eec3896fec6bec3ea81202
+            00011a4070d567142ebc67d87f761683cf96139bc56bce36f89d9b7b37dbbf4ba4f9f6b966ffede26a9b1a87d10e2198
+            5a6b621561161fe66cfb3616647aef5fa86c830b1a40dd28df8ad0e79b10b95cf0ff99f1ad9ca2311ed2d323f03709bd
+            1f93edbd06fb564becc214ece203a39945aacf8814b9059d87728849826fd0c4d68da8921309
+        "#]],
     );
 }
 
@@ -104,26 +104,26 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-        08011001180320e0e5b9cc99342a202d247ad8c6e42921e4579d57f048053a9cb2f3d070e87e981fc46ed1762cea4632
-        20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
-        4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-        a9009eafee4a20a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b05220fbeb7dd5d47e56
-        3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
-    "#]],
+            08011001180320e0e5b9cc99342a20724e8c202bb40d61ec7a4be7842185687ff5edd17e3d976469d02ea2fcf962e132
+            20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
+            4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
+            a9009eafee4a2093e373b67134a32998991b98c141fe6533a2d524aedf75d92b635d08426a025b5220fbeb7dd5d47e56
+            3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
+        "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b0
-    "#]],
+            93e373b67134a32998991b98c141fe6533a2d524aedf75d92b635d08426a025b
+        "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-        0000000000000003000001a1998e72e00ea1ea15e97aed126abcca5c7fb6e3b2e6675c6e0866745fa19f668e1356c977
-        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b00000000000000008ed305adf9fc5bb5e
-        c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
-    "#]],
+            0000000000000003000001a1998e72e0ef8064e5814b3c6a3333ac1aad0261f83a56902cff8b4d7fd174d84835028a64
+            93e373b67134a32998991b98c141fe6533a2d524aedf75d92b635d08426a025b0000000000000008ed305adf9fc5bb5e
+            c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
+        "#]],
     );
     check(
         &effects.entries[0],
@@ -135,7 +135,7 @@ fn three_blocks() {
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-        01af9cacc4df51f8f70abc9e76fefd843087b508f6b2948ffe786502cbf46c6b
-    "#]],
+            1c2f4d94a1cd3b65a9c2f6643fc497ba0299e697c5d82ff6cbadf723c5b71546
+        "#]],
     );
 }
