@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use receipt_core::hash::Hash;
+use receipt_core::limits::GOVERNANCE_VALID_HEIGHTS_MAX as VALID_BLOCKS_MAX;
 use tallystick_service::tls::TlsFiles;
 
 /// Governs a chain of the receipt ledger: k of n authorities, each with its key at home.
@@ -67,6 +69,11 @@ pub(crate) enum Command {
     Status(StatusArguments),
 }
 
+fn id(text: &str) -> Result<Hash, String> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| Hash::from_slice(&bytes));
+    bytes.ok_or_else(|| "an id has 64 hexadecimal digits".to_owned())
+}
+
 /// A proposal and its chain.
 #[derive(Debug, Args)]
 pub(crate) struct FileArguments {
@@ -93,13 +100,16 @@ pub(crate) struct ProposeArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Without a node: the next sequence, as `status` shows it.
-    #[arg(long, value_name = "N", requires = "expiry_height", conflicts_with = "node")]
+    #[arg(long, value_name = "N", requires = "expiry_height", requires = "previous", conflicts_with = "node")]
     pub(crate) sequence: Option<u64>,
+    /// Without a node: the id of the message before, as `status` and `show` print it.
+    #[arg(long, value_name = "HEX", requires = "sequence", value_parser = id)]
+    pub(crate) previous: Option<Hash>,
     /// Without a node: the last height at which the proposal may be executed.
     #[arg(long, value_name = "HEIGHT", requires = "sequence")]
     pub(crate) expiry_height: Option<u64>,
     /// With a node: for how many blocks from now on the proposal may be executed.
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = VALID_BLOCKS_MAX, value_parser = clap::value_parser!(u64).range(1..=VALID_BLOCKS_MAX))]
     pub(crate) valid_blocks: u64,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
@@ -155,7 +165,7 @@ pub(crate) struct StatusArguments {
 /// Validators, and the certificate by which they know the caller.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArguments {
-    /// A validator's gRPC address; several are tried in turn.
+    /// A validator's gRPC address; again for each further one. What a single validator says is not believed where it counts.
     #[arg(long, value_name = "HOST:PORT", requires = "tls_ca", requires = "tls_cert", requires = "tls_key")]
     pub(crate) node: Vec<String>,
     /// Certificates of the authorities of all certificates.

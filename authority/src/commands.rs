@@ -101,19 +101,21 @@ fn propose(arguments: &ProposeArguments) -> Result<()> {
 }
 
 fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Position>> {
-    if let (Some(sequence), Some(expiry)) = (arguments.sequence, arguments.expiry_height) {
-        return Ok(Some(Position { sequence, expiry: Height::new(expiry), look_from_height: 0 }));
+    let by_hand = (arguments.sequence, arguments.previous, arguments.expiry_height);
+    if let (Some(sequence), Some(previous), Some(expiry)) = by_hand {
+        return Ok(Some(Position { sequence, previous, expiry: Height::new(expiry), look_from_height: 0 }));
     }
     if arguments.node.node.is_empty() {
         return Ok(None);
     }
     in_runtime(async {
         let nodes = nodes(chain, &arguments.node)?;
-        let (_, status) = nodes.first(chain).await?;
+        let standing = nodes.standing(chain).await?;
         let end = || anyhow!("the chain has no numbers left");
-        let sequence = status.governance_sequence.checked_add(1).ok_or_else(end)?;
-        let expiry = status.decided_height.checked_add(arguments.valid_blocks).ok_or_else(end)?;
-        Ok(Some(Position { sequence, expiry: Height::new(expiry), look_from_height: status.decided_height }))
+        let sequence = standing.sequence.checked_add(1).ok_or_else(end)?;
+        let expiry = Height::new(standing.height.checked_add(arguments.valid_blocks).ok_or_else(end)?);
+        let (previous, look_from_height) = (standing.id, standing.height);
+        Ok(Some(Position { sequence, previous, expiry, look_from_height }))
     })
 }
 
@@ -255,6 +257,7 @@ async fn status(arguments: &StatusArguments) -> Result<ExitCode> {
     println!("decided height    {}", status.decided_height);
     println!("sealed height     {}", status.sealed_height);
     println!("next sequence     {}", status.governance_sequence.saturating_add(1));
+    println!("last message      {}", hex::encode(&status.governance_id));
     let Some(proposal) = proposal else { return Ok(ExitCode::SUCCESS) };
     let (given, needed) = (proposal.signature_count(), chain.threshold());
     println!("signatures        {given} of {needed}");

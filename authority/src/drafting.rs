@@ -17,6 +17,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::credential::UnitCredential;
 use receipt_core::governance::{Action, Governance, KeyOwner, RegisterKey, RegisterUnit};
+use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, KeyId, UnitId, UnixMillis};
 use receipt_core::limits;
 use serde::Deserialize;
@@ -65,6 +66,8 @@ pub struct CredentialText {
 pub struct Position {
     /// The next sequence of governance.
     pub sequence: u64,
+    /// Id of the message before, which the new one names; the chain id if there is none.
+    pub previous: Hash,
     /// Last height at which the message may be taken.
     pub expiry: Height,
     /// Height of the ledger now: the message stands in no block below.
@@ -109,10 +112,10 @@ impl Draft {
     pub fn propose(self, chain: &Chain, position: Option<Position>) -> Result<Proposal> {
         let governance = match (self.actions, position) {
             (actions, _) if actions.is_empty() => None,
-            (actions, Some(Position { sequence, expiry, .. })) => {
-                Some(Governance { suite: chain.genesis.suite, sequence, expiry, actions })
+            (actions, Some(Position { sequence, previous, expiry, .. })) => {
+                Some(Governance { suite: chain.genesis.suite, sequence, expiry, previous, actions })
             }
-            (_, None) => anyhow::bail!("give `--node`, or `--sequence` and `--expiry-height`"),
+            (_, None) => anyhow::bail!("give `--node`, or `--sequence`, `--previous` and `--expiry-height`"),
         };
         let look_from_height = position.map_or(0, |position| position.look_from_height);
         Ok(Proposal::new(chain, governance, self.credentials, look_from_height)?)

@@ -63,6 +63,11 @@ impl Nodes {
     /// Prepares connections to `host:port` each; nothing is connected yet. Call it inside a runtime.
     pub fn new(chain: &Chain, names: &[String], files: TlsFiles) -> Result<Self> {
         ensure!(!names.is_empty(), "no node was named; give `--node HOST:PORT`");
+        let twice =
+            names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name));
+        if let Some((_, name)) = twice {
+            bail!("`--node {name}` is given twice: each validator counts once");
+        }
         let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
         let tls = Tls::load(files, chain_name, Arc::new(SystemClock)).context("load the TLS files")?;
         let node = |name: &String| {
@@ -96,6 +101,64 @@ impl Nodes {
     }
 }
 
+/// Where the chain's governance stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Sequence of the last message; 0 for genesis alone.
+    pub sequence: u64,
+    /// Its id; the chain id for genesis alone.
+    pub id: Hash,
+    /// Height of the ledger: the lowest of those who agree on the rest.
+    pub height: u64,
+}
+
+impl Nodes {
+    /// How many validators' word it takes: one more than may lie.
+    pub fn needed(chain: &Chain) -> usize {
+        chain.genesis.validators.faults_max() + 1
+    }
+
+    /// Where governance stands, as so many of the named nodes say alike that one of them is honest. A single one could have
+    /// authorities sign for a place in the order that is not the next one.
+    pub async fn standing(&self, chain: &Chain) -> Result<Standing> {
+        let needed = Self::needed(chain);
+        let mut said = Vec::new();
+        let mut problems = Vec::new();
+        for node in &self.nodes {
+            match node.status(chain).await.and_then(|status| standing_of(&status)) {
+                Ok(standing) => said.push(standing),
+                Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
+            }
+        }
+        if let Some(standing) = agreed(&said, needed) {
+            return Ok(standing);
+        }
+        let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
+        bail!(
+            "{needed} validators must say alike where governance stands, since {} of them may be wrong; {} answered, and no \
+             {needed} of them agree. Give `--node` for more of them, or ask again when a message under way is executed.{away}",
+            needed - 1,
+            said.len()
+        )
+    }
+}
+
+fn standing_of(status: &GetNodeStatusResponse) -> Result<Standing> {
+    let id = Hash::from_slice(&status.governance_id).context("it names no id of the last governance message")?;
+    Ok(Standing { sequence: status.governance_sequence, id, height: status.decided_height })
+}
+
+/// What at least `needed` say alike, the height apart: that of the lowest of them.
+fn agreed(said: &[Standing], needed: usize) -> Option<Standing> {
+    let alike = |standing: &Standing| {
+        let same = said.iter().filter(|other| (other.sequence, other.id) == (standing.sequence, standing.id));
+        let heights: Vec<u64> = same.map(|other| other.height).collect();
+        let height = heights.iter().copied().min()?;
+        (heights.len() >= needed).then_some(Standing { height, ..*standing })
+    };
+    said.iter().filter_map(alike).max_by_key(|standing| standing.sequence)
+}
+
 /// What a refusal or a failed call says: the reason, if it is one of ours, and the sentence.
 pub fn said(status: &Status) -> String {
     let refusal = Refusal::from_status(status);
@@ -113,4 +176,25 @@ pub fn said(status: &Status) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_liar_among_four_does_not_say_where_governance_stands() {
+        let standing = |sequence, id: u8, height| Standing { sequence, id: Hash([id; 32]), height };
+        let honest = standing(4, 4, 100);
+        let liar = standing(11, 9, u64::MAX);
+        assert_eq!(agreed(&[liar, honest], 2), None, "which of them is right can not be told");
+        assert_eq!(agreed(&[liar, honest, standing(4, 4, 97)], 2), Some(standing(4, 4, 97)));
+        // The same place in the order, with another message before it.
+        assert_eq!(agreed(&[standing(4, 9, 100), honest], 2), None);
+        // A liar that agrees on the place cannot push the expiry out.
+        assert_eq!(agreed(&[standing(4, 4, u64::MAX), honest], 2), Some(honest));
+        assert_eq!(agreed(&[], 1), None);
+        // Two honest ones a message apart: the one of whom enough have it.
+        assert_eq!(agreed(&[standing(5, 5, 101), honest, honest], 2), Some(honest));
+    }
 }

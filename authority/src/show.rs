@@ -44,6 +44,8 @@ fn write_signers(text: &mut String, proposal: &Proposal, chain: &Chain) {
 fn write_governance(text: &mut String, message: &Governance, utc_offset_minutes: i32) {
     text.push_str("\nCHANGES ON THE LEDGER, all of them in this order, or none:\n");
     let _ = writeln!(text, "  sequence   {}", message.sequence);
+    let _ = writeln!(text, "  follows    {}", message.previous);
+    let _ = writeln!(text, "  id         {}", message.id());
     let _ = writeln!(text, "  expires    after height {}", message.expiry);
     let words: Vec<Words> = message.actions.iter().map(|action| of_action(action, utc_offset_minutes)).collect();
     write_list(text, &words);

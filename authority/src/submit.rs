@@ -4,7 +4,8 @@
 //! offer to one node after the other until one takes it ──▶ follow the sealed blocks ──▶ entry found ──▶ inclusion proof
 //! ```
 //! A node's word that a message or another of its sequence was executed is not enough: the entry must lie in a tree that a
-//! quorum of validators has cosigned, by the trust file. That nothing was executed is a node's word. Not here: making and signing messages.
+//! quorum of validators has cosigned, by the trust file. That nothing was executed until the expiry height no single node's word shows:
+//! one more than may lie must say so. Not here: making and signing messages.
 
 use std::time::Duration;
 
@@ -84,13 +85,26 @@ pub async fn offer(nodes: &Nodes, chain: &Chain, message: &SignedGovernance) -> 
 /// sealed block. A node that fails is followed by the next.
 pub async fn fate(nodes: &Nodes, judge: Judge<'_>, wanted: Wanted<'_>, patience: Option<Duration>) -> Result<Fate> {
     let deadline = patience.map(|patience| Instant::now() + patience);
+    let needed = Nodes::needed(judge.chain);
+    let mut expired = 0;
     let mut problems = Vec::new();
     for node in nodes.all() {
         match follow(node, judge, wanted, deadline).await {
+            Ok(Fate::Expired) => {
+                expired += 1;
+                if expired >= needed {
+                    return Ok(Fate::Expired);
+                }
+            }
             Ok(fate) => return Ok(fate),
             Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
         }
     }
+    ensure!(
+        expired == 0,
+        "{expired} of the validators that were asked say that the message expired; {needed} must, because the others may be \
+         wrong. Give `--node` for more of them"
+    );
     bail!("no node could tell what became of the message: {}", problems.join("; "))
 }
 

@@ -302,7 +302,7 @@ impl Pool {
     pub fn candidates(&self, start: u64) -> Result<Candidates, StoreError> {
         let mut candidates = Candidates::default();
         let mut bytes = 0;
-        let mut next_governance = self.governance_sequence()? + 1;
+        let mut next_governance = self.last_governance()?.sequence + 1;
         let waiting = self.waiting();
         while let Some(message) = waiting.governance.get(&next_governance) {
             bytes += message.governance_bytes.len() + limits::RECORD_BYTES_MAX;
@@ -333,7 +333,7 @@ impl Pool {
 
     /// Whether a block could carry anything.
     pub fn has_work(&self) -> Result<bool, StoreError> {
-        let next_governance = self.governance_sequence()? + 1;
+        let next_governance = self.last_governance()?.sequence + 1;
         let waiting = self.waiting();
         if waiting.governance.contains_key(&next_governance) {
             return Ok(true);
@@ -352,7 +352,7 @@ impl Pool {
 
     /// Drops what a committed block has decided.
     pub fn forget_decided(&self, effects: &Effects) -> Result<(), StoreError> {
-        let last_governance = self.governance_sequence()?;
+        let last_governance = self.last_governance()?.sequence;
         let mut waiting = self.waiting();
         waiting.governance.retain(|sequence, _| *sequence > last_governance);
         for outcome in &effects.outcomes {

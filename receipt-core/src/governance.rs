@@ -2,20 +2,24 @@
 //!
 //! ```text
 //! SignedGovernance { 1 governance: bytes, 2 signers: packed u32 (authority indexes, ascending), 3 signatures: bytes[64]… }
-//! Governance { 1 format_version  2 suite  3 sequence  4 expiry_height  5 actions… }
+//! Governance { 1 format_version  2 suite  3 sequence  4 expiry_height  5 actions…  6 previous [32] }
 //! Action     { 1 kind  2 body: bytes }                                body: the message of that kind, canonical
 //! ```
-//! Sequences ascend by one; a message is taken at a height ≤ `expiry_height`, signed strictly by at least the threshold of
-//! authority keys. Genesis carries actions without signatures: they enter the log as sequence 0.
+//! Sequences ascend by one, and each message names the one before it by its id: whoever gets authorities to sign for a sequence
+//! that is not the next one gets nothing that can be played later, because nobody knows yet what will come before it. A message is
+//! taken from `expiry_height` − [`limits::GOVERNANCE_VALID_HEIGHTS_MAX`] to `expiry_height`, signed strictly by at least the
+//! threshold of authority keys. Genesis carries actions without signatures: they enter the log as sequence 0, with zeros as `previous`.
 
 use prost::Message;
 
 use crate::authorized::{self, Demand};
 use crate::hash::Hash;
 use crate::ids::Height;
+#[cfg(doc)]
+use crate::limits;
 use crate::record::FORMAT_VERSION;
 use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
-use crate::wire::{NotCanonical, decode_canonical};
+use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 mod action;
 
@@ -33,6 +37,8 @@ pub struct Governance {
     pub sequence: u64,
     /// Last height at which it may be taken.
     pub expiry: Height,
+    /// Id ([`Self::id`]) of the message that was taken before; for sequence 1 the chain id.
+    pub previous: Hash,
     /// The changes, applied in order.
     pub actions: Vec<Action>,
 }
@@ -49,6 +55,8 @@ struct GovernanceWire {
     expiry_height: u64,
     #[prost(message, repeated, tag = "5")]
     actions: Vec<ActionWire>,
+    #[prost(bytes = "vec", tag = "6")]
+    previous: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -68,8 +76,14 @@ impl Governance {
             sequence: self.sequence,
             expiry_height: self.expiry.get(),
             actions: self.actions.iter().map(Action::to_wire).collect(),
+            previous: self.previous.0.to_vec(),
         }
         .encode_to_vec()
+    }
+
+    /// What identifies the message: the next one names it, and a pool keeps it by this.
+    pub fn id(&self) -> Hash {
+        governance_id(self.suite, &self.encode())
     }
 
     /// Decodes the canonical bytes.
@@ -82,6 +96,7 @@ impl Governance {
             suite: Suite::from_number(wire.suite).ok_or(NotCanonical("Governance"))?,
             sequence: wire.sequence,
             expiry: Height::new(wire.expiry_height),
+            previous: Hash(fixed("previous", &wire.previous)?),
             actions: wire.actions.iter().map(Action::from_wire).collect::<Result<_, _>>()?,
         })
     }
@@ -131,8 +146,12 @@ impl SignedGovernance {
         demand.is_met_by(&self.signatures)
     }
 
-    /// What identifies the message in a pool.
+    /// [`Governance::id`] of the message, of the bytes as they were signed.
     pub fn hash(&self) -> Hash {
-        self.governance.suite.tagged("tallystick/governance-id/v1", &[&self.governance_bytes])
+        governance_id(self.governance.suite, &self.governance_bytes)
     }
+}
+
+fn governance_id(suite: Suite, governance_bytes: &[u8]) -> Hash {
+    suite.tagged("tallystick/governance-id/v1", &[governance_bytes])
 }

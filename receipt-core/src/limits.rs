@@ -36,6 +36,8 @@ pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 pub const NOTE_SIGNATURES_MAX: usize = 256;
 /// Void and lost numbers below the highest used one that a settlement may name: each is looked up while a block executes.
 pub const SETTLED_HOLES_MAX: u64 = 10_000;
+/// Heights for which a governance message may be taken, up to its expiry: one that somebody keeps back does not stay good for ever.
+pub const GOVERNANCE_VALID_HEIGHTS_MAX: u64 = 100_000;
 /// Validators a set may have.
 pub const VALIDATORS_MAX: usize = 64;
 /// Beyond this many unsealed heights, proposers make empty blocks only.

@@ -27,6 +27,7 @@ use crate::memory::MemoryState;
 use crate::receipt::civil::CivilDate;
 use crate::receipt::samples::Samples;
 use crate::seal::Seal;
+use crate::state::tables::GovernanceState;
 use crate::state::{ChainParameters, genesis_effects};
 use crate::suite::{PublicKey, SoftwareKey, Suite};
 use crate::trust::TrustFile;
@@ -95,7 +96,8 @@ pub struct TestChain {
     time: UnixMillis,
     next_serial: u64,
     next_sequence: u64,
-    governance_sequence: u64,
+    /// The message that was made last.
+    governance: GovernanceState,
 }
 
 impl Default for TestChain {
@@ -137,6 +139,7 @@ impl TestChain {
 
     fn from_genesis(genesis: Genesis, validators: Vec<TestValidator>, samples: Samples, units: Vec<TestUnit>) -> Self {
         let effects = genesis_effects(&genesis).unwrap();
+        let genesis_id = genesis.chain_id().0;
         let mut chain = Self {
             trust: TrustFile::from_genesis(&genesis).unwrap(),
             params: ChainParameters::of(&genesis),
@@ -150,7 +153,7 @@ impl TestChain {
             genesis,
             next_serial: 1,
             next_sequence: 1,
-            governance_sequence: 1,
+            governance: GovernanceState { sequence: 0, id: genesis_id },
         };
         chain.commit(Vec::new(), effects);
         chain

@@ -22,6 +22,7 @@ ACTIONS = {
 ACTION = fields("1 kind u32, 2 body bytes")
 GOVERNANCE = fields("1 format_version u32, 2 suite u32, 3 sequence u64, 4 expiry_height u64")
 GOVERNANCE[5] = ("actions", [ACTION])
+GOVERNANCE[6] = ("previous", 32)
 GENESIS = fields(
     "1 format_version u32, 2 chain_name text, 3 origin text, 4 suite u32, 5 time_ms u64, 6 utc_offset_minutes s32,"
     "7 authority_keys 32 …, 8 authority_threshold u32"

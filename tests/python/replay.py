@@ -24,7 +24,7 @@ NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
 AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID = 111, 112, 114, 118
-AHEAD_MS, GRACE_MS = 600_000, 10 * 86_400_000
+AHEAD_MS, GRACE_MS, GOVERNANCE_HEIGHTS = 600_000, 10 * 86_400_000, 100_000
 #: The record without lengths: which of them is wrong decides the reason.
 LOOSE_RECORD = {tag: (name, "bytes" if isinstance(kind, int) else kind) for tag, (name, kind) in formats.RECORD.items()}
 LOOSE_RECORD[14] = ("uniqueness_keys", ["bytes"])
@@ -139,11 +139,12 @@ class Ledger:
             size += len(action["body"]) + 16
         for chunk in chunks:
             if chunk:
-                message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk}
+                message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk,
+                           "previous": bytes(32)}
                 signed = {"message": formats.encode(messages.GOVERNANCE, message), "signers": [], "signatures": []}
                 entries.append(b"\x03" + formats.encode(formats.MANY_SIGNED, signed))
         self.put(META, b"validators", self.encode_set(self.set))
-        self.put(META, b"governance", u64(0))
+        self.put(META, b"governance", u64(0) + self.chain)
         self.put(META, b"schedule", b"")
         return self.finish(entries, bytes(32), self.set, genesis["time_ms"])
 
@@ -249,9 +250,10 @@ class Ledger:
         signed = formats.read(formats.MANY_SIGNED, data)
         require(formats.ascending(signed["signers"]) and len(signed["signers"]) == len(signed["signatures"]), "signers")
         governance = formats.read(messages.GOVERNANCE, signed["message"])
-        require(height <= governance["expiry_height"], "it has expired")
-        last = int.from_bytes(self.get(META, b"governance"), "big")
-        require(governance["sequence"] == last + 1, "its sequence is not the next one")
+        require(height <= governance["expiry_height"] <= height + GOVERNANCE_HEIGHTS, "its expiry")
+        last = self.get(META, b"governance")
+        require(governance["sequence"] == int.from_bytes(last[:8], "big") + 1, "its sequence is not the next one")
+        require(governance["previous"] == last[8:], "it follows another message")
         keys = self.genesis["authority_keys"]
         require(len(signed["signers"]) >= max(1, self.genesis["authority_threshold"]), "too few authorities")
         message = preimage("tallystick/governance/v1", self.chain, signed["message"])
@@ -259,7 +261,7 @@ class Ledger:
             require(signer < len(keys) and ed25519.verify_strict(keys[signer], message, signature), "a wrong signature")
         for action in governance["actions"]:
             self.act(action, height, time)
-        self.put(META, b"governance", u64(governance["sequence"]))
+        self.put(META, b"governance", u64(governance["sequence"]) + tagged("tallystick/governance-id/v1", signed["message"]))
         return b"\x03" + data
 
     def act(self, action, height, time):

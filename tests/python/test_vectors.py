@@ -283,7 +283,8 @@ class Vectors(unittest.TestCase):
             chunks[-1].append(action)
             total += size
         for chunk, entry in zip(chunks, entries):
-            message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk}
+            message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk,
+                       "previous": bytes(32)}
             signed = {"message": formats.encode(GOVERNANCE, message), "signers": [], "signatures": []}
             self.assertEqual(b"\x03" + formats.encode(formats.MANY_SIGNED, signed), entry)
         self.assertEqual(entries[len(chunks)][0], 4)

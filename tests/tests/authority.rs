@@ -88,12 +88,12 @@ impl<'a> Desk<'a> {
         merged
     }
 
-    /// A proposal to raise an issuer's epoch, at a given sequence and expiry height.
-    async fn fence_at(&self, name: &str, sequence: u64, expiry: u64) -> String {
+    /// A proposal to raise an issuer's epoch, at a given sequence, after a given message, and with a given expiry height.
+    async fn fence_at(&self, name: &str, sequence: u64, previous: &str, expiry: u64) -> String {
         let description = self.write("fence.toml", "[[actions]]\n[actions.fence_issuer]\nissuer_id = 1\nepoch = 2\n");
         let out = self.path(name);
         let (sequence, expiry) = (sequence.to_string(), expiry.to_string());
-        let position = ["--sequence", &sequence, "--expiry-height", &expiry];
+        let position = ["--sequence", &sequence, "--previous", previous, "--expiry-height", &expiry];
         let files = ["propose", "--description", &description, "--genesis", &self.genesis, "--out", &out];
         self.run(EXIT_OK, &[&files[..], &position[..]].concat()).await;
         out
@@ -242,12 +242,28 @@ async fn the_chain_refuses(desk: &Desk<'_>, executed: &str) {
     assert_says(&said, &["executed before at height"]);
     let said = desk.call(EXIT_OK, &["status", executed], Caller::Operator).await;
     assert_says(&said, &["next sequence     2", "executed at height"]);
-    for (name, sequence, expiry, expected) in [
-        ("old-sequence", 1, 1_000_000, ["SEQUENCE_CONFLICT", "the next governance sequence is 2, this message has 1"]),
-        ("far-sequence", 9, 1_000_000, ["SEQUENCE_GAP", "the next governance sequence is 2, this message has 9"]),
-        ("expired", 2, 1, ["FIELD_INVALID", "it expires at height 1"]),
+    let last = said.lines().find_map(|line| line.strip_prefix("last message")).unwrap().trim().to_owned();
+    let unknown = "ab".repeat(32);
+    for (name, sequence, previous, expiry, expected) in [
+        (
+            "old-sequence",
+            1,
+            &last,
+            90_000,
+            ["SEQUENCE_CONFLICT", "the next governance sequence is 2, this message has 1"],
+        ),
+        (
+            "far-sequence",
+            9,
+            &unknown,
+            90_000,
+            ["SEQUENCE_GAP", "the next governance sequence is 2, this message has 9"],
+        ),
+        ("other-order", 2, &unknown, 90_000, ["SEQUENCE_CONFLICT", "signed to follow another message"]),
+        ("for-ever", 2, &last, 1_000_000, ["FIELD_INVALID", "it expires at height 1000000"]),
+        ("expired", 2, &last, 1, ["FIELD_INVALID", "it expires at height 1"]),
     ] {
-        let file = desk.fence_at(name, sequence, expiry).await;
+        let file = desk.fence_at(name, sequence, previous, expiry).await;
         let signed = desk.signed_by_two(&file, name).await;
         let said = desk.call(EXIT_REFUSED, &["submit", &signed], Caller::Operator).await;
         assert_says(&said, &expected);
@@ -256,6 +272,16 @@ async fn the_chain_refuses(desk: &Desk<'_>, executed: &str) {
     assert_says(&said, &["another message took sequence 1"]);
     let said = desk.call(EXIT_REFUSED, &["status", &desk.path("expired.signed")], Caller::Operator).await;
     assert_says(&said, &["past its expiry height 1"]);
+    // One validator's word for it is not enough, and none for where governance stands.
+    let reach = desk.network.authority_arguments(Caller::Operator);
+    let one: Vec<&str> = reach.iter().take(2).chain(reach.iter().rev().take(6).rev()).map(String::as_str).collect();
+    let file = desk.path("expired.signed");
+    let said = desk.run(EXIT_REFUSED, &[&["status", &file, "--genesis", &desk.genesis][..], &one].concat()).await;
+    assert_says(&said, &["1 of the validators that were asked say that the message expired; 2 must"]);
+    let description = desk.write("fence.toml", "[[actions]]\n[actions.fence_issuer]\nissuer_id = 1\nepoch = 2\n");
+    let (out, files) = (desk.path("of-one"), ["propose", "--description", &description, "--genesis", &desk.genesis]);
+    let said = desk.run(EXIT_REFUSED, &[&files[..], &["--out", &out], &one].concat()).await;
+    assert_says(&said, &["2 validators must say alike where governance stands"]);
     let said = desk.call(3, &["status", &desk.path("far-sequence.signed")], Caller::Operator).await;
     assert_says(&said, &["not executed yet"]);
     // What the registry does not allow, and who may not hand it in.

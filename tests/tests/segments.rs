@@ -9,12 +9,15 @@
 use std::time::{Duration, Instant};
 
 use receipt_core::governance::{Action, CloseSegment, Governance, NumberRange, SettleSegment};
+use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use receipt_core::suite::Suite;
 use tallystick_devnet::generate_receipts::GeneratedReceipt;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::{Caller, NetworkOptions, governance};
-use tallystick_proto::admin::v1::{ListSegmentsRequest, ListUnitsRequest, PageRequest, RegistryState, Segment};
+use tallystick_proto::admin::v1::{
+    GetNodeStatusRequest, ListSegmentsRequest, ListUnitsRequest, PageRequest, RegistryState, Segment,
+};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1::{IssueRequest, Wait};
@@ -105,8 +108,11 @@ async fn segment_of(network: &TestNetwork, receipt: &GeneratedReceipt) -> Segmen
 
 /// Signed by the authorities and offered.
 async fn govern(network: &TestNetwork, sequence: u64, action: Action) -> Result<(), String> {
-    let message =
-        Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(1_000_000), actions: vec![action] };
+    let mut admin = network.admin_client(1, Caller::Operator).await.unwrap();
+    let status = admin.get_node_status(GetNodeStatusRequest {}).await.unwrap().into_inner();
+    let previous = Hash::from_slice(&status.governance_id).unwrap();
+    let expiry = Height::new(status.decided_height + 1_000);
+    let message = Governance { suite: Suite::Ed25519Sha256, sequence, expiry, previous, actions: vec![action] };
     let message = governance::sign(network.layout(), &message.encode()).unwrap();
     governance::submit(network.layout(), &message).await.map_err(|error| format!("{error:#}"))
 }

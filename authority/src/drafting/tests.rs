@@ -46,7 +46,7 @@ fn a_credential_repeats_what_the_actions_and_genesis_say() {
     assert_eq!(credential.unit_name, unit.name);
     // Of a key that is registered by the same proposal, for a unit in genesis.
     let text = format!("{}[[credentials]]\nkey_id = 5000\n", new_key(unit.unit_id));
-    let position = Position { sequence: 1, expiry: Height::new(9), look_from_height: 2 };
+    let position = Position { sequence: 1, previous: chain.id.0, expiry: Height::new(9), look_from_height: 2 };
     let proposal = draft(&text).unwrap().propose(&chain, Some(position)).unwrap();
     let credential = proposal.credentials().next().unwrap();
     assert_eq!(hex::encode(credential.public_key.0), KEY);
@@ -86,7 +86,8 @@ fn a_message_of_another_program_is_taken_as_it_is() {
     let path = directory.path().join("fence.gov");
     let fence = receipt_core::governance::FenceIssuer { issuer_id: 1, epoch: 2 };
     let actions = vec![Action::FenceIssuer(fence)];
-    let message = Governance { suite: chain.genesis.suite, sequence: 4, expiry: Height::new(50), actions };
+    let (suite, previous) = (chain.genesis.suite, chain.id.0);
+    let message = Governance { suite, sequence: 4, expiry: Height::new(50), previous, actions };
     std::fs::write(&path, message.encode()).unwrap();
     assert_eq!(propose_message(&path, &chain).unwrap().governance(), Some(&message));
     let mut bytes = message.encode();

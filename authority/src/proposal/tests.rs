@@ -14,7 +14,8 @@ fn chain() -> Chain {
 
 fn governance(sequence: u64) -> Governance {
     let fence = Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2 });
-    Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(900), actions: vec![fence] }
+    let previous = Hash([7; 32]);
+    Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(900), previous, actions: vec![fence] }
 }
 
 fn credential() -> UnitCredential {

@@ -8,17 +8,15 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use receipt_core::governance::{Action, AllocateSegment, FenceIssuer, Governance};
 use receipt_core::ids::Height;
+use receipt_core::limits;
 use receipt_core::state::StateRead;
-use receipt_core::state::tables::{META_GOVERNANCE, SegmentState, Table};
+use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, SegmentState, Table};
 use receipt_core::suite::Suite;
 
 use crate::journal::{Journal, JournalError};
 
 /// Segments of one message: some 30 bytes each, far below the limit of an entry.
 const SEGMENTS_PER_MESSAGE: usize = 1_000;
-/// Blocks for which the message may be taken.
-const VALID_BLOCKS: u64 = 1_000_000;
-
 /// Unsigned messages: this issuer's epoch rises above `epoch`, and each open segment gets a successor of the same length, next
 /// in its code.
 pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Vec<Governance>, JournalError> {
@@ -51,16 +49,24 @@ pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Ve
         let segment = AllocateSegment { segment_id: last_id, first_number, last_number, ..segment };
         actions.push(Action::AllocateSegment(segment));
     }
-    let sequence = governance_sequence(journal)?.ok_or_else(corrupt)?;
-    let expiry = Height::new(journal.progress()?.height.get().saturating_add(VALID_BLOCKS));
-    let chunks = actions.chunks(SEGMENTS_PER_MESSAGE);
-    let message =
-        |(sequence, actions): (u64, &[Action])| Governance { suite, sequence, expiry, actions: actions.to_vec() };
-    Ok((sequence + 1..).zip(chunks).map(message).collect())
+    let mut last = last_governance(journal)?.ok_or_else(corrupt)?;
+    let height = journal.progress()?.height.get();
+    let expiry = Height::new(height.saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX));
+    let mut messages = Vec::new();
+    for actions in actions.chunks(SEGMENTS_PER_MESSAGE) {
+        let sequence = last.sequence.checked_add(1).ok_or_else(corrupt)?;
+        let message = Governance { suite, sequence, expiry, previous: last.id, actions: actions.to_vec() };
+        last = GovernanceState { sequence, id: message.id() };
+        messages.push(message);
+    }
+    Ok(messages)
 }
 
-fn governance_sequence(journal: &Journal) -> Result<Option<u64>, JournalError> {
+fn last_governance(journal: &Journal) -> Result<Option<GovernanceState>, JournalError> {
     let bytes = StateRead::get(journal, Table::Meta, META_GOVERNANCE);
     let bytes = bytes.map_err(|error| JournalError::Store(error.to_string()))?;
-    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes))
+    bytes
+        .map(|bytes| GovernanceState::decode(&bytes))
+        .transpose()
+        .map_err(|_| JournalError::Corrupt("the last governance"))
 }

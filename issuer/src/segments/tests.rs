@@ -3,7 +3,8 @@ use receipt_core::governance::{Action, CloseSegment, Governance, SignedGovernanc
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::limits::REVOCATION_GRACE_MS;
 use receipt_core::reason::Reason;
-use receipt_core::state::{ApplyError, BlockRefusal};
+use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, Table};
+use receipt_core::state::{ApplyError, BlockRefusal, StateRead as _};
 use receipt_core::suite::Signer;
 use receipt_core::testkit::{TestChain, authorities};
 
@@ -58,7 +59,9 @@ impl Fixture {
         let signers: Vec<(u32, &dyn Signer)> =
             (0..).zip(&keys[..2]).map(|(index, key)| (index, key as &dyn Signer)).collect();
         let (suite, expiry) = (self.chain.genesis().suite, Height::new(1_000));
-        let governance = Governance { suite, sequence, expiry, actions: vec![action] };
+        let last = self.chain.state().get(Table::Meta, META_GOVERNANCE).unwrap().unwrap();
+        let previous = GovernanceState::decode(&last).unwrap().id;
+        let governance = Governance { suite, sequence, expiry, previous, actions: vec![action] };
         let signed = SignedGovernance::sign(governance, self.chain.genesis().chain_id(), &signers);
         self.chain.add_items(vec![Item::Governance(signed)])
     }

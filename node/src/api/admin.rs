@@ -80,6 +80,7 @@ impl Services {
         let root = store.root_at(range.size).map_err(internal)?;
         let faults_max = self.ledger.next_validators().map_err(internal)?.faults_max();
         let pool = self.pool.size();
+        let governance = self.pool.last_governance().map_err(internal)?;
         Ok(GetNodeStatusResponse {
             validator_id: self.sealer.validator_id().get(),
             chain_id: hash_bytes(&self.ledger.chain.id.0),
@@ -95,7 +96,8 @@ impl Services {
             catching_up: self.forwarder.is_behind(self.progress.decided_height(), faults_max),
             disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            governance_sequence: self.pool.governance_sequence().map_err(internal)?,
+            governance_sequence: governance.sequence,
+            governance_id: hash_bytes(&governance.id),
         })
     }
 }

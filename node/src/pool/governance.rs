@@ -3,7 +3,7 @@
 use receipt_core::governance::SignedGovernance;
 use receipt_core::limits;
 use receipt_core::reason::Reason;
-use receipt_core::state::tables::{META_GOVERNANCE, Table};
+use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, Table};
 use receipt_core::state::{ApplyError, StateRead as _, registry_writes};
 
 use super::{Pool, PoolError, refused};
@@ -13,13 +13,18 @@ impl Pool {
     /// Checks a governance message and takes it in: the next in sequence, and one that applies. Returns whether it was known.
     pub fn offer_governance(&self, message: SignedGovernance) -> Result<bool, PoolError> {
         let sequence = message.governance.sequence;
-        let next = self.governance_sequence()? + 1;
+        let last = self.last_governance()?;
+        let next = last.sequence + 1;
         if sequence != next {
             let reason = if sequence < next { Reason::SequenceConflict } else { Reason::SequenceGap };
             return Err(refused(
                 reason,
                 format!("the next governance sequence is {next}, this message has {sequence}"),
             ));
+        }
+        if message.governance.previous != last.id {
+            let detail = "it was signed to follow another message than the last one; propose it anew";
+            return Err(refused(Reason::SequenceConflict, detail));
         }
         if let Some(other) = self.waiting().governance.get(&sequence) {
             let same = other.governance_bytes == message.governance_bytes;
@@ -43,6 +48,13 @@ impl Pool {
         if message.governance.expiry < height {
             return Err(invalid(format!("it expires at height {}, the next is {height}", message.governance.expiry)));
         }
+        let farthest = height.get().saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX);
+        if message.governance.expiry.get() > farthest {
+            let expiry = message.governance.expiry;
+            return Err(invalid(format!(
+                "it expires at height {expiry}, which may be {farthest} at most; propose it anew"
+            )));
+        }
         let chain = &self.ledger.chain;
         if !message.verify(chain.id, &chain.authorities, chain.authority_threshold) {
             let detail = format!("{} valid authority signatures are needed", chain.authority_threshold);
@@ -55,11 +67,11 @@ impl Pool {
         }
     }
 
-    /// Sequence of the last message that the ledger took.
-    pub(crate) fn governance_sequence(&self) -> Result<u64, StoreError> {
+    /// The last message that the ledger took.
+    pub(crate) fn last_governance(&self) -> Result<GovernanceState, StoreError> {
         let bytes = self.ledger.store.get(Table::Meta, META_GOVERNANCE)?;
         let bytes = bytes.ok_or_else(|| StoreError::Corrupt("no governance sequence".into()))?;
-        crate::store::read_u64(&bytes)
+        Ok(GovernanceState::decode(&bytes)?)
     }
 
     /// Drops a governance message for the same reason.

@@ -8,7 +8,8 @@ use super::records::RegistryCache;
 use super::schedule::{Schedule, proposer_order};
 use super::statuses::{StatusOutcome, write_statuses};
 use super::tables::{
-    META_GOVERNANCE, META_SCHEDULE, META_TIP, META_TOTALS, META_VALIDATORS, META_VALIDATORS_NEXT, Table, Tip, Totals,
+    GovernanceState, META_GOVERNANCE, META_SCHEDULE, META_TIP, META_TOTALS, META_VALIDATORS, META_VALIDATORS_NEXT,
+    Table, Tip, Totals,
 };
 use crate::entry::{Entry, RecordRefusal};
 use crate::genesis::Genesis;
@@ -210,7 +211,8 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let set = &genesis.validators;
     overlay.write(Table::Meta, META_VALIDATORS, set.encode());
     overlay.write(Table::Meta, META_SCHEDULE, Schedule::default().encode());
-    overlay.write(Table::Meta, META_GOVERNANCE, 0_u64.to_be_bytes().to_vec());
+    let founded = GovernanceState { sequence: 0, id: genesis.chain_id().0 };
+    overlay.write(Table::Meta, META_GOVERNANCE, founded.encode());
     overlay.write(Table::Meta, META_TOTALS, Totals::default().encode());
     let status = StatusOutcome { root: crate::status::empty_root(), version: None, stale_nodes: Vec::new() };
     let frame = SealFrame {
@@ -237,8 +239,8 @@ impl StateRead for Nothing {
 /// Genesis actions as log entries of sequence 0: as many as fit into half an entry's limit go together.
 fn chunk_actions(genesis: &Genesis) -> Vec<SignedGovernance> {
     let entry_of = |actions: &[crate::governance::Action]| {
-        let governance =
-            Governance { suite: genesis.suite, sequence: 0, expiry: Height::ZERO, actions: actions.to_vec() };
+        let (suite, actions) = (genesis.suite, actions.to_vec());
+        let governance = Governance { suite, sequence: 0, expiry: Height::ZERO, previous: Hash([0; 32]), actions };
         SignedGovernance { governance_bytes: governance.encode(), governance, signatures: Vec::new() }
     };
     let mut chunks = Vec::new();
@@ -296,6 +298,10 @@ fn take_governance(
     if governance.expiry < block.content.height {
         return Err(BlockRefusal::Governance { sequence: governance.sequence, problem: "it has expired" }.into());
     }
+    if governance.expiry.get() > block.content.height.get().saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX) {
+        let problem = "its expiry lies too far ahead";
+        return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
+    }
     let (height, block_time) = (block.content.height, block.content.time);
     let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::AtHand };
     take_signed(overlay, chain, place, signed)?;
@@ -312,9 +318,12 @@ fn take_signed(
     let governance = &signed.governance;
     let refuse = |problem| BlockRefusal::Governance { sequence: governance.sequence, problem };
     let last = overlay.read(Table::Meta, META_GOVERNANCE)?.ok_or_else(|| ReadError::corrupt("governance"))?;
-    let last = u64::from_be_bytes(last.try_into().map_err(|_| ReadError::corrupt("governance"))?);
-    if Some(governance.sequence) != last.checked_add(1) {
+    let last = GovernanceState::decode(&last)?;
+    if Some(governance.sequence) != last.sequence.checked_add(1) {
         return Err(refuse("its sequence is not the next one").into());
+    }
+    if governance.previous != last.id {
+        return Err(refuse("it was signed to follow another message than the last one").into());
     }
     if governance.suite != chain.suite || !signed.verify(chain.id, &chain.authorities, chain.authority_threshold) {
         return Err(refuse("it is not signed by enough authorities").into());
@@ -322,7 +331,8 @@ fn take_signed(
     for action in &governance.actions {
         apply_action(overlay, action, place).map_err(|error| governance_error(governance.sequence, error))?;
     }
-    overlay.write(Table::Meta, META_GOVERNANCE, governance.sequence.to_be_bytes().to_vec());
+    let taken = GovernanceState { sequence: governance.sequence, id: signed.hash() };
+    overlay.write(Table::Meta, META_GOVERNANCE, taken.encode());
     Ok(())
 }
 

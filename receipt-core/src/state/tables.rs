@@ -22,7 +22,7 @@
 //! Refused          status key [32]                       leaf u64 ‖ index u16 ‖ reason u32: genuine records that were refused
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
-//! `validators-next` (pending `SetValidators`), `governance` (last sequence u64).
+//! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]).
 
 use prost::Message;
 
@@ -118,7 +118,7 @@ pub const META_SCHEDULE: &[u8] = b"schedule";
 pub const META_VALIDATORS: &[u8] = b"validators";
 /// Meta key of a pending validator set: effective height u64 ‖ set.
 pub const META_VALIDATORS_NEXT: &[u8] = b"validators-next";
-/// Meta key of the last governance sequence.
+/// Meta key of [`GovernanceState`].
 pub const META_GOVERNANCE: &[u8] = b"governance";
 
 /// A cursor over fixed-layout values: every read is checked, and so is the end.
@@ -230,6 +230,30 @@ impl Tip {
         };
         fields.end()?;
         Ok(tip)
+    }
+}
+
+/// The governance message that was taken last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GovernanceState {
+    /// Its sequence; 0 for genesis alone.
+    pub sequence: u64,
+    /// Its id, which the next one names; for genesis alone the chain id.
+    pub id: Hash,
+}
+
+impl GovernanceState {
+    /// Fixed layout: sequence u64 ‖ id [32].
+    pub fn encode(&self) -> Vec<u8> {
+        [&self.sequence.to_be_bytes()[..], &self.id.0].concat()
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let state = Self { sequence: fields.u64()?, id: fields.hash()? };
+        fields.end()?;
+        Ok(state)
     }
 }
 

@@ -6,9 +6,10 @@ use crate::block::{Batch, Block, BlockContent, Item, block_id};
 use crate::governance::{Action, Governance, SetValidators, SignedGovernance};
 use crate::hash::{Hash, tagged};
 use crate::ids::{BatchSequence, Height, IssuerId, KeyId, TreeSize, UnixMillis};
+use crate::limits;
 use crate::merkle::InnerTree;
 use crate::note::{Checkpoint, SignedNote};
-use crate::state::tables::{KeyState, Table};
+use crate::state::tables::{GovernanceState, KeyState, Table};
 use crate::state::{
     ApplyError, CheckedBlock, Effects, NoCache, StateRead, apply, proposer_order, read_schedule, read_validators,
 };
@@ -52,11 +53,12 @@ impl TestChain {
     pub fn governance(&mut self, actions: Vec<Action>) -> SignedGovernance {
         let governance = Governance {
             suite: self.params.suite,
-            sequence: self.governance_sequence,
-            expiry: Height::new(u64::MAX),
+            sequence: self.governance.sequence + 1,
+            expiry: Height::new(self.height().get() + limits::GOVERNANCE_VALID_HEIGHTS_MAX),
+            previous: self.governance.id,
             actions,
         };
-        self.governance_sequence += 1;
+        self.governance = GovernanceState { sequence: governance.sequence, id: governance.id() };
         let keys = keys::authorities(self.params.suite);
         let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key.as_ref())).collect();
         SignedGovernance::sign(governance, self.params.id, &signers[..2])

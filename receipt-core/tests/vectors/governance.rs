@@ -6,6 +6,7 @@ use receipt_core::governance::{
     RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
     SignedGovernance,
 };
+use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::suite::{PublicKey, Signer, Suite};
 use receipt_core::testkit::{authorities, unit_key};
@@ -69,10 +70,12 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
 
 /// The bytes of one action alone: those of a message with it, less those of one without.
 fn action_bytes(action: &Action) -> String {
-    let message =
-        |actions| Governance { suite: Suite::Ed25519Sha256, sequence: 0, expiry: Height::ZERO, actions }.encode();
-    let empty = message(Vec::new()).len();
-    hex::encode(&message(vec![action.clone()])[empty..])
+    let (suite, previous) = (Suite::Ed25519Sha256, Hash([0; 32]));
+    let message = |actions| Governance { suite, sequence: 0, expiry: Height::ZERO, previous, actions }.encode();
+    // Field 6 follows: tag, length, 32 bytes.
+    const PREVIOUS_BYTES: usize = 34;
+    let (empty, with) = (message(Vec::new()).len() - PREVIOUS_BYTES, message(vec![action.clone()]));
+    hex::encode(&with[empty..with.len() - PREVIOUS_BYTES])
 }
 
 fn signed(scene: &Scene, actions: &[Action]) -> Value {
@@ -82,13 +85,14 @@ fn signed(scene: &Scene, actions: &[Action]) -> Value {
         suite: Suite::Ed25519Sha256,
         sequence: 5,
         expiry: Height::new(1000),
+        previous: sha256(&[b"the message before"]),
         actions: actions[5..9].to_vec(),
     };
     let signed = SignedGovernance::sign(governance, chain, &[(0, &keys[0] as &dyn Signer), (2, &keys[2])]);
     let public: Vec<PublicKey> = keys.iter().map(Signer::public_key).collect();
     assert!(signed.verify(chain, &public, 2) && !signed.verify(chain, &public, 3));
     json!({
-        "sequence": 5, "expiry_height": 1000,
+        "sequence": 5, "expiry_height": 1000, "previous": signed.governance.previous.to_string(),
         "governance": hex::encode(&signed.governance_bytes),
         "signers": [0, 2],
         "signatures": hexes(signed.signatures.iter().map(|(_, signature)| signature.0)),

@@ -21,7 +21,7 @@ use crate::ids::{BatchSequence, Height, IssuerId, KeyId, UnixMillis};
 use crate::memory::MemoryState;
 use crate::merkle::InnerTree;
 use crate::record::SignedRecord;
-use crate::state::tables::{IssuerState, KeyState, META_TOTALS, Table, Tip, Totals};
+use crate::state::tables::{GovernanceState, IssuerState, KeyState, META_TOTALS, Table, Tip, Totals};
 use crate::state::{
     ApplyError, BatchFault, BlockRefusal, ChainParameters, CheckedBlock, Effects, NoCache, StateRead, apply,
     genesis_effects, proposer_order, read_schedule, read_validators,
@@ -234,8 +234,9 @@ impl Ledger {
 
     pub(super) fn unsigned(&self, actions: Vec<Action>) -> Governance {
         let last = self.get(Table::Meta, crate::state::tables::META_GOVERNANCE).unwrap();
-        let sequence = u64::from_be_bytes(last.try_into().unwrap()) + 1;
-        Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(1_000_000), actions }
+        let last = GovernanceState::decode(&last).unwrap();
+        let (suite, sequence) = (Suite::Ed25519Sha256, last.sequence + 1);
+        Governance { suite, sequence, expiry: Height::new(100_000), previous: last.id, actions }
     }
 
     pub(super) fn signed(&self, governance: Governance, signers: &[u32]) -> SignedGovernance {

@@ -6,7 +6,8 @@ use crate::entry::Entry;
 use crate::genesis::Genesis;
 use crate::governance::{Action, Governance, RegisterKind, SignedGovernance};
 use crate::ids::{Height, UnixMillis};
-use crate::state::tables::{META_GOVERNANCE, Table};
+use crate::limits::GOVERNANCE_VALID_HEIGHTS_MAX;
+use crate::state::tables::{GovernanceState, META_GOVERNANCE, Table};
 use crate::state::{BlockRefusal, genesis_effects, registry_writes};
 use crate::suite::{ChainId, Signature, Signer};
 use crate::testkit::{authorities, software_key};
@@ -50,7 +51,37 @@ fn sequence_and_expiry() {
     }
     check("expires now", edited(|governance| governance.expiry = Height::new(3)), None);
     check("expired", edited(|governance| governance.expiry = Height::new(2)), Some("it has expired"));
+    let farthest = 3 + GOVERNANCE_VALID_HEIGHTS_MAX;
+    check("kept for later", edited(|governance| governance.expiry = Height::new(farthest)), None);
+    for expiry in [farthest + 1, u64::MAX] {
+        let far = Some("its expiry lies too far ahead");
+        check("kept for ever", edited(|governance| governance.expiry = Height::new(expiry)), far);
+    }
     check("expired at once", edited(|governance| governance.expiry = Height::ZERO), Some("it has expired"));
+}
+
+/// A liar says that the next sequence is another one, gets it signed, and plays it when its turn comes.
+#[test]
+fn a_message_follows_the_one_that_its_signers_knew_of() {
+    let mut ledger = Ledger::new();
+    let first = ledger.governance(vec![kind(1)]);
+    assert_eq!(first.governance.previous, ledger.chain.id.0, "the first follows genesis");
+    let mut early = ledger.unsigned(vec![kind(9)]);
+    early.sequence = 2;
+    let early = ledger.signed(early, &[0, 1]);
+    let follows = |ledger: &Ledger, signed: &SignedGovernance| {
+        ledger.execute(ledger.content(vec![Item::Governance(signed.clone())])).map(|_| ())
+    };
+    ledger.add(vec![Item::Governance(first.clone())]).unwrap();
+    let problem = "it was signed to follow another message than the last one";
+    assert_eq!(follows(&ledger, &early).unwrap_err(), BlockRefusal::Governance { sequence: 2, problem });
+    // Two that are signed in advance, the second naming the first.
+    let second = ledger.governance(vec![kind(2)]);
+    assert_eq!(second.governance.previous, first.hash());
+    let mut third = ledger.unsigned(vec![kind(3)]);
+    (third.sequence, third.previous) = (3, second.hash());
+    let third = ledger.signed(third, &[1, 2]);
+    ledger.add(vec![Item::Governance(second), Item::Governance(third)]).unwrap();
 }
 
 #[test]
@@ -110,7 +141,8 @@ fn a_message_applies_whole_or_not_at_all() {
     assert_eq!((ledger.tip(), Table::ALL.map(|table| ledger.state.row_count(table))), root);
     // Its sequence is not spent.
     ledger.govern(vec![kind(1), kind(3), Action::RegisterUnit(register_unit(9, &[1, 3]))]);
-    assert_eq!(ledger.get(Table::Meta, META_GOVERNANCE).unwrap(), 1_u64.to_be_bytes());
+    let last = GovernanceState::decode(&ledger.get(Table::Meta, META_GOVERNANCE).unwrap()).unwrap();
+    assert_eq!(last.sequence, 1);
 }
 
 #[test]
