@@ -20,7 +20,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(PROTO_FILES, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("tallystick_descriptor.bin"), descriptors.encode_to_vec())?;
+    let mut config = tonic_prost_build::Config::new();
+    // By its name a message finds its fields in the descriptors: see `src/strict.rs`.
+    config.enable_type_names();
     // `bytes::Bytes` for every bytes field: a batch's records are slices of the request, not copies.
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    let builder = tonic_prost_build::configure().bytes(".").codec_path("crate::strict::StrictCodec");
+    builder.compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

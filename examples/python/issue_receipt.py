@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import date
 from pathlib import Path
 
 from calling import Refusal, call, connect
@@ -18,13 +18,13 @@ from tallystick.issuer.v1 import issuer_pb2 as issuer
 from tallystick.issuer.v1.issuer_pb2_grpc import IssuerServiceStub
 from tallystick.receipt.v1 import receipt_pb2 as receipt
 
-CHINA = timezone(timedelta(hours=8))
-
 
 def draft_of(arguments: argparse.Namespace) -> receipt.ReceiptDraft:
-    """What the hospital's system knows. The issuer adds number, check code and time. All amounts are integers in 分."""
-    today = datetime.now(CHINA)
-    receipt_code = f"990601{today:%y}"
+    """What the hospital's system knows. The issuer adds number, check code, time and date. All amounts are integers in 分.
+
+    Nothing in here is read from the clock: the same visit gives the same draft, also in a retry after midnight.
+    """
+    receipt_code = f"990601{arguments.visited:%y}"
     amount_fen: int = arguments.amount_fen
     return receipt.ReceiptDraft(
         receipt_code=receipt_code,
@@ -32,7 +32,6 @@ def draft_of(arguments: argparse.Namespace) -> receipt.ReceiptDraft:
         specimen_code=f"{receipt_code}01",
         supervisor_area_code="990300",
         unit_code=arguments.unit,
-        issue_date=f"{today:%Y-%m-%d}",
         biz_code=arguments.biz_code,
         place_code="MZ-03",
         total_amount_fen=amount_fen,
@@ -54,7 +53,7 @@ def draft_of(arguments: argparse.Namespace) -> receipt.ReceiptDraft:
                 gender="女",
                 medical_type="门诊",
                 patient_number="M2611020917",
-                medical_date=f"{today:%Y-%m-%d}",
+                medical_date=f"{arguments.visited:%Y-%m-%d}",
                 org_type="综合医院",
                 medical_insurance_type="自费",
                 own_pay_fen=amount_fen,
@@ -81,7 +80,10 @@ def issue_and_wait(stub: IssuerServiceStub, draft: receipt.ReceiptDraft, patienc
     # From here on the receipt exists: print it for the patient. Keep the answer as it is, also its bytes: with the draft it
     # restores the receipt at an issuer that lost its disk. check_code and body_seed are secrets: never in a log.
     again = " (issued before)" if issued.replayed else ""
-    print(f"issued {issued.receipt_code}-{issued.receipt_number}{again}", flush=True)
+    print(f"issued {issued.receipt_code}-{issued.receipt_number} on {issued.issue_date}{again}", flush=True)
+    if issued.normalised_fields:
+        # What is printed and signed is the normal form: take it over where the text is kept.
+        print(f"the issuer normalised {', '.join(issued.normalised_fields)}", flush=True)
     by_number = issuer.GetReceiptRequest(
         key=issuer.ReceiptKey(receipt_code=issued.receipt_code, receipt_number=issued.receipt_number)
     )
@@ -116,6 +118,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--key", required=True, type=Path, help="its private key, PEM")
     parser.add_argument("--unit", required=True, help="统一社会信用代码 of the issuing unit")
     parser.add_argument("--biz-code", required=True, help="业务流水号: one per receipt, the same in every retry")
+    parser.add_argument("--visited", required=True, type=date.fromisoformat, help="day of the visit, as stored with it")
     parser.add_argument("--amount-fen", type=int, default=2500, help="what the patient paid, in 分 (2500)")
     parser.add_argument("--out", type=Path, default=Path("receipt.tally"), help="where the proof goes (receipt.tally)")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds until giving up (60)")

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prost::Message;
 use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSystem};
 use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitId, UnixMillis};
+use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::rules::Catalogue;
 use receipt_core::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
 use receipt_core::suite::PublicKey;
@@ -87,8 +88,10 @@ pub struct System {
 pub struct RegistryView {
     units: HashMap<UnitId, Arc<Unit>>,
     unit_codes: HashMap<String, UnitId>,
-    kinds: HashSet<u32>,
-    items: HashMap<(UnitId, u32), HashSet<String>>,
+    /// Titles by kind, in normal form as texts are at the door.
+    kinds: HashMap<u32, String>,
+    /// Names by item code, likewise.
+    items: HashMap<(UnitId, u32), HashMap<String, String>>,
     systems: HashMap<SystemId, System>,
     segments: HashMap<(UnitId, u32), Vec<Segment>>,
     leased: HashMap<(UnitId, u32), Vec<Segment>>,
@@ -141,7 +144,8 @@ impl RegistryView {
         let issuer = journal.identity().issuer;
         let mut view = Self::default();
         for value in journal.registry_table(Table::Kinds)? {
-            view.kinds.insert(message::<RegisterKind>(&value)?.kind);
+            let RegisterKind { kind, name } = message(&value)?;
+            view.kinds.insert(kind, normal(name));
         }
         let mut keys = view.load_keys(journal, issuer)?;
         for value in journal.registry_table(Table::Units)? {
@@ -161,7 +165,7 @@ impl RegistryView {
         }
         for value in journal.registry_table(Table::Items)? {
             let items: AttachItems = message(&value)?;
-            let codes = items.items.into_iter().map(|item| item.code).collect();
+            let codes = items.items.into_iter().map(|item| (item.code, normal(item.name))).collect();
             view.items.insert((UnitId::new(items.unit_id), items.kind), codes);
         }
         for value in journal.registry_table(Table::Systems)? {
@@ -291,13 +295,20 @@ impl RegistryView {
 
 impl Catalogue for RegistryView {
     fn kind_is_registered(&self, code: ReceiptCode) -> bool {
-        self.kinds.contains(&kind_of(code))
+        self.kinds.contains_key(&kind_of(code))
     }
 
     fn item_is_attached(&self, unit_code: &str, code: ReceiptCode, item_code: &str) -> bool {
-        let unit = self.unit_codes.get(unit_code);
-        let items = unit.and_then(|unit| self.items.get(&(*unit, kind_of(code))));
-        items.is_some_and(|items| items.contains(item_code))
+        self.item_name(unit_code, code, item_code).is_some()
+    }
+
+    fn title(&self, code: ReceiptCode) -> Option<&str> {
+        self.kinds.get(&kind_of(code)).map(String::as_str)
+    }
+
+    fn item_name(&self, unit_code: &str, code: ReceiptCode, item_code: &str) -> Option<&str> {
+        let unit = self.unit_codes.get(unit_code)?;
+        self.items.get(&(*unit, kind_of(code)))?.get(item_code).map(String::as_str)
     }
 }
 
@@ -325,6 +336,11 @@ impl Registry {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = view;
         Ok(())
     }
+}
+
+fn normal(mut text: String) -> String {
+    normalise_text(&mut text);
+    text
 }
 
 fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, JournalError> {

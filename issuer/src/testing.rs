@@ -12,16 +12,17 @@ use bytes::Bytes;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::blind::BlindingSecret;
 use receipt_core::block::{Batch, Item};
+use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
 use receipt_core::merkle::Frontier;
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::model::{Receipt, ReceiptDraft};
+use receipt_core::receipt::sameness::draft_identity;
 use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{
     GENESIS_TIME_MS, ISSUER, ISSUER_KEY, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, issuer_key, unit_key,
 };
-use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::ledger::v1::{LedgerBlock, SubmitBatchRequest};
 use tallystick_service::clock::{Clock as _, FixedClock};
@@ -34,9 +35,7 @@ use crate::body::BodyCipher;
 use crate::flight::{Departures, Flight};
 use crate::follow::{Chain, HeldLimits, OutcomeError, Outcomes, OutcomesParts};
 use crate::gate::Gate;
-use crate::issue::{
-    Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, content_hash, prepare,
-};
+use crate::issue::{Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, prepare};
 use crate::journal::{Journal, JournalIdentity, Progress};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
@@ -234,7 +233,8 @@ impl TestIssuer {
     pub(crate) fn prepare(&self, draft: ReceiptDraft, original: Option<&Receipt>) -> Result<Prepared, Refusal> {
         let view = self.registry.view();
         let unit = view.unit_by_code(&draft.unit_code).unwrap();
-        let content = content_hash("issue", &draft_to_wire(&draft));
+        // A draft with another category's extension has none, and breaks a rule.
+        let content = draft_identity(&draft).unwrap_or(Hash([1; 32]));
         let basis = RuleBasis {
             now: self.clock.now(),
             utc_offset_minutes: UTC_OFFSET_MINUTES,

@@ -1,13 +1,15 @@
 //! The receipt draft: gRPC message ⇄ `receipt_core::receipt::model::ReceiptDraft`.
 //!
 //! Strict: what the core types cannot hold (an unknown enum value, a date that does not exist, a group of another
-//! category) is refused, the field named as in the bundle. Nothing is defaulted, trimmed or corrected. Not here: the
-//! fiscal rules; a converted draft is well typed, not yet valid.
+//! category) is refused, the field named as in the bundle. Two things are not the caller's to mend, and done at this door
+//! ([`read_draft`]): texts are brought into normal form, the changed ones named; and a draft without a date gets one. Nothing
+//! else is defaulted, trimmed or corrected. Not here: the fiscal rules; a converted draft is well typed, not yet valid.
 
 use receipt_core::ids::{Fen, IdError, ReceiptCode, ReceiptNumber};
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::decimal::{Quantity, Yuan4};
 use receipt_core::receipt::model;
+use receipt_core::receipt::normalise::normalise;
 
 use crate::errors::Refusal;
 use crate::receipt::v1 as wire;
@@ -33,7 +35,29 @@ impl From<DraftError> for Refusal {
     }
 }
 
-/// Reads a draft. Takes the message, so that no text is copied.
+/// A draft as it came through the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadDraft {
+    /// Normalised, and with a date.
+    pub draft: model::ReceiptDraft,
+    /// Whether the caller dated it; else the date is the one it was read with, and may be replaced until it is issued.
+    pub dated: bool,
+    /// The fields whose text changed, as in the bundle: `items[3].item_name`.
+    pub normalised: Vec<String>,
+}
+
+/// Reads a draft as a caller sends it: with texts in any form, and maybe without a date, which is then `undated`.
+pub fn read_draft(mut draft: wire::ReceiptDraft, undated: CivilDate) -> Result<ReadDraft, DraftError> {
+    let dated = !draft.issue_date.is_empty();
+    if !dated {
+        draft.issue_date = undated.to_string();
+    }
+    let mut draft = draft_from_wire(draft)?;
+    let normalised = normalise(&mut draft);
+    Ok(ReadDraft { draft, dated, normalised })
+}
+
+/// Reads a complete draft as it is. Takes the message, so that no text is copied.
 pub fn draft_from_wire(draft: wire::ReceiptDraft) -> Result<model::ReceiptDraft, DraftError> {
     let receipt_code = named("receipt_code", ReceiptCode::parse(&draft.receipt_code))?;
     Ok(model::ReceiptDraft {

@@ -7,6 +7,7 @@
 
 pub mod convert;
 pub mod errors;
+pub mod strict;
 
 mod generated;
 

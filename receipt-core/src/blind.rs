@@ -8,8 +8,16 @@
 //! tallystick/medical-settlement-key/v1   settlement number
 //! tallystick/decision-key/v1             decision number ‖ 0x00 ‖ instalment
 //! ```
+//! References of payments, settlements and decisions are hashed in their canonical text ([`canonical_reference`]), so that one
+//! decision written with full-width digits, another dash or in lower case is one decision. A `biz_code` is hashed as it is: it is
+//! the caller's own.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
 
 use crate::ids::UnitId;
+use crate::receipt::chars::{self, GeneralCategory};
 use crate::suite::Suite;
 use crate::suite::hashing::KeyedHasher;
 
@@ -88,9 +96,9 @@ impl BlindingSecret {
         Self(suite.keyed(&secret))
     }
 
-    /// The uniqueness key of `reference` (pay code, settlement number, `decision ‖ 0x00 ‖ instalment`).
+    /// The uniqueness key of `reference` (pay code, settlement number, `decision ‖ 0x00 ‖ instalment`), however it is written.
     pub fn uniqueness_key(&self, kind: UniquenessType, reference: &str) -> UniquenessKey {
-        UniquenessKey { kind, hash: self.keyed(kind.domain(), &[reference.as_bytes()]) }
+        UniquenessKey { kind, hash: self.keyed(kind.domain(), &[canonical_reference(reference).as_bytes()]) }
     }
 
     /// The key of a unit's `biz_code` (业务流水号).
@@ -103,8 +111,68 @@ impl BlindingSecret {
     }
 }
 
+/// The one text under which a reference is compared, whatever a keyboard made of it: Unicode normal form KC (full-width letters
+/// and digits become ASCII), then upper case; every dash (Dash_Punctuation, U+2212) is `-`, every opening and closing bracket
+/// (Open_, Close_Punctuation) `(` and `)`; white space and variation selectors are left out. docs/spec/record.md.
+pub fn canonical_reference(text: &str) -> Cow<'_, str> {
+    let is_canonical = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'-' | b'(' | b')' | 0);
+    if text.bytes().all(is_canonical) {
+        return Cow::Borrowed(text);
+    }
+    let canonical = |character: char| match chars::category(character) {
+        _ if character.is_whitespace() || chars::is_variation_selector(character) => None,
+        GeneralCategory::DashPunctuation => Some('-'),
+        GeneralCategory::OpenPunctuation => Some('('),
+        GeneralCategory::ClosePunctuation => Some(')'),
+        _ if character == '\u{2212}' => Some('-'),
+        _ => Some(character),
+    };
+    Cow::Owned(text.nfkc().flat_map(char::to_uppercase).filter_map(canonical).collect())
+}
+
 impl std::fmt::Debug for BlindingSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("BlindingSecret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reference_however_it_is_written() {
+        for (canonical, others) in [
+            (
+                "3101-A1",
+                &["３１０１-A1", "3101—a1", "3101–Ａ１", "3101 － a1", "3101\u{2212}A1", "3101‐A1", "３１０１﹣Ａ1"][..],
+            ),
+            (
+                "沪公罚字(2026)第1号",
+                &["沪公罚字〔2026〕第1号", "沪公罚字﹝2026﹞第１号", "沪公罚字[2026]第1号", "沪公罚字 【2026】 第1号"],
+            ),
+            ("葛1", &["葛\u{e0100}1", "葛１", "葛\u{3000}1"]),
+        ] {
+            assert_eq!(canonical_reference(canonical), canonical);
+            for other in others {
+                assert_eq!(canonical_reference(other), canonical, "{other}");
+                assert_eq!(canonical_reference(&canonical_reference(other)), canonical, "{other}: once is enough");
+            }
+        }
+        // Two of them stay two, and an instalment stays apart from its decision.
+        for (one, other) in [("3101", "31O1"), ("31-01", "3101"), ("1\x001", "11"), ("A1\x001", "A\x0011")] {
+            assert_ne!(canonical_reference(one), canonical_reference(other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_of_the_canonical_text_and_biz_keys_of_the_given() {
+        let secret = BlindingSecret::new(Suite::Ed25519Sha256, [7; 32]);
+        let key = |kind, text: &str| secret.uniqueness_key(kind, text);
+        for kind in [UniquenessType::Payment, UniquenessType::MedicalSettlement, UniquenessType::Decision] {
+            assert_eq!(key(kind, "３１０１—ａ"), key(kind, "3101-A"));
+            assert_ne!(key(kind, "3101-A"), key(kind, "3101-B"));
+        }
+        assert_ne!(secret.biz_key(UnitId::new(1), "a"), secret.biz_key(UnitId::new(1), "A"));
     }
 }

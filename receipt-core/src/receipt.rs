@@ -9,6 +9,7 @@
 //! Invariants: an amount is a whole number of 分 or of 1/10,000 yuan, never a float; a text that is absent is the
 //! empty text; one receipt has exactly one list of values, and a list that would encode differently is refused.
 
+pub mod chars;
 pub mod civil;
 pub mod decimal;
 pub mod disclosure;
@@ -19,7 +20,9 @@ pub(crate) mod fixture;
 pub mod idcheck;
 pub mod layout;
 pub mod model;
+pub mod normalise;
 pub mod red;
 pub mod rules;
+pub mod sameness;
 pub mod samples;
 pub mod words;

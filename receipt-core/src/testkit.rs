@@ -17,6 +17,8 @@ mod keys;
 mod log;
 mod receipts;
 
+use std::collections::BTreeMap;
+
 use crate::genesis::Genesis;
 use crate::governance::{
     Action, AllocateSegment, AttachItems, CodeName, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
@@ -252,10 +254,7 @@ fn units_of(samples: &Samples) -> Vec<TestUnit> {
 
 /// Everything registered at genesis: kinds, issuer, units with keys, items and segments, one calling system for all.
 fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
-    let mut kinds: Vec<u32> = units.iter().flat_map(|unit| unit.kinds.iter().map(|(kind, _)| *kind)).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let kinds = kinds.into_iter().map(|kind| Action::RegisterKind(RegisterKind { kind, name: format!("kind {kind}") }));
+    let kinds = titles().into_iter().map(|(kind, name)| Action::RegisterKind(RegisterKind { kind, name }));
     let mut actions: Vec<Action> = kinds.collect();
     actions.push(Action::RegisterIssuer(RegisterIssuer { issuer_id: ISSUER, name: "issuer".to_owned() }));
     let key = |key_id, owner, owner_id, name: &str| key_action(suite, key_id, (owner, owner_id), name);
@@ -286,6 +285,13 @@ fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
     let grants = units.iter().map(|unit| crate::governance::Grant { unit_id: unit.id, places: Vec::new() }).collect();
     actions.push(Action::RegisterSystem(RegisterSystem { system_id: 1, name: "system".to_owned(), grants }));
     actions
+}
+
+/// The samples' kinds with their titles.
+fn titles() -> BTreeMap<u32, String> {
+    let samples = Samples::load().unwrap();
+    let units = samples.ids().into_iter().map(|id| samples.unit(id).unwrap());
+    units.map(|unit| (unit.receipt_code.get() / 100, unit.receipt_name)).collect()
 }
 
 /// First number of a unit's segments.

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import unicodedata
 
 import ed25519
 
@@ -344,6 +345,19 @@ def read_status(value):
 
 
 # --- keyed hashes -------------------------------------------------------------------------------------------------------
+
+def canonical(reference):
+    """The text under which a payment, settlement or decision is compared: docs/spec/record.md."""
+    out = []
+    for char in unicodedata.normalize("NFKC", reference).upper():
+        category = unicodedata.category(char)
+        if char.isspace() or 0xFE00 <= ord(char) <= 0xFE0F or 0xE0100 <= ord(char) <= 0xE01EF:
+            continue
+        if category == "Pd" or char == "\u2212":
+            char = "-"
+        out.append({"Ps": "(", "Pe": ")"}.get(category, char))
+    return "".join(out)
+
 
 def keyed(secret, domain, data):
     return hmac.new(secret, domain.encode() + b"\n" + data, hashlib.sha256).digest()[:16]

@@ -82,7 +82,7 @@ impl Example {
     }
 
     /// `issue_receipt.py` as one of the callers, not yet started.
-    fn issue(&self, network: &Network, caller: Caller, arguments: &[&str]) -> Command {
+    fn issue(&self, network: &TestNetwork, caller: Caller, arguments: &[&str]) -> Command {
         let (layout, value) = (network.layout(), |name: &str| {
             self.environment.iter().find(|(known, _)| *known == name).unwrap().1.clone()
         });
@@ -90,6 +90,8 @@ impl Example {
         let mut command = self.command(&self.out.join("venv/bin/python"));
         command.env("PYTHONPATH", self.out.join("generated"));
         command.arg("issue_receipt.py").args(["--issuer", &value("ISSUER"), "--unit", UNIT_CODE]);
+        let today = network.sample("S01", 1).unwrap().draft.issue_date;
+        command.args(["--visited", &today.to_string()]);
         command.arg("--ca").arg(layout.ca().cert).arg("--cert").arg(certificate.cert).arg("--key").arg(certificate.key);
         command.arg("--out").arg(layout.root().join("python.tally")).args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

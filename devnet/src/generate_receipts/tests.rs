@@ -22,6 +22,16 @@ impl Catalogue for RegistryCatalogue<'_> {
         let kind = self.0.unit(unit_code).and_then(|unit| unit.kinds.get(&(code.get() / 100)));
         kind.is_some_and(|kind| kind.items.contains_key(item_code))
     }
+
+    fn title(&self, code: ReceiptCode) -> Option<&str> {
+        let kinds = self.0.units.iter().filter_map(|unit| unit.kinds.get(&(code.get() / 100)));
+        kinds.map(|kind| kind.title.as_str()).next()
+    }
+
+    fn item_name(&self, unit_code: &str, code: ReceiptCode, item_code: &str) -> Option<&str> {
+        let kind = self.0.unit(unit_code)?.kinds.get(&(code.get() / 100))?;
+        kind.items.get(item_code).map(String::as_str)
+    }
 }
 
 fn drafts(registry: &Registry, seed: u64, count: usize) -> Vec<GeneratedReceipt> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use receipt_core::ids::ReceiptKey;
+use receipt_core::ids::{ReceiptKey, UnixMillis};
+use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
@@ -45,10 +46,14 @@ impl Patience {
 impl ApiContext {
     /// The answer to an issued (or replayed) receipt, as it stands now.
     pub(super) fn answer(&self, issued: &Issued) -> Result<wire::IssueResponse, Refusal> {
-        match issued {
-            Issued::New(acknowledgement) => Ok(new_response(acknowledgement)),
-            Issued::Existing(key) => self.existing_response(*key),
-        }
+        let mut response = match issued {
+            Issued::New(acknowledgement) => new_response(acknowledgement),
+            Issued::Existing(key) => self.existing_response(*key)?,
+        };
+        let issue_time = UnixMillis::new(response.issue_time_ms);
+        let issue_date = CivilDate::at(issue_time, self.utc_offset_minutes).map_err(internal)?;
+        response.issue_date = issue_date.to_string();
+        Ok(response)
     }
 
     fn existing_response(&self, key: ReceiptKey) -> Result<wire::IssueResponse, Refusal> {

@@ -4,7 +4,9 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptKey, SystemId, UnitId};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
-use tallystick_proto::convert::draft_from_wire;
+use receipt_core::receipt::civil::CivilDate;
+use receipt_core::receipt::sameness::draft_identity;
+use tallystick_proto::convert::{ReadDraft, read_draft};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::issuer::v1 as wire;
 use tallystick_proto::receipt::v1::ReceiptDraft as WireDraft;
@@ -13,7 +15,7 @@ use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
-use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, content_hash, erased, prepare};
+use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, erased, prepare};
 use crate::registry::RegistryView;
 
 /// Above this many drafts, checking them leaves the other calls' thread.
@@ -24,6 +26,9 @@ enum Judged {
     Settled(IssueResult),
     Prepared(Box<Prepared>),
 }
+
+/// What became of a draft, and which of its fields the door normalised.
+type DraftResult = (IssueResult, Vec<String>);
 
 impl ApiContext {
     /// One receipt.
@@ -36,9 +41,11 @@ impl ApiContext {
         let missing = || Refusal::new(CallReason::RequestInvalid).with_message("the draft is missing");
         let draft = request.draft.ok_or_else(missing)?;
         let mut results = self.issue_drafts(system, vec![draft]).await.into_iter();
-        let issued = results.next().ok_or_else(|| internal("no result"))??;
+        let (issued, normalised) = results.next().ok_or_else(|| internal("no result"))?;
+        let issued = issued?;
         let key = issued_key(&issued);
         let mut response = self.answer(&issued)?;
+        response.normalised_fields = normalised;
         self.wait(key, patience, &mut response).await?;
         if request.with_bundle {
             self.attach_bundle(key, &mut response).await;
@@ -59,9 +66,11 @@ impl ApiContext {
                 .with_message(format!("IssueMany takes 1 to {} drafts, not {count}", limits::ISSUE_MANY_MAX)));
         }
         let mut results = Vec::with_capacity(count);
-        for result in self.issue_drafts(system, request.drafts).await {
+        for (result, normalised_fields) in self.issue_drafts(system, request.drafts).await {
             let answered = match result {
-                Ok(issued) => self.answer(&issued).map(|response| (issued_key(&issued), response)),
+                Ok(issued) => self
+                    .answer(&issued)
+                    .map(|response| (issued_key(&issued), wire::IssueResponse { normalised_fields, ..response })),
                 Err(refusal) => Err(refusal),
             };
             results.push(answered);
@@ -81,17 +90,17 @@ impl ApiContext {
     }
 
     /// Judges drafts, hands the good ones to the sequencer together, and puts all results in order.
-    async fn issue_drafts(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<IssueResult> {
+    async fn issue_drafts(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<DraftResult> {
         let results = self.judge_and_issue(system, drafts).await;
-        for refusal in results.iter().filter_map(|result| result.as_ref().err()) {
+        for refusal in results.iter().filter_map(|(result, _)| result.as_ref().err()) {
             self.metrics.refused_call(refusal.reason);
         }
         results
     }
 
-    async fn judge_and_issue(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<IssueResult> {
+    async fn judge_and_issue(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<DraftResult> {
         let view = self.view();
-        let judge_all = |drafts: Vec<WireDraft>| -> Vec<Judged> {
+        let judge_all = |drafts: Vec<WireDraft>| -> Vec<(Judged, Vec<String>)> {
             drafts.into_iter().map(|draft| self.judge(&view, system, draft)).collect()
         };
         let judged = if drafts.len() > INLINE_DRAFTS_MAX {
@@ -100,18 +109,18 @@ impl ApiContext {
             judge_all(drafts)
         };
         let mut prepared = Vec::with_capacity(judged.len());
-        let slots: Vec<Option<IssueResult>> = judged
+        let slots: Vec<(Option<IssueResult>, Vec<String>)> = judged
             .into_iter()
-            .map(|judged| match judged {
-                Judged::Settled(result) => Some(result),
+            .map(|(judged, normalised)| match judged {
+                Judged::Settled(result) => (Some(result), normalised),
                 Judged::Prepared(draft) => {
                     prepared.push(*draft);
-                    None
+                    (None, normalised)
                 }
             })
             .collect();
         if prepared.is_empty() {
-            return slots.into_iter().flatten().collect();
+            return slots.into_iter().filter_map(|(slot, normalised)| Some((slot?, normalised))).collect();
         }
         let sequenced = self.queue.issue(prepared).await;
         let mut sequenced = sequenced.map(Vec::into_iter);
@@ -119,19 +128,27 @@ impl ApiContext {
             Ok(results) => results.next().unwrap_or_else(|| Err(internal("too few results"))),
             Err(refusal) => Err(refusal.clone()),
         };
-        slots.into_iter().map(|slot| slot.unwrap_or_else(|| next(&mut sequenced))).collect()
+        let slots = slots.into_iter();
+        slots.map(|(slot, normalised)| (slot.unwrap_or_else(|| next(&mut sequenced)), normalised)).collect()
     }
 
-    fn judge(&self, view: &RegistryView, system: SystemId, draft: WireDraft) -> Judged {
-        match self.try_judge(view, system, draft) {
-            Ok(judged) => judged,
-            Err(refusal) => Judged::Settled(Err(refusal)),
+    fn judge(&self, view: &RegistryView, system: SystemId, draft: WireDraft) -> (Judged, Vec<String>) {
+        // Only a draft without a date is given this one, and its turn sets it again; so a wrong clock does no harm here.
+        let today = CivilDate::at(self.clock.now(), self.utc_offset_minutes).map_err(internal);
+        let read = today.and_then(|today| Ok(read_draft(draft, today)?));
+        match read {
+            Ok(mut read) => {
+                let normalised = std::mem::take(&mut read.normalised);
+                let judged = self.try_judge(view, system, read);
+                (judged.unwrap_or_else(|refusal| Judged::Settled(Err(refusal))), normalised)
+            }
+            Err(refusal) => (Judged::Settled(Err(refusal)), Vec::new()),
         }
     }
 
-    fn try_judge(&self, view: &RegistryView, system: SystemId, draft: WireDraft) -> Result<Judged, Refusal> {
-        let content = content_hash("issue", &draft);
-        let draft = draft_from_wire(draft)?;
+    fn try_judge(&self, view: &RegistryView, system: SystemId, read: ReadDraft) -> Result<Judged, Refusal> {
+        let ReadDraft { draft, dated, normalised: _ } = read;
+        let content = draft_identity(&draft).map_err(|error| Refusal::field("ext", error.to_string()))?;
         if draft.is_red() {
             return Err(Refusal::field("reversal", "a red receipt is made by Reverse"));
         }
@@ -158,7 +175,8 @@ impl ApiContext {
             blinding: &self.keys.blinding,
             original: original.as_ref(),
         };
-        Ok(Judged::Prepared(Box::new(prepare(draft, &unit, content, &basis)?)))
+        let prepared = prepare(draft, &unit, content, &basis)?;
+        Ok(Judged::Prepared(Box::new(Prepared { dated, ..prepared })))
     }
 
     /// The receipt that the same call made before; `BIZ_CODE_CONFLICT` if another call used the biz code.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use receipt_core::hash::tagged;
 use receipt_core::ids::{Height, ReceiptCode, ReceiptKey, ReceiptNumber, SystemId, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
+use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -205,7 +206,8 @@ impl ApiContext {
         let view = self.view();
         let (key, biz) = match selector {
             Ok(key) => (key_from_wire(&key)?, None),
-            Err(biz) => {
+            Err(mut biz) => {
+                normalise_text(&mut biz.biz_code);
                 let unit = authorised_unit(&view, system, &biz.unit_code, None)?;
                 let key = match self.journal.biz(unit.id, &biz.biz_code).map_err(internal)? {
                     Some(row) => row.key,

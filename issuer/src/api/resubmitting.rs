@@ -4,10 +4,12 @@
 use receipt_core::ids::{ReceiptKey, SystemId, UnitId};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
+use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::disclosure::{Body, SEED_BYTES, Seed};
 use receipt_core::receipt::model::{CheckCode, Issued as IssuedPart, Receipt, ReceiptDraft};
+use receipt_core::receipt::sameness::draft_identity;
 use receipt_core::record::SignedRecord;
-use tallystick_proto::convert::draft_from_wire;
+use tallystick_proto::convert::{ReadDraft, read_draft};
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1 as wire;
 
@@ -15,7 +17,7 @@ use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
-use crate::issue::{Acknowledgement, Returned, content_hash, uniqueness_keys};
+use crate::issue::{Acknowledgement, Returned, uniqueness_keys};
 use crate::registry::Unit;
 
 impl ApiContext {
@@ -26,22 +28,30 @@ impl ApiContext {
         request: wire::ResubmitRequest,
     ) -> Result<wire::IssueResponse, Refusal> {
         let patience = Patience::of_request(request.wait, request.wait_timeout_ms)?;
-        let returned = tokio::task::block_in_place(|| self.judge_returned(system, request))?;
+        let (returned, normalised) = tokio::task::block_in_place(|| self.judge_returned(system, request))?;
         let issued = self.queue.take_back(returned).await?;
         let key = issued_key(&issued);
         let mut response = self.answer(&issued)?;
+        response.normalised_fields = normalised;
         self.wait(key, patience, &mut response).await?;
         Ok(response)
     }
 
     /// Whether the record is genuine, this unit's, and of this very draft. Nothing is told of a record that is not.
-    fn judge_returned(&self, system: SystemId, request: wire::ResubmitRequest) -> Result<Returned, Refusal> {
+    fn judge_returned(
+        &self,
+        system: SystemId,
+        request: wire::ResubmitRequest,
+    ) -> Result<(Returned, Vec<String>), Refusal> {
         let bytes = request.signed_record.to_vec();
         let signed = SignedRecord::decode(&bytes)
             .map_err(|reason| Refusal::new(reason).with_violation("signed_record", "is not an acknowledged record"))?;
         let draft = request.draft.ok_or_else(|| Refusal::field("draft", "is required"))?;
-        let content = content_hash("issue", &draft);
-        let draft = draft_from_wire(draft)?;
+        // As at Issue: a draft without a date has the one on which it was issued.
+        let issue_date = CivilDate::at(signed.record.issue_time, self.utc_offset_minutes)
+            .map_err(|error| Refusal::field("signed_record", error.to_string()))?;
+        let ReadDraft { draft, dated: _, normalised } = read_draft(draft, issue_date)?;
+        let content = draft_identity(&draft).map_err(|error| Refusal::field("ext", error.to_string()))?;
         let check_code =
             CheckCode::parse(&request.check_code).map_err(|error| Refusal::field("check_code", error.problem))?;
         let seed: [u8; SEED_BYTES] = request
@@ -74,7 +84,9 @@ impl ApiContext {
         };
         let reissues = draft.reissue_of();
         let (biz_code, place_code) = (draft.biz_code, draft.place_code);
-        Ok(Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, reissues, byte_size })
+        let returned =
+            Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, reissues, byte_size };
+        Ok((returned, normalised))
     }
 
     /// The names that the unit has or had: a receipt bears the one of its issue time, and the record's root says which.

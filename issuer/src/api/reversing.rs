@@ -2,6 +2,7 @@
 
 use receipt_core::ids::{ReceiptCode, ReceiptKey, SystemId};
 use receipt_core::reason::Reason;
+use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::red::{RedError, RedRequest, red_draft};
 use tallystick_proto::convert::{draft_to_wire, reversal_from_wire};
@@ -20,14 +21,16 @@ impl ApiContext {
     pub(super) async fn reverse(
         &self,
         system: SystemId,
-        request: wire::ReverseRequest,
+        mut request: wire::ReverseRequest,
     ) -> Result<wire::IssueResponse, Refusal> {
+        let normalised = normalise_request(&mut request);
         let patience = Patience::of_request(request.wait, request.wait_timeout_ms)?;
         let with_bundle = request.with_bundle;
         let issued = self.judge_and_issue_red(system, request).await;
         let issued = issued.inspect_err(|refusal| self.metrics.refused_call(refusal.reason))?;
         let key = issued_key(&issued);
         let mut response = self.answer(&issued)?;
+        response.normalised_fields = normalised;
         if response.red_draft.is_none() {
             response.red_draft = self.open_receipt(key)?.map(|(receipt, _)| draft_to_wire(&receipt.draft));
         }
@@ -123,6 +126,7 @@ impl ApiContext {
             original: Some(&original),
         };
         let mut prepared = prepare(draft, &unit, content, &basis)?;
+        prepared.dated = false;
         // Those that the original holds, under whatever epoch of the secret it was issued.
         prepared.uniqueness = record.record.uniqueness_keys;
         Ok(Reversal::Prepared(Box::new(prepared)))
@@ -134,6 +138,26 @@ enum Reversal {
     Made(ReceiptKey),
     /// There will be.
     Prepared(Box<Prepared>),
+}
+
+/// Brings the request's texts into normal form, as the door does a draft's. The fields that changed.
+fn normalise_request(request: &mut wire::ReverseRequest) -> Vec<String> {
+    let reversal = request.reversal.as_mut().map(|reversal| {
+        [
+            ("reversal.text", &mut reversal.text),
+            ("reversal.operator", &mut reversal.operator),
+            ("reversal.refund_reference", &mut reversal.refund_reference),
+            ("reversal.reissue_biz_code", &mut reversal.reissue_biz_code),
+        ]
+    });
+    let own = [
+        ("biz_code", &mut request.biz_code),
+        ("place_code", &mut request.place_code),
+        ("handling_person", &mut request.handling_person),
+        ("checker", &mut request.checker),
+    ];
+    let texts = own.into_iter().chain(reversal.into_iter().flatten());
+    texts.filter_map(|(field, text)| normalise_text(text).then(|| field.to_owned())).collect()
 }
 
 /// What makes two calls the same: everything but how they want to be answered.

@@ -33,6 +33,7 @@ mod erased;
 mod recovered;
 mod reissue;
 mod resubmit;
+mod sameness;
 mod unit;
 
 const SYSTEM: SystemId = SystemId::new(1);

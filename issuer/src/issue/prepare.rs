@@ -5,11 +5,12 @@ use std::sync::Arc;
 use prost::Message;
 use receipt_core::blind::{BlindingSecret, UniquenessKey, UniquenessType};
 use receipt_core::hash::{Hash, tagged};
-use receipt_core::ids::{ReceiptKey, UnixMillis};
+use receipt_core::ids::{ReceiptKey, ReceiptNumber, UnixMillis};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::receipt::ext::Ext;
-use receipt_core::receipt::model::{Receipt, ReceiptDraft};
+use receipt_core::receipt::layout::check_readable;
+use receipt_core::receipt::model::{CheckCode, Issued, Receipt, ReceiptDraft};
 use receipt_core::receipt::rules::{NEW_YEAR_GRACE_DAYS, RuleContext, Violation, check_draft};
 use tallystick_proto::errors::Refusal;
 
@@ -22,8 +23,10 @@ pub struct Prepared {
     pub draft: ReceiptDraft,
     /// Its unit.
     pub unit: Arc<Unit>,
-    /// Hash of what the caller sent: the same biz code with another one is a conflict.
+    /// Identity of what the caller sent: the same biz code with another one is a conflict.
     pub content: Hash,
+    /// Whether the caller set the date of issue; else its turn sets it.
+    pub dated: bool,
     /// Keyed hash of unit and biz code.
     pub biz_key: [u8; 16],
     /// Keys that at most one live receipt may hold; of a red one, those of its original. Ascending.
@@ -51,13 +54,13 @@ pub struct RuleBasis<'a> {
     pub original: Option<&'a Receipt>,
 }
 
-/// Hash of a request, by which a repeated call is told from another one under the same biz code. `kind` separates the
-/// methods.
+/// Hash of a request that is no draft, by which a repeated call is told from another one under the same biz code. `kind`
+/// separates the methods. Of a draft: `receipt_core::receipt::sameness`.
 pub fn content_hash<M: Message>(kind: &str, request: &M) -> Hash {
     tagged("tallystick/issuer-request/v1", &[kind.as_bytes(), b"\n", &request.encode_to_vec()])
 }
 
-/// Judges a draft of `unit` and makes it ready for its turn.
+/// Judges a draft of `unit` and makes it ready for its turn. Its date stands, unless the caller of this clears `dated`.
 pub fn prepare(
     draft: ReceiptDraft,
     unit: &Arc<Unit>,
@@ -88,6 +91,7 @@ pub fn prepare(
     if !draft.ext.fits(draft.receipt_code.category()) {
         return Err(Refusal::field("ext", "does not belong to the category of the receipt code"));
     }
+    let draft = readable(draft, unit, basis.now)?;
     let uniqueness = uniqueness_keys(&draft, basis.blinding);
     if uniqueness.len() > limits::UNIQUENESS_KEYS_MAX {
         return Err(Refusal::field("related", "covers too many payments"));
@@ -99,9 +103,22 @@ pub fn prepare(
         reissues: draft.reissue_of(),
         unit: Arc::clone(unit),
         content,
+        dated: true,
         byte_size: 2048 + 512 * (draft.items.len() + draft.aux_items.len()),
         draft,
     })
+}
+
+/// The draft, if a receipt of it can be opened again: from its values reads what was written into them. What number, check
+/// code and time it gets makes no difference.
+fn readable(draft: ReceiptDraft, unit: &Unit, issue_time: UnixMillis) -> Result<ReceiptDraft, Refusal> {
+    let field = |error: &dyn std::fmt::Display| Refusal::field("draft", format!("could not be opened again: {error}"));
+    let receipt_number = ReceiptNumber::new(1).map_err(|error| field(&error))?;
+    let check_code = CheckCode::from_random(0);
+    let issued = Issued { receipt_number, check_code, issue_time, unit_name: unit.name.clone() };
+    let receipt = Receipt { issued, draft };
+    check_readable(&receipt).map_err(|error| field(&error))?;
+    Ok(receipt.draft)
 }
 
 /// One refusal for all violations: the first one's reason, every field named.

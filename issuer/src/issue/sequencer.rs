@@ -149,7 +149,7 @@ impl Sequencer {
         view: &RegistryView,
         moment: Moment,
         group: &mut Group,
-        draft: Prepared,
+        mut draft: Prepared,
     ) -> Result<Decision, JournalError> {
         let journal = &self.parts.journal;
         let biz = (draft.unit.id, draft.draft.biz_code.clone());
@@ -183,8 +183,10 @@ impl Sequencer {
         if waiting >= self.parts.outbox_records_max {
             return Ok(refuse(Reason::Overloaded));
         }
-        if CivilDate::at(time, self.parts.utc_offset_minutes) != Ok(draft.draft.issue_date) {
-            return Ok(refuse(Reason::DateOutOfRange));
+        match CivilDate::at(time, self.parts.utc_offset_minutes) {
+            Ok(today) if !draft.dated => draft.draft.issue_date = today,
+            Ok(today) if today == draft.draft.issue_date => {}
+            _ => return Ok(refuse(Reason::DateOutOfRange)),
         }
         if let Some(refusal) = conflict(journal, group, &draft)? {
             return Ok(Decision::Refuse(Box::new(refusal)));

@@ -247,6 +247,16 @@ fn midnight_between_check_and_turn_refuses_the_date() {
     issuer.clock.set(UnixMillis::new(GENESIS_TIME_MS + 16 * 3_600_000));
     let result = issuer.sequencer.issue(vec![prepared]).unwrap().remove(0);
     assert_eq!(reason(&result), Reason::DateOutOfRange.into());
+    // A draft that the issuer dates is of the day of its turn.
+    let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap_err();
+    assert_eq!(prepared.reason, Reason::DateOutOfRange.into());
+    issuer.clock.set(UnixMillis::new(GENESIS_TIME_MS));
+    let undated = Prepared { dated: false, ..issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap() };
+    issuer.clock.set(UnixMillis::new(GENESIS_TIME_MS + 16 * 3_600_000));
+    let key = key_of(&issuer.sequencer.issue(vec![undated]).unwrap().remove(0));
+    let body = issuer.journal.body(key).unwrap().unwrap();
+    let receipt = from_values(&issuer.cipher.open(key, &body).unwrap().values).unwrap();
+    assert_eq!(receipt.draft.issue_date, CivilDate::parse("2026-11-03").unwrap());
 }
 
 #[test]

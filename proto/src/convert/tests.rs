@@ -90,6 +90,62 @@ fn an_extension_without_fields_is_none_and_reads_as_the_empty_one() {
     }
 }
 
+/// One draft, however its absent extension is written: without one, with an empty one, with empty groups.
+#[test]
+fn a_draft_is_the_same_however_what_is_absent_is_written() {
+    let identity = |wire: wire::ReceiptDraft| {
+        let read = read_draft(wire, CivilDate::parse("2026-11-02").unwrap()).unwrap();
+        receipt_core::receipt::sameness::draft_identity(&read.draft).unwrap()
+    };
+    for mut draft in drafts() {
+        draft.ext = Ext::for_code(draft.receipt_code);
+        let plain = draft_to_wire(&draft);
+        let written = identity(plain.clone());
+        let category = draft.receipt_code.category();
+        let empty = wire::Extension::default();
+        let of = |categories: &[u32]| categories.contains(&category);
+        let groups = wire::Extension {
+            medical: of(&[6]).then(wire::MedicalExtension::default),
+            non_tax: of(&[1, 2, 3, 4, 8]).then(wire::NonTaxExtension::default),
+            fine: of(&[3]).then(wire::FineExtension::default),
+            school: of(&[1, 4]).then(wire::SchoolExtension::default),
+            settlement: of(&[4]).then(wire::SettlementExtension::default),
+            donation: of(&[5]).then(wire::DonationExtension::default),
+            dues: of(&[7, 9]).then(wire::DuesExtension::default),
+            social_insurance: of(&[8]).then(wire::SocialInsuranceExtension::default),
+        };
+        for ext in [empty, groups] {
+            assert_eq!(identity(wire::ReceiptDraft { ext: Some(ext), ..plain.clone() }), written, "{category:02}");
+        }
+        // The day on which it is sent is no part of it, given or not; nor is the form of its texts.
+        for issue_date in ["", "2026-11-03"] {
+            let other = wire::ReceiptDraft { issue_date: issue_date.to_owned(), ..plain.clone() };
+            assert_eq!(identity(other), written, "{category:02}");
+        }
+        let composed = wire::ReceiptDraft { payer_name: "\u{c4}郎".to_owned(), ..plain.clone() };
+        let decomposed = wire::ReceiptDraft { payer_name: "A\u{308}\u{f92c}".to_owned(), ..plain };
+        assert_eq!(identity(composed.clone()), identity(decomposed));
+        assert_ne!(identity(composed), written);
+    }
+}
+
+#[test]
+fn the_door_says_what_it_did() {
+    let mut wire = draft_to_wire(&drafts()[5]);
+    wire.issue_date.clear();
+    wire.payer_name = "\u{f92c}".to_owned();
+    wire.items[1].item_name = "\u{e816}".to_owned();
+    wire.ext.as_mut().unwrap().medical.as_mut().unwrap().department_name = "\u{fa18}".to_owned();
+    let today = CivilDate::parse("2026-11-09").unwrap();
+    let read = read_draft(wire.clone(), today).unwrap();
+    assert_eq!((read.dated, read.draft.issue_date), (false, today));
+    assert_eq!(read.normalised, ["payer_name", "medical.department_name", "items[1].item_name"]);
+    assert_eq!((read.draft.payer_name.as_str(), read.draft.items[1].item_name.as_str()), ("郎", "𠂇"));
+    wire.issue_date = "2026-11-02".to_owned();
+    let read = read_draft(wire, today).unwrap();
+    assert!(read.dated && read.draft.issue_date != today);
+}
+
 #[test]
 fn every_enum_value_survives() {
     let base = draft("99", r#""other""#);

@@ -43,6 +43,8 @@ pub(crate) trait FieldGroup: Sized {
     fn write(&self, out: &mut Vec<String>);
     /// Takes the values in order.
     fn read(reader: &mut ValueReader<'_>) -> Result<Self, BodyError>;
+    /// Hands out the fields that are texts, by name.
+    fn each_text(&mut self, found: &mut dyn FnMut(&'static str, &mut String));
 }
 
 macro_rules! field_group {
@@ -67,6 +69,12 @@ macro_rules! field_group {
 
             fn read(reader: &mut ValueReader<'_>) -> Result<Self, BodyError> {
                 Ok(Self { $($field: reader.take(concat!($prefix, ".", stringify!($field)))?,)* })
+            }
+
+            fn each_text(&mut self, found: &mut dyn FnMut(&'static str, &mut String)) {
+                $(if let Some(text) = self.$field.as_text_mut() {
+                    found(concat!($prefix, ".", stringify!($field)), text);
+                })*
             }
         }
 
@@ -269,6 +277,14 @@ macro_rules! extensions {
             pub(crate) fn write(&self, out: &mut Vec<String>) {
                 match self {
                     $(Self::$variant { $($group),* } => { $($group.write(out);)* })*
+                    Self::Other => {}
+                }
+            }
+
+            /// Hands out the fields that are texts, by name.
+            pub(crate) fn each_text(&mut self, found: &mut dyn FnMut(&'static str, &mut String)) {
+                match self {
+                    $(Self::$variant { $($group),* } => { $($group.each_text(found);)* })*
                     Self::Other => {}
                 }
             }

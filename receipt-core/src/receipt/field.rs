@@ -15,6 +15,11 @@ pub trait Field: Sized {
 
     /// Reads the text; the error says what was expected.
     fn from_field(text: &str) -> Result<Self, IdError>;
+
+    /// The text itself, of a value that is free text and nothing else.
+    fn as_text_mut(&mut self) -> Option<&mut String> {
+        None
+    }
 }
 
 /// Serde as text, for `#[serde(with = "text")]`.
@@ -43,6 +48,10 @@ impl Field for String {
 
     fn from_field(text: &str) -> Result<Self, IdError> {
         Ok(text.to_owned())
+    }
+
+    fn as_text_mut(&mut self) -> Option<&mut String> {
+        Some(self)
     }
 }
 

@@ -38,19 +38,44 @@ pub fn resident_id_check_digit(first_17: &str) -> Option<char> {
     Some(char::from(RESIDENT_CHECKS[sum]))
 }
 
-/// Whether this is a 公民身份号码: 18 characters, a birthday that exists, the right last character.
-pub fn resident_id_is_valid(id: &str) -> bool {
-    let Some((first_17, check)) = id.split_at_checked(17) else { return false };
-    let Some(expected) = resident_id_check_digit(first_17) else { return false };
+/// Characters of a masked resident ID that must be shown: less tells nobody whose it is.
+const SHOWN_MIN: usize = 4;
+
+/// The birthday in a 公民身份号码; `None` if this is none: 18 characters, a birthday that exists, the right last character.
+/// Whether the birthday has come is for the caller, who knows the day.
+pub fn resident_id_birthday(id: &str) -> Option<CivilDate> {
+    let (first_17, check) = id.split_at_checked(17)?;
+    let expected = resident_id_check_digit(first_17)?;
     let birthday = format!("{}-{}-{}", &id[6..10], &id[10..12], &id[12..14]);
-    check.chars().eq([expected]) && CivilDate::parse(&birthday).is_ok()
+    if check.chars().eq([expected]) { CivilDate::parse(&birthday).ok() } else { None }
 }
 
-/// Whether this is a resident ID with a part of it hidden: 18 characters, digits and `*`, the last one maybe `X`.
-pub fn is_masked_resident_id(id: &str) -> bool {
-    id.len() == 18
-        && id.contains('*')
-        && id.bytes().enumerate().all(|(i, byte)| byte.is_ascii_digit() || byte == b'*' || (byte == b'X' && i == 17))
+/// Whether this is a resident ID with a part of it hidden: 18 characters, digits and `*`, the last one maybe `X`; at least
+/// four are shown; and some birthday up to `today` fits what is shown of it.
+pub fn masked_resident_id_is_plausible(id: &str, today: CivilDate) -> bool {
+    let is_known = |(i, byte): (usize, u8)| byte.is_ascii_digit() || byte == b'*' || (byte == b'X' && i == 17);
+    if id.len() != 18 || !id.contains('*') || !id.bytes().enumerate().all(is_known) {
+        return false;
+    }
+    let (birthday, shown) = (&id[6..14], id.bytes().filter(|byte| *byte != b'*').count());
+    shown >= SHOWN_MIN && (birthday == "********" || some_day_fits(birthday.as_bytes(), today))
+}
+
+/// Whether a day from 1900 to `today` is written like this, `*` standing for any digit.
+fn some_day_fits(pattern: &[u8], today: CivilDate) -> bool {
+    let fits = |part: &[u8], value: u16| {
+        let digits = format!("{value:0width$}", width = part.len());
+        part.iter().zip(digits.bytes()).all(|(wanted, digit)| *wanted == b'*' || *wanted == digit)
+    };
+    let (year, rest) = pattern.split_at(4);
+    let (month, day) = rest.split_at(2);
+    (1900..=today.year()).rev().filter(|value| fits(year, *value)).any(|year| {
+        (1..=12_u8).filter(|value| fits(month, u16::from(*value))).any(|month| {
+            (1..=31_u8)
+                .filter(|value| fits(day, u16::from(*value)))
+                .any(|day| CivilDate::new(year, month, day).is_ok_and(|birthday| birthday <= today))
+        })
+    })
 }
 
 /// The code as it is shown: the first six and the last four characters of a long one, the first and the last of a
@@ -104,7 +129,7 @@ mod tests {
         for id in ["11010519491231002X", "440524188001010014"] {
             assert_eq!(resident_id_check_digit(&id[..17]), id.chars().last(), "{id}");
         }
-        assert!(resident_id_is_valid("11010519491231002X"));
+        assert_eq!(resident_id_birthday("11010519491231002X"), CivilDate::parse("1949-12-31").ok());
         for id in [
             "",
             "110105194912310021",
@@ -113,12 +138,39 @@ mod tests {
             "11010519491231002x",
             "990305********0012",
         ] {
-            assert!(!resident_id_is_valid(id), "{id}");
+            assert_eq!(resident_id_birthday(id), None, "{id}");
         }
-        assert!(is_masked_resident_id("990305********0012"));
-        assert!(is_masked_resident_id("990305********001X"));
-        for id in ["990305********001", "99030519491231001X", "99030X********0012", "某990305******0012"] {
-            assert!(!is_masked_resident_id(id), "{id}");
+    }
+
+    #[test]
+    fn masked_resident_ids() {
+        let plausible = |id: &str| masked_resident_id_is_plausible(id, CivilDate::parse("2026-11-12").unwrap());
+        for id in [
+            "990305********0012",
+            "990305********001X",
+            "9903**************",
+            "**************0012",
+            "9903051990****0012",
+            "990305****02290012",
+            "9903052026111*001*",
+            "990305202*1231****",
+        ] {
+            assert!(plausible(id), "{id}");
+        }
+        for id in [
+            "990305********001",
+            "99030519491231001X",
+            "99030X********0012",
+            "某990305******0012",
+            "******************",
+            "1****************X",
+            "990305209*****0012",
+            "9903052026112*0012",
+            "990305****13**0012",
+            "990305****0230001*",
+            "9903051990023*00*3",
+        ] {
+            assert!(!plausible(id), "{id}");
         }
     }
 

@@ -66,11 +66,16 @@ macro_rules! header {
             $(stringify!($d1),)* $(stringify!($issued),)* $(stringify!($d2),)* "item_count", "aux_count",
         ];
 
-        fn write_header(receipt: &Receipt, item_count: u32, aux_count: u32) -> Vec<String> {
+        fn write_header(
+            draft: &ReceiptDraft,
+            issued: Option<&Issued>,
+            item_count: u32,
+            aux_count: u32,
+        ) -> Vec<String> {
             vec![
-                $(receipt.draft.$d1.to_field(),)*
-                $(receipt.issued.$issued.to_field(),)*
-                $(receipt.draft.$d2.to_field(),)*
+                $(draft.$d1.to_field(),)*
+                $(issued.map(|issued| issued.$issued.to_field()).unwrap_or_default(),)*
+                $(draft.$d2.to_field(),)*
                 item_count.to_field(),
                 aux_count.to_field(),
             ]
@@ -133,12 +138,20 @@ pub fn position_name(category: u32, item_count: u32, position: u32) -> String {
 
 /// The values of a receipt, by position.
 pub fn to_values(receipt: &Receipt) -> Result<Vec<String>, BodyError> {
-    let draft = &receipt.draft;
+    write_values(&receipt.draft, Some(&receipt.issued))
+}
+
+/// The values of a draft, by the positions that they will have; those that the issuer adds are empty.
+pub(crate) fn draft_values(draft: &ReceiptDraft) -> Result<Vec<String>, BodyError> {
+    write_values(draft, None)
+}
+
+fn write_values(draft: &ReceiptDraft, issued: Option<&Issued>) -> Result<Vec<String>, BodyError> {
     if !draft.ext.fits(draft.receipt_code.category()) {
         return Err(BodyError::ExtMismatch);
     }
     let count = |rows: usize| u32::try_from(rows).map_err(|_| BodyError::TooManyRows);
-    let mut values = write_header(receipt, count(draft.items.len())?, count(draft.aux_items.len())?);
+    let mut values = write_header(draft, issued, count(draft.items.len())?, count(draft.aux_items.len())?);
     draft.ext.write(&mut values);
     values.extend(draft.items.iter().map(to_json));
     values.extend(draft.aux_items.iter().map(to_json));
@@ -165,6 +178,15 @@ pub fn from_values(values: &[String]) -> Result<Receipt, BodyError> {
             let category = receipt.draft.receipt_code.category();
             Err(BodyError::NotCanonical { name: position_name(category, item_count, position) })
         }
+    }
+}
+
+/// Whether a receipt, written down, reads as itself: what is signed otherwise could never be opened.
+pub fn check_readable(receipt: &Receipt) -> Result<(), BodyError> {
+    if from_values(&to_values(receipt)?)? == *receipt {
+        Ok(())
+    } else {
+        Err(BodyError::NotCanonical { name: "receipt".to_owned() })
     }
 }
 

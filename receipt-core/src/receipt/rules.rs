@@ -2,19 +2,23 @@
 //! original. One file per group; every violation is collected, none hides another.
 //!
 //! ```text
-//! form      V01 V04 V05 V13 and all counts and sizes      identity  V06 V07 V24
-//! texts     V27                                           money     V08 V09 V10 V11 V26
-//! links     V15 V19 V20 V23 V30 (what content can show)   anchored  V25
+//! form      V01 V04 V05 V13 and all counts and sizes          identity  V06 V07 V24
+//! texts     V27                                               money     V08 V09 V10 V11
+//! links     V14 V15 V19 V20 V23 V30 (what content can show)   ranges    V26
+//! dates     of care, decisions, gifts, confirmations          anchored  V25
 //! ```
+//! What each field may be, absent, negative, in the future, of another category or too long: the table in docs/spec/rules.md.
 //! Not here: rules on the ledger's state (numbers, uniqueness, states), payments and claims.
 //!
 //! Invariants: no clock; sums are made in 128 bits, so that no amount can overflow one; a message names no personal value.
 
 mod anchored;
+mod dates;
 mod form;
 mod identity;
 mod links;
 mod money;
+mod ranges;
 mod texts;
 
 use std::fmt;
@@ -136,6 +140,17 @@ pub trait Catalogue {
 
     /// Whether the unit may charge this item on receipts of this code (V13).
     fn item_is_attached(&self, unit_code: &str, code: ReceiptCode, item_code: &str) -> bool;
+
+    /// The registered title (票据名称) of this code's kind; `None` where titles are not at hand, or are not those of the time of
+    /// issue: then V01 judges none.
+    fn title(&self, _code: ReceiptCode) -> Option<&str> {
+        None
+    }
+
+    /// The registered name of an item of the unit; `None` where names are not at hand, as for `title`: then V13 judges none.
+    fn item_name(&self, _unit_code: &str, _code: ReceiptCode, _item_code: &str) -> Option<&str> {
+        None
+    }
 }
 
 /// What a draft is judged against.
@@ -183,13 +198,14 @@ pub fn check_draft(draft: &ReceiptDraft, context: &RuleContext<'_>) -> Result<()
     form::check_kind(draft, context.catalogue, &mut findings);
     form::check_dates(draft, context, &mut findings);
     check_content(draft, context.catalogue, &mut findings);
-    money::check_range(draft, &mut findings);
+    ranges::check(draft, &mut findings);
+    dates::check_confirmed(draft, context.utc_offset_minutes, &mut findings);
     links::check_relations(draft, &mut findings);
     links::check_original(draft, context.original, &mut findings);
     findings.into_result()
 }
 
-/// Judges a receipt wherever its body is at hand (holder, audit): V06 to V11, V13, V23, V24, V27.
+/// Judges a receipt wherever its body is at hand (holder, audit): V06 to V11, V13, V23, V24, V27, and the days it states.
 pub fn check_body(receipt: &Receipt, catalogue: &dyn Catalogue) -> Result<(), Vec<Violation>> {
     let mut findings = Findings::default();
     texts::check_text("unit_name", &receipt.issued.unit_name, texts::REQUIRED_NAME, &mut findings);
@@ -205,6 +221,7 @@ fn check_content(draft: &ReceiptDraft, catalogue: &dyn Catalogue, findings: &mut
     money::check_medical_split(draft, findings);
     form::check_items_attached(draft, catalogue, findings);
     links::check_donation(draft, findings);
+    dates::check(draft, findings);
     texts::check(draft, findings);
 }
 

@@ -1,7 +1,8 @@
 //! Amounts in words (金额大写): 壹贰叁…元角分整, as printed on a receipt's face.
 //!
-//! Derived only; never compared with anybody's text. Where the banks' rule leaves a 零 to the writer (a zero that ends
-//! a group before a full thousands digit, or before 角), it is left out.
+//! Derived only; never compared with anybody's text. Zeros as 会计基础工作规范 art. 52 has them: one 零 for every run of zeros
+//! between two digits of the yuan, also where it spans 万 or 亿 (107000 is 壹拾万零柒仟). Before 角 the rule leaves the 零 of a
+//! zero at the 元 to the writer: it is left out.
 
 use crate::ids::Fen;
 
@@ -38,18 +39,19 @@ fn digit(value: u64) -> char {
     DIGITS[(value % 10) as usize]
 }
 
-/// Splits at 亿, 万, 仟, 佰, 拾; a part that does not fill the place below the unit is announced by one 零.
+/// Splits at 亿, 万, 仟, 佰, 拾. The rest is announced by one 零 if it does not fill the place below the unit, or if what stands
+/// before the unit ends with a zero.
 fn spell(number: u64, words: &mut String) {
     const UNITS: [(u64, char); 5] = [(100_000_000, '亿'), (10_000, '万'), (1_000, '仟'), (100, '佰'), (10, '拾')];
     let Some((size, name)) = UNITS.iter().find(|(size, _)| number >= *size) else {
         words.push(digit(number));
         return;
     };
-    spell(number / size, words);
+    let (head, rest) = (number / size, number % size);
+    spell(head, words);
     words.push(*name);
-    let rest = number % size;
     if rest > 0 {
-        if rest < size / 10 {
+        if rest < size / 10 || head % 10 == 0 {
             words.push('零');
         }
         spell(rest, words);
@@ -88,12 +90,14 @@ mod tests {
             ("10010.00", "壹万零壹拾元整"),
             ("10692.00", "壹万零陆佰玖拾贰元整"),
             ("100100.00", "壹拾万零壹佰元整"),
-            ("107000.53", "壹拾万柒仟元伍角叁分"),
+            ("107000.53", "壹拾万零柒仟元伍角叁分"),
+            ("1205623.00", "壹佰贰拾万零伍仟陆佰贰拾叁元整"),
+            ("117000.53", "壹拾壹万柒仟元伍角叁分"),
             ("1000000.00", "壹佰万元整"),
             ("1000001.00", "壹佰万零壹元整"),
             ("1010101.01", "壹佰零壹万零壹佰零壹元零壹分"),
             ("10000000.00", "壹仟万元整"),
-            ("20003000.00", "贰仟万叁仟元整"),
+            ("20003000.00", "贰仟万零叁仟元整"),
             ("20000300.00", "贰仟万零叁佰元整"),
             ("100000000.00", "壹亿元整"),
             ("100000001.00", "壹亿零壹元整"),
@@ -101,9 +105,14 @@ mod tests {
             ("105000000.00", "壹亿零伍佰万元整"),
             ("110000000.00", "壹亿壹仟万元整"),
             ("1000000000.00", "壹拾亿元整"),
+            ("1010001000.00", "壹拾亿零壹仟万零壹仟元整"),
+            ("1000001000.00", "壹拾亿零壹仟元整"),
+            ("1011001000.00", "壹拾亿零壹仟壹佰万零壹仟元整"),
             ("100100001001.10", "壹仟零壹亿零壹仟零壹元壹角整"),
             ("999999999999.99", "玖仟玖佰玖拾玖亿玖仟玖佰玖拾玖万玖仟玖佰玖拾玖元玖角玖分"),
             ("1000000000000.00", "壹万亿元整"),
+            ("1000100000000.00", "壹万零壹亿元整"),
+            ("10000010000000.00", "壹拾万亿零壹仟万元整"),
             ("-385.37", "负叁佰捌拾伍元叁角柒分"),
             ("-0.05", "负伍分"),
         ] {
@@ -112,7 +121,78 @@ mod tests {
         assert!(amount_in_words(Fen::new(i64::MIN)).starts_with("负玖亿贰仟贰佰"));
     }
 
+    /// The same rule formulated over the written digits: each digit with its place, each run of zeros between two digits one
+    /// 零, 万 and 亿 after a group of four that holds anything.
+    fn by_digits(amount: i64) -> String {
+        const PLACES: [&str; 4] = ["", "拾", "佰", "仟"];
+        let digits = format!("{:03}", amount.unsigned_abs());
+        let (yuan, cents) = digits.split_at(digits.len() - 2);
+        let name = |digit: char| DIGITS[digit.to_digit(10).unwrap() as usize];
+        let (mut words, mut zero, mut wan, mut yi) = (String::new(), false, false, false);
+        for (index, digit) in yuan.chars().enumerate() {
+            let place = yuan.len() - 1 - index;
+            if digit == '0' {
+                zero = true;
+            } else {
+                if std::mem::take(&mut zero) && !words.is_empty() {
+                    words.push('零');
+                }
+                words.push(name(digit));
+                words.push_str(PLACES[place % 4]);
+                (wan, yi) = (true, true);
+            }
+            if place % 8 == 4 && std::mem::take(&mut wan) {
+                words.push('万');
+            }
+            if place % 8 == 0 {
+                wan = false;
+                if place > 0 && std::mem::take(&mut yi) {
+                    words.push('亿');
+                }
+            }
+        }
+        let (jiao, fen) = cents.split_at(1);
+        if !words.is_empty() || amount == 0 {
+            words.push_str(if words.is_empty() { "零元" } else { "元" });
+        }
+        match (jiao, fen) {
+            ("0", "0") => words.push('整'),
+            (_, "0") => words.extend([name(jiao.chars().next().unwrap()), '角', '整']),
+            ("0", _) => {
+                if !words.is_empty() {
+                    words.push('零');
+                }
+                words.extend([name(fen.chars().next().unwrap()), '分']);
+            }
+            _ => words.extend([name(jiao.chars().next().unwrap()), '角', name(fen.chars().next().unwrap()), '分']),
+        }
+        if amount < 0 { format!("负{words}") } else { words }
+    }
+
+    /// Every pattern of zeros over 14 digits of yuan, and the amounts around each power of ten.
+    #[test]
+    fn both_formulations_agree_on_every_pattern_of_zeros() {
+        for pattern in 0_u32..1 << 14 {
+            let yuan: i64 =
+                (0..14).fold(0, |yuan, place| yuan * 10 + i64::from(pattern >> place & 1) * (1 + place % 9));
+            for amount in [yuan * 100, yuan * 100 + 7, yuan * 100 + 30, yuan * -100 - 56] {
+                assert_eq!(amount_in_words(Fen::new(amount)), by_digits(amount), "{amount}");
+            }
+        }
+        for power in 0..17 {
+            for offset in [-1, 0, 1] {
+                let amount = 10_i64.pow(power) + offset;
+                assert_eq!(amount_in_words(Fen::new(amount)), by_digits(amount), "{amount}");
+            }
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn both_formulations_agree(amount in -100_000_000_000_000_i64..100_000_000_000_000) {
+            proptest::prop_assert_eq!(amount_in_words(Fen::new(amount)), by_digits(amount));
+        }
+
         /// Different amounts never share their words, and no amount repeats or ends its number with 零.
         #[test]
         fn zeros_stand_alone(a in 0_i64..100_000_000_000_000, b in 0_i64..100_000_000_000_000) {

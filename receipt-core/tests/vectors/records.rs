@@ -102,6 +102,10 @@ fn blinding_json() {
             unique(UniquenessType::Payment, "33010026000000000017"),
             unique(UniquenessType::MedicalSettlement, "33010026000000000017"),
             unique(UniquenessType::Decision, "330100-123\u{0}1"),
+            // As above, otherwise written.
+            unique(UniquenessType::Decision, "３３０１００—１２３\u{0}1"),
+            unique(UniquenessType::MedicalSettlement, "js 2026／ａ（1）"),
+            unique(UniquenessType::MedicalSettlement, "JS2026/A[1]"),
         ],
     });
     super::check("blinding.json", &value);

@@ -59,20 +59,51 @@ pub(super) fn check_codes(draft: &ReceiptDraft, findings: &mut Findings) {
     }
 }
 
+/// V01: the kind is registered, and the title on the face is the kind's. A red receipt bears its original's title, which may
+/// have been renamed since.
 pub(super) fn check_kind(draft: &ReceiptDraft, catalogue: &dyn Catalogue, findings: &mut Findings) {
     if !catalogue.kind_is_registered(draft.receipt_code) {
         let message = format!("kind {} is not registered", draft.receipt_code);
         findings.add(RuleId::V01, Reason::KindNotAllowed, "receipt_code", message);
+        return;
+    }
+    let title = catalogue.title(draft.receipt_code).filter(|title| !title.is_empty());
+    if let Some(title) =
+        title.filter(|title| !draft.is_red() && !draft.receipt_name.is_empty() && *title != draft.receipt_name)
+    {
+        findings.invalid(RuleId::V01, "receipt_name", format!("is not {title}, the registered title of this kind"));
     }
 }
 
+/// V13: each item is attached to unit and kind, and bears the name that it is attached with. A red receipt copies its
+/// original's items, which may have been detached since.
 pub(super) fn check_items_attached(draft: &ReceiptDraft, catalogue: &dyn Catalogue, findings: &mut Findings) {
+    if draft.is_red() {
+        return;
+    }
     for (index, item) in draft.items.iter().enumerate() {
         if !catalogue.item_is_attached(&draft.unit_code, draft.receipt_code, &item.item_code) {
             let message = format!("item is not attached to the unit and kind {}", draft.receipt_code);
             findings.add(RuleId::V13, Reason::ItemNotAllowed, format!("items[{index}].item_code"), message);
+            continue;
+        }
+        let name = catalogue.item_name(&draft.unit_code, draft.receipt_code, &item.item_code);
+        if let Some(name) =
+            name.filter(|name| !name.is_empty() && !item.item_name.is_empty() && !bears_name(&item.item_name, name))
+        {
+            let message =
+                format!("is not {name}, the registered name of this item; an addition stands in （） behind it");
+            findings.add(RuleId::V13, Reason::ItemNotAllowed, format!("items[{index}].item_name"), message);
         }
     }
+}
+
+/// The registered name, or it with an addition in brackets: 理事单位会费（2027年度）.
+fn bears_name(given: &str, registered: &str) -> bool {
+    given.strip_prefix(registered).is_some_and(|rest| {
+        let bracketed = |open: char, close: char| rest.starts_with(open) && rest.ends_with(close);
+        rest.is_empty() || bracketed('（', '）') || bracketed('(', ')')
+    })
 }
 
 pub(super) fn check_dates(draft: &ReceiptDraft, context: &RuleContext<'_>, findings: &mut Findings) {

@@ -1,9 +1,10 @@
-//! What a receipt refers to: reversal, re-issue, decision, gift. V15, V19, V20, V23 and V30 as far as content shows them.
+//! What a receipt refers to: payment, reversal, re-issue, decision, gift. V14, V15, V19, V20, V23 and V30 as far as content shows
+//! them.
 
 use super::{Findings, RuleId};
 use crate::reason::Reason;
-use crate::receipt::ext::{DonationKind, Ext};
-use crate::receipt::model::{Receipt, ReceiptDraft, Related, ReversalReason};
+use crate::receipt::ext::{CollectionMode, DonationKind, Ext};
+use crate::receipt::model::{PaymentMode, Receipt, ReceiptDraft, Related, ReversalReason};
 use crate::receipt::red::{RedError, first_difference};
 
 /// Categories 01, 02 and 03 carry non-tax revenue.
@@ -31,15 +32,33 @@ pub(super) fn check_relations(draft: &ReceiptDraft, findings: &mut Findings) {
             findings.invalid(RuleId::V30, "reversal.refund_reference", message);
         }
     }
-    if let Ext::PaymentBook { fine, .. } = &draft.ext
-        && !fine.is_absent()
-    {
-        if fine.penalty_decision_no.is_empty() {
-            findings.invalid(RuleId::V15, "ext.fine.penalty_decision_no", "is required for a fine");
+    check_references(draft, findings);
+}
+
+/// V14, V15: what makes one payment, settlement or decision known again must be named wherever there is one: without it, nothing
+/// would keep it from a second receipt.
+fn check_references(draft: &ReceiptDraft, findings: &mut Findings) {
+    if draft.is_red() {
+        return;
+    }
+    match &draft.ext {
+        // No kind says yet that it is a payment book without a decision: every one is taken for a fine.
+        Ext::PaymentBook { fine, .. } if fine.penalty_decision_no.is_empty() => {
+            let problem = "is required: every receipt of category 03 is for a decision";
+            findings.invalid(RuleId::V15, "fine.penalty_decision_no", problem);
         }
-        if fine.instalment == Some(0) {
-            findings.invalid(RuleId::V15, "ext.fine.instalment", "counts from 1");
+        Ext::Medical { medical }
+            if medical.settlement_number.is_empty()
+                && [medical.fund_pay, medical.account_pay].iter().any(|part| part.get() != 0) =>
+        {
+            let problem = "is required where fund_pay or account_pay is not zero";
+            findings.invalid(RuleId::V14, "medical.settlement_number", problem);
         }
+        _ => {}
+    }
+    let direct = draft.ext.non_tax().is_some_and(|paid| paid.collection_mode == Some(CollectionMode::Direct));
+    if direct && draft.pay_codes().is_empty() {
+        findings.invalid(RuleId::V14, "non_tax.pay_code", "is required for the collection mode direct");
     }
 }
 
@@ -82,14 +101,31 @@ pub(super) fn check_original(draft: &ReceiptDraft, original: Option<&Receipt>, f
     }
 }
 
-/// V23: a gift says what it is, and goods on what their value rests.
+/// V23: a gift says what it is, and goods on what their value rests. Goods are given in kind, money is not, and only gifts
+/// are in kind; health insurance pays for treatment and for its own premiums.
 pub(super) fn check_donation(draft: &ReceiptDraft, findings: &mut Findings) {
-    let Ext::Donation { donation } = &draft.ext else { return };
-    match donation.donation_kind {
-        None => findings.invalid(RuleId::V23, "ext.donation.donation_kind", "is required"),
-        Some(DonationKind::InKind) if donation.valuation_basis.is_empty() => {
-            findings.invalid(RuleId::V23, "ext.donation.valuation_basis", "is required for goods");
+    let category = draft.receipt_code.category();
+    let kind = match &draft.ext {
+        Ext::Donation { donation } => {
+            match donation.donation_kind {
+                None => findings.invalid(RuleId::V23, "donation.donation_kind", "is required"),
+                Some(DonationKind::InKind) if donation.valuation_basis.is_empty() => {
+                    findings.invalid(RuleId::V23, "donation.valuation_basis", "is required for goods");
+                }
+                Some(_) => {}
+            }
+            donation.donation_kind
         }
-        Some(_) => {}
+        _ => Some(DonationKind::Money),
+    };
+    for (index, payment) in draft.payments.iter().enumerate() {
+        let field = || format!("payments[{index}].mode");
+        let in_kind = payment.mode == PaymentMode::InKind;
+        if kind.is_some_and(|kind| in_kind != (kind == DonationKind::InKind)) {
+            findings.invalid(RuleId::V23, field(), "in_kind is the mode of a gift of goods, and of nothing else");
+        }
+        if payment.mode == PaymentMode::MedicalInsurance && !matches!(category, 6 | 8) {
+            findings.invalid(RuleId::Form, field(), "medical_insurance pays in the categories 06 and 08 only");
+        }
     }
 }

@@ -1,46 +1,18 @@
-//! Amounts: V08, V09, V10, V11, V26. Sums in 128 bits: 2,000 amounts of 64 bits cannot overflow one.
+//! Amounts: V08, V09, V10, V11. Sums in 128 bits: 2,000 amounts of 64 bits cannot overflow one.
 
 use std::collections::BTreeMap;
 
 use super::{Findings, RuleId};
 use crate::ids::Fen;
-use crate::limits::TOTAL_FEN_BOUND;
 use crate::reason::Reason;
 use crate::receipt::decimal::Yuan4;
 use crate::receipt::ext::Ext;
-use crate::receipt::model::ReceiptDraft;
+use crate::receipt::model::{Item, ReceiptDraft};
 
 /// 0.01 yuan in 1/10,000 yuan.
 const FEN_IN_YUAN4: i128 = 100;
 /// 0.01 yuan as a product of two numbers with four decimals each.
 const FEN_IN_PRODUCT: i128 = 1_000_000;
-
-/// V26: blue above zero, red below; every amount inside the bound.
-pub(super) fn check_range(draft: &ReceiptDraft, findings: &mut Findings) {
-    let total = draft.total_amount.get();
-    if draft.is_red() && total >= 0 {
-        findings.invalid(RuleId::V26, "total_amount", "must be below zero on a red receipt");
-    }
-    if !draft.is_red() && total <= 0 {
-        findings.invalid(RuleId::V26, "total_amount", "must be above zero");
-    }
-    let bound = TOTAL_FEN_BOUND.unsigned_abs();
-    let mut check = |field: String, fen: i64| {
-        if fen.unsigned_abs() >= bound {
-            findings.invalid(RuleId::V26, field, "must be below 10^12 yuan");
-        }
-    };
-    check("total_amount".to_owned(), total);
-    for (index, payment) in draft.payments.iter().enumerate() {
-        check(format!("payments[{index}].amount"), payment.amount.get());
-    }
-    for (index, item) in draft.items.iter().enumerate() {
-        check(format!("items[{index}].amount"), item.amount.get());
-    }
-    for (index, aux) in draft.aux_items.iter().enumerate() {
-        check(format!("aux_items[{index}].amount"), aux.amount.get() / 100);
-    }
-}
 
 /// V08: items and payments each add up to the total.
 pub(super) fn check_sums(draft: &ReceiptDraft, findings: &mut Findings) {
@@ -99,6 +71,11 @@ pub(super) fn check_aux(draft: &ReceiptDraft, findings: &mut Findings) {
             );
             continue;
         };
+        let named = |item: &Item| item.item_code == aux.related_item_code && item.item_name == aux.related_item_name;
+        if !aux.related_item_name.is_empty() && !draft.items.iter().any(named) {
+            let field = format!("aux_items[{index}].related_item_name");
+            findings.invalid(RuleId::V10, field, "is not the name of the item with that code");
+        }
         group.aux_yuan4 += i128::from(aux.amount.get());
         group.aux_count += 1;
     }
@@ -128,7 +105,7 @@ pub(super) fn check_medical_split(draft: &ReceiptDraft, findings: &mut Findings)
     let split = sum([medical.fund_pay, medical.other_pay, medical.account_pay, medical.own_pay]);
     if split != i128::from(draft.total_amount.get()) {
         let message = format!("the four parts add up to {}, but total_amount is {}", yuan(split), draft.total_amount);
-        findings.add(RuleId::V11, Reason::MedicalSplitMismatch, "ext.medical", message);
+        findings.add(RuleId::V11, Reason::MedicalSplitMismatch, "medical", message);
     }
 }
 

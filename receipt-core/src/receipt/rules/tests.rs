@@ -14,7 +14,7 @@ use crate::receipt::fixture;
 use crate::receipt::model::{OtherInfo, PayerIdType, PayerType, Payment, PaymentMode, Related, ReversalReason};
 use crate::receipt::samples::{RunParams, Samples};
 
-/// Knows the samples' region but the kind 99, and every item but `X`.
+/// Knows the samples' region but the kind 99, and every item but `X`; the titles and names of the samples.
 struct Open;
 
 impl Catalogue for Open {
@@ -25,7 +25,21 @@ impl Catalogue for Open {
     fn item_is_attached(&self, _unit_code: &str, _code: ReceiptCode, item_code: &str) -> bool {
         item_code != "X"
     }
+
+    fn title(&self, code: ReceiptCode) -> Option<&str> {
+        (code.get() / 100 == 990_601).then_some("示例省医疗门诊收费票据（电子）")
+    }
+
+    fn item_name(&self, _unit_code: &str, code: ReceiptCode, item_code: &str) -> Option<&str> {
+        match (code.category(), item_code) {
+            (6, "0602") => Some("诊察费"),
+            (7, "HF01") => Some("理事单位会费"),
+            _ => None,
+        }
+    }
 }
+
+mod fields;
 
 thread_local! {
     static SAMPLES: OnceCell<Samples> = const { OnceCell::new() };
@@ -166,7 +180,9 @@ fn v05_day_of_issue() {
     check(
         "S11",
         |d| d.issue_date = date("2026-11-11"),
-        expect!["V05 DATE_OUT_OF_RANGE issue_date: is 2026-11-11, but the day of issue is 2026-11-12"],
+        expect![[r#"
+            V05 DATE_OUT_OF_RANGE issue_date: is 2026-11-11, but the day of issue is 2026-11-12
+            FORM FIELD_INVALID non_tax.confirm_time: lies after the day of issue"#]],
     );
     check(
         "S11",
@@ -230,7 +246,9 @@ fn v07_resident_ids() {
     check(
         "S11",
         |d| d.payer_code = "110105*******002X".to_owned(),
-        expect!["V07 FIELD_INVALID payer_code: is not a valid resident ID"],
+        expect![
+            "V07 FIELD_INVALID payer_code: is not a masked resident ID: 18 characters, at least four of them shown, and those possible"
+        ],
     );
 }
 
@@ -245,8 +263,8 @@ fn payer_identity() {
         "S11",
         |d| d.payer_id_type = PayerIdType::Uscc,
         expect![[r#"
-        FORM FIELD_INVALID payer_id_type: does not fit the payer type
-        V06 FIELD_INVALID payer_code: is not a valid unified social credit code"#]],
+            FORM FIELD_INVALID payer_id_type: does not fit the payer type
+            V06 FIELD_INVALID payer_code: is a resident ID, not a unified social credit code"#]],
     );
     check(
         "S12",
@@ -327,7 +345,9 @@ fn v09_quantity_times_standard() {
     check(
         "S17",
         |d| d.items[0].quantity = Some(Quantity::new(i64::MAX)),
-        expect!["V09 SUM_MISMATCH items[0].amount: 922337203685477.5807 × 120.0000 is not 10692.00 ± 0.01"],
+        expect![[r#"
+            V09 SUM_MISMATCH items[0].amount: 922337203685477.5807 × 120.0000 is not 10692.00 ± 0.01
+            V26 FIELD_INVALID items[0].quantity: must be below 10^12"#]],
     );
 }
 
@@ -398,21 +418,19 @@ fn v11_medical_split() {
     check(
         "S01",
         |d| own(d, 8_418),
-        expect!["V11 MEDICAL_SPLIT_MISMATCH ext.medical: the four parts add up to 385.38, but total_amount is 385.37"],
+        expect!["V11 MEDICAL_SPLIT_MISMATCH medical: the four parts add up to 385.38, but total_amount is 385.37"],
     );
     check(
         "S01",
         |d| own(d, i64::MAX),
-        expect![
-            "V11 MEDICAL_SPLIT_MISMATCH ext.medical: the four parts add up to an amount beyond the range, but total_amount is 385.37"
-        ],
+        expect![[r#"
+            V11 MEDICAL_SPLIT_MISMATCH medical: the four parts add up to an amount beyond the range, but total_amount is 385.37
+            V26 FIELD_INVALID medical.own_pay: must be below 10^12 yuan"#]],
     );
     check(
         "S02",
         |d| own(d, 558_873),
-        expect![
-            "V11 MEDICAL_SPLIT_MISMATCH ext.medical: the four parts add up to 16891.39, but total_amount is 16891.40"
-        ],
+        expect!["V11 MEDICAL_SPLIT_MISMATCH medical: the four parts add up to 16891.39, but total_amount is 16891.40"],
     );
     let informative = |d: &mut ReceiptDraft| match &mut d.ext {
         Ext::Medical { medical } => (medical.self_payment, medical.self_cost) = (Some(Fen::new(-7)), None),
@@ -440,9 +458,15 @@ fn v15_decisions() {
     check(
         "S04",
         |d| fine(d, "", None),
-        expect!["V15 FIELD_INVALID ext.fine.penalty_decision_no: is required for a fine"],
+        expect![
+            "V15 FIELD_INVALID fine.penalty_decision_no: is required: every receipt of category 03 is for a decision"
+        ],
     );
-    check("S04", |d| fine(d, "1", Some(0)), expect!["V15 FIELD_INVALID ext.fine.instalment: counts from 1"]);
+    check(
+        "S04",
+        |d| fine(d, "1", Some(0)),
+        expect!["V15 FIELD_INVALID fine.instalment: counts from 1, to at most 1200"],
+    );
 }
 
 #[test]
@@ -477,9 +501,14 @@ fn v19_red_receipts() {
         "S13",
         |d| d.reversal = None,
         expect![[r#"
-        V26 FIELD_INVALID total_amount: must be above zero
-        V19 FIELD_INVALID related: a red receipt names exactly one original as reversal_of, any other receipt none
-        V19 AMOUNT_MISMATCH reversal: is not the original's with the sign turned"#]],
+            V26 FIELD_INVALID total_amount: must be above zero
+            V26 FIELD_INVALID payments[0].amount: must not be below zero; a refund is a reversal
+            V26 FIELD_INVALID payments[1].amount: must not be below zero; a refund is a reversal
+            V26 FIELD_INVALID medical.fund_pay: must not be below zero; a refund is a reversal
+            V26 FIELD_INVALID medical.account_pay: must not be below zero; a refund is a reversal
+            V26 FIELD_INVALID medical.own_pay: must not be below zero; a refund is a reversal
+            V19 FIELD_INVALID related: a red receipt names exactly one original as reversal_of, any other receipt none
+            V19 AMOUNT_MISMATCH reversal: is not the original's with the sign turned"#]],
     );
     check(
         "S13",
@@ -555,10 +584,15 @@ fn v23_donations() {
     check(
         "S10",
         |d| donation(d, Some(DonationKind::InKind), ""),
-        expect!["V23 FIELD_INVALID ext.donation.valuation_basis: is required for goods"],
+        expect!["V23 FIELD_INVALID donation.valuation_basis: is required for goods"],
     );
-    check("S10", |d| donation(d, None, "发票"), expect!["V23 FIELD_INVALID ext.donation.donation_kind: is required"]);
-    check("S10", |d| donation(d, Some(DonationKind::Money), ""), expect!["ok"]);
+    check("S10", |d| donation(d, None, "发票"), expect!["V23 FIELD_INVALID donation.donation_kind: is required"]);
+    check(
+        "S10",
+        |d| donation(d, Some(DonationKind::Money), ""),
+        expect!["V23 FIELD_INVALID payments[0].mode: in_kind is the mode of a gift of goods, and of nothing else"],
+    );
+    check("S09", |d| donation(d, Some(DonationKind::Money), ""), expect!["ok"]);
 }
 
 #[test]
@@ -597,7 +631,13 @@ fn v25_anchored_records() {
 #[test]
 fn v26_amount_range() {
     check("S12", |d| set_total(d, 0), expect!["V26 FIELD_INVALID total_amount: must be above zero"]);
-    check("S12", |d| set_total(d, -5), expect!["V26 FIELD_INVALID total_amount: must be above zero"]);
+    check(
+        "S12",
+        |d| set_total(d, -5),
+        expect![[r#"
+        V26 FIELD_INVALID total_amount: must be above zero
+        V26 FIELD_INVALID payments[0].amount: must not be below zero; a refund is a reversal"#]],
+    );
     check("S12", |d| set_total(d, TOTAL_FEN_BOUND - 1), expect!["ok"]);
     check(
         "S12",
@@ -611,10 +651,11 @@ fn v26_amount_range() {
         "S12",
         |d| set_total(d, i64::MIN),
         expect![[r#"
-        V26 FIELD_INVALID total_amount: must be above zero
-        V26 FIELD_INVALID total_amount: must be below 10^12 yuan
-        V26 FIELD_INVALID payments[0].amount: must be below 10^12 yuan
-        V26 FIELD_INVALID items[0].amount: must be below 10^12 yuan"#]],
+            V26 FIELD_INVALID total_amount: must be above zero
+            V26 FIELD_INVALID total_amount: must be below 10^12 yuan
+            V26 FIELD_INVALID payments[0].amount: must be below 10^12 yuan
+            V26 FIELD_INVALID payments[0].amount: must not be below zero; a refund is a reversal
+            V26 FIELD_INVALID items[0].amount: must be below 10^12 yuan"#]],
     );
     check("S12", |d| set_total(d, 1), expect!["ok"]);
     let mut red = case("S13");
@@ -628,8 +669,8 @@ fn v26_amount_range() {
         "S01",
         |d| d.aux_items[0].amount = Yuan4::new(i64::MAX),
         expect![[r#"
-        V10 SUM_MISMATCH items[0].amount: its aux_items add up to 922337203685477.5807 instead of 25.0000
-        V26 FIELD_INVALID aux_items[0].amount: must be below 10^12 yuan"#]],
+            V10 SUM_MISMATCH items[0].amount: its aux_items add up to 922337203685477.5807 instead of 25.0000
+            V26 FIELD_INVALID aux_items[0].amount: must be below 10^12"#]],
     );
 }
 
@@ -645,29 +686,28 @@ fn v27_texts() {
     check(
         "S01",
         name("林\u{0}某"),
-        expect!["V27 FIELD_INVALID payer_name: must not have control or invisible characters"],
+        expect!["V27 FIELD_INVALID payer_name: has the control character U+0000: leave it out"],
     );
     check(
         "S01",
         name("林\n某"),
-        expect!["V27 FIELD_INVALID payer_name: must not have control or invisible characters"],
+        expect!["V27 FIELD_INVALID payer_name: has the control character U+000A: leave it out"],
     );
     check(
         "S01",
         name("林\u{85}某"),
-        expect!["V27 FIELD_INVALID payer_name: must not have control or invisible characters"],
+        expect!["V27 FIELD_INVALID payer_name: has the control character U+0085: leave it out"],
     );
     check(
         "S01",
         name("林\u{200b}某"),
-        expect!["V27 FIELD_INVALID payer_name: must not have control or invisible characters"],
+        expect!["V27 FIELD_INVALID payer_name: has the invisible character U+200B: leave it out"],
     );
     check(
         "S01",
         name("\u{202e}某林"),
-        expect!["V27 FIELD_INVALID payer_name: must not have control or invisible characters"],
+        expect!["V27 FIELD_INVALID payer_name: has the invisible character U+202E: leave it out"],
     );
-    check("S01", name("林\u{e5e5}某"), expect!["V27 FIELD_INVALID payer_name: must be encodable in GB18030"]);
     check("S01", name(""), expect!["V27 FIELD_INVALID payer_name: is required"]);
     check("S01", name(" "), expect!["V27 FIELD_INVALID payer_name: must not begin or end with white space"]);
     check("S01", name("林某 "), expect!["V27 FIELD_INVALID payer_name: must not begin or end with white space"]);
@@ -693,11 +733,51 @@ fn v27_texts() {
     check("S01", |d| d.biz_code.clear(), expect!["V27 FIELD_INVALID biz_code: is required"]);
 }
 
+#[test]
+fn v27_hidden_and_private_characters() {
+    let name = |text: &str| {
+        let text = text.to_owned();
+        move |d: &mut ReceiptDraft| d.payer_name = text
+    };
+    check(
+        "S01",
+        name("林\u{e5e5}某"),
+        expect![
+            "V27 FIELD_INVALID payer_name: has the private-use character U+E5E5, which means nothing outside the program that made it: write the character that it stands for"
+        ],
+    );
+    check(
+        "S01",
+        name("\u{e863}某"),
+        expect![
+            "V27 FIELD_INVALID payer_name: has the private-use character U+E863; write 䶮 (U+4DAE), for which GBK used it"
+        ],
+    );
+    check("S01", name("葛\u{e0100}城"), expect!["ok"]);
+    check(
+        "S01",
+        |d| d.biz_code = "葛\u{e0100}1".to_owned(),
+        expect!["V27 FIELD_INVALID biz_code: must not have variation selectors: it is a code"],
+    );
+    for hidden in ['\u{61c}', '\u{180e}', '\u{3164}', '\u{2800}', '\u{e0041}', '\u{115f}', '\u{fffe}'] {
+        for text in [format!("{hidden}"), format!("林{hidden}某"), format!("{hidden}{hidden}")] {
+            let mut case = case("S01");
+            case.draft.payer_name = text.clone();
+            assert!(violations(&case).starts_with("V27 FIELD_INVALID payer_name: has "), "{text:?}");
+        }
+    }
+    for empty in ["—", "***", "。", "\u{301}", "·"] {
+        let mut case = case("S01");
+        case.draft.payer_name = empty.to_owned();
+        assert!(violations(&case).starts_with("V27 FIELD_INVALID payer_name: must "), "{empty:?}");
+    }
+}
+
 /// Puts a tab into a text, and expects it to be found under the given path.
 fn finds_tab(sample_id: &str, field: &str, text: impl FnOnce(&mut ReceiptDraft) -> &mut String) {
     let mut case = case(sample_id);
     *text(&mut case.draft) = "1\t2".to_owned();
-    let expected = format!("V27 FIELD_INVALID {field}: must not have control or invisible characters");
+    let expected = format!("V27 FIELD_INVALID {field}: has the control character U+0009: leave it out");
     let all = violations(&case);
     assert!(all.lines().any(|line| line == expected), "{field}: {all}");
 }
@@ -733,11 +813,11 @@ fn v27_reaches_every_text() {
     finds_tab("S13", "reversal.operator", |d| &mut d.reversal.as_mut().unwrap().operator);
     finds_tab("S13", "reversal.refund_reference", |d| &mut d.reversal.as_mut().unwrap().refund_reference);
     finds_tab("S13", "reversal.reissue_biz_code", |d| &mut d.reversal.as_mut().unwrap().reissue_biz_code);
-    finds_tab("S01", "ext.medical.gender", |d| match &mut d.ext {
+    finds_tab("S01", "medical.gender", |d| match &mut d.ext {
         Ext::Medical { medical } => &mut medical.gender,
         other => panic!("{other:?}"),
     });
-    finds_tab("S06", "ext.school.batch_no", |d| match &mut d.ext {
+    finds_tab("S06", "school.batch_no", |d| match &mut d.ext {
         Ext::NontaxGeneral { school, .. } => &mut school.batch_no,
         other => panic!("{other:?}"),
     });
@@ -773,7 +853,7 @@ fn v27_required_texts() {
         |d| d.related.push(paper),
         expect![[r#"
         V27 FIELD_INVALID related[0].paper_code: is required
-        V27 FIELD_INVALID related[0].paper_number: must not have control or invisible characters"#]],
+        V27 FIELD_INVALID related[0].paper_number: has the control character U+0009: leave it out"#]],
     );
 }
 
@@ -843,7 +923,7 @@ fn forms() {
         |d| d.ext = Ext::empty(6),
         expect![[r#"
         FORM FIELD_INVALID ext: is not the extension of the receipt code's category
-        V11 MEDICAL_SPLIT_MISMATCH ext.medical: the four parts add up to 0.00, but total_amount is 200000.00"#]],
+        V11 MEDICAL_SPLIT_MISMATCH medical: the four parts add up to 0.00, but total_amount is 200000.00"#]],
     );
     let covers = |pay_code: &str| Related::CoversPayCode { pay_code: pay_code.to_owned() };
     let three = [covers("99030026000000045108"), covers("99030026000000045109")];
@@ -918,7 +998,7 @@ fn all_violations_are_collected() {
         V06 FIELD_INVALID unit_code: is not a valid unified social credit code
         V08 SUM_MISMATCH items: add up to 16891.40, but total_amount is 0.01
         V08 SUM_MISMATCH payments: add up to 16891.40, but total_amount is 0.01
-        V11 MEDICAL_SPLIT_MISMATCH ext.medical: the four parts add up to 16891.40, but total_amount is 0.01
+        V11 MEDICAL_SPLIT_MISMATCH medical: the four parts add up to 16891.40, but total_amount is 0.01
         V13 ITEM_NOT_ALLOWED items[2].item_code: item is not attached to the unit and kind 99060226
         V27 FIELD_INVALID payer_name: is required"#]],
     );

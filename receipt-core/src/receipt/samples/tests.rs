@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::ids::{Fen, ReceiptNumber};
 use crate::receipt::disclosure::{Body, Seed};
-use crate::receipt::idcheck::{masked_code, resident_id_is_valid};
+use crate::receipt::idcheck::{masked_code, resident_id_birthday};
 use crate::receipt::layout::field_position;
 use crate::receipt::model::{CheckCode, Issued};
 use crate::receipt::rules::{Catalogue, NEW_YEAR_GRACE_DAYS, RuleContext, check_body, check_draft, leaked_fields};
@@ -186,7 +186,7 @@ fn details() {
     let samples = Samples::load().unwrap();
     let draft = |id| samples.template(id, &params("2027-03-01", 1, None)).unwrap();
     let first = draft("S01");
-    assert!(resident_id_is_valid(&first.payer_code));
+    assert!(resident_id_birthday(&first.payer_code).is_some());
     assert_eq!(masked_code(&first.payer_code), "990305********0012");
     assert_eq!(first.receipt_code.to_string(), "99060127");
     assert_eq!(first.specimen_code, "9906012701");
