@@ -273,8 +273,8 @@ impl Sealer {
         };
         let note = SignedNote::new(&checkpoint.to_string(), lines);
         let note = note.map_err(|error| SealError::Keys(error.to_string()))?;
-        let Ok(assembled) = set.policy().assemble(&note) else { return Ok(()) };
-        self.ledger.store.put_checkpoint(height, &assembled.to_string())?;
+        let Ok(assembled) = set.policy().assemble(&note).notes else { return Ok(()) };
+        self.ledger.store.put_checkpoint(height, &assembled.smallest.to_string())?;
         self.progress.sealed(height);
         Ok(())
     }
