@@ -15,18 +15,22 @@ use tallystick_proto::ledger::v1::{
     GetInclusionProofResponse, GetReceiptStateResponse, ReceiptKey as WireKey,
 };
 use tallystick_service::identity::{PeerIdentity, Role};
-use tonic::Status;
 
-use super::{Services, hash_bytes, internal, invalid, not_found, not_sealed_yet};
+use super::{Failure, Services, hash_bytes, invalid, not_found, not_sealed_yet};
 use crate::store::StoreError;
+
+/// A row or a path that the store must have and has not.
+fn corrupt(error: impl std::fmt::Display) -> StoreError {
+    StoreError::corrupt(error.to_string())
+}
 
 fn hashes(path: &[Hash]) -> Vec<Bytes> {
     path.iter().map(hash_bytes).collect()
 }
 
 impl Services {
-    pub(super) fn checkpoint(&self) -> Result<GetCheckpointResponse, Status> {
-        let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
+    pub(super) fn checkpoint(&self) -> Result<GetCheckpointResponse, Failure> {
+        let tip = self.sealed_tip()?.ok_or_else(not_sealed_yet)?;
         Ok(GetCheckpointResponse {
             checkpoint: tip.note,
             height: tip.height.get(),
@@ -39,12 +43,12 @@ impl Services {
     pub(super) fn inclusion_proof(
         &self,
         request: &GetInclusionProofRequest,
-    ) -> Result<GetInclusionProofResponse, Status> {
+    ) -> Result<GetInclusionProofResponse, Failure> {
         let (size, checkpoint) = self.sealed_size(request.tree_size)?;
         if request.leaf_index >= size.get() {
-            return Err(not_found(format!("leaf {} is not under the tree of size {size}", request.leaf_index)));
+            return Err(not_found(format!("leaf {} is not under the tree of size {size}", request.leaf_index)).into());
         }
-        let path = inclusion_path(&self.ledger.store, LeafIndex::new(request.leaf_index), size).map_err(internal)?;
+        let path = inclusion_path(&self.ledger.store, LeafIndex::new(request.leaf_index), size).map_err(corrupt)?;
         Ok(GetInclusionProofResponse {
             leaf_index: request.leaf_index,
             tree_size: size.get(),
@@ -56,13 +60,13 @@ impl Services {
     pub(super) fn consistency_proof(
         &self,
         request: &GetConsistencyProofRequest,
-    ) -> Result<GetConsistencyProofResponse, Status> {
+    ) -> Result<GetConsistencyProofResponse, Failure> {
         let (second, checkpoint) = self.sealed_size(request.second_size)?;
         if request.first_size == 0 || request.first_size > second.get() {
-            return Err(invalid("first_size", "must be at least 1 and at most second_size"));
+            return Err(invalid("first_size", "must be at least 1 and at most second_size").into());
         }
         let first = TreeSize::new(request.first_size);
-        let path = consistency_path(&self.ledger.store, first, second).map_err(internal)?;
+        let path = consistency_path(&self.ledger.store, first, second).map_err(corrupt)?;
         Ok(GetConsistencyProofResponse {
             first_size: first.get(),
             second_size: second.get(),
@@ -73,36 +77,36 @@ impl Services {
 
     /// A sealed tree size and the note of exactly that size, which is empty where only a later one was sealed; 0 asks for the
     /// newest.
-    fn sealed_size(&self, size: u64) -> Result<(TreeSize, String), Status> {
+    fn sealed_size(&self, size: u64) -> Result<(TreeSize, String), Failure> {
         let store = &self.ledger.store;
-        let (sealed, note) = store.latest_checkpoint().map_err(internal)?.ok_or_else(not_sealed_yet)?;
+        let (sealed, note) = store.latest_checkpoint()?.ok_or_else(not_sealed_yet)?;
         if size == 0 {
-            let range = store.height_range(sealed).map_err(internal)?;
-            let range = range.ok_or_else(|| internal("a sealed height is missing"))?;
+            let range = store.height_range(sealed)?;
+            let range = range.ok_or_else(|| StoreError::corrupt("a sealed height is missing"))?;
             return Ok((range.size, note));
         }
         let size = TreeSize::new(size);
-        let height = store.height_of_size(size).map_err(internal)?;
+        let height = store.height_of_size(size)?;
         let height = height.ok_or_else(|| not_found(format!("no decided block ends a tree of size {size}")))?;
         if height > sealed {
-            return Err(not_found(format!("the tree of size {size} is decided, but not sealed yet")));
+            return Err(not_found(format!("the tree of size {size} is decided, but not sealed yet")).into());
         }
-        Ok((size, store.checkpoint(height).map_err(internal)?.unwrap_or_default()))
+        Ok((size, store.checkpoint(height)?.unwrap_or_default()))
     }
 
     pub(super) fn receipt_state(
         &self,
         selector: Selector,
         caller: Option<&PeerIdentity>,
-    ) -> Result<GetReceiptStateResponse, Status> {
+    ) -> Result<GetReceiptStateResponse, Failure> {
         let key = match selector {
             Selector::StatusKey(key) => {
                 Hash::from_slice(&key).ok_or_else(|| invalid("status_key", "must have 32 bytes"))?
             }
             Selector::Key(key) => self.status_key_of(&key, caller)?,
         };
-        let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
-        let (proof, value) = self.status_proof(tip.height, key).map_err(internal)?;
+        let tip = self.sealed_tip()?.ok_or_else(not_sealed_yet)?;
+        let (proof, value) = self.status_proof(tip.height, key)?;
         let (salt, status) = value.split_at_checked(16).unwrap_or_default();
         Ok(GetReceiptStateResponse {
             checkpoint: tip.note,
@@ -118,7 +122,7 @@ impl Services {
 
     /// The status key of a receipt by its number. Numbers are sequential, so this is for those who read the ledger anyway, and
     /// for a system in the units for which it acts: to it, others' receipts do not exist.
-    fn status_key_of(&self, key: &WireKey, caller: Option<&PeerIdentity>) -> Result<Hash, Status> {
+    fn status_key_of(&self, key: &WireKey, caller: Option<&PeerIdentity>) -> Result<Hash, Failure> {
         let units = match caller.map(|caller| (caller.role, caller.id)) {
             Some((Role::Issuer | Role::Validator | Role::Auditor | Role::Operator, _)) => None,
             Some((Role::System, id)) => Some(self.units_of_system(id)?),
@@ -126,7 +130,8 @@ impl Services {
                 let refusal = Refusal::new(CallReason::NotPermitted);
                 return Err(refusal
                     .with_message("ask by status_key; asking by number is not for this role")
-                    .to_status());
+                    .to_status()
+                    .into());
             }
         };
         let code = ReceiptCode::parse(&key.receipt_code);
@@ -134,16 +139,17 @@ impl Services {
         let code = code.map_err(|error| invalid("key.receipt_code", error.problem))?;
         let number = number.map_err(|error| invalid("key.receipt_number", error.problem))?;
         let row = self.ledger.store.get(Table::Receipts, &receipt_key_bytes(ReceiptKey { code, number }));
-        let row = row.map_err(internal)?.map(|bytes| ReceiptState::decode(&bytes)).transpose().map_err(internal)?;
+        let row = row.map_err(StoreError::from)?.map(|bytes| ReceiptState::decode(&bytes)).transpose();
+        let row = row.map_err(StoreError::from)?;
         let row = row.filter(|row| units.as_ref().is_none_or(|units| units.contains(&row.unit)));
         let unknown = || not_found("no receipt with this code and number is on the ledger");
-        row.map(|row| row.status_key).ok_or_else(unknown)
+        row.map(|row| row.status_key).ok_or_else(|| unknown().into())
     }
 
-    fn units_of_system(&self, id: u32) -> Result<Vec<UnitId>, Status> {
-        let bytes = self.ledger.store.get(Table::Systems, &id.to_be_bytes()).map_err(internal)?;
+    fn units_of_system(&self, id: u32) -> Result<Vec<UnitId>, Failure> {
+        let bytes = self.ledger.store.get(Table::Systems, &id.to_be_bytes()).map_err(StoreError::from)?;
         let system = bytes.map(|bytes| <RegisterSystem as prost::Message>::decode(bytes.as_slice()));
-        let system = system.transpose().map_err(internal)?.unwrap_or_default();
+        let system = system.transpose().map_err(corrupt)?.unwrap_or_default();
         Ok(system.grants.into_iter().map(|grant| UnitId::new(grant.unit_id)).collect())
     }
 
