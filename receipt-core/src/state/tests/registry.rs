@@ -128,7 +128,8 @@ fn items_are_replaced_or_added() {
         Action::AttachItems(AttachItems { unit_id: 1, kind: 990_601, items: items.collect(), adds })
     };
     let mut ledger = Ledger::new();
-    let rows: [(bool, &[(&str, &str)], &[(&str, &str)]); 5] = [
+    type Items = &'static [(&'static str, &'static str)];
+    let rows: [(bool, Items, Items); 5] = [
         (true, &[("B", "2"), ("D", "4")], &[("B", "2"), ("D", "4")]),
         (true, &[("A", "1"), ("C", "3"), ("D", "four")], &[("A", "1"), ("B", "2"), ("C", "3"), ("D", "four")]),
         (true, &[], &[("A", "1"), ("B", "2"), ("C", "3"), ("D", "four")]),
