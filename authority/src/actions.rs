@@ -215,6 +215,9 @@ pub struct AttachItemsText {
     pub kind: KindText,
     /// The items, in any order.
     pub items: Vec<ItemText>,
+    /// Whether those attached before stay.
+    #[serde(default)]
+    pub adds: bool,
 }
 
 /// How other validators reach one: not part of the chain, only of their configs.
@@ -410,7 +413,7 @@ fn attach_items(attached: &AttachItemsText) -> Result<AttachItems, String> {
     if let Some(pair) = items.windows(2).find(|pair| pair[0].code == pair[1].code) {
         return Err(format!("item {} stands there twice", pair[0].code));
     }
-    Ok(AttachItems { unit_id: attached.unit_id.0, kind: attached.kind.0, items })
+    Ok(AttachItems { unit_id: attached.unit_id.0, kind: attached.kind.0, items, adds: attached.adds })
 }
 
 fn set_validators(set: &SetValidatorsText) -> Result<SetValidators, String> {

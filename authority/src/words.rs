@@ -157,8 +157,8 @@ fn of_items(attached: &AttachItems) -> Words {
     if rows.is_empty() {
         rows.push(("items".to_owned(), "none".to_owned()));
     }
-    let title =
-        format!("Attach items to unit {} and kind {:06}, replacing all before", attached.unit_id, attached.kind);
+    let before = if attached.adds { "keeping those attached before" } else { "replacing all before" };
+    let title = format!("Attach items to unit {} and kind {:06}, {before}", attached.unit_id, attached.kind);
     Words { title, rows }
 }
 

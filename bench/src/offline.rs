@@ -24,7 +24,7 @@ pub struct LiveBytes {
 impl LiveBytes {
     /// Inspects a stopped validator of a network whose ledger holds so many receipts.
     pub async fn inspect(network: &Network, validator_id: u32, receipts: u64) -> Result<Self> {
-        let output = node_program(network, validator_id, &["inspect"]).await?;
+        let output = node_program(network, validator_id, &["inspect", "--compacted"]).await?;
         let (total, tables) = parse(&output).with_context(|| format!("read what inspect says:\n{output}"))?;
         Ok(Self { receipts, total, tables })
     }

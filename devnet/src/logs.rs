@@ -45,14 +45,8 @@ impl AllowList {
     /// [`Network::dead_processes`](crate::Network::dead_processes).
     pub fn lifecycle() -> Self {
         Self::none()
-            .and("node-", &["arc_malachitebft_network: Error dialing peer"])
             .and("node-", &["arc_malachitebft_network: Connection closed with"])
             .and("node-", &["arc_malachitebft_discovery::handlers::close: "])
-            // Two that start together dial each other; one of both attempts comes when they are connected.
-            .and(
-                "node-",
-                &["arc_malachitebft_discovery::handlers::dial: Error dialing peer", "dial condition was configured"],
-            )
     }
 
     /// Also lines of processes whose name starts with `process` that contain all of `fragments`.

@@ -193,7 +193,12 @@ impl Registry {
             for (kind, detail) in &unit.kinds {
                 let items = detail.items.iter();
                 let items = items.map(|(code, name)| CodeName { code: code.clone(), name: name.clone() }).collect();
-                actions.push(Action::AttachItems(AttachItems { unit_id: unit.unit_id, kind: *kind, items }));
+                actions.push(Action::AttachItems(AttachItems {
+                    unit_id: unit.unit_id,
+                    kind: *kind,
+                    items,
+                    adds: false,
+                }));
             }
         }
     }

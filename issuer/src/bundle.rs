@@ -214,7 +214,7 @@ impl Bundler {
         let note = SignedNote::parse(note.as_bytes()).map_err(distrusted)?;
         let trusted = self.trust.verify_note(&note).map_err(distrusted)?;
         let (_, set) = self.trust.set_for(trusted.size).ok_or_else(|| distrusted("no validator set"))?;
-        Ok((set.policy.assemble(&note).map_err(distrusted)?, trusted))
+        Ok((set.policy.assemble(&note).notes.map_err(distrusted)?.smallest, trusted))
     }
 }
 

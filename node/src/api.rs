@@ -29,6 +29,7 @@ use tonic::{Response, Status};
 
 use crate::callers::Places;
 use crate::evidence::EvidenceFolder;
+use crate::fatal::Fatal;
 use crate::ledger::Ledger;
 use crate::peers::Forwarder;
 use crate::pool::{Pool, PoolError};
@@ -66,11 +67,48 @@ pub(crate) struct Services {
     pub block_streams: Places,
     /// A reader that takes no block for so long has its stream ended, and may begin another where it was.
     pub reader_patience: Duration,
+    /// Where errors go after which the process must end.
+    pub fatal: Fatal,
     /// Ends streams when the node stops.
     pub stop: CancellationToken,
 }
 
-/// A store failure: logged here, where it is handled; the caller learns only that it happened.
+/// Why a call is not answered as it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What the caller is told.
+    Told(Status),
+    /// Store or guard failed: the caller is told INTERNAL, and the process ends.
+    Fatal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Told(status)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<PoolError> for Failure {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Refused { reason, detail } => Refusal::new(reason).with_message(detail).to_status().into(),
+            PoolError::Full { .. } => {
+                let refusal = Refusal::new(Reason::Overloaded).with_message(error.to_string());
+                refusal.with_retry_after_ms(200).to_status().into()
+            }
+            PoolError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Something inside failed that is neither the store's nor the caller's fault: logged here, where it is handled; the caller learns
+/// only that it happened. Never for a [`StoreError`]: that is a [`Failure`].
 fn internal(error: impl std::fmt::Display) -> Status {
     tracing::error!(%error, "a request failed inside the node");
     Refusal::new(CallReason::Internal).to_status()
@@ -89,21 +127,6 @@ fn invalid(field: &str, problem: &str) -> Status {
     Refusal::field(field, problem).to_status()
 }
 
-fn pool_status(error: PoolError) -> Status {
-    match error {
-        PoolError::Refused { reason, detail } => Refusal::new(reason).with_message(detail).to_status(),
-        PoolError::Full { .. } => {
-            Refusal::new(Reason::Overloaded).with_message(error.to_string()).with_retry_after_ms(200).to_status()
-        }
-        PoolError::Store(error) => internal(error),
-    }
-}
-
-/// Runs blocking work off the async workers.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Status> + Send + 'static) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work).await.map_err(internal)?
-}
-
 /// The newest sealed tree: height, note, seal bytes and the seal's inclusion path.
 pub(crate) struct SealedTip {
     pub(crate) height: Height,
@@ -117,10 +140,25 @@ impl Services {
     /// Answers a read off the async workers.
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
+        read: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Response<T>, Status> {
         let services = self.clone();
-        blocking(move || read(&services)).await.map(Response::new)
+        self.blocking(move || read(&services)).await.map(Response::new)
+    }
+
+    /// Runs blocking work off the async workers.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Status> {
+        let done = tokio::task::spawn_blocking(work).await.map_err(internal)?;
+        done.map_err(|failure| match failure {
+            Failure::Told(status) => status,
+            Failure::Fatal(error) => {
+                self.fatal.report(error.as_ref());
+                Refusal::new(CallReason::Internal).to_status()
+            }
+        })
     }
 
     pub(crate) fn sealed_tip(&self) -> Result<Option<SealedTip>, StoreError> {

@@ -28,6 +28,7 @@ use crate::config::{NodeConfig, PublicConfig};
 use crate::consensus::ConsensusParts;
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
+use crate::fatal::Fatal;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, registry};
@@ -144,11 +145,13 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
     let http = bind(listen.http, "listen.http").await?;
     let door = bind(listen.metrics, "listen.metrics").await?;
 
+    say_start(&config, &node, [&grpc, &http, &door])?;
     let mut tasks = Tasks::new(stop.clone());
     let readiness = Readiness::new();
     let (consensus_ready, level) = (readiness.part("consensus"), readiness.part("ledger"));
     tasks.spawn("signals", on_signals(stop.clone())?);
     tasks.spawn("tls reload", Arc::clone(&node.tls).watch(TLS_RELOAD_INTERVAL, stop.clone()));
+    tasks.spawn("calls", node.services.fatal.clone().watch(stop.clone()));
     spawn_servers(&mut tasks, &node, &config.value.public, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
@@ -159,6 +162,25 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
     change(&mut participation, &keys.consensus);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
     tasks.run(DRAIN_DEADLINE).await.map_err(end_of)
+}
+
+/// One line by which an operator knows what runs, and where.
+fn say_start(config: &Loaded<NodeConfig>, node: &Node, listeners: [&TcpListener; 3]) -> anyhow::Result<()> {
+    let [grpc, http, metrics] = listeners.map(TcpListener::local_addr);
+    let chain = &node.services.ledger.chain.id.0;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        validator = config.value.validator_id,
+        chain_name = node.services.ledger.genesis.chain_name,
+        %chain,
+        grpc = %grpc?,
+        http = %http?,
+        metrics = %metrics?,
+        p2p = %config.value.listen.p2p,
+        decided = %node.services.progress.decided_height(),
+        "the node starts"
+    );
+    Ok(())
 }
 
 /// A configuration that turned out wrong is told as one, whichever task found it.
@@ -220,6 +242,7 @@ fn build(
         disk: Arc::new(disk),
         block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
         reader_patience: READER_PATIENCE,
+        fatal: Fatal::default(),
         stop,
     };
     Ok(Node { services, guard, clock, entropy, tls, metrics: Metrics::default() })

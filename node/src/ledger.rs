@@ -1,5 +1,6 @@
 //! The ledger as this node has it: store, chain parameters, and executing blocks over it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use receipt_core::block::{Block, BlockContent, block_id};
@@ -90,10 +91,23 @@ impl Ledger {
     }
 
     /// A registered public key.
-    pub fn public_key(&self, id: KeyId) -> Option<PublicKey> {
-        let bytes = self.store.get(Table::Keys, &id.get().to_be_bytes()).ok()??;
-        let state: KeyState = prost::Message::decode(bytes.as_slice()).ok()?;
-        state.key.key().ok()
+    fn public_key(&self, id: KeyId) -> Result<Option<PublicKey>, StoreError> {
+        let Some(bytes) = self.store.get(Table::Keys, &id.get().to_be_bytes())? else { return Ok(None) };
+        let state: KeyState = prost::Message::decode(bytes.as_slice()).map_err(|_| StoreError::corrupt("a key"))?;
+        state.key.key().map(Some).map_err(|_| StoreError::corrupt("a key"))
+    }
+
+    /// Lets `judge` look keys up. That a key could not be read is no verdict on what it should have signed: then the store's error
+    /// stands in place of what `judge` found.
+    pub fn with_keys<T>(&self, judge: impl FnOnce(&dyn Fn(KeyId) -> Option<PublicKey>) -> T) -> Result<T, StoreError> {
+        let failed = RefCell::new(None);
+        let judged = judge(&|id| {
+            self.public_key(id).unwrap_or_else(|error| {
+                failed.borrow_mut().get_or_insert(error);
+                None
+            })
+        });
+        failed.into_inner().map_or(Ok(judged), Err)
     }
 
     /// Executes a foreign block over the tip: decoded strictly, every batch checked or found checked in `cache`, and the
@@ -111,8 +125,8 @@ impl Ledger {
         cache: &dyn BatchCache,
         entropy: [u8; 32],
     ) -> Result<Executed, ExecuteError> {
-        let key = |id| self.public_key(id);
-        let checked = CheckedBlock::check(block.content, self.chain.id, cache, &key, entropy)
+        let checked = self
+            .with_keys(|key| CheckedBlock::check(block.content, self.chain.id, cache, key, entropy))?
             .map_err(|error| ExecuteError::Refused(error.to_string()))?;
         let effects = apply(&self.store, &self.chain, &checked)?;
         if effects.seal != block.seal {

@@ -26,7 +26,9 @@ mod consensus;
 mod disk;
 mod early;
 mod evidence;
+mod fatal;
 mod inflight;
+mod lines;
 mod metrics;
 mod note_keys;
 mod participation;
@@ -39,3 +41,9 @@ mod view;
 
 #[cfg(test)]
 mod testing;
+
+/// The engine's lines that a node's log leaves out.
+pub const QUIET: tallystick_service::telemetry::Quiet = tallystick_service::telemetry::Quiet {
+    directives: tallystick_engine::QUIET_DIRECTIVES,
+    messages: tallystick_engine::QUIET_MESSAGES,
+};

@@ -36,7 +36,7 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Shows where a stopped node stands, and the size of each table after compaction. With `--evidence`: says what a file of
+    /// Shows where a stopped node stands, and the size of each table; changes nothing. With `--evidence`: says what a file of
     /// `evidence_dir` proves, and against whom; the node may run.
     Inspect {
         /// The node's TOML file.
@@ -45,6 +45,9 @@ enum Command {
         /// A file `double-sign-….txt`.
         #[arg(long, value_name = "FILE")]
         evidence: Option<PathBuf>,
+        /// Compacts all tables first: this writes, and may take long. For figures that can be compared.
+        #[arg(long, conflicts_with = "evidence")]
+        compacted: bool,
     },
     /// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and says what happens
     /// at the next start.
@@ -85,14 +88,14 @@ fn main() -> ExitCode {
             return error.exit_code();
         }
     };
-    if let Err(error) = telemetry::init(&loaded.value.log) {
+    if let Err(error) = telemetry::init_quiet(&loaded.value.log, tallystick_node::QUIET) {
         eprintln!("tallystick-node: {error}");
         return ExitCode::from(config::EXIT_CODE_CONFIG);
     }
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
         Command::Keygen { .. } => keygen::run(&loaded),
-        Command::Inspect { evidence: None, .. } => offline::inspect(&loaded),
+        Command::Inspect { evidence: None, compacted, .. } => offline::inspect(&loaded, compacted),
         Command::Inspect { evidence: Some(file), .. } => offline::inspect_evidence(&loaded, &file),
         Command::Repair { .. } => offline::repair(&loaded),
         Command::Export { out, .. } => offline::export(&loaded, &out),

@@ -102,6 +102,8 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     registry.register("seal_seconds", "From the decision of a height to its quorum's seal", seal);
     let found = services.evidence.found();
     registry.register("contradictions", "Contradicting signatures of validators, kept as evidence or not", found);
+    let dropped = services.sealer.dropped_lines();
+    registry.register("dropped_lines", "Wrong signature lines that were left out of checkpoints", dropped);
     registry.register_collector(Box::new(Gauges(services.clone())));
     registry
 }
@@ -135,6 +137,7 @@ mod tests {
             "tallystick_node_disk_low 0\n",
             "tallystick_node_evidence_files 0\n",
             "tallystick_node_contradictions_total 0\n",
+            "tallystick_node_dropped_lines_total 0\n",
             "tallystick_node_peer_signed_height{peer=\"2\"} 1\n",
             "tallystick_node_peer_connected{peer=\"2\"} 0\n",
         ] {

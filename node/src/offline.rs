@@ -17,7 +17,7 @@ use tallystick_service::durable;
 
 use crate::app::read_genesis;
 use crate::config::NodeConfig;
-use crate::guard::{Guard, Standing};
+use crate::guard::{Guard, GuardError, Standing};
 use crate::ledger::Ledger;
 use crate::participation::{VOTING_LOG, height_to_reach, move_aside};
 use crate::store::Store;
@@ -30,10 +30,16 @@ fn open(config: &Loaded<NodeConfig>) -> anyhow::Result<Store> {
     Ok(Store::open(&config.resolve(&config.value.data_dir), &read_genesis(config)?)?)
 }
 
-/// Prints where a stopped node stands, and how large each table is after compaction.
-pub fn inspect(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
+/// Prints where a stopped node stands, and how large each table is. Nothing is written; `compacted`: all tables are compacted
+/// first.
+pub fn inspect(config: &Loaded<NodeConfig>, compacted: bool) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
-    let store = open(config)?;
+    let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id());
+    if let Err(error @ GuardError::InUse { .. }) = guard {
+        return Err(error).context("the node runs; stop it first");
+    }
+    let data_dir = config.resolve(&config.value.data_dir);
+    let store = if compacted { Store::open(&data_dir, &genesis)? } else { Store::open_read_only(&data_dir, &genesis)? };
     let tip = store.tip()?;
     println!("chain          {}", genesis.chain_id().0);
     println!("height         {}", tip.height);
@@ -44,11 +50,13 @@ pub fn inspect(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
         Some((height, _)) => println!("sealed         height {height}"),
         None => println!("sealed         nothing yet"),
     }
-    let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?;
-    println!("guard          {}", shown(&guard.standing()));
-    let sizes = store.compacted_bytes()?;
+    println!("guard          {}", shown(&guard?.standing()));
+    if compacted {
+        store.compact()?;
+    }
+    let sizes = store.live_bytes()?;
     let total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
-    println!("live bytes     {total} after compaction");
+    println!("live bytes     {total}{}", if compacted { " after compaction" } else { "" });
     for (table, bytes) in sizes.into_iter().filter(|(_, bytes)| *bytes > 0) {
         println!("  {table:<17} {bytes}");
     }
@@ -72,8 +80,10 @@ pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Res
     }
     let key = PublicKey(evidence.public_key);
     let owner = |set: &ValidatorSet| set.members().iter().find(|member| member.consensus_key == key).cloned();
-    // A running node's store is locked; the set of genesis will do unless keys were replaced since.
-    let newest = || open(config).ok().and_then(|store| Ledger::new(store, genesis.clone()).next_validators().ok());
+    // The set of genesis will do unless keys were replaced since. A running node's store changes while it is read.
+    let data_dir = config.resolve(&config.value.data_dir);
+    let read = || Store::open_read_only(&data_dir, &genesis).ok();
+    let newest = || read().and_then(|store| Ledger::new(store, genesis.clone()).next_validators().ok());
     let owner = owner(&genesis.validators).or_else(|| newest().and_then(|set| owner(&set)));
     let owner = owner.with_context(|| {
         "the signatures are good, but no validator of genesis or of this store has that key (a running node's store cannot be read: stop it and try again)"

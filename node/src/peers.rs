@@ -1,8 +1,10 @@
 //! Talking to the other validators outside consensus: handing on what this node took in, and exchanging signatures.
 //!
 //! A batch goes to all peers at once when an issuer submits it; whatever still waits after 200 ms is announced every 200 ms, so
-//! that a peer that was away gets it from any holder. Signature lines go out as soon as a height is signed, and again while the tip
+//! that a peer that was away gets it from any holder (`announced`). Signature lines go out as soon as a height is signed, and again while the tip
 //! is unsealed; what is still missing after a second is pulled from whoever holds it. Every call has a deadline; a peer that is down costs nothing but its own task's attempts.
+
+mod announced;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+use self::announced::Announced;
 use crate::api::{checkpoint_id, hash_bytes, read_lines, signature_lines};
 use crate::pool::Pool;
 use crate::progress::Progress;
@@ -168,35 +171,15 @@ pub(crate) struct PeerLink {
     pub forwarder: Forwarder,
 }
 
-/// What one peer was told of: batches and governance that waited at the last announcement, and batches it refused for good.
-#[derive(Debug, Default)]
-pub(crate) struct Announced {
-    waited: HashSet<Hash>,
-    refused: HashSet<Hash>,
-    governance: Option<Hash>,
-}
-
-impl Announced {
-    /// Of the batches that wait, those to announce.
-    fn batches(&mut self, waiting: Vec<Hash>) -> Vec<Hash> {
-        let now: HashSet<Hash> = waiting.iter().copied().collect();
-        self.refused.retain(|hash| now.contains(hash));
-        let before = std::mem::replace(&mut self.waited, now);
-        waiting.into_iter().filter(|hash| before.contains(hash) && !self.refused.contains(hash)).collect()
-    }
-
-    /// The governance message that waits, if it waited before.
-    fn governance(&mut self, waiting: Vec<SignedGovernance>) -> Option<SignedGovernance> {
-        let next = waiting.into_iter().next();
-        let hash = next.as_ref().map(SignedGovernance::hash);
-        let before = std::mem::replace(&mut self.governance, hash);
-        next.filter(|_| before == hash)
-    }
-}
-
 /// Whether a peer will say the same of the same batch for ever: the batch is at fault.
 fn is_final(status: &Status) -> bool {
     matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::AlreadyExists | tonic::Code::PermissionDenied)
+}
+
+/// Whether a peer is away, or has no room for now.
+fn asks_for_rest(status: &Status) -> bool {
+    use tonic::Code::{Cancelled, DeadlineExceeded, ResourceExhausted, Unavailable};
+    matches!(status.code(), Cancelled | DeadlineExceeded | ResourceExhausted | Unavailable)
 }
 
 fn timed<T>(message: T) -> Request<T> {
@@ -271,10 +254,17 @@ impl PeerLink {
     }
 
     /// Offers what waits since the last announcement or longer, and sends what the peer lacks. What is younger is on its way
-    /// from whoever took it in, or decided soon. A batch that the peer finds at fault is not sent to it again.
-    pub(crate) async fn announce(&self, announced: &mut Announced) -> Result<(), Status> {
+    /// from whoever took it in, or decided soon. A batch that the peer finds at fault is not sent to it again, and one that was
+    /// sent only after a growing rest.
+    async fn announce(&self, announced: &mut Announced) -> Result<(), Status> {
+        announced.next_round();
         if let Some(message) = announced.governance(self.pool.governance()) {
-            self.send_governance(&message).await?;
+            match self.send_governance(&message).await {
+                // It is at fault, or comes too early there: no reason to keep the batches back.
+                Err(status) if !asks_for_rest(&status) => self.report(Err(status)),
+                sent => sent?,
+            }
+            announced.sent(message.hash());
         }
         let mut hashes = announced.batches(self.pool.hashes());
         hashes.truncate(ANNOUNCED_MAX);
@@ -289,9 +279,12 @@ impl PeerLink {
             match self.send_batch(hash).await {
                 Err(status) if is_final(&status) => {
                     self.report(Err(status));
-                    announced.refused.insert(hash);
+                    announced.refused(hash);
                 }
-                sent => sent?,
+                sent => {
+                    sent?;
+                    announced.sent(hash);
+                }
             }
         }
         Ok(())

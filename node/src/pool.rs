@@ -191,9 +191,8 @@ impl Pool {
             return Ok(Offered::Pooled { known: true });
         };
         let turn = self.turns.take();
-        let key = |id| self.ledger.public_key(id);
-        let checked =
-            CheckedBatch::check(Batch { header: header.clone(), records }, self.ledger.chain.id, &key, entropy);
+        let batch = Batch { header: header.clone(), records };
+        let checked = self.ledger.with_keys(|key| CheckedBatch::check(batch, self.ledger.chain.id, key, entropy))?;
         drop(turn);
         let checked = checked.map_err(|fault| refused(fault.reason(), fault.to_string()))?;
         let mut waiting = self.waiting();

@@ -1,7 +1,8 @@
 //! What must fit before a node votes: its keys and its certificate to the registry, its peers to the validator set.
 //!
 //! A validator that starts under another's key would sign what nobody counts, or what the other signs too. Each refusal names
-//! the key of the configuration. A store that was made anew, or lacks heights at which this validator has voted, may know an old
+//! the key of the configuration. Each other validator of the set must be among the peers: a node that talks to too few of them
+//! waits for ever for lines and batches that the others have. A store that was made anew, or lacks heights at which this validator has voted, may know an old
 //! set: of a key or a number that is nobody's there it cannot say whether it is wrong or newer. Then the node follows its
 //! peers first, and is judged again when it is level with them (`participation`). Another validator's key is refused at once.
 
@@ -75,11 +76,21 @@ impl Claims {
             let problem = "this key is of no validator, and not the one that the registry has for";
             return newer(name, format!("{problem} validator {id}"));
         }
-        let mut peers = self.config.value.peers.iter().map(|peer| ValidatorId::new(peer.validator_id));
-        match peers.find(|peer| set.member(*peer).is_none()) {
-            Some(peer) => newer("peers.validator_id", format!("{peer} is not in the validator set")),
-            None => Ok(()),
+        let peers: Vec<ValidatorId> =
+            self.config.value.peers.iter().map(|peer| ValidatorId::new(peer.validator_id)).collect();
+        if let Some(peer) = peers.iter().find(|peer| set.member(**peer).is_none()) {
+            return newer("peers.validator_id", format!("{peer} is not in the validator set"));
         }
+        let others = set.members().iter().filter(|member| member.id != id && !peers.contains(&member.id));
+        let missing: Vec<String> = others.map(|member| format!("{} ({})", member.id, member.name)).collect();
+        if !missing.is_empty() {
+            let problem = format!(
+                "validator {} of the set is missing; every other validator needs a [[peers]]",
+                missing.join(", ")
+            );
+            return newer("peers.validator_id", problem);
+        }
+        Ok(())
     }
 
     fn id(&self) -> ValidatorId {
@@ -173,7 +184,7 @@ mod tests {
         let validator = |id| identity(Role::Validator, id);
         // The last column: whether a newer set may have it.
         type Row<'a> = (u32, &'a [u32], [u32; 3], PeerIdentity, Option<([&'a str; 2], bool)>);
-        let rows: [Row<'_>; 11] = [
+        let rows: [Row<'_>; 14] = [
             (1, &[2, 3, 4], [1, 1, 1], validator(1), None),
             (9, &[2], [9, 9, 9], validator(9), Some((["validator_id", "1, 2, 3, 4"], true))),
             (1, &[2], [2, 1, 1], validator(1), Some((["keys.consensus", "validator 2's"], false))),
@@ -185,6 +196,15 @@ mod tests {
             (1, &[1], [1, 1, 1], validator(1), Some((["peers.validator_id", "itself"], false))),
             (9, &[2], [9, 2, 9], validator(9), Some((["keys.log", "validator 2's"], false))),
             (1, &[7], [1, 1, 1], validator(1), Some((["peers.validator_id", "not in the validator set"], true))),
+            (1, &[2, 3], [1, 1, 1], validator(1), Some((["peers.validator_id", "4 (v4) of the set is missing"], true))),
+            (3, &[1, 2], [3, 3, 3], validator(3), Some((["peers.validator_id", "4 (v4) of the set is missing"], true))),
+            (
+                1,
+                &[],
+                [1, 1, 1],
+                validator(1),
+                Some((["peers.validator_id", "2 (v2), 3 (v3), 4 (v4) of the set"], true)),
+            ),
         ];
         for (row, (id, peers, owners, certificate, expected)) in rows.into_iter().enumerate() {
             let keys = [key(owners[0], "consensus"), key(owners[1], "log"), key(owners[2], "cosigner")];

@@ -1,16 +1,17 @@
 //! The public door: checkpoint, tiles and entry bundles over HTTP, read-only (c2sp.org/tlog-tiles).
 //!
 //! Only what is sealed is served: a tile beyond the newest sealed size does not exist yet. Tiles are immutable; the checkpoint
-//! is not. Calls of one address are counted (`limit`); connections are bounded by the server.
+//! is not: it has a line of every validator that signed. All of it is public, so that any page may read every answer. Calls of
+//! one address are counted (`limit`); connections are bounded by the server.
 
 mod limit;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
@@ -39,10 +40,39 @@ pub(crate) fn router(services: Services, config: &PublicConfig) -> Router {
     let door = Door { services, reads: Arc::new(Semaphore::new(READS_MAX)) };
     let limit = Arc::new(CallLimit::new(config));
     Router::new()
+        .route("/", get(what_this_is))
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
         .with_state(door)
         .layer(from_fn_with_state(limit, limit_calls))
+        .layer(from_fn(for_any_page))
+}
+
+/// Says in each answer, refusals included, that a page of any origin may read it, and answers a browser that asks beforehand.
+async fn for_any_page(request: Request, next: Next) -> Response {
+    let asks = request.method() == Method::OPTIONS;
+    let mut answer = next.run(request).await;
+    if asks && answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+        answer = StatusCode::NO_CONTENT.into_response();
+        let headers = answer.headers_mut();
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    }
+    let headers = answer.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    answer
+}
+
+/// One line for whoever opens the address in a browser.
+async fn what_this_is(State(door): State<Door>) -> Response {
+    let origin = &door.services.ledger.genesis.origin;
+    let text = format!(
+        "Public log {origin} of electronic fiscal receipts, no personal data: /checkpoint and /tile/ as in c2sp.org/tlog-tiles\n"
+    );
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, MUTABLE)], text).into_response()
 }
 
 impl Door {
@@ -59,19 +89,20 @@ impl Door {
             Ok(Ok(Some(found))) => Ok(found),
             // What is not there now may be there soon.
             Ok(Ok(None)) => Err((StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, MUTABLE)]).into_response()),
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(error) => Err(failed(&error)),
+            Ok(Err(error)) => {
+                self.services.fatal.report(&error);
+                Err(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+            }
+            Err(error) => {
+                tracing::error!(%error, "a public read failed");
+                Err(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+            }
         }
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> Response {
-    tracing::error!(%error, "a public read failed");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
-}
-
 async fn checkpoint(State(door): State<Door>) -> Response {
-    match door.read(|services| services.ledger.store.latest_checkpoint()).await {
+    match door.read(|services| services.ledger.store.published_checkpoint()).await {
         Ok((_, note)) => {
             let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, MUTABLE)];
             (headers, note).into_response()

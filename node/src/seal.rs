@@ -1,27 +1,37 @@
 //! Sealing: this validator's signatures under the checkpoint of each decided height, and the quorum's note.
 //!
 //! A height is sealed when more than two thirds of its validators have cosigned its checkpoint. Every line from outside is
-//! verified before it is kept; this node's own go through the guard first. A smaller checkpoint is never published after a
-//! larger one. Not here: talking to the peers (`peers`), and publishing (`publish`).
+//! verified before it is kept; this node's own go through the guard first.
+//!
+//! ```text
+//! own signature ──▶ guard ─┐
+//! peers' lines ─▶ verified ┴▶ held (`lines`) ─▶ with the published note's lines: assembled ─▶ one synced write of two notes
+//! ```
+//! Invariants of what is published: a smaller tree never follows a larger one; of one tree, neither a log key's line nor the "as
+//! of" is ever lost again, because the lines published before take part in each assembly, and a note is replaced only by one with
+//! a later "as of" or a further log key. One validator's wrong line never keeps the others' from being published.
+//!
+//! Not here: talking to the peers (`peers`), and the public door (`publish`).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use prometheus_client::metrics::counter::Counter;
 use receipt_core::ids::{Height, UnixMillis, ValidatorId};
-use receipt_core::note::{Checkpoint, PosixSeconds, SignatureLine, SignedNote, cosign, sign};
+use receipt_core::note::{
+    Assembled, Assembly, Checkpoint, PolicyError, PosixSeconds, SignatureLine, SignedNote, cosign, sign,
+};
 use tokio::sync::watch;
 
 use crate::early::{EarlyLine, EarlyLines};
 use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardError};
 use crate::ledger::Ledger;
+use crate::lines::{HeldLines, News, claimed_time};
 use crate::note_keys::{NoteKeys, NoteKeysOfSet};
 use crate::progress::Progress;
 use crate::store::StoreError;
-
-/// Heights whose lines are kept while they wait for their quorum.
-const KEPT_HEIGHTS: u64 = 256;
 
 /// Why a checkpoint could not be signed or a line not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -97,9 +107,16 @@ pub struct Sealer {
     id: ValidatorId,
     keys: SealKeys,
     set: NoteKeysOfSet,
-    collected: Mutex<BTreeMap<Height, BTreeMap<ValidatorId, Vec<SignatureLine>>>>,
+    held: HeldLines,
     early: EarlyLines,
     own: watch::Sender<Option<OwnLines>>,
+    /// One writer of notes at a time: what is published is compared, then replaced.
+    publishing: Mutex<()>,
+    /// Why the tip is not signed, as it was last said.
+    mute: Mutex<Option<&'static str>>,
+    /// Whose wrong lines were told of.
+    named: Mutex<BTreeSet<ValidatorId>>,
+    dropped_lines: Counter,
 }
 
 impl Sealer {
@@ -107,9 +124,27 @@ impl Sealer {
     pub(crate) fn new(parts: SealParts, id: ValidatorId, keys: SealKeys) -> Self {
         let SealParts { ledger, guard, progress, evidence } = parts;
         let set = NoteKeysOfSet::new(&ledger.genesis.origin);
-        let (collected, early) = (Mutex::default(), EarlyLines::default());
-        let own = watch::Sender::new(None);
-        Self { ledger, guard, progress, evidence, id, keys, set, collected, early, own }
+        Self {
+            ledger,
+            guard,
+            progress,
+            evidence,
+            id,
+            keys,
+            set,
+            held: HeldLines::default(),
+            early: EarlyLines::default(),
+            own: watch::Sender::new(None),
+            publishing: Mutex::default(),
+            mute: Mutex::default(),
+            named: Mutex::default(),
+            dropped_lines: Counter::default(),
+        }
+    }
+
+    /// Lines that were left out of notes because they are wrong.
+    pub(crate) fn dropped_lines(&self) -> Counter {
+        self.dropped_lines.clone()
     }
 
     /// The newest own lines.
@@ -138,13 +173,34 @@ impl Sealer {
         }))
     }
 
+    /// Says once why the tip is not signed, until that changes.
+    fn say_mute(&self, reason: Option<&'static str>) {
+        let mut said = self.mute.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said != reason {
+            *said = reason;
+            match reason {
+                Some(reason) => tracing::info!(reason, "this validator does not sign checkpoints for now"),
+                None => tracing::info!("this validator signs checkpoints again"),
+            }
+        }
+    }
+
     /// Signs a decided height, guard first, and offers the lines to whoever watches. Passed over are a tree smaller than one that
     /// this validator has signed, and one under a set that knows other keys of it: the store was made anew or restored from a
-    /// copy, and is catching up, or the keys were replaced.
+    /// copy, and is catching up, or the keys were replaced. Nor is a tree signed twice for one second, or for an earlier one.
     pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<(), SealError> {
         let checkpoint = self.checkpoint_of(height)?;
         let checkpoint = checkpoint.ok_or_else(|| StoreError::Corrupt(format!("height {height} is missing")))?;
-        if checkpoint.size() < self.guard.position().1 || !self.is_registered()? {
+        let mute = if checkpoint.size() < self.guard.position().1 {
+            Some("this validator has signed a larger tree; its store is catching up")
+        } else if !self.is_registered()? {
+            Some("the validator set has other keys for this validator, or does not know it")
+        } else {
+            None
+        };
+        self.say_mute(mute);
+        let time = PosixSeconds::new(now.seconds());
+        if mute.is_some() || self.held.news(height, self.id, time) != News::New {
             return Ok(());
         }
         self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
@@ -155,7 +211,6 @@ impl Sealer {
             set.of(self.id).ok_or_else(|| keys_error(format!("no validator {} in the set", self.id)))?;
         let log = &self.keys.log;
         let log_line = sign(log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
-        let time = PosixSeconds::new(now.seconds());
         let cosigner = &self.keys.cosigner;
         let cosign_line = cosign(cosigner_key, &text, time, |bytes| {
             Ok::<_, std::convert::Infallible>(cosigner.sign(bytes).to_bytes())
@@ -164,7 +219,7 @@ impl Sealer {
             log_line.map_err(|error| keys_error(error.to_string()))?,
             cosign_line.map_err(|error| keys_error(error.to_string()))?,
         ];
-        self.keep(height, self.id, lines.clone());
+        self.held.keep((height, self.id), time, lines.clone(), self.progress.decided_height());
         self.own.send_replace(Some(OwnLines { height, checkpoint, lines }));
         self.try_seal(height)
     }
@@ -181,12 +236,14 @@ impl Sealer {
         let refuse = |problem: String| SealError::Line { validator: id, height, problem };
         let Some(checkpoint) = self.checkpoint_of(height)? else {
             let early = EarlyLine { validator: id, checkpoint: claimed.clone(), lines };
-            if self.ledger.next_validators()?.member(id).is_some() {
-                self.early.keep(self.progress.decided_height(), height, early);
+            if self.ledger.next_validators()?.member(id).is_none() {
+                return Err(refuse("not in the validator set".into()));
             }
+            self.early.keep(self.progress.decided_height(), height, early);
             return Ok(());
         };
-        if claimed == &checkpoint && self.has_these(height, id, &lines) {
+        let time = claimed_time(&lines).ok_or_else(|| refuse("there is no cosignature".into()))?;
+        if claimed == &checkpoint && self.held.news(height, id, time) != News::New {
             return Ok(());
         }
         let set = self.note_keys()?;
@@ -204,14 +261,17 @@ impl Sealer {
             self.keep_fork(height, id, &note)?;
             return Err(refuse("it signs another root than this node has".into()));
         }
-        self.keep(height, id, lines);
+        self.held.keep((height, id), time, lines, self.progress.decided_height());
         self.try_seal(height)
     }
 
     /// Keeps a note that contradicts this node's history, next to this node's own with all lines under it: the validator's
     /// among them, if it signed both.
     fn keep_fork(&self, height: Height, id: ValidatorId, theirs: &SignedNote) -> Result<(), SealError> {
-        let Some((checkpoint, lines)) = self.lines_of(height)? else { return Ok(()) };
+        let Some((checkpoint, lines)) = self.lines_of(height)? else {
+            tracing::error!(validator = %id, %height, note = %theirs, "another history of a height that is not decided here");
+            return Ok(());
+        };
         let lines = lines.into_iter().flat_map(|(_, lines)| lines).collect();
         match SignedNote::new(&checkpoint.to_string(), lines) {
             Ok(ours) => self.evidence.fork(id, checkpoint.size(), &theirs.to_string(), &ours.to_string()),
@@ -235,56 +295,89 @@ impl Sealer {
         Ok(())
     }
 
-    /// Whether lines of this validator are kept for a height.
+    /// Whether lines of this validator are held for a height.
     pub(crate) fn has_lines(&self, height: Height, id: ValidatorId) -> bool {
-        let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        collected.get(&height).is_some_and(|lines| lines.contains_key(&id))
-    }
-
-    fn has_these(&self, height: Height, id: ValidatorId, lines: &[SignatureLine]) -> bool {
-        let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        collected.get(&height).and_then(|kept| kept.get(&id)).is_some_and(|kept| kept == lines)
+        self.held.has(height, id)
     }
 
     fn note_keys(&self) -> Result<Arc<NoteKeys>, SealError> {
         self.set.of(self.ledger.next_validators()?).map_err(SealError::Keys)
     }
 
-    fn keep(&self, height: Height, id: ValidatorId, lines: Vec<SignatureLine>) {
-        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        collected.entry(height).or_default().insert(id, lines);
-        let floor = Height::new(self.progress.decided_height().get().saturating_sub(KEPT_HEIGHTS));
-        *collected = collected.split_off(&floor);
-    }
-
-    /// Publishes the note of a height if its quorum is complete and nothing larger is published.
+    /// Publishes the notes of a height if its quorum is complete, nothing larger is published, and there is something to gain.
     fn try_seal(&self, height: Height) -> Result<(), SealError> {
+        let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         if height < self.progress.sealed_height() {
+            // The larger tree's note seals this one.
             return Ok(());
         }
-        let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(()) };
-        let set = self.note_keys()?;
-        let lines: Vec<SignatureLine> = {
-            let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(of_height) = collected.get(&height).filter(|lines| lines.len() >= set.quorum()) else {
-                return Ok(());
-            };
-            of_height.values().flatten().cloned().collect()
+        let Some(checkpoint) = self.checkpoint_of(height)? else {
+            return Err(StoreError::Corrupt(format!("height {height} was signed and is missing")).into());
         };
+        let set = self.note_keys()?;
+        let published = self.published_of(height)?;
+        let held = self.held.of(height);
+        if published.is_none() && held.len() < set.quorum() {
+            // No quorum yet.
+            return Ok(());
+        }
+        let (mut signers, mut lines) = (Vec::new(), Vec::new());
+        for (id, own) in held {
+            signers.extend(own.iter().map(|_| id));
+            lines.extend(own);
+        }
+        // Read before, and verified then: first the new ones, so that of equal lines the position names the signer.
+        lines.extend(published.iter().flat_map(|note| note.signatures().iter().cloned()));
         let note = SignedNote::new(&checkpoint.to_string(), lines);
         let note = note.map_err(|error| SealError::Keys(error.to_string()))?;
-        let Ok(assembled) = set.policy().assemble(&note) else { return Ok(()) };
-        self.ledger.store.put_checkpoint(height, &assembled.to_string())?;
+        let Assembled { notes, wrong } = set.policy().assemble(&note);
+        let authors: BTreeSet<ValidatorId> = wrong.iter().filter_map(|line| signers.get(*line).copied()).collect();
+        self.drop_lines(height, &authors);
+        let notes = match notes {
+            Ok(notes) => notes,
+            Err(PolicyError::QuorumNotReached { .. }) => return Ok(()),
+            Err(error) => {
+                tracing::error!(%height, %error, "a quorum has signed, and its lines make no note");
+                return Ok(());
+            }
+        };
+        let before = published.map(|note| set.policy().assemble(&note).notes);
+        if before.is_some_and(|before| before.is_ok_and(|before| !gains(&before, &notes))) {
+            return Ok(());
+        }
+        self.ledger.store.put_checkpoint(height, &notes.smallest.to_string(), &notes.fullest.to_string())?;
         self.progress.sealed(height);
         Ok(())
     }
 
-    /// All lines kept for a height, by validator.
+    /// The note that is published, if it is of this height.
+    fn published_of(&self, height: Height) -> Result<Option<SignedNote>, StoreError> {
+        let Some((published, note)) = self.ledger.store.published_checkpoint()? else { return Ok(None) };
+        let note = SignedNote::parse(note.as_bytes()).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok((published == height).then_some(note))
+    }
+
+    /// Leaves out what does not verify among the set's lines, and says whose it is: once, and counts each time.
+    fn drop_lines(&self, height: Height, authors: &BTreeSet<ValidatorId>) {
+        for id in authors {
+            self.held.forget(height, *id);
+            self.dropped_lines.inc();
+            let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+            if named.insert(*id) {
+                tracing::warn!(
+                    validator = %id, %height,
+                    "signature lines of a validator are left out of the checkpoint: they are wrong under the key that has their \
+                     name and key id in the validator set"
+                );
+            }
+        }
+    }
+
+    /// All lines held for a height, by validator; `None` if it is not decided, or nobody's lines are held.
     pub(crate) fn lines_of(&self, height: Height) -> Result<Option<KeptLines>, StoreError> {
         let Some(checkpoint) = self.checkpoint_of(height)? else { return Ok(None) };
-        let collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = collected.get(&height).map(|lines| lines.iter().map(|(id, lines)| (*id, lines.clone())).collect());
-        Ok(lines.map(|lines| (checkpoint, lines)))
+        let lines = self.held.of(height);
+        Ok((!lines.is_empty()).then_some((checkpoint, lines)))
     }
 
     /// This validator's number.
@@ -292,3 +385,15 @@ impl Sealer {
         self.id
     }
 }
+
+/// Whether notes of the same tree are worth a synced write: a later "as of", or a further log key.
+fn gains(before: &Assembly, now: &Assembly) -> bool {
+    let log_lines = |notes: &Assembly| {
+        let name = notes.smallest.signatures().first().map(SignatureLine::name);
+        notes.fullest.signatures().iter().filter(|line| Some(line.name()) == name).count()
+    };
+    now.as_of > before.as_of || (now.as_of == before.as_of && log_lines(now) > log_lines(before))
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,10 @@
 //! sizes           log size after it u64        height u64
 //! entries         leaf index u64               entry bytes
 //! log-nodes       level u8 ‖ index u64         hash of a complete subtree
-//! checkpoints     height u64                   sealed note text
+//! checkpoints     height u64                   sealed note text, with the lines that a proof needs
 //! stale-nodes     height u64                   status-map nodes that this height replaced: (length u8 ‖ key) each
 //! undecided       height u64 ‖ block id        proposal judgement ‖ block bytes
-//! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`, `pruned`
+//! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`, `pruned`, `published`: height u64 ‖ note
 //! ```
 //! Contract: everything of one block is one synced write ([`Store::commit_block`]); a synced write that fails is fatal to the
 //! process, which restarts from disk. `open` refuses a directory that is missing, foreign, newer, or without its marks; only
@@ -54,6 +54,10 @@ pub(crate) const NODE: &str = "node";
 
 pub(crate) const FAMILIES: [&str; 10] =
     [BLOCKS, CERTIFICATES, HEIGHTS, SIZES, ENTRIES, LOG_NODES, CHECKPOINTS, STALE_NODES, UNDECIDED, NODE];
+
+fn family_names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.into_iter().chain(Table::ALL.map(Table::name))
+}
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -110,18 +114,31 @@ impl Store {
         Ok(self.db.write_opt(batch, &options)?)
     }
 
-    /// Bytes of live SST files per column family, after compacting everything: for `inspect` and the figures.
-    pub fn compacted_bytes(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let names = FAMILIES.iter().copied().chain(Table::ALL.map(Table::name));
-        let mut sizes = Vec::new();
-        for name in names {
+    /// Puts bytes into a family that nothing there understands.
+    #[cfg(test)]
+    pub(crate) fn damage(&self, family: &str, key: &[u8]) {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.family(family).unwrap(), key, b"?");
+        self.write_synced(batch).unwrap();
+    }
+
+    /// Flushes and compacts everything: for figures that do not depend on what was compacted last.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        for name in family_names() {
             let family = self.family(name)?;
             self.db.flush_cf(family)?;
             self.db.compact_range_cf::<&[u8], &[u8]>(family, None, None);
-            let bytes = self.db.property_int_value_cf(family, "rocksdb.live-sst-files-size")?;
-            sizes.push((name.to_owned(), bytes.unwrap_or(0)));
         }
-        Ok(sizes)
+        Ok(())
+    }
+
+    /// Bytes of the live SST files per column family, as they are. What only the write-ahead log has so far is not in them.
+    pub fn live_bytes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let bytes_of = |name: &str| {
+            let bytes = self.db.property_int_value_cf(self.family(name)?, "rocksdb.live-sst-files-size")?;
+            Ok((name.to_owned(), bytes.unwrap_or(0)))
+        };
+        family_names().map(bytes_of).collect()
     }
 
     /// Rows of a state table from `start` on, in key order, at most `limit`, and the height as of which they hold.

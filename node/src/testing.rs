@@ -18,6 +18,7 @@ use crate::callers::Places;
 use crate::config::PoolConfig;
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
+use crate::fatal::Fatal;
 use crate::guard::Guard;
 use crate::ledger::Ledger;
 use crate::peers::{Forwarder, PeerLink};
@@ -76,6 +77,7 @@ impl TestNode {
             disk: Arc::new(DiskWatch::new(directory.path().to_owned(), 0).unwrap()),
             block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
             reader_patience: READER_PATIENCE,
+            fatal: Fatal::default(),
             stop: CancellationToken::new(),
         };
         Self { directory, id, services }
@@ -100,7 +102,7 @@ impl TestNode {
     /// Publishes the chain's own checkpoint of a decided height.
     pub(crate) fn seal(&self, chain: &TestChain, height: Height) {
         let note = &chain.blocks()[height.get() as usize].checkpoint;
-        self.services.ledger.store.put_checkpoint(height, note).unwrap();
+        self.services.ledger.store.put_checkpoint(height, note, note).unwrap();
         self.services.progress.sealed(height);
     }
 

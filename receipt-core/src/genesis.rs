@@ -7,12 +7,14 @@
 //! }
 //! ```
 //! The actions enter the log of block 0 as governance entries of sequence 0, without signatures: genesis itself is what is
-//! trusted.
+//! trusted. A genesis with an action too large for a log entry is refused: nobody could read leaf 0.
 
 use prost::Message;
 
-use crate::governance::{Action, ActionWire};
-use crate::ids::UnixMillis;
+use crate::entry::Entry;
+use crate::governance::{Action, ActionWire, Governance, SignedGovernance};
+use crate::hash::Hash;
+use crate::ids::{Height, UnixMillis};
 use crate::limits;
 use crate::record::FORMAT_VERSION;
 use crate::suite::{ChainId, PublicKey, Suite};
@@ -57,6 +59,13 @@ pub enum GenesisError {
     /// The first validator set is refused.
     #[error("the validator set of genesis is refused: {0}")]
     Validators(#[from] ValidatorSetError),
+    /// An action does not fit into a log entry.
+    #[error(
+        "action {0} of the genesis is larger than a log entry may be ({max} bytes); split it: items go on in a further \
+         AttachItems that adds, grants under a further system",
+        max = limits::ENTRY_BYTES_MAX
+    )]
+    Entry(usize),
     /// A rule about the whole file is broken.
     #[error("the genesis is refused: {0}")]
     Unsound(&'static str),
@@ -161,9 +170,54 @@ impl Genesis {
         let require = |holds: bool, problem| if holds { Ok(()) } else { Err(GenesisError::Unsound(problem)) };
         let authorities = Authorities { keys: &self.authorities, threshold: self.authority_threshold };
         authorities.check(self.suite).map_err(GenesisError::Unsound)?;
+        self.validators.check_note_keys(&self.origin)?;
+        if let Some(action) = self.first_large_action() {
+            return Err(GenesisError::Entry(action));
+        }
         require(is_name(&self.chain_name), "the chain's name is empty or has white space, control characters or `+`")?;
         require(is_name(&self.origin), "the origin is empty or has white space, control characters or `+`")?;
         require(is_utc_offset(self.utc_offset_minutes), "the UTC offset is more than 14 hours")
+    }
+
+    /// Position of the first action that does not fit into a log entry; the others do, however many go together.
+    pub(crate) fn first_large_action(&self) -> Option<usize> {
+        let mut first = 0;
+        for chunk in self.chunks() {
+            if Entry::Governance(self.message_of(chunk)).encode().len() > limits::ENTRY_BYTES_MAX {
+                return Some(first);
+            }
+            first += chunk.len();
+        }
+        None
+    }
+
+    /// The actions as governance messages of sequence 0, in order: what block 0 enters into the log.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = SignedGovernance> {
+        self.chunks().into_iter().map(|chunk| self.message_of(chunk))
+    }
+
+    fn message_of(&self, actions: &[Action]) -> SignedGovernance {
+        let (suite, previous, actions) = (self.suite, Hash([0; 32]), actions.to_vec());
+        let governance = Governance { suite, sequence: 0, expiry: Height::ZERO, previous, actions };
+        SignedGovernance { governance_bytes: governance.encode(), governance, signatures: Vec::new() }
+    }
+
+    /// As many actions as fit into half an entry's limit go together; a larger one stands alone.
+    fn chunks(&self) -> Vec<&[Action]> {
+        let mut chunks = Vec::new();
+        let (mut start, mut bytes) = (0, 0);
+        for (index, action) in self.actions.iter().enumerate() {
+            let size = action.to_wire().body.len() + 16;
+            if bytes + size > limits::ENTRY_BYTES_MAX / 2 && start < index {
+                chunks.push(&self.actions[start..index]);
+                (start, bytes) = (index, 0);
+            }
+            bytes += size;
+        }
+        if start < self.actions.len() {
+            chunks.push(&self.actions[start..]);
+        }
+        chunks
     }
 
     /// The chain id: a hash of the whole file, under the suite that it names.

@@ -30,11 +30,15 @@ pub const BIZ_CODE_CHARS_MAX: usize = 50;
 pub const TOTAL_FEN_BOUND: i64 = 100_000_000_000_000;
 /// Uniqueness keys a record may carry.
 pub const UNIQUENESS_KEYS_MAX: usize = 16;
-/// A signed note (checkpoint) above this is refused unread.
-pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+/// A signed note (checkpoint) above this is refused unread. c2sp.org/signed-note asks every reader to take 16 signature lines,
+/// and says that post-quantum signatures have nearly 5 kB each: that makes some 110 kB in base64.
+pub const NOTE_BYTES_MAX: usize = 256 * 1024;
+/// A trust policy above this is refused unread: 64 log keys, 64 witnesses and a group of them fit.
+pub const POLICY_BYTES_MAX: usize = 64 * 1024;
 /// Signature lines a note may have.
 pub const NOTE_SIGNATURES_MAX: usize = 256;
-/// Void and lost numbers below the highest used one that a settlement may name: each is looked up while a block executes.
+/// Void and lost numbers below the highest used one that all settlements of a block together may name: each is looked up while
+/// the block executes, which must stay far below the propose timeout.
 pub const SETTLED_HOLES_MAX: u64 = 10_000;
 /// Heights for which a governance message may be taken, up to its expiry: one that somebody keeps back does not stay good for ever.
 pub const GOVERNANCE_VALID_HEIGHTS_MAX: u64 = 100_000;

@@ -24,7 +24,7 @@ mod tests;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::{PosixSeconds, SignError, cosign, cosignature_message, sign};
 pub use key::{KeyError, KeyId, KeyKind, VerifierKey};
-pub use policy::{Cosigner, Endorsement, Evaluation, Policy, PolicyError};
+pub use policy::{Assembled, Assembly, Cosigner, Endorsement, Evaluation, Policy, PolicyError};
 pub use policy_text::PolicyTextError;
 pub use proof::{TlogProof, TlogProofError};
 pub use signed_note::{NoteError, SignatureLine, SignedNote, Verified};

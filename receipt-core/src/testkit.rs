@@ -50,6 +50,8 @@ pub const ISSUER: u32 = 1;
 pub const ISSUER_KEY: u32 = 1;
 /// A unit's key has its number plus this.
 pub const UNIT_KEY_BASE: u32 = 100;
+/// Two [`TestValidator`]s whose log keys have the same note key id under the origin of `testchain`: found by trying.
+pub const TWIN_LOG_KEYS: [u32; 2] = [32_859, 49_563];
 /// How many authorities must sign; there are three.
 pub const AUTHORITY_THRESHOLD: u32 = 2;
 
@@ -270,7 +272,7 @@ fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
         }));
         actions.push(key(UNIT_KEY_BASE + unit.id, KeyOwner::Unit, unit.id, &format!("unit-{}", unit.id)));
         for (kind, items) in &unit.kinds {
-            let items = AttachItems { unit_id: unit.id, kind: *kind, items: items.clone() };
+            let items = AttachItems { unit_id: unit.id, kind: *kind, items: items.clone(), adds: false };
             actions.push(Action::AttachItems(items));
             actions.push(Action::AllocateSegment(AllocateSegment {
                 segment_id: unit.id * 1000 + kind % 1000,

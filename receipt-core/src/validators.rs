@@ -8,6 +8,7 @@ use prost::Message;
 use crate::hash::Hash;
 use crate::ids::ValidatorId;
 use crate::limits;
+use crate::note::{KeyId, KeyKind};
 use crate::suite::{PublicKey, Suite};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
@@ -47,6 +48,11 @@ pub enum ValidatorSetError {
     /// A key may not be registered, or is used twice.
     #[error("validator keys must be canonical, torsion-free and used once")]
     Key,
+    /// The log keys of two members have the same note key id: their signature lines could not be told apart.
+    #[error(
+        "the log keys of validators {0} and {1} have the same note key id under this chain's origin: one of the two needs another log key"
+    )]
+    NoteKeyId(ValidatorId, ValidatorId),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -123,6 +129,19 @@ impl ValidatorSet {
             return Err(ValidatorSetError::Key);
         }
         Ok(Self { members })
+    }
+
+    /// Whether signature lines tell the log keys apart. All are named by the origin, so only the four bytes of the key id are left
+    /// to do so, and whoever tries 2^32 keys makes one with another's id. Cosigner keys have names of their own.
+    pub fn check_note_keys(&self, origin: &str) -> Result<(), ValidatorSetError> {
+        let ids: Vec<KeyId> =
+            self.members.iter().map(|member| KeyId::of(origin, KeyKind::Log, &member.log_key.0)).collect();
+        for (position, member) in self.members.iter().enumerate() {
+            if let Some(earlier) = ids[..position].iter().position(|id| *id == ids[position]) {
+                return Err(ValidatorSetError::NoteKeyId(self.members[earlier].id, member.id));
+            }
+        }
+        Ok(())
     }
 
     /// The members, ascending by id.

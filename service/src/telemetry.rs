@@ -1,9 +1,15 @@
 //! Logs: one `tracing` subscriber per process, to standard error, as text for people or JSON for machines.
 //!
-//! Events carry the receipt's key and the request id where they have one, and never a personal field.
+//! Events carry the receipt's key and the request id where they have one, and never a personal field. What a library says that no
+//! operator can use is left out ([`Quiet`]), unless the configured filter asks for it by its target.
 
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -54,15 +60,72 @@ pub fn check_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
         .map_err(|error| TelemetryError::Filter { filter: filter.to_owned(), problem: error.to_string() })
 }
 
+/// What is left out of a process's log beside what its filter leaves out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quiet {
+    /// `tracing` directives that come before the configured ones, which override them where they name the same target.
+    pub directives: &'static str,
+    /// Beginnings of messages, each with the target that says them; said if the configured filter names the target.
+    pub messages: &'static [(&'static str, &'static str)],
+}
+
 /// Starts logging for the whole process. Once.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = check_filter(&config.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match config.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    init_quiet(config, Quiet::default())
+}
+
+/// As [`init`], leaving some lines out.
+pub fn init_quiet(config: &LogConfig, quiet: Quiet) -> Result<(), TelemetryError> {
+    subscriber(config, quiet, std::io::stderr)?.try_init().map_err(|_| TelemetryError::AlreadyStarted)
+}
+
+fn subscriber<W>(config: &LogConfig, quiet: Quiet, writer: W) -> Result<impl Subscriber + Send + Sync, TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    check_filter(&config.filter)?;
+    let directives = match quiet.directives {
+        "" => config.filter.clone(),
+        directives => format!("{directives},{}", config.filter),
     };
-    started.map_err(|_| TelemetryError::AlreadyStarted)
+    let filter = check_filter(&directives)?;
+    let lines = fmt::layer().with_writer(writer);
+    let lines = match config.format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let unsaid = quiet.messages.iter().copied().filter(|(target, _)| !config.filter.contains(target)).collect();
+    Ok(registry().with(filter).with(lines.with_filter(Unsaid(unsaid))))
+}
+
+/// Lets an event through unless its message begins in one of these ways.
+struct Unsaid(Vec<(&'static str, &'static str)>);
+
+impl<S> Filter<S> for Unsaid {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let target = event.metadata().target();
+        let mut of_target = self.0.iter().filter(|(said_by, _)| *said_by == target).peekable();
+        if of_target.peek().is_none() {
+            return true;
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        !of_target.any(|(_, beginning)| message.0.starts_with(beginning))
+    }
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +148,46 @@ mod tests {
         let config = LogConfig { format: LogFormat::Json, ..LogConfig::default() };
         init(&config).unwrap();
         assert!(matches!(init(&config), Err(TelemetryError::AlreadyStarted)));
+    }
+
+    /// Everything that was written, for a look at it.
+    #[derive(Clone, Default)]
+    struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_no_operator_can_use_is_left_out_unless_asked_for() {
+        const QUIET: Quiet = Quiet { directives: "noisy=warn", messages: &[("noisy_net", "Error dialing")] };
+        for format in [LogFormat::Text, LogFormat::Json] {
+            for (filter, expected) in
+                [("info", [false, true]), ("info,noisy=info", [true, true]), ("error,noisy_net=error", [false, true])]
+            {
+                let written = Written::default();
+                let config = LogConfig { format, filter: filter.to_owned() };
+                let writer = written.clone();
+                let subscriber = subscriber(&config, QUIET, move || writer.clone()).unwrap();
+                tracing::subscriber::with_default(subscriber, || {
+                    tracing::info!(target: "noisy_core", "a step");
+                    tracing::warn!(target: "noisy_core", "a warning");
+                    tracing::error!(target: "noisy_net", "Error dialing peer: refused");
+                    tracing::error!(target: "noisy_net", "Error listening");
+                    tracing::error!(target: "ours", "Error dialing a friend");
+                });
+                let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+                assert_eq!(["a step", "a warning"].map(|said| text.contains(said)), expected, "{filter}: {text}");
+                assert_eq!(text.contains("dialing peer"), filter.contains("noisy_net"), "{filter}: {text}");
+                assert!(text.contains("Error listening") && text.contains("dialing a friend"), "{filter}: {text}");
+            }
+        }
     }
 
     #[test]

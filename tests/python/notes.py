@@ -49,7 +49,7 @@ class Note:
     """A checkpoint note: text, lines of (name, key id, payload), origin, size, root."""
 
     def __init__(self, note):
-        require(len(note.encode()) <= 65_536, "the note is too large")
+        require(len(note.encode()) <= 262_144, "the note is too large")
         require(not re.search(r"[\x00-\x09\x0b-\x1f]", note), "a control character")
         head, empty, tail = note.rpartition("\n\n")
         require(empty and tail.endswith("\n"), "a note is a text, an empty line and signature lines")
@@ -70,7 +70,7 @@ class Proof:
     """A proof file: index, path, note."""
 
     def __init__(self, text):
-        require(len(text.encode()) <= 131_072, "the proof is too large")
+        require(len(text.encode()) <= 524_288, "the proof is too large")
         head, empty, note = text.partition("\n\n")
         lines = head.split("\n")
         require(empty and lines[0] == "c2sp.org/tlog-proof@v1", "not a proof file")
@@ -114,6 +114,8 @@ class Policy:
         self.keys = [member for member in self.members.values() if isinstance(member, Key)]
         for keys in (self.logs, self.keys):
             require(len({key.public for key in keys}) == len(keys), "a key stands twice")
+        every = self.logs + self.keys
+        require(len({(key.name, key.id) for key in every}) == len(every), "two keys share name and key id")
 
     def define(self, name, member):
         require(name not in self.members and name != "none" and is_name(name), "a member's name")

@@ -129,7 +129,7 @@ class Ledger:
 
     def start(self):
         """Block 0; returns its entries."""
-        genesis, entries, chunks, size = self.genesis, [], [[]], 0
+        genesis, entries, chunks, size, self.look_ups = self.genesis, [], [[]], 0, 0
         for action in genesis["actions"]:
             self.act(action, 0, genesis["time_ms"])
             if size + len(action["body"]) + 16 > 30_720 and chunks[-1]:
@@ -137,12 +137,14 @@ class Ledger:
                 size = 0
             chunks[-1].append(action)
             size += len(action["body"]) + 16
+        self.check_log_keys(self.set)
         for chunk in chunks:
             if chunk:
                 message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk,
                            "previous": bytes(32)}
                 signed = {"message": formats.encode(messages.GOVERNANCE, message), "signers": [], "signatures": []}
                 entries.append(b"\x03" + formats.encode(formats.MANY_SIGNED, signed))
+        require(all(len(entry) <= 61_440 for entry in entries), "an action does not fit into an entry")
         self.put(META, b"validators", self.encode_set(self.set))
         self.put(META, b"governance", u64(0) + self.chain)
         self.put(META, b"schedule", b"")
@@ -160,7 +162,7 @@ class Ledger:
         require(order[block["proposer_round"] % len(order)] == block["proposer_id"], "another's turn")
         require(sum(len(item["records"]) for item in block["items"]) <= 8192, "too many records")
         entries, first = [], len(self.leaves)
-        self.changes = []
+        self.changes, self.look_ups = [], 0
         for item in block["items"]:
             if item["kind"] == 1:
                 entries.append(self.take_batch(item, time, first + len(entries)))
@@ -345,11 +347,21 @@ class Ledger:
         require(self.get(UNITS, u32(items["unit_id"])) is not None, "the unit is not registered")
         require(self.get(KINDS, u32(items["kind"])) is not None, "the kind is not registered")
         require(formats.ascending([item["code"].encode() for item in items["items"]]), "items ascend")
-        self.save(ITEMS, u32(items["unit_id"]) + u32(items["kind"]), items)
+        require(items["adds"] <= 1, "adds is 0 or 1")
+        key = u32(items["unit_id"]) + u32(items["kind"])
+        before = self.load(ITEMS, key) if items["adds"] else None
+        names = {item["code"]: item["name"] for item in (before["items"] if before else []) + items["items"]}
+        merged = [{"code": code, "name": names[code]} for code in sorted(names, key=str.encode)]
+        self.save(ITEMS, key, items | {"items": merged, "adds": 0})
 
     def set_validators(self, change, height, _):
         require(change["effective_height"] >= height + 2, "two heights on at the earliest")
+        self.check_log_keys(change["members"])
         self.put(META, b"validators-next", u64(change["effective_height"]) + self.encode_set(change["members"]))
+
+    def check_log_keys(self, members):
+        ids = {member_keys(self.genesis["origin"], member)[0].id for member in members}
+        require(len(ids) == len(members), "two log keys have the same note key id")
 
     def settle_segment(self, settlement, _, time):
         key, void, lost = u32(settlement["segment_id"]), settlement["void"], settlement["lost"]
@@ -366,7 +378,8 @@ class Ledger:
         require(state["used_count"] + sum(counts) == last - first + 1, "every number is used, void or lost")
         top = state["highest_used"]
         holes = [range(part["first"], min(part["last"], top) + 1) for part in named if part["first"] <= top]
-        require(sum(map(len, holes)) <= 10_000, "too many numbers to look up")
+        self.look_ups += sum(map(len, holes))
+        require(self.look_ups <= 10_000, "too many numbers to look up in one block")
         require(all(self.get(RECEIPTS, receipt_key(code, number)) is None for hole in holes for number in hole), "used")
         self.save(SEGMENTS, key, state | {"settled_at_ms": time, "void_count": counts[0], "lost_count": counts[1]})
 

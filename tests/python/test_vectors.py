@@ -238,6 +238,8 @@ class Vectors(unittest.TestCase):
         for old, new in (("\n\n", "\n"), ("quorum 3", "quorum 5"), ("1 13", "1 12"), ("480", "0480"), ("/v2 ", "/v1 ")):
             self.assertIn(old, vectors["trust"])
             self.refused(notes.Trust, vectors["trust"].replace(old, new))
+        for row in vectors["refused_trust"]:
+            self.refused(notes.Trust, row["trust"])
 
     def test_block(self):
         vectors = load("block")

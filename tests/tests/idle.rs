@@ -11,6 +11,8 @@ use tallystick_devnet::{Network, NetworkOptions};
 use tallystick_tests::TestNetwork;
 
 const COSIGN_INTERVAL_MS: u64 = 1_000;
+/// Cosignatures during which the logs are watched.
+const COSIGNED_WATCHED: usize = 4;
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -62,6 +64,17 @@ async fn an_idle_ledger_stands_still_and_its_tip_stays_fresh() {
         assert_eq!((later.size, later.root), (first.size, first.root));
         assert!(later.signers.len() >= 3, "{:?}", later.signers);
     }
+    // Nothing happens that an operator could use: the logs stand still, too.
+    let log_bytes = || {
+        let length = |id: u32| std::fs::metadata(network.layout().logs().join(format!("node-{id}.log"))).unwrap().len();
+        (1..=4).map(length).collect::<Vec<u64>>()
+    };
+    let logged = log_bytes();
+    let mut last = first.as_of;
+    for _ in 0..COSIGNED_WATCHED {
+        last = published_after(&network, &trust, 1, last).await.unwrap().as_of;
+    }
+    assert_eq!(log_bytes(), logged, "a node logs while nothing happens");
     let after = network.wait_equal_tips().await.unwrap();
     assert_eq!((after.decided_height, after.sealed_root), (before.decided_height, before.sealed_root));
     network.audit(1).await.unwrap();

@@ -163,7 +163,12 @@ async fn a_store_that_is_open_elsewhere_is_not_called_damaged() {
     network.init_node(1).await.unwrap();
     network.node(1).unwrap().start().unwrap();
     wait_listening(&network).await;
-    assert_not_started(&network, &["can not be opened", "no other process has it open"]).await;
+    let config = network.layout().node_config(1);
+    for (command, expected) in [("run", "no other process has it open"), ("inspect", "the node runs; stop it first")] {
+        let output = run(&network.binaries().node, command, &config).await;
+        assert_eq!(output.status.code(), Some(EXIT_FAILURE), "{command}: {}", said(&output));
+        assert!(said(&output).contains(expected) && !said(&output).contains("damaged"), "{command}: {}", said(&output));
+    }
     assert!(network.node(1).unwrap().terminate().await.unwrap().success());
 }
 

@@ -72,6 +72,13 @@ fn eventful() -> TestChain {
             unit_id: unit,
             kind,
             items: vec![CodeName { code: "1".to_owned(), name: "一".to_owned() }],
+            adds: false,
+        }),
+        Action::AttachItems(AttachItems {
+            unit_id: unit,
+            kind,
+            items: ["0", "1", "2"].map(|code| CodeName { code: code.to_owned(), name: "项".to_owned() }).to_vec(),
+            adds: true,
         }),
         Action::AllocateSegment(AllocateSegment {
             segment_id: 77_777,

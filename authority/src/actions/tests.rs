@@ -133,6 +133,10 @@ fn every_action_is_read_and_put_into_words() {
     assert_eq!(row(1, "kinds it may issue"), "990601, 990602", "in ascending order, as the ledger wants them");
     assert_eq!(row(1, "suspended"), "no");
     assert_eq!(words[2].rows[0].0, "item \"010\"");
+    assert!(words[2].title.ends_with("replacing all before"), "{}", words[2].title);
+    let adding = ALL.replacen("[actions.attach_items]\n", "[actions.attach_items]\nadds = true\n", 1);
+    let adding = of_action(&read(&sound(&adding)).unwrap()[2], 480);
+    assert!(adding.title.ends_with("keeping those attached before"), "{}", adding.title);
     assert_eq!(row(4, "owner"), "unit (signs receipts) 21");
     assert_eq!(row(4, "public key"), KEY);
     assert_eq!(row(4, "valid from"), "2026-11-23T00:00:00+08:00");

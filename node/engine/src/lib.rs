@@ -63,3 +63,12 @@ pub use wal::{LogFault, LogState, examine_log};
 
 #[cfg(feature = "byzantine")]
 pub use config::Byzantine;
+
+/// Log directives that leave out what the engine says of each step of each height.
+pub const QUIET_DIRECTIVES: &str = "arc_malachitebft=warn";
+/// Targets and beginnings of messages that no operator can use: every try to dial a peer that is not there yet. Of its peers the
+/// node speaks itself.
+pub const QUIET_MESSAGES: &[(&str, &str)] = &[
+    ("arc_malachitebft_network", "Error dialing peer"),
+    ("arc_malachitebft_discovery::handlers::dial", "Error dialing peer"),
+];

@@ -11,7 +11,8 @@ use tallystick_proto::admin::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Services, blocking, hash_bytes, internal, invalid, lists, pool_status};
+use super::{Failure, Services, hash_bytes, invalid, lists};
+use crate::store::StoreError;
 
 #[tonic::async_trait]
 impl AdminService for Services {
@@ -23,7 +24,7 @@ impl AdminService for Services {
             .map_err(|error| invalid("signed_governance", &error.to_string()))?;
         let entry_hash = message.hash();
         let (pool, offered) = (Arc::clone(&self.pool), message.clone());
-        if !blocking(move || pool.offer_governance(offered).map_err(pool_status)).await? {
+        if !self.blocking(move || Ok(pool.offer_governance(offered)?)).await? {
             self.forwarder.forward_governance(message);
         }
         Ok(Response::new(SubmitGovernanceResponse {
@@ -72,15 +73,15 @@ impl AdminService for Services {
 }
 
 impl Services {
-    fn status(&self) -> Result<GetNodeStatusResponse, Status> {
+    fn status(&self) -> Result<GetNodeStatusResponse, Failure> {
         let store = &self.ledger.store;
         let sealed_height = self.progress.sealed_height();
-        let range = store.height_range(sealed_height).map_err(internal)?;
-        let range = range.ok_or_else(|| internal("the sealed height is missing"))?;
-        let root = store.root_at(range.size).map_err(internal)?;
-        let faults_max = self.ledger.next_validators().map_err(internal)?.faults_max();
+        let range = store.height_range(sealed_height)?;
+        let range = range.ok_or_else(|| StoreError::corrupt("the sealed height is missing"))?;
+        let root = store.root_at(range.size)?;
+        let faults_max = self.ledger.next_validators()?.faults_max();
         let pool = self.pool.size();
-        let governance = self.pool.last_governance().map_err(internal)?;
+        let governance = self.pool.last_governance()?;
         Ok(GetNodeStatusResponse {
             validator_id: self.sealer.validator_id().get(),
             chain_id: hash_bytes(&self.ledger.chain.id.0),

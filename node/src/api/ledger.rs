@@ -18,8 +18,9 @@ use tallystick_service::rng::random_array;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::{Services, blocking, hash_bytes, internal, invalid, not_found, pool_status};
+use super::{Failure, Services, hash_bytes, internal, invalid, not_found};
 use crate::pool::Offered;
+use crate::store::StoreError;
 
 /// Blocks read ahead of a slow reader.
 const STREAM_BUFFER: usize = 1;
@@ -34,14 +35,15 @@ impl LedgerService for Services {
     ) -> Result<Response<SubmitBatchResponse>, Status> {
         let services = self.clone();
         let caller = request.extensions().get::<PeerIdentity>().cloned();
-        let response = blocking(move || services.take_batch(request.into_inner(), caller.as_ref())).await?;
+        let response = self.blocking(move || services.take_batch(request.into_inner(), caller.as_ref())).await?;
         Ok(Response::new(response))
     }
 
     async fn get_block(&self, request: Request<GetBlockRequest>) -> Result<Response<LedgerBlock>, Status> {
         let GetBlockRequest { height, with_records } = request.into_inner();
         let missing = move || not_found(format!("height {height} is not decided"));
-        self.read(move |node| node.ledger_block(Height::new(height), with_records)?.ok_or_else(missing)).await
+        self.read(move |node| node.ledger_block(Height::new(height), with_records)?.ok_or_else(|| missing().into()))
+            .await
     }
 
     type StreamBlocksStream = BlockStream;
@@ -109,28 +111,28 @@ impl Services {
         &self,
         request: SubmitBatchRequest,
         caller: Option<&PeerIdentity>,
-    ) -> Result<SubmitBatchResponse, Status> {
+    ) -> Result<SubmitBatchResponse, Failure> {
         if self.disk.is_low() {
-            return Err(Refusal::new(CallReason::DiskLow).to_status());
+            return Err(Refusal::new(CallReason::DiskLow).to_status().into());
         }
         if request.records.len() > limits::BATCH_RECORDS_MAX {
-            return Err(invalid("records", "a batch has at most 4,096 records"));
+            return Err(invalid("records", "a batch has at most 4,096 records").into());
         }
         let header = SignedBatchHeader::decode(&request.signed_header)
             .map_err(|reason| Refusal::new(reason).with_message("signed_header is not a batch header").to_status())?;
         let issuer = header.header.issuer;
         if !caller.is_some_and(|caller| caller.role == Role::Issuer && caller.id == issuer.get()) {
             let refusal = Refusal::new(CallReason::NotPermitted);
-            return Err(refusal.with_message("an issuer submits its own batches only").to_status());
+            return Err(refusal.with_message("an issuer submits its own batches only").to_status().into());
         }
         let header_hash = header.header_hash();
         let records = request.records.into_iter().map(Vec::from).collect();
         let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;
-        let offered = self.pool.offer(header, records, entropy).map_err(pool_status)?;
+        let offered = self.pool.offer(header, records, entropy)?;
         if offered == (Offered::Pooled { known: false }) {
             self.forwarder.forward(header_hash);
         }
-        let next_sequence = self.pool.issuer(issuer).map_err(internal)?.map_or(0, |state| state.next_sequence);
+        let next_sequence = self.pool.issuer(issuer)?.map_or(0, |state| state.next_sequence);
         let mut response = SubmitBatchResponse {
             outcome: SubmitOutcome::Pooled.into(),
             header_hash: hash_bytes(&header_hash),
@@ -140,7 +142,7 @@ impl Services {
         };
         if let Offered::Decided { refused, leaf_index } = offered {
             let outcome = if refused { SubmitOutcome::Refused } else { SubmitOutcome::Included };
-            let height = self.ledger.store.height_of_leaf(leaf_index).map_err(internal)?;
+            let height = self.ledger.store.height_of_leaf(leaf_index)?;
             response.outcome = outcome.into();
             response.leaf_index = leaf_index.get();
             response.block_height = height.map_or(0, Height::get);
@@ -149,8 +151,8 @@ impl Services {
     }
 
     /// One block as the API shows it; `None` while it is not decided.
-    fn ledger_block(&self, height: Height, with_records: bool) -> Result<Option<LedgerBlock>, Status> {
-        crate::view::ledger_block(&self.ledger.store, height, with_records).map_err(internal)
+    fn ledger_block(&self, height: Height, with_records: bool) -> Result<Option<LedgerBlock>, StoreError> {
+        crate::view::ledger_block(&self.ledger.store, height, with_records)
     }
 
     async fn send_blocks(
@@ -165,8 +167,11 @@ impl Services {
             while height <= newest {
                 let services = self.clone();
                 let at = Height::new(height);
-                let block = blocking(move || services.ledger_block(at, request.with_records)).await?;
-                let block = block.ok_or_else(|| internal("a sealed height is missing"))?;
+                let read = move || {
+                    let block = services.ledger_block(at, request.with_records)?;
+                    Ok(block.ok_or_else(|| StoreError::corrupt("a sealed height is missing"))?)
+                };
+                let block = self.blocking(read).await?;
                 match tokio::time::timeout(self.reader_patience, sender.send(Ok(block))).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return Ok(()),

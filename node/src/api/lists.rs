@@ -15,7 +15,8 @@ use tallystick_proto::admin::v1::{
 use tallystick_proto::errors::{CallReason, Refusal};
 use tonic::Status;
 
-use super::{Services, internal};
+use super::{Failure, Services};
+use crate::store::StoreError;
 
 const PAGE_LIMIT_DEFAULT: u32 = 100;
 const PAGE_LIMIT_MAX: u32 = 1000;
@@ -59,23 +60,24 @@ fn page<M: Message + Default, R>(
     list: List,
     request: Option<PageRequest>,
     keep: impl Fn(M) -> Option<R>,
-) -> Result<(Vec<R>, Option<PageResponse>), Status> {
+) -> Result<(Vec<R>, Option<PageResponse>), Failure> {
     let request = request.unwrap_or_default();
     let limit = match request.page_limit {
         0 => PAGE_LIMIT_DEFAULT,
         limit if limit <= PAGE_LIMIT_MAX => limit,
-        _ => return Err(Refusal::field("page.page_limit", "must be at most 1,000").to_status()),
+        _ => return Err(Refusal::field("page.page_limit", "must be at most 1,000").to_status().into()),
     } as usize;
     let start = list.start_of(&request.page_token)?;
     let scanned_max = if list.filter == 0 { limit } else { SCANNED_ROWS_MAX };
-    let (height, found) = services.ledger.store.scan(list.table, &start, scanned_max + 1).map_err(internal)?;
+    let (height, found) = services.ledger.store.scan(list.table, &start, scanned_max + 1)?;
     let (mut rows, mut next_page_token) = (Vec::new(), String::new());
     let found_count = found.len();
     for (at, (key, value)) in found.into_iter().take(scanned_max).enumerate() {
-        rows.extend(keep(M::decode(value.as_slice()).map_err(internal)?));
+        let row = M::decode(value.as_slice()).map_err(|error| StoreError::corrupt(error.to_string()))?;
+        rows.extend(keep(row));
         let is_full = rows.len() == limit || at + 1 == scanned_max;
         if is_full && at + 1 < found_count {
-            let key: [u8; 4] = key.as_slice().try_into().map_err(|_| internal("a registry key is malformed"))?;
+            let key = key.as_slice().try_into().map_err(|_| StoreError::corrupt("a registry key is malformed"))?;
             next_page_token = list.token(u32::from_be_bytes(key));
             break;
         }
@@ -83,7 +85,7 @@ fn page<M: Message + Default, R>(
     Ok((rows, Some(PageResponse { next_page_token, snapshot_height: height.get() })))
 }
 
-pub(super) fn units(services: &Services, request: Option<PageRequest>) -> Result<ListUnitsResponse, Status> {
+pub(super) fn units(services: &Services, request: Option<PageRequest>) -> Result<ListUnitsResponse, Failure> {
     let (units, page) = page(services, List::all(Table::Units), request, |state: UnitState| {
         let suspended = state.unit.suspended_from_ms != 0;
         Some(Unit {
@@ -98,7 +100,7 @@ pub(super) fn units(services: &Services, request: Option<PageRequest>) -> Result
     Ok(ListUnitsResponse { units, page })
 }
 
-pub(super) fn systems(services: &Services, request: Option<PageRequest>) -> Result<ListSystemsResponse, Status> {
+pub(super) fn systems(services: &Services, request: Option<PageRequest>) -> Result<ListSystemsResponse, Failure> {
     let (systems, page) = page(services, List::all(Table::Systems), request, |system: RegisterSystem| {
         let delegations = system.grants.into_iter();
         Some(System {
@@ -113,7 +115,7 @@ pub(super) fn systems(services: &Services, request: Option<PageRequest>) -> Resu
     Ok(ListSystemsResponse { systems, page })
 }
 
-pub(super) fn keys(services: &Services, request: Option<PageRequest>) -> Result<ListKeysResponse, Status> {
+pub(super) fn keys(services: &Services, request: Option<PageRequest>) -> Result<ListKeysResponse, Failure> {
     let (keys, page) = page(services, List::all(Table::Keys), request, |state: KeyState| {
         let revoked = state.revoked_from_ms != 0;
         let owner =
@@ -132,7 +134,7 @@ pub(super) fn keys(services: &Services, request: Option<PageRequest>) -> Result<
     Ok(ListKeysResponse { keys, page })
 }
 
-pub(super) fn segments(services: &Services, request: ListSegmentsRequest) -> Result<ListSegmentsResponse, Status> {
+pub(super) fn segments(services: &Services, request: ListSegmentsRequest) -> Result<ListSegmentsResponse, Failure> {
     let wanted = request.unit_id;
     let list = List { table: Table::Segments, filter: wanted };
     let (segments, page) = page(services, list, request.page, |state: SegmentState| {
@@ -152,7 +154,7 @@ pub(super) fn segments(services: &Services, request: ListSegmentsRequest) -> Res
     Ok(ListSegmentsResponse { segments, page })
 }
 
-pub(super) fn issuers(services: &Services, request: Option<PageRequest>) -> Result<ListIssuersResponse, Status> {
+pub(super) fn issuers(services: &Services, request: Option<PageRequest>) -> Result<ListIssuersResponse, Failure> {
     let (issuers, page) = page(services, List::all(Table::Issuers), request, |state: IssuerState| {
         Some(Issuer {
             issuer_id: state.issuer.issuer_id,

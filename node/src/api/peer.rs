@@ -19,7 +19,7 @@ use tallystick_service::identity::PeerIdentity;
 use tallystick_service::rng::random_array;
 use tonic::{Request, Response, Status};
 
-use super::{Services, blocking, hash_bytes, internal, invalid, pool_status};
+use super::{Failure, Services, hash_bytes, internal, invalid};
 use crate::pool::Offered;
 use crate::seal::SealError;
 
@@ -50,8 +50,10 @@ pub(crate) fn read_lines(
     Some((Height::new(id.height), checkpoint, ValidatorId::new(own.validator_id), lines?))
 }
 
-fn line_status(error: SealError) -> Status {
-    if error.is_fatal() { internal(error) } else { invalid("own.lines", &error.to_string()) }
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        if error.is_fatal() { Self::Fatal(error.into()) } else { invalid("own.lines", &error.to_string()).into() }
+    }
 }
 
 #[tonic::async_trait]
@@ -86,7 +88,7 @@ impl PeerService for Services {
         let records = request.records.into_iter().map(Vec::from).collect();
         let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;
         let pool = Arc::clone(&self.pool);
-        let offered = blocking(move || pool.offer(header, records, entropy).map_err(pool_status)).await?;
+        let offered = self.blocking(move || Ok(pool.offer(header, records, entropy)?)).await?;
         Ok(Response::new(ForwardBatchResponse { known: offered != Offered::Pooled { known: false } }))
     }
 
@@ -97,7 +99,7 @@ impl PeerService for Services {
         let message = SignedGovernance::decode(&request.into_inner().signed_governance)
             .map_err(|error| invalid("signed_governance", &error.to_string()))?;
         let pool = Arc::clone(&self.pool);
-        let known = blocking(move || pool.offer_governance(message).map_err(pool_status)).await?;
+        let known = self.blocking(move || Ok(pool.offer_governance(message)?)).await?;
         Ok(Response::new(ForwardGovernanceResponse { known }))
     }
 
@@ -114,7 +116,7 @@ impl PeerService for Services {
                 return Err(invalid("own.validator_id", "a validator gives its own lines only"));
             }
             let sealer = Arc::clone(&self.sealer);
-            blocking(move || sealer.take_lines(height, &checkpoint, validator, lines).map_err(line_status)).await?;
+            self.blocking(move || Ok(sealer.take_lines(height, &checkpoint, validator, lines)?)).await?;
         }
         let own = self.sealer.own_lines();
         Ok(Response::new(ExchangeCosignaturesResponse {
@@ -132,7 +134,7 @@ impl PeerService for Services {
             height => Height::new(height),
         };
         let sealer = Arc::clone(&self.sealer);
-        let Some((checkpoint, lines)) = blocking(move || sealer.lines_of(height).map_err(internal)).await? else {
+        let Some((checkpoint, lines)) = self.blocking(move || Ok(sealer.lines_of(height)?)).await? else {
             return Ok(Response::new(GetCosignaturesResponse::default()));
         };
         Ok(Response::new(GetCosignaturesResponse {

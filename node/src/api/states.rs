@@ -19,10 +19,9 @@ use tallystick_proto::ledger::v1::{
     self as wire, GetReceiptStateRequest, GetReceiptStateResponse, RecordPlace, TakenState,
 };
 use tallystick_service::identity::{PeerIdentity, Role};
-use tonic::Status;
 
-use super::proofs::hashes;
-use super::{Services, hash_bytes, internal, invalid, not_found, not_sealed_yet};
+use super::proofs::{corrupt, hashes};
+use super::{Failure, Services, hash_bytes, invalid, not_found, not_sealed_yet};
 use crate::store::StoreError;
 
 /// Where a record stands, by the tables.
@@ -39,8 +38,8 @@ impl Services {
         &self,
         request: &GetReceiptStateRequest,
         caller: Option<&PeerIdentity>,
-    ) -> Result<GetReceiptStateResponse, Status> {
-        let tip = self.sealed_tip().map_err(internal)?.ok_or_else(not_sealed_yet)?;
+    ) -> Result<GetReceiptStateResponse, Failure> {
+        let tip = self.sealed_tip()?.ok_or_else(not_sealed_yet)?;
         let size = TreeSize::new(tip.tree_size);
         let found = self.find_record(request, caller)?.filter(|found| found.leaf_index.get() < size.get());
         // A number that does not exist and a wrong status key are not told apart: else numbers could be tried.
@@ -49,7 +48,7 @@ impl Services {
         let answer = match found.refused {
             Some(state) => Answer::Refused(wire::RefusedState { reason: state.reason.as_str().to_owned() }),
             None => {
-                let (proof, value) = self.status_proof(tip.height, found.status_key).map_err(internal)?;
+                let (proof, value) = self.status_proof(tip.height, found.status_key)?;
                 let (salt, status) = value.split_at_checked(16).unwrap_or_default();
                 Answer::Taken(TakenState {
                     status_proof: proof.into(),
@@ -64,7 +63,7 @@ impl Services {
             seal: tip.seal_entry.into(),
             seal_path: tip.seal_path,
             status_key: hash_bytes(&found.status_key),
-            place: Some(self.record_place(&found, size).map_err(internal)?),
+            place: Some(self.record_place(&found, size)?),
             answer: Some(answer),
         })
     }
@@ -74,7 +73,7 @@ impl Services {
         &self,
         request: &GetReceiptStateRequest,
         caller: Option<&PeerIdentity>,
-    ) -> Result<Option<Found>, Status> {
+    ) -> Result<Option<Found>, Failure> {
         let key = request.key.as_ref().ok_or_else(|| invalid("key", "must be set"))?;
         let code = ReceiptCode::parse(&key.receipt_code);
         let number = ReceiptNumber::parse(&key.receipt_number);
@@ -88,7 +87,8 @@ impl Services {
         };
         let units = if shown.is_some() { None } else { self.units_by_number(caller)? };
         let row = self.ledger.store.get(Table::Receipts, &receipt_key_bytes(ReceiptKey { code, number }));
-        let row = row.map_err(internal)?.map(|bytes| ReceiptState::decode(&bytes)).transpose().map_err(internal)?;
+        let row = row.map_err(StoreError::from)?.map(|bytes| ReceiptState::decode(&bytes)).transpose();
+        let row = row.map_err(StoreError::from)?;
         let asked = |row: &ReceiptState| {
             shown.is_none_or(|shown| shown == row.status_key)
                 && units.as_ref().is_none_or(|units| units.contains(&row.unit))
@@ -98,8 +98,8 @@ impl Services {
             return Ok(Some(Found { status_key, leaf_index, batch_index, refused: None }));
         }
         let Some(status_key) = shown else { return Ok(None) };
-        let row = self.ledger.store.get(Table::Refused, status_key.as_bytes()).map_err(internal)?;
-        let row = row.map(|bytes| RefusedState::decode(&bytes)).transpose().map_err(internal)?;
+        let row = self.ledger.store.get(Table::Refused, status_key.as_bytes()).map_err(StoreError::from)?;
+        let row = row.map(|bytes| RefusedState::decode(&bytes)).transpose().map_err(StoreError::from)?;
         Ok(row.map(|state| Found {
             status_key,
             leaf_index: state.leaf_index,
@@ -110,7 +110,7 @@ impl Services {
 
     /// Who may ask by number alone, and of which units (`None`: of all). Numbers are sequential, so this is for those who read the
     /// ledger anyway, and for a system in the units for which it acts: to it, others' receipts do not exist.
-    fn units_by_number(&self, caller: Option<&PeerIdentity>) -> Result<Option<Vec<UnitId>>, Status> {
+    fn units_by_number(&self, caller: Option<&PeerIdentity>) -> Result<Option<Vec<UnitId>>, Failure> {
         match caller.map(|caller| (caller.role, caller.id)) {
             Some((Role::Issuer | Role::Validator | Role::Auditor | Role::Operator, _)) => Ok(None),
             Some((Role::System, id)) => self.units_of_system(id).map(Some),
@@ -118,15 +118,16 @@ impl Services {
                 let refusal = Refusal::new(CallReason::NotPermitted);
                 Err(refusal
                     .with_message("give the status_key, too; asking by number alone is not for this role")
-                    .to_status())
+                    .to_status()
+                    .into())
             }
         }
     }
 
-    fn units_of_system(&self, id: u32) -> Result<Vec<UnitId>, Status> {
-        let bytes = self.ledger.store.get(Table::Systems, &id.to_be_bytes()).map_err(internal)?;
+    fn units_of_system(&self, id: u32) -> Result<Vec<UnitId>, Failure> {
+        let bytes = self.ledger.store.get(Table::Systems, &id.to_be_bytes()).map_err(StoreError::from)?;
         let system = bytes.map(|bytes| <RegisterSystem as prost::Message>::decode(bytes.as_slice()));
-        let system = system.transpose().map_err(internal)?.unwrap_or_default();
+        let system = system.transpose().map_err(corrupt)?.unwrap_or_default();
         Ok(system.grants.into_iter().map(|grant| UnitId::new(grant.unit_id)).collect())
     }
 

@@ -2,14 +2,16 @@ use std::time::Duration;
 
 use receipt_core::block::{Item, block_id};
 use receipt_core::hash::{Hash, sha256};
-use receipt_core::ids::{Height, LeafIndex, TreeSize};
+use receipt_core::ids::{Height, LeafIndex, TreeSize, ValidatorId};
 use receipt_core::merkle::{leaf_hash, verify_consistency, verify_inclusion};
+use receipt_core::note::Checkpoint;
 use receipt_core::reason::Reason;
 use receipt_core::record::status_key;
+use receipt_core::state::tables::Table;
 use receipt_core::state::{StatusValue, status_value_hash};
 use receipt_core::status::StatusProof;
 use receipt_core::suite::Suite;
-use receipt_core::testkit::{TestChain, TestReceipt};
+use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
 use receipt_core::verdict::{PlaceVerdict, RecordPlace, proved_place};
 use tallystick_proto::admin::v1::admin_service_server::AdminService as _;
 use tallystick_proto::admin::v1::{
@@ -24,11 +26,13 @@ use tallystick_proto::ledger::v1::{
     GetReceiptStateRequest, GetReceiptStateResponse, LedgerBlock, ReceiptKey, StreamBlocksRequest, SubmitBatchRequest,
     SubmitOutcome,
 };
+use tallystick_proto::peer::v1::peer_service_server::PeerService as _;
+use tallystick_proto::peer::v1::{ExchangeCosignaturesRequest, ForwardBatchRequest, GetCosignaturesRequest};
 use tallystick_service::identity::Role;
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Status};
 
-use super::Services;
+use super::{Services, checkpoint_id, signature_lines};
 use crate::testing::{TestNode, identity};
 
 const SUITE: Suite = Suite::Ed25519Sha256;
@@ -530,4 +534,77 @@ async fn the_nodes_status_is_that_of_its_sealed_tree() {
     assert_eq!(answer.origin, world.chain.genesis().origin);
     assert_eq!(answer.chain_id, world.chain.genesis().chain_id().0.0.to_vec());
     assert_eq!(answer.governance_sequence, 0, "genesis alone");
+}
+
+/// What is damaged (family, key), and a call that meets it. The caller learns INTERNAL, and the process is told to end: over a store
+/// that has failed it must not go on.
+#[tokio::test]
+async fn a_call_that_meets_a_failed_store_ends_the_process() {
+    let height = |height: u64| height.to_be_bytes().to_vec();
+    let id = |id: u32| id.to_be_bytes().to_vec();
+    let heights = crate::store::HEIGHTS;
+    let rows: [(&str, Vec<u8>, &str); 9] = [
+        (heights, height(SEALED), "get_checkpoint"),
+        (heights, height(SEALED), "get_node_status"),
+        (heights, height(1), "get_block"),
+        (heights, height(1), "stream_blocks"),
+        (heights, height(4), "exchange_cosignatures"),
+        (heights, height(SEALED), "get_cosignatures"),
+        (Table::Units.name(), id(1), "list_units"),
+        (Table::Issuers.name(), id(1), "submit_batch"),
+        (Table::Keys.name(), id(101), "forward_batch"),
+    ];
+    for (family, key, method) in rows {
+        let mut world = World::new();
+        let receipt = world.chain.issue("S01");
+        let batch = world.chain.batch(vec![receipt.record.clone()]);
+        let signed_header = batch.header.encode();
+        let records: Vec<bytes::Bytes> = batch.records.iter().map(|record| record.clone().into()).collect();
+        let services = world.services().clone();
+        assert_eq!(services.fatal.told(), None);
+        services.ledger.store.damage(family, &key);
+        let status = match method {
+            "get_checkpoint" => services.get_checkpoint(Request::new(GetCheckpointRequest {})).await.err(),
+            "get_node_status" => services.get_node_status(Request::new(GetNodeStatusRequest {})).await.err(),
+            "get_block" => {
+                services.get_block(Request::new(GetBlockRequest { height: 1, with_records: true })).await.err()
+            }
+            "stream_blocks" => {
+                let request = StreamBlocksRequest { from_height: 1, with_records: false, follow: false };
+                let stream = services.stream_blocks(from(request, Role::Auditor, 1)).await.unwrap().into_inner();
+                stream.collect::<Vec<_>>().await.pop().unwrap().err()
+            }
+            "exchange_cosignatures" => {
+                let tip = &world.chain.blocks()[4];
+                let origin = &world.chain.genesis().origin;
+                let checkpoint =
+                    Checkpoint::new(origin, TreeSize::new(tip.log_size), world.root(tip.log_size)).unwrap();
+                let signer = TestValidator::new(2);
+                let text = checkpoint.to_string();
+                let lines = [signer.sign_as_log(origin, &text), signer.cosign(origin, &text, 1)];
+                let request = ExchangeCosignaturesRequest {
+                    checkpoint: Some(checkpoint_id(Height::new(4), &checkpoint)),
+                    own: Some(signature_lines(ValidatorId::new(2), &lines)),
+                };
+                services.exchange_cosignatures(from(request, Role::Validator, 2)).await.err()
+            }
+            "get_cosignatures" => {
+                let request = GetCosignaturesRequest { height: SEALED };
+                services.get_cosignatures(from(request, Role::Validator, 2)).await.err()
+            }
+            "list_units" => services.list_units(Request::new(ListUnitsRequest { page: None })).await.err(),
+            "submit_batch" => {
+                let request = SubmitBatchRequest { signed_header: signed_header.into(), records };
+                services.submit_batch(from(request, Role::Issuer, 1)).await.err()
+            }
+            _ => {
+                let request = ForwardBatchRequest { signed_header: signed_header.into(), records };
+                services.forward_batch(from(request, Role::Validator, 2)).await.err()
+            }
+        };
+        let status = status.unwrap_or_else(|| panic!("{method} was answered"));
+        assert_eq!(reason(&status), call(CallReason::Internal), "{method}: {status:?}");
+        let told = services.fatal.told().unwrap_or_else(|| panic!("{method} told nobody"));
+        assert!(told.contains("corrupt") && !status.message().contains("corrupt"), "{method}: {told}");
+    }
 }

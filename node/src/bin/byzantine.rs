@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
     }
     let outcome = async {
         let loaded = config::load::<NodeConfig>(Path::new(path))?;
-        telemetry::init(&loaded.value.log)?;
+        telemetry::init_quiet(&loaded.value.log, tallystick_node::QUIET)?;
         app::run_misbehaving(loaded, byzantine::EQUIVOCATES).await
     };
     match outcome.await {

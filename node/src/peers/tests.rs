@@ -1,3 +1,4 @@
+use receipt_core::governance::{Action, RegisterKind};
 use receipt_core::ids::UnixMillis;
 use receipt_core::note::SignedNote;
 use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, TestValidator};
@@ -153,6 +154,49 @@ async fn a_full_peer_is_told_so_and_a_batch_at_fault_is_not_sent_twice() {
     assert_eq!(holder.services.pool.refused_batches(), 1);
     link.announce(&mut announced).await.unwrap();
     assert_eq!(holder.services.pool.refused_batches(), 1, "not sent again");
+}
+
+/// A peer that loses what it was sent, or says so, is not sent it again at each announcement.
+#[tokio::test]
+async fn a_peer_that_says_missing_again_is_not_sent_everything_again() {
+    let mut chain = TestChain::new();
+    let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
+    let receipt = chain.issue("S01");
+    let batch = chain.batch(vec![receipt.record]);
+    let governance = chain.governance(Vec::new());
+    a.services.pool.offer(batch.header.clone(), batch.records.clone(), [0; 32]).unwrap();
+    a.services.pool.offer_governance(governance.clone()).unwrap();
+    let link = a.link_to(&b).await;
+    let mut announced = Announced::default();
+    for _ in 0..2 {
+        link.announce(&mut announced).await.unwrap();
+    }
+    assert_eq!((b.services.pool.size().batches, b.services.pool.governance().len()), (1, 1));
+    b.services.pool.drop_batch(batch.header.header_hash());
+    b.services.pool.drop_governance(governance.governance.sequence);
+    for _ in 0..10 {
+        link.announce(&mut announced).await.unwrap();
+    }
+    assert_eq!((b.services.pool.size().batches, b.services.pool.governance().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn governance_that_a_peer_refuses_keeps_no_batch_back() {
+    let mut chain = TestChain::new();
+    let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
+    let receipt = chain.issue("S01");
+    let batch = chain.batch(vec![receipt.record]);
+    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: "kind".to_owned() });
+    let mut twin = TestChain::new();
+    a.services.pool.offer_governance(chain.governance(vec![kind(990_777)])).unwrap();
+    b.services.pool.offer_governance(twin.governance(vec![kind(990_778)])).unwrap();
+    a.services.pool.offer(batch.header.clone(), batch.records.clone(), [0; 32]).unwrap();
+    let link = a.link_to(&b).await;
+    let mut announced = Announced::default();
+    for _ in 0..2 {
+        link.announce(&mut announced).await.unwrap();
+    }
+    assert_eq!(b.services.pool.hashes(), vec![batch.header.header_hash()]);
 }
 
 /// Validator 2 has signed the chain's history and another one: whoever gets both lines keeps them together.

@@ -21,8 +21,12 @@ struct World {
 
 /// Status, header lines in lower case, body.
 async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String, Vec<u8>) {
+    ask("GET", address, path).await
+}
+
+async fn ask(method: &str, address: std::net::SocketAddr, path: &str) -> (u16, String, Vec<u8>) {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -132,7 +136,7 @@ async fn the_paths_are_the_specifications() {
         "/tile/0/000.p/01".to_owned(),
         "/tile/entries/../0/000.p/1".to_owned(),
         "/tile/".to_owned(),
-        "/".to_owned(),
+        "/nothing".to_owned(),
     ] {
         assert_eq!(get(world.address, &path).await.0, 404, "{path}");
     }
@@ -146,7 +150,7 @@ async fn before_the_first_seal_nothing_is_public_and_too_many_reads_are_told_to_
     world.node.seal(&world.chain, Height::new(0));
     assert_eq!(get(world.address, "/tile/0/000.p/1").await.0, 200);
     let door = Door { services: world.node.services.clone(), reads: Arc::new(Semaphore::new(0)) };
-    let refused = door.read(|services| services.ledger.store.latest_checkpoint()).await.unwrap_err();
+    let refused = door.read(|services| services.ledger.store.published_checkpoint()).await.unwrap_err();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
 }
@@ -166,4 +170,49 @@ async fn an_address_that_calls_too_often_is_told_when_to_come_again() {
     let refused = answers.iter().find(|(status, ..)| *status == 429);
     let (_, head, body) = refused.expect("one of thirteen calls is too many");
     assert!(head.contains("retry-after: 1") && body.is_empty(), "{head}");
+    assert!(head.contains("access-control-allow-origin: *"), "a page is told as well: {head}");
+}
+
+#[tokio::test]
+async fn a_read_that_meets_a_failed_store_ends_the_process() {
+    let world = world(1).await;
+    world.node.seal(&world.chain, Height::new(1));
+    world.node.services.ledger.store.damage(crate::store::HEIGHTS, &1_u64.to_be_bytes());
+    let (status, _, body) = get(world.address, "/tile/0/000.p/1").await;
+    assert_eq!((status, body.len()), (500, 0));
+    assert!(world.node.services.fatal.told().is_some_and(|told| told.contains("corrupt")));
+}
+
+#[tokio::test]
+async fn any_page_may_read_every_answer() {
+    let world = world(1).await;
+    world.node.seal(&world.chain, Height::new(1));
+    let rows: [(&str, &str, u16, bool); 11] = [
+        ("GET", "/", 200, true),
+        ("GET", "/checkpoint", 200, true),
+        ("GET", "/tile/0/000.p/1", 200, true),
+        ("HEAD", "/checkpoint", 200, false),
+        ("HEAD", "/tile/0/000.p/1", 200, false),
+        ("GET", "/tile/0/000", 404, false),
+        ("GET", "/nothing", 404, false),
+        ("POST", "/checkpoint", 405, false),
+        ("OPTIONS", "/checkpoint", 204, false),
+        ("OPTIONS", "/tile/0/000.p/1", 204, false),
+        ("OPTIONS", "/nothing", 404, false),
+    ];
+    for (method, path, expected, has_body) in rows {
+        let (status, head, body) = ask(method, world.address, path).await;
+        assert_eq!((status, !body.is_empty()), (expected, has_body), "{method} {path}");
+        assert!(head.contains("access-control-allow-origin: *"), "{method} {path}: {head}");
+        if method == "OPTIONS" && status == 204 {
+            assert!(head.contains("access-control-allow-methods: get, head"), "{head}");
+        }
+    }
+    let (_, head, body) = get(world.address, "/").await;
+    let line = String::from_utf8(body).unwrap();
+    assert!(
+        line.ends_with('\n') && line.lines().count() == 1 && line.contains(&world.chain.genesis().origin),
+        "{line}"
+    );
+    assert!(head.contains("content-type: text/plain"), "{head}");
 }

@@ -1,4 +1,8 @@
-//! Creating and opening the database.
+//! Creating and opening the database, and what it may use.
+//!
+//! Budgets: half of the process's open files, the rest being for connections; one cache for blocks, indexes and filters of all
+//! families, whose indexes and filters are partitioned, so that only the parts in use take room however many keys there are; and
+//! [`LOG_BYTES_MAX`] for RocksDB's own log.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +10,8 @@ use std::sync::Arc;
 use receipt_core::genesis::Genesis;
 use receipt_core::state::genesis_effects;
 use receipt_core::state::tables::Table;
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rustix::process::{Resource, getrlimit};
 
 use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError};
 
@@ -74,8 +79,21 @@ pub enum OpenError {
     Genesis(String),
 }
 
-const OPEN_FILES_MAX: i32 = 512;
+/// Tables that are open at once, at least and at most: the latter are a terabyte of them.
+const OPEN_FILES: [u64; 2] = [64, 16_384];
 const CACHE_BYTES: usize = 256 * 1024 * 1024;
+/// One partition of an index or a filter.
+const PARTITION_BYTES: usize = 4096;
+/// RocksDB's own log files, and the bytes of each.
+const LOG_FILES: usize = 4;
+const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Of the files that the process may open, those for tables. `None`: without a bound.
+fn open_files(limit: Option<u64>) -> i32 {
+    let [least, most] = OPEN_FILES;
+    let half = limit.map_or(most, |limit| (limit / 2).clamp(least, most));
+    i32::try_from(half).unwrap_or(i32::MAX)
+}
 
 fn options() -> Options {
     let mut options = Options::default();
@@ -84,9 +102,10 @@ fn options() -> Options {
     options.set_max_background_jobs(2);
     options.set_db_write_buffer_size(128 * 1024 * 1024);
     options.set_max_total_wal_size(256 * 1024 * 1024);
-    options.set_keep_log_file_num(4);
-    // The rest of the process's descriptors is for connections: a database that can not open its files is fatal.
-    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(LOG_FILES);
+    options.set_max_log_file_size(LOG_BYTES_MAX / LOG_FILES);
+    // A database that can not open its files is fatal.
+    options.set_max_open_files(open_files(getrlimit(Resource::Nofile).current));
     options
 }
 
@@ -97,6 +116,13 @@ fn family_options(name: &str, cache: &Cache) -> Options {
     table.set_block_cache(cache);
     table.set_bloom_filter(10.0, false);
     table.set_format_version(6);
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(PARTITION_BYTES);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_cache_index_and_filter_blocks_with_high_priority(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_pin_top_level_index_and_filter(true);
     options.set_block_based_table_factory(&table);
     // Most lookups ask whether a key is new. Without these, each walks the list of everything written lately.
     options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
@@ -136,12 +162,26 @@ impl Store {
 
     /// Opens a store that `init` made for this genesis.
     pub fn open(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
+        Self::open_by(path, genesis, |path| DB::open_cf_descriptors(&options(), path, families()))
+    }
+
+    /// The same, to look at only: nothing in the directory changes, not even its log. For a store that no process has open.
+    pub fn open_read_only(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
+        let open = |path: &Path| DB::open_cf_descriptors_read_only(&options(), path, families(), false);
+        Self::open_by(path, genesis, open)
+    }
+
+    fn open_by(
+        path: &Path,
+        genesis: &Genesis,
+        open: impl FnOnce(&Path) -> Result<DB, rocksdb::Error>,
+    ) -> Result<Self, OpenError> {
         let shown = path.display().to_string();
         if !path.join("CURRENT").is_file() {
             return Err(OpenError::Missing { path: shown });
         }
         let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
-        let db = DB::open_cf_descriptors(&options(), path, families()).map_err(|error| refusal(&shown, &error))?;
+        let db = open(path).map_err(|error| refusal(&shown, &error))?;
         let store = Self { db: Arc::new(db), suite: genesis.suite };
         let mark = |name: &str| {
             let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.to_string()))?;
@@ -173,4 +213,23 @@ fn refusal(path: &str, error: &rocksdb::Error) -> OpenError {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_take_half_of_the_files_that_the_process_may_open() {
+        for (limit, expected) in [
+            (Some(0), 64),
+            (Some(256), 128),
+            (Some(1024), 512),
+            (Some(4096), 2048),
+            (Some(1_048_576), 16_384),
+            (None, 16_384),
+        ] {
+            assert_eq!(open_files(limit), expected, "{limit:?}");
+        }
+    }
 }

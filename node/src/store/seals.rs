@@ -1,15 +1,27 @@
-//! Sealed checkpoints.
+//! Sealed checkpoints: of each height the smallest note, which goes into proofs; of the newest one also the published note,
+//! with a line of every key that signed.
 
 use receipt_core::ids::Height;
+use rocksdb::WriteBatch;
 
-use super::{CHECKPOINTS, Store, StoreError, read_u64};
+use super::{CHECKPOINTS, NODE, Store, StoreError, read_u64};
+
+const PUBLISHED: &[u8] = b"published";
 
 impl Store {
-    /// Stores the sealed note of a height, synced: what was published once is published after a power cut, too.
-    pub fn put_checkpoint(&self, height: Height, note: &str) -> Result<(), StoreError> {
-        let mut synced = rocksdb::WriteOptions::default();
-        synced.set_sync(true);
-        Ok(self.db.put_cf_opt(self.family(CHECKPOINTS)?, height.get().to_be_bytes(), note, &synced)?)
+    /// Stores the notes of the newest sealed height, synced: what was published once is published after a power cut, too.
+    pub fn put_checkpoint(&self, height: Height, smallest: &str, published: &str) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.family(CHECKPOINTS)?, height.get().to_be_bytes(), smallest);
+        batch.put_cf(self.family(NODE)?, PUBLISHED, [&height.get().to_be_bytes(), published.as_bytes()].concat());
+        self.write_synced(batch)
+    }
+
+    /// The published note: that of the newest sealed height.
+    pub fn published_checkpoint(&self) -> Result<Option<(Height, String)>, StoreError> {
+        let Some(row) = self.get_in(NODE, PUBLISHED)? else { return Ok(None) };
+        let (height, note) = row.split_first_chunk::<8>().ok_or_else(|| StoreError::corrupt("the published note"))?;
+        read_checkpoint(height, note.to_vec()).map(Some)
     }
 
     /// The sealed note of exactly this height.

@@ -275,7 +275,8 @@ fn replaced_status_nodes_go_behind_the_window_and_the_newest_root_is_whole() {
     }
     for height in unsealed + 1..=HEIGHTS {
         let sealed = height - 1;
-        store.put_checkpoint(Height::new(sealed), &chain.blocks()[sealed as usize].checkpoint).unwrap();
+        let note = &chain.blocks()[sealed as usize].checkpoint;
+        store.put_checkpoint(Height::new(sealed), note, note).unwrap();
         let (written, stale) = count(&commit(height));
         let forgotten: usize = stale[..=(sealed - statuses::KEPT_HEIGHTS) as usize].iter().sum();
         // A backlog goes in a few steps.
@@ -286,4 +287,51 @@ fn replaced_status_nodes_go_behind_the_window_and_the_newest_root_is_whole() {
     }
     let forgotten = created.iter().sum::<usize>() + 1 - status_nodes(&store);
     assert!(forgotten > 100, "{forgotten}");
+}
+
+/// Names, contents and times of change of the files in a directory.
+fn snapshot(directory: &std::path::Path) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let mut files: Vec<_> = entries
+        .map(|entry| {
+            let changed = entry.metadata().unwrap().modified().unwrap();
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap(), changed)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn looking_at_a_store_changes_nothing_and_sees_what_only_the_log_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let chain = chain_of_three();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    follow(&store, &chain);
+    drop(store);
+    let before = snapshot(&path);
+    let store = Store::open_read_only(&path, chain.genesis()).unwrap();
+    assert_eq!(store.tip().unwrap().height, chain.height());
+    assert_eq!(store.live_bytes().unwrap().len(), FAMILIES.len() + Table::ALL.len());
+    assert!(store.put_checkpoint(Height::ZERO, "note", "note").is_err());
+    drop(store);
+    assert_eq!(snapshot(&path), before);
+}
+
+#[test]
+fn the_published_note_is_the_newest_ones_and_lasts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let chain = chain_of_three();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    assert_eq!(store.published_checkpoint().unwrap(), None);
+    for height in 1..=2 {
+        store.put_checkpoint(Height::new(height), &format!("small {height}"), &format!("full {height}")).unwrap();
+    }
+    drop(store);
+    let store = Store::open(&path, chain.genesis()).unwrap();
+    assert_eq!(store.published_checkpoint().unwrap(), Some((Height::new(2), "full 2".to_owned())));
+    assert_eq!(store.checkpoint(Height::new(1)).unwrap(), Some("small 1".to_owned()));
+    assert_eq!(store.latest_checkpoint().unwrap(), Some((Height::new(2), "small 2".to_owned())));
 }

@@ -211,7 +211,8 @@ pub struct RegisterKind {
     pub name: String,
 }
 
-/// Attaches items to a unit and kind (V13), replacing those attached before.
+/// Attaches items to a unit and kind (V13): instead of those attached before, or besides them. A list above a log entry's limit
+/// comes as a first action that replaces and further ones that add. The registry keeps the whole list, with `adds` false.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct AttachItems {
     /// The unit.
@@ -223,6 +224,9 @@ pub struct AttachItems {
     /// 项目, ascending by code.
     #[prost(message, repeated, tag = "3")]
     pub items: Vec<CodeName>,
+    /// Whether those attached before stay; one whose code is given again gets the new name.
+    #[prost(bool, tag = "4")]
+    pub adds: bool,
 }
 
 /// Replaces the validator set from a height on.

@@ -42,6 +42,14 @@ impl KeyKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 4]);
 
+impl KeyId {
+    /// The id of a key under a name.
+    pub fn of(name: &str, kind: KeyKind, public_key: &[u8; 32]) -> Self {
+        let digest = sha256(&[name.as_bytes(), b"\n", &[kind.byte()], public_key]).0;
+        Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -88,9 +96,7 @@ impl VerifierKey {
         if point.is_weak() || !edwards.is_torsion_free() || edwards.compress().to_bytes() != public_key {
             return Err(KeyError::Point);
         }
-        let digest = sha256(&[name.as_bytes(), b"\n", &[kind.byte()], &public_key]).0;
-        let id = KeyId([digest[0], digest[1], digest[2], digest[3]]);
-        Ok(Self { name: name.to_owned(), kind, id, point })
+        Ok(Self { name: name.to_owned(), kind, id: KeyId::of(name, kind, &public_key), point })
     }
 
     /// Reads a vkey; only the canonical spelling with the right id is taken.

@@ -12,7 +12,7 @@
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::cosignature::PosixSeconds;
 use super::key::VerifierKey;
-use super::signed_note::{NoteError, SignedNote, Verified};
+use super::signed_note::{NoteError, Sifted, SignatureLine, SignedNote, Verified};
 
 /// Why a checkpoint note does not satisfy a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +107,28 @@ pub struct Endorsement {
     pub as_of: Option<PosixSeconds>,
 }
 
+/// The two notes that a checkpoint's collected lines make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assembly {
+    /// Exactly the lines that are needed: one of the log, then those of the freshest quorum, in the policy's order. For proofs,
+    /// which are kept for ever.
+    pub smallest: SignedNote,
+    /// A line of every key that has signed, in the policy's order, log keys first. For publication: whoever knows any one of
+    /// the log keys can read it.
+    pub fullest: SignedNote,
+    /// The smallest time among the quorum's members; `None` if the policy needs no cosignature.
+    pub as_of: Option<PosixSeconds>,
+}
+
+/// What putting notes together has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assembled {
+    /// The notes, or what is missing.
+    pub notes: Result<Assembly, PolicyError>,
+    /// Positions of lines that were left out: by a known key, and wrong.
+    pub wrong: Vec<usize>,
+}
+
 /// The freshest sufficient set below a member: its smallest time and its witnesses' positions.
 #[derive(Clone)]
 struct Support {
@@ -174,29 +196,45 @@ impl Policy {
         Ok(Endorsement { checkpoint, cosigners, as_of })
     }
 
-    /// The same checkpoint with exactly the lines needed: one of the log, then those of the freshest quorum, in the
-    /// policy's order. What is published and put into bundles.
-    pub fn assemble(&self, note: &SignedNote) -> Result<SignedNote, PolicyError> {
-        let judged = self.judge(note)?;
+    /// Puts notes of one checkpoint together from the lines at hand. A wrong line is left out and reported: one signer's fault
+    /// must not undo the others' signatures, whereas a note that is read with a wrong line in it is rejected.
+    pub fn assemble(&self, note: &SignedNote) -> Assembled {
+        let keys: Vec<&VerifierKey> = self.log_keys().chain(self.cosigner_keys()).collect();
+        let Sifted { valid, wrong } = note.sift(&keys);
+        Assembled { notes: self.assemble_valid(note, valid), wrong }
+    }
+
+    fn assemble_valid(&self, note: &SignedNote, valid: Vec<Verified>) -> Result<Assembly, PolicyError> {
+        let all: Vec<usize> = valid.iter().map(|verified| verified.line).collect();
+        let judged = self.judge_verified(Checkpoint::parse(note.text())?, valid);
         let log_line = judged.log_line.ok_or(PolicyError::LogSignatureMissing)?;
         let cosigners = judged.lines.iter().flatten().count();
         let support = judged.support.ok_or(PolicyError::QuorumNotReached { cosigners })?;
+        let as_of = support.as_ref().map(|support| support.as_of);
         let mut witnesses = support.map(|support| support.witnesses).unwrap_or_default();
         witnesses.sort_unstable();
         let lines = witnesses.iter().filter_map(|witness| judged.lines.get(*witness)?.map(|verified| verified.line));
-        let lines = std::iter::once(log_line).chain(lines);
-        let signatures = lines.filter_map(|line| note.signatures().get(line).cloned()).collect();
-        Ok(SignedNote::new(note.text(), signatures)?)
+        let needed: Vec<usize> = std::iter::once(log_line).chain(lines).collect();
+        let with = |lines: Vec<usize>| {
+            let signatures: Vec<SignatureLine> =
+                lines.into_iter().filter_map(|line| note.signatures().get(line).cloned()).collect();
+            SignedNote::new(note.text(), signatures)
+        };
+        Ok(Assembly { smallest: with(needed)?, fullest: with(all)?, as_of })
     }
 
     fn judge(&self, note: &SignedNote) -> Result<Judged, PolicyError> {
         let checkpoint = Checkpoint::parse(note.text())?;
         let keys: Vec<&VerifierKey> = self.log_keys().chain(self.cosigner_keys()).collect();
         let verified = note.verify(&keys)?;
-        let log_line = verified
-            .iter()
-            .find(|found| found.key < self.logs.len() && keys[found.key].name() == checkpoint.origin())
-            .map(|found| found.line);
+        Ok(self.judge_verified(checkpoint, verified))
+    }
+
+    /// `verified` has positions of log keys first, then of cosigner keys.
+    fn judge_verified(&self, checkpoint: Checkpoint, verified: Vec<Verified>) -> Judged {
+        let origin = checkpoint.origin();
+        let of_origin = |found: &Verified| self.logs.get(found.key).is_some_and(|log| log.key.name() == origin);
+        let log_line = verified.iter().find(|found| of_origin(found)).map(|found| found.line);
         let mut next_key = self.logs.len();
         let mut lines = Vec::with_capacity(self.members.len());
         for member in &self.members {
@@ -208,7 +246,7 @@ impl Policy {
             None => Some(None),
             Some(quorum) => self.supports(&lines).get(quorum).cloned().flatten().map(Some),
         };
-        Ok(Judged { checkpoint, log_line, lines, support })
+        Judged { checkpoint, log_line, lines, support }
     }
 
     /// Per member, its freshest sufficient set. Groups refer backwards only, so one pass is enough.

@@ -8,15 +8,16 @@
 //! ```
 //!
 //! Words are separated by spaces and tabs; empty lines and lines that start with # are skipped. Names refer to earlier
-//! lines only; each name is a member at most once; each key stands once; exactly one quorum line. `Display` writes the
-//! one canonical form of a policy (comments are not kept).
+//! lines only; each name is a member at most once; each key stands once; no two keys have both name and key id in common, because
+//! a signature line names its key by these two alone; exactly one quorum line. `Display` writes the one canonical form of a
+//! policy (comments are not kept).
 
 use std::fmt;
 
 use super::key::{KeyError, KeyKind, VerifierKey, is_key_name};
 use super::policy::{Log, Member, Policy, Rule};
 use super::text::parse_decimal;
-use crate::limits::{NOTE_BYTES_MAX, VALIDATORS_MAX};
+use crate::limits::{POLICY_BYTES_MAX, VALIDATORS_MAX};
 
 /// Why a text is not a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +74,7 @@ struct Draft {
 impl Policy {
     /// Reads a policy file.
     pub fn parse(text: &str) -> Result<Self, PolicyTextError> {
-        if text.len() > NOTE_BYTES_MAX {
+        if text.len() > POLICY_BYTES_MAX {
             return Err(PolicyTextError::Whole("the policy is too large"));
         }
         if text.bytes().any(|byte| (byte < 0x20 && byte != b'\n' && byte != b'\t') || byte == 0x7f) {
@@ -140,6 +141,7 @@ impl Draft {
         if self.logs.len() == VALIDATORS_MAX {
             return Err("there are too many logs".into());
         }
+        self.require_new_id(&key)?;
         self.logs.push(Log { key, url: url.map(str::to_owned) });
         Ok(())
     }
@@ -153,7 +155,24 @@ impl Draft {
         if self.members.iter().any(same) {
             return Err("the key is already another witness's".into());
         }
+        self.require_new_id(&key)?;
         self.member(name, Rule::Witness { key: Box::new(key), url: url.map(str::to_owned) })
+    }
+
+    /// Whoever reads a note takes name and key id for the key. A key that shares both with another would have its signatures
+    /// judged under the other, which rejects the note.
+    fn require_new_id(&self, key: &VerifierKey) -> Result<(), Refusal> {
+        let witnesses = self.members.iter().filter_map(|member| match &member.rule {
+            Rule::Witness { key, .. } => Some(key.as_ref()),
+            Rule::Group { .. } => None,
+        });
+        let mut keys = self.logs.iter().map(|log| &log.key).chain(witnesses);
+        if keys.any(|other| (other.name(), other.id()) == (key.name(), key.id())) {
+            return Err(
+                "another key of the policy has the same name and key id; one of the two must be replaced".into()
+            );
+        }
+        Ok(())
     }
 
     fn group(&mut self, name: &str, threshold: &str, names: &[&str]) -> Result<(), Refusal> {

@@ -110,6 +110,14 @@ pub struct Verified {
     pub time: Option<PosixSeconds>,
 }
 
+/// What the lines of a note are worth, each by itself.
+pub(super) struct Sifted {
+    /// Each known key that has signed, once, in the order of the keys.
+    pub(super) valid: Vec<Verified>,
+    /// Positions of lines by known keys whose signature is wrong.
+    pub(super) wrong: Vec<usize>,
+}
+
 /// A well-formed note. `Display` writes exactly the bytes that [`SignedNote::parse`] took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedNote {
@@ -165,23 +173,31 @@ impl SignedNote {
     /// Verifies every line by a known key; at least one valid line is required. The result has each key at most once, in
     /// the order of `keys`.
     pub fn verify(&self, keys: &[&VerifierKey]) -> Result<Vec<Verified>, NoteError> {
-        let mut found: Vec<Verified> = Vec::new();
+        let Sifted { valid, wrong } = self.sift(keys);
+        if let Some(line) = wrong.first() {
+            return Err(NoteError::BadSignature { name: self.signatures[*line].name.clone() });
+        }
+        if valid.is_empty() { Err(NoteError::NoKnownKey) } else { Ok(valid) }
+    }
+
+    /// Judges every line by itself: for whoever puts notes together. Whoever reads them rejects one with a wrong line
+    /// ([`Self::verify`]).
+    pub(super) fn sift(&self, keys: &[&VerifierKey]) -> Sifted {
+        let (mut valid, mut wrong): (Vec<Verified>, Vec<usize>) = (Vec::new(), Vec::new());
         for (line, signature) in self.signatures.iter().enumerate() {
             let Some(key) = keys.iter().position(|key| key.made(signature)) else { continue };
-            let time = keys[key]
-                .verify(&self.text, signature)
-                .ok_or_else(|| NoteError::BadSignature { name: signature.name.clone() })?;
-            match found.iter_mut().find(|verified| verified.key == key) {
+            let Some(time) = keys[key].verify(&self.text, signature) else {
+                wrong.push(line);
+                continue;
+            };
+            match valid.iter_mut().find(|verified| verified.key == key) {
                 Some(earlier) if earlier.time >= time => {}
                 Some(earlier) => *earlier = Verified { key, line, time },
-                None => found.push(Verified { key, line, time }),
+                None => valid.push(Verified { key, line, time }),
             }
         }
-        if found.is_empty() {
-            return Err(NoteError::NoKnownKey);
-        }
-        found.sort_by_key(|verified| verified.key);
-        Ok(found)
+        valid.sort_by_key(|verified| verified.key);
+        Sifted { valid, wrong }
     }
 }
 

@@ -261,6 +261,30 @@ fn note_limits() {
     assert_eq!(SignedNote::new(&format!("{full}x\n"), lines), Err(NoteError::TooLarge { bytes }));
 }
 
+/// c2sp.org/signed-note: readers must accept up to 16 signatures, and post-quantum ones have nearly 5 kB.
+#[test]
+fn sixteen_lines_of_post_quantum_size_are_read() {
+    const ML_DSA_87_BYTES: usize = 4_627;
+    let known = Pair::new("example.com/known", KeyKind::Log, 1);
+    let checkpoint = checkpoint_text();
+    for (large, bytes) in [(12, ML_DSA_87_BYTES), (15, 5_000)] {
+        let mut lines: Vec<SignatureLine> = (0..large)
+            .map(|number| {
+                let payload = text::base64(&vec![number; 4 + bytes]);
+                SignatureLine::parse(&format!("— witness.example.com/{number:02} {payload}")).unwrap()
+            })
+            .collect();
+        lines.resize(15, SignatureLine::by(&cosigner(1).key, vec![0; 72]));
+        lines.push(known.signs(&checkpoint));
+        let written: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let note = format!("{checkpoint}\n{written}");
+        assert!(note.len() > 70_000, "{}", note.len());
+        let read = SignedNote::parse(note.as_bytes()).unwrap();
+        assert_eq!((read.signatures().len(), read.to_string()), (16, note));
+        assert_eq!(read.verify(&[&known.key]).unwrap()[0].line, 15);
+    }
+}
+
 #[test]
 fn unknown_keys_are_ignored_known_ones_must_be_right() {
     let (a, b) = (Pair::new("a", KeyKind::Log, 1), Pair::new("b", KeyKind::Log, 2));
@@ -347,7 +371,7 @@ fn the_log_must_sign_under_the_origin() {
     let cosigned: Vec<SignatureLine> = (1..=3).map(|validator| cosigner(validator).cosigns(&text, 5)).collect();
     let without_log = SignedNote::new(&text, cosigned.clone()).unwrap();
     assert_eq!(policy.verify(&without_log), Err(PolicyError::LogSignatureMissing));
-    assert_eq!(policy.assemble(&without_log), Err(PolicyError::LogSignatureMissing));
+    assert_eq!(policy.assemble(&without_log).notes, Err(PolicyError::LogSignatureMissing));
     // The right keys over another origin's checkpoint.
     let foreign = Checkpoint::new("another.example", TreeSize::new(9), Hash::ZERO).unwrap().to_string();
     let mut lines = vec![log_key(1).signs(&foreign)];
@@ -371,19 +395,80 @@ fn assembled_notes_carry_exactly_what_is_needed() {
     let stranger = Pair::new("stranger", KeyKind::Cosigner, 99);
     let mut lines = vec![stranger.cosigns(&text, 7), log_key(3).signs(&text), log_key(2).signs(&text)];
     lines.extend([(4, 40), (2, 20), (2, 25), (3, 30), (1, 10)].map(|(who, time)| cosigner(who).cosigns(&text, time)));
-    let note = policy.assemble(&SignedNote::new(&text, lines).unwrap()).unwrap();
-    let names: Vec<&str> = note.signatures().iter().map(SignatureLine::name).collect();
-    assert_eq!(names, [ORIGIN, "ledger.example/2026/v2", "ledger.example/2026/v3", "ledger.example/2026/v4"]);
+    let Assembled { notes, wrong } = policy.assemble(&SignedNote::new(&text, lines).unwrap());
+    let Assembly { smallest: note, fullest, as_of } = notes.unwrap();
+    assert_eq!((wrong, as_of), (Vec::new(), Some(PosixSeconds::new(25))));
+    let names = |note: &SignedNote| note.signatures().iter().map(|line| line.name().to_owned()).collect::<Vec<_>>();
+    let [v1, v2, v3, v4] = [1, 2, 3, 4].map(|validator| format!("{ORIGIN}/v{validator}"));
+    assert_eq!(names(&note), [ORIGIN.to_owned(), v2.clone(), v3.clone(), v4.clone()]);
+    // The fullest has a line by each key: whoever knows one of the log keys, and any three cosigners, can use it.
+    assert_eq!(names(&fullest), [ORIGIN.to_owned(), ORIGIN.to_owned(), v1, v2, v3, v4]);
+    assert_eq!(fullest.signatures()[..2], [log_key(2).signs(&text), log_key(3).signs(&text)]);
+    assert_eq!(policy.verify(&fullest).unwrap().as_of, as_of);
+    assert_eq!(policy.assemble(&fullest).notes.unwrap(), Assembly { smallest: note.clone(), fullest, as_of });
     assert_eq!(note.signatures()[0], log_key(2).signs(&text), "the policy's first log key that signed");
     assert_eq!(policy.verify(&note).unwrap().as_of, Some(PosixSeconds::new(25)));
-    assert_eq!(policy.assemble(&note), Ok(note.clone()));
+    assert_eq!(policy.assemble(&note).notes.unwrap().smallest, note);
     for dropped in 0..4 {
         let mut lines = note.signatures().to_vec();
         lines.remove(dropped);
         assert!(policy.verify(&SignedNote::new(&text, lines).unwrap()).is_err());
     }
     let missing = policy.assemble(&note_with(&[(1, 1), (2, 2)]));
-    assert_eq!(missing, Err(PolicyError::QuorumNotReached { cosigners: 2 }));
+    assert_eq!(missing.notes, Err(PolicyError::QuorumNotReached { cosigners: 2 }));
+}
+
+/// Who reads a note with a wrong line by a known key rejects it; who puts one together leaves the line out and says which.
+#[test]
+fn wrong_lines_are_left_out_of_assembled_notes() {
+    let policy = three_of_four();
+    let text = checkpoint_text();
+    let mut lines = vec![SignatureLine::by(&log_key(1).key, vec![0; 64]), log_key(2).signs(&text)];
+    lines.push(SignatureLine::by(&cosigner(4).key, vec![0; 72]));
+    lines.extend([1, 2, 3].map(|validator| cosigner(validator).cosigns(&text, 5)));
+    let note = SignedNote::new(&text, lines.clone()).unwrap();
+    assert!(matches!(policy.verify(&note), Err(PolicyError::Note(NoteError::BadSignature { .. }))));
+    let Assembled { notes, wrong } = policy.assemble(&note);
+    assert_eq!(wrong, [0, 2]);
+    assert_eq!(policy.verify(&notes.unwrap().fullest).unwrap().as_of, Some(PosixSeconds::new(5)));
+    // What is wrong is said although it is not enough.
+    let few = policy.assemble(&SignedNote::new(&text, lines[..5].to_vec()).unwrap());
+    assert_eq!(few.wrong, [0, 2]);
+    assert_eq!(few.notes, Err(PolicyError::QuorumNotReached { cosigners: 2 }));
+}
+
+/// A signature line has nothing but name and key id to say whose it is.
+#[test]
+fn keys_that_share_name_and_id_are_refused() {
+    let origin = "ledger.example/testchain";
+    let twins = crate::testkit::TWIN_LOG_KEYS.map(crate::testkit::TestValidator::new);
+    let [one, other] =
+        twins.each_ref().map(|twin| VerifierKey::new(origin, KeyKind::Log, twin.public().log_key.0).unwrap());
+    assert_eq!((one.name(), one.id()), (other.name(), other.id()));
+    assert_ne!(one.public_key(), other.public_key());
+    // Under one policy the second's line would be judged as the first's, and the note rejected.
+    let text = Checkpoint::new(origin, TreeSize::new(9), Hash([7; 32])).unwrap().to_string();
+    let note = SignedNote::new(&text, vec![twins[1].sign_as_log(origin, &text)]).unwrap();
+    assert!(note.verify(&[&other]).is_ok());
+    assert!(matches!(note.verify(&[&one, &other]), Err(NoteError::BadSignature { .. })));
+    let rest = format!("witness a {}\nquorum a\n", cosigner(1).key);
+    assert!(
+        Policy::parse(&format!("log {one}\n{rest}")).is_ok() && Policy::parse(&format!("log {other}\n{rest}")).is_ok()
+    );
+    let refused = Policy::parse(&format!("log {one}\nlog {other}\n{rest}")).unwrap_err();
+    assert!(
+        matches!(refused, PolicyTextError::Line { line: 2, .. }) && refused.to_string().contains("key id"),
+        "{refused}"
+    );
+    let set = |ids: &[u32]| {
+        let members = ids.iter().map(|id| crate::testkit::TestValidator::new(*id).public()).collect();
+        crate::validators::ValidatorSet::new(members).unwrap()
+    };
+    let with_twins = set(&[1, twins[0].id, twins[1].id]);
+    let refused = with_twins.check_note_keys(origin).unwrap_err().to_string();
+    assert!(refused.contains(&format!("{} and {}", twins[0].id, twins[1].id)), "{refused}");
+    with_twins.check_note_keys("ledger.example/2026").unwrap();
+    set(&[1, 2, 3, 4]).check_note_keys(origin).unwrap();
 }
 
 #[test]
@@ -428,7 +513,7 @@ fn quorum_of_one_and_of_none() {
     let none = Policy::parse(&format!("log {log}\nquorum none\n")).unwrap();
     assert_eq!(Policy::parse(&none.to_string()), Ok(none.clone()));
     assert_eq!(none.verify(&note_with(&[])).unwrap().as_of, None);
-    assert_eq!(none.assemble(&note_with(&[(1, 4)])), Ok(note_with(&[])));
+    assert_eq!(none.assemble(&note_with(&[(1, 4)])).notes.unwrap().smallest, note_with(&[]));
     let no_log = Policy::parse(&format!("witness w {}\nquorum w\n", cosigner(1).key)).unwrap();
     assert_eq!(no_log.verify(&note_with(&[(1, 4)])), Err(PolicyError::LogSignatureMissing));
 }

@@ -6,6 +6,7 @@ use super::governance::{ActionError, ActionPlace, Records, apply_action};
 use super::overlay::{Overlay, ReadError, StateRead, Writes, effects_hash};
 use super::records::RegistryCache;
 use super::schedule::{Schedule, proposer_order};
+use super::settlement::LookUps;
 use super::statuses::{StatusOutcome, write_statuses};
 use super::tables::{
     GovernanceState, META_GOVERNANCE, META_SCHEDULE, META_TIP, META_TOTALS, META_VALIDATORS, META_VALIDATORS_NEXT,
@@ -13,7 +14,7 @@ use super::tables::{
 };
 use crate::entry::{Entry, RecordRefusal};
 use crate::genesis::Genesis;
-use crate::governance::{Governance, SignedGovernance};
+use crate::governance::SignedGovernance;
 use crate::hash::Hash;
 use crate::ids::{Height, LeafIndex, TreeSize, UnixMillis};
 use crate::limits;
@@ -51,7 +52,10 @@ pub enum BlockRefusal {
     #[error("the block has more than {} records", limits::BLOCK_RECORDS_MAX)]
     Records,
     /// A log entry above [`limits::ENTRY_BYTES_MAX`].
-    #[error("a log entry of the block is larger than {} bytes", limits::ENTRY_BYTES_MAX)]
+    #[error(
+        "a log entry of the block is larger than {} bytes; what it carries has to be split",
+        limits::ENTRY_BYTES_MAX
+    )]
     Entry,
     /// A batch that may not stand in a block.
     #[error("batch {header_hash} may not stand in this block: {}", reason.as_str())]
@@ -122,6 +126,8 @@ pub struct ChainParameters {
     pub id: ChainId,
     /// The chain's suite.
     pub suite: Suite,
+    /// The log's origin, by which log keys are named.
+    pub origin: String,
     /// Keys of the authorities.
     pub authorities: Vec<PublicKey>,
     /// How many must sign governance.
@@ -134,6 +140,7 @@ impl ChainParameters {
         Self {
             id: genesis.chain_id(),
             suite: genesis.suite,
+            origin: genesis.origin.clone(),
             authorities: genesis.authorities.clone(),
             authority_threshold: genesis.authority_threshold,
         }
@@ -158,10 +165,11 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
     let first_leaf = LeafIndex::new(parent.log_size.get());
     let mut entries = Vec::with_capacity(block.items.len() + 1);
     let mut outcomes = Vec::with_capacity(block.items.len());
+    let mut look_ups = LookUps::default();
     for item in &block.items {
         match item {
             CheckedItem::Governance(governance) => {
-                entries.push(take_governance(&mut overlay, chain, block, governance)?);
+                entries.push(take_governance(&mut overlay, chain, block, governance, &mut look_ups)?);
                 context.cache = RegistryCache::default();
             }
             CheckedItem::Batch(batch) => {
@@ -201,12 +209,15 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let mut overlay = Overlay::new(&Nothing);
     let mut entries = Vec::new();
     let (height, block_time) = (Height::ZERO, genesis.time);
-    let place = ActionPlace { suite: genesis.suite, height, block_time, records: Records::AtHand };
+    let place =
+        ActionPlace { suite: genesis.suite, origin: &genesis.origin, height, block_time, records: Records::AtHand };
+    let mut look_ups = LookUps::default();
     for action in &genesis.actions {
-        apply_action(&mut overlay, action, place).map_err(|error| governance_error(0, error))?;
+        apply_action(&mut overlay, action, place, &mut look_ups).map_err(|error| governance_error(0, error))?;
     }
-    for chunk in chunk_actions(genesis) {
-        entries.push(Entry::Governance(chunk).encode());
+    entries.extend(genesis.messages().map(|message| Entry::Governance(message).encode()));
+    if entries.iter().any(|entry| entry.len() > limits::ENTRY_BYTES_MAX) {
+        return Err(BlockRefusal::Entry.into());
     }
     let set = &genesis.validators;
     overlay.write(Table::Meta, META_VALIDATORS, set.encode());
@@ -234,30 +245,6 @@ impl StateRead for Nothing {
     fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(None)
     }
-}
-
-/// Genesis actions as log entries of sequence 0: as many as fit into half an entry's limit go together.
-fn chunk_actions(genesis: &Genesis) -> Vec<SignedGovernance> {
-    let entry_of = |actions: &[crate::governance::Action]| {
-        let (suite, actions) = (genesis.suite, actions.to_vec());
-        let governance = Governance { suite, sequence: 0, expiry: Height::ZERO, previous: Hash([0; 32]), actions };
-        SignedGovernance { governance_bytes: governance.encode(), governance, signatures: Vec::new() }
-    };
-    let mut chunks = Vec::new();
-    let mut start = 0;
-    let mut bytes = 0;
-    for (index, action) in genesis.actions.iter().enumerate() {
-        let size = action.to_wire().body.len() + 16;
-        if bytes + size > limits::ENTRY_BYTES_MAX / 2 && start < index {
-            chunks.push(entry_of(&genesis.actions[start..index]));
-            (start, bytes) = (index, 0);
-        }
-        bytes += size;
-    }
-    if start < genesis.actions.len() {
-        chunks.push(entry_of(&genesis.actions[start..]));
-    }
-    chunks
 }
 
 /// Height, parent, time, proposer and size.
@@ -293,6 +280,7 @@ fn take_governance(
     chain: &ChainParameters,
     block: &CheckedBlock,
     signed: &SignedGovernance,
+    look_ups: &mut LookUps,
 ) -> Result<Vec<u8>, ApplyError> {
     let governance = &signed.governance;
     if governance.expiry < block.content.height {
@@ -302,9 +290,8 @@ fn take_governance(
         let problem = "its expiry lies too far ahead";
         return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
     }
-    let (height, block_time) = (block.content.height, block.content.time);
-    let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::AtHand };
-    take_signed(overlay, chain, place, signed)?;
+    let place = ActionPlace::of(chain, block.content.height, block.content.time, Records::AtHand);
+    take_signed(overlay, chain, place, signed, look_ups)?;
     Ok(Entry::Governance(signed.clone()).encode())
 }
 
@@ -312,8 +299,9 @@ fn take_governance(
 fn take_signed(
     overlay: &mut Overlay<'_>,
     chain: &ChainParameters,
-    place: ActionPlace,
+    place: ActionPlace<'_>,
     signed: &SignedGovernance,
+    look_ups: &mut LookUps,
 ) -> Result<(), ApplyError> {
     let governance = &signed.governance;
     let refuse = |problem| BlockRefusal::Governance { sequence: governance.sequence, problem };
@@ -329,7 +317,7 @@ fn take_signed(
         return Err(refuse("it is not signed by enough authorities").into());
     }
     for action in &governance.actions {
-        apply_action(overlay, action, place).map_err(|error| governance_error(governance.sequence, error))?;
+        apply_action(overlay, action, place, look_ups).map_err(|error| governance_error(governance.sequence, error))?;
     }
     let taken = GovernanceState { sequence: governance.sequence, id: signed.hash() };
     overlay.write(Table::Meta, META_GOVERNANCE, taken.encode());
@@ -346,8 +334,8 @@ pub fn registry_writes(
     block_time: UnixMillis,
 ) -> Result<Writes, ApplyError> {
     let mut overlay = Overlay::new(state);
-    let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::AtHand };
-    take_signed(&mut overlay, chain, place, signed)?;
+    let place = ActionPlace::of(chain, height, block_time, Records::AtHand);
+    take_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
     Ok(overlay.into_writes())
 }
 
@@ -361,8 +349,8 @@ pub fn followed_writes(
     block_time: UnixMillis,
 ) -> Result<Writes, ApplyError> {
     let mut overlay = Overlay::new(registry);
-    let place = ActionPlace { suite: chain.suite, height, block_time, records: Records::Elsewhere };
-    take_signed(&mut overlay, chain, place, signed)?;
+    let place = ActionPlace::of(chain, height, block_time, Records::Elsewhere);
+    take_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
     Ok(overlay.into_writes())
 }
 

@@ -1,13 +1,16 @@
 //! Applying governance: every action of a message, or none of it.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 
+use super::apply::ChainParameters;
 use super::overlay::{Overlay, ReadError};
 use super::records::SegmentRange;
-use super::settlement::settle_segment;
+use super::settlement::{LookUps, settle_segment};
 use super::tables::{IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentState, Table, UnitState, pair_bytes};
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
+    Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
     RegisterUnit, RevokeKey, SetValidators,
 };
 use crate::ids::{Height, ReceiptCode, ReceiptNumber, UnixMillis};
@@ -33,15 +36,24 @@ pub(super) fn require(condition: bool, problem: &'static str) -> ActionResult {
 
 /// Where an action is applied.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ActionPlace {
+pub(crate) struct ActionPlace<'a> {
     /// The chain's suite.
     pub(crate) suite: Suite,
+    /// The log's origin.
+    pub(crate) origin: &'a str,
     /// The block's height.
     pub(crate) height: Height,
     /// The block's time.
     pub(crate) block_time: UnixMillis,
     /// Whether the state holds the records, too.
     pub(crate) records: Records,
+}
+
+impl<'a> ActionPlace<'a> {
+    /// In a block of a chain.
+    pub(crate) fn of(chain: &'a ChainParameters, height: Height, block_time: UnixMillis, records: Records) -> Self {
+        Self { suite: chain.suite, origin: &chain.origin, height, block_time, records }
+    }
 }
 
 /// Whether the state on which governance is applied holds the ledger's records, or the registry alone.
@@ -53,9 +65,14 @@ pub(crate) enum Records {
     Elsewhere,
 }
 
-/// Applies one action.
-pub(crate) fn apply_action(overlay: &mut Overlay<'_>, action: &Action, place: ActionPlace) -> ActionResult {
-    let ActionPlace { suite, height, block_time, records } = place;
+/// Applies one action; `look_ups` is what is left to the block that carries it.
+pub(crate) fn apply_action(
+    overlay: &mut Overlay<'_>,
+    action: &Action,
+    place: ActionPlace<'_>,
+    look_ups: &mut LookUps,
+) -> ActionResult {
+    let ActionPlace { suite, block_time, .. } = place;
     match action {
         Action::RegisterUnit(unit) => register_unit(overlay, unit, block_time),
         Action::RegisterKey(key) => register_key(overlay, key, suite),
@@ -71,8 +88,8 @@ pub(crate) fn apply_action(overlay: &mut Overlay<'_>, action: &Action, place: Ac
             Ok(())
         }
         Action::AttachItems(items) => attach_items(overlay, items),
-        Action::SetValidators(change) => set_validators(overlay, change, height),
-        Action::SettleSegment(settlement) => settle_segment(overlay, settlement, block_time, records),
+        Action::SetValidators(change) => set_validators(overlay, change, place),
+        Action::SettleSegment(settlement) => settle_segment(overlay, settlement, place, look_ups),
     }
 }
 
@@ -205,13 +222,23 @@ fn attach_items(overlay: &mut Overlay<'_>, items: &AttachItems) -> ActionResult 
     require(overlay.contains(Table::Kinds, &items.kind.to_be_bytes())?, "the items' kind is not registered")?;
     let ascending = items.items.windows(2).all(|pair| pair[0].code < pair[1].code);
     require(ascending, "items must be strictly ascending by code")?;
-    overlay.write(Table::Items, pair_bytes(items.unit_id, items.kind), items.encode_to_vec());
+    let key = pair_bytes(items.unit_id, items.kind);
+    let before: Option<AttachItems> = if items.adds { overlay.read_message(Table::Items, &key)? } else { None };
+    let before = before.unwrap_or_default().items;
+    let names = before.into_iter().chain(items.items.iter().cloned()).map(|item| (item.code, item.name));
+    // Of two names of one code the later one stays.
+    let names: BTreeMap<String, String> = names.collect();
+    let merged = names.into_iter().map(|(code, name)| CodeName { code, name }).collect();
+    let state = AttachItems { unit_id: items.unit_id, kind: items.kind, items: merged, adds: false };
+    overlay.write(Table::Items, key, state.encode_to_vec());
     Ok(())
 }
 
-fn set_validators(overlay: &mut Overlay<'_>, change: &SetValidators, height: Height) -> ActionResult {
-    let first_possible = height.get().saturating_add(2);
+fn set_validators(overlay: &mut Overlay<'_>, change: &SetValidators, place: ActionPlace<'_>) -> ActionResult {
+    let first_possible = place.height.get().saturating_add(2);
     require(change.effective_height >= first_possible, "a validator set takes effect two heights on at the earliest")?;
+    let distinct = change.validators.check_note_keys(place.origin).is_ok();
+    require(distinct, "two log keys of the set have the same note key id; one of them must be replaced")?;
     let mut value = change.effective_height.to_be_bytes().to_vec();
     value.extend_from_slice(&change.validators.encode());
     overlay.write(Table::Meta, META_VALIDATORS_NEXT, value);

@@ -8,21 +8,42 @@
 
 use prost::Message;
 
-use super::governance::{ActionError, ActionResult, Records, require};
+use super::governance::{ActionError, ActionPlace, ActionResult, Records, require};
 use super::overlay::{Overlay, ReadError};
 use super::tables::{SegmentState, Table};
 use crate::governance::{NumberRange, SettleSegment};
 use crate::ids::UnixMillis;
 use crate::limits;
 
+/// Numbers that a block's settlements may still look up: [`limits::SETTLED_HOLES_MAX`] for all of them together.
+#[derive(Debug)]
+pub(crate) struct LookUps(u64);
+
+impl Default for LookUps {
+    fn default() -> Self {
+        Self(limits::SETTLED_HOLES_MAX)
+    }
+}
+
+impl LookUps {
+    fn take(&mut self, count: u64) -> ActionResult {
+        let left = self.0.checked_sub(count);
+        self.0 = left.ok_or(ActionError::Refused(
+            "too many numbers below the highest used ones are named; settle fewer segments at once",
+        ))?;
+        Ok(())
+    }
+}
+
 /// Without the records at hand (a follower of governance) what was used is not known here: the block that carries the
 /// settlement was judged where it is.
 pub(super) fn settle_segment(
     overlay: &mut Overlay<'_>,
     settlement: &SettleSegment,
-    block_time: UnixMillis,
-    records: Records,
+    place: ActionPlace<'_>,
+    look_ups: &mut LookUps,
 ) -> ActionResult {
+    let ActionPlace { block_time, records, .. } = place;
     let id = settlement.segment_id.to_be_bytes();
     let state: Option<SegmentState> = overlay.read_message(Table::Segments, &id)?;
     let mut state = state.ok_or(ActionError::Refused("the segment is not allocated"))?;
@@ -40,7 +61,7 @@ pub(super) fn settle_segment(
     if records == Records::AtHand {
         let accounted = state.used_count.checked_add(void).and_then(|sum| sum.checked_add(lost));
         require(accounted == Some(last - first + 1), "not every number of the segment is used, void or lost")?;
-        require_unused(overlay, &state, &named)?;
+        require_unused(overlay, &state, &named, look_ups)?;
     }
     // Last, so that within the grace all else that is wrong with a settlement is told already.
     let since_closing = block_time.since(UnixMillis::new(state.closed_at_ms));
@@ -69,11 +90,16 @@ fn numbers_of(ranges: &[NumberRange]) -> u64 {
     ranges.iter().map(|range| range.last - range.first + 1).sum()
 }
 
-fn require_unused(overlay: &Overlay<'_>, state: &SegmentState, named: &[&NumberRange]) -> ActionResult {
+fn require_unused(
+    overlay: &Overlay<'_>,
+    state: &SegmentState,
+    named: &[&NumberRange],
+    look_ups: &mut LookUps,
+) -> ActionResult {
     let below = named.iter().filter(|range| range.first <= state.highest_used);
     let below: Vec<(u64, u64)> = below.map(|range| (range.first, range.last.min(state.highest_used))).collect();
     let holes: u64 = below.iter().map(|(first, last)| last - first + 1).sum();
-    require(holes <= limits::SETTLED_HOLES_MAX, "too many numbers below the highest used one are named")?;
+    look_ups.take(holes)?;
     for number in below.into_iter().flat_map(|(first, last)| first..=last) {
         let used = is_used(overlay, state.segment.receipt_code, number)?;
         require(!used, "a number is used and cannot be void or lost")?;

@@ -58,6 +58,7 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
             unit_id: 7,
             kind: 990_601,
             items: vec![CodeName { code: "0101".to_owned(), name: "诊察费".to_owned() }],
+            adds: true,
         }),
         Action::SetValidators(SetValidators { effective_height: 100, validators }),
         Action::SettleSegment(SettleSegment {

@@ -7,7 +7,8 @@ use receipt_core::merkle::{
     NodeId, NodeReader, TileId, TilePath, encode_entry_bundle, leaf_hash, root_of_leaves, tile_hashes, tiles_of,
 };
 use receipt_core::note::{KeyKind, PosixSeconds, SignedNote, VerifierKey, cosignature_message};
-use receipt_core::testkit::{TestBlock, TestLog};
+use receipt_core::testkit::{TWIN_LOG_KEYS, TestBlock, TestLog, TestValidator};
+use receipt_core::trust::TrustFile;
 use serde_json::{Value, json};
 
 use super::scene::Scene;
@@ -114,6 +115,25 @@ fn cosignature(note: &SignedNote, key: &VerifierKey) -> Value {
     })
 }
 
+/// Trust files that differ from the good one in one thing.
+fn refused_trust(good: &str, origin: &str) -> Value {
+    // Two log keys that have their name and the four bytes of their id in common.
+    let twins = TWIN_LOG_KEYS
+        .map(|id| VerifierKey::new(origin, KeyKind::Log, TestValidator::new(id).public().log_key.0).unwrap());
+    let mut twin = twins.iter();
+    let lines: Vec<String> = good
+        .lines()
+        .map(|line| match line.starts_with("log ").then(|| twin.next()).flatten() {
+            Some(key) => format!("log {key}"),
+            None => line.to_owned(),
+        })
+        .collect();
+    let text = format!("{}\n", lines.join("\n"));
+    let refused = TrustFile::parse(&text).unwrap_err().to_string();
+    assert!(refused.contains("same name and key id"), "{refused}");
+    json!([{ "name": "two log keys of one name and key id", "trust": text }])
+}
+
 #[test]
 fn trust_json() {
     let scene = Scene::new();
@@ -149,6 +169,7 @@ fn trust_json() {
         "log_vkey": log.to_string(),
         "cosignature": cosignature(&note, &cosigner),
         "checkpoints": [verdict(&block.checkpoint, &judged), verdict(&spread, &spread_judged)],
+        "refused_trust": refused_trust(&trust.to_text(), trust.origin()),
     });
     assert_ne!(set.hash(SUITE), Hash::ZERO);
     super::check("trust.json", &value);

@@ -81,7 +81,8 @@ fn an_entry_has_at_most_60_kib() {
     let ledger = Ledger::new();
     let items = |count: usize| {
         let items = (0..count).map(|code| CodeName { code: format!("{code:06}"), name: "字".repeat(30) }).collect();
-        let governance = ledger.governance(vec![Action::AttachItems(AttachItems { unit_id: 1, kind: 990_601, items })]);
+        let governance =
+            ledger.governance(vec![Action::AttachItems(AttachItems { unit_id: 1, kind: 990_601, items, adds: false })]);
         vec![crate::block::Item::Governance(governance)]
     };
     ledger.execute(ledger.content(items(500))).unwrap();

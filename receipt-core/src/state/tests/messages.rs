@@ -1,14 +1,14 @@
 //! Governance messages: sequence, expiry, signatures; taken whole or not at all.
 
-use super::ledger::{Ledger, T, genesis, register_unit};
+use super::ledger::{Ledger, T, genesis, register_unit, validator_set};
 use crate::block::Item;
 use crate::entry::Entry;
-use crate::genesis::Genesis;
-use crate::governance::{Action, Governance, RegisterKind, SignedGovernance};
+use crate::genesis::{Genesis, GenesisError};
+use crate::governance::{Action, AttachItems, CodeName, Governance, RegisterKind, SignedGovernance};
 use crate::ids::{Height, UnixMillis};
-use crate::limits::GOVERNANCE_VALID_HEIGHTS_MAX;
+use crate::limits::{ENTRY_BYTES_MAX, GOVERNANCE_VALID_HEIGHTS_MAX};
 use crate::state::tables::{GovernanceState, META_GOVERNANCE, Table};
-use crate::state::{BlockRefusal, genesis_effects, registry_writes};
+use crate::state::{ApplyError, BlockRefusal, genesis_effects, registry_writes};
 use crate::suite::{ChainId, Signature, Signer};
 use crate::testkit::{authorities, software_key};
 
@@ -193,4 +193,43 @@ fn genesis_files_are_sound() {
     let mut bad = good;
     bad.actions.push(Action::RegisterUnit(register_unit(9, &[1])));
     assert!(genesis_effects(&bad).is_err());
+}
+
+#[test]
+fn log_keys_of_genesis_are_told_apart_by_their_ids() {
+    let twins = Genesis { validators: validator_set([1, 51_656, 96_965]), ..genesis() };
+    let refused = Genesis::decode(&twins.encode()).unwrap_err().to_string();
+    assert!(refused.contains("51656 and 96965"), "{refused}");
+    let elsewhere = Genesis { origin: "ledger.example/other".to_owned(), ..twins };
+    Genesis::decode(&elsewhere.encode()).unwrap();
+}
+
+/// An entry above the limit could not be read by anybody who follows the log: leaf 0 of the chain.
+#[test]
+fn an_action_of_genesis_fits_into_an_entry_or_is_split() {
+    let items = |codes: std::ops::Range<usize>, adds| {
+        let items = codes.map(|code| CodeName { code: format!("{code:06}"), name: "字".repeat(30) }).collect();
+        Action::AttachItems(AttachItems { unit_id: 1, kind: 990_601, items, adds })
+    };
+    let with = |actions: Vec<Action>| {
+        let mut genesis = genesis();
+        genesis.actions.extend(actions);
+        genesis
+    };
+    let first = genesis().actions.len();
+    let large = with(vec![items(0..500, false), items(0..700, false)]);
+    assert_eq!(Genesis::decode(&large.encode()), Err(GenesisError::Entry(first + 1)));
+    assert!(GenesisError::Entry(first + 1).to_string().contains("split it"));
+    assert!(matches!(genesis_effects(&large), Err(ApplyError::Refused(BlockRefusal::Entry))));
+
+    let split = with(vec![items(0..500, false), items(500..700, true)]);
+    assert_eq!(Genesis::decode(&split.encode()).as_ref(), Ok(&split));
+    let effects = genesis_effects(&split).unwrap();
+    for entry in &effects.entries {
+        assert!(entry.len() <= ENTRY_BYTES_MAX);
+        Entry::decode(entry).unwrap();
+    }
+    let row = effects.writes.iter().find(|((table, _), _)| *table == Table::Items).unwrap().1.clone().unwrap();
+    let row: AttachItems = prost::Message::decode(row.as_slice()).unwrap();
+    assert_eq!((row.items.len(), row.adds), (700, false));
 }

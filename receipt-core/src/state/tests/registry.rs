@@ -111,7 +111,7 @@ fn register_systems_and_attach_items() {
 
     let items = |unit_id, kind, codes: &[&str]| {
         let items = codes.iter().map(|code| CodeName { code: (*code).to_owned(), name: "项目".to_owned() }).collect();
-        Action::AttachItems(AttachItems { unit_id, kind, items })
+        Action::AttachItems(AttachItems { unit_id, kind, items, adds: false })
     };
     check(items(1, 990_601, &["A", "B"]), Ok(()));
     check(items(1, 990_601, &[]), Ok(()));
@@ -119,6 +119,31 @@ fn register_systems_and_attach_items() {
     check(items(1, 990_604, &[]), Err("the items' kind is not registered"));
     check(items(1, 990_601, &["B", "A"]), Err("items must be strictly ascending by code"));
     check(items(1, 990_601, &["A", "A"]), Err("items must be strictly ascending by code"));
+}
+
+#[test]
+fn items_are_replaced_or_added() {
+    let attach = |adds, items: &[(&str, &str)]| {
+        let items = items.iter().map(|(code, name)| CodeName { code: (*code).to_owned(), name: (*name).to_owned() });
+        Action::AttachItems(AttachItems { unit_id: 1, kind: 990_601, items: items.collect(), adds })
+    };
+    let mut ledger = Ledger::new();
+    type Items = &'static [(&'static str, &'static str)];
+    let rows: [(bool, Items, Items); 5] = [
+        (true, &[("B", "2"), ("D", "4")], &[("B", "2"), ("D", "4")]),
+        (true, &[("A", "1"), ("C", "3"), ("D", "four")], &[("A", "1"), ("B", "2"), ("C", "3"), ("D", "four")]),
+        (true, &[], &[("A", "1"), ("B", "2"), ("C", "3"), ("D", "four")]),
+        (false, &[("E", "5")], &[("E", "5")]),
+        (false, &[], &[]),
+    ];
+    for (adds, given, expected) in rows {
+        ledger.govern(vec![attach(adds, given)]);
+        let row = ledger.get(Table::Items, &crate::state::tables::pair_bytes(1, 990_601)).unwrap();
+        let row: AttachItems = prost::Message::decode(row.as_slice()).unwrap();
+        let items: Vec<_> = row.items.iter().map(|item| (item.code.as_str(), item.name.as_str())).collect();
+        assert_eq!((items.as_slice(), row.adds), (expected, false));
+    }
+    check(attach(true, &[("B", "2"), ("A", "1")]), Err("items must be strictly ascending by code"));
 }
 
 #[test]
@@ -197,6 +222,10 @@ fn validator_sets_come_two_heights_on() {
     check(set(0), EARLY);
     check(set(2), EARLY);
     check(set(3), Ok(()));
+    // Two log keys with one note key id under this chain's origin: found by trying.
+    let twins =
+        Action::SetValidators(SetValidators { effective_height: 3, validators: validator_set([1, 2, 51_656, 96_965]) });
+    check(twins, Err("two log keys of the set have the same note key id; one of them must be replaced"));
     let mut ledger = Ledger::new();
     let suite = crate::suite::Suite::Ed25519Sha256;
     let (old, new) = (validator_set(1..=4).hash(suite), validator_set(2..=5).hash(suite));

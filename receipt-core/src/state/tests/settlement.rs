@@ -12,6 +12,8 @@ use crate::reason::Reason;
 use crate::state::tables::{SegmentState, Table};
 use crate::state::{BlockRefusal, followed_writes, registry_writes};
 
+const TOO_MANY: &str = "too many numbers below the highest used ones are named; settle fewer segments at once";
+
 type Ranges<'a> = &'a [(u64, u64)];
 
 fn settle(segment_id: u32, void: Ranges<'_>, lost: Ranges<'_>) -> Action {
@@ -137,7 +139,7 @@ fn whoever_follows_the_registry_alone_follows_a_settlement() {
 fn look_ups_are_bounded() {
     // Only the last number is used, so each before it would have to be looked up.
     let most = 50_001 + SETTLED_HOLES_MAX;
-    for (last, expected) in [(most, Ok(())), (most + 1, Err("too many numbers below the highest used one are named"))] {
+    for (last, expected) in [(most, Ok(())), (most + 1, Err(TOO_MANY))] {
         let mut ledger = Ledger::new();
         ledger.govern(vec![Action::AllocateSegment(segment(15, 1, 1, 50_001, last))]);
         let leaf = blue(&ledger, last).leaf();
@@ -145,4 +147,37 @@ fn look_ups_are_bounded() {
         ledger.time = close(&mut ledger, 15) + REVOCATION_GRACE_MS + 1;
         assert_eq!(problem_of(&ledger, &settle(15, &[(50_001, last - 1)], &[])), expected, "{last}");
     }
+}
+
+/// Each settlement by itself would do; whoever votes executes them all before the timeout.
+#[test]
+fn look_ups_are_bounded_for_the_whole_block() {
+    let half = SETTLED_HOLES_MAX / 2;
+    let with = |holes_of_second: u64| {
+        let mut ledger = Ledger::new();
+        let lasts = [50_001 + half, 70_001 + holes_of_second];
+        let allocate = |id, first, last| Action::AllocateSegment(segment(id, 1, 1, first, last));
+        ledger.govern(vec![allocate(15, 50_001, lasts[0]), allocate(16, 70_001, lasts[1])]);
+        let leaves = lasts.map(|last| blue(&ledger, last).leaf()).to_vec();
+        assert_eq!(ledger.submit(leaves), []);
+        close(&mut ledger, 15);
+        ledger.time = close(&mut ledger, 16) + REVOCATION_GRACE_MS + 1;
+        let settlements = [settle(15, &[(50_001, lasts[0] - 1)], &[]), settle(16, &[(70_001, lasts[1] - 1)], &[])];
+        let refusal = |result: Result<_, BlockRefusal>| match result.err() {
+            None => None,
+            Some(BlockRefusal::Governance { problem, .. }) => Some(problem),
+            Some(other) => panic!("{other}"),
+        };
+        // In one message, and in two of one block.
+        let one = ledger.governance(settlements.to_vec());
+        let first = ledger.governance(vec![settlements[0].clone()]);
+        let mut second = ledger.unsigned(vec![settlements[1].clone()]);
+        second.sequence += 1;
+        let second = ledger.signed(second, &[0, 1]);
+        let one = refusal(ledger.execute(ledger.content(vec![Item::Governance(one)])));
+        let two = refusal(ledger.execute(ledger.content(vec![Item::Governance(first), Item::Governance(second)])));
+        (one, two)
+    };
+    assert_eq!(with(SETTLED_HOLES_MAX - half), (None, None));
+    assert_eq!(with(SETTLED_HOLES_MAX - half + 1), (Some(TOO_MANY), Some(TOO_MANY)));
 }
