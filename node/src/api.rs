@@ -27,6 +27,7 @@ use tallystick_service::shutdown::CancellationToken;
 use tonic::{Response, Status};
 
 use crate::callers::Places;
+use crate::clocks::PeerClocks;
 use crate::evidence::EvidenceFolder;
 use crate::ledger::Ledger;
 use crate::peers::Forwarder;
@@ -55,6 +56,8 @@ pub(crate) struct Services {
     pub sealer: Arc<Sealer>,
     /// Proof of what other validators signed twice.
     pub evidence: Arc<EvidenceFolder>,
+    /// What the others' clocks say of this node's.
+    pub clocks: Arc<PeerClocks>,
     /// Sends what this node took in on to the others.
     pub forwarder: Forwarder,
     /// Batch-verification coefficients.

@@ -29,8 +29,8 @@ fn genesis() {
     check(
         ledger.chain.id.0.as_bytes(),
         &expect![[r#"
-        8693c03e7e2e3d7aceb0bbceff6d03d176b36d0dd18703eec3896fec6bec3ea8
-    "#]],
+            d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa76
+        "#]],
     );
     check(
         ledger.tip().seal_hash.as_bytes(),
@@ -65,8 +65,8 @@ fn records() {
     check(
         status_key(SUITE, &blue.leaf()).as_bytes(),
         &expect![[r#"
-        f164ded8f4b44639325cb0e3356345f2afeace374ddfd35c0b5b1b27331ef2bd
-    "#]],
+            0e1d88d84db9ba279599e2b671d33d6e36cbb7cdb18e8ade697553ea3f7afaf0
+        "#]],
     );
 }
 
@@ -77,18 +77,18 @@ fn headers_and_governance() {
     check(
         header.encode(),
         &expect![[r#"
-        0801100118022001280130023a203e12715a7039246035eb4c3286cbde081ec7130ca72a841c0a670c44b6b1c00440e8
-        8fb9cc993448e88fb9cc99345002
-    "#]],
+            0801100118022001280130023a20db3526698062df18f086f04aafb0468d747e012444beb495a16523c451e2be1f40e8
+            8fb9cc993448e88fb9cc99345002
+        "#]],
     );
     check(
         ledger.governance(Vec::new()).encode(),
         &expect![[r#"
-        0a0a08011001180120c0843d120200011a401ae5af0d122f311c898aada2b533ab44b5a305c42471d2ecf5068b78542a
-        e4cace392ea4e45149596ffdc5de7b86048470b9b57f5d461d07c6f67ec67d3d62001a403fc3dde256c3108292d2e0a4
-        35c756385def0fdf1876c387508710fa44d657046911f719414dab62a214169bcf543b1911b50920b7c9d3a436217209
-        ac870b0f
-    "#]],
+            0a0a08011001180120c0843d120200011a40048d9d2203e5f34345bd672bd2f2f33f4fa7aa1bba735833bff1de76a1a5
+            182df3abf7b7d5ed06ab2cb9bc7a1375c5d5f3b1b71a8532af266172f2a0cf712f0d1a4093bfd8f7dafb9b2de11ef3d0
+            b9640bbda7aa00728fbbc0da2e765f867db98a52f94ad0c9b4927d8becf799ce8b38211c12497c224bfda057b4ff1b14
+            62fe2107
+        "#]],
     );
 }
 
@@ -104,38 +104,38 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-        08011001180320e0e5b9cc99342a202d247ad8c6e42921e4579d57f048053a9cb2f3d070e87e981fc46ed1762cea4632
-        20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
-        4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-        a9009eafee4a20a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b05220fbeb7dd5d47e56
-        3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
-    "#]],
+            08011001180320e0e5b9cc99342a20a4d1dad130eed78c5f6499d9c0d917f06c612181f406ea67708efc128dac2ae232
+            2071f0ad4e5b1a38ca8a0e036255e1dd6ea9c1667f8e14f5a8d379384571822eec3a2072e1e7350de056806e03e4b2f1
+            4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
+            a9009eafee4a2021097cb410b1f614291b458c94a952e5e65fdd0c3a34609a4efa6e1d9f9a6a0b5220fbeb7dd5d47e56
+            3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
+        "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b0
-    "#]],
+            21097cb410b1f614291b458c94a952e5e65fdd0c3a34609a4efa6e1d9f9a6a0b
+        "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-        0000000000000003000001a1998e72e00ea1ea15e97aed126abcca5c7fb6e3b2e6675c6e0866745fa19f668e1356c977
-        a2bdece5daceb5ed615df3324e5617031bd0b52bbf48cd5e35177d9243f664b00000000000000008ed305adf9fc5bb5e
-        c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
-    "#]],
+            0000000000000003000001a1998e72e0cb2d2236f5a4f719d82eaabf3de5a7d85b6e686e06f5fe677627122d57df33a8
+            21097cb410b1f614291b458c94a952e5e65fdd0c3a34609a4efa6e1d9f9a6a0b000000000000000871f0ad4e5b1a38ca
+            8a0e036255e1dd6ea9c1667f8e14f5a8d379384571822eec0000000000000002
+        "#]],
     );
     check(
         &effects.entries[0],
         &expect![[r#"
-        02080110031a20679ebdf5244d49e909878b424d062d20a4fd226a6def05987e60ade7b0d5c0142201002a0106
-    "#]],
+            02080110031a2019be03bd1dee5f1fe0adeca5c10fa4706efda294264f6c2efe934d38e39ef1012201002a0106
+        "#]],
     );
     let block = Block { content, seal: effects.seal };
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-        01af9cacc4df51f8f70abc9e76fefd843087b508f6b2948ffe786502cbf46c6b
-    "#]],
+            221711a2fcd2b1dc716c1a8b21e80ac4864d3cf5742a6283cc519a91d3f8fcc0
+        "#]],
     );
 }
