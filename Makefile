@@ -41,7 +41,7 @@ test: fmt-check clippy wasm-check build python-tools ## All checks: format, lint
 # The misbehaving validator is compiled with a feature that the shipped program never has, into a program of its own. The whole
 # workspace is selected, so that all other features, and what is compiled of them, stay the same.
 .PHONY: test-byzantine
-test-byzantine: build ## Against a validator that double-signs everything; part of `make test`.
+test-byzantine: build ## Against validators that double-sign everything or have wrong clocks; part of `make test`.
 	cargo build $(CARGO_FLAGS) --features tallystick-node/byzantine --bin tallystick-node-byzantine
 	cargo test $(CARGO_FLAGS) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine
 
