@@ -48,7 +48,7 @@ test: native-tools python-tools say-build-all fmt-check clippy wasm-check build 
 # The misbehaving validator is compiled with a feature that the shipped program never has, into a program of its own. The whole
 # workspace is selected, so that all other features, and what is compiled of them, stay the same.
 .PHONY: test-byzantine
-test-byzantine: build ## Against a validator that double-signs everything; part of `make test`.
+test-byzantine: build ## Against validators that double-sign everything or have wrong clocks; part of `make test`.
 	cargo build $(CARGO_FLAGS) --features tallystick-node/byzantine --bin tallystick-node-byzantine
 	$(TIMED_TEST) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine 2>&1 | tee -a '$(TEST_LOG)'
 

@@ -13,8 +13,10 @@ use tallystick_authority::drafting::{Draft, Position, propose_message};
 use tallystick_authority::nodes::Nodes;
 use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
 use tallystick_authority::show::shown;
+use tallystick_authority::starts::warnings;
 use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
 use tallystick_authority::{Chain, Proposal, genesis, keys};
+use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::rng::OsEntropy;
 
@@ -46,7 +48,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Propose(arguments) => propose(arguments)?,
         Command::Show(arguments) => {
             let (chain, proposal) = read(arguments)?;
-            print!("{}", shown(&proposal, &chain));
+            present(&proposal, &chain);
         }
         Command::Sign(arguments) => sign(arguments)?,
         Command::Merge { files, genesis, out } => merge(files, genesis, out)?,
@@ -83,6 +85,12 @@ fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
     Nodes::new(chain, &arguments.node, tls)
 }
 
+/// The proposal in words, and what of it is unusual.
+fn present(proposal: &Proposal, chain: &Chain) {
+    print!("{}", shown(proposal, chain));
+    print!("{}", warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now()));
+}
+
 fn propose(arguments: &ProposeArguments) -> Result<()> {
     let chain = Chain::load(&arguments.genesis)?;
     let proposal = match (&arguments.message, &arguments.description) {
@@ -95,7 +103,7 @@ fn propose(arguments: &ProposeArguments) -> Result<()> {
         (None, None) => bail!("give `--description` or `--message`"),
     };
     write_new(&arguments.out, &proposal, &chain)?;
-    print!("{}", shown(&proposal, &chain));
+    present(&proposal, &chain);
     eprintln!("wrote {}; have {} of the authorities sign it", arguments.out.display(), chain.threshold());
     Ok(())
 }
@@ -121,7 +129,7 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
 
 fn sign(arguments: &SignArguments) -> Result<()> {
     let (chain, mut proposal) = read(&arguments.file)?;
-    print!("{}", shown(&proposal, &chain));
+    present(&proposal, &chain);
     std::io::stdout().flush().context("show the proposal")?;
     let digest = proposal.digest(&chain).to_string();
     match &arguments.digest {

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use receipt_core::genesis::Genesis;
+use receipt_core::genesis::{Genesis, Timeliness};
 use receipt_core::state::genesis_effects;
 use receipt_core::suite::{PublicKey, Suite};
 use receipt_core::trust::TrustFile;
@@ -43,6 +43,28 @@ pub struct GenesisText {
     /// The first registry.
     #[serde(default)]
     pub actions: Vec<ActionText>,
+    /// Which blocks come in time; left out: the usual bounds.
+    #[serde(default)]
+    pub timeliness: TimelinessText,
+}
+
+/// How far a block's time may lie from a validator's clock, for ever.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct TimelinessText {
+    /// Ahead of the clock, milliseconds.
+    pub ahead_ms_max: u64,
+    /// Behind it in round 0, milliseconds.
+    pub behind_ms_max: u64,
+    /// Farther behind in each further round, milliseconds.
+    pub behind_round_ms: u64,
+}
+
+impl Default for TimelinessText {
+    fn default() -> Self {
+        let Timeliness { ahead_ms_max, behind_ms_max, behind_round_ms } = Timeliness::default();
+        Self { ahead_ms_max, behind_ms_max, behind_round_ms }
+    }
 }
 
 /// Who governs.
@@ -81,6 +103,11 @@ pub fn make(description: &Path) -> Result<MadeGenesis> {
         authority_threshold: text.authorities.threshold,
         validators: validator_set(&text.validators).map_err(|problem| loaded.invalid("validators", problem))?,
         actions: registry,
+        timeliness: Timeliness {
+            ahead_ms_max: text.timeliness.ahead_ms_max,
+            behind_ms_max: text.timeliness.behind_ms_max,
+            behind_round_ms: text.timeliness.behind_round_ms,
+        },
     };
     if let Some((index, problem)) = first_refused_action(&genesis) {
         return Err(loaded.invalid(&format!("actions[{index}]"), problem).into());
@@ -198,6 +225,11 @@ impl MadeGenesis {
         if faults == 0 {
             let _ = writeln!(text, "             with fewer than 4 the chain stands as soon as one fails");
         }
+        let Timeliness { ahead_ms_max, behind_ms_max, behind_round_ms } = genesis.timeliness;
+        let _ = writeln!(
+            text,
+            "block times  {ahead_ms_max} ms ahead, {behind_ms_max} ms behind, {behind_round_ms} ms more a round"
+        );
         let _ = writeln!(text, "actions      {}", genesis.actions.len());
         let _ = writeln!(text, "chain id     {}", id.0);
         text

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod nodes;
 pub mod proposal;
 pub mod show;
+pub mod starts;
 pub mod submit;
 pub mod text;
 pub mod words;

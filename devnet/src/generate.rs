@@ -12,7 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::credential::{SignedCredential, UnitCredential};
-use receipt_core::genesis::Genesis;
+use receipt_core::genesis::{Genesis, Timeliness};
 use receipt_core::governance::{Action, CloseSegment};
 use receipt_core::ids::{KeyId, UnitId, UnixMillis, ValidatorId};
 use receipt_core::suite::{ChainId, Signer, SoftwareKey, Suite};
@@ -165,6 +165,7 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
         authority_threshold: AUTHORITY_THRESHOLD,
         validators: ValidatorSet::new(validators.collect()).context("make the validator set")?,
         actions,
+        timeliness: Timeliness::default(),
     };
     Ok(checked(genesis)?.0)
 }

@@ -301,6 +301,7 @@ impl Wiring {
             signing_key: self.settings.issuer_key,
             backlog: Arc::clone(&shared.backlog),
             flight: Arc::clone(&shared.flight),
+            quorum_time: Arc::clone(&shared.quorum_time),
             gate: Arc::clone(&shared.gate),
             metrics: Arc::clone(&shared.metrics),
             suite: self.chain.genesis.suite,

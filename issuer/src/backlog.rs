@@ -10,6 +10,7 @@ pub struct Backlog {
     outbox_end: AtomicU64,
     outbox_start: AtomicU64,
     requeued: AtomicU64,
+    early: AtomicU64,
     bell: Notify,
 }
 
@@ -20,11 +21,22 @@ impl Backlog {
             outbox_end: AtomicU64::new(outbox_end),
             outbox_start: AtomicU64::new(outbox_start),
             requeued: AtomicU64::new(requeued),
+            early: AtomicU64::new(0),
             bell: Notify::new(),
         }
     }
 
-    /// Records waiting.
+    /// So many records of the outbox wait for their issue time.
+    pub fn set_early(&self, records: u64) {
+        self.early.store(records, Ordering::Release);
+    }
+
+    /// Records that wait for their issue time; not among those that wait for a batch.
+    pub fn early(&self) -> u64 {
+        self.early.load(Ordering::Acquire)
+    }
+
+    /// Records waiting for a batch.
     pub fn records(&self) -> u64 {
         let outbox = self.outbox_end.load(Ordering::Acquire).saturating_sub(self.outbox_start.load(Ordering::Acquire));
         outbox.saturating_add(self.requeued.load(Ordering::Acquire))

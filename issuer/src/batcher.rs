@@ -4,7 +4,8 @@
 //! on their way as allowed, the outbox grows and the next batch is larger. Invariants: sequences ascend by one; a header
 //! is on disk before any node sees it, so that one sequence never has two; records leave the outbox in the write that
 //! stores their batch. A header is signed only while the issuer's key permits it: under an ended one no block would carry it, and
-//! its sequence would stand before all later ones. Nothing is signed or sent before the journal has caught up with the ledger, nor once it is halted: an
+//! its sequence would stand before all later ones. A record issued more than five minutes ahead of the validators' time is set aside until
+//! then, and those after it are cut: the ledger would have its batch wait, and all later ones behind it. Nothing is signed or sent before the journal has caught up with the ledger, nor once it is halted: an
 //! older copy would sign a second header under a used sequence.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use receipt_core::batch::{BatchHeader, SignedBatchHeader};
 use receipt_core::ids::{BatchSequence, KeyId, ReceiptKey, UnixMillis};
 use receipt_core::merkle::InnerTree;
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{ReceiptRecord, SignedRecord};
 use receipt_core::suite::Suite;
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
 use tallystick_service::shutdown::CancellationToken;
@@ -26,12 +27,13 @@ use crate::gate::Gate;
 use crate::journal::{BatchRow, DayKind, Durability, Journal, JournalError, Placement, day_number};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
+use crate::quorum_time::QuorumTime;
 use crate::registry::{KeyFault, Registry, kind_of};
 
 #[cfg(test)]
 mod tests;
 
-/// While the key permits no batch, before it is looked at again.
+/// While the key permits no batch, or records wait for their time, before it is looked at again.
 const HELD_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the batcher works with.
@@ -49,6 +51,8 @@ pub struct BatcherParts {
     pub backlog: Arc<Backlog>,
     /// What is on its way.
     pub flight: Arc<Flight>,
+    /// How far ahead of the validators a record is.
+    pub quorum_time: Arc<QuorumTime>,
     /// Whether anything may be signed and sent.
     pub gate: Arc<Gate>,
     /// Counters.
@@ -75,10 +79,12 @@ pub struct Batcher {
     next: BatchSequence,
     outbox_start: u64,
     held_back: Option<KeyFault>,
+    /// Records that wait for their issue time.
+    early: BTreeMap<Source, (UnixMillis, ReceiptKey)>,
 }
 
 /// Where a record waited.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     Outbox(u64),
     Requeue(BatchSequence, u16),
@@ -89,6 +95,7 @@ struct Waiting {
     source: Source,
     key: ReceiptKey,
     signed: Vec<u8>,
+    record: ReceiptRecord,
 }
 
 impl Batcher {
@@ -96,7 +103,14 @@ impl Batcher {
     pub fn open(parts: BatcherParts) -> Result<Self, JournalError> {
         let journal = &parts.journal;
         let outbox_start = journal.outbox(0, 1)?.first().map_or(journal.outbox_end()?, |(position, _)| *position);
-        Ok(Self { epoch: journal.epoch()?, next: journal.next_sequence()?, outbox_start, held_back: None, parts })
+        Ok(Self {
+            epoch: journal.epoch()?,
+            next: journal.next_sequence()?,
+            outbox_start,
+            held_back: None,
+            early: BTreeMap::new(),
+            parts,
+        })
     }
 
     /// Undecided batches set out again, with the same headers; under this issuer's present key, if the former one has ended.
@@ -158,10 +172,8 @@ impl Batcher {
                 () = self.ripe(&backlog) => {}
                 () = token.cancelled() => return Ok(()),
             }
-            if gate.seals() {
-                tokio::task::block_in_place(|| self.cut())?;
-            }
-            if self.held_back.is_some() {
+            let cut = if gate.seals() { tokio::task::block_in_place(|| self.cut())? } else { None };
+            if cut.is_none() {
                 tokio::select! {
                     () = tokio::time::sleep(HELD_BACK_PAUSE) => {}
                     () = token.cancelled() => return Ok(()),
@@ -175,8 +187,11 @@ impl Batcher {
         let full = u64::try_from(self.parts.records_max).unwrap_or(u64::MAX);
         self.parts.gate.until_it_seals().await;
         let may_cut = || self.parts.flight.count() < self.parts.in_flight_max;
-        while backlog.records() == 0 || !may_cut() {
-            backlog.changed().await;
+        while !may_cut() || (backlog.records() == 0 && !self.is_one_ripe()) {
+            tokio::select! {
+                () = backlog.changed() => {}
+                () = tokio::time::sleep(HELD_BACK_PAUSE), if !self.early.is_empty() => {}
+            }
         }
         let aged = tokio::time::sleep(self.parts.age);
         tokio::pin!(aged);
@@ -188,10 +203,16 @@ impl Batcher {
         }
     }
 
+    fn is_one_ripe(&self) -> bool {
+        self.early.values().any(|(time, _)| !self.parts.quorum_time.is_early(*time))
+    }
+
     /// Cuts one batch, if anything waits and the key permits it. Returns its sequence.
     pub fn cut(&mut self) -> Result<Option<BatchSequence>, JournalError> {
-        let waiting = self.collect()?;
+        let (waiting, outbox_start) = self.collect()?;
         if waiting.is_empty() {
+            self.outbox_start = outbox_start;
+            self.parts.backlog.taken(outbox_start, 0);
             return Ok(None);
         }
         let sequence = self.next;
@@ -199,14 +220,10 @@ impl Batcher {
         let Some((header, row)) = self.build(sequence, &waiting)? else { return Ok(None) };
         let mut write = self.parts.journal.write();
         let mut requeued = 0;
-        let mut outbox_start = self.outbox_start;
         for (index, record) in (0_u16..).zip(&waiting) {
             write.put_placement(record.key, Placement::Batched { sequence, index });
             match record.source {
-                Source::Outbox(position) => {
-                    write.delete_outbox(position);
-                    outbox_start = position.saturating_add(1);
-                }
+                Source::Outbox(position) => write.delete_outbox(position),
                 Source::Requeue(refused, index) => {
                     write.delete_requeue(refused, index);
                     requeued += 1;
@@ -215,6 +232,10 @@ impl Batcher {
         }
         write.put_batch(sequence, next, &row);
         write.commit(Durability::Synced)?;
+        for record in &waiting {
+            self.early.remove(&record.source);
+        }
+        self.parts.backlog.set_early(self.early.len() as u64);
         self.next = next;
         self.outbox_start = outbox_start;
         self.parts.backlog.taken(outbox_start, requeued);
@@ -226,26 +247,58 @@ impl Batcher {
         Ok(Some(sequence))
     }
 
-    /// As many waiting records as a batch takes, those of refused batches first.
-    fn collect(&self) -> Result<Vec<Waiting>, JournalError> {
-        let journal = &self.parts.journal;
-        let requeued = journal.requeued(self.parts.records_max)?;
-        let room = self.parts.records_max - requeued.len();
-        let requeued = requeued.into_iter().map(|(batch, index, key)| (Source::Requeue(batch, index), key));
-        let outbox = journal.outbox(self.outbox_start, room)?.into_iter();
-        let sources: Vec<(Source, ReceiptKey)> =
-            requeued.chain(outbox.map(|(position, key)| (Source::Outbox(position), key))).collect();
+    /// As many waiting records as a batch takes, and where the outbox begins after them. Those that were set aside and are ripe come
+    /// first, then those of refused batches. What is early is set aside.
+    fn collect(&mut self) -> Result<(Vec<Waiting>, u64), JournalError> {
+        let sources = self.sources()?;
         let keys: Vec<ReceiptKey> = sources.iter().map(|(_, key)| *key).collect();
-        let mut bytes = 0;
+        let (mut bytes, mut outbox_start) = (0, self.outbox_start);
         let mut waiting = Vec::with_capacity(sources.len());
-        for ((source, key), signed) in sources.into_iter().zip(signed_records(journal, &keys)?) {
-            bytes += signed.len();
-            if bytes > self.parts.bytes_max && !waiting.is_empty() {
-                break;
+        let records = signed_records(&self.parts.journal, &keys)?;
+        for ((source, key), signed) in sources.into_iter().zip(records) {
+            let record = SignedRecord::decode(&signed).map_err(|_| JournalError::Corrupt("a signed record"))?.record;
+            if self.parts.quorum_time.is_early(record.issue_time) {
+                self.set_aside(source, record.issue_time, key);
+            } else {
+                bytes += signed.len();
+                if bytes > self.parts.bytes_max && !waiting.is_empty() {
+                    break;
+                }
+                waiting.push(Waiting { source, key, signed, record });
             }
-            waiting.push(Waiting { source, key, signed });
+            if let Source::Outbox(position) = source {
+                outbox_start = outbox_start.max(position.saturating_add(1));
+            }
         }
-        Ok(waiting)
+        self.parts.backlog.set_early(self.early.len() as u64);
+        Ok((waiting, outbox_start))
+    }
+
+    fn sources(&self) -> Result<Vec<(Source, ReceiptKey)>, JournalError> {
+        let (journal, most) = (&self.parts.journal, self.parts.records_max);
+        let ripe = self.early.iter().filter(|(_, (time, _))| !self.parts.quorum_time.is_early(*time));
+        let mut sources: Vec<(Source, ReceiptKey)> =
+            ripe.map(|(source, (_, key))| (*source, *key)).take(most).collect();
+        // Those set aside still stand in the journal, and are not taken twice.
+        let requeued = journal.requeued(most.saturating_add(self.early.len()))?.into_iter();
+        let requeued = requeued.map(|(batch, index, key)| (Source::Requeue(batch, index), key));
+        let outbox = journal.outbox(self.outbox_start, most)?.into_iter();
+        let outbox = outbox.map(|(position, key)| (Source::Outbox(position), key));
+        let fresh = requeued.chain(outbox).filter(|(source, _)| !self.early.contains_key(source));
+        let room = most - sources.len();
+        sources.extend(fresh.take(room));
+        Ok(sources)
+    }
+
+    fn set_aside(&mut self, source: Source, issue_time: UnixMillis, key: ReceiptKey) {
+        if self.early.is_empty() {
+            let ahead_ms = self.parts.quorum_time.latest().map(|latest| issue_time.since(latest));
+            tracing::warn!(
+                receipt = %key, ahead_ms,
+                "a receipt was issued too far ahead of the validators' time; it waits until then, and others are cut meanwhile"
+            );
+        }
+        self.early.insert(source, (issue_time, key));
     }
 
     /// Tells once when the key holds batches back, and once when it does so no more.
@@ -276,7 +329,7 @@ impl Batcher {
         let mut counts: BTreeMap<DayKind, u32> = BTreeMap::new();
         let mut times = Vec::with_capacity(waiting.len());
         for (index, waiting) in (0_u32..).zip(waiting) {
-            let record = SignedRecord::decode(&waiting.signed).map_err(|_| corrupt())?.record;
+            let record = &waiting.record;
             let day = day_number(record.issue_time, self.parts.utc_offset_minutes);
             let day_kind = DayKind { unit: record.unit, day, kind: kind_of(record.key.code) };
             *counts.entry(day_kind).or_default() += 1;

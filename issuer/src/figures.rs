@@ -60,7 +60,9 @@ impl Figures {
         let FiguresParts { backlog, flight, quorum_time, clock, metrics, .. } = &self.parts;
         metrics.outbox_records.set(backlog.records());
         metrics.batches_in_flight.set(flight.count() as u64);
-        metrics.receipts_pending.set(backlog.records().saturating_add(flight.records()));
+        metrics.outbox_early_records.set(backlog.early());
+        let waiting = backlog.records().saturating_add(backlog.early());
+        metrics.receipts_pending.set(waiting.saturating_add(flight.records()));
         let now = clock.now();
         let oldest = self.oldest_pending()?.map_or(0, |oldest| now.get().saturating_sub(oldest.get()));
         metrics.oldest_pending_seconds.set(oldest as f64 / 1000.0);
@@ -166,7 +168,9 @@ mod tests {
             metrics: Arc::clone(&metrics),
         });
         let now = issuer.clock.now();
-        issuer.quorum_time.observe(receipt_core::note::PosixSeconds::new(now.seconds()));
+        issuer
+            .quorum_time
+            .observe(receipt_core::ids::TreeSize::new(1), receipt_core::note::PosixSeconds::new(now.seconds()));
         let first = draft(&mut chain, "S01", "A");
         let code = first.receipt_code.get();
         let label = SegmentLabel { unit_code: first.unit_code.clone(), receipt_code: code };

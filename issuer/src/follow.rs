@@ -210,7 +210,7 @@ impl Follower {
         let answer = call.map_err(Ended::Node)?.into_inner();
         let trusted = self.trust.verify_checkpoint(&answer.checkpoint);
         let trusted = trusted.map_err(|error| Ended::Distrusted(error.to_string()))?;
-        self.quorum_time.observe(trusted.as_of);
+        self.quorum_time.observe(trusted.size, trusted.as_of);
         let age_seconds = self.clock.now().seconds().saturating_sub(trusted.as_of.get());
         if age_seconds > self.fresh_seconds {
             return Err(Ended::Node(Status::unavailable(format!(

@@ -58,6 +58,8 @@ pub struct IssuerMetrics {
     pub batches_resubmitted: Counter,
     /// Records waiting for a batch.
     pub outbox_records: Whole,
+    /// Records waiting for their issue time.
+    pub outbox_early_records: Whole,
     /// Batches on their way.
     pub batches_in_flight: Whole,
     /// Last sealed height that was acted on.
@@ -91,6 +93,7 @@ impl IssuerMetrics {
             batches_cut: Counter::default(),
             batches_resubmitted: Counter::default(),
             outbox_records: Whole::default(),
+            outbox_early_records: Whole::default(),
             batches_in_flight: Whole::default(),
             followed_height: Whole::default(),
             batch_sealed_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 14)),
@@ -126,6 +129,8 @@ impl IssuerMetrics {
         registry.register("batches_cut", "Batches cut", self.batches_cut.clone());
         registry.register("batches_resubmitted", "Batches offered again", self.batches_resubmitted.clone());
         registry.register("outbox_records", "Records waiting for a batch", self.outbox_records.clone());
+        let early = "Records issued too far ahead of the validators' time, waiting for it";
+        registry.register("outbox_early_records", early, self.outbox_early_records.clone());
         registry.register("batches_in_flight", "Batches on their way", self.batches_in_flight.clone());
         registry.register("followed_height", "Last sealed height acted on", self.followed_height.clone());
         registry.register("batch_sealed_seconds", "From cut to sealed", self.batch_sealed_seconds.clone());

@@ -4,6 +4,9 @@
 //! by the monotonic clock. A record whose issue time lies too far ahead of its block is refused for good, so an issuer whose
 //! clock is further from the quorum's time than a bound issues nothing until it is set right.
 //!
+//! The validators' clocks may have been wrong themselves, and be set back. So the time is a range, from what the newest checkpoint
+//! says to the latest that was seen lately: a clock within it is right, and becomes right at once when the newest one agrees with it.
+//!
 //! Invariants: a minority of validators cannot move the time ahead; an old checkpoint never moves it back. Not here: the
 //! clock itself (the service kit), the order of issue times (`issue`).
 
@@ -12,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::{TreeSize, UnixMillis};
+use receipt_core::limits;
 use receipt_core::note::PosixSeconds;
 use receipt_core::trust::TrustFile;
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -24,8 +28,9 @@ use crate::nodes::Nodes;
 
 /// Between questions to all nodes: a tip on which nothing follows is cosigned anew about as often.
 const ASK_INTERVAL: Duration = Duration::from_secs(15);
-/// Of what was seen within one to two of these the best counts, so that a drifting monotonic clock is corrected.
-const WINDOW_MS: i64 = 30 * 60 * 1000;
+/// Of what was seen within one to two of these the latest counts, so that a checkpoint that comes late does not make a clock look
+/// fast, and a drifting monotonic clock is corrected.
+const WINDOW_MS: i64 = 5 * 60 * 1000;
 
 /// Counts on whatever happens to the wall clock.
 pub trait Monotonic: std::fmt::Debug + Send + Sync + 'static {
@@ -57,7 +62,8 @@ impl ClockFault {
     /// What a caller is told.
     pub fn refusal(self) -> Refusal {
         Refusal::new(CallReason::ClockWrong).with_message(format!(
-            "{self}; nothing is issued until the clock is set right. Try another issuer, or later"
+            "{self}; nothing is issued until the two agree: this clock is set right, or the validators cosign a time that it has. \
+             Try another issuer, or later"
         ))
     }
 }
@@ -71,13 +77,22 @@ pub struct QuorumTime {
 }
 
 /// Offsets of the quorum's time from the monotonic clock, milliseconds. A checkpoint is seen some time after it was signed,
-/// so each is a lower bound, and the largest is the best.
+/// so each is a lower bound, and the largest is the best, as long as no validator's clock is set back.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
+    newest_size: TreeSize,
     newest_as_of: PosixSeconds,
+    newest: i64,
     since_ms: i64,
     best: i64,
     before: Option<i64>,
+}
+
+impl Seen {
+    /// The largest offset of this window and the one before.
+    fn latest(&self) -> i64 {
+        self.before.map_or(self.best, |before| before.max(self.best))
+    }
 }
 
 impl QuorumTime {
@@ -86,29 +101,49 @@ impl QuorumTime {
         Self { monotonic, distance_ms_max, seen: Mutex::new(None) }
     }
 
-    /// A checkpoint under a quorum was seen.
-    pub fn observe(&self, as_of: PosixSeconds) {
+    /// A checkpoint under a quorum was seen, of a tree of this size. A larger tree was signed later, whatever its time says.
+    pub fn observe(&self, size: TreeSize, as_of: PosixSeconds) {
         let elapsed_ms = self.elapsed_ms();
         let offset = signed(as_of.get().saturating_mul(1000)).saturating_sub(elapsed_ms);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = Some(match *seen {
             // Seen before, or older: it says nothing about now.
-            Some(known) if as_of <= known.newest_as_of => known,
-            Some(known) if elapsed_ms.saturating_sub(known.since_ms) < WINDOW_MS => {
-                Seen { newest_as_of: as_of, best: known.best.max(offset), ..known }
+            Some(known) if (size, as_of) <= (known.newest_size, known.newest_as_of) => known,
+            known => {
+                let window = known.filter(|known| elapsed_ms.saturating_sub(known.since_ms) < WINDOW_MS);
+                let best = window.map_or(offset, |known| known.best.max(offset));
+                let since_ms = window.map_or(elapsed_ms, |known| known.since_ms);
+                let before = window.map_or(known.map(|known| known.best), |known| known.before);
+                Seen { newest_size: size, newest_as_of: as_of, newest: offset, since_ms, best, before }
             }
-            Some(known) => Seen { newest_as_of: as_of, since_ms: elapsed_ms, best: offset, before: Some(known.best) },
-            None => Seen { newest_as_of: as_of, since_ms: elapsed_ms, best: offset, before: None },
         });
     }
 
-    /// How far a clock that shows `now` is ahead of the quorum's time, milliseconds; negative: behind. `None` before the
-    /// first checkpoint: then nothing is issued anyway, because the journal has not caught up.
+    /// How far a clock that shows `now` is ahead of the quorum's time, milliseconds; negative: behind; 0 anywhere in its range. `None`
+    /// before the first checkpoint: then nothing is issued anyway, because the journal has not caught up.
     pub fn distance_ms(&self, now: UnixMillis) -> Option<i64> {
         let seen = (*self.seen.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let best = seen.before.map_or(seen.best, |before| before.max(seen.best));
-        let quorum_now = best.saturating_add(self.elapsed_ms());
-        Some(signed(now.get()).saturating_sub(quorum_now))
+        let distance = |offset: i64| signed(now.get()).saturating_sub(offset.saturating_add(self.elapsed_ms()));
+        let (latest, newest) = (distance(seen.latest()), distance(seen.newest));
+        Some(if latest > 0 { latest } else { newest.min(0) })
+    }
+
+    /// The quorum's time at the latest; `None` before the first checkpoint.
+    pub fn latest(&self) -> Option<UnixMillis> {
+        let seen = (*self.seen.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let millis = seen.latest().saturating_add(self.elapsed_ms());
+        Some(UnixMillis::new(u64::try_from(millis).unwrap_or(0)))
+    }
+
+    /// Whether a record of this issue time lies too far ahead to be cut into a batch.
+    pub fn is_early(&self, issue_time: UnixMillis) -> bool {
+        self.latest().is_some_and(|latest| issue_time.since(latest) > limits::ISSUE_TIME_CUT_AHEAD_MS_MAX)
+    }
+
+    /// The issue time of what is new at `now`. Issue times do not go back behind the last one, unless that one lies so far ahead that
+    /// its own record waits: the clocks were wrong then, and what follows must not wait for them.
+    pub fn issue_time(&self, now: UnixMillis, last_issue_time: UnixMillis) -> UnixMillis {
+        if self.is_early(last_issue_time) { now } else { now.max(last_issue_time) }
     }
 
     /// Whether a clock that shows `now` may be relied on.
@@ -126,7 +161,7 @@ impl QuorumTime {
     /// by more than the bound. Within it, issue times stand still.
     pub fn check_issuing(&self, now: UnixMillis, last_issue_time: UnixMillis) -> Result<(), ClockFault> {
         self.check(now)?;
-        let back = last_issue_time.get().saturating_sub(now.get());
+        let back = self.issue_time(now, last_issue_time).since(now);
         if back > self.distance_ms_max { Err(ClockFault::WentBack(back)) } else { Ok(()) }
     }
 
@@ -148,7 +183,7 @@ pub(crate) struct ObservingJudge<'a> {
 impl CheckpointJudge for ObservingJudge<'_> {
     fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
         let trusted = self.trust.verify_checkpoint(note).map_err(|error| error.to_string())?;
-        self.time.observe(trusted.as_of);
+        self.time.observe(trusted.size, trusted.as_of);
         Ok((trusted.size, trusted.root))
     }
 }
@@ -191,7 +226,7 @@ impl TimeKeeper {
             if let Ok(Ok(Ok(answer))) = answer
                 && let Ok(trusted) = self.trust.verify_checkpoint(&answer.into_inner().checkpoint)
             {
-                self.time.observe(trusted.as_of);
+                self.time.observe(trusted.size, trusted.as_of);
             }
         }
     }

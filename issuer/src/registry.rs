@@ -28,11 +28,10 @@ pub struct Unit {
     pub name: String,
     /// 监管机构代码.
     pub area: String,
-    /// Kinds it may issue, ascending.
-    kinds: Vec<u32>,
-    suspended_from_ms: u64,
     /// Its registered keys.
     pub keys: Vec<UnitKey>,
+    /// As the ledger has it: whoever asks what the unit may do asks the ledger's own rules.
+    state: UnitState,
 }
 
 /// A unit's key, as registered.
@@ -42,26 +41,25 @@ pub struct UnitKey {
     pub id: KeyId,
     /// The public half.
     pub public: PublicKey,
-    from_ms: u64,
-    until_ms: u64,
+    state: KeyState,
 }
 
 impl UnitKey {
-    /// Whether it signs validly at this issue time (V17).
+    /// Whether what it signs at this time is taken by a block of now (V17).
     pub fn covers(&self, time: UnixMillis) -> bool {
-        self.from_ms <= time.get() && (self.until_ms == 0 || time.get() < self.until_ms)
+        self.state.permits(time, time)
     }
 }
 
 impl Unit {
-    /// Whether it may issue this code's kind (V16).
-    pub fn may_issue(&self, code: ReceiptCode) -> bool {
-        self.kinds.binary_search(&kind_of(code)).is_ok()
+    /// Whether what it issues of this code's kind at this time is taken by a block of now (V16).
+    pub fn may_issue(&self, code: ReceiptCode, time: UnixMillis) -> bool {
+        self.state.permits_kind(kind_of(code), time, time)
     }
 
     /// Whether it is suspended at this issue time.
     pub fn is_suspended(&self, time: UnixMillis) -> bool {
-        self.suspended_from_ms != 0 && self.suspended_from_ms <= time.get()
+        !self.state.suspension().permits(time, time)
     }
 }
 
@@ -153,12 +151,11 @@ impl RegistryView {
             let id = UnitId::new(state.unit.unit_id);
             let unit = Unit {
                 id,
-                code: state.unit.unit_code,
-                name: state.unit.name,
-                area: state.unit.supervisor_area_code,
-                kinds: state.unit.kinds,
-                suspended_from_ms: state.unit.suspended_from_ms,
+                code: state.unit.unit_code.clone(),
+                name: state.unit.name.clone(),
+                area: state.unit.supervisor_area_code.clone(),
                 keys: keys.remove(&id).unwrap_or_default(),
+                state,
             };
             view.unit_codes.insert(unit.code.clone(), id);
             view.units.insert(id, Arc::new(unit));
@@ -197,10 +194,7 @@ impl RegistryView {
             let public = state.key.key().map_err(|_| JournalError::Corrupt("registered key"))?;
             let id = KeyId::new(state.key.key_id);
             if state.key.owner_kind == KeyOwner::Unit.number() {
-                let ends = [state.key.valid_until_ms, state.revoked_from_ms];
-                let until_ms = ends.into_iter().filter(|end| *end != 0).min().unwrap_or(0);
-                let key = UnitKey { id, public, from_ms: state.key.valid_from_ms, until_ms };
-                units.entry(UnitId::new(state.key.owner_id)).or_default().push(key);
+                units.entry(UnitId::new(state.key.owner_id)).or_default().push(UnitKey { id, public, state });
             } else if state.key.owner_id == issuer.get() {
                 self.issuer_keys.insert(id, IssuerKey { public, state });
             }

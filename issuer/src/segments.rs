@@ -12,7 +12,6 @@
 use prost::Message as _;
 use receipt_core::governance::{AllocateSegment, NumberRange, SettleSegment};
 use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber, SegmentId, UnitId};
-use receipt_core::limits;
 use receipt_core::state::StateRead;
 use receipt_core::state::tables::{SegmentState, Table, UnitState};
 use serde::{Deserialize, Serialize};
@@ -214,7 +213,7 @@ pub fn report(journal: &Journal, segment: SegmentId) -> Result<SegmentReport, Se
     }
     let lease = &state.segment;
     let closed = state.closed_at_ms;
-    let settleable_from_ms = if closed == 0 { 0 } else { closed.saturating_add(limits::REVOCATION_GRACE_MS + 1) };
+    let settleable_from_ms = state.closing().over_from_ms();
     let settlement = Settlement { segment_id: lease.segment_id, void: counted.void.ranges, lost: counted.lost.ranges };
     Ok(SegmentReport {
         format_version: FORMAT,

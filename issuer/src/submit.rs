@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::ledger::v1::{SubmitBatchRequest, SubmitOutcome};
 use tallystick_service::shutdown::CancellationToken;
@@ -64,6 +65,7 @@ impl Submitter {
     async fn offer_for_ever(&self, flying: &Flying) {
         let sequence = flying.sequence;
         let first = self.nodes.preferred();
+        let mut pause = ALL_FAILED_PAUSE;
         for index in first.. {
             if index > first {
                 self.metrics.batches_resubmitted.inc();
@@ -75,12 +77,18 @@ impl Submitter {
                     tokio::time::sleep(self.resubmit).await;
                 }
                 Err(status) => {
-                    let reason = Refusal::from_status(&status).map(|refusal| refusal.reason.as_str());
+                    let refusal = Refusal::from_status(&status);
+                    // The node keeps the batch; another one's clock may be right. If none takes it now, there is no hurry.
+                    if refusal.as_ref().is_some_and(|refusal| refusal.reason == Reason::TooEarly.into()) {
+                        pause = self.resubmit;
+                    }
+                    let reason = refusal.map(|refusal| refusal.reason.as_str());
                     let node = &node.name;
                     tracing::warn!(%sequence, node, code = ?status.code(), reason, "a node did not take a batch");
                     self.nodes.avoid(index);
                     if (index - first + 1).is_multiple_of(self.nodes.count()) {
-                        tokio::time::sleep(ALL_FAILED_PAUSE).await;
+                        tokio::time::sleep(pause).await;
+                        pause = ALL_FAILED_PAUSE;
                     }
                 }
             }

@@ -117,6 +117,7 @@ fn batcher_parts(sequencer: &SequencerParts, flight: &Arc<Flight>, gate: &Arc<Ga
         signing_key: sequencer.issuer_key,
         backlog: Arc::clone(&sequencer.backlog),
         flight: Arc::clone(flight),
+        quorum_time: Arc::clone(&sequencer.quorum_time),
         gate: Arc::clone(gate),
         metrics: Arc::clone(&sequencer.metrics),
         suite: Suite::Ed25519Sha256,

@@ -28,6 +28,7 @@ use tallystick_service::shutdown::CancellationToken;
 use tonic::{Response, Status};
 
 use crate::callers::Places;
+use crate::clocks::PeerClocks;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::ledger::Ledger;
@@ -57,6 +58,8 @@ pub(crate) struct Services {
     pub sealer: Arc<Sealer>,
     /// Proof of what other validators signed twice.
     pub evidence: Arc<EvidenceFolder>,
+    /// What the others' clocks say of this node's.
+    pub clocks: Arc<PeerClocks>,
     /// Sends what this node took in on to the others.
     pub forwarder: Forwarder,
     /// Batch-verification coefficients.

@@ -11,7 +11,7 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
 use tallystick_service::clock::{Clock, SystemClock};
-use tallystick_service::config::Loaded;
+use tallystick_service::config::{ConfigError, Loaded};
 use tallystick_service::durable;
 use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::{ChainName, Role};
@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
 use crate::callers::Places;
+use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig};
 use crate::consensus::ConsensusParts;
 use crate::disk::DiskWatch;
@@ -109,7 +110,13 @@ struct Node {
 
 /// Checks the configuration, builds the node, runs it until SIGTERM, SIGINT or a fatal error, and drains.
 pub async fn run(config: Loaded<NodeConfig>) -> anyhow::Result<()> {
-    run_as(config, |_, _| {}).await
+    run_as(config, Arc::new(SystemClock), |_, _| {}).await
+}
+
+/// As [`run`], under another clock than the machine's.
+#[cfg(feature = "byzantine")]
+pub async fn run_under(config: Loaded<NodeConfig>, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    run_as(config, clock, |_, _| {}).await
 }
 
 /// As [`run`], as a validator that misbehaves in consensus.
@@ -122,13 +129,17 @@ pub async fn run_misbehaving(
         participation.engine.byzantine = Some(byzantine);
         participation.signer = Arc::new(crate::byzantine::UnguardedSigner::new(consensus_seed));
     };
-    run_as(config, misbehave).await
+    run_as(config, Arc::new(SystemClock), misbehave).await
 }
 
-async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participation, &[u8; 32])) -> anyhow::Result<()> {
+async fn run_as(
+    config: Loaded<NodeConfig>,
+    clock: Arc<dyn Clock>,
+    change: impl FnOnce(&mut Participation, &[u8; 32]),
+) -> anyhow::Result<()> {
     let genesis = read_genesis(&config)?;
     let keys = open_keys(&config)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    check_propose_timeout(&config, &genesis)?;
     let chain_name = ChainName::parse(&genesis.chain_name)?;
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
     let stop = CancellationToken::new();
@@ -148,7 +159,8 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
     say_start(&config, &node, [&grpc, &http, &door])?;
     let mut tasks = Tasks::new(stop.clone());
     let readiness = Readiness::new();
-    let (consensus_ready, level) = (readiness.part("consensus"), readiness.part("ledger"));
+    let (consensus_ready, level, clock_right) =
+        (readiness.part("consensus"), readiness.part("ledger"), readiness.part("clock"));
     tasks.spawn("signals", on_signals(stop.clone())?);
     tasks.spawn("tls reload", Arc::clone(&node.tls).watch(TLS_RELOAD_INTERVAL, stop.clone()));
     tasks.spawn("calls", node.services.fatal.clone().watch(stop.clone()));
@@ -156,6 +168,8 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
     tasks.spawn("standing", standing(&node, &config).watch(level, stop.clone()));
+    let Services { clocks, ledger, .. } = node.services.clone();
+    tasks.spawn("clock", ClockWatch { clocks, ledger }.watch(clock_right, stop.clone()));
     tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), Arc::clone(&node.services.pool), stop.clone()));
     let mut participation = participation(&config, &node, keys.consensus, keys.p2p)?;
     participation.unproven = unproven;
@@ -181,6 +195,17 @@ fn say_start(config: &Loaded<NodeConfig>, node: &Node, listeners: [&TcpListener;
         "the node starts"
     );
     Ok(())
+}
+
+/// A proposal that this node still waits for must come in time for it.
+fn check_propose_timeout(config: &Loaded<NodeConfig>, genesis: &Genesis) -> Result<(), ConfigError> {
+    let (given, most) = (config.value.consensus.propose_timeout_ms, genesis.timeliness.behind_ms_max);
+    if given <= most {
+        return Ok(());
+    }
+    let problem =
+        format!("is {given}; blocks of this chain come in time for {most} ms (time_behind_ms_max of genesis)");
+    Err(config.invalid("consensus.propose_timeout_ms", problem))
 }
 
 /// A configuration that turned out wrong is told as one, whichever task found it.
@@ -218,7 +243,8 @@ fn build(
     let guard = Arc::new(Guard::open(&config.resolve(&config.value.guard_file), ledger.genesis.chain_id())?);
     let sealed = ledger.store.latest_checkpoint()?.map_or(Height::ZERO, |(height, _)| height);
     let progress = Arc::new(Progress::new(ledger.tip()?.height, sealed));
-    let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone()));
+    let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone(), Arc::clone(&clock)));
+    let clocks = Arc::new(PeerClocks::new(Arc::clone(&clock)));
     let validator = ValidatorId::new(config.value.validator_id);
     let evidence = EvidenceFolder::open(config.resolve(&config.value.evidence_dir));
     let evidence = Arc::new(evidence.context("cannot make evidence_dir")?);
@@ -227,6 +253,7 @@ fn build(
         guard: Arc::clone(&guard),
         progress: Arc::clone(&progress),
         evidence: Arc::clone(&evidence),
+        clocks: Arc::clone(&clocks),
     };
     let sealer = Sealer::new(seal_parts, validator, seal_keys);
     let disk = DiskWatch::new(data_dir, config.value.disk_low_water_bytes).context("cannot measure the data disk")?;
@@ -237,6 +264,7 @@ fn build(
         progress,
         sealer: Arc::new(sealer),
         evidence,
+        clocks,
         forwarder: Forwarder::default(),
         entropy: Arc::clone(&entropy),
         disk: Arc::new(disk),
@@ -385,7 +413,6 @@ fn participation(
         clock: Arc::clone(&node.clock),
         entropy: Arc::clone(&node.entropy),
         timeouts,
-        time_ahead_ms_max: timing.time_ahead_ms_max,
         validator: ValidatorId::new(config.value.validator_id),
     };
     let mut peers = Vec::new();

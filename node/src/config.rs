@@ -105,15 +105,13 @@ pub struct ConsensusConfig {
     pub propose_timeout_ms: u64,
     /// How long to wait for votes, in milliseconds.
     pub vote_timeout_ms: u64,
-    /// How far a block's time may lie ahead of this node's clock, in milliseconds.
-    pub time_ahead_ms_max: u64,
     /// How often an unchanged tip is cosigned anew, in milliseconds.
     pub cosign_interval_ms: u64,
 }
 
 impl Default for ConsensusConfig {
     fn default() -> Self {
-        Self { propose_timeout_ms: 1000, vote_timeout_ms: 500, time_ahead_ms_max: 10_000, cosign_interval_ms: 15_000 }
+        Self { propose_timeout_ms: 1000, vote_timeout_ms: 500, cosign_interval_ms: 15_000 }
     }
 }
 
@@ -190,7 +188,6 @@ fn check_figures(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
         ("validator_id", u64::from(*validator_id), 1, u64::from(u32::MAX)),
         ("consensus.propose_timeout_ms", consensus.propose_timeout_ms, 50, 60_000),
         ("consensus.vote_timeout_ms", consensus.vote_timeout_ms, 50, 60_000),
-        ("consensus.time_ahead_ms_max", consensus.time_ahead_ms_max, 100, 600_000),
         ("consensus.cosign_interval_ms", consensus.cosign_interval_ms, 100, 3_600_000),
         ("pool.bytes_max", count(pool.bytes_max), count(limits::BATCH_BYTES_MAX), 16 << 30),
         ("pool.issuer_batches_max", count(pool.issuer_batches_max), 1, 4_096),

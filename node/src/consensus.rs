@@ -15,6 +15,7 @@ use receipt_core::block::{Block, BlockContent};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
+use receipt_core::reason::Reason;
 use receipt_core::state::{ApplyError, BlockRefusal, CheckedBlock};
 use tallystick_engine::{
     Application, BlockId, Certificate, DecidedValue, Equivocation, Fatal, KnownProposal, MemberId, OwnProposal,
@@ -54,8 +55,6 @@ pub(crate) struct ConsensusParts {
     pub entropy: Arc<dyn Entropy>,
     /// Of every height.
     pub timeouts: Timeouts,
-    /// How far a block's time may lie ahead of the clock, in milliseconds.
-    pub time_ahead_ms_max: u64,
     /// This validator.
     pub validator: ValidatorId,
 }
@@ -121,10 +120,11 @@ impl LedgerApplication {
         let mut may_carry = parts.progress.unsealed_heights() <= limits::UNSEALED_HEIGHTS_MAX;
         loop {
             let tip = parts.ledger.tip()?;
-            let candidates = if may_carry { parts.pool.candidates(height)? } else { Candidates::default() };
+            let time = parts.clock.now().max(tip.time.plus_millis(1));
+            let candidates = if may_carry { parts.pool.candidates(height, time)? } else { Candidates::default() };
             let content = BlockContent {
                 height: Height::new(height),
-                time: parts.clock.now().max(tip.time.plus_millis(1)),
+                time,
                 parent_seal_hash: tip.seal_hash,
                 proposer: parts.validator,
                 proposer_round: round,
@@ -137,7 +137,7 @@ impl LedgerApplication {
             self.metrics.execute_seconds.observe(begun.elapsed().as_secs_f64());
             match outcome {
                 Ok(executed) => return Ok(executed),
-                Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason })) => {
+                Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason })) if reason != Reason::TooEarly => {
                     tracing::info!(%header_hash, reason = reason.as_str(), "a pooled batch can not be taken; dropped");
                     parts.pool.drop_batch(header_hash);
                 }
@@ -174,16 +174,20 @@ impl LedgerApplication {
         }
     }
 
-    /// Whether a proposal comes when and from whom it says, in the round that runs: a proposer whose turn comes again could else
-    /// put a new block in its first turn, and hide the turns missed since. What the sender says of an earlier round proves nothing: a block that
+    /// Whether a proposal comes when and from whom it says, in the round that runs: a proposer with an old clock, or one that dates
+    /// its block right after an old parent, could else decide by what time the block's receipts are judged; and one whose turn comes
+    /// again could put a new block in its first turn, and hide the turns missed since. What the sender says of an earlier round proves nothing: a block that
     /// is proposed again is voted for because it came in time once, or because others voted for it.
     fn is_timely(&self, block: &Block, proposal: &ReceivedProposal) -> bool {
-        let latest = self.parts.clock.now().plus_millis(self.parts.time_ahead_ms_max);
+        let (time, now, round) = (block.content.time, self.parts.clock.now(), proposal.round);
         let built_now =
-            block.content.proposer_round == proposal.round && block.content.proposer.get() == proposal.proposer.get();
-        let timely = block.content.time <= latest && built_now && proposal.round == self.round;
+            block.content.proposer_round == round && block.content.proposer.get() == proposal.proposer.get();
+        let in_time = self.parts.ledger.genesis.timeliness.permits(time, now, round);
+        let timely = in_time && built_now && round == self.round;
         if !timely {
-            tracing::info!(time = %block.content.time, %latest, "a proposal is early, or of another round");
+            self.metrics.untimely_proposals.inc();
+            let (proposer, of_round) = (block.content.proposer, block.content.proposer_round);
+            tracing::info!(%proposer, %time, %now, round, of_round, "a proposal is early, late, or of another round");
         }
         timely
     }
@@ -375,7 +379,11 @@ impl Application for LedgerApplication {
     async fn is_idle(&mut self, _: u64) -> Result<bool, Fatal> {
         // While seals are missing, more blocks would only be empty ones: rest until the quorum cosigns again.
         let unsealed = self.parts.progress.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX;
-        Ok(unsealed || !self.parts.pool.has_work()?)
+        // A block is dated after its parent. While that lies too far ahead of this clock no block comes in time here, and further
+        // rounds would only grow longer: rest until one can. The clocks were set back, or this one is wrong (`clocks`).
+        let (tip, now) = (self.parts.ledger.tip()?, self.parts.clock.now());
+        let too_far_ahead = tip.time.since(now) >= self.parts.ledger.genesis.timeliness.ahead_ms_max;
+        Ok(unsealed || too_far_ahead || !self.parts.pool.has_work()?)
     }
 
     async fn decided_values(

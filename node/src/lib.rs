@@ -22,6 +22,7 @@ pub mod store;
 
 mod api;
 mod callers;
+mod clocks;
 mod consensus;
 mod disk;
 mod early;

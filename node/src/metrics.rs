@@ -17,6 +17,8 @@ use crate::api::Services;
 pub(crate) struct Metrics {
     /// Rounds above 0 that started: each cost a timeout.
     pub further_rounds: Counter,
+    /// Proposals that this node was not among the first to vote for.
+    pub untimely_proposals: Counter,
     /// Executing a block, own or received.
     pub execute_seconds: Histogram,
     /// The synced write of a decided block.
@@ -25,7 +27,8 @@ pub(crate) struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { further_rounds: Counter::default(), execute_seconds: seconds(), commit_seconds: seconds() }
+        let (further_rounds, untimely_proposals) = (Counter::default(), Counter::default());
+        Self { further_rounds, untimely_proposals, execute_seconds: seconds(), commit_seconds: seconds() }
     }
 }
 
@@ -44,7 +47,23 @@ impl std::fmt::Debug for Gauges {
 }
 
 impl Gauges {
-    fn rows(&self) -> [(&'static str, &'static str, u64); 11] {
+    /// Seconds: this clock against the others' (negative: behind), and the newest block ahead of it. 0 while nothing is known.
+    fn clock_rows(&self) -> [(&'static str, &'static str, f64); 2] {
+        let Services { ledger, clocks, .. } = &self.0;
+        let faults_max = ledger.next_validators().map(|set| set.faults_max());
+        let distance_ms = faults_max.ok().and_then(|faults_max| clocks.distance_ms(faults_max)).unwrap_or(0);
+        let tip_ahead_ms = ledger.tip().map_or(0, |tip| clocks.tip_ahead_ms(tip.time));
+        [
+            (
+                "clock_distance_seconds",
+                "Clock ahead of f + 1 other validators', negative: behind",
+                distance_ms as f64 / 1e3,
+            ),
+            ("tip_ahead_seconds", "Time of the newest block ahead of the clock", tip_ahead_ms as f64 / 1e3),
+        ]
+    }
+
+    fn rows(&self) -> [(&'static str, &'static str, u64); 12] {
         let Services { pool, progress, disk, block_streams, evidence, .. } = &self.0;
         let size = pool.size();
         [
@@ -52,6 +71,11 @@ impl Gauges {
             ("sealed_height", "Newest sealed height", progress.sealed_height().get()),
             ("unsealed_heights", "Decided heights without a quorum's seal", progress.unsealed_heights()),
             ("pool_batches", "Batches waiting", size.batches as u64),
+            (
+                "pool_early_batches",
+                "Batches waiting because their issue time lies too far ahead",
+                pool.early_batches() as u64,
+            ),
             ("pool_records", "Records waiting", size.records as u64),
             ("pool_bytes", "Bytes waiting or being checked", size.bytes as u64),
             ("block_streams", "Followers of blocks", block_streams.taken() as u64),
@@ -72,6 +96,10 @@ impl Collector for Gauges {
         for (name, help, value) in self.rows() {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             gauge(value).encode(metric)?;
+        }
+        for (name, help, value) in self.clock_rows() {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(metric)?;
         }
         let refused = prometheus_client::metrics::counter::ConstCounter::new(self.0.pool.refused_batches());
         let help = "Offered batches that were at fault";
@@ -95,6 +123,8 @@ impl Collector for Gauges {
 pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     let mut registry = Registry::with_prefix("tallystick_node");
     registry.register("further_rounds", "Consensus rounds above 0", metrics.further_rounds.clone());
+    let help = "Proposals that came early, late, or in another round than their own";
+    registry.register("untimely_proposals", help, metrics.untimely_proposals.clone());
     let execute = metrics.execute_seconds.clone();
     registry.register("execute_seconds", "Executing a block, own or received", execute);
     registry.register("commit_seconds", "The synced write of a decided block", metrics.commit_seconds.clone());
@@ -136,6 +166,10 @@ mod tests {
             "tallystick_node_refused_batches_total 0\n",
             "tallystick_node_disk_low 0\n",
             "tallystick_node_evidence_files 0\n",
+            "tallystick_node_pool_early_batches 0\n",
+            "tallystick_node_clock_distance_seconds 0.0\n",
+            "tallystick_node_tip_ahead_seconds 0.0\n",
+            "tallystick_node_untimely_proposals_total 0\n",
             "tallystick_node_contradictions_total 0\n",
             "tallystick_node_dropped_lines_total 0\n",
             "tallystick_node_peer_signed_height{peer=\"2\"} 1\n",

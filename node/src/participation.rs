@@ -37,6 +37,9 @@ const AMENDED_LOG: &str = "consensus.wal.amended";
 /// How often to look whether the peers have said how far they are.
 const PEERS_LOOK: Duration = Duration::from_millis(100);
 
+/// How often a resting chain is looked at again, for what only the passing of time changes.
+const REST_LOOK: Duration = Duration::from_secs(1);
+
 /// Why the node takes part no more. Fatal to the process.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ParticipationError {
@@ -180,6 +183,8 @@ impl Participation {
         let mut work = self.consensus.pool.subscribe();
         let mut sealed = self.consensus.progress.watch_sealed();
         let control = engine.control();
+        let mut look = tokio::time::interval(REST_LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 ended = engine.join() => return ended.and(Err(EngineError::Closed)),
@@ -187,6 +192,8 @@ impl Participation {
                 Ok(()) = work.changed() => control.wake(),
                 // The chain also rests while too many heights are unsealed.
                 Ok(()) = sealed.changed() => control.wake(),
+                // Or until a batch is ripe, or the chain's time is near enough to this clock.
+                _ = look.tick() => control.wake(),
             }
         }
         control.stop();

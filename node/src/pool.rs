@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use receipt_core::batch::SignedBatchHeader;
+use receipt_core::batch::{Ripeness, SignedBatchHeader};
 use receipt_core::block::Batch;
 use receipt_core::governance::{KeyOwner, SignedGovernance};
 use receipt_core::hash::Hash;
@@ -22,6 +22,7 @@ use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::state::tables::{BatchState, IssuerState, KeyState, Table, batch_key_bytes};
 use receipt_core::state::{BatchCache, CheckedBatch, Effects, StateRead as _};
+use tallystick_service::clock::Clock;
 use tokio::sync::watch;
 
 use self::turns::Turns;
@@ -37,6 +38,13 @@ pub enum Offered {
     Pooled {
         /// Whether it was there before.
         known: bool,
+    },
+    /// In the pool, and no block may carry it yet: its last issue time lies too far ahead.
+    Early {
+        /// Whether it was there before.
+        known: bool,
+        /// Milliseconds until a block may.
+        wait_ms: u64,
     },
     /// Decided already.
     Decided {
@@ -77,6 +85,7 @@ fn refused(reason: Reason, detail: impl Into<String>) -> PoolError {
 pub struct Pool {
     ledger: Ledger,
     bounds: PoolConfig,
+    clock: Arc<dyn Clock>,
     waiting: Mutex<Waiting>,
     /// A check has ended.
     checked: Condvar,
@@ -122,12 +131,13 @@ pub struct Candidates {
 
 impl Pool {
     /// An empty pool.
-    pub fn new(ledger: Ledger, bounds: PoolConfig) -> Self {
+    pub fn new(ledger: Ledger, bounds: PoolConfig, clock: Arc<dyn Clock>) -> Self {
         // One core stays free for consensus.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             ledger,
             bounds,
+            clock,
             waiting: Mutex::default(),
             checked: Condvar::new(),
             turns: Turns::new(cores.saturating_sub(1)),
@@ -180,16 +190,14 @@ impl Pool {
     ) -> Result<Offered, PoolError> {
         let hash = header.header_hash();
         if self.waiting().get(hash).is_some() {
-            return Ok(Offered::Pooled { known: true });
+            return self.pooled(&header, true);
         }
         if let Some(decided) = self.check_header(&header)? {
             return Ok(decided);
         }
         let slot = (header.header.issuer, header.header.sequence.get());
         let bytes = records.iter().map(Vec::len).sum::<usize>() + header.header_bytes.len();
-        let Some(reservation) = self.reserve(hash, slot, bytes)? else {
-            return Ok(Offered::Pooled { known: true });
-        };
+        let Some(reservation) = self.reserve(hash, slot, bytes)? else { return self.pooled(&header, true) };
         let turn = self.turns.take();
         let batch = Batch { header: header.clone(), records };
         let checked = self.ledger.with_keys(|key| CheckedBatch::check(batch, self.ledger.chain.id, key, entropy))?;
@@ -209,7 +217,29 @@ impl Pool {
         drop(waiting);
         drop(reservation);
         self.changed.send_modify(|count| *count += 1);
-        Ok(Offered::Pooled { known: false })
+        self.pooled(&header, false)
+    }
+
+    /// What a batch that is in the pool is told.
+    fn pooled(&self, header: &SignedBatchHeader, known: bool) -> Result<Offered, PoolError> {
+        let (header, block_time) = (&header.header, self.block_time()?);
+        if header.ripeness(block_time) != Ripeness::Early {
+            return Ok(Offered::Pooled { known });
+        }
+        let wait_ms = header.ripe_at().since(block_time);
+        if !known {
+            let (issuer, sequence) = (header.issuer, header.sequence);
+            tracing::warn!(
+                %issuer, %sequence, wait_ms,
+                "a batch waits: its last issue time lies too far ahead of this node's clock; one of the two clocks is wrong"
+            );
+        }
+        Ok(Offered::Early { known, wait_ms })
+    }
+
+    /// The time of a block that this node would build now.
+    fn block_time(&self) -> Result<UnixMillis, StoreError> {
+        Ok(self.clock.now().max(self.tip_time()?.plus_millis(1)))
     }
 
     /// Room for one more batch, until the reservation is dropped; `None` if the batch is in the pool by now. A copy that is being checked
@@ -262,7 +292,8 @@ impl Pool {
             return Err(refused(Reason::EpochFenced, detail));
         }
         // No later block may carry it either: to call it pooled would make its issuer wait for ever.
-        if !key.permits(header.header.last_issue_time, self.tip_time()?) {
+        let signing_time = header.header.signing_time(self.block_time()?);
+        if !key.permits(signing_time, self.tip_time()?) {
             let detail = format!(
                 "key {} of issuer {issuer} is not valid for this batch's last issue time, or its revocation lies too far back",
                 header.header.signing_key
@@ -297,8 +328,9 @@ impl Pool {
     }
 
     /// What the next block may carry: each issuer's batches from its next sequence on, in turn, up to the block's limits.
-    /// `start` turns the order of issuers, so that none is always last.
-    pub fn candidates(&self, start: u64) -> Result<Candidates, StoreError> {
+    /// `start` turns the order of issuers, so that none is always last. What is early for a block of `block_time` stays, and what
+    /// comes after it.
+    pub fn candidates(&self, start: u64, block_time: UnixMillis) -> Result<Candidates, StoreError> {
         let mut candidates = Candidates::default();
         let mut bytes = 0;
         let mut next_governance = self.last_governance()?.sequence + 1;
@@ -315,6 +347,9 @@ impl Pool {
         for issuer in issuers {
             let mut sequence = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
             while let Some(batch) = waiting.batches.get(&(issuer, sequence)) {
+                if batch.header().header.ripeness(block_time) == Ripeness::Early {
+                    break;
+                }
                 // Lengths, tags and the block's own fields take less than a tenth on top.
                 let size = batch.byte_size() + batch.records().len() * 4 + 256;
                 let fits = bytes + size <= limits::BLOCK_BYTES_MAX * 9 / 10
@@ -330,9 +365,9 @@ impl Pool {
         Ok(candidates)
     }
 
-    /// Whether a block could carry anything.
+    /// Whether a block of now could carry anything.
     pub fn has_work(&self) -> Result<bool, StoreError> {
-        let next_governance = self.last_governance()?.sequence + 1;
+        let (next_governance, block_time) = (self.last_governance()?.sequence + 1, self.block_time()?);
         let waiting = self.waiting();
         if waiting.governance.contains_key(&next_governance) {
             return Ok(true);
@@ -342,7 +377,8 @@ impl Pool {
         }
         for issuer in waiting.issuers() {
             let next = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
-            if waiting.batches.contains_key(&(issuer, next)) {
+            let batch = waiting.batches.get(&(issuer, next));
+            if batch.is_some_and(|batch| batch.header().header.ripeness(block_time) != Ripeness::Early) {
                 return Ok(true);
             }
         }
@@ -360,7 +396,7 @@ impl Pool {
         // Another header under a spent sequence, one of a fenced epoch, or one under a key that has ended, can never be decided any
         // more; its place is another header's.
         let mut spent = Vec::new();
-        let block_time = self.tip_time()?;
+        let (tip_time, block_time) = (self.tip_time()?, self.block_time()?);
         let mut states = HashMap::new();
         for ((issuer, sequence), batch) in &waiting.batches {
             let (next_sequence, epoch) = match states.get(issuer) {
@@ -373,7 +409,7 @@ impl Pool {
             };
             let header = &batch.header().header;
             let key_ended = match self.issuer_key(*issuer, header.signing_key)? {
-                Some(key) => !key.permits(header.last_issue_time, block_time),
+                Some(key) => !key.permits(header.signing_time(block_time), tip_time),
                 None => true,
             };
             if *sequence < next_sequence || header.epoch < epoch || key_ended {
@@ -384,6 +420,14 @@ impl Pool {
             waiting.remove(key);
         }
         Ok(())
+    }
+
+    /// How many batches wait for a block of a later time.
+    pub fn early_batches(&self) -> usize {
+        // Without a tip there is no block to compare with.
+        let Ok(block_time) = self.block_time() else { return 0 };
+        let waiting = self.waiting();
+        waiting.batches.values().filter(|batch| batch.header().header.ripeness(block_time) == Ripeness::Early).count()
     }
 
     /// Drops one batch: a proposer found that no block may carry it.

@@ -24,6 +24,7 @@ use receipt_core::note::{
 };
 use tokio::sync::watch;
 
+use crate::clocks::PeerClocks;
 use crate::early::{EarlyLine, EarlyLines};
 use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardError};
@@ -96,6 +97,8 @@ pub(crate) struct SealParts {
     pub progress: Arc<Progress>,
     /// Where notes of another history are kept.
     pub evidence: Arc<EvidenceFolder>,
+    /// Learns from the others' cosignatures what time they have.
+    pub clocks: Arc<PeerClocks>,
 }
 
 /// Collects signature lines and publishes notes.
@@ -104,6 +107,7 @@ pub struct Sealer {
     guard: Arc<Guard>,
     progress: Arc<Progress>,
     evidence: Arc<EvidenceFolder>,
+    clocks: Arc<PeerClocks>,
     id: ValidatorId,
     keys: SealKeys,
     set: NoteKeysOfSet,
@@ -122,13 +126,14 @@ pub struct Sealer {
 impl Sealer {
     /// For the validator of this id. It signs while the registered keys are the given ones.
     pub(crate) fn new(parts: SealParts, id: ValidatorId, keys: SealKeys) -> Self {
-        let SealParts { ledger, guard, progress, evidence } = parts;
+        let SealParts { ledger, guard, progress, evidence, clocks } = parts;
         let set = NoteKeysOfSet::new(&ledger.genesis.origin);
         Self {
             ledger,
             guard,
             progress,
             evidence,
+            clocks,
             id,
             keys,
             set,
@@ -252,6 +257,9 @@ impl Sealer {
         let verified = note.verify(&keys.each_ref()).map_err(|error| refuse(error.to_string()))?;
         if verified.len() != 2 || lines.len() != 2 {
             return Err(refuse("a log signature and a cosignature are needed, and nothing else".into()));
+        }
+        if let Some(signed_at) = verified.iter().find_map(|line| line.time) {
+            self.clocks.heard(id, signed_at);
         }
         if claimed.size() != checkpoint.size() {
             // The height is not signed: whoever handed the lines on may have named a wrong one.

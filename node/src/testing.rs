@@ -8,6 +8,7 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::state::NoCache;
 use receipt_core::testkit::TestChain;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
+use tallystick_service::clock::{Clock, FixedClock};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
@@ -15,6 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
 use crate::callers::Places;
+use crate::clocks::PeerClocks;
 use crate::config::PoolConfig;
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
@@ -64,14 +66,24 @@ impl TestNode {
         let id = ValidatorId::new(id);
         let evidence = Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap());
         let (seal_ledger, seal_progress) = (ledger.clone(), Arc::clone(&progress));
-        let parts = SealParts { ledger: seal_ledger, guard, progress: seal_progress, evidence: Arc::clone(&evidence) };
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(chain.now()));
+        let clocks = Arc::new(PeerClocks::new(Arc::clone(&clock)));
+        let (seal_evidence, seal_clocks) = (Arc::clone(&evidence), Arc::clone(&clocks));
+        let parts = SealParts {
+            ledger: seal_ledger,
+            guard,
+            progress: seal_progress,
+            evidence: seal_evidence,
+            clocks: seal_clocks,
+        };
         let sealer = Sealer::new(parts, id, seal_keys(id.get()));
         let services = Services {
-            pool: Arc::new(Pool::new(ledger.clone(), bounds)),
+            pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),
             ledger,
             progress,
             sealer: Arc::new(sealer),
             evidence,
+            clocks,
             forwarder: Forwarder::default(),
             entropy: Arc::new(OsEntropy),
             disk: Arc::new(DiskWatch::new(directory.path().to_owned(), 0).unwrap()),

@@ -151,6 +151,7 @@ const fn core_mapping(reason: Reason) -> Mapping {
         R::Overloaded => later(Code::ResourceExhausted, 503, 500),
         R::LedgerUnavailable => later(Code::Unavailable, 503, 1_000),
         R::SequenceGap => later(Code::FailedPrecondition, 409, 200),
+        R::TooEarly => later(Code::FailedPrecondition, 409, 60_000),
         R::UnitUnknown | R::PayCodeUnknown | R::NotFoundOrMismatch | R::OriginalUnknown => never(Code::NotFound, 404),
         R::IssuerUnknown | R::SegmentUnknown => never(Code::NotFound, 404),
         R::BizCodeConflict | R::BizCodeUsed | R::NumberUsed | R::SequenceConflict => never(Code::AlreadyExists, 409),

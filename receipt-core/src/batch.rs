@@ -42,6 +42,17 @@ pub struct BatchHeader {
     pub signing_key: KeyId,
 }
 
+/// How a batch's last issue time lies to the time of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ripeness {
+    /// At most [`limits::ISSUE_TIME_AHEAD_MS_MAX`] ahead: a block may carry it.
+    Ripe,
+    /// Farther ahead: no block of this time may carry it. A later one may.
+    Early,
+    /// More than [`limits::ISSUE_TIME_WAITS_MS_MAX`] ahead: a block may carry it, and it is refused.
+    Never,
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct HeaderWire {
     #[prost(uint32, tag = "1")]
@@ -104,6 +115,26 @@ impl BatchHeader {
             last_issue_time: UnixMillis::new(wire.last_issue_time_ms),
             signing_key: KeyId::new(wire.key_id),
         })
+    }
+
+    /// Whether the batch may stand in a block of this time, by its last issue time alone.
+    pub fn ripeness(&self, block_time: UnixMillis) -> Ripeness {
+        match self.last_issue_time.since(block_time) {
+            0..=limits::ISSUE_TIME_AHEAD_MS_MAX => Ripeness::Ripe,
+            ahead if ahead <= limits::ISSUE_TIME_WAITS_MS_MAX => Ripeness::Early,
+            _ => Ripeness::Never,
+        }
+    }
+
+    /// The time at which the key has to be good: the last issue time. Of a batch that is refused in any case it is the block's time:
+    /// a key with an end would else keep it out of all blocks, and its issuer's later batches with it.
+    pub fn signing_time(&self, block_time: UnixMillis) -> UnixMillis {
+        if self.ripeness(block_time) == Ripeness::Never { block_time } else { self.last_issue_time }
+    }
+
+    /// The earliest block time at which an early batch is ripe.
+    pub fn ripe_at(&self) -> UnixMillis {
+        UnixMillis::new(self.last_issue_time.get().saturating_sub(limits::ISSUE_TIME_AHEAD_MS_MAX))
     }
 
     /// The size of the batch tree.

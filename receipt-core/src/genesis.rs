@@ -4,6 +4,7 @@
 //! Genesis {
 //!   1 format_version  2 chain_name  3 origin  4 suite  5 time_ms  6 utc_offset_minutes (zigzag)
 //!   7 authority_keys: bytes[32]…  8 authority_threshold  9 validators…  10 actions…
+//!   11 time_ahead_ms_max  12 time_behind_ms_max  13 time_behind_round_ms
 //! }
 //! ```
 //! The actions enter the log of block 0 as governance entries of sequence 0, without signatures: genesis itself is what is
@@ -20,6 +21,44 @@ use crate::record::FORMAT_VERSION;
 use crate::suite::{ChainId, PublicKey, Suite};
 use crate::validators::{Validator, ValidatorSet, ValidatorSetError, ValidatorWire};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
+
+/// How far a block's time may lie from a validator's clock for the validator to vote for the block first. All validators of a chain
+/// must judge alike, so these are values of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeliness {
+    /// How far ahead of the clock, milliseconds.
+    pub ahead_ms_max: u64,
+    /// How far behind it in round 0, milliseconds.
+    pub behind_ms_max: u64,
+    /// How much farther behind in each further round, milliseconds. So a chain whose clocks differ, or whose blocks travel slowly,
+    /// always comes to a round in which the block is timely.
+    pub behind_round_ms: u64,
+}
+
+impl Default for Timeliness {
+    /// 10 s ahead; 10 s and the propose timeout behind, which is 1 s and grows by 500 ms a round.
+    fn default() -> Self {
+        Self { ahead_ms_max: 10_000, behind_ms_max: 11_000, behind_round_ms: 500 }
+    }
+}
+
+impl Timeliness {
+    /// Whether a block of this time, proposed in this round, is timely at a validator whose clock shows `now`.
+    pub fn permits(&self, block_time: UnixMillis, now: UnixMillis, round: u32) -> bool {
+        block_time.since(now) <= self.ahead_ms_max && now.since(block_time) <= self.behind_ms(round)
+    }
+
+    /// How far behind a clock a block of this round may lie, milliseconds.
+    pub fn behind_ms(&self, round: u32) -> u64 {
+        self.behind_ms_max.saturating_add(self.behind_round_ms.saturating_mul(u64::from(round)))
+    }
+
+    /// A bound near zero stops the chain for clocks that are good; one of hours judges nothing.
+    fn is_sound(&self) -> bool {
+        let bounds = [self.ahead_ms_max, self.behind_ms_max];
+        bounds.iter().all(|bound| (100..=600_000).contains(bound)) && (1..=60_000).contains(&self.behind_round_ms)
+    }
+}
 
 /// A chain's beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +81,8 @@ pub struct Genesis {
     pub validators: ValidatorSet,
     /// The first registry.
     pub actions: Vec<Action>,
+    /// Which blocks come in time.
+    pub timeliness: Timeliness,
 }
 
 /// Why bytes are not a genesis file.
@@ -123,6 +164,12 @@ struct GenesisWire {
     validators: Vec<ValidatorWire>,
     #[prost(message, repeated, tag = "10")]
     actions: Vec<ActionWire>,
+    #[prost(uint64, tag = "11")]
+    time_ahead_ms_max: u64,
+    #[prost(uint64, tag = "12")]
+    time_behind_ms_max: u64,
+    #[prost(uint64, tag = "13")]
+    time_behind_round_ms: u64,
 }
 
 impl Genesis {
@@ -139,6 +186,9 @@ impl Genesis {
             authority_threshold: self.authority_threshold,
             validators: self.validators.members().iter().map(Validator::to_wire).collect(),
             actions: self.actions.iter().map(Action::to_wire).collect(),
+            time_ahead_ms_max: self.timeliness.ahead_ms_max,
+            time_behind_ms_max: self.timeliness.behind_ms_max,
+            time_behind_round_ms: self.timeliness.behind_round_ms,
         }
         .encode_to_vec()
     }
@@ -159,6 +209,11 @@ impl Genesis {
             authority_threshold: wire.authority_threshold,
             validators: ValidatorSet::new(members)?,
             actions: wire.actions.iter().map(Action::from_wire).collect::<Result<_, _>>()?,
+            timeliness: Timeliness {
+                ahead_ms_max: wire.time_ahead_ms_max,
+                behind_ms_max: wire.time_behind_ms_max,
+                behind_round_ms: wire.time_behind_round_ms,
+            },
             chain_name: wire.chain_name,
             origin: wire.origin,
         };
@@ -176,7 +231,9 @@ impl Genesis {
         }
         require(is_name(&self.chain_name), "the chain's name is empty or has white space, control characters or `+`")?;
         require(is_name(&self.origin), "the origin is empty or has white space, control characters or `+`")?;
-        require(is_utc_offset(self.utc_offset_minutes), "the UTC offset is more than 14 hours")
+        require(is_utc_offset(self.utc_offset_minutes), "the UTC offset is more than 14 hours")?;
+        let problem = "the bounds of timely blocks are not 100 to 600000 ms, and 1 to 60000 ms a round";
+        require(self.timeliness.is_sound(), problem)
     }
 
     /// Position of the first action that does not fit into a log entry; the others do, however many go together.
@@ -223,5 +280,30 @@ impl Genesis {
     /// The chain id: a hash of the whole file, under the suite that it names.
     pub fn chain_id(&self) -> ChainId {
         ChainId(self.suite.tagged("tallystick/genesis/v1", &[&self.encode()]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_timely_within_two_bounds_and_the_lower_one_gives_way_by_round() {
+        let (bounds, now) = (Timeliness::default(), 1_793_584_800_000_u64);
+        for (round, distance_ms, timely) in [
+            (0_u32, 0_i64, true),
+            (0, 10_000, true),
+            (0, 10_001, false),
+            (1_000, 10_001, false),
+            (0, -11_000, true),
+            (0, -11_001, false),
+            (1, -11_500, true),
+            (1, -11_501, false),
+            (u32::MAX, -1_793_584_800_000, true),
+        ] {
+            let block_time = now.saturating_add_signed(distance_ms);
+            let judged = bounds.permits(UnixMillis::new(block_time), UnixMillis::new(now), round);
+            assert_eq!(judged, timely, "round {round}, {distance_ms} ms");
+        }
     }
 }

@@ -48,8 +48,15 @@ pub const VALIDATORS_MAX: usize = 64;
 pub const UNSEALED_HEIGHTS_MAX: u64 = 64;
 /// A bundle file above this is refused unread: a body at its limit, twice over for JSON.
 pub const BUNDLE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How far a record's issue time may lie ahead of the block's time: clocks drift, dates in the future are refused.
+/// How far a batch's last issue time may lie ahead of the time of the block that carries it. Farther ahead it waits: block times
+/// are chosen by proposers, and a slow clock of one of them must not refuse a good receipt for good.
 pub const ISSUE_TIME_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
-/// How long after a revocation, suspension or closing was recorded earlier issue times are still taken: an issuer cut off
+/// An issue time farther ahead of the block's time than this is refused for good: no honest clock is that far off, and a record
+/// of the year 2099 must not keep its issuer's later batches waiting.
+pub const ISSUE_TIME_WAITS_MS_MAX: u64 = 24 * 3600 * 1000;
+/// An issuer cuts no record that lies farther ahead of the quorum's time: half of what a block takes, so that clocks that differ
+/// a little do not make a batch wait at the nodes.
+pub const ISSUE_TIME_CUT_AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
+/// How long earlier issue times are still taken after a permission has ended, and after its end was recorded: an issuer cut off
 /// from the ledger over a long holiday can deliver, a thief of an old key can not backdate for ever.
 pub const REVOCATION_GRACE_MS: u64 = 10 * 24 * 3600 * 1000;

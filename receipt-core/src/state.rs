@@ -9,6 +9,7 @@
 mod apply;
 mod batches;
 mod checked;
+mod ending;
 mod governance;
 mod overlay;
 mod records;
@@ -25,6 +26,7 @@ pub use apply::{
     read_schedule, read_validators, registry_writes, totals_commitment,
 };
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
+pub use ending::Ending;
 pub use overlay::{ReadError, StateRead, Writes};
 pub use schedule::{Schedule, proposer_order};
 pub use statuses::{Status, StatusNodes, StatusValue, status_value_hash};

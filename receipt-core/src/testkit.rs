@@ -19,7 +19,7 @@ mod receipts;
 
 use std::collections::BTreeMap;
 
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, Timeliness};
 use crate::governance::{
     Action, AllocateSegment, AttachItems, CodeName, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
     RegisterSystem, RegisterUnit,
@@ -137,6 +137,7 @@ impl TestChain {
             authority_threshold: AUTHORITY_THRESHOLD,
             validators: keys::set_of(&validators),
             actions: registry(suite, &units),
+            timeliness: Timeliness::default(),
         };
         Self::from_genesis(genesis, validators, samples, units)
     }

@@ -28,6 +28,7 @@ GENESIS = fields(
     "7 authority_keys 32 …, 8 authority_threshold u32"
 )
 GENESIS |= {9: ("validators", [MEMBER]), 10: ("actions", [ACTION])}
+GENESIS |= fields("11 time_ahead_ms_max u64, 12 time_behind_ms_max u64, 13 time_behind_round_ms u64")
 BLOCK = fields(
     "1 format_version u32, 2 height u64, 3 time_ms u64, 4 parent_seal_hash 32, 5 proposer_id u32, 6 proposer_round u32,"
     "8 salt 32, 9 seal bytes"
@@ -37,6 +38,7 @@ REFUSED = fields("1 issuer_id u32, 2 sequence u64, 3 header_hash 32, 4 indexes u
 
 #: Tables whose values are messages; `inner` is the action that made the entry.
 UNIT_STATE = {1: ("inner", UNIT), 2: ("suspended_at_ms", "u64")}
+UNIT_STATE[3] = ("detached", [fields("1 kind u32, 2 detached_at_ms u64")])
 KEY_STATE = {1: ("inner", KEY), 2: ("revoked_from_ms", "u64"), 3: ("revoked_at_ms", "u64")}
 SEGMENT_STATE = {
     1: ("inner", SEGMENT), 2: ("closed_at_ms", "u64"), 3: ("used_count", "u64"), 4: ("highest_used", "u64"),

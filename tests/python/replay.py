@@ -24,7 +24,7 @@ NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
 AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID = 111, 112, 114, 118
-AHEAD_MS, GRACE_MS, GOVERNANCE_HEIGHTS = 600_000, 10 * 86_400_000, 100_000
+AHEAD_MS, WAITS_MS, GRACE_MS, GOVERNANCE_HEIGHTS = 600_000, 86_400_000, 10 * 86_400_000, 100_000
 #: The record without lengths: which of them is wrong decides the reason.
 LOOSE_RECORD = {tag: (name, "bytes" if isinstance(kind, int) else kind) for tag, (name, kind) in formats.RECORD.items()}
 LOOSE_RECORD[14] = ("uniqueness_keys", ["bytes"])
@@ -90,9 +90,21 @@ def read_record(data):
     return record, signed["message"], signed["signature"]
 
 
-def permits(from_ms, recorded_ms, issued, block_time):
+def is_over(ending, block_time):
+    """Whether nothing that an ending (from, recorded) let pass may still come."""
+    return ending[0] != 0 and block_time - max(ending) > GRACE_MS
+
+
+def permits(ending, issued, block_time):
     """Whether an ending still lets an issue time pass."""
-    return from_ms == 0 or (issued < from_ms and max(0, block_time - recorded_ms) <= GRACE_MS)
+    return ending[0] == 0 or (issued < ending[0] and not is_over(ending, block_time))
+
+
+def moved_to(ending, from_ms, block_time):
+    """The ending after an action set it to `from_ms`."""
+    if from_ms in (0, ending[0]):
+        return ending if from_ms else (0, 0)
+    return from_ms, ending[1] if is_over(ending, block_time) and from_ms < ending[0] else block_time
 
 
 class Ledger:
@@ -282,10 +294,16 @@ class Ledger:
         before = self.load(UNITS, key)
         require(self.get(UNIT_CODES, code) in (None, key), "the code is another unit's")
         require(before is None or before["inner"]["unit_code"] == unit["unit_code"], "a unit keeps its code")
-        suspended = time if unit["suspended_from_ms"] else 0
-        if suspended and before and before["inner"]["suspended_from_ms"] == unit["suspended_from_ms"]:
-            suspended = before["suspended_at_ms"]
-        self.save(UNITS, key, {"inner": unit, "suspended_at_ms": suspended})
+        suspension = (before["inner"]["suspended_from_ms"], before["suspended_at_ms"]) if before else (0, 0)
+        taken = {}
+        if before:
+            taken = {row["kind"]: row["detached_at_ms"] for row in before["detached"]}
+            taken = {kind: since for kind, since in taken.items() if not is_over((since, since), time)}
+            taken |= {kind: time for kind in before["inner"]["kinds"]}
+        detached = [{"kind": kind, "detached_at_ms": since} for kind, since in sorted(taken.items())
+                    if kind not in unit["kinds"]]
+        _, suspended = moved_to(suspension, unit["suspended_from_ms"], time)
+        self.save(UNITS, key, {"inner": unit, "suspended_at_ms": suspended, "detached": detached})
         self.put(UNIT_CODES, code, key)
 
     def register_key(self, key, _height, _time):
@@ -302,8 +320,8 @@ class Ledger:
         require(state is not None and revocation["revoked_from_ms"] != 0, "no such key, or no time")
         earlier = state["revoked_from_ms"] == 0 or revocation["revoked_from_ms"] < state["revoked_from_ms"]
         require(earlier, "revoked from then or earlier already")
-        state["revoked_at_ms"] = state["revoked_at_ms"] or time
-        state["revoked_from_ms"] = revocation["revoked_from_ms"]
+        ending = moved_to((state["revoked_from_ms"], state["revoked_at_ms"]), revocation["revoked_from_ms"], time)
+        state["revoked_from_ms"], state["revoked_at_ms"] = ending
         self.save(KEYS, u32(revocation["key_id"]), state)
 
     def register_system(self, system, _height, _time):
@@ -367,7 +385,7 @@ class Ledger:
         key, void, lost = u32(settlement["segment_id"]), settlement["void"], settlement["lost"]
         state = self.load(SEGMENTS, key)
         require(state is not None and state["closed_at_ms"] and not state["settled_at_ms"], "not closed, or settled")
-        require(time - state["closed_at_ms"] > GRACE_MS, "receipts may still come")
+        require(is_over((state["closed_at_ms"],) * 2, time), "receipts may still come")
         named = sorted(void + lost, key=lambda part: part["first"])
         for ranges in (void, lost, named):
             ends = [0] + [part["last"] for part in ranges]
@@ -401,13 +419,17 @@ class Ledger:
         require((key["inner"]["owner_kind"], key["inner"]["owner_id"]) == (2, header["issuer_id"]), "SIGNATURE_INVALID")
         message = preimage("tallystick/batch/v1", self.chain, signed["message"])
         require(ed25519.verify_zip215(key["inner"]["key"], message, signed["signature"]), "SIGNATURE_INVALID")
-        require(self.key_permits(key, header["last_issue_time_ms"], time), "KEY_REVOKED")
+        ahead = header["last_issue_time_ms"] - time
+        require(self.key_permits(key, time if ahead > WAITS_MS else header["last_issue_time_ms"], time), "KEY_REVOKED")
+        require(not AHEAD_MS < ahead <= WAITS_MS, "TOO_EARLY")
         self.batch, changes, bad, good = {}, [], [], []
         for index, data in enumerate(records):
             try:
                 good.append(self.take_record(data, header, time, leaf, index, changes))
             except RecordRefused as refused:
                 bad.append((index, refused.args[0]))
+        if not bad and ahead > WAITS_MS:
+            bad = [(index, TIME_INVALID) for index in range(len(records))]
         written, self.batch = self.batch, None
         header_hash = tagged("tallystick/batch-header/v1", signed["message"])
         if bad:
@@ -433,8 +455,8 @@ class Ledger:
 
     def key_permits(self, key, issued, time):
         inner = key["inner"]
-        in_window = inner["valid_from_ms"] <= issued and (inner["valid_until_ms"] == 0 or issued < inner["valid_until_ms"])
-        return in_window and permits(key["revoked_from_ms"], key["revoked_at_ms"], issued, time)
+        planned, revocation = (inner["valid_until_ms"], 0), (key["revoked_from_ms"], key["revoked_at_ms"])
+        return inner["valid_from_ms"] <= issued and permits(planned, issued, time) and permits(revocation, issued, time)
 
     def take_record(self, data, header, time, leaf, index, changes):
         record, message, signature = read_record(data)
@@ -443,7 +465,7 @@ class Ledger:
         segment = self.segment_of(record)
         demand(segment is not None and segment["inner"]["issuer_id"] == header["issuer_id"], NUMBER_NOT_OWNED)
         closed = segment["closed_at_ms"]
-        demand(permits(closed, closed, issued, time), NUMBER_NOT_OWNED)
+        demand(permits((closed, closed), issued, time), NUMBER_NOT_OWNED)
         demand(self.get(RECEIPTS, own) is None, NUMBER_USED)
         biz = u32(record["unit_id"]) + record["biz_key"]
         demand(self.get(BIZ_KEYS, biz) is None, BIZ_CODE_USED)
@@ -463,12 +485,14 @@ class Ledger:
     def check_authority(self, record, message, signature, header, time):
         issued = record["issue_time_ms"]
         demand(header["first_issue_time_ms"] <= issued <= header["last_issue_time_ms"], TIME_INVALID)
-        demand(issued <= time + AHEAD_MS, TIME_INVALID)
+        demand(issued <= time + WAITS_MS, TIME_INVALID)
         unit = self.load(UNITS, u32(record["unit_id"]))
         demand(unit is not None, UNIT_UNKNOWN)
         suspension = unit["inner"]["suspended_from_ms"], unit["suspended_at_ms"]
-        demand(permits(*suspension, issued, time), UNIT_SUSPENDED)
-        demand(record["receipt_code"] // 100 in unit["inner"]["kinds"], KIND_NOT_ALLOWED)
+        demand(permits(suspension, issued, time), UNIT_SUSPENDED)
+        kind, taken = record["receipt_code"] // 100, {row["kind"]: row["detached_at_ms"] for row in unit["detached"]}
+        still = kind in taken and permits((taken[kind], taken[kind]), issued, time)
+        demand(kind in unit["inner"]["kinds"] or still, KIND_NOT_ALLOWED)
         key = self.load(KEYS, u32(record["key_id"]))
         demand(key is not None, SIGNATURE_INVALID)
         demand((key["inner"]["owner_kind"], key["inner"]["owner_id"]) == (1, record["unit_id"]), SIGNATURE_INVALID)

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clocks;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

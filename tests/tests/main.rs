@@ -2,7 +2,7 @@
 //! clients in it. Each module is a subject; `cargo test --test main SUBJECT::` runs one.
 //!
 //! A module that is not listed here does not run; `tidy` finds it. Networks run one after another ([`tallystick_tests`]).
-//! Not here: `byzantine`, which needs a program of another build.
+//! Not here: `byzantine` and `clocks`, which need a program of another build.
 
 mod api;
 mod authority;

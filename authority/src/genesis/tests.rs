@@ -102,6 +102,8 @@ fn every_refusal_names_its_key() {
         ("node-3.example.org:7101", "https://node-3", "`validators[2].peer.grpc`"),
         ("10.0.0.3:7401", "node-3:7401", "`validators[2].peer.p2p`"),
         ("register_issuer]\nissuer_id", "register_issuer]\nid", "`actions.1.id`"),
+        ("[authorities]", "[timeliness]\nbehind_ms_max = 20\n\n[authorities]", "the bounds of timely blocks"),
+        ("[authorities]", "[timeliness]\nbehind = 20\n\n[authorities]", "`timeliness.behind`"),
     ] {
         let text = description().replacen(from, to, 1);
         assert_ne!(text, description(), "{from}");

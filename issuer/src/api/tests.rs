@@ -559,7 +559,9 @@ async fn a_clock_that_is_wrong_refuses_before_any_rule_with_a_hint() {
     let running = running().await;
     let first = running.sealed("S01", "A").await;
     let right = running.clock.now();
-    running.quorum_time.observe(receipt_core::note::PosixSeconds::new(right.seconds()));
+    running
+        .quorum_time
+        .observe(receipt_core::ids::TreeSize::new(1), receipt_core::note::PosixSeconds::new(right.seconds()));
     // A day ahead: the right date must not be called wrong, or the caller would give up.
     running.clock.set(right.plus_millis(86_400_000));
     let request =

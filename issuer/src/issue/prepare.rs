@@ -79,7 +79,7 @@ pub fn prepare(
         original: basis.original,
     };
     check_draft(&draft, &context).map_err(|violations| refusal_of(&violations))?;
-    if !unit.may_issue(draft.receipt_code) {
+    if !unit.may_issue(draft.receipt_code, basis.now) {
         return Err(Refusal::new(Reason::KindNotAllowed)
             .with_violation("receipt_code", "this kind is not attached to the unit (V16)"));
     }

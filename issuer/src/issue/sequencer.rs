@@ -123,7 +123,7 @@ impl Sequencer {
         let now = self.parts.clock.now();
         let clock = self.parts.quorum_time.check_issuing(now, self.last_issue_time);
         // Within the bound a clock that went back makes time stand still; beyond it nothing is issued.
-        let moment = Moment { time: now.max(self.last_issue_time), clock };
+        let moment = Moment { time: self.parts.quorum_time.issue_time(now, self.last_issue_time), clock };
         let mut group = Group::default();
         let mut decisions = Vec::with_capacity(drafts.len());
         for draft in drafts {

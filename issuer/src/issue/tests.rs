@@ -131,7 +131,9 @@ fn the_issue_time_never_goes_back() {
 }
 
 fn observe(issuer: &TestIssuer, time: UnixMillis) {
-    issuer.quorum_time.observe(receipt_core::note::PosixSeconds::new(time.seconds()));
+    issuer
+        .quorum_time
+        .observe(receipt_core::ids::TreeSize::new(1), receipt_core::note::PosixSeconds::new(time.seconds()));
 }
 
 #[test]

@@ -208,7 +208,7 @@ pub struct ReceivedProposal {
 pub enum Verdict {
     /// It keeps all rules and came in time: vote for it.
     Valid,
-    /// It keeps all rules, but its time lies ahead of this node's clock, or it is not this round's proposer's own. To be
+    /// It keeps all rules, but its time lies too far from this node's clock, or it is not this round's proposer's own. To be
     /// prevoted once others of more than 1/3 of the voting power have, to be precommitted and decided as any other.
     Untimely,
     /// The bytes are the block of this id, and it breaks a rule: vote nil.

@@ -129,8 +129,18 @@ impl Services {
         let records = request.records.into_iter().map(Vec::from).collect();
         let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;
         let offered = self.pool.offer(header, records, entropy)?;
-        if offered == (Offered::Pooled { known: false }) {
+        if matches!(offered, Offered::Pooled { known: false } | Offered::Early { known: false, .. }) {
             self.forwarder.forward(header_hash);
+        }
+        if let Offered::Early { wait_ms, .. } = offered {
+            let seconds = wait_ms.div_ceil(1000);
+            let message =
+                format!("the batch is kept, and no block may carry it for {seconds} s: its last issue time lies ahead");
+            return Err(Refusal::new(Reason::TooEarly)
+                .with_message(message)
+                .with_retry_after_ms(wait_ms)
+                .to_status()
+                .into());
         }
         let next_sequence = self.pool.issuer(issuer)?.map_or(0, |state| state.next_sequence);
         let mut response = SubmitBatchResponse {

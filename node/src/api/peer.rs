@@ -89,7 +89,9 @@ impl PeerService for Services {
         let entropy = random_array(self.entropy.as_ref()).map_err(internal)?;
         let pool = Arc::clone(&self.pool);
         let offered = self.blocking(move || Ok(pool.offer(header, records, entropy)?)).await?;
-        Ok(Response::new(ForwardBatchResponse { known: offered != Offered::Pooled { known: false } }))
+        // One that is early here may be ripe there: between nodes it is no refusal.
+        let known = !matches!(offered, Offered::Pooled { known: false } | Offered::Early { known: false, .. });
+        Ok(Response::new(ForwardBatchResponse { known }))
     }
 
     async fn forward_governance(

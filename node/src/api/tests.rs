@@ -427,6 +427,27 @@ async fn a_batch_is_taken_from_its_own_issuer_and_its_fate_is_told() {
     assert_eq!(answer.next_sequence, batch.header.header.sequence.get() + 1);
 }
 
+/// It is no refusal for good: the node keeps the batch, hands it on, and says how long no block may carry it.
+#[tokio::test]
+async fn a_batch_that_is_too_early_is_kept_and_told_how_long_it_waits() {
+    let mut chain = TestChain::new();
+    let node = TestNode::new(&chain, 1);
+    chain.let_pass(2 * 3_600_000);
+    let receipt = chain.issue("S01");
+    let batch = chain.batch(vec![receipt.record]);
+    let records: Vec<bytes::Bytes> = batch.records.iter().map(|record| record.clone().into()).collect();
+    let request = SubmitBatchRequest { signed_header: batch.header.encode().into(), records };
+    for _ in 0..2 {
+        let status = node.services.submit_batch(from(request.clone(), Role::Issuer, 1)).await.unwrap_err();
+        let refusal = Refusal::from_status(&status).unwrap();
+        assert_eq!(refusal.reason, Reason::TooEarly.into());
+        // The node's clock stands a minute after genesis.
+        assert!((6_500_000..6_600_000).contains(&refusal.retry_after_ms.unwrap()), "{refusal:?}");
+        assert_eq!((node.services.pool.size().batches, node.services.pool.early_batches()), (1, 1));
+    }
+    assert_eq!(node.services.pool.refused_batches(), 0);
+}
+
 #[tokio::test]
 async fn governance_is_pooled_once_and_garbage_is_refused() {
     let World { mut chain, node, .. } = World::new();

@@ -36,14 +36,13 @@ fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
     Guard::create(&path, ledger.chain.id).unwrap();
     let guard = Arc::new(Guard::open(&path, ledger.chain.id).unwrap());
     let parts = ConsensusParts {
-        pool: Arc::new(Pool::new(ledger.clone(), PoolConfig::default())),
+        pool: Arc::new(Pool::new(ledger.clone(), PoolConfig::default(), clock.clone())),
         progress: Arc::new(Progress::new(Height::ZERO, Height::ZERO)),
         guard: Arc::clone(&guard),
         evidence: Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap()),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         entropy: Arc::new(SeededEntropy::new(u64::from(validator.get()))),
         timeouts: Timeouts::default(),
-        time_ahead_ms_max: 10_000,
         validator,
         ledger,
     };
@@ -125,6 +124,88 @@ fn a_block_untimely_in_its_round_is_never_invalid() {
     let certificate = Certificate { height: 1, round: 0, block_id: block.block_id, signatures: Vec::new() };
     bench.start().commit(&certificate).unwrap();
     assert_eq!(bench.parts.ledger.tip().unwrap().height, Height::new(1));
+}
+
+const IDLE_MS: u64 = 11 * 60 * 1000;
+
+/// One proposer with an old clock, or a malicious one, could else have every waiting receipt refused for good: after an idle spell of
+/// eleven minutes it dates its block right after the old parent.
+#[test]
+fn a_block_dated_by_an_old_clock_is_untimely_and_carries_nothing_that_it_would_refuse() {
+    let mut chain = TestChain::new();
+    let [slow, right] = [0, 1].map(|round| bench(&chain, proposer(&chain, round)));
+    chain.let_pass(IDLE_MS);
+    right.clock.set(chain.now());
+    slow.clock.set(UnixMillis::new(chain.genesis().time.get() + 1));
+    // A full pool: some waited before, some came after the pause.
+    let batches: Vec<_> = (0..8)
+        .map(|_| {
+            let record = chain.issue("S01").record;
+            chain.batch(vec![record])
+        })
+        .collect();
+    for bench in [&slow, &right] {
+        for batch in &batches {
+            bench.parts.pool.offer(batch.header.clone(), batch.records.clone(), [0; 32]).unwrap();
+        }
+    }
+    let block = slow.start().own_proposal(1, 0).unwrap().unwrap();
+    assert_eq!(receipt_core::block::Block::decode(&block.bytes).unwrap().content.items, [], "they wait");
+    assert!(slow.parts.pool.size().batches == 8, "and stay");
+    let verdict = right.start().receive(&received(&block, 0, None, proposer(&chain, 0))).unwrap();
+    assert_eq!(verdict, Verdict::Untimely);
+    // The next proposer's clock is right.
+    let mut app = right.start();
+    app.round = 1;
+    let next = app.own_proposal(1, 1).unwrap().unwrap();
+    assert_eq!(receipt_core::block::Block::decode(&next.bytes).unwrap().content.items.len(), 8);
+    let executed = right.parts.ledger.execute(&next.bytes, right.parts.pool.as_ref(), [0; 32]).unwrap();
+    assert!(executed.effects.outcomes.iter().all(|outcome| outcome.refusals.is_empty()));
+    // A malicious one puts them in all the same: no block with them is valid.
+    let mut content = receipt_core::block::Block::decode(&block.bytes).unwrap().content;
+    content.items = vec![receipt_core::block::Item::Batch(batches[0].clone())];
+    let key = |id| right.parts.ledger.public_key(id);
+    let chain_id = right.parts.ledger.chain.id;
+    let forced = CheckedBlock::check(content, chain_id, &receipt_core::state::NoCache, &key, [0; 32]).unwrap();
+    let refused = right.parts.ledger.execute_own(&forced).unwrap_err();
+    assert!(matches!(refused, ApplyError::Refused(BlockRefusal::Batch { reason: Reason::TooEarly, .. })), "{refused}");
+}
+
+/// Clocks of two halves that differ by more than the bound would else never agree on a block.
+#[test]
+fn a_late_block_is_timely_in_a_later_round() {
+    let chain = TestChain::new();
+    let bounds = chain.genesis().timeliness;
+    let behind_ms = 30_000;
+    let first_round = u32::try_from((behind_ms - bounds.behind_ms_max).div_ceil(bounds.behind_round_ms)).unwrap();
+    for (round, expected) in
+        [(0, Verdict::Untimely), (first_round - 1, Verdict::Untimely), (first_round, Verdict::Valid)]
+    {
+        let block = bench(&chain, proposer(&chain, round)).start().own_proposal(1, round).unwrap().unwrap();
+        let right = bench(&chain, proposer(&chain, round + 1));
+        right.clock.advance_ms(behind_ms);
+        let mut app = right.start();
+        app.round = round;
+        let verdict = app.receive(&received(&block, round, None, proposer(&chain, round))).unwrap();
+        assert_eq!(verdict, expected, "round {round}");
+    }
+}
+
+/// The quorum's clocks were ahead, and were set right: further rounds would be in vain, and grow longer.
+#[tokio::test]
+async fn a_chain_whose_time_lies_ahead_of_the_clock_rests_until_a_block_can_come_in_time() {
+    let mut chain = TestChain::new();
+    let bench = bench(&chain, proposer(&chain, 0));
+    let mut app = bench.start();
+    let record = chain.issue("S01").record;
+    let batch = chain.batch(vec![record]);
+    bench.parts.pool.offer(batch.header, batch.records, [0; 32]).unwrap();
+    assert!(!app.is_idle(1).await.unwrap());
+    let tip = bench.parts.ledger.tip().unwrap().time.get();
+    bench.clock.set(UnixMillis::new(tip - 10_000));
+    assert!(app.is_idle(1).await.unwrap());
+    bench.clock.advance_ms(1);
+    assert!(!app.is_idle(1).await.unwrap());
 }
 
 /// A proposer could hide the turns that it and others missed, or spoil a block for those that had not received it.

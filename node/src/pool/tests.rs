@@ -3,6 +3,7 @@ use receipt_core::governance::{Action, FenceIssuer, RevokeKey};
 use receipt_core::ids::Height;
 use receipt_core::state::CheckedBlock;
 use receipt_core::testkit::TestChain;
+use tallystick_service::clock::FixedClock;
 
 use super::*;
 use crate::store::Store;
@@ -12,14 +13,16 @@ struct Bench {
     _directory: tempfile::TempDir,
     chain: TestChain,
     pool: Pool,
+    clock: Arc<FixedClock>,
 }
 
 fn bench(bounds: PoolConfig) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let chain = TestChain::new();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
-    let pool = Pool::new(Ledger::new(store, chain.genesis().clone()), bounds);
-    Bench { _directory: directory, chain, pool }
+    let clock = Arc::new(FixedClock::new(chain.now()));
+    let pool = Pool::new(Ledger::new(store, chain.genesis().clone()), bounds, clock.clone());
+    Bench { _directory: directory, chain, pool, clock }
 }
 
 fn batch(chain: &mut TestChain) -> Batch {
@@ -29,6 +32,11 @@ fn batch(chain: &mut TestChain) -> Batch {
 
 fn offer(pool: &Pool, batch: &Batch) -> Result<Offered, PoolError> {
     pool.offer(batch.header.clone(), batch.records.clone(), [0; 32])
+}
+
+/// Work for a block of now.
+fn candidates(pool: &Pool) -> Result<Candidates, StoreError> {
+    pool.candidates(0, pool.block_time()?)
 }
 
 fn reason(outcome: Result<Offered, PoolError>) -> Reason {
@@ -73,10 +81,10 @@ fn candidates_come_in_sequence_and_wait_for_gaps() {
     let (first, second) = (batch(&mut chain), batch(&mut chain));
     offer(&pool, &second).unwrap();
     assert!(!pool.has_work().unwrap());
-    assert!(pool.candidates(0).unwrap().batches.is_empty());
+    assert!(candidates(&pool).unwrap().batches.is_empty());
     offer(&pool, &first).unwrap();
     assert!(pool.has_work().unwrap());
-    let hashes: Vec<Hash> = pool.candidates(0).unwrap().batches.iter().map(|batch| batch.header_hash()).collect();
+    let hashes: Vec<Hash> = candidates(&pool).unwrap().batches.iter().map(|batch| batch.header_hash()).collect();
     assert_eq!(hashes, vec![first.header.header_hash(), second.header.header_hash()]);
 }
 
@@ -142,6 +150,83 @@ fn a_batch_under_a_key_that_has_ended_is_refused_and_waits_no_longer() {
     assert_eq!(reason(offer(&pool, &first)), Reason::KeyRevoked);
 }
 
+/// Nothing of it is refused for good: the ledger's tip may be old, and so may this node's clock.
+#[test]
+fn a_batch_ahead_of_the_clock_is_kept_and_proposed_when_a_block_may_carry_it() {
+    const HOUR_MS: u64 = 3_600_000;
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    let ripe = batch(&mut chain);
+    chain.let_pass(2 * HOUR_MS);
+    let (early, after) = (batch(&mut chain), batch(&mut chain));
+    offer(&pool, &ripe).unwrap();
+    let wait_ms = early.header.header.ripe_at().since(clock.now());
+    assert_eq!(offer(&pool, &early).unwrap(), Offered::Early { known: false, wait_ms });
+    assert_eq!(offer(&pool, &early).unwrap(), Offered::Early { known: true, wait_ms }, "a hint for whoever asks again");
+    offer(&pool, &after).unwrap();
+    let hashes = |pool: &Pool| -> Vec<Hash> {
+        candidates(pool).unwrap().batches.iter().map(|batch| batch.header_hash()).collect()
+    };
+    assert_eq!(hashes(&pool), [ripe.header.header_hash()]);
+    assert_eq!(pool.early_batches(), 2);
+
+    // The first is decided; what is early is no work for an idle chain.
+    let items = vec![Item::Batch(ripe.clone())];
+    let mut twin = TestChain::new();
+    twin.add_items(items).unwrap();
+    let block = &twin.blocks()[1];
+    let executed = pool.ledger.execute(&block.bytes, &pool, [0; 32]).unwrap();
+    pool.ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+    pool.forget_decided(&executed.effects).unwrap();
+    assert!(!pool.has_work().unwrap());
+    clock.advance_ms(wait_ms - 1);
+    assert!(!pool.has_work().unwrap());
+    clock.advance_ms(1);
+    assert!(pool.has_work().unwrap());
+    assert_eq!(hashes(&pool)[0], early.header.header_hash());
+    assert_eq!(offer(&pool, &early).unwrap(), Offered::Pooled { known: true });
+}
+
+/// After a night the tip is old; a receipt of this morning is not early.
+#[test]
+fn after_an_idle_spell_the_clock_counts_and_not_the_old_tip() {
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    chain.let_pass(9 * 3_600_000);
+    clock.set(chain.now());
+    let morning = batch(&mut chain);
+    assert_eq!(offer(&pool, &morning).unwrap(), Offered::Pooled { known: false });
+    assert_eq!(candidates(&pool).unwrap().batches.len(), 1);
+}
+
+/// A block carries it, refuses it, and spends its sequence: what follows is not kept waiting until then.
+#[test]
+fn a_batch_of_2099_is_no_early_one() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let mut future = TestChain::new();
+    future.wait_until(UnixMillis::new(4_070_908_800_000));
+    let (first, second) = (batch(&mut future), batch(&mut chain));
+    assert_eq!(offer(&pool, &first).unwrap(), Offered::Pooled { known: false });
+    let (content, work) = {
+        let tip = pool.ledger.tip().unwrap();
+        let content = receipt_core::block::BlockContent {
+            height: Height::new(1),
+            time: pool.block_time().unwrap(),
+            parent_seal_hash: tip.seal_hash,
+            proposer: receipt_core::ids::ValidatorId::new(2),
+            proposer_round: 0,
+            items: Vec::new(),
+            salt: [9; 32],
+        };
+        (content, candidates(&pool).unwrap())
+    };
+    let own = pool.ledger.execute_own(&CheckedBlock::assemble(content, work.governance, work.batches)).unwrap();
+    let refusals = &own.effects.outcomes[0].refusals;
+    assert!(matches!(refusals.as_slice(), [refusal] if refusal.reason == Reason::TimeInvalid), "{refusals:?}");
+    pool.ledger.store.commit_block(&own.effects, &own.bytes, &[]).unwrap();
+    pool.forget_decided(&own.effects).unwrap();
+    assert_eq!(second.header.header.sequence, first.header.header.sequence);
+    assert_eq!(pool.issuer(IssuerId::new(1)).unwrap().unwrap().next_sequence, 2);
+}
+
 #[test]
 fn governance_needs_its_sequence_and_its_signatures() {
     let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
@@ -154,7 +239,7 @@ fn governance_needs_its_sequence_and_its_signatures() {
     ));
     assert!(!pool.offer_governance(message.clone()).unwrap());
     assert!(pool.offer_governance(message.clone()).unwrap(), "known");
-    assert_eq!(pool.candidates(0).unwrap().governance, vec![message]);
+    assert_eq!(candidates(&pool).unwrap().governance, vec![message]);
 }
 
 #[test]
@@ -172,7 +257,7 @@ fn an_assembled_block_and_the_same_block_received_are_one() {
         items: Vec::new(),
         salt: [9; 32],
     };
-    let candidates = pool.candidates(0).unwrap();
+    let candidates = candidates(&pool).unwrap();
     let block = CheckedBlock::assemble(content, candidates.governance, candidates.batches);
     let own = pool.ledger.execute_own(&block).unwrap();
     let received = pool.ledger.execute(&own.bytes, &receipt_core::state::NoCache, [1; 32]).unwrap();
@@ -266,11 +351,11 @@ fn a_paused_pool_offers_no_batches_and_wakes_when_it_goes_on() {
     offer(&pool, &batch(&mut chain)).unwrap();
     pool.pause(true);
     assert!(!pool.has_work().unwrap());
-    assert!(pool.candidates(0).unwrap().batches.is_empty());
+    assert!(candidates(&pool).unwrap().batches.is_empty());
     let mut changed = pool.subscribe();
     changed.borrow_and_update();
     pool.pause(false);
     assert!(changed.has_changed().unwrap());
     assert!(pool.has_work().unwrap());
-    assert_eq!(pool.candidates(0).unwrap().batches.len(), 1);
+    assert_eq!(candidates(&pool).unwrap().batches.len(), 1);
 }

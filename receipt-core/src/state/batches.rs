@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::apply::{ApplyError, BlockRefusal, ChainParameters, Outcome};
 use super::checked::{CheckedBatch, CheckedRecord};
 use super::overlay::{Overlay, ReadError};
-use super::records::{RecordContext, RecordError, RegistryCache, count_records, is_genuine, key_permits, take_record};
+use super::records::{RecordContext, RecordError, RegistryCache, count_records, is_genuine, take_record};
 use super::statuses::Status;
 use super::tables::{BatchState, IssuerState, KeyState, RefusedState, Table, Totals, batch_key_bytes};
+use crate::batch::Ripeness;
 use crate::entry::{BatchRefused, Entry, RecordRefusal};
 use crate::governance::KeyOwner;
 use crate::hash::Hash;
@@ -49,8 +50,11 @@ fn check_header(
     if !owned || header.suite != context.chain.suite || !batch.header().verify(context.chain.id, &public_key) {
         return Err(refuse(Reason::SignatureInvalid));
     }
-    if !key_permits(&key, header.last_issue_time, context.block_time) {
+    if !key.permits(header.signing_time(context.block_time), context.block_time) {
         return Err(refuse(Reason::KeyRevoked));
+    }
+    if header.ripeness(context.block_time) == Ripeness::Early {
+        return Err(refuse(Reason::TooEarly));
     }
     Ok(issuer)
 }
@@ -80,6 +84,11 @@ pub(crate) fn take_batch(
             Err(RecordError::Refused(reason)) => refusals.push(RecordRefusal { index: u32::from(index), reason }),
             Err(RecordError::Read(error)) => return Err(error.into()),
         }
+    }
+    if refusals.is_empty() && header.ripeness(context.block_time) == Ripeness::Never {
+        // The header names a time that no record has; all of them are refused, or they would enter before their time.
+        let all = (0..).zip(&batch.checked).map(|(index, _)| RecordRefusal { index, reason: Reason::TimeInvalid });
+        refusals.extend(all);
     }
     let taken = refusals.is_empty();
     let entry = if taken {

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::apply::ChainParameters;
+use super::ending::Ending;
 use super::overlay::{Overlay, ReadError};
 use super::records::SegmentRange;
 use super::settlement::{LookUps, settle_segment};
-use super::tables::{IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentState, Table, UnitState, pair_bytes};
+use super::tables::{
+    DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentState, Table, UnitState, pair_bytes,
+};
 use crate::governance::{
     Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
     RegisterUnit, RevokeKey, SetValidators,
@@ -106,15 +109,23 @@ fn register_unit(overlay: &mut Overlay<'_>, unit: &RegisterUnit, block_time: Uni
     require(holder.is_none_or(|holder| holder == id), "the unit code belongs to another unit")?;
     let same_code = before.as_ref().is_none_or(|before| before.unit.unit_code == unit.unit_code);
     require(same_code, "a registered unit keeps its unit code")?;
-    let suspended_at_ms = match &before {
-        _ if unit.suspended_from_ms == 0 => 0,
-        Some(before) if before.unit.suspended_from_ms == unit.suspended_from_ms => before.suspended_at_ms,
-        _ => block_time.get(),
-    };
-    let state = UnitState { unit: unit.clone(), suspended_at_ms };
+    let suspension = before.as_ref().map_or(Ending::planned(0), UnitState::suspension);
+    let suspended_at_ms = suspension.moved_to(unit.suspended_from_ms, block_time).recorded_ms();
+    let detached = before.as_ref().map(|before| detached_kinds(before, unit, block_time)).unwrap_or_default();
+    let state = UnitState { unit: unit.clone(), suspended_at_ms, detached };
     overlay.write(Table::Units, id, state.encode_to_vec());
     overlay.write(Table::UnitCodes, code, id.to_vec());
     Ok(())
+}
+
+/// The kinds taken from a unit, before and now, of which receipts may still come.
+fn detached_kinds(before: &UnitState, unit: &RegisterUnit, block_time: UnixMillis) -> Vec<DetachedKind> {
+    let now = before.unit.kinds.iter().map(|kind| DetachedKind { kind: *kind, detached_at_ms: block_time.get() });
+    let earlier = before.detached.iter().filter(|detached| !detached.ending().is_over(block_time));
+    let all = earlier.cloned().chain(now);
+    let mut detached: Vec<DetachedKind> = all.filter(|entry| unit.kinds.binary_search(&entry.kind).is_err()).collect();
+    detached.sort_by_key(|entry| entry.kind);
+    detached
 }
 
 fn register_key(overlay: &mut Overlay<'_>, key: &RegisterKey, suite: Suite) -> ActionResult {
@@ -144,10 +155,8 @@ fn revoke_key(overlay: &mut Overlay<'_>, revocation: &RevokeKey, block_time: Uni
     require(revocation.revoked_from_ms != 0, "a revocation names the first issue time it covers")?;
     let earlier = state.revoked_from_ms == 0 || revocation.revoked_from_ms < state.revoked_from_ms;
     require(earlier, "the key is revoked from that time or earlier already")?;
-    if state.revoked_at_ms == 0 {
-        state.revoked_at_ms = block_time.get();
-    }
-    state.revoked_from_ms = revocation.revoked_from_ms;
+    let moved = state.revocation().moved_to(revocation.revoked_from_ms, block_time);
+    (state.revoked_from_ms, state.revoked_at_ms) = (moved.from_ms(), moved.recorded_ms());
     overlay.write(Table::Keys, id, state.encode_to_vec());
     Ok(())
 }

@@ -175,18 +175,17 @@ fn check_authority(
     require(record.suite == context.suite, Reason::SuiteUnknown)?;
     let in_header =
         context.header.first_issue_time <= record.issue_time && record.issue_time <= context.header.last_issue_time;
-    let not_ahead = record.issue_time <= context.block_time.plus_millis(limits::ISSUE_TIME_AHEAD_MS_MAX);
-    require(in_header && not_ahead, Reason::TimeInvalid)?;
+    let may_come = record.issue_time.since(context.block_time) <= limits::ISSUE_TIME_WAITS_MS_MAX;
+    require(in_header && may_come, Reason::TimeInvalid)?;
 
     let unit = cache.unit(overlay, record.unit.get())?.ok_or(Reason::UnitUnknown)?;
-    let suspension = Ending { from_ms: unit.unit.suspended_from_ms, recorded_ms: unit.suspended_at_ms };
-    require(suspension.permits(record.issue_time, context.block_time), Reason::UnitSuspended)?;
-    let kind = record.key.code.get() / 100;
-    require(unit.unit.kinds.binary_search(&kind).is_ok(), Reason::KindNotAllowed)?;
+    let (issue_time, block_time) = (record.issue_time, context.block_time);
+    require(unit.suspension().permits(issue_time, block_time), Reason::UnitSuspended)?;
+    require(unit.permits_kind(record.key.code.get() / 100, issue_time, block_time), Reason::KindNotAllowed)?;
 
     let key = cache.key(overlay, record.signing_key.get())?.ok_or(Reason::SignatureInvalid)?;
     require(owned_by_unit(key, record.unit), Reason::SignatureInvalid)?;
-    require(key_permits(key, record.issue_time, context.block_time), Reason::KeyRevoked)?;
+    require(key.permits(issue_time, block_time), Reason::KeyRevoked)?;
     require(signed_by(context, signed, key, verdict)?, Reason::SignatureInvalid)
 }
 
@@ -227,32 +226,6 @@ fn signed_by(
     })
 }
 
-/// Whether a key signs validly at this issue time, given what the ledger knows at this block time (V17).
-pub(crate) fn key_permits(key: &KeyState, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
-    let from = UnixMillis::new(key.key.valid_from_ms);
-    let until = key.key.valid_until_ms;
-    let revocation = Ending { from_ms: key.revoked_from_ms, recorded_ms: key.revoked_at_ms };
-    let in_window = from <= issue_time && (until == 0 || issue_time < UnixMillis::new(until));
-    in_window && revocation.permits(issue_time, block_time)
-}
-
-/// The end of a permission: issue times before `from_ms` stay good for a bounded grace after it was recorded, so that a
-/// stolen key can not be used to backdate for ever.
-struct Ending {
-    from_ms: u64,
-    recorded_ms: u64,
-}
-
-impl Ending {
-    fn permits(&self, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
-        if self.from_ms == 0 {
-            return true;
-        }
-        let within_grace = block_time.since(UnixMillis::new(self.recorded_ms)) <= limits::REVOCATION_GRACE_MS;
-        issue_time < UnixMillis::new(self.from_ms) && within_grace
-    }
-}
-
 /// V02 V03 and the `biz_code`: the number is the unit's, leased to this issuer, and used by nobody; so is the key.
 fn check_number(
     context: &RecordContext<'_>,
@@ -262,8 +235,7 @@ fn check_number(
 ) -> Result<(), RecordError> {
     let segment = cache.segment_of(overlay, record.unit.get(), record.key)?.ok_or(Reason::NumberNotOwned)?;
     require(segment.segment.issuer_id == context.header.issuer.get(), Reason::NumberNotOwned)?;
-    let closing = Ending { from_ms: segment.closed_at_ms, recorded_ms: segment.closed_at_ms };
-    require(closing.permits(record.issue_time, context.block_time), Reason::NumberNotOwned)?;
+    require(segment.closing().permits(record.issue_time, context.block_time), Reason::NumberNotOwned)?;
     require(!overlay.contains(Table::Receipts, &receipt_key_bytes(record.key))?, Reason::NumberUsed)?;
     require(!overlay.contains(Table::BizKeys, &biz_key_bytes(record))?, Reason::BizCodeUsed)
 }

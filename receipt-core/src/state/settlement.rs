@@ -64,8 +64,7 @@ pub(super) fn settle_segment(
         require_unused(overlay, &state, &named, look_ups)?;
     }
     // Last, so that within the grace all else that is wrong with a settlement is told already.
-    let since_closing = block_time.since(UnixMillis::new(state.closed_at_ms));
-    require(since_closing > limits::REVOCATION_GRACE_MS, "receipts of the segment may still come within the grace")?;
+    require(state.closing().is_over(block_time), "receipts of the segment may still come within the grace")?;
 
     state.settled_at_ms = block_time.get();
     (state.void_count, state.lost_count) = (void, lost);

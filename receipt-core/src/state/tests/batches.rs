@@ -8,8 +8,10 @@ use crate::block::{Batch, Item};
 use crate::entry::{BatchRefused, Entry, RecordRefusal};
 use crate::governance::{Action, FenceIssuer, KeyOwner, RegisterKey, RevokeKey};
 use crate::hash::Hash;
-use crate::ids::{BatchSequence, IssuerId, KeyId};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, REVOCATION_GRACE_MS};
+use crate::ids::{BatchSequence, IssuerId, KeyId, UnixMillis};
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_RECORDS_MAX, ISSUE_TIME_AHEAD_MS_MAX, ISSUE_TIME_WAITS_MS_MAX, REVOCATION_GRACE_MS,
+};
 use crate::reason::Reason;
 use crate::state::tables::{BatchState, SegmentState, Table, batch_key_bytes};
 use crate::state::{BatchFault, BlockRefusal};
@@ -145,6 +147,78 @@ fn header_signatures_and_keys() {
         ledger.time += 1;
     };
     check(after_grace, |_| {}, Some(Reason::KeyRevoked));
+}
+
+/// A batch of two records whose second is issued so late, under a header that says so; whether the block is refused, and which
+/// records are.
+fn issued_at(last: u64, key: u32) -> (Ledger, Result<Vec<u32>, Reason>) {
+    let mut ledger = Ledger::new();
+    let ending = RegisterKey {
+        valid_until_ms: T + 3600 * HOUR_MS,
+        ..register_key(5, KeyOwner::Issuer, 1, issuer_signer(1).public_key())
+    };
+    ledger.govern(vec![Action::RegisterKey(ending)]);
+    ledger.time = T + 20_000;
+    let late = blue(&ledger, 2).with(|draft| draft.record.issue_time = UnixMillis::new(last)).leaf();
+    let leaves = vec![blue(&ledger, 1).leaf(), late];
+    let header = BatchHeader { signing_key: KeyId::new(key), ..ledger.header(1, &leaves) };
+    let batch = ledger.sign_header(header, leaves);
+    let judged = match ledger.add(vec![batch]) {
+        Ok(effects) => {
+            let refusals = effects.outcomes[0].refusals.iter();
+            Ok(refusals.inspect(|refusal| assert_eq!(refusal.reason, Reason::TimeInvalid)).map(|r| r.index).collect())
+        }
+        Err(BlockRefusal::Batch { reason, .. }) => Err(reason),
+        Err(refusal) => panic!("{refusal}"),
+    };
+    (ledger, judged)
+}
+
+/// Else a proposer with an old clock, or one that dates its block right after an old parent, has good receipts refused for good.
+#[test]
+fn a_batch_ahead_of_the_block_may_not_stand_in_it_yet_and_one_of_the_far_future_is_refused() {
+    let block = T + 20_000;
+    let (ahead, waits) = (block + ISSUE_TIME_AHEAD_MS_MAX, block + ISSUE_TIME_WAITS_MS_MAX);
+    for (last, key, expected) in [
+        (block, 1, Ok(vec![])),
+        (ahead, 1, Ok(vec![])),
+        (ahead + 1, 1, Err(Reason::TooEarly)),
+        (waits, 1, Err(Reason::TooEarly)),
+        (waits + 1, 1, Ok(vec![1])),
+        // 2099, under a key that ends long before; and at the end of all times.
+        (4_070_908_800_000, 5, Ok(vec![1])),
+        (u64::MAX, 5, Ok(vec![1])),
+        (ahead + 1, 5, Err(Reason::TooEarly)),
+    ] {
+        let (ledger, judged) = issued_at(last, key);
+        assert_eq!(judged, expected, "{last} key {key}");
+        assert_eq!(ledger.next_sequence(1), if expected.is_ok() { 2 } else { 1 }, "{last} key {key}");
+    }
+    // What follows a record of 2099 is not kept waiting, and nor is what came with it.
+    let (mut ledger, _) = issued_at(4_070_908_800_000, 5);
+    assert_eq!(ledger.submit(vec![blue(&ledger, 1).leaf()]), []);
+    // The early one is taken unchanged as soon as it may be.
+    let mut ledger = Ledger::new();
+    let early = blue(&ledger, 1).with(|draft| draft.record.issue_time = UnixMillis::new(T + HOUR_MS)).leaf();
+    let batch = ledger.batch(1, vec![early]);
+    let Item::Batch(sent) = &batch else { panic!("a batch") };
+    ledger.time = sent.header.header.ripe_at().get() - 1;
+    assert!(ledger.execute(ledger.content(vec![batch.clone()])).is_err());
+    ledger.time += 1;
+    assert_eq!(ledger.add(vec![batch]).unwrap().outcomes[0].refusals, []);
+}
+
+/// A header that names a time which no record has takes nothing early into the ledger.
+#[test]
+fn a_header_of_the_far_future_takes_no_record() {
+    let mut ledger = Ledger::new();
+    let early = blue(&ledger, 2).with(|draft| draft.record.issue_time = UnixMillis::new(T + HOUR_MS)).leaf();
+    let leaves = vec![blue(&ledger, 1).leaf(), early];
+    let header = BatchHeader { last_issue_time: UnixMillis::new(4_070_908_800_000), ..ledger.header(1, &leaves) };
+    let batch = ledger.sign_header(header, leaves);
+    let refusals = ledger.add(vec![batch]).unwrap().outcomes[0].refusals.clone();
+    let all = [0, 1].map(|index| RecordRefusal { index, reason: Reason::TimeInvalid });
+    assert_eq!(refusals, all);
 }
 
 #[test]

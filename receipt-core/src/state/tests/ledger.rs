@@ -11,7 +11,7 @@
 use crate::batch::{BatchHeader, SignedBatchHeader};
 use crate::block::{Batch, BlockContent, Item};
 use crate::entry::RecordRefusal;
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, Timeliness};
 use crate::governance::{
     Action, AllocateSegment, Governance, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind, RegisterUnit,
     SignedGovernance,
@@ -117,6 +117,7 @@ pub(super) fn genesis() -> Genesis {
         authority_threshold: 2,
         validators: validator_set(1..=4),
         actions: registry(),
+        timeliness: Timeliness::default(),
     }
 }
 

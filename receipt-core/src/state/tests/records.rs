@@ -9,14 +9,15 @@ use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
 use crate::entry::RecordRefusal;
 use crate::governance::{Action, CloseSegment, KeyOwner, RegisterUnit, RevokeKey};
 use crate::ids::{Fen, KeyId, LeafIndex, UnitId, UnixMillis};
-use crate::limits::{ISSUE_TIME_AHEAD_MS_MAX, REVOCATION_GRACE_MS};
+use crate::limits::{ISSUE_TIME_WAITS_MS_MAX, REVOCATION_GRACE_MS};
 use crate::reason::Reason;
 use crate::record::{SignedRecord, status_key};
-use crate::state::tables::{KeyState, RefusedState, Table};
+use crate::state::tables::{KeyState, RefusedState, Table, UnitState};
 use crate::suite::ChainId;
 use crate::testkit::{software_key, unit_key};
 
 const TWIN: u64 = 7;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// The twin: good in every row.
 fn twin(ledger: &Ledger) -> Draft {
@@ -83,11 +84,9 @@ fn the_twin_itself_is_taken() {
 }
 
 #[test]
-fn issue_times_lie_inside_the_header_and_not_ahead_of_the_block() {
-    // The ledger's next block is at T + 10 s.
-    let ahead = T + 10_000 + ISSUE_TIME_AHEAD_MS_MAX;
-    check(nothing, |draft| at(draft, ahead), None);
-    check(nothing, |draft| at(draft, ahead + 1), Some(Reason::TimeInvalid));
+fn issue_times_lie_inside_the_header_and_not_far_ahead_of_the_block() {
+    // The ledger's next block is at T + 10 s. What lies less far ahead waits as a whole batch: see there.
+    check(nothing, |draft| at(draft, T + 10_000 + ISSUE_TIME_WAITS_MS_MAX + 1), Some(Reason::TimeInvalid));
     check(nothing, |draft| at(draft, u64::MAX), Some(Reason::TimeInvalid));
     for (first, last, outside) in [(T + 1000, T + 2000, T + 999), (T + 1000, T + 2000, T + 2001)] {
         let mut ledger = Ledger::new();
@@ -140,6 +139,17 @@ fn units() {
         suspend(ledger, 0);
     };
     check(lifted, issued(T + 3000), None);
+    // Announced long before: what is issued until then is taken, and arrives for ten days after it.
+    let announced = |after: u64| {
+        move |ledger: &mut Ledger| {
+            suspend(ledger, T + 60 * DAY_MS);
+            ledger.time = T + after;
+        }
+    };
+    check(announced(60 * DAY_MS), issued(T + 60 * DAY_MS - 1), None);
+    check(announced(60 * DAY_MS), issued(T + 60 * DAY_MS), Some(Reason::UnitSuspended));
+    check(announced(60 * DAY_MS + REVOCATION_GRACE_MS), issued(T + 60 * DAY_MS - 1), None);
+    check(announced(60 * DAY_MS + REVOCATION_GRACE_MS + 1), issued(T + 60 * DAY_MS - 1), Some(Reason::UnitSuspended));
 }
 
 #[test]
@@ -152,6 +162,50 @@ fn kinds() {
         ledger.govern(vec![Action::RegisterUnit(register_unit(1, &[990_601, 990_602, 990_603]))]);
     };
     check(widened, code(99_060_326), None);
+}
+
+#[test]
+fn a_kind_taken_from_a_unit_still_takes_what_was_issued_before() {
+    let register =
+        |ledger: &mut Ledger, kinds: &[u32]| ledger.govern(vec![Action::RegisterUnit(register_unit(2, kinds))]);
+    let issued = |issue_time| {
+        move |draft: &mut Draft| {
+            of_unit_2(draft);
+            at(draft, issue_time);
+        }
+    };
+    // Taken at T + 10 s.
+    let taken = move |ledger: &mut Ledger| assert_eq!(register(ledger, &[]), T + 10_000);
+    check(taken, issued(T + 9_999), None);
+    check(taken, issued(T + 10_000), Some(Reason::KindNotAllowed));
+    let grace_ends = |extra| {
+        move |ledger: &mut Ledger| {
+            taken(ledger);
+            ledger.time = T + 10_000 + REVOCATION_GRACE_MS + extra;
+        }
+    };
+    check(grace_ends(0), issued(T + 9_999), None);
+    check(grace_ends(1), issued(T + 9_999), Some(Reason::KindNotAllowed));
+    // Registering the unit again prolongs nothing; attaching the kind again ends the end.
+    let again = move |ledger: &mut Ledger| {
+        taken(ledger);
+        ledger.time = T + DAY_MS;
+        register(ledger, &[990_602]);
+        ledger.time = T + 10_000 + REVOCATION_GRACE_MS + 1;
+    };
+    check(again, issued(T + 9_999), Some(Reason::KindNotAllowed));
+    let back = move |ledger: &mut Ledger| {
+        taken(ledger);
+        ledger.time = T + DAY_MS;
+        register(ledger, &[990_601, 990_602]);
+    };
+    check(back, issued(T + DAY_MS), None);
+    // What nothing comes of any more is forgotten.
+    let mut ledger = Ledger::new();
+    grace_ends(1)(&mut ledger);
+    assert_eq!(ledger.message::<UnitState>(Table::Units, 2).detached.len(), 1);
+    register(&mut ledger, &[]);
+    assert_eq!(ledger.message::<UnitState>(Table::Units, 2).detached, []);
 }
 
 #[test]
@@ -171,12 +225,15 @@ fn keys() {
         };
         check(nothing, foreign, Some(Reason::SignatureInvalid));
     }
-    check(nothing, key(111, T + HOUR_MS - 1), Some(Reason::TimeInvalid));
     let later = |ledger: &mut Ledger| ledger.time = T + HOUR_MS;
     check(later, key(111, T + HOUR_MS - 1), Some(Reason::KeyRevoked));
     check(later, key(111, T + HOUR_MS), None);
     check(later, key(112, T + HOUR_MS - 1), None);
     check(later, key(112, T + HOUR_MS), Some(Reason::KeyRevoked));
+    // A planned end is one that was known from the beginning: it bounds lateness as any other.
+    let late = |extra| move |ledger: &mut Ledger| ledger.time = T + HOUR_MS + REVOCATION_GRACE_MS + extra;
+    check(late(0), key(112, T + HOUR_MS - 1), None);
+    check(late(1), key(112, T + HOUR_MS - 1), Some(Reason::KeyRevoked));
 }
 
 #[test]
@@ -199,17 +256,34 @@ fn revoked_keys() {
         |extra| move |ledger: &mut Ledger| ledger.time = revoke(ledger, T + 2000) + REVOCATION_GRACE_MS + extra;
     check(grace_ends(0), issued(T + 1999), None);
     check(grace_ends(1), issued(T + 1999), Some(Reason::KeyRevoked));
-    // Moved to an earlier time: that time holds, and the grace still counts from the first revocation.
+    // Dated ahead: what the issuer acknowledges until then is taken until then, and for ten days more.
+    let planned = |after: u64| {
+        move |ledger: &mut Ledger| {
+            revoke(ledger, T + 11 * DAY_MS);
+            ledger.time = T + after;
+        }
+    };
+    check(planned(11 * DAY_MS), issued(T + 11 * DAY_MS - 1), None);
+    check(planned(11 * DAY_MS), issued(T + 11 * DAY_MS), Some(Reason::KeyRevoked));
+    check(planned(11 * DAY_MS + REVOCATION_GRACE_MS), issued(T + 11 * DAY_MS - 1), None);
+    check(planned(11 * DAY_MS + REVOCATION_GRACE_MS + 1), issued(T + 11 * DAY_MS - 1), Some(Reason::KeyRevoked));
+    // Moved to an earlier time: that time holds, and the grace counts from the second revocation.
     let earlier = move |extra| {
         move |ledger: &mut Ledger| {
-            let recorded = revoke(ledger, T + 2000);
-            revoke(ledger, T + 1500);
-            ledger.time = recorded + REVOCATION_GRACE_MS + extra;
+            revoke(ledger, T + 2000);
+            ledger.time += DAY_MS;
+            ledger.time = revoke(ledger, T + 1500) + REVOCATION_GRACE_MS + extra;
         }
     };
     check(earlier(0), issued(T + 1499), None);
     check(earlier(0), issued(T + 1500), Some(Reason::KeyRevoked));
     check(earlier(1), issued(T + 1499), Some(Reason::KeyRevoked));
+    // But what is over stays over.
+    let over = move |ledger: &mut Ledger| {
+        ledger.time = revoke(ledger, T + 2000) + REVOCATION_GRACE_MS + 1;
+        revoke(ledger, T + 1500);
+    };
+    check(over, issued(T + 1499), Some(Reason::KeyRevoked));
 }
 
 #[test]
