@@ -12,7 +12,6 @@ use super::governance::{ActionError, ActionPlace, ActionResult, Records, require
 use super::overlay::{Overlay, ReadError};
 use super::tables::{SegmentState, Table};
 use crate::governance::{NumberRange, SettleSegment};
-use crate::ids::UnixMillis;
 use crate::limits;
 
 /// Numbers that a block's settlements may still look up: [`limits::SETTLED_HOLES_MAX`] for all of them together.
