@@ -164,9 +164,9 @@ fn a_block_dated_by_an_old_clock_is_untimely_and_carries_nothing_that_it_would_r
     // A malicious one puts them in all the same: no block with them is valid.
     let mut content = receipt_core::block::Block::decode(&block.bytes).unwrap().content;
     content.items = vec![receipt_core::block::Item::Batch(batches[0].clone())];
-    let key = |id| right.parts.ledger.public_key(id);
-    let chain_id = right.parts.ledger.chain.id;
-    let forced = CheckedBlock::check(content, chain_id, &receipt_core::state::NoCache, &key, [0; 32]).unwrap();
+    let (chain_id, cache) = (right.parts.ledger.chain.id, receipt_core::state::NoCache);
+    let check = |key: &dyn Fn(_) -> _| CheckedBlock::check(content, chain_id, &cache, key, [0; 32]);
+    let forced = right.parts.ledger.with_keys(check).unwrap().unwrap();
     let refused = right.parts.ledger.execute_own(&forced).unwrap_err();
     assert!(matches!(refused, ApplyError::Refused(BlockRefusal::Batch { reason: Reason::TooEarly, .. })), "{refused}");
 }
