@@ -95,13 +95,15 @@ pub(crate) struct LedgerApplication {
     executed: ExecutedBlocks,
     /// The round that runs.
     round: u32,
+    /// Whether the last block had any item.
+    carried: bool,
     metrics: Metrics,
 }
 
 impl LedgerApplication {
     /// Over the node's parts.
     pub(crate) fn new(parts: ConsensusParts, metrics: Metrics) -> Self {
-        Self { parts, executed: ExecutedBlocks::default(), round: 0, metrics }
+        Self { parts, executed: ExecutedBlocks::default(), round: 0, carried: false, metrics }
     }
 
     fn entropy(&self) -> Result<[u8; 32], Fatal> {
@@ -110,7 +112,7 @@ impl LedgerApplication {
 
     fn start_height(&self) -> Result<StartHeight, Fatal> {
         let (height, set) = self.parts.ledger.next_height_set(self.parts.timeouts)?;
-        Ok(StartHeight { height: height.get(), set })
+        Ok(StartHeight { height: height.get(), set, carried: self.carried })
     }
 
     /// Builds a block of what waits; drops what no block may carry, and builds again. An empty block is always possible.
@@ -296,6 +298,8 @@ impl LedgerApplication {
         self.parts.ledger.store.commit_block(&executed.effects, &executed.bytes, &certificate.encode())?;
         self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
         self.executed = ExecutedBlocks::default();
+        // The seal is the last entry of every block.
+        self.carried = executed.effects.entries.len() > 1;
         self.parts.pool.forget_decided(&executed.effects)?;
         self.parts.progress.decided(executed.effects.tip.height);
         Ok(())

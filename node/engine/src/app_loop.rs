@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
-use crate::adapter::{ChainSigner, engine_round, equivocations};
+use crate::adapter::{ChainSigner, engine_round, equivocations, proposal_preimage, vote_preimage};
 use crate::application::Application;
 use crate::boot::Parts;
 use crate::certificate::Certificate;
@@ -30,6 +30,7 @@ use crate::context::{ChainHeight, Ledger, MemberSet, height_params};
 use crate::hold::Progress;
 use crate::intake::Intake;
 use crate::preimage::{self, StreamFields, VoteSlot};
+use crate::scheme::Signature;
 use crate::signing::{SignRefused, SignRequest};
 use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds};
 use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Verdict};
@@ -241,7 +242,7 @@ impl AppLoop {
         self.set = Some(set.clone());
         self.fixed.signer.polkas.start_height(start.height, &start.set);
         self.intake = Intake::default();
-        self.progress.deciding(start.height);
+        self.progress.deciding(start.height, start.carried);
         self.assembly.expect_height(Current {
             height: start.height,
             round: 0,
@@ -351,7 +352,7 @@ impl AppLoop {
             && self.held.is_some()
             && self.assembly.is_genuine(header)
         {
-            self.progress.acted(header.slot.height);
+            self.progress.acted(header.fields.sender, header.slot.height);
         }
         let finished = self.assembly.insert(publisher, message);
         self.go_on_if_due();
@@ -468,9 +469,19 @@ impl AppLoop {
     fn observe(&mut self, event: Event<Ledger>) {
         match event {
             // Before the engine has checked any signature.
-            Event::Received(SignedConsensusMsg::Proposal(proposal)) => self.acted(proposal.message.height.0),
+            Event::Received(SignedConsensusMsg::Proposal(proposal)) => {
+                let (message, signature) = (&proposal.message, &proposal.signature);
+                let preimage = || proposal_preimage(&self.fixed.signer.chain_id, message);
+                if self.is_genuine(message.member, message.height.0, preimage, signature) {
+                    self.acted(message.member, message.height.0);
+                }
+            }
             Event::Received(SignedConsensusMsg::Vote(vote)) if vote.message.value.is_val() => {
-                self.acted(vote.message.height.0);
+                let (message, signature) = (&vote.message, &vote.signature);
+                let preimage = || vote_preimage(&self.fixed.signer.chain_id, message);
+                if self.is_genuine(message.member, message.height.0, preimage, signature) {
+                    self.acted(message.member, message.height.0);
+                }
             }
             Event::WalCorrupted(error) => self.damage = Some(error.to_string()),
             Event::WalReplayError(error) => self.damage = Some(error.to_string()),
@@ -479,8 +490,21 @@ impl AppLoop {
         }
     }
 
-    fn acted(&mut self, height: u64) {
-        self.progress.acted(height);
+    /// Whether a validator signed what it is said to have sent, and that is news: only then is the signature checked.
+    fn is_genuine(
+        &self,
+        member: MemberId,
+        height: u64,
+        preimage: impl FnOnce() -> Option<(SignRequest, Vec<u8>)>,
+        signature: &Signature,
+    ) -> bool {
+        let key = self.set.as_ref().and_then(|set| set.get(member)).map(|member| *member.public_key());
+        let Some(key) = key.filter(|_| self.progress.is_news(member, height)) else { return false };
+        preimage().is_some_and(|(_, preimage)| key.verifies(&preimage, signature))
+    }
+
+    fn acted(&mut self, member: MemberId, height: u64) {
+        self.progress.acted(member, height);
         self.go_on_if_due();
     }
 }

@@ -40,7 +40,7 @@ pub trait Application: Send + 'static {
     async fn decided(&mut self, certificate: &Certificate) -> Result<(), Fatal>;
 
     /// The height is over. Returns the next one, always `height + 1`, with the validators that the block just committed
-    /// leaves behind. `equivocations` are double signs seen at this height.
+    /// leaves behind, and whether it carried anything. `equivocations` are double signs seen at this height.
     async fn finalized(&mut self, height: u64, equivocations: Vec<Equivocation>) -> Result<StartHeight, Fatal>;
 
     /// Has this node nothing to propose at `next_height`? Then the chain rests. Asked after `finalized` and again at each

@@ -171,6 +171,8 @@ pub struct StartHeight {
     pub height: u64,
     /// Its validators, proposers and timeouts.
     pub set: HeightSet,
+    /// Whether the block before it carried anything: whoever rouses an idle chain for empty blocks is waited for ever longer.
+    pub carried: bool,
 }
 
 /// A block that this node proposes.

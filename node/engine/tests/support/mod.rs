@@ -240,7 +240,11 @@ struct MemoryChain {
 
 impl MemoryChain {
     fn start_at(&self, height: u64) -> StartHeight {
-        StartHeight { height, set: set(self.nodes, height) }
+        let carried = {
+            let stored = self.disk.stored.lock().unwrap();
+            stored.decided.last().is_some_and(|(block, _)| !items(block).is_empty())
+        };
+        StartHeight { height, set: set(self.nodes, height), carried }
     }
 
     /// Pure: height and length fit.
