@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use prost::Message as _;
 use receipt_core::export::ExportEncoder;
+use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use receipt_core::suite::PublicKey;
@@ -25,6 +26,20 @@ use crate::store::Store;
 /// Larger than any file of evidence.
 const EVIDENCE_BYTES_MAX: usize = 256 * 1024;
 
+/// Holds the guard file, so that the node does not start while its store is read; refused if it runs. The inner error is of a guard
+/// that cannot be read, which is no reason not to read the store.
+fn hold_guard(config: &Loaded<NodeConfig>, genesis: &Genesis) -> anyhow::Result<Result<Guard, GuardError>> {
+    match Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id()) {
+        Err(error @ GuardError::InUse { .. }) => Err(error).context("the node runs; stop it first"),
+        guard => Ok(guard),
+    }
+}
+
+/// Opens the store of a stopped node to look at: nothing in it changes.
+fn open_to_read(config: &Loaded<NodeConfig>, genesis: &Genesis) -> anyhow::Result<Store> {
+    Ok(Store::open_read_only(&config.resolve(&config.value.data_dir), genesis)?)
+}
+
 /// Opens the store of a stopped node.
 fn open(config: &Loaded<NodeConfig>) -> anyhow::Result<Store> {
     Ok(Store::open(&config.resolve(&config.value.data_dir), &read_genesis(config)?)?)
@@ -34,12 +49,8 @@ fn open(config: &Loaded<NodeConfig>) -> anyhow::Result<Store> {
 /// first.
 pub fn inspect(config: &Loaded<NodeConfig>, compacted: bool) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
-    let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id());
-    if let Err(error @ GuardError::InUse { .. }) = guard {
-        return Err(error).context("the node runs; stop it first");
-    }
-    let data_dir = config.resolve(&config.value.data_dir);
-    let store = if compacted { Store::open(&data_dir, &genesis)? } else { Store::open_read_only(&data_dir, &genesis)? };
+    let guard = hold_guard(config, &genesis)?;
+    let store = if compacted { open(config)? } else { open_to_read(config, &genesis)? };
     let tip = store.tip()?;
     println!("chain          {}", genesis.chain_id().0);
     println!("height         {}", tip.height);
@@ -81,8 +92,7 @@ pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Res
     let key = PublicKey(evidence.public_key);
     let owner = |set: &ValidatorSet| set.members().iter().find(|member| member.consensus_key == key).cloned();
     // The set of genesis will do unless keys were replaced since. A running node's store changes while it is read.
-    let data_dir = config.resolve(&config.value.data_dir);
-    let read = || Store::open_read_only(&data_dir, &genesis).ok();
+    let read = || open_to_read(config, &genesis).ok();
     let newest = || read().and_then(|store| Ledger::new(store, genesis.clone()).next_validators().ok());
     let owner = owner(&genesis.validators).or_else(|| newest().and_then(|set| owner(&set)));
     let owner = owner.with_context(|| {
@@ -161,7 +171,8 @@ fn what_happens_next(tip: Height, standing: &Standing) -> String {
 /// Writes every block of a stopped node into a new export file, for an auditor without access to a node.
 pub fn export(config: &Loaded<NodeConfig>, out: &Path) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
-    let store = open(config)?;
+    let _held = hold_guard(config, &genesis)?;
+    let store = open_to_read(config, &genesis)?;
     let tip = store.tip()?.height;
     let shown = out.display();
     let file = File::create_new(out).with_context(|| format!("cannot create {shown}; it must not exist yet"))?;
