@@ -13,6 +13,7 @@
 //! is bad. Errors are `anyhow`: a person reads them.
 
 pub mod clock;
+pub mod delay;
 pub mod failover;
 pub mod floor;
 pub mod load;
@@ -26,3 +27,4 @@ pub mod standard;
 pub mod supply;
 pub mod tracker;
 pub mod verify;
+pub mod wan;
