@@ -7,9 +7,14 @@
 use ed25519_dalek::Signer as _;
 use tallystick_engine::{Byzantine, ConsensusSigner, SignRefused, SignRequest, Signed};
 
-/// Double-signs every vote and every proposal.
-pub const EQUIVOCATES: Byzantine =
-    Byzantine { equivocate_votes: true, equivocate_proposals: true, drop_votes: false, drop_proposals: false };
+/// Double-signs every vote and every proposal, and sends others' headers on over bodies of its own.
+pub const EQUIVOCATES: Byzantine = Byzantine {
+    equivocate_votes: true,
+    equivocate_proposals: true,
+    drop_votes: false,
+    drop_proposals: false,
+    forge_bodies: true,
+};
 
 /// Signs anything.
 pub(crate) struct UnguardedSigner(ed25519_dalek::SigningKey);

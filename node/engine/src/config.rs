@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use libp2p_identity::{Keypair, PublicKey, ed25519};
+use libp2p_identity::{Keypair, PeerId, PublicKey, ed25519};
 use malachitebft_app_channel::app::config::{
     ConsensusConfig, NodeConfig, ProtocolNames, PubSubProtocol, ValuePayload, ValueSyncConfig,
 };
@@ -13,6 +13,7 @@ use malachitebft_app_channel::app::net::Multiaddr;
 use malachitebft_app_channel::app::wal::Storage;
 
 use crate::signing::SignRefused;
+use crate::streaming::PublisherId;
 use crate::types::MemberId;
 
 /// How often each node tells its tip. Zero would mean once after each decision and never again: a node that misses that one,
@@ -24,7 +25,7 @@ const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
 /// Heights in one request of a node that is behind.
 const SYNC_BATCH: usize = 8;
 /// Blocks above this would not fit the engine's messages twice.
-const BLOCK_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+pub(crate) const BLOCK_BYTES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Another node of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Byzantine {
     pub drop_votes: bool,
     /// Sends no proposals.
     pub drop_proposals: bool,
+    /// Sends others' stream headers on, twice, with a body of its own.
+    pub forge_bodies: bool,
 }
 
 /// Why the engine did not start, or why it ended. After any of these the process exits, but for a refusal that says `conflict`.
@@ -124,8 +127,12 @@ fn bad(key: &'static str, problem: impl std::fmt::Display) -> EngineError {
 
 /// The peer id of a transport key, as it stands in addresses and in the engine's logs.
 pub fn peer_id(public_key: &[u8; 32]) -> Option<String> {
+    libp2p_peer_id(public_key).map(|id| id.to_string())
+}
+
+fn libp2p_peer_id(public_key: &[u8; 32]) -> Option<PeerId> {
     let key = ed25519::PublicKey::try_from_bytes(public_key).ok()?;
-    Some(PublicKey::from(key).to_peer_id().to_string())
+    Some(PublicKey::from(key).to_peer_id())
 }
 
 /// The transport key of this secret seed.
@@ -192,6 +199,12 @@ impl EngineConfig {
     /// Bytes of one answer to a node that is behind: two of the largest blocks.
     pub(crate) fn sync_bytes_max(&self) -> usize {
         2 * self.block_bytes_max
+    }
+
+    /// The peer ids of the peers: nobody else publishes block parts.
+    pub(crate) fn publishers(&self) -> Result<Vec<PublisherId>, EngineError> {
+        let id = |peer: &Peer| libp2p_peer_id(&peer.public_key).map(|id| id.to_bytes());
+        self.peers.iter().map(|peer| id(peer).ok_or_else(|| bad("peers", "not an Ed25519 public key"))).collect()
     }
 
     /// The transport key pair.
