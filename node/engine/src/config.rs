@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use libp2p_identity::{Keypair, PeerId, PublicKey, ed25519};
 use malachitebft_app_channel::app::config::{
-    ConsensusConfig, NodeConfig, ProtocolNames, PubSubProtocol, ValuePayload, ValueSyncConfig,
+    ConsensusConfig, GossipSubConfig, NodeConfig, ProtocolNames, PubSubProtocol, ValuePayload, ValueSyncConfig,
 };
 use malachitebft_app_channel::app::net::Multiaddr;
 use malachitebft_app_channel::app::wal::Storage;
 
 use crate::signing::SignRefused;
-use crate::streaming::PublisherId;
+use crate::streaming::{CHUNK_BYTES, PublisherId};
 use crate::types::MemberId;
 
 /// How often each node tells its tip. Zero would mean once after each decision and never again: a node that misses that one,
@@ -22,6 +22,11 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Room for everything around a block in a message: certificate, lengths.
 const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
+/// The largest published message: a chunk, or the header of the largest block, or a certificate, each with what is around it.
+/// Whole blocks travel in answers to a node that is behind, never here.
+const PUBLISHED_BYTES_MAX: usize = CHUNK_BYTES + 64 * 1024;
+/// Peers of a mesh at most; see [`gossip`].
+const MESH_MOST: usize = 4;
 /// Heights in one request of a node that is behind.
 const SYNC_BATCH: usize = 8;
 /// Blocks above this would not fit the engine's messages twice.
@@ -47,7 +52,8 @@ pub struct EngineConfig {
     pub member: MemberId,
     /// Where it listens for the other nodes.
     pub listen: SocketAddr,
-    /// The nodes it talks to, and no others. Every validator must be connected to every other: nothing is relayed.
+    /// The nodes it talks to, and no others. Every validator should be connected to every other: what one has made comes at once
+    /// from itself, and only as a help, late or not at all, through a third.
     pub peers: Vec<Peer>,
     /// The secret seed of its Ed25519 transport key. Not its consensus key.
     pub p2p_seed: [u8; 32],
@@ -240,8 +246,8 @@ impl EngineConfig {
         p2p.listen_addr = tcp(self.listen).parse().map_err(|error| bad("listen", error))?;
         p2p.persistent_peers = self.peers.iter().map(Peer::multiaddr).collect::<Result<_, _>>()?;
         p2p.persistent_peers_only = true;
-        p2p.protocol = PubSubProtocol::Broadcast;
-        p2p.pubsub_max_size = size(self.block_bytes_max + MESSAGE_OVERHEAD_BYTES)?;
+        p2p.protocol = PubSubProtocol::GossipSub(gossip());
+        p2p.pubsub_max_size = size(PUBLISHED_BYTES_MAX)?;
         p2p.rpc_max_size = size(self.response_bytes_max() + MESSAGE_OVERHEAD_BYTES)?;
         p2p.protocol_names = protocol_names(&self.chain_id);
         Ok(config)
@@ -265,6 +271,18 @@ impl EngineConfig {
 /// Opens the log with the engine's lock, creating an empty one if there is none. Fails while an engine has it.
 pub(crate) fn lock_log(path: &Path) -> std::io::Result<File> {
     File::open_with(path, ())
+}
+
+/// One long-lived stream a peer, over which each message takes one one-way delay; the engine's other protocol opens a stream a message
+/// and waits for the peer's consent first, three delays (`docs/adr/0016-one-stream-a-peer.md`).
+///
+/// Whoever makes a message sends it to every peer itself. Besides, each node passes on what it gets to the peers of its mesh, which is
+/// small: it helps where two validators do not reach each other, and costs traffic. The mesh may grow to [`MESH_MOST`] peers before
+/// some are let go: with fewer than four left the transport's own arithmetic panics then, and any peer can join a mesh.
+fn gossip() -> GossipSubConfig {
+    let (mesh, mesh_least, mesh_dialed) = (2, 1, 1);
+    let (scoring, explicit_peers, everybody_at_once) = (false, false, true);
+    GossipSubConfig::new(mesh, MESH_MOST, mesh_least, mesh_dialed, scoring, explicit_peers, everybody_at_once)
 }
 
 /// Nodes of different chains do not understand each other.
