@@ -8,11 +8,14 @@
 //! floor (micro-measurements) ──┼──▶ report (JSON and table)
 //! machine (/proc) ─────────────┘
 //! ```
+//! `wan` puts delay proxies between the validators first, and measures how long a seal takes then.
+//!
 //! All parts of the network are real processes with fsync on, and all run on the machine that also makes the load, so the
 //! generator's own CPU is measured beside theirs. Figures come with their conditions; nothing here fails because a figure
 //! is bad. Errors are `anyhow`: a person reads them.
 
 pub mod clock;
+pub mod delay;
 pub mod failover;
 pub mod floor;
 pub mod load;
@@ -27,3 +30,4 @@ pub mod standard;
 pub mod supply;
 pub mod tracker;
 pub mod verify;
+pub mod wan;

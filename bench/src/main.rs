@@ -10,6 +10,7 @@ use tallystick_bench::load::{LoadOptions, Pace};
 use tallystick_bench::measure::Span;
 use tallystick_bench::report::Report;
 use tallystick_bench::standard::After;
+use tallystick_bench::wan::{self, WanOptions};
 use tallystick_bench::{failover, replay, standard, verify};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,6 +60,21 @@ enum Command {
         /// Registry number of the validator that dies; the issuer submits to 1 first.
         #[arg(long, default_value_t = 1)]
         victim: u32,
+    },
+    /// Validators far from each other: time to the seal by one-way delay.
+    Wan {
+        /// One-way delays between validators in milliseconds.
+        #[arg(long, value_delimiter = ',', default_values_t = [0, 15, 30, 100])]
+        delays_ms: Vec<u64>,
+        /// Length of each window, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Before each window, in seconds.
+        #[arg(long, default_value_t = 5)]
+        warm_up: u64,
+        /// Without the full load.
+        #[arg(long)]
+        light: bool,
     },
     /// Verify one bundle again and again, as a citizen's program does.
     Verify {
@@ -174,6 +190,10 @@ async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
         Command::Standard { seconds, warm_up } => standard::run(dir, span(warm_up, seconds)).await,
         Command::Failover { load, victim } => failover::run(dir, load.options(), victim).await,
         Command::Replay { receipts } => replay::run(dir, receipts).await,
+        Command::Wan { delays_ms, seconds, warm_up, light } => {
+            let options = WanOptions { delays_ms, span: span(warm_up, seconds), full: !light };
+            wan::run(dir, &options).await
+        }
         Command::Verify { .. } => bail!("`verify` needs no network"),
     }
 }

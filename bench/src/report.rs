@@ -129,12 +129,22 @@ pub struct Report {
     pub replay: Option<crate::replay::ReplayReport>,
     /// The loss of a validator.
     pub failover: Option<crate::failover::FailoverReport>,
+    /// Distances between the validators, in order.
+    pub wan: Vec<crate::wan::WanReport>,
 }
 
 impl Report {
     /// Of these conditions, still empty.
     pub fn new(conditions: Conditions) -> Self {
-        Self { conditions, loads: Vec::new(), floor: None, live_bytes: None, replay: None, failover: None }
+        Self {
+            conditions,
+            loads: Vec::new(),
+            floor: None,
+            live_bytes: None,
+            replay: None,
+            failover: None,
+            wan: Vec::new(),
+        }
     }
 
     /// Writes it as JSON.
@@ -169,6 +179,9 @@ impl Report {
         }
         if let Some(failover) = &self.failover {
             failover.write(&mut table);
+        }
+        for wan in &self.wan {
+            wan.write(&mut table);
         }
         table
     }

@@ -47,6 +47,8 @@ impl AllowList {
         Self::none()
             .and("node-", &["arc_malachitebft_network: Connection closed with"])
             .and("node-", &["arc_malachitebft_discovery::handlers::close: "])
+            // It votes while it is connected to nobody.
+            .and("node-", &["arc_malachitebft_network: Error publishing message", "NoPeersSubscribedToTopic"])
     }
 
     /// Also lines of processes whose name starts with `process` that contain all of `fragments`.

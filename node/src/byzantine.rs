@@ -11,9 +11,14 @@ use receipt_core::ids::UnixMillis;
 use tallystick_engine::{Byzantine, ConsensusSigner, SignRefused, SignRequest, Signed};
 use tallystick_service::clock::{Clock, SystemClock};
 
-/// Double-signs every vote and every proposal.
-pub const EQUIVOCATES: Byzantine =
-    Byzantine { equivocate_votes: true, equivocate_proposals: true, drop_votes: false, drop_proposals: false };
+/// Double-signs every vote and every proposal, and sends others' headers on over bodies of its own.
+pub const EQUIVOCATES: Byzantine = Byzantine {
+    equivocate_votes: true,
+    equivocate_proposals: true,
+    drop_votes: false,
+    drop_proposals: false,
+    forge_bodies: true,
+};
 
 /// The machine's clock, shifted by what a file says: a whole number of milliseconds, read each time. Without the file it is right.
 #[derive(Debug)]

@@ -39,6 +39,7 @@ const EXCHANGE_INTERVAL: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const FORWARDS_IN_FLIGHT_MAX: usize = 8;
+const PUSHES_IN_FLIGHT_MAX: usize = 4;
 const FORWARD_QUEUE: usize = 1024;
 const ANNOUNCED_MAX: usize = 1024;
 /// A node this far behind a peer's signed height says so.
@@ -294,35 +295,50 @@ impl PeerLink {
     pub(crate) async fn run_sealing(self, stop: CancellationToken) -> Result<(), SealError> {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
-            ended = self.exchange_all() => ended,
+            ended = self.push_own() => ended,
+            ended = self.exchange_again() => ended,
         }
     }
 
-    async fn exchange_all(&self) -> Result<(), SealError> {
+    /// Sends this node's lines as soon as there are new ones, whatever answers are still on their way: from a far peer
+    /// they take longer than a height, and a seal would wait for them.
+    async fn push_own(&self) -> Result<(), SealError> {
         let mut own = self.sealer.watch_own();
+        let mut pushing = JoinSet::new();
+        loop {
+            tokio::select! {
+                changed = own.changed(), if pushing.len() < PUSHES_IN_FLIGHT_MAX => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let link = self.clone();
+                    pushing.spawn(async move { link.exchange().await });
+                }
+                Some(pushed) = pushing.join_next() => match pushed {
+                    Ok(pushed) => pushed?,
+                    Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Exchanges again what is not sealed yet.
+    async fn exchange_again(&self) -> Result<(), SealError> {
         let mut again = tokio::time::interval(EXCHANGE_INTERVAL);
         again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_sealed = None;
         loop {
-            tokio::select! {
-                changed = own.changed() => {
-                    if changed.is_err() {
-                        return Ok(());
-                    }
-                    self.exchange().await?;
-                }
-                _ = again.tick() => {
-                    let sealed = self.progress.sealed_height();
-                    let stands_still = last_sealed.replace(sealed) == Some(sealed);
-                    // Once in any case: the answer says how far the peer is.
-                    if self.progress.unsealed_heights() == 0 && self.forwarder.was_asked(self.id) {
-                        continue;
-                    }
-                    self.exchange().await?;
-                    if stands_still {
-                        self.pull().await?;
-                    }
-                }
+            again.tick().await;
+            let sealed = self.progress.sealed_height();
+            let stands_still = last_sealed.replace(sealed) == Some(sealed);
+            // Once in any case: the answer says how far the peer is.
+            if self.progress.unsealed_heights() == 0 && self.forwarder.was_asked(self.id) {
+                continue;
+            }
+            self.exchange().await?;
+            if stands_still {
+                self.pull().await?;
             }
         }
     }

@@ -37,6 +37,9 @@ const CALLER_CALLS_MAX: usize = 32;
 const CONNECTION_CALLS_MAX: usize = 32;
 /// Calls that one connection may have opened, those that wait included.
 const CONNECTION_STREAMS_MAX: u32 = 64;
+/// What a connection may send before it is read: a usual batch, so that one of a far issuer or peer does not take a round trip for
+/// each 64 KiB. Times the port's connections, what these may hold in memory.
+const WINDOW_BYTES: u32 = 1024 * 1024;
 /// Until its answer begins, a call has so long: one whose request never comes is cut.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A peer that is gone without a word is noticed.
@@ -62,6 +65,8 @@ pub(crate) async fn serve_grpc(
     let serving = tonic::transport::Server::builder()
         .concurrency_limit_per_connection(CONNECTION_CALLS_MAX)
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .timeout(CALL_TIMEOUT)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .layer(RequestIdLayer::new(&OsEntropy)?)

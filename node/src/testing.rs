@@ -120,6 +120,12 @@ impl TestNode {
 
     /// Serves the peer service to one caller, without TLS.
     pub(crate) async fn serve_peer(&self, caller: ValidatorId) -> Channel {
+        let address = self.serve_peer_on(caller).await;
+        Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
+    }
+
+    /// As [`Self::serve_peer`]; answers where.
+    pub(crate) async fn serve_peer_on(&self, caller: ValidatorId) -> std::net::SocketAddr {
         let identity = identity(Role::Validator, caller.get());
         let service =
             PeerServiceServer::with_interceptor(self.services.clone(), move |mut request: tonic::Request<()>| {
@@ -130,7 +136,7 @@ impl TestNode {
         let address = listener.local_addr().unwrap();
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
         tokio::spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
-        Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
+        address
     }
 
     /// This node's link to another.

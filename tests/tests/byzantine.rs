@@ -1,4 +1,4 @@
-//! One of four validators double-signs every vote and every proposal, and an honest one dies and comes back: nothing forks,
+//! One of four validators double-signs every vote and every proposal and forges the others' blocks, and an honest one dies and comes back: nothing forks,
 //! nothing acknowledged is lost, and the others have the proof. `make test-byzantine` builds that validator, as a program of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -94,6 +94,7 @@ async fn an_equivocating_validator_forks_nothing() {
         .and("node-", &["arc_malachitebft_core_driver::proposal_keeper: Received equivocating proposal"])
         .and("node-", &["arc_malachitebft_engine::consensus: Equivocation evidence observed"])
         .and("node-", &["arc_malachitebft_core_consensus::handle::liveness: "])
+        .and("node-", &["a stream of block parts is refused", "a chunk is not what the header names"])
         .and("node-4", &["arc_malachitebft_engine_byzantine::proxy: BYZANTINE: "]);
     network.finish(&allowed).await.unwrap();
 }

@@ -32,7 +32,7 @@ use crate::intake::Intake;
 use crate::preimage::{self, StreamFields, VoteSlot};
 use crate::scheme::Signature;
 use crate::signing::{SignRefused, SignRequest};
-use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds};
+use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds, chunk_hashes};
 use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Verdict};
 
 /// How often a resting node looks whether it was left behind.
@@ -60,6 +60,8 @@ pub(crate) struct Fixed {
     pub(crate) parts: Arc<Parts>,
     pub(crate) block_bytes_max: usize,
     pub(crate) sync_bytes_max: usize,
+    #[cfg(feature = "byzantine")]
+    pub(crate) forges_bodies: bool,
 }
 
 /// The held answer to "which height now?".
@@ -189,8 +191,9 @@ impl AppLoop {
                 self.propose(VoteSlot { height: height.0, round: round_number(round)? }, timeout, reply).await?;
             }
             AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
+                // Parts are passed on: the publisher made the message, the other peer only delivered it.
                 let publisher = published_by.unwrap_or(from).to_bytes();
-                let _ = reply.send(self.received_part(publisher, part).await?);
+                let _ = reply.send(self.received_part(&publisher, part).await?);
             }
             AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
                 let slot = VoteSlot { height: height.0, round: round_number(round)? };
@@ -332,7 +335,8 @@ impl AppLoop {
         block: &Bytes,
     ) -> Result<(), EngineError> {
         let bytes_total = u32::try_from(block.len()).map_err(|_| EngineError::Unexpected("a block above 4 GiB"))?;
-        let fields = StreamFields { pol_round, block_id, proposer, sender: self.fixed.member, bytes_total };
+        let (sender, chunk_hashes) = (self.fixed.member, chunk_hashes(block));
+        let fields = StreamFields { pol_round, block_id, proposer, sender, bytes_total, chunk_hashes };
         let preimage = preimage::stream(&self.fixed.signer.chain_id, slot, &fields);
         let request = SignRequest::Stream { slot, block_id, proposer };
         let signature = self.fixed.signer.sign(&request, &preimage)?.signature;
@@ -345,7 +349,7 @@ impl AppLoop {
 
     async fn received_part(
         &mut self,
-        publisher: Vec<u8>,
+        publisher: &[u8],
         message: StreamMessage<ProposalPart>,
     ) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
         if let StreamContent::Data(ProposalPart::Header(header)) = &message.content
@@ -353,6 +357,10 @@ impl AppLoop {
             && self.assembly.is_genuine(header)
         {
             self.progress.acted(header.fields.sender, header.slot.height);
+        }
+        #[cfg(feature = "byzantine")]
+        if self.fixed.forges_bodies {
+            crate::byzantine::send_forged(&message, &mut self.stream_ids, &self.fixed.network).await;
         }
         let finished = self.assembly.insert(publisher, message);
         self.go_on_if_due();

@@ -120,8 +120,10 @@ async fn start_here(
         parts: parts.clone(),
         block_bytes_max: config.block_bytes_max,
         sync_bytes_max: config.sync_bytes_max(),
+        #[cfg(feature = "byzantine")]
+        forges_bodies: config.byzantine.is_some_and(|byzantine| byzantine.forge_bodies),
     };
-    let assembly = Assembly::new(Limits::for_blocks(config.block_bytes_max));
+    let assembly = Assembly::new(Limits::for_blocks(config.block_bytes_max), config.publishers()?);
     let app_loop = AppLoop::new(app, fixed, assembly);
     let log_path = config.log_path;
     let task = tokio::spawn(async move {

@@ -3,15 +3,34 @@
 //! Compiled with the feature `byzantine` only, which the shipped node never has. The signer given to such a node must
 //! not be guarded: it is asked for conflicting signatures.
 
-use malachitebft_app_channel::ByzantineContext;
-use malachitebft_app_channel::NetworkIdentity;
+use bytes::Bytes;
+use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
+use malachitebft_app_channel::{ByzantineContext, NetworkIdentity, NetworkMsg};
 use malachitebft_engine_byzantine::{ByzantineConfig, Trigger};
+use tokio::sync::mpsc;
 
 use crate::adapter::ChainSigner;
 use crate::codec::ChainCodec;
 use crate::config::Byzantine;
 use crate::context::Ledger;
+use crate::streaming::{ProposalPart, StreamIds};
 use crate::types::{BlockId, MemberId};
+
+/// Sends another's header on, twice, over a body that is not its block.
+pub(crate) async fn send_forged(
+    message: &StreamMessage<ProposalPart>,
+    ids: &mut StreamIds,
+    network: &mpsc::Sender<NetworkMsg<Ledger>>,
+) {
+    let StreamContent::Data(ProposalPart::Header(header)) = &message.content else { return };
+    let body = Bytes::from(vec![0xEE; header.fields.bytes_total as usize]);
+    for _ in 0..2 {
+        for part in ids.cut(*header.clone(), &body) {
+            // A closed network means that the engine ends.
+            let _ = network.send(NetworkMsg::PublishProposalPart(part)).await;
+        }
+    }
+}
 
 fn other(block_id: &BlockId) -> BlockId {
     let mut bytes = block_id.0;

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use libp2p_identity::{Keypair, PublicKey, ed25519};
+use libp2p_identity::{Keypair, PeerId, PublicKey, ed25519};
 use malachitebft_app_channel::app::config::{
-    ConsensusConfig, NodeConfig, ProtocolNames, PubSubProtocol, ValuePayload, ValueSyncConfig,
+    ConsensusConfig, GossipSubConfig, NodeConfig, ProtocolNames, PubSubProtocol, ValuePayload, ValueSyncConfig,
 };
 use malachitebft_app_channel::app::net::Multiaddr;
 use malachitebft_app_channel::app::wal::Storage;
 
 use crate::signing::SignRefused;
+use crate::streaming::{CHUNK_BYTES, PublisherId};
 use crate::types::MemberId;
 
 /// How often each node tells its tip. Zero would mean once after each decision and never again: a node that misses that one,
@@ -21,10 +22,15 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Room for everything around a block in a message: certificate, lengths.
 const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
+/// The largest published message: a chunk, or the header of the largest block, or a certificate, each with what is around it.
+/// Whole blocks travel in answers to a node that is behind, never here.
+const PUBLISHED_BYTES_MAX: usize = CHUNK_BYTES + 64 * 1024;
+/// Peers of a mesh at most; see [`gossip`].
+const MESH_MOST: usize = 4;
 /// Heights in one request of a node that is behind.
 const SYNC_BATCH: usize = 8;
 /// Blocks above this would not fit the engine's messages twice.
-const BLOCK_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+pub(crate) const BLOCK_BYTES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Another node of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +52,8 @@ pub struct EngineConfig {
     pub member: MemberId,
     /// Where it listens for the other nodes.
     pub listen: SocketAddr,
-    /// The nodes it talks to, and no others. Every validator must be connected to every other: nothing is relayed.
+    /// The nodes it talks to, and no others. Every validator should be connected to every other: what one has made comes at once
+    /// from itself, and only as a help, late or not at all, through a third.
     pub peers: Vec<Peer>,
     /// The secret seed of its Ed25519 transport key. Not its consensus key.
     pub p2p_seed: [u8; 32],
@@ -74,6 +81,8 @@ pub struct Byzantine {
     pub drop_votes: bool,
     /// Sends no proposals.
     pub drop_proposals: bool,
+    /// Sends others' stream headers on, twice, with a body of its own.
+    pub forge_bodies: bool,
 }
 
 /// Why the engine did not start, or why it ended. After any of these the process exits, but for a refusal that says `conflict`.
@@ -124,8 +133,12 @@ fn bad(key: &'static str, problem: impl std::fmt::Display) -> EngineError {
 
 /// The peer id of a transport key, as it stands in addresses and in the engine's logs.
 pub fn peer_id(public_key: &[u8; 32]) -> Option<String> {
+    libp2p_peer_id(public_key).map(|id| id.to_string())
+}
+
+fn libp2p_peer_id(public_key: &[u8; 32]) -> Option<PeerId> {
     let key = ed25519::PublicKey::try_from_bytes(public_key).ok()?;
-    Some(PublicKey::from(key).to_peer_id().to_string())
+    Some(PublicKey::from(key).to_peer_id())
 }
 
 /// The transport key of this secret seed.
@@ -194,6 +207,12 @@ impl EngineConfig {
         2 * self.block_bytes_max
     }
 
+    /// The peer ids of the peers: nobody else publishes block parts.
+    pub(crate) fn publishers(&self) -> Result<Vec<PublisherId>, EngineError> {
+        let id = |peer: &Peer| libp2p_peer_id(&peer.public_key).map(|id| id.to_bytes());
+        self.peers.iter().map(|peer| id(peer).ok_or_else(|| bad("peers", "not an Ed25519 public key"))).collect()
+    }
+
     /// The transport key pair.
     pub(crate) fn keypair(&self) -> Result<Keypair, EngineError> {
         Keypair::ed25519_from_bytes(self.p2p_seed).map_err(|error| bad("p2p_seed", error))
@@ -227,8 +246,8 @@ impl EngineConfig {
         p2p.listen_addr = tcp(self.listen).parse().map_err(|error| bad("listen", error))?;
         p2p.persistent_peers = self.peers.iter().map(Peer::multiaddr).collect::<Result<_, _>>()?;
         p2p.persistent_peers_only = true;
-        p2p.protocol = PubSubProtocol::Broadcast;
-        p2p.pubsub_max_size = size(self.block_bytes_max + MESSAGE_OVERHEAD_BYTES)?;
+        p2p.protocol = PubSubProtocol::GossipSub(gossip());
+        p2p.pubsub_max_size = size(PUBLISHED_BYTES_MAX)?;
         p2p.rpc_max_size = size(self.response_bytes_max() + MESSAGE_OVERHEAD_BYTES)?;
         p2p.protocol_names = protocol_names(&self.chain_id);
         Ok(config)
@@ -252,6 +271,18 @@ impl EngineConfig {
 /// Opens the log with the engine's lock, creating an empty one if there is none. Fails while an engine has it.
 pub(crate) fn lock_log(path: &Path) -> std::io::Result<File> {
     File::open_with(path, ())
+}
+
+/// One long-lived stream a peer, over which each message takes one one-way delay; the engine's other protocol opens a stream a message
+/// and waits for the peer's consent first, three delays (`docs/adr/0016-one-stream-a-peer.md`).
+///
+/// Whoever makes a message sends it to every peer itself. Besides, each node passes on what it gets to the peers of its mesh, which is
+/// small: it helps where two validators do not reach each other, and costs traffic. The mesh may grow to [`MESH_MOST`] peers before
+/// some are let go: with fewer than four left the transport's own arithmetic panics then, and any peer can join a mesh.
+fn gossip() -> GossipSubConfig {
+    let (mesh, mesh_least, mesh_dialed) = (2, 1, 1);
+    let (scoring, explicit_peers, everybody_at_once) = (false, false, true);
+    GossipSubConfig::new(mesh, MESH_MOST, mesh_least, mesh_dialed, scoring, explicit_peers, everybody_at_once)
 }
 
 /// Nodes of different chains do not understand each other.

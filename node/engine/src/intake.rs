@@ -3,7 +3,8 @@
 //! Judging a block costs an execution and a synced write. A proposer that streams ever new blocks would keep this node at that
 //! and nothing else, so of one sender at most [`BLOCKS_PER_ROUND_MAX`] blocks a round are judged. An honest validator sends one
 //! block a round. The sender is the one whose signature is on the stream, not the proposer: from a late round on
-//! everybody may send the proposer's block, and must not use up the proposer's share.
+//! everybody may send the proposer's block, and must not use up the proposer's share. Nor can anybody else use up a sender's:
+//! its signature covers every byte of the block (`streaming`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,12 +6,12 @@
 //! tallystick/precommit/v1        height u64 · round u32 · present u8 · block id 32 (zeros if absent)
 //! tallystick/proposal/v1         height u64 · round u32 · pol present u8 · pol round u32 (0 if absent) · block id 32
 //! tallystick/stream/v1           height u64 · round u32 · pol present u8 · pol round u32 · block id 32
-//!                                · proposer u32 · sender u32 · bytes total u32
+//!                                · proposer u32 · sender u32 · bytes total u32 · hash 32 of each chunk, in order
 //! tallystick/validator-proof/v1  public key 32 · peer id (the rest)
 //! ```
 //! "present" is 1 or 0; a vote without a block is a vote for nil. The chain id is the hash of the genesis block. A vote does
 //! not name its voter: the key does. A *precommit* with a block, signed by more than 2/3, is what a certificate carries.
-//! A *stream* signature only says who sends parts; it is no vote and commits its signer to nothing.
+//! A *stream* signature says who sends which bytes; it is no vote.
 
 use crate::types::{BlockId, MemberId};
 
@@ -81,7 +81,7 @@ pub fn proposal(chain_id: &[u8; 32], slot: VoteSlot, pol_round: Option<u32>, blo
 }
 
 /// The fields of a stream header that are signed besides its slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamFields {
     /// The round of more than 2/3 prevotes, if the block is proposed again.
     pub pol_round: Option<u32>,
@@ -93,6 +93,8 @@ pub struct StreamFields {
     pub sender: MemberId,
     /// The block's length.
     pub bytes_total: u32,
+    /// SHA-256 of each chunk, in order: whoever passes on the header cannot give it another body.
+    pub chunk_hashes: Vec<[u8; 32]>,
 }
 
 /// The preimage of a stream header.
@@ -103,6 +105,7 @@ pub fn stream(chain_id: &[u8; 32], slot: VoteSlot, fields: &StreamFields) -> Vec
     for number in [fields.proposer.get(), fields.sender.get(), fields.bytes_total] {
         out.extend_from_slice(&number.to_be_bytes());
     }
+    fields.chunk_hashes.iter().for_each(|hash| out.extend_from_slice(hash));
     out
 }
 

@@ -1,4 +1,5 @@
-//! Ed25519 as the engine's signing scheme: keys and signatures as newtypes, verification by the rule of ZIP 215.
+//! Ed25519 as the engine's signing scheme: keys and signatures as newtypes, verification by the rule of ZIP 215; and the hash
+//! of a block's chunks.
 //!
 //! Private keys do not occur here: signing is the application's.
 
@@ -6,10 +7,16 @@ use std::fmt;
 
 use ed25519_zebra::{Signature as ZebraSignature, VerificationKey};
 use malachitebft_app_channel::app::types::core::SigningScheme;
+use sha2::{Digest, Sha256};
 
 /// The engine's tag type for this scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ed25519;
+
+/// SHA-256 of a chunk, as the signed header of its stream names it.
+pub(crate) fn chunk_hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
 
 /// A 64-byte signature, not yet verified.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

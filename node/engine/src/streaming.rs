@@ -1,8 +1,8 @@
 //! Blocks in parts: cutting an own block into a stream, and the header that says whose it is.
 //!
 //! A stream is one signed [`StreamHeader`] (sequence 0), then chunks of [`CHUNK_BYTES`], the last one shorter, numbered from 1.
-//! The header comes first and is signed, so nothing is stored for somebody who may not send. `assembly` does the other
-//! direction.
+//! The header names the hash of each chunk, so that its signature covers the whole block: whoever passes the header on under
+//! another body harms only himself (`docs/adr/0015-chunks-bound-to-the-header.md`). `assembly` does the other direction.
 
 mod assembly;
 
@@ -11,14 +11,15 @@ use std::hash::{BuildHasher, Hasher};
 use bytes::Bytes;
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
 
-pub(crate) use assembly::{Assembly, Current, Finished, Limits};
+pub(crate) use assembly::{Assembly, Current, Finished, Limits, PublisherId};
 
 use crate::context::MemberSet;
 use crate::preimage::{self, StreamFields, VoteSlot};
-use crate::scheme::Signature;
+use crate::scheme::{Signature, chunk_hash};
 
-/// Bytes of a chunk: big enough for few messages a block, small enough to interleave with votes.
-pub const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of a chunk: big enough for few messages a block, small enough to interleave with votes, and, with all that is around it,
+/// within the 256 KiB that the transport lets a new stream send before the other side has answered.
+pub const CHUNK_BYTES: usize = 128 * 1024;
 /// From this round on the engine has every validator that locks on a block send it again, not only the round's proposer.
 pub(crate) const ANYBODY_RESENDS_FROM_ROUND: u32 = 10;
 
@@ -36,15 +37,28 @@ pub(crate) struct StreamHeader {
 pub(crate) enum ProposalPart {
     /// The first part.
     Header(Box<StreamHeader>),
-    /// A piece of the block.
-    Chunk(Bytes),
+    /// A piece of the block of this slot.
+    Chunk { slot: VoteSlot, bytes: Bytes },
 }
 
-/// Why a header is not taken.
+impl ProposalPart {
+    pub(crate) fn slot(&self) -> VoteSlot {
+        match self {
+            Self::Header(header) => header.slot,
+            Self::Chunk { slot, .. } => *slot,
+        }
+    }
+}
+
+/// Why a stream is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeaderFault {
-    #[error("it is empty or above the block limit")]
+pub(crate) enum StreamFault {
+    #[error("the block is empty or above the limit")]
     Length,
+    #[error("a chunk is not what the header names")]
+    WrongChunk,
+    #[error("its parts are of two heights or rounds")]
+    TwoSlots,
     #[error("the proposer does not propose in this round")]
     WrongProposer,
     #[error("the sender may not send it")]
@@ -57,23 +71,23 @@ pub(crate) enum HeaderFault {
 
 impl StreamHeader {
     /// Is this the scheduled proposer's block, sent and signed by somebody who may?
-    pub(crate) fn check(&self, set: &MemberSet, chain_id: &[u8; 32]) -> Result<(), HeaderFault> {
+    pub(crate) fn check(&self, set: &MemberSet, chain_id: &[u8; 32]) -> Result<(), StreamFault> {
         let fields = &self.fields;
         if fields.pol_round.is_some_and(|pol_round| pol_round >= self.slot.round) {
-            return Err(HeaderFault::PolRound);
+            return Err(StreamFault::PolRound);
         }
         if set.proposer(self.slot.round).id() != fields.proposer {
-            return Err(HeaderFault::WrongProposer);
+            return Err(StreamFault::WrongProposer);
         }
         if fields.sender != fields.proposer && self.slot.round < ANYBODY_RESENDS_FROM_ROUND {
-            return Err(HeaderFault::WrongSender);
+            return Err(StreamFault::WrongSender);
         }
-        let sender = set.get(fields.sender).ok_or(HeaderFault::WrongSender)?;
+        let sender = set.get(fields.sender).ok_or(StreamFault::WrongSender)?;
         let preimage = preimage::stream(chain_id, self.slot, fields);
         if sender.public_key().verifies(&preimage, &Signature(self.signature)) {
             Ok(())
         } else {
-            Err(HeaderFault::BadSignature)
+            Err(StreamFault::BadSignature)
         }
     }
 }
@@ -81,6 +95,19 @@ impl StreamHeader {
 /// Chunks of a block of this length.
 pub(crate) fn chunk_count(bytes_total: usize) -> usize {
     bytes_total.div_ceil(CHUNK_BYTES)
+}
+
+/// The pieces in which a block travels.
+fn chunks(block: &Bytes) -> impl Iterator<Item = Bytes> {
+    (0..chunk_count(block.len())).map(|index| {
+        let from = index * CHUNK_BYTES;
+        block.slice(from..block.len().min(from + CHUNK_BYTES))
+    })
+}
+
+/// What a header says of the pieces of its block.
+pub(crate) fn chunk_hashes(block: &Bytes) -> Vec<[u8; 32]> {
+    chunks(block).map(|chunk| chunk_hash(&chunk)).collect()
 }
 
 /// Makes stream ids that no restart repeats.
@@ -106,11 +133,8 @@ impl StreamIds {
 
     /// The messages of one stream, in order.
     pub(crate) fn cut(&mut self, header: StreamHeader, block: &Bytes) -> Vec<StreamMessage<ProposalPart>> {
-        let id = self.take();
-        let chunks = (0..chunk_count(block.len())).map(|index| {
-            let from = index * CHUNK_BYTES;
-            ProposalPart::Chunk(block.slice(from..block.len().min(from + CHUNK_BYTES)))
-        });
+        let (id, slot) = (self.take(), header.slot);
+        let chunks = chunks(block).map(|bytes| ProposalPart::Chunk { slot, bytes });
         std::iter::once(ProposalPart::Header(Box::new(header)))
             .chain(chunks)
             .zip(0u64..)

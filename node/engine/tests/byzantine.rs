@@ -5,9 +5,10 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use ed25519_dalek::Signature;
-use support::{id, key, network, set_busy, start_all};
+use support::{assert_same, id, key, network, rest, set_busy, start_all};
 use tallystick_engine::{Byzantine, Equivocation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,6 +42,30 @@ async fn an_equivocating_validator_is_outvoted_and_convicted() {
         }
     }
     assert!(kinds.contains("tallystick/prevote/v1"), "{kinds:?}");
+    for node in &mut nodes {
+        node.stop().await;
+    }
+}
+
+/// One of four sends every header on, twice, over a body of its own; blocks of several chunks, so that the forgeries come while the
+/// real ones are under way. Nobody misses a block for it: all are decided with the votes of the three others alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_that_forges_others_bodies_forges_in_vain() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut nodes = network(4, directory.path());
+    nodes[3].config.byzantine =
+        Some(Byzantine { forge_bodies: true, drop_votes: true, drop_proposals: true, ..Byzantine::default() });
+    for node in &nodes {
+        node.disk.block_bytes.store(1_000_000, Ordering::SeqCst);
+    }
+    set_busy(&nodes, true);
+    start_all(&mut nodes).await;
+    for node in &nodes[..3] {
+        node.disk.wait_for_tip(12).await;
+    }
+    set_busy(&nodes, false);
+    rest(&nodes[..3]).await;
+    assert_same(&nodes[..3]);
     for node in &mut nodes {
         node.stop().await;
     }

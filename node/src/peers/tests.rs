@@ -2,6 +2,7 @@ use receipt_core::governance::{Action, RegisterKind};
 use receipt_core::ids::UnixMillis;
 use receipt_core::note::SignedNote;
 use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, TestValidator};
+use tonic::transport::Endpoint;
 
 use super::*;
 use crate::testing::TestNode;
@@ -82,6 +83,48 @@ async fn lines_under_a_wrong_height_are_refused_early_and_late() {
     assert!(!a.services.sealer.has_lines(wrong, b.id));
     let refused = a.services.sealer.take_lines(wrong, &own.checkpoint, b.id, own.lines).unwrap_err();
     assert!(!refused.is_fatal() && refused.to_string().contains("another height"), "{refused}");
+}
+
+/// A way to a peer whose answers never come: what is sent arrives.
+async fn deaf_link(from: &TestNode, to: &TestNode) -> PeerLink {
+    let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = target.local_addr().unwrap();
+    let served = to.serve_peer_on(from.id).await;
+    tokio::spawn(async move {
+        let (mut near, _) = target.accept().await.unwrap();
+        let mut far = tokio::net::TcpStream::connect(served).await.unwrap();
+        let (mut sent, _unanswered) = near.split();
+        let (_unread, mut arrives) = far.split();
+        tokio::io::copy(&mut sent, &mut arrives).await.unwrap();
+    });
+    PeerLink {
+        channel: Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy(),
+        ..from.link_to(to).await
+    }
+}
+
+/// Else each seal waits for the answers to the lines of the height before, from a far peer two delays.
+#[tokio::test(flavor = "multi_thread")]
+async fn own_lines_go_out_while_the_answer_to_earlier_ones_is_on_its_way() {
+    let (chain, height) = chain_of_two();
+    let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
+    b.decide(&chain, height);
+    let stop = CancellationToken::new();
+    let sealing = tokio::spawn(deaf_link(&a, &b).await.run_sealing(stop.clone()));
+    for height in [Height::new(height.get() - 1), height] {
+        a.decide(&chain, height);
+        a.services.sealer.sign_height(height, NOW).unwrap();
+        let arrived = async {
+            while !b.services.sealer.has_lines(height, a.id) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let arrived = tokio::time::timeout(Duration::from_secs(30), arrived).await;
+        assert!(arrived.is_ok(), "the lines of height {height} arrive");
+    }
+    assert!(!a.services.forwarder.was_asked(b.id), "no call has ended");
+    stop.cancel();
+    sealing.await.unwrap().unwrap();
 }
 
 #[tokio::test]

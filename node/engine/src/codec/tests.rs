@@ -106,9 +106,14 @@ fn header() -> ProposalPart {
         proposer: member(),
         sender: MemberId::new(4),
         bytes_total: 77,
+        chunk_hashes: vec![[0xD0; 32]],
     };
     let slot = VoteSlot { height: 9, round: 2 };
     ProposalPart::Header(Box::new(StreamHeader { slot, fields, signature: [7; 64] }))
+}
+
+fn chunk(bytes: Vec<u8>) -> ProposalPart {
+    ProposalPart::Chunk { slot: VoteSlot { height: 9, round: 2 }, bytes: bytes.into() }
 }
 
 fn peer() -> PeerId {
@@ -159,8 +164,8 @@ fn log_entries() {
 fn parts_and_streams() {
     let id = StreamId::new(Bytes::from_static(b"0123456789abcdef"));
     check_closed(&header());
-    check_closed(&ProposalPart::Chunk(Bytes::from_static(b"chunk")));
-    for content in [StreamContent::Data(header()), StreamContent::Data(ProposalPart::Chunk(vec![5; 40].into()))] {
+    check_closed(&chunk(b"chunk".to_vec()));
+    for content in [StreamContent::Data(header()), StreamContent::Data(chunk(vec![5; 40]))] {
         check_closed(&StreamMessage::new(id.clone(), 3, content));
     }
     check_closed(&StreamMessage::<ProposalPart>::new(id, 3, StreamContent::Fin));
@@ -218,9 +223,13 @@ fn out_of_range_numbers_are_refused() {
     );
 
     for length in [0, CHUNK_BYTES + 1] {
-        let bytes = codec().encode(&ProposalPart::Chunk(vec![0; length].into())).unwrap();
+        let bytes = codec().encode(&chunk(vec![0; length])).unwrap();
         assert_eq!(Codec::<ProposalPart>::decode(&codec(), bytes), Err(CodecError::Invalid("chunk length")));
     }
+    let ProposalPart::Header(mut long) = header() else { panic!("it is a header") };
+    long.fields.bytes_total = u32::MAX;
+    let bytes = codec().encode(&ProposalPart::Header(long)).unwrap();
+    assert_eq!(Codec::<ProposalPart>::decode(&codec(), bytes), Err(CodecError::Invalid("block length")));
 }
 
 /// Arbitrary bytes never panic in any reader.

@@ -1,6 +1,7 @@
 //! The configuration is checked before a port is bound, and the engine's limits fit the blocks.
 
 use super::*;
+use crate::streaming::chunk_count;
 
 fn config(directory: &std::path::Path) -> EngineConfig {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -81,9 +82,15 @@ fn messages_have_room_for_the_largest_block() {
     let block = (config.block_bytes_max + certificate) as u64;
     assert!(checked.sync.max_response_size.as_u64() > 2 * block);
     assert!(checked.consensus.p2p.rpc_max_size.as_u64() > checked.sync.max_response_size.as_u64());
-    assert!(checked.consensus.p2p.pubsub_max_size.as_u64() > block);
+    let published = checked.consensus.p2p.pubsub_max_size.as_u64();
+    let hashes = 32 * chunk_count(BLOCK_BYTES_LIMIT) as u64;
+    let votes = 256 * crate::types::MEMBERS_MAX as u64;
+    assert!([CHUNK_BYTES as u64, hashes, votes].iter().all(|bytes| published > bytes + 4096), "{published}");
     assert!(!checked.sync.status_update_interval.is_zero(), "a tip that is told once may be missed");
     assert!(checked.consensus.p2p.persistent_peers_only);
-    assert_eq!(checked.consensus.p2p.protocol, PubSubProtocol::Broadcast);
+    let PubSubProtocol::GossipSub(gossip) = checked.consensus.p2p.protocol else { panic!("a stream a message") };
+    // Else a vote would wait for a peer that passes it on; and the engine corrects what it finds inconsistent.
+    assert!(gossip.enable_flood_publish());
+    assert_eq!((gossip.mesh_n(), gossip.mesh_n_high(), gossip.mesh_n_low(), gossip.mesh_outbound_min()), (2, 4, 1, 1));
     assert_eq!(checked.consensus.value_payload, ValuePayload::ProposalAndParts);
 }

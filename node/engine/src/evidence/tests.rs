@@ -29,6 +29,7 @@ fn two_statements_of_one_slot_convict_their_signer_and_nothing_else_does() {
         proposer: MemberId::new(1),
         sender: MemberId::new(1),
         bytes_total: 9,
+        chunk_hashes: vec![[7; 32]],
     };
     let no_conflict = Err(DoubleSignError::NoConflict);
     let kind = |kind: &'static str, block_ids| Ok(DoubleSign { kind, chain_id: CHAIN, slot: SLOT, block_ids });

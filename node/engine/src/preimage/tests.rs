@@ -36,8 +36,10 @@ fn layouts_are_frozen() {
         proposer: MemberId::new(6),
         sender: MemberId::new(7),
         bytes_total: 8,
+        chunk_hashes: vec![[0xD0; 32], [0xD1; 32]],
     };
-    let expected = format!("{slot} 01 00000005 {block} 00000006 00000007 00000008");
+    let hashes = ["d0".repeat(32), "d1".repeat(32)].concat();
+    let expected = format!("{slot} 01 00000005 {block} 00000006 00000007 00000008 {hashes}");
     check(&stream(&CHAIN, SLOT, &fields), stream_ns, &expected);
     check(&validator_proof(&CHAIN, &[0xEE; 32], b"peer"), proof_ns, &format!("{} 70656572", "ee".repeat(32)));
 }

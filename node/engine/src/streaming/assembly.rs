@@ -1,20 +1,34 @@
 //! Putting received parts together, in bounded memory.
 //!
-//! Parts are grouped by publisher and stream id. Parts of the height being decided are checked against its validators as
-//! soon as their header is there; parts of the next heights wait, unchecked, until that height starts. A complete block
-//! of a later round waits until that round starts: a proposer must not have its blocks judged before its turn.
-//! What bounds memory: publishers (the engine connects to known peers only), and per publisher streams and bytes, its oldest stream going
-//! first. A stream whose header or chunks break the rules is forgotten, and so are its later parts, one by one.
+//! Parts are grouped by publisher and stream id. The publisher is the peer that made the message, which the transport proves,
+//! not the one that passed it on. Only configured peers count: a hostile one could sign messages with ever new keys. All that a
+//! stream costs is charged to its publisher, whoever signed its header:
+//! ```text
+//! part ──▶ publisher known? height and round near? ──▶ publisher's streams ──▶ header signed? each chunk as it names? ──▶ block
+//!          no: dropped                                 over its bounds: the       no: the publisher's stream goes         of the
+//!                                                      lowest round's go                                                  signer
+//! ```
+//! So a peer that sends another's header with a body of its own loses its own stream and nothing else, and a peer that repeats
+//! another's whole stream only delivers it once more.
+//!
+//! Headers of the height being decided are checked against its validators at once, those of the next heights when that height
+//! starts. A complete block of a later round waits until that round starts: a proposer must not have its blocks judged before
+//! its turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
 use tracing::{debug, warn};
 
-use super::{CHUNK_BYTES, HeaderFault, ProposalPart, StreamHeader, chunk_count};
+use super::{CHUNK_BYTES, ProposalPart, StreamFault, StreamHeader, chunk_count};
 use crate::context::MemberSet;
+use crate::preimage::VoteSlot;
+use crate::scheme::chunk_hash;
+
+/// The bytes of a peer id.
+pub(crate) type PublisherId = Vec<u8>;
 
 /// Heights beyond the current one whose parts are kept.
 const HEIGHTS_AHEAD: u64 = 2;
@@ -32,14 +46,12 @@ pub(crate) struct Limits {
     pub(crate) streams_max: usize,
     /// Bytes of one publisher at a time.
     pub(crate) publisher_bytes_max: usize,
-    /// Publishers at a time.
-    pub(crate) publishers_max: usize,
 }
 
 impl Limits {
     /// For blocks of this size: three whole blocks and eight streams a publisher.
     pub(crate) fn for_blocks(block_bytes_max: usize) -> Self {
-        Self { block_bytes_max, streams_max: 8, publisher_bytes_max: 3 * block_bytes_max + 65_536, publishers_max: 128 }
+        Self { block_bytes_max, streams_max: 8, publisher_bytes_max: 3 * block_bytes_max + 65_536 }
     }
 }
 
@@ -67,9 +79,9 @@ impl fmt::Debug for Finished {
     }
 }
 
-#[derive(Default)]
 struct Stream {
-    /// Order of arrival; the smallest goes first.
+    slot: VoteSlot,
+    /// Order of arrival.
     born: u64,
     header: Option<StreamHeader>,
     checked: bool,
@@ -78,25 +90,55 @@ struct Stream {
 }
 
 impl Stream {
+    fn new(slot: VoteSlot, born: u64) -> Self {
+        Self { slot, born, header: None, checked: false, chunks: BTreeMap::new(), bytes: 0 }
+    }
+
     fn is_complete(&self) -> bool {
         self.header.as_ref().is_some_and(|header| self.chunks.len() == chunk_count(header.fields.bytes_total as usize))
     }
 
     /// Complete, its sender known, its round begun?
     fn is_due(&self, round: u32) -> bool {
-        let begun = self.header.as_ref().is_some_and(|header| header.slot.round <= round);
-        begun && self.checked && self.is_complete()
+        self.slot.round <= round && self.checked && self.is_complete()
     }
 
-    /// Do the chunks fit the header's length? Every chunk is full but the last.
-    fn fits(&self) -> bool {
-        let Some(header) = &self.header else { return true };
-        let total = header.fields.bytes_total as usize;
-        let count = chunk_count(total) as u64;
-        self.chunks.iter().all(|(sequence, chunk)| {
-            let expected = if *sequence == count { total - (count as usize - 1) * CHUNK_BYTES } else { CHUNK_BYTES };
-            *sequence <= count && chunk.len() == expected
-        })
+    /// Takes a part that is not there yet. Chunks and header are held against each other, whichever comes first.
+    fn add(&mut self, part: ProposalPart, sequence: u64, limits: &Limits) -> Result<(), StreamFault> {
+        if part.slot() != self.slot {
+            return Err(StreamFault::TwoSlots);
+        }
+        match part {
+            ProposalPart::Header(header) if self.header.is_none() => {
+                let total = header.fields.bytes_total as usize;
+                if total == 0 || total > limits.block_bytes_max {
+                    return Err(StreamFault::Length);
+                }
+                if !self.chunks.iter().all(|(sequence, chunk)| is_named(&header, *sequence, chunk)) {
+                    return Err(StreamFault::WrongChunk);
+                }
+                self.header = Some(*header);
+            }
+            ProposalPart::Chunk { bytes, .. } if !self.chunks.contains_key(&sequence) => {
+                if self.header.as_ref().is_some_and(|header| !is_named(header, sequence, &bytes)) {
+                    return Err(StreamFault::WrongChunk);
+                }
+                self.bytes += bytes.len().max(CHUNK_OVERHEAD_BYTES);
+                self.chunks.insert(sequence, bytes);
+            }
+            ProposalPart::Header(_) | ProposalPart::Chunk { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Checks the header if its height has started, and remembers that it did.
+    fn check(&mut self, current: &Current) -> Result<(), StreamFault> {
+        let Some(header) = &self.header else { return Ok(()) };
+        if current.started && !self.checked && self.slot.height == current.height {
+            header.check(&current.set, &current.chain_id)?;
+            self.checked = true;
+        }
+        Ok(())
     }
 
     fn finish(self) -> Option<Finished> {
@@ -112,23 +154,27 @@ type Streams = BTreeMap<Bytes, Stream>;
 /// All streams that are not complete, or not yet due.
 pub(crate) struct Assembly {
     limits: Limits,
-    publishers: BTreeMap<Vec<u8>, Streams>,
+    /// Every publisher there is, and its streams.
+    publishers: BTreeMap<PublisherId, Streams>,
+    /// Whose faults were told since the height began.
+    told: BTreeSet<PublisherId>,
     born: u64,
     current: Option<Current>,
 }
 
 impl Assembly {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, publishers: BTreeMap::new(), born: 0, current: None }
+    /// Takes parts of these publishers and of no others.
+    pub(crate) fn new(limits: Limits, publishers: impl IntoIterator<Item = PublisherId>) -> Self {
+        let publishers = publishers.into_iter().map(|publisher| (publisher, Streams::new())).collect();
+        Self { limits, publishers, told: BTreeSet::new(), born: 0, current: None }
     }
 
     /// A height will be decided: what is older goes. Its own parts wait for [`Assembly::start_round`].
     pub(crate) fn expect_height(&mut self, current: Current) {
-        let height = current.height;
-        self.publishers.retain(|_, streams| {
-            streams.retain(|_, stream| stream.header.as_ref().is_none_or(|header| header.slot.height >= height));
-            !streams.is_empty()
-        });
+        for streams in self.publishers.values_mut() {
+            streams.retain(|_, stream| stream.slot.height >= current.height);
+        }
+        self.told.clear();
         self.current = Some(current);
     }
 
@@ -142,13 +188,13 @@ impl Assembly {
     pub(crate) fn start_round(&mut self, round: u32) -> Vec<Finished> {
         let Some(current) = &mut self.current else { return Vec::new() };
         (current.round, current.started) = (round, true);
-        let (current, limits) = (current.clone(), self.limits);
+        let current = current.clone();
         let mut due = Vec::new();
-        for streams in self.publishers.values_mut() {
-            streams.retain(|_, stream| match check(stream, &current, &limits) {
+        for (publisher, streams) in &mut self.publishers {
+            streams.retain(|_, stream| match stream.check(&current) {
                 Ok(()) => true,
                 Err(fault) => {
-                    warn!(%fault, "a stream of block parts is refused");
+                    tell(&mut self.told, publisher, fault);
                     false
                 }
             });
@@ -156,82 +202,38 @@ impl Assembly {
             let ids: Vec<_> = streams.iter().filter(|(_, stream)| is_due(stream)).map(|(id, _)| id.clone()).collect();
             due.extend(ids.iter().filter_map(|id| streams.remove(id)));
         }
-        self.publishers.retain(|_, streams| !streams.is_empty());
         due.sort_by_key(|stream| stream.born);
         due.into_iter().filter_map(Stream::finish).collect()
     }
 
     /// Takes one part. Returns the block if this completes one of the current height whose round has begun.
-    pub(crate) fn insert(&mut self, publisher: Vec<u8>, message: StreamMessage<ProposalPart>) -> Option<Finished> {
+    pub(crate) fn insert(&mut self, publisher: &[u8], message: StreamMessage<ProposalPart>) -> Option<Finished> {
         let StreamContent::Data(part) = message.content else { return None };
-        let current = self.current.clone()?;
-        if !self.admits(&publisher, &part, message.sequence, &current) {
+        let (current, limits) = (self.current.clone()?, self.limits);
+        let Some(streams) = self.publishers.get_mut(publisher) else {
+            debug!("block parts of a peer that is not configured");
+            return None;
+        };
+        if !is_wanted(&part, message.sequence, &current, &limits) {
+            let VoteSlot { height, round } = part.slot();
+            debug!(height, round, sequence = message.sequence, "block parts out of range");
             return None;
         }
         let id = message.stream_id.to_bytes();
-        let limits = self.limits;
         self.born += 1;
-        let born = self.born;
-        let streams = self.publishers.entry(publisher.clone()).or_default();
-        let stream = streams.entry(id.clone()).or_insert_with(|| Stream { born, ..Stream::default() });
-        match part {
-            ProposalPart::Header(header) => {
-                stream.header.get_or_insert(*header);
+        let stream = streams.entry(id.clone()).or_insert_with(|| Stream::new(part.slot(), self.born));
+        let taken = stream.add(part, message.sequence, &limits).and_then(|()| stream.check(&current));
+        let finished = match taken {
+            Ok(()) if stream.is_due(current.round) => streams.remove(&id).and_then(Stream::finish),
+            Ok(()) => None,
+            Err(fault) => {
+                streams.remove(&id);
+                tell(&mut self.told, publisher, fault);
+                None
             }
-            ProposalPart::Chunk(chunk) => {
-                if !stream.chunks.contains_key(&message.sequence) {
-                    stream.bytes += chunk.len().max(CHUNK_OVERHEAD_BYTES);
-                    stream.chunks.insert(message.sequence, chunk);
-                }
-            }
-        }
-        let fault = check(stream, &current, &limits).err();
-        let due = stream.is_due(current.round);
-        if let Some(fault) = fault {
-            warn!(%fault, "a stream of block parts is refused");
-        }
-        let removed = if fault.is_some() || due { streams.remove(&id) } else { None };
-        self.shrink(&publisher);
-        removed.filter(|_| due && fault.is_none()).and_then(Stream::finish)
-    }
-
-    /// Is this part worth a place at all?
-    fn admits(&self, publisher: &[u8], part: &ProposalPart, sequence: u64, current: &Current) -> bool {
-        let known = self.publishers.contains_key(publisher);
-        if !known && self.publishers.len() >= self.limits.publishers_max {
-            return false;
-        }
-        match part {
-            ProposalPart::Header(header) => {
-                let ahead = header.slot.height.checked_sub(current.height);
-                let near_round = ahead != Some(0) || header.slot.round <= current.round.saturating_add(ROUNDS_AHEAD);
-                let wanted = sequence == 0 && ahead.is_some_and(|ahead| ahead <= HEIGHTS_AHEAD) && near_round;
-                if !wanted {
-                    debug!(height = header.slot.height, round = header.slot.round, "block parts out of range");
-                }
-                wanted
-            }
-            ProposalPart::Chunk(chunk) => {
-                (1..=chunk_count(self.limits.block_bytes_max) as u64).contains(&sequence) && chunk.len() <= CHUNK_BYTES
-            }
-        }
-    }
-
-    /// Keeps a publisher within its bounds: its oldest streams go.
-    fn shrink(&mut self, publisher: &[u8]) {
-        let Some(streams) = self.publishers.get_mut(publisher) else { return };
-        let over = |streams: &Streams| {
-            streams.len() > self.limits.streams_max
-                || streams.values().map(|stream| stream.bytes).sum::<usize>() > self.limits.publisher_bytes_max
         };
-        while over(streams) {
-            let oldest = streams.iter().min_by_key(|(_, stream)| stream.born).map(|(id, _)| id.clone());
-            let Some(oldest) = oldest else { break };
-            streams.remove(&oldest);
-        }
-        if streams.is_empty() {
-            self.publishers.remove(publisher);
-        }
+        shrink(streams, &limits);
+        finished
     }
 
     #[cfg(test)]
@@ -241,16 +243,49 @@ impl Assembly {
     }
 }
 
-/// Checks what can be checked by now, and remembers that the header was.
-fn check(stream: &mut Stream, current: &Current, limits: &Limits) -> Result<(), HeaderFault> {
-    let Some(header) = &stream.header else { return Ok(()) };
+/// Is this part worth a place at all?
+fn is_wanted(part: &ProposalPart, sequence: u64, current: &Current, limits: &Limits) -> bool {
+    let VoteSlot { height, round } = part.slot();
+    let ahead = height.checked_sub(current.height);
+    let near_round = ahead != Some(0) || round <= current.round.saturating_add(ROUNDS_AHEAD);
+    let in_sequence = match part {
+        ProposalPart::Header(_) => sequence == 0,
+        ProposalPart::Chunk { bytes, .. } => {
+            (1..=chunk_count(limits.block_bytes_max) as u64).contains(&sequence) && bytes.len() <= CHUNK_BYTES
+        }
+    };
+    in_sequence && near_round && ahead.is_some_and(|ahead| ahead <= HEIGHTS_AHEAD)
+}
+
+/// Is this the chunk that the header names at this place, of the length that its place wants? Every chunk is full but the last.
+fn is_named(header: &StreamHeader, sequence: u64, chunk: &[u8]) -> bool {
     let total = header.fields.bytes_total as usize;
-    if total == 0 || total > limits.block_bytes_max || !stream.fits() {
-        return Err(HeaderFault::Length);
+    let Some(index) = usize::try_from(sequence).ok().and_then(|sequence| sequence.checked_sub(1)) else { return false };
+    let from = index.saturating_mul(CHUNK_BYTES);
+    let length = total.saturating_sub(from).min(CHUNK_BYTES);
+    chunk.len() == length && header.fields.chunk_hashes.get(index).is_some_and(|hash| *hash == chunk_hash(chunk))
+}
+
+/// Keeps a publisher within its bounds: its streams of the lowest height and round go first, of these the oldest. Whatever an
+/// earlier message of its own is good for, when another peer repeats it, it displaces nothing newer.
+fn shrink(streams: &mut Streams, limits: &Limits) {
+    let over = |streams: &Streams| {
+        streams.len() > limits.streams_max
+            || streams.values().map(|stream| stream.bytes).sum::<usize>() > limits.publisher_bytes_max
+    };
+    while over(streams) {
+        let first = streams.iter().min_by_key(|(_, stream)| (stream.slot, stream.born)).map(|(id, _)| id.clone());
+        let Some(first) = first else { break };
+        streams.remove(&first);
     }
-    if current.started && !stream.checked && header.slot.height == current.height {
-        header.check(&current.set, &current.chain_id)?;
-        stream.checked = true;
+}
+
+/// One line a publisher and height: a hostile peer must not fill the log either.
+fn tell(told: &mut BTreeSet<PublisherId>, publisher: &[u8], fault: StreamFault) {
+    if told.insert(publisher.to_vec()) {
+        let publisher = libp2p_identity::PeerId::from_bytes(publisher).map(|id| id.to_string()).unwrap_or_default();
+        warn!(%publisher, %fault, "a stream of block parts is refused");
+    } else {
+        debug!(%fault, "another stream of block parts is refused");
     }
-    Ok(())
 }

@@ -8,6 +8,12 @@ use crate::types::{BlockId, HeightSet, Member, MemberId, Timeouts};
 const CHAIN: [u8; 32] = [0xC1; 32];
 const BLOCK_MAX: usize = 4 * CHUNK_BYTES;
 type Message = StreamMessage<ProposalPart>;
+/// All peers there are.
+const PEERS: [&[u8]; 3] = [b"peer", b"a", b"b"];
+
+fn new_assembly() -> Assembly {
+    Assembly::new(Limits::for_blocks(BLOCK_MAX), PEERS.map(<[u8]>::to_vec))
+}
 
 fn signing_key(id: u32) -> SigningKey {
     SigningKey::from([id as u8; 32])
@@ -30,12 +36,13 @@ fn current(height: u64) -> Current {
 
 /// An assembly that decides height 5, round 0.
 fn assembly() -> Assembly {
-    let mut assembly = Assembly::new(Limits::for_blocks(BLOCK_MAX));
+    let mut assembly = new_assembly();
     assembly.expect_height(current(5));
     assert_eq!(assembly.start_round(0), []);
     assembly
 }
 
+/// Of [`block`].
 fn header(slot: VoteSlot, proposer: u32, sender: u32, bytes_total: usize) -> StreamHeader {
     let fields = StreamFields {
         pol_round: None,
@@ -43,6 +50,7 @@ fn header(slot: VoteSlot, proposer: u32, sender: u32, bytes_total: usize) -> Str
         proposer: MemberId::new(proposer),
         sender: MemberId::new(sender),
         bytes_total: bytes_total as u32,
+        chunk_hashes: chunk_hashes(&block(bytes_total)),
     };
     let signature = signing_key(sender).sign(&preimage::stream(&CHAIN, slot, &fields)).into();
     StreamHeader { slot, fields, signature }
@@ -62,7 +70,15 @@ fn stream(ids: &mut StreamIds, height: u64, length: usize) -> Vec<Message> {
 }
 
 fn insert_all(assembly: &mut Assembly, messages: impl IntoIterator<Item = Message>) -> Vec<Finished> {
-    messages.into_iter().filter_map(|message| assembly.insert(b"peer".to_vec(), message)).collect()
+    insert_from(assembly, b"peer", messages)
+}
+
+fn insert_from(
+    assembly: &mut Assembly,
+    publisher: &[u8],
+    messages: impl IntoIterator<Item = Message>,
+) -> Vec<Finished> {
+    messages.into_iter().filter_map(|message| assembly.insert(publisher, message)).collect()
 }
 
 #[test]
@@ -88,9 +104,9 @@ fn two_streams_and_two_publishers_do_not_mix() {
     let mut assembly = assembly();
     let mut lengths = Vec::new();
     for (first, second) in one.into_iter().zip(two) {
-        lengths.extend(assembly.insert(b"a".to_vec(), first).map(|finished| finished.block.len()));
-        lengths.extend(assembly.insert(b"a".to_vec(), second.clone()).map(|finished| finished.block.len()));
-        lengths.extend(assembly.insert(b"b".to_vec(), second).map(|finished| finished.block.len()));
+        lengths.extend(assembly.insert(b"a", first).map(|finished| finished.block.len()));
+        lengths.extend(assembly.insert(b"a", second.clone()).map(|finished| finished.block.len()));
+        lengths.extend(assembly.insert(b"b", second).map(|finished| finished.block.len()));
     }
     assert_eq!(lengths, [CHUNK_BYTES + 5, CHUNK_BYTES + 9, CHUNK_BYTES + 9]);
     assert_eq!(assembly.stored(), (0, 0));
@@ -100,24 +116,25 @@ fn two_streams_and_two_publishers_do_not_mix() {
 fn only_who_may_sends() {
     let check = |header: &StreamHeader| header.check(&set(), &CHAIN);
     assert_eq!(check(&header(at(5, 0), 1, 1, 9)), Ok(()));
-    assert_eq!(check(&header(at(5, 1), 1, 1, 9)), Err(HeaderFault::WrongProposer));
-    assert_eq!(check(&header(at(5, 0), 1, 2, 9)), Err(HeaderFault::WrongSender));
+    assert_eq!(check(&header(at(5, 1), 1, 1, 9)), Err(StreamFault::WrongProposer));
+    assert_eq!(check(&header(at(5, 0), 1, 2, 9)), Err(StreamFault::WrongSender));
     assert_eq!(check(&header(at(5, 12), 1, 2, 9)), Ok(()), "late rounds: every validator sends again");
-    assert_eq!(check(&header(at(5, 12), 1, 9, 9)), Err(HeaderFault::WrongSender));
-    assert_eq!(header(at(5, 0), 1, 1, 9).check(&set(), &[0xC2; 32]), Err(HeaderFault::BadSignature));
+    assert_eq!(check(&header(at(5, 12), 1, 9, 9)), Err(StreamFault::WrongSender));
+    assert_eq!(header(at(5, 0), 1, 1, 9).check(&set(), &[0xC2; 32]), Err(StreamFault::BadSignature));
     let mut late = header(at(5, 0), 1, 1, 9);
     late.fields.pol_round = Some(0);
-    assert_eq!(check(&late), Err(HeaderFault::PolRound));
-    let changes: [fn(&mut StreamHeader); 4] = [
+    assert_eq!(check(&late), Err(StreamFault::PolRound));
+    let changes: [fn(&mut StreamHeader); 5] = [
         |header| header.slot.height += 1,
         |header| header.fields.block_id.0[0] ^= 1,
         |header| header.fields.bytes_total += 1,
+        |header| header.fields.chunk_hashes[0][0] ^= 1,
         |header| header.signature[40] ^= 1,
     ];
     for change in changes {
         let mut changed = header(at(5, 0), 1, 1, 9);
         change(&mut changed);
-        assert_eq!(check(&changed), Err(HeaderFault::BadSignature));
+        assert_eq!(check(&changed), Err(StreamFault::BadSignature));
     }
 }
 
@@ -142,7 +159,10 @@ fn refused_streams_leave_nothing_behind() {
     // Chunks that do not fit the header.
     for (told, sent) in [(9, 10), (10, 9), (CHUNK_BYTES + 1, CHUNK_BYTES + 2), (CHUNK_BYTES + 9, CHUNK_BYTES - 1)] {
         let mut assembly = assembly();
-        let messages = ids.cut(header(at(5, 0), 1, 1, told), &block(sent));
+        let mut short = header(at(5, 0), 1, 1, told);
+        short.fields.chunk_hashes = chunk_hashes(&block(sent));
+        short.signature = signing_key(1).sign(&preimage::stream(&CHAIN, short.slot, &short.fields)).into();
+        let messages = ids.cut(short, &block(sent));
         assert_eq!(insert_all(&mut assembly, messages), [], "{told} {sent}");
     }
 }
@@ -232,15 +252,117 @@ fn memory_of_one_publisher_is_bounded() {
     assert_eq!(insert_all(&mut assembly, stream(&mut ids, 5, BLOCK_MAX)).len(), 1);
 }
 
+/// Messages can be signed with ever new keys, and passed on by a peer that is connected.
 #[test]
-fn publishers_are_bounded() {
+fn whoever_is_no_configured_peer_gets_no_place() {
     let mut ids = StreamIds::new();
     let mut assembly = assembly();
-    let first = stream(&mut ids, 5, CHUNK_BYTES + 1).remove(0);
-    for publisher in 0u32..300 {
-        assembly.insert(publisher.to_be_bytes().to_vec(), first.clone());
+    for stranger in 0u32..300 {
+        assert_eq!(insert_from(&mut assembly, &stranger.to_be_bytes(), stream(&mut ids, 5, 300)), []);
     }
-    assert_eq!(assembly.stored().0, Limits::for_blocks(BLOCK_MAX).publishers_max);
+    assert_eq!(assembly.stored(), (0, 0));
+    assert_eq!(insert_all(&mut assembly, stream(&mut ids, 5, 300)).len(), 1);
+}
+
+/// The attack: a peer sends the proposer's signed header with bytes of its own. They were judged as the proposer's, twice, and
+/// the proposer's real block then not at all.
+#[test]
+fn anothers_header_with_another_body_comes_to_nothing_and_costs_only_its_publisher() {
+    let length = 2 * CHUNK_BYTES + 9;
+    let mut ids = StreamIds::new();
+    let real = stream(&mut ids, 5, length);
+    let junk: Bytes = vec![0xEE; length].into();
+    let mut one_bit = block(length).to_vec();
+    one_bit[CHUNK_BYTES] ^= 1;
+    let mut swapped = real.clone();
+    (swapped[1].sequence, swapped[2].sequence) = (2, 1);
+    let mut streams = vec![swapped];
+    streams.extend([junk, one_bit.into()].map(|body| ids.cut(header(at(5, 0), 1, 1, length), &body)));
+    let reversed: Vec<Vec<Message>> = streams.iter().map(|stream| stream.iter().rev().cloned().collect()).collect();
+    for hostile in streams.into_iter().chain(reversed) {
+        let mut assembly = assembly();
+        // The proposer's own stream is under way.
+        assert_eq!(insert_from(&mut assembly, b"a", real[..2].iter().cloned()), []);
+        assert_eq!(insert_from(&mut assembly, b"b", hostile.clone()), []);
+        assert_eq!(insert_from(&mut assembly, b"b", hostile), []);
+        let finished = insert_from(&mut assembly, b"a", real[2..].iter().cloned());
+        assert_eq!(finished.len(), 1);
+        assert_eq!(finished[0].block, block(length));
+    }
+}
+
+/// Whoever repeats it, it is the signer's block.
+#[test]
+fn a_whole_stream_repeated_by_another_peer_is_the_signers_block_still() {
+    let mut ids = StreamIds::new();
+    let real = stream(&mut ids, 5, CHUNK_BYTES + 5);
+    let mut assembly = assembly();
+    for publisher in [&b"b"[..], b"a"] {
+        let finished = insert_from(&mut assembly, publisher, real.clone());
+        assert_eq!(finished.len(), 1);
+        assert_eq!((finished[0].header.fields.sender, &finished[0].block), (MemberId::new(1), &block(CHUNK_BYTES + 5)));
+    }
+    assert_eq!(assembly.stored(), (0, 0));
+}
+
+/// From late rounds on everybody sends the locked block, with a header of his own over the same chunks.
+#[test]
+fn a_block_sent_again_by_another_validator_is_taken_with_that_ones_header() {
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    assert_eq!(assembly.start_round(12), []);
+    let again = ids.cut(header(at(5, 12), 1, 3, CHUNK_BYTES + 5), &block(CHUNK_BYTES + 5));
+    let finished = insert_from(&mut assembly, b"b", again);
+    assert_eq!(finished.len(), 1);
+    assert_eq!((finished[0].header.fields.sender, &finished[0].block), (MemberId::new(3), &block(CHUNK_BYTES + 5)));
+}
+
+#[test]
+fn a_flood_of_one_publisher_displaces_nothing_of_another() {
+    let mut ids = StreamIds::new();
+    let mut assembly = assembly();
+    let real = stream(&mut ids, 5, BLOCK_MAX);
+    assert_eq!(insert_from(&mut assembly, b"a", real[..3].iter().cloned()), []);
+    for round in 0..40 {
+        // Headers alone, chunks alone, whole streams that lack one part.
+        let flood = ids.cut(header(at(5, round % 16), 1 + round % 4, 1 + round % 4, BLOCK_MAX), &block(BLOCK_MAX));
+        let skipped = (round % 4) as usize;
+        insert_from(&mut assembly, b"b", flood.into_iter().skip(skipped).take(BLOCK_MAX / CHUNK_BYTES));
+    }
+    assert_eq!(insert_from(&mut assembly, b"a", real[3..].iter().cloned()).len(), 1);
+}
+
+/// A peer that kept the proposer's earlier messages can send them again, under the proposer's name.
+#[test]
+fn what_was_published_earlier_displaces_nothing_newer_when_it_is_repeated() {
+    let mut ids = StreamIds::new();
+    let of_round = |ids: &mut StreamIds, height: u64, round: u32| {
+        ids.cut(header(at(height, round), 1, 1, BLOCK_MAX), &block(BLOCK_MAX))
+    };
+    // The proposer of rounds 0, 4, 8.
+    let earlier: Vec<_> = [(4, 0), (5, 0), (5, 4)].map(|(height, round)| of_round(&mut ids, height, round)).into();
+    let now = of_round(&mut ids, 5, 8);
+    let mut assembly = assembly();
+    assert_eq!(assembly.start_round(8), []);
+    // The newest stream is under way, its header last.
+    assert_eq!(insert_from(&mut assembly, b"a", now[2..].iter().cloned()), []);
+    for repeated in earlier.iter().cycle().take(12) {
+        let other_id = StreamId::new(ids.take().to_bytes());
+        let parts =
+            repeated[1..].iter().map(|part| StreamMessage::new(other_id.clone(), part.sequence, part.content.clone()));
+        insert_from(&mut assembly, b"a", parts);
+    }
+    assert_eq!(insert_from(&mut assembly, b"a", now[..2].iter().cloned()).len(), 1);
+}
+
+#[test]
+fn parts_of_two_slots_are_no_stream() {
+    let mut ids = StreamIds::new();
+    let (mut one, two) = (stream(&mut ids, 5, 300), stream(&mut ids, 6, 300));
+    one[1].content = two[1].content.clone();
+    let mut assembly = assembly();
+    assert_eq!(insert_all(&mut assembly, one), []);
+    assert_eq!(assembly.stored(), (0, 0));
 }
 
 #[test]
@@ -248,8 +370,13 @@ fn chunks_out_of_range_are_dropped() {
     let mut assembly = assembly();
     let id = StreamId::new(Bytes::from_static(b"id"));
     for sequence in [0, 5, u64::MAX] {
-        let chunk = StreamContent::Data(ProposalPart::Chunk(block(CHUNK_BYTES)));
+        let chunk = ProposalPart::Chunk { slot: at(5, 0), bytes: block(CHUNK_BYTES) };
+        let chunk = StreamContent::Data(chunk);
         assert_eq!(insert_all(&mut assembly, [StreamMessage::new(id.clone(), sequence, chunk)]), []);
+    }
+    for slot in [at(4, 0), at(8, 0), at(5, 17)] {
+        let chunk = StreamContent::Data(ProposalPart::Chunk { slot, bytes: block(CHUNK_BYTES) });
+        assert_eq!(insert_all(&mut assembly, [StreamMessage::new(id.clone(), 1, chunk)]), []);
     }
     assert_eq!(insert_all(&mut assembly, [StreamMessage::new(id, 1, StreamContent::Fin)]), []);
     assert_eq!(assembly.stored(), (0, 0));
@@ -265,7 +392,7 @@ fn anybody_resends_from_the_engines_round() {
 /// Else anybody's header keeps an idle chain awake.
 #[test]
 fn only_a_signed_header_of_the_height_to_decide_is_genuine() {
-    let mut waiting = Assembly::new(Limits::for_blocks(BLOCK_MAX));
+    let mut waiting = new_assembly();
     assert!(!waiting.is_genuine(&header(at(5, 0), 1, 1, 9)), "no height is known");
     waiting.expect_height(current(5));
     assert!(waiting.is_genuine(&header(at(5, 0), 1, 1, 9)), "before the height has begun");

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
@@ -480,6 +482,21 @@ pub(crate) async fn rest(nodes: &[Node]) -> u64 {
         }
     };
     tokio::time::timeout(PATIENCE, resting).await.expect("an idle chain rests")
+}
+
+/// Waits until no node has decided anything for [`QUIET`]; returns the highest tip.
+pub(crate) async fn stand_still(nodes: &[Node]) -> u64 {
+    let tips = || -> Vec<u64> { nodes.iter().map(|node| node.disk.tip()).collect() };
+    let standing = async {
+        loop {
+            let before = tips();
+            tokio::time::sleep(QUIET).await;
+            if tips() == before {
+                return before.into_iter().max().unwrap_or(0);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, standing).await.expect("a chain without a quorum stands still")
 }
 
 /// All decided the same blocks.

@@ -1,0 +1,208 @@
+//! `bench wan`: what distance between the validators costs. Every connection between two of them, consensus and peers' gRPC, goes
+//! through a proxy that delays it each way; issuer and load are beside their validator, as they are in practice.
+//!
+//! Two loads for each delay, on one network: *light*, few receipts a second, each call waiting for its seal; and *full*, a closed
+//! loop that keeps blocks large. The time at the smallest delay is what the machine takes; what a larger one adds, divided by that delay, is
+//! how many one-way delays a seal needs.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+use tallystick_devnet::registry::SYSTEM_HOSPITALS;
+use tallystick_devnet::{Caller, Network, NetworkOptions};
+use tallystick_proto::issuer::v1::{IssueRequest, ReceiptState, Wait};
+use tokio::task::JoinSet;
+
+use crate::delay::DelayProxy;
+use crate::load::{LoadOptions, Pace};
+use crate::measure::{self, OBSERVED_VALIDATOR, Span};
+use crate::processes;
+use crate::report::{Latency, LoadReport, Report, format_hundredths, ms, row, section};
+use crate::supply::Supply;
+
+/// The issuer under load.
+const ISSUER: u32 = 1;
+/// Of the light load.
+const RECEIPTS_PER_SECOND: u32 = 5;
+/// Longest wait for a seal.
+const SEAL_TIMEOUT_MS: u32 = 60_000;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct WanOptions {
+    /// One-way delays, in milliseconds, each on a network of its own.
+    pub delays_ms: Vec<u64>,
+    /// Of each load.
+    pub span: Span,
+    /// Whether the full load is made, too.
+    pub full: bool,
+}
+
+/// Figures of one delay.
+#[derive(Debug, Clone, Serialize)]
+pub struct WanReport {
+    /// One way, between each two validators.
+    pub delay_ms: u64,
+    /// Light load: from the call to the answer that it is sealed.
+    pub light_sealed: Latency,
+    /// Consensus rounds above 0 under the light load, as the first validator saw them.
+    pub light_further_rounds: u64,
+    /// What the median is above that of the smallest delay, in hundredths of a delay; none for the smallest.
+    pub light_delays_hundredths: Option<u64>,
+    /// The full load.
+    pub full: Option<LoadReport>,
+}
+
+/// Runs all delays, each on a new network.
+pub async fn run(directory: Option<&Path>, options: &WanOptions) -> Result<Report> {
+    let mut report: Option<Report> = None;
+    for delay_ms in &options.delays_ms {
+        let directory = directory.map(|directory| directory.join(format!("delay-{delay_ms}")));
+        let network_options = NetworkOptions::default();
+        let (mut network, directory) = measure::new_network(directory.as_deref(), &network_options)?;
+        let proxies = set_apart(&network, Duration::from_millis(*delay_ms)).await?;
+        network.start().await?;
+        let one = measure_one(&network, *delay_ms, options).await?;
+        network.stop().await?;
+        let report = match &mut report {
+            Some(report) => report,
+            None => report.insert(Report::new(measure::conditions(&network, &network_options)?)),
+        };
+        report.wan.push(one);
+        drop((network, proxies));
+        std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
+    }
+    let mut report = report.context("there is no delay to measure")?;
+    count_delays(&mut report.wan);
+    Ok(report)
+}
+
+/// Has each validator reach each other one through a proxy of their own. Before the first start.
+async fn set_apart(network: &Network, delay: Duration) -> Result<Vec<DelayProxy>> {
+    let nodes = &network.description().nodes;
+    let mut proxies = Vec::new();
+    for node in nodes {
+        let path = network.layout().node_config(node.validator_id);
+        let mut text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        for peer in nodes.iter().filter(|peer| peer.validator_id != node.validator_id) {
+            for address in [peer.grpc, peer.p2p] {
+                let proxy = DelayProxy::start(address, delay).await?;
+                let direct = format!("\"{address}\"");
+                ensure!(text.contains(&direct), "{} does not name {address}", path.display());
+                text = text.replace(&direct, &format!("\"{}\"", proxy.address()));
+                proxies.push(proxy);
+            }
+        }
+        std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(proxies)
+}
+
+async fn measure_one(network: &Network, delay_ms: u64, options: &WanOptions) -> Result<WanReport> {
+    let Span { warm_up, window } = options.span;
+    measure::day_lasts(network, 2 * (warm_up + window)).await?;
+    eprintln!("{delay_ms} ms one way, {RECEIPTS_PER_SECOND} receipts/s, each waiting for its seal …");
+    let supply = Supply::new(network)?;
+    light(network, &supply, warm_up).await?;
+    let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
+    let light_sealed = Latency::of(light(network, &supply, window).await?);
+    let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
+    eprintln!("    sealed: {}", light_sealed.line());
+    let full = if options.full {
+        let pace = Pace::Closed { callers: 16, unsealed_max: 24_000 };
+        let load = LoadOptions { pace, many: Some(50), connections: 4 };
+        Some(measure::load(network, load, options.span).await?.0)
+    } else {
+        None
+    };
+    Ok(WanReport {
+        delay_ms,
+        light_sealed,
+        light_further_rounds: rounds_after.saturating_sub(rounds_before),
+        light_delays_hundredths: None,
+        full,
+    })
+}
+
+/// Issues at the light load's rate for so long; how long each call took.
+async fn light(network: &Network, supply: &Supply, lasts: Duration) -> Result<Vec<Duration>> {
+    let client = network.issuer_client(ISSUER, Caller::System(SYSTEM_HOSPITALS)).await?;
+    let mut calls = JoinSet::new();
+    let mut due = Instant::now();
+    let end = due + lasts;
+    while due < end {
+        tokio::time::sleep_until(due.into()).await;
+        let request = IssueRequest {
+            draft: Some(supply.next()),
+            wait: Wait::Sealed.into(),
+            wait_timeout_ms: SEAL_TIMEOUT_MS,
+            with_bundle: false,
+        };
+        let mut client = client.clone();
+        calls.spawn(async move {
+            let response = client.issue(request).await.context("issue and wait for the seal")?.into_inner();
+            let state = response.state();
+            ensure!(state == ReceiptState::Sealed, "a receipt is {} {}", state.as_str_name(), response.refused_reason);
+            Ok(due.elapsed())
+        });
+        due += Duration::from_secs(1) / RECEIPTS_PER_SECOND;
+    }
+    calls.join_all().await.into_iter().collect()
+}
+
+/// Against the smallest delay.
+fn count_delays(runs: &mut [WanReport]) {
+    let Some((base_ms, base)) =
+        runs.iter().map(|run| (run.delay_ms, run.light_sealed.p50_micros)).min_by_key(|(delay_ms, _)| *delay_ms)
+    else {
+        return;
+    };
+    for run in runs {
+        let more_micros = run.delay_ms.saturating_sub(base_ms) * 1_000;
+        let added = run.light_sealed.p50_micros.saturating_sub(base).saturating_mul(100);
+        run.light_delays_hundredths = added.checked_div(more_micros);
+    }
+}
+
+impl WanReport {
+    /// Adds its section to the table.
+    pub(crate) fn write(&self, table: &mut String) {
+        section(table, &format!("{} ms one way between validators", self.delay_ms));
+        row(table, "light, sealed", &self.light_sealed.line());
+        if let Some(hundredths) = self.light_delays_hundredths {
+            row(table, "one-way delays", &format!("{} above the smallest delay's p50", format_hundredths(hundredths)));
+        }
+        row(table, "light, further rounds", &self.light_further_rounds.to_string());
+        let Some(full) = &self.full else { return };
+        row(table, "full, sealed", &format!("{} receipts/s; {}", full.sealed_per_second, full.sealed.line()));
+        let mean = full.receipts_sealed.checked_div(full.blocks).unwrap_or(0);
+        let gap = ms(full.block_gap_max_micros);
+        row(table, "full, blocks", &format!("{} of {mean} receipts each; longest gap {gap}", full.blocks));
+        row(table, "full, further rounds", &full.further_rounds.to_string());
+        for problem in full.problems.iter().take(5) {
+            row(table, "PROBLEM", problem);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_counted_against_the_smallest() {
+        let run = |delay_ms: u64, millis: u64| WanReport {
+            delay_ms,
+            light_sealed: Latency::of(vec![Duration::from_millis(millis)]),
+            light_further_rounds: 0,
+            light_delays_hundredths: None,
+            full: None,
+        };
+        let mut runs = [run(30, 310), run(0, 130), run(100, 765)];
+        count_delays(&mut runs);
+        assert_eq!(runs.map(|run| run.light_delays_hundredths), [Some(600), None, Some(635)]);
+        count_delays(&mut []);
+    }
+}
