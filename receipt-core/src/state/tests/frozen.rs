@@ -29,14 +29,14 @@ fn genesis() {
     check(
         ledger.chain.id.0.as_bytes(),
         &expect![[r#"
-        8693c03e7e2e3d7aceb0bbceff6d03d176b36d0dd18703eec3896fec6bec3ea8
-    "#]],
+            d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa76
+        "#]],
     );
     check(
         ledger.tip().seal_hash.as_bytes(),
         &expect![[r#"
-        c2dd0fe4e65a0f4e889f80a3f21e3c7f20f4c91d6d6cf6ff657db871a125eb60
-    "#]],
+            2c0d949ad400f44ec9bfd37440e5e8037a7f08f852650c3330a6ac5836c18f2c
+        "#]],
     );
 }
 
@@ -65,8 +65,8 @@ fn records() {
     check(
         status_key(SUITE, &blue.leaf()).as_bytes(),
         &expect![[r#"
-        f164ded8f4b44639325cb0e3356345f2afeace374ddfd35c0b5b1b27331ef2bd
-    "#]],
+            0e1d88d84db9ba279599e2b671d33d6e36cbb7cdb18e8ade697553ea3f7afaf0
+        "#]],
     );
 }
 
@@ -77,18 +77,18 @@ fn headers_and_governance() {
     check(
         header.encode(),
         &expect![[r#"
-        0801100118022001280130023a203e12715a7039246035eb4c3286cbde081ec7130ca72a841c0a670c44b6b1c00440e8
-        8fb9cc993448e88fb9cc99345002
-    "#]],
+            0801100118022001280130023a20db3526698062df18f086f04aafb0468d747e012444beb495a16523c451e2be1f40e8
+            8fb9cc993448e88fb9cc99345002
+        "#]],
     );
     check(
         ledger.governance(Vec::new()).encode(),
         &expect![[r#"
-        0a0a08011001180120c0843d120200011a401ae5af0d122f311c898aada2b533ab44b5a305c42471d2ecf5068b78542a
-        e4cace392ea4e45149596ffdc5de7b86048470b9b57f5d461d07c6f67ec67d3d62001a403fc3dde256c3108292d2e0a4
-        35c756385def0fdf1876c387508710fa44d657046911f719414dab62a214169bcf543b1911b50920b7c9d3a436217209
-        ac870b0f
-    "#]],
+            0a2c08011001180120a08d063220d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa761202
+            00011a4093db201459bf8a98911083efe8b8663bbb7e1b4947caa14781bb9ac631ead4f3fbeeb0b8561bd37ba81836c5
+            43706c4bf179b671396dda19e529442d46600f0c1a40cddb4f9b6673d9c33dca4204ea00c6a3d8366804e97587966e2e
+            51a4980f26a73243087c67e9b2af34dda5a46223a45e54b115b14b820070cec6953d8ef34c08
+        "#]],
     );
 }
 
@@ -104,38 +104,38 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-            08011001180320e0e5b9cc99342a202d247ad8c6e42921e4579d57f048053a9cb2f3d070e87e981fc46ed1762cea4632
-            20ed305adf9fc5bb5ec17ecce38d831776e290ab37552b871e169ddd768e97aa713a2072e1e7350de056806e03e4b2f1
+            08011001180320e0e5b9cc99342a20eb8d67ecfee5969804b3492683c5bdb036f27f5827dcb53cebf2cc80734d05dd32
+            2071f0ad4e5b1a38ca8a0e036255e1dd6ea9c1667f8e14f5a8d379384571822eec3a2072e1e7350de056806e03e4b2f1
             4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-            a9009eafee4a2062f2b2e63ba220fd0f601c7271650e5231363260c093e9b4f8b4ffa627dbeccc5220fbeb7dd5d47e56
+            a9009eafee4a209a75ace8bd1836b4c37b96ae94b6cb4d4b8f0518b44c671bb70c1983c6bf18f05220fbeb7dd5d47e56
             3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
         "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-            62f2b2e63ba220fd0f601c7271650e5231363260c093e9b4f8b4ffa627dbeccc
+            9a75ace8bd1836b4c37b96ae94b6cb4d4b8f0518b44c671bb70c1983c6bf18f0
         "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-            0000000000000003000001a1998e72e0b23934e71c9e4447d904b6688f263243587a39e51fb8f0bea53e28642c3d857c
-            62f2b2e63ba220fd0f601c7271650e5231363260c093e9b4f8b4ffa627dbeccc0000000000000008ed305adf9fc5bb5e
-            c17ecce38d831776e290ab37552b871e169ddd768e97aa710000000000000002
+            0000000000000003000001a1998e72e072cec8b7412c3438cade39aa2215178759299776328f81e967bfcfb7f1d764ec
+            9a75ace8bd1836b4c37b96ae94b6cb4d4b8f0518b44c671bb70c1983c6bf18f0000000000000000871f0ad4e5b1a38ca
+            8a0e036255e1dd6ea9c1667f8e14f5a8d379384571822eec0000000000000002
         "#]],
     );
     check(
         &effects.entries[0],
         &expect![[r#"
-        02080110031a20679ebdf5244d49e909878b424d062d20a4fd226a6def05987e60ade7b0d5c0142201002a0106
-    "#]],
+            02080110031a2019be03bd1dee5f1fe0adeca5c10fa4706efda294264f6c2efe934d38e39ef1012201002a0106
+        "#]],
     );
     let block = Block { content, seal: effects.seal };
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-            74823f1a4f6649b6833f32c8825b18f87ce4ca03e2bca18f09f4c0ec02831fd7
+            44de4f3f77085ffb945207882e7d93a3f1ddfa60a264fd7ad166cb0eead9aa76
         "#]],
     );
 }

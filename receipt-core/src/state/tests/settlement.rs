@@ -173,6 +173,7 @@ fn look_ups_are_bounded_for_the_whole_block() {
         let first = ledger.governance(vec![settlements[0].clone()]);
         let mut second = ledger.unsigned(vec![settlements[1].clone()]);
         second.sequence += 1;
+        second.previous = first.hash();
         let second = ledger.signed(second, &[0, 1]);
         let one = refusal(ledger.execute(ledger.content(vec![Item::Governance(one)])));
         let two = refusal(ledger.execute(ledger.content(vec![Item::Governance(first), Item::Governance(second)])));
