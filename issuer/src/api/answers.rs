@@ -1,4 +1,6 @@
 //! Answers to Issue, IssueMany and Reverse: the acknowledgement, and waiting for the seal.
+//!
+//! Invariant: once a receipt exists, no failure in here is told as if there were none.
 
 use std::time::Duration;
 
@@ -6,7 +8,7 @@ use bytes::Bytes;
 use receipt_core::ids::ReceiptKey;
 use receipt_core::record::SignedRecord;
 use tallystick_proto::convert::draft_to_wire;
-use tallystick_proto::errors::Refusal;
+use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands, advice_if_refused};
 use tallystick_proto::issuer::v1 as wire;
 use tokio::time::Instant;
 
@@ -43,11 +45,12 @@ impl Patience {
 }
 
 impl ApiContext {
-    /// The answer to an issued (or replayed) receipt, as it stands now.
+    /// The answer to an issued (or replayed) receipt, as it stands now. `OUTCOME_UNKNOWN`, naming the receipt, if one that
+    /// exists cannot be read.
     pub(super) fn answer(&self, issued: &Issued) -> Result<wire::IssueResponse, Refusal> {
         match issued {
             Issued::New(acknowledgement) => Ok(new_response(acknowledgement)),
-            Issued::Existing(key) => self.existing_response(*key),
+            Issued::Existing(key) => self.existing_response(*key).map_err(|_| unanswered(*key)),
         }
     }
 
@@ -80,29 +83,26 @@ impl ApiContext {
         response.set_state(state_of(fate));
         if let Fate::Refused { reason, .. } = fate {
             response.refused_reason = reason.as_str().to_owned();
+            response.refused_advice = Some(advice_if_refused(reason).to_wire());
         }
         Ok(fate != Fate::Pending)
     }
 
-    /// Waits until a receipt is decided, or the time is over.
-    pub(super) async fn wait(
-        &self,
-        key: ReceiptKey,
-        patience: Patience,
-        response: &mut wire::IssueResponse,
-    ) -> Result<(), Refusal> {
-        let Patience::Until(deadline) = patience else { return Ok(()) };
+    /// Waits until a receipt is decided, or the time is over. If its state cannot be read the answer stays as it is: the receipt
+    /// is acknowledged, and `GetReceipt` tells what becomes of it.
+    pub(super) async fn wait(&self, key: ReceiptKey, patience: Patience, response: &mut wire::IssueResponse) {
+        let Patience::Until(deadline) = patience else { return };
         let decided = self.waiters.register(key);
-        if self.update_state(key, response)? {
-            return Ok(());
+        if !matches!(self.update_state(key, response), Ok(false)) {
+            return;
         }
         tokio::select! {
             // Either way the journal says what became of it.
             _ = tokio::time::timeout_at(deadline, decided) => {}
             () = self.stop.cancelled() => {}
         }
-        self.update_state(key, response)?;
-        Ok(())
+        // A failure is logged where it is made.
+        let _ = self.update_state(key, response);
     }
 
     /// Puts the bundle into an answer that is sealed and asked for it. Without a node the answer stays without: the
@@ -114,6 +114,15 @@ impl ApiContext {
             response.bundle = Bytes::from(bundle.bytes);
         }
     }
+}
+
+/// `OUTCOME_UNKNOWN` of a receipt that exists: its answer could not be made.
+pub(super) fn unanswered(key: ReceiptKey) -> Refusal {
+    Refusal::new(CallReason::OutcomeUnknown)
+        .with_message("the receipt exists, and cannot be read now; make the same call again, at this issuer")
+        .with_advice(Stands::Yes, Place::BizCode, Action::RepeatHere)
+        .with_metadata("receipt_code", key.code.to_string())
+        .with_metadata("receipt_number", key.number.to_string())
 }
 
 /// The key in an answer of ours.

@@ -80,7 +80,7 @@ const BROKEN_RULES: [BrokenRule; 22] = [
             }
         },
         Reason::MedicalSplitMismatch,
-        "ext.medical",
+        "medical",
     ),
     ("V13", "S12", |d| d.items[0].item_code = "X".to_owned(), Reason::ItemNotAllowed, "items[0].item_code"),
     (
@@ -92,7 +92,7 @@ const BROKEN_RULES: [BrokenRule; 22] = [
             }
         },
         Reason::FieldInvalid,
-        "ext.fine.penalty_decision_no",
+        "fine.penalty_decision_no",
     ),
     (
         "V23",
@@ -103,7 +103,7 @@ const BROKEN_RULES: [BrokenRule; 22] = [
             }
         },
         Reason::FieldInvalid,
-        "ext.donation.donation_kind",
+        "donation.donation_kind",
     ),
     ("V24", "S10", |d| d.payer_code = "E12345678".to_owned(), Reason::FieldInvalid, "payer_code"),
     ("V26", "S12", |d| set_total(d, 0), Reason::FieldInvalid, "total_amount"),
