@@ -153,7 +153,7 @@ impl IssueQueue {
             Ok(())
         });
         self.jobs.send(Job::Errand(errand)).await.map_err(|_| not_taken())?;
-        answer.await.map_err(|_| unknown_outcome())
+        answer.await.map_err(|_| Refusal::new(CallReason::OutcomeUnknown))
     }
 
     /// A single receipt that takes more places than there are takes all of them.

@@ -29,7 +29,8 @@ const KINDS_MAX: usize = 1_000;
 /// A selector's receipt, if the caller may know of it.
 enum Found {
     Receipt(ReceiptKey, Box<ReceiptRow>, Box<SignedRecord>),
-    /// Learnt from the ledger, so that its place is not known; asked for by biz code, by a system of some place of the unit.
+    /// Learnt from the ledger, so that its place is not known; asked for by biz code or payment, by a system of some place of
+    /// the unit.
     Placeless(ReceiptKey, wire::BizKey),
     Unknown,
 }
@@ -238,10 +239,8 @@ impl ApiContext {
             Selector::Key(key) => (key_from_wire(&key)?, None),
             Selector::Payment(payment) => {
                 let unit = authorised_unit(&view, system, &payment.unit_code, None)?;
-                match self.paid(unit.id, &payment)? {
-                    Some(key) => (key, None),
-                    None => return Ok(Found::Unknown),
-                }
+                let Some(key) = self.paid(unit.id, &payment)? else { return Ok(Found::Unknown) };
+                (key, Some(wire::BizKey { unit_code: payment.unit_code, biz_code: String::new() }))
             }
             Selector::Biz(biz) => {
                 let unit = authorised_unit(&view, system, &biz.unit_code, None)?;

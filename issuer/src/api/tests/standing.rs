@@ -16,7 +16,7 @@ impl Running {
         self.govern(vec![Action::RegisterSystem(system)]).await;
     }
 
-    fn paid(&self, system: SystemId, unit_code: &str, settlement: &str) -> wire::GetReceiptResponse {
+    pub(super) fn paid(&self, system: SystemId, unit_code: &str, settlement: &str) -> wire::GetReceiptResponse {
         let payment = wire::PaymentKey {
             unit_code: unit_code.to_owned(),
             reference: Some(wire::payment_key::Reference::SettlementNumber(settlement.to_owned())),
