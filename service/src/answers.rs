@@ -33,8 +33,10 @@ mod tests;
 
 pub use metrics::CallMetrics;
 
-/// Lines about refusals that are written at once; afterwards as many a second.
+/// Lines about refusals that are written at once.
 const LINES_MAX: u32 = 100;
+/// Afterwards so many a second: some 100 MB a day at most, whoever floods.
+const LINES_PER_SECOND: u64 = 5;
 
 /// Which encodings a server reads, told to callers who use another.
 const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
@@ -196,8 +198,10 @@ struct Lines {
 impl Lines {
     /// One line, with the number of those that were left out before it; `None`: left out.
     fn one(&mut self, now: Instant) -> Option<u64> {
-        if now.duration_since(self.since).as_secs() > 0 {
-            self.left = LINES_MAX;
+        let seconds = now.duration_since(self.since).as_secs();
+        if seconds > 0 {
+            let earned = seconds.saturating_mul(LINES_PER_SECOND).min(u64::from(LINES_MAX));
+            self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(LINES_MAX)).min(LINES_MAX);
             self.since = now;
         }
         match self.left.checked_sub(1) {
