@@ -2,7 +2,8 @@
 
     python issue_receipt.py --help
 
-Exit code: 0 sealed and saved, 1 refused, 3 not decided in time (ask again with the same --biz-code).
+Exit code: 0 sealed and saved, 1 refused, 3 not decided in time (ask again with the same --biz-code), 4 refused because a receipt
+of this payment stands already: use that one, issue nothing.
 """
 
 from __future__ import annotations
@@ -94,13 +95,39 @@ def issue_and_wait(stub: IssuerServiceStub, draft: receipt.ReceiptDraft, patienc
         time.sleep(0.2)
 
 
+def what_to_do(receipt_stands: str, where: str, action: str) -> tuple[int, str]:
+    """Exit code and sentence for a refusal, whether of the call or by the ledger. Only `new_biz_code` allows to issue anew."""
+    find = {
+        "biz_code": "GetReceipt by biz_key finds it here",
+        "payment": "GetReceipt by pay code, settlement number or decision finds it here",
+        "original": "GetReceipt of the original names it here",
+        "other_issuer": "ask the unit's other issuers with GetReceipt, by biz_key or by payment",
+        "other_place": "the unit knows it; this system may not see it",
+    }.get(where, "")
+    if action in ("repeat", "repeat_here"):
+        return 3, "the same command again, later, at the same issuer"
+    if action in ("use_receipt", "look_up") or receipt_stands == "yes":
+        return 4, f"do not issue anew: a receipt stands already, or may; {find}"
+    if action == "new_biz_code":
+        return 1, "no receipt came of it; once the cause is mended, issue anew under a new biz_code"
+    return 1, {
+        "correct": "correct the request; the biz_code is still free",
+        "operator": "the issuer's operator has to act",
+        "authority": "the authority has to change the registry",
+    }.get(action, "a person must look")
+
+
 def run(arguments: argparse.Namespace) -> int:
     with connect(arguments.issuer, arguments.ca, arguments.cert, arguments.key) as channel:
         stub = IssuerServiceStub(channel)
         state = issue_and_wait(stub, draft_of(arguments), arguments.patience)
         if state.state == issuer.RECEIPT_STATE_REFUSED:
-            print(f"refused on the ledger: {state.refused_reason}; the number is spent", file=sys.stderr)
-            return 1
+            # The number is spent. Whether to issue anew is not a matter of taste: for BIZ_CODE_USED, PAYMENT_RECEIPTED and
+            # DECISION_PAID another receipt of the same payment stands.
+            advice = state.refused_advice
+            code, sentence = what_to_do(advice.receipt, advice.where, advice.action)
+            print(f"refused on the ledger: {state.refused_reason}; {sentence}", file=sys.stderr)
+            return code
         if state.state != issuer.RECEIPT_STATE_SEALED:
             print(f"still pending; ask again with --biz-code {arguments.biz_code}", file=sys.stderr)
             return 3
@@ -130,5 +157,6 @@ if __name__ == "__main__":
         sys.exit(run(parse()))
     except Refusal as refusal:
         print(f"refused: {refusal}", file=sys.stderr)
-        # Of a call without an answer nobody knows whether it arrived: the same command, later, tells.
-        sys.exit(1 if refusal.pause_seconds() is None else 3)
+        code, sentence = what_to_do(refusal.receipt, refusal.where, refusal.action)
+        print(sentence, file=sys.stderr)
+        sys.exit(code)

@@ -9,7 +9,6 @@ use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::issuer::v1 as wire;
 use tallystick_proto::issuer::v1::issuer_service_server::IssuerService;
 use tallystick_service::identity::{PeerIdentity, Role};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 mod answers;
@@ -24,6 +23,7 @@ mod watching;
 mod tests;
 
 pub use context::ApiContext;
+pub use watching::OutcomeStream;
 
 /// The service.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl IssuerService for IssuerApi {
         Ok(Response::new(self.context.day_totals(system, &request.into_inner())?))
     }
 
-    type WatchStream = ReceiverStream<Result<wire::WatchResponse, Status>>;
+    type WatchStream = OutcomeStream;
 
     async fn watch(&self, request: Request<wire::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let system = caller(&request)?;

@@ -19,7 +19,8 @@ use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::trust::TrustFile;
 use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
-use tallystick_service::authorization::AuthorizationLayer;
+use tallystick_service::answers::{AnswersLayer, CallMetrics};
+use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
@@ -30,6 +31,7 @@ use tallystick_service::tls::{IncomingLimits, Tls, accept};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 
 use crate::api::{ApiContext, IssuerApi};
@@ -58,6 +60,8 @@ use crate::registry::{Registry, RegistryView};
 use crate::submit::Submitter;
 use crate::waiters::Waiters;
 
+/// What the port serves besides the common services.
+const SERVICES: &[&str] = &["tallystick.issuer.v1.IssuerService"];
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 /// Between looks at the certificate files.
@@ -206,6 +210,8 @@ impl Wiring {
         let mut tasks = Tasks::new(token.clone());
         let mut registry = Metrics::default();
         let metrics = Arc::new(IssuerMetrics::register(&mut registry));
+        tallystick_service::process::register(&mut registry, "tallystick-issuer", env!("CARGO_PKG_VERSION"));
+        let answers = AnswersLayer::new(CallMetrics::register(&mut registry, SERVICES));
         let (flight, departures) = Flight::new();
         let shared = Shared {
             gate: Arc::new(Gate::new(self.journal.halted()?)),
@@ -244,7 +250,7 @@ impl Wiring {
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
         let api = self.api(&shared, queue, following, &token, &streams);
-        self.serve_grpc(&mut tasks, grpc, api)?;
+        self.serve_grpc(&mut tasks, grpc, api, answers)?;
         tasks.spawn("watch-streams", async move {
             token.cancelled_owned().await;
             streams.close();
@@ -376,6 +382,7 @@ impl Wiring {
                 quorum_time: Arc::clone(&shared.quorum_time),
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&shared.metrics),
+                utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
             }),
             quorum_time: Arc::clone(&shared.quorum_time),
             clock: Arc::clone(&self.clock),
@@ -418,19 +425,29 @@ impl Wiring {
         }))
     }
 
-    fn serve_grpc(&self, tasks: &mut Tasks, listener: TcpListener, api: IssuerApi) -> Result<()> {
+    fn serve_grpc(
+        &self,
+        tasks: &mut Tasks,
+        listener: TcpListener,
+        api: IssuerApi,
+        answers: AnswersLayer,
+    ) -> Result<()> {
         let token = tasks.token().clone();
         let (incoming, accepting) = accept(listener, Arc::clone(&self.tls), IncomingLimits::default(), token.clone());
         tasks.spawn("accept", accepting);
         let service = IssuerServiceServer::new(api)
+            .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
             .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
         let (health_reporter, health) = tonic_health::server::health_reporter();
         // Both versions: many tools know the older one only.
         let reflection = || {
-            tonic_reflection::server::Builder::configure()
+            let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            // Only what this port has.
+            let names = SERVICES.iter().chain(COMMON_SERVICES);
+            names.fold(builder, |builder, name| builder.with_service_name(*name))
         };
         let request_ids = RequestIdLayer::new(&OsEntropy as &dyn Entropy)?;
         let server = Server::builder()
@@ -439,7 +456,8 @@ impl Wiring {
             .initial_stream_window_size(Some(4 * 1024 * 1024))
             .initial_connection_window_size(Some(16 * 1024 * 1024))
             .layer(request_ids)
-            .layer(AuthorizationLayer::new(Arc::clone(&self.clock)))
+            .layer(answers)
+            .layer(AuthorizationLayer::new(Arc::clone(&self.clock)).serving(SERVICES))
             .add_service(health)
             .add_service(reflection().build_v1().context("build reflection")?)
             .add_service(reflection().build_v1alpha().context("build reflection")?)

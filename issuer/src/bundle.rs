@@ -18,7 +18,7 @@ use receipt_core::receipt::layout::from_values;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
 use receipt_core::verdict::{proved_status, verify_bundle};
-use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::errors::{Action, Advice, CallReason, Place, Refusal, Stands, advice_if_refused};
 use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
 use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, ReceiptKey as WireKey};
 use tallystick_service::clock::Clock;
@@ -91,7 +91,7 @@ impl Bundler {
         let stored = tokio::task::block_in_place(|| self.stored(key))?;
         let unavailable = |status: Status| {
             tracing::warn!(receipt = %key, code = ?status.code(), message = status.message(), "no node gave a proof");
-            Refusal::new(Reason::LedgerUnavailable)
+            unproved()
         };
         let ((status, snapshot_height), _) =
             self.nodes.ask(|client| self.fetch_status(client, &stored)).await.map_err(unavailable)?;
@@ -223,19 +223,33 @@ fn bodyless(erased_at: Result<Option<UnixMillis>, JournalError>) -> Refusal {
     match erased_at {
         Ok(Some(_)) => Refusal::new(CallReason::BodyErased),
         Ok(None) => Refusal::new(CallReason::NotFound)
-            .with_message("this issuer learnt of the receipt from the ledger; its body comes back by Resubmit"),
+            .with_message("this issuer learnt of the receipt from the ledger; its body comes back by Resubmit")
+            .with_advice(Stands::Yes, Place::BizCode, Action::Correct),
         Err(error) => internal(error),
     }
 }
 
 /// `IN_PROGRESS`: the receipt is not sealed yet.
-pub(crate) fn pending() -> Refusal {
-    Refusal::new(Reason::InProgress).with_message("the receipt is not sealed yet")
+fn pending() -> Refusal {
+    Refusal::new(Reason::InProgress)
+        .with_message("the receipt is not sealed yet; its bundle can be had once it is")
+        .with_advice(Stands::Yes, Place::BizCode, Action::Repeat)
 }
 
-/// The receipt's own refusal.
-pub(crate) fn refused(reason: Reason) -> Refusal {
-    Refusal::new(reason).with_message("the ledger refused this receipt; its number is spent")
+/// The receipt's own refusal, with what it means that the ledger refused it.
+fn refused(reason: Reason) -> Refusal {
+    let Advice { receipt, place, action } = advice_if_refused(reason);
+    Refusal::new(reason)
+        .with_message(format!(
+            "the ledger refused this receipt ({reason}); its number is spent, and there is no bundle"
+        ))
+        .with_advice(receipt, place, action)
+}
+
+/// Only sealed receipts come so far: they stay sealed, whatever nodes do.
+fn unproved() -> Refusal {
+    Refusal::new(Reason::LedgerUnavailable)
+        .with_message("the receipt is sealed, and no node gives a proof of its state now; its bundle can be had later")
 }
 
 fn hashes(path: &[bytes::Bytes]) -> Result<Vec<Hash>, Refusal> {
@@ -245,7 +259,7 @@ fn hashes(path: &[bytes::Bytes]) -> Result<Vec<Hash>, Refusal> {
 /// A node's proof that does not hold.
 fn distrusted(problem: impl std::fmt::Display) -> Refusal {
     tracing::error!(%problem, "a node's proof does not hold");
-    Refusal::new(Reason::LedgerUnavailable).with_message("a node's proof does not hold; try again")
+    unproved()
 }
 
 /// A failure of ours; the caller finds no details.

@@ -18,7 +18,7 @@ use receipt_core::ids::KeyId;
 use receipt_core::receipt::model::Receipt;
 use receipt_core::record::ReceiptRecord;
 use receipt_core::trust::TrustFile;
-use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
 use tallystick_service::durable;
 
 const EXTENSION: &str = ".credential";
@@ -43,7 +43,7 @@ impl Credentials {
     }
 
     /// The bytes of one that covers this receipt: its key and issue time, its unit's code, name and area as the body has
-    /// them. `NOT_FOUND` if none does, with the file that the operator has to put there.
+    /// them. `NOT_READY` if none does; the log says which file the operator has to put where.
     pub fn of(&self, record: &ReceiptRecord, receipt: &Receipt) -> Result<Arc<Vec<u8>>, Refusal> {
         let key = record.signing_key;
         if let Some(bytes) = self.known_of(record, receipt) {
@@ -101,12 +101,18 @@ impl Credentials {
     fn missing(&self, record: &ReceiptRecord) -> Refusal {
         let (key, receipt) = (record.signing_key, record.key);
         let directory = self.directory.display();
-        tracing::error!(%receipt, %key, %directory, "ALARM: no credential of the key covers this receipt's unit, name and area");
-        Refusal::new(CallReason::NotFound).with_message(format!(
-            "there is no bundle of {receipt} yet: this issuer has no credential of key {key} for the unit name and area that the \
-             receipt states; its operator puts one that the authorities signed into credentials_dir, as \
-             {key}{EXTENSION} or {key}-NAME{EXTENSION}"
-        ))
+        tracing::error!(
+            %receipt, %key, %directory,
+            "ALARM: no credential of the key covers this receipt's unit, name and area; put one that the authorities signed into \
+             the directory, as {key}{EXTENSION} or {key}-NAME{EXTENSION}"
+        );
+        Refusal::new(CallReason::NotReady)
+            .with_message(format!(
+                "receipt {receipt} is sealed, and there is no bundle of it yet: this issuer lacks the unit's credential for the \
+                 name and area that the receipt states. Its operator has to supply it"
+            ))
+            .with_retry_after_ms(60_000)
+            .with_advice(Stands::Yes, Place::BizCode, Action::Repeat)
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Not here: counters, which the parts count themselves as things happen (`metrics`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use receipt_core::batch::SignedBatchHeader;
-use receipt_core::ids::{ReceiptKey, UnixMillis};
+use receipt_core::ids::{ReceiptCode, ReceiptKey, UnitId, UnixMillis};
+use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
 use tallystick_service::clock::Clock;
 
@@ -15,6 +16,7 @@ use crate::flight::Flight;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::{IssuerMetrics, NodeLabel, SegmentLabel};
 use crate::nodes::Nodes;
+use crate::numbering::numbers_left;
 use crate::quorum_time::QuorumTime;
 use crate::registry::Registry;
 
@@ -39,6 +41,8 @@ pub struct FiguresParts {
     pub clock: Arc<dyn Clock>,
     /// Where it is shown.
     pub metrics: Arc<IssuerMetrics>,
+    /// The chain's UTC offset: by its calendar codes end with the year.
+    pub utc_offset_minutes: i32,
 }
 
 /// Measures.
@@ -47,12 +51,14 @@ pub struct Figures {
     measured: u64,
     fail_overs_told: u64,
     segments_told: HashSet<SegmentLabel>,
+    successors_told: HashSet<SegmentLabel>,
 }
 
 impl Figures {
     /// Nothing measured yet.
     pub fn new(parts: FiguresParts) -> Self {
-        Self { parts, measured: 0, fail_overs_told: 0, segments_told: HashSet::new() }
+        let (segments_told, successors_told) = (HashSet::new(), HashSet::new());
+        Self { parts, measured: 0, fail_overs_told: 0, segments_told, successors_told }
     }
 
     /// Measures everything once. An error is fatal to the process.
@@ -72,6 +78,7 @@ impl Figures {
         self.measure_nodes();
         if self.measured.is_multiple_of(SEGMENTS_EVERY) {
             self.measure_segments()?;
+            self.measure_successors(now)?;
         }
         self.measured = self.measured.wrapping_add(1);
         Ok(())
@@ -115,11 +122,7 @@ impl Figures {
         let view = registry.view();
         let mut told = HashSet::new();
         for (unit, receipt_code, segments) in view.all_segments() {
-            let mut left: u64 = 0;
-            for segment in segments {
-                let next = journal.next_number(segment.id)?.unwrap_or(segment.first);
-                left = left.saturating_add(segment.last.saturating_add(1).saturating_sub(next));
-            }
+            let left = numbers_left(journal, segments)?;
             let unit_code = view.unit(unit).map(|unit| unit.code.clone()).unwrap_or_default();
             let label = SegmentLabel { unit_code, receipt_code };
             metrics.segment_numbers_left.get_or_create(&label).set(left);
@@ -129,6 +132,33 @@ impl Figures {
             metrics.segment_numbers_left.remove(gone);
         }
         self.segments_told = told;
+        Ok(())
+    }
+
+    /// The last two digits of a receipt code are its year, so each needs a successor: from December on next year's, later
+    /// this year's. Told of every unit and kind that was leased numbers for that year or the one before, and may still issue.
+    fn measure_successors(&mut self, now: UnixMillis) -> Result<(), JournalError> {
+        let FiguresParts { journal, registry, metrics, utc_offset_minutes, .. } = &self.parts;
+        let Ok(today) = CivilDate::at(now, *utc_offset_minutes) else { return Ok(()) };
+        let year = if today.month() == 12 { today.year().saturating_add(1) } else { today.year() };
+        let view = registry.view();
+        let due = u32::from(year % 100);
+        let recent = |code: u32| code % 100 == due || (code + 1) % 100 == due;
+        let leased = view.all_leased().filter(|(_, code)| recent(*code));
+        let in_use: BTreeSet<(UnitId, u32)> = leased.map(|(unit, code)| (unit, code / 100)).collect();
+        let mut told = HashSet::new();
+        for (id, kind) in in_use {
+            let Ok(code) = ReceiptCode::new(kind.saturating_mul(100).saturating_add(due)) else { continue };
+            let Some(unit) = view.unit(id).filter(|unit| unit.may_issue(code)) else { continue };
+            let missing = numbers_left(journal, view.segments(id, code))? == 0;
+            let label = SegmentLabel { unit_code: unit.code.clone(), receipt_code: code.get() };
+            metrics.successor_missing.get_or_create(&label).set(u64::from(missing));
+            told.insert(label);
+        }
+        for gone in self.successors_told.difference(&told) {
+            metrics.successor_missing.remove(gone);
+        }
+        self.successors_told = told;
         Ok(())
     }
 }
@@ -143,21 +173,16 @@ fn issue_time(journal: &Journal, key: ReceiptKey) -> Result<UnixMillis, JournalE
 mod tests {
     use std::time::Duration;
 
-    use receipt_core::testkit::TestChain;
+    use receipt_core::testkit::{TestChain, UTC_OFFSET_MINUTES};
 
     use super::*;
     use crate::testing::ledger::dead_channel;
     use crate::testing::{TestIssuer, draft, init, offered};
 
-    #[tokio::test]
-    async fn what_waits_and_what_is_left_is_measured() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut chain = TestChain::new();
-        let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+    fn figures_of(issuer: &TestIssuer) -> (Figures, Arc<Nodes>) {
         let channels = (0..2).map(|number| (format!("node-{number}"), dead_channel())).collect();
         let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(1)));
-        let metrics = Arc::clone(&issuer.metrics);
-        let mut figures = Figures::new(FiguresParts {
+        let figures = Figures::new(FiguresParts {
             journal: Arc::clone(&issuer.journal),
             registry: Arc::clone(&issuer.registry),
             backlog: Arc::clone(&issuer.backlog),
@@ -165,8 +190,45 @@ mod tests {
             nodes: Arc::clone(&nodes),
             quorum_time: Arc::clone(&issuer.quorum_time),
             clock: issuer.clock.clone(),
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(&issuer.metrics),
+            utc_offset_minutes: UTC_OFFSET_MINUTES,
         });
+        (figures, nodes)
+    }
+
+    #[tokio::test]
+    async fn a_code_without_numbers_for_the_coming_year_is_told_from_december_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut chain = TestChain::new();
+        let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+        let (mut figures, _nodes) = figures_of(&issuer);
+        let sample = draft(&mut chain, "S01", "A");
+        let missing = |figures: &mut Figures, day: &str, code: u32| {
+            let noon = CivilDate::parse(day).unwrap().at_seconds(12 * 3600, UTC_OFFSET_MINUTES).unwrap();
+            figures.measure_successors(noon).unwrap();
+            let label = SegmentLabel { unit_code: sample.unit_code.clone(), receipt_code: code };
+            figures
+                .successors_told
+                .contains(&label)
+                .then(|| issuer.metrics.successor_missing.get_or_create(&label).get())
+        };
+        let this_year = sample.receipt_code.get();
+        let (year, next_year) = (2000 + this_year % 100, this_year + 1);
+        assert_eq!(missing(&mut figures, &format!("{year}-11-30"), this_year), Some(0));
+        assert_eq!(missing(&mut figures, &format!("{year}-11-30"), next_year), None, "not yet of interest");
+        assert_eq!(missing(&mut figures, &format!("{year}-12-01"), next_year), Some(1));
+        assert_eq!(missing(&mut figures, &format!("{year}-12-01"), this_year), None, "told no more");
+        // Nobody has seen to it: in January and later the unit has no number for the year.
+        assert_eq!(missing(&mut figures, &format!("{}-02-01", year + 1), next_year), Some(1));
+    }
+
+    #[tokio::test]
+    async fn what_waits_and_what_is_left_is_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut chain = TestChain::new();
+        let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+        let metrics = Arc::clone(&issuer.metrics);
+        let (mut figures, nodes) = figures_of(&issuer);
         let now = issuer.clock.now();
         issuer
             .quorum_time

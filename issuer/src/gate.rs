@@ -4,7 +4,6 @@
 //! ledger up to a fresh checkpoint. Closed for good (halted) when the ledger shows that this journal is not the newest.
 //! Batches ask too: a journal that is not the newest would sign a second header under a used sequence.
 
-use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tokio::sync::watch;
 
@@ -27,7 +26,13 @@ impl Closed {
         match self {
             Self::CatchingUp => Refusal::new(CallReason::NotReady)
                 .with_message("the issuer is catching up with the ledger; nothing is issued until it has"),
-            Self::Halted(why) => Refusal::new(Reason::EpochFenced).with_message(why),
+            // Why is for the operator: it names files and commands.
+            Self::Halted(_) => Refusal::new(CallReason::NotReady)
+                .with_message(
+                    "this issuer issues nothing until its operator has put its journal in order; try another issuer of the \
+                     unit, or later",
+                )
+                .with_retry_after_ms(60_000),
             Self::DiskLow => Refusal::new(CallReason::DiskLow),
             Self::ShuttingDown => Refusal::new(CallReason::ShuttingDown),
         }
@@ -139,7 +144,16 @@ mod tests {
         gate.caught_up();
         assert_eq!(gate.check(), Err(Closed::Halted("behind".to_owned())));
         assert!(gate.is_halted() && !gate.seals());
+    }
+
+    #[test]
+    fn a_halted_issuer_tells_callers_no_path_and_no_command_and_does_not_say_never() {
+        let gate =
+            Gate::new(Some("the guard file /var/lib/x/guard is missing; run `tallystick-issuer recover`".to_owned()));
         let refusal = gate.check().unwrap_err().refusal();
-        assert_eq!(refusal.reason.as_str(), "EPOCH_FENCED");
+        assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_READY", Some(60_000)));
+        for told in ["/var", "guard", "recover", "tallystick-issuer"] {
+            assert!(!refusal.message.contains(told), "{}", refusal.message);
+        }
     }
 }

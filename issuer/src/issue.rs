@@ -27,8 +27,8 @@ mod sequencer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use prepare::uniqueness_keys;
-pub use prepare::{Prepared, RuleBasis, content_hash, prepare};
+pub use prepare::{PaymentReference, Prepared, RuleBasis, content_hash, prepare};
+pub(crate) use prepare::{payment_key, uniqueness_keys};
 pub(crate) use sequencer::erased;
 pub use sequencer::{Returned, Sequencer, SequencerParts};
 
@@ -115,8 +115,9 @@ pub fn issue_queue(drafts_max: usize) -> (IssueQueue, IssueJobs) {
 }
 
 impl IssueQueue {
-    /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room, and with
-    /// `REQUEST_TOO_LARGE` if there never will be for so many in one call.
+    /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room, with
+    /// `REQUEST_TOO_LARGE` if there never will be for so many in one call, with `SHUTTING_DOWN` if the sequencer takes nothing any
+    /// more, and with `OUTCOME_UNKNOWN` if it ended while it had them: their write may be on disk.
     pub async fn issue(&self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, Refusal> {
         let count = drafts.iter().map(|draft| 1 + draft.byte_size / PLACE_BYTES).sum();
         if count > self.places_max && drafts.len() > 1 {
@@ -128,18 +129,16 @@ impl IssueQueue {
         }
         let places = self.places(count)?;
         let (reply, answer) = oneshot::channel();
-        let stopped = || Refusal::new(CallReason::ShuttingDown);
-        self.jobs.try_send(Job::Drafts { drafts, reply, places }).map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())
+        self.jobs.try_send(Job::Drafts { drafts, reply, places }).map_err(|_| not_taken())?;
+        answer.await.map_err(|_| unknown_outcome())
     }
 
     /// Takes a receipt back that a lost journal acknowledged; answers when it is durable, known or refused.
     pub async fn take_back(&self, returned: Returned) -> IssueResult {
         let places = self.places(1 + returned.byte_size / PLACE_BYTES)?;
         let (reply, answer) = oneshot::channel();
-        let stopped = || Refusal::new(CallReason::ShuttingDown);
-        self.jobs.try_send(Job::Returned { returned: Box::new(returned), reply, places }).map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        self.jobs.try_send(Job::Returned { returned: Box::new(returned), reply, places }).map_err(|_| not_taken())?;
+        answer.await.map_err(|_| unknown_outcome())?
     }
 
     /// Has the sequencer do something between two groups, for an operator. A failure of the journal ends the process.
@@ -148,14 +147,13 @@ impl IssueQueue {
         errand: impl FnOnce(&mut Sequencer) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let stopped = || Refusal::new(CallReason::ShuttingDown);
         let errand: Errand = Box::new(move |sequencer| {
             // Whoever asked may be gone; it is done all the same.
             let _ = reply.send(errand(sequencer)?);
             Ok(())
         });
-        self.jobs.send(Job::Errand(errand)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())
+        self.jobs.send(Job::Errand(errand)).await.map_err(|_| not_taken())?;
+        answer.await.map_err(|_| Refusal::new(CallReason::OutcomeUnknown))
     }
 
     /// A single receipt that takes more places than there are takes all of them.
@@ -164,6 +162,19 @@ impl IssueQueue {
         let count = u32::try_from(count.clamp(1, self.places_max.max(1))).map_err(|_| overloaded())?;
         Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|_| overloaded())
     }
+}
+
+/// The sequencer never had it: nothing was done.
+fn not_taken() -> Refusal {
+    Refusal::new(CallReason::ShuttingDown)
+}
+
+/// The sequencer had it and ended without an answer. A write that failed may be on disk all the same: only the next start
+/// shows whether the receipt exists.
+pub(crate) fn unknown_outcome() -> Refusal {
+    Refusal::new(CallReason::OutcomeUnknown).with_message(
+        "the issuer ended before it could say whether the receipt was issued; make the same call again, at this issuer",
+    )
 }
 
 /// Runs the sequencer until the token is cancelled and the queue is empty. An error is fatal to the process.

@@ -27,6 +27,7 @@ pub mod flight;
 pub mod follow;
 pub mod gate;
 pub mod guard;
+mod holder;
 pub mod housekeeping;
 pub mod issue;
 pub mod journal;

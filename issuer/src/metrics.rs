@@ -8,7 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use tallystick_proto::errors::ErrorReason;
+use receipt_core::reason::Reason;
+use tallystick_proto::errors::{CallReason, ErrorReason};
 
 /// Why a record was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,6 +77,8 @@ pub struct IssuerMetrics {
     pub clock_distance_seconds: Seconds,
     /// Numbers not given out yet.
     pub segment_numbers_left: Family<SegmentLabel, Whole>,
+    /// 1 where the code that a unit needs next, or needs already, has no numbers.
+    pub successor_missing: Family<SegmentLabel, Whole>,
 }
 
 impl IssuerMetrics {
@@ -102,11 +105,25 @@ impl IssuerMetrics {
             node_fail_overs: Counter::default(),
             clock_distance_seconds: Seconds::default(),
             segment_numbers_left: Family::default(),
+            successor_missing: Family::default(),
         };
+        metrics.start_at_zero();
         let registry = registry.sub_registry_with_prefix("tallystick_issuer");
         metrics.register_receipts(registry);
         metrics.register_ledger(registry);
         metrics
+    }
+
+    /// Every label from the start: an alarm on an increase sees the first event only if the counter was there before it.
+    fn start_at_zero(&self) {
+        let label = |reason: ErrorReason| ReasonLabel { reason: reason.as_str().to_owned() };
+        for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::Replayed) {
+            drop(self.calls_refused.get_or_create(&label(reason.into())));
+            drop(self.records_refused.get_or_create(&label(reason.into())));
+        }
+        for reason in CallReason::ALL.iter().copied() {
+            drop(self.calls_refused.get_or_create(&label(reason.into())));
+        }
     }
 
     fn register_receipts(&self, registry: &mut Registry) {
@@ -121,6 +138,8 @@ impl IssuerMetrics {
         registry.register("oldest_pending_seconds", oldest, self.oldest_pending_seconds.clone());
         let left = "Numbers not given out yet, by unit and receipt code";
         registry.register("segment_numbers_left", left, self.segment_numbers_left.clone());
+        let missing = "1 where the receipt code that follows, or is due, has no numbers";
+        registry.register("successor_missing", missing, self.successor_missing.clone());
         let distance = "Clock ahead of the validators' time, negative: behind";
         registry.register("clock_distance_seconds", distance, self.clock_distance_seconds.clone());
     }
@@ -152,7 +171,7 @@ impl IssuerMetrics {
     }
 
     /// Counts an acknowledged record that the ledger refused.
-    pub fn refused(&self, reason: receipt_core::reason::Reason) {
+    pub fn refused(&self, reason: Reason) {
         self.records_refused.get_or_create(&ReasonLabel { reason: reason.as_str().to_owned() }).inc();
     }
 }
@@ -168,13 +187,20 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = IssuerMetrics::register(&mut registry);
         // A family shows nothing before its first label.
-        metrics.refused(receipt_core::reason::Reason::NumberUsed);
-        metrics.refused_call(receipt_core::reason::Reason::Overloaded.into());
         metrics.node_in_use.get_or_create(&NodeLabel { node: "n:1".to_owned() }).set(1);
         let label = SegmentLabel { unit_code: "U".to_owned(), receipt_code: 99_060_126 };
         metrics.segment_numbers_left.get_or_create(&label).set(1);
+        metrics.successor_missing.get_or_create(&label).set(1);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for at_zero in
+            ["calls_refused_total{reason=\"OUTCOME_UNKNOWN\"} 0", "records_refused_total{reason=\"NUMBER_USED\"} 0"]
+        {
+            assert!(
+                text.contains(&format!("tallystick_issuer_{at_zero}\n")),
+                "{at_zero} before the first event: {text}"
+            );
+        }
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let shown: BTreeSet<String> = kinds
             .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })

@@ -9,10 +9,20 @@ use std::collections::HashMap;
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, SegmentId, UnitId};
 
 use crate::journal::{Journal, JournalError, JournalWrite};
-use crate::registry::RegistryView;
+use crate::registry::{RegistryView, Segment};
 
 /// Segments remembered; beyond, the memory is dropped and read again from the journal.
 const SEGMENTS_MAX: usize = 100_000;
+
+/// Numbers of these segments that were never given out, as the journal has it.
+pub fn numbers_left(journal: &Journal, segments: &[Segment]) -> Result<u64, JournalError> {
+    let mut left: u64 = 0;
+    for segment in segments {
+        let next = journal.next_number(segment.id)?.unwrap_or(segment.first);
+        left = left.saturating_add(segment.last.saturating_add(1).saturating_sub(next));
+    }
+    Ok(left)
+}
 
 /// Next numbers by segment, and which of them changed since the last write.
 #[derive(Debug, Default)]

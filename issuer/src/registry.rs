@@ -123,10 +123,9 @@ pub enum KeyFault {
 impl KeyFault {
     /// What a caller is told.
     pub fn refusal(self) -> Refusal {
-        let message = format!(
-            "{self}; nothing is issued until the issuer's operator has a valid one (keys.issuer_key_id, keys.issuer_key_file). \
-             Try another issuer, or later"
-        );
+        // Which key and why is for the operator: `/readyz` and the log say it.
+        let message = "this issuer has no valid key of its own, and issues nothing until its operator has put one in place; try \
+                       another issuer of the unit, or later";
         Refusal::new(CallReason::NotReady).with_message(message).with_retry_after_ms(60_000)
     }
 }
@@ -274,6 +273,11 @@ impl RegistryView {
     /// All open segments that are leased to this issuer, by unit and receipt code.
     pub fn all_segments(&self) -> impl Iterator<Item = (UnitId, u32, &[Segment])> {
         self.segments.iter().map(|((unit, code), segments)| (*unit, *code, segments.as_slice()))
+    }
+
+    /// Units and receipt codes of which segments are or were leased to this issuer, open or closed.
+    pub fn all_leased(&self) -> impl Iterator<Item = (UnitId, u32)> {
+        self.leased.keys().copied()
     }
 
     /// The segments of a unit and code that are or were leased to this issuer, open or closed.

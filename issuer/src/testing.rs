@@ -242,6 +242,7 @@ impl TestIssuer {
             view: &view,
             blinding: &self.keys.blinding,
             original,
+            caller: receipt_core::ids::SystemId::new(1),
         };
         prepare(draft, unit, content, &basis)
     }

@@ -10,6 +10,7 @@ use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
+use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{ConfigError, Loaded};
 use tallystick_service::durable;
@@ -39,7 +40,7 @@ use crate::pool::Pool;
 use crate::preflight::{self, Claims, Misfit, OwnKeys};
 use crate::progress::Progress;
 use crate::seal::{SealKeys, SealParts, Sealer};
-use crate::servers::serve_grpc;
+use crate::servers::{SERVICES, serve_grpc};
 use crate::standing::Standing;
 use crate::store::Store;
 
@@ -293,10 +294,11 @@ fn spawn_servers(
     let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), incoming_limits, stop.clone());
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
-    tasks.spawn("gRPC", serve_grpc(services, incoming, clock, stop.clone()));
+    let mut metrics = registry(&node.metrics, &node.services);
+    let answers = AnswersLayer::new(CallMetrics::register(&mut metrics, SERVICES));
+    tasks.spawn("gRPC", serve_grpc(services, incoming, clock, answers, stop.clone()));
     let router = crate::publish::router(node.services.clone(), public_limits);
     tasks.spawn("HTTP", http::serve(public, router, HttpLimits::default(), stop.clone()));
-    let metrics = registry(&node.metrics, &node.services);
     tasks.spawn("metrics", tallystick_service::metrics::serve(door, metrics, readiness, stop));
 }
 

@@ -119,9 +119,11 @@ impl Collector for Gauges {
     }
 }
 
-/// Registers everything under `tallystick_node_…`.
+/// What every process shows, and everything of a node under `tallystick_node_…`.
 pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
-    let mut registry = Registry::with_prefix("tallystick_node");
+    let mut root = Registry::default();
+    tallystick_service::process::register(&mut root, "tallystick-node", env!("CARGO_PKG_VERSION"));
+    let registry = root.sub_registry_with_prefix("tallystick_node");
     registry.register("further_rounds", "Consensus rounds above 0", metrics.further_rounds.clone());
     let help = "Proposals that came early, late, or in another round than their own";
     registry.register("untimely_proposals", help, metrics.untimely_proposals.clone());
@@ -135,7 +137,7 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     let dropped = services.sealer.dropped_lines();
     registry.register("dropped_lines", "Wrong signature lines that were left out of checkpoints", dropped);
     registry.register_collector(Box::new(Gauges(services.clone())));
-    registry
+    root
 }
 
 #[cfg(test)]
@@ -181,10 +183,11 @@ mod tests {
         text.clear();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(text.contains("tallystick_node_seal_seconds_count 1\n"), "{text}");
-        let table = include_str!("../../docs/ops/metrics.md");
+        let table =
+            [include_str!("../../docs/ops/metrics.md"), include_str!("../../docs/ops/metrics-process.md")].concat();
         for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
             let name = name.split(' ').next().unwrap();
-            assert!(table.contains(&format!("`{name}")), "{name} is not in docs/ops/metrics.md");
+            assert!(table.contains(&format!("`{name}")), "{name} is in no table of docs/ops");
         }
     }
 }

@@ -11,18 +11,23 @@ use receipt_core::limits;
 use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
-use tallystick_service::authorization::AuthorizationLayer;
+use tallystick_service::answers::AnswersLayer;
+use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::clock::Clock;
 use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::{CancellationToken, TaskError};
 use tallystick_service::tls::Incoming;
+use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
 
 use crate::api::Services;
 use crate::callers::Places;
 use crate::inflight::InFlightLayer;
 
+/// What the port serves besides the common services.
+pub(crate) const SERVICES: &[&str] =
+    &["tallystick.ledger.v1.LedgerService", "tallystick.peer.v1.PeerService", "tallystick.admin.v1.AdminService"];
 /// How long connections may take to close once the stop is asked for; then they are cut.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
@@ -50,15 +55,19 @@ pub(crate) async fn serve_grpc(
     services: Services,
     incoming: Incoming,
     clock: Arc<dyn Clock>,
+    answers: AnswersLayer,
     stop: CancellationToken,
 ) -> Result<(), TaskError> {
     let (mut reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Services>>().await;
     // Both versions: many tools know the older one only.
     let reflection = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(tallystick_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        // Only what this port has.
+        let names = SERVICES.iter().chain(COMMON_SERVICES);
+        names.fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let bytes = BATCH_MESSAGE_BYTES_MAX;
     let validators = CALLER_CALLS_MAX.saturating_mul(limits::VALIDATORS_MAX);
@@ -70,14 +79,19 @@ pub(crate) async fn serve_grpc(
         .timeout(CALL_TIMEOUT)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .layer(RequestIdLayer::new(&OsEntropy)?)
-        .layer(AuthorizationLayer::new(clock))
+        .layer(answers)
+        .layer(AuthorizationLayer::new(clock).serving(SERVICES))
         .layer(InFlightLayer::new(Places::new(validators, CALLER_CALLS_MAX), Places::new(CALLS_MAX, CALLER_CALLS_MAX)))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(LedgerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
+        .add_service(
+            LedgerServiceServer::new(services.clone())
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(bytes),
+        )
         .add_service(PeerServiceServer::new(services.clone()).max_decoding_message_size(bytes))
-        .add_service(AdminServiceServer::new(services))
+        .add_service(AdminServiceServer::new(services).accept_compressed(CompressionEncoding::Gzip))
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     let cut = async {
         stop.cancelled().await;

@@ -1,17 +1,18 @@
 //! The receipt draft: gRPC message ⇄ `receipt_core::receipt::model::ReceiptDraft`.
 //!
 //! Strict: what the core types cannot hold (an unknown enum value, a date that does not exist, a group of another
-//! category) is refused, the field named as in the bundle. Two things are not the caller's to mend, and done at this door
-//! ([`read_draft`]): texts are brought into normal form, the changed ones named; and a draft without a date gets one. Nothing
-//! else is defaulted, trimmed or corrected. Not here: the fiscal rules; a converted draft is well typed, not yet valid.
+//! category) is refused, all such fields at once, each named as in the bundle. Two things are not the caller's to mend, and done at
+//! this door ([`read_draft`]): texts are brought into normal form, the changed ones named; and a draft without a date gets one.
+//! Nothing else is defaulted, trimmed or corrected. Not here: the fiscal rules; a converted draft is well typed, not yet valid.
 
 use receipt_core::ids::{Fen, IdError, ReceiptCode, ReceiptNumber};
+use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::decimal::{Quantity, Yuan4};
 use receipt_core::receipt::model;
 use receipt_core::receipt::normalise::normalise;
 
-use crate::errors::Refusal;
+use crate::errors::{FieldViolation, Refusal};
 use crate::receipt::v1 as wire;
 
 mod enums;
@@ -19,7 +20,7 @@ mod ext;
 
 use ext::{ext_from_wire, ext_to_wire};
 
-/// Why a message is not a draft.
+/// A field for which a message is not a draft.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct DraftError {
@@ -35,6 +36,30 @@ impl From<DraftError> for Refusal {
     }
 }
 
+/// All fields for which a message is not a draft, in the order of the message; at least one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct DraftErrors(pub Vec<DraftError>);
+
+impl From<DraftErrors> for Refusal {
+    fn from(errors: DraftErrors) -> Self {
+        let fields = errors.0.into_iter();
+        let fields = fields.map(|error| FieldViolation { field: error.field, description: error.problem.to_owned() });
+        Self::fields(Reason::FieldInvalid, fields.collect())
+    }
+}
+
+/// What was found wrong so far.
+#[derive(Default)]
+struct Faults(Vec<DraftError>);
+
+impl Faults {
+    /// The value, or `None` and one fault more.
+    fn keep<T>(&mut self, value: Result<T, DraftError>) -> Option<T> {
+        value.map_err(|error| self.0.push(error)).ok()
+    }
+}
+
 /// A draft as it came through the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadDraft {
@@ -47,7 +72,7 @@ pub struct ReadDraft {
 }
 
 /// Reads a draft as a caller sends it: with texts in any form, and maybe without a date, which is then `undated`.
-pub fn read_draft(mut draft: wire::ReceiptDraft, undated: CivilDate) -> Result<ReadDraft, DraftError> {
+pub fn read_draft(mut draft: wire::ReceiptDraft, undated: CivilDate) -> Result<ReadDraft, DraftErrors> {
     let dated = !draft.issue_date.is_empty();
     if !dated {
         draft.issue_date = undated.to_string();
@@ -58,23 +83,40 @@ pub fn read_draft(mut draft: wire::ReceiptDraft, undated: CivilDate) -> Result<R
 }
 
 /// Reads a complete draft as it is. Takes the message, so that no text is copied.
-pub fn draft_from_wire(draft: wire::ReceiptDraft) -> Result<model::ReceiptDraft, DraftError> {
-    let receipt_code = named("receipt_code", ReceiptCode::parse(&draft.receipt_code))?;
-    Ok(model::ReceiptDraft {
-        receipt_code,
+pub fn draft_from_wire(draft: wire::ReceiptDraft) -> Result<model::ReceiptDraft, DraftErrors> {
+    let mut faults = Faults::default();
+    let read = typed(draft, &mut faults);
+    match read {
+        Some(draft) if faults.0.is_empty() => Ok(draft),
+        _ => Err(DraftErrors(faults.0)),
+    }
+}
+
+/// `None` only with a fault; a draft with faults has absent fields in their place.
+fn typed(draft: wire::ReceiptDraft, faults: &mut Faults) -> Option<model::ReceiptDraft> {
+    let receipt_code = faults.keep(named("receipt_code", ReceiptCode::parse(&draft.receipt_code)));
+    let issue_date = faults.keep(named("issue_date", CivilDate::parse(&draft.issue_date)));
+    let payer_type = faults.keep(enums::payer_type(draft.payer_type));
+    let payer_id_type = faults.keep(enums::payer_id_type(draft.payer_id_type));
+    let payments = rows("payments", draft.payments, faults, payment);
+    let related = rows("related", draft.related, faults, related);
+    let reversal = draft.reversal.and_then(|reversal| faults.keep(reversal_from_wire(reversal)));
+    let ext = ext_from_wire(receipt_code.map(ReceiptCode::category), draft.ext.unwrap_or_default(), faults);
+    Some(model::ReceiptDraft {
+        receipt_code: receipt_code?,
         receipt_name: draft.receipt_name,
         specimen_code: draft.specimen_code,
         supervisor_area_code: draft.supervisor_area_code,
         unit_code: draft.unit_code,
-        issue_date: named("issue_date", CivilDate::parse(&draft.issue_date))?,
+        issue_date: issue_date?,
         biz_code: draft.biz_code,
         place_code: draft.place_code,
         total_amount: Fen::new(draft.total_amount_fen),
-        payer_type: enums::payer_type(draft.payer_type)?,
-        payer_id_type: enums::payer_id_type(draft.payer_id_type)?,
+        payer_type: payer_type?,
+        payer_id_type: payer_id_type?,
         payer_code: draft.payer_code,
         payer_name: draft.payer_name,
-        payments: rows("payments", draft.payments, payment)?,
+        payments,
         rec_name: draft.rec_name,
         rec_account: draft.rec_account,
         rec_bank: draft.rec_bank,
@@ -82,10 +124,10 @@ pub fn draft_from_wire(draft: wire::ReceiptDraft) -> Result<model::ReceiptDraft,
         checker: draft.checker,
         remark: draft.remark,
         supervisor_remark: draft.supervisor_remark,
-        related: rows("related", draft.related, related)?,
-        reversal: draft.reversal.map(reversal_from_wire).transpose()?,
+        related,
+        reversal,
         other_info: draft.other_info.into_iter().map(other_info).collect(),
-        ext: ext_from_wire(receipt_code.category(), draft.ext.unwrap_or_default())?,
+        ext,
         items: draft.items.into_iter().map(item).collect(),
         aux_items: draft.aux_items.into_iter().map(aux_item).collect(),
     })
@@ -150,17 +192,19 @@ fn named<T>(field: impl Into<String>, value: Result<T, IdError>) -> Result<T, Dr
     value.map_err(|error| DraftError { field: field.into(), problem: error.problem })
 }
 
+/// The rows that read.
 fn rows<W, M>(
     list: &'static str,
     rows: Vec<W>,
-    read: impl Fn(&str, W) -> Result<M, DraftError>,
-) -> Result<Vec<M>, DraftError> {
-    rows.into_iter().enumerate().map(|(index, row)| read(&format!("{list}[{index}]"), row)).collect()
+    faults: &mut Faults,
+    read: impl Fn(&str, W, &mut Faults) -> Option<M>,
+) -> Vec<M> {
+    rows.into_iter().enumerate().filter_map(|(index, row)| read(&format!("{list}[{index}]"), row, faults)).collect()
 }
 
-fn payment(at: &str, payment: wire::Payment) -> Result<model::Payment, DraftError> {
-    Ok(model::Payment {
-        mode: enums::payment_mode(at, payment.mode)?,
+fn payment(at: &str, payment: wire::Payment, faults: &mut Faults) -> Option<model::Payment> {
+    Some(model::Payment {
+        mode: faults.keep(enums::payment_mode(at, payment.mode))?,
         amount: Fen::new(payment.amount_fen),
         channel_reference: payment.channel_reference,
     })
@@ -174,14 +218,14 @@ fn payment_to_wire(payment: &model::Payment) -> wire::Payment {
     }
 }
 
-fn related(at: &str, related: wire::Related) -> Result<model::Related, DraftError> {
+fn related(at: &str, related: wire::Related, faults: &mut Faults) -> Option<model::Related> {
     use wire::related::Relation;
-    let key = |reference: wire::ReceiptReference| {
-        let code = named(format!("{at}.receipt_code"), ReceiptCode::parse(&reference.receipt_code))?;
-        let number = named(format!("{at}.receipt_number"), ReceiptNumber::parse(&reference.receipt_number))?;
-        Ok::<_, DraftError>((code, number))
+    let mut key = |reference: wire::ReceiptReference| {
+        let code = named(format!("{at}.receipt_code"), ReceiptCode::parse(&reference.receipt_code));
+        let number = named(format!("{at}.receipt_number"), ReceiptNumber::parse(&reference.receipt_number));
+        faults.keep(code).zip(faults.keep(number))
     };
-    Ok(match related.relation {
+    Some(match related.relation {
         Some(Relation::ReversalOf(reference)) => {
             let (receipt_code, receipt_number) = key(reference)?;
             model::Related::ReversalOf { receipt_code, receipt_number }
@@ -194,7 +238,9 @@ fn related(at: &str, related: wire::Related) -> Result<model::Related, DraftErro
             model::Related::ExchangedPaper { paper_code: paper.paper_code, paper_number: paper.paper_number }
         }
         Some(Relation::CoversPayCode(pay_code)) => model::Related::CoversPayCode { pay_code },
-        None => return Err(DraftError { field: format!("{at}.relation"), problem: "is missing or unknown" }),
+        None => {
+            return faults.keep(Err(DraftError { field: format!("{at}.relation"), problem: "is missing or unknown" }));
+        }
     })
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A [`Refusal`] is what a service says; on the wire it is a gRPC status with `google.rpc.ErrorInfo{reason, domain}`, for
 //! fields at fault `google.rpc.BadRequest`, where waiting helps `google.rpc.RetryInfo`; inside `IssueMany` it is an
-//! `ItemError` with the same content. [`Refusal::from_status`] reads it back.
+//! `ItemError` with the same content. [`Refusal::from_status`] reads it back. What a refusal means for the receipt
+//! ([`Advice`]) stands in the metadata.
 //!
 //! Invariants: a reason always travels with the code of the table; a retry hint is sent exactly where the table says
-//! that the same request may succeed later.
+//! that the same request may succeed later; the advice says `repeat` or `repeat_here` exactly there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,6 +17,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::issuer::v1 as issuer;
+
+mod advice;
+
+pub use advice::{ACTION_KEY, Action, Advice, PLACE_KEY, Place, RECEIPT_KEY, Stands, advice_if_refused};
 
 /// `ErrorInfo.domain` of every refusal of ours.
 pub const ERROR_DOMAIN: &str = "tallystick";
@@ -56,12 +61,15 @@ call_reasons! {
     RequestInvalid = "REQUEST_INVALID", "The request is incomplete or contradicts itself.";
     PageTokenInvalid = "PAGE_TOKEN_INVALID", "The page token was not made for this list and filter.";
     RequestTooLarge = "REQUEST_TOO_LARGE", "The request exceeds a limit in bytes or items.";
+    MethodUnknown = "METHOD_UNKNOWN", "This service has no such method.";
+    EncodingUnknown = "ENCODING_UNKNOWN", "The request is compressed in a way that this service does not read.";
     NotFound = "NOT_FOUND", "There is no such thing, or not yet.";
     BodyErased = "BODY_ERASED", "The body of this receipt was erased; its record, number and state remain.";
     NotReady = "NOT_READY", "The service is starting or catching up; retry after the stated delay.";
     ClockWrong = "CLOCK_WRONG", "The service's clock is too far from the ledger's time; retry elsewhere or after the stated delay.";
     ShuttingDown = "SHUTTING_DOWN", "The service is shutting down; retry elsewhere or after the stated delay.";
     DiskLow = "DISK_LOW", "The service's disk is nearly full; it only answers reads.";
+    OutcomeUnknown = "OUTCOME_UNKNOWN", "Whether the call was carried out is not known.";
     Internal = "INTERNAL", "The service failed; its operator finds the cause under the request id.";
 }
 
@@ -152,6 +160,8 @@ const fn core_mapping(reason: Reason) -> Mapping {
         R::LedgerUnavailable => later(Code::Unavailable, 503, 1_000),
         R::SequenceGap => later(Code::FailedPrecondition, 409, 200),
         R::TooEarly => later(Code::FailedPrecondition, 409, 60_000),
+        // The unit's authority leases another segment; another issuer of the unit may have numbers now.
+        R::NumberExhausted => later(Code::FailedPrecondition, 409, 60_000),
         R::UnitUnknown | R::PayCodeUnknown | R::NotFoundOrMismatch | R::OriginalUnknown => never(Code::NotFound, 404),
         R::IssuerUnknown | R::SegmentUnknown => never(Code::NotFound, 404),
         R::BizCodeConflict | R::BizCodeUsed | R::NumberUsed | R::SequenceConflict => never(Code::AlreadyExists, 409),
@@ -166,7 +176,7 @@ const fn core_mapping(reason: Reason) -> Mapping {
             never(Code::InvalidArgument, 400)
         }
         R::TimeInvalid => never(Code::InvalidArgument, 400),
-        R::NumberExhausted | R::NumberNotOwned | R::KindNotAllowed | R::ItemNotAllowed | R::PayCodeUnpaid => {
+        R::NumberNotOwned | R::KindNotAllowed | R::ItemNotAllowed | R::PayCodeUnpaid => {
             never(Code::FailedPrecondition, 409)
         }
         R::PaymentReceipted | R::DecisionPaid | R::AlreadyReversed | R::PaperOut | R::ClaimLive | R::ClaimExceeds => {
@@ -182,12 +192,15 @@ const fn call_mapping(reason: CallReason) -> Mapping {
         CallReason::NotPermitted | CallReason::NotDelegated => never(Code::PermissionDenied, 403),
         CallReason::RequestInvalid | CallReason::PageTokenInvalid => never(Code::InvalidArgument, 400),
         CallReason::RequestTooLarge => never(Code::OutOfRange, 413),
+        CallReason::MethodUnknown | CallReason::EncodingUnknown => never(Code::Unimplemented, 501),
         CallReason::NotFound => never(Code::NotFound, 404),
         CallReason::BodyErased => never(Code::NotFound, 410),
         CallReason::NotReady | CallReason::ShuttingDown => later(Code::Unavailable, 503, 1_000),
         CallReason::ClockWrong => later(Code::Unavailable, 503, 10_000),
         CallReason::DiskLow => later(Code::ResourceExhausted, 507, 60_000),
-        CallReason::Internal => never(Code::Internal, 500),
+        CallReason::OutcomeUnknown => later(Code::Unavailable, 503, 1_000),
+        // A failure of the service is no verdict on the request.
+        CallReason::Internal => later(Code::Internal, 500, 10_000),
     }
 }
 
@@ -198,6 +211,12 @@ pub struct FieldViolation {
     pub field: String,
     /// For a person; not stable.
     pub description: String,
+}
+
+impl fmt::Display for FieldViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.description)
+    }
 }
 
 /// Why a service does not do what it was asked.
@@ -212,7 +231,10 @@ pub struct Refusal {
     pub violations: Vec<FieldViolation>,
     /// After how many milliseconds a retry makes sense; `None`: the same request never succeeds.
     pub retry_after_ms: Option<u64>,
-    /// Further facts by stable key, for example `receipt_code` and `receipt_number` of the red receipt.
+    /// Whether a receipt stands, where, and what to do. In the metadata on the wire.
+    pub advice: Advice,
+    /// Further facts by stable key: `receipt_code`, `receipt_number` and `biz_code` of the receipt that stands, where the
+    /// caller may know it.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -225,13 +247,28 @@ impl Refusal {
             message: reason.sentence().to_owned(),
             violations: Vec::new(),
             retry_after_ms: reason.mapping().retry_after_ms,
+            advice: reason.advice(),
             metadata: BTreeMap::new(),
         }
     }
 
-    /// `FIELD_INVALID` for one field.
+    /// `FIELD_INVALID` for one field, which the message names, too.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self::new(Reason::FieldInvalid).with_violation(field, description)
+        Self::fields(
+            Reason::FieldInvalid,
+            vec![FieldViolation { field: field.into(), description: description.into() }],
+        )
+    }
+
+    /// A refusal for these fields, the first of which the message names.
+    pub fn fields(reason: impl Into<ErrorReason>, violations: Vec<FieldViolation>) -> Self {
+        let refusal = Self::new(reason);
+        let message = match violations.as_slice() {
+            [] => refusal.message.clone(),
+            [only] => only.to_string(),
+            [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+        };
+        Self { violations, message, ..refusal }
     }
 
     /// With another message.
@@ -255,6 +292,13 @@ impl Refusal {
         self
     }
 
+    /// With another advice than the reason's usual one. That of waiting fits the retry hint: leave it as it is.
+    #[must_use]
+    pub fn with_advice(mut self, receipt: Stands, place: Place, action: Action) -> Self {
+        self.advice = Advice { receipt, place, action };
+        self
+    }
+
     /// With a better retry hint than the table's. Without effect where the table says never.
     #[must_use]
     pub fn with_retry_after_ms(mut self, millis: u64) -> Self {
@@ -264,8 +308,7 @@ impl Refusal {
 
     /// The gRPC status.
     pub fn to_status(&self) -> Status {
-        let metadata: HashMap<String, String> =
-            self.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let metadata = self.all_metadata();
         let mut details = ErrorDetails::with_error_info(self.reason.as_str(), ERROR_DOMAIN, metadata);
         for violation in &self.violations {
             details.add_bad_request_violation(&violation.field, &violation.description);
@@ -282,16 +325,25 @@ impl Refusal {
         let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN)?;
         let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
         let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+        let reason = ErrorReason::parse(&info.reason)?;
+        let mut metadata: BTreeMap<String, String> = info.metadata.clone().into_iter().collect();
         Some(Self {
-            reason: ErrorReason::parse(&info.reason)?,
+            reason,
             message: status.message().to_owned(),
             violations: violations
                 .iter()
                 .map(|v| FieldViolation { field: v.field.clone(), description: v.description.clone() })
                 .collect(),
             retry_after_ms: delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
-            metadata: info.metadata.clone().into_iter().collect(),
+            advice: Advice::take(&mut metadata, reason),
+            metadata,
         })
+    }
+
+    fn all_metadata(&self) -> HashMap<String, String> {
+        let mut metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
+        self.advice.write(&mut metadata);
+        metadata
     }
 
     /// As the result of one item of `IssueMany`.
@@ -306,14 +358,16 @@ impl Refusal {
                 .collect(),
             retry_after_ms: self.retry_after_ms.unwrap_or(0),
             grpc_code: self.reason.mapping().code as i32,
-            metadata: self.metadata.clone().into_iter().collect(),
+            metadata: self.all_metadata(),
         }
     }
 
     /// Reads an item's error back; `None` for a reason of a newer version.
     pub fn from_item_error(error: &issuer::ItemError) -> Option<Self> {
+        let reason = ErrorReason::parse(&error.reason)?;
+        let mut metadata: BTreeMap<String, String> = error.metadata.clone().into_iter().collect();
         Some(Self {
-            reason: ErrorReason::parse(&error.reason)?,
+            reason,
             message: error.message.clone(),
             violations: error
                 .field_violations
@@ -321,7 +375,8 @@ impl Refusal {
                 .map(|v| FieldViolation { field: v.field.clone(), description: v.description.clone() })
                 .collect(),
             retry_after_ms: (error.retry_after_ms > 0).then_some(error.retry_after_ms),
-            metadata: error.metadata.clone().into_iter().collect(),
+            advice: Advice::take(&mut metadata, reason),
+            metadata,
         })
     }
 }

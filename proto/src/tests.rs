@@ -28,6 +28,17 @@ fn the_descriptor_set_holds_every_service() {
 }
 
 #[test]
+fn every_package_says_where_generated_code_goes() {
+    for file in files().file.iter().filter(|file| file.package().starts_with("tallystick.")) {
+        let options = file.options.clone().unwrap_or_default();
+        assert_eq!(options.java_package(), format!("org.{}", file.package()));
+        assert!(options.java_multiple_files(), "{}", file.name());
+        let path = file.package().replace('.', "/");
+        assert!(options.go_package().starts_with(&format!("{path};")), "{}", options.go_package());
+    }
+}
+
+#[test]
 fn every_list_has_pages_and_a_snapshot() {
     let mut lists = 0;
     for file in &files().file {

@@ -75,7 +75,7 @@ reasons! {
     NotFoundOrMismatch = 26, "NOT_FOUND_OR_MISMATCH", "There is no such receipt, or the given details do not fit it.";
     RateLimited = 27, "RATE_LIMITED", "Too many requests; retry after the stated delay.";
     Overloaded = 28, "OVERLOADED", "The service is at its limit; retry after the stated delay.";
-    LedgerUnavailable = 29, "LEDGER_UNAVAILABLE", "The ledger cannot be reached; the receipt stays pending.";
+    LedgerUnavailable = 29, "LEDGER_UNAVAILABLE", "The ledger cannot be reached; the receipt stays as it is.";
 
     // What the ledger decides on records and batches.
     SequenceConflict = 101, "SEQUENCE_CONFLICT", "Another batch header was taken under this sequence.";

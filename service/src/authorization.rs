@@ -1,7 +1,7 @@
-//! Who may call what: one table, method path → roles. What is not in the table is refused.
+//! Who may call what: one table, method path → roles. What is not in the table, or not served at this port, is unknown.
 //!
-//! The layer reads the caller from the connection ([`crate::tls::ConnectionInfo`]), refuses with `NOT_AUTHENTICATED` or
-//! `NOT_PERMITTED`, and puts the [`PeerIdentity`] into the request extensions for what only the method can judge (the
+//! The layer reads the caller from the connection ([`crate::tls::ConnectionInfo`]), refuses with `NOT_AUTHENTICATED`,
+//! `METHOD_UNKNOWN` or `NOT_PERMITTED`, and puts the [`PeerIdentity`] into the request extensions for what only the method can judge (the
 //! units of a system). A certificate that expired during a long connection is refused at the next request.
 
 use std::future::Future;
@@ -83,8 +83,17 @@ pub fn roles_of(path: &str) -> Option<&'static [Role]> {
     METHOD_RULES.iter().find(|rule| rule.path == path).map(|rule| rule.roles)
 }
 
-/// Judges one call.
-fn judge(path: &str, connection: Option<&ConnectionInfo>, clock: &dyn Clock) -> Result<PeerIdentity, Refusal> {
+/// Services that every port of ours has besides its own.
+pub const COMMON_SERVICES: &[&str] =
+    &["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
+/// Judges one call at a port that has `services` besides the common ones; `None`: everything in the table.
+fn judge(
+    path: &str,
+    connection: Option<&ConnectionInfo>,
+    clock: &dyn Clock,
+    services: Option<&[&str]>,
+) -> Result<PeerIdentity, Refusal> {
     let refuse = |message: String| Refusal::new(CallReason::NotAuthenticated).with_message(message);
     let connection = connection.ok_or_else(|| refuse("the call did not come over mutual TLS".to_owned()))?;
     let named = connection.peer.as_ref().map_err(|error| refuse(error.to_string()))?;
@@ -92,10 +101,12 @@ fn judge(path: &str, connection: Option<&ConnectionInfo>, clock: &dyn Clock) -> 
         return Err(refuse("the client certificate has expired; connect again with a new one".to_owned()));
     }
     let role = named.identity.role;
-    match roles_of(path) {
+    let service = path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(service, _)| service);
+    let served = services.is_none_or(|services| services.contains(&service) || COMMON_SERVICES.contains(&service));
+    match roles_of(path).filter(|_| served) {
         Some(roles) if roles.contains(&role) => Ok(named.identity.clone()),
         Some(_) => Err(Refusal::new(CallReason::NotPermitted).with_message(format!("a {role} may not call {path}"))),
-        None => Err(Refusal::new(CallReason::NotPermitted).with_message(format!("nobody may call {path}"))),
+        None => Err(Refusal::new(CallReason::MethodUnknown)),
     }
 }
 
@@ -103,12 +114,19 @@ fn judge(path: &str, connection: Option<&ConnectionInfo>, clock: &dyn Clock) -> 
 #[derive(Debug, Clone)]
 pub struct AuthorizationLayer {
     clock: Arc<dyn Clock>,
+    services: Option<&'static [&'static str]>,
 }
 
 impl AuthorizationLayer {
     /// With the clock that judges whether a certificate is still valid.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+        Self { clock, services: None }
+    }
+
+    /// At a port that has these services (`package.Service`) and the common ones: what others have is unknown here, whoever calls.
+    #[must_use]
+    pub fn serving(self, services: &'static [&'static str]) -> Self {
+        Self { services: Some(services), ..self }
     }
 }
 
@@ -116,7 +134,7 @@ impl<S> Layer<S> for AuthorizationLayer {
     type Service = AuthorizationService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthorizationService { inner, clock: self.clock.clone() }
+        AuthorizationService { inner, clock: self.clock.clone(), services: self.services }
     }
 }
 
@@ -125,6 +143,7 @@ impl<S> Layer<S> for AuthorizationLayer {
 pub struct AuthorizationService<S> {
     inner: S,
     clock: Arc<dyn Clock>,
+    services: Option<&'static [&'static str]>,
 }
 
 impl<S, ReqBody> Service<Request<ReqBody>> for AuthorizationService<S>
@@ -143,7 +162,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let connection = request.extensions().get::<ConnectionInfo>();
-        match judge(request.uri().path(), connection, self.clock.as_ref()) {
+        match judge(request.uri().path(), connection, self.clock.as_ref(), self.services) {
             Ok(identity) => {
                 request.extensions_mut().insert(identity);
                 Box::pin(self.inner.call(request))

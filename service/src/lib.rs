@@ -4,6 +4,7 @@
 //! Not here: anything about receipts or blocks. Each module stands alone; `app.rs` of a process wires them together.
 
 pub mod accept;
+pub mod answers;
 pub mod authorization;
 pub mod clock;
 pub mod config;
@@ -12,6 +13,8 @@ pub mod http;
 pub mod identity;
 pub mod keyfile;
 pub mod metrics;
+pub mod process;
+pub mod report;
 pub mod request_id;
 pub mod rng;
 pub mod shutdown;

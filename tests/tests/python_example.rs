@@ -119,7 +119,9 @@ async fn the_python_example_does_what_its_page_says() {
     for (caller, arguments, code, expected) in [
         (hospitals, &["--biz-code", "PY-1"][..], 0, "sealed in block"),
         (hospitals, &["--biz-code", "PY-1"], 0, "(issued before)"),
-        (hospitals, &["--biz-code", "PY-1", "--amount-fen", "2600"], 1, "BIZ_CODE_CONFLICT"),
+        (hospitals, &["--biz-code", "PY-1", "--amount-fen", "2600"], 4, "BIZ_CODE_CONFLICT"),
+        (hospitals, &["--biz-code", "PY-1", "--amount-fen", "2600"], 4, "  biz_code: PY-1\n  receipt_code: 9906"),
+        (hospitals, &["--biz-code", "PY-1", "--amount-fen", "2600"], 4, "do not issue anew"),
         (hospitals, &["--biz-code", "PY-2", "--amount-fen", "0"], 1, "total_amount: "),
         (Caller::System(3), &["--biz-code", "PY-3"], 1, "NOT_DELEGATED"),
         (Caller::Auditor, &["--biz-code", "PY-3"], 1, "NOT_PERMITTED"),

@@ -89,16 +89,17 @@ async fn resubmit(clients: &Clients, acked: &Acked) -> Result<IssueResponse, ton
     Ok(clients[&acked.receipt.system_id].clone().resubmit(request).await?.into_inner())
 }
 
-/// Restored and started, the issuer says why it does not issue, and what to do.
+/// Restored and started, the issuer tells callers to go elsewhere, and its operator why it does not issue and what to do.
 async fn refuses_until_recovered(network: &mut TestNetwork, receipt: &GeneratedReceipt) {
     network.issuer(ISSUER).unwrap().start().unwrap();
     let clients = clients_of_unready(network).await;
     let status = call(&clients, receipt).await.unwrap_err();
-    assert_eq!(Refusal::from_status(&status).unwrap().reason.as_str(), "EPOCH_FENCED");
-    assert!(status.message().contains("tallystick-issuer recover --config"), "{status}");
+    assert_eq!(Refusal::from_status(&status).unwrap().reason.as_str(), "NOT_READY");
+    assert!(!status.message().contains("recover"), "{status}");
     let metrics = network.issuer_addresses(ISSUER).unwrap().metrics;
     let (code, body) = http_get(metrics, "/readyz").await.unwrap();
     assert_ne!(code, 200, "{}", String::from_utf8_lossy(&body));
+    assert!(String::from_utf8_lossy(&body).contains("tallystick-issuer recover --config"));
     assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
 }
 

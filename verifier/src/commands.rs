@@ -13,10 +13,15 @@ use std::process::ExitCode;
 use anyhow::Context;
 use receipt_core::genesis::Genesis;
 use receipt_core::trust::TrustFile;
+use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_service::report::Stamped;
 use tallystick_verifier::node::{NodeAddress, NodeTls};
 use tallystick_verifier::source::Source;
 
 use crate::cli::{Arguments, Command, SourceArguments, TlsArguments};
+
+/// Format of the JSON reports: `docs/spec/schemas`.
+const REPORT_FORMAT_VERSION: u32 = 1;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,9 +115,11 @@ fn source_of(arguments: &SourceArguments, tls: &TlsArguments, chain_name: &str) 
     }
 }
 
-/// One JSON document on standard output.
+/// One JSON document on standard output, with its head. Its schemas: `docs/spec/schemas`.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).context("writing the report").or_exit(Exit::NoInput)?;
+    let program = ("tallystick-verifier", env!("CARGO_PKG_VERSION"));
+    let stamped = Stamped::new(program, Some(REPORT_FORMAT_VERSION), SystemClock.now(), value);
+    let text = serde_json::to_string(&stamped).context("writing the report").or_exit(Exit::NoInput)?;
     print_text(&format!("{text}\n"))
 }
 

@@ -18,10 +18,15 @@ use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, VerifierServiceServer};
 use tallystick_proto::verifier::v1::{Check, Outcome, VerifyBundleRequest, VerifyBundleResponse};
+use tallystick_service::answers::AnswersLayer;
+use tallystick_service::authorization::COMMON_SERVICES;
 use tallystick_service::clock::Clock;
+use tallystick_service::request_id::RequestIdLayer;
+use tallystick_service::rng::{EntropyError, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 use tower::layer::util::{Identity as NoLayer, Stack};
@@ -94,6 +99,9 @@ pub enum ServeError {
     /// The descriptors of the services do not read.
     #[error("reflection: {0}")]
     Reflection(#[source] tonic_reflection::server::Error),
+    /// The system gives no randomness for the names of requests.
+    #[error("no randomness: {0}")]
+    Entropy(#[source] EntropyError),
 }
 
 /// Starts the service's tasks on a bound listener; they end with the token of `tasks`.
@@ -107,17 +115,21 @@ pub fn start(
     let token: CancellationToken = tasks.token().clone();
     let service = Service { trust, clock, judgements: Arc::new(Semaphore::new(options.judgements_max.max(1))) };
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .with_service_name("tallystick.verifier.v1.VerifierService")
-        .with_service_name("grpc.health.v1.Health")
-        .build_v1()
-        .map_err(ServeError::Reflection)?;
+    let reflection = || {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("tallystick.verifier.v1.VerifierService");
+        COMMON_SERVICES.iter().fold(builder, |builder, name| builder.with_service_name(*name))
+    };
+    // Both versions: many tools know the older one only.
+    let newer = reflection().build_v1().map_err(ServeError::Reflection)?;
+    let older = reflection().build_v1alpha().map_err(ServeError::Reflection)?;
     let verifier = VerifierServiceServer::new(service)
+        .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let router = server(options)?.add_service(health).add_service(reflection).add_service(verifier);
+    let router = server(options)?.add_service(health).add_service(newer).add_service(older).add_service(verifier);
     let (connections, accepting) = accept(listener, options.connections_max, options.idle_timeout, token.clone());
     tasks.spawn("accept", accepting);
     tasks.spawn("grpc", async move {
@@ -127,7 +139,7 @@ pub fn start(
     Ok(())
 }
 
-type Bounded = Stack<Places, NoLayer>;
+type Bounded = Stack<Places, Stack<AnswersLayer, Stack<RequestIdLayer, NoLayer>>>;
 
 fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
     let server = Server::builder()
@@ -143,7 +155,8 @@ fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
             server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServeError::Tls)?
         }
     };
-    Ok(server.layer(Places::new(options.requests_max)))
+    let request_ids = RequestIdLayer::new(&OsEntropy).map_err(ServeError::Entropy)?;
+    Ok(server.layer(request_ids).layer(AnswersLayer::unmeasured()).layer(Places::new(options.requests_max)))
 }
 
 struct Service {

@@ -1,4 +1,6 @@
 //! Answers to Issue, IssueMany and Reverse: the acknowledgement, and waiting for the seal.
+//!
+//! Invariant: once a receipt exists, no failure in here is told as if there were none.
 
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use receipt_core::ids::{ReceiptKey, UnixMillis};
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
 use tallystick_proto::convert::draft_to_wire;
-use tallystick_proto::errors::Refusal;
+use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands, advice_if_refused};
 use tallystick_proto::issuer::v1 as wire;
 use tokio::time::Instant;
 
@@ -44,15 +46,16 @@ impl Patience {
 }
 
 impl ApiContext {
-    /// The answer to an issued (or replayed) receipt, as it stands now.
+    /// The answer to an issued (or replayed) receipt, as it stands now. `OUTCOME_UNKNOWN`, naming the receipt, if one that
+    /// exists cannot be read.
     pub(super) fn answer(&self, issued: &Issued) -> Result<wire::IssueResponse, Refusal> {
         let mut response = match issued {
             Issued::New(acknowledgement) => new_response(acknowledgement),
-            Issued::Existing(key) => self.existing_response(*key)?,
+            Issued::Existing(key) => self.existing_response(*key).map_err(|_| unanswered(*key))?,
         };
         let issue_time = UnixMillis::new(response.issue_time_ms);
-        let issue_date = CivilDate::at(issue_time, self.utc_offset_minutes).map_err(internal)?;
-        response.issue_date = issue_date.to_string();
+        let issue_date = CivilDate::at(issue_time, self.utc_offset_minutes);
+        response.issue_date = issue_date.map(|date| date.to_string()).unwrap_or_default();
         Ok(response)
     }
 
@@ -85,29 +88,26 @@ impl ApiContext {
         response.set_state(state_of(fate));
         if let Fate::Refused { reason, .. } = fate {
             response.refused_reason = reason.as_str().to_owned();
+            response.refused_advice = Some(advice_if_refused(reason).to_wire());
         }
         Ok(fate != Fate::Pending)
     }
 
-    /// Waits until a receipt is decided, or the time is over.
-    pub(super) async fn wait(
-        &self,
-        key: ReceiptKey,
-        patience: Patience,
-        response: &mut wire::IssueResponse,
-    ) -> Result<(), Refusal> {
-        let Patience::Until(deadline) = patience else { return Ok(()) };
+    /// Waits until a receipt is decided, or the time is over. If its state cannot be read the answer stays as it is: the receipt
+    /// is acknowledged, and `GetReceipt` tells what becomes of it.
+    pub(super) async fn wait(&self, key: ReceiptKey, patience: Patience, response: &mut wire::IssueResponse) {
+        let Patience::Until(deadline) = patience else { return };
         let decided = self.waiters.register(key);
-        if self.update_state(key, response)? {
-            return Ok(());
+        if !matches!(self.update_state(key, response), Ok(false)) {
+            return;
         }
         tokio::select! {
             // Either way the journal says what became of it.
             _ = tokio::time::timeout_at(deadline, decided) => {}
             () = self.stop.cancelled() => {}
         }
-        self.update_state(key, response)?;
-        Ok(())
+        // A failure is logged where it is made.
+        let _ = self.update_state(key, response);
     }
 
     /// Puts the bundle into an answer that is sealed and asked for it. Without a node the answer stays without: the
@@ -119,6 +119,15 @@ impl ApiContext {
             response.bundle = Bytes::from(bundle.bytes);
         }
     }
+}
+
+/// `OUTCOME_UNKNOWN` of a receipt that exists: its answer could not be made.
+pub(super) fn unanswered(key: ReceiptKey) -> Refusal {
+    Refusal::new(CallReason::OutcomeUnknown)
+        .with_message("the receipt exists, and cannot be read now; make the same call again, at this issuer")
+        .with_advice(Stands::Yes, Place::BizCode, Action::RepeatHere)
+        .with_metadata("receipt_code", key.code.to_string())
+        .with_metadata("receipt_number", key.number.to_string())
 }
 
 /// The key in an answer of ours.

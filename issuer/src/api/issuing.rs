@@ -1,5 +1,7 @@
 //! Issue and IssueMany.
 
+use std::collections::BTreeMap;
+
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptKey, SystemId, UnitId};
 use receipt_core::limits;
@@ -15,7 +17,8 @@ use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
-use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, erased, prepare};
+use crate::holder::Asker;
+use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, content_hash, erased, prepare, unknown_outcome};
 use crate::registry::RegistryView;
 
 /// Above this many drafts, checking them leaves the other calls' thread.
@@ -41,12 +44,12 @@ impl ApiContext {
         let missing = || Refusal::new(CallReason::RequestInvalid).with_message("the draft is missing");
         let draft = request.draft.ok_or_else(missing)?;
         let mut results = self.issue_drafts(system, vec![draft]).await.into_iter();
-        let (issued, normalised) = results.next().ok_or_else(|| internal("no result"))?;
+        let (issued, normalised) = results.next().ok_or_else(unknown_outcome)?;
         let issued = issued?;
         let key = issued_key(&issued);
         let mut response = self.answer(&issued)?;
         response.normalised_fields = normalised;
-        self.wait(key, patience, &mut response).await?;
+        self.wait(key, patience, &mut response).await;
         if request.with_bundle {
             self.attach_bundle(key, &mut response).await;
         }
@@ -61,9 +64,15 @@ impl ApiContext {
     ) -> Result<wire::IssueManyResponse, Refusal> {
         let patience = Patience::of_request(request.wait, request.wait_timeout_ms)?;
         let count = request.drafts.len();
-        if count == 0 || count > limits::ISSUE_MANY_MAX {
+        if count == 0 {
+            let message = "drafts: IssueMany takes at least one draft";
+            return Err(Refusal::new(CallReason::RequestInvalid)
+                .with_violation("drafts", "needs at least one entry")
+                .with_message(message));
+        }
+        if count > limits::ISSUE_MANY_MAX {
             return Err(Refusal::new(CallReason::RequestTooLarge)
-                .with_message(format!("IssueMany takes 1 to {} drafts, not {count}", limits::ISSUE_MANY_MAX)));
+                .with_message(format!("IssueMany takes at most {} drafts, not {count}", limits::ISSUE_MANY_MAX)));
         }
         let mut results = Vec::with_capacity(count);
         for (result, normalised_fields) in self.issue_drafts(system, request.drafts).await {
@@ -78,10 +87,10 @@ impl ApiContext {
         let mut answers = Vec::with_capacity(count);
         for result in results {
             let result = match result {
-                Ok((key, mut response)) => match self.wait(key, patience, &mut response).await {
-                    Ok(()) => wire::issue_result::Result::Issued(response),
-                    Err(refusal) => wire::issue_result::Result::Error(refusal.to_item_error()),
-                },
+                Ok((key, mut response)) => {
+                    self.wait(key, patience, &mut response).await;
+                    wire::issue_result::Result::Issued(response)
+                }
                 Err(refusal) => wire::issue_result::Result::Error(refusal.to_item_error()),
             };
             answers.push(wire::IssueResult { result: Some(result) });
@@ -92,8 +101,14 @@ impl ApiContext {
     /// Judges drafts, hands the good ones to the sequencer together, and puts all results in order.
     async fn issue_drafts(&self, system: SystemId, drafts: Vec<WireDraft>) -> Vec<DraftResult> {
         let results = self.judge_and_issue(system, drafts).await;
+        let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
         for refusal in results.iter().filter_map(|(result, _)| result.as_ref().err()) {
             self.metrics.refused_call(refusal.reason);
+            *refused.entry(refusal.reason.as_str()).or_default() += 1;
+        }
+        // Refused items travel inside a good answer, which the layer that logs refusals does not see.
+        if results.len() > 1 && !refused.is_empty() {
+            tracing::info!(system = %system, drafts = results.len(), ?refused, "drafts refused");
         }
         results
     }
@@ -125,7 +140,7 @@ impl ApiContext {
         let sequenced = self.queue.issue(prepared).await;
         let mut sequenced = sequenced.map(Vec::into_iter);
         let next = |sequenced: &mut Result<std::vec::IntoIter<IssueResult>, Refusal>| match sequenced {
-            Ok(results) => results.next().unwrap_or_else(|| Err(internal("too few results"))),
+            Ok(results) => results.next().unwrap_or_else(|| Err(unknown_outcome())),
             Err(refusal) => Err(refusal.clone()),
         };
         let slots = slots.into_iter();
@@ -155,10 +170,11 @@ impl ApiContext {
         let unit = authorised_unit(view, system, &draft.unit_code, Some(&draft.place_code))?;
         // A repeated call is answered before any rule: it may come a day later. The ledger's receipt comes first: one of ours
         // under the same biz code was refused for it, or will be.
-        if let Some(key) = self.adopted(unit.id, &draft)? {
+        let asker = Asker { view, system };
+        if let Some(key) = self.adopted(asker, unit.id, &draft)? {
             return Ok(Judged::Settled(Ok(Issued::Existing(key))));
         }
-        if let Some(key) = self.replayed(unit.id, &draft.biz_code, content)? {
+        if let Some(key) = self.replayed(asker, unit.id, &draft.biz_code, content)? {
             return Ok(Judged::Settled(Ok(Issued::Existing(key))));
         }
         let now = self.reliable_now()?;
@@ -174,18 +190,30 @@ impl ApiContext {
             view,
             blinding: &self.keys.blinding,
             original: original.as_ref(),
+            caller: system,
         };
         let prepared = prepare(draft, &unit, content, &basis)?;
         Ok(Judged::Prepared(Box::new(Prepared { dated, ..prepared })))
     }
 
     /// The receipt that the same call made before; `BIZ_CODE_CONFLICT` if another call used the biz code.
-    pub(super) fn replayed(&self, unit: UnitId, biz_code: &str, content: Hash) -> Result<Option<ReceiptKey>, Refusal> {
+    pub(super) fn replayed(
+        &self,
+        asker: Asker<'_>,
+        unit: UnitId,
+        biz_code: &str,
+        content: Hash,
+    ) -> Result<Option<ReceiptKey>, Refusal> {
         match self.journal.biz(unit, biz_code).map_err(internal)? {
             None => Ok(None),
-            Some(row) if row.is_erased() => Err(erased()),
+            Some(row) if row.is_erased() => Err(self.named(asker, erased(), row.key)),
             Some(row) if row.content == content => Ok(Some(row.key)),
-            Some(_) => Err(Refusal::new(Reason::BizCodeConflict)),
+            Some(row) => Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), row.key)),
         }
+    }
+
+    /// Names the receipt that stands in the way, if the caller may see it.
+    pub(super) fn named(&self, asker: Asker<'_>, refusal: Refusal, key: ReceiptKey) -> Refusal {
+        asker.named_of(refusal, &self.journal, key).unwrap_or_else(internal)
     }
 }

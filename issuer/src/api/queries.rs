@@ -9,7 +9,7 @@ use receipt_core::reason::Reason;
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
-use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands, advice_if_refused};
 use tallystick_proto::issuer::v1 as wire;
 
 use super::answers::state_of;
@@ -17,6 +17,7 @@ use super::{ApiContext, key_from_wire, key_to_wire};
 use crate::authority::{authorised_unit, is_whole_unit, may_see};
 use crate::bundle::internal;
 use crate::fate::{Fate, fate, reversed_by};
+use crate::issue::{PaymentReference, payment_key};
 use crate::journal::{DecidedTally, IssuedTally, ReceiptRow};
 
 const PAGE_ROWS_DEFAULT: u32 = 100;
@@ -29,9 +30,17 @@ const KINDS_MAX: usize = 1_000;
 /// A selector's receipt, if the caller may know of it.
 enum Found {
     Receipt(ReceiptKey, Box<ReceiptRow>, Box<SignedRecord>),
-    /// Learnt from the ledger, so that its place is not known; asked for by biz code, by a system of some place of the unit.
+    /// Learnt from the ledger, so that its place is not known; asked for by biz code or payment, by a system of some place of
+    /// the unit.
     Placeless(ReceiptKey, wire::BizKey),
     Unknown,
+}
+
+/// Which receipt a call is about.
+enum Selector {
+    Key(wire::ReceiptKey),
+    Biz(wire::BizKey),
+    Payment(wire::PaymentKey),
 }
 
 impl ApiContext {
@@ -42,8 +51,9 @@ impl ApiContext {
         request: wire::GetReceiptRequest,
     ) -> Result<wire::GetReceiptResponse, Refusal> {
         let selector = match request.selector {
-            Some(wire::get_receipt_request::Selector::Key(key)) => Ok(key),
-            Some(wire::get_receipt_request::Selector::BizKey(biz)) => Err(biz),
+            Some(wire::get_receipt_request::Selector::Key(key)) => Selector::Key(key),
+            Some(wire::get_receipt_request::Selector::BizKey(biz)) => Selector::Biz(biz),
+            Some(wire::get_receipt_request::Selector::Payment(payment)) => Selector::Payment(payment),
             None => return Err(selector_missing()),
         };
         let (key, row, signed) = match self.find(system, selector)? {
@@ -78,6 +88,7 @@ impl ApiContext {
             snapshot_height,
             check_code: check_code.unwrap_or_default(),
             body_erased_at_ms: erased_at.map_or(0, UnixMillis::get),
+            refused_advice: advice_of(fate),
         })
     }
 
@@ -88,8 +99,8 @@ impl ApiContext {
         request: wire::GetBundleRequest,
     ) -> Result<wire::GetBundleResponse, Refusal> {
         let selector = match request.selector {
-            Some(wire::get_bundle_request::Selector::Key(key)) => Ok(key),
-            Some(wire::get_bundle_request::Selector::BizKey(biz)) => Err(biz),
+            Some(wire::get_bundle_request::Selector::Key(key)) => Selector::Key(key),
+            Some(wire::get_bundle_request::Selector::BizKey(biz)) => Selector::Biz(biz),
             None => return Err(selector_missing()),
         };
         let key = match self.find(system, selector)? {
@@ -198,15 +209,41 @@ impl ApiContext {
             reversed_by: reversed.map(key_to_wire),
             block_height,
             snapshot_height,
+            refused_advice: advice_of(fate),
             ..wire::GetReceiptResponse::default()
         })
     }
 
-    fn find(&self, system: SystemId, selector: Result<wire::ReceiptKey, wire::BizKey>) -> Result<Found, Refusal> {
+    /// The receipt, pending or sealed, that holds this payment at this issuer.
+    fn paid(&self, unit: UnitId, payment: &wire::PaymentKey) -> Result<Option<ReceiptKey>, Refusal> {
+        use wire::payment_key::Reference as R;
+        let missing = || Refusal::new(CallReason::RequestInvalid).with_message("payment.reference is missing");
+        let reference = match payment.reference.as_ref().ok_or_else(missing)? {
+            R::PayCode(code) => PaymentReference::PayCode(code),
+            R::SettlementNumber(number) => PaymentReference::Settlement(number),
+            R::Decision(decision) => PaymentReference::Decision(
+                &decision.penalty_decision_no,
+                Some(decision.instalment).filter(|instalment| *instalment > 0),
+            ),
+        };
+        let key = payment_key(reference, &self.keys.blinding);
+        let Some(holder) = self.journal.uniqueness(key).map_err(internal)? else { return Ok(None) };
+        // A pay code may be another unit's: of that nothing is told.
+        let Some(row) = self.journal.receipt(holder).map_err(internal)? else { return Ok(None) };
+        let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;
+        Ok((signed.record.unit == unit).then_some(holder))
+    }
+
+    fn find(&self, system: SystemId, selector: Selector) -> Result<Found, Refusal> {
         let view = self.view();
         let (key, biz) = match selector {
-            Ok(key) => (key_from_wire(&key)?, None),
-            Err(mut biz) => {
+            Selector::Key(key) => (key_from_wire(&key)?, None),
+            Selector::Payment(payment) => {
+                let unit = authorised_unit(&view, system, &payment.unit_code, None)?;
+                let Some(key) = self.paid(unit.id, &payment)? else { return Ok(Found::Unknown) };
+                (key, Some(wire::BizKey { unit_code: payment.unit_code, biz_code: String::new() }))
+            }
+            Selector::Biz(mut biz) => {
                 normalise_text(&mut biz.biz_code);
                 let unit = authorised_unit(&view, system, &biz.unit_code, None)?;
                 let key = match self.journal.biz(unit.id, &biz.biz_code).map_err(internal)? {
@@ -262,6 +299,7 @@ impl ApiContext {
             total_fen: record.total.get(),
             issue_time_ms: record.issue_time.get(),
             refused_reason,
+            refused_advice: advice_of(fate),
         })
     }
 
@@ -279,11 +317,20 @@ fn told_of(fate: Fate) -> (String, u64) {
     }
 }
 
+/// What it means that the ledger refused a receipt.
+fn advice_of(fate: Fate) -> Option<wire::RefusedAdvice> {
+    match fate {
+        Fate::Refused { reason, .. } => Some(advice_if_refused(reason).to_wire()),
+        Fate::Pending | Fate::Sealed { .. } => None,
+    }
+}
+
 /// The receipt stands on the ledger, and its content was lost with a journal.
 fn content_lost() -> Refusal {
     Refusal::new(CallReason::NotFound).with_message(
         "the ledger has this receipt, and its content was lost with an issuer's journal; Resubmit its acknowledgement first",
     )
+    .with_advice(Stands::Yes, Place::BizCode, Action::Correct)
 }
 
 fn selector_missing() -> Refusal {

@@ -17,7 +17,8 @@ use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
-use crate::issue::{Acknowledgement, Returned, uniqueness_keys};
+use crate::holder::Asker;
+use crate::issue::{Acknowledgement, Returned, content_hash, uniqueness_keys};
 use crate::registry::Unit;
 
 impl ApiContext {
@@ -33,7 +34,7 @@ impl ApiContext {
         let key = issued_key(&issued);
         let mut response = self.answer(&issued)?;
         response.normalised_fields = normalised;
-        self.wait(key, patience, &mut response).await?;
+        self.wait(key, patience, &mut response).await;
         Ok(response)
     }
 
@@ -84,8 +85,20 @@ impl ApiContext {
         };
         let reissues = draft.reissue_of();
         let (biz_code, place_code) = (draft.biz_code, draft.place_code);
-        let returned =
-            Returned { signed, bytes, body, seed, acknowledgement, content, biz_code, place_code, reissues, byte_size };
+        let caller = system;
+        let returned = Returned {
+            signed,
+            bytes,
+            body,
+            seed,
+            acknowledgement,
+            content,
+            biz_code,
+            place_code,
+            reissues,
+            byte_size,
+            caller,
+        };
         Ok((returned, normalised))
     }
 
@@ -121,7 +134,12 @@ impl ApiContext {
 
     /// A sealed receipt under this draft's biz code that a recovered journal learnt from the ledger. As far as a record tells, it
     /// must be of this content. Once it was resubmitted, the journal knows it as its own.
-    pub(super) fn adopted(&self, unit: UnitId, draft: &ReceiptDraft) -> Result<Option<ReceiptKey>, Refusal> {
+    pub(super) fn adopted(
+        &self,
+        asker: Asker<'_>,
+        unit: UnitId,
+        draft: &ReceiptDraft,
+    ) -> Result<Option<ReceiptKey>, Refusal> {
         let biz_hash = self.keys.blinding.biz_key(unit, &draft.biz_code);
         let Some(key) = self.journal.adopted(unit, &biz_hash).map_err(internal)? else { return Ok(None) };
         let missing = || internal(format!("receipt {key} is missing"));
@@ -133,7 +151,7 @@ impl ApiContext {
         let same_payments = record.key_epoch != self.keys.blinding_epoch
             || record.uniqueness_keys == uniqueness_keys(draft, &self.keys.blinding);
         let same = record.key.code == draft.receipt_code && record.total == draft.total_amount && same_payments;
-        if same { Ok(Some(key)) } else { Err(Refusal::new(Reason::BizCodeConflict)) }
+        if same { Ok(Some(key)) } else { Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), key)) }
     }
 
     /// The receipt under a biz code that a recovered journal learnt from the ledger.

@@ -1,20 +1,25 @@
 //! Reverse (冲红): a red receipt for a sealed blue one. Idempotent twice over: by biz code, and by the original.
 
-use receipt_core::ids::{ReceiptCode, ReceiptKey, SystemId};
+use receipt_core::hash::Hash;
+use receipt_core::ids::{ReceiptCode, ReceiptKey, SystemId, UnitId};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::red::{RedError, RedRequest, red_draft};
+use receipt_core::receipt::rules::NEW_YEAR_GRACE_DAYS;
 use tallystick_proto::convert::{draft_to_wire, reversal_from_wire};
-use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
+use tallystick_proto::errors::{Action, CallReason, ErrorReason, Place, Refusal, Stands};
 use tallystick_proto::issuer::v1 as wire;
 
-use super::answers::{Patience, issued_key};
+use super::answers::{Patience, issued_key, unanswered};
 use super::{ApiContext, key_from_wire};
 use crate::authority::authorised_unit;
-use crate::bundle::{internal, pending};
+use crate::bundle::internal;
 use crate::fate::{Fate, fate};
-use crate::issue::{Issued, Prepared, RuleBasis, content_hash, erased, prepare};
+use crate::holder::Asker;
+use crate::issue::{Issued, Prepared, RuleBasis, content_hash, erased, prepare, unknown_outcome};
+use crate::numbering::numbers_left;
+use crate::registry::RegistryView;
 
 impl ApiContext {
     /// Reverses a receipt, or finds that it was reversed before.
@@ -32,9 +37,11 @@ impl ApiContext {
         let mut response = self.answer(&issued)?;
         response.normalised_fields = normalised;
         if response.red_draft.is_none() {
-            response.red_draft = self.open_receipt(key)?.map(|(receipt, _)| draft_to_wire(&receipt.draft));
+            // From here on the red receipt exists.
+            let opened = self.open_receipt(key).map_err(|_| unanswered(key))?;
+            response.red_draft = opened.map(|(receipt, _)| draft_to_wire(&receipt.draft));
         }
-        self.wait(key, patience, &mut response).await?;
+        self.wait(key, patience, &mut response).await;
         if with_bundle {
             self.attach_bundle(key, &mut response).await;
         }
@@ -51,7 +58,7 @@ impl ApiContext {
     async fn issue_red(&self, prepared: Prepared) -> Result<Issued, Refusal> {
         let original = prepared.reverses;
         let mut results = self.queue.issue(vec![prepared]).await?.into_iter();
-        let result = results.next().ok_or_else(|| internal("no result"))?;
+        let result = results.next().ok_or_else(unknown_outcome)?;
         match (result, original) {
             // Two calls raced: the later one gets the first one's red receipt.
             (Err(refusal), Some(original)) if refusal.reason == ErrorReason::Core(Reason::AlreadyReversed) => {
@@ -73,28 +80,17 @@ impl ApiContext {
         let record = self
             .own_record(&view, system, unit.id, original_key)?
             .ok_or_else(|| Refusal::new(Reason::NotFoundOrMismatch))?;
-        let reversal = self.journal.reversal(original_key).map_err(internal)?;
-        let own = self.journal.biz(unit.id, &request.biz_code).map_err(internal)?;
-        if let Some(red) = own.filter(|row| row.content == content).map(|row| row.key) {
-            return Ok(Reversal::Made(red));
-        }
-        if own.is_some_and(|row| row.is_erased() && reversal != Some(row.key)) {
-            return Err(erased());
-        }
-        // One that a lost journal made is known by what it reverses: neither the ledger nor `Resubmit` has its call.
-        let known = own.map(|row| row.key);
-        if let Some(red) = known.map_or_else(|| self.adopted_key(unit.id, &request.biz_code), |red| Ok(Some(red)))? {
-            let made = reversal == Some(red);
-            return if made { Ok(Reversal::Made(red)) } else { Err(Refusal::new(Reason::BizCodeConflict)) };
-        }
-        if let Some(red) = reversal
-            && !matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. })
-        {
+        let asker = Asker { view: &view, system };
+        if let Some(red) = self.red_made(asker, unit.id, &request.biz_code, content, original_key)? {
             return Ok(Reversal::Made(red));
         }
         match fate(&self.journal, original_key).map_err(internal)? {
             Fate::Sealed { .. } => {}
-            Fate::Pending => return Err(pending()),
+            Fate::Pending => {
+                return Err(Refusal::new(Reason::InProgress)
+                    .with_message("the original is not sealed yet; reverse it once it is")
+                    .with_advice(Stands::No, Place::Nowhere, Action::Repeat));
+            }
             Fate::Refused { .. } => {
                 return Err(Refusal::new(Reason::OriginalUnknown).with_message("the ledger refused the original"));
             }
@@ -102,12 +98,13 @@ impl ApiContext {
         let (original, _) = self.open_receipt(original_key)?.ok_or_else(|| {
             Refusal::new(CallReason::BodyErased)
                 .with_message("the body of the original was erased, and a red receipt copies it")
+                .with_advice(Stands::No, Place::Nowhere, Action::Operator)
         })?;
         let reversal = request.reversal.ok_or_else(|| missing("reversal"))?;
         let now = self.reliable_now()?;
         let issue_date = CivilDate::at(now, self.utc_offset_minutes).map_err(internal)?;
         let red = RedRequest {
-            receipt_code: red_code(&request.receipt_code, original_key.code, issue_date)?,
+            receipt_code: self.red_code(&view, unit.id, &request.receipt_code, original_key.code, issue_date)?,
             issue_date,
             biz_code: request.biz_code,
             place_code: request.place_code,
@@ -124,12 +121,73 @@ impl ApiContext {
             view: &view,
             blinding: &self.keys.blinding,
             original: Some(&original),
+            caller: system,
         };
         let mut prepared = prepare(draft, &unit, content, &basis)?;
         prepared.dated = false;
         // Those that the original holds, under whatever epoch of the secret it was issued.
         prepared.uniqueness = record.record.uniqueness_keys;
         Ok(Reversal::Prepared(Box::new(prepared)))
+    }
+}
+
+impl ApiContext {
+    /// The code asked for; else the newest of the original's kind that may be used today (V04: in January last year's, too)
+    /// and of which the unit has numbers left here. If there is none, this year's: then the refusal names what is missing.
+    pub(super) fn red_code(
+        &self,
+        view: &RegistryView,
+        unit: UnitId,
+        wanted: &str,
+        original: ReceiptCode,
+        today: CivilDate,
+    ) -> Result<ReceiptCode, Refusal> {
+        let field = |error: receipt_core::ids::IdError| Refusal::field("receipt_code", error.problem);
+        if !wanted.is_empty() {
+            return ReceiptCode::parse(wanted).map_err(field);
+        }
+        let of_year = |year: u16| ReceiptCode::new(original.get() / 100 * 100 + u32::from(year % 100)).map_err(field);
+        let newest = of_year(today.year())?;
+        let mut codes = vec![newest];
+        if today.day_of_year() <= NEW_YEAR_GRACE_DAYS {
+            codes.push(of_year(today.year().saturating_sub(1))?);
+        }
+        for code in codes {
+            if numbers_left(&self.journal, view.segments(unit, code)).map_err(internal)? > 0 {
+                return Ok(code);
+            }
+        }
+        Ok(newest)
+    }
+}
+
+impl ApiContext {
+    /// The red receipt that there is already: the same call's, a lost journal's, or another call's of the same original.
+    fn red_made(
+        &self,
+        asker: Asker<'_>,
+        unit: UnitId,
+        biz_code: &str,
+        content: Hash,
+        original: ReceiptKey,
+    ) -> Result<Option<ReceiptKey>, Refusal> {
+        let reversal = self.journal.reversal(original).map_err(internal)?;
+        let own = self.journal.biz(unit, biz_code).map_err(internal)?;
+        if let Some(red) = own.filter(|row| row.content == content).map(|row| row.key) {
+            return Ok(Some(red));
+        }
+        if let Some(row) = own.filter(|row| row.is_erased() && reversal != Some(row.key)) {
+            return Err(self.named(asker, erased(), row.key));
+        }
+        // One that a lost journal made is known by what it reverses: neither the ledger nor `Resubmit` has its call.
+        let known = own.map(|row| row.key);
+        if let Some(red) = known.map_or_else(|| self.adopted_key(unit, biz_code), |red| Ok(Some(red)))? {
+            let conflict = || self.named(asker, Refusal::new(Reason::BizCodeConflict), red);
+            return if reversal == Some(red) { Ok(Some(red)) } else { Err(conflict()) };
+        }
+        let Some(red) = reversal else { return Ok(None) };
+        let refused = matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. });
+        Ok((!refused).then_some(red))
     }
 }
 
@@ -161,18 +219,9 @@ fn normalise_request(request: &mut wire::ReverseRequest) -> Vec<String> {
 }
 
 /// What makes two calls the same: everything but how they want to be answered.
-fn reversal_content(request: &wire::ReverseRequest) -> receipt_core::hash::Hash {
+fn reversal_content(request: &wire::ReverseRequest) -> Hash {
     let same = wire::ReverseRequest { wait: 0, wait_timeout_ms: 0, with_bundle: false, ..request.clone() };
     content_hash("reverse", &same)
-}
-
-/// The code asked for; else the original's, or its successor of the current year (V04).
-fn red_code(wanted: &str, original: ReceiptCode, today: CivilDate) -> Result<ReceiptCode, Refusal> {
-    let field = |error: receipt_core::ids::IdError| Refusal::field("receipt_code", error.problem);
-    if wanted.is_empty() {
-        return ReceiptCode::new(original.get() / 100 * 100 + u32::from(today.year() % 100)).map_err(field);
-    }
-    ReceiptCode::parse(wanted).map_err(field)
 }
 
 fn red_refusal(error: RedError) -> Refusal {

@@ -34,6 +34,7 @@ mod recovered;
 mod reissue;
 mod resubmit;
 mod sameness;
+mod standing;
 mod unit;
 
 const SYSTEM: SystemId = SystemId::new(1);
@@ -298,10 +299,10 @@ async fn issue_many_answers_each_draft_in_its_place() {
     let strangers = many(STRANGER, drafts[..1].to_vec()).await.unwrap().results;
     let Some(wire::issue_result::Result::Error(refusal)) = &strangers[0].result else { panic!("{strangers:?}") };
     assert_eq!(refusal.reason, "NOT_DELEGATED");
-    for count in [0, 501] {
-        let refusal = many(SYSTEM, vec![drafts[0].clone(); count]).await.unwrap_err();
-        assert_eq!(refusal.reason.as_str(), "REQUEST_TOO_LARGE");
-    }
+    let refusal = many(SYSTEM, vec![drafts[0].clone(); 501]).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "REQUEST_TOO_LARGE");
+    let refusal = many(SYSTEM, Vec::new()).await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.violations[0].field.as_str()), ("REQUEST_INVALID", "drafts"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -364,6 +365,18 @@ async fn watch_tells_the_past_and_goes_on_live() {
         ApiContext::watch(&running.context, STRANGER, &foreign).map(|_| ()).unwrap_err().reason.as_str(),
         "NOT_DELEGATED"
     );
+    // At the stop a stream says so: one that ends well looks complete, and nobody comes back.
+    running.token.cancel();
+    let ended = loop {
+        match resumed.next().await.unwrap() {
+            Ok(_) => {}
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(ended.code(), tonic::Code::Unavailable);
+    let refusal = Refusal::from_status(&ended).unwrap();
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms.is_some()), ("SHUTTING_DOWN", true));
+    assert!(resumed.next().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -426,7 +439,7 @@ async fn without_a_ledger_receipts_are_pending_and_durable() {
     let refusal = running.context.get_bundle(SYSTEM, wire::GetBundleRequest { selector }).await.unwrap_err();
     assert_eq!(refusal.reason.as_str(), "IN_PROGRESS");
     running.gate.halt("for the test");
-    assert_eq!(running.issue_sealed(&running.draft("S01", "B")).await.unwrap_err().reason.as_str(), "EPOCH_FENCED");
+    assert_eq!(running.issue_sealed(&running.draft("S01", "B")).await.unwrap_err().reason.as_str(), "NOT_READY");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,16 @@
 //! Watch: outcomes from a position on, then live.
 
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use receipt_core::ids::{SystemId, UnitId};
 use receipt_core::reason::Reason;
-use tallystick_proto::errors::Refusal;
+use tallystick_proto::errors::{CallReason, Refusal, advice_if_refused};
 use tallystick_proto::issuer::v1 as wire;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::Status;
 
 use super::{ApiContext, key_to_wire};
@@ -24,13 +26,38 @@ const STREAMS_MAX: usize = 4_096;
 /// Outcomes on their way to a slow reader; then it is waited for.
 const STREAM_OUTCOMES_MAX: usize = 64;
 
+/// What one caller watches. Never ends with OK: a client that reconnects after an error only would stay away for ever.
+#[derive(Debug)]
+pub struct OutcomeStream {
+    outcomes: mpsc::Receiver<Result<wire::WatchResponse, Status>>,
+    ended: bool,
+}
+
+impl Stream for OutcomeStream {
+    type Item = Result<wire::WatchResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let outcome = std::task::ready!(self.outcomes.poll_recv(cx));
+        self.ended = !matches!(outcome, Some(Ok(_)));
+        // The writing task ends without an error of its own only when the process stops.
+        let stopping = || {
+            let message = "the issuer is shutting down; watch again from the last position";
+            Err(Refusal::new(CallReason::ShuttingDown).with_message(message).to_status())
+        };
+        Poll::Ready(Some(outcome.unwrap_or_else(stopping)))
+    }
+}
+
 impl ApiContext {
     /// Starts a stream. It ends when the caller goes away or the process stops.
     pub(super) fn watch(
         this: &Arc<Self>,
         system: SystemId,
         request: &wire::WatchRequest,
-    ) -> Result<ReceiverStream<Result<wire::WatchResponse, Status>>, Refusal> {
+    ) -> Result<OutcomeStream, Refusal> {
         if request.unit_codes.len() > UNITS_MAX {
             return Err(Refusal::field("unit_codes", format!("has at most {UNITS_MAX} units")));
         }
@@ -54,7 +81,7 @@ impl ApiContext {
                 () = sender.closed() => {}
             }
         });
-        Ok(ReceiverStream::new(receiver))
+        Ok(OutcomeStream { outcomes: receiver, ended: false })
     }
 
     async fn stream(
@@ -111,6 +138,7 @@ impl ApiContext {
             Change::Refused(reason) => {
                 response.set_state(wire::ReceiptState::Refused);
                 response.refused_reason = reason.as_str().to_owned();
+                response.refused_advice = Some(advice_if_refused(reason).to_wire());
             }
             Change::Reversed(red) => {
                 response.set_state(wire::ReceiptState::Sealed);

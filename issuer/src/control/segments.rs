@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::ids::SegmentId;
+use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
+use tallystick_service::report::Stamped;
 
 use super::{ControlParts, ask, connect};
 use crate::config::Settings;
@@ -67,5 +69,7 @@ pub async fn request_report(settings: &Settings, request: SegmentRequest, propos
     if let Some(proposal) = proposal {
         durable::create(proposal, report.to_description().as_bytes(), FileMode::Shared)?;
     }
-    Ok(serde_json::to_string_pretty(&report)?)
+    let program = ("tallystick-issuer", env!("CARGO_PKG_VERSION"));
+    // The report has a format version of its own: the running issuer's.
+    Ok(serde_json::to_string_pretty(&Stamped::new(program, None, SystemClock.now(), &report))?)
 }

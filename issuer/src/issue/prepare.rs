@@ -5,14 +5,14 @@ use std::sync::Arc;
 use prost::Message;
 use receipt_core::blind::{BlindingSecret, UniquenessKey, UniquenessType};
 use receipt_core::hash::{Hash, tagged};
-use receipt_core::ids::{ReceiptKey, ReceiptNumber, UnixMillis};
+use receipt_core::ids::{ReceiptKey, ReceiptNumber, SystemId, UnixMillis};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::layout::check_readable;
 use receipt_core::receipt::model::{CheckCode, Issued, Receipt, ReceiptDraft};
 use receipt_core::receipt::rules::{NEW_YEAR_GRACE_DAYS, RuleContext, Violation, check_draft};
-use tallystick_proto::errors::Refusal;
+use tallystick_proto::errors::{FieldViolation, Refusal};
 
 use crate::registry::{RegistryView, Unit};
 
@@ -35,6 +35,8 @@ pub struct Prepared {
     pub reverses: Option<ReceiptKey>,
     /// The reversed receipt whose rest it re-issues.
     pub reissues: Option<ReceiptKey>,
+    /// Who asked: what stands in its way is named as far as this system may see it.
+    pub caller: SystemId,
     /// About how much memory it takes.
     pub byte_size: usize,
 }
@@ -52,6 +54,8 @@ pub struct RuleBasis<'a> {
     pub blinding: &'a BlindingSecret,
     /// The receipt that a reversal or re-issue names, if this issuer has it.
     pub original: Option<&'a Receipt>,
+    /// Who asks.
+    pub caller: SystemId,
 }
 
 /// Hash of a request that is no draft, by which a repeated call is told from another one under the same biz code. `kind`
@@ -80,8 +84,11 @@ pub fn prepare(
     };
     check_draft(&draft, &context).map_err(|violations| refusal_of(&violations))?;
     if !unit.may_issue(draft.receipt_code, basis.now) {
-        return Err(Refusal::new(Reason::KindNotAllowed)
-            .with_violation("receipt_code", "this kind is not attached to the unit (V16)"));
+        let violation = FieldViolation {
+            field: "receipt_code".to_owned(),
+            description: "V16: this kind is not attached to the unit".to_owned(),
+        };
+        return Err(Refusal::fields(Reason::KindNotAllowed, vec![violation]));
     }
     // Its credential names the area: a receipt that states another one would never verify.
     if draft.supervisor_area_code != unit.area {
@@ -104,6 +111,7 @@ pub fn prepare(
         unit: Arc::clone(unit),
         content,
         dated: true,
+        caller: basis.caller,
         byte_size: 2048 + 512 * (draft.items.len() + draft.aux_items.len()),
         draft,
     })
@@ -123,30 +131,53 @@ fn readable(draft: ReceiptDraft, unit: &Unit, issue_time: UnixMillis) -> Result<
 
 /// One refusal for all violations: the first one's reason, every field named.
 fn refusal_of(violations: &[Violation]) -> Refusal {
-    let Some(first) = violations.first() else { return Refusal::new(Reason::FieldInvalid) };
-    let refusal = Refusal::new(first.reason).with_message(format!("{}: {}", first.rule, first.message));
-    violations.iter().fold(refusal, |refusal, violation| {
-        refusal.with_violation(&violation.field, format!("{}: {}", violation.rule, violation.message))
-    })
+    let reason = violations.first().map_or(Reason::FieldInvalid, |first| first.reason);
+    let fields = violations.iter().map(|violation| FieldViolation {
+        // A path is the draft's: the extension's group is named without the container that only the body has.
+        field: violation.field.strip_prefix("ext.").unwrap_or(&violation.field).to_owned(),
+        description: format!("{}: {}", violation.rule, violation.message),
+    });
+    Refusal::fields(reason, fields.collect())
+}
+
+/// What was paid, as a caller names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentReference<'a> {
+    /// 缴款码.
+    PayCode(&'a str),
+    /// 医保结算号.
+    Settlement(&'a str),
+    /// A penalty decision, and the instalment of it; `None` if it was paid at once.
+    Decision(&'a str, Option<u32>),
+}
+
+/// The key that at most one live receipt holds of it (V14, V15).
+pub(crate) fn payment_key(reference: PaymentReference<'_>, blinding: &BlindingSecret) -> UniquenessKey {
+    match reference {
+        PaymentReference::PayCode(code) => blinding.uniqueness_key(UniquenessType::Payment, code),
+        PaymentReference::Settlement(number) => blinding.uniqueness_key(UniquenessType::MedicalSettlement, number),
+        PaymentReference::Decision(number, instalment) => {
+            // Paid at once is paid with its first instalment: one of the two.
+            let reference = format!("{number}\0{}", instalment.unwrap_or(1));
+            blinding.uniqueness_key(UniquenessType::Decision, &reference)
+        }
+    }
 }
 
 /// V14, V15: payments by pay code, medical settlements, decisions with their instalment. A red receipt's are its original's,
 /// because it copies them.
 pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -> Vec<UniquenessKey> {
-    let mut keys: Vec<UniquenessKey> =
-        draft.pay_codes().into_iter().map(|code| blinding.uniqueness_key(UniquenessType::Payment, code)).collect();
+    let mut paid: Vec<_> = draft.pay_codes().into_iter().map(PaymentReference::PayCode).collect();
     match &draft.ext {
         Ext::Medical { medical } if !medical.settlement_number.is_empty() => {
-            keys.push(blinding.uniqueness_key(UniquenessType::MedicalSettlement, &medical.settlement_number));
+            paid.push(PaymentReference::Settlement(&medical.settlement_number));
         }
         Ext::PaymentBook { fine, .. } if !fine.penalty_decision_no.is_empty() => {
-            // Paid at once is paid with its first instalment: one of the two.
-            let instalment = fine.instalment.unwrap_or(1);
-            let reference = format!("{}\0{instalment}", fine.penalty_decision_no);
-            keys.push(blinding.uniqueness_key(UniquenessType::Decision, &reference));
+            paid.push(PaymentReference::Decision(&fine.penalty_decision_no, fine.instalment));
         }
         _ => {}
     }
+    let mut keys: Vec<UniquenessKey> = paid.into_iter().map(|reference| payment_key(reference, blinding)).collect();
     keys.sort_unstable();
     keys.dedup();
     keys

@@ -8,7 +8,7 @@ use receipt_core::ids::{KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::suite::{Signer, Suite};
-use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
 use tallystick_service::clock::Clock;
 use tallystick_service::rng::Entropy;
 
@@ -17,6 +17,7 @@ use super::{IssueResult, Issued, Prepared};
 use crate::backlog::Backlog;
 use crate::body::BodyCipher;
 use crate::gate::Gate;
+use crate::holder::Asker;
 use crate::journal::{BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, day_number};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
@@ -28,7 +29,7 @@ mod conflict;
 mod errands;
 mod take_back;
 
-use conflict::{already_reversed, conflict, reissue_conflict};
+use conflict::{already_reversed, biz_code_conflict, conflict, reason_of, reissue_conflict};
 pub use take_back::Returned;
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
@@ -92,7 +93,10 @@ struct Moment {
 /// What becomes of one draft.
 enum Decision {
     Refuse(Box<Refusal>),
+    /// One that is on disk.
     Existing(ReceiptKey),
+    /// The same call as an earlier one of the group, which will be written with it.
+    Repeated(ReceiptKey),
     /// A new one, by its place in the group.
     New(usize),
 }
@@ -105,6 +109,21 @@ struct Group {
     uniqueness: HashMap<UniquenessKey, ReceiptKey>,
     reversals: HashMap<ReceiptKey, ReceiptKey>,
     reissues: HashMap<ReceiptKey, ReceiptKey>,
+}
+
+/// What a refusal may say of a receipt of the group.
+struct GroupReceipt<'a> {
+    unit: UnitId,
+    biz_code: &'a str,
+    place_code: &'a str,
+}
+
+impl Group {
+    fn receipt(&self, key: ReceiptKey) -> Option<GroupReceipt<'_>> {
+        let allotted = self.allotted.iter().find(|allotted| allotted.key() == key)?;
+        let Prepared { unit, draft, .. } = &allotted.prepared;
+        Some(GroupReceipt { unit: unit.id, biz_code: &draft.biz_code, place_code: &draft.place_code })
+    }
 }
 
 impl Sequencer {
@@ -153,19 +172,23 @@ impl Sequencer {
     ) -> Result<Decision, JournalError> {
         let journal = &self.parts.journal;
         let biz = (draft.unit.id, draft.draft.biz_code.clone());
-        let known = match group.biz.get(&biz) {
-            Some(known) => Some(*known),
-            None => match journal.biz(biz.0, &biz.1)? {
-                Some(row) if row.is_erased() => return Ok(Decision::Refuse(Box::new(erased()))),
-                row => row.map(|row| (row.content, row.key)),
-            },
-        };
-        if let Some((content, key)) = known {
+        let asker = Asker { view, system: draft.caller };
+        if let Some((content, key)) = group.biz.get(&biz).copied() {
             return Ok(if content == draft.content {
-                Decision::Existing(key)
+                Decision::Repeated(key)
             } else {
-                refuse(Reason::BizCodeConflict)
+                Decision::Refuse(Box::new(biz_code_conflict(journal, asker, group, key)?))
             });
+        }
+        match journal.biz(biz.0, &biz.1)? {
+            None => {}
+            Some(row) if row.is_erased() => {
+                return Ok(Decision::Refuse(Box::new(asker.named_of(erased(), journal, row.key)?)));
+            }
+            Some(row) if row.content == draft.content => return Ok(Decision::Existing(row.key)),
+            Some(row) => {
+                return Ok(Decision::Refuse(Box::new(biz_code_conflict(journal, asker, group, row.key)?)));
+            }
         }
         if let Err(closed) = self.parts.gate.check() {
             return Ok(Decision::Refuse(Box::new(closed.refusal())));
@@ -188,13 +211,11 @@ impl Sequencer {
             Ok(today) if today == draft.draft.issue_date => {}
             _ => return Ok(refuse(Reason::DateOutOfRange)),
         }
-        if let Some(refusal) = conflict(journal, group, &draft)? {
+        if let Some(refusal) = conflict(journal, asker, group, &draft)? {
             return Ok(Decision::Refuse(Box::new(refusal)));
         }
         let Some((signing_key, signer)) = signing_key(&self.parts.keys, view, &draft.unit, time) else {
-            return Ok(Decision::Refuse(Box::new(
-                Refusal::new(Reason::KeyRevoked).with_message("this issuer holds no valid key of the unit"),
-            )));
+            return Ok(Decision::Refuse(Box::new(no_unit_key())));
         };
         let code = draft.draft.receipt_code;
         let Some(number) = self.numbering.allot(journal, view, draft.unit.id, code)? else {
@@ -216,7 +237,8 @@ impl Sequencer {
     fn assemble(&self, allotted: Vec<Allotted>) -> Result<Vec<Assembled>, Refusal> {
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a group of receipts was not issued");
-            Refusal::new(CallReason::Internal)
+            // Nothing was written: that is known, whatever failed.
+            Refusal::new(CallReason::Internal).with_advice(Stands::No, Place::Nowhere, Action::Repeat)
         };
         let mut secrets = vec![0; allotted.len() * SECRET_BYTES];
         self.parts.entropy.fill(&mut secrets).map_err(|error| internal(&error))?;
@@ -287,13 +309,15 @@ fn refuse(reason: Reason) -> Decision {
 
 fn settle(decision: Decision, new: Result<&[super::Acknowledgement], &Refusal>) -> IssueResult {
     match (decision, new) {
+        // The receipt that stands in its way may be one of this group, which was not written.
+        (Decision::Refuse(refusal), Err(failed)) if refusal.advice.receipt != Stands::No => Err(failed.clone()),
         (Decision::Refuse(refusal), _) => Err(*refusal),
-        (Decision::Existing(key), Ok(_)) => Ok(Issued::Existing(key)),
+        (Decision::Existing(key), _) | (Decision::Repeated(key), Ok(_)) => Ok(Issued::Existing(key)),
         (Decision::New(index), Ok(new)) => match new.get(index) {
             Some(acknowledgement) => Ok(Issued::New(Box::new(acknowledgement.clone()))),
-            None => Err(Refusal::new(CallReason::Internal)),
+            None => Err(Refusal::new(CallReason::OutcomeUnknown)),
         },
-        (_, Err(refusal)) => Err(refusal.clone()),
+        (Decision::New(_) | Decision::Repeated(_), Err(refusal)) => Err(refusal.clone()),
     }
 }
 
@@ -301,6 +325,13 @@ fn settle(decision: Decision, new: Result<&[super::Acknowledgement], &Refusal>) 
 pub(crate) fn erased() -> Refusal {
     Refusal::new(CallReason::BodyErased)
         .with_message("a receipt has this biz_code, and its body was erased; GetReceipt tells what is left of it")
+}
+
+/// A condition of this issuer: it passes, and another issuer of the unit may hold a key.
+fn no_unit_key() -> Refusal {
+    Refusal::new(CallReason::NotReady)
+        .with_message("this issuer holds no valid key of the unit; try another issuer of the unit, or later")
+        .with_retry_after_ms(60_000)
 }
 
 /// The newest key of the unit that is valid now and in this issuer's custody (V17).

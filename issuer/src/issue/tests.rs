@@ -111,11 +111,38 @@ fn a_payment_has_one_live_receipt() {
     let (new, again, other) = (prepared("A"), prepared("B"), prepared("C"));
     assert_eq!(new.uniqueness.len(), 1);
     let in_one_group = issuer.sequencer.issue(vec![new, again]).unwrap();
-    key_of(&in_one_group[0]);
     let later = issuer.sequencer.issue(vec![other]).unwrap();
+    let key = key_of(&in_one_group[0]);
     for result in [&in_one_group[1], &later[0]] {
-        assert_eq!(reason(result), Reason::PaymentReceipted.into());
+        let refusal = result.as_ref().unwrap_err();
+        assert_eq!(refusal.reason, Reason::PaymentReceipted.into());
+        // Named, whether it stands in the journal or in the same group.
+        let told = |name: &str| refusal.metadata.get(name).cloned();
+        assert_eq!(told("receipt_number"), Some(key.number.to_string()), "{refusal:?}");
+        assert_eq!((told("receipt_code"), told("biz_code")), (Some(key.code.to_string()), Some("A".to_owned())));
     }
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_an_unknown_outcome_and_a_call_that_was_never_taken_is_not() {
+    let Fixture { mut chain, issuer, .. } = fixture();
+    let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
+    let (queue, mut jobs) = issue_queue(100);
+    let asking = tokio::spawn({
+        let (queue, prepared) = (queue.clone(), prepared.clone());
+        async move { queue.issue(vec![prepared]).await }
+    });
+    // The sequencer took it, and its write failed: it ends without an answer, and what is on disk nobody knows.
+    drop(jobs.0.recv().await);
+    let lost = asking.await.unwrap().unwrap_err();
+    assert_eq!(lost.reason, CallReason::OutcomeUnknown.into());
+    assert!(lost.retry_after_ms.is_some());
+    assert_eq!(lost.advice.receipt, tallystick_proto::errors::Stands::Unknown);
+    assert_eq!(lost.advice.action, tallystick_proto::errors::Action::RepeatHere);
+    drop(jobs);
+    let refused = queue.issue(vec![prepared]).await.unwrap_err();
+    assert_eq!(refused.reason, CallReason::ShuttingDown.into());
+    assert_eq!(refused.advice.receipt, tallystick_proto::errors::Stands::No);
 }
 
 #[test]
@@ -269,7 +296,9 @@ fn a_closed_gate_refuses_new_receipts_and_answers_old_ones() {
     issuer.gate.halt("behind");
     let results = issuer.issue(vec![known, draft(&mut chain, "S01", "B")]);
     assert_eq!(results[0], Ok(Issued::Existing(key)));
-    assert_eq!(reason(&results[1]), Reason::EpochFenced.into());
+    let refusal = results[1].as_ref().unwrap_err();
+    assert_eq!((refusal.reason, refusal.retry_after_ms), (CallReason::NotReady.into(), Some(60_000)));
+    assert!(!refusal.message.contains("behind"), "why is the operator's: {refusal}");
 }
 
 #[test]
@@ -284,6 +313,18 @@ fn rules_are_named_with_their_field() {
     foreign.receipt_code = ReceiptCode::parse("99070126").unwrap();
     let refusal = issuer.prepare(foreign, None).unwrap_err();
     assert!(refusal.violations.iter().any(|violation| violation.field == "receipt_code" || violation.field == "ext"));
+    let mut split = draft(&mut chain, "S01", "A");
+    let Ext::Medical { medical } = &mut split.ext else { panic!("a medical receipt") };
+    medical.own_pay = receipt_core::ids::Fen::new(medical.own_pay.get() + 1);
+    medical.gender = "\t".to_owned();
+    split.checker.clear();
+    let refusal = issuer.prepare(split, None).unwrap_err();
+    let mut fields: Vec<&str> = refusal.violations.iter().map(|violation| violation.field.as_str()).collect();
+    fields.sort_unstable();
+    // One way to name a group, everywhere; all fields at once, the first of them in the message.
+    assert_eq!(fields, ["checker", "medical", "medical.gender"]);
+    let first = &refusal.violations[0];
+    assert_eq!(refusal.message, format!("{}: {} (and 2 more)", first.field, first.description));
 }
 
 #[tokio::test(flavor = "multi_thread")]

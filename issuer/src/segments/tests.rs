@@ -196,3 +196,34 @@ fn gaps_fall_apart_at_the_first_unused_number() {
     assert_eq!((ranges(&count.lost.ranges), count.lost.count), (vec![(1, 3), (5, 5)], 4));
     assert_eq!((ranges(&count.void.ranges), count.void.count), (vec![(6, 8)], 3));
 }
+
+#[test]
+fn the_printed_report_has_the_fields_of_its_schema_and_their_types() {
+    let mut fixture = fixture();
+    fixture.issue("A");
+    fixture.seal();
+    let lease = fixture.lease();
+    fixture.issuer.sequencer.stop(&lease).unwrap();
+    let report = fixture.report(&lease).unwrap();
+    let program = ("tallystick-issuer", env!("CARGO_PKG_VERSION"));
+    let stamped = tallystick_service::report::Stamped::new(program, None, UnixMillis::new(0), &report);
+    let document = serde_json::to_value(stamped).unwrap();
+    let schema = include_str!("../../../docs/spec/schemas/segment-report.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let mut required: Vec<&str> =
+        schema["required"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
+    let mut shown: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
+    required.sort_unstable();
+    shown.sort_unstable();
+    assert_eq!(shown, required);
+    for name in shown {
+        let value = &document[name];
+        let fits = match schema["properties"][name]["type"].as_str().unwrap() {
+            "integer" => value.is_u64(),
+            "string" => value.is_string(),
+            "array" => value.is_array(),
+            other => panic!("{name}: {other}"),
+        };
+        assert!(fits, "{name} is {value}");
+    }
+}

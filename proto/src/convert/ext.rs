@@ -6,42 +6,55 @@ use receipt_core::receipt::ext::{
     DonationExt, DuesExt, Ext, FineExt, MedicalExt, NonTaxExt, SchoolExt, SettlementExt, SocialInsuranceExt,
 };
 
-use super::{DraftError, enums, named};
+use super::{DraftError, Faults, enums, named};
 use crate::receipt::v1 as wire;
 
-/// Reads the groups of `category`; a group that does not belong to it is refused.
-pub(super) fn ext_from_wire(category: u32, mut groups: wire::Extension) -> Result<Ext, DraftError> {
+/// Reads the groups of `category`; a group that does not belong to it is a fault. Without a category (its code does not read)
+/// every group is read for its faults alone.
+pub(super) fn ext_from_wire(category: Option<u32>, mut groups: wire::Extension, faults: &mut Faults) -> Ext {
+    let Some(category) = category else {
+        read_all(groups, faults);
+        return Ext::Other;
+    };
     let mut ext = Ext::empty(category);
     match &mut ext {
         Ext::Other => {}
         Ext::NontaxGeneral { non_tax, school } => {
-            *non_tax = take_non_tax(&mut groups)?;
+            *non_tax = take_non_tax(&mut groups, faults);
             *school = groups.school.take().map(read_school).unwrap_or_default();
         }
-        Ext::NontaxSpecial { non_tax } => *non_tax = take_non_tax(&mut groups)?,
+        Ext::NontaxSpecial { non_tax } => *non_tax = take_non_tax(&mut groups, faults),
         Ext::PaymentBook { non_tax, fine } => {
-            *non_tax = take_non_tax(&mut groups)?;
-            *fine = groups.fine.take().map(read_fine).transpose()?.unwrap_or_default();
+            *non_tax = take_non_tax(&mut groups, faults);
+            *fine = groups.fine.take().map(|group| read_fine(group, faults)).unwrap_or_default();
         }
         Ext::Settlement { settlement, school, non_tax } => {
             *settlement = groups.settlement.take().map(read_settlement).unwrap_or_default();
             *school = groups.school.take().map(read_school).unwrap_or_default();
-            *non_tax = take_non_tax(&mut groups)?;
+            *non_tax = take_non_tax(&mut groups, faults);
         }
         Ext::Donation { donation } => {
-            *donation = groups.donation.take().map(read_donation).transpose()?.unwrap_or_default();
+            *donation = groups.donation.take().map(|group| read_donation(group, faults)).unwrap_or_default();
         }
         Ext::Medical { medical } => {
-            *medical = groups.medical.take().map(read_medical).transpose()?.unwrap_or_default();
+            *medical = groups.medical.take().map(|group| read_medical(group, faults)).unwrap_or_default();
         }
         Ext::Dues { dues } => *dues = groups.dues.take().map(read_dues).unwrap_or_default(),
         Ext::SocialInsurance { social_insurance, non_tax } => {
             *social_insurance = groups.social_insurance.take().map(read_social_insurance).unwrap_or_default();
-            *non_tax = take_non_tax(&mut groups)?;
+            *non_tax = take_non_tax(&mut groups, faults);
         }
     }
-    refuse_rest(&groups)?;
-    Ok(ext)
+    refuse_rest(&groups, faults);
+    ext
+}
+
+/// The groups that have fields which may not read.
+fn read_all(mut groups: wire::Extension, faults: &mut Faults) {
+    take_non_tax(&mut groups, faults);
+    groups.fine.map(|group| read_fine(group, faults));
+    groups.donation.map(|group| read_donation(group, faults));
+    groups.medical.map(|group| read_medical(group, faults));
 }
 
 /// Writes the groups that have a field; no groups, no extension.
@@ -74,7 +87,7 @@ pub(super) fn ext_to_wire(ext: &Ext) -> Option<wire::Extension> {
     (groups != wire::Extension::default()).then_some(groups)
 }
 
-fn refuse_rest(groups: &wire::Extension) -> Result<(), DraftError> {
+fn refuse_rest(groups: &wire::Extension, faults: &mut Faults) {
     let rest = [
         ("medical", groups.medical.is_some()),
         ("non_tax", groups.non_tax.is_some()),
@@ -85,35 +98,31 @@ fn refuse_rest(groups: &wire::Extension) -> Result<(), DraftError> {
         ("dues", groups.dues.is_some()),
         ("social_insurance", groups.social_insurance.is_some()),
     ];
-    match rest.iter().find(|(_, given)| *given) {
-        Some((group, _)) => Err(DraftError {
-            field: (*group).to_owned(),
-            problem: "does not belong to the category of the receipt code",
-        }),
-        None => Ok(()),
-    }
+    let problem = "does not belong to the category of the receipt code";
+    let given = rest.iter().filter(|(_, given)| *given);
+    faults.0.extend(given.map(|(group, _)| DraftError { field: (*group).to_owned(), problem }));
 }
 
 /// Absent is the empty text.
-fn date(field: &str, text: &str) -> Result<Option<CivilDate>, DraftError> {
-    if text.is_empty() { Ok(None) } else { named(field, CivilDate::parse(text)).map(Some) }
+fn date(field: &str, text: &str, faults: &mut Faults) -> Option<CivilDate> {
+    if text.is_empty() { None } else { faults.keep(named(field, CivilDate::parse(text))) }
 }
 
 fn date_to_wire(date: Option<CivilDate>) -> String {
     date.map(|date| date.to_string()).unwrap_or_default()
 }
 
-fn read_medical(group: wire::MedicalExtension) -> Result<MedicalExt, DraftError> {
-    Ok(MedicalExt {
+fn read_medical(group: wire::MedicalExtension, faults: &mut Faults) -> MedicalExt {
+    MedicalExt {
         gender: group.gender,
         medical_type: group.medical_type,
         patient_number: group.patient_number,
-        medical_date: date("medical.medical_date", &group.medical_date)?,
+        medical_date: date("medical.medical_date", &group.medical_date, faults),
         case_number: group.case_number,
         hospitalization_number: group.hospitalization_number,
         department_name: group.department_name,
-        in_hospital_date: date("medical.in_hospital_date", &group.in_hospital_date)?,
-        out_hospital_date: date("medical.out_hospital_date", &group.out_hospital_date)?,
+        in_hospital_date: date("medical.in_hospital_date", &group.in_hospital_date, faults),
+        out_hospital_date: date("medical.out_hospital_date", &group.out_hospital_date, faults),
         hospital_days: group.hospital_days,
         org_type: group.org_type,
         medical_insurance_type: group.medical_insurance_type,
@@ -128,7 +137,7 @@ fn read_medical(group: wire::MedicalExtension) -> Result<MedicalExt, DraftError>
         prepay: group.prepay_fen.map(Fen::new),
         recharge: group.recharge_fen.map(Fen::new),
         refund: group.refund_fen.map(Fen::new),
-    })
+    }
 }
 
 fn write_medical(group: &MedicalExt) -> Option<wire::MedicalExtension> {
@@ -159,14 +168,14 @@ fn write_medical(group: &MedicalExt) -> Option<wire::MedicalExtension> {
     })
 }
 
-fn take_non_tax(groups: &mut wire::Extension) -> Result<NonTaxExt, DraftError> {
-    let Some(group) = groups.non_tax.take() else { return Ok(NonTaxExt::default()) };
-    Ok(NonTaxExt {
+fn take_non_tax(groups: &mut wire::Extension, faults: &mut Faults) -> NonTaxExt {
+    let Some(group) = groups.non_tax.take() else { return NonTaxExt::default() };
+    NonTaxExt {
         pay_code: group.pay_code,
-        collection_mode: enums::collection_mode(group.collection_mode)?,
+        collection_mode: faults.keep(enums::collection_mode(group.collection_mode)).flatten(),
         confirm_time: group.confirm_time_ms.map(UnixMillis::new),
         payment_channel: group.payment_channel,
-    })
+    }
 }
 
 fn write_non_tax(group: &NonTaxExt) -> Option<wire::NonTaxExtension> {
@@ -178,15 +187,15 @@ fn write_non_tax(group: &NonTaxExt) -> Option<wire::NonTaxExtension> {
     })
 }
 
-fn read_fine(group: wire::FineExtension) -> Result<FineExt, DraftError> {
-    Ok(FineExt {
+fn read_fine(group: wire::FineExtension, faults: &mut Faults) -> FineExt {
+    FineExt {
         penalty_decision_no: group.penalty_decision_no,
-        penalty_decision_date: date("fine.penalty_decision_date", &group.penalty_decision_date)?,
+        penalty_decision_date: date("fine.penalty_decision_date", &group.penalty_decision_date, faults),
         instalment: group.instalment,
-        pay_deadline: date("fine.pay_deadline", &group.pay_deadline)?,
+        pay_deadline: date("fine.pay_deadline", &group.pay_deadline, faults),
         late_penalty: group.late_penalty_fen.map(Fen::new),
         plate_no_masked: group.plate_no_masked,
-    })
+    }
 }
 
 fn write_fine(group: &FineExt) -> Option<wire::FineExtension> {
@@ -231,15 +240,15 @@ fn write_settlement(group: &SettlementExt) -> Option<wire::SettlementExtension> 
     })
 }
 
-fn read_donation(group: wire::DonationExtension) -> Result<DonationExt, DraftError> {
-    Ok(DonationExt {
-        donation_kind: enums::donation_kind(group.donation_kind)?,
+fn read_donation(group: wire::DonationExtension, faults: &mut Faults) -> DonationExt {
+    DonationExt {
+        donation_kind: faults.keep(enums::donation_kind(group.donation_kind)).flatten(),
         donation_project: group.donation_project,
-        donation_date: date("donation.donation_date", &group.donation_date)?,
+        donation_date: date("donation.donation_date", &group.donation_date, faults),
         restricted_use: group.restricted_use,
         valuation_basis: group.valuation_basis,
         anonymous: group.anonymous,
-    })
+    }
 }
 
 fn write_donation(group: &DonationExt) -> Option<wire::DonationExtension> {

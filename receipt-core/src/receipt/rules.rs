@@ -135,7 +135,7 @@ impl fmt::Display for Violation {
 /// Which kinds are registered and which items a unit may charge under them. Kinds and items are data: they are loaded
 /// or registered, and differ by province.
 pub trait Catalogue {
-    /// Whether region, category, kind and year of this code are registered (V01).
+    /// Whether region, category and kind of this code are registered (V01); its year is V04's.
     fn kind_is_registered(&self, code: ReceiptCode) -> bool;
 
     /// Whether the unit may charge this item on receipts of this code (V13).

@@ -1,11 +1,13 @@
 //! The face of a receipt: what a person reads, field by field. Derived from the content alone; never evidence.
 //!
-//! The check code is a secret of the receipt and is left out: a face ends up on screens and in logs.
+//! The check code is a secret of the receipt and is left out: a face ends up on screens and in logs. For the same reason
+//! the number of a person's document and the account are masked; the whole ones are in the body.
 
 use serde::Serialize;
 
 use super::labels::field_label;
 use crate::ids::UnixMillis;
+use crate::receipt::idcheck::masked_code;
 use crate::receipt::layout::{position_name, row_start, to_values};
 use crate::receipt::model::{AuxItem, Item, PayerIdType, PayerType, Payment, PaymentMode, Receipt, Related, Reversal};
 use crate::receipt::words::amount_in_words;
@@ -98,6 +100,9 @@ fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes:
             time_text(confirmed, utc_offset_minutes)
         }
         "total_amount" => format!("{value}  {}", amount_in_words(draft.total_amount)),
+        // A unified social credit code is public; every other code is a person's.
+        "payer_code" if draft.payer_id_type != PayerIdType::Uscc => masked_code(&value),
+        "rec_account" => masked_code(&value),
         "payer_type" => payer_type_text(draft.payer_type).to_owned(),
         "payer_id_type" => payer_id_type_text(draft.payer_id_type).to_owned(),
         "payments" => draft.payments.iter().map(payment_text).collect::<Vec<_>>().join("；"),
@@ -198,4 +203,30 @@ fn parts(time: UnixMillis, utc_offset_minutes: i32) -> (String, String) {
     let second = local_seconds.rem_euclid(86_400);
     let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
     (format!("{year:04}-{month:02}-{day:02}"), clock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::fixture::receipt;
+
+    #[test]
+    fn a_persons_document_and_the_account_are_masked_and_a_public_code_is_not() {
+        let mut receipt = receipt();
+        let shown = |receipt: &Receipt, name: &str| {
+            let lines = Face::of(receipt, 480).lines;
+            lines.into_iter().find(|line| line.name == name).unwrap().value
+        };
+        receipt.draft.payer_id_type = PayerIdType::Resident;
+        receipt.draft.payer_code = "990305199001010015".to_owned();
+        receipt.draft.rec_account = "6222020200112233445".to_owned();
+        assert_eq!(shown(&receipt, "payer_code"), "990305********0015");
+        assert_eq!(shown(&receipt, "rec_account"), "622202*********3445");
+        receipt.draft.payer_id_type = PayerIdType::Passport;
+        receipt.draft.payer_code = "E12345678".to_owned();
+        assert_eq!(shown(&receipt, "payer_code"), "E*******8");
+        receipt.draft.payer_id_type = PayerIdType::Uscc;
+        receipt.draft.payer_code = "129903004000000181".to_owned();
+        assert_eq!(shown(&receipt, "payer_code"), "129903004000000181");
+    }
 }

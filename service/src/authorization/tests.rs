@@ -16,7 +16,11 @@ fn connection(role: Role) -> ConnectionInfo {
 }
 
 fn reason(path: &str, connection: Option<&ConnectionInfo>, now: u64) -> Option<String> {
-    let refusal = judge(path, connection, &FixedClock::new(UnixMillis::new(now))).err()?;
+    reason_at(None, path, connection, now)
+}
+
+fn reason_at(services: Option<&[&str]>, path: &str, connection: Option<&ConnectionInfo>, now: u64) -> Option<String> {
+    let refusal = judge(path, connection, &FixedClock::new(UnixMillis::new(now)), services).err()?;
     Some(refusal.reason.as_str().to_owned())
 }
 
@@ -68,12 +72,25 @@ fn what_each_role_must_never_reach() {
 }
 
 #[test]
-fn an_unknown_method_is_refused_to_everybody() {
+fn an_unknown_method_is_unknown_to_everybody_with_a_certificate() {
     for path in ["/", "", "/tallystick.issuer.v1.IssuerService/", "/tallystick.issuer.v1.IssuerService/Erase"] {
         for role in Role::ALL {
-            assert_eq!(reason(path, Some(&connection(*role)), 0).as_deref(), Some("NOT_PERMITTED"), "{path:?}");
+            assert_eq!(reason(path, Some(&connection(*role)), 0).as_deref(), Some("METHOD_UNKNOWN"), "{path:?}");
         }
+        assert_eq!(reason(path, None, 0).as_deref(), Some("NOT_AUTHENTICATED"), "{path:?}");
     }
+}
+
+#[test]
+fn another_servers_method_is_unknown_whoever_calls() {
+    let node: Option<&[&str]> = Some(&["tallystick.ledger.v1.LedgerService"]);
+    for role in Role::ALL {
+        let issue = reason_at(node, "/tallystick.issuer.v1.IssuerService/Issue", Some(&connection(*role)), 0);
+        assert_eq!(issue.as_deref(), Some("METHOD_UNKNOWN"), "{role}");
+        assert_eq!(reason_at(node, "/grpc.health.v1.Health/Check", Some(&connection(*role)), 0), None, "{role}");
+    }
+    let checkpoint = "/tallystick.ledger.v1.LedgerService/GetCheckpoint";
+    assert_eq!(reason_at(node, checkpoint, Some(&connection(Role::Auditor)), 0), None);
 }
 
 #[test]

@@ -8,7 +8,10 @@ use tallystick_devnet::registry::SYSTEM_HOSPITALS;
 use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::{CallReason, ErrorReason};
-use tallystick_proto::issuer::v1::{IssueManyRequest, IssueRequest, IssueResponse, Wait, issue_result};
+use tallystick_proto::issuer::v1::{
+    BizKey, GetReceiptRequest, IssueManyRequest, IssueRequest, IssueResponse, ReceiptState, Wait, get_receipt_request,
+    issue_result,
+};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::{Acked, Clients, clients, issue};
@@ -30,6 +33,19 @@ async fn large_messages_are_refused_and_rare_characters_travel_unchanged() {
     let request = IssueManyRequest { drafts: vec![huge.clone()], wait: Wait::Pending.into(), wait_timeout_ms: 0 };
     let status = client.clone().issue_many(request).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    // The framework refused it, and it has a reason of the table all the same.
+    assert_eq!(refusal(&status).reason, CallReason::RequestTooLarge.into());
+    // Compressed it comes through the wire, and the limit is that of what it holds.
+    let zipped = client.clone().send_compressed(tonic::codec::CompressionEncoding::Gzip);
+    let request = IssueManyRequest { drafts: vec![huge.clone()], wait: Wait::Pending.into(), wait_timeout_ms: 0 };
+    let bomb = zipped.clone().issue_many(request).await.unwrap_err();
+    assert_eq!(refusal(&bomb).reason, CallReason::RequestTooLarge.into(), "{bomb:?}");
+    let selector = Some(get_receipt_request::Selector::BizKey(BizKey {
+        unit_code: huge.unit_code.clone(),
+        biz_code: "no such".to_owned(),
+    }));
+    let answer = zipped.clone().get_receipt(GetReceiptRequest { selector }).await.unwrap().into_inner();
+    assert_eq!(answer.state(), ReceiptState::Unknown);
     // Below it: the field is named.
     huge.remark = "x".repeat(2 << 20);
     let request = IssueRequest { draft: Some(huge), ..IssueRequest::default() };

@@ -1,3 +1,5 @@
+use tallystick_proto::errors::Stands;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,9 +13,11 @@ async fn a_renamed_unit_has_bundles_of_before_and_after() {
     let after = running.sealed("S01", "B").await;
     assert!(after.bundle.is_empty(), "no credential names the unit so");
     let refusal = running.bundle(&after).await.unwrap_err();
-    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_FOUND", None), "{refusal}");
+    // A condition of the issuer that passes: it is not "never", and callers are told no file.
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_READY", Some(60_000)), "{refusal}");
+    assert_eq!(refusal.advice.receipt, Stands::Yes);
+    assert!(!refusal.message.contains(".credential") && refusal.message.contains("is sealed"), "{refusal}");
     let key = UNIT_KEY_BASE + renamed.unit_id;
-    assert!(refusal.message.contains(&format!("{key}-")), "it says which file is missing: {refusal}");
     assert!(matches!(running.bundle(&before).await.unwrap(), Conclusion::InForce { .. }));
 
     // Put beside the old one, it counts at once; a file that is none stops nobody.
@@ -23,6 +27,18 @@ async fn a_renamed_unit_has_bundles_of_before_and_after() {
     for response in [&before, &after] {
         assert!(matches!(running.bundle(response).await.unwrap(), Conclusion::InForce { .. }));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_receipt_stays_sealed_while_no_node_gives_a_proof() {
+    let ledger = FakeLedger::new(TestChain::new());
+    let forger = ledger.with_status_fault(StatusFault::Forged).serve().await;
+    let running = running_over(ledger, vec![("forger".to_owned(), forger)]);
+    let sealed = running.sealed("S01", "A").await;
+    assert!(sealed.bundle.is_empty(), "no bundle, and sealed all the same");
+    let refusal = running.bundle(&sealed).await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.advice.receipt), ("LEDGER_UNAVAILABLE", Stands::Yes));
+    assert!(refusal.message.contains("is sealed") && !refusal.message.contains("pending"), "{refusal}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,9 @@ async fn a_system_of_one_place_learns_by_biz_code_what_the_ledger_has() {
     // The place is not known yet: nothing of the content is told, and nothing by the number alone.
     assert_eq!((state.total_fen, state.signed_record.len(), state.issue_time_ms), (0, 0, 0));
     assert_eq!(running.state(DESK, key.clone()).state(), wire::ReceiptState::Unknown);
+    // Nor by what was paid, of which it learns that there is a receipt: enough not to issue a second one.
+    let paid = running.paid(DESK, &sealed.draft.unit_code, &format!("JS-{}", sealed.draft.biz_code));
+    assert_eq!((paid.state(), paid.key, paid.total_fen), (wire::ReceiptState::Sealed, Some(key.clone()), 0));
     assert_eq!(by_biz(STRANGER).unwrap_err().reason.as_str(), "NOT_DELEGATED");
     let selector = Some(wire::get_bundle_request::Selector::BizKey(state.biz_key.unwrap()));
     let refusal = running.context.get_bundle(DESK, wire::GetBundleRequest { selector }).await.unwrap_err();

@@ -6,15 +6,22 @@
 use receipt_core::blind::UniquenessType;
 use receipt_core::ids::ReceiptKey;
 use receipt_core::reason::Reason;
-use tallystick_proto::errors::Refusal;
+use tallystick_proto::errors::{Action, Place, Refusal, Stands};
 
-use super::Group;
+use super::{Group, GroupReceipt};
 use crate::fate::{Fate, fate, reversed_by};
+use crate::holder::{Asker, Holder};
 use crate::issue::Prepared;
 use crate::journal::{Journal, JournalError};
 
 /// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
-pub(super) fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Result<Option<Refusal>, JournalError> {
+/// Names the receipt that stands, as far as the caller may see it.
+pub(super) fn conflict(
+    journal: &Journal,
+    asker: Asker<'_>,
+    group: &Group,
+    draft: &Prepared,
+) -> Result<Option<Refusal>, JournalError> {
     if let Some(original) = draft.reverses {
         let red = match group.reversals.get(&original) {
             Some(red) => Some(*red),
@@ -27,7 +34,7 @@ pub(super) fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Re
         return Ok(red.map(already_reversed));
     }
     if let Some(original) = draft.reissues
-        && let Some(refusal) = reissue_conflict(journal, group, original)?
+        && let Some(refusal) = reissue_conflict(journal, asker, group, original)?
     {
         return Ok(Some(refusal));
     }
@@ -36,15 +43,43 @@ pub(super) fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Re
             Some(holder) => Some(*holder),
             None => journal.uniqueness(*unique)?,
         };
-        if holder.is_some() {
-            let reason = match unique.kind {
-                UniquenessType::Decision => Reason::DecisionPaid,
-                UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
-            };
-            return Ok(Some(Refusal::new(reason)));
+        if let Some(holder) = holder {
+            return named(journal, asker, group, Refusal::new(reason_of(unique.kind)), holder).map(Some);
         }
     }
     Ok(None)
+}
+
+/// `BIZ_CODE_CONFLICT`, naming the receipt that has the biz code.
+pub(super) fn biz_code_conflict(
+    journal: &Journal,
+    asker: Asker<'_>,
+    group: &Group,
+    holder: ReceiptKey,
+) -> Result<Refusal, JournalError> {
+    named(journal, asker, group, Refusal::new(Reason::BizCodeConflict), holder)
+}
+
+/// Why a second receipt of what this key stands for is refused.
+pub(super) const fn reason_of(kind: UniquenessType) -> Reason {
+    match kind {
+        UniquenessType::Decision => Reason::DecisionPaid,
+        UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
+    }
+}
+
+/// One of the group is not in the journal yet.
+fn named(
+    journal: &Journal,
+    asker: Asker<'_>,
+    group: &Group,
+    refusal: Refusal,
+    holder: ReceiptKey,
+) -> Result<Refusal, JournalError> {
+    let Some(GroupReceipt { unit, biz_code, place_code }) = group.receipt(holder) else {
+        return asker.named_of(refusal, journal, holder);
+    };
+    Ok(asker.named(refusal, Holder { key: holder, unit, biz_code, place_code }))
 }
 
 /// V20: a partial refund is the reversal of the original and one re-issue of what remains. With the original in force, or a second
@@ -52,6 +87,7 @@ pub(super) fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Re
 /// place.
 pub(super) fn reissue_conflict(
     journal: &Journal,
+    asker: Asker<'_>,
     group: &Group,
     original: ReceiptKey,
 ) -> Result<Option<Refusal>, JournalError> {
@@ -62,7 +98,11 @@ pub(super) fn reissue_conflict(
         };
         if under_way {
             let message = "the reversal of the original is not sealed yet; re-issue what remains once it is";
-            return Ok(Some(Refusal::new(Reason::InProgress).with_message(message)));
+            return Ok(Some(Refusal::new(Reason::InProgress).with_message(message).with_advice(
+                Stands::No,
+                Place::Nowhere,
+                Action::Repeat,
+            )));
         }
         let message = format!("V20: receipt {original} is in force; reverse it first, then re-issue what remains");
         return Ok(Some(Refusal::field("related", message)));
@@ -75,11 +115,13 @@ pub(super) fn reissue_conflict(
             reissue => reissue,
         },
     };
-    Ok(reissue.map(|reissue| {
-        Refusal::field("related", format!("V20: receipt {reissue} re-issues it already"))
-            .with_metadata("receipt_code", reissue.code.to_string())
-            .with_metadata("receipt_number", reissue.number.to_string())
-    }))
+    let Some(reissue) = reissue else { return Ok(None) };
+    let refusal = Refusal::field("related", "V20: another receipt re-issues it already").with_advice(
+        Stands::Yes,
+        Place::BizCode,
+        Action::UseReceipt,
+    );
+    named(journal, asker, group, refusal, reissue).map(Some)
 }
 
 /// `ALREADY_REVERSED`, naming the red receipt.

@@ -4,9 +4,8 @@
 //! closed one. The ledger takes it as long as the number, the biz code and its payments are free, its key was valid at the
 //! issue time, and, once the segment was closed, within the grace. What is taken back is one synced write, as issuing is.
 
-use receipt_core::blind::UniquenessType;
 use receipt_core::hash::Hash;
-use receipt_core::ids::ReceiptKey;
+use receipt_core::ids::{ReceiptKey, SystemId};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::disclosure::{Body, Seed};
 use receipt_core::record::SignedRecord;
@@ -14,9 +13,10 @@ use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::random_array;
 
-use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reissue_conflict};
+use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reason_of, reissue_conflict};
 use crate::body::{BodySecrets, SealedBody};
 use crate::fate::{Fate, fate};
+use crate::holder::Asker;
 use crate::issue::Acknowledgement;
 use crate::journal::{BizRow, DayKind, Durability, JournalError, JournalWrite, ReceiptRow, day_number};
 use crate::registry::kind_of;
@@ -44,6 +44,8 @@ pub struct Returned {
     pub reissues: Option<ReceiptKey>,
     /// About how much memory it takes.
     pub byte_size: usize,
+    /// Who hands it back.
+    pub caller: SystemId,
 }
 
 impl Returned {
@@ -107,13 +109,15 @@ impl Sequencer {
     /// What of this issuer stands against a receipt that it does not know.
     fn against(&self, returned: &Returned) -> Result<Option<Refusal>, JournalError> {
         let (journal, record) = (&self.parts.journal, &returned.signed.record);
-        if journal.biz(record.unit, &returned.biz_code)?.is_some() {
-            return Ok(Some(Refusal::new(Reason::BizCodeConflict).with_message("another receipt has this biz_code")));
-        }
-        if journal.adopted(record.unit, &record.biz_key)?.is_some() {
-            return Ok(Some(Refusal::new(Reason::BizCodeUsed)));
-        }
         let view = self.parts.registry.view();
+        let asker = Asker { view: &view, system: returned.caller };
+        if let Some(row) = journal.biz(record.unit, &returned.biz_code)? {
+            let conflict = Refusal::new(Reason::BizCodeConflict).with_message("another receipt has this biz_code");
+            return asker.named_of(conflict, journal, row.key).map(Some);
+        }
+        if let Some(key) = journal.adopted(record.unit, &record.biz_key)? {
+            return asker.named_of(Refusal::new(Reason::BizCodeUsed), journal, key).map(Some);
+        }
         for segment in view.leased(record.unit, record.key.code) {
             if (segment.first..=segment.last).contains(&record.key.number.get())
                 && journal.first_unused(segment.id)?.is_some_and(|first| first <= record.key.number.get())
@@ -140,17 +144,13 @@ impl Sequencer {
             return Ok(red.filter(|_| !dead).map(already_reversed));
         }
         if let Some(original) = returned.reissues
-            && let Some(refusal) = reissue_conflict(journal, &Group::default(), original)?
+            && let Some(refusal) = reissue_conflict(journal, asker, &Group::default(), original)?
         {
             return Ok(Some(refusal));
         }
         for unique in &record.uniqueness_keys {
-            if journal.uniqueness(*unique)?.is_some() {
-                let reason = match unique.kind {
-                    UniquenessType::Decision => Reason::DecisionPaid,
-                    UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
-                };
-                return Ok(Some(Refusal::new(reason)));
+            if let Some(holder) = journal.uniqueness(*unique)? {
+                return asker.named_of(Refusal::new(reason_of(unique.kind)), journal, holder).map(Some);
             }
         }
         Ok(None)

@@ -1,0 +1,113 @@
+//! What the binary prints for machines, against the published schemas.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
+
+mod common;
+
+use std::process::Command;
+
+use common::{TestFile, chain, export, served};
+use serde_json::Value;
+
+/// The part of JSON Schema that ours use: `type`, `enum`, `required`, `properties`, `items`.
+fn breaks(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+    let is = |kind: &str| match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("{at}: the schema has the unknown type {other}"),
+    };
+    let kinds = match &schema["type"] {
+        Value::String(kind) => vec![kind.as_str()],
+        Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
+        other => panic!("{at}: no type but {other}"),
+    };
+    if !kinds.into_iter().any(is) {
+        found.push(format!("{at} is {value}"));
+    }
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+        found.push(format!("{at} is none of the values: {value}"));
+    }
+    let Some(fields) = value.as_object() else {
+        let rows = value.as_array().into_iter().flatten().enumerate();
+        rows.for_each(|(index, row)| breaks(&schema["items"], row, &format!("{at}[{index}]"), found));
+        return;
+    };
+    for name in schema["required"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap()) {
+        if !fields.contains_key(name) {
+            found.push(format!("{at}.{name} is missing"));
+        }
+    }
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        if let Some(value) = fields.get(name) {
+            breaks(schema, value, &format!("{at}.{name}"), found);
+        }
+    }
+}
+
+fn assert_fits(schema: &str, document: &Value) {
+    let mut found = Vec::new();
+    breaks(&serde_json::from_str(schema).unwrap(), document, "$", &mut found);
+    assert_eq!(found, Vec::<String>::new(), "{document}");
+    assert_eq!((&document["format_version"], &document["program"]), (&1.into(), &"tallystick-verifier".into()));
+    assert_eq!(document["program_version"], env!("CARGO_PKG_VERSION"));
+}
+
+fn documents(arguments: &[&str]) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier")).args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_verify_audit_and_compare_print_fits_its_schema() {
+    let (chain, receipts) = chain();
+    let path = |file: &TestFile| file.path().to_str().unwrap().to_owned();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let mut forged = chain.bundle(&receipts[1]).encode();
+    forged[200] ^= 1;
+    let files = [chain.bundle(&receipts[1]).encode(), chain.bundle(&receipts[0]).encode(), forged];
+    let files = files.map(|bytes| TestFile::new("x.tally", bytes));
+    let [good, reversed, bad] = files.each_ref().map(path);
+    let at = chain.now().get().to_string();
+    let verdicts = documents(&["verify", &good, &reversed, &bad, "--trust", &path(&trust), "--at", &at, "--json"]);
+    assert_eq!(verdicts.len(), 3);
+    for verdict in &verdicts {
+        assert_fits(include_str!("../../docs/spec/schemas/verify.schema.json"), verdict);
+    }
+
+    let genesis = TestFile::new("genesis", chain.genesis().encode());
+    let mut torn = export(&chain, &served(&chain));
+    let whole = TestFile::new("ledger", &torn);
+    torn.truncate(torn.len() - 9);
+    for ledger in [whole, TestFile::new("ledger", torn)] {
+        let reports = documents(&["audit", "--export", &path(&ledger), "--genesis", &path(&genesis), "--json"]);
+        assert_eq!(reports.len(), 1);
+        assert_fits(include_str!("../../docs/spec/schemas/audit.schema.json"), &reports[0]);
+    }
+
+    let notes = [2, 4].map(|height: usize| TestFile::new("note", &chain.blocks()[height].checkpoint));
+    let evidence = notes[0].path().with_file_name("evidence");
+    let [old, new] = notes.each_ref().map(path);
+    for (first, second) in [(&new, &new), (&old, &new)] {
+        let evidence = evidence.to_str().unwrap();
+        let reports =
+            documents(&["compare", first, second, "--trust", &path(&trust), "--evidence", evidence, "--json"]);
+        assert_eq!(reports.len(), 1);
+        assert_fits(include_str!("../../docs/spec/schemas/compare.schema.json"), &reports[0]);
+    }
+}
+
+#[test]
+fn a_document_that_does_not_fit_is_noticed() {
+    let schema = include_str!("../../docs/spec/schemas/compare.schema.json");
+    let mut found = Vec::new();
+    let document = serde_json::json!({"format_version": "1", "relation": "cousins", "first": {"tree_size": 1}});
+    breaks(&serde_json::from_str(schema).unwrap(), &document, "$", &mut found);
+    for problem in ["$.format_version is", "$.relation is none", "$.first.root is missing", "$.made_at is missing"] {
+        assert!(found.iter().any(|line| line.starts_with(problem)), "{problem}: {found:?}");
+    }
+}
