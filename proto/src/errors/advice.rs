@@ -166,7 +166,7 @@ const fn core_advice(reason: Reason) -> Advice {
         R::AlreadyReversed => advice(Stands::Yes, Place::Original, Action::UseReceipt),
         R::LedgerUnavailable => advice(Stands::Yes, Place::BizCode, Action::Repeat),
         R::NotFoundOrMismatch => advice(Stands::Unknown, Place::Nowhere, Action::Correct),
-        R::NumberExhausted | R::RateLimited | R::Overloaded | R::SequenceGap => none(Action::Repeat),
+        R::NumberExhausted | R::RateLimited | R::Overloaded | R::SequenceGap | R::TooEarly => none(Action::Repeat),
         R::UnitSuspended | R::IssuerUnknown | R::SegmentUnknown => none(Action::Authority),
         R::KindNotAllowed | R::ItemNotAllowed | R::SumMismatch | R::MedicalSplitMismatch => none(Action::Correct),
         R::UnitUnknown | R::FieldInvalid | R::DateOutOfRange => none(Action::Correct),
