@@ -149,7 +149,7 @@ impl Figures {
         let mut told = HashSet::new();
         for (id, kind) in in_use {
             let Ok(code) = ReceiptCode::new(kind.saturating_mul(100).saturating_add(due)) else { continue };
-            let Some(unit) = view.unit(id).filter(|unit| unit.may_issue(code)) else { continue };
+            let Some(unit) = view.unit(id).filter(|unit| unit.may_issue(code, now)) else { continue };
             let missing = numbers_left(journal, view.segments(id, code))? == 0;
             let label = SegmentLabel { unit_code: unit.code.clone(), receipt_code: code.get() };
             metrics.successor_missing.get_or_create(&label).set(u64::from(missing));

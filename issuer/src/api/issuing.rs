@@ -18,7 +18,7 @@ use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::holder::Asker;
-use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, content_hash, erased, prepare, unknown_outcome};
+use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, erased, prepare, unknown_outcome};
 use crate::registry::RegistryView;
 
 /// Above this many drafts, checking them leaves the other calls' thread.

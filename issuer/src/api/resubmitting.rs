@@ -18,7 +18,7 @@ use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::holder::Asker;
-use crate::issue::{Acknowledgement, Returned, content_hash, uniqueness_keys};
+use crate::issue::{Acknowledgement, Returned, uniqueness_keys};
 use crate::registry::Unit;
 
 impl ApiContext {
