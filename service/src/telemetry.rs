@@ -1,9 +1,11 @@
 //! Logs: one `tracing` subscriber per process, to standard error, as text for people or JSON for machines.
 //!
-//! Events carry the receipt's key and the request id where they have one, and never a personal field.
+//! Every event is one line, whatever is in it (`terminal`). Events carry the receipt's key and the request id where they have one, and never a personal field.
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+
+use crate::terminal::LogWriter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -57,7 +59,9 @@ pub fn check_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
 /// Starts logging for the whole process. Once.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     let filter = check_filter(&config.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_json = config.format == LogFormat::Json;
+    let writer = move || LogWriter::new(std::io::stderr(), is_json);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match config.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
