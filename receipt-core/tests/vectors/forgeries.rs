@@ -18,7 +18,6 @@ type Forge = fn(&mut Scene, &mut Bundle);
 
 /// Name, expected code, what is done to the good bundle.
 pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
-    ("another chain", "CHAIN", |_, bundle| bundle.chain.0.0[0] ^= 1),
     ("a byte after the record", "RECORD_FORM", |_, bundle| bundle.record.push(0)),
     ("a default written out in the record", "RECORD_FORM", |_, bundle| {
         // Field 16, reverses_number, as an explicit zero.
@@ -156,9 +155,6 @@ pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
         recheck(scene, bundle, |all| vec![all[0].clone(), all[1].clone(), all[1].clone()]);
     }),
     ("a cosigner more than needed", "SEAL_QUORUM", |scene, bundle| recheck(scene, bundle, <[_]>::to_vec)),
-    ("strangers", "SEAL_QUORUM", |scene, bundle| {
-        recheck(scene, bundle, |_| (31..=33).map(TestValidator::new).collect());
-    }),
     ("retired validators", "SEAL_QUORUM", |scene, bundle| {
         recheck(scene, bundle, |_| (1..=3).map(TestValidator::new).collect());
     }),
@@ -198,6 +194,29 @@ pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
         bundle.status.value = scene.chain.bundle(&scene.blues[1]).status.value;
     }),
 ];
+
+/// What a program or a trust file may not know: name, code of the doubt, what is done to the good bundle.
+pub(crate) const DOUBTS: &[(&str, &str, Forge)] = &[
+    ("another chain", "OTHER_CHAIN", |_, bundle| bundle.chain.0.0[0] ^= 1),
+    ("a record of a later format", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.record, 1, 2)),
+    ("a record that is no receipt", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.record, 5, 7)),
+    ("a credential of a later format", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.credential, 1, 2)),
+    ("a batch header of a later format", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.batch.header, 1, 2)),
+    ("a seal of a later format", "FORMAT_UNKNOWN", |_, bundle| bundle.status.seal[1] = 2),
+    ("strangers", "VALIDATORS_UNKNOWN", |scene, bundle| {
+        recheck(scene, bundle, |_| (31..=33).map(TestValidator::new).collect());
+    }),
+    ("one stranger among three", "VALIDATORS_UNKNOWN", |scene, bundle| {
+        recheck(scene, bundle, |all| vec![all[0].clone(), all[1].clone(), TestValidator::new(31)]);
+    }),
+];
+
+/// Another number at this place of a signed message, and an unknown field behind it, as a later format may have.
+fn later(signed: &mut Vec<u8>, place: usize, number: u8) {
+    let start = signed.iter().position(|byte| *byte == 0x08).unwrap();
+    signed[start + place] = number;
+    signed.extend_from_slice(&[0xf8, 0x01, 0x01]);
+}
 
 /// Another credential under the threshold of authorities.
 fn recredential(scene: &Scene, bundle: &mut Bundle, change: impl FnOnce(&mut UnitCredential)) {
