@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use tallystick_node::config::NodeConfig;
 use tallystick_node::{app, byzantine};
+use tallystick_service::errln;
 use tallystick_service::{config, telemetry};
 
 #[tokio::main]
@@ -22,13 +23,13 @@ async fn main() -> ExitCode {
     match outcome.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tallystick-node-byzantine: {error:#}");
+            errln!("tallystick-node-byzantine: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("tallystick-node-byzantine run --config FILE");
+    errln!("tallystick-node-byzantine run --config FILE");
     ExitCode::from(config::EXIT_CODE_CONFIG)
 }
