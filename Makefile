@@ -35,7 +35,7 @@ devnet: build ## A development network that runs until Ctrl-C; prints how to tal
 
 .PHONY: test
 test: fmt-check clippy wasm-check build python-tools ## All checks: format, lints, the wasm32 build, every test.
-	cargo test $(CARGO_FLAGS) --no-fail-fast
+	scripts/with-temp-dir.sh cargo test $(CARGO_FLAGS) --no-fail-fast
 	$(MAKE) test-byzantine
 
 # The misbehaving validator is compiled with a feature that the shipped program never has, into a program of its own. The whole
@@ -43,7 +43,7 @@ test: fmt-check clippy wasm-check build python-tools ## All checks: format, lint
 .PHONY: test-byzantine
 test-byzantine: build ## Against a validator that double-signs everything; part of `make test`.
 	cargo build $(CARGO_FLAGS) --features tallystick-node/byzantine --bin tallystick-node-byzantine
-	cargo test $(CARGO_FLAGS) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine
+	scripts/with-temp-dir.sh cargo test $(CARGO_FLAGS) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine
 
 .PHONY: soak
 soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few.
