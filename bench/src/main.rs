@@ -147,7 +147,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::complain("tallystick-bench", error.as_ref());
-            Exit::of_error(error.as_ref()).into()
+            Exit::of_command_error(error.as_ref()).into()
         }
     }
 }

@@ -5,9 +5,9 @@ mod blame;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use receipt_core::ids::{Height, SegmentId};
+use receipt_core::ids::{Height, ReceiptCode, ReceiptNumber, SegmentId};
 use tallystick_issuer::config::Settings;
 use tallystick_issuer::control::erasing::request_erasure;
 use tallystick_issuer::control::segments::{SegmentRequest, request_report};
@@ -123,12 +123,21 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
         /// A receipt; may be repeated.
-        #[arg(long = "receipt", value_name = "CODE-NUMBER", required = true)]
+        #[arg(long = "receipt", value_name = "CODE-NUMBER", required = true, value_parser = receipt_text)]
         receipts: Vec<String>,
         /// Also those younger than `bodies.retention_days`.
         #[arg(long)]
         despite_retention: bool,
     },
+}
+
+/// Code and number with a hyphen between them.
+fn receipt_text(text: &str) -> std::result::Result<String, String> {
+    let parts = text.split_once('-').map(|(code, number)| (ReceiptCode::parse(code), ReceiptNumber::parse(number)));
+    match parts {
+        Some((Ok(_), Ok(_))) => Ok(text.to_owned()),
+        _ => Err("write its code, a hyphen, its number: 99060126-0000000001".to_owned()),
+    }
 }
 
 impl Command {
@@ -167,7 +176,10 @@ fn main() -> ExitCode {
                 None => error,
             };
             terminal::complain(NAME, error.as_ref());
-            Exit::of_error(error.as_ref()).into()
+            match arguments.command {
+                Command::Run { .. } => Exit::of_error(error.as_ref()).into(),
+                _ => Exit::of_command_error(error.as_ref()).into(),
+            }
         }
     }
 }

@@ -117,7 +117,7 @@ fn main() -> ExitCode {
         Some(named) => named.into(),
         None => error,
     };
-    let exit = Exit::of_error(error.as_ref());
+    let exit = if is_run { Exit::of_error(error.as_ref()) } else { Exit::of_command_error(error.as_ref()) };
     if exit == Exit::Usage || !is_run {
         terminal::complain(NAME, error.as_ref());
     } else {

@@ -147,27 +147,42 @@ impl<T, E: Error + 'static> OfKey<T> for Result<T, E> {
 
 /// Whether the operating system's answer may be another one next time: not for a missing file or one of the wrong mode.
 pub fn may_pass(error: &(dyn Error + 'static)) -> bool {
+    system_kind(error).is_some_and(|kind| !is_lasting(kind))
+}
+
+/// Whether it is the operating system's answer, and will be the same next time: a file that is missing, in the way, or of the wrong
+/// mode.
+pub fn will_last(error: &(dyn Error + 'static)) -> bool {
+    system_kind(error).is_some_and(is_lasting)
+}
+
+/// What the operating system said, if it is the cause.
+fn system_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let mut cause = Some(error);
     while let Some(next) = cause {
         if let Some(error) = next.downcast_ref::<io::Error>() {
-            use io::ErrorKind as Kind;
-            return !matches!(
-                error.kind(),
-                Kind::NotFound
-                    | Kind::PermissionDenied
-                    | Kind::IsADirectory
-                    | Kind::NotADirectory
-                    | Kind::AlreadyExists
-                    | Kind::FileTooLarge
-                    | Kind::InvalidInput
-                    | Kind::InvalidFilename
-                    | Kind::InvalidData
-                    | Kind::AddrNotAvailable
-            );
+            return Some(error.kind());
         }
         cause = next.source();
     }
-    false
+    None
+}
+
+fn is_lasting(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::IsADirectory
+            | Kind::NotADirectory
+            | Kind::AlreadyExists
+            | Kind::FileTooLarge
+            | Kind::InvalidInput
+            | Kind::InvalidFilename
+            | Kind::InvalidData
+            | Kind::AddrNotAvailable
+    )
 }
 
 /// A path as written in a config file: relative to that file. Only [`Loaded::resolve`] turns it into a usable one.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use receipt_core::shown::{line, page};
 
-use crate::config::{ConfigError, KeyError};
+use crate::config::{ConfigError, KeyError, will_last};
 
 /// The table, for `after_help`. Comparing programs use all of it, servers 0, 1 and 64.
 pub const EXIT_CODES: &str = "\
@@ -83,6 +83,11 @@ impl Exit {
             cause = next.source();
         }
         Self::Bad
+    }
+
+    /// The same for a command that a person runs: there a file that is missing, in the way, or of the wrong mode was named by them.
+    pub fn of_command_error(error: &(dyn Error + 'static)) -> Self {
+        if will_last(error) { Self::Usage } else { Self::of_error(error) }
     }
 }
 

@@ -5,13 +5,13 @@
 //! outln!("…")   errln!("…")     one line; a newline inside of it is written out as \n
 //! outpage!("…") out_page(text)  several lines that were put together with care: foreign parts went through `line`
 //! json_line(value)              one JSON document
+//! out_file(text)                a text file: as it is into a file or pipe, as a page on a terminal
 //! complain(program, error)      an error with its causes, each said once
 //! ```
-//! Log lines go through [`LogWriter`]. Not here: what characters are escaped (`receipt_core::shown`), and bytes for a pipe that
-//! somebody else made (`out_bytes` writes them as they are).
+//! Log lines go through `LogWriter`. Not here: what characters are escaped (`receipt_core::shown`).
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::path::Path;
 
 use receipt_core::shown::{self, line, page};
@@ -59,6 +59,11 @@ pub fn out_page(text: &str) -> io::Result<()> {
     out_bytes(page(text).as_bytes())
 }
 
+/// A text file on standard output: as it is, if a file or program takes it, and as a page on a terminal.
+pub fn out_file(text: &str) -> io::Result<()> {
+    if io::stdout().is_terminal() { out_page(text) } else { out_bytes(text.as_bytes()) }
+}
+
 /// One JSON document and a line end on standard output.
 pub fn json_line(value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string(value).map_err(io::Error::from)?;
@@ -70,8 +75,7 @@ pub fn json_text(text: &str) -> io::Result<()> {
     out_bytes(format!("{}\n", shown::json(text.trim_end())).as_bytes())
 }
 
-/// Bytes on standard output as they are: for files that are printed (a trust file), never for text with foreign parts.
-pub fn out_bytes(bytes: &[u8]) -> io::Result<()> {
+fn out_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut output = io::stdout().lock();
     match output.write_all(bytes).and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! test program ── "+DIR" … "-DIR" ──▶ stdin of the shell;   end of file: whatever was not taken back is removed
+//!                         "=DIR"                              processes and mounts go, the directory stays
 //! ```
 //! The shell knows a network's processes by the directory in their arguments, which no other process has.
 
@@ -18,17 +19,18 @@ trap '' HUP INT TERM
 while IFS= read -r line; do
   dir=${line#?}
   case $line in
-    +*) set -- "$@" "$dir" ;;
-    -*) n=$#; while [ "$n" -gt 0 ]; do [ "$1" = "$dir" ] || set -- "$@" "$1"; shift; n=$((n - 1)); done ;;
+    [-=]*) n=$#; while [ "$n" -gt 0 ]; do [ "$1" = "+$dir" ] || set -- "$@" "$1"; shift; n=$((n - 1)); done ;;
   esac
+  case $line in [+=]*) set -- "$@" "$line" ;; esac
 done
-for dir; do
+for line; do
+  dir=${line#?}
   [ -d "$dir" ] || continue
   for process in /proc/[0-9]*; do
     if grep -qaF -- "$dir/" "$process/cmdline" 2>/dev/null; then kill -KILL "${process#/proc/}" 2>/dev/null; fi
   done
   while read -r _ at _; do case $at in "$dir"/*) umount -l "$at" ;; esac; done </proc/mounts
-  until rm -rf -- "$dir" 2>/dev/null; do sleep 0.1; done
+  case $line in +*) until rm -rf -- "$dir" 2>/dev/null; do sleep 0.1; done ;; esac
 done
 "#;
 
@@ -39,9 +41,14 @@ pub(crate) fn watch(directory: &Path) {
     tell('+', directory);
 }
 
-/// It was removed, or is to be kept.
+/// It was removed.
 pub(crate) fn forget(directory: &Path) {
     tell('-', directory);
+}
+
+/// It is to be kept, without what runs in it.
+pub(crate) fn keep(directory: &Path) {
+    tell('=', directory);
 }
 
 fn tell(sign: char, directory: &Path) {
@@ -64,15 +71,16 @@ mod tests {
     #[test]
     fn what_an_interrupted_test_leaves_is_removed() {
         let directory = tempfile::tempdir().unwrap();
-        let (left, taken_back) = (directory.path().join("left"), directory.path().join("taken back"));
-        for made in [&left, &taken_back] {
+        let [left, taken_back, kept] = ["left", "taken back", "kept"].map(|name| directory.path().join(name));
+        for made in [&left, &taken_back, &kept] {
             std::fs::create_dir(made).unwrap();
             std::fs::write(made.join("file"), "x").unwrap();
         }
         // A process of the network, known by its arguments.
         let mut orphan = Command::new("sh")
-            .args(["-c", "echo started; exec sleep 1000", "sh"])
+            .args(["-c", "echo started; read -r line", "sh"])
             .arg(left.join("config.toml"))
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -80,15 +88,13 @@ mod tests {
         BufReader::new(orphan.stdout.take().unwrap()).read_line(&mut said).unwrap();
         let mut shell = Command::new("sh").args(["-c", SCRIPT]).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = shell.stdin.take().unwrap();
-        for line in
-            [format!("+{}", left.display()), format!("+{}", taken_back.display()), format!("-{}", taken_back.display())]
-        {
-            writeln!(stdin, "{line}").unwrap();
+        for (sign, path) in [('+', &left), ('+', &taken_back), ('-', &taken_back), ('+', &kept), ('=', &kept)] {
+            writeln!(stdin, "{sign}{}", path.display()).unwrap();
         }
         drop(stdin);
         assert!(shell.wait().unwrap().success());
-        assert!(!left.exists() && taken_back.join("file").exists());
-        let _ = orphan.kill();
-        orphan.wait().unwrap();
+        assert!(!left.exists() && taken_back.join("file").exists() && kept.join("file").exists());
+        let ended = std::os::unix::process::ExitStatusExt::signal(&orphan.wait().unwrap());
+        assert_eq!(ended, Some(9), "a process of the network was ended");
     }
 }

@@ -67,7 +67,7 @@ impl Drop for TestNetwork {
         let path = self.directory.path().to_owned();
         if std::thread::panicking() || self.kept {
             self.directory.disable_cleanup(true);
-            cleanup::forget(&path);
+            cleanup::keep(&path);
             eprintln!("the network's directory is kept: {}", path.display());
             return;
         }

@@ -116,3 +116,8 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 fn print_text(text: &str) -> Result<(), Failure> {
     terminal::out_page(text).context("writing the output").or_exit(Exit::NoInput)
 }
+
+/// A text file on standard output, as it is.
+fn print_file(text: &str) -> Result<(), Failure> {
+    terminal::out_file(text).context("writing the output").or_exit(Exit::NoInput)
+}

@@ -10,9 +10,11 @@
 //! note <bytes>\n <note, verbatim>
 //! ```
 
+use receipt_core::ids::UnixMillis;
 use receipt_core::merkle::verify_consistency;
 use receipt_core::note::SignedNote;
 use receipt_core::trust::{TrustError, TrustFile, TrustedCheckpoint};
+use receipt_core::verdict::utc_text;
 use serde::Serialize;
 
 use crate::node::{self, NodeAddress, NodeError};
@@ -190,7 +192,10 @@ pub fn decode_evidence(text: &str) -> Result<[String; 2], CompareError> {
 impl Comparison {
     /// The comparison for people.
     pub fn to_text(&self) -> String {
-        let side = |side: &CheckpointSummary| format!("{} leaves, root {}", side.tree_size, side.root);
+        let side = |side: &CheckpointSummary| {
+            let as_of = utc_text(UnixMillis::new(side.as_of.saturating_mul(1000)));
+            format!("{} leaves, root {}, as of {as_of}", side.tree_size, side.root)
+        };
         let word = match &self.relation {
             Relation::Same => "SAME: both say the same tree".to_owned(),
             Relation::Consistent => "CONSISTENT: the larger extends the smaller".to_owned(),

@@ -245,6 +245,9 @@ fn neither_a_file_name_nor_a_remark_nor_an_argument_acts_on_the_terminal() {
     assert!(code == 1 && !acts(&lines), "{lines:?}");
     assert_eq!(lines.lines().filter(|line| line.starts_with("有效")).count(), 1, "{lines}");
     assert_eq!(lines.lines().count(), 3, "{lines}");
+    let praising = desk.file("有效 IN FORCE", bundle.encode());
+    let (_, pages) = desk.verify(&[&praising, &forged], &["--full"]);
+    assert!(!pages.lines().any(|line| line.starts_with("有效")), "{pages}");
     // Messages of programs that refuse their arguments, and of files that do not read.
     for arguments in [
         &["verify", "--x\u{1b}[2J\n有效 IN FORCE", &painted][..],

@@ -6,7 +6,7 @@ use tallystick_service::exit::Exit;
 use tallystick_verifier::follow::{FollowError, follow};
 use tallystick_verifier::source::SourceError;
 
-use super::{Failure, OrExit, print_text, read_genesis, read_trust, source_of};
+use super::{Failure, OrExit, print_file, print_text, read_genesis, read_trust, source_of};
 use crate::cli::TrustCommand;
 
 pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
@@ -16,7 +16,7 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
         }
         TrustCommand::FromGenesis { genesis } => {
             let trust = TrustFile::from_genesis(&read_genesis(genesis)?).or_exit(Exit::Usage)?;
-            print_text(&trust.to_text())?;
+            print_file(&trust.to_text())?;
         }
         TrustCommand::Update { file, source, tls } => {
             let trust = read_trust(file)?;
@@ -29,7 +29,7 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
                 Err(error @ FollowError::Source(_)) => return Err(error).or_exit(Exit::NoInput),
                 Err(error) => return Err(error).or_exit(Exit::Bad),
             };
-            print_text(&followed.trust.to_text())?;
+            print_file(&followed.trust.to_text())?;
             errln!("{} new validator sets, as of tree size {}", followed.new_sets, followed.tree_size);
         }
     }

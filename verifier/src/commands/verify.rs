@@ -115,7 +115,8 @@ fn tell(
     } else {
         let again = before.as_ref().map(|first| format!("  重复 GIVEN BEFORE as {first}")).unwrap_or_default();
         if arguments.full || arguments.files.len() == 1 {
-            let name = if arguments.files.len() > 1 { format!("{}{again}\n", shown(path)) } else { String::new() };
+            let name =
+                if arguments.files.len() > 1 { format!("文件 FILE {}{again}\n", shown(path)) } else { String::new() };
             print_text(&format!("{name}{}\n", verdict.to_text()))?;
         } else {
             print_text(&format!("{}{again}  {}\n", verdict.to_line(), shown(path)))?;
