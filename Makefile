@@ -20,7 +20,7 @@ DEVNET_DIR    ?= $(HOME)/.cache/tallystick/devnet
 SOAK_CYCLES   ?= 100
 # What the tests print, kept for the list of the slowest ones.
 TEST_LOG      := $(CARGO_TARGET_DIR)/test.log
-TIMED_TEST     = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/scripts/timed-test.sh cargo test $(CARGO_FLAGS)
+TIMED_TEST     = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/scripts/timed-test.sh scripts/with-temp-dir.sh cargo test $(CARGO_FLAGS)
 DEMO_ARGS     ?=
 BENCH_ARGS    ?=
 

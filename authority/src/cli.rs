@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use receipt_core::hash::Hash;
 use receipt_core::limits::GOVERNANCE_VALID_HEIGHTS_MAX as VALID_BLOCKS_MAX;
+use tallystick_service::exit::EXIT_CODES;
 use tallystick_service::tls::TlsFiles;
 
 /// Governs a chain of the receipt ledger: k of n authorities, each with its key at home.
 #[derive(Debug, Parser)]
-#[command(name = "tallystick-authority", version)]
+#[command(name = "tallystick-authority", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,13 +1,13 @@
 //! The commands: files in, the library's work, words and files out.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, Read as _};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use receipt_core::governance::SignedGovernance;
 use receipt_core::ids::Height;
+use receipt_core::limits::TRUST_BYTES_MAX;
 use receipt_core::trust::TrustFile;
 use tallystick_authority::drafting::{Draft, Position, propose_message};
 use tallystick_authority::nodes::Nodes;
@@ -18,37 +18,39 @@ use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
 use tallystick_authority::{Chain, Proposal, genesis, keys};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
+use tallystick_service::exit::Exit;
 use tallystick_service::rng::OsEntropy;
+use tallystick_service::terminal::{ask, out_page};
+use tallystick_service::{errln, outln, outpage};
 
 use crate::cli::{
     Command, FileArguments, NodeArguments, ProposeArguments, SignArguments, StatusArguments, SubmitArguments,
 };
 
-/// Taken, and not executed yet.
-const EXIT_CODE_NOT_YET: u8 = 3;
 /// Digits of the digest that a person types.
 const TYPED_DIGITS: usize = 8;
-const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a person types is shorter.
+const ANSWER_BYTES_MAX: u64 = 1024;
 
 /// Runs a command to its end.
-pub(crate) fn run(command: &Command) -> Result<ExitCode> {
+pub(crate) fn run(command: &Command) -> Result<Exit> {
     match command {
         Command::Keygen { out, passphrase_file } => {
             let public = keys::keygen(out, passphrase_file, &OsEntropy)?;
-            eprintln!("made {}; keep it and its passphrase apart, and a sealed copy of each", out.display());
-            println!("{}", hex::encode(public.0));
+            errln!("made {}; keep it and its passphrase apart, and a sealed copy of each", out.display());
+            outln!("{}", hex::encode(public.0));
         }
         Command::Genesis { description, out } => {
             let made = genesis::make(description)?;
             for path in made.write(out)? {
-                eprintln!("wrote {}", path.display());
+                errln!("wrote {}", path.display());
             }
-            print!("{}", made.summary());
+            outpage!("{}", made.summary());
         }
         Command::Propose(arguments) => propose(arguments)?,
         Command::Show(arguments) => {
             let (chain, proposal) = read(arguments)?;
-            present(&proposal, &chain);
+            outpage!("{}", presented(&proposal, &chain));
         }
         Command::Sign(arguments) => sign(arguments)?,
         Command::Merge { files, genesis, out } => merge(files, genesis, out)?,
@@ -56,7 +58,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Submit(arguments) => return in_runtime(submit(arguments)),
         Command::Status(arguments) => return in_runtime(status(arguments)),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -86,9 +88,8 @@ fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
 }
 
 /// The proposal in words, and what of it is unusual.
-fn present(proposal: &Proposal, chain: &Chain) {
-    print!("{}", shown(proposal, chain));
-    print!("{}", warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now()));
+fn presented(proposal: &Proposal, chain: &Chain) -> String {
+    shown(proposal, chain) + &warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now())
 }
 
 fn propose(arguments: &ProposeArguments) -> Result<()> {
@@ -103,8 +104,8 @@ fn propose(arguments: &ProposeArguments) -> Result<()> {
         (None, None) => bail!("give `--description` or `--message`"),
     };
     write_new(&arguments.out, &proposal, &chain)?;
-    present(&proposal, &chain);
-    eprintln!("wrote {}; have {} of the authorities sign it", arguments.out.display(), chain.threshold());
+    outpage!("{}", presented(&proposal, &chain));
+    errln!("wrote {}; have {} of the authorities sign it", arguments.out.display(), chain.threshold());
     Ok(())
 }
 
@@ -129,8 +130,8 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
 
 fn sign(arguments: &SignArguments) -> Result<()> {
     let (chain, mut proposal) = read(&arguments.file)?;
-    present(&proposal, &chain);
-    std::io::stdout().flush().context("show the proposal")?;
+    // What was not shown is not signed.
+    out_page(&presented(&proposal, &chain)).context("show the proposal")?;
     let digest = proposal.digest(&chain).to_string();
     match &arguments.digest {
         Some(given) => ensure!(
@@ -138,9 +139,9 @@ fn sign(arguments: &SignArguments) -> Result<()> {
             "the file is not what was shown: `--digest` is {given}, the file's is {digest}. Run `show`, and read it again"
         ),
         None => {
-            eprint!("\nTo sign this, type the first {TYPED_DIGITS} digits of the digest: ");
+            ask(&format!("\nTo sign this, type the first {TYPED_DIGITS} digits of the digest: "));
             let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line).context("read the answer")?;
+            std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut line).context("read the answer")?;
             ensure!(line.trim() == &digest[..TYPED_DIGITS], "nothing was signed: these are not its first digits");
         }
     }
@@ -158,7 +159,7 @@ fn sign(arguments: &SignArguments) -> Result<()> {
         }
     };
     let (given, needed) = (proposal.signature_count(), chain.threshold());
-    eprintln!("signed as authority {authority} into {}: {given} of {needed} signatures", to.display());
+    errln!("signed as authority {authority} into {}: {given} of {needed} signatures", to.display());
     Ok(())
 }
 
@@ -172,7 +173,7 @@ fn merge(files: &[std::path::PathBuf], genesis: &Path, out: &Path) -> Result<()>
     }
     write_new(out, &merged, &chain)?;
     let (given, needed) = (merged.signature_count(), chain.threshold());
-    eprintln!("wrote {}: {given} of {needed} signatures", out.display());
+    errln!("wrote {}: {given} of {needed} signatures", out.display());
     Ok(())
 }
 
@@ -186,7 +187,7 @@ fn write_credentials(arguments: &FileArguments, out: &Path) -> Result<()> {
         let path = out.join(format!("{}.credential", credential.credential.signing_key));
         ensure!(!path.exists(), "{} exists; move it away if this one shall take its place", path.display());
         durable::create(&path, &credential.encode(), FileMode::Shared)?;
-        println!("wrote {}", path.display());
+        outln!("wrote {}", path.display());
     }
     Ok(())
 }
@@ -200,7 +201,7 @@ fn trust(path: Option<&Path>, chain: &Chain) -> Result<TrustFile> {
     Ok(trust)
 }
 
-async fn submit(arguments: &SubmitArguments) -> Result<ExitCode> {
+async fn submit(arguments: &SubmitArguments) -> Result<Exit> {
     let (chain, proposal) = read(&arguments.file)?;
     let path = arguments.file.file.display();
     let signed = proposal.signed_governance(&chain).map_err(|error| anyhow!("proposal {path}: {error}"))?;
@@ -212,14 +213,14 @@ async fn submit(arguments: &SubmitArguments) -> Result<ExitCode> {
     let wanted = wanted(&signed, &proposal);
     let patience = match offer(&nodes, &chain, &signed).await {
         Ok(node) => {
-            eprintln!("{node} has taken it; waiting until it is executed");
+            errln!("{node} has taken it; waiting until it is executed");
             Some(Duration::from_secs(arguments.wait_seconds))
         }
         // A message that was executed before is refused, too.
         Err(refusal) => match fate(&nodes, judge, wanted, None).await {
             Ok(Fate::Executed { height, leaf_index }) => {
-                println!("executed before at height {height}, as leaf {leaf_index} of the log");
-                return Ok(ExitCode::SUCCESS);
+                outln!("executed before at height {height}, as leaf {leaf_index} of the log");
+                return Ok(Exit::Good);
             }
             _ => return Err(refusal),
         },
@@ -232,46 +233,46 @@ fn wanted<'a>(signed: &'a SignedGovernance, proposal: &Proposal) -> Wanted<'a> {
     Wanted { message: &signed.governance_bytes, governance: &signed.governance, from_height }
 }
 
-fn tell(fate: &Fate, signed: &SignedGovernance) -> ExitCode {
+fn tell(fate: &Fate, signed: &SignedGovernance) -> Exit {
     let sequence = signed.governance.sequence;
     match fate {
         Fate::Executed { height, leaf_index } => {
-            println!("executed at height {height}, as leaf {leaf_index} of the log");
-            ExitCode::SUCCESS
+            outln!("executed at height {height}, as leaf {leaf_index} of the log");
+            Exit::Good
         }
         Fate::Overtaken { height } => {
-            println!("refused: another message took sequence {sequence} at height {height}; propose it anew");
-            ExitCode::FAILURE
+            outln!("refused: another message took sequence {sequence} at height {height}; propose it anew");
+            Exit::Bad
         }
         Fate::Expired => {
             let expiry = signed.governance.expiry;
-            println!("refused: the chain is past its expiry height {expiry}; propose it anew");
-            ExitCode::FAILURE
+            outln!("refused: the chain is past its expiry height {expiry}; propose it anew");
+            Exit::Bad
         }
         Fate::Open => {
-            println!("not executed yet: ask again with `status`, or submit it again");
-            ExitCode::from(EXIT_CODE_NOT_YET)
+            outln!("not executed yet: ask again with `status`, or submit it again");
+            Exit::NotYet
         }
     }
 }
 
-async fn status(arguments: &StatusArguments) -> Result<ExitCode> {
+async fn status(arguments: &StatusArguments) -> Result<Exit> {
     let chain = Chain::load(&arguments.genesis)?;
     let proposal = arguments.file.as_deref().map(|path| read_proposal(path, &chain)).transpose()?;
     let nodes = nodes(&chain, &arguments.node)?;
     let (node, status) = nodes.first(&chain).await?;
-    println!("node              {} (validator {})", node.name, status.validator_id);
-    println!("chain id          {}", chain.id.0);
-    println!("decided height    {}", status.decided_height);
-    println!("sealed height     {}", status.sealed_height);
-    println!("next sequence     {}", status.governance_sequence.saturating_add(1));
-    println!("last message      {}", hex::encode(&status.governance_id));
-    let Some(proposal) = proposal else { return Ok(ExitCode::SUCCESS) };
+    outln!("node              {} (validator {})", node.name, status.validator_id);
+    outln!("chain id          {}", chain.id.0);
+    outln!("decided height    {}", status.decided_height);
+    outln!("sealed height     {}", status.sealed_height);
+    outln!("next sequence     {}", status.governance_sequence.saturating_add(1));
+    outln!("last message      {}", hex::encode(&status.governance_id));
+    let Some(proposal) = proposal else { return Ok(Exit::Good) };
     let (given, needed) = (proposal.signature_count(), chain.threshold());
-    println!("signatures        {given} of {needed}");
+    outln!("signatures        {given} of {needed}");
     let Some(message) = proposal.governance() else {
-        println!("the proposal has credentials only: nothing of it goes onto the ledger");
-        return Ok(ExitCode::SUCCESS);
+        outln!("the proposal has credentials only: nothing of it goes onto the ledger");
+        return Ok(Exit::Good);
     };
     let governance_bytes = message.encode();
     let signed = SignedGovernance { governance: message.clone(), governance_bytes, signatures: Vec::new() };

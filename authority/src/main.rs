@@ -1,35 +1,33 @@
 //! `tallystick-authority`: parse, run, exit.
 //!
-//! ```text
-//! 0   done; executed
-//! 1   refused, or failed
-//! 3   taken, not executed yet
-//! 64  bad arguments, or a description that is refused; the message names the key
-//! ```
+//! The exit codes stand in `tallystick_service::exit`: 3 is "taken, not executed yet".
 
 mod cli;
 mod commands;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use tallystick_authority::text::harmless;
-use tallystick_service::config::{ConfigError, EXIT_CODE_CONFIG};
+use tallystick_authority::nodes::Unanswered;
+use tallystick_service::config::may_pass;
+use tallystick_service::exit::{self, Exit};
+use tallystick_service::terminal;
 
 fn main() -> ExitCode {
-    let arguments = match cli::Arguments::try_parse() {
+    let arguments = match exit::parse::<cli::Arguments>() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are no errors; where they cannot be printed, nothing can.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(EXIT_CODE_CONFIG) } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code,
     };
     match commands::run(&arguments.command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("tallystick-authority: {}", harmless(&format!("{error:#}")));
-            if error.is::<ConfigError>() { ExitCode::from(EXIT_CODE_CONFIG) } else { ExitCode::FAILURE }
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal::complain("tallystick-authority", failure.as_ref());
+            exit_of(&failure).into()
         }
     }
+}
+
+/// Files and arguments that will not do are 64: the same call fails again. What nodes or the disk could not do now is 1.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let passing = error.is::<Unanswered>() || may_pass(error.as_ref());
+    if passing { Exit::Bad } else { Exit::Usage }
 }

@@ -6,16 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use receipt_core::hash::Hash;
 use tallystick_proto::admin::v1::admin_service_client::AdminServiceClient;
 use tallystick_proto::admin::v1::{GetNodeStatusRequest, GetNodeStatusResponse};
-use tallystick_proto::errors::Refusal;
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tallystick_service::clock::SystemClock;
 use tallystick_service::identity::{ChainName, Role};
+use tallystick_service::said::said;
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, Tls, TlsFiles, connect_lazy};
-use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::chain::Chain;
@@ -25,6 +24,12 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until an answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// No node could be asked, or none took what it was given: trying again may help. Anything else that fails in this program is the
+/// caller's to mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub String);
 
 /// One validator.
 pub struct Node {
@@ -97,7 +102,7 @@ impl Nodes {
                 Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
             }
         }
-        bail!("no node could be asked: {}", problems.join("; "))
+        Err(Unanswered(format!("no node could be asked: {}", problems.join("; "))).into())
     }
 }
 
@@ -157,25 +162,6 @@ fn agreed(said: &[Standing], needed: usize) -> Option<Standing> {
         (heights.len() >= needed).then_some(Standing { height, ..*standing })
     };
     said.iter().filter_map(alike).max_by_key(|standing| standing.sequence)
-}
-
-/// What a refusal or a failed call says: the reason, if it is one of ours, and the sentence.
-pub fn said(status: &Status) -> String {
-    let refusal = Refusal::from_status(status);
-    let mut text = match &refusal {
-        Some(refusal) => format!("{}: {}", refusal.reason.as_str(), status.message()),
-        None => status.to_string(),
-    };
-    for violation in refusal.iter().flat_map(|refusal| &refusal.violations) {
-        text.push_str(&format!(" ({}: {})", violation.field, violation.description));
-    }
-    // What a connection failed for stands in the sources alone.
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

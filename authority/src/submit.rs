@@ -18,10 +18,11 @@ use receipt_core::merkle::{leaf_hash, verify_inclusion};
 use receipt_core::trust::TrustFile;
 use tallystick_proto::admin::v1::SubmitGovernanceRequest;
 use tallystick_proto::ledger::v1::{GetInclusionProofRequest, LedgerBlock, StreamBlocksRequest};
+use tallystick_service::said::said;
 use tokio::time::{Instant, timeout_at};
 
 use crate::chain::Chain;
-use crate::nodes::{Node, Nodes, said};
+use crate::nodes::{Node, Nodes, Unanswered};
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,8 @@ pub async fn offer(nodes: &Nodes, chain: &Chain, message: &SignedGovernance) -> 
             Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
         }
     }
-    bail!("no node took governance message {}: {}", message.governance.sequence, problems.join("; "))
+    let (sequence, problems) = (message.governance.sequence, problems.join("; "));
+    Err(Unanswered(format!("no node took governance message {sequence}: {problems}")).into())
 }
 
 /// Follows the sealed blocks until the message's fate is known, at most for `patience`; without patience, up to the newest
@@ -105,7 +107,7 @@ pub async fn fate(nodes: &Nodes, judge: Judge<'_>, wanted: Wanted<'_>, patience:
         "{expired} of the validators that were asked say that the message expired; {needed} must, because the others may be \
          wrong. Give `--node` for more of them"
     );
-    bail!("no node could tell what became of the message: {}", problems.join("; "))
+    Err(Unanswered(format!("no node could tell what became of the message: {}", problems.join("; "))).into())
 }
 
 async fn follow(node: &Node, judge: Judge<'_>, wanted: Wanted<'_>, deadline: Option<Instant>) -> Result<Fate> {

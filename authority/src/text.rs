@@ -1,10 +1,11 @@
 //! Values as people write them in descriptions, and as they are shown before a signature.
 //!
-//! Every value is checked where it is read, so that a refusal names the key. What is shown escapes everything that could
-//! make a terminal show something else: control characters, and characters that turn the direction of writing.
+//! Every value is checked where it is read, so that a refusal names the key. Foreign text is shown in quotes, and nothing in
+//! it acts on a terminal (`receipt_core::shown`).
 
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use receipt_core::receipt::idcheck::uscc_check_character;
+use receipt_core::shown::line;
 use receipt_core::suite::PublicKey;
 use serde::Deserialize;
 use time::format_description::well_known::Rfc3339;
@@ -161,21 +162,9 @@ pub fn bytes_of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     (hex::encode(bytes) == text).then_some(bytes)
 }
 
-/// Text as it is shown: in quotes, everything invisible or turning escaped.
+/// Text as it is shown: in quotes, everything that acts on a terminal or cannot be seen escaped, quotes and backslashes too.
 pub fn quoted(text: &str) -> String {
-    format!("{text:?}")
-}
-
-/// A message that may quote foreign text, made harmless for a terminal; line ends stay.
-pub fn harmless(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '"' | '\'' | '\\' => shown.push(c),
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
+    line(&format!("{text:?}")).into_owned()
 }
 
 /// An instant as it is shown, in the chain's fixed offset.
@@ -244,10 +233,6 @@ mod tests {
     fn what_is_shown_cannot_turn_the_terminal() {
         assert_eq!(quoted("a\u{1b}[2Jb\u{202e}c\n"), r#""a\u{1b}[2Jb\u{202e}c\n""#);
         assert_eq!(quoted("医院"), "\"医院\"");
-        assert_eq!(
-            harmless("unknown `\u{1b}[2J\u{202e}`\n'医院' \"x\""),
-            "unknown `\\u{1b}[2J\\u{202e}`\n'医院' \"x\""
-        );
         assert_eq!(shown_time(0, 480), "1970-01-01T08:00:00+08:00");
         assert_eq!(shown_time(u64::MAX, 480), format!("{} ms after 1970, beyond the calendar", u64::MAX));
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use tallystick_devnet::{Network, NetworkOptions};
+use tallystick_service::errln;
 
 use crate::load::{Load, LoadOptions};
 use crate::measure::{self, micros};
@@ -77,7 +78,7 @@ async fn measure_loss(network: &mut Network, options: LoadOptions, victim: u32) 
     let survivor = network.description().nodes.iter().map(|node| node.validator_id).find(|id| *id != victim);
     let survivor = survivor.context("there is no other validator")?;
     measure::day_lasts(network, LOAD_LASTS_MAX).await?;
-    eprintln!("{}; node-{victim} will be killed …", options.name());
+    errln!("{}; node-{victim} will be killed …", options.name());
     let mut load = Load::start(network, options).await?;
     // The first heights warm up, the next hundred count.
     let first = run_heights(&mut load, HEIGHTS / 2).await?;

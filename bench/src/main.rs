@@ -12,11 +12,13 @@ use tallystick_bench::report::Report;
 use tallystick_bench::standard::After;
 use tallystick_bench::wan::{self, WanOptions};
 use tallystick_bench::{failover, replay, standard, verify};
+use tallystick_service::exit::{self, EXIT_CODES, Exit};
+use tallystick_service::{outln, outpage, terminal};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures Tallystick on this machine.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -148,7 +150,10 @@ impl LoadArguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match exit::parse::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(arguments)),
@@ -157,8 +162,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tallystick-bench: {error:#}");
-            ExitCode::FAILURE
+            terminal::complain("tallystick-bench", error.as_ref());
+            Exit::of_command_error(error.as_ref()).into()
         }
     }
 }
@@ -166,7 +171,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<()> {
     let Arguments { command, json, dir } = arguments;
     if let Command::Verify { bundle, trust, runs } = &command {
-        println!("verify of one bundle, one thread: {}", verify::run(bundle, trust, *runs)?.line());
+        outln!("verify of one bundle, one thread: {}", verify::run(bundle, trust, *runs)?.line());
         return Ok(());
     }
     let report = tokio::select! {
@@ -174,7 +179,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         // Dropping the measurement drops its network, and with it every process.
         () = interrupted() => bail!("stopped by a signal"),
     };
-    print!("{}", report.table());
+    outpage!("{}", report.table());
     match json {
         Some(path) => report.save(&path),
         None => Ok(()),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tallystick_devnet::midnight::clear_of_midnight;
 use tallystick_devnet::{Network, NetworkOptions};
+use tallystick_service::errln;
 
 use crate::clock;
 use crate::load::{Load, LoadOptions, LoadOutcome, Pace};
@@ -65,21 +66,21 @@ pub fn new_network(directory: Option<&Path>, options: &NetworkOptions) -> Result
         Some(directory) => directory.to_owned(),
         None => std::env::temp_dir().join(format!("tallystick-bench-{}", clock::now()?.get())),
     };
-    eprintln!("network in {}", directory.display());
+    errln!("network in {}", directory.display());
     Ok((Network::generate(&directory, options)?, directory))
 }
 
 /// Waits for the chain's midnight, if it would come within a load of this length: the drafts carry one date.
 pub async fn day_lasts(network: &Network, load_lasts_max: Duration) -> Result<()> {
     let (offset, lasts) = (network.description().utc_offset_minutes, load_lasts_max + DRAIN_MAX);
-    clear_of_midnight(clock::now()?, offset, lasts, |message| eprintln!("{message}")).await;
+    clear_of_midnight(clock::now()?, offset, lasts, |message| errln!("{message}")).await;
     Ok(())
 }
 
 /// Makes the load on a running network and measures it; also answers how many receipts were sealed in all.
 pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result<(LoadReport, u64)> {
     day_lasts(network, span.warm_up + span.window).await?;
-    eprintln!("{} …", options.name());
+    errln!("{} …", options.name());
     let mut load = Load::start(network, options).await?;
     run_for(&mut load, span.warm_up).await?;
     // A new network's first proposal goes out before its validators are connected: that round is not the load's.
@@ -94,7 +95,7 @@ pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result
     report.minutes = minutes;
     report.further_rounds = rounds_after.saturating_sub(rounds_before);
     report.peak_memory_mib = processes::peak_memory_mib(network);
-    eprintln!("    {} receipts/s sealed", report.sealed_per_second);
+    errln!("    {} receipts/s sealed", report.sealed_per_second);
     Ok((report, sealed_total))
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use tallystick_devnet::{Network, NetworkOptions};
+use tallystick_service::errln;
 
 use crate::load::{LoadOptions, Pace};
 use crate::measure::{self, OBSERVED_VALIDATOR, micros};
@@ -98,7 +99,7 @@ async fn fill(network: &Network, options: LoadOptions, receipts: u64) -> Result<
         measure::run_for(&mut load, Duration::from_secs(1)).await?;
         if sealed >= shown + 50_000 {
             shown = sealed;
-            eprintln!("    {sealed} of {receipts} receipts sealed");
+            errln!("    {sealed} of {receipts} receipts sealed");
         }
     }
     let outcome = load.finish().await?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tallystick_devnet::clients::IssuerClient;
 use tallystick_proto::issuer::v1::{ReceiptState, WatchRequest, WatchResponse};
+use tallystick_service::said::said;
 use tokio::task::JoinHandle;
 
 /// A receipt's code and number as one number.
@@ -92,7 +93,7 @@ impl Tracker {
                 let failure = match next {
                     Ok(Some(response)) => lock(&task_state).outcome(&response).err().map(|error| format!("{error:#}")),
                     Ok(None) => Some("the issuer ended the watch".to_owned()),
-                    Err(status) => Some(format!("the watch broke: {status}")),
+                    Err(status) => Some(format!("the watch broke: {}", said(&status))),
                 };
                 if failure.is_some() {
                     lock(&task_state).failure = failure;

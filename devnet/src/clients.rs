@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use tallystick_proto::admin::v1::admin_service_client::AdminServiceClient;
 use tallystick_proto::issuer::v1::issuer_service_client::IssuerServiceClient;
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use tallystick_service::durable;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::callers::Caller;
@@ -23,12 +24,13 @@ pub type AdminClient = AdminServiceClient<Channel>;
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes on their way per connection and stream: blocks and full `IssueMany` answers are megabytes.
+const PEM_BYTES_MAX: usize = 1024 * 1024;
 const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
 /// An endpoint at `address` that names the caller by its certificate. Nothing is connected yet.
 pub fn endpoint(layout: &Layout, address: SocketAddr, caller: Caller) -> Result<Endpoint> {
     let files = certificate_files(layout, caller);
-    let read = |path: &std::path::Path| std::fs::read(path).with_context(|| format!("read {}", path.display()));
+    let read = |path: &std::path::Path| durable::read(path, PEM_BYTES_MAX);
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(read(&layout.ca().cert)?))
         .identity(Identity::from_pem(read(&files.cert)?, read(&files.key)?))

@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
+use receipt_core::limits::ENTRY_BYTES_MAX;
 use tallystick_devnet::layout::Layout;
 use tallystick_devnet::{Network, NetworkOptions, governance};
+use tallystick_service::exit::{self, EXIT_CODES, Exit};
+use tallystick_service::{durable, outln, terminal};
 use tokio::signal::unix::{SignalKind, signal};
 
 mod demo;
@@ -15,7 +18,7 @@ mod up;
 
 /// Development networks of Tallystick.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -50,7 +53,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = match exit::parse::<Arguments>() {
+        Ok(arguments) => arguments.command,
+        Err(code) => return code,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(command)),
@@ -59,8 +65,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tallystick-devnet: {error:#}");
-            ExitCode::FAILURE
+            terminal::complain("tallystick-devnet", error.as_ref());
+            Exit::of_command_error(error.as_ref()).into()
         }
     }
 }
@@ -69,11 +75,11 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Up { dir } => up::run(&dir, interrupted()).await,
         Command::Govern { dir, message } => {
-            let bytes = std::fs::read(&message).with_context(|| format!("read {}", message.display()))?;
+            let bytes = durable::read(&message, ENTRY_BYTES_MAX)?;
             let layout = Layout::new(std::path::absolute(&dir).context("resolve the directory")?);
             let signed = governance::sign(&layout, &bytes)?;
             governance::submit(&layout, &signed).await?;
-            println!(
+            outln!(
                 "governance message {} is offered; the registry shows when it is decided",
                 signed.governance.sequence
             );

@@ -1,12 +1,13 @@
 //! A whole network as a value: made, started, talked to, disturbed, stopped.
 //!
-//! Validators and issuers are named by their registry numbers, from 1. Dropping a network kills every process of it.
+//! Validators and issuers are named by their registry numbers, from 1. Dropping a network kills every process of it, and waits until they have ended.
 //! Not here: judgement of what the network does; tests and the demo judge.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use receipt_core::limits::TRUST_BYTES_MAX;
 use receipt_core::trust::TrustFile;
 use tallystick_proto::admin::v1::{GetNodeStatusRequest, GetNodeStatusResponse};
 use tallystick_service::durable;
@@ -22,8 +23,6 @@ use crate::layout::Layout;
 use crate::ports::HeldPorts;
 use crate::process::{ManagedProcess, ProcessSpec};
 use crate::registry::Registry;
-
-const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A network, started or not.
 #[derive(Debug)]
@@ -141,6 +140,11 @@ impl Network {
         Ok(())
     }
 
+    /// SIGKILL to all, and waits until each has ended: afterwards nothing of the network writes any more.
+    pub fn end(&mut self) {
+        self.nodes.iter_mut().chain(&mut self.issuers).for_each(ManagedProcess::end);
+    }
+
     /// A validator's process, by number from 1.
     pub fn node(&mut self, validator_id: u32) -> Result<&mut ManagedProcess> {
         pick(&mut self.nodes, validator_id).ok_or_else(|| anyhow!("no validator {validator_id}"))
@@ -153,9 +157,16 @@ impl Network {
 
     /// Every process that should run and does not, with how it ended.
     pub fn dead_processes(&mut self) -> Vec<String> {
+        self.dead_processes_by_name().into_iter().map(|(_, said)| said).collect()
+    }
+
+    /// The same, with the name of each.
+    pub fn dead_processes_by_name(&mut self) -> Vec<(String, String)> {
         let dead = |process: &mut ManagedProcess| {
             let status = process.exited().ok().flatten()?;
-            Some(format!("{} ended with {status}; its log ends:\n{}", process.spec().name, process.log_tail()))
+            let name = process.spec().name.clone();
+            let said = format!("{name} ended with {status}; its log ends:\n{}", process.log_tail());
+            Some((name, said))
         };
         self.nodes.iter_mut().chain(&mut self.issuers).filter_map(dead).collect()
     }
@@ -301,6 +312,12 @@ impl Network {
             bail!("{} init ended with exit code {code}:\n{output}", spec.name);
         }
         Ok(())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

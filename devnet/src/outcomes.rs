@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use tallystick_proto::issuer::v1::{ReceiptKey, ReceiptState, WatchRequest, WatchResponse};
+use tallystick_service::said::said;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -65,7 +66,7 @@ impl OutcomeWatch {
                 let ended = match next {
                     Ok(Some(response)) => seen.take(response).err().map(|error| error.to_string()),
                     Ok(None) => Some("the issuer ended the watch".to_owned()),
-                    Err(status) => Some(format!("the watch broke: {status}")),
+                    Err(status) => Some(format!("the watch broke: {}", said(&status))),
                 };
                 let is_over = ended.is_some();
                 seen.failure = ended;

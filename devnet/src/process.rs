@@ -13,7 +13,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -136,6 +136,16 @@ impl ManagedProcess {
     pub async fn kill(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         child.kill().await.with_context(|| format!("kill {}", self.spec.name))
+    }
+
+    /// SIGKILL, and waits for the end on this thread: for who has no runtime to wait in.
+    pub fn end(&mut self) {
+        let Some(child) = self.child.take() else { return };
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let Some(pid) = pid else { return };
+        // It may have ended by itself: then there is nothing to kill, and nothing to wait for. The runtime reaps it.
+        let _ = kill_process(pid, Signal::KILL);
+        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
     }
 
     /// SIGTERM, and waits until it has drained and ended. Kills it after [`STOP_TIMEOUT`], which is an error.

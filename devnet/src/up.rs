@@ -1,21 +1,32 @@
 //! `tallystick-devnet up`: a network that stays, and how to talk to it.
 
+use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use tallystick_devnet::layout::Layout;
 use tallystick_devnet::registry::{SYSTEM_HOSPITALS, SYSTEM_OFFICES};
 use tallystick_devnet::{Caller, Network, NetworkOptions};
+use tallystick_service::{outln, outpage};
+
+/// Between looks after the processes.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
+const DOOR_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Makes or opens the network in `directory` and runs it until `interrupted` is ready.
 pub(crate) async fn run(directory: &Path, interrupted: impl Future<Output = Result<&'static str>>) -> Result<()> {
+    let _held = hold(directory)?;
     let mut network = match Layout::new(directory).description().exists() {
-        true => Network::open(directory)?,
+        true => open(directory)?,
         false => Network::generate(directory, &NetworkOptions::default())?,
     };
-    println!(
+    outln!(
         "starting {} validators and {} issuer …",
         network.description().nodes.len(),
         network.description().issuers.len()
@@ -26,44 +37,103 @@ pub(crate) async fn run(directory: &Path, interrupted: impl Future<Output = Resu
         name = &mut interrupted => bail!("stopped by {} before the network was ready", name?),
     }
     print_directions(&network);
-    let name = interrupted.await?;
-    println!("{name}: stopping …");
-    let dead = network.dead_processes();
+    let mut told = Vec::new();
+    let name = loop {
+        tokio::select! {
+            name = &mut interrupted => break name?,
+            () = tokio::time::sleep(WATCH_INTERVAL) => tell_dead(&mut network, &mut told),
+        }
+    };
+    outln!("{name}: stopping …");
+    tell_dead(&mut network, &mut told);
     network.stop().await?;
-    if dead.is_empty() { Ok(()) } else { bail!("{}", dead.join("\n")) }
+    if told.is_empty() { Ok(()) } else { bail!("of the network, {} had ended before", told.join(", ")) }
+}
+
+/// Takes up a network, unless processes of it still run that another launcher left behind: they would answer for the new ones.
+fn open(directory: &Path) -> Result<Network> {
+    let network = Network::open(directory)?;
+    let description = network.description();
+    let doors = description.nodes.iter().map(|node| node.metrics);
+    for door in doors.chain(description.issuers.iter().map(|issuer| issuer.metrics)) {
+        if TcpStream::connect_timeout(&door, DOOR_TIMEOUT).is_ok() {
+            bail!("something answers at {door}, which is this network's: end what an earlier launcher left running");
+        }
+    }
+    Ok(network)
+}
+
+/// Says once of each process that it has ended, and how.
+fn tell_dead(network: &mut Network, told: &mut Vec<String>) {
+    for (name, said) in network.dead_processes_by_name() {
+        if !told.contains(&name) {
+            outpage!("{}\n", page_of(&said));
+            told.push(name);
+        }
+    }
+}
+
+/// Its log's last lines are set in, so that none can pass for one of ours.
+fn page_of(said: &str) -> String {
+    said.replace('\n', "\n    ")
+}
+
+/// Keeps the directory for one launcher: a second one would start processes on the same stores and ports, find the first one's
+/// ready, and call that its own.
+fn hold(directory: &Path) -> Result<File> {
+    std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+    let path = directory.join("devnet.lock");
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("open {}", path.display()))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => {
+            bail!("a network runs in {} already: stop that one first, or give another --dir", directory.display())
+        }
+        Err(error) => Err(error).with_context(|| format!("lock {}", path.display())),
+    }
 }
 
 fn print_directions(network: &Network) {
     let description = network.description();
     let layout = network.layout();
-    println!("\nchain {} is up (id {})\n", description.chain_name, description.chain_id);
+    outpage!("\nchain {} is up (id {})\n\n", description.chain_name, description.chain_id);
     for node in &description.nodes {
-        println!(
-            "  node-{}    gRPC https://{}   checkpoint http://{}/checkpoint   metrics http://{}/metrics",
-            node.validator_id, node.grpc, node.http, node.metrics
+        outpage!(
+            "  node-{}    gRPC https://{}   checkpoint http://{}/checkpoint   metrics http://{}/metrics\n",
+            node.validator_id,
+            node.grpc,
+            node.http,
+            node.metrics
         );
     }
     for issuer in &description.issuers {
-        println!(
-            "  issuer-{}  gRPC https://{}   metrics http://{}/metrics",
-            issuer.issuer_id, issuer.grpc, issuer.metrics
+        outpage!(
+            "  issuer-{}  gRPC https://{}   metrics http://{}/metrics\n",
+            issuer.issuer_id,
+            issuer.grpc,
+            issuer.metrics
         );
     }
-    println!("\n  trust file       {}", layout.trust().display());
-    println!("  logs             {}", layout.logs().display());
-    println!("  authority of TLS {}", layout.ca().cert.display());
-    println!("  certificates     {}/NAME.pem and NAME.key, with NAME one of", layout.root().join("clients").display());
+    outpage!("\n  trust file       {}\n", layout.trust().display());
+    outpage!("  logs             {}\n", layout.logs().display());
+    outpage!("  authority of TLS {}\n", layout.ca().cert.display());
+    outpage!(
+        "  certificates     {}/NAME.pem and NAME.key, with NAME one of\n",
+        layout.root().join("clients").display()
+    );
     for caller in Caller::CLIENTS {
         let note = match caller {
             Caller::System(SYSTEM_HOSPITALS) => "  (issues for every hospital)",
             Caller::System(SYSTEM_OFFICES) => "  (issues for every other unit)",
             _ => "",
         };
-        println!("                     {}{note}", caller.name());
+        outpage!("                     {}{note}\n", caller.name());
     }
-    println!("\nFor the commands of README, examples/python and docs/how-to/call-the-api.md:\n");
-    println!("  {}", exports(network));
-    println!("\nCtrl-C stops it; the same command starts it again.");
+    outpage!("\nFor the commands of README, examples/python and docs/how-to/call-the-api.md:\n\n");
+    outpage!("  {}\n", exports(network));
+    outpage!("\nCtrl-C stops it; the same command starts it again.\n");
 }
 
 /// Where things are, as a line for a shell.

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use prometheus_client::registry::Registry as Metrics;
 use receipt_core::genesis::Genesis;
 use receipt_core::limits;
@@ -22,6 +22,7 @@ use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::clock::{Clock, SystemClock};
+use tallystick_service::config::{KeyError, OfKey as _};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
 use tallystick_service::request_id::RequestIdLayer;
@@ -69,7 +70,6 @@ const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// Requests at once on one connection.
 const CONCURRENT_REQUESTS_MAX: usize = 1024;
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
-const TRUST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The chain, as genesis and trust file state it.
 pub(crate) struct LoadedChain {
@@ -81,12 +81,16 @@ pub(crate) struct LoadedChain {
 /// Reads genesis and trust file, and checks that they are of one chain.
 pub(crate) fn load_chain(settings: &Settings) -> Result<LoadedChain> {
     let bytes = tallystick_service::durable::read(&settings.genesis_file, GENESIS_BYTES_MAX)?;
-    let genesis = Genesis::decode(&bytes)
-        .with_context(|| format!("read the genesis file {}", settings.genesis_file.display()))?;
-    let bytes = tallystick_service::durable::read(&settings.trust_file, TRUST_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).context("the trust file is not UTF-8 text")?;
-    let trust = TrustFile::parse(&text).context("read the trust file")?;
-    ensure!(trust.chain_id() == genesis.chain_id(), "the trust file is of another chain than the genesis file");
+    let genesis = Genesis::decode(&bytes).of_key("genesis_file")?;
+    let bytes = tallystick_service::durable::read(&settings.trust_file, limits::TRUST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).of_key("trust_file")?;
+    let trust = TrustFile::parse(&text).of_key("trust_file")?;
+    if trust.chain_id() != genesis.chain_id() {
+        let (given, own) = (trust.chain_id().0, genesis.chain_id().0);
+        return Err(
+            KeyError::config("trust_file", format!("it is of chain {given}, genesis_file of chain {own}")).into()
+        );
+    }
     let identity = JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer };
     Ok(LoadedChain { genesis, trust: Arc::new(trust), identity })
 }
@@ -146,8 +150,8 @@ pub async fn run(settings: Settings) -> Result<()> {
     let tls = Tls::load(settings.tls.clone(), chain_name, Arc::clone(&clock)).context("load TLS files")?;
     check_identity(&settings, &tls.identity())?;
     check_keys(&settings, &keys, &registry.view())?;
-    let grpc = TcpListener::bind(settings.listen.grpc).await.context("bind listen.grpc")?;
-    let metrics = TcpListener::bind(settings.listen.metrics).await.context("bind listen.metrics")?;
+    let grpc = TcpListener::bind(settings.listen.grpc).await.of_key("listen.grpc")?;
+    let metrics = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
     let last = guard.clone().map(|guard| (guard, Arc::clone(&journal)));
     let wiring = Wiring { settings, chain, journal, guard, keys, registry, clock, tls };
     wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await.context("run")?;
@@ -157,7 +161,8 @@ pub async fn run(settings: Settings) -> Result<()> {
 
 fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
     if own.role != Role::Issuer || own.id != settings.issuer.get() {
-        bail!("the certificate is of {own}, the config of issuer {}", settings.issuer);
+        let problem = format!("the certificate is of {own}, the config of issuer {}", settings.issuer);
+        return Err(KeyError::config("tls.certificate_chain", problem).into());
     }
     Ok(())
 }
@@ -167,14 +172,22 @@ fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Resul
     let id = settings.issuer_key;
     match view.issuer_key(id) {
         Some(registered) => {
-            ensure!(registered == keys.issuer.public_key(), "keys.issuer_key_file is not the registered key {id}");
+            if registered != keys.issuer.public_key() {
+                return Err(
+                    KeyError::config("keys.issuer_key_file", format!("it is not the registered key {id}")).into()
+                );
+            }
         }
         // Governance may register it in a block that is still to be followed.
         None => tracing::warn!(key = %id, "keys.issuer_key_id is not registered for this issuer yet"),
     }
     for (id, signer) in keys.units() {
         match view.unit_key(id) {
-            Some(registered) => ensure!(registered == signer.public_key(), "{id}.key is not the registered key {id}"),
+            Some(registered) if registered != signer.public_key() => {
+                let problem = format!("{id}.key is not the registered key {id}");
+                return Err(KeyError::config("keys.unit_keys_dir", problem).into());
+            }
+            Some(_) => {}
             None => tracing::warn!(key = %id, "a unit key in custody is not registered yet"),
         }
     }

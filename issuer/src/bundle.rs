@@ -108,8 +108,8 @@ impl Bundler {
         };
         let bytes = bundle.encode();
         let verdict = verify_bundle(&bytes, &self.trust, self.clock.now());
-        if let Some(failure) = verdict.failure() {
-            return Err(distrusted(format!("the bundle of {key} would not verify: {failure:?}")));
+        if !verdict.is_proved() {
+            return Err(distrusted(format!("the bundle of {key} would not verify: {}", verdict.to_line())));
         }
         Ok(AssembledBundle { bytes, snapshot_height })
     }

@@ -39,6 +39,11 @@ pub struct Credentials {
 impl Credentials {
     /// Those in a directory, as far as the authorities of this trust file signed them.
     pub fn new(directory: PathBuf, trust: Arc<TrustFile>) -> Self {
+        if !directory.is_dir() {
+            // Receipts can be issued without: what fails is every bundle, later and one by one.
+            let directory = directory.display();
+            tracing::warn!(%directory, "credentials_dir is no directory: no receipt has a bundle before the credentials are there");
+        }
         Self { directory, trust, known: Mutex::default() }
     }
 

@@ -10,7 +10,9 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
+use tallystick_service::errln;
 use tallystick_service::keyfile::{self, Held, KeyKind, Passphrase};
+use tallystick_service::outpage;
 use tallystick_service::rng::{Entropy, OsEntropy};
 
 use crate::config::Settings;
@@ -45,7 +47,7 @@ pub struct Wanted {
 
 /// Makes the missing keys and prints the public halves.
 pub fn run(settings: &Settings, wanted: &Wanted) -> Result<()> {
-    print!("{}", keygen(settings, wanted, &OsEntropy)?);
+    outpage!("{}", keygen(settings, wanted, &OsEntropy)?);
     Ok(())
 }
 
@@ -98,7 +100,7 @@ fn hold(path: &Path, passphrase: &Passphrase, kind: KeyKind, entropy: &dyn Entro
         std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
     }
     let held = keyfile::open_or_make(path, passphrase, kind, entropy)?;
-    eprintln!("{} {}", if held.is_new { "made" } else { "kept" }, path.display());
+    errln!("{} {}", if held.is_new { "made" } else { "kept" }, path.display());
     Ok(held)
 }
 

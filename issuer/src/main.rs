@@ -1,21 +1,24 @@
 //! `tallystick-issuer init|keygen|run|export-bodies|backup|restore|recover|segment-report|erase-bodies --config FILE`.
 
+mod blame;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use receipt_core::ids::{Height, SegmentId};
+use receipt_core::ids::{Height, ReceiptCode, ReceiptNumber, SegmentId};
 use tallystick_issuer::config::Settings;
 use tallystick_issuer::control::erasing::request_erasure;
 use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::{Standing, command as recover};
 use tallystick_issuer::{app, control, export, keygen};
-use tallystick_service::telemetry;
+use tallystick_service::config::OfKey as _;
+use tallystick_service::exit::{self, EXIT_CODES, Exit};
+use tallystick_service::{errln, outln, outpage, telemetry, terminal};
 
-/// `recover` has caught up, and governance must come before it can end.
-const EXIT_CODE_AWAITS_FENCE: u8 = 3;
+const NAME: &str = "tallystick-issuer";
 
 /// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
 #[global_allocator]
@@ -23,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Issues fiscal electronic receipts onto a Tallystick ledger.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -120,12 +123,21 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
         /// A receipt; may be repeated.
-        #[arg(long = "receipt", value_name = "CODE-NUMBER", required = true)]
+        #[arg(long = "receipt", value_name = "CODE-NUMBER", required = true, value_parser = receipt_text)]
         receipts: Vec<String>,
         /// Also those younger than `bodies.retention_days`.
         #[arg(long)]
         despite_retention: bool,
     },
+}
+
+/// Code and number with a hyphen between them.
+fn receipt_text(text: &str) -> std::result::Result<String, String> {
+    let parts = text.split_once('-').map(|(code, number)| (ReceiptCode::parse(code), ReceiptNumber::parse(number)));
+    match parts {
+        Some((Ok(_), Ok(_))) => Ok(text.to_owned()),
+        _ => Err("write its code, a hyphen, its number: 99060126-0000000001".to_owned()),
+    }
 }
 
 impl Command {
@@ -144,25 +156,36 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match exit::parse::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let settings = match Settings::load(arguments.command.config()) {
         Ok(settings) => settings,
         Err(error) => {
-            eprintln!("tallystick-issuer: {error}");
-            return error.exit_code();
+            terminal::complain(NAME, &error);
+            return Exit::Usage.into();
         }
     };
+    let keys = blame::keys(&settings);
     match execute(&arguments.command, settings) {
-        Ok(code) => code,
+        Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("tallystick-issuer: {error:#}");
-            ExitCode::FAILURE
+            let error = match blame::blame(&error, &keys) {
+                Some(named) => named.into(),
+                None => error,
+            };
+            terminal::complain(NAME, error.as_ref());
+            match arguments.command {
+                Command::Run { .. } => Exit::of_error(error.as_ref()).into(),
+                _ => Exit::of_command_error(error.as_ref()).into(),
+            }
         }
     }
 }
 
-fn execute(command: &Command, settings: Settings) -> Result<ExitCode> {
-    telemetry::init(&settings.log).context("start logging")?;
+fn execute(command: &Command, settings: Settings) -> Result<Exit> {
+    telemetry::init(&settings.log).of_key("log.filter")?;
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime");
     match command {
         Command::Init { .. } => app::init(&settings).context("make the journal")?,
@@ -172,33 +195,34 @@ fn execute(command: &Command, settings: Settings) -> Result<ExitCode> {
         }
         Command::ExportBodies { out, until_height, .. } => {
             let written = export::run(&settings, out, until_height.map(Height::new)).context("export the bodies")?;
-            eprintln!("{written}");
+            errln!("{written}");
         }
         Command::Run { .. } => runtime()?.block_on(app::run(settings))?,
         Command::Backup { to, .. } => {
             let made = runtime()?.block_on(control::request_backup(&settings, to)).context("back up the journal")?;
-            println!("backed up {made}");
+            outln!("backed up {made}");
         }
         Command::Restore { from, .. } => {
             let manifest = app::restore(&settings, from).context("restore the journal")?;
-            println!("restored {}; now run `tallystick-issuer recover`", control::summary(&manifest));
+            outln!("restored {}; now run `tallystick-issuer recover`", control::summary(&manifest));
         }
         Command::Recover { plan, .. } => {
             let standing =
                 runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;
             if matches!(standing, Standing::AwaitsFence { .. }) {
-                return Ok(ExitCode::from(EXIT_CODE_AWAITS_FENCE));
+                // Governance must come before it can end.
+                return Ok(Exit::NotYet);
             }
         }
         Command::SegmentReport { segment, stop, proposal, .. } => {
             let request = SegmentRequest { segment: SegmentId::new(*segment), stop: *stop };
             let said = runtime()?.block_on(request_report(&settings, request, proposal.as_deref()));
-            println!("{}", said.context("report on the segment")?);
+            terminal::json_text(&said.context("report on the segment")?).context("write the report")?;
         }
         Command::EraseBodies { receipts, despite_retention, .. } => {
             let said = runtime()?.block_on(request_erasure(&settings, receipts, *despite_retention));
-            println!("{}", said.context("erase the bodies")?);
+            outpage!("{}\n", said.context("erase the bodies")?);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }

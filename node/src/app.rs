@@ -1,5 +1,6 @@
 //! Wiring: every part is built here, every task started and joined here.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,13 @@ use receipt_core::limits;
 use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
-use tallystick_service::config::{ConfigError, Loaded};
+use tallystick_service::config::{KeyError, Loaded, OfKey as _};
 use tallystick_service::durable;
 use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::{ChainName, Role};
 use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::metrics::Readiness;
+use tallystick_service::outln;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_signals};
 use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
@@ -57,7 +59,10 @@ const SIGN_BEHIND_MAX: u64 = 8;
 pub fn read_genesis(config: &Loaded<NodeConfig>) -> anyhow::Result<Genesis> {
     let path = config.resolve(&config.value.genesis_file);
     let bytes = durable::read(&path, GENESIS_BYTES_MAX).context("cannot read genesis_file")?;
-    Genesis::decode(&bytes).with_context(|| format!("{} is not a genesis file", path.display()))
+    let genesis = Genesis::decode(&bytes);
+    Ok(genesis.map_err(|error| {
+        KeyError::config("genesis_file", format!("{} is not a genesis file: {error}", path.display()))
+    })?)
 }
 
 /// Creates store, guard and directories. Refuses to touch existing ones, but for a guard of the same chain: a validator
@@ -65,17 +70,17 @@ pub fn read_genesis(config: &Loaded<NodeConfig>) -> anyhow::Result<Genesis> {
 pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
     let guard = config.resolve(&config.value.guard_file);
-    std::fs::create_dir_all(config.resolve(&config.value.wal_dir)).context("cannot make wal_dir")?;
+    std::fs::create_dir_all(config.resolve(&config.value.wal_dir)).of_key("wal_dir")?;
     let kept = guard.exists().then(|| Guard::open(&guard, genesis.chain_id())).transpose()?;
     let store = Store::init(&config.resolve(&config.value.data_dir), &genesis)?;
     match kept.as_ref().map(Guard::position) {
         None => Guard::create(&guard, genesis.chain_id())?,
         Some((height, size)) => {
-            println!("kept the guard file: this validator has voted at height {height} and cosigned size {size}");
+            outln!("kept the guard file: this validator has voted at height {height} and cosigned size {size}");
         }
     }
     let tip = store.tip()?;
-    println!("chain {} initialised; genesis tree has {} leaves", genesis.chain_id().0, tip.log_size);
+    outln!("chain {} initialised; genesis tree has {} leaves", genesis.chain_id().0, tip.log_size);
     Ok(())
 }
 
@@ -278,7 +283,10 @@ fn build(
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+    let listener = TcpListener::bind(address).await;
+    let listener =
+        listener.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")));
+    Ok(listener.of_key(key)?)
 }
 
 fn spawn_servers(

@@ -9,14 +9,16 @@ use std::path::Path;
 use anyhow::Context as _;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
 use tallystick_service::config::{ConfigPath, Loaded};
+use tallystick_service::errln;
 use tallystick_service::keyfile::{self, KeyKind, Passphrase};
+use tallystick_service::outpage;
 use tallystick_service::rng::{Entropy, OsEntropy};
 
 use crate::config::NodeConfig;
 
 /// Makes the missing keys and prints all public halves.
 pub fn run(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
-    print!("{}", keygen(config, &OsEntropy)?);
+    outpage!("{}", keygen(config, &OsEntropy)?);
     Ok(())
 }
 
@@ -51,7 +53,7 @@ fn hold(path: &Path, passphrase: &Passphrase, entropy: &dyn Entropy) -> anyhow::
         std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
     }
     let held = keyfile::open_or_make(path, passphrase, KeyKind::Ed25519Seed, entropy)?;
-    eprintln!("{} {}", if held.is_new { "made" } else { "kept" }, path.display());
+    errln!("{} {}", if held.is_new { "made" } else { "kept" }, path.display());
     Ok(SoftwareKey::from_seed(&held.secret).public_key())
 }
 

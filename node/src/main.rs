@@ -1,12 +1,17 @@
 //! `tallystick-node`: parse, check the config, build, run, drain.
 
+mod blame;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tallystick_node::config::NodeConfig;
 use tallystick_node::{app, keygen, offline};
-use tallystick_service::{config, telemetry};
+use tallystick_service::exit::{self, EXIT_CODES, Exit};
+use tallystick_service::{telemetry, terminal};
+
+const NAME: &str = "tallystick-node";
 
 /// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
 #[global_allocator]
@@ -14,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A validator of the receipt ledger.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -74,7 +79,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = match exit::parse::<Arguments>() {
+        Ok(arguments) => arguments.command,
+        Err(code) => return code,
+    };
     let (Command::Init { config: path }
     | Command::Keygen { config: path }
     | Command::Inspect { config: path, .. }
@@ -84,14 +92,16 @@ fn main() -> ExitCode {
     let loaded = match NodeConfig::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
-            eprintln!("tallystick-node: {error}");
-            return error.exit_code();
+            terminal::complain(NAME, &error);
+            return Exit::Usage.into();
         }
     };
     if let Err(error) = telemetry::init_quiet(&loaded.value.log, tallystick_node::QUIET) {
-        eprintln!("tallystick-node: {error}");
-        return ExitCode::from(config::EXIT_CODE_CONFIG);
+        terminal::complain(NAME, &error);
+        return Exit::Usage.into();
     }
+    let keys = blame::keys(&loaded);
+    let is_run = matches!(command, Command::Run { .. });
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
         Command::Keygen { .. } => keygen::run(&loaded),
@@ -105,15 +115,16 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from)
             .and_then(|runtime| runtime.block_on(app::run(loaded))),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<config::ConfigError>() => {
-            eprintln!("tallystick-node: {error:#}");
-            ExitCode::from(config::EXIT_CODE_CONFIG)
-        }
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    let error = match blame::blame(&error, &keys) {
+        Some(named) => named.into(),
+        None => error,
+    };
+    let exit = if is_run { Exit::of_error(error.as_ref()) } else { Exit::of_command_error(error.as_ref()) };
+    if exit == Exit::Usage || !is_run {
+        terminal::complain(NAME, error.as_ref());
+    } else {
+        tracing::error!("{}", terminal::describe(error.as_ref()));
     }
+    exit.into()
 }

@@ -15,6 +15,7 @@ use receipt_core::validators::ValidatorSet;
 use tallystick_engine::{DoubleSign, Equivocation, LogFault, LogState, examine_log};
 use tallystick_service::config::Loaded;
 use tallystick_service::durable;
+use tallystick_service::outln;
 
 use crate::app::read_genesis;
 use crate::config::NodeConfig;
@@ -52,24 +53,24 @@ pub fn inspect(config: &Loaded<NodeConfig>, compacted: bool) -> anyhow::Result<(
     let guard = hold_guard(config, &genesis)?;
     let store = if compacted { open(config)? } else { open_to_read(config, &genesis)? };
     let tip = store.tip()?;
-    println!("chain          {}", genesis.chain_id().0);
-    println!("height         {}", tip.height);
-    println!("log            {} leaves, root {}", tip.log_size, store.root_at(tip.log_size)?);
-    println!("status root    {}", tip.status_root);
-    println!("effects hash   {}", tip.effects_hash);
+    outln!("chain          {}", genesis.chain_id().0);
+    outln!("height         {}", tip.height);
+    outln!("log            {} leaves, root {}", tip.log_size, store.root_at(tip.log_size)?);
+    outln!("status root    {}", tip.status_root);
+    outln!("effects hash   {}", tip.effects_hash);
     match store.latest_checkpoint()? {
-        Some((height, _)) => println!("sealed         height {height}"),
-        None => println!("sealed         nothing yet"),
+        Some((height, _)) => outln!("sealed         height {height}"),
+        None => outln!("sealed         nothing yet"),
     }
-    println!("guard          {}", shown(&guard?.standing()));
+    outln!("guard          {}", shown(&guard?.standing()));
     if compacted {
         store.compact()?;
     }
     let sizes = store.live_bytes()?;
     let total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
-    println!("live bytes     {total}{}", if compacted { " after compaction" } else { "" });
+    outln!("live bytes     {total}{}", if compacted { " after compaction" } else { "" });
     for (table, bytes) in sizes.into_iter().filter(|(_, bytes)| *bytes > 0) {
-        println!("  {table:<17} {bytes}");
+        outln!("  {table:<17} {bytes}");
     }
     Ok(())
 }
@@ -99,14 +100,11 @@ pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Res
         "the signatures are good, but no validator of genesis or of this store has that key (a running node's store cannot be read: stop it and try again)"
     })?;
     let [first, second] = block_ids.map(|id| id.map_or("nil".to_owned(), |id| format!("block {id}")));
-    println!(
-        "validator {} ({}) signed two {kind}s at height {} round {}",
-        owner.id, owner.name, slot.height, slot.round
-    );
-    println!("  {first}");
-    println!("  {second}");
-    println!("  consensus key {}", Hash(evidence.public_key));
-    println!("PROVED: both signatures are good, and no honest validator signs so");
+    outln!("validator {} ({}) signed two {kind}s at height {} round {}", owner.id, owner.name, slot.height, slot.round);
+    outln!("  {first}");
+    outln!("  {second}");
+    outln!("  consensus key {}", Hash(evidence.public_key));
+    outln!("PROVED: both signatures are good, and no honest validator signs so");
     Ok(())
 }
 
@@ -133,24 +131,24 @@ pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let store = open(config).context("the store cannot be opened; if the node runs, stop it first")?;
     let tip = store.tip()?.height;
     let standing = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?.standing();
-    println!("decided        height {tip}");
-    println!("guard          {}", shown(&standing));
+    outln!("decided        height {tip}");
+    outln!("guard          {}", shown(&standing));
     match state {
         Ok(LogState::Sound { height, entries }) => {
-            println!("consensus log  sound: {entries} entries of height {height}. Nothing was changed");
+            outln!("consensus log  sound: {entries} entries of height {height}. Nothing was changed");
         }
         Ok(LogState::Missing) => {
             std::fs::create_dir_all(&wal_dir).context("cannot make wal_dir")?;
-            println!("consensus log  there is none; the node makes a new one. Nothing was changed");
+            outln!("consensus log  there is none; the node makes a new one. Nothing was changed");
         }
         Err(LogFault::Damaged(problem)) => {
             let to = move_aside(&log).with_context(|| format!("cannot move {} aside", log.display()))?;
-            println!("consensus log  damaged: {problem}");
-            println!("moved          {} to {}", log.display(), to.display());
+            outln!("consensus log  damaged: {problem}");
+            outln!("moved          {} to {}", log.display(), to.display());
         }
         Err(error) => return Err(error).context(format!("cannot look at {}", log.display())),
     }
-    println!("next           {}", what_happens_next(tip, &standing));
+    outln!("next           {}", what_happens_next(tip, &standing));
     Ok(())
 }
 
@@ -187,6 +185,6 @@ pub fn export(config: &Loaded<NodeConfig>, out: &Path) -> anyhow::Result<()> {
     file.write_all(&encoder.finish())?;
     let file = file.into_inner().context("cannot write the export")?;
     file.sync_all()?;
-    println!("{} blocks written to {shown}", tip.get() + 1);
+    outln!("{} blocks written to {shown}", tip.get() + 1);
     Ok(())
 }

@@ -23,9 +23,11 @@ use crate::suite::ChainId;
 
 mod body_line;
 mod json;
+mod kind;
 
 pub use body_line::{BodyContent, BodyLine};
 pub use json::BundleError;
+pub use kind::{FileKind, kind_of};
 
 /// The value of `format`.
 pub const BUNDLE_FORMAT: &str = "tallystick/bundle/v1";

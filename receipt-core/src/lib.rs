@@ -27,6 +27,7 @@ pub mod reason;
 pub mod receipt;
 pub mod record;
 pub mod seal;
+pub mod shown;
 pub mod state;
 pub mod status;
 pub mod suite;

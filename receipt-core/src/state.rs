@@ -29,4 +29,4 @@ pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
 pub use ending::Ending;
 pub use overlay::{ReadError, StateRead, Writes};
 pub use schedule::{Schedule, proposer_order};
-pub use statuses::{Status, StatusNodes, StatusValue, status_value_hash};
+pub use statuses::{Status, StatusNodes, StatusValue, status_value_hash, stored_value_hash, unknown_status_kind};

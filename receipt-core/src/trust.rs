@@ -26,7 +26,9 @@
 use crate::genesis::Genesis;
 use crate::hash::Hash;
 use crate::ids::TreeSize;
-use crate::note::{Checkpoint, CheckpointError, NoteError, Policy, PolicyError, PosixSeconds, SignedNote};
+use crate::note::{
+    Checkpoint, CheckpointError, NoteError, Policy, PolicyError, PosixSeconds, SignatureLine, SignedNote,
+};
 use crate::suite::{ChainId, PublicKey, Suite};
 use crate::validators::ValidatorSet;
 
@@ -95,9 +97,23 @@ pub enum TrustError {
         /// The tree's size.
         size: TreeSize,
     },
+    /// It is not under the newest set's quorum, and a key that stands nowhere in the file has signed it: there may be a newer set.
+    #[error("a key that is not in the trust file signed it, and of its newest validators too few: {0}")]
+    UnknownSigners(#[source] PolicyError),
     /// The set that counts for this size has not signed it, or not enough of it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+}
+
+impl TrustError {
+    /// Whether a trust file brought up to date, or that of another chain, may accept the checkpoint. Otherwise it is refused for good.
+    pub fn is_beyond_the_file(&self) -> bool {
+        match self {
+            Self::NoSet { size } => *size > TreeSize::ZERO,
+            Self::UnknownSigners(_) => true,
+            Self::Note(_) | Self::Checkpoint(_) | Self::Origin { .. } | Self::Policy(_) => false,
+        }
+    }
 }
 
 /// A checkpoint under the quorum of the set that counts for its size.
@@ -201,6 +217,28 @@ impl TrustFile {
         self.sets.iter().enumerate().find(|(_, set)| set.covers(size))
     }
 
+    /// An agency's name in the validator set, from the name of its cosigner key (`<origin>/<name>`).
+    pub fn agency<'a>(&self, cosigner: &'a str) -> &'a str {
+        cosigner.strip_prefix(&self.origin).and_then(|rest| rest.strip_prefix('/')).unwrap_or(cosigner)
+    }
+
+    /// Too few known signatures under the newest set, and one by a stranger: the file may be older than the checkpoint.
+    fn refusal(&self, error: PolicyError, set: &TrustedSet, note: &SignedNote) -> TrustError {
+        let too_few = matches!(
+            error,
+            PolicyError::QuorumNotReached { .. }
+                | PolicyError::LogSignatureMissing
+                | PolicyError::Note(NoteError::NoKnownKey)
+        );
+        let keys = || self.sets.iter().flat_map(|set| set.policy.log_keys().chain(set.policy.cosigner_keys()));
+        let by_a_stranger =
+            |line: &SignatureLine| !keys().any(|key| key.name() == line.name() && key.id() == line.key_id());
+        if too_few && set.last_size.is_none() && note.signatures().iter().any(by_a_stranger) {
+            return TrustError::UnknownSigners(error);
+        }
+        error.into()
+    }
+
     /// Judges the text of a signed note: origin, the set by tree size, the log's signature, the quorum of cosignatures.
     pub fn verify_checkpoint(&self, note_text: &str) -> Result<TrustedCheckpoint, TrustError> {
         self.verify_note(&SignedNote::parse(note_text.as_bytes())?)
@@ -213,7 +251,7 @@ impl TrustFile {
             return Err(TrustError::Origin { given: claimed.origin().to_owned(), expected: self.origin.clone() });
         }
         let (set_index, set) = self.set_for(claimed.size()).ok_or(TrustError::NoSet { size: claimed.size() })?;
-        let endorsement = set.policy.verify(note)?;
+        let endorsement = set.policy.verify(note).map_err(|error| self.refusal(error, set, note))?;
         // A trust file has no policy without a quorum, so the time is always there.
         let as_of = endorsement.as_of.ok_or(PolicyError::QuorumNotReached { cosigners: 0 })?;
         let in_quorum = endorsement.cosigners.into_iter().filter(|cosigner| cosigner.in_quorum);

@@ -7,9 +7,11 @@
 //! still there; whether the new one is, is unknown: read again before deciding.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::input;
 
 /// Who may read the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,17 +59,10 @@ pub fn create(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableEr
     sync_parent(path)
 }
 
-/// Reads a file of at most `bytes_max` bytes; a longer one is an error (`ErrorKind::FileTooLarge`).
+/// Reads a file of at most `bytes_max` bytes; a longer one is an error (`ErrorKind::FileTooLarge`), and so is one that delivers
+/// nothing ([`input`]).
 pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, DurableError> {
-    let file = File::open(path).map_err(failed("open", path))?;
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes).map_err(failed("read", path))?;
-    if bytes.len() > bytes_max {
-        let source = io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {bytes_max} bytes"));
-        return Err(failed("read", path)(source));
-    }
-    Ok(bytes)
+    input::read(path, bytes_max).map_err(failed("read", path))
 }
 
 /// Refuses a file that anybody but its owner may touch (`ErrorKind::PermissionDenied`).

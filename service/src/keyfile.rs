@@ -112,6 +112,20 @@ pub enum KeyFileError {
     Entropy(#[from] EntropyError),
 }
 
+impl KeyFileError {
+    /// The file that it is about.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(error) => Some(&error.path),
+            Self::Passphrase { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::WrongKind { path, .. }
+            | Self::WrongPassphrase { path } => Some(path),
+            Self::Cost(_) | Self::Entropy(_) => None,
+        }
+    }
+}
+
 /// A passphrase in memory; wiped when dropped, never printed.
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 

@@ -9,16 +9,20 @@ pub mod authorization;
 pub mod clock;
 pub mod config;
 pub mod durable;
+pub mod exit;
 pub mod http;
 pub mod identity;
+pub mod input;
 pub mod keyfile;
 pub mod metrics;
 pub mod process;
 pub mod report;
 pub mod request_id;
 pub mod rng;
+pub mod said;
 pub mod shutdown;
 pub mod telemetry;
+pub mod terminal;
 pub mod tls;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Logs: one `tracing` subscriber per process, to standard error, as text for people or JSON for machines.
 //!
-//! Events carry the receipt's key and the request id where they have one, and never a personal field. What a library says that no
-//! operator can use is left out ([`Quiet`]), unless the configured filter asks for it by its target.
+//! Every event is one line, whatever is in it (`terminal`). Events carry the receipt's key and the request id where they have one, and
+//! never a personal field. What a library says that no operator can use is left out ([`Quiet`]), unless the configured filter asks
+//! for it by its target.
 
 use serde::Deserialize;
 use tracing::field::{Field, Visit};
@@ -10,6 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+
+use crate::terminal::LogWriter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -76,7 +79,9 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
 
 /// As [`init`], leaving some lines out.
 pub fn init_quiet(config: &LogConfig, quiet: Quiet) -> Result<(), TelemetryError> {
-    subscriber(config, quiet, std::io::stderr)?.try_init().map_err(|_| TelemetryError::AlreadyStarted)
+    let is_json = config.format == LogFormat::Json;
+    let writer = move || LogWriter::new(std::io::stderr(), is_json);
+    subscriber(config, quiet, writer)?.try_init().map_err(|_| TelemetryError::AlreadyStarted)
 }
 
 fn subscriber<W>(config: &LogConfig, quiet: Quiet, writer: W) -> Result<impl Subscriber + Send + Sync, TelemetryError>

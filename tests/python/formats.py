@@ -12,6 +12,14 @@ class Refused(Exception):
     """The bytes are not what they should be."""
 
 
+class Unjudged(Exception):
+    """What this program or this trust file does not know: neither good nor bad."""
+
+    def __init__(self, code, detail):
+        super().__init__(detail)
+        self.code = code
+
+
 def require(condition, problem):
     if not condition:
         raise Refused(problem)
@@ -199,6 +207,37 @@ MANY_SIGNED = fields("1 message bytes, 2 signers u32 …, 3 signatures 64 …")
 
 def ascending(items):
     return all(a < b for a, b in zip(items, items[1:]))
+
+
+def number_field(data, at, key):
+    """(value, end) of the varint field with this key at this place; None if another field or zero stands there."""
+    if data[at:at + 1] != bytes([key]):
+        return None
+    value = shift = 0
+    for end in range(at + 1, min(at + 11, len(data))):
+        value |= (data[end] & 0x7F) << shift
+        shift += 7
+        if data[end] < 0x80:
+            return (value, end + 1) if 0 < value < U64 else None
+    return None
+
+
+def refuse_later(message, is_record=False):
+    """Raises Unjudged for a format_version, or type of record, that is not known here."""
+    version = number_field(message, 0, 0x08)
+    if version and version[0] != 1:
+        raise Unjudged("FORMAT_UNKNOWN", f"format version {version[0]}")
+    suite = is_record and version and number_field(message, version[1], 0x10)
+    record_type = suite and number_field(message, suite[1], 0x18)
+    if record_type and record_type[0] != 1:
+        raise Unjudged("FORMAT_UNKNOWN", f"a record of type {record_type[0]}")
+
+
+def message_of(signed):
+    """The first field of a wrapper, however the rest of it reads."""
+    length = number_field(signed, 0, 0x0A)
+    whole = length and length[1] + length[0] <= len(signed)
+    return signed[length[1]:length[1] + length[0]] if whole else b""
 
 
 def read_record(data):

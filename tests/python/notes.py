@@ -3,8 +3,9 @@
 import re
 
 import ed25519
-from formats import Refused, U64, require, sha256, unbase64, verify_inclusion
+from formats import Refused, U64, Unjudged, require, sha256, unbase64, verify_inclusion
 
+TRUST_BYTES_MAX = 4 << 20
 NAME = re.compile(r"[^\s+\x00-\x1f]+")
 
 
@@ -94,6 +95,8 @@ class Policy:
         for line in lines:
             words = line.split(" ")
             require(all(words) and self.quorum is None, "a line after the quorum, or spaces")
+            url = {"log": words[2:3], "witness": words[3:4]}.get(words[0], [])
+            require(all(re.fullmatch("[!-~]+", text) for text in url), "a URL")
             if words[0] == "log" and len(words) in (2, 3) and not self.members:
                 self.logs.append(Key(words[1], 1))
             elif words[0] == "witness" and len(words) in (3, 4):
@@ -121,16 +124,19 @@ class Policy:
         require(name not in self.members and name != "none" and is_name(name), "a member's name")
         self.members[name] = member
 
-    def judge(self, note):
-        """(as of, names of the signers) of a note under the quorum."""
+    def judge(self, note, is_open=False, known=()):
+        """(as of, names of the signers) of a note under the quorum. `is_open`: a newer set may have signed it."""
         times = {}
         for name, key_id, payload in note.lines:
             for key in self.logs + self.keys:
                 if (key.name, key.id) == (name, key_id):
                     times[key] = max(times.get(key, 0), key.time_of(note.text, payload))
                     break
-        require(any(key in times for key in self.logs), "the log has not signed")
-        support = self.support(self.quorum, times)
+        signed_by_log = any(key in times for key in self.logs)
+        support = self.support(self.quorum, times) if signed_by_log else None
+        if support is None and is_open and any(line[:2] not in known for line in note.lines):
+            raise Unjudged("VALIDATORS_UNKNOWN", "a key that is not in the trust file has signed")
+        require(signed_by_log, "the log has not signed")
         require(support is not None, "no quorum")
         return support[0], [name for name in self.members if name in support[1]]
 
@@ -151,7 +157,7 @@ class Trust:
     """A trust file."""
 
     def __init__(self, text):
-        require(len(text.encode()) <= 4 << 20 and text.endswith("\n"), "the trust file")
+        require(len(text.encode()) <= TRUST_BYTES_MAX and text.endswith("\n"), "the trust file")
         lines = text[:-1].split("\n")
         require(lines.pop(0) == "tallystick/trust/v1", "not a trust file")
 
@@ -191,9 +197,12 @@ class Trust:
     def judge(self, note):
         """(as of, signers, set hash) of a checkpoint note."""
         require(note.origin == self.origin, "another log")
+        known = {(key.name, key.id) for _, _, _, policy in self.sets for key in policy.logs + policy.keys}
         for first, last, set_hash, policy in self.sets:
             if first <= note.size and (last is None or note.size <= last):
-                return *policy.judge(note), set_hash
+                return *policy.judge(note, last is None, known), set_hash
+        if note.size > 0:
+            raise Unjudged("VALIDATORS_UNKNOWN", "the trust file ends before this size")
         raise Refused("no validator set for this size")
 
     def judge_exactly(self, note):

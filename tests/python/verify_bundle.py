@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Verifies one bundle, following docs/spec alone: verify_bundle.py BUNDLE.tally TRUST [AT_MS].
 
-Prints the verdict as JSON; exit code 0 in force, 1 reversed, 2 invalid, 64 a bad call or trust file. Fiscal
-rules (BODY_RULES) are not judged.
+Prints the verdict as JSON; exit code 0 in force, 1 invalid, 2 reversed, 4 it cannot be judged here, 5 no receipt, 64 a bad
+call, time or trust file, 66 a file that cannot be read. Fiscal rules (BODY_RULES) are not judged.
 """
 
 import datetime
 import json
-import pathlib
 import re
 import sys
 import time
@@ -16,7 +15,7 @@ import body
 import ed25519
 import formats
 import notes
-from formats import Refused, preimage, require, unbase64
+from formats import Refused, Unjudged, message_of, preimage, refuse_later, require, unbase64
 
 SHAPE = {
     "format": str, "chain": str, "body": {"seed": str, "values": [str]}, "record": str, "credential": str,
@@ -42,7 +41,7 @@ def check_shape(shape, value):
 
 def read_bundle(data):
     """The file, with binary values decoded."""
-    require(len(data) <= 4 << 20, "too large")
+    require(len(data) <= BUNDLE_BYTES_MAX, "too large")
     try:
         bundle = body.from_json(data.decode())
     except UnicodeError as error:
@@ -60,6 +59,26 @@ def read_bundle(data):
     return bundle
 
 
+BUNDLE_BYTES_MAX = 4 << 20
+FORMAT = b"tallystick/bundle/v1"
+# From 2020 to 2100: anything else is seconds, a date or a typing error.
+AT_MS_RANGE = range(1_577_836_800_000, 4_102_444_800_000)
+
+
+def look_at(data):
+    """Whether the file is a bundle of this format, before anything of it is judged."""
+    head = data[:256]
+    if b"tallystick/bundle/" not in head:
+        raise Unjudged("NO_RECEIPT", "it does not begin as a bundle does")
+    name = re.match(rb'\{"format":"([^"]*)"', head)
+    try:
+        later = name and name[1].startswith(b"tallystick/bundle/") and name[1] != FORMAT and name[1].decode()
+    except UnicodeError:
+        later = None
+    if later:
+        raise Unjudged("FORMAT_UNKNOWN", later)
+
+
 class Verdict:
     """Makes the checks of docs/spec/bundle.md in order."""
 
@@ -69,21 +88,28 @@ class Verdict:
     def judge(self, data):
         try:
             self.code = "BUNDLE_FORM"
+            look_at(data)
             self.bundle = read_bundle(data)
             self.genuine()
             self.anchored()
             return self.in_force()
         except Refused as refused:
             return {"result": "invalid", "code": self.code, "detail": str(refused)}
+        except Unjudged as unjudged:
+            result = "no_receipt" if unjudged.code == "NO_RECEIPT" else "unjudged"
+            return {"result": result, "code": unjudged.code, "detail": str(unjudged)}
 
     def genuine(self):
         bundle, trust = self.bundle, self.trust
         self.code = "CHAIN"
-        require(bundle["chain"] == trust.chain, "another chain")
+        if bundle["chain"] != trust.chain:
+            raise Unjudged("OTHER_CHAIN", bundle["chain"].hex())
         self.code = "RECORD_FORM"
+        refuse_later(message_of(bundle["record"]), is_record=True)
         record, signed, signature = formats.read_record(bundle["record"])
         self.record = record
         self.code = "CREDENTIAL_FORM"
+        refuse_later(message_of(bundle["credential"]))
         credential, vouched, signatures = formats.read_credential(bundle["credential"])
         self.code = "CREDENTIAL_SIGNATURES"
         require(len(signatures) >= max(1, trust.threshold), "too few")
@@ -130,6 +156,7 @@ class Verdict:
     def anchored(self):
         batch, issued = self.bundle["batch"], self.record["issue_time_ms"]
         self.code = "HEADER_FORM"
+        refuse_later(message_of(batch["header"]))
         header = formats.read_header(batch["header"])
         self.code = "BATCH_INCLUSION"
         leaf = formats.leaf_hash(self.bundle["record"])
@@ -149,6 +176,7 @@ class Verdict:
     def in_force(self):
         status = self.bundle["status"]
         self.code = "SEAL_FORM"
+        refuse_later(status["seal"])
         seal = formats.read_seal(status["seal"])
         proof = notes.Proof(status["proof"])
         self.code = "SEAL_QUORUM"
@@ -164,10 +192,14 @@ class Verdict:
         require(as_of <= self.latest // 1000 and seal["time_ms"] <= self.latest, "from the future")
         self.code = "STATUS_PROOF"
         value, key = status.get("value"), formats.status_key(self.bundle["record"])
-        red = None if value is None else formats.read_status(value)
         map_value = None if value is None else formats.tagged("tallystick/status-value/v1", value)
+        is_later = value is not None and len(value) > 16 and value[16] not in (0, 1)
+        red = None if value is None or is_later else formats.read_status(value)
         formats.verify_status(status["map"], seal["status_root"], key, map_value)
-        verdict = {"result": "in_force", "as_of": as_of, "signers": signers}
+        if is_later:
+            raise Unjudged("STATUS_UNKNOWN", f"kind {value[16]}")
+        agencies = [name.removeprefix(self.trust.origin + "/") for name in signers]
+        verdict = {"result": "in_force", "as_of": as_of, "signers": agencies}
         if red is not None:
             verdict |= {"result": "reversed", "by": "{:08}-{:010}".format(*red)}
         return verdict
@@ -182,15 +214,22 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 64
     try:
-        data = pathlib.Path(arguments[0]).read_bytes()
-        trust = notes.Trust(pathlib.Path(arguments[1]).read_text(encoding="utf-8"))
+        with open(arguments[0], "rb") as bundle, open(arguments[1], "rb") as trust:
+            data, trust_text = bundle.read(BUNDLE_BYTES_MAX + 1), trust.read(notes.TRUST_BYTES_MAX + 1)
+    except OSError as error:
+        print(f"a file cannot be read: {error!s}", file=sys.stderr)
+        return 66
+    try:
+        trust = notes.Trust(trust_text.decode("utf-8"))
         at_ms = int(arguments[2]) if len(arguments) == 3 else time.time_ns() // 1_000_000
-    except (Refused, OSError, ValueError) as error:
-        print(f"a file, the trust file or the time is refused: {error}", file=sys.stderr)
+        require(len(arguments) == 2 or at_ms in AT_MS_RANGE, f"{at_ms} is no time in milliseconds")
+    except (Refused, ValueError) as error:
+        print(f"the trust file or the time is refused: {error!s}", file=sys.stderr)
         return 64
     verdict = Verdict(trust, at_ms).judge(data)
-    print(json.dumps(verdict, ensure_ascii=False, indent=2))
-    return {"in_force": 0, "reversed": 1}.get(verdict["result"], 2)
+    # ASCII only: nothing foreign may act on a terminal.
+    print(json.dumps(verdict, indent=2))
+    return {"in_force": 0, "invalid": 1, "reversed": 2, "unjudged": 4, "no_receipt": 5}[verdict["result"]]
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 //! Networks run one after another, in the order in which they were asked for: several at once on a small machine would only
 //! measure each other. At the end of a test
 //! every process must stop cleanly, and no log may have a WARN or ERROR line that the test does not expect. The directory
-//! of a failed test is kept, and named.
+//! of a failed test is kept, and named; any other is removed, also that of an interrupted one (`cleanup`), and a directory that
+//! cannot be removed fails its test.
 //!
 //! Not here: what is tested; each file under `tests/` is a subject.
 
 pub mod checkpoints;
+mod cleanup;
 pub mod comeback;
 pub mod forge;
 pub mod judgement;
@@ -39,6 +41,8 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub struct TestNetwork {
     network: Network,
     directory: TempDir,
+    /// After a failure: what the processes logged is wanted.
+    kept: bool,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -58,9 +62,18 @@ impl std::ops::DerefMut for TestNetwork {
 
 impl Drop for TestNetwork {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // A process that is still dying writes into what is being removed.
+        self.network.end();
+        let path = self.directory.path().to_owned();
+        if std::thread::panicking() || self.kept {
             self.directory.disable_cleanup(true);
-            eprintln!("the network's directory is kept: {}", self.directory.path().display());
+            cleanup::keep(&path);
+            eprintln!("the network's directory is kept: {}", path.display());
+            return;
+        }
+        match std::fs::remove_dir_all(&path) {
+            Ok(()) => cleanup::forget(&path),
+            Err(error) => panic!("{} is left behind: {error}", path.display()),
         }
     }
 }
@@ -75,7 +88,7 @@ impl TestNetwork {
     pub async fn start_lasting(options: &NetworkOptions, lasts_max: Duration) -> Result<Self> {
         let mut network = Self::generate_lasting(options, lasts_max).await?;
         if let Err(error) = network.network.start().await {
-            network.directory.disable_cleanup(true);
+            network.kept = true;
             return Err(error.context(format!("see {}", network.directory.path().display())));
         }
         Ok(network)
@@ -89,18 +102,17 @@ impl TestNetwork {
     async fn generate_lasting(options: &NetworkOptions, lasts_max: Duration) -> Result<Self> {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
+        cleanup::watch(directory.path());
         let network = Network::generate(directory.path(), options)?;
         let offset = network.description().utc_offset_minutes;
         clear_of_midnight(SystemClock.now(), offset, lasts_max, |message| println!("{message}")).await;
-        Ok(Self { network, directory, _turn: turn })
+        Ok(Self { network, directory, kept: false, _turn: turn })
     }
 
     /// Stops all processes cleanly and judges their logs.
     pub async fn finish(mut self, allowed: &AllowList) -> Result<()> {
         let outcome = self.stop_and_judge(allowed).await;
-        if outcome.is_err() {
-            self.directory.disable_cleanup(true);
-        }
+        self.kept = outcome.is_err();
         outcome.with_context(|| format!("see {}", self.directory.path().display()))
     }
 

@@ -181,10 +181,10 @@ async fn issues_and_verifies(network: &mut TestNetwork, unit_code: &str) {
 /// What is wrong before anything is sent: each refused with its reason, and nothing is written.
 async fn misuse_at_home_is_refused(desk: &Desk<'_>, unsigned: &str, signed_once: &str) {
     let (genesis, layout) = (desk.genesis.as_str(), desk.network.layout());
-    let said = desk.call(EXIT_REFUSED, &["submit", signed_once], Caller::Operator).await;
+    let said = desk.call(EXIT_CONFIG, &["submit", signed_once], Caller::Operator).await;
     assert_says(&said, &["1 of 2 signatures"]);
     let said =
-        desk.run(EXIT_REFUSED, &["credentials", signed_once, "--genesis", genesis, "--out", &desk.path("c")]).await;
+        desk.run(EXIT_CONFIG, &["credentials", signed_once, "--genesis", genesis, "--out", &desk.path("c")]).await;
     assert_says(&said, &["1 of 2 signatures"]);
 
     // Between two signers somebody changes the expiry height, or an action.
@@ -201,22 +201,22 @@ async fn misuse_at_home_is_refused(desk: &Desk<'_>, unsigned: &str, signed_once:
     let tampered = desk.write("tampered", &format!("{}{changed}{}", &text[..start], &text[end..]));
     for arguments in [["show", &tampered], ["submit", &tampered]] {
         let said = match arguments[0] {
-            "submit" => desk.call(EXIT_REFUSED, &arguments, Caller::Operator).await,
-            _ => desk.run(EXIT_REFUSED, &[&arguments[..], &["--genesis", genesis]].concat()).await,
+            "submit" => desk.call(EXIT_CONFIG, &arguments, Caller::Operator).await,
+            _ => desk.run(EXIT_CONFIG, &[&arguments[..], &["--genesis", genesis]].concat()).await,
         };
         assert_says(&said, &["tampered", "the signature of authority 1 does not cover", "was changed after"]);
     }
     let key = layout.authority_key(2).display().to_string();
     let passphrase = layout.authorities().join("passphrase").display().to_string();
     let sign = ["--genesis", genesis, "--key", &key, "--passphrase-file", &passphrase];
-    let said = desk.run(EXIT_REFUSED, &[&["sign", &tampered][..], &sign[..]].concat()).await;
+    let said = desk.run(EXIT_CONFIG, &[&["sign", &tampered][..], &sign[..]].concat()).await;
     assert_says(&said, &["was changed after authority 1 signed it"]);
     // Nothing is signed that was not shown: the digest of something else, or no answer at all.
     let other = "0".repeat(64);
-    let said = desk.run(EXIT_REFUSED, &[&["sign", unsigned, "--digest", &other][..], &sign[..]].concat()).await;
+    let said = desk.run(EXIT_CONFIG, &[&["sign", unsigned, "--digest", &other][..], &sign[..]].concat()).await;
     assert_says(&said, &["is not what was shown"]);
     let before = std::fs::read(unsigned).unwrap();
-    let said = desk.run(EXIT_REFUSED, &[&["sign", unsigned][..], &sign[..]].concat()).await;
+    let said = desk.run(EXIT_CONFIG, &[&["sign", unsigned][..], &sign[..]].concat()).await;
     assert_says(&said, &["Register unit 900", "nothing was signed"]);
     assert_eq!(std::fs::read(unsigned).unwrap(), before);
     // Keys that are none of the authorities', and one that has signed.
@@ -225,9 +225,9 @@ async fn misuse_at_home_is_refused(desk: &Desk<'_>, unsigned: &str, signed_once:
     let digest = digest_of(&desk.run(EXIT_OK, &["show", unsigned, "--genesis", genesis]).await);
     let arguments = ["sign", unsigned, "--genesis", genesis, "--digest", &digest, "--key", key.to_str().unwrap()];
     let more = ["--passphrase-file", passphrase.to_str().unwrap()];
-    let said = desk.run(EXIT_REFUSED, &[&arguments[..], &more[..]].concat()).await;
+    let said = desk.run(EXIT_CONFIG, &[&arguments[..], &more[..]].concat()).await;
     assert_says(&said, &["no authority's of this chain"]);
-    let (said, _) = desk.sign(EXIT_REFUSED, signed_once, 1, "again").await;
+    let (said, _) = desk.sign(EXIT_CONFIG, signed_once, 1, "again").await;
     assert_says(&said, &["authority 1 has signed it already"]);
     // A description with a misspelt key.
     let bad = desk.write("bad.toml", "[[actions]]\n[actions.fence_issuer]\nissuer = 1\nepoch = 2\n");
@@ -400,7 +400,7 @@ async fn foreign_chains_are_refused(desk: &Desk<'_>, signed: &str) {
     // Of the same name, so that certificates do not tell the chains apart.
     found(desk, "devnet", &validators, "foreign").await;
     let genesis = desk.path("foreign/genesis.bin");
-    let said = desk.run(EXIT_REFUSED, &["show", signed, "--genesis", &genesis]).await;
+    let said = desk.run(EXIT_CONFIG, &["show", signed, "--genesis", &genesis]).await;
     assert_says(&said, &["it is of chain", "use the genesis of the proposal's chain"]);
     let reach = desk.network.authority_arguments(Caller::Operator);
     let reach: Vec<&str> = reach.iter().map(String::as_str).collect();

@@ -253,6 +253,9 @@ async fn a_full_disk_stops_new_work_and_not_the_chain() {
         .and("node-4", &["No space left on device"])
         .and("node-4", &["the engine"])
         .and("node-4", &["arc_malachitebft_"]);
+    // A directory in which something is mounted cannot be removed.
+    network.stop().await.unwrap();
+    drop(disk);
     network.finish(&allowed).await.unwrap();
 }
 

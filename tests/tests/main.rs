@@ -16,6 +16,7 @@ mod foreign_tools;
 mod full_disk;
 mod idle;
 mod journey;
+mod launcher;
 mod newcomer;
 mod node_start;
 mod old_copy;

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -90,11 +91,11 @@ async fn a_bad_config_is_refused_before_a_port_is_bound() {
 }
 
 /// `run` of the first validator on a store that will not do; what it says must contain all of these.
-async fn assert_not_started(network: &Network, expected: &[&str]) {
+async fn assert_not_started(network: &Network, code: i32, expected: &[&str]) {
     for command in ["run", "inspect"] {
         let output = run(&network.binaries().node, command, &network.layout().node_config(1)).await;
         let said = said(&output);
-        assert_eq!(output.status.code(), Some(EXIT_FAILURE), "{command}: {said}");
+        assert_eq!(output.status.code(), Some(code), "{command}: {said}");
         for text in expected {
             assert!(said.contains(text), "{command} does not say {text:?}: {said}");
         }
@@ -112,10 +113,10 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
     let network = generated().await;
     let directory = network.layout().node(1);
     let (data, genesis) = (directory.join("data"), network.layout().genesis());
-    assert_not_started(&network, &["data", "holds no node store", "tallystick-node init"]).await;
+    assert_not_started(&network, EXIT_CONFIG, &["`data_dir`", "holds no node store", "tallystick-node init"]).await;
     network.init_node(1).await.unwrap();
     let output = run(&network.binaries().node, "init", &network.layout().node_config(1)).await;
-    assert_eq!(output.status.code(), Some(EXIT_FAILURE));
+    assert_eq!(output.status.code(), Some(EXIT_CONFIG));
     assert!(said(&output).contains("exists already"), "{}", said(&output));
 
     // Another chain's genesis beside this chain's store; the name is the same.
@@ -124,15 +125,15 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
     let other = Network::generate(elsewhere.path(), &NetworkOptions::default()).unwrap();
     std::fs::copy(other.layout().genesis(), &genesis).unwrap();
     let expected = ["belongs to chain", &network.description().chain_id, &other.description().chain_id, "genesis_file"];
-    assert_not_started(&network, &expected).await;
+    assert_not_started(&network, EXIT_CONFIG, &expected).await;
     // A torn genesis.
     std::fs::write(&genesis, &own[..own.len() / 2]).unwrap();
-    assert_not_started(&network, &["genesis.bin", "is not a genesis file"]).await;
+    assert_not_started(&network, EXIT_CONFIG, &["`genesis_file`", "genesis.bin", "is not a genesis file"]).await;
     std::fs::write(&genesis, &own).unwrap();
 
     // Written by a program that is not there yet.
     set_format(&data, 77);
-    assert_not_started(&network, &["has format 77", "run the newer program"]).await;
+    assert_not_started(&network, EXIT_CONFIG, &["has format 77", "run the newer program"]).await;
     set_format(&data, 1);
 
     // Torn: a manifest cut in half, and a table file cut to nothing.
@@ -140,7 +141,7 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
         let victim = files_of(&data, name).pop().unwrap_or_else(|| panic!("the store has no {name}"));
         let bytes = std::fs::read(&victim).unwrap();
         std::fs::write(&victim, &bytes[..bytes.len() / 2]).unwrap();
-        assert_not_started(&network, &["is damaged", "Keep it aside, `init` a new one"]).await;
+        assert_not_started(&network, EXIT_FAILURE, &["is damaged", "Keep it aside, `init` a new one"]).await;
         std::fs::write(&victim, &bytes).unwrap();
     }
     // All mended: now it opens.
@@ -151,10 +152,105 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
     let guard = directory.join("guard/guard.bin");
     let kept = std::fs::read(&guard).unwrap();
     std::fs::write(&guard, &kept[..20]).unwrap();
-    assert_not_started(&network, &["guard.bin", "make no other one"]).await;
+    assert_not_started(&network, EXIT_CONFIG, &["`guard_file`", "guard.bin", "make no other one"]).await;
     std::fs::remove_file(&guard).unwrap();
-    assert_not_started(&network, &["guard.bin"]).await;
+    assert_not_started(&network, EXIT_CONFIG, &["`guard_file`", "guard.bin"]).await;
     std::fs::write(&guard, &kept).unwrap();
+}
+
+/// What is done to a file that a config names.
+enum Wrong {
+    Missing,
+    ForAll,
+    Other(Vec<u8>),
+}
+
+/// `run` says the key and ends with the code that no service manager answers with a restart; then the file is put back.
+async fn assert_key_named(program: &Path, config: &Path, key: &str, wrong: Wrong) {
+    let text = std::fs::read_to_string(config).unwrap().parse::<toml::Table>().unwrap();
+    let value = key.split('.').fold(toml::Value::Table(text), |table, name| table[name].clone());
+    let path = config.parent().unwrap().join(value.as_str().unwrap());
+    let (kept, mode) = (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().permissions());
+    match &wrong {
+        Wrong::Missing => std::fs::remove_file(&path).unwrap(),
+        Wrong::ForAll => std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap(),
+        Wrong::Other(bytes) => std::fs::write(&path, bytes).unwrap(),
+    }
+    let output = run(program, "run", config).await;
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(EXIT_CONFIG), "{key}: {said}");
+    assert!(said.contains(&format!("config key `{key}`")), "{key}: {said}");
+    std::fs::write(&path, kept).unwrap();
+    std::fs::set_permissions(&path, mode).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_will_not_do_is_named_by_its_key() {
+    let network = generated().await;
+    network.init().await.unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Network::generate(elsewhere.path(), &NetworkOptions::default()).unwrap();
+    let read = |path: PathBuf| Wrong::Other(std::fs::read(path).unwrap());
+    let node = network.layout().node_config(1);
+    for (key, wrong) in [
+        ("genesis_file", Wrong::Missing),
+        ("keys.passphrase_file", Wrong::Missing),
+        ("keys.passphrase_file", Wrong::ForAll),
+        ("keys.consensus", Wrong::Missing),
+        ("keys.log", Wrong::ForAll),
+        ("keys.cosigner", Wrong::Other(b"no key".to_vec())),
+        ("tls.private_key", Wrong::ForAll),
+        ("tls.certificate_chain", Wrong::Missing),
+        ("tls.authorities", Wrong::Other(b"no PEM".to_vec())),
+    ] {
+        assert_key_named(&network.binaries().node, &node, key, wrong).await;
+    }
+    let issuer = network.layout().issuer_config(1);
+    for (key, wrong) in [
+        ("genesis_file", Wrong::Missing),
+        ("trust_file", Wrong::Missing),
+        ("trust_file", read(other.layout().trust())),
+        ("keys.passphrase_file", Wrong::Missing),
+        ("keys.master_key_file", Wrong::Missing),
+        ("keys.blinding_secret_file", Wrong::ForAll),
+        ("keys.issuer_key_file", Wrong::Other(b"no key".to_vec())),
+        ("tls.private_key", Wrong::ForAll),
+        ("tls.certificate_chain", Wrong::Missing),
+    ] {
+        assert_key_named(&network.binaries().issuer, &issuer, key, wrong).await;
+    }
+    // A wrong passphrase is told of the first key that it does not open.
+    for (program, config, passphrase, key) in [
+        (&network.binaries().node, &node, network.layout().node(1).join("keys/passphrase"), "keys.consensus"),
+        (
+            &network.binaries().issuer,
+            &issuer,
+            network.layout().issuer(1).join("keys/passphrase"),
+            "keys.issuer_key_file",
+        ),
+    ] {
+        let kept = std::fs::read(&passphrase).unwrap();
+        std::fs::write(&passphrase, "another\n").unwrap();
+        let output = run(program, "run", config).await;
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(EXIT_CONFIG), "{said}");
+        assert!(said.contains(&format!("config key `{key}`")) && said.contains("wrong passphrase"), "{said}");
+        std::fs::write(&passphrase, kept).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_program_has_the_one_table_of_exit_codes() {
+    let network = generated().await;
+    let binaries = network.binaries();
+    for program in [&binaries.node, &binaries.issuer, &binaries.verifier, &binaries.authority] {
+        let help = Command::new(program).arg("--help").output().await.unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert!(help.contains(tallystick_service::exit::EXIT_CODES), "{}: {help}", program.display());
+        let wrong = Command::new(program).args(["no-such-command", "\u{1b}[2J"]).output().await.unwrap();
+        assert_eq!(wrong.status.code(), Some(EXIT_CONFIG), "{}", program.display());
+        assert!(!wrong.stderr.contains(&0x1b), "{}: {}", program.display(), said(&wrong));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,6 +124,52 @@ fn each_big_dependency_has_one_room() {
     }
 }
 
+/// Foreign text that reaches a terminal unescaped can repaint a verdict: one file writes, and escapes.
+#[test]
+fn one_place_writes_to_terminals() {
+    let at_home = ["service/src/terminal.rs", "proto/build.rs"];
+    let writes =
+        ["println!(", "eprintln!(", "print!(", "eprint!(", "stdout().lock()", "stderr().lock()", "io::stdout(),"];
+    for (path, text) in sources() {
+        // Tests and examples speak to developers.
+        if is_test(&path) || path.starts_with("tests/") || path.contains("/examples/") || at_home.contains(&&*path) {
+            continue;
+        }
+        let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+        let found = code
+            .lines()
+            .find(|line| !line.trim_start().starts_with("//") && writes.iter().any(|write| line.contains(write)));
+        assert!(found.is_none(), "{path} writes to a terminal by itself; use tallystick_service::terminal: {found:?}");
+    }
+}
+
+/// A file that is read without a limit can be a device without an end, and a pipe can say nothing for ever: one place reads.
+#[test]
+fn one_place_reads_files() {
+    const ALLOWED: &[&str] = &[
+        "service/src/input.rs",
+        // Its own list.
+        "issuer/src/erasure.rs",
+        // The kernel's figures, and logs that this program wrote.
+        "bench/src/",
+        "devnet/src/logs.rs",
+        "devnet/src/process.rs",
+    ];
+    for (path, text) in sources() {
+        let allowed = ALLOWED.iter().any(|home| path.starts_with(home));
+        if allowed || is_test(&path) || path.starts_with("tests/") || path.contains("/examples/") {
+            continue;
+        }
+        let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+        for read in ["fs::read(", "fs::read_to_string("] {
+            assert!(
+                !code.contains(read),
+                "{path} reads a file without a limit ({read}); use tallystick_service::input or durable"
+            );
+        }
+    }
+}
+
 /// What is hashed for a chain asks its suite. These hash on no chain's behalf, or in a public format that fixes SHA-256.
 #[test]
 fn the_ledger_names_no_hash_but_its_suites() {

@@ -26,6 +26,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use receipt_core::genesis::Genesis;
+use receipt_core::suite::ChainId;
 use receipt_core::trust::{TrustFile, TrustTextError};
 use tallystick_proto::ledger::v1::LedgerBlock;
 use tallystick_service::rng::{Entropy, EntropyError};
@@ -60,6 +61,9 @@ pub enum AuditError {
     /// The genesis file implies no trust file.
     #[error("the genesis file cannot be used: {0}")]
     Genesis(#[from] TrustTextError),
+    /// The ledger is another chain's than the genesis file: it can be neither confirmed nor refuted.
+    #[error("the source cannot be judged with this genesis file: {0}")]
+    OtherChain(#[source] SourceError),
     /// No randomness for batch verification.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -81,6 +85,9 @@ pub fn audit(
     let preparer = Preparer { chain: genesis.chain_id(), keys: &keys, entropy: options.entropy };
     let (finding, source_error) = run(source, options.threads.max(1), &preparer, &mut replay, progress);
     progress.finish();
+    if let Some(error @ SourceError::OtherChain { .. }) = source_error {
+        return Err(AuditError::OtherChain(error));
+    }
     let mut findings: Vec<Finding> = finding.into_iter().collect();
     if findings.is_empty() {
         findings.extend(replay.closing_findings(options.trust.as_ref()));
@@ -109,13 +116,15 @@ fn run(
     replay: &mut Replay<'_>,
     progress: &mut dyn Progress,
 ) -> (Option<Finding>, Option<SourceError>) {
-    let announced = OnceLock::new();
+    let (announced, other_chain) = (OnceLock::new(), OnceLock::new());
+    let expected = preparer.chain;
     let stopped = AtomicBool::new(false);
     let (raw_sender, raw_receiver) = sync_channel::<(u64, LedgerBlock)>(QUEUE_BLOCKS);
     let raw_receiver = Mutex::new(raw_receiver);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut sink = Queue { sender: raw_sender, next: 0, announced: &announced, stopped: &stopped };
+            let (announced, other_chain, stopped) = (&announced, &other_chain, &stopped);
+            let mut sink = Queue { sender: raw_sender, next: 0, announced, expected, other_chain, stopped };
             source.read(Detail::Records, &mut sink)
         });
         let (ready_sender, ready_receiver) = sync_channel(QUEUE_BLOCKS);
@@ -132,6 +141,9 @@ fn run(
         drain(&raw_receiver);
         let read = reader.join().unwrap_or(Err(SourceError::Reader));
         let reached = replay.tip.as_ref().map(|(height, _)| height.get());
+        if let Some(given) = other_chain.get() {
+            return (None, Some(SourceError::OtherChain { given: *given, expected }));
+        }
         let error = match (read, announced.get()) {
             (Err(error), _) => Some(error),
             (Ok(()), Some(announced)) if finding.is_none() && reached < Some(*announced) => {
@@ -148,15 +160,25 @@ struct Queue<'a> {
     sender: SyncSender<(u64, LedgerBlock)>,
     next: u64,
     announced: &'a OnceLock<u64>,
+    /// The chain that is replayed.
+    expected: ChainId,
+    /// The source's, if it is another.
+    other_chain: &'a OnceLock<ChainId>,
     stopped: &'a AtomicBool,
 }
 
 impl Sink for Queue<'_> {
-    fn announce(&mut self, announcement: Announcement) {
+    fn announce(&mut self, announcement: Announcement) -> Flow {
+        if let Some(given) = announcement.chain.filter(|given| *given != self.expected) {
+            // Announced once.
+            let _ = self.other_chain.set(given);
+            return Flow::Stop;
+        }
         if let Some(height) = announcement.last_height {
             // Announced once; a second time would change nothing.
             let _ = self.announced.set(height);
         }
+        Flow::Continue
     }
 
     fn block(&mut self, block: LedgerBlock) -> Flow {

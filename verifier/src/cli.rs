@@ -4,52 +4,51 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tallystick_service::exit::EXIT_CODES;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0   good: in force, clean, consistent, done
-  1   invalid, refuted, forked
-  2   valid but reversed; incomplete; unproven
-  64  wrong arguments, genesis or trust file
-  66  input unreadable, or output not writable";
-
+/// What the codes mean for each command; the whole table is in the program's own `--help`.
 const VERIFY_EXIT_CODES: &str = "\
-Exit codes:
-  0   all in force; a red receipt among them is said to be red
+Exit codes, of several the gravest:
+  0   all in force, each as of the time that its line says; a red receipt among them is said to be red
+  2   at least one is reversed
+  4   at least one cannot be judged here: another chain, later validators, an unknown format or status, or older than --max-age
+  5   at least one file is no receipt
+  66  at least one file cannot be read (the others are judged), or the output not be written
   1   at least one is invalid
-  2   all valid, at least one reversed
-  64  wrong arguments or trust file
-  66  a file cannot be read, or the output cannot be written";
+  64  wrong arguments or trust file";
 
 const AUDIT_EXIT_CODES: &str = "\
 Exit codes:
   0   CLEAN: all that was served and given was seen, and holds
   1   REFUTED: see the findings; what each means stands in docs/ops/audit.md
   2   INCOMPLETE: nothing is wrong, and not everything was seen; also if the source cannot be read
+  4   the source is another chain's ledger: it cannot be judged by this genesis file
   64  wrong arguments, genesis or trust file
-  66  a body file cannot be read, or the output cannot be written";
+  66  a body file cannot be read, the output not be written, or this machine gives no randomness";
 
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes:
   0   one history: the same tree, or the larger proved to extend the smaller
   1   a fork: two trees under a quorum each; the evidence file is written
   2   unproven: sizes differ, and there is no proof
+  4   a note cannot be judged here: of another log, or by validators that the trust file does not know
   64  wrong arguments or trust file, or a note that is not under its quorum
-  66  a file cannot be read, or the output cannot be written";
+  66  a file cannot be read, or the output not be written";
 
 const SERVE_EXIT_CODES: &str = "\
 Exit codes:
   0   ended by SIGTERM or SIGINT
   1   ended by an error of its own
   64  wrong arguments, trust file, certificate or key
-  66  a file cannot be read, or the address cannot be bound";
+  66  the address cannot be bound";
 
 const TRUST_EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   update: what the source serves does not hold; nothing is printed
+  4   update: the source is another chain's ledger
   64  wrong arguments, genesis or trust file
-  66  a file or node cannot be read, or the output cannot be written";
+  66  a file or node cannot be read, or the output not be written";
 
 /// Checks fiscal receipts and the ledger that anchors them.
 #[derive(Debug, Parser)]
@@ -86,9 +85,13 @@ pub(crate) struct VerifyArguments {
     /// The trust file.
     #[arg(long, value_name = "TRUST")]
     pub(crate) trust: PathBuf,
-    /// Judge as of this time: RFC 3339, or milliseconds since the Unix epoch. Otherwise now.
+    /// Judge as of this time, otherwise now: RFC 3339 with its offset; a date (2026-11-02: its last moment where the chain is); or
+    /// milliseconds since 1970.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
+    /// Call nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_age: Option<String>,
     /// One JSON object per file.
     #[arg(long)]
     pub(crate) json: bool,

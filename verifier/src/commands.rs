@@ -6,15 +6,18 @@ mod serve;
 mod trust;
 mod verify;
 
-use std::io::{ErrorKind, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::Context;
 use receipt_core::genesis::Genesis;
+use receipt_core::limits::{NOTE_BYTES_MAX, TRUST_BYTES_MAX};
+use receipt_core::shown::damage_on_the_way;
 use receipt_core::trust::TrustFile;
 use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_service::exit::Exit;
 use tallystick_service::report::Stamped;
+use tallystick_service::terminal::{self, path as shown};
+use tallystick_service::{durable, input};
 use tallystick_verifier::node::{NodeAddress, NodeTls};
 use tallystick_verifier::source::Source;
 
@@ -22,33 +25,6 @@ use crate::cli::{Arguments, Command, SourceArguments, TlsArguments};
 
 /// Format of the JSON reports: `docs/spec/schemas`.
 const REPORT_FORMAT_VERSION: u32 = 1;
-
-/// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Exit {
-    /// All is well.
-    Good,
-    /// Valid, but not in force; incomplete; unproven.
-    Reserved,
-    /// Invalid, refuted, forked.
-    Bad,
-    /// Bad arguments.
-    Usage,
-    /// Unreadable input, or output that cannot be written.
-    NoInput,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Good => 0,
-            Exit::Bad => 1,
-            Exit::Reserved => 2,
-            Exit::Usage => 64,
-            Exit::NoInput => 66,
-        })
-    }
-}
 
 /// An error with its exit code.
 pub(crate) struct Failure {
@@ -78,23 +54,44 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).with_context(|| format!("reading {}", path.display())).or_exit(Exit::NoInput)
+/// An export's or a chain's genesis: the registry of a province fits.
+const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Two notes and a few words.
+const EVIDENCE_BYTES_MAX: usize = 2 * NOTE_BYTES_MAX + 1024;
+/// Certificates and keys.
+const PEM_BYTES_MAX: usize = 1024 * 1024;
+
+/// A whole file of at most so many bytes: unreadable is one thing, too long for what it must be another.
+fn read_file(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    input::read(path, bytes_max).map_err(|error| {
+        let exit = if error.kind() == std::io::ErrorKind::FileTooLarge { Exit::Usage } else { Exit::NoInput };
+        Failure { exit, error: anyhow::Error::new(error).context(format!("reading {}", shown(path))) }
+    })
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
-    let text = String::from_utf8(read_file(path)?);
-    text.with_context(|| format!("reading {}", path.display())).or_exit(Exit::Usage)
+fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure> {
+    let bytes = read_file(path, bytes_max)?;
+    let damage = damage_on_the_way(&bytes);
+    if let Some(damage) = damage {
+        return Err(anyhow::anyhow!("{}: {damage}", shown(path))).or_exit(Exit::Usage);
+    }
+    let text = String::from_utf8(bytes);
+    text.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
 }
 
 fn read_trust(path: &Path) -> Result<TrustFile, Failure> {
-    let trust = TrustFile::parse(&read_text(path)?);
-    trust.with_context(|| format!("reading {}", path.display())).or_exit(Exit::Usage)
+    let trust = TrustFile::parse(&read_text(path, TRUST_BYTES_MAX)?);
+    trust.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
 }
 
 fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
-    let genesis = Genesis::decode(&read_file(path)?);
-    genesis.with_context(|| format!("reading {}", path.display())).or_exit(Exit::Usage)
+    let genesis = Genesis::decode(&read_file(path, GENESIS_BYTES_MAX)?);
+    genesis.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
+}
+
+/// Writes a file that may be read by all.
+fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    durable::write(path, text.as_bytes(), durable::FileMode::Shared).or_exit(Exit::NoInput)
 }
 
 fn node_address(url: &str, tls: &TlsArguments, chain_name: &str) -> Result<NodeAddress, Failure> {
@@ -119,16 +116,15 @@ fn source_of(arguments: &SourceArguments, tls: &TlsArguments, chain_name: &str) 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let program = ("tallystick-verifier", env!("CARGO_PKG_VERSION"));
     let stamped = Stamped::new(program, Some(REPORT_FORMAT_VERSION), SystemClock.now(), value);
-    let text = serde_json::to_string(&stamped).context("writing the report").or_exit(Exit::NoInput)?;
-    print_text(&format!("{text}\n"))
+    terminal::json_line(&stamped).context("writing the output").or_exit(Exit::NoInput)
 }
 
 /// Text on standard output. A reader that has seen enough (`| head`) is no failure: the exit code still tells the verdict.
 fn print_text(text: &str) -> Result<(), Failure> {
-    let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("writing the output"),
-        _ => Ok(()),
-    }
-    .or_exit(Exit::NoInput)
+    terminal::out_page(text).context("writing the output").or_exit(Exit::NoInput)
+}
+
+/// A text file on standard output, as it is.
+fn print_file(text: &str) -> Result<(), Failure> {
+    terminal::out_file(text).context("writing the output").or_exit(Exit::NoInput)
 }

@@ -10,9 +10,11 @@
 //! note <bytes>\n <note, verbatim>
 //! ```
 
+use receipt_core::ids::UnixMillis;
 use receipt_core::merkle::verify_consistency;
 use receipt_core::note::SignedNote;
 use receipt_core::trust::{TrustError, TrustFile, TrustedCheckpoint};
+use receipt_core::verdict::utc_text;
 use serde::Serialize;
 
 use crate::node::{self, NodeAddress, NodeError};
@@ -34,7 +36,7 @@ pub enum Relation {
     },
     /// Same size, different roots.
     Fork {
-        /// Cosigners that stand under both.
+        /// Agencies whose cosignatures stand under both.
         signed_both: Vec<String>,
         /// The evidence file.
         evidence: String,
@@ -80,6 +82,17 @@ pub enum CompareError {
     Evidence,
 }
 
+impl CompareError {
+    /// Whether the notes may be good, and the trust file does not know enough: another log, or later validators.
+    pub fn cannot_be_judged_here(&self) -> bool {
+        match self {
+            Self::Note { source: TrustError::Origin { .. }, .. } => true,
+            Self::Note { source, .. } => source.is_beyond_the_file(),
+            Self::Evidence => false,
+        }
+    }
+}
+
 /// Compares two notes under one trust file; a node may be asked for proofs, and is not believed.
 pub fn compare(
     first: &str,
@@ -92,7 +105,7 @@ pub fn compare(
     let ordered = if one.size <= two.size { [(one, first), (two, second)] } else { [(two, second), (one, first)] };
     let [(old, old_note), (new, new_note)] = ordered;
     let relation = if old.size == new.size {
-        same_size(&old, old_note, &new, new_note)
+        same_size(&old, old_note, &new, new_note, trust)
     } else {
         match node {
             None => Relation::Unproven { reason: "no node was asked for a consistency proof".to_owned() },
@@ -110,11 +123,18 @@ fn summary(checkpoint: &TrustedCheckpoint) -> CheckpointSummary {
     }
 }
 
-fn same_size(one: &TrustedCheckpoint, one_note: &str, two: &TrustedCheckpoint, two_note: &str) -> Relation {
+fn same_size(
+    one: &TrustedCheckpoint,
+    one_note: &str,
+    two: &TrustedCheckpoint,
+    two_note: &str,
+    trust: &TrustFile,
+) -> Relation {
     if one.root == two.root {
         return Relation::Same;
     }
-    let signed_both = one.signers.iter().filter(|name| two.signers.contains(name)).cloned().collect();
+    let both = one.signers.iter().filter(|name| two.signers.contains(name));
+    let signed_both = both.map(|name| trust.agency(name).to_owned()).collect();
     Relation::Fork { signed_both, evidence: encode_evidence(one_note, two_note) }
 }
 
@@ -139,7 +159,9 @@ fn ask(
         Err(error) => return unproven(error),
     };
     match trust.verify_checkpoint(&own) {
-        Ok(theirs) if theirs.size == old.size && theirs.root != old.root => same_size(old, old_note, &theirs, &own),
+        Ok(theirs) if theirs.size == old.size && theirs.root != old.root => {
+            same_size(old, old_note, &theirs, &own, trust)
+        }
         _ => Relation::Unproven { reason: format!("the node's proof does not fit: {problem}") },
     }
 }
@@ -170,7 +192,10 @@ pub fn decode_evidence(text: &str) -> Result<[String; 2], CompareError> {
 impl Comparison {
     /// The comparison for people.
     pub fn to_text(&self) -> String {
-        let side = |side: &CheckpointSummary| format!("{} leaves, root {}", side.tree_size, side.root);
+        let side = |side: &CheckpointSummary| {
+            let as_of = utc_text(UnixMillis::new(side.as_of.saturating_mul(1000)));
+            format!("{} leaves, root {}, as of {as_of}", side.tree_size, side.root)
+        };
         let word = match &self.relation {
             Relation::Same => "SAME: both say the same tree".to_owned(),
             Relation::Consistent => "CONSISTENT: the larger extends the smaller".to_owned(),

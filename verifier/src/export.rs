@@ -1,6 +1,5 @@
 //! Reading export files (`receipt_core::export` is their format).
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use prost::Message;
 use receipt_core::export::{ExportDecoder, ExportError, ExportItem};
 use receipt_core::suite::ChainId;
 use tallystick_proto::ledger::v1::LedgerBlock;
+use tallystick_service::input;
 
 use crate::source::{Announcement, Flow, Sink};
 
@@ -56,7 +56,6 @@ pub enum ExportReadError {
 
 /// Reads one file, or every file of a directory in the order of their names, as one run of blocks.
 pub fn read(path: &Path, sink: &mut dyn Sink) -> Result<(), ExportReadError> {
-    sink.announce(Announcement { last_height: None });
     let mut chain = None;
     for file in files_of(path)? {
         if read_file(&file, &mut chain, sink)? == Flow::Stop {
@@ -85,7 +84,7 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, ExportReadError> {
 fn read_file(path: &Path, chain: &mut Option<ChainId>, sink: &mut dyn Sink) -> Result<Flow, ExportReadError> {
     let io = |source| ExportReadError::Io { path: path.to_owned(), source };
     let format = |source| ExportReadError::Format { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io)?;
+    let mut file = input::open(path).map_err(io)?;
     let mut decoder = ExportDecoder::new();
     let mut buffer = vec![0; READ_BYTES];
     let mut frame = 0;
@@ -101,7 +100,13 @@ fn read_file(path: &Path, chain: &mut Option<ChainId>, sink: &mut dyn Sink) -> R
                 ExportItem::Start(found) if chain.is_some_and(|chain| chain != found) => {
                     return Err(ExportReadError::Chain { path: path.to_owned() });
                 }
-                ExportItem::Start(found) => *chain = Some(found),
+                ExportItem::Start(found) => {
+                    let is_first = chain.replace(found).is_none();
+                    let announcement = Announcement { last_height: None, chain: Some(found) };
+                    if is_first && sink.announce(announcement) == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                }
                 ExportItem::Frame(message) => {
                     let block = LedgerBlock::decode(message.as_slice());
                     let block = block.map_err(|_| ExportReadError::Message { path: path.to_owned(), frame })?;

@@ -77,7 +77,16 @@ struct Follower {
 }
 
 impl Sink for Follower {
-    fn announce(&mut self, _: Announcement) {}
+    fn announce(&mut self, announcement: Announcement) -> Flow {
+        let expected = self.trust.chain_id();
+        match announcement.chain {
+            Some(given) if given != expected => {
+                self.problem = Some(SourceError::OtherChain { given, expected }.into());
+                Flow::Stop
+            }
+            _ => Flow::Continue,
+        }
+    }
 
     fn block(&mut self, block: LedgerBlock) -> Flow {
         let height = block.height;

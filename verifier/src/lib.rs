@@ -20,3 +20,4 @@ pub mod node;
 pub mod progress;
 pub mod serve;
 pub mod source;
+pub mod when;

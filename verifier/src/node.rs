@@ -12,6 +12,7 @@ use tallystick_proto::ledger::v1::{
 };
 use tallystick_service::clock::SystemClock;
 use tallystick_service::identity::{ChainName, IdentityError, Role};
+use tallystick_service::said::said;
 use tallystick_service::tls::{ChannelConfig, ChannelError, ExpectedPeer, Tls, TlsError, TlsFiles, connect_lazy};
 use tonic::transport::{Channel, Endpoint};
 
@@ -65,8 +66,8 @@ pub enum NodeError {
     #[error("the network runtime cannot start: {0}")]
     Runtime(#[source] std::io::Error),
     /// The node answers with an error, or not at all.
-    #[error("the node answers {code:?}: {message}", code = .0.code(), message = .0.message())]
-    Status(#[source] Box<tonic::Status>),
+    #[error("the node: {said}", said = said(.0))]
+    Status(Box<tonic::Status>),
     /// The node's answer has a malformed hash.
     #[error("the node's answer has a hash that has not 32 bytes")]
     Hash,
@@ -115,7 +116,9 @@ pub fn stream_blocks(address: &NodeAddress, detail: Detail, sink: &mut dyn Sink)
     block_on(async {
         let mut client = address.client()?;
         let newest = client.get_checkpoint(GetCheckpointRequest {}).await?.into_inner();
-        sink.announce(Announcement { last_height: Some(newest.height) });
+        if sink.announce(Announcement { last_height: Some(newest.height), chain: None }) == Flow::Stop {
+            return Ok(());
+        }
         let request = StreamBlocksRequest { from_height: 0, with_records: detail == Detail::Records, follow: false };
         let mut blocks = client.stream_blocks(request).await?.into_inner();
         while let Some(block) = blocks.message().await? {

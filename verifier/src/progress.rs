@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tallystick_service::errln;
 
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -62,7 +63,7 @@ impl Progress for Lines {
         if self.last.elapsed() >= LINE_INTERVAL {
             self.last = Instant::now();
             let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();
-            eprintln!("height {done}{of}  {words}");
+            errln!("height {done}{of}  {words}");
         }
     }
 

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
+use receipt_core::reason::Reason;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{CheckOutcome, Conclusion, Verdict, verify_bundle};
+use receipt_core::verdict::{CheckOutcome, Conclusion, Verdict, can_be_meant, verify_bundle};
 use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, VerifierServiceServer};
@@ -173,6 +174,10 @@ impl VerifierService for Service {
     ) -> Result<Response<VerifyBundleResponse>, Status> {
         let VerifyBundleRequest { bundle, at_time_ms } = request.into_inner();
         let at = if at_time_ms == 0 { self.clock.now() } else { UnixMillis::new(at_time_ms) };
+        if !can_be_meant(at) {
+            let message = "at_time_ms is before 2020 or after 2100: give milliseconds since 1970, or 0 for now";
+            return Err(Refusal::new(Reason::FieldInvalid).with_message(message.to_owned()).to_status());
+        }
         let internal = || Refusal::new(CallReason::Internal).to_status();
         // Never closed. The permit goes with the judgement, which no cancelled call interrupts.
         let permit = Arc::clone(&self.judgements).acquire_owned().await.map_err(|_| internal())?;
@@ -189,39 +194,37 @@ impl VerifierService for Service {
 /// The verdict on the wire.
 pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
     let mut answer = VerifyBundleResponse { at_time_ms: verdict.at.get(), ..VerifyBundleResponse::default() };
+    answer.message = verdict.to_line();
     match &verdict.conclusion {
         Conclusion::InForce { as_of } => {
             answer.set_outcome(Outcome::Valid);
             answer.status_as_of_seconds = as_of.get();
-            "Genuine, anchored and in force at the stated time.".clone_into(&mut answer.message);
-            if let Some(original) = verdict.reverses() {
+            if verdict.reverses().is_some() {
                 "red".clone_into(&mut answer.standing);
-                answer.message += &format!(" A red receipt: it reverses {original} and attests no payment received.");
+                answer.message += ": it attests no payment received";
             }
         }
-        Conclusion::Reversed { by, as_of } => {
+        Conclusion::Reversed { as_of, .. } => {
             answer.set_outcome(Outcome::NotInForce);
             answer.status_as_of_seconds = as_of.get();
             "reversed".clone_into(&mut answer.standing);
-            answer.message = format!("Genuine and anchored; reversed by {by}.");
         }
-        Conclusion::Invalid(failure) => {
-            answer.set_outcome(Outcome::Refused);
-            failure.code().clone_into(&mut answer.reason);
-            failure.sentence().clone_into(&mut answer.message);
-        }
+        Conclusion::Unjudged(_) => answer.set_outcome(Outcome::NotJudged),
+        Conclusion::NoReceipt { .. } => answer.set_outcome(Outcome::NoReceipt),
+        Conclusion::Invalid(_) => answer.set_outcome(Outcome::Refused),
     }
+    verdict.code().clone_into(&mut answer.reason);
     for check in &verdict.checks {
         let line = |detail: String| Check { name: check.id.code().to_owned(), detail };
         match check.outcome {
-            CheckOutcome::Passed => answer.checked.push(line(check.id.claim().to_owned())),
+            CheckOutcome::Passed => answer.checked.push(line(check.id.claim().en.to_owned())),
             CheckOutcome::Warned => answer.warnings.push(line(check.details.join("; "))),
-            CheckOutcome::Failed => {}
+            CheckOutcome::Failed | CheckOutcome::Unknown => {}
         }
     }
     let not_checked = verdict.not_checked().iter();
     answer.not_checked =
-        not_checked.map(|item| Check { name: item.code().to_owned(), detail: item.sentence().to_owned() }).collect();
+        not_checked.map(|item| Check { name: item.code().to_owned(), detail: item.sentence().en.to_owned() }).collect();
     if let Some(receipt) = &verdict.receipt {
         answer.receipt_code = receipt.draft.receipt_code.to_string();
         answer.receipt_number = receipt.issued.receipt_number.to_string();

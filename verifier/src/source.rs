@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use receipt_core::suite::ChainId;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 use crate::export::{self, ExportReadError};
@@ -31,6 +32,14 @@ pub enum SourceError {
         /// The announced height.
         announced: u64,
     },
+    /// It is the ledger of another chain: nothing of it can be judged here.
+    #[error("it is of the chain {given}, and what was given to judge it is of the chain {expected}", given = given.0, expected = expected.0)]
+    OtherChain {
+        /// The source's.
+        given: ChainId,
+        /// The caller's.
+        expected: ChainId,
+    },
     /// The reading thread came to no end of its own.
     #[error("the reader failed")]
     Reader,
@@ -59,12 +68,14 @@ pub enum Flow {
 pub struct Announcement {
     /// Height of the newest block, if it is known beforehand.
     pub last_height: Option<u64>,
+    /// The chain that it says it is of, if it says so.
+    pub chain: Option<ChainId>,
 }
 
 /// Takes what a source sends.
 pub trait Sink {
     /// Called once, before the first block.
-    fn announce(&mut self, announcement: Announcement);
+    fn announce(&mut self, announcement: Announcement) -> Flow;
     /// Called for each block, in order.
     fn block(&mut self, block: LedgerBlock) -> Flow;
 }

@@ -190,10 +190,11 @@ fn every_tampering_is_found_where_it_is() {
 }
 
 #[test]
-fn another_chains_genesis_finds_everything_wrong() {
+fn another_chains_blocks_under_this_chains_name_are_refuted() {
     let (chain, _) = chain();
     let other = TestChain::named("otherchain");
-    let file = TestFile::new("ledger.export", export(&chain, &served(&chain)));
+    // An export that says of what chain it is is not judged at all (`another_chains_ledger_is_not_judged`).
+    let file = TestFile::new("ledger.export", export(&other, &served(&chain)));
     let report = audit_source(&other, &Source::Export(file.path()), PLAIN);
     assert_eq!(report.result, AuditResult::Refuted);
 }

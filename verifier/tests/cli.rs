@@ -7,7 +7,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use common::{FakeNode, TestFile, chain, export, served};
+use common::{FakeNode, TestFile, chain, chain_named, export, served};
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use receipt_core::testkit::{TestChain, TestValidator};
@@ -57,7 +57,7 @@ fn verify_says_it_with_its_exit_code() {
     assert_eq!(code(&verify(&[&bad], &[])), 1);
     let all = verify(&[&good, &reversed, &bad], &[]);
     assert_eq!(code(&all), 1);
-    assert!(text(&all).contains("3 bundles: 1 in force, 1 not in force, 1 invalid"), "{}", text(&all));
+    assert!(text(&all).contains("3 files: 1 in force, 1 reversed, 1 invalid\n"), "{}", text(&all));
     let json = verify(&[&good, &reversed], &["--json"]);
     assert_eq!(code(&json), 2);
     let lines: Vec<serde_json::Value> = text(&json).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -94,7 +94,7 @@ fn a_red_receipt_is_in_force_and_said_to_be_red() {
     assert_eq!(code, 0);
     let told: Vec<bool> = lines.lines().map(|line| line.contains(&format!("红字 RED, reverses {original}"))).collect();
     assert_eq!(told, [true, false, false], "{lines}");
-    assert!(lines.ends_with("2 bundles: 2 in force (1 of them red), 0 not in force, 0 invalid\n"), "{lines}");
+    assert!(lines.ends_with("2 files: 2 in force (1 of them red), 0 reversed, 0 invalid\n"), "{lines}");
     let (_, json) = verify(&[&red, &blue], &["--json"]);
     let reports: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&reports[0]["reverses"], reports[1].get("reverses")), (&original.into(), None));
@@ -117,6 +117,221 @@ fn a_reader_that_has_seen_enough_does_not_change_the_verdict() {
         assert_eq!(code(&output), expected);
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+struct Desk {
+    chain: TestChain,
+    trust: TestFile,
+    good: TestFile,
+    directory: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (chain, receipts) = chain();
+        let trust = TestFile::new("trust", chain.trust().to_text());
+        let good = TestFile::new("good.tally", chain.bundle(&receipts[1]).encode());
+        Self { chain, trust, good, directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn verify(&self, files: &[&str], more: &[&str]) -> (i32, String) {
+        let (trust, at) = (path(&self.trust), self.chain.now().get().to_string());
+        let arguments = [&["verify"], files, &["--trust", &trust, "--at", &at], more].concat();
+        let output = run(&arguments);
+        assert!(output.stdout.iter().chain(&output.stderr).all(|byte| *byte != 0x1b), "{arguments:?}");
+        (code(&output), text(&output))
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_has_its_own_code_and_no_receipt_another() {
+    let desk = Desk::new();
+    let good = path(&desk.good);
+    let (other, receipts) = chain_named("otherchain");
+    let foreign = desk.file("foreign.tally", other.bundle(&receipts[1]).encode());
+    let picture = desk.file("picture.tally", b"\xff\xd8\xff\xe0 JFIF");
+    let (code, page) = desk.verify(&[&foreign], &[]);
+    assert_eq!(code, 4, "{page}");
+    assert!(page.starts_with("无法在此判断 CANNOT BE JUDGED HERE  OTHER_CHAIN"), "{page}");
+    assert!(page.contains(&other.genesis().chain_id().0.to_string()) && !page.contains("INVALID"), "{page}");
+    let (code, page) = desk.verify(&[&picture], &[]);
+    assert_eq!(code, 5, "{page}");
+    assert!(page.starts_with("不是票据文件 NO RECEIPT") && !page.contains("INVALID"), "{page}");
+    let (code, lines) = desk.verify(&[&good, &foreign, &picture], &[]);
+    assert_eq!(code, 5, "the graver of the two");
+    let summary = "3 files: 1 in force, 0 reversed, 0 invalid, 1 cannot be judged here, 1 no receipt\n";
+    assert!(lines.ends_with(summary), "{lines}");
+    let (_, json) = desk.verify(&[&foreign, &picture], &["--json"]);
+    let results: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results[0]["conclusion"]["result"], "unjudged");
+    assert_eq!(results[0]["conclusion"]["code"], "OTHER_CHAIN");
+    assert_eq!(results[1]["conclusion"]["result"], "no_receipt");
+}
+
+#[test]
+fn one_unreadable_file_hides_no_verdict() {
+    let desk = Desk::new();
+    let (good, missing) = (path(&desk.good), desk.directory.path().join("missing").to_str().unwrap().to_owned());
+    let folder = desk.directory.path().to_str().unwrap().to_owned();
+    let (code, lines) = desk.verify(&[&missing, &folder, "/dev/zero", &good], &[]);
+    assert_eq!(code, 66, "{lines}");
+    assert_eq!(lines.lines().filter(|line| line.starts_with("无法读取 NOT READ")).count(), 2, "{lines}");
+    assert_eq!(lines.lines().filter(|line| line.starts_with("有效 IN FORCE")).count(), 1, "{lines}");
+    assert!(lines.ends_with("4 files: 1 in force, 0 reversed, 0 invalid, 1 no receipt, 2 not read\n"), "{lines}");
+    let (_, json) = desk.verify(&[&missing, &good], &["--json"]);
+    let results: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&results[0]["conclusion"]["result"], &results[1]["conclusion"]["result"]),
+        (&"unreadable".into(), &"in_force".into())
+    );
+    let bad = desk.file("bad.tally", [&std::fs::read(&good).unwrap()[..], b"x"].concat());
+    assert_eq!(desk.verify(&[&missing, &bad], &[]).0, 1, "what is known to be bad comes first");
+}
+
+#[test]
+fn no_file_is_read_beyond_its_limit_and_no_pipe_waited_for_without_end() {
+    let desk = Desk::new();
+    let good = path(&desk.good);
+    // Whatever takes a file: an endless one ends with a sentence.
+    for arguments in [
+        &["verify", &good, "--trust", "/dev/zero"][..],
+        &["trust", "show", "/dev/zero"],
+        &["trust", "from-genesis", "/dev/zero"],
+        &["compare", "/dev/zero", "--trust", &path(&desk.trust)],
+        &["compare", "/dev/zero", "/dev/zero", "--trust", &path(&desk.trust)],
+        &["audit", "--genesis", "/dev/zero", "--export", &good],
+    ] {
+        let output = run(arguments);
+        assert_eq!(code(&output), 64, "{arguments:?}: {}", errors(&output));
+        assert!(errors(&output).contains("longer than"), "{}", errors(&output));
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"));
+    let at = desk.chain.now().get().to_string();
+    command.args(["verify", "/dev/stdin", "--trust", &path(&desk.trust), "--at", &at]);
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, &std::fs::read(&good).unwrap()).unwrap();
+    drop(input);
+    assert_eq!(code(&child.wait_with_output().unwrap()), 0, "a pipe that delivers is a file");
+}
+
+#[test]
+fn neither_a_file_name_nor_a_remark_nor_an_argument_acts_on_the_terminal() {
+    let mut desk = Desk::new();
+    let mut draft = desk.chain.draft("S01");
+    "\u{1b}[2J\u{1b}[H有效 IN FORCE\u{9b}2J\u{202e}\n有效 IN FORCE".clone_into(&mut draft.remark);
+    let receipt = desk.chain.issue_draft(draft, Vec::new());
+    desk.chain.add_block(std::slice::from_ref(&receipt));
+    let mut bundle = desk.chain.bundle(&receipt);
+    let painted = desk.file("painted.tally", bundle.encode());
+    let acts = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
+    for more in [&["--full"][..], &["--json"]] {
+        let (code, page) = desk.verify(&[&painted], more);
+        assert!(code == 0 && !acts(&page), "{page:?}");
+        assert_eq!(
+            page.lines().filter(|line| line.starts_with("有效 IN FORCE")).count(),
+            usize::from(more == ["--full"])
+        );
+    }
+    bundle.values[7] = "1.00".to_owned();
+    let forged = desk.file("x\n有效 IN FORCE  截至 as of 2026-11-02  y.tally\u{1b}[2J", bundle.encode());
+    let (code, lines) = desk.verify(&[&forged, &painted], &[]);
+    assert!(code == 1 && !acts(&lines), "{lines:?}");
+    assert_eq!(lines.lines().filter(|line| line.starts_with("有效")).count(), 1, "{lines}");
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    let praising = desk.file("有效 IN FORCE", bundle.encode());
+    let (_, pages) = desk.verify(&[&praising, &forged], &["--full"]);
+    assert!(!pages.lines().any(|line| line.starts_with("有效")), "{pages}");
+    // Messages of programs that refuse their arguments, and of files that do not read.
+    for arguments in [
+        &["verify", "--x\u{1b}[2J\n有效 IN FORCE", &painted][..],
+        &["verify", &painted, "--trust", "/no\u{1b}where\n有效 IN FORCE"],
+        &["verify", &painted, "--trust", &path(&desk.trust), "--at", "x\u{1b}\n有效 IN FORCE"],
+    ] {
+        let output = run(arguments);
+        let said = errors(&output);
+        assert!(!acts(&said) && !said.lines().any(|line| line.starts_with("有效")), "{said:?}");
+    }
+}
+
+#[test]
+fn one_receipt_given_twice_is_said() {
+    let desk = Desk::new();
+    let good = path(&desk.good);
+    let copy = desk.file("copy.tally", std::fs::read(&good).unwrap());
+    let (code, lines) = desk.verify(&[&good, &copy, &good], &[]);
+    assert_eq!(code, 0);
+    assert_eq!(lines.matches("重复 GIVEN BEFORE as ").count(), 2, "{lines}");
+    assert!(lines.ends_with("; 2 given more than once\n"), "{lines}");
+    let (_, json) = desk.verify(&[&good, &copy], &["--json"]);
+    let second: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(second["given_before_as"], good.as_str());
+}
+
+#[test]
+fn times_are_what_somebody_can_mean_and_a_word_can_be_too_old() {
+    let desk = Desk::new();
+    let (good, trust) = (path(&desk.good), path(&desk.trust));
+    let at = |time: &str, more: &[&str]| {
+        let output = run(&[&["verify", &good, "--trust", &trust, "--at", time], more].concat());
+        (code(&output), text(&output), errors(&output))
+    };
+    for bad in ["20261302", "1793577600", "0", "1", "tomorrow", "2026-11-02T08:00:00"] {
+        let (code, _, said) = at(bad, &[]);
+        assert!(code == 64 && said.contains("--at"), "{bad}: {said}");
+    }
+    for date in ["2026-12-31", "20261231", "2026-12-31T00:00:00+08:00"] {
+        let (code, page, _) = at(date, &[]);
+        assert!(code == 0 && page.starts_with("有效 IN FORCE  截至 as of 2026-11-"), "{page}");
+        let (code, page, _) = at(date, &["--max-age", "24h"]);
+        assert!(code == 4 && page.contains("TOO_OLD") && !page.contains("IN FORCE"), "{page}");
+        assert_eq!(at(date, &["--max-age", "90d"]).0, 0);
+    }
+    assert_eq!(at("2026-12-31", &["--max-age", "24"]).0, 64);
+}
+
+#[test]
+fn causes_are_said_once_and_damage_on_the_way_has_a_sentence() {
+    let desk = Desk::new();
+    let good = path(&desk.good);
+    let trust = desk.chain.trust().to_text();
+    let refused = |name: &str, text: String| {
+        let file = desk.file(name, text);
+        let output = run(&["verify", &good, "--trust", &file]);
+        assert_eq!(code(&output), 64);
+        errors(&output)
+    };
+    assert!(refused("crlf", trust.replace('\n', "\r\n")).contains("CR LF"));
+    assert!(refused("bom", format!("\u{feff}{trust}")).contains("byte order mark"));
+    let said = refused("witness", trust.replacen("witness ", "witness x", 1));
+    let cause = said.rsplit(": ").next().unwrap().trim();
+    assert_eq!(said.matches(cause).count(), 1, "{said}");
+}
+
+#[test]
+fn another_chains_ledger_is_not_judged() {
+    let desk = Desk::new();
+    let (other, _) = chain_named("otherchain");
+    let genesis = TestFile::new("genesis", desk.chain.genesis().encode());
+    let foreign = TestFile::new("ledger", export(&other, &served(&other)));
+    let output = run(&["audit", "--export", &path(&foreign), "--genesis", &path(&genesis)]);
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(errors(&output).contains(&other.genesis().chain_id().0.to_string()), "{}", errors(&output));
+    assert_eq!(code(&run(&["trust", "update", &path(&desk.trust), "--export", &path(&foreign)])), 4);
+    let note = &other.blocks()[4].checkpoint;
+    let note = TestFile::new("note", note);
+    let compared = run(&["compare", &path(&note), &path(&note), "--trust", &path(&desk.trust)]);
+    assert_eq!(code(&compared), 4, "{}", errors(&compared));
+    let trust = TestFile::new("trust", other.trust().to_text());
+    let own = TestFile::new("ledger", export(&desk.chain, &served(&desk.chain)));
+    let mixed = run(&["audit", "--export", &path(&own), "--genesis", &path(&genesis), "--trust", &path(&trust)]);
+    assert_eq!(code(&mixed), 64, "{}", errors(&mixed));
 }
 
 #[test]
@@ -145,10 +360,18 @@ fn usage_errors_are_64() {
 fn every_command_tells_its_exit_codes() {
     for command in [&[][..], &["verify"], &["audit"], &["compare"], &["serve"], &["trust"], &["trust", "update"]] {
         let help = text(&run(&[command, &["--help"]].concat()));
-        let codes: Vec<&str> = help.lines().skip_while(|line| *line != "Exit codes:").skip(1).collect();
+        let codes: Vec<&str> = help.lines().skip_while(|line| !line.starts_with("Exit codes")).skip(1).collect();
         let codes: Vec<&str> = codes.iter().filter_map(|line| line.split_whitespace().next()).collect();
-        assert!(codes.starts_with(&["0"]) && codes.ends_with(&["64", "66"]), "{command:?}: {help}");
+        assert!(codes.starts_with(&["0"]) && codes.contains(&"64") && codes.contains(&"66"), "{command:?}: {help}");
+        for code in codes {
+            let all = tallystick_service::exit::EXIT_CODES.lines().skip(1);
+            assert!(
+                all.filter_map(|line| line.split_whitespace().next()).any(|known| known == code),
+                "{command:?}: {code}"
+            );
+        }
     }
+    assert!(text(&run(&["--help"])).contains(tallystick_service::exit::EXIT_CODES));
 }
 
 #[test]
@@ -198,7 +421,7 @@ fn trust_files_are_made_and_shown() {
     assert_eq!((code(&made), text(&made)), (0, chain.trust().to_text()));
     let trust = TestFile::new("trust", text(&made));
     let shown = run(&["trust", "show", &path(&trust)]);
-    assert!(text(&shown).contains("2 of 3 must sign") && text(&shown).contains("ledger.example/testchain/v4"));
+    assert!(text(&shown).contains("2 of 3 must sign") && text(&shown).contains("v1, v2, v3, v4"));
     let ledger = TestFile::new("ledger", export(&chain, &served(&chain)));
     let updated = run(&["trust", "update", &path(&trust), "--export", &path(&ledger)]);
     assert_eq!((code(&updated), text(&updated)), (0, chain.trust().to_text()));
@@ -241,7 +464,7 @@ fn compare_tells_one_history_from_two() {
     let forged = chain.checkpoint_over(new.log_size, Hash::ZERO, &validators[1..], chain.now().seconds());
     let (fork, evidence) = notes.compare(&new.checkpoint, &forged, &[]);
     assert_eq!(code(&fork), 1);
-    assert!(text(&fork).contains("FORK") && text(&fork).contains("testchain/v2"), "{}", text(&fork));
+    assert!(text(&fork).contains("FORK") && text(&fork).contains("Signed both: v2"), "{}", text(&fork));
     let again = run(&["compare", evidence.to_str().unwrap(), "--trust", &path(&notes.trust), "--json"]);
     assert_eq!(code(&again), 1);
     let report: serde_json::Value = serde_json::from_str(&text(&again)).unwrap();
@@ -288,7 +511,7 @@ fn trust_update_follows_a_change_of_validators() {
     let ledger = TestFile::new("ledger", export(&chain, &blocks));
     let bundle = TestFile::new("new.tally", bundle);
     let verify = |trust: &TestFile| code(&run(&["verify", &path(&bundle), "--trust", &path(trust), "--at", &at]));
-    assert_eq!(verify(&old), 1, "the old trust file knows no such validators");
+    assert_eq!(verify(&old), 4, "the old trust file knows no such validators");
 
     let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);
     assert_eq!((code(&updated), text(&updated)), (0, expected.clone()), "{}", errors(&updated));
@@ -313,7 +536,7 @@ fn trust_update_follows_a_change_of_validators() {
     let changed = TestFile::new("ledger", export(&chain, &changed));
     assert_eq!(code(&run(&["trust", "update", &path(&old), "--export", &path(&changed)])), 1);
     let foreign = TestFile::new("trust", TestChain::named("otherchain").trust().to_text());
-    assert_eq!(code(&run(&["trust", "update", &path(&foreign), "--export", &path(&ledger)])), 1);
+    assert_eq!(code(&run(&["trust", "update", &path(&foreign), "--export", &path(&ledger)])), 4);
     assert_eq!(code(&run(&["trust", "update", &path(&old), "--export", "/nowhere/at.all"])), 66);
 
     let (address, _chain) = FakeNode::start(chain);
@@ -358,7 +581,7 @@ fn evidence_convinces_a_second_run_and_only_while_it_is_whole() {
     let again = run(&["compare", evidence.to_str().unwrap(), "--trust", &trust, "--json"]);
     assert_eq!((code(&again), text(&again)), (1, text(&fork)), "the same verdict from the file alone");
     let old = TestFile::new("trust", TrustFile::from_genesis(chain.genesis()).unwrap().to_text());
-    assert_eq!(code(&run(&["compare", evidence.to_str().unwrap(), "--trust", &path(&old)])), 64);
+    assert_eq!(code(&run(&["compare", evidence.to_str().unwrap(), "--trust", &path(&old)])), 4, "later validators");
     let mut bytes = std::fs::read(&evidence).unwrap();
     let last = bytes.len() - 10;
     bytes[last] ^= 1;

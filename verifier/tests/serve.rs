@@ -80,6 +80,7 @@ async fn verdicts_are_those_of_the_library() {
         (record.key.code.to_string(), record.key.number.to_string())
     );
     assert_eq!((answer.total_fen, answer.unit_code.len()), (record.total.get(), 18));
+    assert!(answer.message.starts_with("有效 IN FORCE  截至 as of 20"), "{}", answer.message);
 
     let reversed = verify(&channel, chain.bundle(&receipts[0]).encode(), 0).await.unwrap();
     assert_eq!((reversed.outcome(), reversed.standing.as_str()), (Outcome::NotInForce, "reversed"));
@@ -87,17 +88,29 @@ async fn verdicts_are_those_of_the_library() {
     // A bad bundle is an answer, whatever is wrong with it.
     let mut flipped = good.clone();
     flipped[200] ^= 1;
-    for bad in [flipped, Vec::new(), b"junk".to_vec(), good[..good.len() - 1].to_vec()] {
+    for (bad, outcome) in [
+        (flipped, Outcome::Refused),
+        (good[..good.len() - 1].to_vec(), Outcome::Refused),
+        (Vec::new(), Outcome::NoReceipt),
+        (b"junk".to_vec(), Outcome::NoReceipt),
+    ] {
         let refused = verify(&channel, bad, 0).await.unwrap();
-        assert_eq!(refused.outcome(), Outcome::Refused);
+        assert_eq!(refused.outcome(), outcome);
         assert!(!refused.reason.is_empty() && !refused.message.is_empty(), "{refused:?}");
     }
-    let early = verify(&channel, good.clone(), 1).await.unwrap();
-    assert_eq!((early.outcome(), early.reason.as_str(), early.at_time_ms), (Outcome::Refused, "ISSUE_TIME", 1));
+    let early = verify(&channel, good.clone(), 1_600_000_000_000).await.unwrap();
+    assert_eq!((early.outcome(), early.reason.as_str()), (Outcome::Refused, "ISSUE_TIME"));
+    assert_eq!(early.at_time_ms, 1_600_000_000_000);
+    for nobody_means in [1, 20_261_102, 1_793_577_600, 17_935_776_000_000] {
+        let refused = verify(&channel, good.clone(), nobody_means).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains("at_time_ms"), "{refused}");
+    }
     let foreign = TestChain::named("otherchain");
     let elsewhere = Running::start(&foreign, &ServeOptions::default()).await;
     let refused = verify(&elsewhere.channel().await, good, chain.now().get()).await.unwrap();
-    assert_eq!((refused.outcome(), refused.reason.as_str()), (Outcome::Refused, "CHAIN"));
+    assert_eq!((refused.outcome(), refused.reason.as_str()), (Outcome::NotJudged, "OTHER_CHAIN"));
+    assert!(refused.message.contains(&chain.genesis().chain_id().0.to_string()), "{}", refused.message);
     drop(channel);
     elsewhere.stop().await;
     running.stop().await;
@@ -137,7 +150,7 @@ async fn sizes_are_capped_and_the_service_lives_on() {
     let refused = verify(&channel, vec![b' '; BUNDLE_BYTES_MAX + 2048], 0).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
     let largest = verify(&channel, vec![b' '; BUNDLE_BYTES_MAX], 0).await.unwrap();
-    assert_eq!((largest.outcome(), largest.reason.as_str()), (Outcome::Refused, "BUNDLE_FORM"));
+    assert_eq!((largest.outcome(), largest.reason.as_str()), (Outcome::NoReceipt, "NO_RECEIPT"));
     let header = "x".repeat(64 * 1024);
     let mut request = tonic::Request::new(VerifyBundleRequest::default());
     request.metadata_mut().insert("padding", header.parse().unwrap());
@@ -319,7 +332,7 @@ fn bad_arguments_are_named_before_anything_is_bound() {
     let (chain, _) = chain();
     let trust = TestFile::new("trust", chain.trust().to_text());
     let trust = trust.path().to_str().unwrap().to_owned();
-    assert_eq!(run(&["serve", "--trust", "/nowhere/at.all", "--listen", "127.0.0.1:0"]).0, 66);
+    assert_eq!(run(&["serve", "--trust", "/nowhere/at.all", "--listen", "127.0.0.1:0"]).0, 64);
     assert_eq!(run(&["serve", "--trust", &trust, "--listen", "nowhere"]).0, 64);
     assert_eq!(run(&["serve", "--trust", &trust]).0, 64);
     assert_eq!(run(&["serve", "--trust", &trust, "--listen", "127.0.0.1:0", "--tls-cert", &trust]).0, 64);

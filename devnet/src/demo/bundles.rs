@@ -106,6 +106,6 @@ pub(super) async fn show_flipped_byte(demo: &Demo, sample: &IssuedSample) -> Res
     let Conclusion::Invalid(failure) = &verdict.conclusion else {
         bail!("a flipped byte went unnoticed: {:?}", verdict.conclusion);
     };
-    step.done(&format!("refused, {}: {} {}", failure.code(), failure.sentence(), failure.detail));
+    step.done(&format!("refused, {}: {} {}", failure.code(), failure.sentence().en, failure.detail));
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tallystick_service::{outln, outpage};
 use tokio::task::JoinHandle;
 
 const REFRESH: Duration = Duration::from_millis(100);
@@ -39,14 +40,14 @@ impl Screen {
         let progress = Arc::new(AtomicU64::new(0));
         let bar = self.terminal.then(|| bar(title, total, Arc::clone(&progress)));
         if bar.is_none() {
-            println!("   {title} …");
+            outln!("   {title} …");
         }
         Step { title: title.to_owned(), started: Instant::now(), progress, bar }
     }
 
     /// Prints text between steps.
     pub(crate) fn print(&self, text: &str) {
-        println!("{}", text.trim_end_matches('\n'));
+        outpage!("{}\n", text.trim_end_matches('\n'));
     }
 }
 
@@ -59,7 +60,7 @@ impl Step {
     /// Ends the step well.
     pub(crate) fn done(mut self, result: &str) {
         self.clear();
-        println!(" ✓ {}: {result} ({:.1} s)", self.title, self.started.elapsed().as_secs_f32());
+        outln!(" ✓ {}: {result} ({:.1} s)", self.title, self.started.elapsed().as_secs_f32());
     }
 
     fn clear(&mut self) {

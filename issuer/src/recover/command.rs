@@ -12,6 +12,8 @@ use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequ
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::identity::ChainName;
+use tallystick_service::outln;
+use tallystick_service::said::said;
 use tallystick_service::tls::Tls;
 
 use super::plan::governance_plan;
@@ -46,16 +48,16 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let session = Session { chain: &chain, nodes: &nodes, clock: clock.as_ref(), fresh_seconds };
     session.catch_up(&mut recovery).await?;
     let (batches, receipts) = recovery.adopted();
-    println!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
-    println!("learnt from it: {receipts} receipts in {batches} batches that this journal did not have");
+    outln!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
+    outln!("learnt from it: {receipts} receipts in {batches} batches that this journal did not have");
     let standing = recovery.finish(guard, &settings.guard_file)?;
     match standing {
         Standing::Recovered { epoch, waiting } => {
-            println!("recovered: this journal signs in epoch {epoch}; {waiting} of its receipts wait for a batch");
-            println!("start it with `tallystick-issuer run`, and have the callers resubmit what they miss");
+            outln!("recovered: this journal signs in epoch {epoch}; {waiting} of its receipts wait for a batch");
+            outln!("start it with `tallystick-issuer run`, and have the callers resubmit what they miss");
         }
         Standing::AwaitsFence { epoch } => {
-            println!("the ledger has epoch {epoch} of this issuer: it must rise before this journal may issue");
+            outln!("the ledger has epoch {epoch} of this issuer: it must rise before this journal may issue");
             tell_plan(&chain, &journal, epoch, plan)?;
         }
     }
@@ -82,14 +84,14 @@ fn begin(chain: &LoadedChain, journal: &Arc<Journal>) -> Result<Recovery> {
 fn tell_plan(chain: &LoadedChain, journal: &Journal, epoch: u32, plan: Option<&Path>) -> Result<()> {
     let messages = governance_plan(journal, chain.genesis.suite, epoch)?;
     let Some(path) = plan else {
-        println!("run it again with `--plan FILE`: it writes the governance that the authorities must sign");
+        outln!("run it again with `--plan FILE`: it writes the governance that the authorities must sign");
         return Ok(());
     };
     for (index, message) in messages.iter().enumerate() {
         let path = if index == 0 { path.to_owned() } else { path.with_extension(format!("{}.gov", index + 1)) };
         durable::create(&path, &message.encode(), FileMode::Shared)
             .with_context(|| format!("write the plan {}", path.display()))?;
-        println!(
+        outln!(
             "wrote {}: governance sequence {}, {} actions; have it signed and submitted, then run `recover` again",
             path.display(),
             message.sequence,
@@ -126,7 +128,7 @@ impl Session<'_> {
     }
 
     async fn follow(&self, node: &Node, recovery: &mut Recovery) -> Result<(), RecoverError> {
-        let away = |status: tonic::Status| RecoverError::Node(status.to_string());
+        let away = |status: tonic::Status| RecoverError::Node(said(&status));
         let target = self.fresh_size(node).await?;
         // A block may take as long as any call; the stream as a whole takes as long as it takes.
         let late = |_| RecoverError::Node("it did not answer in time".to_owned());
@@ -153,7 +155,7 @@ impl Session<'_> {
         let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
         let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_consistency_proof(request)).await;
         let call = call.map_err(|_| RecoverError::Node("no answer to GetConsistencyProof".to_owned()))?;
-        let answer = call.map_err(|status| RecoverError::Node(status.to_string()))?.into_inner();
+        let answer = call.map_err(|status| RecoverError::Node(said(&status)))?.into_inner();
         let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
         path.ok_or_else(|| RecoverError::Node("a consistency proof holds something that is no hash".to_owned()))
     }
@@ -163,7 +165,7 @@ impl Session<'_> {
         let mut client = node.client.clone();
         let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_checkpoint(GetCheckpointRequest {}));
         let call = call.await.map_err(|_| RecoverError::Node("no answer to GetCheckpoint".to_owned()))?;
-        let answer = call.map_err(|status| RecoverError::Node(status.to_string()))?.into_inner();
+        let answer = call.map_err(|status| RecoverError::Node(said(&status)))?.into_inner();
         let trusted = self.chain.trust.verify_checkpoint(&answer.checkpoint);
         let trusted = trusted.map_err(|error| RecoverError::Node(error.to_string()))?;
         if trusted.as_of.get().saturating_add(self.fresh_seconds) < self.clock.now().seconds() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tallystick_node::config::NodeConfig;
 use tallystick_node::{app, byzantine};
+use tallystick_service::errln;
 use tallystick_service::{config, telemetry};
 
 const CLOCK_SHIFT: &str = "TALLYSTICK_CLOCK_SHIFT";
@@ -29,13 +30,13 @@ async fn main() -> ExitCode {
     match outcome.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tallystick-node-byzantine: {error:#}");
+            errln!("tallystick-node-byzantine: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("tallystick-node-byzantine run --config FILE");
+    errln!("tallystick-node-byzantine run --config FILE");
     ExitCode::from(config::EXIT_CODE_CONFIG)
 }

@@ -10,6 +10,7 @@ use crate::hash::Hash;
 use crate::ids::LeafIndex;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::Seed;
+use crate::shown::damage_on_the_way;
 use crate::suite::ChainId;
 
 /// Why bytes are not a bundle.
@@ -27,6 +28,9 @@ pub enum BundleError {
         /// What the reader met, and where.
         problem: String,
     },
+    /// A program between the issuer and here changed it.
+    #[error("{0}")]
+    Damaged(&'static str),
     /// The format's name is another.
     #[error("the format is not {BUNDLE_FORMAT}")]
     Format,
@@ -129,6 +133,10 @@ pub(super) fn body_byte_size(bundle: &Bundle) -> usize {
 pub(super) fn decode(bytes: &[u8]) -> Result<Bundle, BundleError> {
     if bytes.len() > BUNDLE_BYTES_MAX {
         return Err(BundleError::TooLarge { bytes: bytes.len() });
+    }
+    // A bundle has no such bytes outside of its texts, and JSON escapes CR inside of them.
+    if let Some(damage) = damage_on_the_way(bytes) {
+        return Err(BundleError::Damaged(damage));
     }
     let json: BundleJson = from_json(bytes)?;
     if json.format != BUNDLE_FORMAT {

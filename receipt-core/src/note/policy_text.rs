@@ -131,6 +131,7 @@ impl Draft {
     }
 
     fn log(&mut self, vkey: &str, url: Option<&str>) -> Result<(), Refusal> {
+        check_url(url)?;
         let key = VerifierKey::parse(vkey)?;
         if key.kind() != KeyKind::Log {
             return Err("a log's key must be of type 0x01".into());
@@ -147,6 +148,7 @@ impl Draft {
     }
 
     fn witness(&mut self, name: &str, vkey: &str, url: Option<&str>) -> Result<(), Refusal> {
+        check_url(url)?;
         let key = VerifierKey::parse(vkey)?;
         if key.kind() != KeyKind::Cosigner {
             return Err("a witness's key must be of type 0x04".into());
@@ -222,6 +224,16 @@ impl Draft {
 
     fn position(&self, name: &str) -> Option<usize> {
         self.members.iter().position(|member| member.name == name)
+    }
+}
+
+/// Visible ASCII: every reader takes the same bytes for it, and nothing in it acts on a terminal.
+fn check_url(url: Option<&str>) -> Result<(), Refusal> {
+    match url {
+        Some(url) if !url.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err("a URL has other characters than visible ASCII".into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -26,6 +26,7 @@ pub enum Status {
 }
 
 const REVERSED: u8 = 1;
+const SALT_BYTES: usize = 16;
 
 /// A status with its salt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,17 @@ impl StatusValue {
 
 /// What stands in the status map for a value.
 pub fn status_value_hash(suite: Suite, value: &StatusValue) -> Hash {
-    suite.tagged("tallystick/status-value/v1", &[&value.encode()])
+    stored_value_hash(suite, &value.encode())
+}
+
+/// What stands in the status map for the bytes of a value, whether or not this program knows the kind of its status.
+pub fn stored_value_hash(suite: Suite, value: &[u8]) -> Hash {
+    suite.tagged("tallystick/status-value/v1", &[value])
+}
+
+/// The kind of a status that this program does not know. Zero is no kind.
+pub fn unknown_status_kind(value: &[u8]) -> Option<u8> {
+    value.get(SALT_BYTES).copied().filter(|kind| *kind != REVERSED && *kind != 0)
 }
 
 /// What the block's status changes do to the map.

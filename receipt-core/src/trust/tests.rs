@@ -46,11 +46,25 @@ fn any_other_spelling_is_refused() {
         ("another version", text.replacen("trust/v1", "trust/v2", 1)),
         ("another origin than the log keys", text.replacen("origin ", "origin x", 1)),
         ("carriage returns", text.replace('\n', "\r\n")),
+        ("a byte order mark", format!("\u{feff}{text}")),
+        ("a URL with a no-break space", text.replacen(&witness, &format!("{witness} https://x\u{a0}y"), 1)),
+        ("a URL with a C1 control", text.replacen(&witness, &format!("{witness} https://x\u{9b}y"), 1)),
+        ("a URL with a tab", text.replacen(&witness, &format!("{witness} https://x\ty"), 1)),
+        ("an empty URL", text.replacen(&witness, &format!("{witness} "), 1)),
     ];
     for (name, bad) in rows {
         assert_ne!(bad, text, "{name} changes the text");
         assert!(TrustFile::parse(&bad).is_err(), "{name}");
     }
+}
+
+#[test]
+fn a_url_of_visible_ascii_is_taken() {
+    let chain = TestChain::new();
+    let text = chain.trust().to_text();
+    let witness = text.lines().find(|line| line.starts_with("witness ")).unwrap();
+    let with_url = text.replacen(witness, &format!("{witness} https://v1.example/~log?a=b"), 1);
+    assert_eq!(TrustFile::parse(&with_url).unwrap().to_text(), with_url);
 }
 
 #[test]

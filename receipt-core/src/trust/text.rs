@@ -7,13 +7,12 @@ use super::{TrustFile, TrustedSet};
 use crate::genesis::{Authorities, is_name, is_utc_offset};
 use crate::hash::Hash;
 use crate::ids::TreeSize;
-use crate::limits::VALIDATORS_MAX;
+use crate::limits::{TRUST_BYTES_MAX, VALIDATORS_MAX};
 use crate::note::{KeyError, Policy, PolicyTextError};
+use crate::shown::damage_on_the_way;
 use crate::suite::{ChainId, PublicKey, Suite};
 
 const MAGIC: &str = "tallystick/trust/v1";
-/// Far above a century of yearly sets of 64 validators.
-const TRUST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why a text is not a trust file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +44,9 @@ impl TrustFile {
     pub fn parse(text: &str) -> Result<Self, TrustTextError> {
         if text.len() > TRUST_BYTES_MAX {
             return Err(TrustTextError::Whole("it is too large"));
+        }
+        if let Some(damage) = damage_on_the_way(text.as_bytes()) {
+            return Err(TrustTextError::Whole(damage));
         }
         let body = text.strip_suffix('\n').ok_or(TrustTextError::Whole("it does not end in a newline"))?;
         let mut lines = Lines { lines: body.split('\n').collect(), next: 0 };

@@ -1,7 +1,8 @@
 //! The second layer: record → batch root → header → log root → checkpoint under a quorum.
 
-use super::Context;
-use super::check::{CheckId, Failure, Judge};
+use super::check::Judge;
+use super::sentences::{CheckId, Doubt};
+use super::{Conclusion, Context, versions};
 use crate::batch::SignedBatchHeader;
 use crate::entry::Entry;
 use crate::ids::{LeafIndex, UnixMillis};
@@ -12,9 +13,12 @@ use crate::record::SignedRecord;
 use crate::trust::{TrustFile, TrustedCheckpoint};
 
 /// Returns the log index of the batch header.
-pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Judge) -> Result<LeafIndex, Failure> {
+pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Judge) -> Result<LeafIndex, Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let suite = trust.suite();
+    if let Some(format) = versions::unknown_in_signed(&bundle.batch.header) {
+        return Err(judge.doubt(CheckId::HeaderForm, Doubt::FormatUnknown, format));
+    }
     let header = SignedBatchHeader::decode(&bundle.batch.header);
     let header = header.and_then(|header| match header.header.suite == suite {
         true => Ok(header),
@@ -32,7 +36,7 @@ pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Ju
     judge.require(CheckId::HeaderTime, within, format_args!("issued at {issued}"))?;
 
     let proof = judge.take(CheckId::AnchorForm, TlogProof::parse_without_extra(bundle.anchor.as_bytes()))?;
-    let checkpoint = judge.take(CheckId::AnchorQuorum, quorum(trust, &proof.checkpoint))?;
+    let checkpoint = quorum(CheckId::AnchorQuorum, trust, &proof.checkpoint, judge)?;
     let entry = leaf_hash(suite, &Entry::BatchHeader(header).encode());
     let included = verify_inclusion(suite, &entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
     judge.take(CheckId::AnchorInclusion, included)?;
@@ -42,12 +46,21 @@ pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Ju
 }
 
 /// The checkpoint under a quorum, with exactly the lines that this takes: one of the log, and the quorum's. A line more is
-/// one that nobody answers for.
-pub(super) fn quorum(trust: &TrustFile, note: &SignedNote) -> Result<TrustedCheckpoint, String> {
-    let checkpoint = trust.verify_note(note).map_err(|error| error.to_string())?;
-    let needed = 1 + checkpoint.signers.len();
-    let given = note.signatures().len();
-    if given == needed { Ok(checkpoint) } else { Err(format!("it has {given} signatures and needs {needed}")) }
+/// one that nobody answers for. If it may be by validators that came after the trust file, nothing is said of it.
+pub(super) fn quorum(
+    id: CheckId,
+    trust: &TrustFile,
+    note: &SignedNote,
+    judge: &mut Judge,
+) -> Result<TrustedCheckpoint, Conclusion> {
+    let checkpoint = match trust.verify_note(note) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) if error.is_beyond_the_file() => return Err(judge.doubt(id, Doubt::ValidatorsUnknown, error)),
+        Err(error) => return Err(judge.fail(id, error)),
+    };
+    let (given, needed) = (note.signatures().len(), 1 + checkpoint.signers.len());
+    judge.require(id, given == needed, format_args!("it has {given} signatures and needs {needed}"))?;
+    Ok(checkpoint)
 }
 
 /// Whether a cosignature time lies after an instant.

@@ -1,9 +1,11 @@
 //! The first layer: the body is what the record commits to, the unit signed the record, authorities vouch for the unit.
 
-use super::Context;
-use super::check::{CheckId, Failure, Judge};
+use super::check::Judge;
+use super::sentences::{CheckId, Doubt};
+use super::{Conclusion, Context, versions};
 use crate::credential::{SignedCredential, UnitCredential};
 use crate::ids::ReceiptCode;
+use crate::note::{Checkpoint, TlogProof};
 use crate::receipt::civil::CivilDate;
 use crate::receipt::disclosure::Body;
 use crate::receipt::model::Receipt;
@@ -11,11 +13,20 @@ use crate::receipt::rules::{Catalogue, check_body};
 use crate::record::{ReceiptRecord, SignedRecord};
 use crate::suite::Suite;
 
-pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedRecord, Receipt), Failure> {
+pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedRecord, Receipt), Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let chain = trust.chain_id();
-    judge.require(CheckId::Chain, bundle.chain == chain, format_args!("expected the chain {}", chain.0))?;
+    if bundle.chain != chain {
+        return Err(judge.doubt(CheckId::Chain, Doubt::OtherChain, other_chain(context)));
+    }
+    judge.pass(CheckId::Chain);
+    if let Some(format) = versions::unknown_in_record(&bundle.record) {
+        return Err(judge.doubt(CheckId::RecordForm, Doubt::FormatUnknown, format));
+    }
     let signed = judge.take(CheckId::RecordForm, SignedRecord::decode(&bundle.record))?;
+    if let Some(format) = versions::unknown_in_signed(&bundle.credential) {
+        return Err(judge.doubt(CheckId::CredentialForm, Doubt::FormatUnknown, format));
+    }
     let credential = judge.take(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
     let vouched = credential.verify(chain, trust.authorities(), trust.authority_threshold());
     judge.require(
@@ -31,6 +42,17 @@ pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedR
     let issued = signed.record.issue_time;
     judge.require(CheckId::IssueTime, issued <= context.latest, format_args!("issued at {issued}"))?;
     Ok((signed, receipt))
+}
+
+/// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.
+fn other_chain(context: &Context<'_>) -> String {
+    let (bundle, trust) = (context.bundle, context.trust);
+    let proof = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).ok();
+    let checkpoint = proof.and_then(|proof| Checkpoint::parse(proof.checkpoint.text()).ok());
+    let log = checkpoint.map(|checkpoint| format!(" (log {:?} by its own word)", checkpoint.origin()));
+    let (own, known) = (bundle.chain.0, trust.chain_id().0);
+    let (log, name) = (log.unwrap_or_default(), trust.chain_name());
+    format!("it is of the chain {own}{log}; the trust file is of {name}, {known}")
 }
 
 /// Why the credential does not cover the record.
@@ -53,7 +75,7 @@ fn check_content(
     record: &ReceiptRecord,
     credential: &UnitCredential,
     judge: &mut Judge,
-) -> Result<Receipt, Failure> {
+) -> Result<Receipt, Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let counted = bundle.values.len() == record.disclosure_count as usize;
     if !counted {

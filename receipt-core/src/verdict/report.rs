@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::check::Check;
 use super::face::{Face, utc_text};
-use super::{CheckOutcome, Conclusion, Verdict};
+use super::{CheckOutcome, Conclusion, Sentence, Verdict};
 use crate::ids::UnixMillis;
 
 /// What it amounts to.
@@ -18,20 +18,38 @@ pub enum ConclusionReport {
         /// The red receipt, `code-number`.
         by: String,
     },
+    /// It may be good, and this program or this trust file does not know enough to say.
+    Unjudged {
+        /// Stable code of the doubt.
+        code: &'static str,
+        /// One sentence for a person.
+        sentence: &'static str,
+        /// The same in Chinese.
+        sentence_zh: &'static str,
+        /// Particulars, without personal values.
+        detail: String,
+    },
+    /// The file is something else than a bundle.
+    NoReceipt {
+        /// What it seems to be.
+        detail: String,
+    },
     /// Something does not hold.
     Invalid {
         /// Stable code of the check.
         code: &'static str,
-        /// The layer that failed.
-        layer: &'static str,
+        /// The layer that does not hold.
+        failed_layer: &'static str,
         /// One sentence for a person.
         sentence: &'static str,
+        /// The same in Chinese.
+        sentence_zh: &'static str,
         /// Particulars, without personal values.
         detail: String,
     },
 }
 
-/// The layers: `passed`, `failed` or `not_reached`.
+/// The layers: `passed`, `failed` or `unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct LayersReport {
     /// Content and signature.
@@ -49,10 +67,12 @@ pub struct CheckReport {
     pub code: &'static str,
     /// Its layer.
     pub layer: &'static str,
-    /// `passed`, `warned` or `failed`.
+    /// `passed`, `warned`, `failed` or `unknown`.
     pub outcome: &'static str,
     /// What holds, or what it means that it does not.
     pub sentence: &'static str,
+    /// The same in Chinese.
+    pub sentence_zh: &'static str,
     /// Particulars of a warning or failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
@@ -65,6 +85,8 @@ pub struct NotCheckedReport {
     pub code: &'static str,
     /// One sentence for a person.
     pub sentence: &'static str,
+    /// The same in Chinese.
+    pub sentence_zh: &'static str,
 }
 
 /// The whole verdict.
@@ -104,22 +126,13 @@ pub struct VerdictReport {
 }
 
 pub(super) fn of(verdict: &Verdict) -> VerdictReport {
-    let (conclusion, as_of) = match &verdict.conclusion {
-        Conclusion::InForce { as_of } => (ConclusionReport::InForce, Some(as_of.get())),
-        Conclusion::Reversed { by, as_of } => (ConclusionReport::Reversed { by: by.to_string() }, Some(as_of.get())),
-        Conclusion::Invalid(failure) => {
-            let invalid = ConclusionReport::Invalid {
-                code: failure.code(),
-                layer: failure.layer().as_str(),
-                sentence: failure.sentence(),
-                detail: failure.detail.clone(),
-            };
-            (invalid, None)
-        }
+    let as_of = match &verdict.conclusion {
+        Conclusion::InForce { as_of } | Conclusion::Reversed { as_of, .. } => Some(as_of.get()),
+        Conclusion::Unjudged(_) | Conclusion::NoReceipt { .. } | Conclusion::Invalid(_) => None,
     };
     let not_checked = verdict.not_checked().iter();
     VerdictReport {
-        conclusion,
+        conclusion: conclusion_report(&verdict.conclusion),
         reverses: verdict.reverses().map(|original| original.to_string()),
         layers: LayersReport {
             genuine: verdict.layers.genuine.as_str(),
@@ -133,24 +146,51 @@ pub(super) fn of(verdict: &Verdict) -> VerdictReport {
         chain: verdict.chain.0.to_string(),
         chain_name: verdict.chain_name.clone(),
         signers: verdict.signers.clone(),
-        checks: verdict.checks.iter().map(check_report).collect(),
+        checks: verdict.checks.iter().map(|check| check_report(check, verdict)).collect(),
         not_checked: not_checked
-            .map(|item| NotCheckedReport { code: item.code(), sentence: item.sentence() })
+            .map(|item| {
+                let Sentence { zh, en } = item.sentence();
+                NotCheckedReport { code: item.code(), sentence: en, sentence_zh: zh }
+            })
             .collect(),
         receipt: verdict.receipt.as_ref().map(|receipt| Face::of(receipt, verdict.utc_offset_minutes)),
     }
 }
 
-fn check_report(check: &Check) -> CheckReport {
-    let sentence = match check.outcome {
+fn conclusion_report(conclusion: &Conclusion) -> ConclusionReport {
+    match conclusion {
+        Conclusion::InForce { .. } => ConclusionReport::InForce,
+        Conclusion::Reversed { by, .. } => ConclusionReport::Reversed { by: by.to_string() },
+        Conclusion::Unjudged(unjudged) => {
+            let (code, Sentence { zh, en }) = (unjudged.doubt.code(), unjudged.doubt.sentence());
+            ConclusionReport::Unjudged { code, sentence: en, sentence_zh: zh, detail: unjudged.detail.clone() }
+        }
+        Conclusion::NoReceipt { detail } => ConclusionReport::NoReceipt { detail: detail.clone() },
+        Conclusion::Invalid(failure) => {
+            let Sentence { zh, en } = failure.sentence();
+            ConclusionReport::Invalid {
+                code: failure.code(),
+                failed_layer: failure.layer().as_str(),
+                sentence: en,
+                sentence_zh: zh,
+                detail: failure.detail.clone(),
+            }
+        }
+    }
+}
+
+fn check_report(check: &Check, verdict: &Verdict) -> CheckReport {
+    let Sentence { zh, en } = match check.outcome {
         CheckOutcome::Passed => check.id.claim(),
         CheckOutcome::Warned | CheckOutcome::Failed => check.id.failure(),
+        CheckOutcome::Unknown => verdict.open_sentence().unwrap_or(check.id.claim()),
     };
     CheckReport {
         code: check.id.code(),
         layer: check.id.layer().as_str(),
         outcome: check.outcome.as_str(),
-        sentence,
+        sentence: en,
+        sentence_zh: zh,
         details: check.details.clone(),
     }
 }

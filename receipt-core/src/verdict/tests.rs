@@ -27,7 +27,7 @@ fn judge(chain: &TestChain, bundle: &Bundle) -> Verdict {
 }
 
 fn code(verdict: &Verdict) -> &'static str {
-    verdict.failure().map_or("", Failure::code)
+    verdict.code()
 }
 
 /// Every sample, with what it needs before it.
@@ -129,7 +129,7 @@ fn no_flipped_byte_is_ever_valid() {
                 let mut flipped = bytes.clone();
                 flipped[position] ^= mask;
                 let verdict = verify_bundle(&flipped, chain.trust(), chain.now());
-                assert!(verdict.failure().is_some(), "{name}: byte {position} ^ {mask:#x}: {:?}", verdict.conclusion);
+                assert!(!verdict.is_proved(), "{name}: byte {position} ^ {mask:#x}: {:?}", verdict.conclusion);
             }
         }
     }
@@ -141,7 +141,9 @@ fn truncated_extended_and_random_files_are_no_bundles() {
     let bytes = chain.bundle(&receipt).encode();
     let refused = |bytes: &[u8]| assert_eq!(code(&verify_bundle(bytes, chain.trust(), chain.now())), "BUNDLE_FORM");
     for length in 0..bytes.len() {
-        refused(&bytes[..length]);
+        let verdict = verify_bundle(&bytes[..length], chain.trust(), chain.now());
+        let begins = length >= "{\"format\":\"tallystick/bundle/".len();
+        assert_eq!(code(&verdict), if begins { "BUNDLE_FORM" } else { "NO_RECEIPT" }, "{length}");
     }
     for junk in [&b"\n"[..], b" ", b"{}", b"\0", b"junk"] {
         refused(&[&bytes[..], junk].concat());
@@ -150,17 +152,178 @@ fn truncated_extended_and_random_files_are_no_bundles() {
     let text = String::from_utf8(bytes).unwrap();
     refused(text.replacen("\"format\"", "\"extra\":1,\"format\"", 1).as_bytes());
     refused(text.replacen("{\"format\"", "{ \"format\"", 1).as_bytes());
-    refused(text.replacen("bundle/v1", "bundle/v2", 1).as_bytes());
     refused(text.replacen("\"index\":", "\"index\":0", 1).as_bytes());
     refused(text.replacen("医", "\\u533b", 1).as_bytes());
-    refused(&vec![b' '; crate::limits::BUNDLE_BYTES_MAX + 1]);
+    let long = [&b"{\"format\":\"tallystick/bundle/v1\","[..], &vec![b' '; crate::limits::BUNDLE_BYTES_MAX]].concat();
+    refused(&long);
+}
+
+#[test]
+fn what_is_no_bundle_is_no_receipt_and_not_invalid() {
+    let (chain, receipt) = chain();
+    for (bytes, seems) in [
+        (&b""[..], "empty"),
+        (b"{}", "does not begin"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"tallystick/trust/v1\n", "trust file"),
+        (&vec![b' '; crate::limits::BUNDLE_BYTES_MAX + 1], "does not begin"),
+    ] {
+        let verdict = verify_bundle(bytes, chain.trust(), chain.now());
+        let Conclusion::NoReceipt { detail } = &verdict.conclusion else { panic!("{:?}", verdict.conclusion) };
+        assert!(detail.contains(seems), "{detail}");
+        assert_eq!((code(&verdict), verdict.layers.genuine), ("NO_RECEIPT", LayerResult::Unknown));
+        let text = verdict.to_text();
+        assert!(
+            text.starts_with("不是票据文件 NO RECEIPT") && !text.contains("NO\n") && !text.contains("INVALID"),
+            "{text}"
+        );
+    }
+    let text = String::from_utf8(chain.bundle(&receipt).encode()).unwrap();
+    for (damaged, sentence) in [(format!("\u{feff}{text}"), "byte order mark"), (format!("{text}\r\n"), "CR LF")] {
+        let verdict = verify_bundle(damaged.as_bytes(), chain.trust(), chain.now());
+        assert_eq!(code(&verdict), "BUNDLE_FORM");
+        assert!(verdict.to_line().contains(sentence), "{}", verdict.to_line());
+    }
+}
+
+/// What this program or this trust file does not know: name, code, what is done to a good bundle.
+const DOUBTS: &[(&str, &str, Forge)] = &[
+    ("another chain", "OTHER_CHAIN", |_, _, bundle| bundle.chain.0.0[0] ^= 1),
+    ("a record of a later format", "FORMAT_UNKNOWN", |_, _, bundle| later(&mut bundle.record, 1, 2)),
+    ("a record of another type", "FORMAT_UNKNOWN", |_, _, bundle| later(&mut bundle.record, 5, 7)),
+    ("a credential of a later format", "FORMAT_UNKNOWN", |_, _, bundle| later(&mut bundle.credential, 1, 2)),
+    ("a header of a later format", "FORMAT_UNKNOWN", |_, _, bundle| later(&mut bundle.batch.header, 1, 9)),
+    ("a seal of a later format", "FORMAT_UNKNOWN", |_, _, bundle| bundle.status.seal[1] = 2),
+    ("validators that came later", "VALIDATORS_UNKNOWN", |chain, _, bundle| {
+        let strangers: Vec<TestValidator> = (11..=14).map(TestValidator::new).collect();
+        let size = chain.log().size();
+        let note = chain.checkpoint_note(size, &strangers[..3], chain.now().seconds());
+        bundle.status.proof = chain.proof_with(size - 1, size, &note);
+    }),
+    ("one new validator among three", "VALIDATORS_UNKNOWN", |chain, _, bundle| {
+        let mut signers = chain.validators_at(Height::new(1)).to_vec();
+        signers[2] = TestValidator::new(11);
+        let size = chain.log().size();
+        let note = chain.checkpoint_note(size, &signers[..3], chain.now().seconds());
+        bundle.status.proof = chain.proof_with(size - 1, size, &note);
+    }),
+];
+
+/// Writes another number at this place of the signed message, and a field that this program does not know behind it.
+fn later(signed: &mut Vec<u8>, place: usize, number: u8) {
+    let start = signed.iter().position(|byte| *byte == 0x08).unwrap();
+    signed[start + place] = number;
+    signed.extend_from_slice(&[0xf8, 0x01, 0x01]);
+}
+
+#[test]
+fn what_is_not_known_is_neither_invalid_nor_in_force() {
+    for (name, expected, change) in DOUBTS {
+        let (mut chain, receipt) = chain();
+        let mut bundle = chain.bundle(&receipt);
+        change(&mut chain, &receipt, &mut bundle);
+        let verdict = judge(&chain, &bundle);
+        assert!(matches!(verdict.conclusion, Conclusion::Unjudged(_)), "{name}: {:?}", verdict.conclusion);
+        assert_eq!((code(&verdict), verdict.is_proved(), verdict.failure()), (*expected, false, None), "{name}");
+        let text = verdict.to_text();
+        assert!(text.starts_with("无法在此判断 CANNOT BE JUDGED HERE"), "{name}: {text}");
+        assert!(!text.contains("INVALID") && !text.contains("否 NO") && !text.contains("IN FORCE"), "{name}: {text}");
+        let report = serde_json::to_value(verdict.to_report()).unwrap();
+        assert_eq!(
+            (&report["conclusion"]["result"], &report["conclusion"]["code"]),
+            (&"unjudged".into(), &(*expected).into())
+        );
+    }
+    let (chain, receipt) = chain();
+    let later = String::from_utf8(chain.bundle(&receipt).encode()).unwrap().replacen("bundle/v1", "bundle/v2", 1);
+    assert_eq!(code(&verify_bundle(later.as_bytes(), chain.trust(), chain.now())), "FORMAT_UNKNOWN");
+}
+
+#[test]
+fn a_trust_file_that_ends_before_the_checkpoint_cannot_judge_it() {
+    let (mut chain, receipt) = chain();
+    let ended = chain.log().size();
+    let bytes = {
+        chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+        chain.add_block(&[]);
+        chain.bundle(&receipt).encode()
+    };
+    let whole = chain.trust().to_text();
+    let newest = whole.rfind("\n\nvalidators ").unwrap();
+    let closed = crate::trust::TrustFile::parse(&whole[..=newest]).unwrap();
+    assert!(closed.sets()[0].last_size.unwrap() >= TreeSize::new(ended));
+    assert_eq!(code(&verify_bundle(&bytes, &closed, chain.now())), "VALIDATORS_UNKNOWN");
+    assert!(verify_bundle(&bytes, chain.trust(), chain.now()).is_in_force());
+}
+
+#[test]
+fn another_chain_is_named() {
+    let (chain, receipt) = chain();
+    let other = TestChain::named("otherchain");
+    let verdict = verify_bundle(&chain.bundle(&receipt).encode(), other.trust(), chain.now());
+    let line = verdict.to_line();
+    let own = chain.genesis().chain_id().0.to_string();
+    assert!(line.contains(&own) && line.contains(chain.trust().origin()) && line.contains("otherchain"), "{line}");
+}
+
+#[test]
+fn an_old_word_is_not_enough_for_whoever_asks_for_a_newer_one() {
+    let (mut chain, receipt) = chain();
+    let bytes = chain.bundle(&receipt).encode();
+    let later = |seconds: u64| {
+        let at = chain.now().plus_millis(seconds * 1000);
+        verify_bundle(&bytes, chain.trust(), at)
+    };
+    let age = later(0).as_of_age_seconds().unwrap();
+    assert!(later(100).not_older_than(age + 100).is_in_force());
+    let old = later(86_400).not_older_than(3600);
+    assert_eq!((code(&old), old.is_proved(), old.layers.in_force), ("TOO_OLD", false, LayerResult::Unknown));
+    assert_eq!((old.layers.genuine, old.layers.anchored), (LayerResult::Passed, LayerResult::Passed));
+    assert!(old.to_line().contains("as of 20") && !old.to_text().contains("IN FORCE"), "{}", old.to_text());
+    let red = chain.reverse(&receipt);
+    chain.add_block(std::slice::from_ref(&red));
+    let bytes = chain.bundle(&receipt).encode();
+    let reversed = verify_bundle(&bytes, chain.trust(), chain.now().plus_millis(86_400_000)).not_older_than(1);
+    assert!(matches!(reversed.conclusion, Conclusion::Reversed { .. }), "a reversal does not age");
+}
+
+#[test]
+fn every_line_says_as_of_when_and_no_bad_one_praises() {
+    let (mut chain, receipt) = chain();
+    let good = judge(&chain, &chain.bundle(&receipt));
+    assert!(good.to_line().starts_with("有效 IN FORCE  截至 as of 20"), "{}", good.to_line());
+    assert_eq!(good.signers, ["v1", "v2", "v3"], "the agencies, not their keys");
+    let mut forged = chain.bundle(&receipt);
+    forged.values[7] = "1.00".to_owned();
+    let line = judge(&chain, &forged).to_line();
+    assert!(line.starts_with("无效 INVALID  BODY_ROOT: "), "{line}");
+    for praise in ["genuine", "anchored", "in force", "IN FORCE", "真实"] {
+        assert!(!line.contains(praise), "{line}");
+    }
+    let red = chain.reverse(&receipt);
+    chain.add_block(std::slice::from_ref(&red));
+    let reversed = judge(&chain, &chain.bundle(&receipt)).to_line();
+    assert!(reversed.starts_with("已冲红 REVERSED by ") && reversed.contains("as of 20"), "{reversed}");
+}
+
+#[test]
+fn a_remark_cannot_repaint_the_verdict() {
+    let mut chain = TestChain::new();
+    let mut draft = chain.draft("S01");
+    "x\u{1b}[2J\u{1b}[H有效 IN FORCE\u{9b}2J\u{202e}\u{85}\n有效 IN FORCE".clone_into(&mut draft.remark);
+    draft.payer_name.push('\u{1b}');
+    let receipt = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&receipt));
+    let text = judge(&chain, &chain.bundle(&receipt)).to_text();
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()) && !text.contains('\u{202e}'), "{text:?}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("有效 IN FORCE")).count(), 1, "{text}");
+    assert!(text.contains("\\u{1b}[2J") && text.contains("\\n有效"), "{text}");
 }
 
 type Forge = fn(&mut TestChain, &TestReceipt, &mut Bundle);
 
 /// One row per way of being bad: name, expected code, what is done to a good bundle.
 const FORGERIES: &[(&str, &str, Forge)] = &[
-    ("foreign chain", "CHAIN", |_, _, bundle| bundle.chain.0.0[0] ^= 1),
     ("record of another receipt", "BODY_ROOT", |chain, _, bundle| {
         bundle.record = chain.issue("S01").record;
     }),
@@ -291,8 +454,8 @@ fn every_forgery_fails_at_its_check() {
         assert_eq!(failed.outcome, CheckOutcome::Failed, "{name}");
         let layers = verdict.layers;
         let expected_layers = match failed.id.layer() {
-            Layer::Genuine => [LayerResult::Failed, LayerResult::NotReached, LayerResult::NotReached],
-            Layer::Anchored => [LayerResult::Passed, LayerResult::Failed, LayerResult::NotReached],
+            Layer::Genuine => [LayerResult::Failed, LayerResult::Unknown, LayerResult::Unknown],
+            Layer::Anchored => [LayerResult::Passed, LayerResult::Failed, LayerResult::Unknown],
             Layer::InForce => [LayerResult::Passed, LayerResult::Passed, LayerResult::Failed],
         };
         assert_eq!([layers.genuine, layers.anchored, layers.in_force], expected_layers, "{name}");
@@ -394,7 +557,7 @@ fn a_checkpoint_needs_its_own_quorum() {
     assert_eq!(code(&with_note(chain.checkpoint_note(size, &twice, at))), "SEAL_QUORUM", "one validator twice");
     assert_eq!(code(&with_note(chain.checkpoint_note(size, &validators, at))), "SEAL_QUORUM", "one more than needed");
     let strangers: Vec<TestValidator> = (11..=14).map(TestValidator::new).collect();
-    assert_eq!(code(&with_note(chain.checkpoint_note(size, &strangers, at))), "SEAL_QUORUM", "strangers");
+    assert_eq!(code(&with_note(chain.checkpoint_note(size, &strangers, at))), "VALIDATORS_UNKNOWN", "strangers");
     let future = chain.checkpoint_note(size, &validators[..3], chain.now().seconds() + 601);
     assert_eq!(code(&with_note(future)), "SEAL_TIME", "from the future");
 
@@ -439,7 +602,7 @@ fn another_chain_with_the_same_keys_refuses_the_bundle() {
     let other = TestChain::named("otherchain");
     let mut bundle = chain.bundle(&receipt);
     let foreign = |bundle: &Bundle| verify_bundle(&bundle.encode(), other.trust(), chain.now());
-    assert_eq!(code(&foreign(&bundle)), "CHAIN");
+    assert_eq!(code(&foreign(&bundle)), "OTHER_CHAIN");
     // Relabelled, it fails at the first signature: every preimage holds the chain id.
     bundle.chain = other.genesis().chain_id();
     assert_eq!(code(&foreign(&bundle)), "CREDENTIAL_SIGNATURES");

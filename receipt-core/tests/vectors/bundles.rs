@@ -7,7 +7,7 @@ use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{Conclusion, verify_bundle};
 use serde_json::{Value, json};
 
-use super::forgeries::FORGERIES;
+use super::forgeries::{DOUBTS, FORGERIES};
 use super::scene::Scene;
 
 /// The part of a verdict that every implementation must reach.
@@ -20,6 +20,8 @@ fn expected(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Value {
         Conclusion::Reversed { by, as_of } => {
             json!({ "result": "reversed", "by": by.to_string(), "as_of": as_of.get(), "signers": verdict.signers })
         }
+        Conclusion::Unjudged(_) => json!({ "result": "unjudged", "code": verdict.code() }),
+        Conclusion::NoReceipt { .. } => json!({ "result": "no_receipt", "code": verdict.code() }),
         Conclusion::Invalid(failure) => json!({ "result": "invalid", "code": failure.code() }),
     }
 }
@@ -66,6 +68,19 @@ fn bundle_json() {
             json!({ "name": name, "at_ms": now.get(), "splice": splice(&base.encode(), &bundle.encode()), "expected": verdict })
         })
         .collect();
+    for (name, code, forge) in DOUBTS {
+        let mut bundle = base.clone();
+        forge(&mut scene, &mut bundle);
+        let verdict = expected(&bundle.encode(), &trust, now);
+        assert_eq!(verdict, json!({ "result": "unjudged", "code": code }), "{name}");
+        tampered.push(json!({ "name": name, "at_ms": now.get(), "splice": splice(&base.encode(), &bundle.encode()), "expected": verdict }));
+    }
+    for (name, result, other) in other_files(&text(&base)) {
+        let verdict = expected(other.as_bytes(), &trust, now);
+        assert_eq!(verdict["result"], result, "{name}");
+        let splice = splice(text(&base).as_bytes(), other.as_bytes());
+        tampered.push(json!({ "name": name, "at_ms": now.get(), "splice": splice, "expected": verdict }));
+    }
     for (name, other) in misspelt(&text(&base)) {
         let verdict = expected(other.as_bytes(), &trust, now);
         assert_eq!(verdict["code"], "BUNDLE_FORM", "{name}");
@@ -99,13 +114,28 @@ fn bundle_json() {
     super::check("bundle.json", &value);
 }
 
+/// Files that are no bundle of this format: name, result, text.
+fn other_files(text: &str) -> Vec<(&'static str, &'static str, String)> {
+    vec![
+        ("a later format", "unjudged", text.replacen("bundle/v1", "bundle/v2", 1)),
+        ("an empty file", "no_receipt", String::new()),
+        ("another JSON file", "no_receipt", "{}".to_owned()),
+        ("a bundle cut off in its format", "no_receipt", text[..20].to_owned()),
+        ("a bundle that begins too late", "no_receipt", format!("{}{text}", " ".repeat(240))),
+    ]
+}
+
 /// The same content, spelt otherwise.
 fn misspelt(text: &str) -> Vec<(&'static str, String)> {
     vec![
         ("a space", text.replacen("{\"format\"", "{ \"format\"", 1)),
         ("a newline at the end", format!("{text}\n")),
         ("an unknown key", text.replacen("\"format\"", "\"extra\":1,\"format\"", 1)),
-        ("another format", text.replacen("bundle/v1", "bundle/v2", 1)),
+        ("a byte order mark", format!("\u{feff}{text}")),
+        (
+            "another format behind a space",
+            text.replacen("{\"format\":\"tallystick/bundle/v1", "{ \"format\":\"tallystick/bundle/v2", 1),
+        ),
         ("an index written as a fraction", text.replacen(",\"path\"", ".0,\"path\"", 1)),
         ("a needless escape", text.replacen("ledger", "\\u006cedger", 1)),
         ("a value of null", text.replacen("\"}}", "\",\"value\":null}}", 1)),

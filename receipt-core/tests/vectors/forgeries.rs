@@ -1,14 +1,22 @@
 //! Ways of being bad, each with the check at which it must fail. Applied to the bundle of the first record of block 1, whose
 //! status is as of block 7.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
+
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::bundle::Bundle;
 use receipt_core::credential::UnitCredential;
+use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Fen, Height, KeyId, LeafIndex, TreeSize, UnitId};
+use receipt_core::merkle::{leaf_hash, node_hash};
 use receipt_core::note::{Checkpoint, SignedNote, TlogProof};
 use receipt_core::receipt::disclosure::{Body, Seed};
-use receipt_core::record::{ReceiptRecord, SignedRecord};
+use receipt_core::record::{ReceiptRecord, SignedRecord, status_key};
+use receipt_core::seal::Seal;
+use receipt_core::state::stored_value_hash;
+use receipt_core::status::StatusMap;
 use receipt_core::testkit::{TestValidator, unit_key};
 
 use super::SUITE;
@@ -18,7 +26,6 @@ type Forge = fn(&mut Scene, &mut Bundle);
 
 /// Name, expected code, what is done to the good bundle.
 pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
-    ("another chain", "CHAIN", |_, bundle| bundle.chain.0.0[0] ^= 1),
     ("a byte after the record", "RECORD_FORM", |_, bundle| bundle.record.push(0)),
     ("a default written out in the record", "RECORD_FORM", |_, bundle| {
         // Field 16, reverses_number, as an explicit zero.
@@ -156,9 +163,6 @@ pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
         recheck(scene, bundle, |all| vec![all[0].clone(), all[1].clone(), all[1].clone()]);
     }),
     ("a cosigner more than needed", "SEAL_QUORUM", |scene, bundle| recheck(scene, bundle, <[_]>::to_vec)),
-    ("strangers", "SEAL_QUORUM", |scene, bundle| {
-        recheck(scene, bundle, |_| (31..=33).map(TestValidator::new).collect());
-    }),
     ("retired validators", "SEAL_QUORUM", |scene, bundle| {
         recheck(scene, bundle, |_| (1..=3).map(TestValidator::new).collect());
     }),
@@ -194,10 +198,65 @@ pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
         bundle.status.map = other.status.map;
         bundle.status.value = other.status.value;
     }),
+    ("a status of a later kind, which the ledger does not state", "STATUS_PROOF", |_, bundle| {
+        bundle.status.value = Some(LATER_STATUS.to_vec());
+    }),
     ("a status that the proof does not state", "STATUS_PROOF", |scene, bundle| {
         bundle.status.value = scene.chain.bundle(&scene.blues[1]).status.value;
     }),
 ];
+
+/// What a program or a trust file may not know: name, code of the doubt, what is done to the good bundle.
+pub(crate) const DOUBTS: &[(&str, &str, Forge)] = &[
+    ("another chain", "OTHER_CHAIN", |_, bundle| bundle.chain.0.0[0] ^= 1),
+    ("a record of a later format", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.record, 1, 2)),
+    ("a record that is no receipt", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.record, 5, 7)),
+    ("a credential of a later format", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.credential, 1, 2)),
+    ("a batch header of a later format", "FORMAT_UNKNOWN", |_, bundle| later(&mut bundle.batch.header, 1, 2)),
+    ("a seal of a later format", "FORMAT_UNKNOWN", |_, bundle| bundle.status.seal[1] = 2),
+    ("strangers", "VALIDATORS_UNKNOWN", |scene, bundle| {
+        recheck(scene, bundle, |_| (31..=33).map(TestValidator::new).collect());
+    }),
+    ("one stranger among three", "VALIDATORS_UNKNOWN", |scene, bundle| {
+        recheck(scene, bundle, |all| vec![all[0].clone(), all[1].clone(), TestValidator::new(31)]);
+    }),
+    ("a status of a later kind, which the ledger states", "STATUS_UNKNOWN", state_later_status),
+];
+
+/// salt ‖ a kind that nobody knows yet ‖ what it has to say.
+const LATER_STATUS: [u8; 20] = [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 9, 1, 2, 3];
+
+/// A seal under a quorum, whose status map has such a status for the record.
+fn state_later_status(scene: &mut Scene, bundle: &mut Bundle) {
+    let key = status_key(SUITE, &bundle.record);
+    let map_value = stored_value_hash(SUITE, &LATER_STATUS).0.to_vec();
+    let mut store = HashMap::<Vec<u8>, Vec<u8>>::new();
+    let empty = |_: &[u8]| Ok::<_, Infallible>(None);
+    let update = StatusMap::at(SUITE, &empty, None).update(Height::new(1), &[(key, Some(map_value))]).unwrap();
+    store.extend(update.nodes);
+    let reader = |key: &[u8]| Ok::<_, Infallible>(store.get(key).cloned());
+    let map = StatusMap::at(SUITE, &reader, update.version).prove(&key).unwrap().proof;
+    let mut seal = Seal::decode(&bundle.status.seal).unwrap();
+    seal.status_root = update.root;
+    let mut proof = TlogProof::parse(bundle.status.proof.as_bytes()).unwrap();
+    // All siblings of a tree's last leaf stand on its left.
+    let leaf = leaf_hash(SUITE, &Entry::Seal(seal.clone()).encode());
+    let root = proof.path.iter().fold(leaf, |root, left| node_hash(SUITE, left, &root));
+    let (size, now) = (scene.chain.log().size(), scene.chain.now().seconds());
+    let note = scene.chain.checkpoint_over(size, root, &scene.chain.validators_at(scene.chain.height())[..3], now);
+    proof.checkpoint = SignedNote::parse(note.as_bytes()).unwrap();
+    bundle.status.seal = seal.encode();
+    bundle.status.proof = proof.to_string();
+    bundle.status.map = map.encode();
+    bundle.status.value = Some(LATER_STATUS.to_vec());
+}
+
+/// Another number at this place of a signed message, and an unknown field behind it, as a later format may have.
+fn later(signed: &mut Vec<u8>, place: usize, number: u8) {
+    let start = signed.iter().position(|byte| *byte == 0x08).unwrap();
+    signed[start + place] = number;
+    signed.extend_from_slice(&[0xf8, 0x01, 0x01]);
+}
 
 /// Another credential under the threshold of authorities.
 fn recredential(scene: &Scene, bundle: &mut Bundle, change: impl FnOnce(&mut UnitCredential)) {

@@ -4,7 +4,6 @@
 //! show up here, and the report says so.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
@@ -22,6 +21,7 @@ use receipt_core::state::StateRead;
 use receipt_core::state::tables::{ReceiptState, Table, UnitState, pair_bytes, receipt_key_bytes};
 use receipt_core::verdict::differing_field;
 use serde::Serialize;
+use tallystick_service::input;
 
 use super::replay::Replay;
 
@@ -144,7 +144,7 @@ pub(super) fn check(
     let mut seen = Seen::default();
     for path in paths {
         let failed = |source| BodiesError { path: path.clone(), source };
-        let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+        let mut reader = BufReader::new(input::open(path).map_err(failed)?);
         let mut line = Vec::new();
         for number in 1_u64.. {
             if !read_line(&mut reader, &mut line).map_err(failed)? {

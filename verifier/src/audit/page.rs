@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use receipt_core::shown::line;
 use receipt_core::status::empty_root;
 
 use super::bodies::BodiesReport;
@@ -22,7 +23,7 @@ impl AuditReport {
             AuditResult::Refuted => "REFUTED",
             AuditResult::Incomplete => "INCOMPLETE",
         };
-        writeln!(page, "{word}  {} ({})", self.chain_name, self.source)?;
+        writeln!(page, "{word}  {} ({})", line(&self.chain_name), line(&self.source))?;
         writeln!(page, "  chain          {}", self.chain)?;
         let height = self.height.map_or_else(|| "none".to_owned(), |height| height.to_string());
         writeln!(page, "  height         {height}, {} blocks, {} bytes", self.blocks, self.block_bytes)?;
@@ -61,17 +62,23 @@ impl AuditReport {
         }
         self.write_late(page)?;
         self.write_bodies(page)?;
-        for line in &self.reservations {
-            writeln!(page, "  INCOMPLETE     {line}")?;
+        for text in &self.reservations {
+            writeln!(page, "  INCOMPLETE     {}", line(text))?;
         }
-        for line in &self.not_checked {
-            writeln!(page, "  not checked    {line}")?;
+        for text in &self.not_checked {
+            writeln!(page, "  not checked    {}", line(text))?;
         }
         for finding in &self.findings {
-            writeln!(page, "  FINDING        height {}: {}: {}", finding.height, finding.code.code(), finding.detail)?;
+            writeln!(
+                page,
+                "  FINDING        height {}: {}: {}",
+                finding.height,
+                finding.code.code(),
+                line(&finding.detail)
+            )?;
         }
         if let Some(error) = &self.source_error {
-            writeln!(page, "  SOURCE         {error}")?;
+            writeln!(page, "  SOURCE         {}", line(error))?;
         }
         writeln!(page, "  {:.1} s, {:.0} records/s", self.seconds, self.records_per_second)
     }
@@ -104,7 +111,7 @@ impl AuditReport {
             writeln!(page, "  ERASED         {receipt}")?;
         }
         for problem in &bodies.problems {
-            writeln!(page, "  CONTENT        {problem}")?;
+            writeln!(page, "  CONTENT        {}", line(problem))?;
         }
         Ok(())
     }

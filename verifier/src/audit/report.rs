@@ -232,7 +232,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
             root: checkpoint.root.to_string(),
             as_of: checkpoint.as_of.get(),
             as_of_utc: utc_text(UnixMillis::new(checkpoint.as_of.get().saturating_mul(1000))),
-            signers: checkpoint.signers.clone(),
+            signers: checkpoint.signers.iter().map(|name| replay.trust.agency(name).to_owned()).collect(),
         }),
         unsealed_blocks,
         checkpoints: tally.checkpoints,

@@ -1,11 +1,12 @@
 //! `audit`: replay, report.
 
-use anyhow::Context;
+use tallystick_service::errln;
+use tallystick_service::exit::Exit;
 use tallystick_service::rng::OsEntropy;
 use tallystick_verifier::audit::{AuditError, AuditOptions, AuditResult, audit};
 use tallystick_verifier::progress::for_stderr;
 
-use super::{Exit, Failure, OrExit, print_json, print_text, read_genesis, read_trust, source_of};
+use super::{Failure, OrExit, print_json, print_text, read_genesis, read_trust, source_of, write_file};
 use crate::cli::AuditArguments;
 
 pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
@@ -18,9 +19,17 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
         trust: arguments.trust.as_deref().map(read_trust).transpose()?,
         entropy: &OsEntropy,
     };
+    if let Some(trust) = &options.trust
+        && trust.chain_id() != genesis.chain_id()
+    {
+        let (given, own) = (trust.chain_id().0, genesis.chain_id().0);
+        let error = anyhow::anyhow!("--trust is of the chain {given}, and --genesis of the chain {own}");
+        return Err(error).or_exit(Exit::Usage);
+    }
     let report = audit(&genesis, &source, &options, for_stderr().as_mut());
     let report = match report {
         Err(error @ AuditError::Genesis(_)) => return Err(error).or_exit(Exit::Usage),
+        Err(error @ AuditError::OtherChain(_)) => return Err(error).or_exit(Exit::Unjudged),
         other => other.or_exit(Exit::NoInput)?,
     };
     if arguments.json {
@@ -30,12 +39,9 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     }
     match (&arguments.write_trust, report.result) {
         (None, _) => {}
-        (Some(path), AuditResult::Clean) => {
-            let written = std::fs::write(path, &report.trust_text);
-            written.with_context(|| format!("writing {}", path.display())).or_exit(Exit::NoInput)?;
-        }
+        (Some(path), AuditResult::Clean) => write_file(path, &report.trust_text)?,
         (Some(path), AuditResult::Refuted | AuditResult::Incomplete) => {
-            eprintln!("{} is not written: the audit is not clean", path.display());
+            errln!("{} is not written: the audit is not clean", path.display());
         }
     }
     Ok(match report.result {

@@ -1,25 +1,36 @@
 //! `compare`: two checkpoint notes, or an evidence file.
 
 use anyhow::Context;
+use receipt_core::limits::NOTE_BYTES_MAX;
+use tallystick_service::errln;
+use tallystick_service::exit::Exit;
+use tallystick_service::terminal::path as shown;
 use tallystick_verifier::compare::{Relation, compare, decode_evidence};
 
-use super::{Exit, Failure, OrExit, node_address, print_json, print_text, read_text, read_trust};
+use super::{
+    EVIDENCE_BYTES_MAX, Failure, OrExit, node_address, print_json, print_text, read_text, read_trust, write_file,
+};
 use crate::cli::CompareArguments;
 
 pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let trust = read_trust(&arguments.trust)?;
-    let first = read_text(&arguments.first)?;
+    let bytes_max = if arguments.second.is_some() { NOTE_BYTES_MAX } else { EVIDENCE_BYTES_MAX };
+    let first = read_text(&arguments.first, bytes_max)?;
     let [first, second] = match &arguments.second {
-        Some(second) => [first, read_text(second)?],
+        Some(second) => [first, read_text(second, NOTE_BYTES_MAX)?],
         None => decode_evidence(&first)
-            .with_context(|| format!("reading {}", arguments.first.display()))
+            .with_context(|| format!("reading {}", shown(&arguments.first)))
             .or_exit(Exit::Usage)?,
     };
     let node = match &arguments.node {
         Some(url) => Some(node_address(url, &arguments.tls, trust.chain_name())?),
         None => None,
     };
-    let comparison = compare(&first, &second, &trust, node.as_ref()).or_exit(Exit::Usage)?;
+    let comparison = compare(&first, &second, &trust, node.as_ref());
+    let comparison = comparison.map_err(|error| {
+        let exit = if error.cannot_be_judged_here() { Exit::Unjudged } else { Exit::Usage };
+        Failure { exit, error: error.into() }
+    })?;
     if arguments.json {
         print_json(&comparison)?;
     } else {
@@ -30,10 +41,8 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         Relation::Unproven { .. } => Exit::Reserved,
         Relation::Fork { evidence, .. } => {
             if arguments.second.is_some() {
-                let written = std::fs::write(&arguments.evidence, evidence);
-                let context = || format!("writing {}", arguments.evidence.display());
-                written.with_context(context).or_exit(Exit::NoInput)?;
-                eprintln!("evidence: {}", arguments.evidence.display());
+                write_file(&arguments.evidence, evidence)?;
+                errln!("evidence: {}", arguments.evidence.display());
             }
             Exit::Bad
         }

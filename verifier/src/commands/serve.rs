@@ -1,29 +1,33 @@
 //! `serve`: reads files, binds, says where, serves until SIGTERM.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tallystick_service::clock::SystemClock;
 use tallystick_service::durable::check_private;
+use tallystick_service::exit::Exit;
+use tallystick_service::outln;
 use tallystick_service::shutdown::{CancellationToken, Tasks, on_signals};
 use tallystick_service::telemetry::{self, LogConfig};
 use tallystick_verifier::serve::{ServeOptions, ServerIdentity, start};
 use tokio::net::TcpListener;
 
-use super::{Exit, Failure, OrExit, read_file, read_trust};
+use super::{Failure, OrExit, PEM_BYTES_MAX, read_file, read_trust};
 use crate::cli::ServeArguments;
 
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(35);
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let trust = Arc::new(read_trust(&arguments.trust)?);
+    // To a service its files are its config: without them a restart changes nothing.
+    let as_config = |failure| Failure { exit: Exit::Usage, ..failure };
+    let trust = Arc::new(read_trust(&arguments.trust).map_err(as_config)?);
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => {
             check_private(key).or_exit(Exit::Usage)?;
-            Some(ServerIdentity { certificate_pem: read_file(certificate)?, key_pem: read_file(key)? })
+            let pem = |path| read_file(path, PEM_BYTES_MAX).map_err(as_config);
+            Some(ServerIdentity { certificate_pem: pem(certificate)?, key_pem: pem(key)? })
         }
         _ => None,
     };
@@ -39,7 +43,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         tasks.spawn("signals", on_signals(token).context("listening for signals").or_exit(Exit::NoInput)?);
         start(&mut tasks, listener, trust, Arc::new(SystemClock), &options).or_exit(Exit::Usage)?;
         // Whoever started this may wait for the line; that nobody reads it is no reason to stop.
-        let _ = writeln!(std::io::stdout(), "listening on {address}").and_then(|()| std::io::stdout().flush());
+        outln!("listening on {address}");
         tasks.run(DRAIN_DEADLINE).await.context("serving").or_exit(Exit::Bad)?;
         Ok(Exit::Good)
     })

@@ -1,9 +1,12 @@
 //! `trust`: making, showing and updating trust files.
 
 use receipt_core::trust::TrustFile;
+use tallystick_service::errln;
+use tallystick_service::exit::Exit;
 use tallystick_verifier::follow::{FollowError, follow};
+use tallystick_verifier::source::SourceError;
 
-use super::{Exit, Failure, OrExit, print_text, read_genesis, read_trust, source_of};
+use super::{Failure, OrExit, print_file, print_text, read_genesis, read_trust, source_of};
 use crate::cli::TrustCommand;
 
 pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
@@ -13,18 +16,21 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
         }
         TrustCommand::FromGenesis { genesis } => {
             let trust = TrustFile::from_genesis(&read_genesis(genesis)?).or_exit(Exit::Usage)?;
-            print_text(&trust.to_text())?;
+            print_file(&trust.to_text())?;
         }
         TrustCommand::Update { file, source, tls } => {
             let trust = read_trust(file)?;
             let source = source_of(source, tls, trust.chain_name())?;
             let followed = match follow(&trust, &source) {
                 Ok(followed) => followed,
+                Err(error @ FollowError::Source(SourceError::OtherChain { .. })) => {
+                    return Err(error).or_exit(Exit::Unjudged);
+                }
                 Err(error @ FollowError::Source(_)) => return Err(error).or_exit(Exit::NoInput),
                 Err(error) => return Err(error).or_exit(Exit::Bad),
             };
-            print_text(&followed.trust.to_text())?;
-            eprintln!("{} new validator sets, as of tree size {}", followed.new_sets, followed.tree_size);
+            print_file(&followed.trust.to_text())?;
+            errln!("{} new validator sets, as of tree size {}", followed.new_sets, followed.tree_size);
         }
     }
     Ok(Exit::Good)
@@ -42,7 +48,7 @@ fn summary(trust: &TrustFile) -> String {
     );
     for set in trust.sets() {
         let last = set.last_size.map_or_else(|| "open".to_owned(), |last| last.to_string());
-        let names: Vec<&str> = set.policy.cosigner_keys().map(|key| key.name()).collect();
+        let names: Vec<&str> = set.policy.cosigner_keys().map(|key| trust.agency(key.name())).collect();
         text +=
             &format!("validators {} to {last}: {}\n           {}\n", set.first_size, names.join(", "), set.set_hash);
     }

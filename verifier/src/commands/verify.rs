@@ -1,112 +1,176 @@
-//! `verify`: bundles in, verdicts out.
+//! `verify`: bundles in, verdicts out. A file that cannot be read hides nothing about the others.
 
+use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
-use anyhow::Context;
+use receipt_core::hash::tagged;
 use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{Conclusion, Verdict, VerdictReport, verify_bundle};
+use receipt_core::verdict::{Conclusion, Heading, Verdict, VerdictReport, verify_bundle};
 use serde::Serialize;
 use tallystick_service::clock::{Clock, SystemClock};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use tallystick_service::exit::Exit;
+use tallystick_service::input;
+use tallystick_service::terminal::path as shown;
+use tallystick_verifier::when::{span_of, time_of};
 
-use super::{Exit, Failure, OrExit, print_json, print_text, read_trust};
+use super::{Failure, OrExit, print_json, print_text, read_trust};
 use crate::cli::VerifyArguments;
 
+/// One file's answer for machines.
 #[derive(Serialize)]
 struct FileReport<'a> {
     file: String,
+    /// The first file with the same receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_before_as: Option<&'a str>,
     #[serde(flatten)]
     verdict: &'a VerdictReport,
+}
+
+/// Of a file without bytes to judge.
+#[derive(Serialize)]
+struct UnreadReport {
+    file: String,
+    conclusion: UnreadConclusion,
+}
+
+#[derive(Serialize)]
+struct UnreadConclusion {
+    result: &'static str,
+    detail: String,
+}
+
+/// What to judge by.
+struct Terms {
+    trust: TrustFile,
+    at: UnixMillis,
+    age_seconds_max: Option<u64>,
+}
+
+/// What was found in all files.
+#[derive(Default)]
+struct Tally {
+    exits: Vec<Exit>,
+    reds: usize,
+    again: usize,
+    /// By receipt (code and number), or by content if it is none: the first file that had it.
+    seen: HashMap<Vec<u8>, String>,
 }
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let trust = read_trust(&arguments.trust)?;
     let at = match &arguments.at {
-        Some(text) => parse_time(text).or_exit(Exit::Usage)?,
+        Some(text) => time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?,
         None => SystemClock.now(),
     };
-    let full = arguments.full || arguments.files.len() == 1;
-    let mut exits = Vec::with_capacity(arguments.files.len());
-    let mut reds = 0;
+    let age_seconds_max = match &arguments.max_age {
+        Some(text) => Some(span_of(text).or_exit(Exit::Usage)?.as_secs()),
+        None => None,
+    };
+    let terms = Terms { trust, at, age_seconds_max };
+    let mut tally = Tally::default();
     for path in &arguments.files {
-        let verdict = judge(path, &trust, at)?;
-        if arguments.json {
-            print_json(&FileReport { file: path.display().to_string(), verdict: &verdict.to_report() })?;
-        } else if full {
-            print_text(&format!("{}\n", verdict.to_text()))?;
-        } else {
-            print_text(&format!("{}  {}\n", line_of(&verdict), path.display()))?;
-        }
-        reds += usize::from(verdict.is_in_force() && verdict.reverses().is_some());
-        exits.push(exit_of(&verdict));
+        let exit = match judge(path, &terms) {
+            Ok((bytes, verdict)) => tell(path, &bytes, &verdict, arguments, &mut tally)?,
+            Err(error) => tell_unread(path, &error, arguments)?,
+        };
+        tally.exits.push(exit);
     }
-    if !arguments.json && exits.len() > 1 {
-        let count = |exit| exits.iter().filter(|found| **found == exit).count();
-        let (good, reserved, bad) = (count(Exit::Good), count(Exit::Reserved), count(Exit::Bad));
-        let total = exits.len();
-        let red = if reds > 0 { format!(" ({reds} of them red)") } else { String::new() };
-        print_text(&format!("{total} bundles: {good} in force{red}, {reserved} not in force, {bad} invalid\n"))?;
+    if !arguments.json && tally.exits.len() > 1 {
+        print_text(&summary(&tally))?;
     }
-    Ok(exits.into_iter().max().unwrap_or(Exit::Good))
+    Ok(tally.exits.into_iter().max_by_key(|exit| exit.severity()).unwrap_or(Exit::Good))
 }
 
-fn judge(path: &Path, trust: &TrustFile, at: UnixMillis) -> Result<Verdict, Failure> {
-    let context = || format!("reading {}", path.display());
-    let length = std::fs::metadata(path).with_context(context).or_exit(Exit::NoInput)?.len();
-    // A file above the limit is refused unread; the verdict says so of any bytes beyond it.
-    let bytes = if length > BUNDLE_BYTES_MAX as u64 {
-        vec![b' '; BUNDLE_BYTES_MAX + 1]
-    } else {
-        std::fs::read(path).with_context(context).or_exit(Exit::NoInput)?
+fn judge(path: &Path, terms: &Terms) -> io::Result<(Vec<u8>, Verdict)> {
+    // One byte above the limit is enough to see that a file is too long.
+    let bytes = input::head(path, BUNDLE_BYTES_MAX + 1)?;
+    let verdict = verify_bundle(&bytes, &terms.trust, terms.at);
+    let verdict = match terms.age_seconds_max {
+        Some(age) => verdict.not_older_than(age),
+        None => verdict,
     };
-    Ok(verify_bundle(&bytes, trust, at))
+    Ok((bytes, verdict))
+}
+
+fn tell(
+    path: &Path,
+    bytes: &[u8],
+    verdict: &Verdict,
+    arguments: &VerifyArguments,
+    tally: &mut Tally,
+) -> Result<Exit, Failure> {
+    let identity = match &verdict.receipt {
+        Some(receipt) if verdict.is_proved() => receipt.key().to_string().into_bytes(),
+        _ => tagged("tallystick/verify/file", &[bytes]).as_bytes().to_vec(),
+    };
+    let before = tally.seen.get(&identity).cloned();
+    if arguments.json {
+        let report = verdict.to_report();
+        let file = path.display().to_string();
+        print_json(&FileReport { file, given_before_as: before.as_deref(), verdict: &report })?;
+    } else {
+        let again = before.as_ref().map(|first| format!("  重复 GIVEN BEFORE as {first}")).unwrap_or_default();
+        if arguments.full || arguments.files.len() == 1 {
+            let name =
+                if arguments.files.len() > 1 { format!("文件 FILE {}{again}\n", shown(path)) } else { String::new() };
+            print_text(&format!("{name}{}\n", verdict.to_text()))?;
+        } else {
+            print_text(&format!("{}{again}  {}\n", verdict.to_line(), shown(path)))?;
+        }
+    }
+    match before {
+        Some(_) => tally.again += 1,
+        None => {
+            tally.seen.insert(identity, shown(path));
+        }
+    }
+    tally.reds += usize::from(verdict.is_in_force() && verdict.reverses().is_some());
+    Ok(exit_of(verdict))
+}
+
+fn tell_unread(path: &Path, error: &io::Error, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    let heading = Heading::Unreadable;
+    if arguments.json {
+        let conclusion = UnreadConclusion { result: heading.code(), detail: error.to_string() };
+        print_json(&UnreadReport { file: path.display().to_string(), conclusion })?;
+    } else {
+        print_text(&format!("{}  {error}  {}\n", heading.sentence(), shown(path)))?;
+    }
+    Ok(Exit::NoInput)
+}
+
+fn summary(tally: &Tally) -> String {
+    let count = |exit| tally.exits.iter().filter(|found| **found == exit).count();
+    let red = if tally.reds > 0 { format!(" ({} of them red)", tally.reds) } else { String::new() };
+    let mut text = format!("{} files: {} in force{red}", tally.exits.len(), count(Exit::Good));
+    for (exit, words, always) in [
+        (Exit::Reserved, "reversed", true),
+        (Exit::Bad, "invalid", true),
+        (Exit::Unjudged, "cannot be judged here", false),
+        (Exit::NoReceipt, "no receipt", false),
+        (Exit::NoInput, "not read", false),
+    ] {
+        let count = count(exit);
+        if always || count > 0 {
+            text += &format!(", {count} {words}");
+        }
+    }
+    if tally.again > 0 {
+        text += &format!("; {} given more than once", tally.again);
+    }
+    text + "\n"
 }
 
 fn exit_of(verdict: &Verdict) -> Exit {
     match verdict.conclusion {
         Conclusion::InForce { .. } => Exit::Good,
         Conclusion::Reversed { .. } => Exit::Reserved,
+        Conclusion::Unjudged(_) => Exit::Unjudged,
+        Conclusion::NoReceipt { .. } => Exit::NoReceipt,
         Conclusion::Invalid(_) => Exit::Bad,
-    }
-}
-
-fn line_of(verdict: &Verdict) -> String {
-    match &verdict.conclusion {
-        Conclusion::InForce { .. } => match verdict.reverses() {
-            Some(original) => format!("有效 IN FORCE  红字 RED, reverses {original}"),
-            None => "有效 IN FORCE".to_owned(),
-        },
-        Conclusion::Reversed { by, .. } => format!("已冲红 REVERSED by {by}"),
-        Conclusion::Invalid(failure) => format!("无效 INVALID {} ({})", failure.code(), failure.layer().as_str()),
-    }
-}
-
-/// RFC 3339, or milliseconds since the Unix epoch.
-fn parse_time(text: &str) -> anyhow::Result<UnixMillis> {
-    if let Ok(millis) = text.parse::<u64>() {
-        return Ok(UnixMillis::new(millis));
-    }
-    let time = OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("--at: `{text}` is no RFC 3339 time"))?;
-    let millis = time.unix_timestamp_nanos() / 1_000_000;
-    let millis = u64::try_from(millis).with_context(|| format!("--at: `{text}` is before 1970"))?;
-    Ok(UnixMillis::new(millis))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_rfc_3339_or_milliseconds() {
-        let parsed = |text: &str| parse_time(text).ok().map(UnixMillis::get);
-        assert_eq!(parsed("1793577600000"), Some(1_793_577_600_000));
-        assert_eq!(parsed("2026-11-02T08:00:00+08:00"), Some(1_793_577_600_000));
-        assert_eq!(parsed("2026-11-02T00:00:00.250Z"), Some(1_793_577_600_250));
-        for bad in ["", "now", "2026-11-02", "-5", "1960-01-01T00:00:00Z"] {
-            assert_eq!(parsed(bad), None, "{bad}");
-        }
     }
 }

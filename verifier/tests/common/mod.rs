@@ -26,7 +26,15 @@ use tonic::{Request, Response, Status};
 
 /// A chain with receipts, a reversal, an empty block and a governance entry; and its receipts.
 pub(crate) fn chain() -> (TestChain, Vec<TestReceipt>) {
-    let mut chain = TestChain::new();
+    filled(TestChain::new())
+}
+
+/// The same under another name: another chain.
+pub(crate) fn chain_named(name: &str) -> (TestChain, Vec<TestReceipt>) {
+    filled(TestChain::named(name))
+}
+
+fn filled(mut chain: TestChain) -> (TestChain, Vec<TestReceipt>) {
     let mut receipts: Vec<TestReceipt> = ["S01", "S02", "S05", "S06"].iter().map(|id| chain.issue(id)).collect();
     chain.add_block(&receipts);
     let red = chain.reverse(&receipts[0]);

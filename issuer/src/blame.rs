@@ -1,0 +1,58 @@
+//! Which config key a failed command is about: so that the operator sees it, and systemd does not start the same config again and
+//! again (exit code 64).
+
+use std::path::PathBuf;
+
+use tallystick_issuer::config::Settings;
+use tallystick_issuer::guard::GuardError;
+use tallystick_issuer::journal::JournalError;
+use tallystick_issuer::keys::KeysError;
+use tallystick_service::config::{self, KeyError};
+use tallystick_service::terminal::describe;
+
+/// Every key that names a file or directory, with its path; those inside of another come first.
+pub(super) fn keys(settings: &Settings) -> Vec<(&'static str, PathBuf)> {
+    vec![
+        ("genesis_file", settings.genesis_file.clone()),
+        ("trust_file", settings.trust_file.clone()),
+        ("keys.passphrase_file", settings.passphrase_file.clone()),
+        ("keys.issuer_key_file", settings.issuer_key_file.clone()),
+        ("keys.master_key_file", settings.master_key_file.clone()),
+        ("keys.blinding_secret_file", settings.blinding_secret_file.clone()),
+        ("keys.unit_keys_dir", settings.unit_keys_dir.clone()),
+        ("tls.certificate_chain", settings.tls.certificate_chain.clone()),
+        ("tls.private_key", settings.tls.private_key.clone()),
+        ("tls.authorities", settings.tls.authorities.clone()),
+        ("erased_file", settings.erased_file.clone()),
+    ]
+}
+
+/// The error as one of a config key, if it is one.
+pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<KeyError> {
+    if let Some(named) = config::blame(error.as_ref(), keys) {
+        return Some(named);
+    }
+    let of_config = |key: &str| Some(KeyError::config(key, describe(error.as_ref())));
+    for cause in error.chain() {
+        match cause.downcast_ref() {
+            Some(KeysError::File(inner)) => return config::blame(inner, keys),
+            Some(KeysError::Directory { .. }) => return of_config("keys.unit_keys_dir"),
+            None => {}
+        }
+        if let Some(JournalError::Absent(_) | JournalError::Exists(_) | JournalError::Foreign(_)) = cause.downcast_ref()
+        {
+            return of_config("journal_dir");
+        }
+        match cause.downcast_ref() {
+            Some(GuardError::Journal(JournalError::Absent(_) | JournalError::Exists(_) | JournalError::Foreign(_))) => {
+                return of_config("journal_dir");
+            }
+            Some(GuardError::Damaged(_) | GuardError::Missing(_) | GuardError::Foreign(_)) => {
+                return of_config("guard_file");
+            }
+            Some(error @ GuardError::File { .. }) if !config::may_pass(error) => return of_config("guard_file"),
+            _ => {}
+        }
+    }
+    None
+}
