@@ -7,6 +7,7 @@ pub mod accept;
 pub mod authorization;
 pub mod clock;
 pub mod config;
+pub mod disk_fault;
 pub mod durable;
 pub mod http;
 pub mod identity;

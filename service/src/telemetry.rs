@@ -3,7 +3,11 @@
 //! Events carry the receipt's key and the request id where they have one, and never a personal field.
 
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing::Metadata;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, registry};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -56,11 +60,16 @@ pub fn check_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
 
 /// Starts logging for the whole process. Once.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = check_filter(&config.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    init_without(config, |_| false)
+}
+
+/// As [`init`], without the events that `hidden` knows: those of a library that say what is not so in this process.
+pub fn init_without(config: &LogConfig, hidden: fn(&Metadata<'_>) -> bool) -> Result<(), TelemetryError> {
+    let filter = check_filter(&config.filter)?.and(filter_fn(move |metadata| !hidden(metadata)));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match config.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry().with(lines.with_ansi(false).with_filter(filter)).try_init(),
+        LogFormat::Json => registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init(),
     };
     started.map_err(|_| TelemetryError::AlreadyStarted)
 }
