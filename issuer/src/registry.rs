@@ -58,6 +58,12 @@ impl Unit {
         self.kinds.binary_search(&kind_of(code)).is_ok()
     }
 
+    /// When its last key ends, of those that are registered now. `None`: one of them has no end, or there is none at all.
+    pub fn keys_until(&self) -> Option<UnixMillis> {
+        let ends = self.keys.iter().map(|key| (key.until_ms != 0).then_some(key.until_ms));
+        ends.collect::<Option<Vec<u64>>>()?.into_iter().max().map(UnixMillis::new)
+    }
+
     /// Whether it is suspended at this issue time.
     pub fn is_suspended(&self, time: UnixMillis) -> bool {
         self.suspended_from_ms != 0 && self.suspended_from_ms <= time.get()
@@ -243,6 +249,13 @@ impl RegistryView {
     /// The public half of a key that is registered for this issuer.
     pub fn issuer_key(&self, id: KeyId) -> Option<PublicKey> {
         self.issuer_keys.get(&id).map(|key| key.public)
+    }
+
+    /// When a key that is registered for this issuer ends, by plan or by revocation. `None`: it has no end.
+    pub fn issuer_key_until(&self, id: KeyId) -> Option<UnixMillis> {
+        let state = &self.issuer_keys.get(&id)?.state;
+        let ends = [state.key.valid_until_ms, state.revoked_from_ms];
+        ends.into_iter().filter(|end| *end != 0).min().map(UnixMillis::new)
     }
 
     /// Whether batches whose last issue time is this one can be signed with a key of this issuer, whose public half in custody is

@@ -19,7 +19,9 @@ use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::metrics::Readiness;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_signals};
-use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
+use tallystick_service::tls::{
+    CertificateWatch, ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy,
+};
 use tokio::net::TcpListener;
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
@@ -148,7 +150,9 @@ async fn run_as(config: Loaded<NodeConfig>, change: impl FnOnce(&mut Participati
     let readiness = Readiness::new();
     let (consensus_ready, level) = (readiness.part("consensus"), readiness.part("ledger"));
     tasks.spawn("signals", on_signals(stop.clone())?);
-    tasks.spawn("tls reload", Arc::clone(&node.tls).watch(TLS_RELOAD_INTERVAL, stop.clone()));
+    let days_left = node.metrics.tls_certificate_days_left.clone();
+    let watch = CertificateWatch { interval: TLS_RELOAD_INTERVAL, ready: readiness.part("tls"), days_left };
+    tasks.spawn("tls reload", Arc::clone(&node.tls).watch(watch, stop.clone()));
     spawn_servers(&mut tasks, &node, &config.value.public, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
