@@ -140,7 +140,7 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
         let victim = files_of(&data, name).pop().unwrap_or_else(|| panic!("the store has no {name}"));
         let bytes = std::fs::read(&victim).unwrap();
         std::fs::write(&victim, &bytes[..bytes.len() / 2]).unwrap();
-        assert_not_started(&network, &["is damaged", "Keep it aside, `init` a new one"]).await;
+        assert_not_started(&network, &["is damaged", "move `data_dir` aside, run `tallystick-node init`"]).await;
         std::fs::write(&victim, &bytes).unwrap();
     }
     // All mended: now it opens.
@@ -163,7 +163,7 @@ async fn a_store_that_is_open_elsewhere_is_not_called_damaged() {
     network.init_node(1).await.unwrap();
     network.node(1).unwrap().start().unwrap();
     wait_listening(&network).await;
-    assert_not_started(&network, &["can not be opened", "no other process has it open"]).await;
+    assert_not_started(&network, &["can not be opened", "another process has it open"]).await;
     assert!(network.node(1).unwrap().terminate().await.unwrap().success());
 }
 
