@@ -33,7 +33,7 @@ use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, registry};
-use crate::participation::{Participation, ParticipationError, VOTING_LOG, height_to_reach};
+use crate::participation::{Participation, ParticipationError, height_to_reach};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::preflight::{self, Claims, Misfit, OwnKeys};
@@ -42,6 +42,7 @@ use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::servers::serve_grpc;
 use crate::standing::Standing;
 use crate::store::Store;
+use crate::voting_log::VOTING_LOG;
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(30);

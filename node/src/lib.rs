@@ -36,6 +36,9 @@ mod publish;
 mod servers;
 mod standing;
 mod view;
+mod voting_log;
+
+pub use tallystick_engine::misleads;
 
 #[cfg(test)]
 mod testing;

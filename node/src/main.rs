@@ -46,8 +46,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         evidence: Option<PathBuf>,
     },
-    /// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and says what happens
-    /// at the next start.
+    /// Looks at a stopped node: store, guard, consensus log. A log that cannot be used it moves aside, as the next start would;
+    /// it deletes nothing, and says what happens at the next start.
     Repair {
         /// The node's TOML file.
         #[arg(long)]
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
             return error.exit_code();
         }
     };
-    if let Err(error) = telemetry::init(&loaded.value.log) {
+    if let Err(error) = telemetry::init_without(&loaded.value.log, tallystick_node::misleads) {
         eprintln!("tallystick-node: {error}");
         return ExitCode::from(config::EXIT_CODE_CONFIG);
     }

@@ -107,8 +107,16 @@ pub enum EngineError {
     /// The write-ahead log is damaged. The node must be repaired before it votes again.
     #[error("the consensus log is damaged: {0}")]
     DamagedLog(String),
+    /// The write-ahead log cannot be read or written. Nothing says that it is damaged.
+    #[error("the consensus log {path} cannot be read or written: {source}", path = path.display())]
+    LogFailed {
+        /// The log.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
     /// The engine ended by itself; its log lines say why.
-    #[error("the consensus engine has ended")]
+    #[error("the consensus engine has ended; its ERROR lines above say why")]
     Closed,
     /// The engine said something that it should not.
     #[error("the consensus engine sent {0}")]
@@ -192,6 +200,11 @@ impl EngineConfig {
     /// Bytes of one answer to a node that is behind: two of the largest blocks.
     pub(crate) fn sync_bytes_max(&self) -> usize {
         2 * self.block_bytes_max
+    }
+
+    /// The log failed for a reason that says nothing of its content.
+    pub(crate) fn log_failed(&self, source: std::io::Error) -> EngineError {
+        EngineError::LogFailed { path: self.log_path.clone(), source }
     }
 
     /// The transport key pair.
