@@ -177,6 +177,11 @@ impl ManagedProcess {
         self.signal(Signal::CONT)
     }
 
+    /// SIGHUP: it reads its TLS files again.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
     /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         let bytes = std::fs::read(&self.spec.log).unwrap_or_default();

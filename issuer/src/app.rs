@@ -28,7 +28,7 @@ use tallystick_service::metrics::{Readiness, serve};
 use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signals};
-use tallystick_service::tls::{IncomingLimits, Tls, accept};
+use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -247,7 +247,9 @@ impl Wiring {
         let housekeeping = self.housekeeping(&shared, &readiness);
 
         tasks.spawn("signals", on_signals(token.clone())?);
-        tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(TLS_WATCH_INTERVAL, token.clone()));
+        let days_left = shared.metrics.tls_certificate_days_left.clone();
+        let watch = CertificateWatch { interval: TLS_WATCH_INTERVAL, ready: readiness.part("tls"), days_left };
+        tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(watch, token.clone()));
         let control = Control::bind(self.control_parts(&shared, &queue))?;
         tasks.spawn("control", control.serve(token.clone()));
         if let Some(guard) = &self.guard {

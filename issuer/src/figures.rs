@@ -2,11 +2,12 @@
 //!
 //! Not here: counters, which the parts count themselves as things happen (`metrics`).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use prometheus_client::metrics::family::Family;
 use receipt_core::batch::SignedBatchHeader;
-use receipt_core::ids::{ReceiptCode, ReceiptKey, UnitId, UnixMillis};
+use receipt_core::ids::{KeyId, ReceiptCode, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::record::SignedRecord;
 use tallystick_service::clock::Clock;
@@ -14,7 +15,7 @@ use tallystick_service::clock::Clock;
 use crate::backlog::Backlog;
 use crate::flight::Flight;
 use crate::journal::{Journal, JournalError};
-use crate::metrics::{IssuerMetrics, NodeLabel, SegmentLabel};
+use crate::metrics::{Days, IssuerMetrics, KeyLabel, NodeLabel, SegmentLabel, UnitLabel};
 use crate::nodes::Nodes;
 use crate::numbering::numbers_left;
 use crate::quorum_time::QuorumTime;
@@ -52,13 +53,26 @@ pub struct Figures {
     fail_overs_told: u64,
     segments_told: HashSet<SegmentLabel>,
     successors_told: HashSet<SegmentLabel>,
+    units_told: HashSet<UnitLabel>,
+    ends_warned: HashMap<String, u64>,
 }
+
+/// From so many days before its end on a key is warned of, once for each number.
+const WARNED_DAYS: [u64; 5] = [28, 14, 7, 3, 1];
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl Figures {
     /// Nothing measured yet.
     pub fn new(parts: FiguresParts) -> Self {
-        let (segments_told, successors_told) = (HashSet::new(), HashSet::new());
-        Self { parts, measured: 0, fail_overs_told: 0, segments_told, successors_told }
+        Self {
+            parts,
+            measured: 0,
+            fail_overs_told: 0,
+            segments_told: HashSet::new(),
+            successors_told: HashSet::new(),
+            units_told: HashSet::new(),
+            ends_warned: HashMap::new(),
+        }
     }
 
     /// Measures everything once. An error is fatal to the process.
@@ -117,6 +131,48 @@ impl Figures {
         self.fail_overs_told = fail_overs;
     }
 
+    /// Days until keys end: this issuer's, and those of the units that have numbers here. Weeks before, each is warned of. As
+    /// often as segments are measured.
+    pub fn measure_keys(&mut self, issuer_key: KeyId) {
+        if self.measured % SEGMENTS_EVERY != 1 {
+            return;
+        }
+        let FiguresParts { registry, clock, metrics, .. } = &self.parts;
+        let (view, now) = (registry.view(), clock.now());
+        let (label, until) = (KeyLabel { key: issuer_key.get() }, view.issuer_key_until(issuer_key));
+        set_days_left(&metrics.issuer_key_days_left, &label, until, now);
+        let mut ends = vec![(format!("key {issuer_key} of this issuer"), until)];
+        let units: HashSet<_> = view.all_segments().map(|(unit, ..)| unit).collect();
+        let mut told = HashSet::new();
+        for unit in units.into_iter().filter_map(|unit| view.unit(unit)) {
+            let (label, until) = (UnitLabel { unit_code: unit.code.clone() }, unit.keys_until());
+            set_days_left(&metrics.unit_key_days_left, &label, until, now);
+            ends.push((format!("the last key of unit {}", unit.code), until));
+            told.insert(label);
+        }
+        for gone in self.units_told.difference(&told) {
+            metrics.unit_key_days_left.remove(gone);
+        }
+        self.units_told = told;
+        for (key, until) in ends {
+            self.warn_of(key, until, now);
+        }
+    }
+
+    /// Once at each mark. A key that has ended is told by those whom it stops.
+    fn warn_of(&mut self, key: String, until: Option<UnixMillis>, now: UnixMillis) {
+        let left_ms = until.and_then(|until| until.get().checked_sub(now.get()));
+        let mark = left_ms.and_then(|left| WARNED_DAYS.into_iter().filter(|days| left < days * DAY_MS).min());
+        let before = match mark {
+            Some(mark) => self.ends_warned.insert(key.clone(), mark),
+            None => self.ends_warned.remove(&key),
+        };
+        if let (Some(left_ms), Some(_)) = (left_ms, mark.filter(|mark| before != Some(*mark))) {
+            let (days, hours) = (left_ms / DAY_MS, left_ms % DAY_MS / 3_600_000);
+            tracing::warn!(%key, "a key ends in {days} d {hours} h: register its successor (docs/ops/keys.md, Rotation)");
+        }
+    }
+
     fn measure_segments(&mut self) -> Result<(), JournalError> {
         let FiguresParts { journal, registry, metrics, .. } = &self.parts;
         let view = registry.view();
@@ -163,6 +219,22 @@ impl Figures {
     }
 }
 
+/// Negative after the end; no series without one.
+fn set_days_left<L>(family: &Family<L, Days>, label: &L, until: Option<UnixMillis>, now: UnixMillis)
+where
+    L: Clone + std::fmt::Debug + Eq + std::hash::Hash,
+{
+    let days = |from: UnixMillis, to: UnixMillis| to.get().saturating_sub(from.get()) as f64 / DAY_MS as f64;
+    match until {
+        None => {
+            family.remove(label);
+        }
+        Some(until) => {
+            family.get_or_create(label).set(if until < now { -days(until, now) } else { days(now, until) });
+        }
+    }
+}
+
 fn issue_time(journal: &Journal, key: ReceiptKey) -> Result<UnixMillis, JournalError> {
     let row = journal.receipt(key)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
     let signed = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
@@ -173,27 +245,31 @@ fn issue_time(journal: &Journal, key: ReceiptKey) -> Result<UnixMillis, JournalE
 mod tests {
     use std::time::Duration;
 
-    use receipt_core::testkit::{TestChain, UTC_OFFSET_MINUTES};
+    use receipt_core::block::Item;
+    use receipt_core::governance::{Action, RevokeKey};
+    use receipt_core::testkit::{ISSUER_KEY, TestChain, UTC_OFFSET_MINUTES};
 
     use super::*;
     use crate::testing::ledger::dead_channel;
     use crate::testing::{TestIssuer, draft, init, offered};
 
-    fn figures_of(issuer: &TestIssuer) -> (Figures, Arc<Nodes>) {
-        let channels = (0..2).map(|number| (format!("node-{number}"), dead_channel())).collect();
-        let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(1)));
-        let figures = Figures::new(FiguresParts {
+    fn figures_of(issuer: &TestIssuer, nodes: &Arc<Nodes>) -> Figures {
+        Figures::new(FiguresParts {
             journal: Arc::clone(&issuer.journal),
             registry: Arc::clone(&issuer.registry),
             backlog: Arc::clone(&issuer.backlog),
             flight: Arc::clone(&issuer.flight),
-            nodes: Arc::clone(&nodes),
+            nodes: Arc::clone(nodes),
             quorum_time: Arc::clone(&issuer.quorum_time),
             clock: issuer.clock.clone(),
             metrics: Arc::clone(&issuer.metrics),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
-        });
-        (figures, nodes)
+        })
+    }
+
+    fn dead_nodes() -> Arc<Nodes> {
+        let channels = (0..2).map(|number| (format!("node-{number}"), dead_channel())).collect();
+        Arc::new(Nodes::over(channels, Duration::from_secs(1)))
     }
 
     #[tokio::test]
@@ -201,7 +277,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut chain = TestChain::new();
         let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-        let (mut figures, _nodes) = figures_of(&issuer);
+        let mut figures = figures_of(&issuer, &dead_nodes());
         let sample = draft(&mut chain, "S01", "A");
         let missing = |figures: &mut Figures, day: &str, code: u32| {
             let noon = CivilDate::parse(day).unwrap().at_seconds(12 * 3600, UTC_OFFSET_MINUTES).unwrap();
@@ -222,13 +298,58 @@ mod tests {
         assert_eq!(missing(&mut figures, &format!("{}-02-01", year + 1), next_year), Some(1));
     }
 
+    /// Before, nothing showed it until issuing stopped on the key's last day.
+    #[tokio::test]
+    async fn keys_that_end_are_counted_down_and_warned_of_weeks_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut chain = TestChain::new();
+        let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+        let mut figures = figures_of(&issuer, &dead_nodes());
+        let metrics = Arc::clone(&issuer.metrics);
+        let text = |metrics: &IssuerMetrics| format!("{:?}", metrics.issuer_key_days_left);
+        let look = |figures: &mut Figures| {
+            for _ in 0..SEGMENTS_EVERY {
+                figures.measure().unwrap();
+                figures.measure_keys(KeyId::new(ISSUER_KEY));
+            }
+        };
+        let nothing = text(&metrics);
+        look(&mut figures);
+        assert_eq!(text(&metrics), nothing, "a key without an end shows no days");
+        let unit_code = draft(&mut chain, "S01", "A").unit_code;
+        let ends_ms = issuer.clock.now().get() + 20 * DAY_MS;
+        let unit_key = issuer.registry.view().unit_by_code(&unit_code).unwrap().keys[0].id;
+        for key_id in [ISSUER_KEY, unit_key.get()] {
+            let message = chain.governance(vec![Action::RevokeKey(RevokeKey { key_id, revoked_from_ms: ends_ms })]);
+            chain.add_items(vec![Item::Governance(message)]).unwrap();
+        }
+        issuer.follow(&chain);
+        look(&mut figures);
+        let key_days = || metrics.issuer_key_days_left.get_or_create(&KeyLabel { key: ISSUER_KEY }).get();
+        let unit_days = metrics.unit_key_days_left.get_or_create(&UnitLabel { unit_code }).get();
+        assert_eq!((key_days(), unit_days), (20.0, 20.0));
+        let warned = |figures: &Figures| {
+            let mut marks: Vec<u64> = figures.ends_warned.values().copied().collect();
+            marks.sort_unstable();
+            marks
+        };
+        assert_eq!(warned(&figures), [28, 28], "the issuer's key and the unit's");
+        issuer.clock.advance_ms(18 * DAY_MS);
+        look(&mut figures);
+        assert_eq!((key_days(), warned(&figures)), (2.0, vec![3, 3]));
+        issuer.clock.advance_ms(3 * DAY_MS);
+        look(&mut figures);
+        assert_eq!(key_days(), -1.0);
+    }
+
     #[tokio::test]
     async fn what_waits_and_what_is_left_is_measured() {
         let dir = tempfile::tempdir().unwrap();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+        let nodes = dead_nodes();
         let metrics = Arc::clone(&issuer.metrics);
-        let (mut figures, nodes) = figures_of(&issuer);
+        let mut figures = figures_of(&issuer, &nodes);
         let now = issuer.clock.now();
         issuer
             .quorum_time

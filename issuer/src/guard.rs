@@ -116,7 +116,14 @@ impl Guard {
         };
         let mut slots = Vec::new();
         for slot in 0..2 {
-            slots.extend(read_slot(&file, slot).map_err(|source| failed("read", source))?);
+            match read_slot(&file, slot).map_err(|source| failed("read", source))? {
+                Slot::Good(stored) => slots.push(stored),
+                Slot::Empty => {}
+                // Torn by a power cut while it was written, it lacks what the other one has not. Else the disk is failing.
+                Slot::Damaged => {
+                    tracing::warn!(path = %path.display(), "a slot of the guard file is damaged; the other one counts");
+                }
+            }
         }
         let damaged = || GuardError::Damaged(path.display().to_string());
         let newest = slots.into_iter().max_by_key(|stored| stored.turn).ok_or_else(damaged)?;
@@ -244,15 +251,25 @@ fn halt(journal: &Journal, why: &str) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// A slot's mark, if it holds one.
-fn read_slot(file: &File, slot: u64) -> io::Result<Option<Stored>> {
+/// What stands in a slot.
+enum Slot {
+    Good(Stored),
+    /// Never written.
+    Empty,
+    Damaged,
+}
+
+fn read_slot(file: &File, slot: u64) -> io::Result<Slot> {
     let mut bytes = vec![0; SLOT_LENGTH];
     match file.read_exact_at(&mut bytes, slot * SLOT_BYTES) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Slot::Damaged),
         read => read?,
     }
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Ok(Slot::Empty);
+    }
     let mut lines = bytes.split(|byte| *byte == b'\n');
-    let (Some(text), Some(sum)) = (lines.next(), lines.next()) else { return Ok(None) };
+    let (Some(text), Some(sum)) = (lines.next(), lines.next()) else { return Ok(Slot::Damaged) };
     let whole = hex::encode(Sha256::digest(text)).as_bytes() == sum;
-    Ok(if whole { serde_json::from_slice(text).ok() } else { None })
+    Ok(if whole { serde_json::from_slice(text).map_or(Slot::Damaged, Slot::Good) } else { Slot::Damaged })
 }

@@ -49,7 +49,7 @@ impl Housekeeping {
         let (mut clock, mut key) = (Ok(()), Ok(()));
         loop {
             let time = self.clock.now();
-            let now = self.quorum_time.check(time);
+            let now = self.check_clock(time);
             tell_clock(clock, now);
             clock = now;
             let now = self.check_key(time);
@@ -66,6 +66,15 @@ impl Housekeeping {
         Ok(())
     }
 
+    /// Whether the clock may be relied on. Until the ledger is caught up with, all that was seen of it may be old, as after an
+    /// outage: then a clock that seems ahead is most often right. Behind is behind, however old what it is compared with.
+    fn check_clock(&self, time: UnixMillis) -> Result<(), ClockFault> {
+        match self.quorum_time.check(time) {
+            Err(ClockFault::Ahead(_)) if !self.gate.is_caught_up() => Ok(()),
+            judged => judged,
+        }
+    }
+
     /// Whether receipts of this time could be sealed under the issuer's key. Before it has caught up the journal does not know.
     fn check_key(&self, time: UnixMillis) -> Result<(), KeyFault> {
         if !self.gate.is_caught_up() {
@@ -78,6 +87,7 @@ impl Housekeeping {
     fn look(&mut self, clock: Result<(), ClockFault>, key: Result<(), KeyFault>) -> Result<(), JournalError> {
         self.waiters.prune();
         self.figures.measure()?;
+        self.figures.measure_keys(self.issuer_key.0);
         if let Some(free) = free_bytes(&self.journal_dir) {
             self.gate.set_disk_low(free < self.disk_free_bytes_min);
         }

@@ -46,6 +46,8 @@ use rocksdb::{
     WriteOptions,
 };
 
+use tallystick_service::disk_fault::DiskFault;
+
 mod read;
 mod rows;
 mod scrub;
@@ -78,11 +80,28 @@ pub enum JournalError {
     #[error("the journal is not ours: {0}")]
     Foreign(String),
     /// The store failed.
-    #[error("the journal's store failed: {0}")]
+    #[error("the journal's store failed: {0}. What to do: {way}", way = way_of(.0))]
     Store(String),
     /// A stored value is not what was written.
     #[error("the journal is corrupt: {0}; run `tallystick-issuer restore` with its newest backup, then `recover`")]
     Corrupt(&'static str),
+}
+
+/// What an operator does about a failed store. Only damage wants a restore, which costs numbers.
+fn way_of(problem: &str) -> &'static str {
+    DiskFault::of_text(problem, Path::new("")).way().unwrap_or(
+        "it is damaged. Keep it aside, run `tallystick-issuer restore` with its newest backup, then `recover` \
+         (docs/ops/backup-restore.md)",
+    )
+}
+
+/// Refuses where there is no journal. A directory that may not be looked into is no missing one: nobody may make another for it.
+fn check_present(path: &Path) -> Result<(), JournalError> {
+    match std::fs::metadata(path.join("CURRENT")) {
+        Ok(_) => Ok(()),
+        Err(error) if DiskFault::of_io(&error).is_some() => Err(JournalError::Store(error.to_string())),
+        Err(_) => Err(JournalError::Absent(path.display().to_string())),
+    }
 }
 
 impl From<rocksdb::Error> for JournalError {
@@ -266,9 +285,7 @@ impl Journal {
 
     /// Opens an existing journal of this chain and issuer.
     pub fn open(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
-        if !path.join("CURRENT").exists() {
-            return Err(JournalError::Absent(path.display().to_string()));
-        }
+        check_present(path)?;
         let journal = Self { db: open_store(path, false)?, identity };
         journal.check_identity()?;
         Ok(journal)
@@ -277,9 +294,7 @@ impl Journal {
     /// Opens an existing journal of this chain and issuer to read what it holds now, also beside the process that writes
     /// it. A read fails, never lies, if that process has since compacted a file away.
     pub fn open_read_only(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
-        if !path.join("CURRENT").exists() {
-            return Err(JournalError::Absent(path.display().to_string()));
-        }
+        check_present(path)?;
         let mut options = Options::default();
         options.set_paranoid_checks(true);
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);

@@ -25,6 +25,20 @@ pub struct NodeLabel {
     pub node: String,
 }
 
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KeyLabel {
+    /// Its registry number.
+    pub key: u32,
+}
+
+/// A unit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UnitLabel {
+    /// The unit's code.
+    pub unit_code: String,
+}
+
 /// Numbers of one unit and receipt code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SegmentLabel {
@@ -36,6 +50,8 @@ pub struct SegmentLabel {
 
 type Whole = Gauge<u64, AtomicU64>;
 type Seconds = Gauge<f64, AtomicU64>;
+/// Days, with their fraction.
+pub(crate) type Days = Gauge<f64, AtomicU64>;
 
 /// All of them. `docs/ops/metrics-issuer.md` says what each means and what to alarm on.
 #[derive(Debug)]
@@ -79,6 +95,12 @@ pub struct IssuerMetrics {
     pub segment_numbers_left: Family<SegmentLabel, Whole>,
     /// 1 where the code that a unit needs next, or needs already, has no numbers.
     pub successor_missing: Family<SegmentLabel, Whole>,
+    /// Until the own TLS certificate ends.
+    pub tls_certificate_days_left: Days,
+    /// Until this issuer's key ends, if it has an end.
+    pub issuer_key_days_left: Family<KeyLabel, Days>,
+    /// Until the last key of a unit ends, if it has an end.
+    pub unit_key_days_left: Family<UnitLabel, Days>,
 }
 
 impl IssuerMetrics {
@@ -106,11 +128,15 @@ impl IssuerMetrics {
             clock_distance_seconds: Seconds::default(),
             segment_numbers_left: Family::default(),
             successor_missing: Family::default(),
+            tls_certificate_days_left: Days::default(),
+            issuer_key_days_left: Family::default(),
+            unit_key_days_left: Family::default(),
         };
         metrics.start_at_zero();
         let registry = registry.sub_registry_with_prefix("tallystick_issuer");
         metrics.register_receipts(registry);
         metrics.register_ledger(registry);
+        metrics.register_ends(registry);
         metrics
     }
 
@@ -124,6 +150,16 @@ impl IssuerMetrics {
         for reason in CallReason::ALL.iter().copied() {
             drop(self.calls_refused.get_or_create(&label(reason.into())));
         }
+    }
+
+    /// What ends some day unless somebody renews it.
+    fn register_ends(&self, registry: &mut Registry) {
+        let days = "Days until this issuer's TLS certificate ends, negative: it has ended";
+        registry.register("tls_certificate_days_left", days, self.tls_certificate_days_left.clone());
+        let days = "Days until this issuer's key ends, negative: it has ended";
+        registry.register("issuer_key_days_left", days, self.issuer_key_days_left.clone());
+        let days = "Days until the last key of a unit ends, negative: it has ended";
+        registry.register("unit_key_days_left", days, self.unit_key_days_left.clone());
     }
 
     fn register_receipts(&self, registry: &mut Registry) {
@@ -191,6 +227,8 @@ mod tests {
         let label = SegmentLabel { unit_code: "U".to_owned(), receipt_code: 99_060_126 };
         metrics.segment_numbers_left.get_or_create(&label).set(1);
         metrics.successor_missing.get_or_create(&label).set(1);
+        metrics.issuer_key_days_left.get_or_create(&KeyLabel { key: 1 }).set(1.0);
+        metrics.unit_key_days_left.get_or_create(&UnitLabel { unit_code: "U".to_owned() }).set(1.0);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for at_zero in

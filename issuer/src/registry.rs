@@ -57,10 +57,21 @@ impl Unit {
         self.state.permits_kind(kind_of(code), time, time)
     }
 
+    /// When its last key ends, of those that are registered now. `None`: one of them has no end, or there is none at all.
+    pub fn keys_until(&self) -> Option<UnixMillis> {
+        let ends = self.keys.iter().map(|key| first_end(&key.state));
+        ends.collect::<Option<Vec<u64>>>()?.into_iter().max().map(UnixMillis::new)
+    }
+
     /// Whether it is suspended at this issue time.
     pub fn is_suspended(&self, time: UnixMillis) -> bool {
         !self.state.suspension().permits(time, time)
     }
+}
+
+/// When a key ends first, planned or revoked, in milliseconds.
+fn first_end(state: &KeyState) -> Option<u64> {
+    [state.key.valid_until_ms, state.revoked_from_ms].into_iter().filter(|end| *end != 0).min()
 }
 
 /// A range of numbers leased to this issuer.
@@ -240,6 +251,11 @@ impl RegistryView {
     /// The public half of a key that is registered for this issuer.
     pub fn issuer_key(&self, id: KeyId) -> Option<PublicKey> {
         self.issuer_keys.get(&id).map(|key| key.public)
+    }
+
+    /// When a key that is registered for this issuer ends, by plan or by revocation. `None`: it has no end.
+    pub fn issuer_key_until(&self, id: KeyId) -> Option<UnixMillis> {
+        first_end(&self.issuer_keys.get(&id)?.state).map(UnixMillis::new)
     }
 
     /// Whether batches whose last issue time is this one can be signed with a key of this issuer, whose public half in custody is

@@ -22,7 +22,9 @@ use tallystick_service::metrics::Readiness;
 use tallystick_service::outln;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_signals};
-use tallystick_service::tls::{ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy};
+use tallystick_service::tls::{
+    CertificateWatch, ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy,
+};
 use tokio::net::TcpListener;
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
@@ -36,7 +38,7 @@ use crate::fatal::Fatal;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, registry};
-use crate::participation::{Participation, ParticipationError, VOTING_LOG, height_to_reach};
+use crate::participation::{Participation, ParticipationError, height_to_reach};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::preflight::{self, Claims, Misfit, OwnKeys};
@@ -45,6 +47,7 @@ use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::servers::{SERVICES, serve_grpc};
 use crate::standing::Standing;
 use crate::store::Store;
+use crate::voting_log::VOTING_LOG;
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
@@ -168,7 +171,9 @@ async fn run_as(
     let (consensus_ready, level, clock_right) =
         (readiness.part("consensus"), readiness.part("ledger"), readiness.part("clock"));
     tasks.spawn("signals", on_signals(stop.clone())?);
-    tasks.spawn("tls reload", Arc::clone(&node.tls).watch(TLS_RELOAD_INTERVAL, stop.clone()));
+    let days_left = node.metrics.tls_certificate_days_left.clone();
+    let watch = CertificateWatch { interval: TLS_RELOAD_INTERVAL, ready: readiness.part("tls"), days_left };
+    tasks.spawn("tls reload", Arc::clone(&node.tls).watch(watch, stop.clone()));
     tasks.spawn("calls", node.services.fatal.clone().watch(stop.clone()));
     spawn_servers(&mut tasks, &node, &config.value.public, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;

@@ -26,7 +26,8 @@ use receipt_core::ids::TreeSize;
 use receipt_core::suite::ChainId;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use tallystick_engine::BlockId;
+use tallystick_engine::{BlockId, LoggedStatement, StatementKind};
+use tallystick_service::disk_fault::DiskFault;
 use tallystick_service::durable::{self, FileMode};
 
 mod answer;
@@ -41,7 +42,7 @@ use slot::{Ballot, Contents, Kind, SLOT_BYTES, SlotFault, Vote};
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// The file can not be read or written. Fatal.
-    #[error("guard file {path}: {source}")]
+    #[error("guard file {path}: {source}{way}", way = way_of(.source))]
     Io {
         /// The file.
         path: String,
@@ -67,6 +68,12 @@ pub enum GuardError {
     /// It would be a second history.
     #[error("refused to sign: {0}")]
     Conflict(String),
+}
+
+/// What an operator does about the system's answer, if it says: a missing guard is no matter of the disk.
+fn way_of(error: &std::io::Error) -> String {
+    let way = DiskFault::of_io(error).and_then(DiskFault::way);
+    way.map_or(String::new(), |way| format!(". What to do: {way}"))
 }
 
 /// What a guard remembers, for who looks at a stopped node.
@@ -178,6 +185,23 @@ impl Guard {
     pub fn is_amended_at(&self, height: u64) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.contents.height == height && state.contents.amended
+    }
+
+    /// Whether it has this statement of its own validator, or may have forgotten it because it can be made no more. `false`:
+    /// this guard is not the one that was there when it was signed.
+    pub fn covers(&self, said: &LoggedStatement) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let contents = &state.contents;
+        if said.slot.height != contents.height {
+            return said.slot.height < contents.height;
+        }
+        let kind = match said.kind {
+            StatementKind::Proposal => Kind::Proposal,
+            StatementKind::Prevote => Kind::Prevote,
+            StatementKind::Precommit => Kind::Precommit,
+        };
+        let known = contents.vote(kind, said.slot.round);
+        known.map_or(said.slot.round < contents.round_floor, |vote| vote.ballot.block_id == said.block_id)
     }
 
     /// What this validator proposed in a round.

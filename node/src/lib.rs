@@ -39,6 +39,7 @@ mod publish;
 mod servers;
 mod standing;
 mod view;
+mod voting_log;
 
 #[cfg(test)]
 mod testing;
@@ -47,4 +48,5 @@ mod testing;
 pub const QUIET: tallystick_service::telemetry::Quiet = tallystick_service::telemetry::Quiet {
     directives: tallystick_engine::QUIET_DIRECTIVES,
     messages: tallystick_engine::QUIET_MESSAGES,
+    misleads: tallystick_engine::misleads,
 };

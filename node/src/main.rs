@@ -54,8 +54,8 @@ enum Command {
         #[arg(long, conflicts_with = "evidence")]
         compacted: bool,
     },
-    /// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and says what happens
-    /// at the next start.
+    /// Looks at a stopped node: store, guard, consensus log. A log that cannot be used it moves aside, as the next start would;
+    /// it deletes nothing, and says what happens at the next start.
     Repair {
         /// The node's TOML file.
         #[arg(long)]

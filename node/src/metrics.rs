@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tallystick_service::tls::DaysLeft;
 
 use crate::api::Services;
 
@@ -23,12 +24,19 @@ pub(crate) struct Metrics {
     pub execute_seconds: Histogram,
     /// The synced write of a decided block.
     pub commit_seconds: Histogram,
+    /// Until the own TLS certificate ends.
+    pub tls_certificate_days_left: DaysLeft,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (further_rounds, untimely_proposals) = (Counter::default(), Counter::default());
-        Self { further_rounds, untimely_proposals, execute_seconds: seconds(), commit_seconds: seconds() }
+        Self {
+            further_rounds: Counter::default(),
+            untimely_proposals: Counter::default(),
+            execute_seconds: seconds(),
+            commit_seconds: seconds(),
+            tls_certificate_days_left: DaysLeft::default(),
+        }
     }
 }
 
@@ -130,6 +138,8 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     let execute = metrics.execute_seconds.clone();
     registry.register("execute_seconds", "Executing a block, own or received", execute);
     registry.register("commit_seconds", "The synced write of a decided block", metrics.commit_seconds.clone());
+    let days = "Days until this node's TLS certificate ends, negative: it has ended";
+    registry.register("tls_certificate_days_left", days, metrics.tls_certificate_days_left.clone());
     let seal = services.progress.seal_seconds();
     registry.register("seal_seconds", "From the decision of a height to its quorum's seal", seal);
     let found = services.evidence.found();

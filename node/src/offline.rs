@@ -12,7 +12,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use receipt_core::suite::PublicKey;
 use receipt_core::validators::ValidatorSet;
-use tallystick_engine::{DoubleSign, Equivocation, LogFault, LogState, examine_log};
+use tallystick_engine::{DoubleSign, Equivocation, MemberId};
 use tallystick_service::config::Loaded;
 use tallystick_service::durable;
 use tallystick_service::outln;
@@ -21,8 +21,9 @@ use crate::app::read_genesis;
 use crate::config::NodeConfig;
 use crate::guard::{Guard, GuardError, Standing};
 use crate::ledger::Ledger;
-use crate::participation::{VOTING_LOG, height_to_reach, move_aside};
+use crate::participation::height_to_reach;
 use crate::store::Store;
+use crate::voting_log::{self, Fitness, Judges, VOTING_LOG};
 
 /// Larger than any file of evidence.
 const EVIDENCE_BYTES_MAX: usize = 256 * 1024;
@@ -117,36 +118,48 @@ fn shown(standing: &Standing) -> String {
     format!("voted at height {}{round}, {lock}, cosigned size {}", standing.height, standing.cosigned_size)
 }
 
-/// Makes a stopped node startable whose consensus log is damaged: moves the log aside, deletes nothing, and prints what was
-/// done and what happens at the next start. Votes are safe without the log: the guard has them.
+/// Looks at a stopped node, and does what its next start would do with an engine's log that it cannot go on from: moves it
+/// aside. Deletes nothing, and prints what was done and what happens at the next start.
 pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
     let wal_dir = config.resolve(&config.value.wal_dir);
     let log = wal_dir.join(VOTING_LOG);
-    let state = examine_log(&log);
-    if matches!(state, Err(LogFault::InUse)) {
-        anyhow::bail!("{} is in use: the node runs. Stop it first", log.display());
-    }
-    // The store's lock shows a node that runs and has no log open at this moment.
-    let store = open(config).context("the store cannot be opened; if the node runs, stop it first")?;
-    let tip = store.tip()?.height;
-    let standing = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?.standing();
+    // Each of the three is open in one process only, and says so itself.
+    let store = open(config)?;
+    let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?;
+    let (tip, standing) = (store.tip()?.height, guard.standing());
     outln!("decided        height {tip}");
     outln!("guard          {}", shown(&standing));
-    match state {
-        Ok(LogState::Sound { height, entries }) => {
-            outln!("consensus log  sound: {entries} entries of height {height}. Nothing was changed");
+    let judges = Judges { guard: &guard, store: &store, member: MemberId::new(config.value.validator_id) };
+    // Below the guard's height the node follows its peers, and asks for no vote.
+    let votes_from = tip.get().saturating_add(1).max(standing.height);
+    let fitness = voting_log::judge(&log, votes_from, judges)?;
+    match &fitness {
+        Fitness::Usable(contents) => {
+            outln!(
+                "consensus log  sound: {} entries of height {}. Nothing was changed",
+                contents.entries,
+                contents.height
+            );
         }
-        Ok(LogState::Missing) => {
+        Fitness::Missing => {
             std::fs::create_dir_all(&wal_dir).context("cannot make wal_dir")?;
             outln!("consensus log  there is none; the node makes a new one. Nothing was changed");
         }
-        Err(LogFault::Damaged(problem)) => {
-            let to = move_aside(&log).with_context(|| format!("cannot move {} aside", log.display()))?;
-            outln!("consensus log  damaged: {problem}");
+        Fitness::Uncovered(height) => {
+            outln!(
+                "consensus log  cannot be used, and says more of this validator than the guard. Nothing was changed"
+            );
+            outln!(
+                "next           `run` follows the peers past height {height} without voting, then moves the log aside"
+            );
+            return Ok(());
+        }
+        Fitness::Unfit(why) => {
+            let to = voting_log::set_aside(&log, why)?;
+            outln!("consensus log  cannot be used: {why}");
             outln!("moved          {} to {}", log.display(), to.display());
         }
-        Err(error) => return Err(error).context(format!("cannot look at {}", log.display())),
     }
     outln!("next           {}", what_happens_next(tip, &standing));
     Ok(())

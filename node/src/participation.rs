@@ -5,12 +5,11 @@
 //! voting, until the store has reached the height before the guard's; then the engine is started anew, and votes.
 //!
 //! At the guard's own height it votes whether the engine's log is whole, older than the guard, or gone: the guard repeats what
-//! was said and keeps the lock (`guard/answer.rs`). A log that no longer follows from itself, because the guard put other
-//! words into it, is set aside before the next start.
+//! was said and keeps the lock (`guard/answer.rs`). A log from which the engine could not go on is put aside before its start
+//! (`voting_log`).
 //!
 //! Invariant: no vote is asked for below the guard's height. Not here: the ledger behind the engine (`consensus`).
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,13 +25,10 @@ use crate::metrics::Metrics;
 use crate::preflight::Claims;
 use crate::standing::Standing;
 use crate::store::StoreError;
+use crate::voting_log::{self, Judges, LogError};
 
-/// Log of the voting engine, in `wal_dir`.
-pub(crate) const VOTING_LOG: &str = "consensus.wal";
 /// Log of a following engine. It never holds a vote, and the voting engine's own stays as it was found.
 const FOLLOWING_LOG: &str = "following.wal";
-/// The last log that was set aside because the guard had put other words into it.
-const AMENDED_LOG: &str = "consensus.wal.amended";
 
 /// How often to look whether the peers have said how far they are.
 const PEERS_LOOK: Duration = Duration::from_millis(100);
@@ -55,13 +51,16 @@ pub(crate) enum ParticipationError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A log cannot be put out of the way.
-    #[error("cannot set aside {path}: {source}")]
-    SetAside {
-        /// The log.
-        path: String,
-        /// The operating system's word.
-        source: std::io::Error,
+    /// The engine's log cannot be judged or put aside.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The engine's log cannot be written.
+    #[error("{error}. What to do: {way}")]
+    LogFailed {
+        /// What the engine says.
+        error: EngineError,
+        /// The way out.
+        way: &'static str,
     },
 }
 
@@ -69,6 +68,10 @@ impl From<EngineError> for ParticipationError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::DamagedLog(_) => Self::DamagedLog(error),
+            EngineError::LogFailed { ref source, .. } => {
+                let way = voting_log::way_of(source);
+                Self::LogFailed { error, way }
+            }
             error => Self::Engine(error),
         }
     }
@@ -116,7 +119,10 @@ impl Participation {
                 return Ok(());
             }
             let next = self.decided().get().saturating_add(1);
-            set_amended_log_aside(&self.guard, &self.engine.log_path, next)?;
+            reach = voting_log::prepare(&self.engine.log_path, next, self.judges())?;
+            if reach.is_some() {
+                continue;
+            }
             let engine = self.start(self.engine.clone()).await?;
             ready.ready();
             tracing::info!(%validator, "node runs");
@@ -151,6 +157,10 @@ impl Participation {
         Ok(())
     }
 
+    fn judges(&self) -> Judges<'_> {
+        Judges { guard: &self.guard, store: &self.consensus.ledger.store, member: self.engine.member }
+    }
+
     fn decided(&self) -> Height {
         self.consensus.progress.decided_height()
     }
@@ -167,7 +177,7 @@ impl Participation {
         // It holds nothing, so a damaged one is no reason not to follow.
         let removed = std::fs::remove_file(&log_path);
         if let Some(source) = removed.err().filter(|error| error.kind() != std::io::ErrorKind::NotFound) {
-            return Err(ParticipationError::SetAside { path: log_path.display().to_string(), source });
+            return Err(LogError::SetAside { path: log_path.display().to_string(), source }.into());
         }
         let mut engine = self.start(EngineConfig { moniker, log_path, votes: false, ..self.engine.clone() }).await?;
         tokio::select! {
@@ -199,39 +209,6 @@ impl Participation {
         control.stop();
         engine.join().await
     }
-}
-
-/// Moves the log of height `next` out of the way if the guard put other words into it. Replayed, it would not give the same votes
-/// again, and the engine would stop. Nothing is lost with it: the guard has what matters.
-fn set_amended_log_aside(guard: &Guard, log_path: &Path, next: u64) -> Result<(), ParticipationError> {
-    if !guard.is_amended_at(next) || !log_path.exists() {
-        return Ok(());
-    }
-    let to = log_path.with_file_name(AMENDED_LOG);
-    let moved = std::fs::rename(log_path, &to).and_then(|()| sync_parent(log_path));
-    moved.map_err(|source| ParticipationError::SetAside { path: log_path.display().to_string(), source })?;
-    tracing::info!(height = next, to = %to.display(), "the engine's log is set aside; the guard's votes stand");
-    Ok(())
-}
-
-fn sync_parent(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(parent) => std::fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
-/// Moves a log out of the way under the first free name, and returns where it is now.
-pub(crate) fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
-    for number in 1_u32.. {
-        let to = path.with_file_name(format!("{VOTING_LOG}.damaged-{number}"));
-        if !to.try_exists()? {
-            std::fs::rename(path, &to)?;
-            sync_parent(path)?;
-            return Ok(to);
-        }
-    }
-    Err(std::io::Error::other("no free name is left"))
 }
 
 #[cfg(test)]

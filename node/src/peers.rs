@@ -37,6 +37,9 @@ use crate::seal::{SealError, Sealer};
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
 const EXCHANGE_INTERVAL: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between looks whether a peer answers, also while there is nothing to say to it.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const FORWARDS_IN_FLIGHT_MAX: usize = 8;
 const PUSHES_IN_FLIGHT_MAX: usize = 4;
@@ -201,6 +204,20 @@ impl PeerLink {
             () = stop.cancelled() => {}
             () = self.forward_all() => {}
             () = self.announce_all() => {}
+            () = self.probe_all() => {}
+        }
+    }
+
+    /// Asks for nothing: a peer that goes away while nothing happens is noticed, and one that comes back.
+    async fn probe_all(&self) {
+        let mut tick = tokio::time::interval(PROBE_INTERVAL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let mut request = Request::new(AnnounceBatchesRequest::default());
+            request.set_timeout(PROBE_TIMEOUT);
+            let answer = self.client().announce_batches(request).await;
+            self.report(answer.map(|_| ()));
         }
     }
 

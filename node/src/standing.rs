@@ -1,4 +1,5 @@
-//! Whether this node is level with its peers: part of readiness, so that nobody is sent to a node that is catching up.
+//! Whether this node is level with its peers, and reaches a quorum of them: part of readiness, so that nobody is sent to a node that
+//! is catching up, or cut off.
 //!
 //! How far the peers are is what each says itself, so the f highest of them may be lies: what counts is the height that f + 1
 //! peers have reached. A peer that does not answer says nothing, and keeps nobody waiting for longer than one call: a
@@ -6,6 +7,7 @@
 
 use std::time::Duration;
 
+use receipt_core::ids::ValidatorId;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
 
@@ -39,9 +41,22 @@ enum Level {
     NotReady(String),
 }
 
-fn judge(behind: Option<u64>, ready: bool) -> Level {
+/// How many validators answer, this one among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reach {
+    answering: usize,
+    quorum: usize,
+    members: usize,
+}
+
+fn judge(behind: Option<u64>, reach: Reach, ready: bool) -> Level {
+    let Reach { answering, quorum, members } = reach;
     match behind {
         None => Level::NotReady("asks its peers how far they are".to_owned()),
+        // It may be far behind without knowing, and nothing that it takes in is decided.
+        Some(_) if answering < quorum => Level::NotReady(format!(
+            "reaches {answering} of {members} validators, itself among them; a quorum is {quorum}"
+        )),
         Some(behind) if behind <= if ready { BEHIND_HEIGHTS_MAX } else { LEVEL_HEIGHTS_MAX } => Level::Ready,
         Some(behind) => Level::NotReady(format!("is {behind} heights behind its peers")),
     }
@@ -54,18 +69,27 @@ impl Standing {
         Ok(self.forwarder.heights_behind(self.progress.decided_height(), faults_max, self.peers))
     }
 
+    fn reach(&self) -> Result<Reach, StoreError> {
+        let set = self.ledger.next_validators()?;
+        let answering = self.forwarder.connected().into_iter().map(ValidatorId::new);
+        let answering = 1 + answering.filter(|id| set.member(*id).is_some()).count();
+        Ok(Reach { answering, quorum: set.quorum(), members: set.members().len() })
+    }
+
     /// Looks until `stop`, and tells readiness.
     pub(crate) async fn watch(self, part: ReadyPart, stop: CancellationToken) -> Result<(), StoreError> {
         let mut ready = false;
         loop {
-            let behind = self.heights_behind()?;
-            let level = judge(behind, ready);
+            let (behind, reach) = (self.heights_behind()?, self.reach()?);
+            let level = judge(behind, reach, ready);
             match &level {
                 Level::Ready => part.ready(),
                 Level::NotReady(problem) => part.not_ready(problem.clone()),
             }
             let now = level == Level::Ready;
-            if ready && !now {
+            if ready && !now && reach.answering < reach.quorum {
+                tracing::info!(?reach, "this node does not reach a quorum of the validators");
+            } else if ready && !now {
                 tracing::warn!(behind, "this node has fallen behind its peers");
             }
             ready = now;
@@ -79,7 +103,7 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use receipt_core::ids::{Height, ValidatorId};
+    use receipt_core::ids::Height;
 
     use super::*;
 
@@ -114,6 +138,26 @@ mod tests {
         assert_eq!(asked(&[]).heights_behind(Height::new(0), 0, 0), Some(0), "a chain of one");
     }
 
+    const ALL: Reach = Reach { answering: 4, quorum: 3, members: 4 };
+
+    #[test]
+    fn a_node_that_does_not_reach_a_quorum_is_not_ready() {
+        for (answering, ready) in [(4, true), (3, true), (2, false), (1, false)] {
+            for before in [true, false] {
+                let level = judge(Some(0), Reach { answering, ..ALL }, before);
+                assert_eq!(level == Level::Ready, ready, "{answering} {before} {level:?}");
+            }
+        }
+        let alone = judge(Some(0), Reach { answering: 1, ..ALL }, true);
+        let expected = "reaches 1 of 4 validators, itself among them; a quorum is 3";
+        assert_eq!(alone, Level::NotReady(expected.to_owned()));
+        assert_eq!(
+            judge(Some(0), Reach { answering: 1, quorum: 1, members: 1 }, false),
+            Level::Ready,
+            "a chain of one"
+        );
+    }
+
     #[test]
     fn a_node_becomes_ready_near_its_peers_and_stays_so_for_longer() {
         let not_ready = |behind: u64| Level::NotReady(format!("is {behind} heights behind its peers"));
@@ -126,7 +170,7 @@ mod tests {
             (Some(BEHIND_HEIGHTS_MAX + 1), true, not_ready(BEHIND_HEIGHTS_MAX + 1)),
             (None, false, Level::NotReady("asks its peers how far they are".to_owned())),
         ] {
-            assert_eq!(judge(behind, ready), expected, "{behind:?} {ready}");
+            assert_eq!(judge(behind, ALL, ready), expected, "{behind:?} {ready}");
         }
     }
 }

@@ -24,6 +24,7 @@ mod proposals;
 mod seals;
 mod statuses;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use receipt_core::hash::Hash;
@@ -33,6 +34,7 @@ use receipt_core::state::tables::{META_TIP, Table, Tip};
 use receipt_core::state::{ReadError, StateRead};
 use receipt_core::suite::Suite;
 use rocksdb::{DB, WriteBatch, WriteOptions};
+use tallystick_service::disk_fault::DiskFault;
 
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
@@ -66,16 +68,39 @@ pub type Row = (Vec<u8>, Vec<u8>);
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// RocksDB reported it.
-    #[error("the store failed: {0}")]
-    Rocks(#[from] rocksdb::Error),
+    #[error("the store failed: {0}. What to do: {way}", way = way_of(.0))]
+    Rocks(rocksdb::Error),
     /// A value is not what was written.
-    #[error("the store is corrupt: {0}")]
+    #[error("the store is corrupt: {0}. What to do: {WAY_OF_DAMAGE}")]
     Corrupt(String),
+}
+
+/// What an operator does about a damaged store.
+const WAY_OF_DAMAGE: &str =
+    "move `data_dir` aside, run `tallystick-node init`, then `run`: the node fetches its blocks from its peers";
+
+/// What an operator does about an error of the database.
+fn way_of(error: &rocksdb::Error) -> &'static str {
+    DiskFault::of_text(error.as_ref(), Path::new("")).way().unwrap_or(WAY_OF_DAMAGE)
 }
 
 impl StoreError {
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
+    }
+
+    /// What is wrong, without what to do about it.
+    pub(crate) fn problem(&self) -> &str {
+        match self {
+            Self::Rocks(error) => error.as_ref(),
+            Self::Corrupt(problem) => problem,
+        }
+    }
+}
+
+impl From<rocksdb::Error> for StoreError {
+    fn from(error: rocksdb::Error) -> Self {
+        Self::Rocks(error)
     }
 }
 

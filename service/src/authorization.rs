@@ -1,8 +1,9 @@
 //! Who may call what: one table, method path → roles. What is not in the table, or not served at this port, is unknown.
 //!
 //! The layer reads the caller from the connection ([`crate::tls::ConnectionInfo`]), refuses with `NOT_AUTHENTICATED`,
-//! `METHOD_UNKNOWN` or `NOT_PERMITTED`, and puts the [`PeerIdentity`] into the request extensions for what only the method can judge (the
-//! units of a system). A certificate that expired during a long connection is refused at the next request.
+//! `METHOD_UNKNOWN` or `NOT_PERMITTED`, and puts the [`PeerIdentity`](crate::identity::PeerIdentity) into the request extensions for
+//! what only the method can judge (the units of a system). A certificate that expired during a long connection is refused at the next
+//! request, and ends the answers that are streams (`until`).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +16,12 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::clock::Clock;
-use crate::identity::{PeerIdentity, Role};
+use crate::identity::{Named, Role};
 use crate::tls::ConnectionInfo;
+
+mod until;
+
+use until::Until;
 
 /// One row: a method and who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +83,23 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ANYBODY),
 ];
 
+/// Methods whose answer may last as long as the connection.
+const STREAMS: &[&str] = &[
+    "/tallystick.issuer.v1.IssuerService/Watch",
+    "/tallystick.ledger.v1.LedgerService/StreamBlocks",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
 /// The roles that may call a method; `None` if the table does not have it.
 pub fn roles_of(path: &str) -> Option<&'static [Role]> {
     METHOD_RULES.iter().find(|rule| rule.path == path).map(|rule| rule.roles)
+}
+
+fn expired() -> Refusal {
+    let message = "the client certificate has expired; connect again with a new one";
+    Refusal::new(CallReason::NotAuthenticated).with_message(message)
 }
 
 /// Services that every port of ours has besides its own.
@@ -93,18 +112,18 @@ fn judge(
     connection: Option<&ConnectionInfo>,
     clock: &dyn Clock,
     services: Option<&[&str]>,
-) -> Result<PeerIdentity, Refusal> {
+) -> Result<Named, Refusal> {
     let refuse = |message: String| Refusal::new(CallReason::NotAuthenticated).with_message(message);
     let connection = connection.ok_or_else(|| refuse("the call did not come over mutual TLS".to_owned()))?;
     let named = connection.peer.as_ref().map_err(|error| refuse(error.to_string()))?;
     if clock.now() > named.valid_until {
-        return Err(refuse("the client certificate has expired; connect again with a new one".to_owned()));
+        return Err(expired());
     }
     let role = named.identity.role;
     let service = path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(service, _)| service);
     let served = services.is_none_or(|services| services.contains(&service) || COMMON_SERVICES.contains(&service));
     match roles_of(path).filter(|_| served) {
-        Some(roles) if roles.contains(&role) => Ok(named.identity.clone()),
+        Some(roles) if roles.contains(&role) => Ok(named.clone()),
         Some(_) => Err(Refusal::new(CallReason::NotPermitted).with_message(format!("a {role} may not call {path}"))),
         None => Err(Refusal::new(CallReason::MethodUnknown)),
     }
@@ -163,9 +182,15 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let connection = request.extensions().get::<ConnectionInfo>();
         match judge(request.uri().path(), connection, self.clock.as_ref(), self.services) {
-            Ok(identity) => {
-                request.extensions_mut().insert(identity);
-                Box::pin(self.inner.call(request))
+            Ok(named) => {
+                let lasts = STREAMS.contains(&request.uri().path());
+                request.extensions_mut().insert(named.identity);
+                let answer = self.inner.call(request);
+                if !lasts {
+                    return Box::pin(answer);
+                }
+                let (clock, valid_until) = (Arc::clone(&self.clock), named.valid_until);
+                Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Until::new(body, clock, valid_until)))) })
             }
             Err(refusal) => {
                 let response = refusal.to_status().into_http();

@@ -8,6 +8,7 @@ pub mod answers;
 pub mod authorization;
 pub mod clock;
 pub mod config;
+pub mod disk_fault;
 pub mod durable;
 pub mod exit;
 pub mod http;

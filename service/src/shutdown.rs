@@ -19,7 +19,7 @@ pub type TaskError = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum DrainError {
     /// A task failed; the others were asked to stop.
-    #[error("task {name} failed: {source}")]
+    #[error("task {name} failed")]
     Failed {
         /// The task's name.
         name: &'static str,
@@ -168,7 +168,8 @@ mod tests {
         tasks.spawn("patient", until(tasks.token().clone()));
         tasks.spawn("broken", async { Err::<(), TaskError>("disk full".into()) });
         let error = tasks.run(Duration::from_secs(60)).await.unwrap_err();
-        assert_eq!(error.to_string(), "task broken failed: disk full");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!((error.to_string().as_str(), cause.as_str()), ("task broken failed", "disk full"));
     }
 
     #[tokio::test]

@@ -64,12 +64,20 @@ pub fn check_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
 }
 
 /// What is left out of a process's log beside what its filter leaves out.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Quiet {
     /// `tracing` directives that come before the configured ones, which override them where they name the same target.
     pub directives: &'static str,
     /// Beginnings of messages, each with the target that says them; said if the configured filter names the target.
     pub messages: &'static [(&'static str, &'static str)],
+    /// Knows events of a library that say what is not so in this process; never said.
+    pub misleads: fn(&Metadata<'_>) -> bool,
+}
+
+impl Default for Quiet {
+    fn default() -> Self {
+        Self { directives: "", messages: &[], misleads: |_| false }
+    }
 }
 
 /// Starts logging for the whole process. Once.
@@ -100,20 +108,23 @@ where
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let unsaid = quiet.messages.iter().copied().filter(|(target, _)| !config.filter.contains(target)).collect();
-    Ok(registry().with(filter).with(lines.with_filter(Unsaid(unsaid))))
+    Ok(registry().with(filter).with(lines.with_filter(Unsaid { messages: unsaid, misleads: quiet.misleads })))
 }
 
 /// Lets an event through unless its message begins in one of these ways.
-struct Unsaid(Vec<(&'static str, &'static str)>);
+struct Unsaid {
+    messages: Vec<(&'static str, &'static str)>,
+    misleads: fn(&Metadata<'_>) -> bool,
+}
 
 impl<S> Filter<S> for Unsaid {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        !(self.misleads)(metadata)
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
         let target = event.metadata().target();
-        let mut of_target = self.0.iter().filter(|(said_by, _)| *said_by == target).peekable();
+        let mut of_target = self.messages.iter().filter(|(said_by, _)| *said_by == target).peekable();
         if of_target.peek().is_none() {
             return true;
         }
@@ -171,7 +182,8 @@ mod tests {
 
     #[test]
     fn what_no_operator_can_use_is_left_out_unless_asked_for() {
-        const QUIET: Quiet = Quiet { directives: "noisy=warn", messages: &[("noisy_net", "Error dialing")] };
+        const QUIET: Quiet =
+            Quiet { directives: "noisy=warn", messages: &[("noisy_net", "Error dialing")], misleads: |_| false };
         for format in [LogFormat::Text, LogFormat::Json] {
             for (filter, expected) in
                 [("info", [false, true]), ("info,noisy=info", [true, true]), ("error,noisy_net=error", [false, true])]

@@ -7,7 +7,8 @@
 //! ```
 //! Invariants: both sides always show a certificate and check the other's against the same CA file; nobody resumes a
 //! session, so every connection is a full handshake under the newest files; certificates are judged by the process's own
-//! [`Clock`]. A set of files that does not fit together is refused and the old one stays in use.
+//! [`Clock`]. A set of files that does not fit together, names somebody else, or is not valid while the old one is, is refused and
+//! the old one stays in use.
 //!
 //! Not here: what a certificate's holder may do ([`crate::authorization`]).
 
@@ -30,13 +31,17 @@ use crate::clock::Clock;
 use crate::config::{ConfigPath, Loaded};
 use crate::durable::{self, DurableError};
 use crate::identity::{ChainName, IdentityError, PeerIdentity, read_certificate};
+use crate::metrics::ReadyPart;
 use crate::shutdown::{CancellationToken, TaskError};
 
 pub mod channel;
 pub mod incoming;
+mod validity;
 
 pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy};
 pub use incoming::{ConnectionInfo, Incoming, IncomingLimits, TlsIo, accept};
+pub use validity::{DaysLeft, Validity};
+use validity::{Told, Window};
 
 const PEM_BYTES_MAX: usize = 256 * 1024;
 const ALPN_H2: &[u8] = b"h2";
@@ -99,6 +104,38 @@ pub enum TlsError {
     /// The files do not fit together, for example a key of another certificate.
     #[error("TLS: {0}")]
     Unusable(String),
+    /// New files name somebody else than this process is.
+    #[error(
+        "{path} names {found}, this process is {own}: a certificate of another identity is not taken while it runs",
+        path = path.display()
+    )]
+    OtherIdentity {
+        /// The certificate file.
+        path: PathBuf,
+        /// Who this process is.
+        own: Box<PeerIdentity>,
+        /// Whom the new certificate names.
+        found: Box<PeerIdentity>,
+    },
+    /// New files hold a certificate that is not valid now, and the old one is.
+    #[error("{path} holds a certificate that {validity}, the one in use is valid", path = path.display())]
+    NotValid {
+        /// The certificate file.
+        path: PathBuf,
+        /// Why not.
+        validity: Validity,
+    },
+}
+
+/// What [`Tls::watch`] tells besides the log.
+#[derive(Debug)]
+pub struct CertificateWatch {
+    /// Between two looks at the files.
+    pub interval: Duration,
+    /// Not ready while the own certificate is not valid.
+    pub ready: ReadyPart,
+    /// Set at each look.
+    pub days_left: DaysLeft,
 }
 
 /// The TLS material in use. Share it as an `Arc`.
@@ -114,6 +151,7 @@ pub struct Tls {
 struct Material {
     digest: Hash,
     identity: PeerIdentity,
+    window: Window,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
@@ -145,32 +183,49 @@ impl Tls {
         self.current().client.clone()
     }
 
+    /// How long the own certificate is good.
+    pub fn validity(&self) -> Validity {
+        self.current().window.at(self.clock.now())
+    }
+
     /// Reads the files again. `Ok(true)`: changed, new handshakes use them. After an error the old ones stay in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let pems = Pems::read(&self.files)?;
-        if pems.digest() == self.current().digest {
+        let (pems, current) = (Pems::read(&self.files)?, self.current());
+        if pems.digest() == current.digest {
             return Ok(false);
         }
         let material = pems.material(&self.files, &self.chain, &self.clock)?;
+        let path = self.files.certificate_chain.clone();
+        if material.identity != current.identity {
+            let (own, found) = (Box::new(current.identity.clone()), Box::new(material.identity));
+            return Err(TlsError::OtherIdentity { path, own, found });
+        }
+        let now = self.clock.now();
+        let validity = material.window.at(now);
+        if !validity.is_valid() && current.window.at(now).is_valid() {
+            return Err(TlsError::NotValid { path, validity });
+        }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(material);
         Ok(true)
     }
 
-    /// Reloads every `interval` and at SIGHUP, until `stop`. A problem is logged once, not at every turn.
-    pub async fn watch(self: Arc<Self>, interval: Duration, stop: CancellationToken) -> Result<(), TaskError> {
+    /// Reloads at each interval and at SIGHUP, until `stop`, and looks how long the certificate is good. A problem is logged
+    /// once, not at every turn.
+    pub async fn watch(self: Arc<Self>, watch: CertificateWatch, stop: CancellationToken) -> Result<(), TaskError> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut last_problem = None;
+        let (mut last_problem, mut told) = (None, Told::default());
         loop {
+            self.tell_validity(&watch, &mut told);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(watch.interval) => {}
                 _ = hangup.recv() => last_problem = None,
             }
             match self.reload() {
                 Ok(changed) => {
                     last_problem = None;
                     if changed {
-                        tracing::info!(identity = %self.identity(), "TLS files reloaded");
+                        tracing::info!(identity = %self.identity(), validity = %self.validity(), "TLS files reloaded");
                     }
                 }
                 Err(error) => {
@@ -181,6 +236,25 @@ impl Tls {
                     last_problem = Some(problem);
                 }
             }
+        }
+    }
+
+    fn tell_validity(&self, watch: &CertificateWatch, told: &mut Told) {
+        let validity = self.validity();
+        watch.days_left.set(validity.days_left());
+        if validity.is_valid() {
+            watch.ready.ready();
+        } else {
+            watch.ready.not_ready(format!("certificate {validity}; put a new one in its place"));
+        }
+        if !told.must_say(validity) {
+            return;
+        }
+        let path = self.files.certificate_chain.display();
+        if validity.is_valid() {
+            tracing::warn!(%path, %validity, "the TLS certificate must be renewed: when it ends, nobody talks to this process");
+        } else {
+            tracing::error!(%path, %validity, "ALARM: the TLS certificate is not valid: nobody talks to this process");
         }
     }
 
@@ -224,10 +298,13 @@ impl Pems {
         }
         let named = read_certificate(&certificates[0], chain)
             .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
+        let window = Window::of(&certificates)
+            .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
         let parts = Parts { certificates, key, roots: Arc::new(roots), clock: clock.clone() };
         Ok(Material {
             digest: self.digest(),
             identity: named.identity,
+            window,
             server: Arc::new(parts.server()?),
             client: Arc::new(parts.client()?),
         })

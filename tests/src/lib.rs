@@ -14,6 +14,7 @@ pub mod comeback;
 pub mod forge;
 pub mod judgement;
 pub mod load;
+pub mod pages;
 
 use std::time::Duration;
 
@@ -207,8 +208,9 @@ impl TestNetwork {
     }
 }
 
-/// Also what an issuer says of a validator that is away: it names it once per batch, and offers the batch to the next.
+/// Also what an issuer says of a validator that is away (it names it once per batch, and offers the batch to the next), and a node
+/// of a write in the midst of which it was killed.
 #[must_use]
 pub fn after_kills(allowed: AllowList) -> AllowList {
-    allowed.and("issuer-", &["a node did not take a batch"])
+    allowed.and("issuer-", &["a node did not take a batch"]).and("node-", &["the store's newest writes were torn"])
 }

@@ -280,6 +280,9 @@ async fn ends_at_zero_and_starts_again(
     assert_eq!(status.code(), Some(1), "{}", network.node(FULL).unwrap().log_tail());
     let tail = network.node(FULL).unwrap().log_tail();
     assert!(tail.contains("No space left on device"), "its log does not say why it ended:\n{tail}");
+    for misleading in ["remains alive", "is damaged", "hanging to prevent"] {
+        assert!(!tail.contains(misleading), "{misleading}:\n{tail}");
+    }
 
     // Started again while nothing is free: it says so, and calls nothing damaged.
     network.node(FULL).unwrap().start().unwrap();
@@ -288,6 +291,7 @@ async fn ends_at_zero_and_starts_again(
     assert_eq!(status.code(), Some(1), "{tail}");
     let last = tail.lines().last().unwrap();
     assert!(last.contains("No space left on device") && !last.contains("is damaged"), "{last}");
+    assert!(last.contains("Make room"), "{last}");
 
     disk.free();
     network.node(FULL).unwrap().start().unwrap();

@@ -22,6 +22,7 @@ mod node_start;
 mod old_copy;
 mod operations;
 mod privacy;
+mod procedures;
 mod python_example;
 mod quorum;
 mod repair;

@@ -141,7 +141,12 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
         let victim = files_of(&data, name).pop().unwrap_or_else(|| panic!("the store has no {name}"));
         let bytes = std::fs::read(&victim).unwrap();
         std::fs::write(&victim, &bytes[..bytes.len() / 2]).unwrap();
-        assert_not_started(&network, EXIT_FAILURE, &["is damaged", "Keep it aside, `init` a new one"]).await;
+        assert_not_started(
+            &network,
+            EXIT_FAILURE,
+            &["is damaged", "move `data_dir` aside, run `tallystick-node init`"],
+        )
+        .await;
         std::fs::write(&victim, &bytes).unwrap();
     }
     // All mended: now it opens.
@@ -260,7 +265,7 @@ async fn a_store_that_is_open_elsewhere_is_not_called_damaged() {
     network.node(1).unwrap().start().unwrap();
     wait_listening(&network).await;
     let config = network.layout().node_config(1);
-    for (command, expected) in [("run", "no other process has it open"), ("inspect", "the node runs; stop it first")] {
+    for (command, expected) in [("run", "another process has it open"), ("inspect", "the node runs; stop it first")] {
         let output = run(&network.binaries().node, command, &config).await;
         assert_eq!(output.status.code(), Some(EXIT_FAILURE), "{command}: {}", said(&output));
         assert!(said(&output).contains(expected) && !said(&output).contains("damaged"), "{command}: {}", said(&output));

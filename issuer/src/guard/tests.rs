@@ -153,6 +153,17 @@ fn a_torn_slot_leaves_the_other_and_a_foreign_guard_is_refused() {
     };
     let marks = [10, SLOT_LENGTH + 10].map(|at| torn(&[at]).unwrap().unwrap().mark());
     assert!(marks.contains(&mark) && marks.contains(&Mark { step: 0, next_sequence: 0 }), "{marks:?}");
+    // Damage is told from a slot that was never written: only the first is warned of.
+    let slot_of = |at: usize, number| {
+        torn(&[at]).unwrap();
+        read_slot(&File::open(fixture.path()).unwrap(), number).unwrap()
+    };
+    assert!(matches!(slot_of(10, 0), Slot::Damaged) && matches!(slot_of(10, 1), Slot::Good(_)));
+    assert!(matches!(slot_of(SLOT_LENGTH + 10, 1), Slot::Damaged));
+    let new = fixture.dir.path().join("new.guard");
+    Guard::create(&new, identity).unwrap();
+    let new = File::open(new).unwrap();
+    assert!(matches!(read_slot(&new, 0).unwrap(), Slot::Empty) && matches!(read_slot(&new, 1).unwrap(), Slot::Good(_)));
     assert!(matches!(torn(&[10, SLOT_LENGTH + 10]), Err(GuardError::Damaged(_))));
     std::fs::write(fixture.path(), &whole).unwrap();
     let other = JournalIdentity { issuer: receipt_core::ids::IssuerId::new(9), ..identity };

@@ -4,6 +4,7 @@
 //! The loop ends with an error when the application fails, a signature is refused, or the engine closes its channel; it
 //! ends without one after a stop that was asked for.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub(crate) struct Fixed {
     pub(crate) signer: ChainSigner,
     pub(crate) network: mpsc::Sender<NetworkMsg<Ledger>>,
     pub(crate) parts: Arc<Parts>,
+    pub(crate) log_path: PathBuf,
     pub(crate) block_bytes_max: usize,
     pub(crate) sync_bytes_max: usize,
     #[cfg(feature = "byzantine")]
@@ -88,7 +90,7 @@ pub(crate) struct AppLoop {
     peer_tip: u64,
     held: Option<Held>,
     ready: bool,
-    damage: Option<String>,
+    log_trouble: Option<String>,
 }
 
 fn in_call(call: &'static str) -> impl FnOnce(Fatal) -> EngineError {
@@ -97,6 +99,14 @@ fn in_call(call: &'static str) -> impl FnOnce(Fatal) -> EngineError {
 
 fn round_number(round: Round) -> Result<u32, EngineError> {
     round.as_u32().ok_or(EngineError::Unexpected("a round without a number"))
+}
+
+/// What the engine says of its log is text. An answer of the operating system has its number there; all else is damage.
+fn log_error(path: PathBuf, problem: String) -> EngineError {
+    if problem.contains("(os error ") {
+        return EngineError::LogFailed { path, source: std::io::Error::other(problem) };
+    }
+    EngineError::DamagedLog(problem)
 }
 
 impl AppLoop {
@@ -113,7 +123,7 @@ impl AppLoop {
             peer_tip: 0,
             held: None,
             ready: false,
-            damage: None,
+            log_trouble: None,
         }
     }
 
@@ -168,9 +178,9 @@ impl AppLoop {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        match (inbox.refused.try_recv(), self.damage.take()) {
+        match (inbox.refused.try_recv(), self.log_trouble.take()) {
             (Ok(refusal), _) => refusal.into(),
-            (_, Some(damage)) => EngineError::DamagedLog(damage),
+            (_, Some(problem)) => log_error(self.fixed.log_path.clone(), problem),
             _ => EngineError::Closed,
         }
     }
@@ -491,9 +501,9 @@ impl AppLoop {
                     self.acted(message.member, message.height.0);
                 }
             }
-            Event::WalCorrupted(error) => self.damage = Some(error.to_string()),
-            Event::WalReplayError(error) => self.damage = Some(error.to_string()),
-            Event::WalResetError(error) => self.damage = Some(error.to_string()),
+            Event::WalCorrupted(error) => self.log_trouble = Some(error.to_string()),
+            Event::WalReplayError(error) => self.log_trouble = Some(error.to_string()),
+            Event::WalResetError(error) => self.log_trouble = Some(error.to_string()),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Starting and stopping the engine.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ use crate::wal::{LogFault, examine_log};
 const REQUESTS_MAX: usize = 100;
 /// How long the engine's parts get to close their files and sockets.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// More than the space that a small file may share with its name.
+const PROBE_BYTES: usize = 64 * 1024;
 /// How often to look whether the log is closed.
 const LOG_LOOK: Duration = Duration::from_millis(20);
 
@@ -118,6 +121,7 @@ async fn start_here(
         signer,
         network: channels.network,
         parts: parts.clone(),
+        log_path: config.log_path.clone(),
         block_bytes_max: config.block_bytes_max,
         sync_bytes_max: config.sync_bytes_max(),
         #[cfg(feature = "byzantine")]
@@ -132,7 +136,13 @@ async fn start_here(
         // The supervisor's own end; it has nothing left to close.
         let _ = tokio::time::timeout(STOP_WITHIN, actors.handle).await;
         let _ = tokio::time::timeout(STOP_WITHIN, log_closed(&log_path)).await;
-        result
+        match result {
+            // A log that cannot be written ends the engine without a word to the loop.
+            Err(EngineError::Closed) => Err(probe(&log_path)
+                .err()
+                .map_or(EngineError::Closed, |source| EngineError::LogFailed { path: log_path, source })),
+            result => result,
+        }
     });
     Ok(EngineHandle { control, task })
 }
@@ -184,6 +194,23 @@ async fn log_closed(path: &Path) {
     }
 }
 
+/// Whether an event of the engine's library would mislead: at a failure of its log it says that it hangs, and that its node
+/// remains alive. Here the process ends. What failed stands in other lines.
+pub fn misleads(event: &tracing::Metadata<'_>) -> bool {
+    let is_error = *event.level() == tracing::Level::ERROR;
+    // Of the supervisor's errors only that one has nothing but its text.
+    let is_last_word = event.target() == "arc_malachitebft_engine::node" && event.fields().len() == 1;
+    is_error && (is_last_word || event.target() == "arc_malachitebft_engine::util::failure")
+}
+
+/// Whether a file beside the log can be written to the disk.
+fn probe(log_path: &Path) -> std::io::Result<()> {
+    let path = log_path.with_extension("wal.probe");
+    let mut file = std::fs::File::create(&path)?;
+    let written = file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.sync_all());
+    std::fs::remove_file(&path).and(written)
+}
+
 fn start_error(error: impl std::fmt::Display) -> EngineError {
     EngineError::Start(error.to_string())
 }
@@ -194,8 +221,10 @@ async fn build(
     signer: ChainSigner,
 ) -> Result<(Channels<Ledger>, Actors), EngineError> {
     let checked = config.checked()?;
-    if let Err(LogFault::Damaged(problem)) = examine_log(&config.log_path) {
-        return Err(EngineError::DamagedLog(problem));
+    match examine_log(&config.log_path) {
+        Err(LogFault::Damaged { problem, .. }) => return Err(EngineError::DamagedLog(problem)),
+        Err(LogFault::Io(source)) => return Err(config.log_failed(source)),
+        Ok(_) | Err(LogFault::InUse) => {}
     }
     let keypair = config.keypair()?;
     let public_key = signer.signer.public_key().to_vec();

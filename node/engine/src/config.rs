@@ -116,8 +116,16 @@ pub enum EngineError {
     /// The write-ahead log is damaged. The node must be repaired before it votes again.
     #[error("the consensus log is damaged: {0}")]
     DamagedLog(String),
+    /// The write-ahead log cannot be read or written. Nothing says that it is damaged.
+    #[error("the consensus log {path} cannot be read or written: {source}", path = path.display())]
+    LogFailed {
+        /// The log.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
     /// The engine ended by itself; its log lines say why.
-    #[error("the consensus engine has ended")]
+    #[error("the consensus engine has ended; its ERROR lines above say why")]
     Closed,
     /// The engine said something that it should not.
     #[error("the consensus engine sent {0}")]
@@ -211,6 +219,11 @@ impl EngineConfig {
     pub(crate) fn publishers(&self) -> Result<Vec<PublisherId>, EngineError> {
         let id = |peer: &Peer| libp2p_peer_id(&peer.public_key).map(|id| id.to_bytes());
         self.peers.iter().map(|peer| id(peer).ok_or_else(|| bad("peers", "not an Ed25519 public key"))).collect()
+    }
+
+    /// The log failed for a reason that says nothing of its content.
+    pub(crate) fn log_failed(&self, source: std::io::Error) -> EngineError {
+        EngineError::LogFailed { path: self.log_path.clone(), source }
     }
 
     /// The transport key pair.

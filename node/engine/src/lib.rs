@@ -43,7 +43,7 @@ mod types;
 mod wal;
 
 pub use application::Application;
-pub use boot::{EngineControl, EngineHandle, Starting, start};
+pub use boot::{EngineControl, EngineHandle, Starting, misleads, start};
 pub use certificate::{Certificate, CertificateError, SIGNATURES_MAX};
 pub use codec::CodecError;
 pub use config::{EngineConfig, EngineError, Peer, p2p_public_key, peer_id};
@@ -59,7 +59,7 @@ pub use types::{
     ReceivedProposal, SetError, SignedStatement, StartHeight, SyncVerdict, SyncedBlock, Timeouts, VOTING_POWER_MAX,
     Verdict,
 };
-pub use wal::{LogFault, LogState, examine_log};
+pub use wal::{LogContents, LogFault, LogState, LoggedStatement, StatementKind, examine_log};
 
 #[cfg(feature = "byzantine")]
 pub use config::Byzantine;

@@ -7,8 +7,8 @@ mod support;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::atomic::Ordering;
 
-use support::{network, set_busy, start_all};
-use tallystick_engine::{EngineError, LogFault, LogState, examine_log};
+use support::{id, network, set_busy, start_all};
+use tallystick_engine::{EngineError, LogFault, LogState, StatementKind, examine_log};
 
 /// Closing a port is a race with the engine's own end, if it is one.
 const REFUSALS: usize = 10;
@@ -64,14 +64,19 @@ async fn a_damaged_log_ends_the_engine() {
         assert!(matches!(examine_log(node.log_path()), Err(LogFault::InUse)));
         node.stop().await;
         let state = examine_log(node.log_path()).unwrap();
-        assert!(matches!(state, LogState::Sound { height: 1, entries } if entries > 0), "{state:?}");
+        let LogState::Sound(contents) = state else { panic!("{state:?}") };
+        assert_eq!((contents.height, contents.entries > 0), (1, true), "{contents:?}");
+        // Its own block and its own vote stand in it.
+        assert_eq!(contents.blocks.len(), 1, "{contents:?}");
+        let own = |kind| contents.statements.iter().any(|said| said.member == id(1) && said.kind == kind);
+        assert!(own(StatementKind::Proposal) && own(StatementKind::Prevote), "{contents:?}");
     }
     let mut log = std::fs::OpenOptions::new().read(true).write(true).open(node.log_path()).unwrap();
     log.seek(SeekFrom::End(-3)).unwrap();
     log.write_all(&[0xAA, 0x55]).unwrap();
     drop(log);
     let before = std::fs::read(node.log_path()).unwrap();
-    assert!(matches!(examine_log(node.log_path()), Err(LogFault::Damaged(_))));
+    assert!(matches!(examine_log(node.log_path()), Err(LogFault::Damaged { .. })));
     let started = node.try_start().await;
     assert!(matches!(started, Err(EngineError::DamagedLog(_))), "{started:?}");
     assert_eq!(std::fs::read(node.log_path()).unwrap(), before, "looking at it leaves it as it was");

@@ -35,6 +35,9 @@ pub struct BlockRecord {
     pub range: HeightRange,
 }
 
+/// Heights that are looked at when a store is opened: more than the database's log holds of full blocks.
+const HEIGHTS_CHECKED: usize = 4096;
+
 impl Store {
     pub(super) fn commit_genesis(&self, genesis: &Genesis, effects: &Effects) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
@@ -105,12 +108,22 @@ impl Store {
         Frontier::decode(self.suite, &bytes).map_err(|error| StoreError::corrupt(error.to_string()))
     }
 
-    /// Tip, frontier and last height must agree: they were written together.
+    /// Tip, frontier and last height must agree: they were written together. And the newest heights must follow on one another:
+    /// the database takes a page of zeros in its log for an end, and goes on with what stands behind it.
     pub(super) fn check_tip(&self) -> Result<(), StoreError> {
         let (tip, frontier) = (self.tip()?, self.frontier()?);
-        let range = self.height_range(tip.height)?.ok_or_else(|| StoreError::corrupt("the tip's height is missing"))?;
+        let missing = |height: u64| StoreError::corrupt(format!("height {height} is missing"));
+        let range = self.height_range(tip.height)?.ok_or_else(|| missing(tip.height.get()))?;
         if frontier.size() != tip.log_size || range.size != tip.log_size {
             return Err(StoreError::corrupt("tip, log and heights disagree"));
+        }
+        let mut first_leaf = range.first_leaf.get();
+        for height in (0..tip.height.get()).rev().take(HEIGHTS_CHECKED) {
+            let range = self.height_range(Height::new(height))?.ok_or_else(|| missing(height))?;
+            if range.size.get() != first_leaf {
+                return Err(StoreError::corrupt(format!("height {height} does not end where the next one begins")));
+            }
+            first_leaf = range.first_leaf.get();
         }
         Ok(())
     }

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use receipt_core::genesis::Genesis;
 use receipt_core::state::genesis_effects;
 use receipt_core::state::tables::Table;
-use rocksdb::{BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    Options,
+};
 use rustix::process::{Resource, getrlimit};
+use tallystick_service::disk_fault::DiskFault;
 
-use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError};
+use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError, WAY_OF_DAMAGE};
 
 /// Share of a write buffer that its filter may take.
 const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
@@ -54,9 +58,7 @@ pub enum OpenError {
         expected: String,
     },
     /// Torn or damaged.
-    #[error(
-        "{path} is damaged: {problem}. Keep it aside, `init` a new one and let the node fetch its blocks from its peers"
-    )]
+    #[error("{path} is damaged: {problem}. What to do: {WAY_OF_DAMAGE}")]
     Damaged {
         /// The directory.
         path: String,
@@ -64,15 +66,14 @@ pub enum OpenError {
         problem: String,
     },
     /// The operating system does not let the database in; nothing says that it is damaged.
-    #[error(
-        "{path} can not be opened: {problem}. See that its disk has free space, that it is readable and writable, and that \
-         no other process has it open; then start again"
-    )]
+    #[error("{path} can not be opened: {problem}. What to do: {way}")]
     Blocked {
         /// The directory.
         path: String,
         /// What the system said.
         problem: String,
+        /// The way out.
+        way: &'static str,
     },
     /// Genesis can not be executed.
     #[error("the genesis file can not be executed: {0}")]
@@ -95,10 +96,10 @@ fn open_files(limit: Option<u64>) -> i32 {
     i32::try_from(half).unwrap_or(i32::MAX)
 }
 
-fn options() -> Options {
+fn options(recovery: DBRecoveryMode) -> Options {
     let mut options = Options::default();
     options.set_paranoid_checks(true);
-    options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_wal_recovery_mode(recovery);
     options.set_max_background_jobs(2);
     options.set_db_write_buffer_size(128 * 1024 * 1024);
     options.set_max_total_wal_size(256 * 1024 * 1024);
@@ -150,11 +151,12 @@ impl Store {
             return Err(OpenError::Exists { path: shown });
         }
         let effects = genesis_effects(genesis).map_err(|error| OpenError::Genesis(error.to_string()))?;
-        let damaged = |error: StoreError| OpenError::Damaged { path: shown.clone(), problem: error.to_string() };
-        let mut options = options();
+        let damaged =
+            |error: StoreError| OpenError::Damaged { path: shown.clone(), problem: error.problem().to_owned() };
+        let mut options = options(DBRecoveryMode::AbsoluteConsistency);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| refusal(&shown, &error))?;
+        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| refusal(path, &error))?;
         let store = Self { db: Arc::new(db), suite: genesis.suite };
         store.commit_genesis(genesis, &effects).map_err(damaged)?;
         Ok(store)
@@ -162,29 +164,35 @@ impl Store {
 
     /// Opens a store that `init` made for this genesis.
     pub fn open(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
-        Self::open_by(path, genesis, |path| DB::open_cf_descriptors(&options(), path, families()))
+        Self::open_by(path, genesis, open_to_a_point_in_time)
     }
 
     /// The same, to look at only: nothing in the directory changes, not even its log. For a store that no process has open.
     pub fn open_read_only(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
-        let open = |path: &Path| DB::open_cf_descriptors_read_only(&options(), path, families(), false);
-        Self::open_by(path, genesis, open)
+        Self::open_by(path, genesis, |path| {
+            let options = options(DBRecoveryMode::PointInTime);
+            let db = DB::open_cf_descriptors_read_only(&options, path, families(), false);
+            Ok((db.map_err(|error| refusal(path, &error))?, None))
+        })
     }
 
     fn open_by(
         path: &Path,
         genesis: &Genesis,
-        open: impl FnOnce(&Path) -> Result<DB, rocksdb::Error>,
+        open: impl FnOnce(&Path) -> Result<(DB, Option<String>), OpenError>,
     ) -> Result<Self, OpenError> {
         let shown = path.display().to_string();
-        if !path.join("CURRENT").is_file() {
-            return Err(OpenError::Missing { path: shown });
+        if let Err(error) = std::fs::metadata(path.join("CURRENT")) {
+            return Err(match DiskFault::of_io(&error).and_then(DiskFault::way) {
+                Some(way) => OpenError::Blocked { path: shown, problem: error.to_string(), way },
+                None => OpenError::Missing { path: shown },
+            });
         }
         let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
-        let db = open(path).map_err(|error| refusal(&shown, &error))?;
+        let (db, torn) = open(path)?;
         let store = Self { db: Arc::new(db), suite: genesis.suite };
         let mark = |name: &str| {
-            let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.to_string()))?;
+            let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.problem().to_owned()))?;
             value.ok_or_else(|| damaged(format!("its mark `{name}` is missing")))
         };
         let format = mark("format")?.try_into().map(u32::from_be_bytes);
@@ -197,18 +205,41 @@ impl Store {
         if chain != expected.0.as_bytes() {
             return Err(OpenError::Foreign { path: shown, found: hex(&chain), expected: expected.0.to_string() });
         }
-        store.check_tip().map_err(|error| damaged(error.to_string()))?;
+        store.check_tip().map_err(|error| damaged(error.problem().to_owned()))?;
+        if let Some(problem) = torn {
+            let height = store.tip().map_err(|error| damaged(error.problem().to_owned()))?.height;
+            tracing::warn!(path = shown, problem, %height, "the store's newest writes were torn and are dropped, as a power cut leaves them; what lacks comes from the peers");
+        }
         Ok(store)
     }
 }
 
+/// Opens the database. If the newest writes of its log are torn, it is opened as it was before the first of them, and what is
+/// wrong is returned.
+///
+/// Every write is synced before the next one begins, so that only the last can be torn, in whatever way the disk leaves its pages. Should the
+/// disk have lost more, the store is older than it was, but still of one moment: nothing after a gap is taken. This is
+/// safe, because what this validator has said stands in the guard: behind it, the node follows its peers.
+pub(super) fn open_to_a_point_in_time(path: &Path) -> Result<(DB, Option<String>), OpenError> {
+    let open = |recovery| DB::open_cf_descriptors(&options(recovery), path, families());
+    let error = match open(DBRecoveryMode::AbsoluteConsistency) {
+        Ok(db) => return Ok((db, None)),
+        Err(error) => error,
+    };
+    if DiskFault::of_text(error.as_ref(), path) != DiskFault::Damaged {
+        return Err(refusal(path, &error));
+    }
+    let db = open(DBRecoveryMode::PointInTime).map_err(|error| refusal(path, &error))?;
+    Ok((db, Some(error.into_string())))
+}
+
 /// A full disk and a second process are told apart from damage: whoever makes a new store for them does harm.
-fn refusal(path: &str, error: &rocksdb::Error) -> OpenError {
-    const SYSTEM: [&str; 5] =
-        ["No space left", "Disk quota", "Permission denied", "Read-only file system", "While lock file"];
-    let (path, problem) = (path.to_owned(), error.to_string());
-    let blocked = error.kind() == rocksdb::ErrorKind::IOError && SYSTEM.iter().any(|text| problem.contains(text));
-    if blocked { OpenError::Blocked { path, problem } } else { OpenError::Damaged { path, problem } }
+fn refusal(path: &Path, error: &rocksdb::Error) -> OpenError {
+    let (shown, problem) = (path.display().to_string(), error.to_string());
+    match DiskFault::of_text(&problem, path).way() {
+        Some(way) => OpenError::Blocked { path: shown, problem, way },
+        None => OpenError::Damaged { path: shown, problem },
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

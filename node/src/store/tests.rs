@@ -141,6 +141,138 @@ fn a_torn_store_is_not_opened() {
     }
 }
 
+/// Newest write-ahead log of a store, and its length.
+fn newest_log(path: &std::path::Path) -> (std::path::PathBuf, usize) {
+    let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let log = files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap();
+    let bytes = std::fs::metadata(&log).unwrap().len();
+    (log, usize::try_from(bytes).unwrap())
+}
+
+fn copy_store(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// A power cut leaves any of the pages that were not synced, in any order: zeros, or what stood there before the file was
+/// used again. The store opens as it was before the torn write, says so, and goes on.
+#[test]
+fn a_store_whose_last_write_is_torn_in_any_pages_opens_as_it_was_before_it() {
+    const PAGE_BYTES: usize = 4096;
+    const PAGES_MAX: usize = 5;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let mut chain = chain_of_three();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    follow(&store, &chain);
+    let before = store.tip().unwrap();
+    let (log, synced) = newest_log(&path);
+    let receipts: Vec<_> = (0..40).map(|_| chain.issue("S01")).collect();
+    chain.add_block(&receipts);
+    follow(&store, &chain);
+    let after = store.tip().unwrap();
+    let bytes = std::fs::read(&log).unwrap();
+    let first = synced / PAGE_BYTES;
+    let pages = bytes.len().div_ceil(PAGE_BYTES) - first;
+    assert!((3..=PAGES_MAX + 40).contains(&pages), "the last write has {pages} pages");
+    let mut torn: Vec<Vec<u8>> = Vec::new();
+    for set in 1..(1_usize << pages.min(PAGES_MAX)) {
+        let mut bytes = bytes.clone();
+        for page in (0..pages).filter(|page| set >> page & 1 == 1) {
+            let start = synced.max((first + page) * PAGE_BYTES);
+            let end = bytes.len().min((first + page + 1) * PAGE_BYTES);
+            bytes[start..end].fill(if set % 3 == 0 { 0xA5 } else { 0 });
+        }
+        torn.push(bytes);
+    }
+    torn.extend((synced..bytes.len()).step_by(1021).map(|cut| bytes[..cut].to_vec()));
+    let reopened = |path: &std::path::Path| {
+        let (_, torn) = open::open_to_a_point_in_time(path).unwrap();
+        torn
+    };
+    for (row, bytes) in torn.iter().enumerate() {
+        let copy = directory.path().join(format!("copy-{row}"));
+        copy_store(&path, &copy);
+        std::fs::write(copy.join(log.file_name().unwrap()), bytes).unwrap();
+        let store = Store::open(&copy, chain.genesis()).unwrap_or_else(|error| panic!("row {row}: {error}"));
+        assert_eq!(store.tip().unwrap(), before, "row {row}");
+        drop(store);
+        assert_eq!(reopened(&copy), None, "row {row}: once opened, it is whole");
+        let store = Store::open(&copy, chain.genesis()).unwrap();
+        follow(&store, &chain);
+        assert_eq!(store.tip().unwrap(), after, "row {row}");
+        drop(store);
+        std::fs::remove_dir_all(&copy).unwrap();
+    }
+    let copy = directory.path().join("named");
+    copy_store(&path, &copy);
+    // A first page of zeros looks as if nothing had been written; the second one does not.
+    std::fs::write(copy.join(log.file_name().unwrap()), &torn[1]).unwrap();
+    assert!(reopened(&copy).is_some(), "what is dropped is named");
+}
+
+/// A disk that said of a page that it was there, and lost it: the store is refused, or is one of an earlier moment, from which
+/// the chain leads to where it was. Never one with a hole.
+#[test]
+fn a_store_that_has_lost_a_synced_page_of_its_log_has_no_hole() {
+    const PAGE_BYTES: usize = 4096;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let mut chain = TestChain::new();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    for _ in 0..24 {
+        let receipt = chain.issue("S01");
+        chain.add_block(&[receipt]);
+    }
+    follow(&store, &chain);
+    let after = store.tip().unwrap();
+    let (log, _) = newest_log(&path);
+    let bytes = std::fs::read(&log).unwrap();
+    let (mut refused, mut earlier) = (0, 0);
+    for (row, page) in (0..bytes.len()).step_by(PAGE_BYTES / 4).enumerate() {
+        let copy = directory.path().join(format!("copy-{row}"));
+        copy_store(&path, &copy);
+        let mut bytes = bytes.clone();
+        let end = bytes.len().min(page + PAGE_BYTES);
+        bytes[page..end].fill(0);
+        std::fs::write(copy.join(log.file_name().unwrap()), bytes).unwrap();
+        match Store::open(&copy, chain.genesis()) {
+            Err(OpenError::Damaged { .. }) => refused += 1,
+            Err(error) => panic!("row {row}: {error}"),
+            Ok(store) => {
+                earlier += 1;
+                follow(&store, &chain);
+                assert_eq!(store.tip().unwrap(), after, "row {row}");
+            }
+        }
+        std::fs::remove_dir_all(&copy).unwrap();
+    }
+    println!("{refused} refused, {earlier} of an earlier moment");
+    assert!(earlier > 10, "{refused} {earlier}");
+}
+
+/// The store is not called damaged for what a restart, more space or the right user mends.
+#[test]
+fn a_store_that_is_in_use_or_not_ours_to_read_is_not_called_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let chain = TestChain::new();
+    let store = Store::init(&path, chain.genesis()).unwrap();
+    let refused = Store::open(&path, chain.genesis()).err().unwrap();
+    assert!(matches!(&refused, OpenError::Blocked { .. }), "{refused}");
+    assert!(refused.to_string().contains("another process has it open"), "{refused}");
+    drop(store);
+    // A file in the place of a directory, and a loop of links: the system's answer, whoever asks.
+    std::os::unix::fs::symlink("loop", directory.path().join("loop")).unwrap();
+    let refused = Store::open(&directory.path().join("loop"), chain.genesis()).err().unwrap();
+    assert!(!refused.to_string().contains("is damaged"), "{refused}");
+    let failed = StoreError::Corrupt("x".to_owned()).to_string();
+    assert!(failed.contains("`tallystick-node init`"), "{failed}");
+}
+
 #[test]
 fn proposals_stay_until_their_height_is_committed() {
     let directory = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use receipt_core::ids::UnixMillis;
 
 use super::*;
 use crate::clock::FixedClock;
-use crate::identity::{ChainName, IdentityError, Named};
+use crate::identity::{ChainName, IdentityError, Named, PeerIdentity};
 
 fn connection(role: Role) -> ConnectionInfo {
     let identity = PeerIdentity { chain: ChainName::parse("demo").unwrap(), role, id: 1 };
@@ -27,19 +27,22 @@ fn reason_at(services: Option<&[&str]>, path: &str, connection: Option<&Connecti
 #[test]
 fn the_table_has_every_method_once_and_no_other_of_ours() {
     let files = prost_types::FileDescriptorSet::decode(tallystick_proto::FILE_DESCRIPTOR_SET).unwrap();
-    let mut methods = BTreeSet::new();
+    let (mut methods, mut streams) = (BTreeSet::new(), BTreeSet::new());
     for file in &files.file {
         for service in &file.service {
             let path = |method: &prost_types::MethodDescriptorProto| {
                 format!("/{}.{}/{}", file.package(), service.name(), method.name())
             };
             methods.extend(service.method.iter().map(path));
+            streams.extend(service.method.iter().filter(|method| method.server_streaming()).map(path));
         }
     }
     let ours = METHOD_RULES.iter().map(|rule| rule.path).filter(|path| path.starts_with("/tallystick."));
     let rows: Vec<String> = ours.map(str::to_owned).collect();
     assert_eq!(rows.len(), rows.iter().collect::<BTreeSet<_>>().len(), "a method stands twice");
     assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), methods);
+    let ours = STREAMS.iter().filter(|path| path.starts_with("/tallystick.")).map(|path| (*path).to_owned());
+    assert_eq!(ours.collect::<BTreeSet<_>>(), streams, "each stream ends with its caller's certificate");
 }
 
 #[test]

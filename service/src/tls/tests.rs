@@ -20,9 +20,10 @@ use super::*;
 use crate::authorization::AuthorizationLayer;
 use crate::clock::FixedClock;
 use crate::identity::Role;
+use crate::metrics::Readiness;
 use crate::request_id::{REQUEST_ID_HEADER, RequestIdLayer};
 use crate::rng::SeededEntropy;
-use crate::testing::{Authority, Leaf, VALID_UNTIL};
+use crate::testing::{Authority, Leaf, VALID_FROM, VALID_UNTIL};
 
 const NOW: u64 = 1_800_000_000_000;
 const SERVER: &str = "tallystick://demo/validator/1";
@@ -261,19 +262,81 @@ async fn replaced_certificates_are_used_for_new_connections_without_a_restart() 
     let old = world.channel(&tls, Role::Validator, Some(1));
     who_am_i(&old).await.unwrap();
 
-    // Both sides move to another authority and other numbers.
+    // Both sides move to another authority.
     let other = Authority::new();
-    other.certify(&world.dir.path().join("server"), &Leaf::new("tallystick://demo/validator/2"));
+    other.certify(&world.dir.path().join("server"), &Leaf::new(SERVER));
     assert!(world.server.reload().unwrap());
     assert!(!world.server.reload().unwrap(), "unchanged files are not a change");
     let stranger = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
     assert!(causes(&stranger).contains("UnknownIssuer"), "{}", causes(&stranger));
-    other.certify(&world.dir.path().join("client"), &Leaf::new("tallystick://demo/system/18"));
+    other.certify(&world.dir.path().join("client"), &Leaf::new(SYSTEM));
     assert!(tls.reload().unwrap());
-    let new = world.channel(&tls, Role::Validator, Some(2));
-    assert_eq!(who_am_i(&new).await.unwrap(), "tallystick://demo/system/18");
+    let new = world.channel(&tls, Role::Validator, Some(1));
+    assert_eq!(who_am_i(&new).await.unwrap(), SYSTEM);
 
     assert_eq!(who_am_i(&old).await.unwrap(), SYSTEM, "a standing connection goes on");
+}
+
+/// In seconds since the epoch.
+fn now_seconds() -> i64 {
+    i64::try_from(NOW / 1000).unwrap()
+}
+
+#[tokio::test]
+async fn a_good_certificate_is_not_replaced_by_anothers_or_by_one_that_is_not_valid() {
+    let world = World::new().await;
+    let server = world.dir.path().join("server");
+    let ended = (now_seconds() - 100, now_seconds() - 1);
+    let future = (now_seconds() + 1, now_seconds() + 100);
+    for (uri, valid, expected) in [
+        ("tallystick://demo/validator/2", (VALID_FROM, VALID_UNTIL), "this process is tallystick://demo/validator/1"),
+        ("tallystick://demo/issuer/1", (VALID_FROM, VALID_UNTIL), "this process is tallystick://demo/validator/1"),
+        (SERVER, ended, "ended 0 d 0 h ago, the one in use is valid"),
+        (SERVER, future, "is not valid yet"),
+    ] {
+        world.authority.certify(&server, &Leaf { uri, valid });
+        let refused = world.server.reload().unwrap_err().to_string();
+        assert!(refused.contains(expected) && refused.contains("cert.pem"), "{refused}");
+        assert_eq!(world.server.identity().to_string(), SERVER);
+        assert!(world.server.validity().is_valid());
+    }
+    // The certificate in use ends; one that is valid is taken, and so is another that has ended: neither is worse.
+    world.clock.set(UnixMillis::new(u64::try_from(VALID_UNTIL + 1).unwrap() * 1000));
+    world.authority.certify(&server, &Leaf { uri: SERVER, valid: ended });
+    assert!(world.server.reload().unwrap());
+    world.authority.certify(&server, &Leaf { uri: SERVER, valid: (VALID_UNTIL, VALID_UNTIL + 100) });
+    assert!(world.server.reload().unwrap());
+    assert!(world.server.validity().is_valid());
+}
+
+#[tokio::test]
+async fn a_start_with_an_ended_certificate_is_not_ready_until_a_new_one_is_there() {
+    let leaf = Leaf { uri: SERVER, valid: (now_seconds() - 100, now_seconds() - 1) };
+    let world = World::with(&leaf, IncomingLimits::default()).await;
+    let (stop, readiness, days_left) = (CancellationToken::new(), Readiness::new(), DaysLeft::default());
+    let watch = CertificateWatch {
+        interval: Duration::from_millis(1),
+        ready: readiness.part("tls"),
+        days_left: days_left.clone(),
+    };
+    let watch = tokio::spawn(world.server.clone().watch(watch, stop.clone()));
+    while !readiness.to_string().contains("tls certificate ended 0 d 0 h ago; put a new one in its place") {
+        tokio::task::yield_now().await;
+    }
+    assert!(days_left.get() < 0.0, "{}", days_left.get());
+    world.authority.certify(&world.dir.path().join("server"), &Leaf::new(SERVER));
+    while !readiness.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    let expected = (VALID_UNTIL - now_seconds()) as f64 / 86_400.0;
+    assert!((days_left.get() - expected).abs() < 1.0, "{}", days_left.get());
+    // It ends while the process runs.
+    world.clock.set(UnixMillis::new(u64::try_from(VALID_UNTIL + 1).unwrap() * 1000));
+    while readiness.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    watch.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -289,19 +352,6 @@ async fn files_that_do_not_fit_together_leave_the_old_ones_in_use() {
     }
     let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
     who_am_i(&world.channel(&tls, Role::Validator, Some(1))).await.unwrap();
-}
-
-#[tokio::test]
-async fn watch_picks_up_new_files_by_itself() {
-    let world = World::new().await;
-    let stop = CancellationToken::new();
-    let watch = tokio::spawn(world.server.clone().watch(Duration::from_millis(1), stop.clone()));
-    world.authority.certify(&world.dir.path().join("server"), &Leaf::new("tallystick://demo/validator/9"));
-    while world.server.identity().id != 9 {
-        tokio::task::yield_now().await;
-    }
-    stop.cancel();
-    watch.await.unwrap().unwrap();
 }
 
 #[tokio::test]

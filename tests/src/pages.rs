@@ -1,0 +1,141 @@
+//! Commands of the documents, as they stand there: what a page tells an operator to type is what a test runs.
+//!
+//! A page's commands stand in blocks that begin with ```` ```sh ````, indented or not. Paths of a real machine are put in place of by
+//! those of the network; services are started and stopped by the test, because `systemctl` is not there.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::TestNetwork;
+
+const SUDO: &str = "#!/bin/sh\n# A stand-in: the test is one user.\n[ \"$1\" = -u ] || exit 1\nshift 2\nexec \"$@\"\n";
+
+/// A file of the repository.
+#[must_use]
+pub fn page(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The commands under a heading (any level, without its marks), one per element, in their order. Lines that end in `\` go on; comments are
+/// left out.
+pub fn commands(path: &str, heading: &str) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(page(path)).with_context(|| format!("read {path}"))?;
+    let commands = commands_of(&text, heading);
+    ensure!(!commands.is_empty(), "{path} has no commands under {heading:?}");
+    Ok(commands)
+}
+
+fn commands_of(text: &str, heading: &str) -> Vec<String> {
+    let (mut commands, mut current) = (Vec::new(), String::new());
+    let (mut in_section, mut in_code, mut in_shell) = (false, false, false);
+    for line in text.lines() {
+        let trimmed = line.trim();
+        if let Some(language) = trimmed.strip_prefix("```") {
+            in_code = !in_code;
+            in_shell = in_code && language == "sh";
+        } else if !in_code && trimmed.starts_with('#') {
+            in_section = trimmed.trim_start_matches('#').trim() == heading;
+        } else if in_section && in_shell && !trimmed.starts_with('#') && !trimmed.is_empty() {
+            match trimmed.strip_suffix('\\') {
+                Some(begun) => current.push_str(begun),
+                None => commands.push(std::mem::take(&mut current) + trimmed),
+            }
+        }
+    }
+    commands
+}
+
+/// An operator at one validator's machine.
+pub struct Operator<'a> {
+    network: &'a mut TestNetwork,
+    validator_id: u32,
+}
+
+impl<'a> Operator<'a> {
+    /// At this validator's.
+    pub fn new(network: &'a mut TestNetwork, validator_id: u32) -> Self {
+        Self { network, validator_id }
+    }
+
+    /// Types the commands under a heading of a page; a start is waited for until the node is ready. What all of them printed.
+    pub async fn follow(&mut self, path: &str, heading: &str) -> Result<String> {
+        let mut printed = String::new();
+        for command in commands(path, heading)? {
+            println!("node-{}: {command}", self.validator_id);
+            match command.as_str() {
+                "systemctl stop tallystick-node" => {
+                    let status = self.network.node(self.validator_id)?.terminate().await?;
+                    ensure!(status.success(), "the node ended with {status}");
+                }
+                "systemctl start tallystick-node" => {
+                    self.network.node(self.validator_id)?.start()?;
+                    self.network
+                        .node(self.validator_id)?
+                        .wait_ready()
+                        .await
+                        .with_context(|| format!("after {printed}"))?;
+                }
+                "systemctl reload tallystick-node" => self.network.node(self.validator_id)?.hang_up()?,
+                command => printed.push_str(&self.shell(command).await?),
+            }
+        }
+        Ok(printed)
+    }
+
+    /// Where commands are typed.
+    #[must_use]
+    pub fn desk(&self) -> PathBuf {
+        self.network.layout().root().join("desk")
+    }
+
+    async fn shell(&self, command: &str) -> Result<String> {
+        let layout = self.network.layout();
+        let stand_ins = layout.root().join("stand-ins");
+        std::fs::create_dir_all(&stand_ins)?;
+        let sudo = stand_ins.join("sudo");
+        std::fs::write(&sudo, SUDO)?;
+        std::fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let programs = self.network.binaries().node.parent().context("the programs have no directory")?;
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{}:{path}", stand_ins.display(), programs.display());
+        let command = [
+            ("/etc/tallystick/node.toml", layout.node_config(self.validator_id)),
+            ("/var/lib/tallystick", layout.node(self.validator_id)),
+            ("/backups", layout.root().join("backups")),
+        ]
+        .into_iter()
+        .fold(command.to_owned(), |command, (from, to)| command.replace(from, &to.display().to_string()));
+        let chain = format!("tallystick://{}/", self.network.description().chain_name);
+        let command = command
+            .replace("tallystick://CHAIN/", &chain)
+            .replace("DNS:node-2.example.org", "DNS:localhost,IP:127.0.0.1");
+        let mut shell = tokio::process::Command::new("bash");
+        let desk = self.desk();
+        std::fs::create_dir_all(&desk)?;
+        shell
+            .args(["-euo", "pipefail", "-c", &command])
+            .current_dir(desk)
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = shell.output().await.context("run bash")?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        ensure!(output.status.success(), "{command}: {}\n{said}", output.status);
+        Ok(said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_those_of_the_section() {
+        let text = "# A\n```sh\nno\n```\n## B\ntext\n   ```sh\n   # why\n   one \\\n      two\n   three\n   ```\n```toml\nno\n```\n### C\n```sh\nno\n```\n";
+        assert_eq!(commands_of(text, "B"), ["one two", "three"]);
+        assert!(commands_of(text, "D").is_empty());
+    }
+}
