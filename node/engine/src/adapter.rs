@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use malachitebft_app_channel::app::consensus::MisbehaviorEvidence;
+use malachitebft_app_channel::app::types::SignedConsensusMsg;
 use malachitebft_app_channel::app::types::core::{
     NilOrVal, Round, SignedExtension, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType,
 };
@@ -235,6 +236,29 @@ impl Verifier<Ledger> for ChainVerifier {
 /// A round as the engine writes it.
 pub(crate) fn engine_round(round: Option<u32>) -> Round {
     Round::from(round)
+}
+
+/// Who acts on which height by this message: it proposes or votes for a block, its signature holds, and the caller takes it for news;
+/// only then is the signature checked.
+pub(crate) fn act_of(
+    chain_id: &[u8; 32],
+    set: &MemberSet,
+    message: &SignedConsensusMsg<Ledger>,
+    is_news: impl FnOnce(MemberId, u64) -> bool,
+) -> Option<(MemberId, u64)> {
+    let (member, height, asked, signature) = match message {
+        SignedConsensusMsg::Vote(vote) if vote.message.value.is_val() => {
+            (vote.message.member, vote.message.height.0, vote_preimage(chain_id, &vote.message), &vote.signature)
+        }
+        SignedConsensusMsg::Vote(_) => return None,
+        SignedConsensusMsg::Proposal(signed) => {
+            let asked = proposal_preimage(chain_id, &signed.message);
+            (signed.message.member, signed.message.height.0, asked, &signed.signature)
+        }
+    };
+    let key = set.get(member).filter(|_| is_news(member, height))?.public_key();
+    let (_, preimage) = asked?;
+    key.verifies(&preimage, signature).then_some((member, height))
 }
 
 /// The engine's evidence as statements that anybody can check.

@@ -14,14 +14,14 @@ use malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValu
 use malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
 use malachitebft_app_channel::app::types::core::{Round, Validity};
-use malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue, SignedConsensusMsg};
+use malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue};
 use malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
-use crate::adapter::{ChainSigner, engine_round, equivocations, proposal_preimage, vote_preimage};
+use crate::adapter::{ChainSigner, act_of, engine_round, equivocations};
 use crate::application::Application;
 use crate::boot::Parts;
 use crate::certificate::Certificate;
@@ -31,7 +31,6 @@ use crate::context::{ChainHeight, Ledger, MemberSet, height_params};
 use crate::hold::Progress;
 use crate::intake::Intake;
 use crate::preimage::{self, StreamFields, VoteSlot};
-use crate::scheme::Signature;
 use crate::signing::{SignRefused, SignRequest};
 use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds, chunk_hashes};
 use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Verdict};
@@ -487,18 +486,12 @@ impl AppLoop {
     fn observe(&mut self, event: Event<Ledger>) {
         match event {
             // Before the engine has checked any signature.
-            Event::Received(SignedConsensusMsg::Proposal(proposal)) => {
-                let (message, signature) = (&proposal.message, &proposal.signature);
-                let preimage = || proposal_preimage(&self.fixed.signer.chain_id, message);
-                if self.is_genuine(message.member, message.height.0, preimage, signature) {
-                    self.acted(message.member, message.height.0);
-                }
-            }
-            Event::Received(SignedConsensusMsg::Vote(vote)) if vote.message.value.is_val() => {
-                let (message, signature) = (&vote.message, &vote.signature);
-                let preimage = || vote_preimage(&self.fixed.signer.chain_id, message);
-                if self.is_genuine(message.member, message.height.0, preimage, signature) {
-                    self.acted(message.member, message.height.0);
+            Event::Received(message) => {
+                let is_news = |member, height| self.progress.is_news(member, height);
+                let act = self.set.as_ref().and_then(|set| act_of(&self.fixed.signer.chain_id, set, &message, is_news));
+                if let Some((member, height)) = act {
+                    self.progress.acted(member, height);
+                    self.go_on_if_due();
                 }
             }
             Event::WalCorrupted(error) => self.log_trouble = Some(error.to_string()),
@@ -506,23 +499,5 @@ impl AppLoop {
             Event::WalResetError(error) => self.log_trouble = Some(error.to_string()),
             _ => {}
         }
-    }
-
-    /// Whether a validator signed what it is said to have sent, and that is news: only then is the signature checked.
-    fn is_genuine(
-        &self,
-        member: MemberId,
-        height: u64,
-        preimage: impl FnOnce() -> Option<(SignRequest, Vec<u8>)>,
-        signature: &Signature,
-    ) -> bool {
-        let key = self.set.as_ref().and_then(|set| set.get(member)).map(|member| *member.public_key());
-        let Some(key) = key.filter(|_| self.progress.is_news(member, height)) else { return false };
-        preimage().is_some_and(|(_, preimage)| key.verifies(&preimage, signature))
-    }
-
-    fn acted(&mut self, member: MemberId, height: u64) {
-        self.progress.acted(member, height);
-        self.go_on_if_due();
     }
 }
