@@ -90,6 +90,13 @@ impl Draft {
             return Err(loaded.invalid("actions", "is empty, and `credentials`, too: there is nothing to propose"));
         }
         let actions = actions(&text.actions).map_err(|(key, problem)| loaded.invalid(&key, problem))?;
+        for (index, action) in actions.iter().enumerate() {
+            if let Action::SetValidators(change) = action {
+                let checked = change.validators.check_note_keys(&chain.genesis.origin);
+                let key = format!("actions[{index}].set_validators");
+                checked.map_err(|error| loaded.invalid(&key, error.to_string()))?;
+            }
+        }
         let known = Known { described: &actions, genesis: &chain.genesis.actions };
         let mut credentials: Vec<UnitCredential> = Vec::new();
         for (index, text) in text.credentials.iter().enumerate() {

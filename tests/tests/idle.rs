@@ -64,9 +64,16 @@ async fn an_idle_ledger_stands_still_and_its_tip_stays_fresh() {
         assert_eq!((later.size, later.root), (first.size, first.root));
         assert!(later.signers.len() >= 3, "{:?}", later.signers);
     }
+    let log = std::fs::read_to_string(network.layout().log("node-1")).unwrap();
+    let starts: Vec<&str> = log.lines().filter(|line| line.contains("the node starts")).collect();
+    let addresses = network.node_addresses(1).unwrap();
+    assert_eq!(starts.len(), 1, "{log}");
+    for part in [env!("CARGO_PKG_VERSION"), &network.description().chain_id, &addresses.http.to_string()] {
+        assert!(starts[0].contains(part), "{part} is not in {}", starts[0]);
+    }
     // Nothing happens that an operator could use: the logs stand still, too.
     let log_bytes = || {
-        let length = |id: u32| std::fs::metadata(network.layout().logs().join(format!("node-{id}.log"))).unwrap().len();
+        let length = |id: u32| std::fs::metadata(network.layout().log(&format!("node-{id}"))).unwrap().len();
         (1..=4).map(length).collect::<Vec<u64>>()
     };
     let logged = log_bytes();

@@ -1,7 +1,7 @@
 //! Credentials filled from what is known, and what is missing named.
 
 use receipt_core::suite::Signer as _;
-use receipt_core::testkit::{TestChain, UNIT_KEY_BASE};
+use receipt_core::testkit::{TWIN_LOG_KEYS, TestChain, TestValidator, UNIT_KEY_BASE};
 
 use super::*;
 
@@ -55,6 +55,29 @@ fn a_credential_repeats_what_the_actions_and_genesis_say() {
     assert_eq!(proposal.look_from_height(), 2);
     let error = draft(&text).unwrap().propose(&chain, None).unwrap_err().to_string();
     assert!(error.contains("--node"), "{error}");
+}
+
+/// Before anybody signs: the ledger would refuse it.
+#[test]
+fn validators_whose_log_keys_share_a_note_key_id_are_named() {
+    let set = |ids: &[u32]| {
+        let mut text = "[[actions]]\n[actions.set_validators]\neffective_height = 500\n".to_owned();
+        for member in ids.iter().map(|id| TestValidator::new(*id).public()) {
+            let [consensus, log, cosigner] =
+                [member.consensus_key, member.log_key, member.cosigner_key].map(|key| hex::encode(key.0));
+            text += &format!(
+                "[[actions.set_validators.validators]]\nid = {}\nname = \"{}\"\nconsensus_key = \"{consensus}\"\n\
+                 log_key = \"{log}\"\ncosigner_key = \"{cosigner}\"\n",
+                member.id, member.name
+            );
+        }
+        text
+    };
+    let [one, other] = TWIN_LOG_KEYS;
+    draft(&set(&[1, one])).unwrap();
+    let error = draft(&set(&[1, one, other])).unwrap_err();
+    assert!(error.contains("`actions[0].set_validators`"), "{error}");
+    assert!(error.contains(&format!("{one} and {other} have the same note key id")), "{error}");
 }
 
 #[test]

@@ -467,3 +467,20 @@ fn the_published_note_is_the_newest_ones_and_lasts() {
     assert_eq!(store.checkpoint(Height::new(1)).unwrap(), Some("small 1".to_owned()));
     assert_eq!(store.latest_checkpoint().unwrap(), Some((Height::new(2), "small 2".to_owned())));
 }
+
+/// As RocksDB itself wrote down what it was opened with.
+#[test]
+fn memory_and_logs_of_the_database_are_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    Store::init(&path, TestChain::new().genesis()).unwrap();
+    let files = snapshot(&path);
+    let options = files.iter().filter(|(name, ..)| name.starts_with("OPTIONS-")).map(|(_, bytes, _)| bytes);
+    let options = String::from_utf8(options.last().unwrap().clone()).unwrap();
+    let count = |line: &str| options.lines().filter(|given| given.trim() == line).count();
+    assert_eq!((count("max_log_file_size=4194304"), count("keep_log_file_num=4")), (1, 1), "{options}");
+    let families = FAMILIES.len() + Table::ALL.len() + 1;
+    for line in ["cache_index_and_filter_blocks=true", "partition_filters=true", "index_type=kTwoLevelIndexSearch"] {
+        assert_eq!(count(line), families, "{line}");
+    }
+}
