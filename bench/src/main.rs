@@ -68,6 +68,9 @@ enum Command {
         /// One-way delays between validators in milliseconds.
         #[arg(long, value_delimiter = ',', default_values_t = [0, 15, 30, 100])]
         delays_ms: Vec<u64>,
+        /// Receipts of the light load, per second.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+        per_second: u32,
         /// Length of each window, in seconds.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -195,8 +198,8 @@ async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
         Command::Standard { seconds, warm_up } => standard::run(dir, span(warm_up, seconds)).await,
         Command::Failover { load, victim } => failover::run(dir, load.options(), victim).await,
         Command::Replay { receipts } => replay::run(dir, receipts).await,
-        Command::Wan { delays_ms, seconds, warm_up, light } => {
-            let options = WanOptions { delays_ms, span: span(warm_up, seconds), full: !light };
+        Command::Wan { delays_ms, per_second, seconds, warm_up, light } => {
+            let options = WanOptions { delays_ms, per_second, span: span(warm_up, seconds), full: !light };
             wan::run(dir, &options).await
         }
         Command::Verify { .. } => bail!("`verify` needs no network"),

@@ -24,8 +24,6 @@ use crate::supply::Supply;
 
 /// The issuer under load.
 const ISSUER: u32 = 1;
-/// Of the light load.
-const RECEIPTS_PER_SECOND: u32 = 5;
 /// Longest wait for a seal.
 const SEAL_TIMEOUT_MS: u32 = 60_000;
 
@@ -34,6 +32,9 @@ const SEAL_TIMEOUT_MS: u32 = 60_000;
 pub struct WanOptions {
     /// One-way delays, in milliseconds, each on a network of its own.
     pub delays_ms: Vec<u64>,
+    /// Receipts of the light load, at least 1. Where a block takes longer than their distance in time, each also waits for the block
+    /// that is under way.
+    pub per_second: u32,
     /// Of each load.
     pub span: Span,
     /// Whether the full load is made, too.
@@ -45,6 +46,8 @@ pub struct WanOptions {
 pub struct WanReport {
     /// One way, between each two validators.
     pub delay_ms: u64,
+    /// Receipts per second of the light load.
+    pub light_per_second: u32,
     /// Light load: from the call to the answer that it is sealed.
     pub light_sealed: Latency,
     /// Consensus rounds above 0 under the light load, as the first validator saw them.
@@ -101,13 +104,13 @@ async fn set_apart(network: &Network, delay: Duration) -> Result<Vec<DelayProxy>
 }
 
 async fn measure_one(network: &Network, delay_ms: u64, options: &WanOptions) -> Result<WanReport> {
-    let Span { warm_up, window } = options.span;
+    let WanOptions { per_second, span: Span { warm_up, window }, .. } = *options;
     measure::day_lasts(network, 2 * (warm_up + window)).await?;
-    eprintln!("{delay_ms} ms one way, {RECEIPTS_PER_SECOND} receipts/s, each waiting for its seal …");
+    eprintln!("{delay_ms} ms one way, {per_second} receipts/s, each waiting for its seal …");
     let supply = Supply::new(network)?;
-    light(network, &supply, warm_up).await?;
+    light(network, &supply, warm_up, per_second).await?;
     let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
-    let light_sealed = Latency::of(light(network, &supply, window).await?);
+    let light_sealed = Latency::of(light(network, &supply, window, per_second).await?);
     let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     eprintln!("    sealed: {}", light_sealed.line());
     let full = if options.full {
@@ -119,6 +122,7 @@ async fn measure_one(network: &Network, delay_ms: u64, options: &WanOptions) -> 
     };
     Ok(WanReport {
         delay_ms,
+        light_per_second: per_second,
         light_sealed,
         light_further_rounds: rounds_after.saturating_sub(rounds_before),
         light_delays_hundredths: None,
@@ -127,7 +131,8 @@ async fn measure_one(network: &Network, delay_ms: u64, options: &WanOptions) -> 
 }
 
 /// Issues at the light load's rate for so long; how long each call took.
-async fn light(network: &Network, supply: &Supply, lasts: Duration) -> Result<Vec<Duration>> {
+async fn light(network: &Network, supply: &Supply, lasts: Duration, per_second: u32) -> Result<Vec<Duration>> {
+    ensure!(per_second >= 1, "a rate of nothing is no load");
     let client = network.issuer_client(ISSUER, Caller::System(SYSTEM_HOSPITALS)).await?;
     let mut calls = JoinSet::new();
     let mut due = Instant::now();
@@ -147,7 +152,7 @@ async fn light(network: &Network, supply: &Supply, lasts: Duration) -> Result<Ve
             ensure!(state == ReceiptState::Sealed, "a receipt is {} {}", state.as_str_name(), response.refused_reason);
             Ok(due.elapsed())
         });
-        due += Duration::from_secs(1) / RECEIPTS_PER_SECOND;
+        due += Duration::from_secs(1) / per_second;
     }
     calls.join_all().await.into_iter().collect()
 }
@@ -170,7 +175,7 @@ impl WanReport {
     /// Adds its section to the table.
     pub(crate) fn write(&self, table: &mut String) {
         section(table, &format!("{} ms one way between validators", self.delay_ms));
-        row(table, "light, sealed", &self.light_sealed.line());
+        row(table, "light, sealed", &format!("{}; {} receipts/s", self.light_sealed.line(), self.light_per_second));
         if let Some(hundredths) = self.light_delays_hundredths {
             row(table, "one-way delays", &format!("{} above the smallest delay's p50", format_hundredths(hundredths)));
         }
@@ -195,6 +200,7 @@ mod tests {
     fn delays_are_counted_against_the_smallest() {
         let run = |delay_ms: u64, millis: u64| WanReport {
             delay_ms,
+            light_per_second: 5,
             light_sealed: Latency::of(vec![Duration::from_millis(millis)]),
             light_further_rounds: 0,
             light_delays_hundredths: None,
