@@ -5,14 +5,15 @@
 //!               │ status without ErrorInfo, made by the framework (undecodable, too large, unknown method …): put into the table
 //!               │ refusal: one line inside the call's span, so that the request id that a caller complains of is in the log
 //! ```
-//! Put it right behind [`crate::request_id::RequestIdLayer`]. Not here: what this layer cannot see: connections that break,
-//! deadlines that the framework keeps around all layers (`docs/spec/reasons.md` says what a status without `ErrorInfo` means).
+//! It keeps the server's own limit of time, too: the framework's stands around all layers, and what it cuts has no reason. Put it
+//! right behind [`crate::request_id::RequestIdLayer`]. Not here: what this layer cannot see: connections that break, deadlines
+//! of the caller (`docs/spec/reasons.md` says what a status without `ErrorInfo` means).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
@@ -45,6 +46,7 @@ const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 #[derive(Debug, Clone)]
 pub struct AnswersLayer {
     shared: Arc<Shared>,
+    time_max: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,13 @@ impl AnswersLayer {
     /// Counts and times in `metrics`.
     pub fn new(metrics: CallMetrics) -> Self {
         let lines = Lines { left: LINES_MAX, suppressed: 0, since: Instant::now() };
-        Self { shared: Arc::new(Shared { metrics, lines: Mutex::new(lines) }) }
+        Self { shared: Arc::new(Shared { metrics, lines: Mutex::new(lines) }), time_max: None }
+    }
+
+    /// Until its answer begins, a call has so long; then it is cut with `OUTCOME_UNKNOWN`.
+    #[must_use]
+    pub fn within(self, time_max: Duration) -> Self {
+        Self { time_max: Some(time_max), ..self }
     }
 
     /// Of a server that shows no metrics.
@@ -70,7 +78,7 @@ impl<S> Layer<S> for AnswersLayer {
     type Service = AnswersService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AnswersService { inner, shared: Arc::clone(&self.shared) }
+        AnswersService { inner, shared: Arc::clone(&self.shared), time_max: self.time_max }
     }
 }
 
@@ -79,6 +87,7 @@ impl<S> Layer<S> for AnswersLayer {
 pub struct AnswersService<S> {
     inner: S,
     shared: Arc<Shared>,
+    time_max: Option<Duration>,
 }
 
 impl<S, ReqBody> Service<Request<ReqBody>> for AnswersService<S>
@@ -102,14 +111,23 @@ where
             caller: caller(request.extensions().get::<ConnectionInfo>()),
         };
         let path = request.uri().path().to_owned();
-        let started = Instant::now();
+        let (started, time_max) = (Instant::now(), self.time_max);
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let response = answer.await?;
+            let response = match time_max {
+                Some(time_max) => tokio::time::timeout(time_max, answer).await.unwrap_or_else(|_| Ok(cut(time_max)))?,
+                None => answer.await?,
+            };
             call.shared.metrics.answered(&path, started.elapsed());
             Ok(call.look_at(response))
         })
     }
+}
+
+/// The answer to a call that took too long. What it was about to do may be done.
+fn cut(time_max: Duration) -> Response<Body> {
+    let message = format!("the call took longer than {} s and was cut; make it again", time_max.as_secs());
+    Refusal::new(CallReason::OutcomeUnknown).with_message(message).to_status().into_http()
 }
 
 fn caller(connection: Option<&ConnectionInfo>) -> String {

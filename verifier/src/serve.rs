@@ -144,7 +144,6 @@ type Bounded = Stack<Places, Stack<AnswersLayer, Stack<RequestIdLayer, NoLayer>>
 
 fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
     let server = Server::builder()
-        .timeout(REQUEST_TIMEOUT)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
@@ -157,7 +156,8 @@ fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
         }
     };
     let request_ids = RequestIdLayer::new(&OsEntropy).map_err(ServeError::Entropy)?;
-    Ok(server.layer(request_ids).layer(AnswersLayer::unmeasured()).layer(Places::new(options.requests_max)))
+    let answers = AnswersLayer::unmeasured().within(REQUEST_TIMEOUT);
+    Ok(server.layer(request_ids).layer(answers).layer(Places::new(options.requests_max)))
 }
 
 struct Service {

@@ -112,6 +112,14 @@ async fn a_status_at_the_end_of_a_stream_is_put_into_the_table_too() {
     assert_eq!((refusal.reason, refusal.message.as_str()), (CallReason::NotFound.into(), "no such symbol"));
 }
 
+#[tokio::test]
+async fn a_call_that_takes_too_long_is_cut_with_a_reason() {
+    let inner = tower::service_fn(|_: Request<()>| std::future::pending::<Result<Response<Body>, Infallible>>());
+    let service = layer().within(Duration::from_millis(5)).layer(inner);
+    let refusal = Refusal::from_status(&status_of(service.oneshot(Request::new(())).await.unwrap()).await).unwrap();
+    assert_eq!(refusal.reason, CallReason::OutcomeUnknown.into());
+}
+
 #[test]
 fn a_text_that_is_not_utf_8_is_told_by_its_field() {
     // draft (1) ─ payer_name (13); draft ─ items (26) ─ item_name (2): 王 in GBK.
@@ -173,11 +181,11 @@ fn a_flood_of_refusals_writes_a_bounded_number_of_lines() {
     let mut lines = Lines { left: LINES_MAX, suppressed: 0, since: start };
     let written = (0..1_000).filter(|_| lines.one(start).is_some()).count();
     assert_eq!(written, LINES_MAX as usize);
-    let later = start + std::time::Duration::from_secs(1);
+    let later = start + Duration::from_secs(1);
     assert_eq!(lines.one(later), Some(1_000 - u64::from(LINES_MAX)));
     let written = (0..1_000).filter(|_| lines.one(later).is_some()).count();
     assert_eq!(written as u64, LINES_PER_SECOND - 1);
     // A quiet minute gives the burst back.
-    let much_later = later + std::time::Duration::from_secs(60);
+    let much_later = later + Duration::from_secs(60);
     assert_eq!((0..1_000).filter(|_| lines.one(much_later).is_some()).count(), LINES_MAX as usize);
 }
