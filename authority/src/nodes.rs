@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::hash::Hash;
 use tallystick_proto::admin::v1::admin_service_client::AdminServiceClient;
 use tallystick_proto::admin::v1::{GetNodeStatusRequest, GetNodeStatusResponse};
