@@ -13,7 +13,7 @@ use receipt_core::limits;
 use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
-use tallystick_service::config::{KeyError, Loaded, OfKey as _};
+use tallystick_service::config::{ConfigError, KeyError, Loaded, OfKey as _};
 use tallystick_service::durable;
 use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::{ChainName, Role};
