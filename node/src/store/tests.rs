@@ -475,8 +475,8 @@ fn memory_and_logs_of_the_database_are_bounded() {
     let path = directory.path().join("data");
     Store::init(&path, TestChain::new().genesis()).unwrap();
     let files = snapshot(&path);
-    let options = files.iter().filter(|(name, ..)| name.starts_with("OPTIONS-")).map(|(_, bytes, _)| bytes);
-    let options = String::from_utf8(options.last().unwrap().clone()).unwrap();
+    let (_, options, _) = files.iter().rfind(|(name, ..)| name.starts_with("OPTIONS-")).unwrap();
+    let options = String::from_utf8(options.clone()).unwrap();
     let count = |line: &str| options.lines().filter(|given| given.trim() == line).count();
     assert_eq!((count("max_log_file_size=4194304"), count("keep_log_file_num=4")), (1, 1), "{options}");
     let families = FAMILIES.len() + Table::ALL.len() + 1;
