@@ -6,7 +6,7 @@
 //! in force   as of a later quorum, the ledger's status map says nothing else about it
 //! ```
 //! The checks run in the order of [`CheckId::ALL`] and stop at the first that fails, so a verdict is the list of all that
-//! was established before. Body rules (V06 to V11, V13, V23, V24, V27) only warn: a receipt that breaks one is still the
+//! was established before. Body rules (V06 to V11, V13, V23, V24, V27, FORM of days) only warn: a receipt that breaks one is still the
 //! unit's own act, and a holder must be able to prove just that. What is not checked at all is listed too ([`NotChecked`]).
 //!
 //! No network, no clock, no way to skip a check, no panic.
