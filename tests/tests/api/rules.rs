@@ -33,7 +33,7 @@ fn set_total(draft: &mut ReceiptDraft, fen: i64) {
     draft.payments[0].amount = Fen::new(fen);
 }
 
-const BROKEN_RULES: [BrokenRule; 22] = [
+const BROKEN_RULES: [BrokenRule; 28] = [
     ("V01", "S11", |d| set_code(d, "99019926"), Reason::KindNotAllowed, "receipt_code"),
     (
         "V04",
@@ -104,6 +104,48 @@ const BROKEN_RULES: [BrokenRule; 22] = [
         },
         Reason::FieldInvalid,
         "donation.donation_kind",
+    ),
+    (
+        "V01",
+        "S11",
+        |d| d.receipt_name = "示例省资金往来结算票据（电子）".to_owned(),
+        Reason::FieldInvalid,
+        "receipt_name",
+    ),
+    ("V13", "S12", |d| d.items[0].item_name = "履约保证金".to_owned(), Reason::ItemNotAllowed, "items[0].item_name"),
+    ("V15", "S04", |d| d.ext = Ext::empty(3), Reason::FieldInvalid, "fine.penalty_decision_no"),
+    (
+        "V14",
+        "S01",
+        |d| {
+            if let Ext::Medical { medical } = &mut d.ext {
+                medical.settlement_number.clear();
+            }
+        },
+        Reason::FieldInvalid,
+        "medical.settlement_number",
+    ),
+    (
+        "FORM",
+        "S01",
+        |d| {
+            if let Ext::Medical { medical } = &mut d.ext {
+                medical.medical_date = Some(d.issue_date.plus_days(32).unwrap());
+            }
+        },
+        Reason::FieldInvalid,
+        "medical.medical_date",
+    ),
+    (
+        "V26",
+        "S11",
+        |d| {
+            let fen = d.payments[0].amount.get();
+            d.payments.push(d.payments[0].clone());
+            (d.payments[0].amount, d.payments[1].amount) = (Fen::new(fen + 1), Fen::new(-1));
+        },
+        Reason::FieldInvalid,
+        "payments[1].amount",
     ),
     ("V24", "S10", |d| d.payer_code = "E12345678".to_owned(), Reason::FieldInvalid, "payer_code"),
     ("V26", "S12", |d| set_total(d, 0), Reason::FieldInvalid, "total_amount"),
