@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use receipt_core::ids::{Height, SegmentId};
+use tallystick_anchoring::recover::Standing;
 use tallystick_issuer::config::Settings;
 use tallystick_issuer::control::erasing::request_erasure;
 use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
-use tallystick_issuer::recover::{Standing, command as recover};
+use tallystick_issuer::recover::command as recover;
 use tallystick_issuer::{app, control, export, keygen};
 use tallystick_service::telemetry;
 

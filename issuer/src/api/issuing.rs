@@ -14,6 +14,7 @@ use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, content_hash, erased, prepare};
+use crate::journal::ReceiptReads as _;
 use crate::registry::RegistryView;
 
 /// Above this many drafts, checking them leaves the other calls' thread.

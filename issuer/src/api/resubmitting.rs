@@ -16,6 +16,7 @@ use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::issue::{Acknowledgement, Returned, content_hash, uniqueness_keys};
+use crate::journal::ReceiptReads as _;
 use crate::registry::Unit;
 
 impl ApiContext {

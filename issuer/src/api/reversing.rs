@@ -14,6 +14,7 @@ use crate::authority::authorised_unit;
 use crate::bundle::{internal, pending};
 use crate::fate::{Fate, fate};
 use crate::issue::{Issued, Prepared, RuleBasis, content_hash, erased, prepare};
+use crate::journal::ReceiptReads as _;
 
 impl ApiContext {
     /// Reverses a receipt, or finds that it was reversed before.

@@ -11,6 +11,7 @@ use tallystick_service::durable::{self, FileMode};
 
 use super::{ControlParts, ask, connect};
 use crate::config::Settings;
+use crate::journal::ReceiptReads as _;
 use crate::segments::{SegmentError, SegmentReport, registered, report};
 
 const STOP: &str = "stop";

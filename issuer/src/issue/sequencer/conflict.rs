@@ -11,7 +11,7 @@ use tallystick_proto::errors::Refusal;
 use super::Group;
 use crate::fate::{Fate, fate, reversed_by};
 use crate::issue::Prepared;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, ReceiptReads as _};
 
 /// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
 pub(super) fn conflict(journal: &Journal, group: &Group, draft: &Prepared) -> Result<Option<Refusal>, JournalError> {
