@@ -9,10 +9,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::trust::TrustFile;
-use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest, StreamBlocksRequest};
+use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
 use tokio::sync::watch;
@@ -27,6 +26,7 @@ mod tests;
 pub use chain::{Chain, ChainError, HeldLimits, ProofWanted, SealedBlock};
 pub use outcomes::{Acted, Mode, OutcomeError, Outcomes};
 
+use crate::asking::{AskError, consistency_path, newest_checkpoint};
 use crate::desk::Desk;
 use crate::journal::JournalError;
 use crate::nodes::{Node, Nodes};
@@ -86,6 +86,15 @@ impl From<OutcomeError> for Ended {
             OutcomeError::Journal(error) => Self::Fatal(error),
             OutcomeError::Block(problem) => Self::Distrusted(problem),
             OutcomeError::Halted(_) => Self::Halted,
+        }
+    }
+}
+
+impl From<AskError> for Ended {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Node(status) => Self::Node(status),
+            AskError::Distrusted(problem) => Self::Distrusted(problem),
         }
     }
 }
@@ -160,7 +169,7 @@ impl Follower {
             let sealed = chain.offer(&block, &judge).map_err(distrusted)?;
             self.act(&mut chain, &sealed, target)?;
             if let Some(wanted) = chain.proof_wanted() {
-                let path = self.consistency_path(node, wanted).await?;
+                let path = consistency_path(&self.nodes, node, wanted).await?;
                 let sealed = chain.prove(&path).map_err(distrusted)?;
                 self.act(&mut chain, &sealed, target)?;
             }
@@ -181,27 +190,10 @@ impl Follower {
         Ok(())
     }
 
-    /// The node's proof that one tree is a beginning of another. Believed only once `Chain::prove` has checked it.
-    async fn consistency_path(&self, node: &Node, wanted: ProofWanted) -> Result<Vec<Hash>, Ended> {
-        let mut client = node.client.clone();
-        let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
-        let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_consistency_proof(request)).await;
-        let call = call.map_err(|_| Ended::Node(Status::deadline_exceeded("no answer to GetConsistencyProof")))?;
-        let answer = call.map_err(Ended::Node)?.into_inner();
-        let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
-        path.ok_or_else(|| Ended::Distrusted("a consistency proof holds something that is no hash".to_owned()))
-    }
-
     /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times: a node cannot pretend that
     /// an old one is the newest.
     async fn fresh_size(&self, node: &Node) -> Result<TreeSize, Ended> {
-        let mut client = node.client.clone();
-        let call =
-            tokio::time::timeout(self.nodes.call_timeout(), client.get_checkpoint(GetCheckpointRequest {})).await;
-        let call = call.map_err(|_| Ended::Node(Status::deadline_exceeded("no answer to GetCheckpoint")))?;
-        let answer = call.map_err(Ended::Node)?.into_inner();
-        let trusted = self.trust.verify_checkpoint(&answer.checkpoint);
-        let trusted = trusted.map_err(|error| Ended::Distrusted(error.to_string()))?;
+        let trusted = newest_checkpoint(&self.nodes, node, &self.trust).await?;
         self.quorum_time.observe(trusted.as_of);
         let age_seconds = self.clock.now().seconds().saturating_sub(trusted.as_of.get());
         if age_seconds > self.fresh_seconds {

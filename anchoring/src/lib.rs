@@ -15,6 +15,7 @@
 //!
 //! Not here: validators (never imported), the state machine (`receipt-core`), any caller's API.
 
+mod asking;
 pub mod backlog;
 pub mod batcher;
 pub mod desk;

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer};
+use receipt_core::hash::Hash;
 use receipt_core::ids::BatchSequence;
 use receipt_core::reason::Reason;
 use receipt_core::testkit::{ISSUER, TestChain, issuer_key};

@@ -1,13 +1,12 @@
 //! Catching up over the network.
 
-use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::trust::TrustFile;
-use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest, StreamBlocksRequest};
+use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::Clock;
 
 use super::{RecoverError, Recovery};
-use crate::follow::ProofWanted;
+use crate::asking::{AskError, consistency_path, newest_checkpoint};
 use crate::nodes::{Node, Nodes};
 
 /// Attempts per node: one that is away or not believed is followed by the next.
@@ -23,6 +22,12 @@ pub struct Session<'a> {
     pub clock: &'a dyn Clock,
     /// A checkpoint older than this does not show that the journal is up to date, seconds.
     pub fresh_seconds: u64,
+}
+
+impl From<AskError> for RecoverError {
+    fn from(error: AskError) -> Self {
+        Self::Node(error.to_string())
+    }
 }
 
 impl Session<'_> {
@@ -61,7 +66,7 @@ impl Session<'_> {
         while let Some(block) = tokio::time::timeout(timeout, blocks.message()).await.map_err(late)?.map_err(away)? {
             tokio::task::block_in_place(|| recovery.offer(&block, self.trust))?;
             if let Some(wanted) = recovery.proof_wanted() {
-                let path = self.consistency_path(node, wanted).await?;
+                let path = consistency_path(self.nodes, node, wanted).await?;
                 tokio::task::block_in_place(|| recovery.prove(&path))?;
             }
         }
@@ -71,24 +76,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn consistency_path(&self, node: &Node, wanted: ProofWanted) -> Result<Vec<Hash>, RecoverError> {
-        let mut client = node.client.clone();
-        let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
-        let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_consistency_proof(request)).await;
-        let call = call.map_err(|_| RecoverError::Node("no answer to GetConsistencyProof".to_owned()))?;
-        let answer = call.map_err(|status| RecoverError::Node(status.to_string()))?.into_inner();
-        let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
-        path.ok_or_else(|| RecoverError::Node("a consistency proof holds something that is no hash".to_owned()))
-    }
-
     /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times.
     async fn fresh_size(&self, node: &Node) -> Result<TreeSize, RecoverError> {
-        let mut client = node.client.clone();
-        let call = tokio::time::timeout(self.nodes.call_timeout(), client.get_checkpoint(GetCheckpointRequest {}));
-        let call = call.await.map_err(|_| RecoverError::Node("no answer to GetCheckpoint".to_owned()))?;
-        let answer = call.map_err(|status| RecoverError::Node(status.to_string()))?.into_inner();
-        let trusted = self.trust.verify_checkpoint(&answer.checkpoint);
-        let trusted = trusted.map_err(|error| RecoverError::Node(error.to_string()))?;
+        let trusted = newest_checkpoint(self.nodes, node, self.trust).await?;
         if trusted.as_of.get().saturating_add(self.fresh_seconds) < self.clock.now().seconds() {
             return Err(RecoverError::Node("its newest checkpoint is old".to_owned()));
         }
