@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use prometheus_client::registry::Registry as Metrics;
-use receipt_core::limits;
 use receipt_core::merkle::Frontier;
 use receipt_core::state::{ChainParameters, genesis_effects};
 use tallystick_anchoring::desk::Desk;
@@ -23,20 +22,15 @@ use tallystick_anchoring::housekeeping::Housekeeping;
 use tallystick_anchoring::nodes::Nodes;
 use tallystick_anchoring::quorum_time::QuorumTime;
 use tallystick_anchoring::tasks::{Anchoring, AnchoringSettings};
-use tallystick_proto::FILE_DESCRIPTOR_SET;
-use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
-use tallystick_service::authorization::AuthorizationLayer;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
-use tallystick_service::request_id::RequestIdLayer;
-use tallystick_service::rng::{Entropy, OsEntropy};
+use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signals};
-use tallystick_service::tls::{IncomingLimits, Tls, accept};
+use tallystick_service::tls::{Tls, accept};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Server;
 
 use crate::api::{ApiContext, IssuerApi};
 use crate::backup::{self, Manifest, RestoreTarget};
@@ -54,13 +48,12 @@ use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
 use crate::registry::{Registry, RegistryView};
+use crate::server::{incoming_limits, serve_grpc};
 
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 /// Between looks at the certificate files.
 const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
-/// Requests at once on one connection.
-const CONCURRENT_REQUESTS_MAX: usize = 1024;
 /// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
 pub fn init(settings: &Settings) -> Result<()> {
     let chain = load_chain(settings)?;
@@ -210,7 +203,9 @@ impl Wiring {
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
         let api = self.api(&shared, queue, following, &token, &streams);
-        self.serve_grpc(&mut tasks, grpc, api)?;
+        let (incoming, accepting) = accept(grpc, Arc::clone(&self.tls), incoming_limits(), token.clone());
+        tasks.spawn("accept", accepting);
+        tasks.spawn("grpc", serve_grpc(api, incoming, Arc::clone(&self.clock), token.clone()));
         tasks.spawn("watch-streams", async move {
             token.cancelled_owned().await;
             streams.close();
@@ -332,38 +327,5 @@ impl Wiring {
             stop: stop.clone(),
             streams: streams.clone(),
         }))
-    }
-
-    fn serve_grpc(&self, tasks: &mut Tasks, listener: TcpListener, api: IssuerApi) -> Result<()> {
-        let token = tasks.token().clone();
-        let (incoming, accepting) = accept(listener, Arc::clone(&self.tls), IncomingLimits::default(), token.clone());
-        tasks.spawn("accept", accepting);
-        let service = IssuerServiceServer::new(api)
-            .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
-            .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
-        let (health_reporter, health) = tonic_health::server::health_reporter();
-        // Both versions: many tools know the older one only.
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
-        let request_ids = RequestIdLayer::new(&OsEntropy as &dyn Entropy)?;
-        let server = Server::builder()
-            .concurrency_limit_per_connection(CONCURRENT_REQUESTS_MAX)
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .initial_stream_window_size(Some(4 * 1024 * 1024))
-            .initial_connection_window_size(Some(16 * 1024 * 1024))
-            .layer(request_ids)
-            .layer(AuthorizationLayer::new(Arc::clone(&self.clock)))
-            .add_service(health)
-            .add_service(reflection().build_v1().context("build reflection")?)
-            .add_service(reflection().build_v1alpha().context("build reflection")?)
-            .add_service(service);
-        tasks.spawn("grpc", async move {
-            health_reporter.set_serving::<IssuerServiceServer<IssuerApi>>().await;
-            server.serve_with_incoming_shutdown(incoming, token.cancelled_owned()).await.map_err(TaskError::from)
-        });
-        Ok(())
     }
 }

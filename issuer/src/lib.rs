@@ -33,6 +33,7 @@ pub mod owner;
 pub mod recover;
 pub mod registry;
 pub mod segments;
+mod server;
 pub mod watch;
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ use tallystick_service::rng::Entropy;
 use tallystick_service::shutdown::CancellationToken;
 use tonic::{Response, Status};
 
-use crate::callers::Places;
 use crate::evidence::EvidenceFolder;
 use crate::ledger::Ledger;
 use crate::peers::Forwarder;
@@ -34,6 +33,7 @@ use crate::pool::{Pool, PoolError};
 use crate::progress::Progress;
 use crate::seal::Sealer;
 use crate::store::StoreError;
+use tallystick_service::callers::Places;
 
 /// Block streams at once.
 pub(crate) const BLOCK_STREAMS_MAX: usize = 64;

@@ -21,12 +21,10 @@ pub mod seal;
 pub mod store;
 
 mod api;
-mod callers;
 mod consensus;
 mod disk;
 mod early;
 mod evidence;
-mod inflight;
 mod metrics;
 mod note_keys;
 mod participation;

@@ -12,7 +12,9 @@ use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::authorization::AuthorizationLayer;
+use tallystick_service::callers::Places;
 use tallystick_service::clock::Clock;
+use tallystick_service::inflight::InFlightLayer;
 use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::{CancellationToken, TaskError};
@@ -20,8 +22,6 @@ use tallystick_service::tls::Incoming;
 use tonic::server::NamedService;
 
 use crate::api::Services;
-use crate::callers::Places;
-use crate::inflight::InFlightLayer;
 
 /// How long connections may take to close once the stop is asked for; then they are cut.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -41,6 +41,11 @@ const CONNECTION_STREAMS_MAX: u32 = 64;
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A peer that is gone without a word is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Answers that go on for as long as the caller likes; block streams have places of their own (`api`).
+fn is_long_lived(path: &str) -> bool {
+    matches!(path, "/tallystick.ledger.v1.LedgerService/StreamBlocks" | "/grpc.health.v1.Health/Watch")
+}
 
 /// Serves until `stop`, and a little longer for calls under way.
 pub(crate) async fn serve_grpc(
@@ -66,7 +71,10 @@ pub(crate) async fn serve_grpc(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .layer(RequestIdLayer::new(&OsEntropy)?)
         .layer(AuthorizationLayer::new(clock))
-        .layer(InFlightLayer::new(Places::new(validators, CALLER_CALLS_MAX), Places::new(CALLS_MAX, CALLER_CALLS_MAX)))
+        .layer(
+            InFlightLayer::new(Places::new(CALLS_MAX, CALLER_CALLS_MAX), is_long_lived)
+                .with_validators(Places::new(validators, CALLER_CALLS_MAX)),
+        )
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

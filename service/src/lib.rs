@@ -4,12 +4,16 @@
 //! Not here: anything about receipts or blocks. Each module stands alone; `app.rs` of a process wires them together.
 
 pub mod accept;
+pub mod arrival;
 pub mod authorization;
+pub mod callers;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod durable;
 pub mod http;
 pub mod identity;
+pub mod inflight;
 pub mod keyfile;
 pub mod metrics;
 pub mod request_id;

@@ -1,45 +1,66 @@
-//! A bound on calls under way: what a node holds in memory for callers has a limit, however many they are.
+//! A bound on calls under way: what a process holds in memory for callers has a limit, however many they are.
 //!
-//! A call holds a place from its first byte until its answer is sent or dropped, so that an answer that nobody reads counts,
-//! too. Each caller has a share of the places, and so has each validator, outside of the places of the others: consensus lives
-//! on their calls. A call above a bound is refused at once with OVERLOADED and a retry hint. The server cuts calls
-//! whose request does not come ([`crate::servers`]). Long-lived streams give their place back when they begin; block streams
-//! have places of their own (`api`).
+//! A call holds a place from its first byte until its answer is on the wire or dropped, so that an answer that nobody reads counts,
+//! too. Each caller has a share of the places; validators may have places outside of those of the others, because consensus lives
+//! on their calls. A call above a bound is refused at once with OVERLOADED and a retry hint. Long-lived streams have places of their
+//! own, if the server gives them any; else they give theirs back when they begin. Not here: requests that do not come (`arrival`).
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use hyper::body::Frame;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
-use tallystick_service::identity::{PeerIdentity, Role};
 use tonic::body::Body;
-use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 
-use crate::callers::Places;
+use crate::callers::{Place, Places};
+use crate::identity::{PeerIdentity, Role};
 
 const RETRY_AFTER_MS: u64 = 200;
 
-/// Answers that go on for as long as the caller likes.
-fn is_long_lived(path: &str) -> bool {
-    matches!(path, "/tallystick.ledger.v1.LedgerService/StreamBlocks" | "/grpc.health.v1.Health/Watch")
-}
-
 /// Put it inside the authorisation layer, which says who calls.
 #[derive(Debug, Clone)]
-pub(crate) struct InFlightLayer {
-    /// Of validators.
-    validators: Places,
+pub struct InFlightLayer {
+    /// Of validators, if they have places of their own.
+    validators: Option<Places>,
     /// Of everybody else.
     others: Places,
+    /// Of long-lived streams, if they are bounded here.
+    streams: Option<Places>,
+    is_long_lived: fn(&str) -> bool,
 }
 
 impl InFlightLayer {
-    /// With places for validators and for everybody else.
-    pub(crate) fn new(validators: Places, others: Places) -> Self {
-        Self { validators, others }
+    /// With places for all. `is_long_lived` knows the methods whose answers go on for as long as the caller likes, by
+    /// `/package.Service/Method`.
+    pub fn new(places: Places, is_long_lived: fn(&str) -> bool) -> Self {
+        Self { validators: None, others: places, streams: None, is_long_lived }
+    }
+
+    /// Validators have these.
+    #[must_use]
+    pub fn with_validators(self, validators: Places) -> Self {
+        Self { validators: Some(validators), ..self }
+    }
+
+    /// Long-lived streams have these, until they end.
+    #[must_use]
+    pub fn with_streams(self, streams: Places) -> Self {
+        Self { streams: Some(streams), ..self }
+    }
+
+    fn places(&self, caller: Option<&PeerIdentity>, long_lived: bool) -> &Places {
+        match (&self.streams, &self.validators, caller) {
+            (Some(streams), ..) if long_lived => streams,
+            (_, Some(validators), Some(caller)) if caller.role == Role::Validator => validators,
+            _ => &self.others,
+        }
     }
 }
 
@@ -53,7 +74,7 @@ impl<S> Layer<S> for InFlightLayer {
 
 /// The service that [`InFlightLayer`] makes.
 #[derive(Debug, Clone)]
-pub(crate) struct InFlight<S> {
+pub struct InFlight<S> {
     inner: S,
     places: InFlightLayer,
 }
@@ -74,36 +95,47 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let caller = request.extensions().get::<PeerIdentity>();
-        let places = match caller.map(|caller| caller.role) {
-            Some(Role::Validator) => &self.places.validators,
-            _ => &self.places.others,
-        };
-        let Some(place) = places.take(caller) else {
+        let long_lived = (self.places.is_long_lived)(request.uri().path());
+        let Some(place) = self.places.places(caller, long_lived).take(caller) else {
             let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
-            let status = refusal.with_message("too many calls are under way; try another node").to_status();
+            let status = refusal
+                .with_message("too many calls of this caller, or of all, are under way; try another server, or later")
+                .to_status();
             return Box::pin(std::future::ready(Ok(status.into_http())));
         };
-        let long_lived = is_long_lived(request.uri().path());
+        let gives_back = long_lived && self.places.streams.is_none();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await?;
-            if long_lived {
+            if gives_back {
                 return Ok(answer);
             }
-            // Dropped with the body that holds it: at the answer's end, or when the caller is gone.
-            let held = move |frame| {
-                let _ = &place;
-                frame
+            // Given back with the last of what holds it: the body, and each piece of it until the transport has sent it.
+            let place = Arc::new(place);
+            let held = move |frame: Frame<Bytes>| {
+                let place = Arc::clone(&place);
+                frame.map_data(|bytes| Bytes::from_owner(Sending { bytes, _place: place }))
             };
             Ok(answer.map(|body| Body::new(body.map_frame(held))))
         })
     }
 }
 
+/// A piece of an answer, which the transport keeps until the caller has made room for it.
+struct Sending {
+    bytes: Bytes,
+    _place: Arc<Place>,
+}
+
+impl AsRef<[u8]> for Sending {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
 
     use tallystick_proto::errors::ErrorReason;
     use tokio::sync::Semaphore;
@@ -146,7 +178,8 @@ mod tests {
     }
 
     fn layer(in_all: usize, of_one: usize) -> InFlightLayer {
-        InFlightLayer::new(Places::new(1, 1), Places::new(in_all, of_one))
+        let is_long_lived = |path: &str| path == "/tallystick.ledger.v1.LedgerService/StreamBlocks";
+        InFlightLayer::new(Places::new(in_all, of_one), is_long_lived).with_validators(Places::new(1, 1))
     }
 
     #[tokio::test]
@@ -167,7 +200,7 @@ mod tests {
         }
         told.add_permits(1);
         assert_eq!(refusal(&service.call(request(Role::Auditor)).await.unwrap()), None, "there is room again");
-        assert_eq!((layer.others.taken(), layer.validators.taken()), (0, 0), "answers were dropped");
+        assert_eq!((layer.others.taken(), layer.validators.as_ref().unwrap().taken()), (0, 0), "answers were dropped");
     }
 
     #[tokio::test]
@@ -187,5 +220,37 @@ mod tests {
         let stream = service.call(stream).await.unwrap();
         assert_eq!(layer.others.taken(), 0, "a stream has begun, and counts elsewhere");
         drop(stream);
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_until_the_transport_has_let_go_of_it() {
+        let layer = layer(8, 1);
+        let mut service = layer.layer(Slow(Arc::new(Semaphore::new(1))));
+        let answer = service.call(request(Role::System)).await.unwrap();
+        let mut body = answer.into_body();
+        let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert_eq!(&piece[..], b"answer");
+        assert_eq!(layer.others.taken(), 1, "the body ended, and the transport still has its bytes");
+        drop(piece);
+        assert_eq!(layer.others.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn streams_with_places_of_their_own_hold_them_until_they_end() {
+        let streams = Places::new(8, 1);
+        let layer = layer(8, 1).with_streams(streams.clone());
+        let mut service = layer.layer(Slow(Arc::new(Semaphore::new(3))));
+        let stream = || {
+            let mut stream = request(Role::System);
+            *stream.uri_mut() = "/tallystick.ledger.v1.LedgerService/StreamBlocks".parse().unwrap();
+            stream
+        };
+        let first = service.call(stream()).await.unwrap();
+        let refused = service.call(stream()).await.unwrap();
+        assert_eq!(refusal(&refused), Some(ErrorReason::Core(Reason::Overloaded)));
+        assert_eq!((layer.others.taken(), streams.taken()), (0, 1), "calls have theirs");
+        drop(first);
+        assert_eq!(streams.taken(), 0);
     }
 }

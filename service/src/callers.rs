@@ -1,19 +1,20 @@
 //! Places that callers take while something of theirs is held in memory: so many in all, so many of one caller.
 //!
 //! The share of one caller keeps a single certificate, stolen or malicious, from taking what all others need. A caller
-//! is who its certificate names, over all of its connections.
+//! is who its certificate names, over all of its connections. What a place stands for is its maker's: a call, a stream, a connection, a
+//! byte.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tallystick_service::identity::{PeerIdentity, Role};
+use crate::identity::{PeerIdentity, Role};
 
 /// Role and registry number; `None` for whoever came without a certificate (tests alone: the port asks for one).
 type Caller = Option<(Role, u32)>;
 
 /// A number of places. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Places(Arc<Inner>);
+pub struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -29,34 +30,43 @@ struct Taken {
     by_caller: HashMap<Caller, usize>,
 }
 
-/// A place; given back when dropped.
+/// One or more places; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     places: Places,
     caller: Caller,
+    count: usize,
 }
 
 impl Places {
     /// `in_all` places, of which one caller holds at most `of_one`.
-    pub(crate) fn new(in_all: usize, of_one: usize) -> Self {
+    pub fn new(in_all: usize, of_one: usize) -> Self {
         Self(Arc::new(Inner { in_all, of_one, taken: Mutex::default() }))
     }
 
     /// A place, if there is one for this caller.
-    pub(crate) fn take(&self, caller: Option<&PeerIdentity>) -> Option<Place> {
+    pub fn take(&self, caller: Option<&PeerIdentity>) -> Option<Place> {
+        self.take_many(caller, 1)
+    }
+
+    /// So many places at once, or none.
+    pub fn take_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Option<Place> {
         let caller = caller.map(|caller| (caller.role, caller.id));
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.by_caller.get(&caller).copied().unwrap_or(0);
-        if taken.in_all >= self.0.in_all || own >= self.0.of_one {
+        let own = taken.by_caller.get(&caller).copied().unwrap_or(0).checked_add(count)?;
+        let in_all = taken.in_all.checked_add(count)?;
+        if in_all > self.0.in_all || own > self.0.of_one {
             return None;
         }
-        taken.in_all += 1;
-        taken.by_caller.insert(caller, own + 1);
-        Some(Place { places: self.clone(), caller })
+        taken.in_all = in_all;
+        if own > 0 {
+            taken.by_caller.insert(caller, own);
+        }
+        Some(Place { places: self.clone(), caller, count })
     }
 
     /// How many are taken.
-    pub(crate) fn taken(&self) -> usize {
+    pub fn taken(&self) -> usize {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
     }
 }
@@ -64,10 +74,10 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.in_all = taken.in_all.saturating_sub(1);
-        let own = taken.by_caller.remove(&self.caller).unwrap_or(0);
-        if own > 1 {
-            taken.by_caller.insert(self.caller, own - 1);
+        taken.in_all = taken.in_all.saturating_sub(self.count);
+        let own = taken.by_caller.remove(&self.caller).unwrap_or(0).saturating_sub(self.count);
+        if own > 0 {
+            taken.by_caller.insert(self.caller, own);
         }
     }
 }
@@ -88,6 +98,21 @@ mod tests {
         assert_eq!(places.taken(), 3);
         held.remove(0);
         assert!(places.take(Some(&first)).is_some());
+        drop(held);
+        assert_eq!(places.taken(), 0);
+        assert!(places.0.taken.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn many_places_are_taken_at_once_or_not_at_all() {
+        let places = Places::new(10, 6);
+        let (first, second) = (identity(Role::System, 1), identity(Role::System, 2));
+        let held = places.take_many(Some(&first), 5).unwrap();
+        assert!(places.take_many(Some(&first), 2).is_none(), "above its share");
+        assert!(places.take_many(Some(&second), 6).is_none(), "above all");
+        assert!(places.take_many(Some(&second), usize::MAX).is_none());
+        assert_eq!(places.taken(), 5, "a refusal takes nothing");
+        drop(places.take_many(Some(&second), 0).unwrap());
         drop(held);
         assert_eq!(places.taken(), 0);
         assert!(places.0.taken.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
