@@ -1,8 +1,8 @@
-//! All wiring: the parts are made here, every task is started and joined here.
+//! All wiring: the parts are made here, every task is started (anchoring's by `Anchoring::start`) and joined here.
 //!
 //! ```text
-//! signals · tls watch · operations door · control · accept · grpc server · sequencer · batcher · submitter · follower
-//! · time keeper · housekeeping · guard
+//! signals · tls watch · operations door · control · accept · grpc server · sequencer · housekeeping
+//! and anchoring's own: batcher · submitter · follower · time keeper · guard
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
 //! set out again at the next start.
@@ -12,89 +12,50 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use prometheus_client::registry::Registry as Metrics;
-use receipt_core::genesis::Genesis;
-use receipt_core::limits;
 use receipt_core::merkle::Frontier;
 use receipt_core::state::{ChainParameters, genesis_effects};
-use receipt_core::trust::TrustFile;
-use tallystick_proto::FILE_DESCRIPTOR_SET;
-use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
+use tallystick_anchoring::desk::Desk;
+use tallystick_anchoring::flight::Departures;
+use tallystick_anchoring::follow::Followed;
+use tallystick_anchoring::guard::{self, Guard};
+use tallystick_anchoring::housekeeping::Housekeeping;
+use tallystick_anchoring::nodes::Nodes;
+use tallystick_anchoring::quorum_time::QuorumTime;
+use tallystick_anchoring::tasks::{Anchoring, AnchoringSettings};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
-use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{KeyError, OfKey as _};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
-use tallystick_service::request_id::RequestIdLayer;
-use tallystick_service::rng::{Entropy, OsEntropy};
+use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signals};
-use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
+use tallystick_service::tls::{CertificateWatch, Tls, accept};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use tonic::codec::CompressionEncoding;
-use tonic::transport::Server;
 
 use crate::api::{ApiContext, IssuerApi};
-use crate::backlog::Backlog;
 use crate::backup::{self, Manifest, RestoreTarget};
-use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
 use crate::bundle::Bundler;
+use crate::chain::{LoadedChain, load_chain};
 use crate::config::Settings;
 use crate::control::{Control, ControlParts};
 use crate::credentials::Credentials;
 use crate::erasure::ErasedList;
 use crate::figures::{Figures, FiguresParts};
-use crate::flight::Flight;
-use crate::follow::{Followed, Follower, HeldLimits, Outcomes, OutcomesParts};
-use crate::gate::Gate;
-use crate::guard::{self, Guard};
-use crate::housekeeping::Housekeeping;
-use crate::issue::{self, Sequencer, SequencerParts, issue_queue};
-use crate::journal::{Journal, JournalIdentity, Progress};
+use crate::issue::{self, IssueQueue, Sequencer, SequencerParts, issue_queue};
+use crate::journal::{Journal, Progress};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
-use crate::nodes::Nodes;
-use crate::quorum_time::{QuorumTime, TimeKeeper};
+use crate::owner::ReceiptOwner;
 use crate::registry::{Registry, RegistryView};
-use crate::submit::Submitter;
-use crate::waiters::Waiters;
+use crate::server::{SERVICES, incoming_limits, serve_grpc};
 
-/// What the port serves besides the common services.
-const SERVICES: &[&str] = &["tallystick.issuer.v1.IssuerService"];
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 /// Between looks at the certificate files.
 const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
-/// Requests at once on one connection.
-const CONCURRENT_REQUESTS_MAX: usize = 1024;
-const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// The chain, as genesis and trust file state it.
-pub(crate) struct LoadedChain {
-    pub(crate) genesis: Genesis,
-    pub(crate) trust: Arc<TrustFile>,
-    pub(crate) identity: JournalIdentity,
-}
-
-/// Reads genesis and trust file, and checks that they are of one chain.
-pub(crate) fn load_chain(settings: &Settings) -> Result<LoadedChain> {
-    let bytes = tallystick_service::durable::read(&settings.genesis_file, GENESIS_BYTES_MAX)?;
-    let genesis = Genesis::decode(&bytes).of_key("genesis_file")?;
-    let bytes = tallystick_service::durable::read(&settings.trust_file, limits::TRUST_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).of_key("trust_file")?;
-    let trust = TrustFile::parse(&text).of_key("trust_file")?;
-    if trust.chain_id() != genesis.chain_id() {
-        let (given, own) = (trust.chain_id().0, genesis.chain_id().0);
-        return Err(
-            KeyError::config("trust_file", format!("it is of chain {given}, genesis_file of chain {own}")).into()
-        );
-    }
-    let identity = JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer };
-    Ok(LoadedChain { genesis, trust: Arc::new(trust), identity })
-}
-
 /// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
 pub fn init(settings: &Settings) -> Result<()> {
     let chain = load_chain(settings)?;
@@ -170,7 +131,7 @@ fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
 /// A key that is not the registered one signs what nobody takes: better found before the first receipt.
 fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Result<()> {
     let id = settings.issuer_key;
-    match view.issuer_key(id) {
+    match view.own.public(id) {
         Some(registered) => {
             if registered != keys.issuer.public_key() {
                 return Err(
@@ -207,10 +168,7 @@ struct Wiring {
 
 /// Parts that several tasks share.
 struct Shared {
-    gate: Arc<Gate>,
-    backlog: Arc<Backlog>,
-    flight: Arc<Flight>,
-    waiters: Arc<Waiters>,
+    desk: Desk,
     metrics: Arc<IssuerMetrics>,
     cipher: Arc<BodyCipher>,
     nodes: Arc<Nodes>,
@@ -225,12 +183,16 @@ impl Wiring {
         let metrics = Arc::new(IssuerMetrics::register(&mut registry));
         tallystick_service::process::register(&mut registry, "tallystick-issuer", env!("CARGO_PKG_VERSION"));
         let answers = AnswersLayer::new(CallMetrics::register(&mut registry, SERVICES));
-        let (flight, departures) = Flight::new();
+        let owner = ReceiptOwner {
+            journal: Arc::clone(&self.journal),
+            registry: Arc::clone(&self.registry),
+            metrics: Arc::clone(&metrics),
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+        };
+        let (desk, departures) =
+            Desk::open(Arc::clone(&self.journal), Arc::new(owner), Arc::clone(&metrics.anchoring))?;
         let shared = Shared {
-            gate: Arc::new(Gate::new(self.journal.halted()?)),
-            backlog: Arc::new(self.backlog()?),
-            flight: Arc::new(flight),
-            waiters: Arc::new(Waiters::default()),
+            desk,
             metrics,
             cipher: Arc::new(BodyCipher::new(&self.keys.master)),
             nodes: Arc::new(Nodes::new(&self.tls, &self.settings.nodes, self.settings.call_timeout())?),
@@ -240,9 +202,6 @@ impl Wiring {
         let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
         let (queue, jobs) = issue_queue(self.settings.issue.queue_drafts_max);
         let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;
-        let batcher = Batcher::open(self.batcher_parts(&shared))?;
-        let outcomes = Outcomes::new(self.outcomes_parts(&shared));
-        outcomes.check_epoch()?;
         let readiness = Readiness::new();
         let housekeeping = self.housekeeping(&shared, &readiness);
 
@@ -252,20 +211,16 @@ impl Wiring {
         tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(watch, token.clone()));
         let control = Control::bind(self.control_parts(&shared, &queue))?;
         tasks.spawn("control", control.serve(token.clone()));
-        if let Some(guard) = &self.guard {
-            tasks.spawn("guard", Arc::clone(guard).run(Arc::clone(&self.journal), token.clone()));
-        }
         tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
         let group = self.settings.issue.group_drafts_max;
         tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));
-        tasks.spawn("batcher", batcher.run(token.clone()));
-        tasks.spawn("submitter", self.submitter(&shared).run(departures, token.clone()));
-        tasks.spawn("follower", self.follower(&shared, outcomes, followed).run(token.clone()));
-        tasks.spawn("time-keeper", self.time_keeper(&shared).run(token.clone()));
+        self.anchoring(&shared, departures, followed).start(&mut tasks)?;
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
         let api = self.api(&shared, queue, following, &token, &streams);
-        self.serve_grpc(&mut tasks, grpc, api, answers)?;
+        let (incoming, accepting) = accept(grpc, Arc::clone(&self.tls), incoming_limits(), token.clone());
+        tasks.spawn("accept", accepting);
+        tasks.spawn("grpc", serve_grpc(api, incoming, Arc::clone(&self.clock), answers, token.clone()));
         tasks.spawn("watch-streams", async move {
             token.cancelled_owned().await;
             streams.close();
@@ -275,13 +230,6 @@ impl Wiring {
         Ok(tasks)
     }
 
-    fn backlog(&self) -> Result<Backlog> {
-        let end = self.journal.outbox_end()?;
-        let start = self.journal.outbox(0, 1)?.first().map_or(end, |(position, _)| *position);
-        let requeued = self.journal.requeued(usize::MAX)?.len();
-        Ok(Backlog::new(start, end, requeued as u64))
-    }
-
     fn sequencer_parts(&self, shared: &Shared) -> SequencerParts {
         SequencerParts {
             journal: Arc::clone(&self.journal),
@@ -289,8 +237,8 @@ impl Wiring {
             keys: Arc::clone(&self.keys),
             issuer_key: self.settings.issuer_key,
             cipher: Arc::clone(&shared.cipher),
-            gate: Arc::clone(&shared.gate),
-            backlog: Arc::clone(&shared.backlog),
+            gate: Arc::clone(&shared.desk.gate),
+            backlog: Arc::clone(&shared.desk.backlog),
             clock: Arc::clone(&self.clock),
             quorum_time: Arc::clone(&shared.quorum_time),
             entropy: Arc::new(OsEntropy),
@@ -302,102 +250,65 @@ impl Wiring {
         }
     }
 
-    fn control_parts(&self, shared: &Shared, queue: &issue::IssueQueue) -> ControlParts {
+    fn control_parts(&self, shared: &Shared, queue: &IssueQueue) -> ControlParts {
         ControlParts {
             settings: Arc::new(self.settings.clone()),
             journal: Arc::clone(&self.journal),
             guard: self.guard.clone(),
             keys: Arc::clone(&self.keys),
             clock: Arc::clone(&self.clock),
-            gate: Arc::clone(&shared.gate),
+            gate: Arc::clone(&shared.desk.gate),
             queue: queue.clone(),
         }
     }
 
-    fn batcher_parts(&self, shared: &Shared) -> BatcherParts {
-        BatcherParts {
-            journal: Arc::clone(&self.journal),
-            registry: Arc::clone(&self.registry),
-            keys: Arc::clone(&self.keys),
-            signing_key: self.settings.issuer_key,
-            backlog: Arc::clone(&shared.backlog),
-            flight: Arc::clone(&shared.flight),
-            quorum_time: Arc::clone(&shared.quorum_time),
-            gate: Arc::clone(&shared.gate),
-            metrics: Arc::clone(&shared.metrics),
-            suite: self.chain.genesis.suite,
-            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
-            records_max: self.settings.batch.records_max,
-            bytes_max: self.settings.batch.bytes_max,
-            age: self.settings.batch_age(),
-            in_flight_max: self.settings.batch.in_flight_max,
-        }
-    }
-
-    fn outcomes_parts(&self, shared: &Shared) -> OutcomesParts {
-        OutcomesParts {
-            journal: Arc::clone(&self.journal),
-            registry: Arc::clone(&self.registry),
-            gate: Arc::clone(&shared.gate),
-            backlog: Arc::clone(&shared.backlog),
-            flight: Arc::clone(&shared.flight),
-            waiters: Arc::clone(&shared.waiters),
-            metrics: Arc::clone(&shared.metrics),
-            chain: ChainParameters::of(&self.chain.genesis),
-            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
-            recovering: false,
-        }
-    }
-
-    fn submitter(&self, shared: &Shared) -> Submitter {
-        Submitter {
-            nodes: Arc::clone(&shared.nodes),
-            metrics: Arc::clone(&shared.metrics),
-            resubmit: self.settings.resubmit(),
-        }
-    }
-
-    fn follower(&self, shared: &Shared, outcomes: Outcomes, followed: watch::Sender<Followed>) -> Follower {
-        Follower {
+    fn anchoring(&self, shared: &Shared, departures: Departures, followed: watch::Sender<Followed>) -> Anchoring {
+        Anchoring {
+            desk: shared.desk.clone(),
+            departures,
             nodes: Arc::clone(&shared.nodes),
             trust: Arc::clone(&self.chain.trust),
-            outcomes,
-            journal: Arc::clone(&self.journal),
-            gate: Arc::clone(&shared.gate),
-            flight: Arc::clone(&shared.flight),
-            metrics: Arc::clone(&shared.metrics),
+            chain: ChainParameters::of(&self.chain.genesis),
+            suite: self.chain.genesis.suite,
+            signer: Arc::clone(&self.keys.issuer),
+            signing_key: self.settings.issuer_key,
+            guard: self.guard.clone(),
             clock: Arc::clone(&self.clock),
             quorum_time: Arc::clone(&shared.quorum_time),
-            fresh_seconds: self.settings.ledger.fresh_ms / 1000,
-            held: HeldLimits::default(),
+            settings: AnchoringSettings {
+                records_max: self.settings.batch.records_max,
+                bytes_max: self.settings.batch.bytes_max,
+                age: self.settings.batch_age(),
+                in_flight_max: self.settings.batch.in_flight_max,
+                resubmit: self.settings.resubmit(),
+                fresh_seconds: self.settings.ledger.fresh_ms / 1000,
+            },
             followed,
         }
     }
 
-    fn time_keeper(&self, shared: &Shared) -> TimeKeeper {
-        TimeKeeper {
-            nodes: Arc::clone(&shared.nodes),
-            trust: Arc::clone(&self.chain.trust),
-            time: Arc::clone(&shared.quorum_time),
-        }
-    }
-
     fn housekeeping(&self, shared: &Shared, readiness: &Readiness) -> Housekeeping {
-        Housekeeping {
-            gate: Arc::clone(&shared.gate),
+        let mut figures = Figures::new(FiguresParts {
+            journal: Arc::clone(&self.journal),
             registry: Arc::clone(&self.registry),
-            issuer_key: (self.settings.issuer_key, self.keys.issuer.public_key()),
-            waiters: Arc::clone(&shared.waiters),
-            figures: Figures::new(FiguresParts {
-                journal: Arc::clone(&self.journal),
-                registry: Arc::clone(&self.registry),
-                backlog: Arc::clone(&shared.backlog),
-                flight: Arc::clone(&shared.flight),
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&shared.metrics),
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+        });
+        let issuer_key = self.settings.issuer_key;
+        Housekeeping {
+            desk: shared.desk.clone(),
+            own_key: (self.settings.issuer_key, self.keys.issuer.public_key()),
+            figures: tallystick_anchoring::figures::Figures {
+                desk: shared.desk.clone(),
                 nodes: Arc::clone(&shared.nodes),
                 quorum_time: Arc::clone(&shared.quorum_time),
                 clock: Arc::clone(&self.clock),
-                metrics: Arc::clone(&shared.metrics),
-                utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            },
+            owner_figures: Box::new(move |pending| {
+                figures.measure(pending)?;
+                figures.measure_keys(issuer_key);
+                Ok(())
             }),
             quorum_time: Arc::clone(&shared.quorum_time),
             clock: Arc::clone(&self.clock),
@@ -410,7 +321,7 @@ impl Wiring {
     fn api(
         &self,
         shared: &Shared,
-        queue: issue::IssueQueue,
+        queue: IssueQueue,
         followed: watch::Receiver<Followed>,
         stop: &CancellationToken,
         streams: &TaskTracker,
@@ -428,7 +339,7 @@ impl Wiring {
             registry: Arc::clone(&self.registry),
             keys: Arc::clone(&self.keys),
             queue,
-            waiters: Arc::clone(&shared.waiters),
+            waiters: Arc::clone(&shared.desk.waiters),
             bundler: Arc::new(bundler),
             followed,
             clock: Arc::clone(&self.clock),
@@ -438,49 +349,5 @@ impl Wiring {
             stop: stop.clone(),
             streams: streams.clone(),
         }))
-    }
-
-    fn serve_grpc(
-        &self,
-        tasks: &mut Tasks,
-        listener: TcpListener,
-        api: IssuerApi,
-        answers: AnswersLayer,
-    ) -> Result<()> {
-        let token = tasks.token().clone();
-        let (incoming, accepting) = accept(listener, Arc::clone(&self.tls), IncomingLimits::default(), token.clone());
-        tasks.spawn("accept", accepting);
-        let service = IssuerServiceServer::new(api)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
-            .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
-        let (health_reporter, health) = tonic_health::server::health_reporter();
-        // Both versions: many tools know the older one only.
-        let reflection = || {
-            let builder = tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-            // Only what this port has.
-            let names = SERVICES.iter().chain(COMMON_SERVICES);
-            names.fold(builder, |builder, name| builder.with_service_name(*name))
-        };
-        let request_ids = RequestIdLayer::new(&OsEntropy as &dyn Entropy)?;
-        let server = Server::builder()
-            .concurrency_limit_per_connection(CONCURRENT_REQUESTS_MAX)
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .initial_stream_window_size(Some(4 * 1024 * 1024))
-            .initial_connection_window_size(Some(16 * 1024 * 1024))
-            .layer(request_ids)
-            .layer(answers)
-            .layer(AuthorizationLayer::new(Arc::clone(&self.clock)).serving(SERVICES))
-            .add_service(health)
-            .add_service(reflection().build_v1().context("build reflection")?)
-            .add_service(reflection().build_v1alpha().context("build reflection")?)
-            .add_service(service);
-        tasks.spawn("grpc", async move {
-            health_reporter.set_serving::<IssuerServiceServer<IssuerApi>>().await;
-            server.serve_with_incoming_shutdown(incoming, token.cancelled_owned()).await.map_err(TaskError::from)
-        });
-        Ok(())
     }
 }

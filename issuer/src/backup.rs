@@ -21,8 +21,7 @@ use tallystick_service::durable::{self, DurableError, FileMode};
 
 use crate::body::BodyCipher;
 use crate::config::{Settings, beside};
-use crate::follow::HOW_TO_RECOVER;
-use crate::journal::{Durability, Journal, JournalError, JournalIdentity};
+use crate::journal::{Durability, Journal, JournalError, JournalIdentity, ReceiptReads as _};
 use crate::keys::KeyRing;
 
 #[cfg(test)]
@@ -275,7 +274,8 @@ fn prepare(from: &Path, making: &Path, manifest: &Manifest, target: &RestoreTarg
     let Position { epoch, next_sequence, .. } = &manifest.position;
     write.put_halted(&format!(
         "this journal was restored from a backup (epoch {epoch}, next batch {next_sequence}) and may be older than what it \
-         acknowledged; {HOW_TO_RECOVER}"
+         acknowledged; {}",
+        target.identity.layout.how_to_recover()
     ));
     write.commit(Durability::Synced)?;
     drop(journal);

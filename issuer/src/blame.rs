@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use tallystick_anchoring::guard::GuardError;
 use tallystick_issuer::config::Settings;
-use tallystick_issuer::guard::GuardError;
 use tallystick_issuer::journal::JournalError;
 use tallystick_issuer::keys::KeysError;
 use tallystick_service::config::{self, KeyError};
@@ -39,15 +39,18 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
             Some(KeysError::Directory { .. }) => return of_config("keys.unit_keys_dir"),
             None => {}
         }
-        if let Some(JournalError::Absent(_) | JournalError::Exists(_) | JournalError::Foreign(_)) = cause.downcast_ref()
+        if let Some(JournalError::Absent { .. } | JournalError::Exists(_) | JournalError::Foreign(_)) =
+            cause.downcast_ref()
         {
             return of_config("journal_dir");
         }
         match cause.downcast_ref() {
-            Some(GuardError::Journal(JournalError::Absent(_) | JournalError::Exists(_) | JournalError::Foreign(_))) => {
+            Some(GuardError::Journal(
+                JournalError::Absent { .. } | JournalError::Exists(_) | JournalError::Foreign(_),
+            )) => {
                 return of_config("journal_dir");
             }
-            Some(GuardError::Damaged(_) | GuardError::Missing(_) | GuardError::Foreign(_)) => {
+            Some(GuardError::Damaged { .. } | GuardError::Missing { .. } | GuardError::Foreign(_)) => {
                 return of_config("guard_file");
             }
             Some(error @ GuardError::File { .. }) if !config::may_pass(error) => return of_config("guard_file"),

@@ -10,7 +10,7 @@ use receipt_core::batch::SignedBatchHeader;
 use receipt_core::bundle::{BatchPart, Bundle, StatusPart};
 use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, LeafIndex, ReceiptKey, UnixMillis};
+use receipt_core::ids::{BatchSequence, LeafIndex, ReceiptKey, RecordKey, UnixMillis};
 use receipt_core::merkle::{InnerTree, leaf_hash, verify_inclusion};
 use receipt_core::note::{SignedNote, TlogProof};
 use receipt_core::reason::Reason;
@@ -18,18 +18,17 @@ use receipt_core::receipt::layout::from_values;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
 use receipt_core::verdict::{proved_status, verify_bundle};
+use tallystick_anchoring::nodes::{LedgerClient, Nodes};
 use tallystick_proto::errors::{Action, Advice, CallReason, Place, Refusal, Stands, advice_if_refused};
 use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
 use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, ReceiptKey as WireKey};
 use tallystick_service::clock::Clock;
 use tonic::Status;
 
-use crate::batcher::signed_records;
 use crate::body::{BodyCipher, OpenBody};
 use crate::credentials::Credentials;
 use crate::fate::{Fate, fate, reversed_by};
-use crate::journal::{Journal, JournalError};
-use crate::nodes::{LedgerClient, Nodes};
+use crate::journal::{Journal, JournalError, ReceiptReads as _};
 
 /// Batch trees kept: each is at most 256 KiB, and bundles are mostly asked for soon after sealing.
 const TREES_MAX: usize = 32;
@@ -152,12 +151,12 @@ impl Bundler {
         })
     }
 
-    fn tree(&self, sequence: BatchSequence, keys: &[ReceiptKey]) -> Result<Arc<InnerTree>, Refusal> {
+    fn tree(&self, sequence: BatchSequence, keys: &[RecordKey]) -> Result<Arc<InnerTree>, Refusal> {
         let lock = || self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, tree)) = lock().iter().find(|(cached, _)| *cached == sequence) {
             return Ok(Arc::clone(tree));
         }
-        let records = signed_records(&self.journal, keys).map_err(internal)?;
+        let records = self.journal.signed_records(keys).map_err(internal)?;
         let tree = Arc::new(InnerTree::from_leaves(self.trust.suite(), &records).map_err(internal)?);
         let mut trees = lock();
         trees.push_back((sequence, Arc::clone(&tree)));

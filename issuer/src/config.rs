@@ -10,6 +10,7 @@ use std::time::Duration;
 use receipt_core::ids::{IssuerId, KeyId};
 use receipt_core::limits;
 use serde::Deserialize;
+use tallystick_anchoring::nodes::NodeConfig;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded, load};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::{TlsConfig, TlsFiles};
@@ -92,15 +93,6 @@ pub struct ListenConfig {
     pub grpc: SocketAddr,
     /// Metrics, liveness and readiness over plain HTTP: keep it inside.
     pub metrics: SocketAddr,
-}
-
-/// One validator's read and submit port.
-#[derive(Debug, Clone, Deserialize)]
-pub struct NodeConfig {
-    /// `host:port`; the host must stand in the node's certificate.
-    pub authority: String,
-    /// Its number in the registry, which its certificate must name; absent: any validator of the chain.
-    pub validator_id: Option<u32>,
 }
 
 /// When a batch is closed.

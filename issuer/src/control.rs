@@ -14,16 +14,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tallystick_anchoring::gate::Gate;
+use tallystick_anchoring::guard::Guard;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::shutdown::CancellationToken;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::app::load_chain;
 use crate::backup::{Manifest, back_up};
+use crate::chain::load_chain;
 use crate::config::Settings;
-use crate::gate::Gate;
-use crate::guard::Guard;
 use crate::issue::IssueQueue;
 use crate::journal::Journal;
 use crate::keys::KeyRing;

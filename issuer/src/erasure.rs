@@ -17,7 +17,10 @@ use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber, UnitId, UnixMill
 use receipt_core::record::SignedRecord;
 
 use crate::fate::{Fate, fate};
-use crate::journal::{BizRow, Durability, Journal, JournalError, JournalIdentity, JournalWrite};
+use crate::journal::{
+    BIZ, BODY_KEYS, BizRow, Durability, Journal, JournalError, JournalIdentity, JournalWrite, ReceiptReads as _,
+    ReceiptWrites as _, biz_key, receipt_key_bytes,
+};
 
 #[cfg(test)]
 mod tests;
@@ -111,8 +114,9 @@ impl Erasure {
 
 /// Makes erased bodies unreadable in the journal's files, too.
 pub fn scrub(journal: &Journal, erased: &[Erasure]) -> Result<(), JournalError> {
-    let traces: Vec<_> = erased.iter().map(|erasure| (erasure.key, erasure.unit, erasure.biz_code.clone())).collect();
-    journal.scrub(&traces)
+    let keys = erased.iter().map(|erasure| receipt_key_bytes(erasure.key).to_vec()).collect();
+    let codes = erased.iter().map(|erasure| biz_key(erasure.unit, &erasure.biz_code)).collect();
+    journal.scrub_rows(vec![(BODY_KEYS, keys), (BIZ, codes)])
 }
 
 /// The list of erased bodies of one journal.

@@ -23,7 +23,7 @@ use tallystick_service::keyfile::{KeyKind, Passphrase, open};
 use crate::body::BodyCipher;
 use crate::config::Settings;
 use crate::fate::{Fate, fate};
-use crate::journal::{Journal, JournalIdentity};
+use crate::journal::{Journal, JournalIdentity, LAYOUT, ReceiptReads as _};
 
 /// Receipts read at once.
 const PAGE_RECEIPTS: usize = 256;
@@ -55,7 +55,8 @@ pub fn run(settings: &Settings, out: &Path, until: Option<Height>) -> Result<Exp
         .with_context(|| format!("read the genesis file {}", settings.genesis_file.display()))?;
     let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
     let cipher = BodyCipher::new(&open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?);
-    let identity = JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer };
+    let identity =
+        JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer, layout: &LAYOUT };
     let journal = Journal::open_read_only(&settings.journal_dir, identity)?;
     export(&journal, &cipher, out, until)
 }

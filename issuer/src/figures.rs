@@ -1,4 +1,4 @@
-//! What is measured once a second for `/metrics`, from the journal and from what is in memory.
+//! What an issuer measures once a second for `/metrics`, besides what anchoring measures.
 //!
 //! Not here: counters, which the parts count themselves as things happen (`metrics`).
 
@@ -6,19 +6,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use prometheus_client::metrics::family::Family;
-use receipt_core::batch::SignedBatchHeader;
-use receipt_core::ids::{KeyId, ReceiptCode, ReceiptKey, UnitId, UnixMillis};
+use receipt_core::ids::{KeyId, ReceiptCode, UnitId, UnixMillis};
 use receipt_core::receipt::civil::CivilDate;
-use receipt_core::record::SignedRecord;
+use tallystick_anchoring::figures::Pending;
 use tallystick_service::clock::Clock;
 
-use crate::backlog::Backlog;
-use crate::flight::Flight;
 use crate::journal::{Journal, JournalError};
-use crate::metrics::{Days, IssuerMetrics, KeyLabel, NodeLabel, SegmentLabel, UnitLabel};
-use crate::nodes::Nodes;
+use crate::metrics::{Days, IssuerMetrics, KeyLabel, SegmentLabel, UnitLabel};
 use crate::numbering::numbers_left;
-use crate::quorum_time::QuorumTime;
 use crate::registry::Registry;
 
 /// Numbers left are counted at every so many measurements.
@@ -26,18 +21,10 @@ const SEGMENTS_EVERY: u64 = 15;
 
 /// What is measured.
 pub struct FiguresParts {
-    /// What waits, and which numbers are used.
+    /// Which numbers are used.
     pub journal: Arc<Journal>,
     /// Leased segments.
     pub registry: Arc<Registry>,
-    /// What waits for a batch.
-    pub backlog: Arc<Backlog>,
-    /// What is on its way.
-    pub flight: Arc<Flight>,
-    /// Which of them is in use.
-    pub nodes: Arc<Nodes>,
-    /// How far the clock is from it.
-    pub quorum_time: Arc<QuorumTime>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Where it is shown.
@@ -50,7 +37,6 @@ pub struct FiguresParts {
 pub struct Figures {
     parts: FiguresParts,
     measured: u64,
-    fail_overs_told: u64,
     segments_told: HashSet<SegmentLabel>,
     successors_told: HashSet<SegmentLabel>,
     units_told: HashSet<UnitLabel>,
@@ -67,7 +53,6 @@ impl Figures {
         Self {
             parts,
             measured: 0,
-            fail_overs_told: 0,
             segments_told: HashSet::new(),
             successors_told: HashSet::new(),
             units_told: HashSet::new(),
@@ -76,59 +61,17 @@ impl Figures {
     }
 
     /// Measures everything once. An error is fatal to the process.
-    pub fn measure(&mut self) -> Result<(), JournalError> {
-        let FiguresParts { backlog, flight, quorum_time, clock, metrics, .. } = &self.parts;
-        metrics.outbox_records.set(backlog.records());
-        metrics.batches_in_flight.set(flight.count() as u64);
-        metrics.outbox_early_records.set(backlog.early());
-        let waiting = backlog.records().saturating_add(backlog.early());
-        metrics.receipts_pending.set(waiting.saturating_add(flight.records()));
-        let now = clock.now();
-        let oldest = self.oldest_pending()?.map_or(0, |oldest| now.get().saturating_sub(oldest.get()));
-        metrics.oldest_pending_seconds.set(oldest as f64 / 1000.0);
-        if let Some(distance) = quorum_time.distance_ms(now) {
-            metrics.clock_distance_seconds.set(distance as f64 / 1000.0);
-        }
-        self.measure_nodes();
+    pub fn measure(&mut self, pending: Pending) -> Result<(), JournalError> {
+        let metrics = &self.parts.metrics;
+        metrics.receipts_pending.set(pending.records);
+        metrics.oldest_pending_seconds.set(pending.oldest_ms as f64 / 1000.0);
+        let now = self.parts.clock.now();
         if self.measured.is_multiple_of(SEGMENTS_EVERY) {
             self.measure_segments()?;
             self.measure_successors(now)?;
         }
         self.measured = self.measured.wrapping_add(1);
         Ok(())
-    }
-
-    /// Issue time of the receipt that has waited longest for its seal.
-    fn oldest_pending(&self) -> Result<Option<UnixMillis>, JournalError> {
-        let FiguresParts { journal, backlog, flight, .. } = &self.parts;
-        let corrupt = |_| JournalError::Corrupt("a batch header");
-        let in_flight = match flight.oldest() {
-            Some(flying) => {
-                let signed = SignedBatchHeader::decode(&flying.request.signed_header).map_err(corrupt)?;
-                Some(signed.header.first_issue_time)
-            }
-            None => None,
-        };
-        let requeued = journal.requeued(1)?.first().map(|(.., key)| *key);
-        let waiting = journal.outbox(backlog.outbox_start(), 1)?.first().map(|(_, key)| *key);
-        let mut oldest = in_flight;
-        for key in [requeued, waiting].into_iter().flatten() {
-            let time = issue_time(journal, key)?;
-            oldest = Some(oldest.map_or(time, |oldest| oldest.min(time)));
-        }
-        Ok(oldest)
-    }
-
-    fn measure_nodes(&mut self) {
-        let (nodes, metrics) = (&self.parts.nodes, &self.parts.metrics);
-        let preferred = nodes.preferred();
-        for index in 0..nodes.count() {
-            let label = NodeLabel { node: nodes.node(index).name.clone() };
-            metrics.node_in_use.get_or_create(&label).set(u64::from(index == preferred));
-        }
-        let fail_overs = nodes.fail_overs();
-        metrics.node_fail_overs.inc_by(fail_overs.saturating_sub(self.fail_overs_told));
-        self.fail_overs_told = fail_overs;
     }
 
     /// Days until keys end: this issuer's, and those of the units that have numbers here. Weeks before, each is warned of. As
@@ -139,7 +82,7 @@ impl Figures {
         }
         let FiguresParts { registry, clock, metrics, .. } = &self.parts;
         let (view, now) = (registry.view(), clock.now());
-        let (label, until) = (KeyLabel { key: issuer_key.get() }, view.issuer_key_until(issuer_key));
+        let (label, until) = (KeyLabel { key: issuer_key.get() }, view.own.until(issuer_key));
         set_days_left(&metrics.issuer_key_days_left, &label, until, now);
         let mut ends = vec![(format!("key {issuer_key} of this issuer"), until)];
         let units: HashSet<_> = view.all_segments().map(|(unit, ..)| unit).collect();
@@ -235,12 +178,6 @@ where
     }
 }
 
-fn issue_time(journal: &Journal, key: ReceiptKey) -> Result<UnixMillis, JournalError> {
-    let row = journal.receipt(key)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
-    let signed = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
-    Ok(signed.record.issue_time)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -248,36 +185,32 @@ mod tests {
     use receipt_core::block::Item;
     use receipt_core::governance::{Action, RevokeKey};
     use receipt_core::testkit::{ISSUER_KEY, TestChain, UTC_OFFSET_MINUTES};
+    use tallystick_anchoring::figures::Figures as Anchored;
+    use tallystick_anchoring::metrics::NodeLabel;
+    use tallystick_anchoring::nodes::Nodes;
+    use tallystick_anchoring::testkit::ledger::dead_channel;
 
     use super::*;
-    use crate::testing::ledger::dead_channel;
     use crate::testing::{TestIssuer, draft, init, offered};
 
-    fn figures_of(issuer: &TestIssuer, nodes: &Arc<Nodes>) -> Figures {
+    const NOTHING: Pending = Pending { records: 0, oldest_ms: 0 };
+
+    fn figures_of(issuer: &TestIssuer) -> Figures {
         Figures::new(FiguresParts {
             journal: Arc::clone(&issuer.journal),
             registry: Arc::clone(&issuer.registry),
-            backlog: Arc::clone(&issuer.backlog),
-            flight: Arc::clone(&issuer.flight),
-            nodes: Arc::clone(nodes),
-            quorum_time: Arc::clone(&issuer.quorum_time),
             clock: issuer.clock.clone(),
             metrics: Arc::clone(&issuer.metrics),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
         })
     }
 
-    fn dead_nodes() -> Arc<Nodes> {
-        let channels = (0..2).map(|number| (format!("node-{number}"), dead_channel())).collect();
-        Arc::new(Nodes::over(channels, Duration::from_secs(1)))
-    }
-
-    #[tokio::test]
-    async fn a_code_without_numbers_for_the_coming_year_is_told_from_december_on() {
+    #[test]
+    fn a_code_without_numbers_for_the_coming_year_is_told_from_december_on() {
         let dir = tempfile::tempdir().unwrap();
         let mut chain = TestChain::new();
         let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-        let mut figures = figures_of(&issuer, &dead_nodes());
+        let mut figures = figures_of(&issuer);
         let sample = draft(&mut chain, "S01", "A");
         let missing = |figures: &mut Figures, day: &str, code: u32| {
             let noon = CivilDate::parse(day).unwrap().at_seconds(12 * 3600, UTC_OFFSET_MINUTES).unwrap();
@@ -299,17 +232,17 @@ mod tests {
     }
 
     /// Before, nothing showed it until issuing stopped on the key's last day.
-    #[tokio::test]
-    async fn keys_that_end_are_counted_down_and_warned_of_weeks_before() {
+    #[test]
+    fn keys_that_end_are_counted_down_and_warned_of_weeks_before() {
         let dir = tempfile::tempdir().unwrap();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-        let mut figures = figures_of(&issuer, &dead_nodes());
+        let mut figures = figures_of(&issuer);
         let metrics = Arc::clone(&issuer.metrics);
         let text = |metrics: &IssuerMetrics| format!("{:?}", metrics.issuer_key_days_left);
         let look = |figures: &mut Figures| {
             for _ in 0..SEGMENTS_EVERY {
-                figures.measure().unwrap();
+                figures.measure(NOTHING).unwrap();
                 figures.measure_keys(KeyId::new(ISSUER_KEY));
             }
         };
@@ -347,9 +280,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-        let nodes = dead_nodes();
+        let channels = (0..2).map(|number| (format!("node-{number}"), dead_channel())).collect();
+        let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(1)));
         let metrics = Arc::clone(&issuer.metrics);
-        let mut figures = figures_of(&issuer, &nodes);
+        let mut figures = figures_of(&issuer);
+        let anchored = Anchored {
+            desk: issuer.desk.clone(),
+            nodes: Arc::clone(&nodes),
+            quorum_time: Arc::clone(&issuer.quorum_time),
+            clock: issuer.clock.clone(),
+        };
+        let mut measure = || figures.measure(anchored.measure().unwrap()).unwrap();
         let now = issuer.clock.now();
         issuer
             .quorum_time
@@ -357,7 +298,7 @@ mod tests {
         let first = draft(&mut chain, "S01", "A");
         let code = first.receipt_code.get();
         let label = SegmentLabel { unit_code: first.unit_code.clone(), receipt_code: code };
-        figures.measure().unwrap();
+        measure();
         let all_numbers = metrics.segment_numbers_left.get_or_create(&label).get();
         assert!(all_numbers > 0);
         assert_eq!((metrics.receipts_pending.get(), metrics.oldest_pending_seconds.get()), (0, 0.0));
@@ -370,21 +311,22 @@ mod tests {
         issuer.issue_new(draft(&mut chain, "S01", "C"));
         nodes.avoid(0);
         for _ in 0..SEGMENTS_EVERY {
-            figures.measure().unwrap();
+            measure();
         }
-        assert_eq!((metrics.receipts_pending.get(), metrics.outbox_records.get()), (3, 2));
-        assert_eq!(metrics.batches_in_flight.get(), 1);
+        assert_eq!((metrics.receipts_pending.get(), metrics.anchoring.outbox_records.get()), (3, 2));
+        assert_eq!(metrics.anchoring.batches_in_flight.get(), 1);
         assert_eq!(metrics.oldest_pending_seconds.get(), 7.0);
-        assert_eq!(metrics.clock_distance_seconds.get(), 7.0 + (now.get() % 1000) as f64 / 1000.0);
+        assert_eq!(metrics.anchoring.clock_distance_seconds.get(), 7.0 + (now.get() % 1000) as f64 / 1000.0);
         assert_eq!(metrics.segment_numbers_left.get_or_create(&label).get(), all_numbers - 3);
-        let in_use = |node: &str| metrics.node_in_use.get_or_create(&NodeLabel { node: node.to_owned() }).get();
-        assert_eq!((in_use("node-0"), in_use("node-1"), metrics.node_fail_overs.get()), (0, 1, 1));
+        let in_use =
+            |node: &str| metrics.anchoring.node_in_use.get_or_create(&NodeLabel { node: node.to_owned() }).get();
+        assert_eq!((in_use("node-0"), in_use("node-1"), metrics.anchoring.node_fail_overs.get()), (0, 1, 1));
 
         // Once the first is sealed, the others are the oldest.
         chain.add_items(vec![offered(&request)]).unwrap();
         issuer.follow(&chain);
         issuer.clock.advance_ms(1_000);
-        figures.measure().unwrap();
+        measure();
         assert_eq!((metrics.receipts_pending.get(), metrics.oldest_pending_seconds.get()), (2, 1.0));
     }
 }

@@ -7,7 +7,7 @@ use receipt_core::record::SignedRecord;
 use tallystick_proto::errors::{Place, Refusal};
 
 use crate::authority::may_see;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, ReceiptReads as _};
 use crate::registry::RegistryView;
 
 /// A receipt that stands in a call's way.

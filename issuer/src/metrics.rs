@@ -1,5 +1,6 @@
 //! The issuer's counters and gauges. No label carries a receipt, a unit's payer, or anything personal.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use receipt_core::reason::Reason;
+use tallystick_anchoring::metrics::AnchoringMetrics;
 use tallystick_proto::errors::{CallReason, ErrorReason};
 
 /// Why a record was refused.
@@ -16,13 +18,6 @@ use tallystick_proto::errors::{CallReason, ErrorReason};
 pub struct ReasonLabel {
     /// Stable name.
     pub reason: String,
-}
-
-/// A validator.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct NodeLabel {
-    /// `host:port`.
-    pub node: String,
 }
 
 /// A key.
@@ -56,6 +51,8 @@ pub(crate) type Days = Gauge<f64, AtomicU64>;
 /// All of them. `docs/ops/metrics-issuer.md` says what each means and what to alarm on.
 #[derive(Debug)]
 pub struct IssuerMetrics {
+    /// What anchoring counts.
+    pub anchoring: Arc<AnchoringMetrics>,
     receipts_issued: Counter,
     issue_groups: Counter,
     group_drafts: Histogram,
@@ -69,28 +66,6 @@ pub struct IssuerMetrics {
     pub receipts_pending: Whole,
     /// How long the oldest of them has waited.
     pub oldest_pending_seconds: Seconds,
-    /// Batches cut.
-    pub batches_cut: Counter,
-    /// Batches offered again, to the same or another node.
-    pub batches_resubmitted: Counter,
-    /// Records waiting for a batch.
-    pub outbox_records: Whole,
-    /// Records waiting for their issue time.
-    pub outbox_early_records: Whole,
-    /// Batches on their way.
-    pub batches_in_flight: Whole,
-    /// Last sealed height that was acted on.
-    pub followed_height: Whole,
-    /// From cut to sealed, seconds.
-    pub batch_sealed_seconds: Histogram,
-    /// Times a node's answer was not believed.
-    pub nodes_distrusted: Counter,
-    /// 1 for the node that is tried first.
-    pub node_in_use: Family<NodeLabel, Whole>,
-    /// Times another node became the first.
-    pub node_fail_overs: Counter,
-    /// How far this machine's clock is ahead of the quorum's time; negative: behind.
-    pub clock_distance_seconds: Seconds,
     /// Numbers not given out yet.
     pub segment_numbers_left: Family<SegmentLabel, Whole>,
     /// 1 where the code that a unit needs next, or needs already, has no numbers.
@@ -106,7 +81,9 @@ pub struct IssuerMetrics {
 impl IssuerMetrics {
     /// Registers everything under `tallystick_issuer_`.
     pub fn register(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("tallystick_issuer");
         let metrics = Self {
+            anchoring: Arc::new(AnchoringMetrics::register(registry)),
             receipts_issued: Counter::default(),
             issue_groups: Counter::default(),
             group_drafts: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
@@ -115,17 +92,6 @@ impl IssuerMetrics {
             receipts_sealed: Counter::default(),
             receipts_pending: Whole::default(),
             oldest_pending_seconds: Seconds::default(),
-            batches_cut: Counter::default(),
-            batches_resubmitted: Counter::default(),
-            outbox_records: Whole::default(),
-            outbox_early_records: Whole::default(),
-            batches_in_flight: Whole::default(),
-            followed_height: Whole::default(),
-            batch_sealed_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 14)),
-            nodes_distrusted: Counter::default(),
-            node_in_use: Family::default(),
-            node_fail_overs: Counter::default(),
-            clock_distance_seconds: Seconds::default(),
             segment_numbers_left: Family::default(),
             successor_missing: Family::default(),
             tls_certificate_days_left: Days::default(),
@@ -133,9 +99,7 @@ impl IssuerMetrics {
             unit_key_days_left: Family::default(),
         };
         metrics.start_at_zero();
-        let registry = registry.sub_registry_with_prefix("tallystick_issuer");
         metrics.register_receipts(registry);
-        metrics.register_ledger(registry);
         metrics.register_ends(registry);
         metrics
     }
@@ -176,22 +140,6 @@ impl IssuerMetrics {
         registry.register("segment_numbers_left", left, self.segment_numbers_left.clone());
         let missing = "1 where the receipt code that follows, or is due, has no numbers";
         registry.register("successor_missing", missing, self.successor_missing.clone());
-        let distance = "Clock ahead of the validators' time, negative: behind";
-        registry.register("clock_distance_seconds", distance, self.clock_distance_seconds.clone());
-    }
-
-    fn register_ledger(&self, registry: &mut Registry) {
-        registry.register("batches_cut", "Batches cut", self.batches_cut.clone());
-        registry.register("batches_resubmitted", "Batches offered again", self.batches_resubmitted.clone());
-        registry.register("outbox_records", "Records waiting for a batch", self.outbox_records.clone());
-        let early = "Records issued too far ahead of the validators' time, waiting for it";
-        registry.register("outbox_early_records", early, self.outbox_early_records.clone());
-        registry.register("batches_in_flight", "Batches on their way", self.batches_in_flight.clone());
-        registry.register("followed_height", "Last sealed height acted on", self.followed_height.clone());
-        registry.register("batch_sealed_seconds", "From cut to sealed", self.batch_sealed_seconds.clone());
-        registry.register("nodes_distrusted", "Answers of nodes not believed", self.nodes_distrusted.clone());
-        registry.register("node_in_use", "1 for the node that is tried first", self.node_in_use.clone());
-        registry.register("node_fail_overs", "Times another node became the first", self.node_fail_overs.clone());
     }
 
     /// Counts one synced write.
@@ -216,6 +164,8 @@ impl IssuerMetrics {
 mod tests {
     use std::collections::BTreeSet;
 
+    use tallystick_anchoring::metrics::NodeLabel;
+
     use super::*;
 
     #[test]
@@ -223,7 +173,7 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = IssuerMetrics::register(&mut registry);
         // A family shows nothing before its first label.
-        metrics.node_in_use.get_or_create(&NodeLabel { node: "n:1".to_owned() }).set(1);
+        metrics.anchoring.node_in_use.get_or_create(&NodeLabel { node: "n:1".to_owned() }).set(1);
         let label = SegmentLabel { unit_code: "U".to_owned(), receipt_code: 99_060_126 };
         metrics.segment_numbers_left.get_or_create(&label).set(1);
         metrics.successor_missing.get_or_create(&label).set(1);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, SegmentId, UnitId};
 
-use crate::journal::{Journal, JournalError, JournalWrite};
+use crate::journal::{Journal, JournalError, JournalWrite, ReceiptReads as _, ReceiptWrites as _};
 use crate::registry::{RegistryView, Segment};
 
 /// Segments remembered; beyond, the memory is dropped and read again from the journal.

@@ -11,9 +11,9 @@ use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSyst
 use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitId, UnixMillis};
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::rules::Catalogue;
-use receipt_core::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
+use receipt_core::state::tables::{KeyState, SegmentState, Table, UnitState};
 use receipt_core::suite::PublicKey;
-use tallystick_proto::errors::{CallReason, Refusal};
+use tallystick_anchoring::registered::{OwnKeys, first_end};
 
 use crate::journal::{Journal, JournalError};
 
@@ -60,18 +60,13 @@ impl Unit {
     /// When its last key ends, of those that are registered now. `None`: one of them has no end, or there is none at all.
     pub fn keys_until(&self) -> Option<UnixMillis> {
         let ends = self.keys.iter().map(|key| first_end(&key.state));
-        ends.collect::<Option<Vec<u64>>>()?.into_iter().max().map(UnixMillis::new)
+        ends.collect::<Option<Vec<UnixMillis>>>()?.into_iter().max()
     }
 
     /// Whether it is suspended at this issue time.
     pub fn is_suspended(&self, time: UnixMillis) -> bool {
         !self.state.suspension().permits(time, time)
     }
-}
-
-/// When a key ends first, planned or revoked, in milliseconds.
-fn first_end(state: &KeyState) -> Option<u64> {
-    [state.key.valid_until_ms, state.revoked_from_ms].into_iter().filter(|end| *end != 0).min()
 }
 
 /// A range of numbers leased to this issuer.
@@ -104,41 +99,8 @@ pub struct RegistryView {
     systems: HashMap<SystemId, System>,
     segments: HashMap<(UnitId, u32), Vec<Segment>>,
     leased: HashMap<(UnitId, u32), Vec<Segment>>,
-    /// This issuer's epoch on the ledger; 0 if it is not registered.
-    pub issuer_epoch: u32,
-    /// This issuer's registered keys.
-    issuer_keys: HashMap<KeyId, IssuerKey>,
-}
-
-/// A key of this issuer, as registered.
-#[derive(Debug, Clone)]
-struct IssuerKey {
-    public: PublicKey,
-    state: KeyState,
-}
-
-/// Why this issuer's key signs no batch header that the ledger would take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyFault {
-    /// Not in the registry, or not as this issuer's.
-    #[error("key {0} is not registered for this issuer")]
-    Unknown(KeyId),
-    /// Registered with another public half than the one in custody.
-    #[error("key {0} is registered with another public key than the key file has")]
-    Other(KeyId),
-    /// Not yet, or no longer, or revoked.
-    #[error("key {0} of this issuer is not valid at this time: it has expired, was revoked, or is not valid yet")]
-    NotValid(KeyId),
-}
-
-impl KeyFault {
-    /// What a caller is told.
-    pub fn refusal(self) -> Refusal {
-        // Which key and why is for the operator: `/readyz` and the log say it.
-        let message = "this issuer has no valid key of its own, and issues nothing until its operator has put one in place; try \
-                       another issuer of the unit, or later";
-        Refusal::new(CallReason::NotReady).with_message(message).with_retry_after_ms(60_000)
-    }
+    /// This issuer's own keys and epoch.
+    pub own: OwnKeys,
 }
 
 /// The first six digits: region, category, kind.
@@ -150,12 +112,12 @@ impl RegistryView {
     /// Reads the journal's replica.
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
         let issuer = journal.identity().issuer;
-        let mut view = Self::default();
+        let mut view = Self { own: OwnKeys::load(journal)?, ..Self::default() };
         for value in journal.registry_table(Table::Kinds)? {
             let RegisterKind { kind, name } = message(&value)?;
             view.kinds.insert(kind, normal(name));
         }
-        let mut keys = view.load_keys(journal, issuer)?;
+        let mut keys = unit_keys(journal)?;
         for value in journal.registry_table(Table::Units)? {
             let state: UnitState = message(&value)?;
             let id = UnitId::new(state.unit.unit_id);
@@ -184,32 +146,7 @@ impl RegistryView {
             view.systems.insert(SystemId::new(system.system_id), System { grants: grants.collect() });
         }
         view.load_segments(journal, issuer)?;
-        for value in journal.registry_table(Table::Issuers)? {
-            let state: IssuerState = message(&value)?;
-            if state.issuer.issuer_id == issuer.get() {
-                view.issuer_epoch = state.epoch;
-            }
-        }
         Ok(view)
-    }
-
-    fn load_keys(
-        &mut self,
-        journal: &Journal,
-        issuer: IssuerId,
-    ) -> Result<HashMap<UnitId, Vec<UnitKey>>, JournalError> {
-        let mut units: HashMap<UnitId, Vec<UnitKey>> = HashMap::new();
-        for value in journal.registry_table(Table::Keys)? {
-            let state: KeyState = message(&value)?;
-            let public = state.key.key().map_err(|_| JournalError::Corrupt("registered key"))?;
-            let id = KeyId::new(state.key.key_id);
-            if state.key.owner_kind == KeyOwner::Unit.number() {
-                units.entry(UnitId::new(state.key.owner_id)).or_default().push(UnitKey { id, public, state });
-            } else if state.key.owner_id == issuer.get() {
-                self.issuer_keys.insert(id, IssuerKey { public, state });
-            }
-        }
-        Ok(units)
     }
 
     fn load_segments(&mut self, journal: &Journal, issuer: IssuerId) -> Result<(), JournalError> {
@@ -246,39 +183,6 @@ impl RegistryView {
     /// A unit's registered key.
     pub fn unit_key(&self, id: KeyId) -> Option<PublicKey> {
         self.units.values().flat_map(|unit| &unit.keys).find(|key| key.id == id).map(|key| key.public)
-    }
-
-    /// The public half of a key that is registered for this issuer.
-    pub fn issuer_key(&self, id: KeyId) -> Option<PublicKey> {
-        self.issuer_keys.get(&id).map(|key| key.public)
-    }
-
-    /// When a key that is registered for this issuer ends, by plan or by revocation. `None`: it has no end.
-    pub fn issuer_key_until(&self, id: KeyId) -> Option<UnixMillis> {
-        first_end(&self.issuer_keys.get(&id)?.state).map(UnixMillis::new)
-    }
-
-    /// Whether batches whose last issue time is this one can be signed with a key of this issuer, whose public half in custody is
-    /// `held`, and be taken by a block of `block_time`.
-    pub fn check_issuer_key(
-        &self,
-        id: KeyId,
-        held: &PublicKey,
-        last_issue_time: UnixMillis,
-        block_time: UnixMillis,
-    ) -> Result<(), KeyFault> {
-        match self.issuer_keys.get(&id) {
-            None => Err(KeyFault::Unknown(id)),
-            Some(key) if key.public != *held => Err(KeyFault::Other(id)),
-            Some(key) if !key.state.permits(last_issue_time, block_time) => Err(KeyFault::NotValid(id)),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// Whether no block after one of `block_time` can carry a header of this last issue time under this key: it was this issuer's,
-    /// and has ended for it. What has ended stays ended.
-    pub fn has_ended(&self, id: KeyId, last_issue_time: UnixMillis, block_time: UnixMillis) -> bool {
-        self.issuer_keys.get(&id).is_some_and(|key| !key.state.permits(last_issue_time, block_time))
     }
 
     /// A calling system.
@@ -324,6 +228,19 @@ impl Catalogue for RegistryView {
         let unit = self.unit_codes.get(unit_code)?;
         self.items.get(&(*unit, kind_of(code)))?.get(item_code).map(String::as_str)
     }
+}
+
+fn unit_keys(journal: &Journal) -> Result<HashMap<UnitId, Vec<UnitKey>>, JournalError> {
+    let mut units: HashMap<UnitId, Vec<UnitKey>> = HashMap::new();
+    for value in journal.registry_table(Table::Keys)? {
+        let state: KeyState = message(&value)?;
+        if state.key.owner_kind == KeyOwner::Unit.number() {
+            let public = state.key.key().map_err(|_| JournalError::Corrupt("registered key"))?;
+            let id = KeyId::new(state.key.key_id);
+            units.entry(UnitId::new(state.key.owner_id)).or_default().push(UnitKey { id, public, state });
+        }
+    }
+    Ok(units)
 }
 
 /// The current view, replaced whole.

@@ -17,7 +17,7 @@ use receipt_core::state::tables::{SegmentState, Table, UnitState};
 use serde::{Deserialize, Serialize};
 
 use crate::fate::{Fate, fate};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, ReceiptReads as _};
 
 #[cfg(test)]
 mod tests;

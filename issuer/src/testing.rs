@@ -1,17 +1,12 @@
 //! An issuer without its network, over a chain in memory: for the tests of this crate.
 
-pub(crate) mod ledger;
 pub(crate) mod recovery;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use receipt_core::batch::SignedBatchHeader;
 use receipt_core::blind::BlindingSecret;
-use receipt_core::block::{Batch, Item};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
 use receipt_core::merkle::Frontier;
@@ -23,58 +18,45 @@ use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{
     GENESIS_TIME_MS, ISSUER, ISSUER_KEY, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, issuer_key, unit_key,
 };
+use tallystick_anchoring::backlog::Backlog;
+use tallystick_anchoring::batcher::{Batcher, BatcherParts};
+use tallystick_anchoring::desk::Desk;
+use tallystick_anchoring::flight::Departures;
+use tallystick_anchoring::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcomes};
+use tallystick_anchoring::gate::Gate;
+use tallystick_anchoring::quorum_time::QuorumTime;
+use tallystick_anchoring::testkit::FixedMonotonic;
+pub(crate) use tallystick_anchoring::testkit::{ledger_block, offered};
+use tallystick_anchoring::waiters::Waiters;
 use tallystick_proto::errors::Refusal;
-use tallystick_proto::ledger::v1::{LedgerBlock, SubmitBatchRequest};
+use tallystick_proto::ledger::v1::SubmitBatchRequest;
 use tallystick_service::clock::{Clock as _, FixedClock};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::SeededEntropy;
 
-use crate::backlog::Backlog;
-use crate::batcher::{Batcher, BatcherParts};
 use crate::body::BodyCipher;
-use crate::flight::{Departures, Flight};
-use crate::follow::{Chain, HeldLimits, OutcomeError, Outcomes, OutcomesParts};
-use crate::gate::Gate;
 use crate::issue::{Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, prepare};
-use crate::journal::{Journal, JournalIdentity, Progress};
+use crate::journal::{Journal, JournalIdentity, LAYOUT, Progress};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
-use crate::quorum_time::{Monotonic, QuorumTime};
+use crate::owner::ReceiptOwner;
 use crate::registry::Registry;
-use crate::waiters::Waiters;
-
-/// A monotonic clock that stands until it is told.
-#[derive(Debug, Default)]
-pub(crate) struct FixedMonotonic(AtomicU64);
-
-impl FixedMonotonic {
-    pub(crate) fn advance_s(&self, seconds: u64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
-    }
-}
-
-impl Monotonic for FixedMonotonic {
-    fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// Parts that a restart makes anew.
 pub(crate) struct TestIssuer {
+    pub(crate) desk: Desk,
     pub(crate) journal: Arc<Journal>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) cipher: Arc<BodyCipher>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) backlog: Arc<Backlog>,
-    pub(crate) flight: Arc<Flight>,
     pub(crate) departures: Departures,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) monotonic: Arc<FixedMonotonic>,
     pub(crate) quorum_time: Arc<QuorumTime>,
     pub(crate) sequencer: Sequencer,
-    parts: SequencerParts,
     pub(crate) batcher: Batcher,
     pub(crate) outcomes: Outcomes,
     pub(crate) log: Chain,
@@ -83,7 +65,7 @@ pub(crate) struct TestIssuer {
 
 pub(crate) fn identity(chain: &TestChain) -> JournalIdentity {
     let genesis = chain.genesis();
-    JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: IssuerId::new(ISSUER) }
+    JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: IssuerId::new(ISSUER), layout: &LAYOUT }
 }
 
 /// Makes a journal at `path`, as `init` does.
@@ -109,19 +91,13 @@ fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
     KeyRing::new(issuer, Secret::new([5; 32]), BlindingSecret::new(Suite::Ed25519Sha256, [77; 32]), 1, units)
 }
 
-fn batcher_parts(sequencer: &SequencerParts, flight: &Arc<Flight>, gate: &Arc<Gate>) -> BatcherParts {
+fn batcher_parts(sequencer: &SequencerParts, desk: Desk) -> BatcherParts {
     BatcherParts {
-        journal: Arc::clone(&sequencer.journal),
-        registry: Arc::clone(&sequencer.registry),
-        keys: Arc::clone(&sequencer.keys),
+        desk,
+        signer: Arc::clone(&sequencer.keys.issuer),
         signing_key: sequencer.issuer_key,
-        backlog: Arc::clone(&sequencer.backlog),
-        flight: Arc::clone(flight),
         quorum_time: Arc::clone(&sequencer.quorum_time),
-        gate: Arc::clone(gate),
-        metrics: Arc::clone(&sequencer.metrics),
         suite: Suite::Ed25519Sha256,
-        utc_offset_minutes: UTC_OFFSET_MINUTES,
         records_max: 4096,
         bytes_max: 2 << 20,
         age: Duration::from_millis(5),
@@ -129,24 +105,17 @@ fn batcher_parts(sequencer: &SequencerParts, flight: &Arc<Flight>, gate: &Arc<Ga
     }
 }
 
-fn outcomes_parts(
-    sequencer: &SequencerParts,
-    flight: &Arc<Flight>,
-    waiters: &Arc<Waiters>,
-    chain: &TestChain,
-) -> OutcomesParts {
-    OutcomesParts {
-        journal: Arc::clone(&sequencer.journal),
-        registry: Arc::clone(&sequencer.registry),
-        gate: Arc::clone(&sequencer.gate),
-        backlog: Arc::clone(&sequencer.backlog),
-        flight: Arc::clone(flight),
-        waiters: Arc::clone(waiters),
-        metrics: Arc::clone(&sequencer.metrics),
-        chain: ChainParameters::of(chain.genesis()),
+/// What the parts of this journal's process share.
+pub(crate) fn desk(journal: &Arc<Journal>, registry: &Arc<Registry>) -> (Desk, Departures, Arc<IssuerMetrics>) {
+    let metrics = Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default()));
+    let owner = ReceiptOwner {
+        journal: Arc::clone(journal),
+        registry: Arc::clone(registry),
+        metrics: Arc::clone(&metrics),
         utc_offset_minutes: UTC_OFFSET_MINUTES,
-        recovering: false,
-    }
+    };
+    let (desk, departures) = Desk::open(Arc::clone(journal), Arc::new(owner), Arc::clone(&metrics.anchoring)).unwrap();
+    (desk, departures, metrics)
 }
 
 impl TestIssuer {
@@ -166,17 +135,9 @@ impl TestIssuer {
         let registry = Arc::new(Registry::open(&journal).unwrap());
         let keys = Arc::new(keys(&journal, signer));
         let cipher = Arc::new(BodyCipher::new(&keys.master));
-        let gate = Arc::new(Gate::new(journal.halted().unwrap()));
-        gate.caught_up();
-        let end = journal.outbox_end().unwrap();
-        let first = journal.outbox(0, 1).unwrap().first().map_or(end, |(position, _)| *position);
-        let requeued = journal.requeued(usize::MAX).unwrap().len() as u64;
-        let backlog = Arc::new(Backlog::new(first, end, requeued));
-        let (flight, departures) = Flight::new();
-        let flight = Arc::new(flight);
-        let waiters = Arc::new(Waiters::default());
+        let (desk, departures, metrics) = desk(&journal, &registry);
+        desk.gate.caught_up();
         let clock = Arc::new(FixedClock::new(UnixMillis::new(GENESIS_TIME_MS + 60_000)));
-        let metrics = Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default()));
         let monotonic = Arc::new(FixedMonotonic::default());
         let quorum_time = Arc::new(QuorumTime::new(monotonic.clone(), 60_000));
         let parts = SequencerParts {
@@ -185,8 +146,8 @@ impl TestIssuer {
             keys: Arc::clone(&keys),
             issuer_key,
             cipher: Arc::clone(&cipher),
-            gate: Arc::clone(&gate),
-            backlog: Arc::clone(&backlog),
+            gate: Arc::clone(&desk.gate),
+            backlog: Arc::clone(&desk.backlog),
             clock: clock.clone(),
             quorum_time: Arc::clone(&quorum_time),
             entropy: Arc::new(SeededEntropy::new(start)),
@@ -196,38 +157,32 @@ impl TestIssuer {
             seal_promise_ms: 600_000,
             outbox_records_max: 1_000,
         };
-        let batcher = Batcher::open(batcher_parts(&parts, &flight, &gate)).unwrap();
-        let sequencer = Sequencer::open(parts.clone());
-        if gate.seals() {
+        let batcher = Batcher::open(batcher_parts(&parts, desk.clone())).unwrap();
+        let sequencer = Sequencer::open(parts);
+        if desk.gate.seals() {
             batcher.set_out().unwrap();
         }
-        let outcomes = Outcomes::new(outcomes_parts(&parts, &flight, &waiters, chain));
+        let outcomes = Outcomes::new(desk.clone(), ChainParameters::of(chain.genesis()), Mode::Running);
         let log = Chain::new(journal.progress().unwrap(), HeldLimits::default());
         Self {
             registry,
             keys,
             cipher,
-            gate,
-            backlog,
-            flight,
+            gate: Arc::clone(&desk.gate),
+            backlog: Arc::clone(&desk.backlog),
             departures,
-            waiters,
+            waiters: Arc::clone(&desk.waiters),
             clock,
             monotonic,
             quorum_time,
             sequencer: sequencer.unwrap(),
-            parts,
             batcher,
             outcomes,
             log,
             metrics,
             journal,
+            desk,
         }
-    }
-
-    /// A second batcher over the same journal, under a gate of its own.
-    pub(crate) fn batcher_under(&self, gate: &Arc<Gate>, flight: &Arc<Flight>) -> Batcher {
-        Batcher::open(batcher_parts(&self.parts, flight, gate)).unwrap()
     }
 
     /// Judges a draft as Issue does, without the caller.
@@ -283,29 +238,6 @@ impl TestIssuer {
                 Err(error) => panic!("{error}"),
             }
         }
-    }
-}
-
-/// What a validator makes of an offered batch.
-pub(crate) fn offered(request: &SubmitBatchRequest) -> Item {
-    Item::Batch(Batch {
-        header: SignedBatchHeader::decode(&request.signed_header).unwrap(),
-        records: request.records.iter().map(|record| record.to_vec()).collect(),
-    })
-}
-
-/// A block of the chain as a node streams it.
-pub(crate) fn ledger_block(chain: &TestChain, height: u64) -> LedgerBlock {
-    let block = &chain.blocks()[usize::try_from(height).unwrap()];
-    LedgerBlock {
-        height,
-        block: Bytes::from(block.bytes.clone()),
-        entries: block.entries.iter().map(|entry| Bytes::from(entry.clone())).collect(),
-        first_leaf_index: block.first_leaf,
-        certificate: Bytes::new(),
-        checkpoint: block.checkpoint.clone(),
-        checkpoint_height: height,
-        block_hash: Bytes::new(),
     }
 }
 

@@ -13,7 +13,9 @@ use receipt_core::reason::Reason;
 use receipt_core::record::{ReceiptRecord, SignedRecord};
 
 use crate::authority::Audience;
-use crate::journal::{BatchRow, EventRow, Journal, JournalError, ReceiptRow};
+use crate::journal::{
+    BatchNote, BatchRow, EventNote, EventRow, Journal, JournalError, ReceiptReads as _, ReceiptRow, receipt_of,
+};
 
 const EVENT_SHIFT: u32 = 13;
 const LAST_OF_EVENT: u64 = (1 << EVENT_SHIFT) - 1;
@@ -76,7 +78,8 @@ pub fn outcomes_after(
         let Some(event) = journal.event(number)? else { break };
         let base = number << EVENT_SHIFT;
         let for_others = |unit: &u32| !audience.hears_unit(UnitId::new(*unit));
-        if !event.units.is_empty() && event.units.iter().all(for_others) {
+        let units = EventNote::read(&event.note)?.units;
+        if !units.is_empty() && units.iter().all(for_others) {
             passed = Some(base | LAST_OF_EVENT);
             number = number.saturating_add(1);
             continue;
@@ -159,7 +162,8 @@ fn candidates(
     base: u64,
     position: u64,
 ) -> Result<Vec<Candidate>, JournalError> {
-    let record_count = u32::try_from(batch.receipt_keys.len() / 12).unwrap_or(u32::MAX);
+    let record_count = u32::try_from(batch.record_count()).unwrap_or(u32::MAX);
+    let units = BatchNote::read(&batch.note)?.units;
     let indexes: Vec<(u32, Change)> = if event.refused_indexes.is_empty() {
         (0..record_count).map(|index| (index, Change::Sealed)).collect()
     } else {
@@ -171,7 +175,7 @@ fn candidates(
         refusals.map(read).collect::<Result<_, JournalError>>()?
     };
     let heard = |index: u32| {
-        let unit = usize::try_from(index).ok().and_then(|index| batch.units.get(index));
+        let unit = usize::try_from(index).ok().and_then(|index| units.get(index));
         unit.is_none_or(|unit| audience.hears_unit(UnitId::new(*unit)))
     };
     let mut candidates = Vec::new();
@@ -181,7 +185,7 @@ fn candidates(
         if at | 1 <= position || !heard(index) {
             continue;
         }
-        candidates.push(Candidate { position: at, key: batch.key_at(index)?, change });
+        candidates.push(Candidate { position: at, key: receipt_of(batch.key_at(index)?)?, change });
         if candidates.len() > PAGE_RECORDS_MAX {
             break;
         }

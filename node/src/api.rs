@@ -27,7 +27,6 @@ use tallystick_service::rng::Entropy;
 use tallystick_service::shutdown::CancellationToken;
 use tonic::{Response, Status};
 
-use crate::callers::Places;
 use crate::clocks::PeerClocks;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
@@ -37,6 +36,7 @@ use crate::pool::{Pool, PoolError};
 use crate::progress::Progress;
 use crate::seal::Sealer;
 use crate::store::StoreError;
+use tallystick_service::callers::Places;
 
 /// Block streams at once.
 pub(crate) const BLOCK_STREAMS_MAX: usize = 64;

@@ -12,8 +12,10 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
+use tallystick_service::callers::Places;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{ConfigError, KeyError, Loaded, OfKey as _};
+use tallystick_service::descriptors;
 use tallystick_service::durable;
 use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::{ChainName, Role};
@@ -28,7 +30,6 @@ use tallystick_service::tls::{
 use tokio::net::TcpListener;
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
-use crate::callers::Places;
 use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig};
 use crate::consensus::ConsensusParts;
@@ -41,7 +42,7 @@ use crate::metrics::{Metrics, registry};
 use crate::participation::{Participation, ParticipationError, height_to_reach};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
-use crate::preflight::{self, Claims, Misfit, OwnKeys};
+use crate::preflight::{Claims, Misfit, OwnKeys};
 use crate::progress::Progress;
 use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::servers::{SERVICES, serve_grpc};
@@ -54,6 +55,8 @@ const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 const DISK_INTERVAL: Duration = Duration::from_secs(5);
 /// Issuers, auditors and validators, not the public.
 const GRPC_CONNECTIONS_MAX: usize = 512;
+/// Of these, connections of one caller.
+const CALLER_CONNECTIONS_MAX: usize = 32;
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Heights behind the tip from which signing skips to the tip: a later checkpoint seals all before.
 const SIGN_BEHIND_MAX: u64 = 8;
@@ -152,7 +155,8 @@ async fn run_as(
     let chain_name = ChainName::parse(&genesis.chain_name)?;
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
     let stop = CancellationToken::new();
-    preflight::raise_file_limit();
+    // Before the store is opened: it takes its share of the bound.
+    descriptors::raise_limit();
     let ledger = Ledger::new(Store::open(&config.resolve(&config.value.data_dir), &genesis)?, genesis);
     let consensus_key = SigningKey::from_bytes(&keys.consensus);
     let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
@@ -303,7 +307,8 @@ fn spawn_servers(
 ) {
     let [grpc, public, door] = listeners;
     let stop = tasks.token().clone();
-    let incoming_limits = IncomingLimits { connections_max: GRPC_CONNECTIONS_MAX, ..IncomingLimits::default() };
+    let connections_max = descriptors::connections_within(descriptors::raise_limit(), GRPC_CONNECTIONS_MAX);
+    let incoming_limits = IncomingLimits::new(connections_max, CALLER_CONNECTIONS_MAX);
     let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), incoming_limits, stop.clone());
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));

@@ -21,14 +21,12 @@ pub mod seal;
 pub mod store;
 
 mod api;
-mod callers;
 mod clocks;
 mod consensus;
 mod disk;
 mod early;
 mod evidence;
 mod fatal;
-mod inflight;
 mod lines;
 mod metrics;
 mod note_keys;

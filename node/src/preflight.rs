@@ -133,16 +133,6 @@ impl Claims {
     }
 }
 
-/// Raises the process's own bound on open files to what the system allows: connections and database share it.
-pub(crate) fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::info!(%error, "the bound on open files stays as it is");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use receipt_core::hash::tagged;

@@ -13,7 +13,9 @@ use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::answers::AnswersLayer;
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
+use tallystick_service::callers::Places;
 use tallystick_service::clock::Clock;
+use tallystick_service::inflight::InFlightLayer;
 use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::{CancellationToken, TaskError};
@@ -22,8 +24,6 @@ use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
 
 use crate::api::Services;
-use crate::callers::Places;
-use crate::inflight::InFlightLayer;
 
 /// What the port serves besides the common services.
 pub(crate) const SERVICES: &[&str] =
@@ -49,6 +49,11 @@ const WINDOW_BYTES: u32 = 1024 * 1024;
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A peer that is gone without a word is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Answers that go on for as long as the caller likes; block streams have places of their own (`api`).
+fn is_long_lived(path: &str) -> bool {
+    matches!(path, "/tallystick.ledger.v1.LedgerService/StreamBlocks" | "/grpc.health.v1.Health/Watch")
+}
 
 /// Serves until `stop`, and a little longer for calls under way.
 pub(crate) async fn serve_grpc(
@@ -80,7 +85,10 @@ pub(crate) async fn serve_grpc(
         .layer(RequestIdLayer::new(&OsEntropy)?)
         .layer(answers.within(CALL_TIMEOUT))
         .layer(AuthorizationLayer::new(clock).serving(SERVICES))
-        .layer(InFlightLayer::new(Places::new(validators, CALLER_CALLS_MAX), Places::new(CALLS_MAX, CALLER_CALLS_MAX)))
+        .layer(
+            InFlightLayer::new(Places::new(CALLS_MAX, CALLER_CALLS_MAX), is_long_lived)
+                .with_validators(Places::new(validators, CALLER_CALLS_MAX)),
+        )
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

@@ -15,7 +15,6 @@ use tallystick_service::shutdown::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
-use crate::callers::Places;
 use crate::clocks::PeerClocks;
 use crate::config::PoolConfig;
 use crate::disk::DiskWatch;
@@ -28,6 +27,7 @@ use crate::pool::Pool;
 use crate::progress::Progress;
 use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::store::Store;
+use tallystick_service::callers::Places;
 
 /// A validator of the test chain without consensus: blocks are put into it.
 pub(crate) struct TestNode {

@@ -333,3 +333,29 @@ impl fmt::Display for ReceiptKey {
         write!(f, "{}-{}", self.code, self.number)
     }
 }
+
+/// The name of a record in the journal of whoever submitted it. Only that journal's owner reads it.
+///
+/// 12 bytes. A receipt's: code u32 ‖ number u64, big-endian, so that the order of the bytes is that of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey(pub [u8; 12]);
+
+impl From<ReceiptKey> for RecordKey {
+    fn from(key: ReceiptKey) -> Self {
+        let mut bytes = [0; 12];
+        let (code, number) = bytes.split_at_mut(4);
+        code.copy_from_slice(&key.code.get().to_be_bytes());
+        number.copy_from_slice(&key.number.get().to_be_bytes());
+        Self(bytes)
+    }
+}
+
+impl TryFrom<RecordKey> for ReceiptKey {
+    type Error = IdError;
+
+    fn try_from(RecordKey(bytes): RecordKey) -> Result<Self, Self::Error> {
+        let [a, b, c, d, number @ ..] = bytes;
+        let code = ReceiptCode::new(u32::from_be_bytes([a, b, c, d]))?;
+        Ok(Self { code, number: ReceiptNumber::new(u64::from_be_bytes(number))? })
+    }
+}

@@ -5,14 +5,18 @@
 
 pub mod accept;
 pub mod answers;
+pub mod arrival;
 pub mod authorization;
+pub mod callers;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod disk_fault;
 pub mod durable;
 pub mod exit;
 pub mod http;
 pub mod identity;
+pub mod inflight;
 pub mod input;
 pub mod keyfile;
 pub mod metrics;

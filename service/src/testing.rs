@@ -7,11 +7,17 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use time::OffsetDateTime;
 
 use crate::durable::{self, FileMode};
+use crate::identity::{ChainName, PeerIdentity, Role};
 use crate::tls::TlsFiles;
 
 /// Every certificate's window unless told otherwise, seconds since the epoch. The tests' clock stands inside.
 pub(crate) const VALID_FROM: i64 = 1_700_000_000;
 pub(crate) const VALID_UNTIL: i64 = 1_900_000_000;
+
+/// Somebody on a chain.
+pub(crate) fn identity(role: Role, id: u32) -> PeerIdentity {
+    PeerIdentity { chain: ChainName::parse("testchain").unwrap(), role, id }
+}
 
 /// An authority.
 pub(crate) struct Authority {

@@ -14,6 +14,7 @@ mod erasure;
 mod faults;
 mod foreign_tools;
 mod full_disk;
+mod hostile;
 mod idle;
 mod journey;
 mod launcher;

@@ -47,7 +47,7 @@ async fn certificates_change_readiness_is_told_and_nothing_is_lost_at_the_end() 
     let allowed = after_kills(AllowList::lifecycle())
         .and("issuer-1", &["TLS files not reloaded; the old ones stay in use"])
         // The validators were stopped under it.
-        .and("issuer-1", &["tallystick_issuer::follow"]);
+        .and("issuer-1", &["tallystick_anchoring::follow"]);
     network.finish(&allowed).await.unwrap();
 }
 

@@ -93,7 +93,7 @@ fn log_all(network: &TestNetwork) {
     let issuers = description.issuers.iter().map(|issuer| layout.issuer_config(issuer.issuer_id));
     for config in nodes.chain(issuers) {
         let text = std::fs::read_to_string(&config).unwrap();
-        let filter = "info,tallystick_node=trace,tallystick_issuer=trace,tallystick_service=trace,tower=debug";
+        let filter = "info,tallystick_node=trace,tallystick_issuer=trace,tallystick_anchoring=trace,tallystick_service=trace,tower=debug";
         std::fs::write(&config, format!("{text}\n[log]\nfilter = \"{filter}\"\n")).unwrap();
     }
 }

@@ -17,6 +17,7 @@ use super::ApiContext;
 use crate::bundle::internal;
 use crate::fate::{Fate, fate};
 use crate::issue::{Acknowledgement, Issued};
+use crate::journal::ReceiptReads as _;
 
 const WAIT_MS_DEFAULT: u32 = 10_000;
 const WAIT_MS_MAX: u32 = 60_000;

@@ -7,6 +7,9 @@ use receipt_core::receipt::disclosure::Seed;
 use receipt_core::receipt::layout::from_values;
 use receipt_core::receipt::model::Receipt;
 use receipt_core::record::SignedRecord;
+use tallystick_anchoring::follow::Followed;
+use tallystick_anchoring::quorum_time::QuorumTime;
+use tallystick_anchoring::waiters::Waiters;
 use tallystick_proto::errors::Refusal;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
@@ -15,14 +18,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::authority::may_see;
 use crate::bundle::{Bundler, internal};
-use crate::follow::Followed;
 use crate::issue::IssueQueue;
-use crate::journal::Journal;
+use crate::journal::{Journal, ReceiptReads as _};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
-use crate::quorum_time::QuorumTime;
 use crate::registry::{Registry, RegistryView};
-use crate::waiters::Waiters;
 
 /// Shared by all calls.
 pub struct ApiContext {

@@ -19,6 +19,7 @@ use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::holder::Asker;
 use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, erased, prepare, unknown_outcome};
+use crate::journal::ReceiptReads as _;
 use crate::registry::RegistryView;
 
 /// Above this many drafts, checking them leaves the other calls' thread.

@@ -18,7 +18,7 @@ use crate::authority::{authorised_unit, is_whole_unit, may_see};
 use crate::bundle::internal;
 use crate::fate::{Fate, fate, reversed_by};
 use crate::issue::{PaymentReference, payment_key};
-use crate::journal::{DecidedTally, IssuedTally, ReceiptRow};
+use crate::journal::{DecidedTally, IssuedTally, ReceiptReads as _, ReceiptRow};
 
 const PAGE_ROWS_DEFAULT: u32 = 100;
 const PAGE_ROWS_MAX: u32 = 1_000;

@@ -19,6 +19,7 @@ use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::holder::Asker;
 use crate::issue::{Acknowledgement, Returned, uniqueness_keys};
+use crate::journal::ReceiptReads as _;
 use crate::registry::Unit;
 
 impl ApiContext {

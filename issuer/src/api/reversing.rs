@@ -18,6 +18,7 @@ use crate::bundle::internal;
 use crate::fate::{Fate, fate};
 use crate::holder::Asker;
 use crate::issue::{Issued, Prepared, RuleBasis, content_hash, erased, prepare, unknown_outcome};
+use crate::journal::ReceiptReads as _;
 use crate::numbering::numbers_left;
 use crate::registry::RegistryView;
 

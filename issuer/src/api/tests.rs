@@ -8,6 +8,12 @@ use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, unit_key};
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{Conclusion, verify_bundle};
+use tallystick_anchoring::follow::{Followed, Follower, HeldLimits};
+use tallystick_anchoring::gate::Gate;
+use tallystick_anchoring::nodes::Nodes;
+use tallystick_anchoring::quorum_time::QuorumTime;
+use tallystick_anchoring::submit::Submitter;
+use tallystick_anchoring::testkit::ledger::{FakeLedger, StatusFault, dead_channel};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::receipt::v1 as receipt_wire;
 use tallystick_service::clock::{Clock, FixedClock};
@@ -19,13 +25,8 @@ use tonic::transport::Channel;
 use super::*;
 use crate::bundle::Bundler;
 use crate::credentials::Credentials;
-use crate::follow::{Followed, Follower, HeldLimits};
-use crate::gate::Gate;
 use crate::issue::{issue_queue, run};
-use crate::nodes::Nodes;
-use crate::quorum_time::QuorumTime;
-use crate::submit::Submitter;
-use crate::testing::ledger::{FakeLedger, StatusFault, dead_channel};
+use crate::journal::ReceiptWrites as _;
 use crate::testing::{TestIssuer, draft, init};
 
 mod bundles;
@@ -95,10 +96,7 @@ fn running_on(
         nodes: Arc::clone(&nodes),
         trust: Arc::new(trust.clone()),
         outcomes: issuer.outcomes,
-        journal: Arc::clone(&issuer.journal),
-        gate: Arc::clone(&issuer.gate),
-        flight: Arc::clone(&issuer.flight),
-        metrics: Arc::clone(&issuer.metrics),
+        desk: issuer.desk.clone(),
         clock: Arc::clone(&clock),
         quorum_time: Arc::clone(&issuer.quorum_time),
         fresh_seconds: 600,
@@ -107,7 +105,7 @@ fn running_on(
     };
     let submitter = Submitter {
         nodes: Arc::clone(&nodes),
-        metrics: Arc::clone(&issuer.metrics),
+        metrics: Arc::clone(&issuer.desk.metrics),
         resubmit: Duration::from_millis(200),
     };
     tokio::spawn(run(issuer.sequencer, jobs, 1024, token.clone()));

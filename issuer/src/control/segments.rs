@@ -13,6 +13,7 @@ use tallystick_service::report::Stamped;
 
 use super::{ControlParts, ask, connect};
 use crate::config::Settings;
+use crate::journal::ReceiptReads as _;
 use crate::segments::{SegmentError, SegmentReport, registered, report};
 
 const STOP: &str = "stop";

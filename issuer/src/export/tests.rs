@@ -5,7 +5,7 @@ use receipt_core::record::SignedRecord;
 use receipt_core::testkit::TestChain;
 
 use super::*;
-use crate::journal::Durability;
+use crate::journal::{Durability, ReceiptWrites as _};
 use crate::testing::{TestIssuer, draft, identity, init, offered};
 
 struct Fixture {

@@ -8,21 +8,23 @@ use receipt_core::ids::{KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::suite::{Signer, Suite};
+use tallystick_anchoring::backlog::Backlog;
+use tallystick_anchoring::gate::Gate;
+use tallystick_anchoring::quorum_time::{ClockFault, QuorumTime};
 use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
 use tallystick_service::clock::Clock;
 use tallystick_service::rng::Entropy;
 
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
 use super::{IssueResult, Issued, Prepared};
-use crate::backlog::Backlog;
 use crate::body::BodyCipher;
-use crate::gate::Gate;
 use crate::holder::Asker;
-use crate::journal::{BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, day_number};
+use crate::journal::{
+    BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, ReceiptReads as _, ReceiptWrites as _, day_number,
+};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::numbering::Numbering;
-use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::registry::{Registry, RegistryView, Unit, kind_of};
 
 mod conflict;
@@ -199,7 +201,7 @@ impl Sequencer {
         let time = moment.time;
         // What is issued now goes into a batch under the issuer's key: if that has ended, no block would ever carry it.
         let held = self.parts.keys.issuer.public_key();
-        if let Err(fault) = view.check_issuer_key(self.parts.issuer_key, &held, time, time) {
+        if let Err(fault) = view.own.check(self.parts.issuer_key, &held, time, time) {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
         }
         let waiting = self.parts.backlog.records().saturating_add(group.allotted.len() as u64);

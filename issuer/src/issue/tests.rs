@@ -12,6 +12,7 @@ use tallystick_service::clock::Clock as _;
 
 use super::*;
 use crate::fate::{Fate, fate};
+use crate::journal::{ReceiptReads as _, ReceiptWrites as _};
 use crate::testing::{TestIssuer, draft, init, key_of, offered};
 
 struct Fixture {

@@ -1,31 +1,24 @@
-//! The journal's keys and values, typed. Layouts are drawn in the parent module.
+//! The issuer's keys and values in the journal, typed. Layouts are drawn in the parent module.
 
 use prost::Message;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{
-    BatchSequence, Fen, Height, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, SegmentId, UnitId, UnixMillis,
-};
-use receipt_core::merkle::Frontier;
-use receipt_core::reason::Reason;
-use receipt_core::state::tables::Table;
-use receipt_core::suite::Suite;
+use receipt_core::ids::{Fen, ReceiptKey, RecordKey, SegmentId, UnitId, UnixMillis};
+use tallystick_anchoring::journal::{Fields, JournalError, RecordRow, fixed};
 
-use super::{JournalError, fixed, frontier};
-
-pub(super) fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
-    let mut bytes = [0; 12];
-    bytes[..4].copy_from_slice(&key.code.get().to_be_bytes());
-    bytes[4..].copy_from_slice(&key.number.get().to_be_bytes());
-    bytes
+pub(crate) fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
+    RecordKey::from(key).0
 }
 
 pub(super) fn receipt_key(bytes: &[u8]) -> Result<ReceiptKey, JournalError> {
-    let bytes: [u8; 12] = fixed(bytes, "receipt key")?;
-    let mut fields = Fields(&bytes);
-    fields.receipt_key()
+    receipt_of(RecordKey(fixed(bytes, "receipt key")?))
 }
 
-pub(super) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
+/// The receipt that a record of this journal is.
+pub fn receipt_of(key: RecordKey) -> Result<ReceiptKey, JournalError> {
+    ReceiptKey::try_from(key).map_err(|_| JournalError::Corrupt("receipt key"))
+}
+
+pub(crate) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], biz_code.as_bytes()].concat()
 }
 
@@ -41,29 +34,16 @@ pub(super) fn stopped_key(segment: SegmentId) -> [u8; 5] {
     bytes
 }
 
-/// What the registry does not remember: beyond every table's number.
-const PAST_NAMES: u8 = 0xf0;
-
+/// No biz code holds a control character (V27), so that none is mistaken for a name.
 pub(super) fn past_name_prefix(unit: UnitId) -> [u8; 5] {
-    let mut bytes = [PAST_NAMES; 5];
-    bytes[1..].copy_from_slice(&unit.get().to_be_bytes());
+    let mut bytes = [1; 5];
+    bytes[..4].copy_from_slice(&unit.get().to_be_bytes());
     bytes
 }
 
 /// Longer than any reversal's key, so that none is mistaken for it.
 pub(super) fn reissue_key(original: ReceiptKey) -> Vec<u8> {
     [&receipt_key_bytes(original)[..], &[1]].concat()
-}
-
-pub(super) fn registry_key(table: Table, key: &[u8]) -> Vec<u8> {
-    [&[table as u8][..], key].concat()
-}
-
-pub(super) fn requeue_key(sequence: BatchSequence, index: u16) -> [u8; 10] {
-    let mut bytes = [0; 10];
-    bytes[..8].copy_from_slice(&sequence.get().to_be_bytes());
-    bytes[8..].copy_from_slice(&index.to_be_bytes());
-    bytes
 }
 
 pub(super) fn day_prefix(unit: UnitId, day: u32) -> [u8; 8] {
@@ -79,55 +59,36 @@ pub fn day_number(time: UnixMillis, utc_offset_minutes: i32) -> u32 {
     u32::try_from(year).unwrap_or(0) * 10_000 + month * 100 + day
 }
 
-/// Reads big-endian fields in order.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], JournalError> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(JournalError::Corrupt("a value is too short"))?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn u64(&mut self) -> Result<u64, JournalError> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, JournalError> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    fn u16(&mut self) -> Result<u16, JournalError> {
-        self.take().map(u16::from_be_bytes)
-    }
-
-    fn i64(&mut self) -> Result<i64, JournalError> {
-        self.take().map(i64::from_be_bytes)
-    }
-
-    fn receipt_key(&mut self) -> Result<ReceiptKey, JournalError> {
-        let code = ReceiptCode::new(self.u32()?).map_err(|_| JournalError::Corrupt("receipt code"))?;
-        let number = ReceiptNumber::new(self.u64()?).map_err(|_| JournalError::Corrupt("receipt number"))?;
-        Ok(ReceiptKey { code, number })
-    }
-
-    fn end(&self) -> Result<(), JournalError> {
-        if self.0.is_empty() { Ok(()) } else { Err(JournalError::Corrupt("a value is too long")) }
-    }
-}
-
 /// A receipt without its body.
-#[derive(Clone, PartialEq, Eq, Message)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceiptRow {
     /// The signed record, verbatim.
-    #[prost(bytes = "vec", tag = "1")]
     pub signed_record: Vec<u8>,
     /// 业务流水号.
-    #[prost(string, tag = "2")]
     pub biz_code: String,
     /// 开票点.
-    #[prost(string, tag = "3")]
     pub place_code: String,
+}
+
+/// What is kept beside a record.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct RecordNote {
+    #[prost(string, tag = "1")]
+    biz_code: String,
+    #[prost(string, tag = "2")]
+    place_code: String,
+}
+
+impl ReceiptRow {
+    pub(super) fn to_record(&self) -> RecordRow {
+        let note = RecordNote { biz_code: self.biz_code.clone(), place_code: self.place_code.clone() };
+        RecordRow { signed_record: self.signed_record.clone(), note: note.encode_to_vec() }
+    }
+
+    pub(super) fn from_record(row: RecordRow) -> Result<Self, JournalError> {
+        let note = RecordNote::decode(row.note.as_slice()).map_err(|_| JournalError::Corrupt("a record's note"))?;
+        Ok(Self { signed_record: row.signed_record, biz_code: note.biz_code, place_code: note.place_code })
+    }
 }
 
 /// Who holds a biz code, and for which content.
@@ -158,94 +119,30 @@ impl BizRow {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
         let mut fields = Fields(bytes);
-        let row = Self { content: Hash(fields.take()?), key: fields.receipt_key()? };
+        let row = Self { content: Hash(fields.take()?), key: receipt_key(&fields.take::<12>()?)? };
         fields.end()?;
         Ok(row)
     }
 }
 
-/// Where a receipt went from the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// Into a batch: its fate is the batch's.
-    Batched {
-        /// The batch.
-        sequence: BatchSequence,
-        /// Index among its records.
-        index: u16,
-    },
-    /// Refused on the ledger; final.
-    Refused {
-        /// Why.
-        reason: Reason,
-        /// Height of the deciding block.
-        height: Height,
-    },
-}
-
-impl Placement {
-    pub(super) fn encode(self) -> Vec<u8> {
-        match self {
-            Self::Batched { sequence, index } => {
-                [&[1][..], &sequence.get().to_be_bytes(), &index.to_be_bytes()].concat()
-            }
-            Self::Refused { reason, height } => {
-                [&[2][..], &reason.code().to_be_bytes(), &height.get().to_be_bytes()].concat()
-            }
-        }
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
-        let mut fields = Fields(bytes);
-        let placement = match fields.take::<1>()? {
-            [1] => Self::Batched { sequence: BatchSequence::new(fields.u64()?), index: fields.u16()? },
-            [2] => Self::Refused {
-                reason: Reason::from_code(fields.u32()?).ok_or(JournalError::Corrupt("refusal reason"))?,
-                height: Height::new(fields.u64()?),
-            },
-            _ => return Err(JournalError::Corrupt("placement")),
-        };
-        fields.end()?;
-        Ok(placement)
-    }
-}
-
-/// A batch as it was cut.
+/// What is kept beside a batch, so that its decision costs no look at each receipt.
 #[derive(Clone, PartialEq, Eq, Message)]
-pub struct BatchRow {
-    /// The signed header, verbatim.
-    #[prost(bytes = "vec", tag = "1")]
-    pub signed_header: Vec<u8>,
-    /// 12 bytes per record: code u32 ‖ number u64, in leaf order.
-    #[prost(bytes = "vec", tag = "2")]
-    pub receipt_keys: Vec<u8>,
+pub struct BatchNote {
     /// Indexes of red records, ascending.
-    #[prost(uint32, repeated, tag = "3")]
+    #[prost(uint32, repeated, tag = "1")]
     pub reds: Vec<u32>,
     /// For the tallies, 16 bytes each: unit u32 ‖ day u32 ‖ kind u32 ‖ count of records u32.
-    #[prost(bytes = "vec", tag = "4")]
+    #[prost(bytes = "vec", tag = "2")]
     pub tallies: Vec<u8>,
     /// The unit of each record, in leaf order.
-    #[prost(uint32, repeated, tag = "5")]
+    #[prost(uint32, repeated, tag = "3")]
     pub units: Vec<u32>,
 }
 
-impl BatchRow {
-    /// The receipts, in leaf order.
-    pub fn keys(&self) -> Result<Vec<ReceiptKey>, JournalError> {
-        self.receipt_keys.chunks(12).map(receipt_key).collect()
-    }
-
-    /// The receipt at an index.
-    pub fn key_at(&self, index: u32) -> Result<ReceiptKey, JournalError> {
-        let start = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(12);
-        let bytes = self.receipt_keys.get(start..start.saturating_add(12));
-        receipt_key(bytes.ok_or(JournalError::Corrupt("batch index"))?)
-    }
-
-    /// Appends a receipt.
-    pub fn push_key(&mut self, key: ReceiptKey) {
-        self.receipt_keys.extend_from_slice(&receipt_key_bytes(key));
+impl BatchNote {
+    /// As a batch's row has it.
+    pub fn read(note: &[u8]) -> Result<Self, JournalError> {
+        Self::decode(note).map_err(|_| JournalError::Corrupt("a batch's note"))
     }
 
     /// How many records fall on each unit, day and kind.
@@ -267,50 +164,19 @@ impl BatchRow {
     }
 }
 
-/// What the ledger decided on a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchOutcome {
-    /// Whether it was refused whole.
-    pub refused: bool,
-    /// Its log leaf: header or refusal.
-    pub leaf_index: LeafIndex,
-    /// Height of the deciding block.
-    pub height: Height,
-}
-
-impl BatchOutcome {
-    pub(super) fn encode(self) -> Vec<u8> {
-        let leaf = self.leaf_index.get().to_be_bytes();
-        [&[u8::from(self.refused)][..], &leaf, &self.height.get().to_be_bytes()].concat()
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
-        let mut fields = Fields(bytes);
-        let refused = fields.take::<1>()? != [0];
-        let outcome = Self { refused, leaf_index: LeafIndex::new(fields.u64()?), height: Height::new(fields.u64()?) };
-        fields.end()?;
-        Ok(outcome)
-    }
-}
-
-/// One decided batch, for Watch.
+/// What is kept beside an event, for Watch.
 #[derive(Clone, PartialEq, Eq, Message)]
-pub struct EventRow {
-    /// The batch.
-    #[prost(uint64, tag = "1")]
-    pub sequence: u64,
-    /// Height of the deciding block.
-    #[prost(uint64, tag = "2")]
-    pub height: u64,
-    /// Of a refused batch: indexes of the refused records, ascending. Empty: sealed.
-    #[prost(uint32, repeated, tag = "3")]
-    pub refused_indexes: Vec<u32>,
-    /// Their reasons, by number.
-    #[prost(uint32, repeated, tag = "4")]
-    pub refused_reasons: Vec<u32>,
+pub struct EventNote {
     /// The units of which it tells anything, ascending: most watchers look no further.
-    #[prost(uint32, repeated, tag = "5")]
+    #[prost(uint32, repeated, tag = "1")]
     pub units: Vec<u32>,
+}
+
+impl EventNote {
+    /// As an event's row has it.
+    pub fn read(note: &[u8]) -> Result<Self, JournalError> {
+        Self::decode(note).map_err(|_| JournalError::Corrupt("an event's note"))
+    }
 }
 
 /// Which tally.
@@ -414,44 +280,5 @@ impl DecidedTally {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
         let mut fields = Fields(bytes);
         Ok(Self { sealed_count: fields.u64()?, refused: IssuedTally::decode(fields.0)? })
-    }
-}
-
-/// How far the ledger has been followed: the last sealed block that was acted on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// Its height.
-    pub height: Height,
-    /// Its time.
-    pub time: UnixMillis,
-    /// Hash of its seal.
-    pub seal_hash: Hash,
-    /// Number of the last event.
-    pub event: u64,
-    /// The log after it.
-    pub frontier: Frontier,
-}
-
-impl Progress {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        [
-            &self.height.get().to_be_bytes()[..],
-            &self.time.get().to_be_bytes(),
-            &self.seal_hash.0,
-            &self.event.to_be_bytes(),
-            &self.frontier.encode(),
-        ]
-        .concat()
-    }
-
-    pub(super) fn decode(suite: Suite, bytes: &[u8]) -> Result<Self, JournalError> {
-        let mut fields = Fields(bytes);
-        Ok(Self {
-            height: Height::new(fields.u64()?),
-            time: UnixMillis::new(fields.u64()?),
-            seal_hash: Hash(fields.take()?),
-            event: fields.u64()?,
-            frontier: frontier(suite, fields.0)?,
-        })
     }
 }

@@ -1,55 +1,10 @@
-use receipt_core::ids::{IssuerId, ReceiptNumber};
+use receipt_core::ids::{ReceiptNumber, UnixMillis};
 use receipt_core::testkit::TestChain;
 
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::issue::Issued;
 use crate::testing::{TestIssuer, draft, identity, init, key_of, offered};
-
-#[test]
-fn only_init_creates_and_only_its_own_directory_opens() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("journal");
-    let chain = TestChain::new();
-    assert!(matches!(Journal::open(&path, identity(&chain)), Err(JournalError::Absent(_))));
-    assert!(!path.exists(), "open made something");
-    drop(init(&path, &chain));
-    let again = Journal::init(&path, identity(&chain), &receipt_core::state::Writes::new(), &progress(&path, &chain));
-    assert!(matches!(again, Err(JournalError::Exists(_))), "{again:?}");
-    let other_chain = Journal::open(&path, identity(&TestChain::named("other")));
-    assert!(matches!(other_chain, Err(JournalError::Foreign(_))), "{other_chain:?}");
-    let other_issuer = JournalIdentity { issuer: IssuerId::new(2), ..identity(&chain) };
-    assert!(matches!(Journal::open(&path, other_issuer), Err(JournalError::Foreign(_))));
-    Journal::open(&path, identity(&chain)).unwrap();
-}
-
-fn progress(path: &std::path::Path, chain: &TestChain) -> Progress {
-    Journal::open(path, identity(chain)).unwrap().progress().unwrap()
-}
-
-#[test]
-fn a_newer_format_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = TestChain::new();
-    let journal = init(dir.path(), &chain);
-    let mut write = journal.write();
-    write.put_meta(META_FORMAT, &(JOURNAL_FORMAT + 1).to_be_bytes());
-    write.commit(Durability::Synced).unwrap();
-    drop(journal);
-    let error = Journal::open(dir.path(), identity(&chain)).unwrap_err();
-    assert!(error.to_string().contains("format 3"), "{error}");
-}
-
-#[test]
-fn a_write_that_was_not_committed_never_was() {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = TestChain::new();
-    let journal = init(dir.path(), &chain);
-    let mut write = journal.write();
-    write.put_halted("never");
-    drop(write);
-    assert_eq!(journal.halted().unwrap(), None);
-}
 
 /// A process that dies after its write and before its answer: the copy of the directory is what the disk holds then.
 fn copy(from: &std::path::Path, to: &std::path::Path) {
@@ -102,27 +57,6 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
     third.follow(&chain);
     assert_eq!(fate(&third.journal, acknowledged.key).unwrap(), fate(&second.journal, acknowledged.key).unwrap());
     assert_eq!(third.journal.progress().unwrap(), second.journal.progress().unwrap());
-}
-
-#[test]
-fn a_torn_tail_costs_only_what_was_never_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let (live, torn) = (dir.path().join("live"), dir.path().join("torn"));
-    let mut chain = TestChain::new();
-    let mut issuer = TestIssuer::start(init(&live, &chain), &chain, 1);
-    let kept = issuer.issue_new(draft(&mut chain, "S01", "A"));
-    copy(&live, &torn);
-    // A crash in the middle of the next write leaves part of a record at the end of the write-ahead log.
-    let log = std::fs::read_dir(&torn).unwrap().map(|entry| entry.unwrap().path());
-    let mut logs: Vec<_> = log.filter(|path| path.extension() == Some("log".as_ref())).collect();
-    logs.sort();
-    let mut bytes = std::fs::read(logs.last().unwrap()).unwrap();
-    let head = bytes[..7].to_vec();
-    bytes.extend_from_slice(&head);
-    bytes.extend_from_slice(&[0xaa; 40]);
-    std::fs::write(logs.last().unwrap(), bytes).unwrap();
-    let issuer = TestIssuer::start(Journal::open(&torn, identity(&chain)).unwrap(), &chain, 2);
-    assert!(issuer.journal.receipt(kept.key).unwrap().is_some());
 }
 
 #[test]

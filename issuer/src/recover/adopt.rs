@@ -6,95 +6,83 @@
 
 use std::collections::BTreeMap;
 
-use receipt_core::batch::SignedBatchHeader;
+use prost::Message as _;
 use receipt_core::entry::BatchRefused;
-use receipt_core::ids::ReceiptKey;
+use receipt_core::ids::{ReceiptKey, RecordKey};
 use receipt_core::record::SignedRecord;
+use tallystick_anchoring::owner::{Adopted, OwnBatch};
 
 use crate::fate::{Fate, fate};
 use crate::journal::{
-    BatchRow, DayKind, Durability, IssuedTally, Journal, JournalError, JournalWrite, Placement, ReceiptRow, day_number,
+    BatchNote, DayKind, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow,
+    ReceiptWrites as _, day_number,
 };
 use crate::registry::kind_of;
 
-/// A batch of this issuer as its block carries it; root and count are those of the header.
-#[derive(Debug)]
-pub(super) struct OwnBatch {
-    pub(super) header: SignedBatchHeader,
-    pub(super) records: Vec<Vec<u8>>,
-    /// The log's refusal of it, if it was refused.
-    pub(super) refusal: Option<BatchRefused>,
-}
-
 /// One batch on its way into the journal.
-struct Adoption<'a> {
+struct Adoption<'a, 'w> {
     journal: &'a Journal,
-    write: JournalWrite<'a>,
+    write: &'a mut JournalWrite<'w>,
     utc_offset_minutes: i32,
     tallies: BTreeMap<DayKind, IssuedTally>,
     new: u64,
 }
 
-/// Writes a batch into the journal as if it had been cut here. Returns how many of its receipts were not known.
-/// Repeating it changes nothing.
-pub(super) fn adopt(journal: &Journal, batch: &OwnBatch, utc_offset_minutes: i32) -> Result<u64, JournalError> {
-    let mut adoption =
-        Adoption { journal, write: journal.write(), utc_offset_minutes, tallies: BTreeMap::new(), new: 0 };
-    let row = match &batch.refusal {
+/// Puts a batch's receipts into the journal as if they had been issued here. Repeating it changes nothing.
+pub(crate) fn adopt(
+    journal: &Journal,
+    write: &mut JournalWrite<'_>,
+    batch: &OwnBatch,
+    utc_offset_minutes: i32,
+) -> Result<Adopted, JournalError> {
+    let mut adoption = Adoption { journal, write, utc_offset_minutes, tallies: BTreeMap::new(), new: 0 };
+    let (keys, note) = match &batch.refusal {
         None => adoption.sealed(batch)?,
-        Some(refusal) => adoption.refused(batch, refusal)?,
+        Some(refusal) => (adoption.refused(batch, refusal)?, BatchNote::default()),
     };
-    let sequence = batch.header.header.sequence;
-    let next = sequence.next().ok_or(JournalError::Corrupt("batch sequence"))?;
-    adoption.write.put_batch(sequence, next, &row);
     for (day_kind, tally) in &adoption.tallies {
         adoption.write.put_issued(*day_kind, *tally);
     }
-    let last = batch.header.header.last_issue_time.max(journal.last_issue_time()?);
-    adoption.write.put_last_issue_time(last);
-    adoption.write.commit(Durability::Synced)?;
-    Ok(adoption.new)
+    Ok(Adopted { keys, note: note.encode_to_vec(), new: adoption.new })
 }
 
-impl Adoption<'_> {
+impl Adoption<'_, '_> {
     /// All of its records count: they take their numbers, biz codes and payments.
-    fn sealed(&mut self, batch: &OwnBatch) -> Result<BatchRow, JournalError> {
-        let mut row = BatchRow { signed_header: batch.header.encode(), ..BatchRow::default() };
+    fn sealed(&mut self, batch: &OwnBatch) -> Result<(Vec<RecordKey>, BatchNote), JournalError> {
+        let (mut keys, mut note) = (Vec::with_capacity(batch.records.len()), BatchNote::default());
         let mut counts: BTreeMap<DayKind, u32> = BTreeMap::new();
-        let sequence = batch.header.header.sequence;
-        for (index, bytes) in (0_u16..).zip(&batch.records) {
+        for (index, bytes) in (0_u32..).zip(&batch.records) {
             let signed = decode(bytes)?;
             let key = signed.record.key;
             self.take(bytes, &signed, true)?;
-            self.write.put_placement(key, Placement::Batched { sequence, index });
             for unique in signed.record.uniqueness_keys.iter().filter(|_| signed.record.reverses.is_none()) {
                 self.write.put_uniqueness(*unique, key);
             }
             if let Some(original) = signed.record.reverses {
                 self.write.put_reversal(original, key);
-                row.reds.push(u32::from(index));
+                note.reds.push(index);
             }
-            row.push_key(key);
+            keys.push(key.into());
             *counts.entry(self.day_kind(&signed)).or_default() += 1;
         }
         for (day_kind, count) in counts {
-            row.push_count(day_kind, count);
+            note.push_count(day_kind, count);
         }
-        Ok(row)
+        Ok((keys, note))
     }
 
     /// The bad ones keep their numbers; the good ones will be cut again, as the lost journal would have done. If one of its
     /// numbers is another receipt's here, only the sequence is taken note of: all its callers can do is `Resubmit`.
-    fn refused(&mut self, batch: &OwnBatch, refusal: &BatchRefused) -> Result<BatchRow, JournalError> {
-        let mut row = BatchRow { signed_header: batch.header.encode(), ..BatchRow::default() };
+    fn refused(&mut self, batch: &OwnBatch, refusal: &BatchRefused) -> Result<Vec<RecordKey>, JournalError> {
+        let mut keys = Vec::new();
         let mut records = Vec::with_capacity(batch.records.len());
         for bytes in &batch.records {
             // A record that does not even decode is nobody's receipt.
-            let Ok(signed) = SignedRecord::decode(bytes) else { return Ok(row) };
+            let Ok(signed) = SignedRecord::decode(bytes) else { return Ok(keys) };
             let known = self.journal.receipt(signed.record.key)?;
             let other = known.is_some_and(|known| known.signed_record != *bytes);
             if other || matches!(fate(self.journal, signed.record.key)?, Fate::Sealed { .. }) {
-                return Ok(row);
+                return Ok(keys);
             }
             records.push((bytes, signed));
         }
@@ -105,9 +93,9 @@ impl Adoption<'_> {
             if !bad(index) {
                 self.hold(key, signed)?;
             }
-            row.push_key(key);
+            keys.push(key.into());
         }
-        Ok(row)
+        Ok(keys)
     }
 
     /// Payments and originals of a receipt that will be cut again, unless others have them.

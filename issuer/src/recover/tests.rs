@@ -1,16 +1,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
+use receipt_core::batch::SignedBatchHeader;
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer};
 use receipt_core::ids::ReceiptKey;
+use receipt_core::merkle::InnerTree;
 use receipt_core::reason::Reason;
 use receipt_core::state::{ApplyError, BlockRefusal};
 use receipt_core::testkit::{ISSUER, TestChain};
+use tallystick_anchoring::recover::Standing;
 
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::issue::Issued;
+use crate::journal::{Journal, ReceiptReads as _};
 use crate::testing::recovery::{begin, fence, lose_and_restore, recovered, run};
 use crate::testing::{TestIssuer, draft, init, key_of, ledger_block, offered};
 
@@ -90,17 +95,6 @@ fn what_the_ledger_has_is_learnt_and_no_number_is_given_out_twice() {
 }
 
 #[test]
-fn a_header_of_the_old_epoch_is_refused_as_such() {
-    let mut fixture = fixture();
-    fixture.acknowledge("A");
-    let (_, request) = fixture.lost.cut();
-    fence(&fixture.lost.journal, &mut fixture.chain, 1);
-    let refused = fixture.chain.add_items(vec![offered(&request)]).unwrap_err();
-    let ApplyError::Refused(BlockRefusal::Batch { reason, .. }) = refused else { panic!("{refused}") };
-    assert_eq!(reason, Reason::EpochFenced);
-}
-
-#[test]
 fn what_waited_in_the_backup_is_sealed_once_under_the_new_epoch() {
     let mut fixture = fixture();
     let cut = fixture.acknowledge("cut");
@@ -141,30 +135,6 @@ fn a_record_that_waited_and_was_sealed_by_the_lost_journal_leaves_the_queue() {
 }
 
 #[test]
-fn a_fence_before_the_first_run_does_not_end_the_halt() {
-    let mut fixture = fixture();
-    let journal = Arc::new(fixture.restore());
-    fixture.acknowledge("A");
-    fence(&fixture.lost.journal, &mut fixture.chain, 1);
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::AwaitsFence { epoch: 2 });
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::AwaitsFence { epoch: 2 }, "nor by running again");
-    fence(&journal, &mut fixture.chain, 2);
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::Recovered { epoch: 3, waiting: 0 });
-}
-
-#[test]
-fn a_backup_from_the_midst_of_a_recovery_waits_for_a_fence_of_its_own() {
-    let mut fixture = fixture();
-    let journal = Arc::new(fixture.restore());
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::AwaitsFence { epoch: 1 });
-    let again = Arc::new(lose_and_restore(&journal, &fixture.dir.path().join("again")));
-    fence(&journal, &mut fixture.chain, 1);
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::Recovered { epoch: 2, waiting: 0 });
-    // The recovered one issues under that epoch, and is lost as well.
-    assert_eq!(run(&again, &fixture.chain).1, Standing::AwaitsFence { epoch: 2 });
-}
-
-#[test]
 fn a_fenced_journal_comes_back_under_a_further_epoch() {
     let mut fixture = fixture();
     let sealed = fixture.acknowledge("sealed");
@@ -202,13 +172,6 @@ fn without_any_backup_an_empty_journal_is_recovered() {
 }
 
 #[test]
-fn a_journal_that_is_not_halted_is_left_alone() {
-    let Fixture { dir: _dir, chain, lost } = fixture();
-    let refused = begin(&lost.journal, &chain).unwrap_err();
-    assert!(matches!(refused, RecoverError::NotHalted), "{refused}");
-}
-
-#[test]
 fn an_interrupted_recovery_is_run_again() {
     let mut fixture = fixture();
     let journal = Arc::new(fixture.restore());
@@ -227,31 +190,6 @@ fn an_interrupted_recovery_is_run_again() {
     let day_kind = journal.issued_kinds(receipt_core::ids::UnitId::new(1), 20_261_102, 10).unwrap();
     let counted: u64 = day_kind.iter().map(|kind| journal.issued(*kind).unwrap().blue_count).sum();
     assert_eq!(counted, 3, "counted once each");
-}
-
-#[test]
-fn a_node_that_sends_other_records_is_not_believed() {
-    let mut fixture = fixture();
-    let journal = Arc::new(fixture.restore());
-    fixture.acknowledge("A");
-    fixture.seal();
-    let good = ledger_block(&fixture.chain, 1);
-    let mut recovery = begin(&journal, &fixture.chain).unwrap();
-    let mut bare = good.clone();
-    bare.block = bytes::Bytes::new();
-    assert!(matches!(recovery.offer(&bare, fixture.chain.trust()), Err(RecoverError::Node(_))), "no records");
-    recovery.rewind().unwrap();
-    let mut block = Block::decode(&good.block).unwrap();
-    let Item::Batch(batch) = &mut block.content.items[0] else { panic!("no batch") };
-    let last = batch.records[0].len() - 1;
-    batch.records[0][last] ^= 1;
-    let mut forged = good.clone();
-    forged.block = block.encode().into();
-    let refused = recovery.offer(&forged, fixture.chain.trust()).unwrap_err();
-    assert!(refused.to_string().contains("root"), "{refused}");
-    recovery.rewind().unwrap();
-    recovery.offer(&good, fixture.chain.trust()).unwrap();
-    assert_eq!(recovery.adopted(), (1, 1));
 }
 
 #[test]

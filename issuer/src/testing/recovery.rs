@@ -6,21 +6,16 @@ use std::sync::Arc;
 use receipt_core::block::Item;
 use receipt_core::state::ChainParameters;
 use receipt_core::suite::Suite;
-use receipt_core::testkit::{TestChain, UTC_OFFSET_MINUTES};
+use receipt_core::testkit::TestChain;
 
-use super::{identity, ledger_block};
-use crate::backlog::Backlog;
+use tallystick_anchoring::guard::stand_aside;
+use tallystick_anchoring::recover::{RecoverError, Recovery, Standing};
+
+use super::{desk, identity, ledger_block};
 use crate::config::beside;
-use crate::flight::Flight;
-use crate::follow::{Outcomes, OutcomesParts};
-use crate::gate::Gate;
-use crate::guard::stand_aside;
 use crate::journal::{Durability, Journal};
-use crate::metrics::IssuerMetrics;
 use crate::recover::plan::governance_plan;
-use crate::recover::{RecoverError, Recovery, Standing};
 use crate::registry::Registry;
-use crate::waiters::Waiters;
 
 /// A copy of a journal in use, as a restored backup is: halted.
 pub(crate) fn lose_and_restore(journal: &Journal, to: &Path) -> Journal {
@@ -34,19 +29,8 @@ pub(crate) fn lose_and_restore(journal: &Journal, to: &Path) -> Journal {
 
 /// Begins to recover a halted journal.
 pub(crate) fn begin(journal: &Arc<Journal>, chain: &TestChain) -> Result<Recovery, RecoverError> {
-    let outcomes = Outcomes::new(OutcomesParts {
-        journal: Arc::clone(journal),
-        registry: Arc::new(Registry::open(journal).unwrap()),
-        gate: Arc::new(Gate::new(journal.halted().unwrap())),
-        backlog: Arc::new(Backlog::default()),
-        flight: Arc::new(Flight::new().0),
-        waiters: Arc::new(Waiters::default()),
-        metrics: Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default())),
-        chain: ChainParameters::of(chain.genesis()),
-        utc_offset_minutes: UTC_OFFSET_MINUTES,
-        recovering: true,
-    });
-    Recovery::begin(Arc::clone(journal), outcomes, UTC_OFFSET_MINUTES)
+    let (desk, _, _) = desk(journal, &Arc::new(Registry::open(journal).unwrap()));
+    Recovery::begin(desk, ChainParameters::of(chain.genesis()))
 }
 
 /// One run of `recover`.

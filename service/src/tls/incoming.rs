@@ -22,6 +22,7 @@ use tonic::transport::server::Connected;
 
 use super::Tls;
 use crate::accept::next_with_place;
+use crate::callers::{Place, Places};
 use crate::identity::{IdentityError, Named, read_certificate};
 use crate::shutdown::{CancellationToken, TaskError};
 
@@ -30,13 +31,26 @@ use crate::shutdown::{CancellationToken, TaskError};
 pub struct IncomingLimits {
     /// Connections at once, those in their handshake included; more wait in the kernel.
     pub connections_max: usize,
+    /// Of these, connections of one certificate's holder; more are closed after the handshake, so that idle ones lock nobody out.
+    pub caller_connections_max: usize,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
 }
 
+impl IncomingLimits {
+    /// So many connections, of which one caller has `caller_connections_max`, and never more than a quarter.
+    pub fn new(connections_max: usize, caller_connections_max: usize) -> Self {
+        Self {
+            connections_max,
+            caller_connections_max: caller_connections_max.min(connections_max / 4).max(1),
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 impl Default for IncomingLimits {
     fn default() -> Self {
-        Self { connections_max: 4096, handshake_timeout: Duration::from_secs(10) }
+        Self::new(4096, 64)
     }
 }
 
@@ -83,13 +97,14 @@ pub fn accept(
 
 async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits, sender: mpsc::Sender<TlsIo>) {
     let permits = Arc::new(Semaphore::new(limits.connections_max));
+    let callers = Places::new(limits.connections_max, limits.caller_connections_max);
     // Dropping the set, when the server stops, ends the handshakes under way.
     let mut handshakes = JoinSet::new();
     loop {
         while handshakes.try_join_next().is_some() {}
         // Never closed.
         let Some((stream, remote, permit)) = next_with_place(&listener, &permits).await else { return };
-        let handshake = Handshake { tls: tls.clone(), remote, permit };
+        let handshake = Handshake { tls: tls.clone(), remote, permit, callers: callers.clone() };
         let sender = sender.clone();
         handshakes.spawn(async move {
             match tokio::time::timeout(limits.handshake_timeout, handshake.run(stream)).await {
@@ -106,6 +121,7 @@ struct Handshake {
     tls: Arc<Tls>,
     remote: SocketAddr,
     permit: OwnedSemaphorePermit,
+    callers: Places,
 }
 
 impl Handshake {
@@ -114,7 +130,10 @@ impl Handshake {
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let own = certificates.first().ok_or(IdentityError::Certificate);
         let peer = own.and_then(|certificate| read_certificate(certificate, self.tls.chain()));
-        Ok(TlsIo { stream, info: ConnectionInfo { remote: self.remote, peer }, _permit: self.permit })
+        let caller = peer.as_ref().ok().map(|named| &named.identity);
+        let share =
+            self.callers.take(caller).ok_or_else(|| io::Error::other("this caller has its share of connections"))?;
+        Ok(TlsIo { stream, info: ConnectionInfo { remote: self.remote, peer }, _permit: self.permit, _share: share })
     }
 }
 
@@ -124,6 +143,7 @@ pub struct TlsIo {
     stream: TlsStream<TcpStream>,
     info: ConnectionInfo,
     _permit: OwnedSemaphorePermit,
+    _share: Place,
 }
 
 impl Connected for TlsIo {

@@ -364,7 +364,7 @@ async fn a_private_key_that_others_may_read_is_refused() {
 
 #[tokio::test]
 async fn silent_clients_are_dropped_and_hold_up_nobody() {
-    let limits = IncomingLimits { connections_max: 2, handshake_timeout: Duration::from_millis(50) };
+    let limits = IncomingLimits { handshake_timeout: Duration::from_millis(50), ..IncomingLimits::new(2, 2) };
     let world = World::with(&Leaf::new(SERVER), limits).await;
     let mut silent = Vec::new();
     for _ in 0..2 {
@@ -375,4 +375,20 @@ async fn silent_clients_are_dropped_and_hold_up_nobody() {
     for mut stream in silent {
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "still open");
     }
+}
+
+#[tokio::test]
+async fn one_caller_s_idle_connections_leave_room_for_others() {
+    let world = World::with(&Leaf::new(SERVER), IncomingLimits::new(16, 64)).await;
+    let first = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        let channel = world.channel(&first, Role::Validator, None);
+        who_am_i(&channel).await.unwrap();
+        idle.push(channel);
+    }
+    who_am_i(&world.channel(&first, Role::Validator, None)).await.unwrap_err();
+    let second = world.client(&world.authority, &Leaf::new("tallystick://demo/system/18"));
+    who_am_i(&world.channel(&second, Role::Validator, None)).await.unwrap();
+    who_am_i(&idle[0]).await.unwrap();
 }

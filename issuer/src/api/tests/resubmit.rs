@@ -3,6 +3,7 @@ use receipt_core::ids::{ReceiptCode, ReceiptKey as Key, ReceiptNumber};
 
 use super::*;
 use crate::issue::Acknowledgement;
+use crate::journal::ReceiptReads as _;
 use crate::testing::offered;
 use crate::testing::recovery::{lose_and_restore, recovered};
 

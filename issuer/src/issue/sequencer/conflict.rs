@@ -12,7 +12,7 @@ use super::{Group, GroupReceipt};
 use crate::fate::{Fate, fate, reversed_by};
 use crate::holder::{Asker, Holder};
 use crate::issue::Prepared;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, ReceiptReads as _};
 
 /// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
 /// Names the receipt that stands, as far as the caller may see it.

@@ -6,7 +6,7 @@ use receipt_core::ids::SegmentId;
 
 use super::Sequencer;
 use crate::erasure::{EraseError, ErasedList, Erasure, Wish};
-use crate::journal::{Durability, JournalError};
+use crate::journal::{Durability, JournalError, ReceiptReads as _, ReceiptWrites as _};
 
 impl Sequencer {
     /// Ends a segment here, durably: none of its numbers is given out from now on. Returns the first that never was. Repeating

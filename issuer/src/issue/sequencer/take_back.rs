@@ -18,7 +18,10 @@ use crate::body::{BodySecrets, SealedBody};
 use crate::fate::{Fate, fate};
 use crate::holder::Asker;
 use crate::issue::Acknowledgement;
-use crate::journal::{BizRow, DayKind, Durability, JournalError, JournalWrite, ReceiptRow, day_number};
+use crate::journal::{
+    BizRow, DayKind, Durability, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow, ReceiptWrites as _,
+    day_number,
+};
 use crate::registry::kind_of;
 
 /// An acknowledgement, handed back: the record is signed by a key of the unit, and its body leads to the record's root.

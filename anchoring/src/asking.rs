@@ -1,0 +1,59 @@
+//! What a node is asked besides blocks, with its answers judged: its newest checkpoint, and proofs that one tree is a beginning of another.
+
+use receipt_core::hash::Hash;
+use receipt_core::trust::{TrustFile, TrustedCheckpoint};
+use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest};
+use tallystick_service::said::said;
+use tonic::Status;
+
+use crate::follow::ProofWanted;
+use crate::nodes::{Node, Nodes};
+
+/// Why an answer is none.
+#[derive(Debug)]
+pub(crate) enum AskError {
+    /// The node failed, or did not answer in time.
+    Node(Status),
+    /// It said something that is not so.
+    Distrusted(String),
+}
+
+impl std::fmt::Display for AskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node(status) => f.write_str(&said(status)),
+            Self::Distrusted(problem) => f.write_str(problem),
+        }
+    }
+}
+
+/// A node's newest checkpoint, under a quorum. How old it may be is the caller's to judge.
+pub(crate) async fn newest_checkpoint(
+    nodes: &Nodes,
+    node: &Node,
+    trust: &TrustFile,
+) -> Result<TrustedCheckpoint, AskError> {
+    let mut client = node.client.clone();
+    let answer = in_time(nodes, "GetCheckpoint", client.get_checkpoint(GetCheckpointRequest {})).await?;
+    trust.verify_checkpoint(&answer.checkpoint).map_err(|error| AskError::Distrusted(error.to_string()))
+}
+
+/// The node's proof that one tree is a beginning of another. Believed only once `Chain::prove` has checked it.
+pub(crate) async fn consistency_path(nodes: &Nodes, node: &Node, wanted: ProofWanted) -> Result<Vec<Hash>, AskError> {
+    let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
+    let mut client = node.client.clone();
+    let answer = in_time(nodes, "GetConsistencyProof", client.get_consistency_proof(request)).await?;
+    let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();
+    let no_hash = || AskError::Distrusted("a consistency proof holds something that is no hash".to_owned());
+    path.ok_or_else(no_hash)
+}
+
+async fn in_time<T>(
+    nodes: &Nodes,
+    method: &str,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, AskError> {
+    let late = |_| AskError::Node(Status::deadline_exceeded(format!("no answer to {method}")));
+    let answer = tokio::time::timeout(nodes.call_timeout(), call).await.map_err(late)?;
+    Ok(answer.map_err(AskError::Node)?.into_inner())
+}

@@ -1,0 +1,200 @@
+use receipt_core::block::Item;
+use receipt_core::governance::{Action, KeyOwner, RegisterKey, RevokeKey};
+use receipt_core::ids::{TreeSize, UnixMillis};
+use receipt_core::limits::ISSUE_TIME_CUT_AHEAD_MS_MAX;
+use receipt_core::note::PosixSeconds;
+use receipt_core::testkit::{GENESIS_TIME_MS, ISSUER, ISSUER_KEY, TestChain, issuer_key, software_key};
+
+use super::*;
+use crate::fate::{Fate, fate};
+use crate::testkit::offered;
+use crate::testkit::process::{TestProcess, init, open};
+
+const HOUR_MS: u64 = 3_600_000;
+const NEXT_KEY: KeyId = KeyId::new(2);
+
+fn next_key() -> Arc<dyn Signer> {
+    Arc::new(software_key("issuer-2"))
+}
+
+/// The submitter's second key.
+fn register_next(from_ms: u64, until_ms: u64) -> Action {
+    Action::RegisterKey(RegisterKey {
+        key_id: NEXT_KEY.get(),
+        owner_kind: KeyOwner::Issuer.number(),
+        owner_id: ISSUER,
+        suite: Suite::Ed25519Sha256.number(),
+        public_key: next_key().public_key().0.to_vec(),
+        valid_from_ms: from_ms,
+        valid_until_ms: until_ms,
+    })
+}
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    chain: TestChain,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let fixture = Self { dir: tempfile::tempdir().unwrap(), chain: TestChain::new() };
+        init(fixture.dir.path(), &fixture.chain);
+        fixture
+    }
+
+    /// A start of the same journal. The former one must have ended.
+    fn start(&self, key: KeyId) -> TestProcess {
+        let signer = if key == NEXT_KEY { next_key() } else { Arc::new(issuer_key()) };
+        TestProcess::start_with_key(open(self.dir.path(), &self.chain), &self.chain, (key, signer))
+    }
+
+    fn govern(&mut self, actions: Vec<Action>) {
+        let message = self.chain.governance(actions);
+        self.chain.add_items(vec![Item::Governance(message)]).unwrap();
+    }
+
+    fn seal(&mut self, process: &mut TestProcess, request: &SubmitBatchRequest) {
+        self.chain.add_items(vec![offered(request)]).unwrap();
+        process.follow(&self.chain);
+    }
+}
+
+fn header(request: &SubmitBatchRequest) -> BatchHeader {
+    SignedBatchHeader::decode(&request.signed_header).unwrap().header
+}
+
+fn departed(process: &mut TestProcess) -> SubmitBatchRequest {
+    process.departures.try_recv().unwrap().request.clone()
+}
+
+#[test]
+fn under_a_revoked_key_nothing_is_cut() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let waiting = process.acknowledge(&mut fixture.chain);
+    fixture.govern(vec![Action::RevokeKey(RevokeKey { key_id: ISSUER_KEY, revoked_from_ms: GENESIS_TIME_MS + 1 })]);
+    process.follow(&fixture.chain);
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    assert_eq!(
+        (process.desk.flight.count(), process.desk.backlog.records()),
+        (0, 1),
+        "it waits, and no sequence is spent"
+    );
+
+    // The new key takes it up.
+    fixture.govern(vec![register_next(GENESIS_TIME_MS, 0)]);
+    process.follow(&fixture.chain);
+    drop(process);
+    let mut process = fixture.start(NEXT_KEY);
+    let (sequence, request) = process.cut();
+    assert_eq!(sequence, BatchSequence::new(1));
+    fixture.seal(&mut process, &request);
+    assert!(matches!(fate(process.journal(), waiting).unwrap(), Fate::Sealed { .. }));
+}
+
+#[test]
+fn what_was_acknowledged_before_a_key_expired_is_sealed_after() {
+    let mut fixture = Fixture::new();
+    let end = GENESIS_TIME_MS + HOUR_MS;
+    fixture.govern(vec![register_next(GENESIS_TIME_MS, end)]);
+    let mut process = fixture.start(NEXT_KEY);
+    process.follow(&fixture.chain);
+    let last = process.acknowledge(&mut fixture.chain);
+    fixture.chain.wait_until(UnixMillis::new(end + HOUR_MS));
+    let (_, request) = process.cut();
+    fixture.seal(&mut process, &request);
+    assert!(matches!(fate(process.journal(), last).unwrap(), Fate::Sealed { .. }));
+}
+
+#[test]
+fn an_undecided_batch_of_a_revoked_key_is_signed_anew_under_its_sequence() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let keys: Vec<_> = (0..2).map(|_| process.acknowledge(&mut fixture.chain)).collect();
+    let (sequence, old) = process.cut();
+
+    // A new key alone changes nothing: the old header may still be decided.
+    fixture.govern(vec![register_next(GENESIS_TIME_MS, 0)]);
+    process.follow(&fixture.chain);
+    drop(process);
+    let mut process = fixture.start(NEXT_KEY);
+    assert_eq!(departed(&mut process), old);
+
+    // Revoked from before its last issue time: no block carries it any more.
+    fixture.govern(vec![Action::RevokeKey(RevokeKey { key_id: ISSUER_KEY, revoked_from_ms: GENESIS_TIME_MS + 1 })]);
+    assert!(fixture.chain.add_items(vec![offered(&old)]).is_err());
+    drop(process);
+    let mut process = fixture.start(NEXT_KEY);
+    assert_eq!(departed(&mut process), old, "the journal has not followed the revocation yet");
+    process.follow(&fixture.chain);
+    drop(process);
+    let mut process = fixture.start(NEXT_KEY);
+    let new = departed(&mut process);
+    assert_eq!(header(&new), BatchHeader { signing_key: NEXT_KEY, ..header(&old) });
+    assert_eq!((header(&new).sequence, &new.records), (sequence, &old.records));
+    drop(process);
+    let mut process = fixture.start(NEXT_KEY);
+    assert_eq!(departed(&mut process), new, "signed anew once");
+    fixture.seal(&mut process, &new);
+    for key in keys {
+        assert!(matches!(fate(process.journal(), key).unwrap(), Fate::Sealed { .. }));
+    }
+    // Its successor follows without a gap.
+    let third = process.acknowledge(&mut fixture.chain);
+    let (_, request) = process.cut();
+    fixture.seal(&mut process, &request);
+    assert!(matches!(fate(process.journal(), third).unwrap(), Fate::Sealed { .. }));
+}
+
+#[test]
+fn a_present_key_that_does_not_cover_an_undecided_batch_signs_nothing() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let waiting = process.acknowledge(&mut fixture.chain);
+    let (_, old) = process.cut();
+    let revocation = RevokeKey { key_id: ISSUER_KEY, revoked_from_ms: GENESIS_TIME_MS + 1 };
+    let later = register_next(header(&old).last_issue_time.get() + 1, 0);
+    fixture.govern(vec![Action::RevokeKey(revocation), later]);
+    process.follow(&fixture.chain);
+    drop(process);
+    let mut process = fixture.start(NEXT_KEY);
+    assert_eq!(departed(&mut process), old);
+    assert_eq!(fate(process.journal(), waiting).unwrap(), Fate::Pending);
+}
+
+/// The ledger would have its batch wait, and all later ones behind it.
+#[test]
+fn an_early_record_waits_for_its_time_and_outlasts_a_restart() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let early = process.acknowledge(&mut fixture.chain);
+    let issued = process.journal().last_issue_time().unwrap();
+    let hour_before = PosixSeconds::new(issued.seconds() - 3600);
+    process.quorum_time.observe(TreeSize::new(1), hour_before);
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    assert_eq!((process.desk.backlog.records(), process.desk.backlog.early()), (0, 1));
+    drop(process);
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    process.quorum_time.observe(TreeSize::new(1), hour_before);
+    process.monotonic.advance_s(3600 - ISSUE_TIME_CUT_AHEAD_MS_MAX / 1000 - 1);
+    assert_eq!(process.batcher.cut().unwrap(), None, "a second too early");
+    process.monotonic.advance_s(2);
+    let (_, request) = process.cut();
+    assert_eq!((request.records.len(), process.desk.backlog.early()), (1, 0));
+    fixture.seal(&mut process, &request);
+    assert!(matches!(fate(process.journal(), early).unwrap(), Fate::Sealed { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batcher_that_is_held_back_ends_when_it_is_told() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    process.acknowledge(&mut fixture.chain);
+    fixture.govern(vec![Action::RevokeKey(RevokeKey { key_id: ISSUER_KEY, revoked_from_ms: GENESIS_TIME_MS + 1 })]);
+    process.follow(&fixture.chain);
+    let token = CancellationToken::new();
+    let running = tokio::spawn(process.batcher.run(token.clone()));
+    token.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(process.desk.journal.next_sequence().unwrap(), BatchSequence::new(1));
+}

@@ -1,0 +1,219 @@
+//! Follows the sealed ledger and acts on what it decided.
+//!
+//! ```text
+//! node ─ StreamBlocks ─▶ chain: rebuild the log's root, check the checkpoint's quorum ─▶ outcomes: ONE journal write ─▶ wake
+//! ```
+//! Nothing of a block is acted on before a checkpoint that the trust file accepts covers it. A node that sends something
+//! else is left for the next one. Progress and outcomes are one write, so that each block is acted on exactly once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use receipt_core::ids::TreeSize;
+use receipt_core::trust::TrustFile;
+use tallystick_proto::ledger::v1::StreamBlocksRequest;
+use tallystick_service::clock::Clock;
+use tallystick_service::shutdown::CancellationToken;
+use tokio::sync::watch;
+use tonic::Status;
+
+mod chain;
+mod outcomes;
+
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Chain, ChainError, HeldLimits, ProofWanted, SealedBlock};
+pub use outcomes::{Acted, Mode, OutcomeError, Outcomes};
+
+use crate::asking::{AskError, consistency_path, newest_checkpoint};
+use crate::desk::Desk;
+use crate::journal::JournalError;
+use crate::nodes::{Node, Nodes};
+use crate::quorum_time::{ObservingJudge, QuorumTime};
+
+/// Between attempts, when a node's stream ended or was not believed.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// With batches on their way and no block for this long, another node is asked.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// How far the journal has followed: told to everybody who shows heights or events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// Last sealed height that was acted on.
+    pub height: u64,
+    /// Number of the last event.
+    pub event: u64,
+}
+
+/// What the follower works with.
+pub struct Follower {
+    /// Whom it asks.
+    pub nodes: Arc<Nodes>,
+    /// Whose checkpoints count.
+    pub trust: Arc<TrustFile>,
+    /// Acts on outcomes.
+    pub outcomes: Outcomes,
+    /// What it shares with the others; the gate is opened here when the journal has caught up.
+    pub desk: Desk,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Learns the time from every checkpoint.
+    pub quorum_time: Arc<QuorumTime>,
+    /// A checkpoint older than this does not show that the journal is up to date, seconds.
+    pub fresh_seconds: u64,
+    /// What is held back before a proof is asked for.
+    pub held: HeldLimits,
+    /// Tells how far it is.
+    pub followed: watch::Sender<Followed>,
+}
+
+/// Why following one node ended.
+enum Ended {
+    /// The node failed: the next one may do better.
+    Node(Status),
+    /// The node said something that is not so: logged, and the next one is asked.
+    Distrusted(String),
+    /// The journal is not the newest: it follows no further, so that `recover` finds all it lacks.
+    Halted,
+    /// This process must end.
+    Fatal(JournalError),
+}
+
+impl From<OutcomeError> for Ended {
+    fn from(error: OutcomeError) -> Self {
+        match error {
+            OutcomeError::Journal(error) => Self::Fatal(error),
+            OutcomeError::Block(problem) => Self::Distrusted(problem),
+            OutcomeError::Halted(_) => Self::Halted,
+        }
+    }
+}
+
+impl From<AskError> for Ended {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Node(status) => Self::Node(status),
+            AskError::Distrusted(problem) => Self::Distrusted(problem),
+        }
+    }
+}
+
+impl Follower {
+    /// Follows until the token is cancelled. An error is fatal to the process.
+    pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
+        let nodes = Arc::clone(&self.nodes);
+        for index in nodes.preferred().. {
+            if self.desk.gate.is_halted() {
+                // What it has is still answered for.
+                token.cancelled().await;
+                return Ok(());
+            }
+            let node = nodes.node(index);
+            let ended = tokio::select! {
+                ended = self.follow(node) => ended,
+                () = token.cancelled() => return Ok(()),
+            };
+            match ended {
+                Ended::Fatal(error) => return Err(error),
+                Ended::Halted => continue,
+                Ended::Node(status) => {
+                    let (code, message) = (status.code(), status.message());
+                    tracing::info!(node = node.name, ?code, message, "stopped following a node");
+                }
+                Ended::Distrusted(problem) => {
+                    self.desk.metrics.nodes_distrusted.inc();
+                    tracing::error!(node = node.name, problem, "a node's answer is not believed");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+                () = token.cancelled() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows one node until it fails.
+    async fn follow(&mut self, node: &Node) -> Ended {
+        match self.try_follow(node).await {
+            Ok(()) => Ended::Node(Status::aborted("the node ended its stream")),
+            Err(ended) => ended,
+        }
+    }
+
+    async fn try_follow(&mut self, node: &Node) -> Result<(), Ended> {
+        let progress = self.desk.journal.progress().map_err(Ended::Fatal)?;
+        let mut chain = Chain::new(progress, self.held);
+        let mut target = None;
+        if !self.desk.gate.is_caught_up() {
+            target = Some(self.fresh_size(node).await?);
+            self.open_gate(&chain, target);
+        }
+        let request = StreamBlocksRequest { from_height: chain.next_height(), with_records: false, follow: true };
+        let mut client = node.client.clone();
+        let call = tokio::time::timeout(self.nodes.call_timeout(), client.stream_blocks(request)).await;
+        let call = call.map_err(|_| Ended::Node(Status::deadline_exceeded("no answer to StreamBlocks")))?;
+        let mut blocks = call.map_err(Ended::Node)?.into_inner();
+        tracing::info!(node = node.name, from_height = chain.next_height(), "following");
+        loop {
+            let block = match tokio::time::timeout(SILENCE_MAX, blocks.message()).await {
+                Ok(block) => block.map_err(Ended::Node)?,
+                Err(_) if self.desk.flight.count() > 0 => {
+                    return Err(Ended::Node(Status::deadline_exceeded("no block while batches are on their way")));
+                }
+                Err(_) => continue,
+            };
+            let Some(block) = block else { return Ok(()) };
+            let judge = ObservingJudge { trust: &self.trust, time: &self.quorum_time };
+            let sealed = chain.offer(&block, &judge).map_err(distrusted)?;
+            self.act(&mut chain, &sealed, target)?;
+            if let Some(wanted) = chain.proof_wanted() {
+                let path = consistency_path(&self.nodes, node, wanted).await?;
+                let sealed = chain.prove(&path).map_err(distrusted)?;
+                self.act(&mut chain, &sealed, target)?;
+            }
+        }
+    }
+
+    /// Acts on blocks that are sealed now, and tells everybody.
+    fn act(&self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<TreeSize>) -> Result<(), Ended> {
+        let Some(progress) = chain.sealed_progress(sealed) else { return Ok(()) };
+        let acted = tokio::task::block_in_place(|| self.outcomes.act(sealed, progress))?;
+        chain.acted(acted.event);
+        let height = chain.sealed_height();
+        self.desk.metrics.followed_height.set(height);
+        // First the height, then those who wait: whoever is woken must not be told of a height before the decision.
+        self.followed.send_replace(Followed { height, event: acted.event });
+        self.outcomes.wake(&acted);
+        self.open_gate(chain, target);
+        Ok(())
+    }
+
+    /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times: a node cannot pretend that
+    /// an old one is the newest.
+    async fn fresh_size(&self, node: &Node) -> Result<TreeSize, Ended> {
+        let trusted = newest_checkpoint(&self.nodes, node, &self.trust).await?;
+        self.quorum_time.observe(trusted.size, trusted.as_of);
+        let age_seconds = self.clock.now().seconds().saturating_sub(trusted.as_of.get());
+        if age_seconds > self.fresh_seconds {
+            return Err(Ended::Node(Status::unavailable(format!(
+                "its newest checkpoint is {age_seconds} s old by this issuer's clock: either the ledger stands still, or \
+                 the clock is ahead; nothing is issued until a checkpoint is less than {} s old",
+                self.fresh_seconds
+            ))));
+        }
+        Ok(trusted.size)
+    }
+
+    fn open_gate(&self, chain: &Chain, target: Option<TreeSize>) {
+        if !self.desk.gate.is_caught_up() && target.is_some_and(|target| chain.sealed_size() >= target) {
+            tracing::info!(height = chain.sealed_height(), "caught up with the ledger");
+            self.desk.gate.caught_up();
+        }
+    }
+}
+
+fn distrusted(error: ChainError) -> Ended {
+    Ended::Distrusted(error.to_string())
+}

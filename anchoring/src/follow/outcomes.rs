@@ -1,0 +1,312 @@
+//! What sealed blocks mean for this journal, as one write per step. What they mean for the records, their owner says in that write.
+//!
+//! - a header of ours: its records are SEALED;
+//! - a refusal of ours: the bad records are REFUSED, for good; the good ones wait to be cut again;
+//! - governance: the registry changes; a higher epoch of ours means that this journal was superseded: it halts;
+//! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
+//!
+//! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the last
+//! progress on. While recovering, a higher epoch is taken instead, and the owner burns what was leased to it before.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use receipt_core::batch::SignedBatchHeader;
+use receipt_core::entry::{BatchRefused, Entry};
+use receipt_core::governance::SignedGovernance;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, RecordKey};
+use receipt_core::state::tables::{IssuerState, Table};
+use receipt_core::state::{ChainParameters, Writes, followed_writes};
+
+use super::SealedBlock;
+use crate::desk::Desk;
+use crate::journal::{BatchOutcome, BatchRow, Durability, EventRow, JournalError, JournalWrite, Placement, Progress};
+use crate::owner::{Committed, Layered, OwnerStep, RefusedRecord, RegistryChange};
+
+/// Why sealed blocks could not be acted on.
+#[derive(Debug, thiserror::Error)]
+pub enum OutcomeError {
+    /// The journal failed: fatal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The blocks contradict the rules, though under a quorum: the log and this program disagree.
+    #[error("{0}")]
+    Block(String),
+    /// This journal is not the newest, and says so from now on. Nothing of the step was written.
+    #[error("{0}")]
+    Halted(String),
+}
+
+/// Whether the journal is followed as its process runs, or brought up to the ledger by `recover`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A higher epoch of this submitter halts the journal.
+    Running,
+    /// The journal is halted, and takes a higher epoch.
+    Recovering,
+}
+
+/// What acting on blocks came to. On disk, and not told to those who wait yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "whoever waits for these records has to be woken"]
+pub struct Acted {
+    /// Number of the last event.
+    pub event: u64,
+    /// Records that were decided.
+    pub decided: Vec<RecordKey>,
+}
+
+/// Acts on sealed blocks.
+#[derive(Debug)]
+pub struct Outcomes {
+    desk: Desk,
+    /// The chain's authorities, for governance.
+    chain: ChainParameters,
+    mode: Mode,
+}
+
+/// What one step has gathered: written at once, told afterwards.
+struct Step<'a> {
+    write: JournalWrite<'a>,
+    owner: Box<dyn OwnerStep + 'a>,
+    registry: Writes,
+    event: u64,
+    decided: Vec<BatchSequence>,
+    keys: Vec<RecordKey>,
+    requeued: u64,
+    epoch: Option<u32>,
+    committed: Committed,
+    halted: Option<String>,
+}
+
+impl Outcomes {
+    /// Of this desk's journal.
+    pub fn new(desk: Desk, chain: ChainParameters, mode: Mode) -> Self {
+        Self { desk, chain, mode }
+    }
+
+    /// Acts on sealed blocks, oldest first, after which the ledger is followed up to `progress` (whose event number is
+    /// still that before them). The caller tells how far the ledger is followed
+    /// now, and wakes those who wait.
+    pub fn act(&self, blocks: &[SealedBlock], progress: &Progress) -> Result<Acted, OutcomeError> {
+        let desk = &self.desk;
+        let mut step = Step {
+            write: desk.journal.write(),
+            owner: desk.owner.begin(),
+            registry: Writes::new(),
+            event: progress.event,
+            decided: Vec::new(),
+            keys: Vec::new(),
+            requeued: 0,
+            epoch: None,
+            committed: Committed::default(),
+            halted: None,
+        };
+        for block in blocks {
+            for (leaf_index, entry) in &block.entries {
+                match entry {
+                    Entry::BatchHeader(header) => self.sealed(&mut step, block, *leaf_index, header)?,
+                    Entry::BatchRefused(refused) => self.refused(&mut step, block, *leaf_index, refused)?,
+                    Entry::Governance(governance) => self.governed(&mut step, block, governance)?,
+                    Entry::Seal(_) => {}
+                }
+            }
+        }
+        if let Some(why) = step.halted {
+            return Err(self.halt(why)?);
+        }
+        let Step { mut write, owner, registry, event, decided, keys, requeued, mut committed, .. } = step;
+        write.put_registry(&registry);
+        owner.end(&mut write)?;
+        write.put_progress(&Progress { event, ..progress.clone() });
+        // Counted before they can be seen, so that the batcher never takes more than was counted.
+        if requeued > 0 {
+            desk.backlog.requeued(requeued);
+        }
+        write.commit(Durability::Ordered)?;
+        committed.registry_changed = !registry.is_empty();
+        if committed.registry_changed {
+            desk.registered.reload(&desk.journal)?;
+        }
+        desk.owner.committed(&committed)?;
+        self.tell(decided);
+        Ok(Acted { event, decided: keys })
+    }
+
+    /// Wakes those who wait for what was decided.
+    pub fn wake(&self, acted: &Acted) {
+        self.desk.waiters.decided(&acted.decided);
+    }
+
+    /// Tells the others what is on disk now.
+    fn tell(&self, decided: Vec<BatchSequence>) {
+        let desk = &self.desk;
+        for sequence in decided {
+            if let Some(flying) = desk.flight.decided(sequence) {
+                desk.metrics.batch_sealed_seconds.observe(flying.since.elapsed().as_secs_f64());
+            }
+        }
+        desk.metrics.batches_in_flight.set(desk.flight.count() as u64);
+        desk.backlog.ring();
+    }
+
+    /// Writes down why this journal may not anchor, and stops everything that signs or sends.
+    fn halt(&self, why: String) -> Result<OutcomeError, JournalError> {
+        let desk = &self.desk;
+        let why = format!("{why}; {}", desk.journal.identity().layout.how_to_recover());
+        let mut write = desk.journal.write();
+        write.put_halted(&why);
+        write.commit(Durability::Synced)?;
+        tracing::error!(why, "ALARM: this journal is not the newest; nothing is issued, signed or followed");
+        desk.gate.halt(&why);
+        desk.flight.recall();
+        Ok(OutcomeError::Halted(why))
+    }
+
+    /// Halts if the registry has a newer epoch of this issuer than the journal signs in.
+    pub fn check_epoch(&self) -> Result<(), JournalError> {
+        let desk = &self.desk;
+        let (ledger, own) = (desk.registered.view().epoch, desk.journal.epoch()?);
+        if ledger > own && !desk.gate.is_halted() {
+            self.halt(superseded(ledger, own))?;
+        }
+        Ok(())
+    }
+
+    /// The batch that the ledger speaks of, if it is this journal's; otherwise the step halts.
+    fn own_batch(
+        &self,
+        step: &mut Step<'_>,
+        sequence: BatchSequence,
+        header_hash: Hash,
+    ) -> Result<Option<BatchRow>, OutcomeError> {
+        let row = self.desk.journal.batch(sequence)?;
+        let own_hash = match &row {
+            None => None,
+            Some(row) => {
+                let header = SignedBatchHeader::decode(&row.signed_header);
+                Some(header.map_err(|_| JournalError::Corrupt("a batch header"))?.header_hash())
+            }
+        };
+        let why = match own_hash {
+            Some(own) if own == header_hash => return Ok(row),
+            Some(_) => format!("the ledger has another batch {sequence} of this issuer than this journal"),
+            None => format!("the ledger has batch {sequence} of this issuer, which this journal never cut"),
+        };
+        step.halted.get_or_insert(why);
+        Ok(None)
+    }
+
+    fn sealed(
+        &self,
+        step: &mut Step<'_>,
+        block: &SealedBlock,
+        leaf_index: LeafIndex,
+        signed: &SignedBatchHeader,
+    ) -> Result<(), OutcomeError> {
+        if signed.header.issuer != self.desk.journal.identity().issuer {
+            return Ok(());
+        }
+        let sequence = signed.header.sequence;
+        let Some(row) = self.own_batch(step, sequence, signed.header_hash())? else { return Ok(()) };
+        step.write.put_outcome(sequence, BatchOutcome { refused: false, leaf_index, height: block.height });
+        let note = step.owner.sealed(&mut step.write, &row)?;
+        let (sequence_number, height) = (sequence.get(), block.height.get());
+        step.push_event(EventRow { sequence: sequence_number, height, note, ..EventRow::default() });
+        let keys = row.keys()?;
+        step.committed.sealed = step.committed.sealed.saturating_add(keys.len() as u64);
+        step.keys.extend(keys);
+        step.decided.push(sequence);
+        Ok(())
+    }
+
+    fn refused(
+        &self,
+        step: &mut Step<'_>,
+        block: &SealedBlock,
+        leaf_index: LeafIndex,
+        refused: &BatchRefused,
+    ) -> Result<(), OutcomeError> {
+        if refused.issuer != self.desk.journal.identity().issuer {
+            return Ok(());
+        }
+        let sequence = refused.sequence;
+        let Some(row) = self.own_batch(step, sequence, refused.header_hash)? else { return Ok(()) };
+        step.write.put_outcome(sequence, BatchOutcome { refused: true, leaf_index, height: block.height });
+        let bad: BTreeMap<u32, _> = refused.refusals.iter().map(|refusal| (refusal.index, refusal.reason)).collect();
+        let mut records = Vec::with_capacity(bad.len());
+        for (index, key) in (0_u16..).zip(row.keys()?) {
+            let Some(reason) = bad.get(&u32::from(index)).copied() else {
+                step.write.delete_placement(key);
+                step.write.put_requeue(sequence, index, key);
+                step.requeued += 1;
+                continue;
+            };
+            step.write.put_placement(key, Placement::Refused { reason, height: block.height });
+            records.push(RefusedRecord { index, key, reason, height: block.height });
+            step.keys.push(key);
+            step.committed.refused.push((key, reason));
+        }
+        let note = step.owner.refused(&mut step.write, &row, &records)?;
+        // Of a batch whose records are not here (see `recover`) there is nothing to tell; its event keeps the numbering.
+        let told = if row.record_keys.is_empty() { BTreeMap::new() } else { bad };
+        step.push_event(EventRow {
+            sequence: sequence.get(),
+            height: block.height.get(),
+            refused_indexes: told.keys().copied().collect(),
+            refused_reasons: told.values().map(|reason| reason.code()).collect(),
+            note,
+        });
+        step.decided.push(sequence);
+        Ok(())
+    }
+
+    fn governed(
+        &self,
+        step: &mut Step<'_>,
+        block: &SealedBlock,
+        governance: &SignedGovernance,
+    ) -> Result<(), OutcomeError> {
+        let journal = &self.desk.journal;
+        let before = Layered { journal, changes: &step.registry };
+        let writes = followed_writes(&before, &self.chain, governance, block.height, block.time)
+            .map_err(|error| OutcomeError::Block(format!("governance in block {}: {error}", block.height)))?;
+        let own = step.epoch.map_or_else(|| journal.epoch(), Ok)?;
+        let change = RegistryChange { before, governance, writes: &writes };
+        if let Some(epoch) = fencing_epoch(&writes, journal.identity().issuer)?.filter(|epoch| *epoch > own) {
+            match self.mode {
+                Mode::Recovering => {
+                    step.owner.fenced(&mut step.write, &change)?;
+                    step.epoch = Some(epoch);
+                    step.write.put_epoch(epoch);
+                }
+                Mode::Running => {
+                    step.halted.get_or_insert(superseded(epoch, own));
+                }
+            }
+        }
+        step.owner.governed(&mut step.write, &change)?;
+        step.registry.extend(writes);
+        Ok(())
+    }
+}
+
+fn superseded(ledger: u32, own: u32) -> String {
+    format!("the ledger has epoch {ledger} of this issuer, this journal signs in epoch {own}")
+}
+
+/// The epoch that governance gave this issuer, if it wrote the issuer's entry.
+fn fencing_epoch(writes: &Writes, issuer: IssuerId) -> Result<Option<u32>, JournalError> {
+    let written = writes.get(&(Table::Issuers, issuer.get().to_be_bytes().to_vec()));
+    let Some(bytes) = written.and_then(Option::as_ref) else { return Ok(None) };
+    let state = IssuerState::decode(bytes.as_slice()).map_err(|_| JournalError::Corrupt("an issuer's entry"))?;
+    Ok(Some(state.epoch))
+}
+
+impl Step<'_> {
+    fn push_event(&mut self, row: EventRow) {
+        self.event = self.event.saturating_add(1);
+        self.write.put_event(self.event, &row);
+    }
+}

@@ -1,0 +1,379 @@
+use bytes::Bytes;
+use receipt_core::block::Item;
+use receipt_core::governance::{Action, FenceIssuer};
+use receipt_core::hash::Hash;
+use receipt_core::ids::BatchSequence;
+use receipt_core::reason::Reason;
+use receipt_core::testkit::{ISSUER, TestChain, issuer_key};
+use tallystick_proto::ledger::v1::SubmitBatchRequest;
+
+use super::*;
+use crate::fate::{Fate, fate};
+use crate::flight::Flight;
+use crate::gate::Gate;
+use crate::journal::Durability;
+use crate::judge::CheckpointJudge;
+use crate::owner::Committed;
+use crate::testkit::process::{TestProcess, init};
+use crate::testkit::{ledger_block, offered};
+
+struct Fixture {
+    _dir: tempfile::TempDir,
+    chain: TestChain,
+    process: TestProcess,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = TestChain::new();
+    let process = TestProcess::start(init(dir.path(), &chain), &chain);
+    Fixture { _dir: dir, chain, process }
+}
+
+#[test]
+fn a_sealed_batch_seals_its_records_and_wakes_who_waits() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let keys: Vec<_> = (0..3).map(|_| process.acknowledge(&mut chain)).collect();
+    let mut waiting = process.desk.waiters.register(keys[1]);
+    let (sequence, request) = process.cut();
+    assert_eq!(process.desk.flight.count(), 1);
+    assert_eq!(fate(process.journal(), keys[0]).unwrap(), Fate::Pending);
+    let height = chain.add_items(vec![offered(&request)]).unwrap();
+    assert!(waiting.try_recv().is_err());
+    process.follow(&chain);
+    for (index, key) in (0..).zip(&keys) {
+        let Fate::Sealed { sequence: of, index: at, height: sealed, .. } = fate(process.journal(), *key).unwrap()
+        else {
+            panic!("{key:?} is not sealed");
+        };
+        assert_eq!((of, at, sealed), (sequence, index, height));
+        assert_eq!(process.told(*key), Some(2), "the owner's row is of the same write");
+    }
+    waiting.try_recv().unwrap();
+    assert_eq!(process.desk.flight.count(), 0);
+    let event = process.journal().event(1).unwrap().unwrap();
+    assert_eq!((event.sequence, event.note.as_slice()), (sequence.get(), &b"sealed"[..]));
+    assert_eq!(*process.owner.committed.lock().unwrap(), [Committed { sealed: 3, ..Committed::default() }]);
+}
+
+#[test]
+fn a_refused_batch_ends_the_bad_and_cuts_the_good_again() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let bad_key = process.acknowledge(&mut chain);
+    let good = process.acknowledge(&mut chain);
+    let (first, request) = process.cut();
+    // Corrupt one signature in the batch, under a genuine header.
+    let bad = corrupt_first(&process, &request);
+    chain.add_items(vec![bad.item]).unwrap();
+    replace_header(&process, first, &bad.header);
+    process.follow(&chain);
+    let reason = Reason::SignatureInvalid;
+    assert!(matches!(fate(process.journal(), bad_key).unwrap(), Fate::Refused { reason: why, .. } if why == reason));
+    assert_eq!(fate(process.journal(), good).unwrap(), Fate::Pending);
+    assert_eq!((process.told(bad_key), process.told(good)), (Some(3), Some(1)));
+    let refused = Committed { refused: vec![(bad_key, reason)], ..Committed::default() };
+    assert_eq!(*process.owner.committed.lock().unwrap(), [refused]);
+    let event = process.journal().event(1).unwrap().unwrap();
+    assert_eq!(
+        (event.refused_indexes, event.refused_reasons, event.note),
+        (vec![0], vec![reason.code()], b"refused".to_vec())
+    );
+    assert_eq!(process.desk.backlog.records(), 1);
+    let (second, again) = process.cut();
+    assert_eq!(second, first.next().unwrap());
+    assert_eq!(again.records, vec![request.records[1].clone()], "the same signed record");
+    chain.add_items(vec![offered(&again)]).unwrap();
+    process.follow(&chain);
+    assert!(matches!(fate(process.journal(), good).unwrap(), Fate::Sealed { sequence, .. } if sequence == second));
+}
+
+struct BadBatch {
+    item: Item,
+    header: Vec<u8>,
+}
+
+/// The batch with its first record's signature spoilt, under a header that fits.
+fn corrupt_first(process: &TestProcess, request: &SubmitBatchRequest) -> BadBatch {
+    use receipt_core::batch::SignedBatchHeader;
+    use receipt_core::merkle::InnerTree;
+    let mut records: Vec<Vec<u8>> = request.records.iter().map(|record| record.to_vec()).collect();
+    let last = records[0].len() - 1;
+    records[0][last] ^= 1;
+    let mut header = SignedBatchHeader::decode(&request.signed_header).unwrap().header;
+    header.root = InnerTree::from_leaves(header.suite, &records).unwrap().root();
+    let chain = process.journal().identity().chain;
+    let signed = SignedBatchHeader::sign(header, chain, &issuer_key());
+    let header = signed.encode();
+    BadBatch { item: Item::Batch(receipt_core::block::Batch { header: signed, records }), header }
+}
+
+/// Makes the journal believe that it cut that header.
+fn replace_header(process: &TestProcess, sequence: BatchSequence, header: &[u8]) {
+    let mut row = process.journal().batch(sequence).unwrap().unwrap();
+    row.signed_header = header.to_vec();
+    let mut write = process.journal().write();
+    write.put_batch(sequence, sequence.next().unwrap(), &row);
+    write.commit(Durability::Synced).unwrap();
+}
+
+#[test]
+fn a_batch_that_this_journal_never_cut_halts_it() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let foreign = chain.issue("S01");
+    chain.add_block(&[foreign]);
+    process.follow(&chain);
+    let why = process.journal().halted().unwrap().unwrap();
+    assert!(why.contains("never cut"), "{why}");
+    assert_eq!(process.desk.gate.check().unwrap_err().refusal().reason.as_str(), "NOT_READY");
+    assert!(why.contains("`tallystick-test recover --config"), "{why}");
+    // What `recover` must read is still before it.
+    assert_eq!(process.journal().progress().unwrap().height.get(), 0);
+}
+
+/// As long as a batcher of the same settings takes that may cut, from its start to its first batch: one that began before it, and
+/// has cut nothing by then, was kept from it.
+async fn an_open_batcher_has_cut() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    process.acknowledge(&mut chain);
+    let token = CancellationToken::new();
+    let running = tokio::spawn(process.batcher.run(token.clone()));
+    process.departures.recv().await.unwrap();
+    token.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    process.acknowledge(&mut chain);
+    let gate = Arc::new(Gate::new(None));
+    let (flight, mut departures) = Flight::new();
+    let flight = Arc::new(flight);
+    let batcher = process.batcher_under(&gate, &flight);
+    let token = CancellationToken::new();
+    let running = tokio::spawn(batcher.run(token.clone()));
+    an_open_batcher_has_cut().await;
+    assert_eq!(process.journal().next_sequence().unwrap(), BatchSequence::new(1), "signed before it caught up");
+    gate.caught_up();
+    assert_eq!(departures.recv().await.unwrap().sequence, BatchSequence::new(1));
+    gate.halt("behind");
+    process.acknowledge(&mut chain);
+    an_open_batcher_has_cut().await;
+    assert_eq!(process.journal().next_sequence().unwrap(), BatchSequence::new(2), "signed after it was halted");
+    token.cancel();
+    running.await.unwrap().unwrap();
+    // A restart of the halted journal sends nothing of what was cut before.
+    let (flight, mut departures) = Flight::new();
+    let batcher = process.batcher_under(&gate, &Arc::new(flight));
+    let token = CancellationToken::new();
+    let running = tokio::spawn(batcher.run(token.clone()));
+    an_open_batcher_has_cut().await;
+    token.cancel();
+    running.await.unwrap().unwrap();
+    assert!(departures.recv().await.is_none(), "sent though halted");
+}
+
+#[test]
+fn another_header_under_one_of_its_sequences_halts_it() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    process.acknowledge(&mut chain);
+    process.cut();
+    let foreign = chain.issue("S02");
+    chain.add_block(&[foreign]);
+    process.follow(&chain);
+    let why = process.journal().halted().unwrap().unwrap();
+    assert!(why.contains("another batch 1"), "{why}");
+}
+
+#[test]
+fn a_higher_epoch_halts_it() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let fence = chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2 })]);
+    chain.add_items(vec![Item::Governance(fence)]).unwrap();
+    process.follow(&chain);
+    assert!(process.journal().halted().unwrap().unwrap().contains("epoch 2"));
+    assert!(process.desk.gate.check().is_err());
+}
+
+#[test]
+fn nothing_is_believed_that_does_not_lead_to_a_quorums_root() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let acknowledged = process.acknowledge(&mut chain);
+    let (_, request) = process.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    let good = ledger_block(&chain, 1);
+    let fresh = || Chain::new(process.journal().progress().unwrap(), HeldLimits::default());
+    let refused = |block: &tallystick_proto::ledger::v1::LedgerBlock| fresh().offer(block, chain.trust()).unwrap_err();
+
+    let mut skipped = good.clone();
+    skipped.height = 2;
+    assert!(matches!(refused(&skipped), ChainError::Height { given: 2, expected: 1 }));
+    let mut shifted = good.clone();
+    shifted.first_leaf_index += 1;
+    assert!(matches!(refused(&shifted), ChainError::Entries { .. }));
+    let mut sealless = good.clone();
+    sealless.entries.pop();
+    assert!(matches!(refused(&sealless), ChainError::Entries { .. }));
+    let mut missing = good.clone();
+    missing.entries.remove(0);
+    assert!(matches!(refused(&missing), ChainError::Root { .. }), "an outcome left out");
+    let mut forged = good.clone();
+    let other = TestChain::named("other");
+    forged.checkpoint = other.blocks()[0].checkpoint.clone();
+    assert!(matches!(refused(&forged), ChainError::Checkpoint { .. }));
+    let mut two_of_four = good.clone();
+    let validators = chain.validators_at(chain.height());
+    two_of_four.checkpoint = chain.checkpoint_note(chain.log().size(), &validators[..2], chain.now().seconds());
+    assert!(matches!(refused(&two_of_four), ChainError::Checkpoint { .. }), "two of four are no quorum");
+
+    let mut unsealed = good.clone();
+    unsealed.checkpoint.clear();
+    unsealed.checkpoint_height = 0;
+    assert_eq!(fresh().offer(&unsealed, chain.trust()).unwrap(), Vec::new(), "decided is not sealed");
+    assert_eq!(fate(process.journal(), acknowledged).unwrap(), Fate::Pending);
+    assert_eq!(fresh().offer(&good, chain.trust()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_later_checkpoint_seals_the_blocks_before_it() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    process.acknowledge(&mut chain);
+    let (_, request) = process.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    chain.add_items(Vec::new()).unwrap();
+    let mut first = ledger_block(&chain, 1);
+    let second = ledger_block(&chain, 2);
+    first.checkpoint.clone_from(&second.checkpoint);
+    first.checkpoint_height = 2;
+    assert_eq!(process.log.offer(&first, chain.trust()).unwrap(), Vec::new());
+    let sealed = process.log.offer(&second, chain.trust()).unwrap();
+    assert_eq!(sealed.iter().map(|block| block.height.get()).collect::<Vec<_>>(), vec![1, 2]);
+}
+
+/// Blocks 1 to the tip, each naming the tip's checkpoint and no other: what a node has after an outage of the seals.
+fn gap(chain: &TestChain) -> Vec<tallystick_proto::ledger::v1::LedgerBlock> {
+    let tip = chain.height().get();
+    let checkpoint = &chain.blocks().last().unwrap().checkpoint;
+    let name = |height| {
+        let mut block = ledger_block(chain, height);
+        block.checkpoint.clone_from(checkpoint);
+        block.checkpoint_height = tip;
+        block
+    };
+    (1..=tip).map(name).collect()
+}
+
+/// Counts how often a quorum is judged.
+struct Counting<'a>(&'a receipt_core::trust::TrustFile, std::cell::Cell<usize>);
+
+impl CheckpointJudge for Counting<'_> {
+    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
+        self.1.set(self.1.get() + 1);
+        self.0.judge(note)
+    }
+}
+
+#[test]
+fn six_hundred_heights_without_a_seal_of_their_own_are_sealed_by_the_next_one() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    process.acknowledge(&mut chain);
+    let (_, request) = process.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    for _ in 0..600 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let mut log = Chain::new(process.journal().progress().unwrap(), HeldLimits::default());
+    let judge = Counting(chain.trust(), std::cell::Cell::new(0));
+    let mut sealed = Vec::new();
+    for block in gap(&chain) {
+        assert_eq!(sealed, Vec::new());
+        sealed = log.offer(&block, &judge).unwrap();
+        assert_eq!(log.proof_wanted(), None);
+    }
+    assert_eq!(sealed.iter().map(|block| block.height.get()).collect::<Vec<_>>(), (1..=601).collect::<Vec<_>>());
+    assert_eq!(judge.1.get(), 1, "one checkpoint is one quorum to judge");
+}
+
+#[test]
+fn a_gap_beyond_what_is_held_back_is_crossed_by_proofs() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let acknowledged = process.acknowledge(&mut chain);
+    let (_, request) = process.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    for _ in 0..100 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let blocks = gap(&chain);
+    let limits = HeldLimits { entries: 10, ..HeldLimits::default() };
+    process.log = Chain::new(process.journal().progress().unwrap(), limits);
+    let mut sealed_at_once = Vec::new();
+    for block in &blocks {
+        let mut sealed = process.log.offer(block, chain.trust()).unwrap();
+        if let Some(ProofWanted { first, second }) = process.log.proof_wanted() {
+            assert!(sealed.is_empty());
+            sealed = process.log.prove(&chain.log().consistency(first.get(), second.get())).unwrap();
+        }
+        let Some(progress) = process.log.sealed_progress(&sealed) else { continue };
+        let acted = process.outcomes.act(&sealed, progress).unwrap();
+        process.log.acted(acted.event);
+        sealed_at_once.push(sealed.len());
+        // Sealed long before the checkpoint is reached, and a restart goes on from here.
+        assert!(matches!(fate(process.journal(), acknowledged).unwrap(), Fate::Sealed { .. }));
+        assert_eq!(process.journal().progress().unwrap().height.get(), block.height);
+    }
+    assert_eq!(sealed_at_once.iter().sum::<usize>(), 101);
+    assert!(sealed_at_once.len() >= 10 && sealed_at_once.iter().all(|count| *count <= 10), "{sealed_at_once:?}");
+    assert_eq!(process.log.sealed_height(), 101);
+}
+
+#[test]
+fn a_proof_covers_only_the_entries_that_were_sent() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    process.acknowledge(&mut chain);
+    let (_, request) = process.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    for _ in 0..20 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let mut blocks = gap(&chain);
+    let fresh =
+        || Chain::new(process.journal().progress().unwrap(), HeldLimits { entries: 2, ..HeldLimits::default() });
+    let mut honest = fresh();
+    honest.offer(&blocks[0], chain.trust()).unwrap();
+    let wanted = honest.proof_wanted().unwrap();
+    let path = chain.log().consistency(wanted.first.get(), wanted.second.get());
+    let unproved = honest.offer(&blocks[1], chain.trust()).unwrap_err();
+    assert!(matches!(unproved, ChainError::Unsealed { height: 1, entries: 2 }), "{unproved}");
+    assert!(matches!(honest.prove(&path[1..]).unwrap_err(), ChainError::Proof { height: 1, .. }));
+    assert_eq!(honest.prove(&path).unwrap().len(), 1);
+
+    // A batch left out, and a block of the same size in its place.
+    let seal = blocks[0].entries[1].clone();
+    let foreign = receipt_core::entry::Entry::Governance(chain.governance(Vec::new())).encode();
+    blocks[0].entries = vec![Bytes::from(foreign), seal];
+    let mut forged = fresh();
+    forged.offer(&blocks[0], chain.trust()).unwrap();
+    assert_eq!(forged.proof_wanted(), Some(wanted));
+    assert!(matches!(forged.prove(&path).unwrap_err(), ChainError::Proof { .. }));
+    assert_eq!(forged.sealed_height(), 0, "the sealed part is not touched");
+}
+
+#[test]
+fn blocks_that_no_checkpoint_covers_are_not_collected_for_ever() {
+    let Fixture { _dir, mut chain, process } = fixture();
+    for _ in 0..20 {
+        chain.add_items(Vec::new()).unwrap();
+    }
+    let limits = HeldLimits { entries: 10, ..HeldLimits::default() };
+    let mut log = Chain::new(process.journal().progress().unwrap(), limits);
+    let mut blocks = gap(&chain).into_iter().map(|mut block| {
+        block.checkpoint.clear();
+        block
+    });
+    for block in blocks.by_ref().take(10) {
+        assert_eq!(log.offer(&block, chain.trust()).unwrap(), Vec::new());
+    }
+    assert_eq!(log.proof_wanted(), None, "there is nothing to prove against");
+    let error = log.offer(&blocks.next().unwrap(), chain.trust()).unwrap_err();
+    assert!(matches!(error, ChainError::Unsealed { height: 10, entries: 10 }), "{error}");
+}

@@ -1,0 +1,377 @@
+//! The journal: everything that a process which anchors records must not forget, in one RocksDB. The only module that names RocksDB.
+//!
+//! ```text
+//! column family  key                                      value
+//! meta           ASCII name                               see below
+//! records        record key [12]                          RecordRow (signed record, the owner's note)
+//! outbox         position u64                             record key [12]: not yet in a batch
+//! requeue        sequence u64 ‖ index u16                 record key [12]: good ones of a refused batch
+//! placements     record key [12]                          Placement: in which batch, or refused for which reason
+//! batches        sequence u64                             BatchRow (signed header, record keys, the owner's note)
+//! outcomes       sequence u64                             BatchOutcome: decided on the ledger
+//! events         event number u64                         EventRow (what was decided, the owner's note)
+//! registry       table u8 ‖ key                           the ledger's registry, as the ledger lays it out
+//! …              the owner's families: see its [`Layout`]
+//! ```
+//! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
+//! `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
+//! must exceed), `step` (see `guard`).
+//!
+//! # Contract
+//! - *Durability*: [`JournalWrite::commit`] is all or nothing. With [`Durability::Synced`] nothing takes it back once it returned;
+//!   a record is acknowledged only after the synced write that holds the record, its place in the outbox and its owner's rows together.
+//!   With [`Durability::Ordered`] it is on disk before every later write is, and may be lost in a crash: only what the ledger tells
+//!   again is written so.
+//! - *Concurrency*: one process at a time (RocksDB's lock). Reads run beside writes and see whole writes only. Each kind of row has one
+//!   writer: records, outbox, last issue time and step are the owner's; batches and placements the batcher's until they are decided, then
+//!   the follower's, like outcomes, events, registry and progress. A write does not read its own rows.
+//! - *Errors*: every [`JournalError`] is fatal. After a failed write nobody knows what is on disk: the process ends and starts again from
+//!   disk. It never carries on.
+//! - `init` alone creates; a foreign chain, another submitter and another format are refused.
+
+use std::path::Path;
+
+use families::{META, REGISTRY};
+use receipt_core::ids::{BatchSequence, IssuerId, UnixMillis};
+use receipt_core::merkle::Frontier;
+use receipt_core::state::tables::Table;
+use receipt_core::state::{ReadError, StateRead};
+use receipt_core::suite::{ChainId, Suite};
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{
+    BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options,
+    WriteOptions,
+};
+
+use tallystick_service::disk_fault::DiskFault;
+
+mod families;
+mod read;
+mod rows;
+mod scrub;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use families::{Access, Family, Layout};
+pub use read::Row;
+pub use rows::{BatchOutcome, BatchRow, EventRow, Fields, Placement, Progress, RecordRow};
+pub use write::{Durability, JournalWrite};
+
+/// The format of the families drawn above. Any other is refused.
+pub const JOURNAL_FORMAT: u32 = 3;
+
+/// Why the journal cannot be used. Fatal in every case: the process ends and starts again from disk.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// There is none, and `run` never makes one.
+    #[error("there is no journal at {path}; make one with `{program} init`")]
+    Absent {
+        /// Where it was looked for.
+        path: String,
+        /// Whose command makes one.
+        program: &'static str,
+    },
+    /// There is something already; `init` never overwrites.
+    #[error("{0} exists and is not empty; `init` makes new journals only")]
+    Exists(String),
+    /// Of another chain, another issuer, or a newer format.
+    #[error("the journal is not ours: {0}")]
+    Foreign(String),
+    /// The store failed.
+    #[error("the journal's store failed: {0}. What to do: {way}", way = way_of(.0))]
+    Store(String),
+    /// A stored value is not what was written.
+    #[error("the journal is corrupt: {0}; run this program's `restore` with its newest backup, then `recover`")]
+    Corrupt(&'static str),
+}
+
+/// What an operator does about a failed store. Only damage wants a restore, which costs numbers.
+fn way_of(problem: &str) -> &'static str {
+    DiskFault::of_text(problem, Path::new("")).way().unwrap_or(
+        "it is damaged. Keep it aside, run this program's `restore` with its newest backup, then `recover` \
+         (docs/ops/backup-restore.md)",
+    )
+}
+
+/// Refuses where there is no journal. A directory that may not be looked into is no missing one: nobody may make another for it.
+fn check_present(path: &Path, identity: JournalIdentity) -> Result<(), JournalError> {
+    match std::fs::metadata(path.join("CURRENT")) {
+        Ok(_) => Ok(()),
+        Err(error) if DiskFault::of_io(&error).is_some() => Err(JournalError::Store(error.to_string())),
+        Err(_) => Err(JournalError::Absent { path: path.display().to_string(), program: identity.layout.program }),
+    }
+}
+
+impl From<rocksdb::Error> for JournalError {
+    fn from(error: rocksdb::Error) -> Self {
+        Self::Store(error.into_string())
+    }
+}
+
+impl From<JournalError> for ReadError {
+    fn from(error: JournalError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Whose journal it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalIdentity {
+    /// The chain.
+    pub chain: ChainId,
+    /// The chain's suite; it follows from the chain id and is not stored.
+    pub suite: Suite,
+    /// The submitter's number in the registry.
+    pub issuer: IssuerId,
+    /// What its owner keeps beside the records.
+    pub layout: &'static Layout,
+}
+
+/// The open journal. Reads are concurrent; each kind of row has one writer (see `issue`, `batcher`, `follow`).
+pub struct Journal {
+    db: DB,
+    identity: JournalIdentity,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Journal({})", self.db.path().display())
+    }
+}
+
+const META_FORMAT: &[u8] = b"format";
+const META_CHAIN: &[u8] = b"chain";
+const META_ISSUER: &[u8] = b"issuer";
+const META_EPOCH: &[u8] = b"epoch";
+const META_LAST_ISSUE_TIME: &[u8] = b"last-issue-time";
+const META_NEXT_SEQUENCE: &[u8] = b"next-sequence";
+const META_PROGRESS: &[u8] = b"progress";
+const META_HALTED: &[u8] = b"halted";
+const META_FENCE_ABOVE: &[u8] = b"fence-above";
+const META_STEP: &[u8] = b"step";
+
+impl Journal {
+    /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes) and the log
+    /// up to `progress`. Durable when it returns.
+    pub fn init(
+        path: &Path,
+        identity: JournalIdentity,
+        registry: &receipt_core::state::Writes,
+        progress: &Progress,
+    ) -> Result<Self, JournalError> {
+        let exists = || JournalError::Exists(path.display().to_string());
+        match std::fs::read_dir(path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(exists());
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(path).map_err(|error| JournalError::Store(error.to_string()))?;
+            }
+            Err(error) => return Err(JournalError::Store(error.to_string())),
+        }
+        let journal = Self { db: open_store(path, identity.layout, true)?, identity };
+        let mut write = journal.write();
+        write.put_meta(META_CHAIN, &identity.chain.0.0);
+        write.put_meta(META_ISSUER, &identity.issuer.get().to_be_bytes());
+        write.put_meta(META_EPOCH, &1_u32.to_be_bytes());
+        write.put_meta(META_NEXT_SEQUENCE, &1_u64.to_be_bytes());
+        write.put_step(0);
+        write.put_registry(registry);
+        write.put_progress(progress);
+        // Last, so that a torn `init` leaves a directory that `run` refuses.
+        write.put_meta(META_FORMAT, &identity.layout.format_bytes());
+        write.commit(Durability::Synced)?;
+        Ok(journal)
+    }
+
+    /// Opens an existing journal of this chain and submitter.
+    pub fn open(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
+        check_present(path, identity)?;
+        let journal = Self { db: open_store(path, identity.layout, false)?, identity };
+        journal.check_identity()?;
+        Ok(journal)
+    }
+
+    /// Opens an existing journal of this chain and submitter to read what it holds now, also beside the process that writes
+    /// it. A read fails, never lies, if that process has since compacted a file away.
+    pub fn open_read_only(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
+        check_present(path, identity)?;
+        let mut options = Options::default();
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        // Tables are opened at once and stay open, so that compaction does not pull them away.
+        options.set_max_open_files(-1);
+        let families = descriptors(identity.layout);
+        let journal = Self { db: DB::open_cf_descriptors_read_only(&options, path, families, false)?, identity };
+        journal.check_identity()?;
+        Ok(journal)
+    }
+
+    fn check_identity(&self) -> Result<(), JournalError> {
+        let foreign = |problem: String| JournalError::Foreign(problem);
+        let Some(format) = self.meta(META_FORMAT)? else {
+            return Err(foreign("its making was interrupted; remove it and run `init` again".to_owned()));
+        };
+        let known = self.identity.layout.format_bytes();
+        if format != known {
+            let (found, known) = (hex::encode(format), hex::encode(known));
+            return Err(foreign(format!("it has format {found}; this program knows {known} alone")));
+        }
+        if self.meta(META_CHAIN)?.as_deref() != Some(self.identity.chain.0.as_bytes()) {
+            return Err(foreign("it belongs to another chain".to_owned()));
+        }
+        let issuer = self.identity.issuer.get();
+        if self.meta(META_ISSUER)?.as_deref() != Some(&issuer.to_be_bytes()) {
+            return Err(foreign(format!("it belongs to another issuer than {issuer}")));
+        }
+        Ok(())
+    }
+
+    /// A consistent copy of the journal as it is now, in a directory that is not there yet, on the same file system or
+    /// another. Writes go on meanwhile.
+    pub fn copy_to(&self, directory: &Path) -> Result<(), JournalError> {
+        Ok(Checkpoint::new(&self.db)?.create_checkpoint(directory)?)
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.db.path()
+    }
+
+    /// Chain, submitter, layout.
+    pub fn identity(&self) -> JournalIdentity {
+        self.identity
+    }
+
+    /// Starts an atomic write.
+    pub fn write(&self) -> JournalWrite<'_> {
+        JournalWrite::new(self)
+    }
+
+    /// The fencing epoch in which this journal signs.
+    pub fn epoch(&self) -> Result<u32, JournalError> {
+        let bytes = self.meta(META_EPOCH)?.ok_or(JournalError::Corrupt("epoch"))?;
+        Ok(u32::from_be_bytes(fixed(&bytes, "epoch")?))
+    }
+
+    /// The latest issue time of a record that was ever given out; 0 at first.
+    pub fn last_issue_time(&self) -> Result<UnixMillis, JournalError> {
+        match self.meta(META_LAST_ISSUE_TIME)? {
+            None => Ok(UnixMillis::new(0)),
+            Some(bytes) => Ok(UnixMillis::new(u64::from_be_bytes(fixed(&bytes, "last issue time")?))),
+        }
+    }
+
+    /// The sequence of the next batch to be cut.
+    pub fn next_sequence(&self) -> Result<BatchSequence, JournalError> {
+        let bytes = self.meta(META_NEXT_SEQUENCE)?.ok_or(JournalError::Corrupt("next sequence"))?;
+        Ok(BatchSequence::new(u64::from_be_bytes(fixed(&bytes, "next sequence")?)))
+    }
+
+    /// How far the ledger has been followed.
+    pub fn progress(&self) -> Result<Progress, JournalError> {
+        let bytes = self.meta(META_PROGRESS)?.ok_or(JournalError::Corrupt("progress"))?;
+        Progress::decode(self.identity.suite, &bytes)
+    }
+
+    /// Why this journal may never anchor again without `recover`, if so.
+    pub fn halted(&self) -> Result<Option<String>, JournalError> {
+        Ok(self.meta(META_HALTED)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Of a recovery under way: the epoch that the ledger must exceed before this journal may anchor.
+    pub fn fence_above(&self) -> Result<Option<u32>, JournalError> {
+        let bytes = self.meta(META_FENCE_ABOVE)?;
+        bytes.map(|bytes| Ok(u32::from_be_bytes(fixed(&bytes, "fence above")?))).transpose()
+    }
+
+    /// How many synced writes of records the owner has made.
+    pub fn step(&self) -> Result<Option<u64>, JournalError> {
+        let bytes = self.meta(META_STEP)?;
+        bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "step")?))).transpose()
+    }
+
+    fn meta(&self, name: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        self.get(META, name)
+    }
+
+    fn cf(&self, family: Family) -> Result<&ColumnFamily, JournalError> {
+        self.db.cf_handle(family.name).ok_or(JournalError::Corrupt("a column family is missing"))
+    }
+}
+
+impl StateRead for Journal {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(Self::get(self, REGISTRY, &rows::registry_key(table, key))?)
+    }
+}
+
+/// Options of every family: this module's and the owner's.
+fn descriptors(layout: &Layout) -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    layout.all().map(|family| ColumnFamilyDescriptor::new(family.name, options(family.access)))
+}
+
+fn options(access: Access) -> Options {
+    let mut options = Options::default();
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(16 << 20);
+    let mut table = BlockBasedOptions::default();
+    match access {
+        Access::LookUps => {
+            // Most look-ups are for what is not there: a filter answers them from memory.
+            table.set_bloom_filter(10.0, false);
+            options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+            options.set_memtable_whole_key_filtering(true);
+            options.set_write_buffer_size(32 << 20);
+        }
+        Access::Blobs => {
+            // Ciphertext does not compress, and compaction should not copy it.
+            options.set_compression_type(DBCompressionType::None);
+            options.set_write_buffer_size(64 << 20);
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(512);
+            options.set_enable_blob_gc(true);
+        }
+        Access::Scans => {}
+    }
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+/// Share of a write buffer that its filter may take.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
+
+fn open_store(path: &Path, layout: &Layout, create: bool) -> Result<DB, JournalError> {
+    let mut options = Options::default();
+    options.create_if_missing(create);
+    options.create_missing_column_families(create);
+    options.set_paranoid_checks(true);
+    // A torn tail is what a crash leaves; damage before the tail is not survived silently.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_background_jobs(2);
+    options.set_max_total_wal_size(512 << 20);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_keep_log_file_num(4);
+    options.set_max_open_files(512);
+    Ok(DB::open_cf_descriptors(&options, path, descriptors(layout))?)
+}
+
+fn write_options(durability: Durability) -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(durability == Durability::Synced);
+    options
+}
+
+/// Bytes of a length that is known; what else there is, is corrupt.
+pub fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], JournalError> {
+    bytes.try_into().map_err(|_| JournalError::Corrupt(what))
+}
+
+/// A frontier's stored bytes, read.
+fn frontier(suite: Suite, bytes: &[u8]) -> Result<Frontier, JournalError> {
+    Frontier::decode(suite, bytes).map_err(|_| JournalError::Corrupt("frontier"))
+}

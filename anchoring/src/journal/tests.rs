@@ -1,0 +1,128 @@
+use receipt_core::testkit::TestChain;
+
+use super::*;
+use crate::fate::{Fate, fate};
+use crate::testkit::offered;
+use crate::testkit::process::{TestProcess, genesis_progress, identity, init, open, told};
+
+#[test]
+fn only_init_creates_and_only_its_own_directory_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let chain = TestChain::new();
+    let absent = Journal::open(&path, identity(&chain)).unwrap_err();
+    assert!(absent.to_string().contains("make one with `tallystick-test init`"), "{absent}");
+    assert!(!path.exists(), "open made something");
+    drop(init(&path, &chain));
+    let (writes, progress) = genesis_progress(&chain);
+    let again = Journal::init(&path, identity(&chain), &writes, &progress);
+    assert!(matches!(again, Err(JournalError::Exists(_))), "{again:?}");
+    let other_chain = Journal::open(&path, identity(&TestChain::named("other")));
+    assert!(matches!(other_chain, Err(JournalError::Foreign(_))), "{other_chain:?}");
+    let other_submitter = JournalIdentity { issuer: IssuerId::new(2), ..identity(&chain) };
+    assert!(matches!(Journal::open(&path, other_submitter), Err(JournalError::Foreign(_))));
+    open(&path, &chain);
+}
+
+#[test]
+fn another_format_is_refused_of_the_journal_and_of_its_owner() {
+    static NEXT: Layout = Layout { format: 8, ..crate::testkit::process::LAYOUT };
+    let dir = tempfile::tempdir().unwrap();
+    let chain = TestChain::new();
+    drop(init(dir.path(), &chain));
+    let error = Journal::open(dir.path(), JournalIdentity { layout: &NEXT, ..identity(&chain) }).unwrap_err();
+    assert!(
+        error.to_string().contains("it has format 0000000300000007; this program knows 0000000300000008"),
+        "{error}"
+    );
+    let journal = open(dir.path(), &chain);
+    let mut write = journal.write();
+    write.put_meta(META_FORMAT, &[4_u32.to_be_bytes(), 7_u32.to_be_bytes()].concat());
+    write.commit(Durability::Synced).unwrap();
+    drop(journal);
+    let error = Journal::open(dir.path(), identity(&chain)).unwrap_err();
+    assert!(matches!(error, JournalError::Foreign(_)), "{error}");
+}
+
+#[test]
+fn a_write_that_was_not_committed_never_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = TestChain::new();
+    let journal = init(dir.path(), &chain);
+    let mut write = journal.write();
+    write.put_halted("never");
+    drop(write);
+    assert_eq!(journal.halted().unwrap(), None);
+}
+
+/// A process that dies after its write and before its answer: the copy of the directory is what the disk holds then.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() != "LOCK" {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let mut chain = TestChain::new();
+    let mut process = TestProcess::start(init(&at("live"), &chain), &chain);
+
+    // Acknowledged, then a crash before the batch was cut.
+    let acknowledged = process.acknowledge(&mut chain);
+    copy(&at("live"), &at("acknowledged"));
+    let (sequence, request) = process.cut();
+    // Cut, then a crash before any node had it.
+    copy(&at("live"), &at("cut"));
+    copy(&at("live"), &at("cut-again"));
+
+    let restart = |name: &str, chain: &TestChain| TestProcess::start(open(&at(name), chain), chain);
+    let mut first = restart("acknowledged", &chain);
+    assert_eq!(
+        (first.desk.backlog.records(), first.told(acknowledged)),
+        (1, Some(1)),
+        "record, outbox, owner's row: one write"
+    );
+    let row = first.journal().record(acknowledged).unwrap().unwrap();
+    assert_eq!((&row.signed_record[..], &row.note[..]), (&request.records[0][..], &b"of the owner"[..]));
+    assert_eq!(first.cut().0, sequence, "the sequence was not spent");
+
+    let mut second = restart("cut", &chain);
+    assert_eq!(second.desk.backlog.records(), 0);
+    let departed = second.departures.try_recv().unwrap();
+    assert_eq!(departed.request, request, "the same header sets out again");
+    chain.add_items(vec![offered(&request)]).unwrap();
+    second.follow(&chain);
+    assert!(matches!(fate(second.journal(), acknowledged).unwrap(), Fate::Sealed { .. }));
+    // Its progress is lost, the ledger is not: following again gives the same.
+    let mut third = restart("cut-again", &chain);
+    third.follow(&chain);
+    assert_eq!(fate(third.journal(), acknowledged).unwrap(), fate(second.journal(), acknowledged).unwrap());
+    assert_eq!(third.journal().progress().unwrap(), second.journal().progress().unwrap());
+    assert_eq!(third.told(acknowledged), Some(2), "the owner is told again");
+}
+
+#[test]
+fn a_torn_tail_costs_only_what_was_never_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (live, torn) = (dir.path().join("live"), dir.path().join("torn"));
+    let mut chain = TestChain::new();
+    let mut process = TestProcess::start(init(&live, &chain), &chain);
+    let kept = process.acknowledge(&mut chain);
+    copy(&live, &torn);
+    // A crash in the middle of the next write leaves part of a record at the end of the write-ahead log.
+    let log = std::fs::read_dir(&torn).unwrap().map(|entry| entry.unwrap().path());
+    let mut logs: Vec<_> = log.filter(|path| path.extension() == Some("log".as_ref())).collect();
+    logs.sort();
+    let mut bytes = std::fs::read(logs.last().unwrap()).unwrap();
+    let head = bytes[..7].to_vec();
+    bytes.extend_from_slice(&head);
+    bytes.extend_from_slice(&[0xaa; 40]);
+    std::fs::write(logs.last().unwrap(), bytes).unwrap();
+    assert_eq!(told(&open(&torn, &chain), kept), Some(1));
+}

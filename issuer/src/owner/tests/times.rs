@@ -1,0 +1,98 @@
+//! What becomes of receipts whose issue time is far from the validators' time, or from the end of a key.
+
+use receipt_core::batch::{BatchHeader, SignedBatchHeader};
+use receipt_core::ids::TreeSize;
+use receipt_core::limits::ISSUE_TIME_CUT_AHEAD_MS_MAX;
+use receipt_core::note::PosixSeconds;
+use receipt_core::receipt::civil::CivilDate;
+use receipt_core::testkit::{ISSUER_KEY, UTC_OFFSET_MINUTES};
+use tallystick_service::clock::Clock as _;
+
+use super::*;
+use crate::testing::identity;
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+fn seal(issuer: &mut TestIssuer, chain: &mut TestChain, request: &SubmitBatchRequest) {
+    chain.add_items(vec![offered(request)]).unwrap();
+    issuer.follow(chain);
+}
+
+fn header(request: &SubmitBatchRequest) -> BatchHeader {
+    SignedBatchHeader::decode(&request.signed_header).unwrap().header
+}
+
+/// Issued while this issuer's clock was hours ahead, and nobody knew better. The ledger would let its batch wait, and all later ones.
+#[test]
+fn a_record_far_ahead_of_the_validators_waits_and_those_after_it_are_cut() {
+    let Fixture { _dir: dir, mut chain, mut issuer } = fixture();
+    let right = issuer.clock.now();
+    issuer.clock.advance_ms(6 * HOUR_MS);
+    let early = issuer.issue_new(draft(&mut chain, "S01", "A"));
+    issuer.clock.set(right);
+    issuer.quorum_time.observe(TreeSize::new(1), PosixSeconds::new(right.seconds()));
+    let after = ["B", "C"].map(|biz_code| issuer.issue_new(draft(&mut chain, "S01", biz_code)));
+    assert_eq!(after[0].issue_time, right, "what follows is dated by the right clock");
+    let (_, request) = issuer.cut();
+    assert_eq!(request.records.len(), 2);
+    assert_eq!(header(&request).last_issue_time, right);
+    assert_eq!((issuer.backlog.records(), issuer.backlog.early()), (0, 1));
+    assert_eq!(issuer.batcher.cut().unwrap(), None, "it waits, and no sequence is spent");
+    seal(&mut issuer, &mut chain, &request);
+    for sealed in after {
+        assert!(matches!(fate(&issuer.journal, sealed.key).unwrap(), Fate::Sealed { .. }));
+    }
+    // A restart finds it again, and what came meanwhile.
+    drop(issuer);
+    let journal = Journal::open(dir.path(), identity(&chain)).unwrap();
+    let mut issuer = TestIssuer::start(journal, &chain, 2);
+    issuer.clock.set(right);
+    issuer.quorum_time.observe(TreeSize::new(1), PosixSeconds::new(right.seconds()));
+    issuer.issue_new(draft(&mut chain, "S01", "D"));
+    let (_, request) = issuer.cut();
+    assert_eq!((request.records.len(), issuer.backlog.early()), (1, 1));
+    seal(&mut issuer, &mut chain, &request);
+    // Its time comes.
+    let ripe_s = (6 * HOUR_MS - ISSUE_TIME_CUT_AHEAD_MS_MAX) / 1000 + 1;
+    issuer.monotonic.advance_s(ripe_s - 60);
+    assert_eq!(issuer.batcher.cut().unwrap(), None);
+    issuer.monotonic.advance_s(60);
+    let (_, request) = issuer.cut();
+    assert_eq!((request.records.len(), issuer.backlog.early()), (1, 0));
+    chain.wait_until(early.issue_time);
+    seal(&mut issuer, &mut chain, &request);
+    assert!(matches!(fate(&issuer.journal, early.key).unwrap(), Fate::Sealed { .. }));
+}
+
+/// Issuer and ledger ask one predicate: what is acknowledged until a planned revocation is sealed.
+#[test]
+fn what_is_issued_before_a_revocation_that_was_dated_far_ahead_is_sealed() {
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let first = draft(&mut chain, "S01", "A");
+    let unit = issuer.registry.view().unit_by_code(&first.unit_code).unwrap().clone();
+    let revoked_from_ms = GENESIS_TIME_MS + 20 * DAY_MS;
+    let key_id = unit.keys[0].id.get();
+    let message = chain.governance(vec![
+        Action::RevokeKey(RevokeKey { key_id, revoked_from_ms }),
+        Action::RevokeKey(RevokeKey { key_id: ISSUER_KEY, revoked_from_ms }),
+    ]);
+    chain.add_items(vec![Item::Governance(message)]).unwrap();
+    issuer.follow(&chain);
+    // Fifteen days later, beyond the grace of the recording.
+    let issued_at = UnixMillis::new(GENESIS_TIME_MS + 15 * DAY_MS);
+    issuer.clock.set(issued_at);
+    chain.wait_until(issued_at);
+    let mut late = draft(&mut chain, "S01", "B");
+    late.issue_date = CivilDate::at(issued_at, UTC_OFFSET_MINUTES).unwrap();
+    let issued = issuer.issue_new(late);
+    let (_, request) = issuer.cut();
+    seal(&mut issuer, &mut chain, &request);
+    let fate = fate(&issuer.journal, issued.key).unwrap();
+    assert!(matches!(fate, Fate::Sealed { .. }), "{fate:?}");
+    // From its beginning on, neither of the two takes one.
+    issuer.clock.set(UnixMillis::new(revoked_from_ms));
+    let unit = issuer.registry.view().unit_by_code(&first.unit_code).unwrap().clone();
+    assert!(!unit.keys[0].covers(UnixMillis::new(revoked_from_ms)));
+    assert!(unit.keys[0].covers(UnixMillis::new(revoked_from_ms - 1)));
+}

@@ -1,0 +1,337 @@
+//! A bound on what requests hold in memory: each message takes as many places as it has bytes, before its first byte is kept.
+//!
+//! ```text
+//! gRPC frame:  compressed u8 ‖ length u32 ‖ message      the length is taken when it is read: room for it is made at once
+//! ```
+//! The framework makes room for a whole message as soon as it has read the length, and keeps it until the last byte is there: a
+//! thousand calls that send five bytes each would hold gigabytes. So the announced length counts, against all callers and against the
+//! share of one, until the answer begins. A message that finds no room is refused with OVERLOADED, and so is a call whose request has
+//! not arrived whole in time. A compressed message counts as the largest there may be. Not here: how many calls there are (`inflight`), how large a message may be (the server's own
+//! limit).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
+use receipt_core::reason::Reason;
+use tallystick_proto::errors::Refusal;
+use tokio::time::{Instant, Sleep};
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use crate::callers::{Place, Places};
+use crate::identity::PeerIdentity;
+
+/// Compressed flag and length.
+const HEADER_BYTES: usize = 5;
+const RETRY_AFTER_MS: u64 = 500;
+
+/// What requests may hold.
+#[derive(Debug, Clone)]
+pub struct ArrivalLimits {
+    /// Bytes of messages, in all and of one caller.
+    pub bytes: Places,
+    /// The largest message that the server takes.
+    pub message_bytes_max: usize,
+    /// From a call's begin to its request's last byte. A request that goes on longer is a stream, which this bounds as well: put the
+    /// layer around no service whose callers stream.
+    pub patience: Duration,
+}
+
+/// Put it inside the authorisation layer, which says who calls.
+#[derive(Debug, Clone)]
+pub struct ArrivalLayer {
+    limits: ArrivalLimits,
+}
+
+impl ArrivalLayer {
+    /// Within these limits.
+    pub fn new(limits: ArrivalLimits) -> Self {
+        Self { limits }
+    }
+}
+
+impl<S> Layer<S> for ArrivalLayer {
+    type Service = Arrival<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Arrival { inner, limits: self.limits.clone() }
+    }
+}
+
+/// The service that [`ArrivalLayer`] makes.
+#[derive(Debug, Clone)]
+pub struct Arrival<S> {
+    inner: S,
+    limits: ArrivalLimits,
+}
+
+/// Room that a call's messages have taken: held by its body and by its future, whichever ends last.
+type Held = Arc<Mutex<Vec<Place>>>;
+
+impl<S> Service<Request<Body>> for Arrival<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let caller = request.extensions().get::<PeerIdentity>().cloned();
+        let held = Held::default();
+        let limits = self.limits.clone();
+        let answer = self.inner.call(request.map(|body| {
+            Body::new(ArrivingBody {
+                deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limits.patience)),
+                inner: body,
+                limits,
+                caller,
+                held: Arc::clone(&held),
+                header: Vec::with_capacity(HEADER_BYTES),
+                message_bytes_left: 0,
+            })
+        }));
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(held);
+            answer
+        })
+    }
+}
+
+/// A request's body on its way in.
+struct ArrivingBody {
+    inner: Body,
+    limits: ArrivalLimits,
+    caller: Option<PeerIdentity>,
+    held: Held,
+    deadline: Pin<Box<Sleep>>,
+    /// Of a frame's header, what is read of it.
+    header: Vec<u8>,
+    /// Of the present message.
+    message_bytes_left: usize,
+}
+
+impl ArrivingBody {
+    /// Takes room for every message that begins in these bytes.
+    fn account(&mut self, mut data: &[u8]) -> Result<(), Status> {
+        while !data.is_empty() {
+            if self.message_bytes_left > 0 {
+                let passed = self.message_bytes_left.min(data.len());
+                self.message_bytes_left -= passed;
+                data = data.get(passed..).unwrap_or_default();
+                continue;
+            }
+            let missing = HEADER_BYTES - self.header.len();
+            let (head, rest) = data.split_at(missing.min(data.len()));
+            self.header.extend_from_slice(head);
+            data = rest;
+            if let [compressed, length @ ..] = self.header.as_slice()
+                && let Ok(length) = <[u8; 4]>::try_from(length)
+            {
+                let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                self.make_room(*compressed != 0, length)?;
+                self.message_bytes_left = length;
+                self.header.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn make_room(&self, compressed: bool, length: usize) -> Result<(), Status> {
+        // A larger one is refused by the server, unread.
+        let largest = self.limits.message_bytes_max;
+        let bytes = if compressed { largest } else { length.min(largest) };
+        let place = self.limits.bytes.take_many(self.caller.as_ref(), bytes);
+        let place =
+            place.ok_or_else(|| overloaded("too many bytes of requests are held for this caller, or for all"))?;
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        Ok(())
+    }
+}
+
+fn overloaded(problem: &str) -> Status {
+    let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
+    refusal.with_message(format!("{problem}; nothing was done, send the call again")).to_status()
+}
+
+impl HttpBody for ArrivingBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    let data = data.clone();
+                    self.account(&data)?;
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => match self.deadline.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Some(Err(overloaded("the request did not arrive in time")))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::{BodyExt as _, StreamBody};
+    use tallystick_proto::errors::ErrorReason;
+    use tokio::sync::mpsc;
+    use tokio_stream::wrappers::UnboundedReceiverStream;
+
+    use super::*;
+    use crate::identity::Role;
+    use crate::testing::identity;
+
+    /// Reads the request whole, and says how it ended.
+    #[derive(Clone)]
+    struct Reads;
+
+    impl Service<Request<Body>> for Reads {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            Box::pin(async move {
+                Ok(match request.into_body().collect().await {
+                    Ok(_) => Response::new(Body::empty()),
+                    Err(status) => status.into_http(),
+                })
+            })
+        }
+    }
+
+    type Sender = mpsc::UnboundedSender<Result<Frame<Bytes>, Status>>;
+
+    fn request(caller: u32) -> (Sender, Request<Body>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut request = Request::new(Body::new(StreamBody::new(UnboundedReceiverStream::new(receiver))));
+        request.extensions_mut().insert(identity(Role::System, caller));
+        (sender, request)
+    }
+
+    fn send(sender: &Sender, bytes: &[u8]) {
+        sender.send(Ok(Frame::data(Bytes::copy_from_slice(bytes)))).unwrap();
+    }
+
+    fn header(compressed: u8, length: u32) -> Vec<u8> {
+        [&[compressed][..], &length.to_be_bytes()].concat()
+    }
+
+    fn refusal(answer: &Response<Body>) -> Option<(ErrorReason, String)> {
+        let refusal = Refusal::from_status(&Status::from_header_map(answer.headers())?)?;
+        Some((refusal.reason, refusal.message))
+    }
+
+    fn layer() -> (Places, Arrival<Reads>) {
+        layer_with(Duration::from_secs(30))
+    }
+
+    fn layer_with(patience: Duration) -> (Places, Arrival<Reads>) {
+        let bytes = Places::new(200, 100);
+        let limits = ArrivalLimits { bytes: bytes.clone(), message_bytes_max: 80, patience };
+        (bytes, ArrivalLayer::new(limits).layer(Reads))
+    }
+
+    /// Until everything that was sent is read.
+    async fn until_taken(places: &Places, bytes: usize) {
+        while places.taken() != bytes {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_counts_from_its_fifth_byte_until_the_answer() {
+        let (places, mut service) = layer();
+        let (first, one) = request(1);
+        let one = tokio::spawn(service.call(one));
+        // Five bytes in two pieces, and nothing after them.
+        send(&first, &header(0, 60)[..3]);
+        send(&first, &header(0, 60)[3..]);
+        until_taken(&places, 60).await;
+        let (second, two) = request(1);
+        send(&second, &header(0, 60));
+        let (reason, message) = refusal(&service.call(two).await.unwrap()).unwrap();
+        assert_eq!(reason, ErrorReason::Core(Reason::Overloaded));
+        assert!(message.contains("too many bytes"), "{message}");
+        // Another caller has a share of its own, and all together have a bound.
+        let (third, three) = request(2);
+        let three = tokio::spawn(service.call(three));
+        send(&third, &header(0, 80));
+        until_taken(&places, 140).await;
+        let (fourth, four) = request(3);
+        send(&fourth, &header(0, 61));
+        assert!(refusal(&service.call(four).await.unwrap()).is_some());
+        send(&first, &[7; 60]);
+        drop((first, third));
+        assert_eq!(refusal(&one.await.unwrap().unwrap()), None);
+        assert_eq!(refusal(&three.await.unwrap().unwrap()), None);
+        assert_eq!(places.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn every_message_counts_and_a_compressed_one_as_the_largest() {
+        let (places, mut service) = layer();
+        let (sender, call) = request(1);
+        let call = tokio::spawn(service.call(call));
+        send(&sender, &[header(0, 3), vec![1; 3], header(0, 2), vec![1; 2]].concat());
+        until_taken(&places, 5).await;
+        send(&sender, &header(1, 1));
+        until_taken(&places, 85).await;
+        drop(sender);
+        call.await.unwrap().unwrap();
+        // One above the server's limit takes no more than that: the server refuses it, unread.
+        let (sender, call) = request(1);
+        let call = tokio::spawn(service.call(call));
+        send(&sender, &header(0, u32::MAX));
+        until_taken(&places, 80).await;
+        drop(sender);
+        call.await.unwrap().unwrap();
+        assert_eq!(places.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_come_is_not_waited_for() {
+        let (places, mut service) = layer_with(Duration::from_millis(1));
+        let (sender, call) = request(1);
+        send(&sender, &header(0, 60));
+        let (reason, message) = refusal(&service.call(call).await.unwrap()).unwrap();
+        assert_eq!(reason, ErrorReason::Core(Reason::Overloaded));
+        assert!(message.contains("did not arrive in time"), "{message}");
+        assert_eq!(places.taken(), 0);
+    }
+}

@@ -1,0 +1,120 @@
+//! Places that callers take while something of theirs is held in memory: so many in all, so many of one caller.
+//!
+//! The share of one caller keeps a single certificate, stolen or malicious, from taking what all others need. A caller
+//! is who its certificate names, over all of its connections. What a place stands for is its maker's: a call, a stream, a connection, a
+//! byte.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::identity::{PeerIdentity, Role};
+
+/// Role and registry number; `None` for whoever came without a certificate (tests alone: the port asks for one).
+type Caller = Option<(Role, u32)>;
+
+/// A number of places. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Places(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    in_all: usize,
+    of_one: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    in_all: usize,
+    /// Without those that hold none.
+    by_caller: HashMap<Caller, usize>,
+}
+
+/// One or more places; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Places,
+    caller: Caller,
+    count: usize,
+}
+
+impl Places {
+    /// `in_all` places, of which one caller holds at most `of_one`.
+    pub fn new(in_all: usize, of_one: usize) -> Self {
+        Self(Arc::new(Inner { in_all, of_one, taken: Mutex::default() }))
+    }
+
+    /// A place, if there is one for this caller.
+    pub fn take(&self, caller: Option<&PeerIdentity>) -> Option<Place> {
+        self.take_many(caller, 1)
+    }
+
+    /// So many places at once, or none.
+    pub fn take_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Option<Place> {
+        let caller = caller.map(|caller| (caller.role, caller.id));
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.by_caller.get(&caller).copied().unwrap_or(0).checked_add(count)?;
+        let in_all = taken.in_all.checked_add(count)?;
+        if in_all > self.0.in_all || own > self.0.of_one {
+            return None;
+        }
+        taken.in_all = in_all;
+        if own > 0 {
+            taken.by_caller.insert(caller, own);
+        }
+        Some(Place { places: self.clone(), caller, count })
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.in_all = taken.in_all.saturating_sub(self.count);
+        let own = taken.by_caller.remove(&self.caller).unwrap_or(0).saturating_sub(self.count);
+        if own > 0 {
+            taken.by_caller.insert(self.caller, own);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::identity;
+
+    #[test]
+    fn one_caller_leaves_room_for_others_and_every_place_comes_back() {
+        let places = Places::new(3, 2);
+        let (first, second) = (identity(Role::Auditor, 1), identity(Role::Auditor, 2));
+        let mut held = vec![places.take(Some(&first)).unwrap(), places.take(Some(&first)).unwrap()];
+        assert!(places.take(Some(&first)).is_none(), "its share is used up");
+        held.push(places.take(Some(&second)).unwrap());
+        assert!(places.take(Some(&second)).is_none(), "all places are taken");
+        assert_eq!(places.taken(), 3);
+        held.remove(0);
+        assert!(places.take(Some(&first)).is_some());
+        drop(held);
+        assert_eq!(places.taken(), 0);
+        assert!(places.0.taken.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn many_places_are_taken_at_once_or_not_at_all() {
+        let places = Places::new(10, 6);
+        let (first, second) = (identity(Role::System, 1), identity(Role::System, 2));
+        let held = places.take_many(Some(&first), 5).unwrap();
+        assert!(places.take_many(Some(&first), 2).is_none(), "above its share");
+        assert!(places.take_many(Some(&second), 6).is_none(), "above all");
+        assert!(places.take_many(Some(&second), usize::MAX).is_none());
+        assert_eq!(places.taken(), 5, "a refusal takes nothing");
+        drop(places.take_many(Some(&second), 0).unwrap());
+        drop(held);
+        assert_eq!(places.taken(), 0);
+        assert!(places.0.taken.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
+    }
+}
