@@ -97,6 +97,7 @@ reasons! {
     BatchTooLarge = 117, "BATCH_TOO_LARGE", "The batch exceeds its limit in records or bytes.";
     TimeInvalid = 118, "TIME_INVALID", "A time is missing, reversed or outside its window.";
     TooEarly = 119, "TOO_EARLY", "The batch's last issue time lies too far ahead for a block of now; it waits.";
+    RefusalBudgetSpent = 120, "REFUSAL_BUDGET_SPENT", "Too many bytes of this issuer's batches were refused; this one would be, too, and waits.";
 }
 
 impl fmt::Display for Reason {
