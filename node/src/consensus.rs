@@ -139,6 +139,9 @@ impl LedgerApplication {
             self.metrics.execute_seconds.observe(begun.elapsed().as_secs_f64());
             match outcome {
                 Ok(executed) => return Ok(executed),
+                Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason: Reason::RefusalBudgetSpent })) => {
+                    parts.pool.set_aside(header_hash, time)?;
+                }
                 Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason })) if reason != Reason::TooEarly => {
                     tracing::info!(%header_hash, reason = reason.as_str(), "a pooled batch can not be taken; dropped");
                     parts.pool.drop_batch(header_hash);

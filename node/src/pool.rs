@@ -31,6 +31,9 @@ use crate::config::PoolConfig;
 use crate::ledger::Ledger;
 use crate::store::StoreError;
 
+/// For how long at least a batch is kept back whose issuer has no budget of refused bytes left.
+const BUDGET_PAUSE_MS: u64 = 60_000;
+
 /// What became of an offered batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offered {
@@ -347,7 +350,8 @@ impl Pool {
         for issuer in issuers {
             let mut sequence = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
             while let Some(batch) = waiting.batches.get(&(issuer, sequence)) {
-                if batch.header().header.ripeness(block_time) == Ripeness::Early {
+                if batch.header().header.ripeness(block_time) == Ripeness::Early || waiting.is_aside(batch, block_time)
+                {
                     break;
                 }
                 // Lengths, tags and the block's own fields take less than a tenth on top.
@@ -378,7 +382,10 @@ impl Pool {
         for issuer in waiting.issuers() {
             let next = self.issuer(issuer)?.map_or(0, |state| state.next_sequence);
             let batch = waiting.batches.get(&(issuer, next));
-            if batch.is_some_and(|batch| batch.header().header.ripeness(block_time) != Ripeness::Early) {
+            let may_come = |batch: &Arc<CheckedBatch>| {
+                batch.header().header.ripeness(block_time) != Ripeness::Early && !waiting.is_aside(batch, block_time)
+            };
+            if batch.is_some_and(may_come) {
                 return Ok(true);
             }
         }
@@ -428,6 +435,19 @@ impl Pool {
         let Ok(block_time) = self.block_time() else { return 0 };
         let waiting = self.waiting();
         waiting.batches.values().filter(|batch| batch.header().header.ripeness(block_time) == Ripeness::Early).count()
+    }
+
+    /// Keeps a batch back that a block of `block_time` would refuse beyond its issuer's budget, until the budget has room for it. It
+    /// stays here: no other batch may take its place in the sequence.
+    pub fn set_aside(&self, header_hash: Hash, block_time: UnixMillis) -> Result<(), StoreError> {
+        let Some(batch) = self.waiting().get(header_hash).cloned() else { return Ok(()) };
+        let issuer = batch.header().header.issuer;
+        let room_from = self.issuer(issuer)?.map(|state| state.refusable_from(batch.byte_size() as u64));
+        // The block in the making may have spent more than the tip shows.
+        let until = block_time.plus_millis(BUDGET_PAUSE_MS).max(room_from.unwrap_or(block_time));
+        self.waiting().set_aside(header_hash, until);
+        tracing::warn!(%issuer, %until, "a batch would be refused, and its issuer has no budget of refused bytes left; it is kept back");
+        Ok(())
     }
 
     /// Drops one batch: a proposer found that no block may carry it.

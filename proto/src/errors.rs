@@ -160,6 +160,7 @@ const fn core_mapping(reason: Reason) -> Mapping {
         R::LedgerUnavailable => later(Code::Unavailable, 503, 1_000),
         R::SequenceGap => later(Code::FailedPrecondition, 409, 200),
         R::TooEarly => later(Code::FailedPrecondition, 409, 60_000),
+        R::RefusalBudgetSpent => later(Code::ResourceExhausted, 429, 60_000),
         // The unit's authority leases another segment; another issuer of the unit may have numbers now.
         R::NumberExhausted => later(Code::FailedPrecondition, 409, 60_000),
         R::UnitUnknown | R::PayCodeUnknown | R::NotFoundOrMismatch | R::OriginalUnknown => never(Code::NotFound, 404),

@@ -40,6 +40,11 @@ pub const NOTE_SIGNATURES_MAX: usize = 256;
 /// Void and lost numbers below the highest used one that all settlements of a block together may name: each is looked up while
 /// the block executes, which must stay far below the propose timeout.
 pub const SETTLED_HOLES_MAX: u64 = 10_000;
+/// Bytes of refused batches that an issuer may have on the ledger beyond what refills: every node keeps them for ever, so that one
+/// issuer's key could else fill every disk with junk, a batch for each sequence.
+pub const REFUSED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes that refill in an hour: 17 GiB in a year at most, on each node and from each issuer.
+pub const REFUSED_BYTES_PER_HOUR: u64 = 2 * 1024 * 1024;
 /// Heights for which a governance message may be taken, up to its expiry: one that somebody keeps back does not stay good for ever.
 pub const GOVERNANCE_VALID_HEIGHTS_MAX: u64 = 100_000;
 /// Validators a set may have.

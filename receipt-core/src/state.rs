@@ -8,6 +8,7 @@
 
 mod apply;
 mod batches;
+mod budget;
 mod checked;
 mod ending;
 mod governance;

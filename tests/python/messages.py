@@ -44,7 +44,8 @@ SEGMENT_STATE = {
     1: ("inner", SEGMENT), 2: ("closed_at_ms", "u64"), 3: ("used_count", "u64"), 4: ("highest_used", "u64"),
     5: ("settled_at_ms", "u64"), 6: ("void_count", "u64"), 7: ("lost_count", "u64"),
 }
-ISSUER_STATE = {1: ("inner", ACTIONS[7]), 2: ("epoch", "u32"), 3: ("next_sequence", "u64")}
+ISSUER_STATE = {1: ("inner", ACTIONS[7]), 2: ("epoch", "u32"), 3: ("next_sequence", "u64"),
+                4: ("refused_bytes", "u64"), 5: ("refused_at_ms", "u64")}
 STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS}
 
 #: One frame of an export file (docs/spec/execution.md).

@@ -25,6 +25,7 @@ FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED,
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
 AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID = 111, 112, 114, 118
 AHEAD_MS, WAITS_MS, GRACE_MS, GOVERNANCE_HEIGHTS = 600_000, 86_400_000, 10 * 86_400_000, 100_000
+REFUSED_BYTES, REFUSED_BYTES_PER_HOUR = 64 << 20, 2 << 20
 #: The record without lengths: which of them is wrong decides the reason.
 LOOSE_RECORD = {tag: (name, "bytes" if isinstance(kind, int) else kind) for tag, (name, kind) in formats.RECORD.items()}
 LOOSE_RECORD[14] = ("uniqueness_keys", ["bytes"])
@@ -350,7 +351,8 @@ class Ledger:
 
     def register_issuer(self, issuer, _height, _time):
         require(self.get(ISSUERS, u32(issuer["issuer_id"])) is None, "the issuer is registered already")
-        self.save(ISSUERS, u32(issuer["issuer_id"]), {"inner": issuer, "epoch": 1, "next_sequence": 1})
+        self.save(ISSUERS, u32(issuer["issuer_id"]), {"inner": issuer, "epoch": 1, "next_sequence": 1,
+                                                      "refused_bytes": 0, "refused_at_ms": 0})
 
     def fence_issuer(self, fence, _height, _time):
         state = self.load(ISSUERS, u32(fence["issuer_id"]))
@@ -433,6 +435,10 @@ class Ledger:
         written, self.batch = self.batch, None
         header_hash = tagged("tallystick/batch-header/v1", signed["message"])
         if bad:
+            back = (time - issuer["refused_at_ms"]) * REFUSED_BYTES_PER_HOUR // 3_600_000
+            spent = max(0, issuer["refused_bytes"] - back) + sum(map(len, records)) + len(signed["message"])
+            require(spent <= REFUSED_BYTES, "REFUSAL_BUDGET_SPENT")
+            issuer |= {"refused_bytes": spent, "refused_at_ms": time}
             for index, reason in bad:
                 if self.is_genuine(records[index]):
                     place = u64(leaf) + index.to_bytes(2, "big") + u32(reason)

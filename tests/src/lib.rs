@@ -214,3 +214,12 @@ impl TestNetwork {
 pub fn after_kills(allowed: AllowList) -> AllowList {
     allowed.and("issuer-", &["a node did not take a batch"]).and("node-", &["the store's newest writes were torn"])
 }
+
+/// Also what a node says of a peer that follows it and goes away while it is being answered: it has caught up, and starts to vote.
+#[must_use]
+pub fn after_following(allowed: AllowList) -> AllowList {
+    allowed.and("node-", &["arc_malachitebft_engine::network: Unknown inbound request ID"]).and(
+        "node-",
+        &["arc_malachitebft_app_channel::connector: Error processing message: Messaging failed to enqueue"],
+    )
+}

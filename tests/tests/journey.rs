@@ -36,7 +36,8 @@ async fn a_receipt_is_issued_sealed_verified_and_audited() {
         let mut flipped = bundle.clone();
         flipped[position] ^= 1;
         let verdict = verify_bundle(&flipped, &trust, now);
-        assert!(matches!(verdict.conclusion, Conclusion::Invalid(_)), "byte {position}: {:?}", verdict.conclusion);
+        // Another chain, format or signer is one that cannot be judged here; everything else is invalid.
+        assert!(!verdict.is_proved(), "byte {position}: {:?}", verdict.conclusion);
     }
     let before_genesis = verify_bundle(&bundle, &trust, UnixMillis::new(1));
     assert!(matches!(before_genesis.conclusion, Conclusion::Invalid(_)), "signed in the future");

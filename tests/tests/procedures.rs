@@ -15,7 +15,7 @@ use tallystick_tests::checkpoints::CheckpointWatch;
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::Load;
 use tallystick_tests::pages::Operator;
-use tallystick_tests::{TestNetwork, after_kills};
+use tallystick_tests::{TestNetwork, after_following, after_kills};
 
 const REPAIR: &str = "docs/ops/repair.md";
 const BACKUP: &str = "docs/ops/backup-restore.md";
@@ -28,10 +28,10 @@ const RECEIPTS: usize = 40;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a node says of a log that is newer than its store.
+/// Also what a node says of a log that is newer than its store.
 fn allowed() -> AllowList {
-    after_kills(AllowList::lifecycle())
-        .and("node-", &["the engine's log is set aside", "which the store does not have"])
+    let aside = ["the engine's log is set aside", "which the store does not have"];
+    after_following(after_kills(AllowList::lifecycle())).and("node-", &aside)
 }
 
 /// Issues a receipt and waits for its seal; the chain rests before and after.
@@ -105,7 +105,7 @@ async fn repair_says_that_the_store_lacks_a_block_of_the_log() {
     network.node(OPERATED).unwrap().start().unwrap();
     network.node(OPERATED).unwrap().wait_ready().await.unwrap();
     assert_votes(&mut network, 2).await;
-    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+    network.finish(&allowed()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

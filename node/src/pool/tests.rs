@@ -359,3 +359,23 @@ fn a_paused_pool_offers_no_batches_and_wakes_when_it_goes_on() {
     assert!(pool.has_work().unwrap());
     assert_eq!(candidates(&pool).unwrap().batches.len(), 1);
 }
+
+#[test]
+fn a_batch_without_a_budget_to_be_refused_is_kept_back_and_comes_again() {
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    let waits = batch(&mut chain);
+    assert_eq!(offer(&pool, &waits).unwrap(), Offered::Pooled { known: false });
+    assert!(pool.has_work().unwrap());
+    let hash = waits.header.header_hash();
+    pool.set_aside(hash, pool.block_time().unwrap()).unwrap();
+    assert!(!pool.has_work().unwrap(), "no block is made for it");
+    assert_eq!(candidates(&pool).unwrap().batches.len(), 0);
+    assert_eq!(offer(&pool, &waits).unwrap(), Offered::Pooled { known: true }, "it is not lost");
+    clock.advance_ms(BUDGET_PAUSE_MS);
+    assert!(pool.has_work().unwrap());
+    assert_eq!(candidates(&pool).unwrap().batches.len(), 1);
+    // What is not here can not be set aside.
+    pool.drop_batch(hash);
+    pool.set_aside(hash, pool.block_time().unwrap()).unwrap();
+    assert_eq!(pool.size().batches, 0);
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use receipt_core::governance::SignedGovernance;
 use receipt_core::hash::Hash;
-use receipt_core::ids::IssuerId;
+use receipt_core::ids::{IssuerId, UnixMillis};
 use receipt_core::state::CheckedBatch;
 
 /// Decided batches whose hashes are remembered, so that late announcements of them are not answered with "missing".
@@ -51,6 +51,8 @@ pub(super) struct Waiting {
     by_hash: HashMap<Hash, Slot>,
     in_check: HashMap<Hash, Offer>,
     issuer_bytes: HashMap<IssuerId, usize>,
+    /// Batches that no block before this time may carry.
+    aside: HashMap<Hash, UnixMillis>,
     decided: Decided,
 }
 
@@ -100,6 +102,7 @@ impl Waiting {
         if let Some(batch) = self.batches.remove(&slot) {
             self.discount(slot.0, batch.byte_size());
             self.by_hash.remove(&batch.header_hash());
+            self.aside.remove(&batch.header_hash());
         }
     }
 
@@ -113,6 +116,18 @@ impl Waiting {
     pub(super) fn decide(&mut self, hash: Hash) {
         self.remove_hash(hash);
         self.decided.add(hash);
+    }
+
+    /// Keeps a batch back until a block time.
+    pub(super) fn set_aside(&mut self, hash: Hash, until: UnixMillis) {
+        if self.by_hash.contains_key(&hash) {
+            self.aside.insert(hash, until);
+        }
+    }
+
+    /// Whether a block of this time may not carry the batch.
+    pub(super) fn is_aside(&self, batch: &CheckedBatch, block_time: UnixMillis) -> bool {
+        self.aside.get(&batch.header_hash()).is_some_and(|until| block_time < *until)
     }
 
     pub(super) fn get(&self, hash: Hash) -> Option<&Arc<CheckedBatch>> {

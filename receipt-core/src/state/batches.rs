@@ -91,6 +91,10 @@ pub(crate) fn take_batch(
         refusals.extend(all);
     }
     let taken = refusals.is_empty();
+    if !taken && !issuer.spend_on_refusal(batch.byte_size() as u64, context.block_time) {
+        let (header_hash, reason) = (batch.header_hash(), Reason::RefusalBudgetSpent);
+        return Err(BlockRefusal::Batch { header_hash, reason }.into());
+    }
     let entry = if taken {
         overlay.keep_batch();
         count_records(overlay, &mut context.cache, &batch.checked, &mut context.totals)?;

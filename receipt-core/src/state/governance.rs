@@ -211,7 +211,7 @@ fn close_segment(overlay: &mut Overlay<'_>, segment_id: u32, block_time: UnixMil
 fn register_issuer(overlay: &mut Overlay<'_>, issuer: &RegisterIssuer) -> ActionResult {
     let id = issuer.issuer_id.to_be_bytes();
     require(!overlay.contains(Table::Issuers, &id)?, "the issuer is registered already")?;
-    let state = IssuerState { issuer: issuer.clone(), epoch: 1, next_sequence: 1 };
+    let state = IssuerState { issuer: issuer.clone(), epoch: 1, next_sequence: 1, refused_bytes: 0, refused_at_ms: 0 };
     overlay.write(Table::Issuers, id, state.encode_to_vec());
     Ok(())
 }

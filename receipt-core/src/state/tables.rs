@@ -557,4 +557,10 @@ pub struct IssuerState {
     /// The sequence that comes next.
     #[prost(uint64, tag = "3")]
     pub next_sequence: u64,
+    /// Bytes of refused batches that counted at `refused_at_ms` ([`Self::refused_bytes_at`]).
+    #[prost(uint64, tag = "4")]
+    pub refused_bytes: u64,
+    /// Block time (ms) of the last refused batch.
+    #[prost(uint64, tag = "5")]
+    pub refused_at_ms: u64,
 }

@@ -10,10 +10,11 @@ use crate::governance::{Action, FenceIssuer, KeyOwner, RegisterKey, RevokeKey};
 use crate::hash::Hash;
 use crate::ids::{BatchSequence, IssuerId, KeyId, UnixMillis};
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_RECORDS_MAX, ISSUE_TIME_AHEAD_MS_MAX, ISSUE_TIME_WAITS_MS_MAX, REVOCATION_GRACE_MS,
+    BATCH_BYTES_MAX, BATCH_RECORDS_MAX, ISSUE_TIME_AHEAD_MS_MAX, ISSUE_TIME_WAITS_MS_MAX, REFUSED_BYTES_MAX,
+    REVOCATION_GRACE_MS,
 };
 use crate::reason::Reason;
-use crate::state::tables::{BatchState, SegmentState, Table, batch_key_bytes};
+use crate::state::tables::{BatchState, IssuerState, SegmentState, Table, batch_key_bytes};
 use crate::state::{BatchFault, BlockRefusal};
 use crate::suite::{ChainId, Signer, SoftwareKey};
 use crate::testkit::software_key;
@@ -347,4 +348,45 @@ fn a_refused_batch_holds_nothing_against_the_next_batch_of_the_block() {
     let effects = ledger.add(vec![first, second]).unwrap();
     assert_eq!(effects.outcomes[0].refusals, [RecordRefusal { index: 1, reason: Reason::FieldInvalid }]);
     assert_eq!(effects.outcomes[1].refusals, []);
+}
+
+/// One issuer key fills every disk with junk, a batch for each sequence: no longer.
+#[test]
+fn refused_batches_are_paid_from_a_budget_and_good_ones_are_not() {
+    let mut ledger = Ledger::new();
+    let junk = |ledger: &Ledger| {
+        let leaves: Vec<Vec<u8>> = (0..2_040_u32).map(|index| index.to_be_bytes().repeat(255)).collect();
+        ledger.batch(1, leaves)
+    };
+    let bytes = |batch: &Item| match batch {
+        Item::Batch(batch) => {
+            let records: usize = batch.records.iter().map(Vec::len).sum();
+            (records + batch.header.header_bytes.len()) as u64
+        }
+        Item::Governance(_) => panic!("a batch"),
+    };
+    let first = junk(&ledger);
+    let times = REFUSED_BYTES_MAX / bytes(&first);
+    assert_eq!(times, 32, "of 2 MiB each");
+    for _ in 0..times {
+        let batch = junk(&ledger);
+        assert!(!ledger.add(vec![batch]).unwrap().outcomes[0].refusals.is_empty());
+    }
+    let more = junk(&ledger);
+    let (sequence, log_size) = (ledger.next_sequence(1), ledger.tip().log_size);
+    let Item::Batch(batch) = &more else { panic!("a batch") };
+    let refusal = BlockRefusal::Batch { header_hash: batch.header.header_hash(), reason: Reason::RefusalBudgetSpent };
+    assert_eq!(ledger.execute(ledger.content(vec![more.clone()])).unwrap_err(), refusal, "no block carries it");
+    assert_eq!((ledger.next_sequence(1), ledger.tip().log_size), (sequence, log_size), "and its sequence is not spent");
+    // A good batch of the issuer, and a small bad one of another, are as welcome as ever.
+    assert_eq!(ledger.submit(vec![blue(&ledger, 1).leaf()]), []);
+    let other = ledger.batch(2, vec![vec![1]]);
+    assert!(!ledger.add(vec![other]).unwrap().outcomes[0].refusals.is_empty());
+    // With time it may be refused.
+    let state: IssuerState = ledger.message(Table::Issuers, 1);
+    ledger.time = state.refusable_from(bytes(&more)).get() - 1;
+    let again = junk(&ledger);
+    assert!(ledger.execute(ledger.content(vec![again.clone()])).is_err());
+    ledger.time += 1;
+    assert!(!ledger.add(vec![again]).unwrap().outcomes[0].refusals.is_empty());
 }

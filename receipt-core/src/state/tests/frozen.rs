@@ -107,21 +107,21 @@ fn three_blocks() {
             08011001180320e0e5b9cc99342a20eb8d67ecfee5969804b3492683c5bdb036f27f5827dcb53cebf2cc80734d05dd32
             2071f0ad4e5b1a38ca8a0e036255e1dd6ea9c1667f8e14f5a8d379384571822eec3a2072e1e7350de056806e03e4b2f1
             4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-            a9009eafee4a209a75ace8bd1836b4c37b96ae94b6cb4d4b8f0518b44c671bb70c1983c6bf18f05220fbeb7dd5d47e56
+            a9009eafee4a200690ae6b59ed6417d829bb2d4e0d3b8461b476030826b60de9cf73eef0bcaeaa5220fbeb7dd5d47e56
             3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
         "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-            9a75ace8bd1836b4c37b96ae94b6cb4d4b8f0518b44c671bb70c1983c6bf18f0
+            0690ae6b59ed6417d829bb2d4e0d3b8461b476030826b60de9cf73eef0bcaeaa
         "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-            0000000000000003000001a1998e72e072cec8b7412c3438cade39aa2215178759299776328f81e967bfcfb7f1d764ec
-            9a75ace8bd1836b4c37b96ae94b6cb4d4b8f0518b44c671bb70c1983c6bf18f0000000000000000871f0ad4e5b1a38ca
+            0000000000000003000001a1998e72e0c6ce8faa6953e5e13775f41625248b8b1185d03e75524f617d06d0ff21b12bc8
+            0690ae6b59ed6417d829bb2d4e0d3b8461b476030826b60de9cf73eef0bcaeaa000000000000000871f0ad4e5b1a38ca
             8a0e036255e1dd6ea9c1667f8e14f5a8d379384571822eec0000000000000002
         "#]],
     );
@@ -135,7 +135,7 @@ fn three_blocks() {
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-            44de4f3f77085ffb945207882e7d93a3f1ddfa60a264fd7ad166cb0eead9aa76
+            79793632e4728f6fb6af8accdee444c1a904a924ed2ceec23a9cee8b44cfb76a
         "#]],
     );
 }
