@@ -13,6 +13,7 @@ use serde::Serialize;
 use tallystick_devnet::registry::SYSTEM_HOSPITALS;
 use tallystick_devnet::{Caller, Network, NetworkOptions};
 use tallystick_proto::issuer::v1::{IssueRequest, ReceiptState, Wait};
+use tallystick_service::errln;
 use tokio::task::JoinSet;
 
 use crate::delay::DelayProxy;
@@ -106,13 +107,13 @@ async fn set_apart(network: &Network, delay: Duration) -> Result<Vec<DelayProxy>
 async fn measure_one(network: &Network, delay_ms: u64, options: &WanOptions) -> Result<WanReport> {
     let WanOptions { per_second, span: Span { warm_up, window }, .. } = *options;
     measure::day_lasts(network, 2 * (warm_up + window)).await?;
-    eprintln!("{delay_ms} ms one way, {per_second} receipts/s, each waiting for its seal …");
+    errln!("{delay_ms} ms one way, {per_second} receipts/s, each waiting for its seal …");
     let supply = Supply::new(network)?;
     light(network, &supply, warm_up, per_second).await?;
     let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let light_sealed = Latency::of(light(network, &supply, window, per_second).await?);
     let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
-    eprintln!("    sealed: {}", light_sealed.line());
+    errln!("    sealed: {}", light_sealed.line());
     let full = if options.full {
         let pace = Pace::Closed { callers: 16, unsealed_max: 24_000 };
         let load = LoadOptions { pace, many: Some(50), connections: 4 };

@@ -119,7 +119,10 @@ fn each_big_dependency_has_one_room() {
     for (path, text) in sources() {
         for (name, allowed) in rooms {
             let own = path == "tests/tests/tidy.rs";
-            let named = text.lines().any(|line| line.contains(name) && !line.trim_start().starts_with("//"));
+            // As the writer of a log line a crate is only a word.
+            let log_target = format!("\"arc_{name}::");
+            let names = |line: &str| line.contains(name) && !line.contains(&log_target);
+            let named = text.lines().any(|line| names(line) && !line.trim_start().starts_with("//"));
             let home = allowed.iter().any(|room| path.starts_with(room));
             assert!(own || is_test(&path) || home || !named, "{path} names {name}, which lives in {allowed:?}");
         }
@@ -152,7 +155,10 @@ fn one_place_reads_files() {
         "service/src/input.rs",
         // Its own list.
         "issuer/src/erasure.rs",
+        // A clock that tests shift.
+        "node/src/byzantine.rs",
         // The kernel's figures, and logs that this program wrote.
+        "service/src/process.rs",
         "bench/src/",
         "devnet/src/logs.rs",
         "devnet/src/process.rs",

@@ -100,14 +100,6 @@ fn round_number(round: Round) -> Result<u32, EngineError> {
     round.as_u32().ok_or(EngineError::Unexpected("a round without a number"))
 }
 
-/// What the engine says of its log is text. An answer of the operating system has its number there; all else is damage.
-fn log_error(path: PathBuf, problem: String) -> EngineError {
-    if problem.contains("(os error ") {
-        return EngineError::LogFailed { path, source: std::io::Error::other(problem) };
-    }
-    EngineError::DamagedLog(problem)
-}
-
 impl AppLoop {
     pub(crate) fn new(app: Box<dyn Application>, fixed: Fixed, assembly: Assembly) -> Self {
         Self {
@@ -179,7 +171,7 @@ impl AppLoop {
         }
         match (inbox.refused.try_recv(), self.log_trouble.take()) {
             (Ok(refusal), _) => refusal.into(),
-            (_, Some(problem)) => log_error(self.fixed.log_path.clone(), problem),
+            (_, Some(problem)) => EngineError::of_log(self.fixed.log_path.clone(), problem),
             _ => EngineError::Closed,
         }
     }

@@ -135,6 +135,16 @@ pub enum EngineError {
     Panicked(String),
 }
 
+impl EngineError {
+    /// What the engine says of its log is text. An answer of the operating system has its number there; all else is damage.
+    pub(crate) fn of_log(path: PathBuf, problem: String) -> Self {
+        if problem.contains("(os error ") {
+            return Self::LogFailed { path, source: std::io::Error::other(problem) };
+        }
+        Self::DamagedLog(problem)
+    }
+}
+
 fn bad(key: &'static str, problem: impl std::fmt::Display) -> EngineError {
     EngineError::Config { key, problem: problem.to_string() }
 }

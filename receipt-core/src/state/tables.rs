@@ -24,16 +24,16 @@
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]).
 
-use prost::Message;
-
-use crate::governance::{AllocateSegment, RegisterIssuer, RegisterKey, RegisterUnit};
 use crate::hash::Hash;
 use crate::ids::{
     Fen, Height, IssuerId, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId, UnixMillis,
 };
 use crate::reason::Reason;
-use crate::state::ending::Ending;
 use crate::state::overlay::ReadError;
+
+mod registered;
+
+pub use registered::{DetachedKind, IssuerState, KeyState, SegmentState, UnitState};
 
 /// A table of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -435,132 +435,4 @@ impl BatchState {
         fields.end()?;
         Ok(state)
     }
-}
-
-/// A kind that was taken from a unit.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct DetachedKind {
-    /// The kind.
-    #[prost(uint32, tag = "1")]
-    pub kind: u32,
-    /// Block time (ms) at which it was taken: from then on it may not be issued.
-    #[prost(uint64, tag = "2")]
-    pub detached_at_ms: u64,
-}
-
-impl DetachedKind {
-    pub(crate) const fn ending(&self) -> Ending {
-        Ending::new(self.detached_at_ms, self.detached_at_ms)
-    }
-}
-
-/// A unit as registered, and when what narrows its permissions entered the ledger.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct UnitState {
-    /// The registration.
-    #[prost(message, required, tag = "1")]
-    pub unit: RegisterUnit,
-    /// Block time (ms) of the action that set the present suspension; 0: none.
-    #[prost(uint64, tag = "2")]
-    pub suspended_at_ms: u64,
-    /// Kinds taken from it, ascending by kind, as long as receipts of them may still come.
-    #[prost(message, repeated, tag = "3")]
-    pub detached: Vec<DetachedKind>,
-}
-
-impl UnitState {
-    /// The unit's suspension.
-    pub const fn suspension(&self) -> Ending {
-        Ending::new(self.unit.suspended_from_ms, self.suspended_at_ms)
-    }
-
-    /// Whether the unit issues this kind validly at this issue time, given what the ledger knows at this block time (V16).
-    pub fn permits_kind(&self, kind: u32, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
-        let detached = || self.detached.iter().find(|detached| detached.kind == kind);
-        self.unit.kinds.binary_search(&kind).is_ok()
-            || detached().is_some_and(|detached| detached.ending().permits(issue_time, block_time))
-    }
-}
-
-/// A key as registered, and its revocation.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct KeyState {
-    /// The registration.
-    #[prost(message, required, tag = "1")]
-    pub key: RegisterKey,
-    /// First issue time (ms) it is no longer valid for; 0: not revoked.
-    #[prost(uint64, tag = "2")]
-    pub revoked_from_ms: u64,
-    /// Block time (ms) of the action that set the present revocation; of an earlier one if that was over by then.
-    #[prost(uint64, tag = "3")]
-    pub revoked_at_ms: u64,
-}
-
-impl KeyState {
-    /// Whether the key signs validly at this issue time, given what the ledger knows at this block time (V17). Once it does not, it
-    /// never does again: no later block, and no governance, makes it.
-    pub fn permits(&self, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
-        let planned = Ending::planned(self.key.valid_until_ms);
-        UnixMillis::new(self.key.valid_from_ms) <= issue_time
-            && planned.permits(issue_time, block_time)
-            && self.revocation().permits(issue_time, block_time)
-    }
-
-    /// The key's revocation.
-    pub const fn revocation(&self) -> Ending {
-        Ending::new(self.revoked_from_ms, self.revoked_at_ms)
-    }
-}
-
-/// A segment as allocated, and how far it is used.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct SegmentState {
-    /// The allocation.
-    #[prost(message, required, tag = "1")]
-    pub segment: AllocateSegment,
-    /// Block time (ms) at which it was closed; 0: open.
-    #[prost(uint64, tag = "2")]
-    pub closed_at_ms: u64,
-    /// Numbers used so far.
-    #[prost(uint64, tag = "3")]
-    pub used_count: u64,
-    /// Highest number used so far; 0: none.
-    #[prost(uint64, tag = "4")]
-    pub highest_used: u64,
-    /// Block time (ms) at which every other number was accounted for; 0: not settled.
-    #[prost(uint64, tag = "5")]
-    pub settled_at_ms: u64,
-    /// Numbers that the settlement says are void.
-    #[prost(uint64, tag = "6")]
-    pub void_count: u64,
-    /// Numbers that the settlement says are lost.
-    #[prost(uint64, tag = "7")]
-    pub lost_count: u64,
-}
-
-impl SegmentState {
-    /// The segment's closing.
-    pub const fn closing(&self) -> Ending {
-        Ending::new(self.closed_at_ms, self.closed_at_ms)
-    }
-}
-
-/// An issuer as registered, and where its batches stand.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct IssuerState {
-    /// The registration.
-    #[prost(message, required, tag = "1")]
-    pub issuer: RegisterIssuer,
-    /// Current epoch; batches of another are not taken.
-    #[prost(uint32, tag = "2")]
-    pub epoch: u32,
-    /// The sequence that comes next.
-    #[prost(uint64, tag = "3")]
-    pub next_sequence: u64,
-    /// Bytes of refused batches that counted at `refused_at_ms` ([`Self::refused_bytes_at`]).
-    #[prost(uint64, tag = "4")]
-    pub refused_bytes: u64,
-    /// Block time (ms) of the last refused batch.
-    #[prost(uint64, tag = "5")]
-    pub refused_at_ms: u64,
 }
