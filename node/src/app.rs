@@ -161,7 +161,7 @@ async fn run_as(
     let consensus_key = SigningKey::from_bytes(&keys.consensus);
     let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
     let claims = Claims::new(&config, &own, tls.identity());
-    let misfit = claims.check(&ledger.next_validators()?).err();
+    let misfit = claims.check(&ledger.validators_at(ledger.next_height()?)?).err();
     let node = build(&config, ledger, keys.seal, tls, clock, stop.clone())?;
     let unproven = may_follow_first(&node, misfit)?.then_some(claims);
     let listen = &config.value.listen;
@@ -379,7 +379,11 @@ async fn seal_decided(
         let tip = *decided.borrow_and_update();
         let next = match signed {
             Some(last) if tip.get() > last && tip.get() - last <= SIGN_BEHIND_MAX => Height::new(last + 1),
-            _ => tip,
+            // After a start or a leap. A handover waits for its own set's lines, and for no later tree's.
+            _ => {
+                let handover = tokio::task::block_in_place(|| sealer.open_handover())?;
+                handover.filter(|height| signed < Some(height.get())).unwrap_or(tip)
+            }
         };
         let (at, now) = (next, sealing.clock.now());
         tokio::task::block_in_place(|| sealer.sign_height(at, now).and_then(|()| sealer.take_early(at)))?;

@@ -152,7 +152,7 @@ impl ClockWatch {
         let ahead_ms_max = self.ledger.genesis.timeliness.ahead_ms_max;
         let (mut before, mut off_looks) = (Findings::default(), 0_u32);
         loop {
-            let faults_max = self.ledger.next_validators()?.faults_max();
+            let faults_max = self.ledger.validators_at(self.ledger.next_height()?)?.faults_max();
             let tip_ahead_ms = self.clocks.tip_ahead_ms(self.ledger.tip()?.time);
             let distance_ms = self.clocks.distance_ms(faults_max);
             let is_off = distance_ms.is_some_and(|distance| distance.unsigned_abs() > ahead_ms_max);

@@ -383,14 +383,16 @@ impl Application for LedgerApplication {
         self.start_height()
     }
 
-    async fn is_idle(&mut self, _: u64) -> Result<bool, Fatal> {
+    async fn is_idle(&mut self, height: u64) -> Result<bool, Fatal> {
         // While seals are missing, more blocks would only be empty ones: rest until the quorum cosigns again.
         let unsealed = self.parts.progress.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX;
         // A block is dated after its parent. While that lies too far ahead of this clock no block comes in time here, and further
         // rounds would only grow longer: rest until one can. The clocks were set back, or this one is wrong (`clocks`).
         let (tip, now) = (self.parts.ledger.tip()?, self.parts.clock.now());
         let too_far_ahead = tip.time.since(now) >= self.parts.ledger.genesis.timeliness.ahead_ms_max;
-        Ok(unsealed || too_far_ahead || !self.parts.pool.has_work()?)
+        // The first block of a new set is no choice: members that left sign no more, so without it nothing says a later time.
+        let begins_set = self.parts.ledger.begins_set(Height::new(height))?;
+        Ok(too_far_ahead || (!begins_set && (unsealed || !self.parts.pool.has_work()?)))
     }
 
     async fn decided_values(

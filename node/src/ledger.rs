@@ -6,17 +6,17 @@ use std::sync::Arc;
 use receipt_core::block::{Block, BlockContent, block_id};
 use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{Height, KeyId};
+use receipt_core::ids::{Height, KeyId, ValidatorId};
 use receipt_core::state::tables::{KeyState, Table, Tip};
 use receipt_core::state::{
     ApplyError, BatchCache, BlockRefusal, ChainParameters, CheckedBlock, Effects, StateRead as _, apply,
-    proposer_order, read_schedule, read_validators,
+    proposer_order, read_pending_validators, read_schedule,
 };
 use receipt_core::suite::PublicKey;
 use receipt_core::validators::ValidatorSet;
 use tallystick_engine::{HeightSet, Member, MemberId, Timeouts};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, ValidatorsFrom};
 
 /// A block and what executing it gave.
 #[derive(Debug)]
@@ -71,15 +71,49 @@ impl Ledger {
         self.store.tip()
     }
 
-    /// The validators that decide the next height.
-    pub fn next_validators(&self) -> Result<ValidatorSet, StoreError> {
-        Ok(read_validators(&self.store)?)
+    /// The height that is decided next.
+    pub fn next_height(&self) -> Result<Height, StoreError> {
+        self.tip()?.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))
+    }
+
+    /// The validators that decide a height and cosign the checkpoint after it. An error for heights beyond
+    /// [`Self::next_height`], whose set is not known.
+    pub fn validators_at(&self, height: Height) -> Result<ValidatorSet, StoreError> {
+        Ok(self.validators_from(height)?.set)
+    }
+
+    /// Whether another set decides from this height on. Genesis hands over to nobody. Errors as [`Self::validators_at`].
+    pub fn begins_set(&self, height: Height) -> Result<bool, StoreError> {
+        Ok(height > Height::ZERO && self.validators_from(height)?.first == height)
+    }
+
+    /// The last height of the set before the one that decides `height`; `None` under the set of genesis. Errors as
+    /// [`Self::validators_at`].
+    pub fn last_handover(&self, height: Height) -> Result<Option<Height>, StoreError> {
+        let first = self.validators_from(height)?.first;
+        Ok(first.get().checked_sub(1).map(Height::new))
+    }
+
+    fn validators_from(&self, height: Height) -> Result<ValidatorsFrom, StoreError> {
+        let known = self.store.validators_at(height)?;
+        known.ok_or_else(|| StoreError::corrupt(format!("the validators of height {height} are asked for too early")))
+    }
+
+    /// Whether a validator decides a height, as far as this node can know: beyond the next height, whether it is in the set of
+    /// the next one or in one that governance has decided on. For what is kept unjudged until the height is decided.
+    pub fn may_decide(&self, height: Height, id: ValidatorId) -> Result<bool, StoreError> {
+        if let Some(known) = self.store.validators_at(height)? {
+            return Ok(known.set.member(id).is_some());
+        }
+        let pending = read_pending_validators(&self.store)?.filter(|(first, _)| *first <= height);
+        let announced = pending.is_some_and(|(_, set)| set.member(id).is_some());
+        Ok(announced || self.validators_at(self.next_height()?)?.member(id).is_some())
     }
 
     /// What consensus needs to know of the next height.
     pub fn next_height_set(&self, timeouts: Timeouts) -> Result<(Height, HeightSet), StoreError> {
-        let height = self.tip()?.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))?;
-        let set = self.next_validators()?;
+        let height = self.next_height()?;
+        let set = self.validators_at(height)?;
         let order = proposer_order(&set, &read_schedule(&self.store)?, height);
         let members = set.members().iter().map(|validator| Member {
             id: MemberId::new(validator.id.get()),

@@ -13,7 +13,7 @@ use receipt_core::note::{PosixSeconds, SignatureLine};
 use tokio::time::Instant;
 
 /// Heights whose lines are kept while they wait for their quorum.
-const KEPT_HEIGHTS: u64 = 256;
+pub(crate) const KEPT_HEIGHTS: u64 = 256;
 /// Between two sets of lines of one validator under one checkpoint. Their times are whole seconds.
 const RENEWAL_INTERVAL: Duration = Duration::from_millis(500);
 /// A cosignature line's payload: its time and the signature.

@@ -58,7 +58,8 @@ impl Gauges {
     /// Seconds: this clock against the others' (negative: behind), and the newest block ahead of it. 0 while nothing is known.
     fn clock_rows(&self) -> [(&'static str, &'static str, f64); 2] {
         let Services { ledger, clocks, .. } = &self.0;
-        let faults_max = ledger.next_validators().map(|set| set.faults_max());
+        let set = ledger.next_height().and_then(|height| ledger.validators_at(height));
+        let faults_max = set.map(|set| set.faults_max());
         let distance_ms = faults_max.ok().and_then(|faults_max| clocks.distance_ms(faults_max)).unwrap_or(0);
         let tip_ahead_ms = ledger.tip().map_or(0, |tip| clocks.tip_ahead_ms(tip.time));
         [

@@ -3,6 +3,7 @@
 //! Whether a key is a canonical, torsion-free point costs more than a signature; a set rarely changes. Not here: signing and
 //! judging lines (`seal`).
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use receipt_core::ids::ValidatorId;
@@ -45,25 +46,29 @@ impl NoteKeys {
     }
 }
 
-/// The keys of the set that was asked for last.
+/// Sets whose keys are kept: at a handover two are asked for in turn.
+const SETS_KEPT: usize = 2;
+
+/// The keys of the sets that were asked for last.
 pub(crate) struct NoteKeysOfSet {
     origin: String,
-    last: Mutex<Option<Arc<NoteKeys>>>,
+    last: Mutex<VecDeque<Arc<NoteKeys>>>,
 }
 
 impl NoteKeysOfSet {
     pub(crate) fn new(origin: &str) -> Self {
-        Self { origin: origin.to_owned(), last: Mutex::new(None) }
+        Self { origin: origin.to_owned(), last: Mutex::default() }
     }
 
     /// The keys of a set, or which of them is none.
     pub(crate) fn of(&self, set: ValidatorSet) -> Result<Arc<NoteKeys>, String> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = last.as_ref().filter(|keys| keys.set == set) {
+        if let Some(keys) = last.iter().find(|keys| keys.set == set) {
             return Ok(Arc::clone(keys));
         }
         let keys = Arc::new(NoteKeys::new(&self.origin, set)?);
-        *last = Some(Arc::clone(&keys));
+        last.truncate(SETS_KEPT - 1);
+        last.push_front(Arc::clone(&keys));
         Ok(keys)
     }
 }

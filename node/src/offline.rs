@@ -93,12 +93,17 @@ pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Res
     }
     let key = PublicKey(evidence.public_key);
     let owner = |set: &ValidatorSet| set.members().iter().find(|member| member.consensus_key == key).cloned();
-    // The set of genesis will do unless keys were replaced since. A running node's store changes while it is read.
-    let read = || open_to_read(config, &genesis).ok();
-    let newest = || read().and_then(|store| Ledger::new(store, genesis.clone()).next_validators().ok());
-    let owner = owner(&genesis.validators).or_else(|| newest().and_then(|set| owner(&set)));
-    let owner = owner.with_context(|| {
-        "the signatures are good, but no validator of genesis or of this store has that key (a running node's store cannot be read: stop it and try again)"
+    // The set of that height, if the store has it. A running node's store cannot be read: then the set of genesis, which will do
+    // unless validators were replaced since.
+    let height = Height::new(slot.height);
+    let of_height = open_to_read(config, &genesis).ok();
+    let of_height = of_height.and_then(|store| Ledger::new(store, genesis.clone()).validators_at(height).ok());
+    let owner = owner(of_height.as_ref().unwrap_or(&genesis.validators));
+    let owner = owner.with_context(|| match of_height {
+        Some(_) => format!("the signatures are good, but no validator of height {height} has that key"),
+        None => format!(
+            "the signatures are good, but no validator of genesis has that key, and this store does not say who decides height {height} (a running node's store cannot be read: stop it and try again)"
+        ),
     })?;
     let [first, second] = block_ids.map(|id| id.map_or("nil".to_owned(), |id| format!("block {id}")));
     outln!("validator {} ({}) signed two {kind}s at height {} round {}", owner.id, owner.name, slot.height, slot.round);

@@ -141,7 +141,8 @@ impl Participation {
     /// them: then the configuration is wrong.
     async fn prove(&self, claims: &Claims, stop: &CancellationToken) -> Result<(), ParticipationError> {
         while !stop.is_cancelled() {
-            let Err(misfit) = claims.check(&self.consensus.ledger.next_validators()?) else {
+            let ledger = &self.consensus.ledger;
+            let Err(misfit) = claims.check(&ledger.validators_at(ledger.next_height()?)?) else {
                 tracing::info!("the newer validator set knows this node");
                 return Ok(());
             };

@@ -350,21 +350,24 @@ impl PeerLink {
             let sealed = self.progress.sealed_height();
             let stands_still = last_sealed.replace(sealed) == Some(sealed);
             // Once in any case: the answer says how far the peer is.
-            if self.progress.unsealed_heights() == 0 && self.forwarder.was_asked(self.id) {
+            let handover = self.sealer.open_handover()?;
+            if self.progress.unsealed_heights() == 0 && handover.is_none() && self.forwarder.was_asked(self.id) {
                 continue;
             }
             self.exchange().await?;
-            if stands_still {
+            if stands_still || handover.is_some() {
                 self.pull().await?;
             }
         }
     }
 
     /// Asks the peer for all lines that it holds: of this node's tip, and of what the peer has sealed. So a line reaches this
-    /// node although its own link to the signer is down.
+    /// node although its own link to the signer is down. And of a handover that lacks its note: its signers may be gone, and the
+    /// others have newer lines to send.
     pub(crate) async fn pull(&self) -> Result<(), SealError> {
-        for wanted in [self.progress.decided_height(), Height::ZERO] {
-            if self.progress.unsealed_heights() == 0 {
+        let handover = self.sealer.open_handover()?;
+        for wanted in handover.into_iter().chain([self.progress.decided_height(), Height::ZERO]) {
+            if handover != Some(wanted) && self.progress.unsealed_heights() == 0 {
                 return Ok(());
             }
             let request = GetCosignaturesRequest { height: wanted.get() };

@@ -1,12 +1,15 @@
 //! Sealing: this validator's signatures under the checkpoint of each decided height, and the quorum's note.
 //!
-//! A height is sealed when more than two thirds of its validators have cosigned its checkpoint. Every line from outside is
+//! A height is sealed when more than two thirds of the validators that decided it have cosigned its checkpoint. Every line from outside is
 //! verified before it is kept; this node's own go through the guard first.
 //!
 //! ```text
 //! own signature ──▶ guard ─┐
 //! peers' lines ─▶ verified ┴▶ held (`lines`) ─▶ with the published note's lines: assembled ─▶ one synced write of two notes
 //! ```
+//! The last height of a validator set is the handover: with its note under the old set readers come to trust the next one. So it is
+//! sealed even after a larger tree was, and a member whose keys are not in the next set signs it once and no further tree.
+//!
 //! Invariants of what is published: a smaller tree never follows a larger one; of one tree, neither a log key's line nor the "as
 //! of" is ever lost again, because the lines published before take part in each assembly, and a note is replaced only by one with
 //! a later "as of" or a further log key. One validator's wrong line never keeps the others' from being published.
@@ -29,7 +32,7 @@ use crate::early::{EarlyLine, EarlyLines};
 use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardError};
 use crate::ledger::Ledger;
-use crate::lines::{HeldLines, News, claimed_time};
+use crate::lines::{HeldLines, KEPT_HEIGHTS, News, claimed_time};
 use crate::note_keys::{NoteKeys, NoteKeysOfSet};
 use crate::progress::Progress;
 use crate::store::StoreError;
@@ -169,9 +172,9 @@ impl Sealer {
         checkpoint.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
-    /// Whether the registry has these keys for this validator.
-    fn is_registered(&self) -> Result<bool, StoreError> {
-        let set = self.ledger.next_validators()?;
+    /// Whether the set of a height has these keys for this validator.
+    fn is_member_at(&self, height: Height) -> Result<bool, StoreError> {
+        let set = self.ledger.validators_at(height)?;
         Ok(set.member(self.id).is_some_and(|own| {
             own.log_key.0 == self.keys.log.verifying_key().to_bytes()
                 && own.cosigner_key.0 == self.keys.cosigner.verifying_key().to_bytes()
@@ -192,14 +195,15 @@ impl Sealer {
 
     /// Signs a decided height, guard first, and offers the lines to whoever watches. Passed over are a tree smaller than one that
     /// this validator has signed, and one under a set that knows other keys of it: the store was made anew or restored from a
-    /// copy, and is catching up, or the keys were replaced. Nor is a tree signed twice for one second, or for an earlier one.
+    /// copy, and is catching up, or the keys were replaced. Nor is a tree signed twice for one second, or for an earlier one, and
+    /// the handover not again by whom the next set does not have: a set that has ended says no later time.
     pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<(), SealError> {
         let checkpoint = self.checkpoint_of(height)?;
         let checkpoint = checkpoint.ok_or_else(|| StoreError::Corrupt(format!("height {height} is missing")))?;
         let mute = if checkpoint.size() < self.guard.position().1 {
             Some("this validator has signed a larger tree; its store is catching up")
-        } else if !self.is_registered()? {
-            Some("the validator set has other keys for this validator, or does not know it")
+        } else if !self.is_member_at(height)? {
+            Some("the validator set of this height has other keys for this validator, or does not know it")
         } else {
             None
         };
@@ -208,10 +212,13 @@ impl Sealer {
         if mute.is_some() || self.held.news(height, self.id, time) != News::New {
             return Ok(());
         }
+        if self.held.has(height, self.id) && !self.is_member_at(next_of(height)?)? {
+            return Ok(());
+        }
         self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
         let text = checkpoint.to_string();
         let keys_error = |error: String| SealError::Keys(error);
-        let set = self.note_keys()?;
+        let set = self.note_keys(height)?;
         let [log_key, cosigner_key] =
             set.of(self.id).ok_or_else(|| keys_error(format!("no validator {} in the set", self.id)))?;
         let log = &self.keys.log;
@@ -241,8 +248,8 @@ impl Sealer {
         let refuse = |problem: String| SealError::Line { validator: id, height, problem };
         let Some(checkpoint) = self.checkpoint_of(height)? else {
             let early = EarlyLine { validator: id, checkpoint: claimed.clone(), lines };
-            if self.ledger.next_validators()?.member(id).is_none() {
-                return Err(refuse("not in the validator set".into()));
+            if !self.ledger.may_decide(height, id)? {
+                return Err(refuse("not in the validator set of this height".into()));
             }
             self.early.keep(self.progress.decided_height(), height, early);
             return Ok(());
@@ -251,8 +258,8 @@ impl Sealer {
         if claimed == &checkpoint && self.held.news(height, id, time) != News::New {
             return Ok(());
         }
-        let set = self.note_keys()?;
-        let keys = set.of(id).ok_or_else(|| refuse("not in the validator set".into()))?;
+        let set = self.note_keys(height)?;
+        let keys = set.of(id).ok_or_else(|| refuse("not in the validator set of this height".into()))?;
         let note = SignedNote::new(&claimed.to_string(), lines.clone()).map_err(|error| refuse(error.to_string()))?;
         let verified = note.verify(&keys.each_ref()).map_err(|error| refuse(error.to_string()))?;
         if verified.len() != 2 || lines.len() != 2 {
@@ -308,21 +315,36 @@ impl Sealer {
         self.held.has(height, id)
     }
 
-    fn note_keys(&self) -> Result<Arc<NoteKeys>, SealError> {
-        self.set.of(self.ledger.next_validators()?).map_err(SealError::Keys)
+    fn note_keys(&self, height: Height) -> Result<Arc<NoteKeys>, SealError> {
+        self.set.of(self.ledger.validators_at(height)?).map_err(SealError::Keys)
     }
 
-    /// Publishes the notes of a height if its quorum is complete, nothing larger is published, and there is something to gain.
+    /// Whether this decided height is the last of its set.
+    fn is_handover(&self, height: Height) -> Result<bool, StoreError> {
+        self.ledger.begins_set(next_of(height)?)
+    }
+
+    /// The newest handover, if it is not sealed by its own set and peers may still hold its lines.
+    pub(crate) fn open_handover(&self) -> Result<Option<Height>, StoreError> {
+        let next = self.ledger.next_height()?;
+        let Some(last) = self.ledger.last_handover(next)? else { return Ok(None) };
+        let recent = next.get() - last.get() <= KEPT_HEIGHTS;
+        Ok((recent && self.ledger.store.checkpoint(last)?.is_none()).then_some(last))
+    }
+
+    /// Publishes the notes of a height if its quorum is complete, nothing larger is published, and there is something to gain. A
+    /// handover's note is kept even if a larger one is published.
     fn try_seal(&self, height: Height) -> Result<(), SealError> {
         let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        if height < self.progress.sealed_height() {
+        let is_overtaken = height < self.progress.sealed_height();
+        if is_overtaken && (!self.is_handover(height)? || self.ledger.store.checkpoint(height)?.is_some()) {
             // The larger tree's note seals this one.
             return Ok(());
         }
         let Some(checkpoint) = self.checkpoint_of(height)? else {
             return Err(StoreError::Corrupt(format!("height {height} was signed and is missing")).into());
         };
-        let set = self.note_keys()?;
+        let set = self.note_keys(height)?;
         let published = self.published_of(height)?;
         let held = self.held.of(height);
         if published.is_none() && held.len() < set.quorum() {
@@ -351,6 +373,10 @@ impl Sealer {
         };
         let before = published.map(|note| set.policy().assemble(&note).notes);
         if before.is_some_and(|before| before.is_ok_and(|before| !gains(&before, &notes))) {
+            return Ok(());
+        }
+        if is_overtaken {
+            self.ledger.store.put_handover(height, &notes.smallest.to_string())?;
             return Ok(());
         }
         self.ledger.store.put_checkpoint(height, &notes.smallest.to_string(), &notes.fullest.to_string())?;
@@ -392,6 +418,10 @@ impl Sealer {
     pub fn validator_id(&self) -> ValidatorId {
         self.id
     }
+}
+
+fn next_of(height: Height) -> Result<Height, StoreError> {
+    height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))
 }
 
 /// Whether notes of the same tree are worth a synced write: a later "as of", or a further log key.

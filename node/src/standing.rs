@@ -65,12 +65,12 @@ fn judge(behind: Option<u64>, reach: Reach, ready: bool) -> Level {
 impl Standing {
     /// How far behind the peers this node is; `None` until enough of them were asked.
     pub(crate) fn heights_behind(&self) -> Result<Option<u64>, StoreError> {
-        let faults_max = self.ledger.next_validators()?.faults_max();
+        let faults_max = self.ledger.validators_at(self.ledger.next_height()?)?.faults_max();
         Ok(self.forwarder.heights_behind(self.progress.decided_height(), faults_max, self.peers))
     }
 
     fn reach(&self) -> Result<Reach, StoreError> {
-        let set = self.ledger.next_validators()?;
+        let set = self.ledger.validators_at(self.ledger.next_height()?)?;
         let answering = self.forwarder.connected().into_iter().map(ValidatorId::new);
         let answering = 1 + answering.filter(|id| set.member(*id).is_some()).count();
         Ok(Reach { answering, quorum: set.quorum(), members: set.members().len() })

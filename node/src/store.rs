@@ -12,6 +12,7 @@
 //! checkpoints     height u64                   sealed note text, with the lines that a proof needs
 //! stale-nodes     height u64                   status-map nodes that this height replaced: (length u8 ‖ key) each
 //! undecided       height u64 ‖ block id        proposal judgement ‖ block bytes
+//! validator-sets  first height u64             the validator set that decides from there to the next row
 //! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`, `pruned`, `published`: height u64 ‖ note
 //! ```
 //! Contract: everything of one block is one synced write ([`Store::commit_block`]); a synced write that fails is fatal to the
@@ -23,6 +24,7 @@ mod open;
 mod proposals;
 mod seals;
 mod statuses;
+mod validators;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use tallystick_service::disk_fault::DiskFault;
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
 pub use proposals::{ProposalHead, StoredProposal};
+pub use validators::ValidatorsFrom;
 
 /// The format this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -52,10 +55,22 @@ pub(crate) const LOG_NODES: &str = "log-nodes";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const STALE_NODES: &str = "stale-nodes";
 pub(crate) const UNDECIDED: &str = "undecided";
+pub(crate) const VALIDATOR_SETS: &str = "validator-sets";
 pub(crate) const NODE: &str = "node";
 
-pub(crate) const FAMILIES: [&str; 10] =
-    [BLOCKS, CERTIFICATES, HEIGHTS, SIZES, ENTRIES, LOG_NODES, CHECKPOINTS, STALE_NODES, UNDECIDED, NODE];
+pub(crate) const FAMILIES: [&str; 11] = [
+    BLOCKS,
+    CERTIFICATES,
+    HEIGHTS,
+    SIZES,
+    ENTRIES,
+    LOG_NODES,
+    CHECKPOINTS,
+    STALE_NODES,
+    UNDECIDED,
+    VALIDATOR_SETS,
+    NODE,
+];
 
 fn family_names() -> impl Iterator<Item = &'static str> {
     FAMILIES.into_iter().chain(Table::ALL.map(Table::name))

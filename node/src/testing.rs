@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use ed25519_dalek::SigningKey;
-use receipt_core::hash::tagged;
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::state::NoCache;
-use receipt_core::testkit::TestChain;
+use receipt_core::testkit::{TestChain, TestValidator};
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::clock::{Clock, FixedClock};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
@@ -36,12 +34,9 @@ pub(crate) struct TestNode {
     pub(crate) services: Services,
 }
 
-fn seal_keys(id: u32) -> SealKeys {
-    let key = |role: &str| {
-        let seed = tagged("tallystick/testkit/v1", &[format!("validator-{id}-{role}").as_bytes()]);
-        SigningKey::from_bytes(&seed.0)
-    };
-    SealKeys { log: key("log"), cosigner: key("cosigner") }
+fn seal_keys(validator: &TestValidator) -> SealKeys {
+    let [log, cosigner] = validator.note_keys();
+    SealKeys { log, cosigner }
 }
 
 /// Somebody on the test chain.
@@ -56,14 +51,36 @@ impl TestNode {
     }
 
     pub(crate) fn with_pool(chain: &TestChain, id: u32, bounds: PoolConfig) -> Self {
+        Self::made(chain, &TestValidator::new(id), bounds)
+    }
+
+    /// With this validator's keys.
+    pub(crate) fn of(chain: &TestChain, validator: &TestValidator) -> Self {
+        Self::made(chain, validator, PoolConfig::default())
+    }
+
+    fn made(chain: &TestChain, validator: &TestValidator, bounds: PoolConfig) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
-        let guard_file = directory.path().join("guard");
-        Guard::create(&guard_file, chain.genesis().chain_id()).unwrap();
-        let guard = Arc::new(Guard::open(&guard_file, chain.genesis().chain_id()).unwrap());
+        drop(Store::init(&directory.path().join("data"), chain.genesis()).unwrap());
+        Guard::create(&directory.path().join("guard"), chain.genesis().chain_id()).unwrap();
+        Self::start(directory, chain, validator, bounds)
+    }
+
+    /// The process ends and starts again over the same files, with this validator's keys.
+    pub(crate) fn restarted(self, chain: &TestChain, validator: &TestValidator) -> Self {
+        let Self { directory, services, .. } = self;
+        drop(services);
+        Self::start(directory, chain, validator, PoolConfig::default())
+    }
+
+    fn start(directory: tempfile::TempDir, chain: &TestChain, validator: &TestValidator, bounds: PoolConfig) -> Self {
+        let store = Store::open(&directory.path().join("data"), chain.genesis()).unwrap();
+        let guard = Guard::open(&directory.path().join("guard"), chain.genesis().chain_id()).unwrap();
+        let guard = Arc::new(guard);
         let ledger = Ledger::new(store, chain.genesis().clone());
-        let progress = Arc::new(Progress::new(Height::ZERO, Height::ZERO));
-        let id = ValidatorId::new(id);
+        let sealed = ledger.store.latest_checkpoint().unwrap().map_or(Height::ZERO, |(height, _)| height);
+        let progress = Arc::new(Progress::new(ledger.tip().unwrap().height, sealed));
+        let id = ValidatorId::new(validator.id);
         let evidence = Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap());
         let (seal_ledger, seal_progress) = (ledger.clone(), Arc::clone(&progress));
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(chain.now()));
@@ -76,7 +93,7 @@ impl TestNode {
             evidence: seal_evidence,
             clocks: seal_clocks,
         };
-        let sealer = Sealer::new(parts, id, seal_keys(id.get()));
+        let sealer = Sealer::new(parts, id, seal_keys(validator));
         let services = Services {
             pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),
             ledger,

@@ -24,7 +24,7 @@ mod tests;
 
 pub use apply::{
     ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, followed_writes, genesis_effects,
-    read_schedule, read_validators, registry_writes, totals_commitment,
+    read_pending_validators, read_schedule, read_validators, registry_writes, totals_commitment,
 };
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
 pub use ending::Ending;

@@ -178,7 +178,7 @@ impl ValidatorSet {
 
     /// Reads bytes that this program checked when it stored them: keys are not examined again, which would cost most of a
     /// millisecond in every block.
-    pub(crate) fn decode_stored(bytes: &[u8]) -> Result<Self, NotCanonical> {
+    pub fn decode_stored(bytes: &[u8]) -> Result<Self, NotCanonical> {
         let wire: SetWire = decode_canonical("ValidatorSet", bytes)?;
         let members = wire.members.iter().map(Validator::from_wire).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { members })

@@ -79,7 +79,7 @@ impl Services {
         let range = store.height_range(sealed_height)?;
         let range = range.ok_or_else(|| StoreError::corrupt("the sealed height is missing"))?;
         let root = store.root_at(range.size)?;
-        let faults_max = self.ledger.next_validators()?.faults_max();
+        let faults_max = self.ledger.validators_at(self.ledger.next_height()?)?.faults_max();
         let pool = self.pool.size();
         let governance = self.pool.last_governance()?;
         Ok(GetNodeStatusResponse {

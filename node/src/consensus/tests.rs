@@ -1,7 +1,8 @@
 //! What a node proposes, and what it keeps of proposals, across crashes and lost logs.
 
 use receipt_core::ids::UnixMillis;
-use receipt_core::testkit::TestChain;
+use receipt_core::state::NoCache;
+use receipt_core::testkit::{TestChain, TestValidator};
 use tallystick_engine::{ConsensusSigner as _, SignRequest, VoteSlot};
 use tallystick_service::clock::FixedClock;
 use tallystick_service::rng::SeededEntropy;
@@ -206,6 +207,34 @@ async fn a_chain_whose_time_lies_ahead_of_the_clock_rests_until_a_block_can_come
     assert!(app.is_idle(1).await.unwrap());
     bench.clock.advance_ms(1);
     assert!(!app.is_idle(1).await.unwrap());
+}
+
+/// Members that have left sign no more: until the new set has decided a block, nobody says a later time of the ledger.
+#[tokio::test]
+async fn the_first_height_of_a_validator_set_is_never_idle_and_is_the_new_sets() {
+    let mut chain = TestChain::new();
+    chain.rotate_validators((4..=8).map(TestValidator::new).collect());
+    let first = chain.height().get() + 1;
+    chain.add_block(&[]);
+    let bench = bench(&chain, ValidatorId::new(4));
+    bench.clock.set(chain.now());
+    let mut app = bench.start();
+    for block in &chain.blocks()[1..] {
+        let height = app.start_height().unwrap();
+        assert_eq!(app.is_idle(height.height).await.unwrap(), height.height != first);
+        let members = chain.validators_at(Height::new(height.height)).iter().map(|member| member.public());
+        let members: Vec<_> = members.map(|member| (member.id.get(), member.consensus_key.0)).collect();
+        let asked = height.set.members.iter().map(|member| (member.id.get(), member.public_key));
+        assert_eq!(asked.collect::<Vec<_>>(), members);
+        if height.height == first {
+            // Only its seal can end a rest for want of seals.
+            bench.parts.progress.decided(Height::new(first + 2 * limits::UNSEALED_HEIGHTS_MAX));
+            assert!(!app.is_idle(first).await.unwrap());
+        }
+        let executed = bench.parts.ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();
+        bench.parts.ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+    }
+    assert!(app.is_idle(first + 1).await.unwrap());
 }
 
 /// A proposer could hide the turns that it and others missed, or spoil a block for those that had not received it.

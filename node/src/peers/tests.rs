@@ -43,6 +43,26 @@ async fn a_line_whose_link_is_down_is_pulled_from_whoever_holds_it() {
     chain.trust().verify_checkpoint(&note).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handover_whose_lines_were_missed_is_pulled_after_a_larger_tree_was_sealed() {
+    let mut chain = TestChain::new();
+    chain.rotate_validators((3..=6).map(TestValidator::new).collect());
+    let last = chain.height();
+    let height = chain.add_block(&[]);
+    let [a, b, c, d] = [1, 2, 3, 4].map(|id| TestNode::new(&chain, id));
+    for node in [&c, &b, &d] {
+        node.decide(&chain, last);
+        node.services.sealer.sign_height(last, NOW).unwrap();
+        tell(node, &c);
+    }
+    assert_eq!(c.services.progress.sealed_height(), last);
+    a.decide(&chain, height);
+    a.seal(&chain, height);
+    a.link_to(&c).await.pull().await.unwrap();
+    let note = a.services.ledger.store.checkpoint(last).unwrap().unwrap();
+    chain.trust().verify_checkpoint(&note).unwrap();
+}
+
 #[tokio::test]
 async fn nothing_is_pulled_that_nobody_has() {
     let (chain, height) = chain_of_two();

@@ -1,3 +1,5 @@
+mod handover;
+
 use std::time::Duration;
 
 use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, TestValidator};

@@ -6,11 +6,12 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::merkle::Frontier;
 use receipt_core::state::tables::{META_TIP, Table, Tip};
-use receipt_core::state::{Effects, StateRead as _};
+use receipt_core::state::{Effects, StateRead as _, read_validators};
 use rocksdb::WriteBatch;
 
 use super::{
-    BLOCKS, CERTIFICATES, ENTRIES, FORMAT_VERSION, HEIGHTS, LOG_NODES, NODE, SIZES, Store, StoreError, read_u64,
+    BLOCKS, CERTIFICATES, ENTRIES, FORMAT_VERSION, HEIGHTS, LOG_NODES, NODE, SIZES, Store, StoreError, VALIDATOR_SETS,
+    read_u64,
 };
 
 /// The leaves of one height.
@@ -75,6 +76,7 @@ impl Store {
                 None => batch.delete_cf(family, key),
             }
         }
+        self.keep_validators(batch, effects)?;
         let (entries, nodes) = (self.family(ENTRIES)?, self.family(LOG_NODES)?);
         for entry in &effects.entries {
             let leaf = frontier.size().get();
@@ -116,6 +118,13 @@ impl Store {
         let range = self.height_range(tip.height)?.ok_or_else(|| missing(tip.height.get()))?;
         if frontier.size() != tip.log_size || range.size != tip.log_size {
             return Err(StoreError::corrupt("tip, log and heights disagree"));
+        }
+        let next = Height::new(tip.height.get().saturating_add(1));
+        let known = self.validators_at(next)?.map(|known| known.set);
+        if known != Some(read_validators(self, next)?) {
+            return Err(StoreError::corrupt(format!(
+                "state and `{VALIDATOR_SETS}` disagree on who decides height {next}"
+            )));
         }
         let mut first_leaf = range.first_leaf.get();
         for height in (0..tip.height.get()).rev().take(HEIGHTS_CHECKED) {

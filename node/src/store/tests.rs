@@ -2,7 +2,8 @@ use receipt_core::block::{Block, Item};
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::merkle::{inclusion_path, leaf_hash, verify_inclusion};
 use receipt_core::state::NoCache;
-use receipt_core::testkit::TestChain;
+use receipt_core::testkit::{TestChain, TestValidator};
+use receipt_core::validators::ValidatorSet;
 use rocksdb::WriteBatch;
 
 use super::*;
@@ -29,6 +30,39 @@ fn chain_of_three() -> TestChain {
     chain.add_block(&[red]);
     chain.add_block(&[]);
     chain
+}
+
+#[test]
+fn each_height_keeps_its_validators_across_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let mut chain = TestChain::new();
+    let mut store = Store::init(&path, chain.genesis()).unwrap();
+    let mut firsts = vec![0];
+    for ids in [3..=6, 5..=11, 3..=6] {
+        chain.add_block(&[]);
+        chain.rotate_validators(ids.map(TestValidator::new).collect());
+        firsts.push(chain.height().get() + 1);
+        follow(&store, &chain);
+        drop(store);
+        store = Store::open(&path, chain.genesis()).unwrap();
+        let next = chain.height().get() + 1;
+        for height in (0..=next).map(Height::new) {
+            let members = chain.validators_at(height).iter().map(TestValidator::public).collect();
+            let first = *firsts.iter().rfind(|first| **first <= height.get()).unwrap();
+            let expected = ValidatorsFrom { first: Height::new(first), set: ValidatorSet::new(members).unwrap() };
+            assert_eq!(store.validators_at(height).unwrap(), Some(expected), "height {height}");
+        }
+        assert_eq!(store.validators_at(Height::new(next + 1)).unwrap(), None, "not known yet");
+    }
+    let ledger = Ledger::new(store.clone(), chain.genesis().clone());
+    let begins = (0..=chain.height().get() + 1).filter(|height| ledger.begins_set(Height::new(*height)).unwrap());
+    assert_eq!(begins.collect::<Vec<_>>(), firsts[1..]);
+    assert!(ledger.validators_at(Height::new(chain.height().get() + 2)).is_err());
+    // A store whose two accounts of it differ is not used.
+    store.damage(VALIDATOR_SETS, &firsts[3].to_be_bytes());
+    drop((ledger, store));
+    assert!(matches!(Store::open(&path, chain.genesis()), Err(OpenError::Damaged { .. })));
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl ChainParameters {
 pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBlock) -> Result<Effects, ApplyError> {
     let mut overlay = Overlay::new(state);
     let parent = read_tip(&overlay)?;
-    let set = read_validators(&overlay)?;
+    let set = stored_validators(&overlay)?;
     let schedule = read_schedule(&overlay)?;
     check_frame(block, &parent, &set, &schedule)?;
     let totals = overlay.read(Table::Meta, META_TOTALS)?.ok_or_else(|| ReadError::corrupt("totals"))?;
@@ -367,14 +367,11 @@ fn rotate_validators(
     set: &ValidatorSet,
     height: Height,
 ) -> Result<ValidatorSet, ApplyError> {
-    let Some(pending) = overlay.read(Table::Meta, META_VALIDATORS_NEXT)? else { return Ok(set.clone()) };
-    let (effective, bytes) =
-        pending.split_first_chunk::<8>().ok_or_else(|| ReadError::corrupt("pending validators"))?;
-    if u64::from_be_bytes(*effective) > height.get() + 1 {
+    let pending = read_pending_validators(&*overlay)?;
+    let Some((_, next)) = pending.filter(|(first, _)| first.get() <= height.get() + 1) else {
         return Ok(set.clone());
-    }
-    let next = ValidatorSet::decode_stored(bytes).map_err(|_| ReadError::corrupt("pending validators"))?;
-    overlay.write(Table::Meta, META_VALIDATORS, bytes.to_vec());
+    };
+    overlay.write(Table::Meta, META_VALIDATORS, next.encode());
     overlay.delete(Table::Meta, META_VALIDATORS_NEXT);
     Ok(next)
 }
@@ -444,8 +441,28 @@ pub(crate) fn read_tip(state: &dyn StateRead) -> Result<Tip, ReadError> {
     Tip::decode(&bytes)
 }
 
-/// The validator set that decides the next height.
-pub fn read_validators(state: &dyn StateRead) -> Result<ValidatorSet, ReadError> {
+/// The validator set that decides `height` and cosigns the checkpoint after it. State holds that of the height after its tip and no
+/// other, so any other height is an error.
+pub fn read_validators(state: &dyn StateRead, height: Height) -> Result<ValidatorSet, ReadError> {
+    let tip = read_tip(state)?.height;
+    if tip.next() != Some(height) {
+        return Err(ReadError(format!("state after height {tip} does not have the validators of height {height}")));
+    }
+    stored_validators(state)
+}
+
+/// The set that governance has decided on and that is not in force yet, and the first height that it decides. Later governance
+/// may put another in its place.
+pub fn read_pending_validators(state: &dyn StateRead) -> Result<Option<(Height, ValidatorSet)>, ReadError> {
+    let Some(pending) = state.get(Table::Meta, META_VALIDATORS_NEXT)? else { return Ok(None) };
+    let corrupt = || ReadError::corrupt("pending validators");
+    let (first, bytes) = pending.split_first_chunk::<8>().ok_or_else(corrupt)?;
+    let set = ValidatorSet::decode_stored(bytes).map_err(|_| corrupt())?;
+    Ok(Some((Height::new(u64::from_be_bytes(*first)), set)))
+}
+
+/// The set of the height that follows the state's tip.
+fn stored_validators(state: &dyn StateRead) -> Result<ValidatorSet, ReadError> {
     let bytes = state.get(Table::Meta, META_VALIDATORS)?.ok_or_else(|| ReadError::corrupt("no validators"))?;
     ValidatorSet::decode_stored(&bytes).map_err(|_| ReadError::corrupt("validators"))
 }

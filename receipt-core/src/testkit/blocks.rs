@@ -93,7 +93,7 @@ impl TestChain {
         self.time = self.block_time();
         let tip = self.state.tip().unwrap().unwrap();
         let height = tip.height.next().unwrap();
-        let set = read_validators(&self.state)?;
+        let set = read_validators(&self.state, height)?;
         let schedule = read_schedule(&self.state)?;
         let order = proposer_order(&set, &schedule, height);
         let content = BlockContent {

@@ -46,8 +46,22 @@ pub struct TestValidator {
 impl TestValidator {
     /// The validator with this number.
     pub fn new(id: u32) -> Self {
-        let key = |role: &str| SigningKey::from_bytes(&seed(&format!("validator-{id}-{role}")));
+        Self::of_seeds(id, "")
+    }
+
+    /// The same validator after a change of all its keys.
+    pub fn with_new_keys(id: u32) -> Self {
+        Self::of_seeds(id, "-new")
+    }
+
+    fn of_seeds(id: u32, suffix: &str) -> Self {
+        let key = |role: &str| SigningKey::from_bytes(&seed(&format!("validator-{id}-{role}{suffix}")));
         Self { id, name: format!("v{id}"), consensus: key("consensus"), log: key("log"), cosigner: key("cosigner") }
+    }
+
+    /// Log key and cosigner key, for whoever signs in this validator's place.
+    pub fn note_keys(&self) -> [SigningKey; 2] {
+        [self.log.clone(), self.cosigner.clone()]
     }
 
     /// Its public part.

@@ -131,7 +131,7 @@ impl<'a> Replay<'a> {
 
     fn hand_over(&mut self, height: Height, seal: &Seal) -> Result<(), Finding> {
         let finding = |detail: String| Finding::at(height, FindingCode::Handover, detail);
-        let set = self.validators(height)?;
+        let set = self.next_validators(height)?;
         if set.hash(self.params.suite) != seal.next_validator_set_hash {
             return Err(finding("the seal names another next validator set than the state holds".to_owned()));
         }
@@ -148,8 +148,11 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn validators(&self, height: Height) -> Result<ValidatorSet, Finding> {
-        read_validators(&self.state).map_err(|error| Finding::at(height, FindingCode::NotJudged, error.to_string()))
+    /// The set that decides the height after the one that was committed last.
+    fn next_validators(&self, committed: Height) -> Result<ValidatorSet, Finding> {
+        let unjudged = |problem: String| Finding::at(committed, FindingCode::NotJudged, problem);
+        let next = committed.next().ok_or_else(|| unjudged("no height is left".to_owned()))?;
+        read_validators(&self.state, next).map_err(|error| unjudged(error.to_string()))
     }
 
     /// Keeps the served note until its size is reached, and verifies those whose size it is.

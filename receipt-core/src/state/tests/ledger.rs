@@ -149,8 +149,8 @@ impl Ledger {
     pub(super) fn content(&self, items: Vec<Item>) -> BlockContent {
         let tip = self.tip();
         let height = tip.height.next().unwrap();
-        let order =
-            proposer_order(&read_validators(&self.state).unwrap(), &read_schedule(&self.state).unwrap(), height);
+        let set = read_validators(&self.state, height).unwrap();
+        let order = proposer_order(&set, &read_schedule(&self.state).unwrap(), height);
         BlockContent {
             height,
             time: UnixMillis::new(self.time),

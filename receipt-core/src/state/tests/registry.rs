@@ -10,8 +10,8 @@ use crate::governance::{
 };
 use crate::ids::{Height, UnixMillis};
 use crate::reason::Reason;
-use crate::state::BlockRefusal;
 use crate::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
+use crate::state::{BlockRefusal, read_pending_validators, read_validators};
 use crate::suite::Signer;
 use crate::testkit::software_key;
 
@@ -231,8 +231,15 @@ fn validator_sets_come_two_heights_on() {
     let (old, new) = (validator_set(1..=4).hash(suite), validator_set(2..=5).hash(suite));
     let governance = ledger.governance(vec![set(4)]);
     let mut seals = vec![ledger.add(vec![Item::Governance(governance)]).unwrap().seal];
-    for _ in 2..=5 {
+    for height in 2..=5 {
+        let pending = read_pending_validators(&ledger.state).unwrap();
+        assert_eq!(pending, (height < 4).then(|| (Height::new(4), validator_set(2..=5))));
         seals.push(ledger.add(Vec::new()).unwrap().seal);
+        // State answers for the next height and for no other.
+        let known = |height: u64| read_validators(&ledger.state, Height::new(height)).ok();
+        let next = seals[height - 1].next_validator_set_hash;
+        assert_eq!(known(height as u64 + 1).map(|set| set.hash(suite)), Some(next));
+        assert_eq!([known(0), known(height as u64), known(height as u64 + 2)], [None, None, None]);
     }
     let sets: Vec<_> = seals.iter().map(|seal| (seal.validator_set_hash, seal.next_validator_set_hash)).collect();
     assert_eq!(sets, [(old, old), (old, old), (old, new), (new, new), (new, new)]);
