@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until an answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// No node could be asked, or none took what it was given: trying again may help. Anything else that fails in this program is the
+/// No node could be asked, none took what it was given, or too few say the same: trying again may help. Anything else that fails in this program is the
 /// caller's to mend.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -139,12 +139,13 @@ impl Nodes {
             return Ok(standing);
         }
         let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
-        bail!(
+        Err(Unanswered(format!(
             "{needed} validators must say alike where governance stands, since {} of them may be wrong; {} answered, and no \
              {needed} of them agree. Give `--node` for more of them, or ask again when a message under way is executed.{away}",
             needed - 1,
             said.len()
-        )
+        ))
+        .into())
     }
 }
 

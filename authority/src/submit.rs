@@ -102,11 +102,13 @@ pub async fn fate(nodes: &Nodes, judge: Judge<'_>, wanted: Wanted<'_>, patience:
             Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
         }
     }
-    ensure!(
-        expired == 0,
-        "{expired} of the validators that were asked say that the message expired; {needed} must, because the others may be \
-         wrong. Give `--node` for more of them"
-    );
+    if expired > 0 {
+        return Err(Unanswered(format!(
+            "{expired} of the validators that were asked say that the message expired; {needed} must, because the others may \
+             be wrong. Give `--node` for more of them"
+        ))
+        .into());
+    }
     Err(Unanswered(format!("no node could tell what became of the message: {}", problems.join("; "))).into())
 }
 

@@ -140,7 +140,7 @@ impl RegistryView {
         for value in journal.registry_table(Table::Systems)? {
             let system: RegisterSystem = message(&value)?;
             let grants = system.grants.into_iter().map(|grant| {
-                let places = (!grant.places.is_empty()).then(|| grant.places.into_iter().collect());
+                let places = (!grant.places.is_empty()).then(|| grant.places.into_iter().map(normal).collect());
                 (UnitId::new(grant.unit_id), places)
             });
             view.systems.insert(SystemId::new(system.system_id), System { grants: grants.collect() });

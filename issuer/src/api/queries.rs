@@ -119,7 +119,9 @@ impl ApiContext {
         request: &wire::ListReceiptsRequest,
     ) -> Result<wire::ListReceiptsResponse, Refusal> {
         let view = self.view();
-        let wanted_place = Some(request.place_code.as_str()).filter(|place| !place.is_empty());
+        let mut place_code = request.place_code.clone();
+        normalise_text(&mut place_code);
+        let wanted_place = Some(place_code.as_str()).filter(|place| !place.is_empty());
         let unit = authorised_unit(&view, system, &request.unit_code, wanted_place)?;
         let day = day_of(&request.day)?;
         let rows_max = match request.page_limit {
@@ -215,10 +217,16 @@ impl ApiContext {
     }
 
     /// The receipt, pending or sealed, that holds this payment at this issuer.
-    fn paid(&self, unit: UnitId, payment: &wire::PaymentKey) -> Result<Option<ReceiptKey>, Refusal> {
+    fn paid(&self, unit: UnitId, payment: &mut wire::PaymentKey) -> Result<Option<ReceiptKey>, Refusal> {
         use wire::payment_key::Reference as R;
         let missing = || Refusal::new(CallReason::RequestInvalid).with_message("payment.reference is missing");
-        let reference = match payment.reference.as_ref().ok_or_else(missing)? {
+        let given = payment.reference.as_mut().ok_or_else(missing)?;
+        // As at the door of Issue: the keys are those of the normal form.
+        normalise_text(match given {
+            R::PayCode(text) | R::SettlementNumber(text) => text,
+            R::Decision(decision) => &mut decision.penalty_decision_no,
+        });
+        let reference = match &*given {
             R::PayCode(code) => PaymentReference::PayCode(code),
             R::SettlementNumber(number) => PaymentReference::Settlement(number),
             R::Decision(decision) => PaymentReference::Decision(
@@ -238,9 +246,9 @@ impl ApiContext {
         let view = self.view();
         let (key, biz) = match selector {
             Selector::Key(key) => (key_from_wire(&key)?, None),
-            Selector::Payment(payment) => {
+            Selector::Payment(mut payment) => {
                 let unit = authorised_unit(&view, system, &payment.unit_code, None)?;
-                let Some(key) = self.paid(unit.id, &payment)? else { return Ok(Found::Unknown) };
+                let Some(key) = self.paid(unit.id, &mut payment)? else { return Ok(Found::Unknown) };
                 (key, Some(wire::BizKey { unit_code: payment.unit_code, biz_code: String::new() }))
             }
             Selector::Biz(mut biz) => {
