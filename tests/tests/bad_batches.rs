@@ -179,8 +179,8 @@ impl Doors {
             ("a number of another issuer", with(&|record| record.key = foreign_number), Reason::NumberNotOwned),
             ("an amount of nothing", with(&|record| record.total = Fen::new(0)), Reason::FieldInvalid),
             (
-                "an hour ahead",
-                with(&|record| record.issue_time = record.issue_time.plus_millis(3_600_000)),
+                "25 hours ahead",
+                with(&|record| record.issue_time = record.issue_time.plus_millis(25 * 3_600_000)),
                 Reason::TimeInvalid,
             ),
         ]

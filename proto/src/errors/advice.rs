@@ -167,7 +167,7 @@ const fn core_advice(reason: Reason) -> Advice {
         R::LedgerUnavailable => advice(Stands::Yes, Place::BizCode, Action::Repeat),
         R::NotFoundOrMismatch => advice(Stands::Unknown, Place::Nowhere, Action::Correct),
         R::NumberExhausted | R::RateLimited | R::Overloaded | R::SequenceGap | R::TooEarly => none(Action::Repeat),
-        R::RefusalBudgetSpent => none(Action::Operator),
+        R::RefusalBudgetSpent => none(Action::Repeat),
         R::UnitSuspended | R::IssuerUnknown | R::SegmentUnknown => none(Action::Authority),
         R::KindNotAllowed | R::ItemNotAllowed | R::SumMismatch | R::MedicalSplitMismatch => none(Action::Correct),
         R::UnitUnknown | R::FieldInvalid | R::DateOutOfRange => none(Action::Correct),
