@@ -4,5 +4,5 @@
 #   slowest-tests.sh LOG
 set -euo pipefail
 echo "the 20 slowest tests, in seconds:"
-sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 \1/p' "$1" | sort -rn | head -20 | sed 's/^/  /'
+sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 \1/p' "$1" | sort -rn | sed -n '1,20s/^/  /p'
 awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$1"
