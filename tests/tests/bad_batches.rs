@@ -63,16 +63,24 @@ async fn refusal(ledger: &mut LedgerClient, answer: &SubmitBatchResponse) -> Bat
     }
 }
 
-/// Whether the ledger has a receipt of a leaf.
+/// Whether the ledger has a receipt of a leaf. What is decided and not sealed yet is asked for again.
 async fn is_anchored(ledger: &mut LedgerClient, leaf: &[u8]) -> bool {
     let ReceiptKey { code, number } = SignedRecord::decode(leaf).unwrap().record.key;
     let key = WireKey { receipt_code: code.to_string(), receipt_number: number.to_string() };
-    match ledger.get_receipt_state(GetReceiptStateRequest { key: Some(key), status_key: Default::default() }).await {
-        Ok(_) => true,
-        Err(status) => {
-            assert_eq!(reason(&status), ErrorReason::Call(CallReason::NotFound), "{status:?}");
-            false
+    let request = GetReceiptStateRequest { key: Some(key), status_key: Default::default() };
+    let deadline = Instant::now() + DECIDE_TIMEOUT;
+    loop {
+        let status = match ledger.get_receipt_state(request.clone()).await {
+            Ok(_) => return true,
+            Err(status) => status,
+        };
+        match reason(&status) {
+            ErrorReason::Call(CallReason::NotFound) => return false,
+            ErrorReason::Call(CallReason::NotReady) => {}
+            _ => panic!("{status:?}"),
         }
+        assert!(Instant::now() < deadline, "a decided batch was not sealed in {DECIDE_TIMEOUT:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

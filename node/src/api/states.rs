@@ -19,10 +19,18 @@ use tallystick_proto::ledger::v1::{
     self as wire, GetReceiptStateRequest, GetReceiptStateResponse, RecordPlace, TakenState,
 };
 use tallystick_service::identity::{PeerIdentity, Role};
+use tonic::Status;
 
 use super::proofs::{corrupt, hashes};
 use super::{Failure, Services, hash_bytes, invalid, not_found, not_sealed_yet};
 use crate::store::StoreError;
+
+/// The block that decides a record comes a moment before the checkpoint that covers it. NOT_FOUND would be read as "never came".
+fn decided_not_sealed() -> Status {
+    Refusal::new(CallReason::NotReady)
+        .with_message("the record is decided and no checkpoint covers it yet; ask again")
+        .to_status()
+}
 
 /// Where a record stands, by the tables.
 struct Found {
@@ -41,10 +49,13 @@ impl Services {
     ) -> Result<GetReceiptStateResponse, Failure> {
         let tip = self.sealed_tip()?.ok_or_else(not_sealed_yet)?;
         let size = TreeSize::new(tip.tree_size);
-        let found = self.find_record(request, caller)?.filter(|found| found.leaf_index.get() < size.get());
         // A number that does not exist and a wrong status key are not told apart: else numbers could be tried.
+        let found = self.find_record(request, caller)?;
         let found =
             found.ok_or_else(|| not_found("no receipt with this code, number and status key is on the ledger"))?;
+        if found.leaf_index.get() >= size.get() {
+            return Err(decided_not_sealed().into());
+        }
         let answer = match found.refused {
             Some(state) => Answer::Refused(wire::RefusedState { reason: state.reason.as_str().to_owned() }),
             None => {

@@ -342,6 +342,38 @@ async fn what_never_was_on_the_ledger_gets_no_answer() {
     assert_eq!(state(&world, nothing, Role::Auditor, 1).await.unwrap_err(), malformed);
 }
 
+/// Between decision and checkpoint. NOT_FOUND would make its issuer believe that it never came.
+#[tokio::test]
+async fn what_is_decided_and_not_sealed_is_not_called_unknown() {
+    let mut chain = TestChain::new();
+    let receipts = [chain.issue("S01"), chain.issue("S04")];
+    chain.add_block(&receipts[..1]);
+    let sealed = chain.add_block(&[]);
+    let batch = chain.batch(vec![receipts[1].record.clone()]);
+    chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    let good = chain.issue("S01");
+    let batch = chain.batch(vec![good.record.clone(), receipts[0].record.clone()]);
+    let tip = chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    let mut again = receipts[1].receipt.clone();
+    again.draft.biz_code = "another".to_owned();
+    let refused = chain.sign(again, Vec::new());
+    let batch = chain.batch(vec![refused.record.clone()]);
+    let tip = chain.add_items(vec![Item::Batch(batch)]).unwrap().max(tip);
+    let node = TestNode::new(&chain, 1);
+    node.decide(&chain, tip);
+    node.seal(&chain, sealed);
+    let world = World { chain, node, receipts };
+    for decided in [&world.receipts[1], &refused] {
+        let told = state(&world, by_status_key(decided), Role::Claimer, 1).await.unwrap_err();
+        assert_eq!(told, call(CallReason::NotReady));
+    }
+    world.node.seal(&world.chain, tip);
+    let answer = state(&world, by_status_key(&world.receipts[1]), Role::Claimer, 1).await.unwrap();
+    assert!(matches!(answer.answer, Some(Answer::Taken(_))));
+    let answer = state(&world, by_status_key(&refused), Role::Claimer, 1).await.unwrap();
+    assert!(matches!(answer.answer, Some(Answer::Refused(_))));
+}
+
 #[tokio::test]
 async fn a_refused_receipt_is_answered_by_the_refusal_and_its_reason() {
     let mut chain = TestChain::new();
