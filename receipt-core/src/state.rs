@@ -6,14 +6,22 @@
 //! Invariants, as absences: no clock, no randomness, no map iteration whose order is not defined, no floats, no I/O but
 //! `StateRead`. What one batch wrote is either kept whole or dropped whole.
 
+mod action;
 mod apply;
 mod batches;
 mod budget;
+mod chain;
 mod checked;
+mod effects;
 mod ending;
+mod founding;
 mod governance;
+mod members;
+mod messages;
 mod overlay;
+mod reading;
 mod records;
+mod refusal;
 mod schedule;
 mod settlement;
 mod statuses;
@@ -22,12 +30,16 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{
-    ApplyError, BlockRefusal, ChainParameters, Effects, Outcome, apply, followed_writes, genesis_effects,
-    read_pending_validators, read_schedule, read_validators, registry_writes, totals_commitment,
-};
+pub use apply::apply;
+pub use chain::ChainParameters;
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
+pub use effects::{Effects, Outcome, totals_commitment};
 pub use ending::Ending;
-pub use overlay::{ReadError, StateRead, Writes};
-pub use schedule::{Schedule, proposer_order};
+pub use founding::genesis_effects;
+pub use members::{read_pending_validators, read_validators};
+pub use messages::{followed_writes, registry_writes};
+pub use overlay::{StateRead, Writes};
+pub use reading::ReadError;
+pub use refusal::{ApplyError, BlockRefusal};
+pub use schedule::{Schedule, proposer_order, read_schedule};
 pub use statuses::{Status, StatusNodes, StatusValue, status_value_hash, stored_value_hash, unknown_status_kind};

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::apply::{ApplyError, BlockRefusal, ChainParameters, Outcome};
+use super::chain::ChainParameters;
 use super::checked::{CheckedBatch, CheckedRecord};
-use super::overlay::{Overlay, ReadError};
+use super::effects::Outcome;
+use super::overlay::Overlay;
+use super::reading::ReadError;
 use super::records::{RecordContext, RecordError, RegistryCache, count_records, is_genuine, take_record};
+use super::refusal::{ApplyError, BlockRefusal};
 use super::statuses::Status;
 use super::tables::{BatchState, IssuerState, KeyState, RefusedState, Table, Totals, batch_key_bytes};
 use crate::batch::Ripeness;

@@ -4,69 +4,20 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use super::apply::ChainParameters;
+use super::action::{ActionError, ActionPlace, ActionResult, require};
 use super::ending::Ending;
-use super::overlay::{Overlay, ReadError};
-use super::records::SegmentRange;
+use super::overlay::Overlay;
+use super::reading::ReadError;
 use super::settlement::{LookUps, settle_segment};
 use super::tables::{
-    DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentState, Table, UnitState, pair_bytes,
+    DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentRange, SegmentState, Table, UnitState, pair_bytes,
 };
 use crate::governance::{
     Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
     RegisterUnit, RevokeKey, SetValidators,
 };
-use crate::ids::{Height, ReceiptCode, ReceiptNumber, UnixMillis};
+use crate::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use crate::suite::Suite;
-
-/// What is wrong with a governance action, or that the state could not be read.
-pub(crate) enum ActionError {
-    Refused(&'static str),
-    Read(ReadError),
-}
-
-impl From<ReadError> for ActionError {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
-pub(super) type ActionResult = Result<(), ActionError>;
-
-pub(super) fn require(condition: bool, problem: &'static str) -> ActionResult {
-    if condition { Ok(()) } else { Err(ActionError::Refused(problem)) }
-}
-
-/// Where an action is applied.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ActionPlace<'a> {
-    /// The chain's suite.
-    pub(crate) suite: Suite,
-    /// The log's origin.
-    pub(crate) origin: &'a str,
-    /// The block's height.
-    pub(crate) height: Height,
-    /// The block's time.
-    pub(crate) block_time: UnixMillis,
-    /// Whether the state holds the records, too.
-    pub(crate) records: Records,
-}
-
-impl<'a> ActionPlace<'a> {
-    /// In a block of a chain.
-    pub(crate) fn of(chain: &'a ChainParameters, height: Height, block_time: UnixMillis, records: Records) -> Self {
-        Self { suite: chain.suite, origin: &chain.origin, height, block_time, records }
-    }
-}
-
-/// Whether the state on which governance is applied holds the ledger's records, or the registry alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Records {
-    /// The whole state.
-    AtHand,
-    /// The registry as followed from the log's entries: what was used of a segment is not known.
-    Elsewhere,
-}
 
 /// Applies one action; `look_ups` is what is left to the block that carries it.
 pub(crate) fn apply_action(

@@ -4,21 +4,10 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+use super::reading::ReadError;
 use super::tables::Table;
 use crate::hash::Hash;
 use crate::suite::Suite;
-
-/// Reading the state failed: the store's fault, never the block's. Fatal to whoever executes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("reading the ledger state failed: {0}")]
-pub struct ReadError(pub String);
-
-impl ReadError {
-    /// A stored value is not what was written.
-    pub fn corrupt(what: &str) -> Self {
-        Self(format!("corrupt state: {what}"))
-    }
-}
 
 /// A keyed read over the committed state. Same state, same answers; concurrent reads are fine.
 pub trait StateRead {

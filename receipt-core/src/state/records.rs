@@ -4,10 +4,12 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use super::checked::CheckedRecord;
-use super::overlay::{Overlay, ReadError};
+use super::overlay::Overlay;
+use super::reading::ReadError;
 use super::statuses::Status;
 use super::tables::{
-    Fields, KeyState, ReceiptState, SegmentState, Table, Totals, UnitState, pair_bytes, receipt_key_bytes,
+    KeyState, ReceiptState, SegmentRange, SegmentState, Table, Totals, UnitState, biz_key_bytes, pair_bytes,
+    receipt_key_bytes,
 };
 use crate::batch::BatchHeader;
 use crate::blind::UniquenessType;
@@ -26,30 +28,6 @@ pub(crate) struct RegistryCache {
     keys: HashMap<u32, Option<KeyState>>,
     segment_index: HashMap<(u32, u32), Vec<SegmentRange>>,
     segments: HashMap<u32, SegmentState>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SegmentRange {
-    pub(crate) segment: u32,
-    pub(crate) first: u64,
-    pub(crate) last: u64,
-}
-
-impl SegmentRange {
-    pub(crate) fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, ReadError> {
-        let mut fields = Fields(bytes);
-        let mut ranges = Vec::new();
-        while !fields.0.is_empty() {
-            ranges.push(Self { segment: fields.u32()?, first: fields.u64()?, last: fields.u64()? });
-        }
-        Ok(ranges)
-    }
-
-    pub(crate) fn append_to(self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&self.segment.to_be_bytes());
-        bytes.extend_from_slice(&self.first.to_be_bytes());
-        bytes.extend_from_slice(&self.last.to_be_bytes());
-    }
 }
 
 impl RegistryCache {
@@ -159,7 +137,11 @@ pub(crate) fn take_record(
         reversed_by: None,
     };
     overlay.write(Table::Receipts, receipt_key_bytes(signed.record.key), receipt.encode());
-    overlay.write(Table::BizKeys, biz_key_bytes(&signed.record), receipt_key_bytes(signed.record.key).to_vec());
+    overlay.write(
+        Table::BizKeys,
+        biz_key_bytes(signed.record.unit, signed.record.biz_key),
+        receipt_key_bytes(signed.record.key).to_vec(),
+    );
     Ok(change)
 }
 
@@ -237,15 +219,7 @@ fn check_number(
     require(segment.segment.issuer_id == context.header.issuer.get(), Reason::NumberNotOwned)?;
     require(segment.closing().permits(record.issue_time, context.block_time), Reason::NumberNotOwned)?;
     require(!overlay.contains(Table::Receipts, &receipt_key_bytes(record.key))?, Reason::NumberUsed)?;
-    require(!overlay.contains(Table::BizKeys, &biz_key_bytes(record))?, Reason::BizCodeUsed)
-}
-
-/// unit u32 ‖ biz key: key of BizKeys.
-fn biz_key_bytes(record: &ReceiptRecord) -> [u8; 20] {
-    let mut bytes = [0; 20];
-    bytes[..4].copy_from_slice(&record.unit.get().to_be_bytes());
-    bytes[4..].copy_from_slice(&record.biz_key);
-    bytes
+    require(!overlay.contains(Table::BizKeys, &biz_key_bytes(record.unit, record.biz_key))?, Reason::BizCodeUsed)
 }
 
 /// V14 V15: no live receipt holds any of the keys; this one does from now on.

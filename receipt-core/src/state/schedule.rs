@@ -11,8 +11,9 @@
 
 use std::cmp::Reverse;
 
-use super::overlay::ReadError;
-use super::tables::Fields;
+use super::overlay::StateRead;
+use super::reading::{Fields, ReadError};
+use super::tables::{META_SCHEDULE, Table};
 use crate::ids::{Height, ValidatorId};
 use crate::validators::ValidatorSet;
 
@@ -102,4 +103,10 @@ pub fn proposer_order(set: &ValidatorSet, schedule: &Schedule, height: Height) -
     let skipped = schedule.skipped(set, height);
     let (last, first): (Vec<_>, Vec<_>) = turns.partition(|id| skipped.contains(id));
     first.into_iter().chain(last).collect()
+}
+
+/// The proposer schedule of the next height.
+pub fn read_schedule(state: &dyn StateRead) -> Result<Schedule, ReadError> {
+    let bytes = state.get(Table::Meta, META_SCHEDULE)?.ok_or_else(|| ReadError::corrupt("no schedule"))?;
+    Schedule::decode(&bytes)
 }

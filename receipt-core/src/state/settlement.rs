@@ -8,8 +8,9 @@
 
 use prost::Message;
 
-use super::governance::{ActionError, ActionPlace, ActionResult, Records, require};
-use super::overlay::{Overlay, ReadError};
+use super::action::{ActionError, ActionPlace, ActionResult, Records, require};
+use super::overlay::Overlay;
+use super::reading::ReadError;
 use super::tables::{SegmentState, Table};
 use crate::governance::{NumberRange, SettleSegment};
 use crate::limits;

@@ -8,8 +8,9 @@
 //! ```
 //! H is the suite's hash. The map holds value hashes only, so that a neighbour's proof gives nothing away.
 
-use super::overlay::{Overlay, ReadError, StateRead};
-use super::tables::{Fields, Table, Tip, receipt_key_bytes};
+use super::overlay::{Overlay, StateRead};
+use super::reading::{Fields, ReadError};
+use super::tables::{Table, Tip, receipt_key_bytes};
 use crate::hash::Hash;
 use crate::ids::{Height, ReceiptKey};
 use crate::status::{StatusMap, StatusReader};

@@ -25,11 +25,9 @@
 //! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]).
 
 use crate::hash::Hash;
-use crate::ids::{
-    Fen, Height, IssuerId, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId, UnixMillis,
-};
+use crate::ids::{Fen, Height, IssuerId, LeafIndex, ReceiptKey, TreeSize, UnitId, UnixMillis};
 use crate::reason::Reason;
-use crate::state::overlay::ReadError;
+use crate::state::reading::{Fields, ReadError};
 
 mod registered;
 
@@ -121,48 +119,19 @@ pub const META_VALIDATORS_NEXT: &[u8] = b"validators-next";
 /// Meta key of [`GovernanceState`].
 pub const META_GOVERNANCE: &[u8] = b"governance";
 
-/// A cursor over fixed-layout values: every read is checked, and so is the end.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Fields<'a> {
-    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(|| ReadError::corrupt("value too short"))?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    pub(crate) fn u8(&mut self) -> Result<u8, ReadError> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    pub(crate) fn u32(&mut self) -> Result<u32, ReadError> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    pub(crate) fn u64(&mut self) -> Result<u64, ReadError> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    pub(crate) fn hash(&mut self) -> Result<Hash, ReadError> {
-        self.take().map(Hash)
-    }
-
-    pub(crate) fn key(&mut self) -> Result<ReceiptKey, ReadError> {
-        let code = ReceiptCode::new(self.u32()?).map_err(|_| ReadError::corrupt("receipt code"))?;
-        let number = ReceiptNumber::new(self.u64()?).map_err(|_| ReadError::corrupt("receipt number"))?;
-        Ok(ReceiptKey { code, number })
-    }
-
-    pub(crate) fn end(self) -> Result<(), ReadError> {
-        if self.0.is_empty() { Ok(()) } else { Err(ReadError::corrupt("value too long")) }
-    }
-}
-
 /// code u32 ‖ number u64: key of Receipts, value of the uniqueness tables.
 pub fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
     let mut bytes = [0; 12];
     bytes[..4].copy_from_slice(&key.code.get().to_be_bytes());
     bytes[4..].copy_from_slice(&key.number.get().to_be_bytes());
+    bytes
+}
+
+/// unit u32 ‖ biz key: key of BizKeys.
+pub(crate) fn biz_key_bytes(unit: UnitId, biz_key: [u8; 16]) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[..4].copy_from_slice(&unit.get().to_be_bytes());
+    bytes[4..].copy_from_slice(&biz_key);
     bytes
 }
 
@@ -180,6 +149,31 @@ pub fn pair_bytes(first: u32, second: u32) -> [u8; 8] {
     bytes[..4].copy_from_slice(&first.to_be_bytes());
     bytes[4..].copy_from_slice(&second.to_be_bytes());
     bytes
+}
+
+/// Which numbers of a code a segment holds: one of the entries of SegmentIndex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentRange {
+    pub(crate) segment: u32,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl SegmentRange {
+    pub(crate) fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, ReadError> {
+        let mut fields = Fields(bytes);
+        let mut ranges = Vec::new();
+        while !fields.0.is_empty() {
+            ranges.push(Self { segment: fields.u32()?, first: fields.u64()?, last: fields.u64()? });
+        }
+        Ok(ranges)
+    }
+
+    pub(crate) fn append_to(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.segment.to_be_bytes());
+        bytes.extend_from_slice(&self.first.to_be_bytes());
+        bytes.extend_from_slice(&self.last.to_be_bytes());
+    }
 }
 
 /// Where the chain stands after a block.

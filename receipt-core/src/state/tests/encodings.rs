@@ -4,9 +4,8 @@ use super::draft::receipt_key;
 use super::ledger::CODE;
 use crate::hash::sha256;
 use crate::ids::{Fen, Height, LeafIndex, TreeSize, UnitId, UnixMillis};
-use crate::state::records::SegmentRange;
 use crate::state::schedule::Schedule;
-use crate::state::tables::{BatchState, ReceiptState, Table, Tip, Totals};
+use crate::state::tables::{BatchState, ReceiptState, SegmentRange, Table, Tip, Totals};
 use crate::state::{ReadError, Status, StatusValue};
 
 /// Every proper prefix but those in `also_good` is refused, and so is one byte more.

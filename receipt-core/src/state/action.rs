@@ -1,0 +1,55 @@
+//! What all governance actions share: where one is applied, and what may be wrong with it.
+
+use super::chain::ChainParameters;
+use super::reading::ReadError;
+use crate::ids::{Height, UnixMillis};
+use crate::suite::Suite;
+
+/// What is wrong with a governance action, or that the state could not be read.
+pub(crate) enum ActionError {
+    Refused(&'static str),
+    Read(ReadError),
+}
+
+impl From<ReadError> for ActionError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+pub(super) type ActionResult = Result<(), ActionError>;
+
+pub(super) fn require(condition: bool, problem: &'static str) -> ActionResult {
+    if condition { Ok(()) } else { Err(ActionError::Refused(problem)) }
+}
+
+/// Where an action is applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActionPlace<'a> {
+    /// The chain's suite.
+    pub(crate) suite: Suite,
+    /// The log's origin.
+    pub(crate) origin: &'a str,
+    /// The block's height.
+    pub(crate) height: Height,
+    /// The block's time.
+    pub(crate) block_time: UnixMillis,
+    /// Whether the state holds the records, too.
+    pub(crate) records: Records,
+}
+
+impl<'a> ActionPlace<'a> {
+    /// In a block of a chain.
+    pub(crate) fn of(chain: &'a ChainParameters, height: Height, block_time: UnixMillis, records: Records) -> Self {
+        Self { suite: chain.suite, origin: &chain.origin, height, block_time, records }
+    }
+}
+
+/// Whether the state on which governance is applied holds the ledger's records, or the registry alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Records {
+    /// The whole state.
+    AtHand,
+    /// The registry as followed from the log's entries: what was used of a segment is not known.
+    Elsewhere,
+}

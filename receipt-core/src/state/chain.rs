@@ -1,0 +1,32 @@
+//! What executing a block needs to know of its chain.
+
+use crate::genesis::Genesis;
+use crate::suite::{ChainId, PublicKey, Suite};
+
+/// What `apply` takes from genesis.
+#[derive(Debug, Clone)]
+pub struct ChainParameters {
+    /// The chain id.
+    pub id: ChainId,
+    /// The chain's suite.
+    pub suite: Suite,
+    /// The log's origin, by which log keys are named.
+    pub origin: String,
+    /// Keys of the authorities.
+    pub authorities: Vec<PublicKey>,
+    /// How many must sign governance.
+    pub authority_threshold: u32,
+}
+
+impl ChainParameters {
+    /// Of a genesis file.
+    pub fn of(genesis: &Genesis) -> Self {
+        Self {
+            id: genesis.chain_id(),
+            suite: genesis.suite,
+            origin: genesis.origin.clone(),
+            authorities: genesis.authorities.clone(),
+            authority_threshold: genesis.authority_threshold,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A governance message: its place in the row of messages, its signatures, its actions. What an action does is in `governance`.
+
+use super::action::{ActionError, ActionPlace, Records};
+use super::chain::ChainParameters;
+use super::checked::CheckedBlock;
+use super::governance::apply_action;
+use super::overlay::{Overlay, StateRead, Writes};
+use super::reading::ReadError;
+use super::refusal::{ApplyError, BlockRefusal};
+use super::settlement::LookUps;
+use super::tables::{GovernanceState, META_GOVERNANCE, Table};
+use crate::entry::Entry;
+use crate::governance::SignedGovernance;
+use crate::ids::{Height, UnixMillis};
+use crate::limits;
+
+/// Takes a message into a block; returns its log entry.
+pub(super) fn take_governance(
+    overlay: &mut Overlay<'_>,
+    chain: &ChainParameters,
+    block: &CheckedBlock,
+    signed: &SignedGovernance,
+    look_ups: &mut LookUps,
+) -> Result<Vec<u8>, ApplyError> {
+    let governance = &signed.governance;
+    if governance.expiry < block.content.height {
+        return Err(BlockRefusal::Governance { sequence: governance.sequence, problem: "it has expired" }.into());
+    }
+    if governance.expiry.get() > block.content.height.get().saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX) {
+        let problem = "its expiry lies too far ahead";
+        return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
+    }
+    let place = ActionPlace::of(chain, block.content.height, block.content.time, Records::AtHand);
+    take_signed(overlay, chain, place, signed, look_ups)?;
+    Ok(Entry::Governance(signed.clone()).encode())
+}
+
+/// Sequence, signatures, actions.
+fn take_signed(
+    overlay: &mut Overlay<'_>,
+    chain: &ChainParameters,
+    place: ActionPlace<'_>,
+    signed: &SignedGovernance,
+    look_ups: &mut LookUps,
+) -> Result<(), ApplyError> {
+    let governance = &signed.governance;
+    let refuse = |problem| BlockRefusal::Governance { sequence: governance.sequence, problem };
+    let last = overlay.read(Table::Meta, META_GOVERNANCE)?.ok_or_else(|| ReadError::corrupt("governance"))?;
+    let last = GovernanceState::decode(&last)?;
+    if Some(governance.sequence) != last.sequence.checked_add(1) {
+        return Err(refuse("its sequence is not the next one").into());
+    }
+    if governance.previous != last.id {
+        return Err(refuse("it was signed to follow another message than the last one").into());
+    }
+    if governance.suite != chain.suite || !signed.verify(chain.id, &chain.authorities, chain.authority_threshold) {
+        return Err(refuse("it is not signed by enough authorities").into());
+    }
+    for action in &governance.actions {
+        apply_action(overlay, action, place, look_ups).map_err(|error| governance_error(governance.sequence, error))?;
+    }
+    let taken = GovernanceState { sequence: governance.sequence, id: signed.hash() };
+    overlay.write(Table::Meta, META_GOVERNANCE, taken.encode());
+    Ok(())
+}
+
+/// What a governance message would write at this height and time, given the whole state. Signatures and sequence are checked
+/// as in [`apply`]; expiry is not.
+pub fn registry_writes(
+    state: &dyn StateRead,
+    chain: &ChainParameters,
+    signed: &SignedGovernance,
+    height: Height,
+    block_time: UnixMillis,
+) -> Result<Writes, ApplyError> {
+    let mut overlay = Overlay::new(state);
+    let place = ActionPlace::of(chain, height, block_time, Records::AtHand);
+    take_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
+    Ok(overlay.into_writes())
+}
+
+/// What one governance entry of the public log writes to the registry, for followers that see entries but no records. As
+/// [`registry_writes`]; what was used of a segment is left to the block that carries the entry, and not counted here.
+pub fn followed_writes(
+    registry: &dyn StateRead,
+    chain: &ChainParameters,
+    signed: &SignedGovernance,
+    height: Height,
+    block_time: UnixMillis,
+) -> Result<Writes, ApplyError> {
+    let mut overlay = Overlay::new(registry);
+    let place = ActionPlace::of(chain, height, block_time, Records::Elsewhere);
+    take_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
+    Ok(overlay.into_writes())
+}
+
+/// An action that does not apply, as the refusal of the message with this sequence.
+pub(super) fn governance_error(sequence: u64, error: ActionError) -> ApplyError {
+    match error {
+        ActionError::Refused(problem) => BlockRefusal::Governance { sequence, problem }.into(),
+        ActionError::Read(error) => error.into(),
+    }
+}
