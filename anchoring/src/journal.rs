@@ -38,12 +38,10 @@ use receipt_core::state::tables::Table;
 use receipt_core::state::{ReadError, StateRead};
 use receipt_core::suite::{ChainId, Suite};
 use rocksdb::checkpoint::Checkpoint;
-use rocksdb::{
-    BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options,
-    WriteOptions,
-};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRecoveryMode, WriteOptions};
 
 use tallystick_service::disk_fault::DiskFault;
+use tallystick_storage::{StoreFigures, StoreSetup, StoreShare};
 
 mod families;
 mod read;
@@ -54,9 +52,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use families::{Access, Family, Layout};
+pub use families::{Family, Layout};
 pub use read::Row;
 pub use rows::{BatchOutcome, BatchRow, EventRow, Fields, Placement, Progress, RecordRow};
+pub use tallystick_storage::Access;
 pub use write::{Durability, JournalWrite};
 
 /// The format of the families drawn above. Any other is refused.
@@ -133,6 +132,7 @@ pub struct JournalIdentity {
 pub struct Journal {
     db: DB,
     identity: JournalIdentity,
+    setup: StoreSetup,
 }
 
 impl std::fmt::Debug for Journal {
@@ -173,7 +173,8 @@ impl Journal {
             }
             Err(error) => return Err(JournalError::Store(error.to_string())),
         }
-        let journal = Self { db: open_store(path, identity.layout, true)?, identity };
+        let setup = StoreSetup::new(StoreShare::SMALL);
+        let journal = Self { db: open_store(path, identity.layout, &setup, true)?, identity, setup };
         let mut write = journal.write();
         write.put_meta(META_CHAIN, &identity.chain.0.0);
         write.put_meta(META_ISSUER, &identity.issuer.get().to_be_bytes());
@@ -188,10 +189,16 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens an existing journal of this chain and submitter.
+    /// Opens an existing journal of this chain and submitter for a command, with little memory.
     pub fn open(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
+        Self::open_within(path, identity, StoreShare::SMALL)
+    }
+
+    /// Opens it for a process that gives it so much memory and so many files.
+    pub fn open_within(path: &Path, identity: JournalIdentity, share: StoreShare) -> Result<Self, JournalError> {
         check_present(path, identity)?;
-        let journal = Self { db: open_store(path, identity.layout, false)?, identity };
+        let setup = StoreSetup::new(share);
+        let journal = Self { db: open_store(path, identity.layout, &setup, false)?, identity, setup };
         journal.check_identity()?;
         Ok(journal)
     }
@@ -200,13 +207,13 @@ impl Journal {
     /// it. A read fails, never lies, if that process has since compacted a file away.
     pub fn open_read_only(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
         check_present(path, identity)?;
-        let mut options = Options::default();
-        options.set_paranoid_checks(true);
-        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        let setup = StoreSetup::new(StoreShare::SMALL);
+        let mut options = setup.database(RECOVERY);
         // Tables are opened at once and stay open, so that compaction does not pull them away.
         options.set_max_open_files(-1);
-        let families = descriptors(identity.layout);
-        let journal = Self { db: DB::open_cf_descriptors_read_only(&options, path, families, false)?, identity };
+        let families = descriptors(identity.layout, &setup);
+        let db = DB::open_cf_descriptors_read_only(&options, path, families, false)?;
+        let journal = Self { db, identity, setup };
         journal.check_identity()?;
         Ok(journal)
     }
@@ -235,6 +242,11 @@ impl Journal {
     /// another. Writes go on meanwhile.
     pub fn copy_to(&self, directory: &Path) -> Result<(), JournalError> {
         Ok(Checkpoint::new(&self.db)?.create_checkpoint(directory)?)
+    }
+
+    /// What it holds in memory, and how its writes fare.
+    pub fn figures(&self) -> StoreFigures {
+        self.setup.figures(&self.db, self.identity.layout.all().map(|family| family.name))
     }
 
     /// Its directory.
@@ -310,54 +322,22 @@ impl StateRead for Journal {
     }
 }
 
-/// Options of every family: this module's and the owner's.
-fn descriptors(layout: &Layout) -> impl Iterator<Item = ColumnFamilyDescriptor> {
-    layout.all().map(|family| ColumnFamilyDescriptor::new(family.name, options(family.access)))
+/// A torn tail is what a crash leaves; damage before the tail is not survived silently.
+const RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
+
+/// Every family: this module's and the owner's.
+fn descriptors<'a>(layout: &'a Layout, setup: &'a StoreSetup) -> impl Iterator<Item = ColumnFamilyDescriptor> + 'a {
+    let families = layout.all().map(|family| (family.name, family.access));
+    // RocksDB's own as well: opened without options, it would have a cache of its own.
+    let families = families.chain([(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Access::Few)]);
+    families.map(|(name, access)| ColumnFamilyDescriptor::new(name, setup.family(access)))
 }
 
-fn options(access: Access) -> Options {
-    let mut options = Options::default();
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(16 << 20);
-    let mut table = BlockBasedOptions::default();
-    match access {
-        Access::LookUps => {
-            // Most look-ups are for what is not there: a filter answers them from memory.
-            table.set_bloom_filter(10.0, false);
-            options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
-            options.set_memtable_whole_key_filtering(true);
-            options.set_write_buffer_size(32 << 20);
-        }
-        Access::Blobs => {
-            // Ciphertext does not compress, and compaction should not copy it.
-            options.set_compression_type(DBCompressionType::None);
-            options.set_write_buffer_size(64 << 20);
-            options.set_enable_blob_files(true);
-            options.set_min_blob_size(512);
-            options.set_enable_blob_gc(true);
-        }
-        Access::Scans => {}
-    }
-    options.set_block_based_table_factory(&table);
-    options
-}
-
-/// Share of a write buffer that its filter may take.
-const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
-
-fn open_store(path: &Path, layout: &Layout, create: bool) -> Result<DB, JournalError> {
-    let mut options = Options::default();
+fn open_store(path: &Path, layout: &Layout, setup: &StoreSetup, create: bool) -> Result<DB, JournalError> {
+    let mut options = setup.database(RECOVERY);
     options.create_if_missing(create);
     options.create_missing_column_families(create);
-    options.set_paranoid_checks(true);
-    // A torn tail is what a crash leaves; damage before the tail is not survived silently.
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    options.set_max_background_jobs(2);
-    options.set_max_total_wal_size(512 << 20);
-    options.set_bytes_per_sync(1 << 20);
-    options.set_keep_log_file_num(4);
-    options.set_max_open_files(512);
-    Ok(DB::open_cf_descriptors(&options, path, descriptors(layout))?)
+    Ok(DB::open_cf_descriptors(&options, path, descriptors(layout, setup))?)
 }
 
 fn write_options(durability: Durability) -> WriteOptions {

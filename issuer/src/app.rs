@@ -25,11 +25,13 @@ use tallystick_anchoring::tasks::{Anchoring, AnchoringSettings};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{KeyError, OfKey as _};
+use tallystick_service::descriptors::Files;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signals};
 use tallystick_service::tls::{CertificateWatch, Tls, accept};
+use tallystick_storage::StoreShare;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -101,7 +103,9 @@ fn erase_again(settings: &Settings, journal: &Journal) -> Result<()> {
 /// Runs until SIGTERM, SIGINT or a fatal error.
 pub async fn run(settings: Settings) -> Result<()> {
     let chain = load_chain(&settings)?;
-    let journal = Arc::new(Journal::open(&settings.journal_dir, chain.identity)?);
+    let files = Files::raised();
+    let share = StoreShare { bytes: settings.memory.store_bytes(), files: files.tables() };
+    let journal = Arc::new(Journal::open_within(&settings.journal_dir, chain.identity, share)?);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     erase_again(&settings, &journal)?;
     let keys = Arc::new(KeyRing::open(&settings, chain.genesis.suite).context("open the keys")?);
@@ -114,7 +118,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let grpc = TcpListener::bind(settings.listen.grpc).await.of_key("listen.grpc")?;
     let metrics = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
     let last = guard.clone().map(|guard| (guard, Arc::clone(&journal)));
-    let wiring = Wiring { settings, chain, journal, guard, keys, registry, clock, tls };
+    let wiring = Wiring { settings, files, chain, journal, guard, keys, registry, clock, tls };
     wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await.context("run")?;
     // Nothing writes any more: from here on the guard knows all.
     last.map_or(Ok(()), |(guard, journal)| guard.follow(&journal)).context("write the guard file")
@@ -157,6 +161,7 @@ fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Resul
 
 struct Wiring {
     settings: Settings,
+    files: Files,
     chain: LoadedChain,
     journal: Arc<Journal>,
     guard: Option<Arc<Guard>>,
@@ -201,6 +206,7 @@ impl Wiring {
         let progress = self.journal.progress()?;
         let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
         let (queue, jobs) = issue_queue(self.settings.issue.queue_drafts_max);
+        crate::memory::register(&mut registry, &self.settings.memory, &self.journal, queue.clone());
         let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;
         let readiness = Readiness::new();
         let housekeeping = self.housekeeping(&shared, &readiness);
@@ -218,7 +224,7 @@ impl Wiring {
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
         let api = self.api(&shared, queue, following, &token, &streams);
-        let (incoming, accepting) = accept(grpc, Arc::clone(&self.tls), incoming_limits(), token.clone());
+        let (incoming, accepting) = accept(grpc, Arc::clone(&self.tls), incoming_limits(self.files), token.clone());
         tasks.spawn("accept", accepting);
         tasks.spawn("grpc", serve_grpc(api, incoming, Arc::clone(&self.clock), answers, token.clone()));
         tasks.spawn("watch-streams", async move {

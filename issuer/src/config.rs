@@ -14,6 +14,8 @@ use tallystick_anchoring::nodes::NodeConfig;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded, load};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::{TlsConfig, TlsFiles};
+use tallystick_storage::MemoryBudget;
+use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
 
 /// Nodes that a config may name.
 const NODES_MAX: usize = 64;
@@ -41,6 +43,9 @@ pub struct Config {
     pub trust_file: ConfigPath,
     /// Directory of unit credentials, one file `<unit key id>.credential` each.
     pub credentials_dir: ConfigPath,
+    /// What the process may hold in memory, its parts together; the journal gets what the others leave.
+    #[serde(default = "default_memory_bytes_max")]
+    pub memory_bytes_max: u64,
     /// Keys and secrets.
     pub keys: KeysConfig,
     /// This process's certificate, for callers and towards nodes.
@@ -137,7 +142,7 @@ pub struct IssueConfig {
 impl Default for IssueConfig {
     fn default() -> Self {
         Self {
-            queue_drafts_max: 16_384,
+            queue_drafts_max: 8_192,
             group_drafts_max: 1024,
             outbox_records_max: 5_000_000,
             seal_promise_ms: 10 * 60 * 1000,
@@ -180,6 +185,10 @@ impl Default for LedgerConfig {
     }
 }
 
+const fn default_memory_bytes_max() -> u64 {
+    MEMORY_BYTES_DEFAULT
+}
+
 const fn default_blinding_epoch() -> u32 {
     1
 }
@@ -203,6 +212,8 @@ pub struct Settings {
     pub trust_file: PathBuf,
     /// Directory of credentials.
     pub credentials_dir: PathBuf,
+    /// How memory is shared out.
+    pub memory: MemoryBudget,
     /// Passphrase of the key files.
     pub passphrase_file: PathBuf,
     /// The key that signs batch headers.
@@ -240,6 +251,8 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let loaded: Loaded<Config> = load(path)?;
         check(&loaded)?;
+        let memory = crate::memory::budget(&loaded.value);
+        let memory = memory.map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))?;
         let file = |path: &ConfigPath| loaded.resolve(path);
         let config = &loaded.value;
         let journal_dir = file(&config.journal_dir);
@@ -260,6 +273,7 @@ impl Settings {
             control_socket,
             guard_file,
             erased_file,
+            memory,
             issuer: IssuerId::new(config.issuer_id),
             journal_dir,
             genesis_file: file(&config.genesis_file),
@@ -367,11 +381,16 @@ mod tests {
         assert_eq!(format!("{:?}", example.bodies), format!("{:?}", bare.bodies));
         assert_eq!(format!("{:?}", example.ledger), format!("{:?}", bare.ledger));
         assert_eq!(example.log, bare.log);
+        let named = bare.memory.clone();
+        let unnamed = settings(&EXAMPLE.replace("memory_bytes_max = 536870912\n", "")).unwrap().memory;
+        assert_eq!(named, unnamed);
+        assert!(named.store_bytes() >= 160 * 1024 * 1024, "{named:?}");
     }
 
     #[test]
     fn every_refusal_names_its_key() {
         for (from, to, key) in [
+            ("memory_bytes_max = 536870912", "memory_bytes_max = 268435456", "memory_bytes_max"),
             ("records_max = 4096", "records_max = 4097", "batch.records_max"),
             ("bytes_max = 2096128", "bytes_max = 2096129", "batch.bytes_max"),
             ("age_ms = 100", "age_ms = 0", "batch.age_ms"),

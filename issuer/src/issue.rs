@@ -35,7 +35,7 @@ pub use sequencer::{Returned, Sequencer, SequencerParts};
 use crate::journal::JournalError;
 
 /// Bytes of a draft that count as one place in the queue.
-const PLACE_BYTES: usize = 4096;
+pub(crate) const PLACE_BYTES: usize = 4096;
 
 /// What the sequencer made of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,11 @@ pub fn issue_queue(drafts_max: usize) -> (IssueQueue, IssueJobs) {
 }
 
 impl IssueQueue {
+    /// What waits and what is being issued, about, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.places_max.saturating_sub(self.places.available_permits()).saturating_mul(PLACE_BYTES)
+    }
+
     /// Issues drafts; answers when all of them are durable or refused. Refuses with `OVERLOADED` if there is no room, with
     /// `REQUEST_TOO_LARGE` if there never will be for so many in one call, with `SHUTTING_DOWN` if the sequencer takes nothing any
     /// more, and with `OUTCOME_UNKNOWN` if it ended while it had them: their write may be on disk.

@@ -43,11 +43,11 @@ pub(crate) const BODY_KEYS: Family = Family { name: "body-keys", access: Access:
 /// Biz codes.
 pub(crate) const BIZ: Family = Family { name: "biz", access: Access::LookUps };
 const UNIQUENESS: Family = Family { name: "uniqueness", access: Access::LookUps };
-const REVERSALS: Family = Family { name: "reversals", access: Access::Scans };
+const REVERSALS: Family = Family { name: "reversals", access: Access::Few };
 const DAYS: Family = Family { name: "days", access: Access::Scans };
-const ISSUED: Family = Family { name: "issued", access: Access::Scans };
-const DECIDED: Family = Family { name: "decided", access: Access::Scans };
-const SEGMENTS: Family = Family { name: "segments", access: Access::Scans };
+const ISSUED: Family = Family { name: "issued", access: Access::Few };
+const DECIDED: Family = Family { name: "decided", access: Access::Few };
+const SEGMENTS: Family = Family { name: "segments", access: Access::Few };
 
 /// An issuer's journal.
 pub const LAYOUT: Layout = Layout {

@@ -28,6 +28,7 @@ pub mod issue;
 pub mod journal;
 pub mod keygen;
 pub mod keys;
+mod memory;
 pub mod metrics;
 pub mod numbering;
 pub mod owner;

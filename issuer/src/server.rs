@@ -16,7 +16,7 @@ use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits};
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::Clock;
-use tallystick_service::descriptors;
+use tallystick_service::descriptors::Files;
 use tallystick_service::inflight::InFlightLayer;
 use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::OsEntropy;
@@ -39,12 +39,16 @@ const CALLS_MAX: usize = 4096;
 const CALLER_CALLS_MAX: usize = 1024;
 /// Calls that one connection may have opened. Above it the caller's own library waits.
 const CONNECTION_STREAMS_MAX: u32 = 1024;
-/// Watch streams at once: one whose reader does not read holds some 400 KiB.
-const STREAMS_MAX: usize = 512;
+/// Watch streams at once.
+const STREAMS_MAX: usize = 192;
 /// Of these, streams of one caller.
 const CALLER_STREAMS_MAX: usize = 32;
-/// Bytes of requests until they are answered: 16 at their limit.
-const REQUESTS_BYTES_MAX: usize = 16 * limits::REQUEST_BYTES_MAX;
+/// What such a stream holds if its reader does not read.
+const STREAM_BYTES: usize = 400 * 1024;
+/// What all Watch streams may hold.
+pub(crate) const STREAMS_BYTES_MAX: usize = STREAMS_MAX * STREAM_BYTES;
+/// Bytes of requests until they are answered: 12 at their limit.
+pub(crate) const REQUESTS_BYTES_MAX: usize = 12 * limits::REQUEST_BYTES_MAX;
 /// Of these, bytes of one caller.
 const CALLER_REQUESTS_BYTES_MAX: usize = 4 * limits::REQUEST_BYTES_MAX;
 /// For a request to arrive whole.
@@ -62,8 +66,8 @@ fn is_stream(path: &str) -> bool {
 }
 
 /// Bounds of the port, under the process's bound on open files.
-pub(crate) fn incoming_limits() -> IncomingLimits {
-    let connections_max = descriptors::connections_within(descriptors::raise_limit(), CONNECTIONS_MAX);
+pub(crate) fn incoming_limits(files: Files) -> IncomingLimits {
+    let [connections_max] = files.connections([CONNECTIONS_MAX]);
     IncomingLimits::new(connections_max, CALLER_CONNECTIONS_MAX)
 }
 
@@ -91,6 +95,7 @@ pub(crate) async fn serve_grpc(
     };
     let arrival = ArrivalLimits {
         bytes: Places::new(REQUESTS_BYTES_MAX, CALLER_REQUESTS_BYTES_MAX),
+        validators: None,
         message_bytes_max: limits::REQUEST_BYTES_MAX,
         patience: REQUEST_PATIENCE,
     };

@@ -15,7 +15,7 @@ use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{ConfigError, KeyError, Loaded, OfKey as _};
-use tallystick_service::descriptors;
+use tallystick_service::descriptors::Files;
 use tallystick_service::durable;
 use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::{ChainName, Role};
@@ -27,6 +27,7 @@ use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_sign
 use tallystick_service::tls::{
     CertificateWatch, ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy,
 };
+use tallystick_storage::{MemoryBudget, StoreShare};
 use tokio::net::TcpListener;
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
@@ -57,6 +58,8 @@ const DISK_INTERVAL: Duration = Duration::from_secs(5);
 const GRPC_CONNECTIONS_MAX: usize = 512;
 /// Of these, connections of one caller.
 const CALLER_CONNECTIONS_MAX: usize = 32;
+/// The public.
+const HTTP_CONNECTIONS_MAX: usize = 256;
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Heights behind the tip from which signing skips to the tip: a later checkpoint seals all before.
 const SIGN_BEHIND_MAX: u64 = 8;
@@ -155,9 +158,12 @@ async fn run_as(
     let chain_name = ChainName::parse(&genesis.chain_name)?;
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
     let stop = CancellationToken::new();
-    // Before the store is opened: it takes its share of the bound.
-    descriptors::raise_limit();
-    let ledger = Ledger::new(Store::open(&config.resolve(&config.value.data_dir), &genesis)?, genesis);
+    let files = Files::raised();
+    let memory = crate::memory::budget(&config.value);
+    let memory = memory.map_err(|error| config.invalid("memory_bytes_max", error.to_string()))?;
+    let share = StoreShare { bytes: memory.store_bytes(), files: files.tables() };
+    let store = Store::open_within(&config.resolve(&config.value.data_dir), &genesis, share)?;
+    let ledger = Ledger::new(store, genesis);
     let consensus_key = SigningKey::from_bytes(&keys.consensus);
     let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
     let claims = Claims::new(&config, &own, tls.identity());
@@ -179,7 +185,8 @@ async fn run_as(
     let watch = CertificateWatch { interval: TLS_RELOAD_INTERVAL, ready: readiness.part("tls"), days_left };
     tasks.spawn("tls reload", Arc::clone(&node.tls).watch(watch, stop.clone()));
     tasks.spawn("calls", node.services.fatal.clone().watch(stop.clone()));
-    spawn_servers(&mut tasks, &node, &config.value.public, [grpc, http, door], readiness);
+    let bounds = Bounds { public: &config.value.public, files, memory: &memory };
+    spawn_servers(&mut tasks, &node, &bounds, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
     tasks.spawn("standing", standing(&node, &config).watch(level, stop.clone()));
@@ -298,25 +305,33 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     Ok(listener.of_key(key)?)
 }
 
+/// What servers may use, and what they let callers use.
+struct Bounds<'a> {
+    public: &'a PublicConfig,
+    files: Files,
+    memory: &'a MemoryBudget,
+}
+
 fn spawn_servers(
     tasks: &mut Tasks,
     node: &Node,
-    public_limits: &PublicConfig,
+    bounds: &Bounds<'_>,
     listeners: [TcpListener; 3],
     readiness: Readiness,
 ) {
     let [grpc, public, door] = listeners;
     let stop = tasks.token().clone();
-    let connections_max = descriptors::connections_within(descriptors::raise_limit(), GRPC_CONNECTIONS_MAX);
-    let incoming_limits = IncomingLimits::new(connections_max, CALLER_CONNECTIONS_MAX);
+    let [grpc_connections, http_connections] = bounds.files.connections([GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX]);
+    let incoming_limits = IncomingLimits::new(grpc_connections, CALLER_CONNECTIONS_MAX);
     let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), incoming_limits, stop.clone());
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
     let mut metrics = registry(&node.metrics, &node.services);
+    crate::memory::register(&mut metrics, bounds.memory, &node.services);
     let answers = AnswersLayer::new(CallMetrics::register(&mut metrics, SERVICES));
     tasks.spawn("gRPC", serve_grpc(services, incoming, clock, answers, stop.clone()));
-    let router = crate::publish::router(node.services.clone(), public_limits);
-    tasks.spawn("HTTP", http::serve(public, router, HttpLimits::default(), stop.clone()));
+    let router = crate::publish::router(node.services.clone(), bounds.public);
+    tasks.spawn("HTTP", http::serve(public, router, HttpLimits::of(http_connections), stop.clone()));
     tasks.spawn("metrics", tallystick_service::metrics::serve(door, metrics, readiness, stop));
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::TlsConfig;
+use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
 
 /// Everything a node is told.
 #[derive(Debug, Clone, Deserialize)]
@@ -51,6 +52,9 @@ pub struct NodeConfig {
     /// Logging.
     #[serde(default)]
     pub log: LogConfig,
+    /// What the process may hold in memory, its parts together; the store gets what the others leave.
+    #[serde(default = "default_memory_bytes_max")]
+    pub memory_bytes_max: u64,
     /// Below this many free bytes on the data disk the node stops accepting batches and keeps serving reads.
     #[serde(default = "default_disk_low_water_bytes")]
     pub disk_low_water_bytes: u64,
@@ -131,7 +135,7 @@ impl ConsensusConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct PoolConfig {
-    /// Bytes of all pooled batches. One issuer may fill a quarter of it with batches beyond its next one.
+    /// Bytes of all pooled batches, as they came; in memory they take three times as much. One issuer may fill a quarter of it with batches beyond its next one.
     pub bytes_max: usize,
     /// Batches of one issuer.
     pub issuer_batches_max: usize,
@@ -139,7 +143,7 @@ pub struct PoolConfig {
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self { bytes_max: 64 * 1024 * 1024, issuer_batches_max: 64 }
+        Self { bytes_max: 32 * 1024 * 1024, issuer_batches_max: 64 }
     }
 }
 
@@ -160,6 +164,10 @@ impl Default for PublicConfig {
     }
 }
 
+const fn default_memory_bytes_max() -> u64 {
+    MEMORY_BYTES_DEFAULT
+}
+
 fn default_evidence_dir() -> ConfigPath {
     ConfigPath::new("evidence")
 }
@@ -173,6 +181,8 @@ impl NodeConfig {
     pub fn load(path: &Path) -> Result<Loaded<Self>, ConfigError> {
         let loaded: Loaded<Self> = tallystick_service::config::load(path)?;
         check_figures(&loaded)?;
+        let memory = crate::memory::budget(&loaded.value);
+        memory.map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))?;
         check_paths(&loaded)?;
         check_addresses(&loaded)?;
         check_peers(&loaded)?;
@@ -277,7 +287,8 @@ mod tests {
             ("validator_id = 1 ", "validator = 1 ", "validator"),
             ("propose_timeout_ms = 1000", "propose_timeout_ms = 0", "consensus.propose_timeout_ms"),
             ("vote_timeout_ms    = 500", "vote_timeout_ms = 70000", "consensus.vote_timeout_ms"),
-            ("bytes_max          = 67108864", "bytes_max = 1", "pool.bytes_max"),
+            ("bytes_max          = 33554432", "bytes_max = 1", "pool.bytes_max"),
+            ("memory_bytes_max = 536870912", "memory_bytes_max = 268435456", "memory_bytes_max"),
             ("issuer_batches_max = 64", "issuer_batches_max = 0", "pool.issuer_batches_max"),
             ("\"guard/guard.bin\"", "\"data/guard.bin\"", "guard_file"),
             ("\"wal\"", "\"data/wal\"", "wal_dir"),

@@ -28,6 +28,7 @@ mod early;
 mod evidence;
 mod fatal;
 mod lines;
+mod memory;
 mod metrics;
 mod note_keys;
 mod participation;

@@ -12,6 +12,7 @@ use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::answers::AnswersLayer;
+use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits};
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::Clock;
@@ -38,6 +39,12 @@ const BATCH_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const CALLS_MAX: usize = 128;
 /// Of these, calls of one caller. Of one validator as many, outside of the others'.
 const CALLER_CALLS_MAX: usize = 32;
+/// Bytes of messages on their way in: of validators, and as many of all others. Batches for half a minute of full load.
+const SENT_BYTES_MAX: usize = 12 * BATCH_MESSAGE_BYTES_MAX;
+/// Of these, bytes of one caller: what an issuer has under way at once.
+const CALLER_SENT_BYTES_MAX: usize = 4 * BATCH_MESSAGE_BYTES_MAX;
+/// What messages on their way in may hold in memory.
+pub(crate) const MESSAGES_BYTES_MAX: usize = 2 * SENT_BYTES_MAX;
 /// Calls under way of one connection; more wait.
 const CONNECTION_CALLS_MAX: usize = 32;
 /// Calls that one connection may have opened, those that wait included.
@@ -76,6 +83,12 @@ pub(crate) async fn serve_grpc(
     };
     let bytes = BATCH_MESSAGE_BYTES_MAX;
     let validators = CALLER_CALLS_MAX.saturating_mul(limits::VALIDATORS_MAX);
+    let arrival = ArrivalLimits {
+        bytes: Places::new(SENT_BYTES_MAX, CALLER_SENT_BYTES_MAX),
+        validators: Some(Places::new(SENT_BYTES_MAX, CALLER_SENT_BYTES_MAX)),
+        message_bytes_max: bytes,
+        patience: CALL_TIMEOUT,
+    };
     let serving = tonic::transport::Server::builder()
         .concurrency_limit_per_connection(CONNECTION_CALLS_MAX)
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
@@ -89,6 +102,7 @@ pub(crate) async fn serve_grpc(
             InFlightLayer::new(Places::new(CALLS_MAX, CALLER_CALLS_MAX), is_long_lived)
                 .with_validators(Places::new(validators, CALLER_CALLS_MAX)),
         )
+        .layer(ArrivalLayer::new(arrival))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

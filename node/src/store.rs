@@ -37,6 +37,7 @@ use receipt_core::state::{ReadError, StateRead};
 use receipt_core::suite::Suite;
 use rocksdb::{DB, WriteBatch, WriteOptions};
 use tallystick_service::disk_fault::DiskFault;
+use tallystick_storage::{StoreFigures, StoreSetup};
 
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
@@ -137,6 +138,7 @@ pub struct Store {
     db: Arc<DB>,
     /// The chain's.
     suite: Suite,
+    setup: StoreSetup,
 }
 
 impl Store {
@@ -160,6 +162,11 @@ impl Store {
         let mut batch = WriteBatch::default();
         batch.put_cf(self.family(family).unwrap(), key, b"?");
         self.write_synced(batch).unwrap();
+    }
+
+    /// What it holds in memory, and how its writes fare.
+    pub fn figures(&self) -> StoreFigures {
+        self.setup.figures(&self.db, family_names())
     }
 
     /// Flushes and compacts everything: for figures that do not depend on what was compacted last.

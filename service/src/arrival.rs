@@ -25,7 +25,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::callers::{Place, Places};
-use crate::identity::PeerIdentity;
+use crate::identity::{PeerIdentity, Role};
 
 /// Compressed flag and length.
 const HEADER_BYTES: usize = 5;
@@ -36,11 +36,22 @@ const RETRY_AFTER_MS: u64 = 500;
 pub struct ArrivalLimits {
     /// Bytes of messages, in all and of one caller.
     pub bytes: Places,
+    /// The same of validators, if they have room of their own, because consensus lives on their calls.
+    pub validators: Option<Places>,
     /// The largest message that the server takes.
     pub message_bytes_max: usize,
     /// From a call's begin to its request's last byte. A request that goes on longer is a stream, which this bounds as well: put the
     /// layer around no service whose callers stream.
     pub patience: Duration,
+}
+
+impl ArrivalLimits {
+    fn places(&self, caller: Option<&PeerIdentity>) -> &Places {
+        match (&self.validators, caller) {
+            (Some(validators), Some(caller)) if caller.role == Role::Validator => validators,
+            _ => &self.bytes,
+        }
+    }
 }
 
 /// Put it inside the authorisation layer, which says who calls.
@@ -153,7 +164,7 @@ impl ArrivingBody {
         // A larger one is refused by the server, unread.
         let largest = self.limits.message_bytes_max;
         let bytes = if compressed { largest } else { length.min(largest) };
-        let place = self.limits.bytes.take_many(self.caller.as_ref(), bytes);
+        let place = self.limits.places(self.caller.as_ref()).take_many(self.caller.as_ref(), bytes);
         let place =
             place.ok_or_else(|| overloaded("too many bytes of requests are held for this caller, or for all"))?;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push(place);
@@ -209,7 +220,6 @@ mod tests {
     use tokio_stream::wrappers::UnboundedReceiverStream;
 
     use super::*;
-    use crate::identity::Role;
     use crate::testing::identity;
 
     /// Reads the request whole, and says how it ended.
@@ -263,7 +273,7 @@ mod tests {
 
     fn layer_with(patience: Duration) -> (Places, Arrival<Reads>) {
         let bytes = Places::new(200, 100);
-        let limits = ArrivalLimits { bytes: bytes.clone(), message_bytes_max: 80, patience };
+        let limits = ArrivalLimits { bytes: bytes.clone(), validators: None, message_bytes_max: 80, patience };
         (bytes, ArrivalLayer::new(limits).layer(Reads))
     }
 
@@ -333,5 +343,29 @@ mod tests {
         assert_eq!(reason, ErrorReason::Core(Reason::Overloaded));
         assert!(message.contains("did not arrive in time"), "{message}");
         assert_eq!(places.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_others_send_takes_no_room_of_the_validators() {
+        let (bytes, validators) = (Places::new(100, 100), Places::new(100, 100));
+        let limits = ArrivalLimits {
+            bytes: bytes.clone(),
+            validators: Some(validators.clone()),
+            message_bytes_max: 80,
+            patience: Duration::from_secs(30),
+        };
+        let mut service = ArrivalLayer::new(limits).layer(Reads);
+        let (system, call) = request(1);
+        let full = tokio::spawn(service.call(call));
+        send(&system, &header(0, 80));
+        until_taken(&bytes, 80).await;
+        let (sender, mut call) = request(1);
+        call.extensions_mut().insert(identity(Role::Validator, 1));
+        send(&sender, &[header(0, 60), vec![1; 60]].concat());
+        drop(sender);
+        assert_eq!(refusal(&service.call(call).await.unwrap()), None);
+        assert_eq!((bytes.taken(), validators.taken()), (80, 0));
+        drop(system);
+        full.await.unwrap().unwrap();
     }
 }

@@ -49,6 +49,15 @@ impl Default for HttpLimits {
     }
 }
 
+impl HttpLimits {
+    /// So many connections at once, of which one address has at most a quarter.
+    pub fn of(connections_max: usize) -> Self {
+        let limits = Self::default();
+        let of_one = limits.address_connections_max.min(connections_max / 4).max(1);
+        Self { connections_max, address_connections_max: of_one, ..limits }
+    }
+}
+
 /// Who is at the other end of the connection; an extension of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);

@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use crate::http::HttpLimits;
 use crate::shutdown::CancellationToken;
 
+/// Connections at once: some that scrape, somebody who looks.
+const CONNECTIONS_MAX: usize = 32;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What a process is still waiting for before it can serve.
@@ -95,7 +97,7 @@ pub async fn serve(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .with_state(Door { registry: Arc::new(registry), readiness });
-    crate::http::serve(listener, router, HttpLimits::default(), stop).await
+    crate::http::serve(listener, router, HttpLimits::of(CONNECTIONS_MAX), stop).await
 }
 
 async fn metrics(State(door): State<Door>) -> impl IntoResponse {

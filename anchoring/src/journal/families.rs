@@ -1,17 +1,8 @@
 //! Which column families a journal has: its own, and those of its owner. Nothing here names RocksDB.
 
-use super::JOURNAL_FORMAT;
+use tallystick_storage::Access;
 
-/// How a family is used, by which the store is set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Read in order, or by keys that are there.
-    Scans,
-    /// Mostly asked for keys that are not there: filters are kept in memory.
-    LookUps,
-    /// Large values that do not compress, kept apart from the keys.
-    Blobs,
-}
+use super::JOURNAL_FORMAT;
 
 /// A column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +24,15 @@ pub struct Layout {
     pub families: &'static [Family],
 }
 
-pub(super) const META: Family = Family { name: "meta", access: Access::Scans };
+pub(super) const META: Family = Family { name: "meta", access: Access::Few };
 pub(super) const RECORDS: Family = Family { name: "records", access: Access::LookUps };
 pub(super) const OUTBOX: Family = Family { name: "outbox", access: Access::Scans };
-pub(super) const REQUEUE: Family = Family { name: "requeue", access: Access::Scans };
+pub(super) const REQUEUE: Family = Family { name: "requeue", access: Access::Few };
 pub(super) const PLACEMENTS: Family = Family { name: "placements", access: Access::LookUps };
 pub(super) const BATCHES: Family = Family { name: "batches", access: Access::Scans };
-pub(super) const OUTCOMES: Family = Family { name: "outcomes", access: Access::Scans };
+pub(super) const OUTCOMES: Family = Family { name: "outcomes", access: Access::Few };
 pub(super) const EVENTS: Family = Family { name: "events", access: Access::Scans };
-pub(super) const REGISTRY: Family = Family { name: "registry", access: Access::Scans };
+pub(super) const REGISTRY: Family = Family { name: "registry", access: Access::Few };
 
 /// The journal's own.
 const OWN: [Family; 9] = [META, RECORDS, OUTBOX, REQUEUE, PLACEMENTS, BATCHES, OUTCOMES, EVENTS, REGISTRY];

@@ -126,3 +126,26 @@ fn a_torn_tail_costs_only_what_was_never_acknowledged() {
     std::fs::write(logs.last().unwrap(), bytes).unwrap();
     assert_eq!(told(&open(&torn, &chain), kept), Some(1));
 }
+
+/// As RocksDB itself wrote down what it was opened with. Before, each family had a cache and two large write buffers of its own, and kept
+/// its indexes and filters beside them.
+#[test]
+fn every_family_keeps_its_indexes_in_the_one_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let journal = init(&path, &TestChain::new());
+    let families = journal.identity().layout.all().count() + 1;
+    let names = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let newest = names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("OPTIONS-")).max();
+    let options = std::fs::read_to_string(newest.unwrap()).unwrap();
+    let count = |line: &str| options.lines().filter(|given| given.trim() == line).count();
+    for line in ["cache_index_and_filter_blocks=true", "index_type=kTwoLevelIndexSearch"] {
+        assert_eq!(count(line), families, "{line}");
+    }
+    let figures = journal.figures();
+    assert!(figures.memtable_bytes > 0 && figures.cache_bytes >= figures.memtable_bytes, "{figures:?}");
+    assert!(
+        figures.memtable_bytes < 16 << 20,
+        "what waits to be written takes little while there is little: {figures:?}"
+    );
+}

@@ -1,8 +1,6 @@
-//! Creating and opening the database, and what it may use.
+//! Creating and opening the database.
 //!
-//! Budgets: half of the process's open files, the rest being for connections; one cache for blocks, indexes and filters of all
-//! families, whose indexes and filters are partitioned, so that only the parts in use take room however many keys there are; and
-//! [`LOG_BYTES_MAX`] for RocksDB's own log.
+//! What it may hold in memory and how many files it may keep open is its caller's word; how RocksDB is set up for that, `storage`'s.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,17 +8,14 @@ use std::sync::Arc;
 use receipt_core::genesis::Genesis;
 use receipt_core::state::genesis_effects;
 use receipt_core::state::tables::Table;
-use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Options,
-};
-use rustix::process::{Resource, getrlimit};
+use rocksdb::{ColumnFamilyDescriptor, DB, DBRecoveryMode};
 use tallystick_service::disk_fault::DiskFault;
+use tallystick_storage::{Access, StoreSetup, StoreShare};
 
-use super::{FAMILIES, FORMAT_VERSION, NODE, Store, StoreError, WAY_OF_DAMAGE};
-
-/// Share of a write buffer that its filter may take.
-const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
+use super::{
+    BLOCKS, FAMILIES, FORMAT_VERSION, HEIGHTS, NODE, SIZES, Store, StoreError, UNDECIDED, VALIDATOR_SETS,
+    WAY_OF_DAMAGE, family_names,
+};
 
 /// Why a directory can not be opened or created as a node's store.
 #[derive(Debug, thiserror::Error)]
@@ -80,67 +75,32 @@ pub enum OpenError {
     Genesis(String),
 }
 
-/// Tables that are open at once, at least and at most: the latter are a terabyte of them.
-const OPEN_FILES: [u64; 2] = [64, 16_384];
-const CACHE_BYTES: usize = 256 * 1024 * 1024;
-/// One partition of an index or a filter.
-const PARTITION_BYTES: usize = 4096;
-/// RocksDB's own log files, and the bytes of each.
-const LOG_FILES: usize = 4;
-const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Of the files that the process may open, those for tables. `None`: without a bound.
-fn open_files(limit: Option<u64>) -> i32 {
-    let [least, most] = OPEN_FILES;
-    let half = limit.map_or(most, |limit| (limit / 2).clamp(least, most));
-    i32::try_from(half).unwrap_or(i32::MAX)
-}
-
-fn options(recovery: DBRecoveryMode) -> Options {
-    let mut options = Options::default();
-    options.set_paranoid_checks(true);
-    options.set_wal_recovery_mode(recovery);
-    options.set_max_background_jobs(2);
-    options.set_db_write_buffer_size(128 * 1024 * 1024);
-    options.set_max_total_wal_size(256 * 1024 * 1024);
-    options.set_keep_log_file_num(LOG_FILES);
-    options.set_max_log_file_size(LOG_BYTES_MAX / LOG_FILES);
-    // A database that can not open its files is fatal.
-    options.set_max_open_files(open_files(getrlimit(Resource::Nofile).current));
-    options
-}
-
-/// Point lookups by hash-like keys want a filter; blocks want compression and no filter.
-fn family_options(name: &str, cache: &Cache) -> Options {
-    let mut options = Options::default();
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
-    table.set_bloom_filter(10.0, false);
-    table.set_format_version(6);
-    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-    table.set_partition_filters(true);
-    table.set_metadata_block_size(PARTITION_BYTES);
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_cache_index_and_filter_blocks_with_high_priority(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    table.set_pin_top_level_index_and_filter(true);
-    options.set_block_based_table_factory(&table);
-    // Most lookups ask whether a key is new. Without these, each walks the list of everything written lately.
-    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
-    options.set_memtable_whole_key_filtering(true);
-    options.set_compression_type(DBCompressionType::Lz4);
-    if name == super::BLOCKS || name == super::UNDECIDED {
-        // Large values: fewer rewrites of them.
-        options.set_target_file_size_base(128 * 1024 * 1024);
+/// How each family is used. Of a record's rows most look-ups ask whether its key is new.
+fn access(name: &str) -> Access {
+    const LOOK_UPS: [Table; 7] = [
+        Table::Receipts,
+        Table::BizKeys,
+        Table::UniquenessKeys,
+        Table::Batches,
+        Table::Statuses,
+        Table::StatusNodes,
+        Table::Refused,
+    ];
+    if LOOK_UPS.into_iter().any(|table| table.name() == name) {
+        return Access::LookUps;
     }
-    options
+    match name {
+        BLOCKS | UNDECIDED => Access::Large,
+        NODE | HEIGHTS | SIZES | VALIDATOR_SETS => Access::Few,
+        name if FAMILIES.contains(&name) => Access::Scans,
+        // The registry, and RocksDB's own family.
+        _ => Access::Few,
+    }
 }
 
-fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
-    let names = FAMILIES.into_iter().chain(Table::ALL.map(Table::name)).chain([rocksdb::DEFAULT_COLUMN_FAMILY_NAME]);
-    // One cache: what is read often takes it, in whatever family it lies.
-    let cache = Cache::new_lru_cache(CACHE_BYTES);
-    names.map(move |name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)))
+fn families(setup: &StoreSetup) -> impl Iterator<Item = ColumnFamilyDescriptor> + '_ {
+    let names = family_names().chain([rocksdb::DEFAULT_COLUMN_FAMILY_NAME]);
+    names.map(|name| ColumnFamilyDescriptor::new(name, setup.family(access(name))))
 }
 
 impl Store {
@@ -153,25 +113,31 @@ impl Store {
         let effects = genesis_effects(genesis).map_err(|error| OpenError::Genesis(error.to_string()))?;
         let damaged =
             |error: StoreError| OpenError::Damaged { path: shown.clone(), problem: error.problem().to_owned() };
-        let mut options = options(DBRecoveryMode::AbsoluteConsistency);
+        let setup = StoreSetup::new(StoreShare::SMALL);
+        let mut options = setup.database(DBRecoveryMode::AbsoluteConsistency);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| refusal(path, &error))?;
-        let store = Self { db: Arc::new(db), suite: genesis.suite };
+        let db = DB::open_cf_descriptors(&options, path, families(&setup)).map_err(|error| refusal(path, &error))?;
+        let store = Self { db: Arc::new(db), suite: genesis.suite, setup };
         store.commit_genesis(genesis, &effects).map_err(damaged)?;
         Ok(store)
     }
 
-    /// Opens a store that `init` made for this genesis.
+    /// Opens a store that `init` made for this genesis, for a command, with little memory.
     pub fn open(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
-        Self::open_by(path, genesis, open_to_a_point_in_time)
+        Self::open_within(path, genesis, StoreShare::SMALL)
+    }
+
+    /// Opens it for a process that gives it so much memory and so many files.
+    pub fn open_within(path: &Path, genesis: &Genesis, share: StoreShare) -> Result<Self, OpenError> {
+        Self::open_by(path, genesis, share, open_to_a_point_in_time)
     }
 
     /// The same, to look at only: nothing in the directory changes, not even its log. For a store that no process has open.
     pub fn open_read_only(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
-        Self::open_by(path, genesis, |path| {
-            let options = options(DBRecoveryMode::PointInTime);
-            let db = DB::open_cf_descriptors_read_only(&options, path, families(), false);
+        Self::open_by(path, genesis, StoreShare::SMALL, |path, setup| {
+            let options = setup.database(DBRecoveryMode::PointInTime);
+            let db = DB::open_cf_descriptors_read_only(&options, path, families(setup), false);
             Ok((db.map_err(|error| refusal(path, &error))?, None))
         })
     }
@@ -179,7 +145,8 @@ impl Store {
     fn open_by(
         path: &Path,
         genesis: &Genesis,
-        open: impl FnOnce(&Path) -> Result<(DB, Option<String>), OpenError>,
+        share: StoreShare,
+        open: impl FnOnce(&Path, &StoreSetup) -> Result<(DB, Option<String>), OpenError>,
     ) -> Result<Self, OpenError> {
         let shown = path.display().to_string();
         if let Err(error) = std::fs::metadata(path.join("CURRENT")) {
@@ -189,8 +156,9 @@ impl Store {
             });
         }
         let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
-        let (db, torn) = open(path)?;
-        let store = Self { db: Arc::new(db), suite: genesis.suite };
+        let setup = StoreSetup::new(share);
+        let (db, torn) = open(path, &setup)?;
+        let store = Self { db: Arc::new(db), suite: genesis.suite, setup };
         let mark = |name: &str| {
             let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.problem().to_owned()))?;
             value.ok_or_else(|| damaged(format!("its mark `{name}` is missing")))
@@ -220,8 +188,8 @@ impl Store {
 /// Every write is synced before the next one begins, so that only the last can be torn, in whatever way the disk leaves its pages. Should the
 /// disk have lost more, the store is older than it was, but still of one moment: nothing after a gap is taken. This is
 /// safe, because what this validator has said stands in the guard: behind it, the node follows its peers.
-pub(super) fn open_to_a_point_in_time(path: &Path) -> Result<(DB, Option<String>), OpenError> {
-    let open = |recovery| DB::open_cf_descriptors(&options(recovery), path, families());
+pub(super) fn open_to_a_point_in_time(path: &Path, setup: &StoreSetup) -> Result<(DB, Option<String>), OpenError> {
+    let open = |recovery| DB::open_cf_descriptors(&setup.database(recovery), path, families(setup));
     let error = match open(DBRecoveryMode::AbsoluteConsistency) {
         Ok(db) => return Ok((db, None)),
         Err(error) => error,
@@ -244,23 +212,4 @@ fn refusal(path: &Path, error: &rocksdb::Error) -> OpenError {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_take_half_of_the_files_that_the_process_may_open() {
-        for (limit, expected) in [
-            (Some(0), 64),
-            (Some(256), 128),
-            (Some(1024), 512),
-            (Some(4096), 2048),
-            (Some(1_048_576), 16_384),
-            (None, 16_384),
-        ] {
-            assert_eq!(open_files(limit), expected, "{limit:?}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ use receipt_core::state::NoCache;
 use receipt_core::testkit::{TestChain, TestValidator};
 use receipt_core::validators::ValidatorSet;
 use rocksdb::WriteBatch;
+use tallystick_storage::StoreShare;
 
 use super::*;
 use crate::ledger::Ledger;
@@ -224,7 +225,7 @@ fn a_store_whose_last_write_is_torn_in_any_pages_opens_as_it_was_before_it() {
     }
     torn.extend((synced..bytes.len()).step_by(1021).map(|cut| bytes[..cut].to_vec()));
     let reopened = |path: &std::path::Path| {
-        let (_, torn) = open::open_to_a_point_in_time(path).unwrap();
+        let (_, torn) = open::open_to_a_point_in_time(path, &StoreSetup::new(StoreShare::SMALL)).unwrap();
         torn
     };
     for (row, bytes) in torn.iter().enumerate() {
@@ -514,7 +515,9 @@ fn memory_and_logs_of_the_database_are_bounded() {
     let count = |line: &str| options.lines().filter(|given| given.trim() == line).count();
     assert_eq!((count("max_log_file_size=4194304"), count("keep_log_file_num=4")), (1, 1), "{options}");
     let families = FAMILIES.len() + Table::ALL.len() + 1;
-    for line in ["cache_index_and_filter_blocks=true", "partition_filters=true", "index_type=kTwoLevelIndexSearch"] {
+    for line in ["cache_index_and_filter_blocks=true", "index_type=kTwoLevelIndexSearch"] {
         assert_eq!(count(line), families, "{line}");
     }
+    assert_eq!(count("partition_filters=true"), 7, "the tables that are asked for new keys");
+    assert_eq!(count("stats_dump_period_sec=0"), 1, "an idle node writes nothing");
 }
