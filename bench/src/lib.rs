@@ -8,7 +8,7 @@
 //! floor (micro-measurements) ──┼──▶ report (JSON and table)
 //! machine (/proc) ─────────────┘
 //! ```
-//! `wan` puts delay proxies between the validators first, and measures how long a seal takes then.
+//! `fill` fills a store in this process, without a network. `wan` puts delay proxies between the validators first, and measures how long a seal takes then.
 //!
 //! All parts of the network are real processes with fsync on, and all run on the machine that also makes the load, so the
 //! generator's own CPU is measured beside theirs. Figures come with their conditions; nothing here fails because a figure
@@ -16,7 +16,9 @@
 
 pub mod clock;
 pub mod delay;
+pub mod endurance;
 pub mod failover;
+pub mod fill;
 pub mod floor;
 pub mod load;
 pub mod machine;

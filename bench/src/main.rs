@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tallystick_bench::fill::FillOptions;
 use tallystick_bench::load::{LoadOptions, Pace};
 use tallystick_bench::measure::Span;
 use tallystick_bench::report::Report;
 use tallystick_bench::standard::After;
 use tallystick_bench::wan::{self, WanOptions};
-use tallystick_bench::{failover, replay, standard, verify};
+use tallystick_bench::{clock, endurance, failover, fill, replay, standard, verify};
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{outln, outpage, terminal};
+use tallystick_storage::StoreShare;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Tables that a filled store may keep open.
+const FILLED_FILES: u64 = 1024;
 
 /// Measures Tallystick on this machine.
 #[derive(Parser)]
@@ -54,6 +59,33 @@ enum Command {
         /// Before each window, in seconds.
         #[arg(long, default_value_t = 5)]
         warm_up: u64,
+    },
+    /// A long load on a new network, and whether it holds: ends with 1 if the rate falls below 0.9 of its beginning, no block comes for
+    /// more than a second, or a process takes more memory than its budget.
+    Endurance {
+        #[command(flatten)]
+        load: LoadArguments,
+        /// Length of the window, in seconds.
+        #[arg(long, default_value_t = 25 * 60)]
+        seconds: u64,
+        /// Before the window, in seconds.
+        #[arg(long, default_value_t = 5)]
+        warm_up: u64,
+    },
+    /// Fill a store in this process, without a network, and show what it costs as it grows.
+    Fill {
+        /// Whose store.
+        #[arg(value_enum)]
+        store: Filled,
+        /// Receipts at least.
+        #[arg(long, default_value_t = 1_000_000)]
+        receipts: u64,
+        /// At most so many receipts a second; without it, as fast as the store takes them.
+        #[arg(long)]
+        rate: Option<u64>,
+        /// Memory of the store, in MiB.
+        #[arg(long, default_value_t = 192, value_parser = clap::value_parser!(u64).range(16..))]
+        memory_mib: u64,
     },
     /// Kill one of four validators under load.
     Failover {
@@ -98,6 +130,12 @@ enum Command {
         #[arg(long, default_value_t = 300_000)]
         receipts: u64,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Filled {
+    Issuer,
+    Node,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -163,7 +201,7 @@ fn main() -> ExitCode {
         Err(error) => Err(error).context("start the runtime"),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit.into(),
         Err(error) => {
             terminal::complain("tallystick-bench", error.as_ref());
             Exit::of_command_error(error.as_ref()).into()
@@ -171,11 +209,16 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
+async fn run(arguments: Arguments) -> Result<Exit> {
     let Arguments { command, json, dir } = arguments;
     if let Command::Verify { bundle, trust, runs } = &command {
         outln!("verify of one bundle, one thread: {}", verify::run(bundle, trust, *runs)?.line());
-        return Ok(());
+        return Ok(Exit::Good);
+    }
+    if let Command::Fill { store, receipts, rate, memory_mib } = command {
+        let share = StoreShare { bytes: memory_mib * 1024 * 1024, files: FILLED_FILES };
+        outpage!("{}", filled(store, dir.as_deref(), FillOptions { receipts, rate, share })?);
+        return Ok(Exit::Good);
     }
     let report = tokio::select! {
         report = measure(command, dir.as_deref()) => report?,
@@ -183,10 +226,26 @@ async fn run(arguments: Arguments) -> Result<()> {
         () = interrupted() => bail!("stopped by a signal"),
     };
     outpage!("{}", report.table());
-    match json {
-        Some(path) => report.save(&path),
-        None => Ok(()),
+    if let Some(path) = json {
+        report.save(&path)?;
     }
+    let holds = report.endurance.as_ref().is_none_or(|verdict| verdict.holds());
+    Ok(if holds { Exit::Good } else { Exit::Bad })
+}
+
+/// Fills a store in a directory of its own, and removes it.
+fn filled(store: Filled, directory: Option<&Path>, options: FillOptions) -> Result<String> {
+    let directory = match directory {
+        Some(directory) => directory.to_owned(),
+        None => std::env::temp_dir().join(format!("tallystick-bench-{}", clock::now()?.get())),
+    };
+    std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+    let table = match store {
+        Filled::Issuer => fill::journal(&directory, options)?,
+        Filled::Node => fill::ledger(&directory, options)?,
+    };
+    std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
+    Ok(table)
 }
 
 async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
@@ -202,7 +261,10 @@ async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
             let options = WanOptions { delays_ms, per_second, span: span(warm_up, seconds), full: !light };
             wan::run(dir, &options).await
         }
-        Command::Verify { .. } => bail!("`verify` needs no network"),
+        Command::Endurance { load, seconds, warm_up } => {
+            endurance::run(dir, load.options(), span(warm_up, seconds)).await
+        }
+        Command::Verify { .. } | Command::Fill { .. } => bail!("this command needs no network"),
     }
 }
 

@@ -50,7 +50,7 @@ impl CpuSnapshot {
 }
 
 /// CPU time over a span.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct CpuUse {
     /// Length of the span in microseconds.
     pub wall_micros: u64,
@@ -94,6 +94,19 @@ pub async fn further_rounds(network: &Network, validator_id: u32) -> Result<u64>
     ensure!(status == 200, "node-{validator_id} answers /metrics with {status}");
     let text = String::from_utf8(body).context("the metrics are not text")?;
     metric(&text, "tallystick_node_further_rounds_total").context("the node does not count further rounds")
+}
+
+/// CPU time of this program, in microseconds.
+pub fn own_cpu_micros() -> Result<u64> {
+    process_cpu_micros(std::process::id())
+}
+
+/// Resident memory of this program, in bytes.
+pub fn own_resident_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+    Ok(kib.context("/proc/self/status has no VmRSS")?.saturating_mul(1024))
 }
 
 /// CPU time of all children of this program that have ended and were waited for, in microseconds.

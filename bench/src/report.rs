@@ -70,7 +70,7 @@ pub struct Conditions {
 }
 
 /// Figures of one load.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct LoadReport {
     /// What load it was.
     pub name: String,
@@ -131,6 +131,8 @@ pub struct Report {
     pub failover: Option<crate::failover::FailoverReport>,
     /// Distances between the validators, in order.
     pub wan: Vec<crate::wan::WanReport>,
+    /// Whether a long load held.
+    pub endurance: Option<crate::endurance::Verdict>,
 }
 
 impl Report {
@@ -144,6 +146,7 @@ impl Report {
             replay: None,
             failover: None,
             wan: Vec::new(),
+            endurance: None,
         }
     }
 
@@ -182,6 +185,9 @@ impl Report {
         }
         for wan in &self.wan {
             wan.write(&mut table);
+        }
+        if let Some(endurance) = &self.endurance {
+            endurance.write(&mut table);
         }
         table
     }
