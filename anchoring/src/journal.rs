@@ -86,6 +86,18 @@ pub enum JournalError {
     Corrupt(&'static str),
 }
 
+impl JournalError {
+    /// Whether bytes on disk are not what was written, as opposed to a disk or a process that fails.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt(_) => true,
+            Self::Store(problem) => problem.starts_with("Corruption"),
+            Self::Absent { .. } | Self::Exists(_) | Self::Foreign(_) => false,
+        }
+    }
+}
+
 /// What an operator does about a failed store. Only damage wants a restore, which costs numbers.
 fn way_of(problem: &str) -> &'static str {
     DiskFault::of_text(problem, Path::new("")).way().unwrap_or(

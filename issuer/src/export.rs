@@ -2,35 +2,38 @@
 //! is the line format, ascending by code and number).
 //!
 //! ```text
-//! journal (read-only) ──▶ opened bodies ──▶ `.NAME.tmp`, 0600 ──▶ fsync ──▶ NAME, never over another file
+//! journal (read-only) ──▶ opened bodies ──▶ a file without a name, 0600 ──▶ fsync ──▶ NAME, never over another file
 //! ```
-//! An erased body is named as such. Not here: receipts that the ledger refused or has not decided, since nothing there
-//! speaks of them. The file is personal data in the clear; nothing of it goes to a log.
+//! Of a receipt without a content the line says why: erased, lost (damage), or never held (learnt from the ledger). Not here: receipts
+//! that the ledger refused or has not decided, since nothing there speaks of them. The file is personal data in the clear: whatever
+//! ends this process early leaves none of it behind, and nothing of it goes to a log.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use receipt_core::bundle::{BodyContent, BodyLine};
+use receipt_core::bundle::{Absence, BodyContent, BodyLine};
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Height, ReceiptKey};
 use tallystick_service::durable;
 use tallystick_service::keyfile::{KeyKind, Passphrase, open};
 
+use unnamed::UnnamedFile;
+
 use crate::body::BodyCipher;
 use crate::config::Settings;
 use crate::fate::{Fate, fate};
-use crate::journal::{Journal, JournalIdentity, LAYOUT, ReceiptReads as _};
+use crate::journal::{Journal, JournalError, JournalIdentity, LAYOUT, ReceiptReads as _, ReceiptRow, StoredBody};
+
+mod unnamed;
 
 /// Receipts read at once.
 const PAGE_RECEIPTS: usize = 256;
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportedBodies {
     /// The file.
     pub path: PathBuf,
@@ -38,12 +41,17 @@ pub struct ExportedBodies {
     pub bodies: u64,
     /// Lines that say that the content was erased.
     pub erased: u64,
+    /// Lines that say that the content was here and cannot be read any more.
+    pub lost: u64,
+    /// Lines that say that the receipt was learnt from the ledger, without its content.
+    pub never_held: u64,
 }
 
 impl fmt::Display for ExportedBodies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, bodies, erased } = self;
-        writeln!(f, "{}: {bodies} bodies, {erased} erased (mode 0600).", path.display())?;
+        let Self { path, bodies, erased, lost, never_held } = self;
+        let path = path.display();
+        writeln!(f, "{path}: {bodies} bodies, {erased} erased, {lost} lost, {never_held} never held (mode 0600).")?;
         write!(f, "This file is personal data in the clear: encrypt it to move it, and delete it after the audit.")
     }
 }
@@ -64,41 +72,9 @@ pub fn run(settings: &Settings, out: &Path, until: Option<Height>) -> Result<Exp
 /// Writes the content of every receipt sealed at `until` or below into a new file.
 pub fn export(journal: &Journal, cipher: &BodyCipher, out: &Path, until: Option<Height>) -> Result<ExportedBodies> {
     ensure!(!out.exists(), "{} exists and is not overwritten; name a new file", out.display());
-    let temp = temp_path(out)?;
-    let written = write_all(journal, cipher, &temp, until)
-        .with_context(|| format!("write {}", temp.display()))
-        .and_then(|counts| {
-            // A link, since a rename would replace a file that came up meanwhile.
-            fs::hard_link(&temp, out).with_context(|| format!("create {}", out.display()))?;
-            Ok(counts)
-        });
-    // Whatever happened: a torn file of personal data must not stay behind.
-    let removed = fs::remove_file(&temp);
-    let (bodies, erased) = written?;
-    removed.with_context(|| format!("remove {}", temp.display()))?;
-    Ok(ExportedBodies { path: out.to_owned(), bodies, erased })
-}
-
-fn temp_path(out: &Path) -> Result<PathBuf> {
-    let name = out.file_name().with_context(|| format!("{} is not a file name", out.display()))?;
-    let mut temp = std::ffi::OsString::from(".");
-    temp.push(name);
-    temp.push(".tmp");
-    Ok(out.with_file_name(temp))
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    // A leftover of a crash goes first: its mode must not survive into the new file.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-fn write_all(journal: &Journal, cipher: &BodyCipher, path: &Path, until: Option<Height>) -> Result<(u64, u64)> {
-    let mut file = BufWriter::new(create_private(path)?);
-    let (mut bodies, mut erased) = (0, 0);
+    let mut file = UnnamedFile::create(out)?;
+    let mut exported = ExportedBodies { path: out.to_owned(), ..ExportedBodies::default() };
+    let mut writer = BufWriter::new(&mut file);
     let mut after: Option<ReceiptKey> = None;
     loop {
         let page = journal.receipts_after(after, PAGE_RECEIPTS)?;
@@ -108,22 +84,53 @@ fn write_all(journal: &Journal, cipher: &BodyCipher, path: &Path, until: Option<
             if !is_sealed(journal, key, until)? {
                 continue;
             }
-            let content = match journal.body(key)? {
-                None => None,
-                Some(sealed) => {
-                    let body = cipher.open(key, &sealed).with_context(|| format!("receipt {key}"))?;
-                    Some(BodyContent { seed: body.seed, values: body.values })
-                }
-            };
-            *(if content.is_some() { &mut bodies } else { &mut erased }) += 1;
+            let content = content(journal, cipher, key, &row)?;
+            *match &content {
+                Ok(_) => &mut exported.bodies,
+                Err(Absence::Erased) => &mut exported.erased,
+                Err(Absence::Lost) => &mut exported.lost,
+                Err(Absence::NeverHeld) => &mut exported.never_held,
+            } += 1;
             let mut line = BodyLine { record: row.signed_record, content }.encode();
             line.push(b'\n');
-            file.write_all(&line)?;
+            writer.write_all(&line).with_context(|| format!("write {}", out.display()))?;
         }
     }
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    Ok((bodies, erased))
+    writer.flush().with_context(|| format!("write {}", out.display()))?;
+    drop(writer);
+    ensure!(
+        exported.bodies > 0 || exported.lost == 0,
+        "not one body opens under keys.master_key_file, and {} are there: is it the key of this journal? Nothing was written",
+        exported.lost
+    );
+    file.give_name()?;
+    Ok(exported)
+}
+
+/// The content of a receipt, or why there is none. A single damaged body stops nobody's audit: it is named as lost.
+fn content(
+    journal: &Journal,
+    cipher: &BodyCipher,
+    key: ReceiptKey,
+    row: &ReceiptRow,
+) -> Result<std::result::Result<BodyContent, Absence>, JournalError> {
+    let lost = |problem: &dyn fmt::Display| {
+        tracing::warn!(receipt = %key, %problem, "the content of a receipt is lost");
+        Ok(Err(Absence::Lost))
+    };
+    match journal.stored_body(key) {
+        Ok(StoredBody::Erased(_)) => Ok(Err(Absence::Erased)),
+        // Only what was learnt from the ledger has no biz code here.
+        Ok(StoredBody::Nothing) if row.biz_code.is_empty() => Ok(Err(Absence::NeverHeld)),
+        Ok(StoredBody::Nothing) => lost(&"its body is not in the journal, and no erasure is noted"),
+        Ok(StoredBody::Torn) => lost(&"ciphertext or wrapped key is missing"),
+        Ok(StoredBody::Whole(sealed)) => match cipher.open(key, &sealed) {
+            Ok(body) => Ok(Ok(BodyContent { seed: body.seed, values: body.values })),
+            Err(error) => lost(&error),
+        },
+        Err(error) if error.is_damage() => lost(&error),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_sealed(journal: &Journal, key: ReceiptKey, until: Option<Height>) -> Result<bool> {

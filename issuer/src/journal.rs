@@ -29,7 +29,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::ReceiptReads;
+pub use read::{ReceiptReads, StoredBody};
 pub use rows::{BatchNote, BizRow, DayKind, DecidedTally, EventNote, IssuedTally, ReceiptRow, day_number, receipt_of};
 pub(crate) use rows::{biz_key, receipt_key_bytes};
 pub use tallystick_anchoring::journal::{

@@ -25,7 +25,7 @@ mod body_line;
 mod json;
 mod kind;
 
-pub use body_line::{BodyContent, BodyLine};
+pub use body_line::{Absence, BodyContent, BodyLine};
 pub use json::BundleError;
 pub use kind::{FileKind, kind_of};
 

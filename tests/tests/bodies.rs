@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use receipt_core::bundle::BodyLine;
+use receipt_core::bundle::{Absence, BodyLine};
 use tallystick_devnet::issuing::issue_one;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::{Caller, NetworkOptions};
@@ -70,7 +70,10 @@ async fn exported_bodies_are_audited_and_a_changed_one_is_found() {
 
     let (code, report) = audit(&network, &file).await;
     assert_eq!(code, 0, "{report}");
-    assert!(report.contains(&format!("{RECEIPTS} good, 0 erased, 0 missing, 0 mismatches")), "{report}");
+    assert!(
+        report.contains(&format!("{RECEIPTS} good, 0 erased, 0 lost, 0 never held, 0 missing, 0 mismatches")),
+        "{report}"
+    );
     assert!(!report.contains("Content not checked"), "{report}");
 
     // A value changed: the salted values lead to another root than the unit signed.
@@ -87,7 +90,7 @@ async fn exported_bodies_are_audited_and_a_changed_one_is_found() {
     assert!(report.contains("1 mismatches") && report.contains("line 1"), "{report}");
 
     let erased = dir.path().join("erased");
-    with_first_line(&erased, &bodies, |line| BodyLine { content: None, ..line });
+    with_first_line(&erased, &bodies, |line| BodyLine { content: Err(Absence::Erased), ..line });
     let (code, report) = audit(&network, &erased).await;
     assert_eq!(code, 2, "nobody can check what was erased: {report}");
     assert!(report.contains("1 erased") && report.contains("says that it was erased"), "{report}");

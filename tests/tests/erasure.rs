@@ -137,7 +137,7 @@ async fn an_erased_body_is_nowhere_and_stays_away() {
     assert_eq!(holders(&files, &secrets), Vec::<PathBuf>::new(), "restoring brings nothing back");
     let bodies = network.layout().root().join("bodies");
     let said = command(&network, 0, "export-bodies", &["--out", bodies.to_str().unwrap()]).await;
-    assert!(said.contains("1 erased"), "{said}");
+    assert!(said.contains("1 erased, 0 lost"), "{said}");
     network.wait_equal_tips().await.unwrap();
     network.audit(1).await.unwrap();
 }

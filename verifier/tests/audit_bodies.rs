@@ -7,7 +7,7 @@ mod common;
 use common::{Extra, PLAIN, TestFile, audit_blocks, bodies, chain, export, served};
 use prost::Message;
 use receipt_core::block::Item;
-use receipt_core::bundle::BodyLine;
+use receipt_core::bundle::{Absence, BodyLine};
 use receipt_core::governance::{Action, RegisterUnit};
 use receipt_core::ids::Fen;
 use receipt_core::state::StateRead;
@@ -55,7 +55,7 @@ fn erased_contents_are_named_and_several_files_are_one() {
     let (chain, receipts) = chain();
     let first = TestFile::new("first", bodies(&receipts[..3]));
     let mut lines = bodies(&receipts[3..6]);
-    let erased = BodyLine { record: receipts[6].record.clone(), content: None };
+    let erased = BodyLine { record: receipts[6].record.clone(), content: Err(Absence::Erased) };
     lines.extend(erased.encode());
     let second = TestFile::new("second", lines);
     let ledger = TestFile::new("ledger.export", export(&chain, &served(&chain)));
@@ -73,10 +73,31 @@ fn erased_contents_are_named_and_several_files_are_one() {
     assert!(text.contains(&format!("ERASED         {}", found.erased_receipts[0])), "{text}");
     assert!(text.contains("Content of 1 receipts: their issuer says that it was erased"), "{text}");
     // A stranger's record is no erased receipt of this ledger.
-    let stranger = BodyLine { record: TestChain::named("other").issue("S01").record, content: None };
+    let stranger = BodyLine { record: TestChain::named("other").issue("S01").record, content: Err(Absence::Erased) };
     let file = TestFile::new("bodies", [bodies(&receipts), stranger.encode()].concat());
     let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
     assert_eq!((report.result, report.bodies.unwrap().mismatches), (AuditResult::Refuted, 1));
+}
+
+#[test]
+fn lost_and_never_held_contents_are_not_called_erased() {
+    let (chain, receipts) = chain();
+    let absent = [Absence::Erased, Absence::Lost, Absence::NeverHeld];
+    let line = |(receipt, absence): (&TestReceipt, Absence)| {
+        let mut line = BodyLine { record: receipt.record.clone(), content: Err(absence) }.encode();
+        line.push(b'\n');
+        line
+    };
+    let words: Vec<u8> = receipts[..3].iter().zip(absent).flat_map(line).collect();
+    let file = TestFile::new("bodies", [words, bodies(&receipts[3..])].concat());
+    let report = audit_blocks(&chain, &served(&chain), Extra { bodies: Some(&file), ..PLAIN });
+    let text = report.to_text();
+    assert_eq!(report.result, AuditResult::Incomplete, "{text}");
+    assert!(text.contains("4 good, 1 erased, 1 lost, 1 never held, 0 missing"), "{text}");
+    let [erased, lost, _] = [0, 1, 2].map(|index: usize| receipts[index].signed.record.key.to_string());
+    assert!(text.contains(&format!("ERASED         {erased}\n")), "{text}");
+    assert!(text.contains(&format!("LOST           {lost}\n")), "{text}");
+    assert!(text.contains("says that it is lost") && text.contains("never given it back"), "{text}");
 }
 
 #[test]
@@ -100,7 +121,7 @@ fn the_word_erased_hides_no_content_that_is_there() {
     chain.add_block(std::slice::from_ref(&broken));
     receipts.push(broken);
     let erased = |receipt: &TestReceipt| {
-        let mut line = BodyLine { record: receipt.record.clone(), content: None }.encode();
+        let mut line = BodyLine { record: receipt.record.clone(), content: Err(Absence::Erased) }.encode();
         line.push(b'\n');
         line
     };

@@ -60,7 +60,7 @@ fn every_sealed_receipt_has_its_line() {
         let content = line.content.clone().unwrap();
         assert_eq!(Body::of_values(record.suite, content.values, &content.seed).unwrap().root(), record.body_root);
     }
-    assert_eq!(lines[2].content, None);
+    assert_eq!(lines[2].content, Err(Absence::Erased));
 }
 
 #[test]
@@ -75,11 +75,8 @@ fn what_was_sealed_above_the_height_is_left_out() {
 fn the_file_is_its_owners_and_never_over_another() {
     let Fixture { dir, issuer, .. } = fixture();
     let out = dir.path().join("bodies");
-    // What a crash may have left, readable by all.
-    std::fs::write(dir.path().join(".bodies.tmp"), b"torn").unwrap();
     export(&issuer.journal, &issuer.cipher, &out, None).unwrap();
     assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(!dir.path().join(".bodies.tmp").exists());
     let before = std::fs::read(&out).unwrap();
     let error = export(&issuer.journal, &issuer.cipher, &out, None).unwrap_err();
     assert!(error.to_string().contains("not overwritten"), "{error:#}");
@@ -93,8 +90,60 @@ fn another_master_key_leaves_no_torn_file() {
     let Fixture { dir, issuer, .. } = fixture();
     let out = dir.path().join("bodies");
     let other = BodyCipher::new(&tallystick_service::keyfile::Secret::new([9; 32]));
-    assert!(export(&issuer.journal, &other, &out, None).is_err());
-    assert!(!out.exists() && !dir.path().join(".bodies.tmp").exists());
+    let error = export(&issuer.journal, &other, &out, None).unwrap_err().to_string();
+    assert!(error.contains("not one body opens under keys.master_key_file"), "{error}");
+    assert_eq!(names(dir.path()), ["journal"]);
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A Ctrl-C, a SIGKILL or a power cut may come at any moment before the name is given.
+#[test]
+fn until_it_is_whole_the_file_has_no_name_that_could_stay_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("bodies");
+    let mut file = UnnamedFile::create(&out).unwrap();
+    file.write_all(b"a person\n").unwrap();
+    assert_eq!(names(dir.path()), Vec::<String>::new());
+    drop(file);
+    assert_eq!(names(dir.path()), Vec::<String>::new());
+    let mut file = UnnamedFile::create(&out).unwrap();
+    file.write_all(b"a person\n").unwrap();
+    file.give_name().unwrap();
+    assert_eq!((names(dir.path()), std::fs::read(&out).unwrap()), (vec!["bodies".to_owned()], b"a person\n".to_vec()));
+    let taken = UnnamedFile::create(&out).unwrap().give_name().unwrap_err();
+    assert!(format!("{taken:#}").contains("exists"), "{taken:#}");
+}
+
+#[test]
+fn erased_lost_and_never_held_are_told_apart() {
+    let Fixture { dir, issuer, keys, .. } = fixture();
+    let foreign = issuer.journal.body(keys[1]).unwrap().unwrap();
+    let mut write = issuer.journal.write();
+    // Another receipt's key: as after damage, it opens nothing.
+    write.put_receipt(keys[0], &issuer.journal.receipt(keys[0]).unwrap().unwrap(), &foreign);
+    write.commit(Durability::Synced).unwrap();
+    let out = dir.path().join("bodies");
+    let written = export(&issuer.journal, &issuer.cipher, &out, None).unwrap();
+    assert_eq!((written.bodies, written.erased, written.lost, written.never_held), (1, 1, 1, 0));
+    let said = |path: &Path| lines(path).into_iter().map(|line| line.content.err()).collect::<Vec<_>>();
+    assert_eq!(said(&out), [Some(Absence::Lost), None, Some(Absence::Erased)]);
+
+    // A receipt that was learnt from the ledger, and one of this journal's own without a body.
+    let mut write = issuer.journal.write();
+    write.delete_body(keys[0]);
+    write.delete_body(keys[2]);
+    let learnt = issuer.journal.receipt(keys[2]).unwrap().unwrap();
+    write.put_row(keys[2], &ReceiptRow { biz_code: String::new(), place_code: String::new(), ..learnt });
+    write.commit(Durability::Synced).unwrap();
+    let again = dir.path().join("again");
+    export(&issuer.journal, &issuer.cipher, &again, None).unwrap();
+    assert_eq!(said(&again), [Some(Absence::Lost), None, Some(Absence::NeverHeld)]);
 }
 
 #[test]

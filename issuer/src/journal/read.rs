@@ -22,6 +22,19 @@ fn erasure_time(row: &[u8]) -> Option<UnixMillis> {
     row.try_into().ok().map(|bytes| UnixMillis::new(u64::from_be_bytes(bytes)))
 }
 
+/// What the journal has of a receipt's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredBody {
+    /// Ciphertext and wrapped key.
+    Whole(SealedBody),
+    /// It was erased at this time.
+    Erased(UnixMillis),
+    /// One of the two without the other: damage.
+    Torn,
+    /// Neither, and no erasure is noted.
+    Nothing,
+}
+
 /// What the issuer reads of its journal besides what anchoring reads.
 pub trait ReceiptReads {
     /// A receipt without its body.
@@ -36,6 +49,9 @@ pub trait ReceiptReads {
         after: Option<ReceiptKey>,
         limit: usize,
     ) -> Result<Vec<(ReceiptKey, ReceiptRow)>, JournalError>;
+
+    /// What there is of a body.
+    fn stored_body(&self, key: ReceiptKey) -> Result<StoredBody, JournalError>;
 
     /// A body as stored; `None` once erased.
     fn body(&self, key: ReceiptKey) -> Result<Option<SealedBody>, JournalError>;
@@ -112,10 +128,24 @@ impl ReceiptReads for Journal {
         rows.map(|(key, row)| Ok((receipt_of(key)?, ReceiptRow::from_record(row)?))).collect()
     }
 
-    fn body(&self, key: ReceiptKey) -> Result<Option<SealedBody>, JournalError> {
+    fn stored_body(&self, key: ReceiptKey) -> Result<StoredBody, JournalError> {
         let key = receipt_key_bytes(key);
-        let parts = self.get(BODIES, &key)?.zip(self.get(BODY_KEYS, &key)?);
-        Ok(parts.map(|(ciphertext, wrapped_key)| SealedBody { ciphertext, wrapped_key }))
+        let row = self.get(BODY_KEYS, &key)?;
+        if let Some(at) = row.as_deref().and_then(erasure_time) {
+            return Ok(StoredBody::Erased(at));
+        }
+        Ok(match (self.get(BODIES, &key)?, row) {
+            (Some(ciphertext), Some(wrapped_key)) => StoredBody::Whole(SealedBody { ciphertext, wrapped_key }),
+            (None, None) => StoredBody::Nothing,
+            (Some(_), None) | (None, Some(_)) => StoredBody::Torn,
+        })
+    }
+
+    fn body(&self, key: ReceiptKey) -> Result<Option<SealedBody>, JournalError> {
+        Ok(match self.stored_body(key)? {
+            StoredBody::Whole(body) => Some(body),
+            StoredBody::Erased(_) | StoredBody::Torn | StoredBody::Nothing => None,
+        })
     }
 
     fn erased_at(&self, key: ReceiptKey) -> Result<Option<UnixMillis>, JournalError> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"record":"<SignedRecord>","seed":"<32 bytes>","values":["…",…]}\n      the content
-//! {"record":"<SignedRecord>","erased":true}\n                             the issuer says that it was erased
+//! {"record":"<SignedRecord>","absent":"erased"}\n                         none, and why: `erased`, `lost` or `never_held`
 //! ```
 //! Binary values are base64. The record says which receipt it is; whether the values are what it commits to is for the
 //! reader. A file of them is personal data in the open: it travels and rests encrypted, and is deleted after the audit.
@@ -15,13 +15,25 @@ use super::BundleError;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::Seed;
 
-/// One receipt's content, or the word that it is gone.
+/// One receipt's content, or why its issuer has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyLine {
     /// The bytes of the `SignedRecord`, verbatim.
     pub record: Vec<u8>,
-    /// The content; `None`: erased, as the issuer says. Nobody can check that word.
-    pub content: Option<BodyContent>,
+    /// The content, or why there is none, as the issuer says. Nobody can check that word.
+    pub content: Result<BodyContent, Absence>,
+}
+
+/// Why an issuer has no content of a receipt that it answers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Absence {
+    /// It was erased on purpose, and the issuer has noted when.
+    Erased,
+    /// The issuer made this receipt, and its content cannot be read any more: damage, which nobody ordered.
+    Lost,
+    /// The issuer learnt of the receipt from the ledger, after it had lost its journal; nobody has brought the content back.
+    NeverHeld,
 }
 
 /// What a record's body root commits to.
@@ -42,7 +54,7 @@ struct LineJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    erased: Option<bool>,
+    absent: Option<Absence>,
 }
 
 impl BodyLine {
@@ -50,9 +62,9 @@ impl BodyLine {
     pub fn encode(&self) -> Vec<u8> {
         super::json::to_json(&LineJson {
             record: BASE64_STANDARD.encode(&self.record),
-            seed: self.content.as_ref().map(|content| BASE64_STANDARD.encode(content.seed.as_bytes())),
-            values: self.content.as_ref().map(|content| content.values.clone()),
-            erased: self.content.is_none().then_some(true),
+            seed: self.content.as_ref().ok().map(|content| BASE64_STANDARD.encode(content.seed.as_bytes())),
+            values: self.content.as_ref().ok().map(|content| content.values.clone()),
+            absent: self.content.as_ref().err().copied(),
         })
     }
 
@@ -63,13 +75,13 @@ impl BodyLine {
         }
         let json: LineJson = super::json::from_json(line)?;
         let bytes_of = |name, text: &str| BASE64_STANDARD.decode(text).map_err(|_| BundleError::Value { name });
-        let content = match (json.seed, json.values, json.erased) {
+        let content = match (json.seed, json.values, json.absent) {
             (Some(seed), Some(values), None) => {
                 let seed = bytes_of("seed", &seed)?.try_into().map_err(|_| BundleError::Value { name: "seed" })?;
-                Some(BodyContent { seed: Seed::new(seed), values })
+                Ok(BodyContent { seed: Seed::new(seed), values })
             }
-            (None, None, Some(true)) => None,
-            _ => return Err(BundleError::Value { name: "erased" }),
+            (None, None, Some(absence)) => Err(absence),
+            _ => return Err(BundleError::Value { name: "absent" }),
         };
         let body = Self { record: bytes_of("record", &json.record)?, content };
         if body.encode() == line { Ok(body) } else { Err(BundleError::NotCanonical) }
@@ -80,9 +92,18 @@ impl BodyLine {
 mod tests {
     use super::*;
 
-    fn lines() -> [BodyLine; 2] {
+    fn lines() -> [BodyLine; 4] {
         let content = BodyContent { seed: Seed::new([3; 32]), values: vec!["医\n\"".to_owned(), String::new()] };
-        [BodyLine { record: vec![1, 2], content: Some(content) }, BodyLine { record: vec![1, 2], content: None }]
+        [Ok(content), Err(Absence::Erased), Err(Absence::Lost), Err(Absence::NeverHeld)]
+            .map(|content| BodyLine { record: vec![1, 2], content })
+    }
+
+    #[test]
+    fn why_there_is_no_content_is_one_of_three_words() {
+        let words = lines().into_iter().skip(1).map(|line| String::from_utf8(line.encode()).unwrap());
+        let words: Vec<String> = words.collect();
+        let line = |word: &str| format!(r#"{{"record":"AQI=","absent":"{word}"}}"#);
+        assert_eq!(words, ["erased", "lost", "never_held"].map(line));
     }
 
     #[test]
@@ -101,14 +122,15 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_content_or_erased_never_both_nor_neither() {
+    fn a_line_is_content_or_absent_never_both_nor_neither() {
         for line in [
             r#"{"record":"AQI="}"#,
-            r#"{"record":"AQI=","erased":false}"#,
-            r#"{"record":"AQI=","erased":null}"#,
+            r#"{"record":"AQI=","absent":"gone"}"#,
+            r#"{"record":"AQI=","absent":null}"#,
+            r#"{"record":"AQI=","erased":true}"#,
             r#"{"record":"AQI=","values":[]}"#,
             r#"{"record":"AQI=","seed":"AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="}"#,
-            r#"{"record":"AQI=","seed":"AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=","values":[],"erased":true}"#,
+            r#"{"record":"AQI=","seed":"AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=","values":[],"absent":"erased"}"#,
         ] {
             assert!(BodyLine::decode(line.as_bytes()).is_err(), "{line}");
         }

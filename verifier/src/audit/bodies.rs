@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use prost::Message;
-use receipt_core::bundle::BodyLine;
+use receipt_core::bundle::{Absence, BodyLine};
 use receipt_core::governance::AttachItems;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptCode, ReceiptKey};
@@ -25,7 +25,7 @@ use tallystick_service::input;
 
 use super::replay::Replay;
 
-/// Problems and erased receipts listed in full; the rest is counted.
+/// Problems, erased and lost receipts listed in full; the rest is counted.
 const LISTED_MAX: usize = 100;
 /// A line and its newline; what is longer is read over.
 const LINE_BYTES_MAX: u64 = BUNDLE_BYTES_MAX as u64 + 1;
@@ -45,11 +45,15 @@ pub struct BodiesReport {
     pub good: u64,
     /// Receipts on the ledger of which the issuer says that their content was erased: nobody can check it any more.
     pub erased: u64,
+    /// Receipts on the ledger of which the issuer says that it had their content and cannot read it any more.
+    pub lost: u64,
+    /// Receipts on the ledger of which the issuer says that it learnt of them from the ledger and never had their content since.
+    pub never_held: u64,
     /// Receipts on the ledger for which no line was given.
     pub missing: u64,
     /// Lines that are no content of a receipt on the ledger.
     pub mismatches: u64,
-    /// Lines that repeat a receipt, or say that it was erased beside its content.
+    /// Lines that repeat a receipt, or say that it has no content beside its content.
     pub repeated: u64,
     /// Broken rules, by rule.
     pub broken_rules: BTreeMap<String, u64>,
@@ -57,6 +61,8 @@ pub struct BodiesReport {
     pub problems: Vec<String>,
     /// The first hundred erased receipts.
     pub erased_receipts: Vec<String>,
+    /// The first hundred lost ones.
+    pub lost_receipts: Vec<String>,
 }
 
 impl BodiesReport {
@@ -70,6 +76,15 @@ impl BodiesReport {
         let mut list = Vec::new();
         if self.erased > 0 {
             list.push(format!("Content of {} receipts: their issuer says that it was erased.", self.erased));
+        }
+        if self.lost > 0 {
+            list.push(format!("Content of {} receipts: their issuer says that it is lost.", self.lost));
+        }
+        if self.never_held > 0 {
+            list.push(format!(
+                "Content of {} receipts: their issuer learnt of them from the ledger and was never given it back.",
+                self.never_held
+            ));
         }
         if self.missing > 0 {
             list.push(format!("Content of {} receipts: no line was given for them.", self.missing));
@@ -96,8 +111,8 @@ impl BodiesReport {
 
 /// What the lines so far say of a receipt.
 enum Said {
-    /// That its content was erased. The word stands only as long as no line has the content.
-    Erased(ReceiptKey),
+    /// That its issuer has no content. The word stands only as long as no line has the content.
+    Absent(ReceiptKey, Absence),
     /// Its content, which was judged.
     Content,
 }
@@ -111,26 +126,32 @@ impl Seen {
         let said = self.0.get(&judged.status_key);
         report.repeated += u64::from(said.is_some());
         let now = match (said, judged.content) {
-            (None, Content::Erased) => Said::Erased(judged.key),
-            (None | Some(Said::Erased(_)), Content::Judged(broken)) => {
+            (None, Content::Absent(absence)) => Said::Absent(judged.key, absence),
+            (None | Some(Said::Absent(..)), Content::Judged(broken)) => {
                 report.count(place, broken);
                 Said::Content
             }
-            (Some(_), Content::Erased) | (Some(Said::Content), Content::Judged(_)) => return,
+            (Some(_), Content::Absent(_)) | (Some(Said::Content), Content::Judged(_)) => return,
         };
         self.0.insert(judged.status_key, now);
     }
 
     fn close(self, receipts: u64, report: &mut BodiesReport) {
         report.missing = receipts.saturating_sub(self.0.len() as u64);
-        let erased = self.0.into_values().filter_map(|said| match said {
-            Said::Erased(key) => Some(key),
+        let absent = self.0.into_values().filter_map(|said| match said {
+            Said::Absent(key, absence) => Some((key, absence)),
             Said::Content => None,
         });
-        let mut erased: Vec<ReceiptKey> = erased.collect();
-        erased.sort_unstable();
-        report.erased = erased.len() as u64;
-        report.erased_receipts = erased.iter().take(LISTED_MAX).map(ToString::to_string).collect();
+        let mut absent: Vec<(ReceiptKey, Absence)> = absent.collect();
+        absent.sort_unstable();
+        let count = |wanted| absent.iter().filter(|(_, absence)| *absence == wanted).count() as u64;
+        let names = |wanted| {
+            let wanted = absent.iter().filter(move |(_, absence)| *absence == wanted);
+            wanted.take(LISTED_MAX).map(|(key, _)| key.to_string()).collect()
+        };
+        (report.erased, report.erased_receipts) = (count(Absence::Erased), names(Absence::Erased));
+        (report.lost, report.lost_receipts) = (count(Absence::Lost), names(Absence::Lost));
+        report.never_held = count(Absence::NeverHeld);
     }
 }
 
@@ -188,7 +209,7 @@ struct Judged {
 enum Content {
     /// Broken rules, each with its sentence.
     Judged(Vec<(String, String)>),
-    Erased,
+    Absent(Absence),
 }
 
 fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Judged, String> {
@@ -203,7 +224,10 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
         return Err(format!("{}: this record is not on the ledger", record.key));
     }
     let key = record.key;
-    let Some(content) = body_line.content else { return Ok(Judged { key, status_key, content: Content::Erased }) };
+    let content = match body_line.content {
+        Ok(content) => content,
+        Err(absence) => return Ok(Judged { key, status_key, content: Content::Absent(absence) }),
+    };
     let body =
         Body::of_values(record.suite, content.values, &content.seed).map_err(|error| format!("{key}: {error}"))?;
     if body.disclosures().len() != record.disclosure_count as usize || body.root() != record.body_root {

@@ -99,16 +99,20 @@ impl AuditReport {
 
     fn write_bodies(&self, page: &mut String) -> std::fmt::Result {
         let Some(bodies) = &self.bodies else { return Ok(()) };
-        let BodiesReport { good, erased, missing, mismatches, repeated, .. } = bodies;
+        let BodiesReport { good, erased, lost, never_held, missing, mismatches, repeated, .. } = bodies;
         writeln!(
             page,
-            "  content        {good} good, {erased} erased, {missing} missing, {mismatches} mismatches, {repeated} repeated"
+            "  content        {good} good, {erased} erased, {lost} lost, {never_held} never held, {missing} missing, \
+             {mismatches} mismatches, {repeated} repeated"
         )?;
         for (rule, count) in &bodies.broken_rules {
             writeln!(page, "                 {count} times {rule} broken")?;
         }
         for receipt in &bodies.erased_receipts {
             writeln!(page, "  ERASED         {receipt}")?;
+        }
+        for receipt in &bodies.lost_receipts {
+            writeln!(page, "  LOST           {receipt}")?;
         }
         for problem in &bodies.problems {
             writeln!(page, "  CONTENT        {}", line(problem))?;

@@ -97,7 +97,7 @@ pub(crate) fn bodies(receipts: &[TestReceipt]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for receipt in receipts {
         let values = to_values(&receipt.receipt).unwrap();
-        let content = Some(BodyContent { seed: receipt.seed.clone(), values });
+        let content = Ok(BodyContent { seed: receipt.seed.clone(), values });
         bytes.extend(BodyLine { record: receipt.record.clone(), content }.encode());
         bytes.push(b'\n');
     }
