@@ -5,11 +5,13 @@
 //! ciphertext   XChaCha20-Poly1305(body key, nonce 0, plaintext)         associated data: code u32 ‖ number u64 ‖ "body"
 //! wrapped key  nonce[24] ‖ XChaCha20-Poly1305(master, nonce, body key)  associated data: code u32 ‖ number u64 ‖ "key"
 //! ```
-//! A body key encrypts one body, once, so its nonce may be fixed. Erasing a body is deleting its wrapped key.
+//! A body key encrypts one body, once, so its nonce may be fixed. Erasing a body is deleting its wrapped key: with it goes what the
+//! journal remembers of the call that made the receipt, a hash under the same key.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use prost::Message;
+use receipt_core::hash::{Hash, tagged};
 use receipt_core::ids::ReceiptKey;
 use receipt_core::receipt::disclosure::Seed;
 use receipt_core::state::tables::receipt_key_bytes;
@@ -35,6 +37,14 @@ pub struct BodySecrets {
     pub key: Secret,
     /// Nonce of its wrapping.
     pub nonce: [u8; NONCE_BYTES],
+}
+
+impl BodySecrets {
+    /// What the journal remembers of the call: see [`BodyCipher::tag`].
+    #[must_use]
+    pub fn tag(&self, content: &Hash) -> Hash {
+        tag_under(&*self.key, content)
+    }
 }
 
 /// A body as stored.
@@ -104,12 +114,23 @@ impl BodyCipher {
         Ok(SealedBody { ciphertext, wrapped_key: [&secrets.nonce[..], &wrapped].concat() })
     }
 
+    /// By which a repetition of the call that made a receipt is known: the hash of what the caller sent, under the body's own key. With
+    /// that key erased nobody can hold a guess against it.
+    pub fn tag(&self, receipt: ReceiptKey, wrapped_key: &[u8], content: &Hash) -> Result<Hash, BodyCipherError> {
+        Ok(tag_under(&self.unwrap_key(receipt, wrapped_key)?, content))
+    }
+
+    fn unwrap_key(&self, receipt: ReceiptKey, wrapped_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, BodyCipherError> {
+        const OPENING: BodyCipherError = BodyCipherError::Opening;
+        let (nonce, wrapped) = wrapped_key.split_at_checked(NONCE_BYTES).ok_or(OPENING)?;
+        let payload = Payload { msg: wrapped, aad: &aad(receipt, b"key") };
+        Ok(Zeroizing::new(self.master.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| OPENING)?))
+    }
+
     /// Decrypts a receipt's body.
     pub fn open(&self, receipt: ReceiptKey, sealed: &SealedBody) -> Result<OpenBody, BodyCipherError> {
         const OPENING: BodyCipherError = BodyCipherError::Opening;
-        let (nonce, wrapped) = sealed.wrapped_key.split_at_checked(NONCE_BYTES).ok_or(OPENING)?;
-        let payload = Payload { msg: wrapped, aad: &aad(receipt, b"key") };
-        let key = Zeroizing::new(self.master.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| OPENING)?);
+        let key = self.unwrap_key(receipt, &sealed.wrapped_key)?;
         let cipher = XChaCha20Poly1305::new_from_slice(&key).map_err(|_| OPENING)?;
         let payload = Payload { msg: &sealed.ciphertext, aad: &aad(receipt, b"body") };
         let plain = Zeroizing::new(cipher.decrypt(&XNonce::default(), payload).map_err(|_| OPENING)?);
@@ -117,6 +138,10 @@ impl BodyCipher {
         let seed: [u8; 32] = plain.seed.as_slice().try_into().map_err(|_| OPENING)?;
         Ok(OpenBody { seed: Seed::new(seed), values: plain.values })
     }
+}
+
+fn tag_under(body_key: &[u8], content: &Hash) -> Hash {
+    tagged("tallystick/issuer-content/v1", &[body_key, &content.0])
 }
 
 fn aad(receipt: ReceiptKey, purpose: &[u8]) -> Vec<u8> {
@@ -148,6 +173,18 @@ mod tests {
         assert_eq!(cipher.open(key(8), &sealed), Err(BodyCipherError::Opening), "another receipt");
         let other = BodyCipher::new(&Secret::new([9; 32]));
         assert_eq!(other.open(key(7), &sealed), Err(BodyCipherError::Opening), "another master key");
+    }
+
+    #[test]
+    fn a_call_is_known_again_by_the_bodys_own_key() {
+        let (cipher, _, sealed) = sealed();
+        let secrets = BodySecrets { key: Secret::new([3; 32]), nonce: [4; 24] };
+        let (sent, other) = (Hash([7; 32]), Hash([8; 32]));
+        assert_eq!(cipher.tag(key(7), &sealed.wrapped_key, &sent), Ok(secrets.tag(&sent)));
+        assert_ne!(secrets.tag(&sent), secrets.tag(&other));
+        let another_body = BodySecrets { key: Secret::new([5; 32]), nonce: [4; 24] };
+        assert_ne!(secrets.tag(&sent), another_body.tag(&sent), "the same call of two receipts looks different");
+        assert_eq!(cipher.tag(key(8), &sealed.wrapped_key, &sent), Err(BodyCipherError::Opening));
     }
 
     #[test]

@@ -28,7 +28,8 @@ use tonic::Status;
 use crate::body::{BodyCipher, OpenBody};
 use crate::credentials::Credentials;
 use crate::fate::{Fate, fate, reversed_by};
-use crate::journal::{Journal, JournalError, ReceiptReads as _};
+use crate::issue::{SameCall, same_call};
+use crate::journal::{BizRow, Journal, JournalError, ReceiptReads as _};
 
 /// Batch trees kept: each is at most 256 KiB, and bundles are mostly asked for soon after sealing.
 const TREES_MAX: usize = 32;
@@ -83,6 +84,11 @@ impl Bundler {
     pub fn body(&self, key: ReceiptKey) -> Result<Option<OpenBody>, Refusal> {
         let Some(sealed) = self.journal.body(key).map_err(internal)? else { return Ok(None) };
         self.cipher.open(key, &sealed).map(Some).map_err(internal)
+    }
+
+    /// What a call is to the receipt that has its biz code.
+    pub(crate) fn same_call(&self, row: &BizRow, content: &Hash) -> Result<SameCall, Refusal> {
+        same_call(&self.journal, &self.cipher, row, content).map_err(internal)
     }
 
     /// The bundle of a sealed receipt.

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 mod assemble;
 mod prepare;
+mod sameness;
 mod sequencer;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 
 pub use prepare::{PaymentReference, Prepared, RuleBasis, content_hash, prepare};
 pub(crate) use prepare::{payment_key, uniqueness_keys};
+pub(crate) use sameness::{SameCall, same_call};
 pub(crate) use sequencer::erased;
 pub use sequencer::{Returned, Sequencer, SequencerParts};
 

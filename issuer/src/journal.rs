@@ -5,7 +5,7 @@
 //! records        code u32 ‖ number u64                    (anchoring's) note: biz code, place
 //! bodies         code u32 ‖ number u64                    ciphertext of seed and values (see `body`)
 //! body-keys      code u32 ‖ number u64                    wrapped key of the body; once erased: when, u64 milliseconds
-//! biz            unit u32 ‖ biz code                      content hash [32] (zeros: erased) ‖ code u32 ‖ number u64
+//! biz            unit u32 ‖ biz code                      content tag [32] (see `body`) ‖ code u32 ‖ number u64
 //!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger
 //!                unit u32 ‖ 0x01 ‖ name                   empty: the unit had this name before
 //! uniqueness     type u8 ‖ hash [16]                      code u32 ‖ number u64 of the live receipt that holds it

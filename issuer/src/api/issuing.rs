@@ -18,7 +18,7 @@ use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::holder::Asker;
-use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, erased, prepare, unknown_outcome};
+use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, SameCall, erased, prepare, unknown_outcome};
 use crate::journal::ReceiptReads as _;
 use crate::registry::RegistryView;
 
@@ -205,11 +205,11 @@ impl ApiContext {
         biz_code: &str,
         content: Hash,
     ) -> Result<Option<ReceiptKey>, Refusal> {
-        match self.journal.biz(unit, biz_code).map_err(internal)? {
-            None => Ok(None),
-            Some(row) if row.is_erased() => Err(self.named(asker, erased(), row.key)),
-            Some(row) if row.content == content => Ok(Some(row.key)),
-            Some(row) => Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), row.key)),
+        let Some(row) = self.journal.biz(unit, biz_code).map_err(internal)? else { return Ok(None) };
+        match self.bundler.same_call(&row, &content)? {
+            SameCall::Same => Ok(Some(row.key)),
+            SameCall::Erased => Err(self.named(asker, erased(), row.key)),
+            SameCall::Other => Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), row.key)),
         }
     }
 

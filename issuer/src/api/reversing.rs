@@ -17,7 +17,7 @@ use crate::authority::authorised_unit;
 use crate::bundle::internal;
 use crate::fate::{Fate, fate};
 use crate::holder::Asker;
-use crate::issue::{Issued, Prepared, RuleBasis, content_hash, erased, prepare, unknown_outcome};
+use crate::issue::{Issued, Prepared, RuleBasis, SameCall, content_hash, erased, prepare, unknown_outcome};
 use crate::journal::ReceiptReads as _;
 use crate::numbering::numbers_left;
 use crate::registry::RegistryView;
@@ -173,19 +173,23 @@ impl ApiContext {
         original: ReceiptKey,
     ) -> Result<Option<ReceiptKey>, Refusal> {
         let reversal = self.journal.reversal(original).map_err(internal)?;
-        let own = self.journal.biz(unit, biz_code).map_err(internal)?;
-        if let Some(red) = own.filter(|row| row.content == content).map(|row| row.key) {
-            return Ok(Some(red));
+        // Who holds the biz code. Of a red receipt that a lost journal made neither the ledger nor `Resubmit` has the call: it is known
+        // by what it reverses.
+        let holder = match self.journal.biz(unit, biz_code).map_err(internal)? {
+            Some(row) => Some((row.key, self.bundler.same_call(&row, &content)?)),
+            None => self.adopted_key(unit, biz_code)?.map(|red| (red, SameCall::Other)),
+        };
+        match holder {
+            Some((red, _)) if reversal == Some(red) => Ok(Some(red)),
+            Some((red, SameCall::Same)) => Ok(Some(red)),
+            Some((red, SameCall::Erased)) => Err(self.named(asker, erased(), red)),
+            Some((red, SameCall::Other)) => Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), red)),
+            None => self.standing_reversal(reversal),
         }
-        if let Some(row) = own.filter(|row| row.is_erased() && reversal != Some(row.key)) {
-            return Err(self.named(asker, erased(), row.key));
-        }
-        // One that a lost journal made is known by what it reverses: neither the ledger nor `Resubmit` has its call.
-        let known = own.map(|row| row.key);
-        if let Some(red) = known.map_or_else(|| self.adopted_key(unit, biz_code), |red| Ok(Some(red)))? {
-            let conflict = || self.named(asker, Refusal::new(Reason::BizCodeConflict), red);
-            return if reversal == Some(red) { Ok(Some(red)) } else { Err(conflict()) };
-        }
+    }
+
+    /// Another call's red receipt of the same original, unless the ledger refused it: then the original is free to be reversed.
+    fn standing_reversal(&self, reversal: Option<ReceiptKey>) -> Result<Option<ReceiptKey>, Refusal> {
         let Some(red) = reversal else { return Ok(None) };
         let refused = matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. });
         Ok((!refused).then_some(red))

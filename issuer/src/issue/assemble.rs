@@ -45,6 +45,7 @@ impl Allotted {
 /// A receipt ready to be written.
 pub(super) struct Assembled {
     pub(super) unit: UnitId,
+    /// Its tag: see [`BodyCipher::tag`].
     pub(super) content: Hash,
     pub(super) total: Fen,
     pub(super) row: ReceiptRow,
@@ -133,5 +134,5 @@ fn assemble(workshop: &Workshop<'_>, allotted: Allotted, secrets: &[u8]) -> Resu
         place_code: receipt.draft.place_code,
     };
     let acknowledgement = Acknowledgement { key, signed_record, check_code, seed, issue_time, seal_by };
-    Ok(Assembled { unit, content: prepared.content, total, row, body, acknowledgement })
+    Ok(Assembled { unit, content: secrets.tag(&prepared.content), total, row, body, acknowledgement })
 }

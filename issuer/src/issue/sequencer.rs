@@ -16,7 +16,7 @@ use tallystick_service::clock::Clock;
 use tallystick_service::rng::Entropy;
 
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
-use super::{IssueResult, Issued, Prepared};
+use super::{IssueResult, Issued, Prepared, SameCall, same_call};
 use crate::body::BodyCipher;
 use crate::holder::Asker;
 use crate::journal::{
@@ -182,15 +182,13 @@ impl Sequencer {
                 Decision::Refuse(Box::new(biz_code_conflict(journal, asker, group, key)?))
             });
         }
-        match journal.biz(biz.0, &biz.1)? {
-            None => {}
-            Some(row) if row.is_erased() => {
-                return Ok(Decision::Refuse(Box::new(asker.named_of(erased(), journal, row.key)?)));
-            }
-            Some(row) if row.content == draft.content => return Ok(Decision::Existing(row.key)),
-            Some(row) => {
-                return Ok(Decision::Refuse(Box::new(biz_code_conflict(journal, asker, group, row.key)?)));
-            }
+        if let Some(row) = journal.biz(biz.0, &biz.1)? {
+            let refusal = match same_call(journal, &self.parts.cipher, &row, &draft.content)? {
+                SameCall::Same => return Ok(Decision::Existing(row.key)),
+                SameCall::Erased => asker.named_of(erased(), journal, row.key)?,
+                SameCall::Other => biz_code_conflict(journal, asker, group, row.key)?,
+            };
+            return Ok(Decision::Refuse(Box::new(refusal)));
         }
         if let Err(closed) = self.parts.gate.check() {
             return Ok(Decision::Refuse(Box::new(closed.refusal())));

@@ -56,6 +56,9 @@ pub trait ReceiptReads {
     /// A body as stored; `None` once erased.
     fn body(&self, key: ReceiptKey) -> Result<Option<SealedBody>, JournalError>;
 
+    /// The wrapped key of a body; `None` once erased.
+    fn wrapped_key(&self, key: ReceiptKey) -> Result<Option<Vec<u8>>, JournalError>;
+
     /// When a body was erased; `None` if it was not, or was never here.
     fn erased_at(&self, key: ReceiptKey) -> Result<Option<UnixMillis>, JournalError>;
 
@@ -146,6 +149,11 @@ impl ReceiptReads for Journal {
             StoredBody::Whole(body) => Some(body),
             StoredBody::Erased(_) | StoredBody::Torn | StoredBody::Nothing => None,
         })
+    }
+
+    fn wrapped_key(&self, key: ReceiptKey) -> Result<Option<Vec<u8>>, JournalError> {
+        let row = self.get(BODY_KEYS, &receipt_key_bytes(key))?;
+        Ok(row.filter(|row| erasure_time(row).is_none()))
     }
 
     fn erased_at(&self, key: ReceiptKey) -> Result<Option<UnixMillis>, JournalError> {

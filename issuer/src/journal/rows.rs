@@ -94,25 +94,14 @@ impl ReceiptRow {
 /// Who holds a biz code, and for which content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BizRow {
-    /// Hash of what the caller sent.
+    /// Tag of what the caller sent, under the key of the receipt's body ([`crate::body::BodyCipher::tag`]): worth nothing once that
+    /// is erased, so that erasing a body changes nothing here.
     pub content: Hash,
     /// The receipt.
     pub key: ReceiptKey,
 }
 
 impl BizRow {
-    /// Of a receipt whose body was erased: nothing is left of what the caller sent, nor a hash by which to guess it.
-    #[must_use]
-    pub fn erased(key: ReceiptKey) -> Self {
-        Self { content: Hash([0; 32]), key }
-    }
-
-    /// Whether what the caller sent was erased.
-    #[must_use]
-    pub fn is_erased(&self) -> bool {
-        self.content == Hash([0; 32])
-    }
-
     pub(super) fn encode(self) -> Vec<u8> {
         [&self.content.0[..], &receipt_key_bytes(self.key)].concat()
     }

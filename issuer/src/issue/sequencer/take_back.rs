@@ -66,10 +66,10 @@ impl Returned {
 }
 
 /// What only this issuer knows of it: content, biz code, place, what it re-issues.
-fn put_own_rows(write: &mut JournalWrite<'_>, returned: &Returned, day: u32, body: &SealedBody) {
+fn put_own_rows(write: &mut JournalWrite<'_>, returned: &Returned, day: u32, (body, tag): &(SealedBody, Hash)) {
     let (key, record) = (returned.key(), &returned.signed.record);
     write.put_receipt(key, &returned.row(), body);
-    write.put_biz(record.unit, &returned.biz_code, BizRow { content: returned.content, key });
+    write.put_biz(record.unit, &returned.biz_code, BizRow { content: *tag, key });
     write.put_day(record.unit, day, key, &returned.place_code);
     if let Some(original) = returned.reissues {
         write.put_reissue(original, key);
@@ -207,7 +207,8 @@ impl Sequencer {
         Ok(Ok(Issued::Existing(returned.key())))
     }
 
-    fn sealed_body(&self, returned: &Returned) -> Result<SealedBody, Refusal> {
+    /// The body under a new key, and the tag of its call.
+    fn sealed_body(&self, returned: &Returned) -> Result<(SealedBody, Hash), Refusal> {
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a receipt was not taken back");
             Refusal::new(CallReason::Internal)
@@ -216,6 +217,7 @@ impl Sequencer {
         let key = Secret::new(random_array(entropy).map_err(|error| internal(&error))?);
         let secrets = BodySecrets { key, nonce: random_array(entropy).map_err(|error| internal(&error))? };
         let values = returned.body.disclosures().iter().map(|disclosure| &disclosure.value);
-        self.parts.cipher.seal(returned.key(), &returned.seed, values, &secrets).map_err(|error| internal(&error))
+        let body = self.parts.cipher.seal(returned.key(), &returned.seed, values, &secrets);
+        Ok((body.map_err(|error| internal(&error))?, secrets.tag(&returned.content)))
     }
 }
