@@ -49,7 +49,7 @@ impl Backlog {
     }
 
     /// So many records are put back. Called before the write, so that they are never taken before they are counted.
-    pub fn requeued(&self, records: u64) {
+    pub fn put_back(&self, records: u64) {
         self.requeued.fetch_add(records, Ordering::AcqRel);
         self.bell.notify_one();
     }
@@ -87,7 +87,7 @@ mod tests {
         let backlog = Backlog::new(3, 5, 0);
         backlog.taken(5, 2);
         assert_eq!(backlog.records(), 0);
-        backlog.requeued(2);
+        backlog.put_back(2);
         assert_eq!(backlog.records(), 2);
         backlog.taken(5, 2);
         assert_eq!((backlog.records(), backlog.outbox_start()), (0, 5));

@@ -27,6 +27,7 @@ use tonic::Status;
 
 use crate::body::{BodyCipher, OpenBody};
 use crate::credentials::Credentials;
+use crate::failure::internal;
 use crate::fate::{Fate, fate, reversed_by};
 use crate::issue::{SameCall, same_call};
 use crate::journal::{BizRow, Journal, JournalError, ReceiptReads as _};
@@ -265,10 +266,4 @@ fn hashes(path: &[bytes::Bytes]) -> Result<Vec<Hash>, Refusal> {
 fn distrusted(problem: impl std::fmt::Display) -> Refusal {
     tracing::error!(%problem, "a node's proof does not hold");
     unproved()
-}
-
-/// A failure of ours; the caller finds no details.
-pub(crate) fn internal(error: impl std::fmt::Display) -> Refusal {
-    tracing::error!(%error, "a call failed inside");
-    Refusal::new(CallReason::Internal)
 }

@@ -21,6 +21,7 @@ pub mod control;
 pub mod credentials;
 pub mod erasure;
 pub mod export;
+mod failure;
 pub mod fate;
 pub mod figures;
 mod holder;

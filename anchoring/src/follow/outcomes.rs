@@ -122,7 +122,7 @@ impl Outcomes {
         write.put_progress(&Progress { event, ..progress.clone() });
         // Counted before they can be seen, so that the batcher never takes more than was counted.
         if requeued > 0 {
-            desk.backlog.requeued(requeued);
+            desk.backlog.put_back(requeued);
         }
         write.commit(Durability::Ordered)?;
         committed.registry_changed = !registry.is_empty();

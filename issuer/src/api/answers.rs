@@ -14,7 +14,7 @@ use tallystick_proto::issuer::v1 as wire;
 use tokio::time::Instant;
 
 use super::ApiContext;
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::fate::{Fate, fate};
 use crate::issue::{Acknowledgement, Issued};
 use crate::journal::ReceiptReads as _;

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::authority::may_see;
-use crate::bundle::{Bundler, internal};
+use crate::bundle::Bundler;
+use crate::failure::internal;
 use crate::issue::IssueQueue;
 use crate::journal::{Journal, ReceiptReads as _};
 use crate::keys::KeyRing;

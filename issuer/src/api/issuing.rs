@@ -16,7 +16,7 @@ use tallystick_proto::receipt::v1::ReceiptDraft as WireDraft;
 use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::holder::Asker;
 use crate::issue::{IssueResult, Issued, Prepared, RuleBasis, SameCall, erased, prepare, unknown_outcome};
 use crate::journal::ReceiptReads as _;

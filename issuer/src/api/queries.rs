@@ -15,7 +15,7 @@ use tallystick_proto::issuer::v1 as wire;
 use super::answers::state_of;
 use super::{ApiContext, key_from_wire, key_to_wire};
 use crate::authority::{authorised_unit, is_whole_unit, may_see};
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::fate::{Fate, fate, reversed_by};
 use crate::issue::{PaymentReference, payment_key};
 use crate::journal::{DecidedTally, IssuedTally, ReceiptReads as _, ReceiptRow};

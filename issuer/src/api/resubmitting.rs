@@ -16,7 +16,7 @@ use tallystick_proto::issuer::v1 as wire;
 use super::ApiContext;
 use super::answers::{Patience, issued_key};
 use crate::authority::authorised_unit;
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::holder::Asker;
 use crate::issue::{Acknowledgement, Returned, uniqueness_keys};
 use crate::journal::ReceiptReads as _;

@@ -14,7 +14,7 @@ use tallystick_proto::issuer::v1 as wire;
 use super::answers::{Patience, issued_key, unanswered};
 use super::{ApiContext, key_from_wire};
 use crate::authority::authorised_unit;
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::fate::{Fate, fate};
 use crate::holder::Asker;
 use crate::issue::{Issued, Prepared, RuleBasis, SameCall, content_hash, erased, prepare, unknown_outcome};

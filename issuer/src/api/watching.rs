@@ -15,7 +15,7 @@ use tonic::Status;
 
 use super::{ApiContext, key_to_wire};
 use crate::authority::{Audience, authorised_unit};
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::registry::System;
 use crate::watch::{Change, WatchedOutcome, outcomes_after};
 

@@ -54,7 +54,7 @@ impl Adoption<'_, '_> {
         for (index, bytes) in (0_u32..).zip(&batch.records) {
             let signed = decode(bytes)?;
             let key = signed.record.key;
-            self.take(bytes, &signed, true)?;
+            self.adopt_receipt(bytes, &signed, true)?;
             for unique in signed.record.uniqueness_keys.iter().filter(|_| signed.record.reverses.is_none()) {
                 self.write.put_uniqueness(*unique, key);
             }
@@ -89,7 +89,7 @@ impl Adoption<'_, '_> {
         let bad = |index: u32| refusal.refusals.iter().any(|refusal| refusal.index == index);
         for (index, (bytes, signed)) in (0_u32..).zip(&records) {
             let key = signed.record.key;
-            self.take(bytes, signed, false)?;
+            self.adopt_receipt(bytes, signed, false)?;
             if !bad(index) {
                 self.hold(key, signed)?;
             }
@@ -115,7 +115,7 @@ impl Adoption<'_, '_> {
     }
 
     /// The receipt itself. One that is here already stays as it is, with its body.
-    fn take(&mut self, bytes: &[u8], signed: &SignedRecord, sealed: bool) -> Result<(), JournalError> {
+    fn adopt_receipt(&mut self, bytes: &[u8], signed: &SignedRecord, sealed: bool) -> Result<(), JournalError> {
         let key = signed.record.key;
         match self.journal.receipt(key)? {
             Some(known) if known.signed_record == bytes => return Ok(()),
