@@ -1,7 +1,7 @@
 //! All wiring: the parts are made here, every task is started (anchoring's by `Anchoring::start`) and joined here.
 //!
 //! ```text
-//! signals · tls watch · operations door · control · accept · grpc server · sequencer · housekeeping
+//! signals · tls watch · operations door · control · accept · grpc server · sequencer · erasure · housekeeping
 //! and anchoring's own: batcher · submitter · follower · time keeper · guard
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use prometheus_client::registry::Registry as Metrics;
 use receipt_core::merkle::Frontier;
 use receipt_core::state::{ChainParameters, genesis_effects};
@@ -33,7 +33,7 @@ use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signa
 use tallystick_service::tls::{CertificateWatch, Tls, accept};
 use tallystick_storage::StoreShare;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiContext, IssuerApi};
@@ -44,7 +44,9 @@ use crate::chain::{LoadedChain, load_chain};
 use crate::config::Settings;
 use crate::control::{Control, ControlParts};
 use crate::credentials::Credentials;
-use crate::erasure::ErasedList;
+use crate::erasure::list::ErasedList;
+use crate::erasure::task::ErasureTask;
+use crate::erasure::{reapply, rewrite_list};
 use crate::figures::{Figures, FiguresParts};
 use crate::issue::{self, IssueQueue, Sequencer, SequencerParts, issue_queue};
 use crate::journal::{Journal, Progress};
@@ -76,26 +78,44 @@ pub fn init(settings: &Settings) -> Result<()> {
     };
     Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress)?;
     Guard::create(&settings.guard_file, chain.identity)?;
+    // One that is there stays: a journal made anew for a lost one must not bring back what was erased.
+    ErasedList::new(&settings.erased_file, chain.identity).create(SystemClock.now())?;
     Ok(())
 }
 
-/// Puts a backup back where the config's journal was. The keys are opened too: a body must open under the master key.
-pub fn restore(settings: &Settings, backup: &std::path::Path) -> Result<Manifest> {
+/// Puts a backup back where the config's journal was. The keys are opened too: a body must open under the master key. Without the list of
+/// erased bodies only if `without_erased_list` says that it is lost: then it is made anew from the backup.
+pub fn restore(settings: &Settings, backup: &std::path::Path, without_erased_list: bool) -> Result<Manifest> {
     let chain = load_chain(settings)?;
+    let list = ErasedList::new(&settings.erased_file, chain.identity);
+    match without_erased_list {
+        false if !list.exists() => bail!(
+            "there is no list of erased bodies at {}: whatever was erased since the backup would come back. Put its newest copy there; if \
+             it is lost, say `--without-erased-list`, and erase again what was erased since (docs/ops/erasing.md)",
+            settings.erased_file.display()
+        ),
+        true if list.exists() => bail!("{} is there: restore with it", settings.erased_file.display()),
+        _ => {}
+    }
     let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
     let cipher = BodyCipher::new(&keys.master);
     let target = RestoreTarget { identity: chain.identity, journal_dir: &settings.journal_dir, cipher: &cipher };
     let manifest = backup::restore(backup, &target)?;
     let journal = Journal::open(&settings.journal_dir, chain.identity)?;
-    erase_again(settings, &journal)?;
+    if without_erased_list {
+        rewrite_list(&journal, &list, SystemClock.now())?;
+    }
+    erase_again(&list, &journal, chain.genesis.utc_offset_minutes)
+        .context("the journal is back in its place; erase again what was erased since the backup")?;
     Ok(manifest)
 }
 
 /// What was erased since this copy of the journal was made goes again.
-fn erase_again(settings: &Settings, journal: &Journal) -> Result<()> {
-    let again = ErasedList::new(&settings.erased_file, journal.identity()).reapply(journal)?;
-    if again > 0 {
-        tracing::info!(bodies = again, "bodies that an older copy of the journal had brought back were erased again");
+fn erase_again(list: &ErasedList, journal: &Journal, utc_offset_minutes: i32) -> Result<()> {
+    let again = reapply(journal, list, utc_offset_minutes)?;
+    if again.named > 0 || again.by_age > 0 {
+        let bodies = again.named as u64 + again.by_age;
+        tracing::info!(bodies, "bodies that an older copy of the journal had brought back were erased again");
     }
     Ok(())
 }
@@ -107,7 +127,8 @@ pub async fn run(settings: Settings) -> Result<()> {
     let share = StoreShare { bytes: settings.memory.store_bytes(), files: files.tables() };
     let journal = Arc::new(Journal::open_within(&settings.journal_dir, chain.identity, share)?);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
-    erase_again(&settings, &journal)?;
+    let list = ErasedList::new(&settings.erased_file, chain.identity);
+    erase_again(&list, &journal, chain.genesis.utc_offset_minutes)?;
     let keys = Arc::new(KeyRing::open(&settings, chain.genesis.suite).context("open the keys")?);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -215,8 +236,11 @@ impl Wiring {
         let days_left = shared.metrics.tls_certificate_days_left.clone();
         let watch = CertificateWatch { interval: TLS_WATCH_INTERVAL, ready: readiness.part("tls"), days_left };
         tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(watch, token.clone()));
-        let control = Control::bind(self.control_parts(&shared, &queue))?;
+        let erasure_begun = Arc::new(Notify::new());
+        let control = Control::bind(self.control_parts(&shared, &queue, &erasure_begun))?;
         tasks.spawn("control", control.serve(token.clone()));
+        let erasure = self.erasure(&shared, erasure_begun);
+        tasks.spawn("erasure", erasure.run(token.clone()));
         tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
         let group = self.settings.issue.group_drafts_max;
         tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));
@@ -256,7 +280,17 @@ impl Wiring {
         }
     }
 
-    fn control_parts(&self, shared: &Shared, queue: &IssueQueue) -> ControlParts {
+    fn erasure(&self, shared: &Shared, begun: Arc<Notify>) -> ErasureTask {
+        ErasureTask {
+            journal: Arc::clone(&self.journal),
+            metrics: Arc::clone(&shared.metrics),
+            clock: Arc::clone(&self.clock),
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            begun,
+        }
+    }
+
+    fn control_parts(&self, shared: &Shared, queue: &IssueQueue, erasure_begun: &Arc<Notify>) -> ControlParts {
         ControlParts {
             settings: Arc::new(self.settings.clone()),
             journal: Arc::clone(&self.journal),
@@ -265,6 +299,9 @@ impl Wiring {
             clock: Arc::clone(&self.clock),
             gate: Arc::clone(&shared.desk.gate),
             queue: queue.clone(),
+            metrics: Arc::clone(&shared.metrics),
+            utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
+            erasure_begun: Arc::clone(erasure_begun),
         }
     }
 

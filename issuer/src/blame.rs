@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tallystick_anchoring::guard::GuardError;
 use tallystick_issuer::config::Settings;
+use tallystick_issuer::erasure::EraseError;
 use tallystick_issuer::journal::JournalError;
 use tallystick_issuer::keys::KeysError;
 use tallystick_service::config::{self, KeyError};
@@ -43,6 +44,9 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
             cause.downcast_ref()
         {
             return of_config("journal_dir");
+        }
+        if let Some(EraseError::List { .. }) = cause.downcast_ref() {
+            return of_config("erased_file");
         }
         match cause.downcast_ref() {
             Some(GuardError::Journal(

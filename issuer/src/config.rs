@@ -3,6 +3,7 @@
 //! `issuer.example.toml` beside the crate explains each key. Paths are relative to the file. Not here: reading the key
 //! files themselves (`keys`), certificates (the service kit).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,10 @@ use tallystick_service::tls::{TlsConfig, TlsFiles};
 use tallystick_storage::MemoryBudget;
 use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
 
+use crate::erasure::rule::Retention;
+
+/// A person's life, nearly.
+const RETENTION_YEARS_MAX: u32 = 100;
 /// Nodes that a config may name.
 const NODES_MAX: usize = 64;
 /// A node counts the signed header, too: 1 KiB stays for it.
@@ -156,15 +161,47 @@ impl Default for IssueConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct BodiesConfig {
-    /// Days after the issue time before which a body is erased only by an express word.
-    pub retention_days: u64,
+    /// Years after the day of issue before which a body is erased only by name and by an express word.
+    pub retention_years: u32,
+    /// The same for single categories: two digits each, positions 3 and 4 of the receipt code.
+    pub retention_years_by_category: BTreeMap<String, u32>,
 }
 
 impl Default for BodiesConfig {
     fn default() -> Self {
-        // Five years: what stubs are kept for.
-        Self { retention_days: 1826 }
+        // What stubs are kept for.
+        Self { retention_years: 5, retention_years_by_category: BTreeMap::new() }
     }
+}
+
+impl BodiesConfig {
+    /// The periods; an error names the key.
+    fn retention(&self) -> Result<Retention, (String, String)> {
+        let in_range = |key: String, years: u32| {
+            if years <= RETENTION_YEARS_MAX {
+                Ok(years)
+            } else {
+                Err((key, format!("must be 0 to {RETENTION_YEARS_MAX}")))
+            }
+        };
+        let years = in_range("bodies.retention_years".to_owned(), self.retention_years)?;
+        let mut by_category = BTreeMap::new();
+        for (category, years) in &self.retention_years_by_category {
+            let key = format!("bodies.retention_years_by_category.{category}");
+            let number = parse_category(category).ok_or_else(|| (key.clone(), CATEGORY_PROBLEM.to_owned()))?;
+            by_category.insert(number, in_range(key, *years)?);
+        }
+        Ok(Retention { years, by_category })
+    }
+}
+
+/// What is wrong with a category that is none.
+pub const CATEGORY_PROBLEM: &str = "a category is the two digits at positions 3 and 4 of a receipt code, such as 06";
+
+/// A receipt's category: two digits.
+#[must_use]
+pub fn parse_category(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|_| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Time-outs towards nodes.
@@ -238,8 +275,8 @@ pub struct Settings {
     pub batch: BatchConfig,
     /// Issuing.
     pub issue: IssueConfig,
-    /// Bodies.
-    pub bodies: BodiesConfig,
+    /// How long bodies are kept.
+    pub retention: Retention,
     /// Towards nodes.
     pub ledger: LedgerConfig,
     /// Logs.
@@ -291,7 +328,7 @@ impl Settings {
             nodes: config.nodes.clone(),
             batch: config.batch.clone(),
             issue: config.issue.clone(),
-            bodies: config.bodies.clone(),
+            retention: config.bodies.retention().map_err(|(key, problem)| loaded.invalid(&key, problem))?,
             ledger: config.ledger.clone(),
             log: config.log.clone(),
         })
@@ -338,7 +375,6 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
     in_range("issue.outbox_records_max", config.issue.outbox_records_max, 1, 1_000_000_000)?;
     in_range("issue.seal_promise_ms", config.issue.seal_promise_ms, 600_000, 86_400_000)?;
     in_range("issue.clock_distance_max_ms", config.issue.clock_distance_max_ms, 30_000, 300_000)?;
-    in_range("bodies.retention_days", config.bodies.retention_days, 0, 36_525)?;
     in_range("ledger.call_timeout_ms", config.ledger.call_timeout_ms, 100, 60_000)?;
     in_range("ledger.resubmit_ms", config.ledger.resubmit_ms, 100, 60_000)?;
     in_range("ledger.fresh_ms", config.ledger.fresh_ms, 30_000, 3_600_000)?;
@@ -378,7 +414,7 @@ mod tests {
         let bare = settings(&EXAMPLE[..start]).unwrap();
         assert_eq!(format!("{:?}", example.batch), format!("{:?}", bare.batch));
         assert_eq!(format!("{:?}", example.issue), format!("{:?}", bare.issue));
-        assert_eq!(format!("{:?}", example.bodies), format!("{:?}", bare.bodies));
+        assert_eq!(example.retention, bare.retention);
         assert_eq!(format!("{:?}", example.ledger), format!("{:?}", bare.ledger));
         assert_eq!(example.log, bare.log);
         let named = bare.memory.clone();
@@ -397,7 +433,9 @@ mod tests {
             ("in_flight_max = 8", "in_flight_max = 0", "batch.in_flight_max"),
             ("seal_promise_ms = 600000", "seal_promise_ms = 1", "issue.seal_promise_ms"),
             ("clock_distance_max_ms = 60000", "clock_distance_max_ms = 600000", "issue.clock_distance_max_ms"),
-            ("retention_days = 1826", "retention_days = 40000", "bodies.retention_days"),
+            ("retention_years = 5", "retention_years = 101", "bodies.retention_years"),
+            ("by_category = {}", "by_category = { 6 = 5 }", "bodies.retention_years_by_category.6"),
+            ("by_category = {}", "by_category = { 06 = 300 }", "bodies.retention_years_by_category.06"),
             ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
             ("issuer_id = 1", "issuer_ids = 1", "issuer_ids"),
             ("127.0.0.1:9200", "127.0.0.1:7200", "listen.metrics"),

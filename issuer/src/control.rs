@@ -4,6 +4,7 @@
 //! operator ─▶ "backup /absolute/directory\n"                       issuer ─▶ "done …\n" | "failed …\n"
 //!             "segment-report 13 [stop]\n"                         (see `segments`: the report as JSON)
 //!             "erase-bodies [despite-retention] code-number …\n"   (see `erasing`)
+//!             "erase-expired all|category …\n"  "erasure-progress -\n"
 //! ```
 //! A Unix socket beside the journal; only the issuer's own user and root are served. One request per connection, one at a time.
 
@@ -20,6 +21,7 @@ use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::shutdown::CancellationToken;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 
 use crate::backup::{Manifest, back_up};
 use crate::chain::load_chain;
@@ -27,6 +29,7 @@ use crate::config::Settings;
 use crate::issue::IssueQueue;
 use crate::journal::Journal;
 use crate::keys::KeyRing;
+use crate::metrics::IssuerMetrics;
 
 pub mod erasing;
 pub mod segments;
@@ -55,6 +58,12 @@ pub struct ControlParts {
     pub gate: Arc<Gate>,
     /// The way to the one writer.
     pub queue: IssueQueue,
+    /// Counts what is erased.
+    pub metrics: Arc<IssuerMetrics>,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+    /// Told when an erasure by age has begun.
+    pub erasure_begun: Arc<Notify>,
 }
 
 /// The issuer's end.
@@ -121,6 +130,8 @@ impl Control {
             }
             Some(("segment-report", words)) => answer_of(self.parts.segment_report(words).await),
             Some(("erase-bodies", words)) => answer_of(self.parts.erase_bodies(words).await),
+            Some(("erase-expired", words)) => answer_of(self.parts.erase_expired(words).await),
+            Some(("erasure-progress", _)) => answer_of(self.parts.erasure_progress()),
             _ => "failed this program does not know the request; is it of another version?".to_owned(),
         };
         stream.write_all(answer.replace('\n', " ").as_bytes()).await?;

@@ -1,36 +1,43 @@
 //! Erasing bodies: what a receipt says of a person goes for good; its record, its number and its fate stay.
 //!
 //! ```text
-//! judge all ─▶ list (append, fsync) ─▶ journal: key → time of erasure, body and content hash gone (one synced write) ─▶ scrub
-//! list file:  tallystick-erased/1 ␠ chain ␠ issuer \n ( code-number ␠ milliseconds \n )…         no personal data
+//! by name (≤ 200)  judge all ─▶ list (append, fsync) ─▶ journal: keys give way to the time of erasure (one synced write) ─▶ rewrite
+//! by age           list (one line: the rule) ─▶ journal: the run ─▶ steps beside issuing (`run`, `task`)
 //! ```
 //! The list is kept beside the journal and outside of its backups: at each start, and by `restore`, what it names is erased again,
 //! so that a backup brings no body back. Repeating an erasure changes nothing. Not here: who may ask for it (whoever may open
 //! the operator's socket), and copies elsewhere: bundles that were handed out, exports, backups.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber, UnitId, UnixMillis};
+use receipt_core::ids::{ReceiptCode, ReceiptKey, UnixMillis};
 use receipt_core::record::SignedRecord;
+use tallystick_service::durable::DurableError;
 
 use crate::fate::{Fate, fate};
 use crate::journal::{
-    BIZ, BODY_KEYS, BizRow, Durability, Journal, JournalError, JournalIdentity, JournalWrite, ReceiptReads as _,
-    ReceiptWrites as _, biz_key, receipt_key_bytes,
+    BODIES, BODY_KEYS, Durability, ErasureReads as _, ErasureRun, ErasureWrites as _, Journal, JournalError,
+    ListPosition, ReceiptReads as _, ReceiptWrites as _, day_number, receipt_key_bytes,
 };
+use list::{ErasedList, Line};
+use rule::{Retention, Rule, written_day};
+use run::Eraser;
+
+pub mod list;
+pub mod rule;
+pub mod run;
+pub mod task;
 
 #[cfg(test)]
 mod tests;
 
 /// Receipts of one request.
 pub const RECEIPTS_MAX: usize = 200;
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-const MAGIC: &str = "tallystick-erased/1";
 /// Erasures of one write when the list is applied anew.
 const CHUNK: usize = 1_000;
+/// Named receipts read at once.
+const PAGE: usize = 10_000;
 
 /// Why nothing was erased.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +55,9 @@ pub enum EraseError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The list could not be made.
+    #[error("the list of erased bodies: {0}")]
+    Durable(#[from] DurableError),
     /// The list is not this journal's, or a line of it is no line.
     #[error("the list of erased bodies {path} {problem}", path = path.display())]
     List {
@@ -66,26 +76,33 @@ pub enum EraseError {
     Undecided(ReceiptKey),
     /// Within the time for which it must be kept.
     #[error(
-        "{key} is younger than bodies.retention_days ({days}); if the law asks for it all the same, say `--despite-retention`. \
-         Nothing was erased"
+        "{key} was issued on {day} and is kept for {years} years (bodies.retention_years); if the law asks for it all the same, say \
+         `--despite-retention`. Nothing was erased", day = written_day(*day)
     )]
     Retained {
         /// The receipt.
         key: ReceiptKey,
-        /// The days.
-        days: u64,
+        /// Its day of issue.
+        day: u32,
+        /// The period of its category.
+        years: u32,
     },
+    /// An erasure by age is under way.
+    #[error("an erasure by age is under way (rule {0}); wait until it is complete: `erase-bodies --progress`")]
+    UnderWay(String),
 }
 
-/// What is to be erased, and when that is.
+/// What is to be erased by name, and when that is.
 #[derive(Debug, Clone)]
 pub struct Wish {
     /// The receipts.
     pub keys: Vec<ReceiptKey>,
     /// Now.
     pub now: UnixMillis,
-    /// Days for which bodies are kept.
-    pub retention_days: u64,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+    /// For how long bodies are kept.
+    pub retention: Retention,
     /// Whether to erase younger ones, too.
     pub despite_retention: bool,
 }
@@ -95,157 +112,191 @@ pub struct Wish {
 pub struct Erasure {
     /// The receipt.
     pub key: ReceiptKey,
-    /// Its unit.
-    pub unit: UnitId,
-    /// Its biz code; empty if the issuer does not know it.
-    pub biz_code: String,
     /// Whether it had been erased before.
     pub repeated: bool,
 }
 
-impl Erasure {
-    fn write(&self, write: &mut JournalWrite<'_>, at: UnixMillis) {
-        write.erase_body(self.key, at);
-        if !self.biz_code.is_empty() {
-            write.put_biz(self.unit, &self.biz_code, BizRow::erased(self.key));
+/// Makes bodies that were erased by name unreadable in the journal's files, too.
+pub fn rewrite(journal: &Journal, keys: impl Iterator<Item = ReceiptKey>) -> Result<(), JournalError> {
+    let mut keys: Vec<[u8; 12]> = keys.map(receipt_key_bytes).collect();
+    keys.sort_unstable();
+    journal.flush_logs()?;
+    // One rewriting for all of a code.
+    for keys in keys.chunk_by(|one, next| one[..4] == next[..4]) {
+        if let (Some(first), Some(last)) = (keys.first(), keys.last()) {
+            journal.rewrite_tables(BODY_KEYS, first, last)?;
+            journal.rewrite_tables(BODIES, first, last)?;
         }
     }
+    Ok(())
 }
 
-/// Makes erased bodies unreadable in the journal's files, too.
-pub fn scrub(journal: &Journal, erased: &[Erasure]) -> Result<(), JournalError> {
-    let keys = erased.iter().map(|erasure| receipt_key_bytes(erasure.key).to_vec()).collect();
-    let codes = erased.iter().map(|erasure| biz_key(erasure.unit, &erasure.biz_code)).collect();
-    journal.scrub_rows(vec![(BODY_KEYS, keys), (BIZ, codes)])
-}
-
-/// The list of erased bodies of one journal.
-#[derive(Debug, Clone)]
-pub struct ErasedList {
-    path: PathBuf,
-    identity: JournalIdentity,
-}
-
-impl ErasedList {
-    /// At this path, of this journal. The file is made with the first erasure.
-    pub fn new(path: &Path, identity: JournalIdentity) -> Self {
-        Self { path: path.to_owned(), identity }
+/// Erases all of these bodies, or none of them: durable when it returns, and to be rewritten next. The journal's writer of
+/// bodies must not write meanwhile.
+pub fn erase(journal: &Journal, list: &ErasedList, wish: &Wish) -> Result<Vec<Erasure>, EraseError> {
+    reapply(journal, list, wish.utc_offset_minutes)?;
+    let erasures = wish.keys.iter().map(|key| judge(journal, *key, wish)).collect::<Result<Vec<_>, _>>()?;
+    let new: Vec<ReceiptKey> = erasures.iter().filter(|erasure| !erasure.repeated).map(|erasure| erasure.key).collect();
+    if new.is_empty() {
+        return Ok(erasures);
     }
-
-    /// Erases all of these bodies, or none of them: durable when it returns, and to be scrubbed next. The journal's writer of
-    /// bodies must not write meanwhile.
-    pub fn erase(&self, journal: &Journal, wish: &Wish) -> Result<Vec<Erasure>, EraseError> {
-        let erasures = wish.keys.iter().map(|key| judge(journal, *key, wish)).collect::<Result<Vec<_>, _>>()?;
-        let new: Vec<&Erasure> = erasures.iter().filter(|erasure| !erasure.repeated).collect();
-        if new.is_empty() {
-            return Ok(erasures);
-        }
-        self.append(&new, wish.now)?;
-        let mut write = journal.write();
-        new.iter().for_each(|erasure| erasure.write(&mut write, wish.now));
-        write.commit(Durability::Synced)?;
-        for erasure in new {
-            tracing::info!(receipt = %erasure.key, despite_retention = wish.despite_retention, "a body was erased");
-        }
-        Ok(erasures)
+    let lines: Vec<Line> = new.iter().map(|key| Line::Named { key: *key, at: wish.now }).collect();
+    let position = list.append(&lines)?;
+    let mut write = journal.write();
+    for key in &new {
+        write.erase_body(*key, wish.now);
+        write.put_erased_by_name(*key, wish.now);
     }
+    write.put_list_position(position);
+    write.commit(Durability::Synced)?;
+    for key in new {
+        tracing::info!(receipt = %key, despite_retention = wish.despite_retention, "a body was erased");
+    }
+    Ok(erasures)
+}
 
-    /// Erases again what the list names and the journal, an older copy, still has. Returns how many.
-    pub fn reapply(&self, journal: &Journal) -> Result<usize, EraseError> {
-        let mut back = Vec::new();
-        for (key, at) in self.read()? {
-            if journal.erased_at(key)?.is_none() {
-                let known = journal.receipt(key)?;
-                let (unit, biz_code) = match known {
-                    None => (UnitId::new(0), String::new()),
-                    Some(row) => (record(&row.signed_record)?.record.unit, row.biz_code),
-                };
-                back.push((Erasure { key, unit, biz_code, repeated: true }, at));
+/// Begins an erasure by age: durable when it returns; its steps are made by [`task`] or [`Eraser::finish`].
+pub fn begin(
+    journal: &Journal,
+    list: &ErasedList,
+    rule: &Rule,
+    now: UnixMillis,
+    utc_offset_minutes: i32,
+) -> Result<(), EraseError> {
+    reapply(journal, list, utc_offset_minutes)?;
+    if let Some(run) = journal.erasure_run()?.filter(|run| !run.is_done()) {
+        return Err(EraseError::UnderWay(run.rule));
+    }
+    let position = list.append(&[Line::Expired { rule: rule.clone(), at: now }])?;
+    let mut write = journal.write();
+    write.put_erasure_run(&ErasureRun::begin(rule.to_string(), now));
+    write.put_list_position(position);
+    write.commit(Durability::Synced)?;
+    tracing::info!(%rule, "an erasure by age began");
+    Ok(())
+}
+
+/// Whether the body of a receipt went with an erasure by age, also if it was not here at that time.
+pub fn went_by_age(journal: &Journal, code: ReceiptCode, day: u32) -> Result<bool, JournalError> {
+    Ok(run::erased_by_age(journal)?.covers(code, day))
+}
+
+/// What was erased again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reapplied {
+    /// By their names.
+    pub named: usize,
+    /// By age.
+    pub by_age: u64,
+}
+
+/// Erases again what the list says and the journal, an older copy, has not done. Refuses a list that is older than the journal.
+pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) -> Result<Reapplied, EraseError> {
+    let end = list.position()?;
+    let known = journal.list_position()?.filter(|known| known.made_at == end.made_at).map(|known| known.bytes);
+    if known.is_some_and(|known| known > end.bytes) {
+        return Err(list.problem(
+            "ends before the last erasure that this journal knows: it is an older copy; put its newest copy back",
+        ));
+    }
+    if known == Some(end.bytes) {
+        return Ok(Reapplied::default());
+    }
+    let (mut named, mut rule, mut began) = (Vec::new(), None::<Rule>, UnixMillis::new(0));
+    for line in list.lines_after(known)? {
+        match line {
+            Line::Named { key, at } => named.push((key, at)),
+            Line::Expired { rule: one, at } => {
+                rule = Some(rule.map_or_else(|| one.clone(), |rule| rule.and(&one)));
+                began = at;
             }
         }
-        for chunk in back.chunks(CHUNK) {
-            let mut write = journal.write();
-            chunk.iter().for_each(|(erasure, at)| erasure.write(&mut write, *at));
-            write.commit(Durability::Synced)?;
-        }
-        if !back.is_empty() {
-            scrub(journal, &back.iter().map(|(erasure, _)| erasure.clone()).collect::<Vec<_>>())?;
-        }
-        Ok(back.len())
     }
-
-    fn append(&self, erasures: &[&Erasure], at: UnixMillis) -> Result<(), EraseError> {
-        let failed = |action| move |source| EraseError::File { action, path: self.path.clone(), source };
-        // Whatever stands there is ours, and whole but for a torn last line.
-        let (text, whole) = self.text()?;
-        let mut file =
-            OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path).map_err(failed("open"))?;
-        if whole < text.len() {
-            file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).map_err(failed("cut the torn end of"))?;
-        }
-        let mut lines = if whole == 0 { self.header() } else { String::new() };
-        for erasure in erasures {
-            lines.push_str(&format!("{} {}\n", erasure.key, at.get()));
-        }
-        file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write"))?;
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("sync the directory of"))
-    }
-
-    fn header(&self) -> String {
-        format!("{MAGIC} {} {}\n", self.identity.chain.0, self.identity.issuer)
-    }
-
-    /// The file's text, and how much of it are whole lines.
-    fn text(&self) -> Result<(String, usize), EraseError> {
-        let text = match fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(|source| EraseError::File { action: "read", path: self.path.clone(), source })?,
-        };
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        if whole > 0 && !text.starts_with(&self.header()) {
-            let problem = "is of another chain or issuer; erased_file must be this journal's own".to_owned();
-            return Err(EraseError::List { path: self.path.clone(), problem });
-        }
-        Ok((text, whole))
-    }
-
-    fn read(&self) -> Result<Vec<(ReceiptKey, UnixMillis)>, EraseError> {
-        let (text, whole) = self.text()?;
-        let lines = text.get(..whole).unwrap_or_default().lines().enumerate().skip(1);
-        let read = |(index, line): (usize, &str)| {
-            let (key, at) = line.split_once(' ').unwrap_or_default();
-            parse_key(key).zip(at.parse().ok().map(UnixMillis::new)).ok_or_else(|| EraseError::List {
-                path: self.path.clone(),
-                problem: format!("has a line {} that is no erasure; put back a whole copy of it", index + 1),
-            })
-        };
-        lines.map(read).collect()
-    }
+    let again = again_by_name(journal, &named)?;
+    let by_age = match rule {
+        None => 0,
+        Some(rule) => again_by_age(journal, &rule, began, utc_offset_minutes)?,
+    };
+    // Last: whatever ends this early has it done again.
+    let mut write = journal.write();
+    write.put_list_position(end);
+    write.commit(Durability::Synced)?;
+    Ok(Reapplied { named: again, by_age })
 }
 
-/// Reads `code-number`.
-pub fn parse_key(text: &str) -> Option<ReceiptKey> {
-    let (code, number) = text.split_once('-')?;
-    Some(ReceiptKey { code: ReceiptCode::parse(code).ok()?, number: ReceiptNumber::parse(number).ok()? })
+fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Result<usize, JournalError> {
+    let mut again = Vec::new();
+    for chunk in named.chunks(CHUNK) {
+        let mut write = journal.write();
+        for (key, at) in chunk {
+            write.put_erased_by_name(*key, *at);
+            if journal.erased_at(*key)?.is_none() {
+                write.erase_body(*key, *at);
+                again.push(*key);
+            }
+        }
+        write.commit(Durability::Synced)?;
+    }
+    if !again.is_empty() {
+        rewrite(journal, again.iter().copied())?;
+    }
+    Ok(again.len())
+}
+
+/// Together with what is under way in this copy.
+fn again_by_age(
+    journal: &Journal,
+    rule: &Rule,
+    began: UnixMillis,
+    utc_offset_minutes: i32,
+) -> Result<u64, JournalError> {
+    let rule = match journal.erasure_run()?.filter(|run| !run.is_done()) {
+        None => rule.clone(),
+        Some(run) => rule.and(&run::rule_of(&run)?),
+    };
+    let mut write = journal.write();
+    write.put_erasure_run(&ErasureRun::begin(rule.to_string(), began));
+    write.commit(Durability::Synced)?;
+    Ok(Eraser::new(journal, utc_offset_minutes).finish(began)?.map_or(0, |run| run.erased))
+}
+
+/// Makes the list anew from what the journal knows. How many lines it has.
+pub fn rewrite_list(journal: &Journal, list: &ErasedList, now: UnixMillis) -> Result<usize, EraseError> {
+    let mut lines = Vec::new();
+    let mut after = None;
+    loop {
+        let page = journal.erased_by_name(after, PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        lines.extend(page.into_iter().map(|(key, at)| Line::Named { key, at }));
+    }
+    let rule = run::erased_by_age(journal)?;
+    if rule != Rule::default() {
+        let began = journal.erasure_run()?.map_or(now, |run| UnixMillis::new(run.started_at_ms));
+        lines.push(Line::Expired { rule, at: began });
+    }
+    let position: ListPosition = list.replace(&lines, now)?;
+    let mut write = journal.write();
+    write.put_list_position(position);
+    write.commit(Durability::Synced)?;
+    Ok(lines.len())
 }
 
 fn judge(journal: &Journal, key: ReceiptKey, wish: &Wish) -> Result<Erasure, EraseError> {
     let row = journal.receipt(key)?.ok_or(EraseError::Unknown(key))?;
-    let record = record(&row.signed_record)?.record;
+    let record = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?.record;
     let repeated = journal.erased_at(key)?.is_some();
     if !repeated {
         if fate(journal, key)? == Fate::Pending {
             return Err(EraseError::Undecided(key));
         }
-        let days = wish.retention_days;
-        if !wish.despite_retention && wish.now.since(record.issue_time) < days.saturating_mul(DAY_MS) {
-            return Err(EraseError::Retained { key, days });
+        let day = |time| day_number(time, wish.utc_offset_minutes);
+        let issued = day(record.issue_time);
+        let due = wish.retention.due(day(wish.now), &std::collections::BTreeSet::new());
+        if !wish.despite_retention && !due.covers(key.code, issued) {
+            let years = wish.retention.years_of(key.code);
+            return Err(EraseError::Retained { key, day: issued, years });
         }
     }
-    Ok(Erasure { key, unit: record.unit, biz_code: row.biz_code, repeated })
-}
-
-fn record(bytes: &[u8]) -> Result<SignedRecord, JournalError> {
-    SignedRecord::decode(bytes).map_err(|_| JournalError::Corrupt("a signed record"))
+    Ok(Erasure { key, repeated })
 }

@@ -16,12 +16,16 @@
 //! decided        unit u32 ‖ day u32 ‖ kind u32            DecidedTally (written as the ledger is followed)
 //! segments       segment u32                              next number u64
 //!                segment u32 ‖ 0x01                       first number u64 that was never given out, of a stopped segment
+//! erasures       what was erased, by name and by age       (see `erasures`)
 //! ```
 //! All integers big-endian; a day is `yyyymmdd`, a kind the first six digits of a code. Everything else of the journal, and its
 //! contract, is [`tallystick_anchoring::journal`]'s; one write holds rows of both.
 
 use tallystick_anchoring::journal::{Access, Family, Layout};
 
+use erasures::ERASURES;
+
+mod erasures;
 mod read;
 mod rows;
 mod write;
@@ -29,19 +33,20 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use erasures::{ErasedRange, ErasurePhase, ErasureReads, ErasureRun, ErasureWrites, ListPosition};
 pub use read::{ReceiptReads, StoredBody};
+pub(crate) use rows::receipt_key_bytes;
 pub use rows::{BatchNote, BizRow, DayKind, DecidedTally, EventNote, IssuedTally, ReceiptRow, day_number, receipt_of};
-pub(crate) use rows::{biz_key, receipt_key_bytes};
 pub use tallystick_anchoring::journal::{
     BatchRow, Durability, EventRow, Journal, JournalError, JournalIdentity, JournalWrite, Placement, Progress,
 };
 pub use write::ReceiptWrites;
 
-const BODIES: Family = Family { name: "bodies", access: Access::Blobs };
+/// Ciphertexts of bodies.
+pub(crate) const BODIES: Family = Family { name: "bodies", access: Access::Blobs };
 /// Wrapped keys of bodies.
 pub(crate) const BODY_KEYS: Family = Family { name: "body-keys", access: Access::LookUps };
-/// Biz codes.
-pub(crate) const BIZ: Family = Family { name: "biz", access: Access::LookUps };
+const BIZ: Family = Family { name: "biz", access: Access::LookUps };
 const UNIQUENESS: Family = Family { name: "uniqueness", access: Access::LookUps };
 const REVERSALS: Family = Family { name: "reversals", access: Access::Few };
 const DAYS: Family = Family { name: "days", access: Access::Scans };
@@ -53,5 +58,5 @@ const SEGMENTS: Family = Family { name: "segments", access: Access::Few };
 pub const LAYOUT: Layout = Layout {
     program: "tallystick-issuer",
     format: 1,
-    families: &[BODIES, BODY_KEYS, BIZ, UNIQUENESS, REVERSALS, DAYS, ISSUED, DECIDED, SEGMENTS],
+    families: &[BODIES, BODY_KEYS, BIZ, UNIQUENESS, REVERSALS, DAYS, ISSUED, DECIDED, SEGMENTS, ERASURES],
 };

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use receipt_core::ids::{Height, ReceiptCode, ReceiptNumber, SegmentId};
 use tallystick_anchoring::recover::Standing;
-use tallystick_issuer::config::Settings;
-use tallystick_issuer::control::erasing::request_erasure;
+use tallystick_issuer::config::{CATEGORY_PROBLEM, Settings, parse_category};
+use tallystick_issuer::control::erasing;
 use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::command as recover;
@@ -90,6 +90,9 @@ enum Command {
         /// The backup.
         #[arg(long)]
         from: PathBuf,
+        /// The list of erased bodies is lost: bodies that were erased since the backup come back.
+        #[arg(long)]
+        without_erased_list: bool,
     },
     /// Brings the halted journal of a stopped issuer up to the ledger. Ends with code 3 while governance is awaited.
     Recover {
@@ -117,19 +120,39 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         proposal: Option<PathBuf>,
     },
-    /// Erases the bodies of receipts for good: what they say of persons. Records, numbers and states stay. All or none of those
-    /// named.
+    /// Erases the bodies of receipts for good: what they say of persons. Records, numbers and states stay. By name all or none of
+    /// those named; by age all whose time (`bodies.retention_years`) is over.
+    #[command(group = clap::ArgGroup::new("what").required(true))]
     EraseBodies {
         /// The config file.
         #[arg(long)]
         config: PathBuf,
         /// A receipt; may be repeated.
-        #[arg(long = "receipt", value_name = "CODE-NUMBER", required = true, value_parser = receipt_text)]
+        #[arg(long = "receipt", value_name = "CODE-NUMBER", group = "what", value_parser = receipt_text)]
         receipts: Vec<String>,
-        /// Also those younger than `bodies.retention_days`.
-        #[arg(long)]
+        /// Also those of the named ones that must still be kept.
+        #[arg(long, requires = "receipts")]
         despite_retention: bool,
+        /// All whose time is over; waits until that is complete. Interrupted, or with the issuer stopped, it goes on all the same.
+        #[arg(long, group = "what")]
+        expired: bool,
+        /// Of this category only: positions 3 and 4 of the receipt code; may be repeated.
+        #[arg(long = "category", value_name = "CC", requires = "expired", value_parser = category)]
+        categories: Vec<u32>,
+        /// Counts what would be erased, and erases nothing.
+        #[arg(long, requires = "expired")]
+        dry_run: bool,
+        /// Says how far the erasure by age has come.
+        #[arg(long, group = "what")]
+        progress: bool,
+        /// Of a stopped issuer: makes the list of erased bodies anew from its journal, because all copies of it are lost.
+        #[arg(long, group = "what")]
+        rewrite_list: bool,
     },
+}
+
+fn category(text: &str) -> std::result::Result<u32, String> {
+    parse_category(text).ok_or_else(|| CATEGORY_PROBLEM.to_owned())
 }
 
 /// Code and number with a hyphen between them.
@@ -203,8 +226,8 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
             let made = runtime()?.block_on(control::request_backup(&settings, to)).context("back up the journal")?;
             outln!("backed up {made}");
         }
-        Command::Restore { from, .. } => {
-            let manifest = app::restore(&settings, from).context("restore the journal")?;
+        Command::Restore { from, without_erased_list, .. } => {
+            let manifest = app::restore(&settings, from, *without_erased_list).context("restore the journal")?;
             outln!("restored {}; now run `tallystick-issuer recover`", control::summary(&manifest));
         }
         Command::Recover { plan, .. } => {
@@ -220,10 +243,32 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
             let said = runtime()?.block_on(request_report(&settings, request, proposal.as_deref()));
             terminal::json_text(&said.context("report on the segment")?).context("write the report")?;
         }
-        Command::EraseBodies { receipts, despite_retention, .. } => {
-            let said = runtime()?.block_on(request_erasure(&settings, receipts, *despite_retention));
+        Command::EraseBodies { .. } => {
+            let said = runtime()?.block_on(erase(command, &settings));
             outpage!("{}\n", said.context("erase the bodies")?);
         }
     }
     Ok(Exit::Good)
+}
+
+async fn erase(command: &Command, settings: &Settings) -> Result<String> {
+    let Command::EraseBodies { receipts, despite_retention, expired, categories, dry_run, rewrite_list, .. } = command
+    else {
+        return Ok(String::new());
+    };
+    if *expired {
+        let categories = categories.iter().copied().collect();
+        return if *dry_run {
+            erasing::count_expired(settings, &categories)
+        } else {
+            erasing::request_expired(settings, &categories).await
+        };
+    }
+    if *rewrite_list {
+        return erasing::rewrite(settings);
+    }
+    if receipts.is_empty() {
+        return erasing::request_progress(settings).await;
+    }
+    erasing::request_erasure(settings, receipts, *despite_retention).await
 }

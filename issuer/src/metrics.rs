@@ -70,6 +70,12 @@ pub struct IssuerMetrics {
     pub segment_numbers_left: Family<SegmentLabel, Whole>,
     /// 1 where the code that a unit needs next, or needs already, has no numbers.
     pub successor_missing: Family<SegmentLabel, Whole>,
+    /// Bodies erased, by name and by age.
+    pub bodies_erased: Counter,
+    /// 1 while an erasure by age is under way.
+    pub erasure_under_way: Whole,
+    /// Bodies that it, or the last one, has looked at.
+    pub erasure_looked_at: Whole,
     /// Until the own TLS certificate ends.
     pub tls_certificate_days_left: Days,
     /// Until this issuer's key ends, if it has an end.
@@ -94,12 +100,16 @@ impl IssuerMetrics {
             oldest_pending_seconds: Seconds::default(),
             segment_numbers_left: Family::default(),
             successor_missing: Family::default(),
+            bodies_erased: Counter::default(),
+            erasure_under_way: Whole::default(),
+            erasure_looked_at: Whole::default(),
             tls_certificate_days_left: Days::default(),
             issuer_key_days_left: Family::default(),
             unit_key_days_left: Family::default(),
         };
         metrics.start_at_zero();
         metrics.register_receipts(registry);
+        metrics.register_erasures(registry);
         metrics.register_ends(registry);
         metrics
     }
@@ -114,6 +124,14 @@ impl IssuerMetrics {
         for reason in CallReason::ALL.iter().copied() {
             drop(self.calls_refused.get_or_create(&label(reason.into())));
         }
+    }
+
+    fn register_erasures(&self, registry: &mut Registry) {
+        registry.register("bodies_erased", "Bodies erased, by name and by age", self.bodies_erased.clone());
+        let under_way = "1 while an erasure by age is under way";
+        registry.register("erasure_under_way", under_way, self.erasure_under_way.clone());
+        let looked_at = "Bodies that the erasure by age under way, or the last one, has looked at";
+        registry.register("erasure_looked_at", looked_at, self.erasure_looked_at.clone());
     }
 
     /// What ends some day unless somebody renews it.

@@ -8,6 +8,8 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
+use tallystick_devnet::process::ManagedProcess;
+
 use crate::TestNetwork;
 
 const SUDO: &str = "#!/bin/sh\n# A stand-in: the test is one user.\n[ \"$1\" = -u ] || exit 1\nshift 2\nexec \"$@\"\n";
@@ -47,41 +49,70 @@ fn commands_of(text: &str, heading: &str) -> Vec<String> {
     commands
 }
 
-/// An operator at one validator's machine.
+/// Whose machine it is.
+#[derive(Debug, Clone, Copy)]
+enum Machine {
+    Node(u32),
+    Issuer(u32),
+}
+
+/// An operator at one machine.
 pub struct Operator<'a> {
     network: &'a mut TestNetwork,
-    validator_id: u32,
+    machine: Machine,
+    /// What the page has for example, and what stands here in its place.
+    examples: Vec<(&'static str, String)>,
 }
 
 impl<'a> Operator<'a> {
     /// At this validator's.
     pub fn new(network: &'a mut TestNetwork, validator_id: u32) -> Self {
-        Self { network, validator_id }
+        Self { network, machine: Machine::Node(validator_id), examples: Vec::new() }
     }
 
-    /// Types the commands under a heading of a page; a start is waited for until the node is ready. What all of them printed.
+    /// At this issuer's.
+    pub fn of_issuer(network: &'a mut TestNetwork, issuer_id: u32) -> Self {
+        Self { network, machine: Machine::Issuer(issuer_id), examples: Vec::new() }
+    }
+
+    /// Types this instead of what the page has for example.
+    #[must_use]
+    pub fn with(mut self, example: &'static str, real: String) -> Self {
+        self.examples.push((example, real));
+        self
+    }
+
+    /// Types the commands under a heading of a page; a start is waited for until the process is ready. What all of them printed.
     pub async fn follow(&mut self, path: &str, heading: &str) -> Result<String> {
         let mut printed = String::new();
         for command in commands(path, heading)? {
-            println!("node-{}: {command}", self.validator_id);
-            match command.as_str() {
-                "systemctl stop tallystick-node" => {
-                    let status = self.network.node(self.validator_id)?.terminate().await?;
-                    ensure!(status.success(), "the node ended with {status}");
+            println!("{:?}: {command}", self.machine);
+            let service = match self.machine {
+                Machine::Node(_) => "tallystick-node",
+                Machine::Issuer(_) => "tallystick-issuer",
+            };
+            let verb = command.strip_prefix("systemctl ").and_then(|rest| rest.strip_suffix(service));
+            match verb.map(str::trim) {
+                Some("stop") => {
+                    let status = self.process()?.terminate().await?;
+                    ensure!(status.success(), "{service} ended with {status}");
                 }
-                "systemctl start tallystick-node" => {
-                    self.network.node(self.validator_id)?.start()?;
-                    self.network
-                        .node(self.validator_id)?
-                        .wait_ready()
-                        .await
-                        .with_context(|| format!("after {printed}"))?;
+                Some("start") => {
+                    self.process()?.start()?;
+                    self.process()?.wait_ready().await.with_context(|| format!("after {printed}"))?;
                 }
-                "systemctl reload tallystick-node" => self.network.node(self.validator_id)?.hang_up()?,
-                command => printed.push_str(&self.shell(command).await?),
+                Some("reload") => self.process()?.hang_up()?,
+                _ => printed.push_str(&self.shell(&command).await?),
             }
         }
         Ok(printed)
+    }
+
+    fn process(&mut self) -> Result<&mut ManagedProcess> {
+        match self.machine {
+            Machine::Node(id) => self.network.node(id),
+            Machine::Issuer(id) => self.network.issuer(id),
+        }
     }
 
     /// Where commands are typed.
@@ -100,17 +131,18 @@ impl<'a> Operator<'a> {
         let programs = self.network.binaries().node.parent().context("the programs have no directory")?;
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{}:{path}", stand_ins.display(), programs.display());
-        let command = [
-            ("/etc/tallystick/node.toml", layout.node_config(self.validator_id)),
-            ("/var/lib/tallystick", layout.node(self.validator_id)),
-            ("/backups", layout.root().join("backups")),
-        ]
-        .into_iter()
-        .fold(command.to_owned(), |command, (from, to)| command.replace(from, &to.display().to_string()));
+        let (config, directory) = match self.machine {
+            Machine::Node(id) => (("/etc/tallystick/node.toml", layout.node_config(id)), layout.node(id)),
+            Machine::Issuer(id) => (("/etc/tallystick/issuer.toml", layout.issuer_config(id)), layout.issuer(id)),
+        };
+        let command = [config, ("/var/lib/tallystick", directory), ("/backups", layout.root().join("backups"))]
+            .into_iter()
+            .fold(command.to_owned(), |command, (from, to)| command.replace(from, &to.display().to_string()));
         let chain = format!("tallystick://{}/", self.network.description().chain_name);
         let command = command
             .replace("tallystick://CHAIN/", &chain)
             .replace("DNS:node-2.example.org", "DNS:localhost,IP:127.0.0.1");
+        let command = self.examples.iter().fold(command, |command, (example, real)| command.replace(example, real));
         let mut shell = tokio::process::Command::new("bash");
         let desk = self.desk();
         std::fs::create_dir_all(&desk)?;

@@ -14,8 +14,12 @@ use tallystick_proto::issuer::v1::{
     get_bundle_request, get_receipt_request,
 };
 use tallystick_tests::TestNetwork;
+use tallystick_tests::pages::Operator;
 
 const ISSUER: u32 = 1;
+const PAGE: &str = "docs/ops/erasing.md";
+/// As the page on erasing has it.
+const EXAMPLE: &str = "99060126-0000000123";
 const NAME: &str = "欧阳测试甲";
 
 struct Issued {
@@ -35,7 +39,11 @@ impl Issued {
 }
 
 async fn issue(network: &TestNetwork, serial: u64) -> Issued {
-    let mut receipt = network.sample("S01", serial).unwrap();
+    issue_sample(network, "S01", serial).await
+}
+
+async fn issue_sample(network: &TestNetwork, sample: &str, serial: u64) -> Issued {
+    let mut receipt = network.sample(sample, serial).unwrap();
     receipt.draft.payer_name = NAME.to_owned();
     let client = network.issuer_client(ISSUER, Caller::System(receipt.system_id)).await.unwrap();
     let response = issue_one(client, &receipt, Wait::Sealed).await.unwrap().response;
@@ -113,7 +121,10 @@ async fn an_erased_body_is_nowhere_and_stays_away() {
 
     let receipt = erased.name();
     let said = command(&network, 1, "erase-bodies", &["--receipt", &receipt]).await;
-    assert!(said.contains("bodies.retention_days (1826)") && said.contains("--despite-retention"), "{said}");
+    assert!(
+        said.contains("is kept for 5 years (bodies.retention_years)") && said.contains("--despite-retention"),
+        "{said}"
+    );
     assert!(bundle(&network, &erased).await.is_ok());
     let by_law = ["--receipt", &receipt, "--despite-retention"];
     let said = command(&network, 0, "erase-bodies", &by_law).await;
@@ -133,11 +144,59 @@ async fn an_erased_body_is_nowhere_and_stays_away() {
     restart(&mut network, |_| ()).await;
     network.issuer(ISSUER).unwrap().kill().await.unwrap();
     std::fs::remove_dir_all(files.join("journal")).unwrap();
+    // Not without the list of what was erased.
+    let (list, aside) = (files.join("journal.erased"), files.join("aside"));
+    std::fs::rename(&list, &aside).unwrap();
+    let said = command(&network, 1, "restore", &["--from", backup.to_str().unwrap()]).await;
+    assert!(said.contains("--without-erased-list") && !files.join("journal").exists(), "{said}");
+    std::fs::rename(&aside, &list).unwrap();
     command(&network, 0, "restore", &["--from", backup.to_str().unwrap()]).await;
     assert_eq!(holders(&files, &secrets), Vec::<PathBuf>::new(), "restoring brings nothing back");
     let bodies = network.layout().root().join("bodies");
     let said = command(&network, 0, "export-bodies", &["--out", bodies.to_str().unwrap()]).await;
     assert!(said.contains("1 erased, 0 lost"), "{said}");
+    network.wait_equal_tips().await.unwrap();
+    network.audit(1).await.unwrap();
+}
+
+/// All that docs/ops/erasing.md has an operator type, on an issuer that keeps no medical body.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_the_page_erases_what_is_due_and_what_is_named() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let medical = [issue(&network, 1).await, issue(&network, 2).await];
+    let others = [issue_sample(&network, "S05", 3).await, issue_sample(&network, "S05", 4).await];
+    let config = network.layout().issuer_config(ISSUER);
+    restart(&mut network, |_| {
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{text}\n[bodies]\nretention_years_by_category = {{ 06 = 0 }}\n")).unwrap();
+    })
+    .await;
+
+    let printed = Operator::of_issuer(&mut network, ISSUER).follow(PAGE, "By age").await.unwrap();
+    assert!(printed.contains("category 06: 2 bodies") && printed.contains("2 bodies are due; 0 more"), "{printed}");
+    assert_eq!(printed.matches("complete: 2 bodies erased of ").count(), 2, "the erasure, its progress: {printed}");
+    for receipt in &medical {
+        assert_eq!(bundle(&network, receipt).await, Err("BODY_ERASED".to_owned()));
+        assert!(state(&network, receipt).await.body_erased_at_ms > 0);
+    }
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(EXAMPLE, others[0].name());
+    let printed = operator.follow(PAGE, "By name").await.unwrap();
+    assert!(printed.contains("1 bodies erased"), "{printed}");
+    operator.follow(PAGE, "Copies").await.unwrap();
+    let list = network.layout().issuer(ISSUER).join("journal.erased");
+    let lines =
+        |path: &Path| std::fs::read_to_string(path).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let before = lines(&list);
+    assert_eq!(lines(&network.layout().root().join("backups/journal.erased")), before);
+    assert!(before[0].starts_with("expired ") && before[1].starts_with(&others[0].name()), "{before:?}");
+
+    std::fs::remove_file(&list).unwrap();
+    Operator::of_issuer(&mut network, ISSUER).follow(PAGE, "The list is lost").await.unwrap();
+    let mut after = lines(&list);
+    after.sort_by_key(|line| before.iter().position(|before| before == line));
+    assert_eq!(after, before);
+    assert_eq!(bundle(&network, &others[0]).await, Err("BODY_ERASED".to_owned()));
+    assert!(bundle(&network, &others[1]).await.is_ok());
     network.wait_equal_tips().await.unwrap();
     network.audit(1).await.unwrap();
 }

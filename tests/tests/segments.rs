@@ -24,6 +24,7 @@ use tallystick_proto::issuer::v1::{IssueRequest, Wait};
 use tallystick_tests::TestNetwork;
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::{Acked, Clients, clients, issue};
+use tallystick_tests::pages::Operator;
 
 const ISSUER: u32 = 1;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -172,8 +173,14 @@ async fn a_closed_segment_is_settled_by_what_its_issuer_knows() {
     assert!(early.contains("receipts of the segment may still come within the grace"), "{early}");
 
     // The one whose grace is over is settled, and every issuer follows.
-    let (said, old) = report_when_known(&network, CLOSED, "closed.toml").await;
+    let old = report_when_known(&network, CLOSED, "closed.toml").await.1;
+    // The same, typed as the page has it.
+    let number = |number: u32| format!("--segment {number} ");
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with("--segment 13 ", number(CLOSED));
+    let said = operator.follow("docs/ops/segments.md", "Closing a segment of numbers").await.unwrap();
     assert!(said.contains("\"used_count\": 0"), "{said}");
+    let proposal = operator.desk().join("settle-13.toml");
+    assert_eq!(Proposal::read(&std::fs::read_to_string(proposal).unwrap(), CLOSED), old);
     govern(&network, 2, old.action(CLOSED)).await.unwrap();
     let more = issue_sample(&network, &issuer, "S05", 6).await;
     all.push(more);

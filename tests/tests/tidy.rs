@@ -154,8 +154,6 @@ fn one_place_writes_to_terminals() {
 fn one_place_reads_files() {
     const ALLOWED: &[&str] = &[
         "service/src/input.rs",
-        // Its own list.
-        "issuer/src/erasure.rs",
         // A clock that tests shift.
         "node/src/byzantine.rs",
         // The kernel's figures, and logs that this program wrote.

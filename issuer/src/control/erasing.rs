@@ -1,17 +1,31 @@
 //! `tallystick-issuer erase-bodies`: erases what receipts say of persons, asked of the running issuer or done in a stopped one's
 //! journal. Not here: what erasing is (`crate::erasure`).
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use receipt_core::ids::ReceiptKey;
+use receipt_core::ids::{ReceiptKey, UnixMillis};
 use tallystick_service::clock::{Clock as _, SystemClock};
 
 use super::{ControlParts, ask, connect, open_stopped};
-use crate::config::Settings;
-use crate::erasure::{ErasedList, Erasure, RECEIPTS_MAX, Wish, parse_key, scrub};
+use crate::chain::load_chain;
+use crate::config::{CATEGORY_PROBLEM, Settings, parse_category};
+use crate::erasure::list::{ErasedList, parse_key};
+use crate::erasure::rule::{Rule, written_day};
+use crate::erasure::run::{Due, Eraser};
+use crate::erasure::{self, Erasure, RECEIPTS_MAX, Wish};
+use crate::journal::{ErasurePhase, ErasureReads as _, ErasureRun, Journal, JournalError, day_number};
 
 const DESPITE_RETENTION: &str = "despite-retention";
+/// All categories.
+const ALL: &str = "all";
+/// Between looks at a run that is waited for.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How the line about a run that is complete begins.
+const COMPLETE: &str = "complete: ";
 
 impl ControlParts {
     /// Erases all of the named bodies, or none.
@@ -22,32 +36,83 @@ impl ControlParts {
         };
         let keys = words.split(' ').map(|word| parse_key(word).with_context(|| format!("{word} is no code-number")));
         let keys = keys.collect::<Result<Vec<_>>>()?;
-        let wish = wish(&self.settings, keys, despite_retention);
-        let list = ErasedList::new(&self.settings.erased_file, self.journal.identity());
+        let wish = wish(&self.settings, keys, self.utc_offset_minutes, despite_retention);
+        let list = self.list();
         let erased = self.queue.errand(move |sequencer| sequencer.erase(&list, &wish)).await??;
+        self.metrics.bodies_erased.inc_by(new_ones(&erased).count() as u64);
         let journal = Arc::clone(&self.journal);
         tokio::task::spawn_blocking(move || {
-            scrub(&journal, &erased)?;
+            rewrite_tables(&journal, &erased)?;
             anyhow::Ok(summary(&erased))
         })
         .await?
     }
+
+    /// Begins an erasure by age; its steps are the task's.
+    pub(super) async fn erase_expired(&self, words: &str) -> Result<String> {
+        let categories = if words == ALL { Ok(BTreeSet::new()) } else { words.split(' ').map(category).collect() };
+        let rule = due_now(&self.settings, &categories?, self.clock.now(), self.utc_offset_minutes);
+        let list = self.list();
+        self.queue.errand(move |sequencer| sequencer.begin_erasure(&list, &rule)).await??;
+        self.erasure_begun.notify_one();
+        self.erasure_progress()
+    }
+
+    /// How far the run has come.
+    pub(super) fn erasure_progress(&self) -> Result<String> {
+        Ok(progress(self.journal.erasure_run()?.as_ref()))
+    }
+
+    fn list(&self) -> ErasedList {
+        ErasedList::new(&self.settings.erased_file, self.journal.identity())
+    }
 }
 
-fn wish(settings: &Settings, keys: Vec<ReceiptKey>, despite_retention: bool) -> Wish {
-    Wish { keys, now: SystemClock.now(), retention_days: settings.bodies.retention_days, despite_retention }
+fn category(word: &str) -> Result<u32> {
+    parse_category(word).context(CATEGORY_PROBLEM)
+}
+
+fn wish(settings: &Settings, keys: Vec<ReceiptKey>, utc_offset_minutes: i32, despite_retention: bool) -> Wish {
+    let retention = settings.retention.clone();
+    Wish { keys, now: SystemClock.now(), utc_offset_minutes, retention, despite_retention }
+}
+
+fn due_now(settings: &Settings, categories: &BTreeSet<u32>, now: UnixMillis, utc_offset_minutes: i32) -> Rule {
+    settings.retention.due(day_number(now, utc_offset_minutes), categories)
+}
+
+fn new_ones(erased: &[Erasure]) -> impl Iterator<Item = ReceiptKey> {
+    erased.iter().filter(|erasure| !erasure.repeated).map(|erasure| erasure.key)
+}
+
+/// Of all that were named: an earlier request may have ended before it came so far.
+fn rewrite_tables(journal: &Journal, erased: &[Erasure]) -> Result<(), JournalError> {
+    erasure::rewrite(journal, erased.iter().map(|erasure| erasure.key))
 }
 
 fn summary(erased: &[Erasure]) -> String {
-    let before = erased.iter().filter(|erasure| erasure.repeated).count();
-    let new = erased.len() - before;
+    let new = new_ones(erased).count();
+    let before = erased.len() - new;
     format!("{new} bodies erased, {before} had been erased before; backups made before now still hold them")
+}
+
+/// One line about a run.
+fn progress(run: Option<&ErasureRun>) -> String {
+    let Some(run) = run else { return format!("{COMPLETE}there was no erasure by age in this journal") };
+    let ErasureRun { rule, looked_at, erased, undecided, unreadable, rewritten, ranges, .. } = run;
+    let figures = format!(
+        "{erased} bodies erased of {looked_at} looked at; due and left: {undecided} undecided, {unreadable} unreadable (rule {rule})"
+    );
+    match run.phase() {
+        ErasurePhase::Walking => format!("erasing: {figures}"),
+        ErasurePhase::Rewriting => format!("rewriting {rewritten} of {} ranges: {figures}", ranges.len()),
+        ErasurePhase::Done => format!("{COMPLETE}{figures}; backups made before now still hold them"),
+    }
 }
 
 /// Erases bodies by the running issuer; if none runs, in its journal.
 pub async fn request_erasure(settings: &Settings, receipts: &[String], despite_retention: bool) -> Result<String> {
-    ensure!(!receipts.is_empty(), "name at least one receipt as `--receipt CODE-NUMBER`");
-    ensure!(receipts.len() <= RECEIPTS_MAX, "one request erases at most {RECEIPTS_MAX} bodies; make several");
+    ensure!(receipts.len() <= RECEIPTS_MAX, "one request erases at most {RECEIPTS_MAX} named bodies; make several");
     let read = |text: &String| {
         parse_key(text)
             .with_context(|| format!("{text} is no receipt; write its code, a hyphen, its number: 99060126-0000000001"))
@@ -58,9 +123,89 @@ pub async fn request_erasure(settings: &Settings, receipts: &[String], despite_r
         let despite = if despite_retention { format!("{DESPITE_RETENTION} ") } else { String::new() };
         return ask(stream, &format!("erase-bodies {despite}{}", words.join(" "))).await;
     }
+    let (journal, list, utc_offset_minutes) = stopped(settings)?;
+    let wish = wish(settings, keys, utc_offset_minutes, despite_retention);
+    let erased = erasure::erase(&journal, &list, &wish)?;
+    rewrite_tables(&journal, &erased)?;
+    Ok(summary(&erased))
+}
+
+/// Erases what is due by the running issuer, and waits until that is complete; if none runs, in its journal.
+pub async fn request_expired(settings: &Settings, categories: &BTreeSet<u32>) -> Result<String> {
+    if let Some(stream) = connect(settings).await? {
+        let words: Vec<String> = categories.iter().map(|category| format!("{category:02}")).collect();
+        let words = if words.is_empty() { ALL.to_owned() } else { words.join(" ") };
+        let mut said = ask(stream, &format!("erase-expired {words}")).await?;
+        while !said.starts_with(COMPLETE) {
+            tokio::time::sleep(PROGRESS_INTERVAL).await;
+            said = request_progress(settings).await?;
+        }
+        return Ok(said);
+    }
+    let (journal, list, utc_offset_minutes) = stopped(settings)?;
+    // One that was under way when the issuer was stopped comes first.
+    let eraser = Eraser::new(&journal, utc_offset_minutes);
+    eraser.finish(SystemClock.now())?;
+    let now = SystemClock.now();
+    let rule = due_now(settings, categories, now, utc_offset_minutes);
+    erasure::begin(&journal, &list, &rule, now, utc_offset_minutes)?;
+    Ok(progress(eraser.finish(now)?.as_ref()))
+}
+
+/// How far the erasure by age has come.
+pub async fn request_progress(settings: &Settings) -> Result<String> {
+    if let Some(stream) = connect(settings).await? {
+        return ask(stream, "erasure-progress -").await;
+    }
+    let run = open_to_read(settings)?.0.erasure_run()?;
+    let said = progress(run.as_ref());
+    let waits = run.is_some_and(|run| !run.is_done());
+    Ok(if waits { format!("{said}; no issuer runs, it goes on with the next start") } else { said })
+}
+
+/// Counts what is due, beside a running issuer or not. Erases nothing.
+pub fn count_expired(settings: &Settings, categories: &BTreeSet<u32>) -> Result<String> {
+    let (journal, utc_offset_minutes) = open_to_read(settings)?;
+    let rule = due_now(settings, categories, SystemClock.now(), utc_offset_minutes);
+    let due = Eraser::new(&journal, utc_offset_minutes)
+        .count(&rule)
+        .context("count in the journal (beside a running issuer a file may go away meanwhile: repeat it)")?;
+    Ok(counted(&due, &rule)?)
+}
+
+fn counted(due: &Due, rule: &Rule) -> Result<String, std::fmt::Error> {
+    let mut text = format!("rule {rule}\n");
+    let mut all = 0;
+    for (category, (bodies, first, last)) in &due.by_category {
+        all += bodies;
+        let (first, last) = (written_day(*first), written_day(*last));
+        writeln!(text, "category {category:02}: {bodies} bodies, issued {first} to {last}")?;
+    }
+    let Due { undecided, unreadable, .. } = due;
+    write!(text, "{all} bodies are due; {undecided} more are undecided, {unreadable} unreadable, and would stay. ")?;
+    write!(text, "Nothing was erased")?;
+    Ok(text)
+}
+
+/// Makes the list of erased bodies anew from the journal of a stopped issuer.
+pub fn rewrite(settings: &Settings) -> Result<String> {
+    let (journal, list, _) = stopped(settings)?;
+    ensure!(!list.exists(), "{} is there; move it aside first if it is not to be used", list.path().display());
+    let lines = erasure::rewrite_list(&journal, &list, SystemClock.now())?;
+    Ok(format!(
+        "{}: {lines} lines. What an older copy of this journal did not know is not among them",
+        list.path().display()
+    ))
+}
+
+fn stopped(settings: &Settings) -> Result<(Journal, ErasedList, i32)> {
     let journal = open_stopped(settings)?;
     let list = ErasedList::new(&settings.erased_file, journal.identity());
-    let erased = list.erase(&journal, &wish(settings, keys, despite_retention))?;
-    scrub(&journal, &erased)?;
-    Ok(summary(&erased))
+    Ok((journal, list, load_chain(settings)?.genesis.utc_offset_minutes))
+}
+
+fn open_to_read(settings: &Settings) -> Result<(Journal, i32)> {
+    let chain = load_chain(settings)?;
+    let journal = Journal::open_read_only(&settings.journal_dir, chain.identity)?;
+    Ok((journal, chain.genesis.utc_offset_minutes))
 }

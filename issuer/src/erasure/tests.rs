@@ -1,12 +1,21 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use receipt_core::ids::ReceiptNumber;
 use receipt_core::receipt::model::ReceiptDraft;
-use receipt_core::testkit::TestChain;
+use receipt_core::testkit::{TestChain, UTC_OFFSET_MINUTES};
 use tallystick_proto::errors::CallReason;
 use tallystick_service::clock::Clock as _;
 
+use super::run::Due;
 use super::*;
 use crate::body::SealedBody;
 use crate::issue::Issued;
 use crate::testing::{TestIssuer, draft, identity, init, offered};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const TODAY: u32 = 20_261_102;
 
 struct Fixture {
     dir: tempfile::TempDir,
@@ -18,16 +27,31 @@ struct Fixture {
 
 /// Two sealed receipts, and one that waits.
 fn fixture() -> Fixture {
+    fixture_of(&["S01", "S01"])
+}
+
+/// These samples sealed, and one receipt that waits.
+fn fixture_of(samples: &[&str]) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let mut chain = TestChain::new();
     let mut issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
-    let drafts = ["A", "B", "C"].map(|biz_code| draft(&mut chain, "S01", biz_code)).to_vec();
-    let mut keys = vec![issuer.issue_new(drafts[0].clone()).key, issuer.issue_new(drafts[1].clone()).key];
+    let biz_code = |index: usize| char::from(b'A' + u8::try_from(index).unwrap()).to_string();
+    let drafts = samples.iter().chain(&["S01"]).enumerate();
+    let drafts: Vec<_> = drafts.map(|(index, sample)| draft(&mut chain, sample, &biz_code(index))).collect();
+    let (waiting, sealed) = drafts.split_last().unwrap();
+    let mut keys: Vec<_> = sealed.iter().map(|draft| issuer.issue_new(draft.clone()).key).collect();
     let (_, request) = issuer.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
     issuer.follow(&chain);
-    keys.push(issuer.issue_new(drafts[2].clone()).key);
-    Fixture { dir, chain, issuer, drafts, keys }
+    keys.push(issuer.issue_new(waiting.clone()).key);
+    let fixture = Fixture { dir, chain, issuer, drafts, keys };
+    fixture.list().create(UnixMillis::new(1)).unwrap();
+    fixture
+}
+
+/// Of some categories nothing is kept, of all others five years.
+fn retention(of_none: &[u32]) -> Retention {
+    Retention { years: 5, by_category: of_none.iter().map(|category| (*category, 0)).collect() }
 }
 
 impl Fixture {
@@ -35,21 +59,47 @@ impl Fixture {
         ErasedList::new(&self.dir.path().join("journal.erased"), identity(&self.chain))
     }
 
+    fn now(&self) -> UnixMillis {
+        self.issuer.clock.now()
+    }
+
     fn wish(&self, keys: &[ReceiptKey]) -> Wish {
-        let now = self.issuer.clock.now();
-        Wish { keys: keys.to_vec(), now, retention_days: 0, despite_retention: false }
+        Wish {
+            keys: keys.to_vec(),
+            now: self.now(),
+            utc_offset_minutes: UTC_OFFSET_MINUTES,
+            retention: Retention { years: 0, by_category: BTreeMap::new() },
+            despite_retention: false,
+        }
     }
 
     fn erase(&mut self, keys: &[ReceiptKey]) -> Result<Vec<Erasure>, EraseError> {
         let (list, wish) = (self.list(), self.wish(keys));
         let erased = self.issuer.sequencer.erase(&list, &wish).unwrap()?;
-        scrub(&self.issuer.journal, &erased)?;
+        rewrite(&self.issuer.journal, keys.iter().copied())?;
         Ok(erased)
+    }
+
+    fn begin(&mut self, rule: &Rule) -> Result<(), EraseError> {
+        let list = self.list();
+        self.issuer.sequencer.begin_erasure(&list, rule).unwrap()
+    }
+
+    fn reapply(&self, journal: &Journal) -> Result<Reapplied, EraseError> {
+        reapply(journal, &self.list(), UTC_OFFSET_MINUTES)
     }
 
     fn body(&self, index: usize) -> Option<SealedBody> {
         self.issuer.journal.body(self.keys[index]).unwrap()
     }
+
+    fn code(&self, index: usize) -> ReceiptCode {
+        self.keys[index].code
+    }
+}
+
+fn eraser(journal: &Journal) -> Eraser<'_> {
+    Eraser::new(journal, UTC_OFFSET_MINUTES).in_steps_of(2)
 }
 
 /// Files below a directory that contain these bytes.
@@ -66,24 +116,31 @@ fn holders(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     found
 }
 
+/// What a killed process leaves.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() != "LOCK" {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
 #[test]
-fn no_file_holds_the_key_or_the_content_hash_of_an_erased_body() {
+fn no_file_holds_the_key_of_an_erased_body_nor_ever_what_the_caller_sent() {
     let mut fixture = fixture();
     let key = fixture.keys[0];
     let wrapped_key = fixture.body(0).unwrap().wrapped_key;
-    let unit = fixture.issuer.registry.view().unit_by_code(&fixture.drafts[0].unit_code).unwrap().id;
-    let content = fixture.issuer.journal.biz(unit, "A").unwrap().unwrap().content;
+    let content = fixture.issuer.prepare(fixture.drafts[0].clone(), None).unwrap().content;
     let all = fixture.dir.path().to_owned();
-    for secret in [&wrapped_key[..], &content.0] {
-        assert_ne!(holders(&all, secret), Vec::<PathBuf>::new(), "the search finds what is there");
-    }
+    assert_ne!(holders(&all, &wrapped_key), Vec::<PathBuf>::new(), "the search finds what is there");
+    assert_eq!(holders(&all, &content.0), Vec::<PathBuf>::new(), "a hash of what was sent could be guessed");
     let erased = fixture.erase(&[key]).unwrap();
-    assert_eq!(erased, [Erasure { key, unit, biz_code: "A".to_owned(), repeated: false }]);
-    for secret in [&wrapped_key[..], &content.0] {
-        assert_eq!(holders(&all, secret), Vec::<PathBuf>::new());
-    }
+    assert_eq!(erased, [Erasure { key, repeated: false }]);
+    assert_eq!(holders(&all, &wrapped_key), Vec::<PathBuf>::new());
     assert_eq!(fixture.body(0), None);
-    assert_eq!(fixture.issuer.journal.erased_at(key).unwrap(), Some(fixture.issuer.clock.now()));
+    assert_eq!(fixture.issuer.journal.erased_at(key).unwrap(), Some(fixture.now()));
     assert!(fixture.issuer.journal.receipt(key).unwrap().is_some(), "the record stays");
     assert!(fixture.body(1).is_some(), "the other one is untouched");
     assert_eq!(fixture.issuer.journal.erased_at(fixture.keys[1]).unwrap(), None);
@@ -96,85 +153,195 @@ fn erasing_is_idempotent_and_outlasts_a_restart() {
     let key = fixture.keys[0];
     fixture.erase(&[key]).unwrap();
     let at = fixture.issuer.journal.erased_at(key).unwrap();
-    let list = fs::read_to_string(fixture.dir.path().join("journal.erased")).unwrap();
+    let list = fs::read_to_string(fixture.list().path()).unwrap();
     assert!(fixture.erase(&[key]).unwrap()[0].repeated);
-    assert_eq!(fs::read_to_string(fixture.dir.path().join("journal.erased")).unwrap(), list);
-    let Fixture { dir, chain, issuer, mut drafts, .. } = fixture;
+    assert_eq!(fs::read_to_string(fixture.list().path()).unwrap(), list);
+    assert_eq!(fixture.issuer.journal.erased_at(key).unwrap(), at);
+    let Fixture { dir, chain, issuer, drafts, .. } = fixture;
     drop(issuer);
     let journal = Journal::open(&dir.path().join("journal"), identity(&chain)).unwrap();
     let mut issuer = TestIssuer::start(journal, &chain, 2);
-    assert_eq!(issuer.journal.erased_at(key).unwrap(), at);
-    assert_eq!(issuer.journal.body(key).unwrap(), None);
-    // Its biz code is taken for good, and what was sent under it cannot be compared any more.
-    let refusal = issuer.issue(vec![drafts.remove(0)]).remove(0).unwrap_err();
-    assert_eq!(refusal.reason, CallReason::BodyErased.into());
-    assert!(matches!(issuer.issue(vec![drafts.remove(0)])[0], Ok(Issued::Existing(_))), "the other one is replayed");
+    assert_eq!((issuer.journal.body(key).unwrap(), issuer.journal.erased_at(key).unwrap()), (None, at));
+
+    // A repeated call is not a new receipt, and nothing can be compared.
+    let results = issuer.issue(drafts);
+    let refusal = results[0].as_ref().unwrap_err();
+    assert_eq!(refusal.reason, CallReason::BodyErased.into(), "{refusal}");
+    assert!(matches!(results[1], Ok(Issued::Existing(_))), "{:?}", results[1]);
 }
 
 #[test]
-fn all_or_none_and_never_too_early() {
+fn all_or_nothing_and_only_what_is_decided_known_and_old() {
     let mut fixture = fixture();
-    let [sealed, _, waiting] = fixture.keys[..] else { panic!("three") };
+    let [sealed, other, waiting] = fixture.keys[..] else { panic!("three") };
     let unknown = ReceiptKey { number: ReceiptNumber::new(9_999_999_999).unwrap(), ..sealed };
     for (bad, problem) in [(waiting, "not decided"), (unknown, "no such receipt")] {
         let error = fixture.erase(&[sealed, bad]).unwrap_err().to_string();
         assert!(error.contains(problem) && error.contains(&bad.to_string()), "{error}");
         assert!(fixture.body(0).is_some(), "nothing was erased");
     }
-    assert!(!fixture.dir.path().join("journal.erased").exists());
+    assert_eq!(fixture.list().lines_after(None).unwrap(), []);
     let list = fixture.list();
-    let young = Wish { retention_days: 1, ..fixture.wish(&[sealed]) };
-    let error = list.erase(&fixture.issuer.journal, &young).unwrap_err().to_string();
-    assert!(error.contains("bodies.retention_days (1)") && error.contains("--despite-retention"), "{error}");
-    let old = Wish { now: young.now.plus_millis(DAY_MS + 1), ..young.clone() };
-    assert!(list.erase(&fixture.issuer.journal, &old).is_ok());
-    let by_law = Wish { keys: vec![fixture.keys[1]], despite_retention: true, ..young };
-    assert!(list.erase(&fixture.issuer.journal, &by_law).is_ok());
+    let journal = &fixture.issuer.journal;
+    let young = Wish { retention: Retention { years: 1, by_category: BTreeMap::new() }, ..fixture.wish(&[sealed]) };
+    let error = erase(journal, &list, &young).unwrap_err().to_string();
+    assert!(error.contains("is kept for 1 years (bodies.retention_years)") && error.contains("--despite-retention"));
+    let old = Wish { now: young.now.plus_millis(366 * DAY_MS), ..young.clone() };
+    assert!(erase(journal, &list, &old).is_ok());
+    let by_law = Wish { keys: vec![other], despite_retention: true, ..young };
+    assert!(erase(journal, &list, &by_law).is_ok());
+}
+
+#[test]
+fn what_is_due_goes_by_category_and_what_is_not_decided_stays() {
+    let mut fixture = fixture_of(&["S01", "S05", "S01", "S01"]);
+    let [medical, other] = [fixture.code(0), fixture.code(1)];
+    assert_ne!(medical.category(), other.category());
+    let keys = [0, 2, 3].map(|index| fixture.body(index).unwrap().wrapped_key);
+    let rule = retention(&[medical.category()]).due(TODAY, &BTreeSet::new());
+    let due =
+        Due { by_category: BTreeMap::from([(medical.category(), (3, TODAY, TODAY))]), undecided: 1, ..Due::default() };
+    assert_eq!(eraser(&fixture.issuer.journal).count(&rule).unwrap(), due, "a dry run says what will go");
+    fixture.begin(&rule).unwrap();
+    assert!(fixture.begin(&rule).unwrap_err().to_string().contains("is under way"));
+    let run = eraser(&fixture.issuer.journal).finish(fixture.now()).unwrap().unwrap();
+    assert_eq!((run.erased, run.undecided, run.unreadable, run.ranges.len()), (3, 1, 0, 1));
+    for index in [0, 2, 3] {
+        assert_eq!(fixture.body(index), None);
+        assert_eq!(fixture.issuer.journal.erased_at(fixture.keys[index]).unwrap(), Some(fixture.now()));
+    }
+    assert!(fixture.body(1).is_some() && fixture.body(4).is_some());
+    for key in keys {
+        assert_eq!(holders(fixture.dir.path(), &key), Vec::<PathBuf>::new());
+    }
+    assert_eq!(eraser(&fixture.issuer.journal).count(&rule).unwrap(), Due { undecided: 1, ..Due::default() });
+    assert_eq!(fixture.list().lines_after(None).unwrap(), [Line::Expired { rule: rule.clone(), at: fixture.now() }]);
+
+    // Of one category alone; what is complete adds up.
+    let only = retention(&[medical.category(), other.category()]).due(TODAY, &BTreeSet::from([other.category()]));
+    fixture.begin(&only).unwrap();
+    eraser(&fixture.issuer.journal).finish(fixture.now()).unwrap();
+    assert_eq!(fixture.body(1), None);
+    assert_eq!(run::erased_by_age(&fixture.issuer.journal).unwrap(), rule.and(&only));
+    assert!(went_by_age(&fixture.issuer.journal, medical, TODAY).unwrap());
+    assert!(!went_by_age(&fixture.issuer.journal, medical, TODAY + 1).unwrap());
+}
+
+#[test]
+fn a_blob_file_whose_bodies_are_all_erased_leaves_the_disk() {
+    let mut fixture = fixture();
+    let journal = fixture.dir.path().join("journal");
+    let ciphertext = fixture.body(0).unwrap().ciphertext;
+    fixture.issuer.journal.flush_logs().unwrap();
+    let (_, request) = fixture.issuer.cut();
+    fixture.chain.add_items(vec![offered(&request)]).unwrap();
+    fixture.issuer.follow(&fixture.chain);
+    assert_ne!(holders(&journal, &ciphertext), Vec::<PathBuf>::new(), "the search finds what is there");
+    fixture.begin(&retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new())).unwrap();
+    let run = eraser(&fixture.issuer.journal).finish(fixture.now()).unwrap().unwrap();
+    assert_eq!(run.erased, 3);
+    assert_eq!(holders(&journal, &ciphertext), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn killed_after_any_step_an_erasure_goes_on_to_the_same_end() {
+    let mut fixture = fixture_of(&["S01"; 7]);
+    let keys = [0, 6].map(|index| fixture.body(index).unwrap().wrapped_key);
+    let rule = retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new());
+    fixture.begin(&rule).unwrap();
+    let (live, mut steps) = (fixture.dir.path().join("journal"), 0);
+    loop {
+        steps += 1;
+        // The process dies here; what it left is opened by the next one.
+        let dead = fixture.dir.path().join(format!("dead-{steps}"));
+        copy(&live, &dead);
+        let next = Journal::open(&dead, identity(&fixture.chain)).unwrap();
+        assert_eq!(fixture.reapply(&next).unwrap(), Reapplied::default(), "its list is done or under way");
+        eraser(&next).finish(fixture.now()).unwrap();
+        let run = next.erasure_run().unwrap().unwrap();
+        assert!(run.is_done() && run.erased == 7 && run.undecided == 1, "after {steps}: {run:?}");
+        assert!(fixture.keys[..7].iter().all(|key| next.erased_at(*key).unwrap() == Some(fixture.now())));
+        drop(next);
+        for key in &keys {
+            assert_eq!(holders(&dead, key), Vec::<PathBuf>::new(), "after {steps}");
+        }
+        if eraser(&fixture.issuer.journal).step(fixture.now()).unwrap().is_none() {
+            break;
+        }
+    }
+    assert!(steps > 6, "{steps}");
 }
 
 #[test]
 fn an_older_copy_of_the_journal_brings_no_body_back() {
-    let mut fixture = fixture();
+    let mut fixture = fixture_of(&["S01", "S05", "S04"]);
     let copy = fixture.dir.path().join("copy");
     fixture.issuer.journal.copy_to(&copy).unwrap();
-    fixture.erase(&[fixture.keys[0]]).unwrap();
+    fixture.erase(&[fixture.keys[1]]).unwrap();
+    fixture.begin(&retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new())).unwrap();
+    eraser(&fixture.issuer.journal).finish(fixture.now()).unwrap();
     let copy = Journal::open(&copy, identity(&fixture.chain)).unwrap();
-    assert!(copy.body(fixture.keys[0]).unwrap().is_some(), "a backup holds it");
-    assert_eq!(fixture.list().reapply(&copy).unwrap(), 1);
-    assert_eq!(copy.body(fixture.keys[0]).unwrap(), None);
-    assert_eq!(copy.erased_at(fixture.keys[0]).unwrap(), fixture.issuer.journal.erased_at(fixture.keys[0]).unwrap());
-    assert!(copy.body(fixture.keys[1]).unwrap().is_some());
-    assert_eq!(fixture.list().reapply(&copy).unwrap(), 0, "once");
+    let there = |index: usize| copy.body(fixture.keys[index]).unwrap().is_some();
+    assert!(there(0) && there(1), "a backup holds them");
+    assert_eq!(fixture.reapply(&copy).unwrap(), Reapplied { named: 1, by_age: 1 });
+    assert!(!there(0) && !there(1) && there(2));
+    for key in &fixture.keys[..2] {
+        assert_eq!(copy.erased_at(*key).unwrap(), fixture.issuer.journal.erased_at(*key).unwrap());
+    }
+    assert_eq!(fixture.reapply(&copy).unwrap(), Reapplied::default(), "once");
 }
 
 #[test]
 fn an_erasure_that_only_reached_the_list_is_finished_at_the_next_start() {
     let fixture = fixture();
-    let unit = fixture.issuer.registry.view().unit_by_code(&fixture.drafts[0].unit_code).unwrap().id;
-    let erasure = Erasure { key: fixture.keys[0], unit, biz_code: "A".to_owned(), repeated: false };
-    fixture.list().append(&[&erasure], UnixMillis::new(7)).unwrap();
+    let rule = retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new());
+    let line = Line::Named { key: fixture.keys[0], at: UnixMillis::new(7) };
+    fixture.list().append(&[line, Line::Expired { rule, at: UnixMillis::new(8) }]).unwrap();
     assert!(fixture.body(0).is_some(), "then the power went");
-    assert_eq!(fixture.list().reapply(&fixture.issuer.journal).unwrap(), 1);
-    assert_eq!(fixture.body(0), None);
-    assert!(fixture.issuer.journal.biz(unit, "A").unwrap().unwrap().is_erased());
+    assert_eq!(fixture.reapply(&fixture.issuer.journal).unwrap(), Reapplied { named: 1, by_age: 1 });
+    assert_eq!((fixture.body(0), fixture.body(1)), (None, None));
+    assert_eq!(fixture.issuer.journal.erased_at(fixture.keys[1]).unwrap(), Some(UnixMillis::new(8)));
 }
 
 #[test]
 fn a_torn_line_is_dropped_and_a_foreign_list_refused() {
     let mut fixture = fixture();
-    let path = fixture.dir.path().join("journal.erased");
+    let path = fixture.list().path().to_owned();
     let [first, second, _] = fixture.keys[..] else { panic!("three") };
     fixture.erase(&[first]).unwrap();
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{whole}{second} 12")).unwrap();
-    assert_eq!(fixture.list().reapply(&fixture.issuer.journal).unwrap(), 0);
+    assert_eq!(fixture.reapply(&fixture.issuer.journal).unwrap(), Reapplied::default());
     fixture.erase(&[second]).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with(&whole) && text.lines().count() == 3, "{text}");
-    fs::write(&path, whole.replace(" 1\n", " 2\n")).unwrap();
-    assert!(
-        fixture.list().reapply(&fixture.issuer.journal).unwrap_err().to_string().contains("another chain or issuer")
-    );
-    fs::write(&path, format!("{whole}nonsense\n")).unwrap();
-    assert!(fixture.list().reapply(&fixture.issuer.journal).unwrap_err().to_string().contains("line 3"));
+    let problem = |text: String| {
+        fs::write(&path, text).unwrap();
+        fixture.reapply(&fixture.issuer.journal).unwrap_err().to_string()
+    };
+    assert!(problem(whole.replacen(" 1 ", " 2 ", 1)).contains("another chain or issuer"));
+    assert!(problem(String::new()).contains("another chain or issuer"));
+    assert!(problem(format!("{text}nonsense\n")).contains("\"nonsense\""));
+    assert!(problem(whole).contains("it is an older copy"), "one that lacks what this journal has erased");
+    fs::remove_file(&path).unwrap();
+    let missing = fixture.reapply(&fixture.issuer.journal).unwrap_err().to_string();
+    assert!(missing.contains("is missing") && missing.contains("--rewrite-list"), "{missing}");
+}
+
+#[test]
+fn a_lost_list_is_made_anew_from_the_journal_and_holds_for_its_older_copies() {
+    let mut fixture = fixture_of(&["S01", "S05", "S04"]);
+    let old = fixture.dir.path().join("old");
+    fixture.issuer.journal.copy_to(&old).unwrap();
+    fixture.erase(&[fixture.keys[1]]).unwrap();
+    fixture.begin(&retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new())).unwrap();
+    eraser(&fixture.issuer.journal).finish(fixture.now()).unwrap();
+    let lines = fixture.list().lines_after(None).unwrap();
+    fs::remove_file(fixture.list().path()).unwrap();
+    let journal = &fixture.issuer.journal;
+    assert_eq!(rewrite_list(journal, &fixture.list(), UnixMillis::new(2)).unwrap(), 2);
+    assert_eq!(fixture.list().lines_after(None).unwrap(), lines);
+    assert_eq!(fixture.reapply(journal).unwrap(), Reapplied::default());
+    let old = Journal::open(&old, identity(&fixture.chain)).unwrap();
+    assert_eq!(fixture.reapply(&old).unwrap(), Reapplied { named: 1, by_age: 1 });
 }

@@ -18,7 +18,7 @@ use crate::body::SealedBody;
 const PAST_NAMES_MAX: usize = 64;
 
 /// Of a body's key row: when the body was erased. A wrapped key is longer.
-fn erasure_time(row: &[u8]) -> Option<UnixMillis> {
+pub(super) fn erasure_time(row: &[u8]) -> Option<UnixMillis> {
     row.try_into().ok().map(|bytes| UnixMillis::new(u64::from_be_bytes(bytes)))
 }
 

@@ -18,7 +18,7 @@ pub fn receipt_of(key: RecordKey) -> Result<ReceiptKey, JournalError> {
     ReceiptKey::try_from(key).map_err(|_| JournalError::Corrupt("receipt key"))
 }
 
-pub(crate) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
+pub(super) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], biz_code.as_bytes()].concat()
 }
 

@@ -16,8 +16,8 @@ pub trait ReceiptWrites {
     /// A new receipt: row, sealed body and its wrapped key.
     fn put_receipt(&mut self, key: ReceiptKey, row: &ReceiptRow, body: &SealedBody);
 
-    /// Erases a body: its key gives way to the time of its erasure. That no file holds the key any more is
-    /// `erasure::scrub`'s.
+    /// Erases a body: its key gives way to the time of its erasure. Files hold the key until logs are flushed and tables rewritten
+    /// (`Journal::flush_logs`, `Journal::rewrite_tables`).
     fn erase_body(&mut self, key: ReceiptKey, at: UnixMillis);
 
     /// Forgets a body with its receipt, which gave its number up to another.

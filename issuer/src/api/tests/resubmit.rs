@@ -209,6 +209,25 @@ async fn a_number_that_was_called_void_is_not_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_went_by_age_does_not_come_back_either() {
+    use crate::journal::ErasureWrites as _;
+    let (running, sealed, _) = recovered_issuer(&[]).await;
+    let erase_up_to = |rule: &str| {
+        let mut write = running.context.journal.write();
+        write.put_erased_by_age(rule);
+        write.commit(crate::journal::Durability::Synced).unwrap();
+    };
+    erase_up_to("06<=20261102");
+    let refusal = running.context.resubmit(SYSTEM, sealed.request()).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "BODY_ERASED", "{refusal}");
+    erase_up_to("06<=20261101");
+    assert!(running.context.resubmit(SYSTEM, sealed.request()).await.is_ok());
+    // What is here is whole, whatever the rule says: it goes with the next erasure.
+    erase_up_to("06<=20261102");
+    assert!(running.context.resubmit(SYSTEM, sealed.request()).await.unwrap().replayed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_erased_body_does_not_come_back() {
     let (running, sealed, _) = recovered_issuer(&[]).await;
     let key = sealed.acknowledgement.key;

@@ -5,7 +5,9 @@ use receipt_core::governance::AllocateSegment;
 use receipt_core::ids::SegmentId;
 
 use super::Sequencer;
-use crate::erasure::{EraseError, ErasedList, Erasure, Wish};
+use crate::erasure::list::ErasedList;
+use crate::erasure::rule::Rule;
+use crate::erasure::{self, EraseError, Erasure, Wish};
 use crate::journal::{Durability, JournalError, ReceiptReads as _, ReceiptWrites as _};
 
 impl Sequencer {
@@ -30,12 +32,22 @@ impl Sequencer {
         Ok(first_unused)
     }
 
-    /// Erases bodies; they are to be scrubbed next.
+    /// Erases bodies by name; their tables are to be rewritten next.
     pub fn erase(&mut self, list: &ErasedList, wish: &Wish) -> Result<Result<Vec<Erasure>, EraseError>, JournalError> {
-        match list.erase(&self.parts.journal, wish) {
-            // Fatal, as for every write of this one.
-            Err(EraseError::Journal(error)) => Err(error),
-            other => Ok(other),
-        }
+        unless_fatal(erasure::erase(&self.parts.journal, list, wish))
+    }
+
+    /// Begins an erasure by age, whose steps are made elsewhere.
+    pub fn begin_erasure(&mut self, list: &ErasedList, rule: &Rule) -> Result<Result<(), EraseError>, JournalError> {
+        let parts = &self.parts;
+        unless_fatal(erasure::begin(&parts.journal, list, rule, parts.clock.now(), parts.utc_offset_minutes))
+    }
+}
+
+/// A journal that fails is fatal, as for every write of this one.
+fn unless_fatal<T>(result: Result<T, EraseError>) -> Result<Result<T, EraseError>, JournalError> {
+    match result {
+        Err(EraseError::Journal(error)) => Err(error),
+        other => Ok(other),
     }
 }

@@ -15,6 +15,7 @@ use tallystick_service::rng::random_array;
 
 use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reason_of, reissue_conflict};
 use crate::body::{BodySecrets, SealedBody};
+use crate::erasure::went_by_age;
 use crate::fate::{Fate, fate};
 use crate::holder::Asker;
 use crate::issue::Acknowledgement;
@@ -83,6 +84,11 @@ impl Sequencer {
         let key = returned.key();
         if journal.erased_at(key)?.is_some() {
             return Ok(Err(Refusal::new(CallReason::BodyErased)));
+        }
+        let day = day_number(returned.signed.record.issue_time, self.parts.utc_offset_minutes);
+        if journal.body(key)?.is_none() && went_by_age(journal, key.code, day)? {
+            let message = "the body of this receipt was due to be erased, and does not come back";
+            return Ok(Err(Refusal::new(CallReason::BodyErased).with_message(message)));
         }
         if let Some(known) = journal.receipt(key)? {
             if known.signed_record != returned.bytes {

@@ -1,0 +1,78 @@
+//! The erasure by age that is under way, step by step beside issuing.
+//!
+//! After each step it rests for as long as the step took: half of one core's time and half of the disk's stay with issuing. What a
+//! crash or a stop left goes on at the next start.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tallystick_service::clock::Clock;
+use tallystick_service::shutdown::{CancellationToken, TaskError};
+use tokio::sync::Notify;
+
+use super::run::Eraser;
+use crate::journal::{ErasureReads as _, ErasureRun, Journal};
+use crate::metrics::IssuerMetrics;
+
+/// After a step that met damage.
+const DAMAGE_REST: Duration = Duration::from_secs(600);
+
+/// The task.
+pub struct ErasureTask {
+    /// Whose bodies.
+    pub journal: Arc<Journal>,
+    /// What it counts.
+    pub metrics: Arc<IssuerMetrics>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The chain's UTC offset.
+    pub utc_offset_minutes: i32,
+    /// Told when a run has begun.
+    pub begun: Arc<Notify>,
+}
+
+impl ErasureTask {
+    /// Runs until the token is cancelled. An error is fatal to the process.
+    pub async fn run(self, token: CancellationToken) -> Result<(), TaskError> {
+        // What a run had erased before this start is counted already.
+        let before = self.journal.erasure_run()?.filter(|run| !run.is_done());
+        let mut erased = before.map_or(0, |run| run.erased);
+        loop {
+            let began = Instant::now();
+            let (journal, now, offset) = (Arc::clone(&self.journal), self.clock.now(), self.utc_offset_minutes);
+            let rest = match tokio::task::spawn_blocking(move || Eraser::new(&journal, offset).step(now)).await? {
+                Ok(Some(run)) => {
+                    erased = self.show(&run, erased);
+                    Some(began.elapsed())
+                }
+                Ok(None) => None,
+                // A damaged table stops the erasure and nothing else.
+                Err(error) if error.is_damage() => {
+                    tracing::error!(%error, "ALARM: the erasure by age stands still: a body's key cannot be read");
+                    Some(DAMAGE_REST)
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let resting = async {
+                match rest {
+                    Some(rest) => tokio::time::sleep(rest).await,
+                    None => self.begun.notified().await,
+                }
+            };
+            tokio::select! {
+                () = resting => {}
+                () = token.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Returns how many bodies of this run are counted.
+    fn show(&self, run: &ErasureRun, counted: u64) -> u64 {
+        // A smaller number is another run's.
+        let counted = if run.erased < counted { 0 } else { counted };
+        self.metrics.bodies_erased.inc_by(run.erased - counted);
+        self.metrics.erasure_looked_at.set(run.looked_at);
+        self.metrics.erasure_under_way.set(u64::from(!run.is_done()));
+        if run.is_done() { 0 } else { run.erased }
+    }
+}
