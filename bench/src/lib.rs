@@ -17,6 +17,7 @@
 pub mod clock;
 pub mod delay;
 pub mod endurance;
+pub mod erase;
 pub mod failover;
 pub mod fill;
 pub mod floor;

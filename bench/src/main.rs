@@ -12,7 +12,7 @@ use tallystick_bench::measure::Span;
 use tallystick_bench::report::Report;
 use tallystick_bench::standard::After;
 use tallystick_bench::wan::{self, WanOptions};
-use tallystick_bench::{clock, endurance, failover, fill, replay, standard, verify};
+use tallystick_bench::{clock, endurance, erase, failover, fill, replay, standard, verify};
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{outln, outpage, terminal};
 use tallystick_storage::StoreShare;
@@ -86,6 +86,12 @@ enum Command {
         /// Memory of the store, in MiB.
         #[arg(long, default_value_t = 192, value_parser = clap::value_parser!(u64).range(16..))]
         memory_mib: u64,
+    },
+    /// Erase bodies by age in a journal of this process, beside writes like those of issuing.
+    Erase {
+        /// Bodies that are due.
+        #[arg(long, default_value_t = 1_000_000)]
+        bodies: u64,
     },
     /// Kill one of four validators under load.
     Failover {
@@ -220,6 +226,10 @@ async fn run(arguments: Arguments) -> Result<Exit> {
         outpage!("{}", filled(store, dir.as_deref(), FillOptions { receipts, rate, share })?);
         return Ok(Exit::Good);
     }
+    if let Command::Erase { bodies } = command {
+        outpage!("{}", erase::run(dir.as_deref(), bodies)?);
+        return Ok(Exit::Good);
+    }
     let report = tokio::select! {
         report = measure(command, dir.as_deref()) => report?,
         // Dropping the measurement drops its network, and with it every process.
@@ -264,7 +274,7 @@ async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
         Command::Endurance { load, seconds, warm_up } => {
             endurance::run(dir, load.options(), span(warm_up, seconds)).await
         }
-        Command::Verify { .. } | Command::Fill { .. } => bail!("this command needs no network"),
+        Command::Verify { .. } | Command::Fill { .. } | Command::Erase { .. } => bail!("this command needs no network"),
     }
 }
 
