@@ -129,7 +129,7 @@ impl StoreMetrics {
         let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
         let written = |by: &str| value(&format!("tallystick_store_written_bytes_total{{by=\"{by}\"}} "));
         let log = written("log")?;
-        let sum = log + written("flush")? + written("compaction")? + written("blob")?;
+        let sum = log + written("flush")? + written("compaction")?;
         let whole = |value: f64| if value.is_finite() && value >= 0.0 { value as u64 } else { 0 };
         Some(Self {
             stall_millis: whole(value("tallystick_store_write_stall_seconds_total ")? * 1000.0),
@@ -163,7 +163,7 @@ mod tests {
                     tallystick_store_written_bytes_total{by=\"log\"} 1000\n\
                     tallystick_store_written_bytes_total{by=\"flush\"} 1000\n\
                     tallystick_store_written_bytes_total{by=\"compaction\"} 2500\n\
-                    tallystick_store_written_bytes_total{by=\"blob\"} 0\n";
+                    tallystick_store_written_bytes_total{by=\"blob\"} 700\n";
         let metrics = StoreMetrics::read(text).unwrap();
         assert_eq!((metrics.stall_millis, metrics.amplification_hundredths), (1250, 450));
         assert!(StoreMetrics::read("").is_none());

@@ -43,7 +43,7 @@ pub struct StoreFigures {
     pub written_flush_bytes: u64,
     /// … by compactions to tables.
     pub written_compaction_bytes: u64,
-    /// … to blob files, by flushes and by their collection.
+    /// Of what flushes and compactions wrote: to files of large values.
     pub written_blob_bytes: u64,
 }
 

@@ -3,11 +3,12 @@
 //! *Memory.* One cache. The write buffers' memory is charged to it, so that blocks give way to them; indexes and filters are cut into
 //! partitions and live in it, so that only those in use take room however many keys there are; so do large values.
 //!
-//! *Stalls.* RocksDB stops all writes when a family has filled its last write buffer before the one ahead is on disk, or has collected
-//! too many small tables. Every write here is waited for by somebody, and some by a whole chain. Hence two threads that write buffers out
-//! (one is held up by whichever family it is busy with), several small buffers a family instead of two large ones, data that goes to
-//! disk while a table is written instead of all at its end (at which moment a journalling file system makes every other fsync
-//! wait for it), and several compactions at once, but only when one falls behind.
+//! *Standstills.* Every write here is waited for by somebody, and some by a whole chain. Two things make it wait. The disk: a synced write
+//! comes after all that was given to the disk before it, such as a table of 64 MiB. Hence small buffers, tables that go to disk as
+//! they are written, at a bounded rate, and large values that are never copied again. RocksDB: it stops all writes when a family
+//! has filled its last write buffer before the one ahead is on disk (a turn of the logs makes every family begin a new one), or
+//! has collected too many small tables. Hence two threads that write buffers out, several buffers a family instead of two, and
+//! several compactions at once, but only when one falls behind.
 
 use rocksdb::statistics::StatsLevel;
 use rocksdb::{
@@ -47,8 +48,17 @@ const LOGS_BYTES_MAX: u64 = 256 * MIB as u64;
 const JOBS: i32 = 8;
 /// Buffers of one family, the active one included, before its writes stop. The memory of all is bounded by the manager.
 const BUFFERS_MAX: i32 = 6;
+/// Write buffers that the first merged level holds.
+const LEVEL_BASE_BUFFERS: u64 = 5;
 /// What is written to a table goes to disk after so many bytes, not all at the end.
 const SYNCED_AFTER_BYTES: u64 = MIB as u64;
+/// What flushes and compactions write at most: a synced write waits behind all that the disk was given before it. A full load of
+/// 6,000 receipts a second needs half of it.
+const TABLE_BYTES_PER_SECOND: i64 = 64 * MIB as i64;
+/// In small portions.
+const LIMITER_REFILL_MICROS: i64 = 10_000;
+/// One of so many portions goes to compactions even if flushes would take all.
+const LIMITER_FAIRNESS: i32 = 10;
 /// Memory for which one table is kept open: a table's reader takes a few KiB beside the cache.
 const BYTES_PER_OPEN_TABLE: u64 = 32 * 1024;
 /// RocksDB takes no fewer.
@@ -89,6 +99,7 @@ impl StoreSetup {
         database.set_max_background_jobs(JOBS);
         database.set_max_total_wal_size(LOGS_BYTES_MAX);
         database.set_bytes_per_sync(SYNCED_AFTER_BYTES);
+        database.set_ratelimiter(TABLE_BYTES_PER_SECOND, LIMITER_REFILL_MICROS, LIMITER_FAIRNESS);
         database.set_keep_log_file_num(LOG_FILES);
         database.set_max_log_file_size(LOG_FILE_BYTES_MAX);
         // A table of every family each ten minutes, work or not. What it says is in the metrics.
@@ -111,7 +122,10 @@ impl StoreSetup {
         let mut options = Options::default();
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_max_write_buffer_number(BUFFERS_MAX);
-        options.set_write_buffer_size(self.buffer_bytes(access));
+        let buffer_bytes = self.buffer_bytes(access);
+        options.set_write_buffer_size(buffer_bytes);
+        // As much as is merged into it at once: with RocksDB's 256 MiB, small buffers would have it rewritten again and again.
+        options.set_max_bytes_for_level_base(LEVEL_BASE_BUFFERS * u64::try_from(buffer_bytes).unwrap_or(u64::MAX / 8));
         let mut table = self.table();
         match access {
             Access::Few | Access::Scans => {}
@@ -127,7 +141,9 @@ impl StoreSetup {
                 options.set_compression_type(DBCompressionType::None);
                 options.set_enable_blob_files(true);
                 options.set_min_blob_size(BLOB_BYTES_MIN);
-                options.set_enable_blob_gc(true);
+                // Not collected: each compaction would copy the oldest quarter of all values once more, and more of them the more there are.
+                // Nothing overwrites a value. A file goes once nothing in it is live.
+                options.set_enable_blob_gc(false);
                 options.set_blob_cache(&self.cache);
             }
         }
