@@ -13,7 +13,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use peer::{checkpoint_id, read_lines, signature_lines};
+pub(crate) use peer::{ANNOUNCED_MAX, checkpoint_id, read_lines, signature_lines};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -255,10 +255,7 @@ fn check_peers(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
 impl PeerConfig {
     /// The decoded `p2p_public_key`; `None` if it is not 64 hex digits.
     pub fn public_key(&self) -> Option<[u8; 32]> {
-        let hex = &self.p2p_public_key;
-        let bytes: Option<Vec<u8>> =
-            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
-        bytes?.try_into().ok()
+        hex::decode(&self.p2p_public_key).ok()?.try_into().ok()
     }
 }
 
@@ -297,6 +294,8 @@ mod tests {
             ("validator_id   = 2", "validator_id = 1", "peers[0].validator_id"),
             ("\"127.0.0.1:7102\"", "\"https://127.0.0.1\"", "peers[0].grpc"),
             ("\"8f40", "\"8g40", "peers[0].p2p_public_key"),
+            // A sign is no digit.
+            ("\"8f40", "\"+f40", "peers[0].p2p_public_key"),
             ("calls_per_second = 100", "calls_per_second = 0", "public.calls_per_second"),
             ("calls_burst      = 500", "calls_burst = -1", "public.calls_burst"),
             ("filter = \"info\"", "filter = \"a=b=c\"", "log.filter"),

@@ -29,7 +29,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use self::announced::Announced;
-use crate::api::{checkpoint_id, hash_bytes, read_lines, signature_lines};
+use crate::api::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 use crate::pool::Pool;
 use crate::progress::Progress;
 use crate::seal::{SealError, Sealer};
@@ -44,7 +44,6 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const FORWARDS_IN_FLIGHT_MAX: usize = 8;
 const PUSHES_IN_FLIGHT_MAX: usize = 4;
 const FORWARD_QUEUE: usize = 1024;
-const ANNOUNCED_MAX: usize = 1024;
 /// A node this far behind a peer's signed height says so.
 const BEHIND_HEIGHTS: u64 = 5;
 

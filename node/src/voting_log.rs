@@ -18,6 +18,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use tallystick_engine::{BlockId, LogContents, LogFault, LogState, MemberId, examine_log};
 use tallystick_service::disk_fault::DiskFault;
+use tallystick_service::durable;
 
 use crate::guard::Guard;
 use crate::store::{Store, StoreError};
@@ -159,9 +160,7 @@ pub(crate) fn set_aside(path: &Path, why: &Unfit) -> Result<PathBuf, LogError> {
 
 fn move_to(path: &Path, to: PathBuf) -> std::io::Result<PathBuf> {
     std::fs::rename(path, &to)?;
-    if let Some(parent) = path.parent() {
-        std::fs::File::open(parent)?.sync_all()?;
-    }
+    durable::sync_parent(path).map_err(|error| error.source)?;
     Ok(to)
 }
 

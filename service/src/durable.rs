@@ -100,10 +100,15 @@ fn temp_path(path: &Path) -> Result<PathBuf, DurableError> {
     Ok(path.with_file_name(temp))
 }
 
-fn sync_parent(path: &Path) -> Result<(), DurableError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let directory = File::open(parent).map_err(failed("open", parent))?;
-    directory.sync_all().map_err(failed("fsync", parent))
+/// Makes durable that `path` is there, or is not: names are content of the directory.
+pub fn sync_parent(path: &Path) -> Result<(), DurableError> {
+    sync_directory(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Makes durable which names are in a directory.
+pub fn sync_directory(path: &Path) -> Result<(), DurableError> {
+    let directory = File::open(path).map_err(failed("open", path))?;
+    directory.sync_all().map_err(failed("fsync", path))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DurableError {

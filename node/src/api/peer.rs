@@ -23,7 +23,8 @@ use super::{Failure, Services, hash_bytes, internal, invalid};
 use crate::pool::Offered;
 use crate::seal::SealError;
 
-const ANNOUNCED_MAX: usize = 1024;
+/// Hashes that one announcement holds: a peer cuts its own to it.
+pub(crate) const ANNOUNCED_MAX: usize = 1024;
 
 /// A checkpoint as the messages name it.
 pub(crate) fn checkpoint_id(height: Height, checkpoint: &Checkpoint) -> CheckpointId {

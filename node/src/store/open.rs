@@ -171,7 +171,11 @@ impl Store {
         let chain = mark("chain")?;
         let expected = genesis.chain_id();
         if chain != expected.0.as_bytes() {
-            return Err(OpenError::Foreign { path: shown, found: hex(&chain), expected: expected.0.to_string() });
+            return Err(OpenError::Foreign {
+                path: shown,
+                found: hex::encode(&chain),
+                expected: expected.0.to_string(),
+            });
         }
         store.check_tip().map_err(|error| damaged(error.problem().to_owned()))?;
         if let Some(problem) = torn {
@@ -208,8 +212,4 @@ fn refusal(path: &Path, error: &rocksdb::Error) -> OpenError {
         Some(way) => OpenError::Blocked { path: shown, problem, way },
         None => OpenError::Damaged { path: shown, problem },
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,7 @@
 //! Forgetting old versions of the status map.
 //!
 //! Each block that changes the map replaces some of its nodes. They are named in a row of that height, and deleted with a later
-//! block, once the sealed height is [`KEPT_HEIGHTS`] further: proofs are given under the newest sealed root, never under one
+//! block, once the sealed height is [`PROVEN_HEIGHTS`] further: proofs are given under the newest sealed root, never under one
 //! before it. So the table holds the map as it is, and the window, however long the chain grows.
 
 use receipt_core::ids::Height;
@@ -12,7 +12,7 @@ use rocksdb::WriteBatch;
 use super::{NODE, STALE_NODES, Store, StoreError, read_u64};
 
 /// Sealed heights for whose proofs all nodes stay: readers that began under an older root end in peace.
-pub(crate) const KEPT_HEIGHTS: u64 = 64;
+pub(crate) const PROVEN_HEIGHTS: u64 = 64;
 /// Heights whose nodes one block deletes at most: a backlog costs no block much.
 const PRUNED_HEIGHTS_MAX: usize = 8;
 /// In `node`: the last height whose nodes are deleted.
@@ -26,7 +26,7 @@ impl Store {
             batch.put_cf(stale, effects.tip.height.get().to_be_bytes(), encode(&effects.stale_nodes)?);
         }
         let Some((sealed, _)) = self.latest_checkpoint()? else { return Ok(()) };
-        let floor = sealed.get().saturating_sub(KEPT_HEIGHTS);
+        let floor = sealed.get().saturating_sub(PROVEN_HEIGHTS);
         let pruned = self.get_in(NODE, PRUNED)?.map_or(Ok(0), |bytes| read_u64(&bytes))?;
         let nodes = self.family(Table::StatusNodes.name())?;
         // What lies before was deleted: starting here skips its tombstones.

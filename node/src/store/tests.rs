@@ -445,7 +445,7 @@ fn replaced_status_nodes_go_behind_the_window_and_the_newest_root_is_whole() {
         let note = &chain.blocks()[sealed as usize].checkpoint;
         store.put_checkpoint(Height::new(sealed), note, note).unwrap();
         let (written, stale) = count(&commit(height));
-        let forgotten: usize = stale[..=(sealed - statuses::KEPT_HEIGHTS) as usize].iter().sum();
+        let forgotten: usize = stale[..=(sealed - statuses::PROVEN_HEIGHTS) as usize].iter().sum();
         // A backlog goes in a few steps.
         if height > unsealed + 4 {
             assert_eq!(status_nodes(&store), written + 1 - forgotten, "height {height}");
