@@ -104,6 +104,45 @@ fn imports_run_downwards() {
     }
 }
 
+/// Files of a room that import each other are one file in two places. Rooms that are free of that stay so.
+#[test]
+fn files_of_a_room_do_not_import_each_other() {
+    for room in ["state", "status"] {
+        let folder = format!("receipt-core/src/{room}/");
+        let files: Vec<(String, String)> = sources()
+            .into_iter()
+            .filter_map(|(path, text)| Some((path.strip_prefix(&folder)?.strip_suffix(".rs")?.to_owned(), text)))
+            .filter(|(name, _)| !name.starts_with("tests"))
+            .collect();
+        let file_of = |name: &str| name.split('/').next().unwrap().to_owned();
+        // Below a file's own folder `super` is that file.
+        let imports = |name: &str, text: &str, other: &str| {
+            let own = if name.contains('/') { Vec::new() } else { vec![format!("super::{other}::")] };
+            let names = [own, vec![format!("crate::{room}::{other}::")]].concat();
+            text.split("\n#[cfg(test)]")
+                .next()
+                .unwrap()
+                .lines()
+                .any(|line| names.iter().any(|name| line.contains(name)))
+        };
+        let names: std::collections::BTreeSet<String> = files.iter().map(|(name, _)| file_of(name)).collect();
+        let mut edges: Vec<(String, String)> = Vec::new();
+        for (name, text) in &files {
+            let others = names.iter().filter(|other| **other != file_of(name) && imports(name, text, other));
+            edges.extend(others.map(|other| (file_of(name), other.clone())));
+        }
+        assert!(!edges.is_empty(), "{room}");
+        // What imports nothing that is left goes; a circle stays.
+        let mut left = names;
+        while let Some(leaf) =
+            left.iter().find(|name| !edges.iter().any(|(from, to)| from == *name && left.contains(to))).cloned()
+        {
+            left.remove(&leaf);
+        }
+        assert!(left.is_empty(), "files of {folder} import each other in a circle: {left:?}");
+    }
+}
+
 #[test]
 fn each_big_dependency_has_one_room() {
     // What is named, and where it may be.
