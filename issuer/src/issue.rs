@@ -28,8 +28,8 @@ mod sequencer;
 #[cfg(test)]
 mod tests;
 
-pub use prepare::{PaymentReference, Prepared, RuleBasis, content_hash, prepare};
-pub(crate) use prepare::{payment_key, uniqueness_keys};
+pub(crate) use prepare::uniqueness_keys;
+pub use prepare::{Prepared, RuleBasis, content_hash, prepare};
 pub(crate) use sameness::{SameCall, same_call};
 pub(crate) use sequencer::erased;
 pub use sequencer::{Returned, Sequencer, SequencerParts};

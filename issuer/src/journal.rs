@@ -8,7 +8,7 @@
 //! biz            unit u32 ‖ biz code                      content tag [32] (see `body`) ‖ code u32 ‖ number u64
 //!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger
 //!                unit u32 ‖ 0x01 ‖ name                   empty: the unit had this name before
-//! uniqueness     type u8 ‖ hash [16]                      code u32 ‖ number u64 of the live receipt that holds it
+//! uniqueness     as the ledger's UniquenessKeys           code u32 ‖ number u64 of the live receipt that holds it
 //! reversals      code u32 ‖ number u64 of the original    code u32 ‖ number u64 of the red receipt
 //!                the same ‖ 0x01                          code u32 ‖ number u64 of the receipt that re-issues the rest of it
 //! days           unit u32 ‖ day u32 ‖ code u32 ‖ number u64   place code
@@ -35,8 +35,8 @@ mod tests;
 
 pub use erasures::{ErasedRange, ErasurePhase, ErasureReads, ErasureRun, ErasureWrites, ListPosition};
 pub use read::{ReceiptReads, StoredBody};
-pub(crate) use rows::receipt_key_bytes;
 pub use rows::{BatchNote, BizRow, DayKind, DecidedTally, EventNote, IssuedTally, ReceiptRow, day_number, receipt_of};
+pub(crate) use rows::{receipt_key_bytes, rows_against};
 pub use tallystick_anchoring::journal::{
     BatchRow, Durability, EventRow, Journal, JournalError, JournalIdentity, JournalWrite, Placement, Progress,
 };

@@ -36,10 +36,8 @@ pub struct KeyRing {
     pub issuer: Arc<dyn Signer>,
     /// Wraps body keys.
     pub master: Secret,
-    /// Behind the keyed hashes.
+    /// Behind the keyed hashes, with its epoch.
     pub blinding: BlindingSecret,
-    /// Epoch of the blinding secret.
-    pub blinding_epoch: u32,
     units: HashMap<KeyId, Arc<dyn Signer>>,
 }
 
@@ -55,10 +53,9 @@ impl KeyRing {
         issuer: Arc<dyn Signer>,
         master: Secret,
         blinding: BlindingSecret,
-        blinding_epoch: u32,
         units: HashMap<KeyId, Arc<dyn Signer>>,
     ) -> Self {
-        Self { issuer, master, blinding, blinding_epoch, units }
+        Self { issuer, master, blinding, units }
     }
 
     /// Opens every key file that the settings name, for a chain of `suite`.
@@ -70,8 +67,7 @@ impl KeyRing {
         Ok(Self {
             issuer: Arc::new(SoftwareKey::from_seed(&issuer)),
             master,
-            blinding: BlindingSecret::new(suite, *blinding),
-            blinding_epoch: settings.blinding_epoch,
+            blinding: BlindingSecret::new(suite, settings.blinding_epoch, *blinding),
             units: open_units(&settings.unit_keys_dir, &passphrase)?,
         })
     }

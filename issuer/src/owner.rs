@@ -109,8 +109,8 @@ impl ReceiptOwner {
         holder: Option<ReceiptKey>,
     ) -> Result<(), JournalError> {
         for unique in &record.uniqueness_keys {
-            if self.journal.uniqueness(*unique)? == holder && holder.is_some() {
-                write.delete_uniqueness(*unique);
+            if self.journal.uniqueness(record.unit, *unique)? == holder && holder.is_some() {
+                write.delete_uniqueness(record.unit, *unique);
             }
         }
         Ok(())

@@ -88,7 +88,7 @@ fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
             units.insert(KeyId::new(UNIT_KEY_BASE + unit), Arc::new(unit_key(unit)));
         }
     }
-    KeyRing::new(issuer, Secret::new([5; 32]), BlindingSecret::new(Suite::Ed25519Sha256, [77; 32]), 1, units)
+    KeyRing::new(issuer, Secret::new([5; 32]), BlindingSecret::new(Suite::Ed25519Sha256, 1, [77; 32]), units)
 }
 
 fn batcher_parts(sequencer: &SequencerParts, desk: Desk) -> BatcherParts {

@@ -63,7 +63,7 @@ reasons! {
     PayCodeUnknown = 14, "PAY_CODE_UNKNOWN", "No payment notice with this pay code is known.";
     PayCodeUnpaid = 15, "PAY_CODE_UNPAID", "The payment under this pay code is not confirmed.";
     PaymentReceipted = 16, "PAYMENT_RECEIPTED", "This payment already has a receipt in force.";
-    DecisionPaid = 17, "DECISION_PAID", "This penalty decision and instalment already has a receipt in force.";
+    DecisionPaid = 17, "DECISION_PAID", "This penalty decision, or this instalment of it, already has a receipt in force.";
     SignatureInvalid = 18, "SIGNATURE_INVALID", "The signature does not fit the bytes and the registered key.";
     KeyRevoked = 19, "KEY_REVOKED", "The key was not valid at the time of signing.";
     DateOutOfRange = 20, "DATE_OUT_OF_RANGE", "The date or the year of the receipt code does not fit the day of issue.";

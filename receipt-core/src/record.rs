@@ -6,13 +6,13 @@
 //!   1 format_version  2 suite           3 record_type      4 receipt_code     5 receipt_number
 //!   6 unit_id         7 total_fen (zigzag)                 8 issue_time_ms    9 key_id
 //!  10 body_root[32]  11 disclosure_count                  12 biz_key[16]     13 key_epoch
-//!  14 uniqueness_keys (17 bytes each, strictly ascending)  15 reverses_code   16 reverses_number
+//!  14 uniqueness_keys (23 bytes each, ascending)           15 reverses_code   16 reverses_number
 //!  17 seal_by_ms
 //! }
 //! ```
 //! Category, kind and year are digits of `receipt_code` and stand nowhere else. Invariants checked on decoding:
-//! canonical bytes, fixed lengths, at most [`limits::UNIQUENESS_KEYS_MAX`] keys in strict order, a link to a reversed
-//! original exactly when the total is negative (V26).
+//! canonical bytes, fixed lengths, at most [`limits::UNIQUENESS_KEYS_MAX`] keys in ascending order, none of which excludes another,
+//! a link to a reversed original exactly when the total is negative (V26).
 
 use prost::Message;
 
@@ -50,7 +50,7 @@ pub struct ReceiptRecord {
     pub disclosure_count: u32,
     /// Keyed hash of (unit, `biz_code`).
     pub biz_key: [u8; 16],
-    /// Epoch of the blinding secret behind the keyed hashes.
+    /// Epoch of the blinding secret behind `biz_key`; a uniqueness key has its own.
     pub key_epoch: u32,
     /// Keys that at most one live receipt may hold; on a red receipt, those its original held.
     pub uniqueness_keys: Vec<UniquenessKey>,
@@ -174,7 +174,12 @@ fn uniqueness_keys(wire: &[Vec<u8>]) -> Result<Vec<UniquenessKey>, Reason> {
     }
     let keys = wire.iter().map(|bytes| UniquenessKey::from_slice(bytes)).collect::<Option<Vec<_>>>();
     let keys = keys.ok_or(Reason::NotCanonical)?;
-    if keys.windows(2).all(|pair| pair[0] < pair[1]) { Ok(keys) } else { Err(Reason::NotCanonical) }
+    let adjacent = || keys.windows(2);
+    if !adjacent().all(|pair| pair[0] < pair[1]) {
+        return Err(Reason::NotCanonical);
+    }
+    // In this order keys that exclude each other are neighbours: a decision paid at once comes before its instalments.
+    if adjacent().any(|pair| pair[0].excludes(&pair[1])) { Err(Reason::FieldInvalid) } else { Ok(keys) }
 }
 
 /// A record with its signature, as carried everywhere: the bytes are the leaf of the batch tree.

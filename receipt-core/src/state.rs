@@ -26,6 +26,7 @@ mod schedule;
 mod settlement;
 mod statuses;
 pub mod tables;
+mod uniqueness;
 
 #[cfg(test)]
 mod tests;

@@ -187,7 +187,7 @@ def read(schema, data):
 RECORD = fields(
     "1 format_version u32, 2 suite u32, 3 record_type u32, 4 receipt_code u32, 5 receipt_number u64, 6 unit_id u32,"
     "7 total_fen s64, 8 issue_time_ms u64, 9 key_id u32, 10 body_root 32, 11 disclosure_count u32, 12 biz_key 16,"
-    "13 key_epoch u32, 14 uniqueness_keys 17 …, 15 reverses_code u32, 16 reverses_number u64, 17 seal_by_ms u64"
+    "13 key_epoch u32, 14 uniqueness_keys 23 …, 15 reverses_code u32, 16 reverses_number u64, 17 seal_by_ms u64"
 )
 HEADER = fields(
     "1 format_version u32, 2 suite u32, 3 issuer_id u32, 4 epoch u32, 5 sequence u64, 6 count u32, 7 root 32,"
@@ -252,9 +252,26 @@ def read_record(data):
     require(linked == (record["total_fen"] < 0), "a link exactly on red receipts")
     require(record["disclosure_count"] >= 1, "disclosures")
     keys = record["uniqueness_keys"]
-    require(len(keys) <= 16 and ascending(keys) and all(key[0] in (1, 2, 3) for key in keys), "uniqueness keys")
+    require(len(keys) <= 16 and ascending(keys) and all(well_formed(key) for key in keys), "uniqueness keys")
+    require(not excluding(keys), "uniqueness keys that exclude each other")
     record["reverses"] = (record["reverses_code"], record["reverses_number"]) if linked else None
     return record, signed["message"], signed["signature"]
+
+
+def well_formed(key):
+    """type u8 ‖ hash [16] ‖ instalment u16 ‖ epoch u32; only a decision has instalments."""
+    return len(key) == 23 and key[0] in (1, 2, 3) and (key[0] == 3 or key[17:19] == bytes(2))
+
+
+def excluding(keys):
+    """Whether ascending keys hold two that no two receipts may hold."""
+    return any(
+        a[:17] == b[:17] and (a[17:19] == b[17:19] or a[17:19] == bytes(2)) for a, b in zip(keys, keys[1:]))
+
+
+def uniqueness_row(unit, key):
+    """The key of UniquenessKeys: everybody's for payments, else the unit's. Its first 21 bytes count a decision's instalments."""
+    return key[:1] + (bytes(4) if key[0] == 1 else unit.to_bytes(4, "big")) + key[1:19]
 
 
 def read_header(data):
@@ -398,5 +415,5 @@ def canonical(reference):
     return "".join(out)
 
 
-def keyed(secret, domain, data):
-    return hmac.new(secret, domain.encode() + b"\n" + data, hashlib.sha256).digest()[:16]
+def keyed(secret, domain, data, length=16):
+    return hmac.new(secret, domain.encode() + b"\n" + data, hashlib.sha256).digest()[:length]

@@ -83,7 +83,8 @@ def read_record(data):
     demand(len(record["body_root"]) == 32 and len(record["biz_key"]) == 16, NOT_CANONICAL)
     keys = record["uniqueness_keys"]
     demand(len(keys) <= 16, FIELD_INVALID)
-    demand(all(len(key) == 17 and key[0] in (1, 2, 3) for key in keys) and formats.ascending(keys), NOT_CANONICAL)
+    demand(all(formats.well_formed(key) for key in keys) and formats.ascending(keys), NOT_CANONICAL)
+    demand(not formats.excluding(keys), FIELD_INVALID)
     linked = (record["reverses_code"], record["reverses_number"]) != (0, 0)
     total = record["total_fen"]
     demand(0 < abs(total) < 10**14 and (total < 0) == linked and record["disclosure_count"] > 0, FIELD_INVALID)
@@ -477,10 +478,12 @@ class Ledger:
         demand(self.get(BIZ_KEYS, biz) is None, BIZ_CODE_USED)
         keys = record["uniqueness_keys"]
         if record["reverses"] is None:
-            for key in keys:
-                demand(self.get(UNIQUENESS, key) is None, DECISION_PAID if key[0] == 3 else PAYMENT_RECEIPTED)
-            for key in keys:
-                self.put(UNIQUENESS, key, own)
+            rows = [formats.uniqueness_row(record["unit_id"], key) for key in keys]
+            for row in rows:
+                demand(not self.is_held(row), DECISION_PAID if row[0] == 3 else PAYMENT_RECEIPTED)
+            for row in rows:
+                self.put(UNIQUENESS, row, own)
+                self.count_instalment(row, 1)
         else:
             changes.append((self.reverse(record, own), own))
         state = formats.status_key(data) + u32(record["unit_id"]) + record["total_fen"].to_bytes(8, "big", signed=True)
@@ -536,12 +539,29 @@ class Ledger:
         demand(len(original) == 55, ALREADY_REVERSED)
         demand(-total == record["total_fen"], AMOUNT_MISMATCH)
         keys = record["uniqueness_keys"]
-        held = all(self.get(UNIQUENESS, key) == record["reverses"] for key in keys)
+        rows = [formats.uniqueness_row(record["unit_id"], key) for key in keys]
+        held = all(self.get(UNIQUENESS, row) == record["reverses"] for row in rows)
         demand(original[44] == len(keys) and held, FIELD_INVALID)
-        for key in keys:
-            self.put(UNIQUENESS, key, None)
+        for row in rows:
+            self.put(UNIQUENESS, row, None)
+            self.count_instalment(row, -1)
         self.put(RECEIPTS, record["reverses"], original + own)
         return original[:32]
+
+    def is_held(self, row):
+        """Whether a live receipt leaves no room for a payment, settlement, decision or instalment."""
+        if self.get(UNIQUENESS, row) is not None:
+            return True
+        if row[0] != 3:
+            return False
+        at_once = row[:21] + bytes(2)
+        return self.get(UNIQUENESS, row[:21] if row == at_once else at_once) is not None
+
+    def count_instalment(self, row, step):
+        """Counts the live instalments of a decision; none is no row."""
+        if row[21:] != bytes(2):
+            count = int.from_bytes(self.get(UNIQUENESS, row[:21]) or bytes(4), "big") + step
+            self.put(UNIQUENESS, row[:21], u32(count) if count else None)
 
     def count(self, records):
         for record in records:

@@ -63,10 +63,15 @@ class Vectors(unittest.TestCase):
             data = row["unit_id"].to_bytes(4, "big") + row["biz_code"].encode()
             self.assertEqual(formats.keyed(secret, "tallystick/biz-key/v1", data).hex(), row["key"])
         domains = {1: "payment", 2: "medical-settlement", 3: "decision"}
+        pay_codes = formats.keyed(secret, "tallystick/pay-code-secret/v1", b"", 32)
         for row in vectors["uniqueness_keys"]:
-            reference = formats.canonical(h(row["reference"]).decode()).encode()
-            key = formats.keyed(secret, f"tallystick/{domains[row['type']]}-key/v1", reference)
-            self.assertEqual((bytes([row["type"]]) + key).hex(), row["key"])
+            reference = formats.canonical(row["reference"]).encode()
+            under = pay_codes if row["type"] == 1 else secret
+            key = bytes([row["type"]]) + formats.keyed(under, f"tallystick/{domains[row['type']]}-key/v1", reference)
+            key += row["instalment"].to_bytes(2, "big") + vectors["epoch"].to_bytes(4, "big")
+            self.assertEqual(key.hex(), row["key"])
+            self.assertTrue(formats.well_formed(key))
+            self.assertEqual(formats.uniqueness_row(7, key).hex(), row["row_of_unit_7"])
 
     def test_batch(self):
         row = load("batch")

@@ -1,8 +1,10 @@
 //! GetReceipt, GetBundle, ListReceipts, DayTotals: what the journal knows, as of the last sealed height it acted on.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use bytes::Bytes;
+use receipt_core::blind::PaymentReference;
 use receipt_core::hash::tagged;
 use receipt_core::ids::{Height, ReceiptCode, ReceiptKey, ReceiptNumber, SystemId, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
@@ -17,7 +19,6 @@ use super::{ApiContext, key_from_wire, key_to_wire};
 use crate::authority::{authorised_unit, is_whole_unit, may_see};
 use crate::failure::internal;
 use crate::fate::{Fate, fate, reversed_by};
-use crate::issue::{PaymentReference, payment_key};
 use crate::journal::{DecidedTally, IssuedTally, ReceiptReads as _, ReceiptRow};
 
 const PAGE_ROWS_DEFAULT: u32 = 100;
@@ -216,7 +217,7 @@ impl ApiContext {
         })
     }
 
-    /// The receipt, pending or sealed, that holds this payment at this issuer.
+    /// The receipt, pending or sealed, that leaves no room for another one of this payment at this issuer.
     fn paid(&self, unit: UnitId, payment: &mut wire::PaymentKey) -> Result<Option<ReceiptKey>, Refusal> {
         use wire::payment_key::Reference as R;
         let missing = || Refusal::new(CallReason::RequestInvalid).with_message("payment.reference is missing");
@@ -229,13 +230,14 @@ impl ApiContext {
         let reference = match &*given {
             R::PayCode(code) => PaymentReference::PayCode(code),
             R::SettlementNumber(number) => PaymentReference::Settlement(number),
-            R::Decision(decision) => PaymentReference::Decision(
-                &decision.penalty_decision_no,
-                Some(decision.instalment).filter(|instalment| *instalment > 0),
-            ),
+            R::Decision(decision) => {
+                // One that no draft may name (V15) has no receipt.
+                let Ok(instalment) = u16::try_from(decision.instalment) else { return Ok(None) };
+                PaymentReference::Decision(&decision.penalty_decision_no, NonZeroU16::new(instalment))
+            }
         };
-        let key = payment_key(reference, &self.keys.blinding);
-        let Some(holder) = self.journal.uniqueness(key).map_err(internal)? else { return Ok(None) };
+        let key = self.keys.blinding.uniqueness_key(reference);
+        let Some(holder) = self.journal.receipted(unit, key).map_err(internal)? else { return Ok(None) };
         // A pay code may be another unit's: of that nothing is told.
         let Some(row) = self.journal.receipt(holder).map_err(internal)? else { return Ok(None) };
         let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;

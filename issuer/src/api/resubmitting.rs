@@ -149,7 +149,7 @@ impl ApiContext {
             return Ok(None);
         }
         let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
-        let same_payments = record.key_epoch != self.keys.blinding_epoch
+        let same_payments = record.key_epoch != self.keys.blinding.epoch()
             || record.uniqueness_keys == uniqueness_keys(draft, &self.keys.blinding);
         let same = record.key.code == draft.receipt_code && record.total == draft.total_amount && same_payments;
         if same { Ok(Some(key)) } else { Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), key)) }

@@ -1,9 +1,10 @@
 //! What can be judged and computed of a draft before its turn: rules, the unit's permission, keyed hashes.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use prost::Message;
-use receipt_core::blind::{BlindingSecret, UniquenessKey, UniquenessType};
+use receipt_core::blind::{BlindingSecret, PaymentReference, UniquenessKey};
 use receipt_core::hash::{Hash, tagged};
 use receipt_core::ids::{ReceiptKey, ReceiptNumber, SystemId, UnixMillis};
 use receipt_core::limits;
@@ -140,32 +141,8 @@ fn refusal_of(violations: &[Violation]) -> Refusal {
     Refusal::fields(reason, fields.collect())
 }
 
-/// What was paid, as a caller names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PaymentReference<'a> {
-    /// 缴款码.
-    PayCode(&'a str),
-    /// 医保结算号.
-    Settlement(&'a str),
-    /// A penalty decision, and the instalment of it; `None` if it was paid at once.
-    Decision(&'a str, Option<u32>),
-}
-
-/// The key that at most one live receipt holds of it (V14, V15).
-pub(crate) fn payment_key(reference: PaymentReference<'_>, blinding: &BlindingSecret) -> UniquenessKey {
-    match reference {
-        PaymentReference::PayCode(code) => blinding.uniqueness_key(UniquenessType::Payment, code),
-        PaymentReference::Settlement(number) => blinding.uniqueness_key(UniquenessType::MedicalSettlement, number),
-        PaymentReference::Decision(number, instalment) => {
-            // Paid at once is paid with its first instalment: one of the two.
-            let reference = format!("{number}\0{}", instalment.unwrap_or(1));
-            blinding.uniqueness_key(UniquenessType::Decision, &reference)
-        }
-    }
-}
-
-/// V14, V15: payments by pay code, medical settlements, decisions with their instalment. A red receipt's are its original's,
-/// because it copies them.
+/// V14, V15: payments by pay code, medical settlements, decisions with their instalment. Ascending. A red receipt's are its
+/// original's, because it copies them.
 pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -> Vec<UniquenessKey> {
     let mut paid: Vec<_> = draft.pay_codes().into_iter().map(PaymentReference::PayCode).collect();
     match &draft.ext {
@@ -173,11 +150,13 @@ pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -
             paid.push(PaymentReference::Settlement(&medical.settlement_number));
         }
         Ext::PaymentBook { fine, .. } if !fine.penalty_decision_no.is_empty() => {
-            paid.push(PaymentReference::Decision(&fine.penalty_decision_no, fine.instalment));
+            // V15 bounds it far below what does not fit.
+            let instalment = fine.instalment.map(|number| u16::try_from(number).unwrap_or(u16::MAX));
+            paid.push(PaymentReference::Decision(&fine.penalty_decision_no, instalment.and_then(NonZeroU16::new)));
         }
         _ => {}
     }
-    let mut keys: Vec<UniquenessKey> = paid.into_iter().map(|reference| payment_key(reference, blinding)).collect();
+    let mut keys: Vec<UniquenessKey> = paid.into_iter().map(|reference| blinding.uniqueness_key(reference)).collect();
     keys.sort_unstable();
     keys.dedup();
     keys

@@ -1,12 +1,13 @@
 //! The sequencer: decides drafts one after the other, writes a group at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
+use receipt_core::state::tables::uniqueness_key_bytes;
 use receipt_core::suite::{Signer, Suite};
 use tallystick_anchoring::backlog::Backlog;
 use tallystick_anchoring::gate::Gate;
@@ -21,6 +22,7 @@ use crate::body::BodyCipher;
 use crate::holder::Asker;
 use crate::journal::{
     BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, ReceiptReads as _, ReceiptWrites as _, day_number,
+    rows_against,
 };
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
@@ -31,7 +33,7 @@ mod conflict;
 mod errands;
 mod take_back;
 
-use conflict::{already_reversed, biz_code_conflict, conflict, reason_of, reissue_conflict};
+use conflict::{already_reversed, biz_code_conflict, conflict, reissue_conflict};
 pub use take_back::Returned;
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
@@ -108,7 +110,8 @@ enum Decision {
 struct Group {
     allotted: Vec<Allotted>,
     biz: HashMap<(UnitId, String), (receipt_core::hash::Hash, ReceiptKey)>,
-    uniqueness: HashMap<UniquenessKey, ReceiptKey>,
+    /// By what will be rows of the journal.
+    uniqueness: BTreeMap<[u8; 23], (UnitId, UniquenessKey, ReceiptKey)>,
     reversals: HashMap<ReceiptKey, ReceiptKey>,
     reissues: HashMap<ReceiptKey, ReceiptKey>,
 }
@@ -125,6 +128,18 @@ impl Group {
         let allotted = self.allotted.iter().find(|allotted| allotted.key() == key)?;
         let Prepared { unit, draft, .. } = &allotted.prepared;
         Some(GroupReceipt { unit: unit.id, biz_code: &draft.biz_code, place_code: &draft.place_code })
+    }
+
+    /// Notes what a new receipt of a unit holds.
+    fn hold(&mut self, unit: UnitId, keys: &[UniquenessKey], holder: ReceiptKey) {
+        let row = |key: &UniquenessKey| (uniqueness_key_bytes(unit, key), (unit, *key, holder));
+        self.uniqueness.extend(keys.iter().map(row));
+    }
+
+    /// As the journal's `receipted`, of the group.
+    fn receipted(&self, unit: UnitId, key: UniquenessKey) -> Option<ReceiptKey> {
+        let mut found = rows_against(unit, key).into_iter().flat_map(|rows| self.uniqueness.range(rows));
+        found.next().map(|(_, (_, _, holder))| *holder)
     }
 }
 
@@ -227,7 +242,7 @@ impl Sequencer {
             Some(original) => {
                 group.reversals.insert(original, key);
             }
-            None => group.uniqueness.extend(draft.uniqueness.iter().map(|unique| (*unique, key))),
+            None => group.hold(draft.unit.id, &draft.uniqueness, key),
         }
         group.reissues.extend(draft.reissues.map(|original| (original, key)));
         group.allotted.push(Allotted { prepared: draft, number, issue_time: time, signing_key, signer });
@@ -245,7 +260,7 @@ impl Sequencer {
         let workshop = Workshop {
             chain: self.parts.journal.identity().chain,
             suite: self.parts.suite,
-            blinding_epoch: self.parts.keys.blinding_epoch,
+            blinding_epoch: self.parts.keys.blinding.epoch(),
             seal_promise_ms: self.parts.seal_promise_ms,
             cipher: &self.parts.cipher,
         };
@@ -278,8 +293,8 @@ impl Sequencer {
         for day_kind in changed {
             write.put_issued(day_kind, self.tallies.get(&day_kind).copied().unwrap_or_default());
         }
-        for (unique, holder) in &group.uniqueness {
-            write.put_uniqueness(*unique, *holder);
+        for (unit, unique, holder) in group.uniqueness.values() {
+            write.put_uniqueness(*unit, *unique, *holder);
         }
         for (original, red) in &group.reversals {
             write.put_reversal(*original, *red);

@@ -4,6 +4,7 @@ use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::disclosure::Body;
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::layout::from_values;
+use receipt_core::receipt::model::{ReceiptDraft, Related};
 use receipt_core::record::SignedRecord;
 use receipt_core::suite::Signer;
 use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, unit_key};
@@ -106,7 +107,7 @@ fn a_payment_has_one_live_receipt() {
     let Fixture { mut chain, mut issuer, .. } = fixture();
     let first = draft(&mut chain, "S01", "A");
     let prepared = |biz_code: &str| {
-        let again = receipt_core::receipt::model::ReceiptDraft { biz_code: biz_code.to_owned(), ..first.clone() };
+        let again = ReceiptDraft { biz_code: biz_code.to_owned(), ..first.clone() };
         issuer.prepare(again, None).unwrap()
     };
     let (new, again, other) = (prepared("A"), prepared("B"), prepared("C"));
@@ -380,19 +381,94 @@ async fn a_full_queue_is_overloaded_with_a_retry_hint() {
     waiting.abort();
 }
 
+/// A fine, paid under a pay code of its own.
+fn fine(chain: &mut TestChain, biz_code: &str, pay_code: u8, instalment: Option<u32>) -> ReceiptDraft {
+    let mut draft = draft(chain, "S04", biz_code);
+    let Ext::PaymentBook { non_tax, fine, .. } = &mut draft.ext else { panic!("S04 is no payment book") };
+    non_tax.pay_code = format!("{pay_code:020}");
+    fine.instalment = instalment;
+    draft
+}
+
 #[test]
-fn a_decision_paid_at_once_is_its_first_instalment() {
-    let Fixture { _dir, mut chain, issuer } = fixture();
-    let fine = draft(&mut chain, "S04", "A");
-    let decision_key = |instalment: Option<u32>| {
-        let mut fine = fine.clone();
-        let Ext::PaymentBook { fine: decision, .. } = &mut fine.ext else { panic!("S04 is no payment book") };
-        decision.instalment = instalment;
-        let keys = uniqueness_keys(&fine, &issuer.keys.blinding);
-        keys.into_iter().find(|key| key.kind == receipt_core::blind::UniquenessType::Decision).unwrap()
+fn a_decision_is_receipted_at_once_or_by_instalments() {
+    /// What was paid before, what is paid then, and whether there is room for it.
+    type Row<'a> = (&'a [Option<u32>], Option<u32>, bool);
+    let rows: [Row<'_>; 8] = [
+        (&[None], None, false),
+        (&[None], Some(1), false),
+        (&[None], Some(2), false),
+        (&[Some(2)], None, false),
+        (&[Some(1), Some(1_200)], None, false),
+        (&[Some(2)], Some(2), false),
+        (&[Some(2)], Some(1), true),
+        (&[Some(1), Some(3)], Some(2), true),
+    ];
+    for (before, then, taken) in rows {
+        // In a later group, and in the same one.
+        for later in [true, false] {
+            let Fixture { _dir, mut chain, mut issuer } = fixture();
+            let mut drafts: Vec<_> = (1_u8..)
+                .zip(before)
+                .map(|(number, instalment)| fine(&mut chain, &number.to_string(), number, *instalment))
+                .collect();
+            let last = fine(&mut chain, "last", 99, then);
+            let results = if later {
+                let mut results = issuer.issue(drafts);
+                results.extend(issuer.issue(vec![last]));
+                results
+            } else {
+                drafts.push(last);
+                issuer.issue(drafts)
+            };
+            let (last, earlier) = results.split_last().unwrap();
+            let holders: Vec<String> = earlier.iter().map(|result| key_of(result).number.to_string()).collect();
+            match last {
+                Ok(_) => assert!(taken, "{before:?} {then:?} later: {later}"),
+                Err(refusal) => {
+                    assert!(!taken, "{before:?} {then:?} later: {later} {refusal}");
+                    assert_eq!(refusal.reason, Reason::DecisionPaid.into());
+                    assert!(
+                        holders.contains(&refusal.metadata["receipt_number"]),
+                        "{refusal:?} names one of {holders:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_settlement_number_is_its_units_and_a_pay_code_is_everybodys() {
+    let settled = |chain: &mut TestChain, sample: &str, biz_code: &str| {
+        let mut draft = draft(chain, sample, biz_code);
+        let Ext::Medical { medical } = &mut draft.ext else { panic!("{sample} is no medical receipt") };
+        medical.settlement_number = "JS-1".to_owned();
+        draft
     };
-    assert_eq!(decision_key(None), decision_key(Some(1)));
-    assert_ne!(decision_key(None), decision_key(Some(2)));
+    for later in [true, false] {
+        let Fixture { _dir, mut chain, mut issuer } = fixture();
+        let one = settled(&mut chain, "S01", "A");
+        let other = settled(&mut chain, "S02", "B");
+        let same = settled(&mut chain, "S01", "C");
+        assert_ne!(one.unit_code, other.unit_code);
+        let results = if later {
+            [one, other, same].into_iter().flat_map(|draft| issuer.issue(vec![draft])).collect()
+        } else {
+            issuer.issue(vec![one, other, same])
+        };
+        assert_ne!(key_of(&results[0]), key_of(&results[1]), "two hospitals have the same number");
+        assert_eq!(reason(&results[2]), Reason::PaymentReceipted.into());
+
+        let fine = fine(&mut chain, "D", 7, None);
+        let mut school = draft(&mut chain, "S06", "E");
+        assert_ne!(fine.unit_code, school.unit_code);
+        school.related.push(Related::CoversPayCode { pay_code: format!("{:020}", 7) });
+        let prepared = issuer.prepare(school, None);
+        issuer.issue(vec![fine]);
+        let prepared = prepared.unwrap();
+        assert_eq!(reason(&issuer.sequencer.issue(vec![prepared]).unwrap()[0]), Reason::PaymentReceipted.into());
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{ReceiptKey, RecordKey, SegmentId, UnitId, UnixMillis};
+use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::{Journal, JournalError, Row, fixed};
 
 use super::rows::{
     adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, receipt_of, reissue_key,
-    stopped_key,
+    rows_against, stopped_key,
 };
 use super::{
     BIZ, BODIES, BODY_KEYS, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS, ReceiptRow,
@@ -74,8 +75,12 @@ pub trait ReceiptReads {
     /// Any receipt whose body is here.
     fn some_body(&self) -> Result<Option<(ReceiptKey, SealedBody)>, JournalError>;
 
-    /// Which live receipt holds a uniqueness key.
-    fn uniqueness(&self, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError>;
+    /// Which live receipt of a unit holds this very uniqueness key.
+    fn uniqueness(&self, unit: UnitId, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError>;
+
+    /// Which live receipt leaves no room for a uniqueness key of a unit's receipt: its holder; if it is a decision paid at once, also
+    /// one of an instalment; if it is an instalment, also that of the whole decision.
+    fn receipted(&self, unit: UnitId, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError>;
 
     /// The red receipt that reverses (or tries to reverse) an original.
     fn reversal(&self, original: ReceiptKey) -> Result<Option<ReceiptKey>, JournalError>;
@@ -180,8 +185,27 @@ impl ReceiptReads for Journal {
         Ok(self.body(key)?.map(|body| (key, body)))
     }
 
-    fn uniqueness(&self, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError> {
-        self.get(UNIQUENESS, &key.to_bytes())?.map(|bytes| receipt_key(&bytes)).transpose()
+    fn uniqueness(&self, unit: UnitId, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError> {
+        let row = uniqueness_key_bytes(unit, &key);
+        self.get(UNIQUENESS, &row)?.map(|bytes| receipt_key(&bytes)).transpose()
+    }
+
+    fn receipted(&self, unit: UnitId, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError> {
+        for rows in rows_against(unit, key) {
+            let (first, last) = rows.into_inner();
+            let holder = if first == last {
+                self.get(UNIQUENESS, &first)?
+            } else {
+                // One byte more is the first key behind the last one.
+                let end = [&last[..], &[0]].concat();
+                let found = self.page(UNIQUENESS, &first, Some(&end), 1)?.into_iter().next();
+                found.map(|(_, holder)| holder.into_vec())
+            };
+            if let Some(holder) = holder {
+                return receipt_key(&holder).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn reversal(&self, original: ReceiptKey) -> Result<Option<ReceiptKey>, JournalError> {

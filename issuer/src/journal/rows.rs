@@ -1,8 +1,13 @@
 //! The issuer's keys and values in the journal, typed. Layouts are drawn in the parent module.
 
+use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
+
 use prost::Message;
+use receipt_core::blind::{UniquenessKey, UniquenessType};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Fen, ReceiptKey, RecordKey, SegmentId, UnitId, UnixMillis};
+use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::{Fields, JournalError, RecordRow, fixed};
 
 pub(crate) fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
@@ -25,6 +30,19 @@ pub(super) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
 /// No biz code holds a NUL (V27), so that none is mistaken for a hash.
 pub(super) fn adopted_key(unit: UnitId, biz_hash: &[u8; 16]) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], &[0], biz_hash].concat()
+}
+
+/// Rows of `uniqueness`, from one to another, of which none may be there if a receipt of `unit` is to hold this key; the key's own row
+/// is the first of them, or among them.
+pub(crate) fn rows_against(unit: UnitId, key: UniquenessKey) -> Vec<RangeInclusive<[u8; 23]>> {
+    let row = |instalment| uniqueness_key_bytes(unit, &UniquenessKey { instalment, ..key });
+    let own = row(key.instalment);
+    match (key.kind, key.instalment) {
+        // At once: no instalment either.
+        (UniquenessType::Decision, None) => vec![own..=row(Some(NonZeroU16::MAX))],
+        (UniquenessType::Decision, Some(_)) => vec![own..=own, row(None)..=row(None)],
+        (UniquenessType::Payment | UniquenessType::MedicalSettlement, _) => vec![own..=own],
+    }
 }
 
 /// A segment that gives out no more numbers.

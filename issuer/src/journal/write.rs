@@ -2,6 +2,7 @@
 
 use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{ReceiptKey, SegmentId, UnitId, UnixMillis};
+use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::JournalWrite;
 
 use super::rows::{adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, reissue_key, stopped_key};
@@ -26,11 +27,11 @@ pub trait ReceiptWrites {
     /// Who holds a biz code.
     fn put_biz(&mut self, unit: UnitId, biz_code: &str, row: BizRow);
 
-    /// Who holds a uniqueness key.
-    fn put_uniqueness(&mut self, key: UniquenessKey, holder: ReceiptKey);
+    /// Which receipt of a unit holds a uniqueness key.
+    fn put_uniqueness(&mut self, unit: UnitId, key: UniquenessKey, holder: ReceiptKey);
 
-    /// Frees a uniqueness key.
-    fn delete_uniqueness(&mut self, key: UniquenessKey);
+    /// Frees a uniqueness key of a unit's receipt.
+    fn delete_uniqueness(&mut self, unit: UnitId, key: UniquenessKey);
 
     /// Which red receipt reverses an original.
     fn put_reversal(&mut self, original: ReceiptKey, red: ReceiptKey);
@@ -96,12 +97,12 @@ impl ReceiptWrites for JournalWrite<'_> {
         self.put(BIZ, &biz_key(unit, biz_code), &row.encode());
     }
 
-    fn put_uniqueness(&mut self, key: UniquenessKey, holder: ReceiptKey) {
-        self.put(UNIQUENESS, &key.to_bytes(), &receipt_key_bytes(holder));
+    fn put_uniqueness(&mut self, unit: UnitId, key: UniquenessKey, holder: ReceiptKey) {
+        self.put(UNIQUENESS, &uniqueness_key_bytes(unit, &key), &receipt_key_bytes(holder));
     }
 
-    fn delete_uniqueness(&mut self, key: UniquenessKey) {
-        self.delete(UNIQUENESS, &key.to_bytes());
+    fn delete_uniqueness(&mut self, unit: UnitId, key: UniquenessKey) {
+        self.delete(UNIQUENESS, &uniqueness_key_bytes(unit, &key));
     }
 
     fn put_reversal(&mut self, original: ReceiptKey, red: ReceiptKey) {

@@ -56,7 +56,7 @@ impl Adoption<'_, '_> {
             let key = signed.record.key;
             self.adopt_receipt(bytes, &signed, true)?;
             for unique in signed.record.uniqueness_keys.iter().filter(|_| signed.record.reverses.is_none()) {
-                self.write.put_uniqueness(*unique, key);
+                self.write.put_uniqueness(signed.record.unit, *unique, key);
             }
             if let Some(original) = signed.record.reverses {
                 self.write.put_reversal(original, key);
@@ -105,8 +105,8 @@ impl Adoption<'_, '_> {
             Some(_) => {}
             None => {
                 for unique in &signed.record.uniqueness_keys {
-                    if self.journal.uniqueness(*unique)?.is_none() {
-                        self.write.put_uniqueness(*unique, key);
+                    if self.journal.receipted(signed.record.unit, *unique)?.is_none() {
+                        self.write.put_uniqueness(signed.record.unit, *unique, key);
                     }
                 }
             }
@@ -146,8 +146,8 @@ impl Adoption<'_, '_> {
         }
         self.write.delete_body(key);
         for unique in &old.record.uniqueness_keys {
-            if self.journal.uniqueness(*unique)? == Some(key) {
-                self.write.delete_uniqueness(*unique);
+            if self.journal.uniqueness(old.record.unit, *unique)? == Some(key) {
+                self.write.delete_uniqueness(old.record.unit, *unique);
             }
         }
         if let Some(original) = old.record.reverses

@@ -160,7 +160,8 @@ field_group! {
         pub penalty_decision_no: String,
         /// 处罚决定日期.
         pub penalty_decision_date: Option<CivilDate>,
-        /// Which instalment of the decision, from 1; absent when it is paid at once, which counts as the first.
+        /// Which instalment of the decision, from 1; absent when it is paid at once, which leaves no room for
+        /// instalments.
         pub instalment: Option<u32>,
         /// 缴款期限.
         pub pay_deadline: Option<CivilDate>,

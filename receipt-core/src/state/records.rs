@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, HashMap};
 use super::checked::CheckedRecord;
 use super::overlay::Overlay;
 use super::reading::ReadError;
+use super::refusal::{RecordError, require};
 use super::statuses::Status;
 use super::tables::{
     KeyState, ReceiptState, SegmentRange, SegmentState, Table, Totals, UnitState, biz_key_bytes, pair_bytes,
     receipt_key_bytes,
 };
+use super::uniqueness::{free_keys, take_keys};
 use crate::batch::BatchHeader;
-use crate::blind::UniquenessType;
 use crate::governance::KeyOwner;
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, ReceiptKey, UnitId, UnixMillis};
@@ -85,28 +86,6 @@ pub(crate) struct RecordContext<'a> {
     pub(crate) leaf_index: LeafIndex,
 }
 
-/// Why a record was not taken, or that the state could not be read.
-pub(crate) enum RecordError {
-    Refused(Reason),
-    Read(ReadError),
-}
-
-impl From<ReadError> for RecordError {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Reason> for RecordError {
-    fn from(reason: Reason) -> Self {
-        Self::Refused(reason)
-    }
-}
-
-fn require(condition: bool, reason: Reason) -> Result<(), RecordError> {
-    if condition { Ok(()) } else { Err(RecordError::Refused(reason)) }
-}
-
 /// Judges a record and, if it is good, writes it into the batch's layer. Returns a status that changed by it.
 pub(crate) fn take_record(
     context: &RecordContext<'_>,
@@ -122,7 +101,7 @@ pub(crate) fn take_record(
     // From here on each step checks all it has to before its first write: a refused record leaves no trace behind.
     let change = match signed.record.reverses {
         None => {
-            take_uniqueness(overlay, &signed.record)?;
+            take_keys(overlay, &signed.record)?;
             None
         }
         Some(original) => Some(reverse(overlay, &signed.record, original)?),
@@ -222,21 +201,6 @@ fn check_number(
     require(!overlay.contains(Table::BizKeys, &biz_key_bytes(record.unit, record.biz_key))?, Reason::BizCodeUsed)
 }
 
-/// V14 V15: no live receipt holds any of the keys; this one does from now on.
-fn take_uniqueness(overlay: &mut Overlay<'_>, record: &ReceiptRecord) -> Result<(), RecordError> {
-    for key in &record.uniqueness_keys {
-        let taken = match key.kind {
-            UniquenessType::Decision => Reason::DecisionPaid,
-            UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
-        };
-        require(!overlay.contains(Table::UniquenessKeys, &key.to_bytes())?, taken)?;
-    }
-    for key in &record.uniqueness_keys {
-        overlay.write(Table::UniquenessKeys, key.to_bytes(), receipt_key_bytes(record.key).to_vec());
-    }
-    Ok(())
-}
-
 /// V19: the original exists, is the unit's own, blue, in force, and of exactly the opposite amount. Frees its keys.
 fn reverse(
     overlay: &mut Overlay<'_>,
@@ -250,13 +214,7 @@ fn reverse(
     require(original.reversed_by.is_none(), Reason::AlreadyReversed)?;
     require(original.total.checked_neg() == Some(red.total), Reason::AmountMismatch)?;
     require(usize::from(original.uniqueness_count) == red.uniqueness_keys.len(), Reason::FieldInvalid)?;
-    for key in &red.uniqueness_keys {
-        let holder = overlay.read(Table::UniquenessKeys, &key.to_bytes())?;
-        require(holder.as_deref() == Some(receipt_key_bytes(original_key).as_slice()), Reason::FieldInvalid)?;
-    }
-    for key in &red.uniqueness_keys {
-        overlay.delete(Table::UniquenessKeys, key.to_bytes());
-    }
+    free_keys(overlay, red, original_key)?;
     original.reversed_by = Some(red.key);
     overlay.write(Table::Receipts, receipt_key_bytes(original_key), original.encode());
     Ok((original.status_key, Status::Reversed { by: red.key }))

@@ -1,4 +1,4 @@
-//! Why a block is not executed.
+//! Why a block is not executed, and why a record is not taken.
 
 use super::reading::ReadError;
 use crate::hash::Hash;
@@ -70,4 +70,27 @@ pub enum ApplyError {
     /// The store is at fault: fatal.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// Why a record was not taken, or that the state could not be read.
+pub(crate) enum RecordError {
+    Refused(Reason),
+    Read(ReadError),
+}
+
+impl From<ReadError> for RecordError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<Reason> for RecordError {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// Refuses for this reason unless the condition holds.
+pub(super) fn require(condition: bool, reason: Reason) -> Result<(), RecordError> {
+    if condition { Ok(()) } else { Err(RecordError::Refused(reason)) }
 }

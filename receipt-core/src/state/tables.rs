@@ -5,7 +5,8 @@
 //! Meta             ASCII name                            see below
 //! Receipts         code u32 ‖ number u64                 ReceiptState, fixed layout
 //! BizKeys          unit u32 ‖ biz key [16]               code u32 ‖ number u64
-//! UniquenessKeys   type u8 ‖ hash [16]                   code u32 ‖ number u64 of the live receipt that holds it
+//! UniquenessKeys   type u8 ‖ scope u32 ‖ hash [16] ‖ instalment u16   code u32 ‖ number u64 of the live receipt that holds it
+//!                  type u8 ‖ scope u32 ‖ hash [16]       instalments of this decision with a live receipt u32
 //! Batches          issuer u32 ‖ sequence u64             refused u8 ‖ leaf index u64 ‖ header hash [32]
 //! Units            unit u32                              UnitState
 //! UnitCodes        unit code (18 ASCII characters)       unit u32
@@ -24,6 +25,9 @@
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]).
 
+use std::num::NonZeroU16;
+
+use crate::blind::UniquenessKey;
 use crate::hash::Hash;
 use crate::ids::{Fen, Height, IssuerId, LeafIndex, ReceiptKey, TreeSize, UnitId, UnixMillis};
 use crate::reason::Reason;
@@ -132,6 +136,24 @@ pub(crate) fn biz_key_bytes(unit: UnitId, biz_key: [u8; 16]) -> [u8; 20] {
     let mut bytes = [0; 20];
     bytes[..4].copy_from_slice(&unit.get().to_be_bytes());
     bytes[4..].copy_from_slice(&biz_key);
+    bytes
+}
+
+/// type u8 ‖ scope u32 ‖ hash [16] ‖ instalment u16: key of UniquenessKeys, of a record of `unit`. The scope is the unit, or 0 where a
+/// key is everybody's; the epoch is no part of it.
+pub fn uniqueness_key_bytes(unit: UnitId, key: &UniquenessKey) -> [u8; 23] {
+    let mut bytes = [0; 23];
+    bytes[0] = key.kind.number();
+    bytes[1..5].copy_from_slice(&key.kind.scope(unit).map_or(0, UnitId::get).to_be_bytes());
+    bytes[5..21].copy_from_slice(&key.hash);
+    bytes[21..].copy_from_slice(&key.instalment.map_or(0, NonZeroU16::get).to_be_bytes());
+    bytes
+}
+
+/// type u8 ‖ scope u32 ‖ hash [16]: what a decision's rows in UniquenessKeys begin with, and the key of the count of its instalments.
+pub fn decision_key_bytes(unit: UnitId, key: &UniquenessKey) -> [u8; 21] {
+    let mut bytes = [0; 21];
+    bytes.copy_from_slice(&uniqueness_key_bytes(unit, key)[..21]);
     bytes
 }
 

@@ -17,3 +17,4 @@ mod registry;
 mod schedule;
 mod settlement;
 mod signatures;
+mod uniqueness;

@@ -97,8 +97,8 @@ pub(crate) enum KeyedHasher {
 }
 
 impl KeyedHasher {
-    /// The keyed hash of the concatenation of `parts`, cut to its first 16 bytes: what salts and blinded keys are.
-    pub(crate) fn short_of<'a>(mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
+    /// The keyed hash of the concatenation of `parts`.
+    pub(crate) fn digest_of<'a>(mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
         for part in parts {
             match &mut self {
                 Self::HmacSha256(mac) => mac.update(part),
@@ -106,11 +106,16 @@ impl KeyedHasher {
                 Self::Dummy(mac) => mac.update(part),
             }
         }
-        let digest: [u8; 32] = match self {
+        match self {
             Self::HmacSha256(mac) => mac.finalize().into_bytes().into(),
             #[cfg(test)]
             Self::Dummy(mac) => mac.finalize().into_bytes().into(),
-        };
+        }
+    }
+
+    /// Its first 16 bytes: what salts and blinded keys are.
+    pub(crate) fn short_of<'a>(self, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
+        let digest = self.digest_of(parts);
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
         short

@@ -1,7 +1,7 @@
 //! Issuing, reversing and bundling receipts on the test chain.
 
 use super::{AUTHORITY_THRESHOLD, TestChain, TestUnit, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, first_number, keys};
-use crate::blind::{BlindingSecret, UniquenessKey, UniquenessType};
+use crate::blind::{BlindingSecret, PaymentReference, UniquenessKey};
 use crate::bundle::{BatchPart, Bundle, StatusPart};
 use crate::credential::{SignedCredential, UnitCredential};
 use crate::hash::{Hash, tagged};
@@ -40,7 +40,7 @@ impl TestChain {
     }
 
     fn blinding(&self) -> BlindingSecret {
-        BlindingSecret::new(self.params.suite, [77; 32])
+        BlindingSecret::new(self.params.suite, 1, [77; 32])
     }
 
     /// A draft made from a sample, good under all rules.
@@ -98,7 +98,7 @@ impl TestChain {
         let mut keys = released;
         if !receipt.draft.is_red() {
             let pay_codes = receipt.draft.pay_codes().into_iter();
-            keys.extend(pay_codes.map(|code| self.blinding().uniqueness_key(UniquenessType::Payment, code)));
+            keys.extend(pay_codes.map(|code| self.blinding().uniqueness_key(PaymentReference::PayCode(code))));
         }
         keys.sort_unstable();
         keys.dedup();

@@ -1,11 +1,14 @@
 //! Records, the batch over them, and the keyed hashes inside.
 
+use std::num::NonZeroU16;
+
 use receipt_core::batch::SignedBatchHeader;
-use receipt_core::blind::{BlindingSecret, UniquenessType};
+use receipt_core::blind::{BlindingSecret, PaymentReference};
 use receipt_core::block::{Block, Item};
 use receipt_core::ids::{LeafIndex, UnitId};
 use receipt_core::merkle::{InnerTree, leaf_hash};
 use receipt_core::record::status_key;
+use receipt_core::state::tables::uniqueness_key_bytes;
 use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestReceipt, unit_key};
 use serde_json::{Value, json};
@@ -89,23 +92,37 @@ fn batch_json() {
 #[test]
 fn blinding_json() {
     let bytes = [0x5e; 32];
-    let secret = BlindingSecret::new(SUITE, bytes);
+    let secret = BlindingSecret::new(SUITE, 3, bytes);
     let biz = |unit: u32, code: &str| json!({ "unit_id": unit, "biz_code": code, "key": hex::encode(secret.biz_key(UnitId::new(unit), code)) });
-    let unique = |kind: UniquenessType, reference: &str| {
-        let key = secret.uniqueness_key(kind, reference);
-        json!({ "type": kind.number(), "reference": hex::encode(reference), "key": hex::encode(key.to_bytes()) })
+    let unique = |payment: PaymentReference<'_>| {
+        let key = secret.uniqueness_key(payment);
+        let (PaymentReference::PayCode(text)
+        | PaymentReference::Settlement(text)
+        | PaymentReference::Decision(text, _)) = payment;
+        let instalment = key.instalment.map_or(0, NonZeroU16::get);
+        json!({
+            "type": key.kind.number(),
+            "reference": text,
+            "instalment": instalment,
+            "key": hex::encode(key.to_bytes()),
+            "row_of_unit_7": hex::encode(uniqueness_key_bytes(UnitId::new(7), &key)),
+        })
     };
+    let decision = |number, instalment| unique(PaymentReference::Decision(number, NonZeroU16::new(instalment)));
     let value = json!({
         "secret": hex::encode(bytes),
+        "epoch": secret.epoch(),
         "biz_keys": [biz(7, "HIS-20261102-0001"), biz(8, "HIS-20261102-0001"), biz(7, "业务一")],
         "uniqueness_keys": [
-            unique(UniquenessType::Payment, "33010026000000000017"),
-            unique(UniquenessType::MedicalSettlement, "33010026000000000017"),
-            unique(UniquenessType::Decision, "330100-123\u{0}1"),
+            unique(PaymentReference::PayCode("33010026000000000017")),
+            unique(PaymentReference::Settlement("33010026000000000017")),
+            decision("330100-123", 0),
+            decision("330100-123", 1),
+            decision("330100-123", 1200),
             // As above, otherwise written.
-            unique(UniquenessType::Decision, "３３０１００—１２３\u{0}1"),
-            unique(UniquenessType::MedicalSettlement, "js 2026／ａ（1）"),
-            unique(UniquenessType::MedicalSettlement, "JS2026/A[1]"),
+            decision("３３０１００—１２３", 1),
+            unique(PaymentReference::Settlement("js 2026／ａ（1）")),
+            unique(PaymentReference::Settlement("JS2026/A[1]")),
         ],
     });
     super::check("blinding.json", &value);

@@ -3,7 +3,6 @@
 //! Of payments, decisions and reversals this is an early word, and the ledger judges them. That a re-issue stands for a
 //! reversed original (V20) is judged here alone: no record shows it.
 
-use receipt_core::blind::UniquenessType;
 use receipt_core::ids::ReceiptKey;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{Action, Place, Refusal, Stands};
@@ -39,12 +38,12 @@ pub(super) fn conflict(
         return Ok(Some(refusal));
     }
     for unique in &draft.uniqueness {
-        let holder = match group.uniqueness.get(unique) {
-            Some(holder) => Some(*holder),
-            None => journal.uniqueness(*unique)?,
+        let holder = match group.receipted(draft.unit.id, *unique) {
+            Some(holder) => Some(holder),
+            None => journal.receipted(draft.unit.id, *unique)?,
         };
         if let Some(holder) = holder {
-            return named(journal, asker, group, Refusal::new(reason_of(unique.kind)), holder).map(Some);
+            return named(journal, asker, group, Refusal::new(unique.kind.reason_if_held()), holder).map(Some);
         }
     }
     Ok(None)
@@ -58,14 +57,6 @@ pub(super) fn biz_code_conflict(
     holder: ReceiptKey,
 ) -> Result<Refusal, JournalError> {
     named(journal, asker, group, Refusal::new(Reason::BizCodeConflict), holder)
-}
-
-/// Why a second receipt of what this key stands for is refused.
-pub(super) const fn reason_of(kind: UniquenessType) -> Reason {
-    match kind {
-        UniquenessType::Decision => Reason::DecisionPaid,
-        UniquenessType::Payment | UniquenessType::MedicalSettlement => Reason::PaymentReceipted,
-    }
 }
 
 /// One of the group is not in the journal yet.

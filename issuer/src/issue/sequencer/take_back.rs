@@ -13,7 +13,7 @@ use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::random_array;
 
-use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reason_of, reissue_conflict};
+use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reissue_conflict};
 use crate::body::{BodySecrets, SealedBody};
 use crate::erasure::went_by_age;
 use crate::fate::{Fate, fate};
@@ -158,8 +158,8 @@ impl Sequencer {
             return Ok(Some(refusal));
         }
         for unique in &record.uniqueness_keys {
-            if let Some(holder) = journal.uniqueness(*unique)? {
-                return asker.named_of(Refusal::new(reason_of(unique.kind)), journal, holder).map(Some);
+            if let Some(holder) = journal.receipted(record.unit, *unique)? {
+                return asker.named_of(Refusal::new(unique.kind.reason_if_held()), journal, holder).map(Some);
             }
         }
         Ok(None)
@@ -186,7 +186,7 @@ impl Sequencer {
         write.put_issued(day_kind, *tally);
         match record.reverses {
             Some(original) => write.put_reversal(original, key),
-            None => record.uniqueness_keys.iter().for_each(|unique| write.put_uniqueness(*unique, key)),
+            None => record.uniqueness_keys.iter().for_each(|unique| write.put_uniqueness(record.unit, *unique, key)),
         }
         let step = self.step.saturating_add(1);
         write.put_step(step);

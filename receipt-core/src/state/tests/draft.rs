@@ -1,5 +1,7 @@
 //! Records of the test ledger before they are signed, each field open to change.
 
+use std::num::NonZeroU16;
+
 use super::ledger::{CODE, Ledger, T};
 use crate::blind::{UniquenessKey, UniquenessType};
 use crate::hash::Hash;
@@ -19,8 +21,14 @@ pub(super) fn receipt_key(code: u32, number: u64) -> ReceiptKey {
     ReceiptKey { code: ReceiptCode::new(code).unwrap(), number: ReceiptNumber::new(number).unwrap() }
 }
 
+/// The key of what was paid, of a decision: at once.
 pub(super) fn uniqueness(kind: UniquenessType, tag: u8) -> UniquenessKey {
-    UniquenessKey { kind, hash: [tag; 16] }
+    UniquenessKey { kind, hash: [tag; 16], instalment: None, epoch: 1 }
+}
+
+/// The key of an instalment of a decision, from 1.
+pub(super) fn instalment(tag: u8, number: u16) -> UniquenessKey {
+    UniquenessKey { instalment: NonZeroU16::new(number), ..uniqueness(UniquenessType::Decision, tag) }
 }
 
 pub(super) fn biz_key(number: u64) -> [u8; 16] {
@@ -57,9 +65,17 @@ pub(super) fn blue_of_2(ledger: &Ledger, number: u64) -> Draft {
     Draft { signer: unit_key(2), ..draft }
 }
 
-/// The red record that reverses a blue one, under another number.
+/// The red record that reverses a blue one of unit 1, under another number.
 pub(super) fn red(ledger: &Ledger, number: u64, original: &Draft) -> Draft {
-    let mut draft = blue(ledger, number);
+    reversal(blue(ledger, number), original)
+}
+
+/// The red record of unit 2 likewise.
+pub(super) fn red_of_2(ledger: &Ledger, number: u64, original: &Draft) -> Draft {
+    reversal(blue_of_2(ledger, number), original)
+}
+
+fn reversal(mut draft: Draft, original: &Draft) -> Draft {
     draft.record.total = original.record.total.checked_neg().unwrap();
     draft.record.uniqueness_keys.clone_from(&original.record.uniqueness_keys);
     draft.record.reverses = Some(original.record.key);

@@ -3,6 +3,7 @@
 use super::draft::{blue, uniqueness};
 use super::ledger::Ledger;
 use crate::batch::{BatchHeader, SignedBatchHeader};
+use crate::blind::UNIQUENESS_KEY_BYTES;
 use crate::blind::UniquenessType::Payment;
 use crate::block::Block;
 use crate::entry::{Entry, RecordRefusal};
@@ -144,19 +145,32 @@ fn uniqueness_keys_are_typed_ascending_and_few() {
         let field: Vec<u8> = keys.iter().flat_map(|key| bytes(14, key)).collect();
         move |good: &[u8]| replaced(good, 14, &field)
     };
-    let key = |kind: u8, tag: u8| {
-        let mut key = [tag; 17];
+    // type ‖ hash ‖ instalment ‖ epoch
+    let key_of = |kind: u8, tag: u8, instalment: u16, epoch: u32| {
+        let mut key = [tag; UNIQUENESS_KEY_BYTES];
         key[0] = kind;
+        key[17..19].copy_from_slice(&instalment.to_be_bytes());
+        key[19..].copy_from_slice(&epoch.to_be_bytes());
         key
     };
+    let key = |kind, tag| key_of(kind, tag, 0, 1);
     check("type 0", with(&[&key(0, 1)]), Reason::NotCanonical);
     check("type 4", with(&[&key(4, 1)]), Reason::NotCanonical);
-    check("16 bytes", with(&[&key(1, 1)[..16]]), Reason::NotCanonical);
+    check("22 bytes", with(&[&key(1, 1)[..22]]), Reason::NotCanonical);
+    check("24 bytes", with(&[&[&key(1, 1)[..], &[0]].concat()]), Reason::NotCanonical);
+    check("17 bytes", with(&[&key(1, 1)[..17]]), Reason::NotCanonical);
     check("empty", with(&[&[]]), Reason::NotCanonical);
     check("descending", with(&[&key(1, 2), &key(1, 1)]), Reason::NotCanonical);
     check("types descending", with(&[&key(2, 1), &key(1, 2)]), Reason::NotCanonical);
+    check("instalments descending", with(&[&key_of(3, 1, 2, 1), &key_of(3, 1, 1, 1)]), Reason::NotCanonical);
     check("twice the same", with(&[&key(1, 1), &key(1, 1)]), Reason::NotCanonical);
-    let many: Vec<[u8; 17]> = (0..17).map(|tag| key(1, tag)).collect();
+    check("an instalment of a payment", with(&[&key_of(1, 1, 1, 1)]), Reason::NotCanonical);
+    check("an instalment of a settlement", with(&[&key_of(2, 1, 1, 1)]), Reason::NotCanonical);
+    // Keys that no two receipts may hold do not stand in one either.
+    check("the same of two epochs", with(&[&key_of(1, 1, 0, 1), &key_of(1, 1, 0, 2)]), Reason::FieldInvalid);
+    check("an instalment of two epochs", with(&[&key_of(3, 1, 1, 1), &key_of(3, 1, 1, 2)]), Reason::FieldInvalid);
+    check("at once and an instalment", with(&[&key_of(3, 1, 0, 1), &key_of(3, 1, 7, 1)]), Reason::FieldInvalid);
+    let many: Vec<[u8; UNIQUENESS_KEY_BYTES]> = (0..17).map(|tag| key(1, tag)).collect();
     let many: Vec<&[u8]> = many.iter().map(|key| key.as_slice()).collect();
     check("17 keys", with(&many), Reason::FieldInvalid);
     let (mut ledger, good) = canonical();

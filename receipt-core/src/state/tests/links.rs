@@ -4,10 +4,10 @@ use super::draft::{Draft, blue, blue_of_2, receipt_key, red, uniqueness};
 use super::ledger::{CODE, Ledger};
 use crate::blind::UniquenessType::{Decision, Payment};
 use crate::entry::RecordRefusal;
-use crate::ids::{Fen, ReceiptKey};
+use crate::ids::{Fen, ReceiptKey, UnitId};
 use crate::reason::Reason;
 use crate::record::status_key;
-use crate::state::tables::{ReceiptState, Table, receipt_key_bytes};
+use crate::state::tables::{ReceiptState, Table, receipt_key_bytes, uniqueness_key_bytes};
 use crate::state::{Status, StatusValue, status_value_hash};
 use crate::suite::Suite;
 
@@ -100,7 +100,7 @@ fn a_reversal_frees_the_keys_and_a_reissue_takes_them() {
     assert_eq!(ledger.submit(vec![reversal.leaf(), again.leaf()]), []);
     for key in keys() {
         assert_eq!(
-            ledger.get(Table::UniquenessKeys, &key.to_bytes()).unwrap(),
+            ledger.get(Table::UniquenessKeys, &uniqueness_key_bytes(UnitId::new(1), &key)).unwrap(),
             receipt_key_bytes(receipt_key(CODE, 20)),
             "the re-issue holds them now"
         );

@@ -3,7 +3,7 @@
 //! Every refusal is judged in one batch together with its good twin of the same number, `biz_key` and payment: whatever is
 //! wrong with the record may not cost the twin anything, and the twin alone is taken under the next sequence.
 
-use super::draft::{Draft, blue, blue_of_2, receipt_key, uniqueness};
+use super::draft::{Draft, blue, blue_of_2, instalment, receipt_key, uniqueness};
 use super::ledger::{CODE, HOUR_MS, Ledger, T, issuer_signer, register_unit, segment};
 use crate::blind::UniquenessType::{Decision, MedicalSettlement, Payment};
 use crate::entry::RecordRefusal;
@@ -359,10 +359,11 @@ fn numbers_and_biz_keys_are_used_once() {
 
 #[test]
 fn a_payment_has_one_live_receipt() {
-    for (kind, reason) in [
-        (Payment, Reason::PaymentReceipted),
-        (MedicalSettlement, Reason::PaymentReceipted),
-        (Decision, Reason::DecisionPaid),
+    for (kind, reason, of_another_unit) in [
+        (Payment, Reason::PaymentReceipted, Some(Reason::PaymentReceipted)),
+        // Settlements and decisions are numbered by their unit.
+        (MedicalSettlement, Reason::PaymentReceipted, None),
+        (Decision, Reason::DecisionPaid, None),
     ] {
         let held = move |ledger: &mut Ledger| {
             let leaf = blue(ledger, 5).with_keys(&[uniqueness(kind, 1)]).leaf();
@@ -379,14 +380,16 @@ fn a_payment_has_one_live_receipt() {
             },
             Some(reason),
         );
-        // Across units: a payment belongs to no unit.
+        // Under another label of its epoch it is the same.
+        let relabelled = crate::blind::UniquenessKey { epoch: 2, ..uniqueness(kind, 1) };
+        check(held, |draft| draft.record.uniqueness_keys = vec![relabelled], Some(reason));
         check(
             held,
             |draft| {
                 of_unit_2(draft);
                 draft.record.uniqueness_keys = vec![uniqueness(kind, 1)];
             },
-            Some(reason),
+            of_another_unit,
         );
     }
     // The type is part of the key.
@@ -395,6 +398,40 @@ fn a_payment_has_one_live_receipt() {
         assert_eq!(ledger.submit(vec![leaf]), []);
     };
     check(held, |draft| draft.record.uniqueness_keys = vec![uniqueness(Decision, 1)], None);
+}
+
+#[test]
+fn a_decision_is_paid_at_once_or_in_instalments() {
+    let held = |keys: Vec<crate::blind::UniquenessKey>| {
+        move |ledger: &mut Ledger| assert_eq!(ledger.submit(vec![blue(ledger, 5).with_keys(&keys).leaf()]), [])
+    };
+    let brings = |keys: Vec<crate::blind::UniquenessKey>| move |draft: &mut Draft| draft.record.uniqueness_keys = keys;
+    let whole = || vec![uniqueness(Decision, 1)];
+    let refused = Some(Reason::DecisionPaid);
+    for part in [1, 2, 1_200, u16::MAX] {
+        check(held(whole()), brings(vec![instalment(1, part)]), refused);
+        check(held(vec![instalment(1, part)]), brings(whole()), refused);
+        check(held(vec![instalment(1, part)]), brings(vec![instalment(1, part)]), refused);
+        check(held(vec![instalment(1, part)]), brings(vec![instalment(2, part)]), None);
+    }
+    check(held(vec![instalment(1, 1)]), brings(vec![instalment(1, 2)]), None);
+    // One receipt over two instalments, of which one is paid.
+    check(held(vec![instalment(1, 2)]), brings(vec![instalment(1, 1), instalment(1, 2)]), refused);
+    check(held(vec![instalment(1, 3)]), brings(vec![instalment(1, 1), instalment(1, 2)]), None);
+}
+
+/// While a secret gives way to the next, a receipt brings the keys of both, and meets the receipts of either.
+#[test]
+fn keys_of_two_epochs_stand_in_one_record() {
+    let of_next = |tag| crate::blind::UniquenessKey { epoch: 2, ..uniqueness(Payment, tag) };
+    let held = |ledger: &mut Ledger| {
+        let leaf = blue(ledger, 5).with_keys(&[uniqueness(Payment, 1)]).leaf();
+        assert_eq!(ledger.submit(vec![leaf]), []);
+    };
+    check(held, |draft| draft.record.uniqueness_keys = vec![of_next(0xA1)], None);
+    let both = |draft: &mut Draft| draft.record.uniqueness_keys = vec![uniqueness(Payment, 1), of_next(0xA1)];
+    check(held, both, Some(Reason::PaymentReceipted));
+    check(nothing, both, None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::life;
-use crate::blind::{BlindingSecret, UniquenessType};
+use crate::blind::{BlindingSecret, PaymentReference};
 use crate::block::{Block, Item, block_id};
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize, UnitId};
@@ -89,16 +89,18 @@ fn salts_bodies_and_blinded_keys_are_the_suites() {
         let third = &body.disclosures()[2];
         assert_eq!((third.leaf_hash(suite), third.salt), (leaf_hash(suite, &leaves[2]), seed.salt(suite, 2)));
 
-        let secret = BlindingSecret::new(suite, [5; 32]);
+        let secret = BlindingSecret::new(suite, 3, [5; 32]);
         let message = [&b"tallystick/biz-key/v1\n"[..], &7_u32.to_be_bytes(), b"HIS-1"].concat();
         assert_eq!(secret.biz_key(UnitId::new(7), "HIS-1"), keyed(suite, &[5; 32], &message));
-        for (kind, domain) in [
-            (UniquenessType::Payment, "payment"),
-            (UniquenessType::MedicalSettlement, "medical-settlement"),
-            (UniquenessType::Decision, "decision"),
+        let pay_codes = suite.keyed(&[5; 32]).digest_of([&b"tallystick/pay-code-secret/v1\n"[..]]);
+        assert_eq!(pay_codes[..16], keyed(suite, &[5; 32], b"tallystick/pay-code-secret/v1\n"));
+        for (reference, key, domain) in [
+            (PaymentReference::PayCode("4401"), pay_codes, "payment"),
+            (PaymentReference::Settlement("4401"), [5; 32], "medical-settlement"),
+            (PaymentReference::Decision("4401", None), [5; 32], "decision"),
         ] {
             let message = format!("tallystick/{domain}-key/v1\n4401");
-            assert_eq!(secret.uniqueness_key(kind, "4401").hash, keyed(suite, &[5; 32], message.as_bytes()));
+            assert_eq!(secret.uniqueness_key(reference).hash, keyed(suite, &key, message.as_bytes()));
         }
     }
 }
