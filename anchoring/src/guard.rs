@@ -100,7 +100,8 @@ pub struct Guard {
 }
 
 impl Mark {
-    fn of(journal: &Journal) -> Result<Self, JournalError> {
+    /// Of a journal as it can be read now.
+    pub fn of(journal: &Journal) -> Result<Self, JournalError> {
         Ok(Self { step: journal.step()?.unwrap_or(0), next_sequence: journal.next_sequence()?.get() })
     }
 }
@@ -256,7 +257,8 @@ pub fn begin_anew(guard: Option<Guard>, journal: &Journal, path: &Path) -> Resul
     Ok(step)
 }
 
-fn halt(journal: &Journal, why: &str) -> Result<(), JournalError> {
+/// Stops a journal until `recover`, durably.
+pub(crate) fn halt(journal: &Journal, why: &str) -> Result<(), JournalError> {
     let why = format!("{why}; {}", journal.identity().layout.how_to_recover());
     let mut write = journal.write();
     write.put_halted(&why);

@@ -25,7 +25,8 @@
 //! - *Concurrency*: one process at a time (RocksDB's lock). Reads run beside writes and see whole writes only. Each kind of row has one
 //!   writer: records, outbox, last issue time and step are the owner's; batches and placements the batcher's until they are decided, then
 //!   the follower's, like outcomes, events, registry and progress. A write does not read its own rows.
-//! - *Errors*: every [`JournalError`] is fatal. After a failed write nobody knows what is on disk: the process ends and starts again from
+//! - *Errors*: every [`JournalError`] is fatal, but for damage that a read finds ([`JournalError::is_damage`]): whoever can do without that row,
+//!   goes on. After a failed write nobody knows what is on disk: the process ends and starts again from
 //!   disk. It never carries on.
 //! - `init` alone creates; a foreign chain, another submitter and another format are refused.
 
@@ -44,18 +45,24 @@ use tallystick_service::disk_fault::DiskFault;
 use tallystick_storage::{StoreFigures, StoreSetup, StoreShare};
 
 mod families;
+mod log_file;
 mod read;
+mod rewrite;
 mod rows;
 mod scrub;
+mod uncached;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use families::{Family, Layout};
+pub(crate) use log_file::{each_whole_write, log_files, torn_at};
 pub use read::Row;
+pub use rewrite::RewriteError;
 pub use rows::{BatchOutcome, BatchRow, EventRow, Fields, Placement, Progress, RecordRow};
 pub use tallystick_storage::Access;
+pub use uncached::{Names, Stretch, StretchEnd};
 pub use write::{Durability, JournalWrite};
 
 /// The format of the families drawn above. Any other is refused.
@@ -81,19 +88,27 @@ pub enum JournalError {
     /// The store failed.
     #[error("the journal's store failed: {0}. What to do: {way}", way = way_of(.0))]
     Store(String),
+    /// A part of the store cannot be read: its bytes are not what was written, or a file is gone.
+    #[error(
+        "a part of the journal cannot be read: {0}; this program's `check-journal` says what is damaged and how it is mended"
+    )]
+    Unreadable(String),
     /// A stored value is not what was written.
     #[error("the journal is corrupt: {0}; run this program's `restore` with its newest backup, then `recover`")]
     Corrupt(&'static str),
 }
 
 impl JournalError {
-    /// Whether bytes on disk are not what was written, as opposed to a disk or a process that fails.
-    #[must_use]
+    /// Whether stored bytes are not what was written. A read that fails so has changed nothing, and others may succeed.
     pub fn is_damage(&self) -> bool {
-        match self {
-            Self::Corrupt(_) => true,
-            Self::Store(problem) => problem.starts_with("Corruption"),
-            Self::Absent { .. } | Self::Exists(_) | Self::Foreign(_) => false,
+        matches!(self, Self::Unreadable(_) | Self::Corrupt(_))
+    }
+
+    /// Of a read: damage is told apart from a store that cannot go on.
+    fn of_read(error: rocksdb::Error) -> Self {
+        match DiskFault::of_text(error.as_ref(), Path::new("")) {
+            DiskFault::Damaged => Self::Unreadable(error.into_string()),
+            _ => error.into(),
         }
     }
 }
@@ -104,15 +119,6 @@ fn way_of(problem: &str) -> &'static str {
         "it is damaged. Keep it aside, run this program's `restore` with its newest backup, then `recover` \
          (docs/ops/backup-restore.md)",
     )
-}
-
-/// Refuses where there is no journal. A directory that may not be looked into is no missing one: nobody may make another for it.
-fn check_present(path: &Path, identity: JournalIdentity) -> Result<(), JournalError> {
-    match std::fs::metadata(path.join("CURRENT")) {
-        Ok(_) => Ok(()),
-        Err(error) if DiskFault::of_io(&error).is_some() => Err(JournalError::Store(error.to_string())),
-        Err(_) => Err(JournalError::Absent { path: path.display().to_string(), program: identity.layout.program }),
-    }
 }
 
 impl From<rocksdb::Error> for JournalError {
@@ -201,16 +207,28 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens an existing journal of this chain and submitter for a command, with little memory.
+    /// Opens an existing journal of this chain and submitter for a command, with little memory. Its log is whole:
+    /// [`crate::tail`] sees to that before.
     pub fn open(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
         Self::open_within(path, identity, StoreShare::SMALL)
     }
 
     /// Opens it for a process that gives it so much memory and so many files.
     pub fn open_within(path: &Path, identity: JournalIdentity, share: StoreShare) -> Result<Self, JournalError> {
-        check_present(path, identity)?;
+        Self::check_present(path, identity)?;
         let setup = StoreSetup::new(share);
         let journal = Self { db: open_store(path, identity.layout, &setup, false)?, identity, setup };
+        journal.check_identity()?;
+        Ok(journal)
+    }
+
+    /// Opens a journal that no process has open, to look at it only. Nothing in its directory changes.
+    pub(crate) fn look(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
+        Self::check_present(path, identity)?;
+        let setup = StoreSetup::new(StoreShare::SMALL);
+        let families = descriptors(identity.layout, &setup);
+        let db = DB::open_cf_descriptors_read_only(&setup.database(RECOVERY), path, families, false)?;
+        let journal = Self { db, identity, setup };
         journal.check_identity()?;
         Ok(journal)
     }
@@ -218,9 +236,10 @@ impl Journal {
     /// Opens an existing journal of this chain and submitter to read what it holds now, also beside the process that writes
     /// it. A read fails, never lies, if that process has since compacted a file away.
     pub fn open_read_only(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
-        check_present(path, identity)?;
+        Self::check_present(path, identity)?;
         let setup = StoreSetup::new(StoreShare::SMALL);
-        let mut options = setup.database(RECOVERY);
+        // The last write may just be on its way; behind a gap nothing is read.
+        let mut options = setup.database(DBRecoveryMode::PointInTime);
         // Tables are opened at once and stay open, so that compaction does not pull them away.
         options.set_max_open_files(-1);
         let families = descriptors(identity.layout, &setup);
@@ -228,6 +247,15 @@ impl Journal {
         let journal = Self { db, identity, setup };
         journal.check_identity()?;
         Ok(journal)
+    }
+
+    /// Refuses where there is no journal. A directory that may not be looked into is no missing one: nobody may make another for it.
+    pub(crate) fn check_present(path: &Path, identity: JournalIdentity) -> Result<(), JournalError> {
+        match std::fs::metadata(path.join("CURRENT")) {
+            Ok(_) => Ok(()),
+            Err(error) if DiskFault::of_io(&error).is_some() => Err(JournalError::Store(error.to_string())),
+            Err(_) => Err(JournalError::Absent { path: path.display().to_string(), program: identity.layout.program }),
+        }
     }
 
     fn check_identity(&self) -> Result<(), JournalError> {
@@ -334,8 +362,8 @@ impl StateRead for Journal {
     }
 }
 
-/// A torn tail is what a crash leaves; damage before the tail is not survived silently.
-const RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
+/// A torn end was cut before, by whoever knows what is in it.
+const RECOVERY: DBRecoveryMode = DBRecoveryMode::AbsoluteConsistency;
 
 /// Every family: this module's and the owner's.
 fn descriptors<'a>(layout: &'a Layout, setup: &'a StoreSetup) -> impl Iterator<Item = ColumnFamilyDescriptor> + 'a {
@@ -343,6 +371,17 @@ fn descriptors<'a>(layout: &'a Layout, setup: &'a StoreSetup) -> impl Iterator<I
     // RocksDB's own as well: opened without options, it would have a cache of its own.
     let families = families.chain([(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Access::Few)]);
     families.map(|(name, access)| ColumnFamilyDescriptor::new(name, setup.family(access)))
+}
+
+/// Step and next sequence that a write of the log puts, by the bytes that a put of them has.
+pub(crate) fn put_by(write: &[u8]) -> (Option<u64>, Option<u64>) {
+    let value_of = |name: &[u8]| {
+        let put = [&[u8::try_from(name.len()).unwrap_or_default()], name, &[8]].concat();
+        let found = write.windows(put.len()).rposition(|window| window == put)?;
+        let value = write.get(found + put.len()..)?.first_chunk()?;
+        Some(u64::from_be_bytes(*value))
+    };
+    (value_of(META_STEP), value_of(META_NEXT_SEQUENCE))
 }
 
 fn open_store(path: &Path, layout: &Layout, setup: &StoreSetup, create: bool) -> Result<DB, JournalError> {

@@ -18,6 +18,7 @@
 mod asking;
 pub mod backlog;
 pub mod batcher;
+pub mod check;
 pub mod desk;
 pub mod fate;
 pub mod figures;
@@ -35,6 +36,7 @@ pub mod quorum_time;
 pub mod recover;
 pub mod registered;
 pub mod submit;
+pub mod tail;
 pub mod tasks;
 pub mod waiters;
 

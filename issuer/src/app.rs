@@ -1,7 +1,7 @@
 //! All wiring: the parts are made here, every task is started (anchoring's by `Anchoring::start`) and joined here.
 //!
 //! ```text
-//! signals · tls watch · operations door · control · accept · grpc server · sequencer · erasure · housekeeping
+//! signals · tls watch · operations door · control · journal check · accept · grpc server · sequencer · erasure · housekeeping
 //! and anchoring's own: batcher · submitter · follower · time keeper · guard
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
@@ -21,6 +21,7 @@ use tallystick_anchoring::guard::{self, Guard};
 use tallystick_anchoring::housekeeping::Housekeeping;
 use tallystick_anchoring::nodes::Nodes;
 use tallystick_anchoring::quorum_time::QuorumTime;
+use tallystick_anchoring::tail;
 use tallystick_anchoring::tasks::{Anchoring, AnchoringSettings};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
@@ -29,7 +30,7 @@ use tallystick_service::descriptors::Files;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
 use tallystick_service::rng::OsEntropy;
-use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks, on_signals};
+use tallystick_service::shutdown::{CancellationToken, DrainError, TaskError, Tasks, on_signals};
 use tallystick_service::tls::{CertificateWatch, Tls, accept};
 use tallystick_storage::StoreShare;
 use tokio::net::TcpListener;
@@ -37,10 +38,11 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiContext, IssuerApi};
-use crate::backup::{self, Manifest, RestoreTarget};
+use crate::backup::{self, Copied, RestoreTarget};
 use crate::body::BodyCipher;
 use crate::bundle::Bundler;
 use crate::chain::{LoadedChain, load_chain};
+use crate::check::Checker;
 use crate::config::Settings;
 use crate::control::{Control, ControlParts};
 use crate::credentials::Credentials;
@@ -55,6 +57,9 @@ use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
 use crate::registry::{Registry, RegistryView};
 use crate::server::{SERVICES, incoming_limits, serve_grpc};
+
+#[cfg(test)]
+mod tests;
 
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -83,9 +88,19 @@ pub fn init(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Puts a backup back where the config's journal was. The keys are opened too: a body must open under the master key. Without the list of
-/// erased bodies only if `without_erased_list` says that it is lost: then it is made anew from the backup.
-pub fn restore(settings: &Settings, backup: &std::path::Path, without_erased_list: bool) -> Result<Manifest> {
+/// What an operator permits a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreWish {
+    /// Also a backup of a damaged journal.
+    pub despite_damage: bool,
+    /// The list of erased bodies is lost; it is made anew from the backup.
+    pub without_erased_list: bool,
+}
+
+/// Puts a backup back where the config's journal was. The keys are opened too: bodies must open under the master key. Returns what was
+/// found.
+pub fn restore(settings: &Settings, backup: &std::path::Path, wish: RestoreWish) -> Result<Copied> {
+    let RestoreWish { despite_damage, without_erased_list } = wish;
     let chain = load_chain(settings)?;
     let list = ErasedList::new(&settings.erased_file, chain.identity);
     match without_erased_list {
@@ -98,16 +113,17 @@ pub fn restore(settings: &Settings, backup: &std::path::Path, without_erased_lis
         _ => {}
     }
     let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
-    let cipher = BodyCipher::new(&keys.master);
-    let target = RestoreTarget { identity: chain.identity, journal_dir: &settings.journal_dir, cipher: &cipher };
-    let manifest = backup::restore(backup, &target)?;
+    let cipher = Arc::new(BodyCipher::new(&keys.master));
+    let journal_dir = &settings.journal_dir;
+    let target = RestoreTarget { identity: chain.identity, journal_dir, cipher, despite_damage };
+    let copied = backup::restore(backup, &target)?;
     let journal = Journal::open(&settings.journal_dir, chain.identity)?;
     if without_erased_list {
         rewrite_list(&journal, &list, SystemClock.now())?;
     }
     erase_again(&list, &journal, chain.genesis.utc_offset_minutes)
         .context("the journal is back in its place; erase again what was erased since the backup")?;
-    Ok(manifest)
+    Ok(copied)
 }
 
 /// What was erased since this copy of the journal was made goes again.
@@ -125,7 +141,8 @@ pub async fn run(settings: Settings) -> Result<()> {
     let chain = load_chain(&settings)?;
     let files = Files::raised();
     let share = StoreShare { bytes: settings.memory.store_bytes(), files: files.tables() };
-    let journal = Arc::new(Journal::open_within(&settings.journal_dir, chain.identity, share)?);
+    let (journal, _) = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, share)?;
+    let journal = Arc::new(journal);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     let list = ErasedList::new(&settings.erased_file, chain.identity);
     erase_again(&list, &journal, chain.genesis.utc_offset_minutes)?;
@@ -140,9 +157,19 @@ pub async fn run(settings: Settings) -> Result<()> {
     let metrics = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
     let last = guard.clone().map(|guard| (guard, Arc::clone(&journal)));
     let wiring = Wiring { settings, files, chain, journal, guard, keys, registry, clock, tls };
-    wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await.context("run")?;
-    // Nothing writes any more: from here on the guard knows all.
-    last.map_or(Ok(()), |(guard, journal)| guard.follow(&journal)).context("write the guard file")
+    let ran = wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await;
+    end(ran, last)
+}
+
+/// The last step, however the tasks ended: what was acknowledged before one of them failed, or was aborted, is in the journal, and an
+/// older copy of it must not pass for it at the next start.
+fn end(ran: Result<(), DrainError>, last: Option<(Arc<Guard>, Arc<Journal>)>) -> Result<()> {
+    let followed = last.map_or(Ok(()), |(guard, journal)| guard.follow(&journal));
+    if let (Err(_), Err(error)) = (&ran, &followed) {
+        tracing::error!(%error, "the guard file was not brought up to the journal");
+    }
+    ran.context("run")?;
+    followed.context("write the guard file")
 }
 
 fn check_identity(settings: &Settings, own: &PeerIdentity) -> Result<()> {
@@ -237,7 +264,14 @@ impl Wiring {
         let watch = CertificateWatch { interval: TLS_WATCH_INTERVAL, ready: readiness.part("tls"), days_left };
         tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(watch, token.clone()));
         let erasure_begun = Arc::new(Notify::new());
-        let control = Control::bind(self.control_parts(&shared, &queue, &erasure_begun))?;
+        let checker = Arc::new(Checker {
+            journal: Arc::clone(&self.journal),
+            cipher: Arc::clone(&shared.cipher),
+            metrics: Arc::clone(&shared.metrics),
+            clock: Arc::clone(&self.clock),
+        });
+        tasks.spawn("journal-check", Arc::clone(&checker).run(token.clone()));
+        let control = Control::bind(self.control_parts(&shared, &queue, (&erasure_begun, checker)))?;
         tasks.spawn("control", control.serve(token.clone()));
         let erasure = self.erasure(&shared, erasure_begun);
         tasks.spawn("erasure", erasure.run(token.clone()));
@@ -290,7 +324,12 @@ impl Wiring {
         }
     }
 
-    fn control_parts(&self, shared: &Shared, queue: &IssueQueue, erasure_begun: &Arc<Notify>) -> ControlParts {
+    fn control_parts(
+        &self,
+        shared: &Shared,
+        queue: &IssueQueue,
+        (erasure_begun, checker): (&Arc<Notify>, Arc<Checker>),
+    ) -> ControlParts {
         ControlParts {
             settings: Arc::new(self.settings.clone()),
             journal: Arc::clone(&self.journal),
@@ -302,6 +341,7 @@ impl Wiring {
             metrics: Arc::clone(&shared.metrics),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
             erasure_begun: Arc::clone(erasure_begun),
+            checker,
         }
     }
 

@@ -13,15 +13,18 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use receipt_core::ids::{KeyId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tallystick_anchoring::check::{Findings, Pass};
 use tallystick_service::durable::{self, DurableError, FileMode};
 
 use crate::body::BodyCipher;
+use crate::check::{ReceiptInspector, said};
 use crate::config::{Settings, beside};
-use crate::journal::{Durability, Journal, JournalError, JournalIdentity, ReceiptReads as _};
+use crate::journal::{Durability, Journal, JournalError, JournalIdentity};
 use crate::keys::KeyRing;
 
 #[cfg(test)]
@@ -63,6 +66,12 @@ pub enum BackupError {
     /// Not a whole backup, or not what was written.
     #[error("the backup is not usable: {0}; take another one")]
     Damaged(String),
+    /// As it was written, and of a journal that was damaged already.
+    #[error(
+        "the backup is of a damaged journal: {0}. Take another backup; if there is none that is sound, or none so new, put this one back \
+         with `--despite-damage`"
+    )]
+    Rotten(String),
     /// Of another chain or issuer, or under another master key, than the config's.
     #[error("the backup does not fit this config: {0}")]
     Foreign(String),
@@ -82,6 +91,8 @@ pub struct Manifest {
     pub created_at_ms: u64,
     /// The journal as copied.
     pub position: Position,
+    /// Places of it that are damaged: a backup with none is to be preferred.
+    pub faults: u64,
     /// The keys that the journal needs, by file and public half; the files are not in the backup.
     pub keys: Vec<KeyReference>,
 }
@@ -118,6 +129,15 @@ pub struct KeyReference {
     pub public_key: String,
 }
 
+/// A copy of a journal, and what was found when all of it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Whether it is sound.
+    pub findings: Findings,
+}
+
 impl Position {
     fn of(journal: &Journal) -> Result<Self, JournalError> {
         let progress = journal.progress()?;
@@ -132,14 +152,15 @@ impl Position {
     }
 }
 
-/// Copies `journal`, which may be in use, to `directory`, which must be absent or empty.
+/// Copies `journal`, which may be in use, to `directory`, which must be absent or empty, and reads all of the copy. The copy of a damaged
+/// journal is whole, too: it has what the journal still has.
 pub fn back_up(
     journal: &Journal,
     settings: &Settings,
     keys: &KeyRing,
     now: UnixMillis,
     directory: &Path,
-) -> Result<Manifest, BackupError> {
+) -> Result<Copied, BackupError> {
     require_vacant(directory)?;
     fs::create_dir_all(directory).map_err(failed("make", directory))?;
     // Biz codes and places stand in it in clear.
@@ -147,7 +168,11 @@ pub fn back_up(
     let copy = directory.join(JOURNAL);
     journal.copy_to(&copy)?;
     // What the copy holds, not what the journal held a moment before or after.
-    let position = Position::of(&Journal::open(&copy, journal.identity())?)?;
+    let copied = Journal::open(&copy, journal.identity())?;
+    let position = Position::of(&copied)?;
+    let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&keys.master)));
+    let findings = Pass::new(&copied, &inspector).run()?;
+    drop(copied);
     let identity = journal.identity();
     let manifest = Manifest {
         format_version: FORMAT,
@@ -155,6 +180,7 @@ pub fn back_up(
         issuer_id: identity.issuer.get(),
         created_at_ms: now.get(),
         position,
+        faults: findings.faults,
         keys: key_references(settings, keys),
     };
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| BackupError::Damaged(error.to_string()))?;
@@ -165,7 +191,7 @@ pub fn back_up(
     }
     sync_directory(&copy)?;
     durable::create(&directory.join(SUMS), sums.as_bytes(), FileMode::Private)?;
-    Ok(manifest)
+    Ok(Copied { manifest, findings })
 }
 
 fn key_references(settings: &Settings, keys: &KeyRing) -> Vec<KeyReference> {
@@ -226,11 +252,13 @@ pub struct RestoreTarget<'a> {
     /// Where it goes: absent or empty.
     pub journal_dir: &'a Path,
     /// The config's master key: it must open the bodies.
-    pub cipher: &'a BodyCipher,
+    pub cipher: Arc<BodyCipher>,
+    /// Whether a damaged one is taken, too.
+    pub despite_damage: bool,
 }
 
 /// Puts a checked backup back, halted. Whole or not at all.
-pub fn restore(directory: &Path, target: &RestoreTarget<'_>) -> Result<Manifest, BackupError> {
+pub fn restore(directory: &Path, target: &RestoreTarget<'_>) -> Result<Copied, BackupError> {
     let manifest = check(directory)?;
     let foreign = |problem: &str| BackupError::Foreign(problem.to_owned());
     if manifest.chain_id != target.identity.chain.0.to_string() {
@@ -244,10 +272,13 @@ pub fn restore(directory: &Path, target: &RestoreTarget<'_>) -> Result<Manifest,
     if making.exists() {
         return Err(BackupError::Leftover(making.display().to_string()));
     }
-    if let Err(error) = prepare(directory, &making, &manifest, target) {
-        let _ = fs::remove_dir_all(&making);
-        return Err(error);
-    }
+    let findings = match prepare(directory, &making, &manifest, target) {
+        Ok(findings) => findings,
+        Err(error) => {
+            let _ = fs::remove_dir_all(&making);
+            return Err(error);
+        }
+    };
     if target.journal_dir.exists() {
         fs::remove_dir(target.journal_dir).map_err(failed("replace", target.journal_dir))?;
     }
@@ -255,20 +286,28 @@ pub fn restore(directory: &Path, target: &RestoreTarget<'_>) -> Result<Manifest,
     if let Some(parent) = target.journal_dir.parent() {
         sync_directory(parent)?;
     }
-    Ok(manifest)
+    Ok(Copied { manifest, findings })
 }
 
-/// The copy that takes the journal's place: opened, compared with the manifest, and halted.
-fn prepare(from: &Path, making: &Path, manifest: &Manifest, target: &RestoreTarget<'_>) -> Result<(), BackupError> {
+/// The copy that takes the journal's place: opened, compared with the manifest, read from end to end, and halted.
+fn prepare(
+    from: &Path,
+    making: &Path,
+    manifest: &Manifest,
+    target: &RestoreTarget<'_>,
+) -> Result<Findings, BackupError> {
     copy_journal(&from.join(JOURNAL), making)?;
     let journal = Journal::open(making, target.identity)?;
     if Position::of(&journal)? != manifest.position {
         return Err(BackupError::Damaged("its journal does not stand where its manifest says".to_owned()));
     }
-    if let Some((key, body)) = journal.some_body()?
-        && target.cipher.open(key, &body).is_err()
-    {
+    let inspector = ReceiptInspector::new(Arc::clone(&target.cipher));
+    let findings = Pass::new(&journal, &inspector).run()?;
+    if inspector.opened_none() {
         return Err(BackupError::Foreign("its bodies do not open under keys.master_key_file".to_owned()));
+    }
+    if !findings.is_sound() && !target.despite_damage {
+        return Err(BackupError::Rotten(said(&findings)));
     }
     let mut write = journal.write();
     let Position { epoch, next_sequence, .. } = &manifest.position;
@@ -279,7 +318,8 @@ fn prepare(from: &Path, making: &Path, manifest: &Manifest, target: &RestoreTarg
     ));
     write.commit(Durability::Synced)?;
     drop(journal);
-    sync_directory(making)
+    sync_directory(making)?;
+    Ok(findings)
 }
 
 /// Copies, so that the backup stays what it is: an open journal changes its files.

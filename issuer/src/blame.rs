@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use tallystick_anchoring::guard::GuardError;
+use tallystick_anchoring::tail::TailError;
 use tallystick_issuer::config::Settings;
 use tallystick_issuer::erasure::EraseError;
 use tallystick_issuer::journal::JournalError;
@@ -41,19 +42,14 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
             None => {}
         }
         if let Some(JournalError::Absent { .. } | JournalError::Exists(_) | JournalError::Foreign(_)) =
-            cause.downcast_ref()
+            journal_error(cause)
         {
             return of_config("journal_dir");
         }
         if let Some(EraseError::List { .. }) = cause.downcast_ref() {
             return of_config("erased_file");
         }
-        match cause.downcast_ref() {
-            Some(GuardError::Journal(
-                JournalError::Absent { .. } | JournalError::Exists(_) | JournalError::Foreign(_),
-            )) => {
-                return of_config("journal_dir");
-            }
+        match guard_error(cause) {
             Some(GuardError::Damaged { .. } | GuardError::Missing { .. } | GuardError::Foreign(_)) => {
                 return of_config("guard_file");
             }
@@ -62,4 +58,20 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
         }
     }
     None
+}
+
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+fn guard_error(cause: Cause<'_>) -> Option<&GuardError> {
+    match cause.downcast_ref() {
+        Some(TailError::Guard(error)) => Some(error),
+        _ => cause.downcast_ref(),
+    }
+}
+
+fn journal_error(cause: Cause<'_>) -> Option<&JournalError> {
+    match (cause.downcast_ref(), guard_error(cause)) {
+        (Some(TailError::Journal(error)), _) | (_, Some(GuardError::Journal(error))) => Some(error),
+        _ => cause.downcast_ref(),
+    }
 }

@@ -13,7 +13,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use prost::Message;
 use receipt_core::hash::{Hash, tagged};
 use receipt_core::ids::ReceiptKey;
-use receipt_core::receipt::disclosure::Seed;
+use receipt_core::receipt::disclosure::{Body, Seed};
+use receipt_core::record::ReceiptRecord;
 use receipt_core::state::tables::receipt_key_bytes;
 use tallystick_service::keyfile::Secret;
 use zeroize::Zeroizing;
@@ -137,6 +138,12 @@ impl BodyCipher {
         let plain = BodyPlain::decode(plain.as_slice()).map_err(|_| OPENING)?;
         let seed: [u8; 32] = plain.seed.as_slice().try_into().map_err(|_| OPENING)?;
         Ok(OpenBody { seed: Seed::new(seed), values: plain.values })
+    }
+
+    /// Whether this is the body to which the record commits. A body of another master key is not.
+    pub fn holds(&self, record: &ReceiptRecord, sealed: &SealedBody) -> bool {
+        let Ok(OpenBody { seed, values }) = self.open(record.key, sealed) else { return false };
+        Body::of_values(record.suite, values, &seed).is_ok_and(|body| body.root() == record.body_root)
     }
 }
 

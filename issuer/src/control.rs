@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! operator ─▶ "backup /absolute/directory\n"                       issuer ─▶ "done …\n" | "failed …\n"
+//!             "check-journal\n"                                    (see `check`; takes minutes, others are served meanwhile)
 //!             "segment-report 13 [stop]\n"                         (see `segments`: the report as JSON)
 //!             "erase-bodies [despite-retention] code-number …\n"   (see `erasing`)
 //!             "erase-expired all|category …\n"  "erasure-progress -\n"
@@ -15,16 +16,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tallystick_anchoring::check::{Findings, Pass};
 use tallystick_anchoring::gate::Gate;
 use tallystick_anchoring::guard::Guard;
+use tallystick_anchoring::tail;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::shutdown::CancellationToken;
+use tallystick_storage::StoreShare;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
-use crate::backup::{Manifest, back_up};
+use crate::backup::{Copied, Manifest, back_up};
+use crate::body::BodyCipher;
 use crate::chain::load_chain;
+use crate::check::{Checker, ReceiptInspector, said};
 use crate::config::Settings;
 use crate::issue::IssueQueue;
 use crate::journal::Journal;
@@ -64,6 +70,8 @@ pub struct ControlParts {
     pub utc_offset_minutes: i32,
     /// Told when an erasure by age has begun.
     pub erasure_begun: Arc<Notify>,
+    /// Reads the whole journal.
+    pub checker: Arc<Checker>,
 }
 
 /// The issuer's end.
@@ -103,7 +111,7 @@ impl Control {
                 () = token.cancelled() => break,
             };
             tokio::select! {
-                answered = self.answer(stream) => {
+                answered = self.answer(stream, &token) => {
                     if let Err(error) = answered {
                         tracing::info!(%error, "an operator's request was not answered");
                     }
@@ -116,7 +124,7 @@ impl Control {
         Ok(())
     }
 
-    async fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
+    async fn answer(&self, mut stream: UnixStream, token: &CancellationToken) -> io::Result<()> {
         let user = stream.peer_cred()?.uid();
         if user != 0 && user != rustix::process::geteuid().as_raw() {
             return Ok(());
@@ -124,6 +132,10 @@ impl Control {
         let mut line = String::new();
         let mut reader = BufReader::new((&mut stream).take(REQUEST_BYTES_MAX));
         tokio::time::timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await??;
+        if line == "check-journal\n" {
+            tokio::spawn(check(stream, Arc::clone(&self.parts.checker), token.clone()));
+            return Ok(());
+        }
         let answer = match line.trim_end_matches('\n').split_once(' ') {
             Some(("backup", directory)) if Path::new(directory).is_absolute() => {
                 self.back_up(PathBuf::from(directory)).await
@@ -134,9 +146,7 @@ impl Control {
             Some(("erasure-progress", _)) => answer_of(self.parts.erasure_progress()),
             _ => "failed this program does not know the request; is it of another version?".to_owned(),
         };
-        stream.write_all(answer.replace('\n', " ").as_bytes()).await?;
-        stream.write_all(b"\n").await?;
-        stream.shutdown().await
+        send(&mut stream, &answer).await
     }
 
     async fn back_up(&self, directory: PathBuf) -> String {
@@ -144,9 +154,9 @@ impl Control {
         let (journal, keys, settings, now) = (parts.journal, parts.keys, parts.settings, parts.clock.now());
         let made = tokio::task::spawn_blocking(move || back_up(&journal, &settings, &keys, now, &directory)).await;
         match made {
-            Ok(Ok(manifest)) => {
-                tracing::info!(followed_height = manifest.position.followed_height, "a backup was made");
-                format!("done {}", summary(&manifest))
+            Ok(Ok(copied)) => {
+                tracing::info!(followed_height = copied.manifest.position.followed_height, "a backup was made");
+                answer_of(judged(&copied))
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a backup failed");
@@ -155,6 +165,37 @@ impl Control {
             Err(error) => format!("failed {error}"),
         }
     }
+}
+
+async fn send(stream: &mut UnixStream, answer: &str) -> io::Result<()> {
+    stream.write_all(answer.replace('\n', " ").as_bytes()).await?;
+    stream.write_all(b"\n").await?;
+    stream.shutdown().await
+}
+
+/// Checks the journal and answers; whoever asked may be gone by then.
+async fn check(mut stream: UnixStream, checker: Arc<Checker>, token: CancellationToken) {
+    let checked = tokio::task::spawn_blocking(move || checker.at_once(&token)).await;
+    let answer = match checked {
+        Ok(Ok(Some(findings))) => answer_of(verdict(&findings)),
+        Ok(Ok(None)) => "failed the issuer was stopped before the journal was checked".to_owned(),
+        Ok(Err(error)) => format!("failed {error}"),
+        Err(error) => format!("failed {error}"),
+    };
+    let _ = send(&mut stream, &answer).await;
+}
+
+/// What a check comes to: an error if the journal is damaged.
+fn verdict(findings: &Findings) -> Result<String> {
+    if findings.is_sound() { Ok(said(findings)) } else { bail!("{}", said(findings)) }
+}
+
+/// What a backup comes to: an error if the journal is damaged, though the backup was made.
+fn judged(copied: &Copied) -> Result<String> {
+    let summary = summary(&copied.manifest);
+    verdict(&copied.findings)
+        .with_context(|| format!("the backup was made ({summary}), and is no better than the journal"))?;
+    Ok(summary)
 }
 
 fn answer_of(result: Result<String>) -> String {
@@ -182,13 +223,28 @@ pub async fn request_backup(settings: &Settings, directory: &Path) -> Result<Str
     }
     let journal = open_stopped(settings)?;
     let keys = KeyRing::open(settings, journal.identity().suite).context("open the keys")?;
-    let manifest = back_up(&journal, settings, &keys, SystemClock.now(), &directory)?;
-    Ok(summary(&manifest))
+    judged(&back_up(&journal, settings, &keys, SystemClock.now(), &directory)?)
+}
+
+/// `tallystick-issuer check-journal`: by the running issuer; if none runs, of its journal. An error if it is damaged.
+pub async fn request_check(settings: &Settings) -> Result<String> {
+    if let Some(stream) = connect(settings).await? {
+        return ask(stream, "check-journal").await;
+    }
+    let journal = open_stopped(settings)?;
+    let keys = KeyRing::open(settings, journal.identity().suite).context("open the keys")?;
+    let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&keys.master)));
+    let findings = Pass::new(&journal, &inspector).run()?;
+    if inspector.opened_none() {
+        bail!("no body opens under keys.master_key_file: it is not the key of this journal, or no body is whole");
+    }
+    verdict(&findings)
 }
 
 fn open_stopped(settings: &Settings) -> Result<Journal> {
     let chain = load_chain(settings)?;
-    Journal::open(&settings.journal_dir, chain.identity).context("open the stopped issuer's journal")
+    let opened = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, StoreShare::SMALL);
+    Ok(opened.context("open the stopped issuer's journal")?.0)
 }
 
 async fn ask(mut stream: UnixStream, request: &str) -> Result<String> {

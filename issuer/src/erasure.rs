@@ -230,7 +230,7 @@ fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Resul
         let mut write = journal.write();
         for (key, at) in chunk {
             write.put_erased_by_name(*key, *at);
-            if journal.erased_at(*key)?.is_none() {
+            if readable(journal.erased_at(*key))?.is_none() {
                 write.erase_body(*key, *at);
                 again.push(*key);
             }

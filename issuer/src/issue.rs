@@ -32,7 +32,7 @@ pub(crate) use prepare::uniqueness_keys;
 pub use prepare::{Prepared, RuleBasis, content_hash, prepare};
 pub(crate) use sameness::{SameCall, same_call};
 pub(crate) use sequencer::erased;
-pub use sequencer::{Returned, Sequencer, SequencerParts};
+pub use sequencer::{Returned, Sequencer, SequencerParts, Work, WorkDone};
 
 use crate::journal::JournalError;
 
@@ -214,26 +214,30 @@ pub async fn run(
 }
 
 fn issue_group(sequencer: &mut Sequencer, group: Vec<Job>) -> Result<(), JournalError> {
-    let mut replies = Vec::with_capacity(group.len());
-    let mut drafts = Vec::new();
+    let (mut drafts, mut returned) = (Vec::new(), Vec::new());
+    let mut work = Work::default();
     for job in group {
         match job {
             Job::Drafts { drafts: prepared, reply, places } => {
-                replies.push((reply, prepared.len(), places));
-                drafts.extend(prepared);
+                drafts.push((reply, prepared.len(), places));
+                work.drafts.extend(prepared);
             }
-            Job::Returned { returned, reply, places } => {
-                let result = sequencer.take_back(*returned)?;
-                drop(places);
-                let _ = reply.send(result);
+            Job::Returned { returned: one, reply, places } => {
+                returned.push((reply, places));
+                work.returned.push(*one);
             }
             Job::Errand(errand) => errand(sequencer)?,
         }
     }
-    let mut results = sequencer.issue(drafts)?.into_iter();
-    for (reply, count, places) in replies {
+    let done = sequencer.work(work)?;
+    // A caller that went away has its receipt all the same: it asks again by biz code.
+    for ((reply, places), result) in returned.into_iter().zip(done.returned) {
         drop(places);
-        // A caller that went away has its receipt all the same: it asks again by biz code.
+        let _ = reply.send(result);
+    }
+    let mut results = done.drafts.into_iter();
+    for (reply, count, places) in drafts {
+        drop(places);
         let _ = reply.send(results.by_ref().take(count).collect());
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `tallystick-issuer init|keygen|run|export-bodies|backup|restore|recover|segment-report|erase-bodies --config FILE`.
+//! `tallystick-issuer init|keygen|run|export-bodies|check-journal|backup|restore|repair|recover|segment-report|erase-bodies --config FILE`.
 
 mod blame;
 
@@ -9,12 +9,13 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use receipt_core::ids::{Height, ReceiptCode, ReceiptNumber, SegmentId};
 use tallystick_anchoring::recover::Standing;
+use tallystick_issuer::check::said;
 use tallystick_issuer::config::{CATEGORY_PROBLEM, Settings, parse_category};
 use tallystick_issuer::control::erasing;
 use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::command as recover;
-use tallystick_issuer::{app, control, export, keygen};
+use tallystick_issuer::{app, control, export, keygen, repair};
 use tallystick_service::config::OfKey as _;
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{errln, outln, outpage, telemetry, terminal};
@@ -73,7 +74,15 @@ enum Command {
         #[arg(long, value_name = "HEIGHT")]
         until_height: Option<u64>,
     },
-    /// Copies the journal of a running or stopped issuer into a new directory. Keys and config are not copied.
+    /// Reads the whole journal of a running or stopped issuer: each row, each body. Ends with code 1 if anything is damaged, and
+    /// names what, and the way out.
+    CheckJournal {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Copies the journal of a running or stopped issuer into a new directory, and reads all of the copy. Keys and config are not
+    /// copied. Ends with code 1 if the journal is damaged; the copy is made all the same.
     Backup {
         /// The config file.
         #[arg(long)]
@@ -93,6 +102,20 @@ enum Command {
         /// The list of erased bodies is lost: bodies that were erased since the backup come back.
         #[arg(long)]
         without_erased_list: bool,
+        /// Also one of a journal that was damaged when it was made.
+        #[arg(long)]
+        despite_damage: bool,
+    },
+    /// Looks at the journal of a stopped issuer. Newest writes that a power cut has torn are cut off if none of them was
+    /// acknowledged, as the next `run` would; nothing else is changed. Running it again does no harm.
+    Repair {
+        /// The config file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Write every row into new tables, and put them in the place of the old ones, which are moved aside. Refused if any row
+        /// cannot be read.
+        #[arg(long)]
+        rewrite: bool,
     },
     /// Brings the halted journal of a stopped issuer up to the ledger. Ends with code 3 while governance is awaited.
     Recover {
@@ -170,6 +193,8 @@ impl Command {
         | Self::Keygen { config, .. }
         | Self::Run { config }
         | Self::ExportBodies { config, .. }
+        | Self::CheckJournal { config }
+        | Self::Repair { config, .. }
         | Self::Backup { config, .. }
         | Self::Restore { config, .. }
         | Self::Recover { config, .. }
@@ -226,9 +251,19 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
             let made = runtime()?.block_on(control::request_backup(&settings, to)).context("back up the journal")?;
             outln!("backed up {made}");
         }
-        Command::Restore { from, without_erased_list, .. } => {
-            let manifest = app::restore(&settings, from, *without_erased_list).context("restore the journal")?;
-            outln!("restored {}; now run `tallystick-issuer recover`", control::summary(&manifest));
+        Command::CheckJournal { .. } => {
+            outln!("{}", runtime()?.block_on(control::request_check(&settings)).context("check the journal")?);
+        }
+        Command::Restore { from, despite_damage, without_erased_list, .. } => {
+            let wish = app::RestoreWish { despite_damage: *despite_damage, without_erased_list: *without_erased_list };
+            let copied = app::restore(&settings, from, wish).context("restore the journal")?;
+            if !copied.findings.is_sound() {
+                outln!("{}", said(&copied.findings));
+            }
+            outln!("restored {}; now run `tallystick-issuer recover`", control::summary(&copied.manifest));
+        }
+        Command::Repair { rewrite, .. } => {
+            outpage!("{}\n", repair::run(&settings, *rewrite).context("repair the journal")?);
         }
         Command::Recover { plan, .. } => {
             let standing =

@@ -76,6 +76,12 @@ pub struct IssuerMetrics {
     pub erasure_under_way: Whole,
     /// Bodies that it, or the last one, has looked at.
     pub erasure_looked_at: Whole,
+    /// When the journal was last checked from end to end, seconds since 1970; 0: not since the start.
+    pub journal_check_completed: Seconds,
+    /// Faults that this check found.
+    pub journal_faults: Whole,
+    /// Rows that were checked.
+    pub journal_rows_checked: Counter,
     /// Until the own TLS certificate ends.
     pub tls_certificate_days_left: Days,
     /// Until this issuer's key ends, if it has an end.
@@ -103,6 +109,9 @@ impl IssuerMetrics {
             bodies_erased: Counter::default(),
             erasure_under_way: Whole::default(),
             erasure_looked_at: Whole::default(),
+            journal_check_completed: Seconds::default(),
+            journal_faults: Whole::default(),
+            journal_rows_checked: Counter::default(),
             tls_certificate_days_left: Days::default(),
             issuer_key_days_left: Family::default(),
             unit_key_days_left: Family::default(),
@@ -111,6 +120,7 @@ impl IssuerMetrics {
         metrics.register_receipts(registry);
         metrics.register_erasures(registry);
         metrics.register_ends(registry);
+        metrics.register_check(registry);
         metrics
     }
 
@@ -142,6 +152,15 @@ impl IssuerMetrics {
         registry.register("issuer_key_days_left", days, self.issuer_key_days_left.clone());
         let days = "Days until the last key of a unit ends, negative: it has ended";
         registry.register("unit_key_days_left", days, self.unit_key_days_left.clone());
+    }
+
+    /// How the journal's bytes are.
+    fn register_check(&self, registry: &mut Registry) {
+        let completed = "When the journal was last checked from end to end, seconds since 1970; 0: not since the start";
+        registry.register("journal_check_completed_seconds", completed, self.journal_check_completed.clone());
+        let faults = "Faults that the last complete check of the journal found";
+        registry.register("journal_faults", faults, self.journal_faults.clone());
+        registry.register("journal_rows_checked", "Rows of the journal checked", self.journal_rows_checked.clone());
     }
 
     fn register_receipts(&self, registry: &mut Registry) {

@@ -216,6 +216,7 @@ pub fn after_kills(allowed: AllowList) -> AllowList {
     allowed
         .and("issuer-", &["a node did not take a batch"])
         .and("node-", &["the store's newest writes were torn"])
+        .and("issuer-", &["the journal's newest writes were torn and are cut off"])
         .and("node-", &["arc_malachitebft_engine::util::output_port: Output port is lagging"])
 }
 

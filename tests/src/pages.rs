@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
-
 use tallystick_devnet::process::ManagedProcess;
 
 use crate::TestNetwork;
@@ -93,6 +92,7 @@ impl<'a> Operator<'a> {
             };
             let verb = command.strip_prefix("systemctl ").and_then(|rest| rest.strip_suffix(service));
             match verb.map(str::trim) {
+                Some("stop") if !self.process()?.is_running() => {}
                 Some("stop") => {
                     let status = self.process()?.terminate().await?;
                     ensure!(status.success(), "{service} ended with {status}");
@@ -150,6 +150,7 @@ impl<'a> Operator<'a> {
             .args(["-euo", "pipefail", "-c", &command])
             .current_dir(desk)
             .env("PATH", path)
+            .env("DEVNET", layout.root())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let output = shell.output().await.context("run bash")?;

@@ -16,6 +16,7 @@ mod foreign_tools;
 mod full_disk;
 mod hostile;
 mod idle;
+mod issuer_procedures;
 mod journey;
 mod launcher;
 mod newcomer;

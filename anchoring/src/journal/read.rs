@@ -5,7 +5,7 @@ use receipt_core::ids::{BatchSequence, RecordKey};
 use receipt_core::state::tables::Table;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
-use super::families::{BATCHES, EVENTS, OUTBOX, OUTCOMES, PLACEMENTS, RECORDS, REGISTRY, REQUEUE};
+use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECORDS, REGISTRY, REQUEUE};
 use super::rows::record_key;
 use super::{BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, Placement, RecordRow, fixed};
 
@@ -15,7 +15,7 @@ pub type Row = (Box<[u8]>, Box<[u8]>);
 impl Journal {
     /// The value under a key of a family.
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
-        Ok(self.db.get_cf(self.cf(family)?, key)?)
+        self.db.get_cf(self.cf(family)?, key).map_err(JournalError::of_read)
     }
 
     /// At most `limit` rows of a family from `start` on and before `end`, ascending by key.
@@ -32,13 +32,13 @@ impl Journal {
         }
         let mode = IteratorMode::From(start, Direction::Forward);
         let rows = self.db.iterator_cf_opt(self.cf(family)?, options, mode).take(limit);
-        rows.map(|row| row.map_err(JournalError::from)).collect()
+        rows.map(|row| row.map_err(JournalError::of_read)).collect()
     }
 
     /// The first row of a family that is wanted. Reads until it is found.
     pub fn find(&self, family: Family, wanted: impl Fn(&Row) -> bool) -> Result<Option<Row>, JournalError> {
         for row in self.db.iterator_cf(self.cf(family)?, IteratorMode::Start) {
-            let row = row?;
+            let row = row.map_err(JournalError::of_read)?;
             if wanted(&row) {
                 return Ok(Some(row));
             }
@@ -56,9 +56,11 @@ impl Journal {
         let cf = self.cf(RECORDS)?;
         let keys = keys.iter().map(|key| key.0);
         let keys: Vec<[u8; 12]> = keys.collect();
-        let rows = self.db.batched_multi_get_cf(cf, keys.iter(), false).into_iter().map(|value| match value? {
-            None => Ok(None),
-            Some(bytes) => RecordRow::decode(&bytes[..]).map(Some).map_err(|_| JournalError::Corrupt("record row")),
+        let rows = self.db.batched_multi_get_cf(cf, keys.iter(), false).into_iter().map(|value| {
+            match value.map_err(JournalError::of_read)? {
+                None => Ok(None),
+                Some(bytes) => RecordRow::decode(&bytes[..]).map(Some).map_err(|_| JournalError::Corrupt("record row")),
+            }
         });
         rows.collect()
     }
@@ -132,7 +134,7 @@ impl Journal {
     /// One after the last outbox position in use; 0 if none is.
     pub fn outbox_end(&self) -> Result<u64, JournalError> {
         let mut last = self.db.iterator_cf(self.cf(OUTBOX)?, IteratorMode::End);
-        match last.next().transpose()? {
+        match last.next().transpose().map_err(JournalError::of_read)? {
             None => Ok(0),
             Some((key, _)) => Ok(u64::from_be_bytes(fixed(&key, "outbox position")?).saturating_add(1)),
         }
@@ -159,6 +161,19 @@ impl Journal {
         let (start, end) = ([table as u8], [(table as u8).saturating_add(1)]);
         let rows = self.page(REGISTRY, &start, Some(&end), usize::MAX)?;
         Ok(rows.into_iter().map(|(_, value)| value.to_vec()).collect())
+    }
+
+    /// What is wrong with a row of the journal's own, if it is not what this module writes. Rows of the owner are not judged.
+    pub fn misread(&self, family: Family, key: &[u8], value: &[u8]) -> Option<String> {
+        let judged = match family {
+            OUTBOX | REQUEUE => record_key(value).map(drop),
+            PLACEMENTS => record_key(key).and_then(|_| Placement::decode(value)).map(drop),
+            OUTCOMES => BatchOutcome::decode(value).map(drop),
+            EVENTS => EventRow::decode(value).map(drop).map_err(|_| JournalError::Corrupt("event row")),
+            META => self.progress().map(drop),
+            _ => Ok(()),
+        };
+        judged.err().map(|error| error.to_string())
     }
 
     fn message<M: Message + Default>(

@@ -3,7 +3,7 @@ use receipt_core::testkit::TestChain;
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::testkit::offered;
-use crate::testkit::process::{TestProcess, genesis_progress, identity, init, open, told};
+use crate::testkit::process::{TestProcess, genesis_progress, identity, init, open};
 
 #[test]
 fn only_init_creates_and_only_its_own_directory_opens() {
@@ -105,26 +105,6 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
     assert_eq!(fate(third.journal(), acknowledged).unwrap(), fate(second.journal(), acknowledged).unwrap());
     assert_eq!(third.journal().progress().unwrap(), second.journal().progress().unwrap());
     assert_eq!(third.told(acknowledged), Some(2), "the owner is told again");
-}
-
-#[test]
-fn a_torn_tail_costs_only_what_was_never_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let (live, torn) = (dir.path().join("live"), dir.path().join("torn"));
-    let mut chain = TestChain::new();
-    let mut process = TestProcess::start(init(&live, &chain), &chain);
-    let kept = process.acknowledge(&mut chain);
-    copy(&live, &torn);
-    // A crash in the middle of the next write leaves part of a record at the end of the write-ahead log.
-    let log = std::fs::read_dir(&torn).unwrap().map(|entry| entry.unwrap().path());
-    let mut logs: Vec<_> = log.filter(|path| path.extension() == Some("log".as_ref())).collect();
-    logs.sort();
-    let mut bytes = std::fs::read(logs.last().unwrap()).unwrap();
-    let head = bytes[..7].to_vec();
-    bytes.extend_from_slice(&head);
-    bytes.extend_from_slice(&[0xaa; 40]);
-    std::fs::write(logs.last().unwrap(), bytes).unwrap();
-    assert_eq!(told(&open(&torn, &chain), kept), Some(1));
 }
 
 /// As RocksDB itself wrote down what it was opened with. Before, each family had a cache and two large write buffers of its own, and kept

@@ -2,6 +2,7 @@ use receipt_core::testkit::TestChain;
 use tallystick_service::keyfile::Secret;
 
 use super::*;
+use crate::journal::ReceiptReads as _;
 use crate::testing::{TestIssuer, draft, identity, init};
 
 struct Fixture {
@@ -27,15 +28,16 @@ impl Fixture {
 
     fn back_up(&self) -> Manifest {
         let Self { issuer, settings, .. } = self;
-        back_up(&issuer.journal, settings, &issuer.keys, UnixMillis::new(5), &self.at("backup")).unwrap()
+        let made = back_up(&issuer.journal, settings, &issuer.keys, UnixMillis::new(5), &self.at("backup")).unwrap();
+        assert!(made.findings.is_sound(), "{:?}", made.findings);
+        made.manifest
     }
 
     fn restore(&self, to: &Path, master: [u8; 32]) -> Result<Manifest, BackupError> {
-        let cipher = BodyCipher::new(&Secret::new(master));
-        restore(
-            &self.at("backup"),
-            &RestoreTarget { identity: identity(&self.chain), journal_dir: to, cipher: &cipher },
-        )
+        let cipher = Arc::new(BodyCipher::new(&Secret::new(master)));
+        let identity = identity(&self.chain);
+        let target = RestoreTarget { identity, journal_dir: to, cipher, despite_damage: false };
+        restore(&self.at("backup"), &target).map(|copied| copied.manifest)
     }
 }
 
@@ -128,15 +130,51 @@ fn only_its_own_issuer_and_master_key_take_it() {
     let to = fixture.at("restored");
     let refused = fixture.restore(&to, [6; 32]).unwrap_err();
     assert!(refused.to_string().contains("master_key_file"), "{refused}");
-    let cipher = BodyCipher::new(&Secret::new(MASTER));
+    let cipher = Arc::new(BodyCipher::new(&Secret::new(MASTER)));
     let ours = identity(&fixture.chain);
     for foreign in [
         JournalIdentity { issuer: receipt_core::ids::IssuerId::new(2), ..ours },
         JournalIdentity { chain: TestChain::named("other").genesis().chain_id(), ..ours },
     ] {
-        let target = RestoreTarget { identity: foreign, journal_dir: &to, cipher: &cipher };
+        let cipher = Arc::clone(&cipher);
+        let target = RestoreTarget { identity: foreign, journal_dir: &to, cipher, despite_damage: false };
         let refused = restore(&fixture.at("backup"), &target).unwrap_err();
         assert!(matches!(refused, BackupError::Foreign(_)), "{refused}");
     }
     assert!(!to.exists());
+}
+
+/// The journal rots while it runs: the copy is made, and nobody takes it for a sound one.
+#[test]
+fn a_rotten_journal_is_told_of_by_backup_and_by_restore() {
+    let mut fixture = fixture();
+    let receipt = fixture.issuer.issue_new(draft(&mut fixture.chain, "S01", "A")).key;
+    // In a blob file, and that file rots: as a journal that was closed and opened again.
+    let rotten = fixture.at("rotten");
+    fixture.issuer.journal.copy_to(&rotten).unwrap();
+    let blobs = std::fs::read_dir(&rotten).unwrap().map(|entry| entry.unwrap().path());
+    let blob = blobs.filter(|path| path.extension() == Some("blob".as_ref())).max().unwrap();
+    let bytes = std::fs::read(&blob).unwrap();
+    // Not through the link: the other journal keeps its own.
+    std::fs::remove_file(&blob).unwrap();
+    std::fs::write(&blob, flipped(&bytes)).unwrap();
+    let journal = Journal::open(&rotten, identity(&fixture.chain)).unwrap();
+    let Fixture { issuer, settings, .. } = &fixture;
+    let made = back_up(&journal, settings, &issuer.keys, UnixMillis::new(5), &fixture.at("backup")).unwrap();
+    assert_eq!((made.manifest.faults, made.findings.named.len()), (1, 1));
+    let told = said(&made.findings);
+    assert!(told.contains(&format!("receipt {receipt}: ")) && told.contains("Resubmit"), "{told}");
+
+    let to = fixture.at("restored");
+    let refused = fixture.restore(&to, MASTER).unwrap_err();
+    assert!(matches!(refused, BackupError::Rotten(_)), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains(&receipt.to_string()) && refused.contains("--despite-damage"), "{refused}");
+    assert!(!to.exists() && !beside(&to, "restoring").exists());
+    let cipher = Arc::new(BodyCipher::new(&Secret::new(MASTER)));
+    let target = RestoreTarget { identity: identity(&fixture.chain), journal_dir: &to, cipher, despite_damage: true };
+    let copied = restore(&fixture.at("backup"), &target).unwrap();
+    assert_eq!((copied.findings.faults, &copied.manifest), (1, &made.manifest));
+    let restored = Journal::open(&to, identity(&fixture.chain)).unwrap();
+    assert!(restored.receipt(receipt).unwrap().is_some() && restored.body(receipt).unwrap_err().is_damage());
 }

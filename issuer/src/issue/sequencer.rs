@@ -1,10 +1,11 @@
 //! The sequencer: decides drafts one after the other, writes a group at once.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use receipt_core::blind::UniquenessKey;
-use receipt_core::ids::{KeyId, ReceiptKey, UnitId, UnixMillis};
+use receipt_core::ids::{Fen, KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
 use receipt_core::state::tables::uniqueness_key_bytes;
@@ -17,12 +18,13 @@ use tallystick_service::clock::Clock;
 use tallystick_service::rng::Entropy;
 
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
-use super::{IssueResult, Issued, Prepared, SameCall, same_call};
+use super::{Acknowledgement, IssueResult, Issued, Prepared, SameCall, same_call};
 use crate::body::BodyCipher;
+use crate::bundle::internal;
 use crate::holder::Asker;
 use crate::journal::{
-    BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, ReceiptReads as _, ReceiptWrites as _, day_number,
-    rows_against,
+    BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _,
+    ReceiptWrites as _, day_number, rows_against,
 };
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
@@ -33,8 +35,9 @@ mod conflict;
 mod errands;
 mod take_back;
 
-use conflict::{already_reversed, biz_code_conflict, conflict, reissue_conflict};
+use conflict::{biz_code_conflict, conflict};
 pub use take_back::Returned;
+use take_back::Taken;
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
 const TALLIES_MAX: usize = 100_000;
@@ -103,12 +106,15 @@ enum Decision {
     Repeated(ReceiptKey),
     /// A new one, by its place in the group.
     New(usize),
+    /// One that a lost journal acknowledged, which will be written with the group.
+    TakenBack(Box<Acknowledgement>),
 }
 
 /// What the group has decided and not yet written.
 #[derive(Default)]
 struct Group {
     allotted: Vec<Allotted>,
+    returned: Vec<Taken>,
     biz: HashMap<(UnitId, String), (receipt_core::hash::Hash, ReceiptKey)>,
     /// By what will be rows of the journal.
     uniqueness: BTreeMap<[u8; 23], (UnitId, UniquenessKey, ReceiptKey)>,
@@ -125,6 +131,9 @@ struct GroupReceipt<'a> {
 
 impl Group {
     fn receipt(&self, key: ReceiptKey) -> Option<GroupReceipt<'_>> {
+        if let Some(taken) = self.returned.iter().find(|taken| taken.key() == key) {
+            return Some(taken.receipt());
+        }
         let allotted = self.allotted.iter().find(|allotted| allotted.key() == key)?;
         let Prepared { unit, draft, .. } = &allotted.prepared;
         Some(GroupReceipt { unit: unit.id, biz_code: &draft.biz_code, place_code: &draft.place_code })
@@ -141,6 +150,29 @@ impl Group {
         let mut found = rows_against(unit, key).into_iter().flat_map(|rows| self.uniqueness.range(rows));
         found.next().map(|(_, (_, _, holder))| *holder)
     }
+
+    /// Records that its write will queue.
+    fn records(&self) -> u64 {
+        (self.allotted.len() + take_back::new_ones(self)) as u64
+    }
+}
+
+/// What arrived together and is written together.
+#[derive(Default)]
+pub struct Work {
+    /// Receipts handed back. They are decided first: their numbers and payments are spent already.
+    pub returned: Vec<Returned>,
+    /// Drafts.
+    pub drafts: Vec<Prepared>,
+}
+
+/// What became of it: one result per piece, in order.
+#[derive(Debug)]
+pub struct WorkDone {
+    /// Of the receipts handed back.
+    pub returned: Vec<IssueResult>,
+    /// Of the drafts.
+    pub drafts: Vec<IssueResult>,
 }
 
 impl Sequencer {
@@ -153,31 +185,39 @@ impl Sequencer {
         Ok(Self { parts, numbering, tallies, last_issue_time, outbox_end, step })
     }
 
-    /// Issues a group: one result per draft, in order. Everything new is durable when this returns. An error is fatal.
+    /// Issues drafts: one result per draft, in order. Everything new is durable when this returns. An error is fatal.
     pub fn issue(&mut self, drafts: Vec<Prepared>) -> Result<Vec<IssueResult>, JournalError> {
+        Ok(self.work(Work { returned: Vec::new(), drafts })?.drafts)
+    }
+
+    /// Decides a group and makes it durable in one synced write. An error is fatal.
+    pub fn work(&mut self, work: Work) -> Result<WorkDone, JournalError> {
         let view = self.parts.registry.view();
         let now = self.parts.clock.now();
         let clock = self.parts.quorum_time.check_issuing(now, self.last_issue_time);
         // Within the bound a clock that went back makes time stand still; beyond it nothing is issued.
         let moment = Moment { time: self.parts.quorum_time.issue_time(now, self.last_issue_time), clock };
         let mut group = Group::default();
-        let mut decisions = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            decisions.push(self.decide(&view, moment, &mut group, draft)?);
-        }
-        let assembled = match self.assemble(std::mem::take(&mut group.allotted)) {
-            Ok(assembled) => assembled,
+        let returned = work.returned.into_iter().map(|returned| readable(self.decide_returned(&mut group, returned)));
+        let returned = returned.collect::<Result<Vec<_>, _>>()?;
+        let drafts = work.drafts.into_iter().map(|draft| readable(self.decide(&view, moment, &mut group, draft)));
+        let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
+        let new = match self.assemble(std::mem::take(&mut group.allotted)) {
+            Ok(assembled) => {
+                if !assembled.is_empty() || !group.returned.is_empty() {
+                    self.write(&group, &assembled, moment.time)?;
+                }
+                Ok(assembled.into_iter().map(|receipt| receipt.acknowledgement).collect::<Vec<_>>())
+            }
             Err(refusal) => {
                 // Nothing is written, so no number is spent.
                 self.numbering.reset();
-                return Ok(decisions.into_iter().map(|decision| settle(decision, Err(&refusal))).collect());
+                Err(refusal)
             }
         };
-        if !assembled.is_empty() {
-            self.write(&group, &assembled, moment.time)?;
-        }
-        let new: Vec<_> = assembled.into_iter().map(|receipt| receipt.acknowledgement).collect();
-        Ok(decisions.into_iter().map(|decision| settle(decision, Ok(&new))).collect())
+        let settled =
+            |decisions: Vec<Decision>| decisions.into_iter().map(|decision| settle(decision, new.as_deref())).collect();
+        Ok(WorkDone { returned: settled(returned), drafts: settled(drafts) })
     }
 
     fn decide(
@@ -217,7 +257,7 @@ impl Sequencer {
         if let Err(fault) = view.own.check(self.parts.issuer_key, &held, time, time) {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
         }
-        let waiting = self.parts.backlog.records().saturating_add(group.allotted.len() as u64);
+        let waiting = self.parts.backlog.records().saturating_add(group.records());
         if waiting >= self.parts.outbox_records_max {
             return Ok(refuse(Reason::Overloaded));
         }
@@ -272,20 +312,15 @@ impl Sequencer {
         let parts = self.parts.clone();
         let day = day_number(time, parts.utc_offset_minutes);
         let mut write = parts.journal.write();
-        let mut changed = Vec::new();
+        let mut changed = self.write_returned(&mut write, group)?;
         for receipt in assembled {
             let (key, unit) = (receipt.acknowledgement.key, receipt.unit);
             write.put_receipt(key, &receipt.row, &receipt.body);
             write.put_biz(unit, &receipt.row.biz_code, BizRow { content: receipt.content, key });
             write.put_day(unit, day, key, &receipt.row.place_code);
-            write.put_outbox(self.outbox_end, key);
-            self.outbox_end = self.outbox_end.saturating_add(1);
+            self.queue(&mut write, key);
             let day_kind = DayKind { unit, day, kind: kind_of(key.code) };
-            let tally = match self.tallies.entry(day_kind) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(parts.journal.issued(day_kind)?),
-            };
-            tally.add(receipt.total);
+            self.count(day_kind, receipt.total)?;
             changed.push(day_kind);
         }
         changed.sort_unstable();
@@ -303,18 +338,45 @@ impl Sequencer {
             write.put_reissue(*original, *reissue);
         }
         self.numbering.write(&mut write);
-        write.put_last_issue_time(time);
+        // What is taken back has its time already.
+        let last_issue_time = if assembled.is_empty() { self.last_issue_time } else { time };
+        write.put_last_issue_time(last_issue_time);
         let step = self.step.saturating_add(1);
         write.put_step(step);
         write.commit(Durability::Synced)?;
         self.step = step;
-        self.last_issue_time = time;
+        self.last_issue_time = last_issue_time;
         if self.tallies.len() > TALLIES_MAX {
             self.tallies.clear();
         }
         parts.backlog.grown_to(self.outbox_end);
-        parts.metrics.issued(assembled.len());
+        parts.metrics.issued(assembled.len() + take_back::new_ones(group));
+        take_back::tell(group);
         Ok(())
+    }
+
+    /// Puts a record at the end of the outbox.
+    fn queue(&mut self, write: &mut JournalWrite<'_>, key: ReceiptKey) {
+        write.put_outbox(self.outbox_end, key);
+        self.outbox_end = self.outbox_end.saturating_add(1);
+    }
+
+    /// Counts a receipt as issued on its day.
+    fn count(&mut self, day_kind: DayKind, total: Fen) -> Result<(), JournalError> {
+        let tally = match self.tallies.entry(day_kind) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.parts.journal.issued(day_kind)?),
+        };
+        tally.add(total);
+        Ok(())
+    }
+}
+
+/// A row that cannot be read ends one call, not the process: nothing was written, and whoever asks again would end it again.
+fn readable(decided: Result<Decision, JournalError>) -> Result<Decision, JournalError> {
+    match decided {
+        Err(error) if error.is_damage() => Ok(Decision::Refuse(Box::new(internal(error)))),
+        decided => decided,
     }
 }
 
@@ -322,7 +384,7 @@ fn refuse(reason: Reason) -> Decision {
     Decision::Refuse(Box::new(Refusal::new(reason)))
 }
 
-fn settle(decision: Decision, new: Result<&[super::Acknowledgement], &Refusal>) -> IssueResult {
+fn settle(decision: Decision, new: Result<&[Acknowledgement], &Refusal>) -> IssueResult {
     match (decision, new) {
         // The receipt that stands in its way may be one of this group, which was not written.
         (Decision::Refuse(refusal), Err(failed)) if refusal.advice.receipt != Stands::No => Err(failed.clone()),
@@ -332,7 +394,8 @@ fn settle(decision: Decision, new: Result<&[super::Acknowledgement], &Refusal>) 
             Some(acknowledgement) => Ok(Issued::New(Box::new(acknowledgement.clone()))),
             None => Err(Refusal::new(CallReason::OutcomeUnknown)),
         },
-        (Decision::New(_) | Decision::Repeated(_), Err(refusal)) => Err(refusal.clone()),
+        (Decision::TakenBack(acknowledgement), Ok(_)) => Ok(Issued::New(acknowledgement)),
+        (Decision::New(_) | Decision::Repeated(_) | Decision::TakenBack(_), Err(refusal)) => Err(refusal.clone()),
     }
 }
 

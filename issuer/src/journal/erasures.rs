@@ -128,6 +128,9 @@ pub trait ErasureReads {
         limit: usize,
     ) -> Result<Vec<(ReceiptKey, UnixMillis)>, JournalError>;
 
+    /// Whether a receipt was erased by its name.
+    fn was_erased_by_name(&self, key: ReceiptKey) -> Result<bool, JournalError>;
+
     /// At most `limit` receipts from the key `start` on that have or had a body here, and whether that was erased.
     fn bodies_from(&self, start: &[u8], limit: usize) -> Result<Vec<(ReceiptKey, bool)>, JournalError>;
 }
@@ -164,6 +167,10 @@ impl ErasureReads for Journal {
     fn erasure_run(&self) -> Result<Option<ErasureRun>, JournalError> {
         let Some(bytes) = self.get(ERASURES, RUN)? else { return Ok(None) };
         ErasureRun::decode(bytes.as_slice()).map(Some).map_err(|_| JournalError::Corrupt("an erasure"))
+    }
+
+    fn was_erased_by_name(&self, key: ReceiptKey) -> Result<bool, JournalError> {
+        Ok(self.get(ERASURES, &[&[NAMED][..], &receipt_key_bytes(key)].concat())?.is_some())
     }
 
     fn erased_by_name(

@@ -103,7 +103,7 @@ impl ReceiptRow {
         RecordRow { signed_record: self.signed_record.clone(), note: note.encode_to_vec() }
     }
 
-    pub(super) fn from_record(row: RecordRow) -> Result<Self, JournalError> {
+    pub(crate) fn from_record(row: RecordRow) -> Result<Self, JournalError> {
         let note = RecordNote::decode(row.note.as_slice()).map_err(|_| JournalError::Corrupt("a record's note"))?;
         Ok(Self { signed_record: row.signed_record, biz_code: note.biz_code, place_code: note.place_code })
     }

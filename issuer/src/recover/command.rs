@@ -10,6 +10,7 @@ use tallystick_anchoring::desk::Desk;
 use tallystick_anchoring::guard::stand_aside;
 use tallystick_anchoring::nodes::Nodes;
 use tallystick_anchoring::recover::{Recovery, Session, Standing};
+use tallystick_anchoring::tail::open_to_recover;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::identity::ChainName;
@@ -27,7 +28,7 @@ use crate::registry::Registry;
 /// Catches up and ends the halt, or writes to `plan` (if given) the governance that must come first. Tells on standard output.
 pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let chain = load_chain(settings)?;
-    let journal = Arc::new(Journal::open(&settings.journal_dir, chain.identity)?);
+    let journal = Arc::new(open_to_recover(&settings.journal_dir, chain.identity, &settings.guard_file)?);
     let guard = stand_aside(&journal, &settings.guard_file)?;
     let mut recovery = begin(&chain, &journal)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

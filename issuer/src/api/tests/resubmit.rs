@@ -238,3 +238,159 @@ async fn an_erased_body_does_not_come_back() {
     assert_eq!(refusal.reason.as_str(), "BODY_ERASED");
     assert_eq!(running.context.journal.body(key).unwrap(), None);
 }
+
+/// An issuer whose journal has everything in tables and blob files, one byte of which is spoiled by `spoil`, and what the callers kept.
+async fn rotten_issuer(spoil: impl Fn(&std::path::Path)) -> (Running, Vec<Kept>) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::new();
+    let mut before = TestIssuer::start(init(&dir.path().join("before"), &chain), &chain, 1);
+    let kept = (0..3).map(|number| {
+        let draft = draft(&mut chain, "S01", &format!("B{number}"));
+        Kept { acknowledgement: before.issue_new(draft.clone()), draft }
+    });
+    let kept: Vec<Kept> = kept.collect();
+    let (_, request) = before.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    before.follow(&chain);
+    let path = dir.path().join("journal");
+    before.journal.copy_to(&path).unwrap();
+    let identity = before.journal.identity();
+    drop(before);
+    spoil(&path);
+    let journal = crate::journal::Journal::open(&path, identity).unwrap();
+    let ledger = FakeLedger::new(chain);
+    let channel = ledger.serve().await;
+    (running_on(dir, journal, ledger, vec![("node".to_owned(), channel)]), kept)
+}
+
+/// Flips a byte of the newest file with this extension that `wanted` takes.
+fn flip(journal: &std::path::Path, extension: &str, wanted: impl Fn(&[u8]) -> Option<usize>) {
+    let files = std::fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+    let mut flipped = 0;
+    for file in files.filter(|path| path.extension() == Some(extension.as_ref())) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        if let Some(at) = wanted(&bytes) {
+            bytes[at] ^= 1;
+            std::fs::remove_file(&file).unwrap();
+            std::fs::write(&file, bytes).unwrap();
+            flipped += 1;
+        }
+    }
+    assert_eq!(flipped, 1);
+}
+
+fn inspector() -> crate::check::ReceiptInspector {
+    let cipher = crate::body::BodyCipher::new(&tallystick_service::keyfile::Secret::new([5; 32]));
+    crate::check::ReceiptInspector::new(std::sync::Arc::new(cipher))
+}
+
+fn findings(running: &Running) -> tallystick_anchoring::check::Findings {
+    tallystick_anchoring::check::Pass::new(&running.context.journal, &inspector()).run().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_whose_body_has_rotted_is_mended_by_its_caller() {
+    let (running, kept) = rotten_issuer(|journal| flip(journal, "blob", |bytes| Some(bytes.len() / 2))).await;
+    let found = findings(&running);
+    assert_eq!(found.faults, 1, "{found:?}");
+    let damaged = |kept: &&Kept| found.named[0].name == format!("receipt {}", kept.acknowledgement.key);
+    let damaged = kept.iter().find(damaged).unwrap();
+    let request = wire::GetBundleRequest { selector: Some(wire::get_bundle_request::Selector::Key(damaged.key())) };
+    let refusal = running.context.get_bundle(SYSTEM, request).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "INTERNAL");
+    let mended = running.context.resubmit(SYSTEM, damaged.request()).await.unwrap();
+    assert_eq!((mended.state(), mended.replayed), (wire::ReceiptState::Sealed, true));
+    let again = running.issue_sealed(&damaged.draft).await.unwrap();
+    assert!(matches!(running.conclusion(&again.bundle), Conclusion::InForce { .. }));
+    let found = findings(&running);
+    assert!(found.is_sound(), "{found:?}");
+    // One that is whole is left as it is.
+    let body = running.context.journal.body(damaged.acknowledgement.key).unwrap();
+    running.context.resubmit(SYSTEM, damaged.request()).await.unwrap();
+    assert_eq!(running.context.journal.body(damaged.acknowledgement.key).unwrap(), body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_whose_record_cannot_be_read_is_mended_and_stops_nobody() {
+    // The table that has the biz codes' notes beside the records, which is that of the records.
+    let records = |bytes: &[u8]| {
+        let text = b"\x0a\x02B0";
+        let is_records = bytes.windows(text.len()).any(|window| window == text);
+        is_records.then_some(40)
+    };
+    let (running, kept) = rotten_issuer(|journal| flip(journal, "sst", records)).await;
+    let unreadable = running.context.journal.receipt(kept[0].acknowledgement.key).unwrap_err();
+    assert!(unreadable.is_damage(), "{unreadable}");
+    // Whoever asks is refused, and the issuer goes on for everybody else.
+    let refusal = running.issue_sealed(&kept[0].draft).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "OUTCOME_UNKNOWN");
+    let new = running.draft("S01", "new");
+    assert!(!running.issue_sealed(&new).await.unwrap().replayed);
+    // Written anew, it would lose what only the callers have.
+    let (inspector, copy) = (inspector(), running.dir.path().join("copy"));
+    let refused = running.context.journal.write_anew(&copy, &inspector).unwrap_err();
+    assert!(refused.to_string().contains("receipt 99") && refused.to_string().contains("`Resubmit`"), "{refused}");
+    std::fs::remove_dir_all(&copy).unwrap();
+    for kept in &kept {
+        let mended = running.context.resubmit(SYSTEM, kept.request()).await.unwrap();
+        assert_eq!((mended.state(), mended.replayed), (wire::ReceiptState::Sealed, true));
+    }
+    // A bundle takes all records of its batch.
+    for kept in &kept {
+        let again = running.issue_sealed(&kept.draft).await.unwrap();
+        assert!(matches!(running.conclusion(&again.bundle), Conclusion::InForce { .. }));
+        assert_eq!(again.signed_record, kept.acknowledgement.signed_record);
+    }
+    // Every receipt can be read; the rotten table is still there, and goes when the journal is written anew.
+    let found = findings(&running);
+    assert!(found.named.iter().all(|fault| fault.name == "the journal's records"), "{found:?}");
+    assert_eq!(found.faults, 1);
+    let copy = running.context.journal.write_anew(&copy, &inspector).unwrap();
+    let found = tallystick_anchoring::check::Pass::new(&copy, &inspector).run().unwrap();
+    assert_eq!((found.faults, found.records), (0, 4), "{found:?}");
+    assert_eq!(copy.receipt(kept[0].acknowledgement.key).unwrap().unwrap().biz_code, "B0");
+    assert_eq!(copy.step().unwrap(), running.context.journal.step().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_are_handed_back_together_share_one_synced_write() {
+    let (running, _, unsealed) = recovered_issuer(&["A", "B", "C"]).await;
+    let context = std::sync::Arc::clone(&running.context);
+    let before = context.journal.step().unwrap().unwrap();
+    // The one writer is busy until all of them wait.
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let queue = context.queue.clone();
+    let busy = tokio::spawn(async move {
+        queue
+            .errand(move |_| {
+                let _ = begun.send(());
+                let _ = held.recv();
+                Ok(())
+            })
+            .await
+    });
+    begins.await.unwrap();
+    let idle = format!("{:?}", context.queue);
+    let calls: Vec<_> = [0, 1, 2, 0]
+        .map(|index: usize| {
+            let mut request = unsealed[index].request();
+            request.wait = wire::Wait::Pending.into();
+            let context = std::sync::Arc::clone(&context);
+            tokio::spawn(async move { context.resubmit(SYSTEM, request).await })
+        })
+        .into();
+    let free = |text: &str| text.trim_start_matches("IssueQueue(").split(' ').next().unwrap().parse::<usize>().unwrap();
+    while free(&idle) - free(&format!("{:?}", context.queue)) < calls.len() {
+        tokio::task::yield_now().await;
+    }
+    let_go.send(()).unwrap();
+    busy.await.unwrap().unwrap();
+    let mut replayed = Vec::new();
+    for call in calls {
+        replayed.push(call.await.unwrap().unwrap().replayed);
+    }
+    assert_eq!(replayed.iter().filter(|replayed| **replayed).count(), 1, "one was handed back twice: {replayed:?}");
+    assert_eq!(context.journal.step().unwrap(), Some(before + 1), "one write for all of them");
+    assert_eq!(context.journal.outbox_end().unwrap(), 3);
+}

@@ -3,7 +3,8 @@
 //! Of payments, decisions and reversals this is an early word, and the ledger judges them. That a re-issue stands for a
 //! reversed original (V20) is judged here alone: no record shows it.
 
-use receipt_core::ids::ReceiptKey;
+use receipt_core::blind::UniquenessKey;
+use receipt_core::ids::{ReceiptKey, UnitId};
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{Action, Place, Refusal, Stands};
 
@@ -22,25 +23,42 @@ pub(super) fn conflict(
     draft: &Prepared,
 ) -> Result<Option<Refusal>, JournalError> {
     if let Some(original) = draft.reverses {
-        let red = match group.reversals.get(&original) {
-            Some(red) => Some(*red),
-            None => match journal.reversal(original)? {
-                // One that the ledger refused reverses nothing.
-                Some(red) if matches!(fate(journal, red)?, Fate::Refused { .. }) => None,
-                red => red,
-            },
-        };
-        return Ok(red.map(already_reversed));
+        return Ok(reversed(journal, group, original)?.map(already_reversed));
     }
     if let Some(original) = draft.reissues
         && let Some(refusal) = reissue_conflict(journal, asker, group, original)?
     {
         return Ok(Some(refusal));
     }
-    for unique in &draft.uniqueness {
-        let holder = match group.receipted(draft.unit.id, *unique) {
+    payment_conflict(journal, asker, group, (draft.unit.id, &draft.uniqueness))
+}
+
+/// The red receipt that reverses an original, or tries to. One that the ledger refused reverses nothing.
+pub(super) fn reversed(
+    journal: &Journal,
+    group: &Group,
+    original: ReceiptKey,
+) -> Result<Option<ReceiptKey>, JournalError> {
+    if let Some(red) = group.reversals.get(&original) {
+        return Ok(Some(*red));
+    }
+    Ok(match journal.reversal(original)? {
+        Some(red) if matches!(fate(journal, red)?, Fate::Refused { .. }) => None,
+        red => red,
+    })
+}
+
+/// Whether a payment or decision has a live receipt.
+pub(super) fn payment_conflict(
+    journal: &Journal,
+    asker: Asker<'_>,
+    group: &Group,
+    (unit, keys): (UnitId, &[UniquenessKey]),
+) -> Result<Option<Refusal>, JournalError> {
+    for unique in keys {
+        let holder = match group.receipted(unit, *unique) {
             Some(holder) => Some(holder),
-            None => journal.receipted(draft.unit.id, *unique)?,
+            None => journal.receipted(unit, *unique)?,
         };
         if let Some(holder) = holder {
             return named(journal, asker, group, Refusal::new(unique.kind.reason_if_held()), holder).map(Some);
@@ -60,7 +78,7 @@ pub(super) fn biz_code_conflict(
 }
 
 /// One of the group is not in the journal yet.
-fn named(
+pub(super) fn named(
     journal: &Journal,
     asker: Asker<'_>,
     group: &Group,

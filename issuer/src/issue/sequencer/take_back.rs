@@ -2,28 +2,29 @@
 //!
 //! Its number was given out by the lost journal: it lies in a burnt segment, below the next number to be allotted, or in a
 //! closed one. The ledger takes it as long as the number, the biz code and its payments are free, its key was valid at the
-//! issue time, and, once the segment was closed, within the grace. What is taken back is one synced write, as issuing is.
+//! issue time, and, once the segment was closed, within the grace. What is taken back goes into the synced write of its group, as
+//! what is issued does. A receipt that is here and whose row or body cannot be read any more is written anew by the same call.
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptKey, SystemId};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::disclosure::{Body, Seed};
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{ReceiptRecord, SignedRecord};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::random_array;
 
-use super::{Group, IssueResult, Issued, Sequencer, already_reversed, reissue_conflict};
+use super::conflict::{already_reversed, named, payment_conflict, reissue_conflict, reversed};
+use super::{Decision, Group, GroupReceipt, Sequencer};
 use crate::body::{BodySecrets, SealedBody};
 use crate::erasure::went_by_age;
-use crate::fate::{Fate, fate};
 use crate::holder::Asker;
 use crate::issue::Acknowledgement;
 use crate::journal::{
-    BizRow, DayKind, Durability, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow, ReceiptWrites as _,
-    day_number,
+    BizRow, DayKind, ErasureReads as _, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow, ReceiptWrites as _,
+    StoredBody, day_number,
 };
-use crate::registry::kind_of;
+use crate::registry::{RegistryView, kind_of};
 
 /// An acknowledgement, handed back: the record is signed by a key of the unit, and its body leads to the record's root.
 #[derive(Debug, Clone)]
@@ -66,151 +67,216 @@ impl Returned {
     }
 }
 
-/// What only this issuer knows of it: content, biz code, place, what it re-issues.
-fn put_own_rows(write: &mut JournalWrite<'_>, returned: &Returned, day: u32, (body, tag): &(SealedBody, Hash)) {
-    let (key, record) = (returned.key(), &returned.signed.record);
-    write.put_receipt(key, &returned.row(), body);
-    write.put_biz(record.unit, &returned.biz_code, BizRow { content: *tag, key });
-    write.put_day(record.unit, day, key, &returned.place_code);
-    if let Some(original) = returned.reissues {
-        write.put_reissue(original, key);
+/// What a returned receipt adds to the group's write.
+pub(super) struct Taken {
+    returned: Returned,
+    body: SealedBody,
+    /// What is remembered of the call that made it.
+    tag: Hash,
+    /// Whether this journal did not know it: then it is queued, counted, and holds its payments.
+    is_new: bool,
+}
+
+impl Taken {
+    pub(super) fn key(&self) -> ReceiptKey {
+        self.returned.key()
+    }
+
+    pub(super) fn receipt(&self) -> GroupReceipt<'_> {
+        let Returned { signed, biz_code, place_code, .. } = &self.returned;
+        GroupReceipt { unit: signed.record.unit, biz_code, place_code }
+    }
+
+    /// What only this issuer knows of it: record, body, content, biz code, place.
+    fn put(&self, write: &mut JournalWrite<'_>, day: u32) {
+        let (key, returned) = (self.key(), &self.returned);
+        let unit = returned.signed.record.unit;
+        write.put_receipt(key, &returned.row(), &self.body);
+        write.put_biz(unit, &returned.biz_code, BizRow { content: self.tag, key });
+        write.put_day(unit, day, key, &returned.place_code);
     }
 }
 
+/// What the journal has of a returned receipt.
+enum Known {
+    /// Nothing.
+    No,
+    /// Another receipt under its number.
+    Other,
+    /// This one, whole.
+    Whole,
+    /// This one, without what only its caller has: learnt from the ledger, or not to be read any more.
+    InPart,
+}
+
 impl Sequencer {
-    /// Takes a receipt back, or says what stands against it. An error is fatal.
-    pub fn take_back(&mut self, returned: Returned) -> Result<IssueResult, JournalError> {
-        let journal = &self.parts.journal;
+    /// Judges a receipt that is handed back, and adds it to the group. An error is fatal.
+    pub(super) fn decide_returned(&mut self, group: &mut Group, returned: Returned) -> Result<Decision, JournalError> {
         let key = returned.key();
-        if journal.erased_at(key)?.is_some() {
-            return Ok(Err(Refusal::new(CallReason::BodyErased)));
+        let refuse = |refusal| Ok(Decision::Refuse(Box::new(refusal)));
+        let taken = || Refusal::new(Reason::NumberUsed).with_message("another receipt has this number");
+        if let Some(before) = group.returned.iter().find(|taken| taken.key() == key) {
+            let same = before.returned.bytes == returned.bytes;
+            return if same { Ok(Decision::Repeated(key)) } else { refuse(taken()) };
+        }
+        if let Some(refusal) = self.erased(&returned)? {
+            return refuse(refusal);
+        }
+        let is_new = match self.known(&returned)? {
+            Known::Whole => return Ok(Decision::Existing(key)),
+            Known::Other => return refuse(taken()),
+            Known::InPart => false,
+            Known::No => true,
+        };
+        if let Err(closed) = self.parts.gate.check() {
+            return refuse(closed.refusal());
+        }
+        if is_new {
+            let waiting = self.parts.backlog.records().saturating_add(group.records());
+            if waiting >= self.parts.outbox_records_max {
+                return refuse(Refusal::new(Reason::Overloaded));
+            }
+            if let Some(refusal) = self.against(group, &returned)? {
+                return refuse(refusal);
+            }
+        }
+        let (body, tag) = match self.sealed_body(&returned) {
+            Ok(sealed) => sealed,
+            Err(refusal) => return refuse(refusal),
+        };
+        let record = &returned.signed.record;
+        group.biz.insert((record.unit, returned.biz_code.clone()), (returned.content, key));
+        group.reissues.extend(returned.reissues.map(|original| (original, key)));
+        if is_new {
+            match record.reverses {
+                Some(original) => {
+                    group.reversals.insert(original, key);
+                }
+                None => group.hold(record.unit, &record.uniqueness_keys, key),
+            }
+        }
+        let acknowledgement = returned.acknowledgement.clone();
+        group.returned.push(Taken { returned, body, tag, is_new });
+        Ok(if is_new { Decision::TakenBack(Box::new(acknowledgement)) } else { Decision::Repeated(key) })
+    }
+
+    /// `BODY_ERASED`, if it was, or was due to be: also where the row that says so cannot be read.
+    fn erased(&self, returned: &Returned) -> Result<Option<Refusal>, JournalError> {
+        let (journal, key) = (&self.parts.journal, returned.key());
+        match journal.stored_body(key) {
+            Ok(StoredBody::Whole(_)) => return Ok(None),
+            Ok(StoredBody::Erased(_)) => return Ok(Some(Refusal::new(CallReason::BodyErased))),
+            Ok(StoredBody::Torn | StoredBody::Nothing) => {}
+            Err(error) if error.is_damage() => {}
+            Err(error) => return Err(error),
         }
         let day = day_number(returned.signed.record.issue_time, self.parts.utc_offset_minutes);
-        if journal.body(key)?.is_none() && went_by_age(journal, key.code, day)? {
-            let message = "the body of this receipt was due to be erased, and does not come back";
-            return Ok(Err(Refusal::new(CallReason::BodyErased).with_message(message)));
-        }
-        if let Some(known) = journal.receipt(key)? {
-            if known.signed_record != returned.bytes {
-                return Ok(Err(Refusal::new(Reason::NumberUsed).with_message("another receipt has this number")));
+        let erased = journal.was_erased_by_name(key)? || went_by_age(journal, key.code, day)?;
+        let message = "the body of this receipt was due to be erased, and does not come back";
+        Ok(erased.then(|| Refusal::new(CallReason::BodyErased).with_message(message)))
+    }
+
+    /// A row that cannot be read is this receipt's if its biz code says so: then it is written anew.
+    fn known(&self, returned: &Returned) -> Result<Known, JournalError> {
+        let (journal, key) = (&self.parts.journal, returned.key());
+        let row = match journal.receipt(key) {
+            Err(error) if error.is_damage() => {
+                let biz = journal.biz(returned.signed.record.unit, &returned.biz_code)?;
+                let own = biz.is_some_and(|biz| biz.key == key);
+                return if own { Ok(Known::InPart) } else { Err(error) };
             }
-            // Learnt from the ledger, without its body: a row of our own has its biz code.
-            if known.biz_code.is_empty() {
-                if let Err(closed) = self.parts.gate.check() {
-                    return Ok(Err(closed.refusal()));
-                }
-                return self.complete(&returned);
-            }
-            return Ok(Ok(Issued::Existing(key)));
+            read => read?,
+        };
+        Ok(match row {
+            None => Known::No,
+            Some(row) if row.signed_record != returned.bytes => Known::Other,
+            // A row of our own has its biz code.
+            Some(row) if row.biz_code.is_empty() || !self.has_body(returned)? => Known::InPart,
+            Some(_) => Known::Whole,
+        })
+    }
+
+    /// Whether its body is here and is what the record commits to.
+    fn has_body(&self, returned: &Returned) -> Result<bool, JournalError> {
+        match self.parts.journal.body(returned.key()) {
+            Err(error) if error.is_damage() => Ok(false),
+            read => Ok(read?.is_some_and(|body| self.parts.cipher.holds(&returned.signed.record, &body))),
         }
-        if let Err(closed) = self.parts.gate.check() {
-            return Ok(Err(closed.refusal()));
-        }
-        if self.parts.backlog.records() >= self.parts.outbox_records_max {
-            return Ok(Err(Refusal::new(Reason::Overloaded)));
-        }
-        if let Some(refusal) = self.against(&returned)? {
-            return Ok(Err(refusal));
-        }
-        self.take_in(returned)
     }
 
     /// What of this issuer stands against a receipt that it does not know.
-    fn against(&self, returned: &Returned) -> Result<Option<Refusal>, JournalError> {
+    fn against(&self, group: &Group, returned: &Returned) -> Result<Option<Refusal>, JournalError> {
         let (journal, record) = (&self.parts.journal, &returned.signed.record);
         let view = self.parts.registry.view();
         let asker = Asker { view: &view, system: returned.caller };
-        if let Some(row) = journal.biz(record.unit, &returned.biz_code)? {
+        let holder = match group.biz.get(&(record.unit, returned.biz_code.clone())) {
+            Some((_, key)) => Some(*key),
+            None => journal.biz(record.unit, &returned.biz_code)?.map(|row| row.key),
+        };
+        if let Some(holder) = holder {
             let conflict = Refusal::new(Reason::BizCodeConflict).with_message("another receipt has this biz_code");
-            return asker.named_of(conflict, journal, row.key).map(Some);
+            return named(journal, asker, group, conflict, holder).map(Some);
         }
         if let Some(key) = journal.adopted(record.unit, &record.biz_key)? {
             return asker.named_of(Refusal::new(Reason::BizCodeUsed), journal, key).map(Some);
         }
-        for segment in view.leased(record.unit, record.key.code) {
-            if (segment.first..=segment.last).contains(&record.key.number.get())
-                && journal.first_unused(segment.id)?.is_some_and(|first| first <= record.key.number.get())
-            {
-                return Ok(Some(
-                    Refusal::new(Reason::NumberNotOwned)
-                        .with_message("this number was declared void: the journal that gave it out was not recovered"),
-                ));
-            }
-        }
-        for segment in view.segments(record.unit, record.key.code) {
-            let number = record.key.number.get();
-            let next = journal.next_number(segment.id)?.unwrap_or(segment.first);
-            if (next..=segment.last).contains(&number) {
-                return Ok(Some(Refusal::new(Reason::NumberNotOwned).with_message(
-                    "this number may still be given out: the journal that gave it out was not recovered",
-                )));
-            }
+        if let Some(problem) = self.number_not_ours(&view, record)? {
+            return Ok(Some(Refusal::new(Reason::NumberNotOwned).with_message(problem)));
         }
         if let Some(original) = record.reverses {
-            let red = journal.reversal(original)?;
-            let dead =
-                red.map(|red| fate(journal, red)).transpose()?.is_some_and(|fate| matches!(fate, Fate::Refused { .. }));
-            return Ok(red.filter(|_| !dead).map(already_reversed));
+            return Ok(reversed(journal, group, original)?.map(already_reversed));
         }
         if let Some(original) = returned.reissues
-            && let Some(refusal) = reissue_conflict(journal, asker, &Group::default(), original)?
+            && let Some(refusal) = reissue_conflict(journal, asker, group, original)?
         {
             return Ok(Some(refusal));
         }
-        for unique in &record.uniqueness_keys {
-            if let Some(holder) = journal.receipted(record.unit, *unique)? {
-                return asker.named_of(Refusal::new(unique.kind.reason_if_held()), journal, holder).map(Some);
+        payment_conflict(journal, asker, group, (record.unit, &record.uniqueness_keys))
+    }
+
+    /// Why a number may not be taken back: it is called void, or may still be given out.
+    fn number_not_ours(
+        &self,
+        view: &RegistryView,
+        record: &ReceiptRecord,
+    ) -> Result<Option<&'static str>, JournalError> {
+        let (journal, number) = (&self.parts.journal, record.key.number.get());
+        for segment in view.leased(record.unit, record.key.code) {
+            if (segment.first..=segment.last).contains(&number)
+                && journal.first_unused(segment.id)?.is_some_and(|first| first <= number)
+            {
+                return Ok(Some("this number was declared void: the journal that gave it out was not recovered"));
+            }
+        }
+        for segment in view.segments(record.unit, record.key.code) {
+            let next = journal.next_number(segment.id)?.unwrap_or(segment.first);
+            if (next..=segment.last).contains(&number) {
+                return Ok(Some("this number may still be given out: the journal that gave it out was not recovered"));
             }
         }
         Ok(None)
     }
 
-    /// As issuing writes it, number and time apart: those are spent.
-    fn take_in(&mut self, returned: Returned) -> Result<IssueResult, JournalError> {
-        let parts = self.parts.clone();
-        let body = match self.sealed_body(&returned) {
-            Ok(body) => body,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let (key, record) = (returned.key(), &returned.signed.record);
-        let day = day_number(record.issue_time, parts.utc_offset_minutes);
-        let mut write = parts.journal.write();
-        put_own_rows(&mut write, &returned, day, &body);
-        write.put_outbox(self.outbox_end, key);
-        let day_kind = DayKind { unit: record.unit, day, kind: kind_of(key.code) };
-        let tally = match self.tallies.entry(day_kind) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(parts.journal.issued(day_kind)?),
-        };
-        tally.add(record.total);
-        write.put_issued(day_kind, *tally);
-        match record.reverses {
-            Some(original) => write.put_reversal(original, key),
-            None => record.uniqueness_keys.iter().for_each(|unique| write.put_uniqueness(record.unit, *unique, key)),
+    /// As issuing writes it, number and time apart: those are spent. Of one that was known, its own rows alone. Returns the tallies
+    /// that changed.
+    pub(super) fn write_returned(
+        &mut self,
+        write: &mut JournalWrite<'_>,
+        group: &Group,
+    ) -> Result<Vec<DayKind>, JournalError> {
+        let mut changed = Vec::new();
+        for taken in &group.returned {
+            let record = &taken.returned.signed.record;
+            let day = day_number(record.issue_time, self.parts.utc_offset_minutes);
+            taken.put(write, day);
+            if taken.is_new {
+                let day_kind = DayKind { unit: record.unit, day, kind: kind_of(record.key.code) };
+                self.queue(write, taken.key());
+                self.count(day_kind, record.total)?;
+                changed.push(day_kind);
+            }
         }
-        let step = self.step.saturating_add(1);
-        write.put_step(step);
-        write.commit(Durability::Synced)?;
-        self.step = step;
-        self.outbox_end = self.outbox_end.saturating_add(1);
-        parts.backlog.grown_to(self.outbox_end);
-        parts.metrics.issued(1);
-        tracing::warn!(receipt = %key, "took back a receipt that a lost journal had acknowledged");
-        Ok(Ok(Issued::New(Box::new(returned.acknowledgement))))
-    }
-
-    /// Gives a receipt that was learnt from the ledger what the ledger does not know.
-    fn complete(&self, returned: &Returned) -> Result<IssueResult, JournalError> {
-        let parts = &self.parts;
-        let body = match self.sealed_body(returned) {
-            Ok(body) => body,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let day = day_number(returned.signed.record.issue_time, parts.utc_offset_minutes);
-        let mut write = parts.journal.write();
-        put_own_rows(&mut write, returned, day, &body);
-        write.commit(Durability::Synced)?;
-        Ok(Ok(Issued::Existing(returned.key())))
+        Ok(changed)
     }
 
     /// The body under a new key, and the tag of its call.
@@ -226,4 +292,21 @@ impl Sequencer {
         let body = self.parts.cipher.seal(returned.key(), &returned.seed, values, &secrets);
         Ok((body.map_err(|error| internal(&error))?, secrets.tag(&returned.content)))
     }
+}
+
+/// Tells what the write took back or mended, once it is on disk.
+pub(super) fn tell(group: &Group) {
+    for taken in &group.returned {
+        let receipt = taken.key();
+        if taken.is_new {
+            tracing::warn!(%receipt, "took back a receipt that a lost journal had acknowledged");
+        } else {
+            tracing::info!(%receipt, "completed a receipt of which this journal had a part");
+        }
+    }
+}
+
+/// How many of the group's returned receipts this journal did not know.
+pub(super) fn new_ones(group: &Group) -> usize {
+    group.returned.iter().filter(|taken| taken.is_new).count()
 }

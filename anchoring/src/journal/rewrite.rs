@@ -1,0 +1,99 @@
+//! A damaged journal written anew: every row that can be read goes into new tables. Nothing is left out: where a row cannot be read, the copy
+//! is refused, and whoever has that row is to give it first.
+//!
+//! ```text
+//! family of any kind    read from its first row to its last
+//! keyed by record       where that fails: each record by itself, as the other families name it
+//! ```
+//! A row that was written again since its table rotted is read without that table, but lists, compaction and the next copy are
+//! not: this is what ends them. Not here: which row is damaged ([`crate::check`]).
+
+use std::path::Path;
+
+use receipt_core::ids::RecordKey;
+use rocksdb::{FlushOptions, WriteBatch};
+use tallystick_storage::{StoreSetup, StoreShare};
+
+use super::families::{PLACEMENTS, RECORDS};
+use super::{Durability, Family, Journal, JournalError, StretchEnd, open_store, write_options};
+use crate::check::Inspector;
+
+/// Rows of one write.
+const ROWS: usize = 256;
+
+/// Why a journal was not written anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// The journal, or the copy, failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record's row cannot be read.
+    #[error("{0} cannot be read and would be lost; have its caller hand it back by `Resubmit` first")]
+    Record(String),
+    /// A family's rows cannot be read.
+    #[error("the journal's {0} cannot be read and would be lost; `restore` a sound backup, then `recover`")]
+    Family(&'static str),
+}
+
+impl Journal {
+    /// Writes all rows into a new journal at `to`, which is absent. Durable when it returns; on an error remove what is there.
+    pub fn write_anew(&self, to: &Path, inspector: &dyn Inspector) -> Result<Self, RewriteError> {
+        std::fs::create_dir(to).map_err(|error| JournalError::Store(error.to_string()))?;
+        let identity = self.identity;
+        let setup = StoreSetup::new(StoreShare::SMALL);
+        let copy = Self { db: open_store(to, identity.layout, &setup, true)?, identity, setup };
+        for family in self.families() {
+            self.rewrite_family(&copy, family, inspector)?;
+        }
+        let families = self.families().into_iter().map(|family| copy.cf(family)).collect::<Result<Vec<_>, _>>()?;
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        copy.db.flush_cfs_opt(&families, &options).map_err(JournalError::from)?;
+        Ok(copy)
+    }
+
+    fn rewrite_family(&self, copy: &Self, family: Family, inspector: &dyn Inspector) -> Result<(), RewriteError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let stretch = self.stretch(family, after.as_deref(), ROWS)?;
+            let mut batch = WriteBatch::default();
+            for (key, value) in &stretch.rows {
+                batch.put_cf(copy.cf(family)?, key, value);
+            }
+            copy.put_all(batch)?;
+            match stretch.end {
+                StretchEnd::Full => after = stretch.rows.last().map(|(key, _)| key.to_vec()),
+                StretchEnd::Last => return Ok(()),
+                StretchEnd::Damage(_) => break,
+            }
+        }
+        let by_record = family == RECORDS || family == PLACEMENTS || inspector.by_record().contains(&family);
+        if by_record { self.rewrite_by_record(copy, family, inspector) } else { Err(RewriteError::Family(family.name)) }
+    }
+
+    fn rewrite_by_record(&self, copy: &Self, family: Family, inspector: &dyn Inspector) -> Result<(), RewriteError> {
+        let mut after: Option<RecordKey> = None;
+        loop {
+            let names = self.names(inspector.naming(), after, ROWS)?;
+            let mut batch = WriteBatch::default();
+            for key in &names.keys {
+                match self.get(family, &key.0) {
+                    Ok(Some(value)) => batch.put_cf(copy.cf(family)?, key.0, value),
+                    Ok(None) => {}
+                    Err(error) if error.is_damage() => return Err(RewriteError::Record(inspector.name(*key))),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            copy.put_all(batch)?;
+            match names.keys.last() {
+                Some(last) if names.more => after = Some(*last),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn put_all(&self, batch: WriteBatch) -> Result<(), JournalError> {
+        // Flushed and synced as a whole at the end.
+        Ok(self.db.write_opt(batch, &write_options(Durability::Ordered))?)
+    }
+}

@@ -1,0 +1,87 @@
+//! `tallystick-issuer repair`: looks at the journal of a stopped issuer. A torn end of its log is cut off, if nothing in it was
+//! acknowledged; with `--rewrite` every row goes into new tables, in the place of damaged ones.
+//!
+//! ```text
+//! journal ──▶ journal.rewriting ──▶ journal,  the old one being journal.damaged-N
+//! ```
+//! Nothing is lost by it: what cannot be read refuses it. Not here: what is cut off ([`tail`]), what is damaged (`check`).
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use tallystick_anchoring::check::Pass;
+use tallystick_anchoring::guard::Mark;
+use tallystick_anchoring::tail;
+use tallystick_service::keyfile::{KeyKind, Passphrase, open};
+use tallystick_storage::StoreShare;
+
+use crate::body::BodyCipher;
+use crate::chain::load_chain;
+use crate::check::{ReceiptInspector, said};
+use crate::config::{Settings, beside};
+use crate::journal::Journal;
+
+/// Repairs what can be without a loss. Returns what it found and did.
+pub fn run(settings: &Settings, rewrite: bool) -> Result<String> {
+    let chain = load_chain(settings)?;
+    let (journal, cut) = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, StoreShare::SMALL)?;
+    let found = match cut {
+        None => "its log is whole".to_owned(),
+        Some(cut) => format!(
+            "its newest writes were torn, and none of them was acknowledged: they were cut off, and are kept in {}",
+            cut.kept_at.display()
+        ),
+    };
+    let Mark { step, next_sequence } = Mark::of(&journal)?;
+    let stands = format!("{found}; the journal goes up to write {step}, next batch {next_sequence}");
+    let halted = journal.halted()?.map(|why| format!("\nit is halted: {why}")).unwrap_or_default();
+    let did = if rewrite { write_anew(settings, journal)? } else { String::new() };
+    Ok(format!("{stands}{did}{halted}"))
+}
+
+fn write_anew(settings: &Settings, journal: Journal) -> Result<String> {
+    let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
+    let master = open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?;
+    let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&master)));
+    let making = beside(&settings.journal_dir, "rewriting");
+    if making.exists() {
+        // Of a run that was interrupted: it has nothing that the journal lacks.
+        fs::remove_dir_all(&making).with_context(|| format!("remove {}", making.display()))?;
+    }
+    let written = journal.write_anew(&making, &inspector).map_err(anyhow::Error::from).and_then(|copy| {
+        let findings = Pass::new(&copy, &inspector).run()?;
+        ensure!(findings.is_sound(), "written anew, {}", said(&findings));
+        Ok(findings.rows)
+    });
+    let rows = match written {
+        Ok(rows) => rows,
+        Err(error) => {
+            let _ = fs::remove_dir_all(&making);
+            return Err(error.context("the journal stays as it is"));
+        }
+    };
+    drop(journal);
+    let aside = put_in_place(&making, &settings.journal_dir)?;
+    Ok(format!("\nwritten anew: {rows} rows; the old one is kept as {}", aside.display()))
+}
+
+/// The two change places in one step, so that there is a journal at every moment; then the old one goes aside.
+fn put_in_place(making: &Path, journal_dir: &Path) -> Result<PathBuf> {
+    let aside = (1_u32..).map(|number| beside(journal_dir, &format!("damaged-{number}"))).find(|path| !path.exists());
+    let aside = aside.context("there are too many damaged journals beside this one")?;
+    sync(making)?;
+    rustix::fs::renameat_with(rustix::fs::CWD, making, rustix::fs::CWD, journal_dir, rustix::fs::RenameFlags::EXCHANGE)
+        .with_context(|| format!("exchange {} and {}", making.display(), journal_dir.display()))?;
+    fs::rename(making, &aside).with_context(|| format!("move the old journal to {}", aside.display()))?;
+    if let Some(parent) = journal_dir.parent() {
+        sync(parent)?;
+    }
+    Ok(aside)
+}
+
+fn sync(directory: &Path) -> Result<()> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.with_context(|| format!("sync {}", directory.display()))
+}
