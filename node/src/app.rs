@@ -49,6 +49,7 @@ use crate::seal::{SealKeys, SealParts, Sealer};
 use crate::servers::{SERVICES, serve_grpc};
 use crate::standing::Standing;
 use crate::store::Store;
+use crate::store_check::StoreCheck;
 use crate::voting_log::VOTING_LOG;
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -192,12 +193,20 @@ async fn run_as(
     tasks.spawn("standing", standing(&node, &config).watch(level, stop.clone()));
     let Services { clocks, ledger, .. } = node.services.clone();
     tasks.spawn("clock", ClockWatch { clocks, ledger }.watch(clock_right, stop.clone()));
-    tasks.spawn("disk", watch_disk(Arc::clone(&node.services.disk), Arc::clone(&node.services.pool), stop.clone()));
+    spawn_disk_watches(&mut tasks, &node, &stop);
     let mut participation = participation(&config, &node, keys.consensus, keys.p2p)?;
     participation.unproven = unproven;
     change(&mut participation, &keys.consensus);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
     tasks.run(DRAIN_DEADLINE).await.map_err(end_of)
+}
+
+/// What looks after the disk: its free space, and the bytes on it.
+fn spawn_disk_watches(tasks: &mut Tasks, node: &Node, stop: &CancellationToken) {
+    let Services { disk, pool, ledger, .. } = &node.services;
+    tasks.spawn("disk", watch_disk(Arc::clone(disk), Arc::clone(pool), stop.clone()));
+    let (metrics, clock) = (node.metrics.store_check.clone(), Arc::clone(&node.clock));
+    tasks.spawn("store check", StoreCheck { store: ledger.store.clone(), metrics, clock }.watch(stop.clone()));
 }
 
 /// One line by which an operator knows what runs, and where.

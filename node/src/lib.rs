@@ -19,6 +19,7 @@ pub mod pool;
 pub mod progress;
 pub mod seal;
 pub mod store;
+mod store_check;
 
 mod api;
 mod clocks;

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tallystick_service::tls::DaysLeft;
 
 use crate::api::Services;
+use crate::store_check::CheckMetrics;
 
 /// Counters and histograms that parts write to.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Metrics {
     pub commit_seconds: Histogram,
     /// Until the own TLS certificate ends.
     pub tls_certificate_days_left: DaysLeft,
+    /// How the store's bytes are.
+    pub store_check: CheckMetrics,
 }
 
 impl Default for Metrics {
@@ -36,6 +39,7 @@ impl Default for Metrics {
             execute_seconds: seconds(),
             commit_seconds: seconds(),
             tls_certificate_days_left: DaysLeft::default(),
+            store_check: CheckMetrics::default(),
         }
     }
 }
@@ -141,6 +145,7 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     registry.register("commit_seconds", "The synced write of a decided block", metrics.commit_seconds.clone());
     let days = "Days until this node's TLS certificate ends, negative: it has ended";
     registry.register("tls_certificate_days_left", days, metrics.tls_certificate_days_left.clone());
+    metrics.store_check.register(registry);
     let seal = services.progress.seal_seconds();
     registry.register("seal_seconds", "From the decision of a height to its quorum's seal", seal);
     let found = services.evidence.found();

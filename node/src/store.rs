@@ -20,6 +20,7 @@
 //! [`Store::init`] creates one.
 
 mod blocks;
+mod check;
 mod open;
 mod proposals;
 mod seals;
