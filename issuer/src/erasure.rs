@@ -224,6 +224,14 @@ pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) ->
     Ok(Reapplied { named: again, by_age })
 }
 
+/// Of a row that cannot be read nothing is known: whoever asks writes it anew.
+fn readable<T>(read: Result<Option<T>, JournalError>) -> Result<Option<T>, JournalError> {
+    match read {
+        Err(error) if error.is_damage() => Ok(None),
+        read => read,
+    }
+}
+
 fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Result<usize, JournalError> {
     let mut again = Vec::new();
     for chunk in named.chunks(CHUNK) {

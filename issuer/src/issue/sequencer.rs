@@ -20,7 +20,7 @@ use tallystick_service::rng::Entropy;
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
 use super::{Acknowledgement, IssueResult, Issued, Prepared, SameCall, same_call};
 use crate::body::BodyCipher;
-use crate::bundle::internal;
+use crate::failure::internal;
 use crate::holder::Asker;
 use crate::journal::{
     BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _,
