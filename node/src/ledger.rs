@@ -7,6 +7,7 @@ use receipt_core::block::{Block, BlockContent, block_id};
 use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, KeyId, ValidatorId};
+use receipt_core::limits;
 use receipt_core::state::tables::{KeyState, Table, Tip};
 use receipt_core::state::{
     ApplyError, BatchCache, BlockRefusal, ChainParameters, CheckedBlock, Effects, StateRead as _, apply,
@@ -14,9 +15,12 @@ use receipt_core::state::{
 };
 use receipt_core::suite::PublicKey;
 use receipt_core::validators::ValidatorSet;
-use tallystick_engine::{HeightSet, Member, MemberId, Timeouts};
+use tallystick_engine::{HeightSet, MEMBERS_MAX, Member, MemberId, Timeouts};
 
 use crate::store::{Store, StoreError, ValidatorsFrom};
+
+// The engine knows no ledger: a set that one of them takes and the other refuses would stop the chain at its first height.
+const _: () = assert!(MEMBERS_MAX == limits::VALIDATORS_MAX, "engine and ledger bound a set alike");
 
 /// A block and what executing it gave.
 #[derive(Debug)]

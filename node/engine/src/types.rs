@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use crate::certificate::Certificate;
 
-/// Members a validator set may have; bounds every certificate.
-pub const MEMBERS_MAX: usize = 128;
+/// Members a validator set may have; bounds every certificate. The ledger has the same limit; the node that joins the two holds them
+/// to it.
+pub const MEMBERS_MAX: usize = 64;
 /// Voting power of one member is at most this, so that no sum or threshold overflows.
 pub const VOTING_POWER_MAX: u64 = 1 << 32;
 
