@@ -40,8 +40,8 @@ pub struct ArrivalLimits {
     pub validators: Option<Places>,
     /// The largest message that the server takes.
     pub message_bytes_max: usize,
-    /// From a call's begin to its request's last byte. A request that goes on longer is a stream, which this bounds as well: put the
-    /// layer around no service whose callers stream.
+    /// From a call's begin to its request's last byte. A request that goes on longer is a stream, which this bounds as well, unless it is
+    /// left out ([`ArrivalLayer::except`]).
     pub patience: Duration,
 }
 
@@ -58,12 +58,19 @@ impl ArrivalLimits {
 #[derive(Debug, Clone)]
 pub struct ArrivalLayer {
     limits: ArrivalLimits,
+    is_stream: fn(&str) -> bool,
 }
 
 impl ArrivalLayer {
     /// Within these limits.
     pub fn new(limits: ArrivalLimits) -> Self {
-        Self { limits }
+        Self { limits, is_stream: |_| false }
+    }
+
+    /// Leaves out methods whose requests are streams, by `/package.Service/Method`: what they hold is bounded elsewhere.
+    #[must_use]
+    pub fn except(self, is_stream: fn(&str) -> bool) -> Self {
+        Self { is_stream, ..self }
     }
 }
 
@@ -71,7 +78,7 @@ impl<S> Layer<S> for ArrivalLayer {
     type Service = Arrival<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Arrival { inner, limits: self.limits.clone() }
+        Arrival { inner, limits: self.limits.clone(), is_stream: self.is_stream }
     }
 }
 
@@ -80,6 +87,7 @@ impl<S> Layer<S> for ArrivalLayer {
 pub struct Arrival<S> {
     inner: S,
     limits: ArrivalLimits,
+    is_stream: fn(&str) -> bool,
 }
 
 /// Room that a call's messages have taken: held by its body and by its future, whichever ends last.
@@ -99,6 +107,9 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if (self.is_stream)(request.uri().path()) {
+            return Box::pin(self.inner.call(request));
+        }
         let caller = request.extensions().get::<PeerIdentity>().cloned();
         let held = Held::default();
         let limits = self.limits.clone();
@@ -343,6 +354,29 @@ mod tests {
         assert_eq!(reason, ErrorReason::Core(Reason::Overloaded));
         assert!(message.contains("did not arrive in time"), "{message}");
         assert_eq!(places.taken(), 0);
+    }
+
+    /// Validators speak to each other for as long as they run.
+    #[tokio::test]
+    async fn a_method_whose_requests_are_streams_is_left_out() {
+        let (places, mut bounded) = layer_with(Duration::from_millis(1));
+        let mut service = ArrivalLayer::new(bounded.limits.clone()).except(|path| path == "/stream").layer(Reads);
+        let stream = |path: &str| {
+            let (sender, mut call) = request(1);
+            *call.uri_mut() = path.parse().unwrap();
+            (sender, call)
+        };
+        let (sender, call) = stream("/stream");
+        let answer = tokio::spawn(service.call(call));
+        for _ in 0..20 {
+            send(&sender, &[header(0, 80), vec![1; 80]].concat());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(places.taken(), 0);
+        drop(sender);
+        assert_eq!(refusal(&answer.await.unwrap().unwrap()), None);
+        let (_sender, call) = stream("/another");
+        assert!(refusal(&bounded.call(call).await.unwrap()).is_some());
     }
 
     #[tokio::test]

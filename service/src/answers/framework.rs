@@ -31,6 +31,10 @@ pub(super) fn refusal_of(status: &Status, stage: Stage) -> Refusal {
         }
         (Code::Unimplemented, _) => Refusal::new(CallReason::MethodUnknown),
         (Code::OutOfRange | Code::ResourceExhausted, Stage::Request) => as_it_says(CallReason::RequestTooLarge),
+        // The connection broke while the request came: nobody reads this, and nothing failed here.
+        (Code::Unknown | Code::Cancelled, Stage::Request) if status.message().contains("reading a body") => {
+            Refusal::new(CallReason::RequestInvalid).with_message("the request broke off")
+        }
         (Code::Internal, Stage::Request) => undecodable(status.message()),
         (Code::NotFound, _) => as_it_says(CallReason::NotFound),
         (Code::InvalidArgument, _) => as_it_says(CallReason::RequestInvalid),
@@ -65,4 +69,17 @@ fn undecodable(message: &str) -> Refusal {
     let field = path.join(".");
     let told = format!("{field}: {problem}");
     refusal.with_violation(field, problem).with_message(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A validator that is killed while it hands a batch over was an ERROR of the other's.
+    #[test]
+    fn a_request_that_breaks_off_is_no_fault_of_the_server() {
+        let broken = Status::unknown("h2 protocol error: error reading a body from connection");
+        assert_eq!(refusal_of(&broken, Stage::Request).reason, CallReason::RequestInvalid.into());
+        assert_eq!(refusal_of(&Status::unknown("?"), Stage::Request).reason, CallReason::Internal.into());
+    }
 }
