@@ -225,10 +225,6 @@ pub struct AttachItemsText {
 pub struct PeerText {
     /// `host:port` of its gRPC server.
     pub grpc: String,
-    /// Address of its consensus engine.
-    pub p2p: std::net::SocketAddr,
-    /// The key by which the engine's network knows it.
-    pub p2p_public_key: KeyText,
 }
 
 /// See [`Validator`].

@@ -181,11 +181,8 @@ fn peers(loaded: &Loaded<GenesisText>) -> Result<Vec<(u32, String)>, ConfigError
         if port.is_none() || !plain {
             return Err(loaded.invalid(&format!("{key}.grpc"), "must be host:port"));
         }
-        let (id, p2p_public_key) = (validator.id.0, hex::encode(peer.p2p_public_key.0.0));
-        let block = format!(
-            "\n[[peers]]\nvalidator_id   = {id}\ngrpc           = \"{}\"\np2p            = \"{}\"\np2p_public_key = \"{p2p_public_key}\"\n",
-            peer.grpc, peer.p2p
-        );
+        let id = validator.id.0;
+        let block = format!("\n[[peers]]\nvalidator_id = {id}\ngrpc         = \"{}\"\n", peer.grpc);
         blocks.push((id, block));
     }
     let all_but = |own: u32| blocks.iter().filter(move |(id, _)| *id != own).map(|(_, block)| block.as_str()).collect();

@@ -91,13 +91,12 @@ async fn set_apart(network: &Network, delay: Duration) -> Result<Vec<DelayProxy>
         let path = network.layout().node_config(node.validator_id);
         let mut text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         for peer in nodes.iter().filter(|peer| peer.validator_id != node.validator_id) {
-            for address in [peer.grpc, peer.p2p] {
-                let proxy = DelayProxy::start(address, delay).await?;
-                let direct = format!("\"{address}\"");
-                ensure!(text.contains(&direct), "{} does not name {address}", path.display());
-                text = text.replace(&direct, &format!("\"{}\"", proxy.address()));
-                proxies.push(proxy);
-            }
+            let address = peer.grpc;
+            let proxy = DelayProxy::start(address, delay).await?;
+            let direct = format!("\"{address}\"");
+            ensure!(text.contains(&direct), "{} does not name {address}", path.display());
+            text = text.replace(&direct, &format!("\"{}\"", proxy.address()));
+            proxies.push(proxy);
         }
         std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
     }

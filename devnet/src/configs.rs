@@ -12,14 +12,9 @@ use crate::registry::key_id;
 /// Free bytes below which the processes stop accepting; development machines are small.
 const DISK_FREE_BYTES_MIN: u64 = 128 * 1024 * 1024;
 
-/// `node.toml` of one validator; `p2p_public_keys` are those of all validators, in hexadecimal, by number from 1.
-pub(crate) fn node_toml(
-    node: &NodeAddresses,
-    network: &Description,
-    p2p_public_keys: &[String],
-    options: &NetworkOptions,
-) -> String {
-    let NodeAddresses { validator_id, grpc, http, metrics, p2p } = node;
+/// `node.toml` of one validator.
+pub(crate) fn node_toml(node: &NodeAddresses, network: &Description, options: &NetworkOptions) -> String {
+    let NodeAddresses { validator_id, grpc, http, metrics } = node;
     let mut text = format!(
         r#"validator_id = {validator_id}
 data_dir     = "data"
@@ -32,14 +27,12 @@ disk_low_water_bytes = {DISK_FREE_BYTES_MIN}
 consensus       = "keys/consensus.key"
 log             = "keys/log.key"
 cosigner        = "keys/cosigner.key"
-p2p             = "keys/p2p.key"
 passphrase_file = "keys/passphrase"
 
 [listen]
 grpc    = "{grpc}"
 http    = "{http}"
 metrics = "{metrics}"
-p2p     = "{p2p}"
 
 [tls]
 certificate_chain = "tls/node.pem"
@@ -47,17 +40,15 @@ private_key       = "tls/node.key"
 authorities       = "../ca.pem"
 "#
     );
-    for (peer, key) in network.nodes.iter().zip(p2p_public_keys).filter(|(peer, _)| *peer != node) {
-        let NodeAddresses { validator_id, grpc, p2p, .. } = peer;
+    for peer in network.nodes.iter().filter(|peer| *peer != node) {
+        let NodeAddresses { validator_id, grpc, .. } = peer;
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             r#"
 [[peers]]
-validator_id   = {validator_id}
-grpc           = "{grpc}"
-p2p            = "{p2p}"
-p2p_public_key = "{key}"
+validator_id = {validator_id}
+grpc         = "{grpc}"
 "#
         );
     }

@@ -46,8 +46,6 @@ pub struct NodeAddresses {
     pub http: SocketAddr,
     /// Metrics and readiness over HTTP.
     pub metrics: SocketAddr,
-    /// The consensus engine.
-    pub p2p: SocketAddr,
 }
 
 /// Where an issuer listens.

@@ -130,7 +130,7 @@ pub fn generate(layout: &Layout, options: &NetworkOptions) -> Result<Generated> 
     write_keys(layout, &secrets, &description, entropy)?;
     write_credentials(layout, &description, &registry, &secrets, genesis.chain_id(), keys_valid_from(genesis.time))?;
     write_certificates(layout, &description, now)?;
-    write_configs(layout, &description, &secrets, options)?;
+    write_configs(layout, &description, options)?;
     description.write(layout)?;
     Ok(Generated { description, node_ports, issuer_ports })
 }
@@ -179,8 +179,8 @@ fn describe(
     let mut node_ports = Vec::new();
     for validator_id in 1..=options.validators {
         let mut held = HeldPorts::default();
-        let (grpc, http, metrics, p2p) = (held.hold()?, held.hold()?, held.hold()?, held.hold()?);
-        nodes.push(NodeAddresses { validator_id, grpc, http, metrics, p2p });
+        let (grpc, http, metrics) = (held.hold()?, held.hold()?, held.hold()?);
+        nodes.push(NodeAddresses { validator_id, grpc, http, metrics });
         node_ports.push(held);
     }
     let mut issuers = Vec::new();
@@ -231,7 +231,6 @@ fn write_keys(layout: &Layout, secrets: &Secrets, description: &Description, ent
         writer.signing(&directory.join("consensus.key"), &seeds.consensus)?;
         writer.signing(&directory.join("log.key"), &seeds.log)?;
         writer.signing(&directory.join("cosigner.key"), &seeds.cosigner)?;
-        writer.signing(&directory.join("p2p.key"), &seeds.p2p)?;
     }
     for (issuer, master) in description.issuers.iter().zip(&secrets.masters) {
         let directory = layout.issuer(issuer.issuer_id).join("keys");
@@ -315,16 +314,9 @@ fn write_certificates(layout: &Layout, description: &Description, now: UnixMilli
     Ok(())
 }
 
-fn write_configs(
-    layout: &Layout,
-    description: &Description,
-    secrets: &Secrets,
-    options: &NetworkOptions,
-) -> Result<()> {
-    let p2p_public_keys: Vec<String> =
-        secrets.validators.iter().map(|seeds| hex::encode(public_key(&seeds.p2p).0)).collect();
+fn write_configs(layout: &Layout, description: &Description, options: &NetworkOptions) -> Result<()> {
     for node in &description.nodes {
-        let text = node_toml(node, description, &p2p_public_keys, options);
+        let text = node_toml(node, description, options);
         durable::create(&layout.node_config(node.validator_id), text.as_bytes(), FileMode::Shared)?;
     }
     for issuer in &description.issuers {

@@ -40,15 +40,10 @@ impl AllowList {
         Self::default()
     }
 
-    /// What validators that start, stop or die always bring: the engine warns of each connection that is not there yet or
-    /// not any more. A validator that ends without being told is found by
-    /// [`Network::dead_processes`](crate::Network::dead_processes).
+    /// What validators that start, stop or die always bring: nothing that warns. A validator that ends without being told is
+    /// found by [`Network::dead_processes`](crate::Network::dead_processes).
     pub fn lifecycle() -> Self {
         Self::none()
-            .and("node-", &["arc_malachitebft_network: Connection closed with"])
-            .and("node-", &["arc_malachitebft_discovery::handlers::close: "])
-            // It votes while it is connected to nobody.
-            .and("node-", &["arc_malachitebft_network: Error publishing message", "NoPeersSubscribedToTopic"])
     }
 
     /// Also lines of processes whose name starts with `process` that contain all of `fragments`.

@@ -28,8 +28,6 @@ pub struct ValidatorSeeds {
     pub log: Seed,
     /// Cosigns checkpoints.
     pub cosigner: Seed,
-    /// Identifies the node in the engine's network.
-    pub p2p: Seed,
 }
 
 /// Everything secret.
@@ -64,7 +62,7 @@ impl Secrets {
     pub fn draw(counts: SecretCounts, entropy: &dyn Entropy) -> Result<Self> {
         let seed = || random_array::<32>(entropy);
         let authorities = (0..counts.authorities).map(|_| seed()).collect::<Result<_, _>>()?;
-        let validator = || Ok(ValidatorSeeds { consensus: seed()?, log: seed()?, cosigner: seed()?, p2p: seed()? });
+        let validator = || Ok(ValidatorSeeds { consensus: seed()?, log: seed()?, cosigner: seed()? });
         let validators = (0..counts.validators).map(|_| validator()).collect::<Result<_>>()?;
         let mut keys = BTreeMap::new();
         for issuer_id in 1..=counts.issuers {

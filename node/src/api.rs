@@ -60,6 +60,8 @@ pub(crate) struct Services {
     pub evidence: Arc<EvidenceFolder>,
     /// What the others' clocks say of this node's.
     pub clocks: Arc<PeerClocks>,
+    /// What the peers' engines say to this node's.
+    pub network: tallystick_engine::Network,
     /// Sends what this node took in on to the others.
     pub forwarder: Forwarder,
     /// Batch-verification coefficients.

@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
-use tallystick_engine::{EngineConfig, MemberId, Peer, Timeouts};
+use tallystick_engine::{EngineConfig, MemberId, Timeouts};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::{Clock, SystemClock};
@@ -18,15 +18,13 @@ use tallystick_service::config::{ConfigError, KeyError, Loaded, OfKey as _};
 use tallystick_service::descriptors::Files;
 use tallystick_service::durable;
 use tallystick_service::http::{self, HttpLimits};
-use tallystick_service::identity::{ChainName, Role};
+use tallystick_service::identity::ChainName;
 use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::metrics::Readiness;
 use tallystick_service::outln;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_signals};
-use tallystick_service::tls::{
-    CertificateWatch, ChannelConfig, ExpectedPeer, IncomingLimits, Tls, accept, connect_lazy,
-};
+use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
 use tallystick_storage::{MemoryBudget, StoreShare};
 use tokio::net::TcpListener;
 
@@ -34,6 +32,7 @@ use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, S
 use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig};
 use crate::consensus::ConsensusParts;
+use crate::converse::{Conversation, channel, network};
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
@@ -97,7 +96,6 @@ pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
 struct Keys {
     consensus: [u8; 32],
     seal: SealKeys,
-    p2p: [u8; 32],
 }
 
 fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
@@ -110,7 +108,6 @@ fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
             log: SigningKey::from_bytes(&*seed(&files.log)?),
             cosigner: SigningKey::from_bytes(&*seed(&files.cosigner)?),
         },
-        p2p: *seed(&files.p2p)?,
     })
 }
 
@@ -194,7 +191,7 @@ async fn run_as(
     let Services { clocks, ledger, .. } = node.services.clone();
     tasks.spawn("clock", ClockWatch { clocks, ledger }.watch(clock_right, stop.clone()));
     spawn_disk_watches(&mut tasks, &node, &stop);
-    let mut participation = participation(&config, &node, keys.consensus, keys.p2p)?;
+    let mut participation = participation(&config, &node, keys.consensus);
     participation.unproven = unproven;
     change(&mut participation, &keys.consensus);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
@@ -221,7 +218,6 @@ fn say_start(config: &Loaded<NodeConfig>, node: &Node, listeners: [&TcpListener;
         grpc = %grpc?,
         http = %http?,
         metrics = %metrics?,
-        p2p = %config.value.listen.p2p,
         decided = %node.services.progress.decided_height(),
         "the node starts"
     );
@@ -289,7 +285,9 @@ fn build(
     let sealer = Sealer::new(seal_parts, validator, seal_keys);
     let disk = DiskWatch::new(data_dir, config.value.disk_low_water_bytes).context("cannot measure the data disk")?;
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let network = network(config, &tls, ledger.chain.id.0.0)?;
     let services = Services {
+        network,
         ledger,
         pool,
         progress,
@@ -347,12 +345,12 @@ fn spawn_servers(
 fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let services = &node.services;
     for peer in &config.value.peers {
-        let expected = ExpectedPeer { role: Role::Validator, id: Some(peer.validator_id) };
-        let channel = connect_lazy(&node.tls, &ChannelConfig::new(&peer.grpc, expected))
-            .map_err(|error| config.invalid("peers.grpc", error.to_string()))?;
+        let id = ValidatorId::new(peer.validator_id);
+        let conversation =
+            Conversation { peer: id, channel: channel(config, &node.tls, peer)?, network: services.network.clone() };
         let link = PeerLink {
-            id: ValidatorId::new(peer.validator_id),
-            channel,
+            id,
+            channel: channel(config, &node.tls, peer)?,
             origin: services.ledger.genesis.origin.as_str().into(),
             pool: Arc::clone(&services.pool),
             sealer: Arc::clone(&services.sealer),
@@ -364,6 +362,13 @@ fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> a
             let (link, stop) = (link.clone(), stop.clone());
             async move {
                 link.run_forwarding(stop).await;
+                Ok::<_, std::io::Error>(())
+            }
+        });
+        tasks.spawn("peer consensus", {
+            let stop = stop.clone();
+            async move {
+                conversation.run(stop).await;
                 Ok::<_, std::io::Error>(())
             }
         });
@@ -442,12 +447,7 @@ async fn watch_disk(disk: Arc<DiskWatch>, pool: Arc<Pool>, stop: CancellationTok
     }
 }
 
-fn participation(
-    config: &Loaded<NodeConfig>,
-    node: &Node,
-    consensus_seed: [u8; 32],
-    p2p_seed: [u8; 32],
-) -> anyhow::Result<Participation> {
+fn participation(config: &Loaded<NodeConfig>, node: &Node, consensus_seed: [u8; 32]) -> Participation {
     let timing = &config.value.consensus;
     let (propose, vote) = (timing.propose_timeout(), timing.vote_timeout());
     let timeouts = Timeouts { propose, prevote: vote, precommit: vote, ..Timeouts::default() };
@@ -463,19 +463,11 @@ fn participation(
         timeouts,
         validator: ValidatorId::new(config.value.validator_id),
     };
-    let mut peers = Vec::new();
-    for peer in &config.value.peers {
-        let public_key =
-            peer.public_key().ok_or_else(|| config.invalid("peers.p2p_public_key", "must be 64 hex digits"))?;
-        peers.push(Peer { address: peer.p2p.to_string(), public_key });
-    }
     let engine = EngineConfig {
         moniker: format!("validator-{}", config.value.validator_id),
         chain_id: services.ledger.chain.id.0.0,
         member: MemberId::new(config.value.validator_id),
-        listen: config.value.listen.p2p,
-        peers,
-        p2p_seed,
+        network: services.network.clone(),
         log_path: config.resolve(&config.value.wal_dir).join(VOTING_LOG),
         block_bytes_max: limits::BLOCK_BYTES_MAX,
         votes: true,
@@ -485,5 +477,5 @@ fn participation(
     let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
     let standing = standing(node, config);
-    Ok(Participation { engine, signer, consensus, metrics, guard, standing, unproven: None })
+    Participation { engine, signer, consensus, metrics, guard, standing, unproven: None }
 }

@@ -19,7 +19,6 @@ pub(super) fn keys(config: &Loaded<NodeConfig>) -> Vec<(&'static str, PathBuf)> 
         ("keys.consensus", config.resolve(&value.keys.consensus)),
         ("keys.log", config.resolve(&value.keys.log)),
         ("keys.cosigner", config.resolve(&value.keys.cosigner)),
-        ("keys.p2p", config.resolve(&value.keys.p2p)),
         ("tls.certificate_chain", tls.certificate_chain),
         ("tls.private_key", tls.private_key),
         ("tls.authorities", tls.authorities),

@@ -69,23 +69,19 @@ pub struct KeyFiles {
     pub log: ConfigPath,
     /// Cosigns checkpoints.
     pub cosigner: ConfigPath,
-    /// Identifies this node in the engine's network.
-    pub p2p: ConfigPath,
-    /// File with the passphrase of the four.
+    /// File with the passphrase of the three.
     pub passphrase_file: ConfigPath,
 }
 
 /// Addresses to listen on.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Listen {
-    /// gRPC over mTLS: ledger, admin and peer services.
+    /// gRPC over mTLS: ledger, admin and peer services, and with the latter consensus.
     pub grpc: SocketAddr,
     /// Public, read-only HTTP: checkpoint and tiles.
     pub http: SocketAddr,
     /// Metrics and health over HTTP, for operators.
     pub metrics: SocketAddr,
-    /// The consensus engine's own port.
-    pub p2p: SocketAddr,
 }
 
 /// Another validator.
@@ -95,10 +91,6 @@ pub struct PeerConfig {
     pub validator_id: u32,
     /// Its gRPC endpoint, `host:port`.
     pub grpc: String,
-    /// Address of its consensus engine.
-    pub p2p: SocketAddr,
-    /// Public key (64 hex digits) by which the engine's network knows it.
-    pub p2p_public_key: String,
 }
 
 /// Timing of consensus. All nodes of a chain should agree.
@@ -222,11 +214,9 @@ fn check_paths(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
 }
 
 fn check_addresses(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
-    let Listen { grpc, http, metrics, p2p } = loaded.value.listen;
+    let Listen { grpc, http, metrics } = loaded.value.listen;
     let mut taken: BTreeSet<SocketAddr> = BTreeSet::new();
-    for (key, address) in
-        [("listen.grpc", grpc), ("listen.http", http), ("listen.metrics", metrics), ("listen.p2p", p2p)]
-    {
+    for (key, address) in [("listen.grpc", grpc), ("listen.http", http), ("listen.metrics", metrics)] {
         if address.port() != 0 && !taken.insert(address) {
             return Err(loaded.invalid(key, format!("{address} is listened on already; give each its own")));
         }
@@ -245,18 +235,8 @@ fn check_peers(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
         if port.is_none() {
             return invalid("grpc", "must be host:port");
         }
-        if peer.public_key().is_none() {
-            return invalid("p2p_public_key", "must be 64 hex digits");
-        }
     }
     Ok(())
-}
-
-impl PeerConfig {
-    /// The decoded `p2p_public_key`; `None` if it is not 64 hex digits.
-    pub fn public_key(&self) -> Option<[u8; 32]> {
-        hex::decode(&self.p2p_public_key).ok()?.try_into().ok()
-    }
 }
 
 #[cfg(test)]
@@ -291,11 +271,8 @@ mod tests {
             ("\"wal\"", "\"data/wal\"", "wal_dir"),
             ("\"evidence\"", "\"data/evidence\"", "evidence_dir"),
             ("127.0.0.1:7301", "127.0.0.1:7201", "listen.metrics"),
-            ("validator_id   = 2", "validator_id = 1", "peers[0].validator_id"),
+            ("validator_id = 2", "validator_id = 1", "peers[0].validator_id"),
             ("\"127.0.0.1:7102\"", "\"https://127.0.0.1\"", "peers[0].grpc"),
-            ("\"8f40", "\"8g40", "peers[0].p2p_public_key"),
-            // A sign is no digit.
-            ("\"8f40", "\"+f40", "peers[0].p2p_public_key"),
             ("calls_per_second = 100", "calls_per_second = 0", "public.calls_per_second"),
             ("calls_burst      = 500", "calls_burst = -1", "public.calls_burst"),
             ("filter = \"info\"", "filter = \"a=b=c\"", "log.filter"),

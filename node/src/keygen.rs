@@ -29,8 +29,8 @@ fn keygen(config: &Loaded<NodeConfig>, entropy: &dyn Entropy) -> anyhow::Result<
         .context("keys.passphrase_file: write a passphrase on one line into a file of mode 0600 first")?;
     let hold = |path: &ConfigPath| hold(&config.resolve(path), &passphrase, entropy);
     let (consensus, log) = (hold(&files.consensus)?, hold(&files.log)?);
-    let (cosigner, p2p) = (hold(&files.cosigner)?, hold(&files.p2p)?);
-    let [consensus, log, cosigner, p2p] = [consensus, log, cosigner, p2p].map(|key| hex::encode(key.0));
+    let cosigner = hold(&files.cosigner)?;
+    let [consensus, log, cosigner] = [consensus, log, cosigner].map(|key| hex::encode(key.0));
     let (id, listen) = (config.value.validator_id, &config.value.listen);
     Ok(format!(
         r#"# For the genesis description; put in the addresses at which the other validators reach this one.
@@ -40,10 +40,9 @@ name = "node-{id}"
 consensus_key = "{consensus}"
 log_key = "{log}"
 cosigner_key = "{cosigner}"
-peer = {{ grpc = "{grpc}", p2p = "{peer_to_peer}", p2p_public_key = "{p2p}" }}
+peer = {{ grpc = "{grpc}" }}
 "#,
-        grpc = listen.grpc,
-        peer_to_peer = listen.p2p
+        grpc = listen.grpc
     ))
 }
 
@@ -84,10 +83,10 @@ mod tests {
             .iter()
             .map(|name| validator[*name].as_str().unwrap())
             .collect();
-        keys.push(validator["peer"]["p2p_public_key"].as_str().unwrap());
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), 4, "each key is its own");
+        assert_eq!(validator["peer"]["grpc"].as_str(), Some("127.0.0.1:7101"));
+        assert_eq!(keys.len(), 3, "each key is its own");
         std::fs::remove_file(directory.path().join("keys/log.key")).unwrap();
         let again = keygen(&config, &SeededEntropy::new(2)).unwrap();
         let changed = printed.lines().zip(again.lines()).filter(|(before, after)| before != after).count();

@@ -24,6 +24,7 @@ mod store_check;
 mod api;
 mod clocks;
 mod consensus;
+mod converse;
 mod disk;
 mod early;
 mod evidence;
@@ -47,6 +48,5 @@ mod testing;
 /// The engine's lines that a node's log leaves out.
 pub const QUIET: tallystick_service::telemetry::Quiet = tallystick_service::telemetry::Quiet {
     directives: tallystick_engine::QUIET_DIRECTIVES,
-    messages: tallystick_engine::QUIET_MESSAGES,
     misleads: tallystick_engine::misleads,
 };

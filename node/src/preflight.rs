@@ -153,7 +153,7 @@ mod tests {
         let (peer, tail) = tail.split_once("\n[").unwrap();
         let peers: Vec<String> = peers
             .iter()
-            .map(|id| format!("[[peers]]{}", peer.replace("validator_id   = 2", &format!("validator_id = {id}"))))
+            .map(|id| format!("[[peers]]{}", peer.replace("validator_id = 2", &format!("validator_id = {id}"))))
             .collect();
         let lines = head.lines().map(|line| match line.split_once('=') {
             Some((name, _)) if name.trim() == "validator_id" => format!("validator_id = {validator_id}"),

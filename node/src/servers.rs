@@ -57,9 +57,16 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A peer that is gone without a word is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Answers that go on for as long as the caller likes; block streams have places of their own (`api`).
+/// Answers that go on for as long as the caller likes; block streams have places of their own (`api`), and each validator has one
+/// conversation.
 fn is_long_lived(path: &str) -> bool {
     matches!(path, "/tallystick.ledger.v1.LedgerService/StreamBlocks" | "/grpc.health.v1.Health/Watch")
+        || is_conversation(path)
+}
+
+/// A request that is a stream: one a validator, of frames that the engine bounds.
+fn is_conversation(path: &str) -> bool {
+    path == "/tallystick.peer.v1.PeerService/Converse"
 }
 
 /// Serves until `stop`, and a little longer for calls under way.
@@ -102,7 +109,7 @@ pub(crate) async fn serve_grpc(
             InFlightLayer::new(Places::new(CALLS_MAX, CALLER_CALLS_MAX), is_long_lived)
                 .with_validators(Places::new(validators, CALLER_CALLS_MAX)),
         )
-        .layer(ArrivalLayer::new(arrival))
+        .layer(ArrivalLayer::new(arrival).except(is_conversation))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

@@ -1,10 +1,13 @@
 //! A node's services over a test chain, in this process: what module tests share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use receipt_core::ids::{Height, ValidatorId};
+use receipt_core::limits;
 use receipt_core::state::NoCache;
 use receipt_core::testkit::{TestChain, TestValidator};
+use tallystick_engine::{MemberId, Network};
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::clock::{Clock, FixedClock};
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
@@ -15,6 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
 use crate::clocks::PeerClocks;
 use crate::config::PoolConfig;
+use crate::converse::PeerFetch;
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
@@ -32,6 +36,13 @@ pub(crate) struct TestNode {
     directory: tempfile::TempDir,
     pub(crate) id: ValidatorId,
     pub(crate) services: Services,
+}
+
+/// Links to validators 1 to 6; no engine runs, and nobody is asked.
+pub(crate) fn network(chain: &TestChain, own: u32) -> Network {
+    let peers: Vec<MemberId> = (1..=6).filter(|id| *id != own).map(MemberId::new).collect();
+    let nobody = Arc::new(PeerFetch(BTreeMap::new()));
+    Network::new(chain.genesis().chain_id().0.0, MemberId::new(own), &peers, limits::BLOCK_BYTES_MAX, nobody).unwrap()
 }
 
 fn seal_keys(validator: &TestValidator) -> SealKeys {
@@ -95,6 +106,7 @@ impl TestNode {
         };
         let sealer = Sealer::new(parts, id, seal_keys(validator));
         let services = Services {
+            network: network(chain, id.get()),
             pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),
             ledger,
             progress,

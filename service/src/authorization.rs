@@ -67,6 +67,8 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.peer.v1.PeerService/ForwardGovernance", VALIDATOR),
     rule("/tallystick.peer.v1.PeerService/ExchangeCosignatures", VALIDATOR),
     rule("/tallystick.peer.v1.PeerService/GetCosignatures", VALIDATOR),
+    rule("/tallystick.peer.v1.PeerService/Converse", VALIDATOR),
+    rule("/tallystick.peer.v1.PeerService/FetchDecided", VALIDATOR),
     // Governance carries its own k of n signatures; the role only keeps strangers off the pool.
     rule("/tallystick.admin.v1.AdminService/SubmitGovernance", OPERATOR),
     rule("/tallystick.admin.v1.AdminService/ListUnits", LEDGER_READERS),
@@ -87,6 +89,7 @@ pub const METHOD_RULES: &[MethodRule] = &[
 const STREAMS: &[&str] = &[
     "/tallystick.issuer.v1.IssuerService/Watch",
     "/tallystick.ledger.v1.LedgerService/StreamBlocks",
+    "/tallystick.peer.v1.PeerService/Converse",
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",

@@ -6,7 +6,7 @@ use tallystick_devnet::logs::AllowList;
 use crate::checkpoints::CheckpointWatch;
 use crate::judgement::all_sealed_once;
 use crate::load::Load;
-use crate::{TestNetwork, after_following, after_kills};
+use crate::{TestNetwork, after_kills};
 
 /// Far more heights than were on their way when a validator died.
 pub const HEIGHTS_WITH_ITS_VOTE: u64 = 10;
@@ -33,5 +33,5 @@ pub async fn its_vote_counts_again(
     let seen = checkpoints.check(&network).await?;
     println!("{} receipts sealed once, {seen} checkpoints, height {}", acked.len(), tip.sealed_height);
     network.audit(validator_id).await?;
-    network.finish(&after_following(after_kills(AllowList::lifecycle()))).await
+    network.finish(&after_kills(AllowList::lifecycle())).await
 }

@@ -209,22 +209,11 @@ impl TestNetwork {
 }
 
 /// Also what an issuer says of a validator that is away (it names it once per batch, and offers the batch to the next), and a node
-/// of a write in the midst of which it was killed. A node that comes back under load reads blocks from its peers as fast as it can;
-/// what it has no time for of their messages meanwhile the engine drops, and sync brings the decisions.
+/// of a write in the midst of which it was killed.
 #[must_use]
 pub fn after_kills(allowed: AllowList) -> AllowList {
     allowed
         .and("issuer-", &["a node did not take a batch"])
         .and("node-", &["the store's newest writes were torn"])
         .and("issuer-", &["the journal's newest writes were torn and are cut off"])
-        .and("node-", &["arc_malachitebft_engine::util::output_port: Output port is lagging"])
-}
-
-/// Also what a node says of a peer that follows it and goes away while it is being answered: it has caught up, and starts to vote.
-#[must_use]
-pub fn after_following(allowed: AllowList) -> AllowList {
-    allowed.and("node-", &["arc_malachitebft_engine::network: Unknown inbound request ID"]).and(
-        "node-",
-        &["arc_malachitebft_app_channel::connector: Error processing message: Messaging failed to enqueue"],
-    )
 }

@@ -366,7 +366,7 @@ async fn validators_of(network: &TestNetwork) -> String {
     let mut blocks = String::new();
     for validator_id in 1..=4 {
         let keys = network.layout().node(validator_id).join("keys");
-        for name in ["consensus", "log", "cosigner", "p2p"] {
+        for name in ["consensus", "log", "cosigner"] {
             std::fs::remove_file(keys.join(format!("{name}.key"))).unwrap();
         }
         let (code, printed) = network.run_node_command(validator_id, "keygen").await.unwrap();

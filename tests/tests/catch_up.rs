@@ -120,8 +120,5 @@ async fn a_validator_comes_back_after_a_thousand_blocks() {
     let seen = checkpoints.check(&network).await.unwrap();
     println!("{seen} checkpoints, height {}", tip.sealed_height);
     network.audit(AWAY).await.unwrap();
-    let allowed = after_kills(AllowList::lifecycle())
-        // Away for longer than the engine knocks at once; it knocks again later.
-        .and("node-", &["arc_malachitebft_discovery::handlers::dial: Failed to dial peer"]);
-    network.finish(&allowed).await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }

@@ -51,7 +51,7 @@ async fn another_validators_key_or_certificate_is_refused_by_name() {
     let (own, other) = (network.layout().node(1), network.layout().node(2));
     let file = |name: &str| (own.join(name), other.join(name));
     // One passphrase opens all keys of a node.
-    let keys = ["consensus.key", "log.key", "cosigner.key", "p2p.key", "passphrase"];
+    let keys = ["consensus.key", "log.key", "cosigner.key", "passphrase"];
     let keys = keys.map(|name| file(&format!("keys/{name}"))).to_vec();
     let certificate = vec![file("tls/node.pem"), file("tls/node.key")];
     for (files, expected) in [(keys, "keys.consensus"), (certificate, "tls.certificate_chain")] {

@@ -30,6 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Loses its store, and has to fetch it from its peers.
 const WIPED: u32 = 3;
+/// Gets a certificate of the new authority; the wiped one needs it for a quorum.
+const RENEWED: u32 = 2;
 /// Of the receipts that make these heights; smaller ones are issued before.
 const FIRST_SERIAL: u64 = 6;
 const HEIGHTS_SIGNED: u64 = 5;
@@ -128,7 +130,8 @@ async fn certificates_change_without_a_restart(network: &Network) -> Vec<Acked> 
     let stranger = clients::endpoint(&callers, address, HOSPITALS).unwrap().connect().await;
     assert!(stranger.is_err(), "the issuer's certificate is of the old authority");
 
-    // The new authority beside the old one, for every process; the issuer's own certificate with it.
+    // The new authority beside the old one, for every process; the issuer's own certificate and a validator's with it. The latter's
+    // links stand, and those that are made anew later are under the new one.
     let both = [std::fs::read(layout.ca().cert).unwrap(), std::fs::read(callers.ca().cert).unwrap()].concat();
     replace(&layout.ca().cert, &both);
     let renewed = callers.client("issuer");
@@ -136,6 +139,11 @@ async fn certificates_change_without_a_restart(network: &Network) -> Vec<Acked> 
     let tls = layout.issuer(1).join("tls");
     replace(&tls.join("issuer.key"), &std::fs::read(&renewed.key).unwrap());
     replace(&tls.join("issuer.pem"), &std::fs::read(&renewed.cert).unwrap());
+    let renewed_node = callers.client("node");
+    certify(Caller::Validator(RENEWED), &renewed_node);
+    let node_tls = layout.node(RENEWED).join("tls");
+    replace(&node_tls.join("node.key"), &std::fs::read(&renewed_node.key).unwrap());
+    replace(&node_tls.join("node.pem"), &std::fs::read(&renewed_node.cert).unwrap());
     hang_up(&before).await;
     let new = connected(&callers, address).await;
     acked.push(issue(network, new, 2).await);

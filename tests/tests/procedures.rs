@@ -15,7 +15,7 @@ use tallystick_tests::checkpoints::CheckpointWatch;
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::Load;
 use tallystick_tests::pages::Operator;
-use tallystick_tests::{TestNetwork, after_following, after_kills};
+use tallystick_tests::{TestNetwork, after_kills};
 
 const REPAIR: &str = "docs/ops/repair.md";
 const BACKUP: &str = "docs/ops/backup-restore.md";
@@ -31,7 +31,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Also what a node says of a log that is newer than its store.
 fn allowed() -> AllowList {
     let aside = ["the engine's log is set aside", "which the store does not have"];
-    after_following(after_kills(AllowList::lifecycle())).and("node-", &aside)
+    after_kills(AllowList::lifecycle()).and("node-", &aside)
 }
 
 /// Issues a receipt and waits for its seal; the chain rests before and after.

@@ -66,7 +66,7 @@ async fn a_bad_config_is_refused_before_a_port_is_bound() {
         ("validator_id = 1", "validator_id = \"one\"", "validator_id"),
         ("propose_timeout_ms = 1000", "propose_timeout_ms = 0", "consensus.propose_timeout_ms"),
         ("\"guard/guard.bin\"", "\"data/guard.bin\"", "guard_file"),
-        ("p2p_public_key = \"", "p2p_public_key = \"xy", "peers[0].p2p_public_key"),
+        ("validator_id = 2\n", "validator_id = 1\n", "peers[0].validator_id"),
         ("[consensus]", "[log]\nfilter = \"a=b=c\"\n[consensus]", "log.filter"),
         ("[consensus]", "[consensus]\nspeed = 9", "consensus.speed"),
     ];

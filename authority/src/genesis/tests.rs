@@ -25,8 +25,7 @@ public_keys = ["{}", "{}", "{}"]
         key("a3")
     );
     for id in 1..=4 {
-        let keys = ["consensus", "log", "cosigner", "p2p"].map(|role| key(&format!("{role}-{id}")));
-        let [consensus, log, cosigner, p2p] = keys;
+        let [consensus, log, cosigner] = ["consensus", "log", "cosigner"].map(|role| key(&format!("{role}-{id}")));
         let _ = write!(
             text,
             r#"
@@ -36,7 +35,7 @@ name = "node-{id}"
 consensus_key = "{consensus}"
 log_key = "{log}"
 cosigner_key = "{cosigner}"
-peer = {{ grpc = "node-{id}.example.org:7101", p2p = "10.0.0.{id}:7401", p2p_public_key = "{p2p}" }}
+peer = {{ grpc = "node-{id}.example.org:7101" }}
 "#
         );
     }
@@ -63,7 +62,7 @@ fn the_same_description_is_the_same_chain_and_any_other_another() {
     let renamed = made(&description().replace("city-2026", "city-2027")).unwrap();
     assert_ne!(renamed.chain.id, one.chain.id);
     // Addresses may change; they are no part of the chain.
-    let moved = made(&description().replace("10.0.0.1", "10.0.9.1")).unwrap();
+    let moved = made(&description().replace("node-1.example.org", "node-9.example.org")).unwrap();
     assert_eq!(moved.chain.id, one.chain.id);
 }
 
@@ -78,7 +77,7 @@ fn files_are_written_once_and_read_back() {
     assert_eq!(TrustFile::parse(&trust).unwrap(), made.trust);
     let peers = std::fs::read_to_string(out.join("peers-of-2.toml")).unwrap();
     assert_eq!(peers.matches("[[peers]]").count(), 3);
-    assert!(!peers.contains("validator_id   = 2") && peers.contains(&key("p2p-3")), "{peers}");
+    assert!(!peers.contains("validator_id = 2") && peers.contains("node-3.example.org:7101"), "{peers}");
     let error = made.write(&out).unwrap_err().to_string();
     assert!(error.contains("nothing is replaced"), "{error}");
 }
@@ -100,7 +99,6 @@ fn every_refusal_names_its_key() {
         ("name = \"node-2\"", "name = \"node-1\"", "`validators`"),
         (log.as_str(), &key("log-2"), "`validators`"),
         ("node-3.example.org:7101", "https://node-3", "`validators[2].peer.grpc`"),
-        ("10.0.0.3:7401", "node-3:7401", "`validators[2].peer.p2p`"),
         ("register_issuer]\nissuer_id", "register_issuer]\nid", "`actions.1.id`"),
         ("[authorities]", "[timeliness]\nbehind_ms_max = 20\n\n[authorities]", "the bounds of timely blocks"),
         ("[authorities]", "[timeliness]\nbehind = 20\n\n[authorities]", "`timeliness.behind`"),

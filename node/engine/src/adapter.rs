@@ -3,7 +3,7 @@
 //! Every prevote that verifies is noted (`polkas`): the signer is told what lets its lock go, and what speaks for a block that did
 //! not come in time. If it answers with another statement than asked for, the engine gets that one. A refusal goes to the
 //! loop (`refused`), and the engine sees the error only when its parts are about to be stopped: seen earlier, it would end
-//! consensus, and with it the supervisor, which kills the network part before that can close its port.
+//! consensus, and with it the supervisor, which kills the other parts before they have closed their files.
 
 use std::sync::Arc;
 
@@ -171,18 +171,9 @@ impl Signer<Ledger> for ChainSigner {
         Err(EngineError::from_source(SignRefused { reason: "votes carry no extension".to_owned(), conflict: false }))
     }
 
-    async fn sign_validator_proof(
-        &self,
-        public_key: Vec<u8>,
-        peer_id: Vec<u8>,
-    ) -> Result<ValidatorProof<Ledger>, EngineError> {
-        let key: [u8; 32] = public_key.as_slice().try_into().map_err(|_| {
-            EngineError::from_source(SignRefused { reason: "not a public key".to_owned(), conflict: false })
-        })?;
-        let preimage = preimage::validator_proof(&self.chain_id, &key, &peer_id);
-        let signed = self.sign(&SignRequest::ValidatorProof, &preimage).map_err(EngineError::from_source)?;
-        let signature = signed.signature;
-        Ok(ValidatorProof::new(public_key, peer_id, Signature(signature)))
+    /// Never asked: who a peer is follows from its certificate.
+    async fn sign_validator_proof(&self, _: Vec<u8>, _: Vec<u8>) -> Result<ValidatorProof<Ledger>, EngineError> {
+        Err(EngineError::from_source(SignRefused { reason: "links need no proof".to_owned(), conflict: false }))
     }
 }
 
@@ -222,20 +213,19 @@ impl Verifier<Ledger> for ChainVerifier {
         Ok(EngineVerdict::Invalid)
     }
 
-    async fn verify_validator_proof(&self, proof: &ValidatorProof<Ledger>) -> Result<EngineVerdict, EngineError> {
-        let (Ok(bytes), Ok(key)) =
-            (<[u8; 32]>::try_from(proof.public_key.as_slice()), PublicKey::decode(&proof.public_key))
-        else {
-            return Ok(EngineVerdict::Invalid);
-        };
-        let preimage = preimage::validator_proof(&self.chain_id, &bytes, &proof.peer_id);
-        Ok(EngineVerdict::from_bool(key.verifies(&preimage, &proof.signature)))
+    async fn verify_validator_proof(&self, _: &ValidatorProof<Ledger>) -> Result<EngineVerdict, EngineError> {
+        Ok(EngineVerdict::Invalid)
     }
 }
 
 /// A round as the engine writes it.
 pub(crate) fn engine_round(round: Option<u32>) -> Round {
     Round::from(round)
+}
+
+/// The number of a round that has one.
+pub(crate) fn round_number(round: Round) -> Result<u32, crate::config::EngineError> {
+    round.as_u32().ok_or(crate::config::EngineError::Unexpected("a round without a number"))
 }
 
 /// Who acts on which height by this message: it proposes or votes for a block, its signature holds, and the caller takes it for news;

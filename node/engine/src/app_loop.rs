@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
-use crate::adapter::{ChainSigner, act_of, engine_round, equivocations};
+use crate::adapter::{ChainSigner, act_of, engine_round, equivocations, round_number};
 use crate::application::Application;
 use crate::boot::Parts;
 use crate::certificate::Certificate;
@@ -30,6 +30,7 @@ use crate::config::EngineError;
 use crate::context::{ChainHeight, Ledger, MemberSet, height_params};
 use crate::hold::Progress;
 use crate::intake::Intake;
+use crate::network::{Network, member_of};
 use crate::preimage::{self, StreamFields, VoteSlot};
 use crate::signing::{SignRefused, SignRequest};
 use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds, chunk_hashes};
@@ -37,7 +38,7 @@ use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, Sync
 
 /// How often a resting node looks whether it was left behind.
 const TICK: Duration = Duration::from_millis(500);
-/// The engine must listen after this long; the port was free a moment before.
+/// The engine must begin after this long.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// Heights that are read for one request of a peer.
 const SERVED_HEIGHTS_MAX: u64 = 64;
@@ -56,7 +57,9 @@ pub(crate) struct Inbox {
 pub(crate) struct Fixed {
     pub(crate) member: MemberId,
     pub(crate) signer: ChainSigner,
-    pub(crate) network: mpsc::Sender<NetworkMsg<Ledger>>,
+    pub(crate) network: Network,
+    /// Takes the parts of this node's blocks.
+    pub(crate) parts_out: mpsc::Sender<NetworkMsg<Ledger>>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) log_path: PathBuf,
     pub(crate) block_bytes_max: usize,
@@ -94,10 +97,6 @@ pub(crate) struct AppLoop {
 
 fn in_call(call: &'static str) -> impl FnOnce(Fatal) -> EngineError {
     move |reason| EngineError::Application { call, reason: reason.to_string() }
-}
-
-fn round_number(round: Round) -> Result<u32, EngineError> {
-    round.as_u32().ok_or(EngineError::Unexpected("a round without a number"))
 }
 
 impl AppLoop {
@@ -145,7 +144,7 @@ impl AppLoop {
                 },
                 _ = tick.tick() => {
                     if !self.ready && begun.elapsed() > READY_WITHIN {
-                        return Err(EngineError::NotListening);
+                        return Err(EngineError::NotBeginning);
                     }
                     self.go_on_if_due();
                 }
@@ -191,10 +190,9 @@ impl AppLoop {
             AppMsg::GetValue { height, round, timeout, reply } => {
                 self.propose(VoteSlot { height: height.0, round: round_number(round)? }, timeout, reply).await?;
             }
-            AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
-                // Parts are passed on: the publisher made the message, the other peer only delivered it.
-                let publisher = published_by.unwrap_or(from).to_bytes();
-                let _ = reply.send(self.received_part(&publisher, part).await?);
+            AppMsg::ReceivedProposalPart { from, part, reply, .. } => {
+                let from = member_of(&from).ok_or(EngineError::Unexpected("a part of nobody"))?;
+                let _ = reply.send(self.received_part(from, part).await?);
             }
             AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
                 let slot = VoteSlot { height: height.0, round: round_number(round)? };
@@ -247,6 +245,7 @@ impl AppLoop {
         self.fixed.signer.polkas.start_height(start.height, &start.set);
         self.intake = Intake::default();
         self.progress.deciding(start.height, start.carried);
+        self.fixed.network.at_height(start.height);
         self.assembly.expect_height(Current {
             height: start.height,
             round: 0,
@@ -264,6 +263,7 @@ impl AppLoop {
         proposer: MemberId,
     ) -> Result<Vec<ProposedValue<Ledger>>, EngineError> {
         debug!(height, round, %proposer, "round starts");
+        self.fixed.network.start_height(height);
         let known = self.app.started_round(height, round, proposer).await.map_err(in_call("started_round"))?;
         let mut values = Vec::new();
         for proposal in known {
@@ -343,16 +343,20 @@ impl AppLoop {
         let signature = self.fixed.signer.sign(&request, &preimage)?.signature;
         for message in self.stream_ids.cut(StreamHeader { slot, fields, signature }, block) {
             // A closed network means that the engine ends; its own channel says so next.
-            let _ = self.fixed.network.send(NetworkMsg::PublishProposalPart(message)).await;
+            let _ = self.fixed.parts_out.send(NetworkMsg::PublishProposalPart(message)).await;
         }
         Ok(())
     }
 
     async fn received_part(
         &mut self,
-        publisher: &[u8],
+        publisher: MemberId,
         message: StreamMessage<ProposalPart>,
     ) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
+        if publisher == self.fixed.member {
+            self.fixed.network.passed(&message);
+            return Ok(None);
+        }
         if let StreamContent::Data(ProposalPart::Header(header)) = &message.content
             && self.held.is_some()
             && self.assembly.is_genuine(header)
@@ -361,7 +365,7 @@ impl AppLoop {
         }
         #[cfg(feature = "byzantine")]
         if self.fixed.forges_bodies {
-            crate::byzantine::send_forged(&message, &mut self.stream_ids, &self.fixed.network).await;
+            crate::byzantine::send_forged(&message, &mut self.stream_ids, &self.fixed.parts_out).await;
         }
         let finished = self.assembly.insert(publisher, message);
         self.go_on_if_due();

@@ -10,11 +10,11 @@ use malachitebft_app_channel::app::engine::consensus::ConsensusMsg;
 use malachitebft_app_channel::app::engine::network::NetworkMsg;
 use malachitebft_app_channel::app::engine::node::NodeRef;
 use malachitebft_app_channel::app::engine::sync::SyncMsg;
-use malachitebft_app_channel::app::types::codec::Codec;
 use malachitebft_app_channel::{
-    Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkContext, NetworkIdentity, RequestContext,
-    Signer, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle as Actors, NetworkMsg as PartMsg, RequestContext,
+    SyncContext, WalContext,
 };
+use ractor::{Actor as _, ActorRef, Message};
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
@@ -25,6 +25,7 @@ use crate::application::Application;
 use crate::codec::ChainCodec;
 use crate::config::{EngineConfig, EngineError, lock_log};
 use crate::context::Ledger;
+use crate::network::{Attached, Network, NetworkActor};
 use crate::polkas::Polkas;
 use crate::signing::ConsensusSigner;
 use crate::streaming::{Assembly, Limits};
@@ -32,7 +33,7 @@ use crate::wal::{LogFault, examine_log};
 
 /// Requests to the engine that may wait.
 const REQUESTS_MAX: usize = 100;
-/// How long the engine's parts get to close their files and sockets.
+/// How long the engine's parts get to close their files.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// More than the space that a small file may share with its name.
 const PROBE_BYTES: usize = 64 * 1024;
@@ -53,7 +54,7 @@ impl EngineControl {
         self.wake.notify_one();
     }
 
-    /// Ends the engine in order: sockets and log are closed, [`EngineHandle::join`] returns `Ok`.
+    /// Ends the engine in order: links and log are closed, [`EngineHandle::join`] returns `Ok`.
     pub fn stop(&self) {
         self.stop.notify_one();
     }
@@ -103,7 +104,7 @@ async fn start_here(
     let polkas = Polkas::default();
     let (stopping_sender, stopping) = watch::channel(false);
     let signer = ChainSigner { chain_id: config.chain_id, signer, polkas, refused: refused_sender, stopping };
-    let (channels, actors) = build(&config, codec, signer.clone()).await?;
+    let (channels, actors, carrier) = build(&config, codec.clone(), signer.clone()).await?;
 
     let control = EngineControl { wake: Arc::new(Notify::new()), stop: Arc::new(Notify::new()) };
     let inbox = Inbox {
@@ -115,11 +116,26 @@ async fn start_here(
         stop: control.stop.clone(),
     };
     let supervisor = actors.actor.clone();
-    let parts = Arc::new(Parts { supervisor, stopping: stopping_sender, ended: OnceCell::new() });
+    let network = config.network.clone();
+    let links = links_of(&supervisor, &network, codec);
+    let parts =
+        Parts { supervisor, carrier, network: network.clone(), stopping: stopping_sender, ended: OnceCell::new() };
+    let parts = Arc::new(parts);
+    let begun = links.and_then(|links| {
+        let links = Arc::new(links);
+        network.attach(links.clone());
+        links.begin()
+    });
+    if let Err(error) = begun {
+        parts.stop().await;
+        return Err(error);
+    }
+    let peers: Vec<_> = network.peers().collect();
     let fixed = Fixed {
         member: config.member,
         signer,
-        network: channels.network,
+        network,
+        parts_out: channels.network,
         parts: parts.clone(),
         log_path: config.log_path.clone(),
         block_bytes_max: config.block_bytes_max,
@@ -127,7 +143,7 @@ async fn start_here(
         #[cfg(feature = "byzantine")]
         forges_bodies: config.byzantine.is_some_and(|byzantine| byzantine.forge_bodies),
     };
-    let assembly = Assembly::new(Limits::for_blocks(config.block_bytes_max), config.publishers()?);
+    let assembly = Assembly::new(Limits::for_blocks(config.block_bytes_max), peers);
     let app_loop = AppLoop::new(app, fixed, assembly);
     let log_path = config.log_path;
     let task = tokio::spawn(async move {
@@ -150,22 +166,25 @@ async fn start_here(
 /// The engine's parts: the actors under its supervisor.
 pub(crate) struct Parts {
     supervisor: NodeRef,
+    /// Carries what they say; behind a proxy it has no supervisor.
+    carrier: ActorRef<NetworkMsg<Ledger>>,
+    network: Network,
     /// Read by a signer that refuses: it holds consensus until the parts have no supervisor.
     stopping: watch::Sender<bool>,
     ended: OnceCell<()>,
 }
 
 impl Parts {
-    /// Ends them, so that files and sockets are closed, and then the supervisor. Returns when all that has happened, to each
+    /// Ends them, so that files are closed, and then the supervisor. Returns when all that has happened, to each
     /// caller; harmless if they have ended by themselves.
     pub(crate) async fn stop(&self) {
         self.ended.get_or_init(|| self.stop_once()).await;
     }
 
-    /// The parts are taken from their supervisor first: at the first end of a part it would end itself and kill the others,
-    /// and a network part that is killed while it closes leaves its socket open for ever. Sync and consensus go
-    /// first and the network last, because a part logs errors when one that it uses is away.
+    /// The parts are taken from their supervisor first: at the first end of a part it would end itself and kill the others.
+    /// Sync and consensus go first and the network last, because a part logs errors when one that it uses is away.
     async fn stop_once(&self) {
+        self.network.detach();
         let mut parts = self.supervisor.get_cell().get_children();
         parts.sort_by_key(|part| match part {
             part if part.is_message_type_of::<SyncMsg<Ledger>>() == Some(true) => 0,
@@ -183,6 +202,7 @@ impl Parts {
                 debug!(part = %part.get_id(), %error, "not told to stop");
             }
         }
+        self.carrier.stop(Some("stopped".to_owned()));
         self.supervisor.stop(Some("stopped".to_owned()));
     }
 }
@@ -195,12 +215,14 @@ async fn log_closed(path: &Path) {
 }
 
 /// Whether an event of the engine's library would mislead: at a failure of its log it says that it hangs, and that its node
-/// remains alive. Here the process ends. What failed stands in other lines.
+/// remains alive. Here the process ends. What failed stands in other lines. And what it says of answers that nobody waits for any
+/// more, because a peer that was behind went away, or because the engine ends; why it ends, [`EngineHandle::join`] says.
 pub fn misleads(event: &tracing::Metadata<'_>) -> bool {
     let is_error = *event.level() == tracing::Level::ERROR;
     // Of the supervisor's errors only that one has nothing but its text.
     let is_last_word = event.target() == "arc_malachitebft_engine::node" && event.fields().len() == 1;
-    is_error && (is_last_word || event.target() == "arc_malachitebft_engine::util::failure")
+    let of_no_use = ["arc_malachitebft_engine::util::failure", "arc_malachitebft_app_channel::connector"];
+    is_error && (is_last_word || of_no_use.contains(&event.target()))
 }
 
 /// Whether a file beside the log can be written to the disk.
@@ -211,40 +233,76 @@ fn probe(log_path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(&path).and(written)
 }
 
-fn start_error(error: impl std::fmt::Display) -> EngineError {
+pub(crate) fn start_error(error: impl std::fmt::Display) -> EngineError {
     EngineError::Start(error.to_string())
+}
+
+/// The part of the engine that takes such messages.
+fn part_of<M: Message>(supervisor: &NodeRef) -> Result<ActorRef<M>, EngineError> {
+    let children = supervisor.get_cell().get_children();
+    let part = children.into_iter().find(|part| part.is_message_type_of::<M>() == Some(true));
+    part.map(ActorRef::from).ok_or_else(|| EngineError::Start("a part of it has ended".to_owned()))
+}
+
+fn links_of(supervisor: &NodeRef, network: &Network, codec: ChainCodec) -> Result<Attached, EngineError> {
+    let (consensus, sync) = (part_of::<ConsensusMsg<Ledger>>(supervisor)?, part_of::<SyncMsg<Ledger>>(supervisor)?);
+    Attached::new(network, consensus, sync, codec)
 }
 
 async fn build(
     config: &EngineConfig,
     codec: ChainCodec,
     signer: ChainSigner,
-) -> Result<(Channels<Ledger>, Actors), EngineError> {
+) -> Result<(Channels<Ledger>, Actors, ActorRef<NetworkMsg<Ledger>>), EngineError> {
     let checked = config.checked()?;
     match examine_log(&config.log_path) {
         Err(LogFault::Damaged { problem, .. }) => return Err(EngineError::DamagedLog(problem)),
         Err(LogFault::Io(source)) => return Err(config.log_failed(source)),
         Ok(_) | Err(LogFault::InUse) => {}
     }
-    let keypair = config.keypair()?;
-    let public_key = signer.signer.public_key().to_vec();
-    let peer_id = keypair.public().to_peer_id().to_bytes();
-    let proof = signer.sign_validator_proof(public_key, peer_id).await.map_err(start_error)?;
-    let proof = codec.encode(&proof).map_err(start_error)?;
-    let identity = NetworkIdentity::new_validator(config.moniker.clone(), keypair, config.member.to_string(), proof);
     let verifier = Box::new(ChainVerifier { chain_id: config.chain_id, polkas: signer.polkas.clone() });
     let consensus = ConsensusContext::new_validator(config.member, verifier, Box::new(signer.clone()));
-    let builder = EngineBuilder::new(Ledger, checked)
+    let network = NetworkActor { network: config.network.clone(), codec: codec.clone() };
+    let (carrier, _) = NetworkActor::spawn(None, network, ()).await.map_err(start_error)?;
+    let (sender, parts) = mpsc::channel(1);
+    tokio::spawn(carry(parts, carrier.clone()));
+    let shown = shown(config, carrier.clone(), signer).await?;
+    let built = EngineBuilder::new(Ledger, checked)
         .with_default_wal(WalContext::new(config.log_path.clone(), codec.clone()))
-        .with_default_sync(SyncContext::new(codec.clone()))
+        .with_custom_network(shown, sender)
+        .with_default_sync(SyncContext::new(codec))
         .with_default_consensus(consensus)
-        .with_default_request(RequestContext::new(REQUESTS_MAX));
+        .with_default_request(RequestContext::new(REQUESTS_MAX))
+        .build()
+        .await;
+    match built {
+        Ok((channels, actors)) => Ok((channels, actors, carrier)),
+        Err(error) => {
+            carrier.stop(None);
+            Err(start_error(error))
+        }
+    }
+}
 
+/// What the engine takes for its network: the carrier, or one that misbehaves in front of it.
+async fn shown(
+    config: &EngineConfig,
+    carrier: ActorRef<NetworkMsg<Ledger>>,
+    signer: ChainSigner,
+) -> Result<ActorRef<NetworkMsg<Ledger>>, EngineError> {
     #[cfg(feature = "byzantine")]
     if let Some(byzantine) = config.byzantine {
-        let context = crate::byzantine::context(byzantine, identity, codec, signer, config.member);
-        let builder = builder.with_byzantine_network(context).await.map_err(start_error)?;
-        return builder.build().await.map_err(start_error);
+        return crate::byzantine::proxy(byzantine, carrier, signer, config.member).await.map_err(start_error);
     }
-    builder.with_default_network(NetworkContext::new(identity, codec)).build().await.map_err(start_error)
+    let _ = (config, signer);
+    Ok(carrier)
+}
+
+/// Hands the app loop's block parts on, until either side has ended.
+async fn carry(mut parts: mpsc::Receiver<PartMsg<Ledger>>, carrier: ActorRef<NetworkMsg<Ledger>>) {
+    while let Some(part) = parts.recv().await {
+        if carrier.cast(part.into()).is_err() {
+            return;
+        }
+    }
 }

@@ -4,13 +4,15 @@
 //! not be guarded: it is asked for conflicting signatures.
 
 use bytes::Bytes;
+use malachitebft_app_channel::NetworkMsg;
+use malachitebft_app_channel::app::engine::network::NetworkRef;
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamMessage};
-use malachitebft_app_channel::{ByzantineContext, NetworkIdentity, NetworkMsg};
-use malachitebft_engine_byzantine::{ByzantineConfig, Trigger};
+use malachitebft_engine_byzantine::{
+    ByzantineConfig, ByzantineNetworkProxy, ConflictingValueFn, ConflictingVoteValueFn, Trigger,
+};
 use tokio::sync::mpsc;
 
 use crate::adapter::ChainSigner;
-use crate::codec::ChainCodec;
 use crate::config::Byzantine;
 use crate::context::Ledger;
 use crate::streaming::{ProposalPart, StreamIds};
@@ -38,14 +40,13 @@ fn other(block_id: &BlockId) -> BlockId {
     BlockId(bytes)
 }
 
-/// The proxied network. Conflicting values differ from the true ones in the last bit.
-pub(crate) fn context(
+/// Stands between the engine and its network. Conflicting values differ from the true ones in the last bit.
+pub(crate) async fn proxy(
     byzantine: Byzantine,
-    identity: NetworkIdentity,
-    codec: ChainCodec,
+    network: NetworkRef<Ledger>,
     signer: ChainSigner,
     address: MemberId,
-) -> ByzantineContext<Ledger, ChainCodec> {
+) -> Result<NetworkRef<Ledger>, impl std::fmt::Display> {
     let when = |set: bool| if set { Trigger::Always } else { Trigger::Never };
     let config = ByzantineConfig {
         equivocate_votes: when(byzantine.equivocate_votes),
@@ -54,13 +55,8 @@ pub(crate) fn context(
         drop_proposals: when(byzantine.drop_proposals),
         ..ByzantineConfig::default()
     };
-    ByzantineContext {
-        identity,
-        codec,
-        config,
-        signer: Box::new(signer),
-        address,
-        conflicting_value_fn: Some(Box::new(other)),
-        conflicting_vote_value_fn: Some(Box::new(|id| id.map_or(BlockId([1; 32]), other))),
-    }
+    let span = tracing::error_span!("byzantine", %address);
+    let value: Option<ConflictingValueFn<Ledger>> = Some(Box::new(other));
+    let voted: Option<ConflictingVoteValueFn<Ledger>> = Some(Box::new(|id| id.map_or(BlockId([1; 32]), other)));
+    ByzantineNetworkProxy::spawn(config, network, Box::new(signer), Ledger, address, span, value, voted).await
 }

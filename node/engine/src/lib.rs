@@ -14,10 +14,10 @@
 //!   [`EngineHandle::join`] returns the reason, nothing more is signed, and the process exits. Only after a refusal that says
 //!   `conflict` may it start another engine instead, one that does not vote.
 //! - What was said before a restart binds through the signer, which needs nothing of the engine's log.
-//! - No bytes from the network cause a panic or unbounded memory (`codec`, `streaming`).
+//! - No bytes from the network cause a panic or unbounded memory (`codec`, `network`, `streaming`).
 //!
 //! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
-//! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `streaming` cuts blocks into parts and puts
+//! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `network` is what nodes say to each other, over the node's own links, `streaming` cuts blocks into parts and puts
 //! them together again, `evidence` makes a file of a double signature, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `wal` looks at
 //! its log.
 
@@ -34,6 +34,7 @@ mod context;
 mod evidence;
 mod hold;
 mod intake;
+mod network;
 mod polkas;
 mod preimage;
 mod scheme;
@@ -46,11 +47,11 @@ pub use application::Application;
 pub use boot::{EngineControl, EngineHandle, Starting, misleads, start};
 pub use certificate::{Certificate, CertificateError, SIGNATURES_MAX};
 pub use codec::CodecError;
-pub use config::{EngineConfig, EngineError, Peer, p2p_public_key, peer_id};
+pub use config::{EngineConfig, EngineError};
 pub use evidence::{DOUBLE_SIGN_BYTES_MAX, DoubleSign, DoubleSignError};
+pub use network::{FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, Network, Outgoing};
 pub use preimage::{
-    PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VALIDATOR_PROOF, VoteSlot, precommit, prevote, proposal,
-    stream, validator_proof,
+    PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VoteSlot, precommit, prevote, proposal, stream,
 };
 pub use signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
 pub use streaming::CHUNK_BYTES;
@@ -66,9 +67,3 @@ pub use config::Byzantine;
 
 /// Log directives that leave out what the engine says of each step of each height.
 pub const QUIET_DIRECTIVES: &str = "arc_malachitebft=warn";
-/// Targets and beginnings of messages that no operator can use: every try to dial a peer that is not there yet. Of its peers the
-/// node speaks itself.
-pub const QUIET_MESSAGES: &[(&str, &str)] = &[
-    ("arc_malachitebft_network", "Error dialing peer"),
-    ("arc_malachitebft_discovery::handlers::dial", "Error dialing peer"),
-];

@@ -7,7 +7,6 @@
 //! tallystick/proposal/v1         height u64 · round u32 · pol present u8 · pol round u32 (0 if absent) · block id 32
 //! tallystick/stream/v1           height u64 · round u32 · pol present u8 · pol round u32 · block id 32
 //!                                · proposer u32 · sender u32 · bytes total u32 · hash 32 of each chunk, in order
-//! tallystick/validator-proof/v1  public key 32 · peer id (the rest)
 //! ```
 //! "present" is 1 or 0; a vote without a block is a vote for nil. The chain id is the hash of the genesis block. A vote does
 //! not name its voter: the key does. A *precommit* with a block, signed by more than 2/3, is what a certificate carries.
@@ -23,8 +22,6 @@ pub const PRECOMMIT: &str = "tallystick/precommit/v1";
 pub const PROPOSAL: &str = "tallystick/proposal/v1";
 /// Namespace of the headers of part streams.
 pub const STREAM: &str = "tallystick/stream/v1";
-/// Namespace of the proof that ties a validator's key to its peer id.
-pub const VALIDATOR_PROOF: &str = "tallystick/validator-proof/v1";
 
 /// Where a vote or proposal belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,14 +103,6 @@ pub fn stream(chain_id: &[u8; 32], slot: VoteSlot, fields: &StreamFields) -> Vec
         out.extend_from_slice(&number.to_be_bytes());
     }
     fields.chunk_hashes.iter().for_each(|hash| out.extend_from_slice(hash));
-    out
-}
-
-/// The preimage of the proof that the holder of `public_key` runs the peer `peer_id`.
-pub fn validator_proof(chain_id: &[u8; 32], public_key: &[u8; 32], peer_id: &[u8]) -> Vec<u8> {
-    let mut out = head(VALIDATOR_PROOF, chain_id);
-    out.extend_from_slice(public_key);
-    out.extend_from_slice(peer_id);
     out
 }
 

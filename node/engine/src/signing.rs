@@ -52,8 +52,6 @@ pub enum SignRequest {
         /// Whose proposal it is; not always the signer's.
         proposer: MemberId,
     },
-    /// The proof that ties the key to this node's peer id. Signed at each start.
-    ValidatorProof,
 }
 
 /// A statement and its signature.

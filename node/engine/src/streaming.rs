@@ -11,14 +11,13 @@ use std::hash::{BuildHasher, Hasher};
 use bytes::Bytes;
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
 
-pub(crate) use assembly::{Assembly, Current, Finished, Limits, PublisherId};
+pub(crate) use assembly::{Assembly, Current, Finished, Limits};
 
 use crate::context::MemberSet;
 use crate::preimage::{self, StreamFields, VoteSlot};
 use crate::scheme::{Signature, chunk_hash};
 
-/// Bytes of a chunk: big enough for few messages a block, small enough to interleave with votes, and, with all that is around it,
-/// within the 256 KiB that the transport lets a new stream send before the other side has answered.
+/// Bytes of a chunk: big enough for few messages a block, small enough to interleave with votes.
 pub const CHUNK_BYTES: usize = 128 * 1024;
 /// From this round on the engine has every validator that locks on a block send it again, not only the round's proposer.
 pub(crate) const ANYBODY_RESENDS_FROM_ROUND: u32 = 10;

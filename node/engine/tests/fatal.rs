@@ -24,8 +24,7 @@ async fn a_refused_signature_ends_the_engine() {
         nodes[0].disk.refuse.store(true, Ordering::SeqCst);
         let end = nodes[0].end().await;
         assert!(matches!(&end, Err(EngineError::SignRefused(refusal)) if refusal.reason == "told to"), "{end:?}");
-        // Nothing is left half done: log and port are free, and the chain goes on.
-        drop(std::net::TcpListener::bind(nodes[0].config.listen).expect("the port is closed"));
+        // Nothing is left half done: the log is free, and the chain goes on.
         nodes[0].disk.refuse.store(false, Ordering::SeqCst);
         nodes[0].start().await;
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use support::links::{Link, Links};
 use support::{assert_same, network, rest, set_busy, start_all};
 
-/// Each of the two has a quorum without the other, and gets the other's blocks through a third.
+/// Each of the two has a quorum without the other, and fetches from a third what the other proposed, once it is decided.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_that_never_reach_each_other_decide_with_the_rest() {
     let directory = tempfile::tempdir().unwrap();

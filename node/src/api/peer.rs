@@ -8,16 +8,21 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, TreeSize, ValidatorId};
 use receipt_core::limits;
 use receipt_core::note::{Checkpoint, SignatureLine};
+use receipt_core::reason::Reason;
+use tallystick_engine::{Incoming, LinkError, MemberId};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::peer::v1::peer_service_server::PeerService;
 use tallystick_proto::peer::v1::{
-    AnnounceBatchesRequest, AnnounceBatchesResponse, CheckpointId, ExchangeCosignaturesRequest,
-    ExchangeCosignaturesResponse, ForwardBatchRequest, ForwardBatchResponse, ForwardGovernanceRequest,
-    ForwardGovernanceResponse, GetCosignaturesRequest, GetCosignaturesResponse, SignatureLines,
+    AnnounceBatchesRequest, AnnounceBatchesResponse, CheckpointId, ConverseRequest, ConverseResponse,
+    ExchangeCosignaturesRequest, ExchangeCosignaturesResponse, FetchDecidedRequest, FetchDecidedResponse,
+    ForwardBatchRequest, ForwardBatchResponse, ForwardGovernanceRequest, ForwardGovernanceResponse,
+    GetCosignaturesRequest, GetCosignaturesResponse, SignatureLines,
 };
 use tallystick_service::identity::PeerIdentity;
 use tallystick_service::rng::random_array;
-use tonic::{Request, Response, Status};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{Failure, Services, hash_bytes, internal, invalid};
 use crate::pool::Offered;
@@ -51,6 +56,45 @@ pub(crate) fn read_lines(
     Some((Height::new(id.height), checkpoint, ValidatorId::new(own.validator_id), lines?))
 }
 
+/// The engine's word on a link or request, for the peer.
+fn refused(error: &LinkError) -> Status {
+    let (field, problem) = ("frame", error.to_string());
+    match error {
+        LinkError::Stranger(_) => Refusal::new(CallReason::NotPermitted).with_message(problem).to_status(),
+        LinkError::NotRunning | LinkError::NoAnswer | LinkError::Replaced => {
+            Refusal::new(CallReason::NotReady).with_message(problem).to_status()
+        }
+        LinkError::Busy | LinkError::Resting => Refusal::new(Reason::Overloaded).with_message(problem).to_status(),
+        LinkError::OtherLanguage | LinkError::TooLarge(_) | LinkError::Malformed(_) | LinkError::OthersStatus => {
+            invalid(field, &problem)
+        }
+    }
+}
+
+/// Which validator calls: nobody else gets here.
+fn caller_of<T>(request: &Request<T>) -> MemberId {
+    MemberId::new(request.extensions().get::<PeerIdentity>().map_or(0, |caller| caller.id))
+}
+
+/// Hands on what a peer says until the link ends; why, if the peer is there to hear it.
+async fn hear(mut incoming: Incoming, mut frames: Streaming<ConverseRequest>) -> Option<Status> {
+    loop {
+        let over = incoming.over();
+        let message = tokio::select! {
+            why = over => return Some(refused(&why)),
+            message = frames.message() => message,
+        };
+        let taken = match message {
+            Ok(Some(message)) => incoming.take(message.frame).await,
+            // It has ended the link, or its connection is gone.
+            Ok(None) | Err(_) => return None,
+        };
+        if let Err(error) = taken {
+            return Some(refused(&error));
+        }
+    }
+}
+
 impl From<SealError> for Failure {
     fn from(error: SealError) -> Self {
         if error.is_fatal() { Self::Fatal(error.into()) } else { invalid("own.lines", &error.to_string()).into() }
@@ -59,6 +103,40 @@ impl From<SealError> for Failure {
 
 #[tonic::async_trait]
 impl PeerService for Services {
+    type ConverseStream = ReceiverStream<Result<ConverseResponse, Status>>;
+
+    async fn converse(
+        &self,
+        request: Request<Streaming<ConverseRequest>>,
+    ) -> Result<Response<Self::ConverseStream>, Status> {
+        let incoming = self.network.open(caller_of(&request)).map_err(|error| refused(&error))?;
+        let (sender, receiver) = mpsc::channel(1);
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            let why = tokio::select! {
+                why = hear(incoming, request.into_inner()) => why,
+                () = stop.cancelled() => Some(Refusal::new(CallReason::ShuttingDown).to_status()),
+                // The caller is gone, or its certificate has ended.
+                () = sender.closed() => return,
+            };
+            if let Some(why) = why {
+                // Nobody may be there to read it.
+                let _ = sender.send(Err(why)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn fetch_decided(
+        &self,
+        request: Request<FetchDecidedRequest>,
+    ) -> Result<Response<FetchDecidedResponse>, Status> {
+        let peer = caller_of(&request);
+        let answer = self.network.answer(peer, request.into_inner().request).await;
+        let response = answer.map_err(|error| refused(&error))?;
+        Ok(Response::new(FetchDecidedResponse { response }))
+    }
+
     async fn announce_batches(
         &self,
         request: Request<AnnounceBatchesRequest>,

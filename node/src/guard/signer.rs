@@ -42,7 +42,7 @@ fn ballot(request: &SignRequest) -> Option<(u64, Ballot, Grounds)> {
             (slot, Kind::Prevote, None, block_id)
         }
         SignRequest::Precommit { slot, block_id } => (slot, Kind::Precommit, None, block_id),
-        SignRequest::Stream { .. } | SignRequest::ValidatorProof => return None,
+        SignRequest::Stream { .. } => return None,
     };
     Some((slot.height, Ballot { kind, round: slot.round, pol_round, block_id }, grounds))
 }

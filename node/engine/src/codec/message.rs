@@ -1,4 +1,4 @@
-//! Votes, proposals, certificates, log entries and the validator proof.
+//! Votes, proposals, certificates and log entries.
 //!
 //! ```text
 //! round       flag u8 (0 none, 1 some) · u32
@@ -11,13 +11,12 @@
 //!             · count × (vote type u8 · value id · member u32 · signature 64)
 //! liveness    tag u8 (0 vote, 1 polka, 2 round cert) · one of them
 //! log value   height u64 · round · pol round · proposer u32 · block id 32 · validity u8 (0 invalid, 1 valid)
-//! proof       public key 32 · signature 64 · peer id (the rest, at most 64)
 //! ```
 
 use malachitebft_app_channel::app::consensus::LivenessMsg;
 use malachitebft_app_channel::app::types::core::{
     NilOrVal, PolkaCertificate, PolkaSignature, Round, RoundCertificate, RoundCertificateType, RoundSignature,
-    SignedMessage, SignedProposal, SignedVote, ValidatorProof, Validity, VoteType,
+    SignedMessage, SignedProposal, SignedVote, Validity, VoteType,
 };
 use malachitebft_app_channel::app::types::{ProposedValue, SignedConsensusMsg};
 
@@ -26,8 +25,6 @@ use crate::certificate::SIGNATURES_MAX;
 use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
 use crate::scheme::Signature;
 use crate::types::BlockId;
-
-const PEER_ID_BYTES_MAX: usize = 64;
 
 impl Wire for Round {
     fn write(&self, out: &mut Vec<u8>) {
@@ -273,23 +270,5 @@ impl Wire for ProposedValue<Ledger> {
                 _ => return Err(CodecError::Invalid("validity")),
             },
         })
-    }
-}
-
-impl Wire for ValidatorProof<Ledger> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.public_key);
-        self.signature.write(out);
-        out.extend_from_slice(&self.peer_id);
-    }
-
-    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
-        let public_key: [u8; 32] = reader.array()?;
-        let signature = Signature::read(reader)?;
-        let peer_id = reader.rest();
-        if peer_id.is_empty() || peer_id.len() > PEER_ID_BYTES_MAX {
-            return Err(CodecError::Invalid("peer id length"));
-        }
-        Ok(Self::new(public_key.to_vec(), peer_id.to_vec(), signature))
     }
 }

@@ -5,7 +5,7 @@ use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMe
 use malachitebft_app_channel::app::types::codec::HasEncodedLen;
 use malachitebft_app_channel::app::types::core::{
     NilOrVal, PolkaCertificate, PolkaSignature, Round, RoundCertificate, RoundCertificateType, RoundSignature,
-    SignedMessage, ValidatorProof, Validity, VoteType,
+    SignedMessage, Validity, VoteType,
 };
 use malachitebft_app_channel::app::types::sync::{Request, Response, Status};
 use malachitebft_app_channel::app::types::{PeerId, ProposedValue, SignedConsensusMsg};
@@ -177,7 +177,6 @@ fn sync_messages() {
     check(&Status::<Ledger> { peer_id: peer(), tip_height, history_min_height });
     check_closed(&Request::<Ledger>::ValueRequest(ValueRequest::new(ChainHeight(3)..=ChainHeight(3))));
     check_closed(&response());
-    check(&ValidatorProof::<Ledger>::new(vec![1; 32], peer().to_bytes(), SIGNATURE));
 }
 
 #[test]
@@ -258,7 +257,6 @@ fn noise_never_panics() {
         let _ = Codec::<Status<Ledger>>::decode(&codec, noise.clone());
         let _ = Codec::<Request<Ledger>>::decode(&codec, noise.clone());
         let _ = Codec::<Response<Ledger>>::decode(&codec, noise.clone());
-        let _ = Codec::<ValidatorProof<Ledger>>::decode(&codec, noise.clone());
         let _ = Certificate::decode(&noise);
     }
 }

@@ -23,7 +23,6 @@ fn layouts_are_frozen() {
     let precommit_ns = "74616c6c79737469636b2f707265636f6d6d69742f7631";
     let proposal_ns = "74616c6c79737469636b2f70726f706f73616c2f7631";
     let stream_ns = "74616c6c79737469636b2f73747265616d2f7631";
-    let proof_ns = "74616c6c79737469636b2f76616c696461746f722d70726f6f662f7631";
     check(&prevote(&CHAIN, SLOT, Some(&BLOCK)), prevote_ns, &format!("{slot} 01 {block}"));
     check(&prevote(&CHAIN, SLOT, None), prevote_ns, &format!("{slot} 00 {zeros}"));
     check(&precommit(&CHAIN, SLOT, Some(&BLOCK)), precommit_ns, &format!("{slot} 01 {block}"));
@@ -41,7 +40,6 @@ fn layouts_are_frozen() {
     let hashes = ["d0".repeat(32), "d1".repeat(32)].concat();
     let expected = format!("{slot} 01 00000005 {block} 00000006 00000007 00000008 {hashes}");
     check(&stream(&CHAIN, SLOT, &fields), stream_ns, &expected);
-    check(&validator_proof(&CHAIN, &[0xEE; 32], b"peer"), proof_ns, &format!("{} 70656572", "ee".repeat(32)));
 }
 
 /// A nil vote and a vote for the block of zeros are different statements.

@@ -1,8 +1,7 @@
 //! Putting received parts together, in bounded memory.
 //!
-//! Parts are grouped by publisher and stream id. The publisher is the peer that made the message, which the transport proves,
-//! not the one that passed it on. Only configured peers count: a hostile one could sign messages with ever new keys. All that a
-//! stream costs is charged to its publisher, whoever signed its header:
+//! Parts are grouped by publisher and stream id. The publisher is the peer over whose link they came; nobody passes parts on. All
+//! that a stream costs is charged to its publisher, whoever signed its header:
 //! ```text
 //! part ──▶ publisher known? height and round near? ──▶ publisher's streams ──▶ header signed? each chunk as it names? ──▶ block
 //!          no: dropped                                 over its bounds: the       no: the publisher's stream goes         of the
@@ -26,9 +25,7 @@ use super::{CHUNK_BYTES, ProposalPart, StreamFault, StreamHeader, chunk_count};
 use crate::context::MemberSet;
 use crate::preimage::VoteSlot;
 use crate::scheme::chunk_hash;
-
-/// The bytes of a peer id.
-pub(crate) type PublisherId = Vec<u8>;
+use crate::types::MemberId;
 
 /// Heights beyond the current one whose parts are kept.
 const HEIGHTS_AHEAD: u64 = 2;
@@ -155,16 +152,16 @@ type Streams = BTreeMap<Bytes, Stream>;
 pub(crate) struct Assembly {
     limits: Limits,
     /// Every publisher there is, and its streams.
-    publishers: BTreeMap<PublisherId, Streams>,
+    publishers: BTreeMap<MemberId, Streams>,
     /// Whose faults were told since the height began.
-    told: BTreeSet<PublisherId>,
+    told: BTreeSet<MemberId>,
     born: u64,
     current: Option<Current>,
 }
 
 impl Assembly {
     /// Takes parts of these publishers and of no others.
-    pub(crate) fn new(limits: Limits, publishers: impl IntoIterator<Item = PublisherId>) -> Self {
+    pub(crate) fn new(limits: Limits, publishers: impl IntoIterator<Item = MemberId>) -> Self {
         let publishers = publishers.into_iter().map(|publisher| (publisher, Streams::new())).collect();
         Self { limits, publishers, told: BTreeSet::new(), born: 0, current: None }
     }
@@ -194,7 +191,7 @@ impl Assembly {
             streams.retain(|_, stream| match stream.check(&current) {
                 Ok(()) => true,
                 Err(fault) => {
-                    tell(&mut self.told, publisher, fault);
+                    tell(&mut self.told, *publisher, fault);
                     false
                 }
             });
@@ -207,10 +204,10 @@ impl Assembly {
     }
 
     /// Takes one part. Returns the block if this completes one of the current height whose round has begun.
-    pub(crate) fn insert(&mut self, publisher: &[u8], message: StreamMessage<ProposalPart>) -> Option<Finished> {
+    pub(crate) fn insert(&mut self, publisher: MemberId, message: StreamMessage<ProposalPart>) -> Option<Finished> {
         let StreamContent::Data(part) = message.content else { return None };
         let (current, limits) = (self.current.clone()?, self.limits);
-        let Some(streams) = self.publishers.get_mut(publisher) else {
+        let Some(streams) = self.publishers.get_mut(&publisher) else {
             debug!("block parts of a peer that is not configured");
             return None;
         };
@@ -266,8 +263,7 @@ fn is_named(header: &StreamHeader, sequence: u64, chunk: &[u8]) -> bool {
     chunk.len() == length && header.fields.chunk_hashes.get(index).is_some_and(|hash| *hash == chunk_hash(chunk))
 }
 
-/// Keeps a publisher within its bounds: its streams of the lowest height and round go first, of these the oldest. Whatever an
-/// earlier message of its own is good for, when another peer repeats it, it displaces nothing newer.
+/// Keeps a publisher within its bounds: its streams of the lowest height and round go first, of these the oldest.
 fn shrink(streams: &mut Streams, limits: &Limits) {
     let over = |streams: &Streams| {
         streams.len() > limits.streams_max
@@ -281,9 +277,8 @@ fn shrink(streams: &mut Streams, limits: &Limits) {
 }
 
 /// One line a publisher and height: a hostile peer must not fill the log either.
-fn tell(told: &mut BTreeSet<PublisherId>, publisher: &[u8], fault: StreamFault) {
-    if told.insert(publisher.to_vec()) {
-        let publisher = libp2p_identity::PeerId::from_bytes(publisher).map(|id| id.to_string()).unwrap_or_default();
+fn tell(told: &mut BTreeSet<MemberId>, publisher: MemberId, fault: StreamFault) {
+    if told.insert(publisher) {
         warn!(%publisher, %fault, "a stream of block parts is refused");
     } else {
         debug!(%fault, "another stream of block parts is refused");

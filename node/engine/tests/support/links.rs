@@ -30,7 +30,7 @@ pub(crate) struct Links {
 impl Links {
     /// Puts itself between nodes of which none runs yet.
     pub(crate) async fn between(nodes: &mut [Node]) -> Self {
-        let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.config.listen).collect();
+        let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.listen).collect();
         let (mut states, mut proxies) = (BTreeMap::new(), Vec::new());
         for node in nodes {
             for (other, target) in addresses.iter().enumerate().filter(|(other, _)| *other != node.index) {
@@ -38,8 +38,7 @@ impl Links {
                 let state = states.entry(pair).or_insert_with(|| watch::channel(Link::Open).0).subscribe();
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap().to_string();
-                let peer = node.config.peers.iter_mut().find(|peer| peer.address == target.to_string()).unwrap();
-                peer.address = address;
+                node.addresses.lock().unwrap().insert(super::id(other), address);
                 proxies.push(tokio::spawn(accept(listener, *target, state)));
             }
         }

@@ -5,12 +5,13 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod links;
+pub(crate) mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,13 +21,14 @@ use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use tallystick_engine::{
     Application, BlockId, Certificate, ConsensusSigner, DecidedValue, EngineConfig, EngineControl, EngineHandle,
-    Equivocation, Fatal, HeightSet, KnownProposal, Member, MemberId, OwnProposal, Peer, ReceivedProposal, SignRefused,
-    SignRequest, Signed, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, VoteSlot, p2p_public_key, precommit,
+    Equivocation, Fatal, HeightSet, KnownProposal, Member, MemberId, Network, OwnProposal, ReceivedProposal,
+    SignRefused, SignRequest, Signed, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, VoteSlot, precommit,
     prevote, proposal, start,
 };
 use tokio::sync::watch;
 
 pub(crate) const CHAIN: [u8; 32] = [0xC1; 32];
+const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than a round without a proposal takes.
 const QUIET: Duration = Duration::from_secs(5);
@@ -72,6 +74,8 @@ pub(crate) struct Disk {
     pub(crate) busy: AtomicBool,
     pub(crate) fail_build: AtomicBool,
     pub(crate) block_bytes: AtomicUsize,
+    /// How long it takes to judge a block.
+    pub(crate) judging_ms: AtomicU64,
     pub(crate) signed: Mutex<BTreeMap<(VoteSlot, u8), SignRequest>>,
     /// Whether its clock is so far behind that no block of another comes in time.
     pub(crate) lags: AtomicBool,
@@ -91,6 +95,7 @@ impl Disk {
             busy: AtomicBool::new(false),
             fail_build: AtomicBool::new(false),
             block_bytes: AtomicUsize::new(0),
+            judging_ms: AtomicU64::new(0),
             signed: Mutex::default(),
             lags: AtomicBool::new(false),
             never_precommits: AtomicBool::new(false),
@@ -203,7 +208,7 @@ fn ballot_key(request: &SignRequest) -> Option<(VoteSlot, u8)> {
         SignRequest::Proposal { slot, .. } => Some((*slot, 0)),
         SignRequest::Prevote { slot, .. } => Some((*slot, 1)),
         SignRequest::Precommit { slot, .. } => Some((*slot, 2)),
-        SignRequest::Stream { .. } | SignRequest::ValidatorProof => None,
+        SignRequest::Stream { .. } => None,
     }
 }
 
@@ -218,7 +223,7 @@ impl ConsensusSigner for GuardingSigner {
             SignRequest::Prevote { slot, block_id, .. } => prevote(&CHAIN, *slot, block_id.as_ref()),
             SignRequest::Precommit { slot, block_id } => precommit(&CHAIN, *slot, block_id.as_ref()),
             SignRequest::Proposal { slot, pol_round, block_id } => proposal(&CHAIN, *slot, *pol_round, block_id),
-            SignRequest::Stream { .. } | SignRequest::ValidatorProof => preimage.to_vec(),
+            SignRequest::Stream { .. } => preimage.to_vec(),
         };
         if let Some(key) = ballot_key(&statement)
             && said.insert(key, statement.clone()).is_some()
@@ -299,6 +304,7 @@ impl Application for MemoryChain {
     }
 
     async fn received(&mut self, proposal: ReceivedProposal) -> Result<Verdict, Fatal> {
+        tokio::time::sleep(Duration::from_millis(self.disk.judging_ms.load(Ordering::SeqCst))).await;
         if hash(&proposal.bytes) != proposal.block_id {
             return Ok(Verdict::Ignore);
         }
@@ -378,8 +384,13 @@ pub(crate) struct Node {
     pub(crate) index: usize,
     pub(crate) disk: Arc<Disk>,
     pub(crate) config: EngineConfig,
+    /// Where the others reach it.
+    pub(crate) listen: SocketAddr,
+    /// Where it reaches the others.
+    pub(crate) addresses: wires::Addresses,
     nodes: usize,
     running: Option<EngineHandle>,
+    wires: tokio::task::JoinSet<()>,
 }
 
 impl Node {
@@ -395,6 +406,7 @@ impl Node {
         let signer = Arc::new(GuardingSigner { key: key(self.index), disk: self.disk.clone(), guarded });
         let app = Box::new(MemoryChain { disk: self.disk.clone(), index: self.index, nodes: self.nodes });
         self.running = Some(start(self.config.clone(), signer, app).await?);
+        self.wires = wires::wire(&self.config.network, self.config.member, self.listen, &self.addresses);
         Ok(())
     }
 
@@ -411,7 +423,9 @@ impl Node {
     /// Waits for its end.
     pub(crate) async fn end(&mut self) -> Result<(), tallystick_engine::EngineError> {
         let mut running = self.running.take().unwrap();
-        tokio::time::timeout(PATIENCE, running.join()).await.expect("the engine ends")
+        let ended = tokio::time::timeout(PATIENCE, running.join()).await.expect("the engine ends");
+        self.wires.shutdown().await;
+        ended
     }
 
     pub(crate) fn log_path(&self) -> &PathBuf {
@@ -427,27 +441,26 @@ fn free_addresses(count: usize) -> Vec<SocketAddr> {
 /// Nodes that know each other; none runs yet.
 pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
     let addresses = free_addresses(nodes);
-    let seed = |index: usize| [index as u8 + 77; 32];
     let build = |index: usize| {
         let others = (0..nodes).filter(|other| *other != index);
-        let peers = others.map(|other| Peer {
-            address: addresses[other].to_string(),
-            public_key: p2p_public_key(&seed(other)).unwrap(),
-        });
+        let others: BTreeMap<MemberId, String> =
+            others.map(|other| (id(other), addresses[other].to_string())).collect();
+        let peers: Vec<MemberId> = others.keys().copied().collect();
+        let known = wires::Addresses::new(Mutex::new(others));
+        let fetch = Arc::new(wires::TcpFetch { own: id(index), addresses: known.clone() });
         let config = EngineConfig {
             moniker: format!("node-{index}"),
             chain_id: CHAIN,
             member: id(index),
-            listen: addresses[index],
-            peers: peers.collect(),
-            p2p_seed: seed(index),
+            network: Network::new(CHAIN, id(index), &peers, BLOCK_BYTES_MAX, fetch).unwrap(),
             log_path: directory.join(format!("log-{index}")),
-            block_bytes_max: 4 * 1024 * 1024,
+            block_bytes_max: BLOCK_BYTES_MAX,
             votes: true,
             #[cfg(feature = "byzantine")]
             byzantine: None,
         };
-        Node { index, disk: Disk::empty(), config, nodes, running: None }
+        let (listen, wires) = (addresses[index], tokio::task::JoinSet::new());
+        Node { index, disk: Disk::empty(), config, listen, addresses: known, nodes, running: None, wires }
     };
     (0..nodes).map(build).collect()
 }

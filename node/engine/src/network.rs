@@ -1,0 +1,335 @@
+//! What the engine and the other validators say to each other, without a transport of its own.
+//!
+//! ```text
+//! engine ──▶ actor ──▶ outbox: all that this node says now, once ──▶ Outgoing, one a peer ─┐
+//!                                                                                          │ the node's transport
+//! engine ◀── intake: a share of places a peer, given back as the engine gets on ◀── Incoming, one a peer
+//!        ◀─▶ requests of nodes that are behind, and answers                ◀─▶ Fetch, Network::answer
+//! ```
+//! The transport brings frames in order or ends, and knows who sends: a message of member B comes from B, and nobody passes it on. A
+//! frame is a kind and a message of `codec`:
+//! ```text
+//! frame    kind u8 · the rest: 0 hello (version u8 · chain id 32) · 1 vote or proposal · 2 liveness · 3 block part · 4 status
+//! request  a hello frame · request
+//! ```
+//! Invariants:
+//! - A link begins with a hello of the same chain and version; anything else ends it, and so does a frame that is no message.
+//! - A slow or silent peer costs nobody else anything: each link reads the outbox for itself, and what has become void is gone from it.
+//! - What a peer sends waits at most in its own places; then it is read no further until the engine has got on.
+//! - A new link begins with all that this node says at this height: what was lost with the old one is not missed.
+//!
+//! Not here: certificates, connections, and when to connect again (the node's `converse`).
+
+mod actor;
+mod intake;
+mod outbox;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::{BufMut, Bytes, BytesMut};
+use malachitebft_app_channel::app::streaming::StreamMessage;
+use malachitebft_app_channel::app::types::PeerId;
+use tokio::sync::watch;
+use tracing::warn;
+
+pub(crate) use actor::NetworkActor;
+pub use intake::Incoming;
+pub(crate) use intake::{Attached, EARLY_MAX};
+pub use outbox::Outgoing;
+
+use crate::codec::CodecError;
+use crate::config::{EngineError, bad};
+use crate::streaming::{CHUNK_BYTES, ProposalPart};
+use crate::types::MemberId;
+use outbox::Outbox;
+
+/// The largest frame: a chunk, or the header of the largest block, or a certificate, each with what is around it. Whole blocks
+/// travel in answers to a node that is behind, never here.
+pub const FRAME_BYTES_MAX: usize = CHUNK_BYTES + 64 * 1024;
+/// Of frames and requests. Another one is another language.
+const VERSION: u8 = 1;
+/// How long an answer to a node that is behind may take here. Its engine asks somebody else after 10 s.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The rest after a first fault, doubled so often at most: a minute.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+const FAULT_DOUBLINGS_MAX: u32 = 6;
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+
+const HELLO: u8 = 0;
+const WORD: u8 = 1;
+const LIVENESS: u8 = 2;
+const PART: u8 = 3;
+const STATUS: u8 = 4;
+
+/// Why a link ends, or does not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// Not a configured peer.
+    #[error("validator {0} is not among this node's peers")]
+    Stranger(MemberId),
+    /// The engine does not run (yet), or has just ended.
+    #[error("consensus does not run yet")]
+    NotRunning,
+    /// The peer has opened another link.
+    #[error("a newer link of the same validator took this one's place")]
+    Replaced,
+    /// The first frame is no hello of this chain and version.
+    #[error("it speaks of another chain, or another version of the language")]
+    OtherLanguage,
+    /// A frame above [`FRAME_BYTES_MAX`].
+    #[error("a frame of {0} bytes, {FRAME_BYTES_MAX} is the most")]
+    TooLarge(usize),
+    /// A frame that is no message.
+    #[error("a frame is no message: {0}")]
+    Malformed(#[from] CodecError),
+    /// A status that names somebody else.
+    #[error("a status of somebody else")]
+    OthersStatus,
+    /// It sent what no honest peer does, and is not heard for a while.
+    #[error("it was at fault, and is heard again after a while")]
+    Resting,
+    /// Too many requests of this peer wait for their answers.
+    #[error("too many requests of this validator are under way")]
+    Busy,
+    /// The engine has no answer in time.
+    #[error("no answer in time")]
+    NoAnswer,
+}
+
+impl LinkError {
+    /// Whether the peer is at fault: an honest one of this version never does that.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::OtherLanguage | Self::TooLarge(_) | Self::Malformed(_) | Self::OthersStatus)
+    }
+}
+
+/// Why blocks could not be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// No connection.
+    #[error("the peer is not reached")]
+    Unreachable,
+    /// No answer in time.
+    #[error("the peer did not answer in time")]
+    TimedOut,
+    /// It answered with a refusal, or too much.
+    #[error("the peer refused")]
+    Refused,
+}
+
+/// The node's way to ask another for decided blocks.
+#[async_trait]
+pub trait Fetch: Send + Sync + 'static {
+    /// Carries `request` to that peer's [`Network::answer`] and brings its answer, of at most `bytes_max`. Dropped when nobody waits
+    /// for it any more.
+    async fn fetch(&self, peer: MemberId, request: Bytes, bytes_max: usize) -> Result<Bytes, FetchError>;
+}
+
+/// The engine's side of all links. Cheap to clone. Outlives engines: a node that follows first, and votes then, has one.
+#[derive(Clone)]
+pub struct Network(Arc<Shared>);
+
+struct Shared {
+    own: MemberId,
+    hello: Bytes,
+    /// The largest answer to a request of this node.
+    answer_bytes_max: usize,
+    peers: BTreeMap<MemberId, PeerLinks>,
+    fetch: Arc<dyn Fetch>,
+    outbox: Mutex<Outbox>,
+    /// Told at each change of the outbox.
+    said: watch::Sender<()>,
+    engine: watch::Sender<Option<Arc<Attached>>>,
+    /// The height being decided, or to be started next.
+    height: AtomicU64,
+    /// The newest height that the engine has started; 0 before its first, when it would keep only some of what comes.
+    started: AtomicU64,
+}
+
+struct PeerLinks {
+    id: PeerId,
+    /// The number of its newest link to this node.
+    newest: watch::Sender<u64>,
+    faults: Mutex<Faults>,
+}
+
+/// What a peer was at fault for, and how long it rests for it.
+#[derive(Default)]
+struct Faults {
+    in_a_row: u32,
+    heard_from: Option<Instant>,
+}
+
+impl Faults {
+    /// It was at fault now: it rests, twice as long each time. Faults long ago are forgotten.
+    fn note(&mut self, now: Instant) {
+        if self.heard_from.is_some_and(|from| now.duration_since(from) > FORGOTTEN_AFTER) {
+            self.in_a_row = 0;
+        }
+        self.heard_from = Some(now + FAULT_PAUSE * (1 << self.in_a_row.min(FAULT_DOUBLINGS_MAX)));
+        self.in_a_row = self.in_a_row.saturating_add(1);
+    }
+
+    fn rests(&self, now: Instant) -> bool {
+        self.heard_from.is_some_and(|from| now < from)
+    }
+}
+
+/// A member as the engine's types know peers.
+fn peer_id(member: MemberId) -> Result<PeerId, EngineError> {
+    let mut bytes = vec![0, 4];
+    bytes.extend_from_slice(&member.get().to_be_bytes());
+    PeerId::from_bytes(&bytes).map_err(|error| bad("peers", error))
+}
+
+/// The member that [`peer_id`] made this of.
+pub(crate) fn member_of(peer: &PeerId) -> Option<MemberId> {
+    let bytes: [u8; 6] = peer.to_bytes().try_into().ok()?;
+    let [0, 4, number @ ..] = bytes else { return None };
+    Some(MemberId::new(u32::from_be_bytes(number)))
+}
+
+fn frame(kind: u8, message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(1 + message.len());
+    frame.put_u8(kind);
+    frame.extend_from_slice(message);
+    frame.freeze()
+}
+
+impl Network {
+    /// Of the node `own` of this chain, with these peers and no others. Blocks have at most `block_bytes_max`.
+    pub fn new(
+        chain_id: [u8; 32],
+        own: MemberId,
+        peers: &[MemberId],
+        block_bytes_max: usize,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<Self, EngineError> {
+        let mut links = BTreeMap::new();
+        for peer in peers {
+            let link = PeerLinks { id: peer_id(*peer)?, newest: watch::Sender::new(0), faults: Mutex::default() };
+            if *peer == own || links.insert(*peer, link).is_some() {
+                return Err(bad("peers", format!("validator {peer} is this node, or stands there twice")));
+            }
+        }
+        let hello = frame(HELLO, &[&[VERSION][..], &chain_id].concat());
+        Ok(Self(Arc::new(Shared {
+            own,
+            hello,
+            answer_bytes_max: crate::config::response_bytes_max(block_bytes_max),
+            peers: links,
+            fetch,
+            outbox: Mutex::new(Outbox::for_blocks(block_bytes_max)),
+            said: watch::Sender::new(()),
+            engine: watch::Sender::new(None),
+            height: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+        })))
+    }
+
+    /// The peers, ascending.
+    pub fn peers(&self) -> impl Iterator<Item = MemberId> {
+        self.0.peers.keys().copied().collect::<Vec<_>>().into_iter()
+    }
+
+    /// All that this node says to its peers, from the height that is being decided on.
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing::new(self.clone())
+    }
+
+    /// A peer opens its link to this node; an older one of the same peer ends.
+    pub fn open(&self, peer: MemberId) -> Result<Incoming, LinkError> {
+        let links = self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
+        let engine = self.0.engine.borrow().clone();
+        let engine = engine.filter(|_| self.started() > 0).ok_or(LinkError::NotRunning)?;
+        if links.faults.lock().unwrap_or_else(PoisonError::into_inner).rests(Instant::now()) {
+            return Err(LinkError::Resting);
+        }
+        let mut number = 0;
+        links.newest.send_modify(|newest| {
+            *newest += 1;
+            number = *newest;
+        });
+        Ok(Incoming::new(self.clone(), engine, peer, number, links.newest.subscribe()))
+    }
+
+    /// Answers a peer that is behind. Dropped, it gives its place back.
+    pub async fn answer(&self, peer: MemberId, request: Bytes) -> Result<Bytes, LinkError> {
+        if !self.0.peers.contains_key(&peer) {
+            return Err(LinkError::Stranger(peer));
+        }
+        let engine = self.0.engine.borrow().clone().ok_or(LinkError::NotRunning)?;
+        let hello = &self.0.hello;
+        if !request.starts_with(hello) {
+            return Err(LinkError::OtherLanguage);
+        }
+        let answer = engine.answer(peer, request.slice(hello.len()..)).inspect_err(|error| {
+            if error.is_fault() {
+                self.at_fault(peer, error);
+            }
+        })?;
+        tokio::time::timeout(ANSWER_WITHIN, answer.wait()).await.unwrap_or(Err(LinkError::NoAnswer))
+    }
+
+    /// A peer was at fault: its link ends, and it is named.
+    fn at_fault(&self, peer: MemberId, error: &LinkError) {
+        let Some(links) = self.0.peers.get(&peer) else { return };
+        links.faults.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+        warn!(%peer, %error, "a validator sends what no honest one does; it is not heard for a while");
+    }
+
+    fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
+        self.0.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_outbox(&self, change: impl FnOnce(&mut Outbox)) {
+        change(&mut self.outbox());
+        self.0.said.send_replace(());
+    }
+
+    fn height(&self) -> u64 {
+        self.0.height.load(Ordering::SeqCst)
+    }
+
+    fn started(&self) -> u64 {
+        self.0.started.load(Ordering::SeqCst)
+    }
+
+    /// The engine goes on to this height: what was said below the one before it is void.
+    pub(crate) fn at_height(&self, height: u64) {
+        self.0.height.store(height, Ordering::SeqCst);
+        self.change_outbox(|outbox| outbox.at_height(height));
+    }
+
+    /// The engine has started this height: it judges what is said of it. From the first one on, peers are heard.
+    pub(crate) fn start_height(&self, height: u64) {
+        self.0.started.store(height, Ordering::SeqCst);
+    }
+
+    /// An engine begins.
+    pub(crate) fn attach(&self, engine: Arc<Attached>) {
+        self.0.engine.send_replace(Some(engine));
+    }
+
+    /// The engine ends: all links to this node end, and it says nothing any more.
+    pub(crate) fn detach(&self) {
+        self.0.started.store(0, Ordering::SeqCst);
+        self.0.engine.send_replace(None);
+        self.change_outbox(Outbox::clear);
+    }
+
+    /// The app loop has got a mark: what went before it is through.
+    pub(crate) fn passed(&self, mark: &StreamMessage<ProposalPart>) {
+        if let Some(engine) = &*self.0.engine.borrow() {
+            engine.passed(mark);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

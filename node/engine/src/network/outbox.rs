@@ -1,0 +1,168 @@
+//! What this node says, once for all peers, and how each link reads it.
+//!
+//! Every link has its own place in it, so a slow one holds up nobody and costs no copy. It is bounded by what is thrown away: words of
+//! heights that are over, repeated words (the newest stays), the oldest words above [`WORDS_MAX`], and whole streams of parts,
+//! oldest first, above their bytes. A link that has not read them yet skips them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::Network;
+
+/// Votes, proposals and certificates of two heights: in usual rounds a dozen.
+const WORDS_MAX: usize = 1024;
+
+/// Around the parts of three blocks.
+const PART_OVERHEAD_BYTES: usize = 256 * 1024;
+
+struct Word {
+    height: u64,
+    frame: Bytes,
+}
+
+struct Part {
+    height: u64,
+    stream: Bytes,
+    frame: Bytes,
+}
+
+/// All that this node says. Numbers ascend over all kinds.
+pub(super) struct Outbox {
+    next: u64,
+    words: BTreeMap<u64, Word>,
+    parts: BTreeMap<u64, Part>,
+    part_bytes: usize,
+    part_bytes_max: usize,
+    status: Option<(u64, Bytes)>,
+    height: u64,
+}
+
+impl Outbox {
+    /// Three of the largest blocks at a time.
+    pub(super) fn for_blocks(block_bytes_max: usize) -> Self {
+        Self {
+            next: 1,
+            words: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            part_bytes: 0,
+            part_bytes_max: block_bytes_max.saturating_mul(3).saturating_add(PART_OVERHEAD_BYTES),
+            status: None,
+            height: 0,
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// A vote, a proposal or a certificate.
+    pub(super) fn word(&mut self, height: u64, frame: Bytes) {
+        self.words.retain(|_, word| word.frame != frame);
+        let number = self.number();
+        self.words.insert(number, Word { height, frame });
+        while self.words.len() > WORDS_MAX {
+            self.words.pop_first();
+        }
+    }
+
+    /// A part of a block.
+    pub(super) fn part(&mut self, height: u64, stream: Bytes, frame: Bytes) {
+        let number = self.number();
+        self.part_bytes += frame.len();
+        self.parts.insert(number, Part { height, stream: stream.clone(), frame });
+        while self.part_bytes > self.part_bytes_max {
+            let oldest = self.parts.values().next().map(|part| part.stream.clone());
+            let Some(oldest) = oldest.filter(|oldest| *oldest != stream) else { break };
+            self.drop_parts(|part| part.stream == oldest);
+        }
+    }
+
+    /// How far this node is; only the newest counts.
+    pub(super) fn status(&mut self, frame: Bytes) {
+        let number = self.number();
+        self.status = Some((number, frame));
+    }
+
+    /// Keeps the height before: whoever is a moment behind needs its precommits, else it must fetch the block.
+    pub(super) fn at_height(&mut self, height: u64) {
+        self.height = height;
+        let keeps = move |said: u64| said.saturating_add(1) >= height;
+        self.words.retain(|_, word| keeps(word.height));
+        self.drop_parts(move |part| !keeps(part.height));
+    }
+
+    fn first_part_of_now(&self) -> u64 {
+        let first = self.parts.iter().find(|(_, part)| part.height >= self.height);
+        first.map_or(self.next, |(number, _)| *number)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.words.clear();
+        self.drop_parts(|_| true);
+        self.status = None;
+    }
+
+    fn drop_parts(&mut self, mut is_void: impl FnMut(&Part) -> bool) {
+        self.parts.retain(|_, part| !is_void(part));
+        self.part_bytes = self.parts.values().map(|part| part.frame.len()).sum();
+    }
+
+    #[cfg(test)]
+    pub(super) fn stored(&self) -> (usize, usize) {
+        (self.words.len(), self.part_bytes)
+    }
+}
+
+/// One link's reading of all that this node says.
+pub struct Outgoing {
+    network: Network,
+    said: watch::Receiver<()>,
+    greeted: bool,
+    words: u64,
+    parts: u64,
+    status: u64,
+}
+
+impl Outgoing {
+    pub(super) fn new(network: Network) -> Self {
+        let said = network.0.said.subscribe();
+        // Blocks of the height before are fetched by whoever still lacks them.
+        let parts = network.outbox().first_part_of_now();
+        Self { network, said, greeted: false, words: 0, parts, status: 0 }
+    }
+
+    /// The next frame; waits until there is one. Words go before parts. A frame that was taken and not delivered is lost to this link
+    /// and comes again with the next one.
+    pub async fn next(&mut self) -> Bytes {
+        loop {
+            self.said.mark_unchanged();
+            if let Some(frame) = self.take() {
+                return frame;
+            }
+            // The sender lives as long as the network does, which this holds.
+            let _ = self.said.changed().await;
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        if !self.greeted {
+            self.greeted = true;
+            return Some(self.network.0.hello.clone());
+        }
+        let outbox = self.network.outbox();
+        if let Some((number, word)) = outbox.words.range(self.words..).next() {
+            self.words = number + 1;
+            return Some(word.frame.clone());
+        }
+        if let Some((number, frame)) = outbox.status.as_ref().filter(|(number, _)| *number >= self.status) {
+            self.status = number + 1;
+            return Some(frame.clone());
+        }
+        let (number, part) = outbox.parts.range(self.parts..).next()?;
+        self.parts = number + 1;
+        Some(part.frame.clone())
+    }
+}

@@ -1,0 +1,133 @@
+//! How the nodes of a test reach each other: plain TCP, a connection for each direction of a pair, and one for each fetch. The node's
+//! own transport has certificates; here everybody is who it says it is.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tallystick_engine::{FRAME_BYTES_MAX, Fetch, FetchError, MemberId, Network};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// Of the peers, as this node dials them.
+pub(crate) type Addresses = Arc<Mutex<BTreeMap<MemberId, String>>>;
+
+pub(crate) const CONVERSE: u8 = 0;
+const FETCH: u8 = 1;
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+pub(crate) struct TcpFetch {
+    pub(crate) own: MemberId,
+    pub(crate) addresses: Addresses,
+}
+
+/// A connection that has said who opens it, and what for.
+pub(crate) async fn connect(own: MemberId, address: &str, purpose: u8) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    stream.write_u32(own.get()).await?;
+    stream.write_u8(purpose).await?;
+    Ok(stream)
+}
+
+pub(crate) async fn write_frame(to: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> io::Result<()> {
+    to.write_u32(u32::try_from(frame.len()).map_err(io::Error::other)?).await?;
+    to.write_all(frame).await
+}
+
+async fn read_frame(from: &mut (impl AsyncRead + Unpin), bytes_max: usize) -> io::Result<Bytes> {
+    let length = from.read_u32().await? as usize;
+    if length > bytes_max {
+        return Err(io::Error::other("a frame is too large"));
+    }
+    let mut frame = vec![0; length];
+    from.read_exact(&mut frame).await?;
+    Ok(frame.into())
+}
+
+#[async_trait]
+impl Fetch for TcpFetch {
+    async fn fetch(&self, peer: MemberId, request: Bytes, bytes_max: usize) -> Result<Bytes, FetchError> {
+        let address = self.addresses.lock().unwrap()[&peer].clone();
+        let asked = async {
+            let mut stream = connect(self.own, &address, FETCH).await?;
+            write_frame(&mut stream, &request).await?;
+            read_frame(&mut stream, bytes_max).await
+        };
+        asked.await.map_err(|_| FetchError::Unreachable)
+    }
+}
+
+/// Serves and dials until it is dropped.
+pub(crate) fn wire(network: &Network, own: MemberId, listen: SocketAddr, addresses: &Addresses) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    // A listener of the run before may still be closing.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(listen).unwrap();
+    tasks.spawn(accept(socket.listen(64).unwrap(), network.clone()));
+    for (peer, address) in addresses.lock().unwrap().iter() {
+        assert!(network.peers().any(|known| known == *peer));
+        tasks.spawn(dial(network.clone(), own, address.clone()));
+    }
+    tasks
+}
+
+async fn accept(listener: TcpListener, network: Network) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let network = network.clone();
+        connections.spawn(async move {
+            // The one who dials finds out by the end of the connection.
+            let _ = serve(stream, &network).await;
+        });
+    }
+}
+
+async fn serve(mut stream: TcpStream, network: &Network) -> io::Result<()> {
+    let (peer, purpose) = (MemberId::new(stream.read_u32().await?), stream.read_u8().await?);
+    if purpose == FETCH {
+        let request = read_frame(&mut stream, FRAME_BYTES_MAX).await?;
+        let answer = network.answer(peer, request).await.map_err(io::Error::other)?;
+        return write_frame(&mut stream, &answer).await;
+    }
+    let mut incoming = network.open(peer).map_err(io::Error::other)?;
+    loop {
+        let over = incoming.over();
+        let frame = tokio::select! {
+            why = over => return Err(io::Error::other(why)),
+            frame = read_frame(&mut stream, 2 * FRAME_BYTES_MAX) => frame?,
+        };
+        incoming.take(frame).await.map_err(io::Error::other)?;
+    }
+}
+
+async fn dial(network: Network, own: MemberId, address: String) {
+    loop {
+        if let Ok(stream) = connect(own, &address, CONVERSE).await {
+            let _ = say_all(&network, stream).await;
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn say_all(network: &Network, stream: TcpStream) -> io::Result<()> {
+    let (mut from, mut to) = stream.into_split();
+    let mut outgoing = network.outgoing();
+    let speaking = async {
+        loop {
+            write_frame(&mut to, &outgoing.next().await).await?;
+        }
+    };
+    tokio::select! {
+        ended = speaking => ended,
+        // The peer says nothing here; it closes.
+        closed = from.read_u8() => closed.map(|_| ()),
+    }
+}

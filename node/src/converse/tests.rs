@@ -1,0 +1,55 @@
+//! Links without an engine behind them: who is let in, and what a caller is told. With engines: the tests of the network.
+
+use receipt_core::testkit::TestChain;
+use tallystick_proto::errors::CallReason;
+
+use super::*;
+use crate::testing::TestNode;
+
+fn reason(status: &Status) -> String {
+    Refusal::from_status(status).map(|refusal| refusal.reason.to_string()).unwrap_or_default()
+}
+
+async fn conversation(of: &TestNode, with: &TestNode) -> Conversation {
+    let channel = with.serve_peer(of.id).await;
+    Conversation { peer: with.id, channel, network: of.services.network.clone() }
+}
+
+/// The caller tries again, and says so once.
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_peers_engine_runs_a_link_is_refused_with_a_reason_that_stays_the_same() {
+    let chain = TestChain::new();
+    let (own, peer) = (TestNode::new(&chain, 1), TestNode::new(&chain, 2));
+    let conversation = conversation(&own, &peer).await;
+    let mut told = None;
+    for _ in 0..2 {
+        let ended = conversation.converse(&mut told).await;
+        assert_eq!(reason(&ended), CallReason::NotReady.as_str(), "{ended}");
+        assert_eq!(why(&ended), "NOT_READY: consensus does not run yet");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_is_no_peer_is_refused_by_its_number() {
+    let chain = TestChain::new();
+    let (own, peer) = (TestNode::new(&chain, 9), TestNode::new(&chain, 2));
+    let ended = conversation(&own, &peer).await.converse(&mut None).await;
+    assert_eq!(reason(&ended), CallReason::NotPermitted.as_str(), "{ended}");
+    assert!(ended.message().contains("validator 9"), "{ended}");
+    let fetch = PeerFetch(BTreeMap::from([(MemberId::new(2), peer.serve_peer(own.id).await)]));
+    assert_eq!(fetch.fetch(MemberId::new(2), Bytes::new(), 100).await, Err(FetchError::Refused));
+    assert_eq!(fetch.fetch(MemberId::new(3), Bytes::new(), 100).await, Err(FetchError::Unreachable));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_away_is_not_reached() {
+    let chain = TestChain::new();
+    let own = TestNode::new(&chain, 1);
+    let nowhere = tonic::transport::Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    let network = own.services.network.clone();
+    let conversation = Conversation { peer: ValidatorId::new(2), channel: nowhere.clone(), network };
+    let why = why(&conversation.converse(&mut None).await);
+    assert!(why.starts_with("not reached: ") && why.contains("refused"), "{why}");
+    let fetch = PeerFetch(BTreeMap::from([(MemberId::new(2), nowhere)]));
+    assert_eq!(fetch.fetch(MemberId::new(2), Bytes::new(), 100).await, Err(FetchError::Unreachable));
+}
