@@ -194,7 +194,7 @@ pub struct TimeKeeper {
     pub nodes: Arc<Nodes>,
     /// Whose checkpoints count.
     pub trust: Arc<TrustFile>,
-    /// Told.
+    /// What is told each checkpoint that counts.
     pub time: Arc<QuorumTime>,
 }
 

@@ -48,7 +48,7 @@ use crate::control::{Control, ControlParts};
 use crate::credentials::Credentials;
 use crate::erasure::list::ErasedList;
 use crate::erasure::task::ErasureTask;
-use crate::erasure::{reapply, rewrite_list};
+use crate::erasure::{Reapplied, reapply, reapply_whole, rewrite_list};
 use crate::figures::{Figures, FiguresParts};
 use crate::issue::{self, IssueQueue, Sequencer, SequencerParts, issue_queue};
 use crate::journal::{Journal, Progress};
@@ -121,19 +121,18 @@ pub fn restore(settings: &Settings, backup: &std::path::Path, wish: RestoreWish)
     if without_erased_list {
         rewrite_list(&journal, &list, SystemClock.now())?;
     }
-    erase_again(&list, &journal, chain.genesis.utc_offset_minutes)
+    let again = reapply_whole(&journal, &list, SystemClock.now(), chain.genesis.utc_offset_minutes)
         .context("the journal is back in its place; erase again what was erased since the backup")?;
+    tell_again(again);
     Ok(copied)
 }
 
 /// What was erased since this copy of the journal was made goes again.
-fn erase_again(list: &ErasedList, journal: &Journal, utc_offset_minutes: i32) -> Result<()> {
-    let again = reapply(journal, list, utc_offset_minutes)?;
+fn tell_again(again: Reapplied) {
     if again.named > 0 || again.by_age > 0 {
         let bodies = again.named as u64 + again.by_age;
         tracing::info!(bodies, "bodies that an older copy of the journal had brought back were erased again");
     }
-    Ok(())
 }
 
 /// Runs until SIGTERM, SIGINT or a fatal error.
@@ -145,7 +144,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let journal = Arc::new(journal);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     let list = ErasedList::new(&settings.erased_file, chain.identity);
-    erase_again(&list, &journal, chain.genesis.utc_offset_minutes)?;
+    tell_again(reapply(&journal, &list, chain.genesis.utc_offset_minutes)?);
     let keys = Arc::new(KeyRing::open(&settings, chain.genesis.suite).context("open the keys")?);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -8,6 +8,7 @@
 //! so that a backup brings no body back. Repeating an erasure changes nothing. Not here: who may ask for it (whoever may open
 //! the operator's socket), and copies elsewhere: bundles that were handed out, exports, backups.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -97,8 +98,10 @@ pub enum EraseError {
 pub struct Wish {
     /// The receipts.
     pub keys: Vec<ReceiptKey>,
-    /// Now.
+    /// Now: what is noted as the time of erasure.
     pub now: UnixMillis,
+    /// The day by which periods are judged: see [`today`].
+    pub today: u32,
     /// The chain's UTC offset.
     pub utc_offset_minutes: i32,
     /// For how long bodies are kept.
@@ -153,6 +156,12 @@ pub fn erase(journal: &Journal, list: &ErasedList, wish: &Wish) -> Result<Vec<Er
         tracing::info!(receipt = %key, despite_retention = wish.despite_retention, "a body was erased");
     }
     Ok(erasures)
+}
+
+/// The day by which it is judged what is due: the clock's, or that of the last block followed if it is earlier. A clock that runs
+/// ahead by years must not erase what is young: nothing brings it back.
+pub fn today(journal: &Journal, now: UnixMillis, utc_offset_minutes: i32) -> Result<u32, JournalError> {
+    Ok(day_number(now.min(journal.progress()?.time), utc_offset_minutes))
 }
 
 /// Begins an erasure by age: durable when it returns; its steps are made by [`task`] or [`Eraser::finish`].
@@ -232,6 +241,18 @@ fn readable<T>(read: Result<Option<T>, JournalError>) -> Result<Option<T>, Journ
     }
 }
 
+/// The same, and completes what was under way when this copy was made: afterwards nothing that ever was to be erased is there.
+pub fn reapply_whole(
+    journal: &Journal,
+    list: &ErasedList,
+    now: UnixMillis,
+    utc_offset_minutes: i32,
+) -> Result<Reapplied, EraseError> {
+    let again = reapply(journal, list, utc_offset_minutes)?;
+    let under_way = Eraser::new(journal, utc_offset_minutes).finish(now)?.map_or(0, |run| run.erased);
+    Ok(Reapplied { by_age: again.by_age + under_way, ..again })
+}
+
 fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Result<usize, JournalError> {
     let mut again = Vec::new();
     for chunk in named.chunks(CHUNK) {
@@ -298,9 +319,8 @@ fn judge(journal: &Journal, key: ReceiptKey, wish: &Wish) -> Result<Erasure, Era
         if fate(journal, key)? == Fate::Pending {
             return Err(EraseError::Undecided(key));
         }
-        let day = |time| day_number(time, wish.utc_offset_minutes);
-        let issued = day(record.issue_time);
-        let due = wish.retention.due(day(wish.now), &std::collections::BTreeSet::new());
+        let issued = day_number(record.issue_time, wish.utc_offset_minutes);
+        let due = wish.retention.due(wish.today, &BTreeSet::new());
         if !wish.despite_retention && !due.covers(key.code, issued) {
             let years = wish.retention.years_of(key.code);
             return Err(EraseError::Retained { key, day: issued, years });

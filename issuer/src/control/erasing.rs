@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use receipt_core::ids::{ReceiptKey, UnixMillis};
+use receipt_core::ids::ReceiptKey;
 use tallystick_service::clock::{Clock as _, SystemClock};
 
 use super::{ControlParts, ask, connect, open_stopped};
@@ -16,8 +16,8 @@ use crate::config::{CATEGORY_PROBLEM, Settings, parse_category};
 use crate::erasure::list::{ErasedList, parse_key};
 use crate::erasure::rule::{Rule, written_day};
 use crate::erasure::run::{Due, Eraser};
-use crate::erasure::{self, Erasure, RECEIPTS_MAX, Wish};
-use crate::journal::{ErasurePhase, ErasureReads as _, ErasureRun, Journal, JournalError, day_number};
+use crate::erasure::{self, Erasure, RECEIPTS_MAX, Wish, today};
+use crate::journal::{ErasurePhase, ErasureReads as _, ErasureRun, Journal, JournalError};
 
 const DESPITE_RETENTION: &str = "despite-retention";
 /// All categories.
@@ -36,7 +36,7 @@ impl ControlParts {
         };
         let keys = words.split(' ').map(|word| parse_key(word).with_context(|| format!("{word} is no code-number")));
         let keys = keys.collect::<Result<Vec<_>>>()?;
-        let wish = wish(&self.settings, keys, self.utc_offset_minutes, despite_retention);
+        let wish = wish(&self.settings, &self.journal, keys, self.utc_offset_minutes, despite_retention)?;
         let list = self.list();
         let erased = self.queue.errand(move |sequencer| sequencer.erase(&list, &wish)).await??;
         self.metrics.bodies_erased.inc_by(new_ones(&erased).count() as u64);
@@ -51,7 +51,7 @@ impl ControlParts {
     /// Begins an erasure by age; its steps are the task's.
     pub(super) async fn erase_expired(&self, words: &str) -> Result<String> {
         let categories = if words == ALL { Ok(BTreeSet::new()) } else { words.split(' ').map(category).collect() };
-        let rule = due_now(&self.settings, &categories?, self.clock.now(), self.utc_offset_minutes);
+        let rule = due_now(&self.settings, &self.journal, &categories?, self.utc_offset_minutes)?;
         let list = self.list();
         self.queue.errand(move |sequencer| sequencer.begin_erasure(&list, &rule)).await??;
         self.erasure_begun.notify_one();
@@ -72,13 +72,25 @@ fn category(word: &str) -> Result<u32> {
     parse_category(word).context(CATEGORY_PROBLEM)
 }
 
-fn wish(settings: &Settings, keys: Vec<ReceiptKey>, utc_offset_minutes: i32, despite_retention: bool) -> Wish {
-    let retention = settings.retention.clone();
-    Wish { keys, now: SystemClock.now(), utc_offset_minutes, retention, despite_retention }
+fn wish(
+    settings: &Settings,
+    journal: &Journal,
+    keys: Vec<ReceiptKey>,
+    utc_offset_minutes: i32,
+    despite_retention: bool,
+) -> Result<Wish, JournalError> {
+    let (now, retention) = (SystemClock.now(), settings.retention.clone());
+    let today = today(journal, now, utc_offset_minutes)?;
+    Ok(Wish { keys, now, today, utc_offset_minutes, retention, despite_retention })
 }
 
-fn due_now(settings: &Settings, categories: &BTreeSet<u32>, now: UnixMillis, utc_offset_minutes: i32) -> Rule {
-    settings.retention.due(day_number(now, utc_offset_minutes), categories)
+fn due_now(
+    settings: &Settings,
+    journal: &Journal,
+    categories: &BTreeSet<u32>,
+    utc_offset_minutes: i32,
+) -> Result<Rule, JournalError> {
+    Ok(settings.retention.due(today(journal, SystemClock.now(), utc_offset_minutes)?, categories))
 }
 
 fn new_ones(erased: &[Erasure]) -> impl Iterator<Item = ReceiptKey> {
@@ -124,7 +136,7 @@ pub async fn request_erasure(settings: &Settings, receipts: &[String], despite_r
         return ask(stream, &format!("erase-bodies {despite}{}", words.join(" "))).await;
     }
     let (journal, list, utc_offset_minutes) = stopped(settings)?;
-    let wish = wish(settings, keys, utc_offset_minutes, despite_retention);
+    let wish = wish(settings, &journal, keys, utc_offset_minutes, despite_retention)?;
     let erased = erasure::erase(&journal, &list, &wish)?;
     rewrite_tables(&journal, &erased)?;
     Ok(summary(&erased))
@@ -147,7 +159,7 @@ pub async fn request_expired(settings: &Settings, categories: &BTreeSet<u32>) ->
     let eraser = Eraser::new(&journal, utc_offset_minutes);
     eraser.finish(SystemClock.now())?;
     let now = SystemClock.now();
-    let rule = due_now(settings, categories, now, utc_offset_minutes);
+    let rule = due_now(settings, &journal, categories, utc_offset_minutes)?;
     erasure::begin(&journal, &list, &rule, now, utc_offset_minutes)?;
     Ok(progress(eraser.finish(now)?.as_ref()))
 }
@@ -166,7 +178,7 @@ pub async fn request_progress(settings: &Settings) -> Result<String> {
 /// Counts what is due, beside a running issuer or not. Erases nothing.
 pub fn count_expired(settings: &Settings, categories: &BTreeSet<u32>) -> Result<String> {
     let (journal, utc_offset_minutes) = open_to_read(settings)?;
-    let rule = due_now(settings, categories, SystemClock.now(), utc_offset_minutes);
+    let rule = due_now(settings, &journal, categories, utc_offset_minutes)?;
     let due = Eraser::new(&journal, utc_offset_minutes)
         .count(&rule)
         .context("count in the journal (beside a running issuer a file may go away meanwhile: repeat it)")?;

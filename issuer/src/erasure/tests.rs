@@ -14,7 +14,6 @@ use crate::body::SealedBody;
 use crate::issue::Issued;
 use crate::testing::{TestIssuer, draft, identity, init, offered};
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const TODAY: u32 = 20_261_102;
 
 struct Fixture {
@@ -67,6 +66,7 @@ impl Fixture {
         Wish {
             keys: keys.to_vec(),
             now: self.now(),
+            today: TODAY,
             utc_offset_minutes: UTC_OFFSET_MINUTES,
             retention: Retention { years: 0, by_category: BTreeMap::new() },
             despite_retention: false,
@@ -186,7 +186,7 @@ fn all_or_nothing_and_only_what_is_decided_known_and_old() {
     let young = Wish { retention: Retention { years: 1, by_category: BTreeMap::new() }, ..fixture.wish(&[sealed]) };
     let error = erase(journal, &list, &young).unwrap_err().to_string();
     assert!(error.contains("is kept for 1 years (bodies.retention_years)") && error.contains("--despite-retention"));
-    let old = Wish { now: young.now.plus_millis(366 * DAY_MS), ..young.clone() };
+    let old = Wish { today: TODAY + 10_000, ..young.clone() };
     assert!(erase(journal, &list, &old).is_ok());
     let by_law = Wish { keys: vec![other], despite_retention: true, ..young };
     assert!(erase(journal, &list, &by_law).is_ok());
@@ -289,6 +289,30 @@ fn an_older_copy_of_the_journal_brings_no_body_back() {
         assert_eq!(copy.erased_at(*key).unwrap(), fixture.issuer.journal.erased_at(*key).unwrap());
     }
     assert_eq!(fixture.reapply(&copy).unwrap(), Reapplied::default(), "once");
+}
+
+#[test]
+fn a_backup_made_while_an_erasure_was_under_way_brings_nothing_back_either() {
+    let mut fixture = fixture_of(&["S01"; 5]);
+    fixture.begin(&retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new())).unwrap();
+    eraser(&fixture.issuer.journal).step(fixture.now()).unwrap();
+    let copy = fixture.dir.path().join("copy");
+    fixture.issuer.journal.copy_to(&copy).unwrap();
+    let copy = Journal::open(&copy, identity(&fixture.chain)).unwrap();
+    assert!(copy.body(fixture.keys[4]).unwrap().is_some());
+    let again = reapply_whole(&copy, &fixture.list(), fixture.now(), UTC_OFFSET_MINUTES).unwrap();
+    assert_eq!(again, Reapplied { named: 0, by_age: 5 });
+    assert!(fixture.keys[..5].iter().all(|key| copy.body(*key).unwrap().is_none()));
+}
+
+#[test]
+fn a_clock_that_runs_years_ahead_makes_nothing_due() {
+    let fixture = fixture();
+    let journal = &fixture.issuer.journal;
+    let years_ahead = fixture.now().plus_millis(10 * 366 * 24 * 60 * 60 * 1000);
+    assert_eq!(today(journal, years_ahead, UTC_OFFSET_MINUTES).unwrap(), TODAY, "the ledger's day");
+    let behind = UnixMillis::new(0);
+    assert_eq!(today(journal, behind, UTC_OFFSET_MINUTES).unwrap(), 19_700_101);
 }
 
 #[test]

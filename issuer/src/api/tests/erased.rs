@@ -14,6 +14,7 @@ async fn what_is_left_of_a_receipt_whose_body_was_erased() {
     let wish = Wish {
         keys: vec![key_from_wire(&key).unwrap()],
         now: running.clock.now(),
+        today: 20_261_102,
         utc_offset_minutes: 480,
         retention: Retention { years: 5, by_category: std::collections::BTreeMap::new() },
         despite_retention: true,
