@@ -1,12 +1,12 @@
 //! What a node is asked besides blocks, with its answers judged: its newest checkpoint, and proofs that one tree is a beginning of another.
 
 use receipt_core::hash::Hash;
+use receipt_core::ids::TreeSize;
 use receipt_core::trust::{TrustFile, TrustedCheckpoint};
 use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest};
 use tallystick_service::said::said;
 use tonic::Status;
 
-use crate::follow::ProofWanted;
 use crate::nodes::{Node, Nodes};
 
 /// Why an answer is none.
@@ -39,8 +39,12 @@ pub(crate) async fn newest_checkpoint(
 }
 
 /// The node's proof that one tree is a beginning of another. Believed only once `Chain::prove` has checked it.
-pub(crate) async fn consistency_path(nodes: &Nodes, node: &Node, wanted: ProofWanted) -> Result<Vec<Hash>, AskError> {
-    let request = GetConsistencyProofRequest { first_size: wanted.first.get(), second_size: wanted.second.get() };
+pub(crate) async fn consistency_path(
+    nodes: &Nodes,
+    node: &Node,
+    (first, second): (TreeSize, TreeSize),
+) -> Result<Vec<Hash>, AskError> {
+    let request = GetConsistencyProofRequest { first_size: first.get(), second_size: second.get() };
     let mut client = node.client.clone();
     let answer = in_time(nodes, "GetConsistencyProof", client.get_consistency_proof(request)).await?;
     let path = answer.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Option<Vec<_>>>();

@@ -169,7 +169,7 @@ impl Follower {
             let sealed = chain.offer(&block, &judge).map_err(distrusted)?;
             self.act(&mut chain, &sealed, target)?;
             if let Some(wanted) = chain.proof_wanted() {
-                let path = consistency_path(&self.nodes, node, wanted).await?;
+                let path = consistency_path(&self.nodes, node, (wanted.first, wanted.second)).await?;
                 let sealed = chain.prove(&path).map_err(distrusted)?;
                 self.act(&mut chain, &sealed, target)?;
             }

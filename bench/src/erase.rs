@@ -1,14 +1,15 @@
 //! `bench erase`: how long an erasure by age takes, and what it does to the synced writes of issuing beside it.
 //!
 //! ```text
-//! fill     as many bodies that are due as asked for, and as many that are not; then everything is in tables
-//! before   groups of new receipts, one synced write each, at a fixed pace
-//! beside   the same, while the erasure makes its steps and rests as in the issuer
+//! fill      as many bodies that are due as asked for, and as many that are not; then everything is in tables
+//! issuing   groups of new receipts, one synced write each, at a fixed pace
+//! erasing   the steps and rests of the issuer's task, for a while, then nothing for as long: in turns, so that whatever else this
+//!           machine does meanwhile falls on both alike
 //! ```
 //! No signature is made, no network is there, and nothing is prepared: what is compared is the part of issuing that the journal is.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,10 @@ use tallystick_anchoring::journal::{
 use tallystick_issuer::body::SealedBody;
 use tallystick_issuer::erasure::rule::Rule;
 use tallystick_issuer::erasure::run::Eraser;
-use tallystick_issuer::journal::{BizRow, ErasureRun, ErasureWrites as _, LAYOUT, ReceiptRow, ReceiptWrites as _};
+use tallystick_issuer::erasure::task::rest_after;
+use tallystick_issuer::journal::{
+    BizRow, ErasurePhase, ErasureRun, ErasureWrites as _, LAYOUT, ReceiptRow, ReceiptWrites as _,
+};
 use tallystick_service::errln;
 
 use crate::clock;
@@ -45,16 +49,42 @@ const FILL_RECEIPTS: u64 = 2_000;
 /// Receipts of one write of issuing, and the time between two.
 const GROUP_RECEIPTS: u64 = 16;
 const PACE: Duration = Duration::from_millis(20);
-const BEFORE: Duration = Duration::from_secs(30);
+/// The erasure goes on for so long, then pauses for so long.
+const TURN: Duration = Duration::from_secs(4);
 const CIPHERTEXT_BYTES: usize = 1_600;
 const WRAPPED_KEY_BYTES: usize = 72;
 
 /// What was measured.
 struct Measured {
     run: ErasureRun,
+    /// Steps and rests, without the pauses.
     took: Duration,
-    before: Latency,
+    alone: Latency,
+    walking: Latency,
+    rewriting: Latency,
     beside: Latency,
+}
+
+/// What the erasure does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Pausing,
+    Walking,
+    Rewriting,
+    Done,
+}
+
+/// Told by the erasure, read by who issues.
+struct Now(Mutex<Phase>);
+
+impl Now {
+    fn get(&self) -> Phase {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, phase: Phase) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
 }
 
 /// Fills a journal below `directory` (or the temporary directory), measures, and removes it; answers the table.
@@ -64,17 +94,19 @@ pub fn run(directory: Option<&Path>, bodies: u64) -> Result<String> {
     let directory = directory.map_or_else(|| std::env::temp_dir().join(&name), |directory| directory.join(&name));
     let measured = measure(&directory, bodies);
     std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
-    let Measured { run, took, before, beside } = measured?;
+    let Measured { run, took, alone, walking, rewriting, beside } = measured?;
     let mut table = String::new();
     section(&mut table, &format!("an erasure by age: {bodies} bodies due of {}", bodies * 2));
     let seconds = took.as_secs_f64();
     let per_second = run.erased as f64 / seconds;
     row(&mut table, "erased", &format!("{} in {seconds:.1} s, rests included: {per_second:.0}/s", run.erased));
     row(&mut table, "looked at", &format!("{}, rewritten in {} ranges", run.looked_at, run.ranges.len()));
-    row(&mut table, "a synced write before", &before.line());
-    row(&mut table, "a synced write beside", &beside.line());
-    let ratio = beside.p99_micros as f64 / before.p99_micros.max(1) as f64;
-    row(&mut table, "p99 beside / before", &format!("{ratio:.2}"));
+    row(&mut table, "a synced write, pausing", &alone.line());
+    row(&mut table, "beside the walk", &walking.line());
+    row(&mut table, "beside the rewriting", &rewriting.line());
+    row(&mut table, "beside either", &beside.line());
+    let ratio = beside.p99_micros as f64 / alone.p99_micros.max(1) as f64;
+    row(&mut table, "p99 beside / pausing", &format!("{ratio:.2}"));
     Ok(table)
 }
 
@@ -98,47 +130,57 @@ fn measure(directory: &Path, bodies: u64) -> Result<Measured> {
     let mut rows = Rows::new();
     fill(&journal, &mut rows, bodies)?;
     journal.flush_logs()?;
-    errln!("  issuing, {} s", BEFORE.as_secs());
-    let stop = AtomicBool::new(false);
-    let before = thread::scope(|scope| {
-        let issuing = scope.spawn(|| issue(&journal, &mut rows, &stop));
-        thread::sleep(BEFORE);
-        stop.store(true, Ordering::Release);
-        joined(issuing.join())
-    })?;
     errln!("  issuing and erasing");
     let rule: Rule = RULE.parse()?;
     let mut write = journal.write();
     write.put_erasure_run(&ErasureRun::begin(rule.to_string(), clock::now()?));
     write.commit(Durability::Synced)?;
-    stop.store(false, Ordering::Release);
-    let started = Instant::now();
-    let (run, beside) = thread::scope(|scope| {
-        let issuing = scope.spawn(|| issue(&journal, &mut rows, &stop));
-        let run = erase(&journal);
-        stop.store(true, Ordering::Release);
-        let beside = joined(issuing.join());
-        anyhow::Ok((run?, beside?))
+    let now = Now(Mutex::new(Phase::Pausing));
+    let (run, samples) = thread::scope(|scope| {
+        let issuing = scope.spawn(|| issue(&journal, &mut rows, &now));
+        let run = erase(&journal, &now);
+        now.set(Phase::Done);
+        let samples = issuing.join().unwrap_or_else(|_| bail!("the thread that issues panicked"));
+        anyhow::Ok((run?, samples?))
     })?;
+    let (run, took) = run;
     ensure!(run.erased == bodies, "{} of {bodies} were erased", run.erased);
-    Ok(Measured { run, took: started.elapsed(), before, beside })
+    let of = |wanted: &[Phase]| {
+        let wanted = samples.iter().filter(|(phase, _)| wanted.contains(phase));
+        Latency::of(wanted.map(|(_, took)| *took).collect())
+    };
+    Ok(Measured {
+        run,
+        took,
+        alone: of(&[Phase::Pausing]),
+        walking: of(&[Phase::Walking]),
+        rewriting: of(&[Phase::Rewriting]),
+        beside: of(&[Phase::Walking, Phase::Rewriting]),
+    })
 }
 
-fn joined(result: thread::Result<Result<Latency>>) -> Result<Latency> {
-    result.unwrap_or_else(|_| bail!("the thread that issues panicked"))
-}
-
-/// As the issuer's task makes the steps.
-fn erase(journal: &Journal) -> Result<ErasureRun> {
+/// As the issuer's task makes the steps, with pauses between. How long it took without these.
+fn erase(journal: &Journal, now: &Now) -> Result<(ErasureRun, Duration)> {
     let eraser = Eraser::new(journal, UTC_OFFSET_MINUTES);
-    let mut last = None;
+    let (mut last, mut took, mut phase) = (None, Duration::ZERO, Phase::Walking);
     loop {
-        let began = Instant::now();
-        let Some(run) = eraser.step(clock::now()?)? else { break };
-        last = Some(run);
-        thread::sleep(began.elapsed());
+        now.set(Phase::Pausing);
+        thread::sleep(TURN);
+        now.set(phase);
+        let turn = Instant::now();
+        while turn.elapsed() < TURN {
+            let began = Instant::now();
+            let Some(run) = eraser.step(clock::now()?)? else {
+                took += turn.elapsed();
+                return Ok((last.context("no erasure was under way")?, took));
+            };
+            phase = if run.phase() == ErasurePhase::Walking { Phase::Walking } else { Phase::Rewriting };
+            now.set(phase);
+            last = Some(run);
+            thread::sleep(rest_after(began.elapsed()));
+        }
+        took += turn.elapsed();
     }
-    last.context("no erasure was under way")
 }
 
 /// Half of the bodies are due, in turns, as in the years in which they were issued.
@@ -157,11 +199,15 @@ fn fill(journal: &Journal, rows: &mut Rows, bodies: u64) -> Result<()> {
     Ok(())
 }
 
-/// Writes groups at the fixed pace until it is stopped; how long each write took.
-fn issue(journal: &Journal, rows: &mut Rows, stop: &AtomicBool) -> Result<Latency> {
-    let mut took = Vec::new();
+/// Writes groups at the fixed pace until the erasure is done; how long each write took, and what the erasure did at its beginning.
+fn issue(journal: &Journal, rows: &mut Rows, now: &Now) -> Result<Vec<(Phase, Duration)>> {
+    let mut samples = Vec::new();
     let mut due = Instant::now();
-    while !stop.load(Ordering::Acquire) {
+    loop {
+        let phase = now.get();
+        if phase == Phase::Done {
+            return Ok(samples);
+        }
         let mut write = journal.write();
         for _ in 0..GROUP_RECEIPTS {
             rows.put(&mut write, YOUNG, YOUNG_MS)?;
@@ -169,11 +215,10 @@ fn issue(journal: &Journal, rows: &mut Rows, stop: &AtomicBool) -> Result<Latenc
         rows.decide(&mut write);
         let began = Instant::now();
         write.commit(Durability::Synced)?;
-        took.push(began.elapsed());
+        samples.push((phase, began.elapsed()));
         due += PACE;
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
-    Ok(Latency::of(took))
 }
 
 /// Rows of receipts, each with its own random bytes.

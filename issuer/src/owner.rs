@@ -20,8 +20,11 @@ use crate::journal::{
     BatchNote, DayKind, DecidedTally, EventNote, ReceiptReads as _, ReceiptWrites as _, day_number, receipt_of,
 };
 use crate::metrics::IssuerMetrics;
-use crate::recover::adopt::adopt;
 use crate::registry::{Registry, kind_of};
+
+use adopt::adopt;
+
+mod adopt;
 
 #[cfg(test)]
 mod tests;

@@ -149,6 +149,11 @@ async fn an_erased_body_is_nowhere_and_stays_away() {
     std::fs::rename(&list, &aside).unwrap();
     let said = command(&network, 1, "restore", &["--from", backup.to_str().unwrap()]).await;
     assert!(said.contains("--without-erased-list") && !files.join("journal").exists(), "{said}");
+    // Only where somebody says that it is lost; then what was erased since the backup is back.
+    let lost = ["--from", backup.to_str().unwrap(), "--without-erased-list"];
+    command(&network, 0, "restore", &lost).await;
+    assert_ne!(holders(&files.join("journal"), &secrets), Vec::<PathBuf>::new());
+    std::fs::remove_dir_all(files.join("journal")).unwrap();
     std::fs::rename(&aside, &list).unwrap();
     command(&network, 0, "restore", &["--from", backup.to_str().unwrap()]).await;
     assert_eq!(holders(&files, &secrets), Vec::<PathBuf>::new(), "restoring brings nothing back");

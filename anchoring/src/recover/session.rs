@@ -67,7 +67,7 @@ impl Session<'_> {
         while let Some(block) = tokio::time::timeout(timeout, blocks.message()).await.map_err(late)?.map_err(away)? {
             tokio::task::block_in_place(|| recovery.offer(&block, self.trust))?;
             if let Some(wanted) = recovery.proof_wanted() {
-                let path = consistency_path(self.nodes, node, wanted).await?;
+                let path = consistency_path(self.nodes, node, (wanted.first, wanted.second)).await?;
                 tokio::task::block_in_place(|| recovery.prove(&path))?;
             }
         }
