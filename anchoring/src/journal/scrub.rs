@@ -4,8 +4,8 @@
 //! rows overwritten or deleted ─▶ flush_logs: no log holds the old versions ─▶ rewrite_tables: no table of these keys does
 //! ```
 //! A store of RocksDB's kind keeps old versions: in its write-ahead logs until all they hold is in tables, in tables until
-//! compaction. Large values stay in blob files: one whose values are all deleted goes with the rewriting, another one once most of it
-//! is garbage. Not here: copies elsewhere (backups, the disk's own old blocks).
+//! compaction. Large values stay in blob files: one whose values are all deleted goes with the rewriting, another one stays (they are not
+//! collected). Not here: copies elsewhere (backups, the disk's own old blocks).
 
 use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
 
