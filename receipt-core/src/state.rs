@@ -26,6 +26,7 @@ mod schedule;
 mod settlement;
 mod statuses;
 pub mod tables;
+mod trial;
 mod uniqueness;
 
 #[cfg(test)]
@@ -44,3 +45,4 @@ pub use reading::ReadError;
 pub use refusal::{ApplyError, BlockRefusal};
 pub use schedule::{Schedule, proposer_order, read_schedule};
 pub use statuses::{Status, StatusNodes, StatusValue, status_value_hash, stored_value_hash, unknown_status_kind};
+pub use trial::{ActionRefusal, Trial, try_governance};

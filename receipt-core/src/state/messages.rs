@@ -10,7 +10,7 @@ use super::refusal::{ApplyError, BlockRefusal};
 use super::settlement::LookUps;
 use super::tables::{GovernanceState, META_GOVERNANCE, Table};
 use crate::entry::Entry;
-use crate::governance::SignedGovernance;
+use crate::governance::{Governance, SignedGovernance};
 use crate::ids::{Height, UnixMillis};
 use crate::limits;
 
@@ -23,16 +23,32 @@ pub(super) fn take_governance(
     look_ups: &mut LookUps,
 ) -> Result<Vec<u8>, ApplyError> {
     let governance = &signed.governance;
-    if governance.expiry < block.content.height {
-        return Err(BlockRefusal::Governance { sequence: governance.sequence, problem: "it has expired" }.into());
-    }
-    if governance.expiry.get() > block.content.height.get().saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX) {
-        let problem = "its expiry lies too far ahead";
+    if let Some(problem) = expiry_problem(governance, block.content.height) {
         return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
     }
     let place = ActionPlace::of(chain, block.content.height, block.content.time, Records::AtHand);
     take_signed(overlay, chain, place, signed, look_ups)?;
     Ok(Entry::Governance(signed.clone()).encode())
+}
+
+/// Why no block of this height may carry the message, if it is for its expiry.
+pub(super) fn expiry_problem(governance: &Governance, height: Height) -> Option<&'static str> {
+    if governance.expiry < height {
+        return Some("it has expired");
+    }
+    let farthest = height.get().saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX);
+    (governance.expiry.get() > farthest).then_some("its expiry lies too far ahead")
+}
+
+/// Why the message does not come next, if it does not.
+pub(super) fn order_problem(state: &dyn StateRead, governance: &Governance) -> Result<Option<&'static str>, ReadError> {
+    let last = state.get(Table::Meta, META_GOVERNANCE)?.ok_or_else(|| ReadError::corrupt("governance"))?;
+    let last = GovernanceState::decode(&last)?;
+    if Some(governance.sequence) != last.sequence.checked_add(1) {
+        return Ok(Some("its sequence is not the next one"));
+    }
+    let follows = governance.previous == last.id;
+    Ok((!follows).then_some("it was signed to follow another message than the last one"))
 }
 
 /// Sequence, signatures, actions.
@@ -45,13 +61,8 @@ fn take_signed(
 ) -> Result<(), ApplyError> {
     let governance = &signed.governance;
     let refuse = |problem| BlockRefusal::Governance { sequence: governance.sequence, problem };
-    let last = overlay.read(Table::Meta, META_GOVERNANCE)?.ok_or_else(|| ReadError::corrupt("governance"))?;
-    let last = GovernanceState::decode(&last)?;
-    if Some(governance.sequence) != last.sequence.checked_add(1) {
-        return Err(refuse("its sequence is not the next one").into());
-    }
-    if governance.previous != last.id {
-        return Err(refuse("it was signed to follow another message than the last one").into());
+    if let Some(problem) = order_problem(overlay, governance)? {
+        return Err(refuse(problem).into());
     }
     if governance.suite != chain.suite || !signed.verify(chain.id, &chain.authorities, chain.authority_threshold) {
         return Err(refuse("it is not signed by enough authorities").into());

@@ -8,7 +8,7 @@ use crate::governance::{Action, AttachItems, CodeName, Governance, RegisterKind,
 use crate::ids::{Height, UnixMillis};
 use crate::limits::{ENTRY_BYTES_MAX, GOVERNANCE_VALID_HEIGHTS_MAX};
 use crate::state::tables::{GovernanceState, META_GOVERNANCE, Table};
-use crate::state::{ApplyError, BlockRefusal, genesis_effects, registry_writes};
+use crate::state::{ActionRefusal, ApplyError, BlockRefusal, Trial, genesis_effects, registry_writes, try_governance};
 use crate::suite::{ChainId, Signature, Signer};
 use crate::testkit::{authorities, software_key};
 
@@ -232,4 +232,44 @@ fn an_action_of_genesis_fits_into_an_entry_or_is_split() {
     let row = effects.writes.iter().find(|((table, _), _)| *table == Table::Items).unwrap().1.clone().unwrap();
     let row: AttachItems = prost::Message::decode(row.as_slice()).unwrap();
     assert_eq!((row.items.len(), row.adds), (700, false));
+}
+
+/// A trial says of each message what the block says that carries it, of the place and of the actions apart.
+#[test]
+fn a_trial_foretells_the_block() {
+    let mut ledger = Ledger::new();
+    ledger.govern(vec![kind(1)]);
+    ledger.add(Vec::new()).unwrap();
+    let (height, time) = (Height::new(3), UnixMillis::new(ledger.tip().time.get() + 1));
+    let bad = || vec![kind(2), Action::RegisterUnit(register_unit(9, &[1, 77])), kind(3)];
+    let refused = ActionRefusal { index: 1, problem: "the unit's kind is not registered" };
+    let at = |edit: fn(&mut Governance), actions| {
+        let mut message = ledger.unsigned(actions);
+        edit(&mut message);
+        message
+    };
+    for (name, message, place_problem, refusal) in [
+        ("good", at(|_| {}, vec![kind(2)]), None, None),
+        ("a bad action", at(|_| {}, bad()), None, Some(refused)),
+        ("the one after the next", at(|message| message.sequence = 3, vec![kind(2)]), Some(SEQUENCE), None),
+        ("and a bad action", at(|message| message.sequence = 3, bad()), Some(SEQUENCE), Some(refused)),
+        ("expired", at(|message| message.expiry = Height::new(2), vec![kind(2)]), Some("it has expired"), None),
+    ] {
+        let Trial { place_problem: place, actions } =
+            try_governance(&ledger.state, &ledger.chain, &message, height, time).unwrap();
+        assert_eq!((place, actions.as_ref().err()), (place_problem, refusal.as_ref()), "{name}");
+        let sequence = message.sequence;
+        let signed = ledger.signed(message, &[0, 1]);
+        match (ledger.execute(ledger.content(vec![Item::Governance(signed)])), place.or(refusal.map(|r| r.problem))) {
+            (Ok(effects), None) => {
+                for (row, value) in actions.unwrap() {
+                    assert_eq!(effects.writes.get(&row), Some(&value), "{name}");
+                }
+            }
+            (Err(given), Some(problem)) => {
+                assert_eq!(given, BlockRefusal::Governance { sequence, problem }, "{name}");
+            }
+            (given, foretold) => panic!("{name}: {foretold:?} was foretold, and the block says {given:?}"),
+        }
+    }
 }
