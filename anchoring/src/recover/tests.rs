@@ -88,6 +88,18 @@ fn what_the_ledger_has_is_learnt_and_the_lost_journal_is_fenced() {
     assert!(fixture.lost.journal().halted().unwrap().unwrap().contains("epoch 2"));
 }
 
+/// Whose sequence comes next is refused for its epoch alone.
+#[test]
+fn a_header_of_the_old_epoch_is_refused_as_such() {
+    let mut fixture = fixture();
+    fixture.acknowledge();
+    let (_, request) = fixture.lost.cut();
+    fence(&mut fixture.chain, 1);
+    let refused = fixture.chain.add_items(vec![offered(&request)]).unwrap_err();
+    let ApplyError::Refused(BlockRefusal::Batch { reason, .. }) = refused else { panic!("{refused}") };
+    assert_eq!(reason, Reason::EpochFenced);
+}
+
 #[test]
 fn what_waited_in_the_backup_waits_again_once() {
     let mut fixture = fixture();
