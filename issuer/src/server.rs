@@ -12,7 +12,7 @@ use receipt_core::limits;
 use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
 use tallystick_service::answers::AnswersLayer;
-use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits};
+use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits, is_reflection};
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::Clock;
@@ -98,6 +98,7 @@ pub(crate) async fn serve_grpc(
         validators: None,
         message_bytes_max: limits::REQUEST_BYTES_MAX,
         patience: REQUEST_PATIENCE,
+        is_streamed: is_reflection,
     };
     let calls = InFlightLayer::new(Places::new(CALLS_MAX, CALLER_CALLS_MAX), is_stream)
         .with_streams(Places::new(STREAMS_MAX, CALLER_STREAMS_MAX));

@@ -12,7 +12,7 @@ use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::answers::AnswersLayer;
-use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits};
+use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits, is_reflection};
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::Clock;
@@ -35,7 +35,7 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// A request's message: a batch at its limits, and one somewhat above them, so that its sender gets a reason. Nothing else that
 /// a node is sent comes near.
 const BATCH_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Calls of others than validators under way at once: times the bytes of a message, what they may hold in memory.
+/// Calls of others than validators under way at once.
 const CALLS_MAX: usize = 128;
 /// Of these, calls of one caller. Of one validator as many, outside of the others'.
 const CALLER_CALLS_MAX: usize = 32;
@@ -95,6 +95,7 @@ pub(crate) async fn serve_grpc(
         validators: Some(Places::new(SENT_BYTES_MAX, CALLER_SENT_BYTES_MAX)),
         message_bytes_max: bytes,
         patience: CALL_TIMEOUT,
+        is_streamed: is_reflection,
     };
     let serving = tonic::transport::Server::builder()
         .concurrency_limit_per_connection(CONNECTION_CALLS_MAX)

@@ -6,15 +6,17 @@
 //! The framework makes room for a whole message as soon as it has read the length, and keeps it until the last byte is there: a
 //! thousand calls that send five bytes each would hold gigabytes. So the announced length counts, against all callers and against the
 //! share of one, until the answer begins. A message that finds no room is refused with OVERLOADED, and so is a call whose request has
-//! not arrived whole in time. A compressed message counts as the largest there may be. Not here: how many calls there are (`inflight`), how large a message may be (the server's own
-//! limit).
+//! not arrived whole in time. A compressed message counts by what it unfolds to, which is found by unfolding it as it comes, and
+//! forgetting the result. Not here: how many calls there are (`inflight`), how large a message may be (the server's own limit).
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use flate2::write::GzDecoder;
 use http::{Request, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use receipt_core::reason::Reason;
@@ -30,6 +32,8 @@ use crate::identity::{PeerIdentity, Role};
 /// Compressed flag and length.
 const HEADER_BYTES: usize = 5;
 const RETRY_AFTER_MS: u64 = 500;
+/// What unfolding a message takes beside the message: window and tables.
+const UNFOLDING_BYTES: usize = 64 * 1024;
 
 /// What requests may hold.
 #[derive(Debug, Clone)]
@@ -40,9 +44,16 @@ pub struct ArrivalLimits {
     pub validators: Option<Places>,
     /// The largest message that the server takes.
     pub message_bytes_max: usize,
-    /// From a call's begin to its request's last byte. A request that goes on longer is a stream, which this bounds as well, unless it is
-    /// left out ([`ArrivalLayer::except`]).
+    /// From a call's begin to its request's last byte.
     pub patience: Duration,
+    /// Knows by `/package.Service/Method` the methods to which callers stream for as long as they like: these are waited for, and only
+    /// the present message of one counts.
+    pub is_streamed: fn(&str) -> bool,
+}
+
+/// The methods of every port of ours to which callers stream.
+pub fn is_reflection(path: &str) -> bool {
+    path.starts_with("/grpc.reflection.")
 }
 
 impl ArrivalLimits {
@@ -113,15 +124,18 @@ where
         let caller = request.extensions().get::<PeerIdentity>().cloned();
         let held = Held::default();
         let limits = self.limits.clone();
+        let is_streamed = (limits.is_streamed)(request.uri().path());
         let answer = self.inner.call(request.map(|body| {
+            let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + limits.patience));
             Body::new(ArrivingBody {
-                deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limits.patience)),
+                deadline: (!is_streamed).then(deadline),
                 inner: body,
                 limits,
                 caller,
                 held: Arc::clone(&held),
                 header: Vec::with_capacity(HEADER_BYTES),
                 message_bytes_left: 0,
+                unfolding: None,
             })
         }));
         Box::pin(async move {
@@ -138,21 +152,53 @@ struct ArrivingBody {
     limits: ArrivalLimits,
     caller: Option<PeerIdentity>,
     held: Held,
-    deadline: Pin<Box<Sleep>>,
+    /// When it must be there; `None`: it is a stream.
+    deadline: Option<Pin<Box<Sleep>>>,
     /// Of a frame's header, what is read of it.
     header: Vec<u8>,
     /// Of the present message.
     message_bytes_left: usize,
+    /// The present message, if it is compressed.
+    unfolding: Option<Unfolding>,
+}
+
+/// A compressed message as it is unfolded.
+struct Unfolding {
+    decoder: GzDecoder<Counter>,
+    /// Bytes of room that were taken for what it unfolds to.
+    taken: usize,
+}
+
+/// Counts what is written, and keeps none of it.
+struct Counter {
+    count: usize,
+    count_max: usize,
+}
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Above the largest message the server refuses it, whatever follows.
+        if self.count >= self.count_max {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.count = self.count.saturating_add(bytes.len()).min(self.count_max);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl ArrivingBody {
-    /// Takes room for every message that begins in these bytes.
+    /// Takes room for every message that begins in these bytes, and for what those unfold to that are compressed.
     fn account(&mut self, mut data: &[u8]) -> Result<(), Status> {
         while !data.is_empty() {
             if self.message_bytes_left > 0 {
-                let passed = self.message_bytes_left.min(data.len());
-                self.message_bytes_left -= passed;
-                data = data.get(passed..).unwrap_or_default();
+                let (passed, rest) = data.split_at(self.message_bytes_left.min(data.len()));
+                self.message_bytes_left -= passed.len();
+                data = rest;
+                self.unfold(passed)?;
                 continue;
             }
             let missing = HEADER_BYTES - self.header.len();
@@ -163,7 +209,7 @@ impl ArrivingBody {
                 && let Ok(length) = <[u8; 4]>::try_from(length)
             {
                 let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-                self.make_room(*compressed != 0, length)?;
+                self.begin(*compressed != 0, length)?;
                 self.message_bytes_left = length;
                 self.header.clear();
             }
@@ -171,10 +217,40 @@ impl ArrivingBody {
         Ok(())
     }
 
-    fn make_room(&self, compressed: bool, length: usize) -> Result<(), Status> {
+    /// Makes room for a message of this announced length.
+    fn begin(&mut self, compressed: bool, length: usize) -> Result<(), Status> {
+        if self.deadline.is_none() {
+            // The messages before it are answered or will not be.
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         // A larger one is refused by the server, unread.
         let largest = self.limits.message_bytes_max;
-        let bytes = if compressed { largest } else { length.min(largest) };
+        self.make_room(length.min(largest))?;
+        self.unfolding = None;
+        if compressed && length <= largest {
+            // The framework makes room for twice the length before it unfolds anything.
+            let taken = length.saturating_mul(2).min(largest);
+            self.make_room(taken.saturating_add(UNFOLDING_BYTES))?;
+            let decoder = GzDecoder::new(Counter { count: 0, count_max: largest });
+            self.unfolding = Some(Unfolding { decoder, taken });
+        }
+        Ok(())
+    }
+
+    /// Takes room for what the next bytes of a compressed message unfold to.
+    fn unfold(&mut self, bytes: &[u8]) -> Result<(), Status> {
+        let Some(unfolding) = &mut self.unfolding else { return Ok(()) };
+        // What is not gzip, or too large, is the server's to refuse: what it has unfolded until there is counted.
+        let ended = unfolding.decoder.write_all(bytes).and_then(|()| unfolding.decoder.flush()).is_err();
+        let more = unfolding.decoder.get_ref().count.saturating_sub(unfolding.taken);
+        unfolding.taken = unfolding.taken.saturating_add(more);
+        if ended || self.message_bytes_left == 0 {
+            self.unfolding = None;
+        }
+        if more > 0 { self.make_room(more) } else { Ok(()) }
+    }
+
+    fn make_room(&self, bytes: usize) -> Result<(), Status> {
         let place = self.limits.places(self.caller.as_ref()).take_many(self.caller.as_ref(), bytes);
         let place =
             place.ok_or_else(|| overloaded("too many bytes of requests are held for this caller, or for all"))?;
@@ -205,9 +281,9 @@ impl HttpBody for ArrivingBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(ended) => Poll::Ready(ended),
-            Poll::Pending => match self.deadline.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(overloaded("the request did not arrive in time")))),
-                Poll::Pending => Poll::Pending,
+            Poll::Pending => match self.deadline.as_mut().map(|deadline| deadline.as_mut().poll(cx)) {
+                Some(Poll::Ready(())) => Poll::Ready(Some(Err(overloaded("the request did not arrive in time")))),
+                _ => Poll::Pending,
             },
         }
     }
@@ -283,9 +359,24 @@ mod tests {
     }
 
     fn layer_with(patience: Duration) -> (Places, Arrival<Reads>) {
-        let bytes = Places::new(200, 100);
-        let limits = ArrivalLimits { bytes: bytes.clone(), validators: None, message_bytes_max: 80, patience };
+        layer_of(Places::new(200, 100), 80, patience)
+    }
+
+    fn layer_of(bytes: Places, message_bytes_max: usize, patience: Duration) -> (Places, Arrival<Reads>) {
+        let limits = ArrivalLimits {
+            bytes: bytes.clone(),
+            validators: None,
+            message_bytes_max,
+            patience,
+            is_streamed: is_reflection,
+        };
         (bytes, ArrivalLayer::new(limits).layer(Reads))
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
     }
 
     /// Until everything that was sent is read.
@@ -325,14 +416,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_message_counts_and_a_compressed_one_as_the_largest() {
+    async fn every_message_counts_and_one_above_the_limit_as_the_largest() {
         let (places, mut service) = layer();
         let (sender, call) = request(1);
         let call = tokio::spawn(service.call(call));
         send(&sender, &[header(0, 3), vec![1; 3], header(0, 2), vec![1; 2]].concat());
         until_taken(&places, 5).await;
-        send(&sender, &header(1, 1));
-        until_taken(&places, 85).await;
         drop(sender);
         call.await.unwrap().unwrap();
         // One above the server's limit takes no more than that: the server refuses it, unread.
@@ -342,6 +431,90 @@ mod tests {
         until_taken(&places, 80).await;
         drop(sender);
         call.await.unwrap().unwrap();
+        assert_eq!(places.taken(), 0);
+    }
+
+    /// Small ones count little, so that a caller who compresses has as many calls under way as one who does not; a bomb counts as it
+    /// goes off, and no further than the largest message.
+    #[tokio::test]
+    async fn a_compressed_message_counts_by_what_it_unfolds_to() {
+        const MIB: usize = 1024 * 1024;
+        let (places, mut service) = layer_of(Places::new(64 * MIB, 8 * MIB), 4 * MIB, Duration::from_secs(30));
+        let small = gzip(&[7; 300]);
+        let mut calls = Vec::new();
+        for _ in 0..32 {
+            let (sender, call) = request(1);
+            calls.push((tokio::spawn(service.call(call)), sender));
+            let sender = &calls.last().unwrap().1;
+            send(sender, &header(1, u32::try_from(small.len()).unwrap()));
+            send(sender, &small);
+        }
+        let of_each = small.len() + UNFOLDING_BYTES + 300.max(2 * small.len());
+        until_taken(&places, 32 * of_each).await;
+        drop(calls);
+        until_taken(&places, 0).await;
+        let bomb = gzip(&vec![0; 64 * MIB]);
+        let length = u32::try_from(bomb.len()).unwrap();
+        assert!(bomb.len() < 100_000);
+        let (sender, call) = request(2);
+        let call = tokio::spawn(service.call(call));
+        send(&sender, &header(1, length));
+        until_taken(&places, 3 * bomb.len() + UNFOLDING_BYTES).await;
+        for piece in bomb.chunks(1000) {
+            send(&sender, piece);
+        }
+        until_taken(&places, bomb.len() + UNFOLDING_BYTES + 4 * MIB).await;
+        // A second one of the same caller finds no room.
+        let (second, other) = request(2);
+        send(&second, &[header(1, length), bomb.clone()].concat());
+        assert!(refusal(&service.call(other).await.unwrap()).is_some());
+        drop((sender, second));
+        call.await.unwrap().unwrap();
+        // What is not gzip at all is left to the server.
+        let (sender, call) = request(1);
+        send(&sender, &[header(1, 9), vec![3; 9], header(0, 2), vec![1; 2]].concat());
+        drop(sender);
+        assert_eq!(refusal(&service.call(call).await.unwrap()), None);
+        assert_eq!(places.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn validators_have_room_outside_of_the_others() {
+        let validators = Places::new(80, 80);
+        let (bytes, _) = layer();
+        let limits = ArrivalLimits {
+            bytes: bytes.clone(),
+            validators: Some(validators.clone()),
+            message_bytes_max: 80,
+            patience: Duration::from_secs(30),
+            is_streamed: is_reflection,
+        };
+        let mut service = ArrivalLayer::new(limits).layer(Reads);
+        let (sender, mut call) = request(1);
+        call.extensions_mut().insert(identity(Role::Validator, 1));
+        let call = tokio::spawn(service.call(call));
+        send(&sender, &header(0, 70));
+        until_taken(&validators, 70).await;
+        assert_eq!(bytes.taken(), 0);
+        drop(sender);
+        call.await.unwrap().unwrap();
+        assert_eq!(validators.taken(), 0);
+    }
+
+    /// A client of reflection keeps its stream open for as long as it runs.
+    #[tokio::test]
+    async fn a_stream_is_waited_for_and_holds_one_message() {
+        let (places, mut service) = layer_with(Duration::from_millis(1));
+        let (sender, mut call) = request(1);
+        *call.uri_mut() = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo".parse().unwrap();
+        let call = tokio::spawn(service.call(call));
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            send(&sender, &[header(0, 60), vec![1; 60]].concat());
+            until_taken(&places, 60).await;
+        }
+        drop(sender);
+        assert_eq!(refusal(&call.await.unwrap().unwrap()), None);
         assert_eq!(places.taken(), 0);
     }
 
