@@ -34,7 +34,7 @@ use tallystick_issuer::journal::{
 use tallystick_service::errln;
 
 use crate::clock;
-use crate::report::{Latency, row, section};
+use crate::figures::{Latency, row, section};
 
 /// Of 2020, and of 2026.
 const DUE: u32 = 99_060_120;

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result};
 use tallystick_service::errln;
 use tallystick_storage::{StoreFigures, StoreShare};
 
+use crate::figures::{ms, row, section};
 use crate::processes::own_cpu_micros;
-use crate::report::{ms, row, section};
 
 mod journal;
 mod ledger;

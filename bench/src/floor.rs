@@ -19,7 +19,7 @@ use receipt_core::suite::{ChainId, Namespace, Signature, Signed, Signer as _, So
 use serde::Serialize;
 use tallystick_devnet::figures::Samples;
 
-use crate::report::{row, section};
+use crate::figures::{row, section};
 
 /// About one signed record.
 const RECORD_BYTES: usize = 250;

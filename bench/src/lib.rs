@@ -19,6 +19,7 @@ pub mod delay;
 pub mod endurance;
 pub mod erase;
 pub mod failover;
+pub mod figures;
 pub mod fill;
 pub mod floor;
 pub mod load;

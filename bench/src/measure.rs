@@ -9,10 +9,11 @@ use tallystick_devnet::{Network, NetworkOptions};
 use tallystick_service::errln;
 
 use crate::clock;
+use crate::figures::{Latency, micros};
 use crate::load::{Load, LoadOptions, LoadOutcome, Pace};
 use crate::machine::Machine;
 use crate::processes::{self, CpuUse};
-use crate::report::{Conditions, Latency, LoadReport};
+use crate::report::{Conditions, LoadReport};
 use crate::slope::{self, MINUTE, Mark};
 
 /// The validator that is asked for rounds and inspected.
@@ -181,9 +182,4 @@ impl Window {
             problems,
         }
     }
-}
-
-/// A duration in microseconds.
-pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tallystick_devnet::Network;
 use tokio::process::Command;
 
-use crate::report::{row, section};
+use crate::figures::{row, section};
 
 /// Live bytes of one validator's store after compaction, blocks included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,67 +4,38 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Serialize;
 use tallystick_devnet::{Network, NetworkOptions};
 use tallystick_service::errln;
 
+use crate::figures::micros;
 use crate::load::{LoadOptions, Pace};
-use crate::measure::{self, OBSERVED_VALIDATOR, micros};
+use crate::measure::{self, OBSERVED_VALIDATOR};
 use crate::offline::{self, LiveBytes};
 use crate::processes;
-use crate::report::{Report, ms, row, section};
+use crate::report::{ReplayReport, Report};
 
 /// A ledger that fills more slowly is given up.
 const FILL_RECEIPTS_PER_SECOND_MIN: u64 = 200;
 /// Until the first receipts are sealed.
 const FILL_START_MAX: Duration = Duration::from_secs(60);
 
-/// A replay.
-#[derive(Debug, Clone, Serialize)]
-pub struct ReplayReport {
-    /// Receipts of the ledger.
-    pub receipts: u64,
-    /// Bytes of the export.
-    pub export_bytes: u64,
-    /// The whole `tallystick-verifier audit --export`, start of the program included, in microseconds.
-    pub elapsed_micros: u64,
-    /// Receipts per second of that.
-    pub receipts_per_second: u64,
-    /// CPU time of the auditor's program, in microseconds.
-    pub cpu_micros: u64,
-    /// What the auditor said.
-    pub report: String,
-}
-
-impl ReplayReport {
-    /// Exports the ledger of a stopped validator and replays it.
-    pub async fn measure(network: &Network, receipts: u64) -> Result<Self> {
-        let file = network.layout().root().join("export.tallyledger");
-        offline::export(network, OBSERVED_VALIDATOR, &file).await.context("export the ledger")?;
-        let path = file.to_str().context("the export's path is not text")?;
-        let genesis = network.layout().genesis();
-        let genesis = genesis.to_str().context("the path of genesis is not text")?;
-        let (start, cpu_before) = (Instant::now(), processes::ended_children_cpu_micros()?);
-        let arguments = ["audit", "--export", path, "--genesis", genesis];
-        let (code, report) = network.run_verifier(&arguments).await?;
-        let elapsed_micros = micros(start.elapsed());
-        let cpu_micros = processes::ended_children_cpu_micros()? - cpu_before;
-        ensure!(code == 0, "the audit ended with exit code {code}:\n{report}");
-        let export_bytes = std::fs::metadata(&file).context("measure the export")?.len();
-        std::fs::remove_file(&file).context("remove the export")?;
-        let receipts_per_second = receipts.saturating_mul(1_000_000).checked_div(elapsed_micros).unwrap_or(0);
-        Ok(Self { receipts, export_bytes, elapsed_micros, receipts_per_second, cpu_micros, report })
-    }
-
-    /// Adds its section to the table.
-    pub(crate) fn write(&self, table: &mut String) {
-        section(table, "replay of an export");
-        let Self { receipts, export_bytes, elapsed_micros, receipts_per_second, cpu_micros, .. } = self;
-        row(table, "receipts", &format!("{receipts}, {export_bytes} bytes of export"));
-        row(table, "replayed", &format!("{receipts_per_second} receipts/s, all in {}", ms(*elapsed_micros)));
-        let each = cpu_micros.checked_div(*receipts).unwrap_or(0);
-        row(table, "CPU", &format!("{each} µs per receipt, {} in all", ms(*cpu_micros)));
-    }
+/// Exports the ledger of a stopped validator and replays it.
+pub async fn measure(network: &Network, receipts: u64) -> Result<ReplayReport> {
+    let file = network.layout().root().join("export.tallyledger");
+    offline::export(network, OBSERVED_VALIDATOR, &file).await.context("export the ledger")?;
+    let path = file.to_str().context("the export's path is not text")?;
+    let genesis = network.layout().genesis();
+    let genesis = genesis.to_str().context("the path of genesis is not text")?;
+    let (start, cpu_before) = (Instant::now(), processes::ended_children_cpu_micros()?);
+    let arguments = ["audit", "--export", path, "--genesis", genesis];
+    let (code, report) = network.run_verifier(&arguments).await?;
+    let elapsed_micros = micros(start.elapsed());
+    let cpu_micros = processes::ended_children_cpu_micros()? - cpu_before;
+    ensure!(code == 0, "the audit ended with exit code {code}:\n{report}");
+    let export_bytes = std::fs::metadata(&file).context("measure the export")?.len();
+    std::fs::remove_file(&file).context("remove the export")?;
+    let receipts_per_second = receipts.saturating_mul(1_000_000).checked_div(elapsed_micros).unwrap_or(0);
+    Ok(ReplayReport { receipts, export_bytes, elapsed_micros, receipts_per_second, cpu_micros, report })
 }
 
 /// Fills a new network's ledger with about so many receipts, stops it, measures store and replay.
@@ -78,7 +49,7 @@ pub async fn run(directory: Option<&Path>, receipts: u64) -> Result<Report> {
     let filled = fill(&network, load_options, receipts).await?;
     network.stop().await?;
     report.live_bytes = Some(LiveBytes::inspect(&network, OBSERVED_VALIDATOR, filled).await?);
-    report.replay = Some(ReplayReport::measure(&network, filled).await?);
+    report.replay = Some(measure(&network, filled).await?);
     drop(network);
     std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
     Ok(report)

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tallystick_devnet::Network;
 
-use crate::measure::micros;
+use crate::figures::micros;
 use crate::processes::{self, CpuSnapshot};
 use crate::tracker::SealedSample;
 

@@ -10,7 +10,7 @@ use crate::floor::Floor;
 use crate::load::{LoadOptions, Pace};
 use crate::measure::{self, OBSERVED_VALIDATOR, Span};
 use crate::offline::LiveBytes;
-use crate::replay::ReplayReport;
+use crate::replay;
 use crate::report::Report;
 
 /// Closed and open loops of the figures to reach.
@@ -47,7 +47,7 @@ pub async fn run_one(directory: Option<&Path>, load: LoadOptions, span: Span, af
         report.live_bytes = Some(LiveBytes::inspect(&network, OBSERVED_VALIDATOR, receipts).await?);
     }
     if after.replay {
-        report.replay = Some(ReplayReport::measure(&network, receipts).await?);
+        report.replay = Some(replay::measure(&network, receipts).await?);
     }
     drop(network);
     std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;

@@ -14,7 +14,7 @@ use receipt_core::verdict::verify_bundle;
 use tallystick_service::durable;
 
 use crate::clock;
-use crate::report::Latency;
+use crate::figures::Latency;
 
 /// Verifies a bundle `runs` times, in one thread.
 pub fn run(bundle: &Path, trust: &Path, runs: usize) -> Result<Latency> {

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Serialize;
 use tallystick_devnet::registry::SYSTEM_HOSPITALS;
 use tallystick_devnet::{Caller, Network, NetworkOptions};
 use tallystick_proto::issuer::v1::{IssueRequest, ReceiptState, Wait};
@@ -17,10 +16,11 @@ use tallystick_service::errln;
 use tokio::task::JoinSet;
 
 use crate::delay::DelayProxy;
+use crate::figures::Latency;
 use crate::load::{LoadOptions, Pace};
 use crate::measure::{self, OBSERVED_VALIDATOR, Span};
 use crate::processes;
-use crate::report::{Latency, LoadReport, Report, format_hundredths, ms, row, section};
+use crate::report::{Report, WanReport};
 use crate::supply::Supply;
 
 /// The issuer under load.
@@ -40,23 +40,6 @@ pub struct WanOptions {
     pub span: Span,
     /// Whether the full load is made, too.
     pub full: bool,
-}
-
-/// Figures of one delay.
-#[derive(Debug, Clone, Serialize)]
-pub struct WanReport {
-    /// One way, between each two validators.
-    pub delay_ms: u64,
-    /// Receipts per second of the light load.
-    pub light_per_second: u32,
-    /// Light load: from the call to the answer that it is sealed.
-    pub light_sealed: Latency,
-    /// Consensus rounds above 0 under the light load, as the first validator saw them.
-    pub light_further_rounds: u64,
-    /// What the median is above that of the smallest delay, in hundredths of a delay; none for the smallest.
-    pub light_delays_hundredths: Option<u64>,
-    /// The full load.
-    pub full: Option<LoadReport>,
 }
 
 /// Runs all delays, each on a new network.
@@ -168,27 +151,6 @@ fn count_delays(runs: &mut [WanReport]) {
         let more_micros = run.delay_ms.saturating_sub(base_ms) * 1_000;
         let added = run.light_sealed.p50_micros.saturating_sub(base).saturating_mul(100);
         run.light_delays_hundredths = added.checked_div(more_micros);
-    }
-}
-
-impl WanReport {
-    /// Adds its section to the table.
-    pub(crate) fn write(&self, table: &mut String) {
-        section(table, &format!("{} ms one way between validators", self.delay_ms));
-        row(table, "light, sealed", &format!("{}; {} receipts/s", self.light_sealed.line(), self.light_per_second));
-        if let Some(hundredths) = self.light_delays_hundredths {
-            row(table, "one-way delays", &format!("{} above the smallest delay's p50", format_hundredths(hundredths)));
-        }
-        row(table, "light, further rounds", &self.light_further_rounds.to_string());
-        let Some(full) = &self.full else { return };
-        row(table, "full, sealed", &format!("{} receipts/s; {}", full.sealed_per_second, full.sealed.line()));
-        let mean = full.receipts_sealed.checked_div(full.blocks).unwrap_or(0);
-        let gap = ms(full.block_gap_max_micros);
-        row(table, "full, blocks", &format!("{} of {mean} receipts each; longest gap {gap}", full.blocks));
-        row(table, "full, further rounds", &full.further_rounds.to_string());
-        for problem in full.problems.iter().take(5) {
-            row(table, "PROBLEM", problem);
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::description::{Description, IssuerAddresses, NodeAddresses};
-use crate::generate::NetworkOptions;
+use crate::options::NetworkOptions;
 use crate::registry::key_id;
 
 /// Free bytes below which the processes stop accepting; development machines are small.

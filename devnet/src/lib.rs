@@ -22,6 +22,7 @@ pub mod layout;
 pub mod logs;
 pub mod midnight;
 pub mod network;
+pub mod options;
 pub mod outcomes;
 pub mod pki;
 pub mod ports;
@@ -33,5 +34,5 @@ pub mod secrets;
 mod configs;
 
 pub use callers::Caller;
-pub use generate::NetworkOptions;
 pub use network::Network;
+pub use options::NetworkOptions;

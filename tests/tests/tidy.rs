@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -218,6 +219,94 @@ fn one_place_reads_files() {
             );
         }
     }
+}
+
+/// Names after `crate::` and `super::` in a file of this module, as module paths from the crate's root.
+fn named_modules(module: &str, code: &str) -> Vec<String> {
+    let parents: Vec<&str> = module.split("::").collect();
+    let name_of =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next().map(str::to_owned);
+    let mut found = Vec::new();
+    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        found.extend(line.split("crate::").skip(1).filter_map(name_of));
+        for (at, _) in line.match_indices("super::") {
+            // Of `super::super::x` only the first is a beginning.
+            if line[..at].ends_with("super::") {
+                continue;
+            }
+            let (mut rest, mut above) = (&line[at..], parents.as_slice());
+            while let Some(after) = rest.strip_prefix("super::") {
+                (rest, above) = (after, &above[..above.len().saturating_sub(1)]);
+            }
+            found.extend(name_of(rest).map(|name| [above, &[name.as_str()]].concat().join("::")));
+        }
+    }
+    found
+}
+
+/// Two files that import each other are one file cut in two: what both need lives in the wrong one. A folder and its file are one room.
+#[test]
+fn no_two_files_import_each_other() {
+    // Known, of crates that are to be put in order.
+    const KNOWN: &[(&str, &str, &str)] = &[
+        ("receipt-core", "merkle::frontier", "merkle::log"),
+        ("receipt-core", "note::cosignature", "note::key"),
+        ("receipt-core", "note::cosignature", "note::signed_note"),
+        ("receipt-core", "note::key", "note::signed_note"),
+        ("receipt-core", "receipt::ext", "receipt::layout"),
+        ("receipt-core", "state::apply", "state::batches"),
+        ("receipt-core", "state::apply", "state::governance"),
+        ("receipt-core", "state::governance", "state::settlement"),
+        ("receipt-core", "state::overlay", "state::tables"),
+        ("receipt-core", "verdict::check", "verdict::sentences"),
+        ("service", "config", "tls"),
+        ("node/engine", "app_loop", "boot"),
+        ("node/engine", "certificate", "types"),
+        ("node/engine", "context", "streaming"),
+        ("verifier", "audit::replay", "audit::report"),
+        ("verifier", "export", "source"),
+        ("verifier", "node", "source"),
+    ];
+    for (folder, _, _) in FLOORS {
+        let prefix = format!("{folder}/src/");
+        let files = sources().into_iter().filter(|(path, _)| path.starts_with(&prefix) && !is_test(path));
+        let modules: BTreeMap<String, String> = files
+            .map(|(path, text)| {
+                let module = path[prefix.len()..].trim_end_matches(".rs").replace('/', "::");
+                (module, text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned())
+            })
+            .filter(|(module, _)| module != "lib" && module != "main")
+            .collect();
+        let module_of = |name: &str| {
+            let mut name = name.trim_end_matches(':');
+            while !modules.contains_key(name) {
+                name = name.rsplit_once("::")?.0;
+            }
+            Some(name.to_owned())
+        };
+        let imports: BTreeSet<(String, String)> = modules
+            .iter()
+            .flat_map(|(module, code)| {
+                let named = named_modules(module, code).into_iter().filter_map(|name| module_of(&name));
+                named.map(|named| (module.clone(), named)).collect::<Vec<_>>()
+            })
+            .collect();
+        for (one, other) in &imports {
+            let room = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}::"));
+            if one >= other || room(other, one) || !imports.contains(&(other.clone(), one.clone())) {
+                continue;
+            }
+            let known = KNOWN.contains(&(folder, one, other));
+            assert!(known, "{folder}: {one} and {other} import each other; put what both need into a file of its own");
+        }
+    }
+}
+
+#[test]
+fn imports_are_found() {
+    let code =
+        "use crate::a::b::{C};\nuse super::d::E;\n// use crate::no;\nfn f(x: super::super::g::H) -> crate::i::J {}\n";
+    assert_eq!(named_modules("m::n::o", code), ["a::b::", "m::n::d::E", "i::J", "m::g::H"].map(str::to_owned));
 }
 
 /// Anchoring knows signed records and what became of them. What they say is their owner's: another kind of submitter must not find a

@@ -135,5 +135,5 @@ async fn wait_equal_roots(demo: &Demo) -> Result<GetNodeStatusResponse> {
 }
 
 fn hex_prefix(bytes: &[u8]) -> String {
-    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes.get(..8).unwrap_or(bytes))
 }
