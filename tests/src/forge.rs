@@ -3,7 +3,7 @@
 //! For networks whose issuer process does not run: both would use the same sequences and numbers. The content of the
 //! receipts does not exist; the ledger never sees it.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use receipt_core::batch::{BatchHeader, SignedBatchHeader};
 use receipt_core::hash::{Hash, sha256};
@@ -142,8 +142,6 @@ fn first_number(network: &Network, issuer_id: u32, wanted: &Unit) -> Result<u64>
 }
 
 fn hex_hash(text: &str) -> Result<Hash> {
-    ensure!(text.len() == 64 && text.is_ascii(), "{text} is no hash");
-    let byte = |index: usize| u8::from_str_radix(&text[2 * index..2 * index + 2], 16).context("read a hash");
-    let bytes = (0..32).map(byte).collect::<Result<Vec<u8>>>()?;
-    Hash::from_slice(&bytes).context("read a hash")
+    let bytes = hex::decode(text).with_context(|| format!("{text} is no hash"))?;
+    Hash::from_slice(&bytes).with_context(|| format!("{text} is no hash"))
 }

@@ -62,7 +62,7 @@ fn holders(directory: &Path, parts: &[Vec<u8>]) -> Vec<String> {
 
 /// A value as text, as UTF-16, and in hexadecimal and as JSON escapes of its characters.
 fn forms(value: &str) -> Vec<Vec<u8>> {
-    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(value);
     let utf16: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let escaped: String = value.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
     vec![value.as_bytes().to_vec(), utf16, hex.into_bytes(), escaped.into_bytes()]
