@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
 use receipt_core::ids::{TreeSize, ValidatorId};
+use receipt_core::note::ForkEvidence;
 use tallystick_engine::{DoubleSign, Equivocation};
 use tallystick_service::durable::{self, FileMode};
 
@@ -64,8 +65,7 @@ impl EvidenceFolder {
 
     /// Keeps two notes of one tree size and different roots, of which a validator has signed the first.
     pub(crate) fn fork(&self, validator: ValidatorId, size: TreeSize, theirs: &str, ours: &str) {
-        let part = |note: &str| format!("note {}\n{note}", note.len());
-        let text = format!("tallystick/fork/v1\n{}{}", part(theirs), part(ours));
+        let text = ForkEvidence::new(theirs, ours).encode();
         let prefix = format!("fork-{validator}-");
         if let Some(file) = self.keep(&prefix, &size.to_string(), ".txt", &text) {
             tracing::error!(%validator, file = %file.display(), "a validator signed another history");

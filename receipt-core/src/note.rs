@@ -11,6 +11,7 @@
 
 mod checkpoint;
 mod cosignature;
+mod fork;
 mod key;
 mod policy;
 mod policy_text;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::{PosixSeconds, SignError, cosign, cosignature_message, sign};
+pub use fork::{ForkEvidence, NotEvidence};
 pub use key::{KeyError, KeyId, KeyKind, VerifierKey};
 pub use policy::{Assembled, Assembly, Cosigner, Endorsement, Evaluation, Policy, PolicyError};
 pub use policy_text::PolicyTextError;

@@ -27,7 +27,7 @@ use crate::genesis::Genesis;
 use crate::hash::Hash;
 use crate::ids::TreeSize;
 use crate::note::{
-    Checkpoint, CheckpointError, NoteError, Policy, PolicyError, PosixSeconds, SignatureLine, SignedNote,
+    Checkpoint, CheckpointError, Evaluation, NoteError, Policy, PolicyError, PosixSeconds, SignatureLine, SignedNote,
 };
 use crate::suite::{ChainId, PublicKey, Suite};
 use crate::validators::ValidatorSet;
@@ -242,6 +242,18 @@ impl TrustFile {
     /// Judges the text of a signed note: origin, the set by tree size, the log's signature, the quorum of cosignatures.
     pub fn verify_checkpoint(&self, note_text: &str) -> Result<TrustedCheckpoint, TrustError> {
         self.verify_note(&SignedNote::parse(note_text.as_bytes())?)
+    }
+
+    /// Which of the validators of its tree size have signed a note, whether or not they suffice: for whoever asks who signed twice.
+    pub fn evaluate_checkpoint(&self, note_text: &str) -> Result<Evaluation, TrustError> {
+        let note = SignedNote::parse(note_text.as_bytes())?;
+        let claimed = Checkpoint::parse(note.text())?;
+        // A cosigner's key may sign checkpoints of other logs, too.
+        if claimed.origin() != self.origin {
+            return Err(TrustError::Origin { given: claimed.origin().to_owned(), expected: self.origin.clone() });
+        }
+        let (_, set) = self.set_for(claimed.size()).ok_or(TrustError::NoSet { size: claimed.size() })?;
+        set.policy.evaluate(&note).map_err(|error| self.refusal(error, set, &note))
     }
 
     /// Judges a parsed note, as [`Self::verify_checkpoint`].

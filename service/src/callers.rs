@@ -5,6 +5,8 @@
 //! byte.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::identity::{PeerIdentity, Role};
@@ -12,36 +14,91 @@ use crate::identity::{PeerIdentity, Role};
 /// Role and registry number; `None` for whoever came without a certificate (tests alone: the port asks for one).
 type Caller = Option<(Role, u32)>;
 
-/// A number of places. Clones share them.
-#[derive(Debug, Clone)]
-pub struct Places(Arc<Inner>);
+/// A number of places of which each holder, named by a key, has a share. Clones share them.
+#[derive(Debug)]
+pub struct Shares<K: Eq + Hash + Clone + Debug>(Arc<Inner<K>>);
 
 #[derive(Debug)]
-struct Inner {
+struct Inner<K> {
     in_all: usize,
     of_one: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<Taken<K>>,
 }
 
-#[derive(Debug, Default)]
-struct Taken {
+#[derive(Debug)]
+struct Taken<K> {
     in_all: usize,
     /// Without those that hold none.
-    by_caller: HashMap<Caller, usize>,
+    by_holder: HashMap<K, usize>,
 }
 
-/// One or more places; given back when dropped.
+/// One or more places of [`Shares`]; given back when dropped.
+#[derive(Debug)]
+pub struct Share<K: Eq + Hash + Clone + Debug> {
+    shares: Shares<K>,
+    holder: K,
+    count: usize,
+}
+
+impl<K: Eq + Hash + Clone + Debug> Clone for Shares<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Eq + Hash + Clone + Debug> Shares<K> {
+    /// `in_all` places, of which one holder has at most `of_one`.
+    pub fn new(in_all: usize, of_one: usize) -> Self {
+        let taken = Mutex::new(Taken { in_all: 0, by_holder: HashMap::new() });
+        Self(Arc::new(Inner { in_all, of_one, taken }))
+    }
+
+    /// So many places at once, or none.
+    pub fn take(&self, holder: K, count: usize) -> Option<Share<K>> {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.by_holder.get(&holder).copied().unwrap_or(0).checked_add(count)?;
+        let in_all = taken.in_all.checked_add(count)?;
+        if in_all > self.0.in_all || own > self.0.of_one {
+            return None;
+        }
+        taken.in_all = in_all;
+        if own > 0 {
+            taken.by_holder.insert(holder.clone(), own);
+        }
+        Some(Share { shares: self.clone(), holder, count })
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
+    }
+}
+
+impl<K: Eq + Hash + Clone + Debug> Drop for Share<K> {
+    fn drop(&mut self) {
+        let mut taken = self.shares.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.in_all = taken.in_all.saturating_sub(self.count);
+        let own = taken.by_holder.remove(&self.holder).unwrap_or(0).saturating_sub(self.count);
+        if own > 0 {
+            taken.by_holder.insert(self.holder.clone(), own);
+        }
+    }
+}
+
+/// Places of callers with certificates. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Places(Shares<Caller>);
+
+/// One or more of a caller's places; given back when dropped.
 #[derive(Debug)]
 pub struct Place {
-    places: Places,
-    caller: Caller,
-    count: usize,
+    _share: Share<Caller>,
 }
 
 impl Places {
     /// `in_all` places, of which one caller holds at most `of_one`.
     pub fn new(in_all: usize, of_one: usize) -> Self {
-        Self(Arc::new(Inner { in_all, of_one, taken: Mutex::default() }))
+        Self(Shares::new(in_all, of_one))
     }
 
     /// A place, if there is one for this caller.
@@ -51,34 +108,13 @@ impl Places {
 
     /// So many places at once, or none.
     pub fn take_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Option<Place> {
-        let caller = caller.map(|caller| (caller.role, caller.id));
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.by_caller.get(&caller).copied().unwrap_or(0).checked_add(count)?;
-        let in_all = taken.in_all.checked_add(count)?;
-        if in_all > self.0.in_all || own > self.0.of_one {
-            return None;
-        }
-        taken.in_all = in_all;
-        if own > 0 {
-            taken.by_caller.insert(caller, own);
-        }
-        Some(Place { places: self.clone(), caller, count })
+        let share = self.0.take(caller.map(|caller| (caller.role, caller.id)), count)?;
+        Some(Place { _share: share })
     }
 
     /// How many are taken.
     pub fn taken(&self) -> usize {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.in_all = taken.in_all.saturating_sub(self.count);
-        let own = taken.by_caller.remove(&self.caller).unwrap_or(0).saturating_sub(self.count);
-        if own > 0 {
-            taken.by_caller.insert(self.caller, own);
-        }
+        self.0.taken()
     }
 }
 
@@ -100,7 +136,7 @@ mod tests {
         assert!(places.take(Some(&first)).is_some());
         drop(held);
         assert_eq!(places.taken(), 0);
-        assert!(places.0.taken.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
+        assert!(places.0.0.taken.lock().unwrap().by_holder.is_empty(), "nobody is remembered");
     }
 
     #[test]
@@ -115,6 +151,6 @@ mod tests {
         drop(places.take_many(Some(&second), 0).unwrap());
         drop(held);
         assert_eq!(places.taken(), 0);
-        assert!(places.0.taken.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
+        assert!(places.0.0.taken.lock().unwrap().by_holder.is_empty(), "nobody is remembered");
     }
 }

@@ -38,8 +38,8 @@ pub enum Exit {
     NoReceipt,
     /// Wrong arguments, config, or a file that they name.
     Usage,
-    /// Input that cannot be read, or output that cannot be written.
-    NoInput,
+    /// A file that cannot be read, an address that cannot be bound, or output that cannot be written.
+    NoAccess,
 }
 
 impl Exit {
@@ -53,7 +53,7 @@ impl Exit {
             Self::Unjudged => 4,
             Self::NoReceipt => 5,
             Self::Usage => 64,
-            Self::NoInput => 66,
+            Self::NoAccess => 66,
         }
     }
 
@@ -66,7 +66,7 @@ impl Exit {
             Self::NotYet => 2,
             Self::Unjudged => 3,
             Self::NoReceipt => 4,
-            Self::NoInput => 5,
+            Self::NoAccess => 5,
             Self::Bad => 6,
             Self::Usage => 7,
         }
@@ -136,7 +136,7 @@ mod tests {
             Exit::Unjudged,
             Exit::NoReceipt,
             Exit::Usage,
-            Exit::NoInput,
+            Exit::NoAccess,
         ];
         let codes: Vec<String> = all.iter().map(|exit| exit.code().to_string()).collect();
         let told: Vec<&str> = EXIT_CODES.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();

@@ -64,7 +64,7 @@ const PEM_BYTES_MAX: usize = 1024 * 1024;
 /// A whole file of at most so many bytes: unreadable is one thing, too long for what it must be another.
 fn read_file(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     input::read(path, bytes_max).map_err(|error| {
-        let exit = if error.kind() == std::io::ErrorKind::FileTooLarge { Exit::Usage } else { Exit::NoInput };
+        let exit = if error.kind() == std::io::ErrorKind::FileTooLarge { Exit::Usage } else { Exit::NoAccess };
         Failure { exit, error: anyhow::Error::new(error).context(format!("reading {}", shown(path))) }
     })
 }
@@ -91,7 +91,7 @@ fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
 
 /// Writes a file that may be read by all.
 fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
-    durable::write(path, text.as_bytes(), durable::FileMode::Shared).or_exit(Exit::NoInput)
+    durable::write(path, text.as_bytes(), durable::FileMode::Shared).or_exit(Exit::NoAccess)
 }
 
 fn node_address(url: &str, tls: &TlsArguments, chain_name: &str) -> Result<NodeAddress, Failure> {
@@ -116,15 +116,15 @@ fn source_of(arguments: &SourceArguments, tls: &TlsArguments, chain_name: &str) 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let program = ("tallystick-verifier", env!("CARGO_PKG_VERSION"));
     let stamped = Stamped::new(program, Some(REPORT_FORMAT_VERSION), SystemClock.now(), value);
-    terminal::json_line(&stamped).context("writing the output").or_exit(Exit::NoInput)
+    terminal::json_line(&stamped).context("writing the output").or_exit(Exit::NoAccess)
 }
 
 /// Text on standard output. A reader that has seen enough (`| head`) is no failure: the exit code still tells the verdict.
 fn print_text(text: &str) -> Result<(), Failure> {
-    terminal::out_page(text).context("writing the output").or_exit(Exit::NoInput)
+    terminal::out_page(text).context("writing the output").or_exit(Exit::NoAccess)
 }
 
 /// A text file on standard output, as it is.
 fn print_file(text: &str) -> Result<(), Failure> {
-    terminal::out_file(text).context("writing the output").or_exit(Exit::NoInput)
+    terminal::out_file(text).context("writing the output").or_exit(Exit::NoAccess)
 }

@@ -2,24 +2,17 @@
 //!
 //! Two notes of one size with different roots, both under a quorum, are evidence that anybody can check with the public
 //! trust file: some validator signed twice. Two notes of different sizes need a consistency path; a path that does not fit
-//! is not evidence, for whoever gave it may have lied, so the older size is then asked for again.
-//!
-//! ```text
-//! tallystick/fork/v1\n
-//! note <bytes>\n <note, verbatim>
-//! note <bytes>\n <note, verbatim>
-//! ```
+//! is not evidence, for whoever gave it may have lied, so the older size is then asked for again. The file of evidence is
+//! [`ForkEvidence`].
 
 use receipt_core::ids::UnixMillis;
 use receipt_core::merkle::verify_consistency;
-use receipt_core::note::SignedNote;
+use receipt_core::note::{Evaluation, ForkEvidence, NotEvidence};
 use receipt_core::trust::{TrustError, TrustFile, TrustedCheckpoint};
 use receipt_core::verdict::utc_text;
 use serde::Serialize;
 
 use crate::node::{self, NodeAddress, NodeError};
-
-const FORK_MAGIC: &str = "tallystick/fork/v1\n";
 
 /// What two checkpoints are to each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +29,13 @@ pub enum Relation {
     },
     /// Same size, different roots.
     Fork {
+        /// Agencies whose cosignatures stand under both.
+        signed_both: Vec<String>,
+        /// The evidence file.
+        evidence: String,
+    },
+    /// Same size, different roots, of which at least one has no quorum: nobody need believe that one, and who signed both is at fault.
+    DoubleSigned {
         /// Agencies whose cosignatures stand under both.
         signed_both: Vec<String>,
         /// The evidence file.
@@ -78,8 +78,8 @@ pub enum CompareError {
         source: TrustError,
     },
     /// Not an evidence file.
-    #[error("not an evidence file of two notes")]
-    Evidence,
+    #[error(transparent)]
+    Evidence(#[from] NotEvidence),
 }
 
 impl CompareError {
@@ -88,7 +88,7 @@ impl CompareError {
         match self {
             Self::Note { source: TrustError::Origin { .. }, .. } => true,
             Self::Note { source, .. } => source.is_beyond_the_file(),
-            Self::Evidence => false,
+            Self::Evidence(_) => false,
         }
     }
 }
@@ -101,7 +101,10 @@ pub fn compare(
     node: Option<&NodeAddress>,
 ) -> Result<Comparison, CompareError> {
     let judge = |which, note| trust.verify_checkpoint(note).map_err(|source| CompareError::Note { which, source });
-    let (one, two) = (judge("first", first)?, judge("second", second)?);
+    let (one, two) = match (judge("first", first), judge("second", second)) {
+        (Ok(one), Ok(two)) => (one, two),
+        (Err(error), _) | (_, Err(error)) => return signed_twice(first, second, trust).ok_or(error),
+    };
     let ordered = if one.size <= two.size { [(one, first), (two, second)] } else { [(two, second), (one, first)] };
     let [(old, old_note), (new, new_note)] = ordered;
     let relation = if old.size == new.size {
@@ -113,6 +116,25 @@ pub fn compare(
         }
     };
     Ok(Comparison { first: summary(&old), second: summary(&new), relation })
+}
+
+/// Notes of one size and different roots, not both under a quorum, and whose valid cosignatures stand under both; `None` if nobody's do.
+fn signed_twice(first: &str, second: &str, trust: &TrustFile) -> Option<Comparison> {
+    let evaluations = [first, second].map(|note| trust.evaluate_checkpoint(note).ok());
+    let [Some(one), Some(two)] = evaluations else { return None };
+    let side = |evaluation: &Evaluation| CheckpointSummary {
+        tree_size: evaluation.checkpoint.size().get(),
+        root: evaluation.checkpoint.root().to_string(),
+        as_of: evaluation.cosigners.iter().map(|cosigner| cosigner.time.get()).min().unwrap_or(0),
+    };
+    if one.checkpoint.size() != two.checkpoint.size() || one.checkpoint.root() == two.checkpoint.root() {
+        return None;
+    }
+    let both = one.cosigners.iter().filter(|one| two.cosigners.iter().any(|two| two.name == one.name));
+    let signed_both: Vec<String> = both.map(|cosigner| trust.agency(&cosigner.name).to_owned()).collect();
+    let evidence = ForkEvidence::new(first, second).encode();
+    let relation = (!signed_both.is_empty()).then_some(Relation::DoubleSigned { signed_both, evidence })?;
+    Some(Comparison { first: side(&one), second: side(&two), relation })
 }
 
 fn summary(checkpoint: &TrustedCheckpoint) -> CheckpointSummary {
@@ -135,7 +157,7 @@ fn same_size(
     }
     let both = one.signers.iter().filter(|name| two.signers.contains(name));
     let signed_both = both.map(|name| trust.agency(name).to_owned()).collect();
-    Relation::Fork { signed_both, evidence: encode_evidence(one_note, two_note) }
+    Relation::Fork { signed_both, evidence: ForkEvidence::new(one_note, two_note).encode() }
 }
 
 /// Asks for a proof; if there is none that fits, for the node's own checkpoint of the older size.
@@ -166,29 +188,6 @@ fn ask(
     }
 }
 
-/// The evidence file of two notes.
-pub fn encode_evidence(first: &str, second: &str) -> String {
-    let part = |note: &str| format!("note {}\n{note}", note.len());
-    format!("{FORK_MAGIC}{}{}", part(first), part(second))
-}
-
-/// Reads an evidence file; nothing is verified.
-pub fn decode_evidence(text: &str) -> Result<[String; 2], CompareError> {
-    let mut rest = text.strip_prefix(FORK_MAGIC).ok_or(CompareError::Evidence)?;
-    let mut notes = Vec::with_capacity(2);
-    for _ in 0..2 {
-        let (length, tail) =
-            rest.strip_prefix("note ").and_then(|rest| rest.split_once('\n')).ok_or(CompareError::Evidence)?;
-        let length: usize = length.parse().map_err(|_| CompareError::Evidence)?;
-        let note = tail.get(..length).ok_or(CompareError::Evidence)?;
-        SignedNote::parse(note.as_bytes()).map_err(|_| CompareError::Evidence)?;
-        notes.push(note.to_owned());
-        rest = tail.get(length..).unwrap_or_default();
-    }
-    let pair = <[String; 2]>::try_from(notes).map_err(|_| CompareError::Evidence)?;
-    if encode_evidence(&pair[0], &pair[1]) == text { Ok(pair) } else { Err(CompareError::Evidence) }
-}
-
 impl Comparison {
     /// The comparison for people.
     pub fn to_text(&self) -> String {
@@ -203,6 +202,10 @@ impl Comparison {
             Relation::Fork { signed_both, .. } => {
                 format!("FORK: two trees of one size. Signed both: {}", signed_both.join(", "))
             }
+            Relation::DoubleSigned { signed_both, .. } => format!(
+                "DOUBLE-SIGNED: two trees of one size, not both under a quorum. Signed both: {}",
+                signed_both.join(", ")
+            ),
         };
         format!("{word}\n  {}\n  {}\n", side(&self.first), side(&self.second))
     }

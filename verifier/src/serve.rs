@@ -53,10 +53,14 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 pub struct ServeOptions {
     /// Connections at once; more wait in the kernel.
     pub connections_max: usize,
+    /// Of these, connections from one network; one more is closed at once.
+    pub caller_connections_max: usize,
     /// A connection that says nothing for so long is cut.
     pub idle_timeout: Duration,
     /// Requests being read or judged at once, over all connections: each may hold a whole bundle. More are refused.
     pub requests_max: usize,
+    /// Of these, requests from one network.
+    pub caller_requests_max: usize,
     /// Bundles judged at once: as many as there are cores for it.
     pub judgements_max: usize,
     /// PEM certificate chain and key; `None`: plain text, behind something that ends TLS.
@@ -68,11 +72,21 @@ impl Default for ServeOptions {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             connections_max: 1024,
+            caller_connections_max: 128,
             idle_timeout: Duration::from_secs(60),
             requests_max: 64,
+            caller_requests_max: 16,
             judgements_max: cores,
             tls: None,
         }
+    }
+}
+
+impl ServeOptions {
+    /// Behind something through which all callers come, and which bounds each of them itself.
+    #[must_use]
+    pub fn behind_proxy(self) -> Self {
+        Self { caller_connections_max: self.connections_max, caller_requests_max: self.requests_max, ..self }
     }
 }
 
@@ -131,7 +145,7 @@ pub fn start(
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
     let router = server(options)?.add_service(health).add_service(newer).add_service(older).add_service(verifier);
-    let (connections, accepting) = accept(listener, options.connections_max, options.idle_timeout, token.clone());
+    let (connections, accepting) = accept(listener, options, token.clone());
     tasks.spawn("accept", accepting);
     tasks.spawn("grpc", async move {
         health_reporter.set_serving::<VerifierServiceServer<Service>>().await;
@@ -157,7 +171,7 @@ fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
     };
     let request_ids = RequestIdLayer::new(&OsEntropy).map_err(ServeError::Entropy)?;
     let answers = AnswersLayer::unmeasured().within(REQUEST_TIMEOUT);
-    Ok(server.layer(request_ids).layer(answers).layer(Places::new(options.requests_max)))
+    Ok(server.layer(request_ids).layer(answers).layer(Places::new(options.requests_max, options.caller_requests_max)))
 }
 
 struct Service {

@@ -470,7 +470,18 @@ fn compare_tells_one_history_from_two() {
     let report: serde_json::Value = serde_json::from_str(&text(&again)).unwrap();
     assert_eq!((&report["relation"], report["signed_both"].as_array().unwrap().len()), (&"fork".into(), 2));
     let two_of_four = chain.checkpoint_over(new.log_size, Hash::ZERO, &validators[..2], 1);
-    assert_eq!(code(&notes.compare(&new.checkpoint, &two_of_four, &[]).0), 64, "that note says nothing");
+    // Nobody need believe that note; but two of its signers have signed the other one, too.
+    let (twice, evidence) = notes.compare(&new.checkpoint, &two_of_four, &[]);
+    let said = text(&twice);
+    assert!(code(&twice) == 1 && said.contains("DOUBLE-SIGNED") && said.contains("Signed both: v1, v2"), "{said}");
+    let again = run(&["compare", evidence.to_str().unwrap(), "--trust", &path(&notes.trust), "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&text(&again)).unwrap();
+    assert_eq!((code(&again), &report["relation"]), (1, &"double_signed".into()));
+    let alone = chain.checkpoint_over(new.log_size, Hash::ZERO, &validators[..1], 1);
+    let by_another = chain.checkpoint_note(new.log_size, &validators[1..2], 1);
+    assert_eq!(code(&notes.compare(&alone, &by_another, &[]).0), 64, "nobody signed both");
+    let of_another_size = chain.checkpoint_over(new.log_size - 1, Hash::ZERO, &validators[..2], 1);
+    assert_eq!(code(&notes.compare(&new.checkpoint, &of_another_size, &[]).0), 64, "that note says nothing");
 
     let forged_old = chain.checkpoint_over(old.log_size, Hash::ZERO, &validators[..3], 1);
     let (old, new) = (old.checkpoint.clone(), new.checkpoint.clone());

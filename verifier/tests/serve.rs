@@ -235,6 +235,64 @@ async fn a_call_above_the_limit_is_told_at_once_when_to_try_again() {
     running.stop().await;
 }
 
+/// Whose uploads never end takes its own share, and another caller is served all the same. On this machine every address of
+/// 127.0.0.0/8 is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_uploads_of_one_caller_leave_room_for_others() {
+    let (chain, receipts) = chain();
+    let good = chain.bundle(&receipts[1]).encode();
+    let options = ServeOptions { requests_max: 8, caller_requests_max: 4, ..ServeOptions::default() };
+    for (options, is_served) in [(options.clone(), true), (options.behind_proxy(), false)] {
+        let running = Running::start(&chain, &options).await;
+        let mut held = Vec::new();
+        // Above its share they are refused, and take no more.
+        for _ in 0..12 {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            let mut slow = socket.connect(running.address).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut slow, &beginning_of_a_call()).await.unwrap();
+            held.push(slow);
+        }
+        let channel = running.channel().await;
+        if is_served {
+            for _ in 0..50 {
+                assert_eq!(verify(&channel, good.clone(), 0).await.unwrap().outcome(), Outcome::Valid);
+            }
+        } else {
+            // Together they fill it: what a proxy has to keep from its callers.
+            let refused_once = async {
+                while verify(&channel, good.clone(), 0).await.is_ok() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, refused_once).await.unwrap();
+        }
+        drop((held, channel));
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_above_the_share_of_its_network_is_closed() {
+    let (chain, receipts) = chain();
+    let running = Running::start(&chain, &ServeOptions { caller_connections_max: 1, ..ServeOptions::default() }).await;
+    let from = async |address: &str| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        socket.connect(running.address).await.unwrap()
+    };
+    let kept = from("127.0.0.2").await;
+    let mut closed = from("127.0.0.2").await;
+    let mut bytes = Vec::new();
+    let end = tokio::io::AsyncReadExt::read_to_end(&mut closed, &mut bytes);
+    drop(tokio::time::timeout(PATIENCE, end).await.unwrap());
+    assert!(bytes.is_empty(), "it was served");
+    let answer = verify(&running.channel().await, chain.bundle(&receipts[1]).encode(), 0).await.unwrap();
+    assert_eq!(answer.outcome(), Outcome::Valid, "another network");
+    drop(kept);
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_reflection_answer() {
     let (chain, _) = chain();

@@ -17,6 +17,29 @@ const MIRROR_VKEY: &str = "mirror.example.org+3fb148ef+BAAjjch9GyYz0sJsJx7ALhbdA
 const MIRROR_NOTE: &str = "rome2026h1.example.org\n300\ngw31yQrqZZCcEOPrzX+bpy3nJ6QgngTKn8G1m0i62uU=\n\n— mirror.example.org P7FI7wAAAABpVGeAjA1S4pJm6MbcXjX7UUImu4azZtrfcVW2uyr/LXIYlwEJzXC0N0EiZkbqfLdXt/4gVEEuGmxJjAfXKMCISpsJAg==\n";
 const ORIGIN: &str = "ledger.example/2026";
 
+#[test]
+fn evidence_of_a_fork_is_read_as_it_was_written() {
+    let evidence = ForkEvidence::new(FOO_NOTE, MIRROR_NOTE);
+    let text = evidence.encode();
+    assert_eq!(ForkEvidence::decode(&text), Ok(evidence));
+    let longer = text.replacen("note ", "note 0", 1);
+    for bad in [
+        String::new(),
+        "tallystick/fork/v1\n".to_owned(),
+        text[..text.len() - 1].to_owned(),
+        format!("{text}\n"),
+        longer,
+        text.replacen("fork/v1", "fork/v2", 1),
+        text.replacen("note ", "note +", 1),
+        text.replacen("note ", "note 99999999999999999999", 1),
+        ForkEvidence::new(FOO_NOTE, "no note").encode(),
+        // A length that ends inside a character.
+        text.replacen(&format!("note {}", FOO_NOTE.len()), "note 30", 1),
+    ] {
+        assert_eq!(ForkEvidence::decode(&bad), Err(NotEvidence), "{bad:?}");
+    }
+}
+
 /// A key pair whose seed is a repeated byte.
 struct Pair {
     key: VerifierKey,

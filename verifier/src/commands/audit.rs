@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     let report = match report {
         Err(error @ AuditError::Genesis(_)) => return Err(error).or_exit(Exit::Usage),
         Err(error @ AuditError::OtherChain(_)) => return Err(error).or_exit(Exit::Unjudged),
-        other => other.or_exit(Exit::NoInput)?,
+        other => other.or_exit(Exit::NoAccess)?,
     };
     if arguments.json {
         print_json(&report)?;

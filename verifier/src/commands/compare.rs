@@ -2,10 +2,11 @@
 
 use anyhow::Context;
 use receipt_core::limits::NOTE_BYTES_MAX;
+use receipt_core::note::ForkEvidence;
 use tallystick_service::errln;
 use tallystick_service::exit::Exit;
 use tallystick_service::terminal::path as shown;
-use tallystick_verifier::compare::{Relation, compare, decode_evidence};
+use tallystick_verifier::compare::{Relation, compare};
 
 use super::{
     EVIDENCE_BYTES_MAX, Failure, OrExit, node_address, print_json, print_text, read_text, read_trust, write_file,
@@ -18,9 +19,10 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let first = read_text(&arguments.first, bytes_max)?;
     let [first, second] = match &arguments.second {
         Some(second) => [first, read_text(second, NOTE_BYTES_MAX)?],
-        None => decode_evidence(&first)
-            .with_context(|| format!("reading {}", shown(&arguments.first)))
-            .or_exit(Exit::Usage)?,
+        None => {
+            let evidence = ForkEvidence::decode(&first);
+            evidence.with_context(|| format!("reading {}", shown(&arguments.first))).or_exit(Exit::Usage)?.notes
+        }
     };
     let node = match &arguments.node {
         Some(url) => Some(node_address(url, &arguments.tls, trust.chain_name())?),
@@ -39,7 +41,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     Ok(match &comparison.relation {
         Relation::Same | Relation::Consistent => Exit::Good,
         Relation::Unproven { .. } => Exit::Reserved,
-        Relation::Fork { evidence, .. } => {
+        Relation::Fork { evidence, .. } | Relation::DoubleSigned { evidence, .. } => {
             if arguments.second.is_some() {
                 write_file(&arguments.evidence, evidence)?;
                 errln!("evidence: {}", arguments.evidence.display());

@@ -33,14 +33,16 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     };
     telemetry::init(&LogConfig::default()).or_exit(Exit::Usage)?;
     let options = ServeOptions { tls, ..ServeOptions::default() };
+    let options = if arguments.behind_proxy { options.behind_proxy() } else { options };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("starting the runtime").or_exit(Exit::NoInput)?.block_on(async {
+    runtime.context("starting the runtime").or_exit(Exit::NoAccess)?.block_on(async {
         let listener = TcpListener::bind(arguments.listen).await;
-        let listener = listener.with_context(|| format!("listening on {}", arguments.listen)).or_exit(Exit::NoInput)?;
-        let address = listener.local_addr().context("reading the bound address").or_exit(Exit::NoInput)?;
+        let listener =
+            listener.with_context(|| format!("listening on {}", arguments.listen)).or_exit(Exit::NoAccess)?;
+        let address = listener.local_addr().context("reading the bound address").or_exit(Exit::NoAccess)?;
         let token = CancellationToken::new();
         let mut tasks = Tasks::new(token.clone());
-        tasks.spawn("signals", on_signals(token).context("listening for signals").or_exit(Exit::NoInput)?);
+        tasks.spawn("signals", on_signals(token).context("listening for signals").or_exit(Exit::NoAccess)?);
         start(&mut tasks, listener, trust, Arc::new(SystemClock), &options).or_exit(Exit::Usage)?;
         // Whoever started this may wait for the line; that nobody reads it is no reason to stop.
         outln!("listening on {address}");

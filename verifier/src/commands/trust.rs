@@ -26,7 +26,7 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
                 Err(error @ FollowError::Source(SourceError::OtherChain { .. })) => {
                     return Err(error).or_exit(Exit::Unjudged);
                 }
-                Err(error @ FollowError::Source(_)) => return Err(error).or_exit(Exit::NoInput),
+                Err(error @ FollowError::Source(_)) => return Err(error).or_exit(Exit::NoAccess),
                 Err(error) => return Err(error).or_exit(Exit::Bad),
             };
             print_file(&followed.trust.to_text())?;

@@ -140,7 +140,7 @@ fn tell_unread(path: &Path, error: &io::Error, arguments: &VerifyArguments) -> R
     } else {
         print_text(&format!("{}  {error}  {}\n", heading.sentence(), shown(path)))?;
     }
-    Ok(Exit::NoInput)
+    Ok(Exit::NoAccess)
 }
 
 fn summary(tally: &Tally) -> String {
@@ -152,7 +152,7 @@ fn summary(tally: &Tally) -> String {
         (Exit::Bad, "invalid", true),
         (Exit::Unjudged, "cannot be judged here", false),
         (Exit::NoReceipt, "no receipt", false),
-        (Exit::NoInput, "not read", false),
+        (Exit::NoAccess, "not read", false),
     ] {
         let count = count(exit);
         if always || count > 0 {

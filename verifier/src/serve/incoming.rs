@@ -1,4 +1,4 @@
-//! Connections of strangers: counted, and cut when they fall silent.
+//! Connections of strangers: counted, in all and from one network, and cut when they fall silent.
 //!
 //! Keep-alive pings make every living client say something well within the limit. TLS, if any, is done by the server on
 //! top of this.
@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tallystick_service::accept::next_with_place;
+use tallystick_service::callers::{Share, Shares};
 use tallystick_service::shutdown::{CancellationToken, TaskError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,17 +20,22 @@ use tokio::time::{Instant, Sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+use super::ServeOptions;
+use super::places::Network;
+
 /// Accepts until `stop`: the stream for the server, and the task that feeds it.
 pub(super) fn accept(
     listener: TcpListener,
-    connections_max: usize,
-    idle_timeout: Duration,
+    options: &ServeOptions,
     stop: CancellationToken,
 ) -> (ReceiverStream<io::Result<BoundedIo>>, impl Future<Output = Result<(), TaskError>> + Send + use<>) {
     let (sender, receiver) = mpsc::channel(16);
+    let places = Arc::new(Semaphore::new(options.connections_max.max(1)));
+    let shares = Shares::new(usize::MAX, options.caller_connections_max.max(1));
+    let idle_timeout = options.idle_timeout;
     let task = async move {
         tokio::select! {
-            () = accept_all(listener, connections_max, idle_timeout, sender) => {}
+            () = accept_all(listener, &places, &shares, idle_timeout, sender) => {}
             () = stop.cancelled() => {}
         }
         Ok(())
@@ -39,20 +45,27 @@ pub(super) fn accept(
 
 async fn accept_all(
     listener: TcpListener,
-    connections_max: usize,
+    places: &Arc<Semaphore>,
+    shares: &Shares<Network>,
     idle_timeout: Duration,
     sender: mpsc::Sender<io::Result<BoundedIo>>,
 ) {
-    let permits = Arc::new(Semaphore::new(connections_max.max(1)));
     loop {
         // Never closed.
-        let Some((stream, remote, permit)) = next_with_place(&listener, &permits).await else { return };
-        let io = BoundedIo::new(stream, remote, idle_timeout, permit);
+        let Some((stream, remote, place)) = next_with_place(&listener, places).await else { return };
+        let Some(share) = shares.take(Network::of(remote), 1) else {
+            tracing::debug!(%remote, "too many connections from this network; closed");
+            continue;
+        };
+        let io = BoundedIo::new(stream, remote, idle_timeout, (place, share));
         if sender.send(Ok(io)).await.is_err() {
             return;
         }
     }
 }
+
+/// A place among all, and one among those of the network.
+type Held = (OwnedSemaphorePermit, Share<Network>);
 
 /// A connection that holds a place, and loses it when it is silent for too long.
 #[derive(Debug)]
@@ -61,13 +74,13 @@ pub(super) struct BoundedIo {
     remote: SocketAddr,
     idle_timeout: Duration,
     deadline: Pin<Box<Sleep>>,
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl BoundedIo {
-    fn new(stream: TcpStream, remote: SocketAddr, idle_timeout: Duration, permit: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, remote: SocketAddr, idle_timeout: Duration, held: Held) -> Self {
         let deadline = Box::pin(tokio::time::sleep(idle_timeout));
-        Self { stream, remote, idle_timeout, deadline, _permit: permit }
+        Self { stream, remote, idle_timeout, deadline, _held: held }
     }
 }
 

@@ -1,27 +1,50 @@
-//! How many requests may be under way at once. One more is refused at once, with a hint when to try again: it costs an answer,
-//! and no bundle in memory.
+//! How many requests may be under way at once, in all and from one network. One more is refused at once, with a hint when to try again:
+//! it costs an answer, and no bundle in memory.
 //!
-//! A place is held from a request's header to its answer, so while the bundle is read, waits for its judgement, and is judged.
+//! A place is held from a request's header to its answer, so while the bundle is read, waits for its judgement, and is judged. Callers have
+//! no certificate: one is known by the network it calls from, so that nobody takes all places with uploads that never end.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
-use tokio::sync::Semaphore;
-use tonic::codegen::http::{Request, Response};
+use tallystick_service::callers::Shares;
+use tonic::codegen::http::{Extensions, Request, Response};
+use tonic::transport::server::TlsConnectInfo;
 use tower::{Layer, Service};
+
+/// An address, of IPv6 its first 64 bits: what one household or office is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Network(IpAddr);
+
+impl Network {
+    /// The one that an address is of.
+    pub(super) fn of(address: SocketAddr) -> Self {
+        Self(match address.ip().to_canonical() {
+            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+            ip => ip,
+        })
+    }
+
+    /// The one that a request came from, as the server has put it there.
+    fn of_request(extensions: &Extensions) -> Option<Self> {
+        let plain = extensions.get::<SocketAddr>().copied();
+        let over_tls = || extensions.get::<TlsConnectInfo<SocketAddr>>().map(|info| *info.get_ref());
+        plain.or_else(over_tls).map(Self::of)
+    }
+}
 
 /// Gives each request a place, or refuses it.
 #[derive(Debug, Clone)]
-pub(super) struct Places(Arc<Semaphore>);
+pub(super) struct Places(Shares<Option<Network>>);
 
 impl Places {
-    /// So many, over all connections.
-    pub(super) fn new(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count)))
+    /// So many, over all connections; of one network so many.
+    pub(super) fn new(in_all: usize, of_one: usize) -> Self {
+        Self(Shares::new(in_all, of_one))
     }
 }
 
@@ -55,7 +78,7 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.places.0).try_acquire_owned() else {
+        let Some(place) = self.places.0.take(Network::of_request(request.extensions()), 1) else {
             let refusal = Refusal::new(Reason::Overloaded).to_status().into_http();
             return Box::pin(std::future::ready(Ok(refusal)));
         };
@@ -65,5 +88,20 @@ where
             drop(place);
             answer
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_address_or_the_first_half_of_one() {
+        let network = |text: &str| Network::of(text.parse().unwrap());
+        assert_eq!(network("192.0.2.1:1"), network("192.0.2.1:2"));
+        assert_ne!(network("192.0.2.1:1"), network("192.0.2.2:1"));
+        assert_eq!(network("[::ffff:192.0.2.1]:1"), network("192.0.2.1:2"));
+        assert_eq!(network("[2001:db8:1:2::1]:1"), network("[2001:db8:1:2:ffff::9]:1"));
+        assert_ne!(network("[2001:db8:1:2::1]:1"), network("[2001:db8:1:3::1]:1"));
     }
 }
