@@ -66,6 +66,12 @@ pub(crate) enum Command {
     /// Hands a proposal that enough authorities have signed to the validators, and waits until it is executed. Ends with code 3
     /// if it was taken and is not executed in time.
     Submit(SubmitArguments),
+    /// Shows the registry as the ledger keeps it: authorities, validators, issuers, units, systems, keys, segments, codes, kinds,
+    /// items, and the next free numbers.
+    Registry(RegistryArguments),
+    /// Has the validators try a proposal: what it would change, and whether the ledger would execute or refuse it, and why. Code 0 it
+    /// would be executed, 1 refused, 3 other messages come first.
+    Try(TryArguments),
     /// Shows where the chain stands, and what became of a proposal: code 0 executed, 1 never can be, 3 not yet.
     Status(StatusArguments),
 }
@@ -161,6 +167,26 @@ pub(crate) struct StatusArguments {
     /// The trust file, if the validators have changed since genesis.
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArguments {
+    /// The chain's genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TryArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
 }
 
 /// Validators, and the certificate by which they know the caller.

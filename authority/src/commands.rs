@@ -12,25 +12,32 @@ use receipt_core::trust::TrustFile;
 use tallystick_authority::drafting::{Draft, Position, propose_message};
 use tallystick_authority::nodes::Nodes;
 use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
+use tallystick_authority::registry::{self, Reading};
 use tallystick_authority::show::shown;
 use tallystick_authority::starts::warnings;
 use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
+use tallystick_authority::trial::Verdict;
 use tallystick_authority::{Chain, Proposal, genesis, keys};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::exit::Exit;
+use tallystick_service::report::Stamped;
 use tallystick_service::rng::OsEntropy;
-use tallystick_service::terminal::{ask, out_page};
+use tallystick_service::terminal::{self, ask, out_page};
 use tallystick_service::{errln, outln, outpage};
 
 use crate::cli::{
-    Command, FileArguments, NodeArguments, ProposeArguments, SignArguments, StatusArguments, SubmitArguments,
+    Command, FileArguments, NodeArguments, ProposeArguments, RegistryArguments, SignArguments, StatusArguments,
+    SubmitArguments, TryArguments,
 };
 
 /// Digits of the digest that a person types.
 const TYPED_DIGITS: usize = 8;
 /// What a person types is shorter.
 const ANSWER_BYTES_MAX: u64 = 1024;
+
+/// Of the document of `registry --json`.
+const REGISTRY_FORMAT_VERSION: u32 = 1;
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &Command) -> Result<Exit> {
@@ -56,6 +63,8 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
         Command::Merge { files, genesis, out } => merge(files, genesis, out)?,
         Command::Credentials { file, out } => write_credentials(file, out)?,
         Command::Submit(arguments) => return in_runtime(submit(arguments)),
+        Command::Registry(arguments) => in_runtime(show_registry(arguments))?,
+        Command::Try(arguments) => return in_runtime(tried(arguments)),
         Command::Status(arguments) => return in_runtime(status(arguments)),
     }
     Ok(Exit::Good)
@@ -105,7 +114,7 @@ fn propose(arguments: &ProposeArguments) -> Result<()> {
     };
     write_new(&arguments.out, &proposal, &chain)?;
     outpage!("{}", presented(&proposal, &chain));
-    errln!("wrote {}; have {} of the authorities sign it", arguments.out.display(), chain.threshold());
+    errln!("wrote {}; `try` it, then have {} of the authorities sign it", arguments.out.display(), chain.threshold());
     Ok(())
 }
 
@@ -279,4 +288,38 @@ async fn status(arguments: &StatusArguments) -> Result<Exit> {
     let trust = trust(arguments.trust.as_deref(), &chain)?;
     let judge = Judge { chain: &chain, trust: &trust };
     Ok(tell(&fate(&nodes, judge, wanted(&signed, &proposal), None).await?, &signed))
+}
+
+async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
+    let chain = Chain::load(&arguments.genesis)?;
+    let nodes = nodes(&chain, &arguments.node)?;
+    let now = SystemClock.now();
+    let found = nodes.registry(&chain, Reading::new(&chain, now)).await?;
+    if arguments.json {
+        let document = registry::document(&found, &chain);
+        let program = ("tallystick-authority", env!("CARGO_PKG_VERSION"));
+        let stamped = Stamped::new(program, Some(REGISTRY_FORMAT_VERSION), now, &document);
+        terminal::json_line(&stamped).context("write the document")?;
+    } else {
+        outpage!("{}", registry::shown(&found, &chain));
+    }
+    Ok(())
+}
+
+async fn tried(arguments: &TryArguments) -> Result<Exit> {
+    let (chain, proposal) = read(&arguments.file)?;
+    let nodes = nodes(&chain, &arguments.node)?;
+    let mut text = presented(&proposal, &chain);
+    let Some(message) = proposal.governance() else {
+        outpage!("{text}");
+        return Ok(Exit::Good);
+    };
+    let trial = nodes.try_governance(&chain, message, SystemClock.now()).await?;
+    text.push_str(&trial.shown(message, chain.genesis.utc_offset_minutes));
+    outpage!("{text}");
+    Ok(match trial.verdict(message) {
+        Verdict::Executes => Exit::Good,
+        Verdict::Waits => Exit::NotYet,
+        Verdict::Refuses => Exit::Bad,
+    })
 }

@@ -5,7 +5,7 @@
 //! description ─▶ drafting ─▶ proposal file ─▶ show · sign (authority 1) ─▶ … ─▶ sign (authority k) ─▶ submit ─▶ ledger
 //!                                                                                             └▶ credentials ─▶ issuers
 //! ```
-//! Everything but `nodes` and `submit` works on a machine without a network. Invariants: nothing is signed that was not
+//! Everything but `nodes`, `registry`, `trial` and `submit` works on a machine without a network. Invariants: nothing is signed that was not
 //! shown; what is shown is decoded from the bytes that are signed; only the genesis file says who the authorities are.
 //!
 //! Not here: the ledger's judgement of an action, and stores. Errors are `anyhow` where a person alone reads them.
@@ -17,10 +17,12 @@ pub mod genesis;
 pub mod keys;
 pub mod nodes;
 pub mod proposal;
+pub mod registry;
 pub mod show;
 pub mod starts;
 pub mod submit;
 pub mod text;
+pub mod trial;
 pub mod words;
 
 pub use chain::Chain;

@@ -8,6 +8,7 @@ mod ledger;
 mod lists;
 mod peer;
 mod proofs;
+mod registry;
 mod states;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod blocks;
 mod check;
 mod open;
 mod proposals;
+mod registry;
 mod seals;
 mod statuses;
 mod validators;
@@ -43,6 +44,7 @@ use tallystick_storage::{StoreFigures, StoreSetup};
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
 pub use proposals::{ProposalHead, StoredProposal};
+pub use registry::{RegistryPage, is_of_registry};
 pub use validators::ValidatorsFrom;
 
 /// The format this build reads and writes.

@@ -76,6 +76,9 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.admin.v1.AdminService/ListKeys", LEDGER_READERS),
     rule("/tallystick.admin.v1.AdminService/ListSegments", LEDGER_READERS),
     rule("/tallystick.admin.v1.AdminService/ListIssuers", LEDGER_READERS),
+    rule("/tallystick.admin.v1.AdminService/ReadRegistry", LEDGER_READERS),
+    // Executes up to an entry of actions for nothing: those who may submit may try.
+    rule("/tallystick.admin.v1.AdminService/TryGovernance", OPERATOR),
     rule("/tallystick.admin.v1.AdminService/GetNodeStatus", LEDGER_READERS),
     rule("/tallystick.verifier.v1.VerifierService/VerifyBundle", ANYBODY),
     rule("/grpc.health.v1.Health/Check", ANYBODY),

@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../verifier/tests/common/schema.rs"]
+mod schema;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -164,6 +167,73 @@ key_id = {UNIT_KEY}
     (description, unit_code)
 }
 
+/// Before anybody signs: the validators say what the proposal would change, and what they would refuse and why.
+async fn the_validators_try_it(desk: &Desk<'_>, unsigned: &str) {
+    let said = desk.call(EXIT_OK, &["try", unsigned], Caller::Operator).await;
+    let expected = [
+        "Register unit 900",
+        "sequence   1; the next one is 1",
+        "the last message (",
+        "blocks may still carry it",
+        "unit 900, new",
+        "key 1900, new",
+        "WHAT IT CHANGES: 6 entries of the registry",
+        "THE LEDGER WOULD EXECUTE IT",
+        "NEXT FREE NUMBERS",
+    ];
+    assert_says(&said, &expected);
+    // Two actions, of which the second is refused; the next free number is said.
+    let used = "[[actions]]\n[actions.register_kind]\nkind = \"990777\"\nname = \"new\"\n\n\
+                [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"again\"\n";
+    let (description, file) = (desk.write("tried.toml", used), desk.path("tried"));
+    desk.call(EXIT_OK, &["propose", "--description", &description, "--out", &file], Caller::Operator).await;
+    let said = desk.call(EXIT_REFUSED, &["try", &file], Caller::Operator).await;
+    let problem = "WOULD REFUSE IT: action 2 (Register issuer 1): the issuer is registered already";
+    assert_says(&said, &[problem, "  issuer 2\n"]);
+    let genesis_id = said.lines().find_map(|line| line.trim().strip_prefix("chain id")).unwrap().trim().to_owned();
+    let ahead = desk.fence_at("tried-ahead", 2, &"ab".repeat(32), 90_000).await;
+    let said = desk.call(3, &["try", &ahead], Caller::Operator).await;
+    assert_says(&said, &["IT HAS TO WAIT", "NOT the last message", "issuer 1\n    epoch: 1 -> 2"]);
+    let expired = desk.fence_at("tried-expired", 1, &genesis_id, 1).await;
+    let next_height = desk.network.node_status(1).await.unwrap().decided_height + 1;
+    let code = if next_height > 1 { EXIT_REFUSED } else { EXIT_OK };
+    let said = desk.call(code, &["try", &expired], Caller::Operator).await;
+    assert!(next_height <= 1 || said.contains("WOULD REFUSE IT: it has expired"), "{said}");
+    // One validator's word is not enough, and whoever may not submit may not try.
+    let reach = desk.network.authority_arguments(Caller::Operator);
+    let one: Vec<&str> = reach.iter().take(2).chain(reach.iter().rev().take(6).rev()).map(String::as_str).collect();
+    let said = desk.run(EXIT_REFUSED, &[&["try", unsigned, "--genesis", &desk.genesis][..], &one].concat()).await;
+    assert_says(&said, &["2 validators must say the same registry"]);
+    let said = desk.call(EXIT_REFUSED, &["try", unsigned], Caller::Auditor).await;
+    assert_says(&said, &["NOT_PERMITTED"]);
+}
+
+/// What is on the ledger after `authorities_sign_apart…`: for people, and as a document that fits its schema.
+async fn the_registry_is_listed(desk: &Desk<'_>) {
+    let said = desk.call(EXIT_OK, &["registry"], Caller::Operator).await;
+    let expected = [
+        "AUTHORITIES, of which 2 sign",
+        "validators in force",
+        "unit 900",
+        "示例市新医院",
+        "next free number 901",
+        "key 1900",
+    ];
+    assert_says(&said, &expected);
+    assert_says(&said, &["system 999", "segment 9000", "9000001001", "kind 990601", "say alike"]);
+    let said = desk.call(EXIT_OK, &["registry", "--json"], Caller::Operator).await;
+    let document: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    let schema = include_str!("../../docs/spec/schemas/registry.schema.json");
+    let mut problems = Vec::new();
+    schema::breaks(&serde_json::from_str(schema).unwrap(), &document, "$", &mut problems);
+    assert_eq!(problems, Vec::<String>::new(), "{document}");
+    assert_eq!(document["last_message"]["sequence"], 1);
+    assert_eq!(document["next_free"]["keys"], 1901);
+    let keys = document["keys"].as_array().unwrap();
+    let new = keys.iter().find(|key| key["key_id"] == UNIT_KEY).unwrap();
+    assert_eq!((&new["state"], &new["owner_id"]), (&"valid".into(), &UNIT.into()));
+}
+
 /// The new unit issues under its new key, and the bundle verifies with the new credential.
 async fn issues_and_verifies(network: &mut TestNetwork, unit_code: &str) {
     assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
@@ -191,13 +261,10 @@ async fn misuse_at_home_is_refused(desk: &Desk<'_>, unsigned: &str, signed_once:
     let text = std::fs::read_to_string(signed_once).unwrap();
     let start = text.find("\"governance\": \"").unwrap() + "\"governance\": \"".len();
     let end = start + text[start..].find('"').unwrap();
-    let mut bytes = Vec::new();
-    for at in (start..end).step_by(2) {
-        bytes.push(u8::from_str_radix(&text[at..at + 2], 16).unwrap());
-    }
+    let bytes = hex::decode(&text[start..end]).unwrap();
     let mut message = receipt_core::governance::Governance::decode(&bytes).unwrap();
     message.actions.pop();
-    let changed: String = message.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+    let changed = hex::encode(message.encode());
     let tampered = desk.write("tampered", &format!("{}{changed}{}", &text[..start], &text[end..]));
     for arguments in [["show", &tampered], ["submit", &tampered]] {
         let said = match arguments[0] {
@@ -306,6 +373,7 @@ async fn authorities_sign_apart_and_a_new_unit_issues() {
     let said =
         desk.call(EXIT_OK, &["propose", "--description", &description, "--out", &unsigned], Caller::Operator).await;
     assert_says(&said, &["sequence   1", "Register unit 900", "Vouch for key 1900 of unit 900", "by 0, needed 2"]);
+    the_validators_try_it(&desk, &unsigned).await;
     let (_, signed_once) = desk.sign(EXIT_OK, &unsigned, 1, "unit.once").await;
     misuse_at_home_is_refused(&desk, &unsigned, &signed_once).await;
 
@@ -314,6 +382,7 @@ async fn authorities_sign_apart_and_a_new_unit_issues() {
     assert_says(&said, &["executed at height"]);
     let credentials = network.layout().issuer(ISSUER).join("credentials").display().to_string();
     desk.run(EXIT_OK, &["credentials", &signed, "--genesis", &desk.genesis, "--out", &credentials]).await;
+    the_registry_is_listed(&desk).await;
     the_chain_refuses(&desk, &signed).await;
     foreign_chains_are_refused(&desk, &signed).await;
     issues_and_verifies(&mut network, &unit_code).await;

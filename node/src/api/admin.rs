@@ -7,11 +7,12 @@ use tallystick_proto::admin::v1::admin_service_server::AdminService;
 use tallystick_proto::admin::v1::{
     GetNodeStatusRequest, GetNodeStatusResponse, ListIssuersRequest, ListIssuersResponse, ListKeysRequest,
     ListKeysResponse, ListSegmentsRequest, ListSegmentsResponse, ListSystemsRequest, ListSystemsResponse,
-    ListUnitsRequest, ListUnitsResponse, SubmitGovernanceRequest, SubmitGovernanceResponse,
+    ListUnitsRequest, ListUnitsResponse, ReadRegistryRequest, ReadRegistryResponse, SubmitGovernanceRequest,
+    SubmitGovernanceResponse, TryGovernanceRequest, TryGovernanceResponse,
 };
 use tonic::{Request, Response, Status};
 
-use super::{Failure, Services, hash_bytes, invalid, lists};
+use super::{Failure, Services, hash_bytes, invalid, lists, registry};
 use crate::store::StoreError;
 
 #[tonic::async_trait]
@@ -62,6 +63,20 @@ impl AdminService for Services {
         request: Request<ListIssuersRequest>,
     ) -> Result<Response<ListIssuersResponse>, Status> {
         self.read(move |services| lists::issuers(services, request.into_inner().page)).await
+    }
+
+    async fn read_registry(
+        &self,
+        request: Request<ReadRegistryRequest>,
+    ) -> Result<Response<ReadRegistryResponse>, Status> {
+        self.read(move |services| registry::page(services, &request.into_inner().page_token)).await
+    }
+
+    async fn try_governance(
+        &self,
+        request: Request<TryGovernanceRequest>,
+    ) -> Result<Response<TryGovernanceResponse>, Status> {
+        self.read(move |services| registry::tried(services, &request.into_inner())).await
     }
 
     async fn get_node_status(

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
 use receipt_core::block::{Item, block_id};
+use receipt_core::governance::{Action, FenceIssuer, Governance, RegisterKind};
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::{Height, LeafIndex, TreeSize, ValidatorId};
+use receipt_core::limits;
 use receipt_core::merkle::{leaf_hash, verify_consistency, verify_inclusion};
 use receipt_core::note::Checkpoint;
 use receipt_core::reason::Reason;
 use receipt_core::record::status_key;
 use receipt_core::state::tables::Table;
-use receipt_core::state::{StatusValue, status_value_hash};
+use receipt_core::state::{StateRead as _, StatusValue, status_value_hash};
 use receipt_core::status::StatusProof;
 use receipt_core::suite::Suite;
 use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
@@ -16,7 +18,8 @@ use receipt_core::verdict::{PlaceVerdict, RecordPlace, proved_place};
 use tallystick_proto::admin::v1::admin_service_server::AdminService as _;
 use tallystick_proto::admin::v1::{
     GetNodeStatusRequest, ListIssuersRequest, ListKeysRequest, ListSegmentsRequest, ListSystemsRequest,
-    ListUnitsRequest, PageRequest, PageResponse, SubmitGovernanceRequest,
+    ListUnitsRequest, PageRequest, PageResponse, ReadRegistryRequest, RegistryRow, SubmitGovernanceRequest,
+    TryGovernanceRequest,
 };
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
 use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
@@ -550,6 +553,95 @@ async fn lists_are_the_same_in_pages_of_any_size() {
     let nobodys = |page| ListSegmentsRequest { page, unit_id: 9999 };
     let (found, pages) = all_pages!(services, list_segments, segments, 1, nobodys);
     assert_eq!((found.len(), pages), (0, 1));
+}
+
+#[tokio::test]
+async fn the_registry_is_read_whole_and_only_it() {
+    let world = World::new();
+    let read = async |page_token: &str| {
+        let request = ReadRegistryRequest { page_token: page_token.to_owned() };
+        world.services().read_registry(Request::new(request)).await
+    };
+    let whole = read("").await.unwrap().into_inner();
+    assert_eq!((whole.height, whole.governance_sequence, &*whole.next_page_token), (4, 0, ""));
+    assert_eq!(whole.governance_id.to_vec(), world.chain.genesis().chain_id().0.0.to_vec());
+    let place = |row: &RegistryRow| (row.table, row.key.clone());
+    assert!(whole.rows.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
+    let state = world.chain.state();
+    let mut expected = 1;
+    for table in [5, 7, 8, 9, 11, 12, 13, 14] {
+        expected += state.row_count(Table::ALL[table]);
+    }
+    assert_eq!(whole.rows.len(), expected, "all tables of the registry, and the validators in force");
+    for row in &whole.rows {
+        let held = state.get(Table::ALL[row.table as usize], &row.key).unwrap();
+        assert_eq!(held.as_deref(), Some(&*row.value), "{}", row.table);
+    }
+    // It goes on after any row; a token of a row outside the registry is none.
+    for (at, row) in whole.rows.iter().enumerate() {
+        let token = format!("{}-{}", row.table, hex::encode(&row.key));
+        assert_eq!(read(&token).await.unwrap().into_inner().rows, whole.rows[at + 1..]);
+    }
+    for bad in ["0-746f74616c73", "1-00", "5", "5-0", "99-00", "-", "5-zz", "05-00000001"] {
+        let status = read(bad).await.unwrap_err();
+        assert_eq!(reason(&status), call(CallReason::PageTokenInvalid), "{bad}");
+    }
+}
+
+#[test]
+fn a_page_of_the_registry_ends_at_its_bytes() {
+    let world = World::new();
+    let store = &world.services().ledger.store;
+    let whole = store.registry_page((Table::Meta, &[]), usize::MAX).unwrap();
+    assert!(!whole.is_cut);
+    let (mut rows, mut from) = (Vec::new(), (Table::Meta, Vec::new()));
+    for _ in 0..=whole.rows.len() {
+        let page = store.registry_page((from.0, &from.1), 1).unwrap();
+        let is_cut = page.is_cut;
+        assert_eq!(page.rows.len(), 1);
+        let (table, (key, _)) = &page.rows[0];
+        from = (*table, [&key[..], &[0]].concat());
+        rows.extend(page.rows);
+        if !is_cut {
+            break;
+        }
+    }
+    assert_eq!(rows, whole.rows);
+}
+
+#[tokio::test]
+async fn a_message_is_tried_and_nothing_is_kept() {
+    let World { mut chain, node, .. } = World::new();
+    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() });
+    let now = chain.now().get() + 1;
+    let attempt = async |message: &Governance, block_time_ms| {
+        let request = TryGovernanceRequest { governance: message.encode().into(), block_time_ms };
+        node.services.try_governance(Request::new(request)).await
+    };
+    let good = chain.governance(vec![kind(990_777)]).governance;
+    let answer = attempt(&good, now).await.unwrap().into_inner();
+    assert_eq!((answer.height, answer.governance_sequence), (5, 0));
+    assert_eq!((&*answer.place_problem, &*answer.action_problem, answer.refused_action), ("", "", 0));
+    let keys: Vec<(u32, Vec<u8>)> = answer.rows.iter().map(|row| (row.table, row.key.to_vec())).collect();
+    assert_eq!(keys, [(Table::Kinds as u32, 990_777_u32.to_be_bytes().to_vec())], "the registry's rows alone");
+    // The one after it, of which an action is refused.
+    let second = vec![kind(990_778), Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 1 })];
+    let second = chain.governance(second).governance;
+    let answer = attempt(&second, now).await.unwrap().into_inner();
+    assert_eq!(&*answer.place_problem, "its sequence is not the next one");
+    assert_eq!((&*answer.action_problem, answer.refused_action), ("an epoch only rises", 2));
+    assert!(answer.rows.is_empty());
+    let tip = chain.now().get();
+    let status = attempt(&good, tip.min(node.services.ledger.tip().unwrap().time.get())).await.unwrap_err();
+    assert_eq!(reason(&status), ErrorReason::Core(Reason::FieldInvalid), "no block of this time can come");
+    for garbage in [vec![9; 9], vec![0; limits::ENTRY_BYTES_MAX]] {
+        let request = TryGovernanceRequest { governance: garbage.into(), block_time_ms: now };
+        let status = node.services.try_governance(Request::new(request)).await.unwrap_err();
+        assert_eq!(reason(&status), ErrorReason::Core(Reason::FieldInvalid));
+    }
+    assert_eq!(node.services.pool.governance(), Vec::new());
+    let kept = node.services.ledger.store.get(Table::Kinds, &990_777_u32.to_be_bytes()).unwrap();
+    assert_eq!(kept, None);
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ fn what_each_role_must_never_reach() {
         (Role::Validator, "/tallystick.issuer.v1.IssuerService/GetBundle"),
         (Role::Auditor, "/tallystick.issuer.v1.IssuerService/GetBundle"),
         (Role::Auditor, "/tallystick.admin.v1.AdminService/SubmitGovernance"),
+        (Role::Auditor, "/tallystick.admin.v1.AdminService/TryGovernance"),
+        (Role::System, "/tallystick.admin.v1.AdminService/ReadRegistry"),
         (Role::Operator, "/tallystick.issuer.v1.IssuerService/Issue"),
         (Role::Claimer, "/tallystick.ledger.v1.LedgerService/StreamBlocks"),
     ];

@@ -1,0 +1,172 @@
+//! The registry as the ledger keeps it: everything that governance has put there, read from validators.
+//!
+//! One validator's word is not enough: as many as cannot all lie must give the same rows. What moves without governance (numbers used,
+//! the next batch of an issuer) is not compared, and is shown as one of them says it. Not here: what a proposal would change.
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use receipt_core::hash::Hash;
+use receipt_core::ids::UnixMillis;
+use receipt_core::state::tables::Table;
+use tallystick_proto::admin::v1::{ReadRegistryRequest, RegistryRow};
+use tallystick_service::said::said;
+
+use crate::chain::Chain;
+use crate::nodes::{Node, Nodes, Unanswered};
+
+mod page;
+mod rows;
+
+pub use page::{document, shown};
+pub use rows::{Class, Thing, Value};
+
+/// A registry above this is not read.
+const REGISTRY_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How often a registry is read anew that governance changed between its pages.
+const READS_MAX: usize = 5;
+
+/// By what rows are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The chain's offset, for times.
+    pub utc_offset_minutes: i32,
+    /// The time as of which a key is called valid or ended.
+    pub now: UnixMillis,
+}
+
+impl Reading {
+    /// Of a chain, as of now.
+    pub fn new(chain: &Chain, now: UnixMillis) -> Self {
+        Self { utc_offset_minutes: chain.genesis.utc_offset_minutes, now }
+    }
+
+    /// The row as what it registers.
+    pub fn thing(self, row: &RegistryRow) -> Result<Thing> {
+        let table = Table::ALL.into_iter().find(|table| *table as u32 == row.table);
+        let table = table.with_context(|| format!("a row of the unknown table {}", row.table))?;
+        rows::read(self, table, &row.key, &row.value).with_context(|| format!("a row of table {}", table.name()))
+    }
+}
+
+/// The registry, as enough validators say alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// The height as of which it holds.
+    pub height: u64,
+    /// Sequence of the last governance message by then.
+    pub sequence: u64,
+    /// Its id; the chain id for genesis alone.
+    pub id: Hash,
+    /// Everything registered, by table and key.
+    pub things: Vec<Thing>,
+    /// The nodes that say so.
+    pub said_by: Vec<String>,
+}
+
+impl Registry {
+    fn agrees_with(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Thing, &Thing)| one.is_same(other);
+        (self.sequence, self.id, self.things.len()) == (other.sequence, other.id, other.things.len())
+            && self.things.iter().zip(&other.things).all(same)
+    }
+
+    /// The things of a class, by number.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = &Thing> {
+        self.things.iter().filter(move |thing| thing.class == class)
+    }
+
+    /// The thing of this class and name.
+    pub fn find(&self, class: Class, name: &str) -> Option<&Thing> {
+        self.of(class).find(|thing| thing.name == name)
+    }
+
+    /// The lowest number above all that are used, of a class that has such numbers; `None` if there is none.
+    pub fn next_free(&self, class: Class) -> Option<u64> {
+        if !class.is_numbered() {
+            return None;
+        }
+        let highest = self.of(class).filter_map(|thing| thing.name.parse::<u64>().ok()).max();
+        Some(highest.unwrap_or(0).saturating_add(1)).filter(|next| *next <= u64::from(u32::MAX))
+    }
+}
+
+/// What at least `needed` say alike: the first that reaches it, as of the lowest height of those who agree.
+fn agreed(said: &[Registry], needed: usize) -> Option<Registry> {
+    said.iter().find_map(|one| {
+        let alike: Vec<&Registry> = said.iter().filter(|other| one.agrees_with(other)).collect();
+        let lowest = alike.iter().min_by_key(|registry| registry.height)?;
+        let said_by = alike.iter().flat_map(|registry| registry.said_by.iter().cloned()).collect();
+        (alike.len() >= needed).then(|| Registry { said_by, ..(*lowest).clone() })
+    })
+}
+
+impl Nodes {
+    /// The registry, as so many of the named nodes say alike that one of them is honest.
+    pub async fn registry(&self, chain: &Chain, reading: Reading) -> Result<Registry> {
+        let needed = Self::needed(chain);
+        let (mut said, mut problems) = (Vec::new(), Vec::new());
+        for node in self.all() {
+            match read_all(node, chain, reading).await {
+                Ok(registry) => said.push(registry),
+                Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
+            }
+            if let Some(registry) = agreed(&said, needed) {
+                return Ok(registry);
+            }
+        }
+        let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
+        Err(Unanswered(format!(
+            "{needed} validators must say the same registry, since {} of them may be wrong; {} answered, and no {needed} of them \
+             agree. Give `--node` for more of them, or ask again when a message under way is executed.{away}",
+            needed - 1,
+            said.len()
+        ))
+        .into())
+    }
+}
+
+async fn read_all(node: &Node, chain: &Chain, reading: Reading) -> Result<Registry> {
+    node.status(chain).await?;
+    for _ in 0..READS_MAX {
+        if let Some(registry) = read_once(node, reading).await? {
+            return Ok(registry);
+        }
+    }
+    bail!("governance changed its registry while it was read, {READS_MAX} times")
+}
+
+/// All pages, if they are of one registry.
+async fn read_once(node: &Node, reading: Reading) -> Result<Option<Registry>> {
+    let mut found: Option<Registry> = None;
+    let (mut page_token, mut bytes, mut last) = (String::new(), 0_usize, None);
+    loop {
+        let page = node.admin().read_registry(ReadRegistryRequest { page_token }).await;
+        let page = page.map_err(|status| anyhow!(said(&status)))?.into_inner();
+        let id = Hash::from_slice(&page.governance_id).context("it names no id of the last governance message")?;
+        let registry = found.get_or_insert_with(|| Registry {
+            height: page.height,
+            sequence: page.governance_sequence,
+            id,
+            things: Vec::new(),
+            said_by: vec![node.name.clone()],
+        });
+        if (registry.sequence, registry.id) != (page.governance_sequence, id) {
+            return Ok(None);
+        }
+        for row in &page.rows {
+            let place = Some((row.table, row.key.clone()));
+            ensure!(place > last, "its rows do not ascend");
+            last = place;
+            bytes = bytes.saturating_add(row.key.len()).saturating_add(row.value.len());
+            registry.things.push(reading.thing(row)?);
+        }
+        ensure!(bytes <= REGISTRY_BYTES_MAX, "its registry has more than {REGISTRY_BYTES_MAX} bytes");
+        if page.next_page_token.is_empty() {
+            return Ok(found);
+        }
+        ensure!(!page.rows.is_empty(), "a page without rows is not its last");
+        page_token = page.next_page_token;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! Rows of the registry as what they register, field by field, named as in descriptions.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use prost::Message;
+use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSystem};
+use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
+use receipt_core::state::Ending;
+use receipt_core::state::tables::{
+    IssuerState, KeyState, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table, UnitState,
+};
+use receipt_core::validators::ValidatorSet;
+use serde_json::{Map, Value as Json};
+
+use super::Reading;
+use crate::text::{quoted, shown_time};
+
+/// What a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what it is called")]
+pub enum Class {
+    Validators,
+    Unit,
+    System,
+    Key,
+    Segment,
+    Code,
+    Issuer,
+    Kind,
+    Items,
+}
+
+impl Class {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 9] = [
+        Self::Validators,
+        Self::Issuer,
+        Self::Unit,
+        Self::System,
+        Self::Key,
+        Self::Segment,
+        Self::Code,
+        Self::Kind,
+        Self::Items,
+    ];
+
+    /// As a sentence names one.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Validators => "validators",
+            Self::Unit => "unit",
+            Self::System => "system",
+            Self::Key => "key",
+            Self::Segment => "segment",
+            Self::Code => "receipt code",
+            Self::Issuer => "issuer",
+            Self::Kind => "kind",
+            Self::Items => "items of",
+        }
+    }
+
+    /// As the JSON document names all of them.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Validators => "validator_sets",
+            Self::Unit => "units",
+            Self::System => "systems",
+            Self::Key => "keys",
+            Self::Segment => "segments",
+            Self::Code => "receipt_codes",
+            Self::Issuer => "issuers",
+            Self::Kind => "kinds",
+            Self::Items => "items",
+        }
+    }
+
+    /// Whether its numbers are the authorities' to choose, one after the other.
+    pub const fn is_numbered(self) -> bool {
+        matches!(self, Self::Unit | Self::System | Self::Key | Self::Segment | Self::Issuer)
+    }
+}
+
+/// A value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// There is none.
+    Absent,
+    /// A number.
+    Number(u64),
+    /// Digits or words of our own.
+    Plain(String),
+    /// Text that others chose.
+    Foreign(String),
+    /// Several.
+    List(Vec<Value>),
+    /// Fields of a part.
+    Part(Vec<(&'static str, Value)>),
+}
+
+impl Value {
+    /// As a person reads it: foreign text in quotes.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Absent => "none".to_owned(),
+            Self::Number(number) => number.to_string(),
+            Self::Plain(text) => text.clone(),
+            Self::Foreign(text) => quoted(text),
+            Self::List(values) if values.is_empty() => "none".to_owned(),
+            Self::List(values) => values.iter().map(Self::words).collect::<Vec<_>>().join(", "),
+            Self::Part(fields) => {
+                let fields = fields.iter().map(|(name, value)| format!("{} {}", spaced(name), value.words()));
+                format!("({})", fields.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// As a program reads it.
+    pub fn json(&self) -> Json {
+        match self {
+            Self::Absent => Json::Null,
+            Self::Number(number) => (*number).into(),
+            Self::Plain(text) | Self::Foreign(text) => text.as_str().into(),
+            Self::List(values) => values.iter().map(Self::json).collect(),
+            Self::Part(fields) => object(fields),
+        }
+    }
+}
+
+/// A field's name as a sentence has it.
+pub(super) fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+fn object(fields: &[(&'static str, Value)]) -> Json {
+    Json::Object(fields.iter().map(|(name, value)| ((*name).to_owned(), value.json())).collect::<Map<_, _>>())
+}
+
+/// Something registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thing {
+    /// What it is.
+    pub class: Class,
+    /// Its number, or what else tells it from others of its class.
+    pub name: String,
+    /// What governance has put there.
+    pub fields: Vec<(&'static str, Value)>,
+    /// What follows from it, and what moves without governance.
+    pub moving: Vec<(&'static str, Value)>,
+}
+
+impl Thing {
+    /// Whether governance has made both the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.class, &self.name, &self.fields) == (other.class, &other.name, &other.fields)
+    }
+
+    /// As a program reads it.
+    pub fn json(&self) -> Json {
+        object(&self.fields.iter().chain(&self.moving).cloned().collect::<Vec<_>>())
+    }
+}
+
+/// The row as what it registers. Its key must be the one that its value names.
+pub(super) fn read(reading: Reading, table: Table, key: &[u8], value: &[u8]) -> Result<Thing> {
+    let thing = match table {
+        Table::Meta => return validators(key, value),
+        Table::Units => unit(reading, &UnitState::decode(value)?),
+        Table::Systems => system(RegisterSystem::decode(value)?),
+        Table::Keys => signing_key(reading, &KeyState::decode(value)?),
+        Table::Segments => segment(reading, &SegmentState::decode(value)?),
+        Table::Issuers => issuer(IssuerState::decode(value)?),
+        Table::Kinds => kind(RegisterKind::decode(value)?),
+        Table::Items => return items(key, AttachItems::decode(value)?),
+        Table::CodeHighWater => return code(key, value),
+        other => bail!("{} is no table of the registry", other.name()),
+    };
+    let number = u32::from_be_bytes(key.try_into().ok().context("its key is no registry number")?);
+    let (name, expected) = match thing.class {
+        Class::Kind => (six_digits(number), &thing.name),
+        _ => (number.to_string(), &thing.name),
+    };
+    ensure!(name == *expected, "{} {expected} stands under the key {name}", thing.class.word());
+    Ok(thing)
+}
+
+fn six_digits(kind: u32) -> String {
+    format!("{kind:06}")
+}
+
+fn plain(text: impl Into<String>) -> Value {
+    Value::Plain(text.into())
+}
+
+fn number(number: impl Into<u64>) -> Value {
+    Value::Number(number.into())
+}
+
+impl Reading {
+    /// 0: there is none.
+    fn time(self, time_ms: u64) -> Value {
+        if time_ms == 0 { Value::Absent } else { plain(shown_time(time_ms, self.utc_offset_minutes)) }
+    }
+}
+
+fn unit(reading: Reading, state: &UnitState) -> Thing {
+    let unit = &state.unit;
+    let detached = state.detached.iter().map(|detached| {
+        let from = reading.time(detached.detached_at_ms);
+        Value::Part(vec![("kind", plain(six_digits(detached.kind))), ("taken_away_at", from)])
+    });
+    let suspended = match unit.suspended_from_ms {
+        0 => "active",
+        from if from <= reading.now.get() => "suspended",
+        _ => "active, to be suspended",
+    };
+    Thing {
+        class: Class::Unit,
+        name: unit.unit_id.to_string(),
+        fields: vec![
+            ("unit_id", number(unit.unit_id)),
+            ("unit_code", Value::Foreign(unit.unit_code.clone())),
+            ("name", Value::Foreign(unit.name.clone())),
+            ("supervisor_area_code", Value::Foreign(unit.supervisor_area_code.clone())),
+            ("kinds", Value::List(unit.kinds.iter().map(|kind| plain(six_digits(*kind))).collect())),
+            ("kinds_taken_away", Value::List(detached.collect())),
+            ("suspended_from", reading.time(unit.suspended_from_ms)),
+            ("suspension_recorded_at", reading.time(state.suspended_at_ms)),
+        ],
+        moving: vec![("state", plain(suspended))],
+    }
+}
+
+fn system(system: RegisterSystem) -> Thing {
+    let grants = system.grants.into_iter().map(|grant| {
+        let all = grant.places.is_empty();
+        let places = Value::List(grant.places.into_iter().map(Value::Foreign).collect());
+        let places = if all { plain("all") } else { places };
+        Value::Part(vec![("unit_id", number(grant.unit_id)), ("places", places)])
+    });
+    Thing {
+        class: Class::System,
+        name: system.system_id.to_string(),
+        fields: vec![
+            ("system_id", number(system.system_id)),
+            ("name", Value::Foreign(system.name)),
+            ("grants", Value::List(grants.collect())),
+        ],
+        moving: Vec::new(),
+    }
+}
+
+fn signing_key(reading: Reading, state: &KeyState) -> Thing {
+    let key = &state.key;
+    let owner = match key.owner_kind {
+        kind if kind == KeyOwner::Unit.number() => plain("unit"),
+        kind if kind == KeyOwner::Issuer.number() => plain("issuer"),
+        other => plain(format!("unknown kind {other}")),
+    };
+    let endings = [Ending::planned(key.valid_until_ms), state.revocation()];
+    let has_ended = |from_ms: u64| from_ms != 0 && from_ms <= reading.now.get();
+    let now = match () {
+        () if has_ended(state.revoked_from_ms) => "revoked",
+        () if has_ended(key.valid_until_ms) => "ended",
+        () if UnixMillis::new(key.valid_from_ms) > reading.now => "not valid yet",
+        () if state.revoked_from_ms != 0 => "valid, revocation to come",
+        () => "valid",
+    };
+    // The first block time of none; what came earlier is still taken before it.
+    let over = endings.into_iter().map(Ending::over_from_ms).filter(|over| *over != 0).min().unwrap_or(0);
+    Thing {
+        class: Class::Key,
+        name: key.key_id.to_string(),
+        fields: vec![
+            ("key_id", number(key.key_id)),
+            ("owner", owner),
+            ("owner_id", number(key.owner_id)),
+            ("suite", number(key.suite)),
+            ("public_key", plain(hex::encode(&key.public_key))),
+            ("valid_from", reading.time(key.valid_from_ms)),
+            ("valid_until", reading.time(key.valid_until_ms)),
+            ("revoked_from", reading.time(state.revoked_from_ms)),
+            ("revocation_recorded_at", reading.time(state.revoked_at_ms)),
+            ("nothing_taken_from", reading.time(over)),
+        ],
+        moving: vec![("state", plain(now))],
+    }
+}
+
+fn segment(reading: Reading, state: &SegmentState) -> Thing {
+    let segment = &state.segment;
+    let now = match (state.closed_at_ms, state.settled_at_ms) {
+        (0, _) => "open",
+        (_, 0) => "closed",
+        _ => "settled",
+    };
+    Thing {
+        class: Class::Segment,
+        name: segment.segment_id.to_string(),
+        fields: vec![
+            ("segment_id", number(segment.segment_id)),
+            ("unit_id", number(segment.unit_id)),
+            ("issuer_id", number(segment.issuer_id)),
+            ("receipt_code", plain(code_text(segment.receipt_code))),
+            ("first_number", plain(number_text(segment.first_number))),
+            ("last_number", plain(number_text(segment.last_number))),
+            ("closed_at", reading.time(state.closed_at_ms)),
+            ("nothing_taken_from", reading.time(state.closing().over_from_ms())),
+            ("settled_at", reading.time(state.settled_at_ms)),
+            ("void_count", number(state.void_count)),
+            ("lost_count", number(state.lost_count)),
+            ("state", plain(now)),
+        ],
+        moving: vec![
+            ("used_count", number(state.used_count)),
+            (
+                "highest_used",
+                if state.highest_used == 0 { Value::Absent } else { plain(number_text(state.highest_used)) },
+            ),
+        ],
+    }
+}
+
+fn issuer(state: IssuerState) -> Thing {
+    Thing {
+        class: Class::Issuer,
+        name: state.issuer.issuer_id.to_string(),
+        fields: vec![
+            ("issuer_id", number(state.issuer.issuer_id)),
+            ("name", Value::Foreign(state.issuer.name)),
+            ("epoch", number(state.epoch)),
+        ],
+        moving: vec![("next_sequence", number(state.next_sequence)), ("refused_bytes", number(state.refused_bytes))],
+    }
+}
+
+fn kind(kind: RegisterKind) -> Thing {
+    let name = six_digits(kind.kind);
+    Thing {
+        class: Class::Kind,
+        fields: vec![("kind", plain(name.clone())), ("name", Value::Foreign(kind.name))],
+        name,
+        moving: Vec::new(),
+    }
+}
+
+fn items(key: &[u8], attached: AttachItems) -> Result<Thing> {
+    ensure!(
+        key == receipt_core::state::tables::pair_bytes(attached.unit_id, attached.kind),
+        "items of unit {} and kind {:06} stand under another key",
+        attached.unit_id,
+        attached.kind
+    );
+    let items = attached
+        .items
+        .into_iter()
+        .map(|item| Value::Part(vec![("code", Value::Foreign(item.code)), ("name", Value::Foreign(item.name))]));
+    let kind = six_digits(attached.kind);
+    Ok(Thing {
+        class: Class::Items,
+        name: format!("unit {}, kind {kind}", attached.unit_id),
+        fields: vec![
+            ("unit_id", number(attached.unit_id)),
+            ("kind", plain(kind)),
+            ("items", Value::List(items.collect())),
+        ],
+        moving: Vec::new(),
+    })
+}
+
+fn code(key: &[u8], value: &[u8]) -> Result<Thing> {
+    let code = u32::from_be_bytes(key.try_into().ok().context("its key is no receipt code")?);
+    let last = u64::from_be_bytes(value.try_into().ok().context("it is no receipt number")?);
+    let code = code_text(code);
+    // Above the last number there is none.
+    let next = last.checked_add(1).filter(|next| ReceiptNumber::new(*next).is_ok());
+    Ok(Thing {
+        class: Class::Code,
+        name: code.clone(),
+        fields: vec![
+            ("receipt_code", plain(code)),
+            ("last_allocated", plain(number_text(last))),
+            ("next_free", next.map_or(Value::Absent, |next| plain(number_text(next)))),
+        ],
+        moving: Vec::new(),
+    })
+}
+
+fn validators(key: &[u8], value: &[u8]) -> Result<Thing> {
+    let (name, first, set) = match key {
+        META_VALIDATORS => ("in force", Value::Absent, value),
+        META_VALIDATORS_NEXT => {
+            let (first, set) = value.split_first_chunk::<8>().context("it names no height")?;
+            ("decided on", Value::Number(u64::from_be_bytes(*first)), set)
+        }
+        _ => bail!("it is no row of the registry"),
+    };
+    let set = ValidatorSet::decode_stored(set).context("it is no set of validators")?;
+    let member = |member: &receipt_core::validators::Validator| {
+        Value::Part(vec![
+            ("id", number(member.id.get())),
+            ("name", Value::Foreign(member.name.clone())),
+            ("consensus_key", plain(hex::encode(member.consensus_key.0))),
+            ("log_key", plain(hex::encode(member.log_key.0))),
+            ("cosigner_key", plain(hex::encode(member.cosigner_key.0))),
+        ])
+    };
+    Ok(Thing {
+        class: Class::Validators,
+        name: name.to_owned(),
+        fields: vec![
+            ("set", plain(name)),
+            ("effective_height", first),
+            ("quorum", number(set.quorum() as u64)),
+            ("validators", Value::List(set.members().iter().map(member).collect())),
+        ],
+        moving: Vec::new(),
+    })
+}
+
+fn code_text(code: u32) -> String {
+    ReceiptCode::new(code).map_or_else(|_| code.to_string(), |code| code.to_string())
+}
+
+fn number_text(value: u64) -> String {
+    ReceiptNumber::new(value).map_or_else(|_| value.to_string(), |number| number.to_string())
+}

@@ -1,0 +1,202 @@
+//! What the ledger would make of a proposal, before anybody signs it.
+//!
+//! The validators execute it on their own state as a block would, and drop what it wrote. As many as cannot all lie must say the same,
+//! and the registry before is what as many say alike, too. Signatures are not judged: `show` counts them.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, anyhow};
+use receipt_core::governance::Governance;
+use receipt_core::hash::Hash;
+use receipt_core::ids::UnixMillis;
+use tallystick_proto::admin::v1::TryGovernanceRequest;
+use tallystick_service::said::said;
+
+use crate::chain::Chain;
+use crate::nodes::{Node, Nodes, Unanswered};
+use crate::registry::{Class, Reading, Registry, Thing};
+use crate::words::of_action;
+
+/// What one validator says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    height: u64,
+    sequence: u64,
+    id: Hash,
+    place_problem: Option<String>,
+    /// Number of the action from 1, and what is wrong with it.
+    refused: Option<(u32, String)>,
+    after: Vec<Thing>,
+    node: String,
+}
+
+impl Said {
+    /// Heights apart: blocks come while the nodes are asked.
+    fn agrees_with(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Thing, &Thing)| one.is_same(other);
+        (self.id, &self.place_problem, &self.refused) == (other.id, &other.place_problem, &other.refused)
+            && self.after.len() == other.after.len()
+            && self.after.iter().zip(&other.after).all(same)
+    }
+}
+
+/// What the ledger would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Execute it.
+    Executes,
+    /// Not now: other messages come first. Its actions would do.
+    Waits,
+    /// Refuse it.
+    Refuses,
+}
+
+/// A proposal's trial, as enough validators say alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    said: Said,
+    said_by: Vec<String>,
+    registry: Registry,
+}
+
+impl Nodes {
+    /// Has the validators try a message over the registry that they say alike.
+    pub async fn try_governance(&self, chain: &Chain, message: &Governance, now: UnixMillis) -> Result<Trial> {
+        let reading = Reading::new(chain, now);
+        let registry = self.registry(chain, reading).await?;
+        let needed = Self::needed(chain);
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for node in self.all() {
+            match ask(node, chain, message, reading).await {
+                Ok(said) if said.id == registry.id => all.push(said),
+                Ok(_) => problems.push(format!("{}: governance changed while it was asked", node.name)),
+                Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
+            }
+            if let Some((said, said_by)) = agreed(&all, needed) {
+                return Ok(Trial { said, said_by, registry });
+            }
+        }
+        let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
+        Err(Unanswered(format!(
+            "{needed} validators must say alike what would become of the proposal, since {} of them may be wrong; {} answered, and \
+             no {needed} of them agree. Give `--node` for more of them, or ask again.{away}",
+            needed - 1,
+            all.len()
+        ))
+        .into())
+    }
+}
+
+fn agreed(all: &[Said], needed: usize) -> Option<(Said, Vec<String>)> {
+    all.iter().find_map(|one| {
+        let alike = all.iter().filter(|other| one.agrees_with(other)).map(|other| other.node.clone());
+        let alike: Vec<String> = alike.collect();
+        (alike.len() >= needed).then(|| (one.clone(), alike))
+    })
+}
+
+async fn ask(node: &Node, chain: &Chain, message: &Governance, reading: Reading) -> Result<Said> {
+    node.status(chain).await?;
+    let request = TryGovernanceRequest { governance: message.encode().into(), block_time_ms: reading.now.get() };
+    let answer = node.admin().try_governance(request).await.map_err(|status| anyhow!(said(&status)))?.into_inner();
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(Said {
+        height: answer.height,
+        sequence: answer.governance_sequence,
+        id: Hash::from_slice(&answer.governance_id).context("it names no id of the last governance message")?,
+        place_problem: some(answer.place_problem),
+        refused: some(answer.action_problem).map(|problem| (answer.refused_action, problem)),
+        after: answer.rows.iter().map(|row| reading.thing(row)).collect::<Result<_>>()?,
+        node: node.name.clone(),
+    })
+}
+
+impl Trial {
+    /// What would become of the message. Of one that is signed in advance nothing can be said but that it waits.
+    pub fn verdict(&self, message: &Governance) -> Verdict {
+        let waits = message.sequence > self.said.sequence.saturating_add(1) && message.expiry.get() >= self.said.height;
+        match (&self.said.refused, &self.said.place_problem) {
+            (None, None) => Verdict::Executes,
+            (None, Some(_)) if waits => Verdict::Waits,
+            _ => Verdict::Refuses,
+        }
+    }
+
+    /// In words: place, changes, verdict, next free numbers.
+    pub fn shown(&self, message: &Governance, utc_offset_minutes: i32) -> String {
+        let Self { said, said_by, registry } = self;
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\nTRIED at height {}, as {} say alike:", said.height, said_by.join(", "));
+        let next = said.sequence.saturating_add(1);
+        let _ = writeln!(text, "  sequence   {}; the next one is {next}", message.sequence);
+        let follows = if message.previous == said.id { "the last message" } else { "NOT the last message" };
+        let _ = writeln!(text, "  follows    {}, {follows} ({})", message.previous, said.id);
+        let left = message.expiry.get().saturating_add(1).saturating_sub(said.height);
+        let _ = writeln!(text, "  expires    after height {}: {left} blocks may still carry it", message.expiry);
+        self.write_changes(&mut text);
+        self.write_verdict(&mut text, message, utc_offset_minutes);
+        text.push_str("\nNEXT FREE NUMBERS before it\n");
+        for class in Class::ALL {
+            if let Some(next) = registry.next_free(class) {
+                let _ = writeln!(text, "  {} {next}", class.word());
+            }
+        }
+        for code in registry.of(Class::Code) {
+            let next = code.fields.iter().find(|(name, _)| *name == "next_free").map(|(_, value)| value.words());
+            let _ = writeln!(text, "  {} {}: {}", code.class.word(), code.name, next.unwrap_or_default());
+        }
+        text
+    }
+
+    fn write_changes(&self, text: &mut String) {
+        if self.said.refused.is_some() {
+            return;
+        }
+        let same =
+            |after: &&Thing| self.registry.find(after.class, &after.name).is_some_and(|before| before.is_same(after));
+        let changed: Vec<&Thing> = self.said.after.iter().filter(|after| !same(after)).collect();
+        let _ = writeln!(text, "\nWHAT IT CHANGES: {} entries of the registry", changed.len());
+        for after in changed {
+            let before = self.registry.find(after.class, &after.name);
+            let is_new = if before.is_none() { ", new" } else { "" };
+            let _ = writeln!(text, "  {} {}{is_new}", after.class.word(), after.name);
+            for (name, value) in &after.fields {
+                let old = before.and_then(|thing| thing.fields.iter().find(|(other, _)| other == name));
+                let name = name.replace('_', " ");
+                match old {
+                    Some((_, old)) if old == value => {}
+                    Some((_, old)) => {
+                        let _ = writeln!(text, "    {name}: {} -> {}", old.words(), value.words());
+                    }
+                    None => {
+                        let _ = writeln!(text, "    {name}: {}", value.words());
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_verdict(&self, text: &mut String, message: &Governance, utc_offset_minutes: i32) {
+        let refused = self.said.refused.as_ref().map(|(number, problem)| {
+            let action = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
+            let action = action.and_then(|index| message.actions.get(index));
+            let title = action.map(|action| of_action(action, utc_offset_minutes).title).unwrap_or_default();
+            format!("action {number} ({title}): {problem}")
+        });
+        let problems: Vec<String> = self.said.place_problem.clone().into_iter().chain(refused).collect();
+        let line = match self.verdict(message) {
+            Verdict::Executes => "THE LEDGER WOULD EXECUTE IT, once enough authorities have signed it".to_owned(),
+            Verdict::Waits => {
+                let last = self.said.sequence;
+                format!(
+                    "IT HAS TO WAIT: {}. The last message executed is {last}; those in between come first, and may change \
+                     what is said here",
+                    problems.join("; ")
+                )
+            }
+            Verdict::Refuses => format!("THE LEDGER WOULD REFUSE IT: {}", problems.join("; ")),
+        };
+        let _ = writeln!(text, "\n{line}.");
+    }
+}

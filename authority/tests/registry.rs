@@ -1,0 +1,204 @@
+//! The registry of a chain as `registry` shows it: every row, for people and against its schema.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
+
+#[path = "../../verifier/tests/common/schema.rs"]
+mod schema;
+
+use receipt_core::governance::{
+    Action, AttachItems, CloseSegment, CodeName, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+};
+use receipt_core::ids::{Height, UnixMillis};
+use receipt_core::memory::MemoryState;
+use receipt_core::state::tables::{META_VALIDATORS, META_VALIDATORS_NEXT, Table};
+use receipt_core::state::{ChainParameters, genesis_effects, try_governance};
+use receipt_core::testkit::TestChain;
+use receipt_core::validators::ValidatorSet;
+use schema::breaks;
+use tallystick_authority::Chain;
+use tallystick_authority::registry::{Class, Reading, Registry, Thing, document, shown};
+use tallystick_proto::admin::v1::RegistryRow;
+use tallystick_service::report::Stamped;
+
+const DAY_MS: u64 = 24 * 3600 * 1000;
+const TABLES: [Table; 8] = [
+    Table::Units,
+    Table::Systems,
+    Table::Keys,
+    Table::Segments,
+    Table::CodeHighWater,
+    Table::Issuers,
+    Table::Kinds,
+    Table::Items,
+];
+
+/// Rows as a node gives them, of a genesis and of more actions at a later time.
+fn registry(chain: &mut TestChain, more: Vec<Action>, now: UnixMillis) -> (Chain, Registry) {
+    let message = chain.governance(more).governance;
+    let genesis = chain.genesis();
+    let mut rows = genesis_effects(genesis).unwrap().writes;
+    let mut state = MemoryState::new();
+    state.commit(rows.clone(), &[]);
+    let trial = try_governance(&state, &ChainParameters::of(genesis), &message, Height::new(1), now).unwrap();
+    assert_eq!(trial.place_problem, None);
+    rows.extend(trial.actions.unwrap());
+    let of_registry = |table: Table, key: &[u8]| {
+        TABLES.contains(&table) || (table == Table::Meta && [META_VALIDATORS, META_VALIDATORS_NEXT].contains(&key))
+    };
+    let known = Chain::new(genesis.clone());
+    let reading = Reading::new(&known, now);
+    let rows = rows.into_iter().filter(|((table, key), _)| of_registry(*table, key));
+    let things = rows.map(|((table, key), value)| {
+        let row = RegistryRow { table: table as u32, key: key.into(), value: value.unwrap().into() };
+        reading.thing(&row).unwrap()
+    });
+    let things: Vec<Thing> = things.collect();
+    let said_by = vec!["node-1:7101".to_owned(), "node-2:7101".to_owned()];
+    let id = known.id.0;
+    (known, Registry { height: 7, sequence: 0, id, things, said_by })
+}
+
+fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
+    let unit = RegisterUnit {
+        unit_id: 1,
+        unit_code: String::new(),
+        name: "改名\u{202e}医院".to_owned(),
+        supervisor_area_code: "990300".to_owned(),
+        kinds: Vec::new(),
+        suspended_from_ms: now.get() + DAY_MS,
+    };
+    let item = CodeName { code: "001".to_owned(), name: "诊查费".to_owned() };
+    let validators = (2..6).map(|id| receipt_core::testkit::TestValidator::new(id).public()).collect();
+    vec![
+        Action::RegisterUnit(unit),
+        Action::RevokeKey(RevokeKey { key_id: 101, revoked_from_ms: now.get() - DAY_MS }),
+        Action::RevokeKey(RevokeKey { key_id: 102, revoked_from_ms: now.get() + DAY_MS }),
+        Action::RegisterSystem(RegisterSystem { system_id: 77, name: "系统".to_owned(), grants: Vec::new() }),
+        Action::CloseSegment(CloseSegment { segment_id: closed_segment(kind) }),
+        Action::AttachItems(AttachItems { unit_id: 1, kind, items: vec![item], adds: true }),
+        Action::SetValidators(SetValidators {
+            effective_height: 50,
+            validators: ValidatorSet::new(validators).unwrap(),
+        }),
+    ]
+}
+
+/// Of the first unit.
+fn closed_segment(kind: u32) -> u32 {
+    1000 + kind % 1000
+}
+
+fn changed() -> (Chain, Registry, UnixMillis) {
+    let mut chain = TestChain::new();
+    let now = chain.now();
+    let registered = chain.genesis().actions.iter().find_map(|action| match action {
+        Action::RegisterUnit(unit) if unit.unit_id == 1 => Some(unit.clone()),
+        _ => None,
+    });
+    let registered = registered.unwrap();
+    let mut actions = changes(now, registered.kinds[0]);
+    if let Action::RegisterUnit(unit) = &mut actions[0] {
+        // One kind less, and the same code.
+        (unit.unit_code, unit.kinds) = (registered.unit_code, registered.kinds[1..].to_vec());
+    }
+    let (known, registry) = registry(&mut chain, actions, now);
+    (known, registry, now)
+}
+
+fn field<'a>(registry: &'a Registry, class: Class, name: &str, field: &str) -> String {
+    let thing = registry.find(class, name).unwrap_or_else(|| panic!("no {class:?} {name}"));
+    let mut fields = thing.fields.iter().chain(&thing.moving);
+    fields.find(|(name, _)| *name == field).unwrap_or_else(|| panic!("no {field}")).1.words()
+}
+
+#[test]
+fn every_row_is_shown_with_its_state_and_its_ending() {
+    let (chain, registry, _) = changed();
+    let kind = chain.genesis.actions.iter().find_map(|action| match action {
+        Action::RegisterUnit(unit) if unit.unit_id == 1 => Some(unit.kinds[0]),
+        _ => None,
+    });
+    let segment = closed_segment(kind.unwrap()).to_string();
+    let open = registry.of(Class::Segment).map(|thing| thing.name.clone()).find(|name| *name != segment).unwrap();
+    for class in Class::ALL {
+        assert!(registry.of(class).next().is_some(), "{class:?}");
+    }
+    for (class, name, of, expected) in [
+        (Class::Key, "101", "state", "revoked"),
+        (Class::Key, "102", "state", "valid, revocation to come"),
+        (Class::Key, "103", "state", "valid"),
+        (Class::Key, "103", "nothing_taken_from", "none"),
+        (Class::Unit, "1", "state", "active, to be suspended"),
+        (Class::Unit, "2", "state", "active"),
+        (Class::Segment, &segment, "state", "closed"),
+        (Class::Segment, &open, "state", "open"),
+        (Class::System, "77", "grants", "none"),
+        (Class::Validators, "decided on", "effective_height", "50"),
+    ] {
+        assert_eq!(field(&registry, class, name, of), expected, "{class:?} {name} {of}");
+    }
+    for (class, name, of) in [
+        (Class::Key, "101", "revoked_from"),
+        (Class::Key, "101", "revocation_recorded_at"),
+        (Class::Key, "101", "nothing_taken_from"),
+        (Class::Unit, "1", "suspended_from"),
+        (Class::Segment, &segment, "closed_at"),
+        (Class::Segment, &segment, "nothing_taken_from"),
+    ] {
+        assert!(field(&registry, class, name, of).contains("+08:00"), "{class:?} {name} {of}");
+    }
+    let text = shown(&registry, &chain);
+    let expected = [
+        "AUTHORITIES, of which 2 sign",
+        "authority 3",
+        "UNITS: ",
+        "SYSTEMS: 2; next free number 78",
+        "kinds taken away",
+        "as of height  7, as node-1:7101, node-2:7101 say alike",
+        "诊查费",
+    ];
+    for line in expected {
+        assert!(text.contains(line), "{line:?} is missing in {text}");
+    }
+    assert!(!text.contains('\u{202e}'), "foreign text acts on the terminal");
+}
+
+#[test]
+fn the_document_fits_its_schema() {
+    let (chain, registry, now) = changed();
+    let document = document(&registry, &chain);
+    let stamped = Stamped::new(("tallystick-authority", "0.0.0"), Some(1), now, &document);
+    let document = serde_json::to_value(&stamped).unwrap();
+    let schema = include_str!("../../docs/spec/schemas/registry.schema.json");
+    let mut schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let mut found = Vec::new();
+    breaks(&schema, &document, "$", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    // All fields are the schema's, so that none is promised nowhere.
+    let promised = schema["properties"].as_object_mut().unwrap();
+    for name in document.as_object().unwrap().keys() {
+        assert!(promised.contains_key(name), "{name} is not in the schema");
+    }
+    let lists =
+        ["validator_sets", "issuers", "units", "systems", "keys", "segments", "receipt_codes", "kinds", "items"];
+    for list in lists {
+        let fields = promised[list]["items"]["properties"].as_object().unwrap();
+        for name in document[list][0].as_object().unwrap().keys() {
+            assert!(fields.contains_key(name), "{list}.{name} is not in the schema");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_none_of_the_registry_is_refused() {
+    let reading = Reading { utc_offset_minutes: 480, now: UnixMillis::new(1) };
+    let row = |table: u32, key: &[u8], value: &[u8]| {
+        reading.thing(&RegistryRow { table, key: key.to_vec().into(), value: value.to_vec().into() })
+    };
+    assert!(row(99, b"x", b"").is_err(), "no such table");
+    assert!(row(Table::Receipts as u32, &[0; 12], b"").is_err(), "not the registry's");
+    assert!(row(Table::Meta as u32, b"totals", &[0; 48]).is_err());
+    assert!(row(Table::Kinds as u32, &[0, 0, 0, 9], b"").is_err(), "under the key of another");
+    assert!(row(Table::Kinds as u32, &[0; 3], b"").is_err(), "a cut key");
+    assert!(row(Table::Units as u32, &[0, 0, 0, 1], b"\xff\xff").is_err(), "no unit");
+}

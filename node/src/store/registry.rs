@@ -1,0 +1,72 @@
+//! The registry as rows, for whoever compares what several nodes say.
+
+use receipt_core::ids::Height;
+use receipt_core::state::ReadError;
+use receipt_core::state::tables::{
+    GovernanceState, META_GOVERNANCE, META_TIP, META_VALIDATORS, META_VALIDATORS_NEXT, Table, Tip,
+};
+
+use super::{Row, Store, StoreError};
+
+/// Tables that make up the registry, by number. Of `Meta` the validators alone.
+const REGISTRY_TABLES: [Table; 9] = [
+    Table::Meta,
+    Table::Units,
+    Table::Systems,
+    Table::Keys,
+    Table::Segments,
+    Table::CodeHighWater,
+    Table::Issuers,
+    Table::Kinds,
+    Table::Items,
+];
+
+/// Whether a row of the state is one of the registry's.
+pub fn is_of_registry(table: Table, key: &[u8]) -> bool {
+    let named = table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT].contains(&key);
+    named && REGISTRY_TABLES.contains(&table)
+}
+
+/// Some rows of the registry, all as of one height.
+#[derive(Debug)]
+pub struct RegistryPage {
+    /// The height.
+    pub height: Height,
+    /// The last governance message by then.
+    pub governance: GovernanceState,
+    /// Ascending by table and key.
+    pub rows: Vec<(Table, Row)>,
+    /// Whether rows follow.
+    pub is_cut: bool,
+}
+
+impl Store {
+    /// Rows of the registry from a key of a table on, until they have so many bytes: at least one, if there is one.
+    pub fn registry_page(&self, from: (Table, &[u8]), bytes_max: usize) -> Result<RegistryPage, StoreError> {
+        let snapshot = self.db.snapshot();
+        let meta = |key: &[u8], what: &str| -> Result<Vec<u8>, StoreError> {
+            let value = snapshot.get_cf(self.family(Table::Meta.name())?, key)?;
+            value.ok_or_else(|| StoreError::corrupt(format!("no {what}")))
+        };
+        let tip: Result<Tip, ReadError> = Tip::decode(&meta(META_TIP, "tip")?);
+        let governance = GovernanceState::decode(&meta(META_GOVERNANCE, "governance")?)?;
+        let (mut rows, mut bytes) = (Vec::new(), 0_usize);
+        let height = tip?.height;
+        for table in REGISTRY_TABLES.into_iter().filter(|table| *table >= from.0) {
+            let start = if table == from.0 { from.1 } else { &[] };
+            let mode = rocksdb::IteratorMode::From(start, rocksdb::Direction::Forward);
+            for row in snapshot.iterator_cf(self.family(table.name())?, mode) {
+                let (key, value) = row?;
+                if !is_of_registry(table, &key) {
+                    continue;
+                }
+                if bytes >= bytes_max {
+                    return Ok(RegistryPage { height, governance, rows, is_cut: true });
+                }
+                bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
+                rows.push((table, (key.into_vec(), value.into_vec())));
+            }
+        }
+        Ok(RegistryPage { height, governance, rows, is_cut: false })
+    }
+}
