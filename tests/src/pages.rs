@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use tallystick_devnet::process::ManagedProcess;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::TestNetwork;
 
@@ -123,42 +124,61 @@ impl<'a> Operator<'a> {
 
     async fn shell(&self, command: &str) -> Result<String> {
         let layout = self.network.layout();
-        let stand_ins = layout.root().join("stand-ins");
-        std::fs::create_dir_all(&stand_ins)?;
-        let sudo = stand_ins.join("sudo");
-        std::fs::write(&sudo, SUDO)?;
-        std::fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        let programs = self.network.binaries().node.parent().context("the programs have no directory")?;
-        let path = std::env::var("PATH").unwrap_or_default();
-        let path = format!("{}:{}:{path}", stand_ins.display(), programs.display());
         let (config, directory) = match self.machine {
             Machine::Node(id) => (("/etc/tallystick/node.toml", layout.node_config(id)), layout.node(id)),
             Machine::Issuer(id) => (("/etc/tallystick/issuer.toml", layout.issuer_config(id)), layout.issuer(id)),
         };
-        let command = [config, ("/var/lib/tallystick", directory), ("/backups", layout.root().join("backups"))]
-            .into_iter()
-            .fold(command.to_owned(), |command, (from, to)| command.replace(from, &to.display().to_string()));
-        let chain = format!("tallystick://{}/", self.network.description().chain_name);
-        let command = command
-            .replace("tallystick://CHAIN/", &chain)
-            .replace("DNS:node-2.example.org", "DNS:localhost,IP:127.0.0.1");
-        let command = self.examples.iter().fold(command, |command, (example, real)| command.replace(example, real));
-        let mut shell = tokio::process::Command::new("bash");
-        let desk = self.desk();
-        std::fs::create_dir_all(&desk)?;
-        shell
-            .args(["-euo", "pipefail", "-c", &command])
-            .current_dir(desk)
-            .env("PATH", path)
-            .env("DEVNET", layout.root())
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        let output = shell.output().await.context("run bash")?;
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        ensure!(output.status.success(), "{command}: {}\n{said}", output.status);
-        Ok(said)
+        let mut places = vec![
+            (config.0, config.1.display().to_string()),
+            ("/var/lib/tallystick", directory.display().to_string()),
+            ("/backups", layout.root().join("backups").display().to_string()),
+            ("tallystick://CHAIN/", format!("tallystick://{}/", self.network.description().chain_name)),
+            ("DNS:node-2.example.org", "DNS:localhost,IP:127.0.0.1".to_owned()),
+        ];
+        places.extend(self.examples.iter().map(|(example, real)| (*example, real.clone())));
+        typed(self.network, &self.desk(), command, &places, "").await
     }
+}
+
+/// Types a command of a page in a directory: what stands for something of a real machine is replaced, and `answer` is typed when the
+/// program asks. What it printed; a command that fails is an error.
+pub async fn typed(
+    network: &TestNetwork,
+    desk: &Path,
+    command: &str,
+    places: &[(&str, String)],
+    answer: &str,
+) -> Result<String> {
+    let stand_ins = network.layout().root().join("stand-ins");
+    std::fs::create_dir_all(&stand_ins)?;
+    let sudo = stand_ins.join("sudo");
+    std::fs::write(&sudo, SUDO)?;
+    std::fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let programs = network.binaries().node.parent().context("the programs have no directory")?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{}:{path}", stand_ins.display(), programs.display());
+    let command = places.iter().fold(command.to_owned(), |command, (from, to)| command.replace(from, to));
+    std::fs::create_dir_all(desk)?;
+    let mut shell = tokio::process::Command::new("bash");
+    shell
+        .args(["-euo", "pipefail", "-c", &command])
+        .current_dir(desk)
+        .env("PATH", path)
+        .env("DEVNET", network.layout().root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut running = shell.spawn().context("run bash")?;
+    let mut keyboard = running.stdin.take().context("no keyboard")?;
+    // A program that asks nothing may have ended.
+    let _ = keyboard.write_all(answer.as_bytes()).await;
+    drop(keyboard);
+    let output = running.wait_with_output().await.context("run bash")?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    ensure!(output.status.success(), "{command}: {}\n{said}", output.status);
+    Ok(said)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod journey;
 mod launcher;
 mod newcomer;
 mod node_start;
+mod offices;
 mod old_copy;
 mod operations;
 mod privacy;

@@ -1,0 +1,332 @@
+//! The pages of the offices, typed as they stand: everybody founds a chain (docs/ops/init.md), authorities govern it
+//! (docs/ops/governance.md), auditors audit it (docs/ops/audit.md). And every page of docs/ops whose commands can be typed is typed by some test.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use receipt_core::receipt::idcheck::uscc_check_character;
+use tallystick_devnet::issuing::issue_one;
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::process::http_get;
+use tallystick_devnet::registry::key_id;
+use tallystick_devnet::{Caller, NetworkOptions};
+use tallystick_proto::issuer::v1::Wait;
+use tallystick_tests::pages::{Operator, commands, page, typed};
+use tallystick_tests::{TestNetwork, after_kills};
+
+const GOVERNANCE: &str = "docs/ops/governance.md";
+const FOUNDING: &str = "docs/ops/init.md";
+const AUDIT: &str = "docs/ops/audit.md";
+/// Whose ledger is exported.
+const OPERATED: u32 = 2;
+/// Of the digest, typed when the program asks.
+const TYPED_DIGITS: usize = 8;
+
+/// A directory as somebody at a desk has it, with what a real one obtains.
+struct Desk<'a> {
+    network: &'a TestNetwork,
+    directory: PathBuf,
+}
+
+impl<'a> Desk<'a> {
+    /// With nothing on it but a passphrase file.
+    fn bare(network: &'a TestNetwork, name: &str) -> Self {
+        let directory = network.layout().root().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let desk = Self { network, directory };
+        desk.secret("passphrase", "correct horse battery staple\n");
+        desk
+    }
+
+    fn new(network: &'a TestNetwork, name: &str) -> Self {
+        let desk = Self::bare(network, name);
+        desk.obtain(&network.layout().genesis(), "genesis.bin");
+        desk.obtain(&network.layout().trust(), "trust.txt");
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn secret(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+        std::fs::set_permissions(self.path(name), PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    fn obtain(&self, from: &Path, name: &str) {
+        std::fs::copy(from, self.path(name)).unwrap();
+    }
+
+    /// A certificate as its owner has it.
+    fn certificate(&self, name: &str) {
+        let (files, layout) = (self.network.layout().client(name), self.network.layout());
+        self.obtain(&layout.ca().cert, "ca.pem");
+        self.obtain(&files.cert, &format!("{name}.pem"));
+        self.obtain(&files.key, &format!("{name}.key"));
+        std::fs::set_permissions(self.path(&format!("{name}.key")), PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    async fn types(&self, command: &str, answer: &str) -> String {
+        let mut places = Vec::new();
+        for (id, name) in [(1, "node-1.example.org:7101"), (2, "node-2.example.org:7101")] {
+            places.push((name, self.network.node_addresses(id).unwrap().grpc.to_string()));
+        }
+        typed(self.network, &self.directory, command, &places, answer).await.unwrap()
+    }
+}
+
+/// An authority at home: no network, its own key.
+fn at_home<'a>(network: &'a TestNetwork, authority: u32) -> Desk<'a> {
+    let home = Desk::new(network, &format!("home-{authority}"));
+    home.obtain(&network.layout().authority_key(authority - 1), "authority.key");
+    home.obtain(&network.layout().authorities().join("passphrase"), "passphrase");
+    for secret in ["authority.key", "passphrase"] {
+        std::fs::set_permissions(home.path(secret), PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    home
+}
+
+/// What a program printed for the description, from a line on.
+fn block(printed: &str, begins: &str) -> String {
+    let lines = printed[printed.find(begins).unwrap()..].lines();
+    let is_description = |line: &&str| !line.starts_with("made ") && !line.starts_with("kept ");
+    lines.take_while(is_description).map(|line| format!("{line}\n")).collect()
+}
+
+fn unit(unit_id: u32) -> String {
+    let prefix = format!("129903004000090{unit_id}");
+    let check = uscc_check_character(&prefix).unwrap();
+    format!(
+        "[[actions]]\n[actions.register_unit]\nunit_id = {unit_id}\nunit_code = \"{prefix}{check}\"\nname = \"医院{unit_id}\"\n\
+         supervisor_area_code = \"990300\"\nkinds = [\"990601\"]\n\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_is_founded_as_the_page_has_it() {
+    let network = TestNetwork::generate(&NetworkOptions::default()).await.unwrap();
+    let (mut authorities, mut validators, mut keys) = (Vec::new(), String::new(), String::new());
+    let mut made = Vec::new();
+    for command in commands(FOUNDING, "Founding a chain").unwrap() {
+        let program = command.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        match program.as_str() {
+            "tallystick-authority keygen" => {
+                for number in 1..=3 {
+                    let said = Desk::bare(&network, &format!("authority-{number}")).types(&command, "").await;
+                    authorities.push(format!("{:?}", said.lines().find(|line| line.len() == 64).unwrap()));
+                }
+            }
+            "tallystick-node keygen" => {
+                for id in 1..=4 {
+                    let desk = Desk::bare(&network, &format!("validator-{id}"));
+                    let example = std::fs::read_to_string(page("node/node.example.toml")).unwrap();
+                    // Its peers are the three others.
+                    let config = example.replace(&format!("validator_id   = {id}"), "validator_id   = 1");
+                    let config = config.replace("validator_id = 1", &format!("validator_id = {id}"));
+                    std::fs::write(desk.path("node.toml"), config).unwrap();
+                    std::fs::create_dir(desk.path("keys")).unwrap();
+                    desk.secret("keys/passphrase", "correct horse battery staple\n");
+                    validators.push_str(&block(&desk.types(&command, "").await, "[[validators]]"));
+                }
+            }
+            "tallystick-issuer keygen" => {
+                let desk = Desk::bare(&network, "issuer");
+                desk.obtain(&page("issuer/issuer.example.toml"), "issuer.toml");
+                let printed = block(&desk.types(&command, "").await, "[[actions]]");
+                keys = printed.replace("YYYY-MM-DD", "2026-01-01");
+            }
+            "tallystick-authority genesis" => {
+                let description = format!(
+                    "chain_name = \"city-2026\"\norigin = \"ledger.example.org/2026\"\nutc_offset_minutes = 480\n\
+                     time = \"2026-01-01T00:00:00+08:00\"\n\n[authorities]\nthreshold = 2\npublic_keys = [{}]\n\n{validators}\n\
+                     [[actions]]\n[actions.register_kind]\nkind = \"990601\"\nname = \"门诊\"\n\n\
+                     [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\n\n{}{}{keys}",
+                    authorities.join(", "),
+                    unit(21),
+                    unit(22),
+                );
+                for office in ["authority-1", "authority-2"] {
+                    let desk = Desk::bare(&network, office);
+                    std::fs::write(desk.path("genesis.toml"), &description).unwrap();
+                    let said = desk.types(&command, "").await;
+                    assert!(said.contains("chain id"), "{said}");
+                    made.push(std::fs::read(desk.path("chain/genesis.bin")).unwrap());
+                    assert!(desk.path("chain/trust.txt").exists() && desk.path("chain/peers-of-4.toml").exists());
+                }
+            }
+            other => panic!("the page has a step that this test does not know: {other}"),
+        }
+    }
+    assert_eq!((authorities.len(), made.len()), (3, 2), "the page has all steps");
+    assert_eq!(made[0], made[1], "the same description gives the same chain");
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+fn digest_of(shown: &str) -> String {
+    let line = shown.lines().find_map(|line| line.trim().strip_prefix("digest")).unwrap();
+    line.trim()[..TYPED_DIGITS].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorities_follow_the_page_from_a_wish_to_the_ledger() {
+    let network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let desk = Desk::new(&network, "office");
+    desk.certificate("operator");
+    // The first unit under another name, and the credential of its key.
+    let unit = &network.registry().units[0];
+    let kinds: Vec<String> = unit.kinds.keys().map(|kind| format!("\"{kind}\"")).collect();
+    let description = format!(
+        "[[actions]]\n[actions.register_unit]\nunit_id = {}\nunit_code = \"{}\"\nname = \"改名医院\"\n\
+         supervisor_area_code = \"990300\"\nkinds = [{}]\n\n[[credentials]]\nkey_id = {}\n",
+        unit.unit_id,
+        unit.unit_code,
+        kinds.join(", "),
+        key_id(1, unit.unit_id),
+    );
+    std::fs::write(desk.path("unit-21.toml"), description).unwrap();
+    let mut printed = String::new();
+    let mut signed = 0;
+    for command in commands(GOVERNANCE, "From a wish to the ledger").unwrap() {
+        if !command.starts_with("tallystick-authority sign") {
+            printed.push_str(&desk.types(&command, "").await);
+            continue;
+        }
+        for (authority, copy) in [(1, "copy-a"), (3, "copy-b")] {
+            let home = at_home(&network, authority);
+            home.obtain(&desk.path("unit-21.proposal"), "unit-21.proposal");
+            let said = home.types(&command, &format!("{}\n", digest_of(&printed))).await;
+            assert!(said.contains(&format!("signed as authority {authority}")), "{said}");
+            desk.obtain(&home.path("unit-21.proposal"), copy);
+            signed += 1;
+        }
+    }
+    assert_eq!(signed, 2, "the page has them sign");
+    for said in ["THE LEDGER WOULD EXECUTE IT", "2 of 2 signatures", "executed at height", ".credential"] {
+        assert!(printed.contains(said), "{said:?} is missing in {printed}");
+    }
+    assert_eq!(std::fs::read_dir(desk.path("credentials")).unwrap().count(), 1);
+    let mut registry = String::new();
+    for command in commands(GOVERNANCE, "What is registered").unwrap() {
+        registry.push_str(&desk.types(&command, "").await);
+    }
+    assert!(registry.contains("改名医院") && registry.contains("say alike"), "{registry}");
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_follows_the_page_and_finds_the_ledger_clean() {
+    let options = NetworkOptions { issuers: 2, ..NetworkOptions::default() };
+    let mut network = TestNetwork::start(&options).await.unwrap();
+    let note = async |network: &TestNetwork, validator_id: u32| {
+        let log = network.node_addresses(validator_id).unwrap().http;
+        http_get(log, "/checkpoint").await.unwrap().1
+    };
+    let issue = async |network: &TestNetwork, seed: u64| {
+        let receipt = network.receipts(seed).unwrap().outpatient().unwrap();
+        let client = network.issuer_client(1, Caller::System(receipt.system_id)).await.unwrap();
+        issue_one(client, &receipt, Wait::Sealed).await.unwrap();
+    };
+    issue(&network, 1).await;
+    network.wait_equal_tips().await.unwrap();
+    let mine = note(&network, 1).await;
+    issue(&network, 2).await;
+    network.wait_equal_tips().await.unwrap();
+    let theirs = note(&network, 3).await;
+
+    let mut operator = Operator::new(&mut network, OPERATED);
+    operator.follow(AUDIT, "Obtaining the ledger").await.unwrap();
+    let exported = operator.desk().join("ledger.tallyledger");
+    network.wait_equal_tips().await.unwrap();
+    let desk = Desk::new(&network, "office");
+    desk.certificate("auditor");
+    desk.obtain(&exported, "ledger.tallyledger");
+    std::fs::write(desk.path("mine.note"), mine).unwrap();
+    std::fs::write(desk.path("theirs.note"), theirs).unwrap();
+    for issuer_id in [1, 2] {
+        let out = desk.path(&format!("issuer{issuer_id}.bodies")).display().to_string();
+        let (code, said) = network.run_issuer_command(issuer_id, "export-bodies", &["--out", &out]).await.unwrap();
+        assert_eq!(code, 0, "{said}");
+    }
+    let mut printed = Vec::new();
+    for command in commands(AUDIT, "The commands").unwrap() {
+        printed.push(desk.types(&command, "").await);
+    }
+    let clean = printed.iter().filter(|said| said.starts_with("CLEAN")).count();
+    assert_eq!(clean, 3, "export, node and --write-trust: {printed:?}");
+    let report = std::fs::read_to_string(desk.path("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["result"], "clean", "{report}");
+    let [old, new] = ["trust.txt", "trust.new"].map(|name| std::fs::read(desk.path(name)).unwrap());
+    assert_eq!(old, new, "no validators have changed");
+    assert!(printed.last().unwrap().starts_with("CONSISTENT"), "{printed:?}");
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}
+
+/// Pages whose procedures are still typed by no test.
+const NOT_TYPED: &[&str] = &["segments.md", "erasing.md", "backup-restore.md", "validators.md"];
+
+/// Headings of a page under which something can be typed, and whether all of it is marked as such.
+fn headings_with_commands(text: &str) -> (Vec<String>, Vec<String>) {
+    let (mut heading, mut headings, mut unmarked) = (String::new(), Vec::new(), Vec::new());
+    let mut language = None;
+    for line in text.lines().map(str::trim) {
+        match (line.strip_prefix("```"), language) {
+            (Some(begun), None) => language = Some(begun),
+            (Some(_), Some(_)) => language = None,
+            (None, None) => {
+                if line.starts_with('#') {
+                    line.trim_start_matches('#').trim().clone_into(&mut heading);
+                }
+            }
+            (None, Some("sh")) if headings.last() != Some(&heading) => headings.push(heading.clone()),
+            (None, Some(""))
+                if ["tallystick-", "systemctl ", "sudo ", "openssl "].iter().any(|c| line.starts_with(c)) =>
+            {
+                unmarked.push(line.to_owned());
+            }
+            (None, Some(_)) => {}
+        }
+    }
+    (headings, unmarked)
+}
+
+/// A procedure that no test types goes wrong when somebody needs it: a new page, or a new section of one, needs its test.
+#[test]
+fn every_procedure_of_the_operators_pages_is_typed_by_a_test() {
+    let tests: Vec<String> = std::fs::read_dir(page("tests/tests"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let mut typed = 0;
+    for entry in std::fs::read_dir(page("docs/ops")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if NOT_TYPED.contains(&name.as_str()) {
+            continue;
+        }
+        let (headings, unmarked) = headings_with_commands(&std::fs::read_to_string(&path).unwrap());
+        assert_eq!(
+            unmarked,
+            Vec::<String>::new(),
+            "docs/ops/{name}: mark the block as ```sh, so that a test can type it"
+        );
+        for heading in headings {
+            let literals = [format!("\"docs/ops/{name}\""), format!("\"{heading}\"")];
+            let has_test = tests.iter().any(|text| literals.iter().all(|literal| text.contains(literal)));
+            assert!(has_test, "no test types the commands of docs/ops/{name} under {heading:?} (tests/src/pages.rs)");
+            typed += 1;
+        }
+    }
+    assert!(typed >= 9, "{typed} sections");
+}
+
+#[test]
+fn sections_with_commands_are_found() {
+    let text = "# A\n```toml\nx\n```\n## B\n1. do\n   ```sh\n   one\n   ```\n   ```\n   sudo two\n   ```\n### C\n```\nprinted\n```\n";
+    assert_eq!(headings_with_commands(text), (vec!["B".to_owned()], vec!["sudo two".to_owned()]));
+}
