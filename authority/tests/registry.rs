@@ -105,7 +105,7 @@ fn changed() -> (Chain, Registry, UnixMillis) {
     (known, registry, now)
 }
 
-fn field<'a>(registry: &'a Registry, class: Class, name: &str, field: &str) -> String {
+fn field(registry: &Registry, class: Class, name: &str, field: &str) -> String {
     let thing = registry.find(class, name).unwrap_or_else(|| panic!("no {class:?} {name}"));
     let mut fields = thing.fields.iter().chain(&thing.moving);
     fields.find(|(name, _)| *name == field).unwrap_or_else(|| panic!("no {field}")).1.words()

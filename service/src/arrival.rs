@@ -478,29 +478,6 @@ mod tests {
         assert_eq!(places.taken(), 0);
     }
 
-    #[tokio::test]
-    async fn validators_have_room_outside_of_the_others() {
-        let validators = Places::new(80, 80);
-        let (bytes, _) = layer();
-        let limits = ArrivalLimits {
-            bytes: bytes.clone(),
-            validators: Some(validators.clone()),
-            message_bytes_max: 80,
-            patience: Duration::from_secs(30),
-            is_streamed: is_reflection,
-        };
-        let mut service = ArrivalLayer::new(limits).layer(Reads);
-        let (sender, mut call) = request(1);
-        call.extensions_mut().insert(identity(Role::Validator, 1));
-        let call = tokio::spawn(service.call(call));
-        send(&sender, &header(0, 70));
-        until_taken(&validators, 70).await;
-        assert_eq!(bytes.taken(), 0);
-        drop(sender);
-        call.await.unwrap().unwrap();
-        assert_eq!(validators.taken(), 0);
-    }
-
     /// A client of reflection keeps its stream open for as long as it runs.
     #[tokio::test]
     async fn a_stream_is_waited_for_and_holds_one_message() {
@@ -560,6 +537,7 @@ mod tests {
             validators: Some(validators.clone()),
             message_bytes_max: 80,
             patience: Duration::from_secs(30),
+            is_streamed: is_reflection,
         };
         let mut service = ArrivalLayer::new(limits).layer(Reads);
         let (system, call) = request(1);

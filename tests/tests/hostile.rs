@@ -1,4 +1,4 @@
-//! One system's certificate in hostile hands: what it can make an issuer hold, and whether others are still served.
+//! One certificate in hostile hands: what it can make an issuer or a node hold, and whether others are still served.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Status;
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::codegen::Service as _;
 use tonic::codegen::http::{Request, Response};
 use tonic::transport::Channel;
@@ -50,13 +51,16 @@ struct HalfSent {
     answer: tokio::task::JoinHandle<Result<Response<Body>, tonic::transport::Error>>,
 }
 
-fn half_sent(channel: &Channel, announced: usize, sent: usize) -> HalfSent {
+const ISSUE_MANY: &str = "tallystick.issuer.v1.IssuerService/IssueMany";
+const GET_BLOCK: &str = "tallystick.ledger.v1.LedgerService/GetBlock";
+
+fn half_sent(channel: &Channel, method: &str, announced: usize, sent: usize) -> HalfSent {
     let (more, receiver) = mpsc::unbounded_channel();
     let mut message = vec![0];
     message.extend_from_slice(&u32::try_from(announced).unwrap().to_be_bytes());
     message.resize(5 + sent, 0x0a);
     more.send(Ok(Frame::data(Bytes::from(message)))).unwrap();
-    let request = Request::post("https://localhost/tallystick.issuer.v1.IssuerService/IssueMany")
+    let request = Request::post(format!("https://localhost/{method}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(Body::new(StreamBody::new(UnboundedReceiverStream::new(receiver))))
@@ -106,7 +110,7 @@ async fn one_certificate_cannot_exhaust_an_issuer() {
     // Calls that announce 8 MiB, send 48 KiB, and stop: 100 on each of ten connections.
     let mut calls = Vec::new();
     for channel in connections.iter().take(10) {
-        calls.extend((0..100).map(|_| half_sent(channel, limits::REQUEST_BYTES_MAX, 48 * 1024)));
+        calls.extend((0..100).map(|_| half_sent(channel, ISSUE_MANY, limits::REQUEST_BYTES_MAX, 48 * 1024)));
     }
     // All but the caller's share are refused at once; the others when they have not come in time.
     let mut refused = 0;
@@ -144,5 +148,47 @@ async fn one_certificate_cannot_exhaust_an_issuer() {
     println!("{} MiB more than before", grown / 1024 / 1024);
     drop((streams, connections));
     tokio::time::timeout(Duration::from_secs(30), network.wait_equal_tips()).await.unwrap().unwrap();
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+/// Until so many of the calls are refused, all of them for overload.
+async fn wait_overloaded(calls: &mut Vec<HalfSent>, count: usize) {
+    for _ in 0..count {
+        let position = loop {
+            match calls.iter().position(|call| call.answer.is_finished()) {
+                Some(position) => break position,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        let answer = calls.swap_remove(position).answer.await.unwrap().unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert!(is_overloaded(&status), "{status:?}");
+    }
+}
+
+/// A node takes requests of 4 MiB; an auditor's certificate may hold four of them, and consensus goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_certificate_cannot_exhaust_a_node_and_who_compresses_is_served_like_others() {
+    let network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let channel = network.node_channel(1, Caller::Auditor).await.unwrap();
+    let mut calls: Vec<HalfSent> = (0..32).map(|_| half_sent(&channel, GET_BLOCK, 4 * 1024 * 1024, 1024)).collect();
+    wait_overloaded(&mut calls, 28).await;
+    assert!(calls.iter().all(|call| !call.answer.is_finished()), "its share");
+    an_honest_system_is_served(&network, 1).await;
+    drop(calls);
+
+    // Sixteen compressed calls at once, each under way until its receipt is sealed.
+    let mut client = network.issuer_client(1, Caller::System(SYSTEM_HOSPITALS)).await.unwrap();
+    client = client.send_compressed(CompressionEncoding::Gzip);
+    let mut issuing = tokio::task::JoinSet::new();
+    for number in 2..18 {
+        let draft = Some(draft_to_wire(&network.sample("S01", number).unwrap().draft));
+        let request = IssueRequest { draft, wait: Wait::Sealed.into(), wait_timeout_ms: 30_000, with_bundle: false };
+        let mut client = client.clone();
+        issuing.spawn(async move { client.issue(request).await.map(|answer| answer.into_inner().state()) });
+    }
+    for outcome in issuing.join_all().await {
+        assert_eq!(outcome.unwrap(), ReceiptState::Sealed);
+    }
     network.finish(&AllowList::lifecycle()).await.unwrap();
 }
