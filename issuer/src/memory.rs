@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::server::{REQUESTS_BYTES_MAX, STREAMS_BYTES_MAX};
 
 /// The program itself: code, threads' stacks, connections, keys, the registry.
-const PROGRAM_BYTES: u64 = 40 * MIB;
+const PROGRAM_BYTES: u64 = 64 * MIB;
 /// Entries of blocks that are being followed, as they came and decoded.
 const FOLLOWED_BYTES: u64 = 32 * MIB;
 /// Next numbers and tallies, 100,000 of each, and the trees of 32 batches, for bundles.

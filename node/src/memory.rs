@@ -12,7 +12,7 @@ use crate::config::NodeConfig;
 use crate::servers::MESSAGES_BYTES_MAX;
 
 /// The program itself: code, threads' stacks, connections, the registry.
-const PROGRAM_BYTES: u64 = 40 * 1024 * 1024;
+const PROGRAM_BYTES: u64 = 64 * 1024 * 1024;
 /// A pooled batch is kept as it came and decoded: a record of 200 bytes takes some 600.
 const POOLED_FACTOR: u64 = 3;
 /// Blocks that were executed and not decided: bytes, decoded batches, effects; and those of honest proposers on their way in.
