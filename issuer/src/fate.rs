@@ -15,3 +15,16 @@ pub fn reversed_by(journal: &Journal, original: ReceiptKey) -> Result<Option<(Re
         _ => None,
     })
 }
+
+/// Whether the ledger refused a receipt: it stands for nothing, and what it took is free.
+pub fn is_refused(journal: &Journal, key: ReceiptKey) -> Result<bool, JournalError> {
+    Ok(matches!(fate(journal, key)?, Fate::Refused { .. }))
+}
+
+/// The red receipt that reverses an original, or tries to. One that the ledger refused reverses nothing.
+pub fn live_reversal(journal: &Journal, original: ReceiptKey) -> Result<Option<ReceiptKey>, JournalError> {
+    match journal.reversal(original)? {
+        Some(red) if is_refused(journal, red)? => Ok(None),
+        red => Ok(red),
+    }
+}

@@ -15,7 +15,7 @@ use super::answers::{Patience, issued_key, unanswered};
 use super::{ApiContext, key_from_wire};
 use crate::authority::authorised_unit;
 use crate::failure::internal;
-use crate::fate::{Fate, fate};
+use crate::fate::{Fate, fate, live_reversal};
 use crate::holder::Asker;
 use crate::issue::{Issued, Prepared, RuleBasis, SameCall, content_hash, erased, prepare, unknown_outcome};
 use crate::journal::ReceiptReads as _;
@@ -184,15 +184,9 @@ impl ApiContext {
             Some((red, SameCall::Same)) => Ok(Some(red)),
             Some((red, SameCall::Erased)) => Err(self.named(asker, erased(), red)),
             Some((red, SameCall::Other)) => Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), red)),
-            None => self.standing_reversal(reversal),
+            // Another call's of the same original; if the ledger refused it, the original is free to be reversed.
+            None => live_reversal(&self.journal, original).map_err(internal),
         }
-    }
-
-    /// Another call's red receipt of the same original, unless the ledger refused it: then the original is free to be reversed.
-    fn standing_reversal(&self, reversal: Option<ReceiptKey>) -> Result<Option<ReceiptKey>, Refusal> {
-        let Some(red) = reversal else { return Ok(None) };
-        let refused = matches!(fate(&self.journal, red).map_err(internal)?, Fate::Refused { .. });
-        Ok((!refused).then_some(red))
     }
 }
 

@@ -9,7 +9,7 @@ use receipt_core::reason::Reason;
 use tallystick_proto::errors::{Action, Place, Refusal, Stands};
 
 use super::{Group, GroupReceipt};
-use crate::fate::{Fate, fate, reversed_by};
+use crate::fate::{is_refused, live_reversal, reversed_by};
 use crate::holder::{Asker, Holder};
 use crate::issue::Prepared;
 use crate::journal::{Journal, JournalError, ReceiptReads as _};
@@ -39,13 +39,10 @@ pub(super) fn reversed(
     group: &Group,
     original: ReceiptKey,
 ) -> Result<Option<ReceiptKey>, JournalError> {
-    if let Some(red) = group.reversals.get(&original) {
-        return Ok(Some(*red));
+    match group.reversals.get(&original) {
+        Some(red) => Ok(Some(*red)),
+        None => live_reversal(journal, original),
     }
-    Ok(match journal.reversal(original)? {
-        Some(red) if matches!(fate(journal, red)?, Fate::Refused { .. }) => None,
-        red => red,
-    })
 }
 
 /// Whether a payment or decision has a live receipt.
@@ -101,11 +98,7 @@ pub(super) fn reissue_conflict(
     original: ReceiptKey,
 ) -> Result<Option<Refusal>, JournalError> {
     if reversed_by(journal, original)?.is_none() {
-        let under_way = match journal.reversal(original)? {
-            Some(red) => fate(journal, red)? == Fate::Pending,
-            None => false,
-        };
-        if under_way {
+        if live_reversal(journal, original)?.is_some() {
             let message = "the reversal of the original is not sealed yet; re-issue what remains once it is";
             return Ok(Some(Refusal::new(Reason::InProgress).with_message(message).with_advice(
                 Stands::No,
@@ -119,8 +112,7 @@ pub(super) fn reissue_conflict(
     let reissue = match group.reissues.get(&original) {
         Some(reissue) => Some(*reissue),
         None => match journal.reissue(original)? {
-            Some(dead) if matches!(fate(journal, dead)?, Fate::Refused { .. }) => None,
-            Some(dead) if reversed_by(journal, dead)?.is_some() => None,
+            Some(dead) if is_refused(journal, dead)? || reversed_by(journal, dead)?.is_some() => None,
             reissue => reissue,
         },
     };
