@@ -258,6 +258,7 @@ fn no_two_files_import_each_other() {
         ("service", "config", "tls"),
         ("node/engine", "app_loop", "boot"),
         ("node/engine", "certificate", "types"),
+        ("node/engine", "config", "network"),
         ("node/engine", "context", "streaming"),
         ("node", "config", "memory"),
         ("issuer", "config", "memory"),
