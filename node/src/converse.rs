@@ -32,6 +32,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A link that lasted so long was no failed try.
 const STEADY: Duration = Duration::from_secs(5);
+/// How long an ended call may take to say why it ended.
+const WHY_WITHIN: Duration = Duration::from_secs(1);
 /// The engine asks somebody else then.
 const FETCH_WITHIN: Duration = Duration::from_secs(10);
 /// What stands around the blocks in the message.
@@ -79,6 +81,8 @@ impl Conversation {
             while let Ok(place) = sender.reserve().await {
                 place.send(ConverseRequest { frame: outgoing.next().await });
             }
+            // The call has ended, and says why in a moment.
+            tokio::time::sleep(WHY_WITHIN).await;
         };
         let hearing = async {
             let answer = client.converse(ReceiverStream::new(frames)).await?;
