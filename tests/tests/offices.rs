@@ -123,9 +123,12 @@ async fn a_chain_is_founded_as_the_page_has_it() {
                 for id in 1..=4 {
                     let desk = Desk::bare(&network, &format!("validator-{id}"));
                     let example = std::fs::read_to_string(page("node/node.example.toml")).unwrap();
-                    // Its peers are the three others.
-                    let config = example.replace(&format!("validator_id   = {id}"), "validator_id   = 1");
-                    let config = config.replace("validator_id = 1", &format!("validator_id = {id}"));
+                    // Its peer is another one.
+                    let (own, peers) = example.split_once("[[peers]]").unwrap();
+                    let own = own.replace("validator_id = 1", &format!("validator_id = {id}"));
+                    let peers =
+                        if id == 2 { peers.replace("validator_id = 2", "validator_id = 1") } else { peers.to_owned() };
+                    let config = format!("{own}[[peers]]{peers}");
                     std::fs::write(desk.path("node.toml"), config).unwrap();
                     std::fs::create_dir(desk.path("keys")).unwrap();
                     desk.secret("keys/passphrase", "correct horse battery staple\n");
