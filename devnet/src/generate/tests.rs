@@ -63,10 +63,10 @@ fn only_the_owner_reads_keys() {
             }
         }
     }
-    // Three authorities, four keys of each validator, four and the units' of each issuer; TLS keys; passphrases.
+    // Three authorities, three keys of each validator, four and the units' of each issuer; TLS keys; passphrases.
     let units = Registry::new(1, 26).unwrap().units.len();
     let tls = 1 + 4 + 2 + Caller::CLIENTS.len();
-    assert_eq!(keys, 3 + 4 * 4 + 2 * (3 + units) + tls + (1 + 4 + 2));
+    assert_eq!(keys, 3 + 3 * 4 + 2 * (3 + units) + tls + (1 + 4 + 2));
 }
 
 #[test]
