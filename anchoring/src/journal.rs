@@ -15,7 +15,7 @@
 //! ```
 //! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
 //! `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
-//! must exceed), `step` (see `guard`).
+//! must exceed), `step` (see `guard`), `owner/…` (small values of the owner: see its [`Layout`]).
 //!
 //! # Contract
 //! - *Durability*: [`JournalWrite::commit`] is all or nothing. With [`Durability::Synced`] nothing takes it back once it returned;
@@ -170,14 +170,20 @@ const META_HALTED: &[u8] = b"halted";
 const META_FENCE_ABOVE: &[u8] = b"fence-above";
 const META_STEP: &[u8] = b"step";
 
+/// Where a small value of the owner stands: no name of this module's has a slash.
+fn owned_key(name: &str) -> Vec<u8> {
+    [b"owner/", name.as_bytes()].concat()
+}
+
 impl Journal {
-    /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes) and the log
-    /// up to `progress`. Durable when it returns.
+    /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes), the log
+    /// up to `progress`, and small values of its owner by name. Durable when it returns.
     pub fn init(
         path: &Path,
         identity: JournalIdentity,
         registry: &receipt_core::state::Writes,
         progress: &Progress,
+        owned: &[(&str, Vec<u8>)],
     ) -> Result<Self, JournalError> {
         let exists = || JournalError::Exists(path.display().to_string());
         match std::fs::read_dir(path) {
@@ -201,6 +207,9 @@ impl Journal {
         write.put_step(0);
         write.put_registry(registry);
         write.put_progress(progress);
+        for (name, value) in owned {
+            write.put_owned(name, value);
+        }
         // Last, so that a torn `init` leaves a directory that `run` refuses.
         write.put_meta(META_FORMAT, &identity.layout.format_bytes());
         write.commit(Durability::Synced)?;
@@ -345,6 +354,11 @@ impl Journal {
     pub fn step(&self) -> Result<Option<u64>, JournalError> {
         let bytes = self.meta(META_STEP)?;
         bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "step")?))).transpose()
+    }
+
+    /// A small value of the owner, by its name.
+    pub fn owned(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.meta(&owned_key(name))
     }
 
     fn meta(&self, name: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {

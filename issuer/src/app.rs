@@ -56,6 +56,7 @@ use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
 use crate::registry::{Registry, RegistryView};
+use crate::secrets::{self, SecretMarks};
 use crate::server::{SERVICES, incoming_limits, serve_grpc};
 
 #[cfg(test)]
@@ -68,7 +69,7 @@ const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
 pub fn init(settings: &Settings) -> Result<()> {
     let chain = load_chain(settings)?;
-    KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
+    let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
     let effects = genesis_effects(&chain.genesis).context("apply genesis")?;
     let mut frontier = Frontier::new(chain.genesis.suite);
     for entry in &effects.entries {
@@ -81,7 +82,8 @@ pub fn init(settings: &Settings) -> Result<()> {
         event: 0,
         frontier,
     };
-    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress)?;
+    let secrets = SecretMarks::of(&keys, chain.genesis.suite).rows();
+    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress, &secrets)?;
     Guard::create(&settings.guard_file, chain.identity)?;
     // One that is there stays: a journal made anew for a lost one must not bring back what was erased.
     ErasedList::new(&settings.erased_file, chain.identity).create(SystemClock.now())?;
@@ -97,7 +99,7 @@ pub struct RestoreWish {
     pub without_erased_list: bool,
 }
 
-/// Puts a backup back where the config's journal was. The keys are opened too: bodies must open under the master key. Returns what was
+/// Puts a backup back where the config's journal was. The keys are opened too: they must be those of the backup's journal. Returns what was
 /// found.
 pub fn restore(settings: &Settings, backup: &std::path::Path, wish: RestoreWish) -> Result<Copied> {
     let RestoreWish { despite_damage, without_erased_list } = wish;
@@ -112,10 +114,12 @@ pub fn restore(settings: &Settings, backup: &std::path::Path, wish: RestoreWish)
         true if list.exists() => bail!("{} is there: restore with it", settings.erased_file.display()),
         _ => {}
     }
+    secrets::require_files(settings)?;
     let keys = KeyRing::open(settings, chain.genesis.suite).context("open the keys")?;
     let cipher = Arc::new(BodyCipher::new(&keys.master));
     let journal_dir = &settings.journal_dir;
-    let target = RestoreTarget { identity: chain.identity, journal_dir, cipher, despite_damage };
+    let secrets = SecretMarks::of(&keys, chain.genesis.suite);
+    let target = RestoreTarget { identity: chain.identity, journal_dir, cipher, secrets, despite_damage };
     let copied = backup::restore(backup, &target)?;
     let journal = Journal::open(&settings.journal_dir, chain.identity)?;
     if without_erased_list {
@@ -142,10 +146,11 @@ pub async fn run(settings: Settings) -> Result<()> {
     let share = StoreShare { bytes: settings.memory.store_bytes(), files: files.tables() };
     let (journal, _) = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, share)?;
     let journal = Arc::new(journal);
+    // Before anything is written: a config with other secrets is another issuer's, or a mistake.
+    let keys = Arc::new(secrets::open_keys(&settings, &journal)?);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     let list = ErasedList::new(&settings.erased_file, chain.identity);
     tell_again(reapply(&journal, &list, chain.genesis.utc_offset_minutes)?);
-    let keys = Arc::new(KeyRing::open(&settings, chain.genesis.suite).context("open the keys")?);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;

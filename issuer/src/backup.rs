@@ -26,6 +26,7 @@ use crate::check::{ReceiptInspector, said};
 use crate::config::{Settings, beside};
 use crate::journal::{Durability, Journal, JournalError, JournalIdentity};
 use crate::keys::KeyRing;
+use crate::secrets::{SecretMarks, SecretsError};
 
 #[cfg(test)]
 mod tests;
@@ -72,9 +73,12 @@ pub enum BackupError {
          with `--despite-damage`"
     )]
     Rotten(String),
-    /// Of another chain or issuer, or under another master key, than the config's.
+    /// Of another chain or issuer than the config's.
     #[error("the backup does not fit this config: {0}")]
     Foreign(String),
+    /// Written under other secrets than the config's.
+    #[error("the backup does not fit this config")]
+    Secrets(#[from] SecretsError),
 }
 
 /// What a backup says of itself.
@@ -253,6 +257,8 @@ pub struct RestoreTarget<'a> {
     pub journal_dir: &'a Path,
     /// The config's master key: it must open the bodies.
     pub cipher: Arc<BodyCipher>,
+    /// Fingerprints of the config's secrets: they must be those of the journal.
+    pub secrets: SecretMarks,
     /// Whether a damaged one is taken, too.
     pub despite_damage: bool,
 }
@@ -301,6 +307,7 @@ fn prepare(
     if Position::of(&journal)? != manifest.position {
         return Err(BackupError::Damaged("its journal does not stand where its manifest says".to_owned()));
     }
+    target.secrets.check(&journal)?;
     let inspector = ReceiptInspector::new(Arc::clone(&target.cipher));
     let findings = Pass::new(&journal, &inspector).run()?;
     if inspector.opened_none() {

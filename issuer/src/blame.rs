@@ -9,6 +9,7 @@ use tallystick_issuer::config::Settings;
 use tallystick_issuer::erasure::EraseError;
 use tallystick_issuer::journal::JournalError;
 use tallystick_issuer::keys::KeysError;
+use tallystick_issuer::secrets::SecretsError;
 use tallystick_service::config::{self, KeyError};
 use tallystick_service::terminal::describe;
 
@@ -40,6 +41,9 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
             Some(KeysError::File(inner)) => return config::blame(inner, keys),
             Some(KeysError::Directory { .. }) => return of_config("keys.unit_keys_dir"),
             None => {}
+        }
+        if let Some(key) = cause.downcast_ref().and_then(SecretsError::config_key) {
+            return of_config(key);
         }
         if let Some(JournalError::Absent { .. } | JournalError::Exists(_) | JournalError::Foreign(_)) =
             journal_error(cause)

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use receipt_core::bundle::{Absence, BodyContent, BodyLine};
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Height, ReceiptKey};
 use tallystick_service::durable;
@@ -25,6 +26,7 @@ use crate::body::BodyCipher;
 use crate::config::Settings;
 use crate::fate::{Fate, fate};
 use crate::journal::{Journal, JournalError, JournalIdentity, LAYOUT, ReceiptReads as _, ReceiptRow, StoredBody};
+use crate::secrets::check_master;
 
 mod unnamed;
 
@@ -47,6 +49,13 @@ pub struct ExportedBodies {
     pub never_held: u64,
 }
 
+impl ExportedBodies {
+    /// Whether nothing is lost: no sealed receipt lacks a content that the journal should have.
+    pub fn is_complete(&self) -> bool {
+        self.lost == 0
+    }
+}
+
 impl fmt::Display for ExportedBodies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, bodies, erased, lost, never_held } = self;
@@ -62,11 +71,13 @@ pub fn run(settings: &Settings, out: &Path, until: Option<Height>) -> Result<Exp
     let genesis = Genesis::decode(&genesis)
         .with_context(|| format!("read the genesis file {}", settings.genesis_file.display()))?;
     let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
-    let cipher = BodyCipher::new(&open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?);
+    let master = open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?;
     let identity =
         JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer, layout: &LAYOUT };
     let journal = Journal::open_read_only(&settings.journal_dir, identity)?;
-    export(&journal, &cipher, out, until)
+    // Under another key every body would be called lost.
+    check_master(&journal, Fingerprint::of_master(genesis.suite, &master))?;
+    export(&journal, &BodyCipher::new(&master), out, until)
 }
 
 /// Writes the content of every receipt sealed at `until` or below into a new file.

@@ -18,8 +18,8 @@
 //!                segment u32 ‖ 0x01                       first number u64 that was never given out, of a stopped segment
 //! erasures       what was erased, by name and by age       (see `erasures`)
 //! ```
-//! All integers big-endian; a day is `yyyymmdd`, a kind the first six digits of a code. Everything else of the journal, and its
-//! contract, is [`tallystick_anchoring::journal`]'s; one write holds rows of both.
+//! All integers big-endian; a day is `yyyymmdd`, a kind the first six digits of a code. Small values are drawn in `secrets`. Everything
+//! else of the journal, and its contract, is [`tallystick_anchoring::journal`]'s; one write holds rows of both.
 
 use tallystick_anchoring::journal::{Access, Family, Layout};
 
@@ -57,6 +57,6 @@ const SEGMENTS: Family = Family { name: "segments", access: Access::Few };
 /// An issuer's journal.
 pub const LAYOUT: Layout = Layout {
     program: "tallystick-issuer",
-    format: 1,
+    format: 2,
     families: &[BODIES, BODY_KEYS, BIZ, UNIQUENESS, REVERSALS, DAYS, ISSUED, DECIDED, SEGMENTS, ERASURES],
 };

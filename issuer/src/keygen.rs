@@ -2,20 +2,27 @@
 //!
 //! Private halves go into the key files that the config names; public halves are printed as actions for the descriptions that
 //! `tallystick-authority` reads. A key file that exists is opened, never replaced. The blinding secret is made on request
-//! alone: all issuers of a chain share one, so that a second issuer must be given the first one's.
+//! alone: all issuers of a chain share one, so that a second issuer must be given the first one's. What a journal or the ledger's
+//! registry hangs on is never made a second time: a new file in the place of a lost one would only hide the loss.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
+use receipt_core::ids::KeyId;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
+use tallystick_service::config::KeyError;
 use tallystick_service::errln;
 use tallystick_service::keyfile::{self, Held, KeyKind, Passphrase};
 use tallystick_service::outpage;
 use tallystick_service::rng::{Entropy, OsEntropy};
 
+use crate::chain::load_chain;
 use crate::config::Settings;
+use crate::journal::Journal;
+use crate::registry::RegistryView;
+use crate::secrets;
 
 /// A unit key to make: `KEY_ID:UNIT_ID`, both registry numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +61,7 @@ pub fn run(settings: &Settings, wanted: &Wanted) -> Result<()> {
 fn keygen(settings: &Settings, wanted: &Wanted, entropy: &dyn Entropy) -> Result<String> {
     let passphrase = Passphrase::from_file(&settings.passphrase_file)
         .context("keys.passphrase_file: write a passphrase on one line into a file of mode 0600 first")?;
+    refuse_second_ones(settings, wanted)?;
     let hold = |path: &Path, kind| hold(path, &passphrase, kind, entropy);
     let public = |held: Held| SoftwareKey::from_seed(&held.secret).public_key();
     hold(&settings.master_key_file, KeyKind::Symmetric)?;
@@ -74,6 +82,36 @@ fn keygen(settings: &Settings, wanted: &Wanted, entropy: &dyn Entropy) -> Result
         register(&mut text, *key_id, ("unit", *unit_id), public(hold(&file, KeyKind::Ed25519Seed)?));
     }
     Ok(text)
+}
+
+/// Refuses where a file is missing that cannot be made anew: a secret of the journal that is there, or a key that is registered.
+fn refuse_second_ones(settings: &Settings, wanted: &Wanted) -> Result<()> {
+    if !settings.journal_dir.join("CURRENT").exists() {
+        return Ok(());
+    }
+    secrets::require_files(settings)?;
+    let journal = Journal::open_read_only(&settings.journal_dir, load_chain(settings)?.identity)?;
+    let view = RegistryView::load(&journal)?;
+    let refuse = |key: &str, id: KeyId, path: &Path| -> Result<()> {
+        let problem = format!(
+            "key {id} is registered, and {} is missing: put its copy back. If it is lost, give the new key another number, which \
+             the authorities register (docs/ops/keys.md)",
+            path.display()
+        );
+        Err(KeyError::config(key, problem).into())
+    };
+    let file = &settings.issuer_key_file;
+    if view.own.public(settings.issuer_key).is_some() && !file.exists() {
+        return refuse("keys.issuer_key_file", settings.issuer_key, file);
+    }
+    for UnitKey { key_id, .. } in &wanted.unit_keys {
+        let file = settings.unit_keys_dir.join(format!("{key_id}.key"));
+        let id = KeyId::new(*key_id);
+        if view.unit_key(id).is_some() && !file.exists() {
+            return refuse("keys.unit_keys_dir", id, &file);
+        }
+    }
+    Ok(())
 }
 
 /// The action that registers a key.

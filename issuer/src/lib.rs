@@ -37,6 +37,7 @@ pub mod owner;
 pub mod recover;
 pub mod registry;
 pub mod repair;
+pub mod secrets;
 pub mod segments;
 mod server;
 pub mod watch;

@@ -62,7 +62,8 @@ enum Command {
         config: PathBuf,
     },
     /// Writes the content of every sealed receipt for an auditor, also while the issuer runs. The file is personal data
-    /// in the clear: it is made for its owner alone (0600), travels encrypted, and is deleted after the audit.
+    /// in the clear: it is made for its owner alone (0600), travels encrypted, and is deleted after the audit. Ends with code 2 if
+    /// contents are lost: their receipts are named, the others written.
     ExportBodies {
         /// The config file.
         #[arg(long)]
@@ -245,6 +246,9 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
         Command::ExportBodies { out, until_height, .. } => {
             let written = export::run(&settings, out, until_height.map(Height::new)).context("export the bodies")?;
             errln!("{written}");
+            if !written.is_complete() {
+                return Ok(Exit::Reserved);
+            }
         }
         Command::Run { .. } => runtime()?.block_on(app::run(settings))?,
         Command::Backup { to, .. } => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::blind::BlindingSecret;
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
 use receipt_core::merkle::Frontier;
@@ -41,6 +42,7 @@ use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
 use crate::registry::Registry;
+use crate::secrets::SecretMarks;
 
 /// Parts that a restart makes anew.
 pub(crate) struct TestIssuer {
@@ -77,7 +79,20 @@ pub(crate) fn init(path: &std::path::Path, chain: &TestChain) -> Journal {
     }
     let tip = &effects.tip;
     let progress = Progress { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
-    Journal::init(path, identity(chain), &effects.writes, &progress).unwrap()
+    let secrets = marks(chain).rows();
+    Journal::init(path, identity(chain), &effects.writes, &progress, &secrets).unwrap()
+}
+
+/// The test issuer's master key.
+pub(crate) const MASTER: [u8; 32] = [5; 32];
+/// Its blinding secret.
+pub(crate) const BLINDING: [u8; 32] = [77; 32];
+
+/// Fingerprints of both.
+pub(crate) fn marks(chain: &TestChain) -> SecretMarks {
+    let suite = chain.genesis().suite;
+    let blinding = Fingerprint::of_blinding(&BlindingSecret::new(suite, 1, BLINDING));
+    SecretMarks { master: Fingerprint::of_master(suite, &MASTER), blinding_epoch: 1, blinding }
 }
 
 fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
@@ -88,7 +103,7 @@ fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
             units.insert(KeyId::new(UNIT_KEY_BASE + unit), Arc::new(unit_key(unit)));
         }
     }
-    KeyRing::new(issuer, Secret::new([5; 32]), BlindingSecret::new(Suite::Ed25519Sha256, 1, [77; 32]), units)
+    KeyRing::new(issuer, Secret::new(MASTER), BlindingSecret::new(Suite::Ed25519Sha256, 1, BLINDING), units)
 }
 
 fn batcher_parts(sequencer: &SequencerParts, desk: Desk) -> BatcherParts {

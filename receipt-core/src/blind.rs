@@ -186,7 +186,7 @@ impl BlindingSecret {
         self.keyed("tallystick/biz-key/v1\n", &[&unit.get().to_be_bytes(), biz_code.as_bytes()])
     }
 
-    fn keyed(&self, domain: &str, parts: &[&[u8]]) -> [u8; 16] {
+    pub(crate) fn keyed(&self, domain: &str, parts: &[&[u8]]) -> [u8; 16] {
         self.secret.clone().short_of([domain.as_bytes()].into_iter().chain(parts.iter().copied()))
     }
 }

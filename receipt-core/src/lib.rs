@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod credential;
 pub mod entry;
 pub mod export;
+pub mod fingerprint;
 pub mod genesis;
 pub mod governance;
 pub mod hash;

@@ -35,17 +35,6 @@ impl Journal {
         rows.map(|row| row.map_err(JournalError::of_read)).collect()
     }
 
-    /// The first row of a family that is wanted. Reads until it is found.
-    pub fn find(&self, family: Family, wanted: impl Fn(&Row) -> bool) -> Result<Option<Row>, JournalError> {
-        for row in self.db.iterator_cf(self.cf(family)?, IteratorMode::Start) {
-            let row = row.map_err(JournalError::of_read)?;
-            if wanted(&row) {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    }
-
     /// A record.
     pub fn record(&self, key: impl Into<RecordKey>) -> Result<Option<RecordRow>, JournalError> {
         self.message(RECORDS, &key.into().0, "record row")

@@ -15,7 +15,7 @@ fn only_init_creates_and_only_its_own_directory_opens() {
     assert!(!path.exists(), "open made something");
     drop(init(&path, &chain));
     let (writes, progress) = genesis_progress(&chain);
-    let again = Journal::init(&path, identity(&chain), &writes, &progress);
+    let again = Journal::init(&path, identity(&chain), &writes, &progress, &[]);
     assert!(matches!(again, Err(JournalError::Exists(_))), "{again:?}");
     let other_chain = Journal::open(&path, identity(&TestChain::named("other")));
     assert!(matches!(other_chain, Err(JournalError::Foreign(_))), "{other_chain:?}");

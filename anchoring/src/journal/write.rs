@@ -9,7 +9,8 @@ use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECOR
 use super::rows::{registry_key, requeue_key};
 use super::{
     BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, META_EPOCH, META_FENCE_ABOVE, META_HALTED,
-    META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, Placement, Progress, RecordRow, write_options,
+    META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, Placement, Progress, RecordRow, owned_key,
+    write_options,
 };
 
 /// Whether a write is on disk when `commit` returns.
@@ -56,6 +57,16 @@ impl<'a> JournalWrite<'a> {
             Ok(cf) => self.batch.delete_cf(cf, key),
             Err(_) => self.missing = true,
         }
+    }
+
+    /// A small value of the owner, by its name.
+    pub fn put_owned(&mut self, name: &str, value: &[u8]) {
+        self.put_meta(&owned_key(name), value);
+    }
+
+    /// Deletes such a value.
+    pub fn delete_owned(&mut self, name: &str) {
+        self.delete(META, &owned_key(name));
     }
 
     /// A record.

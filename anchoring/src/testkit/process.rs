@@ -140,7 +140,7 @@ pub fn genesis_progress(chain: &TestChain) -> (receipt_core::state::Writes, Prog
 /// Makes a journal at `path`.
 pub fn init(path: &Path, chain: &TestChain) -> Journal {
     let (writes, progress) = genesis_progress(chain);
-    Journal::init(path, identity(chain), &writes, &progress).unwrap()
+    Journal::init(path, identity(chain), &writes, &progress, &[]).unwrap()
 }
 
 /// Opens it again.

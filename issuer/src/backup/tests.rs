@@ -1,9 +1,9 @@
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::testkit::TestChain;
-use tallystick_service::keyfile::Secret;
 
 use super::*;
 use crate::journal::ReceiptReads as _;
-use crate::testing::{TestIssuer, draft, identity, init};
+use crate::testing::{MASTER, TestIssuer, draft, identity, init, marks};
 
 struct Fixture {
     dir: tempfile::TempDir,
@@ -34,15 +34,18 @@ impl Fixture {
     }
 
     fn restore(&self, to: &Path, master: [u8; 32]) -> Result<Manifest, BackupError> {
+        let mark = Fingerprint::of_master(self.chain.genesis().suite, &master);
+        let secrets = SecretMarks { master: mark, ..marks(&self.chain) };
+        self.restore_with(to, master, secrets)
+    }
+
+    fn restore_with(&self, to: &Path, master: [u8; 32], secrets: SecretMarks) -> Result<Manifest, BackupError> {
         let cipher = Arc::new(BodyCipher::new(&Secret::new(master)));
         let identity = identity(&self.chain);
-        let target = RestoreTarget { identity, journal_dir: to, cipher, despite_damage: false };
+        let target = RestoreTarget { identity, journal_dir: to, cipher, secrets, despite_damage: false };
         restore(&self.at("backup"), &target).map(|copied| copied.manifest)
     }
 }
-
-/// The fixture's master key.
-const MASTER: [u8; 32] = [5; 32];
 
 #[test]
 fn a_backup_of_a_running_journal_comes_back_whole_and_halted() {
@@ -123,13 +126,18 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn only_its_own_issuer_and_master_key_take_it() {
+fn only_its_own_issuer_and_secrets_take_it() {
     let mut fixture = fixture();
     fixture.issuer.issue_new(draft(&mut fixture.chain, "S01", "A"));
     fixture.back_up();
     let to = fixture.at("restored");
     let refused = fixture.restore(&to, [6; 32]).unwrap_err();
-    assert!(refused.to_string().contains("master_key_file"), "{refused}");
+    assert!(matches!(refused, BackupError::Secrets(SecretsError::Master { .. })), "{refused}");
+    let secrets = marks(&fixture.chain);
+    let other = SecretMarks { blinding: Fingerprint([1; 16]), ..secrets };
+    let refused = fixture.restore_with(&to, MASTER, other).unwrap_err();
+    assert!(matches!(refused, BackupError::Secrets(SecretsError::Blinding { .. })), "{refused}");
+    assert!(!to.exists() && !beside(&to, "restoring").exists());
     let cipher = Arc::new(BodyCipher::new(&Secret::new(MASTER)));
     let ours = identity(&fixture.chain);
     for foreign in [
@@ -137,7 +145,7 @@ fn only_its_own_issuer_and_master_key_take_it() {
         JournalIdentity { chain: TestChain::named("other").genesis().chain_id(), ..ours },
     ] {
         let cipher = Arc::clone(&cipher);
-        let target = RestoreTarget { identity: foreign, journal_dir: &to, cipher, despite_damage: false };
+        let target = RestoreTarget { identity: foreign, journal_dir: &to, cipher, secrets, despite_damage: false };
         let refused = restore(&fixture.at("backup"), &target).unwrap_err();
         assert!(matches!(refused, BackupError::Foreign(_)), "{refused}");
     }

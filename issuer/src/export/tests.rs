@@ -131,6 +131,7 @@ fn erased_lost_and_never_held_are_told_apart() {
     let out = dir.path().join("bodies");
     let written = export(&issuer.journal, &issuer.cipher, &out, None).unwrap();
     assert_eq!((written.bodies, written.erased, written.lost, written.never_held), (1, 1, 1, 0));
+    assert!(!written.is_complete(), "the exit code says so");
     let said = |path: &Path| lines(path).into_iter().map(|line| line.content.err()).collect::<Vec<_>>();
     assert_eq!(said(&out), [Some(Absence::Lost), None, Some(Absence::Erased)]);
 

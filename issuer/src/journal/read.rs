@@ -72,9 +72,6 @@ pub trait ReceiptReads {
     /// The receipt that was learnt from the ledger under this keyed hash of a biz code, if any was.
     fn adopted(&self, unit: UnitId, biz_hash: &[u8; 16]) -> Result<Option<ReceiptKey>, JournalError>;
 
-    /// Any receipt whose body is here.
-    fn some_body(&self) -> Result<Option<(ReceiptKey, SealedBody)>, JournalError>;
-
     /// Which live receipt of a unit holds this very uniqueness key.
     fn uniqueness(&self, unit: UnitId, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError>;
 
@@ -176,13 +173,6 @@ impl ReceiptReads for Journal {
 
     fn adopted(&self, unit: UnitId, biz_hash: &[u8; 16]) -> Result<Option<ReceiptKey>, JournalError> {
         self.get(BIZ, &adopted_key(unit, biz_hash))?.map(|bytes| receipt_key(&bytes)).transpose()
-    }
-
-    fn some_body(&self) -> Result<Option<(ReceiptKey, SealedBody)>, JournalError> {
-        let there = self.find(BODY_KEYS, |(_, wrapped_key)| erasure_time(wrapped_key).is_none())?;
-        let Some((key, _)) = there else { return Ok(None) };
-        let key = receipt_key(&key)?;
-        Ok(self.body(key)?.map(|body| (key, body)))
     }
 
     fn uniqueness(&self, unit: UnitId, key: UniquenessKey) -> Result<Option<ReceiptKey>, JournalError> {

@@ -24,11 +24,13 @@ use crate::journal::Journal;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
 use crate::registry::Registry;
+use crate::secrets;
 
 /// Catches up and ends the halt, or writes to `plan` (if given) the governance that must come first. Tells on standard output.
 pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let chain = load_chain(settings)?;
     let journal = Arc::new(open_to_recover(&settings.journal_dir, chain.identity, &settings.guard_file)?);
+    secrets::open_keys(settings, &journal)?;
     let guard = stand_aside(&journal, &settings.guard_file)?;
     let mut recovery = begin(&chain, &journal)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
