@@ -95,6 +95,9 @@ impl Housekeeping {
         match (self.desk.gate.check(), clock) {
             (Ok(()) | Err(Closed::CatchingUp), Err(fault)) => self.ready.not_ready(fault.to_string()),
             (Ok(()), Ok(())) => match key {
+                Ok(()) if self.desk.metrics.batches_without_key.get() > 0 => {
+                    self.ready.not_ready("has batches whose key has ended; restart it with its new key");
+                }
                 Ok(()) => self.ready.ready(),
                 Err(fault) => self.ready.not_ready(fault.to_string()),
             },

@@ -42,6 +42,7 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRecoveryMode, WriteOptions};
 
 use tallystick_service::disk_fault::DiskFault;
+use tallystick_service::durable;
 use tallystick_storage::{StoreFigures, StoreSetup, StoreShare};
 
 mod families;
@@ -192,11 +193,11 @@ impl Journal {
                     return Err(exists());
                 }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(path).map_err(|error| JournalError::Store(error.to_string()))?;
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(JournalError::Store(error.to_string())),
         }
+        // Names of places and biz codes stand in it in clear.
+        durable::private_directory(path).map_err(|error| JournalError::Store(error.to_string()))?;
         let setup = StoreSetup::new(StoreShare::SMALL);
         let journal = Self { db: open_store(path, identity.layout, &setup, true)?, identity, setup };
         let mut write = journal.write();

@@ -32,6 +32,8 @@ pub struct AnchoringMetrics {
     pub outbox_early_records: Whole,
     /// Batches on their way.
     pub batches_in_flight: Whole,
+    /// Of them, those that no node takes any more, because their key has ended.
+    pub batches_without_key: Whole,
     /// Last sealed height that was acted on.
     pub followed_height: Whole,
     /// From cut to sealed, seconds.
@@ -55,6 +57,7 @@ impl AnchoringMetrics {
             outbox_records: Whole::default(),
             outbox_early_records: Whole::default(),
             batches_in_flight: Whole::default(),
+            batches_without_key: Whole::default(),
             followed_height: Whole::default(),
             batch_sealed_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 14)),
             nodes_distrusted: Counter::default(),
@@ -68,6 +71,8 @@ impl AnchoringMetrics {
         let early = "Records issued too far ahead of the validators' time, waiting for it";
         registry.register("outbox_early_records", early, metrics.outbox_early_records.clone());
         registry.register("batches_in_flight", "Batches on their way", metrics.batches_in_flight.clone());
+        let waiting = "Batches that wait to be signed anew, because their key has ended";
+        registry.register("batches_without_key", waiting, metrics.batches_without_key.clone());
         registry.register("followed_height", "Last sealed height acted on", metrics.followed_height.clone());
         registry.register("batch_sealed_seconds", "From cut to sealed", metrics.batch_sealed_seconds.clone());
         registry.register("nodes_distrusted", "Answers of nodes not believed", metrics.nodes_distrusted.clone());

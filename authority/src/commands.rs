@@ -191,7 +191,7 @@ fn write_credentials(arguments: &FileArguments, out: &Path) -> Result<()> {
     let signed = proposal.signed_credentials(&chain);
     let signed = signed.map_err(|error| anyhow!("proposal {}: {error}", arguments.file.display()))?;
     ensure!(!signed.is_empty(), "proposal {} has no credentials", arguments.file.display());
-    std::fs::create_dir_all(out).with_context(|| format!("create {}", out.display()))?;
+    durable::private_directory(out)?;
     for credential in signed {
         let path = out.join(format!("{}.credential", credential.credential.signing_key));
         ensure!(!path.exists(), "{} exists; move it away if this one shall take its place", path.display());

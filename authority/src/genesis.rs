@@ -202,7 +202,7 @@ impl MadeGenesis {
         for (path, _) in &files {
             ensure!(!path.exists(), "{} exists; give `--out` another directory, nothing is replaced", path.display());
         }
-        std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+        durable::private_directory(directory)?;
         for (path, bytes) in &files {
             durable::create(path, bytes, FileMode::Shared).map_err(|error| anyhow!(error))?;
         }

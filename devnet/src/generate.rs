@@ -168,7 +168,7 @@ fn make_directories(layout: &Layout, description: &Description) -> Result<()> {
         directories.extend([issuer.join("keys").join("units"), issuer.join("credentials")]);
     }
     for directory in directories {
-        std::fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
+        durable::private_directory(&directory)?;
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ impl Authority {
 fn write_pair(files: &CertificateFiles, cert_pem: &str, key_pem: &str) -> Result<()> {
     for path in [&files.cert, &files.key] {
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+            durable::private_directory(directory)?;
         }
     }
     durable::create(&files.cert, cert_pem.as_bytes(), FileMode::Shared)?;

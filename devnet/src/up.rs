@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use tallystick_devnet::layout::Layout;
 use tallystick_devnet::registry::{SYSTEM_HOSPITALS, SYSTEM_OFFICES};
 use tallystick_devnet::{Caller, Network, NetworkOptions};
-use tallystick_service::{outln, outpage};
+use tallystick_service::{durable, outln, outpage};
 
 /// Between looks after the processes.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
@@ -81,7 +81,7 @@ fn page_of(said: &str) -> String {
 /// Keeps the directory for one launcher: a second one would start processes on the same stores and ports, find the first one's
 /// ready, and call that its own.
 fn hold(directory: &Path) -> Result<File> {
-    std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+    durable::private_directory(directory)?;
     let path = directory.join("devnet.lock");
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).open(&path);

@@ -27,6 +27,7 @@ use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{KeyError, OfKey as _};
 use tallystick_service::descriptors::Files;
+use tallystick_service::hardening;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
 use tallystick_service::rng::OsEntropy;
@@ -151,6 +152,9 @@ pub async fn run(settings: Settings) -> Result<()> {
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     let list = ErasedList::new(&settings.erased_file, chain.identity);
     tell_again(reapply(&journal, &list, chain.genesis.utc_offset_minutes)?);
+    let directories =
+        [("journal_dir", settings.journal_dir.as_path()), ("keys.unit_keys_dir", settings.unit_keys_dir.as_path())];
+    hardening::warn_of_open_directories(&directories);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;

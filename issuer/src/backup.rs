@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,9 +165,8 @@ pub fn back_up(
     directory: &Path,
 ) -> Result<Copied, BackupError> {
     require_vacant(directory)?;
-    fs::create_dir_all(directory).map_err(failed("make", directory))?;
     // Biz codes and places stand in it in clear.
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(failed("protect", directory))?;
+    durable::private_directory(directory)?;
     let copy = directory.join(JOURNAL);
     journal.copy_to(&copy)?;
     // What the copy holds, not what the journal held a moment before or after.
@@ -331,7 +329,7 @@ fn prepare(
 
 /// Copies, so that the backup stays what it is: an open journal changes its files.
 fn copy_journal(from: &Path, to: &Path) -> Result<(), BackupError> {
-    fs::create_dir_all(to).map_err(failed("make", to))?;
+    durable::private_directory(to)?;
     for entry in fs::read_dir(from).map_err(failed("list", from))? {
         let path = entry.map_err(failed("list", from))?.path();
         let Some(name) = path.file_name() else { continue };

@@ -11,6 +11,7 @@
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use prost::Message;
+use prost::encoding::WireType;
 use receipt_core::hash::{Hash, tagged};
 use receipt_core::ids::ReceiptKey;
 use receipt_core::receipt::disclosure::{Body, Seed};
@@ -102,7 +103,10 @@ impl BodyCipher {
         // Written value by value, as `BodyPlain` would be: thousands of bodies a second are not copied for it.
         let bytes = values.clone().map(|value| value.len() + 4).sum::<usize>();
         let mut plain = Zeroizing::new(Vec::with_capacity(bytes + 40));
-        prost::encoding::bytes::encode(1, &seed.as_bytes().to_vec(), &mut *plain);
+        // By hand: `prost` would want a copy of the seed that nobody wipes.
+        prost::encoding::encode_key(1, WireType::LengthDelimited, &mut *plain);
+        prost::encoding::encode_varint(seed.as_bytes().len() as u64, &mut *plain);
+        plain.extend_from_slice(seed.as_bytes());
         for value in values {
             prost::encoding::string::encode(2, value, &mut *plain);
         }
@@ -135,9 +139,10 @@ impl BodyCipher {
         let cipher = XChaCha20Poly1305::new_from_slice(&key).map_err(|_| OPENING)?;
         let payload = Payload { msg: &sealed.ciphertext, aad: &aad(receipt, b"body") };
         let plain = Zeroizing::new(cipher.decrypt(&XNonce::default(), payload).map_err(|_| OPENING)?);
-        let plain = BodyPlain::decode(plain.as_slice()).map_err(|_| OPENING)?;
-        let seed: [u8; 32] = plain.seed.as_slice().try_into().map_err(|_| OPENING)?;
-        Ok(OpenBody { seed: Seed::new(seed), values: plain.values })
+        let BodyPlain { seed, values } = BodyPlain::decode(plain.as_slice()).map_err(|_| OPENING)?;
+        let seed = Zeroizing::new(seed);
+        let seed: [u8; 32] = seed.as_slice().try_into().map_err(|_| OPENING)?;
+        Ok(OpenBody { seed: Seed::new(seed), values })
     }
 
     /// Whether this is the body to which the record commits. A body of another master key is not.

@@ -13,10 +13,10 @@ use anyhow::{Context as _, Result, bail};
 use receipt_core::ids::KeyId;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
 use tallystick_service::config::KeyError;
-use tallystick_service::errln;
 use tallystick_service::keyfile::{self, Held, KeyKind, Passphrase};
 use tallystick_service::outpage;
 use tallystick_service::rng::{Entropy, OsEntropy};
+use tallystick_service::{durable, errln};
 
 use crate::chain::load_chain;
 use crate::config::Settings;
@@ -135,7 +135,7 @@ valid_from = "YYYY-MM-DDT00:00:00+08:00"
 /// The key in this file, made if there is none, and said on standard error which of both.
 fn hold(path: &Path, passphrase: &Passphrase, kind: KeyKind, entropy: &dyn Entropy) -> Result<Held> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+        durable::private_directory(directory)?;
     }
     let held = keyfile::open_or_make(path, passphrase, kind, entropy)?;
     errln!("{} {}", if held.is_new { "made" } else { "kept" }, path.display());

@@ -17,9 +17,10 @@ use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{ConfigError, KeyError, Loaded, OfKey as _};
 use tallystick_service::descriptors::Files;
 use tallystick_service::durable;
+use tallystick_service::hardening;
 use tallystick_service::http::{self, HttpLimits};
 use tallystick_service::identity::ChainName;
-use tallystick_service::keyfile::{self, KeyKind, Passphrase};
+use tallystick_service::keyfile::{self, KeyKind, Passphrase, Secret};
 use tallystick_service::metrics::Readiness;
 use tallystick_service::outln;
 use tallystick_service::rng::{Entropy, OsEntropy};
@@ -79,9 +80,11 @@ pub fn read_genesis(config: &Loaded<NodeConfig>) -> anyhow::Result<Genesis> {
 pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
     let guard = config.resolve(&config.value.guard_file);
-    std::fs::create_dir_all(config.resolve(&config.value.wal_dir)).of_key("wal_dir")?;
+    durable::private_directory(&config.resolve(&config.value.wal_dir)).of_key("wal_dir")?;
     let kept = guard.exists().then(|| Guard::open(&guard, genesis.chain_id())).transpose()?;
-    let store = Store::init(&config.resolve(&config.value.data_dir), &genesis)?;
+    let data_dir = config.resolve(&config.value.data_dir);
+    durable::private_directory(&data_dir).of_key("data_dir")?;
+    let store = Store::init(&data_dir, &genesis)?;
     match kept.as_ref().map(Guard::position) {
         None => Guard::create(&guard, genesis.chain_id())?,
         Some((height, size)) => {
@@ -94,7 +97,7 @@ pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
 }
 
 struct Keys {
-    consensus: [u8; 32],
+    consensus: Secret,
     seal: SealKeys,
 }
 
@@ -103,7 +106,7 @@ fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
     let passphrase = Passphrase::from_file(&config.resolve(&files.passphrase_file))?;
     let seed = |path| keyfile::open(&config.resolve(path), &passphrase, KeyKind::Ed25519Seed);
     Ok(Keys {
-        consensus: *seed(&files.consensus)?,
+        consensus: seed(&files.consensus)?,
         seal: SealKeys {
             log: SigningKey::from_bytes(&*seed(&files.log)?),
             cosigner: SigningKey::from_bytes(&*seed(&files.cosigner)?),
@@ -152,6 +155,8 @@ async fn run_as(
 ) -> anyhow::Result<()> {
     let genesis = read_genesis(&config)?;
     let keys = open_keys(&config)?;
+    let (data_dir, wal_dir) = (config.resolve(&config.value.data_dir), config.resolve(&config.value.wal_dir));
+    hardening::warn_of_open_directories(&[("data_dir", &data_dir), ("wal_dir", &wal_dir)]);
     check_propose_timeout(&config, &genesis)?;
     let chain_name = ChainName::parse(&genesis.chain_name)?;
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
@@ -160,7 +165,7 @@ async fn run_as(
     let memory = crate::memory::budget(&config.value);
     let memory = memory.map_err(|error| config.invalid("memory_bytes_max", error.to_string()))?;
     let share = StoreShare { bytes: memory.store_bytes(), files: files.tables() };
-    let store = Store::open_within(&config.resolve(&config.value.data_dir), &genesis, share)?;
+    let store = Store::open_within(&data_dir, &genesis, share)?;
     let ledger = Ledger::new(store, genesis);
     let consensus_key = SigningKey::from_bytes(&keys.consensus);
     let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
@@ -191,7 +196,7 @@ async fn run_as(
     let Services { clocks, ledger, .. } = node.services.clone();
     tasks.spawn("clock", ClockWatch { clocks, ledger }.watch(clock_right, stop.clone()));
     spawn_disk_watches(&mut tasks, &node, &stop);
-    let mut participation = participation(&config, &node, keys.consensus);
+    let mut participation = participation(&config, &node, &keys.consensus);
     participation.unproven = unproven;
     change(&mut participation, &keys.consensus);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
@@ -447,7 +452,7 @@ async fn watch_disk(disk: Arc<DiskWatch>, pool: Arc<Pool>, stop: CancellationTok
     }
 }
 
-fn participation(config: &Loaded<NodeConfig>, node: &Node, consensus_seed: [u8; 32]) -> Participation {
+fn participation(config: &Loaded<NodeConfig>, node: &Node, consensus_seed: &Secret) -> Participation {
     let timing = &config.value.consensus;
     let (propose, vote) = (timing.propose_timeout(), timing.vote_timeout());
     let timeouts = Timeouts { propose, prevote: vote, precommit: vote, ..Timeouts::default() };
@@ -474,7 +479,7 @@ fn participation(config: &Loaded<NodeConfig>, node: &Node, consensus_seed: [u8; 
         #[cfg(feature = "byzantine")]
         byzantine: None,
     };
-    let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), &consensus_seed));
+    let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), consensus_seed));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
     let standing = standing(node, config);
     Participation { engine, signer, consensus, metrics, guard, standing, unproven: None }

@@ -32,7 +32,7 @@ pub(crate) struct EvidenceFolder {
 impl EvidenceFolder {
     /// Makes the directory if it is not there.
     pub(crate) fn open(path: PathBuf) -> std::io::Result<Self> {
-        std::fs::create_dir_all(&path)?;
+        durable::private_directory(&path).map_err(|error| error.source)?;
         Ok(Self { path, writing: Mutex::default(), found: Counter::default() })
     }
 

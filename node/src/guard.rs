@@ -121,11 +121,11 @@ impl Guard {
     pub fn create(path: &Path, chain: ChainId) -> Result<(), GuardError> {
         let io = |path: &Path, source| GuardError::Io { path: path.display().to_string(), source };
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|source| io(parent, source))?;
+            durable::private_directory(parent).map_err(|error| io(&error.path, error.source))?;
         }
         let mut bytes = Contents::default().encode_slot(chain, 1);
         bytes.resize(2 * SLOT_BYTES, 0);
-        durable::create(path, &bytes, FileMode::Shared).map_err(|error| io(&error.path, error.source))
+        durable::create(path, &bytes, FileMode::Private).map_err(|error| io(&error.path, error.source))
     }
 
     /// Opens the file of this chain, for this process alone.

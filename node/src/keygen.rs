@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
 use tallystick_service::config::{ConfigPath, Loaded};
+use tallystick_service::durable;
 use tallystick_service::errln;
 use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::outpage;
@@ -49,7 +50,7 @@ peer = {{ grpc = "{grpc}" }}
 /// The key in this file, made if there is none, and said on standard error which of both.
 fn hold(path: &Path, passphrase: &Passphrase, entropy: &dyn Entropy) -> anyhow::Result<PublicKey> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+        durable::private_directory(directory)?;
     }
     let held = keyfile::open_or_make(path, passphrase, KeyKind::Ed25519Seed, entropy)?;
     errln!("{} {}", if held.is_new { "made" } else { "kept" }, path.display());

@@ -1,6 +1,5 @@
 //! What an operator does with a node that does not run: look at it, repair it, export it.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -148,7 +147,7 @@ pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
             );
         }
         Fitness::Missing => {
-            std::fs::create_dir_all(&wal_dir).context("cannot make wal_dir")?;
+            durable::private_directory(&wal_dir).context("cannot make wal_dir")?;
             outln!("consensus log  there is none; the node makes a new one. Nothing was changed");
         }
         Fitness::Uncovered(height) => {
@@ -191,7 +190,7 @@ pub fn export(config: &Loaded<NodeConfig>, out: &Path) -> anyhow::Result<()> {
     let store = open_to_read(config, &genesis)?;
     let tip = store.tip()?.height;
     let shown = out.display();
-    let file = File::create_new(out).with_context(|| format!("cannot create {shown}; it must not exist yet"))?;
+    let file = durable::create_private(out).with_context(|| format!("cannot create {shown}; it must not exist yet"))?;
     let mut file = std::io::BufWriter::new(file);
     let (mut encoder, header) = ExportEncoder::start(genesis.chain_id());
     file.write_all(&header)?;

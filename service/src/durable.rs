@@ -6,9 +6,9 @@
 //! One writer per path. Not for logs or tables: each call costs two fsyncs. After an error the old content, if any, is
 //! still there; whether the new one is, is unknown: read again before deciding.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::input;
@@ -65,6 +65,22 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, DurableError> {
     input::read(path, bytes_max).map_err(failed("read", path))
 }
 
+/// Makes a directory, and its parents, for its owner alone (0700). One that is there already, and empty, is closed to others, too: it is
+/// about to be filled.
+pub fn private_directory(path: &Path) -> Result<(), DurableError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make", path))?;
+    let is_empty = fs::read_dir(path).map_err(failed("list", path))?.next().is_none();
+    if is_empty {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed("protect", path))?;
+    }
+    Ok(())
+}
+
+/// Creates a file that nobody but its owner may read (0600), to write to. Refuses if there is one (`ErrorKind::AlreadyExists`).
+pub fn create_private(path: &Path) -> Result<File, DurableError> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed("create", path))
+}
+
 /// Refuses a file that anybody but its owner may touch (`ErrorKind::PermissionDenied`).
 pub fn check_private(path: &Path) -> Result<(), DurableError> {
     let mode = fs::metadata(path).map_err(failed("look at", path))?.permissions().mode();
@@ -85,6 +101,8 @@ fn write_temp(path: &Path, bytes: &[u8], mode: FileMode) -> Result<PathBuf, Dura
     let mut options = OpenOptions::new();
     let mut file =
         options.write(true).create_new(true).mode(mode.bits()).open(&temp).map_err(failed("create", &temp))?;
+    // The umask took bits away: a process's own is 077 (`hardening`), and a shared file is to be read by all.
+    file.set_permissions(fs::Permissions::from_mode(mode.bits())).map_err(failed("protect", &temp))?;
     file.write_all(bytes).map_err(failed("write", &temp))?;
     file.sync_all().map_err(failed("fsync", &temp))?;
     Ok(temp)
@@ -168,6 +186,23 @@ mod tests {
         write(&path, b"", FileMode::Shared).unwrap();
         let error = check_private(&path).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_private_directory_is_its_owners_and_one_in_use_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let path = dir.path().join("a").join("b");
+        private_directory(&path).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o700, 0o700));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        private_directory(&path).unwrap();
+        assert_eq!(mode(&path), 0o700, "empty");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        create_private(&path.join("file")).unwrap();
+        assert_eq!(mode(&path.join("file")), 0o600);
+        private_directory(&path).unwrap();
+        assert_eq!(mode(&path), 0o755, "its owner is told of it, and decides");
     }
 
     #[test]

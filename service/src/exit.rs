@@ -8,6 +8,7 @@ use clap::Parser;
 use receipt_core::shown::{line, page};
 
 use crate::config::{ConfigError, KeyError, will_last};
+use crate::hardening;
 
 /// The table, for `after_help`. Comparing programs use all of it, servers 0, 1 and 64.
 pub const EXIT_CODES: &str = "\
@@ -98,8 +99,13 @@ impl From<Exit> for ExitCode {
 }
 
 /// Reads the command line. Help and version end with 0, anything wrong with 64 and a sentence on standard error, in which no
-/// argument acts on the terminal.
+/// argument acts on the terminal. The first thing that every program does; so it closes the process to others, too
+/// ([`hardening`]): any of its commands may read a secret.
 pub fn parse<A: Parser>() -> Result<A, ExitCode> {
+    if let Err(error) = hardening::close_to_others() {
+        crate::terminal::ask(&format!("error: this process cannot be closed to other users: {error}\n"));
+        return Err(Exit::Bad.into());
+    }
     let given: Vec<OsString> = std::env::args_os().collect();
     A::try_parse_from(&given).map_err(|error| {
         if !error.use_stderr() {

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
+/// Room beyond a file's length, so that its end is found without growing.
+const PROBE_BYTES: usize = 64;
 /// How long a file may deliver nothing.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -49,7 +51,10 @@ fn read_within(path: &Path, bytes_max: usize, patience: Duration) -> io::Result<
 fn head_within(path: &Path, bytes_max: usize, patience: Duration) -> io::Result<Vec<u8>> {
     let mut input = open_within(path, patience)?;
     input.deadline = Some(Instant::now() + patience);
-    let mut bytes = Vec::new();
+    // With room for all of a regular file at once: a buffer that grew would leave copies of a passphrase or private key behind, which
+    // nobody wipes.
+    let length = usize::try_from(input.file.metadata()?.len()).unwrap_or(usize::MAX).min(bytes_max);
+    let mut bytes = Vec::with_capacity(length.saturating_add(PROBE_BYTES));
     input.take(u64::try_from(bytes_max).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -14,6 +14,7 @@ pub mod descriptors;
 pub mod disk_fault;
 pub mod durable;
 pub mod exit;
+pub mod hardening;
 pub mod http;
 pub mod identity;
 pub mod inflight;

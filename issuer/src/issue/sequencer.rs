@@ -16,6 +16,7 @@ use tallystick_anchoring::quorum_time::{ClockFault, QuorumTime};
 use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
 use tallystick_service::clock::Clock;
 use tallystick_service::rng::Entropy;
+use zeroize::Zeroizing;
 
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
 use super::{Acknowledgement, IssueResult, Issued, Prepared, SameCall, same_call};
@@ -295,7 +296,7 @@ impl Sequencer {
             // Nothing was written: that is known, whatever failed.
             Refusal::new(CallReason::Internal).with_advice(Stands::No, Place::Nowhere, Action::Repeat)
         };
-        let mut secrets = vec![0; allotted.len() * SECRET_BYTES];
+        let mut secrets = Zeroizing::new(vec![0; allotted.len() * SECRET_BYTES]);
         self.parts.entropy.fill(&mut secrets).map_err(|error| internal(&error))?;
         let workshop = Workshop {
             chain: self.parts.journal.identity().chain,
