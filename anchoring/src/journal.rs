@@ -15,7 +15,8 @@
 //! ```
 //! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
 //! `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
-//! must exceed), `step` (see `guard`), `owner/…` (small values of the owner: see its [`Layout`]).
+//! must exceed), `fence-id` (16 random bytes by which that
+//! fence names this journal), `step` (see `guard`), `owner/…` (small values of the owner: see its [`Layout`]).
 //!
 //! # Contract
 //! - *Durability*: [`JournalWrite::commit`] is all or nothing. With [`Durability::Synced`] nothing takes it back once it returned;
@@ -169,6 +170,7 @@ const META_NEXT_SEQUENCE: &[u8] = b"next-sequence";
 const META_PROGRESS: &[u8] = b"progress";
 const META_HALTED: &[u8] = b"halted";
 const META_FENCE_ABOVE: &[u8] = b"fence-above";
+const META_FENCE_ID: &[u8] = b"fence-id";
 const META_STEP: &[u8] = b"step";
 
 /// Where a small value of the owner stands: no name of this module's has a slash.
@@ -349,6 +351,11 @@ impl Journal {
     pub fn fence_above(&self) -> Result<Option<u32>, JournalError> {
         let bytes = self.meta(META_FENCE_ABOVE)?;
         bytes.map(|bytes| Ok(u32::from_be_bytes(fixed(&bytes, "fence above")?))).transpose()
+    }
+
+    /// Of a recovery under way: what the fence must name, so that of two copies of one backup one alone goes on in its epoch.
+    pub fn fence_id(&self) -> Result<Option<[u8; 16]>, JournalError> {
+        self.meta(META_FENCE_ID)?.map(|bytes| fixed(&bytes, "fence id")).transpose()
     }
 
     /// How many synced writes of records the owner has made.

@@ -6,7 +6,8 @@
 //!        └▶ clean the queues, end the halt                                             caught up, no fence yet: plan
 //! ```
 //! Run twice: the first run learns all that the ledger knows and says which governance is needed; the second, after it, ends
-//! the halt. Only a fence *after* the first run counts: under an earlier one the lost journal may have issued. What it may have
+//! the halt. Only a fence *after* the first run counts, that names this journal: under an earlier one the lost journal may have issued, under
+//! another's a copy of it issues. What it may have
 //! given out and the ledger does not know is burnt whole by the owner: whatever was leased before the fence. Each step is one or two
 //! journal writes and may be repeated after a crash.
 //!
@@ -24,6 +25,7 @@ use receipt_core::ids::TreeSize;
 use receipt_core::merkle::InnerTree;
 use receipt_core::state::ChainParameters;
 use tallystick_proto::ledger::v1::LedgerBlock;
+use tallystick_service::rng::{Entropy, EntropyError, random_array};
 
 use crate::desk::Desk;
 use crate::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcomes, ProofWanted, SealedBlock};
@@ -48,6 +50,9 @@ pub enum RecoverError {
     /// The guard file failed.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// Nothing to recover.
     #[error("this journal is not halted: there is nothing to recover; start it with `run`")]
     NotHalted,
@@ -79,7 +84,7 @@ impl From<OutcomeError> for RecoverError {
 /// How recovery stands after catching up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The ledger must fence the lost journal: raise the issuer's epoch above this one.
+    /// The ledger must fence the lost journal, and name this one: raise the issuer's epoch above this one.
     AwaitsFence {
         /// The epoch on the ledger now.
         epoch: u32,
@@ -262,13 +267,14 @@ impl Recovery {
     }
 
     /// After catching up: ends the halt, if the ledger has fenced the lost journal since the first run. The guard (at `path`)
-    /// learns first that every other copy is behind.
-    pub fn finish(&self, guard: Option<Guard>, path: &Path) -> Result<Standing, RecoverError> {
+    /// learns first that every other copy is behind. What the fence must name is drawn by the first run.
+    pub fn finish(&self, guard: Option<Guard>, path: &Path, entropy: &dyn Entropy) -> Result<Standing, RecoverError> {
         let journal = &self.desk.journal;
         let epoch = journal.epoch()?;
         let Some(above) = journal.fence_above()? else {
             let mut write = journal.write();
             write.put_fence_above(epoch);
+            write.put_fence_id(random_array(entropy)?);
             write.commit(Durability::Synced)?;
             return Ok(Standing::AwaitsFence { epoch });
         };

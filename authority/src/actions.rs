@@ -19,7 +19,9 @@ use receipt_core::suite::Suite;
 use receipt_core::validators::{Validator, ValidatorSet};
 use serde::Deserialize;
 
-use crate::text::{AreaText, CodeText, IdText, KeyText, KindText, NameText, NumberText, TimeText, UnitCodeText};
+use crate::text::{
+    AreaText, CodeText, IdText, JournalText, KeyText, KindText, NameText, NumberText, TimeText, UnitCodeText,
+};
 
 /// One action.
 #[derive(Debug, Clone, Deserialize)]
@@ -186,6 +188,8 @@ pub struct FenceText {
     pub issuer_id: IdText,
     /// The new epoch.
     pub epoch: IdText,
+    /// The journal that may go on in it, as its `recover` printed; absent: none may.
+    pub journal: Option<JournalText>,
 }
 
 /// See [`RegisterKind`].
@@ -309,8 +313,9 @@ impl ActionText {
             Self::RegisterIssuer(IssuerText { issuer_id, name }) => {
                 Action::RegisterIssuer(RegisterIssuer { issuer_id: issuer_id.0, name: name.0.clone() })
             }
-            Self::FenceIssuer(FenceText { issuer_id, epoch }) => {
-                Action::FenceIssuer(FenceIssuer { issuer_id: issuer_id.0, epoch: epoch.0 })
+            Self::FenceIssuer(FenceText { issuer_id, epoch, journal }) => {
+                let journal = journal.as_ref().map(|id| id.0.to_vec()).unwrap_or_default();
+                Action::FenceIssuer(FenceIssuer { issuer_id: issuer_id.0, epoch: epoch.0, journal })
             }
             Self::RegisterKind(RegisterKindText { kind, name }) => {
                 Action::RegisterKind(RegisterKind { kind: kind.0, name: name.0.clone() })

@@ -30,6 +30,19 @@ impl TryFrom<String> for KeyText {
     }
 }
 
+/// The id of a journal that recovers: 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct JournalText(pub [u8; 16]);
+
+impl TryFrom<String> for JournalText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        bytes_of_hex(&text).map(Self).ok_or("must be the 32 hexadecimal digits that `recover` printed")
+    }
+}
+
 /// An instant in RFC 3339, with its offset: `2026-11-23T00:00:00+08:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

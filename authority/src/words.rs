@@ -47,7 +47,11 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
         Action::FenceIssuer(fence) => {
             let title =
                 format!("Fence issuer {}: every batch of an older epoch is refused from then on", fence.issuer_id);
-            Words::new(title, vec![("new epoch", fence.epoch.to_string())])
+            let journal = match fence.journal.as_slice() {
+                [] => "none may issue in it".to_owned(),
+                id => hex::encode(id),
+            };
+            Words::new(title, vec![("new epoch", fence.epoch.to_string()), ("journal", journal)])
         }
         Action::RegisterKind(kind) => {
             Words::new(format!("Register kind {:06}, or rename it", kind.kind), vec![("name", quoted(&kind.name))])

@@ -358,6 +358,7 @@ class Ledger:
     def fence_issuer(self, fence, _height, _time):
         state = self.load(ISSUERS, u32(fence["issuer_id"]))
         require(state is not None and fence["epoch"] > state["epoch"], "no such issuer, or the epoch does not rise")
+        require(len(fence["journal"]) in (0, 16), "a journal's id has 16 bytes")
         self.save(ISSUERS, u32(fence["issuer_id"]), state | {"epoch": fence["epoch"]})
 
     def register_kind(self, kind, _height, _time):

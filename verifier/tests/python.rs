@@ -68,7 +68,7 @@ fn eventful() -> TestChain {
     let governance = chain.governance(vec![
         Action::RegisterKind(RegisterKind { kind: 990_188, name: "试验票据".to_owned() }),
         Action::RegisterIssuer(RegisterIssuer { issuer_id: 7, name: "second".to_owned() }),
-        Action::FenceIssuer(FenceIssuer { issuer_id: 7, epoch: 3 }),
+        Action::FenceIssuer(FenceIssuer { issuer_id: 7, epoch: 3, journal: vec![9; 16] }),
         Action::AttachItems(AttachItems {
             unit_id: unit,
             kind,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::entry::{BatchRefused, Entry};
-use receipt_core::governance::SignedGovernance;
+use receipt_core::governance::{Action, SignedGovernance};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, RecordKey};
 use receipt_core::state::tables::{IssuerState, Table};
@@ -21,7 +21,9 @@ use receipt_core::state::{ChainParameters, Writes, followed_writes};
 
 use super::SealedBlock;
 use crate::desk::Desk;
-use crate::journal::{BatchOutcome, BatchRow, Durability, EventRow, JournalError, JournalWrite, Placement, Progress};
+use crate::journal::{
+    BatchOutcome, BatchRow, Durability, EventRow, Journal, JournalError, JournalWrite, Placement, Progress,
+};
 use crate::owner::{Committed, Layered, OwnerStep, RefusedRecord, RegistryChange};
 
 /// Why sealed blocks could not be acted on.
@@ -280,6 +282,10 @@ impl Outcomes {
                     step.owner.fenced(&mut step.write, &change)?;
                     step.epoch = Some(epoch);
                     step.write.put_epoch(epoch);
+                    // Another journal's epoch, or nobody's: a further fence must come, which names this one.
+                    if journal.fence_above()?.is_some() && !names(governance, journal)? {
+                        step.write.put_fence_above(epoch);
+                    }
                 }
                 Mode::Running => {
                     step.halted.get_or_insert(superseded(epoch, own));
@@ -294,6 +300,16 @@ impl Outcomes {
 
 fn superseded(ledger: u32, own: u32) -> String {
     format!("the ledger has epoch {ledger} of this issuer, this journal signs in epoch {own}")
+}
+
+/// Whether the last fence of this issuer in this message lets this very journal go on.
+fn names(governance: &SignedGovernance, journal: &Journal) -> Result<bool, JournalError> {
+    let (issuer, id) = (journal.identity().issuer.get(), journal.fence_id()?);
+    let fence = governance.governance.actions.iter().rev().find_map(|action| match action {
+        Action::FenceIssuer(fence) if fence.issuer_id == issuer => Some(fence.journal.as_slice()),
+        _ => None,
+    });
+    Ok(fence.zip(id).is_some_and(|(named, id)| named == id))
 }
 
 /// The epoch that governance gave this issuer, if it wrote the issuer's entry.

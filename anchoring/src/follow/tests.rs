@@ -188,7 +188,8 @@ fn another_header_under_one_of_its_sequences_halts_it() {
 #[test]
 fn a_higher_epoch_halts_it() {
     let Fixture { _dir, mut chain, mut process } = fixture();
-    let fence = chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2 })]);
+    let fence =
+        chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2, journal: Vec::new() })]);
     chain.add_items(vec![Item::Governance(fence)]).unwrap();
     process.follow(&chain);
     assert!(process.journal().halted().unwrap().unwrap().contains("epoch 2"));

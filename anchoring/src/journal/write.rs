@@ -8,9 +8,9 @@ use rocksdb::WriteBatch;
 use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECORDS, REGISTRY, REQUEUE};
 use super::rows::{registry_key, requeue_key};
 use super::{
-    BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, META_EPOCH, META_FENCE_ABOVE, META_HALTED,
-    META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, Placement, Progress, RecordRow, owned_key,
-    write_options,
+    BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, META_EPOCH, META_FENCE_ABOVE, META_FENCE_ID,
+    META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, Placement, Progress, RecordRow,
+    owned_key, write_options,
 };
 
 /// Whether a write is on disk when `commit` returns.
@@ -157,15 +157,22 @@ impl<'a> JournalWrite<'a> {
     pub fn put_halted(&mut self, reason: &str) {
         self.put_meta(META_HALTED, reason.as_bytes());
         self.delete(META, META_FENCE_ABOVE);
+        self.delete(META, META_FENCE_ID);
     }
 
     /// Ends a halt: `recover` has brought this journal up to the ledger, under a new epoch.
     pub fn delete_halted(&mut self) {
         self.delete(META, META_HALTED);
         self.delete(META, META_FENCE_ABOVE);
+        self.delete(META, META_FENCE_ID);
     }
 
-    /// `recover` has caught up with the ledger in this epoch of it: only a higher one ends the halt.
+    /// What the fence that `recover` waits for must name: drawn anew by each recovery, so never that of a copy.
+    pub fn put_fence_id(&mut self, id: [u8; 16]) {
+        self.put_meta(META_FENCE_ID, &id);
+    }
+
+    /// `recover` has caught up with the ledger in this epoch of it, or that epoch is another journal's: only a higher one ends the halt.
     pub fn put_fence_above(&mut self, epoch: u32) {
         self.put_meta(META_FENCE_ABOVE, &epoch.to_be_bytes());
     }

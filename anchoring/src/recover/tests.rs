@@ -8,7 +8,7 @@ use receipt_core::testkit::TestChain;
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::journal::Journal;
-use crate::testkit::process::{TestProcess, begin, fence, init, lose_and_restore, open, recover, run, told};
+use crate::testkit::process::{TestProcess, begin, fence, fence_for, init, lose_and_restore, open, recover, run, told};
 use crate::testkit::{ledger_block, offered};
 
 struct Fixture {
@@ -63,7 +63,7 @@ fn what_the_ledger_has_is_learnt_and_the_lost_journal_is_fenced() {
     fixture.seal();
     let unsealed = fixture.acknowledge();
     assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 1 });
-    fence(&mut fixture.chain, 1);
+    fence(&journal, &mut fixture.chain, 1);
     let (owner, standing) = run(&journal, &fixture.chain, &fixture.guard());
     assert_eq!(standing, Standing::Recovered { epoch: 2, waiting: 0 });
     assert_eq!(*owner.fenced.lock().unwrap(), 1, "the owner burns what was leased");
@@ -124,10 +124,10 @@ fn a_fence_before_the_first_run_does_not_end_the_halt() {
     let mut fixture = fixture();
     let journal = fixture.restore();
     fixture.acknowledge();
-    fence(&mut fixture.chain, 1);
+    fence_for(Vec::new(), &mut fixture.chain, 1);
     assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 2 });
     assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 2 }, "nor by running again");
-    fence(&mut fixture.chain, 2);
+    fence(&journal, &mut fixture.chain, 2);
     assert_eq!(fixture.run(&journal), Standing::Recovered { epoch: 3, waiting: 0 });
 }
 
@@ -137,7 +137,7 @@ fn a_backup_from_the_midst_of_a_recovery_waits_for_a_fence_of_its_own() {
     let journal = fixture.restore();
     assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 1 });
     let again = Arc::new(lose_and_restore(&journal, &fixture.dir.path().join("again")));
-    fence(&mut fixture.chain, 1);
+    fence(&journal, &mut fixture.chain, 1);
     assert_eq!(fixture.run(&journal), Standing::Recovered { epoch: 2, waiting: 0 });
     // The recovered one issues under that epoch, and is lost as well.
     assert_eq!(fixture.run(&again), Standing::AwaitsFence { epoch: 2 });
@@ -196,4 +196,37 @@ fn a_node_that_sends_other_records_is_not_believed() {
     recovery.rewind().unwrap();
     recovery.offer(&good, fixture.chain.trust()).unwrap();
     assert_eq!(recovery.adopted(), (1, 1));
+}
+
+/// Two machines restored one backup, and both asked for a fence: each is in an epoch alone, or not at all.
+#[test]
+fn of_two_copies_of_one_backup_one_goes_on() {
+    let mut fixture = fixture();
+    fixture.acknowledge();
+    fixture.seal();
+    let one = fixture.restore();
+    let path = fixture.dir.path().join("copy");
+    one.copy_to(&path).unwrap();
+    let two = Arc::new(open(&path, &fixture.chain));
+    let guard = |name: &str| fixture.dir.path().join(name);
+    let guards = [guard("one.guard"), guard("two.guard")];
+    for (journal, guard) in [(&one, &guards[0]), (&two, &guards[1])] {
+        assert_eq!(run(journal, &fixture.chain, guard).1, Standing::AwaitsFence { epoch: 1 });
+    }
+    assert_ne!(one.fence_id().unwrap(), two.fence_id().unwrap());
+    fence(&one, &mut fixture.chain, 1);
+    // A crash between learning of the fence and the end of the halt forgets nothing.
+    for _ in 0..2 {
+        assert_eq!(run(&two, &fixture.chain, &guards[1]).1, Standing::AwaitsFence { epoch: 2 });
+    }
+    assert!(matches!(run(&one, &fixture.chain, &guards[0]).1, Standing::Recovered { epoch: 2, .. }));
+    // A fence for nobody ends no halt, either.
+    fence_for(Vec::new(), &mut fixture.chain, 2);
+    assert_eq!(run(&two, &fixture.chain, &guards[1]).1, Standing::AwaitsFence { epoch: 3 });
+    fence(&two, &mut fixture.chain, 3);
+    assert!(matches!(run(&two, &fixture.chain, &guards[1]).1, Standing::Recovered { epoch: 4, .. }));
+    drop(one);
+    let mut first = TestProcess::start(open(&fixture.dir.path().join("restored"), &fixture.chain), &fixture.chain);
+    first.follow(&fixture.chain);
+    assert!(first.journal().halted().unwrap().unwrap().contains("epoch 3"));
 }

@@ -13,6 +13,7 @@ use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{ISSUER, ISSUER_KEY, TestChain, issuer_key};
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
+use tallystick_service::rng::OsEntropy;
 
 use super::{FixedMonotonic, ledger_block};
 use crate::batcher::{Batcher, BatcherParts};
@@ -310,13 +311,20 @@ pub fn run(journal: &Arc<Journal>, chain: &TestChain, guard: &Path) -> (Arc<Coun
     for height in recovery.next_height()..=chain.height().get() {
         recovery.offer(&ledger_block(chain, height), chain.trust()).unwrap();
     }
-    let standing = recovery.finish(crate::guard::stand_aside(journal, guard).unwrap(), guard).unwrap();
+    let guard_file = crate::guard::stand_aside(journal, guard).unwrap();
+    let standing = recovery.finish(guard_file, guard, &OsEntropy).unwrap();
     (owner, standing)
 }
 
-/// Raises the submitter's epoch above this one, on the ledger.
-pub fn fence(chain: &mut TestChain, epoch: u32) {
-    let fence = chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: epoch + 1 })]);
+/// Raises the submitter's epoch above this one, on the ledger; this journal may go on in it.
+pub fn fence(journal: &Journal, chain: &mut TestChain, epoch: u32) {
+    fence_for(journal.fence_id().unwrap().unwrap().to_vec(), chain, epoch);
+}
+
+/// The same; the journal that this id names may go on in it, or none.
+pub fn fence_for(journal: Vec<u8>, chain: &mut TestChain, epoch: u32) {
+    let fence =
+        chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: epoch + 1, journal })]);
     chain.add_items(vec![Item::Governance(fence)]).unwrap();
 }
 
@@ -324,6 +332,6 @@ pub fn fence(chain: &mut TestChain, epoch: u32) {
 pub fn recover(journal: &Arc<Journal>, chain: &mut TestChain, guard: &Path) -> Standing {
     let (_, standing) = run(journal, chain, guard);
     let Standing::AwaitsFence { epoch } = standing else { panic!("{standing:?}") };
-    fence(chain, epoch);
+    fence(journal, chain, epoch);
     run(journal, chain, guard).1
 }

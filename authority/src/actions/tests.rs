@@ -88,6 +88,7 @@ void = [{ first = "0000000005", last = "0000000009" }]
 [actions.fence_issuer]
 issuer_id = 1
 epoch = 2
+journal = "00112233445566778899aabbccddeeff"
 
 [[actions]]
 [actions.set_validators]
@@ -179,6 +180,7 @@ fn every_refusal_names_its_key() {
         ("receipt_code = \"99060126\"", "receipt_code = \"9906012\"", "actions[7].allocate_segment.receipt_code"),
         ("last = \"0000000009\"", "last = \"0000000004\"", "actions[9].settle_segment"),
         ("epoch = 2", "epoch = 0", "actions[10].fence_issuer.epoch"),
+        ("aabbccddeeff", "aabbccddee", "actions[10].fence_issuer.journal"),
         ("name = \"v1\"", "name = \"V1\"", "actions[11].set_validators"),
         ("close_segment", "close_segments", "actions[8]"),
     ] {

@@ -107,7 +107,7 @@ fn a_message_of_another_program_is_taken_as_it_is() {
     let chain = chain();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fence.gov");
-    let fence = receipt_core::governance::FenceIssuer { issuer_id: 1, epoch: 2 };
+    let fence = receipt_core::governance::FenceIssuer { issuer_id: 1, epoch: 2, journal: Vec::new() };
     let actions = vec![Action::FenceIssuer(fence)];
     let (suite, previous) = (chain.genesis.suite, chain.id.0);
     let message = Governance { suite, sequence: 4, expiry: Height::new(50), previous, actions };

@@ -13,7 +13,7 @@ fn chain() -> Chain {
 }
 
 fn governance(sequence: u64) -> Governance {
-    let fence = Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2 });
+    let fence = Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: Vec::new() });
     let previous = Hash([7; 32]);
     Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(900), previous, actions: vec![fence] }
 }
@@ -74,7 +74,10 @@ fn what_changed_after_a_signature_is_refused_with_the_reason() {
     let others = [
         governance(4),
         Governance { expiry: Height::new(901), ..governance(3) },
-        Governance { actions: vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 3 })], ..governance(3) },
+        Governance {
+            actions: vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 3, journal: Vec::new() })],
+            ..governance(3)
+        },
     ];
     for other in others {
         let tampered = text.replace(&bytes, &hex::encode(other.encode()));

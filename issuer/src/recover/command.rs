@@ -15,6 +15,7 @@ use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::identity::ChainName;
 use tallystick_service::outln;
+use tallystick_service::rng::OsEntropy;
 use tallystick_service::tls::Tls;
 
 use super::plan::governance_plan;
@@ -43,7 +44,7 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let (batches, receipts) = recovery.adopted();
     outln!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
     outln!("learnt from it: {receipts} receipts in {batches} batches that this journal did not have");
-    let standing = recovery.finish(guard, &settings.guard_file)?;
+    let standing = recovery.finish(guard, &settings.guard_file, &OsEntropy)?;
     match standing {
         Standing::Recovered { epoch, waiting } => {
             outln!("recovered: this journal signs in epoch {epoch}; {waiting} of its receipts wait for a batch");
@@ -51,6 +52,9 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
         }
         Standing::AwaitsFence { epoch } => {
             outln!("the ledger has epoch {epoch} of this issuer: it must rise before this journal may issue");
+            if let Some(id) = journal.fence_id()? {
+                outln!("only a fence that names this journal, {}, ends the halt", hex::encode(id));
+            }
             tell_plan(&chain, &journal, epoch, plan)?;
         }
     }

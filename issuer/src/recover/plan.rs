@@ -1,5 +1,6 @@
 //! The governance that a recovery needs, written out for the authorities to sign: fence the lost journal, lease new numbers.
 //!
+//! The fence names this journal, so that no other copy of the backup goes on in its epoch.
 //! Made from the journal's replica of the registry, which a quorum stands behind. One message per [`SEGMENTS_PER_MESSAGE`]
 //! segments; the fence is the first action of the first one, so that all these segments are leased after it. Not here: signing.
 
@@ -37,7 +38,9 @@ pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Ve
     // One successor per unit and code, however many segments it has used up: the newest one's.
     let newest: BTreeMap<(u32, u32), AllocateSegment> =
         leased.into_iter().map(|segment| ((segment.unit_id, segment.receipt_code), segment)).collect();
-    let fence = FenceIssuer { issuer_id: issuer, epoch: epoch.checked_add(1).ok_or_else(corrupt)? };
+    let named = journal.fence_id()?.ok_or(JournalError::Corrupt("what the fence must name"))?;
+    let epoch = epoch.checked_add(1).ok_or_else(corrupt)?;
+    let fence = FenceIssuer { issuer_id: issuer, epoch, journal: named.to_vec() };
     let mut actions = vec![Action::FenceIssuer(fence)];
     for segment in newest.into_values() {
         let length = segment.last_number - segment.first_number;

@@ -140,7 +140,10 @@ fn a_fenced_journal_comes_back_under_a_further_epoch() {
     let sealed = fixture.acknowledge("sealed");
     fixture.seal();
     let waiting = fixture.acknowledge("waiting");
-    fence(&fixture.lost.journal, &mut fixture.chain, 1);
+    // The authorities stop every journal of it: nobody is named.
+    let stop = Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2, journal: Vec::new() });
+    let stop = fixture.chain.governance(vec![stop]);
+    fixture.chain.add_items(vec![Item::Governance(stop)]).unwrap();
     fixture.lost.follow(&fixture.chain);
     let journal = Arc::clone(&fixture.lost.journal);
     assert!(journal.halted().unwrap().unwrap().contains("epoch 2"));
@@ -252,7 +255,8 @@ fn segments_leased_before_the_fence_are_burnt_even_in_its_own_message() {
     let mut actions =
         plan::governance_plan(&journal, receipt_core::suite::Suite::Ed25519Sha256, 1).unwrap().remove(0).actions;
     actions.rotate_left(1);
-    assert_eq!(actions.last(), Some(&Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2 })));
+    let named = journal.fence_id().unwrap().unwrap().to_vec();
+    assert_eq!(actions.last(), Some(&Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2, journal: named })));
     let signed = fixture.chain.governance(actions);
     fixture.chain.add_items(vec![Item::Governance(signed)]).unwrap();
     let standing = run(&journal, &fixture.chain).1;

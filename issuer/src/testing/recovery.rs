@@ -10,6 +10,7 @@ use receipt_core::testkit::TestChain;
 
 use tallystick_anchoring::guard::stand_aside;
 use tallystick_anchoring::recover::{RecoverError, Recovery, Standing};
+use tallystick_service::rng::OsEntropy;
 
 use super::{desk, identity, ledger_block};
 use crate::config::beside;
@@ -41,7 +42,7 @@ pub(crate) fn run(journal: &Arc<Journal>, chain: &TestChain) -> (Recovery, Stand
     }
     let path = beside(journal.path(), "guard");
     let guard = stand_aside(journal, &path).unwrap();
-    let standing = recovery.finish(guard, &path).unwrap();
+    let standing = recovery.finish(guard, &path, &OsEntropy).unwrap();
     (recovery, standing)
 }
 

@@ -118,7 +118,8 @@ fn a_batch_of_a_fenced_epoch_waits_no_longer() {
     let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let batch = batch(&mut chain);
     offer(&pool, &batch).unwrap();
-    let fence = chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2 })]);
+    let fence =
+        chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: Vec::new() })]);
     chain.add_items(vec![Item::Governance(fence)]).unwrap();
     let block = &chain.blocks()[1];
     let executed = pool.ledger.execute(&block.bytes, &pool, [0; 32]).unwrap();

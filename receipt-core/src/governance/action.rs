@@ -187,6 +187,10 @@ pub struct FenceIssuer {
     /// The new epoch, greater than the current one.
     #[prost(uint32, tag = "2")]
     pub epoch: u32,
+    /// The one journal that may go on in this epoch: 16 random bytes that it drew when it began to recover. Empty: none may, before a
+    /// further fence names it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub journal: Vec<u8>,
 }
 
 /// A code and its name.

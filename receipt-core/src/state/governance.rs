@@ -172,6 +172,7 @@ fn fence_issuer(overlay: &mut Overlay<'_>, fence: &FenceIssuer) -> ActionResult 
     let state: Option<IssuerState> = overlay.read_message(Table::Issuers, &id)?;
     let mut state = state.ok_or(ActionError::Refused("the issuer is not registered"))?;
     require(fence.epoch > state.epoch, "an epoch only rises")?;
+    require([0, 16].contains(&fence.journal.len()), "a journal's id has 16 bytes")?;
     state.epoch = fence.epoch;
     overlay.write(Table::Issuers, id, state.encode_to_vec());
     Ok(())

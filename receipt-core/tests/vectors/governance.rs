@@ -52,7 +52,7 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
         }),
         Action::CloseSegment(CloseSegment { segment_id: 1 }),
         Action::RegisterIssuer(RegisterIssuer { issuer_id: 1, name: "issuer".to_owned() }),
-        Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2 }),
+        Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: vec![0x5a; 16] }),
         Action::RegisterKind(RegisterKind { kind: 990_601, name: "医疗门诊收费票据".to_owned() }),
         Action::AttachItems(AttachItems {
             unit_id: 7,

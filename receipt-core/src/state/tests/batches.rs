@@ -97,7 +97,7 @@ fn the_same_batch_twice_in_one_block() {
 #[test]
 fn epochs() {
     let fence = |ledger: &mut Ledger| {
-        ledger.govern(vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 3 })]);
+        ledger.govern(vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 3, journal: Vec::new() })]);
     };
     let epoch = |epoch| move |draft: &mut HeaderDraft| draft.header.epoch = epoch;
     check(nothing, epoch(0), Some(Reason::EpochFenced));

@@ -190,7 +190,12 @@ fn close_segments() {
 #[test]
 fn issuers_and_epochs() {
     let issuer = |issuer_id| Action::RegisterIssuer(RegisterIssuer { issuer_id, name: String::new() });
-    let fence = |issuer_id, epoch| Action::FenceIssuer(FenceIssuer { issuer_id, epoch });
+    let fence = |issuer_id, epoch| Action::FenceIssuer(FenceIssuer { issuer_id, epoch, journal: Vec::new() });
+    let naming = |bytes| Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: vec![7; bytes] });
+    check(naming(16), Ok(()));
+    for bytes in [1, 15, 17] {
+        check(naming(bytes), Err("a journal's id has 16 bytes"));
+    }
     check(issuer(3), Ok(()));
     check(issuer(2), Err("the issuer is registered already"));
     check(fence(3, 2), Err("the issuer is not registered"));
