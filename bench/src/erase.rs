@@ -125,7 +125,7 @@ fn measure(directory: &Path, bodies: u64) -> Result<Measured> {
         frontier: Frontier::new(identity.suite),
     };
     std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
-    let journal = Journal::init(&directory.join("journal"), identity, &Default::default(), &progress)?;
+    let journal = Journal::init(&directory.join("journal"), identity, &Default::default(), &progress, &[])?;
     errln!("  filling a journal with {} bodies", bodies * 2);
     let mut rows = Rows::new();
     fill(&journal, &mut rows, bodies)?;

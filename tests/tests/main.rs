@@ -31,6 +31,7 @@ mod quorum;
 mod repair;
 mod restore;
 mod rollback;
+mod secrets;
 mod segments;
 mod shutdown;
 mod startup;

@@ -38,7 +38,7 @@ impl FilledJournal {
     pub(super) fn make(path: &Path, share: StoreShare) -> Result<Self> {
         let chain = ChainId(Hash([7; 32]));
         let identity = JournalIdentity { chain, suite: SUITE, issuer: IssuerId::new(1), layout: &LAYOUT };
-        drop(Journal::init(path, identity, &receipt_core::state::Writes::new(), &progress(0))?);
+        drop(Journal::init(path, identity, &receipt_core::state::Writes::new(), &progress(0), &[])?);
         let journal = Journal::open_within(path, identity, share)?;
         Ok(Self { journal, serial: 0, groups: 0, sequence: 1, waiting: Vec::new() })
     }
