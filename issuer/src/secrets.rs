@@ -111,7 +111,7 @@ impl SecretMarks {
     pub fn of(keys: &KeyRing, suite: Suite) -> Self {
         Self {
             master: Fingerprint::of_master(suite, &keys.master),
-            blinding_epoch: keys.blinding_epoch,
+            blinding_epoch: keys.blinding.epoch(),
             blinding: Fingerprint::of_blinding(&keys.blinding),
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::process::http_get;
+use tallystick_service::durable;
 use tallystick_tests::load::{clients, issue};
 use tallystick_tests::{TestNetwork, after_kills};
 
@@ -17,7 +18,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
+    durable::private_directory(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();

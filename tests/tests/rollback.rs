@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use tallystick_devnet::NetworkOptions;
+use tallystick_service::durable;
 use tallystick_tests::TestNetwork;
 use tallystick_tests::checkpoints::CheckpointWatch;
 use tallystick_tests::comeback::{HEIGHTS_WITH_ITS_VOTE, its_vote_counts_again};
@@ -17,7 +18,7 @@ const DEAD: u32 = 4;
 const RECEIPTS: usize = 150;
 
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
+    durable::private_directory(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         assert!(entry.file_type().unwrap().is_file(), "{} is no file", entry.path().display());

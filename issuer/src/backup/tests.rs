@@ -1,5 +1,6 @@
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::testkit::TestChain;
+use tallystick_service::keyfile::Secret;
 
 use super::*;
 use crate::journal::ReceiptReads as _;
@@ -180,7 +181,8 @@ fn a_rotten_journal_is_told_of_by_backup_and_by_restore() {
     assert!(refused.contains(&receipt.to_string()) && refused.contains("--despite-damage"), "{refused}");
     assert!(!to.exists() && !beside(&to, "restoring").exists());
     let cipher = Arc::new(BodyCipher::new(&Secret::new(MASTER)));
-    let target = RestoreTarget { identity: identity(&fixture.chain), journal_dir: &to, cipher, despite_damage: true };
+    let (identity, secrets) = (identity(&fixture.chain), marks(&fixture.chain));
+    let target = RestoreTarget { identity, journal_dir: &to, cipher, secrets, despite_damage: true };
     let copied = restore(&fixture.at("backup"), &target).unwrap();
     assert_eq!((copied.findings.faults, &copied.manifest), (1, &made.manifest));
     let restored = Journal::open(&to, identity(&fixture.chain)).unwrap();

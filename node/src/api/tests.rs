@@ -625,7 +625,7 @@ async fn a_message_is_tried_and_nothing_is_kept() {
     let keys: Vec<(u32, Vec<u8>)> = answer.rows.iter().map(|row| (row.table, row.key.to_vec())).collect();
     assert_eq!(keys, [(Table::Kinds as u32, 990_777_u32.to_be_bytes().to_vec())], "the registry's rows alone");
     // The one after it, of which an action is refused.
-    let second = vec![kind(990_778), Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 1 })];
+    let second = vec![kind(990_778), Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 1, journal: Vec::new() })];
     let second = chain.governance(second).governance;
     let answer = attempt(&second, now).await.unwrap().into_inner();
     assert_eq!(&*answer.place_problem, "its sequence is not the next one");
