@@ -94,7 +94,7 @@ fn a_header_of_the_old_epoch_is_refused_as_such() {
     let mut fixture = fixture();
     fixture.acknowledge();
     let (_, request) = fixture.lost.cut();
-    fence(&mut fixture.chain, 1);
+    fence_for(Vec::new(), &mut fixture.chain, 1);
     let refused = fixture.chain.add_items(vec![offered(&request)]).unwrap_err();
     let ApplyError::Refused(BlockRefusal::Batch { reason, .. }) = refused else { panic!("{refused}") };
     assert_eq!(reason, Reason::EpochFenced);

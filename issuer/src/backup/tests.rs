@@ -181,8 +181,8 @@ fn a_rotten_journal_is_told_of_by_backup_and_by_restore() {
     assert!(refused.contains(&receipt.to_string()) && refused.contains("--despite-damage"), "{refused}");
     assert!(!to.exists() && !beside(&to, "restoring").exists());
     let cipher = Arc::new(BodyCipher::new(&Secret::new(MASTER)));
-    let (identity, secrets) = (identity(&fixture.chain), marks(&fixture.chain));
-    let target = RestoreTarget { identity, journal_dir: &to, cipher, secrets, despite_damage: true };
+    let (ours, secrets) = (identity(&fixture.chain), marks(&fixture.chain));
+    let target = RestoreTarget { identity: ours, journal_dir: &to, cipher, secrets, despite_damage: true };
     let copied = restore(&fixture.at("backup"), &target).unwrap();
     assert_eq!((copied.findings.faults, &copied.manifest), (1, &made.manifest));
     let restored = Journal::open(&to, identity(&fixture.chain)).unwrap();
