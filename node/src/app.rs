@@ -83,7 +83,6 @@ pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     durable::private_directory(&config.resolve(&config.value.wal_dir)).of_key("wal_dir")?;
     let kept = guard.exists().then(|| Guard::open(&guard, genesis.chain_id())).transpose()?;
     let data_dir = config.resolve(&config.value.data_dir);
-    durable::private_directory(&data_dir).of_key("data_dir")?;
     let store = Store::init(&data_dir, &genesis)?;
     match kept.as_ref().map(Guard::position) {
         None => Guard::create(&guard, genesis.chain_id())?,
