@@ -15,7 +15,7 @@
 //! ```
 //! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
 //! `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
-//! must exceed), `step` (see `guard`).
+//! must exceed), `step` (see `guard`), `trust` (a trust file, once a validator set has taken over; see `trust`).
 //!
 //! # Contract
 //! - *Durability*: [`JournalWrite::commit`] is all or nothing. With [`Durability::Synced`] nothing takes it back once it returned;
@@ -169,6 +169,7 @@ const META_PROGRESS: &[u8] = b"progress";
 const META_HALTED: &[u8] = b"halted";
 const META_FENCE_ABOVE: &[u8] = b"fence-above";
 const META_STEP: &[u8] = b"step";
+const META_TRUST: &[u8] = b"trust";
 
 impl Journal {
     /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes) and the log
@@ -345,6 +346,12 @@ impl Journal {
     pub fn step(&self) -> Result<Option<u64>, JournalError> {
         let bytes = self.meta(META_STEP)?;
         bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "step")?))).transpose()
+    }
+
+    /// The trust file that the ledger was followed to, once a validator set has taken over.
+    pub fn trust(&self) -> Result<Option<String>, JournalError> {
+        let text = self.meta(META_TRUST)?.map(String::from_utf8).transpose();
+        text.map_err(|_| JournalError::Corrupt("the trust file"))
     }
 
     fn meta(&self, name: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
