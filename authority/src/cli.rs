@@ -206,6 +206,8 @@ pub(crate) struct TryArguments {
     #[command(flatten)]
     pub(crate) file: FileArguments,
     #[command(flatten)]
+    pub(crate) validators: ValidatorsArguments,
+    #[command(flatten)]
     pub(crate) node: NodeArguments,
 }
 

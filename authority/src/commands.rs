@@ -313,7 +313,7 @@ async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
 async fn tried(arguments: &TryArguments) -> Result<Exit> {
     let (chain, proposal) = read(&arguments.file)?;
     let nodes = nodes(&chain, &arguments.node)?;
-    let mut text = presented(&proposal, &chain);
+    let mut text = presented(&proposal, &chain, &arguments.validators)?;
     let Some(message) = proposal.governance() else {
         outpage!("{text}");
         return Ok(Exit::Good);
