@@ -2,18 +2,21 @@
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
-use receipt_core::trust::{TrustFile, TrustedCheckpoint};
+use receipt_core::trust::TrustedCheckpoint;
 use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest};
 use tallystick_service::said::said;
 use tonic::Status;
 
 use crate::nodes::{Node, Nodes};
+use crate::trust::FollowedTrust;
 
 /// Why an answer is none.
 #[derive(Debug)]
 pub(crate) enum AskError {
     /// The node failed, or did not answer in time.
     Node(Status),
+    /// It gave a checkpoint of validators that the trust file does not know, as far as it was followed. Perhaps they took over.
+    UnknownSet(String),
     /// It said something that is not so.
     Distrusted(String),
 }
@@ -22,7 +25,7 @@ impl std::fmt::Display for AskError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Node(status) => f.write_str(&said(status)),
-            Self::Distrusted(problem) => f.write_str(problem),
+            Self::UnknownSet(problem) | Self::Distrusted(problem) => f.write_str(problem),
         }
     }
 }
@@ -31,11 +34,14 @@ impl std::fmt::Display for AskError {
 pub(crate) async fn newest_checkpoint(
     nodes: &Nodes,
     node: &Node,
-    trust: &TrustFile,
+    trust: &FollowedTrust,
 ) -> Result<TrustedCheckpoint, AskError> {
     let mut client = node.client.clone();
     let answer = in_time(nodes, "GetCheckpoint", client.get_checkpoint(GetCheckpointRequest {})).await?;
-    trust.verify_checkpoint(&answer.checkpoint).map_err(|error| AskError::Distrusted(error.to_string()))
+    trust.verify_checkpoint(&answer.checkpoint).map_err(|error| match error.is_beyond_the_file() {
+        true => AskError::UnknownSet(error.to_string()),
+        false => AskError::Distrusted(error.to_string()),
+    })
 }
 
 /// The node's proof that one tree is a beginning of another. Believed only once `Chain::prove` has checked it.

@@ -9,6 +9,7 @@ use crate::journal::{Journal, JournalError};
 use crate::metrics::AnchoringMetrics;
 use crate::owner::Owner;
 use crate::registered::Registered;
+use crate::trust::FollowedTrust;
 use crate::waiters::Waiters;
 
 /// One of each; clones are of the same things.
@@ -20,6 +21,8 @@ pub struct Desk {
     pub owner: Arc<dyn Owner>,
     /// This submitter's keys and epoch on the ledger.
     pub registered: Arc<Registered>,
+    /// Whose checkpoints count.
+    pub trust: Arc<FollowedTrust>,
     /// Whether anything may be acknowledged, signed and sent.
     pub gate: Arc<Gate>,
     /// What waits for a batch.
@@ -38,6 +41,7 @@ impl Desk {
         journal: Arc<Journal>,
         owner: Arc<dyn Owner>,
         metrics: Arc<AnchoringMetrics>,
+        trust: Arc<FollowedTrust>,
     ) -> Result<(Self, Departures), JournalError> {
         let end = journal.outbox_end()?;
         let start = journal.outbox(0, 1)?.first().map_or(end, |(position, _)| *position);
@@ -45,6 +49,7 @@ impl Desk {
         let (flight, departures) = Flight::new();
         let desk = Self {
             registered: Arc::new(Registered::open(&journal)?),
+            trust,
             gate: Arc::new(Gate::new(journal.halted()?)),
             backlog: Arc::new(Backlog::new(start, end, requeued as u64)),
             flight: Arc::new(flight),

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::ids::TreeSize;
-use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
@@ -50,8 +49,6 @@ pub struct Followed {
 pub struct Follower {
     /// Whom it asks.
     pub nodes: Arc<Nodes>,
-    /// Whose checkpoints count.
-    pub trust: Arc<TrustFile>,
     /// Acts on outcomes.
     pub outcomes: Outcomes,
     /// What it shares with the others; the gate is opened here when the journal has caught up.
@@ -74,6 +71,10 @@ enum Ended {
     Node(Status),
     /// The node said something that is not so: logged, and the next one is asked.
     Distrusted(String),
+    /// The node's newest checkpoint is of validators who may have taken over in blocks that were not followed yet.
+    UnknownSet(String),
+    /// Other validators took over, and the node's newest checkpoint may be judged now.
+    HandedOver,
     /// The journal is not the newest: it follows no further, so that `recover` finds all it lacks.
     Halted,
     /// This process must end.
@@ -94,6 +95,7 @@ impl From<AskError> for Ended {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Node(status) => Self::Node(status),
+            AskError::UnknownSet(problem) => Self::UnknownSet(problem),
             AskError::Distrusted(problem) => Self::Distrusted(problem),
         }
     }
@@ -121,6 +123,14 @@ impl Follower {
                     let (code, message) = (status.code(), status.message());
                     tracing::info!(node = node.name, ?code, message, "stopped following a node");
                 }
+                Ended::HandedOver => continue,
+                Ended::UnknownSet(problem) => {
+                    tracing::warn!(
+                        node = node.name,
+                        problem,
+                        "a node's blocks do not lead to the validators of its newest checkpoint"
+                    );
+                }
                 Ended::Distrusted(problem) => {
                     self.desk.metrics.nodes_distrusted.inc();
                     tracing::error!(node = node.name, problem, "a node's answer is not believed");
@@ -146,8 +156,14 @@ impl Follower {
         let progress = self.desk.journal.progress().map_err(Ended::Fatal)?;
         let mut chain = Chain::new(progress, self.held);
         let mut target = None;
+        let mut unknown_set = None;
         if !self.desk.gate.is_caught_up() {
-            target = Some(self.fresh_size(node).await?);
+            match self.fresh_size(node).await {
+                Ok(size) => target = Some(size),
+                // The blocks up to there say who took over; then it is asked again.
+                Err(Ended::UnknownSet(problem)) => unknown_set = Some((problem, self.desk.trust.current())),
+                Err(ended) => return Err(ended),
+            }
             self.open_gate(&chain, target);
         }
         let request = StreamBlocksRequest { from_height: chain.next_height(), with_records: false, follow: true };
@@ -159,15 +175,21 @@ impl Follower {
         loop {
             let block = match tokio::time::timeout(SILENCE_MAX, blocks.message()).await {
                 Ok(block) => block.map_err(Ended::Node)?,
-                Err(_) if self.desk.flight.count() > 0 => {
-                    return Err(Ended::Node(Status::deadline_exceeded("no block while batches are on their way")));
-                }
-                Err(_) => continue,
+                Err(_) => match &unknown_set {
+                    Some((problem, _)) => return Err(Ended::UnknownSet(problem.clone())),
+                    None if self.desk.flight.count() > 0 => {
+                        return Err(Ended::Node(Status::deadline_exceeded("no block while batches are on their way")));
+                    }
+                    None => continue,
+                },
             };
             let Some(block) = block else { return Ok(()) };
-            let judge = ObservingJudge { trust: &self.trust, time: &self.quorum_time };
+            let judge = ObservingJudge { trust: &self.desk.trust, time: &self.quorum_time };
             let sealed = chain.offer(&block, &judge).map_err(distrusted)?;
             self.act(&mut chain, &sealed, target)?;
+            if unknown_set.as_ref().is_some_and(|(_, before)| !Arc::ptr_eq(before, &self.desk.trust.current())) {
+                return Err(Ended::HandedOver);
+            }
             if let Some(wanted) = chain.proof_wanted() {
                 let path = consistency_path(&self.nodes, node, (wanted.first, wanted.second)).await?;
                 let sealed = chain.prove(&path).map_err(distrusted)?;
@@ -193,7 +215,7 @@ impl Follower {
     /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times: a node cannot pretend that
     /// an old one is the newest.
     async fn fresh_size(&self, node: &Node) -> Result<TreeSize, Ended> {
-        let trusted = newest_checkpoint(&self.nodes, node, &self.trust).await?;
+        let trusted = newest_checkpoint(&self.nodes, node, &self.desk.trust).await?;
         self.quorum_time.observe(trusted.size, trusted.as_of);
         let age_seconds = self.clock.now().seconds().saturating_sub(trusted.as_of.get());
         if age_seconds > self.fresh_seconds {

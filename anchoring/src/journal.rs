@@ -15,8 +15,8 @@
 //! ```
 //! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
 //! `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
-//! must exceed), `fence-id` (16 random bytes by which that
-//! fence names this journal), `step` (see `guard`), `owner/…` (small values of the owner: see its [`Layout`]).
+//! must exceed), `fence-id` (16 random bytes by which that fence names this journal), `step` (see `guard`), `trust` (a trust file, once a
+//! validator set has taken over; see `trust`), `owner/…` (small values of the owner: see its [`Layout`]).
 //!
 //! # Contract
 //! - *Durability*: [`JournalWrite::commit`] is all or nothing. With [`Durability::Synced`] nothing takes it back once it returned;
@@ -172,6 +172,7 @@ const META_HALTED: &[u8] = b"halted";
 const META_FENCE_ABOVE: &[u8] = b"fence-above";
 const META_FENCE_ID: &[u8] = b"fence-id";
 const META_STEP: &[u8] = b"step";
+const META_TRUST: &[u8] = b"trust";
 
 /// Where a small value of the owner stands: no name of this module's has a slash.
 fn owned_key(name: &str) -> Vec<u8> {
@@ -367,6 +368,12 @@ impl Journal {
     /// A small value of the owner, by its name.
     pub fn owned(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.meta(&owned_key(name))
+    }
+
+    /// The trust file that the ledger was followed to, once a validator set has taken over.
+    pub fn trust(&self) -> Result<Option<String>, JournalError> {
+        let text = self.meta(META_TRUST)?.map(String::from_utf8).transpose();
+        text.map_err(|_| JournalError::Corrupt("the trust file"))
     }
 
     fn meta(&self, name: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {

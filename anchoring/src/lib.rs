@@ -38,6 +38,7 @@ pub mod registered;
 pub mod submit;
 pub mod tail;
 pub mod tasks;
+pub mod trust;
 pub mod waiters;
 
 #[cfg(any(test, feature = "testkit"))]

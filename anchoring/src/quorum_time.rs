@@ -17,7 +17,6 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{TreeSize, UnixMillis};
 use receipt_core::limits;
 use receipt_core::note::PosixSeconds;
-use receipt_core::trust::TrustFile;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::ledger::v1::GetCheckpointRequest;
 use tallystick_service::shutdown::CancellationToken;
@@ -25,6 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::judge::CheckpointJudge;
 use crate::nodes::Nodes;
+use crate::trust::FollowedTrust;
 
 /// Between questions to all nodes: a tip on which nothing follows is cosigned anew about as often.
 const ASK_INTERVAL: Duration = Duration::from_secs(15);
@@ -176,7 +176,7 @@ fn signed(millis: u64) -> i64 {
 
 /// The trust file's judgement, from which the time is learnt on the way.
 pub(crate) struct ObservingJudge<'a> {
-    pub(crate) trust: &'a TrustFile,
+    pub(crate) trust: &'a FollowedTrust,
     pub(crate) time: &'a QuorumTime,
 }
 
@@ -193,7 +193,7 @@ pub struct TimeKeeper {
     /// Whom it asks: all of them, because one may hold its newest back.
     pub nodes: Arc<Nodes>,
     /// Whose checkpoints count.
-    pub trust: Arc<TrustFile>,
+    pub trust: Arc<FollowedTrust>,
     /// What is told each checkpoint that counts.
     pub time: Arc<QuorumTime>,
 }

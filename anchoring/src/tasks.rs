@@ -11,7 +11,6 @@ use std::time::Duration;
 use receipt_core::ids::KeyId;
 use receipt_core::state::ChainParameters;
 use receipt_core::suite::{Signer, Suite};
-use receipt_core::trust::TrustFile;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::Tasks;
 use tokio::sync::watch;
@@ -51,8 +50,6 @@ pub struct Anchoring {
     pub departures: Departures,
     /// The validators.
     pub nodes: Arc<Nodes>,
-    /// Whose checkpoints count.
-    pub trust: Arc<TrustFile>,
     /// The chain, for governance.
     pub chain: ChainParameters,
     /// Its suite.
@@ -103,13 +100,12 @@ impl Anchoring {
         tasks.spawn("submitter", submitter.run(self.departures, token.clone()));
         let keeper = TimeKeeper {
             nodes: Arc::clone(&self.nodes),
-            trust: Arc::clone(&self.trust),
+            trust: Arc::clone(&self.desk.trust),
             time: Arc::clone(&self.quorum_time),
         };
         tasks.spawn("time-keeper", keeper.run(token.clone()));
         let follower = Follower {
             nodes: self.nodes,
-            trust: self.trust,
             outcomes,
             desk: self.desk,
             clock: self.clock,

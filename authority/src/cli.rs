@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Makes an unsigned proposal.
     Propose(ProposeArguments),
     /// Shows what a proposal says and who has signed it, and checks their signatures.
-    Show(FileArguments),
+    Show(ShowArguments),
     /// Shows a proposal and adds a signature to it. Needs no network.
     Sign(SignArguments),
     /// Combines copies of a proposal that were signed apart.
@@ -93,6 +93,22 @@ pub(crate) struct FileArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    #[command(flatten)]
+    pub(crate) validators: ValidatorsArguments,
+}
+
+/// With what a change of validators is compared.
+#[derive(Debug, Args)]
+pub(crate) struct ValidatorsArguments {
+    /// The trust file, if the validators have changed since genesis: a further change is compared with its newest set.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProposeArguments {
     /// The chain's genesis file.
     #[arg(long, value_name = "FILE")]
@@ -120,12 +136,16 @@ pub(crate) struct ProposeArguments {
     pub(crate) valid_blocks: u64,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
+    #[command(flatten)]
+    pub(crate) validators: ValidatorsArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SignArguments {
     #[command(flatten)]
     pub(crate) file: FileArguments,
+    #[command(flatten)]
+    pub(crate) validators: ValidatorsArguments,
     /// The authority's key file.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
@@ -185,6 +205,8 @@ pub(crate) struct RegistryArguments {
 pub(crate) struct TryArguments {
     #[command(flatten)]
     pub(crate) file: FileArguments,
+    #[command(flatten)]
+    pub(crate) validators: ValidatorsArguments,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
 }

@@ -12,6 +12,7 @@ use receipt_core::trust::TrustFile;
 use tallystick_authority::drafting::{Draft, Position, propose_message};
 use tallystick_authority::nodes::Nodes;
 use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
+use tallystick_authority::quorums::meaning;
 use tallystick_authority::registry::{self, Reading};
 use tallystick_authority::show::shown;
 use tallystick_authority::starts::warnings;
@@ -28,7 +29,7 @@ use tallystick_service::{errln, outln, outpage};
 
 use crate::cli::{
     Command, FileArguments, NodeArguments, ProposeArguments, RegistryArguments, SignArguments, StatusArguments,
-    SubmitArguments, TryArguments,
+    SubmitArguments, TryArguments, ValidatorsArguments,
 };
 
 /// Digits of the digest that a person types.
@@ -56,8 +57,8 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
         }
         Command::Propose(arguments) => propose(arguments)?,
         Command::Show(arguments) => {
-            let (chain, proposal) = read(arguments)?;
-            outpage!("{}", presented(&proposal, &chain));
+            let (chain, proposal) = read(&arguments.file)?;
+            outpage!("{}", presented(&proposal, &chain, &arguments.validators)?);
         }
         Command::Sign(arguments) => sign(arguments)?,
         Command::Merge { files, genesis, out } => merge(files, genesis, out)?,
@@ -96,9 +97,12 @@ fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
     Nodes::new(chain, &arguments.node, tls)
 }
 
-/// The proposal in words, and what of it is unusual.
-fn presented(proposal: &Proposal, chain: &Chain) -> String {
-    shown(proposal, chain) + &warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now())
+/// The proposal in words, what it means for the validators, and what of it is unusual.
+fn presented(proposal: &Proposal, chain: &Chain, validators: &ValidatorsArguments) -> Result<String> {
+    let trust = trust(validators.trust.as_deref(), chain)?;
+    let meaning = meaning(proposal, &trust, validators.trust.is_some());
+    let warnings = warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now());
+    Ok(shown(proposal, chain) + &meaning + &warnings)
 }
 
 fn propose(arguments: &ProposeArguments) -> Result<()> {
@@ -113,7 +117,7 @@ fn propose(arguments: &ProposeArguments) -> Result<()> {
         (None, None) => bail!("give `--description` or `--message`"),
     };
     write_new(&arguments.out, &proposal, &chain)?;
-    outpage!("{}", presented(&proposal, &chain));
+    outpage!("{}", presented(&proposal, &chain, &arguments.validators)?);
     errln!("wrote {}; `try` it, then have {} of the authorities sign it", arguments.out.display(), chain.threshold());
     Ok(())
 }
@@ -140,7 +144,7 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
 fn sign(arguments: &SignArguments) -> Result<()> {
     let (chain, mut proposal) = read(&arguments.file)?;
     // What was not shown is not signed.
-    out_page(&presented(&proposal, &chain)).context("show the proposal")?;
+    out_page(&presented(&proposal, &chain, &arguments.validators)?).context("show the proposal")?;
     let digest = proposal.digest(&chain).to_string();
     match &arguments.digest {
         Some(given) => ensure!(
@@ -309,7 +313,7 @@ async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
 async fn tried(arguments: &TryArguments) -> Result<Exit> {
     let (chain, proposal) = read(&arguments.file)?;
     let nodes = nodes(&chain, &arguments.node)?;
-    let mut text = presented(&proposal, &chain);
+    let mut text = presented(&proposal, &chain, &arguments.validators)?;
     let Some(message) = proposal.governance() else {
         outpage!("{text}");
         return Ok(Exit::Good);

@@ -17,6 +17,7 @@ pub mod genesis;
 pub mod keys;
 pub mod nodes;
 pub mod proposal;
+pub mod quorums;
 pub mod registry;
 pub mod show;
 pub mod starts;

@@ -67,7 +67,7 @@ pub fn generate(layout: &Layout, options: &NetworkOptions) -> Result<Generated> 
     let secrets = Secrets::draw(
         SecretCounts {
             authorities: AUTHORITY_COUNT,
-            validators: options.validators,
+            validators: options.validators + options.followers,
             issuers: options.issuers,
             units: u32::try_from(registry.units.len())?,
         },
@@ -93,7 +93,7 @@ fn keys_valid_from(now: UnixMillis) -> UnixMillis {
 }
 
 fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets, now: UnixMillis) -> Result<Genesis> {
-    let validators = (1..).zip(&secrets.validators).map(|(id, seeds)| Validator {
+    let validators = (1..=options.validators).zip(&secrets.validators).map(|(id, seeds)| Validator {
         id: ValidatorId::new(id),
         name: format!("node-{id}"),
         consensus_key: public_key(&seeds.consensus),
@@ -130,7 +130,7 @@ fn describe(
 ) -> Result<(Description, Vec<HeldPorts>, Vec<HeldPorts>)> {
     let mut nodes = Vec::new();
     let mut node_ports = Vec::new();
-    for validator_id in 1..=options.validators {
+    for validator_id in 1..=options.validators + options.followers {
         let mut held = HeldPorts::default();
         let (grpc, http, metrics) = (held.hold()?, held.hold()?, held.hold()?);
         nodes.push(NodeAddresses { validator_id, grpc, http, metrics });

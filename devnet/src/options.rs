@@ -7,6 +7,8 @@ pub struct NetworkOptions {
     pub chain_name: String,
     /// Validators, at least 4 to tolerate a fault.
     pub validators: u32,
+    /// Nodes beside the validators of genesis, which follow until governance takes them in; numbered after the validators.
+    pub followers: u32,
     /// Issuers, each with its own journal, keys and segments.
     pub issuers: u32,
     /// Hospitals beside those of the samples, for volume.
@@ -34,6 +36,7 @@ impl Default for NetworkOptions {
         Self {
             chain_name: "devnet".to_owned(),
             validators: 4,
+            followers: 0,
             issuers: 1,
             load_hospitals: 8,
             segment_numbers: 10_000_000,

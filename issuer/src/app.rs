@@ -250,8 +250,9 @@ impl Wiring {
             metrics: Arc::clone(&metrics),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
         };
-        let (desk, departures) =
-            Desk::open(Arc::clone(&self.journal), Arc::new(owner), Arc::clone(&metrics.anchoring))?;
+        let trust = self.chain.followed_trust(&self.journal)?;
+        let anchoring_metrics = Arc::clone(&metrics.anchoring);
+        let (desk, departures) = Desk::open(Arc::clone(&self.journal), Arc::new(owner), anchoring_metrics, trust)?;
         let shared = Shared {
             desk,
             metrics,
@@ -358,7 +359,6 @@ impl Wiring {
             desk: shared.desk.clone(),
             departures,
             nodes: Arc::clone(&shared.nodes),
-            trust: Arc::clone(&self.chain.trust),
             chain: ChainParameters::of(&self.chain.genesis),
             suite: self.chain.genesis.suite,
             signer: Arc::clone(&self.keys.issuer),
@@ -421,9 +421,9 @@ impl Wiring {
             Arc::clone(&self.journal),
             Arc::clone(&shared.cipher),
             Arc::clone(&shared.nodes),
-            Arc::clone(&self.chain.trust),
+            Arc::clone(&shared.desk.trust),
             Arc::clone(&self.clock),
-            Credentials::new(self.settings.credentials_dir.clone(), Arc::clone(&self.chain.trust)),
+            Credentials::new(self.settings.credentials_dir.clone(), Arc::clone(&shared.desk.trust)),
         );
         IssuerApi::new(Arc::new(ApiContext {
             journal: Arc::clone(&self.journal),

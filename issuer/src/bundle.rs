@@ -16,9 +16,10 @@ use receipt_core::note::{SignedNote, TlogProof};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::layout::from_values;
 use receipt_core::record::{SignedRecord, status_key};
-use receipt_core::trust::{TrustFile, TrustedCheckpoint};
+use receipt_core::trust::TrustedCheckpoint;
 use receipt_core::verdict::{proved_status, verify_bundle};
 use tallystick_anchoring::nodes::{LedgerClient, Nodes};
+use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_proto::errors::{Action, Advice, CallReason, Place, Refusal, Stands, advice_if_refused};
 use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
 use tallystick_proto::ledger::v1::{GetInclusionProofRequest, GetReceiptStateRequest, ReceiptKey as WireKey};
@@ -49,7 +50,7 @@ pub struct Bundler {
     journal: Arc<Journal>,
     cipher: Arc<BodyCipher>,
     nodes: Arc<Nodes>,
-    trust: Arc<TrustFile>,
+    trust: Arc<FollowedTrust>,
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     trees: Mutex<VecDeque<(BatchSequence, Arc<InnerTree>)>>,
@@ -74,7 +75,7 @@ impl Bundler {
         journal: Arc<Journal>,
         cipher: Arc<BodyCipher>,
         nodes: Arc<Nodes>,
-        trust: Arc<TrustFile>,
+        trust: Arc<FollowedTrust>,
         clock: Arc<dyn Clock>,
         credentials: Credentials,
     ) -> Self {
@@ -113,7 +114,7 @@ impl Bundler {
             status,
         };
         let bytes = bundle.encode();
-        let verdict = verify_bundle(&bytes, &self.trust, self.clock.now());
+        let verdict = verify_bundle(&bytes, &self.trust.current(), self.clock.now());
         if !verdict.is_proved() {
             return Err(distrusted(format!("the bundle of {key} would not verify: {}", verdict.to_line())));
         }
@@ -145,7 +146,7 @@ impl Bundler {
             credential,
             batch: BatchPart { index, path, header: batch.signed_header },
             leaf_index,
-            leaf_hash: leaf_hash(self.trust.suite(), &entry),
+            leaf_hash: leaf_hash(self.journal.identity().suite, &entry),
             status_after: self.status_after(key, leaf_index)?,
         })
     }
@@ -164,7 +165,7 @@ impl Bundler {
             return Ok(Arc::clone(tree));
         }
         let records = self.journal.signed_records(keys).map_err(internal)?;
-        let tree = Arc::new(InnerTree::from_leaves(self.trust.suite(), &records).map_err(internal)?);
+        let tree = Arc::new(InnerTree::from_leaves(self.journal.identity().suite, &records).map_err(internal)?);
         let mut trees = lock();
         trees.push_back((sequence, Arc::clone(&tree)));
         if trees.len() > TREES_MAX {
@@ -175,7 +176,7 @@ impl Bundler {
 
     /// A status proof that holds, younger than the batch and than a known reversal, with the height as of which it speaks.
     async fn fetch_status(&self, mut client: LedgerClient, stored: &Stored) -> Result<(StatusPart, u64), Status> {
-        let suite = self.trust.suite();
+        let suite = self.journal.identity().suite;
         let key = status_key(suite, &stored.record);
         let (code, number) = (stored.key.code.to_string(), stored.key.number.to_string());
         let receipt = WireKey { receipt_code: code, receipt_number: number };
@@ -210,7 +211,7 @@ impl Bundler {
         let inclusion = client.get_inclusion_proof(request).await?.into_inner();
         let (note, checkpoint) = self.checkpoint(&inclusion.checkpoint)?;
         let (index, path) = (stored.leaf_index, hashes(&inclusion.path)?);
-        let (suite, leaf) = (self.trust.suite(), &stored.leaf_hash);
+        let (suite, leaf) = (self.journal.identity().suite, &stored.leaf_hash);
         verify_inclusion(suite, leaf, index, checkpoint.size, &path, &checkpoint.root).map_err(distrusted)?;
         Ok(TlogProof { extra: None, index, path, checkpoint: note }.to_string())
     }
@@ -218,8 +219,13 @@ impl Bundler {
     /// A checkpoint under the quorum, with exactly the signatures that the quorum needs.
     fn checkpoint(&self, note: &str) -> Result<(SignedNote, TrustedCheckpoint), Refusal> {
         let note = SignedNote::parse(note.as_bytes()).map_err(distrusted)?;
-        let trusted = self.trust.verify_note(&note).map_err(distrusted)?;
-        let (_, set) = self.trust.set_for(trusted.size).ok_or_else(|| distrusted("no validator set"))?;
+        let trust = self.trust.current();
+        let trusted = trust.verify_note(&note).map_err(|error| match error.is_beyond_the_file() {
+            // Other validators took over in a block that this issuer has not followed yet.
+            true => unproved(),
+            false => distrusted(error),
+        })?;
+        let (_, set) = trust.set_for(trusted.size).ok_or_else(|| distrusted("no validator set"))?;
         Ok((set.policy.assemble(&note).notes.map_err(distrusted)?.smallest, trusted))
     }
 }

@@ -6,18 +6,31 @@ use anyhow::Result;
 use receipt_core::genesis::Genesis;
 use receipt_core::limits;
 use receipt_core::trust::TrustFile;
+use tallystick_anchoring::trust::{FollowedTrust, TrustError};
 use tallystick_service::config::{KeyError, OfKey as _};
 
 use crate::config::Settings;
-use crate::journal::{JournalIdentity, LAYOUT};
+use crate::journal::{Journal, JournalIdentity, LAYOUT};
 
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Both, checked against each other.
 pub(crate) struct LoadedChain {
     pub(crate) genesis: Genesis,
-    pub(crate) trust: Arc<TrustFile>,
+    /// As the file has it.
+    pub(crate) trust: TrustFile,
     pub(crate) identity: JournalIdentity,
+}
+
+impl LoadedChain {
+    /// Whose checkpoints count: the trust file as far as the journal has followed it.
+    pub(crate) fn followed_trust(&self, journal: &Journal) -> Result<Arc<FollowedTrust>> {
+        let trust = FollowedTrust::open(self.trust.clone(), journal);
+        Ok(Arc::new(trust.map_err(|error| match error {
+            TrustError::Journal(error) => anyhow::Error::from(error),
+            TrustError::OtherSets => KeyError::config("trust_file", error.to_string()).into(),
+        })?))
+    }
 }
 
 /// Reads genesis and trust file, and checks that they are of one chain.
@@ -35,5 +48,5 @@ pub(crate) fn load_chain(settings: &Settings) -> Result<LoadedChain> {
     }
     let identity =
         JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer, layout: &LAYOUT };
-    Ok(LoadedChain { genesis, trust: Arc::new(trust), identity })
+    Ok(LoadedChain { genesis, trust, identity })
 }

@@ -17,7 +17,7 @@ use receipt_core::credential::{CREDENTIAL_BYTES_MAX, SignedCredential, UnitCrede
 use receipt_core::ids::KeyId;
 use receipt_core::receipt::model::Receipt;
 use receipt_core::record::ReceiptRecord;
-use receipt_core::trust::TrustFile;
+use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
 use tallystick_service::durable;
 
@@ -32,13 +32,13 @@ struct Held {
 /// All of them, read when they are needed first.
 pub struct Credentials {
     directory: PathBuf,
-    trust: Arc<TrustFile>,
+    trust: Arc<FollowedTrust>,
     known: Mutex<HashMap<KeyId, Vec<Held>>>,
 }
 
 impl Credentials {
     /// Those in a directory, as far as the authorities of this trust file signed them.
-    pub fn new(directory: PathBuf, trust: Arc<TrustFile>) -> Self {
+    pub fn new(directory: PathBuf, trust: Arc<FollowedTrust>) -> Self {
         if !directory.is_dir() {
             // Receipts can be issued without: what fails is every bundle, later and one by one.
             let directory = directory.display();
@@ -93,7 +93,7 @@ impl Credentials {
             Err(error) => return passed_over(&error.to_string()),
         };
         let Ok(signed) = SignedCredential::decode(&bytes) else { return passed_over("it does not read") };
-        let trust = &self.trust;
+        let trust = self.trust.current();
         if !signed.verify(trust.chain_id(), trust.authorities(), trust.authority_threshold()) {
             return passed_over("the authorities of this chain did not sign it");
         }

@@ -27,6 +27,7 @@ use tallystick_anchoring::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcom
 use tallystick_anchoring::gate::Gate;
 use tallystick_anchoring::quorum_time::QuorumTime;
 use tallystick_anchoring::testkit::FixedMonotonic;
+use tallystick_anchoring::testkit::process::trust_of;
 pub(crate) use tallystick_anchoring::testkit::{ledger_block, offered};
 use tallystick_anchoring::waiters::Waiters;
 use tallystick_proto::errors::Refusal;
@@ -121,7 +122,11 @@ fn batcher_parts(sequencer: &SequencerParts, desk: Desk) -> BatcherParts {
 }
 
 /// What the parts of this journal's process share.
-pub(crate) fn desk(journal: &Arc<Journal>, registry: &Arc<Registry>) -> (Desk, Departures, Arc<IssuerMetrics>) {
+pub(crate) fn desk(
+    journal: &Arc<Journal>,
+    registry: &Arc<Registry>,
+    chain: &TestChain,
+) -> (Desk, Departures, Arc<IssuerMetrics>) {
     let metrics = Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default()));
     let owner = ReceiptOwner {
         journal: Arc::clone(journal),
@@ -129,7 +134,9 @@ pub(crate) fn desk(journal: &Arc<Journal>, registry: &Arc<Registry>) -> (Desk, D
         metrics: Arc::clone(&metrics),
         utc_offset_minutes: UTC_OFFSET_MINUTES,
     };
-    let (desk, departures) = Desk::open(Arc::clone(journal), Arc::new(owner), Arc::clone(&metrics.anchoring)).unwrap();
+    let (desk, departures) =
+        Desk::open(Arc::clone(journal), Arc::new(owner), Arc::clone(&metrics.anchoring), trust_of(journal, chain))
+            .unwrap();
     (desk, departures, metrics)
 }
 
@@ -150,7 +157,7 @@ impl TestIssuer {
         let registry = Arc::new(Registry::open(&journal).unwrap());
         let keys = Arc::new(keys(&journal, signer));
         let cipher = Arc::new(BodyCipher::new(&keys.master));
-        let (desk, departures, metrics) = desk(&journal, &registry);
+        let (desk, departures, metrics) = desk(&journal, &registry, chain);
         desk.gate.caught_up();
         let clock = Arc::new(FixedClock::new(UnixMillis::new(GENESIS_TIME_MS + 60_000)));
         let monotonic = Arc::new(FixedMonotonic::default());
@@ -242,7 +249,7 @@ impl TestIssuer {
     /// Takes every block of the chain that is not yet followed, and acts on it.
     pub(crate) fn follow(&mut self, chain: &TestChain) {
         for height in self.log.next_height()..=chain.height().get() {
-            let sealed = self.log.offer(&ledger_block(chain, height), chain.trust()).unwrap();
+            let sealed = self.log.offer(&ledger_block(chain, height), self.desk.trust.as_ref()).unwrap();
             let progress = self.log.sealed_progress(&sealed).unwrap();
             match self.outcomes.act(&sealed, progress) {
                 Ok(acted) => {

@@ -14,7 +14,7 @@ use tallystick_engine::{EngineConfig, MemberId, Timeouts};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::{Clock, SystemClock};
-use tallystick_service::config::{ConfigError, KeyError, Loaded, OfKey as _};
+use tallystick_service::config::{ConfigError, ConfigPath, KeyError, Loaded, OfKey as _};
 use tallystick_service::descriptors::Files;
 use tallystick_service::durable;
 use tallystick_service::hardening;
@@ -39,13 +39,14 @@ use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
+use crate::membership::{Membership, ValidatorKeys, VotingKeys};
 use crate::metrics::{Metrics, registry};
 use crate::participation::{Participation, ParticipationError, height_to_reach};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
-use crate::preflight::{Claims, Misfit, OwnKeys};
+use crate::preflight::{Claims, Misfit, Sets};
 use crate::progress::Progress;
-use crate::seal::{SealKeys, SealParts, Sealer};
+use crate::seal::{SealParts, Sealer, Signing};
 use crate::servers::{SERVICES, serve_grpc};
 use crate::standing::Standing;
 use crate::store::Store;
@@ -96,27 +97,33 @@ pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
 }
 
 struct Keys {
-    consensus: Secret,
-    seal: SealKeys,
+    /// Those of now, then the next ones.
+    validator: Vec<ValidatorKeys>,
 }
 
 fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
     let files = &config.value.keys;
     let passphrase = Passphrase::from_file(&config.resolve(&files.passphrase_file))?;
-    let seed = |path| keyfile::open(&config.resolve(path), &passphrase, KeyKind::Ed25519Seed);
-    Ok(Keys {
-        consensus: seed(&files.consensus)?,
-        seal: SealKeys {
-            log: SigningKey::from_bytes(&*seed(&files.log)?),
-            cosigner: SigningKey::from_bytes(&*seed(&files.cosigner)?),
-        },
-    })
+    let seed = |path: &ConfigPath| keyfile::open(&config.resolve(path), &passphrase, KeyKind::Ed25519Seed);
+    let keys = |[consensus, log, cosigner]: [&ConfigPath; 3]| -> anyhow::Result<ValidatorKeys> {
+        Ok(ValidatorKeys {
+            consensus: SigningKey::from_bytes(&*seed(consensus)?),
+            log: SigningKey::from_bytes(&*seed(log)?),
+            cosigner: SigningKey::from_bytes(&*seed(cosigner)?),
+        })
+    };
+    let mut validator = vec![keys([&files.consensus, &files.log, &files.cosigner])?];
+    if let Some(next) = &config.value.next_keys {
+        validator.push(keys([&next.consensus, &next.log, &next.cosigner])?);
+    }
+    Ok(Keys { validator })
 }
 
 /// Everything of a running node that tasks share.
 struct Node {
     services: Services,
     guard: Arc<Guard>,
+    membership: Arc<Membership>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     tls: Arc<Tls>,
@@ -166,11 +173,12 @@ async fn run_as(
     let share = StoreShare { bytes: memory.store_bytes(), files: files.tables() };
     let store = Store::open_within(&data_dir, &genesis, share)?;
     let ledger = Ledger::new(store, genesis);
-    let consensus_key = SigningKey::from_bytes(&keys.consensus);
-    let own = OwnKeys { consensus: &consensus_key, log: &keys.seal.log, cosigner: &keys.seal.cosigner };
-    let claims = Claims::new(&config, &own, tls.identity());
-    let misfit = claims.check(&ledger.validators_at(ledger.next_height()?)?).err();
-    let node = build(&config, ledger, keys.seal, tls, clock, stop.clone())?;
+    let Keys { validator } = keys;
+    let consensus_seed = Secret::new(validator.first().map_or([0; 32], |keys| keys.consensus.to_bytes()));
+    let membership = Arc::new(Membership::new(ValidatorId::new(config.value.validator_id), validator));
+    let claims = Claims::new(&config, Arc::clone(&membership), tls.identity());
+    let misfit = claims.check(&Sets::of(&ledger)?).err();
+    let node = build(&config, ledger, membership, tls, clock, stop.clone())?;
     let unproven = may_follow_first(&node, misfit)?.then_some(claims);
     let listen = &config.value.listen;
     let grpc = bind(listen.grpc, "listen.grpc").await?;
@@ -195,9 +203,9 @@ async fn run_as(
     let Services { clocks, ledger, .. } = node.services.clone();
     tasks.spawn("clock", ClockWatch { clocks, ledger }.watch(clock_right, stop.clone()));
     spawn_disk_watches(&mut tasks, &node, &stop);
-    let mut participation = participation(&config, &node, &keys.consensus);
+    let mut participation = participation(&config, &node);
     participation.unproven = unproven;
-    change(&mut participation, &keys.consensus);
+    change(&mut participation, &consensus_seed);
     tasks.spawn("consensus", participation.run(consensus_ready, stop));
     tasks.run(DRAIN_DEADLINE).await.map_err(end_of)
 }
@@ -265,7 +273,7 @@ fn may_follow_first(node: &Node, misfit: Option<Misfit>) -> anyhow::Result<bool>
 fn build(
     config: &Loaded<NodeConfig>,
     ledger: Ledger,
-    seal_keys: SealKeys,
+    membership: Arc<Membership>,
     tls: Arc<Tls>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -276,7 +284,6 @@ fn build(
     let progress = Arc::new(Progress::new(ledger.tip()?.height, sealed));
     let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone(), Arc::clone(&clock)));
     let clocks = Arc::new(PeerClocks::new(Arc::clone(&clock)));
-    let validator = ValidatorId::new(config.value.validator_id);
     let evidence = EvidenceFolder::open(config.resolve(&config.value.evidence_dir));
     let evidence = Arc::new(evidence.context("cannot make evidence_dir")?);
     let seal_parts = SealParts {
@@ -286,7 +293,7 @@ fn build(
         evidence: Arc::clone(&evidence),
         clocks: Arc::clone(&clocks),
     };
-    let sealer = Sealer::new(seal_parts, validator, seal_keys);
+    let sealer = Sealer::new(seal_parts, Arc::clone(&membership));
     let disk = DiskWatch::new(data_dir, config.value.disk_low_water_bytes).context("cannot measure the data disk")?;
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let network = network(config, &tls, ledger.chain.id.0.0)?;
@@ -306,7 +313,7 @@ fn build(
         fatal: Fatal::default(),
         stop,
     };
-    Ok(Node { services, guard, clock, entropy, tls, metrics: Metrics::default() })
+    Ok(Node { services, guard, membership, clock, entropy, tls, metrics: Metrics::default() })
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
@@ -383,7 +390,9 @@ fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> a
 
 fn standing(node: &Node, config: &Loaded<NodeConfig>) -> Standing {
     let Services { ledger, progress, forwarder, .. } = node.services.clone();
-    Standing { ledger, progress, forwarder, peers: config.value.peers.len() }
+    let peers = config.value.peers.iter().map(|peer| ValidatorId::new(peer.validator_id)).collect();
+    let (membership, is_validator) = (Arc::clone(&node.membership), node.metrics.validator.clone());
+    Standing { ledger, progress, forwarder, peers, membership, is_validator }
 }
 
 struct Sealing {
@@ -400,16 +409,19 @@ fn node_sealing(node: &Node, config: &Loaded<NodeConfig>) -> Sealing {
     }
 }
 
-/// Signs every decided height as it comes, and the unchanged tip anew at each interval.
+/// Signs every decided height as it comes, and the unchanged tip anew at each interval. What lies after a handover is signed as soon as
+/// the handover's note is there.
 async fn seal_decided(
     sealer: Arc<Sealer>,
     sealing: Sealing,
     stop: CancellationToken,
 ) -> Result<(), crate::seal::SealError> {
     let mut decided = sealing.progress.watch_decided();
+    let mut sealed = sealing.progress.watch_sealed();
     let mut signed = None;
     loop {
         let tip = *decided.borrow_and_update();
+        sealed.mark_unchanged();
         let next = match signed {
             Some(last) if tip.get() > last && tip.get() - last <= SIGN_BEHIND_MAX => Height::new(last + 1),
             // After a start or a leap. A handover waits for its own set's lines, and for no later tree's.
@@ -419,14 +431,18 @@ async fn seal_decided(
             }
         };
         let (at, now) = (next, sealing.clock.now());
-        tokio::task::block_in_place(|| sealer.sign_height(at, now).and_then(|()| sealer.take_early(at)))?;
-        signed = Some(next.get());
-        if next < tip {
+        let sign = || sealer.sign_height(at, now).and_then(|signing| sealer.take_early(at).map(|()| signing));
+        let waits = tokio::task::block_in_place(sign)? == Signing::AwaitsHandover;
+        if !waits {
+            signed = Some(next.get());
+        }
+        if next < tip && !waits {
             continue;
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             changed = decided.changed() => if changed.is_err() { return Ok(()) },
+            changed = sealed.changed(), if waits => if changed.is_err() { return Ok(()) },
             () = tokio::time::sleep(sealing.interval) => {}
         }
     }
@@ -451,7 +467,7 @@ async fn watch_disk(disk: Arc<DiskWatch>, pool: Arc<Pool>, stop: CancellationTok
     }
 }
 
-fn participation(config: &Loaded<NodeConfig>, node: &Node, consensus_seed: &Secret) -> Participation {
+fn participation(config: &Loaded<NodeConfig>, node: &Node) -> Participation {
     let timing = &config.value.consensus;
     let (propose, vote) = (timing.propose_timeout(), timing.vote_timeout());
     let timeouts = Timeouts { propose, prevote: vote, precommit: vote, ..Timeouts::default() };
@@ -478,7 +494,8 @@ fn participation(config: &Loaded<NodeConfig>, node: &Node, consensus_seed: &Secr
         #[cfg(feature = "byzantine")]
         byzantine: None,
     };
-    let signer = Arc::new(GuardedSigner::new(Arc::clone(&node.guard), consensus_seed));
+    let voting_keys = VotingKeys::new(Arc::clone(&node.membership), services.ledger.clone());
+    let signer = Arc::new(GuardedSigner::by_height(Arc::clone(&node.guard), voting_keys));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
     let standing = standing(node, config);
     Participation { engine, signer, consensus, metrics, guard, standing, unproven: None }

@@ -13,7 +13,7 @@ use tallystick_service::terminal::describe;
 pub(super) fn keys(config: &Loaded<NodeConfig>) -> Vec<(&'static str, PathBuf)> {
     let value = &config.value;
     let tls = value.tls.resolve(config);
-    vec![
+    let mut keys = vec![
         ("genesis_file", config.resolve(&value.genesis_file)),
         ("keys.passphrase_file", config.resolve(&value.keys.passphrase_file)),
         ("keys.consensus", config.resolve(&value.keys.consensus)),
@@ -22,7 +22,15 @@ pub(super) fn keys(config: &Loaded<NodeConfig>) -> Vec<(&'static str, PathBuf)> 
         ("tls.certificate_chain", tls.certificate_chain),
         ("tls.private_key", tls.private_key),
         ("tls.authorities", tls.authorities),
-    ]
+    ];
+    if let Some(next) = &value.next_keys {
+        keys.extend([
+            ("next_keys.consensus", config.resolve(&next.consensus)),
+            ("next_keys.log", config.resolve(&next.log)),
+            ("next_keys.cosigner", config.resolve(&next.cosigner)),
+        ]);
+    }
+    keys
 }
 
 /// The error as one of a config key, if it is one.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use receipt_core::ids::{UnixMillis, ValidatorId};
 use receipt_core::note::PosixSeconds;
+use receipt_core::validators::ValidatorSet;
 use tallystick_service::clock::Clock;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
@@ -68,6 +69,11 @@ impl PeerClocks {
         if samples.len() > SAMPLES {
             samples.pop_front();
         }
+    }
+
+    /// Forgets who is not in this validator set: f is the set's.
+    pub(crate) fn retain(&self, set: &ValidatorSet) {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| set.member(*id).is_some());
     }
 
     /// How far this clock is ahead of what f + 1 peers have, in milliseconds; negative: behind. `None` while too few were heard.
@@ -152,9 +158,10 @@ impl ClockWatch {
         let ahead_ms_max = self.ledger.genesis.timeliness.ahead_ms_max;
         let (mut before, mut off_looks) = (Findings::default(), 0_u32);
         loop {
-            let faults_max = self.ledger.validators_at(self.ledger.next_height()?)?.faults_max();
+            let set = self.ledger.validators_at(self.ledger.next_height()?)?;
+            self.clocks.retain(&set);
             let tip_ahead_ms = self.clocks.tip_ahead_ms(self.ledger.tip()?.time);
-            let distance_ms = self.clocks.distance_ms(faults_max);
+            let distance_ms = self.clocks.distance_ms(set.faults_max());
             let is_off = distance_ms.is_some_and(|distance| distance.unsigned_abs() > ahead_ms_max);
             off_looks = if is_off { off_looks.saturating_add(1) } else { 0 };
             let confirmed = distance_ms.filter(|_| off_looks >= LOOKS || before.distance_ms.is_some());

@@ -33,6 +33,8 @@ pub struct NodeConfig {
     pub genesis_file: ConfigPath,
     /// Key files.
     pub keys: KeyFiles,
+    /// While the keys are changed: those of the next validator set that has this validator. `keys` are used as long as the set has those.
+    pub next_keys: Option<NextKeyFiles>,
     /// Addresses to listen on.
     pub listen: Listen,
     /// mTLS material.
@@ -69,8 +71,19 @@ pub struct KeyFiles {
     pub log: ConfigPath,
     /// Cosigns checkpoints.
     pub cosigner: ConfigPath,
-    /// File with the passphrase of the three.
+    /// File with the passphrase of the three, and of the next ones.
     pub passphrase_file: ConfigPath,
+}
+
+/// Encrypted key files of the next validator set, under the passphrase of [`KeyFiles`].
+#[derive(Debug, Clone, Deserialize)]
+pub struct NextKeyFiles {
+    /// Signs consensus votes.
+    pub consensus: ConfigPath,
+    /// Signs checkpoints as the log.
+    pub log: ConfigPath,
+    /// Cosigns checkpoints.
+    pub cosigner: ConfigPath,
 }
 
 /// Addresses to listen on.

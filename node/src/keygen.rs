@@ -1,7 +1,7 @@
 //! `keygen`: a validator's four keys, made where they are used.
 //!
 //! Private halves go into the key files that the config names; public halves are printed as a `[[validators]]` block for the
-//! description from which `tallystick-authority` makes genesis. A key file that exists is opened, never replaced: what was
+//! description from which `tallystick-authority` makes genesis or a change of the validator set; with `next_keys` there is a second block. A key file that exists is opened, never replaced: what was
 //! interrupted is completed by a second call, which prints the same keys.
 
 use std::path::Path;
@@ -31,20 +31,34 @@ fn keygen(config: &Loaded<NodeConfig>, entropy: &dyn Entropy) -> anyhow::Result<
     let hold = |path: &ConfigPath| hold(&config.resolve(path), &passphrase, entropy);
     let (consensus, log) = (hold(&files.consensus)?, hold(&files.log)?);
     let cosigner = hold(&files.cosigner)?;
-    let [consensus, log, cosigner] = [consensus, log, cosigner].map(|key| hex::encode(key.0));
-    let (id, listen) = (config.value.validator_id, &config.value.listen);
-    Ok(format!(
+    let mut printed = format!(
         r#"# For the genesis description; put in the addresses at which the other validators reach this one.
-[[validators]]
+{member}peer = {{ grpc = "{grpc}" }}
+"#,
+        member = member(config, [consensus, log, cosigner]),
+        grpc = config.value.listen.grpc
+    );
+    if let Some(next) = &config.value.next_keys {
+        let keys = [hold(&next.consensus)?, hold(&next.log)?, hold(&next.cosigner)?];
+        printed +=
+            &format!("\n# With [next_keys], for the set in which the keys are changed.\n{}", member(config, keys));
+    }
+    Ok(printed)
+}
+
+/// A `[[validators]]` block: consensus, log and cosigner key.
+fn member(config: &Loaded<NodeConfig>, keys: [PublicKey; 3]) -> String {
+    let id = config.value.validator_id;
+    let [consensus, log, cosigner] = keys.map(|key| hex::encode(key.0));
+    format!(
+        r#"[[validators]]
 id = {id}
 name = "node-{id}"
 consensus_key = "{consensus}"
 log_key = "{log}"
 cosigner_key = "{cosigner}"
-peer = {{ grpc = "{grpc}" }}
-"#,
-        grpc = listen.grpc
-    ))
+"#
+    )
 }
 
 /// The key in this file, made if there is none, and said on standard error which of both.

@@ -86,16 +86,14 @@ impl Ledger {
         Ok(self.validators_from(height)?.set)
     }
 
+    /// The set that governance has decided on and that is not in force yet, and the first height that it decides.
+    pub fn announced_validators(&self) -> Result<Option<(Height, ValidatorSet)>, StoreError> {
+        Ok(read_pending_validators(&self.store)?)
+    }
+
     /// Whether another set decides from this height on. Genesis hands over to nobody. Errors as [`Self::validators_at`].
     pub fn begins_set(&self, height: Height) -> Result<bool, StoreError> {
         Ok(height > Height::ZERO && self.validators_from(height)?.first == height)
-    }
-
-    /// The last height of the set before the one that decides `height`; `None` under the set of genesis. Errors as
-    /// [`Self::validators_at`].
-    pub fn last_handover(&self, height: Height) -> Result<Option<Height>, StoreError> {
-        let first = self.validators_from(height)?.first;
-        Ok(first.get().checked_sub(1).map(Height::new))
     }
 
     fn validators_from(&self, height: Height) -> Result<ValidatorsFrom, StoreError> {
@@ -109,7 +107,7 @@ impl Ledger {
         if let Some(known) = self.store.validators_at(height)? {
             return Ok(known.set.member(id).is_some());
         }
-        let pending = read_pending_validators(&self.store)?.filter(|(first, _)| *first <= height);
+        let pending = self.announced_validators()?.filter(|(first, _)| *first <= height);
         let announced = pending.is_some_and(|(_, set)| set.member(id).is_some());
         Ok(announced || self.validators_at(self.next_height()?)?.member(id).is_some())
     }

@@ -30,6 +30,7 @@ mod early;
 mod evidence;
 mod fatal;
 mod lines;
+mod membership;
 mod memory;
 mod metrics;
 mod note_keys;

@@ -97,6 +97,11 @@ impl HeldLines {
         self.lock().get(&height).is_some_and(|of_height| of_height.contains_key(&id))
     }
 
+    /// Heights above this one of which lines are held, the newest first.
+    pub(crate) fn heights_after(&self, height: Height) -> Vec<Height> {
+        self.lock().keys().rev().copied().take_while(|known| *known > height).collect()
+    }
+
     /// All lines of a height, by validator.
     pub(crate) fn of(&self, height: Height) -> Vec<(ValidatorId, Vec<SignatureLine>)> {
         let all = self.lock();

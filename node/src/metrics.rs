@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tallystick_service::tls::DaysLeft;
@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     pub execute_seconds: Histogram,
     /// The synced write of a decided block.
     pub commit_seconds: Histogram,
+    /// 1 while the validator set has this node with keys that it holds.
+    pub validator: Gauge,
     /// Until the own TLS certificate ends.
     pub tls_certificate_days_left: DaysLeft,
     /// How the store's bytes are.
@@ -38,6 +40,7 @@ impl Default for Metrics {
             untimely_proposals: Counter::default(),
             execute_seconds: seconds(),
             commit_seconds: seconds(),
+            validator: Gauge::default(),
             tls_certificate_days_left: DaysLeft::default(),
             store_check: CheckMetrics::default(),
         }
@@ -140,6 +143,8 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     registry.register("further_rounds", "Consensus rounds above 0", metrics.further_rounds.clone());
     let help = "Proposals that came early, late, or in another round than their own";
     registry.register("untimely_proposals", help, metrics.untimely_proposals.clone());
+    let help = "1 while this node is a validator of the next height, 0 while it follows without a vote";
+    registry.register("validator", help, metrics.validator.clone());
     let execute = metrics.execute_seconds.clone();
     registry.register("execute_seconds", "Executing a block, own or received", execute);
     registry.register("commit_seconds", "The synced write of a decided block", metrics.commit_seconds.clone());

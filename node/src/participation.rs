@@ -1,5 +1,8 @@
 //! Running the consensus engine: as a follower while this validator's past is ahead of its store, then as a voter.
 //!
+//! A node that is in no validator set runs the same engine as a voter does: it decides what the others decide, is asked for no vote, and votes from
+//! the first height on whose set has it. Only while the set has its number with keys that it does not hold it follows by sync alone.
+//!
 //! A store that was restored from an older copy, or made anew, lacks heights at which this validator has voted. The guard
 //! remembers only the last of them, and refuses to sign below. So the node first follows its peers by sync, without
 //! voting, until the store has reached the height before the guard's; then the engine is started anew, and votes.
@@ -21,8 +24,9 @@ use tallystick_service::shutdown::CancellationToken;
 
 use crate::consensus::{ConsensusParts, LedgerApplication};
 use crate::guard::Guard;
+use crate::membership::Part;
 use crate::metrics::Metrics;
-use crate::preflight::Claims;
+use crate::preflight::{Claims, Sets};
 use crate::standing::Standing;
 use crate::store::StoreError;
 use crate::voting_log::{self, Judges, LogError};
@@ -35,6 +39,10 @@ const PEERS_LOOK: Duration = Duration::from_millis(100);
 
 /// How often a resting chain is looked at again, for what only the passing of time changes.
 const REST_LOOK: Duration = Duration::from_secs(1);
+
+/// Of a node whose number the validator set has with other keys than it holds.
+const OTHER_KEYS: &str = "does not vote and signs nothing: the validator set has its number with keys that it does not hold \
+                          (docs/ops/validators.md)";
 
 /// Why the node takes part no more. Fatal to the process.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +121,16 @@ impl Participation {
             if let Some(height) = reach {
                 let tip = self.decided();
                 tracing::info!(%tip, %height, "the store is behind what this validator has signed; following its peers");
-                self.follow(height, &stop).await?;
+                self.follow(|| Ok(self.decided() >= height), &stop).await?;
+            }
+            if self.part()? == Part::OtherKeys {
+                ready.not_ready(OTHER_KEYS);
+                tracing::warn!("this node {OTHER_KEYS}; it follows the others meanwhile");
+                self.follow(|| Ok(self.part()? != Part::OtherKeys), &stop).await?;
+                reach = height_to_reach(self.decided(), self.guard.standing().height);
+                if !stop.is_cancelled() {
+                    continue;
+                }
             }
             if stop.is_cancelled() {
                 return Ok(());
@@ -142,7 +159,7 @@ impl Participation {
     async fn prove(&self, claims: &Claims, stop: &CancellationToken) -> Result<(), ParticipationError> {
         while !stop.is_cancelled() {
             let ledger = &self.consensus.ledger;
-            let Err(misfit) = claims.check(&ledger.validators_at(ledger.next_height()?)?) else {
+            let Err(misfit) = claims.check(&Sets::of(ledger)?) else {
                 tracing::info!("the newer validator set knows this node");
                 return Ok(());
             };
@@ -150,7 +167,8 @@ impl Participation {
                 Some(0) => return Err(ParticipationError::Config(misfit.error)),
                 Some(_) if !misfit.may_be_newer => return Err(ParticipationError::Config(misfit.error)),
                 Some(behind) => {
-                    self.follow(Height::new(self.decided().get().saturating_add(behind)), stop).await?;
+                    let height = Height::new(self.decided().get().saturating_add(behind));
+                    self.follow(|| Ok(self.decided() >= height), stop).await?;
                 }
                 None => tokio::time::sleep(PEERS_LOOK).await,
             }
@@ -162,6 +180,10 @@ impl Participation {
         Judges { guard: &self.guard, store: &self.consensus.ledger.store, member: self.engine.member }
     }
 
+    fn part(&self) -> Result<Part, StoreError> {
+        self.standing.membership.part(&self.consensus.ledger)
+    }
+
     fn decided(&self) -> Height {
         self.consensus.progress.decided_height()
     }
@@ -171,7 +193,12 @@ impl Participation {
         tallystick_engine::start(config, Arc::clone(&self.signer), Box::new(application)).await
     }
 
-    async fn follow(&self, height: Height, stop: &CancellationToken) -> Result<(), ParticipationError> {
+    /// Follows by sync until it is `enough`, which is asked after each height.
+    async fn follow(
+        &self,
+        enough: impl Fn() -> Result<bool, StoreError>,
+        stop: &CancellationToken,
+    ) -> Result<(), ParticipationError> {
         let mut decided = self.consensus.progress.watch_decided();
         let moniker = format!("{}-following", self.engine.moniker);
         let log_path = self.engine.log_path.with_file_name(FOLLOWING_LOG);
@@ -181,10 +208,12 @@ impl Participation {
             return Err(LogError::SetAside { path: log_path.display().to_string(), source }.into());
         }
         let mut engine = self.start(EngineConfig { moniker, log_path, votes: false, ..self.engine.clone() }).await?;
-        tokio::select! {
-            ended = engine.join() => return Ok(ended.and(Err(EngineError::Closed))?),
-            () = stop.cancelled() => {}
-            _ = decided.wait_for(|tip| *tip >= height) => {}
+        while !enough()? {
+            tokio::select! {
+                ended = engine.join() => return Ok(ended.and(Err(EngineError::Closed))?),
+                () = stop.cancelled() => break,
+                changed = decided.changed() => if changed.is_err() { break },
+            }
         }
         engine.control().stop();
         Ok(engine.join().await?)

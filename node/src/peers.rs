@@ -16,6 +16,7 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use receipt_core::note::{Checkpoint, SignatureLine};
 use receipt_core::state::BatchCache as _;
+use receipt_core::validators::ValidatorSet;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::peer::v1::peer_service_client::PeerServiceClient;
 use tallystick_proto::peer::v1::{
@@ -99,28 +100,33 @@ impl Forwarder {
         let _ = self.queue.send(Forward::Governance(Arc::new(message)));
     }
 
-    /// Validators that answered the last call.
+    /// Peers that answered the last call, whether they are in the validator set or not.
     pub(crate) fn connected(&self) -> Vec<u32> {
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.iter().filter(|(_, view)| view.connected).map(|(id, _)| id.get()).collect()
     }
 
-    /// How many heights this node is behind what f + 1 peers have signed; `None` while too few of `peers` were asked to say so.
-    pub(crate) fn heights_behind(&self, decided: Height, faults_max: usize, peers: usize) -> Option<u64> {
+    /// How many heights this node is behind what f + 1 peers of a validator set have signed; `None` while too few of the set's `peers` were
+    /// asked to say so. Whoever is not in the set says nothing: f is the set's.
+    pub(crate) fn heights_behind(&self, decided: Height, set: &ValidatorSet, peers: usize) -> Option<u64> {
         let views = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = views.values().filter(|view| view.asked).count();
-        let mut heights: Vec<u64> = views.values().map(|view| view.signed_height.get()).collect();
+        let of_set = views.iter().filter(|(id, _)| set.member(**id).is_some());
+        let (mut heights, mut asked) = (Vec::new(), 0);
+        for (_, view) in of_set {
+            heights.push(view.signed_height.get());
+            asked += usize::from(view.asked);
+        }
         drop(views);
         heights.sort_unstable_by(|a, b| b.cmp(a));
-        let reached = heights.get(faults_max).copied().unwrap_or(0);
+        let reached = heights.get(set.faults_max()).copied().unwrap_or(0);
         let behind = reached.saturating_sub(decided.get());
         // Those who were not asked yet may only be farther.
         (asked >= peers || behind > 0).then_some(behind)
     }
 
     /// Whether f + 1 peers have signed heights that this node has not decided.
-    pub(crate) fn is_behind(&self, decided: Height, faults_max: usize) -> bool {
-        self.heights_behind(decided, faults_max, 0).is_some_and(|behind| behind > BEHIND_HEIGHTS)
+    pub(crate) fn is_behind(&self, decided: Height, set: &ValidatorSet) -> bool {
+        self.heights_behind(decided, set, 0).is_some_and(|behind| behind > BEHIND_HEIGHTS)
     }
 
     /// A peer has answered, or failed to.
@@ -362,7 +368,7 @@ impl PeerLink {
 
     /// Asks the peer for all lines that it holds: of this node's tip, and of what the peer has sealed. So a line reaches this
     /// node although its own link to the signer is down. And of a handover that lacks its note: its signers may be gone, and the
-    /// others have newer lines to send.
+    /// others have newer lines to send, and the note itself.
     pub(crate) async fn pull(&self) -> Result<(), SealError> {
         let handover = self.sealer.open_handover()?;
         for wanted in handover.into_iter().chain([self.progress.decided_height(), Height::ZERO]) {
@@ -377,6 +383,9 @@ impl PeerLink {
                     return Ok(());
                 }
             };
+            if handover == Some(wanted) && !response.note.is_empty() {
+                self.take_handover_note(wanted, &response.note)?;
+            }
             let Some(id) = response.checkpoint else { continue };
             for lines in response.signatures.iter().take(limits::VALIDATORS_MAX) {
                 let Some((height, checkpoint, validator, lines)) = read_lines(&self.origin, &id, lines) else {
@@ -392,6 +401,21 @@ impl PeerLink {
         Ok(())
     }
 
+    fn take_handover_note(&self, height: Height, note: &str) -> Result<(), SealError> {
+        self.complain_of(tokio::task::block_in_place(|| self.sealer.take_handover_note(height, note)))
+    }
+
+    /// What a peer sent is at fault: it is told of, and nothing more.
+    fn complain_of(&self, taken: Result<(), SealError>) -> Result<(), SealError> {
+        match taken {
+            Err(error) if !error.is_fatal() => {
+                self.complain(&error.to_string());
+                Ok(())
+            }
+            taken => taken,
+        }
+    }
+
     fn take_lines(
         &self,
         height: Height,
@@ -400,14 +424,7 @@ impl PeerLink {
         lines: Vec<SignatureLine>,
     ) -> Result<(), SealError> {
         // Signatures are checked, and a seal that it completes is synced to disk.
-        match tokio::task::block_in_place(|| self.sealer.take_lines(height, checkpoint, validator, lines)) {
-            Err(error) if error.is_fatal() => Err(error),
-            Err(error) => {
-                self.complain(&error.to_string());
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        self.complain_of(tokio::task::block_in_place(|| self.sealer.take_lines(height, checkpoint, validator, lines)))
     }
 
     async fn exchange(&self) -> Result<(), SealError> {

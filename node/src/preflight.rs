@@ -2,11 +2,16 @@
 //!
 //! A validator that starts under another's key would sign what nobody counts, or what the other signs too. Each refusal names
 //! the key of the configuration. Each other validator of the set must be among the peers: a node that talks to too few of them
-//! waits for ever for lines and batches that the others have. A store that was made anew, or lacks heights at which this validator has voted, may know an old
-//! set: of a key or a number that is nobody's there it cannot say whether it is wrong or newer. Then the node follows its
+//! waits for ever for lines and batches that the others have. Peers beyond the set are allowed: who joins, and who has left. A node whose
+//! number is not in the set follows without a vote (`membership`); one whose number is there must hold the keys that the set has, or those
+//! that a set has on which governance has decided already.
+//!
+//! A store that was made anew, or lacks heights at which this validator has voted, may know an old
+//! set: of a key that is nobody's there it cannot say whether it is wrong or newer. Then the node follows its
 //! peers first, and is judged again when it is level with them (`participation`). Another validator's key is refused at once.
 
-use ed25519_dalek::SigningKey;
+use std::sync::Arc;
+
 use receipt_core::ids::ValidatorId;
 use receipt_core::suite::PublicKey;
 use receipt_core::validators::{Validator, ValidatorSet};
@@ -14,25 +19,50 @@ use tallystick_service::config::{ConfigError, Loaded};
 use tallystick_service::identity::{PeerIdentity, Role};
 
 use crate::config::NodeConfig;
+use crate::ledger::Ledger;
+use crate::membership::Membership;
+use crate::store::StoreError;
 
 /// A registered key of a validator.
 type KeyOf = fn(&Validator) -> PublicKey;
 
-/// Secret keys as read from the files.
-pub(crate) struct OwnKeys<'a> {
-    /// Signs votes.
-    pub consensus: &'a SigningKey,
-    /// Signs checkpoints as the log.
-    pub log: &'a SigningKey,
-    /// Cosigns checkpoints.
-    pub cosigner: &'a SigningKey,
+/// Keys of the configuration, by its tables, and what they are compared with.
+const KEYS: [[(&str, KeyOf); 3]; 2] = [
+    [
+        ("keys.consensus", |member| member.consensus_key),
+        ("keys.log", |member| member.log_key),
+        ("keys.cosigner", |member| member.cosigner_key),
+    ],
+    [
+        ("next_keys.consensus", |member| member.consensus_key),
+        ("next_keys.log", |member| member.log_key),
+        ("next_keys.cosigner", |member| member.cosigner_key),
+    ],
+];
+
+/// The validator sets that a node is compared with.
+#[derive(Debug, Clone)]
+pub(crate) struct Sets {
+    /// That of the next height.
+    pub next: ValidatorSet,
+    /// One that governance has decided on, and that is not in force yet.
+    pub announced: Option<ValidatorSet>,
+}
+
+impl Sets {
+    /// As a ledger has them.
+    pub(crate) fn of(ledger: &Ledger) -> Result<Self, StoreError> {
+        let next = ledger.validators_at(ledger.next_height()?)?;
+        Ok(Self { next, announced: ledger.announced_validators()?.map(|(_, set)| set) })
+    }
 }
 
 /// What this node says it is.
 #[derive(Clone)]
 pub(crate) struct Claims {
     config: Loaded<NodeConfig>,
-    keys: [(&'static str, PublicKey, KeyOf); 3],
+    keys: Vec<(&'static str, PublicKey, KeyOf)>,
+    membership: Arc<Membership>,
     certificate: PeerIdentity,
 }
 
@@ -47,40 +77,32 @@ pub(crate) struct Misfit {
 
 impl Claims {
     /// By configuration, key files and certificate.
-    pub(crate) fn new(config: &Loaded<NodeConfig>, keys: &OwnKeys<'_>, certificate: PeerIdentity) -> Self {
-        let public = |key: &SigningKey| PublicKey(key.verifying_key().to_bytes());
-        let keys: [(&str, PublicKey, KeyOf); 3] = [
-            ("keys.consensus", public(keys.consensus), |member| member.consensus_key),
-            ("keys.log", public(keys.log), |member| member.log_key),
-            ("keys.cosigner", public(keys.cosigner), |member| member.cosigner_key),
-        ];
-        Self { config: config.clone(), keys, certificate }
+    pub(crate) fn new(config: &Loaded<NodeConfig>, membership: Arc<Membership>, certificate: PeerIdentity) -> Self {
+        let named = membership.keys().iter().zip(KEYS).flat_map(|(keys, names)| keys.public().into_iter().zip(names));
+        let keys = named.map(|(key, (name, registered))| (name, key, registered)).collect();
+        Self { config: config.clone(), keys, membership, certificate }
     }
 
-    /// Compares them with a validator set.
-    pub(crate) fn check(&self, set: &ValidatorSet) -> Result<(), Misfit> {
+    /// Compares them with the validator sets of now and of soon.
+    pub(crate) fn check(&self, sets: &Sets) -> Result<(), Misfit> {
+        let set = &sets.next;
         // What no other set could mend comes first.
         self.check_certificate_and_peers()?;
-        self.check_keys_of_others(set)?;
+        for set in [Some(set), sets.announced.as_ref()].into_iter().flatten() {
+            self.check_keys_of_others(set)?;
+        }
         let id = self.id();
         let newer =
             |key: &str, problem: String| Err(Misfit { error: self.config.invalid(key, problem), may_be_newer: true });
-        let Some(own) = set.member(id) else {
-            let members: Vec<String> = set.members().iter().map(|member| member.id.to_string()).collect();
-            return newer(
-                "validator_id",
-                format!("{id} is not in the validator set, which has {}", members.join(", ")),
-            );
-        };
-        if let Some((name, ..)) = self.keys.iter().find(|(_, key, registered)| registered(own) != *key) {
+        let is_announced = sets.announced.as_ref().is_some_and(|set| self.membership.keys_in(set).is_some());
+        if let Some(own) = set.member(id).filter(|_| self.membership.keys_in(set).is_none() && !is_announced) {
+            let wrong = self.keys.iter().find(|(_, key, registered)| registered(own) != *key);
+            let name = wrong.map_or("keys.consensus", |(name, ..)| name);
             let problem = "this key is of no validator, and not the one that the registry has for";
             return newer(name, format!("{problem} validator {id}"));
         }
         let peers: Vec<ValidatorId> =
             self.config.value.peers.iter().map(|peer| ValidatorId::new(peer.validator_id)).collect();
-        if let Some(peer) = peers.iter().find(|peer| set.member(**peer).is_none()) {
-            return newer("peers.validator_id", format!("{peer} is not in the validator set"));
-        }
         let others = set.members().iter().filter(|member| member.id != id && !peers.contains(&member.id));
         let missing: Vec<String> = others.map(|member| format!("{} ({})", member.id, member.name)).collect();
         if !missing.is_empty() {
@@ -135,11 +157,13 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::SigningKey;
     use receipt_core::hash::tagged;
     use receipt_core::testkit::{TestChain, TestValidator};
     use tallystick_service::config;
 
     use super::*;
+    use crate::membership::ValidatorKeys;
     use crate::testing::identity;
 
     fn key(id: u32, role: &str) -> SigningKey {
@@ -166,17 +190,31 @@ mod tests {
         config::load(&path).unwrap()
     }
 
+    fn membership(id: u32, keys: &[[SigningKey; 3]]) -> Arc<Membership> {
+        let keys = keys.iter().cloned().map(|[consensus, log, cosigner]| ValidatorKeys { consensus, log, cosigner });
+        Arc::new(Membership::new(ValidatorId::new(id), keys.collect()))
+    }
+
+    /// The keys of a test validator; `new`: after their change.
+    fn keys_of(id: u32, new: bool) -> [SigningKey; 3] {
+        let validator = if new { TestValidator::with_new_keys(id) } else { TestValidator::new(id) };
+        let [log, cosigner] = validator.note_keys();
+        [validator.consensus_key(), log, cosigner]
+    }
+
     /// One row per thing that does not fit: what is given, and what the refusal says.
     #[test]
     fn what_does_not_fit_is_refused_by_name() {
         let chain = TestChain::new();
-        let set = &chain.genesis().validators;
+        let sets = Sets { next: chain.genesis().validators.clone(), announced: None };
         let validator = |id| identity(Role::Validator, id);
         // The last column: whether a newer set may have it.
         type Row<'a> = (u32, &'a [u32], [u32; 3], PeerIdentity, Option<([&'a str; 2], bool)>);
-        let rows: [Row<'_>; 14] = [
+        let rows: [Row<'_>; 16] = [
             (1, &[2, 3, 4], [1, 1, 1], validator(1), None),
-            (9, &[2], [9, 9, 9], validator(9), Some((["validator_id", "1, 2, 3, 4"], true))),
+            // It follows, until a set has it.
+            (9, &[1, 2, 3, 4], [9, 9, 9], validator(9), None),
+            (9, &[1, 2], [9, 9, 9], validator(9), Some((["peers.validator_id", "3 (v3), 4 (v4) of the set"], true))),
             (1, &[2], [2, 1, 1], validator(1), Some((["keys.consensus", "validator 2's"], false))),
             (1, &[2], [1, 9, 1], validator(1), Some((["keys.log", "of no validator"], true))),
             (1, &[2], [1, 1, 3], validator(1), Some((["keys.cosigner", "validator 3's"], false))),
@@ -185,7 +223,9 @@ mod tests {
             (1, &[2, 2], [1, 1, 1], validator(1), Some((["peers.validator_id", "twice"], false))),
             (1, &[1], [1, 1, 1], validator(1), Some((["peers.validator_id", "itself"], false))),
             (9, &[2], [9, 2, 9], validator(9), Some((["keys.log", "validator 2's"], false))),
-            (1, &[7], [1, 1, 1], validator(1), Some((["peers.validator_id", "not in the validator set"], true))),
+            // One that joins, or has left.
+            (1, &[2, 3, 4, 7], [1, 1, 1], validator(1), None),
+            (1, &[7], [1, 1, 1], validator(1), Some((["peers.validator_id", "2 (v2), 3 (v3), 4 (v4)"], true))),
             (1, &[2, 3], [1, 1, 1], validator(1), Some((["peers.validator_id", "4 (v4) of the set is missing"], true))),
             (3, &[1, 2], [3, 3, 3], validator(3), Some((["peers.validator_id", "4 (v4) of the set is missing"], true))),
             (
@@ -198,8 +238,7 @@ mod tests {
         ];
         for (row, (id, peers, owners, certificate, expected)) in rows.into_iter().enumerate() {
             let keys = [key(owners[0], "consensus"), key(owners[1], "log"), key(owners[2], "cosigner")];
-            let keys = OwnKeys { consensus: &keys[0], log: &keys[1], cosigner: &keys[2] };
-            let outcome = Claims::new(&loaded(id, peers), &keys, certificate).check(set);
+            let outcome = Claims::new(&loaded(id, peers), membership(id, &[keys]), certificate).check(&sets);
             match expected {
                 None => outcome.unwrap(),
                 Some((parts, may_be_newer)) => {
@@ -212,21 +251,35 @@ mod tests {
         }
     }
 
-    /// Validator 1's keys are replaced. A store made anew knows the old ones only.
+    /// Validator 1's keys are replaced: which it may hold before the change is decided on, between that and the first height of the new
+    /// set, and after it. A store made anew knows the old ones only.
     #[test]
-    fn new_keys_are_unknown_at_genesis_and_fit_after_the_rotation() {
-        let chain = TestChain::new();
-        let genesis = chain.genesis().validators.clone();
-        let rotated = [11, 2, 3, 4].map(TestValidator::new);
-        let members = rotated.iter().map(TestValidator::public).map(|member| match member.id.get() {
-            11 => Validator { id: ValidatorId::new(1), name: "v1".to_owned(), ..member },
-            _ => member,
-        });
-        let newest = ValidatorSet::new(members.collect()).unwrap();
-        let keys = [key(11, "consensus"), key(11, "log"), key(11, "cosigner")];
-        let keys = OwnKeys { consensus: &keys[0], log: &keys[1], cosigner: &keys[2] };
-        let claims = Claims::new(&loaded(1, &[2, 3, 4]), &keys, identity(Role::Validator, 1));
-        assert!(claims.check(&genesis).unwrap_err().may_be_newer);
-        claims.check(&newest).unwrap();
+    fn keys_fit_if_the_set_of_now_or_the_announced_one_has_them() {
+        let old = TestChain::new().genesis().validators.clone();
+        let members =
+            [TestValidator::with_new_keys(1), TestValidator::new(2), TestValidator::new(3), TestValidator::new(4)];
+        let new = ValidatorSet::new(members.iter().map(TestValidator::public).collect()).unwrap();
+        let (before, after) =
+            (Sets { next: old.clone(), announced: None }, Sets { next: new.clone(), announced: None });
+        let between = Sets { next: old, announced: Some(new) };
+        let (own_old, own_new) = (keys_of(1, false), keys_of(1, true));
+        let fits = |keys: &[[SigningKey; 3]], sets: &Sets| {
+            let claims = Claims::new(&loaded(1, &[2, 3, 4]), membership(1, keys), identity(Role::Validator, 1));
+            claims.check(sets).map_err(|misfit| misfit.may_be_newer)
+        };
+        assert_eq!(
+            [&before, &between, &after].map(|sets| fits(std::slice::from_ref(&own_old), sets)),
+            [Ok(()), Ok(()), Err(true)]
+        );
+        assert_eq!(
+            [&before, &between, &after].map(|sets| fits(std::slice::from_ref(&own_new), sets)),
+            [Err(true), Ok(()), Ok(())]
+        );
+        let both = [own_old.clone(), own_new.clone()];
+        assert_eq!([&before, &between, &after].map(|sets| fits(&both, sets)), [Ok(()); 3]);
+        // Of each set whole.
+        let [consensus, ..] = own_new;
+        let [_, log, cosigner] = own_old;
+        assert_eq!(fits(&[[consensus, log, cosigner]], &between), Err(true));
     }
 }

@@ -7,8 +7,10 @@
 //! own signature ──▶ guard ─┐
 //! peers' lines ─▶ verified ┴▶ held (`lines`) ─▶ with the published note's lines: assembled ─▶ one synced write of two notes
 //! ```
-//! The last height of a validator set is the handover: with its note under the old set readers come to trust the next one. So it is
-//! sealed even after a larger tree was, and a member whose keys are not in the next set signs it once and no further tree.
+//! The last height of a validator set is the handover: with its note under the old set readers come to trust the next one. Nobody may
+//! lose it: as long as a node lacks it, it signs and publishes no larger tree, so that whoever has a larger tree's note has, or had from a
+//! quorum, the handover's. Its lines come from its signers, the whole note from any peer that stored it. A member whose keys are
+//! not in the next set signs it once and no further tree.
 //!
 //! Invariants of what is published: a smaller tree never follows a larger one; of one tree, neither a log key's line nor the "as
 //! of" is ever lost again, because the lines published before take part in each assembly, and a note is replaced only by one with
@@ -16,10 +18,12 @@
 //!
 //! Not here: talking to the peers (`peers`), and the public door (`publish`).
 
+mod handover;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::Signer as _;
 use prometheus_client::metrics::counter::Counter;
 use receipt_core::ids::{Height, UnixMillis, ValidatorId};
 use receipt_core::note::{
@@ -33,6 +37,7 @@ use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardError};
 use crate::ledger::Ledger;
 use crate::lines::{HeldLines, KEPT_HEIGHTS, News, claimed_time};
+use crate::membership::{Membership, ValidatorKeys};
 use crate::note_keys::{NoteKeys, NoteKeysOfSet};
 use crate::progress::Progress;
 use crate::store::StoreError;
@@ -56,6 +61,14 @@ pub enum SealError {
         /// What is wrong.
         problem: String,
     },
+    /// A peer's note of a handover is not what it says. Not fatal.
+    #[error("the note of the handover at height {height} is refused: {problem}")]
+    Note {
+        /// Of what.
+        height: Height,
+        /// What is wrong.
+        problem: String,
+    },
     /// This validator's keys are not those of the registry. Fatal.
     #[error("this validator's keys do not fit the registry: {0}")]
     Keys(String),
@@ -64,7 +77,7 @@ pub enum SealError {
 impl SealError {
     /// Whether the process must end.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Line { .. })
+        !matches!(self, Self::Line { .. } | Self::Note { .. })
     }
 }
 
@@ -82,12 +95,13 @@ pub struct OwnLines {
 /// A checkpoint and the lines kept under it, by validator.
 pub(crate) type KeptLines = (Checkpoint, Vec<(ValidatorId, Vec<SignatureLine>)>);
 
-/// The keys with which a validator signs checkpoints.
-pub struct SealKeys {
-    /// Log key, type 0x01.
-    pub log: SigningKey,
-    /// Cosigner key, type 0x04.
-    pub cosigner: SigningKey,
+/// What came of being asked to sign a height.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    /// It is signed, or there is nothing to sign.
+    Done,
+    /// It waits for the note of a handover before it.
+    AwaitsHandover,
 }
 
 /// What sealing shares with the rest of the node.
@@ -111,14 +125,15 @@ pub struct Sealer {
     progress: Arc<Progress>,
     evidence: Arc<EvidenceFolder>,
     clocks: Arc<PeerClocks>,
-    id: ValidatorId,
-    keys: SealKeys,
+    membership: Arc<Membership>,
     set: NoteKeysOfSet,
     held: HeldLines,
     early: EarlyLines,
     own: watch::Sender<Option<OwnLines>>,
     /// One writer of notes at a time: what is published is compared, then replaced.
     publishing: Mutex<()>,
+    /// Up to here every handover has its note.
+    handed_over: Mutex<Height>,
     /// Why the tip is not signed, as it was last said.
     mute: Mutex<Option<&'static str>>,
     /// Whose wrong lines were told of.
@@ -127,8 +142,8 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// For the validator of this id. It signs while the registered keys are the given ones.
-    pub(crate) fn new(parts: SealParts, id: ValidatorId, keys: SealKeys) -> Self {
+    /// It signs the heights whose validator set has this node with keys that it holds.
+    pub(crate) fn new(parts: SealParts, membership: Arc<Membership>) -> Self {
         let SealParts { ledger, guard, progress, evidence, clocks } = parts;
         let set = NoteKeysOfSet::new(&ledger.genesis.origin);
         Self {
@@ -137,13 +152,13 @@ impl Sealer {
             progress,
             evidence,
             clocks,
-            id,
-            keys,
+            membership,
             set,
             held: HeldLines::default(),
             early: EarlyLines::default(),
             own: watch::Sender::new(None),
             publishing: Mutex::default(),
+            handed_over: Mutex::new(Height::ZERO),
             mute: Mutex::default(),
             named: Mutex::default(),
             dropped_lines: Counter::default(),
@@ -172,13 +187,14 @@ impl Sealer {
         checkpoint.map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
-    /// Whether the set of a height has these keys for this validator.
-    fn is_member_at(&self, height: Height) -> Result<bool, StoreError> {
-        let set = self.ledger.validators_at(height)?;
-        Ok(set.member(self.id).is_some_and(|own| {
-            own.log_key.0 == self.keys.log.verifying_key().to_bytes()
-                && own.cosigner_key.0 == self.keys.cosigner.verifying_key().to_bytes()
-        }))
+    /// The keys that the set of a height has for this validator, if it holds them.
+    fn keys_at(&self, height: Height) -> Result<Option<&ValidatorKeys>, StoreError> {
+        Ok(self.membership.keys_in(&self.ledger.validators_at(height)?))
+    }
+
+    /// Whether the set of a height has the very same keys.
+    fn stays(&self, keys: &ValidatorKeys, height: Height) -> Result<bool, StoreError> {
+        Ok(self.keys_at(height)?.is_some_and(|next| next.public() == keys.public()))
     }
 
     /// Says once why the tip is not signed, until that changes.
@@ -196,34 +212,38 @@ impl Sealer {
     /// Signs a decided height, guard first, and offers the lines to whoever watches. Passed over are a tree smaller than one that
     /// this validator has signed, and one under a set that knows other keys of it: the store was made anew or restored from a
     /// copy, and is catching up, or the keys were replaced. Nor is a tree signed twice for one second, or for an earlier one, and
-    /// the handover not again by whom the next set does not have: a set that has ended says no later time.
-    pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<(), SealError> {
+    /// the handover not again by whom the next set does not have: a set that has ended says no later time. After a handover nothing is
+    /// signed before its note is stored here.
+    pub fn sign_height(&self, height: Height, now: UnixMillis) -> Result<Signing, SealError> {
         let checkpoint = self.checkpoint_of(height)?;
         let checkpoint = checkpoint.ok_or_else(|| StoreError::Corrupt(format!("height {height} is missing")))?;
+        let (keys, id) = (self.keys_at(height)?, self.membership.id());
+        let awaits_handover = self.open_handover()?.is_some_and(|open| open < height);
         let mute = if checkpoint.size() < self.guard.position().1 {
             Some("this validator has signed a larger tree; its store is catching up")
-        } else if !self.is_member_at(height)? {
+        } else if keys.is_none() {
             Some("the validator set of this height has other keys for this validator, or does not know it")
+        } else if awaits_handover {
+            Some("the last tree of the validator set before is not sealed by that set here yet")
         } else {
             None
         };
         self.say_mute(mute);
         let time = PosixSeconds::new(now.seconds());
-        if mute.is_some() || self.held.news(height, self.id, time) != News::New {
-            return Ok(());
-        }
-        if self.held.has(height, self.id) && !self.is_member_at(next_of(height)?)? {
-            return Ok(());
+        let Some(keys) = keys.filter(|_| mute.is_none() && self.held.news(height, id, time) == News::New) else {
+            return Ok(if awaits_handover { Signing::AwaitsHandover } else { Signing::Done });
+        };
+        if self.held.has(height, id) && !self.stays(keys, next_of(height)?)? {
+            return Ok(Signing::Done);
         }
         self.guard.permit_checkpoint(checkpoint.size(), checkpoint.root())?;
         let text = checkpoint.to_string();
         let keys_error = |error: String| SealError::Keys(error);
         let set = self.note_keys(height)?;
-        let [log_key, cosigner_key] =
-            set.of(self.id).ok_or_else(|| keys_error(format!("no validator {} in the set", self.id)))?;
-        let log = &self.keys.log;
+        let [log_key, cosigner_key] = set.of(id).ok_or_else(|| keys_error(format!("no validator {id} in the set")))?;
+        let log = &keys.log;
         let log_line = sign(log_key, &text, |bytes| Ok::<_, std::convert::Infallible>(log.sign(bytes).to_bytes()));
-        let cosigner = &self.keys.cosigner;
+        let cosigner = &keys.cosigner;
         let cosign_line = cosign(cosigner_key, &text, time, |bytes| {
             Ok::<_, std::convert::Infallible>(cosigner.sign(bytes).to_bytes())
         });
@@ -231,9 +251,10 @@ impl Sealer {
             log_line.map_err(|error| keys_error(error.to_string()))?,
             cosign_line.map_err(|error| keys_error(error.to_string()))?,
         ];
-        self.held.keep((height, self.id), time, lines.clone(), self.progress.decided_height());
+        self.held.keep((height, id), time, lines.clone(), self.progress.decided_height());
         self.own.send_replace(Some(OwnLines { height, checkpoint, lines }));
-        self.try_seal(height)
+        self.try_seal(height)?;
+        Ok(Signing::Done)
     }
 
     /// Takes a validator's lines. Those of a height that this node has not decided yet wait for it, if it is right ahead:
@@ -255,7 +276,8 @@ impl Sealer {
             return Ok(());
         };
         let time = claimed_time(&lines).ok_or_else(|| refuse("there is no cosignature".into()))?;
-        if claimed == &checkpoint && self.held.news(height, id, time) != News::New {
+        let is_kept = claimed == &checkpoint && self.held.news(height, id, time) != News::New;
+        if is_kept || self.is_over(height)? {
             return Ok(());
         }
         let set = self.note_keys(height)?;
@@ -278,6 +300,12 @@ impl Sealer {
         }
         self.held.keep((height, id), time, lines, self.progress.decided_height());
         self.try_seal(height)
+    }
+
+    /// Whether lines of this height are of no use any more: a validator that left gives its last ones for ever.
+    fn is_over(&self, height: Height) -> Result<bool, StoreError> {
+        let is_old = height.get().saturating_add(KEPT_HEIGHTS) < self.progress.decided_height().get();
+        Ok(is_old && self.open_handover()? != Some(height))
     }
 
     /// Keeps a note that contradicts this node's history, next to this node's own with all lines under it: the validator's
@@ -319,27 +347,27 @@ impl Sealer {
         self.set.of(self.ledger.validators_at(height)?).map_err(SealError::Keys)
     }
 
-    /// Whether this decided height is the last of its set.
-    fn is_handover(&self, height: Height) -> Result<bool, StoreError> {
-        self.ledger.begins_set(next_of(height)?)
-    }
-
-    /// The newest handover, if it is not sealed by its own set and peers may still hold its lines.
-    pub(crate) fn open_handover(&self) -> Result<Option<Height>, StoreError> {
-        let next = self.ledger.next_height()?;
-        let Some(last) = self.ledger.last_handover(next)? else { return Ok(None) };
-        let recent = next.get() - last.get() <= KEPT_HEIGHTS;
-        Ok((recent && self.ledger.store.checkpoint(last)?.is_none()).then_some(last))
-    }
-
-    /// Publishes the notes of a height if its quorum is complete, nothing larger is published, and there is something to gain. A
-    /// handover's note is kept even if a larger one is published.
+    /// Publishes the notes of a height if its quorum is complete, nothing larger is published, and there is something to gain. What
+    /// lies after a handover waits for the handover's.
     fn try_seal(&self, height: Height) -> Result<(), SealError> {
+        if self.seal_one(height)? && self.is_handover(height)? {
+            return self.seal_after(height);
+        }
+        Ok(())
+    }
+
+    fn publish(&self, height: Height, notes: &Assembly) -> Result<(), StoreError> {
+        self.ledger.store.put_checkpoint(height, &notes.smallest.to_string(), &notes.fullest.to_string())?;
+        self.progress.sealed(height);
+        Ok(())
+    }
+
+    /// Whether notes were published.
+    fn seal_one(&self, height: Height) -> Result<bool, SealError> {
         let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_overtaken = height < self.progress.sealed_height();
-        if is_overtaken && (!self.is_handover(height)? || self.ledger.store.checkpoint(height)?.is_some()) {
-            // The larger tree's note seals this one.
-            return Ok(());
+        if height < self.progress.sealed_height() || self.open_handover()?.is_some_and(|open| open < height) {
+            // The larger tree's note seals this one; or it waits.
+            return Ok(false);
         }
         let Some(checkpoint) = self.checkpoint_of(height)? else {
             return Err(StoreError::Corrupt(format!("height {height} was signed and is missing")).into());
@@ -349,7 +377,7 @@ impl Sealer {
         let held = self.held.of(height);
         if published.is_none() && held.len() < set.quorum() {
             // No quorum yet.
-            return Ok(());
+            return Ok(false);
         }
         let (mut signers, mut lines) = (Vec::new(), Vec::new());
         for (id, own) in held {
@@ -365,23 +393,18 @@ impl Sealer {
         self.drop_lines(height, &authors);
         let notes = match notes {
             Ok(notes) => notes,
-            Err(PolicyError::QuorumNotReached { .. }) => return Ok(()),
+            Err(PolicyError::QuorumNotReached { .. }) => return Ok(false),
             Err(error) => {
                 tracing::error!(%height, %error, "a quorum has signed, and its lines make no note");
-                return Ok(());
+                return Ok(false);
             }
         };
         let before = published.map(|note| set.policy().assemble(&note).notes);
         if before.is_some_and(|before| before.is_ok_and(|before| !gains(&before, &notes))) {
-            return Ok(());
+            return Ok(false);
         }
-        if is_overtaken {
-            self.ledger.store.put_handover(height, &notes.smallest.to_string())?;
-            return Ok(());
-        }
-        self.ledger.store.put_checkpoint(height, &notes.smallest.to_string(), &notes.fullest.to_string())?;
-        self.progress.sealed(height);
-        Ok(())
+        self.publish(height, &notes)?;
+        Ok(true)
     }
 
     /// The note that is published, if it is of this height.
@@ -416,7 +439,7 @@ impl Sealer {
 
     /// This validator's number.
     pub fn validator_id(&self) -> ValidatorId {
-        self.id
+        self.membership.id()
     }
 }
 

@@ -4,14 +4,21 @@
 //! How far the peers are is what each says itself, so the f highest of them may be lies: what counts is the height that f + 1
 //! peers have reached. A peer that does not answer says nothing, and keeps nobody waiting for longer than one call: a
 //! network that starts has nobody to be level with. Consensus does not ask here.
+//!
+//! Here it is also said what this node is to the validator set, and before a set takes over whether enough of it is reached: with fewer
+//! than a quorum of the new set connected nothing would be decided from its first height on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use receipt_core::ids::ValidatorId;
+use prometheus_client::metrics::gauge::Gauge;
+use receipt_core::ids::{Height, ValidatorId};
+use receipt_core::validators::ValidatorSet;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
 
 use crate::ledger::Ledger;
+use crate::membership::{Membership, Part};
 use crate::peers::Forwarder;
 use crate::progress::Progress;
 use crate::store::StoreError;
@@ -21,17 +28,23 @@ const LEVEL_HEIGHTS_MAX: u64 = 8;
 /// Ready becomes not ready: farther behind than this.
 const BEHIND_HEIGHTS_MAX: u64 = 64;
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Of a node that is in no validator set.
+const FOLLOWS: &str = "is in no validator set: this node follows without a vote";
 
 /// What is compared.
 pub(crate) struct Standing {
     /// For the number of faults that the set bears.
     pub ledger: Ledger,
     /// How far this node is.
-    pub progress: std::sync::Arc<Progress>,
+    pub progress: Arc<Progress>,
     /// How far the peers are.
     pub forwarder: Forwarder,
-    /// How many peers are asked.
-    pub peers: usize,
+    /// Which peers are asked.
+    pub peers: Vec<ValidatorId>,
+    /// Whether this node is one of the set.
+    pub membership: Arc<Membership>,
+    /// 1 while it is.
+    pub is_validator: Gauge,
 }
 
 /// What readiness says now, if it was `ready` before.
@@ -65,24 +78,78 @@ fn judge(behind: Option<u64>, reach: Reach, ready: bool) -> Level {
 impl Standing {
     /// How far behind the peers this node is; `None` until enough of them were asked.
     pub(crate) fn heights_behind(&self) -> Result<Option<u64>, StoreError> {
-        let faults_max = self.ledger.validators_at(self.ledger.next_height()?)?.faults_max();
-        Ok(self.forwarder.heights_behind(self.progress.decided_height(), faults_max, self.peers))
+        let set = self.ledger.validators_at(self.ledger.next_height()?)?;
+        let peers = self.peers.iter().filter(|id| set.member(**id).is_some()).count();
+        Ok(self.forwarder.heights_behind(self.progress.decided_height(), &set, peers))
     }
 
-    fn reach(&self) -> Result<Reach, StoreError> {
-        let set = self.ledger.validators_at(self.ledger.next_height()?)?;
+    fn reach(&self, set: &ValidatorSet) -> Reach {
         let answering = self.forwarder.connected().into_iter().map(ValidatorId::new);
-        let answering = 1 + answering.filter(|id| set.member(*id).is_some()).count();
-        Ok(Reach { answering, quorum: set.quorum(), members: set.members().len() })
+        let own = usize::from(set.member(self.membership.id()).is_some());
+        let answering = own + answering.filter(|id| set.member(*id).is_some()).count();
+        Reach { answering, quorum: set.quorum(), members: set.members().len() }
+    }
+
+    /// Says what this node is to the set of the next height, when that changes.
+    fn tell_part(&self, before: &mut Option<Part>, part: Part, height: Height) {
+        self.is_validator.set(i64::from(part == Part::Member));
+        if before.replace(part) == Some(part) {
+            return;
+        }
+        match part {
+            Part::Member => tracing::info!(from_height = %height, "this node is a validator"),
+            Part::Outsider => tracing::info!(from_height = %height, "{FOLLOWS}"),
+            // Told where it follows.
+            Part::OtherKeys => {}
+        }
+    }
+
+    /// Says once of each set that comes what stands against it here.
+    fn tell_announced(&self, told: &mut Option<(Height, String)>) -> Result<(), StoreError> {
+        let Some((first, set)) = self.ledger.announced_validators()? else { return Ok(()) };
+        let Some(problem) = self.problem_of(&set) else {
+            if told.take_if(|(height, _)| *height == first).is_some() {
+                tracing::info!(from_height = %first, "nothing stands against the coming validator set here any more");
+            }
+            return Ok(());
+        };
+        let now = (first, problem);
+        if told.as_ref() != Some(&now) {
+            tracing::warn!(from_height = %first, problem = now.1, "other validators will decide, and this node is not ready for it");
+            *told = Some(now);
+        }
+        Ok(())
+    }
+
+    /// What stands against a coming validator set as seen from here.
+    fn problem_of(&self, set: &ValidatorSet) -> Option<String> {
+        let id = self.membership.id();
+        if self.membership.part_in(set) == Part::OtherKeys {
+            return Some("it has this node with keys that it does not hold: add them as next_keys".to_owned());
+        }
+        let others = set.members().iter().filter(|member| member.id != id && !self.peers.contains(&member.id));
+        let missing: Vec<String> = others.map(|member| format!("{} ({})", member.id, member.name)).collect();
+        if !missing.is_empty() {
+            return Some(format!("validator {} has no [[peers]] here", missing.join(", ")));
+        }
+        let Reach { answering, quorum, members } = self.reach(set);
+        (answering < quorum).then(|| {
+            format!("this node reaches {answering} of its {members}, itself counted; with fewer than {quorum} nothing is decided")
+        })
     }
 
     /// Looks until `stop`, and tells readiness.
     pub(crate) async fn watch(self, part: ReadyPart, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut ready = false;
+        let (mut ready, mut part_told, mut announced_told) = (false, None, None);
         loop {
-            let (behind, reach) = (self.heights_behind()?, self.reach()?);
+            let height = self.ledger.next_height()?;
+            let set = self.ledger.validators_at(height)?;
+            let (behind, reach, part_now) = (self.heights_behind()?, self.reach(&set), self.membership.part_in(&set));
+            self.tell_part(&mut part_told, part_now, height);
+            self.tell_announced(&mut announced_told)?;
             let level = judge(behind, reach, ready);
             match &level {
+                Level::Ready if part_now == Part::Outsider => part.ready_but(FOLLOWS),
                 Level::Ready => part.ready(),
                 Level::NotReady(problem) => part.not_ready(problem.clone()),
             }
@@ -103,12 +170,21 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use receipt_core::ids::Height;
+    use receipt_core::testkit::TestValidator;
 
     use super::*;
 
+    fn set(ids: impl IntoIterator<Item = u32>) -> ValidatorSet {
+        ValidatorSet::new(ids.into_iter().map(|id| TestValidator::new(id).public()).collect()).unwrap()
+    }
+
     fn asked(heights: &[(u32, Option<u64>)]) -> Forwarder {
         let forwarder = Forwarder::default();
+        // Whoever is not in the set says nothing.
+        for id in [50, 51] {
+            forwarder.note_signed(ValidatorId::new(id), Height::new(9_999));
+            forwarder.note_asked(ValidatorId::new(id));
+        }
         for (id, height) in heights {
             if let Some(height) = height {
                 forwarder.note_signed(ValidatorId::new(*id), Height::new(*height));
@@ -133,9 +209,9 @@ mod tests {
             ("none answers", &[(2, None), (3, None), (4, None)], Some(0)),
         ];
         for (name, heights, expected) in rows {
-            assert_eq!(asked(heights).heights_behind(Height::new(100), 1, 3), expected, "{name}");
+            assert_eq!(asked(heights).heights_behind(Height::new(100), &set(1..=4), 3), expected, "{name}");
         }
-        assert_eq!(asked(&[]).heights_behind(Height::new(0), 0, 0), Some(0), "a chain of one");
+        assert_eq!(asked(&[]).heights_behind(Height::new(0), &set([1]), 0), Some(0), "a chain of one");
     }
 
     const ALL: Reach = Reach { answering: 4, quorum: 3, members: 4 };

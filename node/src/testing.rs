@@ -24,10 +24,11 @@ use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::guard::Guard;
 use crate::ledger::Ledger;
+use crate::membership::{Membership, ValidatorKeys};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::progress::Progress;
-use crate::seal::{SealKeys, SealParts, Sealer};
+use crate::seal::{SealParts, Sealer};
 use crate::store::Store;
 use tallystick_service::callers::Places;
 
@@ -45,9 +46,10 @@ pub(crate) fn network(chain: &TestChain, own: u32) -> Network {
     Network::new(chain.genesis().chain_id().0.0, MemberId::new(own), &peers, limits::BLOCK_BYTES_MAX, nobody).unwrap()
 }
 
-fn seal_keys(validator: &TestValidator) -> SealKeys {
+/// The secret keys of a test validator.
+pub(crate) fn keys_of(validator: &TestValidator) -> ValidatorKeys {
     let [log, cosigner] = validator.note_keys();
-    SealKeys { log, cosigner }
+    ValidatorKeys { consensus: validator.consensus_key(), log, cosigner }
 }
 
 /// Somebody on the test chain.
@@ -104,7 +106,7 @@ impl TestNode {
             evidence: seal_evidence,
             clocks: seal_clocks,
         };
-        let sealer = Sealer::new(parts, id, seal_keys(validator));
+        let sealer = Sealer::new(parts, Arc::new(Membership::new(id, vec![keys_of(validator)])));
         let services = Services {
             network: network(chain, id.get()),
             pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),

@@ -19,6 +19,7 @@ mod governance;
 mod members;
 mod messages;
 mod overlay;
+mod owned;
 mod reading;
 mod records;
 mod refusal;

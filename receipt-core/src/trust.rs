@@ -10,7 +10,7 @@
 //! authority <base64 of the public key>                    one line each, in the order of genesis
 //! authority-threshold <k>
 //!                                                         an empty line before each validator set
-//! validators <first tree size> <last tree size | open> <validator-set hash, hex>
+//! validators <first tree size> <last tree size> <until> <validator-set hash, hex>      the last set: "open" in place of both ends
 //! log <vkey>                                              c2sp.org/tlog-policy from here to the quorum line
 //! witness <name> <vkey>
 //! group quorum <k> <names…>
@@ -18,7 +18,9 @@
 //! ```
 //! Validator sets are in the order of the tree sizes for which their keys count: the first starts at 1, each starts right
 //! after the one before, only the last may be open. A checkpoint is judged by the one set whose range holds its size, so a
-//! retired set can sign nothing new. The text is canonical: what is read is what would be written.
+//! retired set can sign nothing new; and what it signs is never worth more than its word of `until`, the second (Unix time) in which its last
+//! block was decided: whoever gets hold of its keys later can not say with them that something was so lately. The text is canonical: what is
+//! read is what would be written.
 //!
 //! Not here: who is allowed to hand out a trust file. It is public, and must come from somewhere that the verifier's owner
 //! trusts.
@@ -41,13 +43,22 @@ mod tests;
 pub use policy::policy_of;
 pub use text::TrustTextError;
 
+/// Where a validator set ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetEnd {
+    /// Largest tree size that it may sign.
+    pub last_size: TreeSize,
+    /// Time of its last block. No "as of" under its signatures is later.
+    pub until: PosixSeconds,
+}
+
 /// A validator set as far as checkpoints need it, and the tree sizes for which it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedSet {
     /// Smallest tree size that it may sign.
     pub first_size: TreeSize,
-    /// Largest tree size that it may sign; `None`: open.
-    pub last_size: Option<TreeSize>,
+    /// Where it ended; `None`: open.
+    pub end: Option<SetEnd>,
     /// The set's hash, as seals carry it.
     pub set_hash: Hash,
     /// Its log and cosigner keys, and how many cosigners are enough.
@@ -57,7 +68,7 @@ pub struct TrustedSet {
 impl TrustedSet {
     /// Whether a tree of this size is this set's to sign.
     pub fn covers(&self, size: TreeSize) -> bool {
-        self.first_size <= size && self.last_size.is_none_or(|last| size <= last)
+        self.first_size <= size && self.end.is_none_or(|end| size <= end.last_size)
     }
 }
 
@@ -125,7 +136,7 @@ pub struct TrustedCheckpoint {
     pub size: TreeSize,
     /// The root of the tree with that many leaves.
     pub root: Hash,
-    /// The oldest cosignature time of the freshest sufficient quorum: as of then, this tree was the latest.
+    /// The oldest cosignature time of the freshest sufficient quorum, and not later than the set's end: as of then, this tree was the latest.
     pub as_of: PosixSeconds,
     /// Names of that quorum's members, in the policy's order.
     pub signers: Vec<String>,
@@ -140,7 +151,7 @@ impl TrustFile {
     pub fn from_genesis(genesis: &Genesis) -> Result<Self, TrustTextError> {
         let set = TrustedSet {
             first_size: TreeSize::new(1),
-            last_size: None,
+            end: None,
             set_hash: genesis.validators.hash(genesis.suite),
             policy: policy_of(&genesis.origin, &genesis.validators)?,
         };
@@ -158,18 +169,31 @@ impl TrustFile {
         Self::parse(&trust.to_text())
     }
 
-    /// The same file with another set from `first_size` on, which must lie inside the range of the last, open set. The
-    /// caller has verified the handover: a seal under the previous set's quorum names the new set's hash.
-    pub fn with_next_set(&self, first_size: TreeSize, set: &ValidatorSet) -> Result<Self, TrustTextError> {
+    /// The same file with another set after `end`, which must lie inside the range of the last, open set. The
+    /// caller has verified the handover: a seal of that time under the previous set's quorum is the last leaf, and names the new set's hash.
+    pub fn with_next_set(&self, end: SetEnd, set: &ValidatorSet) -> Result<Self, TrustTextError> {
         let mut next = self.clone();
         let last = next.sets.last_mut().ok_or(TrustTextError::Whole("there is no validator set"))?;
-        if last.last_size.is_some() || first_size <= last.first_size {
+        if last.end.is_some() || end.last_size < last.first_size {
             return Err(TrustTextError::Whole("a new set starts inside the range of the last, open one"));
         }
-        last.last_size = first_size.previous();
+        last.end = Some(end);
+        let first_size = end.last_size.next().ok_or(TrustTextError::Whole("there is no tree size left"))?;
         let policy = policy_of(&self.origin, set)?;
-        next.sets.push(TrustedSet { first_size, last_size: None, set_hash: set.hash(self.suite), policy });
+        next.sets.push(TrustedSet { first_size, end: None, set_hash: set.hash(self.suite), policy });
         Self::parse(&next.to_text())
+    }
+
+    /// Whether this file is an earlier one with further validator sets, or none: of one chain, and with the same sets over the same sizes, but for
+    /// the end of the earlier one's last.
+    pub fn goes_on_from(&self, earlier: &Self) -> bool {
+        let begins = |set: &TrustedSet| (set.first_size, set.set_hash);
+        let Some((last, closed)) = earlier.sets.split_last() else { return false };
+        let Some(open) = self.sets.get(closed.len()) else { return false };
+        self.chain == earlier.chain
+            && self.sets.iter().zip(closed).all(|(own, other)| (begins(own), own.end) == (begins(other), other.end))
+            && begins(open) == begins(last)
+            && (last.end.is_none() || last.end == open.end)
     }
 
     /// The chain id: the genesis hash.
@@ -233,7 +257,7 @@ impl TrustFile {
         let keys = || self.sets.iter().flat_map(|set| set.policy.log_keys().chain(set.policy.cosigner_keys()));
         let by_a_stranger =
             |line: &SignatureLine| !keys().any(|key| key.name() == line.name() && key.id() == line.key_id());
-        if too_few && set.last_size.is_none() && note.signatures().iter().any(by_a_stranger) {
+        if too_few && set.end.is_none() && note.signatures().iter().any(by_a_stranger) {
             return TrustError::UnknownSigners(error);
         }
         error.into()
@@ -266,6 +290,7 @@ impl TrustFile {
         let endorsement = set.policy.verify(note).map_err(|error| self.refusal(error, set, note))?;
         // A trust file has no policy without a quorum, so the time is always there.
         let as_of = endorsement.as_of.ok_or(PolicyError::QuorumNotReached { cosigners: 0 })?;
+        let as_of = set.end.map_or(as_of, |end| as_of.min(end.until));
         let in_quorum = endorsement.cosigners.into_iter().filter(|cosigner| cosigner.in_quorum);
         Ok(TrustedCheckpoint {
             origin: self.origin.clone(),

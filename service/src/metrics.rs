@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -24,7 +24,25 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// What a process is still waiting for before it can serve.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, Option<String>>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, State>>>);
+
+/// How a part is.
+#[derive(Debug, Clone)]
+enum State {
+    Ready,
+    /// It can serve, and there is something to say of it.
+    ReadyBut(String),
+    NotReady(String),
+}
+
+impl State {
+    fn sentence(&self) -> Option<&String> {
+        match self {
+            Self::Ready => None,
+            Self::ReadyBut(sentence) | Self::NotReady(sentence) => Some(sentence),
+        }
+    }
+}
 
 impl Readiness {
     /// Nothing to wait for yet.
@@ -34,29 +52,31 @@ impl Readiness {
 
     /// Adds a part that must be ready; it is not yet.
     pub fn part(&self, name: &'static str) -> ReadyPart {
-        self.parts().insert(name, Some("is starting".to_owned()));
+        self.parts().insert(name, State::NotReady("is starting".to_owned()));
         ReadyPart { readiness: self.clone(), name }
     }
 
     /// Whether every part is ready.
     pub fn is_ready(&self) -> bool {
-        self.parts().values().all(Option::is_none)
+        !self.parts().values().any(|state| matches!(state, State::NotReady(_)))
     }
 
-    fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, Option<String>>> {
+    fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, State>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One sentence per part that is not ready.
+/// One sentence per part that is not ready; if all are, `ready` and what there is to say.
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_ready() {
-            return f.write_str("ready\n");
+        let is_ready = self.is_ready();
+        if is_ready {
+            f.write_str("ready\n")?;
         }
         let parts = self.parts();
-        let waiting = parts.iter().filter_map(|(name, problem)| problem.as_ref().map(|problem| (name, problem)));
-        waiting.into_iter().try_for_each(|(name, problem)| writeln!(f, "{name} {problem}"))
+        let told = parts.iter().filter(|(_, state)| is_ready || matches!(state, State::NotReady(_)));
+        let mut sentences = told.filter_map(|(name, state)| state.sentence().map(|sentence| (name, sentence)));
+        sentences.try_for_each(|(name, sentence)| writeln!(f, "{name} {sentence}"))
     }
 }
 
@@ -70,12 +90,17 @@ pub struct ReadyPart {
 impl ReadyPart {
     /// From now on it can serve.
     pub fn ready(&self) {
-        self.readiness.parts().insert(self.name, None);
+        self.readiness.parts().insert(self.name, State::Ready);
+    }
+
+    /// From now on it can serve, and operators should know for example that it `follows without a vote`.
+    pub fn ready_but(&self, remark: impl Into<String>) {
+        self.readiness.parts().insert(self.name, State::ReadyBut(remark.into()));
     }
 
     /// From now on it cannot, for example because it `is 120 blocks behind`.
     pub fn not_ready(&self, problem: impl Into<String>) {
-        self.readiness.parts().insert(self.name, Some(problem.into()));
+        self.readiness.parts().insert(self.name, State::NotReady(problem.into()));
     }
 }
 
@@ -100,7 +125,7 @@ pub async fn serve(
     crate::http::serve(listener, router, HttpLimits::of(CONNECTIONS_MAX), stop).await
 }
 
-async fn metrics(State(door): State<Door>) -> impl IntoResponse {
+async fn metrics(Shared(door): Shared<Door>) -> impl IntoResponse {
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &door.registry) {
         Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, OPENMETRICS)], text),
@@ -110,7 +135,7 @@ async fn metrics(State(door): State<Door>) -> impl IntoResponse {
     }
 }
 
-async fn ready(State(door): State<Door>) -> impl IntoResponse {
+async fn ready(Shared(door): Shared<Door>) -> impl IntoResponse {
     let status = if door.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, door.readiness.to_string())
 }
@@ -150,6 +175,11 @@ mod tests {
         store.ready();
         ledger.not_ready("is 120 blocks behind");
         assert_eq!(get(address, "/readyz").await, (503, "ledger is 120 blocks behind\n".to_owned()));
+        ledger.ready_but("follows without a vote");
+        assert_eq!(get(address, "/readyz").await, (200, "ready\nledger follows without a vote\n".to_owned()));
+        store.not_ready("is gone");
+        assert_eq!(get(address, "/readyz").await, (503, "store is gone\n".to_owned()));
+        store.ready();
         ledger.ready();
         assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
 

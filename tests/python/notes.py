@@ -184,23 +184,26 @@ class Trust:
         while lines:
             require(lines.pop(0) == "", "an empty line before each set")
             words = value("validators").split(" ")
-            require(len(words) == 3 and re.fullmatch("[0-9a-f]{64}", words[2]), "validators")
-            first, last = decimal(words[0]), None if words[1] == "open" else decimal(words[1])
+            is_open = words[1:2] == ["open"]
+            require(len(words) == (3 if is_open else 4) and re.fullmatch("[0-9a-f]{64}", words[-1]), "validators")
+            first = decimal(words[0])
+            last, until = (None, None) if is_open else (decimal(words[1]), decimal(words[2]))
             require(first == expected and (last is None or first <= last), "sets follow each other")
             expected = None if last is None else last + 1
             policy = []
             while lines and lines[0]:
                 policy.append(lines.pop(0))
-            self.sets.append((first, last, bytes.fromhex(words[2]), Policy(policy, self.origin)))
+            self.sets.append((first, last, until, bytes.fromhex(words[-1]), Policy(policy, self.origin)))
         require(self.sets, "no validator set")
 
     def judge(self, note):
         """(as of, signers, set hash) of a checkpoint note."""
         require(note.origin == self.origin, "another log")
-        known = {(key.name, key.id) for _, _, _, policy in self.sets for key in policy.logs + policy.keys}
-        for first, last, set_hash, policy in self.sets:
+        known = {(key.name, key.id) for *_, policy in self.sets for key in policy.logs + policy.keys}
+        for first, last, until, set_hash, policy in self.sets:
             if first <= note.size and (last is None or note.size <= last):
-                return *policy.judge(note, last is None, known), set_hash
+                as_of, signers = policy.judge(note, last is None, known)
+                return as_of if until is None else min(as_of, until), signers, set_hash
         if note.size > 0:
             raise Unjudged("VALIDATORS_UNKNOWN", "the trust file ends before this size")
         raise Refused("no validator set for this size")

@@ -20,6 +20,7 @@ from formats import Refused, leaf_hash, preimage, require, tagged
 (META, RECEIPTS, BIZ_KEYS, UNIQUENESS, BATCHES, UNITS, UNIT_CODES, SYSTEMS, KEYS, SEGMENTS, SEGMENT_INDEX, HIGH_WATER,
  ISSUERS, KINDS, ITEMS, STATUSES) = range(16)
 REFUSED = 17
+VALIDATORS_EVER = 18
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
@@ -160,6 +161,7 @@ class Ledger:
                 entries.append(b"\x03" + formats.encode(formats.MANY_SIGNED, signed))
         require(all(len(entry) <= 61_440 for entry in entries), "an action does not fit into an entry")
         self.put(META, b"validators", self.encode_set(self.set))
+        self.claim(self.set)
         self.put(META, b"governance", u64(0) + self.chain)
         self.put(META, b"schedule", b"")
         return self.finish(entries, bytes(32), self.set, genesis["time_ms"])
@@ -258,7 +260,21 @@ class Ledger:
             return self.set
         self.put(META, b"validators", pending[8:])
         self.put(META, b"validators-next", None)
-        return formats.read(messages.SET, pending[8:])["members"]
+        members = formats.read(messages.SET, pending[8:])["members"]
+        self.claim(members)
+        return members
+
+    def owned(self, member):
+        """What is one validator's for ever: its number, its name, its keys."""
+        number, name = u32(member["id"]), member["name"].encode()
+        keys = [(b"\x03" + member[role], number + bytes([index])) for index, role in
+                ((1, "consensus_key"), (2, "log_key"), (3, "cosigner_key"))]
+        return [(b"\x01" + number, name), (b"\x02" + name, number), *keys]
+
+    def claim(self, members):
+        for member in members:
+            for key, value in self.owned(member):
+                self.put(VALIDATORS_EVER, key, value)
 
     # --- governance -----------------------------------------------------------------------------------------------------
 
@@ -379,6 +395,8 @@ class Ledger:
     def set_validators(self, change, height, _):
         require(change["effective_height"] >= height + 2, "two heights on at the earliest")
         self.check_log_keys(change["members"])
+        for member in change["members"]:
+            require(all(self.get(VALIDATORS_EVER, key) in (None, value) for key, value in self.owned(member)), "another's")
         self.put(META, b"validators-next", u64(change["effective_height"]) + self.encode_set(change["members"]))
 
     def check_log_keys(self, members):

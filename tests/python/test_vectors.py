@@ -228,9 +228,9 @@ class Vectors(unittest.TestCase):
         trust = notes.Trust(vectors["trust"])
         members = formats.read(SET, h(vectors["validator_set"]))["members"]
         set_hash = tagged("tallystick/validator-set/v1", h(vectors["validator_set"]))
-        self.assertEqual((set_hash.hex(), set_hash), (vectors["validator_set_hash"], trust.sets[0][2]))
+        self.assertEqual((set_hash.hex(), set_hash), (vectors["validator_set_hash"], trust.sets[0][3]))
         self.assertEqual(len(members) * 2 // 3 + 1, vectors["quorum"])
-        self.assertEqual(trust.sets[0][3].members["quorum"][0], vectors["quorum"])
+        self.assertEqual(trust.sets[0][4].members["quorum"][0], vectors["quorum"])
         self.assertEqual(notes.Key(vectors["log_vkey"], 1).public, members[0]["log_key"])
         row = vectors["cosignature"]
         key = notes.Key(row["vkey"], 4)

@@ -19,6 +19,7 @@ mod idle;
 mod issuer_procedures;
 mod journey;
 mod launcher;
+mod membership;
 mod newcomer;
 mod node_start;
 mod offices;

@@ -9,7 +9,8 @@ use receipt_core::governance::Action;
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::merkle::Frontier;
-use receipt_core::trust::{TrustFile, TrustTextError};
+use receipt_core::note::PosixSeconds;
+use receipt_core::trust::{SetEnd, TrustFile, TrustTextError};
 use receipt_core::validators::ValidatorSet;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
@@ -69,8 +70,8 @@ struct Follower {
     frontier: Frontier,
     /// Every set that governance announced.
     candidates: Vec<ValidatorSet>,
-    /// Handovers announced by seals since the last trusted checkpoint: first size and set.
-    waiting: Vec<(TreeSize, ValidatorSet)>,
+    /// Handovers announced by seals since the last trusted checkpoint: where the set before ends, and the next one.
+    waiting: Vec<(SetEnd, ValidatorSet)>,
     tree_size: TreeSize,
     next_height: u64,
     problem: Option<FollowError>,
@@ -107,7 +108,7 @@ impl Follower {
             return Err(format!("expected height {}", self.next_height));
         }
         self.next_height += 1;
-        let mut handover: Option<Hash> = None;
+        let mut handover: Option<(Hash, PosixSeconds)> = None;
         for bytes in &block.entries {
             self.frontier.append(bytes, |_, _| ()).map_err(|error| error.to_string())?;
             match Entry::decode(bytes).map_err(|error| error.to_string())? {
@@ -119,16 +120,15 @@ impl Follower {
                     self.candidates.extend(sets);
                 }
                 Entry::Seal(seal) if seal.next_validator_set_hash != seal.validator_set_hash => {
-                    handover = Some(seal.next_validator_set_hash);
+                    handover = Some((seal.next_validator_set_hash, PosixSeconds::new(seal.time.seconds())));
                 }
                 _ => {}
             }
         }
-        if let Some(hash) = handover {
+        if let Some((hash, until)) = handover {
             let set = self.candidates.iter().find(|set| set.hash(self.trust.suite()) == hash).cloned();
             let set = set.ok_or("no governance entry announced the set that the seal names")?;
-            let first_size = self.frontier.size().next().ok_or("the log is full")?;
-            self.waiting.push((first_size, set));
+            self.waiting.push((SetEnd { last_size: self.frontier.size(), until }, set));
         }
         self.take_checkpoint(&block.checkpoint)
     }
@@ -145,11 +145,11 @@ impl Follower {
             return Err(format!("the checkpoint has the root {}, the entries give another", trusted.root));
         }
         self.tree_size = size;
-        for (first_size, set) in std::mem::take(&mut self.waiting) {
-            if self.trust.set_for(first_size).is_some_and(|(_, known)| known.first_size == first_size) {
+        for (end, set) in std::mem::take(&mut self.waiting) {
+            if self.trust.sets().iter().any(|known| known.end.is_some_and(|known| known.last_size == end.last_size)) {
                 continue;
             }
-            self.trust = self.trust.with_next_set(first_size, &set).map_err(|error| error.to_string())?;
+            self.trust = self.trust.with_next_set(end, &set).map_err(|error| error.to_string())?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use receipt_core::block::{Block, Item, block_id};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Fen, Height};
 use receipt_core::testkit::{ISSUER, TestChain, TestReceipt, TestValidator};
+use receipt_core::trust::SetEnd;
 use tallystick_proto::ledger::v1::LedgerBlock;
 use tallystick_verifier::audit::{AuditResult, FindingCode};
 use tallystick_verifier::follow::follow;
@@ -330,9 +331,21 @@ fn validators_hand_over_and_the_trust_file_follows() {
     assert_eq!(fresh.result, AuditResult::Clean, "{}", fresh.to_text());
 
     let strangers = chain.genesis().validators.clone();
-    let forged = before.with_next_set(receipt_core::ids::TreeSize::new(5), &strangers).unwrap();
-    let refuted = audit_blocks(&chain, &blocks, Extra { trust: Some(forged), ..PLAIN });
-    assert_eq!(refuted.findings[0].code, FindingCode::Trust);
+    let true_end = chain.trust().sets()[0].end.unwrap();
+    let true_set =
+        receipt_core::validators::ValidatorSet::new((31..=34).map(|id| TestValidator::new(id).public()).collect())
+            .unwrap();
+    let later = receipt_core::note::PosixSeconds::new(true_end.until.get() + 1);
+    let early = SetEnd { last_size: receipt_core::ids::TreeSize::new(4), ..true_end };
+    for (what, end, set) in [
+        ("strangers at another size", early, &strangers),
+        ("an end that is later than the set's last block", SetEnd { until: later, ..true_end }, &true_set),
+    ] {
+        let forged = before.with_next_set(end, set).unwrap();
+        let refuted = audit_blocks(&chain, &blocks, Extra { trust: Some(forged), ..PLAIN });
+        assert_eq!(refuted.findings[0].code, FindingCode::Trust, "{what}");
+    }
+    assert_eq!(before.with_next_set(true_end, &true_set).unwrap(), *chain.trust());
 
     // The same from entries alone, and not past a handover that the old validators did not cosign.
     let file = TestFile::new("ledger.export", export(&chain, &blocks));

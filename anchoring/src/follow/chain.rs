@@ -11,10 +11,13 @@ use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize, UnixMillis};
 use receipt_core::merkle::verify_consistency;
+use receipt_core::note::PosixSeconds;
+use receipt_core::trust::SetEnd;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 use crate::journal::Progress;
 use crate::judge::CheckpointJudge;
+use crate::trust::Handover;
 
 /// Entries held back until a checkpoint covers them; then a proof is wanted.
 const HELD_ENTRIES_MAX: usize = 16_384;
@@ -90,6 +93,8 @@ pub struct SealedBlock {
     pub time: UnixMillis,
     /// Its entries, each with its log leaf; the seal, last, is left out.
     pub entries: Vec<(LeafIndex, Entry)>,
+    /// The validator set that its seal hands over to.
+    pub handover: Option<Handover>,
 }
 
 /// A checkpoint under a quorum, not yet reached.
@@ -255,7 +260,10 @@ impl Chain {
             return Err(problem("it has two seals"));
         }
         let (height, time) = (seal.height, seal.time);
+        let end = SetEnd { last_size: frontier.size(), until: PosixSeconds::new(seal.time.seconds()) };
+        let set_hash = seal.next_validator_set_hash;
+        let handover = (set_hash != seal.validator_set_hash).then_some(Handover { set_hash, end });
         self.ahead = Progress { height, time, seal_hash: seal.hash(), event: self.ahead.event, frontier };
-        Ok(SealedBlock { height, time, entries })
+        Ok(SealedBlock { height, time, entries, handover })
     }
 }

@@ -3,6 +3,7 @@
 //! - a header of ours: its records are SEALED;
 //! - a refusal of ours: the bad records are REFUSED, for good; the good ones wait to be cut again;
 //! - governance: the registry changes; a higher epoch of ours means that this journal was superseded: it halts;
+//! - a seal that hands over to another validator set: from the next block on its checkpoints count;
 //! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
 //!
 //! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the last
@@ -18,6 +19,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, RecordKey};
 use receipt_core::state::tables::{IssuerState, Table};
 use receipt_core::state::{ChainParameters, Writes, followed_writes};
+use receipt_core::trust::TrustFile;
 
 use super::SealedBlock;
 use crate::desk::Desk;
@@ -25,6 +27,7 @@ use crate::journal::{
     BatchOutcome, BatchRow, Durability, EventRow, Journal, JournalError, JournalWrite, Placement, Progress,
 };
 use crate::owner::{Committed, Layered, OwnerStep, RefusedRecord, RegistryChange};
+use crate::trust;
 
 /// Why sealed blocks could not be acted on.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +82,7 @@ struct Step<'a> {
     requeued: u64,
     epoch: Option<u32>,
     committed: Committed,
+    trust: Option<TrustFile>,
     halted: Option<String>,
 }
 
@@ -103,6 +107,7 @@ impl Outcomes {
             requeued: 0,
             epoch: None,
             committed: Committed::default(),
+            trust: None,
             halted: None,
         };
         for block in blocks {
@@ -114,12 +119,16 @@ impl Outcomes {
                     Entry::Seal(_) => {}
                 }
             }
+            self.handed_over(&mut step, block)?;
         }
         if let Some(why) = step.halted {
             return Err(self.halt(why)?);
         }
-        let Step { mut write, owner, registry, event, decided, keys, requeued, mut committed, .. } = step;
+        let Step { mut write, owner, registry, event, decided, keys, requeued, mut committed, trust, .. } = step;
         write.put_registry(&registry);
+        if let Some(trust) = &trust {
+            write.put_trust(&trust.to_text());
+        }
         owner.end(&mut write)?;
         write.put_progress(&Progress { event, ..progress.clone() });
         // Counted before they can be seen, so that the batcher never takes more than was counted.
@@ -127,6 +136,10 @@ impl Outcomes {
             desk.backlog.put_back(requeued);
         }
         write.commit(Durability::Ordered)?;
+        if let Some(trust) = trust {
+            tracing::info!(validator_sets = trust.sets().len(), "another validator set has taken over");
+            desk.trust.replace(trust);
+        }
         committed.registry_changed = !registry.is_empty();
         if committed.registry_changed {
             desk.registered.reload(&desk.journal)?;
@@ -294,6 +307,19 @@ impl Outcomes {
         }
         step.owner.governed(&mut step.write, &change)?;
         step.registry.extend(writes);
+        Ok(())
+    }
+}
+
+impl Outcomes {
+    /// The next block's checkpoints are another set's, if this one's seal says so.
+    fn handed_over(&self, step: &mut Step<'_>, block: &SealedBlock) -> Result<(), OutcomeError> {
+        let Some(handover) = &block.handover else { return Ok(()) };
+        let registry = Layered { journal: &self.desk.journal, changes: &step.registry };
+        let current = self.desk.trust.current();
+        let trust = trust::after(step.trust.as_ref().unwrap_or(&current), handover, &registry)
+            .map_err(|problem| OutcomeError::Block(format!("block {}: {problem}", block.height)))?;
+        step.trust = trust.or(step.trust.take());
         Ok(())
     }
 }

@@ -4,8 +4,10 @@ use receipt_core::governance::{Action, FenceIssuer};
 use receipt_core::hash::Hash;
 use receipt_core::ids::BatchSequence;
 use receipt_core::reason::Reason;
-use receipt_core::testkit::{ISSUER, TestChain, issuer_key};
+use receipt_core::testkit::{ISSUER, TestChain, TestValidator, issuer_key};
+use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
+use tallystick_service::clock::FixedClock;
 
 use super::*;
 use crate::fate::{Fate, fate};
@@ -14,8 +16,10 @@ use crate::gate::Gate;
 use crate::journal::Durability;
 use crate::judge::CheckpointJudge;
 use crate::owner::Committed;
+use crate::testkit::ledger::FakeLedger;
 use crate::testkit::process::{TestProcess, init};
 use crate::testkit::{ledger_block, offered};
+use crate::trust::{FollowedTrust, TrustError};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -377,4 +381,87 @@ fn blocks_that_no_checkpoint_covers_are_not_collected_for_ever() {
     assert_eq!(log.proof_wanted(), None, "there is nothing to prove against");
     let error = log.offer(&blocks.next().unwrap(), chain.trust()).unwrap_err();
     assert!(matches!(error, ChainError::Unsealed { height: 10, entries: 10 }), "{error}");
+}
+
+/// Other validators take over twice, in one offer and across a restart: their checkpoints count from the very next block.
+#[test]
+fn validators_that_take_over_are_followed_and_a_restart_knows_them() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let genesis = TrustFile::from_genesis(chain.genesis()).unwrap();
+    let mut kept = Vec::new();
+    for ids in [2..=5, 3..=6] {
+        let key = process.acknowledge(&mut chain);
+        let (_, request) = process.cut();
+        chain.rotate_validators(ids.map(TestValidator::new).collect());
+        chain.add_items(vec![offered(&request)]).unwrap();
+        process.follow(&chain);
+        assert!(matches!(fate(process.journal(), key).unwrap(), Fate::Sealed { .. }), "under the new set's checkpoint");
+        assert_eq!(process.desk.trust.current().to_text(), chain.trust().to_text());
+        kept.push(chain.trust().clone());
+    }
+    let open = |given: &TrustFile| FollowedTrust::open(given.clone(), process.journal());
+    let newest = chain.trust().to_text();
+    // The file of the start, one that was brought up to date meanwhile, and one that knows more than was followed.
+    chain.rotate_validators((4..=7).map(TestValidator::new).collect());
+    for (given, expected) in [(&genesis, &newest), (&kept[0], &newest), (chain.trust(), &chain.trust().to_text())] {
+        assert_eq!(&open(given).unwrap().current().to_text(), expected);
+    }
+    let mut other = TestChain::new();
+    other.rotate_validators((6..=9).map(TestValidator::new).collect());
+    assert!(matches!(open(other.trust()), Err(TrustError::OtherSets)), "another history");
+}
+
+/// A seal under the old set's quorum hands over to a set that no governance announced, or to another one.
+#[test]
+fn a_handover_that_governance_did_not_announce_is_not_followed() {
+    let Fixture { _dir, mut chain, mut process } = fixture();
+    let trust = chain.trust().clone();
+    let before = receipt_core::state::Writes::new();
+    chain.rotate_validators((2..=5).map(TestValidator::new).collect());
+    let (end, right) = (chain.trust().sets()[0].end.unwrap(), chain.trust().sets()[1].set_hash);
+    let after = |process: &TestProcess, trust: &TrustFile, set_hash| {
+        let registry = crate::owner::Layered { journal: process.journal(), changes: &before };
+        crate::trust::after(trust, &crate::trust::Handover { set_hash, end }, &registry)
+    };
+    assert!(after(&process, &trust, right).is_err(), "nothing is announced yet");
+    process.follow(&chain);
+    assert_eq!(after(&process, &trust, right), Ok(Some(chain.trust().clone())));
+    assert!(after(&process, &trust, Hash([7; 32])).is_err());
+    assert_eq!(after(&process, chain.trust(), right), Ok(None), "known already");
+}
+
+/// Its newest checkpoint is of validators that the journal has not met yet: the blocks before lead to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_was_away_while_validators_changed_catches_up() {
+    let Fixture { _dir, mut chain, process } = fixture();
+    for ids in [2..=5, 3..=6] {
+        chain.rotate_validators(ids.map(TestValidator::new).collect());
+        chain.add_block(&[]);
+    }
+    let (now, newest, tip) = (chain.now(), chain.trust().to_text(), chain.height().get());
+    let ledger = FakeLedger::new(chain);
+    let nodes = Nodes::over(vec![("node".to_owned(), ledger.serve().await)], Duration::from_secs(5));
+    let desk = Desk { gate: Arc::new(Gate::new(None)), ..process.desk.clone() };
+    let (followed, mut following) = watch::channel(Followed { height: 0, event: 0 });
+    let follower = Follower {
+        nodes: Arc::new(nodes),
+        outcomes: process.outcomes,
+        desk: desk.clone(),
+        clock: Arc::new(FixedClock::new(now)),
+        quorum_time: process.quorum_time,
+        fresh_seconds: 600,
+        held: HeldLimits::default(),
+        followed,
+    };
+    let token = CancellationToken::new();
+    let running = tokio::spawn(follower.run(token.clone()));
+    following.wait_for(|followed| followed.height == tip).await.unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !desk.gate.is_caught_up() {
+        assert!(std::time::Instant::now() < deadline, "the gate stays closed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(desk.trust.current().to_text(), newest);
+    token.cancel();
+    running.await.unwrap().unwrap();
 }

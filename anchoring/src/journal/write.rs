@@ -9,8 +9,8 @@ use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECOR
 use super::rows::{registry_key, requeue_key};
 use super::{
     BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, META_EPOCH, META_FENCE_ABOVE, META_FENCE_ID,
-    META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, Placement, Progress, RecordRow,
-    owned_key, write_options,
+    META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, META_TRUST, Placement, Progress,
+    RecordRow, owned_key, write_options,
 };
 
 /// Whether a write is on disk when `commit` returns.
@@ -150,6 +150,11 @@ impl<'a> JournalWrite<'a> {
     /// How far the ledger has been followed.
     pub fn put_progress(&mut self, progress: &Progress) {
         self.put_meta(META_PROGRESS, &progress.encode());
+    }
+
+    /// The trust file after a handover.
+    pub fn put_trust(&mut self, text: &str) {
+        self.put_meta(META_TRUST, text.as_bytes());
     }
 
     /// Stops anchoring until `recover`, with the reason. A recovery that was under way begins anew: in a backup, it is of another

@@ -165,7 +165,7 @@ fn a_clock_that_goes_back_a_little_waits_and_one_that_goes_back_far_is_refused()
 #[tokio::test]
 async fn every_node_is_asked_and_the_dead_are_passed_over() {
     let ledger = FakeLedger::new(TestChain::new());
-    let trust = Arc::new(ledger.chain.lock().unwrap().trust().clone());
+    let trust = Arc::new(FollowedTrust::of(ledger.chain.lock().unwrap().trust().clone()));
     let channels = vec![("dead".to_owned(), dead_channel()), ("alive".to_owned(), ledger.serve().await)];
     let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(2)));
     let time = Arc::new(fixture().time);

@@ -1,7 +1,6 @@
 //! Catching up over the network.
 
 use receipt_core::ids::TreeSize;
-use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::Clock;
 use tallystick_service::said::said;
@@ -9,14 +8,15 @@ use tallystick_service::said::said;
 use super::{RecoverError, Recovery};
 use crate::asking::{AskError, consistency_path, newest_checkpoint};
 use crate::nodes::{Node, Nodes};
+use crate::trust::FollowedTrust;
 
 /// Attempts per node: one that is away or not believed is followed by the next.
 const ATTEMPTS_PER_NODE: usize = 3;
 
 /// Asks nodes for what the journal lacks.
 pub struct Session<'a> {
-    /// Whose checkpoints count.
-    pub trust: &'a TrustFile,
+    /// Whose checkpoints count. The recovery moves it on.
+    pub trust: &'a FollowedTrust,
     /// Whom it asks.
     pub nodes: &'a Nodes,
     /// The time of day.
@@ -56,7 +56,11 @@ impl Session<'_> {
 
     async fn follow(&self, node: &Node, recovery: &mut Recovery) -> Result<(), RecoverError> {
         let away = |status: tonic::Status| RecoverError::Node(said(&status));
-        let target = self.fresh_size(node).await?;
+        // Validators that took over since are known once the blocks up to there are followed.
+        let target = match self.fresh_size(node).await {
+            Err(AskError::UnknownSet(_)) => None,
+            size => Some(size?),
+        };
         // A block may take as long as any call; the stream as a whole takes as long as it takes.
         let late = |_| RecoverError::Node("it did not answer in time".to_owned());
         let timeout = self.nodes.call_timeout();
@@ -71,6 +75,10 @@ impl Session<'_> {
                 tokio::task::block_in_place(|| recovery.prove(&path))?;
             }
         }
+        let target = match target {
+            Some(size) => size,
+            None => self.fresh_size(node).await?,
+        };
         if recovery.sealed_size() < target {
             return Err(RecoverError::Node("its stream ended before its newest checkpoint".to_owned()));
         }
@@ -78,10 +86,10 @@ impl Session<'_> {
     }
 
     /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times.
-    async fn fresh_size(&self, node: &Node) -> Result<TreeSize, RecoverError> {
+    async fn fresh_size(&self, node: &Node) -> Result<TreeSize, AskError> {
         let trusted = newest_checkpoint(self.nodes, node, self.trust).await?;
         if trusted.as_of.get().saturating_add(self.fresh_seconds) < self.clock.now().seconds() {
-            return Err(RecoverError::Node("its newest checkpoint is old".to_owned()));
+            return Err(AskError::Distrusted("its newest checkpoint is old".to_owned()));
         }
         Ok(trusted.size)
     }

@@ -12,6 +12,7 @@ use receipt_core::record::SignedRecord;
 use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{ISSUER, ISSUER_KEY, TestChain, issuer_key};
+use receipt_core::trust::TrustFile;
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
 use tallystick_service::rng::OsEntropy;
 
@@ -29,6 +30,7 @@ use crate::metrics::AnchoringMetrics;
 use crate::owner::{Adopted, Committed, OwnBatch, Owner, OwnerStep, RefusedRecord, RegistryChange};
 use crate::quorum_time::QuorumTime;
 use crate::recover::{RecoverError, Recovery, Standing};
+use crate::trust::FollowedTrust;
 
 /// record key → what the owner was told of it: 1 acknowledged, 2 sealed, 3 refused, 4 learnt.
 const TOLD: Family = Family { name: "told", access: Access::Scans };
@@ -149,12 +151,18 @@ pub fn open(path: &Path, chain: &TestChain) -> Journal {
     Journal::open(path, identity(chain)).unwrap()
 }
 
-fn desk_of(journal: &Arc<Journal>) -> (Desk, Departures, Arc<CountingOwner>) {
+fn desk_of(journal: &Arc<Journal>, chain: &TestChain) -> (Desk, Departures, Arc<CountingOwner>) {
     let metrics = AnchoringMetrics::register(&mut prometheus_client::registry::Registry::default());
     let owner = Arc::new(CountingOwner { committed: Mutex::default(), fenced: Mutex::default() });
     let shared: Arc<dyn Owner> = owner.clone();
-    let (desk, departures) = Desk::open(Arc::clone(journal), shared, Arc::new(metrics)).unwrap();
+    let (desk, departures) =
+        Desk::open(Arc::clone(journal), shared, Arc::new(metrics), trust_of(journal, chain)).unwrap();
     (desk, departures, owner)
+}
+
+/// The trust file of genesis, as far as a journal has followed it.
+pub fn trust_of(journal: &Journal, chain: &TestChain) -> Arc<FollowedTrust> {
+    Arc::new(FollowedTrust::open(TrustFile::from_genesis(chain.genesis()).unwrap(), journal).unwrap())
 }
 
 /// Parts that a restart makes anew.
@@ -189,7 +197,7 @@ impl TestProcess {
     /// The same with another key than that of genesis.
     pub fn start_with_key(journal: Journal, chain: &TestChain, key: (KeyId, Arc<dyn Signer>)) -> Self {
         let journal = Arc::new(journal);
-        let (desk, departures, owner) = desk_of(&journal);
+        let (desk, departures, owner) = desk_of(&journal, chain);
         desk.gate.caught_up();
         let monotonic = Arc::new(FixedMonotonic::default());
         let quorum_time = Arc::new(QuorumTime::new(monotonic.clone(), 60_000));
@@ -256,7 +264,7 @@ impl TestProcess {
     /// Takes every block of the chain that is not yet followed, and acts on it.
     pub fn follow(&mut self, chain: &TestChain) {
         for height in self.log.next_height()..=chain.height().get() {
-            let sealed = self.log.offer(&ledger_block(chain, height), chain.trust()).unwrap();
+            let sealed = self.log.offer(&ledger_block(chain, height), self.desk.trust.as_ref()).unwrap();
             let progress = self.log.sealed_progress(&sealed).unwrap();
             match self.outcomes.act(&sealed, progress) {
                 Ok(acted) => {
@@ -301,7 +309,7 @@ pub fn lose_and_restore(journal: &Journal, to: &Path) -> Journal {
 
 /// Begins to recover a halted journal.
 pub fn begin(journal: &Arc<Journal>, chain: &TestChain) -> Result<(Recovery, Arc<CountingOwner>), RecoverError> {
-    let (desk, _, owner) = desk_of(journal);
+    let (desk, _, owner) = desk_of(journal, chain);
     Ok((Recovery::begin(desk, ChainParameters::of(chain.genesis()))?, owner))
 }
 

@@ -6,7 +6,6 @@ use receipt_core::ids::{KeyId, UnitId, UnixMillis};
 use receipt_core::receipt::model::ReceiptDraft;
 use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, unit_key};
-use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{Conclusion, verify_bundle};
 use tallystick_anchoring::follow::{Followed, Follower, HeldLimits};
 use tallystick_anchoring::gate::Gate;
@@ -14,6 +13,7 @@ use tallystick_anchoring::nodes::Nodes;
 use tallystick_anchoring::quorum_time::QuorumTime;
 use tallystick_anchoring::submit::Submitter;
 use tallystick_anchoring::testkit::ledger::{FakeLedger, StatusFault, dead_channel};
+use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::receipt::v1 as receipt_wire;
 use tallystick_service::clock::{Clock, FixedClock};
@@ -47,7 +47,7 @@ struct Running {
     ledger: FakeLedger,
     context: Arc<ApiContext>,
     gate: Arc<Gate>,
-    trust: TrustFile,
+    trust: Arc<FollowedTrust>,
     quorum_time: Arc<QuorumTime>,
     clock: Arc<FixedClock>,
     token: CancellationToken,
@@ -78,11 +78,11 @@ fn running_on(
     ledger: FakeLedger,
     channels: Vec<(String, Channel)>,
 ) -> Running {
-    let (issuer, trust) = {
+    let issuer = {
         let chain = ledger.chain.lock().unwrap();
         write_credentials(dir.path(), &chain);
         // Secrets of its own: what another start has made is not made again.
-        (TestIssuer::start(journal, &chain, 11), chain.trust().clone())
+        TestIssuer::start(journal, &chain, 11)
     };
     let token = CancellationToken::new();
     let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(2)));
@@ -94,7 +94,6 @@ fn running_on(
     let quorum_time = Arc::clone(&issuer.quorum_time);
     let follower = Follower {
         nodes: Arc::clone(&nodes),
-        trust: Arc::new(trust.clone()),
         outcomes: issuer.outcomes,
         desk: issuer.desk.clone(),
         clock: Arc::clone(&clock),
@@ -112,13 +111,14 @@ fn running_on(
     tokio::spawn(issuer.batcher.run(token.clone()));
     tokio::spawn(submitter.run(issuer.departures, token.clone()));
     tokio::spawn(follower.run(token.clone()));
+    let trust = Arc::clone(&issuer.desk.trust);
     let bundler = Bundler::new(
         Arc::clone(&issuer.journal),
         Arc::clone(&issuer.cipher),
         nodes,
-        Arc::new(trust.clone()),
+        Arc::clone(&trust),
         Arc::clone(&clock),
-        Credentials::new(dir.path().to_owned(), Arc::new(trust.clone())),
+        Credentials::new(dir.path().to_owned(), Arc::clone(&trust)),
     );
     let context = Arc::new(ApiContext {
         journal: issuer.journal,
@@ -206,7 +206,7 @@ impl Running {
     }
 
     fn conclusion(&self, bundle: &[u8]) -> Conclusion {
-        verify_bundle(bundle, &self.trust, UnixMillis::new(GENESIS_TIME_MS + 120_000)).conclusion
+        verify_bundle(bundle, &self.trust.current(), UnixMillis::new(GENESIS_TIME_MS + 120_000)).conclusion
     }
 
     fn reversal(&self, unit_code: &str, original: &wire::IssueResponse, biz_code: &str) -> wire::ReverseRequest {

@@ -11,6 +11,7 @@ use tallystick_anchoring::guard::stand_aside;
 use tallystick_anchoring::nodes::Nodes;
 use tallystick_anchoring::recover::{Recovery, Session, Standing};
 use tallystick_anchoring::tail::open_to_recover;
+use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::identity::ChainName;
@@ -33,13 +34,14 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let journal = Arc::new(open_to_recover(&settings.journal_dir, chain.identity, &settings.guard_file)?);
     secrets::open_keys(settings, &journal)?;
     let guard = stand_aside(&journal, &settings.guard_file)?;
-    let mut recovery = begin(&chain, &journal)?;
+    let trust = chain.followed_trust(&journal)?;
+    let mut recovery = begin(&chain, &journal, &trust)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
     let tls = Tls::load(settings.tls.clone(), chain_name, Arc::clone(&clock)).context("load TLS files")?;
     let nodes = Nodes::new(&tls, &settings.nodes, settings.call_timeout())?;
     let fresh_seconds = settings.ledger.fresh_ms / 1000;
-    let session = Session { trust: &chain.trust, nodes: &nodes, clock: clock.as_ref(), fresh_seconds };
+    let session = Session { trust: &trust, nodes: &nodes, clock: clock.as_ref(), fresh_seconds };
     session.catch_up(&mut recovery).await?;
     let (batches, receipts) = recovery.adopted();
     outln!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
@@ -61,7 +63,7 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     Ok(standing)
 }
 
-fn begin(chain: &LoadedChain, journal: &Arc<Journal>) -> Result<Recovery> {
+fn begin(chain: &LoadedChain, journal: &Arc<Journal>, trust: &Arc<FollowedTrust>) -> Result<Recovery> {
     let metrics = Arc::new(IssuerMetrics::register(&mut Metrics::default()));
     let owner = ReceiptOwner {
         journal: Arc::clone(journal),
@@ -69,7 +71,8 @@ fn begin(chain: &LoadedChain, journal: &Arc<Journal>) -> Result<Recovery> {
         metrics: Arc::clone(&metrics),
         utc_offset_minutes: chain.genesis.utc_offset_minutes,
     };
-    let (desk, _departures) = Desk::open(Arc::clone(journal), Arc::new(owner), Arc::clone(&metrics.anchoring))?;
+    let anchoring_metrics = Arc::clone(&metrics.anchoring);
+    let (desk, _departures) = Desk::open(Arc::clone(journal), Arc::new(owner), anchoring_metrics, Arc::clone(trust))?;
     Ok(Recovery::begin(desk, ChainParameters::of(&chain.genesis))?)
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn lose_and_restore(journal: &Journal, to: &Path) -> Journal {
 
 /// Begins to recover a halted journal.
 pub(crate) fn begin(journal: &Arc<Journal>, chain: &TestChain) -> Result<Recovery, RecoverError> {
-    let (desk, _, _) = desk(journal, &Arc::new(Registry::open(journal).unwrap()));
+    let (desk, _, _) = desk(journal, &Arc::new(Registry::open(journal).unwrap()), chain);
     Recovery::begin(desk, ChainParameters::of(chain.genesis()))
 }
 

@@ -94,7 +94,7 @@ impl Services {
         let range = store.height_range(sealed_height)?;
         let range = range.ok_or_else(|| StoreError::corrupt("the sealed height is missing"))?;
         let root = store.root_at(range.size)?;
-        let faults_max = self.ledger.validators_at(self.ledger.next_height()?)?.faults_max();
+        let set = self.ledger.validators_at(self.ledger.next_height()?)?;
         let pool = self.pool.size();
         let governance = self.pool.last_governance()?;
         Ok(GetNodeStatusResponse {
@@ -109,7 +109,7 @@ impl Services {
             pooled_records: pool.records as u64,
             pooled_bytes: pool.bytes as u64,
             connected_peers: self.forwarder.connected(),
-            catching_up: self.forwarder.is_behind(self.progress.decided_height(), faults_max),
+            catching_up: self.forwarder.is_behind(self.progress.decided_height(), &set),
             disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             governance_sequence: governance.sequence,

@@ -215,12 +215,16 @@ impl PeerService for Services {
             height => Height::new(height),
         };
         let sealer = Arc::clone(&self.sealer);
-        let Some((checkpoint, lines)) = self.blocking(move || Ok(sealer.lines_of(height)?)).await? else {
-            return Ok(Response::new(GetCosignaturesResponse::default()));
+        let read = move || Ok((sealer.lines_of(height)?, sealer.handover_note(height)?));
+        let (held, note) = self.blocking(read).await?;
+        let note = note.unwrap_or_default();
+        let Some((checkpoint, lines)) = held else {
+            return Ok(Response::new(GetCosignaturesResponse { note, ..GetCosignaturesResponse::default() }));
         };
         Ok(Response::new(GetCosignaturesResponse {
             checkpoint: Some(checkpoint_id(height, &checkpoint)),
             signatures: lines.iter().map(|(id, lines)| signature_lines(*id, lines)).collect(),
+            note,
         }))
     }
 }

@@ -2,23 +2,54 @@
 
 use std::sync::Arc;
 
-use ed25519_dalek::Signer as _;
+use ed25519_dalek::{Signer as _, SigningKey};
+use receipt_core::ids::Height;
 use tallystick_engine::{ConsensusSigner, SignRefused, SignRequest, Signed, VoteSlot};
 
 use super::answer::Grounds;
 use super::slot::{Ballot, Kind};
 use super::{Guard, GuardError};
+use crate::membership::VotingKeys;
 
 /// Signs whatever the guard permits.
 pub struct GuardedSigner {
     guard: Arc<Guard>,
-    key: ed25519_dalek::SigningKey,
+    keys: Keys,
+}
+
+/// Which key signs.
+enum Keys {
+    /// Always the same.
+    One(SigningKey),
+    /// That of the height's validator set.
+    ByHeight(VotingKeys),
 }
 
 impl GuardedSigner {
     /// Signs with the key of this seed.
     pub fn new(guard: Arc<Guard>, seed: &[u8; 32]) -> Self {
-        Self { guard, key: ed25519_dalek::SigningKey::from_bytes(seed) }
+        Self { guard, keys: Keys::One(SigningKey::from_bytes(seed)) }
+    }
+
+    /// Signs each height with the key that the height's validator set has.
+    pub(crate) fn by_height(guard: Arc<Guard>, keys: VotingKeys) -> Self {
+        Self { guard, keys: Keys::ByHeight(keys) }
+    }
+
+    /// The key of a vote or a proposal.
+    fn key_at(&self, height: u64) -> Result<SigningKey, SignRefused> {
+        match &self.keys {
+            Keys::One(key) => Ok(key.clone()),
+            Keys::ByHeight(keys) => keys.at(Height::new(height)),
+        }
+    }
+
+    /// The key of what is no vote, where no height's key is asked for or none fits.
+    fn own_key(&self) -> Option<SigningKey> {
+        match &self.keys {
+            Keys::One(key) => Some(key.clone()),
+            Keys::ByHeight(keys) => keys.own(),
+        }
     }
 
     fn preimage(&self, height: u64, ballot: &Ballot) -> Option<Vec<u8>> {
@@ -69,14 +100,20 @@ impl ConsensusSigner for GuardedSigner {
     fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
         let Some((height, asked, grounds)) = ballot(request) else {
             // Neither says anything about what this validator votes for.
-            return Ok(Signed { statement: request.clone(), signature: self.key.sign(preimage).to_bytes() });
+            let key = match *request {
+                SignRequest::Stream { slot, .. } => self.key_at(slot.height).ok().or_else(|| self.own_key()),
+                _ => self.own_key(),
+            };
+            let key = key.ok_or_else(misfit)?;
+            return Ok(Signed { statement: request.clone(), signature: key.sign(preimage).to_bytes() });
         };
         if self.preimage(height, &asked).as_deref() != Some(preimage) {
             return Err(misfit());
         }
+        let key = self.key_at(height)?;
         let sign = |ballot: &Ballot| {
             let preimage = self.preimage(height, ballot)?;
-            Some(self.key.sign(&preimage).to_bytes())
+            Some(key.sign(&preimage).to_bytes())
         };
         let vote = self.guard.vote(height, &asked, grounds, sign).map_err(|error| refused(&error))?;
         let statement = statement(height, &vote.ballot).ok_or_else(misfit)?;
@@ -84,6 +121,6 @@ impl ConsensusSigner for GuardedSigner {
     }
 
     fn public_key(&self) -> [u8; 32] {
-        self.key.verifying_key().to_bytes()
+        self.own_key().map_or([0; 32], |key| key.verifying_key().to_bytes())
     }
 }

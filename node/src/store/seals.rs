@@ -17,13 +17,6 @@ impl Store {
         self.write_synced(batch)
     }
 
-    /// Stores the note of a handover after a larger tree was published, synced.
-    pub fn put_handover(&self, height: Height, smallest: &str) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        batch.put_cf(self.family(CHECKPOINTS)?, height.get().to_be_bytes(), smallest);
-        self.write_synced(batch)
-    }
-
     /// The published note: that of the newest sealed height.
     pub fn published_checkpoint(&self) -> Result<Option<(Height, String)>, StoreError> {
         let Some(row) = self.get_in(NODE, PUBLISHED)? else { return Ok(None) };

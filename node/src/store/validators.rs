@@ -30,6 +30,14 @@ impl Store {
         Ok(())
     }
 
+    /// The first handover above a height: the last height of a validator set, another one decides the next. Genesis hands over to nobody.
+    pub fn handover_after(&self, height: Height) -> Result<Option<Height>, StoreError> {
+        let start = height.get().saturating_add(2).to_be_bytes();
+        let mode = IteratorMode::From(&start, Direction::Forward);
+        let row = self.db.iterator_cf(self.family(VALIDATOR_SETS)?, mode).next().transpose()?;
+        row.map(|(first, _)| Ok(Height::new(read_u64(&first)?.saturating_sub(1)))).transpose()
+    }
+
     /// The set that decides a height and cosigns the checkpoint after it. `None`: the height lies beyond the one that is decided
     /// next, and its set is not known yet.
     pub fn validators_at(&self, height: Height) -> Result<Option<ValidatorsFrom>, StoreError> {

@@ -5,6 +5,7 @@ use super::effects::{Effects, SealFrame, finish};
 use super::governance::apply_action;
 use super::messages::governance_error;
 use super::overlay::{Overlay, StateRead};
+use super::owned;
 use super::reading::ReadError;
 use super::refusal::{ApplyError, BlockRefusal};
 use super::schedule::Schedule;
@@ -33,6 +34,7 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     }
     let set = &genesis.validators;
     overlay.write(Table::Meta, META_VALIDATORS, set.encode());
+    owned::claim(&mut overlay, set);
     overlay.write(Table::Meta, META_SCHEDULE, Schedule::default().encode());
     let founded = GovernanceState { sequence: 0, id: genesis.chain_id().0 };
     overlay.write(Table::Meta, META_GOVERNANCE, founded.encode());

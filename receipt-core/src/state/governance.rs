@@ -7,6 +7,7 @@ use prost::Message;
 use super::action::{ActionError, ActionPlace, ActionResult, require};
 use super::ending::Ending;
 use super::overlay::Overlay;
+use super::owned;
 use super::reading::ReadError;
 use super::settlement::{LookUps, settle_segment};
 use super::tables::{
@@ -200,6 +201,7 @@ fn set_validators(overlay: &mut Overlay<'_>, change: &SetValidators, place: Acti
     require(change.effective_height >= first_possible, "a validator set takes effect two heights on at the earliest")?;
     let distinct = change.validators.check_note_keys(place.origin).is_ok();
     require(distinct, "two log keys of the set have the same note key id; one of them must be replaced")?;
+    owned::check(overlay, &change.validators)?;
     let mut value = change.effective_height.to_be_bytes().to_vec();
     value.extend_from_slice(&change.validators.encode());
     overlay.write(Table::Meta, META_VALIDATORS_NEXT, value);

@@ -1,6 +1,7 @@
 //! Where the chain stands, and who decides which height: the set in force, and the one that governance has put in line.
 
 use super::overlay::{Overlay, StateRead};
+use super::owned;
 use super::reading::ReadError;
 use super::tables::{META_TIP, META_VALIDATORS, META_VALIDATORS_NEXT, Table, Tip};
 use crate::ids::Height;
@@ -49,6 +50,7 @@ pub(super) fn rotate_validators(
         return Ok(set.clone());
     };
     overlay.write(Table::Meta, META_VALIDATORS, next.encode());
+    owned::claim(overlay, &next);
     overlay.delete(Table::Meta, META_VALIDATORS_NEXT);
     Ok(next)
 }

@@ -21,6 +21,7 @@
 //! Statuses         status key [32]                       StatusValue (salt ‖ status)
 //! StatusNodes      opaque                                nodes of the status map (not part of the effects hash)
 //! Refused          status key [32]                       leaf u64 ‖ index u16 ‖ reason u32: genuine records that were refused
+//! ValidatorsEver   1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]).
@@ -60,11 +61,12 @@ pub enum Table {
     Statuses = 15,
     StatusNodes = 16,
     Refused = 17,
+    ValidatorsEver = 18,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Meta,
         Self::Receipts,
         Self::BizKeys,
@@ -83,6 +85,7 @@ impl Table {
         Self::Statuses,
         Self::StatusNodes,
         Self::Refused,
+        Self::ValidatorsEver,
     ];
 
     /// The name of the store's column family.
@@ -106,6 +109,7 @@ impl Table {
             Self::Statuses => "statuses",
             Self::StatusNodes => "status-nodes",
             Self::Refused => "refused",
+            Self::ValidatorsEver => "validators-ever",
         }
     }
 }

@@ -8,12 +8,13 @@ use crate::hash::{Hash, tagged};
 use crate::ids::{BatchSequence, Height, IssuerId, KeyId, TreeSize, UnixMillis};
 use crate::limits;
 use crate::merkle::InnerTree;
-use crate::note::{Checkpoint, SignedNote};
+use crate::note::{Checkpoint, PosixSeconds, SignedNote};
 use crate::state::tables::{GovernanceState, KeyState, Table};
 use crate::state::{
     ApplyError, CheckedBlock, Effects, NoCache, StateRead, apply, proposer_order, read_schedule, read_validators,
 };
 use crate::suite::{PublicKey, Signer};
+use crate::trust::SetEnd;
 
 impl TestChain {
     /// Decides a block with one batch of these receipts (or none); panics if the ledger refuses any of them.
@@ -74,7 +75,8 @@ impl TestChain {
         self.add_items(vec![Item::Governance(governance)]).unwrap();
         self.add_items(Vec::new()).unwrap();
         self.sets.push((effective_height, validators));
-        self.trust = self.trust.with_next_set(TreeSize::new(self.log.size() + 1), &set).unwrap();
+        let end = SetEnd { last_size: TreeSize::new(self.log.size()), until: PosixSeconds::new(self.time.seconds()) };
+        self.trust = self.trust.with_next_set(end, &set).unwrap();
     }
 
     /// The validators that decide a height.

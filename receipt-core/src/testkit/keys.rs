@@ -64,6 +64,11 @@ impl TestValidator {
         [self.log.clone(), self.cosigner.clone()]
     }
 
+    /// Consensus key, for whoever votes in this validator's place.
+    pub fn consensus_key(&self) -> SigningKey {
+        self.consensus.clone()
+    }
+
     /// Its public part.
     pub fn public(&self) -> Validator {
         let public = |key: &SigningKey| PublicKey(key.verifying_key().to_bytes());

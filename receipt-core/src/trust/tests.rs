@@ -39,7 +39,9 @@ fn any_other_spelling_is_refused() {
         ("a threshold above all", text.replacen("authority-threshold 2", "authority-threshold 4", 1)),
         ("sets from 0", text.replacen("validators 1 open", "validators 0 open", 1)),
         ("a gap before the first set", text.replacen("validators 1 open", "validators 2 open", 1)),
-        ("an empty range", text.replacen("validators 1 open", "validators 1 0", 1)),
+        ("an empty range", text.replacen("validators 1 open", "validators 1 0 5", 1)),
+        ("an end without its time", text.replacen("validators 1 open", "validators 1 9", 1)),
+        ("a time without an end", text.replacen("validators 1 open", "validators 1 open 5", 1)),
         ("no quorum", text.replacen("quorum quorum", "quorum none", 1)),
         ("a witness twice", text.replacen(&witness, &format!("{witness}\n{witness}"), 1)),
         ("no set", text.split("\n\n").next().unwrap().to_owned() + "\n"),
@@ -83,13 +85,70 @@ fn every_flipped_byte_gives_another_file_or_none() {
 fn sets_follow_each_other_without_a_gap() {
     let chain = TestChain::new();
     let set = chain.genesis().validators.clone();
-    let next = chain.trust().with_next_set(TreeSize::new(50), &set).unwrap();
+    let end = |last_size| SetEnd { last_size: TreeSize::new(last_size), until: PosixSeconds::new(9) };
+    let next = chain.trust().with_next_set(end(49), &set).unwrap();
     assert_eq!(next.set_for(TreeSize::new(49)).unwrap().0, 0);
     assert_eq!(next.set_for(TreeSize::new(50)).unwrap().0, 1);
     assert_eq!(next.set_for(TreeSize::new(u64::MAX)).unwrap().0, 1);
     assert_eq!(next.set_for(TreeSize::ZERO), None);
-    assert!(next.with_next_set(TreeSize::new(50), &set).is_err(), "the last set would be empty");
-    assert!(next.with_next_set(TreeSize::new(51), &set).is_ok());
+    assert!(next.with_next_set(end(49), &set).is_err(), "the last set would be empty");
+    assert!(next.with_next_set(end(50), &set).is_ok());
+    assert!(next.with_next_set(end(u64::MAX), &set).is_err(), "no tree is left for the next set");
+}
+
+/// One row per pair: does the first file go on from the second?
+#[test]
+fn a_file_goes_on_from_those_whose_sets_it_begins_with() {
+    let chain = TestChain::new();
+    let (one, other) = (chain.trust(), TestChain::named("other").trust().clone());
+    let set = |ids: std::ops::RangeInclusive<u32>| {
+        crate::validators::ValidatorSet::new(ids.map(|id| TestValidator::new(id).public()).collect()).unwrap()
+    };
+    let end = |last_size, until| SetEnd { last_size: TreeSize::new(last_size), until: PosixSeconds::new(until) };
+    let two = one.with_next_set(end(50, 9), &set(2..=5)).unwrap();
+    let three = two.with_next_set(end(70, 9), &set(3..=6)).unwrap();
+    let two_closed = TrustFile { sets: three.sets[..2].to_vec(), ..two.clone() };
+    for (name, longer, shorter, expected) in [
+        ("the same", one, one, true),
+        ("one more", &two, one, true),
+        ("two more", &three, one, true),
+        ("the last one closed", &three, &two_closed, true),
+        ("only closed", &two_closed, &two, true),
+        ("fewer", one, &two, false),
+        ("open again", &two, &two_closed, false),
+        ("another chain", &other, one, false),
+        ("another set", &one.with_next_set(end(50, 9), &set(3..=6)).unwrap(), &two, false),
+        ("another size", &one.with_next_set(end(51, 9), &set(2..=5)).unwrap(), &two, false),
+        ("another time of a closed set", &one.with_next_set(end(50, 8), &set(2..=5)).unwrap(), &two, false),
+    ] {
+        assert_eq!(longer.goes_on_from(shorter), expected, "{name}");
+    }
+}
+
+/// Whoever gets hold of a retired set's keys can have them say what they like of old trees, but nothing later than their end.
+#[test]
+fn a_retired_set_can_date_nothing_later_than_its_end() {
+    let mut chain = TestChain::new();
+    let old = chain.validators_at(Height::ZERO).to_vec();
+    chain.add_block(&[]);
+    let middle = chain.log().size();
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    let (last, until) = (chain.log().size(), chain.trust().sets()[0].end.unwrap().until.get());
+    let before = TrustFile::from_genesis(chain.genesis()).unwrap();
+    let as_of = |trust: &TrustFile, size, time| {
+        trust.verify_checkpoint(&chain.checkpoint_note(size, &old[..3], time)).unwrap().as_of.get()
+    };
+    let ten_years = 10 * 365 * 86_400;
+    for (size, time, expected) in [
+        (last, until + ten_years, until),
+        (middle, until + ten_years, until),
+        (last, until + 1, until),
+        (last, until, until),
+        (middle, until - 1, until - 1),
+    ] {
+        assert_eq!(as_of(chain.trust(), size, time), expected, "size {size} at {time}");
+        assert_eq!(as_of(&before, size, time), time, "a file that does not know the end believes it");
+    }
 }
 
 #[test]

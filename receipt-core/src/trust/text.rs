@@ -3,12 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{TrustFile, TrustedSet};
+use super::{SetEnd, TrustFile, TrustedSet};
 use crate::genesis::{Authorities, is_name, is_utc_offset};
 use crate::hash::Hash;
 use crate::ids::TreeSize;
 use crate::limits::{TRUST_BYTES_MAX, VALIDATORS_MAX};
-use crate::note::{KeyError, Policy, PolicyTextError};
+use crate::note::{KeyError, Policy, PolicyTextError, PosixSeconds};
 use crate::shown::damage_on_the_way;
 use crate::suite::{ChainId, PublicKey, Suite};
 
@@ -80,8 +80,8 @@ impl TrustFile {
         }
         text += &format!("authority-threshold {}\n", self.authority_threshold);
         for set in &self.sets {
-            let last = set.last_size.map_or_else(|| "open".to_owned(), |last| last.to_string());
-            text += &format!("\nvalidators {} {last} {}\n{}", set.first_size, set.set_hash, set.policy);
+            let end = set.end.map_or_else(|| "open".to_owned(), |end| format!("{} {}", end.last_size, end.until));
+            text += &format!("\nvalidators {} {end} {}\n{}", set.first_size, set.set_hash, set.policy);
         }
         text
     }
@@ -97,8 +97,8 @@ impl TrustFile {
         let mut expected = Some(TreeSize::new(1));
         for set in &self.sets {
             require(Some(set.first_size) == expected, "validator sets do not follow each other without a gap")?;
-            require(set.last_size.is_none_or(|last| set.first_size <= last), "a validator set has no tree size")?;
-            expected = set.last_size.and_then(TreeSize::next);
+            require(set.end.is_none_or(|end| set.first_size <= end.last_size), "a validator set has no tree size")?;
+            expected = set.end.and_then(|end| end.last_size.next());
             let named = set.policy.log_keys().all(|key| key.name() == self.origin);
             require(named && set.policy.log_keys().next().is_some(), "a log key is not named by the origin")?;
         }
@@ -157,7 +157,7 @@ impl<'a> Lines<'a> {
         let mut sets = Vec::new();
         while self.peek().is_some() {
             self.exactly("")?;
-            let (first_size, last_size, set_hash) = self.value("validators ", parse_range)?;
+            let (first_size, end, set_hash) = self.value("validators ", parse_range)?;
             let mut policy = String::new();
             while let Some(line) = self.peek().filter(|line| !line.is_empty()) {
                 policy.push_str(line);
@@ -168,7 +168,7 @@ impl<'a> Lines<'a> {
                 return Err(TrustTextError::Whole("a validator set without a quorum can vouch for nothing"));
             }
             let policy = Policy::parse(&policy).map_err(TrustTextError::Policy)?;
-            sets.push(TrustedSet { first_size, last_size, set_hash, policy });
+            sets.push(TrustedSet { first_size, end, set_hash, policy });
         }
         Ok(sets)
     }
@@ -190,11 +190,16 @@ fn parse_offset(text: &str) -> Option<i32> {
     text.parse().ok().filter(|minutes| is_utc_offset(*minutes))
 }
 
-/// `<first> <last | open> <hash>`
-fn parse_range(text: &str) -> Option<(TreeSize, Option<TreeSize>, Hash)> {
+/// `<first> <last> <until> <hash>`, or `<first> open <hash>`
+fn parse_range(text: &str) -> Option<(TreeSize, Option<SetEnd>, Hash)> {
     let mut words = text.split(' ');
-    let (first, last, hash) = (words.next()?, words.next()?, words.next()?);
-    let last = if last == "open" { None } else { Some(TreeSize::new(last.parse().ok()?)) };
-    let hash = parse_hex(hash)?;
-    words.next().is_none().then_some((TreeSize::new(first.parse().ok()?), last, hash))
+    let (first, last) = (words.next()?, words.next()?);
+    let end = if last == "open" {
+        None
+    } else {
+        let until = PosixSeconds::new(words.next()?.parse().ok()?);
+        Some(SetEnd { last_size: TreeSize::new(last.parse().ok()?), until })
+    };
+    let hash = parse_hex(words.next()?)?;
+    words.next().is_none().then_some((TreeSize::new(first.parse().ok()?), end, hash))
 }

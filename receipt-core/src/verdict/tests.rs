@@ -251,7 +251,7 @@ fn a_trust_file_that_ends_before_the_checkpoint_cannot_judge_it() {
     let whole = chain.trust().to_text();
     let newest = whole.rfind("\n\nvalidators ").unwrap();
     let closed = crate::trust::TrustFile::parse(&whole[..=newest]).unwrap();
-    assert!(closed.sets()[0].last_size.unwrap() >= TreeSize::new(ended));
+    assert!(closed.sets()[0].end.unwrap().last_size >= TreeSize::new(ended));
     assert_eq!(code(&verify_bundle(&bytes, &closed, chain.now())), "VALIDATORS_UNKNOWN");
     assert!(verify_bundle(&bytes, chain.trust(), chain.now()).is_in_force());
 }

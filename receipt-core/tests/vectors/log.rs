@@ -149,12 +149,20 @@ fn trust_json() {
     // Four cosigners at four times: the quorum is the three freshest, as of the oldest of these three.
     let validators = scene.chain.validators_at(receipt_core::ids::Height::new(2)).to_vec();
     let text = note.text();
-    let mut lines = vec![validators[1].sign_as_log(trust.origin(), text)];
-    let times = [1_793_577_700, 1_793_577_900, 1_793_577_800, 1_793_577_600];
-    lines.extend(validators.iter().zip(times).map(|(validator, time)| validator.cosign(trust.origin(), text, time)));
-    let spread = SignedNote::new(text, lines).unwrap().to_string();
+    let signed_at = |times: [u64; 4]| {
+        let mut lines = vec![validators[1].sign_as_log(trust.origin(), text)];
+        lines
+            .extend(validators.iter().zip(times).map(|(validator, time)| validator.cosign(trust.origin(), text, time)));
+        SignedNote::new(text, lines).unwrap().to_string()
+    };
+    let until = trust.sets()[0].end.unwrap().until.get();
+    let spread = signed_at([until - 30, until - 10, until - 20, until - 40]);
     let spread_judged = trust.verify_checkpoint(&spread).unwrap();
-    assert_eq!(spread_judged.as_of.get(), 1_793_577_700);
+    assert_eq!(spread_judged.as_of.get(), until - 30);
+    // This set has ended: it can say nothing later.
+    let late = signed_at([until + 1_000, until + 2_000, until + 3_000, until + 4_000]);
+    let late_judged = trust.verify_checkpoint(&late).unwrap();
+    assert_eq!(late_judged.as_of.get(), until);
     let verdict = |note: &str, judged: &receipt_core::trust::TrustedCheckpoint| {
         json!({
             "note": note, "size": judged.size.get(), "root": judged.root.to_string(),
@@ -168,7 +176,7 @@ fn trust_json() {
         "quorum": set.quorum(),
         "log_vkey": log.to_string(),
         "cosignature": cosignature(&note, &cosigner),
-        "checkpoints": [verdict(&block.checkpoint, &judged), verdict(&spread, &spread_judged)],
+        "checkpoints": [verdict(&block.checkpoint, &judged), verdict(&spread, &spread_judged), verdict(&late, &late_judged)],
         "refused_trust": refused_trust(&trust.to_text(), trust.origin()),
     });
     assert_ne!(set.hash(SUITE), Hash::ZERO);

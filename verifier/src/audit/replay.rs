@@ -7,11 +7,12 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, TreeSize};
 use receipt_core::memory::MemoryState;
 use receipt_core::merkle::Frontier;
+use receipt_core::note::PosixSeconds;
 use receipt_core::seal::Seal;
 use receipt_core::state::tables::{META_TOTALS, Table, Totals};
 use receipt_core::state::{ChainParameters, Effects, StateRead, apply, genesis_effects, read_validators};
 use receipt_core::suite::ChainId;
-use receipt_core::trust::{TrustFile, TrustTextError, TrustedCheckpoint};
+use receipt_core::trust::{SetEnd, TrustFile, TrustTextError, TrustedCheckpoint};
 use receipt_core::validators::ValidatorSet;
 
 use super::finding::{Finding, FindingCode};
@@ -136,7 +137,8 @@ impl<'a> Replay<'a> {
             return Err(finding("the seal names another next validator set than the state holds".to_owned()));
         }
         let first_size = self.frontier.size().next().ok_or_else(|| finding("the log is full".to_owned()))?;
-        self.trust = self.trust.with_next_set(first_size, &set).map_err(|error| finding(error.to_string()))?;
+        let end = SetEnd { last_size: self.frontier.size(), until: PosixSeconds::new(seal.time.seconds()) };
+        self.trust = self.trust.with_next_set(end, &set).map_err(|error| finding(error.to_string()))?;
         self.handovers.push(HandoverReport {
             height: height.get().saturating_add(1),
             first_tree_size: first_size.get(),
@@ -249,7 +251,7 @@ fn trust_problem(in_use: &TrustFile, own: &TrustFile) -> Option<String> {
         let Some(ours) = own.sets().get(position) else {
             return Some(format!("the trust file has {} validator sets, the replay {}", last + 1, own.sets().len()));
         };
-        let same_end = set.last_size == ours.last_size || (position == last && set.last_size.is_none());
+        let same_end = set.end == ours.end || (position == last && set.end.is_none());
         if !same_end || set.first_size != ours.first_size || set.set_hash != ours.set_hash || set.policy != ours.policy
         {
             return Some(format!("validator set {position} of the trust file is not the ledger's"));

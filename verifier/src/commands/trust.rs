@@ -1,6 +1,8 @@
 //! `trust`: making, showing and updating trust files.
 
+use receipt_core::ids::UnixMillis;
 use receipt_core::trust::TrustFile;
+use receipt_core::verdict::utc_text;
 use tallystick_service::errln;
 use tallystick_service::exit::Exit;
 use tallystick_verifier::follow::{FollowError, follow};
@@ -47,7 +49,12 @@ fn summary(trust: &TrustFile) -> String {
         trust.authorities().len()
     );
     for set in trust.sets() {
-        let last = set.last_size.map_or_else(|| "open".to_owned(), |last| last.to_string());
+        let last = set.end.map_or_else(
+            || "open".to_owned(),
+            |end| {
+                format!("{} (until {})", end.last_size, utc_text(UnixMillis::new(end.until.get().saturating_mul(1000))))
+            },
+        );
         let names: Vec<&str> = set.policy.cosigner_keys().map(|key| trust.agency(key.name())).collect();
         text +=
             &format!("validators {} to {last}: {}\n           {}\n", set.first_size, names.join(", "), set.set_hash);

@@ -57,8 +57,16 @@ fn signed(node: &TestNode) -> Option<(Height, u64)> {
     Some((own.height, claimed_time(&own.lines).unwrap().get() - T))
 }
 
-fn sign(node: &TestNode, height: Height, seconds: u64) {
-    node.services.sealer.sign_height(height, UnixMillis::new((T + seconds) * 1000)).unwrap();
+fn sign(node: &TestNode, height: Height, seconds: u64) -> Signing {
+    node.services.sealer.sign_height(height, UnixMillis::new((T + seconds) * 1000)).unwrap()
+}
+
+/// The old set seals its last height, as a node hears of it.
+fn hand_over(node: &TestNode, chain: &TestChain, last: Height) {
+    for member in old_set().iter().filter(|member| member.id != node.id.get()) {
+        tell(node, chain, last, member).unwrap();
+    }
+    verify_note(node, chain, last);
 }
 
 fn verify_note(node: &TestNode, chain: &TestChain, height: Height) {
@@ -116,6 +124,7 @@ fn who_is_not_in_the_next_set_signs_the_handover_once_and_no_further_tree() {
         sign(&node, last, 3);
         assert_eq!(signed(&node), Some((last, if stays { 3 } else { 2 })));
         node.decide(&chain, next(last));
+        hand_over(&node, &chain, last);
         sign(&node, next(last), 4);
         assert_eq!(signed(&node), Some(if stays { (next(last), 4) } else { (last, 2) }));
     }
@@ -132,6 +141,7 @@ fn a_validator_signs_with_its_new_keys_from_the_first_height_of_its_set() {
         sign(&node, last, 0);
         assert_eq!(signed(&node), if early { None } else { Some((last, 0)) });
         node.decide(&chain, next(last));
+        hand_over(&node, &chain, last);
         sign(&node, next(last), 1);
         assert_eq!(signed(&node), Some(if early { (next(last), 1) } else { (last, 0) }));
         node = restarted(node, &chain, &new);
@@ -145,9 +155,9 @@ fn a_validator_signs_with_its_new_keys_from_the_first_height_of_its_set() {
     }
 }
 
-/// Without that note no trust file could be walked to the new set.
+/// Without that note no trust file could be walked to the new set, and its signers may be gone tomorrow.
 #[test]
-fn a_handover_is_sealed_by_its_own_set_even_after_a_larger_tree() {
+fn nothing_after_a_handover_is_signed_or_published_before_its_own_set_has_sealed_it() {
     let (chain, last) = rotated();
     let node = node(&chain, &TestValidator::new(2));
     node.decide(&chain, next(last));
@@ -155,24 +165,86 @@ fn a_handover_is_sealed_by_its_own_set_even_after_a_larger_tree() {
     for member in &new_set()[1..] {
         tell(&node, &chain, next(last), member).unwrap();
     }
-    assert_eq!(node.services.progress.sealed_height(), next(last));
-    assert_eq!(sealer.open_handover().unwrap(), Some(last));
-    let published = node.services.ledger.store.published_checkpoint().unwrap();
-    for member in &old_set()[..2] {
+    let before = node.services.progress.sealed_height();
+    assert!(before < last, "a quorum of the new set has signed, and readers would not know it");
+    assert_eq!(sign(&node, next(last), 0), Signing::AwaitsHandover);
+    assert_eq!(signed(&node), None);
+    for (member, is_open) in old_set()[1..].iter().zip([true, true, false]) {
+        assert_eq!(node.services.progress.sealed_height(), before);
         tell(&node, &chain, last, member).unwrap();
+        assert_eq!(sealer.open_handover().unwrap(), is_open.then_some(last), "validator {}", member.id);
     }
-    assert_eq!(sealer.open_handover().unwrap(), Some(last), "two of four");
-    tell(&node, &chain, last, &TestValidator::new(3)).unwrap();
     verify_note(&node, &chain, last);
-    assert_eq!(sealer.open_handover().unwrap(), None);
-    assert_eq!(node.services.ledger.store.published_checkpoint().unwrap(), published);
-    assert_eq!(node.services.progress.sealed_height(), next(last));
-    // Another height under it stays passed over.
-    let before = Height::new(last.get() - 1);
+    assert_eq!(node.services.progress.sealed_height(), next(last), "its quorum waited");
+    verify_note(&node, &chain, next(last));
+    assert_eq!(sign(&node, next(last), 0), Signing::Done);
+    assert_eq!(signed(&node), Some((next(last), 0)));
+    // Another height of the old set stays passed over.
+    let passed = Height::new(last.get() - 1);
     for member in &old_set() {
-        tell(&node, &chain, before, member).unwrap();
+        tell(&node, &chain, passed, member).unwrap();
     }
-    assert_eq!(node.services.ledger.store.checkpoint(before).unwrap(), None);
+    assert_eq!(node.services.ledger.store.checkpoint(passed).unwrap(), None);
+}
+
+/// Whoever has the note hands it out, also after a restart and when the old validators are gone; nobody takes anything else for it.
+#[test]
+fn a_handovers_note_is_taken_from_anybody_and_no_other_one_is() {
+    let (chain, last) = rotated();
+    let holder = node(&chain, &TestValidator::new(3));
+    holder.decide(&chain, next(last));
+    sign(&holder, last, 0);
+    hand_over(&holder, &chain, last);
+    let holder = restarted(holder, &chain, &TestValidator::new(3));
+    assert!(holder.services.sealer.lines_of(last).unwrap().is_none());
+    let note = holder.services.sealer.handover_note(last).unwrap().unwrap();
+    assert_eq!(holder.services.sealer.handover_note(next(last)).unwrap(), None, "no handover");
+    assert_eq!(holder.services.sealer.handover_note(Height::new(99)).unwrap(), None, "not decided");
+
+    let asks = node(&chain, &TestValidator::new(5));
+    asks.decide(&chain, next(last));
+    let sealer = &asks.services.sealer;
+    let text = checkpoint(&chain, last).to_string();
+    let lines = |validators: &[TestValidator], text: &str| {
+        let origin = &chain.genesis().origin;
+        let lines =
+            validators.iter().flat_map(|member| [member.sign_as_log(origin, text), member.cosign(origin, text, T)]);
+        SignedNote::new(text, lines.collect()).unwrap().to_string()
+    };
+    let other = checkpoint(&chain, next(last)).to_string();
+    for wrong in [
+        String::new(),
+        "no note".to_owned(),
+        lines(&old_set()[..2], &text),
+        lines(&new_set(), &text),
+        lines(&old_set(), &other),
+    ] {
+        let refused = sealer.take_handover_note(last, &wrong).unwrap_err();
+        assert!(!refused.is_fatal(), "{refused}");
+        assert_eq!(sealer.open_handover().unwrap(), Some(last));
+    }
+    sealer.take_handover_note(last, &note).unwrap();
+    verify_note(&asks, &chain, last);
+    assert_eq!((sealer.open_handover().unwrap(), asks.services.progress.sealed_height()), (None, last));
+    assert_eq!(sign(&asks, next(last), 0), Signing::Done);
+    assert_eq!(signed(&asks), Some((next(last), 0)));
+}
+
+/// A validator that left gives the same lines for ever.
+#[test]
+fn lines_far_below_the_tip_say_nothing_of_a_clock() {
+    let mut chain = TestChain::new();
+    let first = chain.add_block(&[]);
+    for _ in 0..=KEPT_HEIGHTS {
+        chain.add_block(&[]);
+    }
+    let node = node(&chain, &TestValidator::new(2));
+    node.decide(&chain, chain.height());
+    for id in 1..=3 {
+        tell(&node, &chain, first, &TestValidator::new(id)).unwrap();
+    }
+    assert_eq!(node.services.clocks.distance_ms(1), None);
+    assert!(!node.services.sealer.has_lines(first, ValidatorId::new(1)));
 }
 
 /// A node that decides last gets the new set's lines before it knows that set's first height.

@@ -35,7 +35,7 @@ fn genesis() {
     check(
         ledger.tip().seal_hash.as_bytes(),
         &expect![[r#"
-            2c0d949ad400f44ec9bfd37440e5e8037a7f08f852650c3330a6ac5836c18f2c
+            9c28d4ebd40df3a6820e3318b128b6217fde32069d43e6cfacad141d835177c6
         "#]],
     );
 }
@@ -104,24 +104,24 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-            08011001180320e0e5b9cc99342a203cd5225b75c1efea39850ad92b4c857437fdb0a39aefe25c7db3ca99e4ae1f9b32
+            08011001180320e0e5b9cc99342a20d90122f4c18d95321430b9f7078762831ac8626843387821a90d42dd9cff575332
             2007d0d6bddc111e197025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed3a2072e1e7350de056806e03e4b2f1
             4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-            a9009eafee4a20b81d3a40a3a1ff3dd209cac052f4609079f16b283b356d5935588c1143d1516f5220fbeb7dd5d47e56
+            a9009eafee4a20148ccbf4dc6517605ca9cc4f7c8c0715b39fb1dffe7aadddb17320dda34958fb5220fbeb7dd5d47e56
             3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
         "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-            b81d3a40a3a1ff3dd209cac052f4609079f16b283b356d5935588c1143d1516f
+            148ccbf4dc6517605ca9cc4f7c8c0715b39fb1dffe7aadddb17320dda34958fb
         "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-            0000000000000003000001a1998e72e083b5f5ed54fd0aae1137b0929a19c0a1d661203b9bce046c2078ce34b34ea3e8
-            b81d3a40a3a1ff3dd209cac052f4609079f16b283b356d5935588c1143d1516f000000000000000807d0d6bddc111e19
+            0000000000000003000001a1998e72e05fe86c0e131c4dbfd1ee2bbb06ea75cf2295d24455f2c57ad30fa6f9274db77a
+            148ccbf4dc6517605ca9cc4f7c8c0715b39fb1dffe7aadddb17320dda34958fb000000000000000807d0d6bddc111e19
             7025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed0000000000000002
         "#]],
     );
@@ -135,7 +135,7 @@ fn three_blocks() {
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-            bc4444c9412f9ad7e01acb8db673986b716c7e0930dada0ed66d7602f30b17c7
+            4ee7f1789e5a77b496966448b6987ab84352f7e93b1cc612ddd1847d53855d3c
         "#]],
     );
 }

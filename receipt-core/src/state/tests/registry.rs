@@ -8,12 +8,13 @@ use crate::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, RegisterIssuer,
     RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
 };
-use crate::ids::{Height, UnixMillis};
+use crate::ids::{Height, UnixMillis, ValidatorId};
 use crate::reason::Reason;
 use crate::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
 use crate::state::{BlockRefusal, read_pending_validators, read_validators};
 use crate::suite::Signer;
-use crate::testkit::software_key;
+use crate::testkit::{TestValidator, software_key};
+use crate::validators::{Validator, ValidatorSet};
 
 fn check_on(ledger: &Ledger, action: Action, expected: Result<(), &'static str>) {
     let governance = ledger.governance(vec![action.clone()]);
@@ -249,6 +250,58 @@ fn validator_sets_come_two_heights_on() {
     let sets: Vec<_> = seals.iter().map(|seal| (seal.validator_set_hash, seal.next_validator_set_hash)).collect();
     assert_eq!(sets, [(old, old), (old, old), (old, new), (new, new), (new, new)]);
     assert_eq!(ledger.tip().height, Height::new(5));
+}
+
+/// A number, a name and a key are one validator's for ever, from the day on which a set with it came into force.
+#[test]
+fn a_set_gives_nothing_of_one_validator_to_another() {
+    const NUMBER: Result<(), &str> = Err("a validator keeps its name, and a number belongs to one validator for ever");
+    const NAME: Result<(), &str> = Err("a validator's name belongs to it for ever");
+    const KEY: Result<(), &str> = Err("a key was another validator's, or of another role");
+    let mut ledger = Ledger::new();
+    let set = |members: Vec<Validator>| {
+        let validators = ValidatorSet::new(members).unwrap();
+        Action::SetValidators(SetValidators { effective_height: 1_000, validators })
+    };
+    let at = |id| TestValidator::new(id).public();
+    let new = |id| TestValidator::with_new_keys(id).public();
+    // 1 leaves, 4 changes its keys, 5 joins.
+    let next = ValidatorSet::new(vec![at(2), at(3), new(4), at(5)]).unwrap();
+    let effective_height = ledger.tip().height.get() + 3;
+    ledger.govern(vec![Action::SetValidators(SetValidators { effective_height, validators: next.clone() })]);
+    let others = || vec![at(2), at(3), at(5)];
+    let with = |member: Validator| set(others().into_iter().chain([member]).collect());
+    // Announced is not in force: nothing is claimed yet.
+    check_on(&ledger, with(Validator { id: ValidatorId::new(6), ..new(4) }), NAME);
+    check_on(&ledger, with(Validator { id: ValidatorId::new(6), name: "v6".to_owned(), ..new(4) }), Ok(()));
+    while read_pending_validators(&ledger.state).unwrap().is_some() {
+        ledger.add(Vec::new()).unwrap();
+    }
+    let rows: [(&str, Validator, Result<(), &str>); 12] = [
+        ("the one that left comes back", at(1), Ok(())),
+        ("a newcomer", at(7), Ok(())),
+        ("its old keys again", at(4), Ok(())),
+        ("the number of one that left", Validator { id: ValidatorId::new(1), ..at(8) }, NUMBER),
+        ("another name for the same", Validator { name: "other".to_owned(), ..new(4) }, NUMBER),
+        ("the name of one that left", Validator { name: "v1".to_owned(), ..at(8) }, NAME),
+        ("a consensus key of one that left", Validator { consensus_key: at(1).consensus_key, ..at(8) }, KEY),
+        ("a log key that was replaced", Validator { log_key: at(4).log_key, ..at(8) }, KEY),
+        ("a log key as cosigner key", Validator { cosigner_key: at(1).log_key, ..at(8) }, KEY),
+        (
+            "its own log key as cosigner key",
+            Validator { cosigner_key: at(4).log_key, log_key: at(8).log_key, ..new(4) },
+            KEY,
+        ),
+        ("one new key of its own", Validator { log_key: at(8).log_key, ..new(4) }, Ok(())),
+        ("a member's key", Validator { consensus_key: new(4).consensus_key, ..at(8) }, KEY),
+    ];
+    for (name, member, expected) in rows {
+        let mut members: Vec<Validator> = others().into_iter().filter(|other| other.id != member.id).collect();
+        members.push(member);
+        members.sort_by_key(|member| member.id);
+        println!("{name}");
+        check_on(&ledger, set(members), expected);
+    }
 }
 
 #[test]

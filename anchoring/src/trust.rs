@@ -1,0 +1,103 @@
+//! Whose checkpoints count: the trust file that was given, and every validator set that took over since.
+//!
+//! A set takes over where a seal under the quorum of the set before names its hash (`docs/spec/trust.md`, Handover). The journal keeps
+//! the trust file that it has followed to, in the same write as its progress, so that a restart never meets a checkpoint of a set that
+//! it has seen take over and does not know. Of the given file and the journal's the one that knows more sets counts; if neither
+//! begins with the other's sets, nothing is believed.
+//!
+//! Not here: reading the file (the owner), and what a checkpoint needs (`receipt_core::trust`).
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use receipt_core::hash::Hash;
+use receipt_core::ids::TreeSize;
+use receipt_core::state::{StateRead, read_pending_validators};
+use receipt_core::trust::{SetEnd, TrustFile, TrustedCheckpoint};
+
+use crate::journal::{Journal, JournalError};
+use crate::judge::CheckpointJudge;
+
+/// Why no trust file can be relied on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The journal failed: fatal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The given file is of another history.
+    #[error(
+        "it names other validator sets than the ledger that this journal has followed: compare its sets with those of another party's \
+         trust file"
+    )]
+    OtherSets,
+}
+
+/// A validator set takes over after the block that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handover {
+    /// The set's hash, as the block's seal names it.
+    pub set_hash: Hash,
+    /// Where the set before ends.
+    pub end: SetEnd,
+}
+
+/// The trust file that counts now. Shared by all who judge checkpoints.
+#[derive(Debug)]
+pub struct FollowedTrust(RwLock<Arc<TrustFile>>);
+
+impl FollowedTrust {
+    /// The given file, or the journal's if that one has followed further.
+    pub fn open(given: TrustFile, journal: &Journal) -> Result<Self, TrustError> {
+        let Some(text) = journal.trust()? else { return Ok(Self::of(given)) };
+        let followed = TrustFile::parse(&text).map_err(|_| JournalError::Corrupt("the trust file"))?;
+        let newest = if followed.sets().len() > given.sets().len() { (followed, given) } else { (given, followed) };
+        let (longer, shorter) = newest;
+        if !longer.goes_on_from(&shorter) {
+            return Err(TrustError::OtherSets);
+        }
+        Ok(Self::of(longer))
+    }
+
+    /// This file, until a handover is followed.
+    pub fn of(trust: TrustFile) -> Self {
+        Self(RwLock::new(Arc::new(trust)))
+    }
+
+    /// The file that counts now.
+    pub fn current(&self) -> Arc<TrustFile> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A handover was followed, and is on disk.
+    pub(crate) fn replace(&self, trust: TrustFile) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+    }
+
+    /// The text of a signed checkpoint note under a quorum.
+    pub fn verify_checkpoint(&self, note: &str) -> Result<TrustedCheckpoint, receipt_core::trust::TrustError> {
+        self.current().verify_checkpoint(note)
+    }
+}
+
+impl CheckpointJudge for FollowedTrust {
+    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
+        self.current().judge(note)
+    }
+}
+
+/// The trust file after a handover; `None` if it knows the set already. `registry` is the registry as followed up to the block.
+pub(crate) fn after(
+    trust: &TrustFile,
+    handover: &Handover,
+    registry: &dyn StateRead,
+) -> Result<Option<TrustFile>, String> {
+    let Handover { set_hash, end } = *handover;
+    if trust.sets().iter().any(|known| known.end.is_some_and(|known| known.last_size == end.last_size)) {
+        return Ok(None);
+    }
+    let announced = read_pending_validators(registry).map_err(|error| error.to_string())?;
+    let (_, set) = announced.ok_or("no governance announced the validator set that the seal names")?;
+    if set.hash(trust.suite()) != set_hash {
+        return Err("governance announced another validator set than the seal names".to_owned());
+    }
+    trust.with_next_set(end, &set).map(Some).map_err(|error| error.to_string())
+}
