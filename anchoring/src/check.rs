@@ -17,7 +17,8 @@ use receipt_core::ids::{BatchSequence, RecordKey};
 use receipt_core::merkle::InnerTree;
 use receipt_core::record::SignedRecord;
 
-use crate::journal::{Family, Journal, JournalError, RecordRow, StretchEnd, fixed};
+pub use crate::journal::Inspector;
+use crate::journal::{Family, Journal, JournalError, StretchEnd, fixed};
 
 #[cfg(test)]
 mod tests;
@@ -26,21 +27,6 @@ mod tests;
 const NAMED_MAX: usize = 1000;
 /// Rows of a step.
 const STEP_ROWS: usize = 128;
-
-/// What the owner looks at.
-pub trait Inspector: Send + Sync {
-    /// Families whose keys are those of records, and which have a row of nearly each.
-    fn naming(&self) -> &'static [Family];
-
-    /// Families that are looked at record by record alone.
-    fn by_record(&self) -> &'static [Family];
-
-    /// What is wrong with what the owner keeps of a record. Damage that a read finds may be returned as the error that it is.
-    fn record(&self, journal: &Journal, key: RecordKey, row: &RecordRow) -> Result<Option<String>, JournalError>;
-
-    /// What a message calls a record.
-    fn name(&self, key: RecordKey) -> String;
-}
 
 /// Where a fault lies.
 #[derive(Debug, Clone, PartialEq, Eq)]

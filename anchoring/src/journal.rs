@@ -47,6 +47,7 @@ use tallystick_service::durable;
 use tallystick_storage::{StoreFigures, StoreSetup, StoreShare};
 
 mod families;
+mod inspector;
 mod log_file;
 mod read;
 mod rewrite;
@@ -59,6 +60,7 @@ mod write;
 mod tests;
 
 pub use families::{Family, Layout};
+pub use inspector::Inspector;
 pub(crate) use log_file::{each_whole_write, log_files, torn_at};
 pub use read::Row;
 pub use rewrite::RewriteError;

@@ -268,8 +268,9 @@ async fn an_auditor_follows_the_page_and_finds_the_ledger_clean() {
     network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }
 
-/// Pages whose procedures are still typed by no test.
-const NOT_TYPED: &[&str] = &["backup-restore.md", "validators.md"];
+/// Pages that are not judged here. Of backup-restore.md one block is typed by no test: the signing of a fence by several authorities, which
+/// is that of governance.md; `issuer_procedures` types the rest.
+const NOT_TYPED: &[&str] = &["backup-restore.md"];
 
 /// Headings of a page under which something can be typed, and whether all of it is marked as such.
 fn headings_with_commands(text: &str) -> (Vec<String>, Vec<String>) {

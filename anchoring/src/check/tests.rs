@@ -1,7 +1,7 @@
 use receipt_core::testkit::TestChain;
 
 use super::*;
-use crate::journal::{Durability, EventRow};
+use crate::journal::{Durability, EventRow, RecordRow};
 use crate::testkit::process::{LAYOUT, TestProcess, init};
 
 /// An owner that keeps nothing beside its records.

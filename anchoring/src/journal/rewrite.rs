@@ -15,8 +15,7 @@ use rocksdb::{FlushOptions, WriteBatch};
 use tallystick_storage::{StoreSetup, StoreShare};
 
 use super::families::{PLACEMENTS, RECORDS};
-use super::{Durability, Family, Journal, JournalError, StretchEnd, open_store, write_options};
-use crate::check::Inspector;
+use super::{Durability, Family, Inspector, Journal, JournalError, StretchEnd, open_store, write_options};
 
 /// Rows of one write.
 const ROWS: usize = 256;
