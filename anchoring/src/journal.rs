@@ -110,11 +110,14 @@ impl JournalError {
 
     /// Of a read: damage is told apart from a store that cannot go on.
     fn of_read(error: rocksdb::Error) -> Self {
-        match DiskFault::of_text(error.as_ref(), Path::new("")) {
-            DiskFault::Damaged => Self::Unreadable(error.into_string()),
-            _ => error.into(),
-        }
+        if is_unreadable(error.as_ref()) { Self::Unreadable(error.into_string()) } else { error.into() }
     }
+}
+
+/// Whether what a read failed with is about the bytes that it asked for. A sector that the disk cannot read any more is an input/output error
+/// to it: other rows can be read, and this one can be mended.
+fn is_unreadable(problem: &str) -> bool {
+    matches!(DiskFault::of_text(problem, Path::new("")), DiskFault::Damaged | DiskFault::Device)
 }
 
 /// What an operator does about a failed store. Only damage wants a restore, which costs numbers.

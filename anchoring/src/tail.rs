@@ -125,6 +125,7 @@ pub fn open_to_recover(path: &Path, identity: JournalIdentity, guard_file: &Path
         Err(error) => return Err(error),
     };
     if let Some((torn, _lock)) = find(path, identity)? {
+        halt_beforehand(path, identity, guard_file, &torn)?;
         let kept_at = cut(path, &torn)?;
         tracing::warn!(kept_at = %kept_at.display(), why, "the journal's newest writes cannot be read and are cut off");
     }
@@ -133,6 +134,17 @@ pub fn open_to_recover(path: &Path, identity: JournalIdentity, guard_file: &Path
         halt(&journal, &format!("the newest writes of this journal could not be read and were cut off: {why}"))?;
     }
     Ok(journal)
+}
+
+/// Has the guard know of a write that the journal will not have once it is cut, so that every start halts. Between the cut and the halt in the
+/// journal itself the power may fail, and the guard, which trails, may know of nothing behind the cut.
+fn halt_beforehand(path: &Path, identity: JournalIdentity, guard_file: &Path, torn: &Torn) -> Result<(), TailError> {
+    // Without a guard no journal starts.
+    let Some(guard) = Guard::open(guard_file, identity)? else { return Ok(()) };
+    let (known, before, behind) = (guard.mark(), mark_before(path, identity, torn)?, behind(torn)?);
+    let step = known.step.max(before.step).max(behind.step).saturating_add(1);
+    let next_sequence = known.next_sequence.max(before.next_sequence).max(behind.next_sequence);
+    Ok(guard.put(Mark { step, next_sequence })?)
 }
 
 /// The first write that is not whole, if there is one, and the lock that keeps others away meanwhile.
@@ -248,7 +260,8 @@ fn cut(path: &Path, torn: &Torn) -> Result<PathBuf, TailError> {
         File::open(&copy).and_then(|file| file.sync_all()).map_err(failed("sync", &copy))?;
     }
     sync(&kept_at)?;
-    // The newest first: a crash in between leaves the torn one in its place, and the same is done again.
+    // The newest first: a crash in between leaves the torn one in its place. Where the later ones alone showed that something acknowledged is
+    // lost, the guard has been told before.
     for log in torn.later.iter().rev() {
         fs::remove_file(log).map_err(failed("remove", log))?;
     }

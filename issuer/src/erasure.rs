@@ -202,7 +202,13 @@ pub struct Reapplied {
 /// Erases again what the list says and the journal, an older copy, has not done. Refuses a list that is older than the journal.
 pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) -> Result<Reapplied, EraseError> {
     let end = list.position()?;
-    let known = journal.list_position()?.filter(|known| known.made_at == end.made_at).map(|known| known.bytes);
+    let known = journal.list_position()?;
+    if known.as_ref().is_some_and(|known| known.made_at > end.made_at) {
+        return Err(list.problem(
+            "was made before the list that this journal knows: it is an older copy; put its newest copy back",
+        ));
+    }
+    let known = known.filter(|known| known.made_at == end.made_at).map(|known| known.bytes);
     if known.is_some_and(|known| known > end.bytes) {
         return Err(list.problem(
             "ends before the last erasure that this journal knows: it is an older copy; put its newest copy back",
@@ -254,22 +260,23 @@ pub fn reapply_whole(
 }
 
 fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Result<usize, JournalError> {
-    let mut again = Vec::new();
+    let mut again = 0;
     for chunk in named.chunks(CHUNK) {
         let mut write = journal.write();
         for (key, at) in chunk {
             write.put_erased_by_name(*key, *at);
             if readable(journal.erased_at(*key))?.is_none() {
                 write.erase_body(*key, *at);
-                again.push(*key);
+                again += 1;
             }
         }
         write.commit(Durability::Synced)?;
     }
-    if !again.is_empty() {
-        rewrite(journal, again.iter().copied())?;
+    // Of all of them: a start that was killed while it rewrote finds them erased.
+    if !named.is_empty() {
+        rewrite(journal, named.iter().map(|(key, _)| *key))?;
     }
-    Ok(again.len())
+    Ok(again)
 }
 
 /// Together with what is under way in this copy.
@@ -304,7 +311,9 @@ pub fn rewrite_list(journal: &Journal, list: &ErasedList, now: UnixMillis) -> Re
         let began = journal.erasure_run()?.map_or(now, |run| UnixMillis::new(run.started_at_ms));
         lines.push(Line::Expired { rule, at: began });
     }
-    let position: ListPosition = list.replace(&lines, now)?;
+    // Later than the one before it, whatever the clock says: by this an older list is known.
+    let after_former = journal.list_position()?.map_or(now, |known| known.made_at.plus_millis(1));
+    let position: ListPosition = list.replace(&lines, now.max(after_former))?;
     let mut write = journal.write();
     write.put_list_position(position);
     write.commit(Durability::Synced)?;

@@ -137,7 +137,7 @@ impl Scan {
         // A block's last bytes have no room for a header; those of the file are a header that was begun.
         let at = self.offset + (block.len() - rest.len()) as u64;
         let filled = block.len() == BLOCK_BYTES;
-        if rest.iter().any(|byte| *byte != 0) || (!rest.is_empty() && !filled && self.begun.is_some()) {
+        if rest.iter().any(|byte| *byte != 0) || (!rest.is_empty() && !filled) {
             return Block::Torn(self.begun.unwrap_or(at));
         }
         Block::Whole

@@ -129,3 +129,16 @@ fn every_family_keeps_its_indexes_in_the_one_cache() {
         "what waits to be written takes little while there is little: {figures:?}"
     );
 }
+
+/// A bad sector under one row must not take the process with it, nor its backups: it is the same rot to whoever reads.
+#[test]
+fn a_row_that_the_disk_cannot_read_is_damage_and_a_full_disk_is_not() {
+    for damage in
+        ["IO error: While pread offset 0 len 4: x.blob: Input/output error", "Corruption: block checksum mismatch"]
+    {
+        assert!(is_unreadable(damage), "{damage}");
+    }
+    for other in ["IO error: No space left on device: While appending to file: x.log", "IO error: Permission denied"] {
+        assert!(!is_unreadable(other), "{other}");
+    }
+}

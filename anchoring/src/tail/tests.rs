@@ -181,7 +181,10 @@ fn a_write_behind_which_another_one_stands_whole_is_never_cut_off() {
     let journal = open_to_recover(&copy, identity(&fixture.chain), &fixture.at("guard")).unwrap();
     assert_eq!((Mark::of(&journal).unwrap().step, told(&journal, fixture.kept)), (1, Some(1)));
     assert!(journal.halted().unwrap().unwrap().contains("behind it stand writes up to 3"));
-    drop(journal);
+    // Had the power failed between the cut and the halt, the guard alone would have halted the next start.
+    let guard = Guard::open(&fixture.at("guard"), identity(&fixture.chain)).unwrap().unwrap();
+    assert!(guard.mark().step > 3, "{:?}", guard.mark());
+    drop((journal, guard));
     let journal = Arc::new(fixture.open(&copy).unwrap().0);
     let guard = fixture.at("guard");
     let standing = crate::testkit::process::recover(&journal, &mut fixture.chain, &guard);

@@ -136,12 +136,15 @@ impl<'a> Eraser<'a> {
         run.erased += page.due.len() as u64;
         run.undecided += page.undecided;
         run.unreadable += page.unreadable;
-        if let Some(next) = page.next {
-            run.next = next;
-            write.put_erasure_run(run);
-            return write.commit(Durability::Ordered);
-        }
+        let is_last = page.next.is_none();
+        run.next = page.next.unwrap_or_else(|| run.next.clone());
+        // With the erasures, also those of the last page: a kill during the flush repeats that page, finds nothing due there any more, and must
+        // still know which tables to rewrite.
+        write.put_erasure_run(run);
         write.commit(Durability::Ordered)?;
+        if !is_last {
+            return Ok(());
+        }
         // From here on all that was erased is in tables, and no log has a key that gave way.
         self.journal.flush_logs()?;
         run.phase = ErasurePhase::Rewriting.into();

@@ -360,6 +360,7 @@ fn a_lost_list_is_made_anew_from_the_journal_and_holds_for_its_older_copies() {
     fixture.begin(&retention(&[fixture.code(0).category()]).due(TODAY, &BTreeSet::new())).unwrap();
     eraser(&fixture.issuer.journal).finish(fixture.now()).unwrap();
     let lines = fixture.list().lines_after(None).unwrap();
+    let former = fs::read(fixture.list().path()).unwrap();
     fs::remove_file(fixture.list().path()).unwrap();
     let journal = &fixture.issuer.journal;
     assert_eq!(rewrite_list(journal, &fixture.list(), UnixMillis::new(2)).unwrap(), 2);
@@ -367,4 +368,7 @@ fn a_lost_list_is_made_anew_from_the_journal_and_holds_for_its_older_copies() {
     assert_eq!(fixture.reapply(journal).unwrap(), Reapplied::default());
     let old = Journal::open(&old, identity(&fixture.chain)).unwrap();
     assert_eq!(fixture.reapply(&old).unwrap(), Reapplied { named: 1, by_age: 1 });
+    // The list from before it was made anew is an older copy, too, however long it is.
+    fs::write(fixture.list().path(), former).unwrap();
+    assert!(fixture.reapply(journal).unwrap_err().to_string().contains("it is an older copy"));
 }
