@@ -16,7 +16,7 @@
 //! Not here: a journal that is behind its guard for another reason ([`crate::guard`]).
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use tallystick_service::disk_fault::DiskFault;
@@ -242,7 +242,8 @@ fn make_twin(path: &Path, twin: &Path, torn: &Torn) -> Result<(), TailError> {
     Ok(())
 }
 
-/// Cuts the log, and takes later ones away. What was there is kept in a new directory beside the journal.
+/// Cuts the log, and takes later ones away. What is cut is kept in a new directory beside the journal, and nothing else: what stands before it
+/// stays in the journal, where an erasure reaches it.
 fn cut(path: &Path, torn: &Torn) -> Result<PathBuf, TailError> {
     let mut number = 1;
     let kept_at = loop {
@@ -256,8 +257,8 @@ fn cut(path: &Path, torn: &Torn) -> Result<PathBuf, TailError> {
     for log in torn.later.iter().chain([&torn.log]) {
         let Some(name) = log.file_name() else { continue };
         let copy = kept_at.join(name);
-        fs::copy(log, &copy).map_err(failed("copy", log))?;
-        File::open(&copy).and_then(|file| file.sync_all()).map_err(failed("sync", &copy))?;
+        let from = if *log == torn.log { torn.offset } else { 0 };
+        copy_from(log, from, &copy).map_err(failed("copy", log))?;
     }
     sync(&kept_at)?;
     // The newest first: a crash in between leaves the torn one in its place. Where the later ones alone showed that something acknowledged is
@@ -269,6 +270,14 @@ fn cut(path: &Path, torn: &Torn) -> Result<PathBuf, TailError> {
     let file = OpenOptions::new().write(true).open(&torn.log).map_err(failed("open", &torn.log))?;
     file.set_len(torn.offset).and_then(|()| file.sync_all()).map_err(failed("cut", &torn.log))?;
     Ok(kept_at)
+}
+
+/// Copies a file from an offset on; on disk when it returns.
+fn copy_from(path: &Path, offset: u64, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (File::open(path)?, File::create_new(to)?);
+    from.seek(SeekFrom::Start(offset))?;
+    io::copy(&mut from, &mut to)?;
+    to.sync_all()
 }
 
 fn sync(directory: &Path) -> Result<(), TailError> {

@@ -68,13 +68,15 @@ impl HeldLines {
         }
     }
 
-    /// Keeps verified lines, unless newer ones are held by now; forgets heights far below the newest decided one.
+    /// Keeps verified lines, unless newer ones are held by now; forgets heights far below the newest decided one, but not `needed`: a
+    /// handover without its note, however far the chain has gone on since.
     pub(crate) fn keep(
         &self,
         (height, id): (Height, ValidatorId),
         time: PosixSeconds,
         lines: Vec<SignatureLine>,
         decided: Height,
+        needed: Option<Height>,
     ) {
         let mut all = self.lock();
         let of_height = all.entry(height).or_default();
@@ -82,7 +84,11 @@ impl HeldLines {
             of_height.insert(id, Held { lines, time, since: Instant::now() });
         }
         let floor = Height::new(decided.get().saturating_sub(KEPT_HEIGHTS));
-        *all = all.split_off(&floor);
+        let mut kept = all.split_off(&floor);
+        if let Some((height, lines)) = needed.and_then(|height| all.remove_entry(&height)) {
+            kept.insert(height, lines);
+        }
+        *all = kept;
     }
 
     /// Forgets a validator's lines of a height.
@@ -136,7 +142,7 @@ mod tests {
 
     fn keep(held: &HeldLines, height: u64, seconds: u64) {
         let (slot, lines) = ((Height::new(height), ValidatorId::new(2)), lines(seconds));
-        held.keep(slot, claimed_time(&lines).unwrap(), lines, Height::new(height));
+        held.keep(slot, claimed_time(&lines).unwrap(), lines, Height::new(height), None);
     }
 
     fn news(held: &HeldLines, height: u64, seconds: u64) -> News {

@@ -251,7 +251,7 @@ impl Sealer {
             log_line.map_err(|error| keys_error(error.to_string()))?,
             cosign_line.map_err(|error| keys_error(error.to_string()))?,
         ];
-        self.held.keep((height, id), time, lines.clone(), self.progress.decided_height());
+        self.held.keep((height, id), time, lines.clone(), self.progress.decided_height(), self.open_handover()?);
         self.own.send_replace(Some(OwnLines { height, checkpoint, lines }));
         self.try_seal(height)?;
         Ok(Signing::Done)
@@ -298,7 +298,7 @@ impl Sealer {
             self.keep_fork(height, id, &note)?;
             return Err(refuse("it signs another root than this node has".into()));
         }
-        self.held.keep((height, id), time, lines, self.progress.decided_height());
+        self.held.keep((height, id), time, lines, self.progress.decided_height(), self.open_handover()?);
         self.try_seal(height)
     }
 

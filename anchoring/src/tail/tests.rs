@@ -112,7 +112,8 @@ fn a_last_write_that_is_torn_in_any_pages_is_cut_off() {
         drop(journal);
         if let Some(Cut { kept_at, .. }) = cut {
             let kept = fs::read(kept_at.join(fixture.log().0.file_name().unwrap())).unwrap();
-            assert_eq!(&kept, log, "row {row}: what was cut is kept");
+            assert!(!kept.is_empty() && log.ends_with(&kept), "row {row}: what was cut is kept");
+            assert!(kept.len() <= log.len() - synced, "row {row}: and nothing of what was acknowledged");
             fs::remove_dir_all(kept_at).unwrap();
         }
         assert!(!beside(&copy, "looking").exists());

@@ -65,5 +65,6 @@ pub use wal::{LogContents, LogFault, LogState, LoggedStatement, StatementKind, e
 #[cfg(feature = "byzantine")]
 pub use config::Byzantine;
 
-/// Log directives that leave out what the engine says of each step of each height.
-pub const QUIET_DIRECTIVES: &str = "arc_malachitebft=warn";
+/// Log directives that leave out what the engine says of each step of each height, and its warnings of votes and certificates that do not
+/// hold: one faulty validator can send as many of those as its link carries.
+pub const QUIET_DIRECTIVES: &str = "arc_malachitebft=warn,arc_malachitebft_core_consensus=error";

@@ -260,8 +260,10 @@ impl Network {
 
     /// Answers a peer that is behind. Dropped, it gives its place back.
     pub async fn answer(&self, peer: MemberId, request: Bytes) -> Result<Bytes, LinkError> {
-        if !self.0.peers.contains_key(&peer) {
-            return Err(LinkError::Stranger(peer));
+        let links = self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
+        // Else each bad request would be a line in the log.
+        if links.faults.lock().unwrap_or_else(PoisonError::into_inner).rests(Instant::now()) {
+            return Err(LinkError::Resting);
         }
         let engine = self.0.engine.borrow().clone().ok_or(LinkError::NotRunning)?;
         let hello = &self.0.hello;

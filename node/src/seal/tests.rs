@@ -128,7 +128,7 @@ fn a_wrong_line_is_left_out_its_author_named_and_the_others_published() {
     let sealer = &world.node.services.sealer;
     let mut wrong = world.lines(2, T);
     wrong[0] = TestValidator::new(2).sign_as_log(world.checkpoint.origin(), "another text\n");
-    sealer.held.keep((world.height, ValidatorId::new(2)), PosixSeconds::new(T), wrong, world.height);
+    sealer.held.keep((world.height, ValidatorId::new(2)), PosixSeconds::new(T), wrong, world.height, None);
     world.take(1, T);
     assert_eq!((world.standing(), sealer.dropped_lines().get()), (None, 0), "no quorum yet");
     world.take(3, T);

@@ -230,6 +230,20 @@ fn a_handovers_note_is_taken_from_anybody_and_no_other_one_is() {
     assert_eq!(signed(&asks), Some((next(last), 0)));
 }
 
+/// Nothing else leads a trust file over it: its lines are kept however far the chain has gone on before they come.
+#[test]
+fn a_handover_is_sealed_however_late_its_lines_come() {
+    let (mut chain, last) = rotated();
+    for _ in 0..=KEPT_HEIGHTS {
+        chain.add_block(&[]);
+    }
+    let node = node(&chain, &TestValidator::new(2));
+    node.decide(&chain, chain.height());
+    assert_eq!(node.services.sealer.open_handover().unwrap(), Some(last));
+    hand_over(&node, &chain, last);
+    assert_eq!(node.services.sealer.open_handover().unwrap(), None);
+}
+
 /// A validator that left gives the same lines for ever.
 #[test]
 fn lines_far_below_the_tip_say_nothing_of_a_clock() {
