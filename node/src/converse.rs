@@ -142,7 +142,7 @@ pub(crate) fn network(config: &Loaded<NodeConfig>, tls: &Arc<Tls>, chain_id: [u8
     Ok(Network::new(chain_id, own, &peers, limits::BLOCK_BYTES_MAX, Arc::new(PeerFetch(channels)))?)
 }
 
-/// Asks peers for decided blocks, over the connection that batches take.
+/// Asks peers for decided blocks, over a connection of its own.
 pub(crate) struct PeerFetch(pub(crate) BTreeMap<MemberId, Channel>);
 
 #[tonic::async_trait]
