@@ -191,7 +191,7 @@ pub fn back_up(
     for (name, sum) in sums_of(directory)? {
         sums.push_str(&format!("{sum}  {name}\n"));
     }
-    sync_directory(&copy)?;
+    durable::sync_directory(&copy)?;
     durable::create(&directory.join(SUMS), sums.as_bytes(), FileMode::Private)?;
     Ok(Copied { manifest, findings })
 }
@@ -287,9 +287,7 @@ pub fn restore(directory: &Path, target: &RestoreTarget<'_>) -> Result<Copied, B
         fs::remove_dir(target.journal_dir).map_err(failed("replace", target.journal_dir))?;
     }
     fs::rename(&making, target.journal_dir).map_err(failed("rename onto", target.journal_dir))?;
-    if let Some(parent) = target.journal_dir.parent() {
-        sync_directory(parent)?;
-    }
+    durable::sync_parent(target.journal_dir)?;
     Ok(Copied { manifest, findings })
 }
 
@@ -323,7 +321,7 @@ fn prepare(
     ));
     write.commit(Durability::Synced)?;
     drop(journal);
-    sync_directory(making)?;
+    durable::sync_directory(making)?;
     Ok(findings)
 }
 
@@ -337,7 +335,7 @@ fn copy_journal(from: &Path, to: &Path) -> Result<(), BackupError> {
         fs::copy(&path, &copy).map_err(failed("copy", &path))?;
         File::open(&copy).and_then(|file| file.sync_all()).map_err(failed("sync", &copy))?;
     }
-    sync_directory(to)
+    Ok(durable::sync_directory(to)?)
 }
 
 fn require_vacant(directory: &Path) -> Result<(), BackupError> {
@@ -378,10 +376,6 @@ fn sum_of(path: &Path) -> Result<String, BackupError> {
     }
     file.sync_all().map_err(failed("sync", path))?;
     Ok(hex::encode(hasher.finalize()))
-}
-
-fn sync_directory(path: &Path) -> Result<(), BackupError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {

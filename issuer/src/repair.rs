@@ -6,7 +6,7 @@
 //! ```
 //! Nothing is lost by it: what cannot be read refuses it. Not here: what is cut off ([`tail`]), what is damaged (`check`).
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use tallystick_anchoring::check::Pass;
 use tallystick_anchoring::guard::Mark;
 use tallystick_anchoring::tail;
+use tallystick_service::durable;
 use tallystick_service::keyfile::{KeyKind, Passphrase, open};
 use tallystick_storage::StoreShare;
 
@@ -71,17 +72,10 @@ fn write_anew(settings: &Settings, journal: Journal) -> Result<String> {
 fn put_in_place(making: &Path, journal_dir: &Path) -> Result<PathBuf> {
     let aside = (1_u32..).map(|number| beside(journal_dir, &format!("damaged-{number}"))).find(|path| !path.exists());
     let aside = aside.context("there are too many damaged journals beside this one")?;
-    sync(making)?;
+    durable::sync_directory(making)?;
     rustix::fs::renameat_with(rustix::fs::CWD, making, rustix::fs::CWD, journal_dir, rustix::fs::RenameFlags::EXCHANGE)
         .with_context(|| format!("exchange {} and {}", making.display(), journal_dir.display()))?;
     fs::rename(making, &aside).with_context(|| format!("move the old journal to {}", aside.display()))?;
-    if let Some(parent) = journal_dir.parent() {
-        sync(parent)?;
-    }
+    durable::sync_parent(journal_dir)?;
     Ok(aside)
-}
-
-fn sync(directory: &Path) -> Result<()> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.with_context(|| format!("sync {}", directory.display()))
 }

@@ -68,6 +68,7 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, DurableError> {
 /// Makes a directory, and its parents, for its owner alone (0700). One that is there already, and empty, is closed to others, too: it is
 /// about to be filled.
 pub fn private_directory(path: &Path) -> Result<(), DurableError> {
+    let path = or_here(path);
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make", path))?;
     let is_empty = fs::read_dir(path).map_err(failed("list", path))?.next().is_none();
     if is_empty {
@@ -120,13 +121,19 @@ fn temp_path(path: &Path) -> Result<PathBuf, DurableError> {
 
 /// Makes durable that `path` is there, or is not: names are content of the directory.
 pub fn sync_parent(path: &Path) -> Result<(), DurableError> {
-    sync_directory(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    sync_directory(path.parent().unwrap_or(Path::new("")))
 }
 
 /// Makes durable which names are in a directory.
 pub fn sync_directory(path: &Path) -> Result<(), DurableError> {
+    let path = or_here(path);
     let directory = File::open(path).map_err(failed("open", path))?;
     directory.sync_all().map_err(failed("fsync", path))
+}
+
+/// The parent of a bare file name is the empty path, which no system call takes for the working directory.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DurableError {
@@ -186,6 +193,14 @@ mod tests {
         write(&path, b"", FileMode::Shared).unwrap();
         let error = check_private(&path).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn the_directory_of_a_bare_file_name_is_the_working_directory() {
+        let of_a_bare_name = Path::new("issuer.key").parent().unwrap();
+        private_directory(of_a_bare_name).unwrap();
+        sync_directory(of_a_bare_name).unwrap();
+        sync_parent(Path::new("Cargo.toml")).unwrap();
     }
 
     #[test]
