@@ -55,7 +55,6 @@ use crate::voting_log::VOTING_LOG;
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
-const DISK_INTERVAL: Duration = Duration::from_secs(5);
 /// Issuers, auditors and validators, not the public.
 const GRPC_CONNECTIONS_MAX: usize = 512;
 /// Of these, connections of one caller.
@@ -96,12 +95,8 @@ pub fn init(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Keys {
-    /// Those of now, then the next ones.
-    validator: Vec<ValidatorKeys>,
-}
-
-fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
+/// The keys of now, then the next ones.
+fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Vec<ValidatorKeys>> {
     let files = &config.value.keys;
     let passphrase = Passphrase::from_file(&config.resolve(&files.passphrase_file))?;
     let seed = |path: &ConfigPath| keyfile::open(&config.resolve(path), &passphrase, KeyKind::Ed25519Seed);
@@ -112,11 +107,11 @@ fn open_keys(config: &Loaded<NodeConfig>) -> anyhow::Result<Keys> {
             cosigner: SigningKey::from_bytes(&*seed(cosigner)?),
         })
     };
-    let mut validator = vec![keys([&files.consensus, &files.log, &files.cosigner])?];
+    let mut opened = vec![keys([&files.consensus, &files.log, &files.cosigner])?];
     if let Some(next) = &config.value.next_keys {
-        validator.push(keys([&next.consensus, &next.log, &next.cosigner])?);
+        opened.push(keys([&next.consensus, &next.log, &next.cosigner])?);
     }
-    Ok(Keys { validator })
+    Ok(opened)
 }
 
 /// Everything of a running node that tasks share.
@@ -173,9 +168,8 @@ async fn run_as(
     let share = StoreShare { bytes: memory.store_bytes(), files: files.tables() };
     let store = Store::open_within(&data_dir, &genesis, share)?;
     let ledger = Ledger::new(store, genesis);
-    let Keys { validator } = keys;
-    let consensus_seed = Secret::new(validator.first().map_or([0; 32], |keys| keys.consensus.to_bytes()));
-    let membership = Arc::new(Membership::new(ValidatorId::new(config.value.validator_id), validator));
+    let consensus_seed = Secret::new(keys.first().map_or([0; 32], |keys| keys.consensus.to_bytes()));
+    let membership = Arc::new(Membership::new(ValidatorId::new(config.value.validator_id), keys));
     let claims = Claims::new(&config, Arc::clone(&membership), tls.identity());
     let misfit = claims.check(&Sets::of(&ledger)?).err();
     let node = build(&config, ledger, membership, tls, clock, stop.clone())?;
@@ -213,7 +207,7 @@ async fn run_as(
 /// What looks after the disk: its free space, and the bytes on it.
 fn spawn_disk_watches(tasks: &mut Tasks, node: &Node, stop: &CancellationToken) {
     let Services { disk, pool, ledger, .. } = &node.services;
-    tasks.spawn("disk", watch_disk(Arc::clone(disk), Arc::clone(pool), stop.clone()));
+    tasks.spawn("disk", Arc::clone(disk).watch(Arc::clone(pool), stop.clone()));
     let (metrics, clock) = (node.metrics.store_check.clone(), Arc::clone(&node.clock));
     tasks.spawn("store check", StoreCheck { store: ledger.store.clone(), metrics, clock }.watch(stop.clone()));
 }
@@ -444,25 +438,6 @@ async fn seal_decided(
             changed = decided.changed() => if changed.is_err() { return Ok(()) },
             changed = sealed.changed(), if waits => if changed.is_err() { return Ok(()) },
             () = tokio::time::sleep(sealing.interval) => {}
-        }
-    }
-}
-
-/// Measures the disk; below the mark this node takes in and proposes no batches. It goes on committing what the others
-/// decide, so the mark must leave room for that.
-async fn watch_disk(disk: Arc<DiskWatch>, pool: Arc<Pool>, stop: CancellationToken) -> std::io::Result<()> {
-    let mut was_low = false;
-    loop {
-        disk.measure()?;
-        if disk.is_low() != was_low {
-            was_low = disk.is_low();
-            let free_bytes = disk.free_bytes();
-            tracing::warn!(free_bytes, low = was_low, "free disk space crossed the low-water mark");
-            pool.pause(was_low);
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(DISK_INTERVAL) => {}
         }
     }
 }
