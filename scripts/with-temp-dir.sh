@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # with-temp-dir.sh COMMAND...: runs the command with a temporary directory of its own (TMPDIR), which goes when the command ends or is
-# interrupted. After success it must be empty: what a test makes there it removes. After failure it stays, for its logs, until the
+# interrupted. After success it should be empty: what a test makes there it removes; what is left is listed, and a network's directory fails the run. After failure it stays, for its logs, until the
 # next run.
 set -uo pipefail
 
