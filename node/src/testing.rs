@@ -34,9 +34,10 @@ use tallystick_service::callers::Places;
 
 /// A validator of the test chain without consensus: blocks are put into it.
 pub(crate) struct TestNode {
-    directory: tempfile::TempDir,
     pub(crate) id: ValidatorId,
     pub(crate) services: Services,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    directory: tempfile::TempDir,
 }
 
 /// Links to validators 1 to 6; no engine runs, and nobody is asked.

@@ -31,8 +31,9 @@ fn register_next(from_ms: u64, until_ms: u64) -> Action {
 }
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 impl Fixture {

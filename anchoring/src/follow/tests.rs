@@ -22,9 +22,10 @@ use crate::testkit::{ledger_block, offered};
 use crate::trust::{FollowedTrust, TrustError};
 
 struct Fixture {
-    _dir: tempfile::TempDir,
     chain: TestChain,
     process: TestProcess,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    _dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

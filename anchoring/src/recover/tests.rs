@@ -12,9 +12,10 @@ use crate::testkit::process::{TestProcess, begin, fence, fence_for, init, lose_a
 use crate::testkit::{ledger_block, offered};
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     lost: TestProcess,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

@@ -12,12 +12,13 @@ const PAGE_BYTES: usize = 4096;
 const LONG: usize = 6 * PAGE_BYTES;
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     process: TestProcess,
     guard: Arc<Guard>,
     /// Acknowledged, and known to the guard.
     kept: RecordKey,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 impl Fixture {

@@ -43,7 +43,6 @@ const STRANGER: SystemId = SystemId::new(2);
 
 /// An issuer with all its tasks, over one node in memory.
 struct Running {
-    dir: tempfile::TempDir,
     ledger: FakeLedger,
     context: Arc<ApiContext>,
     gate: Arc<Gate>,
@@ -51,6 +50,8 @@ struct Running {
     quorum_time: Arc<QuorumTime>,
     clock: Arc<FixedClock>,
     token: CancellationToken,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 impl Drop for Running {

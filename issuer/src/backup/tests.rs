@@ -7,10 +7,11 @@ use crate::journal::ReceiptReads as _;
 use crate::testing::{MASTER, TestIssuer, draft, identity, init, marks};
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     issuer: TestIssuer,
     settings: Settings,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

@@ -12,9 +12,10 @@ const RECEIPTS: usize = 12;
 
 /// A journal on disk, all of it in tables and blob files, as a backup is.
 pub(crate) struct Written {
-    pub(crate) dir: tempfile::TempDir,
     pub(crate) chain: TestChain,
     rows: Vec<(&'static str, Row)>,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    pub(crate) dir: tempfile::TempDir,
 }
 
 fn inspector() -> ReceiptInspector {

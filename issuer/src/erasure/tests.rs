@@ -17,11 +17,12 @@ use crate::testing::{TestIssuer, draft, identity, init, offered};
 const TODAY: u32 = 20_261_102;
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     issuer: TestIssuer,
     drafts: Vec<ReceiptDraft>,
     keys: Vec<ReceiptKey>,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 /// Two sealed receipts, and one that waits.

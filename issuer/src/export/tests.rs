@@ -9,10 +9,11 @@ use crate::journal::{Durability, ReceiptWrites as _};
 use crate::testing::{TestIssuer, draft, identity, init, offered};
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     issuer: TestIssuer,
     keys: Vec<ReceiptKey>,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 /// Two receipts sealed at height 1, one at height 2 whose body is erased, one that no ledger knows yet.

@@ -17,9 +17,10 @@ use crate::journal::{ReceiptReads as _, ReceiptWrites as _};
 use crate::testing::{TestIssuer, draft, init, key_of, offered};
 
 struct Fixture {
-    _dir: tempfile::TempDir,
     chain: TestChain,
     issuer: TestIssuer,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    _dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

@@ -20,9 +20,10 @@ use crate::watch::{Change, WatchedOutcome, outcomes_after};
 mod times;
 
 struct Fixture {
-    _dir: tempfile::TempDir,
     chain: TestChain,
     issuer: TestIssuer,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    _dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

@@ -20,9 +20,10 @@ use crate::testing::recovery::{begin, fence, lose_and_restore, recovered, run};
 use crate::testing::{TestIssuer, draft, init, key_of, ledger_block, offered};
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     lost: TestIssuer,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

@@ -14,9 +14,10 @@ use crate::testing::recovery::{lose_and_restore, recovered};
 use crate::testing::{TestIssuer, draft, identity, init, key_of, offered};
 
 struct Fixture {
-    dir: tempfile::TempDir,
     chain: TestChain,
     issuer: TestIssuer,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {

@@ -14,10 +14,11 @@ use crate::store::Store;
 
 /// One validator's disk, and applications over it: each is what runs after a start.
 struct Bench {
-    _directory: tempfile::TempDir,
     parts: ConsensusParts,
     signer: GuardedSigner,
     clock: Arc<FixedClock>,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    _directory: tempfile::TempDir,
 }
 
 /// Who proposes in this round of height 1, as an index from 0.

@@ -10,10 +10,11 @@ use crate::store::Store;
 
 /// A pool over a store at genesis, and the chain whose issuer signs.
 struct Bench {
-    _directory: tempfile::TempDir,
     chain: TestChain,
     pool: Pool,
     clock: Arc<FixedClock>,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    _directory: tempfile::TempDir,
 }
 
 fn bench(bounds: PoolConfig) -> Bench {
