@@ -10,7 +10,7 @@ use receipt_core::governance::{
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
-use receipt_core::state::tables::{META_VALIDATORS, META_VALIDATORS_NEXT, Table};
+use receipt_core::state::tables::{Table, is_of_registry};
 use receipt_core::state::{ChainParameters, genesis_effects, try_governance};
 use receipt_core::testkit::TestChain;
 use receipt_core::validators::ValidatorSet;
@@ -21,16 +21,6 @@ use tallystick_proto::admin::v1::RegistryRow;
 use tallystick_service::report::Stamped;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
-const TABLES: [Table; 8] = [
-    Table::Units,
-    Table::Systems,
-    Table::Keys,
-    Table::Segments,
-    Table::CodeHighWater,
-    Table::Issuers,
-    Table::Kinds,
-    Table::Items,
-];
 
 /// Rows as a node gives them, of a genesis and of more actions at a later time.
 fn registry(chain: &mut TestChain, more: Vec<Action>, now: UnixMillis) -> (Chain, Registry) {
@@ -42,12 +32,9 @@ fn registry(chain: &mut TestChain, more: Vec<Action>, now: UnixMillis) -> (Chain
     let trial = try_governance(&state, &ChainParameters::of(genesis), &message, Height::new(1), now).unwrap();
     assert_eq!(trial.place_problem, None);
     rows.extend(trial.actions.unwrap());
-    let of_registry = |table: Table, key: &[u8]| {
-        TABLES.contains(&table) || (table == Table::Meta && [META_VALIDATORS, META_VALIDATORS_NEXT].contains(&key))
-    };
     let known = Chain::new(genesis.clone());
     let reading = Reading::new(&known, now);
-    let rows = rows.into_iter().filter(|((table, key), _)| of_registry(*table, key));
+    let rows = rows.into_iter().filter(|((table, key), _)| is_of_registry(*table, key));
     let things = rows.map(|((table, key), value)| {
         let row = RegistryRow { table: table as u32, key: key.into(), value: value.unwrap().into() };
         reading.thing(&row).unwrap()

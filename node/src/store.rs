@@ -44,7 +44,7 @@ use tallystick_storage::{StoreFigures, StoreSetup};
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
 pub use proposals::{ProposalHead, StoredProposal};
-pub use registry::{RegistryPage, is_of_registry};
+pub use registry::RegistryPage;
 pub use validators::ValidatorsFrom;
 
 /// The format this build reads and writes.

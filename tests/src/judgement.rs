@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::verify_bundle;
-use tallystick_devnet::Network;
 use tallystick_devnet::clients::IssuerClient;
+use tallystick_devnet::{Caller, Network};
+use tallystick_proto::admin::v1::ListIssuersRequest;
 use tallystick_proto::issuer::v1::{
     BizKey, DayTotalsRequest, GetBundleRequest, GetReceiptRequest, GetReceiptResponse, ReceiptState,
     get_bundle_request, get_receipt_request,
@@ -22,6 +23,20 @@ use crate::load::{Acked, Clients, clients};
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const CHECKS_AT_ONCE: usize = 8;
+
+/// Waits until the ledger has this issuer in this epoch: what `recover` asked the authorities for is executed.
+pub async fn wait_epoch(network: &Network, issuer_id: u32, epoch: u64) -> Result<()> {
+    let mut admin = network.admin_client(1, Caller::Operator).await?;
+    let deadline = Instant::now() + SEAL_TIMEOUT;
+    loop {
+        let issuers = admin.list_issuers(ListIssuersRequest::default()).await?.into_inner().issuers;
+        if issuers.iter().any(|issuer| issuer.issuer_id == issuer_id && issuer.epoch == epoch) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "issuer {issuer_id} is not in epoch {epoch}: {issuers:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
 
 /// What became of a receipt, by the unit's own number.
 pub async fn state_of(clients: &Clients, acked: &Acked) -> Result<GetReceiptResponse> {

@@ -4,14 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
+use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::logs::AllowList;
-use tallystick_devnet::{Caller, NetworkOptions};
-use tallystick_proto::admin::v1::ListIssuersRequest;
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::issuer::v1::{IssueResponse, ReceiptState, ResubmitRequest, Wait};
-use tallystick_tests::judgement::all_sealed_once;
+use tallystick_tests::judgement::{all_sealed_once, wait_epoch};
 use tallystick_tests::load::{Acked, Clients, clients, issue};
 use tallystick_tests::pages::Operator;
 use tallystick_tests::{TestNetwork, after_kills};
@@ -21,8 +19,6 @@ const BACKUP: &str = "docs/ops/backup-restore.md";
 const ISSUER: u32 = 1;
 /// Receipts of each stage.
 const RECEIPTS: usize = 6;
-const WAIT_MAX: Duration = Duration::from_secs(60);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 async fn issue_some(network: &TestNetwork, clients: &Clients, seed: u64) -> Vec<Acked> {
     let mut generator = network.receipts(seed).unwrap();
@@ -46,20 +42,6 @@ async fn resubmit(clients: &Clients, acked: &Acked) -> IssueResponse {
     let answer = clients[&acked.receipt.system_id].clone().resubmit(request).await.unwrap().into_inner();
     assert_eq!(answer.state(), ReceiptState::Sealed, "{}", answer.refused_reason);
     answer
-}
-
-/// Waits until the ledger has executed what was submitted.
-async fn wait_fenced(network: &TestNetwork) {
-    let mut admin = network.admin_client(1, Caller::Operator).await.unwrap();
-    let deadline = Instant::now() + WAIT_MAX;
-    loop {
-        let issuers = admin.list_issuers(ListIssuersRequest::default()).await.unwrap().into_inner().issuers;
-        if issuers.iter().any(|issuer| issuer.issuer_id == ISSUER && issuer.epoch == 2) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the fence is not decided: {issuers:?}");
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
 }
 
 fn newest(journal: &Path, extension: &str) -> PathBuf {
@@ -132,7 +114,7 @@ async fn every_way_to_mend_or_restore_a_journal_ends_in_an_issuer_that_issues() 
     let said = Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Catching up").await.unwrap();
     assert!(said.contains("fence.gov: governance sequence"), "{said}");
     Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "The fence of a development network").await.unwrap();
-    wait_fenced(&network).await;
+    wait_epoch(&network, ISSUER, 2).await.unwrap();
     let said = Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Going on").await.unwrap();
     assert!(said.contains("recovered: this journal signs in epoch 2"), "{said}");
     issuer = clients(&network, ISSUER).await.unwrap();

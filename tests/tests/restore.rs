@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use tallystick_devnet::generate_receipts::GeneratedReceipt;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::process::http_get;
-use tallystick_devnet::{Caller, NetworkOptions, governance};
-use tallystick_proto::admin::v1::ListIssuersRequest;
+use tallystick_devnet::{NetworkOptions, governance};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1::{IssueRequest, IssueResponse, ReceiptState, ResubmitRequest, Wait};
-use tallystick_tests::judgement::{all_sealed_once, state_of};
+use tallystick_tests::judgement::{all_sealed_once, state_of, wait_epoch};
 use tallystick_tests::load::{Acked, Clients, clients, issue};
 use tallystick_tests::{TestNetwork, after_kills};
 
@@ -107,16 +106,7 @@ async fn refuses_until_recovered(network: &mut TestNetwork, receipt: &GeneratedR
 async fn fence(network: &TestNetwork, plan: &Path) {
     let message = governance::sign(network.layout(), &std::fs::read(plan).unwrap()).unwrap();
     governance::submit(network.layout(), &message).await.unwrap();
-    let mut admin = network.admin_client(1, Caller::Operator).await.unwrap();
-    let deadline = Instant::now() + WAIT_MAX;
-    loop {
-        let issuers = admin.list_issuers(ListIssuersRequest::default()).await.unwrap().into_inner().issuers;
-        if issuers.iter().any(|issuer| issuer.issuer_id == ISSUER && issuer.epoch == 2) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the fence is not decided: {issuers:?}");
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
+    wait_epoch(network, ISSUER, 2).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,13 +7,13 @@
 use receipt_core::governance::Governance;
 use receipt_core::ids::UnixMillis;
 use receipt_core::limits;
-use receipt_core::state::tables::Table;
+use receipt_core::state::tables::{Table, is_of_registry};
 use receipt_core::state::try_governance;
 use tallystick_proto::admin::v1::{ReadRegistryResponse, RegistryRow, TryGovernanceRequest, TryGovernanceResponse};
 use tallystick_proto::errors::{CallReason, Refusal};
 
 use super::{Failure, Services, hash_bytes, invalid};
-use crate::store::{StoreError, is_of_registry};
+use crate::store::StoreError;
 
 /// A page ends with the row that reaches this.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;

@@ -3,29 +3,10 @@
 use receipt_core::ids::Height;
 use receipt_core::state::ReadError;
 use receipt_core::state::tables::{
-    GovernanceState, META_GOVERNANCE, META_TIP, META_VALIDATORS, META_VALIDATORS_NEXT, Table, Tip,
+    GovernanceState, META_GOVERNANCE, META_TIP, REGISTRY_TABLES, Table, Tip, is_of_registry,
 };
 
 use super::{Row, Store, StoreError};
-
-/// Tables that make up the registry, by number. Of `Meta` the validators alone.
-const REGISTRY_TABLES: [Table; 9] = [
-    Table::Meta,
-    Table::Units,
-    Table::Systems,
-    Table::Keys,
-    Table::Segments,
-    Table::CodeHighWater,
-    Table::Issuers,
-    Table::Kinds,
-    Table::Items,
-];
-
-/// Whether a row of the state is one of the registry's.
-pub fn is_of_registry(table: Table, key: &[u8]) -> bool {
-    let named = table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT].contains(&key);
-    named && REGISTRY_TABLES.contains(&table)
-}
 
 /// Some rows of the registry, all as of one height.
 #[derive(Debug)]

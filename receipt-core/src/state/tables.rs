@@ -127,6 +127,25 @@ pub const META_VALIDATORS_NEXT: &[u8] = b"validators-next";
 /// Meta key of [`GovernanceState`].
 pub const META_GOVERNANCE: &[u8] = b"governance";
 
+/// Tables that make up the registry, by number: who and what was registered. Of `Meta` the validators alone.
+pub const REGISTRY_TABLES: [Table; 9] = [
+    Table::Meta,
+    Table::Units,
+    Table::Systems,
+    Table::Keys,
+    Table::Segments,
+    Table::CodeHighWater,
+    Table::Issuers,
+    Table::Kinds,
+    Table::Items,
+];
+
+/// Whether a row of the state is one of the registry's.
+pub fn is_of_registry(table: Table, key: &[u8]) -> bool {
+    let named = table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT].contains(&key);
+    named && REGISTRY_TABLES.contains(&table)
+}
+
 /// code u32 ‖ number u64: key of Receipts, value of the uniqueness tables.
 pub fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
     let mut bytes = [0; 12];
