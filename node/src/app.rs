@@ -41,7 +41,7 @@ use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::membership::{Membership, ValidatorKeys, VotingKeys};
 use crate::metrics::{Metrics, registry};
-use crate::participation::{Participation, ParticipationError, height_to_reach};
+use crate::participation::{Participation, ParticipationError};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::preflight::{Claims, Misfit, Sets};
@@ -173,7 +173,7 @@ async fn run_as(
     let claims = Claims::new(&config, Arc::clone(&membership), tls.identity());
     let misfit = claims.check(&Sets::of(&ledger)?).err();
     let node = build(&config, ledger, membership, tls, clock, stop.clone())?;
-    let unproven = may_follow_first(&node, misfit)?.then_some(claims);
+    let unproven = may_follow_first(misfit)?.then_some(claims);
     let listen = &config.value.listen;
     let grpc = bind(listen.grpc, "listen.grpc").await?;
     let http = bind(listen.http, "listen.http").await?;
@@ -251,13 +251,12 @@ fn end_of(error: DrainError) -> anyhow::Error {
     }
 }
 
-/// Whether a node that does not fit its own store's validator set may follow the others first: only if the store is known to be
-/// old, and only if a newer set could have what this one lacks. Otherwise the misfit is the error.
-fn may_follow_first(node: &Node, misfit: Option<Misfit>) -> anyhow::Result<bool> {
+/// Whether a node that does not fit its own store's validator set may follow the others first: if a newer set could have what this
+/// one lacks. No store says of itself that it is new, so it is judged again when it is level (`participation`). Otherwise the misfit
+/// is the error.
+fn may_follow_first(misfit: Option<Misfit>) -> anyhow::Result<bool> {
     let Some(Misfit { error, may_be_newer }) = misfit else { return Ok(false) };
-    let decided = node.services.progress.decided_height();
-    let is_old = decided == Height::ZERO || height_to_reach(decided, node.guard.standing().height).is_some();
-    if !may_be_newer || !is_old {
+    if !may_be_newer {
         return Err(error.into());
     }
     tracing::warn!(%error, "this store may know an old validator set: following the others, and looking again then");

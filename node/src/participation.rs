@@ -34,7 +34,7 @@ use crate::voting_log::{self, Judges, LogError};
 /// Log of a following engine. It never holds a vote, and the voting engine's own stays as it was found.
 const FOLLOWING_LOG: &str = "following.wal";
 
-/// How often to look whether the peers have said how far they are.
+/// How often a node that follows looks what its peers have said.
 const PEERS_LOOK: Duration = Duration::from_millis(100);
 
 /// How often a resting chain is looked at again, for what only the passing of time changes.
@@ -115,6 +115,10 @@ impl Participation {
         let validator = self.engine.member;
         if let Some(claims) = &self.unproven {
             self.prove(claims, &stop).await?;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            tracing::info!("the newer validator set knows this node");
         }
         let mut reach = height_to_reach(self.decided(), self.guard.standing().height);
         loop {
@@ -154,26 +158,23 @@ impl Participation {
         }
     }
 
-    /// Follows the peers, without a vote, until a validator set knows this node as it is configured, or until it is level with
-    /// them: then the configuration is wrong.
+    /// Follows the peers, without a vote, until a validator set knows this node as it is configured, or until it is level with f + 1 of
+    /// the set: then the configuration is wrong. With fewer of them among its peers it follows on: it cannot know how far the chain is,
+    /// and a newer set may have more of them.
     async fn prove(&self, claims: &Claims, stop: &CancellationToken) -> Result<(), ParticipationError> {
-        while !stop.is_cancelled() {
-            let ledger = &self.consensus.ledger;
-            let Err(misfit) = claims.check(&Sets::of(ledger)?) else {
-                tracing::info!("the newer validator set knows this node");
-                return Ok(());
+        let mut judged = None;
+        let judge = || -> Result<bool, StoreError> {
+            // Asked before the sets: what is decided in between makes these newer, and this node only farther.
+            let level = self.standing.is_level()?;
+            judged = match claims.check(&Sets::of(&self.consensus.ledger)?) {
+                Ok(()) => Some(Ok(())),
+                Err(misfit) => (level || !misfit.may_be_newer).then_some(Err(misfit.error)),
             };
-            match self.standing.heights_behind()? {
-                Some(0) => return Err(ParticipationError::Config(misfit.error)),
-                Some(_) if !misfit.may_be_newer => return Err(ParticipationError::Config(misfit.error)),
-                Some(behind) => {
-                    let height = Height::new(self.decided().get().saturating_add(behind));
-                    self.follow(|| Ok(self.decided() >= height), stop).await?;
-                }
-                None => tokio::time::sleep(PEERS_LOOK).await,
-            }
-        }
-        Ok(())
+            Ok(judged.is_some())
+        };
+        self.follow(judge, stop).await?;
+        // Without a judgement the node is asked to stop.
+        judged.unwrap_or(Ok(())).map_err(ParticipationError::Config)
     }
 
     fn judges(&self) -> Judges<'_> {
@@ -193,10 +194,10 @@ impl Participation {
         tallystick_engine::start(config, Arc::clone(&self.signer), Box::new(application)).await
     }
 
-    /// Follows by sync until it is `enough`, which is asked after each height.
+    /// Follows by sync until it is `enough`, which is asked after each height, and now and then for what peers say.
     async fn follow(
         &self,
-        enough: impl Fn() -> Result<bool, StoreError>,
+        mut enough: impl FnMut() -> Result<bool, StoreError>,
         stop: &CancellationToken,
     ) -> Result<(), ParticipationError> {
         let mut decided = self.consensus.progress.watch_decided();
@@ -213,6 +214,7 @@ impl Participation {
                 ended = engine.join() => return Ok(ended.and(Err(EngineError::Closed))?),
                 () = stop.cancelled() => break,
                 changed = decided.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(PEERS_LOOK) => {}
             }
         }
         engine.control().stop();

@@ -5,9 +5,10 @@
 //! is unsealed; what is still missing after a second is pulled from whoever holds it. Every call has a deadline; a peer that is down costs nothing but its own task's attempts.
 
 mod announced;
+mod forwarder;
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::governance::SignedGovernance;
@@ -16,7 +17,6 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use receipt_core::note::{Checkpoint, SignatureLine};
 use receipt_core::state::BatchCache as _;
-use receipt_core::validators::ValidatorSet;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::peer::v1::peer_service_client::PeerServiceClient;
 use tallystick_proto::peer::v1::{
@@ -30,6 +30,8 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use self::announced::Announced;
+use self::forwarder::Forward;
+pub(crate) use self::forwarder::Forwarder;
 use crate::api::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 use crate::pool::Pool;
 use crate::progress::Progress;
@@ -44,122 +46,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 const FORWARDS_IN_FLIGHT_MAX: usize = 8;
 const PUSHES_IN_FLIGHT_MAX: usize = 4;
-const FORWARD_QUEUE: usize = 1024;
-/// A node this far behind a peer's signed height says so.
-const BEHIND_HEIGHTS: u64 = 5;
-
-#[derive(Clone)]
-enum Forward {
-    Batch(Hash),
-    Governance(Arc<SignedGovernance>),
-}
-
-/// Hands on what this node took in; knows which peers answer.
-#[derive(Clone)]
-pub(crate) struct Forwarder {
-    queue: broadcast::Sender<Forward>,
-    peers: Arc<Mutex<BTreeMap<ValidatorId, PeerView>>>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct PeerView {
-    connected: bool,
-    signed_height: Height,
-    /// Whether it has answered, or failed to, since the start.
-    asked: bool,
-    /// What was last found wrong with it.
-    complaint: String,
-}
-
-/// How a peer is, as seen from here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PeerState {
-    /// Its registry number.
-    pub id: ValidatorId,
-    /// Whether it answered the last call.
-    pub connected: bool,
-    /// The newest height of which it has given its lines.
-    pub signed_height: Height,
-}
-
-impl Default for Forwarder {
-    fn default() -> Self {
-        Self { queue: broadcast::Sender::new(FORWARD_QUEUE), peers: Arc::default() }
-    }
-}
-
-impl Forwarder {
-    /// Sends a pooled batch to every peer. Whoever misses it gets it by announcement.
-    pub(crate) fn forward(&self, header_hash: Hash) {
-        // No receivers: a chain of one validator.
-        let _ = self.queue.send(Forward::Batch(header_hash));
-    }
-
-    /// Sends a governance message to every peer.
-    pub(crate) fn forward_governance(&self, message: SignedGovernance) {
-        let _ = self.queue.send(Forward::Governance(Arc::new(message)));
-    }
-
-    /// Peers that answered the last call, whether they are in the validator set or not.
-    pub(crate) fn connected(&self) -> Vec<u32> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        peers.iter().filter(|(_, view)| view.connected).map(|(id, _)| id.get()).collect()
-    }
-
-    /// How many heights this node is behind what f + 1 peers of a validator set have signed; `None` while too few of the set's `peers` were
-    /// asked to say so. Whoever is not in the set says nothing: f is the set's.
-    pub(crate) fn heights_behind(&self, decided: Height, set: &ValidatorSet, peers: usize) -> Option<u64> {
-        let views = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_set = views.iter().filter(|(id, _)| set.member(**id).is_some());
-        let (mut heights, mut asked) = (Vec::new(), 0);
-        for (_, view) in of_set {
-            heights.push(view.signed_height.get());
-            asked += usize::from(view.asked);
-        }
-        drop(views);
-        heights.sort_unstable_by(|a, b| b.cmp(a));
-        let reached = heights.get(set.faults_max()).copied().unwrap_or(0);
-        let behind = reached.saturating_sub(decided.get());
-        // Those who were not asked yet may only be farther.
-        (asked >= peers || behind > 0).then_some(behind)
-    }
-
-    /// Whether f + 1 peers have signed heights that this node has not decided.
-    pub(crate) fn is_behind(&self, decided: Height, set: &ValidatorSet) -> bool {
-        self.heights_behind(decided, set, 0).is_some_and(|behind| behind > BEHIND_HEIGHTS)
-    }
-
-    /// A peer has answered, or failed to.
-    pub(crate) fn note_asked(&self, id: ValidatorId) {
-        self.note(id, |view| view.asked = true);
-    }
-
-    fn was_asked(&self, id: ValidatorId) -> bool {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        peers.get(&id).is_some_and(|view| view.asked)
-    }
-
-    /// All peers that were talked to, ascending.
-    pub(crate) fn peers(&self) -> Vec<PeerState> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = |(id, view): (&ValidatorId, &PeerView)| PeerState {
-            id: *id,
-            connected: view.connected,
-            signed_height: view.signed_height,
-        };
-        peers.iter().map(state).collect()
-    }
-
-    /// A peer has given its lines of a height.
-    pub(crate) fn note_signed(&self, id: ValidatorId, height: Height) {
-        self.note(id, |view| view.signed_height = view.signed_height.max(height));
-    }
-
-    fn note(&self, id: ValidatorId, update: impl FnOnce(&mut PeerView)) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        update(peers.entry(id).or_default());
-    }
-}
 
 /// One peer and how to reach it.
 #[derive(Clone)]

@@ -6,9 +6,9 @@
 //! number is not in the set follows without a vote (`membership`); one whose number is there must hold the keys that the set has, or those
 //! that a set has on which governance has decided already.
 //!
-//! A store that was made anew, or lacks heights at which this validator has voted, may know an old
-//! set: of a key that is nobody's there it cannot say whether it is wrong or newer. Then the node follows its
-//! peers first, and is judged again when it is level with them (`participation`). Another validator's key is refused at once.
+//! A store may know an old set (made anew, restored, or of a node that stood while the set changed): of a key that is nobody's there, or
+//! of a peer that is missing, it cannot say whether the configuration is wrong or newer. Then the node follows its peers first, and is
+//! judged again when it is level with them (`participation`). Another validator's key is refused at once.
 
 use std::sync::Arc;
 
@@ -160,34 +160,14 @@ mod tests {
     use ed25519_dalek::SigningKey;
     use receipt_core::hash::tagged;
     use receipt_core::testkit::{TestChain, TestValidator};
-    use tallystick_service::config;
 
     use super::*;
     use crate::membership::ValidatorKeys;
-    use crate::testing::identity;
+    use crate::testing::{config as loaded, identity};
 
     fn key(id: u32, role: &str) -> SigningKey {
         let seed = tagged("tallystick/testkit/v1", &[format!("validator-{id}-{role}").as_bytes()]);
         SigningKey::from_bytes(&seed.0)
-    }
-
-    fn loaded(validator_id: u32, peers: &[u32]) -> Loaded<NodeConfig> {
-        let example = include_str!("../node.example.toml");
-        let (head, tail) = example.split_once("[[peers]]").unwrap();
-        let (peer, tail) = tail.split_once("\n[").unwrap();
-        let peers: Vec<String> = peers
-            .iter()
-            .map(|id| format!("[[peers]]{}", peer.replace("validator_id = 2", &format!("validator_id = {id}"))))
-            .collect();
-        let lines = head.lines().map(|line| match line.split_once('=') {
-            Some((name, _)) if name.trim() == "validator_id" => format!("validator_id = {validator_id}"),
-            _ => line.to_owned(),
-        });
-        let text = format!("{}\n{}\n[{tail}", lines.collect::<Vec<_>>().join("\n"), peers.join("\n"));
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("node.toml");
-        std::fs::write(&path, text).unwrap();
-        config::load(&path).unwrap()
     }
 
     fn membership(id: u32, keys: &[[SigningKey; 3]]) -> Arc<Membership> {

@@ -79,8 +79,19 @@ impl Standing {
     /// How far behind the peers this node is; `None` until enough of them were asked.
     pub(crate) fn heights_behind(&self) -> Result<Option<u64>, StoreError> {
         let set = self.ledger.validators_at(self.ledger.next_height()?)?;
-        let peers = self.peers.iter().filter(|id| set.member(**id).is_some()).count();
-        Ok(self.forwarder.heights_behind(self.progress.decided_height(), &set, peers))
+        Ok(self.forwarder.heights_behind(self.progress.decided_height(), &set, self.peers_of(&set)))
+    }
+
+    /// Whether f + 1 validators of the set have said how far they are, and this node is as far. What is judged by the newest set waits
+    /// for this: a store that lacks heights knows an older one.
+    pub(crate) fn is_level(&self) -> Result<bool, StoreError> {
+        let set = self.ledger.validators_at(self.ledger.next_height()?)?;
+        let (peers, own) = (self.peers_of(&set), self.membership.id());
+        Ok(self.forwarder.is_level(self.progress.decided_height(), &set, peers, own))
+    }
+
+    fn peers_of(&self, set: &ValidatorSet) -> usize {
+        self.peers.iter().filter(|id| set.member(**id).is_some()).count()
     }
 
     fn reach(&self, set: &ValidatorSet) -> Reach {
@@ -212,6 +223,30 @@ mod tests {
             assert_eq!(asked(heights).heights_behind(Height::new(100), &set(1..=4), 3), expected, "{name}");
         }
         assert_eq!(asked(&[]).heights_behind(Height::new(0), &set([1]), 0), Some(0), "a chain of one");
+    }
+
+    /// One row per state of three peers (f = 1), seen from a node at height 100.
+    #[test]
+    fn level_is_who_is_as_far_as_f_plus_1_of_the_set_said() {
+        type Row<'a> = (&'a str, &'a [(u32, Option<u64>)], bool);
+        let rows: [Row<'_>; 8] = [
+            ("nobody was asked yet", &[], false),
+            ("one does not know", &[(2, Some(100)), (3, None), (4, None)], false),
+            ("none answers", &[(2, None), (3, None), (4, None)], false),
+            ("two say so, the third does not answer", &[(2, Some(100)), (3, Some(99)), (4, None)], true),
+            ("two say so, the third was not asked", &[(2, Some(100)), (3, Some(99))], false),
+            ("a chain that begins", &[(2, Some(0)), (3, Some(0)), (4, None)], true),
+            ("one lies", &[(2, Some(u64::MAX)), (3, Some(100)), (4, Some(99))], true),
+            ("two are ahead", &[(2, Some(101)), (3, Some(101)), (4, Some(99))], false),
+        ];
+        let own = ValidatorId::new(1);
+        for (name, heights, expected) in rows {
+            let forwarder = asked(heights);
+            assert_eq!(forwarder.is_level(Height::new(100), &set(1..=4), 3, own), expected, "{name}");
+        }
+        assert!(!asked(&[(2, Some(100))]).is_level(Height::new(100), &set(1..=4), 1, own), "f are its only peers");
+        assert!(asked(&[]).is_level(Height::new(0), &set([1]), 0, own), "a chain of one");
+        assert!(!asked(&[]).is_level(Height::new(0), &set([2]), 0, own), "another's chain of one");
     }
 
     const ALL: Reach = Reach { answering: 4, quorum: 3, members: 4 };

@@ -10,6 +10,7 @@ use receipt_core::testkit::{TestChain, TestValidator};
 use tallystick_engine::{MemberId, Network};
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::clock::{Clock, FixedClock};
+use tallystick_service::config::Loaded;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
@@ -17,7 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
 use crate::clocks::PeerClocks;
-use crate::config::PoolConfig;
+use crate::config::{NodeConfig, PoolConfig};
 use crate::converse::PeerFetch;
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
@@ -36,6 +37,8 @@ use tallystick_service::callers::Places;
 pub(crate) struct TestNode {
     pub(crate) id: ValidatorId,
     pub(crate) services: Services,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) membership: Arc<Membership>,
     // Last, because fields are dropped in order: no store below it is open any more when it is removed.
     directory: tempfile::TempDir,
 }
@@ -56,6 +59,26 @@ pub(crate) fn keys_of(validator: &TestValidator) -> ValidatorKeys {
 /// Somebody on the test chain.
 pub(crate) fn identity(role: Role, id: u32) -> PeerIdentity {
     PeerIdentity { chain: ChainName::parse("testchain").unwrap(), role, id }
+}
+
+/// The example configuration of this validator, with these peers.
+pub(crate) fn config(validator_id: u32, peers: &[u32]) -> Loaded<NodeConfig> {
+    let example = include_str!("../node.example.toml");
+    let (head, tail) = example.split_once("[[peers]]").unwrap();
+    let (peer, tail) = tail.split_once("\n[").unwrap();
+    let peers: Vec<String> = peers
+        .iter()
+        .map(|id| format!("[[peers]]{}", peer.replace("validator_id = 2", &format!("validator_id = {id}"))))
+        .collect();
+    let lines = head.lines().map(|line| match line.split_once('=') {
+        Some((name, _)) if name.trim() == "validator_id" => format!("validator_id = {validator_id}"),
+        _ => line.to_owned(),
+    });
+    let text = format!("{}\n{}\n[{tail}", lines.collect::<Vec<_>>().join("\n"), peers.join("\n"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("node.toml");
+    std::fs::write(&path, text).unwrap();
+    tallystick_service::config::load(&path).unwrap()
 }
 
 impl TestNode {
@@ -82,8 +105,8 @@ impl TestNode {
 
     /// The process ends and starts again over the same files, with this validator's keys.
     pub(crate) fn restarted(self, chain: &TestChain, validator: &TestValidator) -> Self {
-        let Self { directory, services, .. } = self;
-        drop(services);
+        let Self { directory, services, guard, membership, .. } = self;
+        drop((services, guard, membership));
         Self::start(directory, chain, validator, PoolConfig::default())
     }
 
@@ -102,12 +125,13 @@ impl TestNode {
         let (seal_evidence, seal_clocks) = (Arc::clone(&evidence), Arc::clone(&clocks));
         let parts = SealParts {
             ledger: seal_ledger,
-            guard,
+            guard: Arc::clone(&guard),
             progress: seal_progress,
             evidence: seal_evidence,
             clocks: seal_clocks,
         };
-        let sealer = Sealer::new(parts, Arc::new(Membership::new(id, vec![keys_of(validator)])));
+        let membership = Arc::new(Membership::new(id, vec![keys_of(validator)]));
+        let sealer = Sealer::new(parts, Arc::clone(&membership));
         let services = Services {
             network: network(chain, id.get()),
             pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),
@@ -124,7 +148,12 @@ impl TestNode {
             fatal: Fatal::default(),
             stop: CancellationToken::new(),
         };
-        Self { directory, id, services }
+        Self { id, services, guard, membership, directory }
+    }
+
+    /// A file of its own.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
     }
 
     /// Where its evidence lies.

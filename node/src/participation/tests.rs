@@ -1,4 +1,13 @@
+use receipt_core::ids::ValidatorId;
+use receipt_core::limits;
+use receipt_core::testkit::{TestChain, TestValidator};
+use tallystick_engine::{MemberId, Timeouts};
+use tallystick_service::identity::Role;
+
 use super::*;
+use crate::guard::GuardedSigner;
+use crate::membership::VotingKeys;
+use crate::testing::{TestNode, config, identity};
 
 #[test]
 fn votes_begin_at_the_guards_height_whatever_became_of_the_log() {
@@ -8,4 +17,96 @@ fn votes_begin_at_the_guards_height_whatever_became_of_the_log() {
     {
         assert_eq!(height_to_reach(Height::new(decided), voted), reach.map(Height::new), "{decided} {voted}");
     }
+}
+
+/// Of a validator whose new keys the store does not know yet, with these of its peers having said that they stand at genesis.
+fn unproven(node: &TestNode, said: &[u32]) -> (Participation, Claims) {
+    let services = &node.services;
+    let peers: Vec<u32> = (1..=4).filter(|id| *id != node.id.get()).collect();
+    for peer in &peers {
+        if said.contains(peer) {
+            services.forwarder.note_signed(ValidatorId::new(*peer), Height::ZERO);
+        }
+        services.forwarder.note_asked(ValidatorId::new(*peer));
+    }
+    let claims = Claims::new(
+        &config(node.id.get(), &peers),
+        Arc::clone(&node.membership),
+        identity(Role::Validator, node.id.get()),
+    );
+    let consensus = ConsensusParts {
+        ledger: services.ledger.clone(),
+        pool: Arc::clone(&services.pool),
+        progress: Arc::clone(&services.progress),
+        guard: Arc::clone(&node.guard),
+        evidence: Arc::clone(&services.evidence),
+        clock: Arc::new(tallystick_service::clock::SystemClock),
+        entropy: Arc::clone(&services.entropy),
+        timeouts: Timeouts::default(),
+        validator: node.id,
+    };
+    let standing = Standing {
+        ledger: services.ledger.clone(),
+        progress: Arc::clone(&services.progress),
+        forwarder: services.forwarder.clone(),
+        peers: peers.into_iter().map(ValidatorId::new).collect(),
+        membership: Arc::clone(&node.membership),
+        is_validator: prometheus_client::metrics::gauge::Gauge::default(),
+    };
+    let engine = EngineConfig {
+        moniker: "test".to_owned(),
+        chain_id: services.ledger.chain.id.0.0,
+        member: MemberId::new(node.id.get()),
+        network: services.network.clone(),
+        log_path: node.path("voting.wal"),
+        block_bytes_max: limits::BLOCK_BYTES_MAX,
+        votes: true,
+        #[cfg(feature = "byzantine")]
+        byzantine: None,
+    };
+    let voting_keys = VotingKeys::new(Arc::clone(&node.membership), services.ledger.clone());
+    let signer = Arc::new(GuardedSigner::by_height(Arc::clone(&node.guard), voting_keys));
+    let (metrics, guard) = (Metrics::default(), Arc::clone(&node.guard));
+    (Participation { engine, signer, consensus, metrics, guard, standing, unproven: None }, claims)
+}
+
+/// Validator 4 gets new keys at the second height; its node has them, and a store at genesis.
+fn with_new_keys() -> (TestChain, TestNode) {
+    let mut chain = TestChain::new();
+    let new = TestValidator::with_new_keys(4);
+    chain.rotate_validators(vec![TestValidator::new(1), TestValidator::new(2), TestValidator::new(3), new.clone()]);
+    let node = TestNode::of(&chain, &new);
+    (chain, node)
+}
+
+/// f of the set are its only peers that say anything: it cannot know how far the chain is, and ended with a configuration error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hears_of_fewer_than_f_plus_1_follows_on_until_a_newer_set_knows_it() {
+    let (chain, node) = with_new_keys();
+    let (participation, claims) = unproven(&node, &[1]);
+    let stop = CancellationToken::new();
+    let following = node.path(FOLLOWING_LOG);
+    let mut proving = Box::pin(participation.prove(&claims, &stop));
+    let begun = async {
+        while !following.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        proven = &mut proving => panic!("it is judged by a set that may be old: {proven:?}"),
+        () = begun => {}
+    }
+    node.decide(&chain, chain.height());
+    proving.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_level_with_f_plus_1_that_no_set_knows_ends_with_the_configuration_error() {
+    let (_chain, node) = with_new_keys();
+    let (participation, claims) = unproven(&node, &[1, 2]);
+    let error = participation.prove(&claims, &CancellationToken::new()).await.unwrap_err();
+    assert!(
+        matches!(&error, ParticipationError::Config(error) if error.to_string().contains("keys.consensus")),
+        "{error}"
+    );
 }
