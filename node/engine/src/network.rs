@@ -13,7 +13,10 @@
 //! request  a hello frame · request
 //! ```
 //! Invariants:
-//! - A link begins with a hello of the same chain and version; anything else ends it, and so does a frame that is no message.
+//! - A link begins with a hello (kind 0 in every version) of the same chain and version, and is none before it: another language is no
+//!   fault, and is asked again as often as the peer likes. Anything else ends the link, and so does a frame that is no message, or a
+//!   vote or proposal of another member than the peer. Certificates hold others' signatures, and block parts are signed whole
+//!   (`streaming`); the engine checks both.
 //! - A slow or silent peer costs nobody else anything: each link reads the outbox for itself, and what has become void is gone from it.
 //! - What a peer sends waits at most in its own places; then it is read no further until the engine has got on.
 //! - A new link begins with all that this node says at this height: what was lost with the old one is not missed.
@@ -87,6 +90,9 @@ pub enum LinkError {
     /// A frame that is no message.
     #[error("a frame is no message: {0}")]
     Malformed(#[from] CodecError),
+    /// A vote or proposal of another member: nobody passes on.
+    #[error("a vote or proposal of validator {0}, which is somebody else")]
+    OthersWord(MemberId),
     /// A status that names somebody else.
     #[error("a status of somebody else")]
     OthersStatus,
@@ -102,9 +108,10 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Whether the peer is at fault: an honest one of this version never does that.
+    /// Whether the peer is at fault: an honest one of this version never does that. One of another version is not; else a change of the
+    /// version would silence honest validators until their rests are over.
     pub fn is_fault(&self) -> bool {
-        matches!(self, Self::OtherLanguage | Self::TooLarge(_) | Self::Malformed(_) | Self::OthersStatus)
+        matches!(self, Self::TooLarge(_) | Self::Malformed(_) | Self::OthersWord(_) | Self::OthersStatus)
     }
 }
 
@@ -242,20 +249,34 @@ impl Network {
         Outgoing::new(self.clone())
     }
 
-    /// A peer opens its link to this node; an older one of the same peer ends.
-    pub fn open(&self, peer: MemberId) -> Result<Incoming, LinkError> {
+    /// A peer opens its link to this node with its first frame, a hello; an older link of the same peer ends.
+    pub fn open(&self, peer: MemberId, hello: &[u8]) -> Result<Incoming, LinkError> {
         let links = self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
         let engine = self.0.engine.borrow().clone();
         let engine = engine.filter(|_| self.started() > 0).ok_or(LinkError::NotRunning)?;
         if links.faults.lock().unwrap_or_else(PoisonError::into_inner).rests(Instant::now()) {
             return Err(LinkError::Resting);
         }
+        self.check_hello(hello).inspect_err(|error| {
+            if error.is_fault() {
+                self.at_fault(peer, error);
+            }
+        })?;
+        // Only now: a link that never begins takes nobody's place.
         let mut number = 0;
         links.newest.send_modify(|newest| {
             *newest += 1;
             number = *newest;
         });
-        Ok(Incoming::new(self.clone(), engine, peer, number, links.newest.subscribe()))
+        Incoming::new(self.clone(), engine, peer, number, links.newest.subscribe())
+    }
+
+    fn check_hello(&self, frame: &[u8]) -> Result<(), LinkError> {
+        match frame.first() {
+            Some(&HELLO) if *frame == self.0.hello => Ok(()),
+            Some(&HELLO) => Err(LinkError::OtherLanguage),
+            _ => Err(CodecError::Invalid("a link begins with a hello").into()),
+        }
     }
 
     /// Answers a peer that is behind. Dropped, it gives its place back.
@@ -306,6 +327,10 @@ impl Network {
     pub(crate) fn at_height(&self, height: u64) {
         self.0.height.store(height, Ordering::SeqCst);
         self.change_outbox(|outbox| outbox.at_height(height));
+        // Behind the height: what is kept from now on is judged by it.
+        if let Some(engine) = &*self.0.engine.borrow() {
+            engine.release(height);
+        }
     }
 
     /// The engine has started this height: it judges what is said of it. From the first one on, peers are heard.

@@ -5,7 +5,7 @@
 mod support;
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::wires::{CONVERSE, connect, write_frame};
 use support::{CHAIN, Node, assert_same, id, network, rest, set_busy, start_all};
@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 const HOSTILE: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn hello(chain: [u8; 32]) -> Vec<u8> {
     [&[0, 1][..], &chain].concat()
@@ -20,12 +21,16 @@ fn hello(chain: [u8; 32]) -> Vec<u8> {
 
 /// A vote for nil of this height and round, with no signature at all.
 fn vote(height: u64, round: u32) -> Vec<u8> {
+    vote_of(HOSTILE, height, round)
+}
+
+fn vote_of(member: usize, height: u64, round: u32) -> Vec<u8> {
     let mut frame = vec![1, 0, 1];
     frame.extend_from_slice(&height.to_be_bytes());
     frame.push(1);
     frame.extend_from_slice(&round.to_be_bytes());
     frame.push(0);
-    frame.extend_from_slice(&id(HOSTILE).get().to_be_bytes());
+    frame.extend_from_slice(&id(member).get().to_be_bytes());
     frame.extend_from_slice(&[0; 64]);
     frame
 }
@@ -44,13 +49,29 @@ fn chunk(height: u64, stream: u64) -> Vec<u8> {
     frame
 }
 
-async fn link(to: &Node) -> TcpStream {
-    connect(id(HOSTILE), &to.listen.to_string(), CONVERSE).await.unwrap()
+/// A connection of the hostile validator that has sent this first.
+async fn link(to: &Node, first: &[u8]) -> TcpStream {
+    let mut link = connect(id(HOSTILE), &to.listen.to_string(), CONVERSE).await.unwrap();
+    // It may be closed already.
+    let _ = write_frame(&mut link, first).await;
+    link
 }
 
-/// Whether the node closes the link. It never says anything.
+/// Whether the node takes the link; false if it closes it.
+async fn stands(link: &mut TcpStream) -> bool {
+    tokio::time::timeout(PATIENCE, link.read_u8()).await.expect("neither taken nor closed").is_ok()
+}
+
+/// Whether the node closes a link, or does not take it.
 async fn is_closed(link: &mut TcpStream) -> bool {
-    matches!(tokio::time::timeout(Duration::from_secs(20), link.read_u8()).await, Ok(Err(_)))
+    matches!(tokio::time::timeout(PATIENCE, link.read_u8()).await, Ok(Err(_)))
+}
+
+/// Until the hostile validator is heard (again).
+async fn until_heard(by: &Node) {
+    while !stands(&mut link(by, &hello(CHAIN)).await).await {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Three of four engines, deciding blocks; the fourth validator is the test.
@@ -82,50 +103,64 @@ async fn what_is_no_message_ends_the_link_and_is_not_heard_again_for_a_while() {
     let directory = tempfile::tempdir().unwrap();
     let nodes = three_of_four(directory.path()).await;
     let good = hello(CHAIN);
-    let faults: [&[Vec<u8>]; 7] = [
-        &[hello([0xC2; 32])],
+    let faults: [&[Vec<u8>]; 8] = [
         &[vote(1, 0)],
         &[good.clone(), Vec::new()],
         &[good.clone(), vec![9; 40]],
         &[good.clone(), vec![1, 0, 1, 2, 3]],
         &[good.clone(), [vote(1, 0), vec![0]].concat()],
+        // Another's vote, as a word and as one that is said again: nobody passes on.
+        &[good.clone(), vote_of(0, 1, 0)],
+        &[good.clone(), [&[2][..], &[0], &vote_of(0, 1, 0)[2..]].concat()],
         // A frame above what any message needs.
         &[good.clone(), vec![3; 200 * 1024]],
     ];
-    // Longer rests for each: a node hears of one fault here, or two.
+    // Longer rests for each: a node hears of two faults here, or three.
     for (fault, node) in faults.iter().zip(nodes[..HOSTILE].iter().cycle()) {
-        let mut link = loop {
-            // While it rests, its links end at once.
-            let mut link = link(node).await;
-            if tokio::time::timeout(Duration::from_millis(300), link.read_u8()).await.is_err() {
-                break link;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        };
-        for frame in *fault {
+        until_heard(node).await;
+        let mut hostile = link(node, &fault[0]).await;
+        if let Some(frame) = fault.get(1) {
+            assert!(stands(&mut hostile).await);
             // It may be closed already.
-            let _ = write_frame(&mut link, frame).await;
+            let _ = write_frame(&mut hostile, frame).await;
         }
-        assert!(is_closed(&mut link).await, "{:?}", fault.last());
-        let mut again = self::link(node).await;
-        let begun = Instant::now();
-        assert!(is_closed(&mut again).await, "it rests");
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(is_closed(&mut hostile).await, "{fault:?}");
+        assert!(!stands(&mut link(node, &good).await).await, "it rests: {fault:?}");
     }
     go_on_and_stop(nodes).await;
 }
 
-/// A newer link of one validator ends its older one, and strangers have none.
+/// The first change of the language silenced every validator of the other version for up to a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_language_is_no_fault_and_is_heard_as_soon_as_it_is_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let nodes = three_of_four(directory.path()).await;
+    let mut newer = hello(CHAIN);
+    newer[1] += 1;
+    newer.extend_from_slice(&[7; 64]);
+    for other in [hello([0xC2; 32]), newer, vec![0]] {
+        for _ in 0..8 {
+            assert!(!stands(&mut link(&nodes[0], &other).await).await, "{other:?}");
+        }
+        assert!(stands(&mut link(&nodes[0], &hello(CHAIN)).await).await, "{other:?}");
+    }
+    go_on_and_stop(nodes).await;
+}
+
+/// A newer link of one validator ends its older one, one that never begins ends none, and strangers have none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validator_has_one_link_and_a_stranger_none() {
     let directory = tempfile::tempdir().unwrap();
     let nodes = three_of_four(directory.path()).await;
-    let mut first = link(&nodes[0]).await;
-    write_frame(&mut first, &hello(CHAIN)).await.unwrap();
-    let mut second = link(&nodes[0]).await;
-    write_frame(&mut second, &hello(CHAIN)).await.unwrap();
+    let mut first = link(&nodes[0], &hello(CHAIN)).await;
+    assert!(stands(&mut first).await);
+    assert!(!stands(&mut link(&nodes[0], &hello([0xC2; 32])).await).await);
+    write_frame(&mut first, &vote(nodes[0].disk.tip() + 1, 0)).await.unwrap();
+    let mut second = link(&nodes[0], &hello(CHAIN)).await;
+    assert!(stands(&mut second).await);
     assert!(is_closed(&mut first).await);
     let mut stranger = connect(id(9), &nodes[0].listen.to_string(), CONVERSE).await.unwrap();
+    let _ = write_frame(&mut stranger, &hello(CHAIN)).await;
     assert!(is_closed(&mut stranger).await);
     write_frame(&mut second, &vote(nodes[0].disk.tip() + 1, 0)).await.unwrap();
     go_on_and_stop(nodes).await;

@@ -65,9 +65,11 @@ fn refused(error: &LinkError) -> Status {
             Refusal::new(CallReason::NotReady).with_message(problem).to_status()
         }
         LinkError::Busy | LinkError::Resting => Refusal::new(Reason::Overloaded).with_message(problem).to_status(),
-        LinkError::OtherLanguage | LinkError::TooLarge(_) | LinkError::Malformed(_) | LinkError::OthersStatus => {
-            invalid(field, &problem)
-        }
+        LinkError::OtherLanguage
+        | LinkError::TooLarge(_)
+        | LinkError::Malformed(_)
+        | LinkError::OthersWord(_)
+        | LinkError::OthersStatus => invalid(field, &problem),
     }
 }
 
@@ -109,12 +111,16 @@ impl PeerService for Services {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
-        let incoming = self.network.open(caller_of(&request)).map_err(|error| refused(&error))?;
+        let peer = caller_of(&request);
+        let mut frames = request.into_inner();
+        // Until it comes, the call is one that has no answer, and is cut as such.
+        let hello = frames.message().await?.ok_or_else(|| invalid("frame", "a link begins with a hello"))?;
+        let incoming = self.network.open(peer, &hello.frame).map_err(|error| refused(&error))?;
         let (sender, receiver) = mpsc::channel(1);
         let stop = self.stop.clone();
         tokio::spawn(async move {
             let why = tokio::select! {
-                why = hear(incoming, request.into_inner()) => why,
+                why = hear(incoming, frames) => why,
                 () = stop.cancelled() => Some(Refusal::new(CallReason::ShuttingDown).to_status()),
                 // The caller is gone, or its certificate has ended.
                 () = sender.closed() => return,

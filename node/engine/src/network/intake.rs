@@ -5,8 +5,16 @@
 //! comes after all that went before it ([`Network::passed`]). A peer has [`PLACES`] frames that no mark has passed yet; with none
 //! left its link is read no further, and the transport's own flow control holds the peer up. The others have their own places.
 //! Nothing is dropped for want of room.
+//!
+//! Words of heights that are not started are another matter: the engine keeps them unchecked, for a few heights that all peers share, and
+//! the lowest heights displace the highest. So it gets those of the next [`HEIGHTS_AHEAD`] only. What a peer says of later ones, to a node
+//! that lags, waits here: the newest words of the peer's own two newest heights, until the node comes near them.
+//! ```text
+//! height     decided │ to decide   + 1    + 2 │ + 3  …
+//!            void    │ engine, EARLY_MAX each │ here, EARLY_MAX in all
+//! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,8 +42,10 @@ use crate::types::MemberId;
 const PLACES: usize = 64;
 /// So often a mark goes behind the frames of a peer. With all places taken, marks for most of them are under way.
 const MARK_EVERY: u64 = 16;
-/// Words of one peer for heights that are not started. The engine keeps them unchecked, in queues that all share.
+/// Words of one peer for one height that is not started, in the engine's queues; and as many for all heights farther ahead, here.
 pub(crate) const EARLY_MAX: usize = 64;
+/// How far beyond the height to decide the engine is told words. As far as a resting node looks (`hold`).
+const HEIGHTS_AHEAD: u64 = 2;
 /// Between two statuses of a peer that are heard; an honest one tells its own twice a second.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
 /// Requests of one peer that wait for their answers; an honest one's engine has five under way.
@@ -62,8 +72,10 @@ struct Room {
 #[derive(Default)]
 struct Counts {
     unmarked: u64,
-    early: usize,
-    early_of: u64,
+    /// Words that the engine has of heights that were not started.
+    early: BTreeMap<u64, usize>,
+    /// Words of heights farther ahead, oldest first.
+    far: VecDeque<(u64, NetworkEvent<Ledger>)>,
     status_at: Option<Instant>,
 }
 
@@ -77,17 +89,37 @@ impl Room {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a word of this height is worth a place, when `height` is the one to decide, and `started` or not.
-    fn wants(&self, of: u64, height: u64, started: u64) -> bool {
-        if of < height || of == started {
-            return of >= height;
-        }
+    /// A word of this height: what of it goes to the engine now.
+    fn hear(&self, of: u64, event: NetworkEvent<Ledger>, network: &Network) -> Option<NetworkEvent<Ledger>> {
         let mut counts = self.counts();
-        if counts.early_of != height {
-            (counts.early_of, counts.early) = (height, 0);
+        // Asked while they are held: `release` comes after a change, and finds what was kept before it.
+        let (height, started) = (network.height(), network.started());
+        if of < height {
+            return None;
         }
-        counts.early += 1;
-        counts.early <= EARLY_MAX
+        if of == started {
+            return Some(event);
+        }
+        if of <= height.saturating_add(HEIGHTS_AHEAD) {
+            return counts.is_early(of, height).then_some(event);
+        }
+        counts.keep(of, event);
+        None
+    }
+
+    /// The height to decide has changed: what goes to the engine of the words that were kept.
+    fn release(&self, height: u64) -> Vec<NetworkEvent<Ledger>> {
+        let mut counts = self.counts();
+        let kept = std::mem::take(&mut counts.far);
+        let mut near = Vec::new();
+        for (of, event) in kept {
+            if of > height.saturating_add(HEIGHTS_AHEAD) {
+                counts.far.push_back((of, event));
+            } else if of >= height && counts.is_early(of, height) {
+                near.push(event);
+            }
+        }
+        near
     }
 
     fn hears_status(&self) -> bool {
@@ -97,6 +129,27 @@ impl Room {
             counts.status_at = Some(now);
         }
         hears
+    }
+}
+
+impl Counts {
+    /// Takes a place among the early words of this height.
+    fn is_early(&mut self, of: u64, height: u64) -> bool {
+        self.early = self.early.split_off(&height);
+        let early = self.early.entry(of).or_default();
+        let has_place = *early < EARLY_MAX;
+        *early += usize::from(has_place);
+        has_place
+    }
+
+    /// Keeps a word of a height far ahead. An honest peer is at its newest height, and repeats what counts at the one before.
+    fn keep(&mut self, of: u64, event: NetworkEvent<Ledger>) {
+        let newest = self.far.iter().map(|(height, _)| *height).max().unwrap_or(0).max(of);
+        self.far.push_back((of, event));
+        self.far.retain(|(height, _)| height.saturating_add(1) >= newest);
+        if self.far.len() > EARLY_MAX {
+            self.far.pop_front();
+        }
     }
 }
 
@@ -151,6 +204,16 @@ impl Attached {
         let id = StreamId::new(Bytes::copy_from_slice(&peer.get().to_be_bytes()));
         let mark = StreamMessage::new(id, frames, StreamContent::Fin);
         self.to_consensus(NetworkEvent::ProposalPart(self.own, None, mark))
+    }
+
+    /// The height to decide has changed: words that were kept for it, and for those near it, go to the engine.
+    pub(super) fn release(&self, height: u64) {
+        for room in self.rooms.values() {
+            for event in room.release(height) {
+                // An engine that ends needs none.
+                let _ = self.to_consensus(event);
+            }
+        }
     }
 
     /// A mark has come; its stream id names the peer, its number says how many frames it followed.
@@ -228,7 +291,6 @@ pub struct Incoming {
     peer: MemberId,
     number: u64,
     newest: watch::Receiver<u64>,
-    greeted: bool,
 }
 
 impl Incoming {
@@ -238,8 +300,10 @@ impl Incoming {
         peer: MemberId,
         number: u64,
         newest: watch::Receiver<u64>,
-    ) -> Self {
-        Self { network, engine, peer, number, newest, greeted: false }
+    ) -> Result<Self, LinkError> {
+        let connected = NetworkEvent::PeerConnected(engine.room(peer)?.id);
+        engine.to_consensus(connected)?;
+        Ok(Self { network, engine, peer, number, newest })
     }
 
     /// Takes a frame; waits while the peer has no place. After an error the link must be closed.
@@ -275,17 +339,10 @@ impl Incoming {
         }
         let engine = self.engine.clone();
         let room = engine.room(self.peer)?;
-        if !self.greeted {
-            if frame != self.network.0.hello {
-                return Err(LinkError::OtherLanguage);
-            }
-            self.greeted = true;
-            return engine.to_consensus(NetworkEvent::PeerConnected(room.id));
-        }
         let (kind, message) = (frame.first().copied(), frame.slice(1.min(frame.len())..));
         let (height, event) = match kind {
-            Some(WORD) => word(room.id, engine.codec.decode(message)?),
-            Some(LIVENESS) => liveness(room.id, engine.codec.decode(message)?),
+            Some(WORD) => word(room.id, self.own_word(engine.codec.decode(message)?)?),
+            Some(LIVENESS) => liveness(room.id, self.own_liveness(engine.codec.decode(message)?)?),
             Some(PART) => {
                 let part: StreamMessage<ProposalPart> = engine.codec.decode(message)?;
                 // The app loop bounds them by height itself (`streaming`).
@@ -294,10 +351,29 @@ impl Incoming {
             Some(STATUS) => return self.take_status(room, message),
             _ => return Err(CodecError::Invalid("frame kind").into()),
         };
-        if !room.wants(height, self.network.height(), self.network.started()) {
-            return Ok(());
+        match room.hear(height, event, &self.network) {
+            Some(event) => engine.pass(room, self.peer, event).await,
+            None => Ok(()),
         }
-        engine.pass(room, self.peer, event).await
+    }
+
+    /// Nobody passes on, so a vote or proposal is the peer's own.
+    fn own_word(&self, message: SignedConsensusMsg<Ledger>) -> Result<SignedConsensusMsg<Ledger>, LinkError> {
+        let member = match &message {
+            SignedConsensusMsg::Vote(vote) => vote.message.member,
+            SignedConsensusMsg::Proposal(proposal) => proposal.message.member,
+        };
+        if member == self.peer { Ok(message) } else { Err(LinkError::OthersWord(member)) }
+    }
+
+    /// So is a vote that is said again. Certificates hold the votes of many, whoever sends them.
+    fn own_liveness(&self, message: LivenessMsg<Ledger>) -> Result<LivenessMsg<Ledger>, LinkError> {
+        match &message {
+            LivenessMsg::Vote(vote) if vote.message.member != self.peer => {
+                Err(LinkError::OthersWord(vote.message.member))
+            }
+            _ => Ok(message),
+        }
     }
 
     fn take_status(&self, room: &Room, message: Bytes) -> Result<(), LinkError> {
@@ -332,7 +408,8 @@ fn liveness(from: PeerId, message: LivenessMsg<Ledger>) -> (u64, NetworkEvent<Le
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if !self.greeted || *self.newest.borrow() != self.number {
+        // With a newer link the peer is still connected.
+        if *self.newest.borrow() != self.number {
             return;
         }
         if let Ok(room) = self.engine.room(self.peer) {
@@ -345,20 +422,97 @@ impl Drop for Incoming {
 
 #[cfg(test)]
 mod tests {
+    use malachitebft_app_channel::app::types::core::{NilOrVal, Round, SignedMessage, VoteType};
+
     use super::*;
+    use crate::context::{ChainHeight, ChainVote};
+    use crate::network::tests::silent;
+    use crate::scheme::Signature;
+
+    fn room() -> Room {
+        Room { id: peer_id(MemberId::new(2)).unwrap(), places: Semaphore::new(1), counts: Mutex::default() }
+    }
+
+    /// A vote for nil; the round tells it from others.
+    fn vote(height: u64, round: u32) -> NetworkEvent<Ledger> {
+        let vote = ChainVote {
+            vote_type: VoteType::Prevote,
+            height: ChainHeight(height),
+            round: Round::from(Some(round)),
+            value: NilOrVal::Nil,
+            member: MemberId::new(2),
+        };
+        NetworkEvent::Vote(peer_id(MemberId::new(2)).unwrap(), SignedMessage::new(vote, Signature([0; 64])))
+    }
+
+    fn slots(events: impl IntoIterator<Item = NetworkEvent<Ledger>>) -> Vec<(u64, u32)> {
+        let slot = |event: NetworkEvent<Ledger>| match event {
+            NetworkEvent::Vote(_, vote) => (vote.message.height.0, vote.message.round.as_u32().unwrap()),
+            other => panic!("{other:?}"),
+        };
+        events.into_iter().map(slot).collect()
+    }
+
+    /// Of a node that decides this height.
+    fn deciding(height: u64) -> Network {
+        let network = silent(1, &[2, 3]).unwrap();
+        network.at_height(height);
+        network.start_height(height);
+        network
+    }
 
     #[test]
     fn a_peer_has_its_own_bound_of_early_words() {
-        let room =
-            || Room { id: peer_id(MemberId::new(2)).unwrap(), places: Semaphore::new(1), counts: Mutex::default() };
-        let hostile = room();
-        assert!((0..1000).all(|_| hostile.wants(7, 7, 7)), "of the height that is decided: judged at once");
-        assert!(!hostile.wants(6, 7, 7), "over");
-        let heard = (0..1000).filter(|number| hostile.wants(8 + number % 9, 7, 7)).count();
-        assert_eq!(heard, EARLY_MAX);
-        assert!(room().wants(8, 7, 7), "of another peer");
-        assert!(hostile.wants(7, 7, 7), "what it says of now is heard");
-        // The next height, and while it is not started.
-        assert_eq!((0..1000).filter(|_| hostile.wants(8, 8, 7)).count(), EARLY_MAX);
+        let (network, hostile) = (deciding(7), room());
+        let hears = |room: &Room, of: u64| room.hear(of, vote(of, 0), &network).is_some();
+        assert!((0..1000).all(|_| hears(&hostile, 7)), "of the height that is decided: judged at once");
+        assert!(!hears(&hostile, 6), "over");
+        for height in [8, 9] {
+            assert_eq!((0..1000).filter(|_| hears(&hostile, height)).count(), EARLY_MAX);
+        }
+        assert!(hears(&room(), 8), "of another peer");
+        assert!(hears(&hostile, 7), "what it says of now is heard");
+        network.at_height(8);
+        assert!(!hears(&hostile, 8), "not started, and its places for it are taken");
+        network.start_height(8);
+        assert!(hears(&hostile, 8));
+        assert!(hostile.counts().early.len() <= 1 + HEIGHTS_AHEAD as usize);
+    }
+
+    /// The engine keeps words of 16 heights, and the lowest displace the highest: a validator that speaks of all between displaced what
+    /// the others said of theirs.
+    #[test]
+    fn words_far_ahead_wait_in_the_peers_own_places_until_the_node_comes_near() {
+        let (network, hostile, honest) = (deciding(7), room(), room());
+        for height in 10..1000 {
+            assert!(hostile.hear(height, vote(height, 0), &network).is_none(), "{height}");
+        }
+        assert!(hostile.counts().far.len() <= EARLY_MAX);
+        // An honest one decides height 30, 31 and 32 meanwhile.
+        for (height, round) in [(30, 0), (31, 0), (31, 1), (32, 0)] {
+            assert!(honest.hear(height, vote(height, round), &network).is_none());
+        }
+        let mut told = Vec::new();
+        for height in 8..=33 {
+            network.at_height(height);
+            let mut near = slots(honest.release(height));
+            near.extend(slots(hostile.release(height)));
+            assert!(near.iter().all(|(of, _)| (height..=height + HEIGHTS_AHEAD).contains(of)), "{height}: {near:?}");
+            told.extend(near);
+        }
+        assert_eq!(told, [(31, 0), (31, 1), (32, 0)], "the peer's two newest heights");
+        assert!(honest.counts().far.is_empty());
+    }
+
+    /// A peer whose height lasts says its votes again every few seconds.
+    #[test]
+    fn of_words_far_ahead_the_newest_are_kept() {
+        let (network, honest) = (deciding(7), room());
+        for round in 0..1000 {
+            assert!(honest.hear(30, vote(30, round), &network).is_none());
+        }
+        let kept = slots(honest.release(30));
+        assert_eq!(kept.len(), EARLY_MAX);
+        assert_eq!(kept.last(), Some(&(30, 999)));
     }
 }

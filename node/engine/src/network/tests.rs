@@ -124,7 +124,7 @@ fn an_unread_outbox_is_bounded_and_keeps_the_newest() {
 #[test]
 fn only_peers_open_links_and_only_to_a_running_engine() {
     let network = network();
-    let refused = |peer| network.open(MemberId::new(peer)).err();
+    let refused = |peer| network.open(MemberId::new(peer), &network.0.hello).err();
     assert_eq!(refused(4), Some(LinkError::Stranger(MemberId::new(4))));
     assert_eq!(refused(1), Some(LinkError::Stranger(MemberId::new(1))), "itself");
     assert_eq!(refused(2), Some(LinkError::NotRunning));

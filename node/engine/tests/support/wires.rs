@@ -19,6 +19,8 @@ pub(crate) type Addresses = Arc<Mutex<BTreeMap<MemberId, String>>>;
 
 pub(crate) const CONVERSE: u8 = 0;
 const FETCH: u8 = 1;
+/// Said once of a link that is taken; nothing else comes back.
+const STANDS: u8 = 1;
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 pub(crate) struct TcpFetch {
@@ -97,7 +99,9 @@ async fn serve(mut stream: TcpStream, network: &Network) -> io::Result<()> {
         let answer = network.answer(peer, request).await.map_err(io::Error::other)?;
         return write_frame(&mut stream, &answer).await;
     }
-    let mut incoming = network.open(peer).map_err(io::Error::other)?;
+    let hello = read_frame(&mut stream, FRAME_BYTES_MAX).await?;
+    let mut incoming = network.open(peer, &hello).map_err(io::Error::other)?;
+    stream.write_u8(STANDS).await?;
     loop {
         let over = incoming.over();
         let frame = tokio::select! {
@@ -127,7 +131,10 @@ async fn say_all(network: &Network, stream: TcpStream) -> io::Result<()> {
     };
     tokio::select! {
         ended = speaking => ended,
-        // The peer says nothing here; it closes.
-        closed = from.read_u8() => closed.map(|_| ()),
+        closed = async {
+            from.read_u8().await?;
+            // The peer says nothing more; it closes.
+            from.read_u8().await
+        } => closed.map(|_| ()),
     }
 }
