@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
+use receipt_core::limits;
 use receipt_core::merkle::inclusion_path;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -43,6 +44,12 @@ use tallystick_service::callers::Places;
 pub(crate) const BLOCK_STREAMS_MAX: usize = 64;
 /// Block streams of one caller: an issuer follows with one, an auditor reads with one.
 pub(crate) const CALLER_BLOCK_STREAMS_MAX: usize = 4;
+/// The largest block as it is sent: its bytes, and its entries beside them.
+const BLOCK_MESSAGE_BYTES_MAX: usize = 2 * limits::BLOCK_BYTES_MAX;
+/// Bytes of blocks that readers hold: read, and not on the wire.
+pub(crate) const READ_BYTES_MAX: usize = 6 * BLOCK_MESSAGE_BYTES_MAX;
+/// Of these, bytes of one caller.
+pub(crate) const CALLER_READ_BYTES_MAX: usize = 2 * BLOCK_MESSAGE_BYTES_MAX;
 /// See [`Services::reader_patience`].
 pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,9 +76,11 @@ pub(crate) struct Services {
     pub entropy: Arc<dyn Entropy>,
     /// Whether the data disk is too full to take batches.
     pub disk: Arc<crate::disk::DiskWatch>,
-    /// Block streams that may still begin: each holds some blocks in memory.
+    /// Block streams that may still begin.
     pub block_streams: Places,
-    /// A reader that takes no block for so long has its stream ended, and may begin another where it was.
+    /// Bytes of blocks that are read and not on the wire, of all answers and streams.
+    pub read_bytes: Places,
+    /// A reader that takes no block for so long, or for which there is no room so long, has its stream ended, and may begin another where it was.
     pub reader_patience: Duration,
     /// Where errors go after which the process must end.
     pub fatal: Fatal,

@@ -29,7 +29,9 @@ use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
 use tallystick_storage::{MemoryBudget, StoreShare};
 use tokio::net::TcpListener;
 
-use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
+use crate::api::{
+    BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READ_BYTES_MAX, READER_PATIENCE, Services,
+};
 use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig};
 use crate::consensus::ConsensusParts;
@@ -302,6 +304,7 @@ fn build(
         entropy: Arc::clone(&entropy),
         disk: Arc::new(disk),
         block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
+        read_bytes: Places::new(READ_BYTES_MAX, CALLER_READ_BYTES_MAX),
         reader_patience: READER_PATIENCE,
         fatal: Fatal::default(),
         stop,

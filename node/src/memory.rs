@@ -7,7 +7,7 @@ use receipt_core::limits;
 use tallystick_storage::budget::TooSmall;
 use tallystick_storage::{MemoryBudget, Part, figures};
 
-use crate::api::Services;
+use crate::api::{READ_BYTES_MAX, Services};
 use crate::config::NodeConfig;
 use crate::servers::MESSAGES_BYTES_MAX;
 
@@ -22,6 +22,8 @@ const FAULTY_BLOCKS: u64 = 3;
 const BLOCK_BYTES_MAX: u64 = limits::BLOCK_BYTES_MAX as u64;
 
 const POOL: &str = "pool";
+/// Blocks that readers have asked for and not taken.
+const READ: &str = "read";
 
 /// Shares the configured memory out.
 pub(crate) fn budget(config: &NodeConfig) -> Result<MemoryBudget, TooSmall> {
@@ -34,6 +36,7 @@ pub(crate) fn budget(config: &NodeConfig) -> Result<MemoryBudget, TooSmall> {
             Part::new("program", PROGRAM_BYTES),
             Part::new(POOL, count(config.pool.bytes_max).saturating_mul(POOLED_FACTOR)),
             Part::new("messages", count(MESSAGES_BYTES_MAX)),
+            Part::new(READ, count(READ_BYTES_MAX)),
             Part::new("blocks", BLOCKS_BYTES.saturating_add(faulty)),
         ],
     )
@@ -42,10 +45,10 @@ pub(crate) fn budget(config: &NodeConfig) -> Result<MemoryBudget, TooSmall> {
 /// Shows the budget, and what is held of it.
 pub(crate) fn register(registry: &mut Registry, budget: &MemoryBudget, services: &Services) {
     let store = services.ledger.store.clone();
-    let pool = std::sync::Arc::clone(&services.pool);
+    let (pool, read) = (std::sync::Arc::clone(&services.pool), services.read_bytes.clone());
     let parts = move || {
-        let bytes = u64::try_from(pool.size().bytes).unwrap_or(u64::MAX);
-        vec![(POOL, bytes.saturating_mul(POOLED_FACTOR))]
+        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        vec![(POOL, count(pool.size().bytes).saturating_mul(POOLED_FACTOR)), (READ, count(read.taken()))]
     };
     figures::register(registry, budget, Box::new(move || store.figures()), Box::new(parts));
 }

@@ -16,7 +16,9 @@ use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, READER_PATIENCE, Services};
+use crate::api::{
+    BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READ_BYTES_MAX, READER_PATIENCE, Services,
+};
 use crate::clocks::PeerClocks;
 use crate::config::{NodeConfig, PoolConfig};
 use crate::converse::PeerFetch;
@@ -144,6 +146,7 @@ impl TestNode {
             entropy: Arc::new(OsEntropy),
             disk: Arc::new(DiskWatch::new(directory.path().to_owned(), 0).unwrap()),
             block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
+            read_bytes: Places::new(READ_BYTES_MAX, CALLER_READ_BYTES_MAX),
             reader_patience: READER_PATIENCE,
             fatal: Fatal::default(),
             stop: CancellationToken::new(),

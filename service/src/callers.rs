@@ -9,6 +9,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::identity::{PeerIdentity, Role};
 
 /// Role and registry number; `None` for whoever came without a certificate (tests alone: the port asks for one).
@@ -23,6 +25,8 @@ struct Inner<K> {
     in_all: usize,
     of_one: usize,
     taken: Mutex<Taken<K>>,
+    /// Told when places are given back.
+    given_back: Notify,
 }
 
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl<K: Eq + Hash + Clone + Debug> Shares<K> {
     /// `in_all` places, of which one holder has at most `of_one`.
     pub fn new(in_all: usize, of_one: usize) -> Self {
         let taken = Mutex::new(Taken { in_all: 0, by_holder: HashMap::new() });
-        Self(Arc::new(Inner { in_all, of_one, taken }))
+        Self(Arc::new(Inner { in_all, of_one, taken, given_back: Notify::new() }))
     }
 
     /// So many places at once, or none.
@@ -72,16 +76,31 @@ impl<K: Eq + Hash + Clone + Debug> Shares<K> {
     pub fn taken(&self) -> usize {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
     }
+
+    fn give_back(&self, holder: &K, count: usize) {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.in_all = taken.in_all.saturating_sub(count);
+        let own = taken.by_holder.remove(holder).unwrap_or(0).saturating_sub(count);
+        if own > 0 {
+            taken.by_holder.insert(holder.clone(), own);
+        }
+        drop(taken);
+        self.0.given_back.notify_waiters();
+    }
+}
+
+impl<K: Eq + Hash + Clone + Debug> Share<K> {
+    /// Gives back all but so many.
+    fn keep(&mut self, count: usize) {
+        let more = self.count.saturating_sub(count);
+        self.count -= more;
+        self.shares.give_back(&self.holder, more);
+    }
 }
 
 impl<K: Eq + Hash + Clone + Debug> Drop for Share<K> {
     fn drop(&mut self) {
-        let mut taken = self.shares.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.in_all = taken.in_all.saturating_sub(self.count);
-        let own = taken.by_holder.remove(&self.holder).unwrap_or(0).saturating_sub(self.count);
-        if own > 0 {
-            taken.by_holder.insert(self.holder.clone(), own);
-        }
+        self.shares.give_back(&self.holder, self.count);
     }
 }
 
@@ -91,8 +110,13 @@ pub struct Places(Shares<Caller>);
 
 /// One or more of a caller's places; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
-    _share: Share<Caller>,
+pub struct Place(Share<Caller>);
+
+impl Place {
+    /// Gives back all but so many of them.
+    pub fn keep(&mut self, count: usize) {
+        self.0.keep(count);
+    }
 }
 
 impl Places {
@@ -108,8 +132,19 @@ impl Places {
 
     /// So many places at once, or none.
     pub fn take_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Option<Place> {
-        let share = self.0.take(caller.map(|caller| (caller.role, caller.id)), count)?;
-        Some(Place { _share: share })
+        self.0.take(caller.map(|caller| (caller.role, caller.id)), count).map(Place)
+    }
+
+    /// So many places at once, as soon as there are as many. Waits for ever if they are more than one caller may hold.
+    pub async fn take_soon(&self, caller: Option<&PeerIdentity>, count: usize) -> Place {
+        loop {
+            // Before the look: places that are given back after it are not missed.
+            let given_back = self.0.0.given_back.notified();
+            if let Some(place) = self.take_many(caller, count) {
+                return place;
+            }
+            given_back.await;
+        }
     }
 
     /// How many are taken.
@@ -152,5 +187,25 @@ mod tests {
         drop(held);
         assert_eq!(places.taken(), 0);
         assert!(places.0.0.taken.lock().unwrap().by_holder.is_empty(), "nobody is remembered");
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_places_as_soon_as_they_are_given_back() {
+        let places = Places::new(10, 6);
+        let (first, second) = (identity(Role::System, 1), identity(Role::System, 2));
+        let mut held = places.take_many(Some(&first), 6).unwrap();
+        let mut waiting = Box::pin(places.take_soon(Some(&first), 4));
+        assert!(is_pending_now(&mut waiting).await, "above its share");
+        drop(places.take_soon(Some(&second), 4).await);
+        assert!(is_pending_now(&mut waiting).await, "another's were given back");
+        held.keep(2);
+        let got = waiting.await;
+        assert_eq!(places.taken(), 6);
+        drop((got, held));
+        assert_eq!(places.taken(), 0);
+    }
+
+    async fn is_pending_now<T>(waiting: &mut (impl Future<Output = T> + Unpin)) -> bool {
+        std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *waiting).poll(cx).is_pending())).await
     }
 }

@@ -24,6 +24,19 @@ use crate::identity::{PeerIdentity, Role};
 
 const RETRY_AFTER_MS: u64 = 200;
 
+/// Put into the extensions of an answer that is given whole: places that are given back when it is on the wire or dropped.
+#[derive(Debug, Clone)]
+pub struct HeldByAnswer {
+    _place: Arc<Place>,
+}
+
+impl HeldByAnswer {
+    /// Holds these.
+    pub fn new(place: Place) -> Self {
+        Self { _place: Arc::new(place) }
+    }
+}
+
 /// Put it inside the authorisation layer, which says who calls.
 #[derive(Debug, Clone)]
 pub struct InFlightLayer {
@@ -106,15 +119,16 @@ where
         let gives_back = long_lived && self.places.streams.is_none();
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
             if gives_back {
                 return Ok(answer);
             }
+            let held = answer.extensions_mut().remove::<HeldByAnswer>();
             // Given back with the last of what holds it: the body, and each piece of it until the transport has sent it.
-            let place = Arc::new(place);
+            let places = Arc::new((place, held));
             let held = move |frame: Frame<Bytes>| {
-                let place = Arc::clone(&place);
-                frame.map_data(|bytes| Bytes::from_owner(Sending { bytes, _place: place }))
+                let places = Arc::clone(&places);
+                frame.map_data(|bytes| Bytes::from_owner(Sending { bytes, _places: places }))
             };
             Ok(answer.map(|body| Body::new(body.map_frame(held))))
         })
@@ -124,7 +138,7 @@ where
 /// A piece of an answer, which the transport keeps until the caller has made room for it.
 struct Sending {
     bytes: Bytes,
-    _place: Arc<Place>,
+    _places: Arc<(Place, Option<HeldByAnswer>)>,
 }
 
 impl AsRef<[u8]> for Sending {
@@ -234,6 +248,40 @@ mod tests {
         assert_eq!(layer.others.taken(), 1, "the body ended, and the transport still has its bytes");
         drop(piece);
         assert_eq!(layer.others.taken(), 0);
+    }
+
+    /// Answers, and holds bytes for it.
+    #[derive(Clone)]
+    struct Holds(Places);
+
+    impl Service<Request<()>> for Holds {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            let mut answer = Response::new(Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"answer"))));
+            answer.extensions_mut().insert(HeldByAnswer::new(self.0.take_many(None, 6).unwrap()));
+            std::future::ready(Ok(answer))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_holds_is_given_back_when_the_transport_has_let_go_of_it() {
+        let bytes = Places::new(10, 10);
+        let mut service = layer(8, 8).layer(Holds(bytes.clone()));
+        drop(service.call(request(Role::System)).await.unwrap());
+        assert_eq!(bytes.taken(), 0, "an answer that is dropped unread");
+        let mut body = service.call(request(Role::System)).await.unwrap().into_body();
+        let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert_eq!(bytes.taken(), 6);
+        drop(piece);
+        assert_eq!(bytes.taken(), 0);
     }
 
     #[tokio::test]

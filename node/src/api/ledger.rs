@@ -1,7 +1,9 @@
 //! `LedgerService`: batches in, blocks and proofs out.
 
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use prost::Message as _;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::ids::Height;
 use receipt_core::limits;
@@ -13,17 +15,21 @@ use tallystick_proto::ledger::v1::{
     GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest,
     GetReceiptStateResponse, LedgerBlock, StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, SubmitOutcome,
 };
+use tallystick_service::callers::Place;
 use tallystick_service::identity::{PeerIdentity, Role};
+use tallystick_service::inflight::HeldByAnswer;
 use tallystick_service::rng::random_array;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Failure, Services, hash_bytes, internal, invalid, not_found};
+use super::{BLOCK_MESSAGE_BYTES_MAX, Failure, Services, hash_bytes, internal, invalid, not_found};
 use crate::pool::Offered;
 use crate::store::StoreError;
 
 /// Blocks read ahead of a slow reader.
 const STREAM_BUFFER: usize = 1;
+const RETRY_AFTER_MS: u64 = 200;
 
 type BlockStream = Pin<Box<dyn Stream<Item = Result<LedgerBlock, Status>> + Send>>;
 
@@ -40,10 +46,20 @@ impl LedgerService for Services {
     }
 
     async fn get_block(&self, request: Request<GetBlockRequest>) -> Result<Response<LedgerBlock>, Status> {
+        let place = self.read_bytes.take_many(request.extensions().get::<PeerIdentity>(), BLOCK_MESSAGE_BYTES_MAX);
+        let mut place = place.ok_or_else(|| {
+            let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
+            let problem = "too many bytes of blocks are read for this caller, or for all, and not taken by them";
+            refusal.with_message(problem).to_status()
+        })?;
         let GetBlockRequest { height, with_records } = request.into_inner();
         let missing = move || not_found(format!("height {height} is not decided"));
-        self.read(move |node| node.ledger_block(Height::new(height), with_records)?.ok_or_else(|| missing().into()))
-            .await
+        let read =
+            move |node: &Self| node.ledger_block(Height::new(height), with_records)?.ok_or_else(|| missing().into());
+        let mut answer = self.read(read).await?;
+        place.keep(answer.get_ref().encoded_len());
+        answer.extensions_mut().insert(HeldByAnswer::new(place));
+        Ok(answer)
     }
 
     type StreamBlocksStream = BlockStream;
@@ -62,7 +78,7 @@ impl LedgerService for Services {
         let services = self.clone();
         tokio::spawn(async move {
             let sent = tokio::select! {
-                sent = services.send_blocks(request, &sender) => sent,
+                sent = services.send_blocks(request, caller.as_ref(), &sender) => sent,
                 () = services.stop.cancelled() => Err(Refusal::new(CallReason::ShuttingDown).to_status()),
             };
             if let Err(status) = sent {
@@ -70,7 +86,7 @@ impl LedgerService for Services {
             }
             drop(place);
         });
-        Ok(Response::new(Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))))
+        Ok(Response::new(Box::pin(Blocks { read: ReceiverStream::new(receiver), leaving: None })))
     }
 
     async fn get_inclusion_proof(
@@ -165,29 +181,49 @@ impl Services {
         crate::view::ledger_block(&self.ledger.store, height, with_records)
     }
 
+    /// One block of a stream, once there is room for it among what this caller and all others have read.
+    async fn read_block(
+        &self,
+        height: Height,
+        with_records: bool,
+        caller: Option<&PeerIdentity>,
+    ) -> Result<ReadBlock, Status> {
+        let mut place = self.read_bytes.take_soon(caller, BLOCK_MESSAGE_BYTES_MAX).await;
+        let services = self.clone();
+        let read = move || {
+            let block = services.ledger_block(height, with_records)?;
+            Ok(block.ok_or_else(|| StoreError::corrupt("a sealed height is missing"))?)
+        };
+        let block = self.blocking(read).await?;
+        place.keep(block.encoded_len());
+        Ok(ReadBlock { block, place })
+    }
+
     async fn send_blocks(
         &self,
         request: StreamBlocksRequest,
-        sender: &tokio::sync::mpsc::Sender<Result<LedgerBlock, Status>>,
+        caller: Option<&PeerIdentity>,
+        sender: &tokio::sync::mpsc::Sender<Result<ReadBlock, Status>>,
     ) -> Result<(), Status> {
         let mut sealed = self.progress.watch_sealed();
         let mut height = request.from_height;
         loop {
             let newest = sealed.borrow_and_update().get();
             while height <= newest {
-                let services = self.clone();
-                let at = Height::new(height);
-                let read = move || {
-                    let block = services.ledger_block(at, request.with_records)?;
-                    Ok(block.ok_or_else(|| StoreError::corrupt("a sealed height is missing"))?)
+                let reading = async {
+                    let block = self.read_block(Height::new(height), request.with_records, caller).await?;
+                    // Its receiver is gone: nobody reads.
+                    Ok::<_, Status>(sender.send(Ok(block)).await.is_ok())
                 };
-                let block = self.blocking(read).await?;
-                match tokio::time::timeout(self.reader_patience, sender.send(Ok(block))).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Ok(()),
+                match tokio::time::timeout(self.reader_patience, reading).await {
+                    Ok(Ok(true)) => {}
+                    Ok(Ok(false)) => return Ok(()),
+                    Ok(Err(status)) => return Err(status),
                     Err(_) => {
                         let refusal = Refusal::new(Reason::Overloaded);
-                        let message = format!("the stream was not read for too long; go on from height {height}");
+                        let message = format!(
+                            "for too long nobody took what was read for this caller; go on from height {height}"
+                        );
                         return Err(refusal.with_message(message).to_status());
                     }
                 }
@@ -201,5 +237,31 @@ impl Services {
                 () = sender.closed() => return Ok(()),
             }
         }
+    }
+}
+
+/// A block on its way to a reader, and its bytes among all that are.
+struct ReadBlock {
+    block: LedgerBlock,
+    place: Place,
+}
+
+/// The blocks of a stream. The bytes of one count until the transport asks for the next: then it has sent the one before.
+struct Blocks {
+    read: ReceiverStream<Result<ReadBlock, Status>>,
+    leaving: Option<Place>,
+}
+
+impl Stream for Blocks {
+    type Item = Result<LedgerBlock, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.leaving = None;
+        Pin::new(&mut self.read).poll_next(cx).map(|next| {
+            Some(next?.map(|ReadBlock { block, place }| {
+                self.leaving = Some(place);
+                block
+            }))
+        })
     }
 }

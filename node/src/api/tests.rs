@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use prost::Message as _;
 use receipt_core::block::{Item, block_id};
 use receipt_core::governance::{Action, FenceIssuer, Governance, RegisterKind};
 use receipt_core::hash::{Hash, sha256};
@@ -31,6 +32,7 @@ use tallystick_proto::ledger::v1::{
 };
 use tallystick_proto::peer::v1::peer_service_server::PeerService as _;
 use tallystick_proto::peer::v1::{ExchangeCosignaturesRequest, ForwardBatchRequest, GetCosignaturesRequest};
+use tallystick_service::callers::Places;
 use tallystick_service::identity::Role;
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Status};
@@ -264,6 +266,38 @@ async fn a_stream_that_nobody_reads_ends_and_says_where_to_go_on() {
     assert_eq!(reason(&ended), ErrorReason::Core(Reason::Overloaded));
     assert!(ended.message().contains("height 2"), "{ended}");
     assert!(blocks.next().await.is_none());
+}
+
+/// A caller that takes nothing holds its share of bytes and no more, and others read on.
+#[tokio::test]
+async fn blocks_that_nobody_takes_are_bounded_in_bytes_and_for_each_caller() {
+    let world = World::new();
+    let mut services = world.services().clone();
+    let largest = super::BLOCK_MESSAGE_BYTES_MAX;
+    services.read_bytes = Places::new(3 * largest, largest);
+    let request = StreamBlocksRequest { from_height: 0, with_records: true, follow: false };
+    let stream = |id| services.stream_blocks(from(request, Role::Auditor, id));
+    let mut first = stream(1).await.unwrap().into_inner();
+    // It is taken, and not sent as far as anybody knows: there is no room for another of the same caller, in whatever stream.
+    let block = first.next().await.unwrap().unwrap();
+    let mut lazy = Vec::new();
+    for _ in 1..super::CALLER_BLOCK_STREAMS_MAX {
+        lazy.push(stream(1).await.unwrap().into_inner());
+    }
+    let others = stream(2).await.unwrap().into_inner();
+    assert_eq!(others.collect::<Vec<_>>().await.len(), 4);
+    assert_eq!(services.read_bytes.taken(), block.encoded_len());
+    let get = |id| services.get_block(from(GetBlockRequest { height: 1, with_records: true }, Role::Auditor, id));
+    assert_eq!(reason(&get(1).await.unwrap_err()), ErrorReason::Core(Reason::Overloaded));
+    let answer = get(2).await.unwrap();
+    assert_eq!(services.read_bytes.taken(), block.encoded_len() + answer.get_ref().encoded_len());
+    drop(answer);
+    // They are read after all.
+    assert_eq!(first.collect::<Vec<_>>().await.len(), 3);
+    for stream in lazy {
+        assert_eq!(stream.collect::<Vec<_>>().await.len(), 4);
+    }
+    assert_eq!(services.read_bytes.taken(), 0);
 }
 
 async fn state(
