@@ -3,10 +3,15 @@
 //! Private halves go into the key files that the config names; public halves are printed as a `[[validators]]` block for the
 //! description from which `tallystick-authority` makes genesis or a change of the validator set; with `next_keys` there is a second block. A key file that exists is opened, never replaced: what was
 //! interrupted is completed by a second call, which prints the same keys.
+//!
+//! A validator keeps its name for ever, and the ledger refuses a set that gives it another. So it is printed under the name that it has:
+//! that of genesis, or that of the node's store. Only one that neither knows is given a name to begin with.
 
 use std::path::Path;
 
 use anyhow::Context as _;
+use receipt_core::ids::ValidatorId;
+use receipt_core::state::read_validator_name;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
 use tallystick_service::config::{ConfigPath, Loaded};
 use tallystick_service::durable;
@@ -15,7 +20,9 @@ use tallystick_service::keyfile::{self, KeyKind, Passphrase};
 use tallystick_service::outpage;
 use tallystick_service::rng::{Entropy, OsEntropy};
 
+use crate::app::read_genesis;
 use crate::config::NodeConfig;
+use crate::store::Store;
 
 /// Makes the missing keys and prints all public halves.
 pub fn run(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
@@ -31,29 +38,47 @@ fn keygen(config: &Loaded<NodeConfig>, entropy: &dyn Entropy) -> anyhow::Result<
     let hold = |path: &ConfigPath| hold(&config.resolve(path), &passphrase, entropy);
     let (consensus, log) = (hold(&files.consensus)?, hold(&files.log)?);
     let cosigner = hold(&files.cosigner)?;
+    let id = config.value.validator_id;
+    let known = known_name(config);
+    let choice = match known {
+        Some(_) => "",
+        None => "# The name may be another now; from the first set on that has it, it is this validator's for ever.\n",
+    };
+    let name = known.unwrap_or_else(|| format!("node-{id}"));
     let mut printed = format!(
         r#"# For the genesis description; put in the addresses at which the other validators reach this one.
-{member}peer = {{ grpc = "{grpc}" }}
+{choice}{member}peer = {{ grpc = "{grpc}" }}
 "#,
-        member = member(config, [consensus, log, cosigner]),
+        member = member(id, &name, [consensus, log, cosigner]),
         grpc = config.value.listen.grpc
     );
     if let Some(next) = &config.value.next_keys {
         let keys = [hold(&next.consensus)?, hold(&next.log)?, hold(&next.cosigner)?];
         printed +=
-            &format!("\n# With [next_keys], for the set in which the keys are changed.\n{}", member(config, keys));
+            &format!("\n# With [next_keys], for the set in which the keys are changed.\n{}", member(id, &name, keys));
     }
     Ok(printed)
 }
 
+/// The name that belongs to this validator, as far as this machine can know: nothing of a chain need be there yet.
+fn known_name(config: &Loaded<NodeConfig>) -> Option<String> {
+    let id = ValidatorId::new(config.value.validator_id);
+    let genesis = read_genesis(config).ok()?;
+    if let Some(member) = genesis.validators.member(id) {
+        return Some(member.name.clone());
+    }
+    // Its row is written once and never again, so it does not matter that the node may run.
+    let store = Store::open_read_only(&config.resolve(&config.value.data_dir), &genesis).ok()?;
+    read_validator_name(&store, id).ok()?
+}
+
 /// A `[[validators]]` block: consensus, log and cosigner key.
-fn member(config: &Loaded<NodeConfig>, keys: [PublicKey; 3]) -> String {
-    let id = config.value.validator_id;
+fn member(id: u32, name: &str, keys: [PublicKey; 3]) -> String {
     let [consensus, log, cosigner] = keys.map(|key| hex::encode(key.0));
     format!(
         r#"[[validators]]
 id = {id}
-name = "node-{id}"
+name = "{name}"
 consensus_key = "{consensus}"
 log_key = "{log}"
 cosigner_key = "{cosigner}"
@@ -75,9 +100,45 @@ fn hold(path: &Path, passphrase: &Passphrase, entropy: &dyn Entropy) -> anyhow::
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use receipt_core::state::NoCache;
+    use receipt_core::testkit::{TestChain, TestValidator};
     use tallystick_service::rng::SeededEntropy;
 
     use super::*;
+    use crate::ledger::Ledger;
+    use crate::testing::config_in;
+
+    /// The ledger refused the set in which a validator changed its keys, because `keygen` called it node-N: "a validator keeps its name".
+    #[test]
+    fn a_validator_is_printed_under_the_name_that_it_has_on_the_ledger() {
+        let mut chain = TestChain::new();
+        chain.rotate_validators((1..=5).map(TestValidator::new).collect());
+        for (id, joins, is_chosen) in [(2, false, false), (5, false, true), (5, true, false)] {
+            let directory = tempfile::tempdir().unwrap();
+            let own = directory.path().join("node");
+            std::fs::create_dir_all(own.join("keys")).unwrap();
+            std::fs::write(directory.path().join("genesis.bin"), chain.genesis().encode()).unwrap();
+            let passphrase = own.join("keys/passphrase");
+            std::fs::write(&passphrase, "correct horse\n").unwrap();
+            std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let config = config_in(&own, id, &[1]);
+            let running = joins.then(|| {
+                let store = Store::init(&own.join("data"), chain.genesis()).unwrap();
+                let ledger = Ledger::new(store, chain.genesis().clone());
+                for block in &chain.blocks()[1..] {
+                    let executed = ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();
+                    ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+                }
+                ledger
+            });
+            let printed = keygen(&config, &SeededEntropy::new(1)).unwrap();
+            let table: toml::Table = printed.parse().unwrap();
+            let name = if is_chosen { format!("node-{id}") } else { TestValidator::new(id).public().name };
+            assert_eq!(table["validators"][0]["name"].as_str(), Some(name.as_str()), "{id} {joins}");
+            assert_eq!(printed.contains("# The name may be another now"), is_chosen, "{printed}");
+            drop(running);
+        }
+    }
 
     #[test]
     fn keys_are_made_once_and_printed_as_toml() {

@@ -63,8 +63,13 @@ pub(crate) fn identity(role: Role, id: u32) -> PeerIdentity {
     PeerIdentity { chain: ChainName::parse("testchain").unwrap(), role, id }
 }
 
-/// The example configuration of this validator, with these peers.
+/// The example configuration of this validator, with these peers. Its files are nowhere.
 pub(crate) fn config(validator_id: u32, peers: &[u32]) -> Loaded<NodeConfig> {
+    config_in(tempfile::tempdir().unwrap().path(), validator_id, peers)
+}
+
+/// The same in this directory.
+pub(crate) fn config_in(directory: &std::path::Path, validator_id: u32, peers: &[u32]) -> Loaded<NodeConfig> {
     let example = include_str!("../node.example.toml");
     let (head, tail) = example.split_once("[[peers]]").unwrap();
     let (peer, tail) = tail.split_once("\n[").unwrap();
@@ -77,8 +82,7 @@ pub(crate) fn config(validator_id: u32, peers: &[u32]) -> Loaded<NodeConfig> {
         _ => line.to_owned(),
     });
     let text = format!("{}\n{}\n[{tail}", lines.collect::<Vec<_>>().join("\n"), peers.join("\n"));
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("node.toml");
+    let path = directory.join("node.toml");
     std::fs::write(&path, text).unwrap();
     tallystick_service::config::load(&path).unwrap()
 }

@@ -42,6 +42,7 @@ pub use founding::genesis_effects;
 pub use members::{read_pending_validators, read_validators};
 pub use messages::{followed_writes, registry_writes};
 pub use overlay::{StateRead, Writes};
+pub use owned::read_validator_name;
 pub use reading::ReadError;
 pub use refusal::{ApplyError, BlockRefusal};
 pub use schedule::{Schedule, proposer_order, read_schedule};

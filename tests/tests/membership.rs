@@ -62,15 +62,16 @@ async fn wait_part(network: &TestNetwork, id: u32, expected: bool) {
 async fn printed(network: &TestNetwork, id: u32) -> Vec<Validator> {
     let (code, said) = network.run_node_command(id, "keygen").await.unwrap();
     assert_eq!(code, 0, "{said}");
-    let key = |block: &str, name: &str| {
+    let value = |block: &str, name: &str| {
         let mut lines =
             block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(" = \"")?.strip_suffix('"'));
-        PublicKey(hex::decode(lines.next().unwrap()).unwrap().try_into().unwrap())
+        lines.next().unwrap().to_owned()
     };
+    let key = |block: &str, name: &str| PublicKey(hex::decode(value(block, name)).unwrap().try_into().unwrap());
     let blocks = said.split("[[validators]]").skip(1);
     let member = |block: &str| Validator {
         id: ValidatorId::new(id),
-        name: format!("node-{id}"),
+        name: value(block, "name"),
         consensus_key: key(block, "consensus_key"),
         log_key: key(block, "log_key"),
         cosigner_key: key(block, "cosigner_key"),

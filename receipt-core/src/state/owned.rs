@@ -12,17 +12,28 @@
 //! Written when a set comes into force, not when it is decided on: a mistake that is corrected before that claims nothing.
 
 use super::action::{ActionResult, require};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, StateRead};
 use super::reading::ReadError;
 use super::tables::Table;
+use crate::ids::ValidatorId;
 use crate::validators::{Validator, ValidatorSet};
+
+fn name_key(id: ValidatorId) -> Vec<u8> {
+    [&[1][..], &id.get().to_be_bytes()].concat()
+}
+
+/// The name that belongs to this number, if it was in a set that came into force.
+pub fn read_validator_name(state: &impl StateRead, id: ValidatorId) -> Result<Option<String>, ReadError> {
+    let name = state.get(Table::ValidatorsEver, &name_key(id))?;
+    name.map(|name| String::from_utf8(name).map_err(|_| ReadError::corrupt("a validator's name"))).transpose()
+}
 
 /// Keys and values of one member.
 fn rows(member: &Validator) -> [(Vec<u8>, Vec<u8>); 5] {
     let id = member.id.get().to_be_bytes();
     let key = |role: u8, key: &[u8; 32]| ([&[3][..], key].concat(), [&id[..], &[role]].concat());
     [
-        ([&[1][..], &id].concat(), member.name.as_bytes().to_vec()),
+        (name_key(member.id), member.name.as_bytes().to_vec()),
         ([&[2][..], member.name.as_bytes()].concat(), id.to_vec()),
         key(1, &member.consensus_key.0),
         key(2, &member.log_key.0),
