@@ -17,6 +17,7 @@ mod frontier;
 mod hasher;
 mod inner;
 mod log;
+mod node;
 mod tiles;
 mod verify;
 
@@ -26,7 +27,8 @@ mod tests;
 pub use frontier::{Frontier, FrontierError, root_of_leaf_hashes, root_of_leaves};
 pub use hasher::{empty_root, leaf_hash, leaf_hash_of_parts, node_hash};
 pub use inner::{InnerTree, InnerTreeError};
-pub use log::{LogError, NodeId, NodeReader, consistency_path, frontier_at, inclusion_path, root_at};
+pub use log::{LogError, NodeReader, consistency_path, frontier_at, inclusion_path, root_at};
+pub use node::NodeId;
 pub use tiles::{
     BundleError, TILE_WIDTH, TileError, TileId, TileNodes, TileNodesError, TilePath, TileReader, decode_entry_bundle,
     encode_entry_bundle, new_tiles, tile_hashes, tiles_of,

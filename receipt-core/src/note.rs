@@ -13,20 +13,26 @@ mod checkpoint;
 mod cosignature;
 mod fork;
 mod key;
+mod key_id;
 mod policy;
 mod policy_text;
 mod proof;
+mod signature_line;
 mod signed_note;
+mod signing;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use cosignature::{PosixSeconds, SignError, cosign, cosignature_message, sign};
+pub use cosignature::{PosixSeconds, cosignature_message};
 pub use fork::{ForkEvidence, NotEvidence};
-pub use key::{KeyError, KeyId, KeyKind, VerifierKey};
+pub use key::{KeyError, VerifierKey};
+pub use key_id::{KeyId, KeyKind};
 pub use policy::{Assembled, Assembly, Cosigner, Endorsement, Evaluation, Policy, PolicyError};
 pub use policy_text::PolicyTextError;
 pub use proof::{TlogProof, TlogProofError};
-pub use signed_note::{NoteError, SignatureLine, SignedNote, Verified};
+pub use signature_line::SignatureLine;
+pub use signed_note::{NoteError, SignedNote, Verified};
+pub use signing::{SignError, cosign, sign};

@@ -25,4 +25,5 @@ pub mod red;
 pub mod rules;
 pub mod sameness;
 pub mod samples;
+mod values;
 pub mod words;

@@ -18,6 +18,7 @@ mod face;
 mod genuine;
 mod in_force;
 mod labels;
+mod layer;
 mod place;
 mod report;
 mod sentences;
@@ -27,11 +28,12 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Check, CheckOutcome, Failure, Layer, LayerResult, Unjudged};
+pub use check::{Check, CheckOutcome, Failure, LayerResult, Unjudged};
 pub use face::{Face, FaceLine, utc_text};
 pub use genuine::differing_field;
 pub use in_force::proved_status;
 pub use labels::{FieldLabel, field_label};
+pub use layer::Layer;
 pub use place::{PlaceError, PlaceVerdict, RecordPlace, proved_place};
 pub use report::{CheckReport, ConclusionReport, LayersReport, NotCheckedReport, VerdictReport};
 pub use sentences::{CheckId, Doubt, Heading, NotChecked, Sentence};

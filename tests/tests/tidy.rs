@@ -327,7 +327,7 @@ fn the_ledger_names_no_hash_but_its_suites() {
     const FIXED: &[&str] = &[
         "receipt-core/src/hash.rs",
         "receipt-core/src/suite",
-        "receipt-core/src/note/key.rs",
+        "receipt-core/src/note/key_id.rs",
         "receipt-core/src/export.rs",
         "receipt-core/src/reason.rs",
         "receipt-core/src/receipt/samples/convert.rs",

@@ -9,7 +9,7 @@
 //! ```
 
 use super::hasher::{empty_root, leaf_hash, node_hash};
-use super::log::NodeId;
+use super::node::NodeId;
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
 use crate::suite::Suite;

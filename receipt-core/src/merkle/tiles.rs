@@ -12,7 +12,8 @@
 use std::fmt;
 
 use super::hasher::node_hash;
-use super::log::{NodeId, NodeReader};
+use super::log::NodeReader;
+use super::node::NodeId;
 use crate::hash::Hash;
 use crate::ids::TreeSize;
 use crate::suite::Suite;

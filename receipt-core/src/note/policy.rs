@@ -12,7 +12,8 @@
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::cosignature::PosixSeconds;
 use super::key::VerifierKey;
-use super::signed_note::{NoteError, Sifted, SignatureLine, SignedNote, Verified};
+use super::signature_line::SignatureLine;
+use super::signed_note::{NoteError, Sifted, SignedNote, Verified};
 
 /// Why a checkpoint note does not satisfy a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,8 @@
 
 use std::fmt;
 
-use super::key::{KeyError, KeyKind, VerifierKey, is_key_name};
+use super::key::{KeyError, VerifierKey};
+use super::key_id::{KeyKind, is_key_name};
 use super::policy::{Log, Member, Policy, Rule};
 use super::text::parse_decimal;
 use crate::limits::{POLICY_BYTES_MAX, VALIDATORS_MAX};

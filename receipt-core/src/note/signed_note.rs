@@ -12,8 +12,9 @@
 use std::fmt;
 
 use super::cosignature::PosixSeconds;
-use super::key::{KeyId, VerifierKey, is_key_name};
-use super::text::{base64, has_control_character, parse_base64};
+use super::key::VerifierKey;
+use super::signature_line::SignatureLine;
+use super::text::has_control_character;
 use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
 
 /// Why bytes are not a signed note, or why a note is not signed by the keys it must be.
@@ -49,54 +50,6 @@ pub enum NoteError {
     /// No line is by a known key.
     #[error("no known key has signed the note")]
     NoKnownKey,
-}
-
-/// One signature line. Says who claims to have signed; nothing is verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignatureLine {
-    name: String,
-    key_id: KeyId,
-    payload: Vec<u8>,
-}
-
-impl SignatureLine {
-    /// A line by `key`; the payload is what follows the key id.
-    pub(super) fn by(key: &VerifierKey, payload: Vec<u8>) -> Self {
-        Self { name: key.name().to_owned(), key_id: key.id(), payload }
-    }
-
-    /// Reads one line without its newline; `None` if it is malformed.
-    pub fn parse(line: &str) -> Option<Self> {
-        let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
-        let bytes = parse_base64(encoded)?;
-        let (key_id, payload) = bytes.split_first_chunk::<4>()?;
-        if !is_key_name(name) || payload.is_empty() {
-            return None;
-        }
-        Some(Self { name: name.to_owned(), key_id: KeyId(*key_id), payload: payload.to_vec() })
-    }
-
-    /// The claimed key's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The claimed key's id.
-    pub fn key_id(&self) -> KeyId {
-        self.key_id
-    }
-
-    /// What follows the key id: a signature, or a time and a signature.
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-}
-
-impl fmt::Display for SignatureLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [self.key_id.0.as_slice(), &self.payload].concat();
-        write!(f, "— {} {}", self.name, base64(&bytes))
-    }
 }
 
 /// A valid signature found by [`SignedNote::verify`].
@@ -175,7 +128,7 @@ impl SignedNote {
     pub fn verify(&self, keys: &[&VerifierKey]) -> Result<Vec<Verified>, NoteError> {
         let Sifted { valid, wrong } = self.sift(keys);
         if let Some(line) = wrong.first() {
-            return Err(NoteError::BadSignature { name: self.signatures[*line].name.clone() });
+            return Err(NoteError::BadSignature { name: self.signatures[*line].name().to_owned() });
         }
         if valid.is_empty() { Err(NoteError::NoKnownKey) } else { Ok(valid) }
     }

@@ -17,6 +17,11 @@ const MIRROR_VKEY: &str = "mirror.example.org+3fb148ef+BAAjjch9GyYz0sJsJx7ALhbdA
 const MIRROR_NOTE: &str = "rome2026h1.example.org\n300\ngw31yQrqZZCcEOPrzX+bpy3nJ6QgngTKn8G1m0i62uU=\n\n— mirror.example.org P7FI7wAAAABpVGeAjA1S4pJm6MbcXjX7UUImu4azZtrfcVW2uyr/LXIYlwEJzXC0N0EiZkbqfLdXt/4gVEEuGmxJjAfXKMCISpsJAg==\n";
 const ORIGIN: &str = "ledger.example/2026";
 
+/// A line that claims to be by this key.
+fn line_by(key: &VerifierKey, payload: Vec<u8>) -> SignatureLine {
+    SignatureLine::new(key.name(), key.id(), payload)
+}
+
 #[test]
 fn evidence_of_a_fork_is_read_as_it_was_written() {
     let evidence = ForkEvidence::new(FOO_NOTE, MIRROR_NOTE);
@@ -190,7 +195,7 @@ fn signatures_verify_strictly() {
     let note = SignedNote::new(text, vec![line.clone()]).unwrap();
     assert!(note.verify(&[&pair.key]).is_ok());
     let with_payload = |payload: &[u8]| {
-        let line = SignatureLine::by(&pair.key, payload.to_vec());
+        let line = line_by(&pair.key, payload.to_vec());
         SignedNote::new(text, vec![line]).unwrap().verify(&[&pair.key])
     };
     let refused = Err(NoteError::BadSignature { name: "example.com/foo".to_owned() });
@@ -214,7 +219,7 @@ fn signatures_verify_strictly() {
     assert_eq!(with_payload(&[line.payload(), &[0]].concat()), refused);
     // A log signature is no cosignature, even over the same bytes.
     let witness = Pair::new("example.com/foo", KeyKind::Cosigner, 1);
-    let forged = SignatureLine::by(&witness.key, line.payload().to_vec());
+    let forged = line_by(&witness.key, line.payload().to_vec());
     let verdict = SignedNote::new(text, vec![forged]).unwrap().verify(&[&witness.key]);
     assert_eq!(verdict, refused);
 }
@@ -297,7 +302,7 @@ fn sixteen_lines_of_post_quantum_size_are_read() {
                 SignatureLine::parse(&format!("— witness.example.com/{number:02} {payload}")).unwrap()
             })
             .collect();
-        lines.resize(15, SignatureLine::by(&cosigner(1).key, vec![0; 72]));
+        lines.resize(15, line_by(&cosigner(1).key, vec![0; 72]));
         lines.push(known.signs(&checkpoint));
         let written: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let note = format!("{checkpoint}\n{written}");
@@ -313,7 +318,7 @@ fn unknown_keys_are_ignored_known_ones_must_be_right() {
     let (a, b) = (Pair::new("a", KeyKind::Log, 1), Pair::new("b", KeyKind::Log, 2));
     let same_name = Pair::new("a", KeyKind::Log, 3);
     let text = "text\n";
-    let wrong_b = SignatureLine::by(&b.key, vec![0; 64]);
+    let wrong_b = line_by(&b.key, vec![0; 64]);
     let note = |lines: &[&SignatureLine]| SignedNote::new(text, lines.iter().copied().cloned().collect()).unwrap();
     let by_a = a.signs(text);
     let seen = |line| Ok(vec![Verified { key: 0, line, time: None }]);
@@ -325,7 +330,7 @@ fn unknown_keys_are_ignored_known_ones_must_be_right() {
     assert_eq!(note(&[&by_a]).verify(&[]), Err(NoteError::NoKnownKey));
     // Doubled lines count once; a wrong double still rejects.
     assert_eq!(note(&[&by_a, &by_a]).verify(&[&a.key]), seen(0));
-    let wrong_a = SignatureLine::by(&a.key, vec![0; 64]);
+    let wrong_a = line_by(&a.key, vec![0; 64]);
     assert_eq!(note(&[&by_a, &wrong_a]).verify(&[&a.key]), Err(NoteError::BadSignature { name: "a".to_owned() }));
     // Of a cosigner's lines the latest counts.
     let witness = Pair::new("w", KeyKind::Cosigner, 4);
@@ -406,7 +411,7 @@ fn the_log_must_sign_under_the_origin() {
     assert!(matches!(policy.verify(&other), Err(PolicyError::Checkpoint(_))));
     // A wrong line by a known cosigner rejects a note that had enough without it.
     let mut lines = note_with(&[(1, 1), (2, 1), (3, 1)]).signatures().to_vec();
-    lines.push(SignatureLine::by(&cosigner(4).key, vec![0; 72]));
+    lines.push(line_by(&cosigner(4).key, vec![0; 72]));
     let spoiled = SignedNote::new(&text, lines).unwrap();
     assert!(matches!(policy.verify(&spoiled), Err(PolicyError::Note(NoteError::BadSignature { .. }))));
 }
@@ -446,8 +451,8 @@ fn assembled_notes_carry_exactly_what_is_needed() {
 fn wrong_lines_are_left_out_of_assembled_notes() {
     let policy = three_of_four();
     let text = checkpoint_text();
-    let mut lines = vec![SignatureLine::by(&log_key(1).key, vec![0; 64]), log_key(2).signs(&text)];
-    lines.push(SignatureLine::by(&cosigner(4).key, vec![0; 72]));
+    let mut lines = vec![line_by(&log_key(1).key, vec![0; 64]), log_key(2).signs(&text)];
+    lines.push(line_by(&cosigner(4).key, vec![0; 72]));
     lines.extend([1, 2, 3].map(|validator| cosigner(validator).cosigns(&text, 5)));
     let note = SignedNote::new(&text, lines.clone()).unwrap();
     assert!(matches!(policy.verify(&note), Err(PolicyError::Note(NoteError::BadSignature { .. }))));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Fen, ReceiptCode, UnixMillis};
 use crate::receipt::civil::CivilDate;
 use crate::receipt::field::{Field, text, text_enum};
-use crate::receipt::layout::{BodyError, ValueReader};
+use crate::receipt::values::{BodyError, ValueReader};
 
 text_enum! {
     /// How non-tax money reaches the treasury.
@@ -68,7 +68,7 @@ macro_rules! field_group {
             }
 
             fn read(reader: &mut ValueReader<'_>) -> Result<Self, BodyError> {
-                Ok(Self { $($field: reader.take(concat!($prefix, ".", stringify!($field)))?,)* })
+                Ok(Self { $($field: reader.read(concat!($prefix, ".", stringify!($field)))?,)* })
             }
 
             fn each_text(&mut self, found: &mut dyn FnMut(&'static str, &mut String)) {

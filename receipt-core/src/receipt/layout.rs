@@ -15,49 +15,12 @@
 use crate::receipt::ext::Ext;
 use crate::receipt::field::{Field, from_json, to_json};
 use crate::receipt::model::{AuxItem, Issued, Item, Receipt, ReceiptDraft};
+use crate::receipt::values::ValueReader;
+
+pub use crate::receipt::values::BodyError;
 
 /// The version of this layout; it stands in the record.
 pub const BODY_FORMAT_VERSION: u32 = 1;
-
-/// Why values are not a receipt's body, or a receipt has none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// The extension is not the one of the code's category.
-    #[error("the extension does not fit the category of the receipt code")]
-    ExtMismatch,
-    /// More rows than the format can count.
-    #[error("too many rows")]
-    TooManyRows,
-    /// Fewer or more values than the header says.
-    #[error("the number of values does not fit the counts in the header")]
-    CountMismatch,
-    /// A value does not read.
-    #[error("{name}: {problem}")]
-    Value {
-        /// The field's name.
-        name: String,
-        /// What was expected.
-        problem: &'static str,
-    },
-    /// A value reads, but is not written that way.
-    #[error("{name}: not the canonical text")]
-    NotCanonical {
-        /// The field's name.
-        name: String,
-    },
-}
-
-/// Hands out values in order.
-pub(crate) struct ValueReader<'a> {
-    values: std::slice::Iter<'a, String>,
-}
-
-impl ValueReader<'_> {
-    pub(crate) fn take<T: Field>(&mut self, name: &'static str) -> Result<T, BodyError> {
-        let text = self.values.next().ok_or(BodyError::CountMismatch)?;
-        T::from_field(text).map_err(|error| BodyError::Value { name: name.to_owned(), problem: error.problem })
-    }
-}
 
 macro_rules! header {
     (draft: $($d1:ident),*; issued: $($issued:ident),*; draft: $($d2:ident),*;) => {
@@ -83,11 +46,11 @@ macro_rules! header {
 
         /// Reads the header and the extension; the rows are still missing. Returns the two row counts too.
         fn read_header(reader: &mut ValueReader<'_>) -> Result<(Receipt, u32, u32), BodyError> {
-            $(let $d1 = reader.take(stringify!($d1))?;)*
-            $(let $issued = reader.take(stringify!($issued))?;)*
-            $(let $d2 = reader.take(stringify!($d2))?;)*
-            let item_count = reader.take("item_count")?;
-            let aux_count = reader.take("aux_count")?;
+            $(let $d1 = reader.read(stringify!($d1))?;)*
+            $(let $issued = reader.read(stringify!($issued))?;)*
+            $(let $d2 = reader.read(stringify!($d2))?;)*
+            let item_count = reader.read("item_count")?;
+            let aux_count = reader.read("aux_count")?;
             let (ext, items, aux_items) = (Ext::Other, Vec::new(), Vec::new());
             let mut draft = ReceiptDraft { $($d1,)* $($d2,)* ext, items, aux_items };
             draft.ext = Ext::read(draft.receipt_code.category(), reader)?;
@@ -160,9 +123,9 @@ fn write_values(draft: &ReceiptDraft, issued: Option<&Issued>) -> Result<Vec<Str
 
 /// The receipt of exactly these values.
 pub fn from_values(values: &[String]) -> Result<Receipt, BodyError> {
-    let mut reader = ValueReader { values: values.iter() };
+    let mut reader = ValueReader::new(values);
     let (mut receipt, item_count, aux_count) = read_header(&mut reader)?;
-    let rows = reader.values.as_slice();
+    let rows = reader.rest();
     let expected = (item_count as usize).checked_add(aux_count as usize);
     if expected != Some(rows.len()) {
         return Err(BodyError::CountMismatch);

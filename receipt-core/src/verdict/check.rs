@@ -3,29 +3,8 @@
 use std::fmt::Display;
 
 use super::Conclusion;
+use super::layer::Layer;
 use super::sentences::{CheckId, Doubt, Sentence};
-
-/// A layer of evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
-    /// Content and signature.
-    Genuine,
-    /// The ledger has it.
-    Anchored,
-    /// The ledger says nothing against it.
-    InForce,
-}
-
-impl Layer {
-    /// The stable name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Genuine => "genuine",
-            Self::Anchored => "anchored",
-            Self::InForce => "in_force",
-        }
-    }
-}
 
 /// What became of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

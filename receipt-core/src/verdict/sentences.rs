@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use super::check::Layer;
+use super::layer::Layer;
 
 /// The same thing said twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
