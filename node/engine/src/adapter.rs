@@ -16,7 +16,7 @@ use malachitebft_app_channel::app::types::core::{
 use malachitebft_app_channel::{Signer, Verifier};
 use tokio::sync::{mpsc, watch};
 
-use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger, MemberSet};
+use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger, MemberSet, engine_round};
 use crate::polkas::Polkas;
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
@@ -216,16 +216,6 @@ impl Verifier<Ledger> for ChainVerifier {
     async fn verify_validator_proof(&self, _: &ValidatorProof<Ledger>) -> Result<EngineVerdict, EngineError> {
         Ok(EngineVerdict::Invalid)
     }
-}
-
-/// A round as the engine writes it.
-pub(crate) fn engine_round(round: Option<u32>) -> Round {
-    Round::from(round)
-}
-
-/// The number of a round that has one.
-pub(crate) fn round_number(round: Round) -> Result<u32, crate::config::EngineError> {
-    round.as_u32().ok_or(crate::config::EngineError::Unexpected("a round without a number"))
 }
 
 /// Who acts on which height by this message: it proposes or votes for a block, its signature holds, and the caller takes it for news;

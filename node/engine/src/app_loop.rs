@@ -21,19 +21,20 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
-use crate::adapter::{ChainSigner, act_of, engine_round, equivocations, round_number};
+use crate::adapter::{ChainSigner, act_of, equivocations};
 use crate::application::Application;
-use crate::boot::Parts;
 use crate::certificate::Certificate;
 use crate::codec::raw_decided_value;
-use crate::config::EngineError;
-use crate::context::{ChainHeight, Ledger, MemberSet, height_params};
+use crate::context::{ChainHeight, Ledger, MemberSet, engine_round, height_params, round_number};
+use crate::error::EngineError;
 use crate::hold::Progress;
 use crate::intake::Intake;
 use crate::network::{Network, member_of};
+use crate::parts::Parts;
 use crate::preimage::{self, StreamFields, VoteSlot};
+use crate::proposal_part::{ProposalPart, StreamHeader};
 use crate::signing::{SignRefused, SignRequest};
-use crate::streaming::{Assembly, Current, Finished, ProposalPart, StreamHeader, StreamIds, chunk_hashes};
+use crate::streaming::{Assembly, Current, Finished, StreamIds, chunk_hashes};
 use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Verdict};
 
 /// How often a resting node looks whether it was left behind.

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, DecidedValue};
 use crate::types::{
-    DecidedValue, Equivocation, Fatal, KnownProposal, MemberId, OwnProposal, ReceivedProposal, StartHeight,
-    SyncVerdict, SyncedBlock, Verdict,
+    Equivocation, Fatal, KnownProposal, MemberId, OwnProposal, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock,
+    Verdict,
 };
 
 /// What consensus asks of the ledger.

@@ -17,15 +17,17 @@ use malachitebft_app_channel::{
 use ractor::{Actor as _, ActorRef, Message};
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::task::JoinHandle;
-use tracing::{debug, info};
+use tracing::info;
 
 use crate::adapter::{ChainSigner, ChainVerifier};
 use crate::app_loop::{AppLoop, Fixed, Inbox};
 use crate::application::Application;
 use crate::codec::ChainCodec;
-use crate::config::{EngineConfig, EngineError, lock_log};
+use crate::config::{EngineConfig, lock_log};
 use crate::context::Ledger;
+use crate::error::{EngineError, start_error};
 use crate::network::{Attached, Network, NetworkActor};
+use crate::parts::{Parts, STOP_WITHIN};
 use crate::polkas::Polkas;
 use crate::signing::ConsensusSigner;
 use crate::streaming::{Assembly, Limits};
@@ -33,8 +35,6 @@ use crate::wal::{LogFault, examine_log};
 
 /// Requests to the engine that may wait.
 const REQUESTS_MAX: usize = 100;
-/// How long the engine's parts get to close their files.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// More than the space that a small file may share with its name.
 const PROBE_BYTES: usize = 64 * 1024;
 /// How often to look whether the log is closed.
@@ -163,50 +163,6 @@ async fn start_here(
     Ok(EngineHandle { control, task })
 }
 
-/// The engine's parts: the actors under its supervisor.
-pub(crate) struct Parts {
-    supervisor: NodeRef,
-    /// Carries what they say; behind a proxy it has no supervisor.
-    carrier: ActorRef<NetworkMsg<Ledger>>,
-    network: Network,
-    /// Read by a signer that refuses: it holds consensus until the parts have no supervisor.
-    stopping: watch::Sender<bool>,
-    ended: OnceCell<()>,
-}
-
-impl Parts {
-    /// Ends them, so that files are closed, and then the supervisor. Returns when all that has happened, to each
-    /// caller; harmless if they have ended by themselves.
-    pub(crate) async fn stop(&self) {
-        self.ended.get_or_init(|| self.stop_once()).await;
-    }
-
-    /// The parts are taken from their supervisor first: at the first end of a part it would end itself and kill the others.
-    /// Sync and consensus go first and the network last, because a part logs errors when one that it uses is away.
-    async fn stop_once(&self) {
-        self.network.detach();
-        let mut parts = self.supervisor.get_cell().get_children();
-        parts.sort_by_key(|part| match part {
-            part if part.is_message_type_of::<SyncMsg<Ledger>>() == Some(true) => 0,
-            part if part.is_message_type_of::<ConsensusMsg<Ledger>>() == Some(true) => 1,
-            part if part.is_message_type_of::<NetworkMsg<Ledger>>() == Some(true) => 3,
-            _ => 2,
-        });
-        for part in &parts {
-            part.unlink(self.supervisor.get_cell());
-        }
-        self.stopping.send_replace(true);
-        for part in &parts {
-            if let Err(error) = part.stop_and_wait(Some("stopped".to_owned()), Some(STOP_WITHIN)).await {
-                // Most often one that has ended by itself.
-                debug!(part = %part.get_id(), %error, "not told to stop");
-            }
-        }
-        self.carrier.stop(Some("stopped".to_owned()));
-        self.supervisor.stop(Some("stopped".to_owned()));
-    }
-}
-
 /// The engine's writer thread closes the log a moment after its actor has ended; waits for that.
 async fn log_closed(path: &Path) {
     while lock_log(path).is_err() {
@@ -231,10 +187,6 @@ fn probe(log_path: &Path) -> std::io::Result<()> {
     let mut file = std::fs::File::create(&path)?;
     let written = file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.sync_all());
     std::fs::remove_file(&path).and(written)
-}
-
-pub(crate) fn start_error(error: impl std::fmt::Display) -> EngineError {
-    EngineError::Start(error.to_string())
 }
 
 /// The part of the engine that takes such messages.

@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use crate::adapter::ChainSigner;
 use crate::config::Byzantine;
 use crate::context::Ledger;
-use crate::streaming::{ProposalPart, StreamIds};
+use crate::proposal_part::ProposalPart;
+use crate::streaming::StreamIds;
 use crate::types::{BlockId, MemberId};
 
 /// Sends another's header on, twice, over a body that is not its block.

@@ -13,12 +13,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use malachitebft_app_channel::app::types::core::{CommitCertificate, CommitSignature};
 
-use crate::adapter::engine_round;
-use crate::codec::{CodecError, Reader};
-use crate::context::{ChainHeight, Ledger};
+use crate::context::{ChainHeight, Ledger, engine_round};
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
 use crate::types::{BlockId, Member, MemberId};
+use crate::wire::{CodecError, Reader, put_count};
 
 /// Signatures that a certificate may carry; each member signs once, a round certificate may hold two votes of each.
 pub const SIGNATURES_MAX: usize = 2 * crate::types::MEMBERS_MAX;
@@ -34,6 +33,15 @@ pub struct Certificate {
     pub block_id: BlockId,
     /// The precommits' signatures, strictly ascending by member.
     pub signatures: Vec<(MemberId, [u8; 64])>,
+}
+
+/// A decided block for a peer that is behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecidedValue {
+    /// The block.
+    pub bytes: Bytes,
+    /// Its certificate, as stored by `decided`.
+    pub certificate: Certificate,
 }
 
 /// Why a certificate proves nothing.
@@ -65,7 +73,7 @@ impl Certificate {
         out.extend_from_slice(&self.height.to_be_bytes());
         out.extend_from_slice(&self.round.to_be_bytes());
         out.extend_from_slice(&self.block_id.0);
-        crate::codec::put_count(&mut out, self.signatures.len());
+        put_count(&mut out, self.signatures.len());
         for (member, signature) in &self.signatures {
             out.extend_from_slice(&member.get().to_be_bytes());
             out.extend_from_slice(signature);

@@ -1,4 +1,4 @@
-//! What the engine is started with, what is checked before a port is bound, and how it can fail.
+//! What the engine is started with, and what is checked before a port is bound.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,20 +7,17 @@ use std::time::Duration;
 use malachitebft_app_channel::app::config::{ConsensusConfig, NodeConfig, ValuePayload, ValueSyncConfig};
 use malachitebft_app_channel::app::wal::Storage;
 
+use crate::error::{EngineError, bad};
+use crate::limits::{BLOCK_BYTES_LIMIT, response_bytes_max};
 use crate::network::{EARLY_MAX, Network};
-use crate::signing::SignRefused;
 use crate::types::{MEMBERS_MAX, MemberId};
 
 /// How often each node tells its tip. Zero would mean once after each decision and never again: a node that misses that one,
 /// because it just starts or stood still, then waits for ever for a height that the others have left.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Room for everything around a block in a message: certificate, lengths.
-const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
 /// Heights in one request of a node that is behind.
 const SYNC_BATCH: usize = 8;
-/// Blocks above this would not fit the engine's messages twice.
-pub(crate) const BLOCK_BYTES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Everything the engine needs to start.
 #[derive(Clone)]
@@ -60,70 +57,6 @@ pub struct Byzantine {
     pub drop_proposals: bool,
     /// Sends others' stream headers on, twice, with a body of its own.
     pub forge_bodies: bool,
-}
-
-/// Why the engine did not start, or why it ended. After any of these the process exits, but for a refusal that says `conflict`.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// A value of the configuration is unusable; found before anything is started.
-    #[error("{key}: {problem}")]
-    Config {
-        /// The field of [`EngineConfig`].
-        key: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The engine could not be built.
-    #[error("the consensus engine does not start: {0}")]
-    Start(String),
-    /// The engine was built, and does not begin.
-    #[error("the consensus engine does not begin")]
-    NotBeginning,
-    /// The signer refused: it would have been a double sign, or the key store failed.
-    #[error(transparent)]
-    SignRefused(#[from] SignRefused),
-    /// The application failed, or answered what cannot be.
-    #[error("{call} failed: {reason}")]
-    Application {
-        /// Which call.
-        call: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// The write-ahead log is damaged. The node must be repaired before it votes again.
-    #[error("the consensus log is damaged: {0}")]
-    DamagedLog(String),
-    /// The write-ahead log cannot be read or written. Nothing says that it is damaged.
-    #[error("the consensus log {path} cannot be read or written: {source}", path = path.display())]
-    LogFailed {
-        /// The log.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
-    /// The engine ended by itself; its log lines say why.
-    #[error("the consensus engine has ended; its ERROR lines above say why")]
-    Closed,
-    /// The engine said something that it should not.
-    #[error("the consensus engine sent {0}")]
-    Unexpected(&'static str),
-    /// A task panicked.
-    #[error("the consensus task panicked: {0}")]
-    Panicked(String),
-}
-
-impl EngineError {
-    /// What the engine says of its log is text. An answer of the operating system has its number there; all else is damage.
-    pub(crate) fn of_log(path: PathBuf, problem: String) -> Self {
-        if problem.contains("(os error ") {
-            return Self::LogFailed { path, source: std::io::Error::other(problem) };
-        }
-        Self::DamagedLog(problem)
-    }
-}
-
-pub(crate) fn bad(key: &'static str, problem: impl std::fmt::Display) -> EngineError {
-    EngineError::Config { key, problem: problem.to_string() }
 }
 
 /// The engine's configuration.
@@ -199,11 +132,6 @@ impl EngineConfig {
             ..Default::default()
         })
     }
-}
-
-/// Above anything that `decided_values` returns for one request, certificates included.
-pub(crate) fn response_bytes_max(block_bytes_max: usize) -> usize {
-    block_bytes_max.saturating_mul(3).saturating_add(2 * MESSAGE_OVERHEAD_BYTES)
 }
 
 /// Opens the log with the engine's lock, creating an empty one if there is none. Fails while an engine has it.

@@ -10,8 +10,9 @@ use malachitebft_app_channel::app::types::core::{
     SignedExtension, Validator, ValidatorSet, Value, Vote, VoteType, VotingPower,
 };
 
+use crate::error::EngineError;
+use crate::proposal_part::ProposalPart;
 use crate::scheme::{Ed25519, PublicKey};
-use crate::streaming::ProposalPart;
 use crate::types::{BlockId, HeightSet, MemberId, SetError, Timeouts};
 
 /// The engine's context. Stateless.
@@ -296,6 +297,16 @@ pub(crate) fn height_params(set: MemberSet, timeouts: &Timeouts) -> HeightParams
         max_timeout: timeouts.max,
     };
     HeightParams::new(set, linear, None)
+}
+
+/// A round as the engine writes it.
+pub(crate) fn engine_round(round: Option<u32>) -> Round {
+    Round::from(round)
+}
+
+/// The number of a round that has one.
+pub(crate) fn round_number(round: Round) -> Result<u32, EngineError> {
+    round.as_u32().ok_or(EngineError::Unexpected("a round without a number"))
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@
 //! - No bytes from the network cause a panic or unbounded memory (`codec`, `network`, `streaming`).
 //!
 //! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
-//! `context`, `scheme`, `adapter` and `codec` fill the engine's generic slots, `network` is what nodes say to each other, over the node's own links, `streaming` cuts blocks into parts and puts
-//! them together again, `evidence` makes a file of a double signature, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `wal` looks at
+//! `context`, `scheme`, `adapter` and `codec` (of the fields in `wire`) fill the engine's generic slots, `network` is what nodes say to each
+//! other, over the node's own links, `streaming` cuts blocks into parts (`proposal_part`) and puts them together again, `evidence` makes a file of a double signature, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `parts` ends it, `wal` looks at
 //! its log.
 
 mod adapter;
@@ -31,23 +31,28 @@ mod certificate;
 mod codec;
 mod config;
 mod context;
+mod error;
 mod evidence;
 mod hold;
 mod intake;
+mod limits;
 mod network;
+mod parts;
 mod polkas;
 mod preimage;
+mod proposal_part;
 mod scheme;
 mod signing;
 mod streaming;
 mod types;
 mod wal;
+mod wire;
 
 pub use application::Application;
 pub use boot::{EngineControl, EngineHandle, Starting, misleads, start};
-pub use certificate::{Certificate, CertificateError, SIGNATURES_MAX};
-pub use codec::CodecError;
-pub use config::{EngineConfig, EngineError};
+pub use certificate::{Certificate, CertificateError, DecidedValue, SIGNATURES_MAX};
+pub use config::EngineConfig;
+pub use error::EngineError;
 pub use evidence::{DOUBLE_SIGN_BYTES_MAX, DoubleSign, DoubleSignError};
 pub use network::{FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, Network, Outgoing};
 pub use preimage::{
@@ -56,11 +61,12 @@ pub use preimage::{
 pub use signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
 pub use streaming::CHUNK_BYTES;
 pub use types::{
-    BlockId, DecidedValue, Equivocation, Fatal, HeightSet, KnownProposal, MEMBERS_MAX, Member, MemberId, OwnProposal,
+    BlockId, Equivocation, Fatal, HeightSet, KnownProposal, MEMBERS_MAX, Member, MemberId, OwnProposal,
     ReceivedProposal, SetError, SignedStatement, StartHeight, SyncVerdict, SyncedBlock, Timeouts, VOTING_POWER_MAX,
     Verdict,
 };
 pub use wal::{LogContents, LogFault, LogState, LoggedStatement, StatementKind, examine_log};
+pub use wire::CodecError;
 
 #[cfg(feature = "byzantine")]
 pub use config::Byzantine;

@@ -44,10 +44,11 @@ pub use intake::Incoming;
 pub(crate) use intake::{Attached, EARLY_MAX};
 pub use outbox::Outgoing;
 
-use crate::codec::CodecError;
-use crate::config::{EngineError, bad};
-use crate::streaming::{CHUNK_BYTES, ProposalPart};
+use crate::error::{EngineError, bad};
+use crate::proposal_part::ProposalPart;
+use crate::streaming::CHUNK_BYTES;
 use crate::types::MemberId;
+use crate::wire::CodecError;
 use outbox::Outbox;
 
 /// The largest frame: a chunk, or the header of the largest block, or a certificate, each with what is around it. Whole blocks
@@ -228,7 +229,7 @@ impl Network {
         Ok(Self(Arc::new(Shared {
             own,
             hello,
-            answer_bytes_max: crate::config::response_bytes_max(block_bytes_max),
+            answer_bytes_max: crate::limits::response_bytes_max(block_bytes_max),
             peers: links,
             fetch,
             outbox: Mutex::new(Outbox::for_blocks(block_bytes_max)),

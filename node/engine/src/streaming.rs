@@ -14,40 +14,14 @@ use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMe
 pub(crate) use assembly::{Assembly, Current, Finished, Limits};
 
 use crate::context::MemberSet;
-use crate::preimage::{self, StreamFields, VoteSlot};
+use crate::preimage;
+use crate::proposal_part::{ProposalPart, StreamHeader};
 use crate::scheme::{Signature, chunk_hash};
 
 /// Bytes of a chunk: big enough for few messages a block, small enough to interleave with votes.
 pub const CHUNK_BYTES: usize = 128 * 1024;
 /// From this round on the engine has every validator that locks on a block send it again, not only the round's proposer.
 pub(crate) const ANYBODY_RESENDS_FROM_ROUND: u32 = 10;
-
-/// What a stream carries, and who says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StreamHeader {
-    pub(crate) slot: VoteSlot,
-    pub(crate) fields: StreamFields,
-    /// The sender's, of `preimage::stream`.
-    pub(crate) signature: [u8; 64],
-}
-
-/// One part of a proposal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ProposalPart {
-    /// The first part.
-    Header(Box<StreamHeader>),
-    /// A piece of the block of this slot.
-    Chunk { slot: VoteSlot, bytes: Bytes },
-}
-
-impl ProposalPart {
-    pub(crate) fn slot(&self) -> VoteSlot {
-        match self {
-            Self::Header(header) => header.slot,
-            Self::Chunk { slot, .. } => *slot,
-        }
-    }
-}
 
 /// Why a stream is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::certificate::Certificate;
-
 /// Members a validator set may have; bounds every certificate. The ledger has the same limit; the node that joins the two holds them
 /// to it.
 pub const MEMBERS_MAX: usize = 64;
@@ -258,15 +256,6 @@ pub enum SyncVerdict {
     Invalid(BlockId),
     /// Not a block: ask another peer.
     PeerFault,
-}
-
-/// A decided block for a peer that is behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecidedValue {
-    /// The block.
-    pub bytes: Bytes,
-    /// Its certificate, as stored by `decided`.
-    pub certificate: Certificate,
 }
 
 /// Something a validator signed, as its preimage and signature.

@@ -20,11 +20,12 @@ use malachitebft_app_channel::app::types::core::{
 };
 use malachitebft_app_channel::app::types::{ProposedValue, SignedConsensusMsg};
 
-use super::{CodecError, Reader, Wire, put_count, put_optional_round};
+use super::Wire;
 use crate::certificate::SIGNATURES_MAX;
 use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
 use crate::scheme::Signature;
 use crate::types::BlockId;
+use crate::wire::{CodecError, Reader, put_count, put_optional_round};
 
 impl Wire for Round {
     fn write(&self, out: &mut Vec<u8>) {

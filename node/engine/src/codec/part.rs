@@ -9,10 +9,12 @@
 
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
 
-use super::{CodecError, Reader, Wire, put_optional_round};
-use crate::config::BLOCK_BYTES_LIMIT;
+use super::Wire;
+use crate::limits::BLOCK_BYTES_LIMIT;
 use crate::preimage::{StreamFields, VoteSlot};
-use crate::streaming::{CHUNK_BYTES, ProposalPart, StreamHeader, chunk_count};
+use crate::proposal_part::{ProposalPart, StreamHeader};
+use crate::streaming::{CHUNK_BYTES, chunk_count};
+use crate::wire::{CodecError, Reader, put_optional_round};
 
 const STREAM_ID_BYTES_MAX: usize = 32;
 

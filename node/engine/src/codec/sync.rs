@@ -13,9 +13,10 @@ use malachitebft_app_channel::app::types::core::{ExtendedCommitCertificate, Vote
 use malachitebft_app_channel::app::types::sync::{RawDecidedValue, Request, Response, Status};
 use malachitebft_sync::{ValueRequest, ValueResponse};
 
-use super::{ChainCodec, CodecError, Reader, Wire, put_count};
+use super::{ChainCodec, Wire};
 use crate::certificate::Certificate;
 use crate::context::{ChainHeight, Ledger};
+use crate::wire::{CodecError, Reader, put_count};
 
 /// Values in one response at most; more than is ever asked for.
 const VALUES_MAX: usize = 1024;

@@ -15,8 +15,10 @@ use super::*;
 use crate::certificate::Certificate;
 use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
 use crate::preimage::{StreamFields, VoteSlot};
+use crate::proposal_part::{ProposalPart, StreamHeader};
 use crate::scheme::Signature;
-use crate::streaming::{CHUNK_BYTES, ProposalPart, StreamHeader};
+use crate::streaming::CHUNK_BYTES;
+use crate::types::{BlockId, MemberId};
 
 fn codec() -> ChainCodec {
     ChainCodec { peer_tip: watch::channel(0).0 }

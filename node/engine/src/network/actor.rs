@@ -23,7 +23,7 @@ use tokio::task::AbortHandle;
 use super::{FetchError, LIVENESS, Network, PART, STATUS, WORD, frame, member_of, peer_id};
 use crate::codec::{ChainCodec, Wire};
 use crate::context::Ledger;
-use crate::streaming::ProposalPart;
+use crate::proposal_part::ProposalPart;
 
 /// As long as the engine itself waits for blocks before it asks somebody else.
 const FETCH_WITHIN: Duration = Duration::from_secs(10);

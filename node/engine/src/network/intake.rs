@@ -32,11 +32,12 @@ use ractor::ActorRef;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{FRAME_BYTES_MAX, LIVENESS, LinkError, Network, PART, STATUS, WORD, peer_id};
-use crate::codec::{ChainCodec, CodecError};
-use crate::config::EngineError;
+use crate::codec::ChainCodec;
 use crate::context::Ledger;
-use crate::streaming::ProposalPart;
+use crate::error::{EngineError, start_error};
+use crate::proposal_part::ProposalPart;
 use crate::types::MemberId;
+use crate::wire::CodecError;
 
 /// Frames of one peer that no mark has passed: times [`FRAME_BYTES_MAX`] 12 MiB, and room for a whole block of 4 MiB.
 const PLACES: usize = 64;
@@ -171,10 +172,8 @@ impl Attached {
     /// The engine may begin.
     pub(crate) fn begin(&self) -> Result<(), EngineError> {
         // Consensus waits for an address before it asks the application where to start. There is none: links are the node's.
-        let nowhere = "/memory/1".parse().map_err(crate::boot::start_error)?;
-        self.consensus
-            .cast(ConsensusMsg::NetworkEvent(NetworkEvent::Listening(nowhere)))
-            .map_err(crate::boot::start_error)
+        let nowhere = "/memory/1".parse().map_err(start_error)?;
+        self.consensus.cast(ConsensusMsg::NetworkEvent(NetworkEvent::Listening(nowhere))).map_err(start_error)
     }
 
     fn room(&self, peer: MemberId) -> Result<&Room, LinkError> {

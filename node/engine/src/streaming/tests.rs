@@ -3,6 +3,7 @@
 use ed25519_zebra::{SigningKey, VerificationKeyBytes};
 
 use super::*;
+use crate::preimage::{StreamFields, VoteSlot};
 use crate::types::{BlockId, HeightSet, Member, MemberId, Timeouts};
 
 const CHAIN: [u8; 32] = [0xC1; 32];
@@ -350,7 +351,7 @@ fn what_was_published_earlier_displaces_nothing_newer_when_it_is_repeated() {
     // The newest stream is under way, its header last.
     assert_eq!(insert_from(&mut assembly, A, now[2..].iter().cloned()), []);
     for repeated in earlier.iter().cycle().take(12) {
-        let other_id = StreamId::new(ids.take().to_bytes());
+        let other_id = StreamId::new(ids.next_id().to_bytes());
         let parts =
             repeated[1..].iter().map(|part| StreamMessage::new(other_id.clone(), part.sequence, part.content.clone()));
         insert_from(&mut assembly, A, parts);
