@@ -12,6 +12,7 @@
 
 mod bodies;
 mod finding;
+mod handover;
 mod page;
 mod prepare;
 mod replay;
@@ -32,13 +33,15 @@ use tallystick_proto::ledger::v1::LedgerBlock;
 use tallystick_service::rng::{Entropy, EntropyError};
 
 use crate::progress::Progress;
-use crate::source::{Announcement, Detail, Flow, Sink, Source, SourceError};
+use crate::sink::{Announcement, Detail, Flow, Sink};
+use crate::source::{Source, SourceError};
 use prepare::{KeyRegistry, Prepared, Preparer};
 use replay::Replay;
 
 pub use bodies::{BodiesError, BodiesReport};
 pub use finding::{Finding, FindingCode};
-pub use report::{AuditReport, AuditResult, CheckpointReport, HandoverReport, LateReport, TotalsReport, UnitReport};
+pub use handover::HandoverReport;
+pub use report::{AuditReport, AuditResult, CheckpointReport, LateReport, TotalsReport, UnitReport};
 
 /// Blocks that may wait between two stages.
 const QUEUE_BLOCKS: usize = 8;

@@ -9,7 +9,7 @@ use receipt_core::suite::ChainId;
 use tallystick_proto::ledger::v1::LedgerBlock;
 use tallystick_service::input;
 
-use crate::source::{Announcement, Flow, Sink};
+use crate::sink::{Announcement, Flow, Sink};
 
 const READ_BYTES: usize = 1024 * 1024;
 

@@ -14,7 +14,8 @@ use receipt_core::trust::{SetEnd, TrustFile, TrustTextError};
 use receipt_core::validators::ValidatorSet;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
-use crate::source::{Announcement, Detail, Flow, Sink, Source, SourceError};
+use crate::sink::{Announcement, Detail, Flow, Sink};
+use crate::source::{Source, SourceError};
 
 /// Why a trust file could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

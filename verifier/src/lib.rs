@@ -19,5 +19,6 @@ pub mod follow;
 pub mod node;
 pub mod progress;
 pub mod serve;
+pub mod sink;
 pub mod source;
 pub mod when;

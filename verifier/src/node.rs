@@ -16,7 +16,7 @@ use tallystick_service::said::said;
 use tallystick_service::tls::{ChannelConfig, ChannelError, ExpectedPeer, Tls, TlsError, TlsFiles, connect_lazy};
 use tonic::transport::{Channel, Endpoint};
 
-use crate::source::{Announcement, Detail, Flow, Sink};
+use crate::sink::{Announcement, Detail, Flow, Sink};
 
 /// Certificates for mTLS.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use receipt_core::suite::ChainId;
-use tallystick_proto::ledger::v1::LedgerBlock;
 
 use crate::export::{self, ExportReadError};
 use crate::node::{NodeAddress, NodeError};
+use crate::sink::{Detail, Sink};
 
 /// A source of decided blocks, ascending from genesis.
 #[derive(Debug, Clone)]
@@ -43,41 +43,6 @@ pub enum SourceError {
     /// The reading thread came to no end of its own.
     #[error("the reader failed")]
     Reader,
-}
-
-/// What to read of each block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// Entries and checkpoints only.
-    Entries,
-    /// Records too.
-    Records,
-}
-
-/// Whether to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// Send more.
-    Continue,
-    /// Nobody listens any more.
-    Stop,
-}
-
-/// What the source said about itself before its first block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Announcement {
-    /// Height of the newest block, if it is known beforehand.
-    pub last_height: Option<u64>,
-    /// The chain that it says it is of, if it says so.
-    pub chain: Option<ChainId>,
-}
-
-/// Takes what a source sends.
-pub trait Sink {
-    /// Called once, before the first block.
-    fn announce(&mut self, announcement: Announcement) -> Flow;
-    /// Called for each block, in order.
-    fn block(&mut self, block: LedgerBlock) -> Flow;
 }
 
 impl Source {

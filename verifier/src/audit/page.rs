@@ -6,7 +6,8 @@ use receipt_core::shown::line;
 use receipt_core::status::empty_root;
 
 use super::bodies::BodiesReport;
-use super::report::{AuditReport, AuditResult, HandoverReport, LateReport};
+use super::handover::HandoverReport;
+use super::report::{AuditReport, AuditResult, LateReport};
 
 impl AuditReport {
     /// The report for people.

@@ -16,8 +16,8 @@ use receipt_core::trust::{SetEnd, TrustFile, TrustTextError, TrustedCheckpoint};
 use receipt_core::validators::ValidatorSet;
 
 use super::finding::{Finding, FindingCode};
+use super::handover::HandoverReport;
 use super::prepare::{KeyRegistry, Prepared, PreparedBlock, Served};
-use super::report::HandoverReport;
 use super::tally::Tally;
 use crate::certificate::Certificate;
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::bodies::BodiesReport;
 use super::finding::Finding;
+use super::handover::HandoverReport;
 use super::replay::Replay;
 use super::tally::Tally;
 use crate::source::Source;
@@ -46,21 +47,6 @@ pub struct CheckpointReport {
     pub as_of_utc: String,
     /// That quorum.
     pub signers: Vec<String>,
-}
-
-/// A change of the validator set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HandoverReport {
-    /// First height of the new set.
-    pub height: u64,
-    /// First tree size for which its keys count.
-    pub first_tree_size: u64,
-    /// Members.
-    pub validators: usize,
-    /// How many are enough.
-    pub quorum: usize,
-    /// The set's hash, hex.
-    pub set_hash: String,
 }
 
 /// Counts and sums of receipts.
