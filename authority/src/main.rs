@@ -8,7 +8,7 @@ mod commands;
 use std::process::ExitCode;
 
 use tallystick_authority::nodes::Unanswered;
-use tallystick_service::config::may_pass;
+use tallystick_service::config_key::may_pass;
 use tallystick_service::exit::{self, Exit};
 use tallystick_service::terminal;
 

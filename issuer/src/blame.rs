@@ -10,7 +10,7 @@ use tallystick_issuer::erasure::EraseError;
 use tallystick_issuer::journal::JournalError;
 use tallystick_issuer::keys::KeysError;
 use tallystick_issuer::secrets::SecretsError;
-use tallystick_service::config::{self, KeyError};
+use tallystick_service::config_key::{self, KeyError};
 use tallystick_service::terminal::describe;
 
 /// Every key that names a file or directory, with its path; those inside of another come first.
@@ -32,13 +32,13 @@ pub(super) fn keys(settings: &Settings) -> Vec<(&'static str, PathBuf)> {
 
 /// The error as one of a config key, if it is one.
 pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<KeyError> {
-    if let Some(named) = config::blame(error.as_ref(), keys) {
+    if let Some(named) = config_key::blame(error.as_ref(), keys) {
         return Some(named);
     }
     let of_config = |key: &str| Some(KeyError::config(key, describe(error.as_ref())));
     for cause in error.chain() {
         match cause.downcast_ref() {
-            Some(KeysError::File(inner)) => return config::blame(inner, keys),
+            Some(KeysError::File(inner)) => return config_key::blame(inner, keys),
             Some(KeysError::Directory { .. }) => return of_config("keys.unit_keys_dir"),
             None => {}
         }
@@ -57,7 +57,7 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
             Some(GuardError::Damaged { .. } | GuardError::Missing { .. } | GuardError::Foreign(_)) => {
                 return of_config("guard_file");
             }
-            Some(error @ GuardError::File { .. }) if !config::may_pass(error) => return of_config("guard_file"),
+            Some(error @ GuardError::File { .. }) if !config_key::may_pass(error) => return of_config("guard_file"),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use receipt_core::genesis::Genesis;
 use receipt_core::limits;
 use receipt_core::trust::TrustFile;
 use tallystick_anchoring::trust::{FollowedTrust, TrustError};
-use tallystick_service::config::{KeyError, OfKey as _};
+use tallystick_service::config_key::{KeyError, OfKey as _};
 
 use crate::config::Settings;
 use crate::journal::{Journal, JournalIdentity, LAYOUT};

@@ -19,6 +19,7 @@ use tallystick_storage::MemoryBudget;
 use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
 
 use crate::erasure::rule::Retention;
+use crate::memory::{Configured, budget};
 
 /// A person's life, nearly.
 const RETENTION_YEARS_MAX: u32 = 100;
@@ -288,7 +289,12 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let loaded: Loaded<Config> = load(path)?;
         check(&loaded)?;
-        let memory = crate::memory::budget(&loaded.value);
+        let memory = budget(Configured {
+            bytes_max: loaded.value.memory_bytes_max,
+            batches_max: loaded.value.batch.in_flight_max,
+            batch_bytes_max: loaded.value.batch.bytes_max,
+            places_max: loaded.value.issue.queue_drafts_max,
+        });
         let memory = memory.map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))?;
         let file = |path: &ConfigPath| loaded.resolve(path);
         let config = &loaded.value;

@@ -6,12 +6,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry as MetricsRegistry;
 use receipt_core::ids::{KeyId, ReceiptCode, UnitId, UnixMillis};
 use receipt_core::receipt::civil::CivilDate;
 use tallystick_anchoring::figures::Pending;
 use tallystick_service::clock::Clock;
+use tallystick_storage::{MemoryBudget, figures};
 
+use crate::issue::IssueQueue;
 use crate::journal::{Journal, JournalError};
+use crate::memory::DRAFTS;
 use crate::metrics::{Days, IssuerMetrics, KeyLabel, SegmentLabel, UnitLabel};
 use crate::numbering::numbers_left;
 use crate::registry::Registry;
@@ -176,6 +180,18 @@ where
             family.get_or_create(label).set(if until < now { -days(until, now) } else { days(now, until) });
         }
     }
+}
+
+/// Shows the budget of memory, and what is held of it.
+pub(crate) fn register_memory(
+    registry: &mut MetricsRegistry,
+    budget: &MemoryBudget,
+    journal: &Arc<Journal>,
+    queue: IssueQueue,
+) {
+    let journal = Arc::clone(journal);
+    let parts = move || vec![(DRAFTS, u64::try_from(queue.held_bytes()).unwrap_or(u64::MAX))];
+    figures::register(registry, budget, Box::new(move || journal.figures()), Box::new(parts));
 }
 
 #[cfg(test)]

@@ -35,9 +35,7 @@ pub(crate) use sequencer::erased;
 pub use sequencer::{Returned, Sequencer, SequencerParts, Work, WorkDone};
 
 use crate::journal::JournalError;
-
-/// Bytes of a draft that count as one place in the queue.
-pub(crate) const PLACE_BYTES: usize = 4096;
+use crate::memory::PLACE_BYTES;
 
 /// What the sequencer made of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]

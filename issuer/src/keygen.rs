@@ -12,7 +12,7 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail};
 use receipt_core::ids::KeyId;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
-use tallystick_service::config::KeyError;
+use tallystick_service::config_key::KeyError;
 use tallystick_service::keyfile::{self, Held, KeyKind, Passphrase};
 use tallystick_service::outpage;
 use tallystick_service::rng::{Entropy, OsEntropy};

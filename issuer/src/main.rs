@@ -16,7 +16,7 @@ use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::command as recover;
 use tallystick_issuer::{app, control, export, keygen, repair};
-use tallystick_service::config::OfKey as _;
+use tallystick_service::config_key::OfKey as _;
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{errln, outln, outpage, telemetry, terminal};
 

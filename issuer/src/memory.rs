@@ -1,17 +1,10 @@
-//! What an issuer holds in memory: the bound of each part.
+//! What an issuer may hold in memory: the bound of each part. What it holds now: `figures`.
 //!
 //! The journal gets what the others leave of `memory_bytes_max`, so that an issuer keeps within it however many receipts there are.
 
-use std::sync::Arc;
-
-use prometheus_client::registry::Registry;
+use receipt_core::limits;
 use tallystick_storage::budget::TooSmall;
-use tallystick_storage::{MemoryBudget, Part, figures};
-
-use crate::config::Config;
-use crate::issue::{IssueQueue, PLACE_BYTES};
-use crate::journal::Journal;
-use crate::server::{REQUESTS_BYTES_MAX, STREAMS_BYTES_MAX};
+use tallystick_storage::{MemoryBudget, Part};
 
 /// The program itself: code, threads' stacks, connections, keys, the registry.
 const PROGRAM_BYTES: u64 = 64 * MIB;
@@ -22,30 +15,45 @@ const TABLES_BYTES: u64 = 16 * MIB;
 /// A batch on its way: its records, and the message that holds them.
 const BATCH_COPIES: u64 = 2;
 
-const DRAFTS: &str = "drafts";
+/// Bytes of requests until they are answered: 12 at their limit.
+pub(crate) const REQUESTS_BYTES_MAX: usize = 12 * limits::REQUEST_BYTES_MAX;
+/// Watch streams at once.
+pub(crate) const STREAMS_MAX: usize = 192;
+/// What such a stream holds if its reader does not read.
+const STREAM_BYTES: usize = 400 * 1024;
+/// Bytes of a draft that count as one place in the queue.
+pub(crate) const PLACE_BYTES: usize = 4096;
+
+/// Name of the part of drafts that wait or are being issued.
+pub(crate) const DRAFTS: &str = "drafts";
 const MIB: u64 = 1024 * 1024;
 
+/// What the config says of memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Configured {
+    /// For the whole process.
+    pub bytes_max: u64,
+    /// Batches on their way at once, and bytes of one.
+    pub batches_max: usize,
+    pub batch_bytes_max: usize,
+    /// Places in the queue of drafts.
+    pub places_max: usize,
+}
+
 /// Shares the configured memory out.
-pub(crate) fn budget(config: &Config) -> Result<MemoryBudget, TooSmall> {
+pub(crate) fn budget(configured: Configured) -> Result<MemoryBudget, TooSmall> {
     let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-    let batches = count(config.batch.in_flight_max).saturating_mul(count(config.batch.bytes_max));
+    let batches = count(configured.batches_max).saturating_mul(count(configured.batch_bytes_max));
     MemoryBudget::share(
-        config.memory_bytes_max,
+        configured.bytes_max,
         &[
             Part::new("program", PROGRAM_BYTES),
             Part::new("requests", count(REQUESTS_BYTES_MAX)),
-            Part::new("streams", count(STREAMS_BYTES_MAX)),
-            Part::new(DRAFTS, count(config.issue.queue_drafts_max).saturating_mul(count(PLACE_BYTES))),
+            Part::new("streams", count(STREAMS_MAX * STREAM_BYTES)),
+            Part::new(DRAFTS, count(configured.places_max).saturating_mul(count(PLACE_BYTES))),
             Part::new("batches", batches.saturating_mul(BATCH_COPIES)),
             Part::new("followed", FOLLOWED_BYTES),
             Part::new("tables", TABLES_BYTES),
         ],
     )
-}
-
-/// Shows the budget, and what is held of it.
-pub(crate) fn register(registry: &mut Registry, budget: &MemoryBudget, journal: &Arc<Journal>, queue: IssueQueue) {
-    let journal = Arc::clone(journal);
-    let parts = move || vec![(DRAFTS, u64::try_from(queue.held_bytes()).unwrap_or(u64::MAX))];
-    figures::register(registry, budget, Box::new(move || journal.figures()), Box::new(parts));
 }

@@ -26,6 +26,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 
 use crate::api::IssuerApi;
+use crate::memory::{REQUESTS_BYTES_MAX, STREAMS_MAX};
 
 /// What the port serves besides the common services.
 pub(crate) const SERVICES: &[&str] = &["tallystick.issuer.v1.IssuerService"];
@@ -39,17 +40,9 @@ const CALLS_MAX: usize = 4096;
 const CALLER_CALLS_MAX: usize = 1024;
 /// Calls that one connection may have opened. Above it the caller's own library waits.
 const CONNECTION_STREAMS_MAX: u32 = 1024;
-/// Watch streams at once.
-const STREAMS_MAX: usize = 192;
-/// Of these, streams of one caller.
+/// Of the Watch streams, streams of one caller.
 const CALLER_STREAMS_MAX: usize = 32;
-/// What such a stream holds if its reader does not read.
-const STREAM_BYTES: usize = 400 * 1024;
-/// What all Watch streams may hold.
-pub(crate) const STREAMS_BYTES_MAX: usize = STREAMS_MAX * STREAM_BYTES;
-/// Bytes of requests until they are answered: 12 at their limit.
-pub(crate) const REQUESTS_BYTES_MAX: usize = 12 * limits::REQUEST_BYTES_MAX;
-/// Of these, bytes of one caller.
+/// Of the bytes of requests, bytes of one caller.
 const CALLER_REQUESTS_BYTES_MAX: usize = 4 * limits::REQUEST_BYTES_MAX;
 /// For a request to arrive whole.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(30);

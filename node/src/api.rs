@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
-use receipt_core::limits;
 use receipt_core::merkle::inclusion_path;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -33,6 +32,7 @@ use crate::clocks::PeerClocks;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::ledger::Ledger;
+use crate::memory::BLOCK_MESSAGE_BYTES_MAX;
 use crate::peers::Forwarder;
 use crate::pool::{Pool, PoolError};
 use crate::progress::Progress;
@@ -44,11 +44,7 @@ use tallystick_service::callers::Places;
 pub(crate) const BLOCK_STREAMS_MAX: usize = 64;
 /// Block streams of one caller: an issuer follows with one, an auditor reads with one.
 pub(crate) const CALLER_BLOCK_STREAMS_MAX: usize = 4;
-/// The largest block as it is sent: its bytes, and its entries beside them.
-const BLOCK_MESSAGE_BYTES_MAX: usize = 2 * limits::BLOCK_BYTES_MAX;
-/// Bytes of blocks that readers hold: read, and not on the wire.
-pub(crate) const READ_BYTES_MAX: usize = 6 * BLOCK_MESSAGE_BYTES_MAX;
-/// Of these, bytes of one caller.
+/// Of the bytes of blocks that readers hold, bytes of one caller.
 pub(crate) const CALLER_READ_BYTES_MAX: usize = 2 * BLOCK_MESSAGE_BYTES_MAX;
 /// See [`Services::reader_patience`].
 pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(60);

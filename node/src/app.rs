@@ -14,7 +14,8 @@ use tallystick_engine::{EngineConfig, MemberId, Timeouts};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::callers::Places;
 use tallystick_service::clock::{Clock, SystemClock};
-use tallystick_service::config::{ConfigError, ConfigPath, KeyError, Loaded, OfKey as _};
+use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
+use tallystick_service::config_key::{KeyError, OfKey as _};
 use tallystick_service::descriptors::Files;
 use tallystick_service::durable;
 use tallystick_service::hardening;
@@ -29,11 +30,9 @@ use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
 use tallystick_storage::{MemoryBudget, StoreShare};
 use tokio::net::TcpListener;
 
-use crate::api::{
-    BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READ_BYTES_MAX, READER_PATIENCE, Services,
-};
+use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services};
 use crate::clocks::{ClockWatch, PeerClocks};
-use crate::config::{NodeConfig, PublicConfig};
+use crate::config::{NodeConfig, PublicConfig, memory_budget};
 use crate::consensus::ConsensusParts;
 use crate::converse::{Conversation, channel, network};
 use crate::disk::DiskWatch;
@@ -42,7 +41,8 @@ use crate::fatal::Fatal;
 use crate::guard::{Guard, GuardedSigner};
 use crate::ledger::Ledger;
 use crate::membership::{Membership, ValidatorKeys, VotingKeys};
-use crate::metrics::{Metrics, registry};
+use crate::memory::READ_BYTES_MAX;
+use crate::metrics::{Metrics, register_memory, registry};
 use crate::participation::{Participation, ParticipationError};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
@@ -165,8 +165,7 @@ async fn run_as(
     let tls = Tls::load(config.value.tls.resolve(&config), chain_name, Arc::clone(&clock))?;
     let stop = CancellationToken::new();
     let files = Files::raised();
-    let memory = crate::memory::budget(&config.value);
-    let memory = memory.map_err(|error| config.invalid("memory_bytes_max", error.to_string()))?;
+    let memory = memory_budget(&config)?;
     let share = StoreShare { bytes: memory.store_bytes(), files: files.tables() };
     let store = Store::open_within(&data_dir, &genesis, share)?;
     let ledger = Ledger::new(store, genesis);
@@ -341,7 +340,7 @@ fn spawn_servers(
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
     let mut metrics = registry(&node.metrics, &node.services);
-    crate::memory::register(&mut metrics, bounds.memory, &node.services);
+    register_memory(&mut metrics, bounds.memory, &node.services);
     let answers = AnswersLayer::new(CallMetrics::register(&mut metrics, SERVICES));
     tasks.spawn("gRPC", serve_grpc(services, incoming, clock, answers, stop.clone()));
     let router = crate::publish::router(node.services.clone(), bounds.public);

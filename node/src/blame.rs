@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use tallystick_node::config::NodeConfig;
 use tallystick_node::guard::GuardError;
 use tallystick_node::store::OpenError;
-use tallystick_service::config::{self, KeyError, Loaded};
+use tallystick_service::config::Loaded;
+use tallystick_service::config_key::{self, KeyError};
 use tallystick_service::terminal::describe;
 
 /// Every key that names a file or directory, with its path; those inside of another come first.
@@ -35,7 +36,7 @@ pub(super) fn keys(config: &Loaded<NodeConfig>) -> Vec<(&'static str, PathBuf)> 
 
 /// The error as one of a config key, if it is one.
 pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<KeyError> {
-    if let Some(named) = config::blame(error.as_ref(), keys) {
+    if let Some(named) = config_key::blame(error.as_ref(), keys) {
         return Some(named);
     }
     let of_config = |key: &str| Some(KeyError::config(key, describe(error.as_ref())));
@@ -54,7 +55,7 @@ pub(super) fn blame(error: &anyhow::Error, keys: &[(&str, PathBuf)]) -> Option<K
         }
         match cause.downcast_ref() {
             Some(GuardError::Unreadable { .. }) => return of_config("guard_file"),
-            Some(error @ GuardError::Io { .. }) if !config::may_pass(error) => return of_config("guard_file"),
+            Some(error @ GuardError::Io { .. }) if !config_key::may_pass(error) => return of_config("guard_file"),
             _ => {}
         }
     }

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::TlsConfig;
+use tallystick_storage::MemoryBudget;
 use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
+
+use crate::memory::{Configured, budget};
 
 /// Everything a node is told.
 #[derive(Debug, Clone, Deserialize)]
@@ -186,14 +189,20 @@ impl NodeConfig {
     pub fn load(path: &Path) -> Result<Loaded<Self>, ConfigError> {
         let loaded: Loaded<Self> = tallystick_service::config::load(path)?;
         check_figures(&loaded)?;
-        let memory = crate::memory::budget(&loaded.value);
-        memory.map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))?;
+        memory_budget(&loaded)?;
         check_paths(&loaded)?;
         check_addresses(&loaded)?;
         check_peers(&loaded)?;
         check_filter(&loaded.value.log.filter).map_err(|error| loaded.invalid("log.filter", error.to_string()))?;
         Ok(loaded)
     }
+}
+
+/// How the configured memory is shared out. Refused if the parts and the smallest store do not fit into it.
+pub(crate) fn memory_budget(loaded: &Loaded<NodeConfig>) -> Result<MemoryBudget, ConfigError> {
+    let NodeConfig { memory_bytes_max, pool, peers, .. } = &loaded.value;
+    let configured = Configured { bytes_max: *memory_bytes_max, pool_bytes_max: pool.bytes_max, peers: peers.len() };
+    budget(configured).map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))
 }
 
 fn check_figures(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {

@@ -29,6 +29,7 @@ mod disk;
 mod early;
 mod evidence;
 mod fatal;
+mod histogram;
 mod lines;
 mod membership;
 mod memory;

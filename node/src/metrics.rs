@@ -2,16 +2,21 @@
 //!
 //! What each means, and at which value somebody must get up: `docs/ops/metrics.md`.
 
+use std::sync::Arc;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tallystick_service::tls::DaysLeft;
+use tallystick_storage::{MemoryBudget, figures};
 
 use crate::api::Services;
+use crate::histogram::seconds;
+use crate::memory::{POOL, READ, pooled_bytes};
 use crate::store_check::CheckMetrics;
 
 /// Counters and histograms that parts write to.
@@ -45,11 +50,6 @@ impl Default for Metrics {
             store_check: CheckMetrics::default(),
         }
     }
-}
-
-/// A histogram of durations from 1 ms to 16 s.
-pub(crate) fn seconds() -> Histogram {
-    Histogram::new(exponential_buckets(0.001, 2.0, 15))
 }
 
 /// Gauges read from the parts at each scrape.
@@ -159,6 +159,17 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     registry.register("dropped_lines", "Wrong signature lines that were left out of checkpoints", dropped);
     registry.register_collector(Box::new(Gauges(services.clone())));
     root
+}
+
+/// Shows the budget of memory, and what is held of it.
+pub(crate) fn register_memory(registry: &mut Registry, budget: &MemoryBudget, services: &Services) {
+    let store = services.ledger.store.clone();
+    let (pool, read) = (Arc::clone(&services.pool), services.read_bytes.clone());
+    let parts = move || {
+        let read = u64::try_from(read.taken()).unwrap_or(u64::MAX);
+        vec![(POOL, pooled_bytes(pool.size().bytes)), (READ, read)]
+    };
+    figures::register(registry, budget, Box::new(move || store.figures()), Box::new(parts));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use receipt_core::ids::Height;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::metrics::seconds;
+use crate::histogram::seconds;
 
 /// Unsealed heights whose time of decision is remembered.
 const TIMED_HEIGHTS_MAX: usize = 1024;

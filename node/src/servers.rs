@@ -25,6 +25,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
 
 use crate::api::Services;
+use crate::memory::{BATCH_MESSAGE_BYTES_MAX, SENT_BYTES_MAX};
 
 /// What the port serves besides the common services.
 pub(crate) const SERVICES: &[&str] =
@@ -32,19 +33,12 @@ pub(crate) const SERVICES: &[&str] =
 /// How long connections may take to close once the stop is asked for; then they are cut.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// A request's message: a batch at its limits, and one somewhat above them, so that its sender gets a reason. Nothing else that
-/// a node is sent comes near.
-const BATCH_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Calls of others than validators under way at once.
 const CALLS_MAX: usize = 128;
 /// Of these, calls of one caller. Of one validator as many, outside of the others'.
 const CALLER_CALLS_MAX: usize = 32;
-/// Bytes of messages on their way in: of validators, and as many of all others. Batches for half a minute of full load.
-const SENT_BYTES_MAX: usize = 12 * BATCH_MESSAGE_BYTES_MAX;
-/// Of these, bytes of one caller: what an issuer has under way at once.
+/// Of messages on their way in, bytes of one caller: what an issuer has under way at once.
 const CALLER_SENT_BYTES_MAX: usize = 4 * BATCH_MESSAGE_BYTES_MAX;
-/// What messages on their way in may hold in memory.
-pub(crate) const MESSAGES_BYTES_MAX: usize = 2 * SENT_BYTES_MAX;
 /// Calls under way of one connection; more wait.
 const CONNECTION_CALLS_MAX: usize = 32;
 /// Calls that one connection may have opened, those that wait included.

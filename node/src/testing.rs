@@ -16,9 +16,7 @@ use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::api::{
-    BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READ_BYTES_MAX, READER_PATIENCE, Services,
-};
+use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services};
 use crate::clocks::PeerClocks;
 use crate::config::{NodeConfig, PoolConfig};
 use crate::converse::PeerFetch;
@@ -28,6 +26,7 @@ use crate::fatal::Fatal;
 use crate::guard::Guard;
 use crate::ledger::Ledger;
 use crate::membership::{Membership, ValidatorKeys};
+use crate::memory::READ_BYTES_MAX;
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::progress::Progress;

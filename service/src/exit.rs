@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use receipt_core::shown::{line, page};
 
-use crate::config::{ConfigError, KeyError, will_last};
+use crate::config::ConfigError;
+use crate::config_key::{KeyError, will_last};
 use crate::hardening;
 
 /// The table, for `after_help`. Comparing programs use all of it, servers 0, 1 and 64.

@@ -10,6 +10,7 @@ pub mod authorization;
 pub mod callers;
 pub mod clock;
 pub mod config;
+pub mod config_key;
 pub mod descriptors;
 pub mod disk_fault;
 pub mod durable;
