@@ -105,49 +105,6 @@ fn imports_run_downwards() {
     }
 }
 
-/// Files of a room that import each other are one file in two places. Rooms that are free of that stay so.
-#[test]
-fn files_of_a_room_do_not_import_each_other() {
-    let rooms = [
-        ("receipt-core/src/state/", "crate::state::"),
-        ("receipt-core/src/status/", "crate::status::"),
-        ("anchoring/src/", "crate::"),
-    ];
-    for (folder, path_of_room) in rooms {
-        let files: Vec<(String, String)> = sources()
-            .into_iter()
-            .filter_map(|(path, text)| Some((path.strip_prefix(folder)?.strip_suffix(".rs")?.to_owned(), text)))
-            .filter(|(name, _)| !name.starts_with("test") && !name.ends_with("/tests"))
-            .collect();
-        let file_of = |name: &str| name.split('/').next().unwrap().to_owned();
-        // Below a file's own folder `super` is that file.
-        let imports = |name: &str, text: &str, other: &str| {
-            let own = if name.contains('/') { Vec::new() } else { vec![format!("super::{other}::")] };
-            let names = [own, vec![format!("{path_of_room}{other}::")]].concat();
-            text.split("\n#[cfg(test)]")
-                .next()
-                .unwrap()
-                .lines()
-                .any(|line| names.iter().any(|name| line.contains(name)))
-        };
-        let names: std::collections::BTreeSet<String> = files.iter().map(|(name, _)| file_of(name)).collect();
-        let mut edges: Vec<(String, String)> = Vec::new();
-        for (name, text) in &files {
-            let others = names.iter().filter(|other| **other != file_of(name) && imports(name, text, other));
-            edges.extend(others.map(|other| (file_of(name), other.clone())));
-        }
-        assert!(!edges.is_empty(), "{folder}");
-        // What imports nothing that is left goes; a circle stays.
-        let mut left = names;
-        while let Some(leaf) =
-            left.iter().find(|name| !edges.iter().any(|(from, to)| from == *name && left.contains(to))).cloned()
-        {
-            left.remove(&leaf);
-        }
-        assert!(left.is_empty(), "files of {folder} import each other in a circle: {left:?}");
-    }
-}
-
 #[test]
 fn each_big_dependency_has_one_room() {
     // What is named, and where it may be.
@@ -244,61 +201,95 @@ fn named_modules(module: &str, code: &str) -> Vec<String> {
     found
 }
 
-/// Two files that import each other are one file cut in two: what both need lives in the wrong one. A folder and its file are one room.
-#[test]
-fn no_two_files_import_each_other() {
-    // Known, of crates that are to be put in order.
-    const KNOWN: &[(&str, &str, &str)] = &[
-        ("receipt-core", "merkle::frontier", "merkle::log"),
-        ("receipt-core", "note::cosignature", "note::key"),
-        ("receipt-core", "note::cosignature", "note::signed_note"),
-        ("receipt-core", "note::key", "note::signed_note"),
-        ("receipt-core", "receipt::ext", "receipt::layout"),
-        ("receipt-core", "verdict::check", "verdict::sentences"),
-        ("service", "config", "tls"),
-        ("node/engine", "app_loop", "boot"),
-        ("node/engine", "certificate", "types"),
-        ("node/engine", "config", "network"),
-        ("node/engine", "context", "streaming"),
-        ("node", "config", "memory"),
-        ("issuer", "config", "memory"),
-        ("verifier", "audit::replay", "audit::report"),
-        ("verifier", "export", "source"),
-        ("verifier", "node", "source"),
-    ];
-    for (folder, _, _) in FLOORS {
-        let prefix = format!("{folder}/src/");
-        let files = sources().into_iter().filter(|(path, _)| path.starts_with(&prefix) && !is_test(path));
-        let modules: BTreeMap<String, String> = files
-            .map(|(path, text)| {
-                let module = path[prefix.len()..].trim_end_matches(".rs").replace('/', "::");
-                (module, text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned())
-            })
-            .filter(|(module, _)| module != "lib" && module != "main")
-            .collect();
-        let module_of = |name: &str| {
-            let mut name = name.trim_end_matches(':');
-            while !modules.contains_key(name) {
-                name = name.rsplit_once("::")?.0;
-            }
-            Some(name.to_owned())
+/// A crate's files by module path, without tests. The root imports all: it stands outside.
+fn modules_of(folder: &str) -> BTreeMap<String, String> {
+    let prefix = format!("{folder}/src/");
+    let files = sources().into_iter().filter(|(path, _)| path.starts_with(&prefix) && !is_test(path));
+    files
+        .map(|(path, text)| {
+            let module = path[prefix.len()..].trim_end_matches(".rs").replace('/', "::");
+            (module, text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned())
+        })
+        .filter(|(module, _)| module != "lib" && module != "main")
+        .collect()
+}
+
+/// The modules that import each other in a circle, however long, and those on a way from one circle to another. A folder and its file
+/// are one module of the folder that they stand in; inside of the folder, its files are judged by themselves.
+fn circles(modules: &BTreeMap<String, String>) -> Vec<BTreeSet<String>> {
+    let module_of = |name: &str| {
+        let mut name = name.trim_end_matches(':');
+        while !modules.contains_key(name) {
+            name = name.rsplit_once("::")?.0;
+        }
+        Some(name.to_owned())
+    };
+    let mut imports: Vec<(String, String)> = Vec::new();
+    for (module, code) in modules {
+        let named = named_modules(module, code).into_iter().filter_map(|name| module_of(&name));
+        imports.extend(named.map(|named| (module.clone(), named)));
+    }
+    let parents = modules.keys().filter_map(|module| module.rsplit_once("::")).map(|(parent, _)| format!("{parent}::"));
+    let folders: BTreeSet<String> = parents.chain([String::new()]).collect();
+    let mut found = Vec::new();
+    for folder in folders {
+        let room_of = |module: &str| {
+            let first = module.strip_prefix(&folder)?.split("::").next()?;
+            Some(format!("{folder}{first}"))
         };
-        let imports: BTreeSet<(String, String)> = modules
-            .iter()
-            .flat_map(|(module, code)| {
-                let named = named_modules(module, code).into_iter().filter_map(|name| module_of(&name));
-                named.map(|named| (module.clone(), named)).collect::<Vec<_>>()
-            })
-            .collect();
-        for (one, other) in &imports {
-            let room = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}::"));
-            if one >= other || room(other, one) || !imports.contains(&(other.clone(), one.clone())) {
-                continue;
+        let edges = imports.iter().filter_map(|(from, to)| Some((room_of(from)?, room_of(to)?)));
+        let mut edges: BTreeSet<(String, String)> = edges.filter(|(from, to)| from != to).collect();
+        // What imports nothing that is left, or is imported by nothing that is left, stands in no circle.
+        loop {
+            let from: BTreeSet<String> = edges.iter().map(|(from, _)| from.clone()).collect();
+            let to: BTreeSet<String> = edges.iter().map(|(_, to)| to.clone()).collect();
+            let before = edges.len();
+            edges.retain(|(one, other)| to.contains(one) && from.contains(other));
+            if edges.len() == before {
+                break;
             }
-            let known = KNOWN.contains(&(folder, one, other));
-            assert!(known, "{folder}: {one} and {other} import each other; put what both need into a file of its own");
+        }
+        let left: BTreeSet<String> = edges.into_iter().flat_map(|(from, to)| [from, to]).collect();
+        if !left.is_empty() {
+            found.push(left);
         }
     }
+    found
+}
+
+/// Files that import each other are one file cut in pieces: none can be read, or changed, without the others.
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    for (folder, _, _) in FLOORS {
+        let circles = circles(&modules_of(folder));
+        assert!(
+            circles.is_empty(),
+            "{folder}: these import each other; put what they share into a file of its own: {circles:?}"
+        );
+    }
+}
+
+#[test]
+fn circles_are_found() {
+    let found = |files: &[(&str, &str)]| {
+        let modules = files.iter().map(|(module, code)| ((*module).to_owned(), (*code).to_owned())).collect();
+        circles(&modules).into_iter().map(|circle| circle.into_iter().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    // A line of imports, and a folder whose file and files use each other.
+    assert_eq!(found(&[("a", "use crate::b::B;"), ("b", "use crate::c::C;"), ("c", "use std::fmt;")]), none);
+    assert_eq!(found(&[("a", "use crate::a::x::X;"), ("a::x", "use super::A;")]), none);
+    // Two files; three, of which one is reached by its path alone; two folders through one file of each; two files of a folder.
+    assert_eq!(found(&[("a", "use crate::b::B;"), ("b", "use super::a::A;")]), ["a b"]);
+    let three = [
+        ("a", "use crate::b::B;"),
+        ("b", "fn f() -> crate::c::C {}"),
+        ("c", "use crate::a::A;"),
+        ("d", "use crate::a::A;"),
+    ];
+    assert_eq!(found(&three), ["a b c"]);
+    assert_eq!(found(&[("a", ""), ("a::x", "use crate::b::B;"), ("b", ""), ("b::y", "use crate::a::A;")]), ["a b"]);
+    assert_eq!(found(&[("a::x", "use super::y::Y;"), ("a::y", "use super::x::X;")]), ["a::x a::y"]);
 }
 
 #[test]
