@@ -28,6 +28,7 @@ use erasures::ERASURES;
 mod erasures;
 mod read;
 mod rows;
+mod tallies;
 mod write;
 
 #[cfg(test)]
@@ -35,8 +36,10 @@ mod tests;
 
 pub use erasures::{ErasedRange, ErasurePhase, ErasureReads, ErasureRun, ErasureWrites, ListPosition};
 pub use read::{ReceiptReads, StoredBody};
-pub use rows::{BatchNote, BizRow, DayKind, DecidedTally, EventNote, IssuedTally, ReceiptRow, day_number, receipt_of};
+pub use rows::{BatchNote, BizRow, EventNote, ReceiptRow, day_number, receipt_of};
 pub(crate) use rows::{receipt_key_bytes, rows_against};
+pub(crate) use tallies::Tallies;
+pub use tallies::{DayKind, DecidedTally, IssuedTally};
 pub use tallystick_anchoring::journal::{
     BatchRow, Durability, EventRow, Journal, JournalError, JournalIdentity, JournalWrite, Placement, Progress,
 };

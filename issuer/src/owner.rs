@@ -17,7 +17,7 @@ use tallystick_anchoring::journal::{BatchRow, Journal, JournalError, JournalWrit
 use tallystick_anchoring::owner::{Adopted, Committed, OwnBatch, Owner, OwnerStep, RefusedRecord, RegistryChange};
 
 use crate::journal::{
-    BatchNote, DayKind, DecidedTally, EventNote, ReceiptReads as _, ReceiptWrites as _, day_number, receipt_of,
+    BatchNote, DayKind, DecidedTally, EventNote, ReceiptReads as _, ReceiptWrites as _, Tallies, day_number, receipt_of,
 };
 use crate::metrics::IssuerMetrics;
 use crate::registry::{Registry, kind_of};
@@ -45,7 +45,7 @@ pub struct ReceiptOwner {
 /// One step over sealed blocks.
 struct Step<'a> {
     owner: &'a ReceiptOwner,
-    tallies: BTreeMap<DayKind, DecidedTally>,
+    tallies: Tallies<DecidedTally>,
 }
 
 impl Owner for ReceiptOwner {
@@ -70,7 +70,7 @@ impl Owner for ReceiptOwner {
     }
 
     fn begin(&self) -> Box<dyn OwnerStep + '_> {
-        Box::new(Step { owner: self, tallies: BTreeMap::new() })
+        Box::new(Step { owner: self, tallies: Tallies::default() })
     }
 
     fn committed(&self, committed: &Committed) -> Result<(), JournalError> {
@@ -195,8 +195,8 @@ impl OwnerStep for Step<'_> {
     }
 
     fn end(self: Box<Self>, write: &mut JournalWrite<'_>) -> Result<(), JournalError> {
-        for (day_kind, tally) in &self.tallies {
-            write.put_decided(*day_kind, *tally);
+        for (day_kind, tally) in self.tallies.iter() {
+            write.put_decided(day_kind, tally);
         }
         Ok(())
     }
@@ -204,10 +204,7 @@ impl OwnerStep for Step<'_> {
 
 impl Step<'_> {
     fn tally(&mut self, day_kind: DayKind) -> Result<&mut DecidedTally, JournalError> {
-        Ok(match self.tallies.entry(day_kind) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.owner.journal.decided(day_kind)?),
-        })
+        self.tallies.of(day_kind, |day_kind| self.owner.journal.decided(day_kind))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The sequencer: decides drafts one after the other, writes a group at once.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ use crate::failure::internal;
 use crate::holder::Asker;
 use crate::journal::{
     BizRow, DayKind, Durability, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _,
-    ReceiptWrites as _, day_number, rows_against,
+    ReceiptWrites as _, Tallies, day_number, rows_against,
 };
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
@@ -82,7 +81,7 @@ pub struct SequencerParts {
 pub struct Sequencer {
     parts: SequencerParts,
     numbering: Numbering,
-    tallies: HashMap<DayKind, IssuedTally>,
+    tallies: Tallies<IssuedTally>,
     last_issue_time: UnixMillis,
     outbox_end: u64,
     /// Writes made so far: what the guard follows.
@@ -182,7 +181,7 @@ impl Sequencer {
         let last_issue_time = parts.journal.last_issue_time()?;
         let outbox_end = parts.journal.outbox_end()?;
         let step = parts.journal.step()?.unwrap_or(0);
-        let (numbering, tallies) = (Numbering::default(), HashMap::new());
+        let (numbering, tallies) = (Numbering::default(), Tallies::default());
         Ok(Self { parts, numbering, tallies, last_issue_time, outbox_end, step })
     }
 
@@ -327,7 +326,7 @@ impl Sequencer {
         changed.sort_unstable();
         changed.dedup();
         for day_kind in changed {
-            write.put_issued(day_kind, self.tallies.get(&day_kind).copied().unwrap_or_default());
+            write.put_issued(day_kind, self.tallies.get(day_kind));
         }
         for (unit, unique, holder) in group.uniqueness.values() {
             write.put_uniqueness(*unit, *unique, *holder);
@@ -347,9 +346,7 @@ impl Sequencer {
         write.commit(Durability::Synced)?;
         self.step = step;
         self.last_issue_time = last_issue_time;
-        if self.tallies.len() > TALLIES_MAX {
-            self.tallies.clear();
-        }
+        self.tallies.clear_above(TALLIES_MAX);
         parts.backlog.grown_to(self.outbox_end);
         parts.metrics.issued(assembled.len() + take_back::new_ones(group));
         take_back::tell(group);
@@ -364,11 +361,7 @@ impl Sequencer {
 
     /// Counts a receipt as issued on its day.
     fn count(&mut self, day_kind: DayKind, total: Fen) -> Result<(), JournalError> {
-        let tally = match self.tallies.entry(day_kind) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.parts.journal.issued(day_kind)?),
-        };
-        tally.add(total);
+        self.tallies.of(day_kind, |day_kind| self.parts.journal.issued(day_kind))?.add(total);
         Ok(())
     }
 }

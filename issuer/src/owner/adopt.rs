@@ -15,7 +15,7 @@ use tallystick_anchoring::owner::{Adopted, OwnBatch};
 use crate::fate::{Fate, fate};
 use crate::journal::{
     BatchNote, DayKind, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow,
-    ReceiptWrites as _, day_number,
+    ReceiptWrites as _, Tallies, day_number,
 };
 use crate::registry::kind_of;
 
@@ -24,7 +24,7 @@ struct Adoption<'a, 'w> {
     journal: &'a Journal,
     write: &'a mut JournalWrite<'w>,
     utc_offset_minutes: i32,
-    tallies: BTreeMap<DayKind, IssuedTally>,
+    tallies: Tallies<IssuedTally>,
     new: u64,
 }
 
@@ -35,13 +35,13 @@ pub(crate) fn adopt(
     batch: &OwnBatch,
     utc_offset_minutes: i32,
 ) -> Result<Adopted, JournalError> {
-    let mut adoption = Adoption { journal, write, utc_offset_minutes, tallies: BTreeMap::new(), new: 0 };
+    let mut adoption = Adoption { journal, write, utc_offset_minutes, tallies: Tallies::default(), new: 0 };
     let (keys, note) = match &batch.refusal {
         None => adoption.sealed(batch)?,
         Some(refusal) => (adoption.refused(batch, refusal)?, BatchNote::default()),
     };
-    for (day_kind, tally) in &adoption.tallies {
-        adoption.write.put_issued(*day_kind, *tally);
+    for (day_kind, tally) in adoption.tallies.iter() {
+        adoption.write.put_issued(day_kind, tally);
     }
     Ok(Adopted { keys, note: note.encode_to_vec(), new: adoption.new })
 }
@@ -165,10 +165,7 @@ impl Adoption<'_, '_> {
     }
 
     fn tally(&mut self, day_kind: DayKind) -> Result<&mut IssuedTally, JournalError> {
-        Ok(match self.tallies.entry(day_kind) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(self.journal.issued(day_kind)?),
-        })
+        self.tallies.of(day_kind, |day_kind| self.journal.issued(day_kind))
     }
 }
 
