@@ -4,6 +4,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
 use receipt_core::trust::TrustedCheckpoint;
 use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest};
+use tallystick_service::clock::Clock;
 use tallystick_service::said::said;
 use tonic::Status;
 
@@ -17,6 +18,13 @@ pub(crate) enum AskError {
     Node(Status),
     /// It gave a checkpoint of validators that the trust file does not know, as far as it was followed. Perhaps they took over.
     UnknownSet(String),
+    /// Its newest checkpoint is older than it may be: it does not show how far the ledger is.
+    Old {
+        /// By this process's clock, in seconds.
+        age_seconds: u64,
+        /// What is allowed.
+        age_seconds_max: u64,
+    },
     /// It said something that is not so.
     Distrusted(String),
 }
@@ -26,11 +34,16 @@ impl std::fmt::Display for AskError {
         match self {
             Self::Node(status) => f.write_str(&said(status)),
             Self::UnknownSet(problem) | Self::Distrusted(problem) => f.write_str(problem),
+            Self::Old { age_seconds, age_seconds_max } => write!(
+                f,
+                "its newest checkpoint is {age_seconds} s old by this issuer's clock: either the ledger stands still, or the clock \
+                 is ahead; nothing is issued until a checkpoint is at most {age_seconds_max} s old"
+            ),
         }
     }
 }
 
-/// A node's newest checkpoint, under a quorum. How old it may be is the caller's to judge.
+/// A node's newest checkpoint, under a quorum. Whether it is fresh: [`check_fresh`].
 pub(crate) async fn newest_checkpoint(
     nodes: &Nodes,
     node: &Node,
@@ -42,6 +55,17 @@ pub(crate) async fn newest_checkpoint(
         true => AskError::UnknownSet(error.to_string()),
         false => AskError::Distrusted(error.to_string()),
     })
+}
+
+/// Refuses a checkpoint that is older than so many seconds by the quorum's own times: a node cannot pretend that an old tree is the
+/// newest.
+pub(crate) fn check_fresh(
+    checkpoint: &TrustedCheckpoint,
+    clock: &dyn Clock,
+    age_seconds_max: u64,
+) -> Result<(), AskError> {
+    let age_seconds = clock.now().seconds().saturating_sub(checkpoint.as_of.get());
+    if age_seconds > age_seconds_max { Err(AskError::Old { age_seconds, age_seconds_max }) } else { Ok(()) }
 }
 
 /// The node's proof that one tree is a beginning of another. Believed only once `Chain::prove` has checked it.

@@ -25,7 +25,7 @@ mod tests;
 pub use chain::{Chain, ChainError, HeldLimits, ProofWanted, SealedBlock};
 pub use outcomes::{Acted, Mode, OutcomeError, Outcomes};
 
-use crate::asking::{AskError, consistency_path, newest_checkpoint};
+use crate::asking::{AskError, check_fresh, consistency_path, newest_checkpoint};
 use crate::desk::Desk;
 use crate::journal::JournalError;
 use crate::nodes::{Node, Nodes};
@@ -97,6 +97,7 @@ impl From<AskError> for Ended {
             AskError::Node(status) => Self::Node(status),
             AskError::UnknownSet(problem) => Self::UnknownSet(problem),
             AskError::Distrusted(problem) => Self::Distrusted(problem),
+            AskError::Old { .. } => Self::Node(Status::unavailable(error.to_string())),
         }
     }
 }
@@ -158,7 +159,7 @@ impl Follower {
         let mut target = None;
         let mut unknown_set = None;
         if !self.desk.gate.is_caught_up() {
-            match self.fresh_size(node).await {
+            match self.newest_size(node).await {
                 Ok(size) => target = Some(size),
                 // The blocks up to there say who took over; then it is asked again.
                 Err(Ended::UnknownSet(problem)) => unknown_set = Some((problem, self.desk.trust.current())),
@@ -212,20 +213,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times: a node cannot pretend that
-    /// an old one is the newest.
-    async fn fresh_size(&self, node: &Node) -> Result<TreeSize, Ended> {
-        let trusted = newest_checkpoint(&self.nodes, node, &self.desk.trust).await?;
-        self.quorum_time.observe(trusted.size, trusted.as_of);
-        let age_seconds = self.clock.now().seconds().saturating_sub(trusted.as_of.get());
-        if age_seconds > self.fresh_seconds {
-            return Err(Ended::Node(Status::unavailable(format!(
-                "its newest checkpoint is {age_seconds} s old by this issuer's clock: either the ledger stands still, or \
-                 the clock is ahead; nothing is issued until a checkpoint is less than {} s old",
-                self.fresh_seconds
-            ))));
-        }
-        Ok(trusted.size)
+    /// Size of the node's newest tree, if its checkpoint is fresh.
+    async fn newest_size(&self, node: &Node) -> Result<TreeSize, Ended> {
+        let newest = newest_checkpoint(&self.nodes, node, &self.desk.trust).await?;
+        self.quorum_time.observe(newest.size, newest.as_of);
+        check_fresh(&newest, &*self.clock, self.fresh_seconds)?;
+        Ok(newest.size)
     }
 
     fn open_gate(&self, chain: &Chain, target: Option<TreeSize>) {

@@ -6,7 +6,7 @@ use tallystick_service::clock::Clock;
 use tallystick_service::said::said;
 
 use super::{RecoverError, Recovery};
-use crate::asking::{AskError, consistency_path, newest_checkpoint};
+use crate::asking::{AskError, check_fresh, consistency_path, newest_checkpoint};
 use crate::nodes::{Node, Nodes};
 use crate::trust::FollowedTrust;
 
@@ -57,7 +57,7 @@ impl Session<'_> {
     async fn follow(&self, node: &Node, recovery: &mut Recovery) -> Result<(), RecoverError> {
         let away = |status: tonic::Status| RecoverError::Node(said(&status));
         // Validators that took over since are known once the blocks up to there are followed.
-        let target = match self.fresh_size(node).await {
+        let target = match self.newest_size(node).await {
             Err(AskError::UnknownSet(_)) => None,
             size => Some(size?),
         };
@@ -77,7 +77,7 @@ impl Session<'_> {
         }
         let target = match target {
             Some(size) => size,
-            None => self.fresh_size(node).await?,
+            None => self.newest_size(node).await?,
         };
         if recovery.sealed_size() < target {
             return Err(RecoverError::Node("its stream ended before its newest checkpoint".to_owned()));
@@ -85,12 +85,10 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Size of the newest tree, under a checkpoint that is fresh by the quorum's own times.
-    async fn fresh_size(&self, node: &Node) -> Result<TreeSize, AskError> {
-        let trusted = newest_checkpoint(self.nodes, node, self.trust).await?;
-        if trusted.as_of.get().saturating_add(self.fresh_seconds) < self.clock.now().seconds() {
-            return Err(AskError::Distrusted("its newest checkpoint is old".to_owned()));
-        }
-        Ok(trusted.size)
+    /// Size of the node's newest tree, if its checkpoint is fresh.
+    async fn newest_size(&self, node: &Node) -> Result<TreeSize, AskError> {
+        let newest = newest_checkpoint(self.nodes, node, self.trust).await?;
+        check_fresh(&newest, self.clock, self.fresh_seconds)?;
+        Ok(newest.size)
     }
 }
