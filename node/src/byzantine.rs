@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use ed25519_dalek::Signer as _;
 use receipt_core::ids::UnixMillis;
-use tallystick_engine::{Byzantine, ConsensusSigner, SignRefused, SignRequest, Signed};
+use tallystick_engine::{Byzantine, ConsensusSigner, SignRefused, SignRequest, SignResponse};
 use tallystick_service::clock::{Clock, SystemClock};
 
 /// Double-signs every vote and every proposal, and sends others' headers on over bodies of its own.
@@ -49,8 +49,8 @@ impl UnguardedSigner {
 }
 
 impl ConsensusSigner for UnguardedSigner {
-    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
-        Ok(Signed { statement: request.clone(), signature: self.0.sign(preimage).to_bytes() })
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<SignResponse, SignRefused> {
+        Ok(SignResponse { statement: request.clone(), signature: self.0.sign(preimage).to_bytes() })
     }
 
     fn public_key(&self) -> [u8; 32] {

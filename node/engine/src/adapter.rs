@@ -1,6 +1,6 @@
 //! Signing and verifying in the engine's traits: builds each preimage and calls [`ConsensusSigner`] or the key.
 //!
-//! Every prevote that verifies is noted (`polkas`): the signer is told what lets its lock go, and what speaks for a block that did
+//! Every prevote that verifies is noted (`block_support`): the signer is told what lets its lock go, and what speaks for a block that did
 //! not come in time. If it answers with another statement than asked for, the engine gets that one. A refusal goes to the
 //! loop (`refused`), and the engine sees the error only when its parts are about to be stopped: seen earlier, it would end
 //! consensus, and with it the supervisor, which kills the other parts before they have closed their files.
@@ -16,11 +16,11 @@ use malachitebft_app_channel::app::types::core::{
 use malachitebft_app_channel::{Signer, Verifier};
 use tokio::sync::{mpsc, watch};
 
-use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger, MemberSet, engine_round};
-use crate::polkas::Polkas;
+use crate::block_support::BlockSupport;
+use crate::context::{ChainContext, ChainHeight, ChainProposal, ChainVote, MemberSet, engine_round};
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
-use crate::signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
+use crate::signing::{ConsensusSigner, SignRefused, SignRequest, SignResponse};
 use crate::types::{Equivocation, MemberId, SignedStatement};
 
 // app-channel re-exports the traits but not these two names.
@@ -31,7 +31,7 @@ type EngineVerdict = malachitebft_signing::VerificationResult;
 #[derive(Clone)]
 pub(crate) struct ChainVerifier {
     pub(crate) chain_id: [u8; 32],
-    pub(crate) polkas: Polkas,
+    pub(crate) support: BlockSupport,
 }
 
 /// Signs for one chain through the application's signer.
@@ -40,7 +40,7 @@ pub(crate) struct ChainSigner {
     pub(crate) chain_id: [u8; 32],
     pub(crate) signer: Arc<dyn ConsensusSigner>,
     /// The verifier's.
-    pub(crate) polkas: Polkas,
+    pub(crate) support: BlockSupport,
     /// The first refusal ends the loop.
     pub(crate) refused: mpsc::UnboundedSender<SignRefused>,
     /// Whether the engine's parts are being stopped, each for itself.
@@ -94,23 +94,23 @@ fn stated_vote(vote: ChainVote, statement: &SignRequest) -> Result<ChainVote, Si
 
 impl ChainSigner {
     /// Signs for the loop or the start, neither of which is one of the engine's parts.
-    pub(crate) fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
+    pub(crate) fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<SignResponse, SignRefused> {
         self.signer.sign(request, preimage)
     }
 
-    fn sign_asked(&self, asked: Option<(SignRequest, Vec<u8>)>) -> Result<Signed, SignRefused> {
+    fn sign_asked(&self, asked: Option<(SignRequest, Vec<u8>)>) -> Result<SignResponse, SignRefused> {
         let (request, preimage) =
             asked.ok_or_else(|| SignRefused { reason: "no round".to_owned(), conflict: false })?;
         self.sign(&request, &preimage)
     }
 
-    fn vote(&self, vote: ChainVote) -> Result<SignedMessage<Ledger, ChainVote>, SignRefused> {
+    fn vote(&self, vote: ChainVote) -> Result<SignedMessage<ChainContext, ChainVote>, SignRefused> {
         let asked = vote_preimage(&self.chain_id, &vote);
         let signed = self.sign_asked(asked.map(|(request, preimage)| (self.with_grounds(request), preimage)))?;
         Ok(SignedMessage::new(stated_vote(vote, &signed.statement)?, Signature(signed.signature)))
     }
 
-    fn proposal(&self, proposal: ChainProposal) -> Result<SignedMessage<Ledger, ChainProposal>, SignRefused> {
+    fn proposal(&self, proposal: ChainProposal) -> Result<SignedMessage<ChainContext, ChainProposal>, SignRefused> {
         let signed = self.sign_asked(proposal_preimage(&self.chain_id, &proposal))?;
         let SignRequest::Proposal { slot, pol_round, block_id } = signed.statement else {
             return Err(misfit());
@@ -134,8 +134,8 @@ impl ChainSigner {
     fn with_grounds(&self, request: SignRequest) -> SignRequest {
         match request {
             SignRequest::Prevote { slot, block_id: Some(block_id), .. } => {
-                let polka_round = self.polkas.newest_before(slot, &block_id);
-                let untimely = !self.polkas.is_acceptable(slot.height, &block_id);
+                let polka_round = self.support.newest_before(slot, &block_id);
+                let untimely = !self.support.is_acceptable(slot.height, &block_id);
                 SignRequest::Prevote { slot, block_id: Some(block_id), polka_round, untimely }
             }
             request => request,
@@ -144,8 +144,8 @@ impl ChainSigner {
 }
 
 #[async_trait]
-impl Signer<Ledger> for ChainSigner {
-    async fn sign_vote(&self, vote: ChainVote) -> Result<SignedMessage<Ledger, ChainVote>, EngineError> {
+impl Signer<ChainContext> for ChainSigner {
+    async fn sign_vote(&self, vote: ChainVote) -> Result<SignedMessage<ChainContext, ChainVote>, EngineError> {
         match self.vote(vote) {
             Ok(signed) => Ok(signed),
             Err(refusal) => Err(self.give_up(refusal).await),
@@ -155,7 +155,7 @@ impl Signer<Ledger> for ChainSigner {
     async fn sign_proposal(
         &self,
         proposal: ChainProposal,
-    ) -> Result<SignedMessage<Ledger, ChainProposal>, EngineError> {
+    ) -> Result<SignedMessage<ChainContext, ChainProposal>, EngineError> {
         match self.proposal(proposal) {
             Ok(signed) => Ok(signed),
             Err(refusal) => Err(self.give_up(refusal).await),
@@ -165,20 +165,20 @@ impl Signer<Ledger> for ChainSigner {
     /// Never asked: votes carry no extension.
     async fn sign_vote_extension(
         &self,
-        _: VoteExtensionScope<Ledger>,
+        _: VoteExtensionScope<ChainContext>,
         (): (),
-    ) -> Result<SignedExtension<Ledger>, EngineError> {
+    ) -> Result<SignedExtension<ChainContext>, EngineError> {
         Err(EngineError::from_source(SignRefused { reason: "votes carry no extension".to_owned(), conflict: false }))
     }
 
     /// Never asked: who a peer is follows from its certificate.
-    async fn sign_validator_proof(&self, _: Vec<u8>, _: Vec<u8>) -> Result<ValidatorProof<Ledger>, EngineError> {
+    async fn sign_validator_proof(&self, _: Vec<u8>, _: Vec<u8>) -> Result<ValidatorProof<ChainContext>, EngineError> {
         Err(EngineError::from_source(SignRefused { reason: "links need no proof".to_owned(), conflict: false }))
     }
 }
 
 #[async_trait]
-impl Verifier<Ledger> for ChainVerifier {
+impl Verifier<ChainContext> for ChainVerifier {
     async fn verify_signed_vote(
         &self,
         vote: &ChainVote,
@@ -188,7 +188,7 @@ impl Verifier<Ledger> for ChainVerifier {
         let asked = vote_preimage(&self.chain_id, vote);
         let verifies = asked.is_some_and(|(_, preimage)| public_key.verifies(&preimage, signature));
         if verifies {
-            self.polkas.verified(vote);
+            self.support.verified(vote);
         }
         Ok(EngineVerdict::from_bool(verifies))
     }
@@ -205,7 +205,7 @@ impl Verifier<Ledger> for ChainVerifier {
 
     async fn verify_signed_vote_extension(
         &self,
-        _: &VoteExtensionScope<Ledger>,
+        _: &VoteExtensionScope<ChainContext>,
         (): &(),
         _: &Signature,
         _: &PublicKey,
@@ -213,7 +213,7 @@ impl Verifier<Ledger> for ChainVerifier {
         Ok(EngineVerdict::Invalid)
     }
 
-    async fn verify_validator_proof(&self, _: &ValidatorProof<Ledger>) -> Result<EngineVerdict, EngineError> {
+    async fn verify_validator_proof(&self, _: &ValidatorProof<ChainContext>) -> Result<EngineVerdict, EngineError> {
         Ok(EngineVerdict::Invalid)
     }
 }
@@ -223,7 +223,7 @@ impl Verifier<Ledger> for ChainVerifier {
 pub(crate) fn act_of(
     chain_id: &[u8; 32],
     set: &MemberSet,
-    message: &SignedConsensusMsg<Ledger>,
+    message: &SignedConsensusMsg<ChainContext>,
     is_news: impl FnOnce(MemberId, u64) -> bool,
 ) -> Option<(MemberId, u64)> {
     let (member, height, asked, signature) = match message {
@@ -245,7 +245,7 @@ pub(crate) fn act_of(
 pub(crate) fn equivocations(
     chain_id: &[u8; 32],
     set: &MemberSet,
-    evidence: &MisbehaviorEvidence<Ledger>,
+    evidence: &MisbehaviorEvidence<ChainContext>,
 ) -> Vec<Equivocation> {
     let key_of = |member: MemberId| set.get(member).map(|member| member.public_key().to_bytes());
     let statement = |preimage: Option<(SignRequest, Vec<u8>)>, signature: [u8; 64]| {
@@ -253,15 +253,16 @@ pub(crate) fn equivocations(
     };
     let votes = evidence.votes.iter().flat_map(|(member, pairs)| {
         pairs.iter().filter_map(move |(first, second)| {
-            let signed =
-                |vote: &SignedMessage<Ledger, _>| statement(vote_preimage(chain_id, &vote.message), vote.signature.0);
+            let signed = |vote: &SignedMessage<ChainContext, _>| {
+                statement(vote_preimage(chain_id, &vote.message), vote.signature.0)
+            };
             let public_key = key_of(*member)?;
             Some(Equivocation { member: *member, public_key, statements: [signed(first)?, signed(second)?] })
         })
     });
     let proposals = evidence.proposals.iter().flat_map(|(member, pairs)| {
         pairs.iter().filter_map(move |(first, second)| {
-            let signed = |proposal: &SignedMessage<Ledger, _>| {
+            let signed = |proposal: &SignedMessage<ChainContext, _>| {
                 statement(proposal_preimage(chain_id, &proposal.message), proposal.signature.0)
             };
             let public_key = key_of(*member)?;

@@ -25,9 +25,9 @@ use crate::adapter::{ChainSigner, act_of, equivocations};
 use crate::application::Application;
 use crate::certificate::Certificate;
 use crate::codec::raw_decided_value;
-use crate::context::{ChainHeight, Ledger, MemberSet, engine_round, height_params, round_number};
+use crate::context::{ChainContext, ChainHeight, MemberSet, engine_round, height_params, round_number};
 use crate::error::EngineError;
-use crate::hold::Progress;
+use crate::hold::PeerActivity;
 use crate::intake::Intake;
 use crate::network::{Network, member_of};
 use crate::parts::Parts;
@@ -46,8 +46,8 @@ const SERVED_HEIGHTS_MAX: u64 = 64;
 
 /// Where messages come from.
 pub(crate) struct Inbox {
-    pub(crate) consensus: mpsc::Receiver<AppMsg<Ledger>>,
-    pub(crate) events: RxEvent<Ledger>,
+    pub(crate) consensus: mpsc::Receiver<AppMsg<ChainContext>>,
+    pub(crate) events: RxEvent<ChainContext>,
     pub(crate) refused: mpsc::UnboundedReceiver<SignRefused>,
     pub(crate) peer_tip: watch::Receiver<u64>,
     pub(crate) wake: Arc<Notify>,
@@ -60,7 +60,7 @@ pub(crate) struct Fixed {
     pub(crate) signer: ChainSigner,
     pub(crate) network: Network,
     /// Takes the parts of this node's blocks.
-    pub(crate) parts_out: mpsc::Sender<NetworkMsg<Ledger>>,
+    pub(crate) parts_out: mpsc::Sender<NetworkMsg<ChainContext>>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) log_path: PathBuf,
     pub(crate) block_bytes_max: usize,
@@ -71,9 +71,9 @@ pub(crate) struct Fixed {
 
 /// The held answer to "which height now?".
 struct Held {
-    reply: Reply<Next<Ledger>>,
+    reply: Reply<Next<ChainContext>>,
     height: ChainHeight,
-    params: HeightParams<Ledger>,
+    params: HeightParams<ChainContext>,
     since: Instant,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct AppLoop {
     set: Option<MemberSet>,
     /// Proposals of this height.
     intake: Intake,
-    progress: Progress,
+    activity: PeerActivity,
     peer_tip: u64,
     held: Option<Held>,
     ready: bool,
@@ -110,7 +110,7 @@ impl AppLoop {
             height: 0,
             set: None,
             intake: Intake::default(),
-            progress: Progress::default(),
+            activity: PeerActivity::default(),
             peer_tip: 0,
             held: None,
             ready: false,
@@ -176,7 +176,7 @@ impl AppLoop {
         }
     }
 
-    async fn answer(&mut self, message: AppMsg<Ledger>) -> Result<(), EngineError> {
+    async fn answer(&mut self, message: AppMsg<ChainContext>) -> Result<(), EngineError> {
         match message {
             AppMsg::ConsensusReady { reply } => {
                 let start = self.app.ready().await.map_err(in_call("ready"))?;
@@ -236,16 +236,16 @@ impl AppLoop {
     }
 
     /// Takes over the next height and returns it in the engine's form.
-    fn expect(&mut self, start: &StartHeight) -> Result<(ChainHeight, HeightParams<Ledger>), EngineError> {
+    fn expect(&mut self, start: &StartHeight) -> Result<(ChainHeight, HeightParams<ChainContext>), EngineError> {
         let set = MemberSet::new(&start.set).map_err(|error| EngineError::Application {
             call: "a height's validator set",
             reason: error.to_string(),
         })?;
         self.height = start.height;
         self.set = Some(set.clone());
-        self.fixed.signer.polkas.start_height(start.height, &start.set);
+        self.fixed.signer.support.start_height(start.height, &start.set);
         self.intake = Intake::default();
-        self.progress.deciding(start.height, start.carried);
+        self.activity.deciding(start.height, start.carried);
         self.fixed.network.at_height(start.height);
         self.assembly.expect_height(Current {
             height: start.height,
@@ -262,14 +262,14 @@ impl AppLoop {
         height: u64,
         round: u32,
         proposer: MemberId,
-    ) -> Result<Vec<ProposedValue<Ledger>>, EngineError> {
+    ) -> Result<Vec<ProposedValue<ChainContext>>, EngineError> {
         debug!(height, round, %proposer, "round starts");
         self.fixed.network.start_height(height);
         let known = self.app.started_round(height, round, proposer).await.map_err(in_call("started_round"))?;
         let mut values = Vec::new();
         for proposal in known {
             if proposal.timely {
-                self.fixed.signer.polkas.found_timely(proposal.block_id);
+                self.fixed.signer.support.found_timely(proposal.block_id);
             }
             if self.intake.deliver(proposal.round, proposal.block_id) {
                 values.push(ProposedValue {
@@ -292,7 +292,7 @@ impl AppLoop {
         &mut self,
         slot: VoteSlot,
         timeout: Duration,
-        reply: Reply<LocallyProposedValue<Ledger>>,
+        reply: Reply<LocallyProposedValue<ChainContext>>,
     ) -> Result<(), EngineError> {
         let height = ChainHeight(slot.height);
         let Some(own) = self.app.build(slot.height, slot.round, timeout).await.map_err(in_call("build"))? else {
@@ -306,7 +306,7 @@ impl AppLoop {
             return Err(EngineError::Application { call: "build", reason });
         }
         self.intake.deliver(slot.round, own.block_id);
-        self.fixed.signer.polkas.found_timely(own.block_id);
+        self.fixed.signer.support.found_timely(own.block_id);
         let _ = reply.send(LocallyProposedValue::new(height, engine_round(Some(slot.round)), own.block_id));
         self.publish(slot, None, self.fixed.member, own.block_id, &own.bytes).await
     }
@@ -353,7 +353,7 @@ impl AppLoop {
         &mut self,
         publisher: MemberId,
         message: StreamMessage<ProposalPart>,
-    ) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
+    ) -> Result<Option<ProposedValue<ChainContext>>, EngineError> {
         if publisher == self.fixed.member {
             self.fixed.network.passed(&message);
             return Ok(None);
@@ -362,7 +362,7 @@ impl AppLoop {
             && self.held.is_some()
             && self.assembly.is_genuine(header)
         {
-            self.progress.acted(header.fields.sender, header.slot.height);
+            self.activity.acted(header.fields.sender, header.slot.height);
         }
         #[cfg(feature = "byzantine")]
         if self.fixed.forges_bodies {
@@ -377,7 +377,7 @@ impl AppLoop {
     }
 
     /// Has the application judge a complete block, once per round, and few of one sender.
-    async fn deliver(&mut self, finished: Finished) -> Result<Option<ProposedValue<Ledger>>, EngineError> {
+    async fn deliver(&mut self, finished: Finished) -> Result<Option<ProposedValue<ChainContext>>, EngineError> {
         let Finished { header, block } = finished;
         let (slot, fields) = (header.slot, header.fields);
         if slot.height != self.height || !self.intake.may_judge(slot.round, fields.sender, &fields.block_id) {
@@ -394,7 +394,7 @@ impl AppLoop {
         };
         let validity = match self.app.received(proposal).await.map_err(in_call("received"))? {
             Verdict::Valid => {
-                self.fixed.signer.polkas.found_timely(fields.block_id);
+                self.fixed.signer.support.found_timely(fields.block_id);
                 Validity::Valid
             }
             // The engine knows no other than the rules' verdict. The signer keeps back the prevote.
@@ -418,7 +418,7 @@ impl AppLoop {
         slot: VoteSlot,
         proposer: MemberId,
         bytes: Bytes,
-    ) -> Result<SyncedValueOutcome<Ledger>, EngineError> {
+    ) -> Result<SyncedValueOutcome<ChainContext>, EngineError> {
         if bytes.len() > self.fixed.block_bytes_max {
             return Ok(SyncedValueOutcome::PeerFault);
         }
@@ -428,7 +428,7 @@ impl AppLoop {
             SyncVerdict::Invalid(id) => (id, Validity::Invalid),
             SyncVerdict::PeerFault => return Ok(SyncedValueOutcome::PeerFault),
         };
-        self.progress.synced(slot.height);
+        self.activity.synced(slot.height);
         Ok(SyncedValueOutcome::Verdict(ProposedValue {
             height: ChainHeight(slot.height),
             round: engine_round(Some(slot.round)),
@@ -443,8 +443,8 @@ impl AppLoop {
     async fn finalized(
         &mut self,
         height: u64,
-        evidence: &MisbehaviorEvidence<Ledger>,
-        reply: Reply<Next<Ledger>>,
+        evidence: &MisbehaviorEvidence<ChainContext>,
+        reply: Reply<Next<ChainContext>>,
     ) -> Result<(), EngineError> {
         let found = self.set.as_ref().map(|set| equivocations(&self.fixed.signer.chain_id, set, evidence));
         let found = found.unwrap_or_default();
@@ -468,8 +468,8 @@ impl AppLoop {
     }
 
     fn go_on_if_due(&mut self) {
-        let (progress, peer_tip) = (&mut self.progress, self.peer_tip);
-        if self.held.as_ref().is_some_and(|held| progress.must_go_on(peer_tip, held.since.elapsed())) {
+        let (activity, peer_tip) = (&mut self.activity, self.peer_tip);
+        if self.held.as_ref().is_some_and(|held| activity.must_go_on(peer_tip, held.since.elapsed())) {
             self.go_on();
         }
     }
@@ -480,14 +480,14 @@ impl AppLoop {
         }
     }
 
-    fn observe(&mut self, event: Event<Ledger>) {
+    fn observe(&mut self, event: Event<ChainContext>) {
         match event {
             // Before the engine has checked any signature.
             Event::Received(message) => {
-                let is_news = |member, height| self.progress.is_news(member, height);
+                let is_news = |member, height| self.activity.is_news(member, height);
                 let act = self.set.as_ref().and_then(|set| act_of(&self.fixed.signer.chain_id, set, &message, is_news));
                 if let Some((member, height)) = act {
-                    self.progress.acted(member, height);
+                    self.activity.acted(member, height);
                     self.go_on_if_due();
                 }
             }

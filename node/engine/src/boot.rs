@@ -22,13 +22,13 @@ use tracing::info;
 use crate::adapter::{ChainSigner, ChainVerifier};
 use crate::app_loop::{AppLoop, Fixed, Inbox};
 use crate::application::Application;
+use crate::block_support::BlockSupport;
 use crate::codec::ChainCodec;
 use crate::config::{EngineConfig, lock_log};
-use crate::context::Ledger;
+use crate::context::ChainContext;
 use crate::error::{EngineError, start_error};
 use crate::network::{Attached, Network, NetworkActor};
 use crate::parts::{Parts, STOP_WITHIN};
-use crate::polkas::Polkas;
 use crate::signing::ConsensusSigner;
 use crate::streaming::{Assembly, Limits};
 use crate::wal::{LogFault, examine_log};
@@ -101,9 +101,9 @@ async fn start_here(
     let (tip_sender, peer_tip) = watch::channel(0);
     let (refused_sender, refused) = mpsc::unbounded_channel();
     let codec = ChainCodec { peer_tip: tip_sender };
-    let polkas = Polkas::default();
+    let support = BlockSupport::default();
     let (stopping_sender, stopping) = watch::channel(false);
-    let signer = ChainSigner { chain_id: config.chain_id, signer, polkas, refused: refused_sender, stopping };
+    let signer = ChainSigner { chain_id: config.chain_id, signer, support, refused: refused_sender, stopping };
     let (channels, actors, carrier) = build(&config, codec.clone(), signer.clone()).await?;
 
     let control = EngineControl { wake: Arc::new(Notify::new()), stop: Arc::new(Notify::new()) };
@@ -197,7 +197,8 @@ fn part_of<M: Message>(supervisor: &NodeRef) -> Result<ActorRef<M>, EngineError>
 }
 
 fn links_of(supervisor: &NodeRef, network: &Network, codec: ChainCodec) -> Result<Attached, EngineError> {
-    let (consensus, sync) = (part_of::<ConsensusMsg<Ledger>>(supervisor)?, part_of::<SyncMsg<Ledger>>(supervisor)?);
+    let (consensus, sync) =
+        (part_of::<ConsensusMsg<ChainContext>>(supervisor)?, part_of::<SyncMsg<ChainContext>>(supervisor)?);
     Attached::new(network, consensus, sync, codec)
 }
 
@@ -205,21 +206,21 @@ async fn build(
     config: &EngineConfig,
     codec: ChainCodec,
     signer: ChainSigner,
-) -> Result<(Channels<Ledger>, Actors, ActorRef<NetworkMsg<Ledger>>), EngineError> {
+) -> Result<(Channels<ChainContext>, Actors, ActorRef<NetworkMsg<ChainContext>>), EngineError> {
     let checked = config.checked()?;
     match examine_log(&config.log_path) {
         Err(LogFault::Damaged { problem, .. }) => return Err(EngineError::DamagedLog(problem)),
         Err(LogFault::Io(source)) => return Err(config.log_failed(source)),
         Ok(_) | Err(LogFault::InUse) => {}
     }
-    let verifier = Box::new(ChainVerifier { chain_id: config.chain_id, polkas: signer.polkas.clone() });
+    let verifier = Box::new(ChainVerifier { chain_id: config.chain_id, support: signer.support.clone() });
     let consensus = ConsensusContext::new_validator(config.member, verifier, Box::new(signer.clone()));
     let network = NetworkActor { network: config.network.clone(), codec: codec.clone() };
     let (carrier, _) = NetworkActor::spawn(None, network, ()).await.map_err(start_error)?;
     let (sender, parts) = mpsc::channel(1);
     tokio::spawn(carry(parts, carrier.clone()));
     let shown = shown(config, carrier.clone(), signer).await?;
-    let built = EngineBuilder::new(Ledger, checked)
+    let built = EngineBuilder::new(ChainContext, checked)
         .with_default_wal(WalContext::new(config.log_path.clone(), codec.clone()))
         .with_custom_network(shown, sender)
         .with_default_sync(SyncContext::new(codec))
@@ -239,9 +240,9 @@ async fn build(
 /// What the engine takes for its network: the carrier, or one that misbehaves in front of it.
 async fn shown(
     config: &EngineConfig,
-    carrier: ActorRef<NetworkMsg<Ledger>>,
+    carrier: ActorRef<NetworkMsg<ChainContext>>,
     signer: ChainSigner,
-) -> Result<ActorRef<NetworkMsg<Ledger>>, EngineError> {
+) -> Result<ActorRef<NetworkMsg<ChainContext>>, EngineError> {
     #[cfg(feature = "byzantine")]
     if let Some(byzantine) = config.byzantine {
         return crate::byzantine::proxy(byzantine, carrier, signer, config.member).await.map_err(start_error);
@@ -251,7 +252,7 @@ async fn shown(
 }
 
 /// Hands the app loop's block parts on, until either side has ended.
-async fn carry(mut parts: mpsc::Receiver<PartMsg<Ledger>>, carrier: ActorRef<NetworkMsg<Ledger>>) {
+async fn carry(mut parts: mpsc::Receiver<PartMsg<ChainContext>>, carrier: ActorRef<NetworkMsg<ChainContext>>) {
     while let Some(part) = parts.recv().await {
         if carrier.cast(part.into()).is_err() {
             return;

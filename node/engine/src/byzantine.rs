@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::adapter::ChainSigner;
 use crate::config::Byzantine;
-use crate::context::Ledger;
+use crate::context::ChainContext;
 use crate::proposal_part::ProposalPart;
 use crate::streaming::StreamIds;
 use crate::types::{BlockId, MemberId};
@@ -23,7 +23,7 @@ use crate::types::{BlockId, MemberId};
 pub(crate) async fn send_forged(
     message: &StreamMessage<ProposalPart>,
     ids: &mut StreamIds,
-    network: &mpsc::Sender<NetworkMsg<Ledger>>,
+    network: &mpsc::Sender<NetworkMsg<ChainContext>>,
 ) {
     let StreamContent::Data(ProposalPart::Header(header)) = &message.content else { return };
     let body = Bytes::from(vec![0xEE; header.fields.bytes_total as usize]);
@@ -44,10 +44,10 @@ fn other(block_id: &BlockId) -> BlockId {
 /// Stands between the engine and its network. Conflicting values differ from the true ones in the last bit.
 pub(crate) async fn proxy(
     byzantine: Byzantine,
-    network: NetworkRef<Ledger>,
+    network: NetworkRef<ChainContext>,
     signer: ChainSigner,
     address: MemberId,
-) -> Result<NetworkRef<Ledger>, impl std::fmt::Display> {
+) -> Result<NetworkRef<ChainContext>, impl std::fmt::Display> {
     let when = |set: bool| if set { Trigger::Always } else { Trigger::Never };
     let config = ByzantineConfig {
         equivocate_votes: when(byzantine.equivocate_votes),
@@ -57,7 +57,7 @@ pub(crate) async fn proxy(
         ..ByzantineConfig::default()
     };
     let span = tracing::error_span!("byzantine", %address);
-    let value: Option<ConflictingValueFn<Ledger>> = Some(Box::new(other));
-    let voted: Option<ConflictingVoteValueFn<Ledger>> = Some(Box::new(|id| id.map_or(BlockId([1; 32]), other)));
-    ByzantineNetworkProxy::spawn(config, network, Box::new(signer), Ledger, address, span, value, voted).await
+    let value: Option<ConflictingValueFn<ChainContext>> = Some(Box::new(other));
+    let voted: Option<ConflictingVoteValueFn<ChainContext>> = Some(Box::new(|id| id.map_or(BlockId([1; 32]), other)));
+    ByzantineNetworkProxy::spawn(config, network, Box::new(signer), ChainContext, address, span, value, voted).await
 }

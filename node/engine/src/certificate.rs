@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use malachitebft_app_channel::app::types::core::{CommitCertificate, CommitSignature};
 
-use crate::context::{ChainHeight, Ledger, engine_round};
+use crate::context::{ChainContext, ChainHeight, engine_round};
 use crate::preimage::{self, VoteSlot};
 use crate::scheme::{PublicKey, Signature};
 use crate::types::{BlockId, Member, MemberId};
@@ -137,7 +137,7 @@ impl Certificate {
     }
 
     /// From the engine's form. `None` without a round or signatures, which the engine does not produce.
-    pub(crate) fn from_engine(certificate: &CommitCertificate<Ledger>) -> Option<Self> {
+    pub(crate) fn from_engine(certificate: &CommitCertificate<ChainContext>) -> Option<Self> {
         let mut signatures: Vec<_> =
             certificate.commit_signatures.iter().map(|signed| (signed.address, signed.signature.0)).collect();
         signatures.sort_by_key(|(member, _)| *member);
@@ -148,7 +148,7 @@ impl Certificate {
     }
 
     /// The engine's form.
-    pub(crate) fn to_engine(&self) -> CommitCertificate<Ledger> {
+    pub(crate) fn to_engine(&self) -> CommitCertificate<ChainContext> {
         CommitCertificate {
             height: ChainHeight(self.height),
             round: engine_round(Some(self.round)),

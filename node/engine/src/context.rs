@@ -17,7 +17,7 @@ use crate::types::{BlockId, HeightSet, MemberId, SetError, Timeouts};
 
 /// The engine's context. Stateless.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ledger;
+pub(crate) struct ChainContext;
 
 /// A height as the engine sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +74,7 @@ impl SetMember {
     }
 }
 
-impl Validator<Ledger> for SetMember {
+impl Validator<ChainContext> for SetMember {
     fn address(&self) -> &MemberId {
         &self.id
     }
@@ -128,7 +128,7 @@ impl MemberSet {
     }
 }
 
-impl ValidatorSet<Ledger> for MemberSet {
+impl ValidatorSet<ChainContext> for MemberSet {
     fn count(&self) -> usize {
         self.0.members.len()
     }
@@ -156,7 +156,7 @@ pub(crate) struct ChainVote {
     pub(crate) member: MemberId,
 }
 
-impl Vote<Ledger> for ChainVote {
+impl Vote<ChainContext> for ChainVote {
     fn height(&self) -> ChainHeight {
         self.height
     }
@@ -181,15 +181,15 @@ impl Vote<Ledger> for ChainVote {
         &self.member
     }
 
-    fn extension(&self) -> Option<&SignedExtension<Ledger>> {
+    fn extension(&self) -> Option<&SignedExtension<ChainContext>> {
         None
     }
 
-    fn take_extension(&mut self) -> Option<SignedExtension<Ledger>> {
+    fn take_extension(&mut self) -> Option<SignedExtension<ChainContext>> {
         None
     }
 
-    fn extend(self, _: SignedExtension<Ledger>) -> Self {
+    fn extend(self, _: SignedExtension<ChainContext>) -> Self {
         self
     }
 }
@@ -204,7 +204,7 @@ pub(crate) struct ChainProposal {
     pub(crate) member: MemberId,
 }
 
-impl Proposal<Ledger> for ChainProposal {
+impl Proposal<ChainContext> for ChainProposal {
     fn height(&self) -> ChainHeight {
         self.height
     }
@@ -230,7 +230,7 @@ impl Proposal<Ledger> for ChainProposal {
     }
 }
 
-impl PartTrait<Ledger> for ProposalPart {
+impl PartTrait<ChainContext> for ProposalPart {
     fn is_first(&self) -> bool {
         matches!(self, Self::Header(_))
     }
@@ -241,7 +241,7 @@ impl PartTrait<Ledger> for ProposalPart {
     }
 }
 
-impl Context for Ledger {
+impl Context for ChainContext {
     type Address = MemberId;
     type Height = ChainHeight;
     type ProposalPart = ProposalPart;
@@ -285,7 +285,7 @@ impl Context for Ledger {
 }
 
 /// The engine's form of one height's parameters.
-pub(crate) fn height_params(set: MemberSet, timeouts: &Timeouts) -> HeightParams<Ledger> {
+pub(crate) fn height_params(set: MemberSet, timeouts: &Timeouts) -> HeightParams<ChainContext> {
     let linear = LinearTimeouts {
         propose: timeouts.propose,
         propose_delta: timeouts.delta,

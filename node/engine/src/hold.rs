@@ -25,9 +25,9 @@ const DOUBLED_MAX: u32 = 6;
 /// How far ahead of the height being decided activity is remembered.
 const HEIGHTS_AHEAD: u64 = 2;
 
-/// What is known of the others' progress.
+/// What the other validators do at the heights to come, as far as it ends this node's rest.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct PeerActivity {
     /// The height being decided, or to be started next.
     deciding: u64,
     /// The highest height at which each other validator acted, bounded.
@@ -44,7 +44,7 @@ pub(crate) struct Progress {
     false_alarms: u32,
 }
 
-impl Progress {
+impl PeerActivity {
     /// The height to decide changed: the one before it is decided, and `carried` something or not.
     pub(crate) fn deciding(&mut self, height: u64, carried: bool) {
         self.deciding = height;
@@ -116,122 +116,122 @@ mod tests {
 
     const OTHER: MemberId = MemberId::new(2);
 
-    fn at(deciding: u64) -> Progress {
-        Progress { deciding, ..Progress::default() }
+    fn at(deciding: u64) -> PeerActivity {
+        PeerActivity { deciding, ..PeerActivity::default() }
     }
 
     #[test]
     fn rests_until_somebody_acts_on_the_next_height() {
-        let mut progress = at(7);
-        assert!(!progress.must_go_on(6, Duration::MAX));
-        progress.acted(OTHER, 6);
-        assert!(!progress.must_go_on(6, Duration::MAX));
-        progress.acted(OTHER, 7);
-        assert!(progress.must_go_on(6, REST_MIN));
-        progress.deciding(8, true);
-        assert!(!progress.must_go_on(7, Duration::MAX));
+        let mut activity = at(7);
+        assert!(!activity.must_go_on(6, Duration::MAX));
+        activity.acted(OTHER, 6);
+        assert!(!activity.must_go_on(6, Duration::MAX));
+        activity.acted(OTHER, 7);
+        assert!(activity.must_go_on(6, REST_MIN));
+        activity.deciding(8, true);
+        assert!(!activity.must_go_on(7, Duration::MAX));
     }
 
     #[test]
     fn activity_ahead_is_remembered_but_a_far_claim_does_not_last() {
-        let mut progress = at(7);
-        progress.acted(OTHER, u64::MAX);
+        let mut activity = at(7);
+        activity.acted(OTHER, u64::MAX);
         for height in 7..=9 {
-            progress.deciding(height, true);
-            assert!(progress.must_go_on(height - 1, REST_MIN), "{height}");
+            activity.deciding(height, true);
+            assert!(activity.must_go_on(height - 1, REST_MIN), "{height}");
         }
-        progress.deciding(10, true);
-        assert!(!progress.must_go_on(9, Duration::MAX));
+        activity.deciding(10, true);
+        assert!(!activity.must_go_on(9, Duration::MAX));
     }
 
     /// Else one vote starts three heights at once, and so on for ever.
     #[test]
     fn whoever_acts_a_node_without_work_rests_a_while() {
-        let mut progress = at(7);
-        progress.acted(OTHER, 9);
+        let mut activity = at(7);
+        activity.acted(OTHER, 9);
         for height in 7..=9 {
-            progress.deciding(height, true);
-            assert!(!progress.must_go_on(height - 1, Duration::from_millis(999)), "{height}");
-            assert!(progress.must_go_on(height - 1, Duration::from_secs(1)), "{height}");
+            activity.deciding(height, true);
+            assert!(!activity.must_go_on(height - 1, Duration::from_millis(999)), "{height}");
+            assert!(activity.must_go_on(height - 1, Duration::from_secs(1)), "{height}");
         }
     }
 
     /// Seconds of rest before a node without work goes on.
-    fn rest_s(progress: &mut Progress) -> Option<u64> {
-        (0..1000).find(|seconds| progress.must_go_on(0, Duration::from_secs(*seconds)))
+    fn rest_s(activity: &mut PeerActivity) -> Option<u64> {
+        (0..1000).find(|seconds| activity.must_go_on(0, Duration::from_secs(*seconds)))
     }
 
     /// Else one validator that votes for nothing at all keeps an idle chain at a block a second, for ever.
     #[test]
     fn a_validator_that_rouses_for_nothing_is_waited_for_ever_longer_and_only_that_one() {
-        let mut progress = at(7);
+        let mut activity = at(7);
         for (height, expected) in (7..).zip([1, 2, 4, 8, 16, 32, 64, 64]) {
-            progress.acted(OTHER, height);
-            assert_eq!(rest_s(&mut progress), Some(expected), "height {height}");
-            progress.deciding(height + 1, false);
+            activity.acted(OTHER, height);
+            assert_eq!(rest_s(&mut activity), Some(expected), "height {height}");
+            activity.deciding(height + 1, false);
         }
         // Another one is heard as before, and counts for itself.
         let third = MemberId::new(3);
-        progress.acted(OTHER, 15);
-        progress.acted(third, 15);
-        assert_eq!(rest_s(&mut progress), Some(1));
-        progress.deciding(16, true);
+        activity.acted(OTHER, 15);
+        activity.acted(third, 15);
+        assert_eq!(rest_s(&mut activity), Some(1));
+        activity.deciding(16, true);
         // With own work nobody is the cause.
-        progress.deciding(17, false);
-        progress.acted(third, 17);
-        assert_eq!(rest_s(&mut progress), Some(1));
-        progress.deciding(18, true);
+        activity.deciding(17, false);
+        activity.acted(third, 17);
+        assert_eq!(rest_s(&mut activity), Some(1));
+        activity.deciding(18, true);
         // It had work after all.
-        progress.acted(OTHER, 18);
-        assert_eq!(rest_s(&mut progress), Some(64));
-        progress.deciding(19, true);
-        progress.acted(OTHER, 19);
-        assert_eq!(rest_s(&mut progress), Some(1));
+        activity.acted(OTHER, 18);
+        assert_eq!(rest_s(&mut activity), Some(64));
+        activity.deciding(19, true);
+        activity.acted(OTHER, 19);
+        assert_eq!(rest_s(&mut activity), Some(1));
     }
 
     #[test]
     fn an_act_is_checked_once() {
-        let mut progress = at(7);
-        assert!(!progress.is_news(OTHER, 6), "decided");
-        assert!(progress.is_news(OTHER, 7));
-        progress.acted(OTHER, 7);
-        assert!(!progress.is_news(OTHER, 7) && progress.is_news(OTHER, 8));
-        progress.acted(OTHER, u64::MAX);
-        assert!(!progress.is_news(OTHER, u64::MAX), "bounded");
+        let mut activity = at(7);
+        assert!(!activity.is_news(OTHER, 6), "decided");
+        assert!(activity.is_news(OTHER, 7));
+        activity.acted(OTHER, 7);
+        assert!(!activity.is_news(OTHER, 7) && activity.is_news(OTHER, 8));
+        activity.acted(OTHER, u64::MAX);
+        assert!(!activity.is_news(OTHER, u64::MAX), "bounded");
     }
 
     #[test]
     fn catching_up_never_rests_and_stops_at_the_tip() {
-        let mut progress = at(7);
-        progress.synced(6);
-        assert!(progress.must_go_on(9, Duration::ZERO));
-        assert!(!progress.must_go_on(6, Duration::MAX));
+        let mut activity = at(7);
+        activity.synced(6);
+        assert!(activity.must_go_on(9, Duration::ZERO));
+        assert!(!activity.must_go_on(6, Duration::MAX));
     }
 
     #[test]
     fn a_node_left_behind_goes_on_after_the_pause() {
-        let mut progress = at(7);
-        assert!(!progress.must_go_on(7, Duration::from_millis(1999)));
-        assert!(progress.must_go_on(7, Duration::from_secs(2)));
+        let mut activity = at(7);
+        assert!(!activity.must_go_on(7, Duration::from_millis(1999)));
+        assert!(activity.must_go_on(7, Duration::from_secs(2)));
     }
 
     #[test]
     fn a_tip_that_nobody_has_ends_ever_fewer_rests_and_a_true_one_is_followed_at_once_again() {
-        let mut progress = at(7);
-        let rests = |progress: &mut Progress| {
+        let mut activity = at(7);
+        let rests = |activity: &mut PeerActivity| {
             let mut seconds = (0..1000).map(Duration::from_secs);
-            seconds.find(|rested| progress.must_go_on(1 << 62, *rested)).map(|rested| rested.as_secs())
+            seconds.find(|rested| activity.must_go_on(1 << 62, *rested)).map(|rested| rested.as_secs())
         };
         for (height, expected) in (8..).zip([2, 4, 8, 16, 32, 64, 128, 128]) {
-            assert_eq!(rests(&mut progress), Some(expected));
+            assert_eq!(rests(&mut activity), Some(expected));
             // Decided by votes, not from a peer's store.
-            progress.deciding(height, false);
+            activity.deciding(height, false);
         }
-        assert_eq!(rests(&mut progress), Some(128));
-        progress.synced(15);
-        progress.deciding(16, true);
-        assert_eq!(rests(&mut progress), Some(0), "catching up");
-        progress.deciding(17, true);
-        assert_eq!(rests(&mut progress), Some(2));
+        assert_eq!(rests(&mut activity), Some(128));
+        activity.synced(15);
+        activity.deciding(16, true);
+        assert_eq!(rests(&mut activity), Some(0), "catching up");
+        activity.deciding(17, true);
+        assert_eq!(rests(&mut activity), Some(2));
     }
 }

@@ -18,12 +18,13 @@
 //!
 //! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
 //! `context`, `scheme`, `adapter` and `codec` (of the fields in `wire`) fill the engine's generic slots, `network` is what nodes say to each
-//! other, over the node's own links, `streaming` cuts blocks into parts (`proposal_part`) and puts them together again, `evidence` makes a file of a double signature, `polkas` remembers what lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `parts` ends it, `wal` looks at
+//! other, over the node's own links, `streaming` cuts blocks into parts (`proposal_part`) and puts them together again, `evidence` makes a file of a double signature, `block_support` what speaks for a block and lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `parts` ends it, `wal` looks at
 //! its log.
 
 mod adapter;
 mod app_loop;
 mod application;
+mod block_support;
 mod boot;
 #[cfg(feature = "byzantine")]
 mod byzantine;
@@ -38,7 +39,6 @@ mod intake;
 mod limits;
 mod network;
 mod parts;
-mod polkas;
 mod preimage;
 mod proposal_part;
 mod scheme;
@@ -58,7 +58,7 @@ pub use network::{FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, Netwo
 pub use preimage::{
     PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VoteSlot, precommit, prevote, proposal, stream,
 };
-pub use signing::{ConsensusSigner, SignRefused, SignRequest, Signed};
+pub use signing::{ConsensusSigner, SignRefused, SignRequest, SignResponse};
 pub use streaming::CHUNK_BYTES;
 pub use types::{
     BlockId, Equivocation, Fatal, HeightSet, KnownProposal, MEMBERS_MAX, Member, MemberId, OwnProposal,

@@ -10,7 +10,7 @@ use ractor::ActorRef;
 use tokio::sync::{OnceCell, watch};
 use tracing::debug;
 
-use crate::context::Ledger;
+use crate::context::ChainContext;
 use crate::network::Network;
 
 /// How long the engine's parts get to close their files.
@@ -20,7 +20,7 @@ pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Parts {
     pub(crate) supervisor: NodeRef,
     /// Carries what they say; behind a proxy it has no supervisor.
-    pub(crate) carrier: ActorRef<NetworkMsg<Ledger>>,
+    pub(crate) carrier: ActorRef<NetworkMsg<ChainContext>>,
     pub(crate) network: Network,
     /// Read by a signer that refuses: it holds consensus until the parts have no supervisor.
     pub(crate) stopping: watch::Sender<bool>,
@@ -40,9 +40,9 @@ impl Parts {
         self.network.detach();
         let mut parts = self.supervisor.get_cell().get_children();
         parts.sort_by_key(|part| match part {
-            part if part.is_message_type_of::<SyncMsg<Ledger>>() == Some(true) => 0,
-            part if part.is_message_type_of::<ConsensusMsg<Ledger>>() == Some(true) => 1,
-            part if part.is_message_type_of::<NetworkMsg<Ledger>>() == Some(true) => 3,
+            part if part.is_message_type_of::<SyncMsg<ChainContext>>() == Some(true) => 0,
+            part if part.is_message_type_of::<ConsensusMsg<ChainContext>>() == Some(true) => 1,
+            part if part.is_message_type_of::<NetworkMsg<ChainContext>>() == Some(true) => 3,
             _ => 2,
         });
         for part in &parts {

@@ -56,7 +56,7 @@ pub enum SignRequest {
 
 /// A statement and its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignResponse {
     /// What is signed: what was asked for, or another statement of its kind and height.
     pub statement: SignRequest,
     /// The Ed25519 signature of the statement's preimage.
@@ -82,7 +82,7 @@ pub struct SignRefused {
 /// votes or the block's untimeliness forbid, it answers with a vote for nil.
 pub trait ConsensusSigner: Send + Sync + 'static {
     /// Signs `preimage`, which says what `request` says, or answers with another statement.
-    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused>;
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<SignResponse, SignRefused>;
 
     /// The consensus key's public half.
     fn public_key(&self) -> [u8; 32];

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::codec::ChainCodec;
 use crate::config::lock_log;
-use crate::context::Ledger;
+use crate::context::ChainContext;
 use crate::preimage::VoteSlot;
 use crate::types::{BlockId, MemberId};
 
@@ -119,10 +119,11 @@ fn read(path: &Path) -> Result<LogState, LogFault> {
         return Ok(LogState::Sound(contents));
     }
     let codec = ChainCodec { peer_tip: watch::channel(0).0 };
-    let entries = log_entries::<Ledger, _>(&mut log, &codec).map_err(|error| match error.downcast::<io::Error>() {
-        Ok(error) => fault(error, "", contents.clone()),
-        Err(error) => LogFault::Damaged { problem: error.to_string(), readable: contents.clone() },
-    })?;
+    let entries =
+        log_entries::<ChainContext, _>(&mut log, &codec).map_err(|error| match error.downcast::<io::Error>() {
+            Ok(error) => fault(error, "", contents.clone()),
+            Err(error) => LogFault::Damaged { problem: error.to_string(), readable: contents.clone() },
+        })?;
     for entry in entries {
         let place = format!("entry {}: ", contents.entries + 1);
         match entry {
@@ -138,7 +139,7 @@ fn read(path: &Path) -> Result<LogState, LogFault> {
 
 impl LogContents {
     /// Adds an entry. An error: it is of another height, as a reset that was torn leaves it.
-    fn take(&mut self, entry: &Input<Ledger>) -> Result<(), String> {
+    fn take(&mut self, entry: &Input<ChainContext>) -> Result<(), String> {
         let round = |round: Round| round.as_u32().unwrap_or(0);
         let block = |value: &NilOrVal<BlockId>| match value {
             NilOrVal::Nil => None,

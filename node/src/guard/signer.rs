@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use receipt_core::ids::Height;
-use tallystick_engine::{ConsensusSigner, SignRefused, SignRequest, Signed, VoteSlot};
+use tallystick_engine::{ConsensusSigner, SignRefused, SignRequest, SignResponse, VoteSlot};
 
 use super::answer::Grounds;
 use super::slot::{Ballot, Kind};
@@ -97,7 +97,7 @@ fn misfit() -> SignRefused {
 }
 
 impl ConsensusSigner for GuardedSigner {
-    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<SignResponse, SignRefused> {
         let Some((height, asked, grounds)) = ballot(request) else {
             // Neither says anything about what this validator votes for.
             let key = match *request {
@@ -105,7 +105,7 @@ impl ConsensusSigner for GuardedSigner {
                 _ => self.own_key(),
             };
             let key = key.ok_or_else(misfit)?;
-            return Ok(Signed { statement: request.clone(), signature: key.sign(preimage).to_bytes() });
+            return Ok(SignResponse { statement: request.clone(), signature: key.sign(preimage).to_bytes() });
         };
         if self.preimage(height, &asked).as_deref() != Some(preimage) {
             return Err(misfit());
@@ -117,7 +117,7 @@ impl ConsensusSigner for GuardedSigner {
         };
         let vote = self.guard.vote(height, &asked, grounds, sign).map_err(|error| refused(&error))?;
         let statement = statement(height, &vote.ballot).ok_or_else(misfit)?;
-        Ok(Signed { statement, signature: vote.signature })
+        Ok(SignResponse { statement, signature: vote.signature })
     }
 
     fn public_key(&self) -> [u8; 32] {

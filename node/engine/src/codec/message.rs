@@ -22,7 +22,7 @@ use malachitebft_app_channel::app::types::{ProposedValue, SignedConsensusMsg};
 
 use super::Wire;
 use crate::certificate::SIGNATURES_MAX;
-use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
+use crate::context::{ChainContext, ChainHeight, ChainProposal, ChainVote};
 use crate::scheme::Signature;
 use crate::types::BlockId;
 use crate::wire::{CodecError, Reader, put_count, put_optional_round};
@@ -94,7 +94,7 @@ impl Wire for VoteType {
     }
 }
 
-impl Wire for SignedVote<Ledger> {
+impl Wire for SignedVote<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         let vote = &self.message;
         vote.vote_type.write(out);
@@ -117,7 +117,7 @@ impl Wire for SignedVote<Ledger> {
     }
 }
 
-impl Wire for SignedProposal<Ledger> {
+impl Wire for SignedProposal<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         let proposal = &self.message;
         proposal.height.write(out);
@@ -140,7 +140,7 @@ impl Wire for SignedProposal<Ledger> {
     }
 }
 
-impl Wire for SignedConsensusMsg<Ledger> {
+impl Wire for SignedConsensusMsg<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Vote(vote) => {
@@ -163,7 +163,7 @@ impl Wire for SignedConsensusMsg<Ledger> {
     }
 }
 
-impl Wire for PolkaCertificate<Ledger> {
+impl Wire for PolkaCertificate<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         self.height.write(out);
         self.round.write(out);
@@ -185,7 +185,7 @@ impl Wire for PolkaCertificate<Ledger> {
     }
 }
 
-impl Wire for RoundCertificate<Ledger> {
+impl Wire for RoundCertificate<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         self.height.write(out);
         self.round.write(out);
@@ -220,7 +220,7 @@ impl Wire for RoundCertificate<Ledger> {
     }
 }
 
-impl Wire for LivenessMsg<Ledger> {
+impl Wire for LivenessMsg<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Vote(vote) => {
@@ -248,7 +248,7 @@ impl Wire for LivenessMsg<Ledger> {
     }
 }
 
-impl Wire for ProposedValue<Ledger> {
+impl Wire for ProposedValue<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         self.height.write(out);
         self.round.write(out);

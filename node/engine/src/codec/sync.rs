@@ -15,14 +15,14 @@ use malachitebft_sync::{ValueRequest, ValueResponse};
 
 use super::{ChainCodec, Wire};
 use crate::certificate::Certificate;
-use crate::context::{ChainHeight, Ledger};
+use crate::context::{ChainContext, ChainHeight};
 use crate::wire::{CodecError, Reader, put_count};
 
 /// Values in one response at most; more than is ever asked for.
 const VALUES_MAX: usize = 1024;
 const PEER_ID_BYTES_MAX: usize = 64;
 
-impl Wire for Status<Ledger> {
+impl Wire for Status<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         self.tip_height.write(out);
         self.history_min_height.write(out);
@@ -49,7 +49,7 @@ impl Wire for Status<Ledger> {
     }
 }
 
-impl Wire for Request<Ledger> {
+impl Wire for Request<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         let Self::ValueRequest(request) = self;
         request.range.start().write(out);
@@ -65,7 +65,7 @@ impl Wire for Request<Ledger> {
     }
 }
 
-impl Wire for RawDecidedValue<Ledger> {
+impl Wire for RawDecidedValue<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         let length = u32::try_from(self.value_bytes.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_be_bytes());
@@ -84,7 +84,7 @@ impl Wire for RawDecidedValue<Ledger> {
 }
 
 /// A decided value in the engine's form.
-pub(crate) fn raw_decided_value(bytes: bytes::Bytes, certificate: &Certificate) -> RawDecidedValue<Ledger> {
+pub(crate) fn raw_decided_value(bytes: bytes::Bytes, certificate: &Certificate) -> RawDecidedValue<ChainContext> {
     let extended = ExtendedCommitCertificate::from_commit_certificate_and_extensions(
         certificate.to_engine(),
         VoteExtensions::default(),
@@ -92,7 +92,7 @@ pub(crate) fn raw_decided_value(bytes: bytes::Bytes, certificate: &Certificate) 
     RawDecidedValue::new(bytes, extended)
 }
 
-impl Wire for Response<Ledger> {
+impl Wire for Response<ChainContext> {
     fn write(&self, out: &mut Vec<u8>) {
         let Self::ValueResponse(response) = self;
         response.start_height.write(out);
@@ -110,8 +110,8 @@ impl Wire for Response<Ledger> {
     }
 }
 
-impl HasEncodedLen<Response<Ledger>> for ChainCodec {
-    fn encoded_len(&self, message: &Response<Ledger>) -> Result<usize, CodecError> {
+impl HasEncodedLen<Response<ChainContext>> for ChainCodec {
+    fn encoded_len(&self, message: &Response<ChainContext>) -> Result<usize, CodecError> {
         let Response::ValueResponse(response) = message;
         let values: usize = response
             .values

@@ -13,7 +13,7 @@ use malachitebft_sync::{ValueRequest, ValueResponse};
 
 use super::*;
 use crate::certificate::Certificate;
-use crate::context::{ChainHeight, ChainProposal, ChainVote, Ledger};
+use crate::context::{ChainContext, ChainHeight, ChainProposal, ChainVote};
 use crate::preimage::{StreamFields, VoteSlot};
 use crate::proposal_part::{ProposalPart, StreamHeader};
 use crate::scheme::Signature;
@@ -70,17 +70,17 @@ fn member() -> MemberId {
     MemberId::new(3)
 }
 
-fn vote(vote_type: VoteType, value: NilOrVal<BlockId>) -> SignedMessage<Ledger, ChainVote> {
+fn vote(vote_type: VoteType, value: NilOrVal<BlockId>) -> SignedMessage<ChainContext, ChainVote> {
     let vote = ChainVote { vote_type, height: ChainHeight(9), round: Round::new(2), value, member: member() };
     SignedMessage::new(vote, SIGNATURE)
 }
 
-fn proposal(pol_round: Round) -> SignedMessage<Ledger, ChainProposal> {
+fn proposal(pol_round: Round) -> SignedMessage<ChainContext, ChainProposal> {
     let (height, round) = (ChainHeight(9), Round::new(2));
     SignedMessage::new(ChainProposal { height, round, value: BLOCK, pol_round, member: member() }, SIGNATURE)
 }
 
-fn polka() -> PolkaCertificate<Ledger> {
+fn polka() -> PolkaCertificate<ChainContext> {
     PolkaCertificate {
         height: ChainHeight(9),
         round: Round::new(2),
@@ -89,7 +89,7 @@ fn polka() -> PolkaCertificate<Ledger> {
     }
 }
 
-fn round_certificate() -> RoundCertificate<Ledger> {
+fn round_certificate() -> RoundCertificate<ChainContext> {
     RoundCertificate {
         height: ChainHeight(9),
         round: Round::new(2),
@@ -122,7 +122,7 @@ fn peer() -> PeerId {
     PeerId::from_bytes(&[&[0x12, 32][..], &[9; 32]].concat()).unwrap()
 }
 
-fn response() -> Response<Ledger> {
+fn response() -> Response<ChainContext> {
     let certificate = Certificate {
         height: 9,
         round: 0,
@@ -176,8 +176,8 @@ fn parts_and_streams() {
 #[test]
 fn sync_messages() {
     let (tip_height, history_min_height) = (ChainHeight(9), ChainHeight(1));
-    check(&Status::<Ledger> { peer_id: peer(), tip_height, history_min_height });
-    check_closed(&Request::<Ledger>::ValueRequest(ValueRequest::new(ChainHeight(3)..=ChainHeight(3))));
+    check(&Status::<ChainContext> { peer_id: peer(), tip_height, history_min_height });
+    check_closed(&Request::<ChainContext>::ValueRequest(ValueRequest::new(ChainHeight(3)..=ChainHeight(3))));
     check_closed(&response());
 }
 
@@ -191,10 +191,13 @@ fn the_announced_length_is_the_encoded_length() {
 fn a_status_raises_the_peer_tip_only() {
     let codec = codec();
     let announce = |tip| {
-        let status =
-            Status::<Ledger> { peer_id: peer(), tip_height: ChainHeight(tip), history_min_height: ChainHeight(1) };
+        let status = Status::<ChainContext> {
+            peer_id: peer(),
+            tip_height: ChainHeight(tip),
+            history_min_height: ChainHeight(1),
+        };
         let bytes = codec.encode(&status).unwrap();
-        let _: Status<Ledger> = codec.decode(bytes).unwrap();
+        let _: Status<ChainContext> = codec.decode(bytes).unwrap();
         *codec.peer_tip.borrow()
     };
     assert_eq!([announce(4), announce(9), announce(2)], [4, 9, 9]);
@@ -202,24 +205,24 @@ fn a_status_raises_the_peer_tip_only() {
 
 #[test]
 fn out_of_range_numbers_are_refused() {
-    let far_height = Request::<Ledger>::ValueRequest(ValueRequest::new(ChainHeight(1)..=ChainHeight(u64::MAX)));
+    let far_height = Request::<ChainContext>::ValueRequest(ValueRequest::new(ChainHeight(1)..=ChainHeight(u64::MAX)));
     let bytes = codec().encode(&far_height).unwrap();
-    assert_eq!(Codec::<Request<Ledger>>::decode(&codec(), bytes), Err(CodecError::Invalid("height")));
+    assert_eq!(Codec::<Request<ChainContext>>::decode(&codec(), bytes), Err(CodecError::Invalid("height")));
 
-    let empty = Request::<Ledger>::ValueRequest(ValueRequest::new(ChainHeight(2)..=ChainHeight(1)));
+    let empty = Request::<ChainContext>::ValueRequest(ValueRequest::new(ChainHeight(2)..=ChainHeight(1)));
     let bytes = codec().encode(&empty).unwrap();
-    assert_eq!(Codec::<Request<Ledger>>::decode(&codec(), bytes), Err(CodecError::Invalid("empty range")));
+    assert_eq!(Codec::<Request<ChainContext>>::decode(&codec(), bytes), Err(CodecError::Invalid("empty range")));
 
     let mut far_round = vote(VoteType::Prevote, NilOrVal::Nil);
     far_round.message.round = Round::new(u32::MAX);
     let bytes = codec().encode(&SignedConsensusMsg::Vote(far_round)).unwrap();
-    assert_eq!(Codec::<SignedConsensusMsg<Ledger>>::decode(&codec(), bytes), Err(CodecError::Invalid("round")));
+    assert_eq!(Codec::<SignedConsensusMsg<ChainContext>>::decode(&codec(), bytes), Err(CodecError::Invalid("round")));
 
     let mut crowded = polka();
     crowded.polka_signatures = vec![PolkaSignature::new(member(), SIGNATURE); crate::certificate::SIGNATURES_MAX + 1];
     let bytes = codec().encode(&crowded).unwrap();
     assert_eq!(
-        Codec::<PolkaCertificate<Ledger>>::decode(&codec(), bytes),
+        Codec::<PolkaCertificate<ChainContext>>::decode(&codec(), bytes),
         Err(CodecError::Invalid("too many elements"))
     );
 
@@ -251,14 +254,14 @@ fn noise_never_panics() {
             *first = (round % 4) as u8;
         }
         let noise = Bytes::from(noise);
-        let _ = Codec::<SignedConsensusMsg<Ledger>>::decode(&codec, noise.clone());
-        let _ = Codec::<LivenessMsg<Ledger>>::decode(&codec, noise.clone());
-        let _ = Codec::<ProposedValue<Ledger>>::decode(&codec, noise.clone());
+        let _ = Codec::<SignedConsensusMsg<ChainContext>>::decode(&codec, noise.clone());
+        let _ = Codec::<LivenessMsg<ChainContext>>::decode(&codec, noise.clone());
+        let _ = Codec::<ProposedValue<ChainContext>>::decode(&codec, noise.clone());
         let _ = Codec::<ProposalPart>::decode(&codec, noise.clone());
         let _ = Codec::<StreamMessage<ProposalPart>>::decode(&codec, noise.clone());
-        let _ = Codec::<Status<Ledger>>::decode(&codec, noise.clone());
-        let _ = Codec::<Request<Ledger>>::decode(&codec, noise.clone());
-        let _ = Codec::<Response<Ledger>>::decode(&codec, noise.clone());
+        let _ = Codec::<Status<ChainContext>>::decode(&codec, noise.clone());
+        let _ = Codec::<Request<ChainContext>>::decode(&codec, noise.clone());
+        let _ = Codec::<Response<ChainContext>>::decode(&codec, noise.clone());
         let _ = Certificate::decode(&noise);
     }
 }

@@ -26,7 +26,7 @@ fn the_application_decides_who_proposes() {
     let members = MemberSet::new(&set(&[9, 3, 5], &[5, 9, 5, 3])).unwrap();
     let proposers: Vec<u32> = (0..6).map(|round| members.proposer(round).id().get()).collect();
     assert_eq!(proposers, [5, 9, 5, 3, 5, 9]);
-    assert_eq!(Ledger.select_proposer(&members, ChainHeight(7), Round::new(3)).id().get(), 3);
+    assert_eq!(ChainContext.select_proposer(&members, ChainHeight(7), Round::new(3)).id().get(), 3);
     assert_eq!(members.count(), 3);
     assert_eq!(members.total_voting_power(), 3);
     assert!(members.get(MemberId::new(4)).is_none());

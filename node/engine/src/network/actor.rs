@@ -22,7 +22,7 @@ use tokio::task::AbortHandle;
 
 use super::{FetchError, LIVENESS, Network, PART, STATUS, WORD, frame, member_of, peer_id};
 use crate::codec::{ChainCodec, Wire};
-use crate::context::Ledger;
+use crate::context::ChainContext;
 use crate::proposal_part::ProposalPart;
 
 /// As long as the engine itself waits for blocks before it asks somebody else.
@@ -65,9 +65,10 @@ impl NetworkActor {
         Ok(())
     }
 
-    fn say_status(&self, status: &EngineStatus<Ledger>) -> Result<(), ActorProcessingErr> {
+    fn say_status(&self, status: &EngineStatus<ChainContext>) -> Result<(), ActorProcessingErr> {
         let (tip_height, history_min_height) = (status.tip_height, status.history_min_height);
-        let status = sync::Status::<Ledger> { peer_id: peer_id(self.network.0.own)?, tip_height, history_min_height };
+        let status =
+            sync::Status::<ChainContext> { peer_id: peer_id(self.network.0.own)?, tip_height, history_min_height };
         // Encoded without being noted: only what others say raises the known tip.
         let frame = self.encode(STATUS, &status)?;
         self.network.change_outbox(|outbox| outbox.status(frame));
@@ -78,7 +79,7 @@ impl NetworkActor {
         &self,
         fetching: &mut Fetching,
         peer: PeerId,
-        request: &sync::Request<Ledger>,
+        request: &sync::Request<ChainContext>,
     ) -> Result<OutboundRequestId, ActorProcessingErr> {
         fetching.under_way.retain(|_, handle| !handle.is_finished());
         fetching.next += 1;
@@ -119,7 +120,7 @@ fn reason_of(error: FetchError) -> OutboundFailureReason {
 
 #[async_trait]
 impl Actor for NetworkActor {
-    type Msg = NetworkMsg<Ledger>;
+    type Msg = NetworkMsg<ChainContext>;
     type State = Fetching;
     type Arguments = ();
 

@@ -33,7 +33,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{FRAME_BYTES_MAX, LIVENESS, LinkError, Network, PART, STATUS, WORD, peer_id};
 use crate::codec::ChainCodec;
-use crate::context::Ledger;
+use crate::context::ChainContext;
 use crate::error::{EngineError, start_error};
 use crate::proposal_part::ProposalPart;
 use crate::types::MemberId;
@@ -54,8 +54,8 @@ const REQUESTS_MAX: usize = 8;
 
 /// A running engine, as the links see it.
 pub(crate) struct Attached {
-    consensus: ActorRef<ConsensusMsg<Ledger>>,
-    sync: ActorRef<SyncMsg<Ledger>>,
+    consensus: ActorRef<ConsensusMsg<ChainContext>>,
+    sync: ActorRef<SyncMsg<ChainContext>>,
     codec: ChainCodec,
     own: PeerId,
     rooms: BTreeMap<MemberId, Room>,
@@ -158,8 +158,8 @@ impl Attached {
     /// Of the engine with these parts.
     pub(crate) fn new(
         network: &Network,
-        consensus: ActorRef<ConsensusMsg<Ledger>>,
-        sync: ActorRef<SyncMsg<Ledger>>,
+        consensus: ActorRef<ConsensusMsg<ChainContext>>,
+        sync: ActorRef<SyncMsg<ChainContext>>,
         codec: ChainCodec,
     ) -> Result<Self, EngineError> {
         let room = |id| Room { id, places: Semaphore::new(PLACES), counts: Mutex::default() };
@@ -180,16 +180,16 @@ impl Attached {
         self.rooms.get(&peer).ok_or(LinkError::Stranger(peer))
     }
 
-    fn to_consensus(&self, event: NetworkEvent<Ledger>) -> Result<(), LinkError> {
+    fn to_consensus(&self, event: NetworkEvent<ChainContext>) -> Result<(), LinkError> {
         self.consensus.cast(ConsensusMsg::NetworkEvent(event)).map_err(|_| LinkError::NotRunning)
     }
 
-    fn to_sync(&self, event: NetworkEvent<Ledger>) -> Result<(), LinkError> {
+    fn to_sync(&self, event: NetworkEvent<ChainContext>) -> Result<(), LinkError> {
         self.sync.cast(SyncMsg::NetworkEvent(event)).map_err(|_| LinkError::NotRunning)
     }
 
     /// Hands an event of a peer to consensus once the peer has a place for it, and a mark behind it now and then.
-    async fn pass(&self, room: &Room, peer: MemberId, event: NetworkEvent<Ledger>) -> Result<(), LinkError> {
+    async fn pass(&self, room: &Room, peer: MemberId, event: NetworkEvent<ChainContext>) -> Result<(), LinkError> {
         room.places.acquire().await.map_err(|_| LinkError::NotRunning)?.forget();
         self.to_consensus(event)?;
         let frames = {
@@ -229,7 +229,7 @@ impl Attached {
 
     /// Puts a peer's request to the engine.
     pub(super) fn answer(self: &Arc<Self>, peer: MemberId, request: Bytes) -> Result<Answer, LinkError> {
-        let request: sync::Request<Ledger> = self.codec.decode(request)?;
+        let request: sync::Request<ChainContext> = self.codec.decode(request)?;
         let id = InboundRequestId::new(self.next_request.fetch_add(1, Ordering::SeqCst));
         let (sender, answer) = oneshot::channel();
         {
@@ -245,7 +245,7 @@ impl Attached {
     }
 
     /// The engine's answer to a request; `None`: it gives none.
-    pub(super) fn answered(&self, id: &InboundRequestId, response: Option<&sync::Response<Ledger>>) {
+    pub(super) fn answered(&self, id: &InboundRequestId, response: Option<&sync::Response<ChainContext>>) {
         let request = self.requests().remove(id);
         let encoded = response.and_then(|response| self.codec.encode(response).ok());
         if let (Some(request), Some(encoded)) = (request, encoded) {
@@ -254,7 +254,7 @@ impl Attached {
         }
     }
 
-    pub(super) fn fetched(&self, event: NetworkEvent<Ledger>) {
+    pub(super) fn fetched(&self, event: NetworkEvent<ChainContext>) {
         // An engine that ends needs no blocks.
         let _ = self.to_sync(event);
     }
@@ -379,7 +379,7 @@ impl Incoming {
         if !room.hears_status() {
             return Ok(());
         }
-        let status: sync::Status<Ledger> = self.engine.codec.decode(message)?;
+        let status: sync::Status<ChainContext> = self.engine.codec.decode(message)?;
         if status.peer_id != room.id {
             return Err(LinkError::OthersStatus);
         }
@@ -389,7 +389,7 @@ impl Incoming {
 }
 
 /// A vote or proposal with its height.
-fn word(from: PeerId, message: SignedConsensusMsg<Ledger>) -> (u64, NetworkEvent<Ledger>) {
+fn word(from: PeerId, message: SignedConsensusMsg<ChainContext>) -> (u64, NetworkEvent<ChainContext>) {
     match message {
         SignedConsensusMsg::Vote(vote) => (vote.message.height.0, NetworkEvent::Vote(from, vote)),
         SignedConsensusMsg::Proposal(proposal) => (proposal.message.height.0, NetworkEvent::Proposal(from, proposal)),
@@ -397,7 +397,7 @@ fn word(from: PeerId, message: SignedConsensusMsg<Ledger>) -> (u64, NetworkEvent
 }
 
 /// What is said again, or leads on, with its height.
-fn liveness(from: PeerId, message: LivenessMsg<Ledger>) -> (u64, NetworkEvent<Ledger>) {
+fn liveness(from: PeerId, message: LivenessMsg<ChainContext>) -> (u64, NetworkEvent<ChainContext>) {
     match message {
         LivenessMsg::Vote(vote) => (vote.message.height.0, NetworkEvent::Vote(from, vote)),
         LivenessMsg::PolkaCertificate(polka) => (polka.height.0, NetworkEvent::PolkaCertificate(from, polka)),

@@ -22,8 +22,8 @@ use sha2::{Digest, Sha256};
 use tallystick_engine::{
     Application, BlockId, Certificate, ConsensusSigner, DecidedValue, EngineConfig, EngineControl, EngineHandle,
     Equivocation, Fatal, HeightSet, KnownProposal, Member, MemberId, Network, OwnProposal, ReceivedProposal,
-    SignRefused, SignRequest, Signed, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, VoteSlot, precommit,
-    prevote, proposal, start,
+    SignRefused, SignRequest, SignResponse, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, VoteSlot,
+    precommit, prevote, proposal, start,
 };
 use tokio::sync::watch;
 
@@ -213,7 +213,7 @@ fn ballot_key(request: &SignRequest) -> Option<(VoteSlot, u8)> {
 }
 
 impl ConsensusSigner for GuardingSigner {
-    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<Signed, SignRefused> {
+    fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<SignResponse, SignRefused> {
         if self.disk.refuse.load(Ordering::SeqCst) {
             return Err(SignRefused { reason: "told to".to_owned(), conflict: false });
         }
@@ -231,7 +231,7 @@ impl ConsensusSigner for GuardingSigner {
         {
             self.disk.repeated.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(Signed { statement, signature: self.key.sign(&preimage).to_bytes() })
+        Ok(SignResponse { statement, signature: self.key.sign(&preimage).to_bytes() })
     }
 
     fn public_key(&self) -> [u8; 32] {

@@ -26,7 +26,7 @@ const PREVOTES_MAX: usize = 1024;
 
 /// Shared by the verifier, which fills it, and the signer, which asks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Polkas(Arc<Mutex<Seen>>);
+pub(crate) struct BlockSupport(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -42,7 +42,7 @@ struct Prevotes {
     blocks: BTreeSet<(u32, BlockId)>,
 }
 
-impl Polkas {
+impl BlockSupport {
     /// From now on counts prevotes of this height, by these powers. Forgets nothing if it does already.
     pub(crate) fn start_height(&self, height: u64, set: &HeightSet) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
