@@ -129,7 +129,7 @@ impl Batcher {
     /// one, and none after it can.
     fn signed_anew(&self, row: &BatchRow) -> Result<Option<Vec<u8>>, JournalError> {
         let parts = &self.parts;
-        let (view, tip_time) = (parts.desk.registered.view(), parts.desk.journal.progress()?.time);
+        let (view, tip_time) = (parts.desk.registered.view(), parts.desk.journal.followed_tip()?.time);
         let old = SignedBatchHeader::decode(&row.signed_header).map_err(|_| JournalError::Corrupt("a batch header"))?;
         let last = old.header.last_issue_time;
         let held = parts.signer.public_key();
@@ -303,7 +303,7 @@ impl Batcher {
     /// Tells once when the key holds batches back, and once when it does so no more.
     fn permitted(&mut self, last_issue_time: UnixMillis) -> Result<bool, JournalError> {
         let parts = &self.parts;
-        let (held, tip_time) = (parts.signer.public_key(), parts.desk.journal.progress()?.time);
+        let (held, tip_time) = (parts.signer.public_key(), parts.desk.journal.followed_tip()?.time);
         let view = parts.desk.registered.view();
         let fault = view.check(parts.signing_key, &held, last_issue_time, tip_time).err();
         match (self.held_back, fault) {

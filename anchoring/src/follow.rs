@@ -154,8 +154,8 @@ impl Follower {
     }
 
     async fn try_follow(&mut self, node: &Node) -> Result<(), Ended> {
-        let progress = self.desk.journal.progress().map_err(Ended::Fatal)?;
-        let mut chain = Chain::new(progress, self.held);
+        let tip = self.desk.journal.followed_tip().map_err(Ended::Fatal)?;
+        let mut chain = Chain::new(tip, self.held);
         let mut target = None;
         let mut unknown_set = None;
         if !self.desk.gate.is_caught_up() {
@@ -201,8 +201,8 @@ impl Follower {
 
     /// Acts on blocks that are sealed now, and tells everybody.
     fn act(&self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<TreeSize>) -> Result<(), Ended> {
-        let Some(progress) = chain.sealed_progress(sealed) else { return Ok(()) };
-        let acted = tokio::task::block_in_place(|| self.outcomes.act(sealed, progress))?;
+        let Some(tip) = chain.sealed_tip(sealed) else { return Ok(()) };
+        let acted = tokio::task::block_in_place(|| self.outcomes.act(sealed, tip))?;
         chain.acted(acted.event);
         let height = chain.sealed_height();
         self.desk.metrics.followed_height.set(height);

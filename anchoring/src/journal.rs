@@ -14,7 +14,7 @@
 //! …              the owner's families: see its [`Layout`]
 //! ```
 //! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
-//! `next-sequence`, `progress` (see [`Progress`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
+//! `next-sequence`, `progress` (see [`FollowedTip`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
 //! must exceed), `fence-id` (16 random bytes by which that fence names this journal), `step` (see `guard`), `trust` (a trust file, once a
 //! validator set has taken over; see `trust`), `owner/…` (small values of the owner: see its [`Layout`]).
 //!
@@ -64,7 +64,7 @@ pub use inspector::Inspector;
 pub(crate) use log_file::{each_whole_write, log_files, torn_at};
 pub use read::Row;
 pub use rewrite::RewriteError;
-pub use rows::{BatchOutcome, BatchRow, EventRow, Fields, Placement, Progress, RecordRow};
+pub use rows::{BatchOutcome, BatchRow, EventRow, Fields, FollowedTip, Placement, RecordRow};
 pub use tallystick_storage::Access;
 pub use uncached::{Names, Stretch, StretchEnd};
 pub use write::{Durability, JournalWrite};
@@ -172,7 +172,7 @@ const META_ISSUER: &[u8] = b"issuer";
 const META_EPOCH: &[u8] = b"epoch";
 const META_LAST_ISSUE_TIME: &[u8] = b"last-issue-time";
 const META_NEXT_SEQUENCE: &[u8] = b"next-sequence";
-const META_PROGRESS: &[u8] = b"progress";
+const META_FOLLOWED_TIP: &[u8] = b"progress";
 const META_HALTED: &[u8] = b"halted";
 const META_FENCE_ABOVE: &[u8] = b"fence-above";
 const META_FENCE_ID: &[u8] = b"fence-id";
@@ -186,12 +186,12 @@ fn owned_key(name: &str) -> Vec<u8> {
 
 impl Journal {
     /// Makes a journal in an absent or empty directory, holding the registry of genesis (`registry` writes), the log
-    /// up to `progress`, and small values of its owner by name. Durable when it returns.
+    /// up to `tip`, and small values of its owner by name. Durable when it returns.
     pub fn init(
         path: &Path,
         identity: JournalIdentity,
         registry: &receipt_core::state::Writes,
-        progress: &Progress,
+        tip: &FollowedTip,
         owned: &[(&str, Vec<u8>)],
     ) -> Result<Self, JournalError> {
         let exists = || JournalError::Exists(path.display().to_string());
@@ -215,7 +215,7 @@ impl Journal {
         write.put_meta(META_NEXT_SEQUENCE, &1_u64.to_be_bytes());
         write.put_step(0);
         write.put_registry(registry);
-        write.put_progress(progress);
+        write.put_followed_tip(tip);
         for (name, value) in owned {
             write.put_owned(name, value);
         }
@@ -343,9 +343,9 @@ impl Journal {
     }
 
     /// How far the ledger has been followed.
-    pub fn progress(&self) -> Result<Progress, JournalError> {
-        let bytes = self.meta(META_PROGRESS)?.ok_or(JournalError::Corrupt("progress"))?;
-        Progress::decode(self.identity.suite, &bytes)
+    pub fn followed_tip(&self) -> Result<FollowedTip, JournalError> {
+        let bytes = self.meta(META_FOLLOWED_TIP)?.ok_or(JournalError::Corrupt("progress"))?;
+        FollowedTip::decode(self.identity.suite, &bytes)
     }
 
     /// Why this journal may never anchor again without `recover`, if so.

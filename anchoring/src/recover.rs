@@ -83,7 +83,7 @@ impl From<OutcomeError> for RecoverError {
 
 /// How recovery stands after catching up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum RecoveryState {
     /// The ledger must fence the lost journal, and name this one: raise the issuer's epoch above this one.
     AwaitsFence {
         /// The epoch on the ledger now.
@@ -128,14 +128,14 @@ impl Recovery {
             write.delete_batch(*sequence, *sequence);
         }
         write.commit(Durability::Synced)?;
-        let chain = Chain::new(journal.progress()?, HeldLimits::default());
+        let chain = Chain::new(journal.followed_tip()?, HeldLimits::default());
         let outcomes = Outcomes::new(desk.clone(), parameters, Mode::Recovering);
         Ok(Self { desk, outcomes, chain, ahead: BTreeMap::new(), adopted_batches: 0, adopted_records: 0 })
     }
 
     /// Forgets blocks that are not sealed yet: another node is asked.
     pub fn rewind(&mut self) -> Result<(), JournalError> {
-        self.chain = Chain::new(self.desk.journal.progress()?, HeldLimits::default());
+        self.chain = Chain::new(self.desk.journal.followed_tip()?, HeldLimits::default());
         self.ahead.clear();
         Ok(())
     }
@@ -177,13 +177,13 @@ impl Recovery {
     }
 
     fn act(&mut self, sealed: &[SealedBlock]) -> Result<(), RecoverError> {
-        let Some(progress) = self.chain.sealed_progress(sealed).cloned() else { return Ok(()) };
+        let Some(tip) = self.chain.sealed_tip(sealed).cloned() else { return Ok(()) };
         for block in sealed {
             for batch in self.ahead.remove(&block.height.get()).unwrap_or_default() {
                 self.take_in(&batch)?;
             }
         }
-        let acted = self.outcomes.act(sealed, &progress)?;
+        let acted = self.outcomes.act(sealed, &tip)?;
         self.chain.acted(acted.event);
         self.outcomes.wake(&acted);
         Ok(())
@@ -268,7 +268,12 @@ impl Recovery {
 
     /// After catching up: ends the halt, if the ledger has fenced the lost journal since the first run. The guard (at `path`)
     /// learns first that every other copy is behind. What the fence must name is drawn by the first run.
-    pub fn finish(&self, guard: Option<Guard>, path: &Path, entropy: &dyn Entropy) -> Result<Standing, RecoverError> {
+    pub fn finish(
+        &self,
+        guard: Option<Guard>,
+        path: &Path,
+        entropy: &dyn Entropy,
+    ) -> Result<RecoveryState, RecoverError> {
         let journal = &self.desk.journal;
         let epoch = journal.epoch()?;
         let Some(above) = journal.fence_above()? else {
@@ -276,10 +281,10 @@ impl Recovery {
             write.put_fence_above(epoch);
             write.put_fence_id(random_array(entropy)?);
             write.commit(Durability::Synced)?;
-            return Ok(Standing::AwaitsFence { epoch });
+            return Ok(RecoveryState::AwaitsFence { epoch });
         };
         if epoch <= above {
-            return Ok(Standing::AwaitsFence { epoch });
+            return Ok(RecoveryState::AwaitsFence { epoch });
         }
         let mut write = journal.write();
         let mut waiting = HashSet::new();
@@ -297,7 +302,7 @@ impl Recovery {
         write.put_step(begin_anew(guard, journal, path)?);
         write.delete_halted();
         write.commit(Durability::Synced)?;
-        Ok(Standing::Recovered { epoch, waiting: waiting.len() as u64 })
+        Ok(RecoveryState::Recovered { epoch, waiting: waiting.len() as u64 })
     }
 }
 

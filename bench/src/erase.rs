@@ -22,7 +22,7 @@ use receipt_core::merkle::Frontier;
 use receipt_core::record::{ReceiptRecord, SignedRecord};
 use receipt_core::suite::{ChainId, Signature, Suite};
 use tallystick_anchoring::journal::{
-    BatchOutcome, Durability, Journal, JournalIdentity, JournalWrite, Placement, Progress,
+    BatchOutcome, Durability, FollowedTip, Journal, JournalIdentity, JournalWrite, Placement,
 };
 use tallystick_issuer::body::SealedBody;
 use tallystick_issuer::erasure::rule::Rule;
@@ -117,7 +117,7 @@ fn measure(directory: &Path, bodies: u64) -> Result<Measured> {
         issuer: IssuerId::new(1),
         layout: &LAYOUT,
     };
-    let progress = Progress {
+    let tip = FollowedTip {
         height: Height::new(0),
         time: UnixMillis::new(0),
         seal_hash: Hash([0; 32]),
@@ -125,7 +125,7 @@ fn measure(directory: &Path, bodies: u64) -> Result<Measured> {
         frontier: Frontier::new(identity.suite),
     };
     std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
-    let journal = Journal::init(&directory.join("journal"), identity, &Default::default(), &progress, &[])?;
+    let journal = Journal::init(&directory.join("journal"), identity, &Default::default(), &tip, &[])?;
     errln!("  filling a journal with {} bodies", bodies * 2);
     let mut rows = Rows::new();
     fill(&journal, &mut rows, bodies)?;

@@ -52,7 +52,7 @@ use crate::erasure::task::ErasureTask;
 use crate::erasure::{Reapplied, reapply, reapply_whole, rewrite_list};
 use crate::figures::{Figures, FiguresParts, register_memory};
 use crate::issue::{self, IssueQueue, Sequencer, SequencerParts, issue_queue};
-use crate::journal::{Journal, Progress};
+use crate::journal::{FollowedTip, Journal};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
@@ -76,7 +76,7 @@ pub fn init(settings: &Settings) -> Result<()> {
     for entry in &effects.entries {
         frontier.append(entry, |_, _| ()).context("append genesis to the log")?;
     }
-    let progress = Progress {
+    let followed = FollowedTip {
         height: effects.tip.height,
         time: effects.tip.time,
         seal_hash: effects.tip.seal_hash,
@@ -84,7 +84,7 @@ pub fn init(settings: &Settings) -> Result<()> {
         frontier,
     };
     let secrets = SecretMarks::of(&keys, chain.genesis.suite).rows();
-    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &progress, &secrets)?;
+    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &followed, &secrets)?;
     Guard::create(&settings.guard_file, chain.identity)?;
     // One that is there stays: a journal made anew for a lost one must not bring back what was erased.
     ErasedList::new(&settings.erased_file, chain.identity).create(SystemClock.now())?;
@@ -260,8 +260,8 @@ impl Wiring {
             nodes: Arc::new(Nodes::new(&self.tls, &self.settings.nodes, self.settings.call_timeout())?),
             quorum_time: Arc::new(QuorumTime::new(Arc::new(Instant::now()), self.settings.issue.clock_distance_max_ms)),
         };
-        let progress = self.journal.progress()?;
-        let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
+        let tip = self.journal.followed_tip()?;
+        let (followed, following) = watch::channel(Followed { height: tip.height.get(), event: tip.event });
         let (queue, jobs) = issue_queue(self.settings.issue.queue_drafts_max);
         register_memory(&mut registry, &self.settings.memory, &self.journal, queue.clone());
         let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;

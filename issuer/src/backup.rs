@@ -143,13 +143,13 @@ pub struct Copied {
 
 impl Position {
     fn of(journal: &Journal) -> Result<Self, JournalError> {
-        let progress = journal.progress()?;
+        let tip = journal.followed_tip()?;
         Ok(Self {
             epoch: journal.epoch()?,
             next_sequence: journal.next_sequence()?.get(),
-            followed_height: progress.height.get(),
-            followed_log_size: progress.frontier.size().get(),
-            seal_hash: progress.seal_hash.to_string(),
+            followed_height: tip.height.get(),
+            followed_log_size: tip.frontier.size().get(),
+            seal_hash: tip.seal_hash.to_string(),
             last_issue_time_ms: journal.last_issue_time()?.get(),
         })
     }

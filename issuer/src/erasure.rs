@@ -161,7 +161,7 @@ pub fn erase(journal: &Journal, list: &ErasedList, wish: &Wish) -> Result<Vec<Er
 /// The day by which it is judged what is due: the clock's, or that of the last block followed if it is earlier. A clock that runs
 /// ahead by years must not erase what is young: nothing brings it back.
 pub fn today(journal: &Journal, now: UnixMillis, utc_offset_minutes: i32) -> Result<u32, JournalError> {
-    Ok(day_number(now.min(journal.progress()?.time), utc_offset_minutes))
+    Ok(day_number(now.min(journal.followed_tip()?.time), utc_offset_minutes))
 }
 
 /// Begins an erasure by age: durable when it returns; its steps are made by [`task`] or [`Eraser::finish`].

@@ -41,7 +41,7 @@ pub(crate) use rows::{receipt_key_bytes, rows_against};
 pub(crate) use tallies::Tallies;
 pub use tallies::{DayKind, DecidedTally, IssuedTally};
 pub use tallystick_anchoring::journal::{
-    BatchRow, Durability, EventRow, Journal, JournalError, JournalIdentity, JournalWrite, Placement, Progress,
+    BatchRow, Durability, EventRow, FollowedTip, Journal, JournalError, JournalIdentity, JournalWrite, Placement,
 };
 pub use write::ReceiptWrites;
 

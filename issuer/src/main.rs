@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use receipt_core::ids::{Height, ReceiptCode, ReceiptNumber, SegmentId};
-use tallystick_anchoring::recover::Standing;
+use tallystick_anchoring::recover::RecoveryState;
 use tallystick_issuer::check::said;
 use tallystick_issuer::config::{CATEGORY_PROBLEM, Settings, parse_category};
 use tallystick_issuer::control::erasing;
@@ -270,9 +270,8 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
             outpage!("{}\n", repair::run(&settings, *rewrite).context("repair the journal")?);
         }
         Command::Recover { plan, .. } => {
-            let standing =
-                runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;
-            if matches!(standing, Standing::AwaitsFence { .. }) {
+            let state = runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;
+            if matches!(state, RecoveryState::AwaitsFence { .. }) {
                 // Governance must come before it can end.
                 return Ok(Exit::NotYet);
             }

@@ -228,7 +228,7 @@ pub fn report(journal: &Journal, segment: SegmentId) -> Result<SegmentReport, Se
         lost_count: counted.lost.count,
         closed_at_ms: closed,
         settleable_from_ms,
-        followed_height: journal.progress()?.height.get(),
+        followed_height: journal.followed_tip()?.height.get(),
         actions: vec![ProposedAction::SettleSegment(settlement)],
     })
 }

@@ -38,7 +38,7 @@ use tallystick_service::rng::SeededEntropy;
 
 use crate::body::BodyCipher;
 use crate::issue::{Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, prepare};
-use crate::journal::{Journal, JournalIdentity, LAYOUT, Progress};
+use crate::journal::{FollowedTip, Journal, JournalIdentity, LAYOUT};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
@@ -79,9 +79,9 @@ pub(crate) fn init(path: &std::path::Path, chain: &TestChain) -> Journal {
         frontier.append(entry, |_, _| ()).unwrap();
     }
     let tip = &effects.tip;
-    let progress = Progress { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
+    let followed = FollowedTip { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
     let secrets = marks(chain).rows();
-    Journal::init(path, identity(chain), &effects.writes, &progress, &secrets).unwrap()
+    Journal::init(path, identity(chain), &effects.writes, &followed, &secrets).unwrap()
 }
 
 /// The test issuer's master key.
@@ -185,7 +185,7 @@ impl TestIssuer {
             batcher.set_out().unwrap();
         }
         let outcomes = Outcomes::new(desk.clone(), ChainParameters::of(chain.genesis()), Mode::Running);
-        let log = Chain::new(journal.progress().unwrap(), HeldLimits::default());
+        let log = Chain::new(journal.followed_tip().unwrap(), HeldLimits::default());
         Self {
             registry,
             keys,
@@ -250,8 +250,8 @@ impl TestIssuer {
     pub(crate) fn follow(&mut self, chain: &TestChain) {
         for height in self.log.next_height()..=chain.height().get() {
             let sealed = self.log.offer(&ledger_block(chain, height), self.desk.trust.as_ref()).unwrap();
-            let progress = self.log.sealed_progress(&sealed).unwrap();
-            match self.outcomes.act(&sealed, progress) {
+            let tip = self.log.sealed_tip(&sealed).unwrap();
+            match self.outcomes.act(&sealed, tip) {
                 Ok(acted) => {
                     self.log.acted(acted.event);
                     self.outcomes.wake(&acted);

@@ -15,7 +15,7 @@ use receipt_core::note::PosixSeconds;
 use receipt_core::trust::SetEnd;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
-use crate::journal::Progress;
+use crate::journal::FollowedTip;
 use crate::judge::CheckpointJudge;
 use crate::trust::Handover;
 
@@ -138,8 +138,8 @@ impl Default for HeldLimits {
 /// The chain up to the last offered block.
 #[derive(Debug)]
 pub struct Chain {
-    sealed: Progress,
-    ahead: Progress,
+    sealed: FollowedTip,
+    ahead: FollowedTip,
     held: Held,
     covering: Option<Covering>,
     limits: HeldLimits,
@@ -147,8 +147,8 @@ pub struct Chain {
 
 impl Chain {
     /// From the last sealed block that was acted on.
-    pub fn new(progress: Progress, limits: HeldLimits) -> Self {
-        Self { sealed: progress.clone(), ahead: progress, held: Held::default(), covering: None, limits }
+    pub fn new(tip: FollowedTip, limits: HeldLimits) -> Self {
+        Self { sealed: tip.clone(), ahead: tip, held: Held::default(), covering: None, limits }
     }
 
     /// The height to offer next.
@@ -166,8 +166,8 @@ impl Chain {
         self.sealed.frontier.size()
     }
 
-    /// Progress after blocks that `offer` returned; `None` if it returned none.
-    pub fn sealed_progress(&self, blocks: &[SealedBlock]) -> Option<&Progress> {
+    /// The tip after blocks that `offer` returned; `None` if it returned none.
+    pub fn sealed_tip(&self, blocks: &[SealedBlock]) -> Option<&FollowedTip> {
         (!blocks.is_empty()).then_some(&self.sealed)
     }
 
@@ -263,7 +263,7 @@ impl Chain {
         let end = SetEnd { last_size: frontier.size(), until: PosixSeconds::new(seal.time.seconds()) };
         let set_hash = seal.next_validator_set_hash;
         let handover = (set_hash != seal.validator_set_hash).then_some(Handover { set_hash, end });
-        self.ahead = Progress { height, time, seal_hash: seal.hash(), event: self.ahead.event, frontier };
+        self.ahead = FollowedTip { height, time, seal_hash: seal.hash(), event: self.ahead.event, frontier };
         Ok(SealedBlock { height, time, entries, handover })
     }
 }

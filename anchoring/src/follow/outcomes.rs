@@ -6,8 +6,8 @@
 //! - a seal that hands over to another validator set: from the next block on its checkpoints count;
 //! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
 //!
-//! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the last
-//! progress on. While recovering, a higher epoch is taken instead, and the owner burns what was leased to it before.
+//! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the tip on that was
+//! followed last. While recovering, a higher epoch is taken instead, and the owner burns what was leased to it before.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use receipt_core::trust::TrustFile;
 use super::SealedBlock;
 use crate::desk::Desk;
 use crate::journal::{
-    BatchOutcome, BatchRow, Durability, EventRow, Journal, JournalError, JournalWrite, Placement, Progress,
+    BatchOutcome, BatchRow, Durability, EventRow, FollowedTip, Journal, JournalError, JournalWrite, Placement,
 };
 use crate::owner::{Committed, Layered, OwnerStep, RefusedRecord, RegistryChange};
 use crate::trust;
@@ -92,16 +92,16 @@ impl Outcomes {
         Self { desk, chain, mode }
     }
 
-    /// Acts on sealed blocks, oldest first, after which the ledger is followed up to `progress` (whose event number is
+    /// Acts on sealed blocks, oldest first, after which the ledger is followed up to `tip` (whose event number is
     /// still that before them). The caller tells how far the ledger is followed
     /// now, and wakes those who wait.
-    pub fn act(&self, blocks: &[SealedBlock], progress: &Progress) -> Result<Acted, OutcomeError> {
+    pub fn act(&self, blocks: &[SealedBlock], tip: &FollowedTip) -> Result<Acted, OutcomeError> {
         let desk = &self.desk;
         let mut step = Step {
             write: desk.journal.write(),
             owner: desk.owner.begin(),
             registry: Writes::new(),
-            event: progress.event,
+            event: tip.event,
             decided: Vec::new(),
             keys: Vec::new(),
             requeued: 0,
@@ -130,7 +130,7 @@ impl Outcomes {
             write.put_trust(&trust.to_text());
         }
         owner.end(&mut write)?;
-        write.put_progress(&Progress { event, ..progress.clone() });
+        write.put_followed_tip(&FollowedTip { event, ..tip.clone() });
         // Counted before they can be seen, so that the batcher never takes more than was counted.
         if requeued > 0 {
             desk.backlog.put_back(requeued);

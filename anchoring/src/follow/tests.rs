@@ -132,7 +132,7 @@ fn a_batch_that_this_journal_never_cut_halts_it() {
     assert_eq!(process.desk.gate.check().unwrap_err().refusal().reason.as_str(), "NOT_READY");
     assert!(why.contains("`tallystick-test recover --config"), "{why}");
     // What `recover` must read is still before it.
-    assert_eq!(process.journal().progress().unwrap().height.get(), 0);
+    assert_eq!(process.journal().followed_tip().unwrap().height.get(), 0);
 }
 
 /// As long as a batcher of the same settings takes that may cut, from its start to its first batch: one that began before it, and
@@ -208,7 +208,7 @@ fn nothing_is_believed_that_does_not_lead_to_a_quorums_root() {
     let (_, request) = process.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
     let good = ledger_block(&chain, 1);
-    let fresh = || Chain::new(process.journal().progress().unwrap(), HeldLimits::default());
+    let fresh = || Chain::new(process.journal().followed_tip().unwrap(), HeldLimits::default());
     let refused = |block: &tallystick_proto::ledger::v1::LedgerBlock| fresh().offer(block, chain.trust()).unwrap_err();
 
     let mut skipped = good.clone();
@@ -288,7 +288,7 @@ fn six_hundred_heights_without_a_seal_of_their_own_are_sealed_by_the_next_one() 
     for _ in 0..600 {
         chain.add_items(Vec::new()).unwrap();
     }
-    let mut log = Chain::new(process.journal().progress().unwrap(), HeldLimits::default());
+    let mut log = Chain::new(process.journal().followed_tip().unwrap(), HeldLimits::default());
     let judge = Counting(chain.trust(), std::cell::Cell::new(0));
     let mut sealed = Vec::new();
     for block in gap(&chain) {
@@ -311,7 +311,7 @@ fn a_gap_beyond_what_is_held_back_is_crossed_by_proofs() {
     }
     let blocks = gap(&chain);
     let limits = HeldLimits { entries: 10, ..HeldLimits::default() };
-    process.log = Chain::new(process.journal().progress().unwrap(), limits);
+    process.log = Chain::new(process.journal().followed_tip().unwrap(), limits);
     let mut sealed_at_once = Vec::new();
     for block in &blocks {
         let mut sealed = process.log.offer(block, chain.trust()).unwrap();
@@ -319,13 +319,13 @@ fn a_gap_beyond_what_is_held_back_is_crossed_by_proofs() {
             assert!(sealed.is_empty());
             sealed = process.log.prove(&chain.log().consistency(first.get(), second.get())).unwrap();
         }
-        let Some(progress) = process.log.sealed_progress(&sealed) else { continue };
-        let acted = process.outcomes.act(&sealed, progress).unwrap();
+        let Some(tip) = process.log.sealed_tip(&sealed) else { continue };
+        let acted = process.outcomes.act(&sealed, tip).unwrap();
         process.log.acted(acted.event);
         sealed_at_once.push(sealed.len());
         // Sealed long before the checkpoint is reached, and a restart goes on from here.
         assert!(matches!(fate(process.journal(), acknowledged).unwrap(), Fate::Sealed { .. }));
-        assert_eq!(process.journal().progress().unwrap().height.get(), block.height);
+        assert_eq!(process.journal().followed_tip().unwrap().height.get(), block.height);
     }
     assert_eq!(sealed_at_once.iter().sum::<usize>(), 101);
     assert!(sealed_at_once.len() >= 10 && sealed_at_once.iter().all(|count| *count <= 10), "{sealed_at_once:?}");
@@ -343,7 +343,7 @@ fn a_proof_covers_only_the_entries_that_were_sent() {
     }
     let mut blocks = gap(&chain);
     let fresh =
-        || Chain::new(process.journal().progress().unwrap(), HeldLimits { entries: 2, ..HeldLimits::default() });
+        || Chain::new(process.journal().followed_tip().unwrap(), HeldLimits { entries: 2, ..HeldLimits::default() });
     let mut honest = fresh();
     honest.offer(&blocks[0], chain.trust()).unwrap();
     let wanted = honest.proof_wanted().unwrap();
@@ -371,7 +371,7 @@ fn blocks_that_no_checkpoint_covers_are_not_collected_for_ever() {
         chain.add_items(Vec::new()).unwrap();
     }
     let limits = HeldLimits { entries: 10, ..HeldLimits::default() };
-    let mut log = Chain::new(process.journal().progress().unwrap(), limits);
+    let mut log = Chain::new(process.journal().followed_tip().unwrap(), limits);
     let mut blocks = gap(&chain).into_iter().map(|mut block| {
         block.checkpoint.clear();
         block

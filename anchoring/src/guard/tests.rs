@@ -1,7 +1,7 @@
 use receipt_core::testkit::TestChain;
 
 use super::*;
-use crate::recover::Standing;
+use crate::recover::RecoveryState;
 use crate::testkit::process::{self, TestProcess, identity};
 
 struct Fixture {
@@ -68,8 +68,8 @@ fn an_older_copy_put_back_by_hand_is_halted_though_the_ledger_knows_nothing() {
     drop((guard, copy));
     // It stays halted, and recovery makes it the newest: the one that was better before is behind now.
     let copy = Arc::new(fixture.open("copy"));
-    let standing = process::recover(&copy, &mut fixture.chain, &fixture.dir.path().join("journal.guard"));
-    assert_eq!(standing, Standing::Recovered { epoch: 2, waiting: 2 });
+    let state = process::recover(&copy, &mut fixture.chain, &fixture.dir.path().join("journal.guard"));
+    assert_eq!(state, RecoveryState::Recovered { epoch: 2, waiting: 2 });
     assert!(stand_before(&copy, &fixture.path()).unwrap().is_some());
     assert_eq!(copy.halted().unwrap(), None);
     let journal = fixture.open("journal");

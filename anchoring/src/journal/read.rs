@@ -159,7 +159,7 @@ impl Journal {
             PLACEMENTS => record_key(key).and_then(|_| Placement::decode(value)).map(drop),
             OUTCOMES => BatchOutcome::decode(value).map(drop),
             EVENTS => EventRow::decode(value).map(drop).map_err(|_| JournalError::Corrupt("event row")),
-            META => self.progress().map(drop),
+            META => self.followed_tip().map(drop),
             _ => Ok(()),
         };
         judged.err().map(|error| error.to_string())

@@ -210,7 +210,7 @@ pub struct EventRow {
 
 /// How far the ledger has been followed: the last sealed block that was acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct FollowedTip {
     /// Its height.
     pub height: Height,
     /// Its time.
@@ -223,7 +223,7 @@ pub struct Progress {
     pub frontier: Frontier,
 }
 
-impl Progress {
+impl FollowedTip {
     pub(super) fn encode(&self) -> Vec<u8> {
         [
             &self.height.get().to_be_bytes()[..],

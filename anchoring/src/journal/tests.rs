@@ -3,7 +3,7 @@ use receipt_core::testkit::TestChain;
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::testkit::offered;
-use crate::testkit::process::{TestProcess, genesis_progress, identity, init, open};
+use crate::testkit::process::{TestProcess, genesis_tip, identity, init, open};
 
 #[test]
 fn only_init_creates_and_only_its_own_directory_opens() {
@@ -14,8 +14,8 @@ fn only_init_creates_and_only_its_own_directory_opens() {
     assert!(absent.to_string().contains("make one with `tallystick-test init`"), "{absent}");
     assert!(!path.exists(), "open made something");
     drop(init(&path, &chain));
-    let (writes, progress) = genesis_progress(&chain);
-    let again = Journal::init(&path, identity(&chain), &writes, &progress, &[]);
+    let (writes, tip) = genesis_tip(&chain);
+    let again = Journal::init(&path, identity(&chain), &writes, &tip, &[]);
     assert!(matches!(again, Err(JournalError::Exists(_))), "{again:?}");
     let other_chain = Journal::open(&path, identity(&TestChain::named("other")));
     assert!(matches!(other_chain, Err(JournalError::Foreign(_))), "{other_chain:?}");
@@ -103,7 +103,7 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
     let mut third = restart("cut-again", &chain);
     third.follow(&chain);
     assert_eq!(fate(third.journal(), acknowledged).unwrap(), fate(second.journal(), acknowledged).unwrap());
-    assert_eq!(third.journal().progress().unwrap(), second.journal().progress().unwrap());
+    assert_eq!(third.journal().followed_tip().unwrap(), second.journal().followed_tip().unwrap());
     assert_eq!(third.told(acknowledged), Some(2), "the owner is told again");
 }
 

@@ -8,9 +8,9 @@ use rocksdb::WriteBatch;
 use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECORDS, REGISTRY, REQUEUE};
 use super::rows::{registry_key, requeue_key};
 use super::{
-    BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, META_EPOCH, META_FENCE_ABOVE, META_FENCE_ID,
-    META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_PROGRESS, META_STEP, META_TRUST, Placement, Progress,
-    RecordRow, owned_key, write_options,
+    BatchOutcome, BatchRow, EventRow, Family, FollowedTip, Journal, JournalError, META_EPOCH, META_FENCE_ABOVE,
+    META_FENCE_ID, META_FOLLOWED_TIP, META_HALTED, META_LAST_ISSUE_TIME, META_NEXT_SEQUENCE, META_STEP, META_TRUST,
+    Placement, RecordRow, owned_key, write_options,
 };
 
 /// Whether a write is on disk when `commit` returns.
@@ -148,8 +148,8 @@ impl<'a> JournalWrite<'a> {
     }
 
     /// How far the ledger has been followed.
-    pub fn put_progress(&mut self, progress: &Progress) {
-        self.put_meta(META_PROGRESS, &progress.encode());
+    pub fn put_followed_tip(&mut self, tip: &FollowedTip) {
+        self.put_meta(META_FOLLOWED_TIP, &tip.encode());
     }
 
     /// The trust file after a handover.

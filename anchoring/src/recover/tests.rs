@@ -45,7 +45,7 @@ impl Fixture {
         Arc::new(lose_and_restore(self.lost.journal(), &self.dir.path().join("restored")))
     }
 
-    fn run(&self, journal: &Arc<Journal>) -> Standing {
+    fn run(&self, journal: &Arc<Journal>) -> RecoveryState {
         run(journal, &self.chain, &self.guard()).1
     }
 }
@@ -63,10 +63,10 @@ fn what_the_ledger_has_is_learnt_and_the_lost_journal_is_fenced() {
     let sealed = fixture.acknowledge();
     fixture.seal();
     let unsealed = fixture.acknowledge();
-    assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 1 });
+    assert_eq!(fixture.run(&journal), RecoveryState::AwaitsFence { epoch: 1 });
     fence(&journal, &mut fixture.chain, 1);
-    let (owner, standing) = run(&journal, &fixture.chain, &fixture.guard());
-    assert_eq!(standing, Standing::Recovered { epoch: 2, waiting: 0 });
+    let (owner, state) = run(&journal, &fixture.chain, &fixture.guard());
+    assert_eq!(state, RecoveryState::Recovered { epoch: 2, waiting: 0 });
     assert_eq!(*owner.fenced.lock().unwrap(), 1, "the owner burns what was leased");
     assert!(is_sealed(&journal, before) && is_sealed(&journal, sealed));
     assert_eq!(told(&journal, sealed), Some(2), "learnt, then sealed");
@@ -113,7 +113,7 @@ fn what_waited_in_the_backup_waits_again_once() {
     // After the backup the first batch got through; the second never did.
     fixture.chain.add_items(vec![offered(&first)]).unwrap();
     let guard = fixture.guard();
-    assert_eq!(recover(&journal, &mut fixture.chain, &guard), Standing::Recovered { epoch: 2, waiting: 2 });
+    assert_eq!(recover(&journal, &mut fixture.chain, &guard), RecoveryState::Recovered { epoch: 2, waiting: 2 });
     assert!(is_sealed(&journal, sealed));
     for key in [cut_only, waiting] {
         assert_eq!(fate(&journal, key).unwrap(), Fate::Pending);
@@ -126,22 +126,22 @@ fn a_fence_before_the_first_run_does_not_end_the_halt() {
     let journal = fixture.restore();
     fixture.acknowledge();
     fence_for(Vec::new(), &mut fixture.chain, 1);
-    assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 2 });
-    assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 2 }, "nor by running again");
+    assert_eq!(fixture.run(&journal), RecoveryState::AwaitsFence { epoch: 2 });
+    assert_eq!(fixture.run(&journal), RecoveryState::AwaitsFence { epoch: 2 }, "nor by running again");
     fence(&journal, &mut fixture.chain, 2);
-    assert_eq!(fixture.run(&journal), Standing::Recovered { epoch: 3, waiting: 0 });
+    assert_eq!(fixture.run(&journal), RecoveryState::Recovered { epoch: 3, waiting: 0 });
 }
 
 #[test]
 fn a_backup_from_the_midst_of_a_recovery_waits_for_a_fence_of_its_own() {
     let mut fixture = fixture();
     let journal = fixture.restore();
-    assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 1 });
+    assert_eq!(fixture.run(&journal), RecoveryState::AwaitsFence { epoch: 1 });
     let again = Arc::new(lose_and_restore(&journal, &fixture.dir.path().join("again")));
     fence(&journal, &mut fixture.chain, 1);
-    assert_eq!(fixture.run(&journal), Standing::Recovered { epoch: 2, waiting: 0 });
+    assert_eq!(fixture.run(&journal), RecoveryState::Recovered { epoch: 2, waiting: 0 });
     // The recovered one issues under that epoch, and is lost as well.
-    assert_eq!(fixture.run(&again), Standing::AwaitsFence { epoch: 2 });
+    assert_eq!(fixture.run(&again), RecoveryState::AwaitsFence { epoch: 2 });
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn an_interrupted_recovery_is_run_again() {
             recovery.offer(&ledger_block(&fixture.chain, height), fixture.chain.trust()).unwrap();
         }
     }
-    assert_eq!(fixture.run(&journal), Standing::AwaitsFence { epoch: 1 });
+    assert_eq!(fixture.run(&journal), RecoveryState::AwaitsFence { epoch: 1 });
     assert!(keys.into_iter().all(|key| is_sealed(&journal, key)));
     assert_eq!(journal.event(4).unwrap(), None, "each batch was decided once");
 }
@@ -212,20 +212,20 @@ fn of_two_copies_of_one_backup_one_goes_on() {
     let guard = |name: &str| fixture.dir.path().join(name);
     let guards = [guard("one.guard"), guard("two.guard")];
     for (journal, guard) in [(&one, &guards[0]), (&two, &guards[1])] {
-        assert_eq!(run(journal, &fixture.chain, guard).1, Standing::AwaitsFence { epoch: 1 });
+        assert_eq!(run(journal, &fixture.chain, guard).1, RecoveryState::AwaitsFence { epoch: 1 });
     }
     assert_ne!(one.fence_id().unwrap(), two.fence_id().unwrap());
     fence(&one, &mut fixture.chain, 1);
     // A crash between learning of the fence and the end of the halt forgets nothing.
     for _ in 0..2 {
-        assert_eq!(run(&two, &fixture.chain, &guards[1]).1, Standing::AwaitsFence { epoch: 2 });
+        assert_eq!(run(&two, &fixture.chain, &guards[1]).1, RecoveryState::AwaitsFence { epoch: 2 });
     }
-    assert!(matches!(run(&one, &fixture.chain, &guards[0]).1, Standing::Recovered { epoch: 2, .. }));
+    assert!(matches!(run(&one, &fixture.chain, &guards[0]).1, RecoveryState::Recovered { epoch: 2, .. }));
     // A fence for nobody ends no halt, either.
     fence_for(Vec::new(), &mut fixture.chain, 2);
-    assert_eq!(run(&two, &fixture.chain, &guards[1]).1, Standing::AwaitsFence { epoch: 3 });
+    assert_eq!(run(&two, &fixture.chain, &guards[1]).1, RecoveryState::AwaitsFence { epoch: 3 });
     fence(&two, &mut fixture.chain, 3);
-    assert!(matches!(run(&two, &fixture.chain, &guards[1]).1, Standing::Recovered { epoch: 4, .. }));
+    assert!(matches!(run(&two, &fixture.chain, &guards[1]).1, RecoveryState::Recovered { epoch: 4, .. }));
     drop(one);
     let mut first = TestProcess::start(open(&fixture.dir.path().join("restored"), &fixture.chain), &fixture.chain);
     first.follow(&fixture.chain);

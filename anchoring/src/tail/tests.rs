@@ -189,8 +189,8 @@ fn a_write_behind_which_another_one_stands_whole_is_never_cut_off() {
     drop((journal, guard));
     let journal = Arc::new(fixture.open(&copy).unwrap().0);
     let guard = fixture.at("guard");
-    let standing = crate::testkit::process::recover(&journal, &mut fixture.chain, &guard);
-    assert!(matches!(standing, crate::recover::Standing::Recovered { .. }), "{standing:?}");
+    let state = crate::testkit::process::recover(&journal, &mut fixture.chain, &guard);
+    assert!(matches!(state, crate::recover::RecoveryState::Recovered { .. }), "{state:?}");
 }
 
 /// Whatever byte of the log rots: what is opened has every record that the guard knows of, or is refused or halted.

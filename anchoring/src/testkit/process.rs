@@ -23,13 +23,13 @@ use crate::flight::{Departures, Flight};
 use crate::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcomes};
 use crate::gate::Gate;
 use crate::journal::{
-    Access, BatchRow, Durability, Family, Journal, JournalError, JournalIdentity, JournalWrite, Layout, Progress,
+    Access, BatchRow, Durability, Family, FollowedTip, Journal, JournalError, JournalIdentity, JournalWrite, Layout,
     RecordRow, fixed,
 };
 use crate::metrics::AnchoringMetrics;
 use crate::owner::{Adopted, Committed, OwnBatch, Owner, OwnerStep, RefusedRecord, RegistryChange};
 use crate::quorum_time::QuorumTime;
-use crate::recover::{RecoverError, Recovery, Standing};
+use crate::recover::{RecoverError, Recovery, RecoveryState};
 use crate::trust::FollowedTrust;
 
 /// record key → what the owner was told of it: 1 acknowledged, 2 sealed, 3 refused, 4 learnt.
@@ -129,21 +129,21 @@ pub fn identity(chain: &TestChain) -> JournalIdentity {
 }
 
 /// Genesis, followed.
-pub fn genesis_progress(chain: &TestChain) -> (receipt_core::state::Writes, Progress) {
+pub fn genesis_tip(chain: &TestChain) -> (receipt_core::state::Writes, FollowedTip) {
     let effects = genesis_effects(chain.genesis()).unwrap();
     let mut frontier = Frontier::new(chain.genesis().suite);
     for entry in &effects.entries {
         frontier.append(entry, |_, _| ()).unwrap();
     }
     let tip = &effects.tip;
-    let progress = Progress { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
-    (effects.writes, progress)
+    let followed = FollowedTip { height: tip.height, time: tip.time, seal_hash: tip.seal_hash, event: 0, frontier };
+    (effects.writes, followed)
 }
 
 /// Makes a journal at `path`.
 pub fn init(path: &Path, chain: &TestChain) -> Journal {
-    let (writes, progress) = genesis_progress(chain);
-    Journal::init(path, identity(chain), &writes, &progress, &[]).unwrap()
+    let (writes, tip) = genesis_tip(chain);
+    Journal::init(path, identity(chain), &writes, &tip, &[]).unwrap()
 }
 
 /// Opens it again.
@@ -207,7 +207,7 @@ impl TestProcess {
         }
         Self {
             outcomes: Outcomes::new(desk.clone(), ChainParameters::of(chain.genesis()), Mode::Running),
-            log: Chain::new(journal.progress().unwrap(), HeldLimits::default()),
+            log: Chain::new(journal.followed_tip().unwrap(), HeldLimits::default()),
             outbox_end: journal.outbox_end().unwrap(),
             step: journal.step().unwrap().unwrap(),
             desk,
@@ -265,8 +265,8 @@ impl TestProcess {
     pub fn follow(&mut self, chain: &TestChain) {
         for height in self.log.next_height()..=chain.height().get() {
             let sealed = self.log.offer(&ledger_block(chain, height), self.desk.trust.as_ref()).unwrap();
-            let progress = self.log.sealed_progress(&sealed).unwrap();
-            match self.outcomes.act(&sealed, progress) {
+            let tip = self.log.sealed_tip(&sealed).unwrap();
+            match self.outcomes.act(&sealed, tip) {
                 Ok(acted) => {
                     self.log.acted(acted.event);
                     self.outcomes.wake(&acted);
@@ -314,14 +314,14 @@ pub fn begin(journal: &Arc<Journal>, chain: &TestChain) -> Result<(Recovery, Arc
 }
 
 /// One run of `recover`. The guard stands at `guard`.
-pub fn run(journal: &Arc<Journal>, chain: &TestChain, guard: &Path) -> (Arc<CountingOwner>, Standing) {
+pub fn run(journal: &Arc<Journal>, chain: &TestChain, guard: &Path) -> (Arc<CountingOwner>, RecoveryState) {
     let (mut recovery, owner) = begin(journal, chain).unwrap();
     for height in recovery.next_height()..=chain.height().get() {
         recovery.offer(&ledger_block(chain, height), chain.trust()).unwrap();
     }
     let guard_file = crate::guard::stand_aside(journal, guard).unwrap();
-    let standing = recovery.finish(guard_file, guard, &OsEntropy).unwrap();
-    (owner, standing)
+    let state = recovery.finish(guard_file, guard, &OsEntropy).unwrap();
+    (owner, state)
 }
 
 /// Raises the submitter's epoch above this one, on the ledger; this journal may go on in it.
@@ -337,9 +337,9 @@ pub fn fence_for(journal: Vec<u8>, chain: &mut TestChain, epoch: u32) {
 }
 
 /// Both runs, with the fence between them.
-pub fn recover(journal: &Arc<Journal>, chain: &mut TestChain, guard: &Path) -> Standing {
-    let (_, standing) = run(journal, chain, guard);
-    let Standing::AwaitsFence { epoch } = standing else { panic!("{standing:?}") };
+pub fn recover(journal: &Arc<Journal>, chain: &mut TestChain, guard: &Path) -> RecoveryState {
+    let (_, state) = run(journal, chain, guard);
+    let RecoveryState::AwaitsFence { epoch } = state else { panic!("{state:?}") };
     fence(journal, chain, epoch);
     run(journal, chain, guard).1
 }

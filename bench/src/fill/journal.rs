@@ -9,7 +9,7 @@ use receipt_core::ids::{BatchSequence, Height, IssuerId, LeafIndex, RecordKey, U
 use receipt_core::merkle::Frontier;
 use receipt_core::suite::{ChainId, Suite};
 use tallystick_anchoring::journal::{
-    BatchOutcome, BatchRow, Durability, EventRow, Family, Journal, JournalIdentity, Placement, Progress, RecordRow,
+    BatchOutcome, BatchRow, Durability, EventRow, Family, FollowedTip, Journal, JournalIdentity, Placement, RecordRow,
 };
 use tallystick_issuer::journal::LAYOUT;
 use tallystick_storage::{StoreFigures, StoreShare};
@@ -38,7 +38,7 @@ impl FilledJournal {
     pub(super) fn make(path: &Path, share: StoreShare) -> Result<Self> {
         let chain = ChainId(Hash([7; 32]));
         let identity = JournalIdentity { chain, suite: SUITE, issuer: IssuerId::new(1), layout: &LAYOUT };
-        drop(Journal::init(path, identity, &receipt_core::state::Writes::new(), &progress(0), &[])?);
+        drop(Journal::init(path, identity, &receipt_core::state::Writes::new(), &followed_tip(0), &[])?);
         let journal = Journal::open_within(path, identity, share)?;
         Ok(Self { journal, serial: 0, groups: 0, sequence: 1, waiting: Vec::new() })
     }
@@ -103,7 +103,7 @@ impl FilledJournal {
             EventRow { sequence: self.sequence, height: self.sequence, note: random.bytes(16), ..EventRow::default() };
         write.put_event(self.sequence, &event);
         write.put(decided, &random.bytes(12), &random.bytes(32));
-        write.put_progress(&progress(self.sequence));
+        write.put_followed_tip(&followed_tip(self.sequence));
         write.commit(Durability::Ordered)?;
         self.sequence += 1;
         Ok(took)
@@ -124,8 +124,8 @@ impl Filled for FilledJournal {
     }
 }
 
-fn progress(height: u64) -> Progress {
-    Progress {
+fn followed_tip(height: u64) -> FollowedTip {
+    FollowedTip {
         height: Height::new(height),
         time: UnixMillis::new(height),
         seal_hash: Hash([0; 32]),

@@ -87,8 +87,8 @@ fn running_on(
     };
     let token = CancellationToken::new();
     let nodes = Arc::new(Nodes::over(channels, Duration::from_secs(2)));
-    let progress = issuer.journal.progress().unwrap();
-    let (followed, following) = watch::channel(Followed { height: progress.height.get(), event: progress.event });
+    let tip = issuer.journal.followed_tip().unwrap();
+    let (followed, following) = watch::channel(Followed { height: tip.height.get(), event: tip.event });
     let (queue, jobs) = issue_queue(10_000);
     let fixed_clock = issuer.clock.clone();
     let clock: Arc<dyn Clock> = issuer.clock.clone();

@@ -56,7 +56,7 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
     let mut third = restart("cut-again", &chain, 4);
     third.follow(&chain);
     assert_eq!(fate(&third.journal, acknowledged.key).unwrap(), fate(&second.journal, acknowledged.key).unwrap());
-    assert_eq!(third.journal.progress().unwrap(), second.journal.progress().unwrap());
+    assert_eq!(third.journal.followed_tip().unwrap(), second.journal.followed_tip().unwrap());
 }
 
 #[test]

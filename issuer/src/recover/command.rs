@@ -9,7 +9,7 @@ use receipt_core::state::ChainParameters;
 use tallystick_anchoring::desk::Desk;
 use tallystick_anchoring::guard::stand_aside;
 use tallystick_anchoring::nodes::Nodes;
-use tallystick_anchoring::recover::{Recovery, Session, Standing};
+use tallystick_anchoring::recover::{Recovery, RecoveryState, Session};
 use tallystick_anchoring::tail::open_to_recover;
 use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_service::clock::{Clock, SystemClock};
@@ -29,7 +29,7 @@ use crate::registry::Registry;
 use crate::secrets;
 
 /// Catches up and ends the halt, or writes to `plan` (if given) the governance that must come first. Tells on standard output.
-pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
+pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<RecoveryState> {
     let chain = load_chain(settings)?;
     let journal = Arc::new(open_to_recover(&settings.journal_dir, chain.identity, &settings.guard_file)?);
     secrets::open_keys(settings, &journal)?;
@@ -46,13 +46,13 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
     let (batches, receipts) = recovery.adopted();
     outln!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
     outln!("learnt from it: {receipts} receipts in {batches} batches that this journal did not have");
-    let standing = recovery.finish(guard, &settings.guard_file, &OsEntropy)?;
-    match standing {
-        Standing::Recovered { epoch, waiting } => {
+    let state = recovery.finish(guard, &settings.guard_file, &OsEntropy)?;
+    match state {
+        RecoveryState::Recovered { epoch, waiting } => {
             outln!("recovered: this journal signs in epoch {epoch}; {waiting} of its receipts wait for a batch");
             outln!("start it with `tallystick-issuer run`, and have the callers resubmit what they miss");
         }
-        Standing::AwaitsFence { epoch } => {
+        RecoveryState::AwaitsFence { epoch } => {
             outln!("the ledger has epoch {epoch} of this issuer: it must rise before this journal may issue");
             if let Some(id) = journal.fence_id()? {
                 outln!("only a fence that names this journal, {}, ends the halt", hex::encode(id));
@@ -60,7 +60,7 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<Standing> {
             tell_plan(&chain, &journal, epoch, plan)?;
         }
     }
-    Ok(standing)
+    Ok(state)
 }
 
 fn begin(chain: &LoadedChain, journal: &Arc<Journal>, trust: &Arc<FollowedTrust>) -> Result<Recovery> {

@@ -53,7 +53,7 @@ pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Ve
         actions.push(Action::AllocateSegment(segment));
     }
     let mut last = last_governance(journal)?.ok_or_else(corrupt)?;
-    let height = journal.progress()?.height.get();
+    let height = journal.followed_tip()?.height.get();
     let expiry = Height::new(height.saturating_add(limits::GOVERNANCE_VALID_HEIGHTS_MAX));
     let mut messages = Vec::new();
     for actions in actions.chunks(SEGMENTS_PER_MESSAGE) {

@@ -10,7 +10,7 @@ use receipt_core::merkle::InnerTree;
 use receipt_core::reason::Reason;
 use receipt_core::state::{ApplyError, BlockRefusal};
 use receipt_core::testkit::{ISSUER, TestChain};
-use tallystick_anchoring::recover::Standing;
+use tallystick_anchoring::recover::RecoveryState;
 
 use super::*;
 use crate::fate::{Fate, fate};
@@ -148,9 +148,9 @@ fn a_fenced_journal_comes_back_under_a_further_epoch() {
     fixture.lost.follow(&fixture.chain);
     let journal = Arc::clone(&fixture.lost.journal);
     assert!(journal.halted().unwrap().unwrap().contains("epoch 2"));
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::AwaitsFence { epoch: 2 });
+    assert_eq!(run(&journal, &fixture.chain).1, RecoveryState::AwaitsFence { epoch: 2 });
     fence(&journal, &mut fixture.chain, 2);
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::Recovered { epoch: 3, waiting: 1 });
+    assert_eq!(run(&journal, &fixture.chain).1, RecoveryState::Recovered { epoch: 3, waiting: 1 });
     assert_eq!(journal.halted().unwrap(), None);
     assert!(matches!(fate(&journal, sealed).unwrap(), Fate::Sealed { .. }));
     assert_eq!(fate(&journal, waiting).unwrap(), Fate::Pending);
@@ -190,7 +190,7 @@ fn an_interrupted_recovery_is_run_again() {
             recovery.offer(&ledger_block(&fixture.chain, height), fixture.chain.trust()).unwrap();
         }
     }
-    assert_eq!(run(&journal, &fixture.chain).1, Standing::AwaitsFence { epoch: 1 });
+    assert_eq!(run(&journal, &fixture.chain).1, RecoveryState::AwaitsFence { epoch: 1 });
     let day_kind = journal.issued_kinds(receipt_core::ids::UnitId::new(1), 20_261_102, 10).unwrap();
     let counted: u64 = day_kind.iter().map(|kind| journal.issued(*kind).unwrap().blue_count).sum();
     assert_eq!(counted, 3, "counted once each");
@@ -260,8 +260,8 @@ fn segments_leased_before_the_fence_are_burnt_even_in_its_own_message() {
     assert_eq!(actions.last(), Some(&Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2, journal: named })));
     let signed = fixture.chain.governance(actions);
     fixture.chain.add_items(vec![Item::Governance(signed)]).unwrap();
-    let standing = run(&journal, &fixture.chain).1;
-    assert!(matches!(standing, Standing::Recovered { epoch: 2, .. }), "{standing:?}");
+    let state = run(&journal, &fixture.chain).1;
+    assert!(matches!(state, RecoveryState::Recovered { epoch: 2, .. }), "{state:?}");
     drop(journal);
     let journal = Journal::open(&fixture.path(), fixture.lost.journal.identity()).unwrap();
     let mut issuer = restart(journal, &fixture.chain);

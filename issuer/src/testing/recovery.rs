@@ -9,7 +9,7 @@ use receipt_core::suite::Suite;
 use receipt_core::testkit::TestChain;
 
 use tallystick_anchoring::guard::stand_aside;
-use tallystick_anchoring::recover::{RecoverError, Recovery, Standing};
+use tallystick_anchoring::recover::{RecoverError, Recovery, RecoveryState};
 use tallystick_service::rng::OsEntropy;
 
 use super::{desk, identity, ledger_block};
@@ -35,15 +35,15 @@ pub(crate) fn begin(journal: &Arc<Journal>, chain: &TestChain) -> Result<Recover
 }
 
 /// One run of `recover`.
-pub(crate) fn run(journal: &Arc<Journal>, chain: &TestChain) -> (Recovery, Standing) {
+pub(crate) fn run(journal: &Arc<Journal>, chain: &TestChain) -> (Recovery, RecoveryState) {
     let mut recovery = begin(journal, chain).unwrap();
     for height in recovery.next_height()..=chain.height().get() {
         recovery.offer(&ledger_block(chain, height), chain.trust()).unwrap();
     }
     let path = beside(journal.path(), "guard");
     let guard = stand_aside(journal, &path).unwrap();
-    let standing = recovery.finish(guard, &path, &OsEntropy).unwrap();
-    (recovery, standing)
+    let state = recovery.finish(guard, &path, &OsEntropy).unwrap();
+    (recovery, state)
 }
 
 /// The governance that a journal asks for, decided.
@@ -58,11 +58,11 @@ pub(crate) fn fence(journal: &Journal, chain: &mut TestChain, epoch: u32) {
 /// Both runs, with the fence between them; the journal, opened anew.
 pub(crate) fn recovered(journal: Journal, path: &Path, chain: &mut TestChain) -> Journal {
     let journal = Arc::new(journal);
-    let (_, standing) = run(&journal, chain);
-    let Standing::AwaitsFence { epoch } = standing else { panic!("{standing:?}") };
+    let (_, state) = run(&journal, chain);
+    let RecoveryState::AwaitsFence { epoch } = state else { panic!("{state:?}") };
     fence(&journal, chain, epoch);
-    let (recovery, standing) = run(&journal, chain);
-    assert!(matches!(standing, Standing::Recovered { epoch: new, .. } if new == epoch + 1), "{standing:?}");
+    let (recovery, state) = run(&journal, chain);
+    assert!(matches!(state, RecoveryState::Recovered { epoch: new, .. } if new == epoch + 1), "{state:?}");
     drop((recovery, journal));
     Journal::open(path, identity(chain)).unwrap()
 }
