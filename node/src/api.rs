@@ -31,11 +31,11 @@ use tonic::{Response, Status};
 use crate::clocks::PeerClocks;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
+use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::memory::BLOCK_MESSAGE_BYTES_MAX;
 use crate::peers::Forwarder;
 use crate::pool::{Pool, PoolError};
-use crate::progress::Progress;
 use crate::seal::Sealer;
 use crate::store::StoreError;
 use tallystick_service::callers::Places;
@@ -57,7 +57,7 @@ pub(crate) struct Services {
     /// Waiting batches.
     pub pool: Arc<Pool>,
     /// Decided and sealed heights.
-    pub progress: Arc<Progress>,
+    pub heights: Arc<ChainHeights>,
     /// Signature lines.
     pub sealer: Arc<Sealer>,
     /// Proof of what other validators signed twice.

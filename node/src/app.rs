@@ -39,18 +39,18 @@ use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::guard::{Guard, GuardedSigner};
+use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::membership::{Membership, ValidatorKeys, VotingKeys};
 use crate::memory::READ_BYTES_MAX;
 use crate::metrics::{Metrics, register_memory, registry};
 use crate::participation::{Participation, ParticipationError};
+use crate::peer_readiness::PeerReadiness;
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::preflight::{Claims, Misfit, Sets};
-use crate::progress::Progress;
 use crate::seal::{SealParts, Sealer, Signing};
 use crate::servers::{SERVICES, serve_grpc};
-use crate::standing::Standing;
 use crate::store::Store;
 use crate::store_check::StoreCheck;
 use crate::voting_log::VOTING_LOG;
@@ -194,7 +194,7 @@ async fn run_as(
     spawn_servers(&mut tasks, &node, &bounds, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
-    tasks.spawn("standing", standing(&node, &config).watch(level, stop.clone()));
+    tasks.spawn("peer readiness", peer_readiness(&node, &config).watch(level, stop.clone()));
     let Services { clocks, ledger, .. } = node.services.clone();
     tasks.spawn("clock", ClockWatch { clocks, ledger }.watch(clock_right, stop.clone()));
     spawn_disk_watches(&mut tasks, &node, &stop);
@@ -225,7 +225,7 @@ fn say_start(config: &Loaded<NodeConfig>, node: &Node, listeners: [&TcpListener;
         grpc = %grpc?,
         http = %http?,
         metrics = %metrics?,
-        decided = %node.services.progress.decided_height(),
+        decided = %node.services.heights.decided_height(),
         "the node starts"
     );
     Ok(())
@@ -275,7 +275,7 @@ fn build(
     let data_dir = config.resolve(&config.value.data_dir);
     let guard = Arc::new(Guard::open(&config.resolve(&config.value.guard_file), ledger.genesis.chain_id())?);
     let sealed = ledger.store.latest_checkpoint()?.map_or(Height::ZERO, |(height, _)| height);
-    let progress = Arc::new(Progress::new(ledger.tip()?.height, sealed));
+    let heights = Arc::new(ChainHeights::new(ledger.tip()?.height, sealed));
     let pool = Arc::new(Pool::new(ledger.clone(), config.value.pool.clone(), Arc::clone(&clock)));
     let clocks = Arc::new(PeerClocks::new(Arc::clone(&clock)));
     let evidence = EvidenceFolder::open(config.resolve(&config.value.evidence_dir));
@@ -283,7 +283,7 @@ fn build(
     let seal_parts = SealParts {
         ledger: ledger.clone(),
         guard: Arc::clone(&guard),
-        progress: Arc::clone(&progress),
+        heights: Arc::clone(&heights),
         evidence: Arc::clone(&evidence),
         clocks: Arc::clone(&clocks),
     };
@@ -295,7 +295,7 @@ fn build(
         network,
         ledger,
         pool,
-        progress,
+        heights,
         sealer: Arc::new(sealer),
         evidence,
         clocks,
@@ -360,7 +360,7 @@ fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> a
             origin: services.ledger.genesis.origin.as_str().into(),
             pool: Arc::clone(&services.pool),
             sealer: Arc::clone(&services.sealer),
-            progress: Arc::clone(&services.progress),
+            heights: Arc::clone(&services.heights),
             forwarder: services.forwarder.clone(),
         };
         let stop = tasks.token().clone();
@@ -383,22 +383,22 @@ fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> a
     Ok(())
 }
 
-fn standing(node: &Node, config: &Loaded<NodeConfig>) -> Standing {
-    let Services { ledger, progress, forwarder, .. } = node.services.clone();
+fn peer_readiness(node: &Node, config: &Loaded<NodeConfig>) -> PeerReadiness {
+    let Services { ledger, heights, forwarder, .. } = node.services.clone();
     let peers = config.value.peers.iter().map(|peer| ValidatorId::new(peer.validator_id)).collect();
     let (membership, is_validator) = (Arc::clone(&node.membership), node.metrics.validator.clone());
-    Standing { ledger, progress, forwarder, peers, membership, is_validator }
+    PeerReadiness { ledger, heights, forwarder, peers, membership, is_validator }
 }
 
 struct Sealing {
-    progress: Arc<Progress>,
+    heights: Arc<ChainHeights>,
     clock: Arc<dyn Clock>,
     interval: Duration,
 }
 
 fn node_sealing(node: &Node, config: &Loaded<NodeConfig>) -> Sealing {
     Sealing {
-        progress: Arc::clone(&node.services.progress),
+        heights: Arc::clone(&node.services.heights),
         clock: Arc::clone(&node.clock),
         interval: Duration::from_millis(config.value.consensus.cosign_interval_ms),
     }
@@ -411,8 +411,8 @@ async fn seal_decided(
     sealing: Sealing,
     stop: CancellationToken,
 ) -> Result<(), crate::seal::SealError> {
-    let mut decided = sealing.progress.watch_decided();
-    let mut sealed = sealing.progress.watch_sealed();
+    let mut decided = sealing.heights.watch_decided();
+    let mut sealed = sealing.heights.watch_sealed();
     let mut signed = None;
     loop {
         let tip = *decided.borrow_and_update();
@@ -451,7 +451,7 @@ fn participation(config: &Loaded<NodeConfig>, node: &Node) -> Participation {
     let consensus = ConsensusParts {
         ledger: services.ledger.clone(),
         pool: Arc::clone(&services.pool),
-        progress: Arc::clone(&services.progress),
+        heights: Arc::clone(&services.heights),
         guard: Arc::clone(&node.guard),
         evidence: Arc::clone(&services.evidence),
         clock: Arc::clone(&node.clock),
@@ -473,6 +473,6 @@ fn participation(config: &Loaded<NodeConfig>, node: &Node) -> Participation {
     let voting_keys = VotingKeys::new(Arc::clone(&node.membership), services.ledger.clone());
     let signer = Arc::new(GuardedSigner::by_height(Arc::clone(&node.guard), voting_keys));
     let (metrics, guard) = (node.metrics.clone(), Arc::clone(&node.guard));
-    let standing = standing(node, config);
-    Participation { engine, signer, consensus, metrics, guard, standing, unproven: None }
+    let peer_readiness = peer_readiness(node, config);
+    Participation { engine, signer, consensus, metrics, guard, peer_readiness, unproven: None }
 }

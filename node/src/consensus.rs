@@ -27,10 +27,10 @@ use tokio::time::Instant;
 
 use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, Proposed};
+use crate::heights::ChainHeights;
 use crate::ledger::{ExecuteError, Executed, Ledger};
 use crate::metrics::Metrics;
 use crate::pool::{Candidates, Pool};
-use crate::progress::Progress;
 use crate::store::{ProposalHead, StoredProposal};
 
 /// Executed blocks that are kept until one is decided. One that is not kept is executed again.
@@ -44,7 +44,7 @@ pub(crate) struct ConsensusParts {
     /// Work to propose, and batches checked before.
     pub pool: Arc<Pool>,
     /// Decided and sealed heights.
-    pub progress: Arc<Progress>,
+    pub heights: Arc<ChainHeights>,
     /// What this validator has signed.
     pub guard: Arc<Guard>,
     /// What others have signed twice.
@@ -119,7 +119,7 @@ impl LedgerApplication {
     fn build_block(&mut self, height: u64, round: u32) -> Result<Executed, Fatal> {
         let salt = self.entropy()?;
         let parts = &self.parts;
-        let mut may_carry = parts.progress.unsealed_heights() <= limits::UNSEALED_HEIGHTS_MAX;
+        let mut may_carry = parts.heights.unsealed_heights() <= limits::UNSEALED_HEIGHTS_MAX;
         loop {
             let tip = parts.ledger.tip()?;
             let time = parts.clock.now().max(tip.time.plus_millis(1));
@@ -247,8 +247,8 @@ impl LedgerApplication {
         }
         // The engine asks for a block only if it knows of no lock. If the guard does, the engine's log was lost, and the locked
         // block is the only one that this validator, and all who lost their logs with it, will prevote.
-        let standing = guard.standing();
-        let Some((_, block_id)) = standing.lock.filter(|_| standing.height == height) else {
+        let summary = guard.summary();
+        let Some((_, block_id)) = summary.lock.filter(|_| summary.height == height) else {
             return Ok(Earlier::Free);
         };
         Ok(stored(block_id)?.filter(usable).map_or(Earlier::Free, Earlier::Block))
@@ -304,7 +304,7 @@ impl LedgerApplication {
         // The seal is the last entry of every block.
         self.carried = executed.effects.entries.len() > 1;
         self.parts.pool.forget_decided(&executed.effects)?;
-        self.parts.progress.decided(executed.effects.tip.height);
+        self.parts.heights.decided(executed.effects.tip.height);
         Ok(())
     }
 
@@ -385,7 +385,7 @@ impl Application for LedgerApplication {
 
     async fn is_idle(&mut self, height: u64) -> Result<bool, Fatal> {
         // While seals are missing, more blocks would only be empty ones: rest until the quorum cosigns again.
-        let unsealed = self.parts.progress.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX;
+        let unsealed = self.parts.heights.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX;
         // A block is dated after its parent. While that lies too far ahead of this clock no block comes in time here, and further
         // rounds would only grow longer: rest until one can. The clocks were set back, or this one is wrong (`clocks`).
         let (tip, now) = (self.parts.ledger.tip()?, self.parts.clock.now());

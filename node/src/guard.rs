@@ -78,7 +78,7 @@ fn way_of(error: &std::io::Error) -> String {
 
 /// What a guard remembers, for who looks at a stopped node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct GuardSummary {
     /// The height of the last vote; 0 before the first.
     pub height: u64,
     /// The newest round voted in at this height.
@@ -164,15 +164,15 @@ impl Guard {
 
     /// The height of the last vote, and the last cosigned size.
     pub fn position(&self) -> (u64, TreeSize) {
-        let standing = self.standing();
-        (standing.height, standing.cosigned_size)
+        let summary = self.summary();
+        (summary.height, summary.cosigned_size)
     }
 
     /// What it remembers.
-    pub fn standing(&self) -> Standing {
+    pub fn summary(&self) -> GuardSummary {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = &state.contents;
-        Standing {
+        GuardSummary {
             height: contents.height,
             round: contents.newest_vote().map(|(round, _)| round),
             lock: contents.lock.map(|lock| (lock.round, lock.block_id)),

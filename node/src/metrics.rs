@@ -80,12 +80,12 @@ impl Gauges {
     }
 
     fn rows(&self) -> [(&'static str, &'static str, u64); 12] {
-        let Services { pool, progress, disk, block_streams, evidence, .. } = &self.0;
+        let Services { pool, heights, disk, block_streams, evidence, .. } = &self.0;
         let size = pool.size();
         [
-            ("decided_height", "Newest decided height", progress.decided_height().get()),
-            ("sealed_height", "Newest sealed height", progress.sealed_height().get()),
-            ("unsealed_heights", "Decided heights without a quorum's seal", progress.unsealed_heights()),
+            ("decided_height", "Newest decided height", heights.decided_height().get()),
+            ("sealed_height", "Newest sealed height", heights.sealed_height().get()),
+            ("unsealed_heights", "Decided heights without a quorum's seal", heights.unsealed_heights()),
             ("pool_batches", "Batches waiting", size.batches as u64),
             (
                 "pool_early_batches",
@@ -151,7 +151,7 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
     let days = "Days until this node's TLS certificate ends, negative: it has ended";
     registry.register("tls_certificate_days_left", days, metrics.tls_certificate_days_left.clone());
     metrics.store_check.register(registry);
-    let seal = services.progress.seal_seconds();
+    let seal = services.heights.seal_seconds();
     registry.register("seal_seconds", "From the decision of a height to its quorum's seal", seal);
     let found = services.evidence.found();
     registry.register("contradictions", "Contradicting signatures of validators, kept as evidence or not", found);

@@ -18,7 +18,7 @@ use tallystick_service::outln;
 
 use crate::app::read_genesis;
 use crate::config::NodeConfig;
-use crate::guard::{Guard, GuardError, Standing};
+use crate::guard::{Guard, GuardError, GuardSummary};
 use crate::ledger::Ledger;
 use crate::participation::height_to_reach;
 use crate::store::Store;
@@ -62,7 +62,7 @@ pub fn inspect(config: &Loaded<NodeConfig>, compacted: bool) -> anyhow::Result<(
         Some((height, _)) => outln!("sealed         height {height}"),
         None => outln!("sealed         nothing yet"),
     }
-    outln!("guard          {}", shown(&guard?.standing()));
+    outln!("guard          {}", shown(&guard?.summary()));
     if compacted {
         store.compact()?;
     }
@@ -113,13 +113,13 @@ pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Res
     Ok(())
 }
 
-fn shown(standing: &Standing) -> String {
-    let round = standing.round.map_or(String::new(), |round| format!(" round {round}"));
-    let lock = match standing.lock {
+fn shown(summary: &GuardSummary) -> String {
+    let round = summary.round.map_or(String::new(), |round| format!(" round {round}"));
+    let lock = match summary.lock {
         Some((round, block_id)) => format!("locked on block {block_id} since round {round}"),
         None => "not locked".to_owned(),
     };
-    format!("voted at height {}{round}, {lock}, cosigned size {}", standing.height, standing.cosigned_size)
+    format!("voted at height {}{round}, {lock}, cosigned size {}", summary.height, summary.cosigned_size)
 }
 
 /// Looks at a stopped node, and does what its next start would do with an engine's log that it cannot go on from: moves it
@@ -131,12 +131,12 @@ pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     // Each of the three is open in one process only, and says so itself.
     let store = open(config)?;
     let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?;
-    let (tip, standing) = (store.tip()?.height, guard.standing());
+    let (tip, summary) = (store.tip()?.height, guard.summary());
     outln!("decided        height {tip}");
-    outln!("guard          {}", shown(&standing));
+    outln!("guard          {}", shown(&summary));
     let judges = Judges { guard: &guard, store: &store, member: MemberId::new(config.value.validator_id) };
     // Below the guard's height the node follows its peers, and asks for no vote.
-    let votes_from = tip.get().saturating_add(1).max(standing.height);
+    let votes_from = tip.get().saturating_add(1).max(summary.height);
     let fitness = voting_log::judge(&log, votes_from, judges)?;
     match &fitness {
         Fitness::Usable(contents) => {
@@ -165,12 +165,12 @@ pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
             outln!("moved          {} to {}", log.display(), to.display());
         }
     }
-    outln!("next           {}", what_happens_next(tip, &standing));
+    outln!("next           {}", what_happens_next(tip, &summary));
     Ok(())
 }
 
-fn what_happens_next(tip: Height, standing: &Standing) -> String {
-    let height = standing.height;
+fn what_happens_next(tip: Height, summary: &GuardSummary) -> String {
+    let height = summary.height;
     if let Some(before) = height_to_reach(tip, height) {
         return format!(
             "`run` follows the peers to height {before} without voting, then votes from height {height} on"

@@ -26,8 +26,8 @@ use crate::consensus::{ConsensusParts, LedgerApplication};
 use crate::guard::Guard;
 use crate::membership::Part;
 use crate::metrics::Metrics;
+use crate::peer_readiness::PeerReadiness;
 use crate::preflight::{Claims, Sets};
-use crate::standing::Standing;
 use crate::store::StoreError;
 use crate::voting_log::{self, Judges, LogError};
 
@@ -98,7 +98,7 @@ pub(crate) struct Participation {
     /// What was signed before.
     pub guard: Arc<Guard>,
     /// How far the peers are.
-    pub standing: Standing,
+    pub peer_readiness: PeerReadiness,
     /// What the store's validator set did not bear out.
     pub unproven: Option<Claims>,
 }
@@ -120,7 +120,7 @@ impl Participation {
             }
             tracing::info!("the newer validator set knows this node");
         }
-        let mut reach = height_to_reach(self.decided(), self.guard.standing().height);
+        let mut reach = height_to_reach(self.decided(), self.guard.summary().height);
         loop {
             if let Some(height) = reach {
                 let tip = self.decided();
@@ -131,7 +131,7 @@ impl Participation {
                 ready.not_ready(OTHER_KEYS);
                 tracing::warn!("this node {OTHER_KEYS}; it follows the others meanwhile");
                 self.follow(|| Ok(self.part()? != Part::OtherKeys), &stop).await?;
-                reach = height_to_reach(self.decided(), self.guard.standing().height);
+                reach = height_to_reach(self.decided(), self.guard.summary().height);
                 if !stop.is_cancelled() {
                     continue;
                 }
@@ -151,7 +151,7 @@ impl Participation {
                 // Sound, but nothing it may say fits: the others decide this height.
                 Err(EngineError::SignRefused(refusal)) if refusal.conflict => {
                     tracing::warn!(%refusal, "this validator does not vote at this height");
-                    reach = Some(Height::new(self.guard.standing().height));
+                    reach = Some(Height::new(self.guard.summary().height));
                 }
                 ended => return Ok(ended?),
             }
@@ -165,7 +165,7 @@ impl Participation {
         let mut judged = None;
         let judge = || -> Result<bool, StoreError> {
             // Asked before the sets: what is decided in between makes these newer, and this node only farther.
-            let level = self.standing.is_level()?;
+            let level = self.peer_readiness.is_level()?;
             judged = match claims.check(&Sets::of(&self.consensus.ledger)?) {
                 Ok(()) => Some(Ok(())),
                 Err(misfit) => (level || !misfit.may_be_newer).then_some(Err(misfit.error)),
@@ -182,11 +182,11 @@ impl Participation {
     }
 
     fn part(&self) -> Result<Part, StoreError> {
-        self.standing.membership.part(&self.consensus.ledger)
+        self.peer_readiness.membership.part(&self.consensus.ledger)
     }
 
     fn decided(&self) -> Height {
-        self.consensus.progress.decided_height()
+        self.consensus.heights.decided_height()
     }
 
     async fn start(&self, config: EngineConfig) -> Result<EngineHandle, EngineError> {
@@ -200,7 +200,7 @@ impl Participation {
         mut enough: impl FnMut() -> Result<bool, StoreError>,
         stop: &CancellationToken,
     ) -> Result<(), ParticipationError> {
-        let mut decided = self.consensus.progress.watch_decided();
+        let mut decided = self.consensus.heights.watch_decided();
         let moniker = format!("{}-following", self.engine.moniker);
         let log_path = self.engine.log_path.with_file_name(FOLLOWING_LOG);
         // It holds nothing, so a damaged one is no reason not to follow.
@@ -223,7 +223,7 @@ impl Participation {
 
     async fn vote(&self, mut engine: EngineHandle, stop: &CancellationToken) -> Result<(), EngineError> {
         let mut work = self.consensus.pool.subscribe();
-        let mut sealed = self.consensus.progress.watch_sealed();
+        let mut sealed = self.consensus.heights.watch_sealed();
         let control = engine.control();
         let mut look = tokio::time::interval(REST_LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

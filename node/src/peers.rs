@@ -33,8 +33,8 @@ use self::announced::Announced;
 use self::forwarder::Forward;
 pub(crate) use self::forwarder::Forwarder;
 use crate::api::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
+use crate::heights::ChainHeights;
 use crate::pool::Pool;
-use crate::progress::Progress;
 use crate::seal::{SealError, Sealer};
 
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
@@ -61,7 +61,7 @@ pub(crate) struct PeerLink {
     /// What is exchanged.
     pub sealer: Arc<Sealer>,
     /// Heights.
-    pub progress: Arc<Progress>,
+    pub heights: Arc<ChainHeights>,
     /// Shared views of the peers.
     pub forwarder: Forwarder,
 }
@@ -238,11 +238,11 @@ impl PeerLink {
         let mut last_sealed = None;
         loop {
             again.tick().await;
-            let sealed = self.progress.sealed_height();
+            let sealed = self.heights.sealed_height();
             let stands_still = last_sealed.replace(sealed) == Some(sealed);
             // Once in any case: the answer says how far the peer is.
             let handover = self.sealer.open_handover()?;
-            if self.progress.unsealed_heights() == 0 && handover.is_none() && self.forwarder.was_asked(self.id) {
+            if self.heights.unsealed_heights() == 0 && handover.is_none() && self.forwarder.was_asked(self.id) {
                 continue;
             }
             self.exchange().await?;
@@ -257,8 +257,8 @@ impl PeerLink {
     /// others have newer lines to send, and the note itself.
     pub(crate) async fn pull(&self) -> Result<(), SealError> {
         let handover = self.sealer.open_handover()?;
-        for wanted in handover.into_iter().chain([self.progress.decided_height(), Height::ZERO]) {
-            if handover != Some(wanted) && self.progress.unsealed_heights() == 0 {
+        for wanted in handover.into_iter().chain([self.heights.decided_height(), Height::ZERO]) {
+            if handover != Some(wanted) && self.heights.unsealed_heights() == 0 {
                 return Ok(());
             }
             let request = GetCosignaturesRequest { height: wanted.get() };
@@ -278,7 +278,7 @@ impl PeerLink {
                     self.complain("a peer sent malformed signature lines");
                     return Ok(());
                 };
-                let decided = height <= self.progress.decided_height();
+                let decided = height <= self.heights.decided_height();
                 if decided && !self.sealer.has_lines(height, validator) {
                     self.take_lines(height, &checkpoint, validator, lines)?;
                 }

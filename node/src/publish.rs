@@ -123,7 +123,7 @@ async fn tile(State(door): State<Door>, Path(path): Path<String>) -> Response {
 }
 
 fn sealed_size(services: &Services) -> Result<TreeSize, StoreError> {
-    let (store, sealed) = (&services.ledger.store, services.progress.sealed_height());
+    let (store, sealed) = (&services.ledger.store, services.heights.sealed_height());
     // Height 0 stands for "nothing yet", too.
     if sealed == Height::ZERO && store.checkpoint(sealed)?.is_none() {
         return Ok(TreeSize::ZERO);

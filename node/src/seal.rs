@@ -35,11 +35,11 @@ use crate::clocks::PeerClocks;
 use crate::early::{EarlyLine, EarlyLines};
 use crate::evidence::EvidenceFolder;
 use crate::guard::{Guard, GuardError};
+use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::lines::{HeldLines, KEPT_HEIGHTS, News, claimed_time};
 use crate::membership::{Membership, ValidatorKeys};
 use crate::note_keys::{NoteKeys, NoteKeysOfSet};
-use crate::progress::Progress;
 use crate::store::StoreError;
 
 /// Why a checkpoint could not be signed or a line not be kept.
@@ -111,7 +111,7 @@ pub(crate) struct SealParts {
     /// Permits each own signature.
     pub guard: Arc<Guard>,
     /// Decided and sealed heights.
-    pub progress: Arc<Progress>,
+    pub heights: Arc<ChainHeights>,
     /// Where notes of another history are kept.
     pub evidence: Arc<EvidenceFolder>,
     /// Learns from the others' cosignatures what time they have.
@@ -122,7 +122,7 @@ pub(crate) struct SealParts {
 pub struct Sealer {
     ledger: Ledger,
     guard: Arc<Guard>,
-    progress: Arc<Progress>,
+    heights: Arc<ChainHeights>,
     evidence: Arc<EvidenceFolder>,
     clocks: Arc<PeerClocks>,
     membership: Arc<Membership>,
@@ -144,12 +144,12 @@ pub struct Sealer {
 impl Sealer {
     /// It signs the heights whose validator set has this node with keys that it holds.
     pub(crate) fn new(parts: SealParts, membership: Arc<Membership>) -> Self {
-        let SealParts { ledger, guard, progress, evidence, clocks } = parts;
+        let SealParts { ledger, guard, heights, evidence, clocks } = parts;
         let set = NoteKeysOfSet::new(&ledger.genesis.origin);
         Self {
             ledger,
             guard,
-            progress,
+            heights,
             evidence,
             clocks,
             membership,
@@ -251,7 +251,7 @@ impl Sealer {
             log_line.map_err(|error| keys_error(error.to_string()))?,
             cosign_line.map_err(|error| keys_error(error.to_string()))?,
         ];
-        self.held.keep((height, id), time, lines.clone(), self.progress.decided_height(), self.open_handover()?);
+        self.held.keep((height, id), time, lines.clone(), self.heights.decided_height(), self.open_handover()?);
         self.own.send_replace(Some(OwnLines { height, checkpoint, lines }));
         self.try_seal(height)?;
         Ok(Signing::Done)
@@ -272,7 +272,7 @@ impl Sealer {
             if !self.ledger.may_decide(height, id)? {
                 return Err(refuse("not in the validator set of this height".into()));
             }
-            self.early.keep(self.progress.decided_height(), height, early);
+            self.early.keep(self.heights.decided_height(), height, early);
             return Ok(());
         };
         let time = claimed_time(&lines).ok_or_else(|| refuse("there is no cosignature".into()))?;
@@ -298,13 +298,13 @@ impl Sealer {
             self.keep_fork(height, id, &note)?;
             return Err(refuse("it signs another root than this node has".into()));
         }
-        self.held.keep((height, id), time, lines, self.progress.decided_height(), self.open_handover()?);
+        self.held.keep((height, id), time, lines, self.heights.decided_height(), self.open_handover()?);
         self.try_seal(height)
     }
 
     /// Whether lines of this height are of no use any more: a validator that left gives its last ones for ever.
     fn is_over(&self, height: Height) -> Result<bool, StoreError> {
-        let is_old = height.get().saturating_add(KEPT_HEIGHTS) < self.progress.decided_height().get();
+        let is_old = height.get().saturating_add(KEPT_HEIGHTS) < self.heights.decided_height().get();
         Ok(is_old && self.open_handover()? != Some(height))
     }
 
@@ -358,14 +358,14 @@ impl Sealer {
 
     fn publish(&self, height: Height, notes: &Assembly) -> Result<(), StoreError> {
         self.ledger.store.put_checkpoint(height, &notes.smallest.to_string(), &notes.fullest.to_string())?;
-        self.progress.sealed(height);
+        self.heights.sealed(height);
         Ok(())
     }
 
     /// Whether notes were published.
     fn seal_one(&self, height: Height) -> Result<bool, SealError> {
         let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        if height < self.progress.sealed_height() || self.open_handover()?.is_some_and(|open| open < height) {
+        if height < self.heights.sealed_height() || self.open_handover()?.is_some_and(|open| open < height) {
             // The larger tree's note seals this one; or it waits.
             return Ok(false);
         }

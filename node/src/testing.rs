@@ -24,12 +24,12 @@ use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::guard::Guard;
+use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::membership::{Membership, ValidatorKeys};
 use crate::memory::READ_BYTES_MAX;
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
-use crate::progress::Progress;
 use crate::seal::{SealParts, Sealer};
 use crate::store::Store;
 use tallystick_service::callers::Places;
@@ -121,17 +121,17 @@ impl TestNode {
         let guard = Arc::new(guard);
         let ledger = Ledger::new(store, chain.genesis().clone());
         let sealed = ledger.store.latest_checkpoint().unwrap().map_or(Height::ZERO, |(height, _)| height);
-        let progress = Arc::new(Progress::new(ledger.tip().unwrap().height, sealed));
+        let heights = Arc::new(ChainHeights::new(ledger.tip().unwrap().height, sealed));
         let id = ValidatorId::new(validator.id);
         let evidence = Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap());
-        let (seal_ledger, seal_progress) = (ledger.clone(), Arc::clone(&progress));
+        let (seal_ledger, seal_heights) = (ledger.clone(), Arc::clone(&heights));
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(chain.now()));
         let clocks = Arc::new(PeerClocks::new(Arc::clone(&clock)));
         let (seal_evidence, seal_clocks) = (Arc::clone(&evidence), Arc::clone(&clocks));
         let parts = SealParts {
             ledger: seal_ledger,
             guard: Arc::clone(&guard),
-            progress: seal_progress,
+            heights: seal_heights,
             evidence: seal_evidence,
             clocks: seal_clocks,
         };
@@ -141,7 +141,7 @@ impl TestNode {
             network: network(chain, id.get()),
             pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),
             ledger,
-            progress,
+            heights,
             sealer: Arc::new(sealer),
             evidence,
             clocks,
@@ -174,7 +174,7 @@ impl TestNode {
         for block in &chain.blocks()[next as usize..=height.get() as usize] {
             let executed = ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();
             ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
-            self.services.progress.decided(executed.effects.tip.height);
+            self.services.heights.decided(executed.effects.tip.height);
         }
     }
 
@@ -182,7 +182,7 @@ impl TestNode {
     pub(crate) fn seal(&self, chain: &TestChain, height: Height) {
         let note = &chain.blocks()[height.get() as usize].checkpoint;
         self.services.ledger.store.put_checkpoint(height, note, note).unwrap();
-        self.services.progress.sealed(height);
+        self.services.heights.sealed(height);
     }
 
     /// Serves the peer service to one caller, without TLS.
@@ -214,7 +214,7 @@ impl TestNode {
             origin: self.services.ledger.genesis.origin.as_str().into(),
             pool: Arc::clone(&self.services.pool),
             sealer: Arc::clone(&self.services.sealer),
-            progress: Arc::clone(&self.services.progress),
+            heights: Arc::clone(&self.services.heights),
             forwarder: self.services.forwarder.clone(),
         }
     }

@@ -90,7 +90,7 @@ impl AdminService for Services {
 impl Services {
     fn status(&self) -> Result<GetNodeStatusResponse, Failure> {
         let store = &self.ledger.store;
-        let sealed_height = self.progress.sealed_height();
+        let sealed_height = self.heights.sealed_height();
         let range = store.height_range(sealed_height)?;
         let range = range.ok_or_else(|| StoreError::corrupt("the sealed height is missing"))?;
         let root = store.root_at(range.size)?;
@@ -101,7 +101,7 @@ impl Services {
             validator_id: self.sealer.validator_id().get(),
             chain_id: hash_bytes(&self.ledger.chain.id.0),
             origin: self.ledger.genesis.origin.clone(),
-            decided_height: self.progress.decided_height().get(),
+            decided_height: self.heights.decided_height().get(),
             sealed_height: sealed_height.get(),
             sealed_tree_size: range.size.get(),
             sealed_root: hash_bytes(&root),
@@ -109,7 +109,7 @@ impl Services {
             pooled_records: pool.records as u64,
             pooled_bytes: pool.bytes as u64,
             connected_peers: self.forwarder.connected(),
-            catching_up: self.forwarder.is_behind(self.progress.decided_height(), &set),
+            catching_up: self.forwarder.is_behind(self.heights.decided_height(), &set),
             disk_free_bytes: self.disk.free_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             governance_sequence: governance.sequence,

@@ -205,7 +205,7 @@ impl Services {
         caller: Option<&PeerIdentity>,
         sender: &tokio::sync::mpsc::Sender<Result<ReadBlock, Status>>,
     ) -> Result<(), Status> {
-        let mut sealed = self.progress.watch_sealed();
+        let mut sealed = self.heights.watch_sealed();
         let mut height = request.from_height;
         loop {
             let newest = sealed.borrow_and_update().get();

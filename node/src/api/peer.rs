@@ -217,7 +217,7 @@ impl PeerService for Services {
         request: Request<GetCosignaturesRequest>,
     ) -> Result<Response<GetCosignaturesResponse>, Status> {
         let height = match request.into_inner().height {
-            0 => self.progress.sealed_height(),
+            0 => self.heights.sealed_height(),
             height => Height::new(height),
         };
         let sealer = Arc::clone(&self.sealer);

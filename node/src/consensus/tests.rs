@@ -39,7 +39,7 @@ fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
     let guard = Arc::new(Guard::open(&path, ledger.chain.id).unwrap());
     let parts = ConsensusParts {
         pool: Arc::new(Pool::new(ledger.clone(), PoolConfig::default(), clock.clone())),
-        progress: Arc::new(Progress::new(Height::ZERO, Height::ZERO)),
+        heights: Arc::new(ChainHeights::new(Height::ZERO, Height::ZERO)),
         guard: Arc::clone(&guard),
         evidence: Arc::new(EvidenceFolder::open(directory.path().join("evidence")).unwrap()),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -229,7 +229,7 @@ async fn the_first_height_of_a_validator_set_is_never_idle_and_is_the_new_sets()
         assert_eq!(asked.collect::<Vec<_>>(), members);
         if height.height == first {
             // Only its seal can end a rest for want of seals.
-            bench.parts.progress.decided(Height::new(first + 2 * limits::UNSEALED_HEIGHTS_MAX));
+            bench.parts.heights.decided(Height::new(first + 2 * limits::UNSEALED_HEIGHTS_MAX));
             assert!(!app.is_idle(first).await.unwrap());
         }
         let executed = bench.parts.ledger.execute(&block.bytes, &NoCache, [0; 32]).unwrap();

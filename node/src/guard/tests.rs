@@ -96,8 +96,8 @@ fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
         assert!(!signer.sign(&request, &preimage(&request)).unwrap_err().conflict);
         assert!(guard.permit_checkpoint(TreeSize::new(10), Hash([1; 32])).is_err(), "again and again");
     }
-    assert_eq!(guard.standing(), read(&directory).standing());
-    assert_eq!(guard.standing().lock, None);
+    assert_eq!(guard.summary(), read(&directory).summary());
+    assert_eq!(guard.summary().lock, None);
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn what_is_remembered_survives_the_file() {
     }
     assert_eq!(ask(&signer, &proposal(3, 4, Some(0), A)), Some(proposal(3, 4, Some(0), A)));
     let guard = read(&directory);
-    let standing = Standing { height: 3, round: Some(1), lock: Some((0, A)), cosigned_size: TreeSize::new(0) };
-    assert_eq!(guard.standing(), standing);
+    let summary = GuardSummary { height: 3, round: Some(1), lock: Some((0, A)), cosigned_size: TreeSize::new(0) };
+    assert_eq!(guard.summary(), summary);
     assert!(!guard.is_amended_at(3));
     assert_eq!(guard.proposed_at(3, 0), Proposed::Block(A));
     assert_eq!(guard.proposed_at(3, 4), Proposed::Again);

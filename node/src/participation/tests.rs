@@ -37,7 +37,7 @@ fn unproven(node: &TestNode, said: &[u32]) -> (Participation, Claims) {
     let consensus = ConsensusParts {
         ledger: services.ledger.clone(),
         pool: Arc::clone(&services.pool),
-        progress: Arc::clone(&services.progress),
+        heights: Arc::clone(&services.heights),
         guard: Arc::clone(&node.guard),
         evidence: Arc::clone(&services.evidence),
         clock: Arc::new(tallystick_service::clock::SystemClock),
@@ -45,9 +45,9 @@ fn unproven(node: &TestNode, said: &[u32]) -> (Participation, Claims) {
         timeouts: Timeouts::default(),
         validator: node.id,
     };
-    let standing = Standing {
+    let peer_readiness = PeerReadiness {
         ledger: services.ledger.clone(),
-        progress: Arc::clone(&services.progress),
+        heights: Arc::clone(&services.heights),
         forwarder: services.forwarder.clone(),
         peers: peers.into_iter().map(ValidatorId::new).collect(),
         membership: Arc::clone(&node.membership),
@@ -67,7 +67,7 @@ fn unproven(node: &TestNode, said: &[u32]) -> (Participation, Claims) {
     let voting_keys = VotingKeys::new(Arc::clone(&node.membership), services.ledger.clone());
     let signer = Arc::new(GuardedSigner::by_height(Arc::clone(&node.guard), voting_keys));
     let (metrics, guard) = (Metrics::default(), Arc::clone(&node.guard));
-    (Participation { engine, signer, consensus, metrics, guard, standing, unproven: None }, claims)
+    (Participation { engine, signer, consensus, metrics, guard, peer_readiness, unproven: None }, claims)
 }
 
 /// Validator 4 gets new keys at the second height; its node has them, and a store at genesis.

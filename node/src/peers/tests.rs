@@ -35,10 +35,10 @@ async fn a_line_whose_link_is_down_is_pulled_from_whoever_holds_it() {
     tell(&a, &c);
     tell(&b, &c);
     tell(&c, &a);
-    assert_eq!(c.services.progress.sealed_height(), height);
-    assert_eq!(a.services.progress.sealed_height(), Height::ZERO);
+    assert_eq!(c.services.heights.sealed_height(), height);
+    assert_eq!(a.services.heights.sealed_height(), Height::ZERO);
     a.link_to(&c).await.pull().await.unwrap();
-    assert_eq!(a.services.progress.sealed_height(), height);
+    assert_eq!(a.services.heights.sealed_height(), height);
     let note = a.services.ledger.store.checkpoint(height).unwrap().unwrap();
     chain.trust().verify_checkpoint(&note).unwrap();
 }
@@ -57,13 +57,13 @@ async fn a_handover_that_was_missed_is_pulled_from_whoever_stored_its_note() {
             node.services.sealer.sign_height(last, NOW).unwrap();
             tell(node, &c);
         }
-        assert_eq!(c.services.progress.sealed_height(), last);
+        assert_eq!(c.services.heights.sealed_height(), last);
         if restarts {
             c = c.restarted(&chain, &TestValidator::new(3));
         }
         a.decide(&chain, height);
         a.link_to(&c).await.pull().await.unwrap();
-        assert_eq!(a.services.progress.sealed_height(), last, "restarts: {restarts}");
+        assert_eq!(a.services.heights.sealed_height(), last, "restarts: {restarts}");
         let note = a.services.ledger.store.checkpoint(last).unwrap().unwrap();
         chain.trust().verify_checkpoint(&note).unwrap();
     }
@@ -76,7 +76,7 @@ async fn nothing_is_pulled_that_nobody_has() {
     a.decide(&chain, height);
     a.services.sealer.sign_height(height, NOW).unwrap();
     a.link_to(&c).await.pull().await.unwrap();
-    assert_eq!(a.services.progress.sealed_height(), Height::ZERO);
+    assert_eq!(a.services.heights.sealed_height(), Height::ZERO);
 }
 
 #[tokio::test]
@@ -90,9 +90,9 @@ async fn lines_that_come_before_the_decision_count_after_it() {
     }
     a.decide(&chain, height);
     a.services.sealer.sign_height(height, NOW).unwrap();
-    assert_eq!(a.services.progress.sealed_height(), Height::ZERO);
+    assert_eq!(a.services.heights.sealed_height(), Height::ZERO);
     a.services.sealer.take_early(height).unwrap();
-    assert_eq!(a.services.progress.sealed_height(), height);
+    assert_eq!(a.services.heights.sealed_height(), height);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl Sealer {
 
     /// The stored note of a handover: for peers that lack it.
     pub(crate) fn handover_note(&self, height: Height) -> Result<Option<String>, StoreError> {
-        if height > self.progress.decided_height() || !self.is_handover(height)? {
+        if height > self.heights.decided_height() || !self.is_handover(height)? {
             return Ok(None);
         }
         self.ledger.store.checkpoint(height)

@@ -121,7 +121,7 @@ fn many_rounds_keep_the_newest_and_the_lock() {
     }
     let signer = open(&directory);
     let guard = read(&directory);
-    assert_eq!(guard.standing().lock, Some((0, A)), "never dropped");
+    assert_eq!(guard.summary().lock, Some((0, A)), "never dropped");
     assert_eq!(guard.proposed_at(1, 0), Proposed::Forgotten);
     assert_eq!(guard.proposed_at(1, 599), Proposed::Nothing);
     assert_eq!(ask(&signer, &prevote(1, 1, None)), Some(prevote(1, 599, Some(A))), "forgotten: the newest instead");

@@ -96,7 +96,7 @@ fn each_height_is_sealed_under_the_keys_of_its_own_set() {
             for member in set.iter().filter(|member| member.id != own.id) {
                 tell(&node, &chain, height, member).unwrap();
             }
-            assert_eq!(node.services.progress.sealed_height(), height);
+            assert_eq!(node.services.heights.sealed_height(), height);
             verify_note(&node, &chain, height);
         }
         // The old height is judged under the old set for good.
@@ -150,7 +150,7 @@ fn a_validator_signs_with_its_new_keys_from_the_first_height_of_its_set() {
         for member in [TestValidator::new(2), TestValidator::new(5)] {
             tell(&node, &chain, next(last), &member).unwrap();
         }
-        assert_eq!(node.services.progress.sealed_height(), next(last));
+        assert_eq!(node.services.heights.sealed_height(), next(last));
         verify_note(&node, &chain, next(last));
     }
 }
@@ -165,17 +165,17 @@ fn nothing_after_a_handover_is_signed_or_published_before_its_own_set_has_sealed
     for member in &new_set()[1..] {
         tell(&node, &chain, next(last), member).unwrap();
     }
-    let before = node.services.progress.sealed_height();
+    let before = node.services.heights.sealed_height();
     assert!(before < last, "a quorum of the new set has signed, and readers would not know it");
     assert_eq!(sign(&node, next(last), 0), Signing::AwaitsHandover);
     assert_eq!(signed(&node), None);
     for (member, is_open) in old_set()[1..].iter().zip([true, true, false]) {
-        assert_eq!(node.services.progress.sealed_height(), before);
+        assert_eq!(node.services.heights.sealed_height(), before);
         tell(&node, &chain, last, member).unwrap();
         assert_eq!(sealer.open_handover().unwrap(), is_open.then_some(last), "validator {}", member.id);
     }
     verify_note(&node, &chain, last);
-    assert_eq!(node.services.progress.sealed_height(), next(last), "its quorum waited");
+    assert_eq!(node.services.heights.sealed_height(), next(last), "its quorum waited");
     verify_note(&node, &chain, next(last));
     assert_eq!(sign(&node, next(last), 0), Signing::Done);
     assert_eq!(signed(&node), Some((next(last), 0)));
@@ -225,7 +225,7 @@ fn a_handovers_note_is_taken_from_anybody_and_no_other_one_is() {
     }
     sealer.take_handover_note(last, &note).unwrap();
     verify_note(&asks, &chain, last);
-    assert_eq!((sealer.open_handover().unwrap(), asks.services.progress.sealed_height()), (None, last));
+    assert_eq!((sealer.open_handover().unwrap(), asks.services.heights.sealed_height()), (None, last));
     assert_eq!(sign(&asks, next(last), 0), Signing::Done);
     assert_eq!(signed(&asks), Some((next(last), 0)));
 }

@@ -13,8 +13,8 @@ use crate::histogram::seconds;
 /// Unsealed heights whose time of decision is remembered.
 const TIMED_HEIGHTS_MAX: usize = 1024;
 
-/// Two heights that only rise.
-pub struct Progress {
+/// The newest decided and the newest sealed height. Both only rise.
+pub struct ChainHeights {
     decided: watch::Sender<Height>,
     sealed: watch::Sender<Height>,
     /// Decided heights that are not sealed yet, and since when.
@@ -22,7 +22,7 @@ pub struct Progress {
     seal_seconds: Histogram,
 }
 
-impl Progress {
+impl ChainHeights {
     /// Where the store stands.
     pub fn new(decided: Height, sealed: Height) -> Self {
         let (decided, sealed) = (watch::Sender::new(decided), watch::Sender::new(sealed));
@@ -95,14 +95,14 @@ mod tests {
 
     #[test]
     fn heights_only_rise_and_a_seal_seals_all_before() {
-        let progress = Progress::new(Height::new(3), Height::new(2));
+        let heights = ChainHeights::new(Height::new(3), Height::new(2));
         for height in [4, 5, 4] {
-            progress.decided(Height::new(height));
+            heights.decided(Height::new(height));
         }
-        assert_eq!((progress.decided_height(), progress.unsealed_heights()), (Height::new(5), 3));
-        progress.sealed(Height::new(4));
-        progress.sealed(Height::new(3));
-        assert_eq!((progress.sealed_height(), progress.unsealed_heights()), (Height::new(4), 1));
-        assert_eq!(progress.waiting.lock().unwrap().len(), 1, "only height 5 waits");
+        assert_eq!((heights.decided_height(), heights.unsealed_heights()), (Height::new(5), 3));
+        heights.sealed(Height::new(4));
+        heights.sealed(Height::new(3));
+        assert_eq!((heights.sealed_height(), heights.unsealed_heights()), (Height::new(4), 1));
+        assert_eq!(heights.waiting.lock().unwrap().len(), 1, "only height 5 waits");
     }
 }

@@ -17,10 +17,10 @@ use receipt_core::validators::ValidatorSet;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
 
+use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::membership::{Membership, Part};
 use crate::peers::Forwarder;
-use crate::progress::Progress;
 use crate::store::StoreError;
 
 /// Not ready becomes ready: this far behind, or less. What the peers sign while this node looks.
@@ -32,11 +32,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const FOLLOWS: &str = "is in no validator set: this node follows without a vote";
 
 /// What is compared.
-pub(crate) struct Standing {
+pub(crate) struct PeerReadiness {
     /// For the number of faults that the set bears.
     pub ledger: Ledger,
     /// How far this node is.
-    pub progress: Arc<Progress>,
+    pub heights: Arc<ChainHeights>,
     /// How far the peers are.
     pub forwarder: Forwarder,
     /// Which peers are asked.
@@ -75,11 +75,11 @@ fn judge(behind: Option<u64>, reach: Reach, ready: bool) -> Level {
     }
 }
 
-impl Standing {
+impl PeerReadiness {
     /// How far behind the peers this node is; `None` until enough of them were asked.
     pub(crate) fn heights_behind(&self) -> Result<Option<u64>, StoreError> {
         let set = self.ledger.validators_at(self.ledger.next_height()?)?;
-        Ok(self.forwarder.heights_behind(self.progress.decided_height(), &set, self.peers_of(&set)))
+        Ok(self.forwarder.heights_behind(self.heights.decided_height(), &set, self.peers_of(&set)))
     }
 
     /// Whether f + 1 validators of the set have said how far they are, and this node is as far. What is judged by the newest set waits
@@ -87,7 +87,7 @@ impl Standing {
     pub(crate) fn is_level(&self) -> Result<bool, StoreError> {
         let set = self.ledger.validators_at(self.ledger.next_height()?)?;
         let (peers, own) = (self.peers_of(&set), self.membership.id());
-        Ok(self.forwarder.is_level(self.progress.decided_height(), &set, peers, own))
+        Ok(self.forwarder.is_level(self.heights.decided_height(), &set, peers, own))
     }
 
     fn peers_of(&self, set: &ValidatorSet) -> usize {
