@@ -132,11 +132,11 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
     }
     in_runtime(async {
         let nodes = nodes(chain, &arguments.node)?;
-        let standing = nodes.standing(chain).await?;
+        let tip = nodes.governance_tip(chain).await?;
         let end = || anyhow!("the chain has no numbers left");
-        let sequence = standing.sequence.checked_add(1).ok_or_else(end)?;
-        let expiry = Height::new(standing.height.checked_add(arguments.valid_blocks).ok_or_else(end)?);
-        let (previous, look_from_height) = (standing.id, standing.height);
+        let sequence = tip.sequence.checked_add(1).ok_or_else(end)?;
+        let expiry = Height::new(tip.height.checked_add(arguments.valid_blocks).ok_or_else(end)?);
+        let (previous, look_from_height) = (tip.id, tip.height);
         Ok(Some(Position { sequence, previous, expiry, look_from_height }))
     })
 }

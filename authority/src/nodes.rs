@@ -106,9 +106,9 @@ impl Nodes {
     }
 }
 
-/// Where the chain's governance stands.
+/// The newest governance message of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct GovernanceTip {
     /// Sequence of the last message; 0 for genesis alone.
     pub sequence: u64,
     /// Its id; the chain id for genesis alone.
@@ -125,18 +125,18 @@ impl Nodes {
 
     /// Where governance stands, as so many of the named nodes say alike that one of them is honest. A single one could have
     /// authorities sign for a place in the order that is not the next one.
-    pub async fn standing(&self, chain: &Chain) -> Result<Standing> {
+    pub async fn governance_tip(&self, chain: &Chain) -> Result<GovernanceTip> {
         let needed = Self::needed(chain);
         let mut said = Vec::new();
         let mut problems = Vec::new();
         for node in &self.nodes {
-            match node.status(chain).await.and_then(|status| standing_of(&status)) {
-                Ok(standing) => said.push(standing),
+            match node.status(chain).await.and_then(|status| tip_of(&status)) {
+                Ok(tip) => said.push(tip),
                 Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
             }
         }
-        if let Some(standing) = agreed(&said, needed) {
-            return Ok(standing);
+        if let Some(tip) = agreed(&said, needed) {
+            return Ok(tip);
         }
         let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
         Err(Unanswered(format!(
@@ -149,20 +149,20 @@ impl Nodes {
     }
 }
 
-fn standing_of(status: &GetNodeStatusResponse) -> Result<Standing> {
+fn tip_of(status: &GetNodeStatusResponse) -> Result<GovernanceTip> {
     let id = Hash::from_slice(&status.governance_id).context("it names no id of the last governance message")?;
-    Ok(Standing { sequence: status.governance_sequence, id, height: status.decided_height })
+    Ok(GovernanceTip { sequence: status.governance_sequence, id, height: status.decided_height })
 }
 
 /// What at least `needed` say alike, the height apart: that of the lowest of them.
-fn agreed(said: &[Standing], needed: usize) -> Option<Standing> {
-    let alike = |standing: &Standing| {
-        let same = said.iter().filter(|other| (other.sequence, other.id) == (standing.sequence, standing.id));
+fn agreed(said: &[GovernanceTip], needed: usize) -> Option<GovernanceTip> {
+    let alike = |tip: &GovernanceTip| {
+        let same = said.iter().filter(|other| (other.sequence, other.id) == (tip.sequence, tip.id));
         let heights: Vec<u64> = same.map(|other| other.height).collect();
         let height = heights.iter().copied().min()?;
-        (heights.len() >= needed).then_some(Standing { height, ..*standing })
+        (heights.len() >= needed).then_some(GovernanceTip { height, ..*tip })
     };
-    said.iter().filter_map(alike).max_by_key(|standing| standing.sequence)
+    said.iter().filter_map(alike).max_by_key(|tip| tip.sequence)
 }
 
 #[cfg(test)]
@@ -171,17 +171,17 @@ mod tests {
 
     #[test]
     fn one_liar_among_four_does_not_say_where_governance_stands() {
-        let standing = |sequence, id: u8, height| Standing { sequence, id: Hash([id; 32]), height };
-        let honest = standing(4, 4, 100);
-        let liar = standing(11, 9, u64::MAX);
+        let tip = |sequence, id: u8, height| GovernanceTip { sequence, id: Hash([id; 32]), height };
+        let honest = tip(4, 4, 100);
+        let liar = tip(11, 9, u64::MAX);
         assert_eq!(agreed(&[liar, honest], 2), None, "which of them is right can not be told");
-        assert_eq!(agreed(&[liar, honest, standing(4, 4, 97)], 2), Some(standing(4, 4, 97)));
+        assert_eq!(agreed(&[liar, honest, tip(4, 4, 97)], 2), Some(tip(4, 4, 97)));
         // The same place in the order, with another message before it.
-        assert_eq!(agreed(&[standing(4, 9, 100), honest], 2), None);
+        assert_eq!(agreed(&[tip(4, 9, 100), honest], 2), None);
         // A liar that agrees on the place cannot push the expiry out.
-        assert_eq!(agreed(&[standing(4, 4, u64::MAX), honest], 2), Some(honest));
+        assert_eq!(agreed(&[tip(4, 4, u64::MAX), honest], 2), Some(honest));
         assert_eq!(agreed(&[], 1), None);
         // Two honest ones a message apart: the one of whom enough have it.
-        assert_eq!(agreed(&[standing(5, 5, 101), honest, honest], 2), Some(honest));
+        assert_eq!(agreed(&[tip(5, 5, 101), honest, honest], 2), Some(honest));
     }
 }
