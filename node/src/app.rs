@@ -426,7 +426,7 @@ async fn seal_decided(
             }
         };
         let (at, now) = (next, sealing.clock.now());
-        let sign = || sealer.sign_height(at, now).and_then(|signing| sealer.take_early(at).map(|()| signing));
+        let sign = || sealer.sign_height(at, now).and_then(|signing| sealer.accept_early_lines(at).map(|()| signing));
         let waits = tokio::task::block_in_place(sign)? == Signing::AwaitsHandover;
         if !waits {
             signed = Some(next.get());

@@ -73,7 +73,7 @@ impl ExecutedBlocks {
         self.0.push(executed);
     }
 
-    fn take(&mut self, block_id: Hash) -> Option<Executed> {
+    fn remove(&mut self, block_id: Hash) -> Option<Executed> {
         let at = self.0.iter().position(|known| known.block_id == block_id)?;
         Some(self.0.swap_remove(at))
     }
@@ -285,7 +285,7 @@ impl LedgerApplication {
             return Ok(());
         }
         let block_id = Hash(certificate.block_id.0);
-        let mut executed = self.executed.take(block_id);
+        let mut executed = self.executed.remove(block_id);
         if executed.is_none() {
             let stored = self.parts.ledger.store.proposal(height, block_id)?;
             let stored = stored.ok_or("a block was decided that this node never saw")?;
@@ -294,7 +294,7 @@ impl LedgerApplication {
             if !self.judge(block, &stored.bytes)? {
                 return Err(format!("block {block_id} was decided at height {height}, but breaks a rule here").into());
             }
-            executed = self.executed.take(block_id);
+            executed = self.executed.remove(block_id);
         }
         let executed = executed.ok_or("the executed block is gone")?;
         let begun = Instant::now();

@@ -38,7 +38,7 @@ impl EarlyLines {
     }
 
     /// Takes out the lines of a height that is now decided; forgets those of lower heights.
-    pub(crate) fn take(&self, height: Height) -> Vec<EarlyLine> {
+    pub(crate) fn remove(&self, height: Height) -> Vec<EarlyLine> {
         let mut lines = self.lines();
         let of_height = lines.remove(&height).unwrap_or_default();
         *lines = lines.split_off(&height);
@@ -68,7 +68,7 @@ mod tests {
         for height in 0..=30 {
             early.keep(Height::new(10), Height::new(height), line(1, height + 1));
         }
-        let kept: Vec<u64> = (0..=30).filter(|height| !early.take(Height::new(*height)).is_empty()).collect();
+        let kept: Vec<u64> = (0..=30).filter(|height| !early.remove(Height::new(*height)).is_empty()).collect();
         assert_eq!(kept, (11..=18).collect::<Vec<_>>());
     }
 
@@ -81,8 +81,8 @@ mod tests {
             }
         }
         early.keep(Height::ZERO, Height::new(2), line(2, 99));
-        assert_eq!(early.take(Height::new(2)), vec![line(1, 2), line(2, 99)]);
-        assert_eq!(early.take(Height::new(1)), vec![]);
-        assert_eq!(early.take(Height::new(3)), vec![line(1, 3), line(2, 3)]);
+        assert_eq!(early.remove(Height::new(2)), vec![line(1, 2), line(2, 99)]);
+        assert_eq!(early.remove(Height::new(1)), vec![]);
+        assert_eq!(early.remove(Height::new(3)), vec![line(1, 3), line(2, 3)]);
     }
 }

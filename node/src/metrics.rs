@@ -94,7 +94,7 @@ impl Gauges {
             ),
             ("pool_records", "Records waiting", size.records as u64),
             ("pool_bytes", "Bytes waiting or being checked", size.bytes as u64),
-            ("block_streams", "Followers of blocks", block_streams.taken() as u64),
+            ("block_streams", "Followers of blocks", block_streams.in_use() as u64),
             ("evidence_files", "Files of evidence against other validators", evidence.files() as u64),
             ("disk_free_bytes", "Free bytes on the data disk", disk.free_bytes()),
             ("disk_low_water_bytes", "Free bytes below which no batches are taken", disk.low_water_bytes()),
@@ -166,7 +166,7 @@ pub(crate) fn register_memory(registry: &mut Registry, budget: &MemoryBudget, se
     let store = services.ledger.store.clone();
     let (pool, read) = (Arc::clone(&services.pool), services.read_bytes.clone());
     let parts = move || {
-        let read = u64::try_from(read.taken()).unwrap_or(u64::MAX);
+        let read = u64::try_from(read.in_use()).unwrap_or(u64::MAX);
         vec![(POOL, pooled_bytes(pool.size().bytes)), (READ, read)]
     };
     figures::register(registry, budget, Box::new(move || store.figures()), Box::new(parts));

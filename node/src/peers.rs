@@ -270,7 +270,7 @@ impl PeerLink {
                 }
             };
             if handover == Some(wanted) && !response.note.is_empty() {
-                self.take_handover_note(wanted, &response.note)?;
+                self.accept_handover_note(wanted, &response.note)?;
             }
             let Some(id) = response.checkpoint else { continue };
             for lines in response.signatures.iter().take(limits::VALIDATORS_MAX) {
@@ -280,15 +280,15 @@ impl PeerLink {
                 };
                 let decided = height <= self.heights.decided_height();
                 if decided && !self.sealer.has_lines(height, validator) {
-                    self.take_lines(height, &checkpoint, validator, lines)?;
+                    self.accept_lines(height, &checkpoint, validator, lines)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn take_handover_note(&self, height: Height, note: &str) -> Result<(), SealError> {
-        self.complain_of(tokio::task::block_in_place(|| self.sealer.take_handover_note(height, note)))
+    fn accept_handover_note(&self, height: Height, note: &str) -> Result<(), SealError> {
+        self.complain_of(tokio::task::block_in_place(|| self.sealer.accept_handover_note(height, note)))
     }
 
     /// What a peer sent is at fault: it is told of, and nothing more.
@@ -302,7 +302,7 @@ impl PeerLink {
         }
     }
 
-    fn take_lines(
+    fn accept_lines(
         &self,
         height: Height,
         checkpoint: &Checkpoint,
@@ -310,7 +310,7 @@ impl PeerLink {
         lines: Vec<SignatureLine>,
     ) -> Result<(), SealError> {
         // Signatures are checked, and a seal that it completes is synced to disk.
-        self.complain_of(tokio::task::block_in_place(|| self.sealer.take_lines(height, checkpoint, validator, lines)))
+        self.complain_of(tokio::task::block_in_place(|| self.sealer.accept_lines(height, checkpoint, validator, lines)))
     }
 
     async fn exchange(&self) -> Result<(), SealError> {
@@ -340,7 +340,7 @@ impl PeerLink {
             return Ok(());
         };
         self.forwarder.note_signed(self.id, height);
-        self.take_lines(height, &checkpoint, validator, lines)
+        self.accept_lines(height, &checkpoint, validator, lines)
     }
 
     /// Notes whether the peer answers; says so when that changes. A refusal is a complaint.

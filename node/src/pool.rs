@@ -201,7 +201,7 @@ impl Pool {
         let slot = (header.header.issuer, header.header.sequence.get());
         let bytes = records.iter().map(Vec::len).sum::<usize>() + header.header_bytes.len();
         let Some(reservation) = self.reserve(hash, slot, bytes)? else { return self.pooled(&header, true) };
-        let turn = self.turns.take();
+        let turn = self.turns.acquire();
         let batch = Batch { header: header.clone(), records };
         let checked = self.ledger.with_keys(|key| CheckedBatch::check(batch, self.ledger.chain.id, key, entropy))?;
         drop(turn);

@@ -259,7 +259,7 @@ impl Sealer {
 
     /// Takes a validator's lines. Those of a height that this node has not decided yet wait for it, if it is right ahead:
     /// only lines that the validator itself has brought may come that early.
-    pub fn take_lines(
+    pub fn accept_lines(
         &self,
         height: Height,
         claimed: &Checkpoint,
@@ -327,9 +327,9 @@ impl Sealer {
     }
 
     /// Judges the lines that came before this height was decided.
-    pub(crate) fn take_early(&self, height: Height) -> Result<(), SealError> {
-        for EarlyLine { validator, checkpoint, lines } in self.early.take(height) {
-            match self.take_lines(height, &checkpoint, validator, lines) {
+    pub(crate) fn accept_early_lines(&self, height: Height) -> Result<(), SealError> {
+        for EarlyLine { validator, checkpoint, lines } in self.early.remove(height) {
+            match self.accept_lines(height, &checkpoint, validator, lines) {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => tracing::info!(%error, "early signature lines are refused"),
                 Ok(()) => {}

@@ -336,7 +336,7 @@ impl Refusal {
                 .map(|v| FieldViolation { field: v.field.clone(), description: v.description.clone() })
                 .collect(),
             retry_after_ms: delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
-            advice: Advice::take(&mut metadata, reason),
+            advice: Advice::remove_from(&mut metadata, reason),
             metadata,
         })
     }
@@ -376,7 +376,7 @@ impl Refusal {
                 .map(|v| FieldViolation { field: v.field.clone(), description: v.description.clone() })
                 .collect(),
             retry_after_ms: (error.retry_after_ms > 0).then_some(error.retry_after_ms),
-            advice: Advice::take(&mut metadata, reason),
+            advice: Advice::remove_from(&mut metadata, reason),
             metadata,
         })
     }

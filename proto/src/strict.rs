@@ -137,7 +137,7 @@ impl Schema {
         let mut chosen: HashSet<i32> = HashSet::new();
         let mut counts: HashMap<u32, usize> = HashMap::new();
         while !bytes.is_empty() {
-            let Some((number, content)) = take_field(&mut bytes) else {
+            let Some((number, content)) = read_field(&mut bytes) else {
                 return dropped("(field)".to_owned(), "has an encoding that this version does not know");
             };
             let Some(field) = fields.get(&number) else {
@@ -185,35 +185,35 @@ fn read_message(parent: &str, message: &DescriptorProto, out: &mut HashMap<Strin
 }
 
 /// The next field's number and, of one with a length, its content; `None` if this is no field of proto3.
-fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
-    let tag = take_varint(bytes)?;
+fn read_field<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
+    let tag = read_varint(bytes)?;
     let number = u32::try_from(tag >> 3).ok()?;
     let content = match tag & 7 {
         0 => {
-            take_varint(bytes)?;
+            read_varint(bytes)?;
             None
         }
-        1 => take(bytes, 8).map(|_| None)?,
+        1 => read_bytes(bytes, 8).map(|_| None)?,
         2 => {
-            let length = usize::try_from(take_varint(bytes)?).ok()?;
-            Some(take(bytes, length)?)
+            let length = usize::try_from(read_varint(bytes)?).ok()?;
+            Some(read_bytes(bytes, length)?)
         }
-        5 => take(bytes, 4).map(|_| None)?,
+        5 => read_bytes(bytes, 4).map(|_| None)?,
         _ => return None,
     };
     Some((number, content))
 }
 
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+fn read_bytes<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     let (taken, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(taken)
 }
 
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
-        let byte = *take(bytes, 1)?.first()?;
+        let byte = *read_bytes(bytes, 1)?.first()?;
         value |= u64::from(byte & 0x7f).checked_shl(shift)?;
         if byte < 0x80 {
             return Some(value);

@@ -289,7 +289,7 @@ fn conclude(
         }
         FileKind::Other { seems } => return Err(judge.no_receipt(seems)),
     }
-    let bundle = judge.take(CheckId::BundleForm, Bundle::decode(bytes))?;
+    let bundle = judge.require_ok(CheckId::BundleForm, Bundle::decode(bytes))?;
     let context = Context { bundle: &bundle, trust, latest: at.plus_millis(CLOCK_DRIFT_MS_MAX) };
     let (signed, receipt) = genuine::check(&context, judge)?;
     seen.receipt = Some(receipt);

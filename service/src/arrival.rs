@@ -251,7 +251,7 @@ impl ArrivingBody {
     }
 
     fn make_room(&self, bytes: usize) -> Result<(), Status> {
-        let place = self.limits.places(self.caller.as_ref()).take_many(self.caller.as_ref(), bytes);
+        let place = self.limits.places(self.caller.as_ref()).try_acquire_many(self.caller.as_ref(), bytes);
         let place =
             place.ok_or_else(|| overloaded("too many bytes of requests are held for this caller, or for all"))?;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push(place);
@@ -381,7 +381,7 @@ mod tests {
 
     /// Until everything that was sent is read.
     async fn until_taken(places: &Places, bytes: usize) {
-        while places.taken() != bytes {
+        while places.in_use() != bytes {
             tokio::task::yield_now().await;
         }
     }
@@ -412,7 +412,7 @@ mod tests {
         drop((first, third));
         assert_eq!(refusal(&one.await.unwrap().unwrap()), None);
         assert_eq!(refusal(&three.await.unwrap().unwrap()), None);
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
     }
 
     #[tokio::test]
@@ -431,7 +431,7 @@ mod tests {
         until_taken(&places, 80).await;
         drop(sender);
         call.await.unwrap().unwrap();
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
     }
 
     /// Small ones count little, so that a caller who compresses has as many calls under way as one who does not; a bomb counts as it
@@ -475,7 +475,7 @@ mod tests {
         send(&sender, &[header(1, 9), vec![3; 9], header(0, 2), vec![1; 2]].concat());
         drop(sender);
         assert_eq!(refusal(&service.call(call).await.unwrap()), None);
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
     }
 
     /// A client of reflection keeps its stream open for as long as it runs.
@@ -492,7 +492,7 @@ mod tests {
         }
         drop(sender);
         assert_eq!(refusal(&call.await.unwrap().unwrap()), None);
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
     }
 
     #[tokio::test]
@@ -503,7 +503,7 @@ mod tests {
         let (reason, message) = refusal(&service.call(call).await.unwrap()).unwrap();
         assert_eq!(reason, ErrorReason::Core(Reason::Overloaded));
         assert!(message.contains("did not arrive in time"), "{message}");
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
     }
 
     /// Validators speak to each other for as long as they run.
@@ -522,7 +522,7 @@ mod tests {
             send(&sender, &[header(0, 80), vec![1; 80]].concat());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
         drop(sender);
         assert_eq!(refusal(&answer.await.unwrap().unwrap()), None);
         let (_sender, call) = stream("/another");
@@ -549,7 +549,7 @@ mod tests {
         send(&sender, &[header(0, 60), vec![1; 60]].concat());
         drop(sender);
         assert_eq!(refusal(&service.call(call).await.unwrap()), None);
-        assert_eq!((bytes.taken(), validators.taken()), (80, 0));
+        assert_eq!((bytes.in_use(), validators.in_use()), (80, 0));
         drop(system);
         full.await.unwrap().unwrap();
     }

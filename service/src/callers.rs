@@ -58,7 +58,7 @@ impl<K: Eq + Hash + Clone + Debug> Shares<K> {
     }
 
     /// So many places at once, or none.
-    pub fn take(&self, holder: K, count: usize) -> Option<Share<K>> {
+    pub fn try_acquire(&self, holder: K, count: usize) -> Option<Share<K>> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.by_holder.get(&holder).copied().unwrap_or(0).checked_add(count)?;
         let in_all = taken.in_all.checked_add(count)?;
@@ -72,8 +72,8 @@ impl<K: Eq + Hash + Clone + Debug> Shares<K> {
         Some(Share { shares: self.clone(), holder, count })
     }
 
-    /// How many are taken.
-    pub fn taken(&self) -> usize {
+    /// How many are in use.
+    pub fn in_use(&self) -> usize {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).in_all
     }
 
@@ -126,30 +126,30 @@ impl Places {
     }
 
     /// A place, if there is one for this caller.
-    pub fn take(&self, caller: Option<&PeerIdentity>) -> Option<Place> {
-        self.take_many(caller, 1)
+    pub fn try_acquire(&self, caller: Option<&PeerIdentity>) -> Option<Place> {
+        self.try_acquire_many(caller, 1)
     }
 
     /// So many places at once, or none.
-    pub fn take_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Option<Place> {
-        self.0.take(caller.map(|caller| (caller.role, caller.id)), count).map(Place)
+    pub fn try_acquire_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Option<Place> {
+        self.0.try_acquire(caller.map(|caller| (caller.role, caller.id)), count).map(Place)
     }
 
     /// So many places at once, as soon as there are as many. Waits for ever if they are more than one caller may hold.
-    pub async fn take_soon(&self, caller: Option<&PeerIdentity>, count: usize) -> Place {
+    pub async fn acquire_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Place {
         loop {
             // Before the look: places that are given back after it are not missed.
             let given_back = self.0.0.given_back.notified();
-            if let Some(place) = self.take_many(caller, count) {
+            if let Some(place) = self.try_acquire_many(caller, count) {
                 return place;
             }
             given_back.await;
         }
     }
 
-    /// How many are taken.
-    pub fn taken(&self) -> usize {
-        self.0.taken()
+    /// How many are in use.
+    pub fn in_use(&self) -> usize {
+        self.0.in_use()
     }
 }
 
@@ -162,15 +162,15 @@ mod tests {
     fn one_caller_leaves_room_for_others_and_every_place_comes_back() {
         let places = Places::new(3, 2);
         let (first, second) = (identity(Role::Auditor, 1), identity(Role::Auditor, 2));
-        let mut held = vec![places.take(Some(&first)).unwrap(), places.take(Some(&first)).unwrap()];
-        assert!(places.take(Some(&first)).is_none(), "its share is used up");
-        held.push(places.take(Some(&second)).unwrap());
-        assert!(places.take(Some(&second)).is_none(), "all places are taken");
-        assert_eq!(places.taken(), 3);
+        let mut held = vec![places.try_acquire(Some(&first)).unwrap(), places.try_acquire(Some(&first)).unwrap()];
+        assert!(places.try_acquire(Some(&first)).is_none(), "its share is used up");
+        held.push(places.try_acquire(Some(&second)).unwrap());
+        assert!(places.try_acquire(Some(&second)).is_none(), "all places are taken");
+        assert_eq!(places.in_use(), 3);
         held.remove(0);
-        assert!(places.take(Some(&first)).is_some());
+        assert!(places.try_acquire(Some(&first)).is_some());
         drop(held);
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
         assert!(places.0.0.taken.lock().unwrap().by_holder.is_empty(), "nobody is remembered");
     }
 
@@ -178,14 +178,14 @@ mod tests {
     fn many_places_are_taken_at_once_or_not_at_all() {
         let places = Places::new(10, 6);
         let (first, second) = (identity(Role::System, 1), identity(Role::System, 2));
-        let held = places.take_many(Some(&first), 5).unwrap();
-        assert!(places.take_many(Some(&first), 2).is_none(), "above its share");
-        assert!(places.take_many(Some(&second), 6).is_none(), "above all");
-        assert!(places.take_many(Some(&second), usize::MAX).is_none());
-        assert_eq!(places.taken(), 5, "a refusal takes nothing");
-        drop(places.take_many(Some(&second), 0).unwrap());
+        let held = places.try_acquire_many(Some(&first), 5).unwrap();
+        assert!(places.try_acquire_many(Some(&first), 2).is_none(), "above its share");
+        assert!(places.try_acquire_many(Some(&second), 6).is_none(), "above all");
+        assert!(places.try_acquire_many(Some(&second), usize::MAX).is_none());
+        assert_eq!(places.in_use(), 5, "a refusal takes nothing");
+        drop(places.try_acquire_many(Some(&second), 0).unwrap());
         drop(held);
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
         assert!(places.0.0.taken.lock().unwrap().by_holder.is_empty(), "nobody is remembered");
     }
 
@@ -193,16 +193,16 @@ mod tests {
     async fn who_waits_gets_places_as_soon_as_they_are_given_back() {
         let places = Places::new(10, 6);
         let (first, second) = (identity(Role::System, 1), identity(Role::System, 2));
-        let mut held = places.take_many(Some(&first), 6).unwrap();
-        let mut waiting = Box::pin(places.take_soon(Some(&first), 4));
+        let mut held = places.try_acquire_many(Some(&first), 6).unwrap();
+        let mut waiting = Box::pin(places.acquire_many(Some(&first), 4));
         assert!(is_pending_now(&mut waiting).await, "above its share");
-        drop(places.take_soon(Some(&second), 4).await);
+        drop(places.acquire_many(Some(&second), 4).await);
         assert!(is_pending_now(&mut waiting).await, "another's were given back");
         held.keep(2);
         let got = waiting.await;
-        assert_eq!(places.taken(), 6);
+        assert_eq!(places.in_use(), 6);
         drop((got, held));
-        assert_eq!(places.taken(), 0);
+        assert_eq!(places.in_use(), 0);
     }
 
     async fn is_pending_now<T>(waiting: &mut (impl Future<Output = T> + Unpin)) -> bool {

@@ -77,7 +77,7 @@ pub async fn serve(
             next = next_connection(&listener) => next,
             () = stop.cancelled() => break,
         };
-        match seats.take(remote.ip()) {
+        match seats.try_acquire(remote.ip()) {
             Some(seat) => {
                 let router = router.clone().layer(Extension(ClientAddress(remote.ip())));
                 connections.spawn(connection(stream, router, seat, limits, stop.clone()));
@@ -211,11 +211,11 @@ mod tests {
     #[test]
     fn all_addresses_together_have_a_bound() {
         let seats = Seats::new(HttpLimits { connections_max: 2, ..HttpLimits::default() });
-        let (first, second) = (seats.take([10, 0, 0, 1].into()), seats.take([10, 0, 0, 2].into()));
+        let (first, second) = (seats.try_acquire([10, 0, 0, 1].into()), seats.try_acquire([10, 0, 0, 2].into()));
         assert!(first.is_some() && second.is_some());
-        assert!(seats.take([10, 0, 0, 3].into()).is_none());
+        assert!(seats.try_acquire([10, 0, 0, 3].into()).is_none());
         drop(first);
-        assert!(seats.take([10, 0, 0, 3].into()).is_some());
+        assert!(seats.try_acquire([10, 0, 0, 3].into()).is_some());
     }
 
     #[tokio::test]

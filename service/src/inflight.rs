@@ -109,7 +109,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let caller = request.extensions().get::<PeerIdentity>();
         let long_lived = (self.places.is_long_lived)(request.uri().path());
-        let Some(place) = self.places.places(caller, long_lived).take(caller) else {
+        let Some(place) = self.places.places(caller, long_lived).try_acquire(caller) else {
             let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
             let status = refusal
                 .with_message("too many calls of this caller, or of all, are under way; try another server, or later")
@@ -214,7 +214,11 @@ mod tests {
         }
         told.add_permits(1);
         assert_eq!(refusal(&service.call(request(Role::Auditor)).await.unwrap()), None, "there is room again");
-        assert_eq!((layer.others.taken(), layer.validators.as_ref().unwrap().taken()), (0, 0), "answers were dropped");
+        assert_eq!(
+            (layer.others.in_use(), layer.validators.as_ref().unwrap().in_use()),
+            (0, 0),
+            "answers were dropped"
+        );
     }
 
     #[tokio::test]
@@ -223,16 +227,16 @@ mod tests {
         let layer = layer(8, 1);
         let mut service = layer.layer(Slow(Arc::clone(&told)));
         let answer = service.call(request(Role::Auditor)).await.unwrap();
-        assert_eq!(layer.others.taken(), 1);
+        assert_eq!(layer.others.in_use(), 1);
         let refused = service.call(request(Role::Auditor)).await.unwrap();
         assert_eq!(refusal(&refused), Some(ErrorReason::Core(Reason::Overloaded)), "one caller, one place");
         drop(answer);
-        assert_eq!(layer.others.taken(), 0);
+        assert_eq!(layer.others.in_use(), 0);
 
         let mut stream = request(Role::Auditor);
         *stream.uri_mut() = "/tallystick.ledger.v1.LedgerService/StreamBlocks".parse().unwrap();
         let stream = service.call(stream).await.unwrap();
-        assert_eq!(layer.others.taken(), 0, "a stream has begun, and counts elsewhere");
+        assert_eq!(layer.others.in_use(), 0, "a stream has begun, and counts elsewhere");
         drop(stream);
     }
 
@@ -245,9 +249,9 @@ mod tests {
         let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
         drop(body);
         assert_eq!(&piece[..], b"answer");
-        assert_eq!(layer.others.taken(), 1, "the body ended, and the transport still has its bytes");
+        assert_eq!(layer.others.in_use(), 1, "the body ended, and the transport still has its bytes");
         drop(piece);
-        assert_eq!(layer.others.taken(), 0);
+        assert_eq!(layer.others.in_use(), 0);
     }
 
     /// Answers, and holds bytes for it.
@@ -265,7 +269,7 @@ mod tests {
 
         fn call(&mut self, _: Request<()>) -> Self::Future {
             let mut answer = Response::new(Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"answer"))));
-            answer.extensions_mut().insert(HeldByAnswer::new(self.0.take_many(None, 6).unwrap()));
+            answer.extensions_mut().insert(HeldByAnswer::new(self.0.try_acquire_many(None, 6).unwrap()));
             std::future::ready(Ok(answer))
         }
     }
@@ -275,13 +279,13 @@ mod tests {
         let bytes = Places::new(10, 10);
         let mut service = layer(8, 8).layer(Holds(bytes.clone()));
         drop(service.call(request(Role::System)).await.unwrap());
-        assert_eq!(bytes.taken(), 0, "an answer that is dropped unread");
+        assert_eq!(bytes.in_use(), 0, "an answer that is dropped unread");
         let mut body = service.call(request(Role::System)).await.unwrap().into_body();
         let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
         drop(body);
-        assert_eq!(bytes.taken(), 6);
+        assert_eq!(bytes.in_use(), 6);
         drop(piece);
-        assert_eq!(bytes.taken(), 0);
+        assert_eq!(bytes.in_use(), 0);
     }
 
     #[tokio::test]
@@ -297,8 +301,8 @@ mod tests {
         let first = service.call(stream()).await.unwrap();
         let refused = service.call(stream()).await.unwrap();
         assert_eq!(refusal(&refused), Some(ErrorReason::Core(Reason::Overloaded)));
-        assert_eq!((layer.others.taken(), streams.taken()), (0, 1), "calls have theirs");
+        assert_eq!((layer.others.in_use(), streams.in_use()), (0, 1), "calls have theirs");
         drop(first);
-        assert_eq!(streams.taken(), 0);
+        assert_eq!(streams.in_use(), 0);
     }
 }

@@ -181,10 +181,10 @@ class Ledger:
         self.changes, self.look_ups = [], 0
         for item in block["items"]:
             if item["kind"] == 1:
-                entries.append(self.take_batch(item, time, first + len(entries)))
+                entries.append(self.apply_batch(item, time, first + len(entries)))
             else:
                 require(item["kind"] == 2 and not item["records"], "an item is a batch or governance")
-                entries.append(self.take_governance(item["message"], height, time))
+                entries.append(self.apply_governance(item["message"], height, time))
         require(all(len(entry) <= 61_440 for entry in entries), "an entry is too large")
         self.after_block(height, order, block["proposer_id"], block["proposer_round"])
         for key, red in self.changes:
@@ -278,7 +278,7 @@ class Ledger:
 
     # --- governance -----------------------------------------------------------------------------------------------------
 
-    def take_governance(self, data, height, time):
+    def apply_governance(self, data, height, time):
         signed = formats.read(formats.MANY_SIGNED, data)
         require(formats.ascending(signed["signers"]) and len(signed["signers"]) == len(signed["signatures"]), "signers")
         governance = formats.read(messages.GOVERNANCE, signed["message"])
@@ -425,7 +425,7 @@ class Ledger:
 
     # --- batches and records --------------------------------------------------------------------------------------------
 
-    def take_batch(self, item, time, leaf):
+    def apply_batch(self, item, time, leaf):
         signed = formats.read(formats.SIGNED, item["message"])
         header, records = formats.read_header(item["message"]), item["records"]
         require(sum(map(len, records)) + len(signed["message"]) <= 2 << 20, "the batch is too large")
@@ -447,7 +447,7 @@ class Ledger:
         self.batch, changes, bad, good = {}, [], [], []
         for index, data in enumerate(records):
             try:
-                good.append(self.take_record(data, header, time, leaf, index, changes))
+                good.append(self.apply_record(data, header, time, leaf, index, changes))
             except RecordRefused as refused:
                 bad.append((index, refused.args[0]))
         if not bad and ahead > WAITS_MS:
@@ -484,7 +484,7 @@ class Ledger:
         planned, revocation = (inner["valid_until_ms"], 0), (key["revoked_from_ms"], key["revoked_at_ms"])
         return inner["valid_from_ms"] <= issued and permits(planned, issued, time) and permits(revocation, issued, time)
 
-    def take_record(self, data, header, time, leaf, index, changes):
+    def apply_record(self, data, header, time, leaf, index, changes):
         record, message, signature = read_record(data)
         issued, own = record["issue_time_ms"], receipt_key(record["receipt_code"], record["receipt_number"])
         self.check_authority(record, message, signature, header, time)

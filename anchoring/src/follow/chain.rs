@@ -191,7 +191,7 @@ impl Chain {
         self.held.entries += block.entries.len();
         self.held.bytes += block.entries.iter().map(bytes::Bytes::len).sum::<usize>();
         self.held.blocks.push(decoded);
-        self.take_checkpoint(block, judge)?;
+        self.accept_checkpoint(block, judge)?;
         let Some(covering) = &self.covering else { return Ok(Vec::new()) };
         let frontier = &self.ahead.frontier;
         if block.height < covering.height && frontier.size() < covering.size {
@@ -205,7 +205,7 @@ impl Chain {
     }
 
     /// Judges the checkpoint that a block names, if it is nearer than the one that is known.
-    fn take_checkpoint(&mut self, block: &LedgerBlock, judge: &dyn CheckpointJudge) -> Result<(), ChainError> {
+    fn accept_checkpoint(&mut self, block: &LedgerBlock, judge: &dyn CheckpointJudge) -> Result<(), ChainError> {
         let height = block.checkpoint_height;
         let nearer = self.covering.as_ref().is_none_or(|known| height < known.height);
         if block.checkpoint.is_empty() || height < block.height || !nearer {

@@ -35,7 +35,7 @@ pub struct Fields<'a>(pub &'a [u8]);
 
 impl Fields<'_> {
     /// The next `N` bytes.
-    pub fn take<const N: usize>(&mut self) -> Result<[u8; N], JournalError> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], JournalError> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(JournalError::Corrupt("a value is too short"))?;
         self.0 = rest;
         Ok(*head)
@@ -43,22 +43,22 @@ impl Fields<'_> {
 
     /// The next 8 bytes.
     pub fn u64(&mut self) -> Result<u64, JournalError> {
-        self.take().map(u64::from_be_bytes)
+        self.array().map(u64::from_be_bytes)
     }
 
     /// The next 4 bytes.
     pub fn u32(&mut self) -> Result<u32, JournalError> {
-        self.take().map(u32::from_be_bytes)
+        self.array().map(u32::from_be_bytes)
     }
 
     /// The next 2 bytes.
     pub fn u16(&mut self) -> Result<u16, JournalError> {
-        self.take().map(u16::from_be_bytes)
+        self.array().map(u16::from_be_bytes)
     }
 
     /// The next 8 bytes, signed.
     pub fn i64(&mut self) -> Result<i64, JournalError> {
-        self.take().map(i64::from_be_bytes)
+        self.array().map(i64::from_be_bytes)
     }
 
     /// That nothing is left.
@@ -111,7 +111,7 @@ impl Placement {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
         let mut fields = Fields(bytes);
-        let placement = match fields.take::<1>()? {
+        let placement = match fields.array::<1>()? {
             [1] => Self::Batched { sequence: BatchSequence::new(fields.u64()?), index: fields.u16()? },
             [2] => Self::Refused {
                 reason: Reason::from_code(fields.u32()?).ok_or(JournalError::Corrupt("refusal reason"))?,
@@ -181,7 +181,7 @@ impl BatchOutcome {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
         let mut fields = Fields(bytes);
-        let refused = fields.take::<1>()? != [0];
+        let refused = fields.array::<1>()? != [0];
         let outcome = Self { refused, leaf_index: LeafIndex::new(fields.u64()?), height: Height::new(fields.u64()?) };
         fields.end()?;
         Ok(outcome)
@@ -240,7 +240,7 @@ impl FollowedTip {
         Ok(Self {
             height: Height::new(fields.u64()?),
             time: UnixMillis::new(fields.u64()?),
-            seal_hash: Hash(fields.take()?),
+            seal_hash: Hash(fields.array()?),
             event: fields.u64()?,
             frontier: frontier(suite, fields.0)?,
         })

@@ -128,7 +128,7 @@ impl BizRow {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
         let mut fields = Fields(bytes);
-        let row = Self { content: Hash(fields.take()?), key: receipt_key(&fields.take::<12>()?)? };
+        let row = Self { content: Hash(fields.array()?), key: receipt_key(&fields.array::<12>()?)? };
         fields.end()?;
         Ok(row)
     }

@@ -96,7 +96,7 @@ impl StreamIds {
         Self { start, next: 0 }
     }
 
-    fn take(&mut self) -> StreamId {
+    fn next_id(&mut self) -> StreamId {
         let mut id = Vec::with_capacity(16);
         id.extend_from_slice(&self.start.to_be_bytes());
         id.extend_from_slice(&self.next.to_be_bytes());
@@ -106,7 +106,7 @@ impl StreamIds {
 
     /// The messages of one stream, in order.
     pub(crate) fn cut(&mut self, header: StreamHeader, block: &Bytes) -> Vec<StreamMessage<ProposalPart>> {
-        let (id, slot) = (self.take(), header.slot);
+        let (id, slot) = (self.next_id(), header.slot);
         let chunks = chunks(block).map(|bytes| ProposalPart::Chunk { slot, bytes });
         std::iter::once(ProposalPart::Header(Box::new(header)))
             .chain(chunks)

@@ -127,7 +127,7 @@ fn read(path: &Path) -> Result<LogState, LogFault> {
     for entry in entries {
         let place = format!("entry {}: ", contents.entries + 1);
         match entry {
-            Ok(entry) => contents.take(&entry).map_err(|problem| LogFault::Damaged {
+            Ok(entry) => contents.add(&entry).map_err(|problem| LogFault::Damaged {
                 problem: format!("{place}{problem}"),
                 readable: contents.clone(),
             })?,
@@ -139,7 +139,7 @@ fn read(path: &Path) -> Result<LogState, LogFault> {
 
 impl LogContents {
     /// Adds an entry. An error: it is of another height, as a reset that was torn leaves it.
-    fn take(&mut self, entry: &Input<ChainContext>) -> Result<(), String> {
+    fn add(&mut self, entry: &Input<ChainContext>) -> Result<(), String> {
         let round = |round: Round| round.as_u32().unwrap_or(0);
         let block = |value: &NilOrVal<BlockId>| match value {
             NilOrVal::Nil => None,

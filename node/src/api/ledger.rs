@@ -41,12 +41,12 @@ impl LedgerService for Services {
     ) -> Result<Response<SubmitBatchResponse>, Status> {
         let services = self.clone();
         let caller = request.extensions().get::<PeerIdentity>().cloned();
-        let response = self.blocking(move || services.take_batch(request.into_inner(), caller.as_ref())).await?;
+        let response = self.blocking(move || services.accept_batch(request.into_inner(), caller.as_ref())).await?;
         Ok(Response::new(response))
     }
 
     async fn get_block(&self, request: Request<GetBlockRequest>) -> Result<Response<LedgerBlock>, Status> {
-        let place = self.read_bytes.take_many(request.extensions().get::<PeerIdentity>(), BLOCK_MESSAGE_BYTES_MAX);
+        let place = self.read_bytes.try_acquire_many(request.extensions().get::<PeerIdentity>(), BLOCK_MESSAGE_BYTES_MAX);
         let mut place = place.ok_or_else(|| {
             let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
             let problem = "too many bytes of blocks are read for this caller, or for all, and not taken by them";
@@ -71,7 +71,7 @@ impl LedgerService for Services {
         let caller = request.extensions().get::<PeerIdentity>().cloned();
         let request = request.into_inner();
         let busy = || Refusal::new(Reason::Overloaded).with_message("too many block streams; try another node");
-        let place = self.block_streams.take(caller.as_ref()).ok_or_else(|| busy().to_status())?;
+        let place = self.block_streams.try_acquire(caller.as_ref()).ok_or_else(|| busy().to_status())?;
         let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BUFFER + 1);
         // Room for an error is kept: an end without one means "complete" to whoever reads slowly.
         let last_word = sender.clone().reserve_owned().await.map_err(internal)?;
@@ -123,7 +123,7 @@ impl LedgerService for Services {
 }
 
 impl Services {
-    fn take_batch(
+    fn accept_batch(
         &self,
         request: SubmitBatchRequest,
         caller: Option<&PeerIdentity>,
@@ -188,7 +188,7 @@ impl Services {
         with_records: bool,
         caller: Option<&PeerIdentity>,
     ) -> Result<ReadBlock, Status> {
-        let mut place = self.read_bytes.take_soon(caller, BLOCK_MESSAGE_BYTES_MAX).await;
+        let mut place = self.read_bytes.acquire_many(caller, BLOCK_MESSAGE_BYTES_MAX).await;
         let services = self.clone();
         let read = move || {
             let block = services.ledger_block(height, with_records)?;

@@ -87,7 +87,7 @@ async fn hear(mut incoming: Incoming, mut frames: Streaming<ConverseRequest>) ->
             message = frames.message() => message,
         };
         let taken = match message {
-            Ok(Some(message)) => incoming.take(message.frame).await,
+            Ok(Some(message)) => incoming.receive(message.frame).await,
             // It has ended the link, or its connection is gone.
             Ok(None) | Err(_) => return None,
         };
@@ -203,7 +203,7 @@ impl PeerService for Services {
                 return Err(invalid("own.validator_id", "a validator gives its own lines only"));
             }
             let sealer = Arc::clone(&self.sealer);
-            self.blocking(move || Ok(sealer.take_lines(height, &checkpoint, validator, lines)?)).await?;
+            self.blocking(move || Ok(sealer.accept_lines(height, &checkpoint, validator, lines)?)).await?;
         }
         let own = self.sealer.own_lines();
         Ok(Response::new(ExchangeCosignaturesResponse {

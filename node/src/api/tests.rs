@@ -236,7 +236,7 @@ async fn a_stream_has_every_sealed_height_and_goes_on_as_they_come() {
 async fn streams_are_bounded_and_give_their_place_back() {
     let world = World::new();
     let services = world.services();
-    let places: Vec<_> = std::iter::from_fn(|| services.block_streams.take(None)).collect();
+    let places: Vec<_> = std::iter::from_fn(|| services.block_streams.try_acquire(None)).collect();
     assert_eq!(places.len(), super::CALLER_BLOCK_STREAMS_MAX);
     let request = StreamBlocksRequest { from_height: 0, with_records: false, follow: false };
     let Err(refused) = services.stream_blocks(Request::new(request)).await else { panic!("one too many") };
@@ -245,7 +245,7 @@ async fn streams_are_bounded_and_give_their_place_back() {
     let blocks = services.stream_blocks(Request::new(request)).await.unwrap().into_inner();
     assert_eq!(blocks.collect::<Vec<_>>().await.len(), 4);
     // The stream's task ends a moment after its last block.
-    while services.block_streams.taken() > 0 {
+    while services.block_streams.in_use() > 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -258,7 +258,7 @@ async fn a_stream_that_nobody_reads_ends_and_says_where_to_go_on() {
     let request = StreamBlocksRequest { from_height: 0, with_records: false, follow: false };
     let mut blocks = services.stream_blocks(Request::new(request)).await.unwrap().into_inner();
     assert_eq!(blocks.next().await.unwrap().unwrap().height, 0);
-    while services.block_streams.taken() > 0 {
+    while services.block_streams.in_use() > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(blocks.next().await.unwrap().unwrap().height, 1);
@@ -286,18 +286,18 @@ async fn blocks_that_nobody_takes_are_bounded_in_bytes_and_for_each_caller() {
     }
     let others = stream(2).await.unwrap().into_inner();
     assert_eq!(others.collect::<Vec<_>>().await.len(), 4);
-    assert_eq!(services.read_bytes.taken(), block.encoded_len());
+    assert_eq!(services.read_bytes.in_use(), block.encoded_len());
     let get = |id| services.get_block(from(GetBlockRequest { height: 1, with_records: true }, Role::Auditor, id));
     assert_eq!(reason(&get(1).await.unwrap_err()), ErrorReason::Core(Reason::Overloaded));
     let answer = get(2).await.unwrap();
-    assert_eq!(services.read_bytes.taken(), block.encoded_len() + answer.get_ref().encoded_len());
+    assert_eq!(services.read_bytes.in_use(), block.encoded_len() + answer.get_ref().encoded_len());
     drop(answer);
     // They are read after all.
     assert_eq!(first.collect::<Vec<_>>().await.len(), 3);
     for stream in lazy {
         assert_eq!(stream.collect::<Vec<_>>().await.len(), 4);
     }
-    assert_eq!(services.read_bytes.taken(), 0);
+    assert_eq!(services.read_bytes.in_use(), 0);
 }
 
 async fn state(

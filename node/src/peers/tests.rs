@@ -20,7 +20,7 @@ fn chain_of_two() -> (TestChain, Height) {
 /// As if `from` had told `to` of what it has signed.
 fn tell(from: &TestNode, to: &TestNode) {
     let own = from.services.sealer.own_lines().unwrap();
-    to.services.sealer.take_lines(own.height, &own.checkpoint, from.id, own.lines).unwrap();
+    to.services.sealer.accept_lines(own.height, &own.checkpoint, from.id, own.lines).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn lines_that_come_before_the_decision_count_after_it() {
     a.decide(&chain, height);
     a.services.sealer.sign_height(height, NOW).unwrap();
     assert_eq!(a.services.heights.sealed_height(), Height::ZERO);
-    a.services.sealer.take_early(height).unwrap();
+    a.services.sealer.accept_early_lines(height).unwrap();
     assert_eq!(a.services.heights.sealed_height(), height);
 }
 
@@ -103,11 +103,11 @@ async fn lines_under_a_wrong_height_are_refused_early_and_late() {
     b.services.sealer.sign_height(height, NOW).unwrap();
     let own = b.services.sealer.own_lines().unwrap();
     let wrong = Height::new(height.get() - 1);
-    a.services.sealer.take_lines(wrong, &own.checkpoint, b.id, own.lines.clone()).unwrap();
+    a.services.sealer.accept_lines(wrong, &own.checkpoint, b.id, own.lines.clone()).unwrap();
     a.decide(&chain, height);
-    a.services.sealer.take_early(wrong).unwrap();
+    a.services.sealer.accept_early_lines(wrong).unwrap();
     assert!(!a.services.sealer.has_lines(wrong, b.id));
-    let refused = a.services.sealer.take_lines(wrong, &own.checkpoint, b.id, own.lines).unwrap_err();
+    let refused = a.services.sealer.accept_lines(wrong, &own.checkpoint, b.id, own.lines).unwrap_err();
     assert!(!refused.is_fatal() && refused.to_string().contains("another height"), "{refused}");
 }
 
@@ -285,7 +285,7 @@ async fn lines_under_another_history_are_kept_as_evidence() {
     let text = other.to_string();
     let lines = vec![traitor.sign_as_log(origin, &text), traitor.cosign(origin, &text, NOW.seconds())];
     for _ in 0..2 {
-        let refused = a.services.sealer.take_lines(height, &other, b.id, lines.clone()).unwrap_err();
+        let refused = a.services.sealer.accept_lines(height, &other, b.id, lines.clone()).unwrap_err();
         assert!(refused.to_string().contains("another root"), "{refused}");
     }
     assert_eq!((a.services.evidence.files(), a.services.evidence.found().get()), (1, 2));
@@ -301,6 +301,6 @@ async fn lines_under_another_history_are_kept_as_evidence() {
     assert_eq!(ours.text(), own.checkpoint.to_string());
     // A line under the wrong root by somebody else proves nothing, and is not kept.
     let forged = vec![TestValidator::new(9).sign_as_log(origin, &text), TestValidator::new(9).cosign(origin, &text, 1)];
-    a.services.sealer.take_lines(height, &other, b.id, forged).unwrap_err();
+    a.services.sealer.accept_lines(height, &other, b.id, forged).unwrap_err();
     assert_eq!(a.services.evidence.files(), 1);
 }

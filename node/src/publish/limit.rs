@@ -47,7 +47,7 @@ impl<C: Clock + Clone> CallLimit<C> {
     }
 
     /// Counts a call; an error is the whole seconds until the next one may come, at least one.
-    fn take(&self, address: IpAddr) -> Result<(), u64> {
+    fn check(&self, address: IpAddr) -> Result<(), u64> {
         let bucket = self.hasher.hash_one(network(address)) % BUCKETS;
         self.buckets.check_key(&bucket).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
@@ -68,7 +68,7 @@ fn network(address: IpAddr) -> IpAddr {
 pub(crate) async fn limit_calls(State(limit): State<Arc<CallLimit>>, request: Request, next: Next) -> Response {
     // The server names every client; one that it did not name would share a bucket with others like it.
     let address = request.extensions().get::<ClientAddress>().map_or(Ipv6Addr::UNSPECIFIED.into(), |client| client.0);
-    match limit.take(address) {
+    match limit.check(address) {
         Ok(()) => next.run(request).await,
         Err(seconds) => {
             let headers = [(header::RETRY_AFTER, seconds.to_string())];
@@ -98,9 +98,9 @@ mod tests {
     fn a_burst_then_so_many_a_second() {
         let limit = limit(2, 3);
         let caller = address("192.0.2.1");
-        let calls = |count: usize| (0..count).filter(|_| limit.take(caller).is_ok()).count();
+        let calls = |count: usize| (0..count).filter(|_| limit.check(caller).is_ok()).count();
         assert_eq!(calls(10), 3);
-        assert_eq!(limit.take(caller), Err(1));
+        assert_eq!(limit.check(caller), Err(1));
         limit.clock.advance(Duration::from_millis(499));
         assert_eq!(calls(10), 0);
         limit.clock.advance(Duration::from_millis(1));
@@ -117,8 +117,8 @@ mod tests {
         let clock = FakeRelativeClock::default();
         let buckets = RateLimiter::hashmap_with_clock(quota, clock.clone());
         let limit = CallLimit { buckets, hasher: RandomState::new(), clock };
-        assert_eq!(limit.take(address("192.0.2.1")), Ok(()));
-        assert_eq!(limit.take(address("192.0.2.1")), Err(3));
+        assert_eq!(limit.check(address("192.0.2.1")), Ok(()));
+        assert_eq!(limit.check(address("192.0.2.1")), Err(3));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
     fn the_table_has_a_bound() {
         let limit = limit(1, 1);
         for number in 0..10 * u32::try_from(BUCKETS).unwrap() {
-            let _ = limit.take(IpAddr::V4(number.into()));
+            let _ = limit.check(IpAddr::V4(number.into()));
         }
         assert!(limit.buckets.len() as u64 <= BUCKETS);
     }

@@ -38,7 +38,7 @@ impl Sealer {
     }
 
     /// Takes the note of the oldest open handover from whoever stored it, if it is under the quorum of its own set.
-    pub(crate) fn take_handover_note(&self, height: Height, note: &str) -> Result<(), SealError> {
+    pub(crate) fn accept_handover_note(&self, height: Height, note: &str) -> Result<(), SealError> {
         if self.open_handover()? != Some(height) {
             return Ok(());
         }

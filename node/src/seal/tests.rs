@@ -39,9 +39,9 @@ impl World {
         vec![validator.sign_as_log(origin, &text), validator.cosign(origin, &text, seconds)]
     }
 
-    fn take(&self, id: u32, seconds: u64) {
+    fn accept(&self, id: u32, seconds: u64) {
         let lines = self.lines(id, seconds);
-        self.node.services.sealer.take_lines(self.height, &self.checkpoint, ValidatorId::new(id), lines).unwrap();
+        self.node.services.sealer.accept_lines(self.height, &self.checkpoint, ValidatorId::new(id), lines).unwrap();
     }
 
     fn published(&self) -> Option<SignedNote> {
@@ -62,7 +62,7 @@ impl World {
 fn every_log_key_that_signed_stands_in_the_published_note_and_one_in_proofs() {
     let world = world();
     for (id, expected) in [(2, None), (3, None), (4, Some(vec![2, 3, 4])), (1, Some(vec![1, 2, 3, 4]))] {
-        world.take(id, T);
+        world.accept(id, T);
         assert_eq!(world.standing().map(|(_, signed)| signed), expected, "after validator {id}");
     }
     let proof = world.node.services.ledger.store.checkpoint(world.height).unwrap().unwrap();
@@ -93,7 +93,7 @@ fn the_published_time_never_steps_back_and_notes_are_rewritten_for_gain_only() {
     let mut writes = Vec::new();
     for (id, seconds, as_of) in rows {
         let before = world.published();
-        world.take(id, T + seconds);
+        world.accept(id, T + seconds);
         assert_eq!(world.standing().map(|(as_of, _)| as_of), as_of, "validator {id} at {seconds}");
         writes.push(world.published() != before);
     }
@@ -105,18 +105,18 @@ fn the_published_time_never_steps_back_and_notes_are_rewritten_for_gain_only() {
 fn a_restart_loses_neither_time_nor_log_keys_of_the_published_note() {
     let mut world = world();
     for id in 1..=4 {
-        world.take(id, T + 50);
+        world.accept(id, T + 50);
     }
     patient(&mut world.node);
     let before = world.published();
     // The same validators' older lines, from whoever kept them.
     for id in 1..=3 {
-        world.take(id, T + 20);
+        world.accept(id, T + 20);
     }
     assert_eq!(world.published(), before);
     // Validator 4 is away: its log key's line stays with the unchanged tree.
     for id in 1..=3 {
-        world.take(id, T + 60);
+        world.accept(id, T + 60);
     }
     assert_eq!(world.standing(), Some((60, vec![1, 2, 3, 4])));
 }
@@ -129,12 +129,12 @@ fn a_wrong_line_is_left_out_its_author_named_and_the_others_published() {
     let mut wrong = world.lines(2, T);
     wrong[0] = TestValidator::new(2).sign_as_log(world.checkpoint.origin(), "another text\n");
     sealer.held.keep((world.height, ValidatorId::new(2)), PosixSeconds::new(T), wrong, world.height, None);
-    world.take(1, T);
+    world.accept(1, T);
     assert_eq!((world.standing(), sealer.dropped_lines().get()), (None, 0), "no quorum yet");
-    world.take(3, T);
+    world.accept(3, T);
     assert_eq!(world.standing(), Some((0, vec![1, 3])), "validator 2 has cosigned, and its log line is wrong");
     assert_eq!(sealer.dropped_lines().get(), 1);
     assert!(!sealer.has_lines(world.height, ValidatorId::new(2)));
-    world.take(4, T);
+    world.accept(4, T);
     assert_eq!(world.standing(), Some((0, vec![1, 3, 4])));
 }

@@ -124,7 +124,7 @@ impl Advice {
     }
 
     /// Takes it out of the metadata of an error; what is missing or of a newer version is that of the reason.
-    pub(super) fn take(metadata: &mut BTreeMap<String, String>, reason: ErrorReason) -> Self {
+    pub(super) fn remove_from(metadata: &mut BTreeMap<String, String>, reason: ErrorReason) -> Self {
         let mut given = |key: &str| metadata.remove(key).unwrap_or_default();
         let (receipt, place, action) = (given(RECEIPT_KEY), given(PLACE_KEY), given(ACTION_KEY));
         let usual = reason.advice();

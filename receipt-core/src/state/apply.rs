@@ -1,11 +1,11 @@
 //! `apply`: one block over one state.
 
-use super::batches::{BatchContext, take_batch};
+use super::batches::{BatchContext, apply_batch};
 use super::chain::ChainParameters;
 use super::checked::{CheckedBlock, CheckedItem};
 use super::effects::{Effects, SealFrame, finish};
 use super::members::{read_tip, rotate_validators, stored_validators};
-use super::messages::take_governance;
+use super::messages::apply_governance;
 use super::overlay::{Overlay, StateRead};
 use super::reading::ReadError;
 use super::records::RegistryCache;
@@ -40,12 +40,12 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
     for item in &block.items {
         match item {
             CheckedItem::Governance(governance) => {
-                entries.push(take_governance(&mut overlay, chain, block, governance, &mut look_ups)?);
+                entries.push(apply_governance(&mut overlay, chain, block, governance, &mut look_ups)?);
                 context.cache = RegistryCache::default();
             }
             CheckedItem::Batch(batch) => {
                 let leaf = LeafIndex::new(first_leaf.get() + entries.len() as u64);
-                let (entry, outcome) = take_batch(&mut context, &mut overlay, batch, leaf)?;
+                let (entry, outcome) = apply_batch(&mut context, &mut overlay, batch, leaf)?;
                 entries.push(entry);
                 outcomes.push(outcome);
             }

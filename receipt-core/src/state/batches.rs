@@ -7,7 +7,7 @@ use super::checked::{CheckedBatch, CheckedRecord};
 use super::effects::Outcome;
 use super::overlay::Overlay;
 use super::reading::ReadError;
-use super::records::{RecordContext, RegistryCache, count_records, is_genuine, take_record};
+use super::records::{RecordContext, RegistryCache, apply_record, count_records, is_genuine};
 use super::refusal::{ApplyError, BlockRefusal, RecordError};
 use super::statuses::Status;
 use super::tables::{BatchState, IssuerState, KeyState, RefusedState, Table, Totals, batch_key_bytes};
@@ -63,7 +63,7 @@ fn check_header(
 }
 
 /// Takes or refuses a batch; either spends its sequence. Returns its log entry and outcome.
-pub(crate) fn take_batch(
+pub(crate) fn apply_batch(
     context: &mut BatchContext<'_>,
     overlay: &mut Overlay<'_>,
     batch: &Arc<CheckedBatch>,
@@ -82,7 +82,7 @@ pub(crate) fn take_batch(
     let mut refusals = Vec::new();
     let mut changes = Vec::new();
     for (index, record) in (0_u16..).zip(&batch.checked) {
-        match take_record(&record_context, overlay, &mut context.cache, record, index) {
+        match apply_record(&record_context, overlay, &mut context.cache, record, index) {
             Ok(change) => changes.extend(change),
             Err(RecordError::Refused(reason)) => refusals.push(RecordRefusal { index: u32::from(index), reason }),
             Err(RecordError::Read(error)) => return Err(error.into()),

@@ -15,7 +15,7 @@ use crate::ids::{Height, UnixMillis};
 use crate::limits;
 
 /// Takes a message into a block; returns its log entry.
-pub(super) fn take_governance(
+pub(super) fn apply_governance(
     overlay: &mut Overlay<'_>,
     chain: &ChainParameters,
     block: &CheckedBlock,
@@ -27,7 +27,7 @@ pub(super) fn take_governance(
         return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
     }
     let place = ActionPlace::of(chain, block.content.height, block.content.time, Records::AtHand);
-    take_signed(overlay, chain, place, signed, look_ups)?;
+    apply_signed(overlay, chain, place, signed, look_ups)?;
     Ok(Entry::Governance(signed.clone()).encode())
 }
 
@@ -52,7 +52,7 @@ pub(super) fn order_problem(state: &dyn StateRead, governance: &Governance) -> R
 }
 
 /// Sequence, signatures, actions.
-fn take_signed(
+fn apply_signed(
     overlay: &mut Overlay<'_>,
     chain: &ChainParameters,
     place: ActionPlace<'_>,
@@ -86,7 +86,7 @@ pub fn registry_writes(
 ) -> Result<Writes, ApplyError> {
     let mut overlay = Overlay::new(state);
     let place = ActionPlace::of(chain, height, block_time, Records::AtHand);
-    take_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
+    apply_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
     Ok(overlay.into_writes())
 }
 
@@ -101,7 +101,7 @@ pub fn followed_writes(
 ) -> Result<Writes, ApplyError> {
     let mut overlay = Overlay::new(registry);
     let place = ActionPlace::of(chain, height, block_time, Records::Elsewhere);
-    take_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
+    apply_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
     Ok(overlay.into_writes())
 }
 

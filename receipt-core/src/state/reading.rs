@@ -19,26 +19,26 @@ impl ReadError {
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(|| ReadError::corrupt("value too short"))?;
         self.0 = rest;
         Ok(*head)
     }
 
     pub(crate) fn u8(&mut self) -> Result<u8, ReadError> {
-        self.take::<1>().map(|[byte]| byte)
+        self.array::<1>().map(|[byte]| byte)
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32, ReadError> {
-        self.take().map(u32::from_be_bytes)
+        self.array().map(u32::from_be_bytes)
     }
 
     pub(crate) fn u64(&mut self) -> Result<u64, ReadError> {
-        self.take().map(u64::from_be_bytes)
+        self.array().map(u64::from_be_bytes)
     }
 
     pub(crate) fn hash(&mut self) -> Result<Hash, ReadError> {
-        self.take().map(Hash)
+        self.array().map(Hash)
     }
 
     pub(crate) fn key(&mut self) -> Result<ReceiptKey, ReadError> {

@@ -12,7 +12,7 @@ use super::tables::{
     KeyState, ReceiptState, SegmentRange, SegmentState, Table, Totals, UnitState, biz_key_bytes, pair_bytes,
     receipt_key_bytes,
 };
-use super::uniqueness::{free_keys, take_keys};
+use super::uniqueness::{claim_keys, free_keys};
 use crate::batch::BatchHeader;
 use crate::governance::KeyOwner;
 use crate::hash::Hash;
@@ -87,7 +87,7 @@ pub(crate) struct RecordContext<'a> {
 }
 
 /// Judges a record and, if it is good, writes it into the batch's layer. Returns a status that changed by it.
-pub(crate) fn take_record(
+pub(crate) fn apply_record(
     context: &RecordContext<'_>,
     overlay: &mut Overlay<'_>,
     cache: &mut RegistryCache,
@@ -101,7 +101,7 @@ pub(crate) fn take_record(
     // From here on each step checks all it has to before its first write: a refused record leaves no trace behind.
     let change = match signed.record.reverses {
         None => {
-            take_keys(overlay, &signed.record)?;
+            claim_keys(overlay, &signed.record)?;
             None
         }
         Some(original) => Some(reverse(overlay, &signed.record, original)?),

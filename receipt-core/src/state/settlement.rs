@@ -26,7 +26,7 @@ impl Default for LookUps {
 }
 
 impl LookUps {
-    fn take(&mut self, count: u64) -> ActionResult {
+    fn spend(&mut self, count: u64) -> ActionResult {
         let left = self.0.checked_sub(count);
         self.0 = left.ok_or(ActionError::Refused(
             "too many numbers below the highest used ones are named; settle fewer segments at once",
@@ -98,7 +98,7 @@ fn require_unused(
     let below = named.iter().filter(|range| range.first <= state.highest_used);
     let below: Vec<(u64, u64)> = below.map(|range| (range.first, range.last.min(state.highest_used))).collect();
     let holes: u64 = below.iter().map(|(first, last)| last - first + 1).sum();
-    look_ups.take(holes)?;
+    look_ups.spend(holes)?;
     for number in below.into_iter().flat_map(|(first, last)| first..=last) {
         let used = is_used(overlay, state.segment.receipt_code, number)?;
         require(!used, "a number is used and cannot be void or lost")?;

@@ -51,7 +51,7 @@ impl StatusValue {
     /// Reads salt ‖ status, strictly.
     pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
         let mut fields = Fields(bytes);
-        let salt = fields.take()?;
+        let salt = fields.array()?;
         if fields.u8()? != REVERSED {
             return Err(ReadError::corrupt("status"));
         }

@@ -325,9 +325,9 @@ impl Totals {
         let mut fields = Fields(bytes);
         let totals = Self {
             blue_count: fields.u64()?,
-            blue_fen: fields.take().map(i128::from_be_bytes)?,
+            blue_fen: fields.array().map(i128::from_be_bytes)?,
             red_count: fields.u64()?,
-            red_fen: fields.take().map(i128::from_be_bytes)?,
+            red_fen: fields.array().map(i128::from_be_bytes)?,
         };
         fields.end()?;
         Ok(totals)
@@ -392,10 +392,10 @@ impl ReceiptState {
         let mut state = Self {
             status_key: fields.hash()?,
             unit: UnitId::new(fields.u32()?),
-            total: Fen::new(fields.take().map(i64::from_be_bytes)?),
+            total: Fen::new(fields.array().map(i64::from_be_bytes)?),
             uniqueness_count: fields.u8()?,
             leaf_index: LeafIndex::new(fields.u64()?),
-            batch_index: fields.take().map(u16::from_be_bytes)?,
+            batch_index: fields.array().map(u16::from_be_bytes)?,
             reversed_by: None,
         };
         if !fields.0.is_empty() {
@@ -433,7 +433,7 @@ impl RefusedState {
         let mut fields = Fields(bytes);
         let state = Self {
             leaf_index: LeafIndex::new(fields.u64()?),
-            batch_index: fields.take().map(u16::from_be_bytes)?,
+            batch_index: fields.array().map(u16::from_be_bytes)?,
             reason: Reason::from_code(fields.u32()?).ok_or_else(|| ReadError::corrupt("refusal reason"))?,
         };
         fields.end()?;

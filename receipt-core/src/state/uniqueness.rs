@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::record::ReceiptRecord;
 
 /// There is room for all keys of a blue record; it holds them from now on. Checks everything before the first write.
-pub(super) fn take_keys(overlay: &mut Overlay<'_>, record: &ReceiptRecord) -> Result<(), RecordError> {
+pub(super) fn claim_keys(overlay: &mut Overlay<'_>, record: &ReceiptRecord) -> Result<(), RecordError> {
     for key in &record.uniqueness_keys {
         require(!is_held(overlay, record.unit, key)?, key.kind.reason_if_held())?;
     }

@@ -24,22 +24,22 @@ pub(super) fn check(context: &Context<'_>, signed: &SignedRecord, judge: &mut Ju
         true => Ok(header),
         false => Err(Reason::SuiteUnknown),
     });
-    let header = judge.take(CheckId::HeaderForm, header)?;
+    let header = judge.require_ok(CheckId::HeaderForm, header)?;
     let batch = &header.header;
     let leaf = leaf_hash(suite, &bundle.record);
     // The tree's size is the header's signed count, never the bundle's word.
     let (index, path) = (bundle.batch.index, &bundle.batch.path);
     let included = verify_inclusion(suite, &leaf, index, batch.tree_size(), path, &batch.root);
-    judge.take(CheckId::BatchInclusion, included)?;
+    judge.require_ok(CheckId::BatchInclusion, included)?;
     let issued = signed.record.issue_time;
     let within = batch.first_issue_time <= issued && issued <= batch.last_issue_time;
     judge.require(CheckId::HeaderTime, within, format_args!("issued at {issued}"))?;
 
-    let proof = judge.take(CheckId::AnchorForm, TlogProof::parse_without_extra(bundle.anchor.as_bytes()))?;
+    let proof = judge.require_ok(CheckId::AnchorForm, TlogProof::parse_without_extra(bundle.anchor.as_bytes()))?;
     let checkpoint = quorum(CheckId::AnchorQuorum, trust, &proof.checkpoint, judge)?;
     let entry = leaf_hash(suite, &Entry::BatchHeader(header).encode());
     let included = verify_inclusion(suite, &entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
-    judge.take(CheckId::AnchorInclusion, included)?;
+    judge.require_ok(CheckId::AnchorInclusion, included)?;
     let timely = !is_after(checkpoint.as_of, context.latest);
     judge.require(CheckId::AnchorTime, timely, format_args!("cosigned at {}", checkpoint.as_of))?;
     Ok(proof.index)

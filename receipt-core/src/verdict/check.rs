@@ -148,7 +148,7 @@ impl Judge {
     }
 
     /// Passes with the value, fails with the error.
-    pub(super) fn take<T, E: Display>(&mut self, id: CheckId, result: Result<T, E>) -> Result<T, Conclusion> {
+    pub(super) fn require_ok<T, E: Display>(&mut self, id: CheckId, result: Result<T, E>) -> Result<T, Conclusion> {
         let value = result.map_err(|error| self.fail(id, error))?;
         self.pass(id);
         Ok(value)

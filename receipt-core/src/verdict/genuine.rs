@@ -23,11 +23,11 @@ pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedR
     if let Some(format) = versions::unknown_in_record(&bundle.record) {
         return Err(judge.doubt(CheckId::RecordForm, Doubt::FormatUnknown, format));
     }
-    let signed = judge.take(CheckId::RecordForm, SignedRecord::decode(&bundle.record))?;
+    let signed = judge.require_ok(CheckId::RecordForm, SignedRecord::decode(&bundle.record))?;
     if let Some(format) = versions::unknown_in_signed(&bundle.credential) {
         return Err(judge.doubt(CheckId::CredentialForm, Doubt::FormatUnknown, format));
     }
-    let credential = judge.take(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
+    let credential = judge.require_ok(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
     let vouched = credential.verify(chain, trust.authorities(), trust.authority_threshold());
     judge.require(
         CheckId::CredentialSignatures,
@@ -88,7 +88,7 @@ fn check_content(
         Err(error) => return Err(judge.fail(CheckId::BodyRoot, error)),
     };
     judge.pass(CheckId::BodyRoot);
-    let receipt = judge.take(CheckId::BodyForm, body.receipt())?;
+    let receipt = judge.require_ok(CheckId::BodyForm, body.receipt())?;
     let differs = differing_field(&receipt, record, trust.utc_offset_minutes());
     judge.require(CheckId::BodyRecord, differs.is_none(), differs.unwrap_or_default())?;
     let (draft, issued) = (&receipt.draft, &receipt.issued);

@@ -29,7 +29,7 @@ pub(super) fn check(
     if seal.suite != suite {
         return Err(judge.fail(CheckId::SealForm, "it is of another suite than the chain"));
     }
-    let proof = judge.take(CheckId::SealForm, TlogProof::parse_without_extra(part.proof.as_bytes()))?;
+    let proof = judge.require_ok(CheckId::SealForm, TlogProof::parse_without_extra(part.proof.as_bytes()))?;
     let checkpoint = quorum(CheckId::SealQuorum, trust, &proof.checkpoint, judge)?;
     let newer = checkpoint.size.get() > header_index.get();
     judge.require(CheckId::SealNewer, newer, format_args!("the tree has {} leaves", checkpoint.size))?;
@@ -39,7 +39,7 @@ pub(super) fn check(
     }
     let entry = leaf_hash(suite, &Entry::Seal(seal.clone()).encode());
     let included = verify_inclusion(suite, &entry, proof.index, checkpoint.size, &proof.path, &checkpoint.root);
-    judge.take(CheckId::SealPosition, included)?;
+    judge.require_ok(CheckId::SealPosition, included)?;
     let own_set = seal.validator_set_hash == checkpoint.set_hash;
     judge.require(CheckId::SealSet, own_set, format_args!("it names {}", seal.validator_set_hash))?;
     let timely = !is_after(checkpoint.as_of, context.latest) && seal.time <= context.latest;
@@ -55,7 +55,8 @@ pub(super) fn check(
             Err(problem) => judge.fail(CheckId::StatusProof, problem),
         });
     }
-    let status = judge.take(CheckId::StatusProof, proved_status(&seal, &key, &part.map, part.value.as_deref()))?;
+    let status =
+        judge.require_ok(CheckId::StatusProof, proved_status(&seal, &key, &part.map, part.value.as_deref()))?;
     seen.signers = checkpoint.signers.iter().map(|name| trust.agency(name).to_owned()).collect();
     let as_of = checkpoint.as_of;
     Ok(match status {

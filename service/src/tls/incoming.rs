@@ -131,8 +131,10 @@ impl Handshake {
         let own = certificates.first().ok_or(IdentityError::Certificate);
         let peer = own.and_then(|certificate| read_certificate(certificate, self.tls.chain()));
         let caller = peer.as_ref().ok().map(|named| &named.identity);
-        let share =
-            self.callers.take(caller).ok_or_else(|| io::Error::other("this caller has its share of connections"))?;
+        let share = self
+            .callers
+            .try_acquire(caller)
+            .ok_or_else(|| io::Error::other("this caller has its share of connections"))?;
         Ok(TlsIo { stream, info: ConnectionInfo { remote: self.remote, peer }, _permit: self.permit, _share: share })
     }
 }

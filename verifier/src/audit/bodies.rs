@@ -122,7 +122,7 @@ enum Said {
 struct Seen(HashMap<Hash, Said>);
 
 impl Seen {
-    fn take(&mut self, place: &str, judged: Judged, report: &mut BodiesReport) {
+    fn add(&mut self, place: &str, judged: Judged, report: &mut BodiesReport) {
         let said = self.0.get(&judged.status_key);
         report.repeated += u64::from(said.is_some());
         let now = match (said, judged.content) {
@@ -177,7 +177,7 @@ pub(super) fn check(
                     report.mismatches += 1;
                     report.problem(&place, problem);
                 }
-                Ok(judged) => seen.take(&place, judged, &mut report),
+                Ok(judged) => seen.add(&place, judged, &mut report),
             }
         }
     }

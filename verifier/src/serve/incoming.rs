@@ -53,7 +53,7 @@ async fn accept_all(
     loop {
         // Never closed.
         let Some((stream, remote, place)) = next_with_place(&listener, places).await else { return };
-        let Some(share) = shares.take(Network::of(remote), 1) else {
+        let Some(share) = shares.try_acquire(Network::of(remote), 1) else {
             tracing::debug!(%remote, "too many connections from this network; closed");
             continue;
         };

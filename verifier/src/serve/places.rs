@@ -78,7 +78,7 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Some(place) = self.places.0.take(Network::of_request(request.extensions()), 1) else {
+        let Some(place) = self.places.0.try_acquire(Network::of_request(request.extensions()), 1) else {
             let refusal = Refusal::new(Reason::Overloaded).to_status().into_http();
             return Box::pin(std::future::ready(Ok(refusal)));
         };

@@ -305,13 +305,13 @@ impl Incoming {
         Ok(Self { network, engine, peer, number, newest })
     }
 
-    /// Takes a frame; waits while the peer has no place. After an error the link must be closed.
-    pub async fn take(&mut self, frame: Bytes) -> Result<(), LinkError> {
+    /// Hands a frame on to the engine; waits while the peer has no place. After an error the link must be closed.
+    pub async fn receive(&mut self, frame: Bytes) -> Result<(), LinkError> {
         let over = self.over();
         let taken = tokio::select! {
             biased;
             why = over => Err(why),
-            taken = self.take_now(frame) => taken,
+            taken = self.receive_now(frame) => taken,
         };
         if let Some(error) = taken.as_ref().err().filter(|error| error.is_fault()) {
             self.network.at_fault(self.peer, error);
@@ -332,7 +332,7 @@ impl Incoming {
         }
     }
 
-    async fn take_now(&mut self, frame: Bytes) -> Result<(), LinkError> {
+    async fn receive_now(&mut self, frame: Bytes) -> Result<(), LinkError> {
         if frame.len() > FRAME_BYTES_MAX {
             return Err(LinkError::TooLarge(frame.len()));
         }
@@ -347,7 +347,7 @@ impl Incoming {
                 // The app loop bounds them by height itself (`streaming`).
                 return engine.pass(room, self.peer, NetworkEvent::ProposalPart(room.id, None, part)).await;
             }
-            Some(STATUS) => return self.take_status(room, message),
+            Some(STATUS) => return self.receive_status(room, message),
             _ => return Err(CodecError::Invalid("frame kind").into()),
         };
         match room.hear(height, event, &self.network) {
@@ -375,7 +375,7 @@ impl Incoming {
         }
     }
 
-    fn take_status(&self, room: &Room, message: Bytes) -> Result<(), LinkError> {
+    fn receive_status(&self, room: &Room, message: Bytes) -> Result<(), LinkError> {
         if !room.hears_status() {
             return Ok(());
         }

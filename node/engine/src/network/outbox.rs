@@ -139,7 +139,7 @@ impl Outgoing {
     pub async fn next(&mut self) -> Bytes {
         loop {
             self.said.mark_unchanged();
-            if let Some(frame) = self.take() {
+            if let Some(frame) = self.try_next() {
                 return frame;
             }
             // The sender lives as long as the network does, which this holds.
@@ -147,7 +147,7 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn take(&mut self) -> Option<Bytes> {
+    pub(super) fn try_next(&mut self) -> Option<Bytes> {
         if !self.greeted {
             self.greeted = true;
             return Some(self.network.0.hello.clone());

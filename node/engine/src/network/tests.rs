@@ -60,7 +60,7 @@ fn a_link_begins_with_hello_and_words_go_before_parts() {
         outbox.word(5, text("vote"));
     });
     let mut link = network.outgoing();
-    assert_eq!(link.take(), Some([&[HELLO, VERSION][..], &[0xC1; 32]].concat().into()));
+    assert_eq!(link.try_next(), Some([&[HELLO, VERSION][..], &[0xC1; 32]].concat().into()));
     assert_eq!(read(&mut link), ["vote", "status", "part 1", "part 2"].map(text));
     assert_eq!(read(&mut link), [] as [Bytes; 0]);
     network.change_outbox(|outbox| outbox.word(5, text("another")));

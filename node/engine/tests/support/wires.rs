@@ -108,7 +108,7 @@ async fn serve(mut stream: TcpStream, network: &Network) -> io::Result<()> {
             why = over => return Err(io::Error::other(why)),
             frame = read_frame(&mut stream, 2 * FRAME_BYTES_MAX) => frame?,
         };
-        incoming.take(frame).await.map_err(io::Error::other)?;
+        incoming.receive(frame).await.map_err(io::Error::other)?;
     }
 }
 

@@ -48,7 +48,7 @@ fn tell(node: &TestNode, chain: &TestChain, height: Height, validator: &TestVali
     let (checkpoint, origin) = (checkpoint(chain, height), &chain.genesis().origin);
     let text = checkpoint.to_string();
     let lines = vec![validator.sign_as_log(origin, &text), validator.cosign(origin, &text, T)];
-    node.services.sealer.take_lines(height, &checkpoint, ValidatorId::new(validator.id), lines)
+    node.services.sealer.accept_lines(height, &checkpoint, ValidatorId::new(validator.id), lines)
 }
 
 /// The height that a node signed last, and when.
@@ -219,11 +219,11 @@ fn a_handovers_note_is_taken_from_anybody_and_no_other_one_is() {
         lines(&new_set(), &text),
         lines(&old_set(), &other),
     ] {
-        let refused = sealer.take_handover_note(last, &wrong).unwrap_err();
+        let refused = sealer.accept_handover_note(last, &wrong).unwrap_err();
         assert!(!refused.is_fatal(), "{refused}");
         assert_eq!(sealer.open_handover().unwrap(), Some(last));
     }
-    sealer.take_handover_note(last, &note).unwrap();
+    sealer.accept_handover_note(last, &note).unwrap();
     verify_note(&asks, &chain, last);
     assert_eq!((sealer.open_handover().unwrap(), asks.services.heights.sealed_height()), (None, last));
     assert_eq!(sign(&asks, next(last), 0), Signing::Done);
@@ -274,7 +274,7 @@ fn early_lines_are_kept_from_members_of_a_set_that_is_announced() {
     tell(&node, &chain, first, &TestValidator::new(9)).unwrap_err();
     tell(&node, &chain, last, &TestValidator::new(5)).unwrap_err();
     node.decide(&chain, first);
-    node.services.sealer.take_early(first).unwrap();
+    node.services.sealer.accept_early_lines(first).unwrap();
     let held = [1, 4, 5].map(|id| node.services.sealer.has_lines(first, ValidatorId::new(id)));
     assert_eq!(held, [false, true, true], "validator 1 is not in the new set");
 }
