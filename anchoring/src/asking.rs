@@ -22,7 +22,7 @@ pub(crate) enum AskError {
     Old {
         /// By this process's clock, in seconds.
         age_seconds: u64,
-        /// What is allowed.
+        /// The greatest age allowed, in seconds.
         age_seconds_max: u64,
     },
     /// It said something that is not so.

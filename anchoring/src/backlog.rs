@@ -72,7 +72,7 @@ impl Backlog {
         self.bell.notify_one();
     }
 
-    /// Waits for the bell.
+    /// Waits until records are added, or [`Self::ring`] is called.
     pub async fn changed(&self) {
         self.bell.notified().await;
     }

@@ -84,7 +84,7 @@ struct Waiting {
 /// What the next batch holds.
 struct Collected {
     waiting: Vec<Waiting>,
-    /// The same, decoded.
+    /// The decoded form of the bytes above.
     records: Vec<SignedRecord>,
     /// Where the outbox begins after them.
     outbox_start: u64,

@@ -42,7 +42,7 @@ pub enum Place {
 /// Something that cannot be read, or is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where.
+    /// The row or file in which it lies.
     pub place: Place,
     /// As a message names the place.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Findings {
     pub rows: u64,
     /// Records among them.
     pub records: u64,
-    /// Faults.
+    /// Faults found.
     pub faults: u64,
     /// The first of them.
     pub named: Vec<Fault>,
@@ -84,7 +84,7 @@ impl Findings {
     }
 }
 
-/// Where a pass stands.
+/// Which family of rows a pass is reading, and how far it is.
 enum Stage {
     Family { index: usize, after: Option<Vec<u8>> },
     Records { after: Option<RecordKey> },
@@ -103,7 +103,7 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// From the beginning.
+    /// A pass over the whole journal, from its first row.
     pub fn new(journal: &'a Journal, inspector: &'a dyn Inspector) -> Self {
         let by_record = inspector.by_record();
         let apart = |family: &Family| by_record.contains(family) || family.name == "records";

@@ -17,11 +17,11 @@ use crate::waiters::Waiters;
 pub struct Desk {
     /// Everything that must not be forgotten.
     pub journal: Arc<Journal>,
-    /// What the records mean.
+    /// Knows what the records mean; called in each write that concerns them.
     pub owner: Arc<dyn Owner>,
     /// This submitter's keys and epoch on the ledger.
     pub registered: Arc<Registered>,
-    /// Whose checkpoints count.
+    /// Which validators' checkpoints are believed.
     pub trust: Arc<FollowedTrust>,
     /// Whether anything may be acknowledged, signed and sent.
     pub gate: Arc<Gate>,
@@ -31,7 +31,7 @@ pub struct Desk {
     pub flight: Arc<Flight>,
     /// Who waits for a decision.
     pub waiters: Arc<Waiters>,
-    /// Counters.
+    /// Metrics to update.
     pub metrics: Arc<AnchoringMetrics>,
 }
 

@@ -23,7 +23,7 @@ pub enum Fate {
     },
     /// Final: its name on the ledger is spent.
     Refused {
-        /// Why.
+        /// The reason, for the message.
         reason: Reason,
         /// Height of the deciding block.
         height: Height,

@@ -30,7 +30,7 @@ pub struct Figures {
 /// Records acknowledged and not decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// How many.
+    /// Number of records.
     pub records: u64,
     /// How long the oldest of them has waited, milliseconds; 0 if there is none.
     pub oldest_ms: u64,

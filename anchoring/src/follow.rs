@@ -47,7 +47,7 @@ pub struct Followed {
 
 /// What the follower works with.
 pub struct Follower {
-    /// Whom it asks.
+    /// The nodes to ask.
     pub nodes: Arc<Nodes>,
     /// Acts on outcomes.
     pub outcomes: Outcomes,

@@ -41,9 +41,9 @@ pub enum GuardError {
     /// The file failed.
     #[error("{action} the guard file {path}: {source}", path = path.display())]
     File {
-        /// What was tried.
+        /// What was tried, as a verb for the message.
         action: &'static str,
-        /// On which path.
+        /// The file or directory it was tried on.
         path: PathBuf,
         /// The operating system's answer.
         source: io::Error,
@@ -53,7 +53,7 @@ pub enum GuardError {
     Damaged {
         /// Its path.
         path: String,
-        /// Whose command mends it.
+        /// The program whose command repairs it, for the message.
         program: &'static str,
     },
     /// Not there, though the journal has been in use.
@@ -64,7 +64,7 @@ pub enum GuardError {
     Missing {
         /// Its path.
         path: String,
-        /// Whose command mends it.
+        /// The program whose command repairs it, for the message.
         program: &'static str,
     },
     /// Of another chain or issuer.
@@ -270,7 +270,7 @@ pub(crate) fn halt(journal: &Journal, why: &str) -> Result<(), JournalError> {
 /// What stands in a slot.
 enum Slot {
     Good(Stored),
-    /// Never written.
+    /// All zeros: the slot was never written.
     Empty,
     Damaged,
 }

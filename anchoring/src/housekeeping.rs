@@ -28,7 +28,7 @@ pub struct Housekeeping {
     pub desk: Desk,
     /// The submitter's key: its number, and its public half in custody.
     pub own_key: (KeyId, PublicKey),
-    /// Measured.
+    /// What is measured once a second.
     pub figures: Figures,
     /// What the owner measures besides.
     pub owner_figures: OwnerFigures,
@@ -38,7 +38,7 @@ pub struct Housekeeping {
     pub clock: Arc<dyn Clock>,
     /// Ready when records may be acknowledged.
     pub ready: ReadyPart,
-    /// Whose disk is measured.
+    /// The directory whose disk is measured.
     pub journal_dir: PathBuf,
     /// Below this nothing is issued.
     pub disk_free_bytes_min: u64,

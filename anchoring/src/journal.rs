@@ -80,7 +80,7 @@ pub enum JournalError {
     Absent {
         /// Where it was looked for.
         path: String,
-        /// Whose command makes one.
+        /// The program whose `init` makes one, for the message.
         program: &'static str,
     },
     /// There is something already; `init` never overwrites.

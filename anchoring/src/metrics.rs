@@ -30,7 +30,7 @@ pub struct AnchoringMetrics {
     pub outbox_records: Whole,
     /// Records waiting for their issue time.
     pub outbox_early_records: Whole,
-    /// Batches on their way.
+    /// Batches offered and not decided yet.
     pub batches_in_flight: Whole,
     /// Of them, those that no node takes any more, because their key has ended.
     pub batches_without_key: Whole,

@@ -35,7 +35,7 @@ pub struct Node {
     pub client: LedgerClient,
 }
 
-/// All of them.
+/// All nodes of the config.
 #[derive(Debug)]
 pub struct Nodes {
     nodes: Vec<Node>,

@@ -74,7 +74,7 @@ pub struct RefusedRecord {
     pub index: u16,
     /// The record.
     pub key: RecordKey,
-    /// Why.
+    /// Why it is refused.
     pub reason: Reason,
     /// Height of the deciding block.
     pub height: Height,
@@ -97,15 +97,15 @@ pub struct RegistryChange<'a> {
     pub before: Layered<'a>,
     /// The message.
     pub governance: &'a SignedGovernance,
-    /// What it writes.
+    /// What the message writes to the registry.
     pub writes: &'a Writes,
 }
 
 /// The journal's registry under changes that are not on disk yet.
 pub struct Layered<'a> {
-    /// On disk.
+    /// The registry on disk, as it was before this step.
     pub journal: &'a Journal,
-    /// Above it.
+    /// Changes of this step that are not on disk yet.
     pub changes: &'a Writes,
 }
 

@@ -34,7 +34,7 @@ const WINDOW_MS: i64 = 5 * 60 * 1000;
 
 /// Counts on whatever happens to the wall clock.
 pub trait Monotonic: std::fmt::Debug + Send + Sync + 'static {
-    /// Since some moment before.
+    /// Time since a fixed moment before; never goes back.
     fn elapsed(&self) -> Duration;
 }
 
@@ -192,7 +192,7 @@ impl CheckpointJudge for ObservingJudge<'_> {
 pub struct TimeKeeper {
     /// Whom it asks: all of them, because one may hold its newest back.
     pub nodes: Arc<Nodes>,
-    /// Whose checkpoints count.
+    /// Which validators' checkpoints are believed.
     pub trust: Arc<FollowedTrust>,
     /// What is told each checkpoint that counts.
     pub time: Arc<QuorumTime>,

@@ -29,7 +29,7 @@ const ALL_FAILED_PAUSE: Duration = Duration::from_millis(200);
 pub struct Submitter {
     /// Where batches are offered.
     pub nodes: Arc<Nodes>,
-    /// Counters.
+    /// Metrics to update.
     pub metrics: Arc<AnchoringMetrics>,
     /// An offer not decided after this goes to the next node.
     pub resubmit: Duration,

@@ -40,9 +40,9 @@ pub enum TailError {
     /// A file could not be read or cut.
     #[error("{action} {path}: {source}{way}", path = path.display(), way = way_of(source))]
     File {
-        /// What was tried.
+        /// What was tried, as a verb for the message.
         action: &'static str,
-        /// On which path.
+        /// The file or directory it was tried on.
         path: PathBuf,
         /// The operating system's answer.
         source: io::Error,
@@ -56,9 +56,9 @@ pub enum TailError {
     Acknowledged {
         /// The file.
         log: String,
-        /// How it is known.
+        /// What shows it, for the message.
         why: String,
-        /// Whose command mends it.
+        /// The program whose command repairs it, for the message.
         program: &'static str,
     },
 }

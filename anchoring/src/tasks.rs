@@ -46,13 +46,13 @@ pub struct AnchoringSettings {
 pub struct Anchoring {
     /// What the parts share.
     pub desk: Desk,
-    /// Batches that set out.
+    /// Receives the batches to offer.
     pub departures: Departures,
-    /// The validators.
+    /// The nodes that batches are offered to and blocks are read from.
     pub nodes: Arc<Nodes>,
     /// The chain, for governance.
     pub chain: ChainParameters,
-    /// Its suite.
+    /// The chain's suite.
     pub suite: Suite,
     /// Signs headers.
     pub signer: Arc<dyn Signer>,
@@ -64,7 +64,7 @@ pub struct Anchoring {
     pub clock: Arc<dyn Clock>,
     /// The validators' time.
     pub quorum_time: Arc<QuorumTime>,
-    /// Figures.
+    /// Sizes and intervals.
     pub settings: AnchoringSettings,
     /// Tells how far the ledger is followed.
     pub followed: watch::Sender<Followed>,

@@ -70,7 +70,7 @@ pub struct UnitText {
     pub suspended_from: Option<TimeText>,
 }
 
-/// Whose key.
+/// Whose key it is: a unit's or an issuer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerText {
@@ -85,7 +85,7 @@ pub enum OwnerText {
 pub struct RegisterKeyText {
     /// Registry number, never used before.
     pub key_id: IdText,
-    /// Whose.
+    /// Whose key it is.
     pub owner: OwnerText,
     /// Number of the unit or issuer.
     pub owner_id: IdText,
@@ -120,7 +120,7 @@ pub struct GrantText {
 pub struct SystemText {
     /// Registry number.
     pub system_id: IdText,
-    /// For people.
+    /// Display name; nothing refers to it.
     pub name: NameText,
     /// For whom it may act; empty: for nobody.
     pub grants: Vec<GrantText>,
@@ -177,7 +177,7 @@ pub struct SettleSegmentText {
 pub struct IssuerText {
     /// Registry number.
     pub issuer_id: IdText,
-    /// For people.
+    /// Display name; nothing refers to it.
     pub name: NameText,
 }
 

@@ -36,7 +36,7 @@ pub struct GenesisText {
     pub utc_offset_minutes: i32,
     /// Time of block 0.
     pub time: TimeText,
-    /// Who governs.
+    /// The authorities and how many of them must sign.
     pub authorities: AuthoritiesText,
     /// The first validator set, ascending by id.
     pub validators: Vec<ValidatorText>,
@@ -67,10 +67,10 @@ impl Default for TimelinessText {
     }
 }
 
-/// Who governs.
+/// The authorities and how many of them must sign.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AuthoritiesText {
-    /// How many must sign.
+    /// Number of authorities that must sign.
     pub threshold: u32,
     /// Their keys; the first is authority 1.
     pub public_keys: Vec<KeyText>,

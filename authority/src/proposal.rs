@@ -66,7 +66,7 @@ pub enum ProposalError {
         "it is of chain {given}, and the genesis file is of chain {expected}; use the genesis of the proposal's chain"
     )]
     OtherChain {
-        /// The proposal's.
+        /// The chain that the proposal names.
         given: String,
         /// The genesis file's.
         expected: Hash,
@@ -85,7 +85,7 @@ pub enum ProposalError {
     UnknownAuthority {
         /// As the file says, from 1.
         authority: u32,
-        /// As genesis says.
+        /// Number of authorities in genesis.
         count: usize,
     },
     /// A signature that does not cover what the file says.
@@ -94,9 +94,9 @@ pub enum ProposalError {
          signed it. Do not sign or submit it; ask authority {authority} for the file as it was signed"
     )]
     SignatureInvalid {
-        /// Whose, from 1.
+        /// The authority's number, counted from 1.
         authority: u32,
-        /// Which part.
+        /// Which signature of it: of the message, or of a credential.
         part: String,
     },
     /// The key is none of this chain's authorities'.
@@ -108,17 +108,17 @@ pub enum ProposalError {
     /// Two files that are not copies of one proposal.
     #[error("it is another proposal ({given}) than the first file ({expected}); combine copies of one proposal only")]
     Differs {
-        /// Digest of this one.
+        /// Digest of this copy.
         given: Hash,
-        /// Digest of the first.
+        /// Digest of the first copy.
         expected: Hash,
     },
     /// Not enough signatures yet.
     #[error("it has {given} of {needed} signatures; have {} more of the authorities sign it first", needed - given)]
     TooFew {
-        /// Given.
+        /// Signatures that are there.
         given: usize,
-        /// Needed.
+        /// Signatures that are needed.
         needed: usize,
     },
 }

@@ -36,7 +36,7 @@ pub enum Fate {
     },
     /// Another message took its sequence: it can never be executed.
     Overtaken {
-        /// At this height.
+        /// Height of the block that executed the other one.
         height: u64,
     },
     /// The chain has passed its expiry height without it: it can never be executed.
@@ -50,7 +50,7 @@ pub enum Fate {
 pub struct Wanted<'a> {
     /// Its canonical bytes.
     pub message: &'a [u8],
-    /// The same, decoded.
+    /// The decoded form of the bytes above.
     pub governance: &'a Governance,
     /// It stands in no block below.
     pub from_height: u64,
@@ -61,7 +61,7 @@ pub struct Wanted<'a> {
 pub struct Judge<'a> {
     /// The chain.
     pub chain: &'a Chain,
-    /// Whose cosignatures count.
+    /// Which validators' cosignatures are believed.
     pub trust: &'a TrustFile,
 }
 

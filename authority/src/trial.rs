@@ -43,11 +43,11 @@ impl Said {
 /// What the ledger would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Execute it.
+    /// It would execute the proposal.
     Executes,
     /// Not now: other messages come first. Its actions would do.
     Waits,
-    /// Refuse it.
+    /// It would refuse the proposal.
     Refuses,
 }
 

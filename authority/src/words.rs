@@ -14,7 +14,7 @@ use crate::text::{quoted, shown_time};
 /// A sentence and the fields under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
-    /// What happens.
+    /// One line that says what the action does.
     pub title: String,
     /// Name and value of each field.
     pub rows: Vec<(String, String)>,

@@ -9,7 +9,7 @@ use tallystick_devnet::figures::Samples;
 /// Percentiles of durations, in microseconds; all zero of no samples.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Latency {
-    /// Samples.
+    /// Number of samples.
     pub count: usize,
     /// The middle one.
     pub p50_micros: u64,
@@ -20,7 +20,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Of these durations.
+    /// Summarises durations.
     pub fn of(durations: Vec<Duration>) -> Self {
         let samples = Samples::new(durations);
         let micros = |duration: Option<Duration>| {

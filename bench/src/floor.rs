@@ -43,7 +43,7 @@ pub struct Floor {
     pub verify_of_4096_nanos: u64,
     /// One of a batch of 250.
     pub verify_of_250_nanos: u64,
-    /// SHA-256 of 250 bytes.
+    /// Nanoseconds for the SHA-256 of 250 bytes.
     pub hash_nanos: u64,
     /// One write of 4 KiB and its `fdatasync`: elapsed time, median.
     pub sync_nanos: u64,

@@ -40,12 +40,12 @@ const PROBLEMS_MAX: usize = 100;
 pub enum Pace {
     /// At a rate, in receipts per second.
     Open {
-        /// Receipts per second.
+        /// Receipts per second, called for whether answers come or not.
         rate: u64,
     },
     /// As fast as answers and seals come.
     Closed {
-        /// Callers at once.
+        /// Number of callers that each wait for their answer.
         callers: usize,
         /// Acknowledged receipts that may wait for their seal.
         unsealed_max: usize,
@@ -66,7 +66,7 @@ pub struct LoadOptions {
 /// An answered call.
 #[derive(Debug, Clone, Copy)]
 pub struct Acknowledged {
-    /// When it was due.
+    /// When the call was due by the pace; latency counts from here.
     pub called_at: Instant,
     /// When the answer was there.
     pub answered_at: Instant,

@@ -25,7 +25,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long to measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// Before the window.
+    /// Load before the measured window.
     pub warm_up: Duration,
     /// The window.
     pub window: Duration,

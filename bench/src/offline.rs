@@ -15,9 +15,9 @@ use crate::figures::{row, section};
 pub struct LiveBytes {
     /// Receipts on the ledger.
     pub receipts: u64,
-    /// All tables.
+    /// Bytes of all tables.
     pub total: u64,
-    /// By table.
+    /// Bytes by table.
     pub tables: BTreeMap<String, u64>,
 }
 

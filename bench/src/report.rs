@@ -27,9 +27,9 @@ pub struct Conditions {
     pub machine: Machine,
     /// The program's arguments.
     pub command: String,
-    /// Validators.
+    /// Number of validators.
     pub validators: usize,
-    /// Issuers.
+    /// Number of issuers.
     pub issuers: usize,
     /// Age at which the issuer closes a batch, in milliseconds.
     pub batch_age_ms: u64,
@@ -60,7 +60,7 @@ pub struct LoadReport {
     pub blocks: u64,
     /// Longest time between two blocks' first outcomes in the window, in microseconds.
     pub block_gap_max_micros: u64,
-    /// CPU in the window.
+    /// CPU time used in the measured window.
     pub cpu: CpuUse,
     /// CPU of each process per receipt sealed in the window, in microseconds.
     pub cpu_micros_per_receipt: BTreeMap<String, u64>,

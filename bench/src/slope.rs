@@ -26,7 +26,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Now.
+    /// Takes the figures as they are now.
     pub fn take(network: &Network) -> Result<Self> {
         let memory_mib = processes::resident_memory_mib(network);
         Ok(Self { at: Instant::now(), cpu: CpuSnapshot::take(network)?, memory_mib })

@@ -36,7 +36,7 @@ pub struct WanOptions {
     /// Receipts of the light load, at least 1. Where a block takes longer than their distance in time, each also waits for the block
     /// that is under way.
     pub per_second: u32,
-    /// Of each load.
+    /// How long each load is measured.
     pub span: Span,
     /// Whether the full load is made, too.
     pub full: bool,

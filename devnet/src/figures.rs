@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-/// Measured values.
+/// Measured values, sorted: median and percentiles.
 #[derive(Debug, Clone, Default)]
 pub struct Samples<T> {
     sorted: Vec<T>,
 }
 
 impl<T: Ord + Copy> Samples<T> {
-    /// Of these values.
+    /// Sorts the values.
     pub fn new(mut values: Vec<T>) -> Self {
         values.sort_unstable();
         Self { sorted: values }
     }
 
-    /// How many.
+    /// Number of values.
     pub fn count(&self) -> usize {
         self.sorted.len()
     }

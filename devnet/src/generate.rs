@@ -44,7 +44,7 @@ const KEYS_VALID_BEFORE_MS: u64 = 24 * 3600 * 1000;
 
 /// A generated network that was not started yet.
 pub struct Generated {
-    /// What was generated.
+    /// Addresses and numbers of all parties (`network.json`).
     pub description: Description,
     /// Ports of each validator, by number from 1.
     pub node_ports: Vec<HeldPorts>,

@@ -29,7 +29,7 @@ const DEPARTMENTS: [&str; 6] = ["内科", "外科", "骨伤科", "儿科", "妇�
 /// What a generator starts from.
 #[derive(Debug, Clone)]
 pub struct GeneratorParams {
-    /// Repeats the content.
+    /// The same seed gives the same receipts.
     pub seed: u64,
     /// Begins every `biz_code`: at most 20 characters, different for every run on one network.
     pub biz_prefix: String,

@@ -41,7 +41,7 @@ impl Layout {
         &self.root
     }
 
-    /// What was generated.
+    /// Addresses and numbers of all parties (`network.json`).
     pub fn description(&self) -> PathBuf {
         self.root.join("network.json")
     }

@@ -178,12 +178,12 @@ impl Network {
         running.filter_map(|process| Some((process.spec().name.clone(), process.pid()?))).collect()
     }
 
-    /// Where everything lies.
+    /// The paths of all files of the network.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What was generated.
+    /// Addresses and numbers of all parties (`network.json`).
     pub fn description(&self) -> &Description {
         &self.description
     }
@@ -246,7 +246,7 @@ impl Network {
         Ok(clients::admin_client(self.node_channel(validator_id, caller).await?))
     }
 
-    /// How a validator is.
+    /// What a validator says of itself: heights, peers, pool.
     pub async fn node_status(&self, validator_id: u32) -> Result<GetNodeStatusResponse> {
         let mut client = self.admin_client(validator_id, Caller::Operator).await?;
         let status = client.get_node_status(GetNodeStatusRequest {}).await;

@@ -18,7 +18,7 @@ use crate::clients::IssuerClient;
 /// Code and number.
 pub type Key = (String, String);
 
-/// How a receipt ended.
+/// What was decided of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// `None` if sealed, else the stable reason of the refusal.

@@ -27,7 +27,7 @@ pub struct Authority {
     now: OffsetDateTime,
 }
 
-/// What to certify.
+/// What a certificate is to say.
 #[derive(Debug, Clone, Copy)]
 pub struct CertificateRequest<'a> {
     /// For people: the common name.

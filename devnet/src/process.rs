@@ -39,7 +39,7 @@ pub struct ProcessSpec {
     pub arguments: Vec<String>,
     /// Variables added to the environment.
     pub environment: Vec<(String, String)>,
-    /// Where its output goes.
+    /// The file its standard output and error are appended to.
     pub log: PathBuf,
     /// Where it answers `GET /readyz`.
     pub metrics: SocketAddr,

@@ -29,7 +29,7 @@ pub const SYSTEM_OFFICES: u32 = 2;
 pub const SYSTEM_WITHOUT_GRANTS: u32 = 3;
 /// Registry number of a system that may act for the first hospital at one place only.
 pub const SYSTEM_ONE_PLACE: u32 = 4;
-/// That place.
+/// The one place of business for which the restricted system may issue.
 pub const ONE_PLACE: &str = "MZ-03";
 /// Category digits of medical receipts.
 const CATEGORY_MEDICAL: u32 = 6;

@@ -44,7 +44,7 @@ pub struct Secrets {
     pub blinding: Seed,
 }
 
-/// How many of each.
+/// Number of parties of each kind.
 #[derive(Debug, Clone, Copy)]
 pub struct SecretCounts {
     /// Authorities.

@@ -32,7 +32,7 @@ pub struct IssuerApi {
 }
 
 impl IssuerApi {
-    /// Over this context.
+    /// The service over this context.
     pub fn new(context: Arc<ApiContext>) -> Self {
         Self { context }
     }

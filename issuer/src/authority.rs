@@ -43,7 +43,7 @@ pub fn is_whole_unit(view: &RegistryView, system: SystemId, unit: UnitId) -> boo
 /// Who listens to outcomes: what a system may see, narrowed by what it asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Audience<'a> {
-    /// What the registry grants.
+    /// The system as registered, with what it may do.
     pub system: &'a System,
     /// The units asked for; `None`: all that are granted.
     pub units: Option<&'a HashSet<UnitId>>,

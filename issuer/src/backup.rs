@@ -47,12 +47,12 @@ pub enum BackupError {
     /// A file could not be written or read.
     #[error(transparent)]
     Durable(#[from] DurableError),
-    /// Likewise.
+    /// A file or directory cannot be read or written.
     #[error("{action} {path}: {source}", path = path.display())]
     File {
-        /// What was tried.
+        /// What was tried, as a verb for the message.
         action: &'static str,
-        /// On which path.
+        /// The file or directory it was tried on.
         path: PathBuf,
         /// The operating system's answer.
         source: std::io::Error,
@@ -100,7 +100,7 @@ pub struct Manifest {
     pub keys: Vec<KeyReference>,
 }
 
-/// Where a journal stands.
+/// How far a journal had come when it was copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {

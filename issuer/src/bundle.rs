@@ -70,7 +70,7 @@ struct Stored {
 }
 
 impl Bundler {
-    /// With these parts.
+    /// Puts the parts together; no batch tree is held yet.
     pub fn new(
         journal: Arc<Journal>,
         cipher: Arc<BodyCipher>,

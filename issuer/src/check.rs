@@ -119,7 +119,7 @@ pub fn said(findings: &Findings) -> String {
 /// Checks the journal of a running issuer.
 #[derive(Debug)]
 pub struct Checker {
-    /// Which.
+    /// The journal to check.
     pub journal: Arc<Journal>,
     /// Opens its bodies.
     pub cipher: Arc<BodyCipher>,

@@ -56,7 +56,7 @@ pub struct Config {
     pub keys: KeysConfig,
     /// This process's certificate, for callers and towards nodes.
     pub tls: TlsConfig,
-    /// Where it listens.
+    /// Addresses to listen on.
     pub listen: ListenConfig,
     /// Validators, in the order in which they are tried.
     pub nodes: Vec<NodeConfig>,
@@ -72,7 +72,7 @@ pub struct Config {
     /// How the ledger is talked to.
     #[serde(default)]
     pub ledger: LedgerConfig,
-    /// How it logs.
+    /// Format and filter of the log.
     #[serde(default)]
     pub log: LogConfig,
 }
@@ -84,7 +84,7 @@ pub struct KeysConfig {
     pub passphrase_file: ConfigPath,
     /// Registry number of the key that signs batch headers.
     pub issuer_key_id: u32,
-    /// Its seed.
+    /// Key file of the key that signs batch headers.
     pub issuer_key_file: ConfigPath,
     /// Directory of unit keys, one file `<key id>.key` each.
     pub unit_keys_dir: ConfigPath,
@@ -97,7 +97,7 @@ pub struct KeysConfig {
     pub blinding_epoch: u32,
 }
 
-/// Sockets.
+/// Addresses to listen on.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ListenConfig {
     /// gRPC over mTLS.
@@ -256,7 +256,7 @@ pub struct Settings {
     pub passphrase_file: PathBuf,
     /// The key that signs batch headers.
     pub issuer_key: KeyId,
-    /// Its file.
+    /// Key file of the key that signs batch headers.
     pub issuer_key_file: PathBuf,
     /// Directory of unit keys.
     pub unit_keys_dir: PathBuf,
@@ -268,7 +268,7 @@ pub struct Settings {
     pub blinding_epoch: u32,
     /// Certificate, key and accepted authorities, PEM.
     pub tls: TlsFiles,
-    /// Sockets.
+    /// Addresses to listen on.
     pub listen: ListenConfig,
     /// Validators.
     pub nodes: Vec<NodeConfig>,

@@ -56,7 +56,7 @@ pub struct ControlParts {
     pub journal: Arc<Journal>,
     /// Follows the journal at once where a promise goes out.
     pub guard: Option<Arc<Guard>>,
-    /// Which a backup names.
+    /// The keys whose public halves a backup names.
     pub keys: Arc<KeyRing>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,

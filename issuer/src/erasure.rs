@@ -49,9 +49,9 @@ pub enum EraseError {
     /// The list failed.
     #[error("{action} the list of erased bodies {path}: {source}", path = path.display())]
     File {
-        /// What was tried.
+        /// What was tried, as a verb for the message.
         action: &'static str,
-        /// On which path.
+        /// The file or directory it was tried on.
         path: PathBuf,
         /// The operating system's answer.
         source: io::Error,

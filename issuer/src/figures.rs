@@ -25,7 +25,7 @@ const SEGMENTS_EVERY: u64 = 15;
 
 /// What is measured.
 pub struct FiguresParts {
-    /// Which numbers are used.
+    /// Knows which numbers are used.
     pub journal: Arc<Journal>,
     /// Leased segments.
     pub registry: Arc<Registry>,
@@ -52,7 +52,7 @@ const WARNED_DAYS: [u64; 5] = [28, 14, 7, 3, 1];
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl Figures {
-    /// Nothing measured yet.
+    /// Before the first measurement.
     pub fn new(parts: FiguresParts) -> Self {
         Self {
             parts,

@@ -68,7 +68,7 @@ pub type IssueResult = Result<Issued, Refusal>;
 
 /// One call's work, and where its results go.
 enum Job {
-    /// To be issued.
+    /// Drafts to be issued.
     Drafts { drafts: Vec<Prepared>, reply: oneshot::Sender<Vec<IssueResult>>, places: OwnedSemaphorePermit },
     /// To be taken back: see [`Returned`].
     Returned { returned: Box<Returned>, reply: oneshot::Sender<IssueResult>, places: OwnedSemaphorePermit },

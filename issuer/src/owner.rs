@@ -36,7 +36,7 @@ pub struct ReceiptOwner {
     pub journal: Arc<Journal>,
     /// Reloaded after governance.
     pub registry: Arc<Registry>,
-    /// Counters.
+    /// Metrics to update.
     pub metrics: Arc<IssuerMetrics>,
     /// The chain's UTC offset.
     pub utc_offset_minutes: i32,

@@ -54,7 +54,7 @@ fn signed(millis: u64) -> i64 {
 }
 
 impl PeerClocks {
-    /// Nothing heard yet.
+    /// Before any peer was heard.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, peers: Mutex::default() }
     }
@@ -107,7 +107,7 @@ impl PeerClocks {
 
 /// Looks at the clock and says what is wrong with it.
 pub(crate) struct ClockWatch {
-    /// What the others say.
+    /// The times that the other validators signed.
     pub clocks: Arc<PeerClocks>,
     /// The chain's time and bounds.
     pub ledger: Ledger,

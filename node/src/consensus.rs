@@ -53,7 +53,7 @@ pub(crate) struct ConsensusParts {
     pub clock: Arc<dyn Clock>,
     /// Salts and batch-verification coefficients.
     pub entropy: Arc<dyn Entropy>,
-    /// Of every height.
+    /// Timeouts of the rounds of every height.
     pub timeouts: Timeouts,
     /// This validator.
     pub validator: ValidatorId,

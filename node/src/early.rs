@@ -16,11 +16,11 @@ pub(crate) const HEIGHTS_AHEAD_MAX: u64 = 8;
 /// What a validator says that it has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EarlyLine {
-    /// Who.
+    /// The validator that brought the lines.
     pub validator: ValidatorId,
     /// The checkpoint it claims for the height.
     pub checkpoint: Checkpoint,
-    /// Its lines.
+    /// The signature lines, unverified.
     pub lines: Vec<SignatureLine>,
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub(crate) struct Fatal(Arc<watch::Sender<Option<String>>>);
 
-/// What a call met.
+/// The fatal error that was met while a call was answered.
 #[derive(Debug, thiserror::Error)]
 #[error("while a call was answered: {0}")]
 pub(crate) struct FatalError(String);

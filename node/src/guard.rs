@@ -92,7 +92,7 @@ pub struct GuardSummary {
 /// What this validator proposed in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proposed {
-    /// Nothing.
+    /// No proposal in this round.
     Nothing,
     /// This block, for the first time.
     Block(BlockId),
@@ -168,7 +168,7 @@ impl Guard {
         (summary.height, summary.cosigned_size)
     }
 
-    /// What it remembers.
+    /// What it remembers, for display.
     pub fn summary(&self) -> GuardSummary {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = &state.contents;

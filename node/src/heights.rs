@@ -23,7 +23,7 @@ pub struct ChainHeights {
 }
 
 impl ChainHeights {
-    /// Where the store stands.
+    /// The newest heights in the store.
     pub fn new(decided: Height, sealed: Height) -> Self {
         let (decided, sealed) = (watch::Sender::new(decided), watch::Sender::new(sealed));
         Self { decided, sealed, waiting: Mutex::default(), seal_seconds: seconds() }

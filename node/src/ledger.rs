@@ -29,7 +29,7 @@ pub struct Executed {
     pub block_id: Hash,
     /// The block's bytes.
     pub bytes: Vec<u8>,
-    /// What it leaves behind.
+    /// Writes, seal and outcomes of its execution.
     pub effects: Effects,
 }
 
@@ -58,7 +58,7 @@ impl From<ApplyError> for ExecuteError {
 pub struct Ledger {
     /// The database.
     pub store: Store,
-    /// What genesis fixes.
+    /// The parameters that genesis fixes.
     pub chain: Arc<ChainParameters>,
     /// The genesis file.
     pub genesis: Arc<Genesis>,
@@ -70,7 +70,7 @@ impl Ledger {
         Self { store, chain: Arc::new(ChainParameters::of(&genesis)), genesis: Arc::new(genesis) }
     }
 
-    /// Where the chain stands.
+    /// The newest decided block: height, time, seal hash, effects hash.
     pub fn tip(&self) -> Result<Tip, StoreError> {
         self.store.tip()
     }

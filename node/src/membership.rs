@@ -64,7 +64,7 @@ impl Membership {
         Self { id, keys }
     }
 
-    /// Its number.
+    /// This validator's registry number.
     pub(crate) fn id(&self) -> ValidatorId {
         self.id
     }

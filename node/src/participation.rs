@@ -65,9 +65,9 @@ pub(crate) enum ParticipationError {
     /// The engine's log cannot be written.
     #[error("{error}. What to do: {way}")]
     LogFailed {
-        /// What the engine says.
+        /// The engine's error.
         error: EngineError,
-        /// The way out.
+        /// What the operator can do.
         way: &'static str,
     },
 }
@@ -87,7 +87,7 @@ impl From<EngineError> for ParticipationError {
 
 /// What it takes to start the engine.
 pub(crate) struct Participation {
-    /// Of the voting engine.
+    /// Configuration of the engine that votes.
     pub engine: EngineConfig,
     /// The consensus key behind the guard.
     pub signer: Arc<dyn ConsensusSigner>,
@@ -95,7 +95,7 @@ pub(crate) struct Participation {
     pub consensus: ConsensusParts,
     /// Its counters.
     pub metrics: Metrics,
-    /// What was signed before.
+    /// Remembers what this validator has signed.
     pub guard: Arc<Guard>,
     /// How far the peers are.
     pub peer_readiness: PeerReadiness,

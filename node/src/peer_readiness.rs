@@ -31,7 +31,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Of a node that is in no validator set.
 const FOLLOWS: &str = "is in no validator set: this node follows without a vote";
 
-/// What is compared.
+/// Compares this node's height with its peers', and counts who is reached.
 pub(crate) struct PeerReadiness {
     /// For the number of faults that the set bears.
     pub ledger: Ledger,

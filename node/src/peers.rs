@@ -56,9 +56,9 @@ pub(crate) struct PeerLink {
     pub channel: Channel,
     /// The chain's origin.
     pub origin: Arc<str>,
-    /// What is handed on.
+    /// The pool whose batches are passed to peers.
     pub pool: Arc<Pool>,
-    /// What is exchanged.
+    /// Holds the signature lines that are exchanged.
     pub sealer: Arc<Sealer>,
     /// Heights.
     pub heights: Arc<ChainHeights>,

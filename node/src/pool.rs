@@ -465,7 +465,7 @@ impl Pool {
         self.waiting().knows(header_hash)
     }
 
-    /// How much waits.
+    /// Batches, records and bytes that wait.
     pub fn size(&self) -> PoolSize {
         let waiting = self.waiting();
         let records = waiting.batches.values().map(|batch| batch.records().len()).sum();

@@ -56,7 +56,7 @@ pub enum SealError {
     Line {
         /// Who is said to have signed.
         validator: ValidatorId,
-        /// What.
+        /// The height of the note.
         height: Height,
         /// What is wrong.
         problem: String,
@@ -64,7 +64,7 @@ pub enum SealError {
     /// A peer's note of a handover is not what it says. Not fatal.
     #[error("the note of the handover at height {height} is refused: {problem}")]
     Note {
-        /// Of what.
+        /// The height of the note.
         height: Height,
         /// What is wrong.
         problem: String,

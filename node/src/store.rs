@@ -139,7 +139,7 @@ impl From<StoreError> for ReadError {
 #[derive(Clone)]
 pub struct Store {
     db: Arc<DB>,
-    /// The chain's.
+    /// The chain's suite.
     suite: Suite,
     setup: StoreSetup,
 }

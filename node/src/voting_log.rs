@@ -107,7 +107,7 @@ impl std::fmt::Display for Unfit {
 pub(crate) struct Judges<'a> {
     /// What this validator has said.
     pub guard: &'a Guard,
-    /// What blocks there are.
+    /// The store, for the blocks that it holds.
     pub store: &'a Store,
     /// This validator.
     pub member: MemberId,

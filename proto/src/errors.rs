@@ -34,7 +34,7 @@ macro_rules! call_reasons {
         }
 
         impl CallReason {
-            /// All of them.
+            /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The stable name.
@@ -272,7 +272,7 @@ impl Refusal {
         Self { violations, message, ..refusal }
     }
 
-    /// With another message.
+    /// Replaces the message for people.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
@@ -286,7 +286,7 @@ impl Refusal {
         self
     }
 
-    /// With a further fact.
+    /// Adds a key and a value to the metadata.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());

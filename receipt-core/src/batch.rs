@@ -24,7 +24,7 @@ use crate::wire::{decode_canonical, fixed};
 pub struct BatchHeader {
     /// Signature suite of the header.
     pub suite: Suite,
-    /// Who batches.
+    /// The issuer that cut and signed the batch.
     pub issuer: IssuerId,
     /// The issuer's fencing epoch.
     pub epoch: u32,

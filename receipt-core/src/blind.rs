@@ -102,7 +102,7 @@ pub enum PaymentReference<'a> {
 /// A typed 16-byte keyed hash, 23 bytes on the wire: type ‖ hash ‖ instalment ‖ epoch. Ordered as its bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniquenessKey {
-    /// What it stands for.
+    /// What the key makes unique.
     pub kind: UniquenessType,
     /// The keyed hash of the reference.
     pub hash: [u8; 16],

@@ -74,14 +74,14 @@ impl Entry {
 pub struct RecordRefusal {
     /// Index of the record in its batch.
     pub index: u32,
-    /// Why.
+    /// Why it is refused.
     pub reason: Reason,
 }
 
 /// A batch with a genuine header that the ledger did not take: decided, and its sequence spent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRefused {
-    /// Whose batch.
+    /// The issuer whose batch it is.
     pub issuer: IssuerId,
     /// The spent sequence.
     pub sequence: BatchSequence,

@@ -40,15 +40,15 @@ pub enum ExportError {
     FrameSize {
         /// Position of the frame, from 0.
         index: u64,
-        /// Its length.
+        /// Length of the frame, in bytes.
         bytes: usize,
     },
     /// The trailer counts other frames than there are.
     #[error("the export has {found} frames and claims {claimed}")]
     Count {
-        /// What was read.
+        /// Frames that were read.
         found: u64,
-        /// What the trailer says.
+        /// Frames that the trailer states.
         claimed: u64,
     },
     /// The digest does not fit.

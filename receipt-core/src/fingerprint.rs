@@ -21,7 +21,7 @@ const MASTER: &str = "tallystick/master-fingerprint/v1\n";
 pub struct Fingerprint(pub [u8; 16]);
 
 impl Fingerprint {
-    /// Of a blinding secret.
+    /// The fingerprint of a blinding secret.
     pub fn of_blinding(secret: &BlindingSecret) -> Self {
         Self(secret.keyed(BLINDING, &[]))
     }

@@ -182,7 +182,7 @@ impl fmt::Display for UnixMillis {
 pub struct Fen(i64);
 
 impl Fen {
-    /// Nothing.
+    /// Zero fen.
     pub const ZERO: Self = Self(0);
 
     /// Wraps an amount in 分.

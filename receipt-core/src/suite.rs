@@ -228,7 +228,7 @@ pub fn verify_zip215(
 
 /// One signature to check together with others.
 pub struct Signed<'a> {
-    /// Whose signature.
+    /// The key that should have signed.
     pub key: PublicKey,
     /// The signed message, without namespace and chain id.
     pub message: &'a [u8],

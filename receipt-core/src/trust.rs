@@ -97,7 +97,7 @@ pub enum TrustError {
     /// The checkpoint is of another log.
     #[error("the checkpoint is of the log {given:?}, not of {expected:?}")]
     Origin {
-        /// What the checkpoint says.
+        /// Origin that the checkpoint states.
         given: String,
         /// What the trust file says.
         expected: String,
@@ -130,9 +130,9 @@ impl TrustError {
 /// A checkpoint under the quorum of the set that counts for its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedCheckpoint {
-    /// Which log.
+    /// The log's origin.
     pub origin: String,
-    /// How many leaves.
+    /// Number of leaves in the log.
     pub size: TreeSize,
     /// The root of the tree with that many leaves.
     pub root: Hash,

@@ -64,14 +64,14 @@ pub fn can_be_meant(at: UnixMillis) -> bool {
 pub enum Conclusion {
     /// Genuine, anchored, and plainly in force as of that time.
     InForce {
-        /// As of when.
+        /// The quorum's time that the status is proved for, in seconds since 1970.
         as_of: PosixSeconds,
     },
     /// Genuine and anchored, but 冲红 by a red receipt.
     Reversed {
         /// The red receipt.
         by: ReceiptKey,
-        /// As of when.
+        /// The quorum's time that the status is proved for, in seconds since 1970.
         as_of: PosixSeconds,
     },
     /// It may be good, and this program or this trust file does not know enough to say.
@@ -112,9 +112,9 @@ pub struct Layers {
 /// The whole verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it amounts to.
+    /// The overall conclusion.
     pub conclusion: Conclusion,
-    /// Layer by layer.
+    /// The result of each layer.
     pub layers: Layers,
     /// Every check that was made, in order; the last one is the one that failed, if any did.
     pub checks: Vec<Check>,

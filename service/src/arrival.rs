@@ -73,7 +73,7 @@ pub struct ArrivalLayer {
 }
 
 impl ArrivalLayer {
-    /// Within these limits.
+    /// A layer that keeps to these limits.
     pub fn new(limits: ArrivalLimits) -> Self {
         Self { limits, is_stream: |_| false }
     }
@@ -156,7 +156,7 @@ struct ArrivingBody {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Of a frame's header, what is read of it.
     header: Vec<u8>,
-    /// Of the present message.
+    /// Bytes of the present message that are still to come.
     message_bytes_left: usize,
     /// The present message, if it is compressed.
     unfolding: Option<Unfolding>,

@@ -31,7 +31,7 @@ impl Clock for SystemClock {
 pub struct FixedClock(AtomicU64);
 
 impl FixedClock {
-    /// Stands at `now`.
+    /// A clock that stands at `now` until it is moved.
     pub fn new(now: UnixMillis) -> Self {
         Self(AtomicU64::new(now.get()))
     }
@@ -41,7 +41,7 @@ impl FixedClock {
         self.0.store(now.get(), Ordering::SeqCst);
     }
 
-    /// Goes on by `millis`.
+    /// Moves the clock on by `millis`.
     pub fn advance_ms(&self, millis: u64) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }

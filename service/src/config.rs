@@ -72,7 +72,7 @@ impl ConfigPath {
 /// A config and where it was read.
 #[derive(Debug, Clone)]
 pub struct Loaded<T> {
-    /// What the file says.
+    /// The parsed file.
     pub value: T,
     path: PathBuf,
 }

@@ -29,7 +29,7 @@ pub enum KeyError {
     Passing {
         /// Dotted path of the key.
         key: String,
-        /// What happened.
+        /// The error's text.
         problem: String,
     },
 }

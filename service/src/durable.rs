@@ -37,7 +37,7 @@ impl FileMode {
 pub struct DurableError {
     /// What was tried, for example `rename onto`.
     pub action: &'static str,
-    /// On which path.
+    /// The file or directory it was tried on.
     pub path: PathBuf,
     /// The operating system's answer.
     pub source: io::Error,

@@ -23,7 +23,7 @@ Exit codes:
   64  wrong arguments or config, or a file they name is not what it must be: trying again changes nothing
   66  a file cannot be read, an address not be bound, or the output not be written";
 
-/// How a program ends.
+/// The exit codes of all programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done; all is well.

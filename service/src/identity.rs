@@ -39,7 +39,7 @@ impl Role {
     pub const ALL: &'static [Self] =
         &[Self::System, Self::Issuer, Self::Validator, Self::Claimer, Self::Auditor, Self::Operator];
 
-    /// As in a certificate.
+    /// The role as certificates write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -122,12 +122,12 @@ pub enum IdentityError {
     },
 }
 
-/// Somebody on a chain.
+/// Who a certificate names: a role and a number on a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PeerIdentity {
     /// The chain.
     pub chain: ChainName,
-    /// What it is.
+    /// The holder's role.
     pub role: Role,
     /// Its number in the registry (of systems, issuers, validators …).
     pub id: u32,
@@ -158,7 +158,7 @@ impl fmt::Display for PeerIdentity {
 /// What a certificate says about its holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// Who it is.
+    /// Role and number of the holder.
     pub identity: PeerIdentity,
     /// Last instant at which the certificate is valid: a connection may outlive it, a request must not.
     pub valid_until: UnixMillis,

@@ -42,7 +42,7 @@ impl HeldByAnswer {
 pub struct InFlightLayer {
     /// Of validators, if they have places of their own.
     validators: Option<Places>,
-    /// Of everybody else.
+    /// Places of callers other than validators.
     others: Places,
     /// Of long-lived streams, if they are bounded here.
     streams: Option<Places>,
@@ -56,7 +56,7 @@ impl InFlightLayer {
         Self { validators: None, others: places, streams: None, is_long_lived }
     }
 
-    /// Validators have these.
+    /// Gives validators places of their own.
     #[must_use]
     pub fn with_validators(self, validators: Places) -> Self {
         Self { validators: Some(validators), ..self }

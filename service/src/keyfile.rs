@@ -95,7 +95,7 @@ pub enum KeyFileError {
     WrongKind {
         /// The key file.
         path: PathBuf,
-        /// What was asked for.
+        /// The kind of key that was asked for.
         wanted: KeyKind,
     },
     /// The passphrase does not open it (or a byte of it changed: the two cannot be told apart).
@@ -189,7 +189,7 @@ pub fn create(
 pub struct NewKey<'a> {
     /// The secret.
     pub secret: &'a [u8; 32],
-    /// What it is for.
+    /// The kind of key: what it may be used for.
     pub kind: KeyKind,
     /// What guessing the passphrase shall cost.
     pub cost: KdfCost,

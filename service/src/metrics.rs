@@ -26,7 +26,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, State>>>);
 
-/// How a part is.
+/// A part's state, which `/readyz` shows.
 #[derive(Debug, Clone)]
 enum State {
     Ready,

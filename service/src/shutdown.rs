@@ -23,7 +23,7 @@ pub enum DrainError {
     Failed {
         /// The task's name.
         name: &'static str,
-        /// What it reported.
+        /// The error that the task returned.
         source: TaskError,
     },
     /// A task panicked; the others were asked to stop.
@@ -37,7 +37,7 @@ pub enum DrainError {
     Aborted {
         /// Their names, sorted.
         names: Vec<&'static str>,
-        /// How long they had.
+        /// The deadline, in milliseconds.
         deadline_ms: u64,
     },
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use crate::terminal::LogWriter;
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -46,7 +46,7 @@ pub enum TelemetryError {
     /// The filter does not parse.
     #[error("log filter `{filter}`: {problem}")]
     Filter {
-        /// As configured.
+        /// The filter as configured.
         filter: String,
         /// What is wrong with it.
         problem: String,

@@ -25,7 +25,7 @@ pub(crate) struct Authority {
     pem: String,
 }
 
-/// What to certify.
+/// What a certificate is to say.
 pub(crate) struct Leaf<'a> {
     pub(crate) uri: &'a str,
     pub(crate) valid: (i64, i64),

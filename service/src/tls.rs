@@ -98,7 +98,7 @@ pub enum TlsError {
     Identity {
         /// The certificate file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: IdentityError,
     },
     /// The files do not fit together, for example a key of another certificate.
@@ -122,7 +122,7 @@ pub enum TlsError {
     NotValid {
         /// The certificate file.
         path: PathBuf,
-        /// Why not.
+        /// That it is not valid yet, or no more.
         validity: Validity,
     },
 }
@@ -134,7 +134,7 @@ pub struct CertificateWatch {
     pub interval: Duration,
     /// Not ready while the own certificate is not valid.
     pub ready: ReadyPart,
-    /// Set at each look.
+    /// Metric of the days left, set at each look.
     pub days_left: DaysLeft,
 }
 

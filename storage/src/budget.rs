@@ -39,7 +39,7 @@ pub struct TooSmall {
     pub least: u64,
     /// What is given, in bytes.
     pub given: u64,
-    /// What needs it.
+    /// The parts and what each needs.
     pub parts: Vec<Part>,
 }
 

@@ -55,7 +55,7 @@ const SYNCED_AFTER_BYTES: u64 = MIB as u64;
 /// What flushes and compactions write at most: a synced write waits behind all that the disk was given before it. A full load of
 /// 6,000 receipts a second needs half of it.
 const TABLE_BYTES_PER_SECOND: i64 = 64 * MIB as i64;
-/// In small portions.
+/// Interval at which the rate limiter is refilled, in microseconds: often, so that writes do not come in bursts.
 const LIMITER_REFILL_MICROS: i64 = 10_000;
 /// One of so many portions goes to compactions even if flushes would take all.
 const LIMITER_FAIRNESS: i32 = 10;

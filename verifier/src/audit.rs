@@ -158,7 +158,7 @@ fn run(
     })
 }
 
-/// What the reader fills.
+/// Passes blocks from the reading thread to the replay.
 struct Queue<'a> {
     sender: SyncSender<(u64, LedgerBlock)>,
     next: u64,

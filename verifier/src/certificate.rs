@@ -34,7 +34,7 @@ pub enum CertificateError {
     /// Of another height or block.
     #[error("the certificate is of another block")]
     OtherBlock,
-    /// Somebody outside the set.
+    /// A signer that is not in the set.
     #[error("validator {0} is not in the set")]
     UnknownMember(ValidatorId),
     /// A signature does not fit.
@@ -43,7 +43,7 @@ pub enum CertificateError {
     /// Not more than two thirds.
     #[error("{signed} precommits are not a quorum of {members}")]
     NoQuorum {
-        /// How many signed.
+        /// Members that signed.
         signed: usize,
         /// Members of the set.
         members: usize,

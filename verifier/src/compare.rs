@@ -24,7 +24,7 @@ pub enum Relation {
     Consistent,
     /// Different sizes, and no proof at hand.
     Unproven {
-        /// Why there is none.
+        /// Why there is no proof.
         reason: String,
     },
     /// Same size, different roots.
@@ -74,7 +74,7 @@ pub enum CompareError {
     Note {
         /// `first` or `second`.
         which: &'static str,
-        /// Why.
+        /// The underlying error.
         source: TrustError,
     },
     /// Not an evidence file.

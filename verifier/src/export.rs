@@ -21,7 +21,7 @@ pub enum ExportReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: std::io::Error,
     },
     /// A directory without a file.
@@ -35,7 +35,7 @@ pub enum ExportReadError {
     Format {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: ExportError,
     },
     /// A frame is not a block message.

@@ -36,7 +36,7 @@ pub enum FollowError {
     Trust(#[from] TrustTextError),
 }
 
-/// What came of it.
+/// The trust file after following, and what was read for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
     /// The trust file, with every set that a trusted checkpoint covers.

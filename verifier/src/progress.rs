@@ -18,7 +18,7 @@ pub trait Progress {
     fn finish(&mut self);
 }
 
-/// Tells nobody.
+/// Shows nothing.
 #[derive(Debug, Default)]
 pub struct Silent;
 

@@ -8,16 +8,16 @@ use tallystick_proto::ledger::v1::LedgerBlock;
 pub enum Detail {
     /// Entries and checkpoints only.
     Entries,
-    /// Records too.
+    /// The records of every batch too.
     Records,
 }
 
-/// Whether to go on.
+/// Whether the sink wants more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Send more.
+    /// The source is to go on.
     Continue,
-    /// Nobody listens any more.
+    /// The source is to stop: nobody reads any more.
     Stop,
 }
 

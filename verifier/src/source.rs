@@ -35,9 +35,9 @@ pub enum SourceError {
     /// It is the ledger of another chain: nothing of it can be judged here.
     #[error("it is of the chain {given}, and what was given to judge it is of the chain {expected}", given = given.0, expected = expected.0)]
     OtherChain {
-        /// The source's.
+        /// The chain that the source is of.
         given: ChainId,
-        /// The caller's.
+        /// The chain of the caller's trust file or genesis.
         expected: ChainId,
     },
     /// The reading thread came to no end of its own.

@@ -27,10 +27,10 @@ const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Why a block is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// Not the next one.
+    /// The block is not the next one.
     #[error("block {given} came instead of block {expected}")]
     Height {
-        /// As sent.
+        /// The height that the node sent.
         given: u64,
         /// One after the last.
         expected: u64,
@@ -48,7 +48,7 @@ pub enum ChainError {
     Checkpoint {
         /// Its height.
         height: u64,
-        /// Why.
+        /// What is wrong.
         problem: String,
     },
     /// The checkpoint is under a quorum, but its root is not that of the entries sent.
@@ -62,7 +62,7 @@ pub enum ChainError {
     Proof {
         /// The last block offered.
         height: u64,
-        /// Why.
+        /// What is wrong.
         problem: String,
     },
     /// More than may be held back, and no checkpoint ahead of it.
@@ -70,7 +70,7 @@ pub enum ChainError {
     Unsealed {
         /// The block.
         height: u64,
-        /// How many.
+        /// Number of entries.
         entries: usize,
     },
 }
@@ -123,7 +123,7 @@ impl Held {
 /// How much may be held back. One block may go beyond it.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldLimits {
-    /// Entries.
+    /// Entries held until a checkpoint covers them.
     pub entries: usize,
     /// Bytes of those entries.
     pub bytes: usize,

@@ -87,7 +87,7 @@ struct Step<'a> {
 }
 
 impl Outcomes {
-    /// Of this desk's journal.
+    /// For the journal of this desk.
     pub fn new(desk: Desk, chain: ChainParameters, mode: Mode) -> Self {
         Self { desk, chain, mode }
     }

@@ -9,7 +9,7 @@ use super::JOURNAL_FORMAT;
 pub struct Family {
     /// Its name on disk.
     pub name: &'static str,
-    /// How it is used.
+    /// How it is read and written; its RocksDB options follow from that.
     pub access: Access,
 }
 

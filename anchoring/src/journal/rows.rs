@@ -61,7 +61,7 @@ impl Fields<'_> {
         self.array().map(i64::from_be_bytes)
     }
 
-    /// That nothing is left.
+    /// Refuses a value that goes on after its last field.
     pub fn end(&self) -> Result<(), JournalError> {
         if self.0.is_empty() { Ok(()) } else { Err(JournalError::Corrupt("a value is too long")) }
     }
@@ -73,7 +73,7 @@ pub struct RecordRow {
     /// The signed record, verbatim.
     #[prost(bytes = "vec", tag = "1")]
     pub signed_record: Vec<u8>,
-    /// The owner's.
+    /// The owner's note, opaque here.
     #[prost(bytes = "vec", tag = "2")]
     pub note: Vec<u8>,
 }
@@ -90,7 +90,7 @@ pub enum Placement {
     },
     /// Refused on the ledger; final.
     Refused {
-        /// Why.
+        /// The reason, for the message.
         reason: Reason,
         /// Height of the deciding block.
         height: Height,
@@ -133,7 +133,7 @@ pub struct BatchRow {
     /// 12 bytes per record, in leaf order.
     #[prost(bytes = "vec", tag = "2")]
     pub record_keys: Vec<u8>,
-    /// The owner's.
+    /// The owner's note, opaque here.
     #[prost(bytes = "vec", tag = "3")]
     pub note: Vec<u8>,
 }
@@ -203,7 +203,7 @@ pub struct EventRow {
     /// Their reasons, by number.
     #[prost(uint32, repeated, tag = "4")]
     pub refused_reasons: Vec<u32>,
-    /// The owner's.
+    /// The owner's note, opaque here.
     #[prost(bytes = "vec", tag = "5")]
     pub note: Vec<u8>,
 }

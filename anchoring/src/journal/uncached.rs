@@ -31,7 +31,7 @@ pub enum StretchEnd {
 
 /// Names of records, and the families that could not name any more of them.
 pub struct Names {
-    /// Ascending.
+    /// Keys, ascending.
     pub keys: Vec<RecordKey>,
     /// Whether there are more behind them.
     pub more: bool,

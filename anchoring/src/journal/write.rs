@@ -94,12 +94,12 @@ impl<'a> JournalWrite<'a> {
         self.delete(REQUEUE, &requeue_key(sequence, index));
     }
 
-    /// Where a record went.
+    /// Notes in which batch, and at which index, a record is.
     pub fn put_placement(&mut self, key: impl Into<RecordKey>, placement: Placement) {
         self.put(PLACEMENTS, &key.into().0, &placement.encode());
     }
 
-    /// Back to the queue.
+    /// Forgets where a record went: it waits to be cut again.
     pub fn delete_placement(&mut self, key: RecordKey) {
         self.delete(PLACEMENTS, &key.0);
     }

@@ -17,7 +17,7 @@ const ATTEMPTS_PER_NODE: usize = 3;
 pub struct Session<'a> {
     /// Whose checkpoints count. The recovery moves it on.
     pub trust: &'a FollowedTrust,
-    /// Whom it asks.
+    /// The nodes to ask.
     pub nodes: &'a Nodes,
     /// The time of day.
     pub clock: &'a dyn Clock,

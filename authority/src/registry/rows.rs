@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use super::Reading;
 use crate::text::{quoted, shown_time};
 
-/// What a thing is.
+/// What kind of registration a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what it is called")]
 pub enum Class {
@@ -82,7 +82,7 @@ impl Class {
 /// A value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// There is none.
+    /// No value.
     Absent,
     /// A number.
     Number(u64),
@@ -90,9 +90,9 @@ pub enum Value {
     Plain(String),
     /// Text that others chose.
     Foreign(String),
-    /// Several.
+    /// A list of values.
     List(Vec<Value>),
-    /// Fields of a part.
+    /// Named values that belong together.
     Part(Vec<(&'static str, Value)>),
 }
 
@@ -137,7 +137,7 @@ fn object(fields: &[(&'static str, Value)]) -> Json {
 /// Something registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thing {
-    /// What it is.
+    /// What kind of registration it is.
     pub class: Class,
     /// Its number, or what else tells it from others of its class.
     pub name: String,

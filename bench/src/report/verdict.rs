@@ -12,7 +12,7 @@ use crate::slope::{Minute, last_by_first_permille};
 
 /// The last five minutes' rate as a share of the first five's, in thousandths, at least.
 const LAST_BY_FIRST_PERMILLE_MIN: u64 = 900;
-/// Without a block.
+/// The longest time without a block that passes, in microseconds.
 const GAP_MICROS_MAX: u64 = 1_000_000;
 /// What the configs of a development network allow: they name no budget.
 const MEMORY_MIB_MAX: u64 = MEMORY_BYTES_DEFAULT / 1024 / 1024;

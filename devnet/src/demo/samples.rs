@@ -16,9 +16,9 @@ use super::Demo;
 pub(crate) struct IssuedSample {
     /// `S01` to `S17`.
     pub(crate) sample_id: String,
-    /// What was asked for.
+    /// The draft that was sent.
     pub(crate) draft: ReceiptDraft,
-    /// What came back.
+    /// The issuer's answer.
     pub(crate) issued: IssuedReceipt,
 }
 

@@ -25,9 +25,9 @@ const WAIT_MS_MAX: u32 = 60_000;
 /// How long a call waits for the seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// Not at all.
+    /// Answers at once, with what is known.
     Pending,
-    /// Until then.
+    /// Waits until the seal, or until this moment.
     Until(Instant),
 }
 

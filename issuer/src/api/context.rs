@@ -25,9 +25,9 @@ use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::registry::{Registry, RegistryView};
 
-/// Shared by all calls.
+/// What all calls share.
 pub struct ApiContext {
-    /// What is on disk.
+    /// The journal.
     pub journal: Arc<Journal>,
     /// Units, systems, items.
     pub registry: Arc<Registry>,

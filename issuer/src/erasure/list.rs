@@ -31,12 +31,12 @@ const LINE_BYTES_MAX: u64 = 4096;
 pub enum Line {
     /// A receipt that was named.
     Named {
-        /// Which.
+        /// The receipt whose body was erased.
         key: ReceiptKey,
-        /// When.
+        /// When it was erased.
         at: UnixMillis,
     },
-    /// What was due.
+    /// All bodies that were due by a rule.
     Expired {
         /// By which rule.
         rule: Rule,

@@ -25,9 +25,9 @@ pub fn rest_after(step: Duration) -> Duration {
 
 /// The task.
 pub struct ErasureTask {
-    /// Whose bodies.
+    /// The journal whose bodies are erased.
     pub journal: Arc<Journal>,
-    /// What it counts.
+    /// Metrics to update.
     pub metrics: Arc<IssuerMetrics>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,

@@ -55,7 +55,7 @@ pub struct RuleBasis<'a> {
     pub blinding: &'a BlindingSecret,
     /// The receipt that a reversal or re-issue names, if this issuer has it.
     pub original: Option<&'a Receipt>,
-    /// Who asks.
+    /// The business system that calls.
     pub caller: SystemId,
 }
 

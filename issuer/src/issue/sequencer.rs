@@ -45,7 +45,7 @@ const TALLIES_MAX: usize = 100_000;
 /// What the sequencer works with.
 #[derive(Debug, Clone)]
 pub struct SequencerParts {
-    /// Where it writes.
+    /// The journal; the sequencer alone writes records to it.
     pub journal: Arc<Journal>,
     /// Units, keys, segments.
     pub registry: Arc<Registry>,
@@ -65,7 +65,7 @@ pub struct SequencerParts {
     pub quorum_time: Arc<QuorumTime>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Counters.
+    /// Metrics to update.
     pub metrics: Arc<IssuerMetrics>,
     /// The chain's suite.
     pub suite: Suite,
@@ -169,9 +169,9 @@ pub struct Work {
 /// What became of it: one result per piece, in order.
 #[derive(Debug)]
 pub struct WorkDone {
-    /// Of the receipts handed back.
+    /// Results of the receipts handed back.
     pub returned: Vec<IssueResult>,
-    /// Of the drafts.
+    /// Results of the drafts, in the order of the calls.
     pub drafts: Vec<IssueResult>,
 }
 

@@ -29,7 +29,7 @@ pub enum EngineError {
     Application {
         /// Which call.
         call: &'static str,
-        /// Why.
+        /// The reason, for the message.
         reason: String,
     },
     /// The write-ahead log is damaged. The node must be repaired before it votes again.

@@ -28,7 +28,7 @@ const PREIMAGE_BYTES_MAX: usize = 256;
 pub struct DoubleSign {
     /// What was signed twice: `prevote`, `precommit` or `proposal`.
     pub kind: &'static str,
-    /// On which chain.
+    /// Hash of the chain's genesis block.
     pub chain_id: [u8; 32],
     /// At which height and round.
     pub slot: VoteSlot,

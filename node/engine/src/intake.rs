@@ -13,7 +13,7 @@ use crate::types::{BlockId, MemberId};
 /// One, and one more: two blocks of one proposer are evidence against it, which the engine keeps.
 const BLOCKS_PER_ROUND_MAX: u32 = 2;
 
-/// Of one height.
+/// Which blocks of the height being decided were delivered to the engine, and how many of each sender were judged.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     delivered: BTreeSet<(u32, BlockId)>,

@@ -86,7 +86,7 @@ pub struct StreamFields {
     pub block_id: BlockId,
     /// Who proposes in this round.
     pub proposer: MemberId,
-    /// Who sends, and signs.
+    /// The member that sends the stream and signs its header.
     pub sender: MemberId,
     /// The block's length.
     pub bytes_total: u32,

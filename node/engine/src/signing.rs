@@ -40,14 +40,14 @@ pub enum SignRequest {
         slot: VoteSlot,
         /// The earlier round of more than 2/3 prevotes, if the block is proposed again.
         pol_round: Option<u32>,
-        /// Which block.
+        /// The block's id.
         block_id: BlockId,
     },
     /// The header of a stream of block parts. No vote: it may be signed for any block, any number of times.
     Stream {
         /// Height and round.
         slot: VoteSlot,
-        /// Which block.
+        /// The block's id.
         block_id: BlockId,
         /// Whose proposal it is; not always the signer's.
         proposer: MemberId,

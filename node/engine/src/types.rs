@@ -270,7 +270,7 @@ pub struct SignedStatement {
 /// Proof that a validator signed two conflicting statements. Anybody with its key can check it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Equivocation {
-    /// Who.
+    /// The validator that signed both.
     pub member: MemberId,
     /// Its consensus key at that height.
     pub public_key: [u8; 32],

@@ -19,7 +19,7 @@ use crate::context::ChainContext;
 use crate::preimage::VoteSlot;
 use crate::types::{BlockId, MemberId};
 
-/// What a log is.
+/// Whether a log can be read, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogState {
     /// There is no file, or an empty one.
@@ -28,7 +28,7 @@ pub enum LogState {
     Sound(LogContents),
 }
 
-/// What a log says.
+/// What a log holds of its height.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogContents {
     /// The height it is of.
@@ -45,9 +45,9 @@ pub struct LogContents {
 /// A vote or a proposal in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoggedStatement {
-    /// Who made it.
+    /// The validator that made the statement.
     pub member: MemberId,
-    /// What it is.
+    /// Prevote, precommit or proposal.
     pub kind: StatementKind,
     /// Height and round.
     pub slot: VoteSlot,

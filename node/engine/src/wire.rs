@@ -31,7 +31,7 @@ impl Reader {
         Self(bytes)
     }
 
-    /// Nothing may be left.
+    /// Refuses bytes after the last field.
     pub(crate) fn finish(self) -> Result<(), CodecError> {
         if self.0.is_empty() { Ok(()) } else { Err(CodecError::Trailing(self.0.len())) }
     }

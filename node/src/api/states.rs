@@ -37,7 +37,7 @@ struct Found {
     status_key: Hash,
     leaf_index: LeafIndex,
     batch_index: u16,
-    /// Of a refused one.
+    /// Where it was refused, and why.
     refused: Option<RefusedState>,
 }
 

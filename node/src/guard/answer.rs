@@ -15,7 +15,7 @@
 
 use super::slot::{Ballot, Contents, Kind, Vote};
 
-/// What to do.
+/// How the guard answers a request to sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Sign this, for the first time.

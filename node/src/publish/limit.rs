@@ -26,7 +26,7 @@ const BUCKETS: u64 = 8192;
 
 type Buckets<C> = RateLimiter<u64, HashMapStateStore<u64>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// Who called how often.
+/// Limits calls per client address.
 pub(crate) struct CallLimit<C: Clock = DefaultClock> {
     buckets: Buckets<C>,
     hasher: RandomState,

@@ -32,7 +32,7 @@ pub struct BlockRecord {
     pub block: Vec<u8>,
     /// This node's commit certificate; empty for height 0.
     pub certificate: Vec<u8>,
-    /// Its leaves.
+    /// The leaves that it adds to the log.
     pub range: HeightRange,
 }
 
@@ -98,7 +98,7 @@ impl Store {
         Ok(())
     }
 
-    /// Where the chain stands.
+    /// The newest decided block: height, time, seal hash, effects hash.
     pub fn tip(&self) -> Result<Tip, StoreError> {
         let bytes = self.get(Table::Meta, META_TIP)?.ok_or_else(|| StoreError::corrupt("no tip"))?;
         Ok(Tip::decode(&bytes)?)

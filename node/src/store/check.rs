@@ -7,7 +7,7 @@ use super::{Store, StoreError, family_names};
 /// Rows that could be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stretch {
-    /// How many.
+    /// Number of rows read.
     pub(crate) rows: u64,
     /// The key of the last one; `None` at the end of the family.
     pub(crate) last: Option<Vec<u8>>,

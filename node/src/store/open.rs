@@ -37,7 +37,7 @@ pub enum OpenError {
     Newer {
         /// The directory.
         path: String,
-        /// Its format.
+        /// The format that the store has.
         found: u32,
     },
     /// The store of another chain.
@@ -65,9 +65,9 @@ pub enum OpenError {
     Blocked {
         /// The directory.
         path: String,
-        /// What the system said.
+        /// The operating system's message.
         problem: String,
-        /// The way out.
+        /// What the operator can do.
         way: &'static str,
     },
     /// Genesis can not be executed.

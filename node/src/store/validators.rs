@@ -16,7 +16,7 @@ use super::{Store, StoreError, VALIDATOR_SETS, read_u64};
 pub struct ValidatorsFrom {
     /// Its first height; 0 for the set of genesis.
     pub first: Height,
-    /// Who decides and cosigns.
+    /// The set that decides and cosigns from this height on.
     pub set: ValidatorSet,
 }
 

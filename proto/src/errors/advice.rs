@@ -26,7 +26,7 @@ macro_rules! texts {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// All of them.
+            /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The stable text.
@@ -98,9 +98,9 @@ texts! {
 pub struct Advice {
     /// Whether a receipt stands.
     pub receipt: Stands,
-    /// Where it is found.
+    /// Where a receipt that stands can be found.
     pub place: Place,
-    /// What to do.
+    /// What the caller is to do.
     pub action: Action,
 }
 

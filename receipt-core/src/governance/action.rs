@@ -103,10 +103,10 @@ pub struct RegisterSystem {
     /// Registry number, as in the system's certificate.
     #[prost(uint32, tag = "1")]
     pub system_id: u32,
-    /// For people.
+    /// Display name; nothing refers to it.
     #[prost(string, tag = "2")]
     pub name: String,
-    /// What it may do.
+    /// The system's permissions, each for a unit.
     #[prost(message, repeated, tag = "3")]
     pub grants: Vec<Grant>,
 }
@@ -173,7 +173,7 @@ pub struct RegisterIssuer {
     /// Registry number.
     #[prost(uint32, tag = "1")]
     pub issuer_id: u32,
-    /// For people.
+    /// Display name; nothing refers to it.
     #[prost(string, tag = "2")]
     pub name: String,
 }

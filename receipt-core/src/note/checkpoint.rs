@@ -54,12 +54,12 @@ impl Checkpoint {
         if checkpoint.to_string() == text { Ok(checkpoint) } else { Err(problem("it is not in canonical form")) }
     }
 
-    /// Which log.
+    /// The log's origin.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// How many leaves.
+    /// Number of leaves in the log.
     pub fn size(&self) -> TreeSize {
         self.size
     }

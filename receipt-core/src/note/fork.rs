@@ -25,7 +25,7 @@ pub struct ForkEvidence {
 }
 
 impl ForkEvidence {
-    /// Of two notes.
+    /// Evidence from two notes, verbatim; nothing is checked.
     pub fn new(first: impl Into<String>, second: impl Into<String>) -> Self {
         Self { notes: [first.into(), second.into()] }
     }

@@ -36,7 +36,7 @@ pub enum PolicyTextError {
     Key {
         /// Counted from 1.
         line: usize,
-        /// Why.
+        /// The underlying error.
         source: KeyError,
     },
     /// A rule about the whole text is broken.

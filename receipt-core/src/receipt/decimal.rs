@@ -16,7 +16,7 @@ pub struct Quantity(i64);
 macro_rules! ten_thousandths {
     ($name:ident, $what:literal) => {
         impl $name {
-            /// Nothing.
+            /// Zero.
             pub const ZERO: Self = Self(0);
 
             /// Wraps a number of ten-thousandths.

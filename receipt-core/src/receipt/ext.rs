@@ -26,7 +26,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What was given.
+    /// Whether money or goods were donated.
     pub enum DonationKind: "donation_kind" {
         /// Money.
         Money = "money",

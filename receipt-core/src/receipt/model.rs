@@ -263,7 +263,7 @@ pub struct Reversal {
     /// Explanation; required for the reason `other`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub text: String,
-    /// Who reverses.
+    /// Name of the person who reverses.
     pub operator: String,
     /// The refund that goes with it; may be absent.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -356,7 +356,7 @@ pub struct ReceiptDraft {
     pub aux_items: Vec<AuxItem>,
 }
 
-/// What the issuer adds.
+/// The fields of a receipt that its issuer adds to the draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issued {

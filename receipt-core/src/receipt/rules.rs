@@ -116,9 +116,9 @@ text_enum! {
 /// One broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which rule.
+    /// The rule that is broken.
     pub rule: RuleId,
-    /// What an integrator matches.
+    /// The stable reason that the caller is given.
     pub reason: Reason,
     /// Where, as a path: `items[2].amount`.
     pub field: String,

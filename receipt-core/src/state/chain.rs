@@ -19,7 +19,7 @@ pub struct ChainParameters {
 }
 
 impl ChainParameters {
-    /// Of a genesis file.
+    /// The parameters that a genesis file fixes.
     pub fn of(genesis: &Genesis) -> Self {
         Self {
             id: genesis.chain_id(),

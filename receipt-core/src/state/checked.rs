@@ -106,7 +106,7 @@ impl CheckedBatch {
         self.checked.iter().filter_map(|checked| checked.decoded.as_ref().ok()).map(|signed| &signed.record)
     }
 
-    /// What identifies the batch.
+    /// Hash of the signed header; it identifies the batch.
     pub fn header_hash(&self) -> Hash {
         self.header_hash
     }

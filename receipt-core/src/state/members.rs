@@ -7,7 +7,7 @@ use super::tables::{META_TIP, META_VALIDATORS, META_VALIDATORS_NEXT, Table, Tip}
 use crate::ids::Height;
 use crate::validators::ValidatorSet;
 
-/// Where the chain stands.
+/// The newest decided block: height, time, seal hash, effects hash.
 pub(crate) fn read_tip(state: &dyn StateRead) -> Result<Tip, ReadError> {
     let bytes = state.get(Table::Meta, META_TIP)?.ok_or_else(|| ReadError::corrupt("no tip"))?;
     Tip::decode(&bytes)

@@ -12,7 +12,7 @@ pub enum BlockRefusal {
     /// Not the next height.
     #[error("the block has height {given}, expected {expected}")]
     Height {
-        /// The block's.
+        /// Height that the block states.
         given: Height,
         /// One more than the tip's.
         expected: Height,
@@ -23,9 +23,9 @@ pub enum BlockRefusal {
     /// Not later than the parent.
     #[error("the block's time {given} is not later than its parent's {parent}")]
     Time {
-        /// The block's.
+        /// Time that the block states.
         given: UnixMillis,
-        /// The parent's.
+        /// Time of the parent.
         parent: UnixMillis,
     },
     /// The named proposer had no turn in the named round.
@@ -45,7 +45,7 @@ pub enum BlockRefusal {
     Batch {
         /// Its header's hash.
         header_hash: Hash,
-        /// Why.
+        /// The reason, for the message.
         reason: Reason,
     },
     /// A governance message that may not stand in a block.

@@ -414,7 +414,7 @@ pub struct RefusedState {
     pub leaf_index: LeafIndex,
     /// Index in the refused batch.
     pub batch_index: u16,
-    /// Why.
+    /// Why it is refused.
     pub reason: Reason,
 }
 

@@ -43,7 +43,7 @@ pub enum StatusProofError {
 /// What stands at the key's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Nothing.
+    /// No leaf: the subtree at that place is empty.
     Empty,
     /// The key's own leaf.
     Own,

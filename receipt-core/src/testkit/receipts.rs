@@ -26,7 +26,7 @@ pub struct TestReceipt {
     pub seed: Seed,
     /// The signed record, verbatim.
     pub record: Vec<u8>,
-    /// The same, decoded.
+    /// The decoded form of the bytes above.
     pub signed: SignedRecord,
 }
 

@@ -56,9 +56,9 @@ impl CheckOutcome {
 /// A check that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Which.
+    /// Which check it is.
     pub id: CheckId,
-    /// What became of it.
+    /// Whether it holds.
     pub outcome: CheckOutcome,
     /// Particulars of a warning or failure, without personal values.
     pub details: Vec<String>,
@@ -93,7 +93,7 @@ impl Failure {
 /// Why a file that may be good cannot be judged here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unjudged {
-    /// What is missing.
+    /// What this program or trust file lacks.
     pub doubt: Doubt,
     /// Particulars, without personal values.
     pub detail: String,

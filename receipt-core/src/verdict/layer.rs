@@ -3,11 +3,11 @@
 /// A layer of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
-    /// Content and signature.
+    /// The content is what the record commits to, and the unit signed the record.
     Genuine,
-    /// The ledger has it.
+    /// The record stands in the log, under a quorum's checkpoint.
     Anchored,
-    /// The ledger says nothing against it.
+    /// The ledger's status map, as of a stated time, has nothing against the receipt.
     InForce,
 }
 

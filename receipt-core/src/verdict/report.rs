@@ -24,7 +24,7 @@ pub enum ConclusionReport {
         code: &'static str,
         /// One sentence for a person.
         sentence: &'static str,
-        /// The same in Chinese.
+        /// The sentence in Chinese.
         sentence_zh: &'static str,
         /// Particulars, without personal values.
         detail: String,
@@ -42,7 +42,7 @@ pub enum ConclusionReport {
         failed_layer: &'static str,
         /// One sentence for a person.
         sentence: &'static str,
-        /// The same in Chinese.
+        /// The sentence in Chinese.
         sentence_zh: &'static str,
         /// Particulars, without personal values.
         detail: String,
@@ -71,7 +71,7 @@ pub struct CheckReport {
     pub outcome: &'static str,
     /// What holds, or what it means that it does not.
     pub sentence: &'static str,
-    /// The same in Chinese.
+    /// The sentence in Chinese.
     pub sentence_zh: &'static str,
     /// Particulars of a warning or failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -85,19 +85,19 @@ pub struct NotCheckedReport {
     pub code: &'static str,
     /// One sentence for a person.
     pub sentence: &'static str,
-    /// The same in Chinese.
+    /// The sentence in Chinese.
     pub sentence_zh: &'static str,
 }
 
 /// The whole verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerdictReport {
-    /// What it amounts to.
+    /// The overall conclusion.
     pub conclusion: ConclusionReport,
     /// If it is a red receipt: the one that it reverses, `code-number`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverses: Option<String>,
-    /// Layer by layer.
+    /// The result of each layer.
     pub layers: LayersReport,
     /// As of when the status holds, Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -163,7 +163,7 @@ macro_rules! coded {
         }
 
         impl $name {
-            /// All of them.
+            /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The stable code.

@@ -23,10 +23,10 @@ use crate::identity::{Role, read_certificate};
 const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Who must answer.
+/// Whom the certificate of the other side must name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedPeer {
-    /// In this role.
+    /// The role it must have.
     pub role: Role,
     /// With this registry number; `None`: anyone of the role.
     pub id: Option<u32>,
@@ -37,7 +37,7 @@ pub struct ExpectedPeer {
 pub struct ChannelConfig {
     /// `host:port`. The host must stand in the server's certificate.
     pub authority: String,
-    /// Who must answer there.
+    /// Whom the certificate of the other side must name.
     pub expected: ExpectedPeer,
     /// How long connecting may take, handshake included.
     pub connect_timeout: Duration,

@@ -12,7 +12,7 @@ macro_rules! finding_codes {
         }
 
         impl FindingCode {
-            /// All of them.
+            /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The stable code.
@@ -59,7 +59,7 @@ finding_codes! {
 pub struct Finding {
     /// Height of the block concerned.
     pub height: u64,
-    /// What kind.
+    /// The kind of finding.
     pub code: FindingCode,
     /// Particulars.
     pub detail: String,

@@ -9,9 +9,9 @@ pub struct HandoverReport {
     pub height: u64,
     /// First tree size for which its keys count.
     pub first_tree_size: u64,
-    /// Members.
+    /// Number of members.
     pub validators: usize,
-    /// How many are enough.
+    /// Number of members that make a quorum.
     pub quorum: usize,
     /// The set's hash, hex.
     pub set_hash: String,

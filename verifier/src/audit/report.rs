@@ -45,7 +45,7 @@ pub struct CheckpointReport {
     pub as_of: u64,
     /// The same as RFC 3339 text, UTC.
     pub as_of_utc: String,
-    /// That quorum.
+    /// Names of that quorum's members.
     pub signers: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ pub struct UnitReport {
     pub unit: u32,
     /// 统一社会信用代码.
     pub unit_code: String,
-    /// Name.
+    /// The unit's name.
     pub name: String,
     /// Counts and sums.
     #[serde(flatten)]
@@ -104,13 +104,13 @@ pub struct LateReport {
 /// The whole report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditReport {
-    /// In one word.
+    /// The result in one word.
     pub result: AuditResult,
     /// Chain id, hex.
     pub chain: String,
     /// Chain name.
     pub chain_name: String,
-    /// What was read.
+    /// The source that was read: an export or a node.
     pub source: String,
     /// Height of the last block that holds; absent if not even genesis does.
     pub height: Option<u64>,
@@ -156,7 +156,7 @@ pub struct AuditReport {
     pub handovers: Vec<HandoverReport>,
     /// Contents; absent: content not checked.
     pub bodies: Option<BodiesReport>,
-    /// What is wrong.
+    /// What does not hold; empty if nothing was found.
     pub findings: Vec<Finding>,
     /// Why the source stopped early.
     pub source_error: Option<String>,

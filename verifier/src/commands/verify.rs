@@ -43,7 +43,7 @@ struct UnreadConclusion {
     detail: String,
 }
 
-/// What to judge by.
+/// Trust file, time and greatest age by which bundles are judged.
 struct Terms {
     trust: TrustFile,
     at: UnixMillis,

@@ -49,7 +49,7 @@ pub struct Returned {
     pub reissues: Option<ReceiptKey>,
     /// About how much memory it takes.
     pub byte_size: usize,
-    /// Who hands it back.
+    /// The business system that hands it back.
     pub caller: SystemId,
 }
 
@@ -99,7 +99,7 @@ impl Taken {
 
 /// What the journal has of a returned receipt.
 enum Known {
-    /// Nothing.
+    /// No receipt of this number.
     No,
     /// Another receipt under its number.
     Other,
