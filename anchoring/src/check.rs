@@ -238,7 +238,7 @@ fn batch_problem(journal: &Journal, sequence: BatchSequence) -> Result<Option<St
         return Ok(None);
     }
     let records = match journal.signed_records(&row.keys()?) {
-        // Each of them is named by itself.
+        // The records are checked one by one elsewhere, and each damaged one is named there.
         Err(error) if error.is_damage() => return Ok(None),
         read => read?,
     };

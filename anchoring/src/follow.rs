@@ -108,7 +108,7 @@ impl Follower {
         let nodes = Arc::clone(&self.nodes);
         for index in nodes.preferred().. {
             if self.desk.gate.is_halted() {
-                // What it has is still answered for.
+                // A halted issuer follows no further, and goes on answering for the receipts that it has.
                 token.cancelled().await;
                 return Ok(());
             }

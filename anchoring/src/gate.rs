@@ -109,7 +109,7 @@ impl Gate {
     /// Waits until batches may be signed and sent; for ever once halted.
     pub async fn until_it_seals(&self) {
         let mut state = self.state.subscribe();
-        // The sender lives as long as this borrow of it.
+        // Never an error: the sender is `self.state`, which lives as long as this borrow.
         let _ = state.wait_for(State::seals).await;
     }
 

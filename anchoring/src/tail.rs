@@ -139,7 +139,7 @@ pub fn open_to_recover(path: &Path, identity: JournalIdentity, guard_file: &Path
 /// Has the guard know of a write that the journal will not have once it is cut, so that every start halts. Between the cut and the halt in the
 /// journal itself the power may fail, and the guard, which trails, may know of nothing behind the cut.
 fn halt_beforehand(path: &Path, identity: JournalIdentity, guard_file: &Path, torn: &Torn) -> Result<(), TailError> {
-    // Without a guard no journal starts.
+    // No guard: nothing to tell, and a journal without one does not start.
     let Some(guard) = Guard::open(guard_file, identity)? else { return Ok(()) };
     let (known, before, behind) = (guard.mark(), mark_before(path, identity, torn)?, behind(torn)?);
     let step = known.step.max(before.step).max(behind.step).saturating_add(1);
@@ -159,7 +159,7 @@ fn find(path: &Path, identity: JournalIdentity) -> Result<Option<(Torn, File)>, 
         let file = file.map_err(failed("open", &lock))?;
         let locked = rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
         locked.map_err(|error| failed("lock", &lock)(error.into()))?;
-        // Once more, now that nobody writes.
+        // Look again under the lock: what was found may have been the unfinished write of a running process.
         if torn_at(&log).map_err(failed("read", &log))? == Some(offset) {
             return Ok(Some((Torn { log, offset, later: logs.collect() }, file)));
         }

@@ -143,7 +143,7 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
 
 fn sign(arguments: &SignArguments) -> Result<()> {
     let (chain, mut proposal) = read(&arguments.file)?;
-    // What was not shown is not signed.
+    // An error here ends the command: nobody signs what was not shown to them.
     out_page(&presented(&proposal, &chain, &arguments.validators)?).context("show the proposal")?;
     let digest = proposal.digest(&chain).to_string();
     match &arguments.digest {

@@ -157,7 +157,7 @@ impl Proposal {
             look_from_height,
             signatures: BTreeMap::new(),
         };
-        // What could not be read back is not handed out.
+        // Read back what would be written: a proposal that cannot be read must not be handed out.
         Self::read(proposal.to_text(chain).as_bytes(), chain)
     }
 

@@ -117,7 +117,7 @@ async fn run_demo(dir: Option<PathBuf>, receipts: usize) -> Result<()> {
     match (outcome, temporary) {
         (Ok(()), _) => Ok(()),
         (Err(error), None) => Err(error),
-        // What the processes logged is wanted now.
+        // Keep the temporary directory: its logs are needed to find out what failed.
         (Err(error), Some(temporary)) => Err(error.context(format!("see {}", temporary.keep().join("logs").display()))),
     }
 }

@@ -170,7 +170,7 @@ pub struct BodiesConfig {
 
 impl Default for BodiesConfig {
     fn default() -> Self {
-        // What stubs are kept for.
+        // Five years: how long 存根 (stubs) must be kept.
         Self { retention_years: 5, retention_years_by_category: BTreeMap::new() }
     }
 }

@@ -124,7 +124,7 @@ pub fn rewrite(journal: &Journal, keys: impl Iterator<Item = ReceiptKey>) -> Res
     let mut keys: Vec<[u8; 12]> = keys.map(receipt_key_bytes).collect();
     keys.sort_unstable();
     journal.flush_logs()?;
-    // One rewriting for all of a code.
+    // One rewriting for all keys of one receipt code: their rows stand together.
     for keys in keys.chunk_by(|one, next| one[..4] == next[..4]) {
         if let (Some(first), Some(last)) = (keys.first(), keys.last()) {
             journal.rewrite_tables(BODY_KEYS, first, last)?;

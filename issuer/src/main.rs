@@ -272,7 +272,7 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
         Command::Recover { plan, .. } => {
             let state = runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;
             if matches!(state, RecoveryState::AwaitsFence { .. }) {
-                // Governance must come before it can end.
+                // Recovery ends only after the authorities have fenced the lost journal; `recover` is then run again.
                 return Ok(Exit::NotYet);
             }
         }

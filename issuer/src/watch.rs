@@ -101,7 +101,7 @@ fn page_of(
     let batch = batch.ok_or(JournalError::Corrupt("an event's batch is missing"))?;
     let mut candidates = candidates(event, &batch, audience, base, position)?;
     let next = match candidates.get(PAGE_RECORDS_MAX) {
-        // The last one of this page, and its original.
+        // The next page begins right before the first record that did not fit.
         Some(beyond) => beyond.position - 1,
         None => base | LAST_OF_EVENT,
     };

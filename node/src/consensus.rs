@@ -207,7 +207,7 @@ impl LedgerApplication {
         let block = Block::decode(&proposal.bytes).ok();
         let in_time = block.as_ref().is_some_and(|block| self.is_timely(block, proposal));
         let valid = match (known, block) {
-            // Proposed again: the verdict stands.
+            // Judged before, in an earlier round: the same block gets the same verdict.
             (Some(known), _) => known.valid,
             (None, Some(block)) => self.judge(block, &proposal.bytes)?,
             (None, None) => false,

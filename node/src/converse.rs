@@ -77,11 +77,11 @@ impl Conversation {
         let (sender, frames) = mpsc::channel(1);
         let mut outgoing = self.network.outgoing();
         let speaking = async {
-            // No frame is taken that the link does not carry.
+            // A place in the channel first: a frame taken before there is room would be lost if the link ends.
             while let Ok(place) = sender.reserve().await {
                 place.send(ConverseRequest { frame: outgoing.next().await });
             }
-            // The call has ended, and says why in a moment.
+            // The call has ended: give its status time to arrive, which says why.
             tokio::time::sleep(WHY_WITHIN).await;
         };
         let hearing = async {

@@ -110,7 +110,7 @@ impl PeerReadiness {
         match part {
             Part::Member => tracing::info!(from_height = %height, "this node is a validator"),
             Part::Outsider => tracing::info!(from_height = %height, "{FOLLOWS}"),
-            // Told where it follows.
+            // Logged by `participation`, which follows without a vote then.
             Part::OtherKeys => {}
         }
     }

@@ -401,7 +401,7 @@ impl Pool {
             waiting.decide(outcome.header_hash);
         }
         // Another header under a spent sequence, one of a fenced epoch, or one under a key that has ended, can never be decided any
-        // more; its place is another header's.
+        // more; its place is needed for a header that can.
         let mut spent = Vec::new();
         let (tip_time, block_time) = (self.tip_time()?, self.block_time()?);
         let mut states = HashMap::new();

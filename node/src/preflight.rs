@@ -86,7 +86,7 @@ impl Claims {
     /// Compares them with the validator sets of now and of soon.
     pub(crate) fn check(&self, sets: &Sets) -> Result<(), Misfit> {
         let set = &sets.next;
-        // What no other set could mend comes first.
+        // First what is wrong under every validator set, then what depends on the set.
         self.check_certificate_and_peers()?;
         for set in [Some(set), sets.announced.as_ref()].into_iter().flatten() {
             self.check_keys_of_others(set)?;

@@ -87,7 +87,7 @@ impl Door {
         let services = self.services.clone();
         match tokio::task::spawn_blocking(move || read(&services)).await {
             Ok(Ok(Some(found))) => Ok(found),
-            // What is not there now may be there soon.
+            // Not to be cached: what is missing now may be there soon.
             Ok(Ok(None)) => Err((StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, MUTABLE)]).into_response()),
             Ok(Err(error)) => {
                 self.services.fatal.report(&error);

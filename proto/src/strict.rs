@@ -89,7 +89,7 @@ pub fn decode_strict<U: Message + Name + Default>(bytes: Bytes) -> Result<U, Ref
         None => Ok(message),
         Some(Dropped { path, problem }) => {
             let path = path.join(".");
-            // As in all refusals: from the draft on.
+            // Fields are named from the draft on, as in all refusals.
             let field = path.strip_prefix("draft.").unwrap_or(&path).to_owned();
             Err(invalid(format!("{field}: {problem}")).with_violation(field, problem))
         }

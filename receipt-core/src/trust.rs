@@ -165,7 +165,7 @@ impl TrustFile {
             authority_threshold: genesis.authority_threshold,
             sets: vec![set],
         };
-        // What could not be read back is not handed out.
+        // Read back what would be written: a trust file that cannot be read must not be handed out.
         Self::parse(&trust.to_text())
     }
 

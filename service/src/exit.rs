@@ -110,7 +110,7 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
     let given: Vec<OsString> = std::env::args_os().collect();
     A::try_parse_from(&given).map_err(|error| {
         if !error.use_stderr() {
-            // Where help cannot be printed, nothing can.
+            // If help cannot be printed, neither can an error about it.
             let _ = error.print();
             return Exit::Good.into();
         }

@@ -173,7 +173,7 @@ struct Queue<'a> {
 impl Sink for Queue<'_> {
     fn announce(&mut self, announcement: Announcement) -> Flow {
         if let Some(given) = announcement.chain.filter(|given| *given != self.expected) {
-            // Announced once.
+            // A source announces itself once, so the cell is empty.
             let _ = self.other_chain.set(given);
             return Flow::Stop;
         }

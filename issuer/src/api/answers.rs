@@ -73,7 +73,7 @@ impl ApiContext {
             replayed: true,
             ..wire::IssueResponse::default()
         };
-        // An erased body takes its secrets with it.
+        // `None` once the body is erased: check code and seed are erased with it.
         if let Some((receipt, seed)) = self.open_receipt(key)? {
             response.check_code = receipt.issued.check_code.to_string();
             response.body_seed = Bytes::copy_from_slice(seed.as_bytes());
@@ -103,11 +103,11 @@ impl ApiContext {
             return;
         }
         tokio::select! {
-            // Either way the journal says what became of it.
+            // Decided or timed out: the state is read from the journal below.
             _ = tokio::time::timeout_at(deadline, decided) => {}
             () = self.stop.cancelled() => {}
         }
-        // A failure is logged where it is made.
+        // An error was logged where it was made; the receipt is acknowledged all the same.
         let _ = self.update_state(key, response);
     }
 

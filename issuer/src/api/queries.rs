@@ -231,7 +231,7 @@ impl ApiContext {
             R::PayCode(code) => PaymentReference::PayCode(code),
             R::SettlementNumber(number) => PaymentReference::Settlement(number),
             R::Decision(decision) => {
-                // One that no draft may name (V15) has no receipt.
+                // A number above u16 breaks rule V15, so no receipt can have it.
                 let Ok(instalment) = u16::try_from(decision.instalment) else { return Ok(None) };
                 PaymentReference::Decision(&decision.penalty_decision_no, NonZeroU16::new(instalment))
             }

@@ -38,7 +38,7 @@ impl ApiContext {
         let mut response = self.answer(&issued)?;
         response.normalised_fields = normalised;
         if response.red_draft.is_none() {
-            // From here on the red receipt exists.
+            // The red receipt exists already, so a failure from here on must not read as if it did not.
             let opened = self.open_receipt(key).map_err(|_| unanswered(key))?;
             response.red_draft = opened.map(|(receipt, _)| draft_to_wire(&receipt.draft));
         }

@@ -74,7 +74,7 @@ impl ErasureTask {
 
     /// Returns how many bodies of this run are counted.
     fn show(&self, run: &ErasureRun, counted: u64) -> u64 {
-        // A smaller number is another run's.
+        // Fewer than were counted: another run has begun, so all of its bodies are new.
         let counted = if run.erased < counted { 0 } else { counted };
         self.metrics.bodies_erased.inc_by(run.erased - counted);
         self.metrics.erasure_looked_at.set(run.looked_at);

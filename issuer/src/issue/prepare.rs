@@ -150,7 +150,7 @@ pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -
             paid.push(PaymentReference::Settlement(&medical.settlement_number));
         }
         Ext::PaymentBook { fine, .. } if !fine.penalty_decision_no.is_empty() => {
-            // V15 bounds it far below what does not fit.
+            // Rule V15 allows far smaller numbers only, so the fallback is never used.
             let instalment = fine.instalment.map(|number| u16::try_from(number).unwrap_or(u16::MAX));
             paid.push(PaymentReference::Decision(&fine.penalty_decision_no, instalment.and_then(NonZeroU16::new)));
         }

@@ -338,7 +338,7 @@ impl Sequencer {
             write.put_reissue(*original, *reissue);
         }
         self.numbering.write(&mut write);
-        // What is taken back has its time already.
+        // Returned receipts have their issue times already; only new ones move the last issue time on.
         let last_issue_time = if assembled.is_empty() { self.last_issue_time } else { time };
         write.put_last_issue_time(last_issue_time);
         let step = self.step.saturating_add(1);

@@ -482,7 +482,7 @@ impl AppLoop {
 
     fn observe(&mut self, event: Event<ChainContext>) {
         match event {
-            // Before the engine has checked any signature.
+            // The engine reports it before it has checked any signature, so `act_of` checks it here.
             Event::Received(message) => {
                 let is_news = |member, height| self.activity.is_news(member, height);
                 let act = self.set.as_ref().and_then(|set| act_of(&self.fixed.signer.chain_id, set, &message, is_news));

@@ -160,7 +160,7 @@ impl LogContents {
                 (proposal.height, Some((proposal.member, kind, round(proposal.round), Some(proposal.value))))
             }
             Input::ProposedValue(value, _) => {
-                // One that was found invalid is never decided.
+                // An invalid block is never decided, so the application need not have it.
                 if value.validity.is_valid() {
                     self.blocks.insert(value.value);
                 }

@@ -126,7 +126,7 @@ impl PeerService for Services {
                 () = sender.closed() => return,
             };
             if let Some(why) = why {
-                // Nobody may be there to read it.
+                // An error: the peer has gone and nobody reads the reason.
                 let _ = sender.send(Err(why)).await;
             }
         });

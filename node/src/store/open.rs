@@ -93,7 +93,7 @@ fn access(name: &str) -> Access {
         BLOCKS | UNDECIDED => Access::Large,
         NODE | HEIGHTS | SIZES | VALIDATOR_SETS => Access::Few,
         name if FAMILIES.contains(&name) => Access::Scans,
-        // The registry, and RocksDB's own family.
+        // The tables of the registry, and the default family that RocksDB always has.
         _ => Access::Few,
     }
 }

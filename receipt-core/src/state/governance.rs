@@ -188,7 +188,7 @@ fn attach_items(overlay: &mut Overlay<'_>, items: &AttachItems) -> ActionResult 
     let before: Option<AttachItems> = if items.adds { overlay.read_message(Table::Items, &key)? } else { None };
     let before = before.unwrap_or_default().items;
     let names = before.into_iter().chain(items.items.iter().cloned()).map(|item| (item.code, item.name));
-    // Of two names of one code the later one stays.
+    // Where a code is named twice the later name stays.
     let names: BTreeMap<String, String> = names.collect();
     let merged = names.into_iter().map(|(code, name)| CodeName { code, name }).collect();
     let state = AttachItems { unit_id: items.unit_id, kind: items.kind, items: merged, adds: false };

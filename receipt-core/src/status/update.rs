@@ -216,7 +216,7 @@ impl<R: StatusReader> TreeReader for Source<'_, R> {
             match self.base {
                 // The empty map has no records, but `jmt` wants its root.
                 None => return Ok((Some(key.version()) == self.root_alias).then_some(Node::Null)),
-                // No other root is of interest.
+                // `jmt` asks for roots of other versions too; only that of the base is needed.
                 Some(_) if Some(key.version()) != self.root_alias => return Ok(None),
                 Some(_) => {}
             }

@@ -102,13 +102,13 @@ async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits
     let mut handshakes = JoinSet::new();
     loop {
         while handshakes.try_join_next().is_some() {}
-        // Never closed.
+        // `None` only if the semaphore is closed, which never happens.
         let Some((stream, remote, permit)) = next_with_place(&listener, &permits).await else { return };
         let handshake = Handshake { tls: tls.clone(), remote, permit, callers: callers.clone() };
         let sender = sender.clone();
         handshakes.spawn(async move {
             match tokio::time::timeout(limits.handshake_timeout, handshake.run(stream)).await {
-                // The server is gone: so is the connection.
+                // An error means that the server has stopped; the connection is dropped.
                 Ok(Ok(io)) => drop(sender.send(io).await),
                 Ok(Err(error)) => tracing::info!(%remote, %error, "handshake refused"),
                 Err(_) => tracing::info!(%remote, "handshake took too long"),

@@ -51,7 +51,7 @@ async fn accept_all(
     sender: mpsc::Sender<io::Result<BoundedIo>>,
 ) {
     loop {
-        // Never closed.
+        // `None` only if the semaphore is closed, which never happens.
         let Some((stream, remote, place)) = next_with_place(&listener, places).await else { return };
         let Some(share) = shares.try_acquire(Network::of(remote), 1) else {
             tracing::debug!(%remote, "too many connections from this network; closed");

@@ -190,7 +190,7 @@ impl Sequencer {
         Ok(match row {
             None => Known::No,
             Some(row) if row.signed_record != returned.bytes => Known::Other,
-            // A row of our own has its biz code.
+            // A row made by issuing has its biz code; one learnt from the ledger has none.
             Some(row) if row.biz_code.is_empty() || !self.has_body(returned)? => Known::InPart,
             Some(_) => Known::Whole,
         })

@@ -153,7 +153,7 @@ impl Actor for NetworkActor {
             NetworkMsg::PublishProposalPart(message) => self.say_part(&message)?,
             NetworkMsg::BroadcastStatus(status) => self.say_status(&status)?,
             NetworkMsg::OutgoingRequest(peer, request, reply) => {
-                // A requester that is gone needs no number.
+                // An error: the requester is gone and does not need the number.
                 let _ = reply.send(self.fetch(fetching, peer, &request)?);
             }
             NetworkMsg::CancelRequest(id) => {

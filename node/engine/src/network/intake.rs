@@ -249,13 +249,13 @@ impl Attached {
         let request = self.requests().remove(id);
         let encoded = response.and_then(|response| self.codec.encode(response).ok());
         if let (Some(request), Some(encoded)) = (request, encoded) {
-            // Nobody waits any more: the peer went away.
+            // An error: the peer has gone away and nobody waits for the answer.
             let _ = request.answer.send(encoded);
         }
     }
 
     pub(super) fn fetched(&self, event: NetworkEvent<ChainContext>) {
-        // An engine that ends needs no blocks.
+        // An error: the engine is ending and does not need the blocks.
         let _ = self.to_sync(event);
     }
 }
