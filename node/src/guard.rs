@@ -46,7 +46,7 @@ pub enum GuardError {
     Io {
         /// The file.
         path: String,
-        /// The operating system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// No slot has a good checksum, or the file is another chain's or another format's.

@@ -42,7 +42,7 @@ pub(crate) enum LogError {
     Unreadable {
         /// The log.
         path: String,
-        /// The operating system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// It cannot be put out of the way.
@@ -50,7 +50,7 @@ pub(crate) enum LogError {
     SetAside {
         /// The log.
         path: String,
-        /// The operating system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The store failed.

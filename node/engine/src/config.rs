@@ -116,7 +116,7 @@ impl EngineConfig {
 
     fn consensus(&self) -> ConsensusConfig {
         let mut config = ConsensusConfig { value_payload: ValuePayload::ProposalAndParts, ..Default::default() };
-        // Words of the next heights, unchecked: of more heights than the intake lets through, so that none is displaced, and of
+        // Votes and proposals of the next heights, unchecked: of more heights than the intake lets through, so that none is displaced, and of
         // one height what all peers together may send early, so that none of them takes the others' places.
         config.queue_capacity = 16;
         config.queue_per_height_capacity = EARLY_MAX * MEMBERS_MAX;

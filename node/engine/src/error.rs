@@ -40,7 +40,7 @@ pub enum EngineError {
     LogFailed {
         /// The log.
         path: PathBuf,
-        /// The operating system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The engine ended by itself; its log lines say why.

@@ -65,7 +65,7 @@ const FAULT_DOUBLINGS_MAX: u32 = 6;
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 const HELLO: u8 = 0;
-const WORD: u8 = 1;
+const VOTE: u8 = 1;
 const LIVENESS: u8 = 2;
 const PART: u8 = 3;
 const STATUS: u8 = 4;
@@ -93,7 +93,7 @@ pub enum LinkError {
     Malformed(#[from] CodecError),
     /// A vote or proposal of another member: nobody passes on.
     #[error("a vote or proposal of validator {0}, which is somebody else")]
-    OthersWord(MemberId),
+    OthersVote(MemberId),
     /// A status that names somebody else.
     #[error("a status of somebody else")]
     OthersStatus,
@@ -112,7 +112,7 @@ impl LinkError {
     /// Whether the peer is at fault: an honest one of this version never does that. One of another version is not; else a change of the
     /// version would silence honest validators until their rests are over.
     pub fn is_fault(&self) -> bool {
-        matches!(self, Self::TooLarge(_) | Self::Malformed(_) | Self::OthersWord(_) | Self::OthersStatus)
+        matches!(self, Self::TooLarge(_) | Self::Malformed(_) | Self::OthersVote(_) | Self::OthersStatus)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a validator sends that no honest one does, in bytes: garbage, another chain's words, floods. The others go on, and name it.
+//! What a validator sends that no honest one does, in bytes: garbage, another chain's frames, floods. The others go on, and name it.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -109,7 +109,7 @@ async fn what_is_no_message_ends_the_link_and_is_not_heard_again_for_a_while() {
         &[good.clone(), vec![9; 40]],
         &[good.clone(), vec![1, 0, 1, 2, 3]],
         &[good.clone(), [vote(1, 0), vec![0]].concat()],
-        // Another's vote, as a word and as one that is said again: nobody passes on.
+        // Another's vote, as a new one and as one that is said again: nobody passes on.
         &[good.clone(), vote_of(0, 1, 0)],
         &[good.clone(), [&[2][..], &[0], &vote_of(0, 1, 0)[2..]].concat()],
         // A frame above what any message needs.

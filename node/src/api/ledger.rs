@@ -46,7 +46,8 @@ impl LedgerService for Services {
     }
 
     async fn get_block(&self, request: Request<GetBlockRequest>) -> Result<Response<LedgerBlock>, Status> {
-        let place = self.read_bytes.try_acquire_many(request.extensions().get::<PeerIdentity>(), BLOCK_MESSAGE_BYTES_MAX);
+        let place =
+            self.read_bytes.try_acquire_many(request.extensions().get::<PeerIdentity>(), BLOCK_MESSAGE_BYTES_MAX);
         let mut place = place.ok_or_else(|| {
             let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
             let problem = "too many bytes of blocks are read for this caller, or for all, and not taken by them";

@@ -68,7 +68,7 @@ fn refused(error: &LinkError) -> Status {
         LinkError::OtherLanguage
         | LinkError::TooLarge(_)
         | LinkError::Malformed(_)
-        | LinkError::OthersWord(_)
+        | LinkError::OthersVote(_)
         | LinkError::OthersStatus => invalid(field, &problem),
     }
 }

@@ -58,7 +58,7 @@ impl Default for Forwarder {
 impl Forwarder {
     /// Sends a pooled batch to every peer. Whoever misses it gets it by announcement.
     pub(crate) fn forward(&self, header_hash: Hash) {
-        // No receivers: a chain of one validator.
+        // An error only without receivers, which is a chain of one validator.
         let _ = self.queue.send(Forward::Batch(header_hash));
     }
 

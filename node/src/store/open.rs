@@ -1,6 +1,6 @@
 //! Creating and opening the database.
 //!
-//! What it may hold in memory and how many files it may keep open is its caller's word; how RocksDB is set up for that, `storage`'s.
+//! What it may hold in memory and how many files it may keep open is said by its caller; how RocksDB is set up for that, `storage`'s.
 
 use std::path::Path;
 use std::sync::Arc;

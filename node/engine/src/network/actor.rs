@@ -20,7 +20,7 @@ use malachitebft_sync::{OutboundFailureReason, OutboundRequestId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::AbortHandle;
 
-use super::{FetchError, LIVENESS, Network, PART, STATUS, WORD, frame, member_of, peer_id};
+use super::{FetchError, LIVENESS, Network, PART, STATUS, VOTE, frame, member_of, peer_id};
 use crate::codec::{ChainCodec, Wire};
 use crate::context::ChainContext;
 use crate::proposal_part::ProposalPart;
@@ -53,7 +53,7 @@ impl NetworkActor {
     }
 
     fn say(&self, height: u64, frame: Bytes) {
-        self.network.change_outbox(|outbox| outbox.word(height, frame));
+        self.network.change_outbox(|outbox| outbox.vote(height, frame));
     }
 
     fn say_part(&self, message: &StreamMessage<ProposalPart>) -> Result<(), ActorProcessingErr> {
@@ -140,7 +140,7 @@ impl Actor for NetworkActor {
                     SignedConsensusMsg::Vote(vote) => vote.message.height,
                     SignedConsensusMsg::Proposal(proposal) => proposal.message.height,
                 };
-                self.say(height.0, self.encode(WORD, &message)?);
+                self.say(height.0, self.encode(VOTE, &message)?);
             }
             NetworkMsg::PublishLivenessMsg(message) => {
                 let height = match &message {

@@ -6,9 +6,9 @@
 //! left its link is read no further, and the transport's own flow control holds the peer up. The others have their own places.
 //! Nothing is dropped for want of room.
 //!
-//! Words of heights that are not started are another matter: the engine keeps them unchecked, for a few heights that all peers share, and
+//! Votes and proposals of heights that are not started are another matter: the engine keeps them unchecked, for a few heights that all peers share, and
 //! the lowest heights displace the highest. So it gets those of the next [`HEIGHTS_AHEAD`] only. What a peer says of later ones, to a node
-//! that lags, waits here: the newest words of the peer's own two newest heights, until the node comes near them.
+//! that lags, waits here: the newest votes of the peer's own two newest heights, until the node comes near them.
 //! ```text
 //! height     decided │ to decide   + 1    + 2 │ + 3  …
 //!            void    │ engine, EARLY_MAX each │ here, EARLY_MAX in all
@@ -31,7 +31,7 @@ use malachitebft_sync::InboundRequestId;
 use ractor::ActorRef;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{FRAME_BYTES_MAX, LIVENESS, LinkError, Network, PART, STATUS, WORD, peer_id};
+use super::{FRAME_BYTES_MAX, LIVENESS, LinkError, Network, PART, STATUS, VOTE, peer_id};
 use crate::codec::ChainCodec;
 use crate::context::ChainContext;
 use crate::error::{EngineError, start_error};
@@ -43,9 +43,9 @@ use crate::wire::CodecError;
 const PLACES: usize = 64;
 /// So often a mark goes behind the frames of a peer. With all places taken, marks for most of them are under way.
 const MARK_EVERY: u64 = 16;
-/// Words of one peer for one height that is not started, in the engine's queues; and as many for all heights farther ahead, here.
+/// Votes and proposals of one peer for one height that is not started, in the engine's queues; and as many for all heights farther ahead, here.
 pub(crate) const EARLY_MAX: usize = 64;
-/// How far beyond the height to decide the engine is told words. As far as a resting node looks (`hold`).
+/// How far beyond the height to decide the engine is told votes. As far as a resting node looks (`hold`).
 const HEIGHTS_AHEAD: u64 = 2;
 /// Between two statuses of a peer that are heard; an honest one tells its own twice a second.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
@@ -73,10 +73,10 @@ struct Room {
 #[derive(Default)]
 struct Counts {
     unmarked: u64,
-    /// Words that the engine has of heights that were not started.
+    /// Votes and proposals that the engine has of heights that were not started.
     early: BTreeMap<u64, usize>,
-    /// Words of heights farther ahead, oldest first.
-    far: VecDeque<(u64, NetworkEvent<Ledger>)>,
+    /// Votes and proposals of heights farther ahead, oldest first.
+    far: VecDeque<(u64, NetworkEvent<ChainContext>)>,
     status_at: Option<Instant>,
 }
 
@@ -90,8 +90,13 @@ impl Room {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A word of this height: what of it goes to the engine now.
-    fn hear(&self, of: u64, event: NetworkEvent<Ledger>, network: &Network) -> Option<NetworkEvent<Ledger>> {
+    /// A vote or proposal of this height: what of it goes to the engine now.
+    fn hear(
+        &self,
+        of: u64,
+        event: NetworkEvent<ChainContext>,
+        network: &Network,
+    ) -> Option<NetworkEvent<ChainContext>> {
         let mut counts = self.counts();
         // Asked while they are held: `release` comes after a change, and finds what was kept before it.
         let (height, started) = (network.height(), network.started());
@@ -108,8 +113,8 @@ impl Room {
         None
     }
 
-    /// The height to decide has changed: what goes to the engine of the words that were kept.
-    fn release(&self, height: u64) -> Vec<NetworkEvent<Ledger>> {
+    /// The height to decide has changed: what goes to the engine of the votes that were kept.
+    fn release(&self, height: u64) -> Vec<NetworkEvent<ChainContext>> {
         let mut counts = self.counts();
         let kept = std::mem::take(&mut counts.far);
         let mut near = Vec::new();
@@ -134,7 +139,7 @@ impl Room {
 }
 
 impl Counts {
-    /// Takes a place among the early words of this height.
+    /// Takes a place among the early votes of this height.
     fn is_early(&mut self, of: u64, height: u64) -> bool {
         self.early = self.early.split_off(&height);
         let early = self.early.entry(of).or_default();
@@ -143,8 +148,8 @@ impl Counts {
         has_place
     }
 
-    /// Keeps a word of a height far ahead. An honest peer is at its newest height, and repeats what counts at the one before.
-    fn keep(&mut self, of: u64, event: NetworkEvent<Ledger>) {
+    /// Keeps a vote or proposal of a height far ahead. An honest peer is at its newest height, and repeats what counts at the one before.
+    fn keep(&mut self, of: u64, event: NetworkEvent<ChainContext>) {
         let newest = self.far.iter().map(|(height, _)| *height).max().unwrap_or(0).max(of);
         self.far.push_back((of, event));
         self.far.retain(|(height, _)| height.saturating_add(1) >= newest);
@@ -205,7 +210,7 @@ impl Attached {
         self.to_consensus(NetworkEvent::ProposalPart(self.own, None, mark))
     }
 
-    /// The height to decide has changed: words that were kept for it, and for those near it, go to the engine.
+    /// The height to decide has changed: votes that were kept for it, and for those near it, go to the engine.
     pub(super) fn release(&self, height: u64) {
         for room in self.rooms.values() {
             for event in room.release(height) {
@@ -340,7 +345,7 @@ impl Incoming {
         let room = engine.room(self.peer)?;
         let (kind, message) = (frame.first().copied(), frame.slice(1.min(frame.len())..));
         let (height, event) = match kind {
-            Some(WORD) => word(room.id, self.own_word(engine.codec.decode(message)?)?),
+            Some(VOTE) => vote(room.id, self.own_vote(engine.codec.decode(message)?)?),
             Some(LIVENESS) => liveness(room.id, self.own_liveness(engine.codec.decode(message)?)?),
             Some(PART) => {
                 let part: StreamMessage<ProposalPart> = engine.codec.decode(message)?;
@@ -357,19 +362,22 @@ impl Incoming {
     }
 
     /// Nobody passes on, so a vote or proposal is the peer's own.
-    fn own_word(&self, message: SignedConsensusMsg<Ledger>) -> Result<SignedConsensusMsg<Ledger>, LinkError> {
+    fn own_vote(
+        &self,
+        message: SignedConsensusMsg<ChainContext>,
+    ) -> Result<SignedConsensusMsg<ChainContext>, LinkError> {
         let member = match &message {
             SignedConsensusMsg::Vote(vote) => vote.message.member,
             SignedConsensusMsg::Proposal(proposal) => proposal.message.member,
         };
-        if member == self.peer { Ok(message) } else { Err(LinkError::OthersWord(member)) }
+        if member == self.peer { Ok(message) } else { Err(LinkError::OthersVote(member)) }
     }
 
     /// So is a vote that is said again. Certificates hold the votes of many, whoever sends them.
-    fn own_liveness(&self, message: LivenessMsg<Ledger>) -> Result<LivenessMsg<Ledger>, LinkError> {
+    fn own_liveness(&self, message: LivenessMsg<ChainContext>) -> Result<LivenessMsg<ChainContext>, LinkError> {
         match &message {
             LivenessMsg::Vote(vote) if vote.message.member != self.peer => {
-                Err(LinkError::OthersWord(vote.message.member))
+                Err(LinkError::OthersVote(vote.message.member))
             }
             _ => Ok(message),
         }
@@ -389,7 +397,7 @@ impl Incoming {
 }
 
 /// A vote or proposal with its height.
-fn word(from: PeerId, message: SignedConsensusMsg<ChainContext>) -> (u64, NetworkEvent<ChainContext>) {
+fn vote(from: PeerId, message: SignedConsensusMsg<ChainContext>) -> (u64, NetworkEvent<ChainContext>) {
     match message {
         SignedConsensusMsg::Vote(vote) => (vote.message.height.0, NetworkEvent::Vote(from, vote)),
         SignedConsensusMsg::Proposal(proposal) => (proposal.message.height.0, NetworkEvent::Proposal(from, proposal)),
@@ -433,7 +441,7 @@ mod tests {
     }
 
     /// A vote for nil; the round tells it from others.
-    fn vote(height: u64, round: u32) -> NetworkEvent<Ledger> {
+    fn vote(height: u64, round: u32) -> NetworkEvent<ChainContext> {
         let vote = ChainVote {
             vote_type: VoteType::Prevote,
             height: ChainHeight(height),
@@ -444,8 +452,8 @@ mod tests {
         NetworkEvent::Vote(peer_id(MemberId::new(2)).unwrap(), SignedMessage::new(vote, Signature([0; 64])))
     }
 
-    fn slots(events: impl IntoIterator<Item = NetworkEvent<Ledger>>) -> Vec<(u64, u32)> {
-        let slot = |event: NetworkEvent<Ledger>| match event {
+    fn slots(events: impl IntoIterator<Item = NetworkEvent<ChainContext>>) -> Vec<(u64, u32)> {
+        let slot = |event: NetworkEvent<ChainContext>| match event {
             NetworkEvent::Vote(_, vote) => (vote.message.height.0, vote.message.round.as_u32().unwrap()),
             other => panic!("{other:?}"),
         };
@@ -478,7 +486,7 @@ mod tests {
         assert!(hostile.counts().early.len() <= 1 + HEIGHTS_AHEAD as usize);
     }
 
-    /// The engine keeps words of 16 heights, and the lowest displace the highest: a validator that speaks of all between displaced what
+    /// The engine keeps votes of 16 heights, and the lowest displace the highest: a validator that speaks of all between displaced what
     /// the others said of theirs.
     #[test]
     fn words_far_ahead_wait_in_the_peers_own_places_until_the_node_comes_near() {

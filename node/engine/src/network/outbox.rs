@@ -1,8 +1,8 @@
 //! What this node says, once for all peers, and how each link reads it.
 //!
-//! Every link has its own place in it, so a slow one holds up nobody and costs no copy. It is bounded by what is thrown away: words of
-//! heights that are over, repeated words (the newest stays), the oldest words above [`WORDS_MAX`], and whole streams of parts,
-//! oldest first, above their bytes. A link that has not read them yet skips them.
+//! Each link reads it from a place of its own, so a slow one delays nobody and costs no copy. Thrown away, so that it stays bounded:
+//! votes (here that is proposals and certificates, too) of heights that are over, all but the newest of equal votes, the oldest votes
+//! above [`VOTES_MAX`], and whole streams of parts, oldest first, above their bytes. A link that has not read those skips them.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use super::Network;
 
 /// Votes, proposals and certificates of two heights: in usual rounds a dozen.
-const WORDS_MAX: usize = 1024;
+const VOTES_MAX: usize = 1024;
 
 /// Around the parts of three blocks.
 const PART_OVERHEAD_BYTES: usize = 256 * 1024;
 
-struct Word {
+struct Vote {
     height: u64,
     frame: Bytes,
 }
@@ -31,7 +31,7 @@ struct Part {
 /// All that this node says. Numbers ascend over all kinds.
 pub(super) struct Outbox {
     next: u64,
-    words: BTreeMap<u64, Word>,
+    votes: BTreeMap<u64, Vote>,
     parts: BTreeMap<u64, Part>,
     part_bytes: usize,
     part_bytes_max: usize,
@@ -44,7 +44,7 @@ impl Outbox {
     pub(super) fn for_blocks(block_bytes_max: usize) -> Self {
         Self {
             next: 1,
-            words: BTreeMap::new(),
+            votes: BTreeMap::new(),
             parts: BTreeMap::new(),
             part_bytes: 0,
             part_bytes_max: block_bytes_max.saturating_mul(3).saturating_add(PART_OVERHEAD_BYTES),
@@ -59,12 +59,12 @@ impl Outbox {
     }
 
     /// A vote, a proposal or a certificate.
-    pub(super) fn word(&mut self, height: u64, frame: Bytes) {
-        self.words.retain(|_, word| word.frame != frame);
+    pub(super) fn vote(&mut self, height: u64, frame: Bytes) {
+        self.votes.retain(|_, vote| vote.frame != frame);
         let number = self.number();
-        self.words.insert(number, Word { height, frame });
-        while self.words.len() > WORDS_MAX {
-            self.words.pop_first();
+        self.votes.insert(number, Vote { height, frame });
+        while self.votes.len() > VOTES_MAX {
+            self.votes.pop_first();
         }
     }
 
@@ -90,7 +90,7 @@ impl Outbox {
     pub(super) fn at_height(&mut self, height: u64) {
         self.height = height;
         let keeps = move |said: u64| said.saturating_add(1) >= height;
-        self.words.retain(|_, word| keeps(word.height));
+        self.votes.retain(|_, vote| keeps(vote.height));
         self.drop_parts(move |part| !keeps(part.height));
     }
 
@@ -100,7 +100,7 @@ impl Outbox {
     }
 
     pub(super) fn clear(&mut self) {
-        self.words.clear();
+        self.votes.clear();
         self.drop_parts(|_| true);
         self.status = None;
     }
@@ -112,7 +112,7 @@ impl Outbox {
 
     #[cfg(test)]
     pub(super) fn stored(&self) -> (usize, usize) {
-        (self.words.len(), self.part_bytes)
+        (self.votes.len(), self.part_bytes)
     }
 }
 
@@ -121,7 +121,7 @@ pub struct Outgoing {
     network: Network,
     said: watch::Receiver<()>,
     greeted: bool,
-    words: u64,
+    votes: u64,
     parts: u64,
     status: u64,
 }
@@ -131,10 +131,10 @@ impl Outgoing {
         let said = network.0.said.subscribe();
         // Blocks of the height before are fetched by whoever still lacks them.
         let parts = network.outbox().first_part_of_now();
-        Self { network, said, greeted: false, words: 0, parts, status: 0 }
+        Self { network, said, greeted: false, votes: 0, parts, status: 0 }
     }
 
-    /// The next frame; waits until there is one. Words go before parts. A frame that was taken and not delivered is lost to this link
+    /// The next frame; waits until there is one. Votes go before parts. A frame that was taken and not delivered is lost to this link
     /// and comes again with the next one.
     pub async fn next(&mut self) -> Bytes {
         loop {
@@ -153,9 +153,9 @@ impl Outgoing {
             return Some(self.network.0.hello.clone());
         }
         let outbox = self.network.outbox();
-        if let Some((number, word)) = outbox.words.range(self.words..).next() {
-            self.words = number + 1;
-            return Some(word.frame.clone());
+        if let Some((number, vote)) = outbox.votes.range(self.votes..).next() {
+            self.votes = number + 1;
+            return Some(vote.frame.clone());
         }
         if let Some((number, frame)) = outbox.status.as_ref().filter(|(number, _)| *number >= self.status) {
             self.status = number + 1;

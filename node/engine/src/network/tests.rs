@@ -57,13 +57,13 @@ fn a_link_begins_with_hello_and_words_go_before_parts() {
         outbox.part(5, text("stream"), text("part 1"));
         outbox.part(5, text("stream"), text("part 2"));
         outbox.status(text("status"));
-        outbox.word(5, text("vote"));
+        outbox.vote(5, text("vote"));
     });
     let mut link = network.outgoing();
     assert_eq!(link.try_next(), Some([&[HELLO, VERSION][..], &[0xC1; 32]].concat().into()));
     assert_eq!(read(&mut link), ["vote", "status", "part 1", "part 2"].map(text));
     assert_eq!(read(&mut link), [] as [Bytes; 0]);
-    network.change_outbox(|outbox| outbox.word(5, text("another")));
+    network.change_outbox(|outbox| outbox.vote(5, text("another")));
     assert_eq!(read(&mut link), [text("another")]);
 }
 
@@ -75,7 +75,7 @@ fn a_new_link_begins_with_all_that_counts_now() {
     for height in 3..=6 {
         network.at_height(height);
         network.change_outbox(|outbox| {
-            outbox.word(height, text(&format!("vote {height}")));
+            outbox.vote(height, text(&format!("vote {height}")));
             outbox.part(height, text(&format!("stream {height}")), text(&format!("part {height}")));
         });
     }
@@ -90,11 +90,11 @@ fn a_new_link_begins_with_all_that_counts_now() {
 fn what_is_said_again_stands_once_and_last() {
     let network = network();
     let mut link = network.outgoing();
-    for word in ["one", "two", "one"] {
-        network.change_outbox(|outbox| outbox.word(1, text(word)));
+    for vote in ["one", "two", "one"] {
+        network.change_outbox(|outbox| outbox.vote(1, text(vote)));
     }
     assert_eq!(read(&mut link), ["two", "one"].map(text));
-    network.change_outbox(|outbox| outbox.word(1, text("two")));
+    network.change_outbox(|outbox| outbox.vote(1, text("two")));
     assert_eq!(read(&mut link), [text("two")], "also to a link that had it");
 }
 
@@ -111,11 +111,11 @@ fn an_unread_outbox_is_bounded_and_keeps_the_newest() {
         let (_, bytes) = network.outbox().stored();
         assert!(bytes <= 4 * BLOCK_MAX && bytes >= BLOCK_MAX.min((stream as usize + 1) * BLOCK_MAX), "{bytes}");
     }
-    for word in 0..100_000_u32 {
-        network.change_outbox(|outbox| outbox.word(1, text(&word.to_string())));
+    for number in 0..100_000_u32 {
+        network.change_outbox(|outbox| outbox.vote(1, text(&number.to_string())));
     }
-    let (words, _) = network.outbox().stored();
-    assert!(words <= 1024, "{words}");
+    let (votes, _) = network.outbox().stored();
+    assert!(votes <= 1024, "{votes}");
     let frames = read(&mut slow);
     assert!(frames.contains(&text("99999")) && !frames.contains(&text("7")));
     assert_eq!(frames.iter().filter(|frame| frame.len() == CHUNK_BYTES).count() % (BLOCK_MAX / CHUNK_BYTES), 0);
