@@ -36,7 +36,7 @@ fn reason(result: &IssueResult) -> ErrorReason {
 
 #[test]
 fn a_receipt_is_signed_committed_and_stored_encrypted() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let draft = draft(&mut chain, "S01", "A");
     let acknowledgement = issuer.issue_new(draft.clone());
     let signed = SignedRecord::decode(&acknowledgement.signed_record).unwrap();
@@ -59,7 +59,7 @@ fn a_receipt_is_signed_committed_and_stored_encrypted() {
 
 #[test]
 fn one_biz_code_is_one_receipt_in_a_group_and_across_groups() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let same = draft(&mut chain, "S01", "A");
     let results = issuer.issue(vec![same.clone(); 50]);
     let key = key_of(&results[0]);
@@ -73,7 +73,7 @@ fn one_biz_code_is_one_receipt_in_a_group_and_across_groups() {
 
 #[test]
 fn numbers_of_a_segment_ascend_without_gaps_even_past_refusals() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let drafts = ["A", "B", "A", "C"].map(|biz_code| draft(&mut chain, "S01", biz_code));
     let mut conflicting = draft(&mut chain, "S01", "A");
     conflicting.payer_name.push('氏');
@@ -89,7 +89,7 @@ fn numbers_of_a_segment_ascend_without_gaps_even_past_refusals() {
 
 #[test]
 fn a_used_up_segment_is_number_exhausted_and_spends_nothing() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let sample = draft(&mut chain, "S01", "A");
     let view = issuer.registry.view();
     let unit = view.unit_by_code(&sample.unit_code).unwrap().id;
@@ -105,7 +105,7 @@ fn a_used_up_segment_is_number_exhausted_and_spends_nothing() {
 
 #[test]
 fn a_payment_has_one_live_receipt() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let first = draft(&mut chain, "S01", "A");
     let prepared = |biz_code: &str| {
         let again = ReceiptDraft { biz_code: biz_code.to_owned(), ..first.clone() };
@@ -128,7 +128,7 @@ fn a_payment_has_one_live_receipt() {
 
 #[tokio::test]
 async fn a_lost_reply_is_an_unknown_outcome_and_a_call_that_was_never_taken_is_not() {
-    let Fixture { mut chain, issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, issuer } = fixture();
     let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     let (queue, mut jobs) = issue_queue(100);
     let asking = tokio::spawn({
@@ -150,7 +150,7 @@ async fn a_lost_reply_is_an_unknown_outcome_and_a_call_that_was_never_taken_is_n
 
 #[test]
 fn the_issue_time_never_goes_back() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let later = UnixMillis::new(GENESIS_TIME_MS + 3_600_000);
     issuer.clock.set(later);
     assert_eq!(issuer.issue_new(draft(&mut chain, "S01", "A")).issue_time, later);
@@ -274,7 +274,7 @@ fn all_sealed(issuer: &mut TestIssuer, chain: &mut TestChain, keys: &[receipt_co
 
 #[test]
 fn midnight_between_check_and_turn_refuses_the_date() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     issuer.clock.set(UnixMillis::new(GENESIS_TIME_MS + 16 * 3_600_000));
     let result = issuer.sequencer.issue(vec![prepared]).unwrap().remove(0);
@@ -293,7 +293,7 @@ fn midnight_between_check_and_turn_refuses_the_date() {
 
 #[test]
 fn a_closed_gate_refuses_new_receipts_and_answers_old_ones() {
-    let Fixture { mut chain, mut issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
     let known = draft(&mut chain, "S01", "A");
     let key = issuer.issue_new(known.clone()).key;
     issuer.gate.halt("behind");
@@ -306,7 +306,7 @@ fn a_closed_gate_refuses_new_receipts_and_answers_old_ones() {
 
 #[test]
 fn rules_are_named_with_their_field() {
-    let Fixture { mut chain, issuer, .. } = fixture();
+    let Fixture { _dir, mut chain, issuer } = fixture();
     let mut wrong = draft(&mut chain, "S01", "A");
     wrong.total_amount = receipt_core::ids::Fen::new(wrong.total_amount.get() + 1);
     let refusal = issuer.prepare(wrong, None).unwrap_err();
