@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to fail")]
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -55,5 +56,16 @@ pub fn ledger_block(chain: &TestChain, height: u64) -> LedgerBlock {
         checkpoint: block.checkpoint.clone(),
         checkpoint_height: height,
         block_hash: Bytes::new(),
+    }
+}
+
+/// Copies a directory that a store has open: what the disk holds if the process dies now.
+pub fn copy_as_after_a_crash(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() != "LOCK" {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
 }

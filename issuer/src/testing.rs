@@ -23,11 +23,11 @@ use tallystick_anchoring::backlog::Backlog;
 use tallystick_anchoring::batcher::{Batcher, BatcherParts};
 use tallystick_anchoring::desk::Desk;
 use tallystick_anchoring::flight::Departures;
-use tallystick_anchoring::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcomes};
+use tallystick_anchoring::follow::{Chain, HeldLimits, Mode, Outcomes};
 use tallystick_anchoring::gate::Gate;
 use tallystick_anchoring::quorum_time::QuorumTime;
 use tallystick_anchoring::testkit::FixedMonotonic;
-use tallystick_anchoring::testkit::process::trust_of;
+use tallystick_anchoring::testkit::process::{self, trust_of};
 pub(crate) use tallystick_anchoring::testkit::{ledger_block, offered};
 use tallystick_anchoring::waiters::Waiters;
 use tallystick_proto::errors::Refusal;
@@ -248,18 +248,7 @@ impl TestIssuer {
 
     /// Takes every block of the chain that is not yet followed, and acts on it.
     pub(crate) fn follow(&mut self, chain: &TestChain) {
-        for height in self.log.next_height()..=chain.height().get() {
-            let sealed = self.log.offer(&ledger_block(chain, height), self.desk.trust.as_ref()).unwrap();
-            let tip = self.log.sealed_tip(&sealed).unwrap();
-            match self.outcomes.act(&sealed, tip) {
-                Ok(acted) => {
-                    self.log.acted(acted.event);
-                    self.outcomes.wake(&acted);
-                }
-                Err(OutcomeError::Halted(_)) => return,
-                Err(error) => panic!("{error}"),
-            }
-        }
+        process::follow(&mut self.log, &self.outcomes, &self.desk.trust, chain);
     }
 }
 

@@ -2,8 +2,8 @@ use receipt_core::testkit::TestChain;
 
 use super::*;
 use crate::fate::{Fate, fate};
-use crate::testkit::offered;
 use crate::testkit::process::{TestProcess, genesis_tip, identity, init, open};
+use crate::testkit::{copy_as_after_a_crash, offered};
 
 #[test]
 fn only_init_creates_and_only_its_own_directory_opens() {
@@ -55,17 +55,6 @@ fn a_write_that_was_not_committed_never_was() {
     assert_eq!(journal.halted().unwrap(), None);
 }
 
-/// A process that dies after its write and before its answer: the copy of the directory is what the disk holds then.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name() != "LOCK" {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
 #[test]
 fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
@@ -75,11 +64,11 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
 
     // Acknowledged, then a crash before the batch was cut.
     let acknowledged = process.acknowledge(&mut chain);
-    copy(&at("live"), &at("acknowledged"));
+    copy_as_after_a_crash(&at("live"), &at("acknowledged"));
     let (sequence, request) = process.cut();
     // Cut, then a crash before any node had it.
-    copy(&at("live"), &at("cut"));
-    copy(&at("live"), &at("cut-again"));
+    copy_as_after_a_crash(&at("live"), &at("cut"));
+    copy_as_after_a_crash(&at("live"), &at("cut-again"));
 
     let restart = |name: &str, chain: &TestChain| TestProcess::start(open(&at(name), chain), chain);
     let mut first = restart("acknowledged", &chain);

@@ -263,17 +263,22 @@ impl TestProcess {
 
     /// Takes every block of the chain that is not yet followed, and acts on it.
     pub fn follow(&mut self, chain: &TestChain) {
-        for height in self.log.next_height()..=chain.height().get() {
-            let sealed = self.log.offer(&ledger_block(chain, height), self.desk.trust.as_ref()).unwrap();
-            let tip = self.log.sealed_tip(&sealed).unwrap();
-            match self.outcomes.act(&sealed, tip) {
-                Ok(acted) => {
-                    self.log.acted(acted.event);
-                    self.outcomes.wake(&acted);
-                }
-                Err(OutcomeError::Halted(_)) => return,
-                Err(error) => panic!("{error}"),
+        follow(&mut self.log, &self.outcomes, &self.desk.trust, chain);
+    }
+}
+
+/// Takes every block of the chain that is not yet followed, and acts on it, until the journal halts.
+pub fn follow(log: &mut Chain, outcomes: &Outcomes, trust: &FollowedTrust, chain: &TestChain) {
+    for height in log.next_height()..=chain.height().get() {
+        let sealed = log.offer(&ledger_block(chain, height), trust).unwrap();
+        let tip = log.sealed_tip(&sealed).unwrap();
+        match outcomes.act(&sealed, tip) {
+            Ok(acted) => {
+                log.acted(acted.event);
+                outcomes.wake(&acted);
             }
+            Err(OutcomeError::Halted(_)) => return,
+            Err(error) => panic!("{error}"),
         }
     }
 }

@@ -1,21 +1,11 @@
 use receipt_core::ids::{ReceiptNumber, UnixMillis};
 use receipt_core::testkit::TestChain;
+use tallystick_anchoring::testkit::copy_as_after_a_crash;
 
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::issue::Issued;
 use crate::testing::{TestIssuer, draft, identity, init, key_of, offered};
-
-/// A process that dies after its write and before its answer: the copy of the directory is what the disk holds then.
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name() != "LOCK" {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
 
 #[test]
 fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
@@ -26,11 +16,11 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
 
     // Acknowledged, then a crash before the batch was cut.
     let acknowledged = issuer.issue_new(draft(&mut chain, "S01", "A"));
-    copy(&at("live"), &at("acknowledged"));
+    copy_as_after_a_crash(&at("live"), &at("acknowledged"));
     let (sequence, request) = issuer.cut();
     // Cut, then a crash before any node had it.
-    copy(&at("live"), &at("cut"));
-    copy(&at("live"), &at("cut-again"));
+    copy_as_after_a_crash(&at("live"), &at("cut"));
+    copy_as_after_a_crash(&at("live"), &at("cut-again"));
 
     let restart = |name: &str, chain: &TestChain, seed| {
         TestIssuer::start(Journal::open(&at(name), identity(chain)).unwrap(), chain, seed)

@@ -10,23 +10,14 @@ use receipt_core::testkit::TestChain;
 
 use tallystick_anchoring::guard::stand_aside;
 use tallystick_anchoring::recover::{RecoverError, Recovery, RecoveryState};
+pub(crate) use tallystick_anchoring::testkit::process::lose_and_restore;
 use tallystick_service::rng::OsEntropy;
 
 use super::{desk, identity, ledger_block};
 use crate::config::beside;
-use crate::journal::{Durability, Journal};
+use crate::journal::Journal;
 use crate::recover::plan::governance_plan;
 use crate::registry::Registry;
-
-/// A copy of a journal in use, as a restored backup is: halted.
-pub(crate) fn lose_and_restore(journal: &Journal, to: &Path) -> Journal {
-    journal.copy_to(to).unwrap();
-    let copy = Journal::open(to, journal.identity()).unwrap();
-    let mut write = copy.write();
-    write.put_halted("restored");
-    write.commit(Durability::Synced).unwrap();
-    copy
-}
 
 /// Begins to recover a halted journal.
 pub(crate) fn begin(journal: &Arc<Journal>, chain: &TestChain) -> Result<Recovery, RecoverError> {

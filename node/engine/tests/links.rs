@@ -7,7 +7,17 @@ mod support;
 use std::sync::atomic::Ordering;
 
 use support::links::{Link, Links};
-use support::{assert_same, network, rest, set_busy, start_all};
+use support::{Node, assert_same, network, rest, set_busy, start_all};
+
+/// Ends the load; all nodes must have decided the same.
+async fn end_alike(mut nodes: Vec<Node>) {
+    set_busy(&nodes, false);
+    rest(&nodes).await;
+    assert_same(&nodes);
+    for node in &mut nodes {
+        node.stop().await;
+    }
+}
 
 /// Each of the two has a quorum without the other, and fetches from a third what the other proposed, once it is decided.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,12 +34,7 @@ async fn two_that_never_reach_each_other_decide_with_the_rest() {
     for node in &nodes {
         node.disk.wait_for_tip(16).await;
     }
-    set_busy(&nodes, false);
-    rest(&nodes).await;
-    assert_same(&nodes);
-    for node in &mut nodes {
-        node.stop().await;
-    }
+    end_alike(nodes).await;
 }
 
 /// Cut apart or standing still: neither half decides, and both go on together by themselves.
@@ -53,12 +58,7 @@ async fn two_halves_decide_nothing_and_go_on_when_they_are_joined() {
     for node in &nodes {
         node.disk.wait_for_tip(tip + 6).await;
     }
-    set_busy(&nodes, false);
-    rest(&nodes).await;
-    assert_same(&nodes);
-    for node in &mut nodes {
-        node.stop().await;
-    }
+    end_alike(nodes).await;
 }
 
 /// A validator that nothing reaches any more, though its connections stay, holds up nobody, and catches up when it is back.
@@ -83,10 +83,5 @@ async fn one_whose_connections_stand_still_holds_up_nobody_and_comes_back() {
     links.set_all(&[3], &[0, 1, 2], Link::Open);
     let others_at = nodes[0].disk.tip();
     nodes[3].disk.wait_for_tip(others_at).await;
-    set_busy(&nodes, false);
-    rest(&nodes).await;
-    assert_same(&nodes);
-    for node in &mut nodes {
-        node.stop().await;
-    }
+    end_alike(nodes).await;
 }
