@@ -17,7 +17,7 @@ use tallystick_devnet::registry::{Registry, SYSTEM_HOSPITALS, SYSTEM_OFFICES};
 use tallystick_devnet::{Caller, Network};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
-use tallystick_proto::issuer::v1::{IssueRequest, IssueResponse, Wait};
+use tallystick_proto::issuer::v1::{IssueRequest, IssueResponse, ResubmitRequest, Wait};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tokio::task::JoinSet;
 use tonic::Status;
@@ -46,6 +46,23 @@ pub struct Acked {
     pub key: Key,
     /// The answer.
     pub response: IssueResponse,
+}
+
+impl Acked {
+    /// Hands the receipt back to its issuer by `Resubmit`, and waits for its seal.
+    pub async fn resubmit(&self, clients: &Clients) -> std::result::Result<IssueResponse, Status> {
+        let request = ResubmitRequest {
+            signed_record: self.response.signed_record.clone(),
+            draft: Some(draft_to_wire(&self.receipt.draft)),
+            check_code: self.response.check_code.clone(),
+            body_seed: self.response.body_seed.clone(),
+            wait: Wait::Sealed.into(),
+            wait_timeout_ms: 60_000,
+        };
+        let client = clients.get(&self.receipt.system_id);
+        let client = client.ok_or_else(|| Status::not_found("no client for the receipt's system"))?;
+        Ok(client.clone().resubmit(request).await?.into_inner())
+    }
 }
 
 /// Clients of an issuer as the systems that issue.

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::logs::AllowList;
-use tallystick_proto::convert::draft_to_wire;
-use tallystick_proto::issuer::v1::{IssueResponse, ReceiptState, ResubmitRequest, Wait};
+use tallystick_proto::issuer::v1::{IssueResponse, ReceiptState};
 use tallystick_tests::judgement::{all_sealed_once, wait_epoch};
 use tallystick_tests::load::{Acked, Clients, clients, issue};
 use tallystick_tests::pages::Operator;
@@ -31,15 +30,7 @@ async fn issue_some(network: &TestNetwork, clients: &Clients, seed: u64) -> Vec<
 }
 
 async fn resubmit(clients: &Clients, acked: &Acked) -> IssueResponse {
-    let request = ResubmitRequest {
-        signed_record: acked.response.signed_record.clone(),
-        draft: Some(draft_to_wire(&acked.receipt.draft)),
-        check_code: acked.response.check_code.clone(),
-        body_seed: acked.response.body_seed.clone(),
-        wait: Wait::Sealed.into(),
-        wait_timeout_ms: 60_000,
-    };
-    let answer = clients[&acked.receipt.system_id].clone().resubmit(request).await.unwrap().into_inner();
+    let answer = acked.resubmit(clients).await.unwrap();
     assert_eq!(answer.state(), ReceiptState::Sealed, "{}", answer.refused_reason);
     answer
 }

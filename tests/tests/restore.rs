@@ -13,7 +13,7 @@ use tallystick_devnet::process::http_get;
 use tallystick_devnet::{NetworkOptions, governance};
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
-use tallystick_proto::issuer::v1::{IssueRequest, IssueResponse, ReceiptState, ResubmitRequest, Wait};
+use tallystick_proto::issuer::v1::{IssueRequest, IssueResponse, ReceiptState, Wait};
 use tallystick_tests::judgement::{all_sealed_once, state_of, wait_epoch};
 use tallystick_tests::load::{Acked, Clients, clients, issue};
 use tallystick_tests::{TestNetwork, after_kills};
@@ -74,18 +74,6 @@ async fn call(clients: &Clients, receipt: &GeneratedReceipt) -> Result<IssueResp
     let draft = Some(draft_to_wire(&receipt.draft));
     let request = IssueRequest { draft, wait: Wait::Pending.into(), ..IssueRequest::default() };
     Ok(clients[&receipt.system_id].clone().issue(request).await?.into_inner())
-}
-
-async fn resubmit(clients: &Clients, acked: &Acked) -> Result<IssueResponse, tonic::Status> {
-    let request = ResubmitRequest {
-        signed_record: acked.response.signed_record.clone(),
-        draft: Some(draft_to_wire(&acked.receipt.draft)),
-        check_code: acked.response.check_code.clone(),
-        body_seed: acked.response.body_seed.clone(),
-        wait: Wait::Sealed.into(),
-        wait_timeout_ms: 60_000,
-    };
-    Ok(clients[&acked.receipt.system_id].clone().resubmit(request).await?.into_inner())
 }
 
 /// Restored and started, the issuer tells callers to go elsewhere, and its operator why it does not issue and what to do.
@@ -154,7 +142,7 @@ async fn an_issuer_restored_from_an_older_backup_loses_and_doubles_nothing() {
     }
     let mut all = issue_all(&issuer, next).await;
     for acked in unsealed.iter().chain(&sealed) {
-        let answer = resubmit(&issuer, acked).await.unwrap();
+        let answer = acked.resubmit(&issuer).await.unwrap();
         assert_eq!(answer.state(), ReceiptState::Sealed, "{}", answer.refused_reason);
         assert_eq!(answer.signed_record, acked.response.signed_record);
     }
