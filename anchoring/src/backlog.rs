@@ -1,4 +1,4 @@
-//! How many records wait for a batch, and the bell that wakes the batcher.
+//! How many records wait for a batch, and the signal that wakes the batcher.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

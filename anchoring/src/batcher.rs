@@ -1,12 +1,12 @@
 //! Cuts batches: from the outbox (and the good records of refused batches) to a signed header, stored before it is sent.
 //!
-//! A batch is closed at its limit in records or bytes, or when its first record has waited long enough; while as many are
-//! on their way as allowed, the outbox grows and the next batch is larger. Invariants: sequences ascend by one; a header
-//! is on disk before any node sees it, so that one sequence never has two; records leave the outbox in the write that
-//! stores their batch. A header is signed only while the submitter's key permits it: under an ended one no block would carry it, and
-//! its sequence would stand before all later ones. A record issued more than five minutes ahead of the validators' time is set aside until
-//! then, and those after it are cut: the ledger would have its batch wait, and all later ones behind it. Nothing is signed or sent before the journal has caught up with the ledger, nor once it is halted: an
-//! older copy would sign a second header under a used sequence.
+//! A batch is closed at its limit in records or bytes, or when its first record has waited long enough; while as many are on their
+//! way as allowed, the outbox grows and the next batch is larger. Invariants: sequences ascend by one; a header is on disk before
+//! any node sees it, so that one sequence never has two; records leave the outbox in the write that stores their batch. A header is
+//! signed only while the submitter's key permits it: under an ended one no block would carry it, and its sequence would stand
+//! before all later ones. A record issued more than five minutes ahead of the validators' time is set aside until then, and those
+//! after it are cut: the ledger would have its batch wait, and all later ones behind it. Nothing is signed or sent before the
+//! journal has caught up with the ledger, nor once it is halted: an older copy would sign a second header under a used sequence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

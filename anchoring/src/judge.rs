@@ -1,4 +1,4 @@
-//! Who judges a checkpoint: the trust file, in whatever clothes.
+//! Who judges a checkpoint: the trust file, or something that wraps it and takes note of what it judges.
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;

@@ -8,7 +8,7 @@
 //! says to the latest that was seen lately: a clock within it is right, and becomes right at once when the newest one agrees with it.
 //!
 //! Invariants: a minority of validators cannot move the time ahead; an old checkpoint never moves it back. Not here: the
-//! clock itself (the service kit), the order of issue times (`issue`).
+//! clock itself (`service`), the order of issue times (`issue`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

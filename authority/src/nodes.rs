@@ -25,8 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until an answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// No node could be asked, none took what it was given, or too few say the same: trying again may help. Anything else that fails in this program is the
-/// caller's to mend.
+/// No node could be asked, none took what it was given, or too few say the same: trying again may help. Anything else that fails in
+/// this program is the caller's to mend.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unanswered(pub String);

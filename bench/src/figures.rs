@@ -1,4 +1,4 @@
-//! Figures as they are written down: percentiles, units, rows of the table.
+//! Writing figures down: percentiles, units, rows of the table.
 
 use std::fmt::Write as _;
 use std::time::Duration;

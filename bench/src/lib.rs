@@ -8,7 +8,8 @@
 //! floor (micro-measurements) ──┼──▶ report (JSON and table)
 //! machine (/proc) ─────────────┘
 //! ```
-//! `fill` fills a store in this process, without a network. `wan` puts delay proxies between the validators first, and measures how long a seal takes then.
+//! `fill` fills a store in this process, without a network. `wan` puts delay proxies between the validators first, and measures how
+//! long a seal takes then.
 //!
 //! All parts of the network are real processes with fsync on, and all run on the machine that also makes the load, so the
 //! generator's own CPU is measured beside theirs. Figures come with their conditions; nothing here fails because a figure

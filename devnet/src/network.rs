@@ -1,7 +1,7 @@
 //! A whole network as a value: made, started, talked to, disturbed, stopped.
 //!
-//! Validators and issuers are named by their registry numbers, from 1. Dropping a network kills every process of it, and waits until they have ended.
-//! Not here: judgement of what the network does; tests and the demo judge.
+//! Validators and issuers are named by their registry numbers, from 1. Dropping a network kills every process of it, and waits
+//! until they have ended. Not here: judgement of what the network does; tests and the demo judge.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,7 +1,7 @@
 //! The issuer's TOML file: every key, its default, and the checks across keys that run before a port is bound.
 //!
 //! `issuer.example.toml` beside the crate explains each key. Paths are relative to the file. Not here: reading the key
-//! files themselves (`keys`), certificates (the service kit).
+//! files themselves (`keys`), certificates (`service`).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! The issuer's keys, opened once at start: its own signing key, the units' keys, the master key, the blinding secret.
 //!
 //! Custody is behind `Signer`: a key in a file here, in an HSM elsewhere. Not here: which key is valid when (the registry
-//! says), and the transport keys (the service kit).
+//! says), and the transport keys (`service`).
 
 use std::collections::HashMap;
 use std::path::Path;

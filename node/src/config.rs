@@ -143,7 +143,8 @@ impl ConsensusConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct PoolConfig {
-    /// Bytes of all pooled batches, as they came; in memory they take three times as much. One issuer may fill a quarter of it with batches beyond its next one.
+    /// Bytes of all pooled batches, as they came; in memory they take three times as much. One issuer may fill a quarter of it with
+    /// batches beyond its next one.
     pub bytes_max: usize,
     /// Batches of one issuer.
     pub issuer_batches_max: usize,

@@ -180,9 +180,10 @@ impl LedgerApplication {
     }
 
     /// Whether a proposal comes when and from whom it says, in the round that runs: a proposer with an old clock, or one that dates
-    /// its block right after an old parent, could else decide by what time the block's receipts are judged; and one whose turn comes
-    /// again could put a new block in its first turn, and hide the turns missed since. What the sender says of an earlier round proves nothing: a block that
-    /// is proposed again is voted for because it came in time once, or because others voted for it.
+    /// its block right after an old parent, could else decide by what time the block's receipts are judged; and one whose turn
+    /// comes again could put a new block in its first turn, and hide the turns missed since. What the sender says of an earlier
+    /// round proves nothing: a block that is proposed again is voted for because it came in time once, or because others voted for
+    /// it.
     fn is_timely(&self, block: &Block, proposal: &ReceivedProposal) -> bool {
         let (time, now, round) = (block.content.time, self.parts.clock.now(), proposal.round);
         let built_now =

@@ -1,7 +1,8 @@
 //! Running the consensus engine: as a follower while this validator's past is ahead of its store, then as a voter.
 //!
-//! A node that is in no validator set runs the same engine as a voter does: it decides what the others decide, is asked for no vote, and votes from
-//! the first height on whose set has it. Only while the set has its number with keys that it does not hold it follows by sync alone.
+//! A node that is in no validator set runs the same engine as a voter does: it decides what the others decide, is asked for no
+//! vote, and votes from the first height on whose set has it. Only while the set has its number with keys that it does not hold it
+//! follows by sync alone.
 //!
 //! A store that was restored from an older copy, or made anew, lacks heights at which this validator has voted. The guard
 //! remembers only the last of them, and refuses to sign below. So the node first follows its peers by sync, without

@@ -1,8 +1,9 @@
 //! Talking to the other validators outside consensus: handing on what this node took in, and exchanging signatures.
 //!
 //! A batch goes to all peers at once when an issuer submits it; whatever still waits after 200 ms is announced every 200 ms, so
-//! that a peer that was away gets it from any holder (`announced`). Signature lines go out as soon as a height is signed, and again while the tip
-//! is unsealed; what is still missing after a second is pulled from whoever holds it. Every call has a deadline; a peer that is down costs nothing but its own task's attempts.
+//! that a peer that was away gets it from any holder (`announced`). Signature lines go out as soon as a height is signed, and again
+//! while the tip is unsealed; what is still missing after a second is pulled from whoever holds it. Every call has a deadline; a
+//! peer that is down costs nothing but its own task's attempts.
 
 mod announced;
 mod forwarder;

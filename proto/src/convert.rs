@@ -1,8 +1,8 @@
 //! The receipt draft: gRPC message ⇄ `receipt_core::receipt::model::ReceiptDraft`.
 //!
 //! Strict: what the core types cannot hold (an unknown enum value, a date that does not exist, a group of another
-//! category) is refused, all such fields at once, each named as in the bundle. Two things are not the caller's to mend, and done at
-//! this door ([`read_draft`]): texts are brought into normal form, the changed ones named; and a draft without a date gets one.
+//! category) is refused, all such fields at once, each named as in the bundle. Two things are done for the caller when a draft
+//! is read ([`read_draft`]): texts are brought into normal form, the changed ones named; and a draft without a date gets one.
 //! Nothing else is defaulted, trimmed or corrected. Not here: the fiscal rules; a converted draft is well typed, not yet valid.
 
 use receipt_core::ids::{Fen, IdError, ReceiptCode, ReceiptNumber};

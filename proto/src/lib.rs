@@ -3,7 +3,7 @@
 //! gRPC messages are envelopes. Whatever is signed or hashed (records, headers, entries, seals, blocks, governance,
 //! checkpoints, bundles) travels in them as bytes or note text, verbatim, and is never modelled a second time here.
 //!
-//! Not here: transport security and authorisation (the service kit), fiscal rules (`receipt-core`).
+//! Not here: transport security and authorisation (`service`), fiscal rules (`receipt-core`).
 
 pub mod convert;
 pub mod errors;

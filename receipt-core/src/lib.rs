@@ -1,4 +1,4 @@
-//! The shared truth of Tallystick: what a receipt, a record, a batch, a block, a checkpoint and a bundle *are*,
+//! What all programs of Tallystick share: what a receipt, a record, a batch, a block, a checkpoint and a bundle *are*,
 //! and which of them are valid.
 //!
 //! Pure by construction: this crate knows no clock, no randomness, no file, no network, no async runtime. The same

@@ -22,9 +22,10 @@
 //!
 //! # Versions and storage
 //!
-//! A version of the map is named by the height of the block that made it; blocks that change nothing make none. Nodes are
-//! immutable records under opaque keys, and one more record names the last version; an update returns those to write and those that the new version no longer uses,
-//! which may be deleted once no proof under an older version is wanted. The empty map has no nodes and no version.
+//! A version of the map is named by the height of the block that made it; blocks that change nothing make none. Nodes are immutable
+//! records under opaque keys, and one more record names the last version; an update returns those to write and those that the new
+//! version no longer uses, which may be deleted once no proof under an older version is wanted. The empty map has no nodes and no
+//! version.
 //!
 //! Not here: what a status says, its salt, and the store.
 

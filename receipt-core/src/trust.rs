@@ -184,8 +184,8 @@ impl TrustFile {
         Self::parse(&next.to_text())
     }
 
-    /// Whether this file is an earlier one with further validator sets, or none: of one chain, and with the same sets over the same sizes, but for
-    /// the end of the earlier one's last.
+    /// Whether this file is an earlier one with further validator sets, or none: of one chain, and with the same sets over the same
+    /// sizes, but for the end of the earlier one's last.
     pub fn goes_on_from(&self, earlier: &Self) -> bool {
         let begins = |set: &TrustedSet| (set.first_size, set.set_hash);
         let Some((last, closed)) = earlier.sets.split_last() else { return false };

@@ -5,10 +5,11 @@
 //! anchored   the record stands in a batch whose header stands in the log under a quorum of validators
 //! in force   as of a later quorum, the ledger's status map says nothing else about it
 //! ```
-//! The checks run in the order of [`CheckId::ALL`] and stop at the first that fails, so a verdict is the list of all that
-//! was established before. What this program or this trust file does not know (another chain, a later format, status or
-//! validator set) is *cannot be judged here*, and any other file *no receipt*: neither is invalid, and neither in force. Body rules (V06 to V11, V13, V23, V24, V27, FORM of days) only warn: a receipt that breaks one is still the
-//! unit's own act, and a holder must be able to prove just that. What is not checked at all is listed too ([`NotChecked`]).
+//! The checks run in the order of [`CheckId::ALL`] and stop at the first that fails, so a verdict is the list of all that was
+//! established before. What this program or this trust file does not know (another chain, a later format, status or validator set)
+//! is *cannot be judged here*, and any other file *no receipt*: neither is invalid, and neither in force. Body rules (V06 to V11,
+//! V13, V23, V24, V27, FORM of days) only warn: a receipt that breaks one is still the unit's own act, and a holder must be able to
+//! prove just that. What is not checked at all is listed too ([`NotChecked`]).
 //!
 //! No network, no clock, no way to skip a check, no panic.
 

@@ -1,4 +1,4 @@
-//! The kit that every long-running process shares: transport security, identity and authorisation, key files,
+//! What every long-running process shares: transport security, identity and authorisation, key files,
 //! configuration, logs, metrics, orderly shutdown, and the two things that make a process impure: clock and entropy.
 //!
 //! Not here: anything about receipts or blocks. Each module stands alone; `app.rs` of a process wires them together.

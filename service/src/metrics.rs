@@ -1,4 +1,4 @@
-//! The operations door of a process: `/metrics`, `/livez`, `/readyz`, over plain HTTP on a port of its own.
+//! The port for operators of a process: `/metrics`, `/livez`, `/readyz`, over plain HTTP on a port of its own.
 //!
 //! Alive means that the process answers. Ready means that every part that said it must be is; what is missing stands in
 //! the body of `/readyz`. Bind the port to a private address: it knows no callers.

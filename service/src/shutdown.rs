@@ -1,4 +1,4 @@
-//! Orderly ends: one signal to stop, tasks with names, and a deadline for their last words.
+//! Orderly ends: one signal to stop, tasks with names, and a deadline by which they must have ended.
 //!
 //! A process starts every task through [`Tasks`]. The first of SIGTERM, SIGINT, a failed or a panicked task asks all to
 //! stop; a task that has not ended by the deadline is aborted and named. A task that returns `Ok` before is simply done.

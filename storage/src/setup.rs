@@ -1,4 +1,4 @@
-//! Options of RocksDB: one set for every store of the house.
+//! Options of RocksDB: one set for every store of the project.
 //!
 //! *Memory.* One cache. The write buffers' memory is charged to it, so that blocks give way to them; indexes and filters are cut into
 //! partitions and live in it, so that only those in use take room however many keys there are; so do large values.

@@ -1,5 +1,6 @@
-//! One of four validators double-signs every vote and every proposal and forges the others' blocks, and an honest one dies and comes back: nothing forks,
-//! nothing acknowledged is lost, and the others have the proof. `make test-byzantine` builds that validator, as a program of its own.
+//! One of four validators double-signs every vote and every proposal and forges the others' blocks, and an honest one dies and
+//! comes back: nothing forks, nothing acknowledged is lost, and the others have the proof. `make test-byzantine` builds that
+//! validator, as a program of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Who may not, gets nothing: callers without grants, of other units and places, of other roles, with bad certificates.
+//! Callers that may not call get nothing: those without grants, of other units and places, of other roles, with bad certificates.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

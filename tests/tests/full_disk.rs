@@ -1,5 +1,6 @@
-//! Disks fill up. An issuer below its mark issues nothing and answers all else. A validator: below the low-water mark it takes no more batches from issuers and goes on to serve and to
-//! follow; at zero it ends, and says why; with space again it starts and catches up.
+//! Disks fill up. An issuer below its mark issues nothing and answers all else. A validator: below the low-water mark it takes no
+//! more batches from issuers and goes on to serve and to follow; at zero it ends, and says why; with space again it starts and
+//! catches up.
 //!
 //! The disk is a small tmpfs of its own. Where nothing may be mounted (no root, no mount namespace), the test says so and
 //! sets the mark above what the disk has: then the first part is tested, and the second is not.

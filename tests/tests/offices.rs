@@ -1,5 +1,6 @@
 //! The pages of the offices, typed as they stand: everybody founds a chain (docs/ops/init.md), authorities govern it
-//! (docs/ops/governance.md), auditors audit it (docs/ops/audit.md). And every page of docs/ops whose commands can be typed is typed by some test.
+//! (docs/ops/governance.md), auditors audit it (docs/ops/audit.md). And every page of docs/ops whose commands can be typed is typed
+//! by some test.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

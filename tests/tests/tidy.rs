@@ -1,4 +1,4 @@
-//! Holds the house's line: floors, names that only one room may know, sizes, leftovers.
+//! Checks of the source tree: which crate and file may import which, names that only one place may use, sizes, leftovers.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

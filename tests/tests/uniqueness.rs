@@ -1,4 +1,4 @@
-//! Once is once: one receipt per `biz_code`, one receipt in force per payment and decision, one reversal per receipt, however
+//! Nothing happens twice: one receipt per `biz_code`, one receipt in force per payment and decision, one reversal per receipt, however
 //! many call at once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,4 +1,4 @@
-//! `tallystick-verifier`: parse, run, exit with a code that says it all.
+//! `tallystick-verifier`: parse, run, exit with a code that tells the outcomes apart.
 //!
 //! The codes stand in `tallystick_service::exit`; `--help` of each command says what they mean for it.
 

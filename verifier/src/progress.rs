@@ -1,4 +1,4 @@
-//! Progress: a bar on a terminal, a plain line now and then otherwise, on standard error.
+//! Shows how far long work has come: a bar on a terminal, a plain line now and then otherwise, on standard error.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

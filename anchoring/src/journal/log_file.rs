@@ -5,8 +5,9 @@
 //! kind       1 whole, 2 first, 3 middle, 4 last piece of a write; all little-endian
 //! checksum   CRC-32C of kind and payload, rotated right by 15 bits, plus 0xa282ead8
 //! ```
-//! The database itself passes over zeros without a word, and goes on behind them: of a log of which pages were lost it would make a journal with a
-//! hole. So the log is read here first. Nothing here names RocksDB's library; the format is that of its log since LevelDB.
+//! The database itself passes over zeros without a word, and goes on behind them: of a log of which pages were lost it would make a
+//! journal with a hole. So the log is read here first. Nothing here names RocksDB's library; the format is that of its log since
+//! LevelDB.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};

@@ -1,4 +1,4 @@
-//! An issuer's journal.
+//! Fills an issuer's journal.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! A node's store.
+//! Fills a node's store.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

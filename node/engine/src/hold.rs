@@ -4,12 +4,12 @@
 //! back: no timer runs, no block is made, and nodes that are behind are still served. (Holding back a *proposal* instead would block
 //! everything: rounds would climb.) This file decides; it holds no channel and calls nobody.
 //!
-//! A node without work of its own goes on when another validator acts on the next height, by its signature (a proposal, its parts, or
-//! a vote for a block; a vote for nil does not count, as a node that restarts alone casts one), but not before [`REST_MIN`] has passed.
-//! Each time that the height then carries nothing, the pause for this validator doubles, so that one that acts for no reason drives
-//! an idle chain at a block in a minute, and not at one a second. It goes on at once while it is catching up. If peers announce a higher tip and nothing else happens, it goes on
-//! after a pause; each time that nobody then has a block for it, the pause doubles, so a false announcement costs little,
-//! however long it is believed.
+//! A node without work of its own goes on when another validator acts on the next height, by its signature (a proposal, its parts,
+//! or a vote for a block; a vote for nil does not count, as a node that restarts alone casts one), but not before [`REST_MIN`] has
+//! passed. Each time that the height then carries nothing, the pause for this validator doubles, so that one that acts for no
+//! reason drives an idle chain at a block in a minute, and not at one a second. It goes on at once while it is catching up. If
+//! peers announce a higher tip and nothing else happens, it goes on after a pause; each time that nobody then has a block for it,
+//! the pause doubles, so a false announcement costs little, however long it is believed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

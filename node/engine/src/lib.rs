@@ -16,10 +16,14 @@
 //! - What was said before a restart binds through the signer, which needs nothing of the engine's log.
 //! - No bytes from the network cause a panic or unbounded memory (`codec`, `network`, `streaming`).
 //!
-//! Map: `application` and `types` are the contract, `signing` the signer's, `certificate` what a decision proves;
-//! `context`, `scheme`, `adapter` and `codec` (of the fields in `wire`) fill the engine's generic slots, `network` is what nodes say to each
-//! other, over the node's own links, `streaming` cuts blocks into parts (`proposal_part`) and puts them together again, `evidence` makes a file of a double signature, `block_support` what speaks for a block and lets a lock go, `intake` bounds what is judged, `app_loop` and `hold` run the conversation, `config` and `boot` start it, `parts` ends it, `wal` looks at
-//! its log.
+//! Map:
+//! - `application`, `types`: the contract with the node; `signing`: the signer's; `certificate`: what a decision proves.
+//! - `context`, `scheme`, `adapter`, `codec` (of the fields in `wire`): what the engine's generic slots are filled with.
+//! - `network`: what nodes say to each other, over links that the node provides; `streaming`: cutting blocks into parts
+//!   (`proposal_part`) and putting them together again.
+//! - `app_loop`: the conversation with the engine; `intake` bounds what is judged, `hold` says when an idle chain rests.
+//! - `block_support`: which prevotes and timely blocks were seen, for the signer; `evidence`: a double signature as a file.
+//! - `config` (with `limits`), `boot`, `parts`, `wal`, `error`: starting, ending, the write-ahead log, and what can fail.
 
 mod adapter;
 mod app_loop;

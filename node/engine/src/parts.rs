@@ -1,4 +1,4 @@
-//! The engine's parts, and how they are ended so that none of them takes the others along.
+//! The engine's parts (its actors), and how they are ended: in an order in which each still closes its files.
 
 use std::time::Duration;
 

@@ -100,8 +100,8 @@ impl TlogProof {
         if proof.extra.is_some() { Err(TlogProofError::Format("extra data is not accepted")) } else { Ok(proof) }
     }
 
-    /// Checks that the leaf with this hash, in a log made with the hash of `suite`, stands at `index` of a log whose checkpoint satisfies `policy`. The extra data is
-    /// not judged.
+    /// Checks that the leaf with this hash, in a log made with the hash of `suite`, stands at `index` of a log whose checkpoint
+    /// satisfies `policy`. The extra data is not judged.
     pub fn verify(&self, suite: Suite, policy: &Policy, leaf_hash: &Hash) -> Result<Endorsement, TlogProofError> {
         let endorsement = policy.verify(&self.checkpoint)?;
         let checkpoint = &endorsement.checkpoint;

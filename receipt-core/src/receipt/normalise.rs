@@ -1,4 +1,4 @@
-//! The door for a draft's texts: every one is brought into normal form, and the fields that changed are named, so that the
+//! Normalising a draft's texts: every one is brought into normal form, and the fields that changed are named, so that the
 //! answer can say so. A cashier cannot mend how a keyboard or a GBK table spells 郎.
 //!
 //! Not here: what a text must not have (V27, `rules`). Structures are taken apart field by field: a new text does not compile

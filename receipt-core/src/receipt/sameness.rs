@@ -1,4 +1,4 @@
-//! When two calls are the same call: the content of the draft as it was read and normalised, the date of issue apart.
+//! When two calls count as the same call: the content of the draft as it was read and normalised, the date of issue apart.
 //!
 //! ```text
 //! identity = SHA-256 over "tallystick/draft-identity/v1\n" ‖ for each value of the body layout: length (u64, big-endian) ‖ value

@@ -1,4 +1,4 @@
-//! The hashes of the status map, drawn in the module's head.
+//! The hashes of the status map. Their inputs are drawn at the head of `status`.
 
 use crate::hash::Hash;
 use crate::suite::Suite;

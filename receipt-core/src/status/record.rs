@@ -7,9 +7,9 @@
 //! branch   0x02 ‖ children u16 BE ‖ leaves among them u16 BE (bit 15 = child 0) ‖ per child: hash (32) ‖ version u64 BE
 //! ```
 //!
-//! Invariants: a branch has two children or more, or one that is not a leaf; a record is used only if it hashes to what the
-//! branch above it says, so a damaged store is an error and never a wrong proof (the root is compared with a seal). Records of one version stand together, so a
-//! block's update is one run of keys.
+//! Invariants: a branch has two children or more, or one that is not a leaf; a record is used only if it hashes to what the branch
+//! above it says, so a damaged store is an error and never a wrong proof (the root is compared with a seal). Records of one version
+//! stand together, so a block's update is one run of keys.
 
 use super::hashing::{empty_root, inner_hash, leaf_hash, nibble, value_hash};
 use crate::hash::Hash;

@@ -1,4 +1,4 @@
-//! `verify`: bundles in, verdicts out. A file that cannot be read hides nothing about the others.
+//! `verify`: bundles in, verdicts out. A file that cannot be read does not keep the others from being judged.
 
 use std::collections::HashMap;
 use std::io;

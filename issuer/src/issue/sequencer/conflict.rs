@@ -1,6 +1,6 @@
 //! What speaks against a draft that keeps all rules by itself: another receipt of the same payment, decision or original.
 //!
-//! Of payments, decisions and reversals this is an early word, and the ledger judges them. That a re-issue stands for a
+//! Of payments, decisions and reversals this is a first answer; the ledger judges them for good. That a re-issue stands for a
 //! reversed original (V20) is judged here alone: no record shows it.
 
 use receipt_core::blind::UniquenessKey;
