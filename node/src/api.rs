@@ -1,6 +1,6 @@
 //! The node's gRPC services: thin translations between messages and the parts behind them.
 //!
-//! Who may call what is decided before these methods run (one table in the service kit); what a caller sends is judged by the
+//! Who may call what is decided before these methods run (one table, `tallystick_service::authorization`); what a caller sends is judged by the
 //! pool, the sealer and the store.
 
 mod admin;
@@ -14,12 +14,9 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use peer::{ANNOUNCED_MAX, checkpoint_id, read_lines, signature_lines};
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use receipt_core::merkle::inclusion_path;
 use receipt_core::reason::Reason;
@@ -38,6 +35,7 @@ use crate::peers::Forwarder;
 use crate::pool::{Pool, PoolError};
 use crate::seal::Sealer;
 use crate::store::StoreError;
+use crate::wire::hash_bytes;
 use tallystick_service::callers::Places;
 
 /// Block streams at once.
@@ -123,11 +121,6 @@ impl From<PoolError> for Failure {
 fn internal(error: impl std::fmt::Display) -> Status {
     tracing::error!(%error, "a request failed inside the node");
     Refusal::new(CallReason::Internal).to_status()
-}
-
-/// A hash as the messages carry it.
-pub(crate) fn hash_bytes(hash: &Hash) -> bytes::Bytes {
-    bytes::Bytes::copy_from_slice(hash.as_bytes())
 }
 
 fn not_found(what: impl Into<String>) -> Status {

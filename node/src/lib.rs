@@ -43,6 +43,7 @@ mod publish;
 mod servers;
 mod view;
 mod voting_log;
+mod wire;
 
 #[cfg(test)]
 mod testing;

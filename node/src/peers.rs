@@ -33,10 +33,10 @@ use tonic::{Request, Status};
 use self::announced::Announced;
 use self::forwarder::Forward;
 pub(crate) use self::forwarder::Forwarder;
-use crate::api::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 use crate::heights::ChainHeights;
 use crate::pool::Pool;
 use crate::seal::{SealError, Sealer};
+use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
 const EXCHANGE_INTERVAL: Duration = Duration::from_secs(1);

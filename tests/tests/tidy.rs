@@ -201,6 +201,33 @@ fn named_modules(module: &str, code: &str) -> Vec<String> {
     found
 }
 
+/// The lines that a build without tests has: a module of tests at the end goes, and what stands under `#[cfg(test)]` by itself.
+fn without_tests(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        let Some(mut line) = lines.find(|line| !line.trim_start().starts_with("#[")) else { break };
+        if line.starts_with("mod ") && line.ends_with('{') {
+            break;
+        }
+        // The item, arm or field: as far as its brackets are open, and then to its end.
+        let mut open = 0_i32;
+        loop {
+            open += line.chars().map(|c| i32::from("([{".contains(c)) - i32::from(")]}".contains(c))).sum::<i32>();
+            if open <= 0 && line.ends_with([';', ',', '}']) {
+                break;
+            }
+            let Some(next) = lines.next() else { break };
+            line = next;
+        }
+    }
+    kept.join("\n")
+}
+
 /// A crate's files by module path, without tests. The root imports all: it stands outside.
 fn modules_of(folder: &str) -> BTreeMap<String, String> {
     let prefix = format!("{folder}/src/");
@@ -208,7 +235,7 @@ fn modules_of(folder: &str) -> BTreeMap<String, String> {
     files
         .map(|(path, text)| {
             let module = path[prefix.len()..].trim_end_matches(".rs").replace('/', "::");
-            (module, text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned())
+            (module, without_tests(&text))
         })
         .filter(|(module, _)| module != "lib" && module != "main")
         .collect()
@@ -267,6 +294,12 @@ fn no_files_import_each_other_in_a_circle() {
             "{folder}: these import each other; put what they share into a file of its own: {circles:?}"
         );
     }
+}
+
+#[test]
+fn imports_below_a_line_of_tests_count_and_those_of_tests_do_not() {
+    let text = "#[cfg(test)]\nmod tests;\nuse crate::a::A;\n#[cfg(test)]\nuse crate::b::B;\n#[cfg(test)]\nX => {\n    crate::d::D\n}\nfn f(y: crate::e::E) {}\n#[cfg(test)]\nmod tests {\n    use crate::c::C;\n}\n";
+    assert_eq!(named_modules("m", &without_tests(text)), ["a::A", "e::E"]);
 }
 
 #[test]

@@ -12,8 +12,9 @@ use tallystick_proto::admin::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Failure, Services, hash_bytes, invalid, lists, registry};
+use super::{Failure, Services, invalid, lists, registry};
 use crate::store::StoreError;
+use crate::wire::hash_bytes;
 
 #[tonic::async_trait]
 impl AdminService for Services {

@@ -23,9 +23,10 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{BLOCK_MESSAGE_BYTES_MAX, Failure, Services, hash_bytes, internal, invalid, not_found};
+use super::{BLOCK_MESSAGE_BYTES_MAX, Failure, Services, internal, invalid, not_found};
 use crate::pool::Offered;
 use crate::store::StoreError;
+use crate::wire::hash_bytes;
 
 /// Blocks read ahead of a slow reader.
 const STREAM_BUFFER: usize = 1;

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::governance::SignedGovernance;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{Height, TreeSize, ValidatorId};
+use receipt_core::ids::Height;
 use receipt_core::limits;
-use receipt_core::note::{Checkpoint, SignatureLine};
 use receipt_core::reason::Reason;
 use tallystick_engine::{Incoming, LinkError, MemberId};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::peer::v1::peer_service_server::PeerService;
 use tallystick_proto::peer::v1::{
-    AnnounceBatchesRequest, AnnounceBatchesResponse, CheckpointId, ConverseRequest, ConverseResponse,
-    ExchangeCosignaturesRequest, ExchangeCosignaturesResponse, FetchDecidedRequest, FetchDecidedResponse,
-    ForwardBatchRequest, ForwardBatchResponse, ForwardGovernanceRequest, ForwardGovernanceResponse,
-    GetCosignaturesRequest, GetCosignaturesResponse, SignatureLines,
+    AnnounceBatchesRequest, AnnounceBatchesResponse, ConverseRequest, ConverseResponse, ExchangeCosignaturesRequest,
+    ExchangeCosignaturesResponse, FetchDecidedRequest, FetchDecidedResponse, ForwardBatchRequest, ForwardBatchResponse,
+    ForwardGovernanceRequest, ForwardGovernanceResponse, GetCosignaturesRequest, GetCosignaturesResponse,
 };
 use tallystick_service::identity::PeerIdentity;
 use tallystick_service::rng::random_array;
@@ -24,37 +22,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Failure, Services, hash_bytes, internal, invalid};
+use super::{Failure, Services, internal, invalid};
 use crate::pool::Offered;
 use crate::seal::SealError;
-
-/// Hashes that one announcement holds: a peer cuts its own to it.
-pub(crate) const ANNOUNCED_MAX: usize = 1024;
-
-/// A checkpoint as the messages name it.
-pub(crate) fn checkpoint_id(height: Height, checkpoint: &Checkpoint) -> CheckpointId {
-    CheckpointId { height: height.get(), tree_size: checkpoint.size().get(), root: hash_bytes(&checkpoint.root()) }
-}
-
-/// Signature lines as the messages carry them.
-pub(crate) fn signature_lines(id: ValidatorId, lines: &[SignatureLine]) -> SignatureLines {
-    SignatureLines { validator_id: id.get(), lines: lines.iter().map(ToString::to_string).collect() }
-}
-
-/// Reads a checkpoint and lines that a peer sent.
-pub(crate) fn read_lines(
-    origin: &str,
-    id: &CheckpointId,
-    own: &SignatureLines,
-) -> Option<(Height, Checkpoint, ValidatorId, Vec<SignatureLine>)> {
-    let root = Hash::from_slice(&id.root)?;
-    let checkpoint = Checkpoint::new(origin, TreeSize::new(id.tree_size), root).ok()?;
-    if own.lines.len() > 2 {
-        return None;
-    }
-    let lines: Option<Vec<SignatureLine>> = own.lines.iter().map(|line| SignatureLine::parse(line)).collect();
-    Some((Height::new(id.height), checkpoint, ValidatorId::new(own.validator_id), lines?))
-}
+use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 
 /// The engine's word on a link or request, for the peer.
 fn refused(error: &LinkError) -> Status {

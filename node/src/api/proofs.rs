@@ -9,8 +9,9 @@ use tallystick_proto::ledger::v1::{
     GetInclusionProofResponse,
 };
 
-use super::{Failure, Services, hash_bytes, invalid, not_found, not_sealed_yet};
+use super::{Failure, Services, invalid, not_found, not_sealed_yet};
 use crate::store::StoreError;
+use crate::wire::hash_bytes;
 
 /// A row or a path that the store must have and has not.
 pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {

@@ -12,8 +12,9 @@ use receipt_core::state::try_governance;
 use tallystick_proto::admin::v1::{ReadRegistryResponse, RegistryRow, TryGovernanceRequest, TryGovernanceResponse};
 use tallystick_proto::errors::{CallReason, Refusal};
 
-use super::{Failure, Services, hash_bytes, invalid};
+use super::{Failure, Services, invalid};
 use crate::store::StoreError;
+use crate::wire::hash_bytes;
 
 /// A page ends with the row that reaches this.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;

@@ -22,8 +22,9 @@ use tallystick_service::identity::{PeerIdentity, Role};
 use tonic::Status;
 
 use super::proofs::{corrupt, hashes};
-use super::{Failure, Services, hash_bytes, invalid, not_found, not_sealed_yet};
+use super::{Failure, Services, invalid, not_found, not_sealed_yet};
 use crate::store::StoreError;
+use crate::wire::hash_bytes;
 
 /// The block that decides a record comes a moment before the checkpoint that covers it. NOT_FOUND would be read as "never came".
 fn decided_not_sealed() -> Status {

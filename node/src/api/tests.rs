@@ -37,8 +37,9 @@ use tallystick_service::identity::Role;
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Status};
 
-use super::{Services, checkpoint_id, signature_lines};
+use super::Services;
 use crate::testing::{TestNode, identity};
+use crate::wire::{checkpoint_id, signature_lines};
 
 const SUITE: Suite = Suite::Ed25519Sha256;
 
