@@ -140,7 +140,8 @@ fn tell_again(again: Reapplied) {
     }
 }
 
-/// Runs until SIGTERM, SIGINT or a fatal error.
+/// Checks what the settings name, builds the issuer, and runs it until SIGTERM, SIGINT or a fatal error; then answers the calls under
+/// way, for 20 s at most.
 pub async fn run(settings: Settings) -> Result<()> {
     let chain = load_chain(&settings)?;
     let files = Files::raised();

@@ -232,7 +232,8 @@ impl Verdict {
     }
 }
 
-/// Judges the bytes of a bundle against a trust file at a time.
+/// Judges the bytes of a bundle (`.tally`) against a trust file. `at` is the time of the judgement, in milliseconds since 1970: what
+/// is signed more than [`CLOCK_DRIFT_MS_MAX`] later is refused. Takes any bytes, and always gives a verdict: see [`Conclusion`].
 pub fn verify_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Verdict {
     let mut judge = Judge::default();
     let mut seen = Seen::default();

@@ -43,7 +43,8 @@ const fn rule(path: &'static str, roles: &'static [Role]) -> MethodRule {
     MethodRule { path, roles }
 }
 
-/// The table.
+/// Every method of every service, by its path `/package.Service/Method`, with the roles that may call it. A method that is not here
+/// cannot be called.
 pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.issuer.v1.IssuerService/Issue", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/IssueMany", SYSTEM),

@@ -75,7 +75,8 @@ pub enum AuditError {
     Bodies(#[from] BodiesError),
 }
 
-/// Replays everything that the source has.
+/// Replays everything that the source has, from genesis, and reports what holds and what does not. What is wrong with the ledger is a
+/// finding of the report; an error means that the audit could not be made (another chain, no randomness, an unreadable file).
 pub fn audit(
     genesis: &Genesis,
     source: &Source,

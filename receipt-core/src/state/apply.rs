@@ -1,4 +1,4 @@
-//! `apply`: one block over one state.
+//! `apply`: executes one block over one state. Batches: `batches`; governance: `messages`; the seal: `effects`.
 
 use super::batches::{BatchContext, apply_batch};
 use super::chain::ChainParameters;
@@ -18,7 +18,12 @@ use crate::ids::LeafIndex;
 use crate::limits;
 use crate::validators::ValidatorSet;
 
-/// Executes a block over the state of its parent.
+/// Executes a block over the state of its parent and returns what it leaves behind: writes, log entries, outcomes, seal. Nothing is
+/// written to `state`. The result depends on state, parameters and block alone, so all who execute it get the same.
+///
+/// A bad batch is no error: it is refused by an entry of its own (see [`Effects::outcomes`]). Errors: [`ApplyError::Refused`] if no
+/// validator may vote for the block, [`ApplyError::Read`] if the state cannot be read, which says nothing of the block. Rules:
+/// docs/spec/execution.md.
 pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBlock) -> Result<Effects, ApplyError> {
     let mut overlay = Overlay::new(state);
     let parent = read_tip(&overlay)?;
