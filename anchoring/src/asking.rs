@@ -20,7 +20,7 @@ pub(crate) enum AskError {
     UnknownSet(String),
     /// Its newest checkpoint is older than it may be: it does not show how far the ledger is.
     Old {
-        /// By this process's clock, in seconds.
+        /// Its age by this process's clock, in seconds.
         age_seconds: u64,
         /// The greatest age allowed, in seconds.
         age_seconds_max: u64,

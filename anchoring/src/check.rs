@@ -33,9 +33,9 @@ const STEP_ROWS: usize = 128;
 pub enum Place {
     /// In what is kept of one record. Whoever has its acknowledgement can mend it.
     Record(RecordKey),
-    /// In a batch: no bundle can be made of its records.
+    /// A batch; no bundle can be made of its records.
     Batch(BatchSequence),
-    /// In a family, from somewhere on.
+    /// A family of rows that cannot be read on from some key.
     Family(&'static str),
 }
 
@@ -44,7 +44,7 @@ pub enum Place {
 pub struct Fault {
     /// The row or file in which it lies.
     pub place: Place,
-    /// As a message names the place.
+    /// Name of the place, as messages show it.
     pub name: String,
     /// What is wrong with it.
     pub problem: String,

@@ -31,7 +31,7 @@ use crate::journal::JournalError;
 use crate::nodes::{Node, Nodes};
 use crate::quorum_time::{ObservingJudge, QuorumTime};
 
-/// Between attempts, when a node's stream ended or was not believed.
+/// Pause between attempts, when a node's stream ended or was not believed.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// With batches on their way and no block for this long, another node is asked.
 const SILENCE_MAX: Duration = Duration::from_secs(5);

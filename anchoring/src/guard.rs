@@ -27,7 +27,7 @@ use crate::journal::{Durability, Journal, JournalError, JournalIdentity};
 #[cfg(test)]
 mod tests;
 
-/// Between looks at the journal.
+/// Interval at which the journal's progress is written to the guard file.
 pub const INTERVAL: Duration = Duration::from_millis(100);
 const SLOT_BYTES: u64 = 4096;
 const SLOT_LENGTH: usize = 4096;
@@ -67,7 +67,7 @@ pub enum GuardError {
         /// The program whose command repairs it, for the message.
         program: &'static str,
     },
-    /// Of another chain or issuer.
+    /// The file is of another chain or issuer.
     #[error("the guard file {0} belongs to another chain or issuer; guard_file must be this journal's own")]
     Foreign(String),
 }
@@ -100,7 +100,7 @@ pub struct Guard {
 }
 
 impl Mark {
-    /// Of a journal as it can be read now.
+    /// The mark of a journal as it can be read now.
     pub fn of(journal: &Journal) -> Result<Self, JournalError> {
         Ok(Self { step: journal.step()?.unwrap_or(0), next_sequence: journal.next_sequence()?.get() })
     }

@@ -86,7 +86,7 @@ pub enum JournalError {
     /// There is something already; `init` never overwrites.
     #[error("{0} exists and is not empty; `init` makes new journals only")]
     Exists(String),
-    /// Of another chain, another issuer, or a newer format.
+    /// The journal is of another chain or issuer, or has another format.
     #[error("the journal is not ours: {0}")]
     Foreign(String),
     /// The store failed.
@@ -108,7 +108,7 @@ impl JournalError {
         matches!(self, Self::Unreadable(_) | Self::Corrupt(_))
     }
 
-    /// Of a read: damage is told apart from a store that cannot go on.
+    /// The error of a read: damage to a row is told apart from a store that cannot go on.
     fn of_read(error: rocksdb::Error) -> Self {
         if is_unreadable(error.as_ref()) { Self::Unreadable(error.into_string()) } else { error.into() }
     }

@@ -57,7 +57,7 @@ impl Nodes {
         Ok(Self::over(channels, call_timeout))
     }
 
-    /// Over these channels, each with its name; at least one.
+    /// From channels, each with its name; at least one.
     pub fn over(channels: Vec<(String, Channel)>, call_timeout: Duration) -> Self {
         let node = |(name, channel): (String, Channel)| {
             let client = LedgerServiceClient::new(channel)

@@ -50,10 +50,10 @@ pub enum ClockFault {
     /// Ahead of the quorum's time by so many milliseconds.
     #[error("this issuer's clock is {} s ahead of the validators' time", .0 / 1000)]
     Ahead(u64),
-    /// Behind it by so many milliseconds.
+    /// The clock is so many milliseconds behind it.
     #[error("this issuer's clock is {} s behind the validators' time", .0 / 1000)]
     Behind(u64),
-    /// Behind an issue time that was given out already, by so many milliseconds.
+    /// The clock is so many milliseconds behind an issue time that was given out already.
     #[error("this issuer's clock is {} s behind the last receipt that it issued", .0 / 1000)]
     WentBack(u64),
 }

@@ -122,7 +122,7 @@ pub struct SystemText {
     pub system_id: IdText,
     /// Display name; nothing refers to it.
     pub name: NameText,
-    /// For whom it may act; empty: for nobody.
+    /// The units for which the system may act; none if empty.
     pub grants: Vec<GrantText>,
 }
 

@@ -37,7 +37,7 @@ const TYPED_DIGITS: usize = 8;
 /// What a person types is shorter.
 const ANSWER_BYTES_MAX: u64 = 1024;
 
-/// Of the document of `registry --json`.
+/// Version of the document that `registry --json` prints.
 const REGISTRY_FORMAT_VERSION: u32 = 1;
 
 /// Runs a command to its end.

@@ -28,7 +28,7 @@ use crate::text::{KeyText, TimeText};
 /// A genesis description.
 #[derive(Debug, Clone, Deserialize)]
 pub struct GenesisText {
-    /// For people, and in certificates.
+    /// Name of the chain, for people and in certificates.
     pub chain_name: String,
     /// The log's origin: a URL without its scheme.
     pub origin: String,
@@ -54,7 +54,7 @@ pub struct GenesisText {
 pub struct TimelinessText {
     /// Ahead of the clock, milliseconds.
     pub ahead_ms_max: u64,
-    /// Behind it in round 0, milliseconds.
+    /// How far behind a validator's clock a block of round 0 may be dated, milliseconds.
     pub behind_ms_max: u64,
     /// Farther behind in each further round, milliseconds.
     pub behind_round_ms: u64,

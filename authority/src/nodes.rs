@@ -22,7 +22,7 @@ use crate::chain::Chain;
 /// Answers above this are refused: the entries of a block fit.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Until an answer begins.
+/// How long a node may take until its answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// No node could be asked, none took what it was given, or too few say the same: trying again may help. Anything else that fails in

@@ -83,7 +83,7 @@ pub enum ProposalError {
     /// The file names an authority that genesis does not have.
     #[error("it has a signature of authority {authority}; genesis has {count}")]
     UnknownAuthority {
-        /// As the file says, from 1.
+        /// The authority's number in the file, from 1.
         authority: u32,
         /// Number of authorities in genesis.
         count: usize,
@@ -136,7 +136,7 @@ pub struct Proposal {
     governance: Option<(Governance, Vec<u8>)>,
     credentials: Vec<(UnitCredential, Vec<u8>)>,
     look_from_height: u64,
-    /// By index in genesis.
+    /// Signatures by the authority's index in genesis.
     signatures: BTreeMap<u32, Signatures>,
 }
 

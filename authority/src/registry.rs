@@ -24,7 +24,7 @@ const REGISTRY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How often a registry is read anew that governance changed between its pages.
 const READS_MAX: usize = 5;
 
-/// By what rows are read.
+/// What is needed to read rows: the chain's UTC offset and the present time.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// The chain's offset, for times.
@@ -34,7 +34,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Of a chain, as of now.
+    /// For a chain, as of `now`.
     pub fn new(chain: &Chain, now: UnixMillis) -> Self {
         Self { utc_offset_minutes: chain.genesis.utc_offset_minutes, now }
     }

@@ -29,9 +29,9 @@ use crate::nodes::{Node, Nodes, Unanswered};
 pub enum Fate {
     /// The ledger has executed it, and a quorum stands behind it.
     Executed {
-        /// In the block of this height.
+        /// Height of the block that carries it.
         height: u64,
-        /// As this leaf of the log.
+        /// Index of its leaf in the log.
         leaf_index: u64,
     },
     /// Another message took its sequence: it can never be executed.

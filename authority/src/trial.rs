@@ -122,7 +122,7 @@ impl Trial {
         }
     }
 
-    /// In words: place, changes, verdict, next free numbers.
+    /// The trial as text: place, changes, verdict, next free numbers.
     pub fn shown(&self, message: &Governance, utc_offset_minutes: i32) -> String {
         let Self { said, said_by, registry } = self;
         let mut text = String::new();

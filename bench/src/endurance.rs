@@ -50,7 +50,7 @@ impl StoreMetrics {
     }
 }
 
-/// Of the issuers and the validators.
+/// Store metrics of every issuer and validator.
 async fn store_metrics(network: &Network) -> Result<Vec<(String, StoreMetrics)>> {
     let description = network.description();
     let nodes = description.nodes.iter().map(|node| (format!("node-{}", node.validator_id), node.metrics));

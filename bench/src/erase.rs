@@ -36,7 +36,7 @@ use tallystick_service::errln;
 use crate::clock;
 use crate::figures::{Latency, row, section};
 
-/// Of 2020, and of 2026.
+/// Receipt codes of 2020, whose bodies are due, and of 2026.
 const DUE: u32 = 99_060_120;
 const YOUNG: u32 = 99_060_126;
 const RULE: &str = "06<=20201231";

@@ -99,7 +99,7 @@ struct HeightTimes {
 }
 
 impl HeightTimes {
-    /// Of the hundred heights before and after an instant.
+    /// The times of the hundred heights before and after an instant.
     fn around(heights: &BTreeMap<u64, Instant>, killed_at: Instant) -> Result<Self> {
         let (before, after): (Vec<Instant>, Vec<Instant>) = heights.values().partition(|at| **at <= killed_at);
         ensure!(before.len() > 1 && !after.is_empty(), "there are no heights on both sides of the kill");

@@ -34,7 +34,7 @@ impl Latency {
         }
     }
 
-    /// As a line of a table.
+    /// The figures as a line of a table.
     pub fn line(&self) -> String {
         let Self { count, p50_micros, p99_micros, max_micros } = *self;
         format!("p50 {}, p99 {}, max {} of {count}", ms(p50_micros), ms(p99_micros), ms(max_micros))

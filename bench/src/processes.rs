@@ -25,7 +25,7 @@ pub struct CpuSnapshot {
 }
 
 impl CpuSnapshot {
-    /// Of all running processes of the network, of this program, and of the machine.
+    /// Reads the CPU times of all running processes of the network, of this program, and of the machine.
     pub fn take(network: &Network) -> Result<Self> {
         let mut by_process = BTreeMap::new();
         let own = (SELF_NAME.to_owned(), std::process::id());
@@ -54,7 +54,7 @@ impl CpuSnapshot {
 pub struct CpuUse {
     /// Length of the span in microseconds.
     pub wall_micros: u64,
-    /// By process name, in microseconds.
+    /// CPU time by process name, in microseconds.
     pub by_process: BTreeMap<String, u64>,
     /// Of all programs that do not belong to the measurement, the kernel's own work included, in microseconds.
     pub others_micros: u64,

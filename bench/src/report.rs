@@ -106,7 +106,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of these conditions, still empty.
+    /// An empty report under these conditions.
     pub fn new(conditions: Conditions) -> Self {
         Self {
             conditions,

@@ -70,5 +70,5 @@ pub async fn run(directory: Option<&Path>, span: Span) -> Result<Report> {
     all.context("there are no loads")
 }
 
-/// Between two networks, for the disk to come to rest.
+/// Pause between two networks, for the disk to come to rest.
 const SETTLE: Duration = Duration::from_secs(2);

@@ -30,7 +30,7 @@ pub struct Supply {
 }
 
 impl Supply {
-    /// For one run on a network, dated today.
+    /// A supply for one run on a network, dated today.
     pub fn new(network: &Network) -> Result<Self> {
         let offset = network.description().utc_offset_minutes;
         let params = GeneratorParams::at(clock::now()?, offset, CONTENT_SEED)?;

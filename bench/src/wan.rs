@@ -140,7 +140,7 @@ async fn light(network: &Network, supply: &Supply, lasts: Duration, per_second: 
     calls.join_all().await.into_iter().collect()
 }
 
-/// Against the smallest delay.
+/// Counts what each delay adds to the smallest one, in delays.
 fn count_delays(runs: &mut [WanReport]) {
     let Some((base_ms, base)) =
         runs.iter().map(|run| (run.delay_ms, run.light_sealed.p50_micros)).min_by_key(|(delay_ms, _)| *delay_ms)

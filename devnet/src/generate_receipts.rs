@@ -40,7 +40,7 @@ pub struct GeneratorParams {
 }
 
 impl GeneratorParams {
-    /// For receipts issued at `now`.
+    /// Parameters for receipts issued at `now`.
     pub fn at(now: UnixMillis, utc_offset_minutes: i32, seed: u64) -> Result<Self> {
         let date = CivilDate::at(now, utc_offset_minutes)?;
         Ok(Self { seed, biz_prefix: format!("R{:x}-", now.get()), date, utc_offset_minutes })
@@ -66,7 +66,7 @@ pub struct ReceiptGenerator<'a> {
 }
 
 impl<'a> ReceiptGenerator<'a> {
-    /// Over the units of a registry, which must have load hospitals.
+    /// A generator over the units of a registry, which must have load hospitals.
     pub fn new(registry: &'a Registry, params: GeneratorParams) -> Result<Self> {
         ensure!(!registry.load_hospitals().is_empty(), "the network has no load hospitals");
         ensure!(params.biz_prefix.chars().count() <= 20, "biz_prefix is longer than 20 characters");

@@ -31,7 +31,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Of the network in `root`.
+    /// The layout of the network in the directory `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }

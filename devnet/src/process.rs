@@ -64,7 +64,7 @@ impl ManagedProcess {
         &self.spec
     }
 
-    /// For a start under other arguments or another environment; takes effect at the next one.
+    /// How it will be started next, to be changed: other arguments, another environment.
     pub fn spec_mut(&mut self) -> &mut ProcessSpec {
         &mut self.spec
     }

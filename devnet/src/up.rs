@@ -14,7 +14,7 @@ use tallystick_devnet::registry::{SYSTEM_HOSPITALS, SYSTEM_OFFICES};
 use tallystick_devnet::{Caller, Network, NetworkOptions};
 use tallystick_service::{durable, outln, outpage};
 
-/// Between looks after the processes.
+/// Interval at which the processes are looked after.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 const DOOR_TIMEOUT: Duration = Duration::from_secs(1);

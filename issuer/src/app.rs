@@ -65,7 +65,7 @@ mod tests;
 
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
-/// Between looks at the certificate files.
+/// Interval at which the certificate files are looked at.
 const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// Makes the journal. The keys are opened too, so that a mistake shows before the first receipt.
 pub fn init(settings: &Settings) -> Result<()> {

@@ -72,7 +72,7 @@ pub enum BackupError {
          with `--despite-damage`"
     )]
     Rotten(String),
-    /// Of another chain or issuer than the config's.
+    /// The backup is of another chain or issuer than the config's.
     #[error("the backup does not fit this config: {0}")]
     Foreign(String),
     /// Written under other secrets than the config's.

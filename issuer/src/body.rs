@@ -87,7 +87,7 @@ impl std::fmt::Debug for BodyCipher {
 }
 
 impl BodyCipher {
-    /// Under `master`.
+    /// A cipher that wraps the bodies' keys under `master`.
     pub fn new(master: &Secret) -> Self {
         Self { master: XChaCha20Poly1305::new((&**master).into()) }
     }

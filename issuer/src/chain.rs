@@ -17,7 +17,7 @@ const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Both, checked against each other.
 pub(crate) struct LoadedChain {
     pub(crate) genesis: Genesis,
-    /// As the file has it.
+    /// The trust file as it was read.
     pub(crate) trust: TrustFile,
     pub(crate) identity: JournalIdentity,
 }

@@ -24,7 +24,7 @@ mod tests;
 
 /// From a start to the first pass, which costs a little of everything that a start needs, too.
 const FIRST_AFTER: Duration = Duration::from_secs(30);
-/// Between the end of one pass and the next.
+/// Pause between the end of one pass and the next.
 const INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// Rest after each step of a pass in the background, as a multiple of what the step took: a tenth of one core at most.
 const REST: u32 = 9;

@@ -42,7 +42,7 @@ pub mod segments;
 
 /// A request is a word and a path, or some hundred receipts.
 const REQUEST_BYTES_MAX: u64 = 16 * 1024;
-/// For the request to arrive.
+/// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A segment of which every other number is lost has a long report.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;

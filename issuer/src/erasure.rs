@@ -193,9 +193,9 @@ pub fn went_by_age(journal: &Journal, code: ReceiptCode, day: u32) -> Result<boo
 /// What was erased again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reapplied {
-    /// By their names.
+    /// Bodies erased by name.
     pub named: usize,
-    /// By age.
+    /// Bodies erased by age.
     pub by_age: u64,
 }
 

@@ -59,7 +59,7 @@ pub struct Acknowledgement {
     pub seed: Seed,
     /// 开票时间.
     pub issue_time: UnixMillis,
-    /// By when the seal is promised.
+    /// The time by which the seal is promised.
     pub seal_by: UnixMillis,
 }
 
@@ -70,9 +70,9 @@ pub type IssueResult = Result<Issued, Refusal>;
 enum Job {
     /// Drafts to be issued.
     Drafts { drafts: Vec<Prepared>, reply: oneshot::Sender<Vec<IssueResult>>, places: OwnedSemaphorePermit },
-    /// To be taken back: see [`Returned`].
+    /// A receipt to be taken back: see [`Returned`].
     Returned { returned: Box<Returned>, reply: oneshot::Sender<IssueResult>, places: OwnedSemaphorePermit },
-    /// To be done between two groups; it answers by itself.
+    /// A task to be done between two groups; it sends its own answer.
     Errand(Errand),
 }
 

@@ -101,7 +101,7 @@ pub(crate) struct LedgerApplication {
 }
 
 impl LedgerApplication {
-    /// Over the node's parts.
+    /// An application over the node's parts.
     pub(crate) fn new(parts: ConsensusParts, metrics: Metrics) -> Self {
         Self { parts, executed: ExecutedBlocks::default(), round: 0, carried: false, metrics }
     }

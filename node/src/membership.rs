@@ -59,7 +59,7 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// Of the validator with this number; `keys` is not empty.
+    /// The membership of the validator with this number; `keys` must not be empty.
     pub(crate) fn new(id: ValidatorId, keys: Vec<ValidatorKeys>) -> Self {
         Self { id, keys }
     }
@@ -104,7 +104,7 @@ pub(crate) struct VotingKeys {
 }
 
 impl VotingKeys {
-    /// By the sets of this ledger.
+    /// The consensus keys by the validator sets of this ledger.
     pub(crate) fn new(membership: std::sync::Arc<Membership>, ledger: Ledger) -> Self {
         Self { membership, ledger, last: Mutex::default() }
     }

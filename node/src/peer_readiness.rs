@@ -33,7 +33,7 @@ const FOLLOWS: &str = "is in no validator set: this node follows without a vote"
 
 /// Compares this node's height with its peers', and counts who is reached.
 pub(crate) struct PeerReadiness {
-    /// For the number of faults that the set bears.
+    /// Knows the validator set, and how many faults it bears.
     pub ledger: Ledger,
     /// How far this node is.
     pub heights: Arc<ChainHeights>,

@@ -41,7 +41,7 @@ use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signatur
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
 const EXCHANGE_INTERVAL: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between looks whether a peer answers, also while there is nothing to say to it.
+/// Interval at which a peer is asked whether it answers, also while there is nothing to say to it.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);

@@ -37,7 +37,7 @@ const BUDGET_PAUSE_MS: u64 = 60_000;
 /// What became of an offered batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offered {
-    /// In the pool, now or before.
+    /// The batch is in the pool, or was there before.
     Pooled {
         /// Whether it was there before.
         known: bool,

@@ -50,7 +50,7 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
-    /// As a ledger has them.
+    /// The sets that a ledger has.
     pub(crate) fn of(ledger: &Ledger) -> Result<Self, StoreError> {
         let next = ledger.validators_at(ledger.next_height()?)?;
         Ok(Self { next, announced: ledger.announced_validators()?.map(|(_, set)| set) })
@@ -76,7 +76,7 @@ pub(crate) struct Misfit {
 }
 
 impl Claims {
-    /// By configuration, key files and certificate.
+    /// The claims of a configuration, its key files and its certificate.
     pub(crate) fn new(config: &Loaded<NodeConfig>, membership: Arc<Membership>, certificate: PeerIdentity) -> Self {
         let named = membership.keys().iter().zip(KEYS).flat_map(|(keys, names)| keys.public().into_iter().zip(names));
         let keys = named.map(|(key, (name, registered))| (name, key, registered)).collect();

@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 
 /// From a start to the first pass.
 const FIRST_AFTER: Duration = Duration::from_secs(60);
-/// Between the end of one pass and the next.
+/// Pause between the end of one pass and the next.
 const INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// Rows of a step.
 const STEP_ROWS: usize = 256;

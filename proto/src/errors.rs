@@ -240,7 +240,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// With the reason's own sentence and retry hint.
+    /// A refusal for this reason, with the sentence and retry hint of the table.
     pub fn new(reason: impl Into<ErrorReason>) -> Self {
         let reason = reason.into();
         Self {
@@ -279,7 +279,7 @@ impl Refusal {
         self
     }
 
-    /// With a further field at fault.
+    /// Adds a field that is at fault.
     #[must_use]
     pub fn with_violation(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
         self.violations.push(FieldViolation { field: field.into(), description: description.into() });
@@ -347,7 +347,7 @@ impl Refusal {
         metadata
     }
 
-    /// As the result of one item of `IssueMany`.
+    /// The refusal as the result of one item of `IssueMany`.
     pub fn to_item_error(&self) -> issuer::ItemError {
         issuer::ItemError {
             reason: self.reason.as_str().to_owned(),

@@ -141,7 +141,7 @@ impl Default for ExportDecoder {
 }
 
 impl ExportDecoder {
-    /// At the beginning of a file.
+    /// A decoder at the beginning of a file.
     pub fn new() -> Self {
         Self { stage: Stage::Header, buffer: Vec::new(), start: 0, hasher: Sha256::new(), frames: 0 }
     }

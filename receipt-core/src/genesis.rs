@@ -63,7 +63,7 @@ impl Timeliness {
 /// A chain's beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Genesis {
-    /// For people, and in certificates: `[a-z0-9-]+`.
+    /// Name of the chain, for people and in certificates: `[a-z0-9-]+`.
     pub chain_name: String,
     /// The log's origin in checkpoints, a schema-less URL such as `ledger.example.org/2026`.
     pub origin: String,

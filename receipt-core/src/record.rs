@@ -56,7 +56,7 @@ pub struct ReceiptRecord {
     pub uniqueness_keys: Vec<UniquenessKey>,
     /// The receipt that this (red) one reverses.
     pub reverses: Option<ReceiptKey>,
-    /// By when the issuer promises the seal.
+    /// The time by which the issuer promises the seal.
     pub seal_by: UnixMillis,
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Between two tries when the system gives no connection.
+/// Pause between two tries when the system gives no connection.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The next connection, sending without delay; waits for it as long as it takes. To be dropped at the stop.

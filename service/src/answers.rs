@@ -68,7 +68,7 @@ impl AnswersLayer {
         Self { time_max: Some(time_max), ..self }
     }
 
-    /// Of a server that shows no metrics.
+    /// A layer for a server that shows no metrics.
     pub fn unmeasured() -> Self {
         Self::new(CallMetrics::register(&mut Registry::default(), &[]))
     }

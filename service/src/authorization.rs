@@ -144,7 +144,7 @@ pub struct AuthorizationLayer {
 }
 
 impl AuthorizationLayer {
-    /// With the clock that judges whether a certificate is still valid.
+    /// A layer; the clock judges whether a certificate is still valid.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, services: None }
     }

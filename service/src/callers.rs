@@ -32,7 +32,7 @@ struct Inner<K> {
 #[derive(Debug)]
 struct Taken<K> {
     in_all: usize,
-    /// Without those that hold none.
+    /// Places in use by holder; who has none has no row.
     by_holder: HashMap<K, usize>,
 }
 

@@ -63,7 +63,7 @@ impl ConfigError {
 pub struct ConfigPath(PathBuf);
 
 impl ConfigPath {
-    /// For defaults and tests.
+    /// Makes one without a file, for defaults and tests.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }

@@ -35,7 +35,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// Of a value that is wrong.
+    /// The error of a value that is wrong.
     pub fn config(key: &str, problem: impl Into<String>) -> Self {
         Self::Config { key: key.to_owned(), problem: problem.into() }
     }

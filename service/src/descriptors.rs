@@ -23,12 +23,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Of the bound as far as the system allows to raise it.
+    /// Raises the process's bound on open files as far as the system allows, and shares it out.
     pub fn raised() -> Self {
         Self { limit: raise_limit() }
     }
 
-    /// Of a bound on open files.
+    /// Shares out this bound on open files.
     pub const fn of(limit: u64) -> Self {
         Self { limit }
     }

@@ -59,13 +59,13 @@ const WORDS: [(&str, DiskFault); 22] = [
 ];
 
 impl DiskFault {
-    /// By an error's text. `path` is the file or directory it is about: its name may hold any words, and does not count.
+    /// Classifies an error by its text. `path`, the file or directory it is about, is taken out first: its name may hold any words.
     pub fn of_text(text: &str, path: &Path) -> Self {
         let text = text.replace(&*path.to_string_lossy(), "");
         WORDS.iter().find(|(words, _)| text.contains(words)).map_or(Self::Damaged, |(_, fault)| *fault)
     }
 
-    /// By the system's answer. `None`: it is no answer of the system, or one that speaks of a missing file.
+    /// Classifies an error of the operating system. `None`: it is none, or it is about a missing file.
     pub fn of_io(error: &io::Error) -> Option<Self> {
         error.raw_os_error()?;
         match Self::of_text(&error.to_string(), Path::new("")) {

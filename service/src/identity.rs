@@ -77,7 +77,7 @@ impl ChainName {
         Ok(Self(text.to_owned()))
     }
 
-    /// As text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -40,11 +40,11 @@ impl HeldByAnswer {
 /// Put it inside the authorisation layer, which says who calls.
 #[derive(Debug, Clone)]
 pub struct InFlightLayer {
-    /// Of validators, if they have places of their own.
+    /// Places of validators, if they have their own.
     validators: Option<Places>,
     /// Places of callers other than validators.
     others: Places,
-    /// Of long-lived streams, if they are bounded here.
+    /// Places of long-lived streams, if they are bounded here.
     streams: Option<Places>,
     is_long_lived: fn(&str) -> bool,
 }

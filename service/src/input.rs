@@ -76,7 +76,7 @@ pub struct Input {
     /// Whether it may have nothing yet.
     waits: bool,
     patience: Duration,
-    /// By when all must be read; otherwise each piece has `patience`.
+    /// The time by which all must be read; if there is none, each piece has `patience`.
     deadline: Option<Instant>,
 }
 

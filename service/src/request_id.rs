@@ -27,7 +27,7 @@ const CHARACTERS_MAX: usize = 64;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// As text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         // Both ways of making one allow ASCII only.
         self.0.to_str().unwrap_or_default()
@@ -49,7 +49,7 @@ pub struct RequestIdLayer {
 }
 
 impl RequestIdLayer {
-    /// With a random prefix for this process.
+    /// A layer whose ids begin with a random prefix for this process.
     pub fn new(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let process = u32::from_be_bytes(random_array(entropy)?);
         Ok(Self { process, count: Arc::new(AtomicU64::new(0)) })

@@ -130,7 +130,7 @@ pub enum TlsError {
 /// What [`Tls::watch`] tells besides the log.
 #[derive(Debug)]
 pub struct CertificateWatch {
-    /// Between two looks at the files.
+    /// Time between two looks at the files.
     pub interval: Duration,
     /// Not ready while the own certificate is not valid.
     pub ready: ReadyPart,
@@ -173,12 +173,12 @@ impl Tls {
         &self.chain
     }
 
-    /// For the next handshake as a server: asks for a client certificate and refuses to go on without.
+    /// Configuration of the next handshake as a server: it asks for a client certificate and goes no further without one.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         self.current().server.clone()
     }
 
-    /// For the next handshake as a client: shows the own certificate.
+    /// Configuration of the next handshake as a client: it shows the own certificate.
     pub fn client_config(&self) -> Arc<ClientConfig> {
         self.current().client.clone()
     }

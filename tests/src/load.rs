@@ -24,9 +24,9 @@ use tonic::Status;
 
 /// Workers of one load.
 const WORKERS: u64 = 3;
-/// Between two receipts of one worker.
+/// Pause between two receipts of one worker.
 const PACE: Duration = Duration::from_millis(30);
-/// Between two attempts of one call.
+/// Pause between two attempts of one call.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// An attempt without an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

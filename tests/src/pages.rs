@@ -65,12 +65,12 @@ pub struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// At this validator's.
+    /// An operator at this validator's machine.
     pub fn new(network: &'a mut TestNetwork, validator_id: u32) -> Self {
         Self { network, machine: Machine::Node(validator_id), examples: Vec::new() }
     }
 
-    /// At this issuer's.
+    /// An operator at this issuer's machine.
     pub fn of_issuer(network: &'a mut TestNetwork, issuer_id: u32) -> Self {
         Self { network, machine: Machine::Issuer(issuer_id), examples: Vec::new() }
     }

@@ -31,7 +31,7 @@ pub enum CertificateError {
     /// Not the canonical bytes.
     #[error("the certificate is malformed")]
     Malformed,
-    /// Of another height or block.
+    /// The certificate is of another height or block.
     #[error("the certificate is of another block")]
     OtherBlock,
     /// A signer that is not in the set.

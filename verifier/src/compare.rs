@@ -62,7 +62,7 @@ pub struct CheckpointSummary {
     pub tree_size: u64,
     /// Root, hex.
     pub root: String,
-    /// As of when, Unix seconds.
+    /// The quorum's time of the checkpoint, seconds since 1970.
     pub as_of: u64,
 }
 

@@ -83,7 +83,7 @@ impl Default for ServeOptions {
 }
 
 impl ServeOptions {
-    /// Behind something through which all callers come, and which bounds each of them itself.
+    /// Options for a server behind a proxy through which all callers come and which bounds each of them itself.
     #[must_use]
     pub fn behind_proxy(self) -> Self {
         Self { caller_connections_max: self.connections_max, caller_requests_max: self.requests_max, ..self }

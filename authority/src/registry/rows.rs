@@ -43,7 +43,7 @@ impl Class {
         Self::Items,
     ];
 
-    /// As a sentence names one.
+    /// Its name in a sentence, singular.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Validators => "validators",
@@ -58,7 +58,7 @@ impl Class {
         }
     }
 
-    /// As the JSON document names all of them.
+    /// Its key in the JSON document, plural.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Validators => "validator_sets",
@@ -97,7 +97,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// As a person reads it: foreign text in quotes.
+    /// The value as text for people; foreign text in quotes.
     pub fn words(&self) -> String {
         match self {
             Self::Absent => "none".to_owned(),
@@ -113,7 +113,7 @@ impl Value {
         }
     }
 
-    /// As a program reads it.
+    /// The JSON form.
     pub fn json(&self) -> Json {
         match self {
             Self::Absent => Json::Null,
@@ -153,7 +153,7 @@ impl Thing {
         (self.class, &self.name, &self.fields) == (other.class, &other.name, &other.fields)
     }
 
-    /// As a program reads it.
+    /// The JSON form.
     pub fn json(&self) -> Json {
         object(&self.fields.iter().chain(&self.moving).cloned().collect::<Vec<_>>())
     }

@@ -25,7 +25,7 @@ pub(crate) struct Step {
 }
 
 impl Screen {
-    /// With bars if `terminal`.
+    /// A screen; with progress bars if `terminal`.
     pub(crate) fn new(terminal: bool) -> Self {
         Self { terminal, started: Instant::now() }
     }

@@ -32,7 +32,7 @@ pub(super) enum Patience {
 }
 
 impl Patience {
-    /// As the request says. The time runs from now.
+    /// What the request asks for. The time runs from now.
     pub(super) fn of_request(wait: i32, timeout_ms: u32) -> Result<Self, Refusal> {
         let timeout_ms = if timeout_ms == 0 { WAIT_MS_DEFAULT } else { timeout_ms };
         if timeout_ms > WAIT_MS_MAX {

@@ -31,7 +31,7 @@ pub struct ApiContext {
     pub journal: Arc<Journal>,
     /// Units, systems, items.
     pub registry: Arc<Registry>,
-    /// For the keyed hashes.
+    /// Keys; the calls need the blinding secret, for keyed hashes.
     pub keys: Arc<KeyRing>,
     /// The way to the sequencer.
     pub queue: IssueQueue,

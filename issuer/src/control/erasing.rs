@@ -22,7 +22,7 @@ use crate::journal::{ErasurePhase, ErasureReads as _, ErasureRun, Journal, Journ
 const DESPITE_RETENTION: &str = "despite-retention";
 /// All categories.
 const ALL: &str = "all";
-/// Between looks at a run that is waited for.
+/// Interval at which a run that is waited for is looked at.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How the line about a run that is complete begins.
 const COMPLETE: &str = "complete: ";

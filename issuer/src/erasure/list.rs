@@ -38,7 +38,7 @@ pub enum Line {
     },
     /// All bodies that were due by a rule.
     Expired {
-        /// By which rule.
+        /// The rule.
         rule: Rule,
         /// When it began.
         at: UnixMillis,
@@ -79,7 +79,7 @@ pub struct ErasedList {
 }
 
 impl ErasedList {
-    /// At this path, of this journal.
+    /// The list at this path, of the journal with this identity.
     pub fn new(path: &Path, identity: JournalIdentity) -> Self {
         Self { path: path.to_owned(), identity }
     }

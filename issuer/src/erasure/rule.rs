@@ -14,14 +14,14 @@ use receipt_core::ids::ReceiptCode;
 /// Years for which bodies are kept after the day of issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Of every category that is not named.
+    /// Years for which bodies are kept, of every category that is not named.
     pub years: u32,
-    /// By category: positions 3 and 4 of the receipt code.
+    /// Years by category (positions 3 and 4 of the receipt code).
     pub by_category: BTreeMap<u32, u32>,
 }
 
 impl Retention {
-    /// For receipts of this code.
+    /// Years for which bodies of receipts of this code are kept.
     #[must_use]
     pub fn years_of(&self, code: ReceiptCode) -> u32 {
         self.by_category.get(&code.category()).copied().unwrap_or(self.years)

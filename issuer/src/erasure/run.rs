@@ -44,7 +44,7 @@ pub struct Due {
     pub by_category: BTreeMap<u32, (u64, u32, u32)>,
     /// Due, and not decided on the ledger: they would stay.
     pub undecided: u64,
-    /// Of receipts that cannot be read: they would stay.
+    /// Bodies of receipts that cannot be read; they would stay.
     pub unreadable: u64,
 }
 
@@ -74,7 +74,7 @@ pub fn rule_of(run: &ErasureRun) -> Result<Rule, JournalError> {
 }
 
 impl<'a> Eraser<'a> {
-    /// Of this journal; the chain's UTC offset makes days of times.
+    /// Erases from this journal. Days are those of the chain's UTC offset.
     #[must_use]
     pub fn new(journal: &'a Journal, utc_offset_minutes: i32) -> Self {
         Self { journal, utc_offset_minutes, step_bodies: STEP_BODIES }
@@ -254,7 +254,7 @@ fn rows(journal: &Journal, keys: &[ReceiptKey]) -> Result<Vec<Row>, JournalError
 
 enum Verdict {
     Stays,
-    /// With the local day of issue.
+    /// The body is due; with the local day of issue.
     Due(u32),
     Undecided,
 }

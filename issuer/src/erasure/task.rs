@@ -17,7 +17,7 @@ use crate::metrics::IssuerMetrics;
 /// After a step that met damage.
 const DAMAGE_REST: Duration = Duration::from_secs(600);
 
-/// Between a step that took so long and the next one.
+/// The pause after a step that took so long.
 #[must_use]
 pub fn rest_after(step: Duration) -> Duration {
     step.saturating_mul(2)

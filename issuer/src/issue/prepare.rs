@@ -51,7 +51,7 @@ pub struct RuleBasis<'a> {
     pub utc_offset_minutes: i32,
     /// The registry.
     pub view: &'a RegistryView,
-    /// Behind the keyed hashes.
+    /// The secret of the keyed hashes.
     pub blinding: &'a BlindingSecret,
     /// The receipt that a reversal or re-issue names, if this issuer has it.
     pub original: Option<&'a Receipt>,

@@ -116,7 +116,7 @@ struct Group {
     allotted: Vec<Allotted>,
     returned: Vec<Taken>,
     biz: HashMap<(UnitId, String), (receipt_core::hash::Hash, ReceiptKey)>,
-    /// By what will be rows of the journal.
+    /// Uniqueness keys by the rows that they will be in the journal.
     uniqueness: BTreeMap<[u8; 23], (UnitId, UniquenessKey, ReceiptKey)>,
     reversals: HashMap<ReceiptKey, ReceiptKey>,
     reissues: HashMap<ReceiptKey, ReceiptKey>,
@@ -145,7 +145,7 @@ impl Group {
         self.uniqueness.extend(keys.iter().map(row));
     }
 
-    /// As the journal's `receipted`, of the group.
+    /// The receipt of this group that holds a uniqueness key, as `receipted` of the journal tells it.
     fn receipted(&self, unit: UnitId, key: UniquenessKey) -> Option<ReceiptKey> {
         let mut found = rows_against(unit, key).into_iter().flat_map(|rows| self.uniqueness.range(rows));
         found.next().map(|(_, (_, _, holder))| *holder)

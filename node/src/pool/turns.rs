@@ -13,7 +13,7 @@ pub(super) struct Turns {
 pub(super) struct Turn<'a>(&'a Turns);
 
 impl Turns {
-    /// Up to `count` at once, at least one.
+    /// Turns for up to `count` at once, at least one.
     pub(super) fn new(count: usize) -> Self {
         Self { free: Mutex::new(count.max(1)), freed: Condvar::new() }
     }

@@ -34,7 +34,7 @@ pub(crate) struct CallLimit<C: Clock = DefaultClock> {
 }
 
 impl CallLimit {
-    /// By the configured figures.
+    /// A limit with the configured rate and burst.
     pub(crate) fn new(config: &PublicConfig) -> Self {
         Self::with_clock(config.calls_per_second, config.calls_burst, DefaultClock::default())
     }

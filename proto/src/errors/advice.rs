@@ -135,7 +135,7 @@ impl Advice {
         }
     }
 
-    /// On the wire, beside a `refused_reason`.
+    /// The wire form, which stands beside a `refused_reason`.
     pub fn to_wire(self) -> issuer::RefusedAdvice {
         issuer::RefusedAdvice {
             receipt: self.receipt.as_str().to_owned(),

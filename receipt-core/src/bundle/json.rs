@@ -16,7 +16,7 @@ use crate::suite::ChainId;
 /// Why bytes are not a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
-    /// Above [`BUNDLE_BYTES_MAX`].
+    /// The file is longer than [`BUNDLE_BYTES_MAX`].
     #[error("a bundle of {bytes} bytes is too large")]
     TooLarge {
         /// The file's length.

@@ -223,7 +223,7 @@ pub struct TileNodes<'a, R> {
 }
 
 impl<'a, R: TileReader> TileNodes<'a, R> {
-    /// Over the tiles that a log of `size` leaves has.
+    /// Reads nodes from the tiles that a log of `size` leaves has.
     pub fn new(reader: &'a R, size: TreeSize) -> Self {
         Self { reader, size }
     }

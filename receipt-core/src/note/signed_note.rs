@@ -20,13 +20,13 @@ use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
 /// Why bytes are not a signed note, or why a note is not signed by the keys it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// Above [`NOTE_BYTES_MAX`].
+    /// The note is longer than [`NOTE_BYTES_MAX`].
     #[error("a note of {bytes} bytes is too large")]
     TooLarge {
         /// The note's length.
         bytes: usize,
     },
-    /// Above [`NOTE_SIGNATURES_MAX`].
+    /// The note has more lines than [`NOTE_SIGNATURES_MAX`].
     #[error("the note has more than {NOTE_SIGNATURES_MAX} signature lines")]
     TooManySignatures,
     /// Not UTF-8, or a control character other than newline.

@@ -39,7 +39,7 @@ pub(crate) struct ActionPlace<'a> {
 }
 
 impl<'a> ActionPlace<'a> {
-    /// In a block of a chain.
+    /// The place in a block of this height and time.
     pub(crate) fn of(chain: &'a ChainParameters, height: Height, block_time: UnixMillis, records: Records) -> Self {
         Self { suite: chain.suite, origin: &chain.origin, height, block_time, records }
     }

@@ -45,7 +45,7 @@ pub(super) struct SealFrame<'a> {
     pub(super) suite: Suite,
     pub(super) height: Height,
     pub(super) time: UnixMillis,
-    /// Of every block but the first.
+    /// The tip before this block; `None` for block 0.
     pub(super) parent: Option<&'a Tip>,
     pub(super) status: StatusOutcome,
     /// The set that decides this height, and that of the next.

@@ -53,7 +53,7 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     Ok(finish(overlay, frame, entries, LeafIndex::ZERO, Vec::new()))
 }
 
-/// Before genesis there is no state.
+/// The empty state over which genesis is applied.
 struct Nothing;
 
 impl StateRead for Nothing {

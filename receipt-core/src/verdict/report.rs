@@ -99,7 +99,7 @@ pub struct VerdictReport {
     pub reverses: Option<String>,
     /// The result of each layer.
     pub layers: LayersReport,
-    /// As of when the status holds, Unix seconds.
+    /// The time for which the status is proved, seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
     /// The same as RFC 3339 text, UTC.

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 pub(super) enum Stage {
     /// Instead of an answer: the request is at fault.
     Request,
-    /// At the end of an answer that had begun.
+    /// The status ends an answer that had begun.
     Answer,
 }
 

@@ -19,7 +19,7 @@ use tonic::body::Body;
 use super::expired;
 use crate::clock::Clock;
 
-/// Between looks at the clock.
+/// The longest time between two looks at the clock.
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(10);
 
 /// A body that ends with its caller's certificate.

@@ -28,7 +28,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 pub struct ExpectedPeer {
     /// The role it must have.
     pub role: Role,
-    /// With this registry number; `None`: anyone of the role.
+    /// The registry number it must have; `None`: any of the role.
     pub id: Option<u32>,
 }
 
@@ -46,7 +46,7 @@ pub struct ChannelConfig {
 }
 
 impl ChannelConfig {
-    /// With 2 s to connect and no limit per call.
+    /// A channel with 2 s to connect and no limit per call.
     pub fn new(authority: impl Into<String>, expected: ExpectedPeer) -> Self {
         Self { authority: authority.into(), expected, connect_timeout: Duration::from_secs(2), request_timeout: None }
     }

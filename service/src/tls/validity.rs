@@ -32,7 +32,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Of the own certificate and those between it and the authority.
+    /// The time in which all of these are valid: the own certificate and those between it and the authority.
     pub(super) fn of(certificates: &[CertificateDer<'_>]) -> Result<Self, IdentityError> {
         let mut window = Self { from: UnixMillis::new(0), until: UnixMillis::new(u64::MAX) };
         for certificate in certificates {

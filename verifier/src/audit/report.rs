@@ -97,7 +97,7 @@ pub struct LateReport {
     pub issuer: u32,
     /// Records whose block's time is above their `seal_by`.
     pub records: u64,
-    /// By how much the latest of them, milliseconds.
+    /// The longest delay among them, in milliseconds.
     pub worst_ms: u64,
 }
 

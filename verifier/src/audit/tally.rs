@@ -43,7 +43,7 @@ pub(super) struct Tally {
     pub(super) checkpoints: u64,
     pub(super) reversed: u64,
     pub(super) units: BTreeMap<u32, UnitTally>,
-    /// By issuer.
+    /// Late records by issuer.
     pub(super) late: BTreeMap<u32, LateTally>,
     /// Every name and area that a unit ever had.
     pub(super) names: BTreeMap<u32, UnitNames>,

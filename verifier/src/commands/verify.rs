@@ -30,7 +30,7 @@ struct FileReport<'a> {
     verdict: &'a VerdictReport,
 }
 
-/// Of a file without bytes to judge.
+/// The report of a file that gave no bytes to judge.
 #[derive(Serialize)]
 struct UnreadReport {
     file: String,
