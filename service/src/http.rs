@@ -6,10 +6,8 @@
 //! A connection above a bound is closed at once, without an answer: it costs a file descriptor for an instant. Invariant:
 //! the server ends within [`STOP_GRACE`] of the stop, whatever clients hold open. Not here: what is served.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -20,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::accept::next_connection;
+use crate::callers::{Share, Shares};
 use crate::shutdown::CancellationToken;
 
 /// How long requests under way may take once the stop is asked for; then they are cut.
@@ -69,7 +68,7 @@ pub async fn serve(
     limits: HttpLimits,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let seats = Seats::new(limits);
+    let places = Shares::new(limits.connections_max, limits.address_connections_max);
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -77,10 +76,10 @@ pub async fn serve(
             next = next_connection(&listener) => next,
             () = stop.cancelled() => break,
         };
-        match seats.try_acquire(remote.ip()) {
-            Some(seat) => {
+        match places.try_acquire(remote.ip(), 1) {
+            Some(place) => {
                 let router = router.clone().layer(Extension(ClientAddress(remote.ip())));
-                connections.spawn(connection(stream, router, seat, limits, stop.clone()));
+                connections.spawn(connection(stream, router, place, limits, stop.clone()));
             }
             None => tracing::debug!(%remote, "too many connections; this one is closed"),
         }
@@ -92,7 +91,13 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, router: Router, _seat: Seat, limits: HttpLimits, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    _place: Share<IpAddr>,
+    limits: HttpLimits,
+    stop: CancellationToken,
+) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -106,48 +111,6 @@ async fn connection(stream: TcpStream, router: Router, _seat: Seat, limits: Http
     }
     serving.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(STOP_GRACE, serving).await;
-}
-
-/// Who is connected, by address.
-#[derive(Debug, Clone)]
-struct Seats {
-    limits: HttpLimits,
-    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-/// A counted connection; gives its place back when dropped.
-struct Seat {
-    seats: Seats,
-    address: IpAddr,
-}
-
-impl Seats {
-    fn new(limits: HttpLimits) -> Self {
-        Self { limits, taken: Arc::default() }
-    }
-
-    fn take(&self, address: IpAddr) -> Option<Seat> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
-        let own = taken.get(&address).copied().unwrap_or(0);
-        if all >= self.limits.connections_max || own >= self.limits.address_connections_max {
-            return None;
-        }
-        taken.insert(address, own + 1);
-        Some(Seat { seats: self.clone(), address })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        match taken.get_mut(&self.address) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                taken.remove(&self.address);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -208,14 +171,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn all_addresses_together_have_a_bound() {
-        let seats = Seats::new(HttpLimits { connections_max: 2, ..HttpLimits::default() });
-        let (first, second) = (seats.try_acquire([10, 0, 0, 1].into()), seats.try_acquire([10, 0, 0, 2].into()));
-        assert!(first.is_some() && second.is_some());
-        assert!(seats.try_acquire([10, 0, 0, 3].into()).is_none());
-        drop(first);
-        assert!(seats.try_acquire([10, 0, 0, 3].into()).is_some());
+    #[tokio::test]
+    async fn all_addresses_together_have_a_bound() {
+        let world = world(HttpLimits { connections_max: 2, ..HttpLimits::default() }).await;
+        let mut held = Vec::new();
+        for number in 1..=2 {
+            let mut stream = connect_from(number, world.address).await;
+            assert!(answers(&mut stream).await, "{number}");
+            held.push(stream);
+        }
+        assert!(is_closed(&mut connect_from(3, world.address).await).await);
+    }
+
+    /// Connects from 127.0.0.`number`: to the server another address.
+    async fn connect_from(number: u8, to: std::net::SocketAddr) -> TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(std::net::SocketAddr::from(([127, 0, 0, number], 0))).unwrap();
+        socket.connect(to).await.unwrap()
     }
 
     #[tokio::test]
