@@ -62,7 +62,7 @@ impl Backlog {
         let _ = self.requeued.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
     }
 
-    /// Where the outbox begins.
+    /// The first position of the outbox.
     pub fn outbox_start(&self) -> u64 {
         self.outbox_start.load(Ordering::Acquire)
     }

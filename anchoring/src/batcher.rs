@@ -67,7 +67,7 @@ pub struct Batcher {
     early: BTreeMap<Source, (UnixMillis, RecordKey)>,
 }
 
-/// Where a record waited.
+/// The queue in which a record waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     Outbox(u64),

@@ -28,7 +28,7 @@ const NAMED_MAX: usize = 1000;
 /// Rows of a step.
 const STEP_ROWS: usize = 128;
 
-/// Where a fault lies.
+/// The place of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In what is kept of one record. Whoever has its acknowledgement can mend it.

@@ -15,7 +15,7 @@ use crate::metrics::NodeLabel;
 use crate::nodes::Nodes;
 use crate::quorum_time::QuorumTime;
 
-/// What is measured.
+/// Measures the figures of anchoring for `/metrics`.
 pub struct Figures {
     /// What waits and what is on its way, and where it is shown.
     pub desk: Desk,

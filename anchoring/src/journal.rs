@@ -140,7 +140,7 @@ impl From<JournalError> for ReadError {
     }
 }
 
-/// Whose journal it is.
+/// The chain, submitter and layout that a journal is for; another journal is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalIdentity {
     /// The chain.

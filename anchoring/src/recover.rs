@@ -53,7 +53,7 @@ pub enum RecoverError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// Nothing to recover.
+    /// The journal is not halted.
     #[error("this journal is not halted: there is nothing to recover; start it with `run`")]
     NotHalted,
     /// The node's block does not hold: another node may do better.

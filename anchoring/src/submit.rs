@@ -27,7 +27,7 @@ const ALL_FAILED_PAUSE: Duration = Duration::from_millis(200);
 /// What the submitter works with.
 #[derive(Debug, Clone)]
 pub struct Submitter {
-    /// Where batches are offered.
+    /// The nodes that batches are offered to.
     pub nodes: Arc<Nodes>,
     /// Metrics to update.
     pub metrics: Arc<AnchoringMetrics>,

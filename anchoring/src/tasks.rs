@@ -44,7 +44,7 @@ pub struct AnchoringSettings {
 
 /// What it takes to anchor the records of one journal.
 pub struct Anchoring {
-    /// What the parts share.
+    /// Journal, gate, registry and metrics, shared by the parts.
     pub desk: Desk,
     /// Receives the batches to offer.
     pub departures: Departures,

@@ -58,7 +58,7 @@ struct FileSignatures {
 /// Why a file is no proposal that may be signed, combined or submitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProposalError {
-    /// Not the format above.
+    /// The file does not have the format above.
     #[error("it is no proposal file: {0}; ask whoever sent it for the file again")]
     Form(String),
     /// Made for another chain.
@@ -74,7 +74,7 @@ pub enum ProposalError {
     /// Message or credential of a suite that is not the chain's.
     #[error("it is of another signature suite than the chain")]
     Suite,
-    /// Nothing to sign.
+    /// The proposal has nothing to sign.
     #[error("it contains nothing: neither actions nor credentials")]
     Empty,
     /// More than an entry of the log or this format holds.
@@ -102,7 +102,7 @@ pub enum ProposalError {
     /// The key is none of this chain's authorities'.
     #[error("the key {0} is no authority's of this chain; check `--key`, and the genesis file")]
     NotAnAuthority(String),
-    /// Nothing would be added.
+    /// The authority has signed already.
     #[error("authority {0} has signed it already; pass it on to the next")]
     AlreadySigned(u32),
     /// Two files that are not copies of one proposal.
@@ -113,7 +113,7 @@ pub enum ProposalError {
         /// Digest of the first copy.
         expected: Hash,
     },
-    /// Not enough signatures yet.
+    /// The proposal has too few signatures to be submitted.
     #[error("it has {given} of {needed} signatures; have {} more of the authorities sign it first", needed - given)]
     TooFew {
         /// Signatures that are there.
@@ -338,7 +338,7 @@ impl Proposal {
         self.signatures.contains_key(&index)
     }
 
-    /// How many have signed.
+    /// Number of authorities that have signed.
     pub fn signature_count(&self) -> usize {
         self.signatures.len()
     }

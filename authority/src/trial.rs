@@ -17,7 +17,7 @@ use crate::nodes::{Node, Nodes, Unanswered};
 use crate::registry::{Class, Reading, Registry, Thing};
 use crate::words::of_action;
 
-/// What one validator says.
+/// One validator's answer to a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
     height: u64,

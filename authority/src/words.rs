@@ -61,7 +61,7 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
     }
 }
 
-/// What a credential says.
+/// The fields of a credential, for people.
 pub fn of_credential(credential: &UnitCredential, utc_offset_minutes: i32) -> Words {
     let time = |time_ms| shown_time(time_ms, utc_offset_minutes);
     let title = format!("Vouch for key {} of unit {}", credential.signing_key, credential.unit);

@@ -34,7 +34,7 @@ impl DelayProxy {
         Ok(Self { address, task: tokio::spawn(accept(listener, target, delay)) })
     }
 
-    /// Where it listens.
+    /// The address that the proxy listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -54,7 +54,7 @@ const TURN: Duration = Duration::from_secs(4);
 const CIPHERTEXT_BYTES: usize = 1_600;
 const WRAPPED_KEY_BYTES: usize = 72;
 
-/// What was measured.
+/// The measurements of one run.
 struct Measured {
     run: ErasureRun,
     /// Steps and rests, without the pauses.

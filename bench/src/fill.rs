@@ -24,7 +24,7 @@ mod ledger;
 /// Rows of the table.
 const STEPS: u64 = 20;
 
-/// What is filled.
+/// A store that can be filled.
 pub trait Filled {
     /// One synced write of new receipts and what follows from it; answers how many, and how long each synced write took.
     fn write(&mut self, random: &mut Random) -> Result<(u64, Vec<Duration>)>;
@@ -33,7 +33,7 @@ pub trait Filled {
     fn figures(&self) -> StoreFigures;
 }
 
-/// How to fill.
+/// How many rows to write, and how fast.
 #[derive(Debug, Clone, Copy)]
 pub struct FillOptions {
     /// Receipts at least.

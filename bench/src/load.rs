@@ -35,7 +35,7 @@ const PAUSE_DEFAULT: Duration = Duration::from_millis(100);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
 const PROBLEMS_MAX: usize = 100;
 
-/// When calls are made.
+/// Pace of the calls: at a rate, or as answers come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// At a rate, in receipts per second.
@@ -52,10 +52,10 @@ pub enum Pace {
     },
 }
 
-/// What load to make.
+/// Pace, kind of call and connections of a load.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadOptions {
-    /// When calls are made.
+    /// Pace of the calls.
     pub pace: Pace,
     /// Receipts of a call: `None` for `Issue`, else `IssueMany` of so many.
     pub many: Option<usize>,

@@ -22,7 +22,7 @@ pub const OBSERVED_VALIDATOR: u32 = 1;
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long to measure.
+/// How long a load runs before and while it is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// Load before the measured window.

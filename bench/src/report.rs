@@ -35,14 +35,14 @@ pub struct Conditions {
     pub batch_age_ms: u64,
     /// Always true: no part has a switch to turn it off.
     pub fsync: bool,
-    /// What is issued.
+    /// The kind of receipts that are issued.
     pub payload: String,
 }
 
 /// Figures of one load.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct LoadReport {
-    /// What load it was.
+    /// The load in words.
     pub name: String,
     /// Length of the window over which rate and CPU are measured, after the warm-up.
     pub window_micros: u64,
@@ -87,7 +87,7 @@ pub struct LoadReport {
 /// Everything of one run of this program.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// How it was measured.
+    /// The conditions of the measurement.
     pub conditions: Conditions,
     /// The loads, in order.
     pub loads: Vec<LoadReport>,

@@ -29,7 +29,7 @@ pub fn loads() -> [LoadOptions; 4] {
 pub struct After {
     /// Stop the network and measure the store.
     pub live_bytes: bool,
-    /// Also replay the ledger.
+    /// Whether the ledger is replayed, too.
     pub replay: bool,
 }
 

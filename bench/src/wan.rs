@@ -28,7 +28,7 @@ const ISSUER: u32 = 1;
 /// Longest wait for a seal.
 const SEAL_TIMEOUT_MS: u32 = 60_000;
 
-/// What to measure.
+/// Delays, load and duration.
 #[derive(Debug, Clone)]
 pub struct WanOptions {
     /// One-way delays, in milliseconds, each on a network of its own.

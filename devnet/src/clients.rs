@@ -13,11 +13,11 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use crate::callers::Caller;
 use crate::layout::{CertificateFiles, Layout};
 
-/// What business systems call.
+/// Client of the issuer's service, as business systems use it.
 pub type IssuerClient = IssuerServiceClient<Channel>;
 /// What auditors and verifiers read.
 pub type LedgerClient = LedgerServiceClient<Channel>;
-/// What operators call.
+/// Client of a node's admin service, as operators use it.
 pub type AdminClient = AdminServiceClient<Channel>;
 
 /// Answers above this are refused: two blocks of 4 MiB and their entries fit.

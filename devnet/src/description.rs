@@ -34,7 +34,7 @@ pub struct Description {
     pub issuers: Vec<IssuerAddresses>,
 }
 
-/// Where a validator listens.
+/// The addresses of a validator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeAddresses {
@@ -48,7 +48,7 @@ pub struct NodeAddresses {
     pub metrics: SocketAddr,
 }
 
-/// Where an issuer listens.
+/// The addresses of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerAddresses {

@@ -35,7 +35,7 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Nothing is expected.
+    /// An empty list: no WARN or ERROR line is expected.
     pub fn none() -> Self {
         Self::default()
     }

@@ -205,13 +205,13 @@ impl Network {
         TrustFile::parse(&text).context("read the trust file")
     }
 
-    /// Where a validator listens.
+    /// The addresses of a validator. An error if there is none of this number.
     pub fn node_addresses(&self, validator_id: u32) -> Result<&NodeAddresses> {
         let found = self.description.nodes.iter().find(|node| node.validator_id == validator_id);
         found.ok_or_else(|| anyhow!("no validator {validator_id}"))
     }
 
-    /// Where an issuer listens.
+    /// The addresses of an issuer. An error if there is none of this number.
     pub fn issuer_addresses(&self, issuer_id: u32) -> Result<&IssuerAddresses> {
         let found = self.description.issuers.iter().find(|issuer| issuer.issuer_id == issuer_id);
         found.ok_or_else(|| anyhow!("no issuer {issuer_id}"))

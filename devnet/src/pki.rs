@@ -34,7 +34,7 @@ pub struct CertificateRequest<'a> {
     pub name: &'a str,
     /// The identity, as a URI.
     pub identity_uri: &'a str,
-    /// When it is valid.
+    /// Validity of the certificate.
     pub validity: Validity,
 }
 

@@ -59,7 +59,7 @@ impl ManagedProcess {
         Self { spec, held_ports, child: None }
     }
 
-    /// How it is started.
+    /// Program, arguments and files of the process.
     pub fn spec(&self) -> &ProcessSpec {
         &self.spec
     }

@@ -60,10 +60,10 @@ pub struct Config {
     pub listen: ListenConfig,
     /// Validators, in the order in which they are tried.
     pub nodes: Vec<NodeConfig>,
-    /// How batches are cut.
+    /// Size and age at which batches are cut, and how many are under way.
     #[serde(default)]
     pub batch: BatchConfig,
-    /// How receipts are issued.
+    /// Bounds of issuing: queue, seal promise, clock.
     #[serde(default)]
     pub issue: IssueConfig,
     /// How long bodies are kept.

@@ -190,7 +190,7 @@ pub fn went_by_age(journal: &Journal, code: ReceiptCode, day: u32) -> Result<boo
     Ok(run::erased_by_age(journal)?.covers(code, day))
 }
 
-/// What was erased again.
+/// Numbers of bodies that were erased again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reapplied {
     /// Bodies erased by name.

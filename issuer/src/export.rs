@@ -34,7 +34,7 @@ mod unnamed;
 const PAGE_RECEIPTS: usize = 256;
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What was written.
+/// Numbers of lines written, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportedBodies {
     /// The file.

@@ -23,7 +23,7 @@ use crate::registry::Registry;
 /// Numbers left are counted at every so many measurements.
 const SEGMENTS_EVERY: u64 = 15;
 
-/// What is measured.
+/// What the measurements read and where they are shown.
 pub struct FiguresParts {
     /// Knows which numbers are used.
     pub journal: Arc<Journal>,
@@ -31,7 +31,7 @@ pub struct FiguresParts {
     pub registry: Arc<Registry>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Where it is shown.
+    /// The metrics to set.
     pub metrics: Arc<IssuerMetrics>,
     /// The chain's UTC offset: by its calendar codes end with the year.
     pub utc_offset_minutes: i32,

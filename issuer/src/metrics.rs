@@ -51,7 +51,7 @@ pub(crate) type Days = Gauge<f64, AtomicU64>;
 /// All of them. `docs/ops/metrics-issuer.md` says what each means and what to alarm on.
 #[derive(Debug)]
 pub struct IssuerMetrics {
-    /// What anchoring counts.
+    /// Metrics of anchoring.
     pub anchoring: Arc<AnchoringMetrics>,
     receipts_issued: Counter,
     issue_groups: Counter,

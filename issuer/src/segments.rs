@@ -94,7 +94,7 @@ pub struct SegmentReport {
     pub settleable_from_ms: u64,
     /// Height up to which the ledger was followed.
     pub followed_height: u64,
-    /// What the authorities sign.
+    /// The actions for the authorities to sign.
     pub actions: Vec<ProposedAction>,
 }
 
@@ -183,7 +183,7 @@ impl SegmentReport {
 }
 
 impl Settlement {
-    /// As governance carries it.
+    /// The report as the action that settles the segment.
     pub fn to_action(&self) -> SettleSegment {
         let range = |range: &Range| NumberRange { first: range.first, last: range.last };
         SettleSegment {

@@ -27,9 +27,9 @@ const PAGE_EVENTS_MAX: u64 = 1_000;
 /// One outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchedOutcome {
-    /// Its position.
+    /// Its position: a watcher goes on after it.
     pub position: u64,
-    /// Which receipt.
+    /// The receipt.
     pub key: ReceiptKey,
     /// Its unit.
     pub unit: UnitId,

@@ -100,7 +100,7 @@ pub struct Listen {
     pub metrics: SocketAddr,
 }
 
-/// Another validator.
+/// Another validator: number and address.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PeerConfig {
     /// Its registry number.

@@ -20,7 +20,7 @@ use tallystick_service::durable::{self, FileMode};
 /// Files of one validator and kind.
 const FILES_OF_KIND_MAX: usize = 4;
 
-/// Where evidence is kept.
+/// The directory of evidence against other validators.
 #[derive(Debug)]
 pub(crate) struct EvidenceFolder {
     path: PathBuf,

@@ -94,7 +94,7 @@ pub(crate) struct Participation {
     pub signer: Arc<dyn ConsensusSigner>,
     /// The ledger's side.
     pub consensus: ConsensusParts,
-    /// Its counters.
+    /// Metrics to update.
     pub metrics: Metrics,
     /// Remembers what this validator has signed.
     pub guard: Arc<Guard>,

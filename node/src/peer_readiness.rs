@@ -39,7 +39,7 @@ pub(crate) struct PeerReadiness {
     pub heights: Arc<ChainHeights>,
     /// How far the peers are.
     pub forwarder: Forwarder,
-    /// Which peers are asked.
+    /// The peers that are asked how far they are.
     pub peers: Vec<ValidatorId>,
     /// Whether this node is one of the set.
     pub membership: Arc<Membership>,

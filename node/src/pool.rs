@@ -61,7 +61,7 @@ pub enum Offered {
 /// Why an offered batch or governance message does not get in.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// It is at fault.
+    /// The batch or message is at fault.
     #[error("{}: {detail}", reason.as_str())]
     Refused {
         /// The stable reason.

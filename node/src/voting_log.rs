@@ -32,7 +32,7 @@ const WAY_OF_DEVICE: &str = "start again; if it stays so, look at the disk of `w
 /// Why the log cannot be judged or moved. Fatal to the process.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
-    /// Another process has it.
+    /// Another process has the log open.
     #[error(
         "the consensus log {0} is in use: another process runs with this `wal_dir`, most often this node itself. Stop it first"
     )]

@@ -224,7 +224,7 @@ impl fmt::Display for FieldViolation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {message}")]
 pub struct Refusal {
-    /// What callers match on.
+    /// The stable reason, which callers match on.
     pub reason: ErrorReason,
     /// For a person; not stable; without personal data.
     pub message: String,

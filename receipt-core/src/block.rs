@@ -30,7 +30,7 @@ pub struct BlockContent {
     pub time: UnixMillis,
     /// Hash of the parent's seal.
     pub parent_seal_hash: Hash,
-    /// Who built the block.
+    /// The validator that built the block.
     pub proposer: ValidatorId,
     /// The round in which it was built: turns missed before it are counted against the schedule.
     pub proposer_round: u32,

@@ -32,7 +32,7 @@ pub enum ExportError {
     /// It does not start with the magic bytes.
     #[error("not an export file")]
     Magic,
-    /// Another version.
+    /// The file has another version of the format.
     #[error("export version {0} is not supported")]
     Version(u32),
     /// A frame is empty or above [`FRAME_BYTES_MAX`].

@@ -88,7 +88,7 @@ pub struct Genesis {
 /// Why bytes are not a genesis file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
-    /// Not the canonical encoding.
+    /// The bytes are not in canonical form.
     #[error(transparent)]
     NotCanonical(#[from] NotCanonical),
     /// A format that this build does not read.

@@ -35,7 +35,7 @@ const RETRY_AFTER_MS: u64 = 500;
 /// What unfolding a message takes beside the message: window and tables.
 const UNFOLDING_BYTES: usize = 64 * 1024;
 
-/// What requests may hold.
+/// Bounds of what requests may hold in memory.
 #[derive(Debug, Clone)]
 pub struct ArrivalLimits {
     /// Bytes of messages, in all and of one caller.

@@ -100,7 +100,7 @@ impl fmt::Display for ChainName {
 /// Why a certificate names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// Not a certificate.
+    /// The bytes are no certificate.
     #[error("the certificate does not parse")]
     Certificate,
     /// No URI, or more than one.

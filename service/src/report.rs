@@ -13,7 +13,7 @@ pub struct Stamped<'a, T> {
     format_version: Option<u32>,
     /// The program that made it.
     program: &'static str,
-    /// Its version.
+    /// The program's version.
     program_version: &'static str,
     /// When it was made, by the machine's clock: RFC 3339, UTC.
     made_at: String,

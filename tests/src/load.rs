@@ -40,7 +40,7 @@ pub type Clients = BTreeMap<u32, IssuerClient>;
 /// A receipt that an issuer has acknowledged.
 #[derive(Debug, Clone)]
 pub struct Acked {
-    /// What was asked for.
+    /// The generated receipt that was issued.
     pub receipt: GeneratedReceipt,
     /// Code and number.
     pub key: Key,

@@ -28,7 +28,7 @@ pub struct Certificate {
 /// Why a certificate proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// Not the canonical bytes.
+    /// The bytes are not in canonical form.
     #[error("the certificate is malformed")]
     Malformed,
     /// The certificate is of another height or block.

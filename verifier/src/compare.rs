@@ -18,7 +18,7 @@ use crate::node::{self, NodeAddress, NodeError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "relation", rename_all = "snake_case")]
 pub enum Relation {
-    /// Same size, same root.
+    /// The sizes and the roots are equal.
     Same,
     /// The larger extends the smaller: proved.
     Consistent,
@@ -27,7 +27,7 @@ pub enum Relation {
         /// Why there is no proof.
         reason: String,
     },
-    /// Same size, different roots.
+    /// The sizes are equal and the roots are not.
     Fork {
         /// Agencies whose cosignatures stand under both.
         signed_both: Vec<String>,
@@ -77,7 +77,7 @@ pub enum CompareError {
         /// The underlying error.
         source: TrustError,
     },
-    /// Not an evidence file.
+    /// The file is no evidence of a fork.
     #[error(transparent)]
     Evidence(#[from] NotEvidence),
 }

@@ -26,7 +26,7 @@ pub enum WhenError {
     /// Seconds, or a typing error.
     #[error("--at: `{0}` would be before 2020 or after 2100; milliseconds since 1970 have {MILLIS_DIGITS} digits")]
     Beyond(String),
-    /// Not a span.
+    /// The text is no span of time.
     #[error("--max-age: `{0}` is no span: give a number and its unit, like 90s, 15m, 24h or 7d")]
     Span(String),
 }

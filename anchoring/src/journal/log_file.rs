@@ -102,7 +102,7 @@ fn only_zeros(file: &mut File) -> io::Result<bool> {
 }
 
 struct Scan {
-    /// Where the block begins.
+    /// Offset of the block in the file.
     offset: u64,
     /// Where a write began that is not complete yet.
     begun: Option<u64>,

@@ -83,7 +83,7 @@ pub struct ReplayReport {
     pub receipts_per_second: u64,
     /// CPU time of the auditor's program, in microseconds.
     pub cpu_micros: u64,
-    /// What the auditor said.
+    /// The audit's report, as text.
     pub report: String,
 }
 

@@ -40,7 +40,7 @@ pub enum Line {
     Expired {
         /// The rule.
         rule: Rule,
-        /// When it began.
+        /// When the run began.
         at: UnixMillis,
     },
 }
@@ -84,7 +84,7 @@ impl ErasedList {
         Self { path: path.to_owned(), identity }
     }
 
-    /// Where it is.
+    /// Path of the list.
     pub fn path(&self) -> &Path {
         &self.path
     }

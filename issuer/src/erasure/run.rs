@@ -68,7 +68,7 @@ pub fn erased_by_age(journal: &Journal) -> Result<Rule, JournalError> {
     }
 }
 
-/// What a run erases.
+/// The rule by which a run erases. An error if the stored text is no rule.
 pub fn rule_of(run: &ErasureRun) -> Result<Rule, JournalError> {
     run.rule.parse().map_err(|_| JournalError::Corrupt("the rule of an erasure"))
 }

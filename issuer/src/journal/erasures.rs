@@ -41,12 +41,12 @@ pub struct ErasedRange {
     /// Key of the last.
     #[prost(bytes = "vec", tag = "2")]
     pub last: Vec<u8>,
-    /// How many were erased.
+    /// Bodies erased so far.
     #[prost(uint64, tag = "3")]
     pub erased: u64,
 }
 
-/// What a run does.
+/// The phase of an erasure by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
 pub enum ErasurePhase {
@@ -54,7 +54,7 @@ pub enum ErasurePhase {
     Walking = 0,
     /// Rewrites the tables that held it.
     Rewriting = 1,
-    /// Is complete.
+    /// The run is complete.
     Done = 2,
 }
 
@@ -70,7 +70,7 @@ pub struct ErasureRun {
     /// When it was complete; 0 before.
     #[prost(uint64, tag = "3")]
     pub finished_at_ms: u64,
-    /// What it does.
+    /// Its phase.
     #[prost(enumeration = "ErasurePhase", tag = "4")]
     pub phase: i32,
     /// Where the walk goes on: a key of the bodies.

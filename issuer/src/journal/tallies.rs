@@ -8,7 +8,7 @@ use tallystick_anchoring::journal::Fields;
 
 use super::JournalError;
 
-/// Which tally.
+/// The key of a tally: unit, day and kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DayKind {
     /// The unit.

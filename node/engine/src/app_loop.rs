@@ -44,7 +44,7 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 /// Heights that are read for one request of a peer.
 const SERVED_HEIGHTS_MAX: u64 = 64;
 
-/// Where messages come from.
+/// The channels that the loop receives from.
 pub(crate) struct Inbox {
     pub(crate) consensus: mpsc::Receiver<AppMsg<ChainContext>>,
     pub(crate) events: RxEvent<ChainContext>,
@@ -85,7 +85,7 @@ pub(crate) struct AppLoop {
     stream_ids: StreamIds,
     /// The height being decided, or to be started next.
     height: u64,
-    /// Its validators.
+    /// The validators of that height.
     set: Option<MemberSet>,
     /// Proposals of this height.
     intake: Intake,

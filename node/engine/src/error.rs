@@ -27,7 +27,7 @@ pub enum EngineError {
     /// The application failed, or answered what cannot be.
     #[error("{call} failed: {reason}")]
     Application {
-        /// Which call.
+        /// The method of `Application` that failed.
         call: &'static str,
         /// The reason, for the message.
         reason: String,

@@ -39,7 +39,7 @@ pub struct DoubleSign {
 /// Why a file proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DoubleSignError {
-    /// Not the canonical text.
+    /// The text is not in canonical form.
     #[error("not a file of two signed statements")]
     Malformed,
     /// A preimage that is no prevote, precommit or proposal.

@@ -73,7 +73,7 @@ const STATUS: u8 = 4;
 /// Why a link ends, or does not begin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// Not a configured peer.
+    /// The validator is not among the configured peers.
     #[error("validator {0} is not among this node's peers")]
     Stranger(MemberId),
     /// The engine does not run (yet), or has just ended.

@@ -12,7 +12,7 @@ const ROUND_MAX: u32 = 1 << 30;
 /// Why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// They end too early.
+    /// The bytes end before the message does.
     #[error("the message is cut short")]
     Truncated,
     /// They go on after the message.

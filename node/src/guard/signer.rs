@@ -17,7 +17,7 @@ pub struct GuardedSigner {
     keys: Keys,
 }
 
-/// Which key signs.
+/// The keys that votes are signed with.
 enum Keys {
     /// Always the same.
     One(SigningKey),

@@ -46,7 +46,7 @@ pub(super) struct Lock {
     pub(super) block_id: BlockId,
 }
 
-/// What the guard remembers.
+/// The content of a guard file: the votes of its height, the lock, the cosigned size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) cosigned_size: u64,

@@ -24,7 +24,7 @@ pub enum KeyError {
     /// Names are non-empty, without spaces, control characters and "+".
     #[error("the key's name is empty or has a space, a control character or a plus")]
     Name,
-    /// Not `name+hex8+base64`.
+    /// The text is not `name+hex8+base64`.
     #[error("a verifier key is written name+id+base64")]
     Shape,
     /// A type byte other than 0x01 and 0x04.
@@ -82,7 +82,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// What the key signs.
+    /// Whether the key signs as a log or as a cosigner.
     pub fn kind(&self) -> KeyKind {
         self.kind
     }

@@ -69,7 +69,7 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// What hides one value.
+/// The random bytes that are hashed with one value, so that it cannot be guessed from its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub [u8; SALT_BYTES]);
 

@@ -9,7 +9,7 @@ use crate::reason::Reason;
 /// Why a block may not be decided. Whoever proposed it is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlockRefusal {
-    /// Not the next height.
+    /// The block does not have the next height.
     #[error("the block has height {given}, expected {expected}")]
     Height {
         /// Height that the block states.
@@ -17,7 +17,7 @@ pub enum BlockRefusal {
         /// One more than the tip's.
         expected: Height,
     },
-    /// Another parent.
+    /// The block names another parent than the tip.
     #[error("the block's parent seal hash is not the tip's")]
     Parent,
     /// Not later than the parent.

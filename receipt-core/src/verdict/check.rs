@@ -31,11 +31,11 @@ impl LayerResult {
 /// What became of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// It holds.
+    /// The check holds.
     Passed,
     /// It does not hold, and the verdict does not hang on it.
     Warned,
-    /// It does not hold.
+    /// The check does not hold, and the bundle is invalid.
     Failed,
     /// Whether it holds cannot be judged here.
     Unknown,

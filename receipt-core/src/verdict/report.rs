@@ -7,7 +7,7 @@ use super::face::{Face, utc_text};
 use super::{CheckOutcome, Conclusion, Sentence, Verdict};
 use crate::ids::UnixMillis;
 
-/// What it amounts to.
+/// The conclusion, for machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum ConclusionReport {

@@ -55,7 +55,7 @@ impl ChannelConfig {
 /// Why there can be no channel to an authority. (Whether somebody answers shows at the first call.)
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
-    /// Not `host:port`.
+    /// The address is not `host:port`.
     #[error("`{0}` is not host:port")]
     Authority(String),
 }
