@@ -302,6 +302,11 @@ impl Journal {
         Ok(Checkpoint::new(&self.db)?.create_checkpoint(directory)?)
     }
 
+    /// Has what is read next come from the disk: what is cached of its tables is given up. Writes go on meanwhile.
+    pub fn forget_cached(&self) -> Result<(), JournalError> {
+        self.setup.forget_cached(self.db.path()).map_err(|error| JournalError::Store(error.to_string()))
+    }
+
     /// What it holds in memory, and how its writes fare.
     pub fn figures(&self) -> StoreFigures {
         self.setup.figures(&self.db, self.identity.layout.all().map(|family| family.name))

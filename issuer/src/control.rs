@@ -234,7 +234,7 @@ pub async fn request_check(settings: &Settings) -> Result<String> {
     let journal = open_stopped(settings)?;
     let keys = KeyRing::open(settings, journal.identity().suite).context("open the keys")?;
     let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&keys.master)));
-    let findings = Pass::new(&journal, &inspector).run()?;
+    let findings = Pass::new(&journal, &inspector)?.run()?;
     if inspector.opened_none() {
         bail!("no body opens under keys.master_key_file: it is not the key of this journal, or no body is whole");
     }

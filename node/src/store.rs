@@ -167,6 +167,11 @@ impl Store {
         self.write_synced(batch).unwrap();
     }
 
+    /// Has what is read next come from the disk: what is cached of its tables is given up.
+    pub(crate) fn forget_cached(&self) -> std::io::Result<()> {
+        self.setup.forget_cached(self.db.path())
+    }
+
     /// What it holds in memory, and how its writes fare.
     pub fn figures(&self) -> StoreFigures {
         self.setup.figures(&self.db, family_names())

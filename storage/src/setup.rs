@@ -10,6 +10,10 @@
 //! has collected too many small tables. Hence two threads that write buffers out, several buffers a family instead of two, and
 //! several compactions at once, but only when one falls behind.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
 use rocksdb::statistics::StatsLevel;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LruCacheOptions, Options,
@@ -149,6 +153,28 @@ impl StoreSetup {
         }
         options.set_block_based_table_factory(&table);
         options
+    }
+
+    /// Has what is read next of the store in this directory come from the disk: cache and operating system give up what they hold of its tables
+    /// and blob files. What is in use at this moment, what open tables pin (their top indexes) and pages not written yet stay.
+    pub fn forget_cached(&self, directory: &Path) -> io::Result<()> {
+        let mut cache = self.cache.clone();
+        cache.set_capacity(0);
+        cache.set_capacity(self.share.cache_bytes());
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            if !path.extension().is_some_and(|extension| extension == "sst" || extension == "blob") {
+                continue;
+            }
+            match File::open(&path) {
+                // Advice: a file system that does not take it reads as it likes.
+                Ok(file) => drop(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)),
+                // Merged into another one meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// One write buffer. The busy families' own buffers fill before the manager's bound is reached: it would write out the

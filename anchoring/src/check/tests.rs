@@ -26,7 +26,7 @@ impl Inspector for Bare {
 }
 
 fn check(journal: &Journal) -> Findings {
-    Pass::new(journal, &Bare).run().unwrap()
+    Pass::new(journal, &Bare).unwrap().run().unwrap()
 }
 
 #[test]
@@ -73,4 +73,38 @@ fn every_row_is_looked_at_and_what_is_not_what_was_written_is_named() {
     });
     assert!(named.iter().any(|fault| fault.starts_with("the journal's events: ")), "{named:?}");
     assert!(LAYOUT.families.iter().all(|family| journal.families().contains(family)));
+}
+
+/// The check of a running process: its cache still has the table as it was written.
+#[test]
+fn what_rots_under_an_open_store_is_found_though_it_is_cached() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut chain = TestChain::new();
+    let mut process = TestProcess::start(init(&path, &chain), &chain);
+    let key = process.acknowledge(&mut chain);
+    process.cut();
+    let journal = process.journal();
+    journal.flush_logs().unwrap();
+    assert!(check(journal).is_sound());
+    let row = journal.record(key).unwrap().unwrap();
+    rot(&path, &row.note);
+    assert_eq!(journal.record(key).unwrap(), Some(row), "it is cached");
+    let found = check(journal);
+    assert!(found.named.iter().any(|fault| fault.place == Place::Record(key)), "{:?}", found.named);
+}
+
+/// Spoils the one table that has these bytes, beside them, in the file itself.
+fn rot(journal: &std::path::Path, bytes: &[u8]) {
+    let files = std::fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+    let mut rotten = 0;
+    for file in files.filter(|path| path.extension() == Some("sst".as_ref())) {
+        let table = std::fs::read(&file).unwrap();
+        let Some(at) = table.windows(bytes.len()).position(|window| window == bytes) else { continue };
+        use std::os::unix::fs::FileExt as _;
+        let file = std::fs::File::options().write(true).open(&file).unwrap();
+        file.write_all_at(&[table[at] ^ 1], at as u64).unwrap();
+        rotten += 1;
+    }
+    assert_eq!(rotten, 1);
 }

@@ -98,7 +98,7 @@ impl Written {
             }
             Ok(journal) => {
                 let inspector = inspector();
-                let findings = Pass::new(&journal, &inspector).run().unwrap();
+                let findings = Pass::new(&journal, &inspector).unwrap().run().unwrap();
                 let sound = all_rows(&journal).is_some_and(|rows| rows == self.rows);
                 assert!(sound || !findings.is_sound(), "rows are missing or other ones, and nothing was found");
                 Some(findings)
