@@ -27,7 +27,7 @@
 //!   writer: records, outbox, last issue time and step are the owner's; batches and placements the batcher's until they are decided, then
 //!   the follower's, like outcomes, events, registry and progress. A write does not read its own rows.
 //! - *Errors*: every [`JournalError`] is fatal, but for damage that a read finds ([`JournalError::is_damage`]): whoever can do without that row,
-//!   goes on. After a failed write nobody knows what is on disk: the process ends and starts again from
+//!   goes on; and for a rewriting that failed, which is made again. After a failed write nobody knows what is on disk: the process ends and starts again from
 //!   disk. It never carries on.
 //! - `init` alone creates; a foreign chain, another submitter and another format are refused.
 
@@ -72,7 +72,7 @@ pub use write::{Durability, JournalWrite};
 /// The format of the families drawn above. Any other is refused.
 pub const JOURNAL_FORMAT: u32 = 3;
 
-/// Why the journal cannot be used. Fatal in every case: the process ends and starts again from disk.
+/// Why the journal cannot be used. Fatal but for what the contract names: the process ends and starts again from disk.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// There is none, and `run` never makes one.
@@ -97,6 +97,12 @@ pub enum JournalError {
         "a part of the journal cannot be read: {0}; this program's `check-journal` says what is damaged and how it is mended"
     )]
     Unreadable(String),
+    /// Tables that hold old versions of rows could not be written anew. Nothing else is wrong, and it may be tried again.
+    #[error(
+        "the journal's tables {0} still hold what was erased: they could not be written anew, most often because the disk is full. Make \
+         room, and ask for the same erasure again (docs/ops/erasing.md)"
+    )]
+    NotRewritten(String),
     /// A stored value is not what was written.
     #[error("the journal is corrupt: {0}; run this program's `restore` with its newest backup, then `recover`")]
     Corrupt(&'static str),

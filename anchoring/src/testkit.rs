@@ -18,6 +18,7 @@ use crate::quorum_time::Monotonic;
 
 pub mod ledger;
 pub mod process;
+pub mod small_disk;
 
 /// A monotonic clock that stands until it is told.
 #[derive(Debug, Default)]

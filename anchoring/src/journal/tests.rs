@@ -3,6 +3,7 @@ use receipt_core::testkit::TestChain;
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::testkit::process::{TestProcess, genesis_tip, identity, init, open};
+use crate::testkit::small_disk::SmallDisk;
 use crate::testkit::{copy_as_after_a_crash, offered};
 
 #[test]
@@ -130,4 +131,76 @@ fn a_row_that_the_disk_cannot_read_is_damage_and_a_full_disk_is_not() {
     for other in ["IO error: No space left on device: While appending to file: x.log", "IO error: Permission denied"] {
         assert!(!is_unreadable(other), "{other}");
     }
+}
+
+/// Files of a directory that contain these bytes.
+fn holders(directory: &Path, bytes: &[u8]) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let holds = |path: &std::path::PathBuf| {
+        path.is_file() && std::fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+    };
+    files.filter(holds).collect()
+}
+
+/// A journal in a table of which stands what was overwritten since.
+fn overwritten(path: &Path, chain: &TestChain) -> (Journal, Family) {
+    let told = crate::testkit::process::LAYOUT.families[0];
+    let journal = init(path, chain);
+    for value in [SECRET, b"erased"] {
+        let mut write = journal.write();
+        write.put(told, b"key", value);
+        write.commit(Durability::Synced).unwrap();
+        journal.flush_logs().unwrap();
+    }
+    assert_ne!(holders(path, SECRET), Vec::<std::path::PathBuf>::new(), "the search finds what is there");
+    (journal, told)
+}
+
+const SECRET: &[u8] = b"7f\x00\xc2secret that was erased";
+
+/// RocksDB drops the status of such a compaction: before, an erasure was called complete, and the key was still in an old table.
+#[test]
+fn tables_that_a_full_disk_keeps_from_being_rewritten_are_not_called_rewritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&dir.path().join("disk")) else { return };
+    let path = disk.path().join("journal");
+    let chain = TestChain::new();
+    let (journal, told) = overwritten(&path, &chain);
+    disk.fill();
+    let failed = journal.rewrite_tables(told, b"key", b"key").unwrap_err();
+    assert!(matches!(failed, JournalError::NotRewritten(_)), "{failed}");
+    assert!(failed.to_string().contains(".sst still hold what was erased") && !failed.is_damage(), "{failed}");
+    assert_ne!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
+    disk.free();
+    drop(journal);
+    let journal = open(&path, &chain);
+    journal.rewrite_tables(told, b"key", b"key").unwrap();
+    assert_eq!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
+    assert_eq!(journal.get(told, b"key").unwrap().as_deref(), Some(&b"erased"[..]));
+    drop(journal);
+}
+
+/// The same where nothing can be mounted: the names of the next tables are taken.
+#[test]
+fn tables_that_cannot_be_written_are_not_called_rewritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let chain = TestChain::new();
+    let (journal, told) = overwritten(&path, &chain);
+    let number = |path: std::path::PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
+    let files = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let last = files.filter_map(number).max().unwrap();
+    let taken: Vec<_> = (last + 1..last + 50).map(|number| path.join(format!("{number:06}.sst"))).collect();
+    for taken in &taken {
+        std::fs::create_dir(taken).unwrap();
+    }
+    let failed = journal.rewrite_tables(told, b"key", b"key").unwrap_err();
+    assert!(matches!(failed, JournalError::NotRewritten(_)), "{failed}");
+    drop(journal);
+    for taken in taken {
+        std::fs::remove_dir(taken).unwrap();
+    }
+    let journal = open(&path, &chain);
+    journal.rewrite_tables(told, b"key", b"key").unwrap();
+    assert_eq!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
 }

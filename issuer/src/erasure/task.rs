@@ -11,10 +11,10 @@ use tallystick_service::shutdown::{CancellationToken, TaskError};
 use tokio::sync::Notify;
 
 use super::run::Eraser;
-use crate::journal::{ErasureReads as _, ErasureRun, Journal};
+use crate::journal::{ErasureReads as _, ErasureRun, Journal, JournalError};
 use crate::metrics::IssuerMetrics;
 
-/// After a step that met damage.
+/// After a step that met damage, or that the disk had no room for.
 const DAMAGE_REST: Duration = Duration::from_secs(600);
 
 /// The pause after a step that took so long.
@@ -55,6 +55,10 @@ impl ErasureTask {
                 // A damaged table stops the erasure and nothing else.
                 Err(error) if error.is_damage() => {
                     tracing::error!(%error, "ALARM: the erasure by age stands still: a body's key cannot be read");
+                    Some(DAMAGE_REST)
+                }
+                Err(error @ JournalError::NotRewritten(_)) => {
+                    tracing::error!(%error, "ALARM: the erasure by age stands still; it goes on by itself when there is room");
                     Some(DAMAGE_REST)
                 }
                 Err(error) => return Err(error.into()),
