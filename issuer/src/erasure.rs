@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use receipt_core::ids::{ReceiptCode, ReceiptKey, UnixMillis};
 use receipt_core::record::SignedRecord;
+use tallystick_service::disk_fault::DiskFault;
 use tallystick_service::durable::DurableError;
 
 use crate::fate::{Fate, fate};
@@ -47,7 +48,7 @@ pub enum EraseError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The list failed.
-    #[error("{action} the list of erased bodies {path}: {source}", path = path.display())]
+    #[error("{action} the list of erased bodies {path}: {source}{way}", path = path.display(), way = way_of(source))]
     File {
         /// What was tried, as a verb for the message.
         action: &'static str,
@@ -91,6 +92,11 @@ pub enum EraseError {
     /// An erasure by age is under way.
     #[error("an erasure by age is under way (rule {0}); wait until it is complete: `erase-bodies --progress`")]
     UnderWay(String),
+}
+
+fn way_of(error: &io::Error) -> String {
+    let way = DiskFault::of_io(error).and_then(DiskFault::way);
+    way.map(|way| format!(". What to do: {way}")).unwrap_or_default()
 }
 
 /// What is to be erased by name, and when that is.
@@ -201,8 +207,16 @@ pub struct Reapplied {
 
 /// Erases again what the list says and the journal, an older copy, has not done. Refuses a list that is older than the journal.
 pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) -> Result<Reapplied, EraseError> {
-    let end = list.position()?;
     let known = journal.list_position()?;
+    // An older copy, which is halted, does not know what was acted upon.
+    if let Some(known) = &known
+        && journal.halted()?.is_none()
+        && let Some(bytes) = list.cut_torn(known)?
+    {
+        let path = list.path().display();
+        tracing::warn!(%path, bytes, "the end of the list of erased bodies was torn and is cut off: nothing was erased by it; ask for it again");
+    }
+    let end = list.position()?;
     if known.as_ref().is_some_and(|known| known.made_at > end.made_at) {
         return Err(list.problem(
             "was made before the list that this journal knows: it is an older copy; put its newest copy back",

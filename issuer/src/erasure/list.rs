@@ -6,9 +6,11 @@
 //! code-number ␠ milliseconds \n                                   one receipt, by its name
 //! expired ␠ milliseconds ␠ rule \n                                all that was due (see `rule`), in one line
 //! ```
-//! Only appended to, fsynced before the journal erases anything. A torn last line is cut by the next append. The journal notes up to
-//! where it has done what the list says, so that a start reads on from there. No personal data.
+//! Only appended to, fsynced before the journal erases anything. The journal notes up to where it has done what the list says, so that a
+//! start reads on from there. Behind that stands at most one append, of which a power cut leaves any pages: nothing was done by it, so
+//! it is cut from its first bad line on. What cannot be such a torn append refuses the start. No personal data.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
@@ -17,14 +19,22 @@ use std::path::{Path, PathBuf};
 use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
 use tallystick_service::durable::{self, FileMode};
 
-use super::EraseError;
 use super::rule::Rule;
+use super::{EraseError, RECEIPTS_MAX};
 use crate::journal::{JournalIdentity, ListPosition};
 
 const MAGIC: &str = "tallystick-erased/2";
 const EXPIRED: &str = "expired";
 /// No line is longer: a rule of all hundred categories is some 1,300.
 const LINE_BYTES_MAX: u64 = 4096;
+/// No line of a receipt is longer.
+const NAMED_BYTES_MAX: usize = 64;
+/// No append is longer.
+const APPEND_BYTES_MAX: u64 = (RECEIPTS_MAX * NAMED_BYTES_MAX) as u64;
+
+/// What an operator does about lines that cannot be read.
+const WAY_OF_BAD_LINES: &str = "put back a whole copy of it; if there is none, take out what cannot be read, and erase again what it may have said \
+                                (docs/ops/erasing.md, \"The list is damaged\")";
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +60,12 @@ impl Line {
         match self {
             Self::Named { key, at } => format!("{key} {at}\n"),
             Self::Expired { rule, at } => format!("{EXPIRED} {at} {rule}\n"),
+        }
+    }
+
+    fn at(&self) -> UnixMillis {
+        match self {
+            Self::Named { at, .. } | Self::Expired { at, .. } => *at,
         }
     }
 
@@ -122,8 +138,44 @@ impl ErasedList {
         // What stands behind the last whole line is the torn end of an append that was never acted upon.
         file.set_len(bytes).map_err(self.failed("cut the torn end of"))?;
         let text: String = lines.iter().map(Line::write).collect();
-        file.write_all_at(text.as_bytes(), bytes).and_then(|()| file.sync_all()).map_err(self.failed("write"))?;
+        if let Err(source) = file.write_all_at(text.as_bytes(), bytes).and_then(|()| file.sync_all()) {
+            // Nothing is erased by it. If this fails too, the next erasure, or start, cuts it.
+            let _ = file.set_len(bytes).and_then(|()| file.sync_all());
+            return Err(self.failed("write")(source));
+        }
         Ok(ListPosition { made_at, bytes: bytes + text.len() as u64 })
+    }
+
+    /// Cuts what a power cut left of the last append, from its first bad line on; `known` is up to where the newest journal has done what the
+    /// list says. Returns how many bytes were cut. Nothing is cut where there is more than one append could have left: then lines that
+    /// were acted upon are bad.
+    pub fn cut_torn(&self, known: &ListPosition) -> Result<Option<u64>, EraseError> {
+        let file = self.open(OpenOptions::new().read(true))?;
+        let length = file.metadata().map_err(self.failed("look at"))?.len();
+        let behind = length.saturating_sub(known.bytes);
+        if behind == 0 || behind > APPEND_BYTES_MAX || self.made_at(&file)? != known.made_at {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; usize::try_from(behind).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, known.bytes).map_err(self.failed("read"))?;
+        let (mut whole, mut bad, mut times) = (0, false, BTreeSet::new());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\n").and_then(|line| str::from_utf8(line).ok());
+            match text.and_then(Line::read) {
+                Some(read) => {
+                    times.insert(read.at());
+                    whole += if bad { 0 } else { line.len() as u64 };
+                }
+                None => bad = true,
+            }
+        }
+        // All lines of one append have one time.
+        if !bad || times.len() > 1 {
+            return Ok(None);
+        }
+        let file = self.open(OpenOptions::new().write(true))?;
+        file.set_len(known.bytes + whole).and_then(|()| file.sync_all()).map_err(self.failed("cut the torn end of"))?;
+        Ok(Some(behind - whole))
     }
 
     /// Its whole lines from an earlier position of the same file on; without one, all.
@@ -138,9 +190,8 @@ impl ErasedList {
         let reader = BufReader::new(file.take(end.saturating_sub(from)));
         let read = |line: io::Result<String>| {
             let line = line.map_err(self.failed("read"))?;
-            Line::read(&line).ok_or_else(|| {
-                self.problem(&format!("has a line that is no erasure, {line:?}; put back a whole copy of it"))
-            })
+            Line::read(&line)
+                .ok_or_else(|| self.problem(&format!("has a line that is no erasure, {line:?}; {WAY_OF_BAD_LINES}")))
         };
         reader.lines().map(read).collect()
     }
@@ -172,21 +223,25 @@ impl ErasedList {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn position_of(&self, file: &File) -> Result<ListPosition, EraseError> {
+    fn made_at(&self, file: &File) -> Result<UnixMillis, EraseError> {
         let header = self.first_line(file)?;
         let made_at = header.strip_suffix('\n').and_then(|header| {
             header.strip_prefix(&self.header_start())?.strip_prefix(' ')?.parse().ok().map(UnixMillis::new)
         });
-        let made_at = made_at.ok_or_else(|| {
+        made_at.ok_or_else(|| {
             self.problem("is of another chain or issuer, or none; erased_file must be this journal's own")
-        })?;
+        })
+    }
+
+    fn position_of(&self, file: &File) -> Result<ListPosition, EraseError> {
+        let made_at = self.made_at(file)?;
         // Lines are short: the last whole one ends within the last few kilobytes.
         let length = file.metadata().map_err(self.failed("look at"))?.len();
         let from = length.saturating_sub(LINE_BYTES_MAX);
         let mut tail = vec![0; usize::try_from(length - from).unwrap_or_default()];
         file.read_exact_at(&mut tail, from).map_err(self.failed("read"))?;
         let end = tail.iter().rposition(|byte| *byte == b'\n');
-        let end = end.ok_or_else(|| self.problem("ends in no line; put back a whole copy of it"))?;
+        let end = end.ok_or_else(|| self.problem(&format!("ends in no line; {WAY_OF_BAD_LINES}")))?;
         Ok(ListPosition { made_at, bytes: from + end as u64 + 1 })
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use receipt_core::ids::ReceiptNumber;
 use receipt_core::receipt::model::ReceiptDraft;
 use receipt_core::testkit::{TestChain, UTC_OFFSET_MINUTES};
+use tallystick_anchoring::testkit::small_disk::SmallDisk;
 use tallystick_proto::errors::CallReason;
 use tallystick_service::clock::Clock as _;
 
@@ -345,7 +346,9 @@ fn a_torn_line_is_dropped_and_a_foreign_list_refused() {
     };
     assert!(problem(whole.replacen(" 1 ", " 2 ", 1)).contains("another chain or issuer"));
     assert!(problem(String::new()).contains("another chain or issuer"));
-    assert!(problem(format!("{text}nonsense\n")).contains("\"nonsense\""));
+    // More than one append could have left.
+    let later = format!("{text}nonsense\n{first} 12\n{second} 13\n");
+    assert!(problem(later).contains("\"nonsense\""));
     assert!(problem(whole).contains("it is an older copy"), "one that lacks what this journal has erased");
     fs::remove_file(&path).unwrap();
     let missing = fixture.reapply(&fixture.issuer.journal).unwrap_err().to_string();
@@ -372,4 +375,94 @@ fn a_lost_list_is_made_anew_from_the_journal_and_holds_for_its_older_copies() {
     // The list from before it was made anew is an older copy, too, however long it is.
     fs::write(fixture.list().path(), former).unwrap();
     assert!(fixture.reapply(journal).unwrap_err().to_string().contains("it is an older copy"));
+}
+
+/// A power cut leaves any pages of the append. Before, all but a plain cut-off refused each start until somebody made the list anew.
+#[test]
+fn an_append_that_was_torn_in_any_pages_is_cut_and_what_stands_before_it_is_done() {
+    const PAGE_BYTES: usize = 4096;
+    let mut fixture = fixture_of(&["S01"; 3]);
+    fixture.erase(&[fixture.keys[0]]).unwrap();
+    let path = fixture.list().path().to_owned();
+    let known = fs::read(&path).unwrap();
+    // As many as one request may name; the first is a receipt that is here.
+    let named = |index: u64| ReceiptKey { number: ReceiptNumber::new(7_000 + index).unwrap(), ..fixture.keys[1] };
+    let keys = std::iter::once(fixture.keys[1]).chain((1..RECEIPTS_MAX as u64).map(named));
+    let lines: Vec<Line> = keys.map(|key| Line::Named { key, at: UnixMillis::new(7) }).collect();
+    fixture.list().append(&lines).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let pages = whole.len().div_ceil(PAGE_BYTES);
+    assert!(pages > 1, "{} bytes", whole.len());
+    let mut torn: Vec<Vec<u8>> = (known.len() + 1..whole.len()).step_by(509).map(|end| whole[..end].to_vec()).collect();
+    for set in 1..1_usize << pages {
+        for fill in [0, 0xa5] {
+            let mut bytes = whole.clone();
+            for page in (0..pages).filter(|page| set >> page & 1 == 1) {
+                let (from, to) = (page * PAGE_BYTES, whole.len().min((page + 1) * PAGE_BYTES));
+                bytes[from.max(known.len())..to].fill(fill);
+            }
+            torn.push(bytes);
+        }
+    }
+    for (row, bytes) in torn.iter().enumerate() {
+        let journal = fixture.dir.path().join(format!("journal-{row}"));
+        copy(&fixture.dir.path().join("journal"), &journal);
+        let journal = Journal::open(&journal, identity(&fixture.chain)).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let again = fixture.reapply(&journal).unwrap_or_else(|error| panic!("row {row}: {error}"));
+        let left = fs::read(&path).unwrap();
+        assert!(left.len() >= known.len() && whole.starts_with(&left), "row {row}: only its end is cut");
+        assert_eq!(fixture.list().lines_after(None).unwrap().len(), 1 + again.named, "row {row}");
+        assert_eq!(journal.erased_at(fixture.keys[1]).unwrap().is_some(), again.named > 0, "row {row}");
+        assert_eq!(fixture.reapply(&journal).unwrap(), Reapplied::default(), "row {row}: once");
+        let end = fixture.list().append(&lines[..1]).unwrap();
+        assert_eq!(end.bytes, fs::metadata(&path).unwrap().len(), "row {row}");
+    }
+}
+
+/// What an older copy of the journal does not know may have been acted upon: nothing of it is cut.
+#[test]
+fn the_list_is_never_cut_for_a_journal_that_is_not_the_newest() {
+    let mut fixture = fixture_of(&["S01"; 3]);
+    let restored = fixture.dir.path().join("restored");
+    fixture.issuer.journal.copy_to(&restored).unwrap();
+    let made = fixture.list().position().unwrap();
+    fixture.erase(&[fixture.keys[0]]).unwrap();
+    let path = fixture.list().path().to_owned();
+    let mut rotten = fs::read(&path).unwrap();
+    let last = rotten.len() - 3;
+    rotten[last] = b'?';
+    fs::write(&path, &rotten).unwrap();
+    let restored = Journal::open(&restored, identity(&fixture.chain)).unwrap();
+    let mut write = restored.write();
+    write.put_halted("restored");
+    write.put_list_position(made);
+    write.commit(Durability::Synced).unwrap();
+    let refused = reapply_whole(&restored, &fixture.list(), fixture.now(), UTC_OFFSET_MINUTES).unwrap_err().to_string();
+    assert!(refused.contains("is no erasure") && refused.contains("put back a whole copy"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), rotten);
+    // The newest one has acted upon all of it, and has no need of the line.
+    assert_eq!(fixture.reapply(&fixture.issuer.journal).unwrap(), Reapplied::default());
+    assert_eq!(fs::read(&path).unwrap(), rotten);
+}
+
+/// A full disk: what of an append had reached it stood in the way of each later erasure and start.
+#[test]
+fn an_append_that_failed_leaves_nothing_behind() {
+    let mut fixture = fixture_of(&["S01"; 3]);
+    let Some(disk) = SmallDisk::mount(&fixture.dir.path().join("disk")) else { return };
+    let list = ErasedList::new(&disk.path().join("journal.erased"), identity(&fixture.chain));
+    list.create(UnixMillis::new(2)).unwrap();
+    let before = fs::read(list.path()).unwrap();
+    disk.fill();
+    // Longer than the page that the header has.
+    let line = Line::Named { key: fixture.keys[0], at: UnixMillis::new(7) };
+    let failed = list.append(&vec![line; RECEIPTS_MAX]).unwrap_err().to_string();
+    assert!(failed.contains("No space left on device") && failed.contains("What to do: "), "{failed}");
+    assert_eq!(fs::read(list.path()).unwrap(), before);
+    disk.free();
+    let wish = fixture.wish(&[fixture.keys[0]]);
+    fixture.issuer.sequencer.erase(&list, &wish).unwrap().unwrap();
+    assert_eq!(list.lines_after(None).unwrap().len(), 1);
+    drop(disk);
 }
