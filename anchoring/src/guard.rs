@@ -5,7 +5,8 @@
 //! mark    {"chain":"…","issuer":1,"turn":7,"step":1234,"next_sequence":56}
 //! ```
 //! A journal that is behind its mark is an older copy put back: it would acknowledge under names that are used, so it halts at the
-//! start, and so does one whose guard is gone. The mark follows the journal within [`INTERVAL`], off the way of the records, and
+//! start, and so does one whose guard is gone. It is made whole or not at all; one that cannot be read, of a journal in which nothing was ever
+//! written, is made anew. The mark follows the journal within [`INTERVAL`], off the way of the records, and
 //! never goes ahead of what is on disk: a crash leaves it behind, which is no fault. Like a node's guard it is never copied
 //! nor restored. What was written within the last interval before a crash is the one thing a copy may lack unnoticed.
 //!
@@ -13,13 +14,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tallystick_service::durable::{self, DurableError, FileMode};
 use tallystick_service::shutdown::CancellationToken;
 
 use crate::journal::{Durability, Journal, JournalError, JournalIdentity};
@@ -118,7 +120,7 @@ impl Guard {
 
     /// Opens the guard; `None` if there is none.
     pub fn open(path: &Path, identity: JournalIdentity) -> Result<Option<Self>, GuardError> {
-        let failed = |action, source| GuardError::File { action, path: path.to_owned(), source };
+        let failed = |action, source| failed_file(action, path, source);
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -145,24 +147,21 @@ impl Guard {
     }
 
     fn make(path: &Path, identity: JournalIdentity, mark: Mark) -> Result<Self, GuardError> {
-        let failed = |action, source| GuardError::File { action, path: path.to_owned(), source };
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-        let file = file.map_err(|source| failed("create", source))?;
+        let Mark { step, next_sequence } = mark;
+        let (chain, issuer) = (identity.chain.0.to_string(), identity.issuer.get());
+        let stored = Stored { chain, issuer, turn: 1, step, next_sequence };
+        let slot = slot_of(&stored).map_err(|source| failed_file("write", path, source))?;
         // At its full length at once, so that a full disk does not stop it later.
-        file.write_all_at(&[0; 2 * SLOT_LENGTH], 0).map_err(|source| failed("write", source))?;
-        let stored = Stored {
-            chain: identity.chain.0.to_string(),
-            issuer: identity.issuer.get(),
-            turn: 0,
-            step: 0,
-            next_sequence: 0,
-        };
-        let guard = Self { path: path.to_owned(), file, newest: Mutex::new(stored) };
-        guard.put(mark)?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|source| failed("sync the directory of", source))?;
-        Ok(guard)
+        let mut bytes = vec![0; 2 * SLOT_LENGTH];
+        let at = usize::try_from(stored.turn % 2 * SLOT_BYTES).unwrap_or_default();
+        if let Some(place) = bytes.get_mut(at..at + slot.len()) {
+            place.copy_from_slice(slot.as_bytes());
+        }
+        let failed = |DurableError { action, path, source }| GuardError::File { action, path, source };
+        durable::write(path, &bytes, FileMode::Private).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file.map_err(|source| failed_file("open", path, source))?;
+        Ok(Self { path: path.to_owned(), file, newest: Mutex::new(stored) })
     }
 
     /// How far the journal had come.
@@ -184,9 +183,8 @@ impl Guard {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let Mark { step, next_sequence } = mark;
         let stored = Stored { turn: newest.turn + 1, step, next_sequence, ..newest.clone() };
-        let failed = |source| GuardError::File { action: "write", path: self.path.clone(), source };
-        let text = serde_json::to_string(&stored).map_err(|error| failed(io::Error::other(error)))?;
-        let slot = format!("{text}\n{}\n", hex::encode(Sha256::digest(&text)));
+        let failed = |source| failed_file("write", &self.path, source);
+        let slot = slot_of(&stored).map_err(failed)?;
         self.file.write_all_at(slot.as_bytes(), stored.turn % 2 * SLOT_BYTES).map_err(failed)?;
         self.file.sync_data().map_err(failed)?;
         *newest = stored;
@@ -206,8 +204,16 @@ impl Guard {
 /// refused, unless it is new, or halted anyway (`None`). A journal that an older program made gets its guard now.
 pub fn stand_before(journal: &Journal, path: &Path) -> Result<Option<Guard>, GuardError> {
     let now = Mark::of(journal)?;
-    let Some(guard) = Guard::open(path, journal.identity())? else {
-        let is_new = journal.step()?.is_none_or(|step| step == 0 && now.next_sequence == 1);
+    let is_new = journal.step()?.is_none_or(|step| step == 0 && now.next_sequence == 1);
+    let opened = match Guard::open(path, journal.identity()) {
+        // Torn while it was made, it knew of nothing.
+        Err(GuardError::Damaged { .. }) if is_new && journal.halted()?.is_none() => {
+            tracing::warn!(path = %path.display(), "the guard file cannot be read, and its journal is new: it is made anew");
+            return Guard::make(path, journal.identity(), now).map(Some);
+        }
+        opened => opened?,
+    };
+    let Some(guard) = opened else {
         return match journal.halted()? {
             Some(_) => Ok(None),
             None if is_new => Guard::make(path, journal.identity(), now).map(Some),
@@ -265,6 +271,15 @@ pub(crate) fn halt(journal: &Journal, why: &str) -> Result<(), JournalError> {
     write.commit(Durability::Synced)?;
     tracing::error!(why, "ALARM: this journal is not the newest; nothing is issued, signed or followed");
     Ok(())
+}
+
+fn failed_file(action: &'static str, path: &Path, source: io::Error) -> GuardError {
+    GuardError::File { action, path: path.to_owned(), source }
+}
+
+fn slot_of(stored: &Stored) -> io::Result<String> {
+    let text = serde_json::to_string(stored).map_err(io::Error::other)?;
+    Ok(format!("{text}\n{}\n", hex::encode(Sha256::digest(&text))))
 }
 
 /// What stands in a slot.

@@ -160,3 +160,27 @@ fn a_torn_slot_leaves_the_other_and_a_foreign_guard_is_refused() {
     let other = JournalIdentity { issuer: receipt_core::ids::IssuerId::new(9), ..identity };
     assert!(matches!(Guard::open(&fixture.path(), other), Err(GuardError::Foreign(_))));
 }
+
+/// A power cut while it was made, of a journal in which nothing was ever written. Before, it was refused as damaged, and its message led to a
+/// fence.
+#[test]
+fn a_guard_that_was_torn_as_it_was_made_is_made_anew_and_a_used_one_is_not() {
+    let mut fixture = fixture();
+    let journal = fixture.init();
+    let whole = std::fs::read(fixture.path()).unwrap();
+    let zeros = vec![0; whole.len()];
+    let half = [&whole[..SLOT_LENGTH + 40], &zeros[SLOT_LENGTH + 40..]].concat();
+    for torn in [&[][..], &zeros[..100], &zeros, &half, &whole[..SLOT_LENGTH + 40]] {
+        std::fs::write(fixture.path(), torn).unwrap();
+        let guard = stand_before(&journal, &fixture.path()).unwrap().unwrap();
+        assert_eq!(guard.mark(), Mark::of(&journal).unwrap());
+        drop(guard);
+        assert_eq!(std::fs::read(fixture.path()).unwrap().len(), 2 * SLOT_LENGTH);
+        assert!(Guard::open(&fixture.path(), journal.identity()).unwrap().is_some(), "and can be read from then on");
+    }
+    fixture.run(journal, 1);
+    std::fs::write(fixture.path(), zeros).unwrap();
+    let journal = fixture.open("journal");
+    let refused = stand_before(&journal, &fixture.path()).unwrap_err();
+    assert!(matches!(refused, GuardError::Damaged { .. }), "{refused}");
+}

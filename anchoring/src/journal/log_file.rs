@@ -39,8 +39,16 @@ pub(crate) fn torn_at(path: &Path) -> io::Result<Option<u64>> {
         (&mut file).take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
         match scan.block(&block) {
             Block::Torn(offset) => return Ok(Some(offset)),
-            // Space that was set aside, and never written to.
-            Block::Zeros(offset) => return Ok((!only_zeros(&mut file)?).then_some(offset)),
+            // Space that was set aside, and never written to; unless so few bytes of it lie in the last block that the database takes
+            // them for a header that was begun.
+            Block::Zeros(offset) => {
+                let is_no_header = |zeros: &u64| !(1..HEADER_BYTES as u64).contains(&(zeros % BLOCK_BYTES as u64));
+                return Ok(if zeros_alone(&mut file)?.as_ref().is_some_and(is_no_header) {
+                    None
+                } else {
+                    Some(offset)
+                });
+            }
             Block::Whole if block.len() < BLOCK_BYTES => return Ok(scan.begun),
             Block::Whole => scan.offset += BLOCK_BYTES as u64,
         }
@@ -90,13 +98,14 @@ fn piece(bytes: &[u8]) -> Option<(u8, &[u8])> {
     is_whole.then_some((kind, payload))
 }
 
-fn only_zeros(file: &mut File) -> io::Result<bool> {
-    let mut buffer = vec![0; BLOCK_BYTES];
+/// How many bytes follow, if all of them are zeros.
+fn zeros_alone(file: &mut File) -> io::Result<Option<u64>> {
+    let (mut buffer, mut zeros) = (vec![0; BLOCK_BYTES], 0);
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(true),
-            count if buffer.iter().take(count).any(|byte| *byte != 0) => return Ok(false),
-            _ => {}
+            0 => return Ok(Some(zeros)),
+            count if buffer.iter().take(count).any(|byte| *byte != 0) => return Ok(None),
+            count => zeros += count as u64,
         }
     }
 }

@@ -240,3 +240,28 @@ fn a_journal_without_a_guard_is_not_cut() {
     let refused = fixture.open(&copy).unwrap_err();
     assert!(refused.to_string().contains("there is no guard file"), "{refused}");
 }
+
+/// Space that was set aside and never written to is no write; but of one to six bytes of it in a block of its own the database makes a header that
+/// was begun, and does not open.
+#[test]
+fn zeros_at_the_end_keep_no_journal_shut_however_many_they_are() {
+    const BLOCK_BYTES: usize = 32_768;
+    let fixture = Fixture::new();
+    let (_, whole) = fixture.log();
+    let first = whole.len().div_ceil(BLOCK_BYTES) * BLOCK_BYTES;
+    let lengths = (1..10).map(|more| whole.len() + more).chain((0..10).map(|more| first + more));
+    for length in lengths.chain((0..10).map(|more| first + 3 * BLOCK_BYTES + more)) {
+        let mut log = whole.clone();
+        log.resize(length, 0);
+        let copy = fixture.copy("copy", &log);
+        let (journal, cut) = fixture.open(&copy).unwrap_or_else(|error| panic!("{length} bytes: {error}"));
+        assert_eq!(Mark::of(&journal).unwrap(), Mark { step: 1, next_sequence: 1 }, "{length} bytes");
+        assert_eq!(told(&journal, fixture.kept), Some(1), "{length} bytes");
+        drop(journal);
+        assert!(fixture.open(&copy).unwrap().1.is_none(), "{length} bytes: once cut, it is whole");
+        if let Some(cut) = cut {
+            fs::remove_dir_all(cut.kept_at).unwrap();
+        }
+        fs::remove_dir_all(&copy).unwrap();
+    }
+}
