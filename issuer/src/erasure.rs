@@ -26,6 +26,7 @@ use list::{ErasedList, Line};
 use rule::{Retention, Rule, written_day};
 use run::Eraser;
 
+pub mod copies;
 pub mod list;
 pub mod rule;
 pub mod run;

@@ -18,6 +18,7 @@ use tallystick_tests::pages::Operator;
 
 const ISSUER: u32 = 1;
 const PAGE: &str = "docs/ops/erasing.md";
+const REPAIR: &str = "docs/ops/repair.md";
 /// As the page on erasing has it.
 const EXAMPLE: &str = "99060126-0000000123";
 const NAME: &str = "欧阳测试甲";
@@ -184,10 +185,17 @@ async fn whoever_follows_the_page_erases_what_is_due_and_what_is_named() {
         assert_eq!(bundle(&network, receipt).await, Err("BODY_ERASED".to_owned()));
         assert!(state(&network, receipt).await.body_erased_at_ms > 0);
     }
+    // A journal that was moved aside keeps the key: it is named, until it is removed.
+    Operator::of_issuer(&mut network, ISSUER).follow(REPAIR, "Writing it anew").await.unwrap();
+    let aside = network.layout().issuer(ISSUER).join("journal.damaged-1");
+    let named = format!("were moved aside: {}", aside.display());
     let mut operator = Operator::of_issuer(&mut network, ISSUER).with(EXAMPLE, others[0].name());
     let printed = operator.follow(PAGE, "By name").await.unwrap();
-    assert!(printed.contains("1 bodies erased"), "{printed}");
+    assert!(printed.contains("1 bodies erased") && printed.contains(&named), "{printed}");
     operator.follow(PAGE, "Copies").await.unwrap();
+    operator.follow(PAGE, "Journals that were moved aside").await.unwrap();
+    let printed = operator.follow(PAGE, "By name").await.unwrap();
+    assert!(printed.contains("1 had been erased before") && !printed.contains("moved aside"), "{printed}");
     let list = network.layout().issuer(ISSUER).join("journal.erased");
     let lines =
         |path: &Path| std::fs::read_to_string(path).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>();

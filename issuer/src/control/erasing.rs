@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tallystick_service::clock::{Clock as _, SystemClock};
 use super::{ControlParts, ask, connect, open_stopped};
 use crate::chain::load_chain;
 use crate::config::{CATEGORY_PROBLEM, Settings, parse_category};
+use crate::erasure::copies::said_of_copies;
 use crate::erasure::list::{ErasedList, parse_key};
 use crate::erasure::rule::{Rule, written_day};
 use crate::erasure::run::{Due, Eraser};
@@ -43,7 +45,7 @@ impl ControlParts {
         let journal = Arc::clone(&self.journal);
         tokio::task::spawn_blocking(move || {
             rewrite_tables(&journal, &erased)?;
-            anyhow::Ok(summary(&erased))
+            anyhow::Ok(summary(&erased, &journal))
         })
         .await?
     }
@@ -60,7 +62,7 @@ impl ControlParts {
 
     /// How far the run has come.
     pub(super) fn erasure_progress(&self) -> Result<String> {
-        Ok(progress(self.journal.erasure_run()?.as_ref()))
+        Ok(progress(self.journal.erasure_run()?.as_ref(), self.journal.path()))
     }
 
     fn list(&self) -> ErasedList {
@@ -102,14 +104,14 @@ fn rewrite_tables(journal: &Journal, erased: &[Erasure]) -> Result<(), JournalEr
     erasure::rewrite(journal, erased.iter().map(|erasure| erasure.key))
 }
 
-fn summary(erased: &[Erasure]) -> String {
+fn summary(erased: &[Erasure], journal: &Journal) -> String {
     let new = new_ones(erased).count();
     let before = erased.len() - new;
-    format!("{new} bodies erased, {before} had been erased before; backups made before now still hold them")
+    format!("{new} bodies erased, {before} had been erased before{}", said_of_copies(journal.path()))
 }
 
 /// One line about a run.
-fn progress(run: Option<&ErasureRun>) -> String {
+fn progress(run: Option<&ErasureRun>, journal_dir: &Path) -> String {
     let Some(run) = run else { return format!("{COMPLETE}there was no erasure by age in this journal") };
     let ErasureRun { rule, looked_at, erased, undecided, unreadable, rewritten, ranges, .. } = run;
     let figures = format!(
@@ -118,7 +120,7 @@ fn progress(run: Option<&ErasureRun>) -> String {
     match run.phase() {
         ErasurePhase::Walking => format!("erasing: {figures}"),
         ErasurePhase::Rewriting => format!("rewriting {rewritten} of {} ranges: {figures}", ranges.len()),
-        ErasurePhase::Done => format!("{COMPLETE}{figures}; backups made before now still hold them"),
+        ErasurePhase::Done => format!("{COMPLETE}{figures}{}", said_of_copies(journal_dir)),
     }
 }
 
@@ -139,7 +141,7 @@ pub async fn request_erasure(settings: &Settings, receipts: &[String], despite_r
     let wish = wish(settings, &journal, keys, utc_offset_minutes, despite_retention)?;
     let erased = erasure::erase(&journal, &list, &wish)?;
     rewrite_tables(&journal, &erased)?;
-    Ok(summary(&erased))
+    Ok(summary(&erased, &journal))
 }
 
 /// Erases what is due by the running issuer, and waits until that is complete; if none runs, in its journal.
@@ -161,7 +163,7 @@ pub async fn request_expired(settings: &Settings, categories: &BTreeSet<u32>) ->
     let now = SystemClock.now();
     let rule = due_now(settings, &journal, categories, utc_offset_minutes)?;
     erasure::begin(&journal, &list, &rule, now, utc_offset_minutes)?;
-    Ok(progress(eraser.finish(now)?.as_ref()))
+    Ok(progress(eraser.finish(now)?.as_ref(), journal.path()))
 }
 
 /// How far the erasure by age has come.
@@ -170,7 +172,7 @@ pub async fn request_progress(settings: &Settings) -> Result<String> {
         return ask(stream, "erasure-progress -").await;
     }
     let run = open_to_read(settings)?.0.erasure_run()?;
-    let said = progress(run.as_ref());
+    let said = progress(run.as_ref(), &settings.journal_dir);
     let waits = run.is_some_and(|run| !run.is_done());
     Ok(if waits { format!("{said}; no issuer runs, it goes on with the next start") } else { said })
 }
