@@ -1,6 +1,6 @@
 //! How many records wait for a batch, and the signal that wakes the batcher.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -11,6 +11,8 @@ pub struct Backlog {
     outbox_start: AtomicU64,
     requeued: AtomicU64,
     early: AtomicU64,
+    unreadable: AtomicU64,
+    mended: AtomicBool,
     bell: Notify,
 }
 
@@ -22,13 +24,32 @@ impl Backlog {
             outbox_start: AtomicU64::new(outbox_start),
             requeued: AtomicU64::new(requeued),
             early: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            mended: AtomicBool::new(false),
             bell: Notify::new(),
         }
     }
 
-    /// So many records of the outbox wait for their issue time.
-    pub fn set_early(&self, records: u64) {
-        self.early.store(records, Ordering::Release);
+    /// So many records were set aside: until their issue time, and until their rows can be read again.
+    pub fn set_aside(&self, early: u64, unreadable: u64) {
+        self.early.store(early, Ordering::Release);
+        self.unreadable.store(unreadable, Ordering::Release);
+    }
+
+    /// Records whose rows cannot be read; not among those that wait for a batch.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Acquire)
+    }
+
+    /// Records that were here already have been written anew. Called after the write.
+    pub fn mended(&self) {
+        self.mended.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// Whether any were since this was last asked.
+    pub fn take_mended(&self) -> bool {
+        self.mended.swap(false, Ordering::AcqRel)
     }
 
     /// Records that wait for their issue time; not among those that wait for a batch.

@@ -5,10 +5,10 @@
 //! any node sees it, so that one sequence never has two; records leave the outbox in the write that stores their batch. A header is
 //! signed only while the submitter's key permits it: under an ended one no block would carry it, and its sequence would stand
 //! before all later ones. A record issued more than five minutes ahead of the validators' time is set aside until then, and those
-//! after it are cut: the ledger would have its batch wait, and all later ones behind it. Nothing is signed or sent before the
+//! after it are cut: the ledger would have its batch wait, and all later ones behind it. So is one whose row cannot be read, until
+//! it is written anew; an undecided batch with such a record is not offered until then. Nothing is signed or sent before the
 //! journal has caught up with the ledger, nor once it is halted: an older copy would sign a second header under a used sequence.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,17 +21,22 @@ use receipt_core::suite::{Signer, Suite};
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
 use tallystick_service::shutdown::CancellationToken;
 
-use crate::backlog::Backlog;
 use crate::desk::Desk;
 use crate::journal::{BatchRow, Durability, JournalError, Placement};
 use crate::quorum_time::QuorumTime;
 use crate::registered::KeyFault;
+
+use aside::{Aside, Source};
+
+mod aside;
 
 #[cfg(test)]
 mod tests;
 
 /// While the key permits no batch, or records wait for their time, before it is looked at again.
 const HELD_BACK_PAUSE: Duration = Duration::from_secs(1);
+/// Records that a message names.
+const NAMED_MAX: usize = 20;
 
 /// What the batcher works with.
 #[derive(Clone)]
@@ -63,15 +68,7 @@ pub struct Batcher {
     next: BatchSequence,
     outbox_start: u64,
     held_back: Option<KeyFault>,
-    /// Records that wait for their issue time.
-    early: BTreeMap<Source, (UnixMillis, RecordKey)>,
-}
-
-/// The queue in which a record waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Outbox(u64),
-    Requeue(BatchSequence, u16),
+    aside: Aside,
 }
 
 /// A record about to be cut.
@@ -100,28 +97,94 @@ impl Batcher {
             next: journal.next_sequence()?,
             outbox_start,
             held_back: None,
-            early: BTreeMap::new(),
+            aside: Aside::default(),
             parts,
         })
     }
 
-    /// Undecided batches set out again, with the same headers; under this issuer's present key, if the former one has ended.
+    /// Undecided batches set out again, with the same headers; under this issuer's present key, if the former one has ended. One with a
+    /// record that cannot be read stays behind.
     pub fn set_out(&self) -> Result<(), JournalError> {
-        let journal = &self.parts.desk.journal;
-        for sequence in journal.undecided()? {
-            let mut row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
-            if let Some(signed_header) = self.signed_anew(&row)? {
-                tracing::warn!(%sequence, key = %self.parts.signing_key, "an undecided batch is signed anew: its key has ended");
-                row.signed_header = signed_header;
-                let mut write = journal.write();
-                write.put_batch(sequence, self.next, &row);
-                write.commit(Durability::Synced)?;
-            }
-            let records = journal.signed_records(&row.keys()?)?.into_iter().map(Bytes::from).collect();
-            let request = SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records };
-            self.parts.desk.flight.depart(sequence, request);
+        for sequence in self.parts.desk.journal.undecided()? {
+            self.set_out_one(sequence)?;
         }
         Ok(())
+    }
+
+    fn set_out_one(&self, sequence: BatchSequence) -> Result<(), JournalError> {
+        let Desk { journal, flight, .. } = &self.parts.desk;
+        let mut row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
+        if let Some(signed_header) = self.signed_anew(&row)? {
+            tracing::warn!(%sequence, key = %self.parts.signing_key, "an undecided batch is signed anew: its key has ended");
+            row.signed_header = signed_header;
+            let mut write = journal.write();
+            write.put_batch(sequence, self.next, &row);
+            write.commit(Durability::Synced)?;
+        }
+        let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+        for (key, read) in journal.each_signed_record(&row.keys()?)? {
+            match read {
+                Ok((bytes, _)) => records.push(Bytes::from(bytes)),
+                Err(error) => unreadable.push((key, error)),
+            }
+        }
+        if unreadable.is_empty() {
+            flight.depart(sequence, SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records });
+        } else {
+            let (records, error) = self.named(&unreadable);
+            tracing::error!(
+                %sequence, records, error,
+                "ALARM: acknowledged records of an undecided batch cannot be read, so it is not offered, and later ones wait behind it. \
+                 Nothing is lost if they are written anew; `check-journal` says by whom (docs/ops/repair.md)"
+            );
+            flight.ground(sequence, row.record_count() as u64);
+        }
+        Ok(())
+    }
+
+    /// Names of records, and what is wrong with the first.
+    fn named(&self, unreadable: &[(RecordKey, JournalError)]) -> (String, String) {
+        let names = unreadable.iter().take(NAMED_MAX).map(|(key, _)| self.parts.desk.owner.name(*key));
+        let mut names = names.collect::<Vec<_>>().join(", ");
+        if let Some(more) = unreadable.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+            names = format!("{names} and {more} more");
+        }
+        (names, unreadable.first().map(|(_, error)| error.to_string()).unwrap_or_default())
+    }
+
+    /// Once somebody has written records anew: those that can be read now are cut next, and batches of them set out.
+    fn look_again(&mut self) -> Result<(), JournalError> {
+        let Desk { journal, flight, backlog, gate, .. } = self.parts.desk.clone();
+        if !gate.seals() || !backlog.take_mended() {
+            return Ok(());
+        }
+        let waiting: Vec<(Source, RecordKey)> = self.aside.unreadable().collect();
+        let keys: Vec<RecordKey> = waiting.iter().map(|(_, key)| *key).collect();
+        for ((source, key), (_, read)) in waiting.into_iter().zip(journal.each_signed_record(&keys)?) {
+            if let Ok((_, signed)) = read {
+                tracing::info!(
+                    record = self.parts.desk.owner.name(key),
+                    "a record that could not be read was written anew"
+                );
+                self.aside.put_early(source, signed.record.issue_time, key);
+            }
+        }
+        self.show_aside();
+        for sequence in flight.grounded() {
+            if journal.outcome(sequence)?.is_none() {
+                self.set_out_one(sequence)?;
+            }
+            // Decided meanwhile: whoever followed found nothing to end.
+            if journal.outcome(sequence)?.is_some() {
+                flight.decided(sequence);
+            }
+        }
+        Ok(())
+    }
+
+    fn show_aside(&self) {
+        let backlog = &self.parts.desk.backlog;
+        backlog.set_aside(self.aside.early_count() as u64, self.aside.unreadable_count() as u64);
     }
 
     /// The header of an undecided batch under the present key, if its own key has ended. One sequence never has two headers that a
@@ -152,7 +215,6 @@ impl Batcher {
     /// Once the journal has caught up: sends what is undecided, then cuts until the token is cancelled. An error is fatal
     /// to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
-        let backlog = Arc::clone(&self.parts.desk.backlog);
         let gate = Arc::clone(&self.parts.desk.gate);
         tokio::select! {
             () = gate.until_it_seals() => {}
@@ -161,7 +223,7 @@ impl Batcher {
         tokio::task::block_in_place(|| self.set_out())?;
         loop {
             tokio::select! {
-                () = self.ripe(&backlog) => {}
+                ripe = self.ripe() => ripe?,
                 () = token.cancelled() => return Ok(()),
             }
             let cut = if gate.seals() { tokio::task::block_in_place(|| self.cut())? } else { None };
@@ -175,32 +237,40 @@ impl Batcher {
     }
 
     /// Waits until a batch should be cut.
-    async fn ripe(&self, backlog: &Backlog) {
+    async fn ripe(&mut self) -> Result<(), JournalError> {
         let full = u64::try_from(self.parts.records_max).unwrap_or(u64::MAX);
-        self.parts.desk.gate.until_it_seals().await;
-        let may_cut = || self.parts.desk.flight.count() < self.parts.in_flight_max;
-        while !may_cut() || (backlog.records() == 0 && !self.is_one_ripe()) {
+        let Desk { backlog, flight, gate, .. } = self.parts.desk.clone();
+        gate.until_it_seals().await;
+        loop {
+            // Also while no more may be cut: those on their way may wait behind one that is mended now.
+            tokio::task::block_in_place(|| self.look_again())?;
+            let may_cut = flight.count() < self.parts.in_flight_max;
+            if may_cut && (backlog.records() > 0 || self.is_one_ripe()) {
+                break;
+            }
             tokio::select! {
                 () = backlog.changed() => {}
-                () = tokio::time::sleep(HELD_BACK_PAUSE), if !self.early.is_empty() => {}
+                () = tokio::time::sleep(HELD_BACK_PAUSE), if self.aside.early_count() > 0 => {}
             }
         }
         let aged = tokio::time::sleep(self.parts.age);
         tokio::pin!(aged);
         while backlog.records() < full {
             tokio::select! {
-                () = &mut aged => return,
+                () = &mut aged => break,
                 () = backlog.changed() => {}
             }
         }
+        Ok(())
     }
 
     fn is_one_ripe(&self) -> bool {
-        self.early.values().any(|(time, _)| !self.parts.quorum_time.is_early(*time))
+        self.aside.ripe(&self.parts.quorum_time).next().is_some()
     }
 
     /// Cuts one batch, if anything waits and the key permits it. Returns its sequence.
     pub fn cut(&mut self) -> Result<Option<BatchSequence>, JournalError> {
+        self.look_again()?;
         let Collected { waiting, records, outbox_start } = self.collect()?;
         if waiting.is_empty() {
             self.outbox_start = outbox_start;
@@ -219,18 +289,20 @@ impl Batcher {
                 Source::Outbox(position) => write.delete_outbox(position),
                 Source::Requeue(refused, index) => {
                     write.delete_requeue(refused, index);
-                    requeued += 1;
+                    // One that was set aside is not counted among those that wait.
+                    requeued += u64::from(!self.aside.has(record.source));
                 }
             }
         }
         write.put_batch(sequence, next, &row);
         write.commit(Durability::Synced)?;
         for record in &waiting {
-            self.early.remove(&record.source);
+            self.aside.remove(record.source);
         }
-        desk.backlog.set_early(self.early.len() as u64);
         self.next = next;
         self.outbox_start = outbox_start;
+        self.show_aside();
+        let desk = &self.parts.desk;
         desk.backlog.taken(outbox_start, requeued);
         desk.metrics.batches_cut.inc();
         let records = waiting.into_iter().map(|record| Bytes::from(record.signed)).collect();
@@ -241,7 +313,7 @@ impl Batcher {
     }
 
     /// As many waiting records as a batch takes. Those that were set aside and are ripe come first, then those of refused batches. What
-    /// is early is set aside.
+    /// is early, or cannot be read, is set aside.
     fn collect(&mut self) -> Result<Collected, JournalError> {
         let sources = self.sources()?;
         let keys: Vec<RecordKey> = sources.iter().map(|(_, key)| *key).collect();
@@ -251,45 +323,67 @@ impl Batcher {
             records: Vec::with_capacity(sources.len()),
             outbox_start: self.outbox_start,
         };
-        let all_bytes = self.parts.desk.journal.signed_records(&keys)?;
-        for ((source, key), signed) in sources.into_iter().zip(all_bytes) {
-            let record = SignedRecord::decode(&signed).map_err(|_| JournalError::Corrupt("a signed record"))?;
-            let issue_time = record.record.issue_time;
-            if self.parts.quorum_time.is_early(issue_time) {
-                self.set_aside(source, issue_time, key);
-            } else {
-                bytes += signed.len();
-                if bytes > self.parts.bytes_max && !collected.waiting.is_empty() {
-                    break;
+        let (mut unreadable, mut requeued) = (Vec::new(), 0);
+        let read = self.parts.desk.journal.each_signed_record(&keys)?;
+        for ((source, key), (_, read)) in sources.into_iter().zip(read) {
+            let was_aside = self.aside.has(source);
+            let is_aside = match read {
+                Ok((_, record)) if self.parts.quorum_time.is_early(record.record.issue_time) => {
+                    self.set_aside(source, record.record.issue_time, key);
+                    true
                 }
-                collected.waiting.push(Waiting { source, key, signed });
-                collected.records.push(record);
-            }
-            if let Source::Outbox(position) = source {
-                collected.outbox_start = collected.outbox_start.max(position.saturating_add(1));
+                Ok((signed, record)) => {
+                    bytes += signed.len();
+                    if bytes > self.parts.bytes_max && !collected.waiting.is_empty() {
+                        break;
+                    }
+                    collected.waiting.push(Waiting { source, key, signed });
+                    collected.records.push(record);
+                    false
+                }
+                Err(error) => {
+                    self.aside.put_unreadable(source, key);
+                    unreadable.push((key, error));
+                    true
+                }
+            };
+            match source {
+                Source::Outbox(position) => {
+                    collected.outbox_start = collected.outbox_start.max(position.saturating_add(1));
+                }
+                Source::Requeue(..) => requeued += u64::from(is_aside && !was_aside),
             }
         }
-        self.parts.desk.backlog.set_early(self.early.len() as u64);
+        if !unreadable.is_empty() {
+            let (records, error) = self.named(&unreadable);
+            tracing::error!(
+                records,
+                error,
+                "ALARM: acknowledged records that wait for a batch cannot be read; they keep their numbers and wait until they are \
+                 written anew, and others are cut meanwhile. `check-journal` says by whom (docs/ops/repair.md)"
+            );
+        }
+        self.show_aside();
+        self.parts.desk.backlog.taken(self.outbox_start, requeued);
         Ok(collected)
     }
 
     fn sources(&self) -> Result<Vec<(Source, RecordKey)>, JournalError> {
         let (journal, most) = (&self.parts.desk.journal, self.parts.records_max);
-        let ripe = self.early.iter().filter(|(_, (time, _))| !self.parts.quorum_time.is_early(*time));
-        let mut sources: Vec<(Source, RecordKey)> = ripe.map(|(source, (_, key))| (*source, *key)).take(most).collect();
+        let mut sources: Vec<(Source, RecordKey)> = self.aside.ripe(&self.parts.quorum_time).take(most).collect();
         // Those set aside still stand in the journal, and are not taken twice.
-        let requeued = journal.requeued(most.saturating_add(self.early.len()))?.into_iter();
+        let requeued = journal.requeued(most.saturating_add(self.aside.count()))?.into_iter();
         let requeued = requeued.map(|(batch, index, key)| (Source::Requeue(batch, index), key));
         let outbox = journal.outbox(self.outbox_start, most)?.into_iter();
         let outbox = outbox.map(|(position, key)| (Source::Outbox(position), key));
-        let fresh = requeued.chain(outbox).filter(|(source, _)| !self.early.contains_key(source));
+        let fresh = requeued.chain(outbox).filter(|(source, _)| !self.aside.has(*source));
         let room = most - sources.len();
         sources.extend(fresh.take(room));
         Ok(sources)
     }
 
     fn set_aside(&mut self, source: Source, issue_time: UnixMillis, key: RecordKey) {
-        if self.early.is_empty() {
+        if self.aside.early_count() == 0 {
             let ahead_ms = self.parts.quorum_time.latest().map(|latest| issue_time.since(latest));
             tracing::warn!(
                 record = self.parts.desk.owner.name(key),
@@ -297,7 +391,7 @@ impl Batcher {
                 "a record was issued too far ahead of the validators' time; it waits until then, and others are cut meanwhile"
             );
         }
-        self.early.insert(source, (issue_time, key));
+        self.aside.put_early(source, issue_time, key);
     }
 
     /// Tells once when the key holds batches back, and once when it does so no more.

@@ -42,13 +42,15 @@ impl Figures {
         let Desk { backlog, flight, metrics, .. } = &self.desk;
         metrics.outbox_records.set(backlog.records());
         metrics.outbox_early_records.set(backlog.early());
+        metrics.outbox_unreadable_records.set(backlog.unreadable());
+        metrics.batches_unreadable.set(flight.grounded().len() as u64);
         metrics.batches_in_flight.set(flight.count() as u64);
         let now = self.clock.now();
         if let Some(distance) = self.quorum_time.distance_ms(now) {
             metrics.clock_distance_seconds.set(distance as f64 / 1000.0);
         }
         self.measure_nodes();
-        let waiting = backlog.records().saturating_add(backlog.early());
+        let waiting = backlog.records().saturating_add(backlog.early()).saturating_add(backlog.unreadable());
         Ok(Pending {
             records: waiting.saturating_add(flight.records()),
             oldest_ms: self.oldest_pending()?.map_or(0, |oldest| now.get().saturating_sub(oldest.get())),
@@ -70,7 +72,11 @@ impl Figures {
         let waiting = journal.outbox(backlog.outbox_start(), 1)?.first().map(|(_, key)| *key);
         let mut oldest = in_flight;
         for key in [requeued, waiting].into_iter().flatten() {
-            let time = issue_time(journal, key)?;
+            let time = match issue_time(journal, key) {
+                // The batcher sets it aside, and tells of it.
+                Err(error) if error.is_damage() => continue,
+                time => time?,
+            };
             oldest = Some(oldest.map_or(time, |oldest| oldest.min(time)));
         }
         Ok(oldest)

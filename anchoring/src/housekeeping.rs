@@ -98,6 +98,11 @@ impl Housekeeping {
                 Ok(()) if self.desk.metrics.batches_without_key.get() > 0 => {
                     self.ready.not_ready("has batches whose key has ended; restart it with its new key");
                 }
+                Ok(()) if self.desk.metrics.batches_unreadable.get() > 0 => {
+                    self.ready.not_ready(
+                        "has a batch with a record that cannot be read, before which no later one is sealed; `check-journal` says what to do",
+                    );
+                }
                 Ok(()) => self.ready.ready(),
                 Err(fault) => self.ready.not_ready(fault.to_string()),
             },

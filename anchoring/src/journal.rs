@@ -62,7 +62,7 @@ mod tests;
 pub use families::{Family, Layout};
 pub use inspector::Inspector;
 pub(crate) use log_file::{each_whole_write, log_files, torn_at};
-pub use read::Row;
+pub use read::{ReadRecord, Row};
 pub use rewrite::RewriteError;
 pub use rows::{BatchOutcome, BatchRow, EventRow, Fields, FollowedTip, Placement, RecordRow};
 pub use tallystick_storage::Access;

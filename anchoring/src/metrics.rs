@@ -30,6 +30,10 @@ pub struct AnchoringMetrics {
     pub outbox_records: Whole,
     /// Records waiting for their issue time.
     pub outbox_early_records: Whole,
+    /// Records waiting for a batch whose rows cannot be read.
+    pub outbox_unreadable_records: Whole,
+    /// Batches that are not offered, because a record of theirs cannot be read.
+    pub batches_unreadable: Whole,
     /// Batches offered and not decided yet.
     pub batches_in_flight: Whole,
     /// Of them, those that no node takes any more, because their key has ended.
@@ -56,6 +60,8 @@ impl AnchoringMetrics {
             batches_resubmitted: Counter::default(),
             outbox_records: Whole::default(),
             outbox_early_records: Whole::default(),
+            outbox_unreadable_records: Whole::default(),
+            batches_unreadable: Whole::default(),
             batches_in_flight: Whole::default(),
             batches_without_key: Whole::default(),
             followed_height: Whole::default(),
@@ -70,6 +76,10 @@ impl AnchoringMetrics {
         registry.register("outbox_records", "Records waiting for a batch", metrics.outbox_records.clone());
         let early = "Records issued too far ahead of the validators' time, waiting for it";
         registry.register("outbox_early_records", early, metrics.outbox_early_records.clone());
+        let unreadable = "Records waiting for a batch whose rows cannot be read";
+        registry.register("outbox_unreadable_records", unreadable, metrics.outbox_unreadable_records.clone());
+        let grounded = "Undecided batches that are not offered, because a record of theirs cannot be read";
+        registry.register("batches_unreadable", grounded, metrics.batches_unreadable.clone());
         registry.register("batches_in_flight", "Batches on their way", metrics.batches_in_flight.clone());
         let waiting = "Batches that wait to be signed anew, because their key has ended";
         registry.register("batches_without_key", waiting, metrics.batches_without_key.clone());

@@ -8,6 +8,7 @@
 //! biz            unit u32 ‖ biz code                      content tag [32] (see `body`) ‖ code u32 ‖ number u64
 //!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger
 //!                unit u32 ‖ 0x01 ‖ name                   empty: the unit had this name before
+//!                unit u32 ‖ 0x02 ‖ code u32 ‖ number u64  issue time u64 ‖ total i64: a blue one learnt from the ledger, not handed back yet
 //! uniqueness     as the ledger's UniquenessKeys           code u32 ‖ number u64 of the live receipt that holds it
 //! reversals      code u32 ‖ number u64 of the original    code u32 ‖ number u64 of the red receipt
 //!                the same ‖ 0x01                          code u32 ‖ number u64 of the receipt that re-issues the rest of it
@@ -36,7 +37,7 @@ mod tests;
 
 pub use erasures::{ErasedRange, ErasurePhase, ErasureReads, ErasureRun, ErasureWrites, ListPosition};
 pub use read::{ReceiptReads, StoredBody};
-pub use rows::{BatchNote, BizRow, EventNote, ReceiptRow, day_number, receipt_of};
+pub use rows::{Bare, BatchNote, BizRow, EventNote, ReceiptRow, day_number, receipt_of};
 pub(crate) use rows::{receipt_key_bytes, rows_against};
 pub(crate) use tallies::Tallies;
 pub use tallies::{DayKind, DecidedTally, IssuedTally};

@@ -104,6 +104,21 @@ impl ReceiptOwner {
         Ok(signed.record)
     }
 
+    /// The same; `None`, and told, if it cannot be read: what the ledger decided stands all the same.
+    fn readable_record_of(&self, key: ReceiptKey) -> Result<Option<ReceiptRecord>, JournalError> {
+        match self.record_of(key) {
+            Err(error) if error.is_damage() => {
+                tracing::error!(
+                    receipt = %key, %error,
+                    "ALARM: a receipt that the ledger decided cannot be read; the figures of its day lack it. `check-journal` says how it is \
+                     mended (docs/ops/repair.md)"
+                );
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
     /// Frees the payment keys of `record` that `holder` holds here.
     fn free_keys(
         &self,
@@ -128,8 +143,10 @@ impl OwnerStep for Step<'_> {
             tally.sealed_count = tally.sealed_count.saturating_add(u64::from(count));
         }
         for index in &note.reds {
-            let red = self.owner.record_of(receipt_of(batch.key_at(*index)?)?)?;
-            self.owner.free_keys(write, &red, red.reverses)?;
+            // What is not freed here holds nothing all the same: its holder is reversed.
+            if let Some(red) = self.owner.readable_record_of(receipt_of(batch.key_at(*index)?)?)? {
+                self.owner.free_keys(write, &red, red.reverses)?;
+            }
         }
         Ok(event_note(note.units.into_iter()))
     }
@@ -142,7 +159,7 @@ impl OwnerStep for Step<'_> {
     ) -> Result<Vec<u8>, JournalError> {
         for refused in records {
             let key = receipt_of(refused.key)?;
-            let record = self.owner.record_of(key)?;
+            let Some(record) = self.owner.readable_record_of(key)? else { continue };
             self.tally(self.owner.day_kind(&record))?.refused.add(record.total);
             if record.reverses.is_none() {
                 self.owner.free_keys(write, &record, Some(key))?;

@@ -12,7 +12,9 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
 use receipt_core::merkle::Frontier;
 use receipt_core::receipt::ext::Ext;
-use receipt_core::receipt::model::{Receipt, ReceiptDraft};
+use receipt_core::receipt::layout::from_values;
+use receipt_core::receipt::model::{Receipt, ReceiptDraft, Reversal, ReversalReason};
+use receipt_core::receipt::red::{RedRequest, red_draft};
 use receipt_core::receipt::sameness::draft_identity;
 use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::suite::{Signer, Suite};
@@ -38,7 +40,7 @@ use tallystick_service::rng::SeededEntropy;
 
 use crate::body::BodyCipher;
 use crate::issue::{Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, prepare};
-use crate::journal::{FollowedTip, Journal, JournalIdentity, LAYOUT};
+use crate::journal::{FollowedTip, Journal, JournalIdentity, LAYOUT, ReceiptReads as _};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
@@ -236,6 +238,36 @@ impl TestIssuer {
             Ok(Issued::New(acknowledgement)) => *acknowledgement,
             other => panic!("not new: {other:?}"),
         }
+    }
+
+    /// The content of a receipt that has its body here.
+    pub(crate) fn content(&self, key: ReceiptKey) -> Receipt {
+        let open = self.cipher.open(key, &self.journal.body(key).unwrap().unwrap()).unwrap();
+        from_values(&open.values).unwrap()
+    }
+
+    /// Issues the red receipt of `original`, which was issued from this draft, as Reverse does.
+    pub(crate) fn reverse(&mut self, draft: &ReceiptDraft, original: ReceiptKey, biz_code: &str) -> IssueResult {
+        let receipt = self.content(original);
+        let request = RedRequest {
+            receipt_code: draft.receipt_code,
+            issue_date: draft.issue_date,
+            biz_code: biz_code.to_owned(),
+            place_code: draft.place_code.clone(),
+            handling_person: draft.handling_person.clone(),
+            checker: draft.checker.clone(),
+            remark: String::new(),
+            reversal: Reversal {
+                reason: ReversalReason::FullRefund,
+                text: String::new(),
+                operator: "何某".to_owned(),
+                refund_reference: "TK1".to_owned(),
+                reissue_biz_code: String::new(),
+            },
+        };
+        let red = red_draft(&receipt, &request).unwrap();
+        let prepared = self.prepare(red, Some(&receipt)).unwrap();
+        self.sequencer.issue(vec![prepared]).unwrap().remove(0)
     }
 
     /// Cuts a batch and returns what a node would be offered.

@@ -199,3 +199,159 @@ async fn a_batcher_that_is_held_back_ends_when_it_is_told() {
     running.await.unwrap().unwrap();
     assert_eq!(process.desk.journal.next_sequence().unwrap(), BatchSequence::new(1));
 }
+
+/// Has what the journal holds go into tables, and spoils the one that has this record, in the file itself. The process has ended.
+fn rot(fixture: &Fixture, record: &[u8]) {
+    let journal = open(fixture.dir.path(), &fixture.chain);
+    journal.flush_logs().unwrap();
+    drop(journal);
+    let files = std::fs::read_dir(fixture.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut rotten = 0;
+    for file in files.filter(|path| path.extension() == Some("sst".as_ref())) {
+        let mut table = std::fs::read(&file).unwrap();
+        if let Some(at) = table.windows(record.len()).position(|window| window == record) {
+            table[at + 40] ^= 1;
+            std::fs::write(&file, table).unwrap();
+            rotten += 1;
+        }
+    }
+    assert_eq!(rotten, 1);
+}
+
+fn row(process: &TestProcess, key: RecordKey) -> crate::journal::RecordRow {
+    process.journal().record(key).unwrap().unwrap()
+}
+
+/// Somebody hands the record back.
+fn mend(process: &TestProcess, key: RecordKey, row: &crate::journal::RecordRow) {
+    let mut write = process.journal().write();
+    write.put_record(key, row);
+    write.commit(Durability::Synced).unwrap();
+    process.desk.backlog.mended();
+}
+
+/// Before, each start ended with it.
+#[test]
+fn a_waiting_record_that_cannot_be_read_is_set_aside_and_cut_when_it_is_mended() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let lost = process.acknowledge(&mut fixture.chain);
+    let kept = row(&process, lost);
+    drop(process);
+    rot(&fixture, &kept.signed_record);
+
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    assert!(process.journal().record(lost).unwrap_err().is_damage());
+    let others: Vec<_> = (0..2).map(|_| process.acknowledge(&mut fixture.chain)).collect();
+    let (_, request) = process.cut();
+    assert_eq!(request.records.len(), 2, "the others go on");
+    let waits = |process: &TestProcess| (process.desk.backlog.records(), process.desk.backlog.unreadable());
+    assert_eq!(waits(&process), (0, 1), "it is counted, and woken for no more");
+    fixture.seal(&mut process, &request);
+    for key in others {
+        assert!(matches!(fate(process.journal(), key).unwrap(), Fate::Sealed { .. }));
+    }
+    assert_eq!(fate(process.journal(), lost).unwrap(), Fate::Pending, "it keeps its place");
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    drop(process);
+
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    assert_eq!(waits(&process), (0, 1), "a start finds it again");
+    mend(&process, lost, &kept);
+    let (_, request) = process.cut();
+    assert_eq!(request.records, [Bytes::from(kept.signed_record)]);
+    assert_eq!(waits(&process), (0, 0));
+    fixture.seal(&mut process, &request);
+    assert!(matches!(fate(process.journal(), lost).unwrap(), Fate::Sealed { .. }));
+}
+
+/// Without its records a batch cannot be offered, and no other header may have its sequence: it waits, or turns out to be decided.
+#[test]
+fn an_undecided_batch_with_a_record_that_cannot_be_read_stays_behind_and_sets_out_when_it_is_mended() {
+    for decided_meanwhile in [false, true] {
+        let mut fixture = Fixture::new();
+        let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+        let lost = process.acknowledge(&mut fixture.chain);
+        let kept = row(&process, lost);
+        let (first, request) = process.cut();
+        drop(process);
+        rot(&fixture, &kept.signed_record);
+
+        let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+        assert_eq!((process.desk.flight.count(), process.desk.flight.grounded()), (0, vec![first]));
+        assert_eq!(process.desk.flight.records(), 1, "it is pending all the same");
+        let other = process.acknowledge(&mut fixture.chain);
+        let (_, second) = process.cut();
+        if decided_meanwhile {
+            // A node had it.
+            fixture.seal(&mut process, &request);
+        } else {
+            mend(&process, lost, &kept);
+            assert_eq!(process.batcher.cut().unwrap(), None);
+            assert_eq!(departed(&mut process), request, "the same header and records");
+            fixture.seal(&mut process, &request);
+        }
+        assert_eq!(process.desk.flight.grounded(), []);
+        fixture.seal(&mut process, &second);
+        for key in [lost, other] {
+            assert!(matches!(fate(process.journal(), key).unwrap(), Fate::Sealed { .. }));
+        }
+    }
+}
+
+/// Of a refused batch, too: what waits there is not counted twice.
+#[test]
+fn a_record_that_waits_to_be_cut_again_and_cannot_be_read_is_set_aside() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let lost = process.acknowledge(&mut fixture.chain);
+    let kept = row(&process, lost);
+    // As the follower leaves it.
+    let mut write = process.journal().write();
+    write.delete_outbox(0);
+    write.put_requeue(BatchSequence::new(9), 3, lost);
+    write.commit(Durability::Synced).unwrap();
+    drop(process);
+    rot(&fixture, &kept.signed_record);
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    assert_eq!(process.desk.backlog.records(), 1);
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    assert_eq!((process.desk.backlog.records(), process.desk.backlog.unreadable()), (0, 1));
+    mend(&process, lost, &kept);
+    let (_, request) = process.cut();
+    assert_eq!((process.desk.backlog.records(), process.desk.backlog.unreadable()), (0, 0));
+    fixture.seal(&mut process, &request);
+    assert!(matches!(fate(process.journal(), lost).unwrap(), Fate::Sealed { .. }));
+}
+
+/// The one task of a running process hears of the mending, also while it may cut no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_stayed_behind_sets_out_as_soon_as_it_is_mended() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let lost = process.acknowledge(&mut fixture.chain);
+    let kept = row(&process, lost);
+    let (_, request) = process.cut();
+    drop(process);
+    rot(&fixture, &kept.signed_record);
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    for _ in 0..8 {
+        process.acknowledge(&mut fixture.chain);
+        process.cut();
+    }
+    let TestProcess { batcher, mut departures, desk, .. } = process;
+    let token = CancellationToken::new();
+    let running = tokio::spawn(batcher.run(token.clone()));
+    // It sets out again what is on its way, the grounded one not.
+    for _ in 0..8 {
+        assert_ne!(departures.recv().await.unwrap().request, request);
+    }
+    let mut write = desk.journal.write();
+    write.put_record(lost, &kept);
+    write.commit(Durability::Synced).unwrap();
+    desk.backlog.mended();
+    assert_eq!(departures.recv().await.unwrap().request, request);
+    token.cancel();
+    running.await.unwrap().unwrap();
+}

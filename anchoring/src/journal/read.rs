@@ -2,12 +2,16 @@
 
 use prost::Message;
 use receipt_core::ids::{BatchSequence, RecordKey};
+use receipt_core::record::SignedRecord;
 use receipt_core::state::tables::Table;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
 use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECORDS, REGISTRY, REQUEUE};
 use super::rows::record_key;
 use super::{BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, Placement, RecordRow, fixed};
+
+/// A signed record, verbatim and decoded; or why it cannot be read.
+pub type ReadRecord = Result<(Vec<u8>, SignedRecord), JournalError>;
 
 /// A key and its value.
 pub type Row = (Box<[u8]>, Box<[u8]>);
@@ -80,6 +84,28 @@ impl Journal {
     pub fn signed_records(&self, keys: &[RecordKey]) -> Result<Vec<Vec<u8>>, JournalError> {
         let rows = self.records(keys)?.into_iter();
         rows.map(|row| row.map(|row| row.signed_record).ok_or(JournalError::Corrupt("a record is missing"))).collect()
+    }
+
+    /// Each of these signed records, or why it cannot be read. An error is of a store that cannot be read at all.
+    pub fn each_signed_record(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, ReadRecord)>, JournalError> {
+        let rows = match self.signed_records(keys) {
+            // One that cannot be read hides the others when they are read together.
+            Err(error) if error.is_damage() => keys.iter().map(|key| self.signed_record(*key)).collect(),
+            rows => rows?.into_iter().map(Ok).collect::<Vec<_>>(),
+        };
+        let decoded = |bytes: Vec<u8>| {
+            let signed = SignedRecord::decode(&bytes).map_err(|_| JournalError::Corrupt("a signed record"))?;
+            Ok((bytes, signed))
+        };
+        let judged = |(key, row): (&RecordKey, Result<Vec<u8>, JournalError>)| match row.and_then(decoded) {
+            Err(error) if !error.is_damage() => Err(error),
+            read => Ok((*key, read)),
+        };
+        keys.iter().zip(rows).map(judged).collect()
+    }
+
+    fn signed_record(&self, key: RecordKey) -> Result<Vec<u8>, JournalError> {
+        self.record(key)?.map(|row| row.signed_record).ok_or(JournalError::Corrupt("a record is missing"))
     }
 
     /// Where a record went; `None` while it waits in the outbox.

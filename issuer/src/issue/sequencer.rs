@@ -348,6 +348,9 @@ impl Sequencer {
         self.last_issue_time = last_issue_time;
         self.tallies.clear_above(TALLIES_MAX);
         parts.backlog.grown_to(self.outbox_end);
+        if take_back::new_ones(group) < group.returned.len() {
+            parts.backlog.mended();
+        }
         parts.metrics.issued(assembled.len() + take_back::new_ones(group));
         take_back::tell(group);
         Ok(())

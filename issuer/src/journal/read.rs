@@ -6,12 +6,12 @@ use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::{Journal, JournalError, Row, fixed};
 
 use super::rows::{
-    adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, receipt_of, reissue_key,
-    rows_against, stopped_key,
+    adopted_key, bare_prefix, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, receipt_of,
+    reissue_key, rows_against, stopped_key,
 };
 use super::{
-    BIZ, BODIES, BODY_KEYS, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS, ReceiptRow,
-    SEGMENTS, UNIQUENESS,
+    BIZ, BODIES, BODY_KEYS, Bare, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS,
+    ReceiptRow, SEGMENTS, UNIQUENESS,
 };
 use crate::body::SealedBody;
 
@@ -108,6 +108,9 @@ pub trait ReceiptReads {
 
     /// Of a segment that gives out no more numbers: the first that was never given out.
     fn first_unused(&self, segment: SegmentId) -> Result<Option<u64>, JournalError>;
+
+    /// At most `limit` receipts of a unit after `after` of which this journal has the record alone, ordered by key.
+    fn bare(&self, unit: UnitId, after: Option<ReceiptKey>, limit: usize) -> Result<Vec<Bare>, JournalError>;
 
     /// The names that a unit had before its present one, as far as this journal has followed.
     fn past_names(&self, unit: UnitId) -> Result<Vec<String>, JournalError>;
@@ -251,6 +254,21 @@ impl ReceiptReads for Journal {
     fn first_unused(&self, segment: SegmentId) -> Result<Option<u64>, JournalError> {
         let bytes = self.get(SEGMENTS, &stopped_key(segment))?;
         bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "first unused number")?))).transpose()
+    }
+
+    fn bare(&self, unit: UnitId, after: Option<ReceiptKey>, limit: usize) -> Result<Vec<Bare>, JournalError> {
+        let prefix = bare_prefix(unit);
+        let start = after.map_or_else(
+            || prefix.to_vec(),
+            |after| {
+                // The least key after one of fixed length is that key with one more byte.
+                [&prefix[..], &receipt_key_bytes(after), &[0]].concat()
+            },
+        );
+        let mut end = prefix;
+        end[4] = end[4].saturating_add(1);
+        let read = |(key, value): Row| Bare::decode(receipt_key(key.get(5..).unwrap_or_default())?, &value);
+        self.page(BIZ, &start, Some(&end), limit)?.into_iter().map(read).collect()
     }
 
     fn past_names(&self, unit: UnitId) -> Result<Vec<String>, JournalError> {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use prost::Message;
 use receipt_core::blind::{UniquenessKey, UniquenessType};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{ReceiptKey, RecordKey, SegmentId, UnitId, UnixMillis};
+use receipt_core::ids::{Fen, ReceiptKey, RecordKey, SegmentId, UnitId, UnixMillis};
 use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::{Fields, JournalError, RecordRow, fixed};
 
@@ -32,6 +32,37 @@ pub(super) fn biz_key(unit: UnitId, biz_code: &str) -> Vec<u8> {
 /// No biz code holds a NUL (V27), so that none is mistaken for a hash.
 pub(super) fn adopted_key(unit: UnitId, biz_hash: &[u8; 16]) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], &[0], biz_hash].concat()
+}
+
+/// Receipts of a unit of which this journal has the record alone.
+pub(super) fn bare_prefix(unit: UnitId) -> [u8; 5] {
+    let mut bytes = [2; 5];
+    bytes[..4].copy_from_slice(&unit.get().to_be_bytes());
+    bytes
+}
+
+/// A receipt of which this journal has the record alone: what it re-issues, if it does, stands in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bare {
+    /// Which.
+    pub key: ReceiptKey,
+    /// When it was issued.
+    pub issue_time: UnixMillis,
+    /// Its amount.
+    pub total: Fen,
+}
+
+impl Bare {
+    pub(super) fn encode(self) -> Vec<u8> {
+        [self.issue_time.get().to_be_bytes(), self.total.get().to_be_bytes()].concat()
+    }
+
+    pub(super) fn decode(key: ReceiptKey, bytes: &[u8]) -> Result<Self, JournalError> {
+        let mut fields = Fields(bytes);
+        let bare = Self { key, issue_time: UnixMillis::new(fields.u64()?), total: Fen::new(fields.i64()?) };
+        fields.end()?;
+        Ok(bare)
+    }
 }
 
 /// Rows of `uniqueness`, from one to another, of which none may be there if a receipt of `unit` is to hold this key; the key's own row

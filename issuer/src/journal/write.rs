@@ -5,10 +5,12 @@ use receipt_core::ids::{ReceiptKey, SegmentId, UnitId, UnixMillis};
 use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::JournalWrite;
 
-use super::rows::{adopted_key, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, reissue_key, stopped_key};
+use super::rows::{
+    adopted_key, bare_prefix, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, reissue_key, stopped_key,
+};
 use super::{
-    BIZ, BODIES, BODY_KEYS, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS, ReceiptRow,
-    SEGMENTS, UNIQUENESS,
+    BIZ, BODIES, BODY_KEYS, Bare, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS,
+    ReceiptRow, SEGMENTS, UNIQUENESS,
 };
 use crate::body::SealedBody;
 
@@ -59,6 +61,12 @@ pub trait ReceiptWrites {
 
     /// A receipt that this journal learnt from the ledger, by the keyed hash of its biz code.
     fn put_adopted(&mut self, unit: UnitId, biz_hash: &[u8; 16], key: ReceiptKey);
+
+    /// Notes that of a blue receipt the record alone is here.
+    fn put_bare(&mut self, unit: UnitId, bare: Bare);
+
+    /// Its caller has handed it back.
+    fn delete_bare(&mut self, unit: UnitId, key: ReceiptKey);
 
     /// A receipt's row alone.
     fn put_row(&mut self, key: ReceiptKey, row: &ReceiptRow);
@@ -141,6 +149,14 @@ impl ReceiptWrites for JournalWrite<'_> {
 
     fn put_adopted(&mut self, unit: UnitId, biz_hash: &[u8; 16], key: ReceiptKey) {
         self.put(BIZ, &adopted_key(unit, biz_hash), &receipt_key_bytes(key));
+    }
+
+    fn put_bare(&mut self, unit: UnitId, bare: Bare) {
+        self.put(BIZ, &[&bare_prefix(unit)[..], &receipt_key_bytes(bare.key)].concat(), &bare.encode());
+    }
+
+    fn delete_bare(&mut self, unit: UnitId, key: ReceiptKey) {
+        self.delete(BIZ, &[&bare_prefix(unit)[..], &receipt_key_bytes(key)].concat());
     }
 
     fn put_row(&mut self, key: ReceiptKey, row: &ReceiptRow) {

@@ -1,7 +1,7 @@
 //! Taking in batches that stand on the ledger and not in the journal: what the lost journal knew, as far as records tell.
 //!
-//! A record names no biz code, place or body: rows of adopted receipts have them empty until the caller hands them back
-//! (`Resubmit`). The ledger is right: a receipt here under a number that the ledger gave to another one was acknowledged by a
+//! A record names no biz code, place or body, nor what it re-issues: rows of adopted receipts have them empty until the caller hands them back
+//! (`Resubmit`), and until then no re-issue is issued whose place one of them may have. The ledger is right: a receipt here under a number that the ledger gave to another one was acknowledged by a
 //! journal that should not have run; it is dropped, with an alarm.
 
 use std::collections::BTreeMap;
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use receipt_core::entry::BatchRefused;
 use receipt_core::ids::{ReceiptKey, RecordKey};
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{ReceiptRecord, SignedRecord};
 use tallystick_anchoring::owner::{Adopted, OwnBatch};
 
 use crate::fate::{Fate, fate};
 use crate::journal::{
-    BatchNote, DayKind, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow,
+    Bare, BatchNote, DayKind, IssuedTally, Journal, JournalError, JournalWrite, ReceiptReads as _, ReceiptRow,
     ReceiptWrites as _, Tallies, day_number,
 };
 use crate::registry::kind_of;
@@ -26,6 +26,14 @@ struct Adoption<'a, 'w> {
     utc_offset_minutes: i32,
     tallies: Tallies<IssuedTally>,
     new: u64,
+}
+
+/// What the journal has under a number.
+enum Known {
+    No,
+    /// A row of this number that cannot be read.
+    Unreadable,
+    Row(ReceiptRow),
 }
 
 /// Puts a batch's receipts into the journal as if they had been issued here. Repeating it changes nothing.
@@ -79,8 +87,8 @@ impl Adoption<'_, '_> {
         for bytes in &batch.records {
             // A record that does not even decode is nobody's receipt.
             let Ok(signed) = SignedRecord::decode(bytes) else { return Ok(keys) };
-            let known = self.journal.receipt(signed.record.key)?;
-            let other = known.is_some_and(|known| known.signed_record != *bytes);
+            let known = self.known(signed.record.key)?;
+            let other = matches!(known, Known::Row(known) if known.signed_record != *bytes);
             if other || matches!(fate(self.journal, signed.record.key)?, Fate::Sealed { .. }) {
                 return Ok(keys);
             }
@@ -114,13 +122,33 @@ impl Adoption<'_, '_> {
         Ok(())
     }
 
-    /// The receipt itself. One that is here already stays as it is, with its body.
+    fn known(&self, key: ReceiptKey) -> Result<Known, JournalError> {
+        match self.journal.receipt(key) {
+            Err(error) if error.is_damage() => Ok(Known::Unreadable),
+            read => Ok(match read? {
+                None => Known::No,
+                Some(row) if SignedRecord::decode(&row.signed_record).is_err() => Known::Unreadable,
+                Some(row) => Known::Row(row),
+            }),
+        }
+    }
+
+    /// The receipt itself. One that is here already stays as it is, with its body; one whose row cannot be read gets that of the ledger, and what
+    /// only its caller has when it is handed back.
     fn adopt_receipt(&mut self, bytes: &[u8], signed: &SignedRecord, sealed: bool) -> Result<(), JournalError> {
         let key = signed.record.key;
-        match self.journal.receipt(key)? {
-            Some(known) if known.signed_record == bytes => return Ok(()),
-            Some(known) => self.drop_superseded(key, &known)?,
-            None => {}
+        let is_counted = match self.known(key)? {
+            Known::Row(known) if known.signed_record == bytes => return Ok(()),
+            Known::Row(known) => {
+                self.drop_superseded(key, &known)?;
+                false
+            }
+            Known::Unreadable => true,
+            Known::No => false,
+        };
+        let ReceiptRecord { unit, issue_time, total, reverses, .. } = &signed.record;
+        if reverses.is_none() {
+            self.write.put_bare(*unit, Bare { key, issue_time: *issue_time, total: *total });
         }
         let row = ReceiptRow { signed_record: bytes.to_vec(), ..ReceiptRow::default() };
         self.write.put_row(key, &row);
@@ -128,10 +156,13 @@ impl Adoption<'_, '_> {
         if sealed || self.journal.adopted(signed.record.unit, &signed.record.biz_key)?.is_none() {
             self.write.put_adopted(signed.record.unit, &signed.record.biz_key, key);
         }
+        self.new += 1;
+        if is_counted {
+            return Ok(());
+        }
         let day_kind = self.day_kind(signed);
         self.write.put_day(day_kind.unit, day_kind.day, key, "");
         self.tally(day_kind)?.add(signed.record.total);
-        self.new += 1;
         Ok(())
     }
 

@@ -193,10 +193,10 @@ fn a_reversal_frees_the_payment_once_it_is_sealed() {
     let (_, request) = issuer.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
     issuer.follow(&chain);
-    let red = reverse(&mut issuer, &original_draft, original.key, "R");
+    let red = issuer.reverse(&original_draft, original.key, "R");
     let red_key = key_of(&red);
     assert_eq!(reversed_by(&issuer.journal, original.key).unwrap(), None, "nothing is released before the seal");
-    let second = reverse(&mut issuer, &original_draft, original.key, "R2");
+    let second = issuer.reverse(&original_draft, original.key, "R2");
     assert_eq!(second.unwrap_err().reason, Reason::AlreadyReversed.into());
     let (_, request) = issuer.cut();
     let height = chain.add_items(vec![offered(&request)]).unwrap();
@@ -205,39 +205,6 @@ fn a_reversal_frees_the_payment_once_it_is_sealed() {
     let expected =
         [(original.key, Change::Sealed), (red_key, Change::Sealed), (original.key, Change::Reversed(red_key))];
     assert_eq!(changes(&issuer), expected);
-}
-
-/// Issues the red receipt of `original`, as Reverse does.
-fn reverse(
-    issuer: &mut TestIssuer,
-    draft: &receipt_core::receipt::model::ReceiptDraft,
-    original: ReceiptKey,
-    biz_code: &str,
-) -> crate::issue::IssueResult {
-    use receipt_core::receipt::layout::from_values;
-    use receipt_core::receipt::model::{Reversal, ReversalReason};
-    use receipt_core::receipt::red::{RedRequest, red_draft};
-    let open = issuer.cipher.open(original, &issuer.journal.body(original).unwrap().unwrap()).unwrap();
-    let receipt = from_values(&open.values).unwrap();
-    let request = RedRequest {
-        receipt_code: draft.receipt_code,
-        issue_date: draft.issue_date,
-        biz_code: biz_code.to_owned(),
-        place_code: draft.place_code.clone(),
-        handling_person: draft.handling_person.clone(),
-        checker: draft.checker.clone(),
-        remark: String::new(),
-        reversal: Reversal {
-            reason: ReversalReason::FullRefund,
-            text: String::new(),
-            operator: "何某".to_owned(),
-            refund_reference: "TK1".to_owned(),
-            reissue_biz_code: String::new(),
-        },
-    };
-    let red = red_draft(&receipt, &request).unwrap();
-    let prepared = issuer.prepare(red, Some(&receipt)).unwrap();
-    issuer.sequencer.issue(vec![prepared]).unwrap().remove(0)
 }
 
 #[test]
@@ -317,4 +284,54 @@ fn a_long_past_is_watched_in_pages_and_only_by_whom_it_concerns() {
     write.commit(Durability::Synced).unwrap();
     assert_eq!(heard(&issuer.journal, &whole, 0), all);
     assert_eq!(heard(&issuer.journal, &office_only, 0).len(), 1);
+}
+
+/// A row that has rotted stops nobody: what the ledger decided of it is acted on, and what it took is free.
+#[test]
+fn what_the_ledger_decides_of_receipts_that_cannot_be_read_is_acted_on() {
+    use crate::journal::ReceiptRow;
+    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let original_draft = draft(&mut chain, "S01", "O");
+    let original = issuer.issue_new(original_draft.clone()).key;
+    let refused = issuer.issue_new(draft(&mut chain, "S01", "A")).key;
+    let (first, request) = issuer.cut();
+    // The second record is refused, the first one is cut again.
+    let mut records: Vec<Vec<u8>> = request.records.iter().map(|record| record.to_vec()).collect();
+    records.swap(0, 1);
+    let bad = corrupt_first(
+        &mut issuer,
+        &SubmitBatchRequest { records: records.into_iter().map(Into::into).collect(), ..request },
+    );
+    chain.add_items(vec![bad.item]).unwrap();
+    let mut row = issuer.journal.batch(first).unwrap().unwrap();
+    row.signed_header = bad.header;
+    row.record_keys.rotate_left(12);
+    let mut write = issuer.journal.write();
+    write.put_batch(first, first.next().unwrap(), &row);
+    write.put_row(refused, &ReceiptRow::default());
+    write.commit(Durability::Synced).unwrap();
+    issuer.follow(&chain);
+    assert!(matches!(fate(&issuer.journal, refused).unwrap(), Fate::Refused { .. }));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+
+    let red = key_of(&issuer.reverse(&original_draft, original, "R"));
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    let mut write = issuer.journal.write();
+    write.put_row(red, &ReceiptRow::default());
+    write.commit(Durability::Synced).unwrap();
+    issuer.follow(&chain);
+    assert_eq!(reversed_by(&issuer.journal, original).unwrap().map(|(red, _)| red), Some(red));
+    // The settlements of both are free.
+    for settlement in ["O", "A"] {
+        let again = draft(&mut chain, "S01", settlement);
+        let again = receipt_core::receipt::model::ReceiptDraft { biz_code: format!("{settlement} again"), ..again };
+        key_of(&issuer.issue(vec![again])[0]);
+    }
+    let (_, request) = issuer.cut();
+    chain.add_items(vec![offered(&request)]).unwrap();
+    issuer.follow(&chain);
+    assert_eq!(issuer.journal.followed_tip().unwrap().height, chain.height());
 }

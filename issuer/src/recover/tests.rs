@@ -268,3 +268,23 @@ fn segments_leased_before_the_fence_are_burnt_even_in_its_own_message() {
     let results = issuer.issue(vec![draft(&mut fixture.chain, "S01", "A")]);
     assert_eq!(results[0].as_ref().unwrap_err().reason, Reason::NumberExhausted.into());
 }
+
+/// The ledger has the record; its body is here still.
+#[test]
+fn a_row_that_cannot_be_read_is_learnt_anew_from_the_ledger() {
+    use crate::journal::{Durability, ReceiptRow, ReceiptWrites as _};
+    let mut fixture = fixture();
+    let key = fixture.acknowledge("A");
+    let journal = fixture.restore();
+    let record = journal.receipt(key).unwrap().unwrap().signed_record;
+    let mut write = journal.write();
+    write.put_row(key, &ReceiptRow { signed_record: vec![1], ..ReceiptRow::default() });
+    write.commit(Durability::Synced).unwrap();
+    fixture.seal();
+    let journal = recovered(journal, &fixture.path(), &mut fixture.chain);
+    let issuer = restart(journal, &fixture.chain);
+    assert!(is_sealed(&issuer, key));
+    assert_eq!(issuer.journal.receipt(key).unwrap().unwrap().signed_record, record);
+    assert!(issuer.journal.body(key).unwrap().is_some());
+    assert_eq!(issuer.backlog.records(), 0);
+}

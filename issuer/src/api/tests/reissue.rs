@@ -1,6 +1,8 @@
 use receipt_core::ids::Fen;
 use receipt_core::receipt::ext::Ext;
+use receipt_core::receipt::model::Receipt;
 
+use super::resubmit::recovered_reissuer;
 use super::*;
 
 impl Running {
@@ -8,15 +10,19 @@ impl Running {
     fn remainder(&self, original: &wire::IssueResponse, biz_code: &str) -> ReceiptDraft {
         let key = key_from_wire(&key_of(original)).unwrap();
         let (receipt, _) = self.context.open_receipt(key).unwrap().unwrap();
-        let draft = self.ledger.chain.lock().unwrap().draft_after("S14", Some(&receipt));
-        assert!(draft.total_amount < receipt.draft.total_amount && draft.total_amount > Fen::new(0));
-        let mut draft = ReceiptDraft { biz_code: biz_code.to_owned(), ..draft };
-        // Of a settlement of its own: nothing but the link stands between the two.
-        if let Ext::Medical { medical } = &mut draft.ext {
-            medical.settlement_number = format!("JS-{biz_code}");
-        }
-        draft
+        remainder_of(&mut self.ledger.chain.lock().unwrap(), &receipt, biz_code)
     }
+}
+
+/// Of a settlement of its own: nothing but the link stands between the two.
+pub(super) fn remainder_of(chain: &mut TestChain, original: &Receipt, biz_code: &str) -> ReceiptDraft {
+    let draft = chain.draft_after("S14", Some(original));
+    assert!(draft.total_amount < original.draft.total_amount && draft.total_amount > Fen::new(0));
+    let mut draft = ReceiptDraft { biz_code: biz_code.to_owned(), ..draft };
+    if let Ext::Medical { medical } = &mut draft.ext {
+        medical.settlement_number = format!("JS-{biz_code}");
+    }
+    draft
 }
 
 fn assert_v20(refusal: &Refusal, words: &str) {
@@ -65,4 +71,20 @@ impl IssueAgain<'_> {
     async fn as_new(&self, biz_code: &str) -> Result<wire::IssueResponse, Refusal> {
         self.running.issue_sealed(&self.running.remainder(self.original, biz_code)).await
     }
+}
+
+/// The lost journal had reversed an original and re-issued the rest, all of it sealed; the backup knows of the original alone. Before, a second
+/// re-issue was taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_recovery_a_re_issue_waits_until_what_may_be_one_was_handed_back() {
+    let (running, original, kept) = recovered_reissuer().await;
+    let again = IssueAgain { running: &running, original: &original };
+    let refusal = again.as_new("R2").await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_READY", Some(60_000)), "{refusal:?}");
+    assert!(refusal.message.contains("Resubmit"), "{refusal}");
+    assert_eq!(refusal.advice.receipt, tallystick_proto::errors::Stands::No);
+    // Nobody else is kept waiting.
+    assert!(!running.issue_sealed(&running.draft("S01", "other")).await.unwrap().replayed);
+    running.context.resubmit(SYSTEM, kept.request()).await.unwrap();
+    assert_v20(&again.as_new("R2").await.unwrap_err(), "re-issues it already");
 }

@@ -1,8 +1,9 @@
 use receipt_core::governance::RegisterUnit;
 use receipt_core::ids::{ReceiptCode, ReceiptKey as Key, ReceiptNumber};
 
+use super::reissue::remainder_of;
 use super::*;
-use crate::issue::Acknowledgement;
+use crate::issue::{Acknowledgement, Issued};
 use crate::journal::ReceiptReads as _;
 use crate::testing::offered;
 use crate::testing::recovery::{lose_and_restore, recovered};
@@ -49,6 +50,43 @@ pub(super) async fn recovered_issuer(unsealed: &[&str]) -> (Running, Kept, Vec<K
     let ledger = FakeLedger::new(chain);
     let channel = ledger.serve().await;
     (running_on(dir, journal, ledger, vec![("node".to_owned(), channel)]), sealed, unsealed)
+}
+
+/// An issuer recovered from a backup that has an original; the lost one had reversed it and re-issued the rest, all of it sealed. The original,
+/// and what the caller kept of the re-issue.
+pub(super) async fn recovered_reissuer() -> (Running, wire::IssueResponse, Kept) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::new();
+    let mut lost = TestIssuer::start(init(&dir.path().join("lost"), &chain), &chain, 1);
+    let seal = |lost: &mut TestIssuer, chain: &mut TestChain| {
+        let (_, request) = lost.cut();
+        chain.add_items(vec![offered(&request)]).unwrap();
+        lost.follow(chain);
+    };
+    let original_draft = draft(&mut chain, "S01", "O");
+    let original = lost.issue_new(original_draft.clone()).key;
+    seal(&mut lost, &mut chain);
+    let journal = lose_and_restore(&lost.journal, &dir.path().join("journal"));
+    lost.reverse(&original_draft, original, "X").unwrap();
+    seal(&mut lost, &mut chain);
+    let receipt = lost.content(original);
+    let rest = remainder_of(&mut chain, &receipt, "R1");
+    let prepared = lost.prepare(rest.clone(), Some(&receipt)).unwrap();
+    let Ok(Issued::New(acknowledgement)) = lost.sequencer.issue(vec![prepared]).unwrap().remove(0) else {
+        panic!("not new")
+    };
+    seal(&mut lost, &mut chain);
+    drop(lost);
+    let journal = recovered(journal, &dir.path().join("journal"), &mut chain);
+    let ledger = FakeLedger::new(chain);
+    let channel = ledger.serve().await;
+    let original = wire::IssueResponse {
+        receipt_code: original.code.to_string(),
+        receipt_number: original.number.to_string(),
+        ..wire::IssueResponse::default()
+    };
+    let kept = Kept { draft: rest, acknowledgement: *acknowledgement };
+    (running_on(dir, journal, ledger, vec![("node".to_owned(), channel)]), original, kept)
 }
 
 fn key(response: &wire::IssueResponse) -> Key {
@@ -239,8 +277,16 @@ async fn an_erased_body_does_not_come_back() {
     assert_eq!(running.context.journal.body(key).unwrap(), None);
 }
 
+/// How far receipts had come.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Waiting,
+    Cut,
+    Sealed,
+}
+
 /// An issuer whose journal has everything in tables and blob files, one byte of which is spoiled by `spoil`, and what the callers kept.
-async fn rotten_issuer(spoil: impl Fn(&std::path::Path)) -> (Running, Vec<Kept>) {
+async fn rotten_issuer(stage: Stage, spoil: impl Fn(&std::path::Path)) -> (Running, Vec<Kept>) {
     let dir = tempfile::tempdir().unwrap();
     let mut chain = TestChain::new();
     let mut before = TestIssuer::start(init(&dir.path().join("before"), &chain), &chain, 1);
@@ -249,9 +295,13 @@ async fn rotten_issuer(spoil: impl Fn(&std::path::Path)) -> (Running, Vec<Kept>)
         Kept { acknowledgement: before.issue_new(draft.clone()), draft }
     });
     let kept: Vec<Kept> = kept.collect();
-    let (_, request) = before.cut();
-    chain.add_items(vec![offered(&request)]).unwrap();
-    before.follow(&chain);
+    if stage != Stage::Waiting {
+        let (_, request) = before.cut();
+        if stage == Stage::Sealed {
+            chain.add_items(vec![offered(&request)]).unwrap();
+            before.follow(&chain);
+        }
+    }
     let path = dir.path().join("journal");
     before.journal.copy_to(&path).unwrap();
     let identity = before.journal.identity();
@@ -279,6 +329,13 @@ fn flip(journal: &std::path::Path, extension: &str, wanted: impl Fn(&[u8]) -> Op
     assert_eq!(flipped, 1);
 }
 
+/// Where to spoil the table that has the biz codes' notes beside the records, which is that of the records.
+fn records(bytes: &[u8]) -> Option<usize> {
+    let text = b"\x0a\x02B0";
+    let is_records = bytes.windows(text.len()).any(|window| window == text);
+    is_records.then_some(40)
+}
+
 fn inspector() -> crate::check::ReceiptInspector {
     let cipher = crate::body::BodyCipher::new(&tallystick_service::keyfile::Secret::new([5; 32]));
     crate::check::ReceiptInspector::new(std::sync::Arc::new(cipher))
@@ -290,7 +347,8 @@ fn findings(running: &Running) -> tallystick_anchoring::check::Findings {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_whose_body_has_rotted_is_mended_by_its_caller() {
-    let (running, kept) = rotten_issuer(|journal| flip(journal, "blob", |bytes| Some(bytes.len() / 2))).await;
+    let (running, kept) =
+        rotten_issuer(Stage::Sealed, |journal| flip(journal, "blob", |bytes| Some(bytes.len() / 2))).await;
     let found = findings(&running);
     assert_eq!(found.faults, 1, "{found:?}");
     let damaged = |kept: &&Kept| found.named[0].name == format!("receipt {}", kept.acknowledgement.key);
@@ -312,13 +370,7 @@ async fn a_receipt_whose_body_has_rotted_is_mended_by_its_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_whose_record_cannot_be_read_is_mended_and_stops_nobody() {
-    // The table that has the biz codes' notes beside the records, which is that of the records.
-    let records = |bytes: &[u8]| {
-        let text = b"\x0a\x02B0";
-        let is_records = bytes.windows(text.len()).any(|window| window == text);
-        is_records.then_some(40)
-    };
-    let (running, kept) = rotten_issuer(|journal| flip(journal, "sst", records)).await;
+    let (running, kept) = rotten_issuer(Stage::Sealed, |journal| flip(journal, "sst", records)).await;
     let unreadable = running.context.journal.receipt(kept[0].acknowledgement.key).unwrap_err();
     assert!(unreadable.is_damage(), "{unreadable}");
     // Whoever asks is refused, and the issuer goes on for everybody else.
@@ -350,6 +402,34 @@ async fn a_receipt_whose_record_cannot_be_read_is_mended_and_stops_nobody() {
     assert_eq!((found.faults, found.records), (0, 4), "{found:?}");
     assert_eq!(copy.receipt(kept[0].acknowledgement.key).unwrap().unwrap().biz_code, "B0");
     assert_eq!(copy.step().unwrap(), running.context.journal.step().unwrap());
+}
+
+/// Before, each start ended with it, and no caller could mend it.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_are_not_sealed_and_cannot_be_read_are_sealed_once_their_callers_hand_them_back() {
+    for stage in [Stage::Waiting, Stage::Cut] {
+        let (running, kept) = rotten_issuer(stage, |journal| flip(journal, "sst", records)).await;
+        let new = running.draft("S01", "new");
+        if stage == Stage::Waiting {
+            assert!(!running.issue_sealed(&new).await.unwrap().replayed, "others are sealed meanwhile");
+        }
+        let found = findings(&running);
+        for kept in &kept {
+            let name = format!("receipt {}", kept.acknowledgement.key);
+            assert!(found.named.iter().any(|fault| fault.name == name), "{name}: {found:?}");
+        }
+        for kept in &kept {
+            let request = wire::ResubmitRequest { wait: wire::Wait::Pending.into(), ..kept.request() };
+            assert!(running.context.resubmit(SYSTEM, request).await.unwrap().replayed);
+        }
+        for kept in &kept {
+            let sealed = running.issue_sealed(&kept.draft).await.unwrap();
+            assert_eq!(sealed.state(), wire::ReceiptState::Sealed);
+            assert_eq!(sealed.signed_record, kept.acknowledgement.signed_record);
+            assert!(matches!(running.conclusion(&sealed.bundle), Conclusion::InForce { .. }));
+        }
+        assert_eq!(running.issue_sealed(&new).await.unwrap().state(), wire::ReceiptState::Sealed);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,17 @@
 use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{ReceiptKey, UnitId};
 use receipt_core::reason::Reason;
-use tallystick_proto::errors::{Action, Place, Refusal, Stands};
+use receipt_core::record::SignedRecord;
+use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
 
 use super::{Group, GroupReceipt};
 use crate::fate::{is_refused, live_reversal, reversed_by};
 use crate::holder::{Asker, Holder};
 use crate::issue::Prepared;
 use crate::journal::{Journal, JournalError, ReceiptReads as _};
+
+/// Receipts without a body looked at together.
+const BARE_PAGE: usize = 1_000;
 
 /// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
 /// Names the receipt that stands, as far as the caller may see it.
@@ -25,10 +29,17 @@ pub(super) fn conflict(
     if let Some(original) = draft.reverses {
         return Ok(reversed(journal, group, original)?.map(already_reversed));
     }
-    if let Some(original) = draft.reissues
-        && let Some(refusal) = reissue_conflict(journal, asker, group, original)?
-    {
-        return Ok(Some(refusal));
+    if let Some(original) = draft.reissues {
+        if let Some(refusal) = reissue_conflict(journal, asker, group, original)? {
+            return Ok(Some(refusal));
+        }
+        if let Some(bare) = may_reissue(journal, group, draft.unit.id, original)? {
+            tracing::warn!(
+                %original, %bare,
+                "a re-issue waits: a receipt that was learnt from the ledger, and was not handed back yet, may be one of the same original"
+            );
+            return Ok(Some(not_handed_back(original)));
+        }
     }
     payment_conflict(journal, asker, group, (draft.unit.id, &draft.uniqueness))
 }
@@ -55,7 +66,11 @@ pub(super) fn payment_conflict(
     for unique in keys {
         let holder = match group.receipted(unit, *unique) {
             Some(holder) => Some(holder),
-            None => journal.receipted(unit, *unique)?,
+            None => match journal.receipted(unit, *unique)? {
+                // Its row could not be read when the ledger decided, so that the payment was not freed.
+                Some(dead) if is_dead(journal, dead)? => None,
+                holder => holder,
+            },
         };
         if let Some(holder) = holder {
             return named(journal, asker, group, Refusal::new(unique.kind.reason_if_held()), holder).map(Some);
@@ -112,7 +127,7 @@ pub(super) fn reissue_conflict(
     let reissue = match group.reissues.get(&original) {
         Some(reissue) => Some(*reissue),
         None => match journal.reissue(original)? {
-            Some(dead) if is_refused(journal, dead)? || reversed_by(journal, dead)?.is_some() => None,
+            Some(dead) if is_dead(journal, dead)? => None,
             reissue => reissue,
         },
     };
@@ -123,6 +138,51 @@ pub(super) fn reissue_conflict(
         Action::UseReceipt,
     );
     named(journal, asker, group, refusal, reissue).map(Some)
+}
+
+/// A receipt that a recovered journal has the record alone of, and which may re-issue what remains of this original: issued since its
+/// reversal, and below it.
+fn may_reissue(
+    journal: &Journal,
+    group: &Group,
+    unit: UnitId,
+    original: ReceiptKey,
+) -> Result<Option<ReceiptKey>, JournalError> {
+    let mut page = journal.bare(unit, None, BARE_PAGE)?;
+    if page.is_empty() {
+        return Ok(None);
+    }
+    let record_of = |key: ReceiptKey| {
+        let row = journal.receipt(key)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
+        let signed = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
+        Ok::<_, JournalError>(signed.record)
+    };
+    // Reversed it is, as was judged before.
+    let Some(red) = journal.reversal(original)? else { return Ok(None) };
+    let (since, below) = (record_of(red)?.issue_time, record_of(original)?.total);
+    while let Some(last) = page.last().map(|bare| bare.key) {
+        for bare in page.into_iter().filter(|bare| bare.issue_time >= since && bare.total < below) {
+            let is_handed_back = group.returned.iter().any(|taken| taken.key() == bare.key);
+            if !is_handed_back && !is_dead(journal, bare.key)? {
+                return Ok(Some(bare.key));
+            }
+        }
+        page = journal.bare(unit, Some(last), BARE_PAGE)?;
+    }
+    Ok(None)
+}
+
+fn not_handed_back(original: ReceiptKey) -> Refusal {
+    let message = format!(
+        "V20: this issuer was recovered, and receipts of the unit that it acknowledged before were not handed back yet; one of them may \
+         re-issue {original} already. Call Resubmit for them, then repeat this call"
+    );
+    Refusal::new(CallReason::NotReady).with_message(message).with_retry_after_ms(60_000)
+}
+
+/// Refused, or reversed: it stands for nothing, and what it took is free.
+fn is_dead(journal: &Journal, key: ReceiptKey) -> Result<bool, JournalError> {
+    Ok(is_refused(journal, key)? || reversed_by(journal, key)?.is_some())
 }
 
 /// `ALREADY_REVERSED`, naming the red receipt.

@@ -94,6 +94,7 @@ impl Taken {
         write.put_receipt(key, &returned.row(), &self.body);
         write.put_biz(unit, &returned.biz_code, BizRow { content: self.tag, key });
         write.put_day(unit, day, key, &returned.place_code);
+        write.delete_bare(unit, key);
     }
 }
 
@@ -176,24 +177,30 @@ impl Sequencer {
         Ok(erased.then(|| Refusal::new(CallReason::BodyErased).with_message(message)))
     }
 
-    /// A row that cannot be read is this receipt's if its biz code says so: then it is written anew.
+    /// A row that cannot be read, or is gone, is this receipt's if its biz code says so: then it is written anew.
     fn known(&self, returned: &Returned) -> Result<Known, JournalError> {
         let (journal, key) = (&self.parts.journal, returned.key());
         let row = match journal.receipt(key) {
             Err(error) if error.is_damage() => {
-                let biz = journal.biz(returned.signed.record.unit, &returned.biz_code)?;
-                let own = biz.is_some_and(|biz| biz.key == key);
-                return if own { Ok(Known::InPart) } else { Err(error) };
+                return if self.is_its_biz_code(returned)? { Ok(Known::InPart) } else { Err(error) };
             }
             read => read?,
         };
-        Ok(match row {
-            None => Known::No,
-            Some(row) if row.signed_record != returned.bytes => Known::Other,
-            // A row made by issuing has its biz code; one learnt from the ledger has none.
-            Some(row) if row.biz_code.is_empty() || !self.has_body(returned)? => Known::InPart,
-            Some(_) => Known::Whole,
-        })
+        let Some(row) = row else {
+            return Ok(if self.is_its_biz_code(returned)? { Known::InPart } else { Known::No });
+        };
+        if row.signed_record != returned.bytes {
+            let is_its_own = SignedRecord::decode(&row.signed_record).is_err() && self.is_its_biz_code(returned)?;
+            return Ok(if is_its_own { Known::InPart } else { Known::Other });
+        }
+        // A row made by issuing has its biz code; one learnt from the ledger has none.
+        let in_part = row.biz_code.is_empty() || !self.has_body(returned)?;
+        Ok(if in_part { Known::InPart } else { Known::Whole })
+    }
+
+    fn is_its_biz_code(&self, returned: &Returned) -> Result<bool, JournalError> {
+        let biz = self.parts.journal.biz(returned.signed.record.unit, &returned.biz_code)?;
+        Ok(biz.is_some_and(|biz| biz.key == returned.key()))
     }
 
     /// Whether its body is here and is what the record commits to.
