@@ -284,6 +284,22 @@ impl TestIssuer {
     }
 }
 
+/// A new issuer over a new chain.
+pub(crate) struct Fixture {
+    pub(crate) chain: TestChain,
+    pub(crate) issuer: TestIssuer,
+    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
+    pub(crate) _dir: tempfile::TempDir,
+}
+
+/// An issuer whose journal is in a directory of its own.
+pub(crate) fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = TestChain::new();
+    let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
+    Fixture { _dir: dir, chain, issuer }
+}
+
 /// A draft of a sample under a biz code of its own; a medical one is of a settlement of its own.
 pub(crate) fn draft(chain: &mut TestChain, sample: &str, biz_code: &str) -> ReceiptDraft {
     let mut draft = ReceiptDraft { biz_code: biz_code.to_owned(), ..chain.draft(sample) };

@@ -14,21 +14,7 @@ use tallystick_service::clock::Clock as _;
 use super::*;
 use crate::fate::{Fate, fate};
 use crate::journal::{ReceiptReads as _, ReceiptWrites as _};
-use crate::testing::{TestIssuer, draft, init, key_of, offered};
-
-struct Fixture {
-    chain: TestChain,
-    issuer: TestIssuer,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    _dir: tempfile::TempDir,
-}
-
-fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = TestChain::new();
-    let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-    Fixture { _dir: dir, chain, issuer }
-}
+use crate::testing::{Fixture, TestIssuer, draft, fixture, key_of, offered};
 
 fn reason(result: &IssueResult) -> ErrorReason {
     result.as_ref().unwrap_err().reason

@@ -14,24 +14,10 @@ use crate::fate::{Fate, fate, reversed_by};
 use crate::issue::Issued;
 use crate::journal::Durability;
 use crate::registry::System;
-use crate::testing::{TestIssuer, draft, init, key_of, offered};
+use crate::testing::{Fixture, TestIssuer, draft, fixture, init, key_of, offered};
 use crate::watch::{Change, WatchedOutcome, outcomes_after};
 
 mod times;
-
-struct Fixture {
-    chain: TestChain,
-    issuer: TestIssuer,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    _dir: tempfile::TempDir,
-}
-
-fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let chain = TestChain::new();
-    let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-    Fixture { _dir: dir, chain, issuer }
-}
 
 /// Everything after a position.
 fn heard(journal: &Journal, audience: &Audience<'_>, mut position: u64) -> Vec<WatchedOutcome> {
