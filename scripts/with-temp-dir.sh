@@ -32,11 +32,14 @@ trap - INT TERM
 if (( status != 0 )); then
   if rmdir -- "$TMPDIR" 2>/dev/null; then exit "$status"; fi
   echo "with-temp-dir.sh: what the failed run left is in $TMPDIR" >&2
+  find "$TMPDIR" -mindepth 1 -maxdepth 2 -ls | head -100 >&2
+  echo "with-temp-dir.sh: end of what is left" >&2
   exit "$status"
 fi
 if ! rmdir -- "$TMPDIR" 2>/dev/null; then
   echo "with-temp-dir.sh: tests left in the temporary directory:" >&2
   find "$TMPDIR" -mindepth 1 -ls | head -100 >&2
+  echo "with-temp-dir.sh: end of what is left" >&2
   rm -rf -- "$TMPDIR"
   exit 1
 fi

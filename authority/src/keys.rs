@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_key_is_made_once_and_opens_under_its_passphrase() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let (out, passphrase) = (directory.path().join("a.key"), directory.path().join("passphrase"));
         let make = |seed| keygen(&out, &passphrase, &SeededEntropy::new(seed));
         assert!(make(1).unwrap_err().to_string().contains("passphrase"));

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_was_told_to_stop_may_warn_until_it_starts_again() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("node-1.log");
         let warning = "2026-11-02T08:00:00Z  WARN arc_malachitebft_engine::node: Actor terminated";
         let own = "2026-11-02T08:00:00Z ERROR tallystick_node: store failed";

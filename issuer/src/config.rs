@@ -403,7 +403,7 @@ mod tests {
     use super::*;
 
     fn settings(text: &str) -> Result<Settings, ConfigError> {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("issuer.toml");
         std::fs::write(&path, text).unwrap();
         Settings::load(&path)

@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_code_without_numbers_for_the_coming_year_is_told_from_december_on() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mut chain = TestChain::new();
         let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
         let mut figures = figures_of(&issuer);
@@ -250,7 +250,7 @@ mod tests {
     /// Before, nothing showed it until issuing stopped on the key's last day.
     #[test]
     fn keys_that_end_are_counted_down_and_warned_of_weeks_before() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
         let mut figures = figures_of(&issuer);
@@ -293,7 +293,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_and_what_is_left_is_measured() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
         let channels = (0..2).map(|number| (format!("node-{number}"), dead_channel())).collect();

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_issuers_keys_are_made_once_and_printed_as_actions() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("issuer.toml");
         std::fs::write(&path, include_str!("../issuer.example.toml")).unwrap();
         let settings = Settings::load(&path).unwrap();

@@ -288,13 +288,12 @@ impl TestIssuer {
 pub(crate) struct Fixture {
     pub(crate) chain: TestChain,
     pub(crate) issuer: TestIssuer,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    pub(crate) _dir: tempfile::TempDir,
+    pub(crate) _dir: scratch::Directory,
 }
 
 /// An issuer whose journal is in a directory of its own.
 pub(crate) fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
     Fixture { _dir: dir, chain, issuer }

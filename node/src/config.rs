@@ -269,7 +269,7 @@ mod tests {
     const EXAMPLE: &str = include_str!("../node.example.toml");
 
     fn load(text: &str) -> Result<Loaded<NodeConfig>, ConfigError> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("node.toml");
         std::fs::write(&path, text).unwrap();
         NodeConfig::load(&path)

@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_first_of_each_kind_are_kept_across_restarts_and_read_back() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("evidence");
         for start in 0..3 {
             let folder = EvidenceFolder::open(path.clone()).unwrap();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_proves_nothing_is_not_kept() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let folder = EvidenceFolder::open(directory.path().to_owned()).unwrap();
         let mut evidence = evidence(4, 1);
         evidence.statements[1] = evidence.statements[0].clone();
@@ -165,7 +165,7 @@ mod tests {
     /// A full disk, a removed directory: the node goes on.
     #[test]
     fn a_folder_that_cannot_be_written_stops_nothing() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("evidence");
         let folder = EvidenceFolder::open(path.clone()).unwrap();
         std::fs::remove_dir(&path).unwrap();

@@ -114,7 +114,7 @@ mod tests {
         let mut chain = TestChain::new();
         chain.rotate_validators((1..=5).map(TestValidator::new).collect());
         for (id, joins, is_chosen) in [(2, false, false), (5, false, true), (5, true, false)] {
-            let directory = tempfile::tempdir().unwrap();
+            let directory = scratch::Directory::new();
             let own = directory.path().join("node");
             std::fs::create_dir_all(own.join("keys")).unwrap();
             std::fs::write(directory.path().join("genesis.bin"), chain.genesis().encode()).unwrap();
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn keys_are_made_once_and_printed_as_toml() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("node.toml");
         std::fs::write(&path, include_str!("../node.example.toml")).unwrap();
         let config = NodeConfig::load(&path).unwrap();

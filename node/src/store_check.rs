@@ -112,7 +112,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_rotten_byte_is_noticed() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let (path, chain) = (directory.path().join("data"), TestChain::new());
         written(&path, &chain);
         let sound = check(Store::open(&path, chain.genesis()).unwrap());

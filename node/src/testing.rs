@@ -40,8 +40,7 @@ pub(crate) struct TestNode {
     pub(crate) services: Services,
     pub(crate) guard: Arc<Guard>,
     pub(crate) membership: Arc<Membership>,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    directory: tempfile::TempDir,
+    directory: scratch::Directory,
 }
 
 /// Links to validators 1 to 6; no engine runs, and nobody is asked.
@@ -64,7 +63,7 @@ pub(crate) fn identity(role: Role, id: u32) -> PeerIdentity {
 
 /// The example configuration of this validator, with these peers. Its files are nowhere.
 pub(crate) fn config(validator_id: u32, peers: &[u32]) -> Loaded<NodeConfig> {
-    config_in(tempfile::tempdir().unwrap().path(), validator_id, peers)
+    config_in(scratch::Directory::new().path(), validator_id, peers)
 }
 
 /// The same in this directory.
@@ -102,7 +101,7 @@ impl TestNode {
     }
 
     fn made(chain: &TestChain, validator: &TestValidator, bounds: PoolConfig) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         drop(Store::init(&directory.path().join("data"), chain.genesis()).unwrap());
         Guard::create(&directory.path().join("guard"), chain.genesis().chain_id()).unwrap();
         Self::start(directory, chain, validator, bounds)
@@ -115,7 +114,7 @@ impl TestNode {
         Self::start(directory, chain, validator, PoolConfig::default())
     }
 
-    fn start(directory: tempfile::TempDir, chain: &TestChain, validator: &TestValidator, bounds: PoolConfig) -> Self {
+    fn start(directory: scratch::Directory, chain: &TestChain, validator: &TestValidator, bounds: PoolConfig) -> Self {
         let store = Store::open(&directory.path().join("data"), chain.genesis()).unwrap();
         let guard = Guard::open(&directory.path().join("guard"), chain.genesis().chain_id()).unwrap();
         let guard = Arc::new(guard);

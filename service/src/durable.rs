@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn write_replaces_and_leaves_no_temp_file() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("state");
         write(&path, b"one", FileMode::Shared).unwrap();
         write(&path, b"two", FileMode::Private).unwrap();
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_leftover_of_a_crash_is_no_obstacle_and_no_leak() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("state");
         fs::write(dir.path().join(".state.tmp"), b"torn, world-readable").unwrap();
         write(&path, b"whole", FileMode::Private).unwrap();
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn create_never_replaces() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("key");
         create(&path, b"one", FileMode::Private).unwrap();
         let error = create(&path, b"two", FileMode::Private).unwrap_err();
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn read_refuses_one_byte_too_many() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("big");
         write(&path, &[0; 11], FileMode::Shared).unwrap();
         assert_eq!(read(&path, 11).unwrap().len(), 11);
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_shared_file_is_not_private() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("shared");
         write(&path, b"", FileMode::Shared).unwrap();
         let error = check_private(&path).unwrap_err();
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_private_directory_is_its_owners_and_one_in_use_keeps_its_mode() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let path = dir.path().join("a").join("b");
         private_directory(&path).unwrap();

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_others_may_enter_is_told() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         for (mode, told) in [(0o700, None), (0o710, Some(0o710)), (0o755, Some(0o755)), (0o701, Some(0o701))] {
             std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(open_mode(dir.path()), told);

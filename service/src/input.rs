@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_beyond_its_limit() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("file");
         std::fs::write(&path, [7; 10]).unwrap();
         assert_eq!(read_within(&path, 10, SHORT).unwrap(), [7; 10]);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_pipe_that_never_delivers_is_given_up() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("pipe");
         rustix::fs::mknodat(
             rustix::fs::CWD,

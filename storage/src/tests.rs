@@ -77,7 +77,7 @@ impl Random {
 /// Before, each family had a cache and write buffers of its own: 18 of them came to 1.7 GiB.
 #[test]
 fn what_is_charged_stays_within_the_share_while_thrice_as_much_is_written_and_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let setup = StoreSetup::new(StoreShare::SMALL);
     let db = open(dir.path(), &setup);
     let mut random = Random(0x7A11_957C);
@@ -132,7 +132,7 @@ fn what_is_charged_stays_within_the_share_while_thrice_as_much_is_written_and_re
 
 #[test]
 fn two_stores_of_one_setup_share_its_memory() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let setup = StoreSetup::new(StoreShare::SMALL);
     let stores = ["a", "b"].map(|name| open(&dir.path().join(name), &setup));
     let mut random = Random(1);

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_an_interrupted_test_leaves_is_removed() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let [left, taken_back, kept] = ["left", "taken back", "kept"].map(|name| directory.path().join(name));
         for made in [&left, &taken_back, &kept] {
             std::fs::create_dir(made).unwrap();

@@ -60,7 +60,7 @@ async fn exported_bodies_are_audited_and_a_changed_one_is_found() {
     assert!(plain.contains("Content not checked"), "{plain}");
 
     // Beside the running issuer, for its owner alone, and never over another file.
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let file = dir.path().join("bodies");
     let (exported, said) = export(&network, &file).await;
     assert!(exported && said.contains("personal data"), "{said}");

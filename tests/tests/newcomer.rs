@@ -56,7 +56,7 @@ fn libclang_is_what_bindgen_loads() {
         ("a static library only", &["usr/lib/llvm-14/lib/libclang.a", HEADERS], Err("no libclang in")),
     ];
     for (name, files, expected) in cases {
-        let system = tempfile::tempdir().unwrap();
+        let system = scratch::Directory::new();
         for path in *files {
             file(system.path(), path);
         }
@@ -74,7 +74,7 @@ fn libclang_is_what_bindgen_loads() {
         }
     }
     // A link whose library was removed is no library.
-    let system = tempfile::tempdir().unwrap();
+    let system = scratch::Directory::new();
     file(system.path(), HEADERS);
     symlink("/nowhere/libclang.so.1", system.path().join(LLVM).join("libclang.so")).unwrap();
     assert_eq!(find_libclang(system.path(), None).status.code(), Some(1));
@@ -83,7 +83,7 @@ fn libclang_is_what_bindgen_loads() {
 /// bindgen looks nowhere else if the variable is set.
 #[test]
 fn a_libclang_path_is_believed_only_if_the_library_is_there() {
-    let system = tempfile::tempdir().unwrap();
+    let system = scratch::Directory::new();
     file(system.path(), "usr/lib/llvm-14/lib/libclang.so");
     file(system.path(), "usr/lib/llvm-14/lib/clang/14/include/stddef.h");
     file(system.path(), "opt/llvm/libclang.so.1");
@@ -98,7 +98,7 @@ fn a_libclang_path_is_believed_only_if_the_library_is_there() {
 /// Without libclang and without a package manager `make` ends at once, before cargo, and says what to install.
 #[test]
 fn make_ends_at_once_where_libclang_can_not_be_had() {
-    let tools = tempfile::tempdir().unwrap();
+    let tools = scratch::Directory::new();
     for tool in ["bash", "sh", "make", "readlink", "sed", "tr"] {
         let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
         let path = String::from_utf8(found.stdout).unwrap();

@@ -121,7 +121,7 @@ async fn a_node_starts_on_no_store_but_its_own_and_whole() {
 
     // Another chain's genesis beside this chain's store; the name is the same.
     let own = std::fs::read(&genesis).unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = scratch::Directory::new();
     let other = Network::generate(elsewhere.path(), &NetworkOptions::default()).unwrap();
     std::fs::copy(other.layout().genesis(), &genesis).unwrap();
     let expected = ["belongs to chain", &network.description().chain_id, &other.description().chain_id, "genesis_file"];
@@ -193,7 +193,7 @@ async fn assert_key_named(program: &Path, config: &Path, key: &str, wrong: Wrong
 async fn a_file_that_will_not_do_is_named_by_its_key() {
     let network = generated().await;
     network.init().await.unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = scratch::Directory::new();
     let other = Network::generate(elsewhere.path(), &NetworkOptions::default()).unwrap();
     let read = |path: PathBuf| Wrong::Other(std::fs::read(path).unwrap());
     let node = network.layout().node_config(1);

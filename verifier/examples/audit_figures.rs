@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let receipts: Vec<TestReceipt> = (0..RECEIPTS_PER_BLOCK).map(|_| chain.issue("S02")).collect();
         chain.add_block(&receipts);
     }
-    let file = tempfile::NamedTempFile::new()?;
+    let directory = scratch::Directory::new();
+    let file = directory.path().join("export");
     let (mut encoder, mut bytes) = ExportEncoder::start(chain.genesis().chain_id());
     for (height, block) in chain.blocks().iter().enumerate() {
         let message = LedgerBlock {
@@ -39,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         bytes.extend(encoder.frame(&message.encode_to_vec())?);
     }
     bytes.extend(encoder.finish());
-    std::fs::write(file.path(), bytes)?;
-    let source = Source::Export(file.path().to_owned());
+    std::fs::write(&file, bytes)?;
+    let source = Source::Export(file);
     for threads in [1, 2, 4] {
         let options = AuditOptions { threads, bodies: Vec::new(), trust: None, entropy: &OsEntropy };
         let report = audit(chain.genesis(), &source, &options, &mut Silent)?;

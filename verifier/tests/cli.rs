@@ -123,7 +123,7 @@ struct Desk {
     chain: TestChain,
     trust: TestFile,
     good: TestFile,
-    directory: tempfile::TempDir,
+    directory: scratch::Directory,
 }
 
 impl Desk {
@@ -131,7 +131,7 @@ impl Desk {
         let (chain, receipts) = chain();
         let trust = TestFile::new("trust", chain.trust().to_text());
         let good = TestFile::new("good.tally", chain.bundle(&receipts[1]).encode());
-        Self { chain, trust, good, directory: tempfile::tempdir().unwrap() }
+        Self { chain, trust, good, directory: scratch::Directory::new() }
     }
 
     fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
@@ -429,12 +429,12 @@ fn trust_files_are_made_and_shown() {
 
 struct Notes {
     trust: TestFile,
-    directory: tempfile::TempDir,
+    directory: scratch::Directory,
 }
 
 impl Notes {
     fn new(chain: &TestChain) -> Self {
-        Self { trust: TestFile::new("trust", chain.trust().to_text()), directory: tempfile::tempdir().unwrap() }
+        Self { trust: TestFile::new("trust", chain.trust().to_text()), directory: scratch::Directory::new() }
     }
 
     fn compare(&self, first: &str, second: &str, more: &[&str]) -> (Output, PathBuf) {

@@ -32,13 +32,12 @@ fn register_next(from_ms: u64, until_ms: u64) -> Action {
 
 struct Fixture {
     chain: TestChain,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let fixture = Self { dir: tempfile::tempdir().unwrap(), chain: TestChain::new() };
+        let fixture = Self { dir: scratch::Directory::new(), chain: TestChain::new() };
         init(fixture.dir.path(), &fixture.chain);
         fixture
     }

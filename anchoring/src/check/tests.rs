@@ -31,7 +31,7 @@ fn check(journal: &Journal) -> Findings {
 
 #[test]
 fn every_row_is_looked_at_and_what_is_not_what_was_written_is_named() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut process = TestProcess::start(init(dir.path(), &chain), &chain);
     // More than one step has, so that a pass goes on where the last step ended.
@@ -78,7 +78,7 @@ fn every_row_is_looked_at_and_what_is_not_what_was_written_is_named() {
 /// The check of a running process: its cache still has the table as it was written.
 #[test]
 fn what_rots_under_an_open_store_is_found_though_it_is_cached() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("journal");
     let mut chain = TestChain::new();
     let mut process = TestProcess::start(init(&path, &chain), &chain);

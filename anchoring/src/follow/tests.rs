@@ -24,20 +24,18 @@ use crate::trust::{FollowedTrust, TrustError};
 struct Fixture {
     chain: TestChain,
     process: TestProcess,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    _dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let process = TestProcess::start(init(dir.path(), &chain), &chain);
-    Fixture { _dir: dir, chain, process }
+    Fixture { chain, process }
 }
 
 #[test]
 fn a_sealed_batch_seals_its_records_and_wakes_who_waits() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let keys: Vec<_> = (0..3).map(|_| process.acknowledge(&mut chain)).collect();
     let mut waiting = process.desk.waiters.register(keys[1]);
     let (sequence, request) = process.cut();
@@ -63,7 +61,7 @@ fn a_sealed_batch_seals_its_records_and_wakes_who_waits() {
 
 #[test]
 fn a_refused_batch_ends_the_bad_and_cuts_the_good_again() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let bad_key = process.acknowledge(&mut chain);
     let good = process.acknowledge(&mut chain);
     let (first, request) = process.cut();
@@ -123,7 +121,7 @@ fn replace_header(process: &TestProcess, sequence: BatchSequence, header: &[u8])
 
 #[test]
 fn a_batch_that_this_journal_never_cut_halts_it() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let foreign = chain.issue("S01");
     chain.add_block(&[foreign]);
     process.follow(&chain);
@@ -138,7 +136,7 @@ fn a_batch_that_this_journal_never_cut_halts_it() {
 /// As long as a batcher of the same settings takes that may cut, from its start to its first batch: one that began before it, and
 /// has cut nothing by then, was kept from it.
 async fn an_open_batcher_has_cut() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     process.acknowledge(&mut chain);
     let token = CancellationToken::new();
     let running = tokio::spawn(process.batcher.run(token.clone()));
@@ -149,7 +147,7 @@ async fn an_open_batcher_has_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     process.acknowledge(&mut chain);
     let gate = Arc::new(Gate::new(None));
     let (flight, mut departures) = Flight::new();
@@ -180,7 +178,7 @@ async fn a_copy_that_is_behind_signs_nothing_before_it_has_looked() {
 
 #[test]
 fn another_header_under_one_of_its_sequences_halts_it() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     process.acknowledge(&mut chain);
     process.cut();
     let foreign = chain.issue("S02");
@@ -192,7 +190,7 @@ fn another_header_under_one_of_its_sequences_halts_it() {
 
 #[test]
 fn a_higher_epoch_halts_it() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let fence =
         chain.governance(vec![Action::FenceIssuer(FenceIssuer { issuer_id: ISSUER, epoch: 2, journal: Vec::new() })]);
     chain.add_items(vec![Item::Governance(fence)]).unwrap();
@@ -203,7 +201,7 @@ fn a_higher_epoch_halts_it() {
 
 #[test]
 fn nothing_is_believed_that_does_not_lead_to_a_quorums_root() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let acknowledged = process.acknowledge(&mut chain);
     let (_, request) = process.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
@@ -242,7 +240,7 @@ fn nothing_is_believed_that_does_not_lead_to_a_quorums_root() {
 
 #[test]
 fn a_later_checkpoint_seals_the_blocks_before_it() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     process.acknowledge(&mut chain);
     let (_, request) = process.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
@@ -281,7 +279,7 @@ impl CheckpointJudge for Counting<'_> {
 
 #[test]
 fn six_hundred_heights_without_a_seal_of_their_own_are_sealed_by_the_next_one() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     process.acknowledge(&mut chain);
     let (_, request) = process.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
@@ -302,7 +300,7 @@ fn six_hundred_heights_without_a_seal_of_their_own_are_sealed_by_the_next_one() 
 
 #[test]
 fn a_gap_beyond_what_is_held_back_is_crossed_by_proofs() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let acknowledged = process.acknowledge(&mut chain);
     let (_, request) = process.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
@@ -334,7 +332,7 @@ fn a_gap_beyond_what_is_held_back_is_crossed_by_proofs() {
 
 #[test]
 fn a_proof_covers_only_the_entries_that_were_sent() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     process.acknowledge(&mut chain);
     let (_, request) = process.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
@@ -366,7 +364,7 @@ fn a_proof_covers_only_the_entries_that_were_sent() {
 
 #[test]
 fn blocks_that_no_checkpoint_covers_are_not_collected_for_ever() {
-    let Fixture { _dir, mut chain, process } = fixture();
+    let Fixture { mut chain, process } = fixture();
     for _ in 0..20 {
         chain.add_items(Vec::new()).unwrap();
     }
@@ -387,7 +385,7 @@ fn blocks_that_no_checkpoint_covers_are_not_collected_for_ever() {
 /// Other validators take over twice, in one offer and across a restart: their checkpoints count from the very next block.
 #[test]
 fn validators_that_take_over_are_followed_and_a_restart_knows_them() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let genesis = TrustFile::from_genesis(chain.genesis()).unwrap();
     let mut kept = Vec::new();
     for ids in [2..=5, 3..=6] {
@@ -415,7 +413,7 @@ fn validators_that_take_over_are_followed_and_a_restart_knows_them() {
 /// A seal under the old set's quorum hands over to a set that no governance announced, or to another one.
 #[test]
 fn a_handover_that_governance_did_not_announce_is_not_followed() {
-    let Fixture { _dir, mut chain, mut process } = fixture();
+    let Fixture { mut chain, mut process } = fixture();
     let trust = chain.trust().clone();
     let before = receipt_core::state::Writes::new();
     chain.rotate_validators((2..=5).map(TestValidator::new).collect());
@@ -434,7 +432,7 @@ fn a_handover_that_governance_did_not_announce_is_not_followed() {
 /// Its newest checkpoint is of validators that the journal has not met yet: the blocks before lead to them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_was_away_while_validators_changed_catches_up() {
-    let Fixture { _dir, mut chain, process } = fixture();
+    let Fixture { mut chain, process } = fixture();
     for ids in [2..=5, 3..=6] {
         chain.rotate_validators(ids.map(TestValidator::new).collect());
         chain.add_block(&[]);

@@ -5,12 +5,12 @@ use crate::recover::RecoveryState;
 use crate::testkit::process::{self, TestProcess, identity};
 
 struct Fixture {
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
     chain: TestChain,
 }
 
 fn fixture() -> Fixture {
-    Fixture { dir: tempfile::tempdir().unwrap(), chain: TestChain::new() }
+    Fixture { dir: scratch::Directory::new(), chain: TestChain::new() }
 }
 
 impl Fixture {

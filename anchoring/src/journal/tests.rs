@@ -8,7 +8,7 @@ use crate::testkit::{copy_as_after_a_crash, offered};
 
 #[test]
 fn only_init_creates_and_only_its_own_directory_opens() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("journal");
     let chain = TestChain::new();
     let absent = Journal::open(&path, identity(&chain)).unwrap_err();
@@ -28,7 +28,7 @@ fn only_init_creates_and_only_its_own_directory_opens() {
 #[test]
 fn another_format_is_refused_of_the_journal_and_of_its_owner() {
     static NEXT: Layout = Layout { format: 8, ..crate::testkit::process::LAYOUT };
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     drop(init(dir.path(), &chain));
     let error = Journal::open(dir.path(), JournalIdentity { layout: &NEXT, ..identity(&chain) }).unwrap_err();
@@ -47,7 +47,7 @@ fn another_format_is_refused_of_the_journal_and_of_its_owner() {
 
 #[test]
 fn a_write_that_was_not_committed_never_was() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let journal = init(dir.path(), &chain);
     let mut write = journal.write();
@@ -58,7 +58,7 @@ fn a_write_that_was_not_committed_never_was() {
 
 #[test]
 fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let at = |name: &str| dir.path().join(name);
     let mut chain = TestChain::new();
     let mut process = TestProcess::start(init(&at("live"), &chain), &chain);
@@ -101,7 +101,7 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
 /// its indexes and filters beside them.
 #[test]
 fn every_family_keeps_its_indexes_in_the_one_cache() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("journal");
     let journal = init(&path, &TestChain::new());
     let families = journal.identity().layout.all().count() + 1;
@@ -161,7 +161,7 @@ const SECRET: &[u8] = b"7f\x00\xc2secret that was erased";
 /// RocksDB drops the status of such a compaction: before, an erasure was called complete, and the key was still in an old table.
 #[test]
 fn tables_that_a_full_disk_keeps_from_being_rewritten_are_not_called_rewritten() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk")) else { return };
     let path = disk.path().join("journal");
     let chain = TestChain::new();
@@ -183,7 +183,7 @@ fn tables_that_a_full_disk_keeps_from_being_rewritten_are_not_called_rewritten()
 /// The same where nothing can be mounted: the names of the next tables are taken.
 #[test]
 fn tables_that_cannot_be_written_are_not_called_rewritten() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("journal");
     let chain = TestChain::new();
     let (journal, told) = overwritten(&path, &chain);

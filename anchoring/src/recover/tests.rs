@@ -14,12 +14,11 @@ use crate::testkit::{ledger_block, offered};
 struct Fixture {
     chain: TestChain,
     lost: TestProcess,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let lost = TestProcess::start(init(&dir.path().join("lost"), &chain), &chain);
     Fixture { dir, chain, lost }

@@ -17,13 +17,12 @@ struct Fixture {
     guard: Arc<Guard>,
     /// Acknowledged, and known to the guard.
     kept: RecordKey,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mut chain = TestChain::new();
         let journal = init(&dir.path().join("journal"), &chain);
         let guard = Arc::new(Guard::create(&dir.path().join("guard"), journal.identity()).unwrap());

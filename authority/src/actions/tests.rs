@@ -11,7 +11,7 @@ struct List {
 }
 
 fn read(text: &str) -> Result<Vec<Action>, String> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("actions.toml");
     std::fs::write(&path, text).unwrap();
     let list = load::<List>(&path).map_err(|error| error.to_string())?;

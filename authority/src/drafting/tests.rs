@@ -12,7 +12,7 @@ fn chain() -> Chain {
 }
 
 fn draft(text: &str) -> Result<Draft, String> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("proposal.toml");
     std::fs::write(&path, text).unwrap();
     Draft::read(&path, &chain()).map_err(|error| error.to_string())
@@ -105,7 +105,7 @@ fn what_is_missing_or_half_given_is_named() {
 #[test]
 fn a_message_of_another_program_is_taken_as_it_is() {
     let chain = chain();
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("fence.gov");
     let fence = receipt_core::governance::FenceIssuer { issuer_id: 1, epoch: 2, journal: Vec::new() };
     let actions = vec![Action::FenceIssuer(fence)];

@@ -45,7 +45,7 @@ peer = {{ grpc = "node-{id}.example.org:7101" }}
 }
 
 fn made(text: &str) -> Result<MadeGenesis, String> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("genesis.toml");
     std::fs::write(&path, text).unwrap();
     make(&path).map_err(|error| format!("{error:#}"))
@@ -68,7 +68,7 @@ fn the_same_description_is_the_same_chain_and_any_other_another() {
 
 #[test]
 fn files_are_written_once_and_read_back() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let out = directory.path().join("chain");
     let made = made(&description()).unwrap();
     assert_eq!(made.write(&out).unwrap().len(), 6);

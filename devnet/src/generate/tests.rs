@@ -11,8 +11,8 @@ fn options(seed: Option<u64>) -> NetworkOptions {
     NetworkOptions { seed, issuers: 2, load_hospitals: 1, ..NetworkOptions::default() }
 }
 
-fn generated(seed: Option<u64>) -> (tempfile::TempDir, Layout) {
-    let directory = tempfile::tempdir().unwrap();
+fn generated(seed: Option<u64>) -> (scratch::Directory, Layout) {
+    let directory = scratch::Directory::new();
     let layout = Layout::new(directory.path());
     generate(&layout, &options(seed)).unwrap();
     (directory, layout)

@@ -50,8 +50,7 @@ struct Running {
     quorum_time: Arc<QuorumTime>,
     clock: Arc<FixedClock>,
     token: CancellationToken,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 impl Drop for Running {
@@ -68,13 +67,13 @@ async fn running() -> Running {
 }
 
 fn running_over(ledger: FakeLedger, channels: Vec<(String, Channel)>) -> Running {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let journal = init(&dir.path().join("journal"), &ledger.chain.lock().unwrap());
     running_on(dir, journal, ledger, channels)
 }
 
 fn running_on(
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
     journal: crate::journal::Journal,
     ledger: FakeLedger,
     channels: Vec<(String, Channel)>,

@@ -12,7 +12,7 @@ fn the_guard_knows_all_that_was_acknowledged_though_the_drain_failed() {
     for (ran, said) in
         [(Ok(()), None), (Err(failed), Some("run: task follower failed")), (Err(aborted), Some("run: aborted"))]
     {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
         let guard = Arc::new(Guard::create(&dir.path().join("guard"), issuer.journal.identity()).unwrap());

@@ -10,12 +10,11 @@ struct Fixture {
     chain: TestChain,
     issuer: TestIssuer,
     settings: Settings,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let config = dir.path().join("issuer.toml");
     std::fs::write(&config, include_str!("../../issuer.example.toml")).unwrap();
     let chain = TestChain::new();

@@ -14,8 +14,7 @@ const RECEIPTS: usize = 12;
 pub(crate) struct Written {
     pub(crate) chain: TestChain,
     rows: Vec<(&'static str, Row)>,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dir: scratch::Directory,
 }
 
 fn inspector() -> ReceiptInspector {
@@ -36,7 +35,7 @@ fn all_rows(journal: &Journal) -> Option<Vec<(&'static str, Row)>> {
 
 impl Written {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let mut chain = TestChain::new();
         let mut issuer = TestIssuer::start(init(&dir.path().join("live"), &chain), &chain, 1);
         for number in 0..RECEIPTS {

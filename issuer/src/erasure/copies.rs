@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn older_journals_are_named_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let journal = dir.path().join("journal");
         let said = || said_of_copies(&journal);
         for (name, file) in [
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn without_older_journals_backups_alone_are_spoken_of() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         assert_eq!(said_of_copies(&dir.path().join("journal")), "; backups made before now still hold them");
         assert!(said_of_copies(&dir.path().join("gone/journal")).contains("could not be seen"));
     }

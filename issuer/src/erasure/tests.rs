@@ -22,8 +22,7 @@ struct Fixture {
     issuer: TestIssuer,
     drafts: Vec<ReceiptDraft>,
     keys: Vec<ReceiptKey>,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 /// Two sealed receipts, and one that waits.
@@ -33,7 +32,7 @@ fn fixture() -> Fixture {
 
 /// These samples sealed, and one receipt that waits.
 fn fixture_of(samples: &[&str]) -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
     let biz_code = |index: usize| char::from(b'A' + u8::try_from(index).unwrap()).to_string();

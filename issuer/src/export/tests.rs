@@ -12,13 +12,12 @@ struct Fixture {
     chain: TestChain,
     issuer: TestIssuer,
     keys: Vec<ReceiptKey>,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 /// Two receipts sealed at height 1, one at height 2 whose body is erased, one that no ledger knows yet.
 fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
     let mut keys = Vec::new();
@@ -106,7 +105,7 @@ fn names(directory: &Path) -> Vec<String> {
 /// A Ctrl-C, a SIGKILL or a power cut may come at any moment before the name is given.
 #[test]
 fn until_it_is_whole_the_file_has_no_name_that_could_stay_behind() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let out = dir.path().join("bodies");
     let mut file = UnnamedFile::create(&out).unwrap();
     file.write_all(b"a person\n").unwrap();

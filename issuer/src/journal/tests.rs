@@ -9,7 +9,7 @@ use crate::testing::{TestIssuer, draft, identity, init, key_of, offered};
 
 #[test]
 fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let at = |name: &str| dir.path().join(name);
     let mut chain = TestChain::new();
     let mut issuer = TestIssuer::start(init(&at("live"), &chain), &chain, 1);
@@ -51,7 +51,7 @@ fn a_crash_after_any_write_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn an_erased_body_is_gone_and_its_receipt_stays() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
     let key = issuer.issue_new(draft(&mut chain, "S01", "A")).key;

@@ -22,12 +22,11 @@ use crate::testing::{TestIssuer, draft, init, key_of, ledger_block, offered};
 struct Fixture {
     chain: TestChain,
     lost: TestIssuer,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let lost = TestIssuer::start(init(&dir.path().join("lost"), &chain), &chain, 1);
     Fixture { dir, chain, lost }

@@ -5,7 +5,7 @@ use crate::testing::{init, marks};
 
 #[test]
 fn only_its_own_secrets_take_a_journal() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let journal = init(&dir.path().join("journal"), &chain);
     let own = marks(&chain);

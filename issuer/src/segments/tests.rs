@@ -16,12 +16,11 @@ use crate::testing::{TestIssuer, draft, identity, init, key_of, offered};
 struct Fixture {
     chain: TestChain,
     issuer: TestIssuer,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
 }
 
 fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
     Fixture { dir, chain, issuer }

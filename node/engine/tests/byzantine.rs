@@ -13,7 +13,7 @@ use tallystick_engine::{Byzantine, Equivocation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_equivocating_validator_is_outvoted_and_convicted() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     nodes[3].config.byzantine =
         Some(Byzantine { equivocate_votes: true, equivocate_proposals: true, ..Byzantine::default() });
@@ -51,7 +51,7 @@ async fn an_equivocating_validator_is_outvoted_and_convicted() {
 /// real ones are under way. Nobody misses a block for it: all are decided with the votes of the three others alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validator_that_forges_others_bodies_forges_in_vain() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     nodes[3].config.byzantine =
         Some(Byzantine { forge_bodies: true, drop_votes: true, drop_proposals: true, ..Byzantine::default() });

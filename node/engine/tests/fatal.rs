@@ -15,7 +15,7 @@ const REFUSALS: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_signature_ends_the_engine() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(1, directory.path());
     set_busy(&nodes, true);
     start_all(&mut nodes).await;
@@ -34,7 +34,7 @@ async fn a_refused_signature_ends_the_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_error_ends_the_engine() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(1, directory.path());
     set_busy(&nodes, true);
     start_all(&mut nodes).await;
@@ -48,7 +48,7 @@ async fn an_application_error_ends_the_engine() {
 /// One of four alone votes, stops, and votes the same again from its log; then the log is damaged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_log_ends_the_engine() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     // The proposer of height 1 is the member with index 1.
     let node = &mut nodes[1];
@@ -85,7 +85,7 @@ async fn a_damaged_log_ends_the_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_no_log_is_refused_at_the_start() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let nodes = network(1, directory.path());
     std::fs::write(nodes[0].log_path(), b"short").unwrap();
     let mut nodes = nodes;

@@ -35,7 +35,7 @@ fn assert_certificates(node: &Node, nodes: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decide_rest_wake_and_catch_up() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     set_busy(&nodes, true);
     start_all(&mut nodes).await;
@@ -103,7 +103,7 @@ async fn decide_rest_wake_and_catch_up() {
 /// The largest blocks travel in parts, and a node that starts with nothing gets them all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_node_fetches_the_largest_blocks() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     for node in &nodes {
         node.disk.block_bytes.store(4 * 1024 * 1024, Ordering::SeqCst);

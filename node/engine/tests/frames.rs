@@ -100,7 +100,7 @@ async fn go_on_and_stop(mut nodes: Vec<Node>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_message_ends_the_link_and_is_not_heard_again_for_a_while() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let nodes = three_of_four(directory.path()).await;
     let good = hello(CHAIN);
     let faults: [&[Vec<u8>]; 8] = [
@@ -133,7 +133,7 @@ async fn what_is_no_message_ends_the_link_and_is_not_heard_again_for_a_while() {
 /// The first change of the language silenced every validator of the other version for up to a minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_language_is_no_fault_and_is_heard_as_soon_as_it_is_the_same() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let nodes = three_of_four(directory.path()).await;
     let mut newer = hello(CHAIN);
     newer[1] += 1;
@@ -150,7 +150,7 @@ async fn another_language_is_no_fault_and_is_heard_as_soon_as_it_is_the_same() {
 /// A newer link of one validator ends its older one, one that never begins ends none, and strangers have none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validator_has_one_link_and_a_stranger_none() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let nodes = three_of_four(directory.path()).await;
     let mut first = link(&nodes[0], &hello(CHAIN)).await;
     assert!(stands(&mut first).await);
@@ -192,7 +192,7 @@ async fn flood(address: String, tip: tokio::sync::watch::Receiver<u64>, frame: i
 /// What honest validators say gets through, in bounded memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_of_a_validator_fill_nobodys_memory_and_silence_nobody() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let nodes = three_of_four(directory.path()).await;
     for node in &nodes {
         node.disk.block_bytes.store(600_000, Ordering::SeqCst);

@@ -22,7 +22,7 @@ async fn end_alike(mut nodes: Vec<Node>) {
 /// Each of the two has a quorum without the other, and fetches from a third what the other proposed, once it is decided.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_that_never_reach_each_other_decide_with_the_rest() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     let links = Links::between(&mut nodes).await;
     links.set(0, 1, Link::Cut);
@@ -40,7 +40,7 @@ async fn two_that_never_reach_each_other_decide_with_the_rest() {
 /// Cut apart or standing still: neither half decides, and both go on together by themselves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_halves_decide_nothing_and_go_on_when_they_are_joined() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     let links = Links::between(&mut nodes).await;
     set_busy(&nodes, true);
@@ -64,7 +64,7 @@ async fn two_halves_decide_nothing_and_go_on_when_they_are_joined() {
 /// A validator that nothing reaches any more, though its connections stay, holds up nobody, and catches up when it is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_whose_connections_stand_still_holds_up_nobody_and_comes_back() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     let links = Links::between(&mut nodes).await;
     for node in &nodes {

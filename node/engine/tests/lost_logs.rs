@@ -19,7 +19,7 @@ async fn stop_all(nodes: &mut [Node]) {
 
 /// All stop in the midst of deciding; then the logs of `count` of them are lost, others from cycle to cycle.
 async fn lose_logs(count: usize) -> Vec<Node> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     set_busy(&nodes, true);
     let mut reached = 0;

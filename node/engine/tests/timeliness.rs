@@ -29,7 +29,7 @@ async fn wait_for_lock(nodes: &[&Node]) {
 /// and leaves those two locked. The third must be able to join them. Here, at every height.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_at_the_edge_of_timely_does_not_split_the_honest_for_ever() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     nodes[1].disk.never_precommits.store(true, Ordering::SeqCst);
     nodes[3].disk.lags.store(true, Ordering::SeqCst);
@@ -58,7 +58,7 @@ async fn a_block_at_the_edge_of_timely_does_not_split_the_honest_for_ever() {
 /// in a round that is not the block's. It follows the two, because they are more than a third.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_block_without_proof_is_voted_for_by_one_that_missed_it() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut nodes = network(4, directory.path());
     // The proposer of height 1, round 0.
     nodes[1].disk.never_precommits.store(true, Ordering::SeqCst);

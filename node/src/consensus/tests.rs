@@ -17,20 +17,18 @@ struct Bench {
     parts: ConsensusParts,
     signer: GuardedSigner,
     clock: Arc<FixedClock>,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    _directory: tempfile::TempDir,
 }
 
 /// Who proposes in this round of height 1, as an index from 0.
 fn proposer(chain: &TestChain, round: u32) -> ValidatorId {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let (_, set) = Ledger::new(store, chain.genesis().clone()).next_height_set(Timeouts::default()).unwrap();
     ValidatorId::new(set.proposer_order[round as usize % set.proposer_order.len()].get())
 }
 
 fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let ledger = Ledger::new(store, chain.genesis().clone());
     let clock = Arc::new(FixedClock::new(chain.now()));
@@ -48,7 +46,7 @@ fn bench(chain: &TestChain, validator: ValidatorId) -> Bench {
         validator,
         ledger,
     };
-    Bench { _directory: directory, parts, signer: GuardedSigner::new(guard, &[1; 32]), clock }
+    Bench { parts, signer: GuardedSigner::new(guard, &[1; 32]), clock }
 }
 
 impl Bench {

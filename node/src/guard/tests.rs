@@ -9,17 +9,17 @@ const CHAIN: ChainId = ChainId(Hash([7; 32]));
 const A: BlockId = BlockId([0xA; 32]);
 const B: BlockId = BlockId([0xB; 32]);
 
-fn path(directory: &tempfile::TempDir) -> PathBuf {
+fn path(directory: &scratch::Directory) -> PathBuf {
     directory.path().join("guard.bin")
 }
 
 /// As after a restart, while the guard before it may still be there: without the lock.
-fn read(directory: &tempfile::TempDir) -> Guard {
+fn read(directory: &scratch::Directory) -> Guard {
     let file = OpenOptions::new().read(true).write(true).open(path(directory)).unwrap();
     Guard::read(&path(directory), CHAIN, file).unwrap()
 }
 
-fn open(directory: &tempfile::TempDir) -> GuardedSigner {
+fn open(directory: &scratch::Directory) -> GuardedSigner {
     GuardedSigner::new(std::sync::Arc::new(read(directory)), &[1; 32])
 }
 
@@ -61,7 +61,7 @@ fn ask(signer: &GuardedSigner, request: &SignRequest) -> Option<SignRequest> {
 
 #[test]
 fn a_second_vote_gets_the_first_across_restarts() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let first = open(&directory).sign(&prevote(5, 1, Some(A)), &preimage(&prevote(5, 1, Some(A)))).unwrap();
     let signer = open(&directory);
@@ -75,7 +75,7 @@ fn a_second_vote_gets_the_first_across_restarts() {
 
 #[test]
 fn a_refusal_for_a_conflict_says_so_and_one_for_a_broken_file_does_not() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let signer = open(&directory);
     ask(&signer, &prevote(5, 0, None)).unwrap();
@@ -86,7 +86,7 @@ fn a_refusal_for_a_conflict_says_so_and_one_for_a_broken_file_does_not() {
 
 #[test]
 fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let guard = std::sync::Arc::new(read(&directory));
     guard.state.lock().unwrap().file = File::open(path(&directory)).unwrap(); // not writable
@@ -102,7 +102,7 @@ fn a_write_that_failed_is_not_remembered_and_nothing_is_given_out() {
 
 #[test]
 fn checkpoints_never_shrink_and_never_change() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let guard = read(&directory);
     guard.permit_checkpoint(TreeSize::new(10), Hash([1; 32])).unwrap();
@@ -116,7 +116,7 @@ fn checkpoints_never_shrink_and_never_change() {
 
 #[test]
 fn a_torn_slot_leaves_the_one_before_it() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     ask(&open(&directory), &prevote(1, 0, Some(A))); // counter 2: second slot
     let before = std::fs::read(path(&directory)).unwrap();
@@ -133,7 +133,7 @@ fn a_torn_slot_leaves_the_one_before_it() {
 
 #[test]
 fn a_damaged_foreign_or_older_file_is_not_opened() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let problem = |chain| match Guard::open(&path(&directory), chain) {
         Err(GuardError::Unreadable { problem, .. }) => problem,
@@ -156,7 +156,7 @@ fn a_damaged_foreign_or_older_file_is_not_opened() {
 
 #[test]
 fn what_is_remembered_survives_the_file() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let signer = open(&directory);
     for request in [proposal(3, 0, None, A), prevote(3, 0, Some(A)), precommit(3, 0, Some(A)), prevote(3, 1, None)] {
@@ -180,7 +180,7 @@ fn what_is_remembered_survives_the_file() {
 
 #[test]
 fn one_process_at_a_time() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let guard = Guard::open(&path(&directory), CHAIN).unwrap();
     assert!(matches!(Guard::open(&path(&directory), CHAIN), Err(GuardError::InUse { .. })));
@@ -191,7 +191,7 @@ fn one_process_at_a_time() {
 /// Else the node could neither start with it nor be made anew: nobody may replace a damaged guard.
 #[test]
 fn a_crash_while_it_is_made_leaves_none() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let unfinished = directory.path().join(".guard.bin.tmp");
     std::fs::write(&unfinished, [0; 100]).unwrap();
     Guard::create(&path(&directory), CHAIN).unwrap();
@@ -214,7 +214,7 @@ fn a_damaged_slot_is_told_from_one_that_was_never_written() {
 /// A guard whose last height was amended is amended anew at the next, or its log would be replayed.
 #[test]
 fn each_height_is_amended_on_its_own() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     for height in 1..4 {
         let asked =

@@ -13,17 +13,15 @@ struct Bench {
     chain: TestChain,
     pool: Pool,
     clock: Arc<FixedClock>,
-    // Last, because fields are dropped in order: no store below it is open any more when it is removed.
-    _directory: tempfile::TempDir,
 }
 
 fn bench(bounds: PoolConfig) -> Bench {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let chain = TestChain::new();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let clock = Arc::new(FixedClock::new(chain.now()));
     let pool = Pool::new(Ledger::new(store, chain.genesis().clone()), bounds, clock.clone());
-    Bench { _directory: directory, chain, pool, clock }
+    Bench { chain, pool, clock }
 }
 
 fn batch(chain: &mut TestChain) -> Batch {
@@ -49,7 +47,7 @@ fn reason(outcome: Result<Offered, PoolError>) -> Reason {
 
 #[test]
 fn the_same_batch_again_is_known_and_another_header_is_a_conflict() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let first = batch(&mut chain);
     assert_eq!(offer(&pool, &first).unwrap(), Offered::Pooled { known: false });
     assert_eq!(offer(&pool, &first).unwrap(), Offered::Pooled { known: true });
@@ -62,7 +60,7 @@ fn the_same_batch_again_is_known_and_another_header_is_a_conflict() {
 
 #[test]
 fn records_that_are_not_the_headers_never_get_in() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let good = batch(&mut chain);
     let mut garbage = good.clone();
     garbage.records[0][20] ^= 1;
@@ -78,7 +76,7 @@ fn records_that_are_not_the_headers_never_get_in() {
 
 #[test]
 fn candidates_come_in_sequence_and_wait_for_gaps() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let (first, second) = (batch(&mut chain), batch(&mut chain));
     offer(&pool, &second).unwrap();
     assert!(!pool.has_work().unwrap());
@@ -92,7 +90,7 @@ fn candidates_come_in_sequence_and_wait_for_gaps() {
 #[test]
 fn a_sequence_far_ahead_and_a_full_pool_push_back() {
     let bounds = PoolConfig { bytes_max: 0, issuer_batches_max: 2 };
-    let Bench { _directory, mut chain, pool, .. } = bench(bounds);
+    let Bench { mut chain, pool, .. } = bench(bounds);
     let first = batch(&mut chain);
     assert!(matches!(offer(&pool, &first), Err(PoolError::Full { .. })));
     batch(&mut chain);
@@ -102,7 +100,7 @@ fn a_sequence_far_ahead_and_a_full_pool_push_back() {
 
 #[test]
 fn what_a_block_decided_leaves_the_pool_and_stays_a_success() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let batch = batch(&mut chain);
     offer(&pool, &batch).unwrap();
     chain.add_items(vec![Item::Batch(batch.clone())]).unwrap();
@@ -116,7 +114,7 @@ fn what_a_block_decided_leaves_the_pool_and_stays_a_success() {
 
 #[test]
 fn a_batch_of_a_fenced_epoch_waits_no_longer() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let batch = batch(&mut chain);
     offer(&pool, &batch).unwrap();
     let fence =
@@ -132,7 +130,7 @@ fn a_batch_of_a_fenced_epoch_waits_no_longer() {
 
 #[test]
 fn a_batch_under_a_key_that_has_ended_is_refused_and_waits_no_longer() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let first = batch(&mut chain);
     offer(&pool, &first).unwrap();
     let last = first.header.header.last_issue_time.get();
@@ -156,7 +154,7 @@ fn a_batch_under_a_key_that_has_ended_is_refused_and_waits_no_longer() {
 #[test]
 fn a_batch_ahead_of_the_clock_is_kept_and_proposed_when_a_block_may_carry_it() {
     const HOUR_MS: u64 = 3_600_000;
-    let Bench { _directory, mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
     let ripe = batch(&mut chain);
     chain.let_pass(2 * HOUR_MS);
     let (early, after) = (batch(&mut chain), batch(&mut chain));
@@ -191,7 +189,7 @@ fn a_batch_ahead_of_the_clock_is_kept_and_proposed_when_a_block_may_carry_it() {
 /// After a night the tip is old; a receipt of this morning is not early.
 #[test]
 fn after_an_idle_spell_the_clock_counts_and_not_the_old_tip() {
-    let Bench { _directory, mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
     chain.let_pass(9 * 3_600_000);
     clock.set(chain.now());
     let morning = batch(&mut chain);
@@ -202,7 +200,7 @@ fn after_an_idle_spell_the_clock_counts_and_not_the_old_tip() {
 /// A block carries it, refuses it, and spends its sequence: what follows is not kept waiting until then.
 #[test]
 fn a_batch_of_2099_is_no_early_one() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let mut future = TestChain::new();
     future.wait_until(UnixMillis::new(4_070_908_800_000));
     let (first, second) = (batch(&mut future), batch(&mut chain));
@@ -231,7 +229,7 @@ fn a_batch_of_2099_is_no_early_one() {
 
 #[test]
 fn governance_needs_its_sequence_and_its_signatures() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let message = chain.governance(Vec::new());
     let mut unsigned = message.clone();
     unsigned.signatures.truncate(1);
@@ -246,7 +244,7 @@ fn governance_needs_its_sequence_and_its_signatures() {
 
 #[test]
 fn an_assembled_block_and_the_same_block_received_are_one() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let waiting = batch(&mut chain);
     offer(&pool, &waiting).unwrap();
     let tip = pool.ledger.tip().unwrap();
@@ -270,7 +268,7 @@ fn an_assembled_block_and_the_same_block_received_are_one() {
 
 #[test]
 fn governance_that_can_not_apply_never_waits() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let unknown = receipt_core::governance::CloseSegment { segment_id: 999_999 };
     let message = chain.governance(vec![receipt_core::governance::Action::CloseSegment(unknown)]);
     assert!(matches!(pool.offer_governance(message), Err(PoolError::Refused { reason: Reason::FieldInvalid, .. })));
@@ -294,7 +292,7 @@ fn batches_ahead_never_keep_the_next_one_out() {
     let all = batches(&mut chain, 12);
     // Room for eight; a quarter of it is two.
     let bytes_max = all.iter().map(byte_size).max().unwrap() * 8;
-    let Bench { _directory, pool, .. } = bench(PoolConfig { bytes_max, issuer_batches_max: 64 });
+    let Bench { pool, .. } = bench(PoolConfig { bytes_max, issuer_batches_max: 64 });
     let mut taken = 0;
     for ahead in &all[1..] {
         match offer(&pool, ahead) {
@@ -312,7 +310,7 @@ fn the_next_batch_pushes_out_the_furthest_one() {
     let mut chain = TestChain::new();
     let all = batches(&mut chain, 3);
     let bytes_max = all.iter().map(byte_size).max().unwrap() * 8;
-    let Bench { _directory, pool, .. } = bench(PoolConfig { bytes_max, issuer_batches_max: 64 });
+    let Bench { pool, .. } = bench(PoolConfig { bytes_max, issuer_batches_max: 64 });
     offer(&pool, &all[1]).unwrap();
     offer(&pool, &all[2]).unwrap();
     // As full as others could make it.
@@ -324,7 +322,7 @@ fn the_next_batch_pushes_out_the_furthest_one() {
 
 #[test]
 fn copies_of_one_batch_are_checked_once_and_its_bytes_are_given_back() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let records: Vec<Vec<u8>> = (0..64).map(|_| chain.issue("S01").record).collect();
     let good = chain.batch(records);
     let mut bad = good.clone();
@@ -349,7 +347,7 @@ fn copies_of_one_batch_are_checked_once_and_its_bytes_are_given_back() {
 
 #[test]
 fn a_paused_pool_offers_no_batches_and_wakes_when_it_goes_on() {
-    let Bench { _directory, mut chain, pool, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     offer(&pool, &batch(&mut chain)).unwrap();
     pool.pause(true);
     assert!(!pool.has_work().unwrap());
@@ -364,7 +362,7 @@ fn a_paused_pool_offers_no_batches_and_wakes_when_it_goes_on() {
 
 #[test]
 fn a_batch_without_a_budget_to_be_refused_is_kept_back_and_comes_again() {
-    let Bench { _directory, mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
     let waits = batch(&mut chain);
     assert_eq!(offer(&pool, &waits).unwrap(), Offered::Pooled { known: false });
     assert!(pool.has_work().unwrap());

@@ -35,7 +35,7 @@ fn chain_of_three() -> TestChain {
 
 #[test]
 fn each_height_keeps_its_validators_across_restarts() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let mut chain = TestChain::new();
     let mut store = Store::init(&path, chain.genesis()).unwrap();
@@ -68,7 +68,7 @@ fn each_height_keeps_its_validators_across_restarts() {
 
 #[test]
 fn a_store_has_the_chains_roots_entries_and_proofs_at_every_height() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let chain = chain_of_three();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     follow(&store, &chain);
@@ -95,7 +95,7 @@ fn a_store_has_the_chains_roots_entries_and_proofs_at_every_height() {
 
 #[test]
 fn what_was_committed_is_there_after_reopening() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let chain = chain_of_three();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -109,7 +109,7 @@ fn what_was_committed_is_there_after_reopening() {
 
 #[test]
 fn init_never_overwrites_and_open_never_creates() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let chain = TestChain::new();
     assert!(matches!(Store::open(&path, chain.genesis()), Err(OpenError::Missing { .. })));
@@ -120,7 +120,7 @@ fn init_never_overwrites_and_open_never_creates() {
 
 #[test]
 fn a_foreign_chains_store_is_not_opened() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     drop(Store::init(&path, TestChain::new().genesis()).unwrap());
     let other = TestChain::named("otherchain");
@@ -129,7 +129,7 @@ fn a_foreign_chains_store_is_not_opened() {
 
 #[test]
 fn a_newer_format_is_not_opened() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let chain = TestChain::new();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -165,7 +165,7 @@ fn a_torn_store_is_not_opened() {
         },
     ];
     for (row, damage) in damages.into_iter().enumerate() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let path = directory.path().join("data");
         let store = Store::init(&path, chain.genesis()).unwrap();
         follow(&store, &chain);
@@ -198,7 +198,7 @@ fn copy_store(from: &std::path::Path, to: &std::path::Path) {
 fn a_store_whose_last_write_is_torn_in_any_pages_opens_as_it_was_before_it() {
     const PAGE_BYTES: usize = 4096;
     const PAGES_MAX: usize = 5;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let mut chain = chain_of_three();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -254,7 +254,7 @@ fn a_store_whose_last_write_is_torn_in_any_pages_opens_as_it_was_before_it() {
 #[test]
 fn a_store_that_has_lost_a_synced_page_of_its_log_has_no_hole() {
     const PAGE_BYTES: usize = 4096;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let mut chain = TestChain::new();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -292,7 +292,7 @@ fn a_store_that_has_lost_a_synced_page_of_its_log_has_no_hole() {
 /// The store is not called damaged for what a restart, more space or the right user mends.
 #[test]
 fn a_store_that_is_in_use_or_not_ours_to_read_is_not_called_damaged() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let chain = TestChain::new();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -310,7 +310,7 @@ fn a_store_that_is_in_use_or_not_ours_to_read_is_not_called_damaged() {
 
 #[test]
 fn proposals_stay_until_their_height_is_committed() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let chain = chain_of_three();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let block = &chain.blocks()[1];
@@ -335,7 +335,7 @@ fn proposals_stay_until_their_height_is_committed() {
 /// Else a proposer would build a second block for its round after a crash.
 #[test]
 fn a_proposal_stays_as_it_was_first_stored_when_it_is_proposed_again_or_synced() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let chain = chain_of_three();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let height = Height::new(1);
@@ -370,7 +370,7 @@ fn a_proposal_stays_as_it_was_first_stored_when_it_is_proposed_again_or_synced()
 
 #[test]
 fn a_block_with_another_seal_is_refused_whole() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let chain = chain_of_three();
     let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
     let ledger = Ledger::new(store, chain.genesis().clone());
@@ -408,7 +408,7 @@ fn all_proofs_hold(store: &Store, chain: &TestChain, reversed: &[Hash]) {
 #[test]
 fn replaced_status_nodes_go_behind_the_window_and_the_newest_root_is_whole() {
     const HEIGHTS: u64 = 150;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let mut chain = TestChain::new();
     let receipts: Vec<_> = (0..HEIGHTS).map(|_| chain.issue("S01")).collect();
     chain.add_block(&receipts);
@@ -471,7 +471,7 @@ fn snapshot(directory: &std::path::Path) -> Vec<(String, Vec<u8>, std::time::Sys
 
 #[test]
 fn looking_at_a_store_changes_nothing_and_sees_what_only_the_log_has() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let chain = chain_of_three();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -488,7 +488,7 @@ fn looking_at_a_store_changes_nothing_and_sees_what_only_the_log_has() {
 
 #[test]
 fn the_published_note_is_the_newest_ones_and_lasts() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     let chain = chain_of_three();
     let store = Store::init(&path, chain.genesis()).unwrap();
@@ -506,7 +506,7 @@ fn the_published_note_is_the_newest_ones_and_lasts() {
 /// As RocksDB itself wrote down what it was opened with.
 #[test]
 fn memory_and_logs_of_the_database_are_bounded() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let path = directory.path().join("data");
     Store::init(&path, TestChain::new().genesis()).unwrap();
     let files = snapshot(&path);

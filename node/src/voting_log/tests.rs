@@ -43,7 +43,7 @@ fn log_of(height: u64, entries: &[Vec<u8>]) -> Vec<u8> {
 
 /// A validator's disk.
 struct Disk {
-    directory: tempfile::TempDir,
+    directory: scratch::Directory,
     store: Store,
     guard: std::sync::Arc<Guard>,
     chain: ChainId,
@@ -51,7 +51,7 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         let genesis = TestChain::new().genesis().clone();
         let store = Store::init(&directory.path().join("data"), &genesis).unwrap();
         let guard = directory.path().join("guard.bin");

@@ -13,7 +13,7 @@ struct Limits {
 }
 
 fn load_text(text: &str) -> Result<Loaded<Config>, String> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("node.toml");
     std::fs::write(&path, text).unwrap();
     load(&path).map_err(|error| error.to_string().replace(&dir.path().display().to_string(), "DIR"))

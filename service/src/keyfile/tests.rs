@@ -7,17 +7,16 @@ use crate::rng::SeededEntropy;
 const SECRET: [u8; 32] = [7; 32];
 
 struct Fixture {
-    _dir: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let path = dir.path().join("unit.key");
         let new_key = NewKey { secret: &SECRET, kind: KeyKind::Ed25519Seed, cost: KdfCost::DEVELOPMENT };
         create(&path, &Passphrase::new("correct horse"), &new_key, &SeededEntropy::new(1)).unwrap();
-        Self { _dir: dir, path }
+        Self { path }
     }
 
     fn open(&self) -> Result<Secret, KeyFileError> {
@@ -108,7 +107,7 @@ fn others_must_not_read_it() {
 
 #[test]
 fn passphrase_files() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("pass");
     for (content, good) in [("secret", true), ("secret\n", true), ("", false), ("\n", false), ("a\nb", false)] {
         fs::write(&path, content).unwrap();
@@ -128,7 +127,7 @@ fn a_passphrase_is_never_printed() {
 
 #[test]
 fn a_missing_key_is_made_once_and_opened_from_then_on() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let path = dir.path().join("authority.key");
     let hold = |text: &str, kind| open_or_make(&path, &Passphrase::new(text), kind, &SeededEntropy::new(1));
     let made = hold("correct horse", KeyKind::Ed25519Seed).unwrap();

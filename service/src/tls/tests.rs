@@ -44,7 +44,7 @@ impl VerifierService for WhoAmI {
 }
 
 struct World {
-    dir: tempfile::TempDir,
+    dir: scratch::Directory,
     authority: Authority,
     clock: Arc<FixedClock>,
     server: Arc<Tls>,
@@ -68,7 +68,7 @@ impl World {
     }
 
     async fn with(leaf: &Leaf<'_>, limits: IncomingLimits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch::Directory::new();
         let authority = Authority::new();
         let clock = Arc::new(FixedClock::new(UnixMillis::new(NOW)));
         let files = authority.certify(&dir.path().join("server"), leaf);

@@ -74,14 +74,14 @@ pub(crate) fn export(chain: &TestChain, blocks: &[LedgerBlock]) -> Vec<u8> {
 
 /// A file in a directory of its own.
 pub(crate) struct TestFile {
-    directory: tempfile::TempDir,
+    directory: scratch::Directory,
     name: String,
 }
 
 impl TestFile {
     /// Writes it.
     pub(crate) fn new(name: &str, bytes: impl AsRef<[u8]>) -> Self {
-        let file = Self { directory: tempfile::tempdir().unwrap(), name: name.to_owned() };
+        let file = Self { directory: scratch::Directory::new(), name: name.to_owned() };
         std::fs::write(file.path(), bytes).unwrap();
         file
     }

@@ -7,7 +7,7 @@ async fn a_reversal_that_came_back_by_resubmit_is_answered_to_its_caller() {
     let lost = running().await;
     let original = lost.sealed("S01", "A").await;
     let unit = lost.draft("S01", "-").unit_code;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let journal = lose_and_restore(&lost.context.journal, &dir.path().join("journal"));
     let request = lost.reversal(&unit, &original, "R");
     let red = lost.context.reverse(SYSTEM, request.clone()).await.unwrap();

@@ -33,7 +33,7 @@ impl Kept {
 
 /// An issuer recovered from an empty backup: the lost one had sealed "sealed", and acknowledged the others.
 pub(super) async fn recovered_issuer(unsealed: &[&str]) -> (Running, Kept, Vec<Kept>) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut lost = TestIssuer::start(init(&dir.path().join("lost"), &chain), &chain, 1);
     let journal = lose_and_restore(&lost.journal, &dir.path().join("journal"));
@@ -55,7 +55,7 @@ pub(super) async fn recovered_issuer(unsealed: &[&str]) -> (Running, Kept, Vec<K
 /// An issuer recovered from a backup that has an original; the lost one had reversed it and re-issued the rest, all of it sealed. The original,
 /// and what the caller kept of the re-issue.
 pub(super) async fn recovered_reissuer() -> (Running, wire::IssueResponse, Kept) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut lost = TestIssuer::start(init(&dir.path().join("lost"), &chain), &chain, 1);
     let seal = |lost: &mut TestIssuer, chain: &mut TestChain| {
@@ -173,7 +173,7 @@ async fn what_was_not_acknowledged_does_not_come_back() {
 async fn a_number_that_may_still_be_given_out_is_not_taken_back() {
     let running = running().await;
     // Another journal of this issuer runs beside this one: nothing was recovered, nothing burnt.
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let kept = {
         let chain = &mut running.ledger.chain.lock().unwrap();
         let mut lost = TestIssuer::start(init(dir.path(), chain), chain, 5);
@@ -219,7 +219,7 @@ async fn a_receipt_of_a_unit_that_has_another_name_now_comes_back_under_the_old_
 async fn a_number_that_was_called_void_is_not_taken_back() {
     let (running, _, _) = recovered_issuer(&[]).await;
     // The journal that gave it out runs beside this one, from the same segment: nobody recovered it.
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let (kept, lease) = {
         let chain = &mut running.ledger.chain.lock().unwrap();
         let path = dir.path().join("journal");
@@ -287,7 +287,7 @@ enum Stage {
 
 /// An issuer whose journal has everything in tables and blob files, one byte of which is spoiled by `spoil`, and what the callers kept.
 async fn rotten_issuer(stage: Stage, spoil: impl Fn(&std::path::Path)) -> (Running, Vec<Kept>) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut before = TestIssuer::start(init(&dir.path().join("before"), &chain), &chain, 1);
     let kept = (0..3).map(|number| {

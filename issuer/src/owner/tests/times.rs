@@ -26,7 +26,7 @@ fn header(request: &SubmitBatchRequest) -> BatchHeader {
 /// Issued while this issuer's clock was hours ahead, and nobody knew better. The ledger would let its batch wait, and all later ones.
 #[test]
 fn a_record_far_ahead_of_the_validators_waits_and_those_after_it_are_cut() {
-    let Fixture { _dir: dir, mut chain, mut issuer } = fixture();
+    let Fixture { dir, mut chain, mut issuer } = fixture();
     let right = issuer.clock.now();
     issuer.clock.advance_ms(6 * HOUR_MS);
     let early = issuer.issue_new(draft(&mut chain, "S01", "A"));
@@ -68,7 +68,7 @@ fn a_record_far_ahead_of_the_validators_waits_and_those_after_it_are_cut() {
 /// Issuer and ledger ask one predicate: what is acknowledged until a planned revocation is sealed.
 #[test]
 fn what_is_issued_before_a_revocation_that_was_dated_far_ahead_is_sealed() {
-    let Fixture { _dir, mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let first = draft(&mut chain, "S01", "A");
     let unit = issuer.registry.view().unit_by_code(&first.unit_code).unwrap().clone();
     let revoked_from_ms = GENESIS_TIME_MS + 20 * DAY_MS;

@@ -29,7 +29,7 @@ fn failing_key(config: &EngineConfig) -> &'static str {
 
 #[test]
 fn each_unusable_value_is_named() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let changed = |change: fn(&mut EngineConfig)| {
         let mut config = config(directory.path());
         change(&mut config);
@@ -57,7 +57,7 @@ fn peers_are_others_and_each_only_once() {
 
 #[test]
 fn messages_have_room_for_the_largest_block() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     let config = config(directory.path());
     let checked = config.checked().unwrap();
     let certificate = 46 + 68 * crate::certificate::SIGNATURES_MAX;

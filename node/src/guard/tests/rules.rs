@@ -25,7 +25,7 @@ fn untimely(height: u64, round: u32, block_id: Option<BlockId>) -> SignRequest {
 
 fn check(rows: Vec<Row>) {
     for Row { rule, said, asked, given } in rows {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         Guard::create(&path(&directory), CHAIN).unwrap();
         let signer = open(&directory);
         for request in &said {
@@ -112,7 +112,7 @@ fn an_untimely_block_is_not_prevoted_first_but_precommitted_and_kept() {
 
 #[test]
 fn many_rounds_keep_the_newest_and_the_lock() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch::Directory::new();
     Guard::create(&path(&directory), CHAIN).unwrap();
     let signer = open(&directory);
     ask(&signer, &precommit(1, 0, Some(A))).unwrap();

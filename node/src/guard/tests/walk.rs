@@ -77,7 +77,7 @@ impl Seen {
 #[test]
 fn no_order_of_questions_breaks_a_rule() {
     for seed in 0..40 {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch::Directory::new();
         Guard::create(&path(&directory), CHAIN).unwrap();
         let mut random = Random(seed);
         let mut seen = Seen::default();
