@@ -288,7 +288,7 @@ impl TestIssuer {
 pub(crate) struct Fixture {
     pub(crate) chain: TestChain,
     pub(crate) issuer: TestIssuer,
-    pub(crate) _dir: scratch::Directory,
+    pub(crate) dir: scratch::Directory,
 }
 
 /// An issuer whose journal is in a directory of its own.
@@ -296,7 +296,7 @@ pub(crate) fn fixture() -> Fixture {
     let dir = scratch::Directory::new();
     let chain = TestChain::new();
     let issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-    Fixture { _dir: dir, chain, issuer }
+    Fixture { dir, chain, issuer }
 }
 
 /// A draft of a sample under a biz code of its own; a medical one is of a settlement of its own.

@@ -22,7 +22,7 @@ fn reason(result: &IssueResult) -> ErrorReason {
 
 #[test]
 fn a_receipt_is_signed_committed_and_stored_encrypted() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let draft = draft(&mut chain, "S01", "A");
     let acknowledgement = issuer.issue_new(draft.clone());
     let signed = SignedRecord::decode(&acknowledgement.signed_record).unwrap();
@@ -45,7 +45,7 @@ fn a_receipt_is_signed_committed_and_stored_encrypted() {
 
 #[test]
 fn one_biz_code_is_one_receipt_in_a_group_and_across_groups() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let same = draft(&mut chain, "S01", "A");
     let results = issuer.issue(vec![same.clone(); 50]);
     let key = key_of(&results[0]);
@@ -59,7 +59,7 @@ fn one_biz_code_is_one_receipt_in_a_group_and_across_groups() {
 
 #[test]
 fn numbers_of_a_segment_ascend_without_gaps_even_past_refusals() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let drafts = ["A", "B", "A", "C"].map(|biz_code| draft(&mut chain, "S01", biz_code));
     let mut conflicting = draft(&mut chain, "S01", "A");
     conflicting.payer_name.push('氏');
@@ -75,7 +75,7 @@ fn numbers_of_a_segment_ascend_without_gaps_even_past_refusals() {
 
 #[test]
 fn a_used_up_segment_is_number_exhausted_and_spends_nothing() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let sample = draft(&mut chain, "S01", "A");
     let view = issuer.registry.view();
     let unit = view.unit_by_code(&sample.unit_code).unwrap().id;
@@ -91,7 +91,7 @@ fn a_used_up_segment_is_number_exhausted_and_spends_nothing() {
 
 #[test]
 fn a_payment_has_one_live_receipt() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let first = draft(&mut chain, "S01", "A");
     let prepared = |biz_code: &str| {
         let again = ReceiptDraft { biz_code: biz_code.to_owned(), ..first.clone() };
@@ -114,7 +114,7 @@ fn a_payment_has_one_live_receipt() {
 
 #[tokio::test]
 async fn a_lost_reply_is_an_unknown_outcome_and_a_call_that_was_never_taken_is_not() {
-    let Fixture { mut chain, issuer } = fixture();
+    let Fixture { mut chain, issuer, .. } = fixture();
     let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     let (queue, mut jobs) = issue_queue(100);
     let asking = tokio::spawn({
@@ -136,7 +136,7 @@ async fn a_lost_reply_is_an_unknown_outcome_and_a_call_that_was_never_taken_is_n
 
 #[test]
 fn the_issue_time_never_goes_back() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let later = UnixMillis::new(GENESIS_TIME_MS + 3_600_000);
     issuer.clock.set(later);
     assert_eq!(issuer.issue_new(draft(&mut chain, "S01", "A")).issue_time, later);
@@ -154,7 +154,7 @@ fn observe(issuer: &TestIssuer, time: UnixMillis) {
 
 #[test]
 fn a_clock_that_jumped_back_issues_nothing_until_it_is_set_right() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let right = issuer.clock.now();
     let first = issuer.issue_new(draft(&mut chain, "S01", "A"));
     // By an hour, and no ledger in sight: its own last issue time tells.
@@ -176,7 +176,7 @@ fn a_clock_that_jumped_back_issues_nothing_until_it_is_set_right() {
 
 #[test]
 fn a_clock_that_runs_ahead_issues_nothing_until_it_is_set_right() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let right = issuer.clock.now();
     observe(&issuer, right);
     let first = issuer.issue_new(draft(&mut chain, "S01", "A"));
@@ -198,7 +198,7 @@ fn a_clock_that_runs_ahead_issues_nothing_until_it_is_set_right() {
 
 #[test]
 fn twenty_five_hours_without_a_ledger_lose_nothing() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let start = issuer.clock.now();
     observe(&issuer, start);
     let mut keys = Vec::new();
@@ -226,7 +226,7 @@ fn draft_on(chain: &mut TestChain, time: UnixMillis, biz_code: &str) -> receipt_
 
 #[test]
 fn issued_in_the_last_moment_of_a_day_and_sealed_on_the_next() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let midnight = TestChain::date().at_seconds(86_399, UTC_OFFSET_MINUTES).unwrap().plus_millis(1_000);
     let last_moment = UnixMillis::new(midnight.get() - 100);
     issuer.clock.set(last_moment);
@@ -260,7 +260,7 @@ fn all_sealed(issuer: &mut TestIssuer, chain: &mut TestChain, keys: &[receipt_co
 
 #[test]
 fn midnight_between_check_and_turn_refuses_the_date() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     issuer.clock.set(UnixMillis::new(GENESIS_TIME_MS + 16 * 3_600_000));
     let result = issuer.sequencer.issue(vec![prepared]).unwrap().remove(0);
@@ -279,7 +279,7 @@ fn midnight_between_check_and_turn_refuses_the_date() {
 
 #[test]
 fn a_closed_gate_refuses_new_receipts_and_answers_old_ones() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let known = draft(&mut chain, "S01", "A");
     let key = issuer.issue_new(known.clone()).key;
     issuer.gate.halt("behind");
@@ -292,7 +292,7 @@ fn a_closed_gate_refuses_new_receipts_and_answers_old_ones() {
 
 #[test]
 fn rules_are_named_with_their_field() {
-    let Fixture { mut chain, issuer } = fixture();
+    let Fixture { mut chain, issuer, .. } = fixture();
     let mut wrong = draft(&mut chain, "S01", "A");
     wrong.total_amount = receipt_core::ids::Fen::new(wrong.total_amount.get() + 1);
     let refusal = issuer.prepare(wrong, None).unwrap_err();
@@ -318,7 +318,7 @@ fn rules_are_named_with_their_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_concurrent_calls_with_one_biz_code_make_one_receipt() {
-    let Fixture { mut chain, issuer } = fixture();
+    let Fixture { mut chain, issuer, .. } = fixture();
     let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     let (queue, jobs) = issue_queue(100);
     let token = CancellationToken::new();
@@ -351,7 +351,7 @@ async fn fifty_concurrent_calls_with_one_biz_code_make_one_receipt() {
 
 #[tokio::test]
 async fn a_full_queue_is_overloaded_with_a_retry_hint() {
-    let Fixture { mut chain, issuer } = fixture();
+    let Fixture { mut chain, issuer, .. } = fixture();
     let prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     let places = 1 + prepared.byte_size / PLACE_BYTES;
     let (queue, _jobs) = issue_queue(places);
@@ -394,7 +394,7 @@ fn a_decision_is_receipted_at_once_or_by_instalments() {
     for (before, then, taken) in rows {
         // In a later group, and in the same one.
         for later in [true, false] {
-            let Fixture { mut chain, mut issuer } = fixture();
+            let Fixture { mut chain, mut issuer, .. } = fixture();
             let mut drafts: Vec<_> = (1_u8..)
                 .zip(before)
                 .map(|(number, instalment)| fine(&mut chain, &number.to_string(), number, *instalment))
@@ -434,7 +434,7 @@ fn a_settlement_number_is_its_units_and_a_pay_code_is_everybodys() {
         draft
     };
     for later in [true, false] {
-        let Fixture { mut chain, mut issuer } = fixture();
+        let Fixture { mut chain, mut issuer, .. } = fixture();
         let one = settled(&mut chain, "S01", "A");
         let other = settled(&mut chain, "S02", "B");
         let same = settled(&mut chain, "S01", "C");
@@ -460,7 +460,7 @@ fn a_settlement_number_is_its_units_and_a_pay_code_is_everybodys() {
 
 #[tokio::test]
 async fn a_call_that_never_fits_says_so_and_a_single_draft_always_fits() {
-    let Fixture { mut chain, issuer } = fixture();
+    let Fixture { mut chain, issuer, .. } = fixture();
     let mut prepared = issuer.prepare(draft(&mut chain, "S01", "A"), None).unwrap();
     let (queue, _jobs) = issue_queue(10);
     let refusal = queue.issue(vec![prepared.clone(); 11]).await.unwrap_err();

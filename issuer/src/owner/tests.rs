@@ -40,7 +40,7 @@ fn changes(issuer: &TestIssuer) -> Vec<(ReceiptKey, Change)> {
 
 #[test]
 fn watchers_hear_a_sealed_batch_receipt_by_receipt() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let keys: Vec<_> = ["A", "B", "C"].map(|biz| issuer.issue_new(draft(&mut chain, "S01", biz)).key).to_vec();
     let (_, request) = issuer.cut();
     chain.add_items(vec![offered(&request)]).unwrap();
@@ -50,7 +50,7 @@ fn watchers_hear_a_sealed_batch_receipt_by_receipt() {
 
 #[test]
 fn a_refused_batch_ends_the_bad_and_cuts_the_good_again() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     // Another journal of this issuer has used the first number: what a restored backup would do.
     let taken = issuer.issue_new(draft(&mut chain, "S01", "A"));
     let good = issuer.issue_new(draft(&mut chain, "S01", "B"));
@@ -109,7 +109,7 @@ fn replace_header(issuer: &TestIssuer, sequence: BatchSequence, header: &[u8]) {
 
 #[test]
 fn a_journal_that_is_not_the_newest_issues_nothing() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let foreign = chain.issue("S01");
     chain.add_block(&[foreign]);
     issuer.follow(&chain);
@@ -161,7 +161,7 @@ fn under_a_key_that_has_ended_nothing_is_issued() {
 
 #[test]
 fn governance_reaches_the_registry_even_twice_in_a_block() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let code = ReceiptCode::parse("99123426").unwrap();
     assert!(!issuer.registry.view().kind_is_registered(code));
     let kind = |name: &str| Action::RegisterKind(RegisterKind { kind: 991_234, name: name.to_owned() });
@@ -173,7 +173,7 @@ fn governance_reaches_the_registry_even_twice_in_a_block() {
 
 #[test]
 fn a_reversal_frees_the_payment_once_it_is_sealed() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let original_draft = draft(&mut chain, "S01", "A");
     let original = issuer.issue_new(original_draft.clone());
     let (_, request) = issuer.cut();
@@ -195,7 +195,7 @@ fn a_reversal_frees_the_payment_once_it_is_sealed() {
 
 #[test]
 fn totals_and_days_count_what_became_of_receipts() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let acknowledged = issuer.issue_new(draft(&mut chain, "S01", "A"));
     issuer.issue_new(draft(&mut chain, "S01", "B"));
     let record = receipt_core::record::SignedRecord::decode(&acknowledged.signed_record).unwrap().record;
@@ -215,7 +215,7 @@ fn totals_and_days_count_what_became_of_receipts() {
 
 #[test]
 fn a_long_past_is_watched_in_pages_and_only_by_whom_it_concerns() {
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let drafts: Vec<_> = (0..300).map(|number| draft(&mut chain, "S01", &format!("A{number}"))).collect();
     let (hospital_code, desk) = (drafts[0].unit_code.clone(), drafts[0].place_code.clone());
     let office = draft(&mut chain, "S05", "B");
@@ -276,7 +276,7 @@ fn a_long_past_is_watched_in_pages_and_only_by_whom_it_concerns() {
 #[test]
 fn what_the_ledger_decides_of_receipts_that_cannot_be_read_is_acted_on() {
     use crate::journal::ReceiptRow;
-    let Fixture { mut chain, mut issuer } = fixture();
+    let Fixture { mut chain, mut issuer, .. } = fixture();
     let original_draft = draft(&mut chain, "S01", "O");
     let original = issuer.issue_new(original_draft.clone()).key;
     let refused = issuer.issue_new(draft(&mut chain, "S01", "A")).key;
