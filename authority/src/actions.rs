@@ -12,7 +12,8 @@
 
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
-    RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
+    RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
+    SetValidators, SettleSegment,
 };
 use receipt_core::ids::ValidatorId;
 use receipt_core::suite::Suite;
@@ -20,7 +21,8 @@ use receipt_core::validators::{Validator, ValidatorSet};
 use serde::Deserialize;
 
 use crate::text::{
-    AreaText, CodeText, IdText, JournalText, KeyText, KindText, NameText, NumberText, TimeText, UnitCodeText,
+    AreaText, CodeText, FingerprintText, IdText, JournalText, KeyText, KindText, NameText, NumberText, TimeText,
+    UnitCodeText,
 };
 
 /// One action.
@@ -51,6 +53,8 @@ pub enum ActionText {
     AttachItems(AttachItemsText),
     /// Replaces the validator set.
     SetValidators(SetValidatorsText),
+    /// Registers the blinding secret of an epoch.
+    RegisterBlinding(BlindingText),
 }
 
 /// See [`RegisterUnit`].
@@ -257,6 +261,15 @@ pub struct SetValidatorsText {
     pub validators: Vec<ValidatorText>,
 }
 
+/// See [`RegisterBlinding`].
+#[derive(Debug, Clone, Deserialize)]
+pub struct BlindingText {
+    /// Above all registered epochs.
+    pub epoch: IdText,
+    /// Of its secret, as `tallystick-issuer keygen` printed it.
+    pub fingerprint: FingerprintText,
+}
+
 /// The actions of a list; the problem of the first bad one, after its key.
 pub fn actions(texts: &[ActionText]) -> Result<Vec<Action>, (String, String)> {
     let read = |(index, text): (usize, &ActionText)| {
@@ -292,6 +305,7 @@ impl ActionText {
             Self::RegisterKind(_) => "register_kind",
             Self::AttachItems(_) => "attach_items",
             Self::SetValidators(_) => "set_validators",
+            Self::RegisterBlinding(_) => "register_blinding",
         }
     }
 
@@ -322,6 +336,9 @@ impl ActionText {
             }
             Self::AttachItems(items) => Action::AttachItems(attach_items(items)?),
             Self::SetValidators(set) => Action::SetValidators(set_validators(set)?),
+            Self::RegisterBlinding(BlindingText { epoch, fingerprint }) => {
+                Action::RegisterBlinding(RegisterBlinding { epoch: epoch.0, fingerprint: fingerprint.0.to_vec() })
+            }
         })
     }
 }

@@ -30,6 +30,19 @@ impl TryFrom<String> for KeyText {
     }
 }
 
+/// The fingerprint of a blinding secret: 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct FingerprintText(pub [u8; 16]);
+
+impl TryFrom<String> for FingerprintText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        bytes_of_hex(&text).map(Self).ok_or("must be the 32 hexadecimal digits that `tallystick-issuer keygen` printed")
+    }
+}
+
 /// The id of a journal that recovers: 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -58,6 +58,10 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
         }
         Action::AttachItems(items) => of_items(items),
         Action::SetValidators(change) => of_validators(change),
+        Action::RegisterBlinding(secret) => {
+            let title = format!("Register the blinding secret of epoch {}, for ever", secret.epoch);
+            Words::new(title, vec![("fingerprint", hex::encode(&secret.fingerprint))])
+        }
     }
 }
 

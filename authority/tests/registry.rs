@@ -5,14 +5,16 @@
 #[path = "../../verifier/tests/common/schema.rs"]
 mod schema;
 
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::governance::{
-    Action, AttachItems, CloseSegment, CodeName, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+    Action, AttachItems, CloseSegment, CodeName, RegisterBlinding, RegisterSystem, RegisterUnit, RevokeKey,
+    SetValidators,
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
 use receipt_core::state::tables::{Table, is_of_registry};
 use receipt_core::state::{ChainParameters, genesis_effects, try_governance};
-use receipt_core::testkit::TestChain;
+use receipt_core::testkit::{TestChain, blinding_secret};
 use receipt_core::validators::ValidatorSet;
 use schema::breaks;
 use tallystick_authority::Chain;
@@ -63,6 +65,7 @@ fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
         Action::RegisterSystem(RegisterSystem { system_id: 77, name: "系统".to_owned(), grants: Vec::new() }),
         Action::CloseSegment(CloseSegment { segment_id: closed_segment(kind) }),
         Action::AttachItems(AttachItems { unit_id: 1, kind, items: vec![item], adds: true }),
+        Action::RegisterBlinding(RegisterBlinding { epoch: 3, fingerprint: vec![0x6b; 16] }),
         Action::SetValidators(SetValidators {
             effective_height: 50,
             validators: ValidatorSet::new(validators).unwrap(),
@@ -107,6 +110,8 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
     });
     let segment = closed_segment(kind.unwrap()).to_string();
     let open = registry.of(Class::Segment).map(|thing| thing.name.clone()).find(|name| *name != segment).unwrap();
+    let first = Fingerprint::of_blinding(&blinding_secret(chain.genesis.suite));
+    let epochs = format!("(epoch 1, fingerprint {first}), (epoch 3, fingerprint {})", "6b".repeat(16));
     for class in Class::ALL {
         assert!(registry.of(class).next().is_some(), "{class:?}");
     }
@@ -121,6 +126,7 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
         (Class::Segment, &open, "state", "open"),
         (Class::System, "77", "grants", "none"),
         (Class::Validators, "decided on", "effective_height", "50"),
+        (Class::BlindingSecrets, "of the chain", "epochs", &epochs),
     ] {
         assert_eq!(field(&registry, class, name, of), expected, "{class:?} {name} {of}");
     }
@@ -166,8 +172,18 @@ fn the_document_fits_its_schema() {
     for name in document.as_object().unwrap().keys() {
         assert!(promised.contains_key(name), "{name} is not in the schema");
     }
-    let lists =
-        ["validator_sets", "issuers", "units", "systems", "keys", "segments", "receipt_codes", "kinds", "items"];
+    let lists = [
+        "validator_sets",
+        "issuers",
+        "units",
+        "systems",
+        "keys",
+        "segments",
+        "receipt_codes",
+        "kinds",
+        "items",
+        "blinding_secrets",
+    ];
     for list in lists {
         let fields = promised[list]["items"]["properties"].as_object().unwrap();
         for name in document[list][0].as_object().unwrap().keys() {

@@ -11,9 +11,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use receipt_core::blind::BlindingSecret;
 use receipt_core::credential::{SignedCredential, UnitCredential};
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::genesis::{Genesis, Timeliness};
-use receipt_core::governance::{Action, CloseSegment};
+use receipt_core::governance::{Action, CloseSegment, RegisterBlinding};
 use receipt_core::ids::{KeyId, UnitId, UnixMillis, ValidatorId};
 use receipt_core::suite::{ChainId, Signer, SoftwareKey, Suite};
 use receipt_core::trust::TrustFile;
@@ -37,6 +39,8 @@ use crate::secrets::{KeyWriter, SecretCounts, Secrets, public_key};
 pub const AUTHORITY_COUNT: u32 = 3;
 /// How many of them must sign.
 pub const AUTHORITY_THRESHOLD: u32 = 2;
+/// The first epoch of the blinding secret, as the issuers' configs name it.
+const BLINDING_EPOCH: u32 = 1;
 /// UTC+8 in minutes.
 const UTC_OFFSET_MINUTES: i32 = 480;
 /// Keys are valid from a day before genesis on, so that clocks that drift do no harm.
@@ -107,6 +111,9 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
         public_key: &|key_id| secrets.public_key(key_id),
     };
     let mut actions = registry.actions(&terms)?;
+    let blinding = BlindingSecret::new(Suite::Ed25519Sha256, BLINDING_EPOCH, &secrets.blinding);
+    let fingerprint = Fingerprint::of_blinding(&blinding).0.to_vec();
+    actions.push(Action::RegisterBlinding(RegisterBlinding { epoch: BLINDING_EPOCH, fingerprint }));
     actions.extend(options.closed_segment.map(|segment_id| Action::CloseSegment(CloseSegment { segment_id })));
     let genesis = Genesis {
         chain_name: options.chain_name.clone(),

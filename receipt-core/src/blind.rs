@@ -148,9 +148,9 @@ impl UniquenessKey {
 }
 
 impl BlindingSecret {
-    /// Wraps the 32 random bytes of an epoch, for receipts of a chain of `suite`.
-    pub fn new(suite: Suite, epoch: u32, secret: [u8; 32]) -> Self {
-        let secret = suite.keyed(&secret);
+    /// Takes the 32 random bytes of an epoch, for receipts of a chain of `suite`. They stay the caller's to wipe.
+    pub fn new(suite: Suite, epoch: u32, secret: &[u8; 32]) -> Self {
+        let secret = suite.keyed(secret);
         let pay_codes = suite.keyed(&secret.clone().digest_of([&b"tallystick/pay-code-secret/v1\n"[..]]));
         Self { epoch, secret, pay_codes }
     }
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn keys_are_of_the_canonical_text_and_biz_keys_of_the_given() {
-        let secret = BlindingSecret::new(SUITE, 1, [7; 32]);
+        let secret = BlindingSecret::new(SUITE, 1, &[7; 32]);
         for kind in 1..=3 {
             let key = |text: &str| {
                 secret.uniqueness_key(match kind {
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_and_nothing_else_does() {
-        let secret = BlindingSecret::new(SUITE, 0x0102_0304, [7; 32]);
+        let secret = BlindingSecret::new(SUITE, 0x0102_0304, &[7; 32]);
         let keys = [
             secret.uniqueness_key(PaymentReference::PayCode("1")),
             secret.uniqueness_key(PaymentReference::Settlement("1")),
@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn a_decision_paid_at_once_leaves_no_room_for_an_instalment() {
-        let secret = BlindingSecret::new(SUITE, 1, [7; 32]);
-        let other_epoch = BlindingSecret::new(SUITE, 2, [7; 32]);
+        let secret = BlindingSecret::new(SUITE, 1, &[7; 32]);
+        let other_epoch = BlindingSecret::new(SUITE, 2, &[7; 32]);
         let decision = |number, part| secret.uniqueness_key(PaymentReference::Decision(number, NonZeroU16::new(part)));
         for (one, other, expected) in [
             (decision("A", 0), decision("A", 0), true),
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn pay_codes_have_a_secret_of_their_own() {
         let bytes = [7; 32];
-        let secret = BlindingSecret::new(SUITE, 1, bytes);
+        let secret = BlindingSecret::new(SUITE, 1, &bytes);
         let derived = SUITE.keyed(&bytes).digest_of([&b"tallystick/pay-code-secret/v1\n"[..]]);
         let of_pay_codes = |domain: &str| SUITE.keyed(&derived).short_of([domain.as_bytes(), b"1"]);
         assert_eq!(

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn another_secret_or_purpose_is_another_fingerprint() {
-        let blinding = |byte| Fingerprint::of_blinding(&BlindingSecret::new(SUITE, 1, [byte; 32]));
+        let blinding = |byte| Fingerprint::of_blinding(&BlindingSecret::new(SUITE, 1, &[byte; 32]));
         let master = |byte| Fingerprint::of_master(SUITE, &[byte; 32]);
         assert_eq!(blinding(1), blinding(1));
         let all = [blinding(1), blinding(2), master(1), master(2)];

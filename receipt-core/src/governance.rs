@@ -25,7 +25,8 @@ mod action;
 
 pub use action::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
-    RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
+    RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
+    SetValidators, SettleSegment,
 };
 
 /// A list of registry changes, taken whole or not at all.

@@ -9,6 +9,7 @@
 mod action;
 mod apply;
 mod batches;
+mod blinding;
 mod budget;
 mod chain;
 mod checked;
@@ -34,6 +35,7 @@ mod uniqueness;
 mod tests;
 
 pub use apply::apply;
+pub use blinding::{BlindingEpoch, read_blinding_epochs};
 pub use chain::ChainParameters;
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
 pub use effects::{Effects, Outcome, totals_commitment};

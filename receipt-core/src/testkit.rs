@@ -19,10 +19,12 @@ mod receipts;
 
 use std::collections::BTreeMap;
 
+use crate::blind::BlindingSecret;
+use crate::fingerprint::Fingerprint;
 use crate::genesis::{Genesis, Timeliness};
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, CodeName, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
-    RegisterSystem, RegisterUnit,
+    Action, AllocateSegment, AttachItems, CodeName, KeyOwner, RegisterBlinding, RegisterIssuer, RegisterKey,
+    RegisterKind, RegisterSystem, RegisterUnit,
 };
 use crate::ids::{Height, UnixMillis};
 use crate::memory::MemoryState;
@@ -54,6 +56,9 @@ pub const UNIT_KEY_BASE: u32 = 100;
 pub const TWIN_LOG_KEYS: [u32; 2] = [32_859, 49_563];
 /// How many authorities must sign; there are three.
 pub const AUTHORITY_THRESHOLD: u32 = 2;
+
+/// The blinding secret of epoch 1.
+pub const BLINDING_BYTES: [u8; 32] = [77; 32];
 
 /// A unit as registered on the test chain.
 #[derive(Debug, Clone)]
@@ -260,6 +265,8 @@ fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
     let kinds = titles().into_iter().map(|(kind, name)| Action::RegisterKind(RegisterKind { kind, name }));
     let mut actions: Vec<Action> = kinds.collect();
     actions.push(Action::RegisterIssuer(RegisterIssuer { issuer_id: ISSUER, name: "issuer".to_owned() }));
+    let fingerprint = Fingerprint::of_blinding(&blinding_secret(suite)).0.to_vec();
+    actions.push(Action::RegisterBlinding(RegisterBlinding { epoch: 1, fingerprint }));
     let key = |key_id, owner, owner_id, name: &str| key_action(suite, key_id, (owner, owner_id), name);
     actions.push(key(ISSUER_KEY, KeyOwner::Issuer, ISSUER, "issuer"));
     for unit in units {
@@ -288,6 +295,11 @@ fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
     let grants = units.iter().map(|unit| crate::governance::Grant { unit_id: unit.id, places: Vec::new() }).collect();
     actions.push(Action::RegisterSystem(RegisterSystem { system_id: 1, name: "system".to_owned(), grants }));
     actions
+}
+
+/// The secret under which the chain's payments are hashed, of epoch 1.
+pub fn blinding_secret(suite: Suite) -> BlindingSecret {
+    BlindingSecret::new(suite, 1, &BLINDING_BYTES)
 }
 
 /// The samples' kinds with their titles.

@@ -301,7 +301,8 @@ class Ledger:
         body = formats.read(messages.ACTIONS[action["kind"]], action["body"])
         rules = {1: self.register_unit, 2: self.register_key, 3: self.revoke_key, 4: self.register_system,
                  5: self.allocate_segment, 6: self.close_segment, 7: self.register_issuer, 8: self.fence_issuer,
-                 9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment}
+                 9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment,
+                 14: self.register_blinding}
         rules[action["kind"]](body, height, time)
 
     def register_unit(self, unit, _, time):
@@ -398,6 +399,14 @@ class Ledger:
         for member in change["members"]:
             require(all(self.get(VALIDATORS_EVER, key) in (None, value) for key, value in self.owned(member)), "another's")
         self.put(META, b"validators-next", u64(change["effective_height"]) + self.encode_set(change["members"]))
+
+    def register_blinding(self, secret, _height, _time):
+        row = self.get(META, b"blinding") or b""
+        known = [(row[at:at + 4], row[at + 4:at + 20]) for at in range(0, len(row), 20)]
+        require(u32(secret["epoch"]) > max((epoch for epoch, _ in known), default=u32(0)), "an epoch only rises")
+        require(len(secret["fingerprint"]) == 16, "a fingerprint has 16 bytes")
+        require(all(secret["fingerprint"] != other for _, other in known), "a secret has one epoch")
+        self.put(META, b"blinding", row + u32(secret["epoch"]) + secret["fingerprint"])
 
     def check_log_keys(self, members):
         ids = {member_keys(self.genesis["origin"], member)[0].id for member in members}

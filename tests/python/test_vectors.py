@@ -62,6 +62,8 @@ class Vectors(unittest.TestCase):
         for row in vectors["biz_keys"]:
             data = row["unit_id"].to_bytes(4, "big") + row["biz_code"].encode()
             self.assertEqual(formats.keyed(secret, "tallystick/biz-key/v1", data).hex(), row["key"])
+        fingerprint = formats.keyed(secret, "tallystick/blinding-fingerprint/v1", b"")
+        self.assertEqual(fingerprint.hex(), vectors["fingerprint"])
         domains = {1: "payment", 2: "medical-settlement", 3: "decision"}
         pay_codes = formats.keyed(secret, "tallystick/pay-code-secret/v1", b"", 32)
         for row in vectors["uniqueness_keys"]:

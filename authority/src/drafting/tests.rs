@@ -130,7 +130,7 @@ fn the_examples_of_the_documents_are_descriptions() {
     assert_eq!((first.actions.len(), first.credentials.len()), (7, 1));
     // Keys are left out of the last one.
     let (others, validators) = others.split_at(others.rfind("[[actions]]").unwrap());
-    assert_eq!(draft(others).unwrap().actions.len(), 4);
+    assert_eq!(draft(others).unwrap().actions.len(), 5);
     let key = |name: &str| hex::encode(receipt_core::testkit::software_key(name).public_key().0);
     let mut validators = validators.to_owned();
     for name in ["consensus", "log", "cosigner"] {

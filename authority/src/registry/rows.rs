@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use prost::Message;
 use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSystem};
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
-use receipt_core::state::Ending;
 use receipt_core::state::tables::{
-    IssuerState, KeyState, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table, UnitState,
+    IssuerState, KeyState, META_BLINDING, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table, UnitState,
 };
+use receipt_core::state::{BlindingEpoch, Ending};
 use receipt_core::validators::ValidatorSet;
 use serde_json::{Map, Value as Json};
 
@@ -27,11 +27,12 @@ pub enum Class {
     Issuer,
     Kind,
     Items,
+    BlindingSecrets,
 }
 
 impl Class {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Validators,
         Self::Issuer,
         Self::Unit,
@@ -41,6 +42,7 @@ impl Class {
         Self::Code,
         Self::Kind,
         Self::Items,
+        Self::BlindingSecrets,
     ];
 
     /// Its name in a sentence, singular.
@@ -55,6 +57,7 @@ impl Class {
             Self::Issuer => "issuer",
             Self::Kind => "kind",
             Self::Items => "items of",
+            Self::BlindingSecrets => "blinding secrets",
         }
     }
 
@@ -70,6 +73,7 @@ impl Class {
             Self::Issuer => "issuers",
             Self::Kind => "kinds",
             Self::Items => "items",
+            Self::BlindingSecrets => "blinding_secrets",
         }
     }
 
@@ -162,6 +166,7 @@ impl Thing {
 /// The row as what it registers. Its key must be the one that its value names.
 pub(super) fn read(reading: Reading, table: Table, key: &[u8], value: &[u8]) -> Result<Thing> {
     let thing = match table {
+        Table::Meta if key == META_BLINDING => return blinding_secrets(value),
         Table::Meta => return validators(key, value),
         Table::Units => unit(reading, &UnitState::decode(value)?),
         Table::Systems => system(RegisterSystem::decode(value)?),
@@ -412,6 +417,19 @@ fn validators(key: &[u8], value: &[u8]) -> Result<Thing> {
             ("quorum", number(set.quorum() as u64)),
             ("validators", Value::List(set.members().iter().map(member).collect())),
         ],
+        moving: Vec::new(),
+    })
+}
+
+fn blinding_secrets(value: &[u8]) -> Result<Thing> {
+    let epochs = BlindingEpoch::decode_all(value)?.into_iter().map(|one| {
+        let fingerprint = plain(one.fingerprint.to_string());
+        Value::Part(vec![("epoch", number(one.epoch)), ("fingerprint", fingerprint)])
+    });
+    Ok(Thing {
+        class: Class::BlindingSecrets,
+        name: "of the chain".to_owned(),
+        fields: vec![("epochs", Value::List(epochs.collect()))],
         moving: Vec::new(),
     })
 }

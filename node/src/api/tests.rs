@@ -603,11 +603,12 @@ async fn the_registry_is_read_whole_and_only_it() {
     let place = |row: &RegistryRow| (row.table, row.key.clone());
     assert!(whole.rows.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
     let state = world.chain.state();
-    let mut expected = 1;
+    // Of Meta: the validators and the blinding secrets.
+    let mut expected = 2;
     for table in [5, 7, 8, 9, 11, 12, 13, 14] {
         expected += state.row_count(Table::ALL[table]);
     }
-    assert_eq!(whole.rows.len(), expected, "all tables of the registry, and the validators in force");
+    assert_eq!(whole.rows.len(), expected, "all tables of the registry, and its rows of Meta");
     for row in &whole.rows {
         let held = state.get(Table::ALL[row.table as usize], &row.key).unwrap();
         assert_eq!(held.as_deref(), Some(&*row.value), "{}", row.table);

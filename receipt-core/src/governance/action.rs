@@ -233,6 +233,17 @@ pub struct AttachItems {
     pub adds: bool,
 }
 
+/// Registers the fingerprint of an epoch's blinding secret. No issuer issues with another secret, or in an epoch that has none.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct RegisterBlinding {
+    /// The epoch, above all registered ones.
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
+    /// Its secret's [`Fingerprint`](crate::fingerprint::Fingerprint), 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub fingerprint: Vec<u8>,
+}
+
 /// Replaces the validator set from a height on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetValidators {
@@ -277,6 +288,8 @@ pub enum Action {
     SetValidators(SetValidators),
     /// 12.
     SettleSegment(SettleSegment),
+    /// 14.
+    RegisterBlinding(RegisterBlinding),
 }
 
 impl Action {
@@ -294,6 +307,7 @@ impl Action {
             Self::AttachItems(body) => (10, body.encode_to_vec()),
             Self::SetValidators(body) => (11, body.encode()),
             Self::SettleSegment(body) => (12, body.encode_to_vec()),
+            Self::RegisterBlinding(body) => (14, body.encode_to_vec()),
         };
         ActionWire { kind, body }
     }
@@ -313,6 +327,7 @@ impl Action {
             10 => Self::AttachItems(decode_canonical("AttachItems", body)?),
             11 => Self::SetValidators(SetValidators::decode(body)?),
             12 => Self::SettleSegment(decode_canonical("SettleSegment", body)?),
+            14 => Self::RegisterBlinding(decode_canonical("RegisterBlinding", body)?),
             _ => return Err(NotCanonical("Action")),
         })
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::action::{ActionError, ActionPlace, ActionResult, require};
+use super::blinding;
 use super::ending::Ending;
 use super::overlay::Overlay;
 use super::owned;
@@ -45,6 +46,7 @@ pub(crate) fn apply_action(
         Action::AttachItems(items) => attach_items(overlay, items),
         Action::SetValidators(change) => set_validators(overlay, change, place),
         Action::SettleSegment(settlement) => settle_segment(overlay, settlement, place, look_ups),
+        Action::RegisterBlinding(secret) => blinding::register(overlay, secret),
     }
 }
 

@@ -24,7 +24,8 @@
 //! ValidatorsEver   1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
-//! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]).
+//! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]), `blinding`
+//! ([`BlindingEpoch`](crate::state::BlindingEpoch)).
 
 use std::num::NonZeroU16;
 
@@ -127,7 +128,10 @@ pub const META_VALIDATORS_NEXT: &[u8] = b"validators-next";
 /// Meta key of [`GovernanceState`].
 pub const META_GOVERNANCE: &[u8] = b"governance";
 
-/// Tables that make up the registry, by number: who and what was registered. Of `Meta` the validators alone.
+/// Meta key of the registered blinding secrets: see [`BlindingEpoch`](crate::state::BlindingEpoch).
+pub const META_BLINDING: &[u8] = b"blinding";
+
+/// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators and blinding secrets alone.
 pub const REGISTRY_TABLES: [Table; 9] = [
     Table::Meta,
     Table::Units,
@@ -142,7 +146,7 @@ pub const REGISTRY_TABLES: [Table; 9] = [
 
 /// Whether a row of the state is one of the registry's.
 pub fn is_of_registry(table: Table, key: &[u8]) -> bool {
-    let named = table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT].contains(&key);
+    let named = table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT, META_BLINDING].contains(&key);
     named && REGISTRY_TABLES.contains(&table)
 }
 

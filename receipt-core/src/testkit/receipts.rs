@@ -1,6 +1,8 @@
 //! Issuing, reversing and bundling receipts on the test chain.
 
-use super::{AUTHORITY_THRESHOLD, TestChain, TestUnit, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, first_number, keys};
+use super::{
+    AUTHORITY_THRESHOLD, TestChain, TestUnit, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, blinding_secret, first_number, keys,
+};
 use crate::blind::{BlindingSecret, PaymentReference, UniquenessKey};
 use crate::bundle::{BatchPart, Bundle, StatusPart};
 use crate::credential::{SignedCredential, UnitCredential};
@@ -40,7 +42,7 @@ impl TestChain {
     }
 
     fn blinding(&self) -> BlindingSecret {
-        BlindingSecret::new(self.params.suite, 1, [77; 32])
+        blinding_secret(self.params.suite)
     }
 
     /// A draft made from a sample, good under all rules.

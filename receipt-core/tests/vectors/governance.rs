@@ -3,8 +3,8 @@
 use receipt_core::genesis::Genesis;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, NumberRange,
-    RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
-    SignedGovernance,
+    RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
+    SetValidators, SettleSegment, SignedGovernance,
 };
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::{Height, UnixMillis};
@@ -66,6 +66,7 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
             void: vec![NumberRange { first: 3, last: 4 }, NumberRange { first: 9, last: 1_000_000 }],
             lost: vec![NumberRange { first: 7, last: 7 }],
         }),
+        Action::RegisterBlinding(RegisterBlinding { epoch: 2, fingerprint: vec![0x6b; 16] }),
     ]
 }
 
@@ -139,7 +140,8 @@ fn small_genesis(scene: &Scene, action: Action) -> Value {
 fn governance_json() {
     let scene = Scene::new();
     let actions = actions(scene.chain.genesis().validators.clone());
-    let rows = (1_u32..)
+    let rows = (1_u32..=12)
+        .chain([14])
         .zip(&actions)
         .map(|(kind, action)| json!({ "kind": kind, "field_5_of_governance": action_bytes(action) }));
     let value = json!({

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::blind::{BlindingSecret, PaymentReference};
 use receipt_core::block::{Block, Item};
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::ids::{LeafIndex, UnitId};
 use receipt_core::merkle::{InnerTree, leaf_hash};
 use receipt_core::record::status_key;
@@ -92,7 +93,7 @@ fn batch_json() {
 #[test]
 fn blinding_json() {
     let bytes = [0x5e; 32];
-    let secret = BlindingSecret::new(SUITE, 3, bytes);
+    let secret = BlindingSecret::new(SUITE, 3, &bytes);
     let biz = |unit: u32, code: &str| json!({ "unit_id": unit, "biz_code": code, "key": hex::encode(secret.biz_key(UnitId::new(unit), code)) });
     let unique = |payment: PaymentReference<'_>| {
         let key = secret.uniqueness_key(payment);
@@ -112,6 +113,7 @@ fn blinding_json() {
     let value = json!({
         "secret": hex::encode(bytes),
         "epoch": secret.epoch(),
+        "fingerprint": Fingerprint::of_blinding(&secret).to_string(),
         "biz_keys": [biz(7, "HIS-20261102-0001"), biz(8, "HIS-20261102-0001"), biz(7, "业务一")],
         "uniqueness_keys": [
             unique(PaymentReference::PayCode("33010026000000000017")),

@@ -89,7 +89,7 @@ fn salts_bodies_and_blinded_keys_are_the_suites() {
         let third = &body.disclosures()[2];
         assert_eq!((third.leaf_hash(suite), third.salt), (leaf_hash(suite, &leaves[2]), seed.salt(suite, 2)));
 
-        let secret = BlindingSecret::new(suite, 3, [5; 32]);
+        let secret = BlindingSecret::new(suite, 3, &[5; 32]);
         let message = [&b"tallystick/biz-key/v1\n"[..], &7_u32.to_be_bytes(), b"HIS-1"].concat();
         assert_eq!(secret.biz_key(UnitId::new(7), "HIS-1"), keyed(suite, &[5; 32], &message));
         let pay_codes = suite.keyed(&[5; 32]).digest_of([&b"tallystick/pay-code-secret/v1\n"[..]]);
