@@ -17,8 +17,8 @@ use crate::journal::JournalError;
 use crate::quorum_time::{ClockFault, QuorumTime};
 use crate::registered::KeyFault;
 
-/// Measures what the owner shows; told of what is pending. An error is fatal to the process.
-pub type OwnerFigures = Box<dyn FnMut(Pending) -> Result<(), JournalError> + Send>;
+/// Measures what the owner shows; told of what is pending. Returns why the owner submits nothing, if so. An error is fatal to the process.
+pub type OwnerFigures = Box<dyn FnMut(Pending) -> Result<Option<String>, JournalError> + Send>;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -88,7 +88,7 @@ impl Housekeeping {
     fn look(&mut self, clock: Result<(), ClockFault>, key: Result<(), KeyFault>) -> Result<(), JournalError> {
         self.desk.waiters.prune();
         let pending = self.figures.measure()?;
-        (self.owner_figures)(pending)?;
+        let problem = (self.owner_figures)(pending)?;
         if let Some(free) = free_bytes(&self.journal_dir) {
             self.desk.gate.set_disk_low(free < self.disk_free_bytes_min);
         }
@@ -103,7 +103,10 @@ impl Housekeeping {
                         "has a batch with a record that cannot be read, before which no later one is sealed; `check-journal` says what to do",
                     );
                 }
-                Ok(()) => self.ready.ready(),
+                Ok(()) => match problem {
+                    None => self.ready.ready(),
+                    Some(problem) => self.ready.not_ready(problem),
+                },
                 Err(fault) => self.ready.not_ready(fault.to_string()),
             },
             (Err(Closed::CatchingUp), Ok(())) => self.ready.not_ready("is catching up with the ledger"),

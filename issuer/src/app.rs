@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use prometheus_client::registry::Registry as Metrics;
 use receipt_core::merkle::Frontier;
-use receipt_core::state::{ChainParameters, genesis_effects};
+use receipt_core::state::tables::{META_BLINDING, Table};
+use receipt_core::state::{BlindingEpoch, ChainParameters, genesis_effects};
 use tallystick_anchoring::desk::Desk;
 use tallystick_anchoring::flight::Departures;
 use tallystick_anchoring::follow::Followed;
@@ -57,7 +58,7 @@ use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::owner::ReceiptOwner;
 use crate::registry::{Registry, RegistryView};
-use crate::secrets::{self, SecretMarks};
+use crate::secrets::{self, SecretMarks, SecretsWatch};
 use crate::server::{SERVICES, incoming_limits, serve_grpc};
 
 #[cfg(test)]
@@ -83,8 +84,13 @@ pub fn init(settings: &Settings) -> Result<()> {
         event: 0,
         frontier,
     };
-    let secrets = SecretMarks::of(&keys, chain.genesis.suite).rows();
-    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &followed, &secrets)?;
+    let secrets = SecretMarks::of(&keys, chain.genesis.suite);
+    let registered = match effects.writes.get(&(Table::Meta, META_BLINDING.to_vec())) {
+        Some(Some(bytes)) => BlindingEpoch::decode_all(bytes).context("read genesis")?,
+        _ => Vec::new(),
+    };
+    secrets::check_blinding(&secrets.blinding, &registered)?;
+    Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &followed, &secrets.rows())?;
     Guard::create(&settings.guard_file, chain.identity)?;
     // One that is there stays: a journal made anew for a lost one must not bring back what was erased.
     ErasedList::new(&settings.erased_file, chain.identity).create(SystemClock.now())?;
@@ -388,6 +394,8 @@ impl Wiring {
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
         });
         let issuer_key = self.settings.issuer_key;
+        let (keys, registry) = (Arc::clone(&self.keys), Arc::clone(&self.registry));
+        let mut secrets = SecretsWatch::new(keys, registry, Arc::clone(&shared.desk.gate));
         Housekeeping {
             desk: shared.desk.clone(),
             own_key: (self.settings.issuer_key, self.keys.issuer.public_key()),
@@ -400,7 +408,7 @@ impl Wiring {
             owner_figures: Box::new(move |pending| {
                 figures.measure(pending)?;
                 figures.measure_keys(issuer_key);
-                Ok(())
+                Ok(secrets.look())
             }),
             quorum_time: Arc::clone(&shared.quorum_time),
             clock: Arc::clone(&self.clock),

@@ -209,6 +209,8 @@ fn key_references(settings: &Settings, keys: &KeyRing) -> Vec<KeyReference> {
         reference("master", none, &settings.master_key_file, None),
         reference("blinding", none, &settings.blinding_secret_file, None),
     ];
+    let former = settings.former_blinding_secrets.iter();
+    references.extend(former.map(|former| reference("blinding", none, &former.file, None)));
     let mut units: Vec<_> = keys.units().collect();
     units.sort_unstable_by_key(|(id, _)| *id);
     for (id, signer) in units {

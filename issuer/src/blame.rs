@@ -15,7 +15,9 @@ use tallystick_service::terminal::describe;
 
 /// Every key that names a file or directory, with its path; those inside of another come first.
 pub(super) fn keys(settings: &Settings) -> Vec<(&'static str, PathBuf)> {
-    vec![
+    let former = settings.former_blinding_secrets.iter();
+    let mut keys: Vec<_> = former.map(|former| ("keys.former_blinding_secrets", former.file.clone())).collect();
+    keys.extend([
         ("genesis_file", settings.genesis_file.clone()),
         ("trust_file", settings.trust_file.clone()),
         ("keys.passphrase_file", settings.passphrase_file.clone()),
@@ -27,7 +29,8 @@ pub(super) fn keys(settings: &Settings) -> Vec<(&'static str, PathBuf)> {
         ("tls.private_key", settings.tls.private_key.clone()),
         ("tls.authorities", settings.tls.authorities.clone()),
         ("erased_file", settings.erased_file.clone()),
-    ]
+    ]);
+    keys
 }
 
 /// The error as one of a config key, if it is one.

@@ -132,6 +132,20 @@ impl BodyCipher {
         Ok(Zeroizing::new(self.master.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| OPENING)?))
     }
 
+    /// A wrapped key under another master key, which `to` has.
+    pub fn rewrap(
+        &self,
+        receipt: ReceiptKey,
+        wrapped_key: &[u8],
+        to: &Self,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<Vec<u8>, BodyCipherError> {
+        let key = self.unwrap_key(receipt, wrapped_key)?;
+        let payload = Payload { msg: &key, aad: &aad(receipt, b"key") };
+        let wrapped = to.master.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| BodyCipherError::Sealing)?;
+        Ok([&nonce[..], &wrapped].concat())
+    }
+
     /// Decrypts a receipt's body.
     pub fn open(&self, receipt: ReceiptKey, sealed: &SealedBody) -> Result<OpenBody, BodyCipherError> {
         const OPENING: BodyCipherError = BodyCipherError::Opening;

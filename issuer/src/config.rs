@@ -95,6 +95,18 @@ pub struct KeysConfig {
     /// Epoch of that secret, as the records state it.
     #[serde(default = "default_blinding_epoch")]
     pub blinding_epoch: u32,
+    /// The secrets of all epochs before, ascending: payments receipted under them are known by them.
+    #[serde(default)]
+    pub former_blinding_secrets: Vec<FormerSecretConfig>,
+}
+
+/// The blinding secret of an epoch that is over.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FormerSecretConfig {
+    /// The epoch.
+    pub epoch: u32,
+    /// Its secret's file.
+    pub file: ConfigPath,
 }
 
 /// Addresses to listen on.
@@ -231,6 +243,15 @@ const fn default_blinding_epoch() -> u32 {
     1
 }
 
+/// The blinding secret of an epoch that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerSecret {
+    /// The epoch.
+    pub epoch: u32,
+    /// Its secret's file.
+    pub file: PathBuf,
+}
+
 /// A checked config with usable paths.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -266,6 +287,8 @@ pub struct Settings {
     pub blinding_secret_file: PathBuf,
     /// Epoch of the blinding secret.
     pub blinding_epoch: u32,
+    /// The secrets of epochs before, ascending.
+    pub former_blinding_secrets: Vec<FormerSecret>,
     /// Certificate, key and accepted authorities, PEM.
     pub tls: TlsFiles,
     /// Addresses to listen on.
@@ -329,6 +352,12 @@ impl Settings {
             master_key_file: file(&config.keys.master_key_file),
             blinding_secret_file: file(&config.keys.blinding_secret_file),
             blinding_epoch: config.keys.blinding_epoch,
+            former_blinding_secrets: config
+                .keys
+                .former_blinding_secrets
+                .iter()
+                .map(|former| FormerSecret { epoch: former.epoch, file: file(&former.file) })
+                .collect(),
             tls: config.tls.resolve(&loaded),
             listen: config.listen.clone(),
             nodes: config.nodes.clone(),
@@ -391,9 +420,28 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
             return Err(loaded.invalid(&format!("nodes[{index}].authority"), "must be host:port"));
         }
     }
+    check_epochs(loaded)?;
     check_filter(&config.log.filter).map_err(|error| loaded.invalid("log.filter", error.to_string()))?;
     if config.listen.grpc == config.listen.metrics && config.listen.grpc.port() != 0 {
         return Err(loaded.invalid("listen.metrics", "must differ from listen.grpc"));
+    }
+    Ok(())
+}
+
+/// Epochs of the blinding secrets: from 1, ascending, the issuer's own last.
+fn check_epochs(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
+    let keys = &loaded.value.keys;
+    if keys.blinding_epoch == 0 {
+        return Err(loaded.invalid("keys.blinding_epoch", "epochs begin at 1"));
+    }
+    let mut before = 0;
+    for (index, former) in keys.former_blinding_secrets.iter().enumerate() {
+        if former.epoch <= before || former.epoch >= keys.blinding_epoch {
+            let key = format!("keys.former_blinding_secrets[{index}].epoch");
+            let problem = "former epochs ascend from 1 and are below `keys.blinding_epoch`";
+            return Err(loaded.invalid(&key, problem));
+        }
+        before = former.epoch;
     }
     Ok(())
 }
@@ -442,6 +490,12 @@ mod tests {
             ("retention_years = 5", "retention_years = 101", "bodies.retention_years"),
             ("by_category = {}", "by_category = { 6 = 5 }", "bodies.retention_years_by_category.6"),
             ("by_category = {}", "by_category = { 06 = 300 }", "bodies.retention_years_by_category.06"),
+            ("blinding_epoch = 1", "blinding_epoch = 0", "keys.blinding_epoch"),
+            (
+                "former_blinding_secrets = []",
+                "former_blinding_secrets = [{ epoch = 1, file = \"b\" }]",
+                "keys.former_blinding_secrets[0].epoch",
+            ),
             ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
             ("issuer_id = 1", "issuer_ids = 1", "issuer_ids"),
             ("127.0.0.1:9200", "127.0.0.1:7200", "listen.metrics"),
@@ -450,6 +504,25 @@ mod tests {
             assert_ne!(text, EXAMPLE, "{from}");
             let error = settings(&text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn former_epochs_ascend_below_the_own() {
+        let with = |former: &str| {
+            let text = EXAMPLE.replace("blinding_epoch = 1", "blinding_epoch = 3");
+            settings(&text.replace("former_blinding_secrets = []", &format!("former_blinding_secrets = [{former}]")))
+        };
+        let good = with("{ epoch = 1, file = \"a\" }, { epoch = 2, file = \"b\" }").unwrap().former_blinding_secrets;
+        assert_eq!(good.iter().map(|former| former.epoch).collect::<Vec<_>>(), [1, 2]);
+        for (former, index) in [
+            ("{ epoch = 0, file = \"a\" }", 0),
+            ("{ epoch = 3, file = \"a\" }", 0),
+            ("{ epoch = 2, file = \"b\" }, { epoch = 1, file = \"a\" }", 1),
+            ("{ epoch = 2, file = \"b\" }, { epoch = 2, file = \"a\" }", 1),
+        ] {
+            let error = with(former).unwrap_err().to_string();
+            assert!(error.contains(&format!("`keys.former_blinding_secrets[{index}].epoch`")), "{error}");
         }
     }
 }

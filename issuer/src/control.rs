@@ -36,6 +36,7 @@ use crate::issue::IssueQueue;
 use crate::journal::Journal;
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
+use crate::secrets;
 
 pub mod erasing;
 pub mod segments;
@@ -222,7 +223,7 @@ pub async fn request_backup(settings: &Settings, directory: &Path) -> Result<Str
         return ask(stream, &format!("backup {path}")).await;
     }
     let journal = open_stopped(settings)?;
-    let keys = KeyRing::open(settings, journal.identity().suite).context("open the keys")?;
+    let keys = secrets::open_keys(settings, &journal)?;
     judged(&back_up(&journal, settings, &keys, SystemClock.now(), &directory)?)
 }
 
@@ -232,11 +233,11 @@ pub async fn request_check(settings: &Settings) -> Result<String> {
         return ask(stream, "check-journal").await;
     }
     let journal = open_stopped(settings)?;
-    let keys = KeyRing::open(settings, journal.identity().suite).context("open the keys")?;
+    let keys = secrets::open_keys(settings, &journal)?;
     let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&keys.master)));
     let findings = Pass::new(&journal, &inspector)?.run()?;
     if inspector.opened_none() {
-        bail!("no body opens under keys.master_key_file: it is not the key of this journal, or no body is whole");
+        bail!("no body opens, though keys.master_key_file is the key of this journal: every one is damaged");
     }
     verdict(&findings)
 }

@@ -10,8 +10,10 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
+use receipt_core::blind::BlindingSecret;
+use receipt_core::fingerprint::Fingerprint;
 use receipt_core::ids::KeyId;
-use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey};
+use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey, Suite};
 use tallystick_service::config_key::KeyError;
 use tallystick_service::keyfile::{self, Held, KeyKind, Passphrase};
 use tallystick_service::outpage;
@@ -23,6 +25,9 @@ use crate::config::Settings;
 use crate::journal::Journal;
 use crate::registry::RegistryView;
 use crate::secrets;
+
+/// What keys are made for: there may be no genesis yet.
+const SUITE: Suite = Suite::Ed25519Sha256;
 
 /// A unit key to make: `KEY_ID:UNIT_ID`, both registry numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +70,10 @@ fn keygen(settings: &Settings, wanted: &Wanted, entropy: &dyn Entropy) -> Result
     let hold = |path: &Path, kind| hold(path, &passphrase, kind, entropy);
     let public = |held: Held| SoftwareKey::from_seed(&held.secret).public_key();
     hold(&settings.master_key_file, KeyKind::Symmetric)?;
+    let mut text = "# For `tallystick-authority`; put in from when on each key is valid.\n".to_owned();
     if wanted.blinding_secret {
-        hold(&settings.blinding_secret_file, KeyKind::Symmetric)?;
+        let held = hold(&settings.blinding_secret_file, KeyKind::Symmetric)?;
+        register_blinding(&mut text, &BlindingSecret::new(SUITE, settings.blinding_epoch, &held.secret));
     } else if !settings.blinding_secret_file.exists() {
         bail!(
             "{} is missing: all issuers of a chain share one blinding secret. Copy the first issuer's file, or make it here \
@@ -74,7 +81,6 @@ fn keygen(settings: &Settings, wanted: &Wanted, entropy: &dyn Entropy) -> Result
             settings.blinding_secret_file.display()
         );
     }
-    let mut text = "# For `tallystick-authority`; put in from when on each key is valid.\n".to_owned();
     let issuer = public(hold(&settings.issuer_key_file, KeyKind::Ed25519Seed)?);
     register(&mut text, settings.issuer_key.get(), ("issuer", settings.issuer.get()), issuer);
     for UnitKey { key_id, unit_id } in &wanted.unit_keys {
@@ -89,9 +95,12 @@ fn refuse_second_ones(settings: &Settings, wanted: &Wanted) -> Result<()> {
     if !settings.journal_dir.join("CURRENT").exists() {
         return Ok(());
     }
-    secrets::require_files(settings)?;
+    secrets::require_old_files(settings)?;
     let journal = Journal::open_read_only(&settings.journal_dir, load_chain(settings)?.identity)?;
     let view = RegistryView::load(&journal)?;
+    if !wanted.blinding_secret || view.blinding.iter().any(|one| one.epoch == settings.blinding_epoch) {
+        secrets::require_files(settings)?;
+    }
     let refuse = |key: &str, id: KeyId, path: &Path| -> Result<()> {
         let problem = format!(
             "key {id} is registered, and {} is missing: put its copy back. If it is lost, give the new key another number, which \
@@ -112,6 +121,21 @@ fn refuse_second_ones(settings: &Settings, wanted: &Wanted) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The action that registers the blinding secret.
+fn register_blinding(text: &mut String, secret: &BlindingSecret) {
+    let (epoch, fingerprint) = (secret.epoch(), Fingerprint::of_blinding(secret));
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        r#"
+[[actions]]
+[actions.register_blinding]
+epoch = {epoch}
+fingerprint = "{fingerprint}"
+"#
+    );
 }
 
 /// The action that registers a key.
@@ -170,8 +194,11 @@ mod tests {
         let table: toml::Table = printed.parse().unwrap();
         let ring = KeyRing::open(&settings, receipt_core::suite::Suite::Ed25519Sha256).unwrap();
         let actions = table["actions"].as_array().unwrap();
-        assert_eq!(actions.len(), 3);
-        let printed_key = |index: usize| actions[index]["register_key"]["public_key"].as_str().unwrap().to_owned();
+        assert_eq!(actions.len(), 4);
+        let blinding = &actions[0]["register_blinding"];
+        assert_eq!(blinding["epoch"].as_integer(), Some(1));
+        assert_eq!(blinding["fingerprint"].as_str(), Some(&*ring.blinding.epochs()[0].fingerprint.to_string()));
+        let printed_key = |index: usize| actions[index + 1]["register_key"]["public_key"].as_str().unwrap().to_owned();
         assert_eq!(printed_key(0), hex::encode(ring.issuer.public_key().0));
         for (index, key_id) in [(1, 1021), (2, 1022)] {
             let unit = ring.unit(receipt_core::ids::KeyId::new(key_id)).unwrap();

@@ -1,4 +1,4 @@
-//! The issuer's keys, opened once at start: its own signing key, the units' keys, the master key, the blinding secret.
+//! The issuer's keys, opened once at start: its own signing key, the units' keys, the master key, the blinding secrets.
 //!
 //! Custody is behind `Signer`: a key in a file here, in an HSM elsewhere. Not here: which key is valid when (the registry
 //! says), and the transport keys (`service`).
@@ -12,6 +12,7 @@ use receipt_core::ids::KeyId;
 use receipt_core::suite::{Signer, SoftwareKey, Suite};
 use tallystick_service::keyfile::{KeyFileError, KeyKind, Passphrase, Secret, open};
 
+use crate::blinding::Blinding;
 use crate::config::Settings;
 
 /// Why a key is missing.
@@ -36,8 +37,8 @@ pub struct KeyRing {
     pub issuer: Arc<dyn Signer>,
     /// Wraps body keys.
     pub master: Secret,
-    /// Behind the keyed hashes, with its epoch.
-    pub blinding: BlindingSecret,
+    /// Behind the keyed hashes.
+    pub blinding: Blinding,
     units: HashMap<KeyId, Arc<dyn Signer>>,
 }
 
@@ -52,7 +53,7 @@ impl KeyRing {
     pub fn new(
         issuer: Arc<dyn Signer>,
         master: Secret,
-        blinding: BlindingSecret,
+        blinding: Blinding,
         units: HashMap<KeyId, Arc<dyn Signer>>,
     ) -> Self {
         Self { issuer, master, blinding, units }
@@ -63,11 +64,16 @@ impl KeyRing {
         let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
         let issuer = open(&settings.issuer_key_file, &passphrase, KeyKind::Ed25519Seed)?;
         let master = open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?;
-        let blinding = open(&settings.blinding_secret_file, &passphrase, KeyKind::Symmetric)?;
+        let blinding = |epoch, file: &Path| {
+            let secret = open(file, &passphrase, KeyKind::Symmetric)?;
+            Ok::<_, KeysError>(BlindingSecret::new(suite, epoch, &secret))
+        };
+        let former = settings.former_blinding_secrets.iter().map(|former| blinding(former.epoch, &former.file));
+        let former = former.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             issuer: Arc::new(SoftwareKey::from_seed(&issuer)),
             master,
-            blinding: BlindingSecret::new(suite, settings.blinding_epoch, *blinding),
+            blinding: Blinding::new(blinding(settings.blinding_epoch, &settings.blinding_secret_file)?, former),
             units: open_units(&settings.unit_keys_dir, &passphrase)?,
         })
     }

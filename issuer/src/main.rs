@@ -1,4 +1,5 @@
-//! `tallystick-issuer init|keygen|run|export-bodies|check-journal|backup|restore|repair|recover|segment-report|erase-bodies --config FILE`.
+//! `tallystick-issuer init|keygen|run|export-bodies|check-journal|backup|restore|repair|rewrap-body-keys|recover|segment-report|erase-bodies
+//! --config FILE`.
 
 mod blame;
 
@@ -15,7 +16,7 @@ use tallystick_issuer::control::erasing;
 use tallystick_issuer::control::segments::{SegmentRequest, request_report};
 use tallystick_issuer::keygen::{UnitKey, Wanted};
 use tallystick_issuer::recover::command as recover;
-use tallystick_issuer::{app, control, export, keygen, repair};
+use tallystick_issuer::{app, control, export, keygen, repair, rewrap};
 use tallystick_service::config_key::OfKey as _;
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{errln, outln, outpage, telemetry, terminal};
@@ -118,6 +119,16 @@ enum Command {
         #[arg(long)]
         rewrite: bool,
     },
+    /// Gives the journal of a stopped issuer another master key: wraps the key of every body anew. Interrupted, it goes on when it is run
+    /// again with the same keys; nothing else uses the journal before it is done.
+    RewrapBodyKeys {
+        /// The config file. It names the old key.
+        #[arg(long)]
+        config: PathBuf,
+        /// The new key's file; made if it is not there.
+        #[arg(long, value_name = "FILE")]
+        new_key: PathBuf,
+    },
     /// Brings the halted journal of a stopped issuer up to the ledger. Ends with code 3 while governance is awaited.
     Recover {
         /// The config file.
@@ -196,6 +207,7 @@ impl Command {
         | Self::ExportBodies { config, .. }
         | Self::CheckJournal { config }
         | Self::Repair { config, .. }
+        | Self::RewrapBodyKeys { config, .. }
         | Self::Backup { config, .. }
         | Self::Restore { config, .. }
         | Self::Recover { config, .. }
@@ -268,6 +280,9 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
         }
         Command::Repair { rewrite, .. } => {
             outpage!("{}\n", repair::run(&settings, *rewrite).context("repair the journal")?);
+        }
+        Command::RewrapBodyKeys { new_key, .. } => {
+            outpage!("{}\n", rewrap::run(&settings, new_key).context("wrap the keys of the bodies anew")?);
         }
         Command::Recover { plan, .. } => {
             let state = runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;

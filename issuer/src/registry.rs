@@ -12,6 +12,7 @@ use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitI
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::rules::Catalogue;
 use receipt_core::state::tables::{KeyState, SegmentState, Table, UnitState};
+use receipt_core::state::{BlindingEpoch, read_blinding_epochs};
 use receipt_core::suite::PublicKey;
 use tallystick_anchoring::registered::{OwnKeys, first_end};
 
@@ -101,6 +102,8 @@ pub struct RegistryView {
     leased: HashMap<(UnitId, u32), Vec<Segment>>,
     /// This issuer's own keys and epoch.
     pub own: OwnKeys,
+    /// The registered blinding secrets, ascending by epoch.
+    pub blinding: Vec<BlindingEpoch>,
 }
 
 /// The first six digits: region, category, kind.
@@ -112,7 +115,7 @@ impl RegistryView {
     /// Reads the journal's replica.
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
         let issuer = journal.identity().issuer;
-        let mut view = Self { own: OwnKeys::load(journal)?, ..Self::default() };
+        let mut view = Self { own: OwnKeys::load(journal)?, blinding: blinding_epochs(journal)?, ..Self::default() };
         for value in journal.registry_table(Table::Kinds)? {
             let RegisterKind { kind, name } = message(&value)?;
             view.kinds.insert(kind, normal(name));
@@ -228,6 +231,11 @@ impl Catalogue for RegistryView {
         let unit = self.unit_codes.get(unit_code)?;
         self.items.get(&(*unit, kind_of(code)))?.get(item_code).map(String::as_str)
     }
+}
+
+/// The blinding secrets that are registered, as far as the journal has followed the ledger.
+pub fn blinding_epochs(journal: &Journal) -> Result<Vec<BlindingEpoch>, JournalError> {
+    read_blinding_epochs(journal).map_err(|_| JournalError::Corrupt("the registered blinding secrets"))
 }
 
 fn unit_keys(journal: &Journal) -> Result<HashMap<UnitId, Vec<UnitKey>>, JournalError> {

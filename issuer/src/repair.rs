@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use receipt_core::fingerprint::Fingerprint;
 use tallystick_anchoring::check::Pass;
 use tallystick_anchoring::guard::Mark;
 use tallystick_anchoring::tail;
@@ -23,6 +24,7 @@ use crate::chain::load_chain;
 use crate::check::{ReceiptInspector, said};
 use crate::config::{Settings, beside};
 use crate::journal::Journal;
+use crate::secrets::check_master;
 
 /// Repairs what can be without a loss. Returns what it found and did.
 pub fn run(settings: &Settings, rewrite: bool) -> Result<String> {
@@ -45,6 +47,7 @@ pub fn run(settings: &Settings, rewrite: bool) -> Result<String> {
 fn write_anew(settings: &Settings, journal: Journal) -> Result<String> {
     let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
     let master = open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?;
+    check_master(&journal, Fingerprint::of_master(journal.identity().suite, &master))?;
     let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&master)));
     let making = beside(&settings.journal_dir, "rewriting");
     if making.exists() {

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use receipt_core::blind::BlindingSecret;
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, ReceiptKey, UnixMillis};
@@ -19,7 +18,8 @@ use receipt_core::receipt::sameness::draft_identity;
 use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{
-    GENESIS_TIME_MS, ISSUER, ISSUER_KEY, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, issuer_key, unit_key,
+    GENESIS_TIME_MS, ISSUER, ISSUER_KEY, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, blinding_secret, issuer_key,
+    unit_key,
 };
 use tallystick_anchoring::backlog::Backlog;
 use tallystick_anchoring::batcher::{Batcher, BatcherParts};
@@ -38,6 +38,7 @@ use tallystick_service::clock::{Clock as _, FixedClock};
 use tallystick_service::keyfile::Secret;
 use tallystick_service::rng::SeededEntropy;
 
+use crate::blinding::Blinding;
 use crate::body::BodyCipher;
 use crate::issue::{Acknowledgement, IssueResult, Issued, Prepared, RuleBasis, Sequencer, SequencerParts, prepare};
 use crate::journal::{FollowedTip, Journal, JournalIdentity, LAYOUT, ReceiptReads as _};
@@ -88,17 +89,32 @@ pub(crate) fn init(path: &std::path::Path, chain: &TestChain) -> Journal {
 
 /// The test issuer's master key.
 pub(crate) const MASTER: [u8; 32] = [5; 32];
-/// Its blinding secret.
-pub(crate) const BLINDING: [u8; 32] = [77; 32];
-
-/// Fingerprints of both.
+/// Fingerprints of its secrets.
 pub(crate) fn marks(chain: &TestChain) -> SecretMarks {
     let suite = chain.genesis().suite;
-    let blinding = Fingerprint::of_blinding(&BlindingSecret::new(suite, 1, BLINDING));
-    SecretMarks { master: Fingerprint::of_master(suite, &MASTER), blinding_epoch: 1, blinding }
+    let blinding = Blinding::new(blinding_secret(suite), Vec::new());
+    SecretMarks { master: Fingerprint::of_master(suite, &MASTER), blinding: blinding.epochs().to_vec() }
 }
 
-fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
+/// What an issuer holds of its own.
+pub(crate) struct Held {
+    /// Number of its key, and the key.
+    pub(crate) issuer: (KeyId, Arc<dyn Signer>),
+    /// Its blinding secrets.
+    pub(crate) blinding: Blinding,
+}
+
+impl Default for Held {
+    /// As registered in genesis.
+    fn default() -> Self {
+        Self {
+            issuer: (KeyId::new(ISSUER_KEY), Arc::new(issuer_key())),
+            blinding: Blinding::new(blinding_secret(Suite::Ed25519Sha256), Vec::new()),
+        }
+    }
+}
+
+fn keys(journal: &Journal, issuer: Arc<dyn Signer>, blinding: Blinding) -> KeyRing {
     let registry = Registry::open(journal).unwrap().view();
     let mut units: HashMap<KeyId, Arc<dyn Signer>> = HashMap::new();
     for unit in 1..100 {
@@ -106,7 +122,7 @@ fn keys(journal: &Journal, issuer: Arc<dyn Signer>) -> KeyRing {
             units.insert(KeyId::new(UNIT_KEY_BASE + unit), Arc::new(unit_key(unit)));
         }
     }
-    KeyRing::new(issuer, Secret::new(MASTER), BlindingSecret::new(Suite::Ed25519Sha256, 1, BLINDING), units)
+    KeyRing::new(issuer, Secret::new(MASTER), blinding, units)
 }
 
 fn batcher_parts(sequencer: &SequencerParts, desk: Desk) -> BatcherParts {
@@ -145,7 +161,7 @@ pub(crate) fn desk(
 impl TestIssuer {
     /// From a journal, as after a start. The gate is open; entropy differs by `start`.
     pub(crate) fn start(journal: Journal, chain: &TestChain, start: u64) -> Self {
-        Self::start_with_key(journal, chain, start, (KeyId::new(ISSUER_KEY), Arc::new(issuer_key())))
+        Self::start_with(journal, chain, start, Held::default())
     }
 
     /// The same with another key of the issuer than that of genesis.
@@ -153,11 +169,17 @@ impl TestIssuer {
         journal: Journal,
         chain: &TestChain,
         start: u64,
-        (issuer_key, signer): (KeyId, Arc<dyn Signer>),
+        issuer: (KeyId, Arc<dyn Signer>),
     ) -> Self {
+        Self::start_with(journal, chain, start, Held { issuer, ..Held::default() })
+    }
+
+    /// The same with what it holds.
+    pub(crate) fn start_with(journal: Journal, chain: &TestChain, start: u64, held: Held) -> Self {
+        let (issuer_key, signer) = held.issuer;
         let journal = Arc::new(journal);
         let registry = Arc::new(Registry::open(&journal).unwrap());
-        let keys = Arc::new(keys(&journal, signer));
+        let keys = Arc::new(keys(&journal, signer, held.blinding));
         let cipher = Arc::new(BodyCipher::new(&keys.master));
         let (desk, departures, metrics) = desk(&journal, &registry, chain);
         desk.gate.caught_up();

@@ -236,8 +236,14 @@ impl ApiContext {
                 PaymentReference::Decision(&decision.penalty_decision_no, NonZeroU16::new(instalment))
             }
         };
-        let key = self.keys.blinding.uniqueness_key(reference);
-        let Some(holder) = self.journal.receipted(unit, key).map_err(internal)? else { return Ok(None) };
+        let mut holder = None;
+        for key in self.keys.blinding.uniqueness_keys(reference) {
+            holder = self.journal.receipted(unit, key).map_err(internal)?;
+            if holder.is_some() {
+                break;
+            }
+        }
+        let Some(holder) = holder else { return Ok(None) };
         // A pay code may be another unit's: of that nothing is told.
         let Some(row) = self.journal.receipt(holder).map_err(internal)? else { return Ok(None) };
         let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;

@@ -8,7 +8,7 @@ use receipt_core::receipt::civil::CivilDate;
 use receipt_core::receipt::disclosure::{Body, SEED_BYTES, Seed};
 use receipt_core::receipt::model::{CheckCode, Issued as IssuedPart, Receipt, ReceiptDraft};
 use receipt_core::receipt::sameness::draft_identity;
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{ReceiptRecord, SignedRecord};
 use tallystick_proto::convert::{ReadDraft, read_draft};
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1 as wire;
@@ -141,24 +141,36 @@ impl ApiContext {
         unit: UnitId,
         draft: &ReceiptDraft,
     ) -> Result<Option<ReceiptKey>, Refusal> {
-        let biz_hash = self.keys.blinding.biz_key(unit, &draft.biz_code);
-        let Some(key) = self.journal.adopted(unit, &biz_hash).map_err(internal)? else { return Ok(None) };
+        let Some(key) = self.adopted_key(unit, &draft.biz_code)? else { return Ok(None) };
         let missing = || internal(format!("receipt {key} is missing"));
         let row = self.journal.receipt(key).map_err(internal)?.ok_or_else(missing)?;
         if !row.biz_code.is_empty() {
             return Ok(None);
         }
         let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
-        let same_payments = record.key_epoch != self.keys.blinding.epoch()
-            || record.uniqueness_keys == uniqueness_keys(draft, &self.keys.blinding);
+        let same_payments = self.are_payments_of(&record, draft);
         let same = record.key.code == draft.receipt_code && record.total == draft.total_amount && same_payments;
         if same { Ok(Some(key)) } else { Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), key)) }
     }
 
     /// The receipt under a biz code that a recovered journal learnt from the ledger.
     pub(super) fn adopted_key(&self, unit: UnitId, biz_code: &str) -> Result<Option<ReceiptKey>, Refusal> {
-        let biz_hash = self.keys.blinding.biz_key(unit, biz_code);
-        self.journal.adopted(unit, &biz_hash).map_err(internal)
+        for biz_hash in self.keys.blinding.biz_keys(unit, biz_code) {
+            if let Some(key) = self.journal.adopted(unit, &biz_hash).map_err(internal)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a record's uniqueness keys are those of a draft, as far as the secrets of their epochs are held here.
+    fn are_payments_of(&self, record: &ReceiptRecord, draft: &ReceiptDraft) -> bool {
+        let is_held = |epoch: u32| self.keys.blinding.epochs().iter().any(|held| held.epoch == epoch);
+        let is_named =
+            |epoch: u32| epoch == record.key_epoch || record.uniqueness_keys.iter().any(|unique| unique.epoch == epoch);
+        let listed = record.uniqueness_keys.iter().filter(|unique| is_held(unique.epoch));
+        let expected = uniqueness_keys(draft, &self.keys.blinding);
+        listed.eq(expected.iter().filter(|unique| is_named(unique.epoch)))
     }
 }
 

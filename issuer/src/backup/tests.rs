@@ -1,4 +1,5 @@
 use receipt_core::fingerprint::Fingerprint;
+use receipt_core::state::BlindingEpoch;
 use receipt_core::testkit::TestChain;
 use tallystick_service::keyfile::Secret;
 
@@ -135,7 +136,8 @@ fn only_its_own_issuer_and_secrets_take_it() {
     let refused = fixture.restore(&to, [6; 32]).unwrap_err();
     assert!(matches!(refused, BackupError::Secrets(SecretsError::Master { .. })), "{refused}");
     let secrets = marks(&fixture.chain);
-    let other = SecretMarks { blinding: Fingerprint([1; 16]), ..secrets };
+    let blinding = vec![BlindingEpoch { epoch: 1, fingerprint: Fingerprint([1; 16]) }];
+    let other = SecretMarks { blinding, ..secrets.clone() };
     let refused = fixture.restore_with(&to, MASTER, other).unwrap_err();
     assert!(matches!(refused, BackupError::Secrets(SecretsError::Blinding { .. })), "{refused}");
     assert!(!to.exists() && !beside(&to, "restoring").exists());
@@ -146,7 +148,13 @@ fn only_its_own_issuer_and_secrets_take_it() {
         JournalIdentity { chain: TestChain::named("other").genesis().chain_id(), ..ours },
     ] {
         let cipher = Arc::clone(&cipher);
-        let target = RestoreTarget { identity: foreign, journal_dir: &to, cipher, secrets, despite_damage: false };
+        let target = RestoreTarget {
+            identity: foreign,
+            journal_dir: &to,
+            cipher,
+            secrets: secrets.clone(),
+            despite_damage: false,
+        };
         let refused = restore(&fixture.at("backup"), &target).unwrap_err();
         assert!(matches!(refused, BackupError::Foreign(_)), "{refused}");
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use prost::Message;
-use receipt_core::blind::{BlindingSecret, PaymentReference, UniquenessKey};
+use receipt_core::blind::{PaymentReference, UniquenessKey};
 use receipt_core::hash::{Hash, tagged};
 use receipt_core::ids::{ReceiptKey, ReceiptNumber, SystemId, UnixMillis};
 use receipt_core::limits;
@@ -15,6 +15,7 @@ use receipt_core::receipt::model::{CheckCode, Issued, Receipt, ReceiptDraft};
 use receipt_core::receipt::rules::{NEW_YEAR_GRACE_DAYS, RuleContext, Violation, check_draft};
 use tallystick_proto::errors::{FieldViolation, Refusal};
 
+use crate::blinding::Blinding;
 use crate::registry::{RegistryView, Unit};
 
 /// A draft that keeps every rule that can be judged without its number.
@@ -51,8 +52,8 @@ pub struct RuleBasis<'a> {
     pub utc_offset_minutes: i32,
     /// The registry.
     pub view: &'a RegistryView,
-    /// The secret of the keyed hashes.
-    pub blinding: &'a BlindingSecret,
+    /// The secrets of the keyed hashes.
+    pub blinding: &'a Blinding,
     /// The receipt that a reversal or re-issue names, if this issuer has it.
     pub original: Option<&'a Receipt>,
     /// The business system that calls.
@@ -141,9 +142,9 @@ fn refusal_of(violations: &[Violation]) -> Refusal {
     Refusal::fields(reason, fields.collect())
 }
 
-/// V14, V15: payments by pay code, medical settlements, decisions with their instalment. Ascending. A red receipt's are its
-/// original's, because it copies them.
-pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -> Vec<UniquenessKey> {
+/// V14, V15: payments by pay code, medical settlements, decisions with their instalment, under the secret of each epoch. Ascending. A
+/// red receipt's are its original's, because it copies them.
+pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &Blinding) -> Vec<UniquenessKey> {
     let mut paid: Vec<_> = draft.pay_codes().into_iter().map(PaymentReference::PayCode).collect();
     match &draft.ext {
         Ext::Medical { medical } if !medical.settlement_number.is_empty() => {
@@ -156,7 +157,8 @@ pub(crate) fn uniqueness_keys(draft: &ReceiptDraft, blinding: &BlindingSecret) -
         }
         _ => {}
     }
-    let mut keys: Vec<UniquenessKey> = paid.into_iter().map(|reference| blinding.uniqueness_key(reference)).collect();
+    let keys = paid.into_iter().flat_map(|reference| blinding.uniqueness_keys(reference));
+    let mut keys: Vec<UniquenessKey> = keys.collect();
     keys.sort_unstable();
     keys.dedup();
     keys

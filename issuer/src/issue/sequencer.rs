@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
 use super::{Acknowledgement, IssueResult, Issued, Prepared, SameCall, same_call};
+use crate::blinding::judge;
 use crate::body::BodyCipher;
 use crate::failure::internal;
 use crate::holder::Asker;
@@ -255,6 +256,9 @@ impl Sequencer {
         // What is issued now goes into a batch under the issuer's key: if that has ended, no block would ever carry it.
         let held = self.parts.keys.issuer.public_key();
         if let Err(fault) = view.own.check(self.parts.issuer_key, &held, time, time) {
+            return Ok(Decision::Refuse(Box::new(fault.refusal())));
+        }
+        if let Err(fault) = judge(self.parts.keys.blinding.epochs(), &view.blinding) {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
         }
         let waiting = self.parts.backlog.records().saturating_add(group.records());

@@ -60,6 +60,11 @@ pub trait ReceiptReads {
     /// The wrapped key of a body; `None` once erased.
     fn wrapped_key(&self, key: ReceiptKey) -> Result<Option<Vec<u8>>, JournalError>;
 
+    /// At most `limit` receipts from the key `start` on that have or had a body here, with its wrapped key; `None` once it is erased.
+    #[expect(clippy::type_complexity, reason = "a list of pairs")]
+    fn wrapped_keys_from(&self, start: &[u8], limit: usize)
+    -> Result<Vec<(ReceiptKey, Option<Vec<u8>>)>, JournalError>;
+
     /// When a body was erased; `None` if it was not, or was never here.
     fn erased_at(&self, key: ReceiptKey) -> Result<Option<UnixMillis>, JournalError>;
 
@@ -159,6 +164,16 @@ impl ReceiptReads for Journal {
     fn wrapped_key(&self, key: ReceiptKey) -> Result<Option<Vec<u8>>, JournalError> {
         let row = self.get(BODY_KEYS, &receipt_key_bytes(key))?;
         Ok(row.filter(|row| erasure_time(row).is_none()))
+    }
+
+    fn wrapped_keys_from(
+        &self,
+        start: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(ReceiptKey, Option<Vec<u8>>)>, JournalError> {
+        let rows = self.page(BODY_KEYS, start, None, limit)?.into_iter();
+        let wrapped = |row: Box<[u8]>| erasure_time(&row).is_none().then(|| row.into_vec());
+        rows.map(|(key, row)| Ok((receipt_key(&key)?, wrapped(row)))).collect()
     }
 
     fn erased_at(&self, key: ReceiptKey) -> Result<Option<UnixMillis>, JournalError> {

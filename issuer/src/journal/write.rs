@@ -23,6 +23,9 @@ pub trait ReceiptWrites {
     /// (`Journal::flush_logs`, `Journal::rewrite_tables`).
     fn erase_body(&mut self, key: ReceiptKey, at: UnixMillis);
 
+    /// A body's key under another master key.
+    fn put_wrapped_key(&mut self, key: ReceiptKey, wrapped_key: &[u8]);
+
     /// Forgets a body with its receipt, which gave its number up to another.
     fn delete_body(&mut self, key: ReceiptKey);
 
@@ -93,6 +96,10 @@ impl ReceiptWrites for JournalWrite<'_> {
         let key = receipt_key_bytes(key);
         self.put(BODY_KEYS, &key, &at.get().to_be_bytes());
         self.delete(BODIES, &key);
+    }
+
+    fn put_wrapped_key(&mut self, key: ReceiptKey, wrapped_key: &[u8]) {
+        self.put(BODY_KEYS, &receipt_key_bytes(key), wrapped_key);
     }
 
     fn delete_body(&mut self, key: ReceiptKey) {
