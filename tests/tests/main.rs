@@ -32,6 +32,7 @@ mod quorum;
 mod repair;
 mod restore;
 mod rollback;
+mod rotation;
 mod secrets;
 mod segments;
 mod shutdown;

@@ -4,16 +4,20 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use tallystick_devnet::issuing::issue_one;
 use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::process::http_get;
 use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::issuer::v1::Wait;
 use tallystick_tests::{TestNetwork, after_kills};
 
 const ISSUER: u32 = 1;
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Wrong config, or a file that it names.
 const USAGE: i32 = 64;
 
@@ -60,6 +64,10 @@ async fn another_secret_than_the_journals_is_refused_and_none_is_made_anew() {
         }
         fs::rename(&journal, &aside).unwrap();
         refused(&network, "restore", &["--from", backup], &[key, says]).await;
+        if file == &blinding {
+            // On an empty journal, too: genesis names the secret.
+            refused(&network, "init", &[], &[key, says]).await;
+        }
         assert!(!journal.exists());
         fs::rename(&aside, &journal).unwrap();
         fs::remove_file(file).unwrap();
@@ -150,4 +158,87 @@ async fn what_the_programs_make_is_their_owners_alone_under_any_umask() {
     let allowed =
         after_kills(AllowList::lifecycle()).and("issuer-1", &["other users of this machine may look into it"]);
     network.finish(&allowed).await.unwrap();
+}
+
+/// Another user than root, who reads everything; files stay root's, and this user reaches them all the same. Nothing if the test is not
+/// root's: then its own user is meant.
+fn as_somebody() -> Vec<String> {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Vec::new();
+    }
+    let caps = "-all,+dac_override,+fowner";
+    // Else access(2), by which RocksDB asks, would leave the capability out.
+    let other = ["setpriv", "--securebits=+no_setuid_fixup", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        .map(str::to_owned);
+    let caps = ["inh", "ambient", "bounding"].map(|set| match set {
+        "bounding" => format!("--bounding-set={caps}"),
+        set => format!("--{set}-caps={caps}"),
+    });
+    other.into_iter().chain(caps).collect()
+}
+
+fn somebodys(program: &str) -> tokio::process::Command {
+    let mut words = as_somebody();
+    words.push(program.to_owned());
+    let mut command = tokio::process::Command::new(&words[0]);
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Whose the files are by which a process's memory is read, and whether another process of its user reads one.
+async fn looked_into(pid: u32) -> (u32, bool) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let user: u32 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_ne!(user, 0, "root reads everything: nothing is shown");
+    let owner = fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
+    let read = somebodys("cat").arg(format!("/proc/{pid}/environ")).status().await.unwrap();
+    (owner, read.success())
+}
+
+/// The keys are in memory: whoever runs anything else under the service's user must not read them there (ptrace asks the same).
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_of_the_same_user_does_not_read_a_programs_memory() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut sleep = somebodys("sleep").arg("1000").spawn().unwrap();
+    let pid = sleep.id().unwrap();
+    let runs = async |pid: u32| {
+        while !fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().starts_with("sleep") {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    runs(pid).await;
+    let (owner, is_read) = looked_into(pid).await;
+    assert!(owner != 0 && is_read, "a process that takes no care is read: the check finds what is there");
+    sleep.kill().await.unwrap();
+
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    assert!(network.node(1).unwrap().terminate().await.unwrap().success());
+    let (layout, binaries) = (network.layout(), network.binaries());
+    for (program, config, metrics) in [
+        (&binaries.issuer, layout.issuer_config(ISSUER), network.issuer_addresses(ISSUER).unwrap().metrics),
+        (&binaries.node, layout.node_config(1), network.node_addresses(1).unwrap().metrics),
+    ] {
+        let mut running = somebodys(program.to_str().unwrap()).arg("run").arg("--config").arg(config).spawn().unwrap();
+        while http_get(metrics, "/livez").await.is_err() {
+            assert_eq!(running.try_wait().unwrap(), None, "{}", program.display());
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        assert_eq!(looked_into(running.id().unwrap()).await, (0, false), "{}", program.display());
+        let kill = format!("kill {}", running.id().unwrap());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(running.wait().await.unwrap().success());
+    }
+    network.node(1).unwrap().start().unwrap();
+    network.issuer(ISSUER).unwrap().start().unwrap();
+    network.node(1).unwrap().wait_ready().await.unwrap();
+    network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }

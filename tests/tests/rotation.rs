@@ -1,0 +1,300 @@
+//! Keys of an issuer change while receipts go on, as docs/ops/keys.md has it: a unit key, the master key, the blinding secret of all issuers.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use receipt_core::reason::Reason;
+use receipt_core::record::SignedRecord;
+use tallystick_devnet::NetworkOptions;
+use tallystick_devnet::generate_receipts::GeneratedReceipt;
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::process::http_get;
+use tallystick_devnet::registry::key_id;
+use tallystick_proto::convert::draft_to_wire;
+use tallystick_proto::errors::Refusal;
+use tallystick_proto::issuer::v1::{IssueRequest, IssueResponse, ReceiptState, Wait};
+use tallystick_service::keyfile::{self, KdfCost, KeyKind, NewKey, Passphrase};
+use tallystick_service::rng::OsEntropy;
+use tallystick_tests::judgement::all_sealed_once;
+use tallystick_tests::load::{Acked, Clients, clients};
+use tallystick_tests::pages::Operator;
+use tallystick_tests::{TestNetwork, after_kills};
+
+use crate::offices::{Desk, governed};
+
+const KEYS: &str = "docs/ops/keys.md";
+const ISSUER: u32 = 1;
+const OTHER: u32 = 2;
+const USAGE: i32 = 64;
+const TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+async fn call(clients: &Clients, receipt: &GeneratedReceipt) -> Result<IssueResponse, Refusal> {
+    let request = IssueRequest {
+        draft: Some(draft_to_wire(&receipt.draft)),
+        wait: Wait::Sealed.into(),
+        wait_timeout_ms: 60_000,
+        with_bundle: false,
+    };
+    let answer = clients[&receipt.system_id].clone().issue(request).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| Refusal::from_status(&status).unwrap())
+}
+
+async fn sealed(clients: &Clients, receipt: &GeneratedReceipt) -> Acked {
+    let response = call(clients, receipt).await.unwrap();
+    assert_eq!(response.state(), ReceiptState::Sealed, "{}", response.refused_reason);
+    let key = (response.receipt_code.clone(), response.receipt_number.clone());
+    Acked { receipt: receipt.clone(), key, response }
+}
+
+fn record(acked: &Acked) -> receipt_core::record::ReceiptRecord {
+    SignedRecord::decode(&acked.response.signed_record).unwrap().record
+}
+
+/// The same payment under another business code.
+fn again(receipt: &GeneratedReceipt, suffix: &str) -> GeneratedReceipt {
+    let mut other = receipt.clone();
+    other.draft.biz_code = format!("{}-{suffix}", receipt.draft.biz_code);
+    other
+}
+
+/// One of the actions that a program printed.
+fn printed_action(printed: &str, begins: &str) -> String {
+    let from = printed.find(begins).unwrap_or_else(|| panic!("no {begins} in {printed}"));
+    let text = &printed[from..];
+    let end = text[begins.len()..].find("[[actions]]").map_or(text.len(), |end| begins.len() + end);
+    let lines = text[..end].lines().filter(|line| !line.starts_with("made ") && !line.starts_with("kept "));
+    let action: String = lines.map(|line| format!("{line}\n")).collect();
+    action.replace("YYYY-MM-DD", "2026-01-01")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_gets_a_new_key_as_the_page_has_it() {
+    const NEW: u32 = 5_021;
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    let mut acked = vec![sealed(&issuer, &network.sample("S01", 1).unwrap()).await];
+    let unit = record(&acked[0]).unit.get();
+    let old = key_id(ISSUER, unit);
+    assert_eq!(record(&acked[0]).signing_key.get(), old);
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with("2021:21", format!("{NEW}:{unit}"));
+    let printed = operator.follow(KEYS, "A new unit key").await.unwrap();
+    let action = printed_action(&printed, &format!("[[actions]]\n[actions.register_key]\nkey_id = {NEW}"));
+    let desk = Desk::new(&network, "office");
+    governed(&desk, &format!("{action}\n[[credentials]]\nkey_id = {NEW}\n")).await;
+    let handed_over = network.layout().root().join("backups/credentials");
+    fs::create_dir_all(&handed_over).unwrap();
+    for credential in fs::read_dir(desk.path("credentials")).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::copy(&credential, handed_over.join(credential.file_name().unwrap())).unwrap();
+    }
+    Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Using the new unit key").await.unwrap();
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    acked.push(sealed(&issuer, &network.sample("S01", 2).unwrap()).await);
+    assert_eq!(record(&acked[1]).signing_key.get(), NEW);
+    // From today's midnight on: what the old key signed today is sealed, and stays.
+    let today = acked[0].receipt.draft.issue_date;
+    let revoke =
+        format!("[[actions]]\n[actions.revoke_key]\nkey_id = {old}\nrevoked_from = \"{today}T00:00:00+08:00\"\n");
+    governed(&Desk::new(&network, "office"), &revoke).await;
+    acked.push(sealed(&issuer, &network.sample("S01", 3).unwrap()).await);
+    // Each is proved by the credential of its own key.
+    all_sealed_once(&network, ISSUER, &acked).await.unwrap();
+    network.audit(1).await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    let first = sealed(&issuer, &network.sample("S01", 1).unwrap()).await;
+    let root = network.layout().root().to_owned();
+    let (keys, backup) = (network.layout().issuer(ISSUER).join("keys"), root.join("before"));
+    let backup = backup.to_str().unwrap();
+    let (code, said) = network.run_issuer_command(ISSUER, "backup", &["--to", backup]).await.unwrap();
+    assert_eq!(code, 0, "{said}");
+    fs::create_dir_all(root.join("backups")).unwrap();
+    let said = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Changing the master key").await.unwrap();
+    assert!(said.contains("1 keys of bodies rewrapped by this run"), "{said}");
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    let second = sealed(&issuer, &network.sample("S01", 2).unwrap()).await;
+    all_sealed_once(&network, ISSUER, &[first, second]).await.unwrap();
+
+    // The old key is none of this journal's any more, and the only one of the backup of before.
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    let (master, before) = (keys.join("master.key"), keys.join("master.key.before"));
+    let journal = network.layout().issuer(ISSUER).join("journal");
+    let new = fs::read(&master).unwrap();
+    fs::copy(&before, &master).unwrap();
+    let (code, said) = network.run_issuer_command(ISSUER, "run", &[]).await.unwrap();
+    assert!(code == USAGE && said.contains("not the master key of this journal"), "{said}");
+    fs::rename(&journal, root.join("aside")).unwrap();
+    let (code, said) = network.run_issuer_command(ISSUER, "restore", &["--from", backup]).await.unwrap();
+    assert_eq!(code, 0, "{said}");
+    let new_file = keys.join("master.key.new");
+    fs::write(&new_file, &new).unwrap();
+    fs::set_permissions(&new_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let new_key = new_file.to_str().unwrap();
+    let rewrap = async |network: &TestNetwork| {
+        network.run_issuer_command(ISSUER, "rewrap-body-keys", &["--new-key", new_key]).await.unwrap()
+    };
+    let (code, said) = rewrap(&network).await;
+    assert!(code == 0 && said.contains("1 keys of bodies rewrapped"), "{said}");
+    let (code, said) = rewrap(&network).await;
+    assert!(code == 0 && said.contains("0 keys of bodies rewrapped"), "typed again it changes nothing: {said}");
+    fs::rename(&new_file, &master).unwrap();
+    let (code, said) = network.run_issuer_command(ISSUER, "check-journal", &[]).await.unwrap();
+    assert!(code == 0 && said.contains("the journal is sound"), "{said}");
+    fs::remove_dir_all(&journal).unwrap();
+    fs::rename(root.join("aside"), &journal).unwrap();
+
+    network.issuer(ISSUER).unwrap().start().unwrap();
+    network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}
+
+/// The config of an issuer with the next epoch, beside it.
+fn next_config(network: &TestNetwork, issuer_id: u32) -> PathBuf {
+    let config = network.layout().issuer_config(issuer_id);
+    let text = fs::read_to_string(&config).unwrap();
+    let (before, rest) = text.split_once("blinding_secret_file").unwrap();
+    let (_, after) = rest.split_once("blinding_epoch       = 1\n").unwrap();
+    // As the page has it.
+    let page = fs::read_to_string(tallystick_tests::pages::page(KEYS)).unwrap();
+    let (_, block) = page.split_once("   blinding_secret_file = ").unwrap();
+    let (block, _) = block.split_once("   ```").unwrap();
+    let next = config.with_file_name("issuer.next.toml");
+    fs::write(&next, format!("{before}blinding_secret_file = {block}{after}")).unwrap();
+    next
+}
+
+fn passphrase(directory: &Path) -> Passphrase {
+    Passphrase::from_file(&directory.join("passphrase")).unwrap()
+}
+
+/// Carries a secret from one issuer to another, whose key files have another passphrase.
+fn carry(from: &Path, to: &Path, name: &str) {
+    let secret = keyfile::open(&from.join(name), &passphrase(from), KeyKind::Symmetric).unwrap();
+    write_secret(to, name, &secret);
+}
+
+fn write_secret(directory: &Path, name: &str, secret: &[u8; 32]) {
+    let new = NewKey { secret, kind: KeyKind::Symmetric, cost: KdfCost::STANDARD };
+    keyfile::create(&directory.join(name), &passphrase(directory), &new, &OsEntropy).unwrap();
+}
+
+async fn says_not_ready(network: &TestNetwork, part: &str) {
+    let metrics = network.issuer_addresses(ISSUER).unwrap().metrics;
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let said = http_get(metrics, "/readyz").await.map(|(_, body)| String::from_utf8_lossy(&body).into_owned());
+        if said.as_ref().is_ok_and(|said| said.contains(part)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{said:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// The ledger has a receipt of this payment.
+async fn refused_by_the_ledger(clients: &Clients, receipt: &GeneratedReceipt) {
+    let response = call(clients, receipt).await.unwrap();
+    let reason = Reason::PaymentReceipted.as_str();
+    assert_eq!((response.state(), response.refused_reason.as_str()), (ReceiptState::Refused, reason));
+}
+
+/// A file that is not the one which was registered. Makes the issuer's next config.
+async fn another_secret_is_refused(network: &mut TestNetwork, keys: &Path) {
+    write_secret(keys, "blinding-2.key", &[9; 32]);
+    let next = next_config(network, OTHER);
+    let config = network.layout().issuer_config(OTHER);
+    let kept = fs::read(&config).unwrap();
+    fs::copy(&next, &config).unwrap();
+    assert!(network.issuer(OTHER).unwrap().terminate().await.unwrap().success());
+    let (code, said) = network.run_issuer_command(OTHER, "run", &[]).await.unwrap();
+    assert_eq!(code, USAGE, "{said}");
+    for part in ["keys.blinding_secret_file", "it is not the blinding secret of epoch 2", "fingerprint"] {
+        assert!(said.contains(part), "{said}");
+    }
+    fs::remove_file(keys.join("blinding-2.key")).unwrap();
+    fs::write(&config, kept).unwrap();
+}
+
+async fn a_former_secret_left_out_is_refused(network: &mut TestNetwork) {
+    assert!(network.issuer(OTHER).unwrap().terminate().await.unwrap().success());
+    let config = network.layout().issuer_config(OTHER);
+    let text = fs::read_to_string(&config).unwrap();
+    let (without, former) = text.split_once("former_blinding_secrets").unwrap();
+    let (_, rest) = former.split_once("}]\n").unwrap();
+    fs::write(&config, format!("{without}{rest}")).unwrap();
+    let (code, said) = network.run_issuer_command(OTHER, "run", &[]).await.unwrap();
+    assert!(code == USAGE && said.contains("the blinding secret of epoch 1 (fingerprint"), "{said}");
+    assert!(said.contains("keys.former_blinding_secrets"), "{said}");
+    fs::write(&config, text).unwrap();
+    network.issuer(OTHER).unwrap().start().unwrap();
+    network.issuer(OTHER).unwrap().wait_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt() {
+    let options = NetworkOptions { issuers: 2, ..NetworkOptions::default() };
+    let mut network = TestNetwork::start(&options).await.unwrap();
+    let payments: Vec<GeneratedReceipt> = (1..=4).map(|serial| network.sample("S01", serial).unwrap()).collect();
+    let (first, second) = (clients(&network, ISSUER).await.unwrap(), clients(&network, OTHER).await.unwrap());
+    sealed(&first, &payments[0]).await;
+    sealed(&second, &payments[1]).await;
+
+    let [one, other] = [ISSUER, OTHER].map(|issuer_id| network.layout().issuer(issuer_id).join("keys"));
+    let next = next_config(&network, ISSUER);
+    let path = next.to_str().unwrap().to_owned();
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with("/etc/tallystick/issuer.next.toml", path.clone());
+    let printed = operator.follow(KEYS, "The next blinding secret").await.unwrap();
+    let action = printed_action(&printed, "[[actions]]\n[actions.register_blinding]");
+
+    // Restarted too early, it waits for the ledger.
+    let config = network.layout().issuer_config(ISSUER);
+    let kept = fs::read(&config).unwrap();
+    fs::copy(&next, &config).unwrap();
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    network.issuer(ISSUER).unwrap().start().unwrap();
+    says_not_ready(&network, "the blinding secret of epoch 2").await;
+    let early = clients(&network, ISSUER).await.unwrap();
+    let refusal = call(&early, &payments[2]).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), "NOT_READY", "{refusal}");
+    governed(&Desk::new(&network, "office"), &action).await;
+    network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
+    fs::write(&config, kept).unwrap();
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with("/etc/tallystick/issuer.next.toml", path);
+    operator.follow(KEYS, "Using the next blinding secret").await.unwrap();
+
+    // One issuer ahead, one behind: what either has receipted, the other cannot.
+    let (first, second) = (clients(&network, ISSUER).await.unwrap(), clients(&network, OTHER).await.unwrap());
+    let ahead = sealed(&first, &payments[2]).await;
+    let keys = record(&ahead).uniqueness_keys;
+    assert!(!keys.is_empty() && [1, 2].iter().all(|epoch| keys.iter().any(|key| key.epoch == *epoch)), "{keys:?}");
+    refused_by_the_ledger(&second, &again(&payments[2], "behind")).await;
+    refused_by_the_ledger(&first, &again(&payments[1], "ahead")).await;
+    let refusal = call(&first, &again(&payments[0], "here")).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), Reason::PaymentReceipted.as_str(), "{refusal}");
+
+    another_secret_is_refused(&mut network, &other).await;
+    carry(&one, &other, "blinding-2.key");
+    let path = network.layout().issuer_config(OTHER).with_file_name("issuer.next.toml");
+    let mut operator = Operator::of_issuer(&mut network, OTHER);
+    operator = operator.with("/etc/tallystick/issuer.next.toml", path.to_str().unwrap().to_owned());
+    operator.follow(KEYS, "Using the next blinding secret").await.unwrap();
+    let second = clients(&network, OTHER).await.unwrap();
+    refused_by_the_ledger(&second, &again(&payments[0], "later")).await;
+    let last = sealed(&second, &payments[3]).await;
+    assert_eq!(record(&last).key_epoch, 2);
+    a_former_secret_left_out_is_refused(&mut network).await;
+    network.wait_equal_tips().await.unwrap();
+    network.audit(1).await.unwrap();
+    let allowed = after_kills(AllowList::lifecycle())
+        .and("issuer-", &["ALARM: the ledger refused an acknowledged receipt", "PAYMENT_RECEIPTED"])
+        .and("issuer-1", &["ALARM: nothing is issued until this issuer holds the ledger's blinding secrets"]);
+    network.finish(&allowed).await.unwrap();
+}
