@@ -34,14 +34,14 @@ use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_
 use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig, memory_budget};
 use crate::consensus::ConsensusParts;
-use crate::converse::{Conversation, channel, network};
+use crate::converse::{Conversation, channel, channel_with_session, network};
 use crate::disk::DiskWatch;
 use crate::evidence::EvidenceFolder;
 use crate::fatal::Fatal;
 use crate::guard::{Guard, GuardedSigner};
 use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
-use crate::membership::{Membership, ValidatorKeys, VotingKeys};
+use crate::membership::{LinkKeys, Membership, ValidatorKeys, VotingKeys};
 use crate::memory::READ_BYTES_MAX;
 use crate::metrics::{Metrics, register_memory, registry};
 use crate::participation::{Participation, ParticipationError};
@@ -290,7 +290,7 @@ fn build(
     let sealer = Sealer::new(seal_parts, Arc::clone(&membership));
     let disk = DiskWatch::new(data_dir, config.value.disk_low_water_bytes).context("cannot measure the data disk")?;
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-    let network = network(config, &tls, ledger.chain.id.0.0)?;
+    let network = network(config, &tls, LinkKeys::new(Arc::clone(&membership), ledger.clone()))?;
     let services = Services {
         network,
         ledger,
@@ -352,8 +352,9 @@ fn spawn_peers(tasks: &mut Tasks, node: &Node, config: &Loaded<NodeConfig>) -> a
     let services = &node.services;
     for peer in &config.value.peers {
         let id = ValidatorId::new(peer.validator_id);
-        let conversation =
-            Conversation { peer: id, channel: channel(config, &node.tls, peer)?, network: services.network.clone() };
+        let (own_channel, session) = channel_with_session(config, &node.tls, peer)?;
+        let network = services.network.clone();
+        let conversation = Conversation { peer: id, channel: own_channel, session, network };
         let link = PeerLink {
             id,
             channel: channel(config, &node.tls, peer)?,

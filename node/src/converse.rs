@@ -2,7 +2,8 @@
 //! request for decided blocks.
 //!
 //! The link to a peer has a connection of its own, so that a vote waits behind no batch. Who the peer is follows from its certificate,
-//! which the channel checks at each handshake. A link that breaks is opened again, after a pause that doubles up to [`PAUSE_MAX`].
+//! which the channel checks at each handshake; who this node is, the peer learns from a hello that is signed with its consensus keys for
+//! this connection. A link that breaks is opened again, after a pause that doubles up to [`PAUSE_MAX`].
 //! Not here: what is said (the engine's `network`), and the peers' links to this node (`api/peer.rs`).
 
 use std::collections::BTreeMap;
@@ -12,20 +13,22 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use receipt_core::ids::ValidatorId;
 use receipt_core::limits;
-use tallystick_engine::{Fetch, FetchError, MemberId, Network};
+use tallystick_engine::{Fetch, FetchError, MemberId, Network, NetworkConfig, Session};
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::peer::v1::peer_service_client::PeerServiceClient;
 use tallystick_proto::peer::v1::{ConverseRequest, FetchDecidedRequest};
 use tallystick_service::config::{ConfigError, Loaded};
 use tallystick_service::identity::Role;
 use tallystick_service::shutdown::CancellationToken;
-use tallystick_service::tls::{ChannelConfig, ExpectedPeer, Tls, connect_lazy};
-use tokio::sync::mpsc;
+use tallystick_service::tls::{ChannelConfig, ExpectedPeer, Tls, connect_lazy_with_session};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::config::{NodeConfig, PeerConfig};
+use crate::membership::LinkKeys;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// A peer that comes back is spoken to after at most so long.
@@ -45,6 +48,8 @@ pub(crate) struct Conversation {
     pub peer: ValidatorId,
     /// A connection for this alone.
     pub channel: Channel,
+    /// That connection's.
+    pub session: watch::Receiver<Session>,
     /// What there is to say.
     pub network: Network,
 }
@@ -85,7 +90,14 @@ impl Conversation {
             tokio::time::sleep(WHY_WITHIN).await;
         };
         let hearing = async {
-            let answer = client.converse(ReceiverStream::new(frames)).await?;
+            let (network, session) = (self.network.clone(), self.session.clone());
+            let to = MemberId::new(self.peer.get());
+            // Signed when it is read: then the call has its connection.
+            let hello = tokio_stream::once(()).map(move |()| {
+                let session = *session.borrow();
+                ConverseRequest { frame: network.hello(to, &session) }
+            });
+            let answer = client.converse(hello.chain(ReceiverStream::new(frames))).await?;
             self.tell(told, String::new());
             // The peer says nothing here: it ends the link, and says why.
             answer.into_inner().message().await
@@ -126,20 +138,36 @@ fn why(status: &Status) -> String {
 
 /// A lazily connecting channel to a peer.
 pub(crate) fn channel(config: &Loaded<NodeConfig>, tls: &Arc<Tls>, peer: &PeerConfig) -> Result<Channel, ConfigError> {
+    channel_with_session(config, tls, peer).map(|(channel, _)| channel)
+}
+
+/// The same, and the session of its connection.
+pub(crate) fn channel_with_session(
+    config: &Loaded<NodeConfig>,
+    tls: &Arc<Tls>,
+    peer: &PeerConfig,
+) -> Result<(Channel, watch::Receiver<Session>), ConfigError> {
     let expected = ExpectedPeer { role: Role::Validator, id: Some(peer.validator_id) };
-    let channel = connect_lazy(tls, &ChannelConfig::new(&peer.grpc, expected));
+    let channel = connect_lazy_with_session(tls, &ChannelConfig::new(&peer.grpc, expected));
     channel.map_err(|error| config.invalid("peers.grpc", error.to_string()))
 }
 
 /// The engine's side of the links to all peers.
-pub(crate) fn network(config: &Loaded<NodeConfig>, tls: &Arc<Tls>, chain_id: [u8; 32]) -> anyhow::Result<Network> {
+pub(crate) fn network(config: &Loaded<NodeConfig>, tls: &Arc<Tls>, keys: LinkKeys) -> anyhow::Result<Network> {
     let mut channels = BTreeMap::new();
     for peer in &config.value.peers {
         channels.insert(MemberId::new(peer.validator_id), channel(config, tls, peer)?);
     }
     let peers: Vec<MemberId> = channels.keys().copied().collect();
     let own = MemberId::new(config.value.validator_id);
-    Ok(Network::new(chain_id, own, &peers, limits::BLOCK_BYTES_MAX, Arc::new(PeerFetch(channels)))?)
+    Ok(Network::new(NetworkConfig {
+        chain_id: keys.chain_id(),
+        own,
+        peers: &peers,
+        block_bytes_max: limits::BLOCK_BYTES_MAX,
+        fetch: Arc::new(PeerFetch(channels)),
+        keys: Arc::new(keys),
+    })?)
 }
 
 /// Asks peers for decided blocks, over a connection of its own.

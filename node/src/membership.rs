@@ -9,11 +9,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer as _, SigningKey};
 use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::suite::PublicKey;
 use receipt_core::validators::{Validator, ValidatorSet};
-use tallystick_engine::SignRefused;
+use tallystick_engine::{MemberId, SignRefused};
 
 use crate::ledger::Ledger;
 use crate::store::StoreError;
@@ -130,6 +130,42 @@ impl VotingKeys {
         let set = self.ledger.next_height().and_then(|height| self.ledger.validators_at(height));
         let keys = set.ok().and_then(|set| self.membership.keys_in(&set).cloned());
         keys.or_else(|| self.membership.keys.first().cloned()).map(|keys| keys.consensus)
+    }
+}
+
+/// The keys by which this node and its peers know each other's links.
+pub(crate) struct LinkKeys {
+    membership: std::sync::Arc<Membership>,
+    ledger: Ledger,
+}
+
+impl LinkKeys {
+    /// By the sets of this ledger.
+    pub(crate) fn new(membership: std::sync::Arc<Membership>, ledger: Ledger) -> Self {
+        Self { membership, ledger }
+    }
+
+    /// The ledger's chain.
+    pub(crate) fn chain_id(&self) -> [u8; 32] {
+        self.ledger.chain.id.0.0
+    }
+}
+
+impl tallystick_engine::LinkKeys for LinkKeys {
+    fn sign(&self, preimage: &[u8]) -> Vec<[u8; 64]> {
+        self.membership.keys.iter().map(|keys| keys.consensus.sign(preimage).to_bytes()).collect()
+    }
+
+    fn keys_of(&self, member: MemberId) -> Vec<[u8; 32]> {
+        let id = ValidatorId::new(member.get());
+        let next = self.ledger.next_height().and_then(|height| self.ledger.validators_at(height)).ok();
+        let announced = self.ledger.announced_validators().ok().flatten().map(|(_, set)| set);
+        let mut keys = Vec::new();
+        for set in [next, announced].into_iter().flatten() {
+            keys.extend(set.member(id).map(|member| member.consensus_key.0));
+        }
+        keys.dedup();
+        keys
     }
 }
 

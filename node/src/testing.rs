@@ -7,7 +7,7 @@ use receipt_core::ids::{Height, ValidatorId};
 use receipt_core::limits;
 use receipt_core::state::NoCache;
 use receipt_core::testkit::{TestChain, TestValidator};
-use tallystick_engine::{MemberId, Network};
+use tallystick_engine::{MemberId, Network, NetworkConfig};
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
 use tallystick_service::clock::{Clock, FixedClock};
 use tallystick_service::config::Loaded;
@@ -26,7 +26,7 @@ use crate::fatal::Fatal;
 use crate::guard::Guard;
 use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
-use crate::membership::{Membership, ValidatorKeys};
+use crate::membership::{LinkKeys, Membership, ValidatorKeys};
 use crate::memory::READ_BYTES_MAX;
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
@@ -44,10 +44,17 @@ pub(crate) struct TestNode {
 }
 
 /// Links to validators 1 to 6; no engine runs, and nobody is asked.
-pub(crate) fn network(chain: &TestChain, own: u32) -> Network {
-    let peers: Vec<MemberId> = (1..=6).filter(|id| *id != own).map(MemberId::new).collect();
-    let nobody = Arc::new(PeerFetch(BTreeMap::new()));
-    Network::new(chain.genesis().chain_id().0.0, MemberId::new(own), &peers, limits::BLOCK_BYTES_MAX, nobody).unwrap()
+fn network(keys: LinkKeys, own: ValidatorId) -> Network {
+    let peers: Vec<MemberId> = (1..=6).filter(|id| *id != own.get()).map(MemberId::new).collect();
+    Network::new(NetworkConfig {
+        chain_id: keys.chain_id(),
+        own: MemberId::new(own.get()),
+        peers: &peers,
+        block_bytes_max: limits::BLOCK_BYTES_MAX,
+        fetch: Arc::new(PeerFetch(BTreeMap::new())),
+        keys: Arc::new(keys),
+    })
+    .unwrap()
 }
 
 /// The secret keys of a test validator.
@@ -137,7 +144,7 @@ impl TestNode {
         let membership = Arc::new(Membership::new(id, vec![keys_of(validator)]));
         let sealer = Sealer::new(parts, Arc::clone(&membership));
         let services = Services {
-            network: network(chain, id.get()),
+            network: network(LinkKeys::new(Arc::clone(&membership), ledger.clone()), id),
             pool: Arc::new(Pool::new(ledger.clone(), bounds, clock)),
             ledger,
             heights,

@@ -38,13 +38,19 @@ pub mod channel;
 pub mod incoming;
 mod validity;
 
-pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy};
+pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy, connect_lazy_with_session};
 pub use incoming::{ConnectionInfo, Incoming, IncomingLimits, TlsIo, accept};
 pub use validity::{DaysLeft, Validity};
 use validity::{Told, Window};
 
 const PEM_BYTES_MAX: usize = 256 * 1024;
 const ALPN_H2: &[u8] = b"h2";
+/// Of the exporter (RFC 5705, RFC 8446 section 7.5) that gives a connection's [`Session`].
+const SESSION_LABEL: &[u8] = b"EXPORTER-tallystick-session";
+
+/// A value that the two ends of a connection derive from its handshake, and that nobody else knows: whoever signs it signs for this
+/// connection and no other.
+pub type Session = [u8; 32];
 
 /// The `[tls]` table of a config file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -58,9 +58,11 @@ pub use certificate::{Certificate, CertificateError, DecidedValue, SIGNATURES_MA
 pub use config::EngineConfig;
 pub use error::EngineError;
 pub use evidence::{DOUBLE_SIGN_BYTES_MAX, DoubleSign, DoubleSignError};
-pub use network::{FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, Network, Outgoing};
+pub use network::{
+    FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, LinkKeys, Network, NetworkConfig, Outgoing, Session,
+};
 pub use preimage::{
-    PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VoteSlot, precommit, prevote, proposal, stream,
+    LINK, PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VoteSlot, link, precommit, prevote, proposal, stream,
 };
 pub use signing::{ConsensusSigner, SignRefused, SignRequest, SignResponse};
 pub use streaming::CHUNK_BYTES;

@@ -9,14 +9,17 @@
 //! The transport brings frames in order or ends, and knows who sends: a message of member B comes from B, and nobody passes it on. A
 //! frame is a kind and a message of `codec`:
 //! ```text
-//! frame    kind u8 · the rest: 0 hello (version u8 · chain id 32) · 1 vote or proposal · 2 liveness · 3 block part · 4 status
-//! request  a hello frame · request
+//! frame    kind u8 · the rest: 0 hello (`hello`) · 1 vote or proposal · 2 liveness · 3 block part · 4 status
+//! request  a hello without its signatures · request
 //! ```
 //! Invariants:
 //! - A link begins with a hello (kind 0 in every version) of the same chain and version, and is none before it: another language is no
 //!   fault, and is asked again as often as the peer likes. Anything else ends the link, and so does a frame that is no message, or a
 //!   vote or proposal of another member than the peer. Certificates hold others' signatures, and block parts are signed whole
 //!   (`streaming`); the engine checks both.
+//! - Only the holder of a member's consensus key takes the place of a link that it has signed for. A link that is not signed for is let in
+//!   while there is none that is (of a peer in no set, or whose newest key this node does not know yet), and heard of statuses only; it is
+//!   judged again when the peer's keys are others. What is done over it is not held against the member.
 //! - A slow or silent peer costs nobody else anything: each link reads the outbox for itself, and what has become void is gone from it.
 //! - What a peer sends waits at most in its own places; then it is read no further until the engine has got on.
 //! - A new link begins with all that this node says at this height: what was lost with the old one is not missed.
@@ -24,6 +27,7 @@
 //! Not here: certificates, connections, and when to connect again (the node's `converse`).
 
 mod actor;
+mod hello;
 mod intake;
 mod outbox;
 
@@ -40,6 +44,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 pub(crate) use actor::NetworkActor;
+pub use hello::{LinkKeys, Session};
+use hello::{Proof, Way};
+use intake::Begun;
 pub use intake::Incoming;
 pub(crate) use intake::{Attached, EARLY_MAX};
 pub use outbox::Outgoing;
@@ -79,6 +86,9 @@ pub enum LinkError {
     /// The engine does not run (yet), or has just ended.
     #[error("consensus does not run yet")]
     NotRunning,
+    /// Not signed with the peer's consensus key, while a link stands that is.
+    #[error("it is not signed with this validator's consensus key, and a link stands that is")]
+    Unsigned,
     /// The peer has opened another link.
     #[error("a newer link of the same validator took this one's place")]
     Replaced,
@@ -144,7 +154,8 @@ pub struct Network(Arc<Shared>);
 
 struct Shared {
     own: MemberId,
-    hello: Bytes,
+    chain_id: [u8; 32],
+    keys: Arc<dyn LinkKeys>,
     /// The largest answer to a request of this node.
     answer_bytes_max: usize,
     peers: BTreeMap<MemberId, PeerLinks>,
@@ -163,7 +174,47 @@ struct PeerLinks {
     id: PeerId,
     /// The number of its newest link to this node.
     newest: watch::Sender<u64>,
-    faults: Mutex<Faults>,
+    state: Mutex<LinkState>,
+}
+
+#[derive(Default)]
+struct LinkState {
+    /// The newest link, while it is open, and whether it is signed for.
+    standing: Option<(u64, bool)>,
+    /// Of links that are signed for.
+    faults: Faults,
+    /// Of links that are not, and of requests: whoever has a certificate in the member's name.
+    unsigned_faults: Faults,
+    /// Whether it was told that somebody tried, since the newest link began.
+    told: bool,
+}
+
+impl LinkState {
+    fn faults(&mut self, signed: bool) -> &mut Faults {
+        if signed { &mut self.faults } else { &mut self.unsigned_faults }
+    }
+}
+
+impl PeerLinks {
+    fn state(&self) -> std::sync::MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a [`Network`] is made of.
+pub struct NetworkConfig<'a> {
+    /// The chain.
+    pub chain_id: [u8; 32],
+    /// This node.
+    pub own: MemberId,
+    /// Its peers, and no others.
+    pub peers: &'a [MemberId],
+    /// The largest block.
+    pub block_bytes_max: usize,
+    /// The way to ask for blocks.
+    pub fetch: Arc<dyn Fetch>,
+    /// By which links are known.
+    pub keys: Arc<dyn LinkKeys>,
 }
 
 /// What a peer was at fault for, and how long it rests for it.
@@ -210,25 +261,20 @@ fn frame(kind: u8, message: &[u8]) -> Bytes {
 }
 
 impl Network {
-    /// Of the node `own` of this chain, with these peers and no others. Blocks have at most `block_bytes_max`.
-    pub fn new(
-        chain_id: [u8; 32],
-        own: MemberId,
-        peers: &[MemberId],
-        block_bytes_max: usize,
-        fetch: Arc<dyn Fetch>,
-    ) -> Result<Self, EngineError> {
+    /// Refuses peers that stand there twice, or are this node.
+    pub fn new(config: NetworkConfig<'_>) -> Result<Self, EngineError> {
+        let NetworkConfig { chain_id, own, peers, block_bytes_max, fetch, keys } = config;
         let mut links = BTreeMap::new();
         for peer in peers {
-            let link = PeerLinks { id: peer_id(*peer)?, newest: watch::Sender::new(0), faults: Mutex::default() };
+            let link = PeerLinks { id: peer_id(*peer)?, newest: watch::Sender::new(0), state: Mutex::default() };
             if *peer == own || links.insert(*peer, link).is_some() {
                 return Err(bad("peers", format!("validator {peer} is this node, or stands there twice")));
             }
         }
-        let hello = frame(HELLO, &[&[VERSION][..], &chain_id].concat());
         Ok(Self(Arc::new(Shared {
             own,
-            hello,
+            chain_id,
+            keys,
             answer_bytes_max: crate::limits::response_bytes_max(block_bytes_max),
             peers: links,
             fetch,
@@ -245,66 +291,92 @@ impl Network {
         self.0.peers.keys().copied().collect::<Vec<_>>().into_iter()
     }
 
-    /// All that this node says to its peers, from the height that is being decided on.
+    /// The first frame of a link to this peer, on the connection with this session.
+    pub fn hello(&self, to: MemberId, session: &Session) -> Bytes {
+        let Shared { own, chain_id, keys, .. } = &*self.0;
+        hello::signed(Way { chain_id, from: *own, to, session }, keys.as_ref())
+    }
+
+    /// All that this node says to its peers behind the hello, from the height that is being decided on.
     pub fn outgoing(&self) -> Outgoing {
         Outgoing::new(self.clone())
     }
 
-    /// A peer opens its link to this node with its first frame, a hello; an older link of the same peer ends.
-    pub fn open(&self, peer: MemberId, hello: &[u8]) -> Result<Incoming, LinkError> {
+    /// A peer opens its link to this node with its first frame, a hello, on the connection with this session; an older link of the same
+    /// peer ends.
+    pub fn open(&self, peer: MemberId, hello: &[u8], session: &Session) -> Result<Incoming, LinkError> {
         let links = self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
         let engine = self.0.engine.borrow().clone();
         let engine = engine.filter(|_| self.started() > 0).ok_or(LinkError::NotRunning)?;
-        if links.faults.lock().unwrap_or_else(PoisonError::into_inner).rests(Instant::now()) {
+        let Shared { own, chain_id, keys, .. } = &*self.0;
+        let proof = Proof::read(hello, Way { chain_id, from: peer, to: *own, session });
+        let mut proof = proof.inspect_err(|error| self.note_fault(peer, error, false))?;
+        let known = keys.keys_of(peer);
+        let signed = proof.is_by(&known);
+        let mut state = links.state();
+        if state.faults(signed).rests(Instant::now()) {
             return Err(LinkError::Resting);
         }
-        self.check_hello(hello).inspect_err(|error| {
-            if error.is_fault() {
-                self.at_fault(peer, error);
+        // Of one that is in no set any more nobody can sign.
+        if !signed && !known.is_empty() && state.standing.is_some_and(|(_, signed)| signed) {
+            if !std::mem::replace(&mut state.told, true) {
+                warn!(%peer, "somebody with a validator's certificate opens a link that its consensus key has not signed; it is refused");
             }
-        })?;
+            return Err(LinkError::Unsigned);
+        }
         // Only now: a link that never begins takes nobody's place.
-        let mut number = 0;
-        links.newest.send_modify(|newest| {
-            *newest += 1;
-            number = *newest;
-        });
-        Incoming::new(self.clone(), engine, peer, number, links.newest.subscribe())
+        let number = *links.newest.borrow() + 1;
+        state.standing = Some((number, signed));
+        state.told = false;
+        links.newest.send_replace(number);
+        drop(state);
+        Incoming::new(self.clone(), engine, Begun { peer, number, newest: links.newest.subscribe(), proof, signed })
     }
 
-    fn check_hello(&self, frame: &[u8]) -> Result<(), LinkError> {
-        match frame.first() {
-            Some(&HELLO) if *frame == self.0.hello => Ok(()),
-            Some(&HELLO) => Err(LinkError::OtherLanguage),
-            _ => Err(CodecError::Invalid("a link begins with a hello").into()),
+    /// A link that was not signed for: is it now? The peer's keys, or the set, may be others since it began.
+    fn is_signed_now(&self, peer: MemberId, number: u64, proof: &mut Proof) -> bool {
+        let signed = proof.is_by(&self.0.keys.keys_of(peer));
+        if signed && let Some(links) = self.0.peers.get(&peer) {
+            let mut state = links.state();
+            state.standing = state.standing.map(|(newest, was)| (newest, was || newest == number));
         }
+        signed
+    }
+
+    /// A link has ended. Whether the peer has no other.
+    fn closed(&self, peer: MemberId, number: u64) -> bool {
+        let Some(links) = self.0.peers.get(&peer) else { return false };
+        let mut state = links.state();
+        let was_newest = state.standing.is_some_and(|(newest, _)| newest == number);
+        if was_newest {
+            state.standing = None;
+        }
+        was_newest
     }
 
     /// Answers a peer that is behind. Dropped, it gives its place back.
     pub async fn answer(&self, peer: MemberId, request: Bytes) -> Result<Bytes, LinkError> {
-        let links = self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
-        // Else each bad request would be a line in the log.
-        if links.faults.lock().unwrap_or_else(PoisonError::into_inner).rests(Instant::now()) {
-            return Err(LinkError::Resting);
-        }
+        self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
         let engine = self.0.engine.borrow().clone().ok_or(LinkError::NotRunning)?;
-        let hello = &self.0.hello;
-        if !request.starts_with(hello) {
+        let head = hello::head(&self.0.chain_id);
+        if !request.starts_with(&head) {
             return Err(LinkError::OtherLanguage);
         }
-        let answer = engine.answer(peer, request.slice(hello.len()..)).inspect_err(|error| {
-            if error.is_fault() {
-                self.at_fault(peer, error);
-            }
-        })?;
+        let answer = engine.answer(peer, request.slice(head.len()..));
+        let answer = answer.inspect_err(|error| self.note_fault(peer, error, false))?;
         tokio::time::timeout(ANSWER_WITHIN, answer.wait()).await.unwrap_or(Err(LinkError::NoAnswer))
     }
 
-    /// A peer was at fault: its link ends, and it is named.
-    fn at_fault(&self, peer: MemberId, error: &LinkError) {
-        let Some(links) = self.0.peers.get(&peer) else { return };
-        links.faults.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
-        warn!(%peer, %error, "a validator sends what no honest one does; it is not heard for a while");
+    /// If a peer was at fault its link ends, and it is named: once until it is heard again, for requests are answered meanwhile.
+    fn note_fault(&self, peer: MemberId, error: &LinkError, signed: bool) {
+        let Some(links) = self.0.peers.get(&peer).filter(|_| error.is_fault()) else { return };
+        let now = Instant::now();
+        let (mut state, consensus_key) = (links.state(), if signed { "signed" } else { "not signed" });
+        let faults = state.faults(signed);
+        if !faults.rests(now) {
+            warn!(%peer, %error, consensus_key, "a validator sends what no honest one does; it is not heard for a while");
+        }
+        faults.note(now);
     }
 
     fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {

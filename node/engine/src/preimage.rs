@@ -7,10 +7,11 @@
 //! tallystick/proposal/v1         height u64 · round u32 · pol present u8 · pol round u32 (0 if absent) · block id 32
 //! tallystick/stream/v1           height u64 · round u32 · pol present u8 · pol round u32 · block id 32
 //!                                · proposer u32 · sender u32 · bytes total u32 · hash 32 of each chunk, in order
+//! tallystick/link/v1             from u32 · to u32 · session 32
 //! ```
 //! "present" is 1 or 0; a vote without a block is a vote for nil. The chain id is the hash of the genesis block. A vote does
 //! not name its voter: the key does. A *precommit* with a block, signed by more than 2/3, is what a certificate carries.
-//! A *stream* signature says who sends which bytes; it is no vote.
+//! A *stream* signature says who sends which bytes, a *link* signature who speaks on a connection (`network`); neither is a vote.
 
 use crate::types::{BlockId, MemberId};
 
@@ -22,6 +23,8 @@ pub const PRECOMMIT: &str = "tallystick/precommit/v1";
 pub const PROPOSAL: &str = "tallystick/proposal/v1";
 /// Namespace of the headers of part streams.
 pub const STREAM: &str = "tallystick/stream/v1";
+/// Namespace of a link's hello.
+pub const LINK: &str = "tallystick/link/v1";
 
 /// Where a vote or proposal belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +106,15 @@ pub fn stream(chain_id: &[u8; 32], slot: VoteSlot, fields: &StreamFields) -> Vec
         out.extend_from_slice(&number.to_be_bytes());
     }
     fields.chunk_hashes.iter().for_each(|hash| out.extend_from_slice(hash));
+    out
+}
+
+/// The preimage of the hello with which `from` begins a link to `to` on a connection.
+pub fn link(chain_id: &[u8; 32], from: MemberId, to: MemberId, session: &[u8; 32]) -> Vec<u8> {
+    let mut out = head(LINK, chain_id);
+    out.extend_from_slice(&from.get().to_be_bytes());
+    out.extend_from_slice(&to.get().to_be_bytes());
+    out.extend_from_slice(session);
     out
 }
 

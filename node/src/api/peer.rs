@@ -8,7 +8,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
 use receipt_core::limits;
 use receipt_core::reason::Reason;
-use tallystick_engine::{Incoming, LinkError, MemberId};
+use tallystick_engine::{Incoming, LinkError, MemberId, Session};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::peer::v1::peer_service_server::PeerService;
 use tallystick_proto::peer::v1::{
@@ -18,6 +18,7 @@ use tallystick_proto::peer::v1::{
 };
 use tallystick_service::identity::PeerIdentity;
 use tallystick_service::rng::random_array;
+use tallystick_service::tls::ConnectionInfo;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -31,7 +32,9 @@ use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signatur
 fn refused(error: &LinkError) -> Status {
     let (field, problem) = ("frame", error.to_string());
     match error {
-        LinkError::Stranger(_) => Refusal::new(CallReason::NotPermitted).with_message(problem).to_status(),
+        LinkError::Stranger(_) | LinkError::Unsigned => {
+            Refusal::new(CallReason::NotPermitted).with_message(problem).to_status()
+        }
         LinkError::NotRunning | LinkError::NoAnswer | LinkError::Replaced => {
             Refusal::new(CallReason::NotReady).with_message(problem).to_status()
         }
@@ -47,6 +50,11 @@ fn refused(error: &LinkError) -> Status {
 /// Which validator calls: nobody else gets here.
 fn caller_of<T>(request: &Request<T>) -> MemberId {
     MemberId::new(request.extensions().get::<PeerIdentity>().map_or(0, |caller| caller.id))
+}
+
+/// Of the call's connection. A port of tests has no TLS, and so none.
+fn session_of<T>(request: &Request<T>) -> Session {
+    request.extensions().get::<ConnectionInfo>().map_or([0; 32], |connection| connection.session)
 }
 
 /// Hands on what a peer says until the link ends; why, if the peer is there to hear it.
@@ -82,11 +90,11 @@ impl PeerService for Services {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
-        let peer = caller_of(&request);
+        let (peer, session) = (caller_of(&request), session_of(&request));
         let mut frames = request.into_inner();
         // Until it comes, the call is one that has no answer, and is cut as such.
         let hello = frames.message().await?.ok_or_else(|| invalid("frame", "a link begins with a hello"))?;
-        let incoming = self.network.open(peer, &hello.frame).map_err(|error| refused(&error))?;
+        let incoming = self.network.open(peer, &hello.frame, &session).map_err(|error| refused(&error))?;
         let (sender, receiver) = mpsc::channel(1);
         let stop = self.stop.clone();
         tokio::spawn(async move {

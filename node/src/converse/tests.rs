@@ -12,7 +12,12 @@ fn reason(status: &Status) -> String {
 
 async fn conversation(of: &TestNode, with: &TestNode) -> Conversation {
     let channel = with.serve_peer(of.id).await;
-    Conversation { peer: with.id, channel, network: of.services.network.clone() }
+    Conversation { peer: with.id, channel, session: no_session(), network: of.services.network.clone() }
+}
+
+/// Without TLS there is none.
+fn no_session() -> watch::Receiver<Session> {
+    watch::channel([0; 32]).1
 }
 
 /// The caller tries again, and says so once.
@@ -47,7 +52,8 @@ async fn a_peer_that_is_away_is_not_reached() {
     let own = TestNode::new(&chain, 1);
     let nowhere = tonic::transport::Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
     let network = own.services.network.clone();
-    let conversation = Conversation { peer: ValidatorId::new(2), channel: nowhere.clone(), network };
+    let conversation =
+        Conversation { peer: ValidatorId::new(2), channel: nowhere.clone(), session: no_session(), network };
     let why = why(&conversation.converse(&mut None).await);
     assert!(why.starts_with("not reached: ") && why.contains("refused"), "{why}");
     let fetch = PeerFetch(BTreeMap::from([(MemberId::new(2), nowhere)]));

@@ -49,3 +49,23 @@ fn the_consensus_key_is_that_of_the_heights_set() {
     }
     assert!(!both.at(Height::new(first.get() + 1)).unwrap_err().conflict, "a height whose set nobody knows");
 }
+
+/// A link is signed with every key that the node holds, and known by those of the set of now and of one that is decided on.
+#[test]
+fn links_are_known_by_the_keys_of_now_and_of_the_announced_set() {
+    let mut chain = TestChain::new();
+    let (old, new) = (TestValidator::new(4), TestValidator::with_new_keys(4));
+    chain.rotate_validators(vec![TestValidator::new(1), TestValidator::new(2), TestValidator::new(3), new.clone()]);
+    let node = TestNode::of(&chain, &TestValidator::new(1));
+    let membership = std::sync::Arc::new(Membership::new(ValidatorId::new(4), vec![keys_of(&old), keys_of(&new)]));
+    let keys = LinkKeys::new(membership, node.services.ledger.clone());
+    let known = |id| tallystick_engine::LinkKeys::keys_of(&keys, MemberId::new(id));
+    let [old, new] = [old, new].map(|validator| validator.public().consensus_key.0);
+    assert_eq!((known(4), known(9)), (vec![old], vec![]));
+    node.decide(&chain, Height::new(chain.height().get() - 1));
+    assert_eq!(known(4), [old, new], "decided on");
+    assert_eq!(known(1).len(), 1);
+    node.decide(&chain, chain.height());
+    assert_eq!(known(4), [new]);
+    assert_eq!(tallystick_engine::LinkKeys::sign(&keys, b"hello").len(), 2);
+}

@@ -12,6 +12,7 @@ fn connection(role: Role) -> ConnectionInfo {
     ConnectionInfo {
         remote: "127.0.0.1:1".parse().unwrap(),
         peer: Ok(Named { identity, valid_until: UnixMillis::new(1_000) }),
+        session: [0; 32],
     }
 }
 

@@ -12,11 +12,12 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{ALPN_H2, Tls};
+use super::{ALPN_H2, SESSION_LABEL, Session, Tls};
 use crate::identity::{Role, read_certificate};
 
 /// Flow-control windows, bytes: a request at its limit must not wait for a round trip per 64 KiB.
@@ -62,6 +63,15 @@ pub enum ChannelError {
 
 /// A channel that connects at its first call, and again whenever the connection broke.
 pub fn connect_lazy(tls: &Arc<Tls>, config: &ChannelConfig) -> Result<Channel, ChannelError> {
+    connect_lazy_with_session(tls, config).map(|(channel, _)| channel)
+}
+
+/// The same, and the session of its newest connection: zeros before the first. By the time that a request's body is read, the request
+/// has its connection.
+pub fn connect_lazy_with_session(
+    tls: &Arc<Tls>,
+    config: &ChannelConfig,
+) -> Result<(Channel, watch::Receiver<Session>), ChannelError> {
     let bad = || ChannelError::Authority(config.authority.clone());
     let target = Target::parse(&config.authority, config.expected).ok_or_else(bad)?;
     // The scheme is http for tonic alone, which would otherwise want to speak TLS itself.
@@ -78,11 +88,18 @@ pub fn connect_lazy(tls: &Arc<Tls>, config: &ChannelConfig) -> Result<Channel, C
         endpoint = endpoint.timeout(timeout);
     }
     let tls = tls.clone();
+    let (newest, session) = watch::channel([0; 32]);
+    let newest = Arc::new(newest);
     let connector = tower::service_fn(move |_: Uri| {
-        let (tls, target) = (tls.clone(), target.clone());
-        async move { target.connect(&tls).await.map(TokioIo::new) }
+        let (tls, target, newest) = (tls.clone(), target.clone(), Arc::clone(&newest));
+        async move {
+            let stream = target.connect(&tls).await?;
+            let session = stream.get_ref().1.export_keying_material([0; 32], SESSION_LABEL, None);
+            newest.send_replace(session.map_err(io::Error::other)?);
+            Ok::<_, io::Error>(TokioIo::new(stream))
+        }
     });
-    Ok(endpoint.connect_with_connector_lazy(connector))
+    Ok((endpoint.connect_with_connector_lazy(connector), session))
 }
 
 #[derive(Debug, Clone)]

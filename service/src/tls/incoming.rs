@@ -20,7 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
-use super::Tls;
+use super::{SESSION_LABEL, Session, Tls};
 use crate::accept::next_with_place;
 use crate::callers::{Place, Places};
 use crate::identity::{IdentityError, Named, read_certificate};
@@ -61,6 +61,8 @@ pub struct ConnectionInfo {
     pub remote: SocketAddr,
     /// Whom its certificate names. The certificate itself is genuine and was valid at the handshake.
     pub peer: Result<Named, IdentityError>,
+    /// What only its two ends know.
+    pub session: Session,
 }
 
 /// Accepted connections. Ends when the accepting task does.
@@ -135,7 +137,9 @@ impl Handshake {
             .callers
             .try_acquire(caller)
             .ok_or_else(|| io::Error::other("this caller has its share of connections"))?;
-        Ok(TlsIo { stream, info: ConnectionInfo { remote: self.remote, peer }, _permit: self.permit, _share: share })
+        let session = stream.get_ref().1.export_keying_material([0; 32], SESSION_LABEL, None);
+        let info = ConnectionInfo { remote: self.remote, peer, session: session.map_err(io::Error::other)? };
+        Ok(TlsIo { stream, info, _permit: self.permit, _share: share })
     }
 }
 

@@ -38,7 +38,11 @@ impl VerifierService for WhoAmI {
         &self,
         request: Request<VerifyBundleRequest>,
     ) -> Result<Response<VerifyBundleResponse>, Status> {
-        let message = request.extensions().get::<PeerIdentity>().unwrap().to_string();
+        let extensions = request.extensions();
+        let message = match request.get_ref().bundle.as_ref() {
+            b"session" => format!("{:?}", extensions.get::<ConnectionInfo>().unwrap().session),
+            _ => extensions.get::<PeerIdentity>().unwrap().to_string(),
+        };
         Ok(Response::new(VerifyBundleResponse { message, ..VerifyBundleResponse::default() }))
     }
 }
@@ -136,6 +140,24 @@ async fn a_valid_certificate_names_its_holder_to_the_method() {
     assert_eq!(tls.identity().to_string(), SYSTEM);
     let channel = world.channel(&tls, Role::Validator, Some(1));
     assert_eq!(who_am_i(&channel).await.unwrap(), SYSTEM);
+}
+
+/// A signature over it is good for this connection alone.
+#[tokio::test]
+async fn both_ends_of_a_connection_know_its_session_and_no_two_have_the_same() {
+    let world = World::new().await;
+    let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
+    let mut seen = vec![[0; 32]];
+    for _ in 0..3 {
+        let config = ChannelConfig::new(world.address.to_string(), ExpectedPeer { role: Role::Validator, id: Some(1) });
+        let (channel, session) = connect_lazy_with_session(&tls, &config).unwrap();
+        let request = VerifyBundleRequest { bundle: b"session".as_slice().into(), ..VerifyBundleRequest::default() };
+        let answer = VerifierServiceClient::new(channel).verify_bundle(request).await.unwrap();
+        let own = *session.borrow();
+        assert_eq!(answer.into_inner().message, format!("{own:?}"));
+        assert!(!seen.contains(&own));
+        seen.push(own);
+    }
 }
 
 #[tokio::test]

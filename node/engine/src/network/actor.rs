@@ -85,7 +85,7 @@ impl NetworkActor {
         fetching.next += 1;
         let id = OutboundRequestId::new(fetching.next);
         let message: Bytes = self.codec.encode(request)?;
-        let request = [&self.network.0.hello[..], &message].concat().into();
+        let request = [&super::hello::head(&self.network.0.chain_id)[..], &message].concat().into();
         let (network, codec, id_there) = (self.network.clone(), self.codec.clone(), id.clone());
         let task = tokio::spawn(async move {
             let event = match fetched(&network, peer, request).await {

@@ -31,6 +31,7 @@ use malachitebft_sync::InboundRequestId;
 use ractor::ActorRef;
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::hello::Proof;
 use super::{FRAME_BYTES_MAX, LIVENESS, LinkError, Network, PART, STATUS, VOTE, peer_id};
 use crate::codec::ChainCodec;
 use crate::context::ChainContext;
@@ -288,26 +289,29 @@ impl Drop for Answer {
     }
 }
 
+/// A link that has begun.
+pub(super) struct Begun {
+    pub(super) peer: MemberId,
+    pub(super) number: u64,
+    pub(super) newest: watch::Receiver<u64>,
+    pub(super) proof: Proof,
+    /// Whether the peer's consensus key has signed for it.
+    pub(super) signed: bool,
+}
+
 /// A peer's link to this node.
 pub struct Incoming {
     network: Network,
     engine: Arc<Attached>,
-    peer: MemberId,
-    number: u64,
-    newest: watch::Receiver<u64>,
+    link: Begun,
 }
 
 impl Incoming {
-    pub(super) fn new(
-        network: Network,
-        engine: Arc<Attached>,
-        peer: MemberId,
-        number: u64,
-        newest: watch::Receiver<u64>,
-    ) -> Result<Self, LinkError> {
-        let connected = NetworkEvent::PeerConnected(engine.room(peer)?.id);
-        engine.to_consensus(connected)?;
-        Ok(Self { network, engine, peer, number, newest })
+    pub(super) fn new(network: Network, engine: Arc<Attached>, link: Begun) -> Result<Self, LinkError> {
+        let incoming = Self { network, engine, link };
+        let connected = NetworkEvent::PeerConnected(incoming.engine.room(incoming.link.peer)?.id);
+        incoming.engine.to_consensus(connected)?;
+        Ok(incoming)
     }
 
     /// Hands a frame on to the engine; waits while the peer has no place. After an error the link must be closed.
@@ -318,16 +322,13 @@ impl Incoming {
             why = over => Err(why),
             taken = self.receive_now(frame) => taken,
         };
-        if let Some(error) = taken.as_ref().err().filter(|error| error.is_fault()) {
-            self.network.at_fault(self.peer, error);
-        }
-        taken
+        taken.inspect_err(|error| self.network.note_fault(self.link.peer, error, self.link.signed))
     }
 
     /// Returns when the link must be closed though the peer says nothing.
     pub fn over(&self) -> impl Future<Output = LinkError> + Send + use<> {
-        let (mut running, mut newest) = (self.network.0.engine.subscribe(), self.newest.clone());
-        let (engine, number) = (self.engine.clone(), self.number);
+        let (mut running, mut newest) = (self.network.0.engine.subscribe(), self.link.newest.clone());
+        let (engine, number) = (self.engine.clone(), self.link.number);
         async move {
             let is_another = |now: &Option<Arc<Attached>>| now.as_ref().is_none_or(|now| !Arc::ptr_eq(now, &engine));
             tokio::select! {
@@ -342,23 +343,33 @@ impl Incoming {
             return Err(LinkError::TooLarge(frame.len()));
         }
         let engine = self.engine.clone();
-        let room = engine.room(self.peer)?;
+        let peer = self.link.peer;
+        let room = engine.room(peer)?;
         let (kind, message) = (frame.first().copied(), frame.slice(1.min(frame.len())..));
+        if matches!(kind, Some(VOTE | LIVENESS | PART)) && !self.is_signed() {
+            return Ok(());
+        }
         let (height, event) = match kind {
             Some(VOTE) => vote(room.id, self.own_vote(engine.codec.decode(message)?)?),
             Some(LIVENESS) => liveness(room.id, self.own_liveness(engine.codec.decode(message)?)?),
             Some(PART) => {
                 let part: StreamMessage<ProposalPart> = engine.codec.decode(message)?;
                 // The app loop bounds them by height itself (`streaming`).
-                return engine.pass(room, self.peer, NetworkEvent::ProposalPart(room.id, None, part)).await;
+                return engine.pass(room, peer, NetworkEvent::ProposalPart(room.id, None, part)).await;
             }
             Some(STATUS) => return self.receive_status(room, message),
             _ => return Err(CodecError::Invalid("frame kind").into()),
         };
         match room.hear(height, event, &self.network) {
-            Some(event) => engine.pass(room, self.peer, event).await,
+            Some(event) => engine.pass(room, peer, event).await,
             None => Ok(()),
         }
+    }
+
+    fn is_signed(&mut self) -> bool {
+        let Begun { peer, number, proof, signed, .. } = &mut self.link;
+        *signed = *signed || self.network.is_signed_now(*peer, *number, proof);
+        *signed
     }
 
     /// Nobody passes on, so a vote or proposal is the peer's own.
@@ -370,13 +381,13 @@ impl Incoming {
             SignedConsensusMsg::Vote(vote) => vote.message.member,
             SignedConsensusMsg::Proposal(proposal) => proposal.message.member,
         };
-        if member == self.peer { Ok(message) } else { Err(LinkError::OthersVote(member)) }
+        if member == self.link.peer { Ok(message) } else { Err(LinkError::OthersVote(member)) }
     }
 
     /// So is a vote that is said again. Certificates hold the votes of many, whoever sends them.
     fn own_liveness(&self, message: LivenessMsg<ChainContext>) -> Result<LivenessMsg<ChainContext>, LinkError> {
         match &message {
-            LivenessMsg::Vote(vote) if vote.message.member != self.peer => {
+            LivenessMsg::Vote(vote) if vote.message.member != self.link.peer => {
                 Err(LinkError::OthersVote(vote.message.member))
             }
             _ => Ok(message),
@@ -416,10 +427,10 @@ fn liveness(from: PeerId, message: LivenessMsg<ChainContext>) -> (u64, NetworkEv
 impl Drop for Incoming {
     fn drop(&mut self) {
         // With a newer link the peer is still connected.
-        if *self.newest.borrow() != self.number {
+        if !self.network.closed(self.link.peer, self.link.number) {
             return;
         }
-        if let Ok(room) = self.engine.room(self.peer) {
+        if let Ok(room) = self.engine.room(self.link.peer) {
             // An engine that has ended counts no peers.
             let _ = self.engine.to_consensus(NetworkEvent::PeerDisconnected(room.id));
             let _ = self.engine.to_sync(NetworkEvent::PeerDisconnected(room.id));

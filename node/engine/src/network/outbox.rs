@@ -120,7 +120,6 @@ impl Outbox {
 pub struct Outgoing {
     network: Network,
     said: watch::Receiver<()>,
-    greeted: bool,
     votes: u64,
     parts: u64,
     status: u64,
@@ -131,7 +130,7 @@ impl Outgoing {
         let said = network.0.said.subscribe();
         // Blocks of the height before are fetched by whoever still lacks them.
         let parts = network.outbox().first_part_of_now();
-        Self { network, said, greeted: false, votes: 0, parts, status: 0 }
+        Self { network, said, votes: 0, parts, status: 0 }
     }
 
     /// The next frame; waits until there is one. Votes go before parts. A frame that was taken and not delivered is lost to this link
@@ -148,10 +147,6 @@ impl Outgoing {
     }
 
     pub(super) fn try_next(&mut self) -> Option<Bytes> {
-        if !self.greeted {
-            self.greeted = true;
-            return Some(self.network.0.hello.clone());
-        }
         let outbox = self.network.outbox();
         if let Some((number, vote)) = outbox.votes.range(self.votes..).next() {
             self.votes = number + 1;

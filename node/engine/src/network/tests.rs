@@ -13,10 +13,28 @@ impl Fetch for Nobody {
     }
 }
 
+/// A node in no set, among such nodes.
+impl LinkKeys for Nobody {
+    fn sign(&self, _: &[u8]) -> Vec<[u8; 64]> {
+        vec![[0; 64]]
+    }
+
+    fn keys_of(&self, _: MemberId) -> Vec<[u8; 32]> {
+        Vec::new()
+    }
+}
+
 /// Of a node whose peers say nothing.
 pub(crate) fn silent(own: u32, peers: &[u32]) -> Result<Network, EngineError> {
     let peers: Vec<MemberId> = peers.iter().copied().map(MemberId::new).collect();
-    Network::new([0xC1; 32], MemberId::new(own), &peers, BLOCK_MAX, Arc::new(Nobody))
+    Network::new(NetworkConfig {
+        chain_id: [0xC1; 32],
+        own: MemberId::new(own),
+        peers: &peers,
+        block_bytes_max: BLOCK_MAX,
+        fetch: Arc::new(Nobody),
+        keys: Arc::new(Nobody),
+    })
 }
 
 fn network() -> Network {
@@ -27,14 +45,13 @@ fn text(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// All that a link reads now, without its hello.
+/// All that a link reads now.
 fn read(link: &mut Outgoing) -> Vec<Bytes> {
     use std::task::{Context, Poll, Waker};
     let mut frames = Vec::new();
     loop {
         let mut next = std::pin::pin!(link.next());
         match next.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(frame) if frame[0] == HELLO => {}
             Poll::Ready(frame) => frames.push(frame),
             Poll::Pending => return frames,
         }
@@ -50,7 +67,7 @@ fn members_are_told_apart_by_their_peer_ids() {
 }
 
 #[test]
-fn a_link_begins_with_hello_and_words_go_before_parts() {
+fn votes_go_before_parts() {
     let network = network();
     network.at_height(5);
     network.change_outbox(|outbox| {
@@ -60,7 +77,6 @@ fn a_link_begins_with_hello_and_words_go_before_parts() {
         outbox.vote(5, text("vote"));
     });
     let mut link = network.outgoing();
-    assert_eq!(link.try_next(), Some([&[HELLO, VERSION][..], &[0xC1; 32]].concat().into()));
     assert_eq!(read(&mut link), ["vote", "status", "part 1", "part 2"].map(text));
     assert_eq!(read(&mut link), [] as [Bytes; 0]);
     network.change_outbox(|outbox| outbox.vote(5, text("another")));
@@ -124,7 +140,7 @@ fn an_unread_outbox_is_bounded_and_keeps_the_newest() {
 #[test]
 fn only_peers_open_links_and_only_to_a_running_engine() {
     let network = network();
-    let refused = |peer| network.open(MemberId::new(peer), &network.0.hello).err();
+    let refused = |peer| network.open(MemberId::new(peer), &[], &[0; 32]).err();
     assert_eq!(refused(4), Some(LinkError::Stranger(MemberId::new(4))));
     assert_eq!(refused(1), Some(LinkError::Stranger(MemberId::new(1))), "itself");
     assert_eq!(refused(2), Some(LinkError::NotRunning));

@@ -40,6 +40,9 @@ fn layouts_are_frozen() {
     let hashes = ["d0".repeat(32), "d1".repeat(32)].concat();
     let expected = format!("{slot} 01 00000005 {block} 00000006 00000007 00000008 {hashes}");
     check(&stream(&CHAIN, SLOT, &fields), stream_ns, &expected);
+    let session = "5e".repeat(32);
+    let link = link(&CHAIN, MemberId::new(6), MemberId::new(7), &[0x5E; 32]);
+    check(&link, "74616c6c79737469636b2f6c696e6b2f7631", &format!("00000006 00000007 {session}"));
 }
 
 /// A nil vote and a vote for the block of zeros are different statements.

@@ -21,9 +21,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use tallystick_engine::{
     Application, BlockId, Certificate, ConsensusSigner, DecidedValue, EngineConfig, EngineControl, EngineHandle,
-    Equivocation, Fatal, HeightSet, KnownProposal, Member, MemberId, Network, OwnProposal, ReceivedProposal,
-    SignRefused, SignRequest, SignResponse, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict, VoteSlot,
-    precommit, prevote, proposal, start,
+    Equivocation, Fatal, HeightSet, KnownProposal, LinkKeys, Member, MemberId, Network, NetworkConfig, OwnProposal,
+    ReceivedProposal, SignRefused, SignRequest, SignResponse, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict,
+    VoteSlot, precommit, prevote, proposal, start,
 };
 use tokio::sync::watch;
 
@@ -40,6 +40,23 @@ pub(crate) fn key(index: usize) -> SigningKey {
 /// The member with this index; ids are not indexes.
 pub(crate) fn id(index: usize) -> MemberId {
     MemberId::new(100 + index as u32)
+}
+
+/// Of one of so many nodes, by which its links are known.
+struct Keys {
+    index: usize,
+    nodes: usize,
+}
+
+impl LinkKeys for Keys {
+    fn sign(&self, preimage: &[u8]) -> Vec<[u8; 64]> {
+        vec![key(self.index).sign(preimage).to_bytes()]
+    }
+
+    fn keys_of(&self, member: MemberId) -> Vec<[u8; 32]> {
+        let index = (0..self.nodes).find(|index| id(*index) == member);
+        index.map(|index| key(index).verifying_key().to_bytes()).into_iter().collect()
+    }
 }
 
 /// The author of height h, round r has index `(h + r) % n`.
@@ -452,7 +469,15 @@ pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
             moniker: format!("node-{index}"),
             chain_id: CHAIN,
             member: id(index),
-            network: Network::new(CHAIN, id(index), &peers, BLOCK_BYTES_MAX, fetch).unwrap(),
+            network: Network::new(NetworkConfig {
+                chain_id: CHAIN,
+                own: id(index),
+                peers: &peers,
+                block_bytes_max: BLOCK_BYTES_MAX,
+                fetch,
+                keys: Arc::new(Keys { index, nodes }),
+            })
+            .unwrap(),
             log_path: directory.join(format!("log-{index}")),
             block_bytes_max: BLOCK_BYTES_MAX,
             votes: true,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tallystick_engine::{FRAME_BYTES_MAX, Fetch, FetchError, MemberId, Network};
+use tallystick_engine::{FRAME_BYTES_MAX, Fetch, FetchError, MemberId, Network, Session};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -19,6 +19,8 @@ pub(crate) type Addresses = Arc<Mutex<BTreeMap<MemberId, String>>>;
 
 pub(crate) const CONVERSE: u8 = 0;
 const FETCH: u8 = 1;
+/// Of every connection: here all are who they say they are, and what is signed for another one is a matter of some tests.
+pub(crate) const SESSION: Session = [0x5E; 32];
 /// Said once of a link that is taken; nothing else comes back.
 const STANDS: u8 = 1;
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -75,7 +77,7 @@ pub(crate) fn wire(network: &Network, own: MemberId, listen: SocketAddr, address
     tasks.spawn(accept(socket.listen(64).unwrap(), network.clone()));
     for (peer, address) in addresses.lock().unwrap().iter() {
         assert!(network.peers().any(|known| known == *peer));
-        tasks.spawn(dial(network.clone(), own, address.clone()));
+        tasks.spawn(dial(network.clone(), own, *peer, address.clone()));
     }
     tasks
 }
@@ -100,7 +102,7 @@ async fn serve(mut stream: TcpStream, network: &Network) -> io::Result<()> {
         return write_frame(&mut stream, &answer).await;
     }
     let hello = read_frame(&mut stream, FRAME_BYTES_MAX).await?;
-    let mut incoming = network.open(peer, &hello).map_err(io::Error::other)?;
+    let mut incoming = network.open(peer, &hello, &SESSION).map_err(io::Error::other)?;
     stream.write_u8(STANDS).await?;
     loop {
         let over = incoming.over();
@@ -112,19 +114,20 @@ async fn serve(mut stream: TcpStream, network: &Network) -> io::Result<()> {
     }
 }
 
-async fn dial(network: Network, own: MemberId, address: String) {
+async fn dial(network: Network, own: MemberId, peer: MemberId, address: String) {
     loop {
         if let Ok(stream) = connect(own, &address, CONVERSE).await {
-            let _ = say_all(&network, stream).await;
+            let _ = say_all(&network, peer, stream).await;
         }
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 
-async fn say_all(network: &Network, stream: TcpStream) -> io::Result<()> {
+async fn say_all(network: &Network, peer: MemberId, stream: TcpStream) -> io::Result<()> {
     let (mut from, mut to) = stream.into_split();
     let mut outgoing = network.outgoing();
     let speaking = async {
+        write_frame(&mut to, &network.hello(peer, &SESSION)).await?;
         loop {
             write_frame(&mut to, &outgoing.next().await).await?;
         }
