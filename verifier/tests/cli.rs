@@ -33,8 +33,8 @@ fn path(file: &TestFile) -> String {
 fn verify_says_it_with_its_exit_code() {
     let (chain, receipts) = chain();
     let at = chain.now().get().to_string();
-    let trust = path(&TestFile::new("trust", ""));
-    assert_eq!(code(&run(&["verify", "x.tally", "--trust", &trust])), 66, "no such file any more");
+    let absent = path(&TestFile::new("trust", "")) + ".absent";
+    assert_eq!(code(&run(&["verify", "x.tally", "--trust", &absent])), 66, "no such file");
     let trust = TestFile::new("trust", chain.trust().to_text());
     let trust = path(&trust);
     let good = TestFile::new("good.tally", chain.bundle(&receipts[1]).encode());
