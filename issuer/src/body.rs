@@ -155,8 +155,7 @@ impl BodyCipher {
         let plain = Zeroizing::new(cipher.decrypt(&XNonce::default(), payload).map_err(|_| OPENING)?);
         let BodyPlain { seed, values } = BodyPlain::decode(plain.as_slice()).map_err(|_| OPENING)?;
         let seed = Zeroizing::new(seed);
-        let seed: [u8; 32] = seed.as_slice().try_into().map_err(|_| OPENING)?;
-        Ok(OpenBody { seed: Seed::new(seed), values })
+        Ok(OpenBody { seed: Seed::from_slice(&seed).ok_or(OPENING)?, values })
     }
 
     /// Whether this is the body to which the record commits. A body of another master key is not.

@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU16;
 
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
 use crate::ids::UnitId;
 use crate::reason::Reason;
@@ -31,7 +32,7 @@ use crate::receipt::chars::{self, GeneralCategory};
 use crate::suite::Suite;
 use crate::suite::hashing::KeyedHasher;
 
-/// The secret behind all keyed hashes of one epoch.
+/// The secret behind all keyed hashes of one epoch, as hash states that are wiped when it is dropped.
 #[derive(Clone)]
 pub struct BlindingSecret {
     epoch: u32,
@@ -151,7 +152,8 @@ impl BlindingSecret {
     /// Takes the 32 random bytes of an epoch, for receipts of a chain of `suite`. They stay the caller's to wipe.
     pub fn new(suite: Suite, epoch: u32, secret: &[u8; 32]) -> Self {
         let secret = suite.keyed(secret);
-        let pay_codes = suite.keyed(&secret.clone().digest_of([&b"tallystick/pay-code-secret/v1\n"[..]]));
+        let derived = Zeroizing::new(secret.clone().digest_of([&b"tallystick/pay-code-secret/v1\n"[..]]));
+        let pay_codes = suite.keyed(&derived);
         Self { epoch, secret, pay_codes }
     }
 

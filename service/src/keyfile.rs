@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
@@ -31,6 +31,13 @@ const LANES_MAX: u32 = 16;
 
 /// A 32-byte secret in memory; wiped when dropped.
 pub type Secret = Zeroizing<[u8; 32]>;
+
+/// A new secret, drawn into its place.
+pub fn draw(entropy: &dyn Entropy) -> Result<Secret, EntropyError> {
+    let mut secret = Secret::default();
+    entropy.fill(secret.as_mut_slice())?;
+    Ok(secret)
+}
 
 /// What the secret is for; a file of another kind is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +222,7 @@ pub fn open_or_make(
     if path.exists() {
         return Ok(Held { secret: open(path, passphrase, kind)?, is_new: false });
     }
-    let secret = Secret::new(random_array(entropy)?);
+    let secret = draw(entropy)?;
     create(path, passphrase, &NewKey { secret: &secret, kind, cost: KdfCost::STANDARD }, entropy)?;
     // A key that cannot be read back is found now, not when it is needed.
     let read_back = open(path, passphrase, kind)?;
@@ -286,9 +293,11 @@ impl<'a> Header<'a> {
 fn cipher(passphrase: &Passphrase, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Poly1305, KeyFileError> {
     let params =
         Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| KeyFileError::Cost(cost))?;
+    // Of its own, so that it is wiped: the key can be computed from what is left in it.
+    let mut memory = Zeroizing::new(vec![Block::default(); params.block_count()]);
     let mut key = Secret::default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(&passphrase.0, salt, key.as_mut_slice())
+        .hash_password_into_with_memory(&passphrase.0, salt, key.as_mut_slice(), memory.as_mut_slice())
         .map_err(|_| KeyFileError::Cost(cost))?;
     XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| KeyFileError::Cost(cost))
 }

@@ -15,6 +15,8 @@
 
 use std::fmt;
 
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
+
 use crate::hash::Hash;
 use crate::ids::LeafIndex;
 use crate::merkle::{InnerTree, leaf_hash_of_parts, root_of_leaf_hashes};
@@ -28,7 +30,7 @@ pub const SALT_BYTES: usize = 16;
 /// Bytes of a seed.
 pub const SEED_BYTES: usize = 32;
 
-/// The per-receipt secret from which all salts derive. Its `Debug` shows nothing.
+/// The per-receipt secret from which all salts derive. Its `Debug` shows nothing; wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seed([u8; SEED_BYTES]);
 
@@ -36,6 +38,16 @@ impl Seed {
     /// Wraps 32 random bytes.
     pub const fn new(random: [u8; SEED_BYTES]) -> Self {
         Self(random)
+    }
+
+    /// Reads it out of storage, without a copy between; `None` for another length.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let mut seed = Self([0; SEED_BYTES]);
+        if bytes.len() != SEED_BYTES {
+            return None;
+        }
+        seed.0.copy_from_slice(bytes);
+        Some(seed)
     }
 
     /// The bytes, for storage and for the full bundle.
@@ -53,6 +65,14 @@ impl Seed {
         Salts(suite.keyed(&self.0))
     }
 }
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Seed {}
 
 /// The suite's keyed hash under a seed.
 struct Salts(KeyedHasher);

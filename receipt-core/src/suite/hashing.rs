@@ -10,8 +10,10 @@
 //! A suite is matched on here and in `suite.rs` alone. A shipped build has one suite: the matches are none, and a hash costs
 //! what a direct call of SHA-256 does.
 
+use hmac::digest::common::Key;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize as _;
 
 use super::Suite;
 #[cfg(test)]
@@ -51,9 +53,10 @@ impl Suite {
     /// The suite's keyed hash under a 32-byte key; clone it to hash many things under one key.
     pub(crate) fn keyed(self, key: &[u8; 32]) -> KeyedHasher {
         // HMAC fills a key up to its block with zeros, so this is HMAC under the 32 bytes.
-        let mut block = [0; 64];
+        let mut block = Key::<Hmac<Sha256>>::default();
         block[..32].copy_from_slice(key);
-        let mac = Hmac::new(&block.into());
+        let mac = Hmac::new(&block);
+        block.zeroize();
         match self {
             Self::Ed25519Sha256 => KeyedHasher::HmacSha256(mac),
             #[cfg(test)]
@@ -88,7 +91,9 @@ impl Hasher {
     }
 }
 
-/// A keyed hash under way.
+/// A keyed hash under way. Its states, from which whoever has them can compute every hash under the key, are wiped when it is dropped
+/// (features `zeroize` of hmac and sha2). Not wiped are hmac's own copy of the key block, while it sets up the states, and what a move
+/// leaves behind on the stack.
 #[derive(Clone)]
 pub(crate) enum KeyedHasher {
     HmacSha256(Hmac<Sha256>),

@@ -145,3 +145,11 @@ fn a_missing_key_is_made_once_and_opened_from_then_on() {
     let KdfCost { memory_kib, passes, lanes } = KdfCost::STANDARD;
     assert_eq!(cost, [memory_kib, passes, lanes]);
 }
+
+#[test]
+fn keys_are_wiped_when_they_are_dropped() {
+    fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+    wiped::<Secret>();
+    wiped::<Zeroizing<Vec<Block>>>();
+    wiped::<XChaCha20Poly1305>();
+}

@@ -11,7 +11,7 @@ use receipt_core::reason::Reason;
 use receipt_core::receipt::disclosure::{Body, Seed};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
 use tallystick_proto::errors::{CallReason, Refusal};
-use tallystick_service::keyfile::Secret;
+use tallystick_service::keyfile;
 use tallystick_service::rng::random_array;
 
 use super::conflict::{already_reversed, named, payment_conflict, reissue_conflict, reversed};
@@ -293,7 +293,7 @@ impl Sequencer {
             Refusal::new(CallReason::Internal)
         };
         let entropy = self.parts.entropy.as_ref();
-        let key = Secret::new(random_array(entropy).map_err(|error| internal(&error))?);
+        let key = keyfile::draw(entropy).map_err(|error| internal(&error))?;
         let secrets = BodySecrets { key, nonce: random_array(entropy).map_err(|error| internal(&error))? };
         let values = returned.body.disclosures().iter().map(|disclosure| &disclosure.value);
         let body = self.parts.cipher.seal(returned.key(), &returned.seed, values, &secrets);

@@ -1,7 +1,10 @@
 //! Every hash that a ledger states, against its formula written out for both suites: none of them is SHA-256 by habit.
 
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, CoreProxy};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use zeroize::ZeroizeOnDrop;
 
 use super::life;
 use crate::blind::{BlindingSecret, PaymentReference};
@@ -70,6 +73,17 @@ fn a_suites_hash_is_its_own() {
     }
     assert_ne!(one.digest(&[b"abc"]), two.digest(&[b"abc"]));
     assert_ne!(one.keyed(&[7; 32]).short_of([&b"abc"[..]]), two.keyed(&[7; 32]).short_of([&b"abc"[..]]));
+}
+
+/// Compiles only with the features `zeroize` of sha2 and hmac. `Hmac` has no bound of its own: it is two states and a buffer.
+#[test]
+fn states_of_keyed_hashes_are_wiped() {
+    fn wiped<T: ZeroizeOnDrop>() {}
+    wiped::<<Sha256 as CoreProxy>::Core>();
+    wiped::<Buffer<HmacCore<Sha256>>>();
+    wiped::<Sha256>();
+    wiped::<Seed>();
+    wiped::<ed25519_dalek::SigningKey>();
 }
 
 #[test]
