@@ -392,11 +392,10 @@ impl Pool {
         Ok(false)
     }
 
-    /// Drops what a committed block has decided.
+    /// Drops what a committed block has decided, and what no block may carry after it.
     pub fn forget_decided(&self, effects: &Effects) -> Result<(), StoreError> {
-        let last_governance = self.last_governance()?.sequence;
         let mut waiting = self.waiting();
-        waiting.governance.retain(|sequence, _| *sequence > last_governance);
+        self.drop_unexecutable(&mut waiting)?;
         for outcome in &effects.outcomes {
             waiting.decide(outcome.header_hash);
         }

@@ -1,17 +1,54 @@
-//! Governance in the pool: only the next in sequence, and only what would apply.
+//! Governance in the pool: only the next in sequence, and only while the next block would execute it.
 
 use receipt_core::governance::SignedGovernance;
+use receipt_core::ids::Height;
 use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, Table};
-use receipt_core::state::{ApplyError, StateRead as _, registry_writes};
+use receipt_core::state::{ApplyError, StateRead as _, would_execute};
 
+use super::waiting::Waiting;
 use super::{Pool, PoolError, refused};
 use crate::store::StoreError;
 
 impl Pool {
     /// Checks a governance message and takes it in: the next in sequence, and one that applies. Returns whether it was known.
     pub fn offer_governance(&self, message: SignedGovernance) -> Result<bool, PoolError> {
+        loop {
+            self.check_place(&message)?;
+            let sequence = message.governance.sequence;
+            if let Some(other) = self.waiting().governance.get(&sequence) {
+                let same = other.governance_bytes == message.governance_bytes;
+                let detail = format!("another message with sequence {sequence} is waiting");
+                return if same { Ok(true) } else { Err(refused(Reason::SequenceConflict, detail)) };
+            }
+            let checked_at = self.check_governance(&message)?;
+            if let Some(known) = self.keep_governance(&message, checked_at)? {
+                return Ok(known);
+            }
+        }
+    }
+
+    /// Takes a message in that was checked when this was the newest height; `None` if another is by now, or another message has its
+    /// place: check again. `forget_decided` takes the lock after its block is committed, so it sees whatever was kept before.
+    pub(super) fn keep_governance(
+        &self,
+        message: &SignedGovernance,
+        checked_at: Height,
+    ) -> Result<Option<bool>, PoolError> {
+        let sequence = message.governance.sequence;
+        let mut waiting = self.waiting();
+        if self.ledger.tip()?.height != checked_at || waiting.governance.contains_key(&sequence) {
+            return Ok(None);
+        }
+        waiting.governance.insert(sequence, message.clone());
+        drop(waiting);
+        self.changed.send_modify(|count| *count += 1);
+        Ok(Some(false))
+    }
+
+    /// Whether it comes next.
+    fn check_place(&self, message: &SignedGovernance) -> Result<(), PoolError> {
         let sequence = message.governance.sequence;
         let last = self.last_governance()?;
         let next = last.sequence + 1;
@@ -26,24 +63,18 @@ impl Pool {
             let detail = "it was signed to follow another message than the last one; propose it anew";
             return Err(refused(Reason::SequenceConflict, detail));
         }
-        if let Some(other) = self.waiting().governance.get(&sequence) {
-            let same = other.governance_bytes == message.governance_bytes;
-            let detail = format!("another message with sequence {sequence} is waiting");
-            return if same { Ok(true) } else { Err(refused(Reason::SequenceConflict, detail)) };
-        }
-        self.check_governance(&message)?;
-        self.waiting().governance.insert(sequence, message);
-        self.changed.send_modify(|count| *count += 1);
-        Ok(false)
+        Ok(())
     }
 
-    /// Size, expiry, signatures, and whether every action applies to the state as it is.
-    fn check_governance(&self, message: &SignedGovernance) -> Result<(), PoolError> {
+    /// Place, size, expiry, signatures, and whether every action applies to the state as it is, in a block of now. Returns the height
+    /// of that state.
+    pub(super) fn check_governance(&self, message: &SignedGovernance) -> Result<Height, PoolError> {
         let invalid = |problem: String| refused(Reason::FieldInvalid, problem);
         if message.encode().len() >= limits::ENTRY_BYTES_MAX {
             return Err(invalid(format!("the message is larger than {} bytes; split it", limits::ENTRY_BYTES_MAX)));
         }
         let tip = self.ledger.tip()?;
+        self.check_place(message)?;
         let height = tip.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))?;
         if message.governance.expiry < height {
             return Err(invalid(format!("it expires at height {}, the next is {height}", message.governance.expiry)));
@@ -60,11 +91,32 @@ impl Pool {
             let detail = format!("{} valid authority signatures are needed", chain.authority_threshold);
             return Err(refused(Reason::SignatureInvalid, detail));
         }
-        match registry_writes(&self.ledger.store, chain, message, height, tip.time) {
-            Ok(_) => Ok(()),
+        match would_execute(&self.ledger.store, chain, message, height, self.block_time()?) {
+            Ok(()) => Ok(tip.height),
             Err(ApplyError::Refused(refusal)) => Err(invalid(refusal.to_string())),
             Err(ApplyError::Read(error)) => Err(PoolError::Store(error.into())),
         }
+    }
+
+    /// Drops the messages that the next block cannot carry: what was once in order and is so no more never will be again. Whoever offers
+    /// one hears the reason.
+    pub(super) fn drop_unexecutable(&self, waiting: &mut Waiting) -> Result<(), StoreError> {
+        let mut gone = Vec::new();
+        for (sequence, message) in &waiting.governance {
+            match self.check_governance(message) {
+                Ok(_) => {}
+                Err(PoolError::Store(error)) => return Err(error),
+                Err(refusal) => gone.push((*sequence, refusal)),
+            }
+        }
+        for (sequence, refusal) in gone {
+            waiting.governance.remove(&sequence);
+            // Those that were executed are the rule.
+            if sequence > self.last_governance()?.sequence {
+                tracing::warn!(sequence, %refusal, "a waiting governance message can be executed no more; dropped");
+            }
+        }
+        Ok(())
     }
 
     /// The last message that the ledger took.
@@ -74,7 +126,7 @@ impl Pool {
         Ok(GovernanceState::decode(&bytes)?)
     }
 
-    /// Drops a governance message for the same reason.
+    /// Drops a governance message: a proposer found that no block may carry it.
     pub fn drop_governance(&self, sequence: u64) {
         self.waiting().governance.remove(&sequence);
     }

@@ -1,5 +1,7 @@
 use receipt_core::block::Item;
-use receipt_core::governance::{Action, FenceIssuer, RevokeKey};
+use receipt_core::governance::{
+    Action, CloseSegment, FenceIssuer, NumberRange, RegisterKind, RevokeKey, SetValidators, SettleSegment,
+};
 use receipt_core::ids::Height;
 use receipt_core::state::CheckedBlock;
 use receipt_core::testkit::TestChain;
@@ -275,6 +277,93 @@ fn governance_that_can_not_apply_never_waits() {
     let later = chain.governance(Vec::new());
     assert!(matches!(pool.offer_governance(later), Err(PoolError::Refused { reason: Reason::SequenceGap, .. })));
     assert!(!pool.has_work().unwrap());
+}
+
+/// Decides a block of these items, on the chain and in the pool's ledger.
+fn decide(chain: &mut TestChain, pool: &Pool, items: Vec<Item>) {
+    chain.add_items(items).unwrap();
+    let block = chain.blocks().last().unwrap();
+    let executed = pool.ledger.execute(&block.bytes, pool, [0; 32]).unwrap();
+    pool.ledger.store.commit_block(&executed.effects, &block.bytes, &block.certificate).unwrap();
+    pool.forget_decided(&executed.effects).unwrap();
+}
+
+/// A message that the next block may carry and no later one: its height of effect is too near then.
+fn of_the_next_block_alone(chain: &mut TestChain) -> SignedGovernance {
+    let (effective_height, validators) = (chain.height().get() + 3, chain.genesis().validators.clone());
+    chain.governance(vec![Action::SetValidators(SetValidators { effective_height, validators })])
+}
+
+#[test]
+fn of_two_messages_that_exclude_each_other_the_one_not_decided_leaves_the_pool() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let kind = |kind| vec![Action::RegisterKind(RegisterKind { kind, name: "kind".to_owned() })];
+    let waits = TestChain::new().governance(kind(990_777));
+    assert!(!pool.offer_governance(waits.clone()).unwrap());
+    let other = chain.governance(kind(990_778));
+    decide(&mut chain, &pool, vec![Item::Governance(other)]);
+    assert_eq!((pool.governance(), pool.has_work().unwrap()), (Vec::new(), false));
+    assert_eq!(governance_refusal(&pool, waits).0, Reason::SequenceConflict);
+}
+
+#[test]
+fn governance_that_no_later_block_may_carry_leaves_the_pool_and_its_submitter_hears_why() {
+    type Make = fn(&mut TestChain) -> SignedGovernance;
+    let expired: Make = |chain| chain.governance_until(Height::new(1), Vec::new());
+    let cases = [
+        ("two heights on at the earliest", of_the_next_block_alone as Make),
+        ("it expires at height 1, the next is 2", expired),
+    ];
+    for (problem, message) in cases {
+        let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+        let message = message(&mut chain);
+        assert!(!pool.offer_governance(message.clone()).unwrap());
+        assert!(pool.has_work().unwrap());
+        decide(&mut chain, &pool, Vec::new());
+        assert_eq!(pool.governance(), Vec::new(), "{problem}: offered to no peer");
+        assert!(!pool.has_work().unwrap(), "{problem}: no block is made for it");
+        let (reason, detail) = governance_refusal(&pool, message);
+        assert_eq!(reason, Reason::FieldInvalid);
+        assert!(detail.contains(problem), "{detail}");
+    }
+}
+
+/// A block that is decided between a message's check and its place in the pool does not see it there.
+#[test]
+fn governance_checked_before_a_block_gets_in_after_it_only_if_it_is_checked_again() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let checked_at = pool.ledger.tip().unwrap().height;
+    let message = of_the_next_block_alone(&mut chain);
+    assert_eq!(pool.check_governance(&message).unwrap(), checked_at);
+    decide(&mut chain, &pool, Vec::new());
+    assert_eq!(pool.keep_governance(&message, checked_at).unwrap(), None);
+    assert_eq!(pool.governance(), Vec::new());
+}
+
+/// After an idle night the tip is old, and a block of now may carry what one right after it could not.
+#[test]
+fn governance_is_judged_by_the_time_of_a_block_of_now() {
+    let Bench { mut chain, pool, clock, .. } = bench(PoolConfig::default());
+    let segment = chain.genesis().actions.iter().find_map(|action| match action {
+        Action::AllocateSegment(segment) => Some(segment.clone()),
+        _ => None,
+    });
+    let segment = segment.unwrap();
+    let (segment_id, first, last) = (segment.segment_id, segment.first_number, segment.last_number);
+    let close = chain.governance(vec![Action::CloseSegment(CloseSegment { segment_id })]);
+    decide(&mut chain, &pool, vec![Item::Governance(close)]);
+    let void = vec![NumberRange { first, last }];
+    let settle = chain.governance(vec![Action::SettleSegment(SettleSegment { segment_id, void, lost: Vec::new() })]);
+    assert!(governance_refusal(&pool, settle.clone()).1.contains("within the grace"));
+    clock.advance_ms(limits::REVOCATION_GRACE_MS + 60_000);
+    assert!(!pool.offer_governance(settle).unwrap());
+}
+
+fn governance_refusal(pool: &Pool, message: SignedGovernance) -> (Reason, String) {
+    match pool.offer_governance(message) {
+        Err(PoolError::Refused { reason, detail }) => (reason, detail),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
 }
 
 /// Several batches at consecutive sequences, of one receipt each.

@@ -22,13 +22,24 @@ pub(super) fn apply_governance(
     signed: &SignedGovernance,
     look_ups: &mut LookUps,
 ) -> Result<Vec<u8>, ApplyError> {
+    let place = ActionPlace::of(chain, block.content.height, block.content.time, Records::AtHand);
+    apply_unexpired(overlay, chain, place, signed, look_ups)?;
+    Ok(Entry::Governance(signed.clone()).encode())
+}
+
+/// Expiry, sequence, signatures, actions: all that a block asks of a message.
+pub(super) fn apply_unexpired(
+    overlay: &mut Overlay<'_>,
+    chain: &ChainParameters,
+    place: ActionPlace<'_>,
+    signed: &SignedGovernance,
+    look_ups: &mut LookUps,
+) -> Result<(), ApplyError> {
     let governance = &signed.governance;
-    if let Some(problem) = expiry_problem(governance, block.content.height) {
+    if let Some(problem) = expiry_problem(governance, place.height) {
         return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
     }
-    let place = ActionPlace::of(chain, block.content.height, block.content.time, Records::AtHand);
-    apply_signed(overlay, chain, place, signed, look_ups)?;
-    Ok(Entry::Governance(signed.clone()).encode())
+    apply_signed(overlay, chain, place, signed, look_ups)
 }
 
 /// Why no block of this height may carry the message, if it is for its expiry.
@@ -75,23 +86,9 @@ fn apply_signed(
     Ok(())
 }
 
-/// What a governance message would write at this height and time, given the whole state. Signatures and sequence are checked
-/// as in [`apply`]; expiry is not.
-pub fn registry_writes(
-    state: &dyn StateRead,
-    chain: &ChainParameters,
-    signed: &SignedGovernance,
-    height: Height,
-    block_time: UnixMillis,
-) -> Result<Writes, ApplyError> {
-    let mut overlay = Overlay::new(state);
-    let place = ActionPlace::of(chain, height, block_time, Records::AtHand);
-    apply_signed(&mut overlay, chain, place, signed, &mut LookUps::default())?;
-    Ok(overlay.into_writes())
-}
-
-/// What one governance entry of the public log writes to the registry, for followers that see entries but no records. As
-/// [`registry_writes`]; what was used of a segment is left to the block that carries the entry, and not counted here.
+/// What one governance entry of the public log writes to the registry, for followers that see entries but no records. Signatures
+/// and sequence are checked as in [`apply`](super::apply()), expiry is not; what was used of a segment is left to the block that carries the
+/// entry, and not counted here.
 pub fn followed_writes(
     registry: &dyn StateRead,
     chain: &ChainParameters,

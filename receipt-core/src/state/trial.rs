@@ -1,17 +1,19 @@
-//! A governance message tried before anybody signs it: what the next block would make of it.
+//! A governance message tried without a block: what the next one would make of it.
 //!
-//! By the same actions as a block's. Signatures are not asked, because there are none yet. Place (sequence, message before, expiry) and
+//! By the same actions as a block's. Whoever holds a signed message asks whether a block would take it whole ([`would_execute`]). Before
+//! anybody signs it ([`try_governance`]) signatures are not asked, because there are none yet. Place (sequence, message before, expiry) and
 //! actions are judged apart: a message that is signed in advance is not the next one, and its authors want to know all the same
 //! whether its actions would do. What the messages before it will change is not known to a trial.
 
 use super::action::{ActionError, ActionPlace, Records};
 use super::chain::ChainParameters;
 use super::governance::apply_action;
-use super::messages::{expiry_problem, order_problem};
+use super::messages::{apply_unexpired, expiry_problem, order_problem};
 use super::overlay::{Overlay, StateRead, Writes};
 use super::reading::ReadError;
+use super::refusal::ApplyError;
 use super::settlement::LookUps;
-use crate::governance::Governance;
+use crate::governance::{Governance, SignedGovernance};
 use crate::ids::{Height, UnixMillis};
 
 /// What a block would make of a message.
@@ -30,6 +32,19 @@ pub struct ActionRefusal {
     pub index: usize,
     /// What is wrong.
     pub problem: &'static str,
+}
+
+/// Whether a block of this height and time over this state, the whole of it, would execute the signed message; why not, as the block's
+/// refusal.
+pub fn would_execute(
+    state: &dyn StateRead,
+    chain: &ChainParameters,
+    signed: &SignedGovernance,
+    height: Height,
+    block_time: UnixMillis,
+) -> Result<(), ApplyError> {
+    let place = ActionPlace::of(chain, height, block_time, Records::AtHand);
+    apply_unexpired(&mut Overlay::new(state), chain, place, signed, &mut LookUps::default())
 }
 
 /// Tries a message in a block of this height and time over this state. Only the state's own fault is an error.

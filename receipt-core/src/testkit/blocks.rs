@@ -52,10 +52,15 @@ impl TestChain {
 
     /// A governance message with the next sequence, signed by the threshold of authorities.
     pub fn governance(&mut self, actions: Vec<Action>) -> SignedGovernance {
+        self.governance_until(Height::new(self.height().get() + limits::GOVERNANCE_VALID_HEIGHTS_MAX), actions)
+    }
+
+    /// The same, for blocks up to this height.
+    pub fn governance_until(&mut self, expiry: Height, actions: Vec<Action>) -> SignedGovernance {
         let governance = Governance {
             suite: self.params.suite,
             sequence: self.governance.sequence + 1,
-            expiry: Height::new(self.height().get() + limits::GOVERNANCE_VALID_HEIGHTS_MAX),
+            expiry,
             previous: self.governance.id,
             actions,
         };

@@ -8,7 +8,9 @@ use crate::governance::{Action, AttachItems, CodeName, Governance, RegisterKind,
 use crate::ids::{Height, UnixMillis};
 use crate::limits::{ENTRY_BYTES_MAX, GOVERNANCE_VALID_HEIGHTS_MAX};
 use crate::state::tables::{GovernanceState, META_GOVERNANCE, Table};
-use crate::state::{ActionRefusal, ApplyError, BlockRefusal, Trial, genesis_effects, registry_writes, try_governance};
+use crate::state::{
+    ActionRefusal, ApplyError, BlockRefusal, Trial, followed_writes, genesis_effects, try_governance, would_execute,
+};
 use crate::suite::{ChainId, Signature, Signer};
 use crate::testkit::{authorities, software_key};
 
@@ -137,7 +139,7 @@ fn a_message_applies_whole_or_not_at_all() {
     let refusal = BlockRefusal::Governance { sequence: 1, problem };
     assert_eq!(ledger.add(vec![Item::Governance(bad.clone())]).unwrap_err(), refusal);
     let (height, time) = (Height::new(1), UnixMillis::new(T + 1));
-    assert!(registry_writes(&ledger.state, &ledger.chain, &bad, height, time).is_err());
+    assert_eq!(would_execute(&ledger.state, &ledger.chain, &bad, height, time), Err(refusal.into()));
     assert_eq!((ledger.tip(), Table::ALL.map(|table| ledger.state.row_count(table))), root);
     // Its sequence is not spent.
     ledger.govern(vec![kind(1), kind(3), Action::RegisterUnit(register_unit(9, &[1, 3]))]);
@@ -152,7 +154,7 @@ fn followers_of_the_log_write_what_the_block_wrote() {
     let effects = ledger.execute(ledger.content(vec![Item::Governance(governance)])).unwrap();
     let Ok(Entry::Governance(entry)) = Entry::decode(&effects.entries[0]) else { panic!("a governance entry") };
     let (height, time) = (effects.tip.height, effects.tip.time);
-    let writes = registry_writes(&ledger.state, &ledger.chain, &entry, height, time).unwrap();
+    let writes = followed_writes(&ledger.state, &ledger.chain, &entry, height, time).unwrap();
     assert_eq!(writes.len(), 4, "kind, unit, unit code, sequence");
     for (key, value) in writes {
         assert_eq!(effects.writes.get(&key), Some(&value));

@@ -10,7 +10,7 @@ use crate::ids::UnixMillis;
 use crate::limits::{REVOCATION_GRACE_MS, SETTLED_HOLES_MAX};
 use crate::reason::Reason;
 use crate::state::tables::{SegmentState, Table};
-use crate::state::{BlockRefusal, followed_writes, registry_writes};
+use crate::state::{BlockRefusal, followed_writes, would_execute};
 
 const TOO_MANY: &str = "too many numbers below the highest used ones are named; settle fewer segments at once";
 
@@ -124,7 +124,7 @@ fn whoever_follows_the_registry_alone_follows_a_settlement() {
     ledger.add(vec![Item::Governance(settlement.clone())]).unwrap();
     let tip = ledger.tip();
     let (chain, height, time) = (&registry.chain, tip.height, tip.time);
-    assert!(registry_writes(&registry.state, chain, &settlement, height, time).is_err(), "it lacks the records");
+    assert!(would_execute(&registry.state, chain, &settlement, height, time).is_err(), "it lacks the records");
     let writes = followed_writes(&registry.state, chain, &settlement, height, time).unwrap();
     let written = writes[&(Table::Segments, 13_u32.to_be_bytes().to_vec())].as_deref().unwrap();
     let followed = SegmentState::decode(written).unwrap();
