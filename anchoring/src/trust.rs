@@ -1,8 +1,9 @@
-//! Whose checkpoints count: the trust file that was given, and every validator set that took over since.
+//! Whose checkpoints and credentials count: the trust file that was given, and every set of validators or authorities that took over since.
 //!
 //! A set takes over where a seal under the quorum of the set before names its hash (`docs/spec/trust.md`, Handover). The journal keeps
 //! the trust file that it has followed to, in the same write as its progress, so that a restart never meets a checkpoint of a set that
-//! it has seen take over and does not know. Of the given file and the journal's the one that knows more sets counts; if neither
+//! it has seen take over and does not know. Authorities take over right after the entry that brings them. Of the given file and the
+//! journal's the one that knows more sets counts; if neither
 //! begins with the other's sets, nothing is believed.
 //!
 //! Not here: reading the file (the owner), and what a checkpoint needs (`receipt_core::trust`).
@@ -25,7 +26,7 @@ pub enum TrustError {
     Journal(#[from] JournalError),
     /// The given file is of another history.
     #[error(
-        "it names other validator sets than the ledger that this journal has followed: compare its sets with those of another party's \
+        "it names other validators or authorities than the ledger that this journal has followed: compare its sets with those of another party's \
          trust file"
     )]
     OtherSets,
@@ -49,7 +50,7 @@ impl FollowedTrust {
     pub fn open(given: TrustFile, journal: &Journal) -> Result<Self, TrustError> {
         let Some(text) = journal.trust()? else { return Ok(Self::of(given)) };
         let followed = TrustFile::parse(&text).map_err(|_| JournalError::Corrupt("the trust file"))?;
-        let newest = if followed.sets().len() > given.sets().len() { (followed, given) } else { (given, followed) };
+        let newest = if followed.handovers() > given.handovers() { (followed, given) } else { (given, followed) };
         let (longer, shorter) = newest;
         if !longer.goes_on_from(&shorter) {
             return Err(TrustError::OtherSets);
@@ -67,7 +68,7 @@ impl FollowedTrust {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A handover was followed, and is on disk.
+    /// A handover was followed, and is about to be written; where that fails, the process ends.
     pub(crate) fn replace(&self, trust: TrustFile) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
     }

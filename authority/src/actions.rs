@@ -10,6 +10,7 @@
 //! One `[[actions]]` per action, applied in the order of the file. Checked here: the form of every field. Not here: whether
 //! an action fits the registry; the ledger judges that.
 
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
     RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
@@ -53,6 +54,8 @@ pub enum ActionText {
     AttachItems(AttachItemsText),
     /// Replaces the validator set.
     SetValidators(SetValidatorsText),
+    /// Replaces the authorities.
+    SetAuthorities(SetAuthoritiesText),
     /// Registers the blinding secret of an epoch.
     RegisterBlinding(BlindingText),
 }
@@ -261,6 +264,15 @@ pub struct SetValidatorsText {
     pub validators: Vec<ValidatorText>,
 }
 
+/// See [`AuthoritySet`].
+#[derive(Debug, Clone, Deserialize)]
+pub struct SetAuthoritiesText {
+    /// How many of them must sign.
+    pub threshold: u32,
+    /// All of them, those who stay, too, in the order in which they are numbered.
+    pub public_keys: Vec<KeyText>,
+}
+
 /// See [`RegisterBlinding`].
 #[derive(Debug, Clone, Deserialize)]
 pub struct BlindingText {
@@ -305,6 +317,7 @@ impl ActionText {
             Self::RegisterKind(_) => "register_kind",
             Self::AttachItems(_) => "attach_items",
             Self::SetValidators(_) => "set_validators",
+            Self::SetAuthorities(_) => "set_authorities",
             Self::RegisterBlinding(_) => "register_blinding",
         }
     }
@@ -336,6 +349,7 @@ impl ActionText {
             }
             Self::AttachItems(items) => Action::AttachItems(attach_items(items)?),
             Self::SetValidators(set) => Action::SetValidators(set_validators(set)?),
+            Self::SetAuthorities(set) => Action::SetAuthorities(set_authorities(set)?),
             Self::RegisterBlinding(BlindingText { epoch, fingerprint }) => {
                 Action::RegisterBlinding(RegisterBlinding { epoch: epoch.0, fingerprint: fingerprint.0.to_vec() })
             }
@@ -439,6 +453,13 @@ fn set_validators(set: &SetValidatorsText) -> Result<SetValidators, String> {
         return Err("`peer` is for a genesis description; here, change the nodes' configs and leave it out".to_owned());
     }
     Ok(SetValidators { effective_height: set.effective_height, validators: validator_set(&set.validators)? })
+}
+
+fn set_authorities(text: &SetAuthoritiesText) -> Result<AuthoritySet, String> {
+    let keys = text.public_keys.iter().map(|key| key.0).collect();
+    let set = AuthoritySet { keys, threshold: text.threshold };
+    set.check(Suite::Ed25519Sha256)?;
+    Ok(set)
 }
 
 #[cfg(test)]

@@ -1,29 +1,34 @@
-//! The chain that is governed, as its genesis file tells it: chain id, authorities, threshold.
+//! The chain that is governed: chain id from its genesis file, and whose signatures it takes now.
 //!
-//! The genesis file vouches for itself: its hash is the chain id. Nothing in a proposal file is believed about the chain.
+//! The genesis file vouches for itself: its hash is the chain id. The authorities are those of genesis, until they are replaced; then a
+//! trust file that has followed the ledger says who they are. Nothing in a proposal file is believed about the chain.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::Genesis;
-use receipt_core::suite::{ChainId, PublicKey};
+use receipt_core::suite::ChainId;
+use receipt_core::trust::TrustFile;
 use tallystick_service::durable;
 
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// A genesis and its hash.
+/// A genesis and its hash, and the authorities in force.
 #[derive(Debug, Clone)]
 pub struct Chain {
     /// The genesis.
     pub genesis: Genesis,
     /// Its hash.
     pub id: ChainId,
+    /// The authorities in force, as far as is known here.
+    pub authorities: AuthoritySet,
 }
 
 impl Chain {
-    /// The chain of a genesis.
+    /// The chain of a genesis, under its first authorities.
     pub fn new(genesis: Genesis) -> Self {
-        Self { id: genesis.chain_id(), genesis }
+        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), genesis }
     }
 
     /// Reads a genesis file.
@@ -34,13 +39,14 @@ impl Chain {
         Ok(Self::new(genesis))
     }
 
-    /// Signatures that are needed.
-    pub fn threshold(&self) -> usize {
-        self.genesis.authority_threshold as usize
+    /// The same under the newest authorities of a trust file.
+    pub fn under(self, trust: &TrustFile) -> Result<Self> {
+        ensure!(trust.chain_id() == self.id, "the trust file is of another chain than the genesis file");
+        Ok(Self { authorities: trust.authorities().clone(), ..self })
     }
 
-    /// The authority that holds this key, by its index in genesis.
-    pub fn authority(&self, key: &PublicKey) -> Option<u32> {
-        (0..).zip(&self.genesis.authorities).find_map(|(index, known)| (known == key).then_some(index))
+    /// Signatures that are needed.
+    pub fn threshold(&self) -> usize {
+        self.authorities.threshold as usize
     }
 }

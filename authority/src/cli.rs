@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Makes an unsigned proposal.
     Propose(ProposeArguments),
     /// Shows what a proposal says and who has signed it, and checks their signatures.
-    Show(ShowArguments),
+    Show(FileArguments),
     /// Shows a proposal and adds a signature to it. Needs no network.
     Sign(SignArguments),
     /// Combines copies of a proposal that were signed apart.
@@ -47,9 +47,8 @@ pub(crate) enum Command {
         /// The copies.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// The chain's genesis file.
-        #[arg(long, value_name = "FILE")]
-        genesis: PathBuf,
+        #[command(flatten)]
+        chain: ChainArguments,
         /// The new file.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -87,32 +86,25 @@ pub(crate) struct FileArguments {
     /// The proposal.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: ChainArguments,
+}
+
+/// The chain, and whose word counts on it now.
+#[derive(Debug, Args)]
+pub(crate) struct ChainArguments {
     /// The chain's genesis file.
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ShowArguments {
-    #[command(flatten)]
-    pub(crate) file: FileArguments,
-    #[command(flatten)]
-    pub(crate) validators: ValidatorsArguments,
-}
-
-/// With what a change of validators is compared.
-#[derive(Debug, Args)]
-pub(crate) struct ValidatorsArguments {
-    /// The trust file, if the validators have changed since genesis: a further change is compared with its newest set.
+    /// A trust file that is up to date, if authorities or validators have changed since genesis: its newest ones count.
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ProposeArguments {
-    /// The chain's genesis file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: ChainArguments,
     /// What to propose, TOML.
     #[arg(long, value_name = "FILE", required_unless_present = "message")]
     pub(crate) description: Option<PathBuf>,
@@ -136,16 +128,12 @@ pub(crate) struct ProposeArguments {
     pub(crate) valid_blocks: u64,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
-    #[command(flatten)]
-    pub(crate) validators: ValidatorsArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SignArguments {
     #[command(flatten)]
     pub(crate) file: FileArguments,
-    #[command(flatten)]
-    pub(crate) validators: ValidatorsArguments,
     /// The authority's key file.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
@@ -166,9 +154,6 @@ pub(crate) struct SubmitArguments {
     pub(crate) file: FileArguments,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
-    /// The trust file, if the validators have changed since genesis.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trust: Option<PathBuf>,
     /// How long to wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) wait_seconds: u64,
@@ -179,21 +164,16 @@ pub(crate) struct StatusArguments {
     /// The proposal; without it, the chain alone is shown.
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// The chain's genesis file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: ChainArguments,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
-    /// The trust file, if the validators have changed since genesis.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trust: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArguments {
-    /// The chain's genesis file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: ChainArguments,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
     /// One JSON document.
@@ -205,8 +185,6 @@ pub(crate) struct RegistryArguments {
 pub(crate) struct TryArguments {
     #[command(flatten)]
     pub(crate) file: FileArguments,
-    #[command(flatten)]
-    pub(crate) validators: ValidatorsArguments,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
 }

@@ -18,7 +18,7 @@ use tallystick_authority::show::shown;
 use tallystick_authority::starts::warnings;
 use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
 use tallystick_authority::trial::Verdict;
-use tallystick_authority::{Chain, Proposal, genesis, keys};
+use tallystick_authority::{Chain, Proposal, genesis, keys, succession};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::exit::Exit;
@@ -28,8 +28,8 @@ use tallystick_service::terminal::{self, ask, out_page};
 use tallystick_service::{errln, outln, outpage};
 
 use crate::cli::{
-    Command, FileArguments, NodeArguments, ProposeArguments, RegistryArguments, SignArguments, StatusArguments,
-    SubmitArguments, TryArguments, ValidatorsArguments,
+    ChainArguments, Command, FileArguments, NodeArguments, ProposeArguments, RegistryArguments, SignArguments,
+    StatusArguments, SubmitArguments, TryArguments,
 };
 
 /// Digits of the digest that a person types.
@@ -57,11 +57,11 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
         }
         Command::Propose(arguments) => propose(arguments)?,
         Command::Show(arguments) => {
-            let (chain, proposal) = read(&arguments.file)?;
-            outpage!("{}", presented(&proposal, &chain, &arguments.validators)?);
+            let (governed, proposal) = read(arguments)?;
+            outpage!("{}", presented(&proposal, &governed));
         }
         Command::Sign(arguments) => sign(arguments)?,
-        Command::Merge { files, genesis, out } => merge(files, genesis, out)?,
+        Command::Merge { files, chain, out } => merge(files, chain, out)?,
         Command::Credentials { file, out } => write_credentials(file, out)?,
         Command::Submit(arguments) => return in_runtime(submit(arguments)),
         Command::Registry(arguments) => in_runtime(show_registry(arguments))?,
@@ -81,10 +81,31 @@ fn read_proposal(path: &Path, chain: &Chain) -> Result<Proposal> {
     Proposal::read(&bytes, chain).map_err(|error| anyhow!("proposal {}: {error}", path.display()))
 }
 
-fn read(arguments: &FileArguments) -> Result<(Chain, Proposal)> {
+/// The chain, and the trust file by which it is known.
+struct Governed {
+    chain: Chain,
+    trust: TrustFile,
+    /// Whether the trust file was given, not made from genesis.
+    is_given: bool,
+}
+
+fn governed(arguments: &ChainArguments) -> Result<Governed> {
     let chain = Chain::load(&arguments.genesis)?;
-    let proposal = read_proposal(&arguments.file, &chain)?;
-    Ok((chain, proposal))
+    let Some(path) = &arguments.trust else {
+        let trust = TrustFile::from_genesis(&chain.genesis).context("make the trust file")?;
+        return Ok(Governed { chain, trust, is_given: false });
+    };
+    let bytes = durable::read(path, TRUST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
+    let trust = TrustFile::parse(&text).with_context(|| format!("{} is no trust file", path.display()))?;
+    let chain = chain.under(&trust).with_context(|| format!("{}", path.display()))?;
+    Ok(Governed { chain, trust, is_given: true })
+}
+
+fn read(arguments: &FileArguments) -> Result<(Governed, Proposal)> {
+    let governed = governed(&arguments.chain)?;
+    let proposal = read_proposal(&arguments.file, &governed.chain)?;
+    Ok((governed, proposal))
 }
 
 fn write_new(path: &Path, proposal: &Proposal, chain: &Chain) -> Result<()> {
@@ -97,27 +118,27 @@ fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
     Nodes::new(chain, &arguments.node, tls)
 }
 
-/// The proposal in words, what it means for the validators, and what of it is unusual.
-fn presented(proposal: &Proposal, chain: &Chain, validators: &ValidatorsArguments) -> Result<String> {
-    let trust = trust(validators.trust.as_deref(), chain)?;
-    let meaning = meaning(proposal, &trust, validators.trust.is_some());
+/// The proposal in words, what it means for authorities and validators, and what of it is unusual.
+fn presented(proposal: &Proposal, governed: &Governed) -> String {
+    let Governed { chain, trust, is_given } = governed;
     let warnings = warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now());
-    Ok(shown(proposal, chain) + &meaning + &warnings)
+    shown(proposal, chain) + &succession::meaning(proposal, chain) + &meaning(proposal, trust, *is_given) + &warnings
 }
 
 fn propose(arguments: &ProposeArguments) -> Result<()> {
-    let chain = Chain::load(&arguments.genesis)?;
+    let governed = governed(&arguments.chain)?;
+    let chain = &governed.chain;
     let proposal = match (&arguments.message, &arguments.description) {
-        (Some(message), _) => propose_message(message, &chain)?,
+        (Some(message), _) => propose_message(message, chain)?,
         (None, Some(description)) => {
-            let draft = Draft::read(description, &chain)?;
-            let position = if draft.has_actions() { position(arguments, &chain)? } else { None };
-            draft.propose(&chain, position).with_context(|| format!("description {}", description.display()))?
+            let draft = Draft::read(description, chain)?;
+            let position = if draft.has_actions() { position(arguments, chain)? } else { None };
+            draft.propose(chain, position).with_context(|| format!("description {}", description.display()))?
         }
         (None, None) => bail!("give `--description` or `--message`"),
     };
-    write_new(&arguments.out, &proposal, &chain)?;
-    outpage!("{}", presented(&proposal, &chain, &arguments.validators)?);
+    write_new(&arguments.out, &proposal, chain)?;
+    outpage!("{}", presented(&proposal, &governed));
     errln!("wrote {}; `try` it, then have {} of the authorities sign it", arguments.out.display(), chain.threshold());
     Ok(())
 }
@@ -142,9 +163,10 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
 }
 
 fn sign(arguments: &SignArguments) -> Result<()> {
-    let (chain, mut proposal) = read(&arguments.file)?;
+    let (governed, mut proposal) = read(&arguments.file)?;
     // An error here ends the command: nobody signs what was not shown to them.
-    out_page(&presented(&proposal, &chain, &arguments.validators)?).context("show the proposal")?;
+    out_page(&presented(&proposal, &governed)).context("show the proposal")?;
+    let chain = governed.chain;
     let digest = proposal.digest(&chain).to_string();
     match &arguments.digest {
         Some(given) => ensure!(
@@ -171,13 +193,12 @@ fn sign(arguments: &SignArguments) -> Result<()> {
             &arguments.file.file
         }
     };
-    let (given, needed) = (proposal.signature_count(), chain.threshold());
-    errln!("signed as authority {authority} into {}: {given} of {needed} signatures", to.display());
+    errln!("signed as authority {authority} into {}: {}", to.display(), proposal.count(&chain));
     Ok(())
 }
 
-fn merge(files: &[std::path::PathBuf], genesis: &Path, out: &Path) -> Result<()> {
-    let chain = Chain::load(genesis)?;
+fn merge(files: &[std::path::PathBuf], chain: &ChainArguments, out: &Path) -> Result<()> {
+    let chain = governed(chain)?.chain;
     let (first, others) = files.split_first().context("no file was given")?;
     let mut merged = read_proposal(first, &chain)?;
     for path in others {
@@ -185,13 +206,12 @@ fn merge(files: &[std::path::PathBuf], genesis: &Path, out: &Path) -> Result<()>
         merged.absorb(&chain, other).map_err(|error| anyhow!("proposal {}: {error}", path.display()))?;
     }
     write_new(out, &merged, &chain)?;
-    let (given, needed) = (merged.signature_count(), chain.threshold());
-    errln!("wrote {}: {given} of {needed} signatures", out.display());
+    errln!("wrote {}: {}", out.display(), merged.count(&chain));
     Ok(())
 }
 
 fn write_credentials(arguments: &FileArguments, out: &Path) -> Result<()> {
-    let (chain, proposal) = read(arguments)?;
+    let (Governed { chain, .. }, proposal) = read(arguments)?;
     let signed = proposal.signed_credentials(&chain);
     let signed = signed.map_err(|error| anyhow!("proposal {}: {error}", arguments.file.display()))?;
     ensure!(!signed.is_empty(), "proposal {} has no credentials", arguments.file.display());
@@ -205,22 +225,12 @@ fn write_credentials(arguments: &FileArguments, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn trust(path: Option<&Path>, chain: &Chain) -> Result<TrustFile> {
-    let Some(path) = path else { return TrustFile::from_genesis(&chain.genesis).context("make the trust file") };
-    let bytes = durable::read(path, TRUST_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
-    let trust = TrustFile::parse(&text).with_context(|| format!("{} is no trust file", path.display()))?;
-    ensure!(trust.chain_id() == chain.id, "{} is of another chain than the genesis file", path.display());
-    Ok(trust)
-}
-
 async fn submit(arguments: &SubmitArguments) -> Result<Exit> {
-    let (chain, proposal) = read(&arguments.file)?;
+    let (Governed { chain, trust, .. }, proposal) = read(&arguments.file)?;
     let path = arguments.file.file.display();
     let signed = proposal.signed_governance(&chain).map_err(|error| anyhow!("proposal {path}: {error}"))?;
     let signed =
         signed.with_context(|| format!("proposal {path} has credentials only; use `credentials`, not `submit`"))?;
-    let trust = trust(arguments.trust.as_deref(), &chain)?;
     let nodes = nodes(&chain, &arguments.node)?;
     let judge = Judge { chain: &chain, trust: &trust };
     let wanted = wanted(&signed, &proposal);
@@ -270,7 +280,7 @@ fn tell(fate: &Fate, signed: &SignedGovernance) -> Exit {
 }
 
 async fn status(arguments: &StatusArguments) -> Result<Exit> {
-    let chain = Chain::load(&arguments.genesis)?;
+    let Governed { chain, trust, .. } = governed(&arguments.chain)?;
     let proposal = arguments.file.as_deref().map(|path| read_proposal(path, &chain)).transpose()?;
     let nodes = nodes(&chain, &arguments.node)?;
     let (node, status) = nodes.first(&chain).await?;
@@ -281,21 +291,19 @@ async fn status(arguments: &StatusArguments) -> Result<Exit> {
     outln!("next sequence     {}", status.governance_sequence.saturating_add(1));
     outln!("last message      {}", hex::encode(&status.governance_id));
     let Some(proposal) = proposal else { return Ok(Exit::Good) };
-    let (given, needed) = (proposal.signature_count(), chain.threshold());
-    outln!("signatures        {given} of {needed}");
+    outln!("signed            {}", proposal.count(&chain));
     let Some(message) = proposal.governance() else {
         outln!("the proposal has credentials only: nothing of it goes onto the ledger");
         return Ok(Exit::Good);
     };
     let governance_bytes = message.encode();
     let signed = SignedGovernance { governance: message.clone(), governance_bytes, signatures: Vec::new() };
-    let trust = trust(arguments.trust.as_deref(), &chain)?;
     let judge = Judge { chain: &chain, trust: &trust };
     Ok(tell(&fate(&nodes, judge, wanted(&signed, &proposal), None).await?, &signed))
 }
 
 async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
-    let chain = Chain::load(&arguments.genesis)?;
+    let chain = governed(&arguments.chain)?.chain;
     let nodes = nodes(&chain, &arguments.node)?;
     let now = SystemClock.now();
     let found = nodes.registry(&chain, Reading::new(&chain, now)).await?;
@@ -311,14 +319,15 @@ async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
 }
 
 async fn tried(arguments: &TryArguments) -> Result<Exit> {
-    let (chain, proposal) = read(&arguments.file)?;
-    let nodes = nodes(&chain, &arguments.node)?;
-    let mut text = presented(&proposal, &chain, &arguments.validators)?;
+    let (governed, proposal) = read(&arguments.file)?;
+    let chain = &governed.chain;
+    let nodes = nodes(chain, &arguments.node)?;
+    let mut text = presented(&proposal, &governed);
     let Some(message) = proposal.governance() else {
         outpage!("{text}");
         return Ok(Exit::Good);
     };
-    let trial = nodes.try_governance(&chain, message, SystemClock.now()).await?;
+    let trial = nodes.try_governance(chain, message, SystemClock.now()).await?;
     text.push_str(&trial.shown(message, chain.genesis.utc_offset_minutes));
     outpage!("{text}");
     Ok(match trial.verdict(message) {

@@ -97,6 +97,10 @@ impl Draft {
                 checked.map_err(|error| loaded.invalid(&key, error.to_string()))?;
             }
         }
+        let twice = actions.iter().filter(|action| matches!(action, Action::SetAuthorities(_))).count() > 1;
+        if twice {
+            return Err(loaded.invalid("actions", "replaces the authorities twice; give the last set alone"));
+        }
         let known = Known { described: &actions, genesis: &chain.genesis.actions };
         let mut credentials: Vec<UnitCredential> = Vec::new();
         for (index, text) in text.credentials.iter().enumerate() {

@@ -211,7 +211,7 @@ impl MadeGenesis {
 
     /// What was made, for a person; the chain id last.
     pub fn summary(&self) -> String {
-        let Chain { genesis, id } = &self.chain;
+        let Chain { genesis, id, .. } = &self.chain;
         let (validators, faults) = (genesis.validators.members().len(), genesis.validators.faults_max());
         let mut text = String::new();
         let _ = writeln!(text, "chain        {}", genesis.chain_name);

@@ -6,7 +6,8 @@
 //!                                                                                             └▶ credentials ─▶ issuers
 //! ```
 //! Everything but `nodes`, `registry`, `trial` and `submit` works on a machine without a network. Invariants: nothing is signed that was not
-//! shown; what is shown is decoded from the bytes that are signed; only the genesis file says who the authorities are.
+//! shown; what is shown is decoded from the bytes that are signed; only the genesis file, or a trust file that has followed
+//! the ledger, says who the authorities are.
 //!
 //! Not here: the ledger's judgement of an action, and stores. Errors are `anyhow` where a person alone reads them.
 
@@ -22,6 +23,7 @@ pub mod registry;
 pub mod show;
 pub mod starts;
 pub mod submit;
+pub mod succession;
 pub mod text;
 pub mod trial;
 pub mod words;

@@ -7,20 +7,23 @@
 //!   "governance": hex | null          canonical `Governance`: what goes onto the ledger
 //!   "credentials": [hex, …]           canonical `UnitCredential`s: what goes to issuers, and into bundles
 //!   "look_from_height": n             a hint, not signed: the message cannot stand in a block below
-//!   "signatures": [{ "authority": n from 1, "governance": hex | null, "credentials": [hex, …] }, …]
+//!   "signatures": [{ "public_key": hex, "governance": hex | null, "credentials": [hex, …] }, …]
 //! }
 //! ```
-//! An authority signs all parts at once. Nothing in the file is readable on purpose: what is shown is decoded from the bytes
+//! An authority signs all parts at once. If the message replaces the authorities, the new ones sign as well, and are numbered after those in
+//! force. Credentials beside such a message are under both sets, so they hold for what was anchored before it and for what comes after. Nothing in the file is readable on purpose: what is shown is decoded from the bytes
 //! that are signed. Reading verifies every signature; a file that was changed after a signature is refused. Unknown fields,
 //! other chains and files above [`PROPOSAL_BYTES_MAX`] are refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::credential::{SignedCredential, UnitCredential};
 use receipt_core::governance::{Governance, SignedGovernance};
 use receipt_core::hash::Hash;
 use receipt_core::limits;
-use receipt_core::suite::{Namespace, Signature, Signer};
+use receipt_core::suite::{Namespace, PublicKey, Signature, Signer};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Chain;
@@ -31,8 +34,8 @@ pub const PROPOSAL_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Credentials of one proposal: more are split.
 pub const CREDENTIALS_MAX: usize = 1000;
 const FORMAT: &str = "tallystick-proposal/1";
-/// What one signature takes in an entry, at most.
-const SIGNATURE_BYTES_MAX: usize = 68;
+/// What one signature and its key take in an entry, at most.
+const SIGNATURE_BYTES_MAX: usize = 102;
 /// Field keys and lengths around message and signers.
 const WRAPPER_BYTES_MAX: usize = 32;
 
@@ -50,7 +53,7 @@ struct File {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileSignatures {
-    authority: u32,
+    public_key: String,
     governance: Option<String>,
     credentials: Vec<String>,
 }
@@ -80,14 +83,12 @@ pub enum ProposalError {
     /// More than an entry of the log or this format holds.
     #[error("{0}; split it into several proposals")]
     TooLarge(String),
-    /// The file names an authority that genesis does not have.
-    #[error("it has a signature of authority {authority}; genesis has {count}")]
-    UnknownAuthority {
-        /// The authority's number in the file, from 1.
-        authority: u32,
-        /// Number of authorities in genesis.
-        count: usize,
-    },
+    /// The file has a signature of somebody who may not sign.
+    #[error(
+        "it is signed with the key {0}, which is no authority's of this chain now; if the authorities were replaced, give `--trust` with \
+         an updated trust file, or have the proposal made anew"
+    )]
+    UnknownAuthority(String),
     /// A signature that does not cover what the file says.
     #[error(
         "the signature of authority {authority} does not cover {part}: the file was changed after authority {authority} \
@@ -100,7 +101,10 @@ pub enum ProposalError {
         part: String,
     },
     /// The key is none of this chain's authorities'.
-    #[error("the key {0} is no authority's of this chain; check `--key`, and the genesis file")]
+    #[error(
+        "the key {0} is no authority's of this chain now; check `--key` and the genesis file, and if the authorities were replaced, give \
+         `--trust` with an updated trust file"
+    )]
     NotAnAuthority(String),
     /// The authority has signed already.
     #[error("authority {0} has signed it already; pass it on to the next")]
@@ -113,14 +117,37 @@ pub enum ProposalError {
         /// Digest of the first copy.
         expected: Hash,
     },
-    /// The proposal has too few signatures to be submitted.
-    #[error("it has {given} of {needed} signatures; have {} more of the authorities sign it first", needed - given)]
-    TooFew {
-        /// Signatures that are there.
-        given: usize,
-        /// Signatures that are needed.
-        needed: usize,
-    },
+    /// Not enough signatures yet.
+    #[error("it has {0}; have more of the authorities sign it first")]
+    TooFew(Count),
+}
+
+/// Who has signed, and who must.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Of the authorities in force.
+    pub given: usize,
+    /// How many of them must.
+    pub needed: usize,
+    /// Of those that the message puts in their place: how many have signed, and how many there are, who all must.
+    pub new: Option<(usize, usize)>,
+}
+
+impl Count {
+    /// Whether enough have.
+    pub fn is_enough(&self) -> bool {
+        self.given >= self.needed && self.new.is_none_or(|(given, all)| given == all)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} signatures", self.given, self.needed)?;
+        match self.new {
+            Some((given, all)) => write!(f, " of the authorities in force, and {given} of {all} of the new ones"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One authority's signatures over all parts.
@@ -136,8 +163,7 @@ pub struct Proposal {
     governance: Option<(Governance, Vec<u8>)>,
     credentials: Vec<(UnitCredential, Vec<u8>)>,
     look_from_height: u64,
-    /// Signatures by the authority's index in genesis.
-    signatures: BTreeMap<u32, Signatures>,
+    signatures: BTreeMap<PublicKey, Signatures>,
 }
 
 impl Proposal {
@@ -182,10 +208,10 @@ impl Proposal {
             Self { governance, credentials, look_from_height: file.look_from_height, signatures: BTreeMap::new() };
         proposal.check_content(chain)?;
         for signed in &file.signatures {
-            let (index, signatures) = read_signatures(signed)?;
-            proposal.verify(chain, index, &signatures)?;
-            if proposal.signatures.insert(index, signatures).is_some() {
-                return Err(form(&format!("authority {} stands there twice", signed.authority)));
+            let (key, signatures) = read_signatures(signed)?;
+            proposal.verify(chain, &key, &signatures)?;
+            if proposal.signatures.insert(key, signatures).is_some() {
+                return Err(form(&format!("the key {} stands there twice", signed.public_key)));
             }
         }
         Ok(proposal)
@@ -193,8 +219,8 @@ impl Proposal {
 
     /// The file's text.
     pub fn to_text(&self, chain: &Chain) -> String {
-        let signatures = self.signatures.iter().map(|(index, signatures)| FileSignatures {
-            authority: index.saturating_add(1),
+        let signatures = self.signatures.iter().map(|(key, signatures)| FileSignatures {
+            public_key: hex::encode(key.0),
             governance: signatures.governance.map(|signature| hex::encode(signature.0)),
             credentials: signatures.credentials.iter().map(|signature| hex::encode(signature.0)).collect(),
         });
@@ -233,7 +259,7 @@ impl Proposal {
         if message.actions.is_empty() {
             return Err(ProposalError::Empty);
         }
-        let signed = bytes.len() + chain.genesis.authorities.len() * SIGNATURE_BYTES_MAX + WRAPPER_BYTES_MAX;
+        let signed = bytes.len() + self.signatories(chain).len() * SIGNATURE_BYTES_MAX + WRAPPER_BYTES_MAX;
         if signed >= limits::ENTRY_BYTES_MAX {
             let problem =
                 format!("signed it has up to {signed} bytes, the ledger takes {}", limits::ENTRY_BYTES_MAX - 1);
@@ -242,11 +268,27 @@ impl Proposal {
         Ok(())
     }
 
-    fn verify(&self, chain: &Chain, index: u32, signatures: &Signatures) -> Result<(), ProposalError> {
-        let authority = index.saturating_add(1);
-        let count = chain.genesis.authorities.len();
-        let key = chain.genesis.authorities.get(index as usize);
-        let key = key.ok_or(ProposalError::UnknownAuthority { authority, count })?;
+    /// The authorities that the message puts in the place of those in force, if it does.
+    pub fn next_authorities(&self) -> Option<&AuthoritySet> {
+        self.governance.as_ref().and_then(|(message, _)| message.next_authorities())
+    }
+
+    /// Who may sign, in the order in which they are numbered: those in force, and then those who are new.
+    pub fn signatories(&self, chain: &Chain) -> Vec<PublicKey> {
+        let mut keys = chain.authorities.keys.clone();
+        let new = self.next_authorities().map(|next| next.keys.as_slice()).unwrap_or_default();
+        keys.extend(new.iter().filter(|key| !chain.authorities.has(key)));
+        keys
+    }
+
+    /// The number of whoever has this key, from 1.
+    fn number(&self, chain: &Chain, key: &PublicKey) -> Option<u32> {
+        (1..).zip(self.signatories(chain)).find_map(|(number, known)| (known == *key).then_some(number))
+    }
+
+    fn verify(&self, chain: &Chain, key: &PublicKey, signatures: &Signatures) -> Result<(), ProposalError> {
+        let authority = self.number(chain, key);
+        let authority = authority.ok_or_else(|| ProposalError::UnknownAuthority(hex::encode(key.0)))?;
         let refuse = |part: String| ProposalError::SignatureInvalid { authority, part };
         if signatures.governance.is_some() != self.governance.is_some() {
             return Err(refuse("the actions".to_owned()));
@@ -273,10 +315,9 @@ impl Proposal {
     /// Adds an authority's signatures. Returns its number, from 1.
     pub fn sign(&mut self, chain: &Chain, key: &dyn Signer) -> Result<u32, ProposalError> {
         let public = key.public_key();
-        let index = chain.authority(&public);
-        let index = index.ok_or_else(|| ProposalError::NotAnAuthority(hex::encode(public.0)))?;
-        let authority = index.saturating_add(1);
-        if self.signatures.contains_key(&index) {
+        let authority = self.number(chain, &public);
+        let authority = authority.ok_or_else(|| ProposalError::NotAnAuthority(hex::encode(public.0)))?;
+        if self.signatures.contains_key(&public) {
             return Err(ProposalError::AlreadySigned(authority));
         }
         let governance = self.governance.as_ref();
@@ -288,8 +329,8 @@ impl Proposal {
                 .map(|(_, bytes)| key.sign(Namespace::Credential, chain.id, bytes))
                 .collect(),
         };
-        self.verify(chain, index, &signatures)?;
-        self.signatures.insert(index, signatures);
+        self.verify(chain, &public, &signatures)?;
+        self.signatures.insert(public, signatures);
         Ok(authority)
     }
 
@@ -299,8 +340,8 @@ impl Proposal {
         if given != expected {
             return Err(ProposalError::Differs { given, expected });
         }
-        for (index, signatures) in other.signatures {
-            self.signatures.entry(index).or_insert(signatures);
+        for (key, signatures) in other.signatures {
+            self.signatures.entry(key).or_insert(signatures);
         }
         Ok(())
     }
@@ -333,14 +374,19 @@ impl Proposal {
         self.look_from_height
     }
 
-    /// Whether this authority, by its index in genesis, has signed.
-    pub fn is_signed_by(&self, index: u32) -> bool {
-        self.signatures.contains_key(&index)
+    /// Whether whoever has this key has signed.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        self.signatures.contains_key(key)
     }
 
-    /// Number of authorities that have signed.
-    pub fn signature_count(&self) -> usize {
-        self.signatures.len()
+    /// How many have signed, of how many who must.
+    pub fn count(&self, chain: &Chain) -> Count {
+        let signed = |set: &AuthoritySet| set.keys.iter().filter(|key| self.is_signed_by(key)).count();
+        Count {
+            given: signed(&chain.authorities),
+            needed: chain.threshold(),
+            new: self.next_authorities().map(|next| (signed(next), next.keys.len())),
+        }
     }
 
     /// The message for the ledger, once enough have signed; `None` if there are credentials alone.
@@ -366,12 +412,12 @@ impl Proposal {
     }
 
     fn check_count(&self, chain: &Chain) -> Result<(), ProposalError> {
-        let (given, needed) = (self.signatures.len(), chain.threshold());
-        if given < needed { Err(ProposalError::TooFew { given, needed }) } else { Ok(()) }
+        let count = self.count(chain);
+        if count.is_enough() { Ok(()) } else { Err(ProposalError::TooFew(count)) }
     }
 
-    fn pick(&self, part: impl Fn(&Signatures) -> Option<Signature>) -> Vec<(u32, Signature)> {
-        self.signatures.iter().filter_map(|(index, signatures)| Some((*index, part(signatures)?))).collect()
+    fn pick(&self, part: impl Fn(&Signatures) -> Option<Signature>) -> Vec<(PublicKey, Signature)> {
+        self.signatures.iter().filter_map(|(key, signatures)| Some((*key, part(signatures)?))).collect()
     }
 }
 
@@ -394,14 +440,14 @@ fn read_credential(text: &str) -> Result<(UnitCredential, Vec<u8>), ProposalErro
     Ok((credential, bytes))
 }
 
-fn read_signatures(signed: &FileSignatures) -> Result<(u32, Signatures), ProposalError> {
-    let form = || ProposalError::Form(format!("the signatures of authority {} are malformed", signed.authority));
+fn read_signatures(signed: &FileSignatures) -> Result<(PublicKey, Signatures), ProposalError> {
+    let form = || ProposalError::Form(format!("the signatures with the key {:?} are malformed", signed.public_key));
     let signature = |text: &String| bytes_of_hex(text).map(Signature).ok_or_else(form);
     let signatures = Signatures {
         governance: signed.governance.as_ref().map(signature).transpose()?,
         credentials: signed.credentials.iter().map(signature).collect::<Result<_, _>>()?,
     };
-    Ok((signed.authority.checked_sub(1).ok_or_else(form)?, signatures))
+    Ok((bytes_of_hex(&signed.public_key).map(PublicKey).ok_or_else(form)?, signatures))
 }
 
 #[cfg(test)]

@@ -32,12 +32,13 @@ pub fn shown(proposal: &Proposal, chain: &Chain) -> String {
 }
 
 fn write_signers(text: &mut String, proposal: &Proposal, chain: &Chain) {
-    let (given, needed) = (proposal.signature_count(), chain.threshold());
-    let enough = if given < needed { "not enough yet" } else { "enough" };
-    let _ = writeln!(text, "  signed     by {given}, needed {needed}: {enough}");
-    for (index, key) in (0_u32..).zip(&chain.genesis.authorities) {
-        let has_signed = if proposal.is_signed_by(index) { "signed" } else { "not signed" };
-        let _ = writeln!(text, "    authority {} ({}) {has_signed}", index.saturating_add(1), hex::encode(key.0));
+    let count = proposal.count(chain);
+    let enough = if count.is_enough() { "enough" } else { "not enough yet" };
+    let _ = writeln!(text, "  signed     {count}: {enough}");
+    for (number, key) in (1_u32..).zip(proposal.signatories(chain)) {
+        let has_signed = if proposal.is_signed_by(&key) { "signed" } else { "not signed" };
+        let new = if chain.authorities.has(&key) { "" } else { "new " };
+        let _ = writeln!(text, "    {new}authority {number} ({}) {has_signed}", hex::encode(key.0));
     }
 }
 

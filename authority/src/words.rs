@@ -2,6 +2,7 @@
 //!
 //! Everything that is signed is shown, field by field, also what is absent. Texts of others are quoted and escaped.
 
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::credential::UnitCredential;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, Grant, KeyOwner, NumberRange, RegisterKey, RegisterSystem, RegisterUnit,
@@ -58,6 +59,7 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
         }
         Action::AttachItems(items) => of_items(items),
         Action::SetValidators(change) => of_validators(change),
+        Action::SetAuthorities(set) => of_authorities(set),
         Action::RegisterBlinding(secret) => {
             let title = format!("Register the blinding secret of epoch {}, for ever", secret.epoch);
             Words::new(title, vec![("fingerprint", hex::encode(&secret.fingerprint))])
@@ -181,6 +183,14 @@ fn of_validators(change: &SetValidators) -> Words {
     }
     let (count, quorum) = (change.validators.members().len(), change.validators.quorum());
     Words { title: format!("Replace the validators by these {count}, of which {quorum} decide"), rows }
+}
+
+fn of_authorities(set: &AuthoritySet) -> Words {
+    let rows = (1_u32..).zip(&set.keys).map(|(number, key)| (format!("authority {number}"), hex::encode(key.0)));
+    let (count, threshold) = (set.keys.len(), set.threshold);
+    let title =
+        format!("Replace the authorities by these {count}, of which {threshold} sign, from the next message on");
+    Words { title, rows: rows.collect() }
 }
 
 fn or_none(list: &[String]) -> String {

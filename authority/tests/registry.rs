@@ -126,6 +126,7 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
         (Class::Segment, &open, "state", "open"),
         (Class::System, "77", "grants", "none"),
         (Class::Validators, "decided on", "effective_height", "50"),
+        (Class::Authorities, "in force", "threshold", "2"),
         (Class::BlindingSecrets, "of the chain", "epochs", &epochs),
     ] {
         assert_eq!(field(&registry, class, name, of), expected, "{class:?} {name} {of}");
@@ -142,8 +143,8 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
     }
     let text = shown(&registry, &chain);
     let expected = [
-        "AUTHORITIES, of which 2 sign",
-        "authority 3",
+        "AUTHORITY SETS: 1",
+        "authorities in force",
         "UNITS: ",
         "SYSTEMS: 2; next free number 78",
         "kinds taken away",
@@ -173,6 +174,7 @@ fn the_document_fits_its_schema() {
         assert!(promised.contains_key(name), "{name} is not in the schema");
     }
     let lists = [
+        "authority_sets",
         "validator_sets",
         "issuers",
         "units",

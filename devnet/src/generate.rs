@@ -219,8 +219,8 @@ fn write_credentials(
     valid_from: UnixMillis,
 ) -> Result<()> {
     let keys: Vec<SoftwareKey> = secrets.authorities.iter().map(SoftwareKey::from_seed).collect();
-    let signers: Vec<(u32, &dyn Signer)> =
-        (0..AUTHORITY_THRESHOLD).zip(keys.iter().map(|key| key as &dyn Signer)).collect();
+    let signers = keys.iter().take(AUTHORITY_THRESHOLD as usize).map(|key| key as &dyn Signer);
+    let signers: Vec<&dyn Signer> = signers.collect();
     for issuer in &description.issuers {
         let directory = layout.issuer(issuer.issuer_id).join("credentials");
         for unit in &registry.units {

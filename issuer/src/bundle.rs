@@ -132,7 +132,7 @@ impl Bundler {
         let body = self.body(key)?.ok_or_else(|| bodyless(self.journal.erased_at(key)))?;
         let record = SignedRecord::decode(&row.signed_record).map_err(internal)?.record;
         let receipt = from_values(&body.values).map_err(internal)?;
-        let credential = self.credentials.of(&record, &receipt)?;
+        let credential = self.credentials.of(&record, &receipt, leaf_index)?;
         let batch = self.journal.batch(sequence).map_err(internal)?.ok_or_else(not_found)?;
         let tree = self.tree(sequence, &batch.keys().map_err(internal)?)?;
         let index = LeafIndex::new(u64::from(index));

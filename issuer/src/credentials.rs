@@ -5,16 +5,17 @@
 //! <key id>-<anything>.credential further ones of the same key: of a unit that was renamed, or moved to another area
 //! ```
 //! A credential names its unit, and so does every receipt: what was issued before a change of name or area needs the old one,
-//! what comes after it the new one, and both stay. A file that is put there counts at once.
+//! what comes after it the new one, and both stay. So do those of before and after a change of authorities: a receipt needs one that is
+//! signed by enough of those in force when it was anchored. A file that is put there counts at once.
 //!
-//! Invariant: a credential that the authorities did not sign is passed over. Not here: whether a bundle verifies (`bundle`).
+//! Invariant: a credential goes into no bundle whose authorities did not sign it. Not here: whether a bundle verifies (`bundle`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use receipt_core::credential::{CREDENTIAL_BYTES_MAX, SignedCredential, UnitCredential};
-use receipt_core::ids::KeyId;
+use receipt_core::ids::{KeyId, LeafIndex};
 use receipt_core::receipt::model::Receipt;
 use receipt_core::record::ReceiptRecord;
 use tallystick_anchoring::trust::FollowedTrust;
@@ -25,7 +26,7 @@ const EXTENSION: &str = ".credential";
 
 /// One of them.
 struct Held {
-    credential: UnitCredential,
+    signed: SignedCredential,
     bytes: Arc<Vec<u8>>,
 }
 
@@ -37,7 +38,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those in a directory, as far as the authorities of this trust file signed them.
+    /// Those in a directory, as far as authorities of this trust file signed them.
     pub fn new(directory: PathBuf, trust: Arc<FollowedTrust>) -> Self {
         if !directory.is_dir() {
             // Receipts can be issued without: what fails is every bundle, later and one by one.
@@ -48,21 +49,26 @@ impl Credentials {
     }
 
     /// The bytes of one that covers this receipt: its key and issue time, its unit's code, name and area as the body has
-    /// them. `NOT_READY` if none does; the log says which file the operator has to put where.
-    pub fn of(&self, record: &ReceiptRecord, receipt: &Receipt) -> Result<Arc<Vec<u8>>, Refusal> {
+    /// them, under the authorities of the leaf at which its batch stands. `NOT_READY` if none does; the log says which file the operator has to put where.
+    pub fn of(&self, record: &ReceiptRecord, receipt: &Receipt, leaf: LeafIndex) -> Result<Arc<Vec<u8>>, Refusal> {
         let key = record.signing_key;
-        if let Some(bytes) = self.known_of(record, receipt) {
+        if let Some(bytes) = self.known_of(record, receipt, leaf) {
             return Ok(bytes);
         }
         let read = self.read(key);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, read);
-        self.known_of(record, receipt).ok_or_else(|| self.missing(record))
+        self.known_of(record, receipt, leaf).ok_or_else(|| self.missing(record))
     }
 
-    fn known_of(&self, record: &ReceiptRecord, receipt: &Receipt) -> Option<Arc<Vec<u8>>> {
+    fn known_of(&self, record: &ReceiptRecord, receipt: &Receipt, leaf: LeafIndex) -> Option<Arc<Vec<u8>>> {
+        let trust = self.trust.current();
+        let authorities = trust.authorities_at(leaf);
+        let fits = |signed: &SignedCredential| {
+            covers(&signed.credential, record, receipt) && signed.is_signed_by_enough(authorities)
+        };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = known.get(&record.signing_key)?.iter();
-        held.find(|held| covers(&held.credential, record, receipt)).map(|held| Arc::clone(&held.bytes))
+        held.find(|held| fits(&held.signed)).map(|held| Arc::clone(&held.bytes))
     }
 
     /// Every credential of a key. What is none of it is passed over, with a warning if it is named as one.
@@ -94,13 +100,18 @@ impl Credentials {
         };
         let Ok(signed) = SignedCredential::decode(&bytes) else { return passed_over("it does not read") };
         let trust = self.trust.current();
-        if !signed.verify(trust.chain_id(), trust.authorities(), trust.authority_threshold()) {
-            return passed_over("the authorities of this chain did not sign it");
+        if !signed.signatures_hold(trust.chain_id()) {
+            return passed_over("a signature of it is not valid on this chain");
+        }
+        if !trust.authority_sets().iter().any(|known| signed.is_signed_by_enough(&known.set)) {
+            // It may be by those who are to come, and counts once they are in force.
+            let path = path.display();
+            tracing::warn!(%path, "a credential is signed by no authorities that this issuer knows of: it does not count so far");
         }
         if signed.credential.signing_key != key {
             return passed_over("it is of another key than its name says");
         }
-        Some(Held { credential: signed.credential, bytes: Arc::new(bytes) })
+        Some(Held { signed, bytes: Arc::new(bytes) })
     }
 
     fn missing(&self, record: &ReceiptRecord) -> Refusal {
@@ -108,8 +119,8 @@ impl Credentials {
         let directory = self.directory.display();
         tracing::error!(
             %receipt, %key, %directory,
-            "ALARM: no credential of the key covers this receipt's unit, name and area; put one that the authorities signed into \
-             the directory, as {key}{EXTENSION} or {key}-NAME{EXTENSION}"
+            "ALARM: no credential of the key covers this receipt's unit, name and area under the authorities in force when it was \
+             anchored; put one that they signed into the directory, as {key}{EXTENSION} or {key}-NAME{EXTENSION}"
         );
         Refusal::new(CallReason::NotReady)
             .with_message(format!(

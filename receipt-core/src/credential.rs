@@ -1,28 +1,31 @@
 //! The unit credential: the supervision mark (财政监制), by which authorities vouch offline for a unit and its signing key.
 //!
 //! ```text
-//! SignedCredential { 1 credential: bytes, 2 signers: packed u32 (authority indexes, ascending), 3 signatures: bytes[64]… }
+//! SignedCredential { 1 credential: bytes, 2 signers: bytes[32]… (authority keys, ascending), 3 signatures: bytes[64]… }
 //! UnitCredential {
 //!   1 format_version  2 suite  3 unit_id  4 unit_code  5 unit_name  6 supervisor_area_code  7 key_id
 //!   8 public_key[32]  9 valid_from_ms  10 valid_until_ms (0: open)
 //! }
 //! ```
 //! It repeats what the ledger's registry says of a unit and one key, so that a record can be checked without the registry.
-//! Signed strictly by at least the threshold of authority keys of genesis.
+//! Signed strictly, and believed of a record if at least the threshold of the authorities signed it that were in force when the record
+//! was anchored: it carries no time of signing, and one that it stated would be the signers' word. So a key that was replaced can vouch
+//! for nothing that comes after it.
 //!
 //! Not here: revocation. Who holds a credential alone does not learn that its key was revoked; that the record stands in
 //! the ledger says that its key was good when it was taken.
 
 use prost::Message;
 
-use crate::authorized::{self, Demand};
+use crate::authorities::AuthoritySet;
+use crate::authorized::{self, Signed};
 use crate::ids::{KeyId, UnitId, UnixMillis};
 use crate::record::FORMAT_VERSION;
 use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
-/// A credential above this is refused unread: names are 200 characters at most, and 64 authorities may sign.
-pub const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
+/// A credential above this is refused unread: names are 200 characters at most, and 64 authorities and 64 that follow them may sign.
+pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
 
 /// What the authorities say about a unit and one of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,13 +133,13 @@ pub struct SignedCredential {
     pub credential: UnitCredential,
     /// The signed bytes, verbatim.
     pub credential_bytes: Vec<u8>,
-    /// Authority index and signature, ascending by index.
-    pub signatures: Vec<(u32, Signature)>,
+    /// Public key and signature, ascending by key.
+    pub signatures: Vec<(PublicKey, Signature)>,
 }
 
 impl SignedCredential {
-    /// Signs with authority keys, given as (index in genesis, key), ascending.
-    pub fn sign(credential: UnitCredential, chain: ChainId, signers: &[(u32, &dyn Signer)]) -> Self {
+    /// Signs with authority keys.
+    pub fn sign(credential: UnitCredential, chain: ChainId, signers: &[&dyn Signer]) -> Self {
         let credential_bytes = credential.encode();
         let signatures = authorized::sign(Namespace::Credential, chain, &credential_bytes, signers);
         Self { credential, credential_bytes, signatures }
@@ -157,18 +160,26 @@ impl SignedCredential {
         Ok(Self { credential: UnitCredential::decode(&credential_bytes)?, credential_bytes, signatures })
     }
 
-    /// Whether at least `threshold` distinct authorities signed, and at least one, every given signature being valid under
-    /// the credential's suite. Whether that is the chain's suite is the caller's to ask.
-    pub fn verify(&self, chain: ChainId, authorities: &[PublicKey], threshold: u32) -> bool {
-        let demand = Demand {
+    /// Whether enough of these authorities signed, every given signature being valid. What others signed besides them does not count:
+    /// they may be authorities of another time.
+    pub fn verify(&self, chain: ChainId, authorities: &AuthoritySet) -> bool {
+        self.is_signed_by_enough(authorities) && self.signatures_hold(chain)
+    }
+
+    /// Whether enough of these authorities are named as signers.
+    pub fn is_signed_by_enough(&self, authorities: &AuthoritySet) -> bool {
+        authorities.suffices(|key| self.signatures.iter().any(|(signer, _)| signer == key))
+    }
+
+    /// Whether every given signature is valid under the credential's suite. Whether that is the chain's suite is the caller's to ask.
+    pub fn signatures_hold(&self, chain: ChainId) -> bool {
+        let signed = Signed {
             suite: self.credential.suite,
             namespace: Namespace::Credential,
             chain,
             message: &self.credential_bytes,
-            authorities,
-            threshold,
         };
-        demand.is_met_by(&self.signatures)
+        signed.by(&self.signatures)
     }
 }
 
@@ -201,19 +212,26 @@ mod tests {
     #[test]
     fn the_threshold_of_authorities_must_sign_this_very_credential() {
         let keys = [key(1), key(2), key(3)];
-        let authorities: Vec<PublicKey> = keys.iter().map(Signer::public_key).collect();
-        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key as &dyn Signer)).collect();
+        let of = |threshold| AuthoritySet { keys: keys.iter().map(Signer::public_key).collect(), threshold };
+        let signers: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
         let two = SignedCredential::sign(credential(), CHAIN, &signers[1..]);
         assert_eq!(SignedCredential::decode(&two.encode()), Ok(two.clone()));
-        assert!(two.verify(CHAIN, &authorities, 2));
-        assert!(!two.verify(CHAIN, &authorities, 3), "two of three required");
-        assert!(!two.verify(ChainId(Hash([8; 32])), &authorities, 2), "another chain");
+        assert!(two.verify(CHAIN, &of(2)));
+        assert!(!two.verify(CHAIN, &of(3)), "all three required");
+        assert!(!two.verify(ChainId(Hash([8; 32])), &of(2)), "another chain");
+        // One of the three is replaced: the other two still suffice, whoever signed besides them.
+        let all = SignedCredential::sign(credential(), CHAIN, &signers);
+        let with =
+            |seeds: [u8; 3]| AuthoritySet { keys: seeds.map(|seed| key(seed).public_key()).to_vec(), threshold: 2 };
+        assert!(all.verify(CHAIN, &with([1, 9, 3])));
+        assert!(!all.verify(CHAIN, &with([1, 9, 8])), "two are replaced");
+        assert!(!two.verify(CHAIN, &with([1, 9, 3])), "one of the two signers is replaced");
         let mut other = two.clone();
         other.credential_bytes = UnitCredential { unit: UnitId::new(8), ..credential() }.encode();
-        assert!(!other.verify(CHAIN, &authorities, 2), "another credential");
+        assert!(!other.verify(CHAIN, &of(2)), "another credential");
         let mut unsigned = two.clone();
         unsigned.signatures.clear();
-        assert!(!unsigned.verify(CHAIN, &authorities, 0), "a threshold of nobody");
+        assert!(!unsigned.verify(CHAIN, &of(0)), "a threshold of nobody");
         let mut twice = two;
         twice.signatures[1] = twice.signatures[0];
         assert!(SignedCredential::decode(&twice.encode()).is_err(), "one authority twice");

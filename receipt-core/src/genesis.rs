@@ -12,6 +12,7 @@
 
 use prost::Message;
 
+use crate::authorities::AuthoritySet;
 use crate::entry::Entry;
 use crate::governance::{Action, ActionWire, Governance, SignedGovernance};
 use crate::hash::Hash;
@@ -73,7 +74,7 @@ pub struct Genesis {
     pub time: UnixMillis,
     /// The chain's fixed UTC offset in minutes (+08:00 is 480).
     pub utc_offset_minutes: i32,
-    /// Keys of the authorities.
+    /// Keys of the first authorities.
     pub authorities: Vec<PublicKey>,
     /// How many of them must sign governance.
     pub authority_threshold: u32,
@@ -120,26 +121,6 @@ pub(crate) fn is_name(text: &str) -> bool {
 /// A fixed UTC offset, as genesis and trust file take it.
 pub(crate) fn is_utc_offset(minutes: i32) -> bool {
     minutes.unsigned_abs() <= 14 * 60
-}
-
-/// The authorities of genesis or a trust file.
-pub(crate) struct Authorities<'a> {
-    pub(crate) keys: &'a [PublicKey],
-    pub(crate) threshold: u32,
-}
-
-impl Authorities<'_> {
-    /// Count, keys and threshold; the problem otherwise.
-    pub(crate) fn check(&self, suite: Suite) -> Result<(), &'static str> {
-        let require = |holds: bool, problem| if holds { Ok(()) } else { Err(problem) };
-        let mut distinct = self.keys.to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
-        require(self.keys.len() <= limits::VALIDATORS_MAX, "there are too many authorities")?;
-        require(distinct.len() == self.keys.len(), "an authority stands twice")?;
-        require(distinct.iter().all(|key| suite.registers(key)), "an authority's key is not registrable")?;
-        require((1..=distinct.len()).contains(&(self.threshold as usize)), "no such number of authorities")
-    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -223,8 +204,7 @@ impl Genesis {
 
     fn check(&self) -> Result<(), GenesisError> {
         let require = |holds: bool, problem| if holds { Ok(()) } else { Err(GenesisError::Unsound(problem)) };
-        let authorities = Authorities { keys: &self.authorities, threshold: self.authority_threshold };
-        authorities.check(self.suite).map_err(GenesisError::Unsound)?;
+        self.authority_set().check(self.suite).map_err(GenesisError::Unsound)?;
         self.validators.check_note_keys(&self.origin)?;
         if let Some(action) = self.first_large_action() {
             return Err(GenesisError::Entry(action));
@@ -275,6 +255,11 @@ impl Genesis {
             chunks.push(&self.actions[start..]);
         }
         chunks
+    }
+
+    /// The first authorities.
+    pub fn authority_set(&self) -> AuthoritySet {
+        AuthoritySet { keys: self.authorities.clone(), threshold: self.authority_threshold }
     }
 
     /// The chain id: a hash of the whole file, under the suite that it names.

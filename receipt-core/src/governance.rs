@@ -1,18 +1,20 @@
 //! Governance: how units, systems, keys, segments, issuers, kinds and validators change.
 //!
 //! ```text
-//! SignedGovernance { 1 governance: bytes, 2 signers: packed u32 (authority indexes, ascending), 3 signatures: bytes[64]… }
+//! SignedGovernance { 1 governance: bytes, 2 signers: bytes[32]… (authority keys, ascending), 3 signatures: bytes[64]… }
 //! Governance { 1 format_version  2 suite  3 sequence  4 expiry_height  5 actions…  6 previous [32] }
 //! Action     { 1 kind  2 body: bytes }                                body: the message of that kind, canonical
 //! ```
 //! Sequences ascend by one, and each message names the one before it by its id: whoever gets authorities to sign for a sequence
 //! that is not the next one gets nothing that can be played later, because nobody knows yet what will come before it. A message is
 //! taken from `expiry_height` − [`limits::GOVERNANCE_VALID_HEIGHTS_MAX`] to `expiry_height`, signed strictly by at least the
-//! threshold of authority keys. Genesis carries actions without signatures: they enter the log as sequence 0, with zeros as `previous`.
+//! threshold of the authorities in force, and, if it replaces them, by every one of the new ones: a key that nobody holds would
+//! lock governance for ever. Genesis carries actions without signatures: they enter the log as sequence 0, with zeros as `previous`.
 
 use prost::Message;
 
-use crate::authorized::{self, Demand};
+use crate::authorities::AuthoritySet;
+use crate::authorized::{self, Signed};
 use crate::hash::Hash;
 use crate::ids::Height;
 #[cfg(doc)]
@@ -93,13 +95,30 @@ impl Governance {
         if wire.format_version != FORMAT_VERSION {
             return Err(NotCanonical("Governance"));
         }
-        Ok(Self {
+        let governance = Self {
             suite: Suite::from_number(wire.suite).ok_or(NotCanonical("Governance"))?,
             sequence: wire.sequence,
             expiry: Height::new(wire.expiry_height),
             previous: Hash(fixed("previous", &wire.previous)?),
             actions: wire.actions.iter().map(Action::from_wire).collect::<Result<_, _>>()?,
+        };
+        // Who must sign a message that replaces the authorities twice?
+        if governance.authority_changes().count() > 1 {
+            return Err(NotCanonical("Governance"));
+        }
+        Ok(governance)
+    }
+
+    fn authority_changes(&self) -> impl Iterator<Item = &AuthoritySet> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::SetAuthorities(set) => Some(set),
+            _ => None,
         })
+    }
+
+    /// The authorities that the message puts in the place of those who sign it, if it does.
+    pub fn next_authorities(&self) -> Option<&AuthoritySet> {
+        self.authority_changes().next()
     }
 }
 
@@ -110,13 +129,13 @@ pub struct SignedGovernance {
     pub governance: Governance,
     /// The signed bytes, verbatim.
     pub governance_bytes: Vec<u8>,
-    /// Authority index and signature, ascending by index.
-    pub signatures: Vec<(u32, Signature)>,
+    /// Public key and signature, ascending by key.
+    pub signatures: Vec<(PublicKey, Signature)>,
 }
 
 impl SignedGovernance {
-    /// Signs with authority keys, given as (index in genesis, key), ascending.
-    pub fn sign(governance: Governance, chain: ChainId, signers: &[(u32, &dyn Signer)]) -> Self {
+    /// Signs with authority keys.
+    pub fn sign(governance: Governance, chain: ChainId, signers: &[&dyn Signer]) -> Self {
         let governance_bytes = governance.encode();
         let signatures = authorized::sign(Namespace::Governance, chain, &governance_bytes, signers);
         Self { governance, governance_bytes, signatures }
@@ -133,18 +152,33 @@ impl SignedGovernance {
         Ok(Self { governance: Governance::decode(&governance_bytes)?, governance_bytes, signatures })
     }
 
-    /// Whether at least `threshold` distinct authorities signed, and at least one, given ascending, every given signature
-    /// being valid under the message's suite. Whether that is the chain's suite is the caller's to ask.
-    pub fn verify(&self, chain: ChainId, authorities: &[PublicKey], threshold: u32) -> bool {
-        let demand = Demand {
+    /// Whether those have signed who must while these authorities are in force. Whether the suite is the chain's is the caller's to ask.
+    pub fn verify(&self, chain: ChainId, authorities: &AuthoritySet) -> bool {
+        self.signature_problem(chain, authorities).is_none()
+    }
+
+    /// Why the signatures do not do while these authorities are in force: at least the threshold of them must have signed, every one
+    /// of those that the message puts in their place, and nobody else; every signature must be valid under the message's suite.
+    pub fn signature_problem(&self, chain: ChainId, authorities: &AuthoritySet) -> Option<&'static str> {
+        let next = self.governance.next_authorities();
+        let has_signed = |key: &PublicKey| self.signatures.iter().any(|(signer, _)| signer == key);
+        let may_sign = |key: &PublicKey| authorities.has(key) || next.is_some_and(|next| next.has(key));
+        let signed = Signed {
             suite: self.governance.suite,
             namespace: Namespace::Governance,
             chain,
             message: &self.governance_bytes,
-            authorities,
-            threshold,
         };
-        demand.is_met_by(&self.signatures)
+        if !self.signatures.iter().all(|(key, _)| may_sign(key)) {
+            return Some("it is signed by a key that is no authority's");
+        }
+        if !authorities.suffices(has_signed) {
+            return Some("it is not signed by enough authorities");
+        }
+        if !next.is_none_or(|next| next.keys.iter().all(has_signed)) {
+            return Some("it is not signed by every new authority");
+        }
+        (!signed.by(&self.signatures)).then_some("an authority's signature is not valid")
     }
 
     /// [`Governance::id`] of the message, of the bytes as they were signed.

@@ -8,6 +8,7 @@
 
 mod action;
 mod apply;
+mod authorities;
 mod batches;
 mod blinding;
 mod budget;
@@ -35,6 +36,7 @@ mod uniqueness;
 mod tests;
 
 pub use apply::apply;
+pub use authorities::read_authorities;
 pub use blinding::{BlindingEpoch, read_blinding_epochs};
 pub use chain::ChainParameters;
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};

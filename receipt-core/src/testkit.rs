@@ -100,6 +100,8 @@ pub struct TestChain {
     blocks: Vec<TestBlock>,
     /// Validator sets with the first height that they decide.
     sets: Vec<(u64, Vec<TestValidator>)>,
+    /// Names of authorities with the first leaf that is written under them.
+    authorities: Vec<(u64, Vec<String>)>,
     samples: Samples,
     units: Vec<TestUnit>,
     time: UnixMillis,
@@ -138,7 +140,7 @@ impl TestChain {
             suite,
             time: UnixMillis::new(GENESIS_TIME_MS),
             utc_offset_minutes: UTC_OFFSET_MINUTES,
-            authorities: keys::authorities(suite).iter().map(|key| key.public_key()).collect(),
+            authorities: keys::AUTHORITIES.iter().map(|name| keys::signer(suite, name).public_key()).collect(),
             authority_threshold: AUTHORITY_THRESHOLD,
             validators: keys::set_of(&validators),
             actions: registry(suite, &units),
@@ -157,6 +159,7 @@ impl TestChain {
             log: TestLog::new(genesis.suite),
             blocks: Vec::new(),
             sets: vec![(0, validators)],
+            authorities: vec![(0, keys::AUTHORITIES.map(str::to_owned).to_vec())],
             samples,
             units,
             time: genesis.time,
@@ -174,7 +177,7 @@ impl TestChain {
         &self.genesis
     }
 
-    /// The trust file of genesis; after [`Self::rotate_validators`], with both sets.
+    /// The trust file of genesis; after [`Self::rotate_validators`] or [`Self::replace_authorities`], with both sets.
     pub fn trust(&self) -> &TrustFile {
         &self.trust
     }
@@ -217,7 +220,7 @@ impl TestChain {
 
 /// The three authorities.
 pub fn authorities() -> [SoftwareKey; 3] {
-    [software_key("authority-0"), software_key("authority-1"), software_key("authority-2")]
+    keys::AUTHORITIES.map(software_key)
 }
 
 /// A unit's signing key.

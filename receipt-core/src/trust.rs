@@ -7,7 +7,8 @@
 //! origin <origin of the log>
 //! utc-offset-minutes <decimal, may be negative>
 //! suite <number>                                          of everything that is signed on the chain, notes excepted
-//! authority <base64 of the public key>                    one line each, in the order of genesis
+//! authorities <first leaf>                                from here to the threshold for each set of authorities
+//! authority <base64 of the public key>                    one line each, in the order of the set
 //! authority-threshold <k>
 //!                                                         an empty line before each validator set
 //! validators <first tree size> <last tree size> <until> <validator-set hash, hex>      the last set: "open" in place of both ends
@@ -16,6 +17,10 @@
 //! group quorum <k> <names…>
 //! quorum quorum
 //! ```
+//! Authorities vouch for what was anchored while they were in force: a set counts for the leaves of the log from its first one to before the
+//! next set's first one. The first starts at leaf 0, each further one right after the governance entry that brought it. Whoever gets
+//! hold of a retired set's keys can vouch with them for nothing that is anchored later.
+//!
 //! Validator sets are in the order of the tree sizes for which their keys count: the first starts at 1, each starts right
 //! after the one before, only the last may be open. A checkpoint is judged by the one set whose range holds its size, so a
 //! retired set can sign nothing new; and what it signs is never worth more than its word of `until`, the second (Unix time) in which its last
@@ -25,9 +30,10 @@
 //! Not here: who is allowed to hand out a trust file. It is public, and must come from somewhere that the verifier's owner
 //! trusts.
 
+use crate::authorities::AuthoritySet;
 use crate::genesis::Genesis;
 use crate::hash::Hash;
-use crate::ids::TreeSize;
+use crate::ids::{LeafIndex, TreeSize};
 use crate::note::{
     Checkpoint, CheckpointError, Evaluation, NoteError, Policy, PolicyError, PosixSeconds, SignatureLine, SignedNote,
 };
@@ -65,11 +71,23 @@ pub struct TrustedSet {
     pub policy: Policy,
 }
 
+/// Authorities of whom nobody can be one.
+static NOBODY: AuthoritySet = AuthoritySet { keys: Vec::new(), threshold: 1 };
+
 impl TrustedSet {
     /// Whether a tree of this size is this set's to sign.
     pub fn covers(&self, size: TreeSize) -> bool {
         self.first_size <= size && self.end.is_none_or(|end| size <= end.last_size)
     }
+}
+
+/// A set of authorities, and the leaves for which it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedAuthorities {
+    /// The first leaf of the log that was written while it was in force; it ends before the next set's first leaf.
+    pub first_leaf: LeafIndex,
+    /// The set.
+    pub set: AuthoritySet,
 }
 
 /// A parsed trust file.
@@ -80,8 +98,7 @@ pub struct TrustFile {
     pub(crate) origin: String,
     pub(crate) utc_offset_minutes: i32,
     pub(crate) suite: Suite,
-    pub(crate) authorities: Vec<PublicKey>,
-    pub(crate) authority_threshold: u32,
+    pub(crate) authorities: Vec<TrustedAuthorities>,
     pub(crate) sets: Vec<TrustedSet>,
 }
 
@@ -161,8 +178,7 @@ impl TrustFile {
             origin: genesis.origin.clone(),
             utc_offset_minutes: genesis.utc_offset_minutes,
             suite: genesis.suite,
-            authorities: genesis.authorities.clone(),
-            authority_threshold: genesis.authority_threshold,
+            authorities: vec![TrustedAuthorities { first_leaf: LeafIndex::ZERO, set: genesis.authority_set() }],
             sets: vec![set],
         };
         // Read back what would be written: a trust file that cannot be read must not be handed out.
@@ -184,13 +200,32 @@ impl TrustFile {
         Self::parse(&next.to_text())
     }
 
-    /// Whether this file is an earlier one with further validator sets, or none: of one chain, and with the same sets over the same
-    /// sizes, but for the end of the earlier one's last.
+    /// The same file with another set of authorities, brought by the governance entry that is leaf `by` of the log. `None` if the file
+    /// has it already. The caller has verified that the entry stands there.
+    pub fn with_next_authorities(&self, by: LeafIndex, set: &AuthoritySet) -> Result<Option<Self>, TrustTextError> {
+        let first_leaf = LeafIndex::new(by.get().saturating_add(1));
+        if let Some(known) = self.authorities.iter().find(|known| known.first_leaf == first_leaf) {
+            let same = known.set == *set;
+            return if same { Ok(None) } else { Err(TrustTextError::Whole("it has other authorities than the log")) };
+        }
+        let mut next = self.clone();
+        next.authorities.push(TrustedAuthorities { first_leaf, set: set.clone() });
+        Self::parse(&next.to_text()).map(Some)
+    }
+
+    /// How far the file has followed the ledger: of two files of which one goes on from the other, that one has more.
+    pub fn handovers(&self) -> usize {
+        self.sets.len() + self.authorities.len()
+    }
+
+    /// Whether this file is an earlier one with further sets of validators or authorities, or none: of one chain, and with the same sets over
+    /// the same sizes and leaves, but for the end of the earlier one's last.
     pub fn goes_on_from(&self, earlier: &Self) -> bool {
         let begins = |set: &TrustedSet| (set.first_size, set.set_hash);
         let Some((last, closed)) = earlier.sets.split_last() else { return false };
         let Some(open) = self.sets.get(closed.len()) else { return false };
         self.chain == earlier.chain
+            && self.authorities.starts_with(&earlier.authorities)
             && self.sets.iter().zip(closed).all(|(own, other)| (begins(own), own.end) == (begins(other), other.end))
             && begins(open) == begins(last)
             && (last.end.is_none() || last.end == open.end)
@@ -221,14 +256,26 @@ impl TrustFile {
         self.suite
     }
 
-    /// Keys of the authorities, in the order of genesis.
-    pub fn authorities(&self) -> &[PublicKey] {
+    /// The sets of authorities, in the order of their leaves.
+    pub fn authority_sets(&self) -> &[TrustedAuthorities] {
         &self.authorities
     }
 
-    /// How many authorities must sign a credential or a governance message.
-    pub fn authority_threshold(&self) -> u32 {
-        self.authority_threshold
+    /// The newest authorities that the file knows.
+    pub fn authorities(&self) -> &AuthoritySet {
+        // No trust file is without.
+        self.authorities.last().map_or(&NOBODY, |known| &known.set)
+    }
+
+    /// The authorities that were in force when this leaf was written, as far as the file knows.
+    pub fn authorities_at(&self, leaf: LeafIndex) -> &AuthoritySet {
+        let known = self.authorities.iter().rev().find(|known| known.first_leaf <= leaf);
+        known.map_or(&NOBODY, |known| &known.set)
+    }
+
+    /// Whether some set of the file has this key.
+    pub fn knows_authority(&self, key: &PublicKey) -> bool {
+        self.authorities.iter().any(|known| known.set.has(key))
     }
 
     /// The validator sets, in the order of their tree sizes.

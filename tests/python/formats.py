@@ -202,7 +202,7 @@ CREDENTIAL = fields(
     "7 key_id u32, 8 public_key 32, 9 valid_from_ms u64, 10 valid_until_ms u64"
 )
 SIGNED = fields("1 message bytes, 2 signature 64")
-MANY_SIGNED = fields("1 message bytes, 2 signers u32 …, 3 signatures 64 …")
+MANY_SIGNED = fields("1 message bytes, 2 signers 32 …, 3 signatures 64 …")
 
 
 def ascending(items):
@@ -286,8 +286,8 @@ def read_seal(data):
 
 
 def read_credential(data):
-    """SignedCredential -> (credential, signed bytes, [(authority, signature)])."""
-    require(len(data) <= 8192, "the credential is too large")
+    """SignedCredential -> (credential, signed bytes, [(authority key, signature)])."""
+    require(len(data) <= 16_384, "the credential is too large")
     signed = read(MANY_SIGNED, data)
     require(ascending(signed["signers"]) and len(signed["signers"]) == len(signed["signatures"]), "signers")
     credential = read(CREDENTIAL, signed["message"])

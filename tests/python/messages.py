@@ -18,6 +18,7 @@ ACTIONS = {
     9: fields("1 kind u32, 2 name text"), 10: ITEMS,
     11: {1: ("effective_height", "u64"), 2: ("members", [MEMBER])},
     12: {1: ("segment_id", "u32"), 2: ("void", [RANGE]), 3: ("lost", [RANGE])},
+    13: fields("1 keys 32 …, 2 threshold u32"),
     14: fields("1 epoch u32, 2 fingerprint bytes"),
 }
 ACTION = fields("1 kind u32, 2 body bytes")

@@ -174,12 +174,16 @@ class Trust:
         self.offset = int(offset)
         require(value("suite") == "1", "the chain runs on a suite that is not known here")
         self.authorities = []
-        while lines and lines[0].startswith("authority "):
-            self.authorities.append(unbase64(value("authority")))
-        self.threshold = decimal(value("authority-threshold"))
-        count = len(self.authorities)
-        require(len(set(self.authorities)) == count <= 64 and 1 <= self.threshold <= count, "authorities")
-        require(all(ed25519.is_registrable(key) for key in self.authorities), "an authority's key")
+        while lines and lines[0].startswith("authorities "):
+            first, keys = decimal(value("authorities")), []
+            while lines and lines[0].startswith("authority "):
+                keys.append(unbase64(value("authority")))
+            threshold = decimal(value("authority-threshold"))
+            require(len(set(keys)) == len(keys) <= 64 and 1 <= threshold <= len(keys), "authorities")
+            require(all(ed25519.is_registrable(key) for key in keys), "an authority's key")
+            require(first > self.authorities[-1][0] if self.authorities else first == 0, "authorities follow each other")
+            self.authorities.append((first, keys, threshold))
+        require(self.authorities, "no authorities")
         self.sets, expected = [], 1
         while lines:
             require(lines.pop(0) == "", "an empty line before each set")
@@ -195,6 +199,11 @@ class Trust:
                 policy.append(lines.pop(0))
             self.sets.append((first, last, until, bytes.fromhex(words[-1]), Policy(policy, self.origin)))
         require(self.sets, "no validator set")
+
+    def authorities_at(self, leaf):
+        """(keys, threshold, whether these are the newest) of the authorities of a leaf; without one, the newest."""
+        known = [row for row in self.authorities if leaf is None or row[0] <= leaf]
+        return known[-1][1], known[-1][2], len(known) == len(self.authorities)
 
     def judge(self, note):
         """(as of, signers, set hash) of a checkpoint note."""

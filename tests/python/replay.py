@@ -20,7 +20,7 @@ from formats import Refused, leaf_hash, preimage, require, tagged
 (META, RECEIPTS, BIZ_KEYS, UNIQUENESS, BATCHES, UNITS, UNIT_CODES, SYSTEMS, KEYS, SEGMENTS, SEGMENT_INDEX, HIGH_WATER,
  ISSUERS, KINDS, ITEMS, STATUSES) = range(16)
 REFUSED = 17
-VALIDATORS_EVER = 18
+HOLDERS = 18
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
@@ -145,6 +145,10 @@ class Ledger:
     def start(self):
         """Block 0; returns its entries."""
         genesis, entries, chunks, size, self.look_ups = self.genesis, [], [[]], 0, 0
+        self.claim(self.set)
+        keys = genesis["authority_keys"]
+        require(all(self.get(HOLDERS, b"\x03" + key) is None for key in keys), "an authority's key is a validator's")
+        self.put_authorities({"keys": keys, "threshold": genesis["authority_threshold"]})
         for action in genesis["actions"]:
             self.act(action, 0, genesis["time_ms"])
             if size + len(action["body"]) + 16 > 30_720 and chunks[-1]:
@@ -161,7 +165,6 @@ class Ledger:
                 entries.append(b"\x03" + formats.encode(formats.MANY_SIGNED, signed))
         require(all(len(entry) <= 61_440 for entry in entries), "an action does not fit into an entry")
         self.put(META, b"validators", self.encode_set(self.set))
-        self.claim(self.set)
         self.put(META, b"governance", u64(0) + self.chain)
         self.put(META, b"schedule", b"")
         return self.finish(entries, bytes(32), self.set, genesis["time_ms"])
@@ -265,7 +268,7 @@ class Ledger:
         return members
 
     def owned(self, member):
-        """What is one validator's for ever: its number, its name, its keys."""
+        """What is one validator's for ever: its number, its name, its keys; other keys stand beside its own."""
         number, name = u32(member["id"]), member["name"].encode()
         keys = [(b"\x03" + member[role], number + bytes([index])) for index, role in
                 ((1, "consensus_key"), (2, "log_key"), (3, "cosigner_key"))]
@@ -274,7 +277,7 @@ class Ledger:
     def claim(self, members):
         for member in members:
             for key, value in self.owned(member):
-                self.put(VALIDATORS_EVER, key, value)
+                self.put(HOLDERS, key, value)
 
     # --- governance -----------------------------------------------------------------------------------------------------
 
@@ -286,11 +289,16 @@ class Ledger:
         last = self.get(META, b"governance")
         require(governance["sequence"] == int.from_bytes(last[:8], "big") + 1, "its sequence is not the next one")
         require(governance["previous"] == last[8:], "it follows another message")
-        keys = self.genesis["authority_keys"]
-        require(len(signed["signers"]) >= max(1, self.genesis["authority_threshold"]), "too few authorities")
+        authorities, signers = self.authorities(), signed["signers"]
+        changes = [action["body"] for action in governance["actions"] if action["kind"] == 13]
+        require(len(changes) <= 1, "the authorities are replaced twice")
+        new = [key for body in changes for key in formats.read(messages.ACTIONS[13], body)["keys"]]
+        require(all(key in authorities["keys"] + new for key in signers), "a signer is no authority")
+        require(sum(key in signers for key in authorities["keys"]) >= max(1, authorities["threshold"]), "too few authorities")
+        require(all(key in signers for key in new), "a new authority has not signed")
         message = preimage("tallystick/governance/v1", self.chain, signed["message"])
-        for signer, signature in zip(signed["signers"], signed["signatures"]):
-            require(signer < len(keys) and ed25519.verify_strict(keys[signer], message, signature), "a wrong signature")
+        for key, signature in zip(signers, signed["signatures"]):
+            require(ed25519.verify_strict(key, message, signature), "a wrong signature")
         for action in governance["actions"]:
             self.act(action, height, time)
         self.put(META, b"governance", u64(governance["sequence"]) + tagged("tallystick/governance-id/v1", signed["message"]))
@@ -302,6 +310,7 @@ class Ledger:
         rules = {1: self.register_unit, 2: self.register_key, 3: self.revoke_key, 4: self.register_system,
                  5: self.allocate_segment, 6: self.close_segment, 7: self.register_issuer, 8: self.fence_issuer,
                  9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment,
+                 13: self.set_authorities,
                  14: self.register_blinding}
         rules[action["kind"]](body, height, time)
 
@@ -332,6 +341,9 @@ class Ledger:
         require(self.get(owner, u32(key["owner_id"])) is not None, "the owner is not registered")
         require(ed25519.is_registrable(key["key"]), "the key is not registrable")
         require(key["valid_until_ms"] == 0 or key["valid_from_ms"] < key["valid_until_ms"], "never valid")
+        holder = u32(key["owner_id"]) + bytes([4 + key["owner_kind"]])
+        require(self.get(HOLDERS, b"\x03" + key["key"]) in (None, holder) and not self.is_announced(key["key"]), "another's")
+        self.put(HOLDERS, b"\x03" + key["key"], holder)
         self.save(KEYS, u32(key["key_id"]), {"inner": key, "revoked_from_ms": 0, "revoked_at_ms": 0})
 
     def revoke_key(self, revocation, _, time):
@@ -397,7 +409,7 @@ class Ledger:
         require(change["effective_height"] >= height + 2, "two heights on at the earliest")
         self.check_log_keys(change["members"])
         for member in change["members"]:
-            require(all(self.get(VALIDATORS_EVER, key) in (None, value) for key, value in self.owned(member)), "another's")
+            require(all(self.get(HOLDERS, key) in (None, value) for key, value in self.owned(member)), "another's")
         self.put(META, b"validators-next", u64(change["effective_height"]) + self.encode_set(change["members"]))
 
     def register_blinding(self, secret, _height, _time):
@@ -407,6 +419,31 @@ class Ledger:
         require(len(secret["fingerprint"]) == 16, "a fingerprint has 16 bytes")
         require(all(secret["fingerprint"] != other for _, other in known), "a secret has one epoch")
         self.put(META, b"blinding", row + u32(secret["epoch"]) + secret["fingerprint"])
+
+    def authorities(self):
+        return formats.read(messages.ACTIONS[13], self.get(META, b"authorities"))
+
+    def put_authorities(self, authorities):
+        self.put(META, b"authorities", formats.encode(messages.ACTIONS[13], authorities))
+        for key in authorities["keys"]:
+            self.put(HOLDERS, b"\x03" + key, u32(0) + b"\x04")
+
+    def is_announced(self, key):
+        """Whether the validator set that waits for its height has this key."""
+        pending = self.get(META, b"validators-next")
+        members = formats.read(messages.SET, pending[8:])["members"] if pending else []
+        return any(key in (member["consensus_key"], member["log_key"], member["cosigner_key"]) for member in members)
+
+    def set_authorities(self, change, height, _):
+        keys, before = change["keys"], self.authorities()
+        require(height > 0, "genesis names its authorities apart")
+        require(len(set(keys)) == len(keys) <= 64 and 1 <= change["threshold"] <= len(keys), "authorities")
+        require(all(ed25519.is_registrable(key) for key in keys), "a key is not registrable")
+        require(change != before, "these are the authorities already")
+        for key in keys:
+            is_free = self.get(HOLDERS, b"\x03" + key) is None and not self.is_announced(key)
+            require(key in before["keys"] or is_free, "a key of another role, or of an authority that was replaced")
+        self.put_authorities(change)
 
     def check_log_keys(self, members):
         ids = {member_keys(self.genesis["origin"], member)[0].id for member in members}

@@ -112,11 +112,19 @@ class Verdict:
         refuse_later(message_of(bundle["credential"]))
         credential, vouched, signatures = formats.read_credential(bundle["credential"])
         self.code = "CREDENTIAL_SIGNATURES"
-        require(len(signatures) >= max(1, trust.threshold), "too few")
+        self.authorities_unknown = False
         message = preimage("tallystick/credential/v1", trust.chain, vouched)
-        for authority, by in signatures:
-            require(authority < len(trust.authorities), "no such authority")
-            require(ed25519.verify_strict(trust.authorities[authority], message, by), "a wrong signature")
+        require(all(ed25519.verify_strict(key, message, by) for key, by in signatures), "a wrong signature")
+        try:
+            leaf = notes.Proof(bundle["anchor"]).index
+        except Refused:
+            leaf = None
+        keys, threshold, newest = trust.authorities_at(leaf)
+        signers = {key for key, _ in signatures}
+        if len(signers & set(keys)) < max(1, threshold):
+            known = {key for _, keys, _ in trust.authorities for key in keys}
+            require(newest and signers - known, "too few authorities of its time")
+            self.authorities_unknown = True
         self.code = "CREDENTIAL_SCOPE"
         issued = record["issue_time_ms"]
         same = all(credential[name] == record[name] for name in ("unit_id", "key_id", "suite"))
@@ -171,6 +179,8 @@ class Verdict:
         proof.verify(formats.leaf_hash(b"\x01" + batch["header"]))
         self.code = "ANCHOR_TIME"
         require(as_of <= self.latest // 1000, "cosigned in the future")
+        if self.authorities_unknown:
+            raise Unjudged("AUTHORITIES_UNKNOWN", "authorities that are not in the trust file have signed")
         self.header_index = proof.index
 
     def in_force(self):

@@ -37,6 +37,7 @@ mod secrets;
 mod segments;
 mod shutdown;
 mod startup;
+mod succession;
 mod sync;
 mod tidy;
 mod two_issuers;

@@ -35,7 +35,7 @@ pub(crate) struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     /// With nothing on it but a passphrase file.
-    fn bare(network: &'a TestNetwork, name: &str) -> Self {
+    pub(crate) fn bare(network: &'a TestNetwork, name: &str) -> Self {
         let directory = network.layout().root().join(name);
         std::fs::create_dir_all(&directory).unwrap();
         let desk = Self { network, directory };
@@ -59,12 +59,12 @@ impl<'a> Desk<'a> {
         std::fs::set_permissions(self.path(name), PermissionsExt::from_mode(0o600)).unwrap();
     }
 
-    fn obtain(&self, from: &Path, name: &str) {
+    pub(crate) fn obtain(&self, from: &Path, name: &str) {
         std::fs::copy(from, self.path(name)).unwrap();
     }
 
     /// A certificate as its owner has it.
-    fn certificate(&self, name: &str) {
+    pub(crate) fn certificate(&self, name: &str) {
         let (files, layout) = (self.network.layout().client(name), self.network.layout());
         self.obtain(&layout.ca().cert, "ca.pem");
         self.obtain(&files.cert, &format!("{name}.pem"));
@@ -72,17 +72,22 @@ impl<'a> Desk<'a> {
         std::fs::set_permissions(self.path(&format!("{name}.key")), PermissionsExt::from_mode(0o600)).unwrap();
     }
 
-    async fn types(&self, command: &str, answer: &str) -> String {
+    pub(crate) async fn types(&self, command: &str, answer: &str) -> String {
+        self.tries(command, answer).await.unwrap()
+    }
+
+    /// The same; a command that fails is an error, with what it said.
+    pub(crate) async fn tries(&self, command: &str, answer: &str) -> anyhow::Result<String> {
         let mut places = Vec::new();
         for (id, name) in [(1, "node-1.example.org:7101"), (2, "node-2.example.org:7101")] {
             places.push((name, self.network.node_addresses(id).unwrap().grpc.to_string()));
         }
-        typed(self.network, &self.directory, command, &places, answer).await.unwrap()
+        typed(self.network, &self.directory, command, &places, answer).await
     }
 }
 
 /// An authority at home: no network, its own key.
-fn at_home<'a>(network: &'a TestNetwork, authority: u32) -> Desk<'a> {
+pub(crate) fn at_home<'a>(network: &'a TestNetwork, authority: u32) -> Desk<'a> {
     let home = Desk::new(network, &format!("home-{authority}"));
     home.obtain(&network.layout().authority_key(authority - 1), "authority.key");
     home.obtain(&network.layout().authorities().join("passphrase"), "passphrase");
@@ -171,7 +176,7 @@ async fn a_chain_is_founded_as_the_page_has_it() {
     network.finish(&AllowList::lifecycle()).await.unwrap();
 }
 
-fn digest_of(shown: &str) -> String {
+pub(crate) fn digest_of(shown: &str) -> String {
     let line = shown.lines().find_map(|line| line.trim().strip_prefix("digest")).unwrap();
     line.trim()[..TYPED_DIGITS].to_owned()
 }

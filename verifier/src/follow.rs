@@ -2,12 +2,14 @@
 //!
 //! Every entry since genesis is hashed into the log; a validator set counts from where a seal says so, and its keys are
 //! those of a governance entry with exactly the hash that the seal names. Nothing is taken over before a checkpoint under
-//! the quorum of the *previous* set covers the seal that announces it.
+//! the quorum of the *previous* set covers the seal that announces it. Authorities count from right after the entry that brings them, once
+//! such a checkpoint covers it: validators let no entry into the log that the authorities before did not sign.
 
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::entry::Entry;
 use receipt_core::governance::Action;
 use receipt_core::hash::Hash;
-use receipt_core::ids::TreeSize;
+use receipt_core::ids::{LeafIndex, TreeSize};
 use receipt_core::merkle::Frontier;
 use receipt_core::note::PosixSeconds;
 use receipt_core::trust::{SetEnd, TrustFile, TrustTextError};
@@ -41,8 +43,10 @@ pub enum FollowError {
 pub struct Followed {
     /// The trust file, with every set that a trusted checkpoint covers.
     pub trust: TrustFile,
-    /// How many sets are new.
+    /// How many validator sets are new.
     pub new_sets: usize,
+    /// How many sets of authorities are new.
+    pub new_authorities: usize,
     /// Size of the newest trusted checkpoint.
     pub tree_size: TreeSize,
 }
@@ -54,6 +58,7 @@ pub fn follow(trust: &TrustFile, source: &Source) -> Result<Followed, FollowErro
         frontier: Frontier::new(trust.suite()),
         candidates: Vec::new(),
         waiting: Vec::new(),
+        authorities: Vec::new(),
         tree_size: TreeSize::ZERO,
         next_height: 0,
         problem: None,
@@ -63,7 +68,8 @@ pub fn follow(trust: &TrustFile, source: &Source) -> Result<Followed, FollowErro
         return Err(problem);
     }
     let new_sets = follower.trust.sets().len() - trust.sets().len();
-    Ok(Followed { trust: follower.trust, new_sets, tree_size: follower.tree_size })
+    let new_authorities = follower.trust.authority_sets().len() - trust.authority_sets().len();
+    Ok(Followed { trust: follower.trust, new_sets, new_authorities, tree_size: follower.tree_size })
 }
 
 struct Follower {
@@ -73,6 +79,8 @@ struct Follower {
     candidates: Vec<ValidatorSet>,
     /// Handovers announced by seals since the last trusted checkpoint: where the set before ends, and the next one.
     waiting: Vec<(SetEnd, ValidatorSet)>,
+    /// Authorities since then, and the leaf that brings them.
+    authorities: Vec<(LeafIndex, AuthoritySet)>,
     tree_size: TreeSize,
     next_height: u64,
     problem: Option<FollowError>,
@@ -111,9 +119,11 @@ impl Follower {
         self.next_height += 1;
         let mut handover: Option<(Hash, PosixSeconds)> = None;
         for bytes in &block.entries {
+            let leaf = LeafIndex::new(self.frontier.size().get());
             self.frontier.append(bytes, |_, _| ()).map_err(|error| error.to_string())?;
             match Entry::decode(bytes).map_err(|error| error.to_string())? {
                 Entry::Governance(signed) => {
+                    self.authorities.extend(signed.governance.next_authorities().map(|set| (leaf, set.clone())));
                     let sets = signed.governance.actions.into_iter().filter_map(|action| match action {
                         Action::SetValidators(change) => Some(change.validators),
                         _ => None,
@@ -146,6 +156,10 @@ impl Follower {
             return Err(format!("the checkpoint has the root {}, the entries give another", trusted.root));
         }
         self.tree_size = size;
+        for (leaf, set) in std::mem::take(&mut self.authorities) {
+            let next = self.trust.with_next_authorities(leaf, &set).map_err(|error| error.to_string())?;
+            self.trust = next.unwrap_or_else(|| self.trust.clone());
+        }
         for (end, set) in std::mem::take(&mut self.waiting) {
             if self.trust.sets().iter().any(|known| known.end.is_some_and(|known| known.last_size == end.last_size)) {
                 continue;

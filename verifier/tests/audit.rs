@@ -347,6 +347,21 @@ fn validators_hand_over_and_the_trust_file_follows() {
     }
     assert_eq!(before.with_next_set(true_end, &true_set).unwrap(), *chain.trust());
 
+    // Authorities, too: an old file is fine, another one is not.
+    let mut succeeded = TestChain::new();
+    let (first, by) = (succeeded.trust().clone(), succeeded.log().size());
+    succeeded.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    succeeded.add_block(&[]);
+    let after = served(&succeeded);
+    for trust in [&first, succeeded.trust()] {
+        let report = audit_blocks(&succeeded, &after, Extra { trust: Some(trust.clone()), ..PLAIN });
+        assert_eq!((report.result, &report.trust_text), (AuditResult::Clean, &succeeded.trust().to_text()));
+    }
+    let others = receipt_core::authorities::AuthoritySet { threshold: 1, ..first.authorities().clone() };
+    let forged = first.with_next_authorities(receipt_core::ids::LeafIndex::new(by), &others).unwrap();
+    let refuted = audit_blocks(&succeeded, &after, Extra { trust: forged, ..PLAIN });
+    assert_eq!(refuted.findings[0].code, FindingCode::Trust);
+
     // The same from entries alone, and not past a handover that the old validators did not cosign.
     let file = TestFile::new("ledger.export", export(&chain, &blocks));
     let followed = follow(&before, &Source::Export(file.path())).unwrap();

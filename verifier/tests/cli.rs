@@ -556,6 +556,47 @@ fn trust_update_follows_a_change_of_validators() {
 }
 
 #[test]
+fn trust_update_follows_a_change_of_authorities() {
+    let (mut chain, _) = chain();
+    let before = chain.trust().clone();
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let receipt = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let at = chain.now().get().to_string();
+    let expected = chain.trust().to_text();
+    let blocks = served(&chain);
+    let old = TestFile::new("trust", before.to_text());
+    let ledger = TestFile::new("ledger", export(&chain, &blocks));
+    let bundle = TestFile::new("new.tally", chain.bundle(&receipt).encode());
+    let verify = |trust: &TestFile| run(&["verify", &path(&bundle), "--trust", &path(trust), "--at", &at]);
+    let unjudged = verify(&old);
+    assert_eq!(code(&unjudged), 4, "{}", text(&unjudged));
+    for words in
+        ["CANNOT BE JUDGED HERE", "authorities that the trust file does not know", "bring the trust file up to date"]
+    {
+        assert!(text(&unjudged).contains(words), "{}", text(&unjudged));
+    }
+    let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);
+    assert_eq!((code(&updated), text(&updated)), (0, expected), "{}", errors(&updated));
+    assert!(errors(&updated).contains("1 new sets of authorities"), "{}", errors(&updated));
+    let new = TestFile::new("trust", text(&updated));
+    assert_eq!(code(&verify(&new)), 0);
+    let again = run(&["trust", "update", &path(&new), "--export", &path(&ledger)]);
+    assert!(errors(&again).contains("0 new sets of authorities"), "{}", errors(&again));
+    let shown = run(&["trust", "show", &path(&new)]);
+    assert_eq!(text(&shown).matches("2 of 3 must sign").count(), 2, "{}", text(&shown));
+
+    // Without a checkpoint over the entry nothing is taken over.
+    let mut unsealed = blocks;
+    for block in unsealed.iter_mut().rev().take(2) {
+        block.checkpoint = String::new();
+    }
+    let unsealed = TestFile::new("ledger", export(&chain, &unsealed));
+    let kept = run(&["trust", "update", &path(&old), "--export", &path(&unsealed)]);
+    assert_eq!((code(&kept), text(&kept)), (0, before.to_text()), "{}", errors(&kept));
+}
+
+#[test]
 fn a_node_that_is_behind_proves_nothing_and_accuses_nobody() {
     let (mut longer, _) = chain();
     longer.add_block(&[]);

@@ -13,13 +13,14 @@ use prost::Message as _;
 use receipt_core::block::Item;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, NumberRange, RegisterIssuer,
-    RegisterKind, RegisterUnit, RevokeKey, SettleSegment,
+    RegisterKey, RegisterKind, RegisterUnit, RevokeKey, SettleSegment,
 };
 use receipt_core::ids::{Fen, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
 use receipt_core::limits::REVOCATION_GRACE_MS;
 use receipt_core::record::SignedRecord;
 use receipt_core::state::StateRead;
 use receipt_core::state::tables::{META_TOTALS, Table, Totals, UnitState, receipt_key_bytes};
+use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{GENESIS_TIME_MS, ISSUER, TestChain, TestReceipt, TestValidator, UNIT_KEY_BASE, unit_key};
 
 fn folder() -> PathBuf {
@@ -111,9 +112,26 @@ fn eventful() -> TestChain {
     chain.add_items(vec![Item::Governance(settlement)]).unwrap();
     endings(&mut chain, &receipts);
     chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    succeed(&mut chain, unit);
     let last = chain.issue("S06");
     chain.add_block(&[last]);
     chain
+}
+
+/// Two of three authorities are replaced, and the new ones register a key for a unit that has one.
+fn succeed(chain: &mut TestChain, unit: u32) {
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let next = Action::RegisterKey(RegisterKey {
+        key_id: 999,
+        owner_kind: 1,
+        owner_id: unit,
+        suite: 1,
+        public_key: unit_key(999).public_key().0.to_vec(),
+        valid_from_ms: GENESIS_TIME_MS,
+        valid_until_ms: 0,
+    });
+    let governance = chain.governance(vec![next]);
+    chain.add_items(vec![Item::Governance(governance)]).unwrap();
 }
 
 /// Ends of every kind, set, moved and lifted; a kind taken away with a receipt on its way; a batch of the far future.

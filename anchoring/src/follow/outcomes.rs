@@ -66,7 +66,7 @@ pub struct Acted {
 #[derive(Debug)]
 pub struct Outcomes {
     desk: Desk,
-    /// The chain's authorities, for governance.
+    /// What governance is judged by beside the registry.
     chain: ChainParameters,
     mode: Mode,
 }
@@ -115,7 +115,10 @@ impl Outcomes {
                 match entry {
                     Entry::BatchHeader(header) => self.sealed(&mut step, block, *leaf_index, header)?,
                     Entry::BatchRefused(refused) => self.refused(&mut step, block, *leaf_index, refused)?,
-                    Entry::Governance(governance) => self.governed(&mut step, block, governance)?,
+                    Entry::Governance(governance) => {
+                        self.governed(&mut step, block, governance)?;
+                        self.succeeded(&mut step, *leaf_index, governance)?;
+                    }
                     Entry::Seal(_) => {}
                 }
             }
@@ -135,11 +138,13 @@ impl Outcomes {
         if requeued > 0 {
             desk.backlog.put_back(requeued);
         }
-        write.commit(Durability::Ordered)?;
+        // Before anybody can read that something is sealed, those are known who vouch for it.
         if let Some(trust) = trust {
-            tracing::info!(validator_sets = trust.sets().len(), "another validator set has taken over");
+            let (validator_sets, authority_sets) = (trust.sets().len(), trust.authority_sets().len());
+            tracing::info!(validator_sets, authority_sets, "other validators or authorities have taken over");
             desk.trust.replace(trust);
         }
+        write.commit(Durability::Ordered)?;
         committed.registry_changed = !registry.is_empty();
         if committed.registry_changed {
             desk.registered.reload(&desk.journal)?;
@@ -319,6 +324,23 @@ impl Outcomes {
         let current = self.desk.trust.current();
         let trust = trust::after(step.trust.as_ref().unwrap_or(&current), handover, &registry)
             .map_err(|problem| OutcomeError::Block(format!("block {}: {problem}", block.height)))?;
+        step.trust = trust.or(step.trust.take());
+        Ok(())
+    }
+}
+
+impl Outcomes {
+    /// What comes after this entry is vouched for by other authorities, if it says so.
+    fn succeeded(
+        &self,
+        step: &mut Step<'_>,
+        leaf: LeafIndex,
+        governance: &SignedGovernance,
+    ) -> Result<(), OutcomeError> {
+        let Some(set) = governance.governance.next_authorities() else { return Ok(()) };
+        let current = self.desk.trust.current();
+        let trust = step.trust.as_ref().unwrap_or(&current).with_next_authorities(leaf, set);
+        let trust = trust.map_err(|problem| OutcomeError::Block(format!("leaf {leaf} of the log: {problem}")))?;
         step.trust = trust.or(step.trust.take());
         Ok(())
     }

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use receipt_core::block::Item;
-use receipt_core::governance::{Action, FenceIssuer};
+use receipt_core::governance::{Action, FenceIssuer, RegisterKind};
 use receipt_core::hash::Hash;
 use receipt_core::ids::BatchSequence;
 use receipt_core::reason::Reason;
@@ -407,6 +407,33 @@ fn validators_that_take_over_are_followed_and_a_restart_knows_them() {
     }
     let mut other = TestChain::new();
     other.rotate_validators((6..=9).map(TestValidator::new).collect());
+    assert!(matches!(open(other.trust()), Err(TrustError::OtherSets)), "another history");
+}
+
+/// Authorities are replaced: what comes right after the entry is theirs to sign, and a restart knows them.
+#[test]
+fn authorities_that_take_over_are_followed_and_a_restart_knows_them() {
+    let Fixture { mut chain, mut process } = fixture();
+    let given = chain.trust().clone();
+    for names in [["authority-0", "authority-7", "authority-8"], ["authority-7", "authority-8", "authority-9"]] {
+        chain.replace_authorities(&names);
+        let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+        let theirs = chain.governance(vec![kind]);
+        chain.add_items(vec![Item::Governance(theirs)]).unwrap();
+        process.follow(&chain);
+        assert_eq!(process.desk.trust.current().to_text(), chain.trust().to_text());
+    }
+    // Both kinds of change, in one history.
+    chain.rotate_validators((2..=5).map(TestValidator::new).collect());
+    process.follow(&chain);
+    let open = |given: &TrustFile| FollowedTrust::open(given.clone(), process.journal());
+    let newest = chain.trust().to_text();
+    assert_eq!(chain.trust().handovers(), given.handovers() + 3);
+    assert_eq!(open(&given).unwrap().current().to_text(), newest);
+    chain.replace_authorities(&["authority-7", "authority-8", "authority-6"]);
+    assert_eq!(&open(chain.trust()).unwrap().current().to_text(), &chain.trust().to_text());
+    let mut other = TestChain::new();
+    other.replace_authorities(&["authority-0", "authority-7", "authority-9"]);
     assert!(matches!(open(other.trust()), Err(TrustError::OtherSets)), "another history");
 }
 

@@ -128,13 +128,23 @@ fn the_examples_of_the_documents_are_descriptions() {
     let [first, others] = blocks[..] else { panic!("{} examples", blocks.len()) };
     let first = draft(first).unwrap();
     assert_eq!((first.actions.len(), first.credentials.len()), (7, 1));
-    // Keys are left out of the last one.
-    let (others, validators) = others.split_at(others.rfind("[[actions]]").unwrap());
+    // Keys are left out of the last two.
+    let (others, sets) = others.split_at(others.find("[[actions]]\n[actions.set_validators]").unwrap());
     assert_eq!(draft(others).unwrap().actions.len(), 5);
     let key = |name: &str| hex::encode(receipt_core::testkit::software_key(name).public_key().0);
-    let mut validators = validators.to_owned();
-    for name in ["consensus", "log", "cosigner"] {
-        validators = validators.replacen('…', &key(name), 1);
+    let mut sets = sets.to_owned();
+    for name in ["consensus", "log", "cosigner", "one", "two", "three"] {
+        sets = sets.replacen('…', &key(name), 1);
     }
-    assert_eq!(draft(&validators).unwrap().actions.len(), 1);
+    assert_eq!(draft(&sets).unwrap().actions.len(), 2);
+    // Refused by the name of the key, before anybody is asked.
+    for (from, to, problem) in [
+        (key("two"), key("one"), "an authority stands twice"),
+        ("threshold = 2".to_owned(), "threshold = 4".to_owned(), "no such number of authorities"),
+    ] {
+        let refused = draft(&sets.replace(&from, &to)).unwrap_err();
+        assert!(refused.contains("actions[1].set_authorities") && refused.contains(problem), "{refused}");
+    }
+    let authorities = &sets[sets.rfind("[[actions]]").unwrap()..];
+    assert!(draft(&format!("{authorities}{authorities}")).unwrap_err().contains("replaces the authorities twice"));
 }

@@ -1,12 +1,14 @@
 //! Signed apart and combined; every tampering and every misuse refused with its reason.
 
+use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer, RegisterIssuer};
-use receipt_core::ids::{Height, KeyId, UnitId, UnixMillis};
+use receipt_core::ids::{Height, KeyId, LeafIndex, UnitId, UnixMillis};
 use receipt_core::suite::{SoftwareKey, Suite};
-use receipt_core::testkit::{TestChain, authorities, unit_key};
+use receipt_core::testkit::{TestChain, authorities, software_key, unit_key};
 
 use super::*;
 use crate::show::shown;
+use crate::succession;
 
 fn chain() -> Chain {
     Chain::new(TestChain::new().genesis().clone())
@@ -41,27 +43,31 @@ fn sent(proposal: &Proposal, chain: &Chain) -> Proposal {
     Proposal::read(proposal.to_text(chain).as_bytes(), chain).unwrap()
 }
 
+fn too_few(given: usize) -> ProposalError {
+    ProposalError::TooFew(Count { given, needed: 2, new: None })
+}
+
 #[test]
 fn authorities_sign_apart_and_the_ledger_accepts_the_sum() {
     let chain = chain();
     let keys = authorities();
     let unsigned = proposal(&chain);
-    assert_eq!(unsigned.signed_governance(&chain), Err(ProposalError::TooFew { given: 0, needed: 2 }));
+    assert_eq!(unsigned.signed_governance(&chain), Err(too_few(0)));
     let (mut first, mut third) = (sent(&unsigned, &chain), sent(&unsigned, &chain));
     assert_eq!(third.sign(&chain, &keys[2]), Ok(3));
     assert_eq!(first.sign(&chain, &keys[0]), Ok(1));
-    assert_eq!(first.signed_governance(&chain), Err(ProposalError::TooFew { given: 1, needed: 2 }));
-    assert_eq!(first.signed_credentials(&chain), Err(ProposalError::TooFew { given: 1, needed: 2 }));
+    assert_eq!(first.signed_governance(&chain), Err(too_few(1)));
+    assert_eq!(first.signed_credentials(&chain), Err(too_few(1)));
     let mut merged = sent(&third, &chain);
     merged.absorb(&chain, sent(&first, &chain)).unwrap();
     assert_eq!(merged.digest(&chain), unsigned.digest(&chain));
     let merged = sent(&merged, &chain);
     let message = merged.signed_governance(&chain).unwrap().unwrap();
-    assert!(message.verify(chain.id, &chain.genesis.authorities, chain.genesis.authority_threshold));
+    assert!(message.verify(chain.id, &chain.authorities));
     assert_eq!(SignedGovernance::decode(&message.encode()), Ok(message));
     let credentials = merged.signed_credentials(&chain).unwrap();
     assert_eq!(credentials.len(), 1);
-    assert!(credentials[0].verify(chain.id, &chain.genesis.authorities, chain.genesis.authority_threshold));
+    assert!(credentials[0].verify(chain.id, &chain.authorities));
 }
 
 #[test]
@@ -100,7 +106,7 @@ fn what_changed_after_a_signature_is_refused_with_the_reason() {
         edit(&|file| file.governance = None),
         edit(&|file| file.credentials.clear()),
         edit(&|file| file.credentials.push(hex::encode(other.encode()))),
-        edit(&|file| file.signatures[0].authority = 1),
+        edit(&|file| file.signatures[0].public_key = hex::encode(authorities()[0].public_key().0)),
         edit(&|file| file.signatures[0].governance = None),
     ];
     for error in refusals {
@@ -117,6 +123,58 @@ fn only_the_right_keys_sign_and_each_once() {
     assert!(matches!(error, ProposalError::NotAnAuthority(_)), "{error}");
     proposal.sign(&chain, &authorities()[0]).unwrap();
     assert_eq!(proposal.sign(&chain, &authorities()[0]), Err(ProposalError::AlreadySigned(1)));
+}
+
+/// Two of three are replaced. Whoever leaves may sign, whoever comes must; the sum does on the ledger, and afterwards the new ones count.
+#[test]
+fn a_new_set_signs_with_the_old_one() {
+    let mut test_chain = TestChain::new();
+    let chain = Chain::new(test_chain.genesis().clone());
+    let [stays, leaves, _] = authorities();
+    let [seven, eight] = ["authority-7", "authority-8"].map(software_key);
+    let keys = vec![stays.public_key(), seven.public_key(), eight.public_key()];
+    let set = AuthoritySet { keys, threshold: 2 };
+    let message = test_chain.governance(vec![Action::SetAuthorities(set)]).governance;
+    let mut proposal = Proposal::new(&chain, Some(message), vec![credential()], 0).unwrap();
+    assert!(shown(&proposal, &chain).contains("new authority 5 ("), "{}", shown(&proposal, &chain));
+    let said = succession::meaning(&proposal, &chain);
+    for words in
+        ["2 before, 2 after", "of those in force and all 3 of the next", "It has 1.", "no credential of before holds"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let count = |proposal: &Proposal, given, new| {
+        assert_eq!(proposal.count(&chain), Count { given, needed: 2, new: Some((new, 3)) });
+        let problem = ProposalError::TooFew(proposal.count(&chain));
+        assert_eq!(proposal.signed_governance(&chain).err(), Some(problem.clone()));
+        assert_eq!(proposal.signed_credentials(&chain).err(), Some(problem));
+    };
+    count(&proposal, 0, 0);
+    assert_eq!(proposal.sign(&chain, &eight), Ok(5));
+    assert_eq!(proposal.sign(&chain, &leaves), Ok(2));
+    count(&proposal, 1, 1);
+    assert_eq!(proposal.sign(&chain, &stays), Ok(1));
+    count(&proposal, 2, 2);
+    assert_eq!(proposal.sign(&chain, &seven), Ok(4));
+    let proposal = sent(&proposal, &chain);
+    let signed = proposal.signed_governance(&chain).unwrap().unwrap();
+    test_chain.add_items(vec![Item::Governance(signed)]).unwrap();
+    // The credential beside it is both sets'.
+    let next = proposal.next_authorities().unwrap();
+    let credentials = proposal.signed_credentials(&chain).unwrap();
+    assert!(credentials[0].verify(chain.id, &chain.authorities) && credentials[0].verify(chain.id, next));
+
+    let leaf = LeafIndex::new(test_chain.log().size() - 2);
+    let trust = test_chain.trust().with_next_authorities(leaf, next).unwrap().unwrap();
+    let after = chain.clone().under(&trust).unwrap();
+    let mut later = Proposal::new(&after, Some(governance(4)), Vec::new(), 0).unwrap();
+    let error = later.sign(&after, &leaves).unwrap_err();
+    assert!(error.to_string().contains("no authority's of this chain now"), "{error}");
+    assert_eq!((later.sign(&after, &stays), later.sign(&after, &seven)), (Ok(1), Ok(2)));
+    assert!(later.signed_governance(&after).is_ok());
+    // Whoever has not followed the change does not take it for tampering.
+    let error = Proposal::read(later.to_text(&after).as_bytes(), &chain).unwrap_err();
+    assert!(error.to_string().contains("if the authorities were replaced, give `--trust`"), "{error}");
 }
 
 #[test]
@@ -163,7 +221,7 @@ fn malformed_files_are_refused() {
         ("other format", text.replace("proposal/1", "proposal/2")),
         ("upper case", text.replace(&bytes, &bytes.to_uppercase())),
         ("not canonical", text.replace(&bytes, &format!("{bytes}3000"))),
-        ("no signer 0", text.replace("\"authority\": 1", "\"authority\": 0")),
+        ("no key", text.replace("\"public_key\": \"", "\"public_key\": \"00")),
         ("no list", format!("{}\"signatures\": null }}", &text[..signature_start])),
         ("too large", format!("{text}{}", " ".repeat(PROPOSAL_BYTES_MAX))),
     ] {
@@ -171,9 +229,11 @@ fn malformed_files_are_refused() {
         let error = Proposal::read(bad.as_bytes(), &chain).unwrap_err();
         assert!(matches!(error, ProposalError::Form(_)), "{what}: {error}");
     }
-    let unknown = text.replace("\"authority\": 1", "\"authority\": 4");
+    let key = |key: &SoftwareKey| hex::encode(key.public_key().0);
+    let stranger = key(&SoftwareKey::from_seed(&[9; 32]));
+    let unknown = text.replace(&key(&authorities()[0]), &stranger);
     let error = Proposal::read(unknown.as_bytes(), &chain).unwrap_err();
-    assert_eq!(error, ProposalError::UnknownAuthority { authority: 4, count: 3 });
+    assert_eq!(error, ProposalError::UnknownAuthority(stranger));
     let mut twice: File = serde_json::from_str(&text).unwrap();
     let again: File = serde_json::from_str(&text).unwrap();
     twice.signatures.extend(again.signatures);
@@ -217,7 +277,7 @@ fn all_that_is_signed_is_shown_and_cannot_turn_the_terminal() {
         "\"testchain\"".to_owned(),
         chain.id.0.to_string(),
         proposal.digest(&chain).to_string(),
-        "by 1, needed 2: not enough yet".to_owned(),
+        "1 of 2 signatures: not enough yet".to_owned(),
         format!("authority 2 ({}) signed", hex::encode(authorities()[1].public_key().0)),
         format!("authority 3 ({}) not signed", hex::encode(authorities()[2].public_key().0)),
         "sequence   3".to_owned(),

@@ -17,10 +17,6 @@ pub fn shown(registry: &Registry, chain: &Chain) -> String {
     let _ = writeln!(text, "  chain id      {}", chain.id.0);
     let _ = writeln!(text, "  as of height  {}, as {} say alike", registry.height, registry.said_by.join(", "));
     let _ = writeln!(text, "  last message  {}, sequence {}", registry.id, registry.sequence);
-    let _ = writeln!(text, "\nAUTHORITIES, of which {} sign", chain.threshold());
-    for (number, key) in (1..).zip(&chain.genesis.authorities) {
-        let _ = writeln!(text, "  authority {number}  {}", hex::encode(key.0));
-    }
     for class in Class::ALL {
         let things: Vec<&Thing> = registry.of(class).collect();
         let next = registry.next_free(class).map(|next| format!("; next free number {next}")).unwrap_or_default();
@@ -44,9 +40,6 @@ fn write_thing(text: &mut String, thing: &Thing) {
 
 /// The document that `registry --json` prints, without its head.
 pub fn document(registry: &Registry, chain: &Chain) -> Json {
-    let authorities = (1_u32..).zip(&chain.genesis.authorities);
-    let authorities: Vec<Json> =
-        authorities.map(|(number, key)| json!({"authority": number, "public_key": hex::encode(key.0)})).collect();
     let mut document = Map::new();
     document.insert("chain_name".to_owned(), chain.genesis.chain_name.as_str().into());
     document.insert("chain_id".to_owned(), chain.id.0.to_string().into());
@@ -54,8 +47,6 @@ pub fn document(registry: &Registry, chain: &Chain) -> Json {
     document.insert("said_by".to_owned(), registry.said_by.clone().into());
     let (sequence, id) = (registry.sequence, registry.id.to_string());
     document.insert("last_message".to_owned(), json!({"sequence": sequence, "id": id}));
-    document.insert("authority_threshold".to_owned(), chain.genesis.authority_threshold.into());
-    document.insert("authorities".to_owned(), authorities.into());
     let next_free = Class::ALL.into_iter().filter_map(|class| Some((class, registry.next_free(class)?)));
     let next_free = next_free.map(|(class, next)| (class.plural().to_owned(), next.into()));
     document.insert("next_free".to_owned(), Json::Object(next_free.collect()));

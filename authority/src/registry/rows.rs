@@ -2,10 +2,12 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use prost::Message;
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSystem};
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use receipt_core::state::tables::{
-    IssuerState, KeyState, META_BLINDING, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table, UnitState,
+    IssuerState, KeyState, META_AUTHORITIES, META_BLINDING, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table,
+    UnitState,
 };
 use receipt_core::state::{BlindingEpoch, Ending};
 use receipt_core::validators::ValidatorSet;
@@ -18,6 +20,7 @@ use crate::text::{quoted, shown_time};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what it is called")]
 pub enum Class {
+    Authorities,
     Validators,
     Unit,
     System,
@@ -32,7 +35,8 @@ pub enum Class {
 
 impl Class {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
+        Self::Authorities,
         Self::Validators,
         Self::Issuer,
         Self::Unit,
@@ -48,6 +52,7 @@ impl Class {
     /// Its name in a sentence, singular.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Authorities => "authorities",
             Self::Validators => "validators",
             Self::Unit => "unit",
             Self::System => "system",
@@ -64,6 +69,7 @@ impl Class {
     /// Its key in the JSON document, plural.
     pub const fn plural(self) -> &'static str {
         match self {
+            Self::Authorities => "authority_sets",
             Self::Validators => "validator_sets",
             Self::Unit => "units",
             Self::System => "systems",
@@ -166,6 +172,7 @@ impl Thing {
 /// The row as what it registers. Its key must be the one that its value names.
 pub(super) fn read(reading: Reading, table: Table, key: &[u8], value: &[u8]) -> Result<Thing> {
     let thing = match table {
+        Table::Meta if key == META_AUTHORITIES => return authorities(value),
         Table::Meta if key == META_BLINDING => return blinding_secrets(value),
         Table::Meta => return validators(key, value),
         Table::Units => unit(reading, &UnitState::decode(value)?),
@@ -385,6 +392,17 @@ fn code(key: &[u8], value: &[u8]) -> Result<Thing> {
             ("last_allocated", plain(number_text(last))),
             ("next_free", next.map_or(Value::Absent, |next| plain(number_text(next)))),
         ],
+        moving: Vec::new(),
+    })
+}
+
+fn authorities(value: &[u8]) -> Result<Thing> {
+    let set = AuthoritySet::decode(value).context("it is no set of authorities")?;
+    let keys = set.keys.iter().map(|key| plain(hex::encode(key.0))).collect();
+    Ok(Thing {
+        class: Class::Authorities,
+        name: "in force".to_owned(),
+        fields: vec![("threshold", number(set.threshold)), ("public_keys", Value::List(keys))],
         moving: Vec::new(),
     })
 }

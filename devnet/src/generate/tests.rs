@@ -33,7 +33,7 @@ fn genesis_trust_and_credentials_fit_together() {
         for entry in std::fs::read_dir(directory.join("credentials")).unwrap() {
             let path = entry.unwrap().path();
             let signed = SignedCredential::decode(&std::fs::read(&path).unwrap()).unwrap();
-            assert!(signed.verify(genesis.chain_id(), &genesis.authorities, AUTHORITY_THRESHOLD));
+            assert!(signed.verify(genesis.chain_id(), &genesis.authority_set()));
             let number = path.file_stem().unwrap().to_str().unwrap();
             assert_eq!(signed.credential.signing_key.get().to_string(), number);
             let key_file = directory.join("keys/units").join(format!("{number}.key"));

@@ -56,8 +56,7 @@ impl Fixture {
 
     fn govern(&mut self, sequence: u64, action: Action) -> Result<Height, ApplyError> {
         let keys = authorities();
-        let signers: Vec<(u32, &dyn Signer)> =
-            (0..).zip(&keys[..2]).map(|(index, key)| (index, key as &dyn Signer)).collect();
+        let signers: Vec<&dyn Signer> = keys[..2].iter().map(|key| key as &dyn Signer).collect();
         let (suite, expiry) = (self.chain.genesis().suite, Height::new(1_000));
         let last = self.chain.state().get(Table::Meta, META_GOVERNANCE).unwrap().unwrap();
         let previous = GovernanceState::decode(&last).unwrap().id;

@@ -603,8 +603,8 @@ async fn the_registry_is_read_whole_and_only_it() {
     let place = |row: &RegistryRow| (row.table, row.key.clone());
     assert!(whole.rows.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
     let state = world.chain.state();
-    // Of Meta: the validators and the blinding secrets.
-    let mut expected = 2;
+    // Of Meta: the validators, the authorities and the blinding secrets.
+    let mut expected = 3;
     for table in [5, 7, 8, 9, 11, 12, 13, 14] {
         expected += state.row_count(Table::ALL[table]);
     }

@@ -5,7 +5,7 @@ use receipt_core::ids::Height;
 use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, Table};
-use receipt_core::state::{ApplyError, StateRead as _, would_execute};
+use receipt_core::state::{ApplyError, StateRead as _, read_authorities, would_execute};
 
 use super::waiting::Waiting;
 use super::{Pool, PoolError, refused};
@@ -87,8 +87,13 @@ impl Pool {
             )));
         }
         let chain = &self.ledger.chain;
-        if !message.verify(chain.id, &chain.authorities, chain.authority_threshold) {
-            let detail = format!("{} valid authority signatures are needed", chain.authority_threshold);
+        let authorities = read_authorities(&self.ledger.store).map_err(StoreError::from)?;
+        if let Some(problem) = message.signature_problem(chain.id, &authorities) {
+            let needed = authorities.threshold;
+            let detail = format!(
+                "{problem}: {needed} of those in force must sign, and whoever takes an authority's place; if they were replaced \
+                 meanwhile, propose it anew"
+            );
             return Err(refused(Reason::SignatureInvalid, detail));
         }
         match would_execute(&self.ledger.store, chain, message, height, self.block_time()?) {

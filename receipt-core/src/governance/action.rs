@@ -3,6 +3,7 @@
 use prost::Message;
 
 use super::ActionWire;
+use crate::authorities::AuthoritySet;
 use crate::suite::PublicKey;
 use crate::validators::{Validator, ValidatorSet, ValidatorWire};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
@@ -288,6 +289,8 @@ pub enum Action {
     SetValidators(SetValidators),
     /// 12.
     SettleSegment(SettleSegment),
+    /// 13: replaces the authorities, from the next message on.
+    SetAuthorities(AuthoritySet),
     /// 14.
     RegisterBlinding(RegisterBlinding),
 }
@@ -307,6 +310,7 @@ impl Action {
             Self::AttachItems(body) => (10, body.encode_to_vec()),
             Self::SetValidators(body) => (11, body.encode()),
             Self::SettleSegment(body) => (12, body.encode_to_vec()),
+            Self::SetAuthorities(body) => (13, body.encode()),
             Self::RegisterBlinding(body) => (14, body.encode_to_vec()),
         };
         ActionWire { kind, body }
@@ -327,6 +331,7 @@ impl Action {
             10 => Self::AttachItems(decode_canonical("AttachItems", body)?),
             11 => Self::SetValidators(SetValidators::decode(body)?),
             12 => Self::SettleSegment(decode_canonical("SettleSegment", body)?),
+            13 => Self::SetAuthorities(AuthoritySet::decode(body)?),
             14 => Self::RegisterBlinding(decode_canonical("RegisterBlinding", body)?),
             _ => return Err(NotCanonical("Action")),
         })

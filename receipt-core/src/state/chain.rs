@@ -1,7 +1,7 @@
 //! What executing a block needs to know of its chain.
 
 use crate::genesis::Genesis;
-use crate::suite::{ChainId, PublicKey, Suite};
+use crate::suite::{ChainId, Suite};
 
 /// What `apply` takes from genesis.
 #[derive(Debug, Clone)]
@@ -12,21 +12,11 @@ pub struct ChainParameters {
     pub suite: Suite,
     /// The log's origin, by which log keys are named.
     pub origin: String,
-    /// Keys of the authorities.
-    pub authorities: Vec<PublicKey>,
-    /// How many must sign governance.
-    pub authority_threshold: u32,
 }
 
 impl ChainParameters {
     /// The parameters that a genesis file fixes.
     pub fn of(genesis: &Genesis) -> Self {
-        Self {
-            id: genesis.chain_id(),
-            suite: genesis.suite,
-            origin: genesis.origin.clone(),
-            authorities: genesis.authorities.clone(),
-            authority_threshold: genesis.authority_threshold,
-        }
+        Self { id: genesis.chain_id(), suite: genesis.suite, origin: genesis.origin.clone() }
     }
 }

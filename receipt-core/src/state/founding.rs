@@ -1,6 +1,7 @@
 //! Block 0: a genesis file as a state.
 
-use super::action::{ActionPlace, Records};
+use super::action::{ActionPlace, Records, require};
+use super::authorities::put_authorities;
 use super::effects::{Effects, SealFrame, finish};
 use super::governance::apply_action;
 use super::messages::governance_error;
@@ -24,6 +25,13 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let (height, block_time) = (Height::ZERO, genesis.time);
     let place =
         ActionPlace { suite: genesis.suite, origin: &genesis.origin, height, block_time, records: Records::AtHand };
+    let set = &genesis.validators;
+    owned::claim(&mut overlay, set);
+    let problem = "an authority's key is a validator's";
+    for key in &genesis.authorities {
+        require(!owned::is_held(&overlay, key)?, problem).map_err(|error| governance_error(0, error))?;
+    }
+    put_authorities(&mut overlay, &genesis.authority_set());
     let mut look_ups = LookUps::default();
     for action in &genesis.actions {
         apply_action(&mut overlay, action, place, &mut look_ups).map_err(|error| governance_error(0, error))?;
@@ -32,9 +40,7 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     if entries.iter().any(|entry| entry.len() > limits::ENTRY_BYTES_MAX) {
         return Err(BlockRefusal::Entry.into());
     }
-    let set = &genesis.validators;
     overlay.write(Table::Meta, META_VALIDATORS, set.encode());
-    owned::claim(&mut overlay, set);
     overlay.write(Table::Meta, META_SCHEDULE, Schedule::default().encode());
     let founded = GovernanceState { sequence: 0, id: genesis.chain_id().0 };
     overlay.write(Table::Meta, META_GOVERNANCE, founded.encode());

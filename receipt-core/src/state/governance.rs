@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::action::{ActionError, ActionPlace, ActionResult, require};
+use super::authorities::set_authorities;
 use super::blinding;
 use super::ending::Ending;
+use super::members::is_announced;
 use super::overlay::Overlay;
 use super::owned;
 use super::reading::ReadError;
@@ -46,6 +48,7 @@ pub(crate) fn apply_action(
         Action::AttachItems(items) => attach_items(overlay, items),
         Action::SetValidators(change) => set_validators(overlay, change, place),
         Action::SettleSegment(settlement) => settle_segment(overlay, settlement, place, look_ups),
+        Action::SetAuthorities(set) => set_authorities(overlay, set, place),
         Action::RegisterBlinding(secret) => blinding::register(overlay, secret),
     }
 }
@@ -95,8 +98,12 @@ fn register_key(overlay: &mut Overlay<'_>, key: &RegisterKey, suite: Suite) -> A
         false
     };
     require(owner_known, "the key's owner is not registered")?;
-    require(key.key().is_ok_and(|key| suite.registers(&key)), "the public key is not canonical and torsion-free")?;
+    const NOT_REGISTRABLE: &str = "the public key is not canonical and torsion-free";
+    let public = key.key().map_err(|_| ActionError::Refused(NOT_REGISTRABLE))?;
+    require(suite.registers(&public), NOT_REGISTRABLE)?;
     require(key.valid_until_ms == 0 || key.valid_from_ms < key.valid_until_ms, "the key is never valid")?;
+    require(!is_announced(&*overlay, &public)?, owned::REGISTERED)?;
+    owned::claim_registered(overlay, key)?;
     let state = KeyState { key: key.clone(), revoked_from_ms: 0, revoked_at_ms: 0 };
     overlay.write(Table::Keys, id, state.encode_to_vec());
     Ok(())

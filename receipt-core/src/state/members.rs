@@ -5,6 +5,7 @@ use super::owned;
 use super::reading::ReadError;
 use super::tables::{META_TIP, META_VALIDATORS, META_VALIDATORS_NEXT, Table, Tip};
 use crate::ids::Height;
+use crate::suite::PublicKey;
 use crate::validators::ValidatorSet;
 
 /// The newest decided block: height, time, seal hash, effects hash.
@@ -31,6 +32,13 @@ pub fn read_pending_validators(state: &dyn StateRead) -> Result<Option<(Height, 
     let (first, bytes) = pending.split_first_chunk::<8>().ok_or_else(corrupt)?;
     let set = ValidatorSet::decode_stored(bytes).map_err(|_| corrupt())?;
     Ok(Some((Height::new(u64::from_be_bytes(*first)), set)))
+}
+
+/// Whether the set that waits for its height has this key.
+pub(super) fn is_announced(state: &dyn StateRead, key: &PublicKey) -> Result<bool, ReadError> {
+    let pending = read_pending_validators(state)?;
+    let mut members = pending.iter().flat_map(|(_, set)| set.members());
+    Ok(members.any(|member| [member.consensus_key, member.log_key, member.cosigner_key].contains(key)))
 }
 
 /// The set of the height that follows the state's tip.

@@ -1,6 +1,7 @@
 //! A governance message: its place in the row of messages, its signatures, its actions. What an action does is in `governance`.
 
 use super::action::{ActionError, ActionPlace, Records};
+use super::authorities::read_authorities;
 use super::chain::ChainParameters;
 use super::checked::CheckedBlock;
 use super::governance::apply_action;
@@ -75,8 +76,11 @@ fn apply_signed(
     if let Some(problem) = order_problem(overlay, governance)? {
         return Err(refuse(problem).into());
     }
-    if governance.suite != chain.suite || !signed.verify(chain.id, &chain.authorities, chain.authority_threshold) {
-        return Err(refuse("it is not signed by enough authorities").into());
+    if governance.suite != chain.suite {
+        return Err(refuse("it is of another suite than the chain").into());
+    }
+    if let Some(problem) = signed.signature_problem(chain.id, &read_authorities(overlay)?) {
+        return Err(refuse(problem).into());
     }
     for action in &governance.actions {
         apply_action(overlay, action, place, look_ups).map_err(|error| governance_error(governance.sequence, error))?;

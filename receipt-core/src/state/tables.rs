@@ -21,10 +21,10 @@
 //! Statuses         status key [32]                       StatusValue (salt ‖ status)
 //! StatusNodes      opaque                                nodes of the status map (not part of the effects hash)
 //! Refused          status key [32]                       leaf u64 ‖ index u16 ‖ reason u32: genuine records that were refused
-//! ValidatorsEver   1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
+//! Holders          1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
-//! `validators-next` (pending `SetValidators`), `governance` ([`GovernanceState`]), `blinding`
+//! `validators-next` (pending `SetValidators`), `authorities` (those in force), `governance` ([`GovernanceState`]), `blinding`
 //! ([`BlindingEpoch`](crate::state::BlindingEpoch)).
 
 use std::num::NonZeroU16;
@@ -62,7 +62,7 @@ pub enum Table {
     Statuses = 15,
     StatusNodes = 16,
     Refused = 17,
-    ValidatorsEver = 18,
+    Holders = 18,
 }
 
 impl Table {
@@ -86,7 +86,7 @@ impl Table {
         Self::Statuses,
         Self::StatusNodes,
         Self::Refused,
-        Self::ValidatorsEver,
+        Self::Holders,
     ];
 
     /// The name of the store's column family.
@@ -110,7 +110,7 @@ impl Table {
             Self::Statuses => "statuses",
             Self::StatusNodes => "status-nodes",
             Self::Refused => "refused",
-            Self::ValidatorsEver => "validators-ever",
+            Self::Holders => "holders",
         }
     }
 }
@@ -125,13 +125,15 @@ pub const META_SCHEDULE: &[u8] = b"schedule";
 pub const META_VALIDATORS: &[u8] = b"validators";
 /// Meta key of a pending validator set: effective height u64 ‖ set.
 pub const META_VALIDATORS_NEXT: &[u8] = b"validators-next";
+/// Meta key of the authorities in force.
+pub const META_AUTHORITIES: &[u8] = b"authorities";
 /// Meta key of [`GovernanceState`].
 pub const META_GOVERNANCE: &[u8] = b"governance";
 
 /// Meta key of the registered blinding secrets: see [`BlindingEpoch`](crate::state::BlindingEpoch).
 pub const META_BLINDING: &[u8] = b"blinding";
 
-/// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators and blinding secrets alone.
+/// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators, authorities and blinding secrets alone.
 pub const REGISTRY_TABLES: [Table; 9] = [
     Table::Meta,
     Table::Units,
@@ -146,7 +148,8 @@ pub const REGISTRY_TABLES: [Table; 9] = [
 
 /// Whether a row of the state is one of the registry's.
 pub fn is_of_registry(table: Table, key: &[u8]) -> bool {
-    let named = table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT, META_BLINDING].contains(&key);
+    let named =
+        table != Table::Meta || [META_VALIDATORS, META_VALIDATORS_NEXT, META_AUTHORITIES, META_BLINDING].contains(&key);
     named && REGISTRY_TABLES.contains(&table)
 }
 

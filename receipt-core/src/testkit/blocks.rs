@@ -1,11 +1,12 @@
 //! Deciding blocks on the test chain.
 
-use super::{ISSUER, ISSUER_KEY, TestBlock, TestChain, TestReceipt, TestValidator, keys};
+use super::{AUTHORITY_THRESHOLD, ISSUER, ISSUER_KEY, TestBlock, TestChain, TestReceipt, TestValidator, keys};
+use crate::authorities::AuthoritySet;
 use crate::batch::{BatchHeader, SignedBatchHeader};
 use crate::block::{Batch, Block, BlockContent, Item, block_id};
 use crate::governance::{Action, Governance, SetValidators, SignedGovernance};
 use crate::hash::{Hash, tagged};
-use crate::ids::{BatchSequence, Height, IssuerId, KeyId, TreeSize, UnixMillis};
+use crate::ids::{BatchSequence, Height, IssuerId, KeyId, LeafIndex, TreeSize, UnixMillis};
 use crate::limits;
 use crate::merkle::InnerTree;
 use crate::note::{Checkpoint, PosixSeconds, SignedNote};
@@ -65,9 +66,37 @@ impl TestChain {
             actions,
         };
         self.governance = GovernanceState { sequence: governance.sequence, id: governance.id() };
-        let keys = keys::authorities(self.params.suite);
-        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key.as_ref())).collect();
-        SignedGovernance::sign(governance, self.params.id, &signers[..2])
+        self.sign_governance(governance, &self.authorities_at(u64::MAX)[..AUTHORITY_THRESHOLD as usize])
+    }
+
+    /// A message signed by the authorities of these names.
+    fn sign_governance(&self, governance: Governance, names: &[String]) -> SignedGovernance {
+        let keys: Vec<_> = names.iter().map(|name| keys::signer(self.params.suite, name)).collect();
+        let signers: Vec<&dyn Signer> = keys.iter().map(AsRef::as_ref).collect();
+        SignedGovernance::sign(governance, self.params.id, &signers)
+    }
+
+    /// The authorities that are in force where a leaf of the log is written.
+    pub(super) fn authorities_at(&self, leaf: u64) -> &[String] {
+        let set = self.authorities.iter().rev().find(|(first, _)| *first <= leaf);
+        &set.unwrap().1
+    }
+
+    /// Replaces the authorities by those of the keys derived from these names, of which two must sign: decides a block with nothing else.
+    /// The trust file knows both sets.
+    pub fn replace_authorities(&mut self, names: &[&str]) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let public = |name: &String| keys::signer(self.params.suite, name).public_key();
+        let set = AuthoritySet { keys: names.iter().map(public).collect(), threshold: AUTHORITY_THRESHOLD };
+        let governance = self.governance(vec![Action::SetAuthorities(set.clone())]).governance;
+        let mut signers = [&self.authorities_at(u64::MAX)[..AUTHORITY_THRESHOLD as usize], &names[..]].concat();
+        signers.sort();
+        signers.dedup();
+        let governance = self.sign_governance(governance, &signers);
+        let leaf = self.log.size();
+        self.add_items(vec![Item::Governance(governance)]).unwrap();
+        self.authorities.push((leaf + 1, names));
+        self.trust = self.trust.with_next_authorities(LeafIndex::new(leaf), &set).unwrap().unwrap();
     }
 
     /// Hands over to other validators two heights on: decides that block and an empty one. From the next block on they

@@ -26,10 +26,8 @@ pub(super) fn signer(suite: Suite, name: &str) -> Box<dyn Signer> {
     }
 }
 
-/// The three authorities.
-pub(super) fn authorities(suite: Suite) -> [Box<dyn Signer>; 3] {
-    [signer(suite, "authority-0"), signer(suite, "authority-1"), signer(suite, "authority-2")]
-}
+/// Names of the three authorities of genesis.
+pub(super) const AUTHORITIES: [&str; 3] = ["authority-0", "authority-1", "authority-2"];
 
 /// A validator with its three secret keys.
 #[derive(Debug, Clone)]

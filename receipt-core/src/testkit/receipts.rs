@@ -146,10 +146,14 @@ impl TestChain {
         TestReceipt { receipt, seed, record: signed.encode(), signed }
     }
 
-    /// The credential of a receipt's unit.
+    /// The credential of a receipt's unit, under the present authorities.
     pub fn credential(&self, receipt: &TestReceipt) -> SignedCredential {
+        self.sign_credential(self.credential_of(receipt))
+    }
+
+    fn credential_of(&self, receipt: &TestReceipt) -> UnitCredential {
         let unit = self.unit(&receipt.receipt.draft.unit_code);
-        self.sign_credential(UnitCredential {
+        UnitCredential {
             suite: self.params.suite,
             unit: UnitId::new(unit.id),
             unit_code: unit.code.clone(),
@@ -159,14 +163,20 @@ impl TestChain {
             public_key: self.unit_signer(unit.id).public_key(),
             valid_from: self.genesis.time,
             valid_until: None,
-        })
+        }
     }
 
-    /// Any credential under the threshold of authorities.
+    /// Any credential under the threshold of the present authorities.
     pub fn sign_credential(&self, credential: UnitCredential) -> SignedCredential {
-        let keys = keys::authorities(self.params.suite);
-        let signers: Vec<(u32, &dyn Signer)> = (0..).zip(keys.iter().map(|key| key.as_ref())).collect();
-        SignedCredential::sign(credential, self.params.id, &signers[..AUTHORITY_THRESHOLD as usize])
+        self.sign_credential_at(credential, u64::MAX)
+    }
+
+    /// Any credential under the threshold of the authorities of a leaf.
+    fn sign_credential_at(&self, credential: UnitCredential, leaf: u64) -> SignedCredential {
+        let names = &self.authorities_at(leaf)[..AUTHORITY_THRESHOLD as usize];
+        let keys: Vec<_> = names.iter().map(|name| keys::signer(self.params.suite, name)).collect();
+        let signers: Vec<&dyn Signer> = keys.iter().map(AsRef::as_ref).collect();
+        SignedCredential::sign(credential, self.params.id, &signers)
     }
 
     /// The bundle of an anchored receipt: anchored under its own block's checkpoint, status as of the last block.
@@ -185,7 +195,7 @@ impl TestChain {
             seed: receipt.seed.clone(),
             values: to_values(&receipt.receipt).unwrap(),
             record: receipt.record.clone(),
-            credential: self.credential(receipt).encode(),
+            credential: self.sign_credential_at(self.credential_of(receipt), index).encode(),
             batch: BatchPart { index: inner, path: tree.path(inner).unwrap(), header: batch.header.encode() },
             anchor: self.proof(index, anchor_height),
             status: self.status(&receipt.record, height),

@@ -42,6 +42,9 @@ fn any_other_spelling_is_refused() {
         ("an empty range", text.replacen("validators 1 open", "validators 1 0 5", 1)),
         ("an end without its time", text.replacen("validators 1 open", "validators 1 9", 1)),
         ("a time without an end", text.replacen("validators 1 open", "validators 1 open 5", 1)),
+        ("authorities not from the first leaf on", text.replacen("authorities 0", "authorities 1", 1)),
+        ("authorities without a leaf", text.replacen("authorities 0\n", "", 1)),
+        ("authorities twice from one leaf", twice_from_one_leaf(&text)),
         ("no quorum", text.replacen("quorum quorum", "quorum none", 1)),
         ("a witness twice", text.replacen(&witness, &format!("{witness}\n{witness}"), 1)),
         ("no set", text.split("\n\n").next().unwrap().to_owned() + "\n"),
@@ -58,6 +61,32 @@ fn any_other_spelling_is_refused() {
         assert_ne!(bad, text, "{name} changes the text");
         assert!(TrustFile::parse(&bad).is_err(), "{name}");
     }
+}
+
+fn twice_from_one_leaf(text: &str) -> String {
+    let start = text.find("authorities 0").unwrap();
+    let end = start + text[start..].find("\n\n").unwrap() + 1;
+    format!("{}{}{}", &text[..end], &text[start..end], &text[end..])
+}
+
+#[test]
+fn authorities_follow_each_other_by_leaves() {
+    let mut chain = TestChain::new();
+    let before = chain.trust().clone();
+    let by = chain.log().size();
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let trust = chain.trust();
+    assert_eq!(TrustFile::parse(&trust.to_text()).as_ref(), Ok(trust));
+    let (old, new) = (before.authorities(), trust.authorities());
+    assert_eq!([trust.authorities_at(LeafIndex::new(by)), trust.authorities_at(LeafIndex::new(by + 1))], [old, new]);
+    assert_eq!((trust.authorities_at(LeafIndex::ZERO), trust.authorities_at(LeafIndex::new(u64::MAX))), (old, new));
+    assert!(trust.goes_on_from(&before) && !before.goes_on_from(trust));
+    // Followed twice, and with another content.
+    assert_eq!(trust.with_next_authorities(LeafIndex::new(by), new), Ok(None));
+    assert!(trust.with_next_authorities(LeafIndex::new(by), old).is_err());
+    assert!(trust.with_next_authorities(LeafIndex::new(by - 1), new).is_err(), "before the one that it has");
+    let other = before.with_next_authorities(LeafIndex::new(by + 3), new).unwrap().unwrap();
+    assert!(!other.goes_on_from(trust) && !trust.goes_on_from(&other));
 }
 
 #[test]

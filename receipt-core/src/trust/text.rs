@@ -3,10 +3,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{SetEnd, TrustFile, TrustedSet};
-use crate::genesis::{Authorities, is_name, is_utc_offset};
+use super::{SetEnd, TrustFile, TrustedAuthorities, TrustedSet};
+use crate::authorities::AuthoritySet;
+use crate::genesis::{is_name, is_utc_offset};
 use crate::hash::Hash;
-use crate::ids::TreeSize;
+use crate::ids::{LeafIndex, TreeSize};
 use crate::limits::{TRUST_BYTES_MAX, VALIDATORS_MAX};
 use crate::note::{KeyError, Policy, PolicyTextError, PosixSeconds};
 use crate::shown::damage_on_the_way;
@@ -57,8 +58,7 @@ impl TrustFile {
             origin: lines.value("origin ", parse_name)?,
             utc_offset_minutes: lines.value("utc-offset-minutes ", parse_offset)?,
             suite: lines.suite()?,
-            authorities: lines.authorities()?,
-            authority_threshold: lines.value("authority-threshold ", |text| text.parse().ok())?,
+            authorities: lines.authority_sets()?,
             sets: lines.sets()?,
         };
         trust.check()?;
@@ -75,10 +75,13 @@ impl TrustFile {
             self.utc_offset_minutes,
             self.suite.number()
         );
-        for key in &self.authorities {
-            text += &format!("authority {}\n", BASE64_STANDARD.encode(key.0));
+        for authorities in &self.authorities {
+            text += &format!("authorities {}\n", authorities.first_leaf);
+            for key in &authorities.set.keys {
+                text += &format!("authority {}\n", BASE64_STANDARD.encode(key.0));
+            }
+            text += &format!("authority-threshold {}\n", authorities.set.threshold);
         }
-        text += &format!("authority-threshold {}\n", self.authority_threshold);
         for set in &self.sets {
             let end = set.end.map_or_else(|| "open".to_owned(), |end| format!("{} {}", end.last_size, end.until));
             text += &format!("\nvalidators {} {end} {}\n{}", set.first_size, set.set_hash, set.policy);
@@ -91,8 +94,13 @@ impl TrustFile {
         let require = |condition: bool, problem| {
             if condition { Ok(()) } else { Err(TrustTextError::Whole(problem)) }
         };
-        let authorities = Authorities { keys: &self.authorities, threshold: self.authority_threshold };
-        authorities.check(self.suite).map_err(TrustTextError::Whole)?;
+        for authorities in &self.authorities {
+            authorities.set.check(self.suite).map_err(TrustTextError::Whole)?;
+        }
+        let first = self.authorities.first().map(|authorities| authorities.first_leaf);
+        require(first == Some(LeafIndex::ZERO), "the first authorities do not start at leaf 0")?;
+        let ascending = self.authorities.windows(2).all(|pair| pair[0].first_leaf < pair[1].first_leaf);
+        require(ascending, "the authorities do not follow each other")?;
         require(!self.sets.is_empty(), "there is no validator set")?;
         let mut expected = Some(TreeSize::new(1));
         for set in &self.sets {
@@ -140,6 +148,17 @@ impl<'a> Lines<'a> {
     fn suite(&mut self) -> Result<Suite, TrustTextError> {
         let number = self.value("suite ", |text| text.parse::<u32>().ok())?;
         Suite::from_number(number).ok_or(TrustTextError::Suite(number))
+    }
+
+    fn authority_sets(&mut self) -> Result<Vec<TrustedAuthorities>, TrustTextError> {
+        let mut sets = Vec::new();
+        while self.peek().is_some_and(|line| line.starts_with("authorities ")) {
+            let first_leaf = self.value("authorities ", |text| text.parse().ok().map(LeafIndex::new))?;
+            let keys = self.authorities()?;
+            let threshold = self.value("authority-threshold ", |text| text.parse().ok())?;
+            sets.push(TrustedAuthorities { first_leaf, set: AuthoritySet { keys, threshold } });
+        }
+        Ok(sets)
     }
 
     fn authorities(&mut self) -> Result<Vec<PublicKey>, TrustTextError> {

@@ -13,7 +13,13 @@ use crate::receipt::rules::{Catalogue, check_body};
 use crate::record::{ReceiptRecord, SignedRecord};
 use crate::suite::Suite;
 
-pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedRecord, Receipt), Conclusion> {
+/// What of this layer hangs on the next one: authorities have signed the credential that the trust file does not know.
+pub(super) struct Stranger(pub(super) String);
+
+pub(super) fn check(
+    context: &Context<'_>,
+    judge: &mut Judge,
+) -> Result<(SignedRecord, Receipt, Option<Stranger>), Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let chain = trust.chain_id();
     if bundle.chain != chain {
@@ -28,12 +34,7 @@ pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedR
         return Err(judge.doubt(CheckId::CredentialForm, Doubt::FormatUnknown, format));
     }
     let credential = judge.require_ok(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
-    let vouched = credential.verify(chain, trust.authorities(), trust.authority_threshold());
-    judge.require(
-        CheckId::CredentialSignatures,
-        vouched,
-        format_args!("{} valid signatures are needed, and no other", trust.authority_threshold()),
-    )?;
+    let stranger = check_signers(context, &credential, judge)?;
     let scope = scope_problem(&signed.record, &credential.credential, trust.suite());
     judge.require(CheckId::CredentialScope, scope.is_none(), scope.unwrap_or_default())?;
     let genuine = signed.verify(chain, &credential.credential.public_key);
@@ -41,7 +42,32 @@ pub(super) fn check(context: &Context<'_>, judge: &mut Judge) -> Result<(SignedR
     let receipt = check_content(context, &signed.record, &credential.credential, judge)?;
     let issued = signed.record.issue_time;
     judge.require(CheckId::IssueTime, issued <= context.latest, format_args!("issued at {issued}"))?;
-    Ok((signed, receipt))
+    Ok((signed, receipt, stranger))
+}
+
+/// Enough authorities have signed that were in force where the anchor says that the record stands; whether it stands there is the next
+/// layer's to say. If too few have, but somebody else whom the trust file does not know, there may be newer authorities: then the check is
+/// left open until the record is known to be anchored, so that a forger without a ledger is called one.
+fn check_signers(
+    context: &Context<'_>,
+    credential: &SignedCredential,
+    judge: &mut Judge,
+) -> Result<Option<Stranger>, Conclusion> {
+    let (id, trust) = (CheckId::CredentialSignatures, context.trust);
+    let leaf = TlogProof::parse_without_extra(context.bundle.anchor.as_bytes()).ok().map(|anchor| anchor.index);
+    let authorities = leaf.map_or(trust.authorities(), |leaf| trust.authorities_at(leaf));
+    let newest = trust.authority_sets().last();
+    let is_newest = leaf.is_none_or(|leaf| newest.is_some_and(|newest| newest.first_leaf <= leaf));
+    if !credential.signatures_hold(trust.chain_id()) {
+        return Err(judge.fail(id, "a signature of it is not valid"));
+    }
+    if credential.is_signed_by_enough(authorities) {
+        judge.pass(id);
+        return Ok(None);
+    }
+    let by_a_stranger = credential.signatures.iter().any(|(key, _)| !trust.knows_authority(key));
+    let detail = format!("{} of the authorities at its time must have signed it", authorities.threshold);
+    if is_newest && by_a_stranger { Ok(Some(Stranger(detail))) } else { Err(judge.fail(id, detail)) }
 }
 
 /// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.

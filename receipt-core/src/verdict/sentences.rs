@@ -76,8 +76,10 @@ checks! {
         "单位凭证格式规范。" "The unit's credential is in canonical form.",
         "单位凭证格式错误。" "The unit's credential is malformed.";
     CredentialSignatures = "CREDENTIAL_SIGNATURES", Genuine,
-        "足够数量的监管机关签署了单位凭证。" "Enough of the supervising authorities signed the unit's credential.",
-        "监管机关没有签署这份凭证。" "The supervising authorities did not sign this credential.";
+        "足够数量的当时在任监管机关签署了单位凭证。"
+        "Enough of the supervising authorities in force when the record was anchored signed the unit's credential.",
+        "当时在任的监管机关没有签署这份凭证。"
+        "The supervising authorities in force when the record was anchored did not sign this credential.";
     CredentialScope = "CREDENTIAL_SCOPE", Genuine,
         "凭证与记录的单位和密钥一致，算法套件为本链所用，并覆盖开票时间。"
         "The credential is of the record's unit and key, both are of the chain's suite, and it covers the time of issue.",
@@ -188,6 +190,8 @@ coded! {
         "This program does not know the format: take a newer program.";
     ValidatorsUnknown = "VALIDATORS_UNKNOWN", "签署方不在信任文件中，需要更新信任文件。"
         "It is signed by validators that the trust file does not know: bring the trust file up to date.";
+    AuthoritiesUnknown = "AUTHORITIES_UNKNOWN", "签署单位凭证的监管机关不在信任文件中，需要更新信任文件。"
+        "The unit's credential is signed by authorities that the trust file does not know: bring the trust file up to date.";
     StatusUnknown = "STATUS_UNKNOWN", "账本记载了本程序不认识的状态，需要更新的程序。"
         "The ledger states something of the receipt that this program does not know: take a newer program.";
     TooOld = "TOO_OLD", "状态证明早于所要求的时限，需要重新获取票据包。"

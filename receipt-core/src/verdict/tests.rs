@@ -3,12 +3,13 @@
 use super::*;
 use crate::batch::SignedBatchHeader;
 use crate::bundle::{Bundle, StatusPart};
-use crate::credential::UnitCredential;
+use crate::credential::{SignedCredential, UnitCredential};
 use crate::hash::Hash;
 use crate::ids::{Fen, Height, KeyId, LeafIndex, TreeSize, UnitId};
 use crate::note::{Checkpoint, SignedNote, TlogProof};
 use crate::receipt::layout::to_values;
 use crate::record::SignedRecord;
+use crate::suite::Signer;
 use crate::testkit::{TestChain, TestReceipt, TestValidator};
 
 /// A chain with one anchored receipt among others, and two blocks on top.
@@ -254,6 +255,59 @@ fn a_trust_file_that_ends_before_the_checkpoint_cannot_judge_it() {
     assert!(closed.sets()[0].end.unwrap().last_size >= TreeSize::new(ended));
     assert_eq!(code(&verify_bundle(&bytes, &closed, chain.now())), "VALIDATORS_UNKNOWN");
     assert!(verify_bundle(&bytes, chain.trust(), chain.now()).is_in_force());
+}
+
+/// One authority of three leaves for a new one: what was anchored before is vouched for by those who were in force then.
+#[test]
+fn authorities_vouch_for_what_was_anchored_in_their_time() {
+    let (mut chain, before) = chain();
+    let old_trust = chain.trust().clone();
+    let old_credential = chain.credential(&before);
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let after = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&after));
+    let with = |receipt: &TestReceipt, credential: &SignedCredential| {
+        let mut bundle = chain.bundle(receipt);
+        bundle.credential = credential.encode();
+        bundle.encode()
+    };
+    let new_credential = chain.credential(&after);
+    let codes = |bundle: &[u8]| {
+        [chain.trust(), &old_trust].map(|trust| code(&verify_bundle(bundle, trust, chain.now())).to_owned())
+    };
+    // With the file of today, and with one that has not followed the change.
+    for (what, bundle, expected) in [
+        ("as it was", with(&before, &old_credential), ["", ""]),
+        ("as it is", with(&after, &new_credential), ["", "AUTHORITIES_UNKNOWN"]),
+        // A file of before cannot know that the old set has ended.
+        ("the old set vouches for a later record", with(&after, &old_credential), ["CREDENTIAL_SIGNATURES", ""]),
+        (
+            "the new set for an earlier one",
+            with(&before, &new_credential),
+            ["CREDENTIAL_SIGNATURES", "AUTHORITIES_UNKNOWN"],
+        ),
+    ] {
+        assert_eq!(codes(&bundle), expected, "{what}");
+    }
+    // Enough that stayed: nothing is signed anew.
+    let keys = ["authority-0", "authority-1", "authority-7"].map(crate::testkit::software_key);
+    let all: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
+    let both = SignedCredential::sign(new_credential.credential.clone(), chain.genesis().chain_id(), &all);
+    assert_eq!(codes(&with(&before, &both)), ["", ""]);
+    assert_eq!(codes(&with(&after, &both)), ["", ""]);
+    // A forger who has neither authorities nor a ledger is called one, by either file.
+    let thieves = ["thief", "another"].map(crate::testkit::software_key);
+    let thieves: Vec<&dyn Signer> = thieves.iter().map(|key| key as &dyn Signer).collect();
+    let forged = SignedCredential::sign(new_credential.credential.clone(), chain.genesis().chain_id(), &thieves);
+    assert_eq!(codes(&with(&after, &forged)), ["AUTHORITIES_UNKNOWN", "AUTHORITIES_UNKNOWN"]);
+    assert_eq!(codes(&with(&before, &forged)), ["CREDENTIAL_SIGNATURES", "AUTHORITIES_UNKNOWN"]);
+    let mut unanchored = chain.bundle(&after);
+    unanchored.credential = forged.encode();
+    unanchored.batch.index = LeafIndex::new(1);
+    assert_eq!(codes(&unanchored.encode()), ["BATCH_INCLUSION", "BATCH_INCLUSION"]);
+    let mut invalid = forged;
+    invalid.signatures[0].1.0[9] ^= 1;
+    assert_eq!(codes(&with(&after, &invalid)), ["CREDENTIAL_SIGNATURES", "CREDENTIAL_SIGNATURES"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn block_json() {
     let scene = Scene::new();
     let chain = &scene.chain;
     let all = replay(chain);
-    // Two records, one of them red; governance; a refused batch; a pending set put into force; an empty block.
+    // Two records, one of them red; governance; a refused batch; a pending set put into force; new authorities.
     let blocks: Vec<Value> = [2, 3, 4, 6, 7].into_iter().map(|height| block(chain, &all, height)).collect();
     let value = json!({
         "chain": chain.genesis().chain_id().0.to_string(),

@@ -1,8 +1,11 @@
 //! Whole bundles with their verdicts: good ones in full, bad ones as a splice into a good one.
 
 use receipt_core::bundle::Bundle;
+use receipt_core::credential::SignedCredential;
 use receipt_core::hash::Hash;
 use receipt_core::ids::UnixMillis;
+use receipt_core::suite::Signer;
+use receipt_core::testkit::software_key;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{Conclusion, verify_bundle};
 use serde_json::{Value, json};
@@ -56,7 +59,7 @@ fn bundle_json() {
         ("red", scene.chain.bundle(&scene.red)),
     ];
     let row = |(name, bundle): &(&str, Bundle)| json!({ "name": name, "at_ms": now.get(), "bundle": text(bundle), "expected": expected(&bundle.encode(), &trust, now) });
-    let bundles: Vec<Value> = good.iter().map(row).collect();
+    let mut bundles: Vec<Value> = good.iter().map(row).collect();
     let base = good[0].1.clone();
     let mut tampered: Vec<Value> = FORGERIES
         .iter()
@@ -110,8 +113,58 @@ fn bundle_json() {
         "trust_replace": [known, unknown],
         "expected": verdict,
     }));
+    add_authorities(&base, &trust, &mut bundles, &mut tampered);
     let value = json!({ "trust": trust.to_text(), "bundles": bundles, "tampered_first_bundle": tampered });
     super::check("bundle.json", &value);
+}
+
+fn add_authorities(base: &Bundle, trust: &TrustFile, bundles: &mut Vec<Value>, tampered: &mut Vec<Value>) {
+    for (name, bundle, at, code) in of_authorities(base) {
+        let verdict = expected(&bundle.encode(), trust, at);
+        assert_eq!(verdict["code"].as_str(), code, "{name}");
+        let at_ms = at.get();
+        match code {
+            None => {
+                bundles.push(json!({ "name": name, "at_ms": at_ms, "bundle": text(&bundle), "expected": verdict }));
+            }
+            Some(_) => {
+                let splice = splice(&base.encode(), &bundle.encode());
+                tampered.push(json!({ "name": name, "at_ms": at_ms, "splice": splice, "expected": verdict }));
+            }
+        }
+    }
+}
+
+/// Who vouches for what was anchored before one of three authorities was replaced, and after it: name, bundle, time, code.
+fn of_authorities(before: &Bundle) -> Vec<(&'static str, Bundle, UnixMillis, Option<&'static str>)> {
+    let mut chain = Scene::new().chain;
+    let receipt = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let at = chain.now();
+    let after = chain.bundle(&receipt);
+    let signed_by = |bundle: &Bundle, names: &[&str]| {
+        let keys: Vec<_> = names.iter().map(|name| software_key(name)).collect();
+        let keys: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
+        let credential = SignedCredential::decode(&bundle.credential).unwrap().credential;
+        let credential = SignedCredential::sign(credential, bundle.chain, &keys).encode();
+        Bundle { credential, ..bundle.clone() }
+    };
+    let [stayed, left, new] =
+        [["authority-0", "authority-1"], ["authority-1", "authority-2"], ["authority-1", "authority-7"]];
+    let all = ["authority-0", "authority-1", "authority-2"];
+    let [invalid, unknown] = [Some("CREDENTIAL_SIGNATURES"), Some("AUTHORITIES_UNKNOWN")];
+    vec![
+        ("later, by those who stayed", signed_by(&after, &stayed), at, None),
+        ("later, by a new one", signed_by(&after, &new), at, None),
+        ("later, by all of before", signed_by(&after, &all), at, None),
+        ("earlier, by one that left", signed_by(before, &left), at, None),
+        ("later, by one that left", signed_by(&after, &left), at, invalid),
+        ("earlier, by a new one", signed_by(before, &new), at, invalid),
+        ("earlier, by strangers", signed_by(before, &["a", "b"]), at, invalid),
+        ("later, by strangers", signed_by(&after, &["a", "b"]), at, unknown),
+        ("later, by a stranger too", signed_by(&after, &["authority-0", "b"]), at, unknown),
+        ("later, by strangers as well", signed_by(&after, &["a", "authority-0", "authority-1"]), at, None),
+    ]
 }
 
 /// Files that are no bundle of this format: name, result, text.

@@ -17,7 +17,8 @@ use receipt_core::record::{ReceiptRecord, SignedRecord, status_key};
 use receipt_core::seal::Seal;
 use receipt_core::state::stored_value_hash;
 use receipt_core::status::StatusMap;
-use receipt_core::testkit::{TestValidator, unit_key};
+use receipt_core::suite::Signer as _;
+use receipt_core::testkit::{TestValidator, authorities, unit_key};
 
 use super::SUITE;
 use super::scene::Scene;
@@ -45,7 +46,8 @@ pub(crate) const FORGERIES: &[(&str, &str, Forge)] = &[
     ("a third authority's signature, which is wrong", "CREDENTIAL_SIGNATURES", |scene, bundle| {
         let mut credential = scene.chain.credential(&scene.blues[0]);
         let first = credential.signatures[0].1;
-        credential.signatures.push((2, first));
+        credential.signatures.push((authorities()[2].public_key(), first));
+        credential.signatures.sort_by_key(|(key, _)| *key);
         bundle.credential = credential.encode();
     }),
     ("another unit's credential", "CREDENTIAL_SCOPE", |scene, bundle| {

@@ -1,4 +1,4 @@
-//! The chain behind all vectors: seven blocks, with a reversal, a refused batch, governance and a change of validators.
+//! The chain behind all vectors: seven blocks, with a reversal, a refused batch, governance, a change of validators and one of authorities.
 
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, RegisterKind};
@@ -15,7 +15,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Block 1: five blue receipts. 2: a red one and a blue one. 3: governance. 4: a refused batch. 5 and 6: new validators
-    /// are named. 7: the first block of theirs.
+    /// are named. 7: the first block of theirs, in which one of three authorities is replaced.
     pub(crate) fn new() -> Self {
         let mut chain = TestChain::new();
         let blues: Vec<TestReceipt> = ["S02", "S01", "S05", "S06", "S08"].iter().map(|id| chain.issue(id)).collect();
@@ -30,7 +30,7 @@ impl Scene {
         let batch = chain.batch(vec![good.record, blues[0].record.clone()]);
         chain.add_items(vec![Item::Batch(batch)]).unwrap();
         chain.rotate_validators((21..=24).map(TestValidator::new).collect());
-        chain.add_block(&[]);
+        chain.replace_authorities(&["authority-0", "authority-1", "authority-7"]);
         Self { chain, blues, red }
     }
 }

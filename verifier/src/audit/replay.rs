@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use receipt_core::entry::Entry;
 use receipt_core::genesis::Genesis;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{Height, TreeSize};
+use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::memory::MemoryState;
 use receipt_core::merkle::Frontier;
 use receipt_core::note::PosixSeconds;
@@ -121,12 +122,25 @@ impl<'a> Replay<'a> {
         let unreadable =
             |error: receipt_core::state::ReadError| Finding::at(height, FindingCode::NotJudged, error.to_string());
         self.tally.count_writes(&self.state, &effects.writes, self.keys).map_err(unreadable)?;
+        self.replace_authorities(height, &effects)?;
         self.state.commit(effects.writes, &effects.stale_nodes);
         let seal = effects.seal;
         if seal.next_validator_set_hash != seal.validator_set_hash {
             self.hand_over(height, &seal)?;
         }
         self.tip = Some((height, seal));
+        Ok(())
+    }
+
+    /// Puts the authorities that the block brings into the trust file.
+    fn replace_authorities(&mut self, height: Height, effects: &Effects) -> Result<(), Finding> {
+        let finding = |detail: String| Finding::at(height, FindingCode::Handover, detail);
+        for (leaf, bytes) in (effects.first_leaf.get()..).zip(&effects.entries) {
+            let Ok(Entry::Governance(signed)) = Entry::decode(bytes) else { continue };
+            let Some(set) = signed.governance.next_authorities() else { continue };
+            let next = self.trust.with_next_authorities(LeafIndex::new(leaf), set);
+            self.trust = next.map_err(|error| finding(error.to_string()))?.unwrap_or_else(|| self.trust.clone());
+        }
         Ok(())
     }
 
@@ -239,12 +253,12 @@ fn trust_problem(in_use: &TrustFile, own: &TrustFile) -> Option<String> {
     if in_use.chain_id() != own.chain_id() {
         return Some("the trust file is of another chain".to_owned());
     }
-    let same_head = in_use.origin() == own.origin()
-        && in_use.authorities() == own.authorities()
-        && in_use.authority_threshold() == own.authority_threshold()
-        && in_use.utc_offset_minutes() == own.utc_offset_minutes();
+    let same_head = in_use.origin() == own.origin() && in_use.utc_offset_minutes() == own.utc_offset_minutes();
     if !same_head {
-        return Some("the trust file's origin, offset or authorities are not those of genesis".to_owned());
+        return Some("the trust file's origin or offset is not that of genesis".to_owned());
+    }
+    if !own.authority_sets().starts_with(in_use.authority_sets()) {
+        return Some("the trust file's authorities are not the ledger's".to_owned());
     }
     let last = in_use.sets().len().saturating_sub(1);
     for (position, set) in in_use.sets().iter().enumerate() {

@@ -1,5 +1,6 @@
 //! `trust`: making, showing and updating trust files.
 
+use receipt_core::hash::Hash;
 use receipt_core::ids::UnixMillis;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::utc_text;
@@ -32,7 +33,11 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
                 Err(error) => return Err(error).or_exit(Exit::Bad),
             };
             print_file(&followed.trust.to_text())?;
-            errln!("{} new validator sets, as of tree size {}", followed.new_sets, followed.tree_size);
+            let (sets, authorities) = (followed.new_sets, followed.new_authorities);
+            errln!(
+                "{sets} new validator sets, {authorities} new sets of authorities, as of tree size {}",
+                followed.tree_size
+            );
         }
     }
     Ok(Exit::Good)
@@ -40,14 +45,19 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
 
 fn summary(trust: &TrustFile) -> String {
     let mut text = format!(
-        "chain      {} {}\norigin     {}\nutc offset {} minutes\nauthorities {} of {} must sign\n",
+        "chain      {} {}\norigin     {}\nutc offset {} minutes\n",
         trust.chain_name(),
         trust.chain_id().0,
         trust.origin(),
-        trust.utc_offset_minutes(),
-        trust.authority_threshold(),
-        trust.authorities().len()
+        trust.utc_offset_minutes()
     );
+    for known in trust.authority_sets() {
+        let (threshold, keys) = (known.set.threshold, &known.set.keys);
+        text += &format!("authorities from leaf {}: {threshold} of {} must sign\n", known.first_leaf, keys.len());
+        for key in keys {
+            text += &format!("           {}\n", Hash(key.0));
+        }
+    }
     for set in trust.sets() {
         let last = set.end.map_or_else(
             || "open".to_owned(),

@@ -29,6 +29,27 @@ async fn a_renamed_unit_has_bundles_of_before_and_after() {
     }
 }
 
+/// Two of three authorities are replaced: what is anchored from then on needs a credential that the new ones signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_authorities_has_bundles_of_before_and_after() {
+    let running = running().await;
+    let before = running.issue_sealed(&running.draft("S01", "A")).await.unwrap();
+    running.ledger.chain.lock().unwrap().replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let after = running.sealed("S01", "B").await;
+    assert!(after.bundle.is_empty(), "no credential of those who are in force now");
+    let refusal = running.bundle(&after).await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.advice.receipt), ("NOT_READY", Stands::Yes), "{refusal}");
+    assert!(matches!(running.bundle(&before).await.unwrap(), Conclusion::InForce { .. }));
+
+    let unit = running.registered_unit(&running.draft("S01", "-").unit_code);
+    let key = UNIT_KEY_BASE + unit.unit_id;
+    let credential = credential_of(&running.ledger.chain.lock().unwrap(), &unit).encode();
+    std::fs::write(running.dir.path().join(format!("{key}-2.credential")), credential).unwrap();
+    for response in [&before, &after] {
+        assert!(matches!(running.bundle(response).await.unwrap(), Conclusion::InForce { .. }));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_receipt_stays_sealed_while_no_node_gives_a_proof() {
     let ledger = FakeLedger::new(TestChain::new());

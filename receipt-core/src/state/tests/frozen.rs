@@ -35,7 +35,7 @@ fn genesis() {
     check(
         ledger.tip().seal_hash.as_bytes(),
         &expect![[r#"
-            9c28d4ebd40df3a6820e3318b128b6217fde32069d43e6cfacad141d835177c6
+            bdf35a1ee9e88635df525d33be98fe5f5b07cb7c37f519083ed38046bd73b68f
         "#]],
     );
 }
@@ -84,10 +84,12 @@ fn headers_and_governance() {
     check(
         ledger.governance(Vec::new()).encode(),
         &expect![[r#"
-            0a2c08011001180120a08d063220d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa761202
-            00011a4093db201459bf8a98911083efe8b8663bbb7e1b4947caa14781bb9ac631ead4f3fbeeb0b8561bd37ba81836c5
-            43706c4bf179b671396dda19e529442d46600f0c1a40cddb4f9b6673d9c33dca4204ea00c6a3d8366804e97587966e2e
-            51a4980f26a73243087c67e9b2af34dda5a46223a45e54b115b14b820070cec6953d8ef34c08
+            0a2c08011001180120a08d063220d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa761220
+            9a6a559dd44db6db871dc7a93f23b04bfe4149cee9779e8d2cc9fccbe762ad8c1220b1f3887812b6e7ac0d0ae4632efb
+            55bd1c31945d9febccee71c18cdd12668f3b1a40cddb4f9b6673d9c33dca4204ea00c6a3d8366804e97587966e2e51a4
+            980f26a73243087c67e9b2af34dda5a46223a45e54b115b14b820070cec6953d8ef34c081a4093db201459bf8a989110
+            83efe8b8663bbb7e1b4947caa14781bb9ac631ead4f3fbeeb0b8561bd37ba81836c543706c4bf179b671396dda19e529
+            442d46600f0c
         "#]],
     );
 }
@@ -104,24 +106,24 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-            08011001180320e0e5b9cc99342a20d90122f4c18d95321430b9f7078762831ac8626843387821a90d42dd9cff575332
+            08011001180320e0e5b9cc99342a2016b34528b1664596fa953f85997044701b56b5076d3ca7b889ee0f61a345ea9032
             2007d0d6bddc111e197025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed3a2072e1e7350de056806e03e4b2f1
             4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-            a9009eafee4a20148ccbf4dc6517605ca9cc4f7c8c0715b39fb1dffe7aadddb17320dda34958fb5220fbeb7dd5d47e56
+            a9009eafee4a2004ad4c51a235ed48f8626b4d5dd1317b0ebc61f2a77ea1dce469502af07290eb5220fbeb7dd5d47e56
             3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
         "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-            148ccbf4dc6517605ca9cc4f7c8c0715b39fb1dffe7aadddb17320dda34958fb
+            04ad4c51a235ed48f8626b4d5dd1317b0ebc61f2a77ea1dce469502af07290eb
         "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-            0000000000000003000001a1998e72e05fe86c0e131c4dbfd1ee2bbb06ea75cf2295d24455f2c57ad30fa6f9274db77a
-            148ccbf4dc6517605ca9cc4f7c8c0715b39fb1dffe7aadddb17320dda34958fb000000000000000807d0d6bddc111e19
+            0000000000000003000001a1998e72e07c13954f7c295880f00f35aa8bd1050fc91643a79c94eca2415bb6ddccbfe031
+            04ad4c51a235ed48f8626b4d5dd1317b0ebc61f2a77ea1dce469502af07290eb000000000000000807d0d6bddc111e19
             7025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed0000000000000002
         "#]],
     );
@@ -135,7 +137,7 @@ fn three_blocks() {
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-            4ee7f1789e5a77b496966448b6987ab84352f7e93b1cc612ddd1847d53855d3c
+            d307cc0ffc77e53d47b3fb39d3540d64d8b4fab5f6985918dba15a812915a467
         "#]],
     );
 }

@@ -242,8 +242,7 @@ impl Ledger {
 
     pub(super) fn signed(&self, governance: Governance, signers: &[u32]) -> SignedGovernance {
         let keys = authorities();
-        let signers: Vec<(u32, &dyn Signer)> =
-            signers.iter().map(|index| (*index, &keys[*index as usize] as &dyn Signer)).collect();
+        let signers: Vec<&dyn Signer> = signers.iter().map(|index| &keys[*index as usize] as &dyn Signer).collect();
         SignedGovernance::sign(governance, self.chain.id, &signers)
     }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha512};
 
 use super::draft::blue;
 use super::ledger::{Ledger, register_key};
+use crate::authorities::AuthoritySet;
 use crate::block::Item;
 use crate::entry::RecordRefusal;
 use crate::governance::{Action, KeyOwner, SignedGovernance};
@@ -283,8 +284,8 @@ fn governance_is_strict() {
         let (key, signature) = craft(Namespace::Governance, ledger.chain.id, &message, key, nonce);
         let governance_bytes = message.clone();
         let signed =
-            SignedGovernance { governance: governance.clone(), governance_bytes, signatures: vec![(0, signature)] };
-        signed.verify(ledger.chain.id, &[key], 1)
+            SignedGovernance { governance: governance.clone(), governance_bytes, signatures: vec![(key, signature)] };
+        signed.verify(ledger.chain.id, &AuthoritySet { keys: vec![key], threshold: 1 })
     };
     assert!(verifies(Part::Honest([3; 32]), Part::Honest([4; 32])));
     for small in SMALL_ORDER {

@@ -1,0 +1,181 @@
+//! Authorities are replaced, by the page that operators read, with real processes: two of three leave, and two come.
+//!
+//! Receipts of before and after have bundles; whoever left signs nothing more; the new ones govern; an issuer that was down meanwhile knows
+//! them; an audit walks the change.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::{Duration, Instant};
+
+use receipt_core::credential::SignedCredential;
+use receipt_core::trust::TrustFile;
+use receipt_core::verdict::verify_bundle;
+use tallystick_devnet::NetworkOptions;
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::registry::key_id;
+use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_tests::TestNetwork;
+use tallystick_tests::judgement::{all_sealed_once, bundle_of, client_of};
+use tallystick_tests::load::{Acked, clients, issue};
+use tallystick_tests::pages::commands;
+
+use crate::offices::{Desk, at_home, digest_of};
+
+const PAGE: &str = "docs/ops/authorities.md";
+const ISSUER: u32 = 1;
+/// Of genesis, who sign the change: the first stays, the second leaves, and so does the third, which is lost.
+const OLD: [u32; 2] = [1, 2];
+const NEW: [&str; 2] = ["home-4", "home-5"];
+const WAIT_MAX: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Types all commands of a section; what they printed.
+async fn type_all(desk: &Desk<'_>, heading: &str) -> String {
+    let mut printed = String::new();
+    for command in commands(PAGE, heading).unwrap() {
+        printed.push_str(&desk.types(&command, "").await);
+    }
+    printed
+}
+
+/// Somebody at home types this over the proposal that the office sends, and sends it back.
+async fn signs(office: &Desk<'_>, home: &Desk<'_>, command: &str, proposal: &str, shown: &str) {
+    home.obtain(&office.path(proposal), proposal);
+    let said = home.types(command, &format!("{}\n", digest_of(shown))).await;
+    assert!(said.contains("signed as authority"), "{said}");
+    office.obtain(&home.path(proposal), proposal);
+}
+
+/// The new authorities, with a key each; their public keys.
+async fn newcomers(network: &TestNetwork) -> (Vec<Desk<'_>>, Vec<String>) {
+    let (mut homes, mut keys) = (Vec::new(), Vec::new());
+    for name in NEW {
+        let home = Desk::new(network, name);
+        let said = type_all(&home, "A new authority's key").await;
+        keys.push(said.lines().find(|line| line.len() == 64).unwrap().to_owned());
+        homes.push(home);
+    }
+    (homes, keys)
+}
+
+/// Issues a receipt, waits until it is sealed, and fetches its bundle as a citizen keeps it.
+async fn issue_and_keep(network: &TestNetwork, seed: u64) -> (Acked, Vec<u8>) {
+    let clients = clients(network, ISSUER).await.unwrap();
+    let acked = issue(&clients, network.receipts(seed).unwrap().outpatient().unwrap()).await.unwrap();
+    let deadline = Instant::now() + WAIT_MAX;
+    loop {
+        match bundle_of(client_of(&clients, &acked).unwrap(), &acked).await {
+            Ok(bundle) => return (acked, bundle),
+            Err(error) => assert!(Instant::now() < deadline, "{error:#}"),
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// The change, as the office describes it: the first authority of genesis, the new ones, and the credentials of all units' keys.
+fn description(network: &TestNetwork, keys: &[String]) -> String {
+    let first = hex::encode(network.trust().unwrap().authorities().keys[0].0);
+    let keys: Vec<String> = std::iter::once(&first).chain(keys).map(|key| format!("{key:?}")).collect();
+    let units = network.registry().units.iter();
+    let credentials: String =
+        units.map(|unit| format!("\n[[credentials]]\nkey_id = {}\n", key_id(ISSUER, unit.unit_id))).collect();
+    format!("[[actions]]\n[actions.set_authorities]\nthreshold = 2\npublic_keys = [{}]\n{credentials}", keys.join(", "))
+}
+
+/// From the description to the signed proposal in the office; the issuer gets the credentials.
+async fn change(network: &TestNetwork, office: &Desk<'_>, homes: &[Desk<'_>], keys: &[String]) {
+    std::fs::write(office.path("authorities.toml"), description(network, keys)).unwrap();
+    let shown = type_all(office, "The proposal").await;
+    for said in ["THE LEDGER WOULD EXECUTE IT", "WHAT THE CHANGE OF AUTHORITIES MEANS", "0 of 2 signatures"] {
+        assert!(shown.contains(said), "{said:?} is missing in {shown}");
+    }
+    let command = commands(PAGE, "Signing it").unwrap().remove(0);
+    for authority in OLD {
+        signs(office, &at_home(network, authority), &command, "authorities.proposal", &shown).await;
+    }
+    // Not by every new one: one typing error would lock governance for ever.
+    let submit = commands(PAGE, "The change").unwrap().remove(0);
+    let refused = office.tries(&submit, "").await.unwrap_err().to_string();
+    assert!(refused.contains("2 of 2 signatures of the authorities in force, and 1 of 3 of the new ones"), "{refused}");
+    for home in homes {
+        signs(office, home, &command, "authorities.proposal", &shown).await;
+    }
+    let said = type_all(office, "The change").await;
+    assert!(said.contains("executed at height"), "{said}");
+    let held = network.layout().issuer(ISSUER).join("credentials");
+    for file in std::fs::read_dir(office.path("credentials")).unwrap() {
+        let file = file.unwrap();
+        let signed = SignedCredential::decode(&std::fs::read(file.path()).unwrap()).unwrap();
+        assert_eq!(signed.signatures.len(), OLD.len() + NEW.len());
+        assert!(held.join(file.file_name()).exists(), "in the place of the old one");
+        std::fs::copy(file.path(), held.join(file.file_name())).unwrap();
+    }
+}
+
+/// The new ones govern, and whoever left does not.
+async fn the_next_message(office: &Desk<'_>, leaves: &Desk<'_>, homes: &[Desk<'_>]) {
+    let kind = "[[actions]]\n[actions.register_kind]\nkind = \"999001\"\nname = \"示例\"\n";
+    std::fs::write(office.path("next.toml"), kind).unwrap();
+    let steps = commands(PAGE, "The next message").unwrap();
+    let [propose, sign, submit] = steps.as_slice() else { panic!("{steps:?}") };
+    let shown = office.types(propose, "").await;
+    leaves.obtain(&office.path("next.proposal"), "next.proposal");
+    leaves.obtain(&office.path("trust.new"), "trust.new");
+    let answer = format!("{}\n", digest_of(&shown));
+    let refused = leaves.tries(sign, &answer).await.unwrap_err().to_string();
+    assert!(refused.contains("is no authority's of this chain now"), "{refused}");
+    for home in homes {
+        home.obtain(&office.path("trust.new"), "trust.new");
+        signs(office, home, sign, "next.proposal", &shown).await;
+    }
+    // Who has not followed the change cannot judge them, and is told what to fetch.
+    let stale = submit.replace("--trust trust.new", "");
+    let refused = office.tries(&stale, "").await.unwrap_err().to_string();
+    assert!(refused.contains("give `--trust` with"), "{refused}");
+    let said = office.types(submit, "").await;
+    assert!(said.contains("executed at height"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let founders_trust = network.trust().unwrap();
+    let (early, old_bundle) = issue_and_keep(&network, 1).await;
+    // The issuer is away meanwhile.
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    {
+        let (homes, keys) = newcomers(&network).await;
+        let office = Desk::new(&network, "office");
+        office.certificate("operator");
+        office.certificate("auditor");
+        change(&network, &office, &homes, &keys).await;
+        let said = type_all(&office, "Afterwards").await;
+        assert!(said.contains("AUTHORITY SETS: 1") && keys.iter().all(|key| said.contains(key)), "{said}");
+        the_next_message(&office, &at_home(&network, OLD[1]), &homes).await;
+        std::fs::copy(office.path("trust.new"), network.layout().trust()).unwrap();
+    }
+    let trust = network.trust().unwrap();
+    assert_eq!((trust.authority_sets().len(), trust.sets().len()), (2, 1));
+    assert_eq!(TrustFile::parse(&trust.to_text()).as_ref(), Ok(&trust));
+
+    // Its own trust file is that of its start.
+    std::fs::write(network.layout().trust(), founders_trust.to_text()).unwrap();
+    network.issuer(ISSUER).unwrap().start().unwrap();
+    network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
+    let (late, new_bundle) = issue_and_keep(&network, 2).await;
+    for bundle in [&old_bundle, &new_bundle] {
+        let verdict = verify_bundle(bundle, &trust, SystemClock.now());
+        assert!(verdict.is_in_force(), "{verdict:?}");
+    }
+    // What the first authorities alone have signed holds for what was anchored in their time, and for nothing later.
+    let mut retired = receipt_core::bundle::Bundle::decode(&new_bundle).unwrap();
+    retired.credential = receipt_core::bundle::Bundle::decode(&old_bundle).unwrap().credential;
+    let verdict = verify_bundle(&retired.encode(), &trust, SystemClock.now());
+    assert_eq!(verdict.code(), "CREDENTIAL_SIGNATURES", "{verdict:?}");
+
+    std::fs::write(network.layout().trust(), trust.to_text()).unwrap();
+    network.wait_equal_tips().await.unwrap();
+    network.audit(1).await.unwrap();
+    all_sealed_once(&network, ISSUER, &[early, late]).await.unwrap();
+    network.finish(&AllowList::lifecycle()).await.unwrap();
+}
