@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use receipt_core::hash::Hash;
 use receipt_core::limits::GOVERNANCE_VALID_HEIGHTS_MAX as VALID_BLOCKS_MAX;
 use tallystick_service::exit::EXIT_CODES;
+use tallystick_service::passphrase::PassphraseChange;
 use tallystick_service::tls::TlsFiles;
 
 /// Governs a chain of the receipt ledger: k of n authorities, each with its key at home.
@@ -27,6 +28,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         passphrase_file: PathBuf,
     },
+    /// Puts key files under another passphrase; the keys stay the same. Nothing is changed unless all of them open; interrupted, it goes on
+    /// when it is run again.
+    ChangePassphrase(PassphraseChange),
     /// Makes a chain's genesis and trust file from a description. The same description gives the same chain id everywhere.
     Genesis {
         /// The description, TOML.

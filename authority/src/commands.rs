@@ -48,6 +48,7 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
             errln!("made {}; keep it and its passphrase apart, and a sealed copy of each", out.display());
             outln!("{}", hex::encode(public.0));
         }
+        Command::ChangePassphrase(change) => change.run()?,
         Command::Genesis { description, out } => {
             let made = genesis::make(description)?;
             for path in made.write(out)? {

@@ -1,5 +1,5 @@
 //! `tallystick-issuer init|keygen|run|export-bodies|check-journal|backup|restore|repair|rewrap-body-keys|recover|segment-report|erase-bodies
-//! --config FILE`.
+//! --config FILE`, and `change-passphrase`.
 
 mod blame;
 
@@ -19,6 +19,7 @@ use tallystick_issuer::recover::command as recover;
 use tallystick_issuer::{app, control, export, keygen, repair, rewrap};
 use tallystick_service::config_key::OfKey as _;
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
+use tallystick_service::passphrase::PassphraseChange;
 use tallystick_service::{errln, outln, outpage, telemetry, terminal};
 
 const NAME: &str = "tallystick-issuer";
@@ -56,6 +57,9 @@ enum Command {
         #[arg(long)]
         blinding_secret: bool,
     },
+    /// Puts key files under another passphrase; the keys stay the same. Nothing is changed unless all of them open; interrupted, it goes on
+    /// when it is run again.
+    ChangePassphrase(PassphraseChange),
     /// Runs the issuer until SIGTERM.
     Run {
         /// The config file.
@@ -200,20 +204,23 @@ fn receipt_text(text: &str) -> std::result::Result<String, String> {
 }
 
 impl Command {
-    fn config(&self) -> &Path {
-        let (Self::Init { config }
-        | Self::Keygen { config, .. }
-        | Self::Run { config }
-        | Self::ExportBodies { config, .. }
-        | Self::CheckJournal { config }
-        | Self::Repair { config, .. }
-        | Self::RewrapBodyKeys { config, .. }
-        | Self::Backup { config, .. }
-        | Self::Restore { config, .. }
-        | Self::Recover { config, .. }
-        | Self::SegmentReport { config, .. }
-        | Self::EraseBodies { config, .. }) = self;
-        config
+    /// The config file; a change of passphrases has none.
+    fn config(&self) -> std::result::Result<&Path, &PassphraseChange> {
+        match self {
+            Self::ChangePassphrase(change) => Err(change),
+            Self::Init { config }
+            | Self::Keygen { config, .. }
+            | Self::Run { config }
+            | Self::ExportBodies { config, .. }
+            | Self::CheckJournal { config }
+            | Self::Repair { config, .. }
+            | Self::RewrapBodyKeys { config, .. }
+            | Self::Backup { config, .. }
+            | Self::Restore { config, .. }
+            | Self::Recover { config, .. }
+            | Self::SegmentReport { config, .. }
+            | Self::EraseBodies { config, .. } => Ok(config),
+        }
     }
 }
 
@@ -222,7 +229,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    let settings = match Settings::load(arguments.command.config()) {
+    let config = match arguments.command.config() {
+        Ok(config) => config,
+        Err(change) => return change.as_program(NAME),
+    };
+    let settings = match Settings::load(config) {
         Ok(settings) => settings,
         Err(error) => {
             terminal::complain(NAME, &error);
@@ -255,6 +266,7 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
             let wanted = Wanted { unit_keys: unit_keys.clone(), blinding_secret: *blinding_secret };
             keygen::run(&settings, &wanted).context("make the keys")?;
         }
+        Command::ChangePassphrase(change) => change.run()?,
         Command::ExportBodies { out, until_height, .. } => {
             let written = export::run(&settings, out, until_height.map(Height::new)).context("export the bodies")?;
             errln!("{written}");

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use tallystick_node::config::NodeConfig;
 use tallystick_node::{app, keygen, offline};
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
+use tallystick_service::passphrase::PassphraseChange;
 use tallystick_service::{telemetry, terminal};
 
 const NAME: &str = "tallystick-node";
@@ -41,6 +42,9 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Puts key files under another passphrase; the keys stay the same. Nothing is changed unless all of them open; interrupted, it goes on
+    /// when it is run again.
+    ChangePassphrase(PassphraseChange),
     /// Shows where a stopped node stands, and the size of each table; changes nothing. With `--evidence`: says what a file of
     /// `evidence_dir` proves, and against whom; the node may run.
     Inspect {
@@ -83,12 +87,15 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments.command,
         Err(code) => return code,
     };
-    let (Command::Init { config: path }
-    | Command::Keygen { config: path }
-    | Command::Inspect { config: path, .. }
-    | Command::Repair { config: path }
-    | Command::Export { config: path, .. }
-    | Command::Run { config: path }) = &command;
+    let path = match &command {
+        Command::ChangePassphrase(change) => return change.as_program(NAME),
+        Command::Init { config }
+        | Command::Keygen { config }
+        | Command::Inspect { config, .. }
+        | Command::Repair { config }
+        | Command::Export { config, .. }
+        | Command::Run { config } => config,
+    };
     let loaded = match NodeConfig::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -105,6 +112,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Init { .. } => app::init(&loaded),
         Command::Keygen { .. } => keygen::run(&loaded),
+        Command::ChangePassphrase(change) => change.run().map_err(anyhow::Error::from),
         Command::Inspect { evidence: None, compacted, .. } => offline::inspect(&loaded, compacted),
         Command::Inspect { evidence: Some(file), .. } => offline::inspect_evidence(&loaded, &file),
         Command::Repair { .. } => offline::repair(&loaded),

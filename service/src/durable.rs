@@ -8,7 +8,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::input;
@@ -90,6 +90,22 @@ pub fn check_private(path: &Path) -> Result<(), DurableError> {
         return Err(failed("use", path)(io::Error::new(io::ErrorKind::PermissionDenied, problem)));
     }
     Ok(())
+}
+
+/// The file that a path leads to, over links, if this process may replace it without taking it from its owner: a file that is replaced
+/// belongs to whoever replaces it, and a private one is then nobody else's to read (`ErrorKind::PermissionDenied`).
+pub fn own_file(path: &Path) -> Result<PathBuf, DurableError> {
+    owned_by(path, rustix::process::geteuid().as_raw())
+}
+
+fn owned_by(path: &Path, user: u32) -> Result<PathBuf, DurableError> {
+    let path = fs::canonicalize(path).map_err(failed("look at", path))?;
+    let owner = fs::metadata(&path).map_err(failed("look at", &path))?.uid();
+    if owner != user {
+        let problem = format!("belongs to the user with number {owner}; run this as that user (`sudo -u`)");
+        return Err(failed("replace", &path)(io::Error::new(io::ErrorKind::PermissionDenied, problem)));
+    }
+    Ok(path)
 }
 
 fn write_temp(path: &Path, bytes: &[u8], mode: FileMode) -> Result<PathBuf, DurableError> {
@@ -218,6 +234,19 @@ mod tests {
         assert_eq!(mode(&path.join("file")), 0o600);
         private_directory(&path).unwrap();
         assert_eq!(mode(&path), 0o755, "its owner is told of it, and decides");
+    }
+
+    #[test]
+    fn a_file_is_replaced_by_its_owner_alone_and_not_a_link_to_it() {
+        let dir = scratch::Directory::new();
+        let (path, link) = (dir.path().join("key"), dir.path().join("link"));
+        create(&path, b"", FileMode::Private).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(own_file(&link).unwrap(), fs::canonicalize(&path).unwrap());
+        let another = fs::metadata(&path).unwrap().uid() + 1;
+        let error = owned_by(&path, another).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::PermissionDenied);
+        assert!(error.to_string().contains("sudo -u"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //!  10  4  argon2id memory, KiB, BE
 //! ```
 //! Bytes 0–61 are the associated data, so kind and cost cannot be changed unnoticed. Costs are bounded before they are
-//! paid. A key file is mode 0600 and never overwritten. Not here: signing, and other kinds of custody (HSM).
+//! paid. A key file is mode 0600. It is never overwritten but by the same secret under another passphrase ([`rewrite`]). Not here:
+//! signing, and other kinds of custody (HSM).
 
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,10 @@ impl KeyKind {
             Self::Symmetric => 2,
         }
     }
+
+    fn of_byte(byte: u8) -> Option<Self> {
+        [Self::Ed25519Seed, Self::Symmetric].into_iter().find(|kind| kind.byte() == byte)
+    }
 }
 
 /// What guessing one passphrase costs. Stands in the file; opening pays it.
@@ -73,6 +78,13 @@ impl KdfCost {
     pub const STANDARD: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
     /// For tests and development networks only: about 1 ms.
     pub const DEVELOPMENT: Self = Self { memory_kib: 256, passes: 1, lanes: 1 };
+
+    /// The standard, or what the file has cost where that is more.
+    fn at_least_standard(self) -> Self {
+        let standard = Self::STANDARD;
+        let (memory_kib, passes) = (self.memory_kib.max(standard.memory_kib), self.passes.max(standard.passes));
+        Self { memory_kib, passes, lanes: self.lanes.max(standard.lanes) }
+    }
 }
 
 /// Why a key file cannot be made or opened. Every message says what to do.
@@ -111,6 +123,22 @@ pub enum KeyFileError {
         /// The key file.
         path: PathBuf,
     },
+    /// None of the two passphrases of a change opens it.
+    #[error(
+        "key file {path}: opens neither under the old nor under the new passphrase, or is damaged; no key file was changed. Check both \
+         passphrase files, and whether this key file has a passphrase of its own",
+        path = path.display()
+    )]
+    NeitherPassphrase {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The passphrase is not changed.
+    #[error("passphrase file {path}: has the old passphrase; put another one into it", path = path.display())]
+    SamePassphrase {
+        /// The file with the new passphrase.
+        path: PathBuf,
+    },
     /// A cost that the key derivation refuses.
     #[error("key derivation cost {0:?} is not possible; use KdfCost::STANDARD")]
     Cost(KdfCost),
@@ -127,13 +155,16 @@ impl KeyFileError {
             Self::Passphrase { path, .. }
             | Self::Damaged { path, .. }
             | Self::WrongKind { path, .. }
-            | Self::WrongPassphrase { path } => Some(path),
+            | Self::WrongPassphrase { path }
+            | Self::NeitherPassphrase { path }
+            | Self::SamePassphrase { path } => Some(path),
             Self::Cost(_) | Self::Entropy(_) => None,
         }
     }
 }
 
 /// A passphrase in memory; wiped when dropped, never printed.
+#[derive(PartialEq, Eq)]
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl std::fmt::Debug for Passphrase {
@@ -173,6 +204,10 @@ pub fn create(
     new_key: &NewKey<'_>,
     entropy: &dyn Entropy,
 ) -> Result<(), KeyFileError> {
+    Ok(durable::create(path, &seal(passphrase, new_key, entropy)?, FileMode::Private)?)
+}
+
+fn seal(passphrase: &Passphrase, new_key: &NewKey<'_>, entropy: &dyn Entropy) -> Result<Vec<u8>, KeyFileError> {
     let salt = random_array::<16>(entropy)?;
     let nonce = random_array::<24>(entropy)?;
     let mut file = Vec::with_capacity(FILE_BYTES);
@@ -188,7 +223,7 @@ pub fn create(
     let payload = Payload { msg: new_key.secret, aad: &file };
     let sealed = cipher.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| KeyFileError::Cost(new_key.cost))?;
     file.extend_from_slice(&sealed);
-    Ok(durable::create(path, &file, FileMode::Private)?)
+    Ok(file)
 }
 
 /// What to put into a new key file.
@@ -231,32 +266,86 @@ pub fn open_or_make(
 
 /// Opens a key file of mode 0600 and of the wanted kind.
 pub fn open(path: &Path, passphrase: &Passphrase, wanted: KeyKind) -> Result<Secret, KeyFileError> {
-    durable::check_private(path)?;
-    let file = durable::read(path, FILE_BYTES).map_err(|error| match error.source.kind() {
-        std::io::ErrorKind::FileTooLarge => damaged(path, "is too long for a key file".to_owned()),
-        _ => KeyFileError::File(error),
-    })?;
+    let file = read(path)?;
     let header = Header::parse(&file).map_err(|problem| damaged(path, problem))?;
-    if header.kind != wanted.byte() {
+    if header.kind != wanted {
         return Err(KeyFileError::WrongKind { path: path.to_owned(), wanted });
     }
-    let cipher = cipher(passphrase, header.salt, header.cost)?;
-    let payload = Payload { msg: header.sealed, aad: header.bytes };
-    let opened = cipher
-        .decrypt(XNonce::from_slice(header.nonce), payload)
-        .map(Zeroizing::new)
-        .map_err(|_| KeyFileError::WrongPassphrase { path: path.to_owned() })?;
-    let mut secret = Secret::default();
-    if opened.len() != secret.len() {
-        return Err(damaged(path, "holds a secret of another length".to_owned()));
+    header.unseal(path, passphrase)
+}
+
+/// The passphrases of a change.
+#[derive(Clone, Copy)]
+pub struct Passphrases<'a> {
+    /// The one of before.
+    pub old: &'a Passphrase,
+    /// The one to come.
+    pub new: &'a Passphrase,
+}
+
+/// Puts key files of any kind under another passphrase, each replaced durably and at once, at [`KdfCost::STANDARD`] or what it has cost before.
+/// Those that open under the new one already are left alone, so what was interrupted is completed by doing it again. Nothing
+/// is changed unless all of them open. Says of each, in the order given, whether it was replaced; where one cannot be written,
+/// those before it have been.
+pub fn rewrite(
+    paths: &[PathBuf],
+    passphrases: Passphrases<'_>,
+    entropy: &dyn Entropy,
+) -> Result<Vec<bool>, KeyFileError> {
+    let opened = paths.iter().map(|path| open_for_rewrite(path, passphrases)).collect::<Result<Vec<_>, _>>()?;
+    let mut replaced = Vec::with_capacity(opened.len());
+    for one in opened {
+        replaced.push(one.is_some());
+        let Some(Opened { path, kind, cost, secret }) = one else { continue };
+        let file = seal(passphrases.new, &NewKey { secret: &secret, kind, cost: cost.at_least_standard() }, entropy)?;
+        // The old file goes for good: what takes its place is read before.
+        let read_back = Header::parse(&file).map_err(|problem| damaged(&path, problem))?;
+        if *read_back.unseal(&path, passphrases.new)? != *secret {
+            return Err(damaged(
+                &path,
+                "would be written with another secret (faulty memory?); it was left as it is".to_owned(),
+            ));
+        }
+        durable::write(&path, &file, FileMode::Private)?;
     }
-    secret.copy_from_slice(&opened);
-    Ok(secret)
+    Ok(replaced)
+}
+
+struct Opened {
+    path: PathBuf,
+    kind: KeyKind,
+    cost: KdfCost,
+    secret: Secret,
+}
+
+/// `None` if it opens under the new passphrase.
+fn open_for_rewrite(path: &Path, passphrases: Passphrases<'_>) -> Result<Option<Opened>, KeyFileError> {
+    let file = read(path)?;
+    // The file itself is replaced, not a link to it.
+    let path = durable::own_file(path)?;
+    let header = Header::parse(&file).map_err(|problem| damaged(&path, problem))?;
+    match header.unseal(&path, passphrases.old) {
+        Ok(secret) => Ok(Some(Opened { kind: header.kind, cost: header.cost, secret, path })),
+        Err(KeyFileError::WrongPassphrase { .. }) => match header.unseal(&path, passphrases.new) {
+            Ok(_) => Ok(None),
+            Err(KeyFileError::WrongPassphrase { path }) => Err(KeyFileError::NeitherPassphrase { path }),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
+    durable::check_private(path)?;
+    durable::read(path, FILE_BYTES).map_err(|error| match error.source.kind() {
+        std::io::ErrorKind::FileTooLarge => damaged(path, "is too long for a key file".to_owned()),
+        _ => KeyFileError::File(error),
+    })
 }
 
 struct Header<'a> {
     bytes: &'a [u8],
-    kind: u8,
+    kind: KeyKind,
     cost: KdfCost,
     salt: &'a [u8],
     nonce: &'a [u8],
@@ -274,6 +363,8 @@ impl<'a> Header<'a> {
         if file[8] != FORMAT_VERSION {
             return Err(format!("has format version {}; this program knows {FORMAT_VERSION}", file[8]));
         }
+        let kind = KeyKind::of_byte(file[9]);
+        let kind = kind.ok_or_else(|| format!("holds a key of kind {}, which this program does not know", file[9]))?;
         let number = |at: usize| file[at..at + 4].iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
         let cost = KdfCost { memory_kib: number(10), passes: number(14), lanes: number(18) };
         if cost.memory_kib > MEMORY_KIB_MAX || cost.passes > PASSES_MAX || cost.lanes > LANES_MAX {
@@ -281,12 +372,27 @@ impl<'a> Header<'a> {
         }
         Ok(Self {
             bytes: &file[..HEADER_BYTES],
-            kind: file[9],
+            kind,
             cost,
             salt: &file[22..38],
             nonce: &file[38..HEADER_BYTES],
             sealed: &file[HEADER_BYTES..],
         })
+    }
+
+    fn unseal(&self, path: &Path, passphrase: &Passphrase) -> Result<Secret, KeyFileError> {
+        let cipher = cipher(passphrase, self.salt, self.cost)?;
+        let payload = Payload { msg: self.sealed, aad: self.bytes };
+        let opened = cipher
+            .decrypt(XNonce::from_slice(self.nonce), payload)
+            .map(Zeroizing::new)
+            .map_err(|_| KeyFileError::WrongPassphrase { path: path.to_owned() })?;
+        let mut secret = Secret::default();
+        if opened.len() != secret.len() {
+            return Err(damaged(path, "holds a secret of another length".to_owned()));
+        }
+        secret.copy_from_slice(&opened);
+        Ok(secret)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod inflight;
 pub mod input;
 pub mod keyfile;
 pub mod metrics;
+pub mod passphrase;
 pub mod process;
 pub mod report;
 pub mod request_id;

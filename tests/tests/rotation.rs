@@ -1,4 +1,5 @@
-//! Keys of an issuer change while receipts go on, as docs/ops/keys.md has it: a unit key, the master key, the blinding secret of all issuers.
+//! Keys of an issuer change while receipts go on, as docs/ops/keys.md has it: a unit key, the master key, the blinding secret of all issuers;
+//! and the passphrases of key files.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,7 +21,7 @@ use tallystick_service::keyfile::{self, KdfCost, KeyKind, NewKey, Passphrase};
 use tallystick_service::rng::OsEntropy;
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::{Acked, Clients, clients};
-use tallystick_tests::pages::Operator;
+use tallystick_tests::pages::{Operator, commands, typed};
 use tallystick_tests::{TestNetwork, after_kills};
 
 use crate::offices::{Desk, governed};
@@ -175,10 +176,16 @@ fn passphrase(directory: &Path) -> Passphrase {
     Passphrase::from_file(&directory.join("passphrase")).unwrap()
 }
 
-/// Carries a secret from one issuer to another, whose key files have another passphrase.
-fn carry(from: &Path, to: &Path, name: &str) {
-    let secret = keyfile::open(&from.join(name), &passphrase(from), KeyKind::Symmetric).unwrap();
-    write_secret(to, name, &secret);
+/// Carries the next secret from one issuer to the other, whose key files have another passphrase.
+async fn carry(network: &mut TestNetwork) {
+    let [from, to] = [ISSUER, OTHER].map(|issuer_id| network.layout().issuer(issuer_id).join("carried"));
+    Operator::of_issuer(network, ISSUER).follow(KEYS, "Handing out a blinding secret").await.unwrap();
+    fs::create_dir(&to).unwrap();
+    for name in ["blinding-2.key", "passphrase"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let said = Operator::of_issuer(network, OTHER).follow(KEYS, "Taking a blinding secret").await.unwrap();
+    assert!(said.contains("changed ") && !to.exists(), "{said}");
 }
 
 fn write_secret(directory: &Path, name: &str, secret: &[u8; 32]) {
@@ -247,7 +254,7 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
     sealed(&first, &payments[0]).await;
     sealed(&second, &payments[1]).await;
 
-    let [one, other] = [ISSUER, OTHER].map(|issuer_id| network.layout().issuer(issuer_id).join("keys"));
+    let other = network.layout().issuer(OTHER).join("keys");
     let next = next_config(&network, ISSUER);
     let path = next.to_str().unwrap().to_owned();
     let mut operator = Operator::of_issuer(&mut network, ISSUER).with("/etc/tallystick/issuer.next.toml", path.clone());
@@ -281,7 +288,7 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
     assert_eq!(refusal.reason.as_str(), Reason::PaymentReceipted.as_str(), "{refusal}");
 
     another_secret_is_refused(&mut network, &other).await;
-    carry(&one, &other, "blinding-2.key");
+    carry(&mut network).await;
     let path = network.layout().issuer_config(OTHER).with_file_name("issuer.next.toml");
     let mut operator = Operator::of_issuer(&mut network, OTHER);
     operator = operator.with("/etc/tallystick/issuer.next.toml", path.to_str().unwrap().to_owned());
@@ -297,4 +304,62 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
         .and("issuer-", &["ALARM: the ledger refused an acknowledged receipt", "PAYMENT_RECEIPTED"])
         .and("issuer-1", &["ALARM: nothing is issued until this issuer holds the ledger's blinding secrets"]);
     network.finish(&allowed).await.unwrap();
+}
+
+/// The page's command for other files: of a validator, changed by the programs that are on its machine.
+async fn a_validators_passphrase_is_changed(network: &mut TestNetwork) {
+    let page = commands(KEYS, "Changing a passphrase").unwrap();
+    let (make, change) = (&page[0], &page[1]);
+    assert!(change.contains("tallystick-issuer change-passphrase"), "{change}");
+    let directory = network.layout().node(1);
+    let with = |program: &str, files: &str| {
+        vec![
+            ("tallystick-issuer", program.to_owned()),
+            ("/var/lib/tallystick/keys/*.key /var/lib/tallystick/keys/units/*.key", files.to_owned()),
+            ("/var/lib/tallystick", directory.display().to_string()),
+        ]
+    };
+    let desk = network.layout().root().join("desk");
+    typed(network, &desk, make, &with("", ""), "").await.unwrap();
+    // As if the first had been interrupted: a process that is started now would not open all of its keys.
+    let first = with("tallystick-authority", "/var/lib/tallystick/keys/consensus.key");
+    let said = typed(network, &desk, change, &first, "").await.unwrap();
+    assert_eq!((said.matches("changed ").count(), said.matches("kept, ").count()), (1, 0), "{said}");
+    let said =
+        typed(network, &desk, change, &with("tallystick-node", "/var/lib/tallystick/keys/*.key"), "").await.unwrap();
+    assert_eq!((said.matches("changed ").count(), said.matches("kept, ").count()), (2, 1), "{said}");
+    let keys = directory.join("keys");
+    fs::rename(keys.join("passphrase.new"), keys.join("passphrase")).unwrap();
+    let node = network.node(1).unwrap();
+    assert!(node.terminate().await.unwrap().success());
+    node.start().unwrap();
+    node.wait_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passphrases_are_changed_as_the_page_has_it() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    let first = sealed(&issuer, &network.sample("S01", 1).unwrap()).await;
+    let keys = network.layout().issuer(ISSUER).join("keys");
+    let files = [&keys, &keys.join("units")].map(|directory| fs::read_dir(directory).unwrap());
+    let files = files.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let count = files.filter(|path| path.extension() == Some("key".as_ref())).count();
+    let said = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Changing a passphrase").await.unwrap();
+    assert!(count > 3 && said.matches("changed ").count() == count, "{count} key files: {said}");
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    let second = sealed(&issuer, &network.sample("S01", 2).unwrap()).await;
+    all_sealed_once(&network, ISSUER, &[first, second]).await.unwrap();
+    a_validators_passphrase_is_changed(&mut network).await;
+
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    let (now, before) = (keys.join("passphrase"), keys.join("passphrase.before"));
+    let new = fs::read(&now).unwrap();
+    fs::copy(&before, &now).unwrap();
+    let (code, said) = network.run_issuer_command(ISSUER, "run", &[]).await.unwrap();
+    assert!(code == USAGE && said.contains("wrong passphrase"), "{said}");
+    fs::write(&now, new).unwrap();
+    network.issuer(ISSUER).unwrap().start().unwrap();
+    network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }

@@ -153,3 +153,93 @@ fn keys_are_wiped_when_they_are_dropped() {
     wiped::<Zeroizing<Vec<Block>>>();
     wiped::<XChaCha20Poly1305>();
 }
+
+/// Key files of both kinds, the first of them dearer than the standard, and the passphrases of a change.
+struct Change {
+    paths: Vec<PathBuf>,
+    old: Passphrase,
+    new: Passphrase,
+    _dir: scratch::Directory,
+}
+
+impl Change {
+    const KINDS: [KeyKind; 2] = [KeyKind::Ed25519Seed, KeyKind::Symmetric];
+
+    fn new() -> Self {
+        let dir = scratch::Directory::new();
+        let (old, new) = (Passphrase::new("correct horse"), Passphrase::new("battery staple"));
+        let dear = KdfCost { passes: KdfCost::STANDARD.passes + 1, ..KdfCost::DEVELOPMENT };
+        let make = |(name, kind, cost)| {
+            let path = dir.path().join(name);
+            create(&path, &old, &NewKey { secret: &SECRET, kind, cost }, &SeededEntropy::new(1)).unwrap();
+            path
+        };
+        let files = [("unit.key", Self::KINDS[0], dear), ("master.key", Self::KINDS[1], KdfCost::DEVELOPMENT)];
+        let paths = files.map(make).to_vec();
+        Self { paths, old, new, _dir: dir }
+    }
+
+    fn rewrite(&self) -> Result<Vec<bool>, KeyFileError> {
+        rewrite(&self.paths, Passphrases { old: &self.old, new: &self.new }, &SeededEntropy::new(2))
+    }
+
+    fn opens(&self, passphrase: &Passphrase) -> Vec<bool> {
+        let open =
+            |(path, kind): (&PathBuf, KeyKind)| open(path, passphrase, kind).is_ok_and(|secret| *secret == SECRET);
+        self.paths.iter().zip(Self::KINDS).map(open).collect()
+    }
+}
+
+#[test]
+fn a_passphrase_is_changed_and_the_keys_stay() {
+    let change = Change::new();
+    assert_eq!(change.rewrite().unwrap(), [true, true]);
+    assert_eq!((change.opens(&change.old), change.opens(&change.new)), (vec![false; 2], vec![true; 2]));
+    let costs = change.paths.iter().map(|path| Header::parse(&fs::read(path).unwrap()).unwrap().cost);
+    let dear = KdfCost { passes: KdfCost::STANDARD.passes + 1, ..KdfCost::STANDARD };
+    assert_eq!(costs.collect::<Vec<_>>(), [dear, KdfCost::STANDARD]);
+    for path in &change.paths {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+    assert_eq!(change.rewrite().unwrap(), [false, false], "done again, it changes nothing");
+}
+
+#[test]
+fn an_interrupted_change_is_completed_by_the_next() {
+    let mut change = Change::new();
+    let second = change.paths.pop().unwrap();
+    assert_eq!(change.rewrite().unwrap(), [true]);
+    let done = fs::read(&change.paths[0]).unwrap();
+    change.paths.push(second);
+    assert_eq!(change.rewrite().unwrap(), [false, true]);
+    assert_eq!(change.opens(&change.new), [true, true]);
+    assert_eq!(fs::read(&change.paths[0]).unwrap(), done);
+}
+
+#[test]
+fn nothing_is_rewritten_unless_all_open() {
+    let mut change = Change::new();
+    let before = fs::read(&change.paths[0]).unwrap();
+    let stranger = change.paths[0].with_file_name("stranger.key");
+    let new_key = NewKey { secret: &SECRET, kind: KeyKind::Symmetric, cost: KdfCost::DEVELOPMENT };
+    create(&stranger, &Passphrase::new("another"), &new_key, &SeededEntropy::new(3)).unwrap();
+    let absent = stranger.with_file_name("absent.key");
+    for (path, expected) in [(&stranger, "opens neither under the old nor under the new"), (&absent, "absent.key")] {
+        change.paths[1].clone_from(path);
+        let error = change.rewrite().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.path(), Some(path.as_path()));
+        assert_eq!(fs::read(&change.paths[0]).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_link_to_a_key_file_stays_one() {
+    let mut change = Change::new();
+    let link = change.paths[0].with_file_name("link.key");
+    std::os::unix::fs::symlink(&change.paths[0], &link).unwrap();
+    let file = std::mem::replace(&mut change.paths[0], link.clone());
+    assert_eq!(change.rewrite().unwrap(), [true, true]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(open(&file, &change.new, KeyKind::Ed25519Seed).is_ok());
+}
