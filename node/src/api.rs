@@ -47,6 +47,9 @@ pub(crate) const CALLER_READ_BYTES_MAX: usize = 2 * BLOCK_MESSAGE_BYTES_MAX;
 /// See [`Services::reader_patience`].
 pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(60);
 
+/// See [`Services::answer_patience`]. A node that is behind waits three times as long for an answer.
+pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
+
 /// What the services answer from.
 #[derive(Clone)]
 pub(crate) struct Services {
@@ -76,6 +79,10 @@ pub(crate) struct Services {
     pub read_bytes: Places,
     /// A reader that takes no block for so long, or for which there is no room so long, has its stream ended, and may begin another where it was.
     pub reader_patience: Duration,
+    /// Bytes of blocks for nodes that are behind: made, and not on the wire.
+    pub answer_bytes: Places,
+    /// A node that is behind, and for whose answer there is no room so long, is told to come again.
+    pub answer_patience: Duration,
     /// Where errors go after which the process must end.
     pub fatal: Fatal,
     /// Ends streams when the node stops.

@@ -30,7 +30,9 @@ use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
 use tallystick_storage::{MemoryBudget, StoreShare};
 use tokio::net::TcpListener;
 
-use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services};
+use crate::api::{
+    ANSWER_PATIENCE, BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services,
+};
 use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig, memory_budget};
 use crate::consensus::ConsensusParts;
@@ -42,7 +44,7 @@ use crate::guard::{Guard, GuardedSigner};
 use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::membership::{LinkKeys, Membership, ValidatorKeys, VotingKeys};
-use crate::memory::READ_BYTES_MAX;
+use crate::memory::{ANSWER_BYTES_MAX, READ_BYTES_MAX, answer_bytes_max};
 use crate::metrics::{Metrics, register_memory, registry};
 use crate::participation::{Participation, ParticipationError};
 use crate::peer_readiness::PeerReadiness;
@@ -305,6 +307,8 @@ fn build(
         block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
         read_bytes: Places::new(READ_BYTES_MAX, CALLER_READ_BYTES_MAX),
         reader_patience: READER_PATIENCE,
+        answer_bytes: Places::new(answer_bytes_max(config.value.peers.len()), ANSWER_BYTES_MAX),
+        answer_patience: ANSWER_PATIENCE,
         fatal: Fatal::default(),
         stop,
     };

@@ -14,7 +14,6 @@ use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::TlsConfig;
 use tallystick_storage::MemoryBudget;
-use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
 
 use crate::memory::{Configured, budget};
 
@@ -57,9 +56,9 @@ pub struct NodeConfig {
     /// Logging.
     #[serde(default)]
     pub log: LogConfig,
-    /// What the process may hold in memory, its parts together; the store gets what the others leave.
-    #[serde(default = "default_memory_bytes_max")]
-    pub memory_bytes_max: u64,
+    /// What the process may hold in memory, its parts together; the store gets what the others leave. By default as much as the number of
+    /// validators asks for (`memory`).
+    pub memory_bytes_max: Option<u64>,
     /// Below this many free bytes on the data disk the node stops accepting batches and keeps serving reads.
     #[serde(default = "default_disk_low_water_bytes")]
     pub disk_low_water_bytes: u64,
@@ -173,10 +172,6 @@ impl Default for PublicConfig {
     }
 }
 
-const fn default_memory_bytes_max() -> u64 {
-    MEMORY_BYTES_DEFAULT
-}
-
 fn default_evidence_dir() -> ConfigPath {
     ConfigPath::new("evidence")
 }
@@ -288,7 +283,7 @@ mod tests {
             ("propose_timeout_ms = 1000", "propose_timeout_ms = 0", "consensus.propose_timeout_ms"),
             ("vote_timeout_ms    = 500", "vote_timeout_ms = 70000", "consensus.vote_timeout_ms"),
             ("bytes_max          = 33554432", "bytes_max = 1", "pool.bytes_max"),
-            ("memory_bytes_max = 536870912", "memory_bytes_max = 268435456", "memory_bytes_max"),
+            ("# memory_bytes_max = 536870912", "memory_bytes_max = 268435456", "memory_bytes_max"),
             ("issuer_batches_max = 64", "issuer_batches_max = 0", "pool.issuer_batches_max"),
             ("\"guard/guard.bin\"", "\"data/guard.bin\"", "guard_file"),
             ("\"wal\"", "\"data/wal\"", "wal_dir"),

@@ -179,14 +179,24 @@ impl Fetch for PeerFetch {
         let channel = self.0.get(&peer).ok_or(FetchError::Unreachable)?;
         let mut client = PeerServiceClient::new(channel.clone())
             .max_decoding_message_size(bytes_max.saturating_add(MESSAGE_OVERHEAD_BYTES));
-        let mut request = Request::new(FetchDecidedRequest { request });
-        request.set_timeout(FETCH_WITHIN);
-        let answer = client.fetch_decided(request).await.map_err(|status| match status.code() {
-            Code::Unavailable => FetchError::Unreachable,
-            Code::DeadlineExceeded | Code::Cancelled => FetchError::TimedOut,
-            _ => FetchError::Refused,
-        })?;
-        Ok(answer.into_inner().response)
+        loop {
+            let mut request = Request::new(FetchDecidedRequest { request: request.clone() });
+            request.set_timeout(FETCH_WITHIN);
+            let status = match client.fetch_decided(request).await {
+                Ok(answer) => return Ok(answer.into_inner().response),
+                Err(status) => status,
+            };
+            // The peer has no room for now. Whoever waits gives up after a while, and drops this.
+            let pause_ms = Refusal::from_status(&status).and_then(|refusal| refusal.retry_after_ms);
+            match (status.code(), pause_ms) {
+                (Code::ResourceExhausted, Some(pause_ms)) => {
+                    tokio::time::sleep(Duration::from_millis(pause_ms).min(FETCH_WITHIN)).await;
+                }
+                (Code::Unavailable, _) => return Err(FetchError::Unreachable),
+                (Code::DeadlineExceeded | Code::Cancelled, _) => return Err(FetchError::TimedOut),
+                _ => return Err(FetchError::Refused),
+            }
+        }
     }
 }
 

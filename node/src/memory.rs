@@ -3,7 +3,7 @@
 //! The store gets what the others leave of `memory_bytes_max`, so that a node keeps within it however many records there are.
 
 use receipt_core::limits;
-use tallystick_storage::budget::TooSmall;
+use tallystick_storage::budget::{MEMORY_BYTES_DEFAULT, TooSmall};
 use tallystick_storage::{MemoryBudget, Part};
 
 /// The program itself: code, threads' stacks, connections, the registry.
@@ -13,7 +13,7 @@ const POOLED_FACTOR: u64 = 3;
 /// Blocks that were executed and not decided: bytes, decoded batches, effects; and those of honest proposers on their way in.
 const BLOCKS_BYTES: u64 = 16 * BLOCK_BYTES_MAX;
 /// What one faulty validator may have kept of blocks that nobody proposed: the engine keeps three of each publisher.
-const FAULTY_BLOCKS: u64 = 3;
+const FAULTY_BLOCKS_BYTES: u64 = 3 * BLOCK_BYTES_MAX;
 const BLOCK_BYTES_MAX: u64 = limits::BLOCK_BYTES_MAX as u64;
 
 /// A request's message: a batch at its limits, and one somewhat above them, so that its sender gets a reason. Nothing else that
@@ -28,16 +28,26 @@ pub(crate) const BLOCK_MESSAGE_BYTES_MAX: usize = 2 * limits::BLOCK_BYTES_MAX;
 /// Bytes of blocks that readers hold: read, and not on the wire.
 pub(crate) const READ_BYTES_MAX: usize = 6 * BLOCK_MESSAGE_BYTES_MAX;
 
+/// The largest answer to a node that is behind: decided blocks of as many bytes as one may have, and their certificates.
+pub(crate) const ANSWER_BYTES_MAX: usize = limits::BLOCK_BYTES_MAX + 256 * 1024;
+/// Answers beside those that faulty validators do not read: one is made while another is sent.
+const ANSWERS_OF_OTHERS: usize = 2;
+/// Copies of answers while they are encoded, once by the engine and once for the wire.
+const ANSWERS_ENCODED: usize = 2;
+
 /// Name of the pool's part.
 pub(crate) const POOL: &str = "pool";
 /// Name of the part of blocks that readers have asked for and not taken.
 pub(crate) const READ: &str = "read";
 
+/// Name of the part of blocks that are handed to nodes behind.
+pub(crate) const ANSWERS: &str = "answers";
+
 /// What the config says of memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Configured {
-    /// For the whole process.
-    pub bytes_max: u64,
+    /// For the whole process, if it says so.
+    pub bytes_max: Option<u64>,
     /// For batches in the pool, as they came.
     pub pool_bytes_max: usize,
     /// The other validators.
@@ -47,21 +57,56 @@ pub(crate) struct Configured {
 /// Shares the configured memory out.
 pub(crate) fn budget(configured: Configured) -> Result<MemoryBudget, TooSmall> {
     let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-    // Of n validators fewer than a third are faulty; this one is not among its peers.
-    let faulty = count(configured.peers / 3).saturating_mul(FAULTY_BLOCKS).saturating_mul(BLOCK_BYTES_MAX);
+    let blocks = count(faulty(configured.peers)).saturating_mul(FAULTY_BLOCKS_BYTES);
+    let answers = ANSWERS_ENCODED.saturating_mul(ANSWER_BYTES_MAX).saturating_add(answer_bytes_max(configured.peers));
     MemoryBudget::share(
-        configured.bytes_max,
+        configured.bytes_max.unwrap_or_else(|| bytes_default(configured.peers)),
         &[
             Part::new("program", PROGRAM_BYTES),
             Part::new(POOL, pooled_bytes(configured.pool_bytes_max)),
             Part::new("messages", count(MESSAGES_BYTES_MAX)),
             Part::new(READ, count(READ_BYTES_MAX)),
-            Part::new("blocks", BLOCKS_BYTES.saturating_add(faulty)),
+            Part::new(ANSWERS, count(answers)),
+            Part::new("blocks", BLOCKS_BYTES.saturating_add(blocks)),
         ],
     )
+}
+
+/// Of n validators fewer than a third are faulty; this one is not among its peers.
+const fn faulty(peers: usize) -> usize {
+    peers / 3
+}
+
+/// Bytes of answers that are made or not on the wire. One of each faulty validator may stay for as long as it likes.
+pub(crate) const fn answer_bytes_max(peers: usize) -> usize {
+    faulty(peers).saturating_add(ANSWERS_OF_OTHERS).saturating_mul(ANSWER_BYTES_MAX)
+}
+
+/// What a node may hold whose config does not say: as much as any process, and what each faulty validator beyond the first can have it
+/// hold. So its store gets as much however many validators there are.
+fn bytes_default(peers: usize) -> u64 {
+    let more = faulty(peers).saturating_sub(1);
+    let each = FAULTY_BLOCKS_BYTES.saturating_add(ANSWER_BYTES_MAX as u64);
+    MEMORY_BYTES_DEFAULT.saturating_add((more as u64).saturating_mul(each))
 }
 
 /// What pooled batches of so many bytes hold in memory.
 pub(crate) fn pooled_bytes(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(POOLED_FACTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_that_names_no_memory_does_for_any_number_of_validators() {
+        let of = |peers| budget(Configured { bytes_max: None, pool_bytes_max: 32 << 20, peers }).unwrap();
+        let four = of(3);
+        let total = |budget: &MemoryBudget| budget.parts().iter().map(|part| part.bytes_max).sum::<u64>();
+        assert_eq!(total(&four), MEMORY_BYTES_DEFAULT);
+        for peers in 0..limits::VALIDATORS_MAX {
+            assert!(of(peers).store_bytes() >= four.store_bytes(), "{peers} peers");
+        }
+    }
 }

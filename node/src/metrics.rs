@@ -11,12 +11,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tallystick_service::callers::Places;
 use tallystick_service::tls::DaysLeft;
 use tallystick_storage::{MemoryBudget, figures};
 
 use crate::api::Services;
 use crate::histogram::seconds;
-use crate::memory::{POOL, READ, pooled_bytes};
+use crate::memory::{ANSWERS, POOL, READ, pooled_bytes};
 use crate::store_check::CheckMetrics;
 
 /// Counters and histograms that parts write to.
@@ -164,10 +165,11 @@ pub(crate) fn registry(metrics: &Metrics, services: &Services) -> Registry {
 /// Shows the budget of memory, and what is held of it.
 pub(crate) fn register_memory(registry: &mut Registry, budget: &MemoryBudget, services: &Services) {
     let store = services.ledger.store.clone();
-    let (pool, read) = (Arc::clone(&services.pool), services.read_bytes.clone());
+    let (pool, read, answers) =
+        (Arc::clone(&services.pool), services.read_bytes.clone(), services.answer_bytes.clone());
     let parts = move || {
-        let read = u64::try_from(read.in_use()).unwrap_or(u64::MAX);
-        vec![(POOL, pooled_bytes(pool.size().bytes)), (READ, read)]
+        let bytes = |places: &Places| u64::try_from(places.in_use()).unwrap_or(u64::MAX);
+        vec![(POOL, pooled_bytes(pool.size().bytes)), (READ, bytes(&read)), (ANSWERS, bytes(&answers))]
     };
     figures::register(registry, budget, Box::new(move || store.figures()), Box::new(parts));
 }

@@ -16,7 +16,9 @@ use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::api::{BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services};
+use crate::api::{
+    ANSWER_PATIENCE, BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services,
+};
 use crate::clocks::PeerClocks;
 use crate::config::{NodeConfig, PoolConfig};
 use crate::converse::PeerFetch;
@@ -27,7 +29,7 @@ use crate::guard::Guard;
 use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::membership::{LinkKeys, Membership, ValidatorKeys};
-use crate::memory::READ_BYTES_MAX;
+use crate::memory::{ANSWER_BYTES_MAX, READ_BYTES_MAX, answer_bytes_max};
 use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::seal::{SealParts, Sealer};
@@ -157,6 +159,8 @@ impl TestNode {
             block_streams: Places::new(BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX),
             read_bytes: Places::new(READ_BYTES_MAX, CALLER_READ_BYTES_MAX),
             reader_patience: READER_PATIENCE,
+            answer_bytes: Places::new(answer_bytes_max(3), ANSWER_BYTES_MAX),
+            answer_patience: ANSWER_PATIENCE,
             fatal: Fatal::default(),
             stop: CancellationToken::new(),
         };

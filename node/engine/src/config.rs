@@ -89,9 +89,9 @@ impl NodeConfig for Checked {
 }
 
 impl EngineConfig {
-    /// Bytes of one answer to a node that is behind: two of the largest blocks.
+    /// Bytes of one answer to a node that is behind: the largest block alone, or smaller ones.
     pub(crate) fn sync_bytes_max(&self) -> usize {
-        2 * self.block_bytes_max
+        self.block_bytes_max
     }
 
     /// The log failed for a reason that says nothing of its content.

@@ -17,6 +17,7 @@ use tallystick_proto::peer::v1::{
     ForwardGovernanceRequest, ForwardGovernanceResponse, GetCosignaturesRequest, GetCosignaturesResponse,
 };
 use tallystick_service::identity::PeerIdentity;
+use tallystick_service::inflight::HeldByAnswer;
 use tallystick_service::rng::random_array;
 use tallystick_service::tls::ConnectionInfo;
 use tokio::sync::mpsc;
@@ -24,9 +25,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Failure, Services, internal, invalid};
+use crate::memory::ANSWER_BYTES_MAX;
 use crate::pool::Offered;
 use crate::seal::SealError;
 use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
+
+const COME_AGAIN_MS: u64 = 200;
 
 /// The engine's word on a link or request, for the peer.
 fn refused(error: &LinkError) -> Status {
@@ -38,13 +42,19 @@ fn refused(error: &LinkError) -> Status {
         LinkError::NotRunning | LinkError::NoAnswer | LinkError::Replaced => {
             Refusal::new(CallReason::NotReady).with_message(problem).to_status()
         }
-        LinkError::Busy | LinkError::Resting => Refusal::new(Reason::Overloaded).with_message(problem).to_status(),
+        LinkError::Busy => come_again(problem),
+        LinkError::Resting => Refusal::new(Reason::Overloaded).with_message(problem).to_status(),
         LinkError::OtherLanguage
         | LinkError::TooLarge(_)
         | LinkError::Malformed(_)
         | LinkError::OthersVote(_)
         | LinkError::OthersStatus => invalid(field, &problem),
     }
+}
+
+/// No fault of the peer's: it asks again after the pause, as `converse` does.
+fn come_again(problem: impl Into<String>) -> Status {
+    Refusal::new(Reason::Overloaded).with_retry_after_ms(COME_AGAIN_MS).with_message(problem).to_status()
 }
 
 /// Which validator calls: nobody else gets here.
@@ -117,9 +127,19 @@ impl PeerService for Services {
         request: Request<FetchDecidedRequest>,
     ) -> Result<Response<FetchDecidedResponse>, Status> {
         let peer = caller_of(&request);
+        let caller = request.extensions().get::<PeerIdentity>();
+        let room = self.answer_bytes.acquire_many(caller, ANSWER_BYTES_MAX);
+        let room = tokio::time::timeout(self.answer_patience, room).await;
+        let mut place = room.map_err(|_| {
+            let problem = "too many bytes of blocks are on their way to this validator, or to all; come again";
+            come_again(problem)
+        })?;
         let answer = self.network.answer(peer, request.into_inner().request).await;
         let response = answer.map_err(|error| refused(&error))?;
-        Ok(Response::new(FetchDecidedResponse { response }))
+        place.keep(response.len());
+        let mut answer = Response::new(FetchDecidedResponse { response });
+        answer.extensions_mut().insert(HeldByAnswer::new(place));
+        Ok(answer)
     }
 
     async fn announce_batches(

@@ -1,10 +1,12 @@
 //! Links without an engine behind them: who is let in, and what a caller is told. With engines: the tests of the network.
 
+use receipt_core::reason::Reason;
 use receipt_core::testkit::TestChain;
 use tallystick_proto::errors::CallReason;
 
 use super::*;
-use crate::testing::TestNode;
+use crate::memory::ANSWER_BYTES_MAX;
+use crate::testing::{TestNode, identity};
 
 fn reason(status: &Status) -> String {
     Refusal::from_status(status).map(|refusal| refusal.reason.to_string()).unwrap_or_default()
@@ -58,4 +60,37 @@ async fn a_peer_that_is_away_is_not_reached() {
     assert!(why.starts_with("not reached: ") && why.contains("refused"), "{why}");
     let fetch = PeerFetch(BTreeMap::from([(MemberId::new(2), nowhere)]));
     assert_eq!(fetch.fetch(MemberId::new(2), Bytes::new(), 100).await, Err(FetchError::Unreachable));
+}
+
+/// It is told to come again, does so by itself, and is served once there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_behind_waits_for_room_and_is_not_refused_for_the_want_of_it() {
+    let chain = TestChain::new();
+    let (own, mut peer) = (TestNode::new(&chain, 1), TestNode::new(&chain, 2));
+    peer.services.answer_patience = Duration::ZERO;
+    let caller = identity(Role::Validator, own.id.get());
+    let taken = peer.services.answer_bytes.try_acquire_many(Some(&caller), ANSWER_BYTES_MAX).unwrap();
+    let channel = peer.serve_peer(own.id).await;
+    let mut client = PeerServiceClient::new(channel.clone());
+    let status = client.fetch_decided(FetchDecidedRequest::default()).await.unwrap_err();
+    let refusal = Refusal::from_status(&status).unwrap();
+    assert_eq!((refusal.reason, refusal.retry_after_ms), (Reason::Overloaded.into(), Some(200)));
+    // Another peer's room is its own.
+    let other = peer.serve_peer(ValidatorId::new(3)).await;
+    let status = PeerServiceClient::new(other).fetch_decided(FetchDecidedRequest::default()).await.unwrap_err();
+    assert_eq!(reason(&status), CallReason::NotReady.as_str(), "it has come to the engine, which does not run");
+
+    let fetch = PeerFetch(BTreeMap::from([(peer_id(&peer), channel)]));
+    let mut fetched = fetch.fetch(peer_id(&peer), Bytes::new(), 100);
+    tokio::select! {
+        told = &mut fetched => panic!("while there is no room: {told:?}"),
+        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+    }
+    drop(taken);
+    assert_eq!(fetched.await, Err(FetchError::Unreachable), "it came to the engine, which does not run");
+    assert_eq!(peer.services.answer_bytes.in_use(), 0);
+}
+
+fn peer_id(peer: &TestNode) -> MemberId {
+    MemberId::new(peer.id.get())
 }

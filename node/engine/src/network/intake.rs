@@ -50,7 +50,8 @@ pub(crate) const EARLY_MAX: usize = 64;
 const HEIGHTS_AHEAD: u64 = 2;
 /// Between two statuses of a peer that are heard; an honest one tells its own twice a second.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
-/// Requests of one peer that wait for their answers; an honest one's engine has five under way.
+/// Requests of one peer that wait for their answers; an honest one's engine has five under way. The bytes of the answers are bounded by
+/// whoever calls for them.
 const REQUESTS_MAX: usize = 8;
 
 /// A running engine, as the links see it.
