@@ -106,7 +106,10 @@ pub fn said(findings: &Findings) -> String {
         ways.push("a receipt that is named is mended when its caller hands its acknowledgement back by `Resubmit`");
     }
     if whole {
-        ways.push("what else is named comes back by `restore` of a sound backup and `recover`");
+        ways.push(
+            "the outbox and requeue are made anew by `repair --rewrite` of the stopped issuer; what else is named comes back by \
+             `restore` of a sound backup and `recover`",
+        );
     }
     format!(
         "the journal is damaged in {} places: {}{more}. What to do: {} (docs/ops/repair.md, \"A damaged journal\")",

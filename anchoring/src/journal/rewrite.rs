@@ -4,21 +4,34 @@
 //! ```text
 //! family of any kind    read from its first row to its last
 //! keyed by record       where that fails: each record by itself, as the other families name it
+//! outbox, requeue       where one fails: made anew, as one queue. In it is each record that went nowhere, in the order of issue
 //! ```
 //! A row that was written again since its table rotted is read without that table, but lists, compaction and the next copy are
 //! not: this is what ends them. Not here: which row is damaged ([`crate::check`]).
 
 use std::path::Path;
 
-use receipt_core::ids::RecordKey;
+use prost::Message as _;
+use receipt_core::ids::{RecordKey, UnixMillis};
+use receipt_core::record::SignedRecord;
 use rocksdb::{FlushOptions, WriteBatch};
 use tallystick_storage::{StoreSetup, StoreShare};
 
-use super::families::{PLACEMENTS, RECORDS};
-use super::{Durability, Family, Inspector, Journal, JournalError, StretchEnd, open_store, write_options};
+use super::families::{OUTBOX, PLACEMENTS, RECORDS, REQUEUE};
+use super::rows::record_key;
+use super::{Durability, Family, Inspector, Journal, JournalError, RecordRow, StretchEnd, open_store, write_options};
 
 /// Rows of one write.
 const ROWS: usize = 256;
+
+/// Which records wait for a batch: what the records themselves tell, too.
+const QUEUES: [Family; 2] = [OUTBOX, REQUEUE];
+
+fn issue_time(row: &[u8]) -> Result<UnixMillis, JournalError> {
+    const CORRUPT: JournalError = JournalError::Corrupt("a record that waits for a batch");
+    let row = RecordRow::decode(row).map_err(|_| CORRUPT)?;
+    Ok(SignedRecord::decode(&row.signed_record).map_err(|_| CORRUPT)?.record.issue_time)
+}
 
 /// Why a journal was not written anew.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +54,72 @@ impl Journal {
         let identity = self.identity;
         let setup = StoreSetup::new(StoreShare::SMALL);
         let copy = Self { db: open_store(to, identity.layout, &setup, true)?, identity, setup };
-        for family in self.families() {
+        let queues = if self.are_queues_damaged()? { &QUEUES[..] } else { &[] };
+        for family in self.families().into_iter().filter(|family| !queues.contains(family)) {
             self.rewrite_family(&copy, family, inspector)?;
+        }
+        if !queues.is_empty() {
+            let records = copy.queue_anew()?;
+            tracing::warn!(
+                records,
+                "the queue of records that wait for a batch was damaged, and is made anew from the records"
+            );
         }
         let families = self.families().into_iter().map(|family| copy.cf(family)).collect::<Result<Vec<_>, _>>()?;
         let mut options = FlushOptions::default();
         options.set_wait(true);
         copy.db.flush_cfs_opt(&families, &options).map_err(JournalError::from)?;
         Ok(copy)
+    }
+
+    /// Whether the records that wait cannot be listed. Of a halted journal they cannot be told from those that `recover` is about to place.
+    fn are_queues_damaged(&self) -> Result<bool, RewriteError> {
+        for family in QUEUES {
+            let mut after: Option<Vec<u8>> = None;
+            let is_damaged = loop {
+                let stretch = self.stretch(family, after.as_deref(), ROWS)?;
+                if stretch.rows.iter().any(|(key, value)| self.misread(family, key, value).is_some()) {
+                    break true;
+                }
+                match stretch.end {
+                    StretchEnd::Full => after = stretch.rows.last().map(|(key, _)| key.to_vec()),
+                    StretchEnd::Last => break false,
+                    StretchEnd::Damage(_) => break true,
+                }
+            };
+            if is_damaged {
+                return if self.halted()?.is_some() { Err(RewriteError::Family(family.name)) } else { Ok(true) };
+            }
+        }
+        Ok(false)
+    }
+
+    /// Every record without a placement waits, and no other: a placement is written when a record leaves its queue, and deleted when it
+    /// comes back. How many there are.
+    fn queue_anew(&self) -> Result<u64, JournalError> {
+        let mut waiting: Vec<(UnixMillis, RecordKey)> = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let stretch = self.stretch(RECORDS, after.as_deref(), ROWS)?;
+            for (key, value) in &stretch.rows {
+                let key = record_key(key)?;
+                if self.placement(key)?.is_none() {
+                    waiting.push((issue_time(value)?, key));
+                }
+            }
+            match stretch.end {
+                StretchEnd::Full => after = stretch.rows.last().map(|(key, _)| key.to_vec()),
+                StretchEnd::Last => break,
+                StretchEnd::Damage(error) => return Err(error),
+            }
+        }
+        waiting.sort_unstable();
+        let mut batch = WriteBatch::default();
+        for (position, (_, key)) in (0_u64..).zip(&waiting) {
+            batch.put_cf(self.cf(OUTBOX)?, position.to_be_bytes(), key.0);
+        }
+        self.put_all(batch)?;
+        Ok(waiting.len() as u64)
     }
 
     fn rewrite_family(&self, copy: &Self, family: Family, inspector: &dyn Inspector) -> Result<(), RewriteError> {

@@ -1,3 +1,4 @@
+use receipt_core::ids::RecordKey;
 use receipt_core::testkit::TestChain;
 
 use super::*;
@@ -203,4 +204,74 @@ fn tables_that_cannot_be_written_are_not_called_rewritten() {
     let journal = open(&path, &chain);
     journal.rewrite_tables(told, b"key", b"key").unwrap();
     assert_eq!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
+}
+
+/// An owner that keeps nothing beside its records.
+struct Bare;
+
+impl Inspector for Bare {
+    fn naming(&self) -> &'static [Family] {
+        &[]
+    }
+
+    fn by_record(&self) -> &'static [Family] {
+        &[]
+    }
+
+    fn record(&self, _: &Journal, _: RecordKey, _: &RecordRow) -> Result<Option<String>, JournalError> {
+        Ok(None)
+    }
+
+    fn name(&self, key: RecordKey) -> String {
+        format!("record {}", key.0[11])
+    }
+}
+
+/// Before, such a journal ended each start, and was not written anew.
+#[test]
+fn a_queue_that_cannot_be_read_is_made_anew_from_the_records() {
+    let dir = scratch::Directory::new();
+    let (path, copy) = (dir.path().join("journal"), dir.path().join("copy"));
+    let mut chain = TestChain::new();
+    let mut process = TestProcess::start(init(&path, &chain), &chain);
+    process.acknowledge(&mut chain);
+    process.cut();
+    let waiting: Vec<RecordKey> = (0..3).map(|_| process.acknowledge(&mut chain)).collect();
+    drop(process);
+    let journal = open(&path, &chain);
+    journal.flush_logs().unwrap();
+    let tables = journal.db.live_files().unwrap().into_iter().filter(|file| file.column_family_name == "outbox");
+    let tables: Vec<_> = tables.map(|file| path.join(file.name.trim_start_matches('/'))).collect();
+    drop(journal);
+    assert!(!tables.is_empty());
+    for table in tables {
+        let mut bytes = std::fs::read(&table).unwrap();
+        bytes[10] ^= 1;
+        std::fs::write(&table, bytes).unwrap();
+    }
+    let journal = open(&path, &chain);
+    let failed = journal.outbox(0, 1).unwrap_err();
+    assert!(failed.is_damage(), "{failed}");
+
+    // While `recover` is under way a record may be without a place and wait for none.
+    let halted = |change: &dyn Fn(&mut JournalWrite<'_>)| {
+        let mut write = journal.write();
+        change(&mut write);
+        write.commit(Durability::Synced).unwrap();
+    };
+    halted(&|write| write.put_halted("for a test"));
+    let refused = journal.write_anew(&copy, &Bare).unwrap_err();
+    assert!(refused.to_string().contains("the journal's outbox cannot be read"), "{refused}");
+    std::fs::remove_dir_all(&copy).unwrap();
+    halted(&|write| write.delete_halted());
+
+    let written = journal.write_anew(&copy, &Bare).unwrap();
+    let queued: Vec<RecordKey> = written.outbox(0, 10).unwrap().into_iter().map(|(_, key)| key).collect();
+    assert_eq!(queued, waiting, "those that wait, in their order, and not the one that was cut");
+    let found = crate::check::Pass::new(&written, &Bare).unwrap().run().unwrap();
+    assert!(found.is_sound(), "{:?}", found.named);
+    let mut process = TestProcess::start(written, &chain);
+    let sequence = process.batcher.cut().unwrap().unwrap();
+    let batch = process.journal().batch(sequence).unwrap().unwrap();
+    assert_eq!((sequence.get(), batch.keys().unwrap()), (2, waiting));
 }
