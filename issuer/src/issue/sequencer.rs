@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{Fen, KeyId, ReceiptKey, UnitId, UnixMillis};
@@ -42,6 +43,8 @@ use take_back::Taken;
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
 const TALLIES_MAX: usize = 100_000;
+/// Between two words on re-issues that wait.
+const REISSUES_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// What the sequencer works with.
 #[derive(Debug, Clone)]
@@ -87,6 +90,8 @@ pub struct Sequencer {
     outbox_end: u64,
     /// Writes made so far: what the guard follows.
     step: u64,
+    /// When it was last told that re-issues wait.
+    told_of_reissues: Option<Instant>,
 }
 
 /// When a group is decided.
@@ -121,6 +126,10 @@ struct Group {
     uniqueness: BTreeMap<[u8; 23], (UnitId, UniquenessKey, ReceiptKey)>,
     reversals: HashMap<ReceiptKey, ReceiptKey>,
     reissues: HashMap<ReceiptKey, ReceiptKey>,
+    /// How many receipts without a body were looked at.
+    bare_looked_at: usize,
+    /// An original whose re-issue was refused, because a receipt without a body may be one.
+    waiting_reissue: Option<ReceiptKey>,
 }
 
 /// What a refusal may say of a receipt of the group.
@@ -183,7 +192,7 @@ impl Sequencer {
         let outbox_end = parts.journal.outbox_end()?;
         let step = parts.journal.step()?.unwrap_or(0);
         let (numbering, tallies) = (Numbering::default(), Tallies::default());
-        Ok(Self { parts, numbering, tallies, last_issue_time, outbox_end, step })
+        Ok(Self { parts, numbering, tallies, last_issue_time, outbox_end, step, told_of_reissues: None })
     }
 
     /// Issues drafts: one result per draft, in order. Everything new is durable when this returns. An error is fatal.
@@ -203,6 +212,7 @@ impl Sequencer {
         let returned = returned.collect::<Result<Vec<_>, _>>()?;
         let drafts = work.drafts.into_iter().map(|draft| readable(self.decide(&view, moment, &mut group, draft)));
         let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
+        self.tell_of_reissues(&group);
         let new = match self.assemble(std::mem::take(&mut group.allotted)) {
             Ok(assembled) => {
                 if !assembled.is_empty() || !group.returned.is_empty() {
@@ -219,6 +229,18 @@ impl Sequencer {
         let settled =
             |decisions: Vec<Decision>| decisions.into_iter().map(|decision| settle(decision, new.as_deref())).collect();
         Ok(WorkDone { returned: settled(returned), drafts: settled(drafts) })
+    }
+
+    /// Seldom: a caller may repeat its call as often as it likes.
+    fn tell_of_reissues(&mut self, group: &Group) {
+        let is_due = self.told_of_reissues.is_none_or(|told| told.elapsed() >= REISSUES_TOLD_EVERY);
+        if let Some(original) = group.waiting_reissue.filter(|_| is_due) {
+            self.told_of_reissues = Some(Instant::now());
+            tracing::warn!(
+                %original,
+                "re-issues wait: receipts that were learnt from the ledger, and were not handed back yet, may be of the same originals"
+            );
+        }
     }
 
     fn decide(

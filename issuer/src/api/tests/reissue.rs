@@ -1,9 +1,11 @@
-use receipt_core::ids::Fen;
+use receipt_core::ids::{Fen, ReceiptKey, ReceiptNumber};
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::model::Receipt;
+use receipt_core::record::SignedRecord;
 
 use super::resubmit::recovered_reissuer;
 use super::*;
+use crate::journal::{Bare, Durability, ReceiptReads as _};
 
 impl Running {
     /// What remains of S01, as sample S14 has it.
@@ -87,4 +89,36 @@ async fn after_a_recovery_a_re_issue_waits_until_what_may_be_one_was_handed_back
     assert!(!running.issue_sealed(&running.draft("S01", "other")).await.unwrap().replayed);
     running.context.resubmit(SYSTEM, kept.request()).await.unwrap();
     assert_v20(&again.as_new("R2").await.unwrap_err(), "re-issues it already");
+}
+
+/// After the loss of a whole journal every receipt of a unit is of this kind, and the one writer of all units looks at them. Before, it
+/// looked at all of them, at every call.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_receipts_without_a_body_a_bounded_number_is_looked_at_and_beyond_it_a_re_issue_waits() {
+    let running = running().await;
+    let original = running.sealed("S01", "O").await;
+    let unit_code = running.draft("S01", "-").unit_code;
+    running.context.reverse(SYSTEM, running.reversal(&unit_code, &original, "X")).await.unwrap();
+    let key = key_from_wire(&key_of(&original)).unwrap();
+    let record = running.context.journal.receipt(key).unwrap().unwrap().signed_record;
+    let unit = SignedRecord::decode(&record).unwrap().record.unit;
+    // Older than the reversal: none of them re-issues what it left.
+    let bare = |number| {
+        let key = ReceiptKey { code: key.code, number: ReceiptNumber::new(number).unwrap() };
+        Bare { key, issue_time: UnixMillis::new(1), total: Fen::new(1) }
+    };
+    let first = 1_000_000;
+    let mut write = running.context.journal.write();
+    for number in first..=first + 10_000 {
+        write.put_bare(unit, bare(number));
+    }
+    write.commit(Durability::Synced).unwrap();
+    let again = IssueAgain { running: &running, original: &original };
+    let refusal = again.as_new("R1").await.unwrap_err();
+    assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_READY", Some(60_000)), "{refusal:?}");
+    assert!(!running.issue_sealed(&running.draft("S01", "other")).await.unwrap().replayed, "nobody else waits");
+    let mut write = running.context.journal.write();
+    write.delete_bare(unit, bare(first).key);
+    write.commit(Durability::Synced).unwrap();
+    assert!(!again.as_new("R1").await.unwrap().replayed);
 }

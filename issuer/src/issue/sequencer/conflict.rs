@@ -17,13 +17,18 @@ use crate::journal::{Journal, JournalError, ReceiptReads as _};
 
 /// Receipts without a body looked at together.
 const BARE_PAGE: usize = 1_000;
+/// So many of them are looked at for one group. After the loss of a whole journal all receipts of a unit are of this kind, and
+/// everybody waits for the one thread that looks.
+const BARE_LOOKED_AT_MAX: usize = 10_000;
+/// What one costs whose fate has to be read, too.
+const FATE_COST: usize = 10;
 
 /// Early word on what the ledger would refuse: a payment or decision with a live receipt, an original already reversed.
 /// Names the receipt that stands, as far as the caller may see it.
 pub(super) fn conflict(
     journal: &Journal,
     asker: Asker<'_>,
-    group: &Group,
+    group: &mut Group,
     draft: &Prepared,
 ) -> Result<Option<Refusal>, JournalError> {
     if let Some(original) = draft.reverses {
@@ -33,11 +38,8 @@ pub(super) fn conflict(
         if let Some(refusal) = reissue_conflict(journal, asker, group, original)? {
             return Ok(Some(refusal));
         }
-        if let Some(bare) = may_reissue(journal, group, draft.unit.id, original)? {
-            tracing::warn!(
-                %original, %bare,
-                "a re-issue waits: a receipt that was learnt from the ledger, and was not handed back yet, may be one of the same original"
-            );
+        if may_be_reissued(journal, group, draft.unit.id, original)? {
+            group.waiting_reissue = Some(original);
             return Ok(Some(not_handed_back(original)));
         }
     }
@@ -140,17 +142,19 @@ pub(super) fn reissue_conflict(
     named(journal, asker, group, refusal, reissue).map(Some)
 }
 
-/// A receipt that a recovered journal has the record alone of, and which may re-issue what remains of this original: issued since its
-/// reversal, and below it.
-fn may_reissue(
+/// Whether a receipt that a recovered journal has the record alone of may re-issue what remains of this original: issued since its
+/// reversal, and below it. So it is taken to be where there are more of them than a group looks at.
+fn may_be_reissued(
     journal: &Journal,
-    group: &Group,
+    group: &mut Group,
     unit: UnitId,
     original: ReceiptKey,
-) -> Result<Option<ReceiptKey>, JournalError> {
-    let mut page = journal.bare(unit, None, BARE_PAGE)?;
+) -> Result<bool, JournalError> {
+    // One more than may be looked at tells that there are more.
+    let page_size = |group: &Group| BARE_PAGE.min(BARE_LOOKED_AT_MAX.saturating_sub(group.bare_looked_at) + 1);
+    let mut page = journal.bare(unit, None, page_size(group))?;
     if page.is_empty() {
-        return Ok(None);
+        return Ok(false);
     }
     let record_of = |key: ReceiptKey| {
         let row = journal.receipt(key)?.ok_or(JournalError::Corrupt("a receipt is missing"))?;
@@ -158,18 +162,23 @@ fn may_reissue(
         Ok::<_, JournalError>(signed.record)
     };
     // Reversed it is, as was judged before.
-    let Some(red) = journal.reversal(original)? else { return Ok(None) };
+    let Some(red) = journal.reversal(original)? else { return Ok(false) };
     let (since, below) = (record_of(red)?.issue_time, record_of(original)?.total);
     while let Some(last) = page.last().map(|bare| bare.key) {
-        for bare in page.into_iter().filter(|bare| bare.issue_time >= since && bare.total < below) {
-            let is_handed_back = group.returned.iter().any(|taken| taken.key() == bare.key);
-            if !is_handed_back && !is_dead(journal, bare.key)? {
-                return Ok(Some(bare.key));
+        for bare in page {
+            let fits = bare.issue_time >= since && bare.total < below;
+            group.bare_looked_at += if fits { FATE_COST } else { 1 };
+            if group.bare_looked_at > BARE_LOOKED_AT_MAX {
+                return Ok(true);
+            }
+            let is_handed_back = || group.returned.iter().any(|taken| taken.key() == bare.key);
+            if fits && !is_handed_back() && !is_dead(journal, bare.key)? {
+                return Ok(true);
             }
         }
-        page = journal.bare(unit, Some(last), BARE_PAGE)?;
+        page = journal.bare(unit, Some(last), page_size(group))?;
     }
-    Ok(None)
+    Ok(false)
 }
 
 fn not_handed_back(original: ReceiptKey) -> Refusal {
