@@ -6,11 +6,12 @@
 //! signed only while the submitter's key permits it: under an ended one no block would carry it, and its sequence would stand
 //! before all later ones. A record issued more than five minutes ahead of the validators' time is set aside until then, and those
 //! after it are cut: the ledger would have its batch wait, and all later ones behind it. So is one whose row cannot be read, until
-//! it is written anew; an undecided batch with such a record is not offered until then. Nothing is signed or sent before the
+//! it can be, or is written anew; an undecided batch with such a record is not offered until then, nor one whose records are not those of
+//! its header. Nothing is signed or sent before the
 //! journal has caught up with the ledger, nor once it is halted: an older copy would sign a second header under a used sequence.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use receipt_core::batch::{BatchHeader, SignedBatchHeader};
@@ -35,6 +36,8 @@ mod tests;
 
 /// While the key permits no batch, or records wait for their time, before it is looked at again.
 const HELD_BACK_PAUSE: Duration = Duration::from_secs(1);
+/// While rows cannot be read, before they are read again: a disk may recover, and nobody tells.
+const LOOK_AGAIN_PAUSE: Duration = Duration::from_secs(60);
 /// Records that a message names.
 const NAMED_MAX: usize = 20;
 
@@ -69,6 +72,8 @@ pub struct Batcher {
     outbox_start: u64,
     held_back: Option<KeyFault>,
     aside: Aside,
+    looked: Instant,
+    look_again_pause: Duration,
 }
 
 /// A record about to be cut.
@@ -98,6 +103,8 @@ impl Batcher {
             outbox_start,
             held_back: None,
             aside: Aside::default(),
+            looked: Instant::now(),
+            look_again_pause: LOOK_AGAIN_PAUSE,
             parts,
         })
     }
@@ -106,12 +113,13 @@ impl Batcher {
     /// record that cannot be read stays behind.
     pub fn set_out(&self) -> Result<(), JournalError> {
         for sequence in self.parts.desk.journal.undecided()? {
-            self.set_out_one(sequence)?;
+            self.set_out_one(sequence, true)?;
         }
         Ok(())
     }
 
-    fn set_out_one(&self, sequence: BatchSequence) -> Result<(), JournalError> {
+    /// `tells` why it does not, if so.
+    fn set_out_one(&self, sequence: BatchSequence, tells: bool) -> Result<(), JournalError> {
         let Desk { journal, flight, .. } = &self.parts.desk;
         let mut row = journal.batch(sequence)?.ok_or(JournalError::Corrupt("an undecided batch is missing"))?;
         if let Some(signed_header) = self.signed_anew(&row)? {
@@ -128,18 +136,36 @@ impl Batcher {
                 Err(error) => unreadable.push((key, error)),
             }
         }
-        if unreadable.is_empty() {
+        if unreadable.is_empty() && self.are_of_header(&records, &row)? {
             flight.depart(sequence, SubmitBatchRequest { signed_header: Bytes::from(row.signed_header), records });
-        } else {
+            return Ok(());
+        }
+        if tells && unreadable.is_empty() {
+            tracing::error!(
+                %sequence,
+                "ALARM: the records of an undecided batch are not those that its header commits to, so every node would refuse it; it is not \
+                 offered, and later ones wait behind it. Under a number of it the acknowledgement of another journal was handed back, of a \
+                 copy that ran beside this one. Have the issuer fenced and run `recover`, which takes undecided batches apart \
+                 (docs/ops/repair.md)"
+            );
+        } else if tells {
             let (records, error) = self.named(&unreadable);
             tracing::error!(
                 %sequence, records, error,
                 "ALARM: acknowledged records of an undecided batch cannot be read, so it is not offered, and later ones wait behind it. \
-                 Nothing is lost if they are written anew; `check-journal` says by whom (docs/ops/repair.md)"
+                 They are read again every minute. Nothing is lost if they are written anew; `check-journal` says by whom (docs/ops/repair.md)"
             );
-            flight.ground(sequence, row.record_count() as u64);
         }
+        flight.ground(sequence, row.record_count() as u64);
         Ok(())
+    }
+
+    /// One that was mended is what its caller handed back: of two journals side by side it may be the other one's.
+    fn are_of_header(&self, records: &[Bytes], row: &BatchRow) -> Result<bool, JournalError> {
+        let signed =
+            SignedBatchHeader::decode(&row.signed_header).map_err(|_| JournalError::Corrupt("a batch header"))?;
+        let tree = InnerTree::from_leaves(self.parts.suite, records).map_err(|_| JournalError::Corrupt("a batch"))?;
+        Ok(tree.root() == signed.header.root)
     }
 
     /// Names of records, and what is wrong with the first.
@@ -152,19 +178,29 @@ impl Batcher {
         (names, unreadable.first().map(|(_, error)| error.to_string()).unwrap_or_default())
     }
 
-    /// Once somebody has written records anew: those that can be read now are cut next, and batches of them set out.
+    /// Whether rows could not be read, when they were looked at last.
+    fn has_unreadable(&self) -> bool {
+        self.aside.unreadable_count() > 0 || !self.parts.desk.flight.grounded().is_empty()
+    }
+
+    /// Once somebody has written records anew, and each minute: those that can be read now are cut next, and batches of them set out.
     fn look_again(&mut self) -> Result<(), JournalError> {
         let Desk { journal, flight, backlog, gate, .. } = self.parts.desk.clone();
-        if !gate.seals() || !backlog.take_mended() {
+        if !gate.seals() {
             return Ok(());
         }
+        let is_mended = backlog.take_mended();
+        if !is_mended && (!self.has_unreadable() || self.looked.elapsed() < self.look_again_pause) {
+            return Ok(());
+        }
+        self.looked = Instant::now();
         let waiting: Vec<(Source, RecordKey)> = self.aside.unreadable().collect();
         let keys: Vec<RecordKey> = waiting.iter().map(|(_, key)| *key).collect();
         for ((source, key), (_, read)) in waiting.into_iter().zip(journal.each_signed_record(&keys)?) {
             if let Ok((_, signed)) = read {
                 tracing::info!(
                     record = self.parts.desk.owner.name(key),
-                    "a record that could not be read was written anew"
+                    "a record that could not be read can be read again"
                 );
                 self.aside.put_early(source, signed.record.issue_time, key);
             }
@@ -172,7 +208,7 @@ impl Batcher {
         self.show_aside();
         for sequence in flight.grounded() {
             if journal.outcome(sequence)?.is_none() {
-                self.set_out_one(sequence)?;
+                self.set_out_one(sequence, is_mended)?;
             }
             // Decided meanwhile: whoever followed found nothing to end.
             if journal.outcome(sequence)?.is_some() {
@@ -251,6 +287,7 @@ impl Batcher {
             tokio::select! {
                 () = backlog.changed() => {}
                 () = tokio::time::sleep(HELD_BACK_PAUSE), if self.aside.early_count() > 0 => {}
+                () = tokio::time::sleep(self.look_again_pause), if self.has_unreadable() => {}
             }
         }
         let aged = tokio::time::sleep(self.parts.age);

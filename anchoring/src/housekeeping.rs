@@ -100,7 +100,8 @@ impl Housekeeping {
                 }
                 Ok(()) if self.desk.metrics.batches_unreadable.get() > 0 => {
                     self.ready.not_ready(
-                        "has a batch with a record that cannot be read, before which no later one is sealed; `check-journal` says what to do",
+                        "has a batch with a record that cannot be read, or is not the batch's, before which no later one is sealed; it is read again every \
+                         minute, the log says more, and `check-journal` what to do",
                     );
                 }
                 Ok(()) => match problem {

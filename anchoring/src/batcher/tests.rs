@@ -1,3 +1,5 @@
+use std::os::unix::fs::FileExt as _;
+
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, KeyOwner, RegisterKey, RevokeKey};
 use receipt_core::ids::{TreeSize, UnixMillis};
@@ -217,6 +219,23 @@ fn rot(fixture: &Fixture, record: &[u8]) {
     assert_eq!(rotten, 1);
 }
 
+/// The disk gives back what was written: undoes [`rot`] beside the running process.
+fn recover_disk(fixture: &Fixture, record: &[u8]) {
+    let mut rotten = record.to_vec();
+    rotten[40] ^= 1;
+    let files = std::fs::read_dir(fixture.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut recovered = 0;
+    for file in files.filter(|path| path.extension() == Some("sst".as_ref())) {
+        let table = std::fs::read(&file).unwrap();
+        if let Some(at) = table.windows(rotten.len()).position(|window| window == rotten) {
+            let file = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+            file.write_all_at(&record[40..41], u64::try_from(at).unwrap() + 40).unwrap();
+            recovered += 1;
+        }
+    }
+    assert_eq!(recovered, 1);
+}
+
 fn row(process: &TestProcess, key: RecordKey) -> crate::journal::RecordRow {
     process.journal().record(key).unwrap().unwrap()
 }
@@ -353,4 +372,83 @@ async fn a_batch_that_stayed_behind_sets_out_as_soon_as_it_is_mended() {
     assert_eq!(departures.recv().await.unwrap().request, request);
     token.cancel();
     running.await.unwrap().unwrap();
+}
+
+/// Before, what failed once was looked at no more until the next start.
+#[test]
+fn what_the_disk_gives_back_is_cut_and_sets_out_without_anybody_mending_it() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let batched = process.acknowledge(&mut fixture.chain);
+    let batched = row(&process, batched).signed_record;
+    let (first, request) = process.cut();
+    drop(process);
+    rot(&fixture, &batched);
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let waiting = process.acknowledge(&mut fixture.chain);
+    let waiting = row(&process, waiting).signed_record;
+    drop(process);
+    rot(&fixture, &waiting);
+
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    process.batcher.look_again_pause = Duration::ZERO;
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    assert_eq!(process.batcher.cut().unwrap(), None, "looked at again, and still not readable");
+    assert_eq!((process.desk.flight.grounded(), process.desk.backlog.unreadable()), (vec![first], 1));
+    recover_disk(&fixture, &batched);
+    recover_disk(&fixture, &waiting);
+    assert!(process.batcher.cut().unwrap().is_some());
+    assert_eq!((process.desk.flight.grounded(), process.desk.backlog.unreadable()), (vec![], 0));
+    assert_eq!(departed(&mut process), request);
+    assert_eq!(departed(&mut process).records, [Bytes::from(waiting)]);
+}
+
+/// The one task of a running process looks by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_stayed_behind_sets_out_as_soon_as_the_disk_gives_it_back() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let lost = process.acknowledge(&mut fixture.chain);
+    let lost = row(&process, lost).signed_record;
+    let (_, request) = process.cut();
+    drop(process);
+    rot(&fixture, &lost);
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    process.acknowledge(&mut fixture.chain);
+    process.cut();
+    process.batcher.look_again_pause = Duration::from_millis(1);
+    let TestProcess { batcher, mut departures, .. } = process;
+    let token = CancellationToken::new();
+    let running = tokio::spawn(batcher.run(token.clone()));
+    // It sets out again what is on its way, the grounded one not.
+    assert_ne!(departures.recv().await.unwrap().request, request);
+    recover_disk(&fixture, &lost);
+    assert_eq!(departures.recv().await.unwrap().request, request);
+    token.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// After two journals ran side by side, the acknowledgement of the other one has the same number. Before, all nodes refused the batch, for ever.
+#[test]
+fn a_batch_that_was_mended_with_another_record_than_was_cut_stays_behind() {
+    let mut fixture = Fixture::new();
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    let lost = process.acknowledge(&mut fixture.chain);
+    let kept = row(&process, lost);
+    let (first, request) = process.cut();
+    let beside = process.acknowledge(&mut fixture.chain);
+    let other = row(&process, beside);
+    drop(process);
+    rot(&fixture, &kept.signed_record);
+    let mut process = fixture.start(KeyId::new(ISSUER_KEY));
+    // In the same block of the table.
+    mend(&process, beside, &other);
+    mend(&process, lost, &other);
+    assert!(process.batcher.cut().unwrap().is_some());
+    assert_eq!(process.desk.flight.grounded(), [first]);
+    assert_eq!(departed(&mut process).records, [Bytes::from(other.signed_record)], "what was cut after it");
+    mend(&process, lost, &kept);
+    assert_eq!(process.batcher.cut().unwrap(), None);
+    assert_eq!(departed(&mut process), request);
+    assert_eq!(process.desk.flight.grounded(), []);
 }
