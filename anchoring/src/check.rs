@@ -4,7 +4,7 @@
 //! every family but the record's own ─▶ rows read, decoded; a batch's records lead to the root of its header
 //! every record                      ─▶ read, decoded, its owner's rows looked at; named by three families, so that none hides
 //! ```
-//! It begins by giving up what is cached, so that what it reads has come from the disk since. A pass goes in steps, so that whoever makes it may rest between them, beside the process that writes. What looks wrong is
+//! It begins by giving up what is cached, so that what it reads has come from the disk since; where that fails it says so and reads what there is. A pass goes in steps, so that whoever makes it may rest between them, beside the process that writes. What looks wrong is
 //! looked at twice: the row may have changed between two reads.
 //!
 //! Not here: what the owner keeps beside a record ([`Inspector`]), and the mending (`docs/ops/repair.md`).
@@ -104,13 +104,16 @@ pub struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     /// A pass over the whole journal, from its first row.
-    pub fn new(journal: &'a Journal, inspector: &'a dyn Inspector) -> Result<Self, JournalError> {
-        journal.forget_cached()?;
+    pub fn new(journal: &'a Journal, inspector: &'a dyn Inspector) -> Self {
+        // Nothing depends on it but how much the pass finds.
+        if let Err(error) = journal.forget_cached() {
+            tracing::warn!(%error, "what is cached of the journal is checked as it is cached");
+        }
         let by_record = inspector.by_record();
         let apart = |family: &Family| by_record.contains(family) || family.name == "records";
         let families = journal.families().into_iter().filter(|family| !apart(family)).collect();
         let stage = Stage::Family { index: 0, after: None };
-        Ok(Self { journal, inspector, families, stage, told: BTreeSet::new(), findings: Findings::default() })
+        Self { journal, inspector, families, stage, told: BTreeSet::new(), findings: Findings::default() }
     }
 
     /// All of it at once.

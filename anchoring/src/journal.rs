@@ -308,9 +308,10 @@ impl Journal {
         Ok(Checkpoint::new(&self.db)?.create_checkpoint(directory)?)
     }
 
-    /// Has what is read next come from the disk: what is cached of its tables is given up. Writes go on meanwhile.
-    pub fn forget_cached(&self) -> Result<(), JournalError> {
-        self.setup.forget_cached(self.db.path()).map_err(|error| JournalError::Store(error.to_string()))
+    /// Has what is read next come from the disk: what is cached of its tables is given up. Writes go on meanwhile. An error changes
+    /// nothing of the journal.
+    pub fn forget_cached(&self) -> std::io::Result<()> {
+        self.setup.forget_cached(self.db.path())
     }
 
     /// What it holds in memory, and how its writes fare.

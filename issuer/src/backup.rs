@@ -173,7 +173,7 @@ pub fn back_up(
     let copied = Journal::open(&copy, journal.identity())?;
     let position = Position::of(&copied)?;
     let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&keys.master)));
-    let findings = Pass::new(&copied, &inspector)?.run()?;
+    let findings = Pass::new(&copied, &inspector).run()?;
     drop(copied);
     let identity = journal.identity();
     let manifest = Manifest {
@@ -307,7 +307,7 @@ fn prepare(
     }
     target.secrets.check(&journal)?;
     let inspector = ReceiptInspector::new(Arc::clone(&target.cipher));
-    let findings = Pass::new(&journal, &inspector)?.run()?;
+    let findings = Pass::new(&journal, &inspector).run()?;
     if inspector.opened_none() {
         return Err(BackupError::Foreign("its bodies do not open under keys.master_key_file".to_owned()));
     }

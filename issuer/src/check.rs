@@ -138,7 +138,7 @@ impl Checker {
         let mut pause = FIRST_AFTER;
         while token.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let inspector = ReceiptInspector::new(Arc::clone(&self.cipher));
-            let mut pass = Pass::new(&self.journal, &inspector)?;
+            let mut pass = tokio::task::block_in_place(|| Pass::new(&self.journal, &inspector));
             loop {
                 let (before, begun) = (pass.findings().rows, Instant::now());
                 let more = tokio::task::block_in_place(|| pass.step())?;
@@ -160,7 +160,7 @@ impl Checker {
     /// One pass at once, for an operator. It ends early, without findings, when the token is cancelled.
     pub fn at_once(&self, token: &CancellationToken) -> Result<Option<Findings>, JournalError> {
         let inspector = ReceiptInspector::new(Arc::clone(&self.cipher));
-        let mut pass = Pass::new(&self.journal, &inspector)?;
+        let mut pass = Pass::new(&self.journal, &inspector);
         while pass.step()? {
             if token.is_cancelled() {
                 return Ok(None);

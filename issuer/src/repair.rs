@@ -55,7 +55,7 @@ fn write_anew(settings: &Settings, journal: Journal) -> Result<String> {
         fs::remove_dir_all(&making).with_context(|| format!("remove {}", making.display()))?;
     }
     let written = journal.write_anew(&making, &inspector).map_err(anyhow::Error::from).and_then(|copy| {
-        let findings = Pass::new(&copy, &inspector)?.run()?;
+        let findings = Pass::new(&copy, &inspector).run()?;
         ensure!(findings.is_sound(), "written anew, {}", said(&findings));
         Ok(findings.rows)
     });

@@ -26,7 +26,7 @@ impl Inspector for Bare {
 }
 
 fn check(journal: &Journal) -> Findings {
-    Pass::new(journal, &Bare).unwrap().run().unwrap()
+    Pass::new(journal, &Bare).run().unwrap()
 }
 
 #[test]

@@ -342,7 +342,7 @@ fn inspector() -> crate::check::ReceiptInspector {
 }
 
 fn findings(running: &Running) -> tallystick_anchoring::check::Findings {
-    tallystick_anchoring::check::Pass::new(&running.context.journal, &inspector()).unwrap().run().unwrap()
+    tallystick_anchoring::check::Pass::new(&running.context.journal, &inspector()).run().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,7 +398,7 @@ async fn a_receipt_whose_record_cannot_be_read_is_mended_and_stops_nobody() {
     assert!(found.named.iter().all(|fault| fault.name == "the journal's records"), "{found:?}");
     assert_eq!(found.faults, 1);
     let copy = running.context.journal.write_anew(&copy, &inspector).unwrap();
-    let found = tallystick_anchoring::check::Pass::new(&copy, &inspector).unwrap().run().unwrap();
+    let found = tallystick_anchoring::check::Pass::new(&copy, &inspector).run().unwrap();
     assert_eq!((found.faults, found.records), (0, 4), "{found:?}");
     assert_eq!(copy.receipt(kept[0].acknowledgement.key).unwrap().unwrap().biz_code, "B0");
     assert_eq!(copy.step().unwrap(), running.context.journal.step().unwrap());
