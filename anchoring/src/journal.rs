@@ -100,7 +100,7 @@ pub enum JournalError {
     /// Tables that hold old versions of rows could not be written anew. Nothing else is wrong, and it may be tried again.
     #[error(
         "the journal's tables {0} still hold what was erased: they could not be written anew, most often because the disk is full. Make \
-         room, and ask for the same erasure again (docs/ops/erasing.md)"
+         room, and give the same command again (docs/ops/erasing.md)"
     )]
     NotRewritten(String),
     /// A stored value is not what was written.

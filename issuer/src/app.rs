@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use prometheus_client::registry::Registry as Metrics;
+use receipt_core::ids::ReceiptKey;
 use receipt_core::merkle::Frontier;
 use receipt_core::state::tables::{META_BLINDING, Table};
 use receipt_core::state::{BlindingEpoch, ChainParameters, genesis_effects};
@@ -50,7 +51,7 @@ use crate::control::{Control, ControlParts};
 use crate::credentials::Credentials;
 use crate::erasure::list::ErasedList;
 use crate::erasure::task::ErasureTask;
-use crate::erasure::{Reapplied, reapply, reapply_whole, rewrite_list};
+use crate::erasure::{Reapplied, reapply_at_start, reapply_whole, rewrite_list};
 use crate::figures::{Figures, FiguresParts, register_memory};
 use crate::issue::{self, IssueQueue, Sequencer, SequencerParts, issue_queue};
 use crate::journal::{FollowedTip, Journal};
@@ -158,7 +159,8 @@ pub async fn run(settings: Settings) -> Result<()> {
     let keys = Arc::new(secrets::open_keys(&settings, &journal)?);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     let list = ErasedList::new(&settings.erased_file, chain.identity);
-    tell_again(reapply(&journal, &list, chain.genesis.utc_offset_minutes)?);
+    let (again, unwritten) = reapply_at_start(&journal, &list, chain.genesis.utc_offset_minutes)?;
+    tell_again(again);
     let directories =
         [("journal_dir", settings.journal_dir.as_path()), ("keys.unit_keys_dir", settings.unit_keys_dir.as_path())];
     hardening::warn_of_open_directories(&directories);
@@ -171,7 +173,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let grpc = TcpListener::bind(settings.listen.grpc).await.of_key("listen.grpc")?;
     let metrics = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
     let last = guard.clone().map(|guard| (guard, Arc::clone(&journal)));
-    let wiring = Wiring { settings, files, chain, journal, guard, keys, registry, clock, tls };
+    let wiring = Wiring { settings, files, chain, journal, guard, keys, registry, clock, tls, unwritten };
     let ran = wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await;
     end(ran, last)
 }
@@ -232,6 +234,8 @@ struct Wiring {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     tls: Arc<Tls>,
+    /// Bodies erased again whose tables are still to be written anew.
+    unwritten: Vec<ReceiptKey>,
 }
 
 /// Parts that several tasks share.
@@ -337,6 +341,7 @@ impl Wiring {
             clock: Arc::clone(&self.clock),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
             begun,
+            unwritten: self.unwritten.clone(),
         }
     }
 

@@ -208,6 +208,25 @@ pub struct Reapplied {
 
 /// Erases again what the list says and the journal, an older copy, has not done. Refuses a list that is older than the journal.
 pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) -> Result<Reapplied, EraseError> {
+    Ok(reapply_rows(journal, list, utc_offset_minutes, false)?.0)
+}
+
+/// The same at a start, which is not refused where old tables cannot be written anew, as on a full disk: returns the keys whose tables
+/// are still to be, by [`task`]. Until the next erasure each start has them written anew.
+pub fn reapply_at_start(
+    journal: &Journal,
+    list: &ErasedList,
+    utc_offset_minutes: i32,
+) -> Result<(Reapplied, Vec<ReceiptKey>), EraseError> {
+    reapply_rows(journal, list, utc_offset_minutes, true)
+}
+
+fn reapply_rows(
+    journal: &Journal,
+    list: &ErasedList,
+    utc_offset_minutes: i32,
+    tables_may_wait: bool,
+) -> Result<(Reapplied, Vec<ReceiptKey>), EraseError> {
     let known = journal.list_position()?;
     // An older copy, which is halted, does not know what was acted upon.
     if let Some(known) = &known
@@ -230,7 +249,7 @@ pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) ->
         ));
     }
     if known == Some(end.bytes) {
-        return Ok(Reapplied::default());
+        return Ok((Reapplied::default(), Vec::new()));
     }
     let (mut named, mut rule, mut began) = (Vec::new(), None::<Rule>, UnixMillis::new(0));
     for line in list.lines_after(known)? {
@@ -243,15 +262,28 @@ pub fn reapply(journal: &Journal, list: &ErasedList, utc_offset_minutes: i32) ->
         }
     }
     let again = again_by_name(journal, &named)?;
-    let by_age = match rule {
+    let by_age = match rule.map(|rule| again_by_age(journal, &rule, began, utc_offset_minutes)) {
         None => 0,
-        Some(rule) => again_by_age(journal, &rule, began, utc_offset_minutes)?,
+        // It is under way, and goes on.
+        Some(Err(JournalError::NotRewritten(_))) if tables_may_wait => {
+            journal.erasure_run()?.map_or(0, |run| run.erased)
+        }
+        Some(erased) => erased?,
     };
+    let again = Reapplied { named: again, by_age };
+    // Of all of them: a start that was killed while it rewrote finds them erased.
+    let keys: Vec<ReceiptKey> = named.into_iter().map(|(key, _)| key).collect();
+    if !keys.is_empty() {
+        match rewrite(journal, keys.iter().copied()) {
+            Err(JournalError::NotRewritten(_)) if tables_may_wait => return Ok((again, keys)),
+            rewritten => rewritten?,
+        }
+    }
     // Last: whatever ends this early has it done again.
     let mut write = journal.write();
     write.put_list_position(end);
     write.commit(Durability::Synced)?;
-    Ok(Reapplied { named: again, by_age })
+    Ok((again, Vec::new()))
 }
 
 /// Of a row that cannot be read nothing is known: whoever asks writes it anew.
@@ -287,10 +319,6 @@ fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Resul
         }
         write.commit(Durability::Synced)?;
     }
-    // Of all of them: a start that was killed while it rewrote finds them erased.
-    if !named.is_empty() {
-        rewrite(journal, named.iter().map(|(key, _)| *key))?;
-    }
     Ok(again)
 }
 
@@ -301,12 +329,13 @@ fn again_by_age(
     began: UnixMillis,
     utc_offset_minutes: i32,
 ) -> Result<u64, JournalError> {
-    let rule = match journal.erasure_run()?.filter(|run| !run.is_done()) {
-        None => rule.clone(),
-        Some(run) => rule.and(&run::rule_of(&run)?),
+    let (rule, ranges) = match journal.erasure_run()?.filter(|run| !run.is_done()) {
+        None => (rule.clone(), Vec::new()),
+        // What it has erased is still to be written anew.
+        Some(run) => (rule.and(&run::rule_of(&run)?), run.ranges),
     };
     let mut write = journal.write();
-    write.put_erasure_run(&ErasureRun::begin(rule.to_string(), began));
+    write.put_erasure_run(&ErasureRun { ranges, ..ErasureRun::begin(rule.to_string(), began) });
     write.commit(Durability::Synced)?;
     Ok(Eraser::new(journal, utc_offset_minutes).finish(began)?.map_or(0, |run| run.erased))
 }

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use receipt_core::ids::ReceiptKey;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::{CancellationToken, TaskError};
 use tokio::sync::Notify;
 
+use super::rewrite;
 use super::run::Eraser;
 use crate::journal::{ErasureReads as _, ErasureRun, Journal, JournalError};
 use crate::metrics::IssuerMetrics;
@@ -35,11 +37,16 @@ pub struct ErasureTask {
     pub utc_offset_minutes: i32,
     /// Told when a run has begun.
     pub begun: Arc<Notify>,
+    /// Bodies that this start erased again, and whose tables are still to be written anew.
+    pub unwritten: Vec<ReceiptKey>,
 }
 
 impl ErasureTask {
     /// Runs until the token is cancelled. An error is fatal to the process.
     pub async fn run(self, token: CancellationToken) -> Result<(), TaskError> {
+        if !self.write_anew(&token).await? {
+            return Ok(());
+        }
         // What a run had erased before this start is counted already.
         let before = self.journal.erasure_run()?.filter(|run| !run.is_done());
         let mut erased = before.map_or(0, |run| run.erased);
@@ -74,6 +81,27 @@ impl ErasureTask {
                 () = token.cancelled() => return Ok(()),
             }
         }
+    }
+
+    /// Has the tables written anew that the start could not. Returns whether it did before the token was cancelled.
+    async fn write_anew(&self, token: &CancellationToken) -> Result<bool, TaskError> {
+        while !self.unwritten.is_empty() {
+            let (journal, keys) = (Arc::clone(&self.journal), self.unwritten.clone());
+            match tokio::task::spawn_blocking(move || rewrite(&journal, keys.into_iter())).await? {
+                Ok(()) => {
+                    tracing::info!("the tables of bodies that this start erased again are written anew");
+                    break;
+                }
+                Err(error @ JournalError::NotRewritten(_)) => {
+                    tracing::error!(%error, "ALARM: old tables hold bodies that this start erased again; they are written anew by themselves when there is room");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if token.run_until_cancelled(tokio::time::sleep(DAMAGE_REST)).await.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Returns how many bodies of this run are counted.

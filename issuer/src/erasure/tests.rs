@@ -327,6 +327,44 @@ fn an_erasure_that_only_reached_the_list_is_finished_at_the_next_start() {
     assert_eq!(fixture.issuer.journal.erased_at(fixture.keys[1]).unwrap(), Some(UnixMillis::new(8)));
 }
 
+/// Where a table cannot be written, be it for want of room: before, the start was refused, and told to ask for the erasure again.
+#[test]
+fn a_start_that_cannot_write_tables_anew_erases_and_leaves_them_for_later() {
+    let fixture = fixture();
+    let key = fixture.keys[0];
+    let secret = fixture.body(0).unwrap().wrapped_key;
+    fixture.issuer.journal.flush_logs().unwrap();
+    fixture.list().append(&[Line::Named { key, at: UnixMillis::new(7) }]).unwrap();
+    // The more names of tables are free, the later it fails.
+    assert!((0..40).any(|free| is_left_by_a_start(&fixture, free, key, &secret)));
+}
+
+/// Whether a start erased this body in a copy of the journal and could not write its tables anew: then a later start does.
+fn is_left_by_a_start(fixture: &Fixture, free: u32, key: ReceiptKey, secret: &[u8]) -> bool {
+    let path = fixture.dir.path().join(format!("copy-{free}"));
+    copy(fixture.issuer.journal.path(), &path);
+    let journal = Journal::open(&path, identity(&fixture.chain)).unwrap();
+    let number = |path: PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
+    let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let first = files.filter_map(number).max().unwrap() + 1 + free;
+    let taken: Vec<_> = (first..first + 80).map(|number| path.join(format!("{number:06}.sst"))).collect();
+    taken.iter().for_each(|taken| fs::create_dir(taken).unwrap());
+    let started = reapply_at_start(&journal, &fixture.list(), UTC_OFFSET_MINUTES);
+    drop(journal);
+    taken.iter().for_each(|taken| fs::remove_dir(taken).unwrap());
+    let Ok((_, left)) = started else { return false };
+    let journal = Journal::open(&path, identity(&fixture.chain)).unwrap();
+    if left.is_empty() {
+        return false;
+    }
+    assert_eq!(journal.body(key).unwrap(), None);
+    assert_ne!(holders(&path, secret), Vec::<PathBuf>::new());
+    let (_, left) = reapply_at_start(&journal, &fixture.list(), UTC_OFFSET_MINUTES).unwrap();
+    assert_eq!(left, []);
+    assert_eq!(holders(&path, secret), Vec::<PathBuf>::new());
+    true
+}
+
 #[test]
 fn a_torn_line_is_dropped_and_a_foreign_list_refused() {
     let mut fixture = fixture();
