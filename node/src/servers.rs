@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::limits;
+use tallystick_engine::FRAME_BYTES_MAX;
 use tallystick_proto::admin::v1::admin_service_server::AdminServiceServer;
 use tallystick_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use tallystick_proto::peer::v1::peer_service_server::PeerServiceServer;
@@ -39,6 +40,8 @@ const CALLS_MAX: usize = 128;
 const CALLER_CALLS_MAX: usize = 32;
 /// Of messages on their way in, bytes of one caller: what an issuer has under way at once.
 const CALLER_SENT_BYTES_MAX: usize = 4 * BATCH_MESSAGE_BYTES_MAX;
+/// A message of a conversation: a frame, and what encodes it.
+const CONVERSE_MESSAGE_BYTES_MAX: usize = FRAME_BYTES_MAX + 1024;
 /// Calls under way of one connection; more wait.
 const CONNECTION_CALLS_MAX: usize = 32;
 /// Calls that one connection may have opened, those that wait included.
@@ -58,7 +61,8 @@ fn is_long_lived(path: &str) -> bool {
         || is_conversation(path)
 }
 
-/// A request that is a stream: one a validator, of frames that the engine bounds.
+/// A request that is a stream, of frames that the engine bounds. A validator has one, and others that have not begun, as many as
+/// calls: so a frame has its limit before it is read, and may never come.
 fn is_conversation(path: &str) -> bool {
     path == "/tallystick.peer.v1.PeerService/Converse"
 }
@@ -104,7 +108,7 @@ pub(crate) async fn serve_grpc(
             InFlightLayer::new(Places::new(CALLS_MAX, CALLER_CALLS_MAX), is_long_lived)
                 .with_validators(Places::new(validators, CALLER_CALLS_MAX)),
         )
-        .layer(ArrivalLayer::new(arrival).except(is_conversation))
+        .layer(ArrivalLayer::new(arrival).with_conversations(is_conversation, CONVERSE_MESSAGE_BYTES_MAX))
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

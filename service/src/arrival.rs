@@ -7,7 +7,9 @@
 //! thousand calls that send five bytes each would hold gigabytes. So the announced length counts, against all callers and against the
 //! share of one, until the answer begins. A message that finds no room is refused with OVERLOADED, and so is a call whose request has
 //! not arrived whole in time. A compressed message counts by what it unfolds to, which is found by unfolding it as it comes, and
-//! forgetting the result. Not here: how many calls there are (`inflight`), how large a message may be (the server's own limit).
+//! forgetting the result. Of a conversation, whose frames are bounded by whoever hears them, nothing counts, and the announced length has
+//! a limit of its own: else each could hold as much as the largest message of any method. Not here: how many calls there are
+//! (`inflight`), how large a message may be else (the server's own limit).
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -69,19 +71,27 @@ impl ArrivalLimits {
 #[derive(Debug, Clone)]
 pub struct ArrivalLayer {
     limits: ArrivalLimits,
-    is_stream: fn(&str) -> bool,
+    conversations: Conversations,
+}
+
+/// Methods whose callers speak for as long as they like, and the largest message of theirs.
+#[derive(Debug, Clone, Copy)]
+struct Conversations {
+    is_one: fn(&str) -> bool,
+    message_bytes_max: usize,
 }
 
 impl ArrivalLayer {
     /// A layer that keeps to these limits.
     pub fn new(limits: ArrivalLimits) -> Self {
-        Self { limits, is_stream: |_| false }
+        Self { limits, conversations: Conversations { is_one: |_| false, message_bytes_max: 0 } }
     }
 
-    /// Leaves out methods whose requests are streams, by `/package.Service/Method`: what they hold is bounded elsewhere.
+    /// Knows by `/package.Service/Method` the methods whose messages do not count and need not come in time: a call of theirs has
+    /// one message at once, of at most so many bytes.
     #[must_use]
-    pub fn except(self, is_stream: fn(&str) -> bool) -> Self {
-        Self { is_stream, ..self }
+    pub fn with_conversations(self, is_one: fn(&str) -> bool, message_bytes_max: usize) -> Self {
+        Self { conversations: Conversations { is_one, message_bytes_max }, ..self }
     }
 }
 
@@ -89,7 +99,7 @@ impl<S> Layer<S> for ArrivalLayer {
     type Service = Arrival<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Arrival { inner, limits: self.limits.clone(), is_stream: self.is_stream }
+        Arrival { inner, limits: self.limits.clone(), conversations: self.conversations }
     }
 }
 
@@ -98,7 +108,7 @@ impl<S> Layer<S> for ArrivalLayer {
 pub struct Arrival<S> {
     inner: S,
     limits: ArrivalLimits,
-    is_stream: fn(&str) -> bool,
+    conversations: Conversations,
 }
 
 /// Room that a call's messages have taken: held by its body and by its future, whichever ends last.
@@ -118,19 +128,19 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if (self.is_stream)(request.uri().path()) {
-            return Box::pin(self.inner.call(request));
-        }
         let caller = request.extensions().get::<PeerIdentity>().cloned();
         let held = Held::default();
         let limits = self.limits.clone();
-        let is_streamed = (limits.is_streamed)(request.uri().path());
+        let path = request.uri().path();
+        let uncounted = (self.conversations.is_one)(path).then_some(self.conversations.message_bytes_max);
+        let is_streamed = uncounted.is_some() || (limits.is_streamed)(path);
         let answer = self.inner.call(request.map(|body| {
             let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + limits.patience));
             Body::new(ArrivingBody {
                 deadline: (!is_streamed).then(deadline),
                 inner: body,
                 limits,
+                uncounted,
                 caller,
                 held: Arc::clone(&held),
                 header: Vec::with_capacity(HEADER_BYTES),
@@ -150,6 +160,8 @@ where
 struct ArrivingBody {
     inner: Body,
     limits: ArrivalLimits,
+    /// Of a conversation: its largest message. None of them counts.
+    uncounted: Option<usize>,
     caller: Option<PeerIdentity>,
     held: Held,
     /// When it must be there; `None`: it is a stream.
@@ -219,6 +231,10 @@ impl ArrivingBody {
 
     /// Makes room for a message of this announced length.
     fn begin(&mut self, compressed: bool, length: usize) -> Result<(), Status> {
+        if let Some(largest) = self.uncounted {
+            let problem = || format!("{length} bytes, and a message of this method has at most {largest}");
+            return if length > largest { Err(Refusal::field("message", problem()).to_status()) } else { Ok(()) };
+        }
         if self.deadline.is_none() {
             // The messages before it are answered or will not be.
             self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -508,9 +524,10 @@ mod tests {
 
     /// Validators speak to each other for as long as they run.
     #[tokio::test]
-    async fn a_method_whose_requests_are_streams_is_left_out() {
+    async fn a_conversation_goes_on_uncounted_in_messages_of_its_own_bound() {
         let (places, mut bounded) = layer_with(Duration::from_millis(1));
-        let mut service = ArrivalLayer::new(bounded.limits.clone()).except(|path| path == "/stream").layer(Reads);
+        let layer = ArrivalLayer::new(bounded.limits.clone());
+        let mut service = layer.with_conversations(|path| path == "/stream", 70).layer(Reads);
         let stream = |path: &str| {
             let (sender, mut call) = request(1);
             *call.uri_mut() = path.parse().unwrap();
@@ -519,12 +536,17 @@ mod tests {
         let (sender, call) = stream("/stream");
         let answer = tokio::spawn(service.call(call));
         for _ in 0..20 {
-            send(&sender, &[header(0, 80), vec![1; 80]].concat());
+            send(&sender, &[header(0, 70), vec![1; 70]].concat());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert_eq!(places.in_use(), 0);
         drop(sender);
         assert_eq!(refusal(&answer.await.unwrap().unwrap()), None);
+        // By its length alone, before room is made for it.
+        let (sender, call) = stream("/stream");
+        send(&sender, &header(0, 71));
+        let (_, message) = refusal(&service.call(call).await.unwrap()).unwrap();
+        assert!(message.contains("at most 70"), "{message}");
         let (_sender, call) = stream("/another");
         assert!(refusal(&bounded.call(call).await.unwrap()).is_some());
     }

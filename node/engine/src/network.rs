@@ -291,6 +291,11 @@ impl Network {
         self.0.peers.keys().copied().collect::<Vec<_>>().into_iter()
     }
 
+    /// Refuses who is no peer: of others nothing need be read.
+    pub fn check_peer(&self, peer: MemberId) -> Result<(), LinkError> {
+        self.0.peers.get(&peer).map(|_| ()).ok_or(LinkError::Stranger(peer))
+    }
+
     /// The first frame of a link to this peer, on the connection with this session.
     pub fn hello(&self, to: MemberId, session: &Session) -> Bytes {
         let Shared { own, chain_id, keys, .. } = &*self.0;

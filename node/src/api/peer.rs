@@ -101,6 +101,8 @@ impl PeerService for Services {
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
         let (peer, session) = (caller_of(&request), session_of(&request));
+        // Of others nothing is read.
+        self.network.check_peer(peer).map_err(|error| refused(&error))?;
         let mut frames = request.into_inner();
         // Until it comes, the call is one that has no answer, and is cut as such.
         let hello = frames.message().await?.ok_or_else(|| invalid("frame", "a link begins with a hello"))?;

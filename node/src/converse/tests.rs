@@ -43,6 +43,10 @@ async fn a_validator_that_is_no_peer_is_refused_by_its_number() {
     let ended = conversation(&own, &peer).await.converse(&mut None).await;
     assert_eq!(reason(&ended), CallReason::NotPermitted.as_str(), "{ended}");
     assert!(ended.message().contains("validator 9"), "{ended}");
+    // Nor is its hello waited for.
+    let mut client = PeerServiceClient::new(peer.serve_peer(own.id).await);
+    let silent = client.converse(tokio_stream::pending::<ConverseRequest>()).await.unwrap_err();
+    assert_eq!(reason(&silent), CallReason::NotPermitted.as_str(), "{silent}");
     let fetch = PeerFetch(BTreeMap::from([(MemberId::new(2), peer.serve_peer(own.id).await)]));
     assert_eq!(fetch.fetch(MemberId::new(2), Bytes::new(), 100).await, Err(FetchError::Refused));
     assert_eq!(fetch.fetch(MemberId::new(3), Bytes::new(), 100).await, Err(FetchError::Unreachable));
