@@ -39,6 +39,8 @@ const STEADY: Duration = Duration::from_secs(5);
 const WHY_WITHIN: Duration = Duration::from_secs(1);
 /// The engine asks somebody else then.
 const FETCH_WITHIN: Duration = Duration::from_secs(10);
+/// Before a peer that has no room is asked again, whatever pause it names: one that names none would be asked without end.
+const FETCH_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// What stands around the blocks in the message.
 const MESSAGE_OVERHEAD_BYTES: usize = 1024;
 
@@ -190,7 +192,7 @@ impl Fetch for PeerFetch {
             let pause_ms = Refusal::from_status(&status).and_then(|refusal| refusal.retry_after_ms);
             match (status.code(), pause_ms) {
                 (Code::ResourceExhausted, Some(pause_ms)) => {
-                    tokio::time::sleep(Duration::from_millis(pause_ms).min(FETCH_WITHIN)).await;
+                    tokio::time::sleep(Duration::from_millis(pause_ms).clamp(FETCH_PAUSE_MIN, FETCH_WITHIN)).await;
                 }
                 (Code::Unavailable, _) => return Err(FetchError::Unreachable),
                 (Code::DeadlineExceeded | Code::Cancelled, _) => return Err(FetchError::TimedOut),

@@ -22,7 +22,7 @@ use tallystick_service::rng::{Entropy, OsEntropy};
 
 use crate::app::read_genesis;
 use crate::config::NodeConfig;
-use crate::store::Store;
+use crate::store::{OpenError, Store};
 
 /// Makes the missing keys and prints all public halves.
 pub fn run(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
@@ -39,7 +39,7 @@ fn keygen(config: &Loaded<NodeConfig>, entropy: &dyn Entropy) -> anyhow::Result<
     let (consensus, log) = (hold(&files.consensus)?, hold(&files.log)?);
     let cosigner = hold(&files.cosigner)?;
     let id = config.value.validator_id;
-    let known = known_name(config);
+    let known = known_name(config)?;
     let choice = match known {
         Some(_) => "",
         None => "# The name may be another now; from the first set on that has it, it is this validator's for ever.\n",
@@ -61,15 +61,25 @@ fn keygen(config: &Loaded<NodeConfig>, entropy: &dyn Entropy) -> anyhow::Result<
 }
 
 /// The name that belongs to this validator, as far as this machine can know: nothing of a chain need be there yet.
-fn known_name(config: &Loaded<NodeConfig>) -> Option<String> {
+fn known_name(config: &Loaded<NodeConfig>) -> anyhow::Result<Option<String>> {
     let id = ValidatorId::new(config.value.validator_id);
-    let genesis = read_genesis(config).ok()?;
+    let Ok(genesis) = read_genesis(config) else { return Ok(None) };
     if let Some(member) = genesis.validators.member(id) {
-        return Some(member.name.clone());
+        return Ok(Some(member.name.clone()));
     }
     // Its row is written once and never again, so it does not matter that the node may run.
-    let store = Store::open_read_only(&config.resolve(&config.value.data_dir), &genesis).ok()?;
-    read_validator_name(&store, id).ok()?
+    let path = config.resolve(&config.value.data_dir);
+    let unread = || {
+        let path = path.display();
+        format!(
+            "data_dir: {path} holds a node store that cannot be read, and the validator may have a name there; mend it, or move it away"
+        )
+    };
+    match Store::open_read_only(&path, &genesis) {
+        Ok(store) => read_validator_name(&store, id).with_context(unread),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error).with_context(unread),
+    }
 }
 
 /// A `[[validators]]` block: consensus, log and cosigner key.
@@ -137,6 +147,12 @@ mod tests {
             assert_eq!(table["validators"][0]["name"].as_str(), Some(name.as_str()), "{id} {joins}");
             assert_eq!(printed.contains("# The name may be another now"), is_chosen, "{printed}");
             drop(running);
+            if joins {
+                // It printed the name of a new validator, under which the ledger refuses the set.
+                std::fs::write(own.join("data/CURRENT"), "no manifest\n").unwrap();
+                let error = format!("{:#}", keygen(&config, &SeededEntropy::new(1)).unwrap_err());
+                assert!(error.contains("data_dir: ") && error.contains("cannot be read"), "{error}");
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use receipt_core::validators::{Validator, ValidatorSet};
 use tallystick_engine::{MemberId, SignRefused};
 
 use crate::ledger::Ledger;
+use crate::preflight::Sets;
 use crate::store::StoreError;
 
 /// The secret keys that a validator set knows.
@@ -156,16 +157,15 @@ impl tallystick_engine::LinkKeys for LinkKeys {
         self.membership.keys.iter().map(|keys| keys.consensus.sign(preimage).to_bytes()).collect()
     }
 
-    fn keys_of(&self, member: MemberId) -> Vec<[u8; 32]> {
+    fn keys_of(&self, member: MemberId) -> Result<Vec<[u8; 32]>, String> {
         let id = ValidatorId::new(member.get());
-        let next = self.ledger.next_height().and_then(|height| self.ledger.validators_at(height)).ok();
-        let announced = self.ledger.announced_validators().ok().flatten().map(|(_, set)| set);
+        let Sets { next, announced } = Sets::of(&self.ledger).map_err(|error| error.to_string())?;
         let mut keys = Vec::new();
-        for set in [next, announced].into_iter().flatten() {
+        for set in [Some(next), announced].into_iter().flatten() {
             keys.extend(set.member(id).map(|member| member.consensus_key.0));
         }
         keys.dedup();
-        keys
+        Ok(keys)
     }
 }
 

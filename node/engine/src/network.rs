@@ -89,6 +89,9 @@ pub enum LinkError {
     /// Not signed with the peer's consensus key, while a link stands that is.
     #[error("it is not signed with this validator's consensus key, and a link stands that is")]
     Unsigned,
+    /// Whether it is signed cannot be known now: an unsigned link must not take a signed one's place for that.
+    #[error("this node cannot read the validator sets by which it knows links")]
+    SetsUnread,
     /// The peer has opened another link.
     #[error("a newer link of the same validator took this one's place")]
     Replaced,
@@ -316,7 +319,10 @@ impl Network {
         let Shared { own, chain_id, keys, .. } = &*self.0;
         let proof = Proof::read(hello, Way { chain_id, from: peer, to: *own, session });
         let mut proof = proof.inspect_err(|error| self.note_fault(peer, error, false))?;
-        let known = keys.keys_of(peer);
+        let known = keys.keys_of(peer).map_err(|problem| {
+            warn!(%peer, problem, "a link is refused: the validator sets cannot be read");
+            LinkError::SetsUnread
+        })?;
         let signed = proof.is_by(&known);
         let mut state = links.state();
         if state.faults(signed).rests(Instant::now()) {
@@ -340,7 +346,9 @@ impl Network {
 
     /// A link that was not signed for: is it now? The peer's keys, or the set, may be others since it began.
     fn is_signed_now(&self, peer: MemberId, number: u64, proof: &mut Proof) -> bool {
-        let signed = proof.is_by(&self.0.keys.keys_of(peer));
+        // Without the sets it stays what it was; the next word asks again.
+        let Ok(known) = self.0.keys.keys_of(peer) else { return false };
+        let signed = proof.is_by(&known);
         if signed && let Some(links) = self.0.peers.get(&peer) {
             let mut state = links.state();
             state.standing = state.standing.map(|(newest, was)| (newest, was || newest == number));
@@ -359,15 +367,18 @@ impl Network {
         was_newest
     }
 
+    /// Refuses what [`Self::answer`] would whatever the engine says: strangers, and another chain's or version's requests.
+    pub fn check_request(&self, peer: MemberId, request: &[u8]) -> Result<(), LinkError> {
+        self.check_peer(peer)?;
+        if request.starts_with(&hello::head(&self.0.chain_id)) { Ok(()) } else { Err(LinkError::OtherLanguage) }
+    }
+
     /// Answers a peer that is behind. Dropped, it gives its place back.
     pub async fn answer(&self, peer: MemberId, request: Bytes) -> Result<Bytes, LinkError> {
-        self.0.peers.get(&peer).ok_or(LinkError::Stranger(peer))?;
+        self.check_request(peer, &request)?;
         let engine = self.0.engine.borrow().clone().ok_or(LinkError::NotRunning)?;
         let head = hello::head(&self.0.chain_id);
-        if !request.starts_with(&head) {
-            return Err(LinkError::OtherLanguage);
-        }
-        let answer = engine.answer(peer, request.slice(head.len()..));
+        let answer = engine.answer(peer, request.slice(head.len().min(request.len())..));
         let answer = answer.inspect_err(|error| self.note_fault(peer, error, false))?;
         tokio::time::timeout(ANSWER_WITHIN, answer.wait()).await.unwrap_or(Err(LinkError::NoAnswer))
     }

@@ -39,7 +39,7 @@ fn refused(error: &LinkError) -> Status {
         LinkError::Stranger(_) | LinkError::Unsigned => {
             Refusal::new(CallReason::NotPermitted).with_message(problem).to_status()
         }
-        LinkError::NotRunning | LinkError::NoAnswer | LinkError::Replaced => {
+        LinkError::NotRunning | LinkError::SetsUnread | LinkError::NoAnswer | LinkError::Replaced => {
             Refusal::new(CallReason::NotReady).with_message(problem).to_status()
         }
         LinkError::Busy => come_again(problem),
@@ -129,6 +129,8 @@ impl PeerService for Services {
         request: Request<FetchDecidedRequest>,
     ) -> Result<Response<FetchDecidedResponse>, Status> {
         let peer = caller_of(&request);
+        // Who gets no answer waits for no room, and takes none.
+        self.network.check_request(peer, &request.get_ref().request).map_err(|error| refused(&error))?;
         let caller = request.extensions().get::<PeerIdentity>();
         let room = self.answer_bytes.acquire_many(caller, ANSWER_BYTES_MAX);
         let room = tokio::time::timeout(self.answer_patience, room).await;

@@ -76,16 +76,20 @@ async fn a_node_behind_waits_for_room_and_is_not_refused_for_the_want_of_it() {
     let taken = peer.services.answer_bytes.try_acquire_many(Some(&caller), ANSWER_BYTES_MAX).unwrap();
     let channel = peer.serve_peer(own.id).await;
     let mut client = PeerServiceClient::new(channel.clone());
-    let status = client.fetch_decided(FetchDecidedRequest::default()).await.unwrap_err();
+    let request = request_of(&own, &peer);
+    let status = client.fetch_decided(FetchDecidedRequest { request: request.clone() }).await.unwrap_err();
     let refusal = Refusal::from_status(&status).unwrap();
     assert_eq!((refusal.reason, refusal.retry_after_ms), (Reason::Overloaded.into(), Some(200)));
     // Another peer's room is its own.
     let other = peer.serve_peer(ValidatorId::new(3)).await;
-    let status = PeerServiceClient::new(other).fetch_decided(FetchDecidedRequest::default()).await.unwrap_err();
+    let status = PeerServiceClient::new(other)
+        .fetch_decided(FetchDecidedRequest { request: request.clone() })
+        .await
+        .unwrap_err();
     assert_eq!(reason(&status), CallReason::NotReady.as_str(), "it has come to the engine, which does not run");
 
     let fetch = PeerFetch(BTreeMap::from([(peer_id(&peer), channel)]));
-    let mut fetched = fetch.fetch(peer_id(&peer), Bytes::new(), 100);
+    let mut fetched = fetch.fetch(peer_id(&peer), request, 100);
     tokio::select! {
         told = &mut fetched => panic!("while there is no room: {told:?}"),
         () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -93,6 +97,30 @@ async fn a_node_behind_waits_for_room_and_is_not_refused_for_the_want_of_it() {
     drop(taken);
     assert_eq!(fetched.await, Err(FetchError::Unreachable), "it came to the engine, which does not run");
     assert_eq!(peer.services.answer_bytes.in_use(), 0);
+}
+
+/// What every request of this chain begins with.
+fn request_of(own: &TestNode, to: &TestNode) -> Bytes {
+    own.services.network.hello(peer_id(to), &[0; 32]).slice(..34)
+}
+
+/// It waited for room, and took it, before it was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gets_no_answer_is_refused_whether_there_is_room_or_not() {
+    let chain = TestChain::new();
+    let (own, stranger, mut peer) = (TestNode::new(&chain, 1), TestNode::new(&chain, 9), TestNode::new(&chain, 2));
+    peer.services.answer_patience = Duration::ZERO;
+    let request = request_of(&own, &peer);
+    for (caller, request, expected) in [
+        (&stranger, request, CallReason::NotPermitted.as_str()),
+        (&own, Bytes::from_static(b"another language"), Reason::FieldInvalid.as_str()),
+    ] {
+        let identity = identity(Role::Validator, caller.id.get());
+        let _taken = peer.services.answer_bytes.try_acquire_many(Some(&identity), ANSWER_BYTES_MAX).unwrap();
+        let mut client = PeerServiceClient::new(peer.serve_peer(caller.id).await);
+        let status = client.fetch_decided(FetchDecidedRequest { request }).await.unwrap_err();
+        assert_eq!(reason(&status), expected, "{status}");
+    }
 }
 
 fn peer_id(peer: &TestNode) -> MemberId {

@@ -59,7 +59,7 @@ fn links_are_known_by_the_keys_of_now_and_of_the_announced_set() {
     let node = TestNode::of(&chain, &TestValidator::new(1));
     let membership = std::sync::Arc::new(Membership::new(ValidatorId::new(4), vec![keys_of(&old), keys_of(&new)]));
     let keys = LinkKeys::new(membership, node.services.ledger.clone());
-    let known = |id| tallystick_engine::LinkKeys::keys_of(&keys, MemberId::new(id));
+    let known = |id| tallystick_engine::LinkKeys::keys_of(&keys, MemberId::new(id)).unwrap();
     let [old, new] = [old, new].map(|validator| validator.public().consensus_key.0);
     assert_eq!((known(4), known(9)), (vec![old], vec![]));
     node.decide(&chain, Height::new(chain.height().get() - 1));
@@ -68,4 +68,8 @@ fn links_are_known_by_the_keys_of_now_and_of_the_announced_set() {
     node.decide(&chain, chain.height());
     assert_eq!(known(4), [new]);
     assert_eq!(tallystick_engine::LinkKeys::sign(&keys, b"hello").len(), 2);
+    // A store error made every validator one of no set, whose links need no signature.
+    let first = chain.height().get() + 1;
+    node.services.ledger.store.damage(crate::store::VALIDATOR_SETS, &first.to_be_bytes());
+    assert!(tallystick_engine::LinkKeys::keys_of(&keys, MemberId::new(4)).is_err());
 }

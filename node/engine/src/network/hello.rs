@@ -30,8 +30,9 @@ pub trait LinkKeys: Send + Sync + 'static {
     /// Signs with each key that this node holds: with one, or with two while they are changed.
     fn sign(&self, preimage: &[u8]) -> Vec<[u8; 64]>;
 
-    /// The keys by which a member may be known now. Empty: it is in no validator set that this node knows.
-    fn keys_of(&self, member: MemberId) -> Vec<[u8; 32]>;
+    /// The keys by which a member may be known now. Empty: it is in no validator set that this node knows. An error, in words: the sets
+    /// cannot be read, which is another matter, because whoever is in no set needs no signature.
+    fn keys_of(&self, member: MemberId) -> Result<Vec<[u8; 32]>, String>;
 }
 
 /// What a hello says before its signatures; requests begin with it, too.
@@ -130,8 +131,8 @@ mod tests {
             self.0.iter().map(|seed| key(*seed).sign(preimage).to_bytes()).collect()
         }
 
-        fn keys_of(&self, _: MemberId) -> Vec<[u8; 32]> {
-            Vec::new()
+        fn keys_of(&self, _: MemberId) -> Result<Vec<[u8; 32]>, String> {
+            Ok(Vec::new())
         }
     }
 

@@ -19,8 +19,8 @@ impl LinkKeys for Nobody {
         vec![[0; 64]]
     }
 
-    fn keys_of(&self, _: MemberId) -> Vec<[u8; 32]> {
-        Vec::new()
+    fn keys_of(&self, _: MemberId) -> Result<Vec<[u8; 32]>, String> {
+        Ok(Vec::new())
     }
 }
 

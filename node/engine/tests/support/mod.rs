@@ -53,9 +53,9 @@ impl LinkKeys for Keys {
         vec![key(self.index).sign(preimage).to_bytes()]
     }
 
-    fn keys_of(&self, member: MemberId) -> Vec<[u8; 32]> {
+    fn keys_of(&self, member: MemberId) -> Result<Vec<[u8; 32]>, String> {
         let index = (0..self.nodes).find(|index| id(*index) == member);
-        index.map(|index| key(index).verifying_key().to_bytes()).into_iter().collect()
+        Ok(index.map(|index| key(index).verifying_key().to_bytes()).into_iter().collect())
     }
 }
 
