@@ -7,15 +7,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::Frame;
+use hyper::body::{Body as HttpBody, Frame};
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
+use tokio::sync::oneshot;
+use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -23,17 +26,22 @@ use crate::callers::{Place, Places};
 use crate::identity::{PeerIdentity, Role};
 
 const RETRY_AFTER_MS: u64 = 200;
+/// The transport gets an answer that holds places in pieces of so many bytes, each copied: it asks for the next when the caller has
+/// made room. So what it keeps of an answer whose time is over is about one piece, and not the whole.
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// Put into the extensions of an answer that is given whole: places that are given back when it is on the wire or dropped.
+/// Put into the extensions of an answer that is given whole: places that are given back when it is on the wire or dropped, and
+/// after a while in any case. Then what is left of the answer is dropped, too, and the call ends with an error.
 #[derive(Debug, Clone)]
 pub struct HeldByAnswer {
-    _place: Arc<Place>,
+    place: Arc<Mutex<Option<Place>>>,
+    within: Duration,
 }
 
 impl HeldByAnswer {
-    /// Holds these.
-    pub fn new(place: Place) -> Self {
-        Self { _place: Arc::new(place) }
+    /// Holds these for so long.
+    pub fn new(place: Place, within: Duration) -> Self {
+        Self { place: Arc::new(Mutex::new(Some(place))), within }
     }
 }
 
@@ -123,9 +131,11 @@ where
             if gives_back {
                 return Ok(answer);
             }
-            let held = answer.extensions_mut().remove::<HeldByAnswer>();
+            if let Some(held) = answer.extensions_mut().remove::<HeldByAnswer>() {
+                return Ok(answer.map(|body| Body::new(HeldBody::new(body, held, place))));
+            }
             // Given back with the last of what holds it: the body, and each piece of it until the transport has sent it.
-            let places = Arc::new((place, held));
+            let places = Arc::new(place);
             let held = move |frame: Frame<Bytes>| {
                 let places = Arc::clone(&places);
                 frame.map_data(|bytes| Bytes::from_owner(Sending { bytes, _places: places }))
@@ -136,14 +146,81 @@ where
 }
 
 /// A piece of an answer, which the transport keeps until the caller has made room for it.
-struct Sending {
+struct Sending<P> {
     bytes: Bytes,
-    _places: Arc<(Place, Option<HeldByAnswer>)>,
+    _places: Arc<P>,
 }
 
-impl AsRef<[u8]> for Sending {
+impl<P> AsRef<[u8]> for Sending<P> {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// The body of an answer that holds places for a time.
+struct HeldBody {
+    unsent: Arc<Mutex<Option<Unsent>>>,
+    places: Arc<HeldPlaces>,
+}
+
+/// What of an answer the transport has not asked for.
+struct Unsent {
+    body: Body,
+    /// Of the body's last frame.
+    rest: Bytes,
+}
+
+/// The call's place, which stands until the transport has let go of all, and those that are given back after a while in any case.
+struct HeldPlaces {
+    _call: Place,
+    _held: HeldByAnswer,
+    /// Dropped: nothing is left to be given back.
+    _over: oneshot::Sender<()>,
+}
+
+impl HeldBody {
+    fn new(body: Body, held: HeldByAnswer, call: Place) -> Self {
+        let unsent = Arc::new(Mutex::new(Some(Unsent { body, rest: Bytes::new() })));
+        let (sender, over) = oneshot::channel();
+        let (left, place, within) = (Arc::downgrade(&unsent), Arc::downgrade(&held.place), held.within);
+        // The transport does not ask for more while the caller makes no room, so that the body cannot look at the time itself.
+        tokio::spawn(async move {
+            if tokio::time::timeout(within, over).await.is_err() {
+                // First what takes the room, then the room.
+                if let Some(left) = left.upgrade() {
+                    left.lock().unwrap_or_else(PoisonError::into_inner).take();
+                }
+                if let Some(place) = place.upgrade() {
+                    place.lock().unwrap_or_else(PoisonError::into_inner).take();
+                }
+            }
+        });
+        Self { unsent, places: Arc::new(HeldPlaces { _call: call, _held: held, _over: sender }) }
+    }
+}
+
+impl HttpBody for HeldBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Unsent { body, rest }) = unsent.as_mut() else {
+            let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
+            return Poll::Ready(Some(Err(refusal.with_message("the answer was not read in time").to_status())));
+        };
+        if rest.is_empty() {
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => *rest = data,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                ended => return ended,
+            }
+        }
+        let piece = Bytes::copy_from_slice(&rest.split_to(rest.len().min(PIECE_BYTES)));
+        let sending = Sending { bytes: piece, _places: Arc::clone(&self.places) };
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(sending)))))
     }
 }
 
@@ -256,7 +333,7 @@ mod tests {
 
     /// Answers, and holds bytes for it.
     #[derive(Clone)]
-    struct Holds(Places);
+    struct Holds(Places, Duration);
 
     impl Service<Request<()>> for Holds {
         type Response = Response<Body>;
@@ -269,7 +346,7 @@ mod tests {
 
         fn call(&mut self, _: Request<()>) -> Self::Future {
             let mut answer = Response::new(Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"answer"))));
-            answer.extensions_mut().insert(HeldByAnswer::new(self.0.try_acquire_many(None, 6).unwrap()));
+            answer.extensions_mut().insert(HeldByAnswer::new(self.0.try_acquire_many(None, 6).unwrap(), self.1));
             std::future::ready(Ok(answer))
         }
     }
@@ -277,7 +354,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_answer_holds_is_given_back_when_the_transport_has_let_go_of_it() {
         let bytes = Places::new(10, 10);
-        let mut service = layer(8, 8).layer(Holds(bytes.clone()));
+        let mut service = layer(8, 8).layer(Holds(bytes.clone(), Duration::from_secs(60)));
         drop(service.call(request(Role::System)).await.unwrap());
         assert_eq!(bytes.in_use(), 0, "an answer that is dropped unread");
         let mut body = service.call(request(Role::System)).await.unwrap().into_body();
@@ -286,6 +363,38 @@ mod tests {
         assert_eq!(bytes.in_use(), 6);
         drop(piece);
         assert_eq!(bytes.in_use(), 0);
+    }
+
+    /// A caller that makes no room for it held it, and its places, for ever.
+    #[tokio::test]
+    async fn what_an_answer_holds_is_given_back_after_a_while_though_nobody_reads() {
+        let bytes = Places::new(10, 10);
+        let mut service = layer(8, 8).layer(Holds(bytes.clone(), Duration::from_millis(1)));
+        let mut body = service.call(request(Role::System)).await.unwrap().into_body();
+        while bytes.in_use() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let ended = body.frame().await.unwrap().unwrap_err();
+        assert!(ended.message().contains("not read in time"), "{ended}");
+    }
+
+    /// The whole answer goes out, in pieces.
+    #[tokio::test]
+    async fn an_answer_that_holds_places_is_sent_in_pieces() {
+        let places = Places::new(8, 8);
+        let whole: Vec<u8> = (0..3 * PIECE_BYTES + 7).map(|byte| (byte % 251) as u8).collect();
+        let held = HeldByAnswer::new(places.try_acquire(None).unwrap(), Duration::from_secs(60));
+        let full = Body::new(http_body_util::Full::new(Bytes::from(whole.clone())));
+        let mut body = HeldBody::new(full, held, places.try_acquire(None).unwrap());
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap();
+            assert!(piece.len() <= PIECE_BYTES);
+            read.extend_from_slice(&piece);
+        }
+        assert_eq!(read, whole);
+        drop(body);
+        assert_eq!(places.in_use(), 0);
     }
 
     #[tokio::test]

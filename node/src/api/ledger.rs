@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use prost::Message as _;
 use receipt_core::batch::SignedBatchHeader;
@@ -31,6 +32,8 @@ use crate::wire::hash_bytes;
 /// Blocks read ahead of a slow reader.
 const STREAM_BUFFER: usize = 1;
 const RETRY_AFTER_MS: u64 = 200;
+/// A block that is read for a caller holds its room for so long; then the call is cut.
+const READ_WITHIN: Duration = Duration::from_secs(60);
 
 type BlockStream = Pin<Box<dyn Stream<Item = Result<LedgerBlock, Status>> + Send>>;
 
@@ -60,7 +63,7 @@ impl LedgerService for Services {
             move |node: &Self| node.ledger_block(Height::new(height), with_records)?.ok_or_else(|| missing().into());
         let mut answer = self.read(read).await?;
         place.keep(answer.get_ref().encoded_len());
-        answer.extensions_mut().insert(HeldByAnswer::new(place));
+        answer.extensions_mut().insert(HeldByAnswer::new(place, READ_WITHIN));
         Ok(answer)
     }
 

@@ -1,6 +1,7 @@
 //! `PeerService`: what the other validators hand over and ask for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::governance::SignedGovernance;
@@ -31,6 +32,8 @@ use crate::seal::SealError;
 use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 
 const COME_AGAIN_MS: u64 = 200;
+/// An answer to a node that is behind holds its room for so long: the asker gives up before.
+const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 
 /// The engine's word on a link or request, for the peer.
 fn refused(error: &LinkError) -> Status {
@@ -142,7 +145,7 @@ impl PeerService for Services {
         let response = answer.map_err(|error| refused(&error))?;
         place.keep(response.len());
         let mut answer = Response::new(FetchDecidedResponse { response });
-        answer.extensions_mut().insert(HeldByAnswer::new(place));
+        answer.extensions_mut().insert(HeldByAnswer::new(place, TAKEN_WITHIN));
         Ok(answer)
     }
 
