@@ -115,6 +115,10 @@ impl Participation {
     pub(crate) async fn run(self, ready: ReadyPart, stop: CancellationToken) -> Result<(), ParticipationError> {
         let validator = self.engine.member;
         if let Some(claims) = &self.unproven {
+            if let Err(misfit) = claims.check(&Sets::of(&self.consensus.ledger)?) {
+                let until = "follows without a vote until a newer validator set knows it";
+                ready.not_ready(format!("{until}: {}", misfit.error));
+            }
             self.prove(claims, &stop).await?;
             if stop.is_cancelled() {
                 return Ok(());
@@ -125,6 +129,9 @@ impl Participation {
         loop {
             if let Some(height) = reach {
                 let tip = self.decided();
+                ready.not_ready(format!(
+                    "follows without a vote until height {height}: the store is at {tip}, behind what this validator has signed"
+                ));
                 tracing::info!(%tip, %height, "the store is behind what this validator has signed; following its peers");
                 self.follow(|| Ok(self.decided() >= height), &stop).await?;
             }

@@ -1,8 +1,9 @@
 use receipt_core::ids::ValidatorId;
 use receipt_core::limits;
 use receipt_core::testkit::{TestChain, TestValidator};
-use tallystick_engine::{MemberId, Timeouts};
+use tallystick_engine::{MemberId, SignRequest, Timeouts, VoteSlot};
 use tallystick_service::identity::Role;
+use tallystick_service::metrics::Readiness;
 
 use super::*;
 use crate::guard::GuardedSigner;
@@ -109,4 +110,30 @@ async fn a_node_level_with_f_plus_1_that_no_set_knows_ends_with_the_configuratio
         matches!(&error, ParticipationError::Config(error) if error.to_string().contains("keys.consensus")),
         "{error}"
     );
+}
+
+/// `/readyz` said "consensus is starting" for as long as it followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_follows_first_says_until_when_and_why() {
+    let (_chain, unknown) = with_new_keys();
+    let (mut unproven_first, claims) = unproven(&unknown, &[1]);
+    unproven_first.unproven = Some(claims);
+    let behind = TestNode::new(&TestChain::new(), 4);
+    let slot = VoteSlot { height: 9, round: 0 };
+    let voted = SignRequest::Prevote { slot, block_id: None, polka_round: None, untimely: false };
+    let preimage = tallystick_engine::prevote(&behind.services.ledger.chain.id.0.0, slot, None);
+    GuardedSigner::new(Arc::clone(&behind.guard), &[1; 32]).sign(&voted, &preimage).unwrap();
+    let (behind_first, _) = unproven(&behind, &[]);
+    for (participation, said) in [(unproven_first, "keys.consensus"), (behind_first, "until height 8")] {
+        let (readiness, stop) = (Readiness::new(), CancellationToken::new());
+        let running = tokio::spawn(participation.run(readiness.part("consensus"), stop.clone()));
+        while readiness.to_string().contains("is starting") {
+            assert!(!running.is_finished(), "{:?}", running.await);
+            tokio::task::yield_now().await;
+        }
+        let shown = readiness.to_string();
+        assert!(shown.contains("follows without a vote until") && shown.contains(said), "{shown}");
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
 }
