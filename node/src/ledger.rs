@@ -22,6 +22,23 @@ use crate::store::{Store, StoreError, ValidatorsFrom};
 // The engine knows no ledger: a set that one of them takes and the other refuses would stop the chain at its first height.
 const _: () = assert!(MEMBERS_MAX == limits::VALIDATORS_MAX, "engine and ledger bound a set alike");
 
+/// The validator sets that say who a validator is now.
+#[derive(Debug, Clone)]
+pub(crate) struct Sets {
+    /// That of the next height.
+    pub next: ValidatorSet,
+    /// One that governance has decided on, and that is not in force yet.
+    pub announced: Option<ValidatorSet>,
+}
+
+impl Sets {
+    /// The sets that a ledger has.
+    pub(crate) fn of(ledger: &Ledger) -> Result<Self, StoreError> {
+        let next = ledger.validators_at(ledger.next_height()?)?;
+        Ok(Self { next, announced: ledger.announced_validators()?.map(|(_, set)| set) })
+    }
+}
+
 /// A block and what executing it gave.
 #[derive(Debug)]
 pub struct Executed {

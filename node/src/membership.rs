@@ -15,8 +15,7 @@ use receipt_core::suite::PublicKey;
 use receipt_core::validators::{Validator, ValidatorSet};
 use tallystick_engine::{MemberId, SignRefused};
 
-use crate::ledger::Ledger;
-use crate::preflight::Sets;
+use crate::ledger::{Ledger, Sets};
 use crate::store::StoreError;
 
 /// The secret keys that a validator set knows.

@@ -25,10 +25,11 @@ use tallystick_service::shutdown::CancellationToken;
 
 use crate::consensus::{ConsensusParts, LedgerApplication};
 use crate::guard::Guard;
+use crate::ledger::Sets;
 use crate::membership::Part;
 use crate::metrics::Metrics;
 use crate::peer_readiness::PeerReadiness;
-use crate::preflight::{Claims, Sets};
+use crate::preflight::Claims;
 use crate::store::StoreError;
 use crate::voting_log::{self, Judges, LogError};
 

@@ -19,9 +19,8 @@ use tallystick_service::config::{ConfigError, Loaded};
 use tallystick_service::identity::{PeerIdentity, Role};
 
 use crate::config::NodeConfig;
-use crate::ledger::Ledger;
+use crate::ledger::Sets;
 use crate::membership::Membership;
-use crate::store::StoreError;
 
 /// A registered key of a validator.
 type KeyOf = fn(&Validator) -> PublicKey;
@@ -39,23 +38,6 @@ const KEYS: [[(&str, KeyOf); 3]; 2] = [
         ("next_keys.cosigner", |member| member.cosigner_key),
     ],
 ];
-
-/// The validator sets that a node is compared with.
-#[derive(Debug, Clone)]
-pub(crate) struct Sets {
-    /// That of the next height.
-    pub next: ValidatorSet,
-    /// One that governance has decided on, and that is not in force yet.
-    pub announced: Option<ValidatorSet>,
-}
-
-impl Sets {
-    /// The sets that a ledger has.
-    pub(crate) fn of(ledger: &Ledger) -> Result<Self, StoreError> {
-        let next = ledger.validators_at(ledger.next_height()?)?;
-        Ok(Self { next, announced: ledger.announced_validators()?.map(|(_, set)| set) })
-    }
-}
 
 /// What this node says it is.
 #[derive(Clone)]
