@@ -53,7 +53,9 @@ pub enum SecretsError {
     },
     /// The master key is being changed.
     #[error(
-        "the master key of this journal is being changed, and some of its bodies open under the old key (fingerprint {from}), some under          the new one ({to}): name the old file in `keys.master_key_file`, and run `tallystick-issuer rewrap-body-keys` again with the          new one (docs/ops/keys.md)"
+        "the master key of this journal is being changed, and some of its bodies open under the old key (fingerprint {from}), some under \
+         the new one ({to}): name the old file in `keys.master_key_file`, and run `tallystick-issuer rewrap-body-keys` again with the \
+         new one (docs/ops/keys.md)"
     )]
     Changing {
         /// Of the old key.

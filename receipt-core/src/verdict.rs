@@ -297,7 +297,7 @@ fn conclude(
     seen.receipt = Some(receipt);
     let header_index = anchored::check(&context, &signed, judge)?;
     if let Some(stranger) = stranger {
-        return Err(judge.doubt(CheckId::CredentialSignatures, Doubt::AuthoritiesUnknown, stranger.0));
+        return Err(Conclusion::Unjudged(Unjudged { doubt: Doubt::AuthoritiesUnknown, detail: stranger.0 }));
     }
     in_force::check(&context, header_index, judge, seen)
 }

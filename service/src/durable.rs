@@ -135,6 +135,12 @@ fn temp_path(path: &Path) -> Result<PathBuf, DurableError> {
     Ok(path.with_file_name(temp))
 }
 
+/// Makes durable what somebody else has written to `path`, and that it is there.
+pub fn sync_file(path: &Path) -> Result<(), DurableError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(failed("fsync", path))?;
+    sync_parent(path)
+}
+
 /// Makes durable that `path` is there, or is not: names are content of the directory.
 pub fn sync_parent(path: &Path) -> Result<(), DurableError> {
     sync_directory(path.parent().unwrap_or(Path::new("")))

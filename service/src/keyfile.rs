@@ -125,8 +125,8 @@ pub enum KeyFileError {
     },
     /// None of the two passphrases of a change opens it.
     #[error(
-        "key file {path}: opens neither under the old nor under the new passphrase, or is damaged; no key file was changed. Check both \
-         passphrase files, and whether this key file has a passphrase of its own",
+        "key file {path}: opens neither under the old nor under the new passphrase, or is damaged; no key file was changed this time. \
+         Check both passphrase files (that the new one is the one of an earlier try), and whether this key file has a passphrase of its own",
         path = path.display()
     )]
     NeitherPassphrase {

@@ -13,7 +13,7 @@ use crate::config_key::may_pass;
 use crate::exit::Exit;
 use crate::keyfile::{self, KeyFileError, Passphrase, Passphrases};
 use crate::rng::OsEntropy;
-use crate::{errln, terminal};
+use crate::{durable, errln, terminal};
 
 /// What is asked for on the command line.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +37,8 @@ impl PassphraseChange {
         if old == new {
             return Err(KeyFileError::SamePassphrase { path: self.new_passphrase_file.clone() });
         }
+        // A shell wrote it. A power cut that took it, and not the key files under it, would take all the keys.
+        durable::sync_file(&self.new_passphrase_file)?;
         let replaced = keyfile::rewrite(&self.key_files, Passphrases { old: &old, new: &new }, &OsEntropy)?;
         for (path, replaced) in self.key_files.iter().zip(replaced) {
             errln!("{} {}", if replaced { "changed" } else { "kept, has the new passphrase already:" }, path.display());

@@ -3,7 +3,7 @@
 //! Every entry since genesis is hashed into the log; a validator set counts from where a seal says so, and its keys are
 //! those of a governance entry with exactly the hash that the seal names. Nothing is taken over before a checkpoint under
 //! the quorum of the *previous* set covers the seal that announces it. Authorities count from right after the entry that brings them, once
-//! such a checkpoint covers it: validators let no entry into the log that the authorities before did not sign.
+//! such a checkpoint covers it, and only if those before them and they themselves have signed it: validators alone put nobody in.
 
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::entry::Entry;
@@ -123,7 +123,14 @@ impl Follower {
             self.frontier.append(bytes, |_, _| ()).map_err(|error| error.to_string())?;
             match Entry::decode(bytes).map_err(|error| error.to_string())? {
                 Entry::Governance(signed) => {
-                    self.authorities.extend(signed.governance.next_authorities().map(|set| (leaf, set.clone())));
+                    if let Some(next) = signed.governance.next_authorities() {
+                        let before = self.authorities.last().map(|(_, set)| set);
+                        let before = before.unwrap_or_else(|| self.trust.authorities_at(leaf));
+                        if let Some(problem) = signed.signature_problem(self.trust.chain_id(), before) {
+                            return Err(format!("authorities are replaced at leaf {leaf}, and {problem}"));
+                        }
+                        self.authorities.push((leaf, next.clone()));
+                    }
                     let sets = signed.governance.actions.into_iter().filter_map(|action| match action {
                         Action::SetValidators(change) => Some(change.validators),
                         _ => None,

@@ -8,10 +8,16 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use common::{FakeNode, TestFile, chain, chain_named, export, served};
+use receipt_core::authorities::AuthoritySet;
+use receipt_core::entry::Entry;
+use receipt_core::governance::{Action, SignedGovernance};
 use receipt_core::hash::Hash;
 use receipt_core::ids::Height;
+use receipt_core::merkle::Frontier;
+use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestChain, TestValidator};
 use receipt_core::trust::TrustFile;
+use tallystick_proto::ledger::v1::LedgerBlock;
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tallystick-verifier")).args(arguments).output().unwrap()
@@ -594,6 +600,40 @@ fn trust_update_follows_a_change_of_authorities() {
     let unsealed = TestFile::new("ledger", export(&chain, &unsealed));
     let kept = run(&["trust", "update", &path(&old), "--export", &path(&unsealed)]);
     assert_eq!((code(&kept), text(&kept)), (0, before.to_text()), "{}", errors(&kept));
+}
+
+/// Whoever has the validators' keys has all cosignatures, and still puts in no authorities.
+#[test]
+fn trust_update_takes_no_authorities_for_whom_the_authorities_have_not_signed() {
+    let (mut chain, _) = chain();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let blocks = served(&chain);
+    let thief = receipt_core::testkit::software_key("thief");
+    let set = AuthoritySet { keys: vec![thief.public_key()], threshold: 1 };
+    // What those in force have signed, without the new one; its content, signed by nobody, and by the new one alone.
+    let by_the_old = chain.governance(vec![Action::SetAuthorities(set)]);
+    let id = chain.genesis().chain_id();
+    let by_nobody = SignedGovernance::sign(by_the_old.governance.clone(), id, &[]);
+    let by_the_new = SignedGovernance::sign(by_the_old.governance.clone(), id, &[&thief]);
+    for (forged, problem) in [
+        (by_the_old, "not signed by every new authority"),
+        (by_nobody, "not signed by enough authorities"),
+        (by_the_new, "not signed by enough authorities"),
+    ] {
+        let entry = Entry::Governance(forged).encode();
+        let mut frontier = Frontier::new(chain.trust().suite());
+        for bytes in blocks.iter().flat_map(|block| &block.entries).map(|bytes| &bytes[..]).chain([&entry[..]]) {
+            frontier.append(bytes, |_, _| ()).unwrap();
+        }
+        let (size, time) = (frontier.size().get(), chain.now().seconds());
+        let height = blocks.last().unwrap().height + 1;
+        let checkpoint = chain.checkpoint_over(size, frontier.root(), chain.validators_at(chain.height()), time);
+        let block = LedgerBlock { height, entries: vec![entry.into()], checkpoint, ..blocks.last().unwrap().clone() };
+        let ledger = TestFile::new("ledger", export(&chain, &[blocks.clone(), vec![block]].concat()));
+        let refused = run(&["trust", "update", &path(&trust), "--export", &path(&ledger)]);
+        assert_eq!((code(&refused), text(&refused)), (1, String::new()), "{}", errors(&refused));
+        assert!(errors(&refused).contains(problem), "{}", errors(&refused));
+    }
 }
 
 #[test]

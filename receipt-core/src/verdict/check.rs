@@ -134,7 +134,8 @@ impl Judge {
         Conclusion::NoReceipt { detail }
     }
 
-    fn leave_open(&mut self, id: CheckId, detail: &str) {
+    /// The check cannot be made here, and those after it are made all the same.
+    pub(super) fn leave_open(&mut self, id: CheckId, detail: &str) {
         self.checks.push(Check { id, outcome: CheckOutcome::Unknown, details: vec![detail.to_owned()] });
     }
 
@@ -156,15 +157,14 @@ impl Judge {
 
     /// What became of a layer, the verdict being final.
     pub(super) fn layer(&self, layer: Layer) -> LayerResult {
-        let Some(last) = self.checks.last() else { return LayerResult::Unknown };
-        match layer.cmp(&last.id.layer()) {
-            std::cmp::Ordering::Less => LayerResult::Passed,
-            std::cmp::Ordering::Greater => LayerResult::Unknown,
-            std::cmp::Ordering::Equal => match last.outcome {
-                CheckOutcome::Passed | CheckOutcome::Warned => LayerResult::Passed,
-                CheckOutcome::Failed => LayerResult::Failed,
-                CheckOutcome::Unknown => LayerResult::Unknown,
-            },
+        let reached = self.checks.last().is_some_and(|last| layer <= last.id.layer());
+        let ended = |outcome| self.checks.iter().any(|check| check.id.layer() == layer && check.outcome == outcome);
+        if ended(CheckOutcome::Failed) {
+            LayerResult::Failed
+        } else if !reached || ended(CheckOutcome::Unknown) {
+            LayerResult::Unknown
+        } else {
+            LayerResult::Passed
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) fn check(
 
 /// Enough authorities have signed that were in force where the anchor says that the record stands; whether it stands there is the next
 /// layer's to say. If too few have, but somebody else whom the trust file does not know, there may be newer authorities: then the check is
-/// left open until the record is known to be anchored, so that a forger without a ledger is called one.
+/// left open, the layer is not passed, and what does not hold in the checks that follow makes the bundle invalid all the same.
 fn check_signers(
     context: &Context<'_>,
     credential: &SignedCredential,
@@ -67,7 +67,11 @@ fn check_signers(
     }
     let by_a_stranger = credential.signatures.iter().any(|(key, _)| !trust.knows_authority(key));
     let detail = format!("{} of the authorities at its time must have signed it", authorities.threshold);
-    if is_newest && by_a_stranger { Ok(Some(Stranger(detail))) } else { Err(judge.fail(id, detail)) }
+    if !(is_newest && by_a_stranger) {
+        return Err(judge.fail(id, detail));
+    }
+    judge.leave_open(id, &detail);
+    Ok(Some(Stranger(detail)))
 }
 
 /// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.

@@ -310,6 +310,34 @@ fn authorities_vouch_for_what_was_anchored_in_their_time() {
     assert_eq!(codes(&with(&after, &invalid)), ["CREDENTIAL_SIGNATURES", "CREDENTIAL_SIGNATURES"]);
 }
 
+/// Credential and checkpoint by keys that no trust file has: it cannot be ruled out that both sets were replaced, and nothing is shown.
+#[test]
+fn what_strangers_alone_have_signed_is_not_called_genuine() {
+    let (chain, receipt) = chain();
+    let thief = crate::testkit::software_key("thief");
+    let credential = chain.credential(&receipt).credential;
+    let mut bundle = chain.bundle(&receipt);
+    bundle.credential = SignedCredential::sign(credential, chain.genesis().chain_id(), &[&thief]).encode();
+    let verdict = judge(&chain, &bundle);
+    assert_eq!(code(&verdict), "AUTHORITIES_UNKNOWN");
+    assert_eq!(verdict.layers.genuine, LayerResult::Unknown);
+    assert_eq!(verdict.layers.anchored, LayerResult::Passed);
+    // What does not hold is a fault, whoever may have been replaced.
+    let mut misplaced = bundle.clone();
+    misplaced.batch.index = LeafIndex::new(2);
+    let verdict = judge(&chain, &misplaced);
+    assert_eq!(code(&verdict), "BATCH_INCLUSION");
+    assert_eq!((verdict.layers.genuine, verdict.layers.anchored), (LayerResult::Unknown, LayerResult::Failed));
+    let proof = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).unwrap();
+    let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
+    let note = chain.checkpoint_note(chain.log().size(), &strangers, chain.now().seconds());
+    bundle.anchor = chain.proof_with(proof.index.get(), chain.log().size(), &note);
+    let verdict = judge(&chain, &bundle);
+    assert_eq!(code(&verdict), "VALIDATORS_UNKNOWN");
+    assert_eq!(verdict.layers.genuine, LayerResult::Unknown);
+    assert_eq!(verdict.layers.anchored, LayerResult::Unknown);
+}
+
 #[test]
 fn another_chain_is_named() {
     let (chain, receipt) = chain();
