@@ -17,7 +17,8 @@ use tallystick_proto::issuer::v1::{
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tokio::task::JoinSet;
 
-use crate::load::{Acked, Clients, clients};
+use crate::TestNetwork;
+use crate::load::{Acked, Clients, clients, issue};
 
 /// How long an acknowledged receipt may stay pending once everything runs again.
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -94,6 +95,20 @@ async fn sealed_once(clients: Arc<Clients>, trust: Arc<TrustFile>, acked: Acked,
     let draft = verdict.receipt.map(|receipt| receipt.draft);
     ensure!(draft.as_ref() == Some(&acked.receipt.draft), "the bundle of {biz_code} holds another receipt");
     Ok(())
+}
+
+/// Issues a receipt, waits until it is sealed, and fetches its bundle as a citizen keeps it. `seed` makes the receipt.
+pub async fn issue_and_keep(network: &TestNetwork, issuer_id: u32, seed: u64) -> Result<(Acked, Vec<u8>)> {
+    let clients = clients(network, issuer_id).await?;
+    let acked = issue(&clients, network.receipts(seed)?.outpatient()?).await?;
+    let deadline = Instant::now() + SEAL_TIMEOUT;
+    loop {
+        match bundle_of(client_of(&clients, &acked)?, &acked).await {
+            Ok(bundle) => return Ok((acked, bundle)),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+        }
+    }
 }
 
 /// The bundle of a sealed receipt.

@@ -18,8 +18,8 @@ use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::process::http_get;
 use tallystick_devnet::{Caller, NetworkOptions, governance};
 use tallystick_service::clock::{Clock as _, SystemClock};
-use tallystick_tests::judgement::{all_sealed_once, bundle_of, client_of};
-use tallystick_tests::load::{Acked, Load, clients, issue};
+use tallystick_tests::judgement::{all_sealed_once, issue_and_keep};
+use tallystick_tests::load::Load;
 use tallystick_tests::pages::Operator;
 use tallystick_tests::{TestNetwork, after_kills};
 
@@ -123,20 +123,6 @@ async fn go_on(network: &TestNetwork) {
     }
 }
 
-/// Issues a receipt, waits until it is sealed, and fetches its bundle as a citizen keeps it.
-async fn issue_and_keep(network: &TestNetwork, seed: u64) -> (Acked, Vec<u8>) {
-    let clients = clients(network, 1).await.unwrap();
-    let acked = issue(&clients, network.receipts(seed).unwrap().outpatient().unwrap()).await.unwrap();
-    let deadline = Instant::now() + WAIT_MAX;
-    loop {
-        match bundle_of(client_of(&clients, &acked).unwrap(), &acked).await {
-            Ok(bundle) => return (acked, bundle),
-            Err(error) => assert!(Instant::now() < deadline, "{error:#}"),
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
-}
-
 /// The verifier walks the trust file by a node's blocks; it takes the place of the network's. How many sets are new.
 async fn update_trust(network: &TestNetwork, id: u32) -> usize {
     let before = network.trust().unwrap().sets().len();
@@ -160,7 +146,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     let founders_trust = network.trust().unwrap();
     let mut load = Load::start(&network, 1, 1).await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
-    let (early, old_bundle) = issue_and_keep(&network, 77).await;
+    let (early, old_bundle) = issue_and_keep(&network, 1, 77).await.unwrap();
 
     // It joins with an empty store.
     assert!(network.node(JOINS).unwrap().terminate().await.unwrap().success());
@@ -213,7 +199,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     go_on(&network).await;
     network.issuer(1).unwrap().start().unwrap();
     network.issuer(1).unwrap().wait_ready().await.unwrap();
-    let (late, _) = issue_and_keep(&network, 99).await;
+    let (late, _) = issue_and_keep(&network, 1, 99).await.unwrap();
     network.wait_equal_tips().await.unwrap();
 
     // It stands while its keys are changed: its store knows the old ones, and it is started with the new ones alone.

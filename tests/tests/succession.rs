@@ -5,8 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::{Duration, Instant};
-
 use receipt_core::credential::SignedCredential;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::verify_bundle;
@@ -15,8 +13,7 @@ use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::registry::key_id;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
-use tallystick_tests::judgement::{all_sealed_once, bundle_of, client_of};
-use tallystick_tests::load::{Acked, clients, issue};
+use tallystick_tests::judgement::{all_sealed_once, issue_and_keep};
 use tallystick_tests::pages::commands;
 
 use crate::offices::{Desk, at_home, digest_of};
@@ -26,8 +23,6 @@ const ISSUER: u32 = 1;
 /// Of genesis, who sign the change: the first stays, the second leaves, and so does the third, which is lost.
 const OLD: [u32; 2] = [1, 2];
 const NEW: [&str; 2] = ["home-4", "home-5"];
-const WAIT_MAX: Duration = Duration::from_secs(60);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Types all commands of a section; what they printed.
 async fn type_all(desk: &Desk<'_>, heading: &str) -> String {
@@ -56,20 +51,6 @@ async fn newcomers(network: &TestNetwork) -> (Vec<Desk<'_>>, Vec<String>) {
         homes.push(home);
     }
     (homes, keys)
-}
-
-/// Issues a receipt, waits until it is sealed, and fetches its bundle as a citizen keeps it.
-async fn issue_and_keep(network: &TestNetwork, seed: u64) -> (Acked, Vec<u8>) {
-    let clients = clients(network, ISSUER).await.unwrap();
-    let acked = issue(&clients, network.receipts(seed).unwrap().outpatient().unwrap()).await.unwrap();
-    let deadline = Instant::now() + WAIT_MAX;
-    loop {
-        match bundle_of(client_of(&clients, &acked).unwrap(), &acked).await {
-            Ok(bundle) => return (acked, bundle),
-            Err(error) => assert!(Instant::now() < deadline, "{error:#}"),
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
 }
 
 /// The change, as the office describes it: the first authority of genesis, the new ones, and the credentials of all units' keys.
@@ -140,7 +121,7 @@ async fn the_next_message(office: &Desk<'_>, leaves: &Desk<'_>, homes: &[Desk<'_
 async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let founders_trust = network.trust().unwrap();
-    let (early, old_bundle) = issue_and_keep(&network, 1).await;
+    let (early, old_bundle) = issue_and_keep(&network, ISSUER, 1).await.unwrap();
     // The issuer is away meanwhile.
     assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
     {
@@ -162,7 +143,7 @@ async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
     std::fs::write(network.layout().trust(), founders_trust.to_text()).unwrap();
     network.issuer(ISSUER).unwrap().start().unwrap();
     network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
-    let (late, new_bundle) = issue_and_keep(&network, 2).await;
+    let (late, new_bundle) = issue_and_keep(&network, ISSUER, 2).await.unwrap();
     for bundle in [&old_bundle, &new_bundle] {
         let verdict = verify_bundle(bundle, &trust, SystemClock.now());
         assert!(verdict.is_in_force(), "{verdict:?}");

@@ -2,28 +2,7 @@ use receipt_core::testkit::TestChain;
 
 use super::*;
 use crate::journal::{Durability, EventRow, RecordRow};
-use crate::testkit::process::{LAYOUT, TestProcess, init};
-
-/// An owner that keeps nothing beside its records.
-struct Bare;
-
-impl Inspector for Bare {
-    fn naming(&self) -> &'static [Family] {
-        &[]
-    }
-
-    fn by_record(&self) -> &'static [Family] {
-        &[]
-    }
-
-    fn record(&self, _: &Journal, _: RecordKey, _: &RecordRow) -> Result<Option<String>, JournalError> {
-        Ok(None)
-    }
-
-    fn name(&self, key: RecordKey) -> String {
-        format!("record {}", key.0[11])
-    }
-}
+use crate::testkit::process::{Bare, LAYOUT, TestProcess, init};
 
 fn check(journal: &Journal) -> Findings {
     Pass::new(journal, &Bare).run().unwrap()

@@ -3,7 +3,7 @@ use receipt_core::testkit::TestChain;
 
 use super::*;
 use crate::fate::{Fate, fate};
-use crate::testkit::process::{TestProcess, genesis_tip, identity, init, open};
+use crate::testkit::process::{Bare, TestProcess, genesis_tip, identity, init, open};
 use crate::testkit::small_disk::SmallDisk;
 use crate::testkit::{copy_as_after_a_crash, offered};
 
@@ -204,27 +204,6 @@ fn tables_that_cannot_be_written_are_not_called_rewritten() {
     let journal = open(&path, &chain);
     journal.rewrite_tables(told, b"key", b"key").unwrap();
     assert_eq!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
-}
-
-/// An owner that keeps nothing beside its records.
-struct Bare;
-
-impl Inspector for Bare {
-    fn naming(&self) -> &'static [Family] {
-        &[]
-    }
-
-    fn by_record(&self) -> &'static [Family] {
-        &[]
-    }
-
-    fn record(&self, _: &Journal, _: RecordKey, _: &RecordRow) -> Result<Option<String>, JournalError> {
-        Ok(None)
-    }
-
-    fn name(&self, key: RecordKey) -> String {
-        format!("record {}", key.0[11])
-    }
 }
 
 /// Before, such a journal ended each start, and was not written anew.

@@ -23,8 +23,8 @@ use crate::flight::{Departures, Flight};
 use crate::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcomes};
 use crate::gate::Gate;
 use crate::journal::{
-    Access, BatchRow, Durability, Family, FollowedTip, Journal, JournalError, JournalIdentity, JournalWrite, Layout,
-    RecordRow, fixed,
+    Access, BatchRow, Durability, Family, FollowedTip, Inspector, Journal, JournalError, JournalIdentity, JournalWrite,
+    Layout, RecordRow, fixed,
 };
 use crate::metrics::AnchoringMetrics;
 use crate::owner::{Adopted, Committed, OwnBatch, Owner, OwnerStep, RefusedRecord, RegistryChange};
@@ -34,6 +34,28 @@ use crate::trust::FollowedTrust;
 
 /// record key → what the owner was told of it: 1 acknowledged, 2 sealed, 3 refused, 4 learnt.
 const TOLD: Family = Family { name: "told", access: Access::Scans };
+
+/// An owner that keeps nothing beside its records.
+#[derive(Debug)]
+pub struct Bare;
+
+impl Inspector for Bare {
+    fn naming(&self) -> &'static [Family] {
+        &[]
+    }
+
+    fn by_record(&self) -> &'static [Family] {
+        &[]
+    }
+
+    fn record(&self, _: &Journal, _: RecordKey, _: &RecordRow) -> Result<Option<String>, JournalError> {
+        Ok(None)
+    }
+
+    fn name(&self, key: RecordKey) -> String {
+        format!("record {}", key.0[11])
+    }
+}
 
 /// The journal of such a process.
 pub const LAYOUT: Layout = Layout { program: "tallystick-test", format: 7, families: &[TOLD] };
