@@ -210,7 +210,7 @@ impl Batcher {
             if journal.outcome(sequence)?.is_none() {
                 self.set_out_one(sequence, is_mended)?;
             }
-            // Decided meanwhile: whoever followed found nothing to end.
+            // The ledger may have decided this batch before it stood in `flight`; then the follower found no entry to end there.
             if journal.outcome(sequence)?.is_some() {
                 flight.decided(sequence);
             }
@@ -278,7 +278,7 @@ impl Batcher {
         let Desk { backlog, flight, gate, .. } = self.parts.desk.clone();
         gate.until_it_seals().await;
         loop {
-            // Also while no more may be cut: those on their way may wait behind one that is mended now.
+            // This also runs while no further batch may be cut: the batches on their way may wait for a damaged one that can be read again now.
             tokio::task::block_in_place(|| self.look_again())?;
             let may_cut = flight.count() < self.parts.in_flight_max;
             if may_cut && (backlog.records() > 0 || self.is_one_ripe()) {
@@ -326,7 +326,7 @@ impl Batcher {
                 Source::Outbox(position) => write.delete_outbox(position),
                 Source::Requeue(refused, index) => {
                     write.delete_requeue(refused, index);
-                    // One that was set aside is not counted among those that wait.
+                    // A record that was set aside is not in the backlog's count.
                     requeued += u64::from(!self.aside.has(record.source));
                 }
             }
@@ -408,7 +408,7 @@ impl Batcher {
     fn sources(&self) -> Result<Vec<(Source, RecordKey)>, JournalError> {
         let (journal, most) = (&self.parts.desk.journal, self.parts.records_max);
         let mut sources: Vec<(Source, RecordKey)> = self.aside.ripe(&self.parts.quorum_time).take(most).collect();
-        // Those set aside still stand in the journal, and are not taken twice.
+        // The journal still lists the records that were set aside: read that many more, and leave them out below.
         let requeued = journal.requeued(most.saturating_add(self.aside.count()))?.into_iter();
         let requeued = requeued.map(|(batch, index, key)| (Source::Requeue(batch, index), key));
         let outbox = journal.outbox(self.outbox_start, most)?.into_iter();

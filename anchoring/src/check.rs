@@ -105,7 +105,7 @@ pub struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// A pass over the whole journal, from its first row.
     pub fn new(journal: &'a Journal, inspector: &'a dyn Inspector) -> Self {
-        // Nothing depends on it but how much the pass finds.
+        // If this fails, the pass checks what is cached instead of what is on the disk, and so may find less. It is no reason to end.
         if let Err(error) = journal.forget_cached() {
             tracing::warn!(%error, "what is cached of the journal is checked as it is cached");
         }
@@ -221,14 +221,14 @@ fn record_problem(
     key: RecordKey,
 ) -> Result<Option<String>, JournalError> {
     let Some(row) = journal.record(key)? else {
-        // Other families name it; it may have gone since they were read.
+        // Another family names this record. It may have been removed since that family was read.
         let placed = journal.placement(key)?.is_some();
         return Ok(placed.then(|| "its record is gone".to_owned()));
     };
     if SignedRecord::decode(&row.signed_record).is_err() {
         return Err(JournalError::Corrupt("a signed record"));
     }
-    // Where it went: told of here, because a fate that cannot be read has no bundle.
+    // Read it although the value is not used: a placement that cannot be read is damage, as without it there is no bundle.
     journal.placement(key)?;
     inspector.record(journal, key, &row)
 }
@@ -237,12 +237,12 @@ fn batch_problem(journal: &Journal, sequence: BatchSequence) -> Result<Option<St
     let Some(row) = journal.batch(sequence)? else { return Ok(None) };
     let header = SignedBatchHeader::decode(&row.signed_header).map_err(|_| JournalError::Corrupt("a batch header"))?;
     let outcome = journal.outcome(sequence)?;
-    // Of a refused batch that was learnt from the ledger not every record has a row here.
+    // A refused batch may have been learnt from the ledger; then some of its records have no row here.
     if outcome.is_some_and(|outcome| outcome.refused) {
         return Ok(None);
     }
     let records = match journal.signed_records(&row.keys()?) {
-        // The records are checked one by one elsewhere, and each damaged one is named there.
+        // Each damaged record is named where the pass checks the records one by one.
         Err(error) if error.is_damage() => return Ok(None),
         read => read?,
     };

@@ -47,7 +47,7 @@ pub fn fate(journal: &Journal, key: impl Into<RecordKey>) -> Result<Fate, Journa
         None => Fate::Pending,
         Some(Placement::Refused { reason, height }) => Fate::Refused { reason, height },
         Some(Placement::Batched { sequence, index }) => match journal.outcome(sequence)? {
-            // A refused batch's good records lose their placement with the outcome, so this is a sealed one.
+            // When a batch is refused its valid records lose their placement in the same write, so what has a placement here is sealed.
             Some(outcome) if !outcome.refused => {
                 Fate::Sealed { sequence, index, leaf_index: outcome.leaf_index, height: outcome.height }
             }

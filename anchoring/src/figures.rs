@@ -73,7 +73,7 @@ impl Figures {
         let mut oldest = in_flight;
         for key in [requeued, waiting].into_iter().flatten() {
             let time = match issue_time(journal, key) {
-                // The batcher sets it aside, and tells of it.
+                // The batcher sets such a record aside and logs it.
                 Err(error) if error.is_damage() => continue,
                 time => time?,
             };

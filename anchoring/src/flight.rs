@@ -53,7 +53,7 @@ impl Flight {
         batches.grounded.remove(&sequence);
         batches.flying.insert(sequence, Arc::clone(&flying));
         drop(batches);
-        // Without a submitter the process is ending; the journal has the batch.
+        // Sending fails only when the submitter has gone, which means that the process is ending. The journal keeps the batch.
         let _ = self.new.send(flying);
     }
 

@@ -108,7 +108,7 @@ impl Follower {
         let nodes = Arc::clone(&self.nodes);
         for index in nodes.preferred().. {
             if self.desk.gate.is_halted() {
-                // A halted issuer follows no further, and goes on answering for the receipts that it has.
+                // A halted issuer follows no more blocks, but still answers queries about the receipts that it has.
                 token.cancelled().await;
                 return Ok(());
             }
@@ -161,7 +161,7 @@ impl Follower {
         if !self.desk.gate.is_caught_up() {
             match self.newest_size(node).await {
                 Ok(size) => target = Some(size),
-                // The blocks up to there say who took over; then it is asked again.
+                // This checkpoint is signed by validators that the blocks in between introduce. After following those, the loop asks again.
                 Err(Ended::UnknownSet(problem)) => unknown_set = Some((problem, self.desk.trust.current())),
                 Err(ended) => return Err(ended),
             }
@@ -206,7 +206,7 @@ impl Follower {
         chain.acted(acted.event);
         let height = chain.sealed_height();
         self.desk.metrics.followed_height.set(height);
-        // First the height, then those who wait: whoever is woken must not be told of a height before the decision.
+        // Publish the height before waking anybody: a waiter that wakes must not read a height from before its own decision.
         self.followed.send_replace(Followed { height, event: acted.event });
         self.outcomes.wake(&acted);
         self.open_gate(chain, target);

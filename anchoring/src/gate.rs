@@ -26,7 +26,7 @@ impl Closed {
         match self {
             Self::CatchingUp => Refusal::new(CallReason::NotReady)
                 .with_message("the issuer is catching up with the ledger; nothing is issued until it has"),
-            // Why is for the operator: it names files and commands.
+            // The reason is not for callers: it names files and commands of the operator.
             Self::Halted(_) => Refusal::new(CallReason::NotReady)
                 .with_message(
                     "this issuer issues nothing until its operator has put its journal in order; try another issuer of the \

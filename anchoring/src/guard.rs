@@ -131,7 +131,8 @@ impl Guard {
             match read_slot(&file, slot).map_err(|source| failed("read", source))? {
                 Slot::Good(stored) => slots.push(stored),
                 Slot::Empty => {}
-                // Torn by a power cut while it was written, it lacks what the other one has not. Else the disk is failing.
+                // If a power cut tore this slot while it was written, the other slot has all that was known before that write. Otherwise the
+                // disk is failing, and the warning says so.
                 Slot::Damaged => {
                     tracing::warn!(path = %path.display(), "a slot of the guard file is damaged; the other one counts");
                 }
@@ -151,7 +152,7 @@ impl Guard {
         let (chain, issuer) = (identity.chain.0.to_string(), identity.issuer.get());
         let stored = Stored { chain, issuer, turn: 1, step, next_sequence };
         let slot = slot_of(&stored).map_err(|source| failed_file("write", path, source))?;
-        // At its full length at once, so that a full disk does not stop it later.
+        // The file gets its full length now, so that later writes never need space on a full disk.
         let mut bytes = vec![0; 2 * SLOT_LENGTH];
         let at = usize::try_from(stored.turn % 2 * SLOT_BYTES).unwrap_or_default();
         if let Some(place) = bytes.get_mut(at..at + slot.len()) {
@@ -206,7 +207,7 @@ pub fn stand_before(journal: &Journal, path: &Path) -> Result<Option<Guard>, Gua
     let now = Mark::of(journal)?;
     let is_new = journal.step()?.is_none_or(|step| step == 0 && now.next_sequence == 1);
     let opened = match Guard::open(path, journal.identity()) {
-        // Torn while it was made, it knew of nothing.
+        // A guard that was torn while it was made had recorded nothing yet.
         Err(GuardError::Damaged { .. }) if is_new && journal.halted()?.is_none() => {
             tracing::warn!(path = %path.display(), "the guard file cannot be read, and its journal is new: it is made anew");
             return Guard::make(path, journal.identity(), now).map(Some);

@@ -210,7 +210,7 @@ impl Journal {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(JournalError::Store(error.to_string())),
         }
-        // Names of places and biz codes stand in it in clear.
+        // The journal has places and biz codes in clear text, so only its owner may read the directory.
         durable::private_directory(path).map_err(|error| JournalError::Store(error.to_string()))?;
         let setup = StoreSetup::new(StoreShare::SMALL);
         let journal = Self { db: open_store(path, identity.layout, &setup, true)?, identity, setup };
@@ -225,7 +225,7 @@ impl Journal {
         for (name, value) in owned {
             write.put_owned(name, value);
         }
-        // Last, so that a torn `init` leaves a directory that `run` refuses.
+        // The format is written last, so that `run` refuses a directory that a torn `init` left.
         write.put_meta(META_FORMAT, &identity.layout.format_bytes());
         write.commit(Durability::Synced)?;
         Ok(journal)
@@ -262,7 +262,7 @@ impl Journal {
     pub fn open_read_only(path: &Path, identity: JournalIdentity) -> Result<Self, JournalError> {
         Self::check_present(path, identity)?;
         let setup = StoreSetup::new(StoreShare::SMALL);
-        // The last write may just be on its way; behind a gap nothing is read.
+        // The running process may be in the middle of its last write. With this mode nothing behind a gap in the log is read.
         let mut options = setup.database(DBRecoveryMode::PointInTime);
         // Tables are opened at once and stay open, so that compaction does not pull them away.
         options.set_max_open_files(-1);
@@ -414,7 +414,7 @@ const RECOVERY: DBRecoveryMode = DBRecoveryMode::AbsoluteConsistency;
 /// Every family: this module's and the owner's.
 fn descriptors<'a>(layout: &'a Layout, setup: &'a StoreSetup) -> impl Iterator<Item = ColumnFamilyDescriptor> + 'a {
     let families = layout.all().map(|family| (family.name, family.access));
-    // RocksDB's own as well: opened without options, it would have a cache of its own.
+    // RocksDB's default family is set up as well: without options it would have a cache of its own, outside the budget.
     let families = families.chain([(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Access::Few)]);
     families.map(|(name, access)| ColumnFamilyDescriptor::new(name, setup.family(access)))
 }

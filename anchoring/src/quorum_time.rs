@@ -107,7 +107,7 @@ impl QuorumTime {
         let offset = signed(as_of.get().saturating_mul(1000)).saturating_sub(elapsed_ms);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = Some(match *seen {
-            // Seen before, or older: it says nothing about now.
+            // A checkpoint that is not newer than the known one says nothing about the present time.
             Some(known) if (size, as_of) <= (known.newest_size, known.newest_as_of) => known,
             known => {
                 let window = known.filter(|known| elapsed_ms.saturating_sub(known.since_ms) < WINDOW_MS);

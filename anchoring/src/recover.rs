@@ -288,7 +288,7 @@ impl Recovery {
         }
         let mut write = journal.write();
         let mut waiting = HashSet::new();
-        // What was decided, or waits twice, leaves the queues.
+        // Remove from the queues what the ledger has decided, and the second row of what waits twice.
         for (sequence, index, key) in journal.requeued(usize::MAX)? {
             if journal.placement(key)?.is_some() || !waiting.insert(key) {
                 write.delete_requeue(sequence, index);

@@ -47,7 +47,7 @@ pub enum KeyFault {
 impl KeyFault {
     /// What a caller is told.
     pub fn refusal(self) -> Refusal {
-        // Which key and why is for the operator: `/readyz` and the log say it.
+        // Callers are not told which key it is and why. The operator reads that in `/readyz` and the log.
         let message = "this issuer has no valid key of its own, and issues nothing until its operator has put one in place; try \
                        another issuer of the unit, or later";
         Refusal::new(CallReason::NotReady).with_message(message).with_retry_after_ms(60_000)

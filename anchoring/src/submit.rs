@@ -53,7 +53,7 @@ impl Submitter {
                 () = token.cancelled() => break,
             }
         }
-        // What is not decided sets out again at the next start.
+        // Batches that are not decided yet are offered again at the next start.
         offers.shutdown().await;
         Ok(())
     }
@@ -88,7 +88,8 @@ impl Submitter {
                 }
                 Err(status) => {
                     let refusal = Refusal::from_status(&status);
-                    // The node keeps the batch; another one's clock may be right. If none takes it now, there is no hurry.
+                    // Too early by this node's clock. Another node's clock may be right, so the next one is asked; if none takes the batch now, a
+                    // longer pause does no harm.
                     if refusal.as_ref().is_some_and(|refusal| refusal.reason == Reason::TooEarly.into()) {
                         pause = self.resubmit;
                     }

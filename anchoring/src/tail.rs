@@ -139,7 +139,7 @@ pub fn open_to_recover(path: &Path, identity: JournalIdentity, guard_file: &Path
 /// Has the guard know of a write that the journal will not have once it is cut, so that every start halts. Between the cut and the halt in the
 /// journal itself the power may fail, and the guard, which trails, may know of nothing behind the cut.
 fn halt_beforehand(path: &Path, identity: JournalIdentity, guard_file: &Path, torn: &Torn) -> Result<(), TailError> {
-    // No guard: nothing to tell, and a journal without one does not start.
+    // Without a guard file nothing needs to be written: a journal without its guard does not start.
     let Some(guard) = Guard::open(guard_file, identity)? else { return Ok(()) };
     let (known, before, behind) = (guard.mark(), mark_before(path, identity, torn)?, behind(torn)?);
     let step = known.step.max(before.step).max(behind.step).saturating_add(1);
@@ -153,13 +153,13 @@ fn find(path: &Path, identity: JournalIdentity) -> Result<Option<(Torn, File)>, 
     let mut logs = log_files(path).map_err(failed("list", path))?.into_iter();
     while let Some(log) = logs.next() {
         let Some(offset) = torn_at(&log).map_err(failed("read", &log))? else { continue };
-        // A process that writes has an end that is not whole at most moments.
+        // While a process writes, the end of its log is unfinished most of the time. Holding its lock shows that none is running.
         let lock = path.join("LOCK");
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
         let file = file.map_err(failed("open", &lock))?;
         let locked = rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
         locked.map_err(|error| failed("lock", &lock)(error.into()))?;
-        // Look again under the lock: what was found may have been the unfinished write of a running process.
+        // Look again under the lock: the first look may have seen the unfinished write of a process that was still running.
         if torn_at(&log).map_err(failed("read", &log))? == Some(offset) {
             return Ok(Some((Torn { log, offset, later: logs.collect() }, file)));
         }
@@ -210,7 +210,7 @@ fn behind(torn: &Torn) -> Result<Mark, TailError> {
 /// How far the journal goes without what is torn and what stands behind it. Looked at in a twin of its directory: nothing changes.
 fn mark_before(path: &Path, identity: JournalIdentity, torn: &Torn) -> Result<Mark, TailError> {
     let twin = beside(path, "looking");
-    // Of a look that was interrupted: it has links and a copy only.
+    // An interrupted run may have left this directory. It has nothing but hard links and a copy.
     match fs::remove_dir_all(&twin) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &twin)(error)),
         _ => {}
@@ -261,8 +261,8 @@ fn cut(path: &Path, torn: &Torn) -> Result<PathBuf, TailError> {
         copy_from(log, from, &copy).map_err(failed("copy", log))?;
     }
     sync(&kept_at)?;
-    // The newest first: a crash in between leaves the torn one in its place. Where the later ones alone showed that something acknowledged is
-    // lost, the guard has been told before.
+    // Remove the newest first, so that after a crash in between the torn log is still found. The later logs may be the only evidence that
+    // something acknowledged is lost; `halt_beforehand` has written that to the guard already.
     for log in torn.later.iter().rev() {
         fs::remove_file(log).map_err(failed("remove", log))?;
     }

@@ -33,7 +33,7 @@ impl Waiters {
         }
         for key in keys {
             for sender in waiting.remove(key).unwrap_or_default() {
-                // Whoever stopped waiting is not told.
+                // Sending fails if the waiter has gone. Then nobody needs to know.
                 let _ = sender.send(());
             }
         }

@@ -93,7 +93,7 @@ pub fn init(settings: &Settings) -> Result<()> {
     secrets::check_blinding(&secrets.blinding, &registered)?;
     Journal::init(&settings.journal_dir, chain.identity, &effects.writes, &followed, &secrets.rows())?;
     Guard::create(&settings.guard_file, chain.identity)?;
-    // One that is there stays: a journal made anew for a lost one must not bring back what was erased.
+    // A list that is there is kept: if this journal replaces a lost one, what was erased must not come back.
     ErasedList::new(&settings.erased_file, chain.identity).create(SystemClock.now())?;
     Ok(())
 }
@@ -155,7 +155,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let share = StoreShare { bytes: settings.memory.store_bytes(), files: files.tables() };
     let (journal, _) = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, share)?;
     let journal = Arc::new(journal);
-    // Before anything is written: a config with other secrets is another issuer's, or a mistake.
+    // Check the secrets before anything is written: a config with other secrets belongs to another issuer, or is a mistake.
     let keys = Arc::new(secrets::open_keys(&settings, &journal)?);
     let guard = guard::stand_before(&journal, &settings.guard_file)?.map(Arc::new);
     let list = ErasedList::new(&settings.erased_file, chain.identity);
@@ -208,7 +208,7 @@ fn check_keys(settings: &Settings, keys: &KeyRing, view: &RegistryView) -> Resul
                 );
             }
         }
-        // Governance may register it in a block that is still to be followed.
+        // Not an error: the block in which governance registers the key may still have to be followed.
         None => tracing::warn!(key = %id, "keys.issuer_key_id is not registered for this issuer yet"),
     }
     for (id, signer) in keys.units() {

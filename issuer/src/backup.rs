@@ -165,11 +165,11 @@ pub fn back_up(
     directory: &Path,
 ) -> Result<Copied, BackupError> {
     require_vacant(directory)?;
-    // Biz codes and places stand in it in clear.
+    // The copy has biz codes and places in clear text, so only its owner may read it.
     durable::private_directory(directory)?;
     let copy = directory.join(JOURNAL);
     journal.copy_to(&copy)?;
-    // What the copy holds, not what the journal held a moment before or after.
+    // Read the position from the copy: the journal has gone on since.
     let copied = Journal::open(&copy, journal.identity())?;
     let position = Position::of(&copied)?;
     let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&keys.master)));

@@ -100,10 +100,10 @@ impl BodyCipher {
         values: impl Iterator<Item = &'a String> + Clone,
         secrets: &BodySecrets,
     ) -> Result<SealedBody, BodyCipherError> {
-        // Written value by value, as `BodyPlain` would be: thousands of bodies a second are not copied for it.
+        // Encode value by value, to the same bytes as the message `BodyPlain`: filling that message would copy every value once more.
         let bytes = values.clone().map(|value| value.len() + 4).sum::<usize>();
         let mut plain = Zeroizing::new(Vec::with_capacity(bytes + 40));
-        // By hand: `prost` would want a copy of the seed that nobody wipes.
+        // The seed is encoded by hand, because `prost` would need a copy of it that nobody wipes.
         prost::encoding::encode_key(1, WireType::LengthDelimited, &mut *plain);
         prost::encoding::encode_varint(seed.as_bytes().len() as u64, &mut *plain);
         plain.extend_from_slice(seed.as_bytes());

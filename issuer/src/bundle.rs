@@ -182,7 +182,7 @@ impl Bundler {
         let receipt = WireKey { receipt_code: code, receipt_number: number };
         let request = GetReceiptStateRequest { key: Some(receipt), status_key: key.0.to_vec().into() };
         let state = client.get_receipt_state(request).await?.into_inner();
-        // Where the record stands is in the journal, and its proof is fetched apart.
+        // The journal knows the record's place, and its inclusion proof is fetched separately; only the status is taken from this answer.
         let Some(Answer::Taken(taken)) = state.answer else {
             return Err(distrusted("the node says that a sealed receipt was refused").into());
         };
@@ -221,7 +221,7 @@ impl Bundler {
         let note = SignedNote::parse(note.as_bytes()).map_err(distrusted)?;
         let trust = self.trust.current();
         let trusted = trust.verify_note(&note).map_err(|error| match error.is_beyond_the_file() {
-            // Other validators took over in a block that this issuer has not followed yet.
+            // The signers may be validators that took over in a block which this issuer has not followed yet.
             true => unproved(),
             false => distrusted(error),
         })?;

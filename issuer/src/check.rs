@@ -79,7 +79,7 @@ impl Inspector for ReceiptInspector {
                 Some("its body does not open, or is not what its record commits to".to_owned())
             }
             StoredBody::Erased(_) => None,
-            // One that was learnt from the ledger never had a body here.
+            // A receipt that was learnt from the ledger (it has no biz code here) never had a body in this journal.
             StoredBody::Nothing if row.biz_code.is_empty() => None,
             StoredBody::Nothing => Some("its body is gone".to_owned()),
             StoredBody::Torn => Some("a part of its body is gone".to_owned()),

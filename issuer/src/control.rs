@@ -120,7 +120,7 @@ impl Control {
                 () = token.cancelled() => break,
             }
         }
-        // Whoever comes next finds nobody, not a socket without a listener.
+        // Remove the socket, so that the next command is told that no issuer runs, and not that it does not answer.
         let _ = std::fs::remove_file(&self.parts.settings.control_socket);
         Ok(())
     }

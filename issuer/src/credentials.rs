@@ -41,7 +41,7 @@ impl Credentials {
     /// Those in a directory, as far as authorities of this trust file signed them.
     pub fn new(directory: PathBuf, trust: Arc<FollowedTrust>) -> Self {
         if !directory.is_dir() {
-            // Receipts can be issued without: what fails is every bundle, later and one by one.
+            // Receipts can be issued without credentials; but every bundle that is asked for would fail, so say it now.
             let directory = directory.display();
             tracing::warn!(%directory, "credentials_dir is no directory: no receipt has a bundle before the credentials are there");
         }
@@ -104,7 +104,7 @@ impl Credentials {
             return passed_over("a signature of it is not valid on this chain");
         }
         if !trust.authority_sets().iter().any(|known| signed.is_signed_by_enough(&known.set)) {
-            // It may be by those who are to come, and counts once they are in force.
+            // Authorities that are not in force yet may have signed it. It counts once they are.
             let path = path.display();
             tracing::warn!(%path, "a credential is signed by no authorities that this issuer knows of: it does not count so far");
         }

@@ -75,7 +75,7 @@ pub fn run(settings: &Settings, out: &Path, until: Option<Height>) -> Result<Exp
     let identity =
         JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer, layout: &LAYOUT };
     let journal = Journal::open_read_only(&settings.journal_dir, identity)?;
-    // Under another key every body would be called lost.
+    // Check the key first: with another one no body opens, and the export would call all of them lost.
     check_master(&journal, Fingerprint::of_master(genesis.suite, &master))?;
     export(&journal, &BodyCipher::new(&master), out, until)
 }
@@ -131,7 +131,7 @@ fn content(
     };
     match journal.stored_body(key) {
         Ok(StoredBody::Erased(_)) => Ok(Err(Absence::Erased)),
-        // Only what was learnt from the ledger has no biz code here.
+        // Only a receipt that was learnt from the ledger has no biz code here.
         Ok(StoredBody::Nothing) if row.biz_code.is_empty() => Ok(Err(Absence::NeverHeld)),
         Ok(StoredBody::Nothing) => lost(&"its body is not in the journal, and no erasure is noted"),
         Ok(StoredBody::Torn) => lost(&"ciphertext or wrapped key is missing"),

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(missing(&mut figures, &format!("{year}-11-30"), next_year), None, "not yet of interest");
         assert_eq!(missing(&mut figures, &format!("{year}-12-01"), next_year), Some(1));
         assert_eq!(missing(&mut figures, &format!("{year}-12-01"), this_year), None, "told no more");
-        // Nobody has seen to it: in January and later the unit has no number for the year.
+        // If nobody acts, the metric still shows it in the new year, when the unit has no number to issue.
         assert_eq!(missing(&mut figures, &format!("{}-02-01", year + 1), next_year), Some(1));
     }
 

@@ -106,7 +106,7 @@ pub struct IssueJobs(mpsc::Receiver<Job>);
 
 /// A queue with room for `drafts_max` ordinary drafts.
 pub fn issue_queue(drafts_max: usize) -> (IssueQueue, IssueJobs) {
-    // A job takes at least one place, so the channel itself never fills.
+    // Every job takes at least one place, so the channel is never full.
     let (sender, receiver) = mpsc::channel(drafts_max);
     (
         IssueQueue { jobs: sender, places: Arc::new(Semaphore::new(drafts_max)), places_max: drafts_max },
@@ -153,7 +153,7 @@ impl IssueQueue {
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         let errand: Errand = Box::new(move |sequencer| {
-            // Whoever asked may be gone; it is done all the same.
+            // The caller may have gone. The errand is done in any case.
             let _ = reply.send(errand(sequencer)?);
             Ok(())
         });
@@ -228,7 +228,7 @@ fn issue_group(sequencer: &mut Sequencer, group: Vec<Job>) -> Result<(), Journal
         }
     }
     let done = sequencer.work(work)?;
-    // A caller that went away has its receipt all the same: it asks again by biz code.
+    // Sending fails if the caller has gone. Its receipt is issued; it gets it by asking again with the biz code.
     for ((reply, places), result) in returned.into_iter().zip(done.returned) {
         drop(places);
         let _ = reply.send(result);

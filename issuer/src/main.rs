@@ -299,7 +299,7 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
         Command::Recover { plan, .. } => {
             let state = runtime()?.block_on(recover::run(&settings, plan.as_deref())).context("recover the journal")?;
             if matches!(state, RecoveryState::AwaitsFence { .. }) {
-                // Recovery ends only after the authorities have fenced the lost journal; `recover` is then run again.
+                // Not finished: the authorities must fence the lost journal first; after that `recover` is run again.
                 return Ok(Exit::NotYet);
             }
         }

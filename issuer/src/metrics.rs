@@ -209,7 +209,7 @@ mod tests {
     fn every_metric_has_its_row_in_the_operators_table_and_every_row_its_metric() {
         let mut registry = Registry::default();
         let metrics = IssuerMetrics::register(&mut registry);
-        // A family shows nothing before its first label.
+        // A metric with labels is shown only once it has a value for one.
         metrics.anchoring.node_in_use.get_or_create(&NodeLabel { node: "n:1".to_owned() }).set(1);
         let label = SegmentLabel { unit_code: "U".to_owned(), receipt_code: 99_060_126 };
         metrics.segment_numbers_left.get_or_create(&label).set(1);

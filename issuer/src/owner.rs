@@ -79,7 +79,7 @@ impl Owner for ReceiptOwner {
         }
         self.metrics.receipts_sealed.inc_by(committed.sealed);
         for (key, reason) in &committed.refused {
-            // An acknowledged receipt that the ledger did not take: a person must look at it.
+            // The ledger refused a receipt that was acknowledged. A person must look into it.
             self.metrics.refused(*reason);
             let receipt = receipt_of(*key)?;
             tracing::error!(%receipt, %reason, "ALARM: the ledger refused an acknowledged receipt");
@@ -143,7 +143,7 @@ impl OwnerStep for Step<'_> {
             tally.sealed_count = tally.sealed_count.saturating_add(u64::from(count));
         }
         for index in &note.reds {
-            // What is not freed here holds nothing all the same: its holder is reversed.
+            // If the record cannot be read its keys are not freed here. That does no harm: `conflict` sees that their holder is reversed.
             if let Some(red) = self.owner.readable_record_of(receipt_of(batch.key_at(*index)?)?)? {
                 self.owner.free_keys(write, &red, red.reverses)?;
             }

@@ -51,7 +51,7 @@ fn write_anew(settings: &Settings, journal: Journal) -> Result<String> {
     let inspector = ReceiptInspector::new(Arc::new(BodyCipher::new(&master)));
     let making = beside(&settings.journal_dir, "rewriting");
     if making.exists() {
-        // Of a run that was interrupted: it has nothing that the journal lacks.
+        // An interrupted run left this directory. It has nothing that the journal has not.
         fs::remove_dir_all(&making).with_context(|| format!("remove {}", making.display()))?;
     }
     let written = journal.write_anew(&making, &inspector).map_err(anyhow::Error::from).and_then(|copy| {

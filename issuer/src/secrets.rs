@@ -231,7 +231,7 @@ pub fn require_old_files(settings: &Settings) -> Result<(), SecretsError> {
 }
 
 fn require(key: &'static str, path: &Path, why: &'static str) -> Result<(), SecretsError> {
-    // What cannot be looked at is told when it is opened.
+    // If the path cannot be examined (permissions, for example), opening it gives a better error later.
     match path.try_exists() {
         Ok(false) => Err(SecretsError::Missing { key, path: path.to_owned(), why }),
         _ => Ok(()),

@@ -77,12 +77,12 @@ pub(crate) async fn serve_grpc(
         .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
         .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    // Both versions: many tools know the older one only.
+    // Both versions of reflection are served: many tools know only the older one.
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        // Only what this port has.
+        // Reflection names only the services of this port.
         let names = SERVICES.iter().chain(COMMON_SERVICES);
         names.fold(builder, |builder, name| builder.with_service_name(*name))
     };

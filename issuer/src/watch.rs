@@ -67,7 +67,7 @@ pub fn outcomes_after(
     audience: &Audience<'_>,
     position: u64,
 ) -> Result<Option<OutcomePage>, JournalError> {
-    // The event in which the position lies may have more after it.
+    // Begin with the event that contains the position: it may have outcomes behind the position.
     let mut number = (position >> EVENT_SHIFT).max(1);
     if position & LAST_OF_EVENT == LAST_OF_EVENT {
         number = number.saturating_add(1);
@@ -118,7 +118,7 @@ fn page_of(
     }
     let originals: Vec<ReceiptKey> = reversals.iter().map(|(original, _)| *original).collect();
     for ((original, red), row) in reversals.into_iter().zip(journal.receipts(&originals)?) {
-        // Another issuer's original is that issuer's to tell of.
+        // The original was issued by another issuer, which reports its reversal itself.
         let Some(row) = row else { continue };
         let reversed = Candidate { key: original, change: Change::Reversed(red.key), ..red };
         let record = record_of(&row)?;
@@ -181,7 +181,7 @@ fn candidates(
     let mut candidates = Vec::new();
     for (index, change) in indexes {
         let at = base | u64::from(index) << 1;
-        // Of a red record its own outcome may have been told, and its original's not.
+        // A red record has two positions: its own outcome, and that of its original. The first may have been sent and the second not.
         if at | 1 <= position || !heard(index) {
             continue;
         }

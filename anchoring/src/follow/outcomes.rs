@@ -134,11 +134,11 @@ impl Outcomes {
         }
         owner.end(&mut write)?;
         write.put_followed_tip(&FollowedTip { event, ..tip.clone() });
-        // Counted before they can be seen, so that the batcher never takes more than was counted.
+        // Count the records before the commit makes them visible, so that the batcher never takes more than the count.
         if requeued > 0 {
             desk.backlog.put_back(requeued);
         }
-        // Before anybody can read that something is sealed, those are known who vouch for it.
+        // Put the new signers in place before the commit, so that nobody reads that a record is sealed while its signers are still unknown.
         if let Some(trust) = trust {
             let (validator_sets, authority_sets) = (trust.sets().len(), trust.authority_sets().len());
             tracing::info!(validator_sets, authority_sets, "other validators or authorities have taken over");
@@ -269,7 +269,7 @@ impl Outcomes {
             step.committed.refused.push((key, reason));
         }
         let note = step.owner.refused(&mut step.write, &row, &records)?;
-        // Of a batch whose records are not here (see `recover`) there is nothing to tell; its event keeps the numbering.
+        // After `recover` the records of a batch may be missing here. Its event is then empty, and only keeps the numbering.
         let told = if row.record_keys.is_empty() { BTreeMap::new() } else { bad };
         step.push_event(EventRow {
             sequence: sequence.get(),
@@ -300,7 +300,7 @@ impl Outcomes {
                     step.owner.fenced(&mut step.write, &change)?;
                     step.epoch = Some(epoch);
                     step.write.put_epoch(epoch);
-                    // Another journal's epoch, or nobody's: a further fence must come, which names this one.
+                    // This fence does not name this journal, so the epoch that it opens is not this journal's. A further fence must name it.
                     if journal.fence_above()?.is_some() && !names(governance, journal)? {
                         step.write.put_fence_above(epoch);
                     }

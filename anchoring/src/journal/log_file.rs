@@ -39,8 +39,8 @@ pub(crate) fn torn_at(path: &Path) -> io::Result<Option<u64>> {
         (&mut file).take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
         match scan.block(&block) {
             Block::Torn(offset) => return Ok(Some(offset)),
-            // Space that was set aside, and never written to; unless so few bytes of it lie in the last block that the database takes
-            // them for a header that was begun.
+            // Zeros to the end are space that was preallocated and never written to. The exception: so few of them lie in the last block
+            // that the database takes them for an unfinished header.
             Block::Zeros(offset) => {
                 let is_no_header = |zeros: &u64| !(1..HEADER_BYTES as u64).contains(&(zeros % BLOCK_BYTES as u64));
                 return Ok(if zeros_alone(&mut file)?.as_ref().is_some_and(is_no_header) {
@@ -144,7 +144,7 @@ impl Scan {
             };
             rest = behind.get(payload.len()..).unwrap_or_default();
         }
-        // A block's last bytes have no room for a header; those of the file are a header that was begun.
+        // Fewer bytes than a header are left. In a full block they are its padding; at the end of the file they are an unfinished header.
         let at = self.offset + (block.len() - rest.len()) as u64;
         let filled = block.len() == BLOCK_BYTES;
         if rest.iter().any(|byte| *byte != 0) || (!rest.is_empty() && !filled) {

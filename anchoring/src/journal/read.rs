@@ -89,7 +89,7 @@ impl Journal {
     /// Each of these signed records, or why it cannot be read. An error is of a store that cannot be read at all.
     pub fn each_signed_record(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, ReadRecord)>, JournalError> {
         let rows = match self.signed_records(keys) {
-            // One that cannot be read hides the others when they are read together.
+            // Reading all at once fails if one cannot be read. Then each is read alone, so that the others are not lost with it.
             Err(error) if error.is_damage() => keys.iter().map(|key| self.signed_record(*key)).collect(),
             rows => rows?.into_iter().map(Ok).collect::<Vec<_>>(),
         };

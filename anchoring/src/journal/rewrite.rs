@@ -163,7 +163,7 @@ impl Journal {
     }
 
     fn put_all(&self, batch: WriteBatch) -> Result<(), JournalError> {
-        // Flushed and synced as a whole at the end.
+        // Not synced here: the whole journal is flushed and synced once, at the end.
         Ok(self.db.write_opt(batch, &write_options(Durability::Ordered))?)
     }
 }

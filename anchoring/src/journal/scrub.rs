@@ -20,7 +20,7 @@ impl Journal {
         let families = self.identity.layout.all().map(|family| self.cf(family)).collect::<Result<Vec<_>, _>>()?;
         let mut options = FlushOptions::default();
         options.set_wait(true);
-        // All of them: a write-ahead log is removed once no family needs it.
+        // All families are flushed, not only those with something to erase: RocksDB removes a log only once no family needs it.
         Ok(self.db.flush_cfs_opt(&families, &options)?)
     }
 

@@ -67,7 +67,7 @@ impl Journal {
     /// where one cannot be read, the others do.
     pub fn names(&self, owners: &[Family], after: Option<RecordKey>, limit: usize) -> Result<Names, JournalError> {
         let (mut keys, mut damaged) = (BTreeSet::new(), Vec::new());
-        // Up to here every family that can be read has named all.
+        // The key up to which every readable family has been read. Beyond it a family may still have names to add.
         let mut whole: Option<RecordKey> = None;
         for family in [RECORDS, PLACEMENTS].into_iter().chain(owners.iter().copied()) {
             let stretch = self.stretch(family, after.as_ref().map(|after| &after.0[..]), limit)?;

@@ -56,12 +56,12 @@ impl Session<'_> {
 
     async fn follow(&self, node: &Node, recovery: &mut Recovery) -> Result<(), RecoverError> {
         let away = |status: tonic::Status| RecoverError::Node(said(&status));
-        // Validators that took over since are known once the blocks up to there are followed.
+        // The checkpoint may be signed by validators that this side does not know yet. The blocks up to there introduce them.
         let target = match self.newest_size(node).await {
             Err(AskError::UnknownSet(_)) => None,
             size => Some(size?),
         };
-        // A block may take as long as any call; the stream as a whole takes as long as it takes.
+        // Each block has the timeout of a call. The stream as a whole has none.
         let late = |_| RecoverError::Node("it did not answer in time".to_owned());
         let timeout = self.nodes.call_timeout();
         let request = StreamBlocksRequest { from_height: recovery.next_height(), with_records: true, follow: false };

@@ -73,7 +73,7 @@ impl ApiContext {
             replayed: true,
             ..wire::IssueResponse::default()
         };
-        // `None` once the body is erased: check code and seed are erased with it.
+        // `None` if the body is erased: its check code and seed are erased with it.
         if let Some((receipt, seed)) = self.open_receipt(key)? {
             response.check_code = receipt.issued.check_code.to_string();
             response.body_seed = Bytes::copy_from_slice(seed.as_bytes());
@@ -103,11 +103,11 @@ impl ApiContext {
             return;
         }
         tokio::select! {
-            // Decided or timed out: the state is read from the journal below.
+            // Whether it was decided or timed out is not looked at here: the journal says it, below.
             _ = tokio::time::timeout_at(deadline, decided) => {}
             () = self.stop.cancelled() => {}
         }
-        // An error was logged where it was made; the receipt is acknowledged all the same.
+        // An error here was logged where it arose. The receipt is acknowledged in any case, so the answer goes out without the newer state.
         let _ = self.update_state(key, response);
     }
 

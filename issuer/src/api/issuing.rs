@@ -107,7 +107,7 @@ impl ApiContext {
             self.metrics.refused_call(refusal.reason);
             *refused.entry(refusal.reason.as_str()).or_default() += 1;
         }
-        // Refused items travel inside a good answer, which the layer that logs refusals does not see.
+        // Refused drafts are part of an OK answer, so the layer that logs refusals does not see them. They are logged here.
         if results.len() > 1 && !refused.is_empty() {
             tracing::info!(system = %system, drafts = results.len(), ?refused, "drafts refused");
         }
@@ -149,7 +149,7 @@ impl ApiContext {
     }
 
     fn judge(&self, view: &RegistryView, system: SystemId, draft: WireDraft) -> (Judged, Vec<String>) {
-        // Only a draft without a date is given this one, and its turn sets it again; so a wrong clock does no harm here.
+        // This date is used only for a draft without one, and the sequencer sets it again. So a wrong clock does no harm here.
         let today = CivilDate::at(self.clock.now(), self.utc_offset_minutes).map_err(internal);
         let read = today.and_then(|today| Ok(read_draft(draft, today)?));
         match read {
@@ -169,8 +169,8 @@ impl ApiContext {
             return Err(Refusal::field("reversal", "a red receipt is made by Reverse"));
         }
         let unit = authorised_unit(view, system, &draft.unit_code, Some(&draft.place_code))?;
-        // A repeated call is answered before any rule: it may come a day later. The ledger's receipt comes first: one of ours
-        // under the same biz code was refused for it, or will be.
+        // Answer a repeated call before judging any rule: it may come a day later, when the draft would be refused. Look for a receipt learnt
+        // from the ledger first: if this journal has another one under the same biz code, the ledger has refused it for that, or will.
         let asker = Asker { view, system };
         if let Some(key) = self.adopted(asker, unit.id, &draft)? {
             return Ok(Judged::Settled(Ok(Issued::Existing(key))));

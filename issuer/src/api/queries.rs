@@ -180,7 +180,8 @@ impl ApiContext {
         let mut total = wire::Totals::default();
         let mut by_kind: BTreeMap<(u32, u32), wire::Totals> = BTreeMap::new();
         for day_kind in self.journal.issued_kinds(unit.id, day, KINDS_MAX).map_err(internal)? {
-            // What is decided first: a receipt that is decided in between then counts as pending, never as less.
+            // Read the decided count before the issued count: a receipt that is decided between the two reads then counts as pending. The
+            // other way round pending could come out below zero.
             let decided = self.journal.decided(day_kind).map_err(internal)?;
             let issued = self.journal.issued(day_kind).map_err(internal)?;
             let totals = totals_of(issued, decided);
@@ -222,7 +223,7 @@ impl ApiContext {
         use wire::payment_key::Reference as R;
         let missing = || Refusal::new(CallReason::RequestInvalid).with_message("payment.reference is missing");
         let given = payment.reference.as_mut().ok_or_else(missing)?;
-        // As at the door of Issue: the keys are those of the normal form.
+        // Normalise as Issue does: keys are hashes of the normalised text.
         normalise_text(match given {
             R::PayCode(text) | R::SettlementNumber(text) => text,
             R::Decision(decision) => &mut decision.penalty_decision_no,
@@ -244,7 +245,7 @@ impl ApiContext {
             }
         }
         let Some(holder) = holder else { return Ok(None) };
-        // A pay code may be another unit's: of that nothing is told.
+        // The pay code may belong to another unit's receipt. Nothing is said about that one.
         let Some(row) = self.journal.receipt(holder).map_err(internal)? else { return Ok(None) };
         let signed = SignedRecord::decode(&row.signed_record).map_err(internal)?;
         Ok((signed.record.unit == unit).then_some(holder))

@@ -49,7 +49,7 @@ impl ApiContext {
         let signed = SignedRecord::decode(&bytes)
             .map_err(|reason| Refusal::new(reason).with_violation("signed_record", "is not an acknowledged record"))?;
         let draft = request.draft.ok_or_else(|| Refusal::field("draft", "is required"))?;
-        // As at Issue: a draft without a date has the one on which it was issued.
+        // As at Issue, a draft without a date gets the date of its issue.
         let issue_date = CivilDate::at(signed.record.issue_time, self.utc_offset_minutes)
             .map_err(|error| Refusal::field("signed_record", error.to_string()))?;
         let ReadDraft { draft, dated: _, normalised } = read_draft(draft, issue_date)?;
@@ -184,7 +184,7 @@ fn body_of(
 ) -> Option<Body> {
     let record = &signed.record;
     let issued = IssuedPart { receipt_number: record.key.number, check_code, issue_time: record.issue_time, unit_name };
-    // The root commits to every field; what the record states besides must say the same.
+    // The body's root commits to every field. What the record states beside the root must agree with the fields.
     let receipt = Receipt { issued, draft: draft.clone() };
     let body = Body::of_receipt(record.suite, &receipt, seed).ok()?;
     let counted = u32::try_from(body.disclosures().len()).is_ok_and(|count| count == record.disclosure_count);

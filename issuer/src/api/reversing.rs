@@ -38,7 +38,7 @@ impl ApiContext {
         let mut response = self.answer(&issued)?;
         response.normalised_fields = normalised;
         if response.red_draft.is_none() {
-            // The red receipt exists already, so a failure from here on must not read as if it did not.
+            // From here on the red receipt exists, so an error must not look as if it did not.
             let opened = self.open_receipt(key).map_err(|_| unanswered(key))?;
             response.red_draft = opened.map(|(receipt, _)| draft_to_wire(&receipt.draft));
         }
@@ -61,7 +61,7 @@ impl ApiContext {
         let mut results = self.queue.issue(vec![prepared]).await?.into_iter();
         let result = results.next().ok_or_else(unknown_outcome)?;
         match (result, original) {
-            // Two calls raced: the later one gets the first one's red receipt.
+            // Two calls reversed it at the same time. The later call gets the red receipt of the first.
             (Err(refusal), Some(original)) if refusal.reason == ErrorReason::Core(Reason::AlreadyReversed) => {
                 self.journal.reversal(original).map_err(internal)?.map(Issued::Existing).ok_or(refusal)
             }
@@ -77,7 +77,7 @@ impl ApiContext {
         let unit = authorised_unit(&view, system, &request.unit_code, Some(&request.place_code))?;
         let missing = |field: &str| Refusal::field(field, "is required");
         let original_key = key_from_wire(request.original.as_ref().ok_or_else(|| missing("original"))?)?;
-        // Before anything is said or opened: whose receipt it is.
+        // Check whose receipt this is before its body is opened or anything about it is said.
         let record = self
             .own_record(&view, system, unit.id, original_key)?
             .ok_or_else(|| Refusal::new(Reason::NotFoundOrMismatch))?;
@@ -126,7 +126,7 @@ impl ApiContext {
         };
         let mut prepared = prepare(draft, &unit, content, &basis)?;
         prepared.dated = false;
-        // Those that the original holds, under whatever epoch of the secret it was issued.
+        // The red receipt names the keys of its original, whatever the epoch of the blinding secret then was.
         prepared.uniqueness = record.record.uniqueness_keys;
         Ok(Reversal::Prepared(Box::new(prepared)))
     }
@@ -173,8 +173,8 @@ impl ApiContext {
         original: ReceiptKey,
     ) -> Result<Option<ReceiptKey>, Refusal> {
         let reversal = self.journal.reversal(original).map_err(internal)?;
-        // Who holds the biz code. Of a red receipt that a lost journal made neither the ledger nor `Resubmit` has the call: it is known
-        // by what it reverses.
+        // The receipt that has the biz code. If a lost journal made it, its call is kept nowhere, neither on the ledger nor by `Resubmit`; then it
+        // counts as the same call if it reverses the same original.
         let holder = match self.journal.biz(unit, biz_code).map_err(internal)? {
             Some(row) => Some((row.key, self.bundler.same_call(&row, &content)?)),
             None => self.adopted_key(unit, biz_code)?.map(|red| (red, SameCall::Other)),
@@ -184,7 +184,7 @@ impl ApiContext {
             Some((red, SameCall::Same)) => Ok(Some(red)),
             Some((red, SameCall::Erased)) => Err(self.named(asker, erased(), red)),
             Some((red, SameCall::Other)) => Err(self.named(asker, Refusal::new(Reason::BizCodeConflict), red)),
-            // Another call's of the same original; if the ledger refused it, the original is free to be reversed.
+            // Another call may have reversed this original. If the ledger refused that red receipt, the original can be reversed again.
             None => live_reversal(&self.journal, original).map_err(internal),
         }
     }

@@ -42,7 +42,7 @@ impl Stream for OutcomeStream {
         }
         let outcome = std::task::ready!(self.outcomes.poll_recv(cx));
         self.ended = !matches!(outcome, Some(Ok(_)));
-        // The writing task ends without an error of its own only when the process stops.
+        // The sending task ends without an error only when the process stops.
         let stopping = || {
             let message = "the issuer is shutting down; watch again from the last position";
             Err(Refusal::new(CallReason::ShuttingDown).with_message(message).to_status())
@@ -94,7 +94,7 @@ impl ApiContext {
         let mut followed = self.followed.clone();
         loop {
             followed.mark_unchanged();
-            // The registry may change while the stream lives: a revoked delegation ends what is seen.
+            // Look at the registry anew for each page: after a delegation is revoked, the stream must show no more of that unit.
             let page = {
                 let (view, nothing) = (self.view(), System::default());
                 let audience = Audience { system: view.system(system).unwrap_or(&nothing), units: filter.as_ref() };

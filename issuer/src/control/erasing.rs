@@ -157,7 +157,7 @@ pub async fn request_expired(settings: &Settings, categories: &BTreeSet<u32>) ->
         return Ok(said);
     }
     let (journal, list, utc_offset_minutes) = stopped(settings)?;
-    // One that was under way when the issuer was stopped comes first.
+    // An erasure that was under way when the issuer stopped is finished first.
     let eraser = Eraser::new(&journal, utc_offset_minutes);
     eraser.finish(SystemClock.now())?;
     let now = SystemClock.now();

@@ -43,7 +43,7 @@ impl ControlParts {
         self.queue.errand(move |sequencer| sequencer.stop(&lease)).await?;
         let (journal, guard) = (Arc::clone(&self.journal), self.guard.clone());
         let made = tokio::task::spawn_blocking(move || {
-            // A copy of the journal from before must not come back and use what is called void now.
+            // The guard learns of this step, so that an older copy of the journal does not start and use the numbers that are reported void.
             guard.map_or(Ok(()), |guard| guard.follow(&journal))?;
             anyhow::Ok(report(&journal, segment)?)
         });
@@ -71,6 +71,6 @@ pub async fn request_report(settings: &Settings, request: SegmentRequest, propos
         durable::create(proposal, report.to_description().as_bytes(), FileMode::Shared)?;
     }
     let program = ("tallystick-issuer", env!("CARGO_PKG_VERSION"));
-    // The report has a format version of its own: the running issuer's.
+    // No format version is given here: the report has its own, from the running issuer.
     Ok(serde_json::to_string_pretty(&Stamped::new(program, None, SystemClock.now(), &report))?)
 }

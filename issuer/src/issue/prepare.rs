@@ -92,7 +92,7 @@ pub fn prepare(
         };
         return Err(Refusal::fields(Reason::KindNotAllowed, vec![violation]));
     }
-    // Its credential names the area: a receipt that states another one would never verify.
+    // The unit's credential names its area. A receipt that states another area would never verify.
     if draft.supervisor_area_code != unit.area {
         let area = &unit.area;
         return Err(Refusal::field("supervisor_area_code", format!("is not {area}, the unit's on the ledger")));
@@ -135,7 +135,7 @@ fn readable(draft: ReceiptDraft, unit: &Unit, issue_time: UnixMillis) -> Result<
 fn refusal_of(violations: &[Violation]) -> Refusal {
     let reason = violations.first().map_or(Reason::FieldInvalid, |first| first.reason);
     let fields = violations.iter().map(|violation| FieldViolation {
-        // A path is the draft's: the extension's group is named without the container that only the body has.
+        // The field's path must be that of the draft, where the extension's group is not inside `ext`, as it is in the body.
         field: violation.field.strip_prefix("ext.").unwrap_or(&violation.field).to_owned(),
         description: format!("{}: {}", violation.rule, violation.message),
     });

@@ -205,7 +205,7 @@ impl Sequencer {
         let view = self.parts.registry.view();
         let now = self.parts.clock.now();
         let clock = self.parts.quorum_time.check_issuing(now, self.last_issue_time);
-        // Within the bound a clock that went back makes time stand still; beyond it nothing is issued.
+        // If the clock went back a little, the last issue time is used again; beyond the bound nothing is issued.
         let moment = Moment { time: self.parts.quorum_time.issue_time(now, self.last_issue_time), clock };
         let mut group = Group::default();
         let returned = work.returned.into_iter().map(|returned| readable(self.decide_returned(&mut group, returned)));
@@ -221,7 +221,7 @@ impl Sequencer {
                 Ok(assembled.into_iter().map(|receipt| receipt.acknowledgement).collect::<Vec<_>>())
             }
             Err(refusal) => {
-                // Nothing is written, so no number is spent.
+                // Nothing was written, so the numbers of this group are free again.
                 self.numbering.reset();
                 Err(refusal)
             }
@@ -275,7 +275,7 @@ impl Sequencer {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
         }
         let time = moment.time;
-        // What is issued now goes into a batch under the issuer's key: if that has ended, no block would ever carry it.
+        // The receipt would go into a batch that the issuer's key signs. If that key has ended, no block would ever carry it.
         let held = self.parts.keys.issuer.public_key();
         if let Err(fault) = view.own.check(self.parts.issuer_key, &held, time, time) {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
@@ -318,7 +318,7 @@ impl Sequencer {
     fn assemble(&self, allotted: Vec<Allotted>) -> Result<Vec<Assembled>, Refusal> {
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a group of receipts was not issued");
-            // Nothing was written: that is known, whatever failed.
+            // Whatever failed here, it is known that nothing was written.
             Refusal::new(CallReason::Internal).with_advice(Stands::No, Place::Nowhere, Action::Repeat)
         };
         let mut secrets = Zeroizing::new(vec![0; allotted.len() * SECRET_BYTES]);
@@ -364,7 +364,7 @@ impl Sequencer {
             write.put_reissue(*original, *reissue);
         }
         self.numbering.write(&mut write);
-        // Returned receipts have their issue times already; only new ones move the last issue time on.
+        // Receipts that were handed back have issue times already, so only new ones advance the last issue time.
         let last_issue_time = if assembled.is_empty() { self.last_issue_time } else { time };
         write.put_last_issue_time(last_issue_time);
         let step = self.step.saturating_add(1);
@@ -409,7 +409,7 @@ fn refuse(reason: Reason) -> Decision {
 
 fn settle(decision: Decision, new: Result<&[Acknowledgement], &Refusal>) -> IssueResult {
     match (decision, new) {
-        // The receipt that stands in its way may be one of this group, which was not written.
+        // The refusal names a receipt that exists. That may be one of this group, which was not written after all.
         (Decision::Refuse(refusal), Err(failed)) if refusal.advice.receipt != Stands::No => Err(failed.clone()),
         (Decision::Refuse(refusal), _) => Err(*refusal),
         (Decision::Existing(key), _) | (Decision::Repeated(key), Ok(_)) => Ok(Issued::Existing(key)),
@@ -437,7 +437,7 @@ fn no_unit_key() -> Refusal {
 
 /// The newest key of the unit that is valid now and in this issuer's custody (V17).
 fn signing_key(keys: &KeyRing, view: &RegistryView, unit: &Unit, time: UnixMillis) -> Option<(KeyId, Arc<dyn Signer>)> {
-    // The unit as registered now, not as it was when the draft was prepared.
+    // Use the unit as it is registered now, not as it was when the draft was prepared.
     let unit = view.unit(unit.id)?;
     let valid = unit.keys.iter().filter(|key| key.covers(time));
     let held =

@@ -71,7 +71,7 @@ pub(crate) fn rows_against(unit: UnitId, key: UniquenessKey) -> Vec<RangeInclusi
     let row = |instalment| uniqueness_key_bytes(unit, &UniquenessKey { instalment, ..key });
     let own = row(key.instalment);
     match (key.kind, key.instalment) {
-        // Paid at once: no instalment of the decision may have a receipt either.
+        // A receipt for the whole decision: none of its instalments may have a receipt.
         (UniquenessType::Decision, None) => vec![own..=row(Some(NonZeroU16::MAX))],
         (UniquenessType::Decision, Some(_)) => vec![own..=own, row(None)..=row(None)],
         (UniquenessType::Payment | UniquenessType::MedicalSettlement, _) => vec![own..=own],

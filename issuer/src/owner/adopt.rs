@@ -85,7 +85,7 @@ impl Adoption<'_, '_> {
         let mut keys = Vec::new();
         let mut records = Vec::with_capacity(batch.records.len());
         for bytes in &batch.records {
-            // A record that does not even decode is nobody's receipt.
+            // A record that does not decode is no receipt.
             let Ok(signed) = SignedRecord::decode(bytes) else { return Ok(keys) };
             let known = self.known(signed.record.key)?;
             let other = matches!(known, Known::Row(known) if known.signed_record != *bytes);
@@ -152,7 +152,7 @@ impl Adoption<'_, '_> {
         }
         let row = ReceiptRow { signed_record: bytes.to_vec(), ..ReceiptRow::default() };
         self.write.put_row(key, &row);
-        // A refused receipt does not take the biz code from the one that made it be refused.
+        // A refused receipt must not take the biz code from the receipt that it was refused for.
         if sealed || self.journal.adopted(signed.record.unit, &signed.record.biz_key)?.is_none() {
             self.write.put_adopted(signed.record.unit, &signed.record.biz_key, key);
         }

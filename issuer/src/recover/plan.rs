@@ -35,7 +35,7 @@ pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Ve
             leased.push(state.segment);
         }
     }
-    // One successor per unit and code, however many segments it has used up: the newest one's.
+    // One new segment for each unit and code, however many it has used up. It follows the newest of them.
     let newest: BTreeMap<(u32, u32), AllocateSegment> =
         leased.into_iter().map(|segment| ((segment.unit_id, segment.receipt_code), segment)).collect();
     let named = journal.fence_id()?.ok_or(JournalError::Corrupt("what the fence must name"))?;

@@ -69,7 +69,7 @@ pub(super) fn payment_conflict(
         let holder = match group.receipted(unit, *unique) {
             Some(holder) => Some(holder),
             None => match journal.receipted(unit, *unique)? {
-                // Its row could not be read when the ledger decided, so that the payment was not freed.
+                // The holder is reversed or refused, but its row could not be read at that time, so its payment was not freed.
                 Some(dead) if is_dead(journal, dead)? => None,
                 holder => holder,
             },
@@ -150,7 +150,7 @@ fn may_be_reissued(
     unit: UnitId,
     original: ReceiptKey,
 ) -> Result<bool, JournalError> {
-    // One more than may be looked at tells that there are more.
+    // Ask for one more than may be looked at, to learn whether there are more.
     let page_size = |group: &Group| BARE_PAGE.min(BARE_LOOKED_AT_MAX.saturating_sub(group.bare_looked_at) + 1);
     let mut page = journal.bare(unit, None, page_size(group))?;
     if page.is_empty() {
@@ -161,7 +161,7 @@ fn may_be_reissued(
         let signed = SignedRecord::decode(&row.signed_record).map_err(|_| JournalError::Corrupt("a signed record"))?;
         Ok::<_, JournalError>(signed.record)
     };
-    // Reversed it is, as was judged before.
+    // The caller has made sure that the original is reversed.
     let Some(red) = journal.reversal(original)? else { return Ok(false) };
     let (since, below) = (record_of(red)?.issue_time, record_of(original)?.total);
     while let Some(last) = page.last().map(|bare| bare.key) {

@@ -26,7 +26,7 @@ impl Sequencer {
         write.put_step(step);
         write.commit(Durability::Synced)?;
         self.step = step;
-        // Read again from the journal: between two groups it remembers nothing that is not written.
+        // The numbering is read again from the journal, because it may remember numbers of the segment that has just ended.
         self.numbering.reset();
         tracing::info!(%segment, first_unused, "a segment gives out no more numbers");
         Ok(first_unused)

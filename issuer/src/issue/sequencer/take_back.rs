@@ -193,7 +193,7 @@ impl Sequencer {
             let is_its_own = SignedRecord::decode(&row.signed_record).is_err() && self.is_its_biz_code(returned)?;
             return Ok(if is_its_own { Known::InPart } else { Known::Other });
         }
-        // A row made by issuing has its biz code; one learnt from the ledger has none.
+        // A row that issuing made has its biz code. A row that was learnt from the ledger has none.
         let in_part = row.biz_code.is_empty() || !self.has_body(returned)?;
         Ok(if in_part { Known::InPart } else { Known::Whole })
     }
