@@ -424,7 +424,8 @@ async fn seal_decided(
         sealed.mark_unchanged();
         let next = match signed {
             Some(last) if tip.get() > last && tip.get() - last <= SIGN_BEHIND_MAX => Height::new(last + 1),
-            // After a start or a leap. A handover waits for its own set's lines, and for no later tree's.
+            // After a start, or after several heights at once, sign only the newest tree; but first a handover that is still open, because
+            // only lines on that tree itself seal it.
             _ => {
                 let handover = tokio::task::block_in_place(|| sealer.open_handover())?;
                 handover.filter(|height| signed < Some(height.get())).unwrap_or(tip)

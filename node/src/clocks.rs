@@ -128,7 +128,7 @@ impl Findings {
         let bound = if before.distance_ms.is_some() { ahead_ms_max / 2 } else { ahead_ms_max };
         Self {
             distance_ms: distance_ms.filter(|distance| distance.unsigned_abs() > bound),
-            // The next block must be dated after the tip: with the tip this far ahead it cannot be timely by this clock.
+            // The next block's time must be after the tip's. If the tip is so far ahead, no next block can be timely by this clock.
             tip_ahead_ms: (tip_ahead_ms >= ahead_ms_max).then_some(tip_ahead_ms),
         }
     }

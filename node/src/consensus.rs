@@ -208,7 +208,7 @@ impl LedgerApplication {
         let block = Block::decode(&proposal.bytes).ok();
         let in_time = block.as_ref().is_some_and(|block| self.is_timely(block, proposal));
         let valid = match (known, block) {
-            // Judged before, in an earlier round: the same block gets the same verdict.
+            // This block was judged in an earlier round. It gets the same verdict.
             (Some(known), _) => known.valid,
             (None, Some(block)) => self.judge(block, &proposal.bytes)?,
             (None, None) => false,
@@ -246,8 +246,8 @@ impl LedgerApplication {
         if let Some(own) = known.into_iter().find(|proposal| proposal.own && proposal.round == round) {
             return Ok(stored(BlockId(own.block_id.0))?.map_or(Earlier::Spent, Earlier::Block));
         }
-        // The engine asks for a block only if it knows of no lock. If the guard does, the engine's log was lost, and the locked
-        // block is the only one that this validator, and all who lost their logs with it, will prevote.
+        // The engine asks for a block only if it knows of no lock. If the guard knows of one, the engine's log was lost. Then propose the locked
+        // block: this validator, and all who lost their logs with it, will prevote no other.
         let summary = guard.summary();
         let Some((_, block_id)) = summary.lock.filter(|_| summary.height == height) else {
             return Ok(Earlier::Free);
@@ -282,7 +282,7 @@ impl LedgerApplication {
         let height = Height::new(certificate.height);
         let tip = self.parts.ledger.tip()?;
         if height <= tip.height {
-            // Committed, then the process died before the engine heard of it.
+            // It is committed already: the process died after the commit and before the engine learned of it.
             return Ok(());
         }
         let block_id = Hash(certificate.block_id.0);
@@ -316,7 +316,7 @@ impl LedgerApplication {
         if !self.judge(decoded, &block.bytes)? {
             return Ok(SyncVerdict::Invalid(id));
         }
-        // Nobody asks for a vote on a decided block, so nobody asks whether it came in time.
+        // A decided block needs no vote of this node, so whether it came in time is not judged.
         let (round, pol_round, proposer) = (block.round, None, 0);
         let head = ProposalHead { block_id, round, pol_round, proposer, valid: true, timely: false, own: false };
         self.parts.ledger.store.put_proposal(Height::new(block.height), &head, &block.bytes)?;
@@ -385,13 +385,13 @@ impl Application for LedgerApplication {
     }
 
     async fn is_idle(&mut self, height: u64) -> Result<bool, Fatal> {
-        // While seals are missing, more blocks would only be empty ones: rest until the quorum cosigns again.
+        // While too many heights have no seal, further blocks would be empty. Rest until the quorum cosigns again.
         let unsealed = self.parts.heights.unsealed_heights() > limits::UNSEALED_HEIGHTS_MAX;
-        // A block is dated after its parent. While that lies too far ahead of this clock no block comes in time here, and further
-        // rounds would only grow longer: rest until one can. The clocks were set back, or this one is wrong (`clocks`).
+        // A block's time is after its parent's. While the parent's lies too far ahead of this clock, no block can be timely here, and further
+        // rounds would only grow longer. Rest until one can be. Either clocks were set back, or this one is wrong (`clocks`).
         let (tip, now) = (self.parts.ledger.tip()?, self.parts.clock.now());
         let too_far_ahead = tip.time.since(now) >= self.parts.ledger.genesis.timeliness.ahead_ms_max;
-        // The first block of a new set is no choice: members that left sign no more, so without it nothing says a later time.
+        // The first block of a new set is always made: members that left sign no more, so without that block no checkpoint shows a later time.
         let begins_set = self.parts.ledger.begins_set(Height::new(height))?;
         Ok(too_far_ahead || (!begins_set && (unsealed || !self.parts.pool.has_work()?)))
     }

@@ -133,7 +133,7 @@ mod tests {
         for start in 0..3 {
             let folder = EvidenceFolder::open(path.clone()).unwrap();
             for height in 0..3 {
-                // Once more: it is there.
+                // The second time the file is there already.
                 for _ in 0..2 {
                     folder.double_sign(&evidence(4, 10 * start + height));
                 }
@@ -142,7 +142,7 @@ mod tests {
         }
         let folder = EvidenceFolder::open(path.clone()).unwrap();
         assert_eq!(folder.files(), FILES_OF_KIND_MAX);
-        // Another validator and another kind have room of their own.
+        // Files about another validator, and of another kind, have a bound of their own.
         folder.double_sign(&evidence(44, 1));
         folder.fork(ValidatorId::new(4), TreeSize::new(9), "a note\n", "another\n");
         assert_eq!(folder.files(), FILES_OF_KIND_MAX + 2);

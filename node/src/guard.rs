@@ -151,7 +151,8 @@ impl Guard {
             return Err(unreadable("it was written by a version of this program with another format"));
         }
         if bytes.chunks(SLOT_BYTES).zip(&slots).any(|(bytes, slot)| is_damaged(bytes, slot)) {
-            // Torn by a power cut while it was written, it lacks nothing that left. Else the disk may have forgotten a vote.
+            // If a power cut tore this slot while it was written, no vote of it has left this node. Otherwise the disk may have lost a vote,
+            // and the warning says so.
             tracing::warn!(path = shown, "a slot of the guard file is damaged; the other one counts");
         }
         let newest = slots.into_iter().flatten().max_by_key(|(_, counter, _)| *counter);

@@ -67,7 +67,7 @@ fn known_name(config: &Loaded<NodeConfig>) -> anyhow::Result<Option<String>> {
     if let Some(member) = genesis.validators.member(id) {
         return Ok(Some(member.name.clone()));
     }
-    // Its row is written once and never again, so it does not matter that the node may run.
+    // The node may be running: the row that is read is written once and never changed.
     let path = config.resolve(&config.value.data_dir);
     let unread = || {
         let path = path.display();
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(printed.contains("# The name may be another now"), is_chosen, "{printed}");
             drop(running);
             if joins {
-                // It printed the name of a new validator, under which the ledger refuses the set.
+                // Before, it printed the name of a new validator here, and the ledger refuses a set with that name.
                 std::fs::write(own.join("data/CURRENT"), "no manifest\n").unwrap();
                 let error = format!("{:#}", keygen(&config, &SeededEntropy::new(1)).unwrap_err());
                 assert!(error.contains("data_dir: ") && error.contains("cannot be read"), "{error}");

@@ -92,8 +92,8 @@ pub fn inspect_evidence(config: &Loaded<NodeConfig>, file: &Path) -> anyhow::Res
     }
     let key = PublicKey(evidence.public_key);
     let owner = |set: &ValidatorSet| set.members().iter().find(|member| member.consensus_key == key).cloned();
-    // The set of that height, if the store has it. A running node's store cannot be read: then the set of genesis, which will do
-    // unless validators were replaced since.
+    // Take the set of that height, if the store has it. The store of a running node cannot be read; then take the set of genesis, which is
+    // right unless validators were replaced since.
     let height = Height::new(slot.height);
     let of_height = open_to_read(config, &genesis).ok();
     let of_height = of_height.and_then(|store| Ledger::new(store, genesis.clone()).validators_at(height).ok());
@@ -128,14 +128,14 @@ pub fn repair(config: &Loaded<NodeConfig>) -> anyhow::Result<()> {
     let genesis = read_genesis(config)?;
     let wal_dir = config.resolve(&config.value.wal_dir);
     let log = wal_dir.join(VOTING_LOG);
-    // Each of the three is open in one process only, and says so itself.
+    // Store, guard and log can each be open in one process only, and each says so if another one has it.
     let store = open(config)?;
     let guard = Guard::open(&config.resolve(&config.value.guard_file), genesis.chain_id())?;
     let (tip, summary) = (store.tip()?.height, guard.summary());
     outln!("decided        height {tip}");
     outln!("guard          {}", shown(&summary));
     let judges = Judges { guard: &guard, store: &store, member: MemberId::new(config.value.validator_id) };
-    // Below the guard's height the node follows its peers, and asks for no vote.
+    // Below the guard's height the node follows its peers without voting.
     let votes_from = tip.get().saturating_add(1).max(summary.height);
     let fitness = voting_log::judge(&log, votes_from, judges)?;
     match &fitness {

@@ -157,7 +157,7 @@ impl Participation {
             ready.ready();
             tracing::info!(%validator, "node runs");
             match self.vote(engine, &stop).await {
-                // Sound, but nothing it may say fits: the others decide this height.
+                // Nothing is wrong, but the guard permits no vote that fits here. The others decide this height.
                 Err(EngineError::SignRefused(refusal)) if refusal.conflict => {
                     tracing::warn!(%refusal, "this validator does not vote at this height");
                     reach = Some(Height::new(self.guard.summary().height));
@@ -173,7 +173,8 @@ impl Participation {
     async fn prove(&self, claims: &Claims, stop: &CancellationToken) -> Result<(), ParticipationError> {
         let mut judged = None;
         let judge = || -> Result<bool, StoreError> {
-            // Asked before the sets: what is decided in between makes these newer, and this node only farther.
+            // Ask this before reading the sets. A height that is decided in between makes the sets newer and this node farther, so the judgement
+            // stays right.
             let level = self.peer_readiness.is_level()?;
             judged = match claims.check(&Sets::of(&self.consensus.ledger)?) {
                 Ok(()) => Some(Ok(())),
@@ -182,7 +183,7 @@ impl Participation {
             Ok(judged.is_some())
         };
         self.follow(judge, stop).await?;
-        // Without a judgement the node is asked to stop.
+        // There is no judgement if the node was asked to stop.
         judged.unwrap_or(Ok(())).map_err(ParticipationError::Config)
     }
 
@@ -212,7 +213,7 @@ impl Participation {
         let mut decided = self.consensus.heights.watch_decided();
         let moniker = format!("{}-following", self.engine.moniker);
         let log_path = self.engine.log_path.with_file_name(FOLLOWING_LOG);
-        // It holds nothing, so a damaged one is no reason not to follow.
+        // This log has no votes, so a damaged one is simply removed.
         let removed = std::fs::remove_file(&log_path);
         if let Some(source) = removed.err().filter(|error| error.kind() != std::io::ErrorKind::NotFound) {
             return Err(LogError::SetAside { path: log_path.display().to_string(), source }.into());
@@ -241,9 +242,9 @@ impl Participation {
                 ended = engine.join() => return ended.and(Err(EngineError::Closed)),
                 () = stop.cancelled() => break,
                 Ok(()) = work.changed() => control.wake(),
-                // The chain also rests while too many heights are unsealed.
+                // The chain may have rested because too many heights were unsealed.
                 Ok(()) = sealed.changed() => control.wake(),
-                // Or until a batch is ripe, or the chain's time is near enough to this clock.
+                // Or because no batch was ripe, or because the chain's time was too far from this clock.
                 _ = look.tick() => control.wake(),
             }
         }

@@ -66,7 +66,7 @@ fn judge(behind: Option<u64>, reach: Reach, ready: bool) -> Level {
     let Reach { answering, quorum, members } = reach;
     match behind {
         None => Level::NotReady("asks its peers how far they are".to_owned()),
-        // It may be far behind without knowing, and nothing that it takes in is decided.
+        // With fewer than a quorum the node may be far behind without knowing it, and no batch that it accepts can be decided.
         Some(_) if answering < quorum => Level::NotReady(format!(
             "reaches {answering} of {members} validators, itself among them; a quorum is {quorum}"
         )),
@@ -110,7 +110,7 @@ impl PeerReadiness {
         match part {
             Part::Member => tracing::info!(from_height = %height, "this node is a validator"),
             Part::Outsider => tracing::info!(from_height = %height, "{FOLLOWS}"),
-            // Logged by `participation`, which follows without a vote then.
+            // `participation` logs this, and follows without voting.
             Part::OtherKeys => {}
         }
     }
@@ -191,7 +191,7 @@ mod tests {
 
     fn asked(heights: &[(u32, Option<u64>)]) -> Forwarder {
         let forwarder = Forwarder::default();
-        // Whoever is not in the set says nothing.
+        // What nodes outside of the set say does not count.
         for id in [50, 51] {
             forwarder.note_signed(ValidatorId::new(id), Height::new(9_999));
             forwarder.note_asked(ValidatorId::new(id));

@@ -115,7 +115,7 @@ impl PeerLink {
 
     async fn forward_all(&self) {
         let mut queue = self.forwarder.queue.subscribe();
-        // Dropping the set, at the stop, ends the calls.
+        // When this task stops, dropping the set ends its calls.
         let mut sending = JoinSet::new();
         loop {
             tokio::select! {
@@ -137,7 +137,7 @@ impl PeerLink {
             tick.tick().await;
             if let Err(status) = self.announce(&mut announced).await {
                 self.report(Err(status));
-                // Full, away, or busy: it gets a rest, and what waits is announced again after it.
+                // The peer is full, busy or cannot be reached. After a pause, what waits is announced again.
                 tokio::time::sleep(REFUSED_PAUSE).await;
             }
         }
@@ -170,7 +170,7 @@ impl PeerLink {
         announced.next_round();
         if let Some(message) = announced.governance(self.pool.governance()) {
             match self.send_governance(&message).await {
-                // It is at fault, or comes too early there: no reason to keep the batches back.
+                // The message is refused or too early there. That is no reason to keep the batches back.
                 Err(status) if !asks_for_rest(&status) => self.report(Err(status)),
                 sent => sent?,
             }
@@ -241,7 +241,7 @@ impl PeerLink {
             again.tick().await;
             let sealed = self.heights.sealed_height();
             let stands_still = last_sealed.replace(sealed) == Some(sealed);
-            // Once in any case: the answer says how far the peer is.
+            // Ask each peer at least once, because its answer says how far it is.
             let handover = self.sealer.open_handover()?;
             if self.heights.unsealed_heights() == 0 && handover.is_none() && self.forwarder.was_asked(self.id) {
                 continue;
@@ -360,7 +360,7 @@ impl PeerLink {
             _ => {}
         }
         if let (Err(status), None) = (&outcome, down) {
-            // The reason, not the message: that has numbers in it which change with every call.
+            // Log the reason and not the message: the message has numbers that differ from call to call, so every call would be logged.
             let reason =
                 Refusal::from_status(status).map_or_else(|| status.code().to_string(), |r| r.reason.to_string());
             self.complain(&format!("it refused a call: {reason}"));

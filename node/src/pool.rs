@@ -207,7 +207,7 @@ impl Pool {
         drop(turn);
         let checked = checked.map_err(|fault| refused(fault.reason(), fault.to_string()))?;
         let mut waiting = self.waiting();
-        // The ledger may have gone on meanwhile; `forget_decided` takes the lock after its block is committed.
+        // A block may have been committed since the first check; `forget_decided` takes this lock only after that. So check once more.
         if self.issuer(slot.0)?.is_some_and(|state| slot.1 < state.next_sequence) {
             drop(waiting);
             return self.check_header(&header)?.ok_or_else(|| conflict(slot.0, slot.1));
@@ -294,7 +294,7 @@ impl Pool {
                 format!("issuer {issuer} is at epoch {}, the batch is of {}", state.epoch, header.header.epoch);
             return Err(refused(Reason::EpochFenced, detail));
         }
-        // No later block may carry it either: to call it pooled would make its issuer wait for ever.
+        // No later block may carry this batch either. If it were pooled, its issuer would wait for ever.
         let signing_time = header.header.signing_time(self.block_time()?);
         if !key.permits(signing_time, self.tip_time()?) {
             let detail = format!(
@@ -354,7 +354,7 @@ impl Pool {
                 {
                     break;
                 }
-                // Lengths, tags and the block's own fields take less than a tenth on top.
+                // Lengths, tags and the block's own fields add less than a tenth.
                 let size = batch.byte_size() + batch.records().len() * 4 + 256;
                 let fits = bytes + size <= limits::BLOCK_BYTES_MAX * 9 / 10
                     && records + batch.records().len() <= limits::BLOCK_RECORDS_MAX;
@@ -399,8 +399,8 @@ impl Pool {
         for outcome in &effects.outcomes {
             waiting.decide(outcome.header_hash);
         }
-        // Another header under a spent sequence, one of a fenced epoch, or one under a key that has ended, can never be decided any
-        // more; its place is needed for a header that can.
+        // A header whose sequence is spent, whose epoch is fenced, or whose key has ended can no longer be decided. Remove it: its place is
+        // needed for one that can.
         let mut spent = Vec::new();
         let (tip_time, block_time) = (self.tip_time()?, self.block_time()?);
         let mut states = HashMap::new();
@@ -430,7 +430,7 @@ impl Pool {
 
     /// How many batches wait for a block of a later time.
     pub fn early_batches(&self) -> usize {
-        // Without a tip there is no block to compare with.
+        // If the tip cannot be read there is no block time to compare with.
         let Ok(block_time) = self.block_time() else { return 0 };
         let waiting = self.waiting();
         waiting.batches.values().filter(|batch| batch.header().header.ripeness(block_time) == Ripeness::Early).count()
@@ -442,7 +442,7 @@ impl Pool {
         let Some(batch) = self.waiting().get(header_hash).cloned() else { return Ok(()) };
         let issuer = batch.header().header.issuer;
         let room_from = self.issuer(issuer)?.map(|state| state.refusable_from(batch.byte_size() as u64));
-        // The block in the making may have spent more than the tip shows.
+        // The block under way may have spent more of the budget than the tip shows.
         let until = block_time.plus_millis(BUDGET_PAUSE_MS).max(room_from.unwrap_or(block_time));
         self.waiting().set_aside(header_hash, until);
         tracing::warn!(%issuer, %until, "a batch would be refused, and its issuer has no budget of refused bytes left; it is kept back");

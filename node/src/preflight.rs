@@ -68,7 +68,7 @@ impl Claims {
     /// Compares them with the validator sets of now and of soon.
     pub(crate) fn check(&self, sets: &Sets) -> Result<(), Misfit> {
         let set = &sets.next;
-        // First what is wrong under every validator set, then what depends on the set.
+        // Check first what would be wrong under any validator set, then what depends on the set.
         self.check_certificate_and_peers()?;
         for set in [Some(set), sets.announced.as_ref()].into_iter().flatten() {
             self.check_keys_of_others(set)?;
@@ -170,11 +170,11 @@ mod tests {
         let chain = TestChain::new();
         let sets = Sets { next: chain.genesis().validators.clone(), announced: None };
         let validator = |id| identity(Role::Validator, id);
-        // The last column: whether a newer set may have it.
+        // In the last column: whether it may be right under a newer set.
         type Row<'a> = (u32, &'a [u32], [u32; 3], PeerIdentity, Option<([&'a str; 2], bool)>);
         let rows: [Row<'_>; 16] = [
             (1, &[2, 3, 4], [1, 1, 1], validator(1), None),
-            // It follows, until a set has it.
+            // A node that is in no set follows without voting.
             (9, &[1, 2, 3, 4], [9, 9, 9], validator(9), None),
             (9, &[1, 2], [9, 9, 9], validator(9), Some((["peers.validator_id", "3 (v3), 4 (v4) of the set"], true))),
             (1, &[2], [2, 1, 1], validator(1), Some((["keys.consensus", "validator 2's"], false))),
@@ -185,7 +185,7 @@ mod tests {
             (1, &[2, 2], [1, 1, 1], validator(1), Some((["peers.validator_id", "twice"], false))),
             (1, &[1], [1, 1, 1], validator(1), Some((["peers.validator_id", "itself"], false))),
             (9, &[2], [9, 2, 9], validator(9), Some((["keys.log", "validator 2's"], false))),
-            // One that joins, or has left.
+            // A peer that joins, or that has left.
             (1, &[2, 3, 4, 7], [1, 1, 1], validator(1), None),
             (1, &[7], [1, 1, 1], validator(1), Some((["peers.validator_id", "2 (v2), 3 (v3), 4 (v4)"], true))),
             (1, &[2, 3], [1, 1, 1], validator(1), Some((["peers.validator_id", "4 (v4) of the set is missing"], true))),
@@ -239,7 +239,7 @@ mod tests {
         );
         let both = [own_old.clone(), own_new.clone()];
         assert_eq!([&before, &between, &after].map(|sets| fits(&both, sets)), [Ok(()); 3]);
-        // Of each set whole.
+        // All three keys must be of the same set.
         let [consensus, ..] = own_new;
         let [_, log, cosigner] = own_old;
         assert_eq!(fits(&[[consensus, log, cosigner]], &between), Err(true));

@@ -318,7 +318,7 @@ impl Sealer {
         let lines = lines.into_iter().flat_map(|(_, lines)| lines).collect();
         match SignedNote::new(&checkpoint.to_string(), lines) {
             Ok(ours) => self.evidence.fork(id, checkpoint.size(), &theirs.to_string(), &ours.to_string()),
-            // A note needs a line, and nobody has signed this height here yet.
+            // A note needs at least one line, and this node has none for this height yet.
             Err(error) => {
                 tracing::error!(validator = %id, %height, note = %theirs, %error, "another history, and no note to compare with");
             }
@@ -366,7 +366,7 @@ impl Sealer {
     fn seal_one(&self, height: Height) -> Result<bool, SealError> {
         let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         if height < self.heights.sealed_height() || self.open_handover()?.is_some_and(|open| open < height) {
-            // The larger tree's note seals this one; or it waits.
+            // A larger tree is published already, and its note seals this one too; or a handover must be published first.
             return Ok(false);
         }
         let Some(checkpoint) = self.checkpoint_of(height)? else {
@@ -384,7 +384,7 @@ impl Sealer {
             signers.extend(own.iter().map(|_| id));
             lines.extend(own);
         }
-        // Read before, and verified then: first the new ones, so that of equal lines the position names the signer.
+        // The published lines were verified when they came. They go behind the new ones, because a wrong line is named by its position.
         lines.extend(published.iter().flat_map(|note| note.signatures().iter().cloned()));
         let note = SignedNote::new(&checkpoint.to_string(), lines);
         let note = note.map_err(|error| SealError::Keys(error.to_string()))?;

@@ -101,7 +101,7 @@ mod tests {
     /// A store with all of a chain in tables.
     fn written(path: &std::path::Path, chain: &TestChain) {
         drop(Store::init(path, chain.genesis()).unwrap());
-        // What the log has goes into tables when the store is opened.
+        // Opening the store writes what its log has into tables.
         drop(Store::open(path, chain.genesis()).unwrap());
     }
 
@@ -125,7 +125,7 @@ mod tests {
         for table in tables.collect::<Vec<_>>() {
             let whole = std::fs::read(&table).unwrap();
             let mut rotten = whole.clone();
-            // In its first block, which holds rows.
+            // This byte is in the table's first block, which holds rows.
             rotten[20] ^= 1;
             std::fs::write(&table, rotten).unwrap();
             match Store::open(&path, chain.genesis()) {

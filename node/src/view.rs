@@ -13,7 +13,7 @@ pub(crate) fn ledger_block(
     with_records: bool,
 ) -> Result<Option<LedgerBlock>, StoreError> {
     let Some((range, block_id)) = store.height_row(height)? else { return Ok(None) };
-    // Blocks are megabytes; most readers want their entries only.
+    // A block may have megabytes. Most readers want only its entries, so it is not read for them.
     let block =
         if with_records { store.block(height)?.map(|record| record.block).unwrap_or_default() } else { Vec::new() };
     let sealed = store.checkpoint_from(height)?;

@@ -134,7 +134,7 @@ pub(crate) fn judge(path: &Path, next: u64, judges: Judges<'_>) -> Result<Fitnes
         },
     };
     let mut own = contents.statements.iter().filter(|said| said.member == judges.member);
-    // A guard that has amended this log is the one that was there.
+    // The guard has amended this log before, so it is the same guard.
     let uncovered = height >= next && why != Unfit::Amended && own.any(|said| !judges.guard.covers(said));
     Ok(if uncovered { Fitness::Uncovered(Height::new(height)) } else { Fitness::Unfit(why) })
 }

@@ -147,12 +147,12 @@ struct Call {
 impl Call {
     fn look_at(self, response: Response<Body>) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
-        // A refusal of a unary call, and of any call before its first message, has its status among the headers.
+        // The status of a refused unary call, and of a stream refused before its first message, is in the headers.
         if let Some(refusal) = self.refusal(&mut parts.headers, framework::Stage::Request) {
             self.tell(&refusal);
             return Response::from_parts(parts, body);
         }
-        // A stream's status comes last.
+        // The status of a stream comes in its trailers.
         let watched = body.map_frame(move |frame| match frame.into_trailers() {
             Ok(mut trailers) => {
                 if let Some(refusal) = self.refusal(&mut trailers, framework::Stage::Answer) {
@@ -178,7 +178,7 @@ impl Call {
         }
         let ours = refusal.to_status();
         let encodings = headers.remove(ACCEPT_ENCODING);
-        // Every part of the old status is a header that the new one sets as well.
+        // Every header of the old status is set by the new one too, so nothing of the old one is left.
         if ours.add_header(headers).is_err() {
             tracing::error!(reason = refusal.reason.as_str(), "a refusal does not fit into headers");
         }

@@ -189,7 +189,7 @@ struct Counter {
 
 impl Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Above the largest message the server refuses it, whatever follows.
+        // The server refuses a message above this size, so counting further is of no use.
         if self.count >= self.count_max {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -236,10 +236,10 @@ impl ArrivingBody {
             return if length > largest { Err(Refusal::field("message", problem()).to_status()) } else { Ok(()) };
         }
         if self.deadline.is_none() {
-            // The messages before it are answered or will not be.
+            // A new message begins: the earlier ones are answered by now, or never will be.
             self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        // A larger one is refused by the server, unread.
+        // A larger message needs no more room than this: the server refuses it without reading it.
         let largest = self.limits.message_bytes_max;
         self.make_room(length.min(largest))?;
         self.unfolding = None;
@@ -256,7 +256,7 @@ impl ArrivingBody {
     /// Takes room for what the next bytes of a compressed message unfold to.
     fn unfold(&mut self, bytes: &[u8]) -> Result<(), Status> {
         let Some(unfolding) = &mut self.unfolding else { return Ok(()) };
-        // What is not gzip, or too large, is the server's to refuse: what it has unfolded until there is counted.
+        // The server itself refuses what is not gzip or is too large. What it has unpacked by then is counted here.
         let ended = unfolding.decoder.write_all(bytes).and_then(|()| unfolding.decoder.flush()).is_err();
         let more = unfolding.decoder.get_ref().count.saturating_sub(unfolding.taken);
         unfolding.taken = unfolding.taken.saturating_add(more);

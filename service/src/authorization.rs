@@ -78,7 +78,7 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.admin.v1.AdminService/ListSegments", LEDGER_READERS),
     rule("/tallystick.admin.v1.AdminService/ListIssuers", LEDGER_READERS),
     rule("/tallystick.admin.v1.AdminService/ReadRegistry", LEDGER_READERS),
-    // Executes up to an entry of actions for nothing: those who may submit may try.
+    // A trial executes actions and gets no payment of any kind for it, so only callers that may submit may try.
     rule("/tallystick.admin.v1.AdminService/TryGovernance", OPERATOR),
     rule("/tallystick.admin.v1.AdminService/GetNodeStatus", LEDGER_READERS),
     rule("/tallystick.verifier.v1.VerifierService/VerifyBundle", ANYBODY),

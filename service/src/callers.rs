@@ -138,7 +138,7 @@ impl Places {
     /// So many places at once, as soon as there are as many. Waits for ever if they are more than one caller may hold.
     pub async fn acquire_many(&self, caller: Option<&PeerIdentity>, count: usize) -> Place {
         loop {
-            // Before the look: places that are given back after it are not missed.
+            // Listen before trying, so that a place which is given back in between is not missed.
             let given_back = self.0.0.given_back.notified();
             if let Some(place) = self.try_acquire_many(caller, count) {
                 return place;

@@ -102,11 +102,11 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>, ConfigError> 
     let document = toml::Deserializer::parse(text).map_err(|error| unreadable(error.to_string()))?;
     let mut unknown = None;
     let mut note_unknown = |key: serde_ignored::Path<'_>| {
-        // An optional table counts as a step `?` of its own, which no config file has.
+        // In this library's path an optional table has a step `?`, which is in no config file. Remove it.
         unknown.get_or_insert(key.to_string().replace(".?", ""));
     };
     let value = serde_path_to_error::deserialize(serde_ignored::Deserializer::new(document, &mut note_unknown));
-    // A misspelt key is often missing under its right name too: the spelling is the better hint.
+    // A misspelt key is often also missing under its right name. Naming the misspelt one helps more.
     if let Some(key) = unknown {
         return Err(ConfigError::UnknownKey { path: path.to_owned(), key });
     }

@@ -39,7 +39,7 @@ const WORDS: [(&str, DiskFault); 22] = [
     ("Permission denied", DiskFault::Permission),
     ("Operation not permitted", DiskFault::Permission),
     ("Read-only file system", DiskFault::ReadOnly),
-    // RocksDB's words around a lock that another process, or another place in this one, holds.
+    // RocksDB's words for a lock that another process holds, or this one a second time.
     ("hile lock file", DiskFault::Locked),
     ("lock hold by current process", DiskFault::Locked),
     ("Resource temporarily unavailable", DiskFault::Locked),
@@ -134,7 +134,7 @@ mod tests {
             ),
             ("IO error: Cannot allocate memory: While mmap", DiskFault::NoMemory),
             ("IO error: While pread offset 0 len 4096: /d/000012.sst: Input/output error", DiskFault::Device),
-            // Damage that was found because the disk did not answer is none.
+            // RocksDB calls this corruption, but the disk did not answer: the file may be whole.
             (
                 "Corruption: Can't access /000012.sst: IO error: While stat a file: Input/output error",
                 DiskFault::Device,

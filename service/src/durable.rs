@@ -110,7 +110,7 @@ fn owned_by(path: &Path, user: u32) -> Result<PathBuf, DurableError> {
 
 fn write_temp(path: &Path, bytes: &[u8], mode: FileMode) -> Result<PathBuf, DurableError> {
     let temp = temp_path(path)?;
-    // A leftover of a crash goes first: its mode must not survive into the new file.
+    // Remove what a crash may have left: the new file must not have its mode.
     match fs::remove_file(&temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &temp)(error)),
         _ => {}
@@ -118,7 +118,7 @@ fn write_temp(path: &Path, bytes: &[u8], mode: FileMode) -> Result<PathBuf, Dura
     let mut options = OpenOptions::new();
     let mut file =
         options.write(true).create_new(true).mode(mode.bits()).open(&temp).map_err(failed("create", &temp))?;
-    // The umask took bits away: a process's own is 077 (`hardening`), and a shared file is to be read by all.
+    // The umask took bits away: these processes set it to 077 (`hardening`), and a shared file must be readable for all.
     file.set_permissions(fs::Permissions::from_mode(mode.bits())).map_err(failed("protect", &temp))?;
     file.write_all(bytes).map_err(failed("write", &temp))?;
     file.sync_all().map_err(failed("fsync", &temp))?;

@@ -110,11 +110,11 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
     let given: Vec<OsString> = std::env::args_os().collect();
     A::try_parse_from(&given).map_err(|error| {
         if !error.use_stderr() {
-            // If help cannot be printed, neither can an error about it.
+            // If the help text cannot be printed, an error about that cannot be printed either.
             let _ = error.print();
             return Exit::Good.into();
         }
-        // The parser quotes arguments, and takes parts of some out: with such an argument only the argument itself is shown.
+        // The parser's message quotes arguments as they are. If one has characters that act on a terminal, show only that argument, escaped.
         let acting =
             given.iter().map(|argument| argument.to_string_lossy()).find(|argument| line(argument) != *argument);
         let text = match acting {

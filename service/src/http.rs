@@ -86,7 +86,7 @@ pub async fn serve(
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    // Dropping the set cuts those that are left.
+    // When the grace is over, dropping the set ends the connections that are left.
     let _ = tokio::time::timeout(STOP_GRACE, ended).await;
     Ok(())
 }
@@ -103,7 +103,7 @@ async fn connection(
         .header_read_timeout(limits.header_timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(serving);
-    // A client that breaks off, or the protocol, ends its own connection and nothing else.
+    // A client that breaks off or breaks the protocol ends only its own connection.
     tokio::select! {
         _ = serving.as_mut() => return,
         () = stop.cancelled() => {}

@@ -134,7 +134,7 @@ where
             if let Some(held) = answer.extensions_mut().remove::<HeldByAnswer>() {
                 return Ok(answer.map(|body| Body::new(HeldBody::new(body, held, place))));
             }
-            // Given back with the last of what holds it: the body, and each piece of it until the transport has sent it.
+            // The place is given back when the last holder goes: the body, or a piece of it that the transport has still to send.
             let places = Arc::new(place);
             let held = move |frame: Frame<Bytes>| {
                 let places = Arc::clone(&places);
@@ -186,7 +186,7 @@ impl HeldBody {
         // The transport does not ask for more while the caller makes no room, so that the body cannot look at the time itself.
         tokio::spawn(async move {
             if tokio::time::timeout(within, over).await.is_err() {
-                // First what takes the room, then the room.
+                // Drop what takes the room first, then give the room back.
                 if let Some(left) = left.upgrade() {
                     left.lock().unwrap_or_else(PoisonError::into_inner).take();
                 }

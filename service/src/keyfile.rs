@@ -298,7 +298,7 @@ pub fn rewrite(
         replaced.push(one.is_some());
         let Some(Opened { path, kind, cost, secret }) = one else { continue };
         let file = seal(passphrases.new, &NewKey { secret: &secret, kind, cost: cost.at_least_standard() }, entropy)?;
-        // The old file goes for good: what takes its place is read before.
+        // The old file will be gone. So make sure that the new one can be read before it is replaced.
         let read_back = Header::parse(&file).map_err(|problem| damaged(&path, problem))?;
         if *read_back.unseal(&path, passphrases.new)? != *secret {
             return Err(damaged(
@@ -399,7 +399,7 @@ impl<'a> Header<'a> {
 fn cipher(passphrase: &Passphrase, salt: &[u8], cost: KdfCost) -> Result<XChaCha20Poly1305, KeyFileError> {
     let params =
         Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| KeyFileError::Cost(cost))?;
-    // Of its own, so that it is wiped: the key can be computed from what is left in it.
+    // The working memory is allocated here so that it is wiped: the key could be computed from what is left in it.
     let mut memory = Zeroizing::new(vec![Block::default(); params.block_count()]);
     let mut key = Secret::default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

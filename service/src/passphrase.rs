@@ -37,7 +37,8 @@ impl PassphraseChange {
         if old == new {
             return Err(KeyFileError::SamePassphrase { path: self.new_passphrase_file.clone() });
         }
-        // A shell wrote it. A power cut that took it, and not the key files under it, would take all the keys.
+        // A shell wrote the passphrase file, which may not be on the disk yet. If a power cut lost it and not the key files that need it, all the
+        // keys would be lost.
         durable::sync_file(&self.new_passphrase_file)?;
         let replaced = keyfile::rewrite(&self.key_files, Passphrases { old: &old, new: &new }, &OsEntropy)?;
         for (path, replaced) in self.key_files.iter().zip(replaced) {
@@ -52,7 +53,7 @@ impl PassphraseChange {
             Ok(()) => Exit::Good.into(),
             Err(error) => {
                 terminal::complain(name, &error);
-                // Whoever typed it named the files.
+                // The files were named on the command line, so a wrong one is a usage error.
                 let exit = if may_pass(&error) { Exit::Bad } else { Exit::Usage };
                 exit.into()
             }

@@ -33,7 +33,7 @@ macro_rules! errln {
 #[macro_export]
 macro_rules! outpage {
     ($($argument:tt)*) => {{
-        // That it cannot be written changes nothing about what was done.
+        // If this cannot be written, what the command did is not changed by that.
         let _ = $crate::terminal::out_page(&::std::format!($($argument)*));
     }};
 }

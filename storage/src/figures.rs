@@ -75,7 +75,7 @@ impl StoreSetup {
             };
             figures.table_reader_bytes += of_family(properties::ESTIMATE_TABLE_READERS_MEM);
             figures.compaction_pending_bytes += of_family(properties::ESTIMATE_PENDING_COMPACTION_BYTES);
-            // A number too, but RocksDB gives it as text alone.
+            // This is a number as well, but RocksDB gives it only as text.
             let tables = db.property_value_cf(family, &level0).ok().flatten().and_then(|text| text.parse().ok());
             figures.level0_tables_max = figures.level0_tables_max.max(tables.unwrap_or(0));
         }

@@ -106,7 +106,7 @@ impl StoreSetup {
         database.set_ratelimiter(TABLE_BYTES_PER_SECOND, LIMITER_REFILL_MICROS, LIMITER_FAIRNESS);
         database.set_keep_log_file_num(LOG_FILES);
         database.set_max_log_file_size(LOG_FILE_BYTES_MAX);
-        // A table of every family each ten minutes, work or not. What it says is in the metrics.
+        // RocksDB would log a table of every family every ten minutes. The metrics have these figures.
         database.set_stats_dump_period_sec(0);
         database.set_max_open_files(open_tables(share));
         database.enable_statistics();
@@ -167,9 +167,9 @@ impl StoreSetup {
                 continue;
             }
             match File::open(&path) {
-                // Advice: a file system that does not take it reads as it likes.
+                // This is advice to the system; a file system may ignore it.
                 Ok(file) => drop(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)),
-                // Merged into another one meanwhile.
+                // The file was merged into another one since the directory was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }

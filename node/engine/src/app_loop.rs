@@ -139,7 +139,7 @@ impl AppLoop {
                 }
                 event = inbox.events.recv(), if hears => match event {
                     Ok(event) => self.observe(event),
-                    // Some were overwritten before they were read; what comes next is heard.
+                    // Some events were overwritten before this loop read them. The loop goes on with the next one.
                     Err(RecvError::Lagged(missed)) => debug!(missed, "the engine's events came too fast"),
                     Err(RecvError::Closed) => hears = false,
                 },
@@ -151,7 +151,7 @@ impl AppLoop {
                 }
                 () = inbox.stop.notified(), if !stopping => {
                     stopping = true;
-                    // From here on until the next start, what the engine's parts warn of is their end.
+                    // From here until the next start, warnings of the engine's parts are about their own end.
                     info!("the engine stops as asked");
                     let parts = self.fixed.parts.clone();
                     tokio::spawn(async move { parts.stop().await });
@@ -164,7 +164,7 @@ impl AppLoop {
         loop {
             match inbox.events.try_recv() {
                 Ok(event) => self.observe(event),
-                // What ended the engine stands behind those that were overwritten.
+                // Older events were overwritten. What ended the engine is among the newer ones, so read on.
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -224,7 +224,7 @@ impl AppLoop {
                 let slot = VoteSlot { height: height.0, round: round_number(round)? };
                 let _ = reply.send(self.synced(slot, proposer, value_bytes).await?);
             }
-            // Votes carry no extension: there is none to give, and the engine asks about none.
+            // Votes carry no extensions.
             AppMsg::ExtendVote { reply, .. } => {
                 let _ = reply.send(None);
             }
@@ -297,7 +297,7 @@ impl AppLoop {
         let height = ChainHeight(slot.height);
         let Some(own) = self.app.build(slot.height, slot.round, timeout).await.map_err(in_call("build"))? else {
             info!(height = slot.height, round = slot.round, "no proposal of this node in this round");
-            // The engine wants an answer; a value of another round is one that it drops, so that the round's timeout runs on.
+            // The engine needs an answer. It drops a value of another round, and the timeout of this round runs on.
             let _ = reply.send(LocallyProposedValue::new(height, Round::Nil, BlockId([0; 32])));
             return Ok(());
         };
@@ -343,7 +343,7 @@ impl AppLoop {
         let request = SignRequest::Stream { slot, block_id, proposer };
         let signature = self.fixed.signer.sign(&request, &preimage)?.signature;
         for message in self.stream_ids.cut(StreamHeader { slot, fields, signature }, block) {
-            // A closed network means that the engine ends; its own channel says so next.
+            // Sending fails only when the engine ends. The loop learns that from its own channel next.
             let _ = self.fixed.parts_out.send(NetworkMsg::PublishProposalPart(message)).await;
         }
         Ok(())
@@ -397,7 +397,7 @@ impl AppLoop {
                 self.fixed.signer.support.found_timely(fields.block_id);
                 Validity::Valid
             }
-            // The engine knows no other than the rules' verdict. The signer keeps back the prevote.
+            // The engine knows only whether a block keeps the rules. That it is untimely, the signer knows, and signs no prevote for it.
             Verdict::Untimely => Validity::Valid,
             Verdict::Invalid => Validity::Invalid,
             Verdict::Ignore => return Ok(None),
@@ -433,7 +433,7 @@ impl AppLoop {
             height: ChainHeight(slot.height),
             round: engine_round(Some(slot.round)),
             valid_round: Round::Nil,
-            // Only a label here: a decision by certificate needs no proposal.
+            // The proposer is only a label here: the certificate decides, without the proposal.
             proposer,
             value,
             validity,
@@ -482,7 +482,7 @@ impl AppLoop {
 
     fn observe(&mut self, event: Event<ChainContext>) {
         match event {
-            // The engine reports it before it has checked any signature, so `act_of` checks it here.
+            // The engine reports a message before it has checked its signature, so `act_of` checks it.
             Event::Received(message) => {
                 let is_news = |member, height| self.activity.is_news(member, height);
                 let act = self.set.as_ref().and_then(|set| act_of(&self.fixed.signer.chain_id, set, &message, is_news));

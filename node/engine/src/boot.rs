@@ -149,11 +149,11 @@ async fn start_here(
     let task = tokio::spawn(async move {
         let result = app_loop.run(inbox).await;
         parts.stop().await;
-        // The supervisor's own end; it has nothing left to close.
+        // All parts have ended by now; this waits for their supervisor.
         let _ = tokio::time::timeout(STOP_WITHIN, actors.handle).await;
         let _ = tokio::time::timeout(STOP_WITHIN, log_closed(&log_path)).await;
         match result {
-            // A log that cannot be written ends the engine without a word to the loop.
+            // When the log cannot be written the engine ends, and tells the loop nothing. So look at the log.
             Err(EngineError::Closed) => Err(probe(&log_path)
                 .err()
                 .map_or(EngineError::Closed, |source| EngineError::LogFailed { path: log_path, source })),
@@ -175,7 +175,7 @@ async fn log_closed(path: &Path) {
 /// more, because a peer that was behind went away, or because the engine ends; why it ends, [`EngineHandle::join`] says.
 pub fn misleads(event: &tracing::Metadata<'_>) -> bool {
     let is_error = *event.level() == tracing::Level::ERROR;
-    // Of the supervisor's errors only that one has nothing but its text.
+    // The one error of the supervisor that is meant has no field beside its text.
     let is_last_word = event.target() == "arc_malachitebft_engine::node" && event.fields().len() == 1;
     let of_no_use = ["arc_malachitebft_engine::util::failure", "arc_malachitebft_app_channel::connector"];
     is_error && (is_last_word || of_no_use.contains(&event.target()))

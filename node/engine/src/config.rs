@@ -116,8 +116,8 @@ impl EngineConfig {
 
     fn consensus(&self) -> ConsensusConfig {
         let mut config = ConsensusConfig { value_payload: ValuePayload::ProposalAndParts, ..Default::default() };
-        // Votes and proposals of the next heights, unchecked: of more heights than the intake lets through, so that none is displaced, and of
-        // one height what all peers together may send early, so that none of them takes the others' places.
+        // Early votes and proposals are kept unchecked. There is room for more heights than the intake lets through, so that none is displaced,
+        // and at each height for all that the peers together may send early, so that no peer takes the places of others.
         config.queue_capacity = 16;
         config.queue_per_height_capacity = EARLY_MAX * MEMBERS_MAX;
         config.enabled = self.votes;

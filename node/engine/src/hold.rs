@@ -170,18 +170,18 @@ mod tests {
             assert_eq!(rest_s(&mut activity), Some(expected), "height {height}");
             activity.deciding(height + 1, false);
         }
-        // Another one is heard as before, and counts for itself.
+        // Another member is heard as before; each has a count of its own.
         let third = MemberId::new(3);
         activity.acted(OTHER, 15);
         activity.acted(third, 15);
         assert_eq!(rest_s(&mut activity), Some(1));
         activity.deciding(16, true);
-        // With own work nobody is the cause.
+        // If this node has work itself, no other member is the cause of the height.
         activity.deciding(17, false);
         activity.acted(third, 17);
         assert_eq!(rest_s(&mut activity), Some(1));
         activity.deciding(18, true);
-        // It had work after all.
+        // The height had work after all, so the member did not drive an idle chain.
         activity.acted(OTHER, 18);
         assert_eq!(rest_s(&mut activity), Some(64));
         activity.deciding(19, true);
@@ -224,7 +224,7 @@ mod tests {
         };
         for (height, expected) in (8..).zip([2, 4, 8, 16, 32, 64, 128, 128]) {
             assert_eq!(rests(&mut activity), Some(expected));
-            // Decided by votes, not from a peer's store.
+            // This height is decided by votes, not fetched from a peer.
             activity.deciding(height, false);
         }
         assert_eq!(rests(&mut activity), Some(128));

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_the_block_use_up_the_sender_s_share_only() {
         let mut intake = Intake::default();
-        // Ignored by the application, so never delivered.
+        // The application ignores these bytes, so the block is never delivered.
         assert!(intake.may_judge(12, TWO, &block(7)));
         assert!(intake.may_judge(12, TWO, &block(7)));
         assert!(!intake.may_judge(12, TWO, &block(7)));

@@ -328,14 +328,14 @@ impl Network {
         if state.faults(signed).rests(Instant::now()) {
             return Err(LinkError::Resting);
         }
-        // Of one that is in no set any more nobody can sign.
+        // A peer that is in no validator set has no key to sign with: `known` is empty, and its links are let in unsigned.
         if !signed && !known.is_empty() && state.standing.is_some_and(|(_, signed)| signed) {
             if !std::mem::replace(&mut state.told, true) {
                 warn!(%peer, "somebody with a validator's certificate opens a link that its consensus key has not signed; it is refused");
             }
             return Err(LinkError::Unsigned);
         }
-        // Only now: a link that never begins takes nobody's place.
+        // The link takes its place only now, after its hello: one that never says hello displaces nobody.
         let number = *links.newest.borrow() + 1;
         state.standing = Some((number, signed));
         state.told = false;
@@ -346,7 +346,7 @@ impl Network {
 
     /// A link that was not signed for: is it now? The peer's keys, or the set, may be others since it began.
     fn is_signed_now(&self, peer: MemberId, number: u64, proof: &mut Proof) -> bool {
-        // Without the sets it stays what it was; the next word asks again.
+        // If the sets cannot be read the link stays unsigned. The next message asks again.
         let Ok(known) = self.0.keys.keys_of(peer) else { return false };
         let signed = proof.is_by(&known);
         if signed && let Some(links) = self.0.peers.get(&peer) {
@@ -416,7 +416,7 @@ impl Network {
     pub(crate) fn at_height(&self, height: u64) {
         self.0.height.store(height, Ordering::SeqCst);
         self.change_outbox(|outbox| outbox.at_height(height));
-        // Behind the height: what is kept from now on is judged by it.
+        // Release early votes after the height was stored, because what is kept from now on is compared with it.
         if let Some(engine) = &*self.0.engine.borrow() {
             engine.release(height);
         }

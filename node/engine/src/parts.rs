@@ -51,7 +51,7 @@ impl Parts {
         self.stopping.send_replace(true);
         for part in &parts {
             if let Err(error) = part.stop_and_wait(Some("stopped".to_owned()), Some(STOP_WITHIN)).await {
-                // Most often the part has ended by itself.
+                // In most cases the part has ended already.
                 debug!(part = %part.get_id(), %error, "not told to stop");
             }
         }

@@ -91,7 +91,7 @@ pub(crate) struct StreamIds {
 
 impl StreamIds {
     pub(crate) fn new() -> Self {
-        // The hasher's keys are random per process: enough to keep streams of two runs apart.
+        // The keys of this hasher are random for each process, which is enough to tell streams of two runs apart.
         let start = std::collections::hash_map::RandomState::new().build_hasher().finish();
         Self { start, next: 0 }
     }

@@ -92,7 +92,7 @@ pub fn examine_log(path: &Path) -> Result<LogState, LogFault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LogState::Missing),
         found => found?,
     };
-    // The engine's library reports a held lock as an error without a system code.
+    // For a lock that another process holds, the engine's library gives an error without a code of the operating system.
     let lock = lock_log(path)
         .map_err(|error| if error.raw_os_error().is_none() { LogFault::InUse } else { LogFault::Io(error) })?;
     let copy = path.with_extension("wal.examined");

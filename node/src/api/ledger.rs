@@ -78,7 +78,7 @@ impl LedgerService for Services {
         let busy = || Refusal::new(Reason::Overloaded).with_message("too many block streams; try another node");
         let place = self.block_streams.try_acquire(caller.as_ref()).ok_or_else(|| busy().to_status())?;
         let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BUFFER + 1);
-        // Room for an error is kept: an end without one means "complete" to whoever reads slowly.
+        // Reserve one place for an error: a stream that ends without one means "complete", also to a reader whose buffer is full.
         let last_word = sender.clone().reserve_owned().await.map_err(internal)?;
         let services = self.clone();
         tokio::spawn(async move {
@@ -217,7 +217,7 @@ impl Services {
             while height <= newest {
                 let reading = async {
                     let block = self.read_block(Height::new(height), request.with_records, caller).await?;
-                    // Its receiver is gone: nobody reads.
+                    // `false` if the receiver has gone: nobody reads any more.
                     Ok::<_, Status>(sender.send(Ok(block)).await.is_ok())
                 };
                 match tokio::time::timeout(self.reader_patience, reading).await {

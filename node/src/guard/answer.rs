@@ -46,7 +46,7 @@ pub(super) fn answer(contents: &Contents, height: u64, asked: &Ballot, grounds: 
     }
     let text = |problem: &str| format!("height {height} round {}: {problem}", asked.round);
     if let Some(known) = contents.vote(asked.kind, asked.round) {
-        // The engine could not send it: it lacks the proof that the first one names.
+        // The known proposal names a proof (`pol_round`) that this request has not, so the engine could not send it.
         let unfit = asked.kind == Kind::Proposal && asked.pol_round.is_none() && known.ballot.pol_round.is_some();
         return if unfit {
             Answer::Refuse(text("this validator proposed a locked block in this round"))
@@ -55,7 +55,7 @@ pub(super) fn answer(contents: &Contents, height: u64, asked: &Ballot, grounds: 
         };
     }
     if asked.round < contents.round_floor {
-        // What was said then is forgotten. The newest vote moves the others' and the own engine on to its round.
+        // What was said in this round is forgotten. Repeating the newest vote instead moves this engine and the others on to its round.
         let newest = contents.newest(asked.kind).filter(|_| asked.kind != Kind::Proposal);
         let refusal = || Answer::Refuse(text("what this validator said in this round is forgotten"));
         return newest.map_or_else(refusal, |vote| Answer::Repeat(*vote));

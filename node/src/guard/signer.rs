@@ -99,7 +99,7 @@ fn misfit() -> SignRefused {
 impl ConsensusSigner for GuardedSigner {
     fn sign(&self, request: &SignRequest, preimage: &[u8]) -> Result<SignResponse, SignRefused> {
         let Some((height, asked, grounds)) = ballot(request) else {
-            // Neither says anything about what this validator votes for.
+            // The requests that have no ballot say nothing about what this validator votes for.
             let key = match *request {
                 SignRequest::Stream { slot, .. } => self.key_at(slot.height).ok().or_else(|| self.own_key()),
                 _ => self.own_key(),

@@ -58,7 +58,7 @@ impl Default for Forwarder {
 impl Forwarder {
     /// Sends a pooled batch to every peer. Whoever misses it gets it by announcement.
     pub(crate) fn forward(&self, header_hash: Hash) {
-        // An error only without receivers, which is a chain of one validator.
+        // Sending fails only without receivers: on a chain of one validator.
         let _ = self.queue.send(Forward::Batch(header_hash));
     }
 
@@ -87,7 +87,7 @@ impl Forwarder {
         heights.sort_unstable_by(|a, b| b.cmp(a));
         let reached = heights.get(set.faults_max()).copied().unwrap_or(0);
         let behind = reached.saturating_sub(decided.get());
-        // Those who were not asked yet may only be farther.
+        // Validators that were not asked yet can only raise this figure, so a figure above 0 counts already.
         (asked >= peers || behind > 0).then_some(behind)
     }
 

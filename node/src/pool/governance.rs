@@ -116,7 +116,7 @@ impl Pool {
         }
         for (sequence, refusal) in gone {
             waiting.governance.remove(&sequence);
-            // Those that were executed are the rule.
+            // Most messages leave because they were executed. Only the others are logged.
             if sequence > self.last_governance()?.sequence {
                 tracing::warn!(sequence, %refusal, "a waiting governance message can be executed no more; dropped");
             }

@@ -66,7 +66,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Answers 429 with Retry-After to whoever calls too often.
 pub(crate) async fn limit_calls(State(limit): State<Arc<CallLimit>>, request: Request, next: Next) -> Response {
-    // The server names every client; one that it did not name would share a bucket with others like it.
+    // The server gives the address of every client. Without one, clients would share a bucket.
     let address = request.extensions().get::<ClientAddress>().map_or(Ipv6Addr::UNSPECIFIED.into(), |client| client.0);
     match limit.check(address) {
         Ok(()) => next.run(request).await,

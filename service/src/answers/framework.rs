@@ -31,7 +31,7 @@ pub(super) fn refusal_of(status: &Status, stage: Stage) -> Refusal {
         }
         (Code::Unimplemented, _) => Refusal::new(CallReason::MethodUnknown),
         (Code::OutOfRange | Code::ResourceExhausted, Stage::Request) => as_it_says(CallReason::RequestTooLarge),
-        // The connection broke while the request came: nobody reads this, and nothing failed here.
+        // The connection broke while the request was read. Nobody reads this answer, and nothing failed here.
         (Code::Unknown | Code::Cancelled, Stage::Request) if status.message().contains("reading a body") => {
             Refusal::new(CallReason::RequestInvalid).with_message("the request broke off")
         }
@@ -51,7 +51,7 @@ fn undecodable(message: &str) -> Refusal {
     let mut path = Vec::new();
     let mut problem = rest;
     while let Some((segment, after)) = problem.split_once(": ") {
-        // `Message.field`; a problem may hold a colon as well.
+        // A segment `Message.field` belongs to the path. The text after it may contain a colon as well, and does not.
         let Some((_, field)) = segment.split_once('.').filter(|(_, field)| !field.contains([' ', '.'])) else { break };
         path.push(field);
         problem = after;

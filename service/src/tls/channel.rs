@@ -74,7 +74,7 @@ pub fn connect_lazy_with_session(
 ) -> Result<(Channel, watch::Receiver<Session>), ChannelError> {
     let bad = || ChannelError::Authority(config.authority.clone());
     let target = Target::parse(&config.authority, config.expected).ok_or_else(bad)?;
-    // The scheme is http for tonic alone, which would otherwise want to speak TLS itself.
+    // The scheme given to tonic is http, because with https it would start TLS itself.
     let uri = |scheme: &str| format!("{scheme}://{}", config.authority).parse::<Uri>().map_err(|_| bad());
     let mut endpoint = Endpoint::from(uri("http")?)
         .origin(uri("https")?)

@@ -70,7 +70,7 @@ impl Wire for RawDecidedValue<ChainContext> {
         let length = u32::try_from(self.value_bytes.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.value_bytes);
-        // A certificate without round or signatures does not occur; it is written as nothing, which no reader takes.
+        // A certificate without round or signatures does not occur. If it did, nothing would be written, and every reader would refuse that.
         if let Some(certificate) = Certificate::from_engine(&self.certificate.trim_vote_extensions()) {
             out.extend_from_slice(&certificate.encode());
         }

@@ -57,7 +57,7 @@ impl NetworkActor {
     }
 
     fn say_part(&self, message: &StreamMessage<ProposalPart>) -> Result<(), ActorProcessingErr> {
-        // A stream ends by its announced length; the end itself is never sent.
+        // A stream has an announced length, so its end is not sent.
         let StreamContent::Data(part) = &message.content else { return Ok(()) };
         let (height, stream) = (part.slot().height, message.stream_id.to_bytes());
         let frame = self.encode(PART, message)?;
@@ -69,7 +69,7 @@ impl NetworkActor {
         let (tip_height, history_min_height) = (status.tip_height, status.history_min_height);
         let status =
             sync::Status::<ChainContext> { peer_id: peer_id(self.network.0.own)?, tip_height, history_min_height };
-        // Encoded without being noted: only what others say raises the known tip.
+        // The own status does not raise the known tip; only those of others do.
         let frame = self.encode(STATUS, &status)?;
         self.network.change_outbox(|outbox| outbox.status(frame));
         Ok(())
@@ -153,7 +153,7 @@ impl Actor for NetworkActor {
             NetworkMsg::PublishProposalPart(message) => self.say_part(&message)?,
             NetworkMsg::BroadcastStatus(status) => self.say_status(&status)?,
             NetworkMsg::OutgoingRequest(peer, request, reply) => {
-                // An error: the requester is gone and does not need the number.
+                // Sending fails if the requester has gone. Then it does not need the number.
                 let _ = reply.send(self.fetch(fetching, peer, &request)?);
             }
             NetworkMsg::CancelRequest(id) => {
@@ -175,7 +175,7 @@ impl Actor for NetworkActor {
             NetworkMsg::UpdatePersistentPeers(_, reply) => {
                 _ = reply.send(Err(PersistentPeerError::NetworkStopped));
             }
-            // Who is who is known by certificates, and nothing here depends on the set.
+            // Nothing to do: peers are known by their certificates, and nothing in this part depends on the set.
             NetworkMsg::Subscribe(_)
             | NetworkMsg::UpdateValidatorSet(_)
             | NetworkMsg::ValidatorProofVerified { .. }

@@ -147,7 +147,7 @@ mod tests {
             let keys: Vec<_> = keys.iter().map(|seed| public(*seed)).collect();
             Proof::read(&hello, way).is_ok_and(|mut proof| proof.is_by(&keys))
         };
-        // While keys are changed a node knows the old one, the new one, or both.
+        // While a validator changes its keys, a peer may know the old one, the new one, or both.
         for (keys, expected) in [(&[7][..], true), (&[8], true), (&[9, 8], true), (&[9], false), (&[], false)] {
             assert_eq!(is_by(way(1, 2), keys), expected, "{keys:?}");
         }

@@ -128,7 +128,7 @@ pub struct Outgoing {
 impl Outgoing {
     pub(super) fn new(network: Network) -> Self {
         let said = network.0.said.subscribe();
-        // Blocks of the height before are fetched by whoever still lacks them.
+        // A new link starts with the blocks of this height. A peer that lacks an earlier one fetches it.
         let parts = network.outbox().first_part_of_now();
         Self { network, said, votes: 0, parts, status: 0 }
     }
@@ -141,7 +141,7 @@ impl Outgoing {
             if let Some(frame) = self.try_next() {
                 return frame;
             }
-            // The sender lives as long as the network does, which this holds.
+            // Never an error: `self.network` keeps the sender alive.
             let _ = self.said.changed().await;
         }
     }
