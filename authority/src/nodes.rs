@@ -176,12 +176,12 @@ mod tests {
         let liar = tip(11, 9, u64::MAX);
         assert_eq!(agreed(&[liar, honest], 2), None, "which of them is right can not be told");
         assert_eq!(agreed(&[liar, honest, tip(4, 4, 97)], 2), Some(tip(4, 4, 97)));
-        // The same place in the order, with another message before it.
+        // One node names the same place in the order, but another predecessor.
         assert_eq!(agreed(&[tip(4, 9, 100), honest], 2), None);
-        // A liar that agrees on the place cannot push the expiry out.
+        // One node agrees on the place and states a later time. That must not move the expiry.
         assert_eq!(agreed(&[tip(4, 4, u64::MAX), honest], 2), Some(honest));
         assert_eq!(agreed(&[], 1), None);
-        // Two honest ones a message apart: the one of whom enough have it.
+        // Two honest nodes are a message apart. The state that enough nodes have is taken.
         assert_eq!(agreed(&[tip(5, 5, 101), honest, honest], 2), Some(honest));
     }
 }

@@ -48,7 +48,7 @@ impl Drop for DelayProxy {
 
 async fn accept(listener: TcpListener, target: SocketAddr, delay: Duration) {
     let mut connections = JoinSet::new();
-    // A failed accept or connection is the two processes' to notice: they try again.
+    // A failed accept or connection ends here; the two processes notice it and try again.
     loop {
         if let Ok((near, _)) = listener.accept().await {
             connections.spawn(pass_on(near, target, delay));
@@ -84,7 +84,7 @@ async fn one_way(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duratio
                 return;
             }
         }
-        // An error: the other side has gone already.
+        // An error means that the other side has gone already.
         let _ = to.shutdown().await;
     };
     tokio::join!(read, write);

@@ -84,7 +84,7 @@ pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result
     errln!("{} …", options.name());
     let mut load = Load::start(network, options).await?;
     run_for(&mut load, span.warm_up).await?;
-    // A new network's first proposal goes out before its validators are connected: that round is not the load's.
+    // The first proposal of a new network may go out before its validators are connected. That round has nothing to do with the load.
     let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let marks = run_marked(&mut load, network, span.window).await?;
     let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;

@@ -80,7 +80,7 @@ pub(crate) async fn run(mut network: Network, receipt_count: usize, terminal: bo
     summary::measure_blocks(&demo, &mut summary).await?;
     demo.audit().await?;
     let step = demo.screen.step("stop all processes", None);
-    // A watch is an open call: the issuer drains better without.
+    // End the watch first: while a call is open, the issuer waits for it at its stop.
     demo.watches.clear();
     demo.clients.clear();
     demo.network.stop().await?;

@@ -139,7 +139,7 @@ impl OutcomeWatch {
             }
             match tokio::time::timeout_at(deadline, changed.changed()).await {
                 Ok(Ok(())) => {}
-                // The task has ended: what it saw last is in `seen`, and decides in the next round.
+                // The task has ended. The last thing it saw is in `seen`, which the next round of this loop reads.
                 Ok(Err(_)) if self.lock().failure.is_none() => bail!("the watch stopped"),
                 Ok(Err(_)) => {}
                 Err(_) => return Ok(None),

@@ -117,7 +117,7 @@ struct FieldSchema {
 impl Schema {
     fn read() -> Self {
         let mut messages = HashMap::new();
-        // The set is of this build; were it unreadable, every field would be unknown and every strict call refused.
+        // The descriptors are part of this program. If they could not be read, every field would be unknown and every strict call refused.
         let set = FileDescriptorSet::decode(crate::FILE_DESCRIPTOR_SET).unwrap_or_default();
         for file in &set.file {
             for message in &file.message_type {

@@ -263,7 +263,7 @@ impl TrustFile {
 
     /// The newest authorities that the file knows.
     pub fn authorities(&self) -> &AuthoritySet {
-        // No trust file is without.
+        // Every trust file has at least one.
         self.authorities.last().map_or(&NOBODY, |known| &known.set)
     }
 

@@ -78,7 +78,7 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.admin.v1.AdminService/ListSegments", LEDGER_READERS),
     rule("/tallystick.admin.v1.AdminService/ListIssuers", LEDGER_READERS),
     rule("/tallystick.admin.v1.AdminService/ReadRegistry", LEDGER_READERS),
-    // A trial executes actions and gets no payment of any kind for it, so only callers that may submit may try.
+    // A trial makes the node execute actions, which is work. Only callers that may submit governance may ask for it.
     rule("/tallystick.admin.v1.AdminService/TryGovernance", OPERATOR),
     rule("/tallystick.admin.v1.AdminService/GetNodeStatus", LEDGER_READERS),
     rule("/tallystick.verifier.v1.VerifierService/VerifyBundle", ANYBODY),

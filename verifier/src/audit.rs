@@ -139,7 +139,7 @@ fn run(
         }
         drop(ready_sender);
         let finding = replay_all(&ready_receiver, replay, &announced, progress).err();
-        // Whoever still sends must see that nobody listens.
+        // Close the channel, so that a sender sees that nobody receives.
         stopped.store(true, Ordering::Relaxed);
         drop(ready_receiver);
         drain(&raw_receiver);
@@ -213,7 +213,7 @@ fn prepare_all(
 /// Takes what is left, so that the reader comes to its end.
 fn drain(receiver: &Mutex<Receiver<(u64, LedgerBlock)>>) {
     let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
-    // The reader may be blocked in a send: receive until it has seen that all is over.
+    // The reader may be blocked in a send. Keep receiving until it has noticed the end.
     while receiver.recv().is_ok() {}
 }
 

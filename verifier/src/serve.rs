@@ -137,7 +137,7 @@ pub fn start(
             .with_service_name("tallystick.verifier.v1.VerifierService");
         COMMON_SERVICES.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     };
-    // Both versions: many tools know the older one only.
+    // Both versions of reflection are served: many tools know only the older one.
     let newer = reflection().build_v1().map_err(ServeError::Reflection)?;
     let older = reflection().build_v1alpha().map_err(ServeError::Reflection)?;
     let verifier = VerifierServiceServer::new(service)
@@ -193,7 +193,7 @@ impl VerifierService for Service {
             return Err(Refusal::new(Reason::FieldInvalid).with_message(message.to_owned()).to_status());
         }
         let internal = || Refusal::new(CallReason::Internal).to_status();
-        // Never closed. The permit goes with the judgement, which no cancelled call interrupts.
+        // The semaphore is never closed. The permit moves into the judgement, which goes on even if the call is cancelled.
         let permit = Arc::clone(&self.judgements).acquire_owned().await.map_err(|_| internal())?;
         let trust = Arc::clone(&self.trust);
         let judged = tokio::task::spawn_blocking(move || {

@@ -276,7 +276,7 @@ fn signing_key(reading: Reading, state: &KeyState) -> Thing {
         () if state.revoked_from_ms != 0 => "valid, revocation to come",
         () => "valid",
     };
-    // The first block time of none; what came earlier is still taken before it.
+    // Until it was recorded nothing had ended; what was issued before `from` is still accepted during the grace.
     let over = endings.into_iter().map(Ending::over_from_ms).filter(|over| *over != 0).min().unwrap_or(0);
     Thing {
         class: Class::Key,

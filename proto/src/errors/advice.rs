@@ -213,7 +213,7 @@ pub const fn advice_if_refused(reason: Reason) -> Advice {
             none(Action::NewBizCode)
         }
         R::OriginalUnknown | R::OriginalIsRed => none(Action::NewBizCode),
-        // NUMBER_USED is judged before the biz code and the payment: this very business event may stand under the number.
+        // NUMBER_USED is judged before the biz code and the payment, so the number may have been spent on this same business event.
         _ => advice(Stands::Unknown, Place::OtherIssuer, Action::LookUp),
     }
 }

@@ -89,7 +89,8 @@ pub(crate) fn apply_batch(
         }
     }
     if refusals.is_empty() && header.ripeness(context.block_time) == Ripeness::Never {
-        // The header names a time that no record has; all of them are refused, or they would enter before their time.
+        // The header's last issue time is not that of any record. All records are refused; otherwise a header with an earlier time could bring
+        // records into a block before they are due.
         let all = (0..).zip(&batch.checked).map(|(index, _)| RecordRefusal { index, reason: Reason::TimeInvalid });
         refusals.extend(all);
     }

@@ -120,19 +120,19 @@ mod tests {
         let at = UnixMillis::new;
         let first = Ending::planned(0).moved_to(NOW + 60 * DAY, at(NOW));
         assert_eq!(first, Ending::new(NOW + 60 * DAY, NOW));
-        // The key is stolen meanwhile: what was issued before the theft is on its way.
+        // The key is stolen before its planned end: what was issued before the theft may still be on its way.
         let (theft, found) = (NOW + 20 * DAY, NOW + 32 * DAY);
         let second = first.moved_to(theft, at(found));
         assert_eq!(second, Ending::new(theft, found));
         assert!(second.permits(at(theft - 1), at(found + GRACE)));
-        // The same again prolongs nothing.
+        // The same ending again does not prolong the grace.
         assert_eq!(second.moved_to(theft, at(found + 5 * DAY)), second);
-        // Over: dated earlier for the record, it lets nothing in again.
+        // The grace is over: an earlier date, set for the record, lets nothing in again.
         let late = at(found + GRACE + 1);
         let third = second.moved_to(theft - DAY, late);
         assert_eq!(third, Ending::new(theft - DAY, found));
         assert!(!third.permits(at(theft - DAY - 1), late));
-        // Dated later or lifted, it does: a suspension.
+        // A suspension that is dated later or lifted lets records in again.
         assert!(second.moved_to(theft + 90 * DAY, late).permits(at(theft + DAY), late));
         assert_eq!(second.moved_to(0, late), Ending::planned(0));
     }

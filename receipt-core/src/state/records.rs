@@ -98,7 +98,7 @@ pub(crate) fn apply_record(
     let uniqueness_count = u8::try_from(signed.record.uniqueness_keys.len()).map_err(|_| Reason::FieldInvalid)?;
     check_authority(context, overlay, cache, signed, record.verdict)?;
     check_number(context, overlay, cache, &signed.record)?;
-    // From here on each step checks all it has to before its first write: a refused record leaves no trace behind.
+    // Each step from here on makes all of its checks before its first write, so that a refused record changes nothing.
     let change = match signed.record.reverses {
         None => {
             claim_keys(overlay, &signed.record)?;

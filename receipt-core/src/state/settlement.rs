@@ -63,7 +63,7 @@ pub(super) fn settle_segment(
         require(accounted == Some(last - first + 1), "not every number of the segment is used, void or lost")?;
         require_unused(overlay, &state, &named, look_ups)?;
     }
-    // Last, so that within the grace all else that is wrong with a settlement is told already.
+    // Checked last, so that during the grace every other fault of a settlement is reported already.
     require(state.closing().is_over(block_time), "receipts of the segment may still come within the grace")?;
 
     state.settled_at_ms = block_time.get();

@@ -20,7 +20,7 @@ use crate::cli::ServeArguments;
 const DRAIN_DEADLINE: Duration = Duration::from_secs(35);
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    // To a service its files are its config: without them a restart changes nothing.
+    // For a service these files are configuration: if one is missing or wrong, restarting does not help (exit code 64).
     let as_config = |failure| Failure { exit: Exit::Usage, ..failure };
     let trust = Arc::new(read_trust(&arguments.trust).map_err(as_config)?);
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         let mut tasks = Tasks::new(token.clone());
         tasks.spawn("signals", on_signals(token).context("listening for signals").or_exit(Exit::NoAccess)?);
         start(&mut tasks, listener, trust, Arc::new(SystemClock), &options).or_exit(Exit::Usage)?;
-        // Whoever started this may wait for the line; that nobody reads it is no reason to stop.
+        // The process that started this one may wait for this line. If nobody reads it, the service runs on.
         outln!("listening on {address}");
         tasks.run(DRAIN_DEADLINE).await.context("serving").or_exit(Exit::Bad)?;
         Ok(Exit::Good)

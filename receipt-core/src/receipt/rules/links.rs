@@ -74,7 +74,7 @@ pub(super) fn check_original(draft: &ReceiptDraft, original: Option<&Receipt>, f
         return;
     };
     if original.draft.unit_code != draft.unit_code {
-        // Nothing further of another unit's receipt is told, its total least of all.
+        // Say nothing further about a receipt of another unit, least of all its total.
         findings.add(rule, Reason::UnitMismatch, "unit_code", "is not the unit of the original");
         return;
     }
