@@ -276,7 +276,7 @@ fn signing_key(reading: Reading, state: &KeyState) -> Thing {
         () if state.revoked_from_ms != 0 => "valid, revocation to come",
         () => "valid",
     };
-    // Until it was recorded nothing had ended; what was issued before `from` is still accepted during the grace.
+    // The first block time at which nothing under this key is taken any more. Before it, what was issued before the end still is.
     let over = endings.into_iter().map(Ending::over_from_ms).filter(|over| *over != 0).min().unwrap_or(0);
     Thing {
         class: Class::Key,

@@ -89,8 +89,8 @@ pub(crate) fn apply_batch(
         }
     }
     if refusals.is_empty() && header.ripeness(context.block_time) == Ripeness::Never {
-        // The header's last issue time is not that of any record. All records are refused; otherwise a header with an earlier time could bring
-        // records into a block before they are due.
+        // No record is refused, so none has the time that the header states. Refuse all: such a batch may stand in any block, and must not
+        // bring in records that are early.
         let all = (0..).zip(&batch.checked).map(|(index, _)| RecordRefusal { index, reason: Reason::TimeInvalid });
         refusals.extend(all);
     }
