@@ -293,11 +293,11 @@ fn conclude(
     }
     let bundle = judge.require_ok(CheckId::BundleForm, Bundle::decode(bytes))?;
     let context = Context { bundle: &bundle, trust, latest: at.plus_millis(CLOCK_DRIFT_MS_MAX) };
-    let (signed, receipt, stranger) = genuine::check(&context, judge)?;
+    let (signed, receipt, later) = genuine::check(&context, judge)?;
     seen.receipt = Some(receipt);
     let header_index = anchored::check(&context, &signed, judge)?;
-    if let Some(stranger) = stranger {
-        return Err(Conclusion::Unjudged(Unjudged { doubt: Doubt::AuthoritiesUnknown, detail: stranger.0 }));
+    if let Some(later) = later {
+        return Err(Conclusion::Unjudged(Unjudged { doubt: Doubt::AuthoritiesUnknown, detail: later.0 }));
     }
     in_force::check(&context, header_index, judge, seen)
 }

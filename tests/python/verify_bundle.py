@@ -122,8 +122,9 @@ class Verdict:
         keys, threshold, newest = trust.authorities_at(leaf)
         signers = {key for key, _ in signatures}
         if len(signers & set(keys)) < max(1, threshold):
-            known = {key for _, keys, _ in trust.authorities for key in keys}
-            require(newest and signers - known, "too few authorities of its time")
+            # A later set has members of the newest one that is known, and keys that are in none.
+            retired = {key for _, keys, _ in trust.authorities for key in keys} - set(keys)
+            require(newest and signers - retired, "too few authorities of its time")
             self.authorities_unknown = True
         self.code = "CREDENTIAL_SCOPE"
         issued = record["issue_time_ms"]
@@ -180,7 +181,7 @@ class Verdict:
         self.code = "ANCHOR_TIME"
         require(as_of <= self.latest // 1000, "cosigned in the future")
         if self.authorities_unknown:
-            raise Unjudged("AUTHORITIES_UNKNOWN", "authorities that are not in the trust file have signed")
+            raise Unjudged("AUTHORITIES_UNKNOWN", "too few of the authorities in the trust file have signed")
         self.header_index = proof.index
 
     def in_force(self):

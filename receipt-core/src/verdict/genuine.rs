@@ -11,15 +11,15 @@ use crate::receipt::disclosure::Body;
 use crate::receipt::model::Receipt;
 use crate::receipt::rules::{Catalogue, check_body};
 use crate::record::{ReceiptRecord, SignedRecord};
-use crate::suite::Suite;
+use crate::suite::{PublicKey, Suite};
 
-/// What of this layer hangs on the next one: authorities have signed the credential that the trust file does not know.
-pub(super) struct Stranger(pub(super) String);
+/// What of this layer is left open: whether authorities later than those of the trust file vouch for the unit.
+pub(super) struct LaterAuthorities(pub(super) String);
 
 pub(super) fn check(
     context: &Context<'_>,
     judge: &mut Judge,
-) -> Result<(SignedRecord, Receipt, Option<Stranger>), Conclusion> {
+) -> Result<(SignedRecord, Receipt, Option<LaterAuthorities>), Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let chain = trust.chain_id();
     if bundle.chain != chain {
@@ -34,7 +34,7 @@ pub(super) fn check(
         return Err(judge.doubt(CheckId::CredentialForm, Doubt::FormatUnknown, format));
     }
     let credential = judge.require_ok(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
-    let stranger = check_signers(context, &credential, judge)?;
+    let later = check_signers(context, &credential, judge)?;
     let scope = scope_problem(&signed.record, &credential.credential, trust.suite());
     judge.require(CheckId::CredentialScope, scope.is_none(), scope.unwrap_or_default())?;
     let genuine = signed.verify(chain, &credential.credential.public_key);
@@ -42,17 +42,19 @@ pub(super) fn check(
     let receipt = check_content(context, &signed.record, &credential.credential, judge)?;
     let issued = signed.record.issue_time;
     judge.require(CheckId::IssueTime, issued <= context.latest, format_args!("issued at {issued}"))?;
-    Ok((signed, receipt, stranger))
+    Ok((signed, receipt, later))
 }
 
 /// Enough authorities have signed that were in force where the anchor says that the record stands; whether it stands there is the next
-/// layer's to say. If too few have, but somebody else whom the trust file does not know, there may be newer authorities: then the check is
-/// left open, the layer is not passed, and what does not hold in the checks that follow makes the bundle invalid all the same.
+/// layer's to say. If too few have, the trust file may be older than a change of authorities: their number may have been lowered, some
+/// may have left, others come. No retired key comes back, so every member of a later set is one of the newest set here or stands in no
+/// set of the file. If one of these has signed, the check is left open and the layer is not passed; what does not hold in the checks
+/// that follow makes the bundle invalid all the same.
 fn check_signers(
     context: &Context<'_>,
     credential: &SignedCredential,
     judge: &mut Judge,
-) -> Result<Option<Stranger>, Conclusion> {
+) -> Result<Option<LaterAuthorities>, Conclusion> {
     let (id, trust) = (CheckId::CredentialSignatures, context.trust);
     let leaf = TlogProof::parse_without_extra(context.bundle.anchor.as_bytes()).ok().map(|anchor| anchor.index);
     let authorities = leaf.map_or(trust.authorities(), |leaf| trust.authorities_at(leaf));
@@ -65,13 +67,17 @@ fn check_signers(
         judge.pass(id);
         return Ok(None);
     }
-    let by_a_stranger = credential.signatures.iter().any(|(key, _)| !trust.knows_authority(key));
-    let detail = format!("{} of the authorities at its time must have signed it", authorities.threshold);
-    if !(is_newest && by_a_stranger) {
+    let may_be_later = |key: &PublicKey| authorities.has(key) || !trust.knows_authority(key);
+    let signed = credential.signatures.iter().filter(|(key, _)| authorities.has(key)).count();
+    let (count, needed) = (authorities.keys.len(), authorities.threshold);
+    let detail = format!(
+        "of the {count} authorities that the trust file has for its time {signed} signed it, and {needed} must"
+    );
+    if !(is_newest && credential.signatures.iter().any(|(key, _)| may_be_later(key))) {
         return Err(judge.fail(id, detail));
     }
     judge.leave_open(id, &detail);
-    Ok(Some(Stranger(detail)))
+    Ok(Some(LaterAuthorities(detail)))
 }
 
 /// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.

@@ -190,8 +190,8 @@ coded! {
         "This program does not know the format: take a newer program.";
     ValidatorsUnknown = "VALIDATORS_UNKNOWN", "签署方不在信任文件中，需要更新信任文件。"
         "It is signed by validators that the trust file does not know: bring the trust file up to date.";
-    AuthoritiesUnknown = "AUTHORITIES_UNKNOWN", "签署单位凭证的监管机关不在信任文件中，需要更新信任文件。"
-        "The unit's credential is signed by authorities that the trust file does not know: bring the trust file up to date.";
+    AuthoritiesUnknown = "AUTHORITIES_UNKNOWN", "信任文件所列监管机关为单位凭证签名的不足法定数量，需要更新信任文件后重新验证。"
+        "Too few authorities of the trust file have signed the unit's credential: bring the trust file up to date, and judge again.";
     StatusUnknown = "STATUS_UNKNOWN", "账本记载了本程序不认识的状态，需要更新的程序。"
         "The ledger states something of the receipt that this program does not know: take a newer program.";
     TooOld = "TOO_OLD", "状态证明早于所要求的时限，需要重新获取票据包。"

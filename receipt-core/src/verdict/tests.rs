@@ -1,6 +1,7 @@
 //! Verdicts over whole bundles of the test chain: good ones of every sample, and every way of being bad.
 
 use super::*;
+use crate::authorities::AuthoritySet;
 use crate::batch::SignedBatchHeader;
 use crate::bundle::{Bundle, StatusPart};
 use crate::credential::{SignedCredential, UnitCredential};
@@ -11,6 +12,7 @@ use crate::receipt::layout::to_values;
 use crate::record::SignedRecord;
 use crate::suite::Signer;
 use crate::testkit::{TestChain, TestReceipt, TestValidator};
+use crate::trust::TrustedAuthorities;
 
 /// A chain with one anchored receipt among others, and two blocks on top.
 fn chain() -> (TestChain, TestReceipt) {
@@ -195,6 +197,11 @@ const DOUBTS: &[(&str, &str, Forge)] = &[
     ("a credential of a later format", "FORMAT_UNKNOWN", |_, _, bundle| later(&mut bundle.credential, 1, 2)),
     ("a header of a later format", "FORMAT_UNKNOWN", |_, _, bundle| later(&mut bundle.batch.header, 1, 9)),
     ("a seal of a later format", "FORMAT_UNKNOWN", |_, _, bundle| bundle.status.seal[1] = 2),
+    ("one authority of two", "AUTHORITIES_UNKNOWN", |chain, receipt, bundle| {
+        let mut credential = chain.credential(receipt);
+        credential.signatures.truncate(1);
+        bundle.credential = credential.encode();
+    }),
     ("validators that came later", "VALIDATORS_UNKNOWN", |chain, _, bundle| {
         let strangers: Vec<TestValidator> = (11..=14).map(TestValidator::new).collect();
         let size = chain.log().size();
@@ -279,8 +286,8 @@ fn authorities_vouch_for_what_was_anchored_in_their_time() {
     for (what, bundle, expected) in [
         ("as it was", with(&before, &old_credential), ["", ""]),
         ("as it is", with(&after, &new_credential), ["", "AUTHORITIES_UNKNOWN"]),
-        // A file of before cannot know that the old set has ended.
-        ("the old set vouches for a later record", with(&after, &old_credential), ["CREDENTIAL_SIGNATURES", ""]),
+        // A file of before cannot know that the old set has ended, and none knows whether one who stayed is enough by now.
+        ("the old set vouches for a later record", with(&after, &old_credential), ["AUTHORITIES_UNKNOWN", ""]),
         (
             "the new set for an earlier one",
             with(&before, &new_credential),
@@ -308,6 +315,72 @@ fn authorities_vouch_for_what_was_anchored_in_their_time() {
     let mut invalid = forged;
     invalid.signatures[0].1.0[9] ^= 1;
     assert_eq!(codes(&with(&after, &invalid)), ["CREDENTIAL_SIGNATURES", "CREDENTIAL_SIGNATURES"]);
+}
+
+/// Their names, and how many of them must sign.
+type Authorities = (&'static [&'static str], u32);
+
+fn authorities(names: &[&str], threshold: u32) -> AuthoritySet {
+    let key = |name: &&str| crate::testkit::software_key(name).public_key();
+    AuthoritySet { keys: names.iter().map(key).collect(), threshold }
+}
+
+/// One row per change: those of before it and how many of them must sign, those after it, who has signed the credential, and the verdict of
+/// a trust file that knows the change and of one that does not. An honest receipt is never INVALID to the older one; what a forger can
+/// reach is genuine to neither.
+#[test]
+fn a_trust_file_of_before_calls_nothing_invalid_that_a_newer_one_may_take() {
+    let (chain, receipt) = chain();
+    let bundle = chain.bundle(&receipt);
+    let leaf = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).unwrap().index;
+    let (good, unknown, invalid) = ("", "AUTHORITIES_UNKNOWN", "CREDENTIAL_SIGNATURES");
+    let judged = |before: &AuthoritySet, after: &AuthoritySet, by: u64, signers: &[&str]| {
+        let first = TrustedAuthorities { first_leaf: LeafIndex::ZERO, set: before.clone() };
+        let older = TrustFile { authorities: vec![first], ..chain.trust().clone() };
+        let newer = older.with_next_authorities(LeafIndex::new(by), after).unwrap().unwrap();
+        let keys: Vec<_> = signers.iter().map(|name| crate::testkit::software_key(name)).collect();
+        let keys: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
+        let credential = SignedCredential::sign(chain.credential(&receipt).credential, bundle.chain, &keys).encode();
+        let bytes = Bundle { credential, ..bundle.clone() }.encode();
+        [newer, older].map(|trust| verify_bundle(&bytes, &trust, chain.now()))
+    };
+    let rows: &[(&str, Authorities, Authorities, &[&str], [&str; 2])] = &[
+        ("k lowered", (&["a", "b", "c"], 3), (&["a", "b", "c"], 2), &["a", "b"], [good, unknown]),
+        ("left without a successor", (&["a", "b", "c", "d"], 3), (&["a", "b", "c"], 2), &["b", "c"], [good, unknown]),
+        ("one is left", (&["a", "b", "c"], 2), (&["c"], 1), &["c"], [good, unknown]),
+        ("one replaced", (&["a", "b", "c"], 2), (&["a", "b", "d"], 2), &["b", "d"], [good, unknown]),
+        ("all replaced", (&["a", "b"], 2), (&["d", "e"], 2), &["d", "e"], [good, unknown]),
+        ("too few of the newest", (&["a", "b", "c"], 2), (&["a", "d", "e"], 2), &["d"], [unknown, unknown]),
+        ("strangers", (&["a", "b", "c"], 2), (&["a", "d", "e"], 2), &["x", "y"], [unknown, unknown]),
+        ("a stranger and one that left", (&["a", "b", "c"], 2), (&["a", "d", "e"], 2), &["x", "b"], [unknown, unknown]),
+        // Of whom nobody can be in a later set; a file of before cannot know that they have left.
+        ("those who left", (&["a", "b", "c"], 2), (&["a", "d", "e"], 2), &["b", "c"], [invalid, good]),
+        ("one that left", (&["a", "b", "c"], 2), (&["a", "d", "e"], 2), &["b"], [invalid, unknown]),
+        ("nobody", (&["a", "b", "c"], 2), (&["a", "d", "e"], 2), &[], [invalid, invalid]),
+    ];
+    for (what, before, after, signers, expected) in rows {
+        let (before, after) = (authorities(before.0, before.1), authorities(after.0, after.1));
+        let verdicts = judged(&before, &after, leaf.get() - 1, signers);
+        assert_eq!(verdicts.each_ref().map(code), *expected, "{what}");
+        for verdict in &verdicts {
+            assert_eq!(verdict.layers.genuine == LayerResult::Passed, code(verdict) == good, "{what}");
+        }
+    }
+    // Under a set whose end is known nothing newer is possible.
+    let (before, after) = (authorities(&["a", "b", "c"], 2), authorities(&["a", "d", "e"], 1));
+    for (what, signers, expected) in [
+        ("enough", &["b", "c"][..], [good, good]),
+        ("too few", &["a"], [invalid, unknown]),
+        ("those of later", &["d", "e"], [invalid, unknown]),
+        ("strangers", &["x", "y"], [invalid, unknown]),
+    ] {
+        assert_eq!(judged(&before, &after, leaf.get(), signers).each_ref().map(code), expected, "before: {what}");
+    }
+    // What to do is said.
+    let [_, older] = judged(&before, &after, leaf.get() - 1, &["d"]);
+    for words in ["bring the trust file up to date", "of the 3 authorities", "0 signed it, and 2 must"] {
+        assert!(older.to_line().contains(words), "{}", older.to_line());
+    }
 }
 
 /// Credential and checkpoint by keys that no trust file has: it cannot be ruled out that both sets were replaced, and nothing is shown.
@@ -411,9 +484,9 @@ const FORGERIES: &[(&str, &str, Forge)] = &[
     }),
     ("record is not canonical", "RECORD_FORM", |_, _, bundle| bundle.record.push(0)),
     ("credential is not canonical", "CREDENTIAL_FORM", |_, _, bundle| bundle.credential.push(0)),
-    ("one authority of two", "CREDENTIAL_SIGNATURES", |chain, receipt, bundle| {
+    ("no authority at all", "CREDENTIAL_SIGNATURES", |chain, receipt, bundle| {
         let mut credential = chain.credential(receipt);
-        credential.signatures.truncate(1);
+        credential.signatures.clear();
         bundle.credential = credential.encode();
     }),
     ("credential of another unit", "CREDENTIAL_SCOPE", |chain, receipt, bundle| {
