@@ -50,9 +50,13 @@ impl FollowedTrust {
     pub fn open(given: TrustFile, journal: &Journal) -> Result<Self, TrustError> {
         let Some(text) = journal.trust()? else { return Ok(Self::of(given)) };
         let followed = TrustFile::parse(&text).map_err(|_| JournalError::Corrupt("the trust file"))?;
-        let newest = if followed.handovers() > given.handovers() { (followed, given) } else { (given, followed) };
+        let given_is_longer = followed.handovers() <= given.handovers();
+        let newest = if given_is_longer { (given, followed) } else { (followed, given) };
         let (longer, shorter) = newest;
-        if !longer.goes_on_from(&shorter) {
+        // What the given file has beyond the journal's must lie beyond what the journal has followed: it would have seen it.
+        let seen = journal.followed_tip()?.frontier.size();
+        let unseen = longer.takeovers(TreeSize::ZERO, seen) == shorter.takeovers(TreeSize::ZERO, seen);
+        if !longer.goes_on_from(&shorter) || (given_is_longer && !unseen) {
             return Err(TrustError::OtherSets);
         }
         Ok(Self::of(longer))
@@ -92,13 +96,10 @@ pub(crate) fn after(
     registry: &dyn StateRead,
 ) -> Result<Option<TrustFile>, String> {
     let Handover { set_hash, end } = *handover;
-    if trust.sets().iter().any(|known| known.end.is_some_and(|known| known.last_size == end.last_size)) {
-        return Ok(None);
-    }
     let announced = read_pending_validators(registry).map_err(|error| error.to_string())?;
     let (_, set) = announced.ok_or("no governance announced the validator set that the seal names")?;
     if set.hash(trust.suite()) != set_hash {
         return Err("governance announced another validator set than the seal names".to_owned());
     }
-    trust.with_next_set(end, &set).map(Some).map_err(|error| error.to_string())
+    trust.after_handover(end, &set).map_err(|error| error.to_string())
 }

@@ -32,6 +32,7 @@ use crate::ledger::{ExecuteError, Executed, Ledger};
 use crate::metrics::Metrics;
 use crate::pool::{Candidates, Pool};
 use crate::store::{ProposalHead, StoredProposal};
+use crate::succession;
 
 /// Executed blocks that are kept until one is decided. One that is not kept is executed again.
 const EXECUTED_MAX: usize = 4;
@@ -298,6 +299,7 @@ impl LedgerApplication {
             executed = self.executed.remove(block_id);
         }
         let executed = executed.ok_or("the executed block is gone")?;
+        succession::tell(&self.parts.ledger.store, &executed.effects)?;
         let begun = Instant::now();
         self.parts.ledger.store.commit_block(&executed.effects, &executed.bytes, &certificate.encode())?;
         self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());

@@ -41,6 +41,7 @@ mod peers;
 mod preflight;
 mod publish;
 mod servers;
+mod succession;
 mod view;
 mod voting_log;
 mod wire;

@@ -32,6 +32,7 @@ pub mod seal;
 pub mod shown;
 pub mod state;
 pub mod status;
+pub mod succession;
 pub mod suite;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

@@ -41,12 +41,14 @@ use crate::suite::{ChainId, PublicKey, Suite};
 use crate::validators::ValidatorSet;
 
 mod policy;
+mod takeover;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use policy::policy_of;
+pub use takeover::Takeover;
 pub use text::TrustTextError;
 
 /// Where a validator set ends.
@@ -200,6 +202,29 @@ impl TrustFile {
         Self::parse(&next.to_text())
     }
 
+    /// The same file after a handover that a log makes; `None` if the file has it already. Refused if the file lets others follow there,
+    /// or nobody and has later ones. The caller has verified the handover.
+    pub fn after_handover(&self, end: SetEnd, set: &ValidatorSet) -> Result<Option<Self>, TrustTextError> {
+        let ends_there = |known: &TrustedSet| known.end.is_some_and(|known| known.last_size == end.last_size);
+        let Some(ended) = self.sets.iter().position(ends_there) else {
+            let is_open = self.sets.last().is_some_and(|last| last.end.is_none() && last.first_size <= end.last_size);
+            let lacks = TrustTextError::Whole("it lacks validators that the log hands over to, and has later ones");
+            return if is_open { self.with_next_set(end, set).map(Some) } else { Err(lacks) };
+        };
+        let (hash, policy) = (set.hash(self.suite), policy_of(&self.origin, set)?);
+        let is_next = |next: &TrustedSet| next.set_hash == hash && next.policy.judges_like(&policy);
+        let differs = TrustTextError::Whole("it has other validators, or another end, than the log");
+        match (self.sets[ended].end == Some(end), self.sets.get(ended + 1)) {
+            (true, Some(next)) if is_next(next) => Ok(None),
+            (true, None) => {
+                let mut open = self.clone();
+                open.sets[ended].end = None;
+                open.with_next_set(end, set).map(Some)
+            }
+            _ => Err(differs),
+        }
+    }
+
     /// The same file with another set of authorities, brought by the governance entry that is leaf `by` of the log. `None` if the file
     /// has it already. The caller has verified that the entry stands there.
     pub fn with_next_authorities(&self, by: LeafIndex, set: &AuthoritySet) -> Result<Option<Self>, TrustTextError> {
@@ -207,6 +232,9 @@ impl TrustFile {
         if let Some(known) = self.authorities.iter().find(|known| known.first_leaf == first_leaf) {
             let same = known.set == *set;
             return if same { Ok(None) } else { Err(TrustTextError::Whole("it has other authorities than the log")) };
+        }
+        if self.authorities.last().is_some_and(|last| last.first_leaf > first_leaf) {
+            return Err(TrustTextError::Whole("it lacks authorities that the log has, and has later ones"));
         }
         let mut next = self.clone();
         next.authorities.push(TrustedAuthorities { first_leaf, set: set.clone() });

@@ -23,6 +23,8 @@ const ISSUER: u32 = 1;
 /// Of genesis, who sign the change: the first stays, the second leaves, and so does the third, which is lost.
 const OLD: [u32; 2] = [1, 2];
 const NEW: [&str; 2] = ["home-4", "home-5"];
+/// Of the warning that nodes and issuers log.
+const REPLACED: &str = "the authorities were replaced";
 
 /// Types all commands of a section; what they printed.
 async fn type_all(desk: &Desk<'_>, heading: &str) -> String {
@@ -117,6 +119,21 @@ async fn the_next_message(office: &Desk<'_>, leaves: &Desk<'_>, homes: &[Desk<'_
     assert!(said.contains("executed at height"), "{said}");
 }
 
+/// One line each, with who came and who left: also of the issuer that was away.
+fn everybody_tells_once(network: &TestNetwork) {
+    let trust = network.trust().unwrap();
+    let [before, after] = [0, 1].map(|at| &trust.authority_sets()[at].set);
+    for process in ["node-1", "node-2", "node-3", "node-4", "issuer-1"] {
+        let text = std::fs::read_to_string(network.layout().log(process)).unwrap();
+        let told: Vec<&str> = text.lines().filter(|line| line.contains(REPLACED)).collect();
+        let [line] = told.as_slice() else { panic!("{process}: {told:?}") };
+        let changed = after.keys[1..].iter().chain(&before.keys[1..]).map(|key| hex::encode(key.0));
+        for words in changed.chain(["WARN".to_owned(), "2 of 3 must sign".to_owned()]) {
+            assert!(line.contains(&words), "{process}: {words}: {line}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
@@ -159,5 +176,7 @@ async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
     network.wait_equal_tips().await.unwrap();
     network.audit(1).await.unwrap();
     all_sealed_once(&network, ISSUER, &[early, late]).await.unwrap();
-    network.finish(&AllowList::lifecycle()).await.unwrap();
+    everybody_tells_once(&network);
+    let told = AllowList::lifecycle().and("node-", &[REPLACED]).and("issuer-", &[REPLACED]);
+    network.finish(&told).await.unwrap();
 }

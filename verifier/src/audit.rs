@@ -13,6 +13,7 @@
 mod bodies;
 mod finding;
 mod handover;
+mod in_use;
 mod page;
 mod prepare;
 mod replay;
@@ -40,7 +41,7 @@ use replay::Replay;
 
 pub use bodies::{BodiesError, BodiesReport};
 pub use finding::{Finding, FindingCode};
-pub use handover::HandoverReport;
+pub use handover::{AuthorityChangeReport, HandoverReport};
 pub use report::{AuditReport, AuditResult, CheckpointReport, LateReport, TotalsReport, UnitReport};
 
 /// Blocks that may wait between two stages.
@@ -96,6 +97,9 @@ pub fn audit(
     if findings.is_empty() {
         findings.extend(replay.closing_findings(options.trust.as_ref()));
     }
+    // After a finding about a block nothing was compared, and nothing need be said of what was not.
+    let compared = options.trust.as_ref().filter(|_| findings.is_empty());
+    let trust_beyond = compared.and_then(|trust| in_use::beyond(trust, replay.frontier.size()));
     let bodies = match options.bodies.as_slice() {
         [_, ..] if findings.is_empty() => Some(bodies::check(&options.bodies, &replay, genesis.utc_offset_minutes)?),
         _ => None,
@@ -106,6 +110,7 @@ pub fn audit(
         replay,
         findings,
         source_error: source_error.map(|error| error.to_string()),
+        trust_beyond,
         bodies,
         bodies_wanted: !options.bodies.is_empty(),
         seconds: started.elapsed().as_secs_f64(),

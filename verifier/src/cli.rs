@@ -11,7 +11,8 @@ const VERIFY_EXIT_CODES: &str = "\
 Exit codes, of several the gravest:
   0   all in force, each as of the time that its line says; a red receipt among them is said to be red
   2   at least one is reversed
-  4   at least one cannot be judged here: another chain, later validators, an unknown format or status, or older than --max-age
+  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, or older
+      than --max-age
   5   at least one file is no receipt
   66  at least one file cannot be read (the others are judged), or the output not be written
   1   at least one is invalid
@@ -45,7 +46,7 @@ Exit codes:
 const TRUST_EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   update: what the source serves does not hold; nothing is printed
+  1   update: what the source serves does not hold, or has other sets than the trust file; nothing is printed
   4   update: the source is another chain's ledger
   64  wrong arguments, genesis or trust file
   66  a file or node cannot be read, or the output not be written";
@@ -211,7 +212,7 @@ pub(crate) enum TrustCommand {
         /// The genesis file.
         genesis: PathBuf,
     },
-    /// Follow the validator sets through the log's entries and print the trust file brought up to date.
+    /// Follow validators and authorities through the log's entries and print the trust file brought up to date.
     #[command(after_help = TRUST_EXIT_CODES)]
     Update {
         /// The trust file in use.

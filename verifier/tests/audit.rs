@@ -5,10 +5,12 @@
 mod common;
 
 use common::{Extra, FakeNode, PLAIN, TestFile, audit_blocks, audit_source, chain, export, served};
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::block::{Block, Item, block_id};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{Fen, Height};
-use receipt_core::testkit::{ISSUER, TestChain, TestReceipt, TestValidator};
+use receipt_core::ids::{Fen, Height, LeafIndex, TreeSize};
+use receipt_core::suite::Signer as _;
+use receipt_core::testkit::{ISSUER, TestChain, TestReceipt, TestValidator, software_key};
 use receipt_core::trust::SetEnd;
 use tallystick_proto::ledger::v1::LedgerBlock;
 use tallystick_verifier::audit::{AuditResult, FindingCode};
@@ -371,6 +373,96 @@ fn validators_hand_over_and_the_trust_file_follows() {
     unsigned[handover].checkpoint = String::new();
     let file = TestFile::new("ledger.export", export(&chain, &unsigned));
     assert!(follow(&before, &Source::Export(file.path())).is_err());
+}
+
+/// Twice in one block, and validators with the second: each is a line of the report, and a row of its JSON.
+#[test]
+fn changes_of_authorities_are_listed_as_handovers_are() {
+    let (mut chain, _) = chain();
+    let before = chain.trust().clone();
+    let first_leaf = chain.log().size() + 1;
+    let successions: [&[&str]; 2] =
+        [&["authority-0", "authority-7", "authority-8"], &["authority-7", "authority-8", "authority-9"]];
+    chain.replace_all(&successions, (31..=34).map(TestValidator::new).collect());
+    let receipt = chain.issue("S02");
+    chain.add_block(&[receipt]);
+    let blocks = served(&chain);
+    for trust in [before, chain.trust().clone()] {
+        let report = audit_blocks(&chain, &blocks, Extra { trust: Some(trust), ..PLAIN });
+        assert_eq!((report.result, &report.trust_text), (AuditResult::Clean, &chain.trust().to_text()));
+        assert_eq!(report.handovers.len(), 1);
+        let key = |name: &str| Hash(software_key(name).public_key().0).to_string();
+        let row = |leaf, joined: &[&str], left: &[&str]| {
+            let keys = |names: &[&str]| names.iter().map(|name| key(name)).collect::<Vec<_>>();
+            serde_json::json!({
+                "height": 5, "first_leaf": leaf, "authorities": 3, "threshold": 2, "joined": keys(joined), "left": keys(left),
+            })
+        };
+        let expected = serde_json::json!([
+            row(first_leaf, &["authority-7", "authority-8"], &["authority-1", "authority-2"]),
+            row(first_leaf + 1, &["authority-9"], &["authority-0"]),
+        ]);
+        assert_eq!(serde_json::to_value(&report).unwrap()["authority_changes"], expected);
+        let text = report.to_text();
+        for line in [
+            format!(
+                "  authorities    height 5, leaf {first_leaf}: 2 of 3\n                 joined {}",
+                key("authority-7")
+            ),
+            format!("                 left   {}\n", key("authority-0")),
+        ] {
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+    }
+}
+
+/// An export is older than the trust file in use: what the file has beyond it is not judged, which is said, and what lies within is.
+#[test]
+fn a_trust_file_newer_than_the_export_is_not_refuted_by_it() {
+    let (mut chain, _) = chain();
+    let (old_blocks, size) = (served(&chain), chain.log().size());
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let between = served(&chain);
+    chain.rotate_validators((31..=34).map(TestValidator::new).collect());
+    chain.add_block(&[]);
+    let (whole, newest) = (served(&chain), chain.trust().clone());
+    let (first_leaf, end) = (newest.authority_sets()[1].first_leaf.get(), newest.sets()[0].end.unwrap());
+    let authorities = format!("authorities from leaf {first_leaf} on");
+    let validators = format!("validators from tree size {} on", end.last_size.get() + 1);
+    for (what, blocks, unjudged) in [
+        ("before both", &old_blocks, vec![&authorities, &validators]),
+        ("between the two", &between, vec![&validators]),
+        ("after both", &whole, vec![]),
+    ] {
+        let report = audit_blocks(&chain, blocks, Extra { trust: Some(newest.clone()), ..PLAIN });
+        assert!(report.findings.is_empty(), "{what}: {}", report.to_text());
+        let result = if unjudged.is_empty() { AuditResult::Clean } else { AuditResult::Incomplete };
+        assert_eq!((report.result, report.reservations.len()), (result, usize::from(!unjudged.is_empty())), "{what}");
+        for known in unjudged {
+            assert!(report.reservations[0].contains(known.as_str()), "{what}: {:?}", report.reservations);
+            assert!(report.to_text().contains("this was not judged. Audit a newer export"), "{}", report.to_text());
+        }
+    }
+
+    // What lies within the export is judged all the same, whatever lies beyond.
+    let genesis = receipt_core::trust::TrustFile::from_genesis(chain.genesis()).unwrap();
+    let others = AuthoritySet { threshold: 1, ..genesis.authorities().clone() };
+    let with = |leaf: u64| genesis.with_next_authorities(LeafIndex::new(leaf), &others).unwrap().unwrap();
+    let early = SetEnd { last_size: TreeSize::new(size), ..end };
+    let wrong_end = genesis.with_next_set(early, &chain.genesis().validators).unwrap();
+    let late = SetEnd { last_size: TreeSize::new(chain.log().size() + 9), ..end };
+    let lacks_a_handover = genesis.with_next_set(late, &chain.genesis().validators).unwrap();
+    for (what, blocks, trust) in [
+        ("authorities that never were", &old_blocks, with(size - 1)),
+        ("others where there are some", &whole, with(first_leaf - 1)),
+        ("later ones, without those before", &whole, with(chain.log().size() + 9)),
+        ("validators that never took over", &old_blocks, wrong_end),
+        ("later validators, without those before", &whole, lacks_a_handover),
+    ] {
+        let report = audit_blocks(&chain, blocks, Extra { trust: Some(trust), ..PLAIN });
+        assert_eq!(report.result, AuditResult::Refuted, "{what}: {}", report.to_text());
+        assert_eq!(report.findings[0].code, FindingCode::Trust, "{what}");
+    }
 }
 
 #[test]

@@ -12,11 +12,13 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::entry::Entry;
 use receipt_core::governance::{Action, SignedGovernance};
 use receipt_core::hash::Hash;
-use receipt_core::ids::Height;
+use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::merkle::Frontier;
+use receipt_core::note::PosixSeconds;
 use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestChain, TestValidator};
-use receipt_core::trust::TrustFile;
+use receipt_core::trust::{SetEnd, TrustFile};
+use receipt_core::validators::ValidatorSet;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 fn run(arguments: &[&str]) -> Output {
@@ -532,12 +534,12 @@ fn trust_update_follows_a_change_of_validators() {
 
     let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);
     assert_eq!((code(&updated), text(&updated)), (0, expected.clone()), "{}", errors(&updated));
-    assert!(errors(&updated).contains("1 new validator sets"), "{}", errors(&updated));
+    assert!(errors(&updated).contains("new: 1 validator set, 0 sets of authorities;"), "{}", errors(&updated));
     let new = TestFile::new("trust", text(&updated));
     assert_eq!(verify(&new), 0);
     let again = run(&["trust", "update", &path(&new), "--export", &path(&ledger)]);
     assert_eq!((code(&again), text(&again)), (0, expected.clone()));
-    assert!(errors(&again).contains("0 new validator sets"), "{}", errors(&again));
+    assert!(errors(&again).contains("new: 0 validator sets, 0 sets of authorities;"), "{}", errors(&again));
 
     // New validators whom the old ones did not cosign are not taken over, and nothing is printed.
     let handover = blocks.iter().position(|block| block.height == chain.height().get() - 1).unwrap();
@@ -582,11 +584,11 @@ fn trust_update_follows_a_change_of_authorities() {
     }
     let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);
     assert_eq!((code(&updated), text(&updated)), (0, expected), "{}", errors(&updated));
-    assert!(errors(&updated).contains("1 new sets of authorities"), "{}", errors(&updated));
+    assert!(errors(&updated).contains("new: 0 validator sets, 1 set of authorities;"), "{}", errors(&updated));
     let new = TestFile::new("trust", text(&updated));
     assert_eq!(code(&verify(&new)), 0);
     let again = run(&["trust", "update", &path(&new), "--export", &path(&ledger)]);
-    assert!(errors(&again).contains("0 new sets of authorities"), "{}", errors(&again));
+    assert!(errors(&again).contains("0 sets of authorities;"), "{}", errors(&again));
     let shown = run(&["trust", "show", &path(&new)]);
     assert_eq!(text(&shown).matches("2 of 3 must sign").count(), 2, "{}", text(&shown));
 
@@ -631,6 +633,110 @@ fn trust_update_takes_no_authorities_for_whom_the_authorities_have_not_signed() 
         let refused = run(&["trust", "update", &path(&trust), "--export", &path(&ledger)]);
         assert_eq!((code(&refused), text(&refused)), (1, String::new()), "{}", errors(&refused));
         assert!(errors(&refused).contains(problem), "{}", errors(&refused));
+    }
+}
+
+/// The file knows a set that the log has not, or lacks one that it has: one of the two is wrong, and nothing is printed.
+#[test]
+fn trust_update_refuses_a_file_that_does_not_fit_the_log() {
+    let (mut chain, _) = chain();
+    let before = chain.trust().clone();
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    chain.rotate_validators((31..=34).map(TestValidator::new).collect());
+    chain.add_block(&[]);
+    let (right, blocks) = (chain.trust(), served(&chain));
+    let ledger = TestFile::new("ledger", export(&chain, &blocks));
+    let by = right.authority_sets()[1].first_leaf.get() - 1;
+    let (end, set) = (right.sets()[0].end.unwrap(), validator_set(31..=34));
+    let ends = |last_size| SetEnd { last_size: TreeSize::new(last_size), ..end };
+    let others = AuthoritySet { threshold: 1, ..right.authorities().clone() };
+    let authorities =
+        |leaf: u64, set: &AuthoritySet| before.with_next_authorities(LeafIndex::new(leaf), set).unwrap().unwrap();
+    let validators = |end: SetEnd, set: &ValidatorSet| before.with_next_set(end, set).unwrap();
+    let size = end.last_size.get();
+    // The first validator's log key in the place of the first one of the next set.
+    let whole = right.to_text();
+    let keys: Vec<&str> = whole.lines().filter(|line| line.starts_with("log ")).collect();
+    let other_keys = whole.replace(keys[4], keys[0]);
+    let of_authorities = |leaf: u64| format!("authorities from leaf {} on", leaf + 1);
+    let of_validators = |size: u64| format!("validators from tree size {} on", size + 1);
+    for (what, file, named) in [
+        ("authorities that the log has not", authorities(by - 2, &others).to_text(), of_authorities(by - 2)),
+        ("others", authorities(by, &others).to_text(), of_authorities(by)),
+        ("later ones alone", authorities(by + 3, &others).to_text(), of_authorities(by)),
+        ("validators that the log has not", validators(ends(by), &set).to_text(), of_validators(by)),
+        ("others", validators(end, &validator_set(2..=5)).to_text(), of_validators(size)),
+        ("another end", validators(SetEnd { until: PosixSeconds::new(1), ..end }, &set).to_text(), of_validators(size)),
+        ("later ones alone", validators(ends(size + 1), &set).to_text(), of_validators(size)),
+        ("another key under the right hash", other_keys, of_validators(size)),
+    ] {
+        let file = TestFile::new("trust", file);
+        let refused = run(&["trust", "update", &path(&file), "--export", &path(&ledger)]);
+        assert_eq!((code(&refused), text(&refused)), (1, String::new()), "{what}: {}", errors(&refused));
+        for words in [&named[..], "Either the trust file or this log is wrong", "ask another node"] {
+            assert!(errors(&refused).contains(words), "{what}: {}", errors(&refused));
+        }
+    }
+    let file = TestFile::new("trust", right.to_text());
+    let kept = run(&["trust", "update", &path(&file), "--export", &path(&ledger)]);
+    assert_eq!((code(&kept), text(&kept)), (0, right.to_text()), "{}", errors(&kept));
+    assert!(!errors(&kept).contains("warning"), "{}", errors(&kept));
+}
+
+fn validator_set(ids: std::ops::RangeInclusive<u32>) -> ValidatorSet {
+    ValidatorSet::new(ids.map(|id| TestValidator::new(id).public()).collect()).unwrap()
+}
+
+/// The source lags behind the file: nothing is wrong, and what was compared with nothing is named.
+#[test]
+fn trust_update_warns_of_a_source_that_is_behind_the_file() {
+    let (mut chain, _) = chain();
+    let (blocks, size) = (served(&chain), chain.log().size());
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    chain.rotate_validators((31..=34).map(TestValidator::new).collect());
+    let ahead = chain.trust();
+    let file = TestFile::new("trust", ahead.to_text());
+    let ledger = TestFile::new("ledger", export(&chain, &blocks));
+    let kept = run(&["trust", "update", &path(&file), "--export", &path(&ledger)]);
+    assert_eq!((code(&kept), text(&kept)), (0, ahead.to_text()), "{}", errors(&kept));
+    let warnings: Vec<String> =
+        errors(&kept).lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned).collect();
+    let (first_leaf, end) = (ahead.authority_sets()[1].first_leaf, ahead.sets()[0].end.unwrap().last_size.get());
+    for (warning, known) in warnings
+        .iter()
+        .zip([format!("authorities from leaf {first_leaf} on"), format!("validators from tree size {} on", end + 1)])
+    {
+        assert!(
+            warning.contains(&known) && warning.contains(&format!("up to tree size {size} only: it lags")),
+            "{warning}"
+        );
+    }
+    assert_eq!(warnings.len(), 2, "{}", errors(&kept));
+}
+
+#[test]
+fn trust_update_walks_several_changes_in_one_block() {
+    let (mut chain, _) = chain();
+    let before = chain.trust().clone();
+    let successions: [&[&str]; 2] =
+        [&["authority-0", "authority-7", "authority-8"], &["authority-7", "authority-8", "authority-9"]];
+    chain.replace_all(&successions, (31..=34).map(TestValidator::new).collect());
+    let receipt = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let ledger = TestFile::new("ledger", export(&chain, &served(&chain)));
+    let second = &chain.trust().authority_sets()[1];
+    let by = LeafIndex::new(second.first_leaf.get() - 1);
+    let between = before.with_next_authorities(by, &second.set).unwrap().unwrap();
+    // From genesis on, and from a file that stopped between the two.
+    for (old, new) in [(before, "2 sets"), (between, "1 set")] {
+        let old = TestFile::new("trust", old.to_text());
+        let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);
+        assert_eq!((code(&updated), text(&updated)), (0, chain.trust().to_text()), "{}", errors(&updated));
+        assert!(
+            errors(&updated).contains(&format!("new: 1 validator set, {new} of authorities;")),
+            "{}",
+            errors(&updated)
+        );
     }
 }
 

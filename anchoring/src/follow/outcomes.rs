@@ -4,6 +4,8 @@
 //! - a refusal of ours: the bad records are REFUSED, for good; the good ones wait to be cut again;
 //! - governance: the registry changes; a higher epoch of ours means that this journal was superseded: it halts;
 //! - a seal that hands over to another validator set: from the next block on its checkpoints count;
+//! - authorities that take the place of others: said in the log; what is anchored after that is theirs to vouch for;
+//! - a takeover that the trust file has and the ledger has not, or the other way round: nothing of the step is acted on;
 //! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
 //!
 //! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the tip on that was
@@ -16,10 +18,11 @@ use receipt_core::batch::SignedBatchHeader;
 use receipt_core::entry::{BatchRefused, Entry};
 use receipt_core::governance::{Action, SignedGovernance};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, IssuerId, LeafIndex, RecordKey};
+use receipt_core::ids::{BatchSequence, Height, IssuerId, LeafIndex, RecordKey, TreeSize};
 use receipt_core::state::tables::{IssuerState, Table};
 use receipt_core::state::{ChainParameters, Writes, followed_writes};
-use receipt_core::trust::TrustFile;
+use receipt_core::succession::AuthorityChange;
+use receipt_core::trust::{Takeover, TrustFile};
 
 use super::SealedBlock;
 use crate::desk::Desk;
@@ -83,6 +86,9 @@ struct Step<'a> {
     epoch: Option<u32>,
     committed: Committed,
     trust: Option<TrustFile>,
+    /// Who took over from whom, and the height of the block.
+    takeovers: Vec<Takeover>,
+    authorities: Vec<(Height, AuthorityChange)>,
     halted: Option<String>,
 }
 
@@ -108,6 +114,8 @@ impl Outcomes {
             epoch: None,
             committed: Committed::default(),
             trust: None,
+            takeovers: Vec::new(),
+            authorities: Vec::new(),
             halted: None,
         };
         for block in blocks {
@@ -117,7 +125,7 @@ impl Outcomes {
                     Entry::BatchRefused(refused) => self.refused(&mut step, block, *leaf_index, refused)?,
                     Entry::Governance(governance) => {
                         self.governed(&mut step, block, governance)?;
-                        self.succeeded(&mut step, *leaf_index, governance)?;
+                        self.succeeded(&mut step, block.height, *leaf_index, governance)?;
                     }
                     Entry::Seal(_) => {}
                 }
@@ -127,6 +135,8 @@ impl Outcomes {
         if let Some(why) = step.halted {
             return Err(self.halt(why)?);
         }
+        self.compare_takeovers(&step, tip.frontier.size())?;
+        tell_authorities(&step.authorities);
         let Step { mut write, owner, registry, event, decided, keys, requeued, mut committed, trust, .. } = step;
         write.put_registry(&registry);
         if let Some(trust) = &trust {
@@ -324,25 +334,53 @@ impl Outcomes {
         let current = self.desk.trust.current();
         let trust = trust::after(step.trust.as_ref().unwrap_or(&current), handover, &registry)
             .map_err(|problem| OutcomeError::Block(format!("block {}: {problem}", block.height)))?;
+        step.takeovers.push(Takeover::Validators { last_size: handover.end.last_size });
         step.trust = trust.or(step.trust.take());
         Ok(())
     }
-}
 
-impl Outcomes {
     /// What comes after this entry is vouched for by other authorities, if it says so.
     fn succeeded(
         &self,
         step: &mut Step<'_>,
+        height: Height,
         leaf: LeafIndex,
         governance: &SignedGovernance,
     ) -> Result<(), OutcomeError> {
         let Some(set) = governance.governance.next_authorities() else { return Ok(()) };
         let current = self.desk.trust.current();
-        let trust = step.trust.as_ref().unwrap_or(&current).with_next_authorities(leaf, set);
+        let known = step.trust.as_ref().unwrap_or(&current);
+        let change = AuthorityChange::new(leaf, known.authorities_at(leaf), set);
+        let trust = known.with_next_authorities(leaf, set);
         let trust = trust.map_err(|problem| OutcomeError::Block(format!("leaf {leaf} of the log: {problem}")))?;
+        step.takeovers.push(Takeover::Authorities { first_leaf: change.first_leaf });
+        step.authorities.push((height, change));
         step.trust = trust.or(step.trust.take());
         Ok(())
+    }
+
+    /// A trust file that was given may know more than was followed. What it lets others take over by now, the ledger must have brought.
+    fn compare_takeovers(&self, step: &Step<'_>, followed: TreeSize) -> Result<(), OutcomeError> {
+        let before = self.desk.journal.followed_tip()?.frontier.size();
+        let known = self.desk.trust.current().takeovers(before, followed);
+        match known.into_iter().find(|known| !step.takeovers.contains(known)) {
+            None => Ok(()),
+            Some(missing) => Err(OutcomeError::Block(format!(
+                "the trust file has {missing}, and the ledger brings none there: compare the trust file with another party's"
+            ))),
+        }
+    }
+}
+
+/// Who relies on authorities has to hear of it when others take their place, whoever signed that.
+fn tell_authorities(changes: &[(Height, AuthorityChange)]) {
+    for (height, change) in changes {
+        tracing::warn!(
+            %height,
+            %change,
+            "the authorities were replaced: compare the keys with what the authorities say, and put credentials that the new ones have \
+             signed in place (docs/ops/authorities.md)"
+        );
     }
 }
 

@@ -1,11 +1,13 @@
 use bytes::Bytes;
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer, RegisterKind};
 use receipt_core::hash::Hash;
-use receipt_core::ids::BatchSequence;
+use receipt_core::ids::{BatchSequence, LeafIndex};
+use receipt_core::note::PosixSeconds;
 use receipt_core::reason::Reason;
 use receipt_core::testkit::{ISSUER, TestChain, TestValidator, issuer_key};
-use receipt_core::trust::TrustFile;
+use receipt_core::trust::{SetEnd, TrustFile};
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
 use tallystick_service::clock::FixedClock;
 
@@ -435,6 +437,63 @@ fn authorities_that_take_over_are_followed_and_a_restart_knows_them() {
     let mut other = TestChain::new();
     other.replace_authorities(&["authority-0", "authority-7", "authority-9"]);
     assert!(matches!(open(other.trust()), Err(TrustError::OtherSets)), "another history");
+}
+
+/// Twice in one block, by a message each, and validators with the second: every entry counts from the one after it.
+#[test]
+fn authorities_and_validators_that_change_in_one_block_are_followed() {
+    let Fixture { mut chain, mut process } = fixture();
+    let given = chain.trust().clone();
+    let successions: [&[&str]; 2] =
+        [&["authority-0", "authority-7", "authority-8"], &["authority-7", "authority-8", "authority-9"]];
+    chain.replace_all(&successions, (2..=5).map(TestValidator::new).collect());
+    let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+    let theirs = chain.governance(vec![kind]);
+    chain.add_items(vec![Item::Governance(theirs)]).unwrap();
+    process.follow(&chain);
+    let newest = chain.trust().to_text();
+    assert_eq!(process.desk.trust.current().to_text(), newest);
+    assert_eq!(chain.trust().handovers(), given.handovers() + 3);
+    assert_eq!(FollowedTrust::open(given, process.journal()).unwrap().current().to_text(), newest);
+}
+
+/// A given file may know more than was followed. What the ledger then does not bring, it was told by somebody else.
+#[test]
+fn what_the_trust_file_has_and_the_ledger_does_not_bring_is_not_followed() {
+    let Fixture { mut chain, mut process } = fixture();
+    let given = chain.trust().clone();
+    let (size, height) = (chain.log().size(), chain.height().get() + 1);
+    chain.add_block(&[]);
+    let others = AuthoritySet { threshold: 1, ..given.authorities().clone() };
+    let end = SetEnd { last_size: TreeSize::new(size + 1), until: PosixSeconds::new(chain.now().seconds()) };
+    for (what, forged) in [
+        ("authorities from leaf", given.with_next_authorities(LeafIndex::new(size), &others).unwrap().unwrap()),
+        ("validators from tree size", given.with_next_set(end, &chain.genesis().validators).unwrap()),
+    ] {
+        process.desk.trust.replace(forged);
+        let mut log = Chain::new(process.journal().followed_tip().unwrap(), HeldLimits::default());
+        let sealed = log.offer(&ledger_block(&chain, height), process.desk.trust.as_ref()).unwrap();
+        let error = process.outcomes.act(&sealed, log.sealed_tip(&sealed).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains("compare the trust file"), "{error}");
+        assert_eq!(process.journal().followed_tip().unwrap().height.get(), height - 1, "nothing is acted on");
+    }
+    process.desk.trust.replace(given);
+    process.follow(&chain);
+    assert_eq!(process.journal().followed_tip().unwrap().height.get(), height);
+}
+
+/// The journal has followed past the place where a file that is given later has a set: it would have seen it.
+#[test]
+fn a_file_with_a_set_where_the_journal_saw_none_is_not_believed() {
+    let Fixture { mut chain, mut process } = fixture();
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    chain.add_block(&[]);
+    process.follow(&chain);
+    let (trust, size) = (chain.trust(), chain.log().size());
+    let others = AuthoritySet { threshold: 1, ..trust.authorities().clone() };
+    let with = |leaf| trust.with_next_authorities(LeafIndex::new(leaf), &others).unwrap().unwrap();
+    assert!(matches!(FollowedTrust::open(with(size - 1), process.journal()), Err(TrustError::OtherSets)));
+    assert_eq!(FollowedTrust::open(with(size), process.journal()).unwrap().current().as_ref(), &with(size), "may come");
 }
 
 /// A seal under the old set's quorum hands over to a set that no governance announced, or to another one.

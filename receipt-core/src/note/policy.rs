@@ -162,6 +162,22 @@ impl Policy {
         })
     }
 
+    /// Whether the other one takes exactly the same checkpoints. URLs say where to ask, and nothing about whom to believe.
+    pub fn judges_like(&self, other: &Self) -> bool {
+        self.without_urls() == other.without_urls()
+    }
+
+    fn without_urls(&self) -> Self {
+        let mut bare = self.clone();
+        bare.logs.iter_mut().for_each(|log| log.url = None);
+        for member in &mut bare.members {
+            if let Rule::Witness { url, .. } = &mut member.rule {
+                *url = None;
+            }
+        }
+        bare
+    }
+
     /// Judges a checkpoint note without asking that it suffice: for one who still collects cosignatures. Fails if the note
     /// is malformed or a known key's signature is wrong.
     pub fn evaluate(&self, note: &SignedNote) -> Result<Evaluation, PolicyError> {

@@ -85,30 +85,60 @@ impl TestChain {
     /// Replaces the authorities by those of the keys derived from these names, of which two must sign: decides a block with nothing else.
     /// The trust file knows both sets.
     pub fn replace_authorities(&mut self, names: &[&str]) {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let public = |name: &String| keys::signer(self.params.suite, name).public_key();
-        let set = AuthoritySet { keys: names.iter().map(public).collect(), threshold: AUTHORITY_THRESHOLD };
-        let governance = self.governance(vec![Action::SetAuthorities(set.clone())]).governance;
-        let mut signers = [&self.authorities_at(u64::MAX)[..AUTHORITY_THRESHOLD as usize], &names[..]].concat();
-        signers.sort();
-        signers.dedup();
-        let governance = self.sign_governance(governance, &signers);
-        let leaf = self.log.size();
-        self.add_items(vec![Item::Governance(governance)]).unwrap();
-        self.authorities.push((leaf + 1, names));
-        self.trust = self.trust.with_next_authorities(LeafIndex::new(leaf), &set).unwrap().unwrap();
+        self.succeed(&[names], &[]);
+    }
+
+    /// Replaces the authorities several times in one block, by one message each; the last of them also has these actions.
+    fn succeed(&mut self, successions: &[&[&str]], with: &[Action]) {
+        let (mut items, mut sets) = (Vec::new(), Vec::new());
+        for (leaf, names) in (self.log.size()..).zip(successions) {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let public = |name: &String| keys::signer(self.params.suite, name).public_key();
+            let set = AuthoritySet { keys: names.iter().map(public).collect(), threshold: AUTHORITY_THRESHOLD };
+            let further = if sets.len() + 1 == successions.len() { with } else { &[] };
+            let actions = std::iter::once(Action::SetAuthorities(set.clone())).chain(further.iter().cloned());
+            let governance = self.governance(actions.collect()).governance;
+            let mut signers = [&self.authorities_at(u64::MAX)[..AUTHORITY_THRESHOLD as usize], &names[..]].concat();
+            signers.sort();
+            signers.dedup();
+            items.push(Item::Governance(self.sign_governance(governance, &signers)));
+            self.authorities.push((leaf + 1, names));
+            sets.push((LeafIndex::new(leaf), set));
+        }
+        self.add_items(items).unwrap();
+        for (leaf, set) in sets {
+            self.trust = self.trust.with_next_authorities(leaf, &set).unwrap().unwrap();
+        }
     }
 
     /// Hands over to other validators two heights on: decides that block and an empty one. From the next block on they
     /// decide and cosign; the trust file knows both sets.
     pub fn rotate_validators(&mut self, validators: Vec<TestValidator>) {
-        let effective_height = self.height().get() + 3;
-        let set = keys::set_of(&validators);
-        let action = Action::SetValidators(SetValidators { effective_height, validators: set.clone() });
+        let action = self.announcement(&validators);
         let governance = self.governance(vec![action]);
         self.add_items(vec![Item::Governance(governance)]).unwrap();
+        self.hand_over(validators);
+    }
+
+    /// The same in one block with several changes of authorities, each as in [`Self::replace_authorities`]: the last message replaces
+    /// both.
+    pub fn replace_all(&mut self, successions: &[&[&str]], validators: Vec<TestValidator>) {
+        let action = self.announcement(&validators);
+        self.succeed(successions, &[action]);
+        self.hand_over(validators);
+    }
+
+    /// These validators two heights after the next block.
+    fn announcement(&self, validators: &[TestValidator]) -> Action {
+        let effective_height = self.height().get() + 3;
+        Action::SetValidators(SetValidators { effective_height, validators: keys::set_of(validators) })
+    }
+
+    /// Decides the last block of the set before those that were announced in the block before it.
+    fn hand_over(&mut self, validators: Vec<TestValidator>) {
         self.add_items(Vec::new()).unwrap();
-        self.sets.push((effective_height, validators));
+        let set = keys::set_of(&validators);
+        self.sets.push((self.height().get() + 1, validators));
         let end = SetEnd { last_size: TreeSize::new(self.log.size()), until: PosixSeconds::new(self.time.seconds()) };
         self.trust = self.trust.with_next_set(end, &set).unwrap();
     }

@@ -69,6 +69,33 @@ fn twice_from_one_leaf(text: &str) -> String {
     format!("{}{}{}", &text[..end], &text[start..end], &text[end..])
 }
 
+/// Name, which line of a file with two sets of either kind, what stands there instead, and why it is refused.
+#[test]
+fn sets_with_a_gap_or_out_of_order_are_refused() {
+    let mut chain = TestChain::new();
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let text = chain.trust().to_text();
+    let (first, second) = (&chain.trust().sets()[0], &chain.trust().sets()[1]);
+    let (end, begins) = (first.end.unwrap(), second.first_size.get());
+    let closed = format!("validators 1 {} {} ", end.last_size, end.until);
+    let open = format!("validators {begins} open ");
+    let later = format!("authorities {}\n", chain.trust().authority_sets()[1].first_leaf);
+    let (sets, leaves) = ("without a gap", "the authorities do not follow each other");
+    for (name, line, instead, problem) in [
+        ("a gap", &open, format!("validators {} open ", begins + 1), sets),
+        ("an overlap", &open, format!("validators {} open ", begins - 1), sets),
+        ("a set that ends sooner", &closed, format!("validators 1 {} {} ", end.last_size.get() - 1, end.until), sets),
+        ("a set after an open one", &closed, "validators 1 open ".to_owned(), sets),
+        ("the second from 1 on", &open, "validators 1 open ".to_owned(), sets),
+        ("authorities from one leaf", &later, "authorities 0\n".to_owned(), leaves),
+    ] {
+        assert_eq!(text.matches(line.as_str()).count(), 1, "{name}: {line}");
+        let refused = TrustFile::parse(&text.replace(line.as_str(), &instead)).unwrap_err();
+        assert!(refused.to_string().contains(problem), "{name}: {refused}");
+    }
+}
+
 #[test]
 fn authorities_follow_each_other_by_leaves() {
     let mut chain = TestChain::new();
@@ -87,6 +114,66 @@ fn authorities_follow_each_other_by_leaves() {
     assert!(trust.with_next_authorities(LeafIndex::new(by - 1), new).is_err(), "before the one that it has");
     let other = before.with_next_authorities(LeafIndex::new(by + 3), new).unwrap().unwrap();
     assert!(!other.goes_on_from(trust) && !trust.goes_on_from(&other));
+}
+
+/// A file that was given, held against what a log makes: one row per way of differing.
+#[test]
+fn a_handover_of_the_log_is_the_files_or_comes_after_it() {
+    let chain = TestChain::new();
+    let one = chain.trust();
+    let set = |ids: std::ops::RangeInclusive<u32>| {
+        crate::validators::ValidatorSet::new(ids.map(|id| TestValidator::new(id).public()).collect()).unwrap()
+    };
+    let end = |last_size, until| SetEnd { last_size: TreeSize::new(last_size), until: PosixSeconds::new(until) };
+    let two = one.with_next_set(end(50, 9), &set(2..=5)).unwrap();
+    let three = two.with_next_set(end(70, 9), &set(3..=6)).unwrap();
+    assert_eq!(one.after_handover(end(50, 9), &set(2..=5)), Ok(Some(two.clone())));
+    assert_eq!(two.after_handover(end(70, 9), &set(3..=6)), Ok(Some(three.clone())));
+    for known in [&two, &three] {
+        assert_eq!(known.after_handover(end(50, 9), &set(2..=5)), Ok(None));
+    }
+    // One that ends where the log hands over, and says no more.
+    let closed = TrustFile { sets: three.sets[..2].to_vec(), ..three.clone() };
+    assert_eq!(closed.after_handover(end(70, 9), &set(3..=6)), Ok(Some(three.clone())));
+    assert!(closed.after_handover(end(90, 9), &set(3..=6)).is_err(), "it knows nobody who could hand over there");
+    for (what, refused) in [
+        ("another set", three.after_handover(end(50, 9), &set(3..=6))),
+        ("another end", three.after_handover(end(50, 8), &set(2..=5))),
+        ("one in between", three.after_handover(end(60, 9), &set(4..=7))),
+        ("one before all", three.after_handover(end(40, 9), &set(2..=5))),
+    ] {
+        assert!(refused.is_err(), "{what}");
+    }
+    // The right hash over other keys: whoever changed them would be believed.
+    let mut forged = two.clone();
+    forged.sets[1].policy = policy_of(one.origin(), &set(6..=9)).unwrap();
+    assert!(forged.after_handover(end(50, 9), &set(2..=5)).is_err());
+    // Where a member's log is to be read says nothing about whom to believe.
+    let text = two.to_text();
+    let witness = text.lines().rfind(|line| line.starts_with("witness ")).unwrap();
+    let with_url = TrustFile::parse(&text.replace(witness, &format!("{witness} https://v5.example/log"))).unwrap();
+    assert_eq!(with_url.after_handover(end(50, 9), &set(2..=5)), Ok(None));
+}
+
+#[test]
+fn takeovers_are_those_that_a_log_makes_while_it_grows() {
+    let mut chain = TestChain::new();
+    let begin = chain.log().size();
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    let trust = chain.trust();
+    let first_leaf = trust.authority_sets()[1].first_leaf;
+    let last_size = trust.sets()[0].end.unwrap().last_size;
+    let [authorities, validators] = [Takeover::Authorities { first_leaf }, Takeover::Validators { last_size }];
+    assert_eq!(first_leaf.get(), begin + 1);
+    let between = |before: u64, after: u64| trust.takeovers(TreeSize::new(before), TreeSize::new(after));
+    assert_eq!(between(0, u64::MAX), [authorities, validators], "the first sets take over from nobody");
+    assert_eq!(between(begin, begin + 1), [authorities]);
+    assert!(between(begin + 1, last_size.get() - 1).is_empty());
+    assert_eq!(between(last_size.get() - 1, last_size.get()), [validators]);
+    assert!(between(last_size.get(), u64::MAX).is_empty());
+    assert_eq!(authorities.to_string(), format!("authorities from leaf {} on", begin + 1));
+    assert_eq!(validators.to_string(), format!("validators from tree size {} on", last_size.get() + 1));
 }
 
 #[test]

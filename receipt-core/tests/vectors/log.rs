@@ -115,8 +115,34 @@ fn cosignature(note: &SignedNote, key: &VerifierKey) -> Value {
     })
 }
 
-/// Trust files that differ from the good one in one thing.
-fn refused_trust(good: &str, origin: &str) -> Value {
+/// Trust files that differ from the good one in one thing: name and text.
+fn refused_trust(trust: &TrustFile) -> Value {
+    let twins = ("two log keys of one name and key id", with_twins(&trust.to_text(), trust.origin()));
+    let mut rows = vec![json!({ "name": twins.0, "trust": twins.1 })];
+    let (end, begins) = (trust.sets()[0].end.unwrap(), trust.sets()[1].first_size.get());
+    let leaf = trust.authority_sets()[1].first_leaf.get();
+    for (name, line, instead) in [
+        ("a gap between validator sets", format!("validators {begins} "), format!("validators {} ", begins + 1)),
+        ("validator sets that overlap", format!("validators {begins} "), format!("validators {} ", begins - 1)),
+        (
+            "a validator set after an open one",
+            format!("validators 1 {} {} ", end.last_size, end.until),
+            "validators 1 open ".to_owned(),
+        ),
+        ("two sets of authorities from one leaf", format!("authorities {leaf}\n"), "authorities 0\n".to_owned()),
+    ] {
+        let text = trust.to_text();
+        assert_eq!(text.matches(&line).count(), 1, "{name}");
+        let text = text.replace(&line, &instead);
+        let refused = TrustFile::parse(&text).unwrap_err().to_string();
+        assert!(refused.contains("do not follow each other"), "{name}: {refused}");
+        rows.push(json!({ "name": name, "trust": text }));
+    }
+    json!(rows)
+}
+
+/// A trust file whose first set has two log keys that a reader takes for one.
+fn with_twins(good: &str, origin: &str) -> String {
     // Two log keys that have their name and the four bytes of their id in common.
     let twins = TWIN_LOG_KEYS
         .map(|id| VerifierKey::new(origin, KeyKind::Log, TestValidator::new(id).public().log_key.0).unwrap());
@@ -131,7 +157,7 @@ fn refused_trust(good: &str, origin: &str) -> Value {
     let text = format!("{}\n", lines.join("\n"));
     let refused = TrustFile::parse(&text).unwrap_err().to_string();
     assert!(refused.contains("same name and key id"), "{refused}");
-    json!([{ "name": "two log keys of one name and key id", "trust": text }])
+    text
 }
 
 #[test]
@@ -177,7 +203,7 @@ fn trust_json() {
         "log_vkey": log.to_string(),
         "cosignature": cosignature(&note, &cosigner),
         "checkpoints": [verdict(&block.checkpoint, &judged), verdict(&spread, &spread_judged), verdict(&late, &late_judged)],
-        "refused_trust": refused_trust(&trust.to_text(), trust.origin()),
+        "refused_trust": refused_trust(trust),
     });
     assert_ne!(set.hash(SUITE), Hash::ZERO);
     super::check("trust.json", &value);

@@ -6,7 +6,7 @@ use receipt_core::shown::line;
 use receipt_core::status::empty_root;
 
 use super::bodies::BodiesReport;
-use super::handover::HandoverReport;
+use super::handover::{AuthorityChangeReport, HandoverReport};
 use super::report::{AuditReport, AuditResult, LateReport};
 
 impl AuditReport {
@@ -57,10 +57,7 @@ impl AuditReport {
             totals.red_count, totals.red_yuan, self.reversed
         )?;
         writeln!(page, "                 net {} yuan", totals.net_yuan)?;
-        for handover in &self.handovers {
-            let HandoverReport { height, first_tree_size, validators, quorum, .. } = handover;
-            writeln!(page, "  handover       height {height}, size {first_tree_size}: {quorum} of {validators}")?;
-        }
+        self.write_changes(page)?;
         self.write_late(page)?;
         self.write_bodies(page)?;
         for text in &self.reservations {
@@ -82,6 +79,21 @@ impl AuditReport {
             writeln!(page, "  SOURCE         {}", line(error))?;
         }
         writeln!(page, "  {:.1} s, {:.0} records/s", self.seconds, self.records_per_second)
+    }
+
+    fn write_changes(&self, page: &mut String) -> std::fmt::Result {
+        for handover in &self.handovers {
+            let HandoverReport { height, first_tree_size, validators, quorum, .. } = handover;
+            writeln!(page, "  handover       height {height}, size {first_tree_size}: {quorum} of {validators}")?;
+        }
+        for change in &self.authority_changes {
+            let AuthorityChangeReport { height, first_leaf, authorities, threshold, joined, left } = change;
+            writeln!(page, "  authorities    height {height}, leaf {first_leaf}: {threshold} of {authorities}")?;
+            for (word, key) in joined.iter().map(|key| ("joined", key)).chain(left.iter().map(|key| ("left  ", key))) {
+                writeln!(page, "                 {word} {key}")?;
+            }
+        }
+        Ok(())
     }
 
     fn write_late(&self, page: &mut String) -> std::fmt::Result {

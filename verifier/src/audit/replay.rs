@@ -12,12 +12,14 @@ use receipt_core::note::PosixSeconds;
 use receipt_core::seal::Seal;
 use receipt_core::state::tables::{META_TOTALS, Table, Totals};
 use receipt_core::state::{ChainParameters, Effects, StateRead, apply, genesis_effects, read_validators};
+use receipt_core::succession::AuthorityChange;
 use receipt_core::suite::ChainId;
 use receipt_core::trust::{SetEnd, TrustFile, TrustTextError, TrustedCheckpoint};
 use receipt_core::validators::ValidatorSet;
 
 use super::finding::{Finding, FindingCode};
-use super::handover::HandoverReport;
+use super::handover::{AuthorityChangeReport, HandoverReport};
+use super::in_use;
 use super::prepare::{KeyRegistry, Prepared, PreparedBlock, Served};
 use super::tally::Tally;
 use crate::certificate::Certificate;
@@ -29,12 +31,13 @@ pub(super) struct Replay<'a> {
     keys: &'a KeyRegistry,
     pub(super) state: MemoryState,
     pub(super) frontier: Frontier,
-    /// Genesis and every handover since.
+    /// Genesis, every handover and every change of authorities since.
     pub(super) trust: TrustFile,
     pub(super) tally: Tally,
     /// Who decides the next height. Read from the state only when it changes: decoding a set checks its keys anew.
     set: ValidatorSet,
     pub(super) handovers: Vec<HandoverReport>,
+    pub(super) authority_changes: Vec<AuthorityChangeReport>,
     /// The last block's seal and height.
     pub(super) tip: Option<(Height, Seal)>,
     /// The newest verified checkpoint and its height.
@@ -55,6 +58,7 @@ impl<'a> Replay<'a> {
             tally: Tally::default(),
             set: genesis.validators.clone(),
             handovers: Vec::new(),
+            authority_changes: Vec::new(),
             tip: None,
             sealed: None,
             pending: BTreeMap::new(),
@@ -138,7 +142,10 @@ impl<'a> Replay<'a> {
         for (leaf, bytes) in (effects.first_leaf.get()..).zip(&effects.entries) {
             let Ok(Entry::Governance(signed)) = Entry::decode(bytes) else { continue };
             let Some(set) = signed.governance.next_authorities() else { continue };
-            let next = self.trust.with_next_authorities(LeafIndex::new(leaf), set);
+            let leaf = LeafIndex::new(leaf);
+            let change = AuthorityChange::new(leaf, self.trust.authorities(), set);
+            self.authority_changes.push(AuthorityChangeReport::new(height, &change));
+            let next = self.trust.with_next_authorities(leaf, set);
             self.trust = next.map_err(|error| finding(error.to_string()))?.unwrap_or_else(|| self.trust.clone());
         }
         Ok(())
@@ -232,7 +239,7 @@ impl<'a> Replay<'a> {
     }
 
     /// What can only be judged at the end: the totals, and a trust file in use.
-    pub(super) fn closing_findings(&self, in_use: Option<&TrustFile>) -> Vec<Finding> {
+    pub(super) fn closing_findings(&self, given: Option<&TrustFile>) -> Vec<Finding> {
         let height = self.tip.as_ref().map_or(Height::ZERO, |(height, _)| *height);
         let mut findings = Vec::new();
         let totals = self.state.get(Table::Meta, META_TOTALS).ok().flatten();
@@ -241,37 +248,12 @@ impl<'a> Replay<'a> {
             let detail = "the running totals are not the sum of the receipts".to_owned();
             findings.push(Finding::at(height, FindingCode::Totals, detail));
         }
-        if let Some(problem) = in_use.and_then(|in_use| trust_problem(in_use, &self.trust)) {
+        let replayed = self.frontier.size();
+        if let Some(problem) = given.and_then(|given| in_use::problem(given, &self.trust, replayed)) {
             findings.push(Finding::at(height, FindingCode::Trust, problem));
         }
         findings
     }
-}
-
-/// Why a trust file in use contradicts the ledger's own; an older one that only lacks later sets does not.
-fn trust_problem(in_use: &TrustFile, own: &TrustFile) -> Option<String> {
-    if in_use.chain_id() != own.chain_id() {
-        return Some("the trust file is of another chain".to_owned());
-    }
-    let same_head = in_use.origin() == own.origin() && in_use.utc_offset_minutes() == own.utc_offset_minutes();
-    if !same_head {
-        return Some("the trust file's origin or offset is not that of genesis".to_owned());
-    }
-    if !own.authority_sets().starts_with(in_use.authority_sets()) {
-        return Some("the trust file's authorities are not the ledger's".to_owned());
-    }
-    let last = in_use.sets().len().saturating_sub(1);
-    for (position, set) in in_use.sets().iter().enumerate() {
-        let Some(ours) = own.sets().get(position) else {
-            return Some(format!("the trust file has {} validator sets, the replay {}", last + 1, own.sets().len()));
-        };
-        let same_end = set.end == ours.end || (position == last && set.end.is_none());
-        if !same_end || set.first_size != ours.first_size || set.set_hash != ours.set_hash || set.policy != ours.policy
-        {
-            return Some(format!("validator set {position} of the trust file is not the ledger's"));
-        }
-    }
-    None
 }
 
 /// The size in a note's second line; nothing is verified.

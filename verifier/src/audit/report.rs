@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::bodies::BodiesReport;
 use super::finding::Finding;
-use super::handover::HandoverReport;
+use super::handover::{AuthorityChangeReport, HandoverReport};
 use super::replay::Replay;
 use super::tally::Tally;
 use crate::source::Source;
@@ -154,6 +154,8 @@ pub struct AuditReport {
     pub units: Vec<UnitReport>,
     /// Changes of the validator set.
     pub handovers: Vec<HandoverReport>,
+    /// Changes of the authorities.
+    pub authority_changes: Vec<AuthorityChangeReport>,
     /// Contents; absent: content not checked.
     pub bodies: Option<BodiesReport>,
     /// What does not hold; empty if nothing was found.
@@ -168,7 +170,7 @@ pub struct AuditReport {
     pub seconds: f64,
     /// Records per second.
     pub records_per_second: f64,
-    /// The trust file that the ledger implies at this point: genesis and every handover.
+    /// The trust file that the ledger implies at this point: genesis, every handover and every change of authorities.
     #[serde(skip)]
     pub trust_text: String,
 }
@@ -179,13 +181,15 @@ pub(super) struct Parts<'a> {
     pub(super) replay: Replay<'a>,
     pub(super) findings: Vec<Finding>,
     pub(super) source_error: Option<String>,
+    /// What a trust file in use has beyond the replay.
+    pub(super) trust_beyond: Option<String>,
     pub(super) bodies: Option<BodiesReport>,
     pub(super) bodies_wanted: bool,
     pub(super) seconds: f64,
 }
 
 pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
-    let Parts { genesis, source, replay, findings, source_error, bodies, bodies_wanted, seconds } = parts;
+    let Parts { genesis, source, replay, findings, source_error, trust_beyond, bodies, bodies_wanted, seconds } = parts;
     let tally = &replay.tally;
     let totals = tally.totals();
     let height = replay.tip.as_ref().map(|(height, _)| height.get());
@@ -195,6 +199,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
     let refuted = !findings.is_empty() || bodies.as_ref().is_some_and(BodiesReport::is_refuted);
     let unsealed_blocks = height.map_or(0, |height| height - sealed_height.unwrap_or(0).min(height));
     let mut reservations = checkpoint_reservations(height, sealed_height, unsealed_blocks);
+    reservations.extend(trust_beyond);
     reservations.extend(bodies.iter().flat_map(BodiesReport::reservations));
     let complete = source_error.is_none() && reservations.is_empty();
     AuditReport {
@@ -234,6 +239,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         totals: TotalsReport::new((totals.blue_count, totals.blue_fen), (totals.red_count, totals.red_fen)),
         units: unit_reports(&replay),
         handovers: replay.handovers.clone(),
+        authority_changes: replay.authority_changes.clone(),
         not_checked: not_checked(bodies.as_ref(), bodies_wanted, replay.pending.len()),
         bodies,
         findings,

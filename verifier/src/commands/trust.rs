@@ -35,12 +35,25 @@ pub(super) fn run(command: &TrustCommand) -> Result<Exit, Failure> {
             print_file(&followed.trust.to_text())?;
             let (sets, authorities) = (followed.new_sets, followed.new_authorities);
             errln!(
-                "{sets} new validator sets, {authorities} new sets of authorities, as of tree size {}",
+                "new: {sets} validator set{}, {authorities} set{} of authorities; as of tree size {}",
+                plural(sets),
+                plural(authorities),
                 followed.tree_size
             );
+            for known in &followed.beyond {
+                errln!(
+                    "warning: the trust file has {known}, and the source is sealed up to tree size {} only: it lags, and this was \
+                     compared with nothing. Ask another node, or a newer export",
+                    followed.tree_size
+                );
+            }
         }
     }
     Ok(Exit::Good)
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn summary(trust: &TrustFile) -> String {
