@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::Genesis;
 use receipt_core::suite::ChainId;
@@ -39,9 +39,10 @@ impl Chain {
         Ok(Self::new(genesis))
     }
 
-    /// The same under the newest authorities of a trust file.
+    /// The same under the newest authorities of a trust file, which must begin with those of genesis: else somebody changed it, and whoever
+    /// stands in it as an authority may be anybody.
     pub fn under(self, trust: &TrustFile) -> Result<Self> {
-        ensure!(trust.chain_id() == self.id, "the trust file is of another chain than the genesis file");
+        trust.check_founding(&self.genesis)?;
         Ok(Self { authorities: trust.authorities().clone(), ..self })
     }
 

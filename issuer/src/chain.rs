@@ -46,6 +46,7 @@ pub(crate) fn load_chain(settings: &Settings) -> Result<LoadedChain> {
             KeyError::config("trust_file", format!("it is of chain {given}, genesis_file of chain {own}")).into()
         );
     }
+    trust.check_founding(&genesis).of_key("trust_file")?;
     let identity =
         JournalIdentity { chain: genesis.chain_id(), suite: genesis.suite, issuer: settings.issuer, layout: &LAYOUT };
     Ok(LoadedChain { genesis, trust, identity })

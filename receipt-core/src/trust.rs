@@ -241,6 +241,26 @@ impl TrustFile {
         Self::parse(&next.to_text()).map(Some)
     }
 
+    /// Whether the file begins with what this genesis says: refused otherwise. A file that names a chain and has others as its first
+    /// authorities or validators was changed by somebody.
+    pub fn check_founding(&self, genesis: &Genesis) -> Result<(), TrustTextError> {
+        let founding = Self::from_genesis(genesis)?;
+        let require = |holds: bool, problem| if holds { Ok(()) } else { Err(TrustTextError::Whole(problem)) };
+        require(self.chain == founding.chain, "it is of another chain than the genesis file")?;
+        let named = self.chain_name == founding.chain_name && self.origin == founding.origin;
+        let alike = self.suite == founding.suite && self.utc_offset_minutes == founding.utc_offset_minutes;
+        require(named && alike, "its name, origin, offset or suite is not that of the genesis file")?;
+        let begins = self.authorities.starts_with(&founding.authorities);
+        require(
+            begins,
+            "its first authorities are not those of the genesis file: take a trust file from whom you trust",
+        )?;
+        let first = |trust: &Self| trust.sets.first().map(|set| (set.first_size, set.set_hash));
+        let alike = self.sets.iter().zip(&founding.sets).all(|(own, other)| own.policy.judges_like(&other.policy));
+        let begins = first(self) == first(&founding) && alike;
+        require(begins, "its first validators are not those of the genesis file: take a trust file from whom you trust")
+    }
+
     /// How far the file has followed the ledger: of two files of which one goes on from the other, that one has more.
     pub fn handovers(&self) -> usize {
         self.sets.len() + self.authorities.len()

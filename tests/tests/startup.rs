@@ -211,10 +211,14 @@ async fn a_file_that_will_not_do_is_named_by_its_key() {
         assert_key_named(&network.binaries().node, &node, key, wrong).await;
     }
     let issuer = network.layout().issuer_config(1);
+    // Of the right chain, and changed on its way: one authority would be enough.
+    let weaker = std::fs::read_to_string(network.layout().trust()).unwrap();
+    let weaker = weaker.replace("authority-threshold 2", "authority-threshold 1");
     for (key, wrong) in [
         ("genesis_file", Wrong::Missing),
         ("trust_file", Wrong::Missing),
         ("trust_file", read(other.layout().trust())),
+        ("trust_file", Wrong::Other(weaker.into_bytes())),
         ("keys.passphrase_file", Wrong::Missing),
         ("keys.master_key_file", Wrong::Missing),
         ("keys.blinding_secret_file", Wrong::ForAll),

@@ -5,6 +5,7 @@ use receipt_core::governance::{Action, FenceIssuer, RegisterIssuer};
 use receipt_core::ids::{Height, KeyId, LeafIndex, UnitId, UnixMillis};
 use receipt_core::suite::{SoftwareKey, Suite};
 use receipt_core::testkit::{TestChain, authorities, software_key, unit_key};
+use receipt_core::trust::TrustFile;
 
 use super::*;
 use crate::show::shown;
@@ -175,6 +176,31 @@ fn a_new_set_signs_with_the_old_one() {
     // Whoever has not followed the change does not take it for tampering.
     let error = Proposal::read(later.to_text(&after).as_bytes(), &chain).unwrap_err();
     assert!(error.to_string().contains("if the authorities were replaced, give `--trust`"), "{error}");
+}
+
+/// Whoever changes a trust file on its way could name authorities of his own; the chain id in it says nothing of them.
+#[test]
+fn a_trust_file_that_does_not_begin_with_genesis_names_nobody() {
+    let test_chain = TestChain::new();
+    let chain = Chain::new(test_chain.genesis().clone());
+    let trust = test_chain.trust();
+    let thief = AuthoritySet { keys: vec![software_key("thief").public_key()], threshold: 1 };
+    let later = trust.with_next_authorities(LeafIndex::new(50), &thief).unwrap().unwrap().to_text();
+    // The thief's set in the place of the first one.
+    let (head, rest) = later.split_once("authorities 0\n").unwrap();
+    let forged = format!("{head}authorities 0\n{}", rest.split_once("authorities 51\n").unwrap().1);
+    let weaker = trust.to_text().replace("authority-threshold 2", "authority-threshold 1");
+    let elsewhere = TestChain::named("elsewhere").trust().to_text();
+    for (text, problem) in [
+        (forged, "first authorities are not those of the genesis file"),
+        (weaker, "first authorities are not those of the genesis file"),
+        (elsewhere, "another chain than the genesis file"),
+    ] {
+        let forged = TrustFile::parse(&text).unwrap();
+        let error = chain.clone().under(&forged).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    assert_eq!(chain.clone().under(trust).unwrap().authorities, chain.authorities);
 }
 
 #[test]

@@ -176,6 +176,36 @@ fn takeovers_are_those_that_a_log_makes_while_it_grows() {
     assert_eq!(validators.to_string(), format!("validators from tree size {} on", last_size.get() + 1));
 }
 
+/// A file that names the chain and begins otherwise was changed by somebody.
+#[test]
+fn a_file_begins_as_its_genesis_says() {
+    let mut chain = TestChain::new();
+    let genesis = chain.genesis().clone();
+    assert_eq!(chain.trust().check_founding(&genesis), Ok(()));
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    let trust = chain.trust();
+    assert_eq!(trust.check_founding(&genesis), Ok(()));
+    let changed = |change: &dyn Fn(&mut TrustFile)| {
+        let mut changed = trust.clone();
+        change(&mut changed);
+        changed.check_founding(&genesis).unwrap_err().to_string()
+    };
+    for (problem, said) in [
+        ("another chain", changed(&|trust| trust.chain.0.0[0] ^= 1)),
+        ("name, origin, offset or suite", changed(&|trust| trust.chain_name.push('x'))),
+        ("name, origin, offset or suite", changed(&|trust| trust.utc_offset_minutes = 0)),
+        ("first authorities", changed(&|trust| trust.authorities[0].set.threshold = 1)),
+        ("first authorities", changed(&|trust| trust.authorities.swap(0, 1))),
+        ("first validators", changed(&|trust| trust.sets[0].set_hash = Hash::ZERO)),
+        ("first validators", changed(&|trust| trust.sets[0].policy = trust.sets[1].policy.clone())),
+    ] {
+        assert!(said.contains(problem), "{problem}: {said}");
+    }
+    let other = TestChain::named("otherchain");
+    assert!(trust.check_founding(other.genesis()).is_err());
+}
+
 #[test]
 fn a_url_of_visible_ascii_is_taken() {
     let chain = TestChain::new();
