@@ -11,8 +11,7 @@ const VERIFY_EXIT_CODES: &str = "\
 Exit codes, of several the gravest:
   0   all in force, each as of the time that its line says; a red receipt among them is said to be red
   2   at least one is reversed
-  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, or older
-      than --max-age
+  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, or --max-age
   5   at least one file is no receipt
   66  at least one file cannot be read (the others are judged), or the output not be written
   1   at least one is invalid

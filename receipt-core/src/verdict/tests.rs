@@ -325,9 +325,11 @@ fn authorities(names: &[&str], threshold: u32) -> AuthoritySet {
     AuthoritySet { keys: names.iter().map(key).collect(), threshold }
 }
 
-/// One row per change: those of before it and how many of them must sign, those after it, who has signed the credential, and the verdict of
-/// a trust file that knows the change and of one that does not. An honest receipt is never INVALID to the older one; what a forger can
-/// reach is genuine to neither.
+/// What has changed, the set before it and the one after it, who has signed the credential, and the verdicts of a trust file that knows
+/// the change and of one that does not.
+type Succession = (&'static str, Authorities, Authorities, &'static [&'static str], [&'static str; 2]);
+
+/// An honest receipt is never INVALID to the older file; what a forger can reach is genuine to neither.
 #[test]
 fn a_trust_file_of_before_calls_nothing_invalid_that_a_newer_one_may_take() {
     let (chain, receipt) = chain();
@@ -344,7 +346,7 @@ fn a_trust_file_of_before_calls_nothing_invalid_that_a_newer_one_may_take() {
         let bytes = Bundle { credential, ..bundle.clone() }.encode();
         [newer, older].map(|trust| verify_bundle(&bytes, &trust, chain.now()))
     };
-    let rows: &[(&str, Authorities, Authorities, &[&str], [&str; 2])] = &[
+    let rows: &[Succession] = &[
         ("k lowered", (&["a", "b", "c"], 3), (&["a", "b", "c"], 2), &["a", "b"], [good, unknown]),
         ("left without a successor", (&["a", "b", "c", "d"], 3), (&["a", "b", "c"], 2), &["b", "c"], [good, unknown]),
         ("one is left", (&["a", "b", "c"], 2), (&["c"], 1), &["c"], [good, unknown]),
