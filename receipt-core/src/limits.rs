@@ -67,3 +67,7 @@ pub const ISSUE_TIME_CUT_AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
 /// How long earlier issue times are still taken after a permission has ended, and after its end was recorded: an issuer cut off
 /// from the ledger over a long holiday can deliver, a thief of an old key can not backdate for ever.
 pub const REVOCATION_GRACE_MS: u64 = 10 * 24 * 3600 * 1000;
+/// A scanned text above this is refused unread: the largest QR code, all of it digits, holds no more.
+pub const CODE_BYTES_MAX: usize = 7089;
+/// Characters of the host in a receipt's code, port included: a longer one leaves no room for the receipt.
+pub const HOST_CHARS_MAX: usize = 64;

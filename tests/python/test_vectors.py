@@ -5,6 +5,7 @@ import pathlib
 import unittest
 
 import body
+import code_text
 import ed25519
 import formats
 import notes
@@ -74,6 +75,21 @@ class Vectors(unittest.TestCase):
             self.assertEqual(key.hex(), row["key"])
             self.assertTrue(formats.well_formed(key))
             self.assertEqual(formats.uniqueness_row(7, key).hex(), row["row_of_unit_7"])
+
+    def test_code(self):
+        vectors = load("code")
+        hosts = vectors["hosts"]
+        for row in vectors["texts"]:
+            self.assertEqual(code_text.text(row["host"], h(row["signed_record"])), row["text"])
+            self.assertEqual(code_text.read(row["text"], hosts).hex(), row["signed_record"])
+            formats.read_record(h(row["signed_record"]))
+        for row in vectors["groups"]:
+            self.assertEqual(code_text.digits(h(row["bytes"])), row["digits"])
+            self.assertEqual(code_text.read_digits(row["digits"]).hex(), row["bytes"])
+        for row in vectors["refused"]:
+            with self.assertRaises(Refused, msg=row["name"]) as refused:
+                code_text.read(row["text"], hosts)
+            self.assertEqual(str(refused.exception), row["reason"], row["name"])
 
     def test_batch(self):
         row = load("batch")

@@ -9,6 +9,7 @@
 mod blocks;
 mod body;
 mod bundles;
+mod code;
 mod foreign_suite;
 mod forgeries;
 mod governance;
@@ -89,6 +90,7 @@ fn no_file_is_without_its_test() {
         "block",
         "body",
         "bundle",
+        "code",
         "foreign-suite",
         "governance",
         "log",
