@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Tables that a filled store may keep open.
 const FILLED_FILES: u64 = 1024;
+const MIB: u64 = 1024 * 1024;
 
 /// Measures Tallystick on this machine.
 #[derive(Parser)]
@@ -86,6 +87,9 @@ enum Command {
         /// Memory of the store, in MiB.
         #[arg(long, default_value_t = 192, value_parser = clap::value_parser!(u64).range(16..))]
         memory_mib: u64,
+        /// What its tables are written with at most, in MiB a second.
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(2..))]
+        table_mib_per_second: u64,
     },
     /// Erase bodies by age in a journal of this process, beside writes like those of issuing.
     Erase {
@@ -221,8 +225,9 @@ async fn run(arguments: Arguments) -> Result<Exit> {
         outln!("verify of one bundle, one thread: {}", verify::run(bundle, trust, *runs)?.line());
         return Ok(Exit::Good);
     }
-    if let Command::Fill { store, receipts, rate, memory_mib } = command {
-        let share = StoreShare { bytes: memory_mib * 1024 * 1024, files: FILLED_FILES };
+    if let Command::Fill { store, receipts, rate, memory_mib, table_mib_per_second } = command {
+        let (bytes, table_bytes_per_second) = (memory_mib * MIB, table_mib_per_second * MIB);
+        let share = StoreShare { bytes, files: FILLED_FILES, table_bytes_per_second };
         outpage!("{}", filled(store, dir.as_deref(), FillOptions { receipts, rate, share })?);
         return Ok(Exit::Good);
     }

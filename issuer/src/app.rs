@@ -152,7 +152,11 @@ fn tell_again(again: Reapplied) {
 pub async fn run(settings: Settings) -> Result<()> {
     let chain = load_chain(&settings)?;
     let files = Files::raised();
-    let share = StoreShare { bytes: settings.memory.store_bytes(), files: files.tables() };
+    let share = StoreShare {
+        bytes: settings.memory.store_bytes(),
+        files: files.tables(),
+        table_bytes_per_second: settings.table_bytes_per_second_max,
+    };
     let (journal, _) = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, share)?;
     let journal = Arc::new(journal);
     // Check the secrets before anything is written: a config with other secrets belongs to another issuer, or is a mistake.

@@ -15,8 +15,8 @@ use tallystick_anchoring::nodes::NodeConfig;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded, load};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::{TlsConfig, TlsFiles};
-use tallystick_storage::MemoryBudget;
-use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
+use tallystick_storage::budget::{MEMORY_BYTES_DEFAULT, TABLE_BYTES_PER_SECOND_DEFAULT};
+use tallystick_storage::{MemoryBudget, StoreShare};
 
 use crate::erasure::rule::Retention;
 use crate::memory::{Configured, budget};
@@ -52,6 +52,9 @@ pub struct Config {
     /// What the process may hold in memory, its parts together; the journal gets what the others leave.
     #[serde(default = "default_memory_bytes_max")]
     pub memory_bytes_max: u64,
+    /// What the store writes into tables at most, bytes a second; its logs come on top. Set it to half of what a slow disk writes.
+    #[serde(default = "default_table_bytes_per_second_max")]
+    pub table_bytes_per_second_max: u64,
     /// Keys and secrets.
     pub keys: KeysConfig,
     /// This process's certificate, for callers and towards nodes.
@@ -239,6 +242,10 @@ const fn default_memory_bytes_max() -> u64 {
     MEMORY_BYTES_DEFAULT
 }
 
+const fn default_table_bytes_per_second_max() -> u64 {
+    TABLE_BYTES_PER_SECOND_DEFAULT
+}
+
 const fn default_blinding_epoch() -> u32 {
     1
 }
@@ -273,6 +280,8 @@ pub struct Settings {
     pub credentials_dir: PathBuf,
     /// How memory is shared out.
     pub memory: MemoryBudget,
+    /// What the journal writes into tables at most, bytes a second.
+    pub table_bytes_per_second_max: u64,
     /// Passphrase of the key files.
     pub passphrase_file: PathBuf,
     /// The key that signs batch headers.
@@ -319,6 +328,8 @@ impl Settings {
             places_max: loaded.value.issue.queue_drafts_max,
         });
         let memory = memory.map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))?;
+        StoreShare::check_table_rate(loaded.value.table_bytes_per_second_max)
+            .map_err(|problem| loaded.invalid("table_bytes_per_second_max", problem))?;
         let file = |path: &ConfigPath| loaded.resolve(path);
         let config = &loaded.value;
         let journal_dir = file(&config.journal_dir);
@@ -340,6 +351,7 @@ impl Settings {
             guard_file,
             erased_file,
             memory,
+            table_bytes_per_second_max: config.table_bytes_per_second_max,
             issuer: IssuerId::new(config.issuer_id),
             journal_dir,
             genesis_file: file(&config.genesis_file),
@@ -481,6 +493,11 @@ mod tests {
     fn every_refusal_names_its_key() {
         for (from, to, key) in [
             ("memory_bytes_max = 536870912", "memory_bytes_max = 268435456", "memory_bytes_max"),
+            (
+                "table_bytes_per_second_max = 67108864",
+                "table_bytes_per_second_max = 2097151",
+                "table_bytes_per_second_max",
+            ),
             ("records_max = 4096", "records_max = 4097", "batch.records_max"),
             ("bytes_max = 2096128", "bytes_max = 2096129", "batch.bytes_max"),
             ("age_ms = 100", "age_ms = 0", "batch.age_ms"),

@@ -24,9 +24,10 @@ use tallystick_service::{errln, outln, outpage, telemetry, terminal};
 
 const NAME: &str = "tallystick-issuer";
 
-/// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
+/// Also RocksDB's allocator, because it takes the place of the C library's `malloc`. That one keeps several times as much as is in use
+/// (`docs/adr/0020-memory.md`). How it is set up: `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Issues fiscal electronic receipts onto a Tallystick ledger.
 #[derive(Debug, Parser)]

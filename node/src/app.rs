@@ -168,7 +168,11 @@ async fn run_as(
     let stop = CancellationToken::new();
     let files = Files::raised();
     let memory = memory_budget(&config)?;
-    let share = StoreShare { bytes: memory.store_bytes(), files: files.tables() };
+    let share = StoreShare {
+        bytes: memory.store_bytes(),
+        files: files.tables(),
+        table_bytes_per_second: config.value.table_bytes_per_second_max,
+    };
     let store = Store::open_within(&data_dir, &genesis, share)?;
     let ledger = Ledger::new(store, genesis);
     let consensus_seed = Secret::new(keys.first().map_or([0; 32], |keys| keys.consensus.to_bytes()));

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
 use tallystick_service::telemetry::{LogConfig, check_filter};
 use tallystick_service::tls::TlsConfig;
-use tallystick_storage::MemoryBudget;
+use tallystick_storage::budget::TABLE_BYTES_PER_SECOND_DEFAULT;
+use tallystick_storage::{MemoryBudget, StoreShare};
 
 use crate::memory::{Configured, budget};
 
@@ -59,6 +60,9 @@ pub struct NodeConfig {
     /// What the process may hold in memory, its parts together; the store gets what the others leave. By default as much as the number of
     /// validators asks for (`memory`).
     pub memory_bytes_max: Option<u64>,
+    /// What the store writes into tables at most, bytes a second; its logs come on top. Set it to half of what a slow disk writes.
+    #[serde(default = "default_table_bytes_per_second_max")]
+    pub table_bytes_per_second_max: u64,
     /// Below this many free bytes on the data disk the node stops accepting batches and keeps serving reads.
     #[serde(default = "default_disk_low_water_bytes")]
     pub disk_low_water_bytes: u64,
@@ -176,6 +180,10 @@ fn default_evidence_dir() -> ConfigPath {
     ConfigPath::new("evidence")
 }
 
+const fn default_table_bytes_per_second_max() -> u64 {
+    TABLE_BYTES_PER_SECOND_DEFAULT
+}
+
 fn default_disk_low_water_bytes() -> u64 {
     256 * 1024 * 1024
 }
@@ -186,6 +194,8 @@ impl NodeConfig {
         let loaded: Loaded<Self> = tallystick_service::config::load(path)?;
         check_figures(&loaded)?;
         memory_budget(&loaded)?;
+        StoreShare::check_table_rate(loaded.value.table_bytes_per_second_max)
+            .map_err(|problem| loaded.invalid("table_bytes_per_second_max", problem))?;
         check_paths(&loaded)?;
         check_addresses(&loaded)?;
         check_peers(&loaded)?;
@@ -284,6 +294,11 @@ mod tests {
             ("vote_timeout_ms    = 500", "vote_timeout_ms = 70000", "consensus.vote_timeout_ms"),
             ("bytes_max          = 33554432", "bytes_max = 1", "pool.bytes_max"),
             ("# memory_bytes_max = 536870912", "memory_bytes_max = 268435456", "memory_bytes_max"),
+            (
+                "table_bytes_per_second_max = 67108864",
+                "table_bytes_per_second_max = 2097151",
+                "table_bytes_per_second_max",
+            ),
             ("issuer_batches_max = 64", "issuer_batches_max = 0", "pool.issuer_batches_max"),
             ("\"guard/guard.bin\"", "\"data/guard.bin\"", "guard_file"),
             ("\"wal\"", "\"data/wal\"", "wal_dir"),

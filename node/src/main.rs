@@ -14,9 +14,10 @@ use tallystick_service::{telemetry, terminal};
 
 const NAME: &str = "tallystick-node";
 
-/// Many small, short-lived values on several threads: glibc's allocator took a tenth of the time under load.
+/// Also RocksDB's allocator, because it takes the place of the C library's `malloc`. That one keeps several times as much as is in use
+/// (`docs/adr/0020-memory.md`). How it is set up: `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A validator of the receipt ledger.
 #[derive(Parser)]

@@ -4,6 +4,11 @@
 pub const MEMORY_BYTES_DEFAULT: u64 = 512 * MIB;
 /// A store with less would read every block from disk and write every row several times.
 pub const STORE_BYTES_MIN: u64 = 64 * MIB;
+/// What tables are written with at most if the config says nothing, in bytes a second. A full load of 6,000 receipts a second needs a third of
+/// it.
+pub const TABLE_BYTES_PER_SECOND_DEFAULT: u64 = 64 * MIB;
+/// With less, write buffers fill faster than they are written out at a tenth of a full load.
+pub const TABLE_BYTES_PER_SECOND_MIN: u64 = 2 * MIB;
 /// Of the store's share, what its cache does not account for: buffers of compactions, open tables, what the allocator holds back.
 const STORE_OVERHEAD_PERCENT: u64 = 15;
 
@@ -81,11 +86,26 @@ pub struct StoreShare {
     pub bytes: u64,
     /// Files that it may keep open.
     pub files: u64,
+    /// What flushes and compactions write together, in bytes a second; logs come on top. A synced write waits behind all that the disk was
+    /// given before it, so this is to be less than the disk writes.
+    pub table_bytes_per_second: u64,
 }
 
 impl StoreShare {
     /// For commands that open a store beside a running process, or for a moment.
-    pub const SMALL: Self = Self { bytes: STORE_BYTES_MIN, files: 256 };
+    pub const SMALL: Self =
+        Self { bytes: STORE_BYTES_MIN, files: 256, table_bytes_per_second: TABLE_BYTES_PER_SECOND_DEFAULT };
+
+    /// What is wrong with a bound of a config, if it is too small.
+    pub fn check_table_rate(bytes_per_second: u64) -> Result<(), String> {
+        if bytes_per_second >= TABLE_BYTES_PER_SECOND_MIN {
+            return Ok(());
+        }
+        let (given, least) = (bytes_per_second, TABLE_BYTES_PER_SECOND_MIN);
+        Err(format!(
+            "must be at least {least} (bytes a second), is {given}: with less, writes would stop until tables are written"
+        ))
+    }
 
     /// What the one cache may hold.
     pub(crate) fn cache_bytes(self) -> usize {

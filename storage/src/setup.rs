@@ -56,9 +56,6 @@ const BUFFERS_MAX: i32 = 6;
 const LEVEL_BASE_BUFFERS: u64 = 5;
 /// What is written to a table goes to disk after so many bytes, not all at the end.
 const SYNCED_AFTER_BYTES: u64 = MIB as u64;
-/// What flushes and compactions write at most: a synced write waits behind all that the disk was given before it. A full load of
-/// 6,000 receipts a second needs half of it.
-const TABLE_BYTES_PER_SECOND: i64 = 64 * MIB as i64;
 /// Interval at which the rate limiter is refilled, in microseconds: often, so that writes do not come in bursts.
 const LIMITER_REFILL_MICROS: i64 = 10_000;
 /// One of so many portions goes to compactions even if flushes would take all.
@@ -103,7 +100,8 @@ impl StoreSetup {
         database.set_max_background_jobs(JOBS);
         database.set_max_total_wal_size(LOGS_BYTES_MAX);
         database.set_bytes_per_sync(SYNCED_AFTER_BYTES);
-        database.set_ratelimiter(TABLE_BYTES_PER_SECOND, LIMITER_REFILL_MICROS, LIMITER_FAIRNESS);
+        let table_rate = i64::try_from(share.table_bytes_per_second).unwrap_or(i64::MAX);
+        database.set_ratelimiter(table_rate, LIMITER_REFILL_MICROS, LIMITER_FAIRNESS);
         database.set_keep_log_file_num(LOG_FILES);
         database.set_max_log_file_size(LOG_FILE_BYTES_MAX);
         // RocksDB would log a table of every family every ten minutes. The metrics have these figures.

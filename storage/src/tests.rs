@@ -192,7 +192,7 @@ fn every_metric_has_its_row_in_the_operators_table_and_every_row_its_metric() {
 /// RocksDB's tables and their blocks are not the only files: see `descriptors` of the service kit.
 #[test]
 fn open_tables_are_bounded_by_files_and_by_memory() {
-    let tables = |bytes, files| setup::open_tables(StoreShare { bytes, files });
+    let tables = |bytes, files| setup::open_tables(StoreShare { bytes, files, ..StoreShare::SMALL });
     assert_eq!(tables(64 * MIB, 256), 256);
     assert_eq!(tables(64 * MIB, 1_000_000), 2048);
     assert_eq!(tables(64 * MIB, 0), 20);
