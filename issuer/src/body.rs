@@ -132,6 +132,11 @@ impl BodyCipher {
         Ok(Zeroizing::new(self.master.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| OPENING)?))
     }
 
+    /// Whether it opens this wrapped key of a receipt's body.
+    pub(crate) fn unwraps(&self, receipt: ReceiptKey, wrapped_key: &[u8]) -> bool {
+        self.unwrap_key(receipt, wrapped_key).is_ok()
+    }
+
     /// A wrapped key under another master key, which `to` has.
     pub fn rewrap(
         &self,

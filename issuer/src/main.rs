@@ -125,12 +125,12 @@ enum Command {
         rewrite: bool,
     },
     /// Gives the journal of a stopped issuer another master key: wraps the key of every body anew. Interrupted, it goes on when it is run
-    /// again with the same keys; nothing else uses the journal before it is done.
+    /// again with the same keys; nothing else uses the journal before it is done. The old key's file is kept beside the new one, as `….before`.
     RewrapBodyKeys {
         /// The config file. It names the old key.
         #[arg(long)]
         config: PathBuf,
-        /// The new key's file; made if it is not there.
+        /// The new key's file, beside the old one's, whose place it takes; made if it is not there.
         #[arg(long, value_name = "FILE")]
         new_key: PathBuf,
     },

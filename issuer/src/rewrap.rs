@@ -2,22 +2,24 @@
 //! wrapped with the new one; the bodies themselves stay as they are.
 //!
 //! ```text
-//! begin ─▶ page ─▶ … ─▶ page ─▶ flush the logs ─▶ rewrite the tables ─▶ end
+//! begin ─▶ page ─▶ … ─▶ page ─▶ flush the logs ─▶ rewrite the tables ─▶ end ─▶ the new key's file in its place (see `files`)
 //!
 //! a small value of the journal, from begin to end:
 //! master-key-change    fingerprint [16] of the new key ‖ key of the last row of `body-keys` that was rewrapped (empty at first)
 //! ```
 //! Each step is one synced write, which says how far the change has come: killed at any moment, it goes on from there when it is run
 //! again. Until the end both keys are needed, and no other command uses the bodies ([`crate::secrets::check_master`]). After it no file of
-//! the journal has a key that the old master key opens.
+//! the journal has a key that the old master key opens. A change that is complete is not begun again by the same command: the file of the old key,
+//! by which older backups open, stands in its way.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::ids::ReceiptKey;
 use tallystick_anchoring::tail;
-use tallystick_service::keyfile::{self, KeyKind, Passphrase};
+use tallystick_service::durable;
+use tallystick_service::keyfile::{self, KeyKind, Passphrase, Secret};
 use tallystick_service::rng::{Entropy, OsEntropy, random_array};
 use tallystick_storage::StoreShare;
 
@@ -29,49 +31,70 @@ use crate::journal::{
 };
 use crate::secrets::{MasterChange, SecretsError, bound_master, master_change, put_master, put_master_change};
 
+use files::KeyFiles;
+
+mod files;
+
 /// Rows of one step.
 const STEP_KEYS: usize = 1024;
 
-/// Makes or opens the new key, and changes the journal to it. Says what was done, and what is left to the operator.
+/// Makes or opens the new key, changes the journal to it, and puts its file in the place of the old one. Says what was done, and what is
+/// left to the operator.
 pub fn run(settings: &Settings, new_key: &Path) -> Result<String> {
     let chain = load_chain(settings)?;
+    let suite = chain.genesis.suite;
     let passphrase = Passphrase::from_file(&settings.passphrase_file)?;
     let old = keyfile::open(&settings.master_key_file, &passphrase, KeyKind::Symmetric)?;
+    let files = KeyFiles::of(&settings.master_key_file, new_key)?;
+    files.check()?;
     let opened = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, StoreShare::SMALL);
     let (journal, _) = opened.context("open the stopped issuer's journal")?;
-    let suite = chain.genesis.suite;
-    let held = keyfile::open_or_make(new_key, &passphrase, KeyKind::Symmetric, &OsEntropy)?;
-    let marks = [&old, &held.secret].map(|key| Fingerprint::of_master(suite, key));
-    let (from, to) = (BodyCipher::new(&old), BodyCipher::new(&held.secret));
-    let path = new_key.display();
+    let from_mark = Fingerprint::of_master(suite, &old);
+    let new = open_new(&journal, &files, &passphrase, from_mark)?;
+    let to_mark = Fingerprint::of_master(suite, &new);
     ensure!(
-        marks[0] != marks[1],
-        "{path} has the key that the config names already; name a file that is not there yet"
+        from_mark != to_mark,
+        "{} has the key that the config names already; name a file that is not there yet",
+        files.new.display()
     );
-    let rewrapper = Rewrapper { journal: &journal, from: (marks[0], &from), to: (marks[1], &to), step_keys: STEP_KEYS };
-    let mut total = Rewrapped::default();
-    while let Some(done) = rewrapper.step(&OsEntropy)? {
-        total.keys += done.keys;
-        total.unopened.extend(done.unopened);
+    let (from, to) = (BodyCipher::new(&old), BodyCipher::new(&new));
+    let (from, to) = ((from_mark, &from), (to_mark, &to));
+    let rewrapper = Rewrapper { journal: &journal, from, to, step_keys: STEP_KEYS };
+    let mut keys = 0;
+    while let Some(rewrapped) = rewrapper.step(&OsEntropy)? {
+        keys += rewrapped;
     }
+    let unopened = rewrapper.unopened()?;
     let unopened: String =
-        total.unopened.iter().map(|key| format!("\nits body does not open, before as after: receipt {key}")).collect();
+        unopened.iter().map(|key| format!("\nits body does not open, before as after: receipt {key}")).collect();
+    files.put_in_place()?;
+    let (master, before) = (files.master.display(), files.before.display());
     Ok(format!(
-        "the journal has the master key of {path} now (fingerprint {}): {} keys of bodies rewrapped by this run.{unopened}\nMove {path} to {}, \
-         and keep the old key, off this machine, as long as there are backups of before",
-        marks[1],
-        total.keys,
-        settings.master_key_file.display(),
+        "the journal has a new master key, which is in {master} now (fingerprint {to_mark}): {keys} keys of bodies rewrapped by this \
+         run.{unopened}\n{before} has the old key (fingerprint {from_mark}): keep it, off this machine, as long as there are backups of before"
     ))
 }
 
-/// What a step did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rewrapped {
-    /// Keys that are wrapped with the new master key.
-    pub keys: u64,
-    /// Receipts whose key opens under neither: damage, and left as it is.
-    pub unopened: Vec<ReceiptKey>,
+/// The new key. Its file is made only where no change is under way: a key is made once for each.
+fn open_new(journal: &Journal, files: &KeyFiles, passphrase: &Passphrase, from: Fingerprint) -> Result<Secret> {
+    if !files.new.exists() {
+        if let Some(change) = master_change(journal)? {
+            bail!(
+                "the master key of this journal is being changed to the one with fingerprint {}, and {} is missing: put it back, or name \
+                 the file that has it",
+                change.to,
+                files.new.display()
+            );
+        }
+        let bound = bound_master(journal)?;
+        if bound != from {
+            return Err(SecretsError::Master { given: from, bound }.into());
+        }
+    }
+    let held = keyfile::open_or_make(&files.new, passphrase, KeyKind::Symmetric, &OsEntropy)?;
+    // The operator may have copied the file here. If a power cut took it after body keys were wrapped with it, those bodies would be lost.
+    durable::sync_file(&files.new)?;
+    Ok(held.secret)
 }
 
 /// Changes the master key of one journal.
@@ -87,8 +110,8 @@ pub struct Rewrapper<'a> {
 }
 
 impl Rewrapper<'_> {
-    /// Makes the next step; `None` if the journal has the new key.
-    pub fn step(&self, entropy: &dyn Entropy) -> Result<Option<Rewrapped>> {
+    /// Makes the next step: how many keys it has wrapped with the new master key. `None` if the journal has that one.
+    pub fn step(&self, entropy: &dyn Entropy) -> Result<Option<u64>> {
         let bound = bound_master(self.journal)?;
         let (from, to) = (self.from.0, self.to.0);
         let Some(change) = master_change(self.journal)? else {
@@ -99,12 +122,12 @@ impl Rewrapper<'_> {
                 return Err(SecretsError::Master { given: from, bound }.into());
             }
             self.commit(&MasterChange { to, after: Vec::new() })?;
-            return Ok(Some(Rewrapped::default()));
+            return Ok(Some(0));
         };
         if (bound, change.to) != (from, to) {
             return Err(SecretsError::Changing { from: bound, to: change.to }.into());
         }
-        let start = if change.after.is_empty() { Vec::new() } else { [&change.after[..], &[0]].concat() };
+        let start = if change.after.is_empty() { Vec::new() } else { behind(&change.after) };
         let rows = self.journal.wrapped_keys_from(&start, self.step_keys)?;
         match rows.last() {
             None => self.end(),
@@ -120,33 +143,45 @@ impl Rewrapper<'_> {
         rows: Vec<(ReceiptKey, Option<Vec<u8>>)>,
         change: MasterChange,
         entropy: &dyn Entropy,
-    ) -> Result<Option<Rewrapped>> {
-        let mut done = Rewrapped::default();
+    ) -> Result<Option<u64>> {
+        let mut rewrapped = 0;
         let mut write = self.journal.write();
         for (key, wrapped) in rows {
             // Of an erased body there is none.
             let Some(wrapped) = wrapped else { continue };
-            match self.from.1.rewrap(key, &wrapped, self.to.1, random_array(entropy)?) {
-                Ok(rewrapped) => {
-                    write.put_wrapped_key(key, &rewrapped);
-                    done.keys += 1;
-                }
-                Err(_) => done.unopened.push(key),
+            // A key that does not open is damaged and stays as it is; `unopened` names it at the end.
+            if let Ok(wrapped) = self.from.1.rewrap(key, &wrapped, self.to.1, random_array(entropy)?) {
+                write.put_wrapped_key(key, &wrapped);
+                rewrapped += 1;
             }
         }
         put_master_change(&mut write, &change);
         write.commit(Durability::Synced)?;
-        Ok(Some(done))
+        Ok(Some(rewrapped))
     }
 
     /// What the old key opens leaves the disk before the journal is the new key's.
-    fn end(&self) -> Result<Option<Rewrapped>> {
+    fn end(&self) -> Result<Option<u64>> {
         self.journal.flush_logs()?;
         self.journal.rewrite_tables(BODY_KEYS, &[], &[u8::MAX; 12])?;
         let mut write = self.journal.write();
         put_master(&mut write, self.to.0);
         write.commit(Durability::Synced)?;
-        Ok(Some(Rewrapped::default()))
+        Ok(Some(0))
+    }
+
+    /// Of a journal that has the new key: the receipts whose body's key it does not open. They opened under the old one no better. Looked for in
+    /// all rows, and not gathered step by step: whatever ended an earlier run, none of them is forgotten.
+    pub fn unopened(&self) -> Result<Vec<ReceiptKey>, JournalError> {
+        let (mut unopened, mut start) = (Vec::new(), Vec::new());
+        loop {
+            let rows = self.journal.wrapped_keys_from(&start, self.step_keys)?;
+            let Some((last, _)) = rows.last() else { return Ok(unopened) };
+            start = behind(&receipt_key_bytes(*last));
+            // An erased body has no key.
+            let held = rows.into_iter().filter_map(|(key, wrapped)| Some((key, wrapped?)));
+            unopened.extend(held.filter(|(key, wrapped)| !self.to.1.unwraps(*key, wrapped)).map(|(key, _)| key));
+        }
     }
 
     fn commit(&self, change: &MasterChange) -> Result<(), JournalError> {
@@ -154,6 +189,11 @@ impl Rewrapper<'_> {
         put_master_change(&mut write, change);
         write.commit(Durability::Synced)
     }
+}
+
+/// The least key behind this one.
+fn behind(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
 }
 
 #[cfg(test)]

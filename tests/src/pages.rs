@@ -56,6 +56,13 @@ enum Machine {
     Issuer(u32),
 }
 
+/// What becomes of the commands behind one that fails.
+#[derive(Debug, Clone, Copy)]
+enum AtFailure {
+    Stop,
+    GoOn,
+}
+
 /// An operator at one machine.
 pub struct Operator<'a> {
     network: &'a mut TestNetwork,
@@ -84,6 +91,16 @@ impl<'a> Operator<'a> {
 
     /// Types the commands under a heading of a page; a start is waited for until the process is ready. What all of them printed.
     pub async fn follow(&mut self, path: &str, heading: &str) -> Result<String> {
+        self.type_all(path, heading, AtFailure::Stop).await
+    }
+
+    /// The same as if the block was pasted into a terminal: behind a command that fails the next one is typed all the same. What all of them
+    /// printed, and why some failed.
+    pub async fn paste(&mut self, path: &str, heading: &str) -> Result<String> {
+        self.type_all(path, heading, AtFailure::GoOn).await
+    }
+
+    async fn type_all(&mut self, path: &str, heading: &str, at_failure: AtFailure) -> Result<String> {
         let mut printed = String::new();
         for command in commands(path, heading)? {
             println!("{:?}: {command}", self.machine);
@@ -103,7 +120,10 @@ impl<'a> Operator<'a> {
                     self.process()?.wait_ready().await.with_context(|| format!("after {printed}"))?;
                 }
                 Some("reload") => self.process()?.hang_up()?,
-                _ => printed.push_str(&self.shell(&command).await?),
+                _ => match (self.shell(&command).await, at_failure) {
+                    (Err(failed), AtFailure::GoOn) => printed.push_str(&format!("{failed:#}\n")),
+                    (said, _) => printed.push_str(&said?),
+                },
             }
         }
         Ok(printed)

@@ -140,7 +140,13 @@ async fn a_certificate_made_with_openssl_replaces_the_old_one_while_the_node_run
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let mut operator = Operator::new(&mut network, OPERATED);
     operator.follow(KEYS, "The authority").await.unwrap();
-    let new = std::fs::read(operator.desk().join("authority.pem")).unwrap();
+    let made = |operator: &Operator<'_>| {
+        ["key", "pem"].map(|end| std::fs::read(operator.desk().join(format!("authority.{end}"))).unwrap())
+    };
+    let first = made(&operator);
+    operator.follow(KEYS, "The authority").await.unwrap();
+    assert!(made(&operator) == first, "typed again, it makes no other authority");
+    let [_, new] = first;
     // Rotation of the authority, step 1: everybody trusts both.
     let authorities = network.layout().ca().cert;
     let both = [std::fs::read(&authorities).unwrap(), new].concat();

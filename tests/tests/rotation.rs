@@ -118,17 +118,23 @@ async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
     let (code, said) = network.run_issuer_command(ISSUER, "backup", &["--to", backup]).await.unwrap();
     assert_eq!(code, 0, "{said}");
     fs::create_dir_all(root.join("backups")).unwrap();
+    let (master, before) = (keys.join("master.key"), keys.join("master.key.before"));
+    let old = fs::read(&master).unwrap();
     let said = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Changing the master key").await.unwrap();
     assert!(said.contains("1 keys of bodies rewrapped by this run"), "{said}");
+    let new = fs::read(&master).unwrap();
+    // Typed again after it has ended: before, it made a third key, and the one of the backup was overwritten.
+    let said = Operator::of_issuer(&mut network, ISSUER).paste(KEYS, "Changing the master key").await.unwrap();
+    assert!(said.contains("master.key.before is there and has another key"), "{said}");
+    let now = [&master, &before].map(|path| fs::read(path).unwrap());
+    assert!(now == [new.clone(), old] && new != now[1] && !keys.join("master.key.new").exists());
     let issuer = clients(&network, ISSUER).await.unwrap();
     let second = sealed(&issuer, &network.sample("S01", 2).unwrap()).await;
     all_sealed_once(&network, ISSUER, &[first, second]).await.unwrap();
 
     // The old key is none of this journal's any more, and the only one of the backup of before.
     assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
-    let (master, before) = (keys.join("master.key"), keys.join("master.key.before"));
     let journal = network.layout().issuer(ISSUER).join("journal");
-    let new = fs::read(&master).unwrap();
     fs::copy(&before, &master).unwrap();
     let (code, said) = network.run_issuer_command(ISSUER, "run", &[]).await.unwrap();
     assert!(code == USAGE && said.contains("not the master key of this journal"), "{said}");
@@ -144,9 +150,10 @@ async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
     };
     let (code, said) = rewrap(&network).await;
     assert!(code == 0 && said.contains("1 keys of bodies rewrapped"), "{said}");
+    assert_eq!(fs::read(&master).unwrap(), new, "in its place");
     let (code, said) = rewrap(&network).await;
-    assert!(code == 0 && said.contains("0 keys of bodies rewrapped"), "typed again it changes nothing: {said}");
-    fs::rename(&new_file, &master).unwrap();
+    assert!(code != 0 && said.contains("Nothing was changed"), "{said}");
+    assert!(fs::read(&master).unwrap() == new && !new_file.exists());
     let (code, said) = network.run_issuer_command(ISSUER, "check-journal", &[]).await.unwrap();
     assert!(code == 0 && said.contains("the journal is sound"), "{said}");
     fs::remove_dir_all(&journal).unwrap();
@@ -154,7 +161,9 @@ async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
 
     network.issuer(ISSUER).unwrap().start().unwrap();
     network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
-    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+    // The backup that was typed again.
+    let allowed = after_kills(AllowList::lifecycle()).and("issuer-1", &["a backup failed", "exists and is not empty"]);
+    network.finish(&allowed).await.unwrap();
 }
 
 /// The config of an issuer with the next epoch, beside it.
@@ -347,6 +356,11 @@ async fn passphrases_are_changed_as_the_page_has_it() {
     let count = files.filter(|path| path.extension() == Some("key".as_ref())).count();
     let said = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Changing a passphrase").await.unwrap();
     assert!(count > 3 && said.matches("changed ").count() == count, "{count} key files: {said}");
+    let files = || ["passphrase", "passphrase.before"].map(|name| fs::read(keys.join(name)).unwrap());
+    let made = files();
+    // Typed again after it has ended: before, it made a third passphrase, and the one under which older copies open was overwritten.
+    let said = Operator::of_issuer(&mut network, ISSUER).paste(KEYS, "Changing a passphrase").await.unwrap();
+    assert!(files() == made && !keys.join("passphrase.new").exists(), "{said}");
     let issuer = clients(&network, ISSUER).await.unwrap();
     let second = sealed(&issuer, &network.sample("S01", 2).unwrap()).await;
     all_sealed_once(&network, ISSUER, &[first, second]).await.unwrap();

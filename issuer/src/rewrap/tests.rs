@@ -113,7 +113,7 @@ fn only_the_two_keys_of_a_change_go_on_with_it() {
     let dir = scratch::Directory::new();
     let mut chain = TestChain::new();
     let mut issuer = TestIssuer::start(init(&dir.path().join("journal"), &chain), &chain, 1);
-    let key = issuer.issue_new(draft(&mut chain, "S01", "A")).key;
+    issuer.issue_new(draft(&mut chain, "S01", "A"));
     let keys = Keys::new(&chain);
     let entropy = SeededEntropy::new(1);
     let journal = issuer.journal.as_ref();
@@ -127,10 +127,32 @@ fn only_the_two_keys_of_a_change_go_on_with_it() {
         let refused = wrong.step(&entropy).unwrap_err().to_string();
         assert!(refused.contains("is being changed") && refused.contains(&keys.marks[1].to_string()), "{refused}");
     }
-    // A damaged key stays as it is, and is named.
+}
+
+/// Before, a change that was killed and run again named those alone that it met in its own steps.
+#[test]
+fn bodies_that_open_under_neither_key_are_named_whichever_run_has_met_them() {
+    let dir = scratch::Directory::new();
+    let mut chain = TestChain::new();
+    let path = dir.path().join("journal");
+    let mut issuer = TestIssuer::start(init(&path, &chain), &chain, 1);
+    let all: Vec<ReceiptKey> =
+        (0..5).map(|serial| issuer.issue_new(draft(&mut chain, "S01", &format!("B{serial}"))).key).collect();
+    let damaged = [all[0], all[4]];
+    let journal = issuer.journal.as_ref();
     let mut write = journal.write();
-    write.put_wrapped_key(key, &[1; 72]);
+    damaged.iter().for_each(|key| write.put_wrapped_key(*key, &[1; 72]));
     write.commit(Durability::Synced).unwrap();
-    let done = keys.rewrapper(journal).step(&entropy).unwrap().unwrap();
-    assert_eq!(done, Rewrapped { keys: 0, unopened: vec![key] });
+    let keys = Keys::new(&chain);
+    let entropy = SeededEntropy::new(1);
+    // Begin, and the page that has the first of them.
+    assert_eq!(keys.rewrapper(journal).step(&entropy).unwrap(), Some(0));
+    assert_eq!(keys.rewrapper(journal).step(&entropy).unwrap(), Some(1), "a damaged key stays as it is");
+    let killed = dir.path().join("killed");
+    copy(&path, &killed);
+    let reopened = Journal::open(&killed, identity(&chain)).unwrap();
+    let rewrapper = keys.rewrapper(&reopened);
+    while rewrapper.step(&entropy).unwrap().is_some() {}
+    assert_eq!(rewrapper.unopened().unwrap(), damaged);
+    assert_eq!(rewrapper.unopened().unwrap(), damaged, "and again, if it was killed before it said so");
 }
