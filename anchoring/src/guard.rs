@@ -4,8 +4,8 @@
 //! two slots of 4,096 bytes, written in turn:  mark ‖ '\n' ‖ SHA-256(mark) in hexadecimal ‖ '\n'
 //! mark    {"chain":"…","issuer":1,"turn":7,"step":1234,"next_sequence":56}
 //! ```
-//! A journal that is behind its mark is an older copy put back: it would acknowledge under names that are used, so it halts at the
-//! start, and so does one whose guard is gone. It is made whole or not at all; one that cannot be read, of a journal in which nothing was ever
+//! A journal that is behind its mark is an older copy put back: it would acknowledge under names that are used, or bring back what was
+//! erased, so it halts at the start, and so does one whose guard is gone. It is made whole or not at all; one that cannot be read, of a journal in which nothing was ever
 //! written, is made anew. The mark follows the journal within [`INTERVAL`], off the way of the records, and
 //! never goes ahead of what is on disk: a crash leaves it behind, which is no fault. Like a node's guard it is never copied
 //! nor restored. What was written within the last interval before a crash is the one thing a copy may lack unnoticed.
@@ -77,7 +77,7 @@ pub enum GuardError {
 /// How far a journal has come: both only rise but for `recover`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
-    /// Synced writes of records.
+    /// Counted writes: synced ones of the owner, of records and of whatever else no older copy may lack unnoticed.
     pub step: u64,
     /// The next batch.
     pub next_sequence: u64,
@@ -173,15 +173,21 @@ impl Guard {
 
     /// Writes how far the journal has come, if that is further than what stands here. Synced when it returns.
     pub fn follow(&self, journal: &Journal) -> Result<(), GuardError> {
-        let (now, before) = (Mark::of(journal)?, self.mark());
+        let now = Mark::of(journal)?;
+        // Compare under the lock: another caller may have read the journal later than this one, and have written its mark already.
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let furthest =
-            Mark { step: now.step.max(before.step), next_sequence: now.next_sequence.max(before.next_sequence) };
-        if furthest == before { Ok(()) } else { self.put(furthest) }
+            Mark { step: now.step.max(newest.step), next_sequence: now.next_sequence.max(newest.next_sequence) };
+        let is_known = (newest.step, newest.next_sequence) == (furthest.step, furthest.next_sequence);
+        if is_known { Ok(()) } else { self.write(&mut newest, furthest) }
     }
 
     /// Writes this mark, whatever stood here: `recover` has found out what is true.
     pub fn put(&self, mark: Mark) -> Result<(), GuardError> {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(&mut self.newest.lock().unwrap_or_else(PoisonError::into_inner), mark)
+    }
+
+    fn write(&self, newest: &mut Stored, mark: Mark) -> Result<(), GuardError> {
         let Mark { step, next_sequence } = mark;
         let stored = Stored { turn: newest.turn + 1, step, next_sequence, ..newest.clone() };
         let failed = |source| failed_file("write", &self.path, source);

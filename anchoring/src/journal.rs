@@ -24,7 +24,7 @@
 //!   With [`Durability::Ordered`] it is on disk before every later write is, and may be lost in a crash: only what the ledger tells
 //!   again is written so.
 //! - *Concurrency*: one process at a time (RocksDB's lock). Reads run beside writes and see whole writes only. Each kind of row has one
-//!   writer: records, outbox, last issue time and step are the owner's; batches and placements the batcher's until they are decided, then
+//!   writer: records, outbox, last issue time and step (see [`JournalWrite::put_step`]) are the owner's; batches and placements the batcher's until they are decided, then
 //!   the follower's, like outcomes, events, registry and progress. A write does not read its own rows.
 //! - *Errors*: every [`JournalError`] is fatal, but for damage that a read finds ([`JournalError::is_damage`]): whoever can do without that row,
 //!   goes on; and for a rewriting that failed, which is made again. After a failed write nobody knows what is on disk: the process ends and starts again from
@@ -376,7 +376,7 @@ impl Journal {
         self.meta(META_FENCE_ID)?.map(|bytes| fixed(&bytes, "fence id")).transpose()
     }
 
-    /// How many synced writes of records the owner has made.
+    /// How many counted writes the owner has made: see [`JournalWrite::put_step`].
     pub fn step(&self) -> Result<Option<u64>, JournalError> {
         let bytes = self.meta(META_STEP)?;
         bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "step")?))).transpose()

@@ -1,9 +1,11 @@
 //! Erasing bodies: what a receipt says of a person goes for good; its record, its number and its fate stay.
 //!
 //! ```text
-//! by name (≤ 200)  judge all ─▶ list (append, fsync) ─▶ journal: keys give way to the time of erasure (one synced write) ─▶ rewrite
-//! by age           list (one line: the rule) ─▶ journal: the run ─▶ steps beside issuing (`run`, `task`)
+//! by name (≤ 200)  judge all ─▶ list (append, fsync) ─▶ journal: keys give way to the time of erasure (one synced write) ─▶ guard ─▶ rewrite
+//! by age           list (one line: the rule) ─▶ journal: the run ─▶ guard ─▶ steps beside issuing (`run`, `task`)
 //! ```
+//! Each write by which the journal acts on the list is counted as one that an older copy lacks: put back, such a copy is halted
+//! ([`tallystick_anchoring::guard`]), and takes nothing that was acted upon for a torn end of the list.
 //! The list is kept beside the journal and outside of its backups: at each start, and by `restore`, what it names is erased again,
 //! so that a backup brings no body back. Repeating an erasure changes nothing. Not here: who may ask for it (whoever may open
 //! the operator's socket), and copies elsewhere: bundles that were handed out, exports, backups.
@@ -20,7 +22,7 @@ use tallystick_service::durable::DurableError;
 use crate::fate::{Fate, fate};
 use crate::journal::{
     BODIES, BODY_KEYS, Durability, ErasureReads as _, ErasureRun, ErasureWrites as _, Journal, JournalError,
-    ListPosition, ReceiptReads as _, ReceiptWrites as _, day_number, receipt_key_bytes,
+    JournalWrite, ListPosition, ReceiptReads as _, ReceiptWrites as _, day_number, receipt_key_bytes,
 };
 use list::{ErasedList, Line};
 use rule::{Retention, Rule, written_day};
@@ -126,6 +128,15 @@ pub struct Erasure {
     pub repeated: bool,
 }
 
+/// Counts a write that acts on the list. Not of a halted journal: that may be an older copy itself, and its count would put the guard ahead of the
+/// newest one.
+fn count(journal: &Journal, write: &mut JournalWrite<'_>) -> Result<(), JournalError> {
+    if journal.halted()?.is_none() {
+        write.put_step(journal.step()?.unwrap_or(0).saturating_add(1));
+    }
+    Ok(())
+}
+
 /// Makes bodies that were erased by name unreadable in the journal's files, too.
 pub fn rewrite(journal: &Journal, keys: impl Iterator<Item = ReceiptKey>) -> Result<(), JournalError> {
     let mut keys: Vec<[u8; 12]> = keys.map(receipt_key_bytes).collect();
@@ -141,8 +152,8 @@ pub fn rewrite(journal: &Journal, keys: impl Iterator<Item = ReceiptKey>) -> Res
     Ok(())
 }
 
-/// Erases all of these bodies, or none of them: durable when it returns, and to be rewritten next. The journal's writer of
-/// bodies must not write meanwhile.
+/// Erases all of these bodies, or none of them: durable when it returns, to be followed by the guard and rewritten next. The journal's writer of
+/// bodies must not write meanwhile, and counts on from [`Journal::step`].
 pub fn erase(journal: &Journal, list: &ErasedList, wish: &Wish) -> Result<Vec<Erasure>, EraseError> {
     reapply(journal, list, wish.utc_offset_minutes)?;
     let erasures = wish.keys.iter().map(|key| judge(journal, *key, wish)).collect::<Result<Vec<_>, _>>()?;
@@ -157,6 +168,7 @@ pub fn erase(journal: &Journal, list: &ErasedList, wish: &Wish) -> Result<Vec<Er
         write.erase_body(*key, wish.now);
         write.put_erased_by_name(*key, wish.now);
     }
+    count(journal, &mut write)?;
     write.put_list_position(position);
     write.commit(Durability::Synced)?;
     for key in new {
@@ -171,7 +183,8 @@ pub fn today(journal: &Journal, now: UnixMillis, utc_offset_minutes: i32) -> Res
     Ok(day_number(now.min(journal.followed_tip()?.time), utc_offset_minutes))
 }
 
-/// Begins an erasure by age: durable when it returns; its steps are made by [`task`] or [`Eraser::finish`].
+/// Begins an erasure by age: durable when it returns, and to be followed by the guard; its steps are made by [`task`] or [`Eraser::finish`]. Who
+/// writes bodies counts on, as above.
 pub fn begin(
     journal: &Journal,
     list: &ErasedList,
@@ -186,6 +199,7 @@ pub fn begin(
     let position = list.append(&[Line::Expired { rule: rule.clone(), at: now }])?;
     let mut write = journal.write();
     write.put_erasure_run(&ErasureRun::begin(rule.to_string(), now));
+    count(journal, &mut write)?;
     write.put_list_position(position);
     write.commit(Durability::Synced)?;
     tracing::info!(%rule, "an erasure by age began");
@@ -310,6 +324,7 @@ fn again_by_name(journal: &Journal, named: &[(ReceiptKey, UnixMillis)]) -> Resul
     let mut again = 0;
     for chunk in named.chunks(CHUNK) {
         let mut write = journal.write();
+        count(journal, &mut write)?;
         for (key, at) in chunk {
             write.put_erased_by_name(*key, *at);
             if readable(journal.erased_at(*key))?.is_none() {
@@ -335,6 +350,7 @@ fn again_by_age(
         Some(run) => (rule.and(&run::rule_of(&run)?), run.ranges),
     };
     let mut write = journal.write();
+    count(journal, &mut write)?;
     write.put_erasure_run(&ErasureRun { ranges, ..ErasureRun::begin(rule.to_string(), began) });
     write.commit(Durability::Synced)?;
     Ok(Eraser::new(journal, utc_offset_minutes).finish(began)?.map_or(0, |run| run.erased))

@@ -109,6 +109,35 @@ fn a_crash_leaves_the_guard_behind_and_that_is_no_fault() {
     assert!(guard.mark().step < journal.step().unwrap().unwrap());
 }
 
+/// Whoever gives out a promise follows at once, beside the task that does so all the time. Before, the one could put back what the other had written.
+#[test]
+fn followed_from_two_places_the_guard_never_goes_back() {
+    const WRITES: u64 = 60;
+    let fixture = fixture();
+    let journal = fixture.init();
+    let guard = Guard::open(&fixture.path(), journal.identity()).unwrap().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let (mut seen, mut known) = (0, 0);
+                while seen < WRITES {
+                    seen = journal.step().unwrap().unwrap();
+                    guard.follow(&journal).unwrap();
+                    let mark = guard.mark().step;
+                    assert!(mark >= seen.max(known), "{mark} after {known}, and {seen} was followed");
+                    known = mark;
+                }
+            });
+        }
+        for step in 1..=WRITES {
+            let mut write = journal.write();
+            write.put_step(step);
+            write.commit(Durability::Synced).unwrap();
+        }
+    });
+    assert_eq!(guard.mark().step, WRITES);
+}
+
 #[test]
 fn a_journal_in_use_does_not_start_without_its_guard() {
     let mut fixture = fixture();

@@ -126,7 +126,8 @@ impl<'a> JournalWrite<'a> {
         self.put(EVENTS, &number.to_be_bytes(), &row.encode_to_vec());
     }
 
-    /// How many synced writes of records the owner has made, this one included.
+    /// How many writes the owner has made that no older copy may lack unnoticed (see [`crate::guard`]), this one included: all that put records, and what else
+    /// must not come back. It is to be synced, and the next counted one begins when it is.
     pub fn put_step(&mut self, step: u64) {
         self.put_meta(META_STEP, &step.to_be_bytes());
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::ids::ReceiptKey;
+use tallystick_anchoring::guard::{self, Guard, GuardError};
 use tallystick_service::clock::{Clock as _, SystemClock};
 
 use super::{ControlParts, ask, connect, open_stopped};
@@ -42,8 +43,9 @@ impl ControlParts {
         let list = self.list();
         let erased = self.queue.errand(move |sequencer| sequencer.erase(&list, &wish)).await??;
         self.metrics.bodies_erased.inc_by(new_ones(&erased).count() as u64);
-        let journal = Arc::clone(&self.journal);
+        let (journal, guard) = (Arc::clone(&self.journal), self.guard.clone());
         tokio::task::spawn_blocking(move || {
+            follow(guard.as_deref(), &journal)?;
             rewrite_tables(&journal, &erased)?;
             anyhow::Ok(summary(&erased, &journal))
         })
@@ -57,6 +59,8 @@ impl ControlParts {
         let list = self.list();
         self.queue.errand(move |sequencer| sequencer.begin_erasure(&list, &rule)).await??;
         self.erasure_begun.notify_one();
+        let (journal, guard) = (Arc::clone(&self.journal), self.guard.clone());
+        tokio::task::spawn_blocking(move || follow(guard.as_deref(), &journal)).await??;
         self.erasure_progress()
     }
 
@@ -66,7 +70,7 @@ impl ControlParts {
     }
 
     fn list(&self) -> ErasedList {
-        ErasedList::new(&self.settings.erased_file, self.journal.identity())
+        list_of(&self.settings, &self.journal)
     }
 }
 
@@ -93,6 +97,11 @@ fn due_now(
     utc_offset_minutes: i32,
 ) -> Result<Rule, JournalError> {
     Ok(settings.retention.due(today(journal, SystemClock.now(), utc_offset_minutes)?, categories))
+}
+
+/// A copy of the journal from before must not pass for the newest, once somebody was told that something is erased.
+fn follow(guard: Option<&Guard>, journal: &Journal) -> Result<(), GuardError> {
+    guard.map_or(Ok(()), |guard| guard.follow(journal))
 }
 
 fn new_ones(erased: &[Erasure]) -> impl Iterator<Item = ReceiptKey> {
@@ -137,9 +146,10 @@ pub async fn request_erasure(settings: &Settings, receipts: &[String], despite_r
         let despite = if despite_retention { format!("{DESPITE_RETENTION} ") } else { String::new() };
         return ask(stream, &format!("erase-bodies {despite}{}", words.join(" "))).await;
     }
-    let (journal, list, utc_offset_minutes) = stopped(settings)?;
+    let Stopped { journal, guard, list, utc_offset_minutes } = stopped(settings)?;
     let wish = wish(settings, &journal, keys, utc_offset_minutes, despite_retention)?;
     let erased = erasure::erase(&journal, &list, &wish)?;
+    follow(guard.as_ref(), &journal)?;
     rewrite_tables(&journal, &erased)?;
     Ok(summary(&erased, &journal))
 }
@@ -156,13 +166,14 @@ pub async fn request_expired(settings: &Settings, categories: &BTreeSet<u32>) ->
         }
         return Ok(said);
     }
-    let (journal, list, utc_offset_minutes) = stopped(settings)?;
+    let Stopped { journal, guard, list, utc_offset_minutes } = stopped(settings)?;
     // An erasure that was under way when the issuer stopped is finished first.
     let eraser = Eraser::new(&journal, utc_offset_minutes);
     eraser.finish(SystemClock.now())?;
     let now = SystemClock.now();
     let rule = due_now(settings, &journal, categories, utc_offset_minutes)?;
     erasure::begin(&journal, &list, &rule, now, utc_offset_minutes)?;
+    follow(guard.as_ref(), &journal)?;
     Ok(progress(eraser.finish(now)?.as_ref(), journal.path()))
 }
 
@@ -203,7 +214,8 @@ fn counted(due: &Due, rule: &Rule) -> Result<String, std::fmt::Error> {
 
 /// Makes the list of erased bodies anew from the journal of a stopped issuer.
 pub fn rewrite(settings: &Settings) -> Result<String> {
-    let (journal, list, _) = stopped(settings)?;
+    let journal = open_stopped(settings)?;
+    let list = list_of(settings, &journal);
     ensure!(!list.exists(), "{} is there; move it aside first if it is not to be used", list.path().display());
     let lines = erasure::rewrite_list(&journal, &list, SystemClock.now())?;
     Ok(format!(
@@ -212,10 +224,26 @@ pub fn rewrite(settings: &Settings) -> Result<String> {
     ))
 }
 
-fn stopped(settings: &Settings) -> Result<(Journal, ErasedList, i32)> {
+/// A stopped issuer's journal that is about to be erased in.
+struct Stopped {
+    journal: Journal,
+    /// None of a halted journal that lost it.
+    guard: Option<Guard>,
+    list: ErasedList,
+    utc_offset_minutes: i32,
+}
+
+/// An older copy is halted here, as at a start: what is counted in it would bring it level with its guard.
+fn stopped(settings: &Settings) -> Result<Stopped> {
     let journal = open_stopped(settings)?;
-    let list = ErasedList::new(&settings.erased_file, journal.identity());
-    Ok((journal, list, load_chain(settings)?.genesis.utc_offset_minutes))
+    let guard = guard::stand_before(&journal, &settings.guard_file)?;
+    let list = list_of(settings, &journal);
+    let utc_offset_minutes = load_chain(settings)?.genesis.utc_offset_minutes;
+    Ok(Stopped { journal, guard, list, utc_offset_minutes })
+}
+
+fn list_of(settings: &Settings, journal: &Journal) -> ErasedList {
+    ErasedList::new(&settings.erased_file, journal.identity())
 }
 
 fn open_to_read(settings: &Settings) -> Result<(Journal, i32)> {

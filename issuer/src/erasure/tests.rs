@@ -15,6 +15,8 @@ use crate::body::SealedBody;
 use crate::issue::Issued;
 use crate::testing::{TestIssuer, draft, identity, init, offered};
 
+mod older;
+
 const TODAY: u32 = 20_261_102;
 
 struct Fixture {

@@ -34,13 +34,24 @@ impl Sequencer {
 
     /// Erases bodies by name; their tables are to be rewritten next.
     pub fn erase(&mut self, list: &ErasedList, wish: &Wish) -> Result<Result<Vec<Erasure>, EraseError>, JournalError> {
-        unless_fatal(erasure::erase(&self.parts.journal, list, wish))
+        let erased = unless_fatal(erasure::erase(&self.parts.journal, list, wish))?;
+        self.count_on()?;
+        Ok(erased)
     }
 
     /// Begins an erasure by age, whose steps are made elsewhere.
     pub fn begin_erasure(&mut self, list: &ErasedList, rule: &Rule) -> Result<Result<(), EraseError>, JournalError> {
         let parts = &self.parts;
-        unless_fatal(erasure::begin(&parts.journal, list, rule, parts.clock.now(), parts.utc_offset_minutes))
+        let begun =
+            unless_fatal(erasure::begin(&parts.journal, list, rule, parts.clock.now(), parts.utc_offset_minutes))?;
+        self.count_on()?;
+        Ok(begun)
+    }
+
+    /// An erasure counts its own writes; also one that was refused may have done first what the list said before.
+    fn count_on(&mut self) -> Result<(), JournalError> {
+        self.step = self.parts.journal.step()?.unwrap_or(0);
+        Ok(())
     }
 }
 
