@@ -97,9 +97,9 @@ pub enum JournalError {
         "a part of the journal cannot be read: {0}; this program's `check-journal` says what is damaged and how it is mended"
     )]
     Unreadable(String),
-    /// Tables that hold old versions of rows could not be written anew. Nothing else is wrong, and it may be tried again.
+    /// Tables that hold old versions of rows, or may, could not be written anew. Nothing else is wrong, and it may be tried again.
     #[error(
-        "the journal's tables {0} still hold what was erased: they could not be written anew, most often because the disk is full. Make \
+        "the journal's tables {0} still hold what was erased: they could not all be written anew, most often because the disk is full. Make \
          room, and give the same command again (docs/ops/erasing.md)"
     )]
     NotRewritten(String),

@@ -4,12 +4,16 @@
 //! rows overwritten or deleted ─▶ flush_logs: no log holds the old versions ─▶ rewrite_tables: no table of these keys does
 //! ```
 //! A store of RocksDB's kind keeps old versions: in its write-ahead logs until all they hold is in tables, in tables until
-//! compaction. The database does not say whether a rewriting failed, so it is looked at: no table that was there before may be there still.
+//! compaction. The database does not say whether a rewriting failed, so it is judged by what can be seen, round by round: no table that was there at the
+//! round's start may be there still, and nothing that the database does in the background may have failed meanwhile. By the first alone a
+//! rewriting that failed would pass for done where the database has merged those tables of its own accord: what it made of them is new, and
+//! may hold the old versions.
 //! Large values stay in blob files: one whose values are all deleted goes with the rewriting, another one stays (they are not
 //! collected). Not here: copies elsewhere (backups, the disk's own old blocks).
 
 use std::collections::BTreeSet;
 
+use rocksdb::properties::BACKGROUND_ERRORS;
 use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
 
 use super::{Family, Journal, JournalError};
@@ -25,16 +29,13 @@ impl Journal {
     }
 
     /// Rewrites the tables of a family that hold keys from `first` to `last`, without old versions. May be repeated; others write
-    /// meanwhile. Reads and writes as much as these tables are large. [`JournalError::NotRewritten`] if one of them is still there.
+    /// meanwhile. Reads and writes as much as these tables are large. [`JournalError::NotRewritten`] if one of them may still be there.
     pub fn rewrite_tables(&self, family: Family, first: &[u8], last: &[u8]) -> Result<(), JournalError> {
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        options.set_exclusive_manual_compaction(false);
-        let before = self.tables_with(family, first, last)?;
-        let mut left = before.clone();
-        for _ in 0..REWRITINGS {
-            self.db.compact_range_cf_opt(self.cf(family)?, Some(first), Some(last), &options);
-            left = &before & &self.tables_with(family, first, last)?;
+        let mut left = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let round = self.begin_round(family, first, last)?;
+            self.compact(family, first, last)?;
+            left = self.left_by(&round)?;
             if left.is_empty() {
                 return Ok(());
             }
@@ -42,8 +43,45 @@ impl Journal {
         Err(JournalError::NotRewritten(left.into_iter().collect::<Vec<_>>().join(", ")))
     }
 
+    pub(super) fn compact(&self, family: Family, first: &[u8], last: &[u8]) -> Result<(), JournalError> {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        options.set_exclusive_manual_compaction(false);
+        self.db.compact_range_cf_opt(self.cf(family)?, Some(first), Some(last), &options);
+        Ok(())
+    }
+
+    pub(super) fn begin_round<'a>(
+        &self,
+        family: Family,
+        first: &'a [u8],
+        last: &'a [u8],
+    ) -> Result<Round<'a>, JournalError> {
+        // Read the count first, so that a failure while the tables are listed is seen as well.
+        let failures = self.background_failures()?;
+        Ok(Round { family, first, last, tables: self.tables_with(family, first, last)?, failures })
+    }
+
+    /// The tables that may hold old versions after a round.
+    pub(super) fn left_by(&self, round: &Round<'_>) -> Result<BTreeSet<String>, JournalError> {
+        let now = self.tables_with(round.family, round.first, round.last)?;
+        let has_failed = self.background_failures()? != round.failures;
+        Ok(if has_failed { now } else { &round.tables & &now })
+    }
+
+    /// How many flushes and compactions have failed since the journal was opened.
+    fn background_failures(&self) -> Result<u64, JournalError> {
+        let failures = self.db.property_int_value(BACKGROUND_ERRORS)?;
+        failures.ok_or_else(|| JournalError::Store("it does not count what fails in the background".to_owned()))
+    }
+
     /// Files of the tables that may hold keys from `first` to `last`. Names are never used again.
-    fn tables_with(&self, family: Family, first: &[u8], last: &[u8]) -> Result<BTreeSet<String>, JournalError> {
+    pub(crate) fn tables_with(
+        &self,
+        family: Family,
+        first: &[u8],
+        last: &[u8],
+    ) -> Result<BTreeSet<String>, JournalError> {
         let overlaps = |start: &Option<Vec<u8>>, end: &Option<Vec<u8>>| {
             start.as_deref().is_none_or(|start| start <= last) && end.as_deref().is_none_or(|end| end >= first)
         };
@@ -54,5 +92,16 @@ impl Journal {
     }
 }
 
+/// A rewriting, as it is judged afterwards.
+pub(super) struct Round<'a> {
+    family: Family,
+    first: &'a [u8],
+    last: &'a [u8],
+    /// The tables of these keys at its start.
+    pub(super) tables: BTreeSet<String>,
+    /// What had failed in the background by then.
+    failures: u64,
+}
+
 /// A table that the database moves to another level of its own accord meanwhile may be passed over once.
-const REWRITINGS: usize = 2;
+const ROUNDS: usize = 2;

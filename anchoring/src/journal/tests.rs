@@ -157,6 +157,16 @@ fn overwritten(path: &Path, chain: &TestChain) -> (Journal, Family) {
     (journal, told)
 }
 
+/// Takes the names of the next tables, so that none can be written.
+fn take_names(path: &Path) -> Vec<std::path::PathBuf> {
+    let number = |path: std::path::PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
+    let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let last = files.filter_map(number).max().unwrap();
+    let taken: Vec<_> = (last + 1..last + 50).map(|number| path.join(format!("{number:06}.sst"))).collect();
+    taken.iter().for_each(|taken| std::fs::create_dir(taken).unwrap());
+    taken
+}
+
 const SECRET: &[u8] = b"7f\x00\xc2secret that was erased";
 
 /// RocksDB drops the status of such a compaction: before, an erasure was called complete, and the key was still in an old table.
@@ -188,19 +198,48 @@ fn tables_that_cannot_be_written_are_not_called_rewritten() {
     let path = dir.path().join("journal");
     let chain = TestChain::new();
     let (journal, told) = overwritten(&path, &chain);
-    let number = |path: std::path::PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
-    let files = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-    let last = files.filter_map(number).max().unwrap();
-    let taken: Vec<_> = (last + 1..last + 50).map(|number| path.join(format!("{number:06}.sst"))).collect();
-    for taken in &taken {
-        std::fs::create_dir(taken).unwrap();
-    }
+    let taken = take_names(&path);
     let failed = journal.rewrite_tables(told, b"key", b"key").unwrap_err();
     assert!(matches!(failed, JournalError::NotRewritten(_)), "{failed}");
     drop(journal);
     for taken in taken {
         std::fs::remove_dir(taken).unwrap();
     }
+    let journal = open(&path, &chain);
+    journal.rewrite_tables(told, b"key", b"key").unwrap();
+    assert_eq!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
+}
+
+/// A merge of the database's own accord keeps what nothing in its tables overwrites, and makes new tables of it. Before, the rewriting that failed
+/// passed for done, because none of the old ones was there any more.
+#[test]
+fn a_rewriting_that_failed_while_a_merge_replaced_its_tables_is_not_called_done() {
+    let dir = scratch::Directory::new();
+    let path = dir.path().join("journal");
+    let chain = TestChain::new();
+    let told = crate::testkit::process::LAYOUT.families[0];
+    let journal = init(&path, &chain);
+    let put = |value: &[u8]| {
+        let mut write = journal.write();
+        write.put(told, b"key", value);
+        write.commit(Durability::Synced).unwrap();
+        journal.flush_logs().unwrap();
+    };
+    put(SECRET);
+    let reader = journal.db.snapshot();
+    put(b"erased");
+    let round = journal.begin_round(told, b"key", b"key").unwrap();
+    // Somebody still reads the old version: the merge keeps it.
+    journal.compact(told, b"key", b"key").unwrap();
+    let merged = journal.tables_with(told, b"key", b"key").unwrap();
+    assert!(merged.is_disjoint(&round.tables), "{merged:?}");
+    assert_ne!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
+    let taken = take_names(&path);
+    journal.compact(told, b"key", b"key").unwrap();
+    assert_eq!(journal.left_by(&round).unwrap(), merged, "it may hold what was erased, and does");
+    drop(reader);
+    drop(journal);
+    taken.iter().for_each(|taken| std::fs::remove_dir(taken).unwrap());
     let journal = open(&path, &chain);
     journal.rewrite_tables(told, b"key", b"key").unwrap();
     assert_eq!(holders(&path, SECRET), Vec::<std::path::PathBuf>::new());
