@@ -258,11 +258,20 @@ impl Batcher {
         }
         tokio::task::block_in_place(|| self.set_out())?;
         loop {
-            tokio::select! {
-                ripe = self.ripe() => ripe?,
+            let ripe = tokio::select! {
+                ripe = self.ripe() => ripe,
                 () = token.cancelled() => return Ok(()),
-            }
-            let cut = if gate.seals() { tokio::task::block_in_place(|| self.cut())? } else { None };
+            };
+            let cut =
+                ripe.and_then(|()| if gate.seals() { tokio::task::block_in_place(|| self.cut()) } else { Ok(None) });
+            let cut = match cut {
+                // Nothing was cut. The next round reads from the journal again what waits.
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(%error, "no batch is cut for the moment");
+                    None
+                }
+                cut => cut?,
+            };
             if cut.is_none() {
                 tokio::select! {
                     () = tokio::time::sleep(HELD_BACK_PAUSE) => {}

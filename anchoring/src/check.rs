@@ -127,7 +127,8 @@ impl<'a> Pass<'a> {
         &self.findings
     }
 
-    /// The next rows. Returns whether there is more to do. An error is of a disk that cannot be read at all, not of damage.
+    /// The next rows. Returns whether there is more to do. An error is of a store that cannot be read at all for the moment, not of damage: this pass cannot
+    /// go on, another one may.
     pub fn step(&mut self) -> Result<bool, JournalError> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Family { index, after } => match self.families.get(index).copied() {
@@ -152,7 +153,10 @@ impl<'a> Pass<'a> {
         self.findings.rows += stretch.rows.len() as u64;
         if family.name == "batches" {
             for (key, _) in &stretch.rows {
-                self.batch(BatchSequence::new(u64::from_be_bytes(fixed(key, "batch sequence")?)))?;
+                match fixed(key, "batch sequence") {
+                    Ok(sequence) => self.batch(BatchSequence::new(u64::from_be_bytes(sequence)))?,
+                    Err(error) => self.unreadable(family.name, &error),
+                }
             }
         } else if let Some(problem) =
             stretch.rows.iter().find_map(|(key, value)| self.journal.misread(family, key, value))

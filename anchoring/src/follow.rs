@@ -84,10 +84,17 @@ enum Ended {
 impl From<OutcomeError> for Ended {
     fn from(error: OutcomeError) -> Self {
         match error {
-            OutcomeError::Journal(error) => Self::Fatal(error),
+            OutcomeError::Journal(error) => error.into(),
             OutcomeError::Block(problem) => Self::Distrusted(problem),
             OutcomeError::Halted(_) => Self::Halted,
         }
+    }
+}
+
+impl From<JournalError> for Ended {
+    fn from(error: JournalError) -> Self {
+        // The blocks were not acted on, so the follower can ask for them again.
+        if error.may_pass() { Self::Node(Status::resource_exhausted(error.to_string())) } else { Self::Fatal(error) }
     }
 }
 
@@ -154,7 +161,7 @@ impl Follower {
     }
 
     async fn try_follow(&mut self, node: &Node) -> Result<(), Ended> {
-        let tip = self.desk.journal.followed_tip().map_err(Ended::Fatal)?;
+        let tip = self.desk.journal.followed_tip()?;
         let mut chain = Chain::new(tip, self.held);
         let mut target = None;
         let mut unknown_set = None;

@@ -201,7 +201,11 @@ impl Guard {
     /// Follows the journal until the token is cancelled. An error is fatal to the process.
     pub async fn run(self: Arc<Self>, journal: Arc<Journal>, token: CancellationToken) -> Result<(), GuardError> {
         while token.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
-            tokio::task::block_in_place(|| self.follow(&journal))?;
+            match tokio::task::block_in_place(|| self.follow(&journal)) {
+                // The guard follows in one of the next rounds.
+                Err(GuardError::Journal(error)) if error.may_pass() => {}
+                followed => followed?,
+            }
         }
         Ok(())
     }

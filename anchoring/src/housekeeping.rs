@@ -48,6 +48,7 @@ impl Housekeeping {
     /// Runs until the token is cancelled. An error is fatal to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
         let (mut clock, mut key) = (Ok(()), Ok(()));
+        let mut is_short = false;
         loop {
             let time = self.clock.now();
             let now = self.check_clock(time);
@@ -56,7 +57,23 @@ impl Housekeeping {
             let now = self.check_key(time);
             tell_key(key, now);
             key = now;
-            tokio::task::block_in_place(|| self.look(clock, key))?;
+            is_short = match tokio::task::block_in_place(|| self.look(clock, key)) {
+                // The measurement is repeated in a second. Until then /readyz says why it failed.
+                Err(error) if error.may_pass() => {
+                    self.ready.not_ready(error.to_string());
+                    if !is_short {
+                        tracing::error!(%error, "ALARM: the machine is short of files or memory");
+                    }
+                    true
+                }
+                looked => {
+                    looked?;
+                    if is_short {
+                        tracing::info!("the journal can be read again");
+                    }
+                    false
+                }
+            };
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => {}
                 () = token.cancelled() => break,

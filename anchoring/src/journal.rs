@@ -27,8 +27,8 @@
 //!   writer: records, outbox, last issue time and step (see [`JournalWrite::put_step`]) are the owner's; batches and placements the batcher's until they are decided, then
 //!   the follower's, like outcomes, events, registry and progress. A write does not read its own rows.
 //! - *Errors*: every [`JournalError`] is fatal, but for damage that a read finds ([`JournalError::is_damage`]): whoever can do without that row,
-//!   goes on; and for a rewriting that failed, which is made again. After a failed write nobody knows what is on disk: the process ends and starts again from
-//!   disk. It never carries on.
+//!   goes on; and for a shortage ([`JournalError::may_pass`]): whoever can wait, tries again. After a failed write nobody knows what is on disk: the
+//!   process ends and starts again from disk. It never carries on.
 //! - `init` alone creates; a foreign chain, another submitter and another format are refused.
 
 use std::path::Path;
@@ -97,6 +97,9 @@ pub enum JournalError {
         "a part of the journal cannot be read: {0}; this program's `check-journal` says what is damaged and how it is mended"
     )]
     Unreadable(String),
+    /// A read found the machine short of files or memory. It changed nothing, says nothing of what is stored, and may be tried again.
+    #[error("the journal cannot be read for the moment: {0}. What to do: {way}", way = way_of(.0))]
+    Shortage(String),
     /// Tables that hold old versions of rows, or may, could not be written anew. Nothing else is wrong, and it may be tried again.
     #[error(
         "the journal's tables {0} still hold what was erased: they could not all be written anew, most often because the disk is full. Make \
@@ -114,9 +117,22 @@ impl JournalError {
         matches!(self, Self::Unreadable(_) | Self::Corrupt(_))
     }
 
-    /// The error of a read: damage to a row is told apart from a store that cannot go on.
+    /// Whether the machine lacked something that it may have again later: files or memory for a read, room for tables that are written anew.
+    /// Nothing is lost by it, and the same may be tried again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Shortage(_) | Self::NotRewritten(_))
+    }
+
+    /// The error of a read: damage to a row, and a machine that is short of something, are told apart from a store that cannot go on.
     fn of_read(error: rocksdb::Error) -> Self {
-        if is_unreadable(error.as_ref()) { Self::Unreadable(error.into_string()) } else { error.into() }
+        let text: &str = error.as_ref();
+        if is_unreadable(text) {
+            Self::Unreadable(error.into_string())
+        } else if DiskFault::of_text(text, Path::new("")).is_shortage() {
+            Self::Shortage(error.into_string())
+        } else {
+            error.into()
+        }
     }
 }
 

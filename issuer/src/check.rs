@@ -4,6 +4,7 @@
 //! The journal is the only place of the bodies: what rots there is found before somebody asks for it, while a caller may still have
 //! it. Not here: the reading ([`tallystick_anchoring::check`]).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ mod tests;
 const FIRST_AFTER: Duration = Duration::from_secs(30);
 /// Pause between the end of one pass and the next.
 const INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// Pause after a pass that could not go on.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// Rest after each step of a pass in the background, as a multiple of what the step took: a tenth of one core at most.
 const REST: u32 = 9;
 const REST_MIN: Duration = Duration::from_millis(10);
@@ -133,28 +136,48 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Passes in the background until the token is cancelled. An error is fatal to the process.
-    pub async fn run(self: Arc<Self>, token: CancellationToken) -> Result<(), JournalError> {
+    /// Passes in the background until the token is cancelled. A check only reads: what keeps it from going on ends that pass, and nothing else.
+    pub async fn run(self: Arc<Self>, token: CancellationToken) -> Result<(), Infallible> {
         let mut pause = FIRST_AFTER;
         while token.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            let inspector = ReceiptInspector::new(Arc::clone(&self.cipher));
-            let mut pass = tokio::task::block_in_place(|| Pass::new(&self.journal, &inspector));
-            loop {
-                let (before, begun) = (pass.findings().rows, Instant::now());
-                let more = tokio::task::block_in_place(|| pass.step())?;
-                self.metrics.journal_rows_checked.inc_by(pass.findings().rows.saturating_sub(before));
-                if !more {
-                    break;
-                }
-                let rest = begun.elapsed().saturating_mul(REST).max(REST_MIN);
-                if token.run_until_cancelled(tokio::time::sleep(rest)).await.is_none() {
-                    return Ok(());
-                }
-            }
-            self.complete(pass.findings());
-            pause = INTERVAL;
+            pause = self.pass(&token).await;
         }
         Ok(())
+    }
+
+    /// One pass at a gentle pace. Returns the pause before the next one.
+    async fn pass(&self, token: &CancellationToken) -> Duration {
+        match self.read_gently(token).await {
+            Ok(Some(findings)) => {
+                self.complete(&findings);
+                INTERVAL
+            }
+            Ok(None) => INTERVAL,
+            Err(error) => {
+                self.metrics.journal_checks_interrupted.inc();
+                let minutes = AGAIN_AFTER.as_secs() / 60;
+                tracing::error!(%error, "ALARM: the check of the journal could not go on; it begins again in {minutes} minutes");
+                AGAIN_AFTER
+            }
+        }
+    }
+
+    /// `None` if the token was cancelled before the end.
+    async fn read_gently(&self, token: &CancellationToken) -> Result<Option<Findings>, JournalError> {
+        let inspector = ReceiptInspector::new(Arc::clone(&self.cipher));
+        let mut pass = tokio::task::block_in_place(|| Pass::new(&self.journal, &inspector));
+        loop {
+            let (before, begun) = (pass.findings().rows, Instant::now());
+            let more = tokio::task::block_in_place(|| pass.step())?;
+            self.metrics.journal_rows_checked.inc_by(pass.findings().rows.saturating_sub(before));
+            if !more {
+                return Ok(Some(pass.findings().clone()));
+            }
+            let rest = begun.elapsed().saturating_mul(REST).max(REST_MIN);
+            if token.run_until_cancelled(tokio::time::sleep(rest)).await.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     /// One pass at once, for an operator. It ends early, without findings, when the token is cancelled.

@@ -82,6 +82,8 @@ pub struct IssuerMetrics {
     pub journal_faults: Whole,
     /// Rows that were checked.
     pub journal_rows_checked: Counter,
+    /// Checks that could not go on.
+    pub journal_checks_interrupted: Counter,
     /// Until the own TLS certificate ends.
     pub tls_certificate_days_left: Days,
     /// Until this issuer's key ends, if it has an end.
@@ -112,6 +114,7 @@ impl IssuerMetrics {
             journal_check_completed: Seconds::default(),
             journal_faults: Whole::default(),
             journal_rows_checked: Counter::default(),
+            journal_checks_interrupted: Counter::default(),
             tls_certificate_days_left: Days::default(),
             issuer_key_days_left: Family::default(),
             unit_key_days_left: Family::default(),
@@ -161,6 +164,8 @@ impl IssuerMetrics {
         let faults = "Faults that the last complete check of the journal found";
         registry.register("journal_faults", faults, self.journal_faults.clone());
         registry.register("journal_rows_checked", "Rows of the journal checked", self.journal_rows_checked.clone());
+        let interrupted = "Checks of the journal that could not go on, and began again later";
+        registry.register("journal_checks_interrupted", interrupted, self.journal_checks_interrupted.clone());
     }
 
     fn register_receipts(&self, registry: &mut Registry) {

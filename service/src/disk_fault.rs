@@ -59,6 +59,12 @@ const WORDS: [(&str, DiskFault); 22] = [
 ];
 
 impl DiskFault {
+    /// Whether it is the machine that is short of something for the moment. Nothing is wrong with the disk, nor with what is on it, and whoever only
+    /// reads may try again later.
+    pub fn is_shortage(self) -> bool {
+        matches!(self, Self::TooManyFiles | Self::NoMemory)
+    }
+
     /// Classifies an error by its text. `path`, the file or directory it is about, is taken out first: its name may hold any words.
     pub fn of_text(text: &str, path: &Path) -> Self {
         let text = text.replace(&*path.to_string_lossy(), "");
@@ -94,7 +100,8 @@ impl DiskFault {
                  open, then start again"
             }
             Self::TooManyFiles => {
-                "there is no damage: too many files are open. Raise LimitNOFILE of the service (`ulimit -n`), then start again"
+                "there is no damage: too many files are open, by this process (raise LimitNOFILE of the service, `ulimit -n`) or on the \
+                 whole machine (raise `sysctl fs.file-max`); then start again"
             }
             Self::NoMemory => "there is no damage: the machine has no memory left. Free some, then start again",
             Self::Device => {
@@ -132,6 +139,7 @@ mod tests {
                 "IO error: While open a file for random read: /d/000012.sst: Too many open files",
                 DiskFault::TooManyFiles,
             ),
+            ("IO error: While open a file: /d/000012.blob: Too many open files in system", DiskFault::TooManyFiles),
             ("IO error: Cannot allocate memory: While mmap", DiskFault::NoMemory),
             ("IO error: While pread offset 0 len 4096: /d/000012.sst: Input/output error", DiskFault::Device),
             // RocksDB calls this corruption, but the disk did not answer: the file may be whole.

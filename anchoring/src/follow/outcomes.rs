@@ -98,7 +98,7 @@ impl Outcomes {
         Self { desk, chain, mode }
     }
 
-    /// Acts on sealed blocks, oldest first, after which the ledger is followed up to `tip` (whose event number is
+    /// Acts on sealed blocks, all or nothing, oldest first, after which the ledger is followed up to `tip` (whose event number is
     /// still that before them). The caller tells how far the ledger is followed
     /// now, and wakes those who wait.
     pub fn act(&self, blocks: &[SealedBlock], tip: &FollowedTip) -> Result<Acted, OutcomeError> {
@@ -156,12 +156,17 @@ impl Outcomes {
         }
         write.commit(Durability::Ordered)?;
         committed.registry_changed = !registry.is_empty();
-        if committed.registry_changed {
-            desk.registered.reload(&desk.journal)?;
-        }
-        desk.owner.committed(&committed)?;
+        self.take_note(&committed).map_err(for_good)?;
         self.tell(decided);
         Ok(Acted { event, decided: keys })
+    }
+
+    /// Brings what is held in memory up to what is on disk now.
+    fn take_note(&self, committed: &Committed) -> Result<(), JournalError> {
+        if committed.registry_changed {
+            self.desk.registered.reload(&self.desk.journal)?;
+        }
+        self.desk.owner.committed(committed)
     }
 
     /// Wakes those who wait for what was decided.
@@ -382,6 +387,11 @@ fn tell_authorities(changes: &[(Height, AuthorityChange)]) {
              signed in place (docs/ops/authorities.md)"
         );
     }
+}
+
+/// What is on disk is not acted on again: whatever fails behind it ends the process, which starts again from disk.
+fn for_good(error: JournalError) -> JournalError {
+    if error.may_pass() { JournalError::Store(error.to_string()) } else { error }
 }
 
 fn superseded(ledger: u32, own: u32) -> String {

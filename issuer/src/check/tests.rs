@@ -3,9 +3,11 @@ use std::path::{Path, PathBuf};
 use receipt_core::testkit::TestChain;
 use tallystick_anchoring::check::Fault;
 use tallystick_anchoring::journal::{Row, StretchEnd};
+use tallystick_service::clock::FixedClock;
 use tallystick_service::keyfile::Secret;
 
 use super::*;
+use crate::testing::alone::{NoFiles, is_alone};
 use crate::testing::{TestIssuer, draft, identity, init, offered};
 
 const RECEIPTS: usize = 12;
@@ -176,4 +178,30 @@ fn a_check_goes_on_where_the_cache_cannot_be_given_up() {
     let inspector = inspector();
     let findings = Pass::new(&journal, &inspector).run().unwrap();
     assert_eq!((findings.faults, findings.records), (0, RECEIPTS as u64));
+}
+
+/// Before, it ended the issuer.
+#[test]
+fn a_check_that_may_open_no_more_files_ends_alone_and_is_made_again() {
+    if !is_alone("check::tests::a_check_that_may_open_no_more_files_ends_alone_and_is_made_again") {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let written = Written::new();
+    let journal = Journal::open(&written.dir.path().join("base"), identity(&written.chain)).unwrap();
+    let checker = Checker {
+        journal: Arc::new(journal),
+        cipher: Arc::new(BodyCipher::new(&Secret::new([5; 32]))),
+        metrics: Arc::new(IssuerMetrics::register(&mut prometheus_client::registry::Registry::default())),
+        clock: Arc::new(FixedClock::new(receipt_core::ids::UnixMillis::new(7_000))),
+    };
+    let (token, metrics) = (CancellationToken::new(), &checker.metrics);
+    let no_files = NoFiles::begin();
+    assert_eq!(runtime.block_on(checker.pass(&token)), AGAIN_AFTER);
+    let refused = checker.at_once(&token).unwrap_err();
+    assert!(refused.may_pass() && refused.to_string().contains("raise LimitNOFILE"), "{refused}");
+    assert_eq!((metrics.journal_checks_interrupted.get(), metrics.journal_check_completed.get()), (1, 0.0));
+    drop(no_files);
+    assert_eq!(runtime.block_on(checker.pass(&token)), INTERVAL);
+    assert_eq!((metrics.journal_faults.get(), metrics.journal_check_completed.get()), (0, 7.0));
 }

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 
 use super::rewrite;
 use super::run::Eraser;
-use crate::journal::{ErasureReads as _, ErasureRun, Journal, JournalError};
+use crate::journal::{ErasureReads as _, ErasureRun, Journal};
 use crate::metrics::IssuerMetrics;
 
-/// After a step that met damage, or that the disk had no room for.
+/// After a step that met damage, or that the machine had no room for.
 const DAMAGE_REST: Duration = Duration::from_secs(600);
 
 /// The pause after a step that took so long.
@@ -64,7 +64,7 @@ impl ErasureTask {
                     tracing::error!(%error, "ALARM: the erasure by age stands still: a body's key cannot be read");
                     Some(DAMAGE_REST)
                 }
-                Err(error @ JournalError::NotRewritten(_)) => {
+                Err(error) if error.may_pass() => {
                     tracing::error!(%error, "ALARM: the erasure by age stands still; it goes on by itself when there is room");
                     Some(DAMAGE_REST)
                 }
@@ -84,24 +84,32 @@ impl ErasureTask {
     }
 
     /// Has the tables written anew that the start could not. Returns whether it did before the token was cancelled.
-    async fn write_anew(&self, token: &CancellationToken) -> Result<bool, TaskError> {
-        while !self.unwritten.is_empty() {
-            let (journal, keys) = (Arc::clone(&self.journal), self.unwritten.clone());
-            match tokio::task::spawn_blocking(move || rewrite(&journal, keys.into_iter())).await? {
-                Ok(()) => {
-                    tracing::info!("the tables of bodies that this start erased again are written anew");
-                    break;
-                }
-                Err(error @ JournalError::NotRewritten(_)) => {
-                    tracing::error!(%error, "ALARM: old tables hold bodies that this start erased again; they are written anew by themselves when there is room");
-                }
-                Err(error) => return Err(error.into()),
-            }
+    pub(super) async fn write_anew(&self, token: &CancellationToken) -> Result<bool, TaskError> {
+        while !self.try_to_write_anew().await? {
             if token.run_until_cancelled(tokio::time::sleep(DAMAGE_REST)).await.is_none() {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Returns whether nothing is left to be written anew.
+    pub(super) async fn try_to_write_anew(&self) -> Result<bool, TaskError> {
+        if self.unwritten.is_empty() {
+            return Ok(true);
+        }
+        let (journal, keys) = (Arc::clone(&self.journal), self.unwritten.clone());
+        match tokio::task::spawn_blocking(move || rewrite(&journal, keys.into_iter())).await? {
+            Ok(()) => {
+                tracing::info!("the tables of bodies that this start erased again are written anew");
+                Ok(true)
+            }
+            Err(error) if error.may_pass() => {
+                tracing::error!(%error, "ALARM: old tables hold bodies that this start erased again; they are written anew by themselves when there is room");
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Returns how many bodies of this run are counted.

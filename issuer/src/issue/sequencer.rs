@@ -43,6 +43,8 @@ use take_back::Taken;
 
 /// Tallies remembered; beyond, the memory is dropped and read again from the journal.
 const TALLIES_MAX: usize = 100_000;
+/// When to repeat a call that a shortage kept from being decided.
+const SHORTAGE_RETRY_MS: u64 = 10_000;
 /// Between two words on re-issues that wait.
 const REISSUES_TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -214,12 +216,7 @@ impl Sequencer {
         let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
         self.tell_of_reissues(&group);
         let new = match self.assemble(std::mem::take(&mut group.allotted)) {
-            Ok(assembled) => {
-                if !assembled.is_empty() || !group.returned.is_empty() {
-                    self.write(&group, &assembled, moment.time)?;
-                }
-                Ok(assembled.into_iter().map(|receipt| receipt.acknowledgement).collect::<Vec<_>>())
-            }
+            Ok(assembled) => self.put(&group, assembled, moment.time)?,
             Err(refusal) => {
                 // Nothing was written, so the numbers of this group are free again.
                 self.numbering.reset();
@@ -333,6 +330,30 @@ impl Sequencer {
         assemble_all(&workshop, allotted, &secrets).map_err(|error| internal(&error))
     }
 
+    /// Writes a group, if there is anything to write.
+    fn put(
+        &mut self,
+        group: &Group,
+        assembled: Vec<Assembled>,
+        time: UnixMillis,
+    ) -> Result<Result<Vec<Acknowledgement>, Refusal>, JournalError> {
+        if !assembled.is_empty() || !group.returned.is_empty() {
+            let outbox_end = self.outbox_end;
+            match self.write(group, &assembled, time) {
+                // A read has met the shortage before anything was written. Forget what this group would have spent.
+                Err(error) if error.may_pass() => {
+                    tracing::error!(%error, "a group of receipts was not issued");
+                    self.outbox_end = outbox_end;
+                    self.tallies = Tallies::default();
+                    self.numbering.reset();
+                    return Ok(Err(short_of_files()));
+                }
+                written => written?,
+            }
+        }
+        Ok(Ok(assembled.into_iter().map(|receipt| receipt.acknowledgement).collect()))
+    }
+
     /// Receipts, biz codes, payment keys, numbers, tallies and outbox in one synced write.
     fn write(&mut self, group: &Group, assembled: &[Assembled], time: UnixMillis) -> Result<(), JournalError> {
         let parts = self.parts.clone();
@@ -395,9 +416,14 @@ impl Sequencer {
     }
 }
 
-/// A row that cannot be read ends one call, not the process: nothing was written, and whoever asks again would end it again.
+/// A row that cannot be read ends one call, not the process: nothing was written, and whoever asks again would end it again. Nor does a machine
+/// that is short of files or memory for the moment.
 fn readable(decided: Result<Decision, JournalError>) -> Result<Decision, JournalError> {
     match decided {
+        Err(error) if error.may_pass() => {
+            tracing::error!(%error, "a call was not decided");
+            Ok(Decision::Refuse(Box::new(short_of_files())))
+        }
         Err(error) if error.is_damage() => Ok(Decision::Refuse(Box::new(internal(error)))),
         decided => decided,
     }
@@ -426,6 +452,13 @@ fn settle(decision: Decision, new: Result<&[Acknowledgement], &Refusal>) -> Issu
 pub(crate) fn erased() -> Refusal {
     Refusal::new(CallReason::BodyErased)
         .with_message("a receipt has this biz_code, and its body was erased; GetReceipt tells what is left of it")
+}
+
+/// A condition of this issuer that passes. Nothing was written.
+fn short_of_files() -> Refusal {
+    Refusal::new(CallReason::NotReady)
+        .with_message("this issuer cannot read its journal for the moment; repeat the call")
+        .with_retry_after_ms(SHORTAGE_RETRY_MS)
 }
 
 /// A condition of this issuer: it passes, and another issuer of the unit may hold a key.

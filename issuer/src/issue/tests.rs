@@ -23,6 +23,8 @@ use crate::journal::{Journal, ReceiptReads as _, ReceiptWrites as _};
 use crate::secrets::SecretsWatch;
 use crate::testing::{Fixture, Held, TestIssuer, draft, fixture, identity, init, key_of, offered};
 
+mod shortage;
+
 fn reason(result: &IssueResult) -> ErrorReason {
     result.as_ref().unwrap_err().reason
 }

@@ -55,10 +55,10 @@ impl Sequencer {
     }
 }
 
-/// A journal that fails is fatal, as for every write of this one.
+/// A journal that fails is fatal, as for every write of this one. For want of files or room the operator gives the command again.
 fn unless_fatal<T>(result: Result<T, EraseError>) -> Result<Result<T, EraseError>, JournalError> {
     match result {
-        Err(EraseError::Journal(error)) => Err(error),
+        Err(EraseError::Journal(error)) if !error.may_pass() => Err(error),
         other => Ok(other),
     }
 }
