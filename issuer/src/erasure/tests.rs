@@ -15,7 +15,9 @@ use crate::body::SealedBody;
 use crate::issue::Issued;
 use crate::testing::{TestIssuer, draft, identity, init, offered};
 
+mod again;
 mod older;
+mod tasks;
 
 const TODAY: u32 = 20_261_102;
 
@@ -117,6 +119,16 @@ fn holders(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// Takes the names of the tables behind the next ones, of which so many are free.
+fn take_names(path: &Path, free: u32) -> Vec<PathBuf> {
+    let number = |path: PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
+    let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let first = files.filter_map(number).max().unwrap() + 1 + free;
+    let taken: Vec<_> = (first..first + 80).map(|number| path.join(format!("{number:06}.sst"))).collect();
+    taken.iter().for_each(|taken| fs::create_dir(taken).unwrap());
+    taken
 }
 
 /// What a killed process leaves.
@@ -346,11 +358,7 @@ fn is_left_by_a_start(fixture: &Fixture, free: u32, key: ReceiptKey, secret: &[u
     let path = fixture.dir.path().join(format!("copy-{free}"));
     copy(fixture.issuer.journal.path(), &path);
     let journal = Journal::open(&path, identity(&fixture.chain)).unwrap();
-    let number = |path: PathBuf| path.file_stem()?.to_str()?.parse::<u32>().ok();
-    let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-    let first = files.filter_map(number).max().unwrap() + 1 + free;
-    let taken: Vec<_> = (first..first + 80).map(|number| path.join(format!("{number:06}.sst"))).collect();
-    taken.iter().for_each(|taken| fs::create_dir(taken).unwrap());
+    let taken = take_names(&path, free);
     let started = reapply_at_start(&journal, &fixture.list(), UTC_OFFSET_MINUTES);
     drop(journal);
     taken.iter().for_each(|taken| fs::remove_dir(taken).unwrap());
