@@ -8,7 +8,8 @@
 //! biz            unit u32 ‖ biz code                      content tag [32] (see `body`) ‖ code u32 ‖ number u64
 //!                unit u32 ‖ 0x00 ‖ biz key [16]           code u32 ‖ number u64: learnt from the ledger
 //!                unit u32 ‖ 0x01 ‖ name                   empty: the unit had this name before
-//!                unit u32 ‖ 0x02 ‖ code u32 ‖ number u64  issue time u64 ‖ total i64: a blue one learnt from the ledger, not handed back yet
+//!                unit u32 ‖ 0x02 ‖ issue time u64 ‖ code u32 ‖ number u64
+//!                                                         total i64: a blue one learnt from the ledger, not handed back yet
 //! uniqueness     as the ledger's UniquenessKeys           code u32 ‖ number u64 of the live receipt that holds it
 //! reversals      code u32 ‖ number u64 of the original    code u32 ‖ number u64 of the red receipt
 //!                the same ‖ 0x01                          code u32 ‖ number u64 of the receipt that re-issues the rest of it
@@ -36,7 +37,7 @@ mod write;
 mod tests;
 
 pub use erasures::{ErasedRange, ErasurePhase, ErasureReads, ErasureRun, ErasureWrites, ListPosition};
-pub use read::{ReceiptReads, StoredBody};
+pub use read::{BareFrom, ReceiptReads, StoredBody};
 pub use rows::{Bare, BatchNote, BizRow, EventNote, ReceiptRow, day_number, receipt_of};
 pub(crate) use rows::{receipt_key_bytes, rows_against};
 pub(crate) use tallies::Tallies;
@@ -61,6 +62,6 @@ const SEGMENTS: Family = Family { name: "segments", access: Access::Few };
 /// An issuer's journal.
 pub const LAYOUT: Layout = Layout {
     program: "tallystick-issuer",
-    format: 2,
+    format: 3,
     families: &[BODIES, BODY_KEYS, BIZ, UNIQUENESS, REVERSALS, DAYS, ISSUED, DECIDED, SEGMENTS, ERASURES],
 };

@@ -6,8 +6,8 @@ use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::{Journal, JournalError, Row, fixed};
 
 use super::rows::{
-    adopted_key, bare_prefix, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes, receipt_of,
-    reissue_key, rows_against, stopped_key,
+    adopted_key, bare_end, bare_from, bare_key, biz_key, day_prefix, past_name_prefix, receipt_key, receipt_key_bytes,
+    receipt_of, reissue_key, rows_against, stopped_key,
 };
 use super::{
     BIZ, BODIES, BODY_KEYS, Bare, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS,
@@ -34,6 +34,15 @@ pub enum StoredBody {
     Torn,
     /// Neither, and no erasure is noted.
     Nothing,
+}
+
+/// Where a page of receipts without a body begins.
+#[derive(Debug, Clone, Copy)]
+pub enum BareFrom {
+    /// With the first that was issued at this time, or later.
+    Time(UnixMillis),
+    /// Behind this one.
+    After(Bare),
 }
 
 /// What the issuer reads of its journal besides what anchoring reads.
@@ -114,8 +123,8 @@ pub trait ReceiptReads {
     /// Of a segment that gives out no more numbers: the first that was never given out.
     fn first_unused(&self, segment: SegmentId) -> Result<Option<u64>, JournalError>;
 
-    /// At most `limit` receipts of a unit after `after` of which this journal has the record alone, ordered by key.
-    fn bare(&self, unit: UnitId, after: Option<ReceiptKey>, limit: usize) -> Result<Vec<Bare>, JournalError>;
+    /// At most `limit` receipts of a unit of which this journal has the record alone, in the order of their issue: from a time on, or after one of them.
+    fn bare(&self, unit: UnitId, from: BareFrom, limit: usize) -> Result<Vec<Bare>, JournalError>;
 
     /// The names that a unit had before its present one, as far as this journal has followed.
     fn past_names(&self, unit: UnitId) -> Result<Vec<String>, JournalError>;
@@ -271,19 +280,14 @@ impl ReceiptReads for Journal {
         bytes.map(|bytes| Ok(u64::from_be_bytes(fixed(&bytes, "first unused number")?))).transpose()
     }
 
-    fn bare(&self, unit: UnitId, after: Option<ReceiptKey>, limit: usize) -> Result<Vec<Bare>, JournalError> {
-        let prefix = bare_prefix(unit);
-        let start = after.map_or_else(
-            || prefix.to_vec(),
-            |after| {
-                // The least key after one of fixed length is that key with one more byte.
-                [&prefix[..], &receipt_key_bytes(after), &[0]].concat()
-            },
-        );
-        let mut end = prefix;
-        end[4] = end[4].saturating_add(1);
-        let read = |(key, value): Row| Bare::decode(receipt_key(key.get(5..).unwrap_or_default())?, &value);
-        self.page(BIZ, &start, Some(&end), limit)?.into_iter().map(read).collect()
+    fn bare(&self, unit: UnitId, from: BareFrom, limit: usize) -> Result<Vec<Bare>, JournalError> {
+        let start = match from {
+            BareFrom::Time(since) => bare_from(unit, since),
+            // The least key after one of fixed length is that key with one more byte.
+            BareFrom::After(bare) => [&bare_key(unit, bare.issue_time, bare.key)[..], &[0]].concat(),
+        };
+        let read = |(key, value): Row| Bare::decode(key.get(5..).unwrap_or_default(), &value);
+        self.page(BIZ, &start, Some(&bare_end(unit)), limit)?.into_iter().map(read).collect()
     }
 
     fn past_names(&self, unit: UnitId) -> Result<Vec<String>, JournalError> {

@@ -34,11 +34,20 @@ pub(super) fn adopted_key(unit: UnitId, biz_hash: &[u8; 16]) -> Vec<u8> {
     [&unit.get().to_be_bytes()[..], &[0], biz_hash].concat()
 }
 
-/// Receipts of a unit of which this journal has the record alone.
-pub(super) fn bare_prefix(unit: UnitId) -> [u8; 5] {
-    let mut bytes = [2; 5];
+/// Receipts of a unit of which this journal has the record alone, from an issue time on.
+pub(super) fn bare_from(unit: UnitId, since: UnixMillis) -> Vec<u8> {
+    [&unit.get().to_be_bytes()[..], &[2], &since.get().to_be_bytes()].concat()
+}
+
+/// Behind all of them.
+pub(super) fn bare_end(unit: UnitId) -> [u8; 5] {
+    let mut bytes = [3; 5];
     bytes[..4].copy_from_slice(&unit.get().to_be_bytes());
     bytes
+}
+
+pub(super) fn bare_key(unit: UnitId, issue_time: UnixMillis, key: ReceiptKey) -> Vec<u8> {
+    [&bare_from(unit, issue_time)[..], &receipt_key_bytes(key)].concat()
 }
 
 /// A receipt of which this journal has the record alone: what it re-issues, if it does, stands in its body.
@@ -53,14 +62,14 @@ pub struct Bare {
 }
 
 impl Bare {
-    pub(super) fn encode(self) -> Vec<u8> {
-        [self.issue_time.get().to_be_bytes(), self.total.get().to_be_bytes()].concat()
-    }
-
-    pub(super) fn decode(key: ReceiptKey, bytes: &[u8]) -> Result<Self, JournalError> {
-        let mut fields = Fields(bytes);
-        let bare = Self { key, issue_time: UnixMillis::new(fields.u64()?), total: Fen::new(fields.i64()?) };
+    /// From a row's key behind its unit, and its value.
+    pub(super) fn decode(row_key: &[u8], value: &[u8]) -> Result<Self, JournalError> {
+        let (mut fields, mut value) = (Fields(row_key), Fields(value));
+        let issue_time = UnixMillis::new(fields.u64()?);
+        let key = receipt_key(&fields.array::<12>()?)?;
+        let bare = Self { key, issue_time, total: Fen::new(value.i64()?) };
         fields.end()?;
+        value.end()?;
         Ok(bare)
     }
 }

@@ -6,7 +6,7 @@ use receipt_core::state::tables::uniqueness_key_bytes;
 use tallystick_anchoring::journal::JournalWrite;
 
 use super::rows::{
-    adopted_key, bare_prefix, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, reissue_key, stopped_key,
+    adopted_key, bare_key, biz_key, day_prefix, past_name_prefix, receipt_key_bytes, reissue_key, stopped_key,
 };
 use super::{
     BIZ, BODIES, BODY_KEYS, Bare, BizRow, DAYS, DECIDED, DayKind, DecidedTally, ISSUED, IssuedTally, REVERSALS,
@@ -68,8 +68,8 @@ pub trait ReceiptWrites {
     /// Notes that of a blue receipt the record alone is here.
     fn put_bare(&mut self, unit: UnitId, bare: Bare);
 
-    /// Its caller has handed it back.
-    fn delete_bare(&mut self, unit: UnitId, key: ReceiptKey);
+    /// A receipt issued at that time was handed back by its caller, or is another one's.
+    fn delete_bare(&mut self, unit: UnitId, issue_time: UnixMillis, key: ReceiptKey);
 
     /// A receipt's row alone.
     fn put_row(&mut self, key: ReceiptKey, row: &ReceiptRow);
@@ -159,11 +159,11 @@ impl ReceiptWrites for JournalWrite<'_> {
     }
 
     fn put_bare(&mut self, unit: UnitId, bare: Bare) {
-        self.put(BIZ, &[&bare_prefix(unit)[..], &receipt_key_bytes(bare.key)].concat(), &bare.encode());
+        self.put(BIZ, &bare_key(unit, bare.issue_time, bare.key), &bare.total.get().to_be_bytes());
     }
 
-    fn delete_bare(&mut self, unit: UnitId, key: ReceiptKey) {
-        self.delete(BIZ, &[&bare_prefix(unit)[..], &receipt_key_bytes(key)].concat());
+    fn delete_bare(&mut self, unit: UnitId, issue_time: UnixMillis, key: ReceiptKey) {
+        self.delete(BIZ, &bare_key(unit, issue_time, key));
     }
 
     fn put_row(&mut self, key: ReceiptKey, row: &ReceiptRow) {

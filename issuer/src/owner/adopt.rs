@@ -176,6 +176,7 @@ impl Adoption<'_, '_> {
             self.write.delete_biz(old.record.unit, &known.biz_code);
         }
         self.write.delete_body(key);
+        self.write.delete_bare(old.record.unit, old.record.issue_time, key);
         for unique in &old.record.uniqueness_keys {
             if self.journal.uniqueness(old.record.unit, *unique)? == Some(key) {
                 self.write.delete_uniqueness(old.record.unit, *unique);

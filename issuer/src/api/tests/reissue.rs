@@ -5,7 +5,7 @@ use receipt_core::record::SignedRecord;
 
 use super::resubmit::recovered_reissuer;
 use super::*;
-use crate::journal::{Bare, Durability, ReceiptReads as _};
+use crate::journal::{Bare, BareFrom, Durability, ReceiptReads as _};
 
 impl Running {
     /// What remains of S01, as sample S14 has it.
@@ -91,34 +91,69 @@ async fn after_a_recovery_a_re_issue_waits_until_what_may_be_one_was_handed_back
     assert_v20(&again.as_new("R2").await.unwrap_err(), "re-issues it already");
 }
 
+/// What the journal has of an original, of its reversal, and of the unit.
+struct Reversed {
+    original: wire::IssueResponse,
+    key: ReceiptKey,
+    unit: UnitId,
+    /// When the red receipt was issued.
+    since: UnixMillis,
+}
+
+async fn reversed(running: &Running) -> Reversed {
+    let original = running.sealed("S01", "O").await;
+    let unit_code = running.draft("S01", "-").unit_code;
+    running.context.reverse(SYSTEM, running.reversal(&unit_code, &original, "X")).await.unwrap();
+    let journal = &running.context.journal;
+    let key = key_from_wire(&key_of(&original)).unwrap();
+    let record = |key| SignedRecord::decode(&journal.receipt(key).unwrap().unwrap().signed_record).unwrap().record;
+    let red = journal.reversal(key).unwrap().unwrap();
+    Reversed { key, unit: record(key).unit, since: record(red).issue_time, original }
+}
+
+impl Reversed {
+    /// So many receipts without a body, as a recovery leaves them.
+    fn bare(&self, count: u64, issue_time: UnixMillis, total: Fen) -> Vec<Bare> {
+        let key = |number| ReceiptKey { number: ReceiptNumber::new(number).unwrap(), ..self.key };
+        (1_000_000..1_000_000 + count).map(|number| Bare { key: key(number), issue_time, total }).collect()
+    }
+}
+
 /// After the loss of a whole journal every receipt of a unit is of this kind, and the one writer of all units looks at them. Before, it
 /// looked at all of them, at every call.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_receipts_without_a_body_a_bounded_number_is_looked_at_and_beyond_it_a_re_issue_waits() {
     let running = running().await;
-    let original = running.sealed("S01", "O").await;
-    let unit_code = running.draft("S01", "-").unit_code;
-    running.context.reverse(SYSTEM, running.reversal(&unit_code, &original, "X")).await.unwrap();
-    let key = key_from_wire(&key_of(&original)).unwrap();
-    let record = running.context.journal.receipt(key).unwrap().unwrap().signed_record;
-    let unit = SignedRecord::decode(&record).unwrap().record.unit;
-    // Older than the reversal: none of them re-issues what it left.
-    let bare = |number| {
-        let key = ReceiptKey { code: key.code, number: ReceiptNumber::new(number).unwrap() };
-        Bare { key, issue_time: UnixMillis::new(1), total: Fen::new(1) }
-    };
-    let first = 1_000_000;
+    let reversed = reversed(&running).await;
+    // More than the original: none of them re-issues what is left of it.
+    let bare = reversed.bare(10_001, reversed.since, Fen::new(i64::MAX));
     let mut write = running.context.journal.write();
-    for number in first..=first + 10_000 {
-        write.put_bare(unit, bare(number));
-    }
+    bare.iter().for_each(|bare| write.put_bare(reversed.unit, *bare));
     write.commit(Durability::Synced).unwrap();
-    let again = IssueAgain { running: &running, original: &original };
+    let again = IssueAgain { running: &running, original: &reversed.original };
     let refusal = again.as_new("R1").await.unwrap_err();
     assert_eq!((refusal.reason.as_str(), refusal.retry_after_ms), ("NOT_READY", Some(60_000)), "{refusal:?}");
     assert!(!running.issue_sealed(&running.draft("S01", "other")).await.unwrap().replayed, "nobody else waits");
     let mut write = running.context.journal.write();
-    write.delete_bare(unit, bare(first).key);
+    write.delete_bare(reversed.unit, bare[0].issue_time, bare[0].key);
     write.commit(Durability::Synced).unwrap();
+    assert!(!again.as_new("R1").await.unwrap().replayed);
+}
+
+/// Whatever their numbers are. Before, they counted, and a re-issue waited as long as so many were not handed back.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_without_a_body_that_were_issued_before_the_reversal_keep_no_re_issue_waiting() {
+    let running = running().await;
+    let reversed = reversed(&running).await;
+    let before = UnixMillis::new(reversed.since.get() - 1);
+    let bare = reversed.bare(20_000, before, Fen::new(1));
+    let mut write = running.context.journal.write();
+    bare.iter().for_each(|bare| write.put_bare(reversed.unit, *bare));
+    write.commit(Durability::Synced).unwrap();
+    let listed = |from| running.context.journal.bare(reversed.unit, from, 2).unwrap();
+    assert_eq!(listed(BareFrom::Time(UnixMillis::new(0))), bare[..2]);
+    assert_eq!(listed(BareFrom::After(bare[0])), bare[1..3]);
+    assert_eq!(listed(BareFrom::Time(reversed.since)), []);
+    let again = IssueAgain { running: &running, original: &reversed.original };
     assert!(!again.as_new("R1").await.unwrap().replayed);
 }

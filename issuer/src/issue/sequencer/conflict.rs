@@ -4,7 +4,7 @@
 //! reversed original (V20) is judged here alone: no record shows it.
 
 use receipt_core::blind::UniquenessKey;
-use receipt_core::ids::{ReceiptKey, UnitId};
+use receipt_core::ids::{ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::record::SignedRecord;
 use tallystick_proto::errors::{Action, CallReason, Place, Refusal, Stands};
@@ -13,12 +13,12 @@ use super::{Group, GroupReceipt};
 use crate::fate::{is_refused, live_reversal, reversed_by};
 use crate::holder::{Asker, Holder};
 use crate::issue::Prepared;
-use crate::journal::{Journal, JournalError, ReceiptReads as _};
+use crate::journal::{BareFrom, Journal, JournalError, ReceiptReads as _};
 
 /// Receipts without a body looked at together.
 const BARE_PAGE: usize = 1_000;
-/// So many of them are looked at for one group. After the loss of a whole journal all receipts of a unit are of this kind, and
-/// everybody waits for the one thread that looks.
+/// So many of them are looked at for one group, in the order of their issue, from the reversal on. After the loss of a whole journal all receipts
+/// of a unit are of this kind, and everybody waits for the one thread that looks.
 const BARE_LOOKED_AT_MAX: usize = 10_000;
 /// What one costs whose fate has to be read, too.
 const FATE_COST: usize = 10;
@@ -143,17 +143,14 @@ pub(super) fn reissue_conflict(
 }
 
 /// Whether a receipt that a recovered journal has the record alone of may re-issue what remains of this original: issued since its
-/// reversal, and below it. So it is taken to be where there are more of them than a group looks at.
+/// reversal, and below it. So it is taken to be where more were issued since than a group looks at.
 fn may_be_reissued(
     journal: &Journal,
     group: &mut Group,
     unit: UnitId,
     original: ReceiptKey,
 ) -> Result<bool, JournalError> {
-    // Ask for one more than may be looked at, to learn whether there are more.
-    let page_size = |group: &Group| BARE_PAGE.min(BARE_LOOKED_AT_MAX.saturating_sub(group.bare_looked_at) + 1);
-    let mut page = journal.bare(unit, None, page_size(group))?;
-    if page.is_empty() {
+    if journal.bare(unit, BareFrom::Time(UnixMillis::new(0)), 1)?.is_empty() {
         return Ok(false);
     }
     let record_of = |key: ReceiptKey| {
@@ -164,9 +161,14 @@ fn may_be_reissued(
     // The caller has made sure that the original is reversed.
     let Some(red) = journal.reversal(original)? else { return Ok(false) };
     let (since, below) = (record_of(red)?.issue_time, record_of(original)?.total);
-    while let Some(last) = page.last().map(|bare| bare.key) {
+    let mut from = BareFrom::Time(since);
+    loop {
+        // Ask for one more than may be looked at, to learn whether there are more.
+        let page_size = BARE_PAGE.min(BARE_LOOKED_AT_MAX.saturating_sub(group.bare_looked_at) + 1);
+        let page = journal.bare(unit, from, page_size)?;
+        let Some(last) = page.last().copied() else { return Ok(false) };
         for bare in page {
-            let fits = bare.issue_time >= since && bare.total < below;
+            let fits = bare.total < below;
             group.bare_looked_at += if fits { FATE_COST } else { 1 };
             if group.bare_looked_at > BARE_LOOKED_AT_MAX {
                 return Ok(true);
@@ -176,9 +178,8 @@ fn may_be_reissued(
                 return Ok(true);
             }
         }
-        page = journal.bare(unit, Some(last), page_size(group))?;
+        from = BareFrom::After(last);
     }
-    Ok(false)
 }
 
 fn not_handed_back(original: ReceiptKey) -> Refusal {

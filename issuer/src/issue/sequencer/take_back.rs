@@ -94,7 +94,7 @@ impl Taken {
         write.put_receipt(key, &returned.row(), &self.body);
         write.put_biz(unit, &returned.biz_code, BizRow { content: self.tag, key });
         write.put_day(unit, day, key, &returned.place_code);
-        write.delete_bare(unit, key);
+        write.delete_bare(unit, returned.signed.record.issue_time, key);
     }
 }
 
