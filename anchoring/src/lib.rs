@@ -35,6 +35,7 @@ pub mod owner;
 pub mod quorum_time;
 pub mod recover;
 pub mod registered;
+pub mod relearn;
 pub mod submit;
 pub mod tail;
 pub mod tasks;

@@ -103,10 +103,18 @@ pub fn said(findings: &Findings) -> String {
     let rest = findings.faults.saturating_sub(named.len() as u64);
     let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
     let single = findings.named.iter().any(|fault| matches!(fault.place, Place::Record(_)));
-    let whole = findings.named.iter().any(|fault| !matches!(fault.place, Place::Record(_)));
+    let is_batch = |place: &Place| matches!(place, Place::Batch(_) | Place::Family("batches"));
+    let batch = findings.named.iter().any(|fault| is_batch(&fault.place));
+    let whole = findings.named.iter().any(|fault| !matches!(fault.place, Place::Record(_)) && !is_batch(&fault.place));
     let mut ways = Vec::new();
     if single {
         ways.push("a receipt that is named is mended when its caller hands its acknowledgement back by `Resubmit`");
+    }
+    if batch {
+        ways.push(
+            "batches that the ledger has decided are learnt from it again by `repair --from-ledger` of the stopped issuer, then \
+             `repair --rewrite`",
+        );
     }
     if whole {
         ways.push(

@@ -123,6 +123,9 @@ enum Command {
         /// cannot be read.
         #[arg(long)]
         rewrite: bool,
+        /// Learn batches from the ledger again whose rows cannot be read; those that it has not decided are named.
+        #[arg(long, conflicts_with = "rewrite")]
+        from_ledger: bool,
     },
     /// Gives the journal of a stopped issuer another master key: wraps the key of every body anew. Interrupted, it goes on when it is run
     /// again with the same keys; nothing else uses the journal before it is done. The old key's file is kept beside the new one, as `….before`.
@@ -290,6 +293,10 @@ fn execute(command: &Command, settings: Settings) -> Result<Exit> {
                 outln!("{}", said(&copied.findings));
             }
             outln!("restored {}; now run `tallystick-issuer recover`", control::summary(&copied.manifest));
+        }
+        Command::Repair { from_ledger: true, .. } => {
+            let said = runtime()?.block_on(repair::from_ledger(&settings));
+            outpage!("{}\n", said.context("learn batches from the ledger again")?);
         }
         Command::Repair { rewrite, .. } => {
             outpage!("{}\n", repair::run(&settings, *rewrite).context("repair the journal")?);

@@ -1,5 +1,6 @@
 //! `tallystick-issuer repair`: looks at the journal of a stopped issuer. A torn end of its log is cut off, if nothing in it was
-//! acknowledged; with `--rewrite` every row goes into new tables, in the place of damaged ones.
+//! acknowledged; with `--from-ledger` batches whose rows cannot be read are learnt from the ledger again; with `--rewrite` every row goes into
+//! new tables, in the place of damaged ones.
 //!
 //! ```text
 //! journal ──▶ journal.rewriting ──▶ journal,  the old one being journal.damaged-N
@@ -14,6 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use receipt_core::fingerprint::Fingerprint;
 use tallystick_anchoring::check::Pass;
 use tallystick_anchoring::guard::Mark;
+use tallystick_anchoring::relearn::{Relearner, Relearnt};
 use tallystick_anchoring::tail;
 use tallystick_service::durable;
 use tallystick_service::keyfile::{KeyKind, Passphrase, open};
@@ -24,6 +26,7 @@ use crate::chain::load_chain;
 use crate::check::{ReceiptInspector, said};
 use crate::config::{Settings, beside};
 use crate::journal::Journal;
+use crate::recover::command::{nodes_of, owner_of};
 use crate::secrets::check_master;
 
 /// Repairs what can be without a loss. Returns what it found and did.
@@ -42,6 +45,36 @@ pub fn run(settings: &Settings, rewrite: bool) -> Result<String> {
     let halted = journal.halted()?.map(|why| format!("\nit is halted: {why}")).unwrap_or_default();
     let did = if rewrite { write_anew(settings, journal)? } else { String::new() };
     Ok(format!("{stands}{did}{halted}"))
+}
+
+/// Learns the batches again whose rows cannot be read, from the nodes that the config names. Returns what it found and did; an error if some are
+/// left.
+pub async fn from_ledger(settings: &Settings) -> Result<String> {
+    let chain = load_chain(settings)?;
+    let (journal, _) = tail::open(&settings.journal_dir, chain.identity, &settings.guard_file, StoreShare::SMALL)?;
+    let journal = Arc::new(journal);
+    let trust = chain.followed_trust(&journal)?;
+    let nodes = nodes_of(settings, &chain)?;
+    let owner = owner_of(&chain, &journal)?;
+    let relearner = Relearner { journal: &journal, owner: &owner, nodes: &nodes, trust: &trust };
+    let Relearnt { batches, left } = relearner.run().await?;
+    let learnt: Vec<String> = batches.iter().map(ToString::to_string).collect();
+    let mut said = match learnt.is_empty() {
+        true if left.is_empty() => "every batch can be read".to_owned(),
+        true => "no batch was learnt from the ledger again".to_owned(),
+        false => format!(
+            "learnt from the ledger again: batches {}. Their table is still there: `repair --rewrite` ends that",
+            learnt.join(", ")
+        ),
+    };
+    let left: Vec<String> =
+        left.iter().map(|(sequence, why)| format!("\nbatch {sequence} cannot be read: {why}")).collect();
+    said.push_str(&left.concat());
+    ensure!(
+        left.is_empty(),
+        "{said}\nWhat is left comes back by `restore` of a sound backup and `recover` (docs/ops/repair.md)"
+    );
+    Ok(said)
 }
 
 fn write_anew(settings: &Settings, journal: Journal) -> Result<String> {

@@ -122,3 +122,47 @@ async fn every_way_to_mend_or_restore_a_journal_ends_in_an_issuer_that_issues() 
         .and("issuer-", &["ALARM: the journal is damaged in 1 places"]);
     network.finish(&allowed).await.unwrap();
 }
+
+/// The one table of a family, in the journal of a stopped issuer.
+fn table_of(journal: &Path, family: &str) -> PathBuf {
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, journal).unwrap();
+    let db = rocksdb::DB::open_cf_for_read_only(&options, journal, families, false).unwrap();
+    let files = db.live_files().unwrap().into_iter().filter(|file| file.column_family_name == family);
+    let names: Vec<String> = files.map(|file| file.name).collect();
+    let [name] = &names[..] else { panic!("{names:?}") };
+    journal.join(name.trim_start_matches('/'))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_cannot_be_read_any_more_come_back_from_the_ledger() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let journal = network.layout().issuer(ISSUER).join("journal");
+    let mut issuer = clients(&network, ISSUER).await.unwrap();
+    let mut all = issue_some(&network, &issuer, 1).await;
+    all_sealed_once(&network, ISSUER, &all).await.unwrap();
+    // All of it goes into tables.
+    Operator::of_issuer(&mut network, ISSUER).follow(REPAIR, "Writing it anew").await.unwrap();
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    flip(&table_of(&journal, "batches"), 10);
+    let said = command(&network, 1, "check-journal", &[]).await;
+    assert!(said.contains("the journal's batches") && said.contains("`repair --from-ledger`"), "{said}");
+    assert!(!said.contains("`restore`"), "{said}");
+    let said = command(&network, 1, "repair", &["--rewrite"]).await;
+    assert!(said.contains("batch 1 cannot be read") && said.contains("the journal stays as it is"), "{said}");
+    let said = command(&network, 0, "repair", &["--from-ledger"]).await;
+    assert!(said.contains("learnt from the ledger again: batches 1"), "{said}");
+    let said = command(&network, 0, "repair", &["--from-ledger"]).await;
+    assert!(said.contains("every batch can be read"), "{said}");
+    Operator::of_issuer(&mut network, ISSUER).follow(REPAIR, "Writing it anew").await.unwrap();
+    let said = command(&network, 0, "check-journal", &[]).await;
+    assert!(said.contains("the journal is sound"), "{said}");
+    // With their bundles, which need header and order of the records.
+    all_sealed_once(&network, ISSUER, &all).await.unwrap();
+    issuer = clients(&network, ISSUER).await.unwrap();
+    all.extend(issue_some(&network, &issuer, 2).await);
+    all_sealed_once(&network, ISSUER, &all).await.unwrap();
+    network.wait_equal_tips().await.unwrap();
+    network.audit(1).await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
+}

@@ -4,6 +4,7 @@
 //! ```text
 //! family of any kind    read from its first row to its last
 //! keyed by record       where that fails: each record by itself, as the other families name it
+//! batches               where that fails: each by its sequence
 //! outbox, requeue       where one fails: made anew, as one queue. In it is each record that went nowhere, in the order of issue
 //! ```
 //! A row that was written again since its table rotted is read without that table, but lists, compaction and the next copy are
@@ -12,12 +13,12 @@
 use std::path::Path;
 
 use prost::Message as _;
-use receipt_core::ids::{RecordKey, UnixMillis};
+use receipt_core::ids::{BatchSequence, RecordKey, UnixMillis};
 use receipt_core::record::SignedRecord;
 use rocksdb::{FlushOptions, WriteBatch};
 use tallystick_storage::{StoreSetup, StoreShare};
 
-use super::families::{OUTBOX, PLACEMENTS, RECORDS, REQUEUE};
+use super::families::{BATCHES, OUTBOX, PLACEMENTS, RECORDS, REQUEUE};
 use super::rows::record_key;
 use super::{Durability, Family, Inspector, Journal, JournalError, RecordRow, StretchEnd, open_store, write_options};
 
@@ -42,6 +43,11 @@ pub enum RewriteError {
     /// A record's row cannot be read.
     #[error("{0} cannot be read and would be lost; have its caller hand it back by `Resubmit` first")]
     Record(String),
+    /// A batch's row cannot be read.
+    #[error(
+        "batch {0} cannot be read and would be lost; `repair --from-ledger` learns it again, once the ledger has decided it"
+    )]
+    Batch(BatchSequence),
     /// A family's rows cannot be read.
     #[error("the journal's {0} cannot be read and would be lost; `restore` a sound backup, then `recover`")]
     Family(&'static str),
@@ -137,6 +143,9 @@ impl Journal {
                 StretchEnd::Damage(_) => break,
             }
         }
+        if family == BATCHES {
+            return self.rewrite_batches(copy);
+        }
         let by_record = family == RECORDS || family == PLACEMENTS || inspector.by_record().contains(&family);
         if by_record { self.rewrite_by_record(copy, family, inspector) } else { Err(RewriteError::Family(family.name)) }
     }
@@ -160,6 +169,21 @@ impl Journal {
                 _ => return Ok(()),
             }
         }
+    }
+
+    fn rewrite_batches(&self, copy: &Self) -> Result<(), RewriteError> {
+        for sequence in 1..self.next_sequence()?.get() {
+            let (key, sequence) = (sequence.to_be_bytes(), BatchSequence::new(sequence));
+            let mut batch = WriteBatch::default();
+            match self.get(BATCHES, &key) {
+                Ok(Some(value)) => batch.put_cf(copy.cf(BATCHES)?, key, value),
+                Ok(None) => continue,
+                Err(error) if error.is_damage() => return Err(RewriteError::Batch(sequence)),
+                Err(error) => return Err(error.into()),
+            }
+            copy.put_all(batch)?;
+        }
+        Ok(())
     }
 
     fn put_all(&self, batch: WriteBatch) -> Result<(), JournalError> {

@@ -173,9 +173,14 @@ pub fn open(path: &Path, chain: &TestChain) -> Journal {
     Journal::open(path, identity(chain)).unwrap()
 }
 
+/// An owner that was told nothing yet.
+pub fn counting_owner() -> Arc<CountingOwner> {
+    Arc::new(CountingOwner { committed: Mutex::default(), fenced: Mutex::default() })
+}
+
 fn desk_of(journal: &Arc<Journal>, chain: &TestChain) -> (Desk, Departures, Arc<CountingOwner>) {
     let metrics = AnchoringMetrics::register(&mut prometheus_client::registry::Registry::default());
-    let owner = Arc::new(CountingOwner { committed: Mutex::default(), fenced: Mutex::default() });
+    let owner = counting_owner();
     let shared: Arc<dyn Owner> = owner.clone();
     let (desk, departures) =
         Desk::open(Arc::clone(journal), shared, Arc::new(metrics), trust_of(journal, chain)).unwrap();

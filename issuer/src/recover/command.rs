@@ -36,12 +36,9 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<RecoverySta
     let guard = stand_aside(&journal, &settings.guard_file)?;
     let trust = chain.followed_trust(&journal)?;
     let mut recovery = begin(&chain, &journal, &trust)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
-    let tls = Tls::load(settings.tls.clone(), chain_name, Arc::clone(&clock)).context("load TLS files")?;
-    let nodes = Nodes::new(&tls, &settings.nodes, settings.call_timeout())?;
+    let nodes = nodes_of(settings, &chain)?;
     let fresh_seconds = settings.ledger.fresh_ms / 1000;
-    let session = Session { trust: &trust, nodes: &nodes, clock: clock.as_ref(), fresh_seconds };
+    let session = Session { trust: &trust, nodes: &nodes, clock: &SystemClock, fresh_seconds };
     session.catch_up(&mut recovery).await?;
     let (batches, receipts) = recovery.adopted();
     outln!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
@@ -63,15 +60,27 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<RecoverySta
     Ok(state)
 }
 
-fn begin(chain: &LoadedChain, journal: &Arc<Journal>, trust: &Arc<FollowedTrust>) -> Result<Recovery> {
-    let metrics = Arc::new(IssuerMetrics::register(&mut Metrics::default()));
-    let owner = ReceiptOwner {
+/// The nodes that the config names, for a command.
+pub(crate) fn nodes_of(settings: &Settings, chain: &LoadedChain) -> Result<Nodes> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
+    let tls = Tls::load(settings.tls.clone(), chain_name, clock).context("load TLS files")?;
+    Ok(Nodes::new(&tls, &settings.nodes, settings.call_timeout())?)
+}
+
+/// Whose records they are, for a command: its metrics are nobody's.
+pub(crate) fn owner_of(chain: &LoadedChain, journal: &Arc<Journal>) -> Result<ReceiptOwner> {
+    Ok(ReceiptOwner {
         journal: Arc::clone(journal),
         registry: Arc::new(Registry::open(journal)?),
-        metrics: Arc::clone(&metrics),
+        metrics: Arc::new(IssuerMetrics::register(&mut Metrics::default())),
         utc_offset_minutes: chain.genesis.utc_offset_minutes,
-    };
-    let anchoring_metrics = Arc::clone(&metrics.anchoring);
+    })
+}
+
+fn begin(chain: &LoadedChain, journal: &Arc<Journal>, trust: &Arc<FollowedTrust>) -> Result<Recovery> {
+    let owner = owner_of(chain, journal)?;
+    let anchoring_metrics = Arc::clone(&owner.metrics.anchoring);
     let (desk, _departures) = Desk::open(Arc::clone(journal), Arc::new(owner), anchoring_metrics, Arc::clone(trust))?;
     Ok(Recovery::begin(desk, ChainParameters::of(&chain.genesis))?)
 }
