@@ -53,8 +53,9 @@ test-byzantine: build ## Against validators that double-sign everything or have 
 	$(TIMED_TEST) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine 2>&1 | tee -a '$(TEST_LOG)'
 
 .PHONY: soak
-soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few.
+soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few; then every bad picture of every printed code.
 	TALLYSTICK_FAULT_CYCLES=$(SOAK_CYCLES) cargo test $(CARGO_FLAGS) --test main faults:: -- --nocapture
+	TALLYSTICK_QR_PICTURES=all cargo test $(CARGO_FLAGS) --test paper -- --nocapture
 
 .PHONY: bench
 bench: build ## Load on a network of its own; BENCH_ARGS are passed on.
@@ -95,10 +96,10 @@ fmt-check:
 clippy: native-tools
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-# The pure crate must stay pure: no clock, no randomness, no file.
+# The pure crates must stay pure: no clock, no randomness, no file.
 .PHONY: wasm-check
 wasm-check: wasm-target
-	cargo check --release --locked -p receipt-core --target wasm32-unknown-unknown
+	cargo check --release --locked -p receipt-core -p tallystick-qr --target wasm32-unknown-unknown
 
 # Installs the Debian packages in the array `missing`; says what needs them, where it cannot.
 define install_missing

@@ -14,6 +14,7 @@ fn root() -> PathBuf {
 const FLOORS: &[(&str, &str, f32)] = &[
     ("receipt-core", "receipt-core", 1.0),
     ("scratch", "scratch", 1.5),
+    ("qr", "tallystick-qr", 1.75),
     ("proto", "tallystick-proto", 2.0),
     ("service", "tallystick-service", 2.5),
     ("storage", "tallystick-storage", 2.0),
@@ -115,6 +116,7 @@ fn each_big_dependency_has_one_room() {
         ("rs_merkle", &["receipt-core/src/merkle"]),
         ("use jmt", &["receipt-core/src/status"]),
         ("icu_properties::", &["receipt-core/src/receipt/chars.rs"]),
+        ("qrcodegen::", &["qr/src/symbol.rs"]),
         ("ed25519_zebra", &["receipt-core/src/suite.rs", "node/engine/"]),
         ("SystemTime::now", &["service/src/clock.rs", "bench/src/clock.rs"]),
         ("getrandom::", &["service/src/rng.rs"]),
