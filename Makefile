@@ -37,7 +37,7 @@ devnet: build-network ## A development network that runs until Ctrl-C; prints ho
 	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
 
 .PHONY: test
-test: native-tools python-tools say-build-all fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
+test: native-tools python-tools document-tools say-build-all fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
 	@mkdir -p '$(CARGO_TARGET_DIR)'; : >'$(TEST_LOG)'
 	@failed=0; \
 	$(TIMED_TEST) --no-fail-fast 2>&1 | tee -a '$(TEST_LOG)' || failed=1; \
@@ -100,6 +100,7 @@ clippy: native-tools
 .PHONY: wasm-check
 wasm-check: wasm-target
 	cargo check --release --locked -p receipt-core -p tallystick-qr --target wasm32-unknown-unknown
+	cargo check --release --locked -p tallystick-document --no-default-features --target wasm32-unknown-unknown
 
 # Installs the Debian packages in the array `missing`; says what needs them, where it cannot.
 define install_missing
@@ -132,6 +133,17 @@ native-tools:
 python-tools:
 	@missing=(); needed_by="a test in Python"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv); \
+	$(install_missing)
+
+# Documents are drawn with these fonts, and read by poppler's programs: tests name the files. 90 MB.
+FONT_DIR := /usr/share/fonts
+.PHONY: document-tools
+document-tools:
+	@missing=(); needed_by="the tests of documents"; \
+	[[ -f $(FONT_DIR)/opentype/noto/NotoSansCJK-Regular.ttc ]] || missing+=(fonts-noto-cjk); \
+	[[ -f $(FONT_DIR)/truetype/hanazono/HanaMinB.ttf ]] || missing+=(fonts-hanazono); \
+	[[ -f $(FONT_DIR)/truetype/babelstone/BabelStoneHan.ttf ]] || missing+=(fonts-babelstone-han); \
+	command -v pdftotext >/dev/null && command -v pdftoppm >/dev/null || missing+=(poppler-utils); \
 	$(install_missing)
 
 .PHONY: wasm-target

@@ -19,6 +19,7 @@ const FLOORS: &[(&str, &str, f32)] = &[
     ("service", "tallystick-service", 2.5),
     ("storage", "tallystick-storage", 2.0),
     ("anchoring", "tallystick-anchoring", 2.75),
+    ("document", "tallystick-document", 2.0),
     ("node/engine", "tallystick-engine", 2.0),
     ("node", "tallystick-node", 3.0),
     ("issuer", "tallystick-issuer", 3.0),
@@ -107,6 +108,16 @@ fn imports_run_downwards() {
     }
 }
 
+/// Who judges, replicates or signs draws nothing: fonts and drawing are large, and read what strangers write.
+#[test]
+fn only_who_hands_out_documents_links_documents() {
+    for folder in ["node", "node/engine", "verifier", "authority", "anchoring", "service", "proto", "receipt-core"] {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        let named = manifest.lines().any(|line| line.trim_start().starts_with("tallystick-document"));
+        assert!(!named, "{folder} links tallystick-document");
+    }
+}
+
 #[test]
 fn each_big_dependency_has_one_room() {
     // What is named, and where it may be.
@@ -120,6 +131,12 @@ fn each_big_dependency_has_one_room() {
         ("ed25519_zebra", &["receipt-core/src/suite.rs", "node/engine/"]),
         ("SystemTime::now", &["service/src/clock.rs", "bench/src/clock.rs"]),
         ("getrandom::", &["service/src/rng.rs"]),
+        ("krilla::", &["document/src/pdf.rs"]),
+        ("quick_xml::", &["document/src/markup.rs"]),
+        ("tiny_skia::", &["document/src/png.rs"]),
+        ("write_fonts::", &["document/src/subset.rs"]),
+        ("skrifa::", &["document/src/"]),
+        ("zip::", &["document/src/ofd.rs"]),
     ];
     for (path, text) in sources() {
         for (name, allowed) in rooms {

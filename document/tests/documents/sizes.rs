@@ -1,0 +1,62 @@
+//! How large documents may be.
+
+use receipt_core::receipt::decimal::Yuan4;
+use receipt_core::receipt::model::AuxItem;
+use receipt_core::testkit::TestChain;
+use tallystick_document::{pdf, png};
+
+use crate::common::{ALL_FONTS, RECEIPTS, face, facts};
+
+#[test]
+fn a_receipt_of_ten_rows_has_at_most_60_kb() {
+    // All are of one batch; the path of a batch of hundreds would add some hashes.
+    let mut chain = TestChain::new();
+    let samples = ["S01", "S02", "S04", "S05", "S06", "S07", "S08", "S09", "S10", "S15", "S16", "S17"];
+    let receipts: Vec<_> = samples.iter().map(|sample| chain.issue(sample)).collect();
+    chain.add_block(&receipts);
+    for (sample, issued) in samples.iter().zip(&receipts) {
+        let rows = issued.receipt.draft.items.len() + issued.receipt.draft.aux_items.len();
+        let bundle = chain.bundle(issued).encode();
+        let document = pdf(&face(&issued.receipt, true), &ALL_FONTS, &facts(&issued.receipt), Some(&bundle)).unwrap();
+        assert!(rows > 10 || document.len() <= 60_000, "{sample}: {} bytes for {rows} rows", document.len());
+    }
+}
+
+#[test]
+fn a_receipt_of_800_rows_has_at_most_1_mb() {
+    let mut chain = TestChain::new();
+    let mut draft = chain.draft("S02");
+    let name = |index: u32| -> String {
+        // Names have 6 to 12 characters out of two thousand, so that the subset is large.
+        (0..6 + index % 7).filter_map(|place| char::from_u32(0x4e00 + (index * 131 + place * 977) % 2000)).collect()
+    };
+    let line = |index: u32| AuxItem {
+        related_item_code: draft.items[0].item_code.clone(),
+        related_item_name: String::new(),
+        item_code: format!("XA{index:05}"),
+        item_name: name(index),
+        unit: "盒".to_owned(),
+        quantity: None,
+        standard: None,
+        amount: Yuan4::new(i64::from(index) * 100),
+        remark: "乙类".to_owned(),
+    };
+    draft.aux_items = (0..800).map(line).collect();
+    let issued = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&issued));
+    let bundle = chain.bundle(&issued).encode();
+    let face = face(&issued.receipt, true);
+    let document = pdf(&face, &ALL_FONTS, &facts(&issued.receipt), Some(&bundle)).unwrap();
+    assert!(document.len() <= 1_000_000, "{} bytes", document.len());
+    assert!(face.pages.len() > 20);
+}
+
+#[test]
+fn a_picture_is_small_enough_for_a_messenger() {
+    for (sample, issued) in RECEIPTS.iter() {
+        let pictures = png(&face(&issued.receipt, true), &ALL_FONTS).unwrap();
+        for picture in pictures {
+            assert!(picture.len() <= 200_000, "{sample}: {} bytes", picture.len());
+        }
+    }
+}
