@@ -4,6 +4,7 @@
 //! pool, the sealer and the store.
 
 mod admin;
+mod decided;
 mod ledger;
 mod lists;
 mod peer;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::ids::Height;
+use receipt_core::limits;
 use receipt_core::merkle::inclusion_path;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -50,6 +52,11 @@ pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(60);
 /// See [`Services::answer_patience`]. A node that is behind waits three times as long for an answer.
 pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
+/// One read at a time for each validator that is behind.
+pub(crate) fn answer_turns() -> Places {
+    Places::new(limits::VALIDATORS_MAX, 1)
+}
+
 /// What the services answer from.
 #[derive(Clone)]
 pub(crate) struct Services {
@@ -81,6 +88,8 @@ pub(crate) struct Services {
     pub reader_patience: Duration,
     /// Bytes of blocks for nodes that are behind: made, and not on the wire.
     pub answer_bytes: Places,
+    /// Of each validator, one read for it.
+    pub answer_turns: Places,
     /// A node that is behind, and for whose answer there is no room so long, is told to come again.
     pub answer_patience: Duration,
     /// Where errors go after which the process must end.

@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 
 use crate::api::{
     ANSWER_PATIENCE, BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services,
+    answer_turns,
 };
 use crate::clocks::{ClockWatch, PeerClocks};
 use crate::config::{NodeConfig, PublicConfig, memory_budget};
@@ -312,6 +313,7 @@ fn build(
         read_bytes: Places::new(READ_BYTES_MAX, CALLER_READ_BYTES_MAX),
         reader_patience: READER_PATIENCE,
         answer_bytes: Places::new(answer_bytes_max(config.value.peers.len()), ANSWER_BYTES_MAX),
+        answer_turns: answer_turns(),
         answer_patience: ANSWER_PATIENCE,
         fatal: Fatal::default(),
         stop,

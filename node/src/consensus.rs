@@ -6,7 +6,6 @@
 //! it otherwise. It is stored apart, and only keeps this validator from being among the first to vote for the block (rule 4 of
 //! the guard's answers). Sync does not ask for it, and nor does a decision.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::state::{ApplyError, BlockRefusal, CheckedBlock};
 use tallystick_engine::{
-    Application, BlockId, Certificate, DecidedValue, Equivocation, Fatal, KnownProposal, MemberId, OwnProposal,
-    ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict,
+    Application, BlockId, Certificate, Equivocation, Fatal, KnownProposal, MemberId, OwnProposal, ReceivedProposal,
+    StartHeight, SyncVerdict, SyncedBlock, Timeouts, Verdict,
 };
 use tallystick_service::clock::Clock;
 use tallystick_service::rng::{Entropy, random_array};
@@ -324,22 +323,6 @@ impl LedgerApplication {
         self.parts.ledger.store.put_proposal(Height::new(block.height), &head, &block.bytes)?;
         Ok(SyncVerdict::Valid(id))
     }
-
-    fn decided_blocks(&self, heights: RangeInclusive<u64>, bytes_max: usize) -> Result<Vec<DecidedValue>, Fatal> {
-        let mut values = Vec::new();
-        let mut bytes = 0;
-        let tip = self.parts.ledger.tip()?.height.get();
-        for height in (*heights.start()).max(1)..=(*heights.end()).min(tip) {
-            let Some(record) = self.parts.ledger.store.block(Height::new(height))? else { break };
-            bytes += record.block.len() + record.certificate.len();
-            if bytes > bytes_max && !values.is_empty() {
-                break;
-            }
-            let certificate = Certificate::decode(&record.certificate)?;
-            values.push(DecidedValue { bytes: record.block.into(), certificate });
-        }
-        Ok(values)
-    }
 }
 
 #[async_trait]
@@ -396,14 +379,6 @@ impl Application for LedgerApplication {
         // The first block of a new set is always made: members that left sign no more, so without that block no checkpoint shows a later time.
         let begins_set = self.parts.ledger.begins_set(Height::new(height))?;
         Ok(too_far_ahead || (!begins_set && (unsealed || !self.parts.pool.has_work()?)))
-    }
-
-    async fn decided_values(
-        &mut self,
-        heights: RangeInclusive<u64>,
-        bytes_max: usize,
-    ) -> Result<Vec<DecidedValue>, Fatal> {
-        tokio::task::block_in_place(|| self.decided_blocks(heights, bytes_max))
     }
 
     async fn history_min_height(&mut self) -> Result<u64, Fatal> {

@@ -29,7 +29,7 @@ pub(crate) const BLOCK_MESSAGE_BYTES_MAX: usize = 2 * limits::BLOCK_BYTES_MAX;
 pub(crate) const READ_BYTES_MAX: usize = 6 * BLOCK_MESSAGE_BYTES_MAX;
 
 /// The largest answer to a node that is behind: decided blocks of as many bytes as one may have, and their certificates.
-pub(crate) const ANSWER_BYTES_MAX: usize = limits::BLOCK_BYTES_MAX + 256 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = tallystick_engine::answer_bytes_max(limits::BLOCK_BYTES_MAX);
 /// Answers beside those that faulty validators do not read: one is made while another is sent.
 const ANSWERS_OF_OTHERS: usize = 2;
 /// Copies of answers while they are encoded, once by the engine and once for the wire.

@@ -14,10 +14,12 @@ use tallystick_service::config::Loaded;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::rng::OsEntropy;
 use tallystick_service::shutdown::CancellationToken;
+use tokio::sync::watch;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::api::{
     ANSWER_PATIENCE, BLOCK_STREAMS_MAX, CALLER_BLOCK_STREAMS_MAX, CALLER_READ_BYTES_MAX, READER_PATIENCE, Services,
+    answer_turns,
 };
 use crate::clocks::PeerClocks;
 use crate::config::{NodeConfig, PoolConfig};
@@ -42,6 +44,8 @@ pub(crate) struct TestNode {
     pub(crate) services: Services,
     pub(crate) guard: Arc<Guard>,
     pub(crate) membership: Arc<Membership>,
+    /// Calls that have come to its peer service, refused ones too.
+    pub(crate) calls: watch::Sender<usize>,
     directory: scratch::Directory,
 }
 
@@ -160,11 +164,12 @@ impl TestNode {
             read_bytes: Places::new(READ_BYTES_MAX, CALLER_READ_BYTES_MAX),
             reader_patience: READER_PATIENCE,
             answer_bytes: Places::new(answer_bytes_max(3), ANSWER_BYTES_MAX),
+            answer_turns: answer_turns(),
             answer_patience: ANSWER_PATIENCE,
             fatal: Fatal::default(),
             stop: CancellationToken::new(),
         };
-        Self { id, services, guard, membership, directory }
+        Self { id, services, guard, membership, calls: watch::Sender::new(0), directory }
     }
 
     /// A file of its own.
@@ -203,9 +208,10 @@ impl TestNode {
 
     /// As [`Self::serve_peer`]; answers where.
     pub(crate) async fn serve_peer_on(&self, caller: ValidatorId) -> std::net::SocketAddr {
-        let identity = identity(Role::Validator, caller.get());
+        let (identity, calls) = (identity(Role::Validator, caller.get()), self.calls.clone());
         let service =
             PeerServiceServer::with_interceptor(self.services.clone(), move |mut request: tonic::Request<()>| {
+                calls.send_modify(|calls| *calls += 1);
                 request.extensions_mut().insert(identity.clone());
                 Ok(request)
             });

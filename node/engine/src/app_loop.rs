@@ -24,7 +24,6 @@ use tracing::{debug, info, warn};
 use crate::adapter::{ChainSigner, act_of, equivocations};
 use crate::application::Application;
 use crate::certificate::Certificate;
-use crate::codec::raw_decided_value;
 use crate::context::{ChainContext, ChainHeight, MemberSet, engine_round, height_params, round_number};
 use crate::error::EngineError;
 use crate::hold::PeerActivity;
@@ -41,8 +40,6 @@ use crate::types::{BlockId, Fatal, MemberId, ReceivedProposal, StartHeight, Sync
 const TICK: Duration = Duration::from_millis(500);
 /// The engine must begin after this long.
 const READY_WITHIN: Duration = Duration::from_secs(15);
-/// Heights that are read for one request of a peer.
-const SERVED_HEIGHTS_MAX: u64 = 64;
 
 /// The channels that the loop receives from.
 pub(crate) struct Inbox {
@@ -64,7 +61,6 @@ pub(crate) struct Fixed {
     pub(crate) parts: Arc<Parts>,
     pub(crate) log_path: PathBuf,
     pub(crate) block_bytes_max: usize,
-    pub(crate) sync_bytes_max: usize,
     #[cfg(feature = "byzantine")]
     pub(crate) forges_bodies: bool,
 }
@@ -212,13 +208,9 @@ impl AppLoop {
                 let height = self.app.history_min_height().await.map_err(in_call("history_min_height"))?;
                 let _ = reply.send(ChainHeight(height));
             }
-            AppMsg::GetDecidedValues { range, reply } => {
-                let first = range.start().0;
-                let last = range.end().0.min(first.saturating_add(SERVED_HEIGHTS_MAX - 1));
-                let values = self.app.decided_values(first..=last, self.fixed.sync_bytes_max).await;
-                let values = values.map_err(in_call("decided_values"))?;
-                let raw = values.into_iter().map(|value| raw_decided_value(value.bytes, &value.certificate));
-                let _ = reply.send(raw.collect());
+            // Peers' requests do not come to the engine: whoever asks must not hold up consensus (`Network::requested`).
+            AppMsg::GetDecidedValues { reply, .. } => {
+                let _ = reply.send(Vec::new());
             }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
                 let slot = VoteSlot { height: height.0, round: round_number(round)? };

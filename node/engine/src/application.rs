@@ -2,17 +2,17 @@
 //!
 //! Calls come one at a time, from one task. The engine waits for each answer and answers nobody meanwhile, so all are quick:
 //! milliseconds, `build` and `received` at most a fraction of the propose timeout. None may wait for another node or for work
-//! to arrive; an idle chain waits in between (see [`Application::is_idle`]).
+//! to arrive; an idle chain waits in between (see [`Application::is_idle`]). Peers that are behind are answered beside them
+//! ([`Network::requested`](crate::Network::requested)).
 //!
 //! Durability, which the engine cannot give: it logs block ids only. Whatever block was built, received or synced must be
 //! on disk (fsynced) before the call returns, and found again after a crash.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::certificate::{Certificate, DecidedValue};
+use crate::certificate::Certificate;
 use crate::types::{
     Equivocation, Fatal, KnownProposal, MemberId, OwnProposal, ReceivedProposal, StartHeight, SyncVerdict, SyncedBlock,
     Verdict,
@@ -48,15 +48,7 @@ pub trait Application: Send + 'static {
     /// wakes only that node: the application tells all validators. The rest ends by itself when another validator goes on.
     async fn is_idle(&mut self, next_height: u64) -> Result<bool, Fatal>;
 
-    /// Decided blocks for a peer that is behind, from `heights.start()` upwards, without gaps: as many as are stored and stay
-    /// below `bytes_max` in sum (but at least one, if it is stored). The range is asked for by a peer and may be anything.
-    async fn decided_values(
-        &mut self,
-        heights: RangeInclusive<u64>,
-        bytes_max: usize,
-    ) -> Result<Vec<DecidedValue>, Fatal>;
-
-    /// The lowest height that `decided_values` can give; the next height to decide if there is none.
+    /// The lowest height of which this node has the decided block for a peer that is behind; the next height to decide if there is none.
     async fn history_min_height(&mut self) -> Result<u64, Fatal>;
 
     /// Judges a block that was decided while this node was away, and stores it. Its author is in the block.

@@ -139,7 +139,6 @@ async fn start_here(
         parts: parts.clone(),
         log_path: config.log_path.clone(),
         block_bytes_max: config.block_bytes_max,
-        sync_bytes_max: config.sync_bytes_max(),
         #[cfg(feature = "byzantine")]
         forges_bodies: config.byzantine.is_some_and(|byzantine| byzantine.forge_bodies),
     };
@@ -172,7 +171,7 @@ async fn log_closed(path: &Path) {
 
 /// Whether an event of the engine's library would mislead: at a failure of its log it says that it hangs, and that its node
 /// remains alive. Here the process ends. What failed stands in other lines. And what it says of answers that nobody waits for any
-/// more, because a peer that was behind went away, or because the engine ends; why it ends, [`EngineHandle::join`] says.
+/// more because the engine ends; why it ends, [`EngineHandle::join`] says.
 pub fn misleads(event: &tracing::Metadata<'_>) -> bool {
     let is_error = *event.level() == tracing::Level::ERROR;
     // The one error of the supervisor that is meant has no field beside its text.

@@ -9,7 +9,7 @@ mod message;
 mod part;
 mod sync;
 
-pub(crate) use sync::raw_decided_value;
+pub(crate) use sync::{asked_heights, decided_values};
 
 use bytes::Bytes;
 use malachitebft_app_channel::app::types::codec::Codec;
@@ -21,6 +21,21 @@ use crate::wire::{CodecError, Reader};
 pub(crate) trait Wire: Sized + Send {
     fn write(&self, out: &mut Vec<u8>);
     fn read(reader: &mut Reader) -> Result<Self, CodecError>;
+
+    /// The message alone.
+    fn to_bytes(&self) -> Bytes {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out.into()
+    }
+
+    /// The message, and nothing behind it.
+    fn from_bytes(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        let message = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(message)
+    }
 
     /// What the codec notes of a message in passing.
     fn noted(&self, _: &ChainCodec) {}
@@ -36,17 +51,13 @@ impl<T: Wire> Codec<T> for ChainCodec {
     type Error = CodecError;
 
     fn decode(&self, bytes: Bytes) -> Result<T, CodecError> {
-        let mut reader = Reader::new(bytes);
-        let message = T::read(&mut reader)?;
-        reader.finish()?;
+        let message = T::from_bytes(bytes)?;
         message.noted(self);
         Ok(message)
     }
 
     fn encode(&self, message: &T) -> Result<Bytes, CodecError> {
-        let mut out = Vec::new();
-        message.write(&mut out);
-        Ok(out.into())
+        Ok(message.to_bytes())
     }
 }
 

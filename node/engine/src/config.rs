@@ -8,16 +8,13 @@ use malachitebft_app_channel::app::config::{ConsensusConfig, NodeConfig, ValuePa
 use malachitebft_app_channel::app::wal::Storage;
 
 use crate::error::{EngineError, bad};
-use crate::limits::{BLOCK_BYTES_LIMIT, response_bytes_max};
+use crate::limits::{BLOCK_BYTES_LIMIT, REQUEST_HEIGHTS_MAX, answer_bytes_max};
 use crate::network::{EARLY_MAX, Network};
 use crate::types::{MEMBERS_MAX, MemberId};
 
 /// How often each node tells its tip. Zero would mean once after each decision and never again: a node that misses that one,
 /// because it just starts or stood still, then waits for ever for a height that the others have left.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Heights in one request of a node that is behind.
-const SYNC_BATCH: usize = 8;
 
 /// Everything the engine needs to start.
 #[derive(Clone)]
@@ -89,11 +86,6 @@ impl NodeConfig for Checked {
 }
 
 impl EngineConfig {
-    /// Bytes of one answer to a node that is behind: the largest block alone, or smaller ones.
-    pub(crate) fn sync_bytes_max(&self) -> usize {
-        self.block_bytes_max
-    }
-
     /// The log failed for a reason that says nothing of its content.
     pub(crate) fn log_failed(&self, source: std::io::Error) -> EngineError {
         EngineError::LogFailed { path: self.log_path.clone(), source }
@@ -127,8 +119,8 @@ impl EngineConfig {
     fn sync(&self) -> Result<ValueSyncConfig, EngineError> {
         Ok(ValueSyncConfig {
             status_update_interval: STATUS_INTERVAL,
-            max_response_size: size(response_bytes_max(self.block_bytes_max))?,
-            batch_size: SYNC_BATCH,
+            max_response_size: size(answer_bytes_max(self.block_bytes_max))?,
+            batch_size: REQUEST_HEIGHTS_MAX,
             ..Default::default()
         })
     }

@@ -4,7 +4,7 @@
 //! engine ──▶ actor ──▶ outbox: all that this node says now, once ──▶ Outgoing, one a peer ─┐
 //!                                                                                          │ the node's transport
 //! engine ◀── intake: a share of places a peer, given back as the engine gets on ◀── Incoming, one a peer
-//!        ◀─▶ requests of nodes that are behind, and answers                ◀─▶ Fetch, Network::answer
+//!        ──▶ requests for decided blocks, when it is behind                ──▶ Fetch ──▶ Network::requested, answer (there)
 //! ```
 //! The transport brings frames in order or ends, and knows who sends: a message of member B comes from B, and nobody passes it on. A
 //! frame is a kind and a message of `codec`:
@@ -23,6 +23,7 @@
 //! - A slow or silent peer costs nobody else anything: each link reads the outbox for itself, and what has become void is gone from it.
 //! - What a peer sends waits at most in its own places; then it is read no further until the engine has got on.
 //! - A new link begins with all that this node says at this height: what was lost with the old one is not missed.
+//! - A request of a node that is behind never comes to the engine of the node that it asks: it reads stored blocks, and holds up no vote.
 //!
 //! Not here: certificates, connections, and when to connect again (the node's `converse`).
 
@@ -32,6 +33,7 @@ mod intake;
 mod outbox;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,7 +53,10 @@ pub use intake::Incoming;
 pub(crate) use intake::{Attached, EARLY_MAX};
 pub use outbox::Outgoing;
 
+use crate::certificate::DecidedValue;
+use crate::codec::{asked_heights, decided_values};
 use crate::error::{EngineError, bad};
+use crate::limits::REQUEST_HEIGHTS_MAX;
 use crate::proposal_part::ProposalPart;
 use crate::streaming::CHUNK_BYTES;
 use crate::types::MemberId;
@@ -63,8 +68,6 @@ use outbox::Outbox;
 pub const FRAME_BYTES_MAX: usize = CHUNK_BYTES + 64 * 1024;
 /// Of frames and requests. Another one is another language.
 const VERSION: u8 = 1;
-/// How long an answer to a node that is behind may take here. Its engine asks somebody else after 10 s.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The rest after a first fault, doubled so often at most: a minute.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -113,12 +116,6 @@ pub enum LinkError {
     /// It sent what no honest peer does, and is not heard for a while.
     #[error("it was at fault, and is heard again after a while")]
     Resting,
-    /// Too many requests of this peer wait for their answers.
-    #[error("too many requests of this validator are under way")]
-    Busy,
-    /// The engine has no answer in time.
-    #[error("no answer in time")]
-    NoAnswer,
 }
 
 impl LinkError {
@@ -146,8 +143,8 @@ pub enum FetchError {
 /// The node's way to ask another for decided blocks.
 #[async_trait]
 pub trait Fetch: Send + Sync + 'static {
-    /// Carries `request` to that peer's [`Network::answer`] and brings its answer, of at most `bytes_max`. Dropped when nobody waits
-    /// for it any more.
+    /// Carries `request` to that peer's [`Network::requested`] and brings its [`Network::answer`], of at most `bytes_max`. Dropped when
+    /// nobody waits for it any more.
     async fn fetch(&self, peer: MemberId, request: Bytes, bytes_max: usize) -> Result<Bytes, FetchError>;
 }
 
@@ -278,7 +275,7 @@ impl Network {
             own,
             chain_id,
             keys,
-            answer_bytes_max: crate::limits::response_bytes_max(block_bytes_max),
+            answer_bytes_max: crate::limits::answer_bytes_max(block_bytes_max),
             peers: links,
             fetch,
             outbox: Mutex::new(Outbox::for_blocks(block_bytes_max)),
@@ -367,20 +364,26 @@ impl Network {
         was_newest
     }
 
-    /// Refuses what [`Self::answer`] would whatever the engine says: strangers, and another chain's or version's requests.
-    pub fn check_request(&self, peer: MemberId, request: &[u8]) -> Result<(), LinkError> {
+    /// The heights whose decided blocks a peer that is behind asks for, at most [`REQUEST_HEIGHTS_MAX`]; there may be none of them here.
+    /// Refuses strangers, another chain's or version's requests, and what is no request.
+    pub fn requested(&self, peer: MemberId, request: &Bytes) -> Result<RangeInclusive<u64>, LinkError> {
         self.check_peer(peer)?;
-        if request.starts_with(&hello::head(&self.0.chain_id)) { Ok(()) } else { Err(LinkError::OtherLanguage) }
+        let head = hello::head(&self.0.chain_id);
+        if !request.starts_with(&head) {
+            return Err(LinkError::OtherLanguage);
+        }
+        let asked = asked_heights(request.slice(head.len()..)).map_err(LinkError::from);
+        let asked = asked.inspect_err(|error| self.note_fault(peer, error, false))?;
+        let (first, most) = (*asked.start(), REQUEST_HEIGHTS_MAX as u64 - 1);
+        Ok(first..=first.saturating_add(most).min(*asked.end()))
     }
 
-    /// Answers a peer that is behind. Dropped, it gives its place back.
-    pub async fn answer(&self, peer: MemberId, request: Bytes) -> Result<Bytes, LinkError> {
-        self.check_request(peer, &request)?;
-        let engine = self.0.engine.borrow().clone().ok_or(LinkError::NotRunning)?;
-        let head = hello::head(&self.0.chain_id);
-        let answer = engine.answer(peer, request.slice(head.len().min(request.len())..));
-        let answer = answer.inspect_err(|error| self.note_fault(peer, error, false))?;
-        tokio::time::timeout(ANSWER_WITHIN, answer.wait()).await.unwrap_or(Err(LinkError::NoAnswer))
+    /// The answer to such a request: the decided blocks from its first height on, without gaps; of [`answer_bytes_max`] bytes at most, if the
+    /// blocks have no more than one may have.
+    ///
+    /// [`answer_bytes_max`]: crate::answer_bytes_max
+    pub fn answer(first_height: u64, blocks: Vec<DecidedValue>) -> Bytes {
+        decided_values(first_height, blocks)
     }
 
     /// If a peer was at fault its link ends, and it is named: once until it is heard again, for requests are answered meanwhile.

@@ -243,7 +243,7 @@ pub struct SyncedBlock {
     pub height: u64,
     /// The round it was decided in. The block may be of an earlier round.
     pub round: u32,
-    /// The block, as given by the sender's `decided_values`.
+    /// The block, as the sender has stored it.
     pub bytes: Bytes,
 }
 

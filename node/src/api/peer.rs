@@ -26,12 +26,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Failure, Services, internal, invalid};
-use crate::memory::ANSWER_BYTES_MAX;
 use crate::pool::Offered;
 use crate::seal::SealError;
 use crate::wire::{ANNOUNCED_MAX, checkpoint_id, hash_bytes, read_lines, signature_lines};
 
-const COME_AGAIN_MS: u64 = 200;
 /// An answer to a node that is behind holds its room for so long: the asker gives up before.
 const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 
@@ -42,10 +40,9 @@ fn refused(error: &LinkError) -> Status {
         LinkError::Stranger(_) | LinkError::Unsigned => {
             Refusal::new(CallReason::NotPermitted).with_message(problem).to_status()
         }
-        LinkError::NotRunning | LinkError::SetsUnread | LinkError::NoAnswer | LinkError::Replaced => {
+        LinkError::NotRunning | LinkError::SetsUnread | LinkError::Replaced => {
             Refusal::new(CallReason::NotReady).with_message(problem).to_status()
         }
-        LinkError::Busy => come_again(problem),
         LinkError::Resting => Refusal::new(Reason::Overloaded).with_message(problem).to_status(),
         LinkError::OtherLanguage
         | LinkError::TooLarge(_)
@@ -53,11 +50,6 @@ fn refused(error: &LinkError) -> Status {
         | LinkError::OthersVote(_)
         | LinkError::OthersStatus => invalid(field, &problem),
     }
-}
-
-/// No fault of the peer's: it asks again after the pause, as `converse` does.
-fn come_again(problem: impl Into<String>) -> Status {
-    Refusal::new(Reason::Overloaded).with_retry_after_ms(COME_AGAIN_MS).with_message(problem).to_status()
 }
 
 /// Which validator calls: nobody else gets here.
@@ -133,19 +125,10 @@ impl PeerService for Services {
     ) -> Result<Response<FetchDecidedResponse>, Status> {
         let peer = caller_of(&request);
         // Who gets no answer waits for no room, and takes none.
-        self.network.check_request(peer, &request.get_ref().request).map_err(|error| refused(&error))?;
-        let caller = request.extensions().get::<PeerIdentity>();
-        let room = self.answer_bytes.acquire_many(caller, ANSWER_BYTES_MAX);
-        let room = tokio::time::timeout(self.answer_patience, room).await;
-        let mut place = room.map_err(|_| {
-            let problem = "too many bytes of blocks are on their way to this validator, or to all; come again";
-            come_again(problem)
-        })?;
-        let answer = self.network.answer(peer, request.into_inner().request).await;
-        let response = answer.map_err(|error| refused(&error))?;
-        place.keep(response.len());
+        let heights = self.network.requested(peer, &request.get_ref().request).map_err(|error| refused(&error))?;
+        let (response, room) = self.decided(request.extensions().get::<PeerIdentity>(), heights).await?;
         let mut answer = Response::new(FetchDecidedResponse { response });
-        answer.extensions_mut().insert(HeldByAnswer::new(place, TAKEN_WITHIN));
+        answer.extensions_mut().insert(HeldByAnswer::new(room, TAKEN_WITHIN));
         Ok(answer)
     }
 

@@ -2,6 +2,7 @@
 
 use receipt_core::reason::Reason;
 use receipt_core::testkit::TestChain;
+use tallystick_engine::{Certificate, DecidedValue};
 use tallystick_proto::errors::CallReason;
 
 use super::*;
@@ -69,8 +70,10 @@ async fn a_peer_that_is_away_is_not_reached() {
 /// It is told to come again, does so by itself, and is served once there is room.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_behind_waits_for_room_and_is_not_refused_for_the_want_of_it() {
-    let chain = TestChain::new();
+    let mut chain = TestChain::new();
+    let height = chain.add_block(&[]);
     let (own, mut peer) = (TestNode::new(&chain, 1), TestNode::new(&chain, 2));
+    peer.decide(&chain, height);
     peer.services.answer_patience = Duration::ZERO;
     let caller = identity(Role::Validator, own.id.get());
     let taken = peer.services.answer_bytes.try_acquire_many(Some(&caller), ANSWER_BYTES_MAX).unwrap();
@@ -82,26 +85,29 @@ async fn a_node_behind_waits_for_room_and_is_not_refused_for_the_want_of_it() {
     assert_eq!((refusal.reason, refusal.retry_after_ms), (Reason::Overloaded.into(), Some(200)));
     // Another peer's room is its own.
     let other = peer.serve_peer(ValidatorId::new(3)).await;
-    let status = PeerServiceClient::new(other)
-        .fetch_decided(FetchDecidedRequest { request: request.clone() })
-        .await
-        .unwrap_err();
-    assert_eq!(reason(&status), CallReason::NotReady.as_str(), "it has come to the engine, which does not run");
+    let answer = PeerServiceClient::new(other).fetch_decided(FetchDecidedRequest { request: request.clone() }).await;
+    let block = &chain.blocks()[1];
+    let certificate = Certificate::decode(&block.certificate).unwrap();
+    let expected = Network::answer(1, vec![DecidedValue { bytes: block.bytes.clone().into(), certificate }]);
+    assert_eq!(answer.unwrap().into_inner().response, expected);
 
     let fetch = PeerFetch(BTreeMap::from([(peer_id(&peer), channel)]));
-    let mut fetched = fetch.fetch(peer_id(&peer), request, 100);
+    let mut calls = peer.calls.subscribe();
+    let second_try = *calls.borrow() + 2;
+    let mut fetched = fetch.fetch(peer_id(&peer), request, ANSWER_BYTES_MAX);
     tokio::select! {
         told = &mut fetched => panic!("while there is no room: {told:?}"),
-        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        come_again = calls.wait_for(|calls| *calls >= second_try) => drop(come_again.unwrap()),
     }
     drop(taken);
-    assert_eq!(fetched.await, Err(FetchError::Unreachable), "it came to the engine, which does not run");
+    assert_eq!(fetched.await.unwrap(), expected);
     assert_eq!(peer.services.answer_bytes.in_use(), 0);
 }
 
-/// What every request of this chain begins with.
+/// For the block of height 1.
 fn request_of(own: &TestNode, to: &TestNode) -> Bytes {
-    own.services.network.hello(peer_id(to), &[0; 32]).slice(..34)
+    let head = own.services.network.hello(peer_id(to), &[0; 32]).slice(..34);
+    [&head[..], &1_u64.to_be_bytes(), &1_u64.to_be_bytes()].concat().into()
 }
 
 /// It waited for room, and took it, before it was refused.

@@ -7,6 +7,9 @@
 //! ```
 //! Certificates in their canonical bytes. A status raises the highest known peer tip.
 
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
 use malachitebft_app_channel::app::types::PeerId;
 use malachitebft_app_channel::app::types::codec::HasEncodedLen;
 use malachitebft_app_channel::app::types::core::{ExtendedCommitCertificate, VoteExtensions};
@@ -14,7 +17,7 @@ use malachitebft_app_channel::app::types::sync::{RawDecidedValue, Request, Respo
 use malachitebft_sync::{ValueRequest, ValueResponse};
 
 use super::{ChainCodec, Wire};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, DecidedValue};
 use crate::context::{ChainContext, ChainHeight};
 use crate::wire::{CodecError, Reader, put_count};
 
@@ -83,8 +86,20 @@ impl Wire for RawDecidedValue<ChainContext> {
     }
 }
 
+/// Which heights a request asks for.
+pub(crate) fn asked_heights(request: Bytes) -> Result<RangeInclusive<u64>, CodecError> {
+    let Request::ValueRequest(request) = Request::from_bytes(request)?;
+    Ok(request.range.start().0..=request.range.end().0)
+}
+
+/// The response that these blocks are, from this height on.
+pub(crate) fn decided_values(first: u64, values: Vec<DecidedValue>) -> Bytes {
+    let values = values.into_iter().map(|value| raw_decided_value(value.bytes, &value.certificate));
+    Response::ValueResponse(ValueResponse::new(ChainHeight(first), values.collect())).to_bytes()
+}
+
 /// A decided value in the engine's form.
-pub(crate) fn raw_decided_value(bytes: bytes::Bytes, certificate: &Certificate) -> RawDecidedValue<ChainContext> {
+pub(super) fn raw_decided_value(bytes: Bytes, certificate: &Certificate) -> RawDecidedValue<ChainContext> {
     let extended = ExtendedCommitCertificate::from_commit_certificate_and_extensions(
         certificate.to_engine(),
         VoteExtensions::default(),

@@ -11,6 +11,7 @@ use malachitebft_app_channel::app::types::sync::{Request, Response, Status};
 use malachitebft_app_channel::app::types::{PeerId, ProposedValue, SignedConsensusMsg};
 use malachitebft_sync::{ValueRequest, ValueResponse};
 
+use super::sync::raw_decided_value;
 use super::*;
 use crate::certificate::Certificate;
 use crate::context::{ChainContext, ChainHeight, ChainProposal, ChainVote};

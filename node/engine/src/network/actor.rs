@@ -161,22 +161,15 @@ impl Actor for NetworkActor {
                     handle.abort();
                 }
             }
-            NetworkMsg::OutgoingResponse(id, response) => {
-                if let Some(engine) = &*self.network.0.engine.borrow() {
-                    engine.answered(&id, Some(&response));
-                }
-            }
-            NetworkMsg::CancelInboundRequest(id) => {
-                if let Some(engine) = &*self.network.0.engine.borrow() {
-                    engine.answered(&id, None);
-                }
-            }
             NetworkMsg::DumpState(reply) => _ = reply.send(None),
             NetworkMsg::UpdatePersistentPeers(_, reply) => {
                 _ = reply.send(Err(PersistentPeerError::NetworkStopped));
             }
-            // Nothing to do: peers are known by their certificates, and nothing in this part depends on the set.
-            NetworkMsg::Subscribe(_)
+            // Nothing to do: peers are known by their certificates, nothing in this part depends on the set, and peers' requests never come
+            // to the engine.
+            NetworkMsg::OutgoingResponse(..)
+            | NetworkMsg::CancelInboundRequest(_)
+            | NetworkMsg::Subscribe(_)
             | NetworkMsg::UpdateValidatorSet(_)
             | NetworkMsg::ValidatorProofVerified { .. }
             | NetworkMsg::NewEvent(_) => {}

@@ -15,7 +15,6 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,9 +26,8 @@ use malachitebft_app_channel::app::engine::sync::SyncMsg;
 use malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
 use malachitebft_app_channel::app::types::codec::Codec;
 use malachitebft_app_channel::app::types::{PeerId, SignedConsensusMsg, sync};
-use malachitebft_sync::InboundRequestId;
 use ractor::ActorRef;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::hello::Proof;
 use super::{FRAME_BYTES_MAX, LIVENESS, LinkError, Network, PART, STATUS, VOTE, peer_id};
@@ -50,9 +48,6 @@ pub(crate) const EARLY_MAX: usize = 64;
 const HEIGHTS_AHEAD: u64 = 2;
 /// Between two statuses of a peer that are heard; an honest one tells its own twice a second.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
-/// Requests of one peer that wait for their answers; an honest one's engine has five under way. The bytes of the answers are bounded by
-/// whoever calls for them.
-const REQUESTS_MAX: usize = 8;
 
 /// A running engine, as the links see it.
 pub(crate) struct Attached {
@@ -61,8 +56,6 @@ pub(crate) struct Attached {
     codec: ChainCodec,
     own: PeerId,
     rooms: BTreeMap<MemberId, Room>,
-    requests: Mutex<BTreeMap<InboundRequestId, Request>>,
-    next_request: AtomicU64,
 }
 
 /// A peer's places and counts; they outlast its links, so that a new link brings no new places.
@@ -80,11 +73,6 @@ struct Counts {
     /// Votes and proposals of heights farther ahead, oldest first.
     far: VecDeque<(u64, NetworkEvent<ChainContext>)>,
     status_at: Option<Instant>,
-}
-
-struct Request {
-    peer: MemberId,
-    answer: oneshot::Sender<Bytes>,
 }
 
 impl Room {
@@ -172,8 +160,7 @@ impl Attached {
         let room = |id| Room { id, places: Semaphore::new(PLACES), counts: Mutex::default() };
         let rooms = network.0.peers.iter().map(|(member, links)| (*member, room(links.id))).collect();
         let own = peer_id(network.0.own)?;
-        let (requests, next_request) = (Mutex::default(), AtomicU64::new(0));
-        Ok(Self { consensus, sync, codec, own, rooms, requests, next_request })
+        Ok(Self { consensus, sync, codec, own, rooms })
     }
 
     /// The engine may begin.
@@ -230,63 +217,9 @@ impl Attached {
         }
     }
 
-    fn requests(&self) -> std::sync::MutexGuard<'_, BTreeMap<InboundRequestId, Request>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a peer's request to the engine.
-    pub(super) fn answer(self: &Arc<Self>, peer: MemberId, request: Bytes) -> Result<Answer, LinkError> {
-        let request: sync::Request<ChainContext> = self.codec.decode(request)?;
-        let id = InboundRequestId::new(self.next_request.fetch_add(1, Ordering::SeqCst));
-        let (sender, answer) = oneshot::channel();
-        {
-            let mut requests = self.requests();
-            if requests.values().filter(|request| request.peer == peer).count() >= REQUESTS_MAX {
-                return Err(LinkError::Busy);
-            }
-            requests.insert(id.clone(), Request { peer, answer: sender });
-        }
-        let waiting = Answer { engine: self.clone(), id: id.clone(), peer, answer };
-        self.to_sync(NetworkEvent::SyncRequest(id, self.room(peer)?.id, request))?;
-        Ok(waiting)
-    }
-
-    /// The engine's answer to a request; `None`: it gives none.
-    pub(super) fn answered(&self, id: &InboundRequestId, response: Option<&sync::Response<ChainContext>>) {
-        let request = self.requests().remove(id);
-        let encoded = response.and_then(|response| self.codec.encode(response).ok());
-        if let (Some(request), Some(encoded)) = (request, encoded) {
-            // An error: the peer has gone away and nobody waits for the answer.
-            let _ = request.answer.send(encoded);
-        }
-    }
-
     pub(super) fn fetched(&self, event: NetworkEvent<ChainContext>) {
         // An error: the engine is ending and does not need the blocks.
         let _ = self.to_sync(event);
-    }
-}
-
-/// A request that waits for the engine's answer.
-pub(super) struct Answer {
-    engine: Arc<Attached>,
-    id: InboundRequestId,
-    peer: MemberId,
-    answer: oneshot::Receiver<Bytes>,
-}
-
-impl Answer {
-    pub(super) async fn wait(mut self) -> Result<Bytes, LinkError> {
-        (&mut self.answer).await.map_err(|_| LinkError::NoAnswer)
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let waited = self.engine.requests().remove(&self.id).is_some();
-        if let Some(room) = self.engine.rooms.get(&self.peer).filter(|_| waited) {
-            let _ = self.engine.to_sync(NetworkEvent::SyncInboundRequestFailed(self.id.clone(), room.id));
-        }
     }
 }
 

@@ -157,6 +157,23 @@ impl Disk {
         self.stored.lock().unwrap().decided.iter().map(|(_, certificate)| certificate.block_id).collect()
     }
 
+    /// For a node that is behind: of at most one block's bytes.
+    fn decided_values(&self, heights: RangeInclusive<u64>) -> Vec<DecidedValue> {
+        let stored = self.stored.lock().unwrap();
+        let (mut values, mut bytes) = (Vec::new(), 0);
+        for height in heights {
+            let Some((block, certificate)) = height.checked_sub(1).and_then(|i| stored.decided.get(i as usize)) else {
+                break;
+            };
+            bytes += block.len();
+            if bytes > BLOCK_BYTES_MAX && !values.is_empty() {
+                break;
+            }
+            values.push(DecidedValue { bytes: block.clone(), certificate: certificate.clone() });
+        }
+        values
+    }
+
     /// The height that holds this item.
     pub(crate) fn height_of(&self, item: u64) -> Option<u64> {
         let stored = self.stored.lock().unwrap();
@@ -364,22 +381,6 @@ impl Application for MemoryChain {
         Ok(!self.disk.busy.load(Ordering::SeqCst) && self.disk.pool.lock().unwrap().is_empty())
     }
 
-    async fn decided_values(&mut self, heights: RangeInclusive<u64>, max: usize) -> Result<Vec<DecidedValue>, Fatal> {
-        let stored = self.disk.stored.lock().unwrap();
-        let (mut values, mut bytes) = (Vec::new(), 0);
-        for height in heights {
-            let Some((block, certificate)) = height.checked_sub(1).and_then(|i| stored.decided.get(i as usize)) else {
-                break;
-            };
-            bytes += block.len();
-            if bytes > max && !values.is_empty() {
-                break;
-            }
-            values.push(DecidedValue { bytes: block.clone(), certificate: certificate.clone() });
-        }
-        Ok(values)
-    }
-
     async fn history_min_height(&mut self) -> Result<u64, Fatal> {
         Ok(1)
     }
@@ -423,7 +424,8 @@ impl Node {
         let signer = Arc::new(GuardingSigner { key: key(self.index), disk: self.disk.clone(), guarded });
         let app = Box::new(MemoryChain { disk: self.disk.clone(), index: self.index, nodes: self.nodes });
         self.running = Some(start(self.config.clone(), signer, app).await?);
-        self.wires = wires::wire(&self.config.network, self.config.member, self.listen, &self.addresses);
+        let served = wires::Served { network: self.config.network.clone(), disk: self.disk.clone() };
+        self.wires = wires::wire(served, self.config.member, self.listen, &self.addresses);
         Ok(())
     }
 

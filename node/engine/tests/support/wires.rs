@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::Disk;
+
 /// Of the peers, as this node dials them.
 pub(crate) type Addresses = Arc<Mutex<BTreeMap<MemberId, String>>>;
 
@@ -67,14 +69,22 @@ impl Fetch for TcpFetch {
     }
 }
 
+/// What a node answers from.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) network: Network,
+    pub(crate) disk: Arc<Disk>,
+}
+
 /// Serves and dials until it is dropped.
-pub(crate) fn wire(network: &Network, own: MemberId, listen: SocketAddr, addresses: &Addresses) -> JoinSet<()> {
+pub(crate) fn wire(served: Served, own: MemberId, listen: SocketAddr, addresses: &Addresses) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     // A listener of the run before may still be closing.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
     socket.bind(listen).unwrap();
-    tasks.spawn(accept(socket.listen(64).unwrap(), network.clone()));
+    let network = served.network.clone();
+    tasks.spawn(accept(socket.listen(64).unwrap(), served));
     for (peer, address) in addresses.lock().unwrap().iter() {
         assert!(network.peers().any(|known| known == *peer));
         tasks.spawn(dial(network.clone(), own, *peer, address.clone()));
@@ -82,23 +92,25 @@ pub(crate) fn wire(network: &Network, own: MemberId, listen: SocketAddr, address
     tasks
 }
 
-async fn accept(listener: TcpListener, network: Network) {
+async fn accept(listener: TcpListener, served: Served) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let network = network.clone();
+        let served = served.clone();
         connections.spawn(async move {
             // The one who dials finds out by the end of the connection.
-            let _ = serve(stream, &network).await;
+            let _ = serve(stream, &served).await;
         });
     }
 }
 
-async fn serve(mut stream: TcpStream, network: &Network) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, served: &Served) -> io::Result<()> {
+    let Served { network, disk } = served;
     let (peer, purpose) = (MemberId::new(stream.read_u32().await?), stream.read_u8().await?);
     if purpose == FETCH {
         let request = read_frame(&mut stream, FRAME_BYTES_MAX).await?;
-        let answer = network.answer(peer, request).await.map_err(io::Error::other)?;
+        let heights = network.requested(peer, &request).map_err(io::Error::other)?;
+        let answer = Network::answer(*heights.start(), disk.decided_values(heights));
         return write_frame(&mut stream, &answer).await;
     }
     let hello = read_frame(&mut stream, FRAME_BYTES_MAX).await?;
