@@ -3,6 +3,7 @@
 //! The store gets what the others leave of `memory_bytes_max`, so that a node keeps within it however many records there are.
 
 use receipt_core::limits;
+use tallystick_engine::EARLY_BYTES_MAX;
 use tallystick_storage::budget::{MEMORY_BYTES_DEFAULT, TooSmall};
 use tallystick_storage::{MemoryBudget, Part};
 
@@ -35,6 +36,9 @@ const ANSWERS_OF_OTHERS: usize = 2;
 /// Copies of answers while they are encoded, once by the engine and once for the wire.
 const ANSWERS_ENCODED: usize = 2;
 
+/// Blocks that this node fetches when it is behind: on their way, and not executed.
+const FETCHED_BYTES_MAX: usize = tallystick_engine::fetched_bytes_max(limits::BLOCK_BYTES_MAX);
+
 /// Name of the pool's part.
 pub(crate) const POOL: &str = "pool";
 /// Name of the part of blocks that readers have asked for and not taken.
@@ -42,6 +46,9 @@ pub(crate) const READ: &str = "read";
 
 /// Name of the part of blocks that are handed to nodes behind.
 pub(crate) const ANSWERS: &str = "answers";
+
+/// Name of the part of blocks that this node fetches when it is behind.
+pub(crate) const FETCHED: &str = "fetched";
 
 /// What the config says of memory.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +74,8 @@ pub(crate) fn budget(configured: Configured) -> Result<MemoryBudget, TooSmall> {
             Part::new("messages", count(MESSAGES_BYTES_MAX)),
             Part::new(READ, count(READ_BYTES_MAX)),
             Part::new(ANSWERS, count(answers)),
+            Part::new(FETCHED, count(FETCHED_BYTES_MAX)),
+            Part::new("early", count(faulty(configured.peers).saturating_mul(EARLY_BYTES_MAX))),
             Part::new("blocks", BLOCKS_BYTES.saturating_add(blocks)),
         ],
     )
@@ -86,7 +95,7 @@ pub(crate) const fn answer_bytes_max(peers: usize) -> usize {
 /// hold. So its store gets as much however many validators there are.
 fn bytes_default(peers: usize) -> u64 {
     let more = faulty(peers).saturating_sub(1);
-    let each = FAULTY_BLOCKS_BYTES.saturating_add(ANSWER_BYTES_MAX as u64);
+    let each = FAULTY_BLOCKS_BYTES.saturating_add((ANSWER_BYTES_MAX + EARLY_BYTES_MAX) as u64);
     MEMORY_BYTES_DEFAULT.saturating_add((more as u64).saturating_mul(each))
 }
 
@@ -99,14 +108,32 @@ pub(crate) fn pooled_bytes(bytes: usize) -> u64 {
 mod tests {
     use super::*;
 
+    fn of(validators: usize, bytes_max: Option<u64>) -> Result<MemoryBudget, TooSmall> {
+        budget(Configured { bytes_max, pool_bytes_max: 32 << 20, peers: validators - 1 })
+    }
+
+    fn total(budget: &MemoryBudget) -> u64 {
+        budget.parts().iter().map(|part| part.bytes_max).sum()
+    }
+
+    /// The figures of docs/ops/metrics-store.md.
     #[test]
     fn a_config_that_names_no_memory_does_for_any_number_of_validators() {
-        let of = |peers| budget(Configured { bytes_max: None, pool_bytes_max: 32 << 20, peers }).unwrap();
-        let four = of(3);
-        let total = |budget: &MemoryBudget| budget.parts().iter().map(|part| part.bytes_max).sum::<u64>();
+        let four = of(4, None).unwrap();
         assert_eq!(total(&four), MEMORY_BYTES_DEFAULT);
-        for peers in 0..limits::VALIDATORS_MAX {
-            assert!(of(peers).store_bytes() >= four.store_bytes(), "{peers} peers");
+        assert_eq!(four.store_bytes() >> 20, 91);
+        for validators in 1..=limits::VALIDATORS_MAX {
+            let budget = of(validators, None).unwrap();
+            assert!(budget.store_bytes() >= four.store_bytes(), "{validators} validators");
+            assert_eq!(total(&budget), bytes_default(validators - 1), "{validators} validators");
         }
+        let page = include_str!("../../docs/ops/metrics-store.md");
+        for part in four.parts() {
+            assert!(page.contains(&format!("| `{}` |", part.name)), "{} stands in no table", part.name);
+        }
+        assert_eq!(total(&of(6, None).unwrap()), MEMORY_BYTES_DEFAULT);
+        assert_eq!(total(&of(51, None).unwrap()) >> 20, 787);
+        assert!(of(9, Some(MEMORY_BYTES_DEFAULT)).is_ok());
+        assert!(of(10, Some(MEMORY_BYTES_DEFAULT)).is_err());
     }
 }

@@ -11,13 +11,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tallystick_service::callers::Places;
 use tallystick_service::tls::DaysLeft;
 use tallystick_storage::{MemoryBudget, figures};
 
 use crate::api::Services;
 use crate::histogram::seconds;
-use crate::memory::{ANSWERS, POOL, READ, pooled_bytes};
+use crate::memory::{ANSWERS, FETCHED, POOL, READ, pooled_bytes};
 use crate::store_check::CheckMetrics;
 
 /// Counters and histograms that parts write to.
@@ -167,9 +166,15 @@ pub(crate) fn register_memory(registry: &mut Registry, budget: &MemoryBudget, se
     let store = services.ledger.store.clone();
     let (pool, read, answers) =
         (Arc::clone(&services.pool), services.read_bytes.clone(), services.answer_bytes.clone());
+    let network = services.network.clone();
     let parts = move || {
-        let bytes = |places: &Places| u64::try_from(places.in_use()).unwrap_or(u64::MAX);
-        vec![(POOL, pooled_bytes(pool.size().bytes)), (READ, bytes(&read)), (ANSWERS, bytes(&answers))]
+        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        vec![
+            (POOL, pooled_bytes(pool.size().bytes)),
+            (READ, count(read.in_use())),
+            (ANSWERS, count(answers.in_use())),
+            (FETCHED, count(network.fetched_bytes())),
+        ]
     };
     figures::register(registry, budget, Box::new(move || store.figures()), Box::new(parts));
 }

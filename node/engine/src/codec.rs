@@ -9,7 +9,7 @@ mod message;
 mod part;
 mod sync;
 
-pub(crate) use sync::{asked_heights, decided_values};
+pub(crate) use sync::{asked_heights, response};
 
 use bytes::Bytes;
 use malachitebft_app_channel::app::types::codec::Codec;

@@ -58,9 +58,10 @@ pub use certificate::{Certificate, CertificateError, DecidedValue, SIGNATURES_MA
 pub use config::EngineConfig;
 pub use error::EngineError;
 pub use evidence::{DOUBLE_SIGN_BYTES_MAX, DoubleSign, DoubleSignError};
-pub use limits::answer_bytes_max;
+pub use limits::{answer_bytes_max, fetched_bytes_max};
 pub use network::{
-    FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, LinkKeys, Network, NetworkConfig, Outgoing, Session,
+    EARLY_BYTES_MAX, FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, LinkKeys, Network, NetworkConfig,
+    Outgoing, Session,
 };
 pub use preimage::{
     LINK, PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VoteSlot, link, precommit, prevote, proposal, stream,

@@ -28,6 +28,7 @@
 //! Not here: certificates, connections, and when to connect again (the node's `converse`).
 
 mod actor;
+mod fetch_room;
 mod hello;
 mod intake;
 mod outbox;
@@ -46,17 +47,18 @@ use tokio::sync::watch;
 use tracing::warn;
 
 pub(crate) use actor::NetworkActor;
+use fetch_room::FetchRoom;
 pub use hello::{LinkKeys, Session};
 use hello::{Proof, Way};
 use intake::Begun;
-pub use intake::Incoming;
 pub(crate) use intake::{Attached, EARLY_MAX};
+pub use intake::{EARLY_BYTES_MAX, Incoming};
 pub use outbox::Outgoing;
 
 use crate::certificate::DecidedValue;
-use crate::codec::{asked_heights, decided_values};
+use crate::codec::{Wire as _, asked_heights, response};
 use crate::error::{EngineError, bad};
-use crate::limits::REQUEST_HEIGHTS_MAX;
+use crate::limits::{REQUEST_HEIGHTS_MAX, answer_bytes_max};
 use crate::proposal_part::ProposalPart;
 use crate::streaming::CHUNK_BYTES;
 use crate::types::MemberId;
@@ -158,6 +160,7 @@ struct Shared {
     keys: Arc<dyn LinkKeys>,
     /// The largest answer to a request of this node.
     answer_bytes_max: usize,
+    fetched: FetchRoom,
     peers: BTreeMap<MemberId, PeerLinks>,
     fetch: Arc<dyn Fetch>,
     outbox: Mutex<Outbox>,
@@ -271,11 +274,13 @@ impl Network {
                 return Err(bad("peers", format!("validator {peer} is this node, or stands there twice")));
             }
         }
+        let answer_bytes_max = answer_bytes_max(block_bytes_max);
         Ok(Self(Arc::new(Shared {
             own,
             chain_id,
             keys,
-            answer_bytes_max: crate::limits::answer_bytes_max(block_bytes_max),
+            answer_bytes_max,
+            fetched: FetchRoom::new(answer_bytes_max),
             peers: links,
             fetch,
             outbox: Mutex::new(Outbox::for_blocks(block_bytes_max)),
@@ -383,7 +388,7 @@ impl Network {
     ///
     /// [`answer_bytes_max`]: crate::answer_bytes_max
     pub fn answer(first_height: u64, blocks: Vec<DecidedValue>) -> Bytes {
-        decided_values(first_height, blocks)
+        response(first_height, blocks).to_bytes()
     }
 
     /// If a peer was at fault its link ends, and it is named: once until it is heard again, for requests are answered meanwhile.
@@ -418,11 +423,17 @@ impl Network {
     /// The engine goes on to this height: what was said below the one before it is void.
     pub(crate) fn at_height(&self, height: u64) {
         self.0.height.store(height, Ordering::SeqCst);
+        self.0.fetched.at_height(height);
         self.change_outbox(|outbox| outbox.at_height(height));
         // Release early votes after the height was stored, because what is kept from now on is compared with it.
         if let Some(engine) = &*self.0.engine.borrow() {
             engine.release(height);
         }
+    }
+
+    /// Bytes of blocks that this node has fetched because it is behind, or is fetching.
+    pub fn fetched_bytes(&self) -> usize {
+        self.0.fetched.bytes()
     }
 
     /// The engine has started this height: it judges what is said of it. From the first one on, peers are heard.
@@ -439,6 +450,7 @@ impl Network {
     pub(crate) fn detach(&self) {
         self.0.started.store(0, Ordering::SeqCst);
         self.0.engine.send_replace(None);
+        self.0.fetched.clear();
         self.change_outbox(Outbox::clear);
     }
 

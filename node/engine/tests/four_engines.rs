@@ -7,7 +7,8 @@ mod support;
 use std::sync::atomic::Ordering;
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use support::{CHAIN, Node, assert_same, id, key, network, rest, set, set_busy, start_all};
+use support::{BLOCK_BYTES_MAX, CHAIN, Node, assert_same, id, key, network, rest, set, set_busy, start_all};
+use tallystick_engine::fetched_bytes_max;
 
 /// Checks each certificate with another Ed25519 library and a preimage written out by hand.
 fn assert_certificates(node: &Node, nodes: usize) {
@@ -100,7 +101,8 @@ async fn decide_rest_wake_and_catch_up() {
     }
 }
 
-/// The largest blocks travel in parts, and a node that starts with nothing gets them all.
+/// The largest blocks travel in parts, and a node that starts with nothing gets them all, and no more of them at a time than it has room for:
+/// it asked for forty heights at once, and kept all that came.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_node_fetches_the_largest_blocks() {
     let directory = scratch::Directory::new();
@@ -111,13 +113,15 @@ async fn a_late_node_fetches_the_largest_blocks() {
     set_busy(&nodes, true);
     start_all(&mut nodes[..3]).await;
     for node in &nodes[..3] {
-        node.disk.wait_for_tip(7).await;
+        node.disk.wait_for_tip(9).await;
     }
     nodes[3].start().await;
-    nodes[3].disk.wait_for_tip(9).await;
+    nodes[3].disk.wait_for_tip(11).await;
     set_busy(&nodes, false);
     rest(&nodes).await;
     assert_same(&nodes);
+    let held = nodes[3].fetch.peak_bytes.load(Ordering::SeqCst);
+    assert!((1..=fetched_bytes_max(BLOCK_BYTES_MAX)).contains(&held), "{} MiB at a time", held >> 20);
     assert_certificates(&nodes[3], 4);
     for node in &mut nodes {
         node.stop().await;

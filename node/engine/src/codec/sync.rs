@@ -93,9 +93,9 @@ pub(crate) fn asked_heights(request: Bytes) -> Result<RangeInclusive<u64>, Codec
 }
 
 /// The response that these blocks are, from this height on.
-pub(crate) fn decided_values(first: u64, values: Vec<DecidedValue>) -> Bytes {
+pub(crate) fn response(first: u64, values: Vec<DecidedValue>) -> Response<ChainContext> {
     let values = values.into_iter().map(|value| raw_decided_value(value.bytes, &value.certificate));
-    Response::ValueResponse(ValueResponse::new(ChainHeight(first), values.collect())).to_bytes()
+    Response::ValueResponse(ValueResponse::new(ChainHeight(first), values.collect()))
 }
 
 /// A decided value in the engine's form.

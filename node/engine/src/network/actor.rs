@@ -84,12 +84,23 @@ impl NetworkActor {
         fetching.under_way.retain(|_, handle| !handle.is_finished());
         fetching.next += 1;
         let id = OutboundRequestId::new(fetching.next);
+        let sync::Request::ValueRequest(asked) = request;
+        let heights = asked.range.start().0..=asked.range.end().0;
         let message: Bytes = self.codec.encode(request)?;
         let request = [&super::hello::head(&self.network.0.chain_id)[..], &message].concat().into();
         let (network, codec, id_there) = (self.network.clone(), self.codec.clone(), id.clone());
         let task = tokio::spawn(async move {
+            // If there is no room for long, the engine gives up, aborts this task, and asks again.
+            let room = network.0.fetched.ask(*heights.start()).await;
             let event = match fetched(&network, peer, request).await {
-                Ok(bytes) => NetworkEvent::SyncResponse(id_there, peer, codec.decode(bytes).ok()),
+                Ok(bytes) => {
+                    let length = bytes.len();
+                    let answer: Option<sync::Response<ChainContext>> = codec.decode(bytes).ok();
+                    if let Some(answer) = &answer {
+                        room.came(&heights, answer, length);
+                    }
+                    NetworkEvent::SyncResponse(id_there, peer, answer)
+                }
                 Err(error) => NetworkEvent::SyncRequestFailed(id_there, peer, reason_of(error)),
             };
             let engine = network.0.engine.borrow().as_ref().map(Arc::clone);

@@ -8,7 +8,8 @@
 //!
 //! Votes and proposals of heights that are not started are another matter: the engine keeps them unchecked, for a few heights that all peers share, and
 //! the lowest heights displace the highest. So it gets those of the next [`HEIGHTS_AHEAD`] only. What a peer says of later ones, to a node
-//! that lags, waits here: the newest votes of the peer's own two newest heights, until the node comes near them.
+//! that lags, waits here: the newest votes of the peer's own two newest heights, until the node comes near them. Certificates are large, and the
+//! engine throws away those of other heights than its own, so none is kept beyond the next one.
 //! ```text
 //! height     decided │ to decide   + 1    + 2 │ + 3  …
 //!            void    │ engine, EARLY_MAX each │ here, EARLY_MAX in all
@@ -46,6 +47,13 @@ const MARK_EVERY: u64 = 16;
 pub(crate) const EARLY_MAX: usize = 64;
 /// How far beyond the height to decide the engine is told votes. As far as a resting node looks (`hold`).
 const HEIGHTS_AHEAD: u64 = 2;
+/// And certificates, which it keeps of no height that it is not about to begin.
+const CERTIFICATE_HEIGHTS_AHEAD: u64 = 1;
+/// A vote or proposal in memory, and what keeps it; a certificate with as many signatures as one may have.
+const VOTE_BYTES_MAX: usize = 1024;
+const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+/// What one peer may have kept of words of heights that are not started: here and in the engine's queues.
+pub const EARLY_BYTES_MAX: usize = EARLY_MAX * (2 * CERTIFICATE_BYTES_MAX + 2 * VOTE_BYTES_MAX);
 /// Between two statuses of a peer that are heard; an honest one tells its own twice a second.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
 
@@ -95,6 +103,9 @@ impl Room {
         }
         if of == started {
             return Some(event);
+        }
+        if of > height.saturating_add(CERTIFICATE_HEIGHTS_AHEAD) && is_certificate(&event) {
+            return None;
         }
         if of <= height.saturating_add(HEIGHTS_AHEAD) {
             return counts.is_early(of, height).then_some(event);
@@ -358,6 +369,10 @@ fn liveness(from: PeerId, message: LivenessMsg<ChainContext>) -> (u64, NetworkEv
     }
 }
 
+fn is_certificate(event: &NetworkEvent<ChainContext>) -> bool {
+    matches!(event, NetworkEvent::PolkaCertificate(..) | NetworkEvent::RoundCertificate(..))
+}
+
 impl Drop for Incoming {
     fn drop(&mut self) {
         // With a newer link the peer is still connected.
@@ -374,12 +389,16 @@ impl Drop for Incoming {
 
 #[cfg(test)]
 mod tests {
-    use malachitebft_app_channel::app::types::core::{NilOrVal, Round, SignedMessage, VoteType};
+    use malachitebft_app_channel::app::types::core::{
+        NilOrVal, Round, RoundCertificate, RoundCertificateType, RoundSignature, SignedMessage, VoteType,
+    };
 
     use super::*;
+    use crate::certificate::SIGNATURES_MAX;
     use crate::context::{ChainHeight, ChainVote};
     use crate::network::tests::silent;
     use crate::scheme::Signature;
+    use crate::types::BlockId;
 
     fn room() -> Room {
         Room { id: peer_id(MemberId::new(2)).unwrap(), places: Semaphore::new(1), counts: Mutex::default() }
@@ -454,6 +473,39 @@ mod tests {
         }
         assert_eq!(told, [(31, 0), (31, 1), (32, 0)], "the peer's two newest heights");
         assert!(honest.counts().far.is_empty());
+    }
+
+    /// With as many signatures as one may have.
+    fn certificate(height: u64) -> NetworkEvent<ChainContext> {
+        let signature = RoundSignature::new(
+            VoteType::Precommit,
+            NilOrVal::Val(BlockId([7; 32])),
+            MemberId::new(2),
+            Signature([0; 64]),
+        );
+        let certificate = RoundCertificate {
+            height: ChainHeight(height),
+            round: Round::new(3),
+            cert_type: RoundCertificateType::Skip,
+            round_signatures: vec![signature; SIGNATURES_MAX],
+        };
+        NetworkEvent::RoundCertificate(peer_id(MemberId::new(2)).unwrap(), certificate)
+    }
+
+    /// 64 of them were kept for each height, and for all farther ahead: a megabyte each of one peer.
+    #[test]
+    fn certificates_are_not_kept_that_the_engine_would_throw_away() {
+        let (network, hostile) = (deciding(7), room());
+        for (height, heard) in [(7, true), (8, true), (9, false), (10, false), (1000, false)] {
+            assert_eq!(hostile.hear(height, certificate(height), &network).is_some(), heard, "{height}");
+        }
+        assert!(hostile.counts().far.is_empty());
+        assert!(hostile.hear(9, vote(9, 0), &network).is_some(), "they take no vote's place");
+        let NetworkEvent::RoundCertificate(_, RoundCertificate { round_signatures, .. }) = certificate(7) else {
+            panic!("another event");
+        };
+        assert!(size_of_val(&round_signatures[..]) <= CERTIFICATE_BYTES_MAX);
+        assert!(2 * size_of::<(u64, NetworkEvent<ChainContext>)>() <= VOTE_BYTES_MAX, "in a queue that has grown");
     }
 
     /// A peer whose height lasts says its votes again every few seconds.

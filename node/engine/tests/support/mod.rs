@@ -28,7 +28,7 @@ use tallystick_engine::{
 use tokio::sync::watch;
 
 pub(crate) const CHAIN: [u8; 32] = [0xC1; 32];
-const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than a round without a proposal takes.
 const QUIET: Duration = Duration::from_secs(5);
@@ -401,6 +401,7 @@ impl Application for MemoryChain {
 pub(crate) struct Node {
     pub(crate) index: usize,
     pub(crate) disk: Arc<Disk>,
+    pub(crate) fetch: Arc<wires::TcpFetch>,
     pub(crate) config: EngineConfig,
     /// Where the others reach it.
     pub(crate) listen: SocketAddr,
@@ -466,7 +467,8 @@ pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
             others.map(|other| (id(other), addresses[other].to_string())).collect();
         let peers: Vec<MemberId> = others.keys().copied().collect();
         let known = wires::Addresses::new(Mutex::new(others));
-        let fetch = Arc::new(wires::TcpFetch { own: id(index), addresses: known.clone() });
+        let disk = Disk::empty();
+        let fetch = Arc::new(wires::TcpFetch::new(id(index), known.clone(), disk.clone()));
         let config = EngineConfig {
             moniker: format!("node-{index}"),
             chain_id: CHAIN,
@@ -476,7 +478,7 @@ pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
                 own: id(index),
                 peers: &peers,
                 block_bytes_max: BLOCK_BYTES_MAX,
-                fetch,
+                fetch: fetch.clone(),
                 keys: Arc::new(Keys { index, nodes }),
             })
             .unwrap(),
@@ -487,7 +489,7 @@ pub(crate) fn network(nodes: usize, directory: &std::path::Path) -> Vec<Node> {
             byzantine: None,
         };
         let (listen, wires) = (addresses[index], tokio::task::JoinSet::new());
-        Node { index, disk: Disk::empty(), config, listen, addresses: known, nodes, running: None, wires }
+        Node { index, disk, fetch, config, listen, addresses: known, nodes, running: None, wires }
     };
     (0..nodes).map(build).collect()
 }

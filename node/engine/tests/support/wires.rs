@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,30 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 pub(crate) struct TcpFetch {
     pub(crate) own: MemberId,
     pub(crate) addresses: Addresses,
+    /// Of the node that fetches.
+    pub(crate) disk: Arc<Disk>,
+    /// Answers that came and hold a height that is not decided: their last height and bytes.
+    waiting: Mutex<Vec<(u64, usize)>>,
+    /// The most bytes of these at a time.
+    pub(crate) peak_bytes: AtomicUsize,
+}
+
+impl TcpFetch {
+    pub(crate) fn new(own: MemberId, addresses: Addresses, disk: Arc<Disk>) -> Self {
+        Self { own, addresses, disk, waiting: Mutex::default(), peak_bytes: AtomicUsize::new(0) }
+    }
+
+    /// `first height u64 · count u16 · …`
+    fn note(&self, answer: &[u8]) {
+        let (Some(first), Some(count)) = (answer.first_chunk(), answer.get(8..10)) else { return };
+        let (first, count) = (u64::from_be_bytes(*first), u16::from_be_bytes(count.try_into().unwrap()));
+        let mut waiting = self.waiting.lock().unwrap();
+        let tip = self.disk.tip();
+        waiting.retain(|(last, _)| *last > tip);
+        waiting.push((first + u64::from(count).saturating_sub(1), answer.len()));
+        let bytes = waiting.iter().map(|(_, bytes)| bytes).sum();
+        self.peak_bytes.fetch_max(bytes, Ordering::SeqCst);
+    }
 }
 
 /// A connection that has said who opens it, and what for.
@@ -65,7 +90,8 @@ impl Fetch for TcpFetch {
             write_frame(&mut stream, &request).await?;
             read_frame(&mut stream, bytes_max).await
         };
-        asked.await.map_err(|_| FetchError::Unreachable)
+        let answer: Result<Bytes, FetchError> = asked.await.map_err(|_: io::Error| FetchError::Unreachable);
+        answer.inspect(|answer| self.note(answer))
     }
 }
 
