@@ -34,6 +34,9 @@ pub struct GenesisText {
     pub origin: String,
     /// The chain's fixed UTC offset.
     pub utc_offset_minutes: i32,
+    /// Whether its receipts are specimens (测试样票), which every verdict and every face says; left out: no.
+    #[serde(default)]
+    pub test: bool,
     /// Time of block 0.
     pub time: TimeText,
     /// The authorities and how many of them must sign.
@@ -108,6 +111,7 @@ pub fn make(description: &Path) -> Result<MadeGenesis> {
             behind_ms_max: text.timeliness.behind_ms_max,
             behind_round_ms: text.timeliness.behind_round_ms,
         },
+        is_test: text.test,
     };
     if let Some((index, problem)) = first_refused_action(&genesis) {
         return Err(loaded.invalid(&format!("actions[{index}]"), problem).into());
@@ -215,6 +219,9 @@ impl MadeGenesis {
         let (validators, faults) = (genesis.validators.members().len(), genesis.validators.faults_max());
         let mut text = String::new();
         let _ = writeln!(text, "chain        {}", genesis.chain_name);
+        if genesis.is_test {
+            let _ = writeln!(text, "TEST CHAIN   its receipts are specimens (测试样票), and every verdict says so");
+        }
         let _ = writeln!(text, "origin       {}", genesis.origin);
         let (threshold, authorities) = (genesis.authority_threshold, genesis.authorities.len());
         let _ = writeln!(text, "authorities  {threshold} of {authorities} must sign");

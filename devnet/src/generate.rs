@@ -126,6 +126,7 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
         validators: ValidatorSet::new(validators.collect()).context("make the validator set")?,
         actions,
         timeliness: Timeliness::default(),
+        is_test: true,
     };
     Ok(checked(genesis)?.0)
 }

@@ -17,7 +17,7 @@ use receipt_core::reason::Reason;
 use receipt_core::receipt::layout::from_values;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::TrustedCheckpoint;
-use receipt_core::verdict::{proved_status, verify_bundle};
+use receipt_core::verdict::{Language, proved_status, verify_bundle};
 use tallystick_anchoring::nodes::{LedgerClient, Nodes};
 use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_proto::errors::{Action, Advice, CallReason, Place, Refusal, Stands, advice_if_refused};
@@ -116,7 +116,7 @@ impl Bundler {
         let bytes = bundle.encode();
         let verdict = verify_bundle(&bytes, &self.trust.current(), self.clock.now());
         if !verdict.is_proved() {
-            return Err(distrusted(format!("the bundle of {key} would not verify: {}", verdict.to_line())));
+            return Err(distrusted(format!("the bundle of {key} would not verify: {}", verdict.to_line(Language::En))));
         }
         Ok(AssembledBundle { bytes, snapshot_height })
     }

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use receipt_core::testkit::{TestChain, TestReceipt};
-use receipt_core::verdict::verify_bundle;
+use receipt_core::verdict::{Language, verify_bundle};
 
 /// Receipts in one batch, and verifications timed.
 const RECEIPTS: usize = 4096;
@@ -26,7 +26,7 @@ fn main() {
         let verdict = verify_bundle(&bytes, chain.trust(), chain.now());
         micros.push(start.elapsed().as_micros());
         if !verdict.is_in_force() {
-            println!("unexpected: {}", verdict.to_text());
+            println!("unexpected: {}", verdict.to_text(Language::En));
             return;
         }
     }

@@ -27,7 +27,7 @@ mod kind;
 
 pub use body_line::{Absence, BodyContent, BodyLine};
 pub use json::BundleError;
-pub use kind::{FileKind, kind_of};
+pub use kind::{FileKind, FileSort, kind_of};
 
 /// The value of `format`.
 pub const BUNDLE_FORMAT: &str = "tallystick/bundle/v1";

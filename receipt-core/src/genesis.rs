@@ -4,7 +4,7 @@
 //! Genesis {
 //!   1 format_version  2 chain_name  3 origin  4 suite  5 time_ms  6 utc_offset_minutes (zigzag)
 //!   7 authority_keys: bytes[32]…  8 authority_threshold  9 validators…  10 actions…
-//!   11 time_ahead_ms_max  12 time_behind_ms_max  13 time_behind_round_ms
+//!   11 time_ahead_ms_max  12 time_behind_ms_max  13 time_behind_round_ms  14 is_test
 //! }
 //! ```
 //! The actions enter the log of block 0 as governance entries of sequence 0, without signatures: genesis itself is what is
@@ -84,6 +84,8 @@ pub struct Genesis {
     pub actions: Vec<Action>,
     /// Which blocks come in time.
     pub timeliness: Timeliness,
+    /// Whether its receipts are specimens (测试样票): every verdict and every face says so.
+    pub is_test: bool,
 }
 
 /// Why bytes are not a genesis file.
@@ -151,6 +153,8 @@ struct GenesisWire {
     time_behind_ms_max: u64,
     #[prost(uint64, tag = "13")]
     time_behind_round_ms: u64,
+    #[prost(bool, tag = "14")]
+    is_test: bool,
 }
 
 impl Genesis {
@@ -170,6 +174,7 @@ impl Genesis {
             time_ahead_ms_max: self.timeliness.ahead_ms_max,
             time_behind_ms_max: self.timeliness.behind_ms_max,
             time_behind_round_ms: self.timeliness.behind_round_ms,
+            is_test: self.is_test,
         }
         .encode_to_vec()
     }
@@ -195,6 +200,7 @@ impl Genesis {
                 behind_ms_max: wire.time_behind_ms_max,
                 behind_round_ms: wire.time_behind_round_ms,
             },
+            is_test: wire.is_test,
             chain_name: wire.chain_name,
             origin: wire.origin,
         };

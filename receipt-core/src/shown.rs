@@ -95,20 +95,65 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// What a program did to a file on its way, if that is why it does not read: a sentence to put behind the refusal.
-pub fn damage_on_the_way(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-        Some(
-            "it begins with a byte order mark: a program has saved it anew as text; take the file as it was handed out",
-        )
-    } else if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        Some("it is UTF-16: a program has saved it anew as text; take the file as it was handed out")
-    } else if bytes.windows(2).any(|pair| pair == b"\r\n") {
-        Some(
-            "its lines end in CR LF: it went through a transfer that changes line ends; take the file as it was handed out",
-        )
-    } else {
-        None
+/// What a program between the one who made a file and this one did to it, if that is why it does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// A byte order mark at its beginning.
+    ByteOrderMark,
+    /// UTF-16 instead of UTF-8.
+    Utf16,
+    /// CR LF instead of LF.
+    LineEnds,
+    /// A line end behind what has none.
+    NewlineAdded,
+}
+
+impl Damage {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::ByteOrderMark, Self::Utf16, Self::LineEnds, Self::NewlineAdded];
+
+    /// The stable name.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ByteOrderMark => "BYTE_ORDER_MARK",
+            Self::Utf16 => "UTF_16",
+            Self::LineEnds => "LINE_ENDS",
+            Self::NewlineAdded => "NEWLINE_ADDED",
+        }
+    }
+
+    /// A sentence to put behind the refusal.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::ByteOrderMark => {
+                "it begins with a byte order mark: a program has saved it anew as text; take the file as it was handed out"
+            }
+            Self::Utf16 => "it is UTF-16: a program has saved it anew as text; take the file as it was handed out",
+            Self::LineEnds => {
+                "its lines end in CR LF: it went through a transfer that changes line ends; take the file as it was handed out"
+            }
+            Self::NewlineAdded => {
+                "a line end stands behind it: it went through a transfer that adds one; take the file as it was handed out"
+            }
+        }
+    }
+
+    /// Of a file that may have line ends of its own, at its end, too.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+            Some(Self::ByteOrderMark)
+        } else if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            Some(Self::Utf16)
+        } else if bytes.windows(2).any(|pair| pair == b"\r\n") {
+            Some(Self::LineEnds)
+        } else {
+            None
+        }
+    }
+
+    /// Of a file that ends without a line end.
+    pub fn of_one_line(bytes: &[u8]) -> Option<Self> {
+        Self::of(bytes).or_else(|| bytes.ends_with(b"\n").then_some(Self::NewlineAdded))
     }
 }
 
@@ -159,9 +204,13 @@ mod tests {
 
     #[test]
     fn damage_on_the_way_has_a_sentence() {
-        assert!(damage_on_the_way(b"\xef\xbb\xbfx").unwrap().contains("byte order mark"));
-        assert!(damage_on_the_way(b"\xff\xfex\0").unwrap().contains("UTF-16"));
-        assert!(damage_on_the_way(b"a\r\nb\r\n").unwrap().contains("CR LF"));
-        assert_eq!(damage_on_the_way(b"a\nb\n"), None);
+        let said = |bytes: &[u8]| Damage::of(bytes).map(Damage::sentence);
+        assert!(said(b"\xef\xbb\xbfx").unwrap().contains("byte order mark"));
+        assert!(said(b"\xff\xfex\0").unwrap().contains("UTF-16"));
+        assert!(said(b"a\r\nb\r\n").unwrap().contains("CR LF"));
+        assert_eq!(said(b"a\nb\n"), None);
+        assert_eq!(Damage::of_one_line(b"a\n"), Some(Damage::NewlineAdded));
+        assert_eq!(Damage::of_one_line(b"a\r\n"), Some(Damage::LineEnds));
+        assert_eq!(Damage::of_one_line(b"a"), None);
     }
 }

@@ -131,6 +131,15 @@ impl TestChain {
 
     /// The same under any suite that this build has.
     pub fn with_suite(name: &str, suite: Suite) -> Self {
+        Self::of_genesis(name, suite, false)
+    }
+
+    /// The same, of a chain whose receipts are specimens.
+    pub fn of_specimens(name: &str) -> Self {
+        Self::of_genesis(name, Suite::Ed25519Sha256, true)
+    }
+
+    fn of_genesis(name: &str, suite: Suite, is_test: bool) -> Self {
         let samples = Samples::load().unwrap();
         let units = units_of(&samples);
         let validators: Vec<TestValidator> = (1..=4).map(TestValidator::new).collect();
@@ -145,6 +154,7 @@ impl TestChain {
             validators: keys::set_of(&validators),
             actions: registry(suite, &units),
             timeliness: Timeliness::default(),
+            is_test,
         };
         Self::from_genesis(genesis, validators, samples, units)
     }

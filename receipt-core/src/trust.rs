@@ -4,6 +4,7 @@
 //! tallystick/trust/v1
 //! chain <genesis hash, hex>
 //! name <chain name>
+//! test                                                    only of a chain whose genesis says so: its receipts are specimens
 //! origin <origin of the log>
 //! utc-offset-minutes <decimal, may be negative>
 //! suite <number>                                          of everything that is signed on the chain, notes excepted
@@ -97,6 +98,7 @@ pub struct TrustedAuthorities {
 pub struct TrustFile {
     pub(crate) chain: ChainId,
     pub(crate) chain_name: String,
+    pub(crate) is_test: bool,
     pub(crate) origin: String,
     pub(crate) utc_offset_minutes: i32,
     pub(crate) suite: Suite,
@@ -177,6 +179,7 @@ impl TrustFile {
         let trust = Self {
             chain: genesis.chain_id(),
             chain_name: genesis.chain_name.clone(),
+            is_test: genesis.is_test,
             origin: genesis.origin.clone(),
             utc_offset_minutes: genesis.utc_offset_minutes,
             suite: genesis.suite,
@@ -272,7 +275,7 @@ impl TrustFile {
         let begins = |set: &TrustedSet| (set.first_size, set.set_hash);
         let Some((last, closed)) = earlier.sets.split_last() else { return false };
         let Some(open) = self.sets.get(closed.len()) else { return false };
-        self.chain == earlier.chain
+        (self.chain, self.is_test) == (earlier.chain, earlier.is_test)
             && self.authorities.starts_with(&earlier.authorities)
             && self.sets.iter().zip(closed).all(|(own, other)| (begins(own), own.end) == (begins(other), other.end))
             && begins(open) == begins(last)
@@ -287,6 +290,11 @@ impl TrustFile {
     /// The chain's name, for people.
     pub fn chain_name(&self) -> &str {
         &self.chain_name
+    }
+
+    /// Whether the chain's receipts are specimens (测试样票).
+    pub fn is_test(&self) -> bool {
+        self.is_test
     }
 
     /// The log's origin.

@@ -15,88 +15,82 @@
 
 mod anchored;
 mod check;
+mod conclusion;
 mod face;
+mod fill;
 mod genuine;
 mod in_force;
 mod labels;
+mod language;
 mod layer;
+mod material;
 mod place;
 mod report;
+mod scan;
 mod sentences;
+mod signed;
 mod text;
+mod times;
+mod value;
 mod versions;
 
 #[cfg(test)]
 mod tests;
 
-pub use check::{Check, CheckOutcome, Failure, LayerResult, Unjudged};
-pub use face::{Face, FaceLine, utc_text};
-pub use genuine::differing_field;
+pub use check::{Check, CheckOutcome};
+pub use conclusion::{Conclusion, Doubt, Failure, Unjudged};
+pub use face::{Face, FaceLine};
+pub use fill::say;
+pub use genuine::{Difference, differing_field};
 pub use in_force::proved_status;
-pub use labels::{FieldLabel, field_label};
-pub use layer::Layer;
+pub use labels::field_label;
+pub use language::{Language, Said, Sentence};
+pub use layer::{Layer, LayerResult};
+pub use material::{AsOf, DateSource};
 pub use place::{PlaceError, PlaceVerdict, RecordPlace, proved_place};
-pub use report::{CheckReport, ConclusionReport, LayersReport, NotCheckedReport, VerdictReport};
-pub use sentences::{CheckId, Doubt, Heading, NotChecked, Sentence};
+pub use report::{
+    AsOfReport, ChainReport, CheckReport, CompareReport, ConclusionReport, JudgedAtReport, LayerReport,
+    NotCheckedReport, NoticeReport, VERDICT_FORMAT, VerdictReport, unreadable,
+};
+pub use scan::{LedgerAnswer, Scan};
+pub use sentences::{CheckId, Finding, FindingResult, NotChecked, Notice, Phrase, Tone};
+pub use signed::Signed;
+pub use times::utc_text;
+pub use value::{Parameters, Value};
 
-use crate::bundle::{self, BUNDLE_FORMAT, Bundle, FileKind};
+use crate::bundle::{self, BUNDLE_FORMAT, Bundle, BundleError, FileKind};
 use crate::ids::{ReceiptKey, UnixMillis};
-use crate::note::PosixSeconds;
 use crate::receipt::model::Receipt;
 use crate::shown::line;
 use crate::suite::ChainId;
 use crate::trust::TrustFile;
 use check::Judge;
-use face::time_text;
+use material::{Context, Proofs, Seen};
 
 /// How far a signed time may lie ahead of the caller's: clocks drift.
 pub const CLOCK_DRIFT_MS_MAX: u64 = 10 * 60 * 1000;
-
-/// The code of a file that is no bundle.
-const NO_RECEIPT: &str = "NO_RECEIPT";
 
 /// Whether somebody can have meant this time of a judgement: from 2020 to 2100. Anything else is seconds, a date or a typing error.
 pub fn can_be_meant(at: UnixMillis) -> bool {
     (1_577_836_800_000..4_102_444_800_000).contains(&at.get())
 }
 
-/// What it all amounts to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Conclusion {
-    /// Genuine, anchored, and plainly in force as of that time.
-    InForce {
-        /// The quorum's time that the status is proved for, in seconds since 1970.
-        as_of: PosixSeconds,
-    },
-    /// Genuine and anchored, but 冲红 by a red receipt.
-    Reversed {
-        /// The red receipt.
-        by: ReceiptKey,
-        /// The quorum's time that the status is proved for, in seconds since 1970.
-        as_of: PosixSeconds,
-    },
-    /// It may be good, and this program or this trust file does not know enough to say.
-    Unjudged(Unjudged),
-    /// The file is something else than a bundle.
-    NoReceipt {
-        /// What it seems to be.
-        detail: String,
-    },
-    /// Something does not hold.
-    Invalid(Failure),
+/// Whose time a verdict is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSource {
+    /// Somebody gave it.
+    Given,
+    /// The clock of the machine that judges.
+    Clock,
 }
 
-impl Conclusion {
-    /// The words for it.
-    pub const fn heading(&self) -> Heading {
-        match self {
-            Self::InForce { .. } => Heading::InForce,
-            Self::Reversed { .. } => Heading::Reversed,
-            Self::Unjudged(_) => Heading::Unjudged,
-            Self::NoReceipt { .. } => Heading::NoReceipt,
-            Self::Invalid(_) => Heading::Invalid,
-        }
-    }
+/// What was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// A bundle.
+    Bundle,
+    /// A signed record without its content.
+    Record,
 }
 
 /// The three layers, each for itself.
@@ -121,16 +115,25 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// The time that the caller gave.
     pub at: UnixMillis,
+    /// Whose time that is.
+    pub time_source: TimeSource,
+    /// As of when the verdict speaks, if it does of a certain time.
+    pub as_of: Option<AsOf>,
     /// The chain that the trust file is about.
     pub chain: ChainId,
     /// The chain's name.
     pub chain_name: String,
+    /// Whether the chain's receipts are specimens (测试样票).
+    pub is_test: bool,
     /// The chain's UTC offset, for printing times.
     pub utc_offset_minutes: i32,
+    /// What the unit signed, once its signature is known to hold.
+    pub signed: Option<Signed>,
     /// The receipt, once it is known to be what the record commits to.
     pub receipt: Option<Receipt>,
     /// The agencies of the quorum that vouches for the status, by their names in the validator set.
     pub signers: Vec<String>,
+    means: Means,
 }
 
 impl Verdict {
@@ -146,7 +149,7 @@ impl Verdict {
 
     /// The receipt that this one reverses, if it is a red one (冲红): in force or not, it attests no payment received.
     pub fn reverses(&self) -> Option<ReceiptKey> {
-        self.receipt.as_ref().filter(|receipt| receipt.draft.is_red())?.draft.reversal_of()
+        self.signed.as_ref()?.reverses
     }
 
     /// What failed, if something did.
@@ -157,24 +160,72 @@ impl Verdict {
         }
     }
 
-    /// Stable code of what the conclusion hangs on: of the check that failed, of the doubt, or `NO_RECEIPT`; empty if the receipt
-    /// is proved.
-    pub fn code(&self) -> &'static str {
+    /// The conclusion as it is told: code, class, tone and words.
+    pub fn finding(&self) -> Finding {
         match &self.conclusion {
-            Conclusion::InForce { .. } | Conclusion::Reversed { .. } => "",
-            Conclusion::Unjudged(unjudged) => unjudged.doubt.code(),
-            Conclusion::NoReceipt { .. } => NO_RECEIPT,
-            Conclusion::Invalid(failure) => failure.code(),
+            Conclusion::InForce { .. } if self.reverses().is_some() => Finding::RedInForce,
+            Conclusion::InForce { .. } => Finding::InForce,
+            Conclusion::TooOld { .. } => Finding::TooOld,
+            Conclusion::Reversed { .. } => Finding::Reversed,
+            Conclusion::Pending { .. } => Finding::Pending,
+            Conclusion::Overdue { .. } => Finding::Overdue,
+            Conclusion::Unchecked => Finding::Unchecked,
+            Conclusion::Refused { .. } => Finding::Refused,
+            Conclusion::Unjudged(unjudged) => unjudged.doubt.finding(),
+            Conclusion::NoReceipt { .. } => Finding::NoReceipt,
+            Conclusion::Invalid(failure) => failure.check.finding(),
         }
     }
 
-    /// What the check that was left open means.
-    fn open_sentence(&self) -> Option<Sentence> {
+    /// Stable code of what the conclusion hangs on: of the check that failed, otherwise of the finding; empty if the receipt is proved.
+    pub fn code(&self) -> &'static str {
         match &self.conclusion {
-            Conclusion::Unjudged(unjudged) => Some(unjudged.doubt.sentence()),
-            Conclusion::NoReceipt { .. } => Some(Heading::NoReceipt.sentence()),
-            _ => None,
+            Conclusion::InForce { .. } | Conclusion::Reversed { .. } => "",
+            Conclusion::Invalid(failure) => failure.code(),
+            _ => self.finding().code(),
         }
+    }
+
+    /// What the finding's words name.
+    fn parameters(&self) -> Parameters {
+        let key = |name, key: ReceiptKey| Parameters::of([(name, Value::Receipt(key))]);
+        let seal_by = |time: UnixMillis| Parameters::of([("seal_by_ms", Value::Millis(time))]);
+        match &self.conclusion {
+            Conclusion::InForce { .. } => Parameters::NONE.and("reverses", self.reverses().map(Value::Receipt)),
+            Conclusion::TooOld { age_seconds_max, .. } => Parameters::NONE
+                .and("age_seconds", self.as_of_age_seconds().map(Value::Age))
+                .and("allowed_seconds", Some(Value::Span(*age_seconds_max))),
+            Conclusion::Reversed { by, .. } => key("by", *by),
+            Conclusion::Pending { seal_by: time } | Conclusion::Overdue { seal_by: time } => seal_by(*time),
+            Conclusion::Unchecked => {
+                let unit = self.signed.as_ref().map(|signed| Value::Text(signed.unit_name.clone()));
+                Parameters::NONE.and("unit_name", unit)
+            }
+            Conclusion::Refused { reason, replaced_by } => {
+                Parameters::of([("reason", Value::Reason(*reason))]).and("replaced_by", replaced_by.map(Value::Receipt))
+            }
+            Conclusion::Unjudged(unjudged) => unjudged.parameters.clone(),
+            Conclusion::NoReceipt { seems } => Parameters::of([("seems", Value::Sort(*seems))]),
+            Conclusion::Invalid(failure) => failure.parameters.clone(),
+        }
+    }
+
+    /// What must be read beside the conclusion.
+    fn notices(&self) -> Vec<(Notice, Parameters)> {
+        let red = self.reverses().filter(|_| self.finding() != Finding::RedInForce);
+        let red = red.map(|original| (Notice::Red, Parameters::of([("reverses", Value::Receipt(original))])));
+        let warned = self.checks.iter().find(|check| check.outcome == CheckOutcome::Warned);
+        let rules = warned.map(|check| (Notice::RulesBroken, check.parameters.clone()));
+        let is_a_copy = self.means != Means::Bundle && self.signed.is_some();
+        let test = self.is_test.then_some((Notice::TestChain, Parameters::NONE));
+        let compare = is_a_copy.then_some((Notice::Compare, Parameters::NONE));
+        test.into_iter().chain(compare).chain(red).chain(rules).collect()
+    }
+
+    /// The same verdict, the time being of that source.
+    #[must_use]
+    pub fn timed_by(self, time_source: TimeSource) -> Self {
+        Self { time_source, ..self }
     }
 
     /// The same verdict for one who does not take an older word: a receipt whose status was stated more than so many seconds before
@@ -184,10 +235,7 @@ impl Verdict {
         if let (Conclusion::InForce { as_of }, Some(age)) = (&self.conclusion, self.as_of_age_seconds())
             && age > age_seconds_max
         {
-            let as_of = time_text(UnixMillis::new(as_of.get().saturating_mul(1000)), self.utc_offset_minutes);
-            let (age, allowed) = (text::age(age), text::age(age_seconds_max));
-            let detail = format!("it was in force as of {as_of}, {age} ago, and {allowed} are allowed");
-            self.conclusion = Conclusion::Unjudged(Unjudged { doubt: Doubt::TooOld, detail });
+            self.conclusion = Conclusion::TooOld { as_of: *as_of, age_seconds_max };
             self.layers.in_force = LayerResult::Unknown;
         }
         self
@@ -203,83 +251,113 @@ impl Verdict {
 
     /// How old the statement about the status is, in seconds; `None` without one.
     pub fn as_of_age_seconds(&self) -> Option<u64> {
-        match self.conclusion {
-            Conclusion::InForce { as_of } | Conclusion::Reversed { as_of, .. } => {
-                Some(self.at.seconds().saturating_sub(as_of.get()))
-            }
-            Conclusion::Unjudged(_) | Conclusion::NoReceipt { .. } | Conclusion::Invalid(_) => None,
+        let as_of = self.as_of.filter(|as_of| as_of.source == DateSource::Checkpoint)?;
+        Some(self.age_of(as_of))
+    }
+
+    /// Whether the ledger is known to have the receipt, with its status as of some time.
+    fn status_is_known(&self) -> bool {
+        self.is_proved() || matches!(self.conclusion, Conclusion::TooOld { .. })
+    }
+
+    fn age_of(&self, as_of: AsOf) -> u64 {
+        self.at.seconds().saturating_sub(as_of.time.get())
+    }
+
+    /// What could not be known.
+    pub fn not_checked(&self) -> &'static [NotChecked] {
+        use NotChecked as N;
+        match self.means {
+            Means::Bundle => &[
+                N::LaterStatus,
+                N::IssuerSignature,
+                N::LedgerRules,
+                N::KeyRevocation,
+                N::ItemsAttached,
+                N::PayerIdentity,
+            ],
+            Means::Record if self.status_is_known() => &[N::LaterStatus, N::LedgerRules, N::Content, N::PayerIdentity],
+            Means::Record => &[N::Anchored, N::Reversed, N::Content, N::KeyRevoked, N::PayerIdentity],
         }
     }
 
-    /// What a verifier without network cannot know.
-    pub fn not_checked(&self) -> &'static [NotChecked] {
-        NotChecked::ALL
-    }
-
-    /// The report for machines.
+    /// The one structure that is shown everywhere.
     pub fn to_report(&self) -> VerdictReport {
         report::of(self)
     }
 
-    /// The verdict in one line, without a line end: what it comes to, and as of when or why.
-    pub fn to_line(&self) -> String {
-        text::headline(self)
+    /// The report as JSON, on one line without a line end (docs/spec/verdict.md).
+    pub fn to_json(&self) -> String {
+        self.to_report().to_json()
     }
 
-    /// The report for people, in Chinese and English.
-    pub fn to_text(&self) -> String {
-        text::render(self)
+    /// The verdict in one line, without a line end: what it comes to, and as of when or why.
+    pub fn to_line(&self, language: Language) -> String {
+        text::headline(&self.to_report(), language)
+    }
+
+    /// The report for people: a page of plain text, ending in a newline.
+    pub fn to_text(&self, language: Language) -> String {
+        text::render(&self.to_report(), language)
     }
 }
 
 /// Judges the bytes of a bundle (`.tally`) against a trust file. `at` is the time of the judgement, in milliseconds since 1970: what
 /// is signed more than [`CLOCK_DRIFT_MS_MAX`] later is refused. Takes any bytes, and always gives a verdict: see [`Conclusion`].
 pub fn verify_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Verdict {
+    judged(trust, at, Means::Bundle, |latest, judge, seen| conclude(bytes, trust, latest, judge, seen))
+}
+
+/// Judges a signed record without its content, as a code on paper carries it, against a trust file. `at` as in [`verify_bundle`].
+pub fn verify_scan(scan: &Scan<'_>, trust: &TrustFile, at: UnixMillis) -> Verdict {
+    judged(trust, at, Means::Record, |latest, judge, seen| scan::conclude(scan, trust, latest, judge, seen))
+}
+
+fn judged(
+    trust: &TrustFile,
+    at: UnixMillis,
+    means: Means,
+    conclude: impl FnOnce(UnixMillis, &mut Judge, &mut Seen) -> Result<Conclusion, Conclusion>,
+) -> Verdict {
     let mut judge = Judge::default();
     let mut seen = Seen::default();
-    let conclusion = match conclude(bytes, trust, at, &mut judge, &mut seen) {
+    let conclusion = match conclude(at.plus_millis(CLOCK_DRIFT_MS_MAX), &mut judge, &mut seen) {
         Ok(conclusion) | Err(conclusion) => conclusion,
     };
-    let layer = |layer| judge.layer(layer);
+    let layer = |layer: Layer| match &conclusion {
+        // What was answered proves nothing, neither for the receipt nor against it.
+        Conclusion::Unjudged(unjudged) if unjudged.doubt == Doubt::AnswerFalse && layer > Layer::Genuine => {
+            LayerResult::Unknown
+        }
+        Conclusion::Reversed { .. } if layer == Layer::InForce => LayerResult::Failed,
+        _ => judge.layer(layer),
+    };
     Verdict {
         layers: Layers {
             genuine: layer(Layer::Genuine),
             anchored: layer(Layer::Anchored),
-            in_force: match conclusion {
-                Conclusion::Reversed { .. } => LayerResult::Failed,
-                _ => layer(Layer::InForce),
-            },
+            in_force: layer(Layer::InForce),
         },
         conclusion,
         checks: judge.into_checks(),
         at,
+        time_source: TimeSource::Given,
+        as_of: seen.as_of,
         chain: trust.chain_id(),
         chain_name: trust.chain_name().to_owned(),
+        is_test: trust.is_test(),
         utc_offset_minutes: trust.utc_offset_minutes(),
+        signed: seen.signed,
         receipt: seen.receipt,
         signers: seen.signers,
+        means,
     }
-}
-
-/// What was established on the way.
-#[derive(Default)]
-struct Seen {
-    receipt: Option<Receipt>,
-    signers: Vec<String>,
-}
-
-/// What all checks are made against.
-struct Context<'a> {
-    bundle: &'a Bundle,
-    trust: &'a TrustFile,
-    /// Nothing may have been signed later than this.
-    latest: UnixMillis,
 }
 
 fn conclude(
     bytes: &[u8],
     trust: &TrustFile,
-    at: UnixMillis,
+    latest: UnixMillis,
     judge: &mut Judge,
     seen: &mut Seen,
 ) -> Result<Conclusion, Conclusion> {
@@ -289,15 +367,33 @@ fn conclude(
             let detail = format!("its format is {}, and this program knows {BUNDLE_FORMAT}", line(&format));
             return Err(judge.doubt(CheckId::BundleForm, Doubt::FormatUnknown, detail));
         }
-        FileKind::Other { seems } => return Err(judge.no_receipt(seems)),
+        FileKind::Other(seems) => {
+            judge.leave_open(CheckId::BundleForm, "it does not begin as a bundle does");
+            return Err(Conclusion::NoReceipt { seems });
+        }
     }
-    let bundle = judge.require_ok(CheckId::BundleForm, Bundle::decode(bytes))?;
-    let context = Context { bundle: &bundle, trust, latest: at.plus_millis(CLOCK_DRIFT_MS_MAX) };
-    let (signed, receipt, later) = genuine::check(&context, judge)?;
-    seen.receipt = Some(receipt);
-    let header_index = anchored::check(&context, &signed, judge)?;
+    let bundle = Bundle::decode(bytes).map_err(|error| {
+        let damage = match &error {
+            BundleError::Damaged(damage) => Some(Value::Damage(*damage)),
+            _ => None,
+        };
+        judge.fail_with(CheckId::BundleForm, Parameters::NONE.and("damage", damage), error)
+    })?;
+    judge.pass(CheckId::BundleForm);
+    let (signed, later) = genuine::check(&Context { bundle: &bundle, trust, latest }, judge, seen)?;
+    let proofs = Proofs {
+        record: &bundle.record,
+        batch: &bundle.batch,
+        anchor: &bundle.anchor,
+        status: &bundle.status,
+        trust,
+        latest,
+        may_have_spare_lines: false,
+    };
+    let header_index = anchored::check(&proofs, &signed, judge)?;
     if let Some(later) = later {
-        return Err(Conclusion::Unjudged(Unjudged { doubt: Doubt::AuthoritiesUnknown, detail: later.0 }));
+        let (doubt, detail) = (Doubt::AuthoritiesUnknown, later.0);
+        return Err(Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail }));
     }
-    in_force::check(&context, header_index, judge, seen)
+    in_force::check(&proofs, header_index, judge, seen)
 }

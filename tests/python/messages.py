@@ -30,7 +30,7 @@ GENESIS = fields(
     "7 authority_keys 32 …, 8 authority_threshold u32"
 )
 GENESIS |= {9: ("validators", [MEMBER]), 10: ("actions", [ACTION])}
-GENESIS |= fields("11 time_ahead_ms_max u64, 12 time_behind_ms_max u64, 13 time_behind_round_ms u64")
+GENESIS |= fields("11 time_ahead_ms_max u64, 12 time_behind_ms_max u64, 13 time_behind_round_ms u64, 14 is_test u32")
 BLOCK = fields(
     "1 format_version u32, 2 height u64, 3 time_ms u64, 4 parent_seal_hash 32, 5 proposer_id u32, 6 proposer_round u32,"
     "8 salt 32, 9 seal bytes"

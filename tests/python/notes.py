@@ -165,7 +165,11 @@ class Trust:
             require(lines and lines[0].startswith(keyword + " "), keyword)
             return lines.pop(0)[len(keyword) + 1:]
 
-        chain, self.name, self.origin = value("chain"), value("name"), value("origin")
+        chain, self.name = value("chain"), value("name")
+        self.is_test = lines[:1] == ["test"]
+        if self.is_test:
+            lines.pop(0)
+        self.origin = value("origin")
         require(re.fullmatch("[0-9a-f]{64}", chain) and is_name(self.name) and is_name(self.origin), "chain")
         require(not re.search("[\x7f-\x9f]", self.name + self.origin), "a control character")
         self.chain = bytes.fromhex(chain)

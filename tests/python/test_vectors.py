@@ -12,7 +12,7 @@ import notes
 import replay
 from formats import Refused, leaf_hash, preimage, sha256, tagged
 from messages import ACTION, ACTIONS, BLOCK, GENESIS, GOVERNANCE, REFUSED, SET, STATE
-from verify_bundle import verify_bundle
+from verify_bundle import Scan, Verdict, verify_bundle
 
 VECTORS = pathlib.Path(__file__).parents[2] / "docs/spec/vectors"
 h = bytes.fromhex
@@ -238,7 +238,7 @@ class Vectors(unittest.TestCase):
 
     def check_genesis(self, row):
         genesis = formats.read(GENESIS, h(row["genesis"]))
-        for field in ("chain_name", "origin", "time_ms", "utc_offset_minutes", "authority_threshold"):
+        for field in ("chain_name", "origin", "time_ms", "utc_offset_minutes", "authority_threshold", "is_test"):
             self.assertEqual(genesis[field], row[field])
         self.assertEqual(tagged("tallystick/genesis/v1", h(row["genesis"])).hex(), row["chain_id"])
 
@@ -262,6 +262,7 @@ class Vectors(unittest.TestCase):
         for old, new in (("\n\n", "\n"), ("quorum 3", "quorum 5"), ("1 13", "1 12"), ("authorities 0\n", "authorities 1\n"), ("480", "0480"), ("/v2 ", "/v1 ")):
             self.assertIn(old, vectors["trust"])
             self.refused(notes.Trust, vectors["trust"].replace(old, new))
+        self.assertEqual([trust.is_test, notes.Trust(vectors["trust_of_a_test_chain"]).is_test], [False, True])
         for row in vectors["refused_trust"]:
             self.refused(notes.Trust, row["trust"])
         witness = next(line for line in vectors["trust"].split("\n") if line.startswith("witness "))
@@ -408,6 +409,55 @@ class Vectors(unittest.TestCase):
             flipped = base[:position] + bytes([base[position] ^ 1]) + base[position + 1:]
             verdict = verify_bundle(flipped, vectors["trust"], first["at_ms"])
             self.assertIn(verdict["result"], ("invalid", "unjudged", "no_receipt"), position)
+
+    def told(self, row, verdict, judged):
+        """What both implementations must come to; the words are the other one's."""
+        told = json.loads(row["verdict"])
+        conclusion = told["conclusion"]
+        code, result = verdict.finding(judged)
+        as_of = judged.get("as_of")
+        if result == "in_force" and row.get("age_seconds_max", 1 << 64) < row["at_ms"] // 1000 - as_of:
+            code = result = "TOO_OLD"
+        self.assertEqual((code, result.lower()), (conclusion["code"], conclusion["result"]), row["name"])
+        self.assertEqual(judged["code"] if result == "invalid" else None, conclusion.get("check"), row["name"])
+        checks = [[check["code"], check["outcome"]] for check in told["checks"] if check["code"] != "BODY_RULES"]
+        self.assertEqual(verdict.made, checks, row["name"])
+        layers = verdict.layers("ANSWER_FALSE" if code == "ANSWER_FALSE" else result)
+        layers |= {"in_force": "unknown"} if result == "TOO_OLD" else {}
+        self.assertEqual(layers, {layer["code"]: layer["result"] for layer in told["layers"]}, row["name"])
+        self.assertEqual(as_of, told.get("as_of", {}).get("seconds"), row["name"])
+        self.assertEqual(judged.get("signers", []), told["signers"], row["name"])
+        self.assertEqual(verdict.trust.is_test, told["chain"]["test"], row["name"])
+        self.assertEqual(verdict.trust.is_test, "TEST_CHAIN" in [notice["code"] for notice in told["notices"]], row["name"])
+        self.assertEqual(row["verdict"], json.dumps(told, ensure_ascii=False, separators=(",", ":")), row["name"])
+        for language in ("zh", "en"):
+            self.assertIn(conclusion["word"][language] + "  ", row[language], row["name"])
+        self.assertEqual(verdict.trust.is_test, row["zh"].startswith("【测试样票】"), row["name"])
+
+    def test_verdict(self):
+        vectors = load("verdict")
+        trust, base = notes.Trust(vectors["trust"]), vectors["base"].encode()
+        for row in vectors["files"]:
+            if "hex" in row:
+                data = h(row["hex"])
+            elif "bundle" in row:
+                data = row["bundle"].encode()
+            else:
+                splice = row["splice"]
+                data = base[:splice["from_byte"]] + splice["insert"].encode() + base[splice["to_byte"]:]
+            verdict = Verdict(notes.Trust(row["trust"]) if "trust" in row else trust, row["at_ms"])
+            self.told(row, verdict, verdict.judge(data))
+        for row in vectors["scans"]:
+            ledger = {name: value for name, value in row["ledger"].items() if value is not None}
+            for name in ("entry", "signed_header", "seal", "map", "value"):
+                ledger |= {name: h(ledger[name])} if name in ledger else {}
+            for name in ("path", "batch_path"):
+                ledger |= {name: [h(item) for item in ledger[name]]} if name in ledger else {}
+            if ledger["answer"] == "taken":
+                ledger["status"] = {name: ledger[name] for name in ("seal", "proof", "map", "value") if name in ledger}
+            units = [formats.read(formats.CREDENTIAL, h(unit)) for unit in row["units"]]
+            verdict = Scan(trust, row["at_ms"])
+            self.told(row, verdict, verdict.judge(h(row["record"]), units, row["units_as_of_seconds"], ledger))
 
 
 if __name__ == "__main__":

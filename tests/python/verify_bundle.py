@@ -16,6 +16,7 @@ import ed25519
 import formats
 import notes
 from formats import Refused, Unjudged, message_of, preimage, refuse_later, require, unbase64
+from messages import REFUSED
 
 SHAPE = {
     "format": str, "chain": str, "body": {"seed": str, "values": [str]}, "record": str, "credential": str,
@@ -79,11 +80,41 @@ def look_at(data):
         raise Unjudged("FORMAT_UNKNOWN", later)
 
 
+#: What a verdict comes to if a check fails (docs/spec/verdict.md).
+FINDINGS = {
+    "DAMAGED": "BUNDLE_FORM RECORD_FORM CREDENTIAL_FORM HEADER_FORM ANCHOR_FORM SEAL_FORM",
+    "FORGED": "CREDENTIAL_SIGNATURES CREDENTIAL_SCOPE RECORD_SIGNATURE",
+    "ALTERED": "BODY_ROOT",
+    "CONTRADICTORY": "BODY_FORM BODY_RECORD BODY_UNIT",
+    "FROM_THE_FUTURE": "ISSUE_TIME ANCHOR_TIME SEAL_TIME",
+    "NOT_ANCHORED": "BATCH_INCLUSION HEADER_TIME ANCHOR_QUORUM ANCHOR_INCLUSION",
+    "STATUS_UNPROVED": "SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET STATUS_PROOF",
+}
+FINDING_OF = {check: finding for finding, checks in FINDINGS.items() for check in checks.split()}
+#: The checks of the second and third layer; all others are of the first.
+ANCHORED = "HEADER_FORM BATCH_INCLUSION HEADER_TIME ANCHOR_FORM ANCHOR_QUORUM ANCHOR_INCLUSION ANCHOR_TIME LEDGER_ANSWER"
+IN_FORCE = "SEAL_FORM SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET SEAL_TIME STATUS_PROOF"
+
+
+def layer_of(check):
+    return "in_force" if check in IN_FORCE.split() else "anchored" if check in ANCHORED.split() else "genuine"
+
+
 class Verdict:
-    """Makes the checks of docs/spec/bundle.md in order."""
+    """Makes the checks of docs/spec/bundle.md in order. `made` has them: [code, outcome]."""
 
     def __init__(self, trust, at_ms):
-        self.trust, self.latest, self.code = trust, at_ms + 600_000, None
+        self.trust, self.latest, self.made = trust, at_ms + 600_000, []
+        self.reverses, self.exactly = None, True
+
+    @property
+    def code(self):
+        return self.made[-1][0]
+
+    @code.setter
+    def code(self, code):
+        """The next check begins; it holds unless something says otherwise."""
+        self.made.append([code, "passed"])
 
     def judge(self, data):
         try:
@@ -94,10 +125,34 @@ class Verdict:
             self.anchored()
             return self.in_force()
         except Refused as refused:
+            self.made[-1][1] = "failed"
             return {"result": "invalid", "code": self.code, "detail": str(refused)}
         except Unjudged as unjudged:
+            if unjudged.code != "AUTHORITIES_UNKNOWN":
+                self.made[-1][1] = "unknown"
             result = "no_receipt" if unjudged.code == "NO_RECEIPT" else "unjudged"
             return {"result": result, "code": unjudged.code, "detail": str(unjudged)}
+
+    def layers(self, result):
+        """What became of each layer."""
+        order, found = ["genuine", "anchored", "in_force"], {}
+        reached = max(order.index(layer_of(code)) for code, _ in self.made)
+        for position, layer in enumerate(order):
+            outcomes = {outcome for code, outcome in self.made if layer_of(code) == layer}
+            known = position <= reached and "unknown" not in outcomes
+            found[layer] = "failed" if "failed" in outcomes else "passed" if known else "unknown"
+        if result == "reversed":
+            found["in_force"] = "failed"
+        return found
+
+    def finding(self, verdict):
+        """(code, result) of docs/spec/verdict.md."""
+        result = verdict["result"]
+        if result == "in_force" and self.reverses is not None:
+            return "RED_IN_FORCE", result
+        if result in ("in_force", "reversed"):
+            return result.upper(), result
+        return FINDING_OF[verdict["code"]] if result == "invalid" else verdict["code"], result
 
     def genuine(self):
         bundle, trust = self.bundle, self.trust
@@ -126,17 +181,25 @@ class Verdict:
             retired = {key for _, keys, _ in trust.authorities for key in keys} - set(keys)
             require(newest and signers - retired, "too few authorities of its time")
             self.authorities_unknown = True
+            self.made[-1][1] = "unknown"
+        self.signature(credential, signed, signature)
+        if not self.authorities_unknown:
+            self.reverses = record["reverses"]
+        self.content(credential)
+        self.code = "ISSUE_TIME"
+        require(record["issue_time_ms"] <= self.latest, "issued in the future")
+
+    def signature(self, credential, signed, signature):
+        """That the unit's key covers the record, and signed it."""
+        record = self.record
         self.code = "CREDENTIAL_SCOPE"
         issued = record["issue_time_ms"]
         same = all(credential[name] == record[name] for name in ("unit_id", "key_id", "suite"))
         until = credential["valid_until_ms"]
         require(same and credential["valid_from_ms"] <= issued and (until == 0 or issued < until), "scope")
         self.code = "RECORD_SIGNATURE"
-        message = preimage("tallystick/receipt/v1", trust.chain, signed)
+        message = preimage("tallystick/receipt/v1", self.trust.chain, signed)
         require(ed25519.verify_zip215(credential["public_key"], message, signature), "the unit did not sign")
-        self.content(credential)
-        self.code = "ISSUE_TIME"
-        require(issued <= self.latest, "issued in the future")
 
     def content(self, credential):
         record, (seed, values) = self.record, self.bundle["body"].values()
@@ -162,6 +225,9 @@ class Verdict:
         for name in ("unit_code", "unit_name", "supervisor_area_code"):
             require(receipt[name] == credential[name], name)
 
+    def judge_note(self, note):
+        return self.trust.judge_exactly(note) if self.exactly else self.trust.judge(note)
+
     def anchored(self):
         batch, issued = self.bundle["batch"], self.record["issue_time_ms"]
         self.code = "HEADER_FORM"
@@ -175,7 +241,7 @@ class Verdict:
         self.code = "ANCHOR_FORM"
         proof = notes.Proof(self.bundle["anchor"])
         self.code = "ANCHOR_QUORUM"
-        as_of, _, _ = self.trust.judge_exactly(proof.note)
+        as_of, _, _ = self.judge_note(proof.note)
         self.code = "ANCHOR_INCLUSION"
         proof.verify(formats.leaf_hash(b"\x01" + batch["header"]))
         self.code = "ANCHOR_TIME"
@@ -184,6 +250,9 @@ class Verdict:
             raise Unjudged("AUTHORITIES_UNKNOWN", "too few of the authorities in the trust file have signed")
         self.header_index = proof.index
 
+    def agencies(self, signers):
+        return [name.removeprefix(self.trust.origin + "/") for name in signers]
+
     def in_force(self):
         status = self.bundle["status"]
         self.code = "SEAL_FORM"
@@ -191,7 +260,7 @@ class Verdict:
         seal = formats.read_seal(status["seal"])
         proof = notes.Proof(status["proof"])
         self.code = "SEAL_QUORUM"
-        as_of, signers, set_hash = self.trust.judge_exactly(proof.note)
+        as_of, signers, set_hash = self.judge_note(proof.note)
         self.code = "SEAL_NEWER"
         require(proof.note.size > self.header_index, "older than the receipt")
         self.code = "SEAL_POSITION"
@@ -209,11 +278,89 @@ class Verdict:
         formats.verify_status(status["map"], seal["status_root"], key, map_value)
         if is_later:
             raise Unjudged("STATUS_UNKNOWN", f"kind {value[16]}")
-        agencies = [name.removeprefix(self.trust.origin + "/") for name in signers]
-        verdict = {"result": "in_force", "as_of": as_of, "signers": agencies}
+        verdict = {"result": "in_force", "as_of": as_of, "signers": self.agencies(signers)}
         if red is not None:
             verdict |= {"result": "reversed", "by": "{:08}-{:010}".format(*red)}
         return verdict
+
+
+class Scan(Verdict):
+    """The same for a signed record without its content, with the ledger's answer, if it was asked (docs/spec/verdict.md)."""
+
+    def judge(self, record, units, units_as_of, ledger):
+        self.authorities_unknown, self.exactly = False, False
+        directory = {"as_of": units_as_of, "signers": []}
+        try:
+            self.code = "RECORD_FORM"
+            refuse_later(message_of(record), is_record=True)
+            self.record, signed, signature = formats.read_record(record)
+            self.code = "DIRECTORY_KEY"
+            ids = ("unit_id", "key_id")
+            theirs = [unit for unit in units if all(unit[name] == self.record[name] for name in ids)]
+            if not theirs:
+                raise Unjudged("KEY_UNKNOWN", "the directory does not have the key")
+            self.signature(theirs[0], signed, signature)
+            self.code = "ISSUE_TIME"
+            require(self.record["issue_time_ms"] <= self.latest, "issued in the future")
+            self.reverses = self.record["reverses"]
+        except Refused as refused:
+            self.made[-1][1] = "failed"
+            return directory | {"result": "invalid", "code": self.code, "detail": str(refused)}
+        except Unjudged as unjudged:
+            self.made[-1][1] = "unknown"
+            return directory | {"result": "unjudged", "code": unjudged.code}
+        try:
+            return directory | self.ask(record, ledger)
+        except Refused as refused:
+            self.made[-1][1] = "failed"
+            return directory | {"result": "unjudged", "code": "ANSWER_FALSE", "detail": str(refused)}
+        except Unjudged as unjudged:
+            self.made[-1][1] = "unknown"
+            return directory | {"result": "unjudged", "code": unjudged.code}
+
+    def ask(self, record, ledger):
+        answer = ledger["answer"]
+        if answer == "not_asked":
+            return {"result": "signed", "code": "UNCHECKED"}
+        if answer == "taken":
+            self.bundle = {
+                "record": record, "anchor": ledger["anchor"], "status": ledger["status"],
+                "batch": {"index": ledger["batch_index"], "path": ledger["batch_path"], "header": ledger["signed_header"]},
+            }
+            self.anchored()
+            self.code = "LEDGER_ANSWER"
+            return self.in_force()
+        self.code = "ANCHOR_QUORUM"
+        note = notes.Note(ledger["checkpoint"])
+        as_of, signers, _ = self.judge_note(note)
+        self.code = "ANCHOR_TIME"
+        require(as_of <= self.latest // 1000, "cosigned in the future")
+        dated = {"as_of": as_of, "signers": self.agencies(signers)}
+        self.code = "LEDGER_ANSWER"
+        reason = self.refusal(record, ledger, note) if answer == "refused" else None
+        if reason is not None:
+            self.made[-1][1] = "failed"
+            return dated | {"result": "refused", "code": "REFUSED", "reason": reason}
+        self.made[-1][1] = "unknown"
+        is_overdue = as_of > self.record["seal_by_ms"] // 1000
+        return dated | {"result": "signed", "code": "OVERDUE" if is_overdue else "PENDING"}
+
+    def refusal(self, record, place, note):
+        """The number of the reason for which the record was refused; none if its batch was, for others' sake."""
+        header = formats.read_header(place["signed_header"])
+        index, path = place["batch_index"], place["batch_path"]
+        formats.verify_inclusion(formats.leaf_hash(record), index, header["count"], path, header["root"])
+        entry = place["entry"]
+        formats.verify_inclusion(formats.leaf_hash(entry), place["leaf_index"], note.size, place["path"], note.root)
+        require(entry[:1] == b"\x02", "not the entry of a refusal")
+        refused = formats.read(REFUSED, entry[1:])
+        message = formats.read(formats.SIGNED, place["signed_header"])["message"]
+        require(refused["header_hash"] == formats.tagged("tallystick/batch-header/v1", message), "another batch's refusal")
+        return dict(zip(refused["indexes"], refused["reasons"])).get(index)
+
+    def layers(self, result):
+        found = super().layers(result)
+        return found if result != "ANSWER_FALSE" else found | {"anchored": "unknown", "in_force": "unknown"}
 
 
 def verify_bundle(data, trust_text, at_ms):
@@ -237,7 +384,9 @@ def main(arguments):
     except (Refused, ValueError) as error:
         print(f"the trust file or the time is refused: {error!s}", file=sys.stderr)
         return 64
-    verdict = Verdict(trust, at_ms).judge(data)
+    made = Verdict(trust, at_ms)
+    verdict = made.judge(data)
+    verdict["finding"], _ = made.finding(verdict)
     # ASCII only: nothing foreign may act on a terminal.
     print(json.dumps(verdict, indent=2))
     return {"in_force": 0, "invalid": 1, "reversed": 2, "unjudged": 4, "no_receipt": 5}[verdict["result"]]

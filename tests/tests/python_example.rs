@@ -108,7 +108,7 @@ async fn the_python_example_does_what_its_page_says() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let example = Example::new(&network);
     let printed = example.run_page(&example.directory.join("README.md"), Blocks::Apart, |_| {}).await;
-    for expected in ["sealed in block", "IN FORCE", "anchored: 是 yes"] {
+    for expected in ["sealed in block", "IN FORCE", "Anchored: yes"] {
         assert!(printed.contains(expected), "{printed}");
     }
 

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use receipt_core::verdict::Language;
 use tallystick_service::exit::EXIT_CODES;
 
 /// What the codes mean for each command; the whole table is in the program's own `--help`.
@@ -11,7 +12,7 @@ const VERIFY_EXIT_CODES: &str = "\
 Exit codes, of several the gravest:
   0   all in force, each as of the time that its line says; a red receipt among them is said to be red
   2   at least one is reversed
-  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, or --max-age
+  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, --max-age
   5   at least one file is no receipt
   66  at least one file cannot be read (the others are judged), or the output not be written
   1   at least one is invalid
@@ -92,12 +93,35 @@ pub(crate) struct VerifyArguments {
     /// Call nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
     #[arg(long, value_name = "DURATION")]
     pub(crate) max_age: Option<String>,
+    /// The language of what is printed for people: zh is Chinese. The system's locale is not asked, so that the same command says the same
+    /// everywhere; --json has both.
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "en")]
+    lang: LanguageTag,
     /// One JSON object per file.
     #[arg(long)]
     pub(crate) json: bool,
     /// The whole verdict of each file, also if there are several.
     #[arg(long)]
     pub(crate) full: bool,
+}
+
+impl VerifyArguments {
+    /// The language of what is printed for people.
+    pub(crate) fn language(&self) -> Language {
+        match self.lang {
+            LanguageTag::Zh => Language::Zh,
+            LanguageTag::En => Language::En,
+        }
+    }
+}
+
+/// A language as it is named on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LanguageTag {
+    /// Chinese
+    Zh,
+    /// English
+    En,
 }
 
 /// Where to read blocks.

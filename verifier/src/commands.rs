@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::Context;
 use receipt_core::genesis::Genesis;
 use receipt_core::limits::{NOTE_BYTES_MAX, TRUST_BYTES_MAX};
-use receipt_core::shown::damage_on_the_way;
+use receipt_core::shown::Damage;
 use receipt_core::trust::TrustFile;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::exit::Exit;
@@ -23,7 +23,7 @@ use tallystick_verifier::source::Source;
 
 use crate::cli::{Arguments, Command, SourceArguments, TlsArguments};
 
-/// Format of the JSON reports: `docs/spec/schemas`.
+/// Format of the JSON reports of `audit` and `compare`: `docs/spec/schemas`.
 const REPORT_FORMAT_VERSION: u32 = 1;
 
 /// An error with its exit code.
@@ -71,9 +71,8 @@ fn read_file(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
 
 fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure> {
     let bytes = read_file(path, bytes_max)?;
-    let damage = damage_on_the_way(&bytes);
-    if let Some(damage) = damage {
-        return Err(anyhow::anyhow!("{}: {damage}", shown(path))).or_exit(Exit::Usage);
+    if let Some(damage) = Damage::of(&bytes) {
+        return Err(anyhow::anyhow!("{}: {}", shown(path), damage.sentence())).or_exit(Exit::Usage);
     }
     let text = String::from_utf8(bytes);
     text.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
@@ -114,8 +113,13 @@ fn source_of(arguments: &SourceArguments, tls: &TlsArguments, chain_name: &str) 
 
 /// One JSON document on standard output, with its head. Its schemas: `docs/spec/schemas`.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    print_json_of(REPORT_FORMAT_VERSION, value)
+}
+
+/// The same, of another format version.
+fn print_json_of(format_version: u32, value: &impl serde::Serialize) -> Result<(), Failure> {
     let program = ("tallystick-verifier", env!("CARGO_PKG_VERSION"));
-    let stamped = Stamped::new(program, Some(REPORT_FORMAT_VERSION), SystemClock.now(), value);
+    let stamped = Stamped::new(program, Some(format_version), SystemClock.now(), value);
     terminal::json_line(&stamped).context("writing the output").or_exit(Exit::NoAccess)
 }
 

@@ -14,7 +14,7 @@ use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::reason::Reason;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{CheckOutcome, Conclusion, Verdict, can_be_meant, verify_bundle};
+use receipt_core::verdict::{FindingResult, Language, TimeSource, Verdict, can_be_meant, verify_bundle};
 use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, VerifierServiceServer};
@@ -40,7 +40,7 @@ use places::Places;
 
 /// The request's envelope beside the bundle.
 const REQUEST_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 1024;
-/// Claims of every check, with room.
+/// Every check in both languages, with room.
 const RESPONSE_BYTES_MAX: usize = 256 * 1024;
 /// From the first byte of a request to its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -187,7 +187,10 @@ impl VerifierService for Service {
         request: Request<VerifyBundleRequest>,
     ) -> Result<Response<VerifyBundleResponse>, Status> {
         let VerifyBundleRequest { bundle, at_time_ms } = request.into_inner();
-        let at = if at_time_ms == 0 { self.clock.now() } else { UnixMillis::new(at_time_ms) };
+        let (at, time_source) = match at_time_ms {
+            0 => (self.clock.now(), TimeSource::Clock),
+            given => (UnixMillis::new(given), TimeSource::Given),
+        };
         if !can_be_meant(at) {
             let message = "at_time_ms is before 2020 or after 2100: give milliseconds since 1970, or 0 for now";
             return Err(Refusal::new(Reason::FieldInvalid).with_message(message.to_owned()).to_status());
@@ -197,7 +200,7 @@ impl VerifierService for Service {
         let permit = Arc::clone(&self.judgements).acquire_owned().await.map_err(|_| internal())?;
         let trust = Arc::clone(&self.trust);
         let judged = tokio::task::spawn_blocking(move || {
-            let answer = answer(&verify_bundle(&bundle, &trust, at));
+            let answer = answer(&verify_bundle(&bundle, &trust, at).timed_by(time_source));
             drop(permit);
             answer
         });
@@ -205,45 +208,46 @@ impl VerifierService for Service {
     }
 }
 
-/// The verdict on the wire.
+/// The verdict on the wire: all of it is the report's.
 pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
+    let mut report = verdict.to_report();
+    // A face has personal fields; whoever asks has the bundle.
+    report.receipt = None;
     let mut answer = VerifyBundleResponse { at_time_ms: verdict.at.get(), ..VerifyBundleResponse::default() };
-    answer.message = verdict.to_line();
-    match &verdict.conclusion {
-        Conclusion::InForce { as_of } => {
-            answer.set_outcome(Outcome::Valid);
-            answer.status_as_of_seconds = as_of.get();
-            if verdict.reverses().is_some() {
-                "red".clone_into(&mut answer.standing);
-                answer.message += ": it attests no payment received";
-            }
+    answer.set_outcome(match verdict.finding().result() {
+        FindingResult::InForce => Outcome::Valid,
+        FindingResult::Reversed => Outcome::NotInForce,
+        FindingResult::Invalid | FindingResult::Refused => Outcome::Refused,
+        FindingResult::NoReceipt => Outcome::NoReceipt,
+        FindingResult::TooOld | FindingResult::Signed | FindingResult::Unjudged | FindingResult::Unreadable => {
+            Outcome::NotJudged
         }
-        Conclusion::Reversed { as_of, .. } => {
-            answer.set_outcome(Outcome::NotInForce);
-            answer.status_as_of_seconds = as_of.get();
-            "reversed".clone_into(&mut answer.standing);
-        }
-        Conclusion::Unjudged(_) => answer.set_outcome(Outcome::NotJudged),
-        Conclusion::NoReceipt { .. } => answer.set_outcome(Outcome::NoReceipt),
-        Conclusion::Invalid(_) => answer.set_outcome(Outcome::Refused),
-    }
+    });
     verdict.code().clone_into(&mut answer.reason);
-    for check in &verdict.checks {
-        let line = |detail: String| Check { name: check.id.code().to_owned(), detail };
+    answer.message = Language::ALL.map(|language| verdict.to_line(language)).join("\n");
+    answer.status_as_of_seconds = report.as_of.as_ref().map_or(0, |as_of| as_of.seconds);
+    answer.standing = match verdict.finding().result() {
+        FindingResult::Reversed => "reversed".to_owned(),
+        FindingResult::InForce if verdict.reverses().is_some() => "red".to_owned(),
+        _ => String::new(),
+    };
+    for check in &report.checks {
+        let line = |detail: String| Check { name: check.code.to_owned(), detail };
         match check.outcome {
-            CheckOutcome::Passed => answer.checked.push(line(check.id.claim().en.to_owned())),
-            CheckOutcome::Warned => answer.warnings.push(line(check.details.join("; "))),
-            CheckOutcome::Failed | CheckOutcome::Unknown => {}
+            "passed" => answer.checked.push(line(check.said.en.clone())),
+            "warned" => answer.warnings.push(line(check.said.en.clone())),
+            _ => {}
         }
     }
-    let not_checked = verdict.not_checked().iter();
+    let not_checked = report.not_checked.iter();
     answer.not_checked =
-        not_checked.map(|item| Check { name: item.code().to_owned(), detail: item.sentence().en.to_owned() }).collect();
+        not_checked.map(|item| Check { name: item.code.to_owned(), detail: item.said.en.clone() }).collect();
     if let Some(receipt) = &verdict.receipt {
         answer.receipt_code = receipt.draft.receipt_code.to_string();
         answer.receipt_number = receipt.issued.receipt_number.to_string();
         answer.total_fen = receipt.draft.total_amount.get();
         answer.unit_code.clone_from(&receipt.draft.unit_code);
     }
+    answer.verdict = report.to_json();
     answer
 }

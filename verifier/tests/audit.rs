@@ -348,6 +348,11 @@ fn validators_hand_over_and_the_trust_file_follows() {
         assert_eq!(refuted.findings[0].code, FindingCode::Trust, "{what}");
     }
     assert_eq!(before.with_next_set(true_end, &true_set).unwrap(), *chain.trust());
+    // A file that says of a chain in earnest that it is for tests.
+    let marked = chain.trust().to_text().replacen("\norigin ", "\ntest\norigin ", 1);
+    let marked = receipt_core::trust::TrustFile::parse(&marked).unwrap();
+    let refuted = audit_blocks(&chain, &blocks, Extra { trust: Some(marked), ..PLAIN });
+    assert_eq!(refuted.findings[0].code, FindingCode::Trust);
 
     // Authorities, too: an old file is fine, another one is not.
     let mut succeeded = TestChain::new();

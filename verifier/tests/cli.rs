@@ -19,6 +19,7 @@ use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestChain, TestValidator};
 use receipt_core::trust::{SetEnd, TrustFile};
 use receipt_core::validators::ValidatorSet;
+use receipt_core::verdict::verify_bundle;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 fn run(arguments: &[&str]) -> Output {
@@ -60,18 +61,28 @@ fn verify_says_it_with_its_exit_code() {
     };
     let output = verify(&[&good], &[]);
     assert_eq!(code(&output), 0);
-    assert!(text(&output).contains("IN FORCE") && text(&output).contains("金额合计"), "{}", text(&output));
+    assert!(text(&output).contains("IN FORCE") && text(&output).contains("Total: "), "{}", text(&output));
+    let chinese = verify(&[&good], &["--lang", "zh"]);
+    assert_eq!(code(&chinese), 0);
+    assert!(text(&chinese).starts_with("有效  票据真实，已上链，有效。  "), "{}", text(&chinese));
+    assert!(text(&chinese).contains("金额合计（大写）：") && !text(&chinese).contains("Total"), "{}", text(&chinese));
+    assert_eq!(code(&verify(&[&good], &["--lang", "fr"])), 64);
     assert_eq!(code(&verify(&[&reversed], &[])), 2);
     assert_eq!(code(&verify(&[&bad], &[])), 1);
     let all = verify(&[&good, &reversed, &bad], &[]);
     assert_eq!(code(&all), 1);
     assert!(text(&all).contains("3 files: 1 in force, 1 reversed, 1 invalid\n"), "{}", text(&all));
+    let chinese = verify(&[&good, &reversed, &bad, &good], &["--lang", "zh"]);
+    assert!(text(&chinese).ends_with("共4个文件：有效2，已冲红1，无效1；重复1\n"), "{}", text(&chinese));
     let json = verify(&[&good, &reversed], &["--json"]);
     assert_eq!(code(&json), 2);
     let lines: Vec<serde_json::Value> = text(&json).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines[0]["conclusion"]["result"], "in_force");
-    assert_eq!(lines[1]["conclusion"]["result"], "reversed");
-    assert_eq!(lines[1]["layers"]["genuine"], "passed");
+    assert_eq!(lines[0]["verdict"]["conclusion"]["result"], "in_force");
+    assert_eq!(lines[1]["verdict"]["conclusion"]["result"], "reversed");
+    assert_eq!(lines[1]["verdict"]["layers"][0]["result"], "passed");
+    // What is printed is the library's report, byte for byte.
+    let library = verify_bundle(&std::fs::read(good.path()).unwrap(), chain.trust(), chain.now()).to_json();
+    assert!(text(&json).lines().next().unwrap().ends_with(&format!("\"verdict\":{library}}}")), "{}", text(&json));
     // An hour before it was made, the same bundle is from the future.
     let early = run(&["verify", &path(&good), "--trust", &trust, "--at", "2026-11-01T00:00:00Z"]);
     assert_eq!(code(&early), 1);
@@ -97,15 +108,19 @@ fn a_red_receipt_is_in_force_and_said_to_be_red() {
     };
     let (code, page) = verify(&[&red], &[]);
     assert_eq!(code, 0);
-    assert!(page.contains("IN FORCE") && page.contains(&format!("红字 RED: it reverses {original}")), "{page}");
+    let red_line =
+        format!("RED RECEIPT  This is a red receipt: it reverses {original} and attests no payment received.");
+    assert!(page.starts_with(&red_line) && !page.contains("IN FORCE"), "{page}");
     let (code, lines) = verify(&[&red, &blue], &[]);
     assert_eq!(code, 0);
-    let told: Vec<bool> = lines.lines().map(|line| line.contains(&format!("红字 RED, reverses {original}"))).collect();
+    let told: Vec<bool> = lines.lines().map(|line| line.starts_with(&red_line)).collect();
     assert_eq!(told, [true, false, false], "{lines}");
     assert!(lines.ends_with("2 files: 2 in force (1 of them red), 0 reversed, 0 invalid\n"), "{lines}");
     let (_, json) = verify(&[&red, &blue], &["--json"]);
     let reports: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&reports[0]["reverses"], reports[1].get("reverses")), (&original.into(), None));
+    let conclusions = reports.iter().map(|report| &report["verdict"]["conclusion"]).collect::<Vec<_>>();
+    assert_eq!((&conclusions[0]["code"], &conclusions[1]["code"]), (&"RED_IN_FORCE".into(), &"IN_FORCE".into()));
+    assert_eq!(conclusions[0]["parameters"]["reverses"], original);
 }
 
 #[test]
@@ -166,20 +181,23 @@ fn what_cannot_be_judged_has_its_own_code_and_no_receipt_another() {
     let picture = desk.file("picture.tally", b"\xff\xd8\xff\xe0 JFIF");
     let (code, page) = desk.verify(&[&foreign], &[]);
     assert_eq!(code, 4, "{page}");
-    assert!(page.starts_with("无法在此判断 CANNOT BE JUDGED HERE  OTHER_CHAIN"), "{page}");
+    assert!(page.starts_with("CANNOT BE JUDGED HERE  The receipt is of another chain, "), "{page}");
     assert!(page.contains(&other.genesis().chain_id().0.to_string()) && !page.contains("INVALID"), "{page}");
     let (code, page) = desk.verify(&[&picture], &[]);
     assert_eq!(code, 5, "{page}");
-    assert!(page.starts_with("不是票据文件 NO RECEIPT") && !page.contains("INVALID"), "{page}");
+    assert!(
+        page.starts_with("NO RECEIPT  This is no receipt: it is a picture.") && !page.contains("INVALID"),
+        "{page}"
+    );
     let (code, lines) = desk.verify(&[&good, &foreign, &picture], &[]);
     assert_eq!(code, 5, "the graver of the two");
     let summary = "3 files: 1 in force, 0 reversed, 0 invalid, 1 cannot be judged here, 1 no receipt\n";
     assert!(lines.ends_with(summary), "{lines}");
     let (_, json) = desk.verify(&[&foreign, &picture], &["--json"]);
     let results: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(results[0]["conclusion"]["result"], "unjudged");
-    assert_eq!(results[0]["conclusion"]["code"], "OTHER_CHAIN");
-    assert_eq!(results[1]["conclusion"]["result"], "no_receipt");
+    let conclusions = results.iter().map(|line| &line["verdict"]["conclusion"]).collect::<Vec<_>>();
+    assert_eq!((&conclusions[0]["result"], &conclusions[0]["code"]), (&"unjudged".into(), &"OTHER_CHAIN".into()));
+    assert_eq!(conclusions[1]["result"], "no_receipt");
 }
 
 #[test]
@@ -189,15 +207,19 @@ fn one_unreadable_file_hides_no_verdict() {
     let folder = desk.directory.path().to_str().unwrap().to_owned();
     let (code, lines) = desk.verify(&[&missing, &folder, "/dev/zero", &good], &[]);
     assert_eq!(code, 66, "{lines}");
-    assert_eq!(lines.lines().filter(|line| line.starts_with("无法读取 NOT READ")).count(), 2, "{lines}");
-    assert_eq!(lines.lines().filter(|line| line.starts_with("有效 IN FORCE")).count(), 1, "{lines}");
+    assert_eq!(
+        lines.lines().filter(|line| line.starts_with("NOT READ  The file cannot be read: ")).count(),
+        2,
+        "{lines}"
+    );
+    assert_eq!(lines.lines().filter(|line| line.starts_with("IN FORCE")).count(), 1, "{lines}");
+    let (_, chinese) = desk.verify(&[&missing, &good], &["--lang", "zh"]);
+    assert!(chinese.starts_with("无法读取  文件无法读取：") && chinese.contains("无法读取1"), "{chinese}");
     assert!(lines.ends_with("4 files: 1 in force, 0 reversed, 0 invalid, 1 no receipt, 2 not read\n"), "{lines}");
     let (_, json) = desk.verify(&[&missing, &good], &["--json"]);
     let results: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(
-        (&results[0]["conclusion"]["result"], &results[1]["conclusion"]["result"]),
-        (&"unreadable".into(), &"in_force".into())
-    );
+    let result = |line: &serde_json::Value| line["verdict"]["conclusion"]["result"].clone();
+    assert_eq!((result(&results[0]), result(&results[1])), ("unreadable".into(), "in_force".into()));
     let bad = desk.file("bad.tally", [&std::fs::read(&good).unwrap()[..], b"x"].concat());
     assert_eq!(desk.verify(&[&missing, &bad], &[]).0, 1, "what is known to be bad comes first");
 }
@@ -239,23 +261,24 @@ fn neither_a_file_name_nor_a_remark_nor_an_argument_acts_on_the_terminal() {
     let mut bundle = desk.chain.bundle(&receipt);
     let painted = desk.file("painted.tally", bundle.encode());
     let acts = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
-    for more in [&["--full"][..], &["--json"]] {
+    for (more, word) in [(&["--full"][..], "IN FORCE"), (&["--lang", "zh"], "有效"), (&["--json"], "")] {
         let (code, page) = desk.verify(&[&painted], more);
         assert!(code == 0 && !acts(&page), "{page:?}");
-        assert_eq!(
-            page.lines().filter(|line| line.starts_with("有效 IN FORCE")).count(),
-            usize::from(more == ["--full"])
-        );
+        let begins = page.lines().filter(|line| line.starts_with("有效") || line.starts_with("IN FORCE")).count();
+        assert_eq!((begins, page.starts_with(word)), (usize::from(!word.is_empty()), true), "{page}");
     }
     bundle.values[7] = "1.00".to_owned();
-    let forged = desk.file("x\n有效 IN FORCE  截至 as of 2026-11-02  y.tally\u{1b}[2J", bundle.encode());
+    let forged = desk.file("x\n有效\nIN FORCE  state as of just now  y.tally\u{1b}[2J", bundle.encode());
+    let praises = |line: &str| line.starts_with("有效") || line.starts_with("IN FORCE");
     let (code, lines) = desk.verify(&[&forged, &painted], &[]);
     assert!(code == 1 && !acts(&lines), "{lines:?}");
-    assert_eq!(lines.lines().filter(|line| line.starts_with("有效")).count(), 1, "{lines}");
+    assert_eq!(lines.lines().filter(|line| praises(line)).count(), 1, "{lines}");
     assert_eq!(lines.lines().count(), 3, "{lines}");
-    let praising = desk.file("有效 IN FORCE", bundle.encode());
-    let (_, pages) = desk.verify(&[&praising, &forged], &["--full"]);
-    assert!(!pages.lines().any(|line| line.starts_with("有效")), "{pages}");
+    for (praising, language) in [("有效", "zh"), ("IN FORCE", "en")] {
+        let praising = desk.file(praising, bundle.encode());
+        let (_, pages) = desk.verify(&[&praising, &forged], &["--full", "--lang", language]);
+        assert!(!pages.lines().any(praises), "{pages}");
+    }
     // Messages of programs that refuse their arguments, and of files that do not read.
     for arguments in [
         &["verify", "--x\u{1b}[2J\n有效 IN FORCE", &painted][..],
@@ -275,7 +298,7 @@ fn one_receipt_given_twice_is_said() {
     let copy = desk.file("copy.tally", std::fs::read(&good).unwrap());
     let (code, lines) = desk.verify(&[&good, &copy, &good], &[]);
     assert_eq!(code, 0);
-    assert_eq!(lines.matches("重复 GIVEN BEFORE as ").count(), 2, "{lines}");
+    assert_eq!(lines.matches("GIVEN BEFORE as ").count(), 2, "{lines}");
     assert!(lines.ends_with("; 2 given more than once\n"), "{lines}");
     let (_, json) = desk.verify(&[&good, &copy], &["--json"]);
     let second: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();
@@ -296,9 +319,10 @@ fn times_are_what_somebody_can_mean_and_a_word_can_be_too_old() {
     }
     for date in ["2026-12-31", "20261231", "2026-12-31T00:00:00+08:00"] {
         let (code, page, _) = at(date, &[]);
-        assert!(code == 0 && page.starts_with("有效 IN FORCE  截至 as of 2026-11-"), "{page}");
+        assert!(code == 0 && page.starts_with("IN FORCE  ") && page.contains("days ago (2026-11-"), "{page}");
+        assert!(page.contains("judged at the given time, 2026-12-3"), "{page}");
         let (code, page, _) = at(date, &["--max-age", "24h"]);
-        assert!(code == 4 && page.contains("TOO_OLD") && !page.contains("IN FORCE"), "{page}");
+        assert!(code == 4 && page.starts_with("STATE TOO OLD  The state is ") && !page.contains("IN FORCE"), "{page}");
         assert_eq!(at(date, &["--max-age", "90d"]).0, 0);
     }
     assert_eq!(at("2026-12-31", &["--max-age", "24"]).0, 64);
@@ -579,7 +603,7 @@ fn trust_update_follows_a_change_of_authorities() {
     let verify = |trust: &TestFile| run(&["verify", &path(&bundle), "--trust", &path(trust), "--at", &at]);
     let unjudged = verify(&old);
     assert_eq!(code(&unjudged), 4, "{}", text(&unjudged));
-    for words in ["CANNOT BE JUDGED HERE", "Too few authorities of the trust file", "bring the trust file up to date"] {
+    for words in ["CANNOT BE JUDGED HERE", "Too few authorities of the trust file", "Bring the trust file up to date"] {
         assert!(text(&unjudged).contains(words), "{}", text(&unjudged));
     }
     let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);

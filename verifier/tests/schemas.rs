@@ -12,11 +12,14 @@ use common::{TestFile, chain, export, served};
 use schema::breaks;
 use serde_json::Value;
 
-fn assert_fits(schema: &str, document: &Value) {
+fn assert_fits(schema: &str, format_version: u32, document: &Value) {
     let mut found = Vec::new();
     breaks(&serde_json::from_str(schema).unwrap(), document, "$", &mut found);
     assert_eq!(found, Vec::<String>::new(), "{document}");
-    assert_eq!((&document["format_version"], &document["program"]), (&1.into(), &"tallystick-verifier".into()));
+    assert_eq!(
+        (&document["format_version"], &document["program"]),
+        (&format_version.into(), &"tallystick-verifier".into())
+    );
     assert_eq!(document["program_version"], env!("CARGO_PKG_VERSION"));
 }
 
@@ -37,10 +40,12 @@ fn what_verify_audit_and_compare_print_fits_its_schema() {
     let files = files.map(|bytes| TestFile::new("x.tally", bytes));
     let [good, reversed, bad] = files.each_ref().map(path);
     let at = chain.now().get().to_string();
-    let verdicts = documents(&["verify", &good, &reversed, &bad, "--trust", &path(&trust), "--at", &at, "--json"]);
-    assert_eq!(verdicts.len(), 3);
+    let missing = format!("{good}.missing");
+    let verdicts =
+        documents(&["verify", &good, &reversed, &bad, &missing, "--trust", &path(&trust), "--at", &at, "--json"]);
+    assert_eq!(verdicts.len(), 4);
     for verdict in &verdicts {
-        assert_fits(include_str!("../../docs/spec/schemas/verify.schema.json"), verdict);
+        assert_fits(include_str!("../../docs/spec/schemas/verify.schema.json"), 2, verdict);
     }
 
     let genesis = TestFile::new("genesis", chain.genesis().encode());
@@ -50,7 +55,7 @@ fn what_verify_audit_and_compare_print_fits_its_schema() {
     for ledger in [whole, TestFile::new("ledger", torn)] {
         let reports = documents(&["audit", "--export", &path(&ledger), "--genesis", &path(&genesis), "--json"]);
         assert_eq!(reports.len(), 1);
-        assert_fits(include_str!("../../docs/spec/schemas/audit.schema.json"), &reports[0]);
+        assert_fits(include_str!("../../docs/spec/schemas/audit.schema.json"), 1, &reports[0]);
     }
 
     let notes = [2, 4].map(|height: usize| TestFile::new("note", &chain.blocks()[height].checkpoint));
@@ -61,7 +66,7 @@ fn what_verify_audit_and_compare_print_fits_its_schema() {
         let reports =
             documents(&["compare", first, second, "--trust", &path(&trust), "--evidence", evidence, "--json"]);
         assert_eq!(reports.len(), 1);
-        assert_fits(include_str!("../../docs/spec/schemas/compare.schema.json"), &reports[0]);
+        assert_fits(include_str!("../../docs/spec/schemas/compare.schema.json"), 1, &reports[0]);
     }
 }
 

@@ -80,7 +80,14 @@ async fn verdicts_are_those_of_the_library() {
         (record.key.code.to_string(), record.key.number.to_string())
     );
     assert_eq!((answer.total_fen, answer.unit_code.len()), (record.total.get(), 18));
-    assert!(answer.message.starts_with("有效 IN FORCE  截至 as of 20"), "{}", answer.message);
+    assert!(
+        answer.message.starts_with("有效  票据真实") && answer.message.contains("\nIN FORCE  "),
+        "{}",
+        answer.message
+    );
+    let verdict: serde_json::Value = serde_json::from_str(&answer.verdict).unwrap();
+    assert_eq!((&verdict["conclusion"]["code"], verdict.get("receipt")), (&"IN_FORCE".into(), None));
+    assert_eq!(verdict["judged_at"]["source"], "clock", "the service's");
 
     let reversed = verify(&channel, chain.bundle(&receipts[0]).encode(), 0).await.unwrap();
     assert_eq!((reversed.outcome(), reversed.standing.as_str()), (Outcome::NotInForce, "reversed"));

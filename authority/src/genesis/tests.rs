@@ -59,6 +59,11 @@ fn the_same_description_is_the_same_chain_and_any_other_another() {
     assert_eq!(one.trust.chain_id(), one.chain.id);
     let summary = one.summary();
     assert!(summary.contains(&one.chain.id.0.to_string()) && summary.contains("2 of 3"), "{summary}");
+    assert!(!one.chain.genesis.is_test && !summary.contains("TEST CHAIN"), "{summary}");
+    let specimens = made(&description().replacen("utc_offset", "test = true\nutc_offset", 1)).unwrap();
+    assert!(specimens.chain.genesis.is_test && specimens.trust.is_test(), "{:?}", specimens.trust);
+    assert!(specimens.summary().contains("TEST CHAIN"), "{}", specimens.summary());
+    assert_ne!(specimens.chain.id, one.chain.id);
     let renamed = made(&description().replace("city-2026", "city-2027")).unwrap();
     assert_ne!(renamed.chain.id, one.chain.id);
     // Addresses may change; they are no part of the chain.

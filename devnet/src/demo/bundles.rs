@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::bundle::Bundle;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{Conclusion, Verdict, verify_bundle};
+use receipt_core::verdict::{Conclusion, Language, TimeSource, Verdict, verify_bundle};
 use tallystick_devnet::clients::IssuerClient;
 use tallystick_devnet::outcomes::Key;
 use tallystick_proto::issuer::v1::{GetBundleRequest, ReceiptKey, get_bundle_request};
@@ -37,7 +37,7 @@ pub(super) async fn fetch(mut client: IssuerClient, key: &Key) -> Result<Vec<u8>
 
 /// Judges a bundle offline, now.
 pub(super) fn verify(bundle: &[u8], trust: &TrustFile) -> Verdict {
-    verify_bundle(bundle, trust, SystemClock.now())
+    verify_bundle(bundle, trust, SystemClock.now()).timed_by(TimeSource::Clock)
 }
 
 /// Fetches every bundle and verifies each offline; one that is not in force is an error.
@@ -87,7 +87,8 @@ pub(super) async fn show_one(demo: &Demo, sample: &IssuedSample) -> Result<()> {
     let path = demo.network.layout().root().join(format!("{}.tally", sample.sample_id));
     std::fs::write(&path, &bundle).with_context(|| format!("write {}", path.display()))?;
     demo.screen.print(&format!("\n   One of them, as a citizen's verifier shows it ({}):\n", sample.sample_id));
-    demo.screen.print(&indented(&verdict.to_text()));
+    demo.screen.print(&indented(&format!("{}\n", verdict.to_line(Language::Zh))));
+    demo.screen.print(&indented(&verdict.to_text(Language::En)));
     demo.screen.print("");
     Ok(())
 }
@@ -103,9 +104,9 @@ pub(super) async fn show_flipped_byte(demo: &Demo, sample: &IssuedSample) -> Res
     let digit = bundle[position];
     bundle[position] = if digit == b'9' { b'8' } else { digit + 1 };
     let verdict = verify(&bundle, &demo.trust);
-    let Conclusion::Invalid(failure) = &verdict.conclusion else {
+    let Conclusion::Invalid(_) = &verdict.conclusion else {
         bail!("a flipped byte went unnoticed: {:?}", verdict.conclusion);
     };
-    step.done(&format!("refused, {}: {} {}", failure.code(), failure.sentence().en, failure.detail));
+    step.done(&verdict.to_line(Language::En));
     Ok(())
 }

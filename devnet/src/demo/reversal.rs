@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::receipt::samples::Samples;
-use receipt_core::verdict::Conclusion;
+use receipt_core::verdict::{Conclusion, Language};
 use tallystick_devnet::issuing::{IssuedReceipt, issue_one};
 use tallystick_proto::convert::reversal_to_wire;
 use tallystick_proto::issuer::v1::{ReceiptKey, ReceiptState, ReverseRequest, Wait};
@@ -39,7 +39,7 @@ pub(super) async fn run(demo: &Demo, original: &IssuedSample) -> Result<Vec<Issu
     }
     let reissued_key = format!("{}-{}", reissued.key.0, reissued.key.1);
     step.done(&format!("S13 is red receipt {by}, S14 is {reissued_key}; the verdict on S01 is now"));
-    let text = verdict.to_text();
+    let text = verdict.to_text(Language::En);
     let head: String = text.lines().take(VERDICT_HEAD_LINES).map(|line| format!("{line}\n")).collect();
     demo.screen.print(&indented(&head));
     Ok(vec![red_receipt, reissued])

@@ -10,7 +10,7 @@ use crate::hash::Hash;
 use crate::ids::LeafIndex;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::Seed;
-use crate::shown::damage_on_the_way;
+use crate::shown::Damage;
 use crate::suite::ChainId;
 
 /// Why bytes are not a bundle.
@@ -29,8 +29,8 @@ pub enum BundleError {
         problem: String,
     },
     /// A program between the issuer and here changed it.
-    #[error("{0}")]
-    Damaged(&'static str),
+    #[error("{}", .0.sentence())]
+    Damaged(Damage),
     /// The format's name is another.
     #[error("the format is not {BUNDLE_FORMAT}")]
     Format,
@@ -134,8 +134,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Bundle, BundleError> {
     if bytes.len() > BUNDLE_BYTES_MAX {
         return Err(BundleError::TooLarge { bytes: bytes.len() });
     }
-    // A bundle has no such bytes outside of its texts, and JSON escapes CR inside of them.
-    if let Some(damage) = damage_on_the_way(bytes) {
+    // A bundle has no such bytes outside of its texts, and JSON escapes CR and LF inside of them.
+    if let Some(damage) = Damage::of_one_line(bytes) {
         return Err(BundleError::Damaged(damage));
     }
     let json: BundleJson = from_json(bytes)?;

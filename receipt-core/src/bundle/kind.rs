@@ -20,17 +20,71 @@ pub enum FileKind {
         format: String,
     },
     /// No bundle at all.
-    Other {
-        /// What it is, as far as that can be seen.
-        seems: &'static str,
-    },
+    Other(FileSort),
+}
+
+/// What a file is instead of a bundle, as far as its first bytes show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileSort {
+    /// No bytes.
+    Empty,
+    /// A trust file.
+    Trust,
+    /// The evidence of a fork.
+    ForkEvidence,
+    /// A bare proof of the log.
+    LogProof,
+    /// A PDF.
+    Pdf,
+    /// A ZIP archive, or OFD.
+    Zip,
+    /// A picture.
+    Picture,
+    /// UTF-16 text.
+    Utf16,
+    /// Compressed data.
+    Compressed,
+    /// Something else.
+    Unknown,
+}
+
+impl FileSort {
+    /// All sorts.
+    pub const ALL: [Self; 10] = [
+        Self::Empty,
+        Self::Trust,
+        Self::ForkEvidence,
+        Self::LogProof,
+        Self::Pdf,
+        Self::Zip,
+        Self::Picture,
+        Self::Utf16,
+        Self::Compressed,
+        Self::Unknown,
+    ];
+
+    /// The stable name.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "EMPTY",
+            Self::Trust => "TRUST_FILE",
+            Self::ForkEvidence => "FORK_EVIDENCE",
+            Self::LogProof => "LOG_PROOF",
+            Self::Pdf => "PDF",
+            Self::Zip => "ZIP",
+            Self::Picture => "PICTURE",
+            Self::Utf16 => "UTF_16",
+            Self::Compressed => "COMPRESSED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
 }
 
 /// Looks at the first bytes.
 pub fn kind_of(bytes: &[u8]) -> FileKind {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     if !head.windows(FAMILY.len()).any(|window| window == FAMILY) {
-        return FileKind::Other { seems: seems(head) };
+        return FileKind::Other(sort_of(head));
     }
     let name = head.strip_prefix(START).and_then(|rest| rest.split(|byte| *byte == b'"').next());
     match name.and_then(|name| std::str::from_utf8(name).ok()) {
@@ -45,24 +99,24 @@ pub fn kind_of(bytes: &[u8]) -> FileKind {
     }
 }
 
-fn seems(head: &[u8]) -> &'static str {
-    const KNOWN: &[(&[u8], &str)] = &[
-        (b"tallystick/trust/", "it is a trust file"),
-        (b"tallystick/fork/", "it is the evidence of a fork: use `compare`"),
-        (b"c2sp.org/tlog-proof", "it is a bare proof of the log"),
-        (b"%PDF-", "it is a PDF"),
-        (b"PK\x03\x04", "it is a ZIP archive (or OFD): take the bundle out of it"),
-        (b"\xff\xd8\xff", "it is a picture"),
-        (b"\x89PNG", "it is a picture"),
-        (b"\xff\xfe", "it is UTF-16 text: a program has saved it anew; take the file as it was handed out"),
-        (b"\xfe\xff", "it is UTF-16 text: a program has saved it anew; take the file as it was handed out"),
-        (b"\x1f\x8b", "it is compressed: unpack it first"),
+fn sort_of(head: &[u8]) -> FileSort {
+    const KNOWN: &[(&[u8], FileSort)] = &[
+        (b"tallystick/trust/", FileSort::Trust),
+        (b"tallystick/fork/", FileSort::ForkEvidence),
+        (b"c2sp.org/tlog-proof", FileSort::LogProof),
+        (b"%PDF-", FileSort::Pdf),
+        (b"PK\x03\x04", FileSort::Zip),
+        (b"\xff\xd8\xff", FileSort::Picture),
+        (b"\x89PNG", FileSort::Picture),
+        (b"\xff\xfe", FileSort::Utf16),
+        (b"\xfe\xff", FileSort::Utf16),
+        (b"\x1f\x8b", FileSort::Compressed),
     ];
     if head.is_empty() {
-        return "it is empty";
+        return FileSort::Empty;
     }
     let known = KNOWN.iter().find(|(start, _)| head.starts_with(start));
-    known.map_or("it does not begin as a bundle (.tally) does", |(_, seems)| *seems)
+    known.map_or(FileSort::Unknown, |(_, sort)| *sort)
 }
 
 #[cfg(test)]
@@ -71,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_file_is_a_bundle_or_of_another_format_or_something_else() {
-        let other = |bytes: &[u8]| matches!(kind_of(bytes), FileKind::Other { .. });
+        let other = |bytes: &[u8]| matches!(kind_of(bytes), FileKind::Other(_));
         for bytes in
             [&b""[..], b"{}", b"%PDF-1.7", b"tallystick/trust/v1\n", &[0; 300], b"{\"format\":\"tallystick/bund"]
         {
@@ -89,9 +143,6 @@ mod tests {
         ] {
             assert_eq!(kind_of(bytes), FileKind::Bundle, "{bytes:?}");
         }
-        assert_eq!(
-            kind_of(b"PK\x03\x04"),
-            FileKind::Other { seems: "it is a ZIP archive (or OFD): take the bundle out of it" }
-        );
+        assert_eq!(kind_of(b"PK\x03\x04"), FileKind::Other(FileSort::Zip));
     }
 }

@@ -18,6 +18,7 @@ use crate::record::{ReceiptRecord, SignedRecord, status_key};
 use crate::state::StateRead;
 use crate::state::tables::Table;
 use crate::suite::Signer;
+use crate::verdict::RecordPlace;
 
 /// A receipt of the test chain, signed; anchored once [`TestChain::add_block`] has taken it.
 #[derive(Debug, Clone)]
@@ -199,6 +200,23 @@ impl TestChain {
             batch: BatchPart { index: inner, path: tree.path(inner).unwrap(), header: batch.header.encode() },
             anchor: self.proof(index, anchor_height),
             status: self.status(&receipt.record, height),
+        }
+    }
+
+    /// Where a record stands in the log, taken or refused, under the newest checkpoint.
+    pub fn place(&self, record: &[u8]) -> RecordPlace {
+        let (height, leaf, batch) = self.batch_of(record);
+        let block = &self.blocks[usize::try_from(height.get()).unwrap()];
+        let position = batch.records.iter().position(|known| known == record).unwrap();
+        let batch_index = LeafIndex::new(position as u64);
+        let tree = crate::merkle::InnerTree::from_leaves(self.params.suite, &batch.records).unwrap();
+        RecordPlace {
+            leaf_index: LeafIndex::new(leaf),
+            entry: block.entries[usize::try_from(leaf - block.first_leaf).unwrap()].clone(),
+            path: self.log.inclusion(leaf, self.log.size()),
+            signed_header: batch.header.encode(),
+            batch_index,
+            batch_path: tree.path(batch_index).unwrap(),
         }
     }
 

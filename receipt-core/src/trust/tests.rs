@@ -263,6 +263,7 @@ fn a_file_goes_on_from_those_whose_sets_it_begins_with() {
         ("fewer", one, &two, false),
         ("open again", &two, &two_closed, false),
         ("another chain", &other, one, false),
+        ("one that hides that it is a test chain", one, &TrustFile { is_test: true, ..one.clone() }, false),
         ("another set", &one.with_next_set(end(50, 9), &set(3..=6)).unwrap(), &two, false),
         ("another size", &one.with_next_set(end(51, 9), &set(2..=5)).unwrap(), &two, false),
         ("another time of a closed set", &one.with_next_set(end(50, 8), &set(2..=5)).unwrap(), &two, false),

@@ -10,7 +10,7 @@ use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize};
 use crate::limits::{TRUST_BYTES_MAX, VALIDATORS_MAX};
 use crate::note::{KeyError, Policy, PolicyTextError, PosixSeconds};
-use crate::shown::damage_on_the_way;
+use crate::shown::Damage;
 use crate::suite::{ChainId, PublicKey, Suite};
 
 const MAGIC: &str = "tallystick/trust/v1";
@@ -46,8 +46,8 @@ impl TrustFile {
         if text.len() > TRUST_BYTES_MAX {
             return Err(TrustTextError::Whole("it is too large"));
         }
-        if let Some(damage) = damage_on_the_way(text.as_bytes()) {
-            return Err(TrustTextError::Whole(damage));
+        if let Some(damage) = Damage::of(text.as_bytes()) {
+            return Err(TrustTextError::Whole(damage.sentence()));
         }
         let body = text.strip_suffix('\n').ok_or(TrustTextError::Whole("it does not end in a newline"))?;
         let mut lines = Lines { lines: body.split('\n').collect(), next: 0 };
@@ -55,6 +55,7 @@ impl TrustFile {
         let trust = Self {
             chain: ChainId(lines.value("chain ", parse_hex)?),
             chain_name: lines.value("name ", parse_name)?,
+            is_test: lines.may_have("test"),
             origin: lines.value("origin ", parse_name)?,
             utc_offset_minutes: lines.value("utc-offset-minutes ", parse_offset)?,
             suite: lines.suite()?,
@@ -68,9 +69,10 @@ impl TrustFile {
     /// Writes the canonical text.
     pub fn to_text(&self) -> String {
         let mut text = format!(
-            "{MAGIC}\nchain {}\nname {}\norigin {}\nutc-offset-minutes {}\nsuite {}\n",
+            "{MAGIC}\nchain {}\nname {}\n{}origin {}\nutc-offset-minutes {}\nsuite {}\n",
             self.chain.0,
             self.chain_name,
+            if self.is_test { "test\n" } else { "" },
             self.origin,
             self.utc_offset_minutes,
             self.suite.number()
@@ -135,6 +137,13 @@ impl<'a> Lines<'a> {
         }
         self.next += 1;
         Ok(())
+    }
+
+    /// Takes the line if it is this one.
+    fn may_have(&mut self, line: &str) -> bool {
+        let has = self.peek() == Some(line);
+        self.next += usize::from(has);
+        has
     }
 
     fn value<T>(&mut self, keyword: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, TrustTextError> {

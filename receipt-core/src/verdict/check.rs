@@ -2,31 +2,10 @@
 
 use std::fmt::Display;
 
-use super::Conclusion;
-use super::layer::Layer;
-use super::sentences::{CheckId, Doubt, Sentence};
-
-/// What became of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerResult {
-    /// Every check of it holds.
-    Passed,
-    /// A check of it does not hold, or (in force) the receipt is reversed.
-    Failed,
-    /// An earlier check failed, or this cannot be judged here.
-    Unknown,
-}
-
-impl LayerResult {
-    /// The stable name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+use super::conclusion::{Conclusion, Doubt, Failure, Unjudged};
+use super::layer::{Layer, LayerResult};
+use super::sentences::CheckId;
+use super::value::Parameters;
 
 /// What became of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +14,7 @@ pub enum CheckOutcome {
     Passed,
     /// It does not hold, and the verdict does not hang on it.
     Warned,
-    /// The check does not hold, and the bundle is invalid.
+    /// The check does not hold, and the receipt is no good.
     Failed,
     /// Whether it holds cannot be judged here.
     Unknown,
@@ -60,43 +39,10 @@ pub struct Check {
     pub id: CheckId,
     /// Whether it holds.
     pub outcome: CheckOutcome,
-    /// Particulars of a warning or failure, without personal values.
+    /// What its sentence names.
+    pub parameters: Parameters,
+    /// Particulars of a warning or failure for whoever mends a program: English, without personal values.
     pub details: Vec<String>,
-}
-
-/// Why a bundle proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The check that did not hold.
-    pub check: CheckId,
-    /// Particulars, without personal values.
-    pub detail: String,
-}
-
-impl Failure {
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        self.check.code()
-    }
-
-    /// One sentence for a person.
-    pub const fn sentence(&self) -> Sentence {
-        self.check.failure()
-    }
-
-    /// The layer that failed.
-    pub const fn layer(&self) -> Layer {
-        self.check.layer()
-    }
-}
-
-/// Why a file that may be good cannot be judged here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unjudged {
-    /// What this program or trust file lacks.
-    pub doubt: Doubt,
-    /// Particulars, without personal values.
-    pub detail: String,
 }
 
 /// Collects checks in order. Its errors are what the verdict comes to.
@@ -106,43 +52,67 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn pass(&mut self, id: CheckId) {
-        self.checks.push(Check { id, outcome: CheckOutcome::Passed, details: Vec::new() });
+    fn add(&mut self, id: CheckId, outcome: CheckOutcome, parameters: Parameters, details: Vec<String>) {
+        self.checks.push(Check { id, outcome, parameters, details });
     }
 
-    pub(super) fn warn(&mut self, id: CheckId, details: Vec<String>) {
-        self.checks.push(Check { id, outcome: CheckOutcome::Warned, details });
+    pub(super) fn pass(&mut self, id: CheckId) {
+        self.add(id, CheckOutcome::Passed, Parameters::NONE, Vec::new());
+    }
+
+    pub(super) fn warn(&mut self, id: CheckId, parameters: Parameters, details: Vec<String>) {
+        self.add(id, CheckOutcome::Warned, parameters, details);
     }
 
     pub(super) fn fail(&mut self, id: CheckId, detail: impl Display) -> Conclusion {
+        self.fail_with(id, Parameters::NONE, detail)
+    }
+
+    /// The check fails, and its sentence names something.
+    pub(super) fn fail_with(&mut self, id: CheckId, parameters: Parameters, detail: impl Display) -> Conclusion {
         let detail = detail.to_string();
-        self.checks.push(Check { id, outcome: CheckOutcome::Failed, details: vec![detail.clone()] });
-        Conclusion::Invalid(Failure { check: id, detail })
+        self.add(id, CheckOutcome::Failed, parameters.clone(), vec![detail.clone()]);
+        Conclusion::Invalid(Failure { check: id, parameters, detail })
     }
 
     /// The check cannot be made with what this program and this trust file know.
     pub(super) fn doubt(&mut self, id: CheckId, doubt: Doubt, detail: impl Display) -> Conclusion {
-        let detail = detail.to_string();
-        self.leave_open(id, &detail);
-        Conclusion::Unjudged(Unjudged { doubt, detail })
+        self.doubt_with(id, doubt, Parameters::NONE, detail)
     }
 
-    /// The file is something else.
-    pub(super) fn no_receipt(&mut self, detail: impl Display) -> Conclusion {
+    /// The same, and the finding's sentence names something.
+    pub(super) fn doubt_with(
+        &mut self,
+        id: CheckId,
+        doubt: Doubt,
+        parameters: Parameters,
+        detail: impl Display,
+    ) -> Conclusion {
         let detail = detail.to_string();
-        self.leave_open(CheckId::BundleForm, &detail);
-        Conclusion::NoReceipt { detail }
+        self.leave_open(id, &detail);
+        Conclusion::Unjudged(Unjudged { doubt, parameters, detail })
     }
 
     /// The check cannot be made here, and those after it are made all the same.
     pub(super) fn leave_open(&mut self, id: CheckId, detail: &str) {
-        self.checks.push(Check { id, outcome: CheckOutcome::Unknown, details: vec![detail.to_owned()] });
+        self.add(id, CheckOutcome::Unknown, Parameters::NONE, vec![detail.to_owned()]);
     }
 
     /// Passes if the condition holds.
     pub(super) fn require(&mut self, id: CheckId, holds: bool, detail: impl Display) -> Result<(), Conclusion> {
+        self.require_with(id, holds, || Parameters::NONE, detail)
+    }
+
+    /// Passes if the condition holds; its sentence names something if it does not.
+    pub(super) fn require_with(
+        &mut self,
+        id: CheckId,
+        holds: bool,
+        parameters: impl FnOnce() -> Parameters,
+        detail: impl Display,
+    ) -> Result<(), Conclusion> {
         if !holds {
-            return Err(self.fail(id, detail));
+            return Err(self.fail_with(id, parameters(), detail));
         }
         self.pass(id);
         Ok(())

@@ -1,16 +1,23 @@
 //! The face of a receipt: what a person reads, field by field. Derived from the content alone; never evidence.
 //!
+//! Texts are as they may be shown: what acts on a reader (direction, controls, what cannot be seen) is written out.
+//!
 //! The check code is a secret of the receipt and is left out: a face ends up on screens and in logs. For the same reason
 //! the number of a person's document and the account are masked; the whole ones are in the body.
 
 use serde::Serialize;
 
 use super::labels::field_label;
+use super::language::{Language, Said, Sentence};
+use super::times::time_text;
 use crate::ids::UnixMillis;
 use crate::receipt::idcheck::masked_code;
 use crate::receipt::layout::{position_name, row_start, to_values};
-use crate::receipt::model::{AuxItem, Item, PayerIdType, PayerType, Payment, PaymentMode, Receipt, Related, Reversal};
+use crate::receipt::model::{
+    AuxItem, Item, PayerIdType, PayerType, Payment, PaymentMode, Receipt, Related, Reversal, ReversalReason,
+};
 use crate::receipt::words::amount_in_words;
+use crate::shown::line;
 
 /// Shown detail lines; a receipt may have 2,000.
 const AUX_LINES_SHOWN_MAX: usize = 20;
@@ -19,13 +26,12 @@ const AUX_LINES_SHOWN_MAX: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FaceLine {
     /// Name in the body's layout.
-    pub name: String,
-    /// Name in Chinese.
-    pub chinese: String,
-    /// Name in English.
-    pub english: String,
+    pub code: String,
+    /// What the field is called.
+    #[serde(flatten)]
+    pub label: Said,
     /// The value, as a person reads it.
-    pub value: String,
+    pub value: Said,
 }
 
 /// A whole face.
@@ -53,12 +59,13 @@ impl Face {
     /// The face of a receipt; times are printed under a fixed UTC offset.
     pub fn of(receipt: &Receipt, utc_offset_minutes: i32) -> Self {
         let draft = &receipt.draft;
+        let safe = |text: String| line(&text).into_owned();
         Self {
-            title: draft.receipt_name.clone(),
+            title: safe(draft.receipt_name.clone()),
             red: draft.is_red(),
             lines: lines(receipt, utc_offset_minutes),
-            items: draft.items.iter().map(item_text).collect(),
-            aux_items: draft.aux_items.iter().take(AUX_LINES_SHOWN_MAX).map(aux_text).collect(),
+            items: draft.items.iter().map(item_text).map(safe).collect(),
+            aux_items: draft.aux_items.iter().take(AUX_LINES_SHOWN_MAX).map(aux_text).map(safe).collect(),
             aux_count: draft.aux_items.len(),
             total: draft.total_amount.to_string(),
             total_in_words: amount_in_words(draft.total_amount),
@@ -74,97 +81,137 @@ fn lines(receipt: &Receipt, utc_offset_minutes: i32) -> Vec<FaceLine> {
     for (position, value) in (0_u32..).zip(values.into_iter().take(row_start(category))) {
         let name = position_name(category, 0, position);
         let Some(value) = shown_value(receipt, &name, value, utc_offset_minutes) else { continue };
-        let label = field_label(&name);
-        lines.push(FaceLine {
-            chinese: label.map_or_else(|| name.clone(), |label| label.chinese.to_owned()),
-            english: label.map_or_else(|| name.clone(), |label| label.english.to_owned()),
-            name,
-            value,
-        });
+        let label = match field_label(&name) {
+            Some(Sentence { zh, en }) => Said { zh: zh.to_owned(), en: en.to_owned() },
+            None => Said { zh: name.clone(), en: name.clone() },
+        };
+        lines.push(FaceLine { code: name, label, value });
     }
     lines
 }
 
 /// How a field is shown; `None`: not at all.
-fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes: i32) -> Option<String> {
+fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes: i32) -> Option<Said> {
     let draft = &receipt.draft;
     if value.is_empty() {
         return None;
     }
+    let time = |time: UnixMillis| both(|language| time_text(time, utc_offset_minutes, language));
     Some(match name {
         // The secret, what stands in the title, and what the rows show by themselves.
         "check_code" | "receipt_name" | "item_count" | "aux_count" => return None,
-        "issue_time" => time_text(receipt.issued.issue_time, utc_offset_minutes),
-        "non_tax.confirm_time" => {
-            let confirmed = draft.ext.non_tax().and_then(|non_tax| non_tax.confirm_time)?;
-            time_text(confirmed, utc_offset_minutes)
-        }
-        "total_amount" => format!("{value}  {}", amount_in_words(draft.total_amount)),
+        "issue_time" => time(receipt.issued.issue_time),
+        "non_tax.confirm_time" => time(draft.ext.non_tax().and_then(|non_tax| non_tax.confirm_time)?),
+        "total_amount" => same(&format!("{value}  {}", amount_in_words(draft.total_amount))),
         // A unified social credit code is public; every other code is a person's.
-        "payer_code" if draft.payer_id_type != PayerIdType::Uscc => masked_code(&value),
-        "rec_account" => masked_code(&value),
-        "payer_type" => payer_type_text(draft.payer_type).to_owned(),
-        "payer_id_type" => payer_id_type_text(draft.payer_id_type).to_owned(),
-        "payments" => draft.payments.iter().map(payment_text).collect::<Vec<_>>().join("；"),
-        "related" => draft.related.iter().map(related_text).collect::<Vec<_>>().join("；"),
+        "payer_code" if draft.payer_id_type != PayerIdType::Uscc => same(&masked_code(&value)),
+        "rec_account" => same(&masked_code(&value)),
+        "payer_type" => words(payer_type_text(draft.payer_type)),
+        "payer_id_type" => words(payer_id_type_text(draft.payer_id_type)),
+        "payments" => joined(&draft.payments, payment_text),
+        "related" => joined(&draft.related, related_text),
         "reversal" => draft.reversal.as_ref().map(reversal_text)?,
-        "other_info" => {
-            let parts = draft.other_info.iter().map(|info| format!("{}：{}", info.name, info.value));
-            parts.collect::<Vec<_>>().join("；")
-        }
+        "other_info" => joined(&draft.other_info, |info, language| match language {
+            Language::Zh => format!("{}：{}", info.name, info.value),
+            Language::En => format!("{}: {}", info.name, info.value),
+        }),
         "donation.restricted_use" | "donation.anonymous" if value == "false" => return None,
-        _ => value,
+        _ => same(&value),
     })
 }
 
-const fn payer_type_text(payer_type: PayerType) -> &'static str {
+/// Nothing in a value acts on whoever reads it.
+fn both(text: impl Fn(Language) -> String) -> Said {
+    let [zh, en] = Language::ALL.map(|language| line(&text(language)).into_owned());
+    Said { zh, en }
+}
+
+fn same(text: &str) -> Said {
+    both(|_| text.to_owned())
+}
+
+fn words(sentence: Sentence) -> Said {
+    both(|language| sentence.of(language).to_owned())
+}
+
+fn joined<T>(parts: &[T], text: impl Fn(&T, Language) -> String) -> Said {
+    both(|language| {
+        let parts: Vec<String> = parts.iter().map(|part| text(part, language)).collect();
+        parts.join(match language {
+            Language::Zh => "；",
+            Language::En => "; ",
+        })
+    })
+}
+
+const fn payer_type_text(payer_type: PayerType) -> Sentence {
     match payer_type {
-        PayerType::Individual => "个人 individual",
-        PayerType::Organisation => "单位 organisation",
+        PayerType::Individual => Sentence { zh: "个人", en: "individual" },
+        PayerType::Organisation => Sentence { zh: "单位", en: "organisation" },
     }
 }
 
-const fn payer_id_type_text(payer_id_type: PayerIdType) -> &'static str {
+const fn payer_id_type_text(payer_id_type: PayerIdType) -> Sentence {
     match payer_id_type {
-        PayerIdType::Resident => "居民身份证 resident identity card",
-        PayerIdType::Passport => "护照 passport",
-        PayerIdType::HkMacauTaiwanPermit => "港澳台居民证件 Hong Kong, Macau or Taiwan permit",
-        PayerIdType::Newborn => "新生儿 newborn",
-        PayerIdType::Unidentified => "无证件 none",
-        PayerIdType::Uscc => "统一社会信用代码 unified social credit code",
-    }
-}
-
-fn payment_text(payment: &Payment) -> String {
-    let mode = match payment.mode {
-        PaymentMode::Cash => "现金",
-        PaymentMode::Transfer => "转账",
-        PaymentMode::Pos => "刷卡",
-        PaymentMode::Wechat => "微信",
-        PaymentMode::Alipay => "支付宝",
-        PaymentMode::Unionpay => "银联",
-        PaymentMode::Withholding => "银行代扣",
-        PaymentMode::MedicalInsurance => "医保",
-        PaymentMode::Prepayment => "预交金",
-        PaymentMode::InKind => "实物",
-    };
-    format!("{mode} {}", payment.amount)
-}
-
-fn related_text(related: &Related) -> String {
-    match related {
-        Related::ReversalOf { receipt_code, receipt_number } => format!("冲红 {receipt_code}-{receipt_number}"),
-        Related::ReissueAfterPartialRefund { receipt_code, receipt_number } => {
-            format!("部分退费后重开 {receipt_code}-{receipt_number}")
+        PayerIdType::Resident => Sentence { zh: "居民身份证", en: "resident identity card" },
+        PayerIdType::Passport => Sentence { zh: "护照", en: "passport" },
+        PayerIdType::HkMacauTaiwanPermit => {
+            Sentence { zh: "港澳台居民证件", en: "Hong Kong, Macau or Taiwan permit" }
         }
-        Related::ExchangedPaper { paper_code, paper_number } => format!("纸质票据 {paper_code}-{paper_number}"),
-        Related::CoversPayCode { pay_code } => format!("缴款码 {pay_code}"),
+        PayerIdType::Newborn => Sentence { zh: "新生儿", en: "newborn" },
+        PayerIdType::Unidentified => Sentence { zh: "无证件", en: "none" },
+        PayerIdType::Uscc => Sentence { zh: "统一社会信用代码", en: "unified social credit code" },
     }
 }
 
-fn reversal_text(reversal: &Reversal) -> String {
-    let parts = [reversal.reason.as_str(), &reversal.text, &reversal.operator, &reversal.refund_reference];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+fn payment_text(payment: &Payment, language: Language) -> String {
+    let mode = match payment.mode {
+        PaymentMode::Cash => Sentence { zh: "现金", en: "cash" },
+        PaymentMode::Transfer => Sentence { zh: "转账", en: "transfer" },
+        PaymentMode::Pos => Sentence { zh: "刷卡", en: "card" },
+        PaymentMode::Wechat => Sentence { zh: "微信", en: "WeChat" },
+        PaymentMode::Alipay => Sentence { zh: "支付宝", en: "Alipay" },
+        PaymentMode::Unionpay => Sentence { zh: "银联", en: "UnionPay" },
+        PaymentMode::Withholding => Sentence { zh: "银行代扣", en: "withholding" },
+        PaymentMode::MedicalInsurance => Sentence { zh: "医保", en: "medical insurance" },
+        PaymentMode::Prepayment => Sentence { zh: "预交金", en: "prepayment" },
+        PaymentMode::InKind => Sentence { zh: "实物", en: "in kind" },
+    };
+    format!("{} {}", mode.of(language), payment.amount)
+}
+
+fn related_text(related: &Related, language: Language) -> String {
+    let (what, which) = match related {
+        Related::ReversalOf { receipt_code, receipt_number } => {
+            (Sentence { zh: "冲红", en: "reverses" }, format!("{receipt_code}-{receipt_number}"))
+        }
+        Related::ReissueAfterPartialRefund { receipt_code, receipt_number } => (
+            Sentence { zh: "部分退费后重开", en: "issued anew after a partial refund of" },
+            format!("{receipt_code}-{receipt_number}"),
+        ),
+        Related::ExchangedPaper { paper_code, paper_number } => {
+            (Sentence { zh: "纸质票据", en: "paper" }, format!("{paper_code}-{paper_number}"))
+        }
+        Related::CoversPayCode { pay_code } => (Sentence { zh: "缴款码", en: "pay code" }, pay_code.clone()),
+    };
+    format!("{} {which}", what.of(language))
+}
+
+fn reversal_text(reversal: &Reversal) -> Said {
+    let reason = match reversal.reason {
+        ReversalReason::FullRefund => Sentence { zh: "全额退费", en: "full refund" },
+        ReversalReason::PartialRefund => Sentence { zh: "部分退费", en: "partial refund" },
+        ReversalReason::WrongPayer => Sentence { zh: "交款人有误", en: "wrong payer" },
+        ReversalReason::WrongItem => Sentence { zh: "项目有误", en: "wrong item" },
+        ReversalReason::WrongAmount => Sentence { zh: "金额有误", en: "wrong amount" },
+        ReversalReason::Duplicate => Sentence { zh: "重复开具", en: "issued twice" },
+        ReversalReason::DecisionRevoked => Sentence { zh: "处罚决定已撤销", en: "decision revoked" },
+        ReversalReason::Other => Sentence { zh: "其他", en: "other" },
+    };
+    both(|language| {
+        let parts = [reason.of(language), &reversal.text, &reversal.operator, &reversal.refund_reference];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    })
 }
 
 fn item_text(item: &Item) -> String {
@@ -183,28 +230,6 @@ fn aux_text(item: &AuxItem) -> String {
     text + &format!("  {}", item.amount)
 }
 
-/// `2026-11-02 08:21:37 +08:00`.
-pub(super) fn time_text(time: UnixMillis, utc_offset_minutes: i32) -> String {
-    let (date, clock) = parts(time, utc_offset_minutes);
-    let sign = if utc_offset_minutes < 0 { '-' } else { '+' };
-    let offset = utc_offset_minutes.unsigned_abs();
-    format!("{date} {clock} {sign}{:02}:{:02}", offset / 60, offset % 60)
-}
-
-/// RFC 3339, UTC, whole seconds.
-pub fn utc_text(time: UnixMillis) -> String {
-    let (date, clock) = parts(time, 0);
-    format!("{date}T{clock}Z")
-}
-
-fn parts(time: UnixMillis, utc_offset_minutes: i32) -> (String, String) {
-    let (year, month, day) = time.civil_date(utc_offset_minutes);
-    let local_seconds = i128::from(time.seconds()) + i128::from(utc_offset_minutes) * 60;
-    let second = local_seconds.rem_euclid(86_400);
-    let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-    (format!("{year:04}-{month:02}-{day:02}"), clock)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,7 +240,7 @@ mod tests {
         let mut receipt = receipt();
         let shown = |receipt: &Receipt, name: &str| {
             let lines = Face::of(receipt, 480).lines;
-            lines.into_iter().find(|line| line.name == name).unwrap().value
+            lines.into_iter().find(|line| line.code == name).unwrap().value.zh
         };
         receipt.draft.payer_id_type = PayerIdType::Resident;
         receipt.draft.payer_code = "990305199001010015".to_owned();

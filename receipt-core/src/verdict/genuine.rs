@@ -1,17 +1,26 @@
 //! The first layer: the body is what the record commits to, the unit signed the record, authorities vouch for the unit.
 
 use super::check::Judge;
-use super::sentences::{CheckId, Doubt};
-use super::{Conclusion, Context, versions};
+use super::conclusion::{Conclusion, Doubt};
+use super::material::{Context, Seen};
+use super::sentences::CheckId;
+use super::signed::Signed;
+use super::value::{Parameters, Value};
+use super::versions;
 use crate::credential::{SignedCredential, UnitCredential};
-use crate::ids::ReceiptCode;
+use crate::ids::{ReceiptCode, UnixMillis};
 use crate::note::{Checkpoint, TlogProof};
 use crate::receipt::civil::CivilDate;
 use crate::receipt::disclosure::Body;
+use crate::receipt::layout::from_values;
 use crate::receipt::model::Receipt;
 use crate::receipt::rules::{Catalogue, check_body};
 use crate::record::{ReceiptRecord, SignedRecord};
 use crate::suite::{PublicKey, Suite};
+use crate::trust::TrustFile;
+
+/// Broken rules that are told one by one: thousands of detail lines can each break one.
+const VIOLATIONS_TOLD_MAX: usize = 20;
 
 /// What of this layer is left open: whether authorities later than those of the trust file vouch for the unit.
 pub(super) struct LaterAuthorities(pub(super) String);
@@ -19,30 +28,64 @@ pub(super) struct LaterAuthorities(pub(super) String);
 pub(super) fn check(
     context: &Context<'_>,
     judge: &mut Judge,
-) -> Result<(SignedRecord, Receipt, Option<LaterAuthorities>), Conclusion> {
+    seen: &mut Seen,
+) -> Result<(SignedRecord, Option<LaterAuthorities>), Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let chain = trust.chain_id();
     if bundle.chain != chain {
-        return Err(judge.doubt(CheckId::Chain, Doubt::OtherChain, other_chain(context)));
+        return Err(other_chain(context, judge));
     }
     judge.pass(CheckId::Chain);
-    if let Some(format) = versions::unknown_in_record(&bundle.record) {
-        return Err(judge.doubt(CheckId::RecordForm, Doubt::FormatUnknown, format));
-    }
-    let signed = judge.require_ok(CheckId::RecordForm, SignedRecord::decode(&bundle.record))?;
+    let signed = read_record(&bundle.record, judge)?;
     if let Some(format) = versions::unknown_in_signed(&bundle.credential) {
         return Err(judge.doubt(CheckId::CredentialForm, Doubt::FormatUnknown, format));
     }
     let credential = judge.require_ok(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
     let later = check_signers(context, &credential, judge)?;
-    let scope = scope_problem(&signed.record, &credential.credential, trust.suite());
+    let unit = &credential.credential;
+    let vouched = check_signature(trust, &signed, unit, judge)?;
+    if later.is_none() {
+        seen.signed = Some(vouched);
+    }
+    let receipt = check_content(context, &signed.record, unit, judge)?;
+    check_issue_time(&signed.record, context.latest, judge)?;
+    if later.is_none() {
+        seen.receipt = Some(receipt);
+    }
+    Ok((signed, later))
+}
+
+/// The signed record, if it is of a format and type that this program knows.
+pub(super) fn read_record(record: &[u8], judge: &mut Judge) -> Result<SignedRecord, Conclusion> {
+    if let Some(format) = versions::unknown_in_record(record) {
+        return Err(judge.doubt(CheckId::RecordForm, Doubt::FormatUnknown, format));
+    }
+    judge.require_ok(CheckId::RecordForm, SignedRecord::decode(record))
+}
+
+/// That the unit's key covers the record and signed it, and what it signed.
+pub(super) fn check_signature(
+    trust: &TrustFile,
+    signed: &SignedRecord,
+    unit: &UnitCredential,
+    judge: &mut Judge,
+) -> Result<Signed, Conclusion> {
+    let scope = scope_problem(&signed.record, unit, trust.suite());
     judge.require(CheckId::CredentialScope, scope.is_none(), scope.unwrap_or_default())?;
-    let genuine = signed.verify(chain, &credential.credential.public_key);
+    let genuine = signed.verify(trust.chain_id(), &unit.public_key);
     judge.require(CheckId::RecordSignature, genuine, "the signature does not fit record, chain and key")?;
-    let receipt = check_content(context, &signed.record, &credential.credential, judge)?;
-    let issued = signed.record.issue_time;
-    judge.require(CheckId::IssueTime, issued <= context.latest, format_args!("issued at {issued}"))?;
-    Ok((signed, receipt, later))
+    Ok(Signed::of(&signed.record, unit, trust.utc_offset_minutes()))
+}
+
+/// That the record is not from the future.
+pub(super) fn check_issue_time(
+    record: &ReceiptRecord,
+    latest: UnixMillis,
+    judge: &mut Judge,
+) -> Result<(), Conclusion> {
+    let issued = record.issue_time;
+    let parameters = || Parameters::of([("signed_seconds", Value::Seconds(issued.seconds()))]);
+    judge.require_with(CheckId::IssueTime, issued <= latest, parameters, format_args!("issued at {issued}"))
 }
 
 /// Enough authorities have signed that were in force where the anchor says that the record stands; whether it stands there is the next
@@ -81,14 +124,17 @@ fn check_signers(
 }
 
 /// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.
-fn other_chain(context: &Context<'_>) -> String {
+fn other_chain(context: &Context<'_>, judge: &mut Judge) -> Conclusion {
     let (bundle, trust) = (context.bundle, context.trust);
     let proof = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).ok();
     let checkpoint = proof.and_then(|proof| Checkpoint::parse(proof.checkpoint.text()).ok());
-    let log = checkpoint.map(|checkpoint| format!(" (log {:?} by its own word)", checkpoint.origin()));
-    let (own, known) = (bundle.chain.0, trust.chain_id().0);
-    let (log, name) = (log.unwrap_or_default(), trust.chain_name());
-    format!("it is of the chain {own}{log}; the trust file is of {name}, {known}")
+    let log = checkpoint.map(|checkpoint| checkpoint.origin().to_owned());
+    let (own, known, name) = (bundle.chain.0, trust.chain_id().0, trust.chain_name());
+    let parameters = Parameters::of([("chain", Value::Text(own.to_string()))])
+        .and("log", log.map(Value::Text))
+        .and("own_name", Some(Value::Text(name.to_owned())))
+        .and("own_chain", Some(Value::Text(known.to_string())));
+    judge.doubt_with(CheckId::Chain, Doubt::OtherChain, parameters, "it names another chain than the trust file")
 }
 
 /// Why the credential does not cover the record.
@@ -114,44 +160,87 @@ fn check_content(
 ) -> Result<Receipt, Conclusion> {
     let (bundle, trust) = (context.bundle, context.trust);
     let counted = bundle.values.len() == record.disclosure_count as usize;
+    let altered = |judge: &mut Judge, detail: String| {
+        let field = altered_field(context, record, credential).map(Value::Field);
+        judge.fail_with(CheckId::BodyRoot, Parameters::NONE.and("field", field), detail)
+    };
     if !counted {
         let detail = format!("{} values instead of {}", bundle.values.len(), record.disclosure_count);
-        return Err(judge.fail(CheckId::BodyRoot, detail));
+        return Err(altered(judge, detail));
     }
     let body = match Body::of_values(trust.suite(), bundle.values.clone(), &bundle.seed) {
         Ok(body) if body.root() == record.body_root => body,
-        Ok(_) => return Err(judge.fail(CheckId::BodyRoot, "the salted values lead to another root")),
-        Err(error) => return Err(judge.fail(CheckId::BodyRoot, error)),
+        Ok(_) => return Err(altered(judge, "the salted values lead to another root".to_owned())),
+        Err(error) => return Err(altered(judge, error.to_string())),
     };
     judge.pass(CheckId::BodyRoot);
     let receipt = judge.require_ok(CheckId::BodyForm, body.receipt())?;
+    let field = |name: &'static str| move || Parameters::of([("field", Value::Field(name))]);
     let differs = differing_field(&receipt, record, trust.utc_offset_minutes());
-    judge.require(CheckId::BodyRecord, differs.is_none(), differs.unwrap_or_default())?;
-    let (draft, issued) = (&receipt.draft, &receipt.issued);
-    let same_unit = draft.unit_code == credential.unit_code
-        && issued.unit_name == credential.unit_name
-        && draft.supervisor_area_code == credential.supervisor_area_code;
-    judge.require(CheckId::BodyUnit, same_unit, "unit_code, unit_name or supervisor_area_code differs")?;
+    let Difference { field: name, problem } = differs.unwrap_or_default();
+    judge.require_with(CheckId::BodyRecord, differs.is_none(), field(name), problem)?;
+    let differs = differing_unit_field(&receipt, credential);
+    let name = differs.unwrap_or_default();
+    judge.require_with(CheckId::BodyUnit, differs.is_none(), field(name), format_args!("{name} differs"))?;
     match check_body(&receipt, &AnyItem) {
         Ok(()) => judge.pass(CheckId::BodyRules),
-        Err(violations) => judge.warn(CheckId::BodyRules, violations.iter().map(ToString::to_string).collect()),
+        Err(violations) => {
+            let mut rules: Vec<String> = violations.iter().map(|found| found.rule.to_string()).collect();
+            rules.sort();
+            rules.dedup();
+            let parameters = Parameters::of([("rules", Value::Codes(rules))]);
+            let mut details: Vec<String> =
+                violations.iter().take(VIOLATIONS_TOLD_MAX).map(ToString::to_string).collect();
+            if let Some(more) = violations.len().checked_sub(VIOLATIONS_TOLD_MAX).filter(|more| *more > 0) {
+                details.push(format!("and {more} more"));
+            }
+            judge.warn(CheckId::BodyRules, parameters, details);
+        }
     }
     Ok(receipt)
 }
 
-/// The first field of a content that says something else than its record, as a sentence; `None` if none does.
-pub fn differing_field(receipt: &Receipt, record: &ReceiptRecord, utc_offset_minutes: i32) -> Option<&'static str> {
+/// Which field of a content that is not what the unit signed says something else than the record or the credential, if one does: of all
+/// others the record has nothing but the root.
+fn altered_field(context: &Context<'_>, record: &ReceiptRecord, credential: &UnitCredential) -> Option<&'static str> {
+    let receipt = from_values(&context.bundle.values).ok()?;
+    let differs = differing_field(&receipt, record, context.trust.utc_offset_minutes());
+    differs.map(|differs| differs.field).or_else(|| differing_unit_field(&receipt, credential))
+}
+
+/// A field of a content that says something else than its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// Its name in the body's layout.
+    pub field: &'static str,
+    /// What differs, as a sentence.
+    pub problem: &'static str,
+}
+
+/// The first field of a content that says something else than its record; `None` if none does.
+pub fn differing_field(receipt: &Receipt, record: &ReceiptRecord, utc_offset_minutes: i32) -> Option<Difference> {
     let date = CivilDate::at(record.issue_time, utc_offset_minutes);
+    let (draft, issued) = (&receipt.draft, &receipt.issued);
     let same = [
-        ("receipt_code differs", receipt.draft.receipt_code == record.key.code),
-        ("receipt_number differs", receipt.issued.receipt_number == record.key.number),
-        ("total_amount differs", receipt.draft.total_amount == record.total),
-        ("issue_time differs", receipt.issued.issue_time == record.issue_time),
-        ("issue_date is not the day of issue_time", date.is_ok_and(|date| receipt.draft.issue_date == date)),
-        ("the reversed original differs", receipt.draft.reversal_of() == record.reverses),
-        ("a reversal is stated on one side only", receipt.draft.is_red() == record.reverses.is_some()),
+        ("receipt_code", "receipt_code differs", draft.receipt_code == record.key.code),
+        ("receipt_number", "receipt_number differs", issued.receipt_number == record.key.number),
+        ("total_amount", "total_amount differs", draft.total_amount == record.total),
+        ("issue_time", "issue_time differs", issued.issue_time == record.issue_time),
+        ("issue_date", "issue_date is not the day of issue_time", date.is_ok_and(|date| draft.issue_date == date)),
+        ("related", "the reversed original differs", draft.reversal_of() == record.reverses),
+        ("reversal", "a reversal is stated on one side only", draft.is_red() == record.reverses.is_some()),
     ];
-    same.into_iter().find(|(_, same)| !same).map(|(problem, _)| problem)
+    same.into_iter().find(|(_, _, same)| !same).map(|(field, problem, _)| Difference { field, problem })
+}
+
+/// The first field of a content that says something else of the unit than its credential.
+fn differing_unit_field(receipt: &Receipt, credential: &UnitCredential) -> Option<&'static str> {
+    let same = [
+        ("unit_code", receipt.draft.unit_code == credential.unit_code),
+        ("unit_name", receipt.issued.unit_name == credential.unit_name),
+        ("supervisor_area_code", receipt.draft.supervisor_area_code == credential.supervisor_area_code),
+    ];
+    same.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
 }
 
 /// Which items are attached to a unit stands in the registry, which a bundle does not carry.

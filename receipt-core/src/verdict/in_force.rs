@@ -2,8 +2,11 @@
 
 use super::anchored::{is_after, quorum};
 use super::check::Judge;
-use super::sentences::{CheckId, Doubt};
-use super::{Conclusion, Context, Seen, versions};
+use super::conclusion::{Conclusion, Doubt};
+use super::material::{AsOf, DateSource, Proofs, Seen};
+use super::sentences::CheckId;
+use super::value::{Parameters, Value};
+use super::versions;
 use crate::entry::Entry;
 use crate::hash::Hash;
 use crate::ids::LeafIndex;
@@ -15,12 +18,12 @@ use crate::state::{Status, StatusValue, status_value_hash, stored_value_hash, un
 use crate::status::StatusProof;
 
 pub(super) fn check(
-    context: &Context<'_>,
+    proofs: &Proofs<'_>,
     header_index: LeafIndex,
     judge: &mut Judge,
     seen: &mut Seen,
 ) -> Result<Conclusion, Conclusion> {
-    let (part, trust) = (&context.bundle.status, context.trust);
+    let (part, trust) = (proofs.status, proofs.trust);
     if let Some(format) = versions::unknown_in_message(&part.seal) {
         return Err(judge.doubt(CheckId::SealForm, Doubt::FormatUnknown, format));
     }
@@ -30,7 +33,7 @@ pub(super) fn check(
         return Err(judge.fail(CheckId::SealForm, "it is of another suite than the chain"));
     }
     let proof = judge.require_ok(CheckId::SealForm, TlogProof::parse_without_extra(part.proof.as_bytes()))?;
-    let checkpoint = quorum(CheckId::SealQuorum, trust, &proof.checkpoint, judge)?;
+    let checkpoint = quorum(CheckId::SealQuorum, proofs, &proof.checkpoint, judge)?;
     let newer = checkpoint.size.get() > header_index.get();
     judge.require(CheckId::SealNewer, newer, format_args!("the tree has {} leaves", checkpoint.size))?;
     let last = proof.index.get().checked_add(1) == Some(checkpoint.size.get());
@@ -42,11 +45,13 @@ pub(super) fn check(
     judge.require_ok(CheckId::SealPosition, included)?;
     let own_set = seal.validator_set_hash == checkpoint.set_hash;
     judge.require(CheckId::SealSet, own_set, format_args!("it names {}", seal.validator_set_hash))?;
-    let timely = !is_after(checkpoint.as_of, context.latest) && seal.time <= context.latest;
+    let timely = !is_after(checkpoint.as_of, proofs.latest) && seal.time <= proofs.latest;
     let times = format_args!("sealed at {}, cosigned at {}", seal.time, checkpoint.as_of);
-    judge.require(CheckId::SealTime, timely, times)?;
+    let later = seal.time.seconds().max(checkpoint.as_of.get());
+    let parameters = || Parameters::of([("signed_seconds", Value::Seconds(later))]);
+    judge.require_with(CheckId::SealTime, timely, parameters, times)?;
 
-    let key = status_key(suite, &context.bundle.record);
+    let key = status_key(suite, proofs.record);
     if let Some((kind, value)) = part.value.as_deref().and_then(|value| Some((unknown_status_kind(value)?, value))) {
         // Anybody can write another number: only what the ledger does state is left open.
         let value_hash = stored_value_hash(suite, value);
@@ -57,8 +62,9 @@ pub(super) fn check(
     }
     let status =
         judge.require_ok(CheckId::StatusProof, proved_status(&seal, &key, &part.map, part.value.as_deref()))?;
-    seen.signers = checkpoint.signers.iter().map(|name| trust.agency(name).to_owned()).collect();
     let as_of = checkpoint.as_of;
+    seen.signers = checkpoint.signers.iter().map(|name| trust.agency(name).to_owned()).collect();
+    seen.as_of = Some(AsOf { time: as_of, source: DateSource::Checkpoint });
     Ok(match status {
         None => Conclusion::InForce { as_of },
         Some(Status::Reversed { by }) => Conclusion::Reversed { by, as_of },

@@ -1,19 +1,10 @@
 //! The names of a receipt's fields in Chinese and English, as shown with a verdict.
 
-/// How a field is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FieldLabel {
-    /// The name in the body's layout, for example `payer_name` or `medical.own_pay`.
-    pub name: &'static str,
-    /// In Chinese, as printed on receipts.
-    pub chinese: &'static str,
-    /// In English.
-    pub english: &'static str,
-}
+use super::language::Sentence;
 
 macro_rules! labels {
-    ($($name:literal $chinese:literal $english:literal,)*) => {
-        const LABELS: &[FieldLabel] = &[$(FieldLabel { name: $name, chinese: $chinese, english: $english },)*];
+    ($($name:literal $zh:literal $en:literal,)*) => {
+        const LABELS: &[(&str, Sentence)] = &[$(($name, Sentence { zh: $zh, en: $en }),)*];
     };
 }
 
@@ -26,6 +17,7 @@ labels! {
     "unit_code" "开票单位代码" "Unit code",
     "issue_date" "开票日期" "Date of issue",
     "total_amount" "金额合计（小写）" "Total",
+    "total_in_words" "金额合计（大写）" "Total in words",
     "receipt_name" "票据名称" "Receipt name",
     "specimen_code" "模板编码" "Specimen code",
     "supervisor_area_code" "监管机构代码" "Supervising area",
@@ -100,7 +92,8 @@ labels! {
     "social_insurance.period" "费款所属期" "Period",
 }
 
-/// The label of a header or extension field; `None` for rows and unknown names.
-pub fn field_label(name: &str) -> Option<FieldLabel> {
-    LABELS.iter().find(|label| label.name == name).copied()
+/// What a header or extension field is called, by its name in the body's layout (`payer_name`, `medical.own_pay`); in Chinese as printed
+/// on receipts. `None` for rows and unknown names.
+pub fn field_label(name: &str) -> Option<Sentence> {
+    LABELS.iter().find(|(known, _)| *known == name).map(|(_, label)| *label)
 }

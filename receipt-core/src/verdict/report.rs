@@ -1,63 +1,123 @@
-//! The verdict for machines: plain texts and numbers, stable names.
+//! The verdict as the one structure that page, command line, gRPC and documents show: codes and values for machines, and beside each
+//! of them its words in both languages. Its JSON has fixed keys in a fixed order, no float and no null (docs/spec/verdict.md).
+//!
+//! Nothing is judged here. Words come from `sentences`, labels from `labels`.
 
 use serde::Serialize;
 
-use super::check::Check;
-use super::face::{Face, utc_text};
-use super::{CheckOutcome, Conclusion, Sentence, Verdict};
-use crate::ids::UnixMillis;
+use super::check::{Check, CheckOutcome};
+use super::face::Face;
+use super::fill::said;
+use super::labels::field_label;
+use super::language::{Said, Sentence};
+use super::layer::{Layer, LayerResult};
+use super::material::DateSource;
+use super::sentences::{Finding, NotChecked, Notice, Phrase, Tone, layer_name, layer_result_word};
+use super::signed::Signed;
+use super::value::{Parameters, Value};
+use super::{TimeSource, Verdict};
+use crate::shown;
 
-/// The conclusion, for machines.
+/// The value of `format`.
+pub const VERDICT_FORMAT: &str = "tallystick/verdict/v1";
+
+/// The conclusion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "result", rename_all = "snake_case")]
-pub enum ConclusionReport {
-    /// Genuine, anchored, in force.
-    InForce,
-    /// Genuine and anchored, but reversed.
-    Reversed {
-        /// The red receipt, `code-number`.
-        by: String,
-    },
-    /// It may be good, and this program or this trust file does not know enough to say.
-    Unjudged {
-        /// Stable code of the doubt.
-        code: &'static str,
-        /// One sentence for a person.
-        sentence: &'static str,
-        /// The sentence in Chinese.
-        sentence_zh: &'static str,
-        /// Particulars, without personal values.
-        detail: String,
-    },
-    /// The file is something else than a bundle.
-    NoReceipt {
-        /// What it seems to be.
-        detail: String,
-    },
-    /// Something does not hold.
-    Invalid {
-        /// Stable code of the check.
-        code: &'static str,
-        /// The layer that does not hold.
-        failed_layer: &'static str,
-        /// One sentence for a person.
-        sentence: &'static str,
-        /// The sentence in Chinese.
-        sentence_zh: &'static str,
-        /// Particulars, without personal values.
-        detail: String,
-    },
+pub struct ConclusionReport {
+    /// Stable code.
+    pub code: &'static str,
+    /// Class: `in_force`, `too_old`, `reversed`, `signed`, `refused`, `invalid`, `unjudged`, `no_receipt` or `unreadable`.
+    pub result: &'static str,
+    /// `good`, `caution`, `bad` or `unknown`.
+    pub tone: &'static str,
+    /// Code of the check that failed, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<&'static str>,
+    /// What the words name.
+    pub parameters: Parameters,
+    /// In a word.
+    pub word: Said,
+    /// In a sentence.
+    pub sentence: Said,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Said>,
+    /// Particulars for technicians: English, not stable, without personal values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
-/// The layers: `passed`, `failed` or `unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct LayersReport {
-    /// Content and signature.
-    pub genuine: &'static str,
-    /// The ledger has it.
-    pub anchored: &'static str,
-    /// The ledger says nothing against it.
-    pub in_force: &'static str,
+/// What must be read beside the conclusion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NoticeReport {
+    /// Stable code.
+    pub code: &'static str,
+    /// What the words name.
+    pub parameters: Parameters,
+    /// In words.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// A layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayerReport {
+    /// `genuine`, `anchored` or `in_force`.
+    pub code: &'static str,
+    /// `passed`, `failed` or `unknown`.
+    pub result: &'static str,
+    /// In words.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// As of when the verdict speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AsOfReport {
+    /// Seconds since 1970.
+    pub seconds: u64,
+    /// Its age at the time of the judgement, in seconds.
+    pub age_seconds: u64,
+    /// `checkpoint` or `directory`.
+    pub source: &'static str,
+    /// In words.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// The time of the judgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JudgedAtReport {
+    /// Milliseconds since 1970.
+    pub ms: u64,
+    /// Whose time it is: `given` or `clock`.
+    pub source: &'static str,
+    /// In words.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// The chain of the trust file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainReport {
+    /// Chain id, hex.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its receipts are specimens (测试样票).
+    pub test: bool,
+}
+
+/// Something that must be the same on the paper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompareReport {
+    /// The field's name; `total_in_words` is derived.
+    pub code: &'static str,
+    /// What the field is called.
+    #[serde(flatten)]
+    pub label: Said,
+    /// What was signed.
+    pub value: String,
 }
 
 /// A check that was made.
@@ -69,53 +129,49 @@ pub struct CheckReport {
     pub layer: &'static str,
     /// `passed`, `warned`, `failed` or `unknown`.
     pub outcome: &'static str,
+    /// What the words name.
+    pub parameters: Parameters,
     /// What holds, or what it means that it does not.
-    pub sentence: &'static str,
-    /// The sentence in Chinese.
-    pub sentence_zh: &'static str,
-    /// Particulars of a warning or failure.
+    #[serde(flatten)]
+    pub said: Said,
+    /// Particulars for technicians: English, not stable, without personal values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
 }
 
 /// Something that was not checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotCheckedReport {
     /// Stable code.
     pub code: &'static str,
-    /// One sentence for a person.
-    pub sentence: &'static str,
-    /// The sentence in Chinese.
-    pub sentence_zh: &'static str,
+    /// In words.
+    #[serde(flatten)]
+    pub said: Said,
 }
 
 /// The whole verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerdictReport {
-    /// The overall conclusion.
+    /// [`VERDICT_FORMAT`].
+    pub format: &'static str,
+    /// What it comes to.
     pub conclusion: ConclusionReport,
-    /// If it is a red receipt: the one that it reverses, `code-number`.
+    /// What must be read beside it.
+    pub notices: Vec<NoticeReport>,
+    /// The three layers, from the innermost outwards.
+    pub layers: Vec<LayerReport>,
+    /// As of when it speaks, if of a certain time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reverses: Option<String>,
-    /// The result of each layer.
-    pub layers: LayersReport,
-    /// The time for which the status is proved, seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<u64>,
-    /// The same as RFC 3339 text, UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of_utc: Option<String>,
-    /// Its age at the time given by the caller, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of_age_seconds: Option<u64>,
-    /// The time given by the caller, Unix milliseconds.
-    pub at_ms: u64,
-    /// Chain id, hex.
-    pub chain: String,
-    /// Chain name.
-    pub chain_name: String,
-    /// The quorum that vouches for the status.
+    pub as_of: Option<AsOfReport>,
+    /// The time of the judgement.
+    pub judged_at: JudgedAtReport,
+    /// The chain of the trust file.
+    pub chain: ChainReport,
+    /// The agencies that vouch for the state.
     pub signers: Vec<String>,
+    /// What must be the same on the paper, once the unit's signature is known to hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compare: Vec<CompareReport>,
     /// Every check that was made, in order.
     pub checks: Vec<CheckReport>,
     /// What was not checked.
@@ -125,72 +181,145 @@ pub struct VerdictReport {
     pub receipt: Option<Face>,
 }
 
+impl VerdictReport {
+    /// One line of JSON. Characters that act on a reader are escaped, so that it can be shown anywhere.
+    pub fn to_json(&self) -> String {
+        // Texts and integers under text keys only: JSON always takes them.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        shown::json(&text).into_owned()
+    }
+}
+
 pub(super) fn of(verdict: &Verdict) -> VerdictReport {
-    let as_of = match &verdict.conclusion {
-        Conclusion::InForce { as_of } | Conclusion::Reversed { as_of, .. } => Some(as_of.get()),
-        Conclusion::Unjudged(_) | Conclusion::NoReceipt { .. } | Conclusion::Invalid(_) => None,
+    let offset = verdict.utc_offset_minutes;
+    let words = |sentence, parameters: &Parameters| said(sentence, parameters, offset);
+    let notice = |(notice, parameters): (Notice, Parameters)| NoticeReport {
+        code: notice.code(),
+        said: words(notice.sentence(), &parameters),
+        parameters,
     };
-    let not_checked = verdict.not_checked().iter();
+    let not_checked =
+        |item: &NotChecked| NotCheckedReport { code: item.code(), said: words(item.sentence(), &Parameters::NONE) };
     VerdictReport {
-        conclusion: conclusion_report(&verdict.conclusion),
-        reverses: verdict.reverses().map(|original| original.to_string()),
-        layers: LayersReport {
-            genuine: verdict.layers.genuine.as_str(),
-            anchored: verdict.layers.anchored.as_str(),
-            in_force: verdict.layers.in_force.as_str(),
-        },
-        as_of,
-        as_of_utc: as_of.map(|seconds| utc_text(UnixMillis::new(seconds.saturating_mul(1000)))),
-        as_of_age_seconds: verdict.as_of_age_seconds(),
-        at_ms: verdict.at.get(),
-        chain: verdict.chain.0.to_string(),
-        chain_name: verdict.chain_name.clone(),
+        format: VERDICT_FORMAT,
+        conclusion: conclusion(verdict),
+        notices: verdict.notices().into_iter().map(notice).collect(),
+        layers: layers(verdict),
+        as_of: as_of(verdict),
+        judged_at: judged_at(verdict),
+        chain: ChainReport { id: verdict.chain.0.to_string(), name: verdict.chain_name.clone(), test: verdict.is_test },
         signers: verdict.signers.clone(),
-        checks: verdict.checks.iter().map(|check| check_report(check, verdict)).collect(),
-        not_checked: not_checked
-            .map(|item| {
-                let Sentence { zh, en } = item.sentence();
-                NotCheckedReport { code: item.code(), sentence: en, sentence_zh: zh }
-            })
-            .collect(),
-        receipt: verdict.receipt.as_ref().map(|receipt| Face::of(receipt, verdict.utc_offset_minutes)),
+        compare: verdict.signed.as_ref().map(compare).unwrap_or_default(),
+        checks: verdict.checks.iter().map(|made| check(made, verdict)).collect(),
+        not_checked: verdict.not_checked().iter().map(not_checked).collect(),
+        receipt: verdict.receipt.as_ref().map(|receipt| Face::of(receipt, offset)),
     }
 }
 
-fn conclusion_report(conclusion: &Conclusion) -> ConclusionReport {
-    match conclusion {
-        Conclusion::InForce { .. } => ConclusionReport::InForce,
-        Conclusion::Reversed { by, .. } => ConclusionReport::Reversed { by: by.to_string() },
-        Conclusion::Unjudged(unjudged) => {
-            let (code, Sentence { zh, en }) = (unjudged.doubt.code(), unjudged.doubt.sentence());
-            ConclusionReport::Unjudged { code, sentence: en, sentence_zh: zh, detail: unjudged.detail.clone() }
-        }
-        Conclusion::NoReceipt { detail } => ConclusionReport::NoReceipt { detail: detail.clone() },
-        Conclusion::Invalid(failure) => {
-            let Sentence { zh, en } = failure.sentence();
-            ConclusionReport::Invalid {
-                code: failure.code(),
-                failed_layer: failure.layer().as_str(),
-                sentence: en,
-                sentence_zh: zh,
-                detail: failure.detail.clone(),
-            }
-        }
+/// The conclusion on a file that gave no bytes to judge.
+pub fn unreadable(problem: &str) -> ConclusionReport {
+    let parameters = Parameters::of([("problem", Value::Text(problem.to_owned()))]);
+    of_finding(Finding::Unreadable, parameters, 0)
+}
+
+fn of_finding(finding: Finding, parameters: Parameters, utc_offset_minutes: i32) -> ConclusionReport {
+    let words = |sentence| said(sentence, &parameters, utc_offset_minutes);
+    let advice = finding.advice();
+    ConclusionReport {
+        code: finding.code(),
+        result: finding.result().as_str(),
+        tone: finding.tone().as_str(),
+        check: None,
+        word: words(finding.word()),
+        sentence: words(finding.sentence()),
+        advice: (!advice.en.is_empty()).then(|| words(advice)),
+        parameters,
+        detail: None,
     }
 }
 
-fn check_report(check: &Check, verdict: &Verdict) -> CheckReport {
-    let Sentence { zh, en } = match check.outcome {
-        CheckOutcome::Passed => check.id.claim(),
-        CheckOutcome::Warned | CheckOutcome::Failed => check.id.failure(),
-        CheckOutcome::Unknown => verdict.open_sentence().unwrap_or(check.id.claim()),
+fn conclusion(verdict: &Verdict) -> ConclusionReport {
+    let detail = match &verdict.conclusion {
+        super::Conclusion::Invalid(failure) => Some(failure.detail.clone()),
+        super::Conclusion::Unjudged(unjudged) => Some(unjudged.detail.clone()),
+        _ => None,
+    };
+    let of_finding = of_finding(verdict.finding(), verdict.parameters(), verdict.utc_offset_minutes);
+    // A specimen is nothing to rely on, however good.
+    let is_good_specimen = verdict.is_test && verdict.finding().tone() == Tone::Good;
+    ConclusionReport {
+        tone: if is_good_specimen { Tone::Caution.as_str() } else { of_finding.tone },
+        check: verdict.failure().map(super::Failure::code),
+        detail,
+        ..of_finding
+    }
+}
+
+fn layers(verdict: &Verdict) -> Vec<LayerReport> {
+    let result_of = |layer| match layer {
+        Layer::Genuine => verdict.layers.genuine,
+        Layer::Anchored => verdict.layers.anchored,
+        Layer::InForce => verdict.layers.in_force,
+    };
+    let report = |layer: Layer| {
+        let result = result_of(layer);
+        LayerReport { code: layer.as_str(), result: result.as_str(), said: layer_line(layer, result) }
+    };
+    Layer::ALL.into_iter().map(report).collect()
+}
+
+fn layer_line(layer: Layer, result: LayerResult) -> Said {
+    let (layer, result, Sentence { zh, en }) =
+        (layer_name(layer), layer_result_word(result), Phrase::LayerLine.sentence());
+    let line = |line: &str, layer, result| line.replace("{layer}", layer).replace("{result}", result);
+    Said { zh: line(zh, layer.zh, result.zh), en: line(en, layer.en, result.en) }
+}
+
+fn as_of(verdict: &Verdict) -> Option<AsOfReport> {
+    let as_of = verdict.as_of?;
+    let (seconds, age_seconds) = (as_of.time.get(), verdict.age_of(as_of));
+    let parameters =
+        Parameters::of([("age_seconds", Value::Ago(age_seconds)), ("as_of_seconds", Value::Seconds(seconds))]);
+    let (source, phrase) = match as_of.source {
+        DateSource::Checkpoint => ("checkpoint", Phrase::AsOfCheckpoint),
+        DateSource::Directory => ("directory", Phrase::AsOfDirectory),
+    };
+    let said = said(phrase.sentence(), &parameters, verdict.utc_offset_minutes);
+    Some(AsOfReport { seconds, age_seconds, source, said })
+}
+
+fn judged_at(verdict: &Verdict) -> JudgedAtReport {
+    let (source, phrase) = match verdict.time_source {
+        TimeSource::Given => ("given", Phrase::AtGiven),
+        TimeSource::Clock => ("clock", Phrase::AtClock),
+    };
+    let parameters = Parameters::of([("at_ms", Value::Millis(verdict.at))]);
+    let said = said(phrase.sentence(), &parameters, verdict.utc_offset_minutes);
+    JudgedAtReport { ms: verdict.at.get(), source, said }
+}
+
+fn compare(signed: &Signed) -> Vec<CompareReport> {
+    let report = |(code, value): (&'static str, String)| {
+        let label = field_label(code).unwrap_or(Sentence { zh: code, en: code });
+        CompareReport { code, label: said(label, &Parameters::NONE, 0), value: shown::line(&value).into_owned() }
+    };
+    signed.to_compare().into_iter().map(report).collect()
+}
+
+fn check(check: &Check, verdict: &Verdict) -> CheckReport {
+    let of_verdict = verdict.parameters();
+    let (sentence, parameters) = match check.outcome {
+        CheckOutcome::Passed => (check.id.claim(), &check.parameters),
+        CheckOutcome::Warned | CheckOutcome::Failed => (check.id.failure(), &check.parameters),
+        // Why it was left open is what the verdict comes to.
+        CheckOutcome::Unknown => (verdict.finding().sentence(), &of_verdict),
     };
     CheckReport {
         code: check.id.code(),
         layer: check.id.layer().as_str(),
         outcome: check.outcome.as_str(),
-        sentence: en,
-        sentence_zh: zh,
+        said: said(sentence, parameters, verdict.utc_offset_minutes),
+        parameters: check.parameters.clone(),
         details: check.details.clone(),
     }
 }

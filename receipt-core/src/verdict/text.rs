@@ -1,128 +1,139 @@
-//! The verdict for people, in Chinese and English: a line, or a whole page.
+//! The verdict for people, in one language: a line, or a whole page of plain text. All words are the report's.
 //!
 //! Whatever is not ours (content, names, what a check found) goes through [`line`], so that no remark can repaint the page or start
 //! a line of its own.
 
-use std::fmt::Write as _;
-
-use super::face::{Face, time_text, utc_text};
-use super::{CheckOutcome, Conclusion, LayerResult, Verdict};
-use crate::ids::UnixMillis;
-use crate::note::PosixSeconds;
+use super::face::Face;
+use super::fill::say;
+use super::language::Language;
+use super::report::VerdictReport;
+use super::sentences::Phrase;
+use super::value::{Parameters, Value};
 use crate::shown::line;
 
 /// What it comes to, in one line: as of when, or why.
-pub(super) fn headline(verdict: &Verdict) -> String {
-    let heading = verdict.conclusion.heading().sentence();
-    let as_of = |time: PosixSeconds| {
-        let time = time_text(UnixMillis::new(time.get().saturating_mul(1000)), verdict.utc_offset_minutes);
-        format!("截至 as of {time}")
-    };
-    match &verdict.conclusion {
-        Conclusion::InForce { as_of: time } => {
-            let red = verdict.reverses().map(|original| format!("  红字 RED, reverses {original}"));
-            format!("{heading}  {}{}", as_of(*time), red.unwrap_or_default())
-        }
-        Conclusion::Reversed { by, as_of: time } => format!("{heading} by {by}  {}", as_of(*time)),
-        Conclusion::Unjudged(unjudged) => {
-            let doubt = unjudged.doubt;
-            format!("{heading}  {}: {} ({})", doubt.code(), doubt.sentence(), line(&unjudged.detail))
-        }
-        Conclusion::NoReceipt { detail } => format!("{heading}  {}: {}", verdict.code(), line(detail)),
-        Conclusion::Invalid(failure) => {
-            format!("{heading}  {}: {} ({})", failure.code(), failure.sentence(), line(&failure.detail))
-        }
+pub(super) fn headline(report: &VerdictReport, language: Language) -> String {
+    let conclusion = &report.conclusion;
+    let mark = if report.chain.test { Phrase::TestMark.sentence().of(language) } else { "" };
+    let mut text = format!("{mark}{}  {}", conclusion.word.of(language), conclusion.sentence.of(language));
+    if let Some(as_of) = &report.as_of {
+        text = format!("{text}  {}", as_of.said.of(language));
     }
-}
-
-/// A span of time as a person says it.
-pub(super) fn age(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h {minutes} min", seconds / 3600),
-        _ => format!("{days} d {hours} h"),
-    }
+    // Particulars are for technicians, and English.
+    let detail = conclusion.detail.as_deref().filter(|_| language == Language::En);
+    let code = conclusion.check.or(conclusion.detail.as_ref().map(|_| conclusion.code));
+    let because = [code, detail].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    if because.is_empty() { text } else { format!("{text}  ({})", line(&because)) }
 }
 
 /// A whole page of plain text, ending in a newline.
-pub(super) fn render(verdict: &Verdict) -> String {
-    let mut page = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_page(verdict, &mut page);
-    page
+pub(super) fn render(report: &VerdictReport, language: Language) -> String {
+    let mut page = Page { language, text: String::new() };
+    page.conclusion(report);
+    page.compare(report);
+    if let Some(face) = &report.receipt {
+        page.face(face);
+    }
+    page.checks(report);
+    page.text
 }
 
-fn write_page(verdict: &Verdict, page: &mut String) -> std::fmt::Result {
-    write_conclusion(verdict, page)?;
-    if let Some(receipt) = &verdict.receipt {
-        let face = Face::of(receipt, verdict.utc_offset_minutes);
-        writeln!(page)?;
-        write_face(&face, page)?;
+struct Page {
+    language: Language,
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
     }
-    writeln!(page, "\n检查 Checks ({} / {})", chain_of(verdict), utc_text(verdict.at))?;
-    for check in &verdict.checks {
-        let (mark, sentence) = match check.outcome {
-            CheckOutcome::Passed => ("ok  ", check.id.claim()),
-            CheckOutcome::Warned => ("warn", check.id.failure()),
-            CheckOutcome::Failed => ("FAIL", check.id.failure()),
-            CheckOutcome::Unknown => ("?   ", verdict.open_sentence().unwrap_or(check.id.claim())),
+
+    fn phrase(&self, phrase: Phrase, values: impl IntoIterator<Item = (&'static str, Value)>) -> String {
+        say(phrase.sentence(), &Parameters::of(values), self.language)
+    }
+
+    fn labelled(&mut self, label: &str, value: &str) {
+        let colon = match self.language {
+            Language::Zh => "：",
+            Language::En => ": ",
         };
-        writeln!(page, "  {mark} {:<22} {sentence}", check.id.code())?;
-        for detail in &check.details {
-            writeln!(page, "       {}", line(detail))?;
+        self.line(&format!("  {}{colon}{}", line(label), line(value)));
+    }
+
+    fn conclusion(&mut self, report: &VerdictReport) {
+        let language = self.language;
+        self.line(&headline(report, language));
+        for layer in &report.layers {
+            self.line(&format!("  {}", layer.said.of(language)));
+        }
+        for notice in &report.notices {
+            self.line(&format!("  ! {}", notice.said.of(language)));
+        }
+        if let Some(advice) = &report.conclusion.advice {
+            self.line(&format!("  > {}", advice.of(language)));
+        }
+        if !report.signers.is_empty() {
+            let signers = self.phrase(Phrase::Signers, [("signers", Value::Codes(report.signers.clone()))]);
+            self.line(&format!("  {}", line(&signers)));
+        }
+        self.line(&format!("  {}", report.judged_at.said.of(language)));
+    }
+
+    fn compare(&mut self, report: &VerdictReport) {
+        if report.compare.is_empty() {
+            return;
+        }
+        let heading = self.phrase(Phrase::CompareHeading, []);
+        self.line(&format!("\n{heading}"));
+        for item in &report.compare {
+            self.labelled(item.label.of(self.language), &item.value);
         }
     }
-    writeln!(page, "\n未检查 Not checked")?;
-    for item in verdict.not_checked() {
-        writeln!(page, "  -    {:<22} {}", item.code(), item.sentence())?;
-    }
-    Ok(())
-}
 
-fn chain_of(verdict: &Verdict) -> String {
-    let id = verdict.chain.0.to_string();
-    format!("{} {}…", line(&verdict.chain_name), id.get(..12).unwrap_or(&id))
-}
-
-fn write_conclusion(verdict: &Verdict, page: &mut String) -> std::fmt::Result {
-    writeln!(page, "{}", headline(verdict))?;
-    if let Some(original) = verdict.reverses() {
-        writeln!(page, "  红字 RED: it reverses {original} and attests no payment received")?;
-    }
-    let mark = |result| match result {
-        LayerResult::Passed => "是 yes",
-        LayerResult::Failed => "否 NO",
-        LayerResult::Unknown => "未判断 not judged",
-    };
-    let layers = verdict.layers;
-    writeln!(page, "  真实 genuine: {}", mark(layers.genuine))?;
-    writeln!(page, "  已上链 anchored: {}", mark(layers.anchored))?;
-    write!(page, "  有效 in force: {}", mark(layers.in_force))?;
-    match verdict.as_of_age_seconds() {
-        Some(seconds) => {
-            writeln!(page, " (stated {} before the given time by {})", age(seconds), line(&verdict.signers.join(", ")))
+    fn face(&mut self, face: &Face) {
+        let heading = self.phrase(Phrase::ReceiptHeading, []);
+        self.line(&format!("\n{heading}  {}", line(&face.title)));
+        for field in &face.lines {
+            self.labelled(field.label.of(self.language), field.value.of(self.language));
         }
-        None => writeln!(page),
-    }
-}
-
-fn write_face(face: &Face, page: &mut String) -> std::fmt::Result {
-    let red = if face.red { "  【红字 red】" } else { "" };
-    writeln!(page, "{}{red}", line(&face.title))?;
-    for field in &face.lines {
-        writeln!(page, "  {} {}: {}", line(&field.chinese), line(&field.english), line(&field.value))?;
-    }
-    writeln!(page, "  项目明细 Items")?;
-    for item in &face.items {
-        writeln!(page, "    {}", line(item))?;
-    }
-    if face.aux_count > 0 {
-        writeln!(page, "  清单 Details ({} of {})", face.aux_items.len(), face.aux_count)?;
-        for item in &face.aux_items {
-            writeln!(page, "    {}", line(item))?;
+        let heading = self.phrase(Phrase::ItemsHeading, []);
+        self.line(&format!("  {heading}"));
+        for item in &face.items {
+            self.line(&format!("    {}", line(item)));
+        }
+        if face.aux_count > 0 {
+            let count = |count: usize| Value::Number(u64::try_from(count).unwrap_or(u64::MAX));
+            let counts = [("shown", count(face.aux_items.len())), ("count", count(face.aux_count))];
+            let heading = self.phrase(Phrase::AuxHeading, counts);
+            self.line(&format!("  {heading}"));
+            for item in &face.aux_items {
+                self.line(&format!("    {}", line(item)));
+            }
         }
     }
-    Ok(())
+
+    fn checks(&mut self, report: &VerdictReport) {
+        let chain = &report.chain;
+        let chain = format!("{} {}…", chain.name, chain.id.get(..12).unwrap_or(&chain.id));
+        let heading = self.phrase(Phrase::ChecksHeading, [("chain", Value::Text(chain))]);
+        self.line(&format!("\n{heading}"));
+        for check in &report.checks {
+            let mark = match check.outcome {
+                "passed" => "ok  ",
+                "warned" => "warn",
+                "failed" => "FAIL",
+                _ => "?   ",
+            };
+            self.line(&format!("  {mark} {:<22} {}", check.code, check.said.of(self.language)));
+            for detail in &check.details {
+                self.line(&format!("       {}", line(detail)));
+            }
+        }
+        let heading = self.phrase(Phrase::NotCheckedHeading, []);
+        self.line(&format!("\n{heading}"));
+        for item in &report.not_checked {
+            self.line(&format!("  -    {:<22} {}", item.code, item.said.of(self.language)));
+        }
+    }
 }

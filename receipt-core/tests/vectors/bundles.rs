@@ -26,11 +26,12 @@ fn expected(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Value {
         Conclusion::Unjudged(_) => json!({ "result": "unjudged", "code": verdict.code() }),
         Conclusion::NoReceipt { .. } => json!({ "result": "no_receipt", "code": verdict.code() }),
         Conclusion::Invalid(failure) => json!({ "result": "invalid", "code": failure.code() }),
+        other => panic!("no bundle comes to this: {other:?}"),
     }
 }
 
 /// Which bytes of `base` to replace by what in order to get `other`.
-fn splice(base: &[u8], other: &[u8]) -> Value {
+pub(crate) fn splice(base: &[u8], other: &[u8]) -> Value {
     let text = std::str::from_utf8(other).unwrap();
     let mut from = base.iter().zip(other).take_while(|(a, b)| a == b).count();
     while !text.is_char_boundary(from) {
@@ -136,7 +137,7 @@ fn add_authorities(base: &Bundle, trust: &TrustFile, bundles: &mut Vec<Value>, t
 }
 
 /// Who vouches for what was anchored before one of three authorities was replaced, and after it: name, bundle, time, code.
-fn of_authorities(before: &Bundle) -> Vec<(&'static str, Bundle, UnixMillis, Option<&'static str>)> {
+pub(crate) fn of_authorities(before: &Bundle) -> Vec<(&'static str, Bundle, UnixMillis, Option<&'static str>)> {
     let mut chain = Scene::new().chain;
     let receipt = chain.issue("S02");
     chain.add_block(std::slice::from_ref(&receipt));

@@ -12,7 +12,7 @@ use receipt_core::record::SignedRecord;
 use receipt_core::seal::Seal;
 use receipt_core::suite::Suite;
 use receipt_core::trust::{TrustFile, TrustTextError};
-use receipt_core::verdict::verify_bundle;
+use receipt_core::verdict::{Language, verify_bundle};
 use serde_json::Value;
 
 #[test]
@@ -46,7 +46,7 @@ fn every_part_of_a_foreign_chain_is_refused() {
     let at = UnixMillis::new(file["verify_at_ms"].as_u64().unwrap());
     let code = |bundle: &str| {
         let verdict = verify_bundle(bundle.as_bytes(), scene.chain.trust(), at);
-        (verdict.code(), verdict.to_line())
+        (verdict.code(), verdict.to_line(Language::En))
     };
     assert_eq!(code(bundle).0, "OTHER_CHAIN");
     let parsed: Value = serde_json::from_str(bundle).unwrap();

@@ -128,7 +128,8 @@ fn credential(scene: &Scene) -> Value {
 }
 
 fn small_genesis(scene: &Scene, action: Action) -> Value {
-    let genesis = Genesis { utc_offset_minutes: -210, actions: vec![action], ..scene.chain.genesis().clone() };
+    let (actions, genesis) = (vec![action], scene.chain.genesis().clone());
+    let genesis = Genesis { utc_offset_minutes: -210, actions, is_test: true, ..genesis };
     assert_eq!(Genesis::decode(&genesis.encode()).as_ref(), Ok(&genesis));
     json!({
         "chain_name": genesis.chain_name,
@@ -136,6 +137,7 @@ fn small_genesis(scene: &Scene, action: Action) -> Value {
         "time_ms": genesis.time.get(),
         "utc_offset_minutes": genesis.utc_offset_minutes,
         "authority_threshold": genesis.authority_threshold,
+        "is_test": u32::from(genesis.is_test),
         "genesis": hex::encode(genesis.encode()),
         "chain_id": genesis.chain_id().0.to_string(),
     })

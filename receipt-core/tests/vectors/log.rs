@@ -7,7 +7,7 @@ use receipt_core::merkle::{
     NodeId, NodeReader, TileId, TilePath, encode_entry_bundle, leaf_hash, root_of_leaves, tile_hashes, tiles_of,
 };
 use receipt_core::note::{KeyKind, PosixSeconds, SignedNote, VerifierKey, cosignature_message};
-use receipt_core::testkit::{TWIN_LOG_KEYS, TestBlock, TestLog, TestValidator};
+use receipt_core::testkit::{TWIN_LOG_KEYS, TestBlock, TestChain, TestLog, TestValidator};
 use receipt_core::trust::TrustFile;
 use serde_json::{Value, json};
 
@@ -138,7 +138,24 @@ fn refused_trust(trust: &TrustFile) -> Value {
         assert!(refused.contains("do not follow each other"), "{name}: {refused}");
         rows.push(json!({ "name": name, "trust": text }));
     }
+    let text = trust.to_text();
+    for (name, line, instead) in [
+        ("twice a test chain", "origin ", "test\ntest\norigin "),
+        ("a test chain, with more to say", "origin ", "test yes\norigin "),
+        ("a test chain, too late", "\nsuite ", "\ntest\nsuite "),
+    ] {
+        let text = text.replacen(line, instead, 1);
+        assert!(TrustFile::parse(&text).is_err(), "{name}");
+        rows.push(json!({ "name": name, "trust": text }));
+    }
     json!(rows)
+}
+
+/// The trust file of a chain whose genesis says that it is for tests.
+fn trust_of_specimens() -> String {
+    let text = TestChain::of_specimens("specimens").trust().to_text();
+    assert!(TrustFile::parse(&text).unwrap().is_test());
+    text
 }
 
 /// A trust file whose first set has two log keys that a reader takes for one.
@@ -203,6 +220,7 @@ fn trust_json() {
         "log_vkey": log.to_string(),
         "cosignature": cosignature(&note, &cosigner),
         "checkpoints": [verdict(&block.checkpoint, &judged), verdict(&spread, &spread_judged), verdict(&late, &late_judged)],
+        "trust_of_a_test_chain": trust_of_specimens(),
         "refused_trust": refused_trust(trust),
     });
     assert_ne!(set.hash(SUITE), Hash::ZERO);

@@ -19,6 +19,7 @@ mod scene;
 mod schedule;
 mod signatures;
 mod status_map;
+mod verdicts;
 
 use std::path::PathBuf;
 
@@ -99,6 +100,7 @@ fn no_file_is_without_its_test() {
         "signatures",
         "status-map",
         "trust",
+        "verdict",
     ];
     assert_eq!(names, tested.map(|name| format!("{name}.json")));
 }

@@ -235,7 +235,7 @@ fn judge(line: &[u8], replay: &Replay<'_>, utc_offset_minutes: i32) -> Result<Ju
     }
     let receipt = body.receipt().map_err(|error| format!("{}: {error}", record.key))?;
     if let Some(differs) = differing_field(&receipt, record, utc_offset_minutes) {
-        return Err(format!("{}: {differs}", record.key));
+        return Err(format!("{}: {}", record.key, differs.problem));
     }
     if let Some(problem) = unit_problem(replay, record.unit.get(), &receipt) {
         return Err(format!("{}: {problem}", record.key));

@@ -24,9 +24,12 @@ pub(super) fn problem(in_use: &TrustFile, own: &TrustFile, replayed: TreeSize) -
     if in_use.chain_id() != own.chain_id() {
         return Some("the trust file is of another chain".to_owned());
     }
-    let same_head = in_use.origin() == own.origin() && in_use.utc_offset_minutes() == own.utc_offset_minutes();
+    let head = |trust: &TrustFile| (trust.origin().to_owned(), trust.utc_offset_minutes(), trust.is_test());
+    let same_head = head(in_use) == head(own);
     if !same_head {
-        return Some("the trust file's origin or offset is not that of genesis".to_owned());
+        return Some(
+            "the trust file's origin, offset or word that it is a test chain is not that of genesis".to_owned(),
+        );
     }
     authority_problem(in_use, own, replayed).or_else(|| validator_problem(in_use, own, replayed))
 }

@@ -64,6 +64,9 @@ fn summary(trust: &TrustFile) -> String {
         trust.origin(),
         trust.utc_offset_minutes()
     );
+    if trust.is_test() {
+        text += "TEST CHAIN its receipts are specimens (测试样票)\n";
+    }
     for known in trust.authority_sets() {
         let (threshold, keys) = (known.set.threshold, &known.set.keys);
         text += &format!("authorities from leaf {}: {threshold} of {} must sign\n", known.first_leaf, keys.len());

@@ -8,7 +8,10 @@ use receipt_core::hash::tagged;
 use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{Conclusion, Heading, Verdict, VerdictReport, verify_bundle};
+use receipt_core::verdict::{
+    ConclusionReport, FindingResult, Language, Parameters, Phrase, TimeSource, VERDICT_FORMAT, Value, Verdict,
+    VerdictReport, say, unreadable, verify_bundle,
+};
 use serde::Serialize;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::exit::Exit;
@@ -16,44 +19,42 @@ use tallystick_service::input;
 use tallystick_service::terminal::path as shown;
 use tallystick_verifier::when::{span_of, time_of};
 
-use super::{Failure, OrExit, print_json, print_text, read_trust};
+use super::{Failure, OrExit, print_json_of, print_text, read_trust};
 use crate::cli::VerifyArguments;
+
+/// Format of a line of JSON: `docs/spec/schemas`.
+const LINE_FORMAT_VERSION: u32 = 2;
 
 /// One file's answer for machines.
 #[derive(Serialize)]
-struct FileReport<'a> {
+struct FileReport<'a, V> {
     file: String,
     /// The first file with the same receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_before_as: Option<&'a str>,
-    #[serde(flatten)]
-    verdict: &'a VerdictReport,
+    /// docs/spec/verdict.md; of a file that cannot be read its first two keys.
+    verdict: &'a V,
 }
 
-/// The report of a file that gave no bytes to judge.
+/// The verdict on a file that gave no bytes to judge.
 #[derive(Serialize)]
-struct UnreadReport {
-    file: String,
-    conclusion: UnreadConclusion,
-}
-
-#[derive(Serialize)]
-struct UnreadConclusion {
-    result: &'static str,
-    detail: String,
+struct Unread {
+    format: &'static str,
+    conclusion: ConclusionReport,
 }
 
 /// Trust file, time and greatest age by which bundles are judged.
 struct Terms {
     trust: TrustFile,
     at: UnixMillis,
+    time_source: TimeSource,
     age_seconds_max: Option<u64>,
 }
 
 /// What was found in all files.
 #[derive(Default)]
 struct Tally {
-    exits: Vec<Exit>,
+    results: Vec<FindingResult>,
     reds: usize,
     again: usize,
     /// By receipt (code and number), or by content if it is none: the first file that had it.
@@ -62,33 +63,34 @@ struct Tally {
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let trust = read_trust(&arguments.trust)?;
-    let at = match &arguments.at {
-        Some(text) => time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?,
-        None => SystemClock.now(),
+    let (at, time_source) = match &arguments.at {
+        Some(text) => (time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?, TimeSource::Given),
+        None => (SystemClock.now(), TimeSource::Clock),
     };
     let age_seconds_max = match &arguments.max_age {
         Some(text) => Some(span_of(text).or_exit(Exit::Usage)?.as_secs()),
         None => None,
     };
-    let terms = Terms { trust, at, age_seconds_max };
+    let terms = Terms { trust, at, time_source, age_seconds_max };
     let mut tally = Tally::default();
     for path in &arguments.files {
-        let exit = match judge(path, &terms) {
+        let result = match judge(path, &terms) {
             Ok((bytes, verdict)) => tell(path, &bytes, &verdict, arguments, &mut tally)?,
             Err(error) => tell_unread(path, &error, arguments)?,
         };
-        tally.exits.push(exit);
+        tally.results.push(result);
     }
-    if !arguments.json && tally.exits.len() > 1 {
-        print_text(&summary(&tally))?;
+    if !arguments.json && tally.results.len() > 1 {
+        print_text(&summary(&tally, arguments.language()))?;
     }
-    Ok(tally.exits.into_iter().max_by_key(|exit| exit.severity()).unwrap_or(Exit::Good))
+    let exits = tally.results.into_iter().map(exit_of);
+    Ok(exits.max_by_key(|exit| exit.severity()).unwrap_or(Exit::Good))
 }
 
 fn judge(path: &Path, terms: &Terms) -> io::Result<(Vec<u8>, Verdict)> {
     // One byte above the limit is enough to see that a file is too long.
     let bytes = input::head(path, BUNDLE_BYTES_MAX + 1)?;
-    let verdict = verify_bundle(&bytes, &terms.trust, terms.at);
+    let verdict = verify_bundle(&bytes, &terms.trust, terms.at).timed_by(terms.time_source);
     let verdict = match terms.age_seconds_max {
         Some(age) => verdict.not_older_than(age),
         None => verdict,
@@ -102,24 +104,32 @@ fn tell(
     verdict: &Verdict,
     arguments: &VerifyArguments,
     tally: &mut Tally,
-) -> Result<Exit, Failure> {
+) -> Result<FindingResult, Failure> {
     let identity = match &verdict.receipt {
         Some(receipt) if verdict.is_proved() => receipt.key().to_string().into_bytes(),
         _ => tagged("tallystick/verify/file", &[bytes]).as_bytes().to_vec(),
     };
     let before = tally.seen.get(&identity).cloned();
+    let language = arguments.language();
     if arguments.json {
-        let report = verdict.to_report();
-        let file = path.display().to_string();
-        print_json(&FileReport { file, given_before_as: before.as_deref(), verdict: &report })?;
+        let report: VerdictReport = verdict.to_report();
+        tell_json(path, before.as_deref(), &report)?;
     } else {
-        let again = before.as_ref().map(|first| format!("  重复 GIVEN BEFORE as {first}")).unwrap_or_default();
+        let again = before.as_ref().map(|first| {
+            let first = Parameters::of([("first", Value::Text(first.clone()))]);
+            format!("  {}", say(Phrase::GivenBefore.sentence(), &first, language))
+        });
+        let again = again.unwrap_or_default();
         if arguments.full || arguments.files.len() == 1 {
-            let name =
-                if arguments.files.len() > 1 { format!("文件 FILE {}{again}\n", shown(path)) } else { String::new() };
-            print_text(&format!("{name}{}\n", verdict.to_text()))?;
+            let name = if arguments.files.len() > 1 {
+                let file = Parameters::of([("file", Value::Text(shown(path)))]);
+                format!("{}{again}\n", say(Phrase::File.sentence(), &file, language))
+            } else {
+                String::new()
+            };
+            print_text(&format!("{name}{}\n", verdict.to_text(language)))?;
         } else {
-            print_text(&format!("{}{again}  {}\n", verdict.to_line(), shown(path)))?;
+            print_text(&format!("{}{again}  {}\n", verdict.to_line(language), shown(path)))?;
         }
     }
     match before {
@@ -129,48 +139,67 @@ fn tell(
         }
     }
     tally.reds += usize::from(verdict.is_in_force() && verdict.reverses().is_some());
-    Ok(exit_of(verdict))
+    Ok(verdict.finding().result())
 }
 
-fn tell_unread(path: &Path, error: &io::Error, arguments: &VerifyArguments) -> Result<Exit, Failure> {
-    let heading = Heading::Unreadable;
+fn tell_unread(path: &Path, error: &io::Error, arguments: &VerifyArguments) -> Result<FindingResult, Failure> {
+    let conclusion = unreadable(&error.to_string());
     if arguments.json {
-        let conclusion = UnreadConclusion { result: heading.code(), detail: error.to_string() };
-        print_json(&UnreadReport { file: path.display().to_string(), conclusion })?;
+        tell_json(path, None, &Unread { format: VERDICT_FORMAT, conclusion })?;
     } else {
-        print_text(&format!("{}  {error}  {}\n", heading.sentence(), shown(path)))?;
+        let language = arguments.language();
+        let (word, sentence) = (conclusion.word.of(language), conclusion.sentence.of(language));
+        print_text(&format!("{word}  {sentence}  {}\n", shown(path)))?;
     }
-    Ok(Exit::NoAccess)
+    Ok(FindingResult::Unreadable)
 }
 
-fn summary(tally: &Tally) -> String {
-    let count = |exit| tally.exits.iter().filter(|found| **found == exit).count();
-    let red = if tally.reds > 0 { format!(" ({} of them red)", tally.reds) } else { String::new() };
-    let mut text = format!("{} files: {} in force{red}", tally.exits.len(), count(Exit::Good));
-    for (exit, words, always) in [
-        (Exit::Reserved, "reversed", true),
-        (Exit::Bad, "invalid", true),
-        (Exit::Unjudged, "cannot be judged here", false),
-        (Exit::NoReceipt, "no receipt", false),
-        (Exit::NoAccess, "not read", false),
+fn tell_json(path: &Path, given_before_as: Option<&str>, verdict: &impl Serialize) -> Result<(), Failure> {
+    print_json_of(LINE_FORMAT_VERSION, &FileReport { file: path.display().to_string(), given_before_as, verdict })
+}
+
+fn summary(tally: &Tally, language: Language) -> String {
+    let counted = |count: usize| Parameters::of([("count", Value::Number(u64::try_from(count).unwrap_or(u64::MAX)))]);
+    let count_of = |result| tally.results.iter().filter(|found| **found == result).count();
+    let mut parts = Vec::new();
+    for (result, always) in [
+        (FindingResult::InForce, true),
+        (FindingResult::TooOld, false),
+        (FindingResult::Reversed, true),
+        (FindingResult::Signed, false),
+        (FindingResult::Refused, false),
+        (FindingResult::Invalid, true),
+        (FindingResult::Unjudged, false),
+        (FindingResult::NoReceipt, false),
+        (FindingResult::Unreadable, false),
     ] {
-        let count = count(exit);
-        if always || count > 0 {
-            text += &format!(", {count} {words}");
+        let count = count_of(result);
+        if !always && count == 0 {
+            continue;
         }
+        let mut part = say(result.counted(), &counted(count), language);
+        if result == FindingResult::InForce && tally.reds > 0 {
+            part += &say(Phrase::RedOnes.sentence(), &counted(tally.reds), language);
+        }
+        parts.push(part);
     }
-    if tally.again > 0 {
-        text += &format!("; {} given more than once", tally.again);
-    }
-    text + "\n"
+    let (colon, comma) = match language {
+        Language::Zh => ("：", "，"),
+        Language::En => (": ", ", "),
+    };
+    let files = say(Phrase::Files.sentence(), &counted(tally.results.len()), language);
+    let again = (tally.again > 0).then(|| say(Phrase::Again.sentence(), &counted(tally.again), language));
+    format!("{files}{colon}{}{}\n", parts.join(comma), again.unwrap_or_default())
 }
 
-fn exit_of(verdict: &Verdict) -> Exit {
-    match verdict.conclusion {
-        Conclusion::InForce { .. } => Exit::Good,
-        Conclusion::Reversed { .. } => Exit::Reserved,
-        Conclusion::Unjudged(_) => Exit::Unjudged,
-        Conclusion::NoReceipt { .. } => Exit::NoReceipt,
-        Conclusion::Invalid(_) => Exit::Bad,
+/// Only receipts are good, and only a reversal is known for good: what is open is to be judged again, with other means.
+const fn exit_of(result: FindingResult) -> Exit {
+    match result {
+        FindingResult::InForce => Exit::Good,
+        FindingResult::Reversed => Exit::Reserved,
+        FindingResult::TooOld | FindingResult::Signed | FindingResult::Unjudged => Exit::Unjudged,
+        FindingResult::NoReceipt => Exit::NoReceipt,
+        FindingResult::Refused | FindingResult::Invalid => Exit::Bad,
+        FindingResult::Unreadable => Exit::NoAccess,
     }
 }

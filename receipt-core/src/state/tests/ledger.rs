@@ -118,6 +118,7 @@ pub(super) fn genesis() -> Genesis {
         validators: validator_set(1..=4),
         actions: registry(),
         timeliness: Timeliness::default(),
+        is_test: false,
     }
 }
 

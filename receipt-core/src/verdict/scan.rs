@@ -1,0 +1,173 @@
+//! The verdict on a signed record without its content, as a code on paper carries it: against a directory of units, and with what the
+//! ledger answers about it, if it was asked.
+//!
+//! ```text
+//! not asked                       signed, not checked whether anchored or reversed
+//! no such record                  signed, in time or overdue: a node's word, as of a checkpoint; absence cannot be proved
+//! refused, with the refusal       refused, and why
+//! taken, with proofs              in force or reversed: the checks of a bundle, the content's apart
+//! ```
+//! A record does not name its chain: what another chain's unit signed looks like what this one's did not sign. An answer that does not hold
+//! says nothing of the receipt, so the verdict is that it cannot be judged.
+
+use super::anchored::{self, check_time, endorsed};
+use super::check::Judge;
+use super::conclusion::{Conclusion, Doubt, Unjudged};
+use super::genuine::{check_issue_time, check_signature, read_record};
+use super::in_force;
+use super::material::{AsOf, DateSource, Proofs, Seen};
+use super::place::{PlaceVerdict, RecordPlace, proved_place};
+use super::sentences::CheckId;
+use super::value::{Parameters, Value};
+use crate::bundle::{BatchPart, StatusPart};
+use crate::credential::UnitCredential;
+use crate::ids::{ReceiptKey, UnixMillis};
+use crate::note::{PosixSeconds, SignedNote};
+use crate::record::SignedRecord;
+use crate::trust::{TrustFile, TrustedCheckpoint};
+
+/// A signed record, and what is known around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// The bytes of the `SignedRecord`, verbatim.
+    pub record: &'a [u8],
+    /// Units with one key each. Whoever gives them answers for them: here only their window and the record's signature are judged.
+    pub units: &'a [UnitCredential],
+    /// Of when the directory of units is.
+    pub units_as_of: PosixSeconds,
+    /// What the ledger says.
+    pub ledger: LedgerAnswer<'a>,
+}
+
+/// What the ledger answers about a record, by a node that nobody has to believe.
+#[derive(Debug, Clone, Copy)]
+pub enum LedgerAnswer<'a> {
+    /// It was not asked.
+    NotAsked,
+    /// It has no such record.
+    Absent {
+        /// The newest checkpoint of whoever said so, a signed note.
+        checkpoint: &'a str,
+    },
+    /// It refused a batch with the record in it, and took none since.
+    Refused {
+        /// The checkpoint that covers the refusal, a signed note.
+        checkpoint: &'a str,
+        /// Where the refusal stands.
+        place: &'a RecordPlace,
+        /// The receipt that the unit issued in its place, by the unit's word.
+        replaced_by: Option<ReceiptKey>,
+    },
+    /// It took the record.
+    Taken {
+        /// Where the record stands in its batch.
+        batch: &'a BatchPart,
+        /// Proof file of the batch header's log entry.
+        anchor: &'a str,
+        /// What the status map says.
+        status: &'a StatusPart,
+    },
+}
+
+pub(super) fn conclude(
+    scan: &Scan<'_>,
+    trust: &TrustFile,
+    latest: UnixMillis,
+    judge: &mut Judge,
+    seen: &mut Seen,
+) -> Result<Conclusion, Conclusion> {
+    let signed = read_record(scan.record, judge)?;
+    let record = &signed.record;
+    seen.as_of = Some(AsOf { time: scan.units_as_of, source: DateSource::Directory });
+    let is_theirs = |unit: &&UnitCredential| unit.unit == record.unit && unit.signing_key == record.signing_key;
+    let Some(unit) = scan.units.iter().find(is_theirs) else {
+        let parameters = Parameters::of([("directory_seconds", Value::Seconds(scan.units_as_of.get()))]);
+        let detail = format_args!("unit {}, key {}", record.unit, record.signing_key);
+        return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::KeyUnknown, parameters, detail));
+    };
+    judge.pass(CheckId::DirectoryKey);
+    let vouched = check_signature(trust, &signed, unit, judge)?;
+    check_issue_time(record, latest, judge)?;
+    seen.signed = Some(vouched);
+    match ask(scan, trust, &signed, latest, judge, seen) {
+        Err(Conclusion::Invalid(failure)) => {
+            let (doubt, detail) = (Doubt::AnswerFalse, format!("{}: {}", failure.code(), failure.detail));
+            Err(Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail }))
+        }
+        concluded => concluded,
+    }
+}
+
+fn ask(
+    scan: &Scan<'_>,
+    trust: &TrustFile,
+    signed: &SignedRecord,
+    latest: UnixMillis,
+    judge: &mut Judge,
+    seen: &mut Seen,
+) -> Result<Conclusion, Conclusion> {
+    match scan.ledger {
+        LedgerAnswer::NotAsked => Ok(Conclusion::Unchecked),
+        LedgerAnswer::Absent { checkpoint } => {
+            let checkpoint = checkpoint_of(checkpoint, trust, latest, judge)?;
+            judge.leave_open(CheckId::LedgerAnswer, "no such record was found; nobody can prove that there is none");
+            date(&checkpoint, trust, seen);
+            Ok(waiting(signed, checkpoint.as_of))
+        }
+        LedgerAnswer::Refused { checkpoint, place, replaced_by } => {
+            let checkpoint = checkpoint_of(checkpoint, trust, latest, judge)?;
+            let suite = trust.suite();
+            let judged = proved_place(suite, &checkpoint.root, checkpoint.size, scan.record, place);
+            let id = CheckId::LedgerAnswer;
+            match judged.map_err(|error| judge.fail(id, error))? {
+                PlaceVerdict::Refused(reason) => {
+                    date(&checkpoint, trust, seen);
+                    drop(judge.fail(id, reason));
+                    Ok(Conclusion::Refused { reason, replaced_by })
+                }
+                PlaceVerdict::SentBack => {
+                    judge.leave_open(id, "its batch was refused for other records' sake");
+                    date(&checkpoint, trust, seen);
+                    Ok(waiting(signed, checkpoint.as_of))
+                }
+                PlaceVerdict::Taken => Err(judge.fail(id, "the proof of a refusal shows that it was taken")),
+            }
+        }
+        LedgerAnswer::Taken { batch, anchor, status } => {
+            let record = scan.record;
+            let proofs = Proofs { record, batch, anchor, status, trust, latest, may_have_spare_lines: true };
+            let header_index = anchored::check(&proofs, signed, judge)?;
+            judge.pass(CheckId::LedgerAnswer);
+            in_force::check(&proofs, header_index, judge, seen)
+        }
+    }
+}
+
+/// The checkpoint of an answer: under a quorum, and not from the future.
+fn checkpoint_of(
+    note: &str,
+    trust: &TrustFile,
+    latest: UnixMillis,
+    judge: &mut Judge,
+) -> Result<TrustedCheckpoint, Conclusion> {
+    let id = CheckId::AnchorQuorum;
+    let note = SignedNote::parse(note.as_bytes()).map_err(|error| judge.fail(id, error))?;
+    let checkpoint = endorsed(id, trust, &note, judge)?;
+    judge.pass(id);
+    check_time(checkpoint.as_of, latest, judge)?;
+    Ok(checkpoint)
+}
+
+fn date(checkpoint: &TrustedCheckpoint, trust: &TrustFile, seen: &mut Seen) {
+    seen.signers = checkpoint.signers.iter().map(|name| trust.agency(name).to_owned()).collect();
+    seen.as_of = Some(AsOf { time: checkpoint.as_of, source: DateSource::Checkpoint });
+}
+
+/// The ledger does not have it: by the quorum's time, not by that of this machine, it is in time or overdue.
+fn waiting(signed: &SignedRecord, as_of: PosixSeconds) -> Conclusion {
+    let seal_by = signed.record.seal_by;
+    match as_of.get() > seal_by.seconds() {
+        true => Conclusion::Overdue { seal_by },
+        false => Conclusion::Pending { seal_by },
+    }
+}

@@ -1,0 +1,214 @@
+//! What a verdict amounts to: its code, its class for programs, its tone for the eye, and its words.
+
+use super::super::language::Sentence;
+
+/// The class of a finding, on which exit codes and callers decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingResult {
+    /// Genuine, anchored, in force as of the stated time.
+    InForce,
+    /// It was in force as of a time that lies further back than the asker allows.
+    TooOld,
+    /// Genuine and anchored, and not in force any more.
+    Reversed,
+    /// The unit signed it. What the ledger says of it is not known.
+    Signed,
+    /// The unit signed it, and the ledger refused it.
+    Refused,
+    /// Something does not hold.
+    Invalid,
+    /// This program, trust file or directory does not know enough.
+    Unjudged,
+    /// The file is something else.
+    NoReceipt,
+    /// There were no bytes to judge.
+    Unreadable,
+}
+
+impl FindingResult {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InForce => "in_force",
+            Self::TooOld => "too_old",
+            Self::Reversed => "reversed",
+            Self::Signed => "signed",
+            Self::Refused => "refused",
+            Self::Invalid => "invalid",
+            Self::Unjudged => "unjudged",
+            Self::NoReceipt => "no_receipt",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// How many of several files came to this are counted under these words.
+    pub const fn counted(self) -> Sentence {
+        match self {
+            Self::InForce => Sentence { zh: "有效{count}", en: "{count} in force" },
+            Self::TooOld => Sentence { zh: "状态过旧{count}", en: "{count} too old" },
+            Self::Reversed => Sentence { zh: "已冲红{count}", en: "{count} reversed" },
+            Self::Signed => Sentence { zh: "仅有签名{count}", en: "{count} signed only" },
+            Self::Refused => Sentence { zh: "被账本拒绝{count}", en: "{count} refused" },
+            Self::Invalid => Sentence { zh: "无效{count}", en: "{count} invalid" },
+            Self::Unjudged => Sentence { zh: "无法判断{count}", en: "{count} cannot be judged here" },
+            Self::NoReceipt => Sentence { zh: "不是票据{count}", en: "{count} no receipt" },
+            Self::Unreadable => Sentence { zh: "无法读取{count}", en: "{count} not read" },
+        }
+    }
+}
+
+/// Which colour and sign go with the words; never without them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// Read on before relying on it.
+    Caution,
+    /// Do not rely on it.
+    Bad,
+    /// Nothing can be said.
+    Unknown,
+}
+
+impl Tone {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Caution => "caution",
+            Self::Bad => "bad",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+macro_rules! findings {
+    ($($variant:ident = $code:literal, $result:ident $tone:ident, $word_zh:literal $word:literal,
+        $zh:literal $en:literal, $advice_zh:literal $advice:literal;)*) => {
+        /// What a verdict amounts to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Finding {
+            $(#[doc = $en] $variant,)*
+        }
+
+        impl Finding {
+            /// Every finding, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// Its class.
+            pub const fn result(self) -> FindingResult {
+                match self { $(Self::$variant => FindingResult::$result,)* }
+            }
+
+            /// Its tone.
+            pub const fn tone(self) -> Tone {
+                match self { $(Self::$variant => Tone::$tone,)* }
+            }
+
+            /// In a word.
+            pub const fn word(self) -> Sentence {
+                match self { $(Self::$variant => Sentence { zh: $word_zh, en: $word },)* }
+            }
+
+            /// In a sentence.
+            pub const fn sentence(self) -> Sentence {
+                match self { $(Self::$variant => Sentence { zh: $zh, en: $en },)* }
+            }
+
+            /// What to do.
+            pub const fn advice(self) -> Sentence {
+                match self { $(Self::$variant => Sentence { zh: $advice_zh, en: $advice },)* }
+            }
+        }
+    };
+}
+
+findings! {
+    InForce = "IN_FORCE", InForce Good, "有效" "IN FORCE",
+        "票据真实，已上链，有效。" "The receipt is genuine, anchored and in force.",
+        "此后是否冲红，请刷新状态。" "Whether it was reversed since then, a refreshed state says.";
+    RedInForce = "RED_IN_FORCE", InForce Caution, "红字票据" "RED RECEIPT",
+        "这是冲红用的红字票据，冲销{reverses}，不证明收到款项。"
+        "This is a red receipt: it reverses {reverses} and attests no payment received.",
+        "请勿凭此报销。" "Reimburse nothing on it.";
+    TooOld = "TOO_OLD", TooOld Caution, "状态过旧" "STATE TOO OLD",
+        "状态是{age_seconds}以前的，要求不超过{allowed_seconds}；当时有效。"
+        "The state is {age_seconds} old, no more than {allowed_seconds} being allowed; the receipt was in force then.",
+        "请刷新状态再判断。" "Refresh the state, and judge again.";
+    Reversed = "REVERSED", Reversed Bad, "已冲红" "REVERSED",
+        "这张票据已被红字票据{by}冲红，不再有效。" "The red receipt {by} reversed this receipt, which is no longer in force.",
+        "请勿凭此报销。" "Reimburse nothing on it.";
+    Pending = "PENDING", Signed Caution, "待上链" "NOT YET ANCHORED",
+        "开票单位已签名，票据尚未上链，仍在期限内。" "The unit signed the receipt; it is not yet anchored, and still in time.",
+        "开票单位承诺在{seal_by_ms}前上链，请届时再查。" "The unit promises to have it anchored by {seal_by_ms}: check again then.";
+    Overdue = "OVERDUE", Signed Bad, "逾期未上链" "OVERDUE",
+        "开票单位承诺在{seal_by_ms}前上链，至今未上链。" "The unit promised to have it anchored by {seal_by_ms}, and it is not.",
+        "请向开票单位询问；可向财政部门报告漏记。" "Ask the unit; it can be reported to the finance authority as left out.";
+    Unchecked = "UNCHECKED", Signed Caution, "已签名，未核实" "SIGNED, NOT CHECKED",
+        "由{unit_name}的密钥签名；是否已上链、是否已冲红，没有查。"
+        "Signed with the key of {unit_name}; whether it is anchored or reversed was not checked.",
+        "请与纸面逐项核对，并联网再查。" "Compare it with the paper item by item, and check again online.";
+    Refused = "REFUSED", Refused Bad, "被拒绝" "REFUSED",
+        "账本拒绝了这张票据：{reason}[；已由{replaced_by}代替]。"
+        "The ledger refused this receipt: {reason}[; {replaced_by} replaces it].",
+        "请向开票单位索取有效的票据。" "Ask the unit for a receipt that is in force.";
+    Altered = "ALTERED", Invalid Bad, "已被改动" "ALTERED",
+        "内容被改动过，不是开票单位签名的内容[；不同的是：{field}]。"
+        "The content was changed, and is not what the unit signed[; what differs: {field}].",
+        "请勿接受；请从开票单位重新获取。" "Do not accept it; fetch the receipt anew from the unit.";
+    Contradictory = "CONTRADICTORY", Invalid Bad, "自相矛盾" "CONTRADICTORY",
+        "内容与开票单位自己签名的记录不一致[；不同的是：{field}]。" "The content contradicts the record that the unit itself signed[; what differs: {field}].",
+        "请向开票单位询问。" "Ask the unit.";
+    Forged = "FORGED", Invalid Bad, "签名无效" "FORGED SIGNATURE",
+        "没有开票单位的有效签名。" "It bears no valid signature of the unit.",
+        "请勿接受。" "Do not accept it.";
+    Damaged = "DAMAGED", Invalid Bad, "文件损坏" "DAMAGED",
+        "文件与开票单位给出的不同，已损坏或被改动[：{damage}]。"
+        "The file is not as it was handed out: it was damaged or changed[: {damage}].",
+        "请重新获取原文件。" "Fetch the file anew, as it was handed out.";
+    FromTheFuture = "FROM_THE_FUTURE", Invalid Unknown, "时间不符" "FROM THE FUTURE",
+        "票据或其证明的时间是{signed_seconds}，晚于判断所用的时间。"
+        "The receipt, or a proof of it, is dated {signed_seconds}, later than the time of the judgement.",
+        "请先核对本机时钟。" "Check the clock first.";
+    NotAnchored = "NOT_ANCHORED", Invalid Bad, "上链证明不成立" "NOT ANCHORED",
+        "文件不能证明票据已上链。" "The file does not prove that the receipt is anchored.",
+        "请勿接受；请从开票单位重新获取。" "Do not accept it; fetch the receipt anew from the unit.";
+    StatusUnproved = "STATUS_UNPROVED", Invalid Bad, "状态证明不成立" "STATE NOT PROVED",
+        "文件不能证明票据的状态，是否已冲红不能确定。"
+        "The file does not prove the state of the receipt; whether it was reversed is not known.",
+        "请勿接受；请从开票单位重新获取。" "Do not accept it; fetch the receipt anew from the unit.";
+    OtherChain = "OTHER_CHAIN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "票据属于另一条链{chain}[（自称{log}）]，这里只能判断{own_name}（{own_chain}）的票据。"
+        "The receipt is of another chain, {chain}[ (log {log} by its own word)]; here receipts of {own_name} ({own_chain}) are judged.",
+        "请用那条链的验证页面或信任文件。" "Take the page or the trust file of that chain.";
+    KeyUnknown = "KEY_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "{directory_seconds}的单位名录里没有签这张票据的密钥。" "The directory of units of {directory_seconds} does not have the key that signed.",
+        "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
+    FormatUnknown = "FORMAT_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "本程序不认识这种格式。" "This program does not know the format.",
+        "请更新程序或页面。" "Take a newer program or page.";
+    ValidatorsUnknown = "VALIDATORS_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "签署检查点的机构不在信任文件里。" "It is signed by validators that the trust file does not know.",
+        "请更新信任文件。" "Bring the trust file up to date.";
+    AuthoritiesUnknown = "AUTHORITIES_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "信任文件里的财政部门为单位凭证签名的数量不足。"
+        "Too few authorities of the trust file have signed the unit's credential.",
+        "请更新信任文件后再查。" "Bring the trust file up to date, and judge again.";
+    StatusUnknown = "STATUS_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "账本对这张票据有本程序不认识的记载。" "The ledger states something of the receipt that this program does not know.",
+        "请更新程序或页面。" "Take a newer program or page.";
+    AnswerFalse = "ANSWER_FALSE", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "开票单位已签名；但查询得到的答复不成立。" "The unit signed it; but what was answered about it does not hold.",
+        "请换一处再查。" "Ask elsewhere.";
+    NoReceipt = "NO_RECEIPT", NoReceipt Unknown, "不是票据" "NO RECEIPT",
+        "这不是票据文件：{seems}。" "This is no receipt: {seems}.",
+        "请选择开票单位给出的文件（.tally）。" "Take the file that the unit handed out (.tally).";
+    Unreadable = "UNREADABLE", Unreadable Unknown, "无法读取" "NOT READ",
+        "文件无法读取：{problem}。" "The file cannot be read: {problem}.",
+        "" "";
+}
