@@ -168,14 +168,14 @@ impl Participation {
     }
 
     /// Follows the peers, without a vote, until a validator set knows this node as it is configured, or until it is level with f + 1 of
-    /// the set: then the configuration is wrong. With fewer of them among its peers it follows on: it cannot know how far the chain is,
-    /// and a newer set may have more of them.
+    /// the set, and still is after they have answered once more: then the configuration is wrong. With fewer of them among its peers it
+    /// follows on: it cannot know how far the chain is, and a newer set may have more of them.
     async fn prove(&self, claims: &Claims, stop: &CancellationToken) -> Result<(), ParticipationError> {
-        let mut judged = None;
+        let (mut judged, mut look) = (None, None);
         let judge = || -> Result<bool, StoreError> {
             // Ask this before reading the sets. A height that is decided in between makes the sets newer and this node farther, so the judgement
             // stays right.
-            let level = self.peer_readiness.is_level()?;
+            let level = self.peer_readiness.stays_level(&mut look)?;
             judged = match claims.check(&Sets::of(&self.consensus.ledger)?) {
                 Ok(()) => Some(Ok(())),
                 Err(misfit) => (level || !misfit.may_be_newer).then_some(Err(misfit.error)),

@@ -20,7 +20,7 @@ use tallystick_service::shutdown::CancellationToken;
 use crate::heights::ChainHeights;
 use crate::ledger::Ledger;
 use crate::membership::{Membership, Part};
-use crate::peers::Forwarder;
+use crate::peers::{Answers, Forwarder};
 use crate::store::StoreError;
 
 /// Not ready becomes ready: this far behind, or less. What the peers sign while this node looks.
@@ -45,6 +45,13 @@ pub(crate) struct PeerReadiness {
     pub membership: Arc<Membership>,
     /// 1 while it is.
     pub is_validator: Gauge,
+}
+
+/// What was known when this node was level with its peers.
+#[derive(Debug, Clone)]
+pub(crate) struct LevelLook {
+    decided: Height,
+    answers: Answers,
 }
 
 /// What readiness says now, if it was `ready` before.
@@ -88,6 +95,28 @@ impl PeerReadiness {
         let set = self.ledger.validators_at(self.ledger.next_height()?)?;
         let (peers, own) = (self.peers_of(&set), self.membership.id());
         Ok(self.forwarder.is_level(self.heights.decided_height(), &set, peers, own))
+    }
+
+    /// Whether this node is level at two looks, at the same height, with an answer of f + 1 validators of the set between them. At one look it
+    /// may only seem so: what a peer has said can be as old as its last exchange, which on a chain at rest is seconds ago.
+    pub(crate) fn stays_level(&self, first: &mut Option<LevelLook>) -> Result<bool, StoreError> {
+        let set = self.ledger.validators_at(self.ledger.next_height()?)?;
+        // Before the look: every answer that is counted has its height in the look.
+        let now = LevelLook { decided: self.heights.decided_height(), answers: self.forwarder.answers(&set) };
+        if !self.is_level()? {
+            *first = None;
+            return Ok(false);
+        }
+        let others = set.members().iter().filter(|member| member.id != self.membership.id()).count();
+        match first {
+            Some(first) if first.decided == now.decided => {
+                Ok(now.answers.since(&first.answers) > set.faults_max() || others == 0)
+            }
+            _ => {
+                *first = Some(now);
+                Ok(others == 0)
+            }
+        }
     }
 
     fn peers_of(&self, set: &ValidatorSet) -> usize {

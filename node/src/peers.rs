@@ -32,7 +32,7 @@ use tonic::{Request, Status};
 
 use self::announced::Announced;
 use self::forwarder::Forward;
-pub(crate) use self::forwarder::Forwarder;
+pub(crate) use self::forwarder::{Answers, Forwarder};
 use crate::heights::ChainHeights;
 use crate::pool::Pool;
 use crate::seal::{SealError, Sealer};

@@ -101,11 +101,50 @@ async fn a_node_that_hears_of_fewer_than_f_plus_1_follows_on_until_a_newer_set_k
     proving.await.unwrap();
 }
 
+/// What they said may be from before the block that brings its keys: it ended with a configuration error right before that block.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_peers_said_before_is_not_how_far_they_are() {
+    let (chain, node) = with_new_keys();
+    let (participation, claims) = unproven(&node, &[1, 2, 3]);
+    let (stop, following) = (CancellationToken::new(), node.path(FOLLOWING_LOG));
+    let mut proving = Box::pin(participation.prove(&claims, &stop));
+    let forwarder = &node.services.forwarder;
+    let answered_by_one = async {
+        while !following.exists() {
+            tokio::task::yield_now().await;
+        }
+        // f of them may lie: one that answers again and again does not do.
+        for _ in 0..1_000 {
+            forwarder.note_signed(ValidatorId::new(1), Height::ZERO);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        proven = &mut proving => panic!("it is judged by what was said long ago: {proven:?}"),
+        () = answered_by_one => {}
+    }
+    node.decide(&chain, chain.height());
+    proving.await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_level_with_f_plus_1_that_no_set_knows_ends_with_the_configuration_error() {
     let (_chain, node) = with_new_keys();
     let (participation, claims) = unproven(&node, &[1, 2]);
-    let error = participation.prove(&claims, &CancellationToken::new()).await.unwrap_err();
+    let stop = CancellationToken::new();
+    let forwarder = &node.services.forwarder;
+    let answering = async {
+        loop {
+            for peer in [1, 2] {
+                forwarder.note_signed(ValidatorId::new(peer), Height::ZERO);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let error = tokio::select! {
+        proven = participation.prove(&claims, &stop) => proven.unwrap_err(),
+        () = answering => unreachable!("they answer as long as they are asked"),
+    };
     assert!(
         matches!(&error, ParticipationError::Config(error) if error.to_string().contains("keys.consensus")),
         "{error}"

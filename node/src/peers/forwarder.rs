@@ -30,8 +30,8 @@ pub(crate) struct Forwarder {
 pub(super) struct PeerView {
     pub(super) connected: bool,
     signed_height: Height,
-    /// Whether it has said how far it is, since the start.
-    said: bool,
+    /// How often it has said how far it is, since the start.
+    answers: u64,
     /// Whether it has answered, or failed to, since the start.
     asked: bool,
     /// What was last found wrong with it.
@@ -47,6 +47,17 @@ pub(crate) struct PeerState {
     pub connected: bool,
     /// The newest height of which it has given its lines.
     pub signed_height: Height,
+}
+
+/// How often validators have said how far they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answers(BTreeMap<ValidatorId, u64>);
+
+impl Answers {
+    /// How many of them have said so again since `before`.
+    pub(crate) fn since(&self, before: &Self) -> usize {
+        self.0.iter().filter(|(id, count)| **count > before.0.get(id).copied().unwrap_or(0)).count()
+    }
 }
 
 impl Default for Forwarder {
@@ -96,11 +107,18 @@ impl Forwarder {
     /// than f + 1 answers nobody knows how far the chain is, and this is false. `own` is not asked: a chain of one is level with itself.
     pub(crate) fn is_level(&self, decided: Height, set: &ValidatorSet, peers: usize, own: ValidatorId) -> bool {
         let views = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = views.iter().filter(|(id, view)| view.said && set.member(**id).is_some()).count();
+        let said = views.iter().filter(|(id, view)| view.answers > 0 && set.member(**id).is_some()).count();
         drop(views);
         let others = set.members().iter().filter(|member| member.id != own).count();
         let enough = said > set.faults_max() || others == 0;
         enough && self.heights_behind(decided, set, peers) == Some(0)
+    }
+
+    /// How often each validator of the set has said how far it is.
+    pub(crate) fn answers(&self, set: &ValidatorSet) -> Answers {
+        let views = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_set = views.iter().filter(|(id, _)| set.member(**id).is_some());
+        Answers(of_set.map(|(id, view)| (*id, view.answers)).collect())
     }
 
     /// Whether f + 1 peers have signed heights that this node has not decided.
@@ -132,7 +150,7 @@ impl Forwarder {
     /// A peer has given its lines of a height.
     pub(crate) fn note_signed(&self, id: ValidatorId, height: Height) {
         self.note(id, |view| {
-            view.said = true;
+            view.answers = view.answers.saturating_add(1);
             view.signed_height = view.signed_height.max(height);
         });
     }
