@@ -23,12 +23,14 @@ pub struct Chain {
     pub id: ChainId,
     /// The authorities in force, as far as is known here.
     pub authorities: AuthoritySet,
+    /// Those whom they replaced; `None` if no change is known here.
+    pub replaced: Option<AuthoritySet>,
 }
 
 impl Chain {
     /// The chain of a genesis, under its first authorities.
     pub fn new(genesis: Genesis) -> Self {
-        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), genesis }
+        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), replaced: None, genesis }
     }
 
     /// Reads a genesis file.
@@ -43,7 +45,10 @@ impl Chain {
     /// stands in it as an authority may be anybody.
     pub fn under(self, trust: &TrustFile) -> Result<Self> {
         trust.check_founding(&self.genesis)?;
-        Ok(Self { authorities: trust.authorities().clone(), ..self })
+        let mut newest_first = trust.authority_sets().iter().rev().map(|known| &known.set);
+        let authorities = newest_first.next().unwrap_or(&self.authorities).clone();
+        let replaced = newest_first.next().cloned();
+        Ok(Self { authorities, replaced, ..self })
     }
 
     /// Signatures that are needed.

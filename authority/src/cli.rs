@@ -115,6 +115,9 @@ pub(crate) struct ProposeArguments {
     /// A message as `tallystick-issuer recover --plan` writes it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["description", "sequence", "node"])]
     pub(crate) message: Option<PathBuf>,
+    /// A proposal whose message the new one repeats, for credentials that it has no room for; the description has credentials alone.
+    #[arg(long, value_name = "FILE", requires = "description", conflicts_with_all = ["message", "sequence", "node"])]
+    pub(crate) same_message_as: Option<PathBuf>,
     /// The new proposal file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

@@ -9,7 +9,7 @@ use receipt_core::governance::SignedGovernance;
 use receipt_core::ids::Height;
 use receipt_core::limits::TRUST_BYTES_MAX;
 use receipt_core::trust::TrustFile;
-use tallystick_authority::drafting::{Draft, Position, propose_message};
+use tallystick_authority::drafting::{Draft, Position, propose_beside, propose_message};
 use tallystick_authority::nodes::Nodes;
 use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
 use tallystick_authority::quorums::meaning;
@@ -123,20 +123,23 @@ fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
 fn presented(proposal: &Proposal, governed: &Governed) -> String {
     let Governed { chain, trust, is_given } = governed;
     let warnings = warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now());
-    shown(proposal, chain) + &succession::meaning(proposal, chain) + &meaning(proposal, trust, *is_given) + &warnings
+    let of_authorities = succession::meaning(proposal, chain);
+    let of_validators = meaning(proposal, trust, *is_given);
+    shown(proposal, chain) + &of_authorities + &of_validators + &warnings
 }
 
 fn propose(arguments: &ProposeArguments) -> Result<()> {
     let governed = governed(&arguments.chain)?;
     let chain = &governed.chain;
-    let proposal = match (&arguments.message, &arguments.description) {
-        (Some(message), _) => propose_message(message, chain)?,
-        (None, Some(description)) => {
+    let proposal = match (&arguments.message, &arguments.description, &arguments.same_message_as) {
+        (Some(message), ..) => propose_message(message, chain)?,
+        (None, Some(description), Some(first)) => propose_beside(description, chain, &read_proposal(first, chain)?)?,
+        (None, Some(description), None) => {
             let draft = Draft::read(description, chain)?;
             let position = if draft.has_actions() { position(arguments, chain)? } else { None };
             draft.propose(chain, position).with_context(|| format!("description {}", description.display()))?
         }
-        (None, None) => bail!("give `--description` or `--message`"),
+        (None, None, _) => bail!("give `--description` or `--message`"),
     };
     write_new(&arguments.out, &proposal, chain)?;
     outpage!("{}", presented(&proposal, &governed));

@@ -101,16 +101,7 @@ impl Draft {
         if twice {
             return Err(loaded.invalid("actions", "replaces the authorities twice; give the last set alone"));
         }
-        let known = Known { described: &actions, genesis: &chain.genesis.actions };
-        let mut credentials: Vec<UnitCredential> = Vec::new();
-        for (index, text) in text.credentials.iter().enumerate() {
-            let invalid = |problem: String| loaded.invalid(&format!("credentials[{index}]"), problem);
-            let credential = known.credential(text, chain).map_err(invalid)?;
-            if credentials.iter().any(|other| other.signing_key == credential.signing_key) {
-                return Err(invalid(format!("key {} stands there twice", credential.signing_key)));
-            }
-            credentials.push(credential);
-        }
+        let credentials = credentials(&loaded, &actions, chain)?;
         Ok(Self { actions, credentials })
     }
 
@@ -140,6 +131,46 @@ pub fn propose_message(path: &Path, chain: &Chain) -> Result<Proposal> {
     let message = message.with_context(|| format!("{} is no governance message", path.display()))?;
     ensure!(message.encode() == bytes, "{} is no governance message in its canonical form", path.display());
     Ok(Proposal::new(chain, Some(message), Vec::new(), 0)?)
+}
+
+/// A further proposal of the message that `first` has, with the credentials of a description: those for which `first` has no room. Whoever
+/// signs both signs one message, and the credentials of both are under the same authorities.
+pub fn propose_beside(path: &Path, chain: &Chain, first: &Proposal) -> Result<Proposal> {
+    let message = first.governance();
+    let message = message.context("the first proposal changes nothing on the ledger: propose the credentials alone")?;
+    let loaded: Loaded<ProposalText> = load(path)?;
+    if !loaded.value.actions.is_empty() {
+        return Err(loaded.invalid("actions", "are those of the first proposal: leave them out").into());
+    }
+    let credentials = credentials(&loaded, &message.actions, chain)?;
+    if credentials.is_empty() {
+        return Err(loaded.invalid("credentials", "is empty: there is nothing to propose").into());
+    }
+    let keys: Vec<KeyId> = first.credentials().map(|credential| credential.signing_key).collect();
+    if let Some(index) = credentials.iter().position(|credential| keys.contains(&credential.signing_key)) {
+        let problem = format!("key {} stands in the first proposal", credentials[index].signing_key);
+        return Err(loaded.invalid(&format!("credentials[{index}]"), problem).into());
+    }
+    Ok(Proposal::new(chain, Some(message.clone()), credentials, first.look_from_height())?)
+}
+
+/// The credentials of a description, beside these actions.
+fn credentials(
+    loaded: &Loaded<ProposalText>,
+    actions: &[Action],
+    chain: &Chain,
+) -> Result<Vec<UnitCredential>, ConfigError> {
+    let known = Known { described: actions, genesis: &chain.genesis.actions };
+    let mut credentials: Vec<UnitCredential> = Vec::new();
+    for (index, text) in loaded.value.credentials.iter().enumerate() {
+        let invalid = |problem: String| loaded.invalid(&format!("credentials[{index}]"), problem);
+        let credential = known.credential(text, chain).map_err(invalid)?;
+        if credentials.iter().any(|other| other.signing_key == credential.signing_key) {
+            return Err(invalid(format!("key {} stands there twice", credential.signing_key)));
+        }
+        credentials.push(credential);
+    }
+    Ok(credentials)
 }
 
 /// Where the fields of a credential may be found.

@@ -10,10 +10,14 @@
 //!   "signatures": [{ "public_key": hex, "governance": hex | null, "credentials": [hex, …] }, …]
 //! }
 //! ```
-//! An authority signs all parts at once. If the message replaces the authorities, the new ones sign as well, and are numbered after those in
-//! force. Credentials beside such a message are under both sets, so they hold for what was anchored before it and for what comes after. Nothing in the file is readable on purpose: what is shown is decoded from the bytes
-//! that are signed. Reading verifies every signature; a file that was changed after a signature is refused. Unknown fields,
-//! other chains and files above [`PROPOSAL_BYTES_MAX`] are refused.
+//! An authority signs all parts at once. Nothing in the file is readable on purpose: what is shown is decoded from the bytes that are
+//! signed. Reading verifies every signature; a file that was changed after a signature is refused. Unknown fields, other chains and files
+//! above [`PROPOSAL_BYTES_MAX`] are refused.
+//!
+//! A message that replaces the authorities is signed by those in force *and* by the new ones, who are numbered after them; whoever is both
+//! has one number and signs once. Credentials in the same file have the signatures of both sets, so that they hold for what is anchored
+//! before the change and for what is anchored after it. More of them than one file takes stand in further files with the very same
+//! message, of which one is submitted. Once the change is executed, its file is still read: by the authorities that it has replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +40,10 @@ pub const CREDENTIALS_MAX: usize = 1000;
 const FORMAT: &str = "tallystick-proposal/1";
 /// What one signature and its key take in an entry, at most.
 const SIGNATURE_BYTES_MAX: usize = 102;
+/// What one signature takes in the file, at most: its line, indented.
+const SIGNATURE_LINE_BYTES_MAX: usize = 128 + LINE_BYTES_MAX;
+/// What stands beside the digits in a line of the file, at most.
+const LINE_BYTES_MAX: usize = 32;
 /// Field keys and lengths around message and signers.
 const WRAPPER_BYTES_MAX: usize = 32;
 
@@ -249,8 +257,18 @@ impl Proposal {
         {
             return Err(ProposalError::Suite);
         }
+        let further = match self.governance {
+            Some(_) => " (`propose --same-message-as` makes a further one of the same message for the rest)",
+            None => "",
+        };
         if self.credentials.len() > CREDENTIALS_MAX {
-            return Err(ProposalError::TooLarge(format!("it has more than {CREDENTIALS_MAX} credentials")));
+            return Err(ProposalError::TooLarge(format!("it has more than {CREDENTIALS_MAX} credentials{further}")));
+        }
+        let signed = self.file_bytes_max(chain);
+        if signed > PROPOSAL_BYTES_MAX {
+            let problem =
+                format!("signed by all the file may have {signed} bytes, it holds {PROPOSAL_BYTES_MAX}{further}");
+            return Err(ProposalError::TooLarge(problem));
         }
         let Some((message, bytes)) = &self.governance else { return Ok(()) };
         if message.sequence == 0 {
@@ -268,17 +286,34 @@ impl Proposal {
         Ok(())
     }
 
+    /// Bytes of the file once everybody who may sign has signed, at most.
+    fn file_bytes_max(&self, chain: &Chain) -> usize {
+        let message = self.governance.iter().map(|(_, bytes)| bytes);
+        let parts = message.chain(self.credentials.iter().map(|(_, bytes)| bytes));
+        let lines = self.signatories(chain).len().saturating_mul(self.credentials.len().saturating_add(2));
+        let content: usize = parts.map(|bytes| 2 * bytes.len() + LINE_BYTES_MAX).sum();
+        content.saturating_add(lines.saturating_mul(SIGNATURE_LINE_BYTES_MAX)).saturating_add(1024)
+    }
+
     /// The authorities that the message puts in the place of those in force, if it does.
     pub fn next_authorities(&self) -> Option<&AuthoritySet> {
         self.governance.as_ref().and_then(|(message, _)| message.next_authorities())
     }
 
-    /// Who may sign, in the order in which they are numbered: those in force, and then those who are new.
+    /// The authorities whose message it is: those in force now; of the very change that has put those into force, the ones before.
+    pub fn authorities<'a>(&self, chain: &'a Chain) -> &'a AuthoritySet {
+        match &chain.replaced {
+            Some(replaced) if self.next_authorities() == Some(&chain.authorities) => replaced,
+            _ => &chain.authorities,
+        }
+    }
+
+    /// Who may sign, in the order in which they are numbered: those whose message it is, and then those who are new.
     pub fn signatories(&self, chain: &Chain) -> Vec<PublicKey> {
-        let mut keys = chain.authorities.keys.clone();
+        let authorities = self.authorities(chain);
         let new = self.next_authorities().map(|next| next.keys.as_slice()).unwrap_or_default();
-        keys.extend(new.iter().filter(|key| !chain.authorities.has(key)));
-        keys
+        let new = new.iter().filter(|key| !authorities.has(key));
+        authorities.keys.iter().chain(new).copied().collect()
     }
 
     /// The number of whoever has this key, from 1.
@@ -383,8 +418,8 @@ impl Proposal {
     pub fn count(&self, chain: &Chain) -> Count {
         let signed = |set: &AuthoritySet| set.keys.iter().filter(|key| self.is_signed_by(key)).count();
         Count {
-            given: signed(&chain.authorities),
-            needed: chain.threshold(),
+            given: signed(self.authorities(chain)),
+            needed: self.authorities(chain).threshold as usize,
             new: self.next_authorities().map(|next| (signed(next), next.keys.len())),
         }
     }

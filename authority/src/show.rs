@@ -37,7 +37,7 @@ fn write_signers(text: &mut String, proposal: &Proposal, chain: &Chain) {
     let _ = writeln!(text, "  signed     {count}: {enough}");
     for (number, key) in (1_u32..).zip(proposal.signatories(chain)) {
         let has_signed = if proposal.is_signed_by(&key) { "signed" } else { "not signed" };
-        let new = if chain.authorities.has(&key) { "" } else { "new " };
+        let new = if proposal.authorities(chain).has(&key) { "" } else { "new " };
         let _ = writeln!(text, "    {new}authority {number} ({}) {has_signed}", hex::encode(key.0));
     }
 }

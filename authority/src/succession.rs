@@ -15,7 +15,7 @@ fn keys<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> String {
 /// What the change of authorities in a proposal means, and what of it is unusual; empty if there is none.
 pub fn meaning(proposal: &Proposal, chain: &Chain) -> String {
     let Some(next) = proposal.next_authorities() else { return String::new() };
-    let before = &chain.authorities;
+    let before = proposal.authorities(chain);
     let stay = before.keys.iter().filter(|key| next.has(key)).count();
     let (count, needed) = (next.keys.len(), next.threshold as usize);
     let mut text = "\nWHAT THE CHANGE OF AUTHORITIES MEANS:\n".to_owned();
@@ -38,7 +38,7 @@ pub fn meaning(proposal: &Proposal, chain: &Chain) -> String {
     let _ = writeln!(
         text,
         "\nFor what is anchored after it {held}: put the credentials of all units' keys into this proposal, which makes them hold for \
-         before and after. It has {}.",
+         before and after, and what it has no room for into further ones of the same message. It has {}.",
         proposal.credentials().count()
     );
     if needed == count {

@@ -55,26 +55,37 @@ async fn newcomers(network: &TestNetwork) -> (Vec<Desk<'_>>, Vec<String>) {
     (homes, keys)
 }
 
-/// The change, as the office describes it: the first authority of genesis, the new ones, and the credentials of all units' keys.
-fn description(network: &TestNetwork, keys: &[String]) -> String {
+/// The change, as the office describes it: the first authority of genesis, the new ones, and the credentials of all units' keys; the last one
+/// of them as if the first proposal had no room for it.
+fn descriptions(network: &TestNetwork, keys: &[String]) -> (String, String) {
     let first = hex::encode(network.trust().unwrap().authorities().keys[0].0);
     let keys: Vec<String> = std::iter::once(&first).chain(keys).map(|key| format!("{key:?}")).collect();
     let units = network.registry().units.iter();
-    let credentials: String =
+    let mut credentials: Vec<String> =
         units.map(|unit| format!("\n[[credentials]]\nkey_id = {}\n", key_id(ISSUER, unit.unit_id))).collect();
-    format!("[[actions]]\n[actions.set_authorities]\nthreshold = 2\npublic_keys = [{}]\n{credentials}", keys.join(", "))
+    let more = credentials.pop().unwrap();
+    assert!(!credentials.is_empty());
+    let set = format!("[[actions]]\n[actions.set_authorities]\nthreshold = 2\npublic_keys = [{}]\n", keys.join(", "));
+    (set + &credentials.concat(), more)
 }
 
 /// From the description to the signed proposal in the office; the issuer gets the credentials.
 async fn change(network: &TestNetwork, office: &Desk<'_>, homes: &[Desk<'_>], keys: &[String]) {
-    std::fs::write(office.path("authorities.toml"), description(network, keys)).unwrap();
+    let (first, more) = descriptions(network, keys);
+    std::fs::write(office.path("authorities.toml"), first).unwrap();
+    std::fs::write(office.path("more.toml"), more).unwrap();
     let shown = type_all(office, "The proposal").await;
+    let further = commands(PAGE, "More than 1,000 keys").unwrap();
+    let [propose_more, sign_more, take_more] = further.as_slice() else { panic!("{further:?}") };
+    let shown_more = office.types(propose_more, "").await;
     for said in ["THE LEDGER WOULD EXECUTE IT", "WHAT THE CHANGE OF AUTHORITIES MEANS", "0 of 2 signatures"] {
         assert!(shown.contains(said), "{said:?} is missing in {shown}");
     }
     let command = commands(PAGE, "Signing it").unwrap().remove(0);
     for authority in OLD {
-        signs(office, &at_home(network, authority), &command, "authorities.proposal", &shown).await;
+        let home = at_home(network, authority);
+        signs(office, &home, &command, "authorities.proposal", &shown).await;
+        signs(office, &home, sign_more, "more.proposal", &shown_more).await;
     }
     // Not by every new one: one typing error would lock governance for ever.
     let submit = commands(PAGE, "The change").unwrap().remove(0);
@@ -82,12 +93,15 @@ async fn change(network: &TestNetwork, office: &Desk<'_>, homes: &[Desk<'_>], ke
     assert!(refused.contains("2 of 2 signatures of the authorities in force, and 1 of 3 of the new ones"), "{refused}");
     for home in homes {
         signs(office, home, &command, "authorities.proposal", &shown).await;
+        signs(office, home, sign_more, "more.proposal", &shown_more).await;
     }
     let said = type_all(office, "The change").await;
     assert!(said.contains("executed at height"), "{said}");
+    office.types(take_more, "").await;
     let held = network.layout().issuer(ISSUER).join("credentials");
-    for file in std::fs::read_dir(office.path("credentials")).unwrap() {
-        let file = file.unwrap();
+    let made: Vec<_> = std::fs::read_dir(office.path("credentials")).unwrap().map(|file| file.unwrap()).collect();
+    assert_eq!(made.len(), network.registry().units.len());
+    for file in made {
         let signed = SignedCredential::decode(&std::fs::read(file.path()).unwrap()).unwrap();
         assert_eq!(signed.signatures.len(), OLD.len() + NEW.len());
         assert!(held.join(file.file_name()).exists(), "in the place of the old one");
@@ -149,6 +163,7 @@ async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
         change(&network, &office, &homes, &keys).await;
         let said = type_all(&office, "Afterwards").await;
         assert!(said.contains("AUTHORITY SETS: 1") && keys.iter().all(|key| said.contains(key)), "{said}");
+        assert!(said.contains("executed before at height"), "the change itself, by the newer trust file: {said}");
         the_next_message(&office, &at_home(&network, OLD[1]), &homes).await;
         std::fs::copy(office.path("trust.new"), network.layout().trust()).unwrap();
     }

@@ -120,6 +120,40 @@ fn a_message_of_another_program_is_taken_as_it_is() {
     assert!(propose_message(&directory.path().join("none"), &chain).is_err());
 }
 
+/// Beside a change of authorities: each file has its part of the credentials, and all have one message.
+#[test]
+fn a_further_proposal_has_the_message_of_the_first() {
+    let chain = chain();
+    let unit = genesis_unit(&chain).unit_id;
+    let directory = scratch::Directory::new();
+    let path = directory.path().join("more.toml");
+    let beside = |first: &Proposal, text: &str| {
+        std::fs::write(&path, text).unwrap();
+        propose_beside(&path, &chain, first).map_err(|error| format!("{error:#}"))
+    };
+    let position = Position { sequence: 1, previous: chain.id.0, expiry: Height::new(9), look_from_height: 2 };
+    let own = format!("[[credentials]]\nkey_id = {}\n", UNIT_KEY_BASE + unit);
+    let first = draft(&format!("{}{own}", new_key(unit))).unwrap().propose(&chain, Some(position)).unwrap();
+    // Of the key that the repeated message registers.
+    let new = "[[credentials]]\nkey_id = 5000\n";
+    let further = beside(&first, new).unwrap();
+    assert_eq!(further.governance(), first.governance());
+    assert_eq!(further.look_from_height(), 2);
+    let keys: Vec<u32> = further.credentials().map(|credential| credential.signing_key.get()).collect();
+    assert_eq!(keys, [5000]);
+    for (text, expected) in [
+        (String::new(), "nothing to propose"),
+        (own.clone(), "stands in the first proposal"),
+        (format!("{}{new}", new_key(unit)), "are those of the first proposal"),
+        ("[[credentials]]\nkey_id = 5001\n".to_owned(), "add unit_id, public_key, valid_from"),
+    ] {
+        let error = beside(&first, &text).unwrap_err();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let alone = draft(&own).unwrap().propose(&chain, None).unwrap();
+    assert!(beside(&alone, new).unwrap_err().contains("propose the credentials alone"));
+}
+
 /// The documents' examples are read by the program that they describe.
 #[test]
 fn the_examples_of_the_documents_are_descriptions() {

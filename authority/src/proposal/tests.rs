@@ -168,6 +168,14 @@ fn a_new_set_signs_with_the_old_one() {
     let leaf = LeafIndex::new(test_chain.log().size() - 2);
     let trust = test_chain.trust().with_next_authorities(leaf, next).unwrap().unwrap();
     let after = chain.clone().under(&trust).unwrap();
+    // The change itself is read, shown and handed out by the newer file as by the older one, and may be signed late.
+    let mut read = sent(&proposal, &after);
+    assert_eq!(read.count(&after), Count { given: 2, needed: 2, new: Some((3, 3)) });
+    assert_eq!(read.signed_governance(&after), proposal.signed_governance(&chain));
+    assert_eq!(read.signed_credentials(&after), proposal.signed_credentials(&chain));
+    assert_eq!(shown(&read, &after), shown(&proposal, &chain));
+    assert_eq!(succession::meaning(&read, &after), succession::meaning(&proposal, &chain));
+    assert_eq!(read.sign(&after, &authorities()[2]), Ok(3));
     let mut later = Proposal::new(&after, Some(governance(4)), Vec::new(), 0).unwrap();
     let error = later.sign(&after, &leaves).unwrap_err();
     assert!(error.to_string().contains("no authority's of this chain now"), "{error}");
@@ -291,6 +299,36 @@ fn what_the_ledger_can_never_take_is_not_proposed() {
         count += 20;
     }
     assert!(count > 200, "the bound is near the ledger's");
+}
+
+/// A file that takes no more signatures before enough have signed would be of no use.
+#[test]
+fn what_has_no_room_for_its_signatures_goes_into_further_proposals() {
+    let chain = chain();
+    let credentials = |count: u32| -> Vec<UnitCredential> {
+        (1..=count).map(|id| UnitCredential { signing_key: KeyId::new(id), ..credential() }).collect()
+    };
+    let next = |count: usize| {
+        let keys = (0..count).map(|n| software_key(&format!("new-{n}")).public_key()).collect();
+        let actions = vec![Action::SetAuthorities(AuthoritySet { keys, threshold: 1 })];
+        Some(Governance { actions, ..governance(3) })
+    };
+    let of = |message, count| Proposal::new(&chain, message, credentials(count), 0);
+    for (refused, has_message) in [(of(None, 1_001), false), (of(next(1), 1_001), true), (of(next(64), 1_000), true)] {
+        let error = refused.unwrap_err();
+        assert!(matches!(&error, ProposalError::TooLarge(_)), "{error}");
+        assert_eq!(error.to_string().contains("`propose --same-message-as`"), has_message, "{error}");
+    }
+    let mut proposal = of(next(5), 1_000).unwrap();
+    for key in authorities() {
+        proposal.sign(&chain, &key).unwrap();
+    }
+    for number in 0..5 {
+        proposal.sign(&chain, &software_key(&format!("new-{number}"))).unwrap();
+    }
+    let text = proposal.to_text(&chain);
+    assert!(text.len() < PROPOSAL_BYTES_MAX, "{}", text.len());
+    assert_eq!(sent(&proposal, &chain).signed_credentials(&chain).unwrap().len(), 1_000);
 }
 
 #[test]
