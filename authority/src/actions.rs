@@ -14,7 +14,7 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
     RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators, SettleSegment,
+    SetValidators, SettleSegment, WithdrawBlinding,
 };
 use receipt_core::ids::ValidatorId;
 use receipt_core::suite::Suite;
@@ -58,6 +58,8 @@ pub enum ActionText {
     SetAuthorities(SetAuthoritiesText),
     /// Registers the blinding secret of an epoch.
     RegisterBlinding(BlindingText),
+    /// Withdraws a blinding epoch that no record names.
+    WithdrawBlinding(WithdrawBlindingText),
 }
 
 /// See [`RegisterUnit`].
@@ -276,10 +278,17 @@ pub struct SetAuthoritiesText {
 /// See [`RegisterBlinding`].
 #[derive(Debug, Clone, Deserialize)]
 pub struct BlindingText {
-    /// Above all registered epochs.
+    /// The one after the newest.
     pub epoch: IdText,
     /// Of its secret, as `tallystick-issuer keygen` printed it.
     pub fingerprint: FingerprintText,
+}
+
+/// See [`WithdrawBlinding`].
+#[derive(Debug, Clone, Deserialize)]
+pub struct WithdrawBlindingText {
+    /// The epoch.
+    pub epoch: IdText,
 }
 
 /// The actions of a list; the problem of the first bad one, after its key.
@@ -319,6 +328,7 @@ impl ActionText {
             Self::SetValidators(_) => "set_validators",
             Self::SetAuthorities(_) => "set_authorities",
             Self::RegisterBlinding(_) => "register_blinding",
+            Self::WithdrawBlinding(_) => "withdraw_blinding",
         }
     }
 
@@ -352,6 +362,9 @@ impl ActionText {
             Self::SetAuthorities(set) => Action::SetAuthorities(set_authorities(set)?),
             Self::RegisterBlinding(BlindingText { epoch, fingerprint }) => {
                 Action::RegisterBlinding(RegisterBlinding { epoch: epoch.0, fingerprint: fingerprint.0.to_vec() })
+            }
+            Self::WithdrawBlinding(WithdrawBlindingText { epoch }) => {
+                Action::WithdrawBlinding(WithdrawBlinding { epoch: epoch.0 })
             }
         })
     }

@@ -18,7 +18,7 @@ use tallystick_authority::show::shown;
 use tallystick_authority::starts::warnings;
 use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
 use tallystick_authority::trial::Verdict;
-use tallystick_authority::{Chain, Proposal, genesis, keys, succession};
+use tallystick_authority::{Chain, Proposal, epochs, genesis, keys, succession};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::exit::Exit;
@@ -125,7 +125,7 @@ fn presented(proposal: &Proposal, governed: &Governed) -> String {
     let warnings = warnings(proposal, chain.genesis.utc_offset_minutes, SystemClock.now());
     let of_authorities = succession::meaning(proposal, chain);
     let of_validators = meaning(proposal, trust, *is_given);
-    shown(proposal, chain) + &of_authorities + &of_validators + &warnings
+    shown(proposal, chain) + &of_authorities + &of_validators + &epochs::meaning(proposal) + &warnings
 }
 
 fn propose(arguments: &ProposeArguments) -> Result<()> {

@@ -14,6 +14,7 @@
 pub mod actions;
 pub mod chain;
 pub mod drafting;
+pub mod epochs;
 pub mod genesis;
 pub mod keys;
 pub mod nodes;

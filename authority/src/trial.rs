@@ -13,6 +13,7 @@ use tallystick_proto::admin::v1::TryGovernanceRequest;
 use tallystick_service::said::said;
 
 use crate::chain::Chain;
+use crate::epochs;
 use crate::nodes::{Node, Nodes, Unanswered};
 use crate::registry::{Class, Reading, Registry, Thing};
 use crate::words::of_action;
@@ -135,6 +136,7 @@ impl Trial {
         let left = message.expiry.get().saturating_add(1).saturating_sub(said.height);
         let _ = writeln!(text, "  expires    after height {}: {left} blocks may still carry it", message.expiry);
         self.write_changes(&mut text);
+        text.push_str(&epochs::warnings(message, registry));
         self.write_verdict(&mut text, message, utc_offset_minutes);
         text.push_str("\nNEXT FREE NUMBERS before it\n");
         for class in Class::ALL {

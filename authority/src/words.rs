@@ -61,8 +61,11 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
         Action::SetValidators(change) => of_validators(change),
         Action::SetAuthorities(set) => of_authorities(set),
         Action::RegisterBlinding(secret) => {
-            let title = format!("Register the blinding secret of epoch {}, for ever", secret.epoch);
+            let title = format!("Register the blinding secret of epoch {}", secret.epoch);
             Words::new(title, vec![("fingerprint", hex::encode(&secret.fingerprint))])
+        }
+        Action::WithdrawBlinding(withdrawal) => {
+            Words::new(format!("Withdraw blinding epoch {}, for ever", withdrawal.epoch), Vec::new())
         }
     }
 }

@@ -8,7 +8,7 @@ mod schema;
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::governance::{
     Action, AttachItems, CloseSegment, CodeName, RegisterBlinding, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators,
+    SetValidators, WithdrawBlinding,
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
@@ -65,7 +65,8 @@ fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
         Action::RegisterSystem(RegisterSystem { system_id: 77, name: "系统".to_owned(), grants: Vec::new() }),
         Action::CloseSegment(CloseSegment { segment_id: closed_segment(kind) }),
         Action::AttachItems(AttachItems { unit_id: 1, kind, items: vec![item], adds: true }),
-        Action::RegisterBlinding(RegisterBlinding { epoch: 3, fingerprint: vec![0x6b; 16] }),
+        Action::WithdrawBlinding(WithdrawBlinding { epoch: 1 }),
+        Action::RegisterBlinding(RegisterBlinding { epoch: 2, fingerprint: vec![0x6b; 16] }),
         Action::SetValidators(SetValidators {
             effective_height: 50,
             validators: ValidatorSet::new(validators).unwrap(),
@@ -111,7 +112,10 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
     let segment = closed_segment(kind.unwrap()).to_string();
     let open = registry.of(Class::Segment).map(|thing| thing.name.clone()).find(|name| *name != segment).unwrap();
     let first = Fingerprint::of_blinding(&blinding_secret(chain.genesis.suite));
-    let epochs = format!("(epoch 1, fingerprint {first}), (epoch 3, fingerprint {})", "6b".repeat(16));
+    let epochs = format!(
+        "(epoch 1, fingerprint {first}, state withdrawn), (epoch 2, fingerprint {}, state in force)",
+        "6b".repeat(16)
+    );
     for class in Class::ALL {
         assert!(registry.of(class).next().is_some(), "{class:?}");
     }
@@ -128,6 +132,7 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
         (Class::Validators, "decided on", "effective_height", "50"),
         (Class::Authorities, "in force", "threshold", "2"),
         (Class::BlindingSecrets, "of the chain", "epochs", &epochs),
+        (Class::BlindingSecrets, "of the chain", "named_by_records", "none"),
     ] {
         assert_eq!(field(&registry, class, name, of), expected, "{class:?} {name} {of}");
     }

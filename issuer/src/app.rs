@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry as Metrics;
 use receipt_core::ids::ReceiptKey;
 use receipt_core::merkle::Frontier;
 use receipt_core::state::tables::{META_BLINDING, Table};
-use receipt_core::state::{BlindingEpoch, ChainParameters, genesis_effects};
+use receipt_core::state::{ChainParameters, RegisteredEpoch, genesis_effects};
 use tallystick_anchoring::desk::Desk;
 use tallystick_anchoring::flight::Departures;
 use tallystick_anchoring::follow::Followed;
@@ -87,7 +87,7 @@ pub fn init(settings: &Settings) -> Result<()> {
     };
     let secrets = SecretMarks::of(&keys, chain.genesis.suite);
     let registered = match effects.writes.get(&(Table::Meta, META_BLINDING.to_vec())) {
-        Some(Some(bytes)) => BlindingEpoch::decode_all(bytes).context("read genesis")?,
+        Some(Some(bytes)) => RegisteredEpoch::decode_all(bytes).context("read genesis")?,
         _ => Vec::new(),
     };
     secrets::check_blinding(&secrets.blinding, &registered)?;

@@ -6,11 +6,14 @@
 //! ```
 //! So a payment meets its receipt whichever of the two issuers has changed its secret first, and however old the receipt is. Which secret an
 //! epoch has is the ledger's to say: [`judge`].
+//!
+//! In an epoch that the ledger withdrew nothing is issued, and nobody needs its secret: what was issued in it before the withdrawal was known
+//! has its payments under the keys of the epochs before, too. Where there were none the secret stays among the former ones.
 
 use receipt_core::blind::{BlindingSecret, PaymentReference, UniquenessKey};
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::ids::UnitId;
-use receipt_core::state::BlindingEpoch;
+use receipt_core::state::{BlindingEpoch, RegisteredEpoch};
 use tallystick_proto::errors::{CallReason, Refusal};
 
 /// All secrets held.
@@ -70,8 +73,8 @@ pub enum BlindingFault {
     /// Another secret than the epoch's.
     #[error(
         "it is not the blinding secret of epoch {epoch} (its fingerprint is {held}, that on the ledger is {registered}): under \
-         another one a payment gets a second receipt. Put the right file back; all issuers of a chain share one secret \
-         (docs/ops/keys.md)"
+         another one a payment gets a second receipt. Put the right file back; all issuers of a chain share one secret. If the wrong \
+         fingerprint was registered, have the epoch withdrawn (docs/ops/keys.md)"
     )]
     Other {
         /// The epoch that the config names.
@@ -105,6 +108,15 @@ pub enum BlindingFault {
         /// Of its secret.
         registered: Fingerprint,
     },
+    /// The ledger withdrew the issuer's own epoch.
+    #[error(
+        "blinding epoch {epoch} was withdrawn on the ledger, and nothing is issued in it: go back to the epoch before, or on to the next \
+         one (docs/ops/keys.md)"
+    )]
+    Withdrawn {
+        /// The epoch that the config names.
+        epoch: u32,
+    },
     /// The ledger does not know the epoch, or not yet.
     #[error(
         "the blinding secret of epoch {epoch} (fingerprint {held}) is not registered on the ledger, so nothing shows that other issuers \
@@ -128,28 +140,32 @@ impl BlindingFault {
     }
 }
 
-/// Whether payments are known again with the held secrets, by what is registered on the ledger. An issuer may stay behind the newest
-/// epoch: whoever has gone ahead lists the keys of the older ones, too.
-pub fn judge(held: &[BlindingEpoch], registered: &[BlindingEpoch]) -> Result<(), BlindingFault> {
+/// Whether payments are known again with the held secrets, of which the last is the issuer's own, by what is registered on the ledger. An
+/// issuer may stay behind the newest epoch: whoever has gone ahead lists the keys of the older ones, too.
+pub fn judge(held: &[BlindingEpoch], registered: &[RegisteredEpoch]) -> Result<(), BlindingFault> {
+    let of_epoch = |epoch: u32| registered.iter().find(|known| known.secret.epoch == epoch);
+    let own = held.last().map_or(0, |own| own.epoch);
+    if of_epoch(own).is_some_and(RegisteredEpoch::is_withdrawn) {
+        return Err(BlindingFault::Withdrawn { epoch: own });
+    }
     for BlindingEpoch { epoch, fingerprint } in held.iter().copied() {
-        match registered.iter().find(|one| one.fingerprint == fingerprint) {
-            Some(one) if one.epoch == epoch => continue,
-            Some(one) => {
-                return Err(BlindingFault::OtherEpoch { epoch, registered: one.epoch, held: fingerprint });
+        match registered.iter().map(|known| known.secret).find(|known| known.fingerprint == fingerprint) {
+            Some(known) if known.epoch == epoch => continue,
+            Some(known) => {
+                return Err(BlindingFault::OtherEpoch { epoch, registered: known.epoch, held: fingerprint });
             }
             None => {}
         }
-        if let Some(one) = registered.iter().find(|one| one.epoch == epoch) {
-            return Err(BlindingFault::Other { epoch, held: fingerprint, registered: one.fingerprint });
+        if let Some(known) = of_epoch(epoch) {
+            return Err(BlindingFault::Other { epoch, held: fingerprint, registered: known.secret.fingerprint });
         }
     }
-    let own = held.last().map_or(0, |own| own.epoch);
     let is_held = |epoch: u32| held.iter().any(|one| one.epoch == epoch);
-    if let Some(one) = registered.iter().find(|one| one.epoch < own && !is_held(one.epoch)) {
-        return Err(BlindingFault::Missing { epoch: one.epoch, registered: one.fingerprint });
+    let mut needed = registered.iter().filter(|known| !known.is_withdrawn()).map(|known| known.secret);
+    if let Some(missing) = needed.find(|secret| secret.epoch < own && !is_held(secret.epoch)) {
+        return Err(BlindingFault::Missing { epoch: missing.epoch, registered: missing.fingerprint });
     }
-    let is_registered = |epoch: u32| registered.iter().any(|one| one.epoch == epoch);
-    match held.iter().find(|one| !is_registered(one.epoch)) {
+    match held.iter().find(|one| of_epoch(one.epoch).is_none()) {
         Some(one) => Err(BlindingFault::Unregistered { epoch: one.epoch, held: one.fingerprint }),
         None => Ok(()),
     }
@@ -157,11 +173,27 @@ pub fn judge(held: &[BlindingEpoch], registered: &[BlindingEpoch]) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use receipt_core::state::EpochState::{self, Named, Unused, Withdrawn};
+
     use super::*;
 
-    fn epochs(pairs: &[(u32, u8)]) -> Vec<BlindingEpoch> {
-        let epoch = |(epoch, byte): &(u32, u8)| BlindingEpoch { epoch: *epoch, fingerprint: Fingerprint([*byte; 16]) };
-        pairs.iter().map(epoch).collect()
+    type Epochs = &'static [(u32, u8)];
+    type Registered = &'static [(u32, u8, EpochState)];
+
+    fn secret((epoch, byte): (u32, u8)) -> BlindingEpoch {
+        BlindingEpoch { epoch, fingerprint: Fingerprint([byte; 16]) }
+    }
+
+    fn held(pairs: Epochs) -> Vec<BlindingEpoch> {
+        pairs.iter().copied().map(secret).collect()
+    }
+
+    fn registered(epochs: &[(u32, u8, EpochState)]) -> Vec<RegisteredEpoch> {
+        let epoch = |(epoch, byte, state): &(u32, u8, EpochState)| RegisteredEpoch {
+            secret: secret((*epoch, *byte)),
+            state: *state,
+        };
+        epochs.iter().map(epoch).collect()
     }
 
     #[test]
@@ -169,7 +201,6 @@ mod tests {
         let mark = |byte| Fingerprint([byte; 16]);
         let missing = |epoch, byte| Err(BlindingFault::Missing { epoch, registered: mark(byte) });
         let unregistered = |epoch, byte| Err(BlindingFault::Unregistered { epoch, held: mark(byte) });
-        type Epochs = &'static [(u32, u8)];
         let rows: [(Epochs, Epochs, Result<(), BlindingFault>); 11] = [
             (&[(1, 1)], &[(1, 1)], Ok(())),
             // Others are ahead.
@@ -192,8 +223,41 @@ mod tests {
             (&[(1, 1), (2, 2)], &[(1, 1)], unregistered(2, 2)),
             (&[(1, 1)], &[], unregistered(1, 1)),
         ];
-        for (held, registered, expected) in rows {
-            assert_eq!(judge(&epochs(held), &epochs(registered)), expected, "{held:?} {registered:?}");
+        for (own, on_ledger, expected) in rows {
+            for state in [Unused, Named] {
+                let on_ledger: Vec<_> = on_ledger.iter().map(|(epoch, byte)| (*epoch, *byte, state)).collect();
+                assert_eq!(judge(&held(own), &registered(&on_ledger)), expected, "{own:?} {on_ledger:?}");
+            }
+        }
+    }
+
+    /// One row for what an issuer holds, its own epoch last, against epochs of which some were withdrawn.
+    #[test]
+    fn nothing_is_issued_in_a_withdrawn_epoch_and_nobody_needs_its_secret() {
+        const FIRST: Registered = &[(1, 1, Withdrawn), (2, 2, Unused)];
+        const SECOND: Registered = &[(1, 1, Named), (2, 2, Withdrawn)];
+        const THIRD: Registered = &[(1, 1, Named), (2, 2, Withdrawn), (3, 3, Unused)];
+        let withdrawn = |epoch| Err(BlindingFault::Withdrawn { epoch });
+        let missing = Err(BlindingFault::Missing { epoch: 1, registered: Fingerprint([1; 16]) });
+        let moved = Err(BlindingFault::OtherEpoch { epoch: 2, registered: 3, held: Fingerprint([3; 16]) });
+        let rows: [(Epochs, Registered, Result<(), BlindingFault>); 10] = [
+            (&[(1, 1), (2, 2)], SECOND, withdrawn(2)),
+            // Registered with a typing error: the file is another one than the ledger says, and that does not matter any more.
+            (&[(1, 1), (2, 9)], SECOND, withdrawn(2)),
+            (&[(1, 1)], FIRST, withdrawn(1)),
+            // Back to the epoch before.
+            (&[(1, 1)], SECOND, Ok(())),
+            // On to the next one, the withdrawn one's secret kept or not.
+            (&[(1, 1), (3, 3)], THIRD, Ok(())),
+            (&[(1, 1), (2, 2), (3, 3)], THIRD, Ok(())),
+            (&[(2, 2)], FIRST, Ok(())),
+            (&[(1, 1), (2, 2)], FIRST, Ok(())),
+            (&[(2, 2), (3, 3)], THIRD, missing),
+            // The right secret under the number that was withdrawn, now registered under the next one.
+            (&[(1, 1), (2, 3), (3, 4)], THIRD, moved),
+        ];
+        for (own, on_ledger, expected) in rows {
+            assert_eq!(judge(&held(own), &registered(on_ledger)), expected, "{own:?} {on_ledger:?}");
         }
     }
 }

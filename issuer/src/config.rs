@@ -98,7 +98,7 @@ pub struct KeysConfig {
     /// Epoch of that secret, as the records state it.
     #[serde(default = "default_blinding_epoch")]
     pub blinding_epoch: u32,
-    /// The secrets of all epochs before, ascending: payments receipted under them are known by them.
+    /// The secrets of all epochs before that are in force, ascending: payments receipted under them are known by them.
     #[serde(default)]
     pub former_blinding_secrets: Vec<FormerSecretConfig>,
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use receipt_core::blind::BlindingSecret;
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::ids::KeyId;
+use receipt_core::state::RegisteredEpoch;
 use receipt_core::suite::{PublicKey, Signer as _, SoftwareKey, Suite};
 use tallystick_service::config_key::KeyError;
 use tallystick_service::keyfile::{self, Held, KeyKind, Passphrase};
@@ -98,7 +99,15 @@ fn refuse_second_ones(settings: &Settings, wanted: &Wanted) -> Result<()> {
     secrets::require_old_files(settings)?;
     let journal = Journal::open_read_only(&settings.journal_dir, load_chain(settings)?.identity)?;
     let view = RegistryView::load(&journal)?;
-    if !wanted.blinding_secret || view.blinding.iter().any(|one| one.epoch == settings.blinding_epoch) {
+    let registered = view.blinding.iter().find(|known| known.secret.epoch == settings.blinding_epoch);
+    if registered.is_some_and(RegisteredEpoch::is_withdrawn) && !settings.blinding_secret_file.exists() {
+        let epoch = settings.blinding_epoch;
+        let problem = format!(
+            "blinding epoch {epoch} was withdrawn on the ledger, and its number is not used again: give the next one (docs/ops/keys.md)"
+        );
+        return Err(KeyError::config("keys.blinding_epoch", problem).into());
+    }
+    if !wanted.blinding_secret || registered.is_some() {
         secrets::require_files(settings)?;
     }
     let refuse = |key: &str, id: KeyId, path: &Path| -> Result<()> {

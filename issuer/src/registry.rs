@@ -12,7 +12,7 @@ use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitI
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::rules::Catalogue;
 use receipt_core::state::tables::{KeyState, SegmentState, Table, UnitState};
-use receipt_core::state::{BlindingEpoch, read_blinding_epochs};
+use receipt_core::state::{RegisteredEpoch, read_blinding_epochs};
 use receipt_core::suite::PublicKey;
 use tallystick_anchoring::registered::{OwnKeys, first_end};
 
@@ -102,8 +102,8 @@ pub struct RegistryView {
     leased: HashMap<(UnitId, u32), Vec<Segment>>,
     /// This issuer's own keys and epoch.
     pub own: OwnKeys,
-    /// The registered blinding secrets, ascending by epoch.
-    pub blinding: Vec<BlindingEpoch>,
+    /// The registered blinding secrets, ascending by epoch. Whether records name them is not known here.
+    pub blinding: Vec<RegisteredEpoch>,
 }
 
 /// The first six digits: region, category, kind.
@@ -234,7 +234,7 @@ impl Catalogue for RegistryView {
 }
 
 /// The blinding secrets that are registered, as far as the journal has followed the ledger.
-pub fn blinding_epochs(journal: &Journal) -> Result<Vec<BlindingEpoch>, JournalError> {
+pub fn blinding_epochs(journal: &Journal) -> Result<Vec<RegisteredEpoch>, JournalError> {
     read_blinding_epochs(journal).map_err(|_| JournalError::Corrupt("the registered blinding secrets"))
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use receipt_core::fingerprint::Fingerprint;
-use receipt_core::state::BlindingEpoch;
+use receipt_core::state::{BlindingEpoch, RegisteredEpoch};
 use receipt_core::suite::Suite;
 use tallystick_anchoring::gate::Gate;
 
@@ -88,7 +88,9 @@ impl SecretsError {
             Self::Master { .. } | Self::Changing { .. } => Some(MASTER_FILE),
             Self::Blinding(fault) => Some(match fault {
                 BlindingFault::Other { .. } => BLINDING_FILE,
-                BlindingFault::OtherEpoch { .. } | BlindingFault::Unregistered { .. } => "keys.blinding_epoch",
+                BlindingFault::OtherEpoch { .. }
+                | BlindingFault::Unregistered { .. }
+                | BlindingFault::Withdrawn { .. } => "keys.blinding_epoch",
                 BlindingFault::Missing { .. } => FORMER_FILES,
             }),
             Self::Missing { key, .. } => Some(key),
@@ -124,11 +126,18 @@ impl SecretMarks {
     }
 }
 
-/// Refuses other blinding secrets than the registered ones. An epoch that is not registered passes: governance may register it in a block
-/// that is still to be followed, and nothing is issued before ([`crate::blinding::judge`]).
-pub fn check_blinding(held: &[BlindingEpoch], registered: &[BlindingEpoch]) -> Result<(), SecretsError> {
+/// Refuses other blinding secrets than the registered ones. What keeps the issuer from issuing and may come right by itself passes, because
+/// the rest of its work has to go on; [`SecretsWatch`] tells it:
+///
+/// - an epoch that is not registered: governance may register it in a block that is still to be followed, and withdraw there an earlier
+///   one whose secret is missing here;
+/// - the issuer's own epoch, withdrawn: what was issued in it before is still to be anchored.
+pub fn check_blinding(held: &[BlindingEpoch], registered: &[RegisteredEpoch]) -> Result<(), SecretsError> {
+    let own = held.last().map(|own| own.epoch);
+    let own_is_registered = registered.iter().any(|known| Some(known.secret.epoch) == own);
     match judge(held, registered) {
-        Ok(()) | Err(BlindingFault::Unregistered { .. }) => Ok(()),
+        Ok(()) | Err(BlindingFault::Unregistered { .. } | BlindingFault::Withdrawn { .. }) => Ok(()),
+        Err(BlindingFault::Missing { .. }) if !own_is_registered => Ok(()),
         Err(fault) => Err(SecretsError::Blinding(fault)),
     }
 }

@@ -28,7 +28,7 @@ mod action;
 pub use action::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
     RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators, SettleSegment,
+    SetValidators, SettleSegment, WithdrawBlinding,
 };
 
 /// A list of registry changes, taken whole or not at all.

@@ -30,6 +30,8 @@ pub const BIZ_CODE_CHARS_MAX: usize = 50;
 pub const TOTAL_FEN_BOUND: i64 = 100_000_000_000_000;
 /// Uniqueness keys a record may carry.
 pub const UNIQUENESS_KEYS_MAX: usize = 16;
+/// Blinding epochs in force: a record lists a payment's key under each of them, so that with more of them no payment would fit.
+pub const BLINDING_EPOCHS_MAX: usize = UNIQUENESS_KEYS_MAX;
 /// A signed note (checkpoint) above this is refused unread. c2sp.org/signed-note asks every reader to take 16 signature lines,
 /// and says that post-quantum signatures have nearly 5 kB each: that makes some 110 kB in base64.
 pub const NOTE_BYTES_MAX: usize = 256 * 1024;

@@ -37,7 +37,7 @@ mod tests;
 
 pub use apply::apply;
 pub use authorities::read_authorities;
-pub use blinding::{BlindingEpoch, read_blinding_epochs};
+pub use blinding::{BlindingEpoch, EpochState, RegisteredEpoch, read_blinding_epochs};
 pub use chain::ChainParameters;
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
 pub use effects::{Effects, Outcome, totals_commitment};

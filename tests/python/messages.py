@@ -20,6 +20,7 @@ ACTIONS = {
     12: {1: ("segment_id", "u32"), 2: ("void", [RANGE]), 3: ("lost", [RANGE])},
     13: fields("1 keys 32 …, 2 threshold u32"),
     14: fields("1 epoch u32, 2 fingerprint bytes"),
+    15: fields("1 epoch u32"),
 }
 ACTION = fields("1 kind u32, 2 body bytes")
 GOVERNANCE = fields("1 format_version u32, 2 suite u32, 3 sequence u64, 4 expiry_height u64")

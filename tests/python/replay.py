@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import pathlib
+import re
 import sys
 
 import ed25519
@@ -27,6 +28,8 @@ NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RE
 AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID = 111, 112, 114, 118
 AHEAD_MS, WAITS_MS, GRACE_MS, GOVERNANCE_HEIGHTS = 600_000, 86_400_000, 10 * 86_400_000, 100_000
 REFUSED_BYTES, REFUSED_BYTES_PER_HOUR = 64 << 20, 2 << 20
+#: What became of a blinding epoch.
+UNUSED, NAMED, WITHDRAWN = range(3)
 #: The record without lengths: which of them is wrong decides the reason.
 LOOSE_RECORD = {tag: (name, "bytes" if isinstance(kind, int) else kind) for tag, (name, kind) in formats.RECORD.items()}
 LOOSE_RECORD[14] = ("uniqueness_keys", ["bytes"])
@@ -110,6 +113,35 @@ def moved_to(ending, from_ms, block_time):
     return from_ms, ending[1] if is_over(ending, block_time) and from_ms < ending[0] else block_time
 
 
+def check_set(members):
+    """The rules of a ValidatorSet (docs/spec/trust.md)."""
+    require(1 <= len(members) <= 64, "a set has 1 to 64 validators")
+    require(formats.ascending([member["id"] for member in members]), "validators ascend by id")
+    names = [member["name"] for member in members]
+    require(len(set(names)) == len(names), "validators' names differ")
+    require(all(re.fullmatch("[a-z0-9-]{1,32}", name) for name in names), "a validator's name")
+    keys = [member[role] for member in members for role in ("consensus_key", "log_key", "cosigner_key")]
+    require(len(set(keys)) == len(keys), "validators' keys differ")
+    require(all(ed25519.is_registrable(key) for key in keys), "a validator's key is not registrable")
+
+
+def check_authorities(keys, threshold):
+    require(len(set(keys)) == len(keys) <= 64 and 1 <= threshold <= len(keys), "authorities")
+    require(all(ed25519.is_registrable(key) for key in keys), "an authority's key is not registrable")
+
+
+def check_genesis(genesis):
+    """What a genesis file has to keep beside its actions (docs/spec/block.md)."""
+    for name in (genesis["chain_name"], genesis["origin"]):
+        require(notes.is_name(name) and not re.search("[\x00-\x1f\x7f-\x9f]", name), "a name")
+    require(abs(genesis["utc_offset_minutes"]) <= 840, "the UTC offset")
+    for bound, low, high in (("time_ahead_ms_max", 100, 600_000), ("time_behind_ms_max", 100, 600_000),
+                             ("time_behind_round_ms", 1, 60_000)):
+        require(low <= genesis[bound] <= high, bound)
+    check_authorities(genesis["authority_keys"], genesis["authority_threshold"])
+    check_set(genesis["validators"])
+
+
 class Ledger:
     """The state, and every rule by which blocks change it."""
 
@@ -145,6 +177,7 @@ class Ledger:
     def start(self):
         """Block 0; returns its entries."""
         genesis, entries, chunks, size, self.look_ups = self.genesis, [], [[]], 0, 0
+        check_genesis(genesis)
         self.claim(self.set)
         keys = genesis["authority_keys"]
         require(all(self.get(HOLDERS, b"\x03" + key) is None for key in keys), "an authority's key is a validator's")
@@ -310,8 +343,7 @@ class Ledger:
         rules = {1: self.register_unit, 2: self.register_key, 3: self.revoke_key, 4: self.register_system,
                  5: self.allocate_segment, 6: self.close_segment, 7: self.register_issuer, 8: self.fence_issuer,
                  9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment,
-                 13: self.set_authorities,
-                 14: self.register_blinding}
+                 13: self.set_authorities, 14: self.register_blinding, 15: self.withdraw_blinding}
         rules[action["kind"]](body, height, time)
 
     def register_unit(self, unit, _, time):
@@ -406,6 +438,7 @@ class Ledger:
         self.save(ITEMS, key, items | {"items": merged, "adds": 0})
 
     def set_validators(self, change, height, _):
+        check_set(change["members"])
         require(change["effective_height"] >= height + 2, "two heights on at the earliest")
         self.check_log_keys(change["members"])
         for member in change["members"]:
@@ -413,12 +446,37 @@ class Ledger:
         self.put(META, b"validators-next", u64(change["effective_height"]) + self.encode_set(change["members"]))
 
     def register_blinding(self, secret, _height, _time):
-        row = self.get(META, b"blinding") or b""
-        known = [(row[at:at + 4], row[at + 4:at + 20]) for at in range(0, len(row), 20)]
-        require(u32(secret["epoch"]) > max((epoch for epoch, _ in known), default=u32(0)), "an epoch only rises")
+        known = self.blinding()
+        require(secret["epoch"] == max((epoch for epoch, _, _ in known), default=0) + 1, "an epoch is the newest + 1")
         require(len(secret["fingerprint"]) == 16, "a fingerprint has 16 bytes")
-        require(all(secret["fingerprint"] != other for _, other in known), "a secret has one epoch")
-        self.put(META, b"blinding", row + u32(secret["epoch"]) + secret["fingerprint"])
+        require(all(secret["fingerprint"] != other for _, other, _ in known), "a secret has one epoch")
+        require(sum(state != WITHDRAWN for _, _, state in known) < 16, "16 epochs are in force")
+        self.put_blinding([*known, (secret["epoch"], secret["fingerprint"], UNUSED)])
+
+    def withdraw_blinding(self, withdrawal, _height, _time):
+        known = self.blinding()
+        unused = [epoch for epoch, _, state in known if state == UNUSED]
+        require(withdrawal["epoch"] in unused, "the epoch is not registered, named by a record, or withdrawn")
+        self.put_blinding([(epoch, secret, WITHDRAWN if epoch == withdrawal["epoch"] else state)
+                           for epoch, secret, state in known])
+
+    def name_epochs(self, records):
+        """Notes which registered epochs the records of a taken batch name."""
+        keys = [key for record in records for key in record["uniqueness_keys"]]
+        named = {record["key_epoch"] for record in records} | {int.from_bytes(key[19:], "big") for key in keys}
+        before = self.blinding()
+        after = [(epoch, secret, NAMED if state == UNUSED and epoch in named else state) for epoch, secret, state in before]
+        if after != before:
+            self.put_blinding(after)
+
+    def blinding(self):
+        """(epoch, fingerprint, state) of each registered epoch."""
+        row = self.get(META, b"blinding") or b""
+        parts = [row[at:at + 21] for at in range(0, len(row), 21)]
+        return [(int.from_bytes(part[:4], "big"), part[4:20], part[20]) for part in parts]
+
+    def put_blinding(self, epochs):
+        self.put(META, b"blinding", b"".join(u32(epoch) + secret + bytes([state]) for epoch, secret, state in epochs))
 
     def authorities(self):
         return formats.read(messages.ACTIONS[13], self.get(META, b"authorities"))
@@ -437,8 +495,7 @@ class Ledger:
     def set_authorities(self, change, height, _):
         keys, before = change["keys"], self.authorities()
         require(height > 0, "genesis names its authorities apart")
-        require(len(set(keys)) == len(keys) <= 64 and 1 <= change["threshold"] <= len(keys), "authorities")
-        require(all(ed25519.is_registrable(key) for key in keys), "a key is not registrable")
+        check_authorities(keys, change["threshold"])
         require(change != before, "these are the authorities already")
         for key in keys:
             is_free = self.get(HOLDERS, b"\x03" + key) is None and not self.is_announced(key)
@@ -516,6 +573,7 @@ class Ledger:
         else:
             self.block |= written
             self.changes += changes
+            self.name_epochs(good)
             self.count(good)
             entry = b"\x01" + item["message"]
         state = bytes([bool(bad)]) + u64(leaf) + header_hash

@@ -63,6 +63,12 @@ class Vectors(unittest.TestCase):
         for row in vectors["biz_keys"]:
             data = row["unit_id"].to_bytes(4, "big") + row["biz_code"].encode()
             self.assertEqual(formats.keyed(secret, "tallystick/biz-key/v1", data).hex(), row["key"])
+        registered = vectors["registered"]
+        ledger = self.bare_ledger({(replay.META, b"blinding"): h(registered["row"])})
+        epochs = [(row["epoch"], h(row["fingerprint"]), row["state"]) for row in registered["epochs"]]
+        self.assertEqual(ledger.blinding(), epochs)
+        ledger.put_blinding(epochs)
+        self.assertEqual(ledger.block, ledger.state)
         fingerprint = formats.keyed(secret, "tallystick/blinding-fingerprint/v1", b"")
         self.assertEqual(fingerprint.hex(), vectors["fingerprint"])
         domains = {1: "payment", 2: "medical-settlement", 3: "decision"}
@@ -242,6 +248,25 @@ class Vectors(unittest.TestCase):
             self.assertEqual(genesis[field], row[field])
         self.assertEqual(tagged("tallystick/genesis/v1", h(row["genesis"])).hex(), row["chain_id"])
 
+    def started(self, genesis):
+        """The ledger after block 0."""
+        ledger = replay.Ledger(genesis)
+        ledger.start()
+        return ledger
+
+    def test_genesis(self):
+        vectors = load("governance")
+        for row in vectors["sound_genesis"]:
+            with self.subTest(row["name"]):
+                self.assertEqual(self.started(h(row["genesis"])).effects.hex(), row["effects_hash"])
+        for row in vectors["refused_genesis"]:
+            with self.subTest(row["name"]):
+                self.refused(self.started, h(row["genesis"]))
+        # A key that is left out has a length, too: none.
+        genesis = formats.read(GENESIS, h(vectors["sound_genesis"][0]["genesis"]))
+        genesis["validators"][1]["log_key"] = b""
+        self.refused(self.started, formats.encode(GENESIS, genesis))
+
     def test_trust(self):
         vectors = load("trust")
         trust = notes.Trust(vectors["trust"])
@@ -292,12 +317,17 @@ class Vectors(unittest.TestCase):
             if row["height"] < 7:
                 self.check_certificate(row, vectors["chain"], members)
 
+    def bare_ledger(self, state):
+        """A ledger of these rows alone."""
+        ledger = replay.Ledger.__new__(replay.Ledger)
+        ledger.batch, ledger.block, ledger.state = None, {}, state
+        return ledger
+
     def test_schedule(self):
         for run in load("schedule")["runs"]:
             for row in run["blocks"]:
-                ledger = replay.Ledger.__new__(replay.Ledger)
-                ledger.set, ledger.batch, ledger.block = [{"id": member} for member in row["members"]], None, {}
-                ledger.state = {(replay.META, b"schedule"): h(row["before"])}
+                ledger = self.bare_ledger({(replay.META, b"schedule"): h(row["before"])})
+                ledger.set = [{"id": member} for member in row["members"]]
                 order = ledger.order(row["height"])
                 self.assertEqual(order, row["order"], run["name"])
                 self.assertEqual(order[row["proposer_round"] % len(order)], row["proposer_id"])
@@ -370,6 +400,27 @@ class Vectors(unittest.TestCase):
         ):
             self.refused(replay.replay, genesis, [*frames[:2], change(frames[2])])
         self.refused(replay.replay, genesis, [frames[0], frames[2]])
+
+    def test_succession(self):
+        vectors, frames, first = load("succession"), [], 0
+        for height, row in enumerate(vectors["blocks"]):
+            block, entries = h(row["block"]), [h(entry) for entry in row["entries"]]
+            frames.append({
+                "height": height, "block": block, "entries": entries, "first_leaf_index": first,
+                "certificate": h(row["certificate"]), "checkpoint": "", "checkpoint_height": 0,
+                "block_hash": tagged("tallystick/block/v1", block),
+            })
+            first += len(entries)
+        ledger = replay.replay(h(vectors["genesis"]), frames)
+        self.assertEqual((ledger.log_root().hex(), ledger.effects.hex()), (vectors["log_root"], vectors["effects_hash"]))
+        self.assertEqual(ledger.get(replay.META, b"blinding").hex(), vectors["blinding"])
+        # Batch, change, batch, change, batch: all in one block.
+        self.assertIn([1, 3, 1, 3, 1, 4], [[entry[0] for entry in frame["entries"]] for frame in frames])
+        for row in vectors["next_messages"]:
+            with self.subTest(row["name"]):
+                ledger.block, ledger.look_ups = {}, 0
+                message = (h(row["signed_governance"]), ledger.height + 1, ledger.time + 1)
+                ledger.apply_governance(*message) if row["taken"] else self.refused(ledger.apply_governance, *message)
 
     def test_a_lazily_executed_record_is_found(self):
         """A proposer that drops the reversal's mark, with a block that is well-formed otherwise."""

@@ -166,19 +166,28 @@ async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
     network.finish(&allowed).await.unwrap();
 }
 
-/// The config of an issuer with the next epoch, beside it.
-fn next_config(network: &TestNetwork, issuer_id: u32) -> PathBuf {
+/// The TOML blocks under a heading of the page.
+fn blocks(heading: &str) -> Vec<String> {
+    let page = fs::read_to_string(tallystick_tests::pages::page(KEYS)).unwrap();
+    let (_, section) = page.split_once(&format!("# {heading}\n")).unwrap();
+    let section = section.split("\n#").next().unwrap();
+    section.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap().replace("\n   ", "\n")).collect()
+}
+
+/// The config of an issuer with one of the page's blocks in the place of its blinding secrets, beside it.
+fn next_config(network: &TestNetwork, issuer_id: u32, block: &str) -> PathBuf {
     let config = network.layout().issuer_config(issuer_id);
     let text = fs::read_to_string(&config).unwrap();
     let (before, rest) = text.split_once("blinding_secret_file").unwrap();
     let (_, after) = rest.split_once("blinding_epoch       = 1\n").unwrap();
-    // As the page has it.
-    let page = fs::read_to_string(tallystick_tests::pages::page(KEYS)).unwrap();
-    let (_, block) = page.split_once("   blinding_secret_file = ").unwrap();
-    let (block, _) = block.split_once("   ```").unwrap();
     let next = config.with_file_name("issuer.next.toml");
-    fs::write(&next, format!("{before}blinding_secret_file = {block}{after}")).unwrap();
+    fs::write(&next, format!("{before}{}{after}", block.trim_start())).unwrap();
     next
+}
+
+/// With the secret of epoch 2.
+fn config_of_the_second_epoch(network: &TestNetwork, issuer_id: u32) -> PathBuf {
+    next_config(network, issuer_id, &blocks("The next blinding secret")[0])
 }
 
 fn passphrase(directory: &Path) -> Passphrase {
@@ -225,7 +234,7 @@ async fn refused_by_the_ledger(clients: &Clients, receipt: &GeneratedReceipt) {
 /// A file that is not the one which was registered. Makes the issuer's next config.
 async fn another_secret_is_refused(network: &mut TestNetwork, keys: &Path) {
     write_secret(keys, "blinding-2.key", &[9; 32]);
-    let next = next_config(network, OTHER);
+    let next = config_of_the_second_epoch(network, OTHER);
     let config = network.layout().issuer_config(OTHER);
     let kept = fs::read(&config).unwrap();
     fs::copy(&next, &config).unwrap();
@@ -264,7 +273,7 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
     sealed(&second, &payments[1]).await;
 
     let other = network.layout().issuer(OTHER).join("keys");
-    let next = next_config(&network, ISSUER);
+    let next = config_of_the_second_epoch(&network, ISSUER);
     let path = next.to_str().unwrap().to_owned();
     let mut operator = Operator::of_issuer(&mut network, ISSUER).with("/etc/tallystick/issuer.next.toml", path.clone());
     let printed = operator.follow(KEYS, "The next blinding secret").await.unwrap();
@@ -313,6 +322,66 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
         .and("issuer-", &["ALARM: the ledger refused an acknowledged receipt", "PAYMENT_RECEIPTED"])
         .and("issuer-1", &["ALARM: nothing is issued until this issuer holds the ledger's blinding secrets"]);
     network.finish(&allowed).await.unwrap();
+}
+
+/// An issuer at the registered epoch finds another fingerprint on the ledger than its secret's.
+async fn the_mistake_shows(network: &mut TestNetwork, next: &Path) {
+    let config = network.layout().issuer_config(ISSUER);
+    let kept = fs::read(&config).unwrap();
+    fs::copy(next, &config).unwrap();
+    assert!(network.issuer(ISSUER).unwrap().terminate().await.unwrap().success());
+    let (code, said) = network.run_issuer_command(ISSUER, "run", &[]).await.unwrap();
+    assert_eq!(code, USAGE, "{said}");
+    for part in ["it is not the blinding secret of epoch 2", "have the epoch withdrawn"] {
+        assert!(said.contains(part), "{said}");
+    }
+    fs::write(&config, kept).unwrap();
+    network.issuer(ISSUER).unwrap().start().unwrap();
+    network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_registered_by_mistake_is_withdrawn_as_the_page_has_it() {
+    const PLACE: &str = "/etc/tallystick/issuer.next.toml";
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let payments: Vec<GeneratedReceipt> = (1..=2).map(|serial| network.sample("S01", serial).unwrap()).collect();
+    let mut acked = vec![sealed(&clients(&network, ISSUER).await.unwrap(), &payments[0]).await];
+    let next = config_of_the_second_epoch(&network, ISSUER);
+    let path = next.to_str().unwrap().to_owned();
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(PLACE, path.clone());
+    let printed = operator.follow(KEYS, "The next blinding secret").await.unwrap();
+    let action = printed_action(&printed, "[[actions]]\n[actions.register_blinding]");
+    let (before, fingerprint) = action.split_once("fingerprint = \"").unwrap();
+    let mistyped = if fingerprint.starts_with('a') { "b" } else { "a" };
+    let mistyped = format!("{before}fingerprint = \"{mistyped}{}", &fingerprint[1..]);
+    governed(&Desk::new(&network, "office"), &mistyped).await;
+    the_mistake_shows(&mut network, &next).await;
+
+    let [withdrawal, third] = &blocks("Withdrawing a blinding epoch")[..] else { panic!("two blocks") };
+    let said = governed(&Desk::new(&network, "office"), withdrawal).await;
+    assert!(said.contains("WHAT THE WITHDRAWAL OF BLINDING EPOCH 2 MEANS"), "{said}");
+    next_config(&network, ISSUER, third);
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(PLACE, path.clone());
+    let printed = operator.follow(KEYS, "Withdrawing a blinding epoch").await.unwrap();
+    assert!(printed.contains("kept ") && printed.contains("blinding-2.key"), "{printed}");
+    let action = printed_action(&printed, "[[actions]]\n[actions.register_blinding]");
+    assert!(action.contains("epoch = 3"), "{action}");
+    let said = governed(&Desk::new(&network, "office"), &action).await;
+    assert!(!said.contains("WARNING"), "{said}");
+    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(PLACE, path);
+    operator.follow(KEYS, "Using the next blinding secret").await.unwrap();
+
+    let issuer = clients(&network, ISSUER).await.unwrap();
+    let last = sealed(&issuer, &payments[1]).await;
+    let (own, keys) = (record(&last).key_epoch, record(&last).uniqueness_keys);
+    assert!(own == 3 && !keys.is_empty() && keys.iter().all(|key| [1, 3].contains(&key.epoch)), "{own} {keys:?}");
+    let refusal = call(&issuer, &again(&payments[0], "again")).await.unwrap_err();
+    assert_eq!(refusal.reason.as_str(), Reason::PaymentReceipted.as_str(), "{refusal}");
+    acked.push(last);
+    all_sealed_once(&network, ISSUER, &acked).await.unwrap();
+    network.wait_equal_tips().await.unwrap();
+    network.audit(1).await.unwrap();
+    network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }
 
 /// The page's command for other files: of a validator, changed by the programs that are on its machine.

@@ -96,6 +96,10 @@ epoch = 2
 fingerprint = "6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b"
 
 [[actions]]
+[actions.withdraw_blinding]
+epoch = 2
+
+[[actions]]
 [actions.set_validators]
 effective_height = 500
 [[actions.set_validators.validators]]
@@ -115,7 +119,7 @@ fn sound(text: &str) -> String {
 #[test]
 fn every_action_is_read_and_put_into_words() {
     let actions = read(&sound(ALL)).unwrap();
-    assert_eq!(actions.len(), 13);
+    assert_eq!(actions.len(), 14);
     let words: Vec<_> = actions.iter().map(|action| of_action(action, 480)).collect();
     let row = |index: usize, name: &str| {
         words[index].rows.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap()
@@ -132,8 +136,9 @@ fn every_action_is_read_and_put_into_words() {
         (8, "Close segment 4, for ever"),
         (9, "Settle segment 4, for ever"),
         (10, "Fence issuer 1"),
-        (11, "Register the blinding secret of epoch 2, for ever"),
-        (12, "Replace the validators by these 1, of which 1 decide"),
+        (11, "Register the blinding secret of epoch 2"),
+        (12, "Withdraw blinding epoch 2, for ever"),
+        (13, "Replace the validators by these 1, of which 1 decide"),
     ] {
         assert!(words[index].title.starts_with(title), "{}", words[index].title);
     }
@@ -155,7 +160,7 @@ fn every_action_is_read_and_put_into_words() {
     assert_eq!(row(9, "lost numbers"), "none");
     assert_eq!(row(10, "new epoch"), "2");
     assert_eq!(row(11, "fingerprint"), "6b".repeat(16));
-    assert_eq!(row(12, "validator 1 cosigner key"), COSIGNER_KEY);
+    assert_eq!(row(13, "validator 1 cosigner key"), COSIGNER_KEY);
 }
 
 /// From, to, and what the refusal must name.
@@ -172,6 +177,7 @@ fn every_refusal_names_its_key() {
         ("owner = \"unit\"", "owner = \"authority\"", "actions[4].register_key.owner"),
         ("fingerprint = \"6b", "fingerprint = \"6B", "actions[11].register_blinding.fingerprint"),
         ("epoch = 2\nfingerprint", "epoch = 0\nfingerprint", "actions[11].register_blinding.epoch"),
+        ("withdraw_blinding]\nepoch = 2", "withdraw_blinding]\nepoch = 0", "actions[12].withdraw_blinding.epoch"),
         ("public_key = \"d75a", "public_key = \"D75A", "actions[4].register_key.public_key"),
         (
             "valid_from = \"2026-11-23T00:00:00+08:00\"",
@@ -190,7 +196,7 @@ fn every_refusal_names_its_key() {
         ("last = \"0000000009\"", "last = \"0000000004\"", "actions[9].settle_segment"),
         ("epoch = 2", "epoch = 0", "actions[10].fence_issuer.epoch"),
         ("aabbccddeeff", "aabbccddee", "actions[10].fence_issuer.journal"),
-        ("name = \"v1\"", "name = \"V1\"", "actions[12].set_validators"),
+        ("name = \"v1\"", "name = \"V1\"", "actions[13].set_validators"),
         ("close_segment", "close_segments", "actions[8]"),
     ] {
         let good = sound(ALL);

@@ -164,7 +164,7 @@ fn the_examples_of_the_documents_are_descriptions() {
     assert_eq!((first.actions.len(), first.credentials.len()), (7, 1));
     // Keys are left out of the last two.
     let (others, sets) = others.split_at(others.find("[[actions]]\n[actions.set_validators]").unwrap());
-    assert_eq!(draft(others).unwrap().actions.len(), 5);
+    assert_eq!(draft(others).unwrap().actions.len(), 6);
     let key = |name: &str| hex::encode(receipt_core::testkit::software_key(name).public_key().0);
     let mut sets = sets.to_owned();
     for name in ["consensus", "log", "cosigner", "one", "two", "three"] {

@@ -9,7 +9,7 @@ use receipt_core::state::tables::{
     IssuerState, KeyState, META_AUTHORITIES, META_BLINDING, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table,
     UnitState,
 };
-use receipt_core::state::{BlindingEpoch, Ending};
+use receipt_core::state::{Ending, EpochState, RegisteredEpoch};
 use receipt_core::validators::ValidatorSet;
 use serde_json::{Map, Value as Json};
 
@@ -440,15 +440,24 @@ fn validators(key: &[u8], value: &[u8]) -> Result<Thing> {
 }
 
 fn blinding_secrets(value: &[u8]) -> Result<Thing> {
-    let epochs = BlindingEpoch::decode_all(value)?.into_iter().map(|one| {
-        let fingerprint = plain(one.fingerprint.to_string());
-        Value::Part(vec![("epoch", number(one.epoch)), ("fingerprint", fingerprint)])
+    let registered = RegisteredEpoch::decode_all(value)?;
+    let epochs = registered.iter().map(|known| {
+        let state = if known.is_withdrawn() { "withdrawn" } else { "in force" };
+        Value::Part(vec![
+            ("epoch", number(known.secret.epoch)),
+            ("fingerprint", plain(known.secret.fingerprint.to_string())),
+            ("state", plain(state)),
+        ])
     });
+    let epochs = Value::List(epochs.collect());
+    // Records come without governance, so that validators may differ in it for a moment.
+    let named = registered.iter().filter(|known| known.state == EpochState::Named);
+    let named = named.map(|known| number(known.secret.epoch)).collect();
     Ok(Thing {
         class: Class::BlindingSecrets,
         name: "of the chain".to_owned(),
-        fields: vec![("epochs", Value::List(epochs.collect()))],
-        moving: Vec::new(),
+        fields: vec![("epochs", epochs)],
+        moving: vec![("named_by_records", Value::List(named))],
     })
 }
 

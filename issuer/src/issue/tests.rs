@@ -1,7 +1,3 @@
-use receipt_core::blind::BlindingSecret;
-use receipt_core::block::Item;
-use receipt_core::fingerprint::Fingerprint;
-use receipt_core::governance::{Action, RegisterBlinding};
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
@@ -11,18 +7,16 @@ use receipt_core::receipt::layout::from_values;
 use receipt_core::receipt::model::{ReceiptDraft, Related};
 use receipt_core::record::SignedRecord;
 use receipt_core::suite::Signer;
-use receipt_core::suite::Suite;
-use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, blinding_secret, unit_key};
+use receipt_core::testkit::{GENESIS_TIME_MS, TestChain, UNIT_KEY_BASE, UTC_OFFSET_MINUTES, unit_key};
 use tallystick_proto::errors::ErrorReason;
 use tallystick_service::clock::Clock as _;
 
 use super::*;
-use crate::blinding::Blinding;
 use crate::fate::{Fate, fate};
 use crate::journal::{Journal, ReceiptReads as _, ReceiptWrites as _};
-use crate::secrets::SecretsWatch;
-use crate::testing::{Fixture, Held, TestIssuer, draft, fixture, identity, init, key_of, offered};
+use crate::testing::{Fixture, TestIssuer, draft, fixture, identity, init, key_of, offered};
 
+mod blinding;
 mod shortage;
 
 fn reason(result: &IssueResult) -> ErrorReason {
@@ -487,85 +481,4 @@ async fn a_call_that_never_fits_says_so_and_a_single_draft_always_fits() {
     }
     assert!(!waiting.is_finished(), "it waits for its turn");
     waiting.abort();
-}
-
-fn secret(epoch: u32, byte: u8) -> BlindingSecret {
-    BlindingSecret::new(Suite::Ed25519Sha256, epoch, &[byte; 32])
-}
-
-/// Registers the secret of an epoch on the ledger.
-fn register(chain: &mut TestChain, secret: &BlindingSecret) {
-    let fingerprint = Fingerprint::of_blinding(secret).0.to_vec();
-    let action = Action::RegisterBlinding(RegisterBlinding { epoch: secret.epoch(), fingerprint });
-    let message = chain.governance(vec![action]);
-    chain.add_items(vec![Item::Governance(message)]).unwrap();
-}
-
-/// With another secret than the ledger's, as on a new journal that was made before the ledger had one, a payment would get a second receipt.
-#[test]
-fn nothing_is_issued_under_another_blinding_secret_than_the_ledgers() {
-    let first = || blinding_secret(Suite::Ed25519Sha256);
-    let rows = [
-        (Blinding::new(secret(1, 9), Vec::new()), "it is not the blinding secret of epoch 1"),
-        (Blinding::new(secret(2, 9), Vec::new()), "the blinding secret of epoch 1"),
-        (Blinding::new(secret(2, 9), vec![first()]), "epoch 2 (fingerprint"),
-        (Blinding::new(secret(2, 77), Vec::new()), "for epoch 2 is that of epoch 1"),
-    ];
-    for (blinding, says) in rows {
-        let dir = scratch::Directory::new();
-        let mut chain = TestChain::new();
-        let held = Held { blinding, ..Held::default() };
-        let mut issuer = TestIssuer::start_with(init(dir.path(), &chain), &chain, 1, held);
-        let keys = Arc::clone(&issuer.keys);
-        let mut watch = SecretsWatch::new(keys, Arc::clone(&issuer.registry), Arc::clone(&issuer.gate));
-        let problem = watch.look().unwrap();
-        assert!(problem.contains(says), "{problem}");
-        let refused = issuer.issue(vec![draft(&mut chain, "S01", "A")]);
-        assert_eq!(reason(&refused[0]), CallReason::NotReady.into(), "{says}");
-        let told = refused[0].as_ref().unwrap_err().message.clone();
-        assert!(!told.contains("fingerprint") && !told.contains("docs/"), "{told}");
-    }
-}
-
-#[test]
-fn a_new_epoch_opens_an_issuer_once_the_ledger_has_registered_it() {
-    let dir = scratch::Directory::new();
-    let mut chain = TestChain::new();
-    let next = secret(2, 9);
-    let held =
-        Held { blinding: Blinding::new(next.clone(), vec![blinding_secret(Suite::Ed25519Sha256)]), ..Held::default() };
-    let mut issuer = TestIssuer::start_with(init(dir.path(), &chain), &chain, 1, held);
-    let draft_a = draft(&mut chain, "S01", "A");
-    assert_eq!(reason(&issuer.issue(vec![draft_a.clone()])[0]), CallReason::NotReady.into());
-    register(&mut chain, &next);
-    issuer.follow(&chain);
-    let acknowledgement = issuer.issue_new(draft_a);
-    let record = SignedRecord::decode(&acknowledgement.signed_record).unwrap().record;
-    assert_eq!(record.key_epoch, 2);
-    let epochs: Vec<u32> = record.uniqueness_keys.iter().map(|key| key.epoch).collect();
-    assert_eq!((epochs.iter().filter(|epoch| **epoch == 1).count(), epochs.len() % 2), (epochs.len() / 2, 0));
-    assert!(epochs.contains(&2), "{epochs:?}");
-    let (_, request) = issuer.cut();
-    chain.add_items(vec![offered(&request)]).unwrap();
-    issuer.follow(&chain);
-    assert!(matches!(fate(&issuer.journal, acknowledgement.key).unwrap(), Fate::Sealed { .. }));
-}
-
-/// A payment that was receipted under the secret of before is known again.
-#[test]
-fn a_payment_of_a_former_epoch_has_its_receipt() {
-    let dir = scratch::Directory::new();
-    let mut chain = TestChain::new();
-    let mut issuer = TestIssuer::start(init(dir.path(), &chain), &chain, 1);
-    let first = draft(&mut chain, "S01", "A");
-    issuer.issue_new(first.clone());
-    let next = secret(2, 9);
-    register(&mut chain, &next);
-    issuer.follow(&chain);
-    drop(issuer);
-    let held = Held { blinding: Blinding::new(next, vec![blinding_secret(Suite::Ed25519Sha256)]), ..Held::default() };
-    let journal = Journal::open(dir.path(), identity(&chain)).unwrap();
-    let mut issuer = TestIssuer::start_with(journal, &chain, 2, held);
-    let again = ReceiptDraft { biz_code: "B".to_owned(), ..first };
-    assert_eq!(reason(&issuer.issue(vec![again])[0]), Reason::PaymentReceipted.into());
 }

@@ -237,12 +237,21 @@ pub struct AttachItems {
 /// Registers the fingerprint of an epoch's blinding secret. No issuer issues with another secret, or in an epoch that has none.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct RegisterBlinding {
-    /// The epoch, above all registered ones.
+    /// The epoch: one more than the newest, withdrawn ones counted.
     #[prost(uint32, tag = "1")]
     pub epoch: u32,
     /// Its secret's [`Fingerprint`](crate::fingerprint::Fingerprint), 16 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub fingerprint: Vec<u8>,
+}
+
+/// Withdraws a blinding epoch that no record names: one that was registered by mistake. Its number and its secret are never registered
+/// again.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct WithdrawBlinding {
+    /// The epoch.
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
 }
 
 /// Replaces the validator set from a height on.
@@ -293,6 +302,8 @@ pub enum Action {
     SetAuthorities(AuthoritySet),
     /// 14.
     RegisterBlinding(RegisterBlinding),
+    /// 15.
+    WithdrawBlinding(WithdrawBlinding),
 }
 
 impl Action {
@@ -312,6 +323,7 @@ impl Action {
             Self::SettleSegment(body) => (12, body.encode_to_vec()),
             Self::SetAuthorities(body) => (13, body.encode()),
             Self::RegisterBlinding(body) => (14, body.encode_to_vec()),
+            Self::WithdrawBlinding(body) => (15, body.encode_to_vec()),
         };
         ActionWire { kind, body }
     }
@@ -333,6 +345,7 @@ impl Action {
             12 => Self::SettleSegment(decode_canonical("SettleSegment", body)?),
             13 => Self::SetAuthorities(AuthoritySet::decode(body)?),
             14 => Self::RegisterBlinding(decode_canonical("RegisterBlinding", body)?),
+            15 => Self::WithdrawBlinding(decode_canonical("WithdrawBlinding", body)?),
             _ => return Err(NotCanonical("Action")),
         })
     }

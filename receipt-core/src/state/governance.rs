@@ -50,6 +50,7 @@ pub(crate) fn apply_action(
         Action::SettleSegment(settlement) => settle_segment(overlay, settlement, place, look_ups),
         Action::SetAuthorities(set) => set_authorities(overlay, set, place),
         Action::RegisterBlinding(secret) => blinding::register(overlay, secret),
+        Action::WithdrawBlinding(withdrawal) => blinding::withdraw(overlay, withdrawal),
     }
 }
 

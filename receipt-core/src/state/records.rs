@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
+use super::blinding;
 use super::checked::CheckedRecord;
 use super::overlay::Overlay;
 use super::reading::ReadError;
@@ -29,6 +30,8 @@ pub(crate) struct RegistryCache {
     keys: HashMap<u32, Option<KeyState>>,
     segment_index: HashMap<(u32, u32), Vec<SegmentRange>>,
     segments: HashMap<u32, SegmentState>,
+    /// Blinding epochs that no record names yet.
+    unused_epochs: Option<Vec<u32>>,
 }
 
 impl RegistryCache {
@@ -40,6 +43,16 @@ impl RegistryCache {
     fn key(&mut self, overlay: &Overlay<'_>, id: u32) -> Result<Option<&KeyState>, ReadError> {
         let read = || overlay.read_message(Table::Keys, &id.to_be_bytes());
         Ok(remembered(&mut self.keys, id, read)?.as_ref())
+    }
+
+    fn name_epochs(&mut self, overlay: &mut Overlay<'_>, records: &[CheckedRecord]) -> Result<(), ReadError> {
+        let mut unused = match self.unused_epochs.take() {
+            Some(unused) => unused,
+            None => blinding::unused_epochs(overlay)?,
+        };
+        blinding::name_epochs(overlay, &mut unused, records)?;
+        self.unused_epochs = Some(unused);
+        Ok(())
     }
 
     fn segment_of(
@@ -220,13 +233,14 @@ fn reverse(
     Ok((original.status_key, Status::Reversed { by: red.key }))
 }
 
-/// Counts a taken batch's numbers and amounts: segments' use and the running totals.
+/// Counts a taken batch's numbers and amounts: segments' use and the running totals. Notes which blinding epochs its records name.
 pub(crate) fn count_records(
     overlay: &mut Overlay<'_>,
     cache: &mut RegistryCache,
     records: &[CheckedRecord],
     totals: &mut Totals,
 ) -> Result<(), ReadError> {
+    cache.name_epochs(overlay, records)?;
     let mut touched = BTreeSet::new();
     for checked in records {
         let Ok(signed) = &checked.decoded else { continue };

@@ -25,7 +25,7 @@
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `authorities` (those in force), `governance` ([`GovernanceState`]), `blinding`
-//! ([`BlindingEpoch`](crate::state::BlindingEpoch)).
+//! ([`RegisteredEpoch`](crate::state::RegisteredEpoch)).
 
 use std::num::NonZeroU16;
 
@@ -130,7 +130,7 @@ pub const META_AUTHORITIES: &[u8] = b"authorities";
 /// Meta key of [`GovernanceState`].
 pub const META_GOVERNANCE: &[u8] = b"governance";
 
-/// Meta key of the registered blinding secrets: see [`BlindingEpoch`](crate::state::BlindingEpoch).
+/// Meta key of the registered blinding secrets: see [`RegisteredEpoch`](crate::state::RegisteredEpoch).
 pub const META_BLINDING: &[u8] = b"blinding";
 
 /// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators, authorities and blinding secrets alone.

@@ -4,6 +4,7 @@
 
 mod authorities;
 mod batches;
+mod blinding;
 mod draft;
 mod effects;
 mod encodings;

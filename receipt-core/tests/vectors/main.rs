@@ -19,6 +19,7 @@ mod scene;
 mod schedule;
 mod signatures;
 mod status_map;
+mod succession;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -99,6 +100,7 @@ fn no_file_is_without_its_test() {
         "schedule",
         "signatures",
         "status-map",
+        "succession",
         "trust",
         "verdict",
     ];

@@ -10,6 +10,7 @@ use receipt_core::ids::{LeafIndex, UnitId};
 use receipt_core::merkle::{InnerTree, leaf_hash};
 use receipt_core::record::status_key;
 use receipt_core::state::tables::uniqueness_key_bytes;
+use receipt_core::state::{BlindingEpoch, EpochState, RegisteredEpoch};
 use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestReceipt, unit_key};
 use serde_json::{Value, json};
@@ -110,7 +111,21 @@ fn blinding_json() {
         })
     };
     let decision = |number, instalment| unique(PaymentReference::Decision(number, NonZeroU16::new(instalment)));
+    let registered = |(epoch, state)| {
+        let secret = BlindingSecret::new(SUITE, epoch, &[u8::try_from(epoch).unwrap(); 32]);
+        let fingerprint = Fingerprint::of_blinding(&secret);
+        RegisteredEpoch { secret: BlindingEpoch { epoch, fingerprint }, state }
+    };
+    let epochs = [(1, EpochState::Named), (2, EpochState::Withdrawn), (3, EpochState::Unused)].map(registered);
+    let rows = epochs.iter().map(|known| {
+        json!({
+            "epoch": known.secret.epoch,
+            "fingerprint": known.secret.fingerprint.to_string(),
+            "state": known.state as u8,
+        })
+    });
     let value = json!({
+        "registered": { "epochs": rows.collect::<Vec<_>>(), "row": hex::encode(RegisteredEpoch::encode_all(&epochs)) },
         "secret": hex::encode(bytes),
         "epoch": secret.epoch(),
         "fingerprint": Fingerprint::of_blinding(&secret).to_string(),

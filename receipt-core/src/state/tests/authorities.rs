@@ -1,11 +1,12 @@
 //! Replacing the authorities: who must sign it, which keys may be theirs, and from when they count.
 
+use super::draft::blue;
 use super::ledger::{Ledger, genesis, register_key, validator_set};
 use crate::authorities::AuthoritySet;
 use crate::block::Item;
 use crate::genesis::Genesis;
 use crate::governance::{Action, Governance, KeyOwner, RegisterKind, SetValidators, SignedGovernance};
-use crate::ids::Height;
+use crate::ids::{BatchSequence, Height};
 use crate::state::tables::is_of_registry;
 use crate::state::tables::{META_AUTHORITIES, Table};
 use crate::state::{BlockRefusal, genesis_effects, read_authorities};
@@ -153,11 +154,8 @@ fn the_next_message_is_the_new_authorities() {
             [vec![Action::SetAuthorities(next.clone())], kind(7)].concat(),
             &["authority-0", "authority-1", "a", "b", "c"],
         );
-        let keys: Vec<SoftwareKey> = signers.iter().map(|name| software_key(name)).collect();
-        let keys: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
-        let following = Governance { sequence: 2, previous: change.hash(), ..ledger.unsigned(kind(8)) };
-        let following = SignedGovernance::sign(following, ledger.chain.id, &keys);
-        let result = ledger.add(vec![Item::Governance(change), Item::Governance(following)]);
+        let next_message = following(&ledger, &change, kind(8), signers);
+        let result = ledger.add(vec![Item::Governance(change), Item::Governance(next_message)]);
         if signers.len() == 3 {
             assert_eq!(result.map(|effects| effects.entries.len()), Ok(3));
             assert_eq!(read_authorities(&ledger.state).unwrap(), next);
@@ -168,6 +166,58 @@ fn the_next_message_is_the_new_authorities() {
         }
     }
     assert!(is_of_registry(Table::Meta, META_AUTHORITIES));
+}
+
+/// A message that follows `before` in the same block.
+fn following(ledger: &Ledger, before: &SignedGovernance, actions: Vec<Action>, signers: &[&str]) -> SignedGovernance {
+    let sequence = before.governance.sequence + 1;
+    let governance = Governance { sequence, previous: before.hash(), ..ledger.unsigned(actions) };
+    let keys: Vec<SoftwareKey> = signers.iter().map(|name| software_key(name)).collect();
+    let keys: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
+    SignedGovernance::sign(governance, ledger.chain.id, &keys)
+}
+
+/// A block of its own for none of it: batches before and after a change, and a change of what the change before it has put in place.
+#[test]
+fn two_changes_and_batches_around_them_stand_in_one_block() {
+    let mut ledger = Ledger::new();
+    let first = set(&["authority-0", "authority-1", "new"], 2);
+    let second = set(&["authority-1", "new", "newer"], 3);
+    let one =
+        signed(&ledger, vec![Action::SetAuthorities(first)], &["authority-0", "authority-2", "authority-1", "new"]);
+    let change = |set: &AuthoritySet| vec![Action::SetAuthorities(set.clone())];
+    let two = |signers: &[&str]| following(&ledger, &one, change(&second), signers);
+    let leaves = [1, 2, 3].map(|number| vec![blue(&ledger, number).leaf()]);
+    let header = |position: usize| {
+        let mut header = ledger.header(1, &leaves[position]);
+        header.sequence = BatchSequence::new(header.sequence.get() + position as u64);
+        ledger.sign_header(header, leaves[position].clone())
+    };
+    let items = |two: SignedGovernance| {
+        vec![header(0), Item::Governance(one.clone()), header(1), Item::Governance(two), header(2)]
+    };
+    for (signers, problem) in [
+        // Whoever left with the first change signs no more.
+        (&["authority-0", "authority-2", "authority-1", "new", "newer"][..], STRANGER),
+        (&["authority-1", "newer"], FEW),
+        (&["authority-0", "authority-1", "newer"], NOT_ALL),
+    ] {
+        let refused = ledger.execute(ledger.content(items(two(signers)))).unwrap_err();
+        assert_eq!(refused, BlockRefusal::Governance { sequence: 2, problem }, "{signers:?}");
+    }
+    let effects = ledger.execute(ledger.content(items(two(&["authority-1", "new", "newer"])))).unwrap();
+    let tags: Vec<u8> = effects.entries.iter().map(|entry| entry[0]).collect();
+    assert_eq!(tags, [1, 3, 1, 3, 1, 4], "each at its place in the log");
+    let size = ledger.tip().log_size.get();
+    let taken: Vec<u64> = effects.outcomes.iter().map(|outcome| outcome.leaf_index.get() - size).collect();
+    assert_eq!(taken, [0, 2, 4]);
+    assert!(effects.outcomes.iter().all(|outcome| outcome.refusals.is_empty()));
+    ledger.commit(&effects);
+    assert_eq!(read_authorities(&ledger.state).unwrap(), second);
+    // Who came and went within the block was an authority all the same, and what left does not come back.
+    let back = set(&["authority-1", "new", "authority-0"], 2);
+    let signers = ["authority-0", "authority-1", "new", "newer"];
+    assert_eq!(replaced(&ledger, &back, &signers), Err(HELD));
 }
 
 #[test]

@@ -4,20 +4,19 @@ use super::draft::blue;
 use super::ledger::{CODE, Ledger, T, issuer_signer, register_key, register_unit, segment, validator_set};
 use crate::block::Item;
 use crate::entry::RecordRefusal;
-use crate::fingerprint::Fingerprint;
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, RegisterBlinding,
-    RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, RegisterIssuer,
+    RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
 };
 use crate::ids::{Height, UnixMillis, ValidatorId};
 use crate::reason::Reason;
 use crate::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
-use crate::state::{BlindingEpoch, BlockRefusal, read_blinding_epochs, read_pending_validators, read_validators};
+use crate::state::{BlockRefusal, read_pending_validators, read_validators};
 use crate::suite::Signer;
 use crate::testkit::{TestValidator, software_key};
 use crate::validators::{Validator, ValidatorSet};
 
-fn check_on(ledger: &Ledger, action: Action, expected: Result<(), &'static str>) {
+pub(super) fn check_on(ledger: &Ledger, action: Action, expected: Result<(), &'static str>) {
     let governance = ledger.governance(vec![action.clone()]);
     let sequence = governance.governance.sequence;
     let result = ledger.execute(ledger.content(vec![Item::Governance(governance)])).map(drop);
@@ -99,39 +98,6 @@ fn revoke_keys() {
     // A revoked key's id stays used.
     let again = register_key(101, KeyOwner::Unit, 1, software_key("new").public_key());
     check_on(&ledger, Action::RegisterKey(again), Err("the key id is used; key ids are never reused"));
-}
-
-#[test]
-fn blinding_epochs_rise_and_a_secret_has_one() {
-    let register = |epoch, fingerprint: &[u8]| {
-        Action::RegisterBlinding(RegisterBlinding { epoch, fingerprint: fingerprint.to_vec() })
-    };
-    const RISES: Result<(), &str> = Err("a blinding epoch is above all registered ones");
-    const BYTES: Result<(), &str> = Err("a blinding secret's fingerprint has 16 bytes");
-    const KNOWN: Result<(), &str> = Err("the blinding secret is registered for an earlier epoch");
-    let mut ledger = Ledger::new();
-    assert_eq!(read_blinding_epochs(&ledger.state), Ok(Vec::new()));
-    check_on(&ledger, register(0, &[1; 16]), RISES);
-    check_on(&ledger, register(1, &[1; 15]), BYTES);
-    check_on(&ledger, register(1, &[1; 17]), BYTES);
-    check_on(&ledger, register(1, &[]), BYTES);
-    ledger.govern(vec![register(2, &[1; 16])]);
-    for (epoch, fingerprint, expected) in [
-        (1, [2; 16], RISES),
-        (2, [2; 16], RISES),
-        (2, [1; 16], RISES),
-        (3, [1; 16], KNOWN),
-        (u32::MAX, [2; 16], Ok(())),
-    ] {
-        check_on(&ledger, register(epoch, &fingerprint), expected);
-    }
-    ledger.govern(vec![register(7, &[2; 16]), register(9, &[3; 16])]);
-    check_on(&ledger, register(10, &[2; 16]), KNOWN);
-    let epochs = [(2, 1), (7, 2), (9, 3)];
-    let epochs = epochs.map(|(epoch, byte)| BlindingEpoch { epoch, fingerprint: Fingerprint([byte; 16]) });
-    assert_eq!(read_blinding_epochs(&ledger.state), Ok(epochs.to_vec()));
-    let bytes = BlindingEpoch::encode_all(&epochs);
-    assert!(BlindingEpoch::decode_all(&bytes[..59]).is_err(), "a cut row");
 }
 
 #[test]
