@@ -6,7 +6,7 @@
 //! - building a batch's tree in memory ([`InnerTree`]);
 //! - growing the log one leaf at a time and proving anything about it from stored complete subtrees ([`Frontier`],
 //!   [`NodeReader`], [`inclusion_path`], [`consistency_path`]) and serving it as tiles ([`TileId`], [`TilePath`]);
-//! - checking a path ([`verify_inclusion`], [`verify_consistency`]).
+//! - checking a path ([`verify_inclusion`], [`verify_consistency`]), or showing it ([`inclusion_steps`]).
 //!
 //! Not here: signatures over roots (`note`), the sparse map (`status`), storage.
 //!
@@ -33,4 +33,7 @@ pub use tiles::{
     BundleError, TILE_WIDTH, TileError, TileId, TileNodes, TileNodesError, TilePath, TileReader, decode_entry_bundle,
     encode_entry_bundle, new_tiles, tile_hashes, tiles_of,
 };
-pub use verify::{INCLUSION_HASHES_MAX, ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
+pub use verify::{
+    INCLUSION_HASHES_MAX, PathStep, ProofError, inclusion_steps, root_from_inclusion, verify_consistency,
+    verify_inclusion,
+};

@@ -31,6 +31,7 @@ mod sentences;
 mod signed;
 mod text;
 mod times;
+mod trace;
 mod value;
 mod versions;
 
@@ -56,6 +57,7 @@ pub use scan::{LedgerAnswer, Scan};
 pub use sentences::{CheckId, Finding, FindingResult, NotChecked, Notice, Phrase, Tone};
 pub use signed::Signed;
 pub use times::utc_text;
+pub use trace::{Trace, TracedCheckpoint, TracedStep, TracedTree, trace_bundle};
 pub use value::{Parameters, Value};
 
 use crate::bundle::{self, BUNDLE_FORMAT, Bundle, BundleError, FileKind};

@@ -1,7 +1,7 @@
 //! The one strict verifier of Merkle paths (RFC 9162 §2.1.3.2 and §2.1.4.2), for batches, bodies and the log.
 //!
-//! Strict: a missing, an extra and a wrong hash are all refused, and an index at or beyond the size too. It is pure and
-//! allocates nothing. Size and suite must come from something signed.
+//! Strict: a missing, an extra and a wrong hash are all refused, and an index at or beyond the size too. It is pure, and
+//! checking allocates nothing. Size and suite must come from something signed.
 
 use super::hasher::node_hash;
 use crate::hash::Hash;
@@ -63,6 +63,41 @@ pub fn root_from_inclusion(
     size: TreeSize,
     path: &[Hash],
 ) -> Result<Hash, ProofError> {
+    climb(suite, leaf_hash, index, size, path, |_| {})
+}
+
+/// One step of a way through a tree: two nodes and the one above them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathStep {
+    /// The node that the path brings along.
+    pub sibling: Hash,
+    /// Whether it stands left of the node that was computed.
+    pub sibling_is_left: bool,
+    /// The node above both.
+    pub parent: Hash,
+}
+
+/// The steps of [`root_from_inclusion`], the last one's parent being the root; none in a tree of one leaf.
+pub fn inclusion_steps(
+    suite: Suite,
+    leaf_hash: &Hash,
+    index: LeafIndex,
+    size: TreeSize,
+    path: &[Hash],
+) -> Result<Vec<PathStep>, ProofError> {
+    let mut steps = Vec::new();
+    climb(suite, leaf_hash, index, size, path, |step| steps.push(step))?;
+    Ok(steps)
+}
+
+fn climb(
+    suite: Suite,
+    leaf_hash: &Hash,
+    index: LeafIndex,
+    size: TreeSize,
+    path: &[Hash],
+    mut each: impl FnMut(PathStep),
+) -> Result<Hash, ProofError> {
     if index.get() >= size.get() {
         return Err(ProofError::IndexBeyondSize { index, size });
     }
@@ -72,12 +107,14 @@ pub fn root_from_inclusion(
         if last == 0 {
             return Err(ProofError::PathTooLong);
         }
-        if node & 1 == 1 || node == last {
+        let sibling_is_left = node & 1 == 1 || node == last;
+        if sibling_is_left {
             root = node_hash(suite, sibling, &root);
             skip_promoted(&mut node, &mut last);
         } else {
             root = node_hash(suite, &root, sibling);
         }
+        each(PathStep { sibling: *sibling, sibling_is_left, parent: root });
         node >>= 1;
         last >>= 1;
     }
