@@ -1,8 +1,8 @@
 # Tallystick: the two commands are `make demo` and `make test`; `make help` lists all.
 #
 # What a fresh Debian machine lacks is installed here and nowhere else, before anything is compiled: a C++ compiler and libclang
-# for RocksDB, the wasm32 target of Rust, and, for `make test` only, Python with venv. One cargo profile serves clippy, tests, demo and bench, so
-# that RocksDB and the consensus engine are compiled once. The target directory lies outside the clone and is used again by
+# for RocksDB, the wasm32 target of Rust, and, for `make test` only, Python with venv and a browser. One cargo profile serves clippy, tests, demo and
+# bench, so that RocksDB and the consensus engine are compiled once. The target directory lies outside the clone and is used again by
 # the next clone.
 
 SHELL       := bash
@@ -37,7 +37,7 @@ devnet: build-network ## A development network that runs until Ctrl-C; prints ho
 	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
 
 .PHONY: test
-test: native-tools python-tools document-tools say-build-all fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
+test: native-tools python-tools document-tools browser-tools say-build-all fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
 	@mkdir -p '$(CARGO_TARGET_DIR)'; : >'$(TEST_LOG)'
 	@failed=0; \
 	$(TIMED_TEST) --no-fail-fast 2>&1 | tee -a '$(TEST_LOG)' || failed=1; \
@@ -96,11 +96,25 @@ fmt-check:
 clippy: native-tools
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-# The pure crates must stay pure: no clock, no randomness, no file.
+# The pure crates must stay pure: no clock, no randomness, no file. The verifier as the page carries it is built, the others are checked.
 .PHONY: wasm-check
-wasm-check: wasm-target
-	cargo check --release --locked -p receipt-core -p tallystick-qr --target wasm32-unknown-unknown
-	cargo check --release --locked -p tallystick-document --no-default-features --target wasm32-unknown-unknown
+wasm-check: wasm
+	cargo check --profile page --locked -p tallystick-qr --target wasm32-unknown-unknown
+	cargo check --profile page --locked -p tallystick-document --no-default-features --target wasm32-unknown-unknown
+
+WASM := $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/page/tallystick_page_wasm.wasm
+.PHONY: wasm
+wasm: wasm-target
+	cargo build --profile page --locked -p tallystick-page-wasm --lib --target wasm32-unknown-unknown
+
+# The trust file by which the page judges, and where the page goes.
+PAGE_TRUST ?= $(DEVNET_DIR)/trust.txt
+PAGE_DIR   ?= $(CARGO_TARGET_DIR)/page-out
+.PHONY: page
+page: native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE says by which trust file.
+	@[[ -f '$(PAGE_TRUST)' ]] || { echo "$(PAGE_TRUST) is missing: name the chain's trust file (make page PAGE_TRUST=FILE), or start \`make devnet\` once" >&2; exit 64; }
+	cargo build $(CARGO_FLAGS) --bin tallystick-page
+	$(BIN)/tallystick-page --module '$(WASM)' --trust '$(PAGE_TRUST)' --out '$(PAGE_DIR)'
 
 # Installs the Debian packages in the array `missing`; says what needs them, where it cannot.
 define install_missing
@@ -144,6 +158,13 @@ document-tools:
 	[[ -f $(FONT_DIR)/truetype/hanazono/HanaMinB.ttf ]] || missing+=(fonts-hanazono); \
 	[[ -f $(FONT_DIR)/truetype/babelstone/BabelStoneHan.ttf ]] || missing+=(fonts-babelstone-han); \
 	command -v pdftotext >/dev/null && command -v pdftoppm >/dev/null || missing+=(poppler-utils); \
+	$(install_missing)
+
+# For the tests of the page.
+.PHONY: browser-tools
+browser-tools:
+	@missing=(); needed_by="a test in a browser"; \
+	command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium); \
 	$(install_missing)
 
 .PHONY: wasm-target

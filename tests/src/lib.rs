@@ -15,6 +15,7 @@ pub mod forge;
 pub mod judgement;
 pub mod load;
 pub mod pages;
+pub mod python;
 
 use std::time::Duration;
 
@@ -37,6 +38,11 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub const TEST_LASTS_MAX: Duration = Duration::from_secs(300);
 
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// For a test without a network that keeps the machine busy: no network runs meanwhile.
+pub async fn turn() -> impl Sized {
+    TURN.lock().await
+}
 
 /// A started network. Dereferences to it.
 pub struct TestNetwork {

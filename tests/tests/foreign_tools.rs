@@ -1,13 +1,8 @@
 //! The published log is what the public specifications say: foreign software reads it over HTTP from every validator of a
 //! network of real processes, verifies signatures and cosignatures, and makes proofs that this project's code accepts.
-//!
-//! What `pip` installs is kept in the target directory, by the hash of `requirements.txt`.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context as _, Result, ensure};
-use receipt_core::hash::sha256;
 use receipt_core::merkle::leaf_hash;
 use receipt_core::note::TlogProof;
 use receipt_core::suite::Suite;
@@ -16,7 +11,7 @@ use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::process::http_get;
 use tallystick_tests::TestNetwork;
 use tallystick_tests::load::Load;
-use tokio::process::Command;
+use tallystick_tests::python::Python;
 
 /// More than one tile of 256 hashes, so that the second level has its first one.
 const SUITE: Suite = Suite::Ed25519Sha256;
@@ -26,42 +21,11 @@ const OLDER_FROM: [u64; 4] = [2, 20, 130, 256];
 /// Acknowledgements between two looks at the tree.
 const STEP: usize = 5;
 
-struct Foreign {
-    directory: PathBuf,
-    python: PathBuf,
-}
-
-impl Foreign {
-    /// Installs what `requirements.txt` names, unless it is there.
-    async fn install(programs: &Path) -> Result<Self> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign");
-        let requirements = std::fs::read(directory.join("requirements.txt")).context("read requirements.txt")?;
-        let hash = sha256(&[&requirements]).to_string();
-        let out = programs.parent().context("the programs lie in no directory")?;
-        let venv = out.join("foreign-tools").join(&hash[..16]);
-        let foreign = Self { directory, python: venv.join("bin/python") };
-        let venv = venv.to_str().context("the target directory's path is not text")?;
-        foreign.run(Path::new("python3"), &["-m", "venv", venv]).await?;
-        let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
-        foreign.run(&foreign.python, &arguments).await?;
-        Ok(foreign)
-    }
-
-    async fn run(&self, program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(&self.directory).env("PYTHONDONTWRITEBYTECODE", "1");
-        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
-        let output = output.with_context(|| format!("run {}", program.display()))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{} {arguments:?}: {said}", program.display());
-        Ok(output.stdout)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_software_reads_and_proves_the_published_log() {
     let network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
-    let foreign = Foreign::install(network.binaries().verifier.parent().unwrap()).await.unwrap();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign");
+    let foreign = Python::install(network.binaries().verifier.parent().unwrap(), &directory).await.unwrap();
     let trust = network.trust().unwrap();
     let trust_file = network.layout().root().join("trust-of-foreigners");
     std::fs::write(&trust_file, trust.to_text()).unwrap();
@@ -93,7 +57,7 @@ async fn foreign_software_reads_and_proves_the_published_log() {
         let mut arguments = vec!["read_log.py".to_owned(), url.clone(), text(&trust_file)];
         arguments.extend(older.iter().map(|path| text(path)));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let said = String::from_utf8(foreign.run(&foreign.python, &arguments).await.unwrap()).unwrap();
+        let said = String::from_utf8(foreign.run(&arguments).await.unwrap()).unwrap();
         let expected = format!("entries included, {} older checkpoints consistent\n", older.len());
         assert!(said.ends_with(&expected), "node-{}: {said}", node.validator_id);
 
@@ -102,8 +66,8 @@ async fn foreign_software_reads_and_proves_the_published_log() {
         for index in [0, 255, 256, size - 1] {
             let index = index.to_string();
             let tool = |command| ["-m", "tlog_scales.cli", command, url.as_str(), index.as_str()];
-            let entry = foreign.run(&foreign.python, &tool("get-leaf")).await.unwrap();
-            let proof = foreign.run(&foreign.python, &tool("gen-proof")).await.unwrap();
+            let entry = foreign.run(&tool("get-leaf")).await.unwrap();
+            let proof = foreign.run(&tool("gen-proof")).await.unwrap();
             let proof = TlogProof::parse_without_extra(&proof).unwrap();
             proof.verify(SUITE, policy, &leaf_hash(SUITE, &entry)).unwrap();
             assert!(proof.verify(SUITE, policy, &leaf_hash(SUITE, &[&entry[..], b"x"].concat())).is_err());

@@ -25,6 +25,7 @@ mod node_start;
 mod offices;
 mod old_copy;
 mod operations;
+mod page;
 mod privacy;
 mod procedures;
 mod python_example;

@@ -24,6 +24,8 @@ const FLOORS: &[(&str, &str, f32)] = &[
     ("node", "tallystick-node", 3.0),
     ("issuer", "tallystick-issuer", 3.0),
     ("verifier", "tallystick-verifier", 3.0),
+    ("verifier/wasm", "tallystick-page-wasm", 2.0),
+    ("page", "tallystick-page", 3.0),
     ("authority", "tallystick-authority", 3.0),
     ("devnet", "tallystick-devnet", 4.0),
     ("bench", "tallystick-bench", 4.5),
@@ -396,6 +398,27 @@ fn the_ledger_names_no_hash_but_its_suites() {
             .find(|line| names.iter().any(|name| line.contains(name)));
         let fixed = FIXED.iter().any(|file| path.starts_with(file));
         assert!(fixed || named.is_none(), "{path} hashes without asking the suite: {named:?}");
+    }
+}
+
+/// Every crate forbids unsafe code but the one that exports names to a browser. There, each `unsafe` is such a name, in one short file.
+#[test]
+fn unsafe_code_has_one_room() {
+    const EXCEPTED: &str = "verifier/wasm";
+    const LINES_MAX: usize = 100;
+    for (folder, _, _) in FLOORS {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        let forbids = manifest.contains("[lints]\nworkspace = true\n");
+        assert_eq!(forbids, *folder != EXCEPTED, "{folder} takes the workspace's lints, {EXCEPTED} alone has its own");
+    }
+    let manifest = fs::read_to_string(root().join(EXCEPTED).join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("unsafe_code = \"deny\""), "{EXCEPTED} denies what it does not expect");
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("verifier/wasm/")) {
+        let mut marks = text.lines().filter(|line| !line.trim_start().starts_with("//") && line.contains("unsafe"));
+        let exports = |line: &str| line == "#[unsafe(no_mangle)]" || line.starts_with("#![expect(unsafe_code");
+        let other = marks.find(|line| !(path == "verifier/wasm/src/host.rs" && exports(line)));
+        assert!(other.is_none(), "{path}: {other:?}");
+        assert!(!text.contains("unsafe(no_mangle)") || text.lines().count() <= LINES_MAX, "{path} grows");
     }
 }
 

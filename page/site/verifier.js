@@ -1,0 +1,85 @@
+// The verifier: receipt-core as WebAssembly (verifier/wasm). It gets bytes and gives JSON; it knows no clock, and has no imports.
+
+import { bytesOf } from './base64.js';
+
+// A module without anything in it: whether this browser may run any.
+const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+
+// Loads it: from the page itself, or from the file that the page names by hash.
+export async function load() {
+  await WebAssembly.instantiate(EMPTY_MODULE);
+  const trust = new TextEncoder().encode(document.getElementById('trust').textContent);
+  const module = await WebAssembly.compile(await moduleBytes(document.getElementById('module')));
+  return { module, trust, exports: (await WebAssembly.instantiate(module, {})).exports };
+}
+
+async function moduleBytes(block) {
+  const address = block.getAttribute('data-address');
+  if (!address) return bytesOf(block.textContent);
+  const integrity = block.getAttribute('data-integrity');
+  const response = await fetch(address, { integrity, credentials: 'omit' });
+  if (!response.ok) throw new Error(`${address}: HTTP ${response.status}`);
+  return response.arrayBuffer();
+}
+
+// How many bytes of a file are worth reading.
+export function fileBytesMax(verifier) {
+  return verifier.exports.tallystick_file_bytes_max();
+}
+
+// The JSON text of the verdict, as receipt-core writes it.
+export function verdictText(verifier, options, bundle) {
+  return ask(verifier, 'tallystick_verdict', options, bundle);
+}
+
+// The verdict, with every text in it fit to be shown.
+export function verdictOf(verifier, options, bundle) {
+  return shownAll(verifier, JSON.parse(verdictText(verifier, options, bundle)));
+}
+
+// The way from a value to the checkpoint, or null.
+export function traceOf(verifier, options, bundle) {
+  return shownAll(verifier, JSON.parse(ask(verifier, 'tallystick_trace', options, bundle)));
+}
+
+// A text of somebody else's as it may be shown.
+export function shown(verifier, text) {
+  put(verifier, [new TextEncoder().encode(text)]);
+  return take(verifier, verifier.exports.tallystick_shown());
+}
+
+function shownAll(verifier, value) {
+  if (typeof value === 'string') return shown(verifier, value);
+  if (Array.isArray(value)) return value.map((item) => shownAll(verifier, item));
+  if (value === null || typeof value !== 'object') return value;
+  const copy = {};
+  for (const key of Object.keys(value)) copy[key] = shownAll(verifier, value[key]);
+  return copy;
+}
+
+function ask(verifier, question, options, bundle) {
+  const json = new TextEncoder().encode(JSON.stringify(options));
+  put(verifier, [json, verifier.trust, bundle]);
+  return take(verifier, verifier.exports[question](json.length, verifier.trust.length));
+}
+
+function put(verifier, parts) {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  let at = verifier.exports.tallystick_input(length);
+  // The memory may have grown, and been replaced: it is looked at anew.
+  const memory = new Uint8Array(verifier.exports.memory.buffer);
+  for (const part of parts) {
+    memory.set(part, at);
+    at += part.length;
+  }
+}
+
+function take(verifier, length) {
+  const at = verifier.exports.tallystick_output();
+  return new TextDecoder().decode(new Uint8Array(verifier.exports.memory.buffer, at, length));
+}
+
+// A new instance, after one has stopped in the middle of something.
+export async function renew(verifier) {
+  verifier.exports = (await WebAssembly.instantiate(verifier.module, {})).exports;
+}

@@ -1,0 +1,138 @@
+//! The two shapes of the page, and the policy of each: what a browser lets it do at all.
+//!
+//! ```text
+//! both      one script and one stylesheet, each by its hash; WebAssembly; no markup from text
+//! hosted    besides: reads from its own origin, where the verifier is
+//! one file  no connection of any kind
+//! ```
+
+use anyhow::{Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use receipt_core::hash::{Hash, sha256};
+
+use crate::script::bundle;
+use crate::template::fill;
+
+const HTML: &str = include_str!("../site/index.html");
+const STYLE: &str = include_str!("../site/style.css");
+const MODULES: &[(&str, &str)] = &[
+    ("base64.js", include_str!("../site/base64.js")),
+    ("face.js", include_str!("../site/face.js")),
+    ("page.js", include_str!("../site/page.js")),
+    ("proof.js", include_str!("../site/proof.js")),
+    ("show.js", include_str!("../site/show.js")),
+    ("verdict.js", include_str!("../site/verdict.js")),
+    ("verifier.js", include_str!("../site/verifier.js")),
+    ("words.js", include_str!("../site/words.js")),
+];
+const ENTRY: &str = "page.js";
+
+/// What a page is made of.
+pub(crate) struct Parts<'a> {
+    module: &'a [u8],
+    module_hash: Hash,
+    trust: &'a str,
+    script: String,
+}
+
+impl<'a> Parts<'a> {
+    /// Bundles the script, and refuses what would end its place in the document early.
+    pub(crate) fn new(module: &'a [u8], trust: &'a str) -> Result<Self> {
+        let script = bundle(MODULES, ENTRY)?;
+        // A browser ends a script at these, and turns CR into LF before it hashes.
+        for (name, text) in [("the script", script.as_str()), ("the style", STYLE)] {
+            let ends = ["</", "<!--", "\r"].iter().find(|end| text.contains(**end));
+            ensure!(ends.is_none(), "{name} contains {ends:?}");
+        }
+        ensure!(!trust.contains('<'), "a page cannot carry a trust file with the character < in a name");
+        Ok(Self { module, module_hash: sha256(&[module]), trust, script })
+    }
+
+    /// The verifier's file name: another verifier has another, so that no cache keeps an old one under a new page.
+    pub(crate) fn module_name(&self) -> String {
+        format!("verify-{}.wasm", &self.module_hash.to_string()[..16])
+    }
+
+    /// The page for a server.
+    pub(crate) fn hosted(&self) -> Result<String> {
+        let module = format!(
+            "<script id=\"module\" type=\"text/plain\" data-address=\"{}\" data-integrity=\"{}\"></script>",
+            self.module_name(),
+            source_hash(&self.module_hash)
+        );
+        self.page(&module, " connect-src 'self';")
+    }
+
+    /// The page for a disk.
+    pub(crate) fn one_file(&self) -> Result<String> {
+        let module = format!("<script id=\"module\" type=\"text/plain\">{}</script>", STANDARD.encode(self.module));
+        self.page(&module, "")
+    }
+
+    fn page(&self, module: &str, connections: &str) -> Result<String> {
+        let hash = |text: &str| source_hash(&sha256(&[text.as_bytes()]));
+        let policy = format!(
+            "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}';{connections} img-src data:; base-uri 'none'; \
+             form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+            hash(&self.script),
+            hash(STYLE)
+        );
+        let contents = [
+            ("policy", policy.as_str()),
+            ("style", STYLE),
+            ("trust", self.trust),
+            ("module", module),
+            ("script", &self.script),
+        ];
+        fill(HTML, &contents)
+    }
+}
+
+/// As policies and integrity attributes write it.
+fn source_hash(hash: &Hash) -> String {
+    format!("sha256-{}", STANDARD.encode(hash.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use receipt_core::testkit::TestChain;
+
+    use super::*;
+
+    #[test]
+    fn the_same_parts_give_the_same_pages_and_the_policy_names_them() {
+        let trust = TestChain::new().trust().to_text();
+        let parts = Parts::new(b"\0asm", &trust).unwrap();
+        let (hosted, one_file) = (parts.hosted().unwrap(), parts.one_file().unwrap());
+        assert_eq!(hosted, Parts::new(b"\0asm", &trust).unwrap().hosted().unwrap());
+        for page in [&hosted, &one_file] {
+            let script = page.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+            let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+            let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
+            for part in [script, style] {
+                assert!(policy.contains(&source_hash(&sha256(&[part.as_bytes()]))), "{policy}");
+            }
+            assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{policy}");
+            assert!(page.contains(&trust), "the trust file stands in it as it is");
+        }
+        assert!(hosted.contains("connect-src 'self'") && hosted.contains(&parts.module_name()));
+        assert!(!one_file.contains("connect-src") && one_file.contains(&STANDARD.encode(b"\0asm")));
+    }
+
+    #[test]
+    fn a_name_that_would_end_its_place_in_the_document_is_refused() {
+        assert!(Parts::new(b"\0asm", "name </script>").is_err());
+    }
+
+    #[test]
+    fn every_module_of_the_site_is_in_the_list() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/site");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let known =
+                MODULES.iter().any(|(module, _)| *module == name) || ["index.html", "style.css"].contains(&&*name);
+            assert!(known, "{name} is in no list");
+        }
+    }
+}

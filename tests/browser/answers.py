@@ -1,0 +1,53 @@
+"""Asks the verifier in a browser, loaded by the page's own code, and prints its answers, one a line.
+
+answers.py SITE MODULE QUESTIONS    SITE: the folder of the page's sources; MODULE: the compiled verifier; QUESTIONS: one JSON a line,
+                                    {"options": {...}, "trust": "...", "bundle": "hex"}
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+from harness import browser, served
+
+HTML = """<!doctype html>
+<script id="trust" type="text/plain"></script>
+<script id="module" type="text/plain" data-address="verify.wasm" data-integrity="sha256-{hash}"></script>
+"""
+
+LOAD = """async () => {
+  const { load, verdictText } = await import('/site/verifier.js');
+  const verifier = await load();
+  const bytes = (hex) => Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
+  window.answers = (questions) => questions.map(({ options, trust, bundle }) => {
+    verifier.trust = new TextEncoder().encode(trust);
+    return verdictText(verifier, options, bytes(bundle));
+  });
+}"""
+
+AT_ONCE = 50
+
+
+def main(site, module, questions):
+    questions = [json.loads(line) for line in pathlib.Path(questions).read_text().splitlines()]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        shutil.copytree(site, folder / "site")
+        shutil.copy(module, folder / "verify.wasm")
+        digest = base64.b64encode(hashlib.sha256((folder / "verify.wasm").read_bytes()).digest()).decode()
+        (folder / "index.html").write_text(HTML.format(hash=digest))
+        with browser() as started, served(folder) as address:
+            page = started.new_page()
+            page.goto(address)
+            page.evaluate(LOAD)
+            for first in range(0, len(questions), AT_ONCE):
+                for answer in page.evaluate("(questions) => answers(questions)", questions[first : first + AT_ONCE]):
+                    print(answer)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,196 @@
+//! The page in a browser: its verifier says byte for byte what the library and the command line say, and the page shows just that, in both
+//! shapes, to everybody.
+//!
+//! Needs `make wasm` and a Chromium; `make test` sees to both. What a person meets: `tests/browser/test_page.py`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod questions;
+mod states;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use receipt_core::trust::TrustFile;
+use receipt_core::verdict::{TimeSource, trace_bundle, verify_bundle};
+use tallystick_devnet::binaries::Binaries;
+use tallystick_tests::python::Python;
+use tokio::process::Command;
+
+use questions::Question;
+
+/// What a phone fetches until it shows the first verdict, and what it keeps as one file: gzip bytes. The goal of the first is 300,000.
+const HOSTED_GZIP_BYTES_MAX: u64 = 310_000;
+const ONE_FILE_GZIP_BYTES_MAX: u64 = 800_000;
+const MUTANTS: usize = 1_000;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Where this build's programs are.
+fn programs() -> PathBuf {
+    Binaries::locate().unwrap().verifier.parent().unwrap().to_owned()
+}
+
+/// The verifier as it ships.
+fn module() -> PathBuf {
+    let module = programs().parent().unwrap().join("wasm32-unknown-unknown/page/tallystick_page_wasm.wasm");
+    assert!(module.is_file(), "{} is missing: `make wasm` builds it", module.display());
+    module
+}
+
+async fn browser() -> Python {
+    let python = Python::install(&programs(), &root().join("tests/browser")).await.unwrap();
+    python.with("PYTHONUTF8", "1")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_says_byte_for_byte_what_the_library_says() {
+    let _turn = tallystick_tests::turn().await;
+    let directory = scratch::Directory::new();
+    let mut questions = questions::vectors(&root());
+    let vectors = questions.len();
+    questions.extend(questions::mutants(&questions::good(&root()), MUTANTS));
+    let lines: String = questions.iter().map(|question| format!("{}\n", question.to_json())).collect();
+    let asked = directory.path().join("questions");
+    std::fs::write(&asked, lines).unwrap();
+    let site = root().join("page/site");
+    let answers = browser().await.run(&["answers.py", text(&site), text(&module()), text(&asked)]).await.unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    assert_eq!(answers.lines().count(), questions.len());
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, (answer, question)) in answers.lines().zip(&questions).enumerate() {
+        let verdict = question.judge();
+        *found.entry(verdict.code()).or_default() += 1;
+        assert_eq!(answer, verdict.to_json(), "question {index}");
+    }
+    println!("{vectors} vectors and {MUTANTS} mutants by code: {found:?}");
+    assert!(found.len() > 20, "the questions reach every kind of check: {found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_says_of_every_vector_what_the_library_says() {
+    let directory = scratch::Directory::new();
+    let mut groups: BTreeMap<(String, u64), Vec<Question>> = BTreeMap::new();
+    for question in questions::vectors(&root()) {
+        groups.entry((question.trust.clone(), question.at.get())).or_default().push(question);
+    }
+    for (group, ((trust, at), questions)) in groups.iter().enumerate() {
+        let trust_file = directory.path().join(format!("trust-{group}"));
+        std::fs::write(&trust_file, trust).unwrap();
+        let mut command = Command::new(programs().join("tallystick-verifier"));
+        command.args(["verify", "--json", "--at", &at.to_string(), "--trust"]).arg(&trust_file);
+        for (index, question) in questions.iter().enumerate() {
+            let path = directory.path().join(format!("{group}-{index}.tally"));
+            std::fs::write(&path, &question.bundle).unwrap();
+            command.arg(path);
+        }
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed.lines().count(), questions.len(), "{}", String::from_utf8_lossy(&output.stderr));
+        for (line, question) in printed.lines().zip(questions) {
+            let expected = format!("\"verdict\":{}", question.judge().to_json());
+            assert!(line.contains(&expected), "{line}\n{expected}");
+        }
+    }
+}
+
+/// Makes the page for a trust file.
+async fn make_page(trust: &TrustFile, folder: &Path) -> PathBuf {
+    let trust_file = folder.join("trust.txt");
+    std::fs::write(&trust_file, trust.to_text()).unwrap();
+    let out = folder.join("page");
+    let mut command = Command::new(programs().join("tallystick-page"));
+    command.arg("--module").arg(module()).arg("--trust").arg(&trust_file).arg("--out").arg(&out);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_every_verdict_to_everybody() {
+    let _turn = tallystick_tests::turn().await;
+    let directory = scratch::Directory::new();
+    let scene = states::scene();
+    let page = make_page(&scene.trust, directory.path()).await;
+    let folder = directory.path().join("states");
+    std::fs::create_dir(&folder).unwrap();
+    let mut states = Vec::new();
+    for (name, bytes) in &scene.files {
+        std::fs::write(folder.join(format!("{name}.tally")), bytes).unwrap();
+        let verdict = verify_bundle(bytes, &scene.trust, scene.at).timed_by(TimeSource::Clock);
+        let trace = trace_bundle(bytes, &scene.trust, scene.at, "total_amount");
+        states.push(serde_json::json!({ "name": name, "verdict": verdict.to_report(), "trace": trace }));
+    }
+    let described = serde_json::json!({ "at_ms": scene.at.get(), "states": states });
+    std::fs::write(folder.join("states.json"), described.to_string()).unwrap();
+    let python = browser().await.with("PAGE", &page).with("STATES", &folder);
+    python.run(&["-m", "unittest", "--verbose", "test_page"]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_small_and_the_same_when_made_again() {
+    let directory = scratch::Directory::new();
+    let trust = states::scene().trust;
+    let mut made = Vec::new();
+    for folder in ["once", "again"] {
+        let folder = directory.path().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        made.push(make_page(&trust, &folder).await);
+    }
+    let sums = std::fs::read_to_string(made[0].join("SHA256SUMS")).unwrap();
+    assert_eq!(sums, std::fs::read_to_string(made[1].join("SHA256SUMS")).unwrap());
+    let mut hosted = 0;
+    for line in sums.lines() {
+        let name = line.split_once("  ").unwrap().1;
+        let bytes = gzip_bytes(&made[0].join(name));
+        if name.starts_with("hosted/") {
+            hosted += bytes;
+        } else {
+            assert!(bytes <= ONE_FILE_GZIP_BYTES_MAX, "{name}: {bytes}");
+        }
+    }
+    assert!(hosted <= HOSTED_GZIP_BYTES_MAX, "{hosted}");
+
+    // Made once more with another verifier, it has no file of the one before.
+    let before = std::fs::read_dir(made[0].join("hosted")).unwrap().count();
+    std::fs::write(made[0].join("hosted/verify-0123456789abcdef.wasm"), b"\0asm").unwrap();
+    make_page(&trust, made[0].parent().unwrap()).await;
+    assert_eq!(std::fs::read_dir(made[0].join("hosted")).unwrap().count(), before);
+}
+
+fn gzip_bytes(path: &Path) -> u64 {
+    let output = std::process::Command::new("gzip").args(["-9", "-c"]).arg(path).output().unwrap();
+    assert!(output.status.success());
+    output.stdout.len() as u64
+}
+
+/// What the program refuses: an exit code and a sentence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_not_made_of_files_that_are_something_else() {
+    let directory = scratch::Directory::new();
+    let trust = directory.path().join("trust.txt");
+    std::fs::write(&trust, states::scene().trust.to_text()).unwrap();
+    let other = directory.path().join("other");
+    std::fs::write(&other, "something else\n").unwrap();
+    for (module, trust, code, words) in [
+        (&other, &trust, 64, "other is no WebAssembly module"),
+        (&module(), &other, 64, "other: "),
+        (&directory.path().join("none"), &trust, 66, "none: "),
+    ] {
+        let mut command = Command::new(programs().join("tallystick-page"));
+        command.arg("--module").arg(module).arg("--trust").arg(trust).arg("--out").arg(directory.path().join("out"));
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "{said}");
+        assert!(!directory.path().join("out").exists(), "nothing is half made");
+    }
+}

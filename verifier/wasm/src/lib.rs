@@ -1,0 +1,90 @@
+//! What the page asks of `receipt-core`, as bytes in and bytes out. No judgement of its own: each answer is what the library
+//! returns, so that a browser, the command line and an auditor cannot say different things of one file.
+//!
+//! ```text
+//! verdict(options, trust, bundle)   JSON (docs/spec/verdict.md), the same bytes as in `tallystick-verifier verify --json`
+//! trace(options, trust, bundle)     JSON of `Trace`, the way from a value to the checkpoint; `null` if there is none
+//! shown(text)                       the text as a person may see it: nothing in it acts on a reader
+//! ```
+//! A question that cannot be answered (options or trust file that do not read) gets `{"problem":CODE,"detail":TEXT}`, which no verdict
+//! looks like. Not here: how a host calls this (`host`), which clock is asked, what a page looks like.
+
+pub mod host;
+
+use receipt_core::ids::UnixMillis;
+use receipt_core::shown::line;
+use receipt_core::trust::TrustFile;
+use receipt_core::verdict::{TimeSource, can_be_meant, trace_bundle, verify_bundle};
+use serde::{Deserialize, Serialize};
+
+/// What an answer depends on besides the trust file and the bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The time of the judgement, Unix milliseconds.
+    pub at_ms: u64,
+    /// Whether this is the time of the device's clock, and not one that somebody gave.
+    #[serde(default)]
+    pub clock: bool,
+    /// The greatest age of a status that is still taken, in seconds; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds_max: Option<u64>,
+    /// For `trace`: the value's name in the body's layout, for example `total_amount` or `items[0]`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Serialize)]
+struct Problem {
+    problem: &'static str,
+    detail: String,
+}
+
+/// The verdict on a bundle.
+pub fn verdict(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
+    match read(options, trust) {
+        Ok((options, trust)) => {
+            let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
+            let verdict = verify_bundle(bundle, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
+            let verdict = match options.age_seconds_max {
+                Some(age) => verdict.not_older_than(age),
+                None => verdict,
+            };
+            verdict.to_json().into_bytes()
+        }
+        Err(problem) => json(&problem),
+    }
+}
+
+/// The way from one value to the checkpoint.
+pub fn trace(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
+    match read(options, trust) {
+        Ok((options, trust)) => json(&trace_bundle(bundle, &trust, UnixMillis::new(options.at_ms), &options.field)),
+        Err(problem) => json(&problem),
+    }
+}
+
+/// A text of somebody else's as it may be shown.
+pub fn shown(text: &[u8]) -> Vec<u8> {
+    line(&String::from_utf8_lossy(text)).into_owned().into_bytes()
+}
+
+fn read(options: &[u8], trust: &[u8]) -> Result<(Options, TrustFile), Problem> {
+    let problem = |problem, detail: String| Problem { problem, detail };
+    let options: Options = serde_json::from_slice(options).map_err(|error| problem("OPTIONS", error.to_string()))?;
+    if !can_be_meant(UnixMillis::new(options.at_ms)) {
+        return Err(problem("TIME", format!("{} is no time of a judgement in milliseconds", options.at_ms)));
+    }
+    let text = std::str::from_utf8(trust).map_err(|error| problem("TRUST", error.to_string()))?;
+    let trust = TrustFile::parse(text).map_err(|error| problem("TRUST", error.to_string()))?;
+    Ok((options, trust))
+}
+
+/// The answer's bytes. These structures have text keys and no floats: that they do not serialise does not occur, and would be no verdict.
+fn json(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Answers are the library's; what cannot be answered says why.
+
+use receipt_core::testkit::TestChain;
+
+use super::*;
+
+fn options(at: UnixMillis) -> Options {
+    Options { at_ms: at.get(), ..Options::default() }
+}
+
+fn text(answer: Vec<u8>) -> String {
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn an_answer_is_the_librarys() {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let (bundle, trust) = (chain.bundle(&receipt).encode(), chain.trust().to_text());
+    let (now, later) = (chain.now(), chain.now().plus_millis(86_400_000));
+    let asked = |options: &Options| text(verdict(&serde_json::to_vec(options).unwrap(), trust.as_bytes(), &bundle));
+    let expected = verify_bundle(&bundle, chain.trust(), now);
+    assert_eq!(asked(&options(now)), expected.to_json());
+    assert!(asked(&options(now)).contains("\"code\":\"IN_FORCE\""));
+    let by_clock = Options { clock: true, ..options(now) };
+    let expected = verify_bundle(&bundle, chain.trust(), now).timed_by(TimeSource::Clock);
+    assert_eq!(asked(&by_clock), expected.to_json());
+    let old = Options { age_seconds_max: Some(3600), ..options(later) };
+    let expected = verify_bundle(&bundle, chain.trust(), later).not_older_than(3600);
+    assert_eq!(asked(&old), expected.to_json());
+
+    let followed = |field: &str| {
+        let options = Options { field: field.to_owned(), ..options(now) };
+        text(trace(&serde_json::to_vec(&options).unwrap(), trust.as_bytes(), &bundle))
+    };
+    let expected = trace_bundle(&bundle, chain.trust(), now, "payer_name");
+    assert_eq!(followed("payer_name"), serde_json::to_string(&expected).unwrap());
+    assert_eq!(followed("none"), "null");
+}
+
+#[test]
+fn a_question_that_does_not_read_has_no_verdict() {
+    let trust = TestChain::new().trust().to_text();
+    let good = serde_json::to_vec(&options(TestChain::new().now())).unwrap();
+    for (options, trust, expected) in [
+        (&b""[..], trust.as_bytes(), "{\"problem\":\"OPTIONS\","),
+        (b"{\"at_ms\":1793577660700,\"age\":1}", trust.as_bytes(), "{\"problem\":\"OPTIONS\","),
+        (b"{\"at_ms\":1793577660}", trust.as_bytes(), "{\"problem\":\"TIME\","),
+        (&good, b"", "{\"problem\":\"TRUST\","),
+        (&good, b"\xff", "{\"problem\":\"TRUST\","),
+    ] {
+        let answer = text(verdict(options, trust, b""));
+        assert!(answer.starts_with(expected), "{answer}");
+        let answer = text(super::trace(options, trust, b""));
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+}
+
+#[test]
+fn a_text_is_shown_as_the_command_line_shows_it() {
+    assert_eq!(text(shown("林\u{202e}<b>\u{3164}\n".as_bytes())), "林\\u{202e}<b>\\u{3164}\\n");
+    assert_eq!(text(shown(b"\xff")), "\u{fffd}");
+}
