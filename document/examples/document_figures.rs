@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use receipt_core::code::Host;
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::receipt::decimal::Yuan4;
 use receipt_core::receipt::model::{AuxItem, Receipt};
@@ -35,18 +36,18 @@ fn main() {
     chain.add_block(&issued);
     for (name, issued) in ["S01", "S02", "S04", "800 rows"].iter().zip(&issued) {
         let bundle = chain.bundle(issued).encode();
-        figures(name, &issued.receipt, &bundle, (&template, &fonts), folder.as_ref());
+        figures(name, (&issued.receipt, &issued.record), &bundle, (&template, &fonts), folder.as_ref());
     }
 }
 
 fn figures(
     name: &str,
-    receipt: &Receipt,
+    (receipt, record): (&Receipt, &[u8]),
     bundle: &[u8],
     (template, fonts): (&Template, &Fonts),
     folder: Option<&PathBuf>,
 ) {
-    let code = Code::of_modules(57, 4, 375, "TALLY.EXAMPLE", |x, y| (x * 7 + y * 13 + x * y) % 3 == 0);
+    let code = Code::of_receipt(&Host::new("TALLY.EXAMPLE").unwrap(), record);
     let options = FaceOptions { utc_offset_minutes: 480, code: Some(&code), test_chain: true, with_evidence: true };
     let facts = Facts::of(receipt, ChainId(Hash([7; 32])), 480);
     let face = Face::of(receipt, template, &options);

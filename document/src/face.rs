@@ -10,7 +10,9 @@
 //! ```
 //! Order is that of drawing. A face is for people and no evidence: a forger who keeps the attachment can repaint the page.
 
+use receipt_core::code::Host;
 use serde::Serialize;
+use tallystick_qr::{Print, QUIET_ZONE_MODULES, Symbol, receipt_symbol};
 
 pub use crate::template::Ink;
 
@@ -155,6 +157,31 @@ pub struct Code {
 }
 
 impl Code {
+    /// The code of a receipt: its signed record, verbatim, behind the page's address. What is less than it should be (too long a record) is told by
+    /// [`tallystick_qr::receipt_symbol`], which this asks.
+    pub fn of_receipt(host: &Host, signed_record: &[u8]) -> Self {
+        Self::of_symbol(&receipt_symbol(host, signed_record).symbol, host)
+    }
+
+    /// A symbol as it is printed on paper.
+    pub fn of_symbol(symbol: &Symbol, host: &Host) -> Self {
+        // A symbol has at most 177 modules a side.
+        let small = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+        let areas = symbol.rectangles().into_iter().map(|area| Area {
+            x: small(area.x),
+            y: small(area.y),
+            width: small(area.width),
+            height: small(area.height),
+        });
+        Self {
+            side: small(symbol.side()),
+            quiet_zone: small(QUIET_ZONE_MODULES),
+            module_um: small(Print::PAPER.module_micrometres()),
+            areas: areas.collect(),
+            host: host.as_str().to_owned(),
+        }
+    }
+
     /// Whether a square of so many micrometres holds the symbol with its quiet zone.
     pub fn fits(&self, side_um: i32) -> bool {
         let modules = i64::from(self.side) + 2 * i64::from(self.quiet_zone);

@@ -153,7 +153,12 @@ impl<'a> Pen<'a> {
                 let path = code_path(code).ok_or(PdfError::Face("a code has no area"))?;
                 surface.set_stroke(None);
                 surface.set_fill(Some(fill(Ink::Black)));
+                // Whole numbers of modules take half the bytes of points.
+                let module = points(code.module_um);
+                let place = Transform::from_row(module, 0.0, 0.0, module, points(code.x_um), points(code.y_um));
+                surface.push_transform(&place);
                 surface.draw_path(&path);
+                surface.pop();
                 Ok(())
             }
             Mark::Stamp(stamp) => self.stamp(stamp, surface),
@@ -271,17 +276,12 @@ fn line_path(line: &Line) -> Option<Path> {
     path.finish()
 }
 
+/// In modules.
 fn code_path(code: &PlacedCode) -> Option<Path> {
     let mut path = PathBuilder::new();
     for area in &code.areas {
-        let at = |modules: i32| modules.saturating_mul(code.module_um);
-        let rect = Rect::from_ltrb(
-            points(code.x_um + at(area.x)),
-            points(code.y_um + at(area.y)),
-            points(code.x_um + at(area.x + area.width)),
-            points(code.y_um + at(area.y + area.height)),
-        );
-        path.push_rect(rect?);
+        let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|modules| modules as f32);
+        path.push_rect(Rect::from_xywh(x, y, width, height)?);
     }
     path.finish()
 }

@@ -124,24 +124,27 @@ fn encoded(pixmap: &Pixmap) -> Result<Vec<u8>, PngError> {
     let width = pixmap.width() as usize;
     let mut palette: Vec<[u8; 3]> = Vec::new();
     let mut rows = Vec::with_capacity((width + 1) * pixmap.height() as usize);
-    let mut last = ([0, 0, 0], usize::MAX);
+    let mut last = None;
     for row in pixmap.pixels().chunks(width) {
         // Each row begins with its filter; 0 changes nothing.
         rows.push(0);
         for pixel in row {
-            let colour = [step(pixel.red()), step(pixel.green()), step(pixel.blue())];
-            if last.1 == usize::MAX || last.0 != colour {
-                let known = palette.iter().position(|known| *known == colour);
-                let index = known.unwrap_or(palette.len());
-                if known.is_none() {
-                    palette.push(colour);
-                }
-                last = (colour, index);
+            // Most pixels are as the one before them.
+            if let Some((_, index)) = last.filter(|(known, _)| known == pixel) {
+                rows.push(index);
+                continue;
             }
-            rows.push(u8::try_from(last.1).map_err(|_| PngError::Colours)?);
+            let colour = [step(pixel.red()), step(pixel.green()), step(pixel.blue())];
+            let known = palette.iter().position(|known| *known == colour);
+            let index = u8::try_from(known.unwrap_or(palette.len())).map_err(|_| PngError::Colours)?;
+            if known.is_none() {
+                palette.push(colour);
+            }
+            last = Some((*pixel, index));
+            rows.push(index);
         }
     }
-    let mut compressor = ZlibEncoder::new(Vec::new(), Compression::best());
+    let mut compressor = ZlibEncoder::new(Vec::new(), Compression::default());
     compressor.write_all(&rows)?;
     let data = compressor.finish()?;
     let mut header = Vec::new();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::{LazyLock, Mutex};
 
+use receipt_core::code::Host;
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::receipt::model::Receipt;
 use receipt_core::suite::ChainId;
@@ -77,15 +78,15 @@ pub(crate) fn receipt(sample: &str) -> Receipt {
     RECEIPTS.iter().find(|(name, _)| *name == sample).unwrap().1.receipt.clone()
 }
 
-/// A code of a pattern, as large as a real one.
+/// The page of the codes.
+pub(crate) fn host() -> Host {
+    Host::new("TALLY.EXAMPLE").unwrap()
+}
+
+/// A code of bytes that stay the same, as many as a medical receipt's record has.
 pub(crate) fn code() -> Code {
-    let finder = |x: i32, y: i32| {
-        (0..7).contains(&x) && (0..7).contains(&y) && !(1..6).contains(&x.min(6 - x).min(y.min(6 - y)))
-    };
-    let dark = |x: i32, y: i32| {
-        finder(x, y) || finder(56 - x, y) || finder(x, 56 - y) || (x > 8 && y > 8 && (x * 7 + y * 13 + x * y) % 3 == 0)
-    };
-    Code::of_modules(57, 4, 375, "TALLY.EXAMPLE", dark)
+    let bytes: Vec<u8> = (0..182_u8).map(|index| index.wrapping_mul(151)).collect();
+    Code::of_receipt(&host(), &bytes)
 }
 
 pub(crate) fn facts(receipt: &Receipt) -> Facts {
@@ -93,8 +94,11 @@ pub(crate) fn facts(receipt: &Receipt) -> Facts {
 }
 
 pub(crate) fn face(receipt: &Receipt, test_chain: bool) -> Face {
-    let code = code();
-    let options = FaceOptions { utc_offset_minutes: 480, code: Some(&code), test_chain, with_evidence: true };
+    face_with(receipt, &code(), test_chain)
+}
+
+pub(crate) fn face_with(receipt: &Receipt, code: &Code, test_chain: bool) -> Face {
+    let options = FaceOptions { utc_offset_minutes: 480, code: Some(code), test_chain, with_evidence: true };
     Face::of(receipt, &TEMPLATE, &options)
 }
 

@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use receipt_core::code;
 use receipt_core::hash::sha256;
 use receipt_core::testkit::TestChain;
 use receipt_core::verdict::verify_bundle;
-use tallystick_document::{BUNDLE_MEDIA_TYPE, BUNDLE_NAME, PdfError, ofd, pdf, png, xml};
+use tallystick_document::{BUNDLE_MEDIA_TYPE, BUNDLE_NAME, Code, PdfError, ofd, pdf, png, xml};
 
-use crate::common::{ALL_FONTS, INSTALLING, RECEIPTS, TEMPLATE, face, facts};
+use crate::common::{ALL_FONTS, INSTALLING, RECEIPTS, TEMPLATE, face, face_with, facts, host};
 
 /// Foreign programs.
 pub(crate) struct Foreign {
@@ -134,6 +135,34 @@ fn foreign_software_reads_what_stands_on_the_face_of_every_sample() {
             std::fs::write(pictures.join(format!("{sample}-own-{}.png", index + 1)), page).unwrap();
         }
     }
+}
+
+/// The code of every sample, off poppler's picture of the PDF at 150 dpi and off our own: both lead to the signed record, byte for byte.
+#[test]
+fn a_foreign_decoder_reads_the_code_off_the_pictures() {
+    let foreign = Foreign::install();
+    let directory = scratch::Directory::new();
+    let mut pictures = Vec::new();
+    let mut expected = String::new();
+    for (sample, issued) in RECEIPTS.iter() {
+        let face = face_with(&issued.receipt, &Code::of_receipt(&host(), &issued.record), true);
+        let place = |name: String| directory.path().join(name).to_str().unwrap().to_owned();
+        let (document, printed, own) =
+            (place(format!("{sample}.pdf")), place(format!("{sample}-printed")), place(format!("{sample}-own.png")));
+        std::fs::write(&document, pdf(&face, &ALL_FONTS, &facts(&issued.receipt), None).unwrap()).unwrap();
+        std::fs::write(&own, &png(&face, &ALL_FONTS).unwrap()[0]).unwrap();
+        let page = ["-r", "150", "-png", "-f", "1", "-singlefile", document.as_str(), printed.as_str()];
+        foreign.run(Path::new("pdftoppm"), &page);
+        let text = code::text(&host(), &issued.record);
+        expected += &format!("{text}\n{text}\n");
+        pictures.extend([format!("{printed}.png"), own]);
+    }
+    let read = "import sys, zxingcpp; from PIL import Image; \
+                print('\\n'.join(' '.join(c.text for c in zxingcpp.read_barcodes(Image.open(p).convert('L'))) for p in sys.argv[1:]))";
+    let mut arguments = vec!["-c", read];
+    arguments.extend(pictures.iter().map(String::as_str));
+    let said = String::from_utf8(foreign.run(&foreign.python, &arguments)).unwrap();
+    assert_eq!(said, expected);
 }
 
 /// An own check of the pictures: a foreign decoder reads their pixels.
