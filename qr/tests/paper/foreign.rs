@@ -37,7 +37,7 @@ fn a_foreign_decoder_reads_the_same_pictures() {
     let directory = scratch::Directory::new();
     let mut failed = Vec::new();
     for printed in symbols() {
-        for (kind, pixels_per_module, least) in DEMANDED {
+        for (kind, pixels_per_module, least, _) in DEMANDED {
             let pictures = pictures(&printed, kind, pixels_per_module);
             let paths = pictures.iter().enumerate().map(|(index, picture)| {
                 let path = directory.path().join(format!("{index}.pgm"));
