@@ -80,7 +80,10 @@ pub(super) fn conclude(
     let record = &signed.record;
     seen.as_of = Some(AsOf { time: scan.units_as_of, source: DateSource::Directory });
     let is_theirs = |unit: &&UnitCredential| unit.unit == record.unit && unit.signing_key == record.signing_key;
-    let Some(unit) = scan.units.iter().find(is_theirs) else {
+    let theirs = || scan.units.iter().filter(is_theirs);
+    // One key may have several credentials: of a renamed unit, or for a longer time. The one of the record's time counts.
+    let of_its_time = theirs().find(|unit| unit.covers(record.issue_time));
+    let Some(unit) = of_its_time.or_else(|| theirs().next()) else {
         let parameters = Parameters::of([("directory_seconds", Value::Seconds(scan.units_as_of.get()))]);
         let detail = format_args!("unit {}, key {}", record.unit, record.signing_key);
         return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::KeyUnknown, parameters, detail));

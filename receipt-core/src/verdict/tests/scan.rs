@@ -63,6 +63,14 @@ fn offline_a_code_is_signed_and_no_more() {
     let mut ended = Known::of(&chain, &receipt);
     ended.units[0].valid_until = Some(receipt.signed.record.issue_time);
     assert_eq!(judge(&receipt.record, &ended).code(), "CREDENTIAL_SCOPE");
+    // A renamed unit has two credentials of one key: the one of the record's time counts, wherever it stands in the list.
+    let mut renamed = Known::of(&chain, &receipt);
+    let mut before = renamed.units[0].clone();
+    before.valid_until = Some(receipt.signed.record.issue_time);
+    renamed.units.insert(0, before);
+    assert_eq!(judge(&receipt.record, &renamed).finding(), Finding::Unchecked);
+    renamed.units.reverse();
+    assert_eq!(judge(&receipt.record, &renamed).finding(), Finding::Unchecked);
     let early = UnixMillis::new(receipt.signed.record.issue_time.get() - CLOCK_DRIFT_MS_MAX - 1);
     let verdict = known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, early);
     assert_eq!((verdict.finding(), verdict.code()), (Finding::FromTheFuture, "ISSUE_TIME"));
