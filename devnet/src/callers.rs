@@ -24,6 +24,8 @@ pub enum Caller {
     Operator,
     /// An insurer or employer: a role that may neither issue nor submit.
     Claimer,
+    /// A portal: may read proofs, and ask issuers for what a holder has named.
+    Portal,
     /// A validator, by number from 1.
     Validator(u32),
     /// An issuer, by number from 1.
@@ -32,7 +34,7 @@ pub enum Caller {
 
 impl Caller {
     /// All whose certificates lie in `clients/`.
-    pub const CLIENTS: [Self; 10] = [
+    pub const CLIENTS: [Self; 11] = [
         Self::System(SYSTEM_HOSPITALS),
         Self::System(SYSTEM_OFFICES),
         Self::System(SYSTEM_WITHOUT_GRANTS),
@@ -43,6 +45,7 @@ impl Caller {
         Self::Auditor,
         Self::Operator,
         Self::Claimer,
+        Self::Portal,
     ];
 
     /// Its name, in files and as the certificate's common name.
@@ -54,6 +57,7 @@ impl Caller {
             Self::Auditor => "auditor".to_owned(),
             Self::Operator => "operator".to_owned(),
             Self::Claimer => "claimer".to_owned(),
+            Self::Portal => "portal".to_owned(),
             Self::Validator(id) => format!("node-{id}"),
             Self::Issuer(id) => format!("issuer-{id}"),
         }
@@ -67,6 +71,7 @@ impl Caller {
             Self::Auditor => (Role::Auditor, 1),
             Self::Operator => (Role::Operator, 1),
             Self::Claimer => (Role::Claimer, 1),
+            Self::Portal => (Role::Portal, 1),
             Self::Validator(id) => (Role::Validator, id),
             Self::Issuer(id) => (Role::Issuer, id),
         };

@@ -28,6 +28,8 @@ pub enum Role {
     Validator,
     /// Somebody who claims against receipts.
     Claimer,
+    /// The process that faces the Internet: it reads proofs, and asks issuers for what a holder has named.
+    Portal,
     /// An auditor.
     Auditor,
     /// An operator or authority.
@@ -37,7 +39,7 @@ pub enum Role {
 impl Role {
     /// All roles.
     pub const ALL: &'static [Self] =
-        &[Self::System, Self::Issuer, Self::Validator, Self::Claimer, Self::Auditor, Self::Operator];
+        &[Self::System, Self::Issuer, Self::Validator, Self::Claimer, Self::Portal, Self::Auditor, Self::Operator];
 
     /// The role as certificates write it.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Role {
             Self::Issuer => "issuer",
             Self::Validator => "validator",
             Self::Claimer => "claimer",
+            Self::Portal => "portal",
             Self::Auditor => "auditor",
             Self::Operator => "operator",
         }
