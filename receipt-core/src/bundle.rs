@@ -22,8 +22,9 @@ use crate::receipt::disclosure::Seed;
 use crate::suite::ChainId;
 
 mod body_line;
-mod json;
+pub(crate) mod json;
 mod kind;
+pub(crate) mod parts;
 
 pub use body_line::{Absence, BodyContent, BodyLine};
 pub use json::BundleError;

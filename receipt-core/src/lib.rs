@@ -7,6 +7,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod answer;
 pub mod authorities;
 mod authorized;
 pub mod batch;

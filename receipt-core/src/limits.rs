@@ -55,6 +55,8 @@ pub const VALIDATORS_MAX: usize = 64;
 pub const UNSEALED_HEIGHTS_MAX: u64 = 64;
 /// A bundle file above this is refused unread: a body at its limit, twice over for JSON.
 pub const BUNDLE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A ledger's answer above this is refused unread: two notes at their limit, their proofs, and a log entry.
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// A trust file above this is refused unread: far above a century of yearly sets of 64 validators.
 pub const TRUST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How far a batch's last issue time may lie ahead of the time of the block that carries it. Farther ahead it waits: block times

@@ -4,6 +4,7 @@ import json
 import pathlib
 import unittest
 
+import answers
 import body
 import code_text
 import ed25519
@@ -460,6 +461,22 @@ class Vectors(unittest.TestCase):
             flipped = base[:position] + bytes([base[position] ^ 1]) + base[position + 1:]
             verdict = verify_bundle(flipped, vectors["trust"], first["at_ms"])
             self.assertIn(verdict["result"], ("invalid", "unjudged", "no_receipt"), position)
+
+    def test_ledger_answer(self):
+        vectors = load("ledger-answer")
+        for row in vectors["answers"]:
+            answer = answers.read(row["text"].encode())
+            self.assertEqual(answer["answer"], row["name"].split(" ")[0].rstrip(","))
+        for row in vectors["refused"]:
+            self.refused(answers.read, row["text"].encode())
+        trust = notes.Trust(vectors["trust"])
+        for row in vectors["joins"]:
+            try:
+                joined = {"bundle": answers.join(row["old"].encode(), row["answer"].encode(), trust).decode()}
+            except answers.NotJoined as problem:
+                joined = {"problem": str(problem)}
+            expected = {name: row[name] for name in ("bundle", "problem") if name in row}
+            self.assertEqual(joined, expected, row["name"])
 
     def told(self, row, verdict, judged):
         """What both implementations must come to; the words are the other one's."""

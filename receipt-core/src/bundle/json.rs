@@ -1,13 +1,11 @@
 //! The JSON of a bundle: fixed keys, one spelling.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{BUNDLE_FORMAT, BatchPart, Bundle, StatusPart};
+use super::parts::{BatchJson, StatusJson, base64, bytes_of};
+use super::{BUNDLE_FORMAT, Bundle};
 use crate::hash::Hash;
-use crate::ids::LeafIndex;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::Seed;
 use crate::shown::Damage;
@@ -65,42 +63,16 @@ struct BodyJson {
     values: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BatchJson {
-    index: u64,
-    path: Vec<String>,
-    header: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StatusJson {
-    seal: String,
-    proof: String,
-    map: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-}
-
-fn base64(bytes: &[u8]) -> String {
-    BASE64_STANDARD.encode(bytes)
-}
-
-fn bytes_of(name: &'static str, text: &str) -> Result<Vec<u8>, BundleError> {
-    BASE64_STANDARD.decode(text).map_err(|_| BundleError::Value { name })
-}
-
 fn body_of(bundle: &Bundle) -> BodyJson {
     BodyJson { seed: base64(bundle.seed.as_bytes()), values: bundle.values.clone() }
 }
 
 /// Texts and integers under text keys only: JSON always takes them. The empty file would be refused on reading.
-pub(super) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BundleError> {
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BundleError> {
     serde_json::from_slice(bytes).map_err(|error| BundleError::Json { problem: position_of(&error) })
 }
 
@@ -111,18 +83,9 @@ pub(super) fn encode(bundle: &Bundle) -> Vec<u8> {
         body: body_of(bundle),
         record: base64(&bundle.record),
         credential: base64(&bundle.credential),
-        batch: BatchJson {
-            index: bundle.batch.index.get(),
-            path: bundle.batch.path.iter().map(|hash| base64(hash.as_bytes())).collect(),
-            header: base64(&bundle.batch.header),
-        },
+        batch: BatchJson::of(&bundle.batch),
         anchor: bundle.anchor.clone(),
-        status: StatusJson {
-            seal: base64(&bundle.status.seal),
-            proof: bundle.status.proof.clone(),
-            map: base64(&bundle.status.map),
-            value: bundle.status.value.as_deref().map(base64),
-        },
+        status: StatusJson::of(&bundle.status),
     })
 }
 
@@ -142,29 +105,19 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Bundle, BundleError> {
     if json.format != BUNDLE_FORMAT {
         return Err(BundleError::Format);
     }
-    let hash = |name, bytes: Vec<u8>| Hash::from_slice(&bytes).ok_or(BundleError::Value { name });
-    let chain = hex::decode(&json.chain).map_err(|_| BundleError::Value { name: "chain" })?;
+    let chain = hex::decode(&json.chain).ok().and_then(|bytes| Hash::from_slice(&bytes));
+    let chain = chain.ok_or(BundleError::Value { name: "chain" })?;
     let seed: [u8; 32] =
         bytes_of("seed", &json.body.seed)?.try_into().map_err(|_| BundleError::Value { name: "seed" })?;
-    let path = json.batch.path.iter().map(|text| hash("path", bytes_of("path", text)?));
     let bundle = Bundle {
-        chain: ChainId(hash("chain", chain)?),
+        chain: ChainId(chain),
         seed: Seed::new(seed),
         values: json.body.values,
         record: bytes_of("record", &json.record)?,
         credential: bytes_of("credential", &json.credential)?,
-        batch: BatchPart {
-            index: LeafIndex::new(json.batch.index),
-            path: path.collect::<Result<_, _>>()?,
-            header: bytes_of("header", &json.batch.header)?,
-        },
+        batch: json.batch.read()?,
         anchor: json.anchor,
-        status: StatusPart {
-            seal: bytes_of("seal", &json.status.seal)?,
-            proof: json.status.proof,
-            map: bytes_of("map", &json.status.map)?,
-            value: json.status.value.map(|text| bytes_of("value", &text)).transpose()?,
-        },
+        status: json.status.read()?,
     };
     if encode(&bundle) == bytes { Ok(bundle) } else { Err(BundleError::NotCanonical) }
 }

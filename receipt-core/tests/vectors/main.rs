@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to fail")]
 
+mod answers;
 mod blocks;
 mod body;
 mod bundles;
