@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -15,6 +16,28 @@ use crate::identity::{PeerIdentity, Role};
 
 /// Role and registry number; `None` for whoever came without a certificate (tests alone: the port asks for one).
 type Caller = Option<(Role, u32)>;
+
+/// An address, of IPv6 its first 64 bits: what one household or office is given. For callers without a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The one that an address is of.
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+            ip => ip,
+        })
+    }
+
+    /// The same as 16 bytes: an IPv4 address as IPv6 writes it.
+    pub fn octets(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        }
+    }
+}
 
 /// A number of places of which each holder, named by a key, has a share. Clones share them.
 #[derive(Debug)]
@@ -91,7 +114,7 @@ impl<K: Eq + Hash + Clone + Debug> Shares<K> {
 
 impl<K: Eq + Hash + Clone + Debug> Share<K> {
     /// Gives back all but so many.
-    fn keep(&mut self, count: usize) {
+    pub fn keep(&mut self, count: usize) {
         let more = self.count.saturating_sub(count);
         self.count -= more;
         self.shares.give_back(&self.holder, more);
@@ -157,6 +180,16 @@ impl Places {
 mod tests {
     use super::*;
     use crate::testing::identity;
+
+    #[test]
+    fn a_network_is_an_address_or_the_first_half_of_one() {
+        let network = |text: &str| Network::of(text.parse().unwrap());
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("192.0.2.1").octets()[10..], [255, 255, 192, 0, 2, 1]);
+    }
 
     #[test]
     fn one_caller_leaves_room_for_others_and_every_place_comes_back() {

@@ -25,23 +25,25 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::config::{ConfigPath, Loaded};
 use crate::durable::{self, DurableError};
 use crate::identity::{ChainName, IdentityError, PeerIdentity, read_certificate};
-use crate::metrics::ReadyPart;
 use crate::shutdown::{CancellationToken, TaskError};
 
 pub mod channel;
 pub mod incoming;
+mod public;
 mod validity;
+mod watch;
 
 pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy, connect_lazy_with_session};
 pub use incoming::{ConnectionInfo, Incoming, IncomingLimits, TlsIo, accept};
+pub use public::{PublicTls, PublicTlsConfig, PublicTlsFiles};
+use validity::Window;
 pub use validity::{DaysLeft, Validity};
-use validity::{Told, Window};
+pub use watch::{CertificateWatch, Watched, watch};
 
 const PEM_BYTES_MAX: usize = 256 * 1024;
 const ALPN_H2: &[u8] = b"h2";
@@ -133,17 +135,6 @@ pub enum TlsError {
     },
 }
 
-/// What [`Tls::watch`] tells besides the log.
-#[derive(Debug)]
-pub struct CertificateWatch {
-    /// Time between two looks at the files.
-    pub interval: Duration,
-    /// Not ready while the own certificate is not valid.
-    pub ready: ReadyPart,
-    /// Metric of the days left, set at each look.
-    pub days_left: DaysLeft,
-}
-
 /// The TLS material in use. Share it as an `Arc`.
 #[derive(Debug)]
 pub struct Tls {
@@ -215,57 +206,27 @@ impl Tls {
         Ok(true)
     }
 
-    /// Reloads at each interval and at SIGHUP, until `stop`, and looks how long the certificate is good. A problem is logged
-    /// once, not at every turn.
+    /// As [`watch`].
     pub async fn watch(self: Arc<Self>, watch: CertificateWatch, stop: CancellationToken) -> Result<(), TaskError> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let (mut last_problem, mut told) = (None, Told::default());
-        loop {
-            self.tell_validity(&watch, &mut told);
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(watch.interval) => {}
-                _ = hangup.recv() => last_problem = None,
-            }
-            match self.reload() {
-                Ok(changed) => {
-                    last_problem = None;
-                    if changed {
-                        tracing::info!(identity = %self.identity(), validity = %self.validity(), "TLS files reloaded");
-                    }
-                }
-                Err(error) => {
-                    let problem = error.to_string();
-                    if last_problem.as_ref() != Some(&problem) {
-                        tracing::warn!(problem, "TLS files not reloaded; the old ones stay in use");
-                    }
-                    last_problem = Some(problem);
-                }
-            }
-        }
-    }
-
-    fn tell_validity(&self, watch: &CertificateWatch, told: &mut Told) {
-        let validity = self.validity();
-        watch.days_left.set(validity.days_left());
-        if validity.is_valid() {
-            watch.ready.ready();
-        } else {
-            watch.ready.not_ready(format!("certificate {validity}; put a new one in its place"));
-        }
-        if !told.must_say(validity) {
-            return;
-        }
-        let path = self.files.certificate_chain.display();
-        if validity.is_valid() {
-            tracing::warn!(%path, %validity, "the TLS certificate must be renewed: when it ends, nobody talks to this process");
-        } else {
-            tracing::error!(%path, %validity, "ALARM: the TLS certificate is not valid: nobody talks to this process");
-        }
+        watch::watch(self, watch, stop).await
     }
 
     fn current(&self) -> Arc<Material> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Watched for Tls {
+    fn reload(&self) -> Result<bool, TlsError> {
+        Self::reload(self)
+    }
+
+    fn validity(&self) -> Validity {
+        Self::validity(self)
+    }
+
+    fn path(&self) -> &Path {
+        &self.files.certificate_chain
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tallystick_service::accept::next_with_place;
-use tallystick_service::callers::{Share, Shares};
+use tallystick_service::callers::{Network, Share, Shares};
 use tallystick_service::shutdown::{CancellationToken, TaskError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,7 +21,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use super::ServeOptions;
-use super::places::Network;
 
 /// Accepts until `stop`: the stream for the server, and the task that feeds it.
 pub(super) fn accept(
@@ -53,7 +52,7 @@ async fn accept_all(
     loop {
         // `None` only if the semaphore is closed, which never happens.
         let Some((stream, remote, place)) = next_with_place(&listener, places).await else { return };
-        let Some(share) = shares.try_acquire(Network::of(remote), 1) else {
+        let Some(share) = shares.try_acquire(Network::of(remote.ip()), 1) else {
             tracing::debug!(%remote, "too many connections from this network; closed");
             continue;
         };

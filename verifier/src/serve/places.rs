@@ -5,36 +5,22 @@
 //! no certificate: one is known by the network it calls from, so that nobody takes all places with uploads that never end.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
-use tallystick_service::callers::Shares;
+use tallystick_service::callers::{Network, Shares};
 use tonic::codegen::http::{Extensions, Request, Response};
 use tonic::transport::server::TlsConnectInfo;
 use tower::{Layer, Service};
 
-/// An address, of IPv6 its first 64 bits: what one household or office is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
-
-impl Network {
-    /// The one that an address is of.
-    pub(super) fn of(address: SocketAddr) -> Self {
-        Self(match address.ip().to_canonical() {
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-            ip => ip,
-        })
-    }
-
-    /// The one that a request came from, as the server has put it there.
-    fn of_request(extensions: &Extensions) -> Option<Self> {
-        let plain = extensions.get::<SocketAddr>().copied();
-        let over_tls = || extensions.get::<TlsConnectInfo<SocketAddr>>().map(|info| *info.get_ref());
-        plain.or_else(over_tls).map(Self::of)
-    }
+/// The one that a request came from, as the server has put it there.
+fn network_of(extensions: &Extensions) -> Option<Network> {
+    let plain = extensions.get::<SocketAddr>().copied();
+    let over_tls = || extensions.get::<TlsConnectInfo<SocketAddr>>().map(|info| *info.get_ref());
+    plain.or_else(over_tls).map(|address| Network::of(address.ip()))
 }
 
 /// Gives each request a place, or refuses it.
@@ -78,7 +64,7 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Some(place) = self.places.0.try_acquire(Network::of_request(request.extensions()), 1) else {
+        let Some(place) = self.places.0.try_acquire(network_of(request.extensions()), 1) else {
             let refusal = Refusal::new(Reason::Overloaded).to_status().into_http();
             return Box::pin(std::future::ready(Ok(refusal)));
         };
@@ -88,20 +74,5 @@ where
             drop(place);
             answer
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_is_an_address_or_the_first_half_of_one() {
-        let network = |text: &str| Network::of(text.parse().unwrap());
-        assert_eq!(network("192.0.2.1:1"), network("192.0.2.1:2"));
-        assert_ne!(network("192.0.2.1:1"), network("192.0.2.2:1"));
-        assert_eq!(network("[::ffff:192.0.2.1]:1"), network("192.0.2.1:2"));
-        assert_eq!(network("[2001:db8:1:2::1]:1"), network("[2001:db8:1:2:ffff::9]:1"));
-        assert_ne!(network("[2001:db8:1:2::1]:1"), network("[2001:db8:1:3::1]:1"));
     }
 }
