@@ -42,6 +42,20 @@ export function traceOf(verifier, options, bundle) {
   return shownAll(verifier, JSON.parse(ask(verifier, 'tallystick_trace', options, bundle)));
 }
 
+// What a portal is asked about the receipt of a bundle or of a code's digits: { code, number, status_key }, or { problem }.
+export function questionOf(verifier, receipt) {
+  put(verifier, [verifier.trust, receipt]);
+  return JSON.parse(take(verifier, verifier.exports.tallystick_question(verifier.trust.length)));
+}
+
+// The bundle with the proofs of a ledger's answer, as bytes; or { problem }: the answer does not fit.
+export function joined(verifier, bundle, answer) {
+  put(verifier, [verifier.trust, bundle, answer]);
+  const bytes = taken(verifier, verifier.exports.tallystick_joined(verifier.trust.length, bundle.length));
+  const text = new TextDecoder().decode(bytes);
+  return text.startsWith('{"problem"') ? JSON.parse(text) : bytes;
+}
+
 // A text of somebody else's as it may be shown.
 export function shown(verifier, text) {
   put(verifier, [new TextEncoder().encode(text)]);
@@ -75,8 +89,12 @@ function put(verifier, parts) {
 }
 
 function take(verifier, length) {
+  return new TextDecoder().decode(taken(verifier, length));
+}
+
+function taken(verifier, length) {
   const at = verifier.exports.tallystick_output();
-  return new TextDecoder().decode(new Uint8Array(verifier.exports.memory.buffer, at, length));
+  return new Uint8Array(verifier.exports.memory.buffer, at, length).slice();
 }
 
 // A new instance, after one has stopped in the middle of something.

@@ -21,6 +21,7 @@ const MODULES: &[(&str, &str)] = &[
     ("face.js", include_str!("../site/face.js")),
     ("page.js", include_str!("../site/page.js")),
     ("proof.js", include_str!("../site/proof.js")),
+    ("refresh.js", include_str!("../site/refresh.js")),
     ("show.js", include_str!("../site/show.js")),
     ("verdict.js", include_str!("../site/verdict.js")),
     ("verifier.js", include_str!("../site/verifier.js")),

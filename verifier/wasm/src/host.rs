@@ -3,6 +3,8 @@
 //! ```text
 //! tallystick_verdict(options, trust)    options ‖ trust ‖ bundle; the lengths of the first two parts
 //! tallystick_trace(options, trust)      the same
+//! tallystick_question(trust)            trust ‖ bundle, or digits of a code
+//! tallystick_joined(trust, bundle)      trust ‖ bundle ‖ ledger's answer
 //! tallystick_shown()                    a text
 //! tallystick_file_bytes_max()           how many bytes of a file are worth reading: one more than a bundle may have
 //! ```
@@ -18,11 +20,21 @@ tallystick_page_host::exports! {
         tallystick_trace(options, trust) => |input, options, trust| {
             parts(input, options, trust).map(|(options, trust, bundle)| crate::trace(options, trust, bundle))
         };
+        tallystick_question(trust) => |input, trust| {
+            pair(input, trust).map(|(trust, receipt)| crate::question(trust, receipt))
+        };
+        tallystick_joined(trust, bundle) => |input, trust, bundle| {
+            parts(input, trust, bundle).map(|(trust, bundle, answer)| crate::joined(trust, bundle, answer))
+        };
         tallystick_shown() => |input| Some(crate::shown(input));
     }
     numbers {
         tallystick_file_bytes_max = BUNDLE_BYTES_MAX + 1;
     }
+}
+
+fn pair(input: &[u8], first_length: usize) -> Option<(&[u8], &[u8])> {
+    input.split_at_checked(first_length)
 }
 
 fn parts(input: &[u8], options_length: usize, trust_length: usize) -> Option<(&[u8], &[u8], &[u8])> {

@@ -4,14 +4,20 @@
 //! ```text
 //! verdict(options, trust, bundle)   JSON (docs/spec/verdict.md), the same bytes as in `tallystick-verifier verify --json`
 //! trace(options, trust, bundle)     JSON of `Trace`, the way from a value to the checkpoint; `null` if there is none
+//! question(trust, receipt)          JSON of what a portal is asked: {"code":…,"number":…,"status_key":…}; of a bundle, or of a code's digits
+//! joined(trust, bundle, answer)     the bundle with the proofs of a ledger's answer (docs/spec/ledger-answer.md)
 //! shown(text)                       the text as a person may see it: nothing in it acts on a reader
 //! ```
-//! A question that cannot be answered (options or trust file that do not read) gets `{"problem":CODE,"detail":TEXT}`, which no verdict
+//! A question that cannot be answered (options or trust file that do not read, an answer that does not fit) gets `{"problem":CODE,"detail":TEXT}`, which no verdict
 //! looks like. Not here: how a host calls this (`host`), which clock is asked, what a page looks like.
 
 pub mod host;
 
+use receipt_core::answer::{Answer, join};
+use receipt_core::bundle::Bundle;
+use receipt_core::code::read_digits;
 use receipt_core::ids::UnixMillis;
+use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::shown::line;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{TimeSource, can_be_meant, trace_bundle, verify_bundle};
@@ -65,6 +71,47 @@ pub fn trace(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
     }
 }
 
+/// What names a receipt to a portal.
+#[derive(Debug, Serialize)]
+struct Question {
+    code: String,
+    number: String,
+    status_key: String,
+}
+
+/// What a portal is asked about the receipt of a bundle, or of the digits of a code. Nothing is judged.
+pub fn question(trust: &[u8], receipt: &[u8]) -> Vec<u8> {
+    let asked = || -> Result<Question, Problem> {
+        let unread = |detail: String| Problem { problem: "RECEIPT", detail };
+        let record = match std::str::from_utf8(receipt).ok().filter(|text| !text.starts_with('{')) {
+            Some(digits) => read_digits(digits).map_err(|error| unread(error.to_string()))?,
+            None => Bundle::decode(receipt).map_err(|error| unread(error.to_string()))?.record,
+        };
+        let signed = SignedRecord::decode(&record).map_err(|error| unread(error.to_string()))?;
+        let (key, suite) = (signed.record.key, read_trust(trust)?.suite());
+        let status_key = status_key(suite, &record).to_string();
+        Ok(Question { code: key.code.to_string(), number: key.number.to_string(), status_key })
+    };
+    match asked() {
+        Ok(question) => json(&question),
+        Err(problem) => json(&problem),
+    }
+}
+
+/// A bundle with the proofs of a ledger's answer in the place of its own. It is to be judged: [`verdict`].
+pub fn joined(trust: &[u8], bundle: &[u8], answer: &[u8]) -> Vec<u8> {
+    let joined = || {
+        let answer = Answer::decode(answer)
+            .map_err(|error| Problem { problem: "ANSWER_UNREADABLE", detail: error.to_string() })?;
+        join(bundle, &answer, &read_trust(trust)?)
+            .map_err(|error| Problem { problem: error.code(), detail: error.to_string() })
+    };
+    match joined() {
+        Ok(bundle) => bundle.encode(),
+        Err(problem) => json(&problem),
+    }
+}
+
 /// A text of somebody else's as it may be shown.
 pub fn shown(text: &[u8]) -> Vec<u8> {
     line(&String::from_utf8_lossy(text)).into_owned().into_bytes()
@@ -76,9 +123,13 @@ fn read(options: &[u8], trust: &[u8]) -> Result<(Options, TrustFile), Problem> {
     if !can_be_meant(UnixMillis::new(options.at_ms)) {
         return Err(problem("TIME", format!("{} is no time of a judgement in milliseconds", options.at_ms)));
     }
-    let text = std::str::from_utf8(trust).map_err(|error| problem("TRUST", error.to_string()))?;
-    let trust = TrustFile::parse(text).map_err(|error| problem("TRUST", error.to_string()))?;
-    Ok((options, trust))
+    Ok((options, read_trust(trust)?))
+}
+
+fn read_trust(trust: &[u8]) -> Result<TrustFile, Problem> {
+    let problem = |detail: String| Problem { problem: "TRUST", detail };
+    let text = std::str::from_utf8(trust).map_err(|error| problem(error.to_string()))?;
+    TrustFile::parse(text).map_err(|error| problem(error.to_string()))
 }
 
 /// The answer's bytes. These structures have text keys and no floats: that they do not serialise does not occur, and would be no verdict.

@@ -40,6 +40,49 @@ fn an_answer_is_the_librarys() {
 }
 
 #[test]
+fn a_receipt_is_asked_for_and_its_bundle_is_made_new() {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let (old, trust) = (chain.bundle(&receipt).encode(), chain.trust().to_text());
+    let key = status_key(chain.trust().suite(), &receipt.record);
+    let number = receipt.receipt.issued.receipt_number;
+    let code = receipt.receipt.draft.receipt_code;
+    let expected = format!("{{\"code\":\"{code}\",\"number\":\"{number}\",\"status_key\":\"{key}\"}}");
+    assert_eq!(text(question(trust.as_bytes(), &old)), expected);
+    let digits = receipt_core::code::digits(&receipt.record);
+    assert_eq!(text(question(trust.as_bytes(), digits.as_bytes())), expected);
+
+    let red = chain.reverse(&receipt);
+    chain.add_block(std::slice::from_ref(&red));
+    let Bundle { batch, anchor, status, .. } = chain.bundle(&receipt);
+    let answer = Answer::Taken { batch, anchor, status }.encode();
+    let new = joined(trust.as_bytes(), &old, &answer);
+    let judged = text(verdict(&serde_json::to_vec(&options(chain.now())).unwrap(), trust.as_bytes(), &new));
+    assert!(judged.contains("\"code\":\"REVERSED\""), "{judged}");
+
+    let earlier = Bundle::decode(&old).unwrap();
+    let earlier = Answer::Taken { batch: earlier.batch, anchor: earlier.anchor, status: earlier.status }.encode();
+    let absent = Answer::Absent { checkpoint: chain.blocks().last().unwrap().checkpoint.clone() }.encode();
+    let other = TestChain::named("another").trust().to_text();
+    for (trust, bundle, answer, problem) in [
+        (&trust, &new, &earlier, "ANSWER_OLDER"),
+        (&trust, &new, &absent, "ANSWER_CONTRADICTS"),
+        (&trust, &new, &b"{}".to_vec(), "ANSWER_UNREADABLE"),
+        (&other, &new, &answer, "ANSWER_UNPROVED"),
+        (&trust, &b"{".to_vec(), &answer, "RECEIPT"),
+        (&String::new(), &new, &answer, "TRUST"),
+    ] {
+        let said = text(joined(trust.as_bytes(), bundle, answer));
+        assert!(said.starts_with(&format!("{{\"problem\":\"{problem}\"")), "{said}");
+    }
+    for receipt in ["", "1", "{}", "99999999999999999"] {
+        let said = text(question(trust.as_bytes(), receipt.as_bytes()));
+        assert!(said.starts_with("{\"problem\":\"RECEIPT\""), "{receipt} {said}");
+    }
+}
+
+#[test]
 fn a_question_that_does_not_read_has_no_verdict() {
     let trust = TestChain::new().trust().to_text();
     let good = serde_json::to_vec(&options(TestChain::new().now())).unwrap();

@@ -1,0 +1,43 @@
+// Asking the portal what the ledger says of a receipt now. All that is sent: its code, its number, and a hash of what its unit signed. An
+// answer is no more believed than a file is: the verifier judges it, and if it does not hold, another node is asked.
+
+import { joined, questionOf } from './verifier.js';
+
+// How often another node is asked.
+const TRIES = 4;
+const ADDRESS = 'refresh';
+
+// Whether this page has a portal: one that came from a disk has none.
+export function canAsk() {
+  return location.protocol === 'https:' || location.protocol === 'http:';
+}
+
+// The bundle with newer proofs, once `isProved(bytes)` says that they hold; or { why }: a word, and its values.
+export async function refreshed(verifier, bundle, isProved) {
+  const question = questionOf(verifier, bundle);
+  if (question.problem) return { why: 'refreshUnfit' };
+  let why = 'refreshFalse';
+  for (let number = 0; number < TRIES; number += 1) {
+    const answer = await ask(question, number);
+    if (answer.why) return answer;
+    const bytes = joined(verifier, bundle, answer.bytes);
+    if (bytes.problem) why = bytes.problem === 'ANSWER_OLDER' ? 'refreshOlder' : 'refreshFalse';
+    else if (isProved(bytes)) return { bytes };
+  }
+  return { why };
+}
+
+// The ledger's answer as the portal hands it on, or { why }. Of a code's record, too: `asked` is what questionOf gives.
+export async function ask(asked, number) {
+  const body = JSON.stringify(Object.assign({ try: number }, asked));
+  const headers = { 'content-type': 'application/json' };
+  let response;
+  try {
+    response = await fetch(ADDRESS, { method: 'POST', headers, body, credentials: 'omit', cache: 'no-store' });
+  } catch (error) {
+    return { why: 'refreshOffline' };
+  }
+  if (response.ok) return { bytes: new Uint8Array(await response.arrayBuffer()) };
+  const seconds = Number(response.headers.get('retry-after')) || 0;
+  return { why: response.status === 429 ? 'refreshTooOften' : 'refreshLater', seconds };
+}
