@@ -110,12 +110,14 @@ wasm: wasm-target
 
 # The trust file by which the page judges, and where the page goes.
 PAGE_TRUST ?= $(DEVNET_DIR)/trust.txt
+# Hosts to which codes on paper lead, the page's own first, former ones behind it.
+PAGE_HOSTS ?=
 PAGE_DIR   ?= $(CARGO_TARGET_DIR)/page-out
 .PHONY: page
 page: native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE says by which trust file.
 	@[[ -f '$(PAGE_TRUST)' ]] || { echo "$(PAGE_TRUST) is missing: name the chain's trust file (make page PAGE_TRUST=FILE), or start \`make devnet\` once" >&2; exit 64; }
 	cargo build $(CARGO_FLAGS) --bin tallystick-page
-	$(BIN)/tallystick-page --module '$(WASM)' --trust '$(PAGE_TRUST)' --out '$(PAGE_DIR)'
+	$(BIN)/tallystick-page --module '$(WASM)' --trust '$(PAGE_TRUST)' $(addprefix --host ,$(PAGE_HOSTS)) --out '$(PAGE_DIR)'
 
 # Installs the Debian packages in the array `missing`; says what needs them, where it cannot.
 define install_missing

@@ -4,12 +4,14 @@ import { make } from './show.js';
 import { content, pair } from './verdict.js';
 import { word } from './words.js';
 
-export function face(receipt, language) {
+export function face(receipt, isSpecimen, language) {
+  const specimen = isSpecimen ? [make('p', { class: 'specimen' }, word(language, 'specimen'))] : [];
   const red = receipt.red ? [make('p', { class: 'red' }, word(language, 'red'))] : [];
   return make(
     'section',
     { class: 'face', 'aria-labelledby': 'face' },
     make('h3', { id: 'face' }, word(language, 'face')),
+    ...specimen,
     content('p', receipt.title, { class: 'face-title' }),
     ...red,
     make('dl', {}, ...receipt.lines.map((line) => pair(line[language], line.value[language]))),

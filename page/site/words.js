@@ -14,6 +14,62 @@ const WORDS = {
     '选不到文件？点右上角“⋯”，选“在浏览器打开”。',
     'Cannot choose the file? Tap ⋯ at the top right, then “Open in Browser”.',
   ],
+  specimenPage: [
+    '测试样票：本页依据一条测试链，凡按它核验的都是样票，不能入账、报销。',
+    'Specimens: this page judges by a test chain. What it says of a receipt is said of a specimen, which is worth nothing.',
+  ],
+  specimen: ['测试样票', 'Specimen (测试样票)'],
+  age: ['状态最多允许多旧', 'Greatest age of the state'],
+  ageAny: ['不限', 'any'],
+  ageDay: ['一天', '1 day'],
+  ageWeek: ['七天', '7 days'],
+  ageMonth: ['31 天', '31 days'],
+  typed: ['没有文件？输入票面上的五项', 'No file? Type five entries of the receipt'],
+  typedLead: [
+    '五项会发给本网站；网站给出的票据由本页核验。',
+    'The five entries are sent to this site; the receipt that it gives is judged by this page.',
+  ],
+  typedPlain: ['五项会发给本网站，由它查对。', 'The five entries are sent to this site, which looks them up.'],
+  receiptCode: ['票据代码（8 位）', 'Receipt code (8 digits)'],
+  receiptNumber: ['票据号码（10 位）', 'Receipt number (10 digits)'],
+  checkCode: ['校验码（6 位）', 'Check code (6 characters)'],
+  issueDate: ['开票日期', 'Date of issue'],
+  totalAmount: ['金额合计（元）', 'Total (yuan)'],
+  typedAsk: ['查验', 'Look it up'],
+  typedName: ['按五项查得的票据', 'the receipt of the five entries'],
+  typedOffline: [
+    '输入的五项本身证明不了什么，要由开票单位公布的查验网站查对，而本页不连网。请打开查验网站，或选择票据文件（.tally）。',
+    'Five typed entries prove nothing by themselves: the site that the unit names looks them up, and this page makes no connection. Open that site, or choose the receipt file (.tally).',
+  ],
+  typedNotFound: [
+    '没有五项都与此相符的票据。请逐项核对票面：号码、校验码、日期或金额有一项不符，答复都是这一句。',
+    'There is no receipt with these five entries. Compare each with the paper: the answer is the same, whichever of them differs.',
+  ],
+  typedPending: [
+    '五项相符。票据已开具，正在上链，还没有可核验的文件。请过几分钟再查。',
+    'All five fit. The receipt was issued and is on its way to the ledger; there is no proof to judge yet. Look again in some minutes.',
+  ],
+  typedRefused: [
+    '五项相符，但网站说账本没有接受这张票据。请与开票单位联系。',
+    'All five fit, but the site says that the ledger refused this receipt. Ask the unit that issued it.',
+  ],
+  typedWaits: [
+    '刚才有人试过这张票据，{seconds} 秒后自动再查…',
+    'Somebody has tried this receipt just now. It is looked up again in {seconds} seconds…',
+  ],
+  typedLater: ['查验次数过多，请过 {seconds} 秒再试。', 'Too many tries. Try again in {seconds} seconds.'],
+  typedFailed: [
+    '现在查不到：没有网络，或网站没有答复。这不说明票据有问题，请稍后再试。',
+    'It cannot be looked up now: no network, or no answer from the site. That says nothing about the receipt: try again later.',
+  ],
+  clockAhead: [
+    '这台设备的时钟比本网站的快 {minutes} 分钟，结论里的时间按这台设备的时钟。请先校准时钟。',
+    'This device’s clock is {minutes} minutes ahead of this site’s, and verdicts are dated by the device. Set the clock first.',
+  ],
+  clockBehind: [
+    '这台设备的时钟比本网站的慢 {minutes} 分钟，结论里的时间按这台设备的时钟。请先校准时钟。',
+    'This device’s clock is {minutes} minutes behind this site’s, and verdicts are dated by the device. Set the clock first.',
+  ],
   judging: ['正在核验…', 'Verifying…'],
   compare: ['请与手里的票据核对', 'Compare with the receipt you hold'],
   compareWhy: [
@@ -73,6 +129,22 @@ const WORDS = {
   trapped: [
     '核验程序意外停止，没有得出结论。请重新打开本页再试。',
     'The verifier stopped unexpectedly and came to no conclusion. Open this page anew and try again.',
+  ],
+  pdfNotRead: [
+    '这是 PDF 文件，本页还不能打开它。请选择随它一起给出的票据文件（.tally）；没有的话，可在 PDF 阅读器的“附件”里取出。',
+    'This is a PDF, and this page cannot open one yet. Choose the receipt file (.tally) that came with it; if there is none, a PDF reader can save it from the attachments.',
+  ],
+  zipNotRead: [
+    '这是 OFD 版式文件或压缩包，本页还不能打开它。请选择随它一起给出的票据文件（.tally）。',
+    'This is an OFD document or another archive, and this page cannot open one yet. Choose the receipt file (.tally) that came with it.',
+  ],
+  pictureNotRead: [
+    '这是图片，本页还不能读取图片里的二维码。图片本身什么也证明不了，请选择票据文件（.tally）。',
+    'This is a picture, and this page cannot read the code in one yet. A picture by itself proves nothing: choose the receipt file (.tally).',
+  ],
+  codeNotRead: [
+    '本页还不能核验票面上的二维码。请选择票据文件（.tally）。',
+    'This page cannot judge the code on a receipt yet. Choose the receipt file (.tally).',
   ],
   unread: ['文件读不出来：{why}。请重新选择。', 'The file cannot be read: {why}. Choose it again.'],
 };

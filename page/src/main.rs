@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use receipt_core::code::Host;
 use receipt_core::hash::sha256;
 use receipt_core::limits::TRUST_BYTES_MAX;
 use receipt_core::trust::TrustFile;
@@ -44,6 +45,10 @@ struct Arguments {
     /// The trust file by which the page judges: from somewhere that its users trust.
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// A host to which codes on paper lead that this page judges: its own, and former ones, because papers outlive names. Without any,
+    /// the hosted page takes its own address, and the file refuses every code.
+    #[arg(long = "host", value_name = "HOST", value_parser = Host::new)]
+    hosts: Vec<Host>,
     /// The folder to write to; what an earlier call has written there is replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -77,7 +82,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         .with_context(|| format!("reading {}", shown(&arguments.module)))?;
     ensure!(module.starts_with(b"\0asm"), "{} is no WebAssembly module", shown(&arguments.module));
     let trust = read_trust(&arguments.trust).with_context(|| format!("reading {}", shown(&arguments.trust)))?;
-    let parts = Parts::new(&module, &trust)?;
+    let parts = Parts::new(&module, &trust, &arguments.hosts)?;
     let (hosted, module_name) = (parts.hosted()?, parts.module_name());
     let files = [
         ("hosted/index.html".to_owned(), hosted.into_bytes()),

@@ -5,6 +5,7 @@
 //! export function f() { … }    →     const module_x = (() => { function f() { … } return { f }; })();
 //! ```
 //! Each module stays a scope of its own. Only these two forms are known, one line each; anything else that imports or exports is refused.
+//! Lines of comment and the white space around a line are left out: phones fetch them, and nobody reads them there.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -68,6 +69,22 @@ fn export(line: &str) -> Result<(&str, Option<&str>)> {
     }
 }
 
+/// A script or stylesheet without lines of comment, and without the white space around lines. A text over several lines would be changed by
+/// that, so it is refused.
+pub(crate) fn slim(text: &str) -> Result<String> {
+    let mut slim = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim) {
+        let ends = line.matches('`').count().is_multiple_of(2) && !line.ends_with('\\');
+        ensure!(ends, "a text over several lines: {line}");
+        let comment = line.starts_with("//") || (line.starts_with("/*") && line.find("*/") == Some(line.len() - 2));
+        if !comment && !line.is_empty() {
+            slim += line;
+            slim.push('\n');
+        }
+    }
+    Ok(slim)
+}
+
 fn variable(module: &str) -> String {
     format!("module_{}", module.trim_end_matches(".js").replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
 }
@@ -84,6 +101,7 @@ fn wrapped(name: &str, text: &str) -> Result<String> {
         body += line;
         body.push('\n');
     }
+    let body = slim(&body).with_context(|| name.to_owned())?;
     Ok(format!("const {} = (() => {{\n{body}return {{ {} }};\n}})();\n", variable(name), exports.join(", ")))
 }
 
@@ -95,14 +113,17 @@ mod tests {
     fn each_module_is_a_scope_before_whoever_imports_it() {
         let modules = [
             ("a.js", "import { f, X } from './b-c.js';\nf(X);\n"),
-            ("b-c.js", "const own = 1;\nexport function f(x) {\n  return x;\n}\nexport const X = own;\n"),
+            (
+                "b-c.js",
+                "// Ours.\nconst own = 1;\nexport function f(x) {\n  // It.\n  return x;\n}\n\nexport const X = own;\n",
+            ),
         ];
         let script = bundle(&modules, "a.js").unwrap();
         let expected = "'use strict';
 const module_b_c = (() => {
 const own = 1;
 function f(x) {
-  return x;
+return x;
 }
 const X = own;
 return { f, X };
@@ -117,6 +138,12 @@ return {  };
     }
 
     #[test]
+    fn what_nobody_reads_is_left_out() {
+        let style = "/* One. */\na {\n  b: c; /* Two. */\n}\n/* d */ e /* f */\n\n";
+        assert_eq!(slim(style).unwrap(), "a {\nb: c; /* Two. */\n}\n/* d */ e /* f */\n");
+    }
+
+    #[test]
     fn what_is_not_known_is_refused() {
         for (text, problem) in [
             ("import './b.js';", "an import of another form"),
@@ -126,6 +153,7 @@ return {  };
             ("import { f } from './a.js';", "in a circle"),
             ("export default 1;", "an export of another form"),
             ("export { f };", "an export of another form"),
+            ("f(`\n  x`);", "a text over several lines"),
         ] {
             let error = format!("{:#}", bundle(&[("a.js", text)], "a.js").unwrap_err());
             assert!(error.contains(problem), "{text}: {error}");

@@ -2,52 +2,75 @@
 //!
 //! ```text
 //! both      one script and one stylesheet, each by its hash; WebAssembly; no markup from text
-//! hosted    besides: reads from its own origin, where the verifier is
-//! one file  no connection of any kind
+//! hosted    besides: asks its own origin, where the verifier is and typed entries are looked up
+//! one file  no connection of any kind, and a form only for who can be told so
 //! ```
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use receipt_core::code::Host;
 use receipt_core::hash::{Hash, sha256};
 
-use crate::script::bundle;
+use crate::script::{bundle, slim};
 use crate::template::fill;
 
 const HTML: &str = include_str!("../site/index.html");
 const STYLE: &str = include_str!("../site/style.css");
 const MODULES: &[(&str, &str)] = &[
+    ("address.js", include_str!("../site/address.js")),
     ("base64.js", include_str!("../site/base64.js")),
+    ("clock.js", include_str!("../site/clock.js")),
     ("face.js", include_str!("../site/face.js")),
+    ("judge.js", include_str!("../site/judge.js")),
+    ("kinds.js", include_str!("../site/kinds.js")),
     ("page.js", include_str!("../site/page.js")),
     ("proof.js", include_str!("../site/proof.js")),
     ("refresh.js", include_str!("../site/refresh.js")),
+    ("result.js", include_str!("../site/result.js")),
     ("show.js", include_str!("../site/show.js")),
+    ("state.js", include_str!("../site/state.js")),
+    ("typed.js", include_str!("../site/typed.js")),
     ("verdict.js", include_str!("../site/verdict.js")),
     ("verifier.js", include_str!("../site/verifier.js")),
     ("words.js", include_str!("../site/words.js")),
 ];
 const ENTRY: &str = "page.js";
 
+/// What differs between the two.
+struct Shape {
+    /// Whom the page may ask.
+    origin: &'static str,
+    /// Attributes of the part with the typed form, before a script has run.
+    typed: &'static str,
+    /// Attributes of the form.
+    elements: &'static str,
+}
+
+const HOSTED: Shape = Shape { origin: "'self'", typed: "", elements: " action=\"elements\"" };
+const ONE_FILE: Shape = Shape { origin: "'none'", typed: " hidden", elements: "" };
+
 /// What a page is made of.
 pub(crate) struct Parts<'a> {
     module: &'a [u8],
     module_hash: Hash,
     trust: &'a str,
+    hosts: &'a [Host],
+    style: String,
     script: String,
 }
 
 impl<'a> Parts<'a> {
-    /// Bundles the script, and refuses what would end its place in the document early.
-    pub(crate) fn new(module: &'a [u8], trust: &'a str) -> Result<Self> {
-        let script = bundle(MODULES, ENTRY)?;
+    /// Bundles the script, and refuses what would end its place in the document early. `hosts`: where codes may lead that this page judges.
+    pub(crate) fn new(module: &'a [u8], trust: &'a str, hosts: &'a [Host]) -> Result<Self> {
+        let (script, style) = (bundle(MODULES, ENTRY)?, slim(STYLE)?);
         // A browser ends a script at these, and turns CR into LF before it hashes.
-        for (name, text) in [("the script", script.as_str()), ("the style", STYLE)] {
+        for (name, text) in [("the script", script.as_str()), ("the style", style.as_str())] {
             let ends = ["</", "<!--", "\r"].iter().find(|end| text.contains(**end));
             ensure!(ends.is_none(), "{name} contains {ends:?}");
         }
         ensure!(!trust.contains('<'), "a page cannot carry a trust file with the character < in a name");
-        Ok(Self { module, module_hash: sha256(&[module]), trust, script })
+        Ok(Self { module, module_hash: sha256(&[module]), trust, hosts, style, script })
     }
 
     /// The verifier's file name: another verifier has another, so that no cache keeps an old one under a new page.
@@ -62,27 +85,32 @@ impl<'a> Parts<'a> {
             self.module_name(),
             source_hash(&self.module_hash)
         );
-        self.page(&module, " connect-src 'self';")
+        self.page(&module, &HOSTED)
     }
 
     /// The page for a disk.
     pub(crate) fn one_file(&self) -> Result<String> {
         let module = format!("<script id=\"module\" type=\"text/plain\">{}</script>", STANDARD.encode(self.module));
-        self.page(&module, "")
+        self.page(&module, &ONE_FILE)
     }
 
-    fn page(&self, module: &str, connections: &str) -> Result<String> {
+    fn page(&self, module: &str, shape: &Shape) -> Result<String> {
         let hash = |text: &str| source_hash(&sha256(&[text.as_bytes()]));
         let policy = format!(
-            "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}';{connections} img-src data:; base-uri 'none'; \
-             form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+            "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}'; connect-src {origin}; img-src data:; \
+             base-uri 'none'; form-action {origin}; require-trusted-types-for 'script'; trusted-types 'none'",
             hash(&self.script),
-            hash(STYLE)
+            hash(&self.style),
+            origin = shape.origin
         );
+        let hosts = self.hosts.iter().map(Host::to_string).collect::<Vec<_>>().join(" ");
         let contents = [
+            ("hosts", hosts.as_str()),
             ("policy", policy.as_str()),
-            ("style", STYLE),
+            ("style", &self.style),
             ("trust", self.trust),
+            ("typed", shape.typed),
+            ("elements", shape.elements),
             ("module", module),
             ("script", &self.script),
         ];
@@ -104,9 +132,10 @@ mod tests {
     #[test]
     fn the_same_parts_give_the_same_pages_and_the_policy_names_them() {
         let trust = TestChain::new().trust().to_text();
-        let parts = Parts::new(b"\0asm", &trust).unwrap();
+        let hosts = ["tally.example", "old.example:8443"].map(|host| Host::new(host).unwrap());
+        let parts = Parts::new(b"\0asm", &trust, &hosts).unwrap();
         let (hosted, one_file) = (parts.hosted().unwrap(), parts.one_file().unwrap());
-        assert_eq!(hosted, Parts::new(b"\0asm", &trust).unwrap().hosted().unwrap());
+        assert_eq!(hosted, Parts::new(b"\0asm", &trust, &hosts).unwrap().hosted().unwrap());
         for page in [&hosted, &one_file] {
             let script = page.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
             let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
@@ -115,15 +144,17 @@ mod tests {
                 assert!(policy.contains(&source_hash(&sha256(&[part.as_bytes()]))), "{policy}");
             }
             assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{policy}");
+            assert!(page.contains("content=\"TALLY.EXAMPLE OLD.EXAMPLE:8443\""), "codes lead to these");
             assert!(page.contains(&trust), "the trust file stands in it as it is");
         }
-        assert!(hosted.contains("connect-src 'self'") && hosted.contains(&parts.module_name()));
-        assert!(!one_file.contains("connect-src") && one_file.contains(&STANDARD.encode(b"\0asm")));
+        assert!(hosted.contains("connect-src 'self'") && hosted.contains("form-action 'self'"));
+        assert!(one_file.contains("connect-src 'none'") && one_file.contains("form-action 'none'"));
+        assert!(hosted.contains(&parts.module_name()) && one_file.contains(&STANDARD.encode(b"\0asm")));
     }
 
     #[test]
     fn a_name_that_would_end_its_place_in_the_document_is_refused() {
-        assert!(Parts::new(b"\0asm", "name </script>").is_err());
+        assert!(Parts::new(b"\0asm", "name </script>", &[]).is_err());
     }
 
     #[test]

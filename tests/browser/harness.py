@@ -38,17 +38,46 @@ def browser():
             started.close()
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Site:
+    """A server for a folder: its clock, what it answers to whoever posts something, and what was posted."""
+
+    def __init__(self, at_ms=None):
+        self.at_ms = at_ms
+        # One for each that is posted, the last one again and again: status and body.
+        self.answers = [(404, b"")]
+        self.posted = []
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
     """Files of a folder, without a line for each."""
+
+    def __init__(self, *arguments, site, **options):
+        self.site = site
+        super().__init__(*arguments, **options)
 
     def log_message(self, *_):
         pass
 
+    def date_time_string(self, timestamp=None):
+        if timestamp is None and self.site.at_ms is not None:
+            timestamp = self.site.at_ms / 1000
+        return super().date_time_string(timestamp)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.site.posted.append((self.path, self.headers["Content-Type"], body.decode()))
+        status, answer = self.site.answers.pop(0) if len(self.site.answers) > 1 else self.site.answers[0]
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json" if answer.startswith(b"{") else "text/html")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
 
 @contextlib.contextmanager
-def served(folder):
+def served(folder, site=None):
     """The address of a server for a folder, on this machine alone."""
-    handler = functools.partial(Quiet, directory=str(folder))
+    handler = functools.partial(Handler, directory=str(folder), site=site or Site())
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -84,7 +113,7 @@ class Visit:
         """What the page must not have done: errors, violations of its policy, requests to anybody else."""
         violations = self.page.evaluate("window.violations")
         scheme = self.address.split(":")[0]
-        origin = self.address.rsplit("/", 1)[0] if scheme == "http" else self.address
+        origin = self.address.rsplit("/", 1)[0] if scheme == "http" else self.address.split("#")[0]
         # What a page has in itself is no request to anybody.
         foreign = [url for url in self.requests if not url.startswith((origin, "data:"))]
         return self.errors + violations + [f"request to {url}" for url in foreign]

@@ -1,16 +1,20 @@
-"""The page in both shapes, as people meet it. PAGE: the folder that `tallystick-page` wrote; STATES: files, and what the library says of them.
+"""The page in both shapes, as people meet it. PAGE: the folder that `tallystick-page` wrote, PAGE_OF_SPECIMENS: the same for a test chain;
+STATES: files, and what the library says of them.
 With SCREENSHOTS, a folder, a picture of each state is left there."""
 
 import json
 import os
 import pathlib
 import unittest
+import urllib.parse
 
 from axe_playwright_python.sync_playwright import Axe
-from harness import Visit, browser, served
+from harness import Site, Visit, browser, served
 
 PAGE = pathlib.Path(os.environ["PAGE"])
+PAGE_OF_SPECIMENS = pathlib.Path(os.environ["PAGE_OF_SPECIMENS"])
 STATES = pathlib.Path(os.environ["STATES"])
+SITE = pathlib.Path(__file__).parents[2] / "page/site"
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 DESCRIBED = json.loads((STATES / "states.json").read_text())
 AT_MS = DESCRIBED["at_ms"]
@@ -26,7 +30,7 @@ SMALL_TARGETS = """() => Array.from(document.querySelectorAll('button, select, s
   .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
   .filter(([, box]) => box.width < 24 || box.height < 24)
   .map(([html]) => html)
-  .filter((html) => !html.startsWith('<label for="field"'))"""
+  .filter((html) => !html.startsWith('<label') || html.startsWith('<label for="file"'))"""
 OVERFLOW = """() => {
   const room = document.documentElement.clientWidth;
   const wide = Array.from(document.querySelectorAll('body *')).filter((element) =>
@@ -49,7 +53,8 @@ class PageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(browser())
-        cls.hosted = cls.enterClassContext(served(PAGE / "hosted"))
+        cls.site = Site(AT_MS)
+        cls.hosted = cls.enterClassContext(served(PAGE / "hosted", cls.site))
         cls.one_file = (PAGE / "tallystick-verify.html").as_uri()
 
     def shapes(self):
@@ -57,6 +62,26 @@ class PageTest(unittest.TestCase):
 
     def visit(self, address=None, **options):
         return Visit(self.browser, address or self.one_file, AT_MS, **options)
+
+    def setUp(self):
+        self.site.posted.clear()
+
+    def said(self, page, words):
+        page.wait_for_selector(f"#word.message >> text={words}")
+        self.assertEqual(page.locator(".first").count(), 0)
+
+    def picture(self, page, name, width):
+        if SCREENSHOTS and width != 320:
+            page.screenshot(path=pathlib.Path(SCREENSHOTS) / f"{name}-{width}.png", full_page=name.endswith("-open"))
+
+    def each_size(self, page, name):
+        """Accessible, and in its place, at each size."""
+        self.assert_accessible(page)
+        for width, height in [(320, 640)] + SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            self.assert_fits(page)
+            self.picture(page, name, width)
+        page.set_viewport_size({"width": 360, "height": 640})
 
     def choose(self, page, name):
         page.set_input_files("#file", file_of(name))
@@ -76,6 +101,61 @@ class PageTest(unittest.TestCase):
         while page.evaluate("() => document.querySelectorAll('details:not([open]) > summary').length"):
             page.locator("details:not([open]) > summary").first.click()
         page.wait_for_function("() => !document.getElementById('proof') || document.querySelector('svg.picture')")
+
+
+# Beginnings of files, and what each is by them.
+KINDS = [
+    (b"", "other"),
+    (b"{}", "other"),
+    (b'{"format":"tallystick/bundle/v1","chain":"", "%PDF-', "other"),
+    (b"tallystick/trust/v1\n", "other"),
+    (b"%PDF-1.7\n", "pdf"),
+    (b"\xef\xbb\xbf%PDF-2.0", "pdf"),
+    (b" " * 1019 + b"%PDF-", "pdf"),
+    (b" " * 1020 + b"%PDF-", "other"),
+    (b"PK\3\4\x14\0 %PDF-", "zip"),
+    (b"PK\5\6", "other"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "picture"),
+    (b"\x89PNG\n", "other"),
+    (b"\xff\xd8\xff\xe0\0\x10JFIF", "picture"),
+    (b"RIFF\x24\0\0\0WEBPVP8 ", "picture"),
+    (b"RIFF\x24\0\0\0WAVEfmt ", "other"),
+    (b"GIF89a\1\0", "picture"),
+    (b"BM\x36\0\x0c\0\0\0\0\0\x36", "picture"),
+    (b"BM is how this text begins", "other"),
+    (b"\0\0\0\x18ftypheic\0\0", "picture"),
+]
+
+
+class Kinds(PageTest):
+    def test_a_file_is_what_its_first_bytes_say(self):
+        with served(SITE) as address:
+            page = self.browser.new_page()
+            page.goto(address + "kinds.js")
+            found = page.evaluate(
+                """async (heads) => {
+                  const { kindOf } = await import('/kinds.js');
+                  return heads.map((head) => kindOf(Uint8Array.from(head)));
+                }""",
+                [list(head) for head, _ in KINDS],
+            )
+            page.close()
+        self.assertEqual(found, [kind for _, kind in KINDS])
+
+    def test_what_it_cannot_open_it_says_by_its_kind(self):
+        with self.visit() as visit:
+            page = visit.page
+            for kind, head, words in [
+                ("pdf", b"%PDF-1.7\n", "这是 PDF 文件"),
+                ("zip", b"PK\3\4", "OFD"),
+                ("picture", b"\x89PNG\r\n\x1a\n", "这是图片"),
+            ]:
+                with self.subTest(kind=kind):
+                    # Whatever its name and type claim.
+                    page.set_input_files("#file", {"name": "x.tally", "mimeType": "text/plain", "buffer": head})
+                    self.said(page, words)
+                    self.each_size(page, f"kind-{kind}")
+            self.assertEqual(visit.problems(), [])
 
 
 class Verdicts(PageTest):
@@ -126,10 +206,6 @@ class Verdicts(PageTest):
                         if described["name"] in ("in-force", "reversed"):
                             self.picture(page, described["name"] + "-open", width)
                 self.assertEqual(visit.problems(), [])
-
-    def picture(self, page, name, width):
-        if SCREENSHOTS and width != 320:
-            page.screenshot(path=pathlib.Path(SCREENSHOTS) / f"{name}-{width}.png", full_page=name.endswith("-open"))
 
     def test_text_of_twice_the_size_fits(self):
         with self.visit(width=360) as visit:
@@ -218,6 +294,31 @@ class Ways(PageTest):
             self.assertEqual(reached, ["proof", "field", "hashes", "checks"])
             self.assertEqual(visit.problems(), [])
 
+    def test_the_form_is_reached_and_sent_by_keyboard_alone(self):
+        with self.visit() as visit:
+            page = visit.page
+            reached = []
+            for _ in range(4):
+                page.keyboard.press("Tab")
+                reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
+            self.assertEqual(reached, ["language", "file", "age", "typed"])
+            page.keyboard.press("Enter")
+            for before, (name, keys) in zip(["typed", *TYPED], TYPED.items()):
+                page.keyboard.press("Tab")
+                # A date has parts of its own, and a calendar.
+                for _ in range(4):
+                    if before == "date" and page.evaluate("document.activeElement.id") == before:
+                        page.keyboard.press("Tab")
+                self.assertEqual(page.evaluate("document.activeElement.id"), name)
+                if name == "date":
+                    page.fill("#date", keys)
+                else:
+                    page.keyboard.type(keys)
+            page.keyboard.press("Enter")
+            self.said(page, "输入的五项本身证明不了什么")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "word")
+            self.assertEqual(visit.problems(), [])
+
     def test_a_dropped_file_is_judged_wherever_it_falls(self):
         drop = """([place, text]) => {
           const transfer = new DataTransfer();
@@ -244,6 +345,21 @@ class Ways(PageTest):
             self.choose(page, "reversed")
             self.assertEqual(page.locator(".first").count(), 1)
 
+    def test_a_code_in_the_address_is_taken_out_of_it(self):
+        for shape, address in self.shapes():
+            with self.subTest(shape=shape), self.visit(address + "#01523") as visit:
+                page = visit.page
+                self.said(page, "二维码")
+                self.each_size(page, "address")
+                self.assertEqual(page.evaluate("location.href"), address)
+                entries = page.evaluate("history.length")
+                # A link to another one while the page is open.
+                page.evaluate("location.hash = '#99'")
+                page.wait_for_function("location.hash === ''")
+                self.assertEqual(page.evaluate("history.length"), entries + 1)
+                self.choose(page, "in-force")
+                self.assertEqual(visit.problems(), [])
+
     def test_in_flight_mode_the_file_on_disk_judges(self):
         with self.visit(self.one_file, offline=True) as visit:
             self.choose(visit.page, "in-force")
@@ -255,7 +371,9 @@ class Ways(PageTest):
         with self.visit(self.hosted + "index.html") as visit:
             self.choose(visit.page, "in-force")
             names = [url.rsplit("/", 1)[1] for url in visit.requests if not url.startswith("data:")]
-            self.assertEqual(names, ["index.html", next((PAGE / "hosted").glob("verify-*.wasm")).name])
+            # Itself a second time: as a question for the server's time.
+            expected = ["index.html", next((PAGE / "hosted").glob("verify-*.wasm")).name, "index.html"]
+            self.assertEqual(sorted(names), sorted(expected))
             # Loaded, it needs the server no more.
             visit.context.set_offline(True)
             self.choose(visit.page, "altered")
@@ -286,9 +404,244 @@ class Ways(PageTest):
             page = visit.page
             self.choose(page, "in-force")
             page.emulate_media(media="print")
-            for control in ("#choose", "#language", "#checks"):
+            for control in ("#choose", "#typed", "#language", "#checks"):
                 self.assertFalse(page.locator(control).is_visible(), control)
             self.assertTrue(page.locator("section.compare").is_visible())
+
+
+class Ages(PageTest):
+    def test_a_state_older_than_somebody_takes_is_said(self):
+        with self.visit() as visit:
+            page = visit.page
+            for described in DESCRIBED["states"]:
+                with self.subTest(state=described["name"]):
+                    self.choose(page, described["name"])
+                    page.select_option("#age", "86400")
+                    self.assert_says(page, described["of_today"])
+                    page.select_option("#age", "604800")
+                    self.assert_says(page, described["verdict"])
+            self.assertEqual(state("in-force")["of_today"]["conclusion"]["code"], "TOO_OLD")
+            # It stays chosen for the next file, and whoever chooses by keyboard stays where he is.
+            page.locator("#age").focus()
+            page.keyboard.press("Home")
+            page.keyboard.press("ArrowDown")
+            self.choose(page, "in-force")
+            self.assert_says(page, state("in-force")["of_today"])
+            page.locator("#age").focus()
+            page.keyboard.press("Home")
+            self.assert_says(page, state("in-force")["verdict"])
+            self.assertEqual(page.evaluate("document.activeElement.id"), "age")
+            page.select_option("#age", "86400")
+            self.each_size(page, "too-old")
+            self.assertEqual(visit.problems(), [])
+
+    def assert_says(self, page, verdict):
+        page.wait_for_selector(f".first[data-code='{verdict['conclusion']['code']}']")
+        self.assertEqual(page.locator(".first .sentence").inner_text(), verdict["conclusion"]["sentence"]["zh"])
+
+
+MINUTE_MS = 60_000
+YEARS_3_MS = 3 * 365 * 86_400_000
+
+
+class Clocks(PageTest):
+    def test_a_verdict_says_whose_clock_it_goes_by(self):
+        as_of_ms = state("in-force")["verdict"]["as_of"]["seconds"] * 1000
+        for apart_ms, code, words in [
+            (0, "IN_FORCE", "刚刚"),
+            (11 * MINUTE_MS, "IN_FORCE", "11分钟前"),
+            (YEARS_3_MS, "IN_FORCE", "1095天前"),
+            (-9 * MINUTE_MS, "IN_FORCE", "刚刚"),
+            (-11 * MINUTE_MS, "FROM_THE_FUTURE", "请先核对本机时钟"),
+            (-YEARS_3_MS, "FROM_THE_FUTURE", "请先核对本机时钟"),
+        ]:
+            with self.subTest(apart_ms=apart_ms), Visit(self.browser, self.one_file, as_of_ms + apart_ms) as visit:
+                page = visit.page
+                self.choose(page, "in-force")
+                self.assertEqual(page.locator(".first").get_attribute("data-code"), code)
+                self.assertIn(words, page.locator("#first").inner_text())
+                self.assertIn("按本机时钟", page.locator(".judged").inner_text())
+                if code != "IN_FORCE":
+                    self.each_size(page, "from-the-future")
+                self.assertEqual(visit.problems(), [])
+
+    def test_beyond_ten_minutes_from_the_servers_clock_it_warns(self):
+        for apart_ms, words in [
+            (9 * MINUTE_MS, None),
+            (-9 * MINUTE_MS, None),
+            (11 * MINUTE_MS, "快 11 分钟"),
+            (-11 * MINUTE_MS, "慢 11 分钟"),
+            (YEARS_3_MS, "快 1576800 分钟"),
+            (-YEARS_3_MS, "慢 1576800 分钟"),
+        ]:
+            with self.subTest(apart_ms=apart_ms), Visit(self.browser, self.hosted + "index.html", AT_MS + apart_ms) as visit:
+                page = visit.page
+                with page.expect_response(lambda response: response.request.method == "HEAD"):
+                    page.reload()
+                if words:
+                    page.wait_for_selector(f"#clock >> text={words}")
+                self.choose(page, "in-force")
+                self.assertEqual(page.locator("#clock").is_visible(), words is not None)
+                if words == "快 11 分钟":
+                    self.each_size(page, "clock-ahead")
+                    page.click("#language")
+                    self.assertIn("11 minutes ahead", page.locator("#clock").inner_text())
+                self.assertEqual(visit.problems(), [])
+
+
+TYPED = {
+    "code": "11060126",
+    "number": "0000000001",
+    "check_code": "k3x9q2",
+    "date": "2026-11-02",
+    "total": "1234.50",
+}
+
+
+class Typed(PageTest):
+    def type(self, page, **others):
+        if not page.locator("#elements").is_visible():
+            page.click("#typed > summary")
+        for name, value in {**TYPED, **others}.items():
+            page.fill(f"#{name}", value)
+
+    def test_offline_it_says_that_it_cannot_look_anything_up(self):
+        with self.visit(offline=True) as visit:
+            page = visit.page
+            self.type(page)
+            self.each_size(page, "typed-open")
+            page.keyboard.press("Enter")
+            self.said(page, "输入的五项本身证明不了什么")
+            self.each_size(page, "typed-offline")
+            self.assertEqual(visit.requests, [self.one_file])
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_missing_or_misspelt_is_not_sent(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            for name, value in [
+                ("code", "1106012"),
+                ("number", "12345"),
+                ("check_code", "k3x9q"),
+                ("check_code", "k3x9q_"),
+                ("date", ""),
+                ("total", "1.234"),
+                ("total", "一百"),
+            ]:
+                with self.subTest(name=name, value=value):
+                    self.type(page, **{name: value})
+                    page.click("#elements button")
+                    self.assertEqual(page.evaluate("document.activeElement.id"), name)
+            self.assertEqual(self.site.posted, [])
+            self.assertEqual(page.locator("#first").inner_text(), "")
+
+    def test_what_the_site_gives_is_judged_by_the_page(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            for name in ("in-force", "reversed", "altered"):
+                with self.subTest(state=name):
+                    path = PAGE / "hosted" / "download"
+                    path.write_bytes(file_of(name).read_bytes())
+                    # What the site says of it is not looked at.
+                    answer = json.dumps({"state": "SEALED", "standing": "IN_FORCE", "download": {"address": "download"}})
+                    self.site.answers = [(200, answer.encode())]
+                    # As people type: full-width digits, spaces, capital letters, a sign of the currency.
+                    self.type(page, code="１１０６ ０１２６", check_code="K3X9Q2", total="¥1,234.50")
+                    page.click("#elements button")
+                    page.wait_for_selector(f".first[data-code='{state(name)['verdict']['conclusion']['code']}']")
+                    path.unlink()
+            path, kind, body = self.site.posted[-1]
+            self.assertEqual((path, kind, json.loads(body)), ("/elements", "application/json", TYPED))
+            self.assertFalse([url for url in visit.requests if TYPED["check_code"] in url])
+            self.assertEqual(visit.problems(), [])
+
+    def test_whoever_must_wait_is_told_and_asked_for_again(self):
+        wait = (202, b'{"ticket":"00ff","wait_ms":40,"good_for_ms":60000}')
+        long = (202, b'{"ticket":"00ff","wait_ms":600000,"good_for_ms":60000}')
+        none = (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')
+        for answers, words, asked in [
+            ([wait, wait, none], "没有五项都与此相符的票据", 3),
+            ([wait], "请过 1 秒再试", 3),
+            ([long], "请过 600 秒再试", 1),
+        ]:
+            with self.subTest(asked=asked), self.visit(self.hosted + "index.html") as visit:
+                self.site.answers = list(answers)
+                self.site.posted.clear()
+                self.type(visit.page)
+                visit.page.click("#elements button")
+                self.said(visit.page, words)
+                tickets = [json.loads(body).get("ticket") for _, _, body in self.site.posted]
+                self.assertEqual(tickets, [None, "00ff", "00ff"][:asked])
+
+    def test_what_the_site_refuses_is_said_in_plain_words(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            for name, status, answer, words in [
+                ("not-found", 404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}', "没有五项都与此相符的票据"),
+                ("pending", 200, b'{"state":"PENDING","standing":"IN_FORCE"}', "正在上链"),
+                ("refused", 200, b'{"state":"REFUSED","standing":""}', "账本没有接受"),
+                ("later", 429, b'{"problem":"RATE_LIMITED","retry_after_ms":29001}', "请过 30 秒再试"),
+                ("failed", 503, b'{"problem":"ISSUER_UNAVAILABLE"}', "现在查不到"),
+                ("no-portal", 404, b"<html>", "现在查不到"),
+                ("no-answer", 200, b"{}", "现在查不到"),
+                ("no-download", 200, b'{"download":{"address":"none"}}', "现在查不到"),
+            ]:
+                with self.subTest(name=name):
+                    self.site.answers = [(status, answer)]
+                    self.type(page)
+                    page.click("#elements button")
+                    self.said(page, words)
+                    self.each_size(page, f"typed-{name}")
+                    # Said anew, not left from before.
+                    self.choose(page, "no-receipt")
+            visit.context.set_offline(True)
+            self.type(page)
+            page.click("#elements button")
+            self.said(page, "现在查不到")
+
+    def test_without_scripts_the_browser_sends_it(self):
+        self.site.answers = [(200, b"<title>answer</title>")]
+        for options, old in [({"java_script_enabled": False}, ""), ({}, "delete window.WebAssembly;")]:
+            with self.subTest(options=options):
+                visit = self.visit(self.hosted + "index.html", **options)
+                if old:
+                    visit.context.add_init_script(old)
+                visit.page.goto(visit.address)
+                self.assertTrue(visit.page.locator("#unable").is_visible())
+                self.type(visit.page)
+                if old:
+                    self.each_size(visit.page, "unable-typed")
+                visit.page.click("#elements button")
+                visit.page.wait_for_url("**/elements")
+                self.assertEqual(visit.page.title(), "answer")
+                self.assertEqual(dict(urllib.parse.parse_qsl(self.site.posted[-1][2])), TYPED)
+                visit.context.close()
+
+
+class Specimens(PageTest):
+    def test_a_page_of_a_test_chain_says_so_everywhere(self):
+        described = DESCRIBED["specimen"]
+        address = (PAGE_OF_SPECIMENS / "tallystick-verify.html").as_uri()
+        with self.visit(address) as visit:
+            page = visit.page
+            page.wait_for_selector("#specimen >> text=测试样票")
+            self.each_size(page, "specimen-start")
+            self.choose(page, "specimen")
+            first = page.locator(".first")
+            self.assertEqual(described["verdict"]["conclusion"]["code"], "IN_FORCE")
+            self.assertEqual(first.get_attribute("class"), "first tone-caution")
+            self.assertIn("测试样票", page.locator("ul.notices").inner_text())
+            self.assertIn("测试样票", page.locator("section.face").inner_text())
+            page.emulate_media(media="print")
+            self.assertTrue(page.locator("section.face .specimen").is_visible())
+            page.emulate_media(media="screen")
+            self.open_all(page)
+            self.each_size(page, "specimen")
+            self.assertEqual(visit.problems(), [])
+        # And a page of a chain in earnest does not.
+        with self.visit() as visit:
+            self.choose(visit.page, "in-force")
+            self.assertNotIn("测试样票", visit.page.locator("body").inner_text())
 
 
 class OldBrowsers(PageTest):
@@ -314,7 +667,16 @@ class OldBrowsers(PageTest):
         visit.page.goto(visit.address)
         self.assertTrue(visit.page.locator("#unable").is_visible())
         self.assertFalse(visit.page.locator("#choose").is_visible())
+        # No connection, and nobody to answer.
+        self.assertFalse(visit.page.locator("#typed").is_visible())
         visit.context.close()
+
+    def test_without_webassembly_a_code_stays_in_the_address(self):
+        visit = self.visit(self.hosted + "index.html#01523")
+        visit.context.add_init_script("delete window.WebAssembly;")
+        with visit:
+            self.unable(visit)
+            self.assertTrue(visit.page.evaluate("location.hash") == "#01523")
 
     def test_without_fast_base64_it_judges_the_same(self):
         visit = self.visit()

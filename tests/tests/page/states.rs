@@ -20,6 +20,15 @@ const DAYS_3_MS: u64 = 3 * 86_400_000;
 const HOSTILE_NAME: &str = "<script>alert(1)</script>林\u{202e}某\u{3164}";
 const HOSTILE_REMARK: &str = "<img src=x onerror=alert(1)>\n有效 IN FORCE";
 
+/// A receipt of a chain whose receipts are specimens.
+pub(crate) fn specimen() -> Scene {
+    let mut chain = TestChain::of_specimens("specimens");
+    let receipt = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let files = vec![("specimen", chain.bundle(&receipt).encode())];
+    Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files }
+}
+
 pub(crate) fn scene() -> Scene {
     let mut chain = TestChain::new();
     let mut blues: Vec<TestReceipt> = ["S02", "S01", "S05", "S06", "S08"].iter().map(|id| chain.issue(id)).collect();
@@ -61,7 +70,7 @@ pub(crate) fn scene() -> Scene {
         ("status-unproved", changed(|bundle| bundle.status.map.truncate(1))),
         ("damaged", truncated),
         ("format-unknown", text.replacen("bundle/v1", "bundle/v9", 1).into_bytes()),
-        ("no-receipt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec()),
+        ("no-receipt", trust.to_text().into_bytes()),
     ];
     let mut other = TestChain::named("otherchain");
     let stranger = other.issue("S01");

@@ -1,0 +1,98 @@
+// From what somebody chose to what is said of it. A file goes by its first bytes to whoever opens its kind; every one of them ends in
+// `judgeBundle`, `judgeCode`, or `say`.
+
+import { kindOf } from './kinds.js';
+import { renderResult, say, showVerdict } from './result.js';
+import { state } from './state.js';
+import { ask } from './typed.js';
+import { fileBytesMax, renew, shown, verdictOf } from './verifier.js';
+import { word } from './words.js';
+
+// A file that somebody chose or dropped. Of whatever size it is, no more is read here than a bundle may have.
+export async function judgeFile(file) {
+  const asked = begin();
+  const verifier = await state.ready;
+  if (!verifier) return;
+  let bytes;
+  try {
+    bytes = await readStart(file, fileBytesMax(verifier));
+  } catch (error) {
+    if (asked === state.asked) say('unread', { why: shown(verifier, String(error && error.name)) });
+    return;
+  }
+  if (asked !== state.asked) return;
+  const kind = kindOf(bytes);
+  if (kind === 'pdf') say('pdfNotRead');
+  else if (kind === 'zip') say('zipNotRead');
+  else if (kind === 'picture') say('pictureNotRead');
+  else await answer(verifier, file.name, bytes);
+}
+
+// A bundle: the bytes of a `.tally`, and the name under which it came.
+export async function judgeBundle(name, bytes) {
+  const asked = begin();
+  const verifier = await state.ready;
+  if (verifier && asked === state.asked) await answer(verifier, name, bytes);
+}
+
+// The same thing once more, because of other options; whoever chose them stays where he is.
+export function judgeAgain() {
+  const { question } = state;
+  if (!question) return;
+  const focused = document.activeElement;
+  answer(question.verifier, question.name, question.bytes);
+  focused.focus();
+}
+
+// The text of a code on paper.
+export async function judgeCode() {
+  const asked = begin();
+  const verifier = await state.ready;
+  if (verifier && asked === state.asked) say('codeNotRead');
+}
+
+// The five entries that somebody typed.
+export async function judgeTyped() {
+  const asked = begin();
+  const waits = (seconds) => asked === state.asked && say('typedWaits', { seconds });
+  const { bundle, name, values } = await ask(waits);
+  if (asked !== state.asked) return;
+  if (bundle) await judgeBundle(word(state.language, 'typedName'), bundle);
+  else say(name, values);
+}
+
+// Why there is no verdict at all.
+export function sayProblem(problem, atMs) {
+  if (problem === 'TIME') say('clockBad', { time: new Date(atMs).toISOString() });
+  else say(problem === 'TRUST' ? 'trustBad' : 'trapped');
+}
+
+// Says that something is under way; which of all things it is.
+function begin() {
+  Object.assign(state, { verdict: null, question: null, message: { name: 'judging' }, field: 'total_amount' });
+  renderResult();
+  state.asked += 1;
+  return state.asked;
+}
+
+function readStart(file, bytesMax) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(new Uint8Array(reader.result));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsArrayBuffer(file.slice(0, bytesMax));
+  });
+}
+
+async function answer(verifier, name, bytes) {
+  const options = { at_ms: Date.now(), clock: true };
+  if (state.ageSecondsMax !== null) options.age_seconds_max = state.ageSecondsMax;
+  try {
+    const verdict = verdictOf(verifier, options, bytes);
+    if (verdict.problem) sayProblem(verdict.problem, options.at_ms);
+    else showVerdict({ verifier, name: shown(verifier, name), bytes, options }, verdict);
+  } catch (error) {
+    await renew(verifier);
+    say('trapped');
+  }
+}

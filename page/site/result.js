@@ -1,0 +1,119 @@
+// What is seen below the choice: a verdict, or what is said instead of one.
+
+import { face } from './face.js';
+import { proof } from './proof.js';
+import { make, replace } from './show.js';
+import { at, state } from './state.js';
+import { checks, comparison, firstWords, notices } from './verdict.js';
+import { traceOf } from './verifier.js';
+import { word } from './words.js';
+
+// The whole page, in the language of the state.
+export function render() {
+  const language = state.language;
+  document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  document.title = word(language, 'title');
+  for (const element of document.querySelectorAll('[data-word]')) {
+    element.textContent = word(language, element.getAttribute('data-word'));
+  }
+  at('typed-lead').textContent = word(language, typedLead());
+  const other = language === 'zh' ? ['en', 'English'] : ['zh-CN', '中文'];
+  at('language').lang = other[0];
+  at('language').textContent = other[1];
+  renderClock();
+  renderResult();
+}
+
+// What becomes of typed entries: judged here, looked up by the site alone, or nothing.
+function typedLead() {
+  if (!at('elements').hasAttribute('action')) return 'typedOffline';
+  return state.isUnable ? 'typedPlain' : 'typedLead';
+}
+
+// Whether the device's clock can be believed.
+export function renderClock() {
+  const { language, minutesAhead } = state;
+  const name = minutesAhead > 0 ? 'clockAhead' : 'clockBehind';
+  at('clock').hidden = minutesAhead === 0;
+  at('clock').textContent = minutesAhead ? word(language, name, { minutes: Math.abs(minutesAhead) }) : '';
+}
+
+// What was judged or said last.
+export function renderResult() {
+  const { language, verdict, message } = state;
+  const open = openParts();
+  if (message) {
+    const text = word(language, message.name, message.values);
+    replace(at('first'), make('h2', { id: 'word', tabindex: -1, class: 'message' }, text));
+    replace(at('rest'));
+  } else if (verdict) {
+    replace(at('first'), firstWords(verdict, language));
+    replace(at('rest'), ...rest(open));
+    for (const id of open) if (at(id)) at(id).open = true;
+  }
+  if (state.chain) renderAbout();
+}
+
+// Says something instead of a verdict: a word of the page, and its values.
+export function say(name, values) {
+  show({ message: { name, values } });
+}
+
+// Shows a verdict on a question: verifier, name, bytes and options.
+export function showVerdict(question, verdict) {
+  show({ question, verdict });
+}
+
+function show(what) {
+  Object.assign(state, { question: null, verdict: null, message: null }, what);
+  renderResult();
+  at('word').focus();
+}
+
+// What is open stays open when the page is drawn anew.
+function openParts() {
+  return Array.from(document.querySelectorAll('#rest details[open]'), (part) => part.id).filter(Boolean);
+}
+
+function rest(open) {
+  const { language, verdict, question } = state;
+  const parts = [
+    make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
+    ...notices(verdict, language),
+    ...comparison(verdict, language),
+  ];
+  if (verdict.receipt) {
+    parts.push(face(verdict.receipt, verdict.chain.test, language));
+    if (verdict.layers[0].result === 'passed') parts.push(proofPart(open.includes('proof')));
+  }
+  return parts.concat(checks(verdict, language));
+}
+
+// Following a value means judging once more: only for who wants to see it.
+function proofPart(isOpen) {
+  const { language, verdict, question } = state;
+  const part = make('details', { id: 'proof' }, make('summary', {}, word(language, 'proof')));
+  const show = () => {
+    const options = Object.assign({ field: state.field }, question.options);
+    const trace = traceOf(question.verifier, options, question.bytes);
+    if (trace) part.appendChild(proof(trace, verdict.receipt, language, chooseField));
+  };
+  if (isOpen) show();
+  else part.addEventListener('toggle', show, { once: true });
+  return part;
+}
+
+function chooseField(field) {
+  state.field = field;
+  renderResult();
+  at('field').focus();
+}
+
+function renderAbout() {
+  const { language, chain } = state;
+  replace(
+    at('about'),
+    make('p', {}, `${word(language, 'about')}: ${word(language, 'aboutChain', { name: chain.name })}`),
+    make('p', {}, `${word(language, 'aboutTrust')}: `, make('code', {}, chain.id)),
+  );
+}
