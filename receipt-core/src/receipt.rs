@@ -20,6 +20,7 @@ pub(crate) mod fixture;
 pub mod idcheck;
 pub mod layout;
 pub mod model;
+mod nfc;
 pub mod normalise;
 pub mod red;
 pub mod rules;

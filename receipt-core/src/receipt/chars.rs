@@ -11,7 +11,9 @@
 pub(crate) use icu_properties::props::GeneralCategory;
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, NoncharacterCodePoint, UnifiedIdeograph};
 use icu_properties::{CodePointMapData, CodePointSetData};
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
+
+use super::nfc::is_nfc;
 
 /// Symbols that print as nothing and have no property that says so.
 const BLANK_SYMBOLS: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{16fe4}'];
