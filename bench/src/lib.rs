@@ -9,12 +9,13 @@
 //! machine (/proc) ─────────────┘
 //! ```
 //! `fill` fills a store in this process, without a network. `wan` puts delay proxies between the validators first, and measures how
-//! long a seal takes then.
+//! long a seal takes then. `page` opens the verify page in a browser.
 //!
 //! All parts of the network are real processes with fsync on, and all run on the machine that also makes the load, so the
 //! generator's own CPU is measured beside theirs. Figures come with their conditions; nothing here fails because a figure
 //! is bad. Errors are `anyhow`: a person reads them.
 
+pub mod browser;
 pub mod clock;
 pub mod delay;
 pub mod endurance;
@@ -27,6 +28,7 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod offline;
+pub mod page;
 pub mod processes;
 pub mod replay;
 pub mod report;

@@ -9,10 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tallystick_bench::fill::FillOptions;
 use tallystick_bench::load::{LoadOptions, Pace};
 use tallystick_bench::measure::Span;
+use tallystick_bench::page::{PageOptions, PageReport};
 use tallystick_bench::report::Report;
 use tallystick_bench::standard::After;
 use tallystick_bench::wan::{self, WanOptions};
-use tallystick_bench::{clock, endurance, erase, failover, fill, replay, standard, verify};
+use tallystick_bench::{clock, endurance, erase, failover, fill, page, replay, standard, verify};
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{outln, outpage, terminal};
 use tallystick_storage::StoreShare;
@@ -134,6 +135,17 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         runs: usize,
     },
+    /// Open the verify page in Chromium: bytes to the first verdict, and the time until it stands there.
+    Page {
+        /// The folder that `make page` wrote.
+        #[arg(long)]
+        page: PathBuf,
+        /// A receipt that the page's trust file vouches for.
+        receipt: PathBuf,
+        /// Openings of the page, and verdicts after each.
+        #[arg(long, default_value_t = 15)]
+        runs: usize,
+    },
     /// Fill a ledger, export it, replay it as the audit office would.
     Replay {
         /// Receipts at least.
@@ -235,6 +247,14 @@ async fn run(arguments: Arguments) -> Result<Exit> {
         outpage!("{}", erase::run(dir.as_deref(), bodies)?);
         return Ok(Exit::Good);
     }
+    if let Command::Page { page, receipt, runs } = command {
+        let report = paged(dir.as_deref(), &PageOptions { page, receipt, runs }).await?;
+        outpage!("{}", report.table());
+        if let Some(path) = json {
+            report.save(&path)?;
+        }
+        return Ok(Exit::Good);
+    }
     let report = tokio::select! {
         report = measure(command, dir.as_deref()) => report?,
         // Dropping the measurement drops its network, and with it every process.
@@ -248,13 +268,27 @@ async fn run(arguments: Arguments) -> Result<Exit> {
     Ok(if holds { Exit::Good } else { Exit::Bad })
 }
 
-/// Fills a store in a directory of its own, and removes it.
-fn filled(store: Filled, directory: Option<&Path>, options: FillOptions) -> Result<String> {
+/// A directory of its own.
+fn own(directory: Option<&Path>) -> Result<PathBuf> {
     let directory = match directory {
         Some(directory) => directory.to_owned(),
         None => std::env::temp_dir().join(format!("tallystick-bench-{}", clock::now()?.get())),
     };
     std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// Opens the page with a browser whose profile is in a directory of its own, and removes it.
+async fn paged(directory: Option<&Path>, options: &PageOptions) -> Result<PageReport> {
+    let directory = own(directory)?;
+    let report = page::run(&directory, options).await?;
+    std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
+    Ok(report)
+}
+
+/// Fills a store in a directory of its own, and removes it.
+fn filled(store: Filled, directory: Option<&Path>, options: FillOptions) -> Result<String> {
+    let directory = own(directory)?;
     let table = match store {
         Filled::Issuer => fill::journal(&directory, options)?,
         Filled::Node => fill::ledger(&directory, options)?,
@@ -279,7 +313,9 @@ async fn measure(command: Command, dir: Option<&Path>) -> Result<Report> {
         Command::Endurance { load, seconds, warm_up } => {
             endurance::run(dir, load.options(), span(warm_up, seconds)).await
         }
-        Command::Verify { .. } | Command::Fill { .. } | Command::Erase { .. } => bail!("this command needs no network"),
+        Command::Verify { .. } | Command::Fill { .. } | Command::Erase { .. } | Command::Page { .. } => {
+            bail!("this command needs no network")
+        }
     }
 }
 
