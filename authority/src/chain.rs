@@ -23,14 +23,14 @@ pub struct Chain {
     pub id: ChainId,
     /// The authorities in force, as far as is known here.
     pub authorities: AuthoritySet,
-    /// Those whom they replaced; `None` if no change is known here.
-    pub replaced: Option<AuthoritySet>,
+    /// Those who were in force before them, the newest first, as far as is known here.
+    pub before: Vec<AuthoritySet>,
 }
 
 impl Chain {
     /// The chain of a genesis, under its first authorities.
     pub fn new(genesis: Genesis) -> Self {
-        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), replaced: None, genesis }
+        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), before: Vec::new(), genesis }
     }
 
     /// Reads a genesis file.
@@ -47,8 +47,8 @@ impl Chain {
         trust.check_founding(&self.genesis)?;
         let mut newest_first = trust.authority_sets().iter().rev().map(|known| &known.set);
         let authorities = newest_first.next().unwrap_or(&self.authorities).clone();
-        let replaced = newest_first.next().cloned();
-        Ok(Self { authorities, replaced, ..self })
+        let before = newest_first.cloned().collect();
+        Ok(Self { authorities, before, ..self })
     }
 
     /// Signatures that are needed.

@@ -17,7 +17,8 @@
 //! A message that replaces the authorities is signed by those in force *and* by the new ones, who are numbered after them; whoever is both
 //! has one number and signs once. Credentials in the same file have the signatures of both sets, so that they hold for what is anchored
 //! before the change and for what is anchored after it. More of them than one file takes stand in further files with the very same
-//! message, of which one is submitted. Once the change is executed, its file is still read: by the authorities that it has replaced.
+//! message, of which one is submitted. Once the change is executed, its file is still read, however many changes came after it: by the authorities
+//! that it has replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -300,12 +301,13 @@ impl Proposal {
         self.governance.as_ref().and_then(|(message, _)| message.next_authorities())
     }
 
-    /// The authorities whose message it is: those in force now; of the very change that has put those into force, the ones before.
+    /// The authorities whose message it is: those in force now; of a change that was executed, those whom it has replaced. No key comes back that
+    /// was replaced, so a set that was in force before is nobody's next one.
     pub fn authorities<'a>(&self, chain: &'a Chain) -> &'a AuthoritySet {
-        match &chain.replaced {
-            Some(replaced) if self.next_authorities() == Some(&chain.authorities) => replaced,
-            _ => &chain.authorities,
-        }
+        let sets = std::iter::once(&chain.authorities).chain(&chain.before);
+        let mut changes = sets.zip(&chain.before);
+        let executed = changes.find(|(set, _)| self.next_authorities() == Some(set));
+        executed.map_or(&chain.authorities, |(_, before)| before)
     }
 
     /// Who may sign, in the order in which they are numbered: those whose message it is, and then those who are new.

@@ -15,6 +15,12 @@ pub fn shown(proposal: &Proposal, chain: &Chain) -> String {
     let genesis = &chain.genesis;
     // Writing to a String cannot fail.
     let _ = writeln!(text, "PROPOSAL for chain {}", quoted(&genesis.chain_name));
+    if genesis.is_test {
+        let _ = writeln!(
+            text,
+            "  TEST CHAIN its receipts are specimens (测试样票): what this changes is worth nothing elsewhere"
+        );
+    }
     let _ = writeln!(text, "  chain id   {}", chain.id.0);
     let _ = writeln!(text, "  digest     {}", proposal.digest(chain));
     write_signers(&mut text, proposal, chain);

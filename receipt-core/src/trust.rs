@@ -31,6 +31,8 @@
 //! Not here: who is allowed to hand out a trust file. It is public, and must come from somewhere that the verifier's owner
 //! trusts.
 
+use std::fmt;
+
 use crate::authorities::AuthoritySet;
 use crate::genesis::Genesis;
 use crate::hash::Hash;
@@ -148,6 +150,28 @@ impl TrustError {
     }
 }
 
+/// A checkpoint under the quorum of validators that do not count for its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfTurn {
+    /// The tree's size.
+    pub size: TreeSize,
+    /// The first size that is theirs.
+    pub first_size: TreeSize,
+    /// The last size that is theirs; `None`: all that follow.
+    pub last_size: Option<TreeSize>,
+}
+
+impl fmt::Display for OutOfTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size, first_size, last_size } = self;
+        write!(f, "a tree of size {size} is signed by a quorum of the validators of sizes from {first_size} ")?;
+        match last_size {
+            Some(last_size) => write!(f, "to {last_size}"),
+            None => f.write_str("on"),
+        }
+    }
+}
+
 /// A checkpoint under the quorum of the set that counts for its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedCheckpoint {
@@ -253,6 +277,10 @@ impl TrustFile {
         let named = self.chain_name == founding.chain_name && self.origin == founding.origin;
         let alike = self.suite == founding.suite && self.utc_offset_minutes == founding.utc_offset_minutes;
         require(named && alike, "its name, origin, offset or suite is not that of the genesis file")?;
+        require(
+            self.is_test == founding.is_test,
+            "it and the genesis file do not say alike whether the chain is for tests",
+        )?;
         let begins = self.authorities.starts_with(&founding.authorities);
         require(
             begins,
@@ -262,11 +290,6 @@ impl TrustFile {
         let alike = self.sets.iter().zip(&founding.sets).all(|(own, other)| own.policy.judges_like(&other.policy));
         let begins = first(self) == first(&founding) && alike;
         require(begins, "its first validators are not those of the genesis file: take a trust file from whom you trust")
-    }
-
-    /// How far the file has followed the ledger: of two files of which one goes on from the other, that one has more.
-    pub fn handovers(&self) -> usize {
-        self.sets.len() + self.authorities.len()
     }
 
     /// Whether this file is an earlier one with further sets of validators or authorities, or none: of one chain, and with the same sets over
@@ -381,6 +404,18 @@ impl TrustFile {
         }
         let (_, set) = self.set_for(claimed.size()).ok_or(TrustError::NoSet { size: claimed.size() })?;
         set.policy.evaluate(&note).map_err(|error| self.refusal(error, set, &note))
+    }
+
+    /// Of a checkpoint that is not under the quorum of the set whose turn it is: the set of the file that has signed it all the same, if
+    /// one has. Nothing signed so is worth anything; but it was not made up by whoever hands it over. Either the file is of another
+    /// history than the log, or the keys of a whole quorum are in wrong hands.
+    pub fn signed_out_of_turn(&self, note_text: &str) -> Option<OutOfTurn> {
+        let note = SignedNote::parse(note_text.as_bytes()).ok()?;
+        let claimed = Checkpoint::parse(note.text()).ok().filter(|claimed| claimed.origin() == self.origin)?;
+        let size = claimed.size();
+        let has_signed = |set: &&TrustedSet| !set.covers(size) && set.policy.verify(&note).is_ok();
+        let set = self.sets.iter().find(has_signed)?;
+        Some(OutOfTurn { size, first_size: set.first_size, last_size: set.end.map(|end| end.last_size) })
     }
 
     /// Judges a parsed note, as [`Self::verify_checkpoint`].

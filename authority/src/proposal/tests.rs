@@ -2,7 +2,7 @@
 
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer, RegisterIssuer};
-use receipt_core::ids::{Height, KeyId, LeafIndex, UnitId, UnixMillis};
+use receipt_core::ids::{Height, KeyId, LeafIndex, TreeSize, UnitId, UnixMillis};
 use receipt_core::suite::{SoftwareKey, Suite};
 use receipt_core::testkit::{TestChain, authorities, software_key, unit_key};
 use receipt_core::trust::TrustFile;
@@ -186,6 +186,44 @@ fn a_new_set_signs_with_the_old_one() {
     assert!(error.to_string().contains("if the authorities were replaced, give `--trust`"), "{error}");
 }
 
+/// A trust file that knows later changes, too, reads the file of an earlier one.
+#[test]
+fn an_earlier_change_than_the_newest_is_read_with_a_newer_trust_file() {
+    let test_chain = TestChain::new();
+    let founding = Chain::new(test_chain.genesis().clone());
+    let founders = authorities();
+    let set = |names: [String; 3]| {
+        let keys = names.map(|name| software_key(&name).public_key()).to_vec();
+        AuthoritySet { keys, threshold: 2 }
+    };
+    let [second, third, fourth] = ["b", "c", "d"].map(|of| set([1, 2, 3].map(|number| format!("{of}-{number}"))));
+    let change = |to: &AuthoritySet| Governance { actions: vec![Action::SetAuthorities(to.clone())], ..governance(3) };
+    let mut first = Proposal::new(&founding, Some(change(&second)), Vec::new(), 0).unwrap();
+    for key in [&founders[0], &founders[2], &software_key("b-1"), &software_key("b-2"), &software_key("b-3")] {
+        first.sign(&founding, key).unwrap();
+    }
+    let mut trust = test_chain.trust().clone();
+    let all = [&second, &third, &fourth];
+    for (leaf, set) in (10..).zip(all) {
+        trust = trust.with_next_authorities(LeafIndex::new(leaf), set).unwrap().unwrap();
+    }
+    for known in 1..=all.len() {
+        let newest = trust.up_to(TreeSize::new(10 + known as u64));
+        let chain = founding.clone().under(&newest).unwrap();
+        assert_eq!(&chain.authorities, all[known - 1]);
+        let read = sent(&first, &chain);
+        assert_eq!(read.signed_governance(&chain), first.signed_governance(&founding), "{known}");
+        assert_eq!(shown(&read, &chain), shown(&first, &founding), "{known}");
+    }
+    // What is new is for those in force.
+    let chain = founding.clone().under(&trust).unwrap();
+    let fifth = set(["e-1", "e-2", "e-3"].map(str::to_owned));
+    let mut new = Proposal::new(&chain, Some(change(&fifth)), Vec::new(), 0).unwrap();
+    assert_eq!(new.authorities(&chain), &fourth);
+    assert_eq!(new.sign(&chain, &software_key("d-2")), Ok(2));
+    assert!(matches!(new.sign(&chain, &founders[0]), Err(ProposalError::NotAnAuthority(_))));
+}
+
 /// Whoever changes a trust file on its way could name authorities of his own; the chain id in it says nothing of them.
 #[test]
 fn a_trust_file_that_does_not_begin_with_genesis_names_nobody() {
@@ -356,4 +394,9 @@ fn all_that_is_signed_is_shown_and_cannot_turn_the_terminal() {
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()) && !text.contains('\u{202e}'));
     let alone = Proposal::new(&chain, None, vec![credential()], 0).unwrap();
     assert!(shown(&alone, &chain).contains("NOTHING CHANGES ON THE LEDGER"));
+    // For which chain it is: one for tests must not be taken for the one in use, nor the other way round.
+    assert!(!text.contains("TEST CHAIN"), "{text}");
+    let specimens = Chain::new(TestChain::of_specimens("testchain").genesis().clone());
+    let text = shown(&self::proposal(&specimens), &specimens);
+    assert_eq!(text.lines().nth(1).map(str::trim_start).and_then(|line| line.get(..10)), Some("TEST CHAIN"), "{text}");
 }

@@ -14,6 +14,9 @@ pub fn shown(registry: &Registry, chain: &Chain) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "REGISTRY of chain {}", quoted(&chain.genesis.chain_name));
+    if chain.genesis.is_test {
+        let _ = writeln!(text, "  TEST CHAIN    its receipts are specimens (测试样票)");
+    }
     let _ = writeln!(text, "  chain id      {}", chain.id.0);
     let _ = writeln!(text, "  as of height  {}, as {} say alike", registry.height, registry.said_by.join(", "));
     let _ = writeln!(text, "  last message  {}, sequence {}", registry.id, registry.sequence);

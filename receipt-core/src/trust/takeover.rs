@@ -32,6 +32,19 @@ impl fmt::Display for Takeover {
 }
 
 impl TrustFile {
+    /// The file without what takes over behind a tree of this size: what a reader of so many leaves can have seen.
+    #[must_use]
+    pub fn up_to(&self, size: TreeSize) -> Self {
+        let mut known = self.clone();
+        known.authorities.retain(|authorities| authorities.first_leaf.get() <= size.get());
+        let ended = known.sets.iter().take_while(|set| set.end.is_some_and(|end| end.last_size <= size)).count();
+        known.sets.truncate(ended + 1);
+        if let Some(open) = known.sets.get_mut(ended) {
+            open.end = None;
+        }
+        known
+    }
+
     /// The takeovers of this file that a log has to bring with its leaves while it grows from `before` to `after` leaves: authorities
     /// first, each kind in its order.
     pub fn takeovers(&self, before: TreeSize, after: TreeSize) -> Vec<Takeover> {

@@ -195,6 +195,7 @@ fn a_file_begins_as_its_genesis_says() {
         ("another chain", changed(&|trust| trust.chain.0.0[0] ^= 1)),
         ("name, origin, offset or suite", changed(&|trust| trust.chain_name.push('x'))),
         ("name, origin, offset or suite", changed(&|trust| trust.utc_offset_minutes = 0)),
+        ("whether the chain is for tests", changed(&|trust| trust.is_test = true)),
         ("first authorities", changed(&|trust| trust.authorities[0].set.threshold = 1)),
         ("first authorities", changed(&|trust| trust.authorities.swap(0, 1))),
         ("first validators", changed(&|trust| trust.sets[0].set_hash = Hash::ZERO)),
@@ -341,4 +342,35 @@ fn another_logs_checkpoint_is_refused_before_its_signatures() {
     let other = TestChain::named("otherchain");
     let note = &other.blocks()[0].checkpoint;
     assert!(matches!(chain.trust().verify_checkpoint(note), Err(TrustError::Origin { .. })));
+}
+
+/// Validators whose turn was over, and ones whose turn has not come: a quorum's word, and worth nothing.
+#[test]
+fn a_quorum_out_of_its_turn_is_known_as_one() {
+    let mut chain = TestChain::new();
+    chain.add_block(&[]);
+    let founders = chain.validators_at(chain.height()).to_vec();
+    let own = chain.blocks().last().unwrap().checkpoint.clone();
+    chain.rotate_validators((21..=24).map(TestValidator::new).collect());
+    chain.add_block(&[]);
+    let (trust, size, time) = (chain.trust(), chain.log().size(), chain.now().seconds());
+    assert_eq!(trust.signed_out_of_turn(&own), None, "its own turn");
+    let late = chain.checkpoint_note(size, &founders[..3], time);
+    let found = trust.signed_out_of_turn(&late).unwrap();
+    let last_size = trust.sets()[0].end.unwrap().last_size;
+    assert_eq!(
+        found,
+        OutOfTurn { size: TreeSize::new(size), first_size: TreeSize::new(1), last_size: Some(last_size) }
+    );
+    assert!(trust.verify_checkpoint(&late).is_err());
+    let said = found.to_string();
+    assert!(said.contains(&format!("size {size} ")) && said.ends_with(&format!("from 1 to {last_size}")), "{said}");
+    let early = chain.checkpoint_note(1, &chain.validators_at(chain.height())[..3], time);
+    assert_eq!(trust.signed_out_of_turn(&early).unwrap().last_size, None);
+    // Too few, strangers, and another log's.
+    assert_eq!(trust.signed_out_of_turn(&chain.checkpoint_note(size, &founders[..2], time)), None);
+    let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
+    assert_eq!(trust.signed_out_of_turn(&chain.checkpoint_note(size, &strangers, time)), None);
+    assert_eq!(TestChain::named("otherchain").trust().signed_out_of_turn(&late), None);
+    assert_eq!(trust.signed_out_of_turn("no note"), None);
 }
