@@ -2,13 +2,15 @@
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
-use receipt_core::trust::TrustedCheckpoint;
+use receipt_core::trust::{OutOfTurn, TrustedCheckpoint};
 use tallystick_proto::ledger::v1::{GetCheckpointRequest, GetConsistencyProofRequest};
 use tallystick_service::clock::Clock;
 use tallystick_service::said::said;
 use tonic::Status;
 
+use crate::judge::{CheckpointError, judged};
 use crate::nodes::{Node, Nodes};
+use crate::own_fault::OwnFault;
 use crate::trust::FollowedTrust;
 
 /// Why an answer is none.
@@ -18,6 +20,8 @@ pub(crate) enum AskError {
     Node(Status),
     /// It gave a checkpoint of validators that the trust file does not know, as far as it was followed. Perhaps they took over.
     UnknownSet(String),
+    /// It gave a checkpoint that a quorum signed whose turn it is not by the trust file.
+    OutOfTurn(OutOfTurn),
     /// Its newest checkpoint is older than it may be: it does not show how far the ledger is.
     Old {
         /// Its age by this process's clock, in seconds.
@@ -34,6 +38,7 @@ impl std::fmt::Display for AskError {
         match self {
             Self::Node(status) => f.write_str(&said(status)),
             Self::UnknownSet(problem) | Self::Distrusted(problem) => f.write_str(problem),
+            Self::OutOfTurn(out_of_turn) => write!(f, "{}", OwnFault::of_turns(*out_of_turn)),
             Self::Old { age_seconds, age_seconds_max } => write!(
                 f,
                 "its newest checkpoint is {age_seconds} s old by this issuer's clock: either the ledger stands still, or the clock \
@@ -51,9 +56,10 @@ pub(crate) async fn newest_checkpoint(
 ) -> Result<TrustedCheckpoint, AskError> {
     let mut client = node.client.clone();
     let answer = in_time(nodes, "GetCheckpoint", client.get_checkpoint(GetCheckpointRequest {})).await?;
-    trust.verify_checkpoint(&answer.checkpoint).map_err(|error| match error.is_beyond_the_file() {
-        true => AskError::UnknownSet(error.to_string()),
-        false => AskError::Distrusted(error.to_string()),
+    judged(&trust.current(), &answer.checkpoint).map_err(|error| match error {
+        CheckpointError::UnknownSet(error) => AskError::UnknownSet(error.to_string()),
+        CheckpointError::OutOfTurn(out_of_turn) => AskError::OutOfTurn(out_of_turn),
+        CheckpointError::Refused(error) => AskError::Distrusted(error.to_string()),
     })
 }
 

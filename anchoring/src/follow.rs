@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::ids::TreeSize;
+use receipt_core::trust::OutOfTurn;
 use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
@@ -28,11 +29,15 @@ pub use outcomes::{Acted, Mode, OutcomeError, Outcomes};
 use crate::asking::{AskError, check_fresh, consistency_path, newest_checkpoint};
 use crate::desk::Desk;
 use crate::journal::JournalError;
+use crate::judge::CheckpointError;
 use crate::nodes::{Node, Nodes};
+use crate::own_fault::{OwnFault, Standing};
 use crate::quorum_time::{ObservingJudge, QuorumTime};
 
 /// Pause between attempts, when a node's stream ended or was not believed.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// The same, when what is in the way is on this side.
+const OWN_FAULT_PAUSE: Duration = Duration::from_secs(1);
 /// With batches on their way and no block for this long, another node is asked.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -63,6 +68,8 @@ pub struct Follower {
     pub held: HeldLimits,
     /// Tells how far it is.
     pub followed: watch::Sender<Followed>,
+    /// Tells what of this process keeps it from following.
+    pub standing: Standing,
 }
 
 /// Why following one node ended.
@@ -73,6 +80,13 @@ enum Ended {
     Distrusted(String),
     /// The node's newest checkpoint is of validators who may have taken over in blocks that were not followed yet.
     UnknownSet(String),
+    /// A quorum whose turn it is not by the trust file has signed what the node gave. Of one node that may be a theft of keys; if all say it,
+    /// the file is wrong.
+    OutOfTurn(OutOfTurn),
+    /// What a quorum stands behind does not go with what this process has: the next node has the same.
+    Own(OwnFault),
+    /// This machine is short of files or memory. The blocks were not acted on, so that they can be asked for again.
+    Short(JournalError),
     /// Other validators took over, and the node's newest checkpoint may be judged now.
     HandedOver,
     /// The journal is not the newest: it follows no further, so that `recover` finds all it lacks.
@@ -85,7 +99,7 @@ impl From<OutcomeError> for Ended {
     fn from(error: OutcomeError) -> Self {
         match error {
             OutcomeError::Journal(error) => error.into(),
-            OutcomeError::Block(problem) => Self::Distrusted(problem),
+            OutcomeError::Own(fault) => Self::Own(fault),
             OutcomeError::Halted(_) => Self::Halted,
         }
     }
@@ -93,8 +107,18 @@ impl From<OutcomeError> for Ended {
 
 impl From<JournalError> for Ended {
     fn from(error: JournalError) -> Self {
-        // The blocks were not acted on, so the follower can ask for them again.
-        if error.may_pass() { Self::Node(Status::resource_exhausted(error.to_string())) } else { Self::Fatal(error) }
+        if error.may_pass() { Self::Short(error) } else { Self::Fatal(error) }
+    }
+}
+
+impl From<ChainError> for Ended {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Checkpoint { source: CheckpointError::OutOfTurn(out_of_turn), .. } => {
+                Self::OutOfTurn(out_of_turn)
+            }
+            error => Self::Distrusted(error.to_string()),
+        }
     }
 }
 
@@ -103,6 +127,7 @@ impl From<AskError> for Ended {
         match error {
             AskError::Node(status) => Self::Node(status),
             AskError::UnknownSet(problem) => Self::UnknownSet(problem),
+            AskError::OutOfTurn(out_of_turn) => Self::OutOfTurn(out_of_turn),
             AskError::Distrusted(problem) => Self::Distrusted(problem),
             AskError::Old { .. } => Self::Node(Status::unavailable(error.to_string())),
         }
@@ -124,8 +149,22 @@ impl Follower {
                 ended = self.follow(node) => ended,
                 () = token.cancelled() => return Ok(()),
             };
+            let mut pause = RETRY_PAUSE;
             match ended {
                 Ended::Fatal(error) => return Err(error),
+                Ended::Own(fault) => {
+                    self.standing.has(fault);
+                    pause = OWN_FAULT_PAUSE;
+                }
+                Ended::OutOfTurn(out_of_turn) => {
+                    if self.standing.out_of_turn(&node.name, out_of_turn, nodes.count()) {
+                        pause = OWN_FAULT_PAUSE;
+                    }
+                }
+                Ended::Short(error) => {
+                    tracing::warn!(%error, "blocks could not be acted on, and are asked for again");
+                    pause = OWN_FAULT_PAUSE;
+                }
                 Ended::Halted => continue,
                 Ended::Node(status) => {
                     let (code, message) = (status.code(), status.message());
@@ -145,7 +184,7 @@ impl Follower {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(RETRY_PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = token.cancelled() => return Ok(()),
             }
         }
@@ -193,24 +232,25 @@ impl Follower {
             };
             let Some(block) = block else { return Ok(()) };
             let judge = ObservingJudge { trust: &self.desk.trust, time: &self.quorum_time };
-            let sealed = chain.offer(&block, &judge).map_err(distrusted)?;
+            let sealed = chain.offer(&block, &judge)?;
             self.act(&mut chain, &sealed, target)?;
             if unknown_set.as_ref().is_some_and(|(_, before)| !Arc::ptr_eq(before, &self.desk.trust.current())) {
                 return Err(Ended::HandedOver);
             }
             if let Some(wanted) = chain.proof_wanted() {
                 let path = consistency_path(&self.nodes, node, (wanted.first, wanted.second)).await?;
-                let sealed = chain.prove(&path).map_err(distrusted)?;
+                let sealed = chain.prove(&path)?;
                 self.act(&mut chain, &sealed, target)?;
             }
         }
     }
 
     /// Acts on blocks that are sealed now, and tells everybody.
-    fn act(&self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<TreeSize>) -> Result<(), Ended> {
+    fn act(&mut self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<TreeSize>) -> Result<(), Ended> {
         let Some(tip) = chain.sealed_tip(sealed) else { return Ok(()) };
         let acted = tokio::task::block_in_place(|| self.outcomes.act(sealed, tip))?;
         chain.acted(acted.event);
+        self.standing.is_sound();
         let height = chain.sealed_height();
         self.desk.metrics.followed_height.set(height);
         // Publish the height before waking anybody: a waiter that wakes must not read a height from before its own decision.
@@ -228,14 +268,11 @@ impl Follower {
         Ok(newest.size)
     }
 
-    fn open_gate(&self, chain: &Chain, target: Option<TreeSize>) {
+    fn open_gate(&mut self, chain: &Chain, target: Option<TreeSize>) {
         if !self.desk.gate.is_caught_up() && target.is_some_and(|target| chain.sealed_size() >= target) {
             tracing::info!(height = chain.sealed_height(), "caught up with the ledger");
             self.desk.gate.caught_up();
+            self.standing.is_sound();
         }
     }
-}
-
-fn distrusted(error: ChainError) -> Ended {
-    Ended::Distrusted(error.to_string())
 }

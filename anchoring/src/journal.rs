@@ -15,8 +15,8 @@
 //! ```
 //! All integers big-endian. Meta: `format` (this layout's number u32 ‖ the owner's u32), `chain`, `issuer`, `epoch`, `last-issue-time`,
 //! `next-sequence`, `progress` (see [`FollowedTip`]), `halted` (a sentence), `fence-above` (while recovering: the epoch that the ledger
-//! must exceed), `fence-id` (16 random bytes by which that fence names this journal), `step` (see `guard`), `trust` (a trust file, once a
-//! validator set has taken over; see `trust`), `owner/…` (small values of the owner: see its [`Layout`]).
+//! must exceed), `fence-id` (16 random bytes by which that fence names this journal), `step` (see `guard`), `trust` (the trust file, as far as
+//! the ledger was followed; see `trust`), `owner/…` (small values of the owner: see its [`Layout`]).
 //!
 //! # Contract
 //! - *Durability*: [`JournalWrite::commit`] is all or nothing. With [`Durability::Synced`] nothing takes it back once it returned;
@@ -33,11 +33,9 @@
 
 use std::path::Path;
 
-use families::{META, REGISTRY};
+use families::META;
 use receipt_core::ids::{BatchSequence, IssuerId, UnixMillis};
 use receipt_core::merkle::Frontier;
-use receipt_core::state::tables::Table;
-use receipt_core::state::{ReadError, StateRead};
 use receipt_core::suite::{ChainId, Suite};
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, DBRecoveryMode, WriteOptions};
@@ -153,12 +151,6 @@ fn way_of(problem: &str) -> &'static str {
 impl From<rocksdb::Error> for JournalError {
     fn from(error: rocksdb::Error) -> Self {
         Self::Store(error.into_string())
-    }
-}
-
-impl From<JournalError> for ReadError {
-    fn from(error: JournalError) -> Self {
-        Self(error.to_string())
     }
 }
 
@@ -403,7 +395,7 @@ impl Journal {
         self.meta(&owned_key(name))
     }
 
-    /// The trust file that the ledger was followed to, once a validator set has taken over.
+    /// The trust file as far as the ledger was followed; `None` before the first block.
     pub fn trust(&self) -> Result<Option<String>, JournalError> {
         let text = self.meta(META_TRUST)?.map(String::from_utf8).transpose();
         text.map_err(|_| JournalError::Corrupt("the trust file"))
@@ -415,12 +407,6 @@ impl Journal {
 
     fn cf(&self, family: Family) -> Result<&ColumnFamily, JournalError> {
         self.db.cf_handle(family.name).ok_or(JournalError::Corrupt("a column family is missing"))
-    }
-}
-
-impl StateRead for Journal {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(Self::get(self, REGISTRY, &rows::registry_key(table, key))?)
     }
 }
 

@@ -31,6 +31,7 @@ pub mod journal;
 pub mod judge;
 pub mod metrics;
 pub mod nodes;
+pub mod own_fault;
 pub mod owner;
 pub mod quorum_time;
 pub mod recover;

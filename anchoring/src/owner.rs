@@ -14,6 +14,8 @@
 //!   not at all. A step that halts, or a crash, drops the write; the same blocks come again, and must lead to the same rows.
 //! - An error is fatal to the process: see [`JournalError`].
 
+use std::cell::RefCell;
+
 use receipt_core::batch::SignedBatchHeader;
 use receipt_core::entry::BatchRefused;
 use receipt_core::governance::SignedGovernance;
@@ -103,18 +105,39 @@ pub struct RegistryChange<'a> {
 
 /// The journal's registry under changes that are not on disk yet.
 pub struct Layered<'a> {
-    /// The registry on disk, as it was before this step.
-    pub journal: &'a Journal,
+    journal: &'a Journal,
     /// Changes of this step that are not on disk yet.
     pub changes: &'a Writes,
+    fault: RefCell<Option<JournalError>>,
+}
+
+impl<'a> Layered<'a> {
+    /// The registry on disk, as it was before this step, under changes of this step.
+    pub fn new(journal: &'a Journal, changes: &'a Writes) -> Self {
+        Self { journal, changes, fault: RefCell::new(None) }
+    }
+
+    /// A value, with the journal's own error.
+    pub fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        match self.changes.get(&(table, key.to_vec())) {
+            Some(value) => Ok(value.clone()),
+            None => self.journal.registered(table, key),
+        }
+    }
+
+    /// The journal's error behind that of rules which read here: they know only that they could not read.
+    pub fn journal_error(&self, _: &ReadError) -> JournalError {
+        self.fault.take().unwrap_or(JournalError::Corrupt("a row of the registry"))
+    }
 }
 
 impl StateRead for Layered<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        match self.changes.get(&(table, key.to_vec())) {
-            Some(value) => Ok(value.clone()),
-            None => StateRead::get(self.journal, table, key),
-        }
+        self.read(table, key).map_err(|error| {
+            let told = ReadError(error.to_string());
+            self.fault.replace(Some(error));
+            told
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use tallystick_proto::ledger::v1::GetCheckpointRequest;
 use tallystick_service::shutdown::CancellationToken;
 use tokio::task::JoinSet;
 
-use crate::judge::CheckpointJudge;
+use crate::judge::{CheckpointError, CheckpointJudge, judged};
 use crate::nodes::Nodes;
 use crate::trust::FollowedTrust;
 
@@ -181,8 +181,8 @@ pub(crate) struct ObservingJudge<'a> {
 }
 
 impl CheckpointJudge for ObservingJudge<'_> {
-    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
-        let trusted = self.trust.verify_checkpoint(note).map_err(|error| error.to_string())?;
+    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), CheckpointError> {
+        let trusted = judged(&self.trust.current(), note)?;
         self.time.observe(trusted.size, trusted.as_of);
         Ok((trusted.size, trusted.root))
     }

@@ -32,6 +32,7 @@ use crate::follow::{Chain, HeldLimits, Mode, OutcomeError, Outcomes, ProofWanted
 use crate::guard::{Guard, GuardError, begin_anew};
 use crate::journal::{BatchRow, Durability, JournalError, Placement};
 use crate::judge::CheckpointJudge;
+use crate::own_fault::OwnFault;
 use crate::owner::OwnBatch;
 
 mod session;
@@ -59,6 +60,12 @@ pub enum RecoverError {
     /// The node's block does not hold: another node may do better.
     #[error("{0}")]
     Node(String),
+    /// The blocks are under a quorum, and do not go with what this process has: no other node can do better.
+    #[error(transparent)]
+    Own(#[from] OwnFault),
+    /// The ledger has other batches of this submitter than this journal, which says so and stays halted.
+    #[error("{0}")]
+    Halted(String),
     /// Batches between the journal and what the ledger shows next are missing.
     #[error(
         "the ledger has batch {found} of this issuer next, this journal knows those before {expected}: it was followed past \
@@ -76,7 +83,8 @@ impl From<OutcomeError> for RecoverError {
     fn from(error: OutcomeError) -> Self {
         match error {
             OutcomeError::Journal(error) => Self::Journal(error),
-            OutcomeError::Block(problem) | OutcomeError::Halted(problem) => Self::Node(problem),
+            OutcomeError::Own(fault) => Self::Own(fault),
+            OutcomeError::Halted(problem) => Self::Halted(problem),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::follow::{Followed, Follower, HeldLimits, Mode, Outcomes};
 use crate::guard::Guard;
 use crate::journal::JournalError;
 use crate::nodes::Nodes;
+use crate::own_fault::Standing;
 use crate::quorum_time::{QuorumTime, TimeKeeper};
 use crate::submit::Submitter;
 
@@ -68,6 +69,8 @@ pub struct Anchoring {
     pub settings: AnchoringSettings,
     /// Tells how far the ledger is followed.
     pub followed: watch::Sender<Followed>,
+    /// Tells what keeps it from being followed.
+    pub standing: Standing,
 }
 
 impl Anchoring {
@@ -113,6 +116,7 @@ impl Anchoring {
             fresh_seconds: settings.fresh_seconds,
             held: HeldLimits::default(),
             followed: self.followed,
+            standing: self.standing,
         };
         tasks.spawn("follower", follower.run(token));
         Ok(())

@@ -1,10 +1,10 @@
 //! Whose checkpoints and credentials count: the trust file that was given, and every set of validators or authorities that took over since.
 //!
 //! A set takes over where a seal under the quorum of the set before names its hash (`docs/spec/trust.md`, Handover). The journal keeps
-//! the trust file that it has followed to, in the same write as its progress, so that a restart never meets a checkpoint of a set that
-//! it has seen take over and does not know. Authorities take over right after the entry that brings them. Of the given file and the
-//! journal's the one that knows more sets counts; if neither
-//! begins with the other's sets, nothing is believed.
+//! the trust file as far as it has followed the ledger, from the first block on and in the same write as its progress: so a restart never meets a
+//! checkpoint of a set that it has seen take over and does not know, and what a file that is given later says of blocks that were followed is held
+//! against it. What the given file has beyond them is not kept: nobody has confirmed it, and a better file may take its place. Authorities take over
+//! right after the entry that brings them. If neither of the two files begins with the other's sets, nothing is believed.
 //!
 //! Not here: reading the file (the owner), and what a checkpoint needs (`receipt_core::trust`).
 
@@ -12,11 +12,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use receipt_core::hash::Hash;
 use receipt_core::ids::TreeSize;
-use receipt_core::state::{StateRead, read_pending_validators};
-use receipt_core::trust::{SetEnd, TrustFile, TrustedCheckpoint};
+use receipt_core::state::{ReadError, StateRead, read_pending_validators};
+use receipt_core::trust::{SetEnd, TrustFile, TrustTextError, TrustedCheckpoint};
 
 use crate::journal::{Journal, JournalError};
-use crate::judge::CheckpointJudge;
+use crate::judge::{CheckpointError, CheckpointJudge};
 
 /// Why no trust file can be relied on.
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +50,16 @@ impl FollowedTrust {
     pub fn open(given: TrustFile, journal: &Journal) -> Result<Self, TrustError> {
         let Some(text) = journal.trust()? else { return Ok(Self::of(given)) };
         let followed = TrustFile::parse(&text).map_err(|_| JournalError::Corrupt("the trust file"))?;
-        let given_is_longer = followed.handovers() <= given.handovers();
-        let newest = if given_is_longer { (given, followed) } else { (followed, given) };
-        let (longer, shorter) = newest;
         // What the given file has beyond the journal's must lie beyond what the journal has followed: it would have seen it.
         let seen = journal.followed_tip()?.frontier.size();
-        let unseen = longer.takeovers(TreeSize::ZERO, seen) == shorter.takeovers(TreeSize::ZERO, seen);
-        if !longer.goes_on_from(&shorter) || (given_is_longer && !unseen) {
-            return Err(TrustError::OtherSets);
+        let alike = given.takeovers(TreeSize::ZERO, seen) == followed.takeovers(TreeSize::ZERO, seen);
+        if alike && given.goes_on_from(&followed) {
+            Ok(Self::of(given))
+        } else if followed.goes_on_from(&given) {
+            Ok(Self::of(followed))
+        } else {
+            Err(TrustError::OtherSets)
         }
-        Ok(Self::of(longer))
     }
 
     /// This file, until a handover is followed.
@@ -84,9 +84,23 @@ impl FollowedTrust {
 }
 
 impl CheckpointJudge for FollowedTrust {
-    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
+    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), CheckpointError> {
         self.current().judge(note)
     }
+}
+
+/// Why a handover of the ledger is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HandoverError {
+    /// The registry cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The ledger brings it, and did not announce it, as far as the registry here has it.
+    #[error("{0}")]
+    Unannounced(&'static str),
+    /// The trust file has something else there.
+    #[error(transparent)]
+    Trust(TrustTextError),
 }
 
 /// The trust file after a handover; `None` if it knows the set already. `registry` is the registry as followed up to the block.
@@ -94,12 +108,13 @@ pub(crate) fn after(
     trust: &TrustFile,
     handover: &Handover,
     registry: &dyn StateRead,
-) -> Result<Option<TrustFile>, String> {
+) -> Result<Option<TrustFile>, HandoverError> {
     let Handover { set_hash, end } = *handover;
-    let announced = read_pending_validators(registry).map_err(|error| error.to_string())?;
-    let (_, set) = announced.ok_or("no governance announced the validator set that the seal names")?;
+    let unannounced = HandoverError::Unannounced;
+    let announced = read_pending_validators(registry)?;
+    let (_, set) = announced.ok_or(unannounced("no governance announced the validator set that the seal names"))?;
     if set.hash(trust.suite()) != set_hash {
-        return Err("governance announced another validator set than the seal names".to_owned());
+        return Err(unannounced("governance announced another validator set than the seal names"));
     }
-    trust.after_handover(end, &set).map_err(|error| error.to_string())
+    trust.after_handover(end, &set).map_err(HandoverError::Trust)
 }

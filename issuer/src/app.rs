@@ -22,6 +22,7 @@ use tallystick_anchoring::follow::Followed;
 use tallystick_anchoring::guard::{self, Guard};
 use tallystick_anchoring::housekeeping::Housekeeping;
 use tallystick_anchoring::nodes::Nodes;
+use tallystick_anchoring::own_fault::Standing;
 use tallystick_anchoring::quorum_time::QuorumTime;
 use tallystick_anchoring::tail;
 use tallystick_anchoring::tasks::{Anchoring, AnchoringSettings};
@@ -282,6 +283,7 @@ impl Wiring {
         let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;
         let readiness = Readiness::new();
         let housekeeping = self.housekeeping(&shared, &readiness);
+        let standing = Standing::new(&readiness);
 
         tasks.spawn("signals", on_signals(token.clone())?);
         let days_left = shared.metrics.tls_certificate_days_left.clone();
@@ -302,7 +304,7 @@ impl Wiring {
         tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
         let group = self.settings.issue.group_drafts_max;
         tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));
-        self.anchoring(&shared, departures, followed).start(&mut tasks)?;
+        self.anchoring(&shared, departures, followed, standing).start(&mut tasks)?;
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
         let api = self.api(&shared, queue, following, &token, &streams);
@@ -370,7 +372,13 @@ impl Wiring {
         }
     }
 
-    fn anchoring(&self, shared: &Shared, departures: Departures, followed: watch::Sender<Followed>) -> Anchoring {
+    fn anchoring(
+        &self,
+        shared: &Shared,
+        departures: Departures,
+        followed: watch::Sender<Followed>,
+        standing: Standing,
+    ) -> Anchoring {
         Anchoring {
             desk: shared.desk.clone(),
             departures,
@@ -391,6 +399,7 @@ impl Wiring {
                 fresh_seconds: self.settings.ledger.fresh_ms / 1000,
             },
             followed,
+            standing,
         }
     }
 

@@ -11,7 +11,6 @@ use prost::Message as _;
 use receipt_core::governance::{Action, AllocateSegment};
 use receipt_core::ids::{ReceiptKey, RecordKey, SegmentId, UnitId};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
-use receipt_core::state::StateRead as _;
 use receipt_core::state::tables::{SegmentState, Table, UnitState};
 use tallystick_anchoring::journal::{BatchRow, Journal, JournalError, JournalWrite};
 use tallystick_anchoring::owner::{Adopted, Committed, OwnBatch, Owner, OwnerStep, RefusedRecord, RegistryChange};
@@ -175,7 +174,7 @@ impl OwnerStep for Step<'_> {
         let corrupt = || JournalError::Corrupt("a unit");
         for ((table, key), value) in change.writes {
             let (Table::Units, Some(after)) = (table, value) else { continue };
-            let before = change.before.get(Table::Units, key).map_err(|_| corrupt())?;
+            let before = change.before.read(Table::Units, key)?;
             let Some(before) = before else { continue };
             let before = UnitState::decode(before.as_slice()).map_err(|_| corrupt())?.unit;
             let after = UnitState::decode(after.as_slice()).map_err(|_| corrupt())?.unit;

@@ -12,8 +12,9 @@ use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitI
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::rules::Catalogue;
 use receipt_core::state::tables::{KeyState, SegmentState, Table, UnitState};
-use receipt_core::state::{RegisteredEpoch, read_blinding_epochs};
+use receipt_core::state::{RegisteredEpoch, Writes, read_blinding_epochs};
 use receipt_core::suite::PublicKey;
+use tallystick_anchoring::owner::Layered;
 use tallystick_anchoring::registered::{OwnKeys, first_end};
 
 use crate::journal::{Journal, JournalError};
@@ -235,7 +236,9 @@ impl Catalogue for RegistryView {
 
 /// The blinding secrets that are registered, as far as the journal has followed the ledger.
 pub fn blinding_epochs(journal: &Journal) -> Result<Vec<RegisteredEpoch>, JournalError> {
-    read_blinding_epochs(journal).map_err(|_| JournalError::Corrupt("the registered blinding secrets"))
+    let unchanged = Writes::new();
+    let registry = Layered::new(journal, &unchanged);
+    read_blinding_epochs(&registry).map_err(|error| registry.journal_error(&error))
 }
 
 fn unit_keys(journal: &Journal) -> Result<HashMap<UnitId, Vec<UnitKey>>, JournalError> {

@@ -12,7 +12,6 @@
 use prost::Message as _;
 use receipt_core::governance::{AllocateSegment, NumberRange, SettleSegment};
 use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber, SegmentId, UnitId};
-use receipt_core::state::StateRead;
 use receipt_core::state::tables::{SegmentState, Table, UnitState};
 use serde::{Deserialize, Serialize};
 
@@ -196,8 +195,8 @@ impl Settlement {
 
 /// A segment as registered, if it is leased to this issuer.
 pub fn registered(journal: &Journal, segment: SegmentId) -> Result<SegmentState, SegmentError> {
-    let bytes = StateRead::get(journal, Table::Segments, &segment.get().to_be_bytes());
-    let bytes = bytes.map_err(|error| JournalError::Store(error.to_string()))?.ok_or(SegmentError::Unknown(segment))?;
+    let bytes = journal.registered(Table::Segments, &segment.get().to_be_bytes())?;
+    let bytes = bytes.ok_or(SegmentError::Unknown(segment))?;
     let state = SegmentState::decode(bytes.as_slice()).map_err(|_| SegmentError::Registry(segment))?;
     let own = state.segment.issuer_id == journal.identity().issuer.get();
     if own { Ok(state) } else { Err(SegmentError::Unknown(segment)) }
@@ -317,8 +316,7 @@ fn code_of(lease: &AllocateSegment, segment: SegmentId) -> Result<ReceiptCode, S
 }
 
 fn unit_code(journal: &Journal, unit: UnitId, segment: SegmentId) -> Result<String, SegmentError> {
-    let bytes = StateRead::get(journal, Table::Units, &unit.get().to_be_bytes());
-    let bytes = bytes.map_err(|error| JournalError::Store(error.to_string()))?;
+    let bytes = journal.registered(Table::Units, &unit.get().to_be_bytes())?;
     let state = bytes.and_then(|bytes| UnitState::decode(bytes.as_slice()).ok());
     state.map(|state| state.unit.unit_code).ok_or(SegmentError::Registry(segment))
 }

@@ -16,7 +16,7 @@ use receipt_core::trust::SetEnd;
 use tallystick_proto::ledger::v1::LedgerBlock;
 
 use crate::journal::FollowedTip;
-use crate::judge::CheckpointJudge;
+use crate::judge::{CheckpointError, CheckpointJudge};
 use crate::trust::Handover;
 
 /// Entries held back until a checkpoint covers them; then a proof is wanted.
@@ -44,12 +44,12 @@ pub enum ChainError {
         problem: &'static str,
     },
     /// The checkpoint is not accepted.
-    #[error("block {height}: its checkpoint is not accepted: {problem}")]
+    #[error("block {height}: its checkpoint is not accepted: {source}")]
     Checkpoint {
         /// Its height.
         height: u64,
         /// What is wrong.
-        problem: String,
+        source: CheckpointError,
     },
     /// The checkpoint is under a quorum, but its root is not that of the entries sent.
     #[error("block {height}: its entries do not lead to the checkpoint's root")]
@@ -211,9 +211,8 @@ impl Chain {
         if block.checkpoint.is_empty() || height < block.height || !nearer {
             return Ok(());
         }
-        let (size, root) = judge
-            .judge(&block.checkpoint)
-            .map_err(|problem| ChainError::Checkpoint { height: block.height, problem })?;
+        let (size, root) =
+            judge.judge(&block.checkpoint).map_err(|source| ChainError::Checkpoint { height: block.height, source })?;
         self.covering = Some(Covering { height, size, root });
         Ok(())
     }

@@ -5,7 +5,8 @@
 //! - governance: the registry changes; a higher epoch of ours means that this journal was superseded: it halts;
 //! - a seal that hands over to another validator set: from the next block on its checkpoints count;
 //! - authorities that take the place of others: said in the log; what is anchored after that is theirs to vouch for;
-//! - a takeover that the trust file has and the ledger has not, or the other way round: nothing of the step is acted on;
+//! - a takeover that the trust file has and the ledger has not, or the other way round, and whatever else of a quorum does not go with what
+//!   this process has: nothing of the step is acted on, and no node is blamed (see [`OwnFault`]);
 //! - a sequence of ours that this journal never cut, or cut differently: the journal is not the newest. It halts.
 //!
 //! A step that halts leaves nothing behind but the reason: the blocks it saw are `recover`'s to read, from the tip on that was
@@ -20,7 +21,7 @@ use receipt_core::governance::{Action, SignedGovernance};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{BatchSequence, Height, IssuerId, LeafIndex, RecordKey, TreeSize};
 use receipt_core::state::tables::{IssuerState, Table};
-use receipt_core::state::{ChainParameters, Writes, followed_writes};
+use receipt_core::state::{ApplyError, ChainParameters, Writes, followed_writes};
 use receipt_core::succession::AuthorityChange;
 use receipt_core::trust::{Takeover, TrustFile};
 
@@ -29,8 +30,9 @@ use crate::desk::Desk;
 use crate::journal::{
     BatchOutcome, BatchRow, Durability, EventRow, FollowedTip, Journal, JournalError, JournalWrite, Placement,
 };
+use crate::own_fault::OwnFault;
 use crate::owner::{Committed, Layered, OwnerStep, RefusedRecord, RegistryChange};
-use crate::trust;
+use crate::trust::{self, HandoverError};
 
 /// Why sealed blocks could not be acted on.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +40,9 @@ pub enum OutcomeError {
     /// The journal failed: fatal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The blocks contradict the rules, though under a quorum: the log and this program disagree.
-    #[error("{0}")]
-    Block(String),
+    /// The blocks are under a quorum, and do not go with what this process has: no node is to blame.
+    #[error(transparent)]
+    Own(#[from] OwnFault),
     /// This journal is not the newest, and says so from now on. Nothing of the step was written.
     #[error("{0}")]
     Halted(String),
@@ -137,10 +139,15 @@ impl Outcomes {
         }
         self.compare_takeovers(&step, tip.frontier.size())?;
         tell_authorities(&step.authorities);
-        let Step { mut write, owner, registry, event, decided, keys, requeued, mut committed, trust, .. } = step;
+        let Step {
+            mut write, owner, registry, event, decided, keys, requeued, mut committed, trust, takeovers, ..
+        } = step;
         write.put_registry(&registry);
-        if let Some(trust) = &trust {
-            write.put_trust(&trust.to_text());
+        // Also if a given file knew all of it before: what was followed is what a file that is given later is held against.
+        if !takeovers.is_empty() || desk.journal.trust()?.is_none() {
+            let current = desk.trust.current();
+            let known = trust.as_ref().unwrap_or(&current).up_to(tip.frontier.size());
+            write.put_trust(&known.to_text());
         }
         owner.end(&mut write)?;
         write.put_followed_tip(&FollowedTip { event, ..tip.clone() });
@@ -304,9 +311,12 @@ impl Outcomes {
         governance: &SignedGovernance,
     ) -> Result<(), OutcomeError> {
         let journal = &self.desk.journal;
-        let before = Layered { journal, changes: &step.registry };
-        let writes = followed_writes(&before, &self.chain, governance, block.height, block.time)
-            .map_err(|error| OutcomeError::Block(format!("governance in block {}: {error}", block.height)))?;
+        let before = Layered::new(journal, &step.registry);
+        let writes = followed_writes(&before, &self.chain, governance, block.height, block.time);
+        let writes = writes.map_err(|error| match error {
+            ApplyError::Read(error) => OutcomeError::Journal(before.journal_error(&error)),
+            ApplyError::Refused(problem) => OwnFault::Ledger(format!("block {}: {problem}", block.height)).into(),
+        })?;
         let own = step.epoch.map_or_else(|| journal.epoch(), Ok)?;
         let change = RegistryChange { before, governance, writes: &writes };
         if let Some(epoch) = fencing_epoch(&writes, journal.identity().issuer)?.filter(|epoch| *epoch > own) {
@@ -335,10 +345,16 @@ impl Outcomes {
     /// The next block's checkpoints are another set's, if this one's seal says so.
     fn handed_over(&self, step: &mut Step<'_>, block: &SealedBlock) -> Result<(), OutcomeError> {
         let Some(handover) = &block.handover else { return Ok(()) };
-        let registry = Layered { journal: &self.desk.journal, changes: &step.registry };
+        let registry = Layered::new(&self.desk.journal, &step.registry);
         let current = self.desk.trust.current();
-        let trust = trust::after(step.trust.as_ref().unwrap_or(&current), handover, &registry)
-            .map_err(|problem| OutcomeError::Block(format!("block {}: {problem}", block.height)))?;
+        let trust = trust::after(step.trust.as_ref().unwrap_or(&current), handover, &registry);
+        let trust = trust.map_err(|error| match error {
+            HandoverError::Read(error) => OutcomeError::Journal(registry.journal_error(&error)),
+            HandoverError::Unannounced(problem) => {
+                OwnFault::Ledger(format!("block {}: {problem}", block.height)).into()
+            }
+            HandoverError::Trust(problem) => OwnFault::TrustFile(format!("block {}: {problem}", block.height)).into(),
+        })?;
         step.takeovers.push(Takeover::Validators { last_size: handover.end.last_size });
         step.trust = trust.or(step.trust.take());
         Ok(())
@@ -357,7 +373,7 @@ impl Outcomes {
         let known = step.trust.as_ref().unwrap_or(&current);
         let change = AuthorityChange::new(leaf, known.authorities_at(leaf), set);
         let trust = known.with_next_authorities(leaf, set);
-        let trust = trust.map_err(|problem| OutcomeError::Block(format!("leaf {leaf} of the log: {problem}")))?;
+        let trust = trust.map_err(|problem| OwnFault::TrustFile(format!("leaf {leaf} of the log: {problem}")))?;
         step.takeovers.push(Takeover::Authorities { first_leaf: change.first_leaf });
         step.authorities.push((height, change));
         step.trust = trust.or(step.trust.take());
@@ -370,9 +386,10 @@ impl Outcomes {
         let known = self.desk.trust.current().takeovers(before, followed);
         match known.into_iter().find(|known| !step.takeovers.contains(known)) {
             None => Ok(()),
-            Some(missing) => Err(OutcomeError::Block(format!(
-                "the trust file has {missing}, and the ledger brings none there: compare the trust file with another party's"
-            ))),
+            Some(missing) => {
+                let problem = format!("it has {missing}, and the ledger brings none there");
+                Err(OwnFault::TrustFile(problem).into())
+            }
         }
     }
 }

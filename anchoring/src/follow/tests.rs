@@ -3,13 +3,17 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer, RegisterKind};
 use receipt_core::hash::Hash;
-use receipt_core::ids::{BatchSequence, LeafIndex};
+use receipt_core::ids::{BatchSequence, LeafIndex, UnixMillis};
 use receipt_core::note::PosixSeconds;
 use receipt_core::reason::Reason;
+use receipt_core::state::Writes;
+use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, Table};
 use receipt_core::testkit::{ISSUER, TestChain, TestValidator, issuer_key};
 use receipt_core::trust::{SetEnd, TrustFile};
+use receipt_core::validators::ValidatorSet;
 use tallystick_proto::ledger::v1::SubmitBatchRequest;
 use tallystick_service::clock::FixedClock;
+use tallystick_service::metrics::Readiness;
 
 use super::*;
 use crate::fate::{Fate, fate};
@@ -273,7 +277,7 @@ fn gap(chain: &TestChain) -> Vec<tallystick_proto::ledger::v1::LedgerBlock> {
 struct Counting<'a>(&'a receipt_core::trust::TrustFile, std::cell::Cell<usize>);
 
 impl CheckpointJudge for Counting<'_> {
-    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), String> {
+    fn judge(&self, note: &str) -> Result<(TreeSize, Hash), CheckpointError> {
         self.1.set(self.1.get() + 1);
         self.0.judge(note)
     }
@@ -412,6 +416,10 @@ fn validators_that_take_over_are_followed_and_a_restart_knows_them() {
     assert!(matches!(open(other.trust()), Err(TrustError::OtherSets)), "another history");
 }
 
+fn takeovers_of(trust: &TrustFile) -> usize {
+    trust.takeovers(TreeSize::ZERO, TreeSize::new(u64::MAX)).len()
+}
+
 /// Authorities are replaced: what comes right after the entry is theirs to sign, and a restart knows them.
 #[test]
 fn authorities_that_take_over_are_followed_and_a_restart_knows_them() {
@@ -430,7 +438,7 @@ fn authorities_that_take_over_are_followed_and_a_restart_knows_them() {
     process.follow(&chain);
     let open = |given: &TrustFile| FollowedTrust::open(given.clone(), process.journal());
     let newest = chain.trust().to_text();
-    assert_eq!(chain.trust().handovers(), given.handovers() + 3);
+    assert_eq!(takeovers_of(chain.trust()), takeovers_of(&given) + 3);
     assert_eq!(open(&given).unwrap().current().to_text(), newest);
     chain.replace_authorities(&["authority-7", "authority-8", "authority-6"]);
     assert_eq!(&open(chain.trust()).unwrap().current().to_text(), &chain.trust().to_text());
@@ -453,7 +461,7 @@ fn authorities_and_validators_that_change_in_one_block_are_followed() {
     process.follow(&chain);
     let newest = chain.trust().to_text();
     assert_eq!(process.desk.trust.current().to_text(), newest);
-    assert_eq!(chain.trust().handovers(), given.handovers() + 3);
+    assert_eq!(takeovers_of(chain.trust()), takeovers_of(&given) + 3);
     assert_eq!(FollowedTrust::open(given, process.journal()).unwrap().current().to_text(), newest);
 }
 
@@ -467,14 +475,15 @@ fn what_the_trust_file_has_and_the_ledger_does_not_bring_is_not_followed() {
     let others = AuthoritySet { threshold: 1, ..given.authorities().clone() };
     let end = SetEnd { last_size: TreeSize::new(size + 1), until: PosixSeconds::new(chain.now().seconds()) };
     for (what, forged) in [
-        ("authorities from leaf", given.with_next_authorities(LeafIndex::new(size), &others).unwrap().unwrap()),
-        ("validators from tree size", given.with_next_set(end, &chain.genesis().validators).unwrap()),
+        ("it has authorities from leaf", given.with_next_authorities(LeafIndex::new(size), &others).unwrap().unwrap()),
+        ("it has validators from tree size", given.with_next_set(end, &chain.genesis().validators).unwrap()),
     ] {
         process.desk.trust.replace(forged);
         let mut log = Chain::new(process.journal().followed_tip().unwrap(), HeldLimits::default());
         let sealed = log.offer(&ledger_block(&chain, height), process.desk.trust.as_ref()).unwrap();
-        let error = process.outcomes.act(&sealed, log.sealed_tip(&sealed).unwrap()).unwrap_err().to_string();
-        assert!(error.contains(what) && error.contains("compare the trust file"), "{error}");
+        let error = process.outcomes.act(&sealed, log.sealed_tip(&sealed).unwrap()).unwrap_err();
+        let OutcomeError::Own(OwnFault::TrustFile(problem)) = error else { panic!("{error}") };
+        assert!(problem.starts_with(what), "{problem}");
         assert_eq!(process.journal().followed_tip().unwrap().height.get(), height - 1, "nothing is acted on");
     }
     process.desk.trust.replace(given);
@@ -496,6 +505,49 @@ fn a_file_with_a_set_where_the_journal_saw_none_is_not_believed() {
     assert_eq!(FollowedTrust::open(with(size), process.journal()).unwrap().current().as_ref(), &with(size), "may come");
 }
 
+/// The file that was given first knew all that was followed, so nothing new was learnt. A file that is given later is held against it all the same.
+#[test]
+fn a_file_that_is_given_later_is_held_against_what_was_followed_under_the_first() {
+    let Fixture { mut chain, mut process } = fixture();
+    let founding = chain.trust().clone();
+    chain.replace_authorities(&["authority-0", "authority-7", "authority-8"]);
+    chain.rotate_validators((2..=5).map(TestValidator::new).collect());
+    chain.add_block(&[]);
+    let (given, size) = (chain.trust().clone(), chain.log().size());
+    // It may also say more than is so: nobody can know yet.
+    let others = AuthoritySet { threshold: 1, ..given.authorities().clone() };
+    let bold = given.with_next_authorities(LeafIndex::new(size + 100), &others).unwrap().unwrap();
+    process.desk.trust.replace(bold.clone());
+    process.follow(&chain);
+    let open =
+        |file: &TrustFile| FollowedTrust::open(file.clone(), process.journal()).map(|open| open.current().to_text());
+    for (file, expected) in [(&given, &given), (&bold, &bold), (&founding, &given)] {
+        assert_eq!(open(file).unwrap(), expected.to_text());
+    }
+    let set = founding.with_next_authorities(LeafIndex::new(size - 1), &others).unwrap().unwrap();
+    let mut other = TestChain::new();
+    other.rotate_validators((6..=9).map(TestValidator::new).collect());
+    for file in [&set, other.trust()] {
+        assert!(matches!(open(file), Err(TrustError::OtherSets)), "{}", file.to_text());
+    }
+}
+
+/// Before anybody took over, too: the first block that is followed says that nobody did.
+#[test]
+fn a_file_with_a_set_before_the_first_takeover_is_not_believed() {
+    let Fixture { mut chain, mut process } = fixture();
+    let before = chain.log().size();
+    chain.add_block(&[]);
+    process.follow(&chain);
+    let trust = chain.trust();
+    let others = AuthoritySet { threshold: 1, ..trust.authorities().clone() };
+    let with = |leaf| trust.with_next_authorities(LeafIndex::new(leaf), &others).unwrap().unwrap();
+    assert!(matches!(FollowedTrust::open(with(before), process.journal()), Err(TrustError::OtherSets)));
+    let (may_come, size) = (with(chain.log().size()), chain.log().size());
+    assert_eq!(FollowedTrust::open(may_come.clone(), process.journal()).unwrap().current().as_ref(), &may_come);
+    assert_eq!(may_come.up_to(TreeSize::new(size)), *trust);
+}
+
 /// A seal under the old set's quorum hands over to a set that no governance announced, or to another one.
 #[test]
 fn a_handover_that_governance_did_not_announce_is_not_followed() {
@@ -505,7 +557,7 @@ fn a_handover_that_governance_did_not_announce_is_not_followed() {
     chain.rotate_validators((2..=5).map(TestValidator::new).collect());
     let (end, right) = (chain.trust().sets()[0].end.unwrap(), chain.trust().sets()[1].set_hash);
     let after = |process: &TestProcess, trust: &TrustFile, set_hash| {
-        let registry = crate::owner::Layered { journal: process.journal(), changes: &before };
+        let registry = crate::owner::Layered::new(process.journal(), &before);
         crate::trust::after(trust, &crate::trust::Handover { set_hash, end }, &registry)
     };
     assert!(after(&process, &trust, right).is_err(), "nothing is announced yet");
@@ -513,6 +565,119 @@ fn a_handover_that_governance_did_not_announce_is_not_followed() {
     assert_eq!(after(&process, &trust, right), Ok(Some(chain.trust().clone())));
     assert!(after(&process, &trust, Hash([7; 32])).is_err());
     assert_eq!(after(&process, chain.trust(), right), Ok(None), "known already");
+}
+
+/// A follower of two nodes that have the same ledger, what it tells of its way, and of what is in it.
+async fn follower_of(
+    process: TestProcess,
+    desk: &Desk,
+    ledger: &FakeLedger,
+    now: UnixMillis,
+) -> (Follower, watch::Receiver<Followed>, Readiness) {
+    let nodes = vec![("node-1".to_owned(), ledger.serve().await), ("node-2".to_owned(), ledger.serve().await)];
+    let (followed, following) = watch::channel(Followed { height: 0, event: 0 });
+    let readiness = Readiness::new();
+    let follower = Follower {
+        nodes: Arc::new(Nodes::over(nodes, Duration::from_secs(5))),
+        outcomes: process.outcomes,
+        desk: desk.clone(),
+        clock: Arc::new(FixedClock::new(now)),
+        quorum_time: process.quorum_time,
+        fresh_seconds: 600,
+        held: HeldLimits::default(),
+        followed,
+        standing: Standing::new(&readiness),
+    };
+    (follower, following, readiness)
+}
+
+/// A trust file of another history than the chain's, if it is one.
+type Forge<'a> = &'a dyn Fn(&TestChain) -> Option<TrustFile>;
+
+/// What a quorum stands behind does not go with what this process has. Nodes that say what is so are not blamed for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_on_this_side_is_told_and_no_node_blamed_for_it() {
+    let next_size = |chain: &TestChain| chain.log().size() + 1;
+    let with_authorities = |chain: &TestChain| {
+        let others = AuthoritySet { threshold: 1, ..chain.trust().authorities().clone() };
+        chain.trust().with_next_authorities(LeafIndex::new(next_size(chain) - 1), &others).unwrap()
+    };
+    let with_validators = |chain: &TestChain| {
+        let strangers = (91..=94).map(|id| TestValidator::new(id).public()).collect();
+        let end = SetEnd { last_size: TreeSize::new(next_size(chain)), until: PosixSeconds::new(1) };
+        Some(chain.trust().with_next_set(end, &ValidatorSet::new(strangers).unwrap()).unwrap())
+    };
+    let unchanged = |_: &TestChain| None;
+    let forged: [(Forge<'_>, bool, bool, &str); 4] = [
+        (&with_authorities, false, false, "trust_file contradicts the ledger: it has authorities from leaf "),
+        // Closed, the gate asks for the newest checkpoint first; open, blocks are all that comes.
+        (&with_validators, false, false, "trust_file contradicts the ledger: a tree of size "),
+        (&with_validators, true, false, "trust_file contradicts the ledger: a tree of size "),
+        (&unchanged, true, true, "ledger has what cannot be followed here: block 1: governance message 1 is refused"),
+    ];
+    for (forge, gate_is_open, registry_differs, expected) in forged {
+        let Fixture { mut chain, process } = fixture();
+        let forged = forge(&chain);
+        let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+        let governance = chain.governance(vec![kind]);
+        chain.add_items(vec![Item::Governance(governance)]).unwrap();
+        chain.add_block(&[]);
+        if let Some(forged) = forged {
+            process.desk.trust.replace(forged);
+        }
+        if registry_differs {
+            let later = GovernanceState { sequence: 7, id: Hash([7; 32]) };
+            put_meta(&process, META_GOVERNANCE, Some(later.encode()));
+        }
+        let (now, ledger) = (chain.now(), FakeLedger::new(chain));
+        let desk = Desk { gate: Arc::new(Gate::new(None)), ..process.desk.clone() };
+        if gate_is_open {
+            desk.gate.caught_up();
+        }
+        let (follower, following, readiness) = follower_of(process, &desk, &ledger, now).await;
+        let token = CancellationToken::new();
+        let running = tokio::spawn(follower.run(token.clone()));
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while readiness.is_ready() && desk.metrics.nodes_distrusted.get() == 0 {
+            assert!(std::time::Instant::now() < deadline, "nothing is told");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let told = readiness.to_string();
+        assert_eq!(desk.metrics.nodes_distrusted.get(), 0, "a node is blamed");
+        assert!(told.starts_with(expected), "{told}");
+        assert!(told.contains("compare its sets") || told.contains("run the newest version"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert_eq!(*following.borrow(), Followed { height: 0, event: 0 }, "nothing is acted on");
+        token.cancel();
+        running.await.unwrap().unwrap();
+    }
+}
+
+fn put_meta(process: &TestProcess, key: &[u8], value: Option<Vec<u8>>) {
+    let mut write = process.journal().write();
+    write.put_registry(&Writes::from([((Table::Meta, key.to_vec()), value)]));
+    write.commit(Durability::Synced).unwrap();
+}
+
+/// The journal lost a row of the registry that governance is judged by: its own fault, with the way out of a damaged journal.
+#[test]
+fn a_registry_that_cannot_be_read_is_the_journals_fault() {
+    let Fixture { mut chain, process } = fixture();
+    let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+    let governance = chain.governance(vec![kind]);
+    chain.add_items(vec![Item::Governance(governance)]).unwrap();
+    let act = |process: &TestProcess| {
+        let mut log = Chain::new(process.journal().followed_tip().unwrap(), HeldLimits::default());
+        let sealed = log.offer(&ledger_block(&chain, 1), chain.trust()).unwrap();
+        process.outcomes.act(&sealed, log.sealed_tip(&sealed).unwrap())
+    };
+    let before = process.journal().registered(Table::Meta, META_GOVERNANCE).unwrap();
+    put_meta(&process, META_GOVERNANCE, None);
+    let error = act(&process).unwrap_err();
+    assert!(matches!(&error, OutcomeError::Journal(JournalError::Corrupt(_))), "{error}");
+    assert!(error.to_string().contains("`restore`"), "{error}");
+    put_meta(&process, META_GOVERNANCE, before);
+    let _acted = act(&process).unwrap();
 }
 
 /// Its newest checkpoint is of validators that the journal has not met yet: the blocks before lead to them.
@@ -525,19 +690,8 @@ async fn a_journal_that_was_away_while_validators_changed_catches_up() {
     }
     let (now, newest, tip) = (chain.now(), chain.trust().to_text(), chain.height().get());
     let ledger = FakeLedger::new(chain);
-    let nodes = Nodes::over(vec![("node".to_owned(), ledger.serve().await)], Duration::from_secs(5));
     let desk = Desk { gate: Arc::new(Gate::new(None)), ..process.desk.clone() };
-    let (followed, mut following) = watch::channel(Followed { height: 0, event: 0 });
-    let follower = Follower {
-        nodes: Arc::new(nodes),
-        outcomes: process.outcomes,
-        desk: desk.clone(),
-        clock: Arc::new(FixedClock::new(now)),
-        quorum_time: process.quorum_time,
-        fresh_seconds: 600,
-        held: HeldLimits::default(),
-        followed,
-    };
+    let (follower, mut following, _) = follower_of(process, &desk, &ledger, now).await;
     let token = CancellationToken::new();
     let running = tokio::spawn(follower.run(token.clone()));
     following.wait_for(|followed| followed.height == tip).await.unwrap();

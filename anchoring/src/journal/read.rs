@@ -7,7 +7,7 @@ use receipt_core::state::tables::Table;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
 use super::families::{BATCHES, EVENTS, META, OUTBOX, OUTCOMES, PLACEMENTS, RECORDS, REGISTRY, REQUEUE};
-use super::rows::record_key;
+use super::rows::{record_key, registry_key};
 use super::{BatchOutcome, BatchRow, EventRow, Family, Journal, JournalError, Placement, RecordRow, fixed};
 
 /// A signed record, verbatim and decoded; or why it cannot be read.
@@ -169,6 +169,11 @@ impl Journal {
     /// An event.
     pub fn event(&self, number: u64) -> Result<Option<EventRow>, JournalError> {
         self.message(EVENTS, &number.to_be_bytes(), "event row")
+    }
+
+    /// A value of the registry, as it was followed.
+    pub fn registered(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        self.get(REGISTRY, &registry_key(table, key))
     }
 
     /// Every value of a registry table, ascending by key. The registry is small and held in memory anyway.

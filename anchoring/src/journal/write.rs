@@ -153,7 +153,7 @@ impl<'a> JournalWrite<'a> {
         self.put_meta(META_FOLLOWED_TIP, &tip.encode());
     }
 
-    /// The trust file after a handover.
+    /// The trust file as far as the ledger is followed with this write.
     pub fn put_trust(&mut self, text: &str) {
         self.put_meta(META_TRUST, text.as_bytes());
     }

@@ -10,6 +10,7 @@ use receipt_core::verdict::{Conclusion, verify_bundle};
 use tallystick_anchoring::follow::{Followed, Follower, HeldLimits};
 use tallystick_anchoring::gate::Gate;
 use tallystick_anchoring::nodes::Nodes;
+use tallystick_anchoring::own_fault::Standing;
 use tallystick_anchoring::quorum_time::QuorumTime;
 use tallystick_anchoring::submit::Submitter;
 use tallystick_anchoring::testkit::ledger::{FakeLedger, StatusFault, dead_channel};
@@ -17,6 +18,7 @@ use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::receipt::v1 as receipt_wire;
 use tallystick_service::clock::{Clock, FixedClock};
+use tallystick_service::metrics::Readiness;
 use tallystick_service::shutdown::CancellationToken;
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
@@ -101,6 +103,7 @@ fn running_on(
         fresh_seconds: 600,
         held: HeldLimits { entries: 10, ..HeldLimits::default() },
         followed,
+        standing: Standing::new(&Readiness::new()),
     };
     let submitter = Submitter {
         nodes: Arc::clone(&nodes),

@@ -9,10 +9,12 @@ use receipt_core::state::ChainParameters;
 use tallystick_anchoring::desk::Desk;
 use tallystick_anchoring::guard::stand_aside;
 use tallystick_anchoring::nodes::Nodes;
-use tallystick_anchoring::recover::{Recovery, RecoveryState, Session};
+use tallystick_anchoring::own_fault::OwnFault;
+use tallystick_anchoring::recover::{RecoverError, Recovery, RecoveryState, Session};
 use tallystick_anchoring::tail::open_to_recover;
 use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_service::clock::{Clock, SystemClock};
+use tallystick_service::config_key::KeyError;
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::identity::ChainName;
 use tallystick_service::outln;
@@ -39,7 +41,10 @@ pub async fn run(settings: &Settings, plan: Option<&Path>) -> Result<RecoverySta
     let nodes = nodes_of(settings, &chain)?;
     let fresh_seconds = settings.ledger.fresh_ms / 1000;
     let session = Session { trust: &trust, nodes: &nodes, clock: &SystemClock, fresh_seconds };
-    session.catch_up(&mut recovery).await?;
+    session.catch_up(&mut recovery).await.map_err(|error| match error {
+        RecoverError::Own(OwnFault::TrustFile(_)) => KeyError::config("trust_file", error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
     let (batches, receipts) = recovery.adopted();
     outln!("caught up with the ledger at height {}", recovery.next_height().saturating_sub(1));
     outln!("learnt from it: {receipts} receipts in {batches} batches that this journal did not have");

@@ -10,7 +10,6 @@ use prost::Message as _;
 use receipt_core::governance::{Action, AllocateSegment, FenceIssuer, Governance};
 use receipt_core::ids::Height;
 use receipt_core::limits;
-use receipt_core::state::StateRead;
 use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, SegmentState, Table};
 use receipt_core::suite::Suite;
 
@@ -66,8 +65,7 @@ pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Ve
 }
 
 fn last_governance(journal: &Journal) -> Result<Option<GovernanceState>, JournalError> {
-    let bytes = StateRead::get(journal, Table::Meta, META_GOVERNANCE);
-    let bytes = bytes.map_err(|error| JournalError::Store(error.to_string()))?;
+    let bytes = journal.registered(Table::Meta, META_GOVERNANCE)?;
     bytes
         .map(|bytes| GovernanceState::decode(&bytes))
         .transpose()
