@@ -101,6 +101,12 @@ async fn every_way_to_mend_or_restore_a_journal_ends_in_an_issuer_that_issues() 
     Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Backup").await.unwrap();
     let third = issue_some(&network, &issuer, 3).await;
     let said = Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Putting a backup back").await.unwrap();
+    // Typed again by somebody who is not sure: what was put back goes beside what was lost, and not into it.
+    Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Putting a backup back").await.unwrap();
+    for aside in ["journal.lost", "journal.lost.~1~"] {
+        let aside = journal.with_file_name(aside);
+        assert!(aside.join("CURRENT").is_file() && !aside.join("journal").exists(), "{}", aside.display());
+    }
     assert!(said.contains("restored issuer 1 "), "{said}");
     let said = Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Catching up").await.unwrap();
     assert!(said.contains("fence.gov: governance sequence"), "{said}");

@@ -51,6 +51,13 @@ async fn assert_votes(network: &mut TestNetwork, seed: u64) {
     network.wait_equal_tips().await.unwrap();
 }
 
+/// Types the commands of a section, and types them again, as somebody does who is not sure that they were typed. What the first time printed.
+async fn twice(network: &mut TestNetwork, page: &str, section: &str) -> String {
+    let printed = Operator::new(network, OPERATED).follow(page, section).await.unwrap();
+    Operator::new(network, OPERATED).follow(page, section).await.unwrap();
+    printed
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_resting_chain_every_way_to_restore_a_node_ends_in_a_validator_that_votes() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
@@ -63,19 +70,30 @@ async fn on_a_resting_chain_every_way_to_restore_a_node_ends_in_a_validator_that
     seal_one(&network, next()).await;
     network.wait_equal_tips().await.unwrap();
 
-    let printed = Operator::new(&mut network, OPERATED).follow(REPAIR, "Damaged store").await.unwrap();
+    let printed = twice(&mut network, REPAIR, "Damaged store").await;
     assert!(printed.contains("kept the guard file: this validator has voted at height "), "{printed}");
     assert!(printed.contains("guard          voted at height "), "inspect: {printed}");
     assert_votes(&mut network, next()).await;
 
-    Operator::new(&mut network, OPERATED).follow(BACKUP, "A copy of a node's store").await.unwrap();
+    twice(&mut network, BACKUP, "A copy of a node's store").await;
     for _ in 0..3 {
         seal_one(&network, next()).await;
     }
     network.wait_equal_tips().await.unwrap();
     checkpoints.forget(OPERATED);
-    Operator::new(&mut network, OPERATED).follow(BACKUP, "Restoring a node from a copy").await.unwrap();
+    twice(&mut network, BACKUP, "Restoring a node from a copy").await;
     assert_votes(&mut network, next()).await;
+    let (node, backups) = (network.layout().node(OPERATED), network.layout().root().join("backups"));
+    for made in [backups.join("node-data"), node.join("data"), node.join("data.lost"), node.join("data.damaged")] {
+        let before = made.with_file_name(format!("{}.~1~", made.file_name().unwrap().to_str().unwrap()));
+        let before = if made.starts_with(&backups) { backups.join("node-data.before") } else { before };
+        let is_live = made == node.join("data");
+        for store in [&made, &before].into_iter().take(if is_live { 1 } else { 2 }) {
+            assert!(store.join("CURRENT").is_file(), "{} is no store", store.display());
+            let nested = ["data", "node-data"].iter().any(|name| store.join(name).exists());
+            assert!(!nested, "{} has another in it", store.display());
+        }
+    }
 
     let printed = Operator::new(&mut network, OPERATED).follow(REPAIR, "Consensus log").await.unwrap();
     assert!(printed.contains("consensus log  sound: ") && printed.contains("Nothing was changed"), "{printed}");
