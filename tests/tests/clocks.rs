@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tallystick_devnet::NetworkOptions;
@@ -71,7 +71,9 @@ async fn a_slow_clock_costs_no_receipt_and_a_quorum_that_was_ahead_comes_back() 
     shift(&network, &ALL, -IDLE_MS);
     network.start_nodes().await.unwrap();
     // Consensus begins with one empty block.
+    let deadline = Instant::now() + PATIENCE;
     while network.wait_equal_tips().await.unwrap().sealed_height == 0 {
+        assert!(Instant::now() < deadline, "the empty block is not sealed");
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     shift(&network, &QUORUM, 0);

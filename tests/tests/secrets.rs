@@ -7,7 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tallystick_devnet::issuing::issue_one;
 use tallystick_devnet::logs::AllowList;
@@ -18,6 +18,7 @@ use tallystick_tests::{TestNetwork, after_kills};
 
 const ISSUER: u32 = 1;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Wrong config, or a file that it names.
 const USAGE: i32 = 64;
 
@@ -209,8 +210,10 @@ async fn another_process_of_the_same_user_does_not_read_a_programs_memory() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let mut sleep = somebodys("sleep").arg("1000").spawn().unwrap();
     let pid = sleep.id().unwrap();
+    let deadline = Instant::now() + WAIT_MAX;
     let runs = async |pid: u32| {
         while !fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().starts_with("sleep") {
+            assert!(Instant::now() < deadline, "it does not run");
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
@@ -227,7 +230,9 @@ async fn another_process_of_the_same_user_does_not_read_a_programs_memory() {
         (&binaries.node, layout.node_config(1), network.node_addresses(1).unwrap().metrics),
     ] {
         let mut running = somebodys(program.to_str().unwrap()).arg("run").arg("--config").arg(config).spawn().unwrap();
+        let deadline = Instant::now() + WAIT_MAX;
         while http_get(metrics, "/livez").await.is_err() {
+            assert!(Instant::now() < deadline, "{} does not answer", program.display());
             assert_eq!(running.try_wait().unwrap(), None, "{}", program.display());
             tokio::time::sleep(POLL_INTERVAL).await;
         }

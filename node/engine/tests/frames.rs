@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 
 const HOSTILE: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// However often it was at fault in a test, it is heard again within this.
+const UNHEARD_MAX: Duration = Duration::from_secs(120);
 /// Whoever was at fault is not heard for so long, and longer after a second fault. A test that is itself so slow is heard, rightly.
 const REST: Duration = Duration::from_secs(1);
 
@@ -91,14 +93,18 @@ fn is_open(link: &TcpStream) -> bool {
 
 /// Until the node has noticed that the link which was signed for is gone.
 async fn until_gone(by: &Node) {
-    while !stands(&mut link(by, &hello_by(&key(0), by, SESSION)).await).await {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until_taken(by, &hello_by(&key(0), by, SESSION)).await;
 }
 
 /// Until the hostile validator is heard (again).
 async fn until_heard(by: &Node) {
-    while !stands(&mut link(by, &hello(by)).await).await {
+    until_taken(by, &hello(by)).await;
+}
+
+async fn until_taken(by: &Node, hello: &[u8]) {
+    let deadline = Instant::now() + UNHEARD_MAX;
+    while !stands(&mut link(by, hello).await).await {
+        assert!(Instant::now() < deadline, "node {} takes no link", by.index);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

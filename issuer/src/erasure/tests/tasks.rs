@@ -1,7 +1,7 @@
 //! The task beside issuing: what a start has left to it, and what keeps it waiting.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tallystick_service::shutdown::CancellationToken;
 use tallystick_storage::StoreShare;
@@ -12,6 +12,8 @@ use crate::erasure::task::ErasureTask;
 use crate::testing::alone::{NoFiles, is_alone};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// What is waited for comes in a second or two, of a full disk in some ten.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A journal in which a body is erased, and a table still has its key; and that key.
 fn unwritten(fixture: &Fixture, path: &Path) -> (Arc<Journal>, Vec<u8>) {
@@ -47,7 +49,9 @@ async fn what_a_start_has_left_comes_first_and_then_each_run_that_is_begun() {
     let (task, token) = (task(&fixture, &journal), CancellationToken::new());
     let (begun, now) = (Arc::clone(&task.begun), fixture.now());
     let done = async || {
+        let deadline = Instant::now() + PATIENCE;
         while !journal.erasure_run().unwrap().is_some_and(|run| run.is_done()) {
+            assert!(Instant::now() < deadline, "the run is not done: {:?}", journal.erasure_run());
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
@@ -81,7 +85,9 @@ async fn tables_that_a_start_has_left_are_written_anew_when_there_is_room() {
     }
     disk.free();
     // The database notices within some seconds that there is room.
+    let deadline = Instant::now() + PATIENCE;
     while !task.try_to_write_anew().await.unwrap() {
+        assert!(Instant::now() < deadline, "there is room, and nothing is written anew");
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     assert_eq!(holders(&path, &wrapped), Vec::<PathBuf>::new());
