@@ -101,8 +101,7 @@ fn shown(receipt: &Receipt, name: &str, value: String, template: &Template, utc_
         "non_tax.confirm_time" => time_text(draft.ext.non_tax()?.confirm_time?, utc_offset_minutes),
         // A unified social credit code is public; every other code is a person's.
         "payer_code" if draft.payer_id_type != PayerIdType::Uscc => masked_code(&value),
-        // Units often hand it over masked already.
-        "rec_account" if !value.contains('*') => masked_code(&value),
+        "rec_account" => masked_code(&value),
         "payments" => {
             let parts = draft.payments.iter();
             let parts = parts.map(|part| format!("{} {}", template.word("payments", part.mode.as_str()), part.amount));

@@ -30,7 +30,8 @@ impl Element {
         Self { name, attributes: Vec::new(), content: Content::Text(text.into()) }
     }
 
-    /// The same with one attribute more.
+    /// The same with one attribute more. Of the documents only those that are drawn have attributes.
+    #[cfg(any(feature = "draw", test))]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.attributes.push((name, value.into()));
         self

@@ -51,7 +51,7 @@ pub use material::{AsOf, DateSource};
 pub use place::{PlaceError, PlaceVerdict, RecordPlace, proved_place};
 pub use report::{
     AsOfReport, ChainReport, CheckReport, CompareReport, ConclusionReport, JudgedAtReport, LayerReport,
-    NotCheckedReport, NoticeReport, VERDICT_FORMAT, VerdictReport, unreadable,
+    NotCheckedReport, NoticeReport, UnreadableReport, VERDICT_FORMAT, VerdictReport, unreadable,
 };
 pub use scan::{LedgerAnswer, Scan};
 pub use sentences::{CheckId, Finding, FindingResult, NotChecked, Notice, Phrase, Tone};

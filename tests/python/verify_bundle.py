@@ -297,9 +297,12 @@ class Scan(Verdict):
             self.code = "DIRECTORY_KEY"
             ids = ("unit_id", "key_id")
             theirs = [unit for unit in units if all(unit[name] == self.record[name] for name in ids)]
-            if not theirs:
-                raise Unjudged("KEY_UNKNOWN", "the directory does not have the key")
-            self.signature(theirs[0], signed, signature)
+            issued = self.record["issue_time_ms"]
+            of_its_time = [unit for unit in theirs if unit["valid_from_ms"] <= issued
+                           and not 0 < unit["valid_until_ms"] <= issued]
+            if not of_its_time and (not theirs or issued // 1000 > units_as_of):
+                raise Unjudged("KEY_UNKNOWN", "the directory does not have the key, or not for the time of issue")
+            self.signature((of_its_time or theirs)[0], signed, signature)
             self.code = "ISSUE_TIME"
             require(self.record["issue_time_ms"] <= self.latest, "issued in the future")
             self.reverses = self.record["reverses"]

@@ -182,7 +182,10 @@ fn what_cannot_be_judged_has_its_own_code_and_no_receipt_another() {
     let (code, page) = desk.verify(&[&foreign], &[]);
     assert_eq!(code, 4, "{page}");
     assert!(page.starts_with("CANNOT BE JUDGED HERE  The receipt is of another chain, "), "{page}");
-    assert!(page.contains(&other.genesis().chain_id().0.to_string()) && !page.contains("INVALID"), "{page}");
+    let ids = [other.genesis().chain_id(), desk.chain.genesis().chain_id()].map(|chain| chain.0.to_string());
+    assert!(ids.iter().all(|id| page.contains(id)) && !page.contains("INVALID"), "{page}");
+    let sentence = page.lines().next().unwrap();
+    assert!(ids.iter().all(|id| !sentence.contains(&id[..9]) && sentence.contains(&id[..8])), "{sentence}");
     let (code, page) = desk.verify(&[&picture], &[]);
     assert_eq!(code, 5, "{page}");
     assert!(
@@ -220,6 +223,17 @@ fn one_unreadable_file_hides_no_verdict() {
     let results: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let result = |line: &serde_json::Value| line["verdict"]["conclusion"]["result"].clone();
     assert_eq!((result(&results[0]), result(&results[1])), ("unreadable".into(), "in_force".into()));
+    assert!(lines.lines().all(|line| !line.starts_with("TEST SPECIMEN")), "{lines}");
+    // Of a chain for tests that is said first, whatever else is.
+    let specimens = TestChain::of_specimens("specimens");
+    let trust = desk.file("specimens.trust", specimens.trust().to_text());
+    let judged = |language: &str| text(&run(&["verify", &missing, "--trust", &trust, "--lang", language]));
+    assert!(judged("en").starts_with("TEST SPECIMEN: NOT READ  The file cannot be read: "), "{}", judged("en"));
+    assert!(judged("zh").starts_with("【测试样票】无法读取  "), "{}", judged("zh"));
+    let json: serde_json::Value =
+        serde_json::from_str(&text(&run(&["verify", &missing, "--trust", &trust, "--json"]))).unwrap();
+    assert_eq!(json["verdict"]["notices"][0]["code"], "TEST_CHAIN");
+    assert_eq!(json["verdict"]["chain"]["id"], specimens.genesis().chain_id().0.to_string());
     let bad = desk.file("bad.tally", [&std::fs::read(&good).unwrap()[..], b"x"].concat());
     assert_eq!(desk.verify(&[&missing, &bad], &[]).0, 1, "what is known to be bad comes first");
 }

@@ -79,8 +79,12 @@ fn some_day_fits(pattern: &[u8], today: CivilDate) -> bool {
 }
 
 /// The code as it is shown: the first six and the last four characters of a long one, the first and the last of a
-/// short one; a code of up to two characters is hidden altogether.
+/// short one; a code of up to two characters is hidden altogether. What has a `*` was masked by the unit and stays as it is: masked again it
+/// would show less than the receipt says, and other characters than the unit's.
 pub fn masked_code(code: &str) -> String {
+    if code.contains('*') {
+        return code.to_owned();
+    }
     let count = code.chars().count();
     let (head, tail) = match count {
         0..=2 => (0, 0),
@@ -182,6 +186,9 @@ mod tests {
             ("12", "**"),
             ("", ""),
             ("港澳A123", "港****3"),
+            ("****0301", "****0301"),
+            ("990305********0012", "990305********0012"),
+            ("6222 **** 3445", "6222 **** 3445"),
         ] {
             assert_eq!(masked_code(code), shown);
         }

@@ -98,6 +98,13 @@ impl Judge {
         self.add(id, CheckOutcome::Unknown, Parameters::NONE, vec![detail.to_owned()]);
     }
 
+    /// One more particular of the check that was made last.
+    pub(super) fn particular(&mut self, detail: String) {
+        if let Some(last) = self.checks.last_mut() {
+            last.details.push(detail);
+        }
+    }
+
     /// Passes if the condition holds.
     pub(super) fn require(&mut self, id: CheckId, holds: bool, detail: impl Display) -> Result<(), Conclusion> {
         self.require_with(id, holds, || Parameters::NONE, detail)

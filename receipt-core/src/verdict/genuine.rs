@@ -129,12 +129,16 @@ fn other_chain(context: &Context<'_>, judge: &mut Judge) -> Conclusion {
     let proof = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).ok();
     let checkpoint = proof.and_then(|proof| Checkpoint::parse(proof.checkpoint.text()).ok());
     let log = checkpoint.map(|checkpoint| checkpoint.origin().to_owned());
-    let (own, known, name) = (bundle.chain.0, trust.chain_id().0, trust.chain_name());
-    let parameters = Parameters::of([("chain", Value::Text(own.to_string()))])
+    let (own, known, name) = (bundle.chain, trust.chain_id(), trust.chain_name());
+    let parameters = Parameters::of([("chain", Value::Chain(own))])
         .and("log", log.map(Value::Text))
         .and("own_name", Some(Value::Text(name.to_owned())))
-        .and("own_chain", Some(Value::Text(known.to_string())));
-    judge.doubt_with(CheckId::Chain, Doubt::OtherChain, parameters, "it names another chain than the trust file")
+        .and("own_chain", Some(Value::Chain(known)));
+    let doubt =
+        judge.doubt_with(CheckId::Chain, Doubt::OtherChain, parameters, "it names another chain than the trust file");
+    judge.particular(format!("it is of chain {}", own.0));
+    judge.particular(format!("the trust file is of chain {}", known.0));
+    doubt
 }
 
 /// Why the credential does not cover the record.

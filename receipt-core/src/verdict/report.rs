@@ -17,6 +17,8 @@ use super::signed::Signed;
 use super::value::{Parameters, Value};
 use super::{TimeSource, Verdict};
 use crate::shown;
+use crate::suite::ChainId;
+use crate::trust::TrustFile;
 
 /// The value of `format`.
 pub const VERDICT_FORMAT: &str = "tallystick/verdict/v1";
@@ -207,7 +209,7 @@ pub(super) fn of(verdict: &Verdict) -> VerdictReport {
         layers: layers(verdict),
         as_of: as_of(verdict),
         judged_at: judged_at(verdict),
-        chain: ChainReport { id: verdict.chain.0.to_string(), name: verdict.chain_name.clone(), test: verdict.is_test },
+        chain: chain(verdict.chain, &verdict.chain_name, verdict.is_test),
         signers: verdict.signers.clone(),
         compare: verdict.signed.as_ref().map(compare).unwrap_or_default(),
         checks: verdict.checks.iter().map(|made| check(made, verdict)).collect(),
@@ -216,10 +218,35 @@ pub(super) fn of(verdict: &Verdict) -> VerdictReport {
     }
 }
 
-/// The conclusion on a file that gave no bytes to judge.
-pub fn unreadable(problem: &str) -> ConclusionReport {
+/// What is said of a file that gave no bytes to judge: of a verdict its first keys, and the chain that was asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadableReport {
+    /// [`VERDICT_FORMAT`].
+    pub format: &'static str,
+    /// That it cannot be read, and why.
+    pub conclusion: ConclusionReport,
+    /// What must be read beside it.
+    pub notices: Vec<NoticeReport>,
+    /// The chain of the trust file.
+    pub chain: ChainReport,
+}
+
+/// The conclusion on a file that gave no bytes to judge, and would have been judged by this trust file.
+pub fn unreadable(problem: &str, trust: &TrustFile) -> UnreadableReport {
     let parameters = Parameters::of([("problem", Value::Text(problem.to_owned()))]);
-    of_finding(Finding::Unreadable, parameters, 0)
+    let notice = Notice::TestChain;
+    let said = said(notice.sentence(), &Parameters::NONE, 0);
+    let test = NoticeReport { code: notice.code(), parameters: Parameters::NONE, said };
+    UnreadableReport {
+        format: VERDICT_FORMAT,
+        conclusion: of_finding(Finding::Unreadable, parameters, 0),
+        notices: trust.is_test().then_some(test).into_iter().collect(),
+        chain: chain(trust.chain_id(), trust.chain_name(), trust.is_test()),
+    }
+}
+
+fn chain(id: ChainId, name: &str, test: bool) -> ChainReport {
+    ChainReport { id: id.0.to_string(), name: name.to_owned(), test }
 }
 
 fn of_finding(finding: Finding, parameters: Parameters, utc_offset_minutes: i32) -> ConclusionReport {

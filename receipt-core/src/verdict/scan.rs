@@ -7,7 +7,8 @@
 //! refused, with the refusal       refused, and why
 //! taken, with proofs              in force or reversed: the checks of a bundle, the content's apart
 //! ```
-//! A record does not name its chain: what another chain's unit signed looks like what this one's did not sign. An answer that does not hold
+//! A record does not name its chain: what another chain's unit signed looks like what this one's did not sign. The address in a code does name it
+//! ([`crate::code::read`] refuses codes of other hosts), so that such a record gets here only under a host that is not its own. An answer that does not hold
 //! says nothing of the receipt, so the verdict is that it cannot be judged.
 
 use super::anchored::{self, check_time, endorsed};
@@ -81,9 +82,11 @@ pub(super) fn conclude(
     seen.as_of = Some(AsOf { time: scan.units_as_of, source: DateSource::Directory });
     let is_theirs = |unit: &&UnitCredential| unit.unit == record.unit && unit.signing_key == record.signing_key;
     let theirs = || scan.units.iter().filter(is_theirs);
-    // One key may have several credentials: of a renamed unit, or for a longer time. The one of the record's time counts.
+    // One key may have several credentials: of a renamed unit, or for a longer time. The one of the record's time counts. Of a time after its
+    // own the directory cannot know that there is none: what it has is older, and whatever it has for another time says nothing.
     let of_its_time = theirs().find(|unit| unit.covers(record.issue_time));
-    let Some(unit) = of_its_time.or_else(|| theirs().next()) else {
+    let is_of_before = record.issue_time.seconds() <= scan.units_as_of.get();
+    let Some(unit) = of_its_time.or_else(|| theirs().next().filter(|_| is_of_before)) else {
         let parameters = Parameters::of([("directory_seconds", Value::Seconds(scan.units_as_of.get()))]);
         let detail = format_args!("unit {}, key {}", record.unit, record.signing_key);
         return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::KeyUnknown, parameters, detail));

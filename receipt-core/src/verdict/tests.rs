@@ -432,9 +432,14 @@ fn another_chain_is_named() {
     let (chain, receipt) = chain();
     let other = TestChain::named("otherchain");
     let verdict = verify_bundle(&chain.bundle(&receipt).encode(), other.trust(), chain.now());
-    let own = chain.genesis().chain_id().0.to_string();
-    for line in Language::ALL.map(|language| verdict.to_line(language)) {
-        assert!(line.contains(&own) && line.contains(chain.trust().origin()) && line.contains("otherchain"), "{line}");
+    let ids = [chain.genesis().chain_id(), other.genesis().chain_id()].map(|chain| chain.0.to_string());
+    for language in Language::ALL {
+        let (line, page) = (verdict.to_line(language), verdict.to_text(language));
+        assert!(line.contains(chain.trust().origin()) && line.contains("otherchain"), "{line}");
+        // Eight digits in the sentence, which has to fit on a phone; all of them among the particulars.
+        for id in &ids {
+            assert!(line.contains(&id[..8]) && !line.contains(&id[..9]) && page.contains(id), "{page}");
+        }
     }
 }
 

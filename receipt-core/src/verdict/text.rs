@@ -6,7 +6,7 @@
 use super::face::Face;
 use super::fill::say;
 use super::language::Language;
-use super::report::VerdictReport;
+use super::report::{ChainReport, ConclusionReport, UnreadableReport, VerdictReport};
 use super::sentences::Phrase;
 use super::value::{Parameters, Value};
 use crate::shown::line;
@@ -14,8 +14,7 @@ use crate::shown::line;
 /// What it comes to, in one line: as of when, or why.
 pub(super) fn headline(report: &VerdictReport, language: Language) -> String {
     let conclusion = &report.conclusion;
-    let mark = if report.chain.test { Phrase::TestMark.sentence().of(language) } else { "" };
-    let mut text = format!("{mark}{}  {}", conclusion.word.of(language), conclusion.sentence.of(language));
+    let mut text = first_words(conclusion, &report.chain, language);
     if let Some(as_of) = &report.as_of {
         text = format!("{text}  {}", as_of.said.of(language));
     }
@@ -24,6 +23,19 @@ pub(super) fn headline(report: &VerdictReport, language: Language) -> String {
     let code = conclusion.check.or(conclusion.detail.as_ref().map(|_| conclusion.code));
     let because = [code, detail].into_iter().flatten().collect::<Vec<_>>().join(": ");
     if because.is_empty() { text } else { format!("{text}  ({})", line(&because)) }
+}
+
+impl UnreadableReport {
+    /// In one line, without a line end.
+    pub fn to_line(&self, language: Language) -> String {
+        first_words(&self.conclusion, &self.chain, language)
+    }
+}
+
+/// Word and sentence, behind the mark of a chain for tests.
+fn first_words(conclusion: &ConclusionReport, chain: &ChainReport, language: Language) -> String {
+    let mark = if chain.test { Phrase::TestMark.sentence().of(language) } else { "" };
+    format!("{mark}{}  {}", conclusion.word.of(language), conclusion.sentence.of(language))
 }
 
 /// A whole page of plain text, ending in a newline.

@@ -11,6 +11,7 @@ use crate::bundle::FileSort;
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::reason::Reason;
 use crate::shown::{Damage, line};
+use crate::suite::ChainId;
 
 /// A value that a sentence names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,9 @@ pub enum Value {
     Number(u64),
     /// A text, which may be anybody's.
     Text(String),
+    /// A chain by its id; for machines all 64 digits. A reader sees eight, which tell two chains apart and fit on a phone; the rest stands among
+    /// the particulars.
+    Chain(ChainId),
     /// Codes, in order.
     Codes(Vec<String>),
     /// Why the ledger refused something.
@@ -58,6 +62,7 @@ impl Value {
             Self::Span(seconds) => span(*seconds, language),
             Self::Number(number) => number.to_string(),
             Self::Text(text) => line(text).into_owned(),
+            Self::Chain(id) => format!("{:.8}", id.0.to_string()),
             Self::Codes(codes) => codes.join(match language {
                 Language::Zh => "、",
                 Language::En => ", ",
@@ -83,6 +88,7 @@ impl Serialize for Value {
             | Self::Span(number)
             | Self::Number(number) => serializer.serialize_u64(*number),
             Self::Text(text) => serializer.serialize_str(text),
+            Self::Chain(id) => serializer.collect_str(&id.0),
             Self::Codes(codes) => codes.serialize(serializer),
             Self::Reason(reason) => serializer.serialize_str(reason.as_str()),
             Self::Sort(sort) => serializer.serialize_str(sort.code()),

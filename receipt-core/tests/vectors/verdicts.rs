@@ -121,10 +121,9 @@ fn of_scan(
     name: &'static str,
     chain: &TestChain,
     record: &[u8],
-    units: &[UnitCredential],
+    (units, units_as_of): (&[UnitCredential], PosixSeconds),
     (answer, at): (&Answer, UnixMillis),
 ) -> Asked {
-    let units_as_of = PosixSeconds::new(chain.now().seconds() - 2 * 86_400);
     let scan = Scan { record, units, units_as_of, ledger: answer.borrowed() };
     let input = json!({
         "record": hex::encode(record),
@@ -327,7 +326,25 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         ("its batch was refused", &sent_back, unit(&sent_back), refused(&sent_back, None), now),
         ("called refused, and taken", &blues[0], unit(&blues[0]), misplaced, now),
     ];
-    rows.iter().map(|(name, of, units, answer, at)| of_scan(name, &chain, &of.record, units, (answer, *at))).collect()
+    let of = |name, of: &TestReceipt, units: &[UnitCredential], as_of, asked| {
+        of_scan(name, &chain, &of.record, (units, PosixSeconds::new(as_of)), asked)
+    };
+    let two_days_ago = now.seconds() - 2 * 86_400;
+    let mut asked: Vec<Asked> = rows
+        .iter()
+        .map(|(name, receipt, units, answer, at)| of(name, receipt, units, two_days_ago, (answer, *at)))
+        .collect();
+    // One key under two credentials, the earlier one first; and the earlier one alone, in a directory of before the issue and of after it.
+    let issued = blues[0].signed.record.issue_time;
+    let [mut earlier, mut later] = [0, 1].map(|_| unit(&blues[0]).remove(0));
+    (earlier.valid_until, later.valid_from) = (Some(issued), issued);
+    let offline = (&Answer::NotAsked, now);
+    asked.extend([
+        of("offline, a renewed credential", &blues[0], &[earlier.clone(), later], two_days_ago, offline),
+        of("offline, not yet a renewed credential", &blues[0], &[earlier.clone()], issued.seconds() - 1, offline),
+        of("offline, no credential renewed", &blues[0], &[earlier], issued.seconds(), offline),
+    ]);
+    asked
 }
 
 /// No sentence that nobody can ever read.

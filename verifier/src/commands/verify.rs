@@ -9,8 +9,8 @@ use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{
-    ConclusionReport, FindingResult, Language, Parameters, Phrase, TimeSource, VERDICT_FORMAT, Value, Verdict,
-    VerdictReport, say, unreadable, verify_bundle,
+    FindingResult, Language, Parameters, Phrase, TimeSource, UnreadableReport, Value, Verdict, VerdictReport, say,
+    unreadable, verify_bundle,
 };
 use serde::Serialize;
 use tallystick_service::clock::{Clock, SystemClock};
@@ -32,15 +32,8 @@ struct FileReport<'a, V> {
     /// The first file with the same receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_before_as: Option<&'a str>,
-    /// docs/spec/verdict.md; of a file that cannot be read its first two keys.
+    /// docs/spec/verdict.md.
     verdict: &'a V,
-}
-
-/// The verdict on a file that gave no bytes to judge.
-#[derive(Serialize)]
-struct Unread {
-    format: &'static str,
-    conclusion: ConclusionReport,
 }
 
 /// Trust file, time and greatest age by which bundles are judged.
@@ -76,7 +69,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     for path in &arguments.files {
         let result = match judge(path, &terms) {
             Ok((bytes, verdict)) => tell(path, &bytes, &verdict, arguments, &mut tally)?,
-            Err(error) => tell_unread(path, &error, arguments)?,
+            Err(error) => tell_unread(path, &unreadable(&error.to_string(), &terms.trust), arguments)?,
         };
         tally.results.push(result);
     }
@@ -142,14 +135,11 @@ fn tell(
     Ok(verdict.finding().result())
 }
 
-fn tell_unread(path: &Path, error: &io::Error, arguments: &VerifyArguments) -> Result<FindingResult, Failure> {
-    let conclusion = unreadable(&error.to_string());
+fn tell_unread(path: &Path, unread: &UnreadableReport, arguments: &VerifyArguments) -> Result<FindingResult, Failure> {
     if arguments.json {
-        tell_json(path, None, &Unread { format: VERDICT_FORMAT, conclusion })?;
+        tell_json(path, None, unread)?;
     } else {
-        let language = arguments.language();
-        let (word, sentence) = (conclusion.word.of(language), conclusion.sentence.of(language));
-        print_text(&format!("{word}  {sentence}  {}\n", shown(path)))?;
+        print_text(&format!("{}  {}\n", unread.to_line(arguments.language()), shown(path)))?;
     }
     Ok(FindingResult::Unreadable)
 }

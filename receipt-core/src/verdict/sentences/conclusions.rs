@@ -131,7 +131,8 @@ macro_rules! findings {
 findings! {
     InForce = "IN_FORCE", InForce Good, "有效" "IN FORCE",
         "票据真实，已上链，有效。" "The receipt is genuine, anchored and in force.",
-        "此后是否冲红，请刷新状态。" "Whether it was reversed since then, a refreshed state says.";
+        "此后是否冲红，这里不知道；联网后可向开票单位重新获取票据再查。"
+        "Whether it was reversed since then is not known here: once online, fetch the receipt anew from the unit, and check again.";
     RedInForce = "RED_IN_FORCE", InForce Caution, "红字票据" "RED RECEIPT",
         "这是冲红用的红字票据，冲销{reverses}，不证明收到款项。"
         "This is a red receipt: it reverses {reverses} and attests no payment received.",
@@ -139,7 +140,7 @@ findings! {
     TooOld = "TOO_OLD", TooOld Caution, "状态过旧" "STATE TOO OLD",
         "状态是{age_seconds}以前的，要求不超过{allowed_seconds}；当时有效。"
         "The state is {age_seconds} old, no more than {allowed_seconds} being allowed; the receipt was in force then.",
-        "请刷新状态再判断。" "Refresh the state, and judge again.";
+        "请向开票单位重新获取票据再查。" "Fetch the receipt anew from the unit, and check again.";
     Reversed = "REVERSED", Reversed Bad, "已冲红" "REVERSED",
         "这张票据已被红字票据{by}冲红，不再有效。" "The red receipt {by} reversed this receipt, which is no longer in force.",
         "请勿凭此报销。" "Reimburse nothing on it.";
@@ -152,7 +153,7 @@ findings! {
     Unchecked = "UNCHECKED", Signed Caution, "已签名，未核实" "SIGNED, NOT CHECKED",
         "由{unit_name}的密钥签名；是否已上链、是否已冲红，没有查。"
         "Signed with the key of {unit_name}; whether it is anchored or reversed was not checked.",
-        "请与纸面逐项核对，并联网再查。" "Compare it with the paper item by item, and check again online.";
+        "请与纸面逐项核对，联网后再查。" "Compare it with the paper item by item, and check again once online.";
     Refused = "REFUSED", Refused Bad, "被拒绝" "REFUSED",
         "账本拒绝了这张票据：{reason}[；已由{replaced_by}代替]。"
         "The ledger refused this receipt: {reason}[; {replaced_by} replaces it].",
@@ -187,7 +188,8 @@ findings! {
         "The receipt is of another chain, {chain}[ (log {log} by its own word)]; here receipts of {own_name} ({own_chain}) are judged.",
         "请用那条链的验证页面或信任文件。" "Take the page or the trust file of that chain.";
     KeyUnknown = "KEY_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
-        "{directory_seconds}的单位名录里没有签这张票据的密钥。" "The directory of units of {directory_seconds} does not have the key that signed.",
+        "{directory_seconds}的单位名录里没有签这张票据的密钥，或没有它在开票时的凭证。"
+        "The directory of units of {directory_seconds} does not have the key that signed, or not for the time of issue.",
         "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
     FormatUnknown = "FORMAT_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "本程序不认识这种格式。" "This program does not know the format.",

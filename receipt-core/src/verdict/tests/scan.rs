@@ -60,9 +60,20 @@ fn offline_a_code_is_signed_and_no_more() {
     let mut other = Known::of(&chain, &receipt);
     other.units[0].public_key = crate::suite::Signer::public_key(&crate::testkit::unit_key(4242));
     assert_eq!(judge(&receipt.record, &other).code(), "RECORD_SIGNATURE");
+    // A directory of later knows that there is no other credential; one of before cannot, whatever it has for an earlier time.
     let mut ended = Known::of(&chain, &receipt);
-    ended.units[0].valid_until = Some(receipt.signed.record.issue_time);
-    assert_eq!(judge(&receipt.record, &ended).code(), "CREDENTIAL_SCOPE");
+    let issued = receipt.signed.record.issue_time;
+    ended.units[0].valid_until = Some(issued);
+    for (as_of, finding, code) in [
+        (issued.seconds() - 1, Finding::KeyUnknown, "KEY_UNKNOWN"),
+        (issued.seconds(), Finding::Forged, "CREDENTIAL_SCOPE"),
+        (issued.seconds() + 1, Finding::Forged, "CREDENTIAL_SCOPE"),
+    ] {
+        ended.units_as_of = PosixSeconds::new(as_of);
+        let verdict = judge(&receipt.record, &ended);
+        assert_eq!((verdict.finding(), verdict.code(), verdict.signed.as_ref()), (finding, code, None));
+        assert_eq!(verdict.as_of.unwrap().time, ended.units_as_of, "of when");
+    }
     // A renamed unit has two credentials of one key: the one of the record's time counts, wherever it stands in the list.
     let mut renamed = Known::of(&chain, &receipt);
     let mut before = renamed.units[0].clone();
