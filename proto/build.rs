@@ -13,6 +13,7 @@ const PROTO_FILES: &[&str] = &[
     "tallystick/peer/v1/peer.proto",
     "tallystick/admin/v1/admin.proto",
     "tallystick/verifier/v1/verifier.proto",
+    "tallystick/portal/v1/portal.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use tallystick_proto::admin::v1::admin_service_client::AdminServiceClient;
 use tallystick_proto::issuer::v1::issuer_service_client::IssuerServiceClient;
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use tallystick_proto::portal::v1::portal_service_client::PortalServiceClient;
 use tallystick_service::durable;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -15,6 +16,8 @@ use crate::layout::{CertificateFiles, Layout};
 
 /// Client of the issuer's service, as business systems use it.
 pub type IssuerClient = IssuerServiceClient<Channel>;
+/// Client of the issuer's service for portals.
+pub type PortalClient = PortalServiceClient<Channel>;
 /// What auditors and verifiers read.
 pub type LedgerClient = LedgerServiceClient<Channel>;
 /// Client of a node's admin service, as operators use it.
@@ -43,6 +46,11 @@ pub fn endpoint(layout: &Layout, address: SocketAddr, caller: Caller) -> Result<
 /// A client of an issuer.
 pub fn issuer_client(channel: Channel) -> IssuerClient {
     IssuerServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+/// A client of an issuer's service for portals.
+pub fn portal_client(channel: Channel) -> PortalClient {
+    PortalServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
 }
 
 /// A client of a node's ledger service.

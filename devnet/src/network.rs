@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 
 use crate::binaries::Binaries;
 use crate::callers::Caller;
-use crate::clients::{self, AdminClient, IssuerClient, LedgerClient};
+use crate::clients::{self, AdminClient, IssuerClient, LedgerClient, PortalClient};
 use crate::description::{Description, IssuerAddresses, NodeAddresses};
 use crate::generate::{Generated, generate};
 use crate::layout::Layout;
@@ -234,6 +234,11 @@ impl Network {
     /// A client of an issuer as one of the callers.
     pub async fn issuer_client(&self, issuer_id: u32, caller: Caller) -> Result<IssuerClient> {
         Ok(clients::issuer_client(self.issuer_channel(issuer_id, caller).await?))
+    }
+
+    /// A client of an issuer's service for portals as one of the callers.
+    pub async fn portal_client(&self, issuer_id: u32, caller: Caller) -> Result<PortalClient> {
+        Ok(clients::portal_client(self.issuer_channel(issuer_id, caller).await?))
     }
 
     /// A client of a validator's ledger service as one of the callers.

@@ -13,7 +13,9 @@ use tonic::{Request, Response, Status};
 
 mod answers;
 mod context;
+mod fetching;
 mod issuing;
+mod portal;
 mod queries;
 mod resubmitting;
 mod reversing;
@@ -23,6 +25,7 @@ mod watching;
 mod tests;
 
 pub use context::ApiContext;
+pub use portal::PortalApi;
 pub use watching::OutcomeStream;
 
 /// The service.

@@ -1,7 +1,7 @@
 //! All wiring: the parts are made here, every task is started (anchoring's by `Anchoring::start`) and joined here.
 //!
 //! ```text
-//! signals · tls watch · operations door · control · journal check · accept · grpc server · sequencer · erasure · housekeeping
+//! signals · tls watch · operations door · control · journal check · accept · grpc server · sequencer · tries · erasure · housekeeping
 //! and anchoring's own: batcher · submitter · follower · time keeper · guard
 //! ```
 //! Order of an end: the gate closes, the server takes no more calls, the sequencer empties its queue; batches on their way
@@ -41,7 +41,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::api::{ApiContext, IssuerApi};
+use crate::api::{ApiContext, IssuerApi, PortalApi};
 use crate::backup::{self, Copied, RestoreTarget};
 use crate::body::BodyCipher;
 use crate::bundle::Bundler;
@@ -62,6 +62,8 @@ use crate::owner::ReceiptOwner;
 use crate::registry::{Registry, RegistryView};
 use crate::secrets::{self, SecretMarks, SecretsWatch};
 use crate::server::{SERVICES, incoming_limits, serve_grpc};
+use crate::tries::ticket::Tickets;
+use crate::try_desk::{TryDesk, TryQueue, try_queue};
 
 #[cfg(test)]
 mod tests;
@@ -280,6 +282,8 @@ impl Wiring {
         let (followed, following) = watch::channel(Followed { height: tip.height.get(), event: tip.event });
         let (queue, jobs) = issue_queue(self.settings.issue.queue_drafts_max);
         register_memory(&mut registry, &self.settings.memory, &self.journal, queue.clone());
+        let (tries, try_jobs) = try_queue(Arc::clone(&shared.desk.gate));
+        let try_desk = TryDesk::open(Arc::clone(&self.journal), Arc::clone(&self.clock), Arc::clone(&shared.metrics))?;
         let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;
         let readiness = Readiness::new();
         let housekeeping = self.housekeeping(&shared, &readiness);
@@ -304,10 +308,11 @@ impl Wiring {
         tasks.spawn("operations-door", serve(door, registry, readiness, token.clone()));
         let group = self.settings.issue.group_drafts_max;
         tasks.spawn("sequencer", issue::run(sequencer, jobs, group, token.clone()));
+        tasks.spawn("tries", try_desk.run(try_jobs, token.clone()));
         self.anchoring(&shared, departures, followed, standing).start(&mut tasks)?;
         tasks.spawn("housekeeping", housekeeping.run(token.clone()));
         let streams = TaskTracker::new();
-        let api = self.api(&shared, queue, following, &token, &streams);
+        let api = self.api(&shared, (queue, tries), following, &token, &streams);
         let (incoming, accepting) = accept(grpc, Arc::clone(&self.tls), incoming_limits(self.files), token.clone());
         tasks.spawn("accept", accepting);
         tasks.spawn("grpc", serve_grpc(api, incoming, Arc::clone(&self.clock), answers, token.clone()));
@@ -439,11 +444,11 @@ impl Wiring {
     fn api(
         &self,
         shared: &Shared,
-        queue: IssueQueue,
+        (queue, tries): (IssueQueue, TryQueue),
         followed: watch::Receiver<Followed>,
         stop: &CancellationToken,
         streams: &TaskTracker,
-    ) -> IssuerApi {
+    ) -> (IssuerApi, PortalApi) {
         let bundler = Bundler::new(
             Arc::clone(&self.journal),
             Arc::clone(&shared.cipher),
@@ -452,7 +457,7 @@ impl Wiring {
             Arc::clone(&self.clock),
             Credentials::new(self.settings.credentials_dir.clone(), Arc::clone(&shared.desk.trust)),
         );
-        IssuerApi::new(Arc::new(ApiContext {
+        let context = Arc::new(ApiContext {
             journal: Arc::clone(&self.journal),
             registry: Arc::clone(&self.registry),
             keys: Arc::clone(&self.keys),
@@ -462,10 +467,13 @@ impl Wiring {
             followed,
             clock: Arc::clone(&self.clock),
             quorum_time: Arc::clone(&shared.quorum_time),
+            tries,
+            tickets: Tickets::new(&self.keys.master),
             metrics: Arc::clone(&shared.metrics),
             utc_offset_minutes: self.chain.genesis.utc_offset_minutes,
             stop: stop.clone(),
             streams: streams.clone(),
-        }))
+        });
+        (IssuerApi::new(Arc::clone(&context)), PortalApi::new(context))
     }
 }

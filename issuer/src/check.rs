@@ -17,7 +17,9 @@ use tallystick_service::clock::Clock;
 use tallystick_service::shutdown::CancellationToken;
 
 use crate::body::BodyCipher;
-use crate::journal::{BODIES, BODY_KEYS, Journal, JournalError, ReceiptReads as _, ReceiptRow, StoredBody, receipt_of};
+use crate::journal::{
+    BODIES, BODY_KEYS, Journal, JournalError, ReceiptReads as _, ReceiptRow, StoredBody, TRIES, receipt_of,
+};
 use crate::metrics::IssuerMetrics;
 
 #[cfg(test)]
@@ -62,6 +64,10 @@ impl Inspector for ReceiptInspector {
 
     fn by_record(&self) -> &'static [Family] {
         &[BODIES, BODY_KEYS]
+    }
+
+    fn expendable(&self) -> &'static [Family] {
+        &[TRIES]
     }
 
     fn record(&self, journal: &Journal, key: RecordKey, row: &RecordRow) -> Result<Option<String>, JournalError> {
@@ -118,8 +124,8 @@ pub fn said(findings: &Findings) -> String {
     }
     if whole {
         ways.push(
-            "the outbox and requeue are made anew by `repair --rewrite` of the stopped issuer; what else is named comes back by \
-             `restore` of a sound backup and `recover`",
+            "the outbox and requeue are made anew, and of the tries is left out what cannot be read, by `repair --rewrite` of the stopped \
+             issuer; what else is named comes back by `restore` of a sound backup and `recover`",
         );
     }
     format!(

@@ -19,6 +19,7 @@
 //! segments       segment u32                              next number u64
 //!                segment u32 ‖ 0x01                       first number u64 that was never given out, of a stopped segment
 //! erasures       what was erased, by name and by age       (see `erasures`)
+//! tries          how often receipts were tried for         (see `tries`)
 //! ```
 //! All integers big-endian; a day is `yyyymmdd`, a kind the first six digits of a code. Small values are drawn in `secrets`. Everything
 //! else of the journal, and its contract, is [`tallystick_anchoring::journal`]'s; one write holds rows of both.
@@ -31,6 +32,7 @@ mod erasures;
 mod read;
 mod rows;
 mod tallies;
+mod tries;
 mod write;
 
 #[cfg(test)]
@@ -45,6 +47,8 @@ pub use tallies::{DayKind, DecidedTally, IssuedTally};
 pub use tallystick_anchoring::journal::{
     BatchRow, Durability, EventRow, FollowedTip, Journal, JournalError, JournalIdentity, JournalWrite, Placement,
 };
+pub(crate) use tries::TRIES;
+pub use tries::{SOURCES_MAX, TryCount, TryReads, TryRow, TryWrites};
 pub use write::ReceiptWrites;
 
 /// Ciphertexts of bodies.
@@ -62,6 +66,6 @@ const SEGMENTS: Family = Family { name: "segments", access: Access::Few };
 /// An issuer's journal.
 pub const LAYOUT: Layout = Layout {
     program: "tallystick-issuer",
-    format: 3,
-    families: &[BODIES, BODY_KEYS, BIZ, UNIQUENESS, REVERSALS, DAYS, ISSUED, DECIDED, SEGMENTS, ERASURES],
+    format: 4,
+    families: &[BODIES, BODY_KEYS, BIZ, UNIQUENESS, REVERSALS, DAYS, ISSUED, DECIDED, SEGMENTS, ERASURES, TRIES],
 };

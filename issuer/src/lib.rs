@@ -42,6 +42,8 @@ pub mod rewrap;
 pub mod secrets;
 pub mod segments;
 mod server;
+pub mod tries;
+pub mod try_desk;
 pub mod watch;
 
 #[cfg(test)]

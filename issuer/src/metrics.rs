@@ -13,6 +13,10 @@ use receipt_core::reason::Reason;
 use tallystick_anchoring::metrics::AnchoringMetrics;
 use tallystick_proto::errors::{CallReason, ErrorReason};
 
+mod fetching;
+
+pub use fetching::{FetchMetrics, TryAnswer, TryLabel, WayLabel};
+
 /// Why a record was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
@@ -53,6 +57,8 @@ pub(crate) type Days = Gauge<f64, AtomicU64>;
 pub struct IssuerMetrics {
     /// Metrics of anchoring.
     pub anchoring: Arc<AnchoringMetrics>,
+    /// Metrics of fetching.
+    pub fetching: FetchMetrics,
     receipts_issued: Counter,
     issue_groups: Counter,
     group_drafts: Histogram,
@@ -98,6 +104,7 @@ impl IssuerMetrics {
         let registry = registry.sub_registry_with_prefix("tallystick_issuer");
         let metrics = Self {
             anchoring: Arc::new(AnchoringMetrics::register(registry)),
+            fetching: FetchMetrics::register(registry),
             receipts_issued: Counter::default(),
             issue_groups: Counter::default(),
             group_drafts: Histogram::new(exponential_buckets(1.0, 2.0, 13)),

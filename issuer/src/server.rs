@@ -11,6 +11,7 @@ use std::time::Duration;
 use receipt_core::limits;
 use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::issuer::v1::issuer_service_server::IssuerServiceServer;
+use tallystick_proto::portal::v1::portal_service_server::PortalServiceServer;
 use tallystick_service::answers::AnswersLayer;
 use tallystick_service::arrival::{ArrivalLayer, ArrivalLimits, is_reflection};
 use tallystick_service::authorization::{AuthorizationLayer, COMMON_SERVICES};
@@ -25,11 +26,11 @@ use tallystick_service::tls::{Incoming, IncomingLimits};
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 
-use crate::api::IssuerApi;
+use crate::api::{IssuerApi, PortalApi};
 use crate::memory::{REQUESTS_BYTES_MAX, STREAMS_MAX};
 
 /// What the port serves besides the common services.
-pub(crate) const SERVICES: &[&str] = &["tallystick.issuer.v1.IssuerService"];
+pub(crate) const SERVICES: &[&str] = &["tallystick.issuer.v1.IssuerService", "tallystick.portal.v1.PortalService"];
 /// Connections at once, if the bound on open files allows.
 const CONNECTIONS_MAX: usize = 4096;
 /// Of these, connections of one caller.
@@ -50,6 +51,8 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
 const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Of these, bytes of one call.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+/// A request of the portal: a few short fields.
+const PORTAL_REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// A peer that is gone without a word is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const WATCH: &str = "/tallystick.issuer.v1.IssuerService/Watch";
@@ -66,7 +69,7 @@ pub(crate) fn incoming_limits(files: Files) -> IncomingLimits {
 
 /// Serves until the token is cancelled, and until calls under way are answered.
 pub(crate) async fn serve_grpc(
-    api: IssuerApi,
+    (api, portal): (IssuerApi, PortalApi),
     incoming: Incoming,
     clock: Arc<dyn Clock>,
     answers: AnswersLayer,
@@ -75,6 +78,9 @@ pub(crate) async fn serve_grpc(
     let service = IssuerServiceServer::new(api)
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
+        .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
+    let portal = PortalServiceServer::new(portal)
+        .max_decoding_message_size(PORTAL_REQUEST_BYTES_MAX)
         .max_encoding_message_size(2 * limits::BUNDLE_BYTES_MAX);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     // Both versions of reflection are served: many tools know only the older one.
@@ -108,7 +114,9 @@ pub(crate) async fn serve_grpc(
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(service);
+        .add_service(service)
+        .add_service(portal);
     health_reporter.set_serving::<IssuerServiceServer<IssuerApi>>().await;
+    health_reporter.set_serving::<PortalServiceServer<PortalApi>>().await;
     server.serve_with_incoming_shutdown(incoming, token.cancelled_owned()).await.map_err(TaskError::from)
 }

@@ -42,6 +42,14 @@ pub mod admin {
     }
 }
 
+/// Package `tallystick.portal`: what the portal asks of issuers.
+pub mod portal {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("tallystick.portal.v1");
+    }
+}
+
 /// Package `tallystick.verifier`: verification as a service.
 pub mod verifier {
     /// Version 1.

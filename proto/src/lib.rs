@@ -11,7 +11,7 @@ pub mod strict;
 
 mod generated;
 
-pub use generated::{admin, issuer, ledger, peer, receipt, verifier};
+pub use generated::{admin, issuer, ledger, peer, portal, receipt, verifier};
 
 /// Encoded `FileDescriptorSet` of all packages, for `tonic_reflection::server::Builder::register_encoded_file_descriptor_set`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tallystick_descriptor.bin"));

@@ -22,6 +22,7 @@ fn the_descriptor_set_holds_every_service() {
         "tallystick.issuer.v1.IssuerService",
         "tallystick.ledger.v1.LedgerService",
         "tallystick.peer.v1.PeerService",
+        "tallystick.portal.v1.PortalService",
         "tallystick.verifier.v1.VerifierService",
     ];
     assert_eq!(services, expected.map(str::to_owned).into());

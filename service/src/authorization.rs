@@ -34,6 +34,7 @@ pub struct MethodRule {
 
 const SYSTEM: &[Role] = &[Role::System];
 const ISSUER: &[Role] = &[Role::Issuer];
+const PORTAL: &[Role] = &[Role::Portal];
 const VALIDATOR: &[Role] = &[Role::Validator];
 const OPERATOR: &[Role] = &[Role::Operator];
 const LEDGER_READERS: &[Role] = &[Role::Issuer, Role::Validator, Role::Auditor, Role::Operator];
@@ -55,6 +56,10 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.issuer.v1.IssuerService/Watch", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/Reverse", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/Resubmit", SYSTEM),
+    // Whoever faces the Internet: what its caller knows is judged by the issuer, which counts the tries.
+    rule("/tallystick.portal.v1.PortalService/Fetch", PORTAL),
+    rule("/tallystick.portal.v1.PortalService/FetchByReference", PORTAL),
+    rule("/tallystick.portal.v1.PortalService/Elements", PORTAL),
     rule("/tallystick.ledger.v1.LedgerService/SubmitBatch", ISSUER),
     // Blocks hold records: volumes and totals of every unit.
     rule("/tallystick.ledger.v1.LedgerService/GetBlock", LEDGER_READERS),

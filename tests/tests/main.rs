@@ -12,6 +12,7 @@ mod callers;
 mod catch_up;
 mod erasure;
 mod faults;
+mod fetching;
 mod foreign_tools;
 mod full_disk;
 mod hostile;

@@ -157,14 +157,15 @@ async fn calls_from_a_shell(example: &Example) {
     let mut generate = example.command(&python.join("python"));
     generate.args(["-m", "grpc_tools.protoc", "-I"]).arg(root.join("proto"));
     generate.arg(format!("--python_out={}", generated.display()));
-    for package in ["receipt", "issuer", "ledger", "admin"] {
+    for package in ["receipt", "issuer", "ledger", "admin", "portal"] {
         generate.arg(format!("tallystick/{package}/v1/{package}.proto"));
     }
     let output = generate.output().await.unwrap();
     assert!(output.status.success(), "{}", text_of(&output));
     let path = example.environment.iter().find(|(name, _)| *name == "PATH").unwrap().1.clone();
     let path = format!("{}:{}:{path}", root.join("tests/python").display(), python.display());
-    let from_a_shell = ["RECEIPT_STATE_SEALED", "STANDING_IN_FORCE", "IN FORCE", "/node-1 ", "decidedHeight"];
+    let from_a_shell =
+        ["RECEIPT_STATE_SEALED", "STANDING_IN_FORCE", "IN FORCE", "\"fileName\": \"99", "/node-1 ", "decidedHeight"];
     let readme = ["sealed in block", "IN FORCE", "RECEIPT_STATE_SEALED", "CLEAN"];
     for (page, expected) in [("docs/how-to/call-the-api.md", &from_a_shell[..]), ("README.md", &readme)] {
         let change = |shell: &mut Command| {

@@ -146,6 +146,10 @@ impl Journal {
         if family == BATCHES {
             return self.rewrite_batches(copy);
         }
+        if inspector.expendable().contains(&family) {
+            tracing::warn!(family = family.name, "rows that cannot be read are left out; nothing depends on them");
+            return Ok(());
+        }
         let by_record = family == RECORDS || family == PLACEMENTS || inspector.by_record().contains(&family);
         if by_record { self.rewrite_by_record(copy, family, inspector) } else { Err(RewriteError::Family(family.name)) }
     }

@@ -48,6 +48,10 @@ impl Inspector for Bare {
         &[]
     }
 
+    fn expendable(&self) -> &'static [Family] {
+        &[]
+    }
+
     fn record(&self, _: &Journal, _: RecordKey, _: &RecordRow) -> Result<Option<String>, JournalError> {
         Ok(None)
     }

@@ -24,6 +24,8 @@ use crate::journal::{Journal, ReceiptReads as _};
 use crate::keys::KeyRing;
 use crate::metrics::IssuerMetrics;
 use crate::registry::{Registry, RegistryView};
+use crate::tries::ticket::Tickets;
+use crate::try_desk::TryQueue;
 
 /// What all calls share.
 pub struct ApiContext {
@@ -45,6 +47,10 @@ pub struct ApiContext {
     pub clock: Arc<dyn Clock>,
     /// Whether the time of day may be relied on.
     pub quorum_time: Arc<QuorumTime>,
+    /// The way to the desk that counts tries to fetch a receipt.
+    pub tries: TryQueue,
+    /// Their places in time.
+    pub tickets: Tickets,
     /// Counts what is refused.
     pub metrics: Arc<IssuerMetrics>,
     /// The chain's UTC offset.

@@ -219,7 +219,7 @@ impl ApiContext {
     }
 
     /// The receipt, pending or sealed, that leaves no room for another one of this payment at this issuer.
-    fn paid(&self, unit: UnitId, payment: &mut wire::PaymentKey) -> Result<Option<ReceiptKey>, Refusal> {
+    pub(super) fn paid(&self, unit: UnitId, payment: &mut wire::PaymentKey) -> Result<Option<ReceiptKey>, Refusal> {
         use wire::payment_key::Reference as R;
         let missing = || Refusal::new(CallReason::RequestInvalid).with_message("payment.reference is missing");
         let given = payment.reference.as_mut().ok_or_else(missing)?;
@@ -282,7 +282,7 @@ impl ApiContext {
         Ok(Found::Receipt(key, Box::new(row), Box::new(signed)))
     }
 
-    fn standing(
+    pub(super) fn standing(
         &self,
         key: ReceiptKey,
         fate: Fate,
@@ -326,7 +326,7 @@ impl ApiContext {
 }
 
 /// The reason of a refusal, and the height of the deciding block.
-fn told_of(fate: Fate) -> (String, u64) {
+pub(super) fn told_of(fate: Fate) -> (String, u64) {
     match fate {
         Fate::Pending => (String::new(), 0),
         Fate::Sealed { height, .. } => (String::new(), height.get()),

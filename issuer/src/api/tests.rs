@@ -29,10 +29,13 @@ use crate::bundle::Bundler;
 use crate::credentials::Credentials;
 use crate::issue::{issue_queue, run};
 use crate::journal::ReceiptWrites as _;
-use crate::testing::{TestIssuer, draft, init};
+use crate::testing::{MASTER, TestIssuer, draft, init};
+use crate::tries::ticket::Tickets;
+use crate::try_desk::{TryDesk, try_queue};
 
 mod bundles;
 mod erased;
+mod fetching;
 mod recovered;
 mod reissue;
 mod resubmit;
@@ -110,6 +113,9 @@ fn running_on(
         metrics: Arc::clone(&issuer.desk.metrics),
         resubmit: Duration::from_millis(200),
     };
+    let (tries, try_jobs) = try_queue(Arc::clone(&issuer.gate));
+    let desk = TryDesk::open(Arc::clone(&issuer.journal), Arc::clone(&clock), Arc::clone(&issuer.metrics)).unwrap();
+    tokio::spawn(desk.run(try_jobs, token.clone()));
     tokio::spawn(run(issuer.sequencer, jobs, 1024, token.clone()));
     tokio::spawn(issuer.batcher.run(token.clone()));
     tokio::spawn(submitter.run(issuer.departures, token.clone()));
@@ -133,6 +139,8 @@ fn running_on(
         followed: following,
         clock,
         quorum_time: issuer.quorum_time,
+        tries,
+        tickets: Tickets::new(&MASTER),
         metrics: issuer.metrics,
         utc_offset_minutes: UTC_OFFSET_MINUTES,
         stop: token.clone(),

@@ -71,6 +71,15 @@ fn what_each_role_must_never_reach() {
         (Role::System, "/tallystick.admin.v1.AdminService/ReadRegistry"),
         (Role::Operator, "/tallystick.issuer.v1.IssuerService/Issue"),
         (Role::Claimer, "/tallystick.ledger.v1.LedgerService/StreamBlocks"),
+        (Role::Claimer, "/tallystick.portal.v1.PortalService/Fetch"),
+        (Role::System, "/tallystick.portal.v1.PortalService/Fetch"),
+        (Role::Auditor, "/tallystick.portal.v1.PortalService/Elements"),
+        (Role::Validator, "/tallystick.portal.v1.PortalService/FetchByReference"),
+        (Role::Portal, "/tallystick.issuer.v1.IssuerService/Issue"),
+        (Role::Portal, "/tallystick.issuer.v1.IssuerService/GetReceipt"),
+        (Role::Portal, "/tallystick.issuer.v1.IssuerService/GetBundle"),
+        (Role::Portal, "/tallystick.ledger.v1.LedgerService/StreamBlocks"),
+        (Role::Portal, "/tallystick.admin.v1.AdminService/ReadRegistry"),
     ];
     for (role, path) in rows {
         assert_eq!(reason(path, Some(&connection(role)), 0).as_deref(), Some("NOT_PERMITTED"), "{role} {path}");
