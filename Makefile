@@ -33,7 +33,7 @@ demo: build-network ## A receipt's whole journey on four validators, shown and c
 	$(BIN)/tallystick-devnet demo $(DEMO_ARGS)
 
 .PHONY: devnet
-devnet: build-network ## A development network that runs until Ctrl-C; prints how to talk to it.
+devnet: build-network build-portal ## A development network that runs until Ctrl-C; prints how to talk to it.
 	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
 
 .PHONY: test
@@ -83,6 +83,11 @@ build: native-tools say-build-all ## Builds everything.
 build-network: native-tools
 	@scripts/say-build.sh 'the five programs of a network'
 	cargo build $(CARGO_FLAGS) $(addprefix --bin tallystick-,devnet node issuer verifier authority)
+
+# What `make devnet` has besides: the portal, and the page that it serves.
+.PHONY: build-portal
+build-portal: native-tools wasm
+	cargo build $(CARGO_FLAGS) $(addprefix --bin tallystick-,portal page)
 
 .PHONY: say-build-all
 say-build-all:

@@ -27,13 +27,7 @@ impl Binaries {
             Some(directory) => PathBuf::from(directory),
             None => directory_of_this_program()?,
         };
-        let find = |name: &str| {
-            let path = directory.join(name);
-            if !path.is_file() {
-                bail!("{} is missing; build it with `cargo build --release --workspace`", path.display());
-            }
-            Ok(path)
-        };
+        let find = |name: &str| found(directory.join(name));
         Ok(Self {
             node: find("tallystick-node")?,
             issuer: find("tallystick-issuer")?,
@@ -41,6 +35,30 @@ impl Binaries {
             authority: find("tallystick-authority")?,
         })
     }
+}
+
+impl Binaries {
+    /// Another program of the same directory, such as `tallystick-portal`: not every network runs it.
+    pub fn beside(&self, name: &str) -> Result<PathBuf> {
+        found(self.node.with_file_name(name))
+    }
+
+    /// The verifier as WebAssembly, which `make wasm` builds in the same target directory.
+    pub fn module(&self) -> Result<PathBuf> {
+        let target = self.node.parent().and_then(|directory| directory.parent()).context("the programs' directory")?;
+        let module = target.join("wasm32-unknown-unknown/page/tallystick_page_wasm.wasm");
+        if !module.is_file() {
+            bail!("{} is missing; build it with `make wasm`", module.display());
+        }
+        Ok(module)
+    }
+}
+
+fn found(path: PathBuf) -> Result<PathBuf> {
+    if !path.is_file() {
+        bail!("{} is missing; build it with `cargo build --release --workspace`", path.display());
+    }
+    Ok(path)
 }
 
 fn directory_of_this_program() -> Result<PathBuf> {

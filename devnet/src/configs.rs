@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::description::{Description, IssuerAddresses, NodeAddresses};
+use receipt_core::governance::Action;
+
+use crate::description::{Description, IssuerAddresses, NodeAddresses, PortalAddresses};
 use crate::options::NetworkOptions;
 use crate::registry::key_id;
 
@@ -109,4 +111,48 @@ disk_free_bytes_min = {DISK_FREE_BYTES_MIN}
         let _ = write!(text, "\n[[nodes]]\nauthority = \"{grpc}\"\nvalidator_id = {validator_id}\n");
     }
     text
+}
+
+/// `portal.toml`: every validator and issuer, and whose number is whose. Browsers and nodes are shown one certificate, of the network's own
+/// authority. `None`: the network has no portal.
+pub(crate) fn portal_toml(network: &Description, actions: &[Action]) -> Option<String> {
+    let PortalAddresses { https, metrics } = network.portal.as_ref()?;
+    let mut text = format!(
+        r#"portal_id  = 1
+trust_file = "../trust.txt"
+page_dir   = "page"
+
+[listen]
+https   = "{https}"
+metrics = "{metrics}"
+
+[public_tls]
+certificate_chain = "../clients/portal.pem"
+private_key       = "../clients/portal.key"
+
+[tls]
+certificate_chain = "../clients/portal.pem"
+private_key       = "../clients/portal.key"
+authorities       = "../ca.pem"
+"#
+    );
+    for NodeAddresses { validator_id, grpc, .. } in &network.nodes {
+        let _ = write!(text, "\n[[nodes]]\nauthority = \"{grpc}\"\nvalidator_id = {validator_id}\n");
+    }
+    for IssuerAddresses { issuer_id, grpc, .. } in &network.issuers {
+        // Every unit of a development network is at every issuer.
+        let _ =
+            write!(text, "\n[[issuers]]\nissuer_id = {issuer_id}\nauthority = \"{grpc}\"\nunit_prefixes = [\"\"]\n");
+    }
+    for action in actions {
+        if let Action::AllocateSegment(segment) = action {
+            let (code, issuer_id) = (segment.receipt_code, segment.issuer_id);
+            let (first, last) = (segment.first_number, segment.last_number);
+            let _ = write!(
+                text,
+                "\n[[segments]]\ncode_prefix = \"{code:08}\"\nfirst_number = {first}\nlast_number = {last}\nissuer_id = {issuer_id}\n"
+            );
+        }
+    }
+    Some(text)
 }

@@ -32,6 +32,9 @@ pub struct Description {
     pub nodes: Vec<NodeAddresses>,
     /// Issuers, by number from 1.
     pub issuers: Vec<IssuerAddresses>,
+    /// The portal; absent in networks of before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal: Option<PortalAddresses>,
 }
 
 /// The addresses of a validator.
@@ -56,6 +59,16 @@ pub struct IssuerAddresses {
     pub issuer_id: u32,
     /// gRPC over mTLS.
     pub grpc: SocketAddr,
+    /// Metrics and readiness over HTTP.
+    pub metrics: SocketAddr,
+}
+
+/// The addresses of the portal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalAddresses {
+    /// For everybody.
+    pub https: SocketAddr,
     /// Metrics and readiness over HTTP.
     pub metrics: SocketAddr,
 }

@@ -26,8 +26,8 @@ use tallystick_service::durable::{self, FileMode};
 use tallystick_service::rng::{Entropy, OsEntropy, SeededEntropy};
 
 use crate::callers::Caller;
-use crate::configs::{issuer_toml, node_toml};
-use crate::description::{Description, IssuerAddresses, NodeAddresses};
+use crate::configs::{issuer_toml, node_toml, portal_toml};
+use crate::description::{Description, IssuerAddresses, NodeAddresses, PortalAddresses};
 use crate::layout::{CertificateFiles, Layout};
 use crate::options::NetworkOptions;
 use crate::pki::{Authority, CertificateRequest, Validity};
@@ -54,6 +54,8 @@ pub struct Generated {
     pub node_ports: Vec<HeldPorts>,
     /// Ports of each issuer, by number from 1.
     pub issuer_ports: Vec<HeldPorts>,
+    /// Ports of the portal.
+    pub portal_ports: HeldPorts,
 }
 
 /// Writes a new network into `layout`'s directory.
@@ -79,17 +81,19 @@ pub fn generate(layout: &Layout, options: &NetworkOptions) -> Result<Generated> 
     )?;
     let genesis_time = UnixMillis::new(now.get().saturating_sub(options.genesis_age_ms));
     let genesis = make_genesis(options, &registry, &secrets, genesis_time)?;
-    let (description, node_ports, issuer_ports) = describe(options, &registry, &genesis)?;
-    make_directories(layout, &description)?;
+    let generated = describe(options, &registry, &genesis)?;
+    let description = &generated.description;
+    make_directories(layout, description)?;
     durable::create(&layout.genesis(), &genesis.encode(), FileMode::Shared)?;
     let trust = TrustFile::from_genesis(&genesis).context("make the trust file")?;
     durable::create(&layout.trust(), trust.to_text().as_bytes(), FileMode::Shared)?;
-    write_keys(layout, &secrets, &description, entropy)?;
-    write_credentials(layout, &description, &registry, &secrets, genesis.chain_id(), keys_valid_from(genesis.time))?;
-    write_certificates(layout, &description, now)?;
-    write_configs(layout, &description, options)?;
+    write_keys(layout, &secrets, description, entropy)?;
+    write_credentials(layout, description, &registry, &secrets, genesis.chain_id(), keys_valid_from(genesis.time))?;
+    write_certificates(layout, description, now)?;
+    write_configs(layout, description, options)?;
+    write_portal(layout, description, &genesis)?;
     description.write(layout)?;
-    Ok(Generated { description, node_ports, issuer_ports })
+    Ok(generated)
 }
 
 fn keys_valid_from(now: UnixMillis) -> UnixMillis {
@@ -131,11 +135,7 @@ fn make_genesis(options: &NetworkOptions, registry: &Registry, secrets: &Secrets
     Ok(checked(genesis)?.0)
 }
 
-fn describe(
-    options: &NetworkOptions,
-    registry: &Registry,
-    genesis: &Genesis,
-) -> Result<(Description, Vec<HeldPorts>, Vec<HeldPorts>)> {
+fn describe(options: &NetworkOptions, registry: &Registry, genesis: &Genesis) -> Result<Generated> {
     let mut nodes = Vec::new();
     let mut node_ports = Vec::new();
     for validator_id in 1..=options.validators + options.followers {
@@ -152,6 +152,8 @@ fn describe(
         issuers.push(IssuerAddresses { issuer_id, grpc, metrics });
         issuer_ports.push(held);
     }
+    let mut portal_ports = HeldPorts::default();
+    let portal = PortalAddresses { https: portal_ports.hold()?, metrics: portal_ports.hold()? };
     let description = Description {
         chain_name: genesis.chain_name.clone(),
         chain_id: hex::encode(genesis.chain_id().0.as_bytes()),
@@ -161,8 +163,9 @@ fn describe(
         load_hospital_count: registry.load_hospital_count,
         nodes,
         issuers,
+        portal: Some(portal),
     };
-    Ok((description, node_ports, issuer_ports))
+    Ok(Generated { description, node_ports, issuer_ports, portal_ports })
 }
 
 fn make_directories(layout: &Layout, description: &Description) -> Result<()> {
@@ -284,6 +287,13 @@ fn write_configs(layout: &Layout, description: &Description, options: &NetworkOp
         let text = issuer_toml(issuer, description, options);
         durable::create(&layout.issuer_config(issuer.issuer_id), text.as_bytes(), FileMode::Shared)?;
     }
+    Ok(())
+}
+
+fn write_portal(layout: &Layout, description: &Description, genesis: &Genesis) -> Result<()> {
+    let Some(text) = portal_toml(description, &genesis.actions) else { return Ok(()) };
+    durable::private_directory(&layout.portal())?;
+    durable::create(&layout.portal_config(), text.as_bytes(), FileMode::Shared)?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 //!   clients/                   NAME.pem, NAME.key of every caller (systems, auditor, operator, …)
 //!   node-1/ … node-4/          node.toml, keys/, tls/, guard/; the node adds data/ and wal/
 //!   issuer-1/                  issuer.toml, keys/, tls/, credentials/; the issuer adds its journal
+//!   portal/                    portal.toml, page/ (what `tallystick-page` writes)
 //!   logs/                      one file per process, appended over restarts
 //! ```
 //! Not here: any content.
@@ -95,6 +96,21 @@ impl Layout {
     /// Config of an issuer.
     pub fn issuer_config(&self, issuer_id: u32) -> PathBuf {
         self.issuer(issuer_id).join("issuer.toml")
+    }
+
+    /// Directory of the portal.
+    pub fn portal(&self) -> PathBuf {
+        self.root.join("portal")
+    }
+
+    /// Config of the portal.
+    pub fn portal_config(&self) -> PathBuf {
+        self.portal().join("portal.toml")
+    }
+
+    /// The page that the portal serves.
+    pub fn page(&self) -> PathBuf {
+        self.portal().join("page")
     }
 
     /// Directory of the processes' logs.

@@ -34,6 +34,9 @@ pub struct Network {
     binaries: Binaries,
     nodes: Vec<ManagedProcess>,
     issuers: Vec<ManagedProcess>,
+    /// The portal, once it was started.
+    portal: Option<ManagedProcess>,
+    portal_ports: HeldPorts,
 }
 
 impl Network {
@@ -51,11 +54,12 @@ impl Network {
         let description = Description::read(&layout)?;
         let ports = |count: usize| (0..count).map(|_| HeldPorts::default()).collect();
         let (node_ports, issuer_ports) = (ports(description.nodes.len()), ports(description.issuers.len()));
-        Self::assemble(layout, Binaries::locate()?, Generated { description, node_ports, issuer_ports })
+        let portal_ports = HeldPorts::default();
+        Self::assemble(layout, Binaries::locate()?, Generated { description, node_ports, issuer_ports, portal_ports })
     }
 
     fn assemble(layout: Layout, binaries: Binaries, generated: Generated) -> Result<Self> {
-        let Generated { description, node_ports, issuer_ports } = generated;
+        let Generated { description, node_ports, issuer_ports, portal_ports } = generated;
         let registry = Registry::new(description.load_hospital_count, description.year_digits)?;
         let process = |name: String, program: &Path, config: PathBuf, metrics, held| {
             let arguments = ["run".to_owned(), "--config".to_owned(), config.display().to_string()];
@@ -74,7 +78,7 @@ impl Network {
             process(format!("issuer-{}", issuer.issuer_id), &binaries.issuer, config, issuer.metrics, held)
         });
         let issuers = issuers.collect();
-        Ok(Self { layout, description, registry, binaries, nodes, issuers })
+        Ok(Self { layout, description, registry, binaries, nodes, issuers, portal: None, portal_ports })
     }
 
     /// Runs every process's `init`: makes the stores. Once per network.
@@ -124,10 +128,43 @@ impl Network {
         Ok(())
     }
 
-    /// SIGTERM to all, issuers first. Fails if one had to be killed or ended with an error.
+    /// Makes the page for this network's trust file, starts the portal that serves it, and waits until it is ready.
+    pub async fn start_portal(&mut self) -> Result<()> {
+        let addresses = self.description.portal.clone();
+        let addresses = addresses.context("this network was made without a portal: make a new one")?;
+        let program = self.binaries.beside("tallystick-portal")?;
+        self.make_page().await?;
+        let config = self.layout.portal_config().display().to_string();
+        let name = "portal".to_owned();
+        let log = self.layout.log(&name);
+        let arguments = vec!["run".to_owned(), "--config".to_owned(), config];
+        let environment = Vec::new();
+        let spec = ProcessSpec { name, program, arguments, environment, log, metrics: addresses.metrics };
+        let mut portal = ManagedProcess::new(spec, std::mem::take(&mut self.portal_ports));
+        portal.start()?;
+        portal.wait_ready().await?;
+        self.portal = Some(portal);
+        Ok(())
+    }
+
+    async fn make_page(&self) -> Result<()> {
+        let (page, module) = (self.binaries.beside("tallystick-page")?, self.binaries.module()?);
+        let (trust, out) = (self.layout.trust().display().to_string(), self.layout.page().display().to_string());
+        let module = module.display().to_string();
+        let (code, output) = run(&page, &["--module", &module, "--trust", &trust, "--out", &out]).await?;
+        ensure!(code == 0, "tallystick-page ended with exit code {code}:\n{output}");
+        Ok(())
+    }
+
+    /// The portal's process, if it was started.
+    pub fn portal(&mut self) -> Result<&mut ManagedProcess> {
+        self.portal.as_mut().context("the portal was not started")
+    }
+
+    /// SIGTERM to all, portal and issuers first. Fails if one had to be killed or ended with an error.
     pub async fn stop(&mut self) -> Result<()> {
         let mut problems = Vec::new();
-        for process in self.issuers.iter_mut().chain(&mut self.nodes) {
+        for process in self.portal.iter_mut().chain(&mut self.issuers).chain(&mut self.nodes) {
             if !process.is_running() {
                 continue;
             }
@@ -143,7 +180,7 @@ impl Network {
 
     /// SIGKILL to all, and waits until each has ended: afterwards nothing of the network writes any more.
     pub fn end(&mut self) {
-        self.nodes.iter_mut().chain(&mut self.issuers).for_each(ManagedProcess::end);
+        self.nodes.iter_mut().chain(&mut self.issuers).chain(&mut self.portal).for_each(ManagedProcess::end);
     }
 
     /// A validator's process, by number from 1.
@@ -169,12 +206,12 @@ impl Network {
             let said = format!("{name} ended with {status}; its log ends:\n{}", process.log_tail());
             Some((name, said))
         };
-        self.nodes.iter_mut().chain(&mut self.issuers).filter_map(dead).collect()
+        self.nodes.iter_mut().chain(&mut self.issuers).chain(&mut self.portal).filter_map(dead).collect()
     }
 
     /// Process ids by process name, of those that run.
     pub fn process_ids(&self) -> Vec<(String, u32)> {
-        let running = self.nodes.iter().chain(&self.issuers);
+        let running = self.nodes.iter().chain(&self.issuers).chain(&self.portal);
         running.filter_map(|process| Some((process.spec().name.clone(), process.pid()?))).collect()
     }
 

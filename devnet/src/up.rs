@@ -36,7 +36,12 @@ pub(crate) async fn run(directory: &Path, interrupted: impl Future<Output = Resu
         started = network.start() => started?,
         name = &mut interrupted => bail!("stopped by {} before the network was ready", name?),
     }
-    print_directions(&network);
+    // A network without its portal is still one; whoever only wants the ledger need not build the page.
+    let portal = tokio::select! {
+        started = network.start_portal() => started,
+        name = &mut interrupted => bail!("stopped by {} before the portal was ready", name?),
+    };
+    print_directions(&network, portal.err());
     let mut told = Vec::new();
     let name = loop {
         tokio::select! {
@@ -55,7 +60,8 @@ fn open(directory: &Path) -> Result<Network> {
     let network = Network::open(directory)?;
     let description = network.description();
     let doors = description.nodes.iter().map(|node| node.metrics);
-    for door in doors.chain(description.issuers.iter().map(|issuer| issuer.metrics)) {
+    let doors = doors.chain(description.issuers.iter().map(|issuer| issuer.metrics));
+    for door in doors.chain(description.portal.iter().map(|portal| portal.metrics)) {
         if TcpStream::connect_timeout(&door, DOOR_TIMEOUT).is_ok() {
             bail!("something answers at {door}, which is this network's: end what an earlier launcher left running");
         }
@@ -95,7 +101,7 @@ fn hold(directory: &Path) -> Result<File> {
     }
 }
 
-fn print_directions(network: &Network) {
+fn print_directions(network: &Network, no_portal: Option<anyhow::Error>) {
     let description = network.description();
     let layout = network.layout();
     outpage!("\nchain {} is up (id {})\n\n", description.chain_name, description.chain_id);
@@ -115,6 +121,15 @@ fn print_directions(network: &Network) {
             issuer.grpc,
             issuer.metrics
         );
+    }
+    match (&description.portal, no_portal) {
+        (Some(portal), None) => outpage!(
+            "  portal    https://localhost:{}   (a browser warns of the certificate: it is this network's own)   metrics http://{}/metrics\n",
+            portal.https.port(),
+            portal.metrics
+        ),
+        (_, Some(error)) => outpage!("  no portal {error:#}\n"),
+        (None, None) => {}
     }
     outpage!("\n  trust file       {}\n", layout.trust().display());
     outpage!("  logs             {}\n", layout.logs().display());

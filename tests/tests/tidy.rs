@@ -28,6 +28,7 @@ const FLOORS: &[(&str, &str, f32)] = &[
     ("verifier/wasm", "tallystick-page-wasm", 2.0),
     ("verifier/carrier", "tallystick-page-carrier", 2.25),
     ("page", "tallystick-page", 3.0),
+    ("portal", "tallystick-portal", 3.0),
     ("authority", "tallystick-authority", 3.0),
     ("devnet", "tallystick-devnet", 4.0),
     ("bench", "tallystick-bench", 4.5),

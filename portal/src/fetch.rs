@@ -1,0 +1,351 @@
+//! Fetching a receipt, by what stands on it or by what was paid, and the five typed elements.
+//!
+//! ```text
+//! fields ─▶ rate of the source ─▶ room for a document ─▶ the issuer by the table ─▶ document · wait · give more · one refusal
+//! ```
+//! What somebody knows is judged by the issuer, which counts every try. "No such number" and "wrong check code" are one answer of one text,
+//! whichever side says it. Nothing that was sent is kept or logged. Not here: how it is answered (`answers`), and how downloads wait
+//! (`downloads`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use receipt_core::ids::{ReceiptCode, ReceiptNumber};
+use receipt_core::reason::Reason;
+use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
+use tallystick_proto::issuer::v1::DecisionKey;
+use tallystick_proto::portal::v1::elements_response::Answer as ElementsAnswer;
+use tallystick_proto::portal::v1::fetch_by_reference_request::Reference;
+use tallystick_proto::portal::v1::fetch_response::Answer as FetchAnswer;
+use tallystick_proto::portal::v1::{
+    Document, ElementsRequest, FetchByReferenceRequest, FetchRequest, FetchResponse, Format, Genuine, Try, Wait,
+};
+use tallystick_service::callers::{Network, Share, Shares};
+use tonic::Status;
+
+use crate::config::{DOCUMENT_BYTES_MAX, LimitsConfig};
+use crate::input::Fields;
+use crate::issuers::Issuers;
+use crate::metrics::PortalMetrics;
+use crate::rates::Rates;
+use crate::reply::{Problem, ProblemKind};
+
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Characters of any one field; a decision's number is the longest.
+const TEXT_CHARS_MAX: usize = 100;
+
+/// Asks issuers.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    issuers: Issuers,
+    rates: Rates<Network>,
+    /// Bytes of documents in memory.
+    documents: Shares<Network>,
+    metrics: PortalMetrics,
+}
+
+/// What became of a try.
+#[derive(Debug)]
+pub(crate) enum Fetched<T> {
+    /// It is theirs.
+    Here(T),
+    /// The same again with this ticket, later.
+    Wait(Wait),
+    /// The same again with these fields, too.
+    GiveMore(Vec<String>),
+}
+
+/// A receipt, and its place in memory.
+#[derive(Debug)]
+pub(crate) struct FetchedDocument {
+    pub(crate) document: Document,
+    pub(crate) place: Share<Network>,
+}
+
+/// What the five elements are answered with.
+#[derive(Debug)]
+pub(crate) struct FetchedElements {
+    pub(crate) genuine: Genuine,
+    pub(crate) file_name: String,
+    pub(crate) place: Share<Network>,
+}
+
+impl Fetcher {
+    /// Asks these issuers.
+    pub(crate) fn new(issuers: Issuers, limits: &LimitsConfig, metrics: PortalMetrics) -> Self {
+        let of_one = (limits.source_fetches_per_minute_max, Duration::from_secs(60));
+        let rates = Rates::new(of_one, limits.fetches_per_second_max);
+        // One source may have several receipts, and never all of the room.
+        let share = (limits.documents_bytes_max / 4).max(DOCUMENT_BYTES_MAX);
+        let documents = Shares::new(limits.documents_bytes_max, share);
+        Self { issuers, rates, documents, metrics }
+    }
+
+    /// Of who has the receipt: `code`, `number`, `check_code`, and if asked for `date` and `total`; `format`, `page`, `ticket`.
+    pub(crate) async fn by_face(
+        &self,
+        mut fields: Fields,
+        source: Network,
+    ) -> Result<Fetched<FetchedDocument>, Problem> {
+        let (code, number) = key_of(&mut fields)?;
+        let request = FetchRequest {
+            attempt: Some(self.attempt(&mut fields, source)?),
+            receipt_code: code.to_string(),
+            receipt_number: number.to_string(),
+            check_code: text(&mut fields, "check_code")?,
+            issue_date: fields.take("date").unwrap_or_default(),
+            total_fen: optional_fen(&mut fields)?,
+            format: format_of(&mut fields)?.into(),
+            page: page_of(&mut fields)?,
+        };
+        fields.end()?;
+        let place = self.begin(source)?;
+        let mut client = self.issuers.of_receipt(code, number).ok_or(Problem::new(ProblemKind::NoMatch))?;
+        let response = client.fetch(request).await.map_err(|status| problem_of(&status))?;
+        fetched(response.into_inner(), place)
+    }
+
+    /// Of who has lost it: `unit_code`, one `reference` of a `kind` (and `instalment`), `last_four`, and if asked for `date` and `total`.
+    pub(crate) async fn by_reference(
+        &self,
+        mut fields: Fields,
+        source: Network,
+    ) -> Result<Fetched<FetchedDocument>, Problem> {
+        let unit_code = text(&mut fields, "unit_code")?;
+        let request = FetchByReferenceRequest {
+            attempt: Some(self.attempt(&mut fields, source)?),
+            unit_code: unit_code.clone(),
+            reference: Some(reference_of(&mut fields)?),
+            payer_id_last_four: text(&mut fields, "last_four")?,
+            issue_date: fields.take("date").unwrap_or_default(),
+            total_fen: optional_fen(&mut fields)?,
+            format: format_of(&mut fields)?.into(),
+            page: page_of(&mut fields)?,
+        };
+        fields.end()?;
+        let mut place = Some(self.begin(source)?);
+        // Each issuer of the unit is asked, until one has it: which of them did is nobody's to know beforehand.
+        let mut last = Problem::new(ProblemKind::NoMatch);
+        for mut client in self.issuers.of_unit(&unit_code) {
+            match client.fetch_by_reference(request.clone()).await {
+                Ok(response) => match place.take() {
+                    Some(place) => return fetched(response.into_inner(), place),
+                    None => break,
+                },
+                Err(status) => last = problem_of(&status),
+            }
+            if last.kind != ProblemKind::NoMatch {
+                break;
+            }
+        }
+        Err(last)
+    }
+
+    /// The five elements: `code`, `number`, `check_code`, `date`, `total`.
+    pub(crate) async fn elements(
+        &self,
+        mut fields: Fields,
+        source: Network,
+    ) -> Result<Fetched<FetchedElements>, Problem> {
+        let (code, number) = key_of(&mut fields)?;
+        let request = ElementsRequest {
+            attempt: Some(self.attempt(&mut fields, source)?),
+            receipt_code: code.to_string(),
+            receipt_number: number.to_string(),
+            check_code: text(&mut fields, "check_code")?,
+            issue_date: text(&mut fields, "date")?,
+            total_fen: fields.need("total", fen_of)?,
+        };
+        fields.end()?;
+        let mut place = self.begin(source)?;
+        let mut client = self.issuers.of_receipt(code, number).ok_or(Problem::new(ProblemKind::NoMatch))?;
+        let response = client.elements(request).await.map_err(|status| problem_of(&status))?;
+        match response.into_inner().answer {
+            Some(ElementsAnswer::Genuine(genuine)) => {
+                place.keep(genuine.bundle.len().saturating_add(genuine.signed_record.len()));
+                Ok(Fetched::Here(FetchedElements { genuine, file_name: format!("{code}-{number}.tally"), place }))
+            }
+            Some(ElementsAnswer::Wait(wait)) => Ok(Fetched::Wait(wait)),
+            None => Err(Problem::new(ProblemKind::NoIssuer)),
+        }
+    }
+
+    /// Who asks, as the issuer is told.
+    fn attempt(&self, fields: &mut Fields, source: Network) -> Result<Try, Problem> {
+        if self.issuers.is_empty() {
+            return Err(Problem::new(ProblemKind::NotFound));
+        }
+        let ticket = fields.take("ticket").map_or(Some(Vec::new()), |text| hex::decode(text).ok());
+        let ticket = ticket.ok_or(Problem::new(ProblemKind::Form))?;
+        Ok(Try { source: self.issuers.name_of(source).into(), ticket: ticket.into() })
+    }
+
+    /// Counts the try, and makes room for a document.
+    fn begin(&self, source: Network) -> Result<Share<Network>, Problem> {
+        self.rates.take(source).map_err(|wait| {
+            self.metrics.turn_away("fetches");
+            Problem::after(ProblemKind::TooOften, wait)
+        })?;
+        self.documents.try_acquire(source, DOCUMENT_BYTES_MAX).ok_or_else(|| {
+            self.metrics.turn_away("documents");
+            Problem::after(ProblemKind::Busy, BUSY_WAIT)
+        })
+    }
+}
+
+fn fetched(response: FetchResponse, mut place: Share<Network>) -> Result<Fetched<FetchedDocument>, Problem> {
+    match response.answer {
+        Some(FetchAnswer::Document(document)) => {
+            place.keep(document.content.len());
+            Ok(Fetched::Here(FetchedDocument { document, place }))
+        }
+        Some(FetchAnswer::Wait(wait)) => Ok(Fetched::Wait(wait)),
+        Some(FetchAnswer::GiveMore(more)) => Ok(Fetched::GiveMore(more.fields)),
+        None => Err(Problem::new(ProblemKind::NoIssuer)),
+    }
+}
+
+/// What an issuer's refusal is to the person. To whoever did not give the right details they are all of one kind.
+fn problem_of(status: &Status) -> Problem {
+    let Some(refusal) = Refusal::from_status(status) else { return Problem::after(ProblemKind::NoIssuer, BUSY_WAIT) };
+    let wait = refusal.retry_after_ms.map(Duration::from_millis);
+    let kind = match refusal.reason {
+        ErrorReason::Core(Reason::NotFoundOrMismatch) => ProblemKind::NoMatch,
+        ErrorReason::Core(Reason::RateLimited) => ProblemKind::TooOften,
+        ErrorReason::Core(Reason::InProgress) => ProblemKind::NotSealed,
+        ErrorReason::Core(Reason::LedgerUnavailable) | ErrorReason::Call(CallReason::NotReady) => ProblemKind::NoNode,
+        ErrorReason::Core(Reason::FieldInvalid) | ErrorReason::Call(CallReason::RequestInvalid) => ProblemKind::Form,
+        ErrorReason::Core(Reason::Overloaded) => ProblemKind::Busy,
+        ErrorReason::Core(reason) => return Problem::refused(reason),
+        ErrorReason::Call(reason) => {
+            tracing::warn!(reason = reason.as_str(), "an issuer refused a portal's call");
+            ProblemKind::NoIssuer
+        }
+    };
+    Problem { retry_after: wait.filter(|_| kind.may_be_repeated()), ..Problem::new(kind) }
+}
+
+fn key_of(fields: &mut Fields) -> Result<(ReceiptCode, ReceiptNumber), Problem> {
+    let code = fields.need("code", |text| ReceiptCode::parse(text).ok())?;
+    let number = fields.need("number", |text| ReceiptNumber::parse(text).ok())?;
+    Ok((code, number))
+}
+
+fn text(fields: &mut Fields, name: &str) -> Result<String, Problem> {
+    fields.need(name, |text| {
+        let text = text.trim();
+        (!text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX).then(|| text.to_owned())
+    })
+}
+
+fn optional_fen(fields: &mut Fields) -> Result<Option<i64>, Problem> {
+    let total = fields.take("total");
+    total.map(|text| fen_of(&text).ok_or(Problem::new(ProblemKind::Form))).transpose()
+}
+
+/// An amount as people write it, in yuan: `385.37`, `-385.4`, `¥1,385`; in 分.
+fn fen_of(text: &str) -> Option<i64> {
+    let text: String = text.trim().trim_start_matches(['¥', '￥']).chars().filter(|c| *c != ',').collect();
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text.as_str()), |rest| (-1, rest));
+    let (yuan, fen) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if yuan.is_empty() || yuan.len() > 12 || fen.len() > 2 || !all_digits(yuan) || !all_digits(fen) {
+        return None;
+    }
+    let fen: i64 = format!("{fen:0<2}").parse().ok()?;
+    Some(sign * (yuan.parse::<i64>().ok()? * 100 + fen))
+}
+
+fn format_of(fields: &mut Fields) -> Result<Format, Problem> {
+    match fields.take("format").as_deref() {
+        None | Some("bundle") => Ok(Format::Bundle),
+        Some("pdf") => Ok(Format::Pdf),
+        Some("ofd") => Ok(Format::Ofd),
+        Some("xml") => Ok(Format::Xml),
+        Some("png") => Ok(Format::Png),
+        Some(_) => Err(Problem::new(ProblemKind::Form)),
+    }
+}
+
+fn page_of(fields: &mut Fields) -> Result<u32, Problem> {
+    let page = fields.take("page").map_or(Some(0), |text| text.parse().ok().filter(|page| *page < 1000));
+    page.ok_or(Problem::new(ProblemKind::Form))
+}
+
+fn reference_of(fields: &mut Fields) -> Result<Reference, Problem> {
+    let kind = fields.take("kind");
+    let instalment = fields.take("instalment").map_or(Some(0), |text| text.parse().ok());
+    let reference = text(fields, "reference")?;
+    let form = Problem::new(ProblemKind::Form);
+    match (kind.as_deref(), instalment.ok_or(form.clone())?) {
+        (Some("pay_code"), 0) => Ok(Reference::PayCode(reference)),
+        (Some("settlement_number"), 0) => Ok(Reference::SettlementNumber(reference)),
+        (Some("biz_code"), 0) => Ok(Reference::BizCode(reference)),
+        (Some("decision"), instalment) => {
+            Ok(Reference::Decision(DecisionKey { penalty_decision_no: reference, instalment }))
+        }
+        _ => Err(form),
+    }
+}
+
+/// A download of a fetched document.
+pub(crate) fn download_of(fetched: FetchedDocument) -> crate::downloads::Download {
+    let FetchedDocument { document, place } = fetched;
+    let Document { content, media_type, file_name, .. } = document;
+    crate::downloads::Download { content, media_type, file_name, place: Arc::new(place) }
+}
+
+/// A download of the bundle beside the five elements; `None` without one.
+pub(crate) fn bundle_of(elements: FetchedElements) -> Option<crate::downloads::Download> {
+    let FetchedElements { genuine, file_name, place } = elements;
+    let content: Bytes = Some(genuine.bundle).filter(|bundle| !bundle.is_empty())?;
+    let media_type = "application/octet-stream".to_owned();
+    Some(crate::downloads::Download { content, media_type, file_name, place: Arc::new(place) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        for (text, fen) in [
+            ("385.37", Some(38537)),
+            ("385", Some(38500)),
+            ("385.4", Some(38540)),
+            (" ¥1,385.00 ", Some(138_500)),
+            ("-0.01", Some(-1)),
+            ("0", Some(0)),
+            ("", None),
+            ("385.371", None),
+            (".5", None),
+            ("--1", None),
+            ("1e3", None),
+            ("１", None),
+            ("9999999999999", None),
+        ] {
+            assert_eq!(fen_of(text), fen, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_issuer_refuses_is_told_in_its_kind() {
+        let told = |refusal: Refusal| problem_of(&refusal.to_status());
+        let mismatch = told(Refusal::new(Reason::NotFoundOrMismatch).with_message("number 7 is not there"));
+        assert_eq!(mismatch, Problem::new(ProblemKind::NoMatch), "and nothing besides");
+        let limited = told(Refusal::new(Reason::RateLimited).with_retry_after_ms(61_000));
+        assert_eq!(limited, Problem::after(ProblemKind::TooOften, Duration::from_secs(61)));
+        for (refusal, kind) in [
+            (Refusal::new(Reason::InProgress), ProblemKind::NotSealed),
+            (Refusal::new(Reason::LedgerUnavailable), ProblemKind::NoNode),
+            (Refusal::new(CallReason::NotReady), ProblemKind::NoNode),
+            (Refusal::new(CallReason::NotPermitted), ProblemKind::NoIssuer),
+            (Refusal::new(Reason::NumberUsed), ProblemKind::Refused),
+            (Refusal::field("check_code", "is none"), ProblemKind::Form),
+        ] {
+            assert_eq!(told(refusal).kind, kind);
+        }
+        assert_eq!(problem_of(&Status::unavailable("gone")).kind, ProblemKind::NoIssuer);
+    }
+}

@@ -1,0 +1,281 @@
+//! What nodes say of a receipt, as a browser will judge it.
+//!
+//! A node is not believed here either: an answer whose checkpoint no quorum stands behind is not handed on, and one that is far behind
+//! others only if nobody knows better. What a portal cannot see, the record not being here, the browser finds, and asks again with the
+//! next number of a try: then another node is asked first. "No such record" is said only when no node that answers has it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use receipt_core::answer::Answer;
+use receipt_core::bundle::{BatchPart, StatusPart};
+use receipt_core::entry::Entry;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{LeafIndex, ReceiptKey};
+use receipt_core::note::{Checkpoint, SignedNote, TlogProof};
+use receipt_core::trust::TrustFile;
+use receipt_core::verdict::RecordPlace;
+use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
+use tallystick_proto::ledger::v1::get_receipt_state_response::Answer as WireAnswer;
+use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use tallystick_proto::ledger::v1::{
+    GetCheckpointRequest, GetReceiptStateRequest, GetReceiptStateResponse, ReceiptKey as WireKey,
+};
+use tallystick_service::clock::Clock;
+use tallystick_service::identity::Role;
+use tallystick_service::tls::{ChannelConfig, ChannelError, ExpectedPeer, Tls, connect_lazy};
+use tokio::sync::Semaphore;
+use tonic::Status;
+use tonic::transport::Channel;
+
+use crate::config::NodeConfig;
+use crate::metrics::PortalMetrics;
+
+/// Calls to one node at once; it takes 32 of one caller.
+const CALLS_MAX: usize = 24;
+/// An answer with notes at their limit.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// A node that states an older time than another did, by more than this, is behind.
+const BEHIND_SECONDS: u64 = 60;
+
+/// Validators, and what is known of them.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    nodes: Vec<Node>,
+    trust: TrustFile,
+    clock: Arc<dyn Clock>,
+    timeout: Duration,
+    /// The one that is asked first.
+    preferred: AtomicUsize,
+    /// The newest time under a quorum that a node has shown, seconds.
+    newest_seconds: AtomicU64,
+    metrics: PortalMetrics,
+}
+
+#[derive(Debug)]
+struct Node {
+    name: String,
+    client: LedgerServiceClient<Channel>,
+    calls: Semaphore,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Question {
+    pub(crate) key: ReceiptKey,
+    pub(crate) status_key: Hash,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// No node gave one.
+    Unavailable,
+    /// The record is decided, and no checkpoint covers it yet.
+    NotYet,
+}
+
+/// What one node said.
+enum Said {
+    Answer(Answer, String),
+    NotYet,
+    Nothing(&'static str),
+}
+
+impl Nodes {
+    /// Connects at the first question.
+    pub(crate) fn new(
+        tls: &Arc<Tls>,
+        configs: &[NodeConfig],
+        (trust, clock): (TrustFile, Arc<dyn Clock>),
+        timeout: Duration,
+        metrics: PortalMetrics,
+    ) -> Result<Self, ChannelError> {
+        let node = |config: &NodeConfig| {
+            let expected = ExpectedPeer { role: Role::Validator, id: config.validator_id };
+            let channel = connect_lazy(tls, &ChannelConfig::new(&config.authority, expected))?;
+            Ok(Node::new(config.authority.clone(), channel))
+        };
+        let nodes = configs.iter().map(node).collect::<Result<_, _>>()?;
+        Ok(Self::over(nodes, (trust, clock), timeout, metrics))
+    }
+
+    fn over(
+        nodes: Vec<Node>,
+        (trust, clock): (TrustFile, Arc<dyn Clock>),
+        timeout: Duration,
+        metrics: PortalMetrics,
+    ) -> Self {
+        let (preferred, newest_seconds) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { nodes, trust, clock, timeout, preferred, newest_seconds, metrics }
+    }
+
+    /// Asks one node after the other; of a later try another one first.
+    pub(crate) async fn ask(&self, question: &Question, attempt: usize) -> Result<Answer, NoAnswer> {
+        let first = self.preferred.load(Ordering::Relaxed).wrapping_add(attempt);
+        let (mut second_best, mut not_yet) = (None, false);
+        for index in (0..self.nodes.len()).map(|offset| first.wrapping_add(offset) % self.nodes.len()) {
+            let node = &self.nodes[index];
+            let said = match tokio::time::timeout(self.timeout, node.say(question)).await {
+                Ok(said) => said,
+                Err(_) => Said::Nothing("timeout"),
+            };
+            match said {
+                Said::Answer(answer, checkpoint) => match self.judge(&checkpoint) {
+                    Ok(true) if !matches!(answer, Answer::Absent { .. }) => {
+                        self.metrics.node_answered(outcome_of(&answer));
+                        return Ok(answer);
+                    }
+                    Ok(true) => second_best = Some(answer),
+                    // An old word is better than none.
+                    Ok(false) => {
+                        self.metrics.node_answered("behind");
+                        second_best = second_best.or(Some(answer));
+                    }
+                    Err(problem) => {
+                        self.metrics.node_answered("distrusted");
+                        tracing::warn!(
+                            node = node.name,
+                            problem,
+                            "a node's checkpoint does not hold; another is asked"
+                        );
+                    }
+                },
+                Said::NotYet => not_yet = true,
+                Said::Nothing(why) => {
+                    self.metrics.node_answered(why);
+                    tracing::debug!(node = node.name, why, "a node did not answer; trying the next");
+                    let next = index.wrapping_add(1) % self.nodes.len();
+                    let _ = self.preferred.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+                }
+            }
+        }
+        match second_best {
+            _ if not_yet => Err(NoAnswer::NotYet),
+            Some(answer) => {
+                self.metrics.node_answered(outcome_of(&answer));
+                Ok(answer)
+            }
+            None => Err(NoAnswer::Unavailable),
+        }
+    }
+
+    /// Whether a checkpoint is as new as others were. An error: no quorum stands behind it. One by validators that came after the trust
+    /// file is not judged here.
+    fn judge(&self, note: &str) -> Result<bool, String> {
+        let note = SignedNote::parse(note.as_bytes()).map_err(|error| error.to_string())?;
+        let as_of = match self.trust.verify_note(&note) {
+            Ok(checkpoint) => checkpoint.as_of.get(),
+            Err(error) if error.is_beyond_the_file() => return Ok(true),
+            Err(error) => return Err(error.to_string()),
+        };
+        let newest = self.newest_seconds.fetch_max(as_of, Ordering::Relaxed).max(as_of);
+        let age = self.clock.now().seconds().saturating_sub(as_of);
+        self.metrics.checkpoint_age_seconds.set(age as f64);
+        Ok(as_of.saturating_add(BEHIND_SECONDS) >= newest)
+    }
+}
+
+fn outcome_of(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Taken { .. } => "taken",
+        Answer::Refused { .. } => "refused",
+        Answer::Absent { .. } => "absent",
+    }
+}
+
+impl Node {
+    fn new(name: String, channel: Channel) -> Self {
+        let client = LedgerServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        Self { name, client, calls: Semaphore::new(CALLS_MAX) }
+    }
+
+    async fn say(&self, question: &Question) -> Said {
+        // Closed never; waiting for a place is part of the call's time.
+        let Ok(_place) = self.calls.acquire().await else { return Said::Nothing("unavailable") };
+        let mut client = self.client.clone();
+        let key =
+            WireKey { receipt_code: question.key.code.to_string(), receipt_number: question.key.number.to_string() };
+        let status_key = Bytes::copy_from_slice(question.status_key.as_bytes());
+        let request = GetReceiptStateRequest { key: Some(key), status_key };
+        let status = match client.get_receipt_state(request).await {
+            Ok(response) => {
+                let response = response.into_inner();
+                let checkpoint = response.checkpoint.clone();
+                return answer_of(response)
+                    .map_or(Said::Nothing("malformed"), |answer| Said::Answer(answer, checkpoint));
+            }
+            Err(status) => status,
+        };
+        match reason_of(&status) {
+            Some(ErrorReason::Call(CallReason::NotFound)) => match client.get_checkpoint(GetCheckpointRequest {}).await
+            {
+                Ok(response) => {
+                    let checkpoint = response.into_inner().checkpoint;
+                    Said::Answer(Answer::Absent { checkpoint: checkpoint.clone() }, checkpoint)
+                }
+                Err(_) => Said::Nothing("unavailable"),
+            },
+            Some(ErrorReason::Call(CallReason::NotReady)) => Said::NotYet,
+            _ => Said::Nothing("unavailable"),
+        }
+    }
+}
+
+fn reason_of(status: &Status) -> Option<ErrorReason> {
+    Some(Refusal::from_status(status)?.reason)
+}
+
+/// The answer as browsers read it; `None` if it is not of the form.
+fn answer_of(response: GetReceiptStateResponse) -> Option<Answer> {
+    let GetReceiptStateResponse { checkpoint, seal, seal_path, place, answer, .. } = response;
+    let place = place?;
+    let batch_index = LeafIndex::new(place.batch_index.into());
+    match answer? {
+        WireAnswer::Taken(taken) => {
+            let note = SignedNote::parse(checkpoint.as_bytes()).ok()?;
+            let seal_index = Checkpoint::parse(note.text()).ok()?.size().previous()?;
+            let proof = |index, path: &[Bytes]| {
+                let proof = TlogProof { extra: None, index, path: hashes(path)?, checkpoint: note.clone() };
+                Some(proof.to_string())
+            };
+            let Entry::Seal(seal) = Entry::decode(&seal).ok()? else { return None };
+            let value = (!taken.status.is_empty()).then(|| [&taken.salt[..], &taken.status].concat());
+            Some(Answer::Taken {
+                batch: BatchPart {
+                    index: batch_index,
+                    path: hashes(&place.batch_path)?,
+                    header: place.signed_header.to_vec(),
+                },
+                anchor: proof(LeafIndex::new(place.leaf_index), &place.path)?,
+                status: StatusPart {
+                    seal: seal.encode(),
+                    proof: proof(LeafIndex::new(seal_index.get()), &seal_path)?,
+                    map: taken.status_proof.to_vec(),
+                    value,
+                },
+            })
+        }
+        WireAnswer::Refused(_) => Some(Answer::Refused {
+            checkpoint,
+            place: RecordPlace {
+                leaf_index: LeafIndex::new(place.leaf_index),
+                entry: place.entry.to_vec(),
+                path: hashes(&place.path)?,
+                signed_header: place.signed_header.to_vec(),
+                batch_index,
+                batch_path: hashes(&place.batch_path)?,
+            },
+            replaced_by: None,
+        }),
+    }
+}
+
+fn hashes(path: &[Bytes]) -> Option<Vec<Hash>> {
+    path.iter().map(|hash| Hash::from_slice(hash)).collect()
+}
+
+#[cfg(test)]
+mod tests;
