@@ -1,7 +1,11 @@
 // From what somebody chose to what is said of it. A file goes by its first bytes to whoever opens its kind; every one of them ends in
 // `judgeBundle`, `judgeCode`, or `say`.
 
+import { stopCamera } from './camera.js';
 import { kindOf } from './kinds.js';
+import { openDocument } from './open.js';
+import { codeOfPicture } from './picture.js';
+import { readStart } from './read.js';
 import { renderResult, say, showVerdict } from './result.js';
 import { state } from './state.js';
 import { ask } from './typed.js';
@@ -22,10 +26,25 @@ export async function judgeFile(file) {
   }
   if (asked !== state.asked) return;
   const kind = kindOf(bytes);
-  if (kind === 'pdf') say('pdfNotRead');
-  else if (kind === 'zip') say('zipNotRead');
-  else if (kind === 'picture') say('pictureNotRead');
+  if (kind === 'pdf' || kind === 'zip') await judgeDocument(verifier, asked, file);
+  else if (kind === 'picture') await judgePicture(asked, file, bytes);
   else await answer(verifier, file.name, bytes);
+}
+
+// A PDF or an OFD: the bundle that is attached to it.
+async function judgeDocument(verifier, asked, file) {
+  const found = await openDocument(file).catch(() => ({ word: 'carrierMissing' }));
+  if (asked !== state.asked) return;
+  if (found.bundle) await answer(verifier, file.name, found.bundle, true);
+  else say(found.word);
+}
+
+// A picture: the code in it. `start`: its first bytes.
+async function judgePicture(asked, file, start) {
+  const code = await codeOfPicture(file, start).catch(() => ({ word: 'carrierMissing' }));
+  if (asked !== state.asked) return;
+  if (code.text) await judgeCode(code.text);
+  else say(code.word, code.values);
 }
 
 // A bundle: the bytes of a `.tally`, and the name under which it came.
@@ -40,7 +59,7 @@ export function judgeAgain() {
   const { question } = state;
   if (!question) return;
   const focused = document.activeElement;
-  answer(question.verifier, question.name, question.bytes);
+  answer(question.verifier, question.name, question.bytes, question.attached);
   focused.focus();
 }
 
@@ -69,28 +88,21 @@ export function sayProblem(problem, atMs) {
 
 // Says that something is under way; which of all things it is.
 function begin() {
+  stopCamera();
   Object.assign(state, { verdict: null, question: null, message: { name: 'judging' }, field: 'total_amount' });
   renderResult();
   state.asked += 1;
   return state.asked;
 }
 
-function readStart(file, bytesMax) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(new Uint8Array(reader.result));
-    reader.onerror = () => reject(reader.error);
-    reader.readAsArrayBuffer(file.slice(0, bytesMax));
-  });
-}
-
-async function answer(verifier, name, bytes) {
+// `attached`: whether the bytes come out of a document that draws a receipt, too.
+async function answer(verifier, name, bytes, attached) {
   const options = { at_ms: Date.now(), clock: true };
   if (state.ageSecondsMax !== null) options.age_seconds_max = state.ageSecondsMax;
   try {
     const verdict = verdictOf(verifier, options, bytes);
     if (verdict.problem) sayProblem(verdict.problem, options.at_ms);
-    else showVerdict({ verifier, name: shown(verifier, name), bytes, options }, verdict);
+    else showVerdict({ verifier, name: shown(verifier, name), bytes, options, attached }, verdict);
   } catch (error) {
     await renew(verifier);
     say('trapped');

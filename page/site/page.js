@@ -1,6 +1,7 @@
 // The page: takes what somebody chooses, and hands it on. No file and no code is sent anywhere.
 
 import { codeOf, takeFragment } from './address.js';
+import { startCamera, stopCamera } from './camera.js';
 import { minutesAhead } from './clock.js';
 import { judgeAgain, judgeCode, judgeFile, judgeTyped, sayProblem } from './judge.js';
 import { render, renderClock, renderResult } from './result.js';
@@ -73,6 +74,19 @@ at('file').addEventListener('change', (event) => {
   // The same file, chosen again, is judged again.
   event.target.value = '';
 });
+at('scan').addEventListener('click', () => startCamera(judgeCode));
+at('camera-stop').addEventListener('click', () => {
+  stopCamera();
+  at('scan').focus();
+});
+at('photo').addEventListener('change', (event) => {
+  const file = event.target.files[0];
+  if (file) judgeFile(file);
+  event.target.value = '';
+});
+// A camera that nobody looks through is off.
+document.addEventListener('visibilitychange', () => document.hidden && stopCamera());
+window.addEventListener('pagehide', stopCamera);
 at('age').addEventListener('change', () => {
   state.ageSecondsMax = at('age').value ? Number(at('age').value) : null;
   judgeAgain();

@@ -79,6 +79,7 @@ function rest(open) {
   const { language, verdict, question } = state;
   const parts = [
     make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
+    ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
     ...notices(verdict, language),
     ...comparison(verdict, language),
   ];

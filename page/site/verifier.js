@@ -9,11 +9,12 @@ const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 export async function load() {
   await WebAssembly.instantiate(EMPTY_MODULE);
   const trust = new TextEncoder().encode(document.getElementById('trust').textContent);
-  const module = await WebAssembly.compile(await moduleBytes(document.getElementById('module')));
+  const module = await WebAssembly.compile(await moduleBytes(document.getElementById('verify')));
   return { module, trust, exports: (await WebAssembly.instantiate(module, {})).exports };
 }
 
-async function moduleBytes(block) {
+// The bytes of a module that a block of the page carries, or names by hash.
+export async function moduleBytes(block) {
   const address = block.getAttribute('data-address');
   if (!address) return bytesOf(block.textContent);
   const integrity = block.getAttribute('data-integrity');
@@ -77,7 +78,8 @@ function ask(verifier, question, options, bundle) {
   return take(verifier, verifier.exports[question](json.length, verifier.trust.length));
 }
 
-function put(verifier, parts) {
+// Puts the parts of a question where a module finds it.
+export function put(verifier, parts) {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   let at = verifier.exports.tallystick_input(length);
   // The memory may have grown, and been replaced: it is looked at anew.
@@ -92,7 +94,8 @@ function take(verifier, length) {
   return new TextDecoder().decode(taken(verifier, length));
 }
 
-function taken(verifier, length) {
+// The bytes of a module's answer.
+export function taken(verifier, length) {
   const at = verifier.exports.tallystick_output();
   return new Uint8Array(verifier.exports.memory.buffer, at, length).slice();
 }

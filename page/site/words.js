@@ -5,8 +5,8 @@ export const LANGUAGES = ['zh', 'en'];
 const WORDS = {
   title: ['核验电子票据', 'Verify a receipt'],
   lead: [
-    '选一个票据文件（.tally）。核验在这台设备上进行，文件不会离开它，断网也能用。',
-    'Choose a receipt file (.tally). It is judged on this device and never leaves it; no network is needed.',
+    '选一个票据文件（.tally、PDF、OFD），或带二维码的图片。核验在这台设备上进行，文件不会离开它，断网也能用。',
+    'Choose a receipt’s file (.tally, PDF, OFD) or a picture with its code. It is judged on this device and never leaves it; no network is needed.',
   ],
   choose: ['选择票据文件', 'Choose a receipt file'],
   drop: ['也可以把文件拖到这里。', 'Or drop the file here.'],
@@ -130,22 +130,98 @@ const WORDS = {
     '核验程序意外停止，没有得出结论。请重新打开本页再试。',
     'The verifier stopped unexpectedly and came to no conclusion. Open this page anew and try again.',
   ],
-  pdfNotRead: [
-    '这是 PDF 文件，本页还不能打开它。请选择随它一起给出的票据文件（.tally）；没有的话，可在 PDF 阅读器的“附件”里取出。',
-    'This is a PDF, and this page cannot open one yet. Choose the receipt file (.tally) that came with it; if there is none, a PDF reader can save it from the attachments.',
-  ],
-  zipNotRead: [
-    '这是 OFD 版式文件或压缩包，本页还不能打开它。请选择随它一起给出的票据文件（.tally）。',
-    'This is an OFD document or another archive, and this page cannot open one yet. Choose the receipt file (.tally) that came with it.',
-  ],
-  pictureNotRead: [
-    '这是图片，本页还不能读取图片里的二维码。图片本身什么也证明不了，请选择票据文件（.tally）。',
-    'This is a picture, and this page cannot read the code in one yet. A picture by itself proves nothing: choose the receipt file (.tally).',
-  ],
   codeNotRead: [
     '本页还不能核验票面上的二维码。请选择票据文件（.tally）。',
     'This page cannot judge the code on a receipt yet. Choose the receipt file (.tally).',
   ],
+  document: [
+    '下面的票面由本页根据文件里附带的凭证重新绘制：以本页的票面为准，不要以文件画出来的为准。伪造的人可以保留附件、改画页面。',
+    'The receipt below is drawn anew by this page, from the proof inside the file. Trust this drawing, not the file’s: a forger keeps the attachment and repaints the page.',
+  ],
+  documentGone: [
+    '这个文件里没有附带凭证：合并、打印成 PDF 或用别的软件另存时会丢掉它。文件画出来的内容证明不了什么。请扫票面上的二维码，或输入票面上的五项（票据代码、号码、校验码等），或向开票单位索取原文件。',
+    'There is no proof in this file: merging, printing to PDF or saving with another program drops it. What the file draws proves nothing. Scan the code on the receipt, or type its five entries (code, number, check code …), or ask the issuing unit for the original.',
+  ],
+  documentNoBundle: [
+    '这个文件带有附件，但其中没有票据凭证（.tally）。附件若是另一份票据文件，请先把它存出来，再单独选择；也可以扫票面上的二维码，或输入票面上的五项。',
+    'This file has attachments, and none of them is a receipt’s proof (.tally). If one is a receipt’s document, save it and choose it by itself; or scan the code on the receipt, or type its five entries.',
+  ],
+  documentSeveral: [
+    '这个文件里有不止一份票据凭证，本页不替您挑选。请把附件逐个存出来，分别选择。',
+    'There is more than one receipt’s proof in this file, and this page does not pick one for you. Save the attachments and choose each by itself.',
+  ],
+  documentEncrypted: [
+    '这个文件加密了，读不到里面的凭证。请用密码打开，另存为不加密的文件再选；也可以扫票面上的二维码，或输入票面上的五项。',
+    'This file is encrypted, so its proof cannot be read. Open it with its password, save it without encryption and choose that; or scan the code on the receipt, or type its five entries.',
+  ],
+  documentDamaged: [
+    '这个文件已损坏或不完整，读不到里面的凭证。请重新下载或索取；也可以扫票面上的二维码，或输入票面上的五项。',
+    'This file is damaged or incomplete, so its proof cannot be read. Get it again; or scan the code on the receipt, or type its five entries.',
+  ],
+  documentTooLarge: [
+    '这个文件太大（或解压后太大），没有打开：票据的版式文件不超过 32 MB。请选择票据的原文件，或扫票面上的二维码。',
+    'This file is too large, as it is or unpacked, and was not opened: no receipt’s document has more than 32 MB. Choose the receipt’s original file, or scan the code on the receipt.',
+  ],
+  documentOther: [
+    '这个压缩包里没有票据凭证（.tally）。请先解压，再选择里面的票据文件。',
+    'There is no receipt’s proof (.tally) in this archive. Unpack it and choose the receipt’s file.',
+  ],
+  carrierMissing: [
+    '打开这类文件和扫码所需的程序没有取到。请检查网络后再选一次；断网时请用单文件版的本页。',
+    'The program that opens such files and scans codes could not be fetched. Check the network and choose again; without a network, use this page as one file.',
+  ],
+  pictureNoCode: [
+    '这张图片里没有找到二维码。图片本身证明不了什么：请把票面上的二维码拍清楚、拍大一些再选，或输入票面上的五项。',
+    'No code was found in this picture, and a picture by itself proves nothing. Take one in which the code on the receipt is sharp and larger, or type its five entries.',
+  ],
+  pictureSeveralCodes: [
+    '画面里有不止一张票据的二维码，分不清是哪一张。请一次只拍一张。',
+    'There are the codes of more than one receipt here, so it is not clear which is meant. Take one at a time.',
+  ],
+  pictureNotOpened: [
+    '这个浏览器打不开这张图片：图片损坏，或格式不认识。请另存为 JPEG 或 PNG 再选。',
+    'This browser cannot open this picture: it is damaged, or of an unknown kind. Save it as JPEG or PNG and choose that.',
+  ],
+  pictureTooLarge: [
+    '这张图片太大（{megapixels} 百万像素），没有打开。请裁剪到二维码附近，或缩小后再选。',
+    'This picture is too large ({megapixels} megapixels) and was not opened. Crop it to the code, or make it smaller, and choose it again.',
+  ],
+  scan: ['扫描票面上的二维码', 'Scan the code on a receipt'],
+  cameraStop: ['停止', 'Stop'],
+  cameraStarting: ['正在打开摄像头。浏览器若询问，请选“允许”。', 'Opening the camera. If the browser asks, allow it.'],
+  cameraLooking: [
+    '请把票面上的二维码放进画面。画面只在这台设备上读取。',
+    'Bring the code on the receipt into view. What the camera sees stays on this device.',
+  ],
+  cameraHint: [
+    '还没读到二维码：请拿远一点，让整个二维码清楚地在画面里，避开反光。',
+    'No code read yet: move a little farther away, until the whole code is sharp and in view, and avoid glare.',
+  ],
+  cameraRefused: [
+    '浏览器没有获得摄像头的使用许可。请在浏览器或系统的设置里允许本页使用摄像头，再试；或用下面的按钮拍一张二维码的照片。',
+    'The browser may not use the camera. Allow it for this page in the settings of the browser or the system and try again; or take a picture of the code with the button below.',
+  ],
+  cameraNone: [
+    '这台设备没有找到摄像头。请在别处拍下二维码，用下面的按钮选择照片。',
+    'No camera was found on this device. Take a picture of the code elsewhere, and choose it with the button below.',
+  ],
+  cameraBusy: [
+    '摄像头被别的程序占用。请关掉那个程序再试；或用下面的按钮拍照。',
+    'Another program is using the camera. Close it and try again; or take a picture with the button below.',
+  ],
+  cameraInsecure: [
+    '这样打开的页面，浏览器不让用摄像头。请用手机相机拍下二维码，用下面的按钮选择照片；或用 https 开头的网址打开本页。',
+    'The browser keeps the camera from a page opened in this way. Take a picture of the code with the phone’s camera app and choose it with the button below; or open this page at its https address.',
+  ],
+  cameraWechat: [
+    '微信没有让本页使用摄像头：点右上角“⋯”，选“在浏览器打开”；或用下面的按钮拍照。也可以直接用微信的“扫一扫”扫票面上的二维码。',
+    'WeChat keeps the camera from this page: tap ⋯ at the top right, then “Open in Browser”; or take a picture with the button below. WeChat’s own scanner reads the code on the receipt, too.',
+  ],
+  cameraUnknown: [
+    '打不开摄像头。请用手机相机拍下二维码，用下面的按钮选择照片。',
+    'The camera cannot be opened. Take a picture of the code with the phone’s camera app, and choose it with the button below.',
+  ],
+  photo: ['拍照或选择照片', 'Take or choose a picture'],
   unread: ['文件读不出来：{why}。请重新选择。', 'The file cannot be read: {why}. Choose it again.'],
 };
 

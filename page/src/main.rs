@@ -3,6 +3,7 @@
 //! ```text
 //! OUT/hosted/index.html          for a server: policy by hash, the verifier beside it, named and pinned by its hash
 //! OUT/hosted/verify-HASH.wasm
+//! OUT/hosted/carrier-HASH.wasm
 //! OUT/tallystick-verify.html     for a disk: everything in one file, and no connection allowed
 //! OUT/SHA256SUMS                 what authorities publish
 //! ```
@@ -30,7 +31,7 @@ use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::terminal::{self, path as shown};
 use tallystick_service::{input, outln};
 
-use shapes::Parts;
+use shapes::{Module, Parts};
 
 /// Far above the module's size.
 const MODULE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -42,6 +43,9 @@ struct Arguments {
     /// The compiled verifier.
     #[arg(long, value_name = "FILE")]
     module: PathBuf,
+    /// The compiled module that opens documents and reads codes; unless it is named, the one that `make wasm` puts beside the verifier.
+    #[arg(long, value_name = "FILE")]
+    carrier: Option<PathBuf>,
     /// The trust file by which the page judges: from somewhere that its users trust.
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
@@ -78,17 +82,18 @@ fn exit_of(failure: &anyhow::Error) -> Exit {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let module = input::read(&arguments.module, MODULE_BYTES_MAX)
-        .with_context(|| format!("reading {}", shown(&arguments.module)))?;
-    ensure!(module.starts_with(b"\0asm"), "{} is no WebAssembly module", shown(&arguments.module));
+    let beside = || arguments.module.with_file_name("tallystick_page_carrier.wasm");
+    let carrier = arguments.carrier.clone().unwrap_or_else(beside);
+    let (verifier, carrier) = (read_module(&arguments.module)?, read_module(&carrier)?);
+    let modules = [Module::verifier(&verifier), Module::carrier(&carrier)];
     let trust = read_trust(&arguments.trust).with_context(|| format!("reading {}", shown(&arguments.trust)))?;
-    let parts = Parts::new(&module, &trust, &arguments.hosts)?;
-    let (hosted, module_name) = (parts.hosted()?, parts.module_name());
-    let files = [
-        ("hosted/index.html".to_owned(), hosted.into_bytes()),
-        (format!("hosted/{module_name}"), module.clone()),
+    let parts = Parts::new(&modules, &trust, &arguments.hosts)?;
+    let mut files = vec![
+        ("hosted/index.html".to_owned(), parts.hosted()?.into_bytes()),
         ("tallystick-verify.html".to_owned(), parts.one_file()?.into_bytes()),
     ];
+    let hosted = |module: &Module<'_>| (format!("hosted/{}", module.file_name()), module.bytes().to_vec());
+    files.extend(modules.iter().map(hosted));
     let out = &arguments.out;
     let folder = out.join("hosted");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", shown(&folder)))?;
@@ -99,7 +104,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         outln!("{:>9} bytes, {:>7} as gzip  {}", bytes.len(), gzip_bytes(bytes)?, shown(&out.join(name)));
     }
     durable::write(&out.join("SHA256SUMS"), sums.as_bytes(), FileMode::Shared)?;
-    remove_earlier_modules(&folder, &module_name)
+    remove_earlier_modules(&folder, &modules)
+}
+
+/// A WebAssembly module, by its first bytes.
+fn read_module(path: &Path) -> Result<Vec<u8>> {
+    let module = input::read(path, MODULE_BYTES_MAX).with_context(|| format!("reading {}", shown(path)))?;
+    ensure!(module.starts_with(b"\0asm"), "{} is no WebAssembly module", shown(path));
+    Ok(module)
 }
 
 /// The text of a trust file, known to be one.
@@ -109,13 +121,14 @@ fn read_trust(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Verifiers under other hashes that an earlier call has left.
-fn remove_earlier_modules(folder: &Path, module_name: &str) -> Result<()> {
+/// Modules under other hashes that an earlier call has left.
+fn remove_earlier_modules(folder: &Path, modules: &[Module<'_>]) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("listing {}", shown(folder)))? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with("verify-") && name.ends_with(".wasm") && name != module_name {
+        let is_module = ["verify-", "carrier-"].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".wasm");
+        if is_module && !modules.iter().any(|module| module.file_name() == name) {
             fs::remove_file(entry.path()).with_context(|| format!("removing {}", shown(&entry.path())))?;
         }
     }

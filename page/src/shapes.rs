@@ -20,12 +20,17 @@ const STYLE: &str = include_str!("../site/style.css");
 const MODULES: &[(&str, &str)] = &[
     ("address.js", include_str!("../site/address.js")),
     ("base64.js", include_str!("../site/base64.js")),
+    ("camera.js", include_str!("../site/camera.js")),
+    ("carrier.js", include_str!("../site/carrier.js")),
     ("clock.js", include_str!("../site/clock.js")),
     ("face.js", include_str!("../site/face.js")),
     ("judge.js", include_str!("../site/judge.js")),
     ("kinds.js", include_str!("../site/kinds.js")),
+    ("open.js", include_str!("../site/open.js")),
     ("page.js", include_str!("../site/page.js")),
+    ("picture.js", include_str!("../site/picture.js")),
     ("proof.js", include_str!("../site/proof.js")),
+    ("read.js", include_str!("../site/read.js")),
     ("refresh.js", include_str!("../site/refresh.js")),
     ("result.js", include_str!("../site/result.js")),
     ("show.js", include_str!("../site/show.js")),
@@ -50,10 +55,52 @@ struct Shape {
 const HOSTED: Shape = Shape { origin: "'self'", typed: "", elements: " action=\"elements\"" };
 const ONE_FILE: Shape = Shape { origin: "'none'", typed: " hidden", elements: "" };
 
+/// A WebAssembly module of the page.
+pub(crate) struct Module<'a> {
+    /// By which the page's script finds it, and how its file's name begins.
+    name: &'static str,
+    bytes: &'a [u8],
+    hash: Hash,
+}
+
+impl<'a> Module<'a> {
+    /// The verifier: every page runs it.
+    pub(crate) fn verifier(bytes: &'a [u8]) -> Self {
+        Self { name: "verify", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// What opens documents and reads codes: fetched when somebody brings one.
+    pub(crate) fn carrier(bytes: &'a [u8]) -> Self {
+        Self { name: "carrier", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// Another module has another name, so that no cache keeps an old one under a new page.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}-{}.wasm", self.name, &self.hash.to_string()[..16])
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Where the hosted page fetches it.
+    fn named(&self) -> String {
+        let (name, address, hash) = (self.name, self.file_name(), source_hash(&self.hash));
+        format!(
+            "<script id=\"{name}\" type=\"text/plain\" data-address=\"{address}\" data-integrity=\"{hash}\"></script>\n"
+        )
+    }
+
+    /// All of it, for the page on a disk.
+    fn whole(&self) -> String {
+        format!("<script id=\"{}\" type=\"text/plain\">{}</script>\n", self.name, STANDARD.encode(self.bytes))
+    }
+}
+
 /// What a page is made of.
 pub(crate) struct Parts<'a> {
-    module: &'a [u8],
-    module_hash: Hash,
+    modules: &'a [Module<'a>],
     trust: &'a str,
     hosts: &'a [Host],
     style: String,
@@ -62,7 +109,7 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Bundles the script, and refuses what would end its place in the document early. `hosts`: where codes may lead that this page judges.
-    pub(crate) fn new(module: &'a [u8], trust: &'a str, hosts: &'a [Host]) -> Result<Self> {
+    pub(crate) fn new(modules: &'a [Module<'a>], trust: &'a str, hosts: &'a [Host]) -> Result<Self> {
         let (script, style) = (bundle(MODULES, ENTRY)?, slim(STYLE)?);
         // A browser ends a script at these, and turns CR into LF before it hashes.
         for (name, text) in [("the script", script.as_str()), ("the style", style.as_str())] {
@@ -70,31 +117,20 @@ impl<'a> Parts<'a> {
             ensure!(ends.is_none(), "{name} contains {ends:?}");
         }
         ensure!(!trust.contains('<'), "a page cannot carry a trust file with the character < in a name");
-        Ok(Self { module, module_hash: sha256(&[module]), trust, hosts, style, script })
-    }
-
-    /// The verifier's file name: another verifier has another, so that no cache keeps an old one under a new page.
-    pub(crate) fn module_name(&self) -> String {
-        format!("verify-{}.wasm", &self.module_hash.to_string()[..16])
+        Ok(Self { modules, trust, hosts, style, script })
     }
 
     /// The page for a server.
     pub(crate) fn hosted(&self) -> Result<String> {
-        let module = format!(
-            "<script id=\"module\" type=\"text/plain\" data-address=\"{}\" data-integrity=\"{}\"></script>",
-            self.module_name(),
-            source_hash(&self.module_hash)
-        );
-        self.page(&module, &HOSTED)
+        self.page(&self.modules.iter().map(Module::named).collect::<String>(), &HOSTED)
     }
 
     /// The page for a disk.
     pub(crate) fn one_file(&self) -> Result<String> {
-        let module = format!("<script id=\"module\" type=\"text/plain\">{}</script>", STANDARD.encode(self.module));
-        self.page(&module, &ONE_FILE)
+        self.page(&self.modules.iter().map(Module::whole).collect::<String>(), &ONE_FILE)
     }
 
-    fn page(&self, module: &str, shape: &Shape) -> Result<String> {
+    fn page(&self, modules: &str, shape: &Shape) -> Result<String> {
         let hash = |text: &str| source_hash(&sha256(&[text.as_bytes()]));
         let policy = format!(
             "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}'; connect-src {origin}; img-src data:; \
@@ -111,7 +147,7 @@ impl<'a> Parts<'a> {
             ("trust", self.trust),
             ("typed", shape.typed),
             ("elements", shape.elements),
-            ("module", module),
+            ("modules", modules),
             ("script", &self.script),
         ];
         fill(HTML, &contents)
@@ -133,9 +169,10 @@ mod tests {
     fn the_same_parts_give_the_same_pages_and_the_policy_names_them() {
         let trust = TestChain::new().trust().to_text();
         let hosts = ["tally.example", "old.example:8443"].map(|host| Host::new(host).unwrap());
-        let parts = Parts::new(b"\0asm", &trust, &hosts).unwrap();
+        let modules = [Module::verifier(b"\0asm"), Module::carrier(b"\0asm carrier")];
+        let parts = Parts::new(&modules, &trust, &hosts).unwrap();
         let (hosted, one_file) = (parts.hosted().unwrap(), parts.one_file().unwrap());
-        assert_eq!(hosted, Parts::new(b"\0asm", &trust, &hosts).unwrap().hosted().unwrap());
+        assert_eq!(hosted, Parts::new(&modules, &trust, &hosts).unwrap().hosted().unwrap());
         for page in [&hosted, &one_file] {
             let script = page.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
             let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
@@ -149,12 +186,14 @@ mod tests {
         }
         assert!(hosted.contains("connect-src 'self'") && hosted.contains("form-action 'self'"));
         assert!(one_file.contains("connect-src 'none'") && one_file.contains("form-action 'none'"));
-        assert!(hosted.contains(&parts.module_name()) && one_file.contains(&STANDARD.encode(b"\0asm")));
+        for module in &modules {
+            assert!(hosted.contains(&module.file_name()) && one_file.contains(&STANDARD.encode(module.bytes())));
+        }
     }
 
     #[test]
     fn a_name_that_would_end_its_place_in_the_document_is_refused() {
-        assert!(Parts::new(b"\0asm", "name </script>", &[]).is_err());
+        assert!(Parts::new(&[Module::verifier(b"\0asm")], "name </script>", &[]).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ from harness import browser, served
 
 HTML = """<!doctype html>
 <script id="trust" type="text/plain"></script>
-<script id="module" type="text/plain" data-address="verify.wasm" data-integrity="sha256-{hash}"></script>
+<script id="verify" type="text/plain" data-address="verify.wasm" data-integrity="sha256-{hash}"></script>
 """
 
 LOAD = """async () => {

@@ -146,9 +146,9 @@ class Kinds(PageTest):
         with self.visit() as visit:
             page = visit.page
             for kind, head, words in [
-                ("pdf", b"%PDF-1.7\n", "这是 PDF 文件"),
-                ("zip", b"PK\3\4", "OFD"),
-                ("picture", b"\x89PNG\r\n\x1a\n", "这是图片"),
+                ("pdf", b"%PDF-1.7\n", "损坏或不完整"),
+                ("zip", b"PK\3\4", "损坏或不完整"),
+                ("picture", b"\x89PNG\r\n\x1a\n", "打不开这张图片"),
             ]:
                 with self.subTest(kind=kind):
                     # Whatever its name and type claim.
@@ -298,10 +298,10 @@ class Ways(PageTest):
         with self.visit() as visit:
             page = visit.page
             reached = []
-            for _ in range(4):
+            for _ in range(5):
                 page.keyboard.press("Tab")
                 reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
-            self.assertEqual(reached, ["language", "file", "age", "typed"])
+            self.assertEqual(reached, ["language", "file", "scan", "age", "typed"])
             page.keyboard.press("Enter")
             for before, (name, keys) in zip(["typed", *TYPED], TYPED.items()):
                 page.keyboard.press("Tab")

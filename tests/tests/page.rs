@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod carriers;
 mod questions;
 mod states;
 
@@ -38,7 +39,16 @@ fn programs() -> PathBuf {
 
 /// The verifier as it ships.
 fn module() -> PathBuf {
-    let module = programs().parent().unwrap().join("wasm32-unknown-unknown/page/tallystick_page_wasm.wasm");
+    wasm("tallystick_page_wasm")
+}
+
+/// What opens documents and reads codes, as it ships.
+fn carrier() -> PathBuf {
+    wasm("tallystick_page_carrier")
+}
+
+fn wasm(name: &str) -> PathBuf {
+    let module = programs().parent().unwrap().join(format!("wasm32-unknown-unknown/page/{name}.wasm"));
     assert!(module.is_file(), "{} is missing: `make wasm` builds it", module.display());
     module
 }
@@ -105,11 +115,17 @@ async fn the_command_line_says_of_every_vector_what_the_library_says() {
 
 /// Makes the page for a trust file.
 async fn make_page(trust: &TrustFile, folder: &Path) -> PathBuf {
+    make_page_of(trust, &[], folder).await
+}
+
+/// The same for codes that lead to these hosts.
+async fn make_page_of(trust: &TrustFile, hosts: &[&str], folder: &Path) -> PathBuf {
     let trust_file = folder.join("trust.txt");
     std::fs::write(&trust_file, trust.to_text()).unwrap();
     let out = folder.join("page");
     let mut command = Command::new(programs().join("tallystick-page"));
-    command.arg("--module").arg(module()).arg("--trust").arg(&trust_file).arg("--out").arg(&out);
+    command.arg("--module").arg(module()).arg("--trust").arg(&trust_file);
+    command.args(hosts.iter().flat_map(|host| ["--host", host])).arg("--out").arg(&out);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     println!("{}", String::from_utf8_lossy(&output.stdout));
@@ -149,6 +165,28 @@ async fn the_page_shows_every_verdict_to_everybody() {
     let python =
         browser().await.with("PAGE", &page).with("PAGE_OF_SPECIMENS", page_of_specimens).with("STATES", &folder);
     python.run(&["-m", "unittest", "--verbose", "test_page"]).await.unwrap();
+}
+
+/// Documents, pictures and a camera; then the same with the page's own sources, for what exactly is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_opens_what_carries_a_receipt() {
+    let _turn = tallystick_tests::turn().await;
+    let directory = scratch::Directory::new();
+    let folder = directory.path().join("states");
+    std::fs::create_dir(&folder).unwrap();
+    let carriers = carriers::write(&folder);
+    let page = make_page_of(&carriers.trust, &[carriers::HOST], directory.path()).await;
+    let bundle = std::fs::read(folder.join("s01.tally")).unwrap();
+    let verdict = verify_bundle(&bundle, &carriers.trust, carriers.at).timed_by(TimeSource::Clock);
+    let described = serde_json::json!({
+        "at_ms": carriers.at.get(), "states": [], "verdict": verdict.to_report(), "text": carriers.text, "number": carriers.number,
+    });
+    for name in ["states.json", "carriers.json"] {
+        std::fs::write(folder.join(name), described.to_string()).unwrap();
+    }
+    let python = browser().await.with("PAGE", &page).with("PAGE_OF_SPECIMENS", &page).with("STATES", &folder);
+    let python = python.with("SITE", root().join("page/site")).with("CARRIER", carrier());
+    python.run(&["-m", "unittest", "--verbose", "test_carriers"]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +244,8 @@ async fn a_page_is_not_made_of_files_that_are_something_else() {
         (&directory.path().join("none"), &trust, 66, "none: "),
     ] {
         let mut command = Command::new(programs().join("tallystick-page"));
-        command.arg("--module").arg(module).arg("--trust").arg(trust).arg("--out").arg(directory.path().join("out"));
+        command.arg("--module").arg(module).arg("--carrier").arg(carrier()).arg("--trust").arg(trust);
+        command.arg("--out").arg(directory.path().join("out"));
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{said}");
