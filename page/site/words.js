@@ -187,7 +187,7 @@ const WORDS = {
     'This picture is too large ({megapixels} megapixels) and was not opened. Crop it to the code, or make it smaller, and choose it again.',
   ],
   scan: ['扫描票面上的二维码', 'Scan the code on a receipt'],
-  cameraStop: ['停止', 'Stop'],
+  cameraStop: ['关闭', 'Close'],
   cameraStarting: ['正在打开摄像头。浏览器若询问，请选“允许”。', 'Opening the camera. If the browser asks, allow it.'],
   cameraLooking: [
     '请把票面上的二维码放进画面。画面只在这台设备上读取。',
