@@ -96,6 +96,7 @@ fn no_file_is_without_its_test() {
         "code",
         "foreign-suite",
         "governance",
+        "ledger-answer",
         "log",
         "record",
         "schedule",
