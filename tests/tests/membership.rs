@@ -139,6 +139,13 @@ async fn update_trust(network: &TestNetwork, id: u32) -> usize {
     network.trust().unwrap().sets().len() - before
 }
 
+/// By somebody who is not sure that it was typed: `[next_keys]` twice would be refused by the start. What the first time printed.
+async fn typed_twice(network: &mut TestNetwork, id: u32, section: &str) -> String {
+    let said = Operator::new(network, id).follow(PAGE, section).await.unwrap();
+    Operator::new(network, id).follow(PAGE, section).await.unwrap();
+    said
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     let options = NetworkOptions { followers: 1, ..NetworkOptions::default() };
@@ -175,9 +182,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     assert!(get(&network, DIES_AND_LEAVES, "/readyz").await.contains(FOLLOWS));
 
     // At once: one leaves, the one that left comes back, a third changes its keys.
-    let said = Operator::new(&mut network, CHANGES_KEYS).follow(PAGE, "Before the change").await.unwrap();
-    // Typed again by somebody who is not sure: `[next_keys]` twice would be refused by the start.
-    Operator::new(&mut network, CHANGES_KEYS).follow(PAGE, "Before the change").await.unwrap();
+    let said = typed_twice(&mut network, CHANGES_KEYS, "Before the change").await;
     assert!(said.contains("next_keys") || said.contains("consensus-2.key"), "{said}");
     replace_validators(&network, 4, &[1, 3, 4, JOINS], HEIGHTS_AHEAD).await;
     wait_part(&network, LEAVES, false).await;
@@ -189,8 +194,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     network.node(4).unwrap().start().unwrap();
     network.node(4).unwrap().wait_ready().await.unwrap();
 
-    Operator::new(&mut network, CHANGES_KEYS).follow(PAGE, "After the change").await.unwrap();
-    Operator::new(&mut network, CHANGES_KEYS).follow(PAGE, "After the change").await.unwrap();
+    typed_twice(&mut network, CHANGES_KEYS, "After the change").await;
     assert!(is_validator(&network, CHANGES_KEYS).await, "with the new keys alone");
 
     let mut acked = load.stop().await.unwrap();

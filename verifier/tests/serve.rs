@@ -117,7 +117,7 @@ async fn verdicts_are_those_of_the_library() {
     let elsewhere = Running::start(&foreign, &ServeOptions::default()).await;
     let refused = verify(&elsewhere.channel().await, good, chain.now().get()).await.unwrap();
     assert_eq!((refused.outcome(), refused.reason.as_str()), (Outcome::NotJudged, "OTHER_CHAIN"));
-    assert!(refused.message.contains(&chain.genesis().chain_id().0.to_string()), "{}", refused.message);
+    assert!(refused.message.contains(&chain.genesis().chain_id().0.to_string()[..8]), "{}", refused.message);
     drop(channel);
     elsewhere.stop().await;
     running.stop().await;
