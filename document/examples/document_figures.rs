@@ -14,8 +14,9 @@ use receipt_core::receipt::decimal::Yuan4;
 use receipt_core::receipt::model::{AuxItem, Receipt};
 use receipt_core::suite::ChainId;
 use receipt_core::testkit::TestChain;
+use receipt_core::verdict::verify_bundle;
 use tallystick_document::{
-    Code, Face, FaceOptions, Facts, FontSource, Fonts, Paper, Template, ofd, pdf, png, slip, xml,
+    Code, Face, FaceOptions, Facts, FontSource, Fonts, Paper, State, Template, ofd, pdf, png, slip, xml,
 };
 
 /// Documents of each kind that are timed.
@@ -32,28 +33,45 @@ fn main() {
     let mut draft = chain.draft("S02");
     draft.aux_items = (0..800).map(|index| line(index, &draft.items[0].item_code)).collect();
     let long = chain.issue_draft(draft, Vec::new());
-    let issued = [issued.as_slice(), &[long]].concat();
+    let mut draft = chain.draft("S02");
+    draft.aux_items = (0..2000).map(|index| rare_line(index, &draft.items[0].item_code)).collect();
+    let rare = chain.issue_draft(draft, Vec::new());
+    let issued = [issued.as_slice(), &[long, rare]].concat();
     chain.add_block(&issued);
-    for (name, issued) in ["S01", "S02", "S04", "800 rows"].iter().zip(&issued) {
+    println!("memory at most until now {}", most_memory());
+    for (name, issued) in ["S01", "S02", "S04", "800 rows", "2000 rare rows"].iter().zip(&issued) {
         let bundle = chain.bundle(issued).encode();
-        figures(name, (&issued.receipt, &issued.record), &bundle, (&template, &fonts), folder.as_ref());
+        let state = State::of(&verify_bundle(&bundle, chain.trust(), chain.now()));
+        let proof = (&bundle[..], state.as_ref());
+        figures(name, (&issued.receipt, &issued.record), proof, (&template, &fonts), folder.as_ref());
     }
 }
 
 fn figures(
     name: &str,
     (receipt, record): (&Receipt, &[u8]),
-    bundle: &[u8],
+    (bundle, state): (&[u8], Option<&State>),
     (template, fonts): (&Template, &Fonts),
     folder: Option<&PathBuf>,
 ) {
     let code = Code::of_receipt(&Host::new("TALLY.EXAMPLE").unwrap(), record);
-    let options = FaceOptions { utc_offset_minutes: 480, code: Some(&code), test_chain: true, with_evidence: true };
+    let options = FaceOptions {
+        utc_offset_minutes: 480,
+        code: Some(&code),
+        test_chain: true,
+        with_evidence: true,
+        state,
+        own_lines: &[],
+    };
     let facts = Facts::of(receipt, ChainId(Hash([7; 32])), 480);
     let face = Face::of(receipt, template, &options);
     let data = xml(receipt, template, 480, Some(bundle));
     println!("{name}: {} pages, bundle {} bytes", face.pages.len(), bundle.len());
-    let runs = if receipt.draft.aux_items.len() > 100 { RUNS / 10 } else { RUNS };
+    let runs = match receipt.draft.aux_items.len() {
+        0..=100 => RUNS,
+        101..=1000 => RUNS / 10,
+        _ => 1,
+    };
     let kinds: [(&str, &dyn Fn() -> Vec<u8>); 6] = [
         ("face", &|| format!("{:?}", Face::of(receipt, template, &options).pages.len()).into_bytes()),
         ("pdf", &|| pdf(&face, fonts, &facts, Some(bundle)).unwrap()),
@@ -72,11 +90,28 @@ fn figures(
         }
         micros.sort_unstable();
         let (median, max) = (micros[runs / 2], micros[runs - 1]);
-        println!("  {kind:5} {:>8} bytes  median {median:>7} µs  max {max:>7} µs", bytes.len());
+        let most = most_memory();
+        println!("  {kind:5} {:>8} bytes  median {median:>7} µs  max {max:>7} µs  memory at most {most}", bytes.len());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).unwrap();
-            std::fs::write(folder.join(format!("{}.{kind}", name.replace(' ', "-"))), &bytes).unwrap();
+            // All pictures together are no file; they follow one by one.
+            if kind != "png" {
+                std::fs::write(folder.join(format!("{}.{kind}", name.replace(' ', "-"))), &bytes).unwrap();
+            }
         }
+    }
+    if let Some(folder) = folder {
+        let keep = |ending: &str, bytes: &[u8]| {
+            std::fs::write(folder.join(format!("{}{ending}", name.replace(' ', "-"))), bytes).unwrap();
+        };
+        keep(".tally", bundle);
+        for (index, page) in png(&face, fonts).unwrap().iter().take(2).enumerate() {
+            keep(&format!("-{}.png", index + 1), page);
+        }
+        // What readers of other makers must find in the text.
+        let key = receipt.key();
+        let texts = [key.code.to_string(), key.number.to_string(), receipt.draft.payer_name.clone()];
+        keep(".txt", texts.join("\n").as_bytes());
     }
 }
 
@@ -94,6 +129,19 @@ fn line(index: u32, item_code: &str) -> AuxItem {
         amount: Yuan4::new(i64::from(index) * 100),
         remark: "乙类".to_owned(),
     }
+}
+
+/// The most that a receipt may have: 2,000 lines, and as many rare characters as make nearly 1 MiB.
+fn rare_line(index: u32, item_code: &str) -> AuxItem {
+    let name = (0..100).filter_map(|place| char::from_u32(0x20000 + (index * 100 + place) % 42_000));
+    AuxItem { item_name: name.collect(), ..line(index, item_code) }
+}
+
+/// The most that this process has held so far, as the kernel says it.
+fn most_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(|| "unknown".to_owned(), |line| line.trim().to_owned())
 }
 
 fn fonts(template: &Template) -> Fonts {

@@ -14,6 +14,7 @@ use receipt_core::code::Host;
 use serde::Serialize;
 use tallystick_qr::{Print, QUIET_ZONE_MODULES, Symbol, receipt_symbol};
 
+use crate::state::State;
 pub use crate::template::Ink;
 
 /// A stamp rises to the right by this over [`STAMP_RUN`]: with 13 a whole right triangle, so that its direction is exact.
@@ -220,4 +221,8 @@ pub struct FaceOptions<'a> {
     pub test_chain: bool,
     /// Whether the document carries the proof; if not, the face says so.
     pub with_evidence: bool,
+    /// What the ledger says of the receipt; `None`: the face says nothing of it.
+    pub state: Option<&'a State>,
+    /// What the unit wants to say besides, a line each, such as where to ask: the face says that nobody signed it.
+    pub own_lines: &'a [String],
 }

@@ -100,14 +100,20 @@ impl Drawing<'_> {
             }
         }
         cells.extend(self.content.other_info().map(|(name, value)| (format!("{name}：{value}"), Ink::Black)));
+        let own = self.options.own_lines.iter();
+        cells.extend(own.map(|line| (self.template.sentences.own_line.replace("{line}", line), Ink::Black)));
         flow.beside_each_other(title, *columns, &cells);
     }
 
-    /// Head, foot, code and stamp of a page. The stamp comes first: it lies below all else.
+    fn is_reversed(&self) -> bool {
+        self.options.state.is_some_and(|state| state.reversed_by.is_some())
+    }
+
+    /// Head, foot, code and stamps of a page. The stamps come first: they lie below all else.
     fn frame(&self, page: &mut Page, index: usize, count: usize) {
         let mut marks = Vec::new();
-        if self.options.test_chain {
-            let stamp = &self.template.stamp;
+        let stamps = [(self.options.test_chain, &self.template.stamp), (self.is_reversed(), &self.template.reversed)];
+        for (_, stamp) in stamps.into_iter().filter(|(applies, _)| *applies) {
             marks.push(Mark::Stamp(Stamp {
                 center_x_um: stamp.center_x_um,
                 center_y_um: stamp.center_y_um,
@@ -135,9 +141,18 @@ impl Drawing<'_> {
             "page" => sentences.page.replace("{page}", &(index + 1).to_string()).replace("{pages}", &count.to_string()),
             "notice" if self.options.with_evidence => sentences.notice.clone(),
             "notice" => sentences.notice_without_evidence.clone(),
+            "state" => self.state()?,
+            // Only a blue receipt is reversed, so the place is free.
+            "red_mark" if self.is_reversed() => self.template.reversed.text.clone(),
             field => self.content.get(field)?.to_owned(),
         };
-        Some(fitted(place, &format!("{}{value}", place.label), &self.template.text))
+        let ink = if place.field == "state" && self.is_reversed() { Ink::Red } else { place.ink };
+        Some(fitted(&BoxTemplate { ink, ..place.clone() }, &format!("{}{value}", place.label), &self.template.text))
+    }
+
+    /// What the ledger says, and as of when.
+    fn state(&self) -> Option<String> {
+        self.options.state.map(|state| state.line(self.template, self.options.utc_offset_minutes))
     }
 
     /// The symbol in the middle of its square, and under the square where it leads.

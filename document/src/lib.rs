@@ -11,7 +11,7 @@
 //! the bundle that it carries, and the code on it. No claim is made to a ministry's template or seal, and the face says so.
 //!
 //! Invariants: the same input gives the same bytes, whatever time zone, locale, home or clock the machine has; there is always a document,
-//! whatever characters a name has; a chain for tests says so on every page.
+//! whatever characters a name has; a chain for tests says so on every page, and a reversed receipt that it is.
 //!
 //! Feature `draw` (on unless switched off) is what needs fonts: PDF, OFD, PNG. The rest builds for wasm, so that a page can draw the same face.
 //!
@@ -19,6 +19,8 @@
 //! and authority do not.
 
 mod content;
+#[cfg(feature = "draw")]
+mod contour;
 pub mod face;
 mod facts;
 #[cfg(feature = "draw")]
@@ -34,6 +36,7 @@ mod pdf;
 #[cfg(feature = "draw")]
 mod png;
 mod slip;
+mod state;
 #[cfg(feature = "draw")]
 mod subset;
 mod template;
@@ -49,7 +52,8 @@ pub use ofd::{OfdError, ofd};
 #[cfg(feature = "draw")]
 pub use pdf::{BUNDLE_MEDIA_TYPE, BUNDLE_NAME, PdfError, pdf};
 #[cfg(feature = "draw")]
-pub use png::{PIXEL_UM, PngError, png};
+pub use png::{PIXEL_UM, PngError, png, png_page};
 pub use slip::{Paper, slip};
+pub use state::State;
 pub use template::{Template, TemplateError};
 pub use xml::{XML_NAME, xml};

@@ -16,6 +16,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::content::LocalTime;
+use crate::contour::contours;
 use crate::face::{Face, Ink, Line, Mark, Page, PlacedCode, STAMP_LENGTH, STAMP_RISE, STAMP_RUN, Text};
 use crate::facts::Facts;
 use crate::font::Fonts;
@@ -247,9 +248,10 @@ fn colour(ink: Ink) -> Element {
 }
 
 fn code_object(code: &PlacedCode, ids: &mut Ids) -> Element {
-    let areas = code.areas.iter().map(|area| {
-        let at = |modules: i32| modules.saturating_mul(code.module_um);
-        rectangle(at(area.x), at(area.y), at(area.x + area.width), at(area.y + area.height))
+    let at = |modules: i32| mm(modules.saturating_mul(code.module_um));
+    let areas = contours(code).into_iter().map(|corners| {
+        let steps = corners.into_iter().map(|(x, y)| format!("{} {}", at(x), at(y))).collect::<Vec<_>>();
+        format!("M {} C", steps.join(" L "))
     });
     let side = mm(code.side.saturating_mul(code.module_um));
     let boundary = format!("{} {} {side} {side}", mm(code.x_um), mm(code.y_um));

@@ -22,6 +22,7 @@ use krilla::text::{GlyphId, KrillaGlyph};
 use krilla::{Document, SerializeSettings};
 
 use crate::content::LocalTime;
+use crate::contour::contours;
 use crate::face::{Face, Ink, Line, Mark, PlacedCode, STAMP_LENGTH, STAMP_RISE, STAMP_RUN, Stamp, Text};
 use crate::facts::Facts;
 use crate::font::{Fonts, Found, Glyphs};
@@ -279,9 +280,15 @@ fn line_path(line: &Line) -> Option<Path> {
 /// In modules.
 fn code_path(code: &PlacedCode) -> Option<Path> {
     let mut path = PathBuilder::new();
-    for area in &code.areas {
-        let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|modules| modules as f32);
-        path.push_rect(Rect::from_xywh(x, y, width, height)?);
+    for corners in contours(code) {
+        for (index, (x, y)) in corners.into_iter().map(|(x, y)| (x as f32, y as f32)).enumerate() {
+            if index == 0 {
+                path.move_to(x, y);
+            } else {
+                path.line_to(x, y);
+            }
+        }
+        // To fill closes.
     }
     path.finish()
 }

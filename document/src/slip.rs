@@ -63,6 +63,9 @@ pub fn slip(receipt: &Receipt, template: &Template, options: &FaceOptions<'_>, p
     slip.bytes.extend_from_slice(NOT_BOLD);
     slip.text(content.get("supervision").unwrap_or_default());
     slip.bytes.extend_from_slice(LEFT);
+    if let Some(state) = options.state {
+        slip.text(&state.line(template, options.utc_offset_minutes));
+    }
     slip.rule();
     slip.fields(&content, &template.slip.above);
     slip.rule();
@@ -83,6 +86,9 @@ pub fn slip(receipt: &Receipt, template: &Template, options: &FaceOptions<'_>, p
     }
     slip.bytes.extend_from_slice(NOT_BOLD);
     slip.fields(&content, &template.slip.below);
+    for line in options.own_lines {
+        slip.text(&template.sentences.own_line.replace("{line}", line));
+    }
     if !content.aux_items().is_empty() {
         slip.text(&template.slip.details.replace("{count}", &content.aux_items().len().to_string()));
     }
@@ -147,12 +153,16 @@ impl Slip {
         self.bytes.push(b'\n');
     }
 
-    /// What a chain of tests says above and below.
+    /// What a chain of tests, and a receipt that was reversed, say above and below.
     fn stamp(&mut self, template: &Template, options: &FaceOptions<'_>) {
-        if options.test_chain {
+        let reversed = options.state.is_some_and(|state| state.reversed_by.is_some());
+        for (_, stamp) in [(options.test_chain, &template.stamp), (reversed, &template.reversed)]
+            .into_iter()
+            .filter(|(applies, _)| *applies)
+        {
             self.bytes.extend_from_slice(MIDDLE);
             self.bytes.extend_from_slice(BOLD);
-            self.line(&format!("*** {} ***", template.stamp.text));
+            self.line(&format!("*** {} ***", stamp.text));
             self.bytes.extend_from_slice(NOT_BOLD);
             self.bytes.extend_from_slice(LEFT);
         }

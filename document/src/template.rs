@@ -30,6 +30,7 @@ const DERIVED: &[&str] = &[
     "reversal.text",
     "reversal.operator",
     "reversal.refund_reference",
+    "state",
 ];
 const ITEM_FIELDS: &[&str] = &["item_code", "item_name", "unit", "quantity", "standard", "amount", "remark"];
 const AUX_ITEM_FIELDS: &[&str] =
@@ -231,7 +232,7 @@ pub struct Info {
     pub fields: Vec<InfoField>,
 }
 
-/// What stands across every page of a chain that is for tests.
+/// A text across every page, below everything else.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StampTemplate {
@@ -269,6 +270,10 @@ pub struct Sentences {
     pub notice: String,
     /// The same as long as there is no proof to attach.
     pub notice_without_evidence: String,
+    /// What the ledger says (`{sentence}`), and as of when (`{as_of}`).
+    pub state: String,
+    /// What the unit says besides (`{line}`), which nobody signed.
+    pub own_line: String,
     /// The word for a red receipt.
     pub red_mark: String,
     /// `{page}` of `{pages}`.
@@ -307,6 +312,8 @@ pub struct Template {
     pub slip: SlipTemplate,
     /// For a chain of tests.
     pub stamp: StampTemplate,
+    /// For a receipt that was reversed; its words stand in the place of `red_mark`, too.
+    pub reversed: StampTemplate,
     /// Sentences.
     pub sentences: Sentences,
     /// Words for coded values: `field.value`.
@@ -351,6 +358,9 @@ impl Template {
             &self.aux_items.title,
             &self.info.title,
             &self.stamp.text,
+            &self.reversed.text,
+            &sentences.state,
+            &sentences.own_line,
             &sentences.supervision,
             &sentences.notice,
             &sentences.notice_without_evidence,
@@ -394,8 +404,10 @@ impl Template {
         if !(1..=8).contains(&self.info.columns) {
             return error("info", "columns must be between 1 and 8");
         }
-        if !positive(&[self.stamp.size_um]) || self.stamp.text.is_empty() {
-            return error("stamp", "it must have a text and a size");
+        for (place, stamp) in [("stamp", &self.stamp), ("reversed", &self.reversed)] {
+            if !positive(&[stamp.size_um]) || stamp.text.is_empty() {
+                return error(place, "it must have a text and a size");
+            }
         }
         self.check_boxes()?;
         self.check_columns()?;

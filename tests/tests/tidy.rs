@@ -138,7 +138,7 @@ fn each_big_dependency_has_one_room() {
         ("getrandom::", &["service/src/rng.rs"]),
         ("krilla::", &["document/src/pdf.rs"]),
         ("quick_xml::", &["document/src/markup.rs"]),
-        ("tiny_skia::", &["document/src/png.rs"]),
+        ("ab_glyph_rasterizer::", &["document/src/png.rs"]),
         ("write_fonts::", &["document/src/subset.rs"]),
         ("skrifa::", &["document/src/"]),
         ("zip::", &["document/src/ofd.rs"]),

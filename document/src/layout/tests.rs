@@ -1,9 +1,11 @@
 use receipt_core::receipt::ext::Ext;
 use receipt_core::receipt::model::{AuxItem, OtherInfo, PayerIdType, Receipt};
 use receipt_core::testkit::TestChain;
+use receipt_core::verdict::verify_bundle;
 
 use super::*;
 use crate::face::Text;
+use crate::state::State;
 use crate::width::cells;
 
 fn template() -> Template {
@@ -132,6 +134,61 @@ fn a_chain_for_tests_says_so_across_every_page_and_another_never() {
         assert!(matches!(&page.marks[0], Mark::Stamp(stamp) if stamp.text == "测试样票" && stamp.ink == Ink::Pale));
     }
     assert!(!of(false).texts().any(|text| text.contains("测试")));
+}
+
+/// What the ledger says stands on every page, in the words of the verdict and as of when; a reversed receipt can not be taken for one in force.
+#[test]
+fn every_page_says_what_the_ledger_says_and_a_reversed_receipt_that_it_is() {
+    let mut chain = TestChain::new();
+    let original = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&original));
+    let state = |chain: &TestChain| {
+        let verdict = verify_bundle(&chain.bundle(&original).encode(), chain.trust(), chain.now());
+        State::of(&verdict).unwrap()
+    };
+    let in_force = state(&chain);
+    let red = chain.reverse(&original);
+    chain.add_block(std::slice::from_ref(&red));
+    let reversed = state(&chain);
+    assert_eq!((in_force.reversed_by, reversed.reversed_by), (None, Some(red.receipt.key())));
+    let of = |state, test_chain| {
+        let options = FaceOptions { utc_offset_minutes: 480, state, test_chain, ..FaceOptions::default() };
+        Face::of(&original.receipt, &template(), &options)
+    };
+    for (state, said) in [(&in_force, "：票据真实，已上链，有效。"), (&reversed, "冲红，不再有效。")]
+    {
+        for page in of(Some(state), false).pages {
+            let line = texts(&page).into_iter().find(|text| text.text.starts_with("截至 2026-")).unwrap();
+            assert!(line.text.ends_with(said), "{}", line.text);
+            assert_eq!(line.ink, if state.reversed_by.is_some() { Ink::Red } else { Ink::Black });
+        }
+    }
+    let stamps = |face: &Face| {
+        let of = |page: &Page| -> Vec<String> {
+            let stamps =
+                page.marks.iter().filter_map(|mark| if let Mark::Stamp(stamp) = mark { Some(stamp) } else { None });
+            stamps.map(|stamp| stamp.text.clone()).collect()
+        };
+        face.pages.iter().map(of).collect::<Vec<_>>()
+    };
+    let face = of(Some(&reversed), true);
+    assert!(face.pages.len() > 1);
+    assert!(stamps(&face).iter().all(|page| page == &["测试样票", "已冲红"]), "{:?}", stamps(&face));
+    for page in &face.pages {
+        assert!(texts(page).iter().any(|text| text.text == "已冲红" && text.ink == Ink::Red));
+    }
+    assert!(stamps(&of(Some(&in_force), false)).iter().all(Vec::is_empty));
+    assert!(!of(None, false).texts().any(|text| text.contains("截至") || text.contains("已冲红")));
+}
+
+#[test]
+fn what_the_unit_says_besides_is_marked_as_signed_by_nobody() {
+    let receipt = receipt("S01");
+    let lines = ["电话 000-1111".to_owned(), "门诊楼一层".to_owned()];
+    let face = Face::of(&receipt, &template(), &FaceOptions { own_lines: &lines, ..FaceOptions::default() });
+    for line in &lines {
+        assert!(has(&face, &format!("（不在签名之内）：{line}")), "{line}");
+    }
 }
 
 #[test]

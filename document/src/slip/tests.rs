@@ -2,6 +2,7 @@ use receipt_core::receipt::model::Receipt;
 use receipt_core::testkit::TestChain;
 
 use super::*;
+use crate::state::State;
 
 fn receipt(sample: &str) -> Receipt {
     TestChain::new().issue(sample).receipt
@@ -106,4 +107,27 @@ fn the_code_is_a_raster_of_whole_dots() {
     let lines = printed_text(&receipt, &options, Paper::Mm58);
     assert_eq!(lines.iter().filter(|line| line.contains("*** 测试样票 ***")).count(), 2);
     assert!(lines.iter().any(|line| line.contains("TALLY.EXAMPLE")));
+}
+
+#[test]
+fn a_slip_says_what_the_ledger_says() {
+    let receipt = receipt("S01");
+    let by = receipt.key();
+    let state = |reversed_by| State {
+        sentence: "甲乙丙。".to_owned(),
+        as_of: receipt_core::note::PosixSeconds::new(1_793_578_897),
+        reversed_by,
+    };
+    let own_lines = ["电话 000-1111".to_owned()];
+    let of = |state| {
+        let options = FaceOptions { utc_offset_minutes: 480, state, own_lines: &own_lines, ..FaceOptions::default() };
+        printed_text(&receipt, &options, Paper::Mm58)
+    };
+    let (in_force, reversed) = (state(None), state(Some(by)));
+    for state in [&in_force, &reversed] {
+        assert!(of(Some(state)).concat().contains("截至 2026-11-02 08:21:37：甲乙丙。"), "{:?}", of(Some(state)));
+    }
+    let stamped = |lines: &[String]| lines.iter().filter(|line| *line == "*** 已冲红 ***").count();
+    assert_eq!((stamped(&of(Some(&in_force))), stamped(&of(Some(&reversed)))), (0, 2));
+    assert!(of(None).concat().contains("（不在签名之内）：电话 000-1111"));
 }

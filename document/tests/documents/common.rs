@@ -98,7 +98,13 @@ pub(crate) fn face(receipt: &Receipt, test_chain: bool) -> Face {
 }
 
 pub(crate) fn face_with(receipt: &Receipt, code: &Code, test_chain: bool) -> Face {
-    let options = FaceOptions { utc_offset_minutes: 480, code: Some(code), test_chain, with_evidence: true };
+    let options = FaceOptions {
+        utc_offset_minutes: 480,
+        code: Some(code),
+        test_chain,
+        with_evidence: true,
+        ..FaceOptions::default()
+    };
     Face::of(receipt, &TEMPLATE, &options)
 }
 

@@ -21,8 +21,13 @@ fn hashes() -> String {
     for (sample, issued) in RECEIPTS.iter() {
         let receipt = &issued.receipt;
         let face = face(receipt, *sample == "S01");
-        let options =
-            FaceOptions { utc_offset_minutes: 480, code: Some(&code), test_chain: false, with_evidence: true };
+        let options = FaceOptions {
+            utc_offset_minutes: 480,
+            code: Some(&code),
+            test_chain: false,
+            with_evidence: true,
+            ..FaceOptions::default()
+        };
         let document = pdf(&face, &ALL_FONTS, &facts(receipt), Some(EVIDENCE)).unwrap();
         let data = xml(receipt, &TEMPLATE, 480, Some(EVIDENCE));
         let pictures = png(&face, &ALL_FONTS).unwrap().concat();

@@ -3,9 +3,10 @@
 use receipt_core::receipt::decimal::Yuan4;
 use receipt_core::receipt::model::AuxItem;
 use receipt_core::testkit::TestChain;
-use tallystick_document::{pdf, png};
+use receipt_core::verdict::verify_bundle;
+use tallystick_document::{Code, Face, FaceOptions, State, pdf, png};
 
-use crate::common::{ALL_FONTS, RECEIPTS, face, facts};
+use crate::common::{ALL_FONTS, RECEIPTS, TEMPLATE, face, facts, host};
 
 #[test]
 fn a_receipt_of_ten_rows_has_at_most_60_kb() {
@@ -17,7 +18,20 @@ fn a_receipt_of_ten_rows_has_at_most_60_kb() {
     for (sample, issued) in samples.iter().zip(&receipts) {
         let rows = issued.receipt.draft.items.len() + issued.receipt.draft.aux_items.len();
         let bundle = chain.bundle(issued).encode();
-        let document = pdf(&face(&issued.receipt, true), &ALL_FONTS, &facts(&issued.receipt), Some(&bundle)).unwrap();
+        // As an issuer draws it: with the state, of a chain for tests.
+        let state = State::of(&verify_bundle(&bundle, chain.trust(), chain.now()));
+        let code = Code::of_receipt(&host(), &issued.record);
+        let options = FaceOptions {
+            utc_offset_minutes: 480,
+            code: Some(&code),
+            test_chain: true,
+            with_evidence: true,
+            state: state.as_ref(),
+            own_lines: &[],
+        };
+        let face = Face::of(&issued.receipt, &TEMPLATE, &options);
+        assert!(face.texts().any(|text| text.starts_with("截至")));
+        let document = pdf(&face, &ALL_FONTS, &facts(&issued.receipt), Some(&bundle)).unwrap();
         assert!(rows > 10 || document.len() <= 60_000, "{sample}: {} bytes for {rows} rows", document.len());
     }
 }
