@@ -53,9 +53,11 @@ test-byzantine: build ## Against validators that double-sign everything or have 
 	$(TIMED_TEST) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine 2>&1 | tee -a '$(TEST_LOG)'
 
 .PHONY: soak
-soak: build ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few; then every bad picture of every printed code.
+soak: build document-tools ofd-tools ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few; then every bad picture of every printed code; an OFD reader of other makers.
 	TALLYSTICK_FAULT_CYCLES=$(SOAK_CYCLES) cargo test $(CARGO_FLAGS) --test main faults:: -- --nocapture
 	TALLYSTICK_QR_PICTURES=all cargo test $(CARGO_FLAGS) --test paper -- --nocapture
+	cargo run $(CARGO_FLAGS) --example document_figures -- '$(CARGO_TARGET_DIR)/document-figures'
+	scripts/foreign-ofd.sh '$(CARGO_TARGET_DIR)/document-figures'
 
 .PHONY: bench
 bench: build ## Load on a network of its own; BENCH_ARGS are passed on.
@@ -167,6 +169,14 @@ document-tools:
 	[[ -f $(FONT_DIR)/truetype/hanazono/HanaMinB.ttf ]] || missing+=(fonts-hanazono); \
 	[[ -f $(FONT_DIR)/truetype/babelstone/BabelStoneHan.ttf ]] || missing+=(fonts-babelstone-han); \
 	command -v pdftotext >/dev/null && command -v pdftoppm >/dev/null || missing+=(poppler-utils); \
+	$(install_missing)
+
+# For ofdrw, which reads our OFD in `make soak`.
+.PHONY: ofd-tools
+ofd-tools:
+	@missing=(); needed_by="the OFD reader of other makers"; \
+	command -v java >/dev/null || missing+=(default-jdk-headless); \
+	command -v mvn >/dev/null || missing+=(maven); \
 	$(install_missing)
 
 # For the tests of the page.
