@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use receipt_core::governance::Action;
 
 use crate::description::{Description, IssuerAddresses, NodeAddresses, PortalAddresses};
+use crate::documents;
 use crate::options::NetworkOptions;
 use crate::registry::key_id;
 
@@ -67,8 +68,13 @@ cosign_interval_ms = {cosign_interval_ms}
     text
 }
 
-/// `issuer.toml` of one issuer. Each tries the validators in an order of its own.
-pub(crate) fn issuer_toml(issuer: &IssuerAddresses, network: &Description, options: &NetworkOptions) -> String {
+/// `issuer.toml` of one issuer. Each tries the validators in an order of its own. `documents` is its section of that name, if it has one.
+pub(crate) fn issuer_toml(
+    issuer: &IssuerAddresses,
+    network: &Description,
+    options: &NetworkOptions,
+    documents: Option<&str>,
+) -> String {
     let IssuerAddresses { issuer_id, grpc, metrics } = issuer;
     let issuer_key_id = key_id(*issuer_id, 0);
     let mut text = format!(
@@ -77,7 +83,7 @@ journal_dir     = "journal"
 genesis_file    = "../genesis.bin"
 trust_file      = "../trust.txt"
 credentials_dir = "credentials"
-
+{memory}
 [keys]
 passphrase_file      = "keys/passphrase"
 issuer_key_id        = {issuer_key_id}
@@ -102,8 +108,11 @@ age_ms = {batch_age_ms}
 [issue]
 disk_free_bytes_min = {DISK_FREE_BYTES_MIN}
 "#,
-        batch_age_ms = options.batch_age_ms
+        batch_age_ms = options.batch_age_ms,
+        memory =
+            documents.map_or_else(String::new, |_| format!("memory_bytes_max = {}\n", documents::MEMORY_BYTES_MAX)),
     );
+    text.extend(documents);
     let first = usize::try_from(*issuer_id).unwrap_or(1).saturating_sub(1) % network.nodes.len().max(1);
     let (before, from_first) = network.nodes.split_at(first);
     for node in from_first.iter().chain(before) {

@@ -28,6 +28,7 @@ use tallystick_service::rng::{Entropy, OsEntropy, SeededEntropy};
 use crate::callers::Caller;
 use crate::configs::{issuer_toml, node_toml, portal_toml};
 use crate::description::{Description, IssuerAddresses, NodeAddresses, PortalAddresses};
+use crate::documents;
 use crate::layout::{CertificateFiles, Layout};
 use crate::options::NetworkOptions;
 use crate::pki::{Authority, CertificateRequest, Validity};
@@ -283,8 +284,9 @@ fn write_configs(layout: &Layout, description: &Description, options: &NetworkOp
         let text = node_toml(node, description, options);
         durable::create(&layout.node_config(node.validator_id), text.as_bytes(), FileMode::Shared)?;
     }
+    let documents = options.documents.then(documents::section).transpose()?;
     for issuer in &description.issuers {
-        let text = issuer_toml(issuer, description, options);
+        let text = issuer_toml(issuer, description, options, documents.as_deref());
         durable::create(&layout.issuer_config(issuer.issuer_id), text.as_bytes(), FileMode::Shared)?;
     }
     Ok(())

@@ -13,6 +13,7 @@ pub mod binaries;
 pub mod callers;
 pub mod clients;
 pub mod description;
+pub mod documents;
 pub mod figures;
 pub mod generate;
 pub mod generate_receipts;

@@ -29,6 +29,8 @@ pub struct NetworkOptions {
     pub genesis_age_ms: u64,
     /// A segment that genesis closes again.
     pub closed_segment: Option<u32>,
+    /// Whether issuers hand out documents, with the fonts that this machine has. They take 100 MB of memory each.
+    pub documents: bool,
 }
 
 impl Default for NetworkOptions {
@@ -47,6 +49,7 @@ impl Default for NetworkOptions {
             batch_age_ms: 100,
             genesis_age_ms: 0,
             closed_segment: None,
+            documents: false,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn run(directory: &Path, interrupted: impl Future<Output = Resu
     let _held = hold(directory)?;
     let mut network = match Layout::new(directory).description().exists() {
         true => open(directory)?,
-        false => Network::generate(directory, &NetworkOptions::default())?,
+        false => Network::generate(directory, &NetworkOptions { documents: true, ..NetworkOptions::default() })?,
     };
     outln!(
         "starting {} validators and {} issuer …",

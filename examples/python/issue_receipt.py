@@ -95,6 +95,19 @@ def issue_and_wait(stub: IssuerServiceStub, draft: receipt.ReceiptDraft, patienc
         time.sleep(0.2)
 
 
+def save_documents(
+    stub: IssuerServiceStub, key: issuer.ReceiptKey, formats: list[str], folder: Path, patience: float
+) -> None:
+    """Saves the receipt as documents. Each says what the ledger says of it at this moment: ask anew when one is wanted again."""
+    for name in formats:
+        request = issuer.GetDocumentRequest(key=key, format=issuer.DocumentFormat.Value(f"DOCUMENT_FORMAT_{name.upper()}"))
+        answer = call(stub.GetDocument, request, patience)
+        path = folder / answer.file_name
+        path.write_bytes(answer.document)
+        standing = issuer.Standing.Name(answer.standing).removeprefix("STANDING_")
+        print(f"{standing} says {path}, {len(answer.document)} bytes, {answer.media_type}")
+
+
 def what_to_do(receipt_stands: str, where: str, action: str) -> tuple[int, str]:
     """Exit code and sentence for a refusal, whether of the call or by the ledger. Only `new_biz_code` allows to issue anew."""
     find = {
@@ -134,6 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = call(stub.GetBundle, issuer.GetBundleRequest(key=state.key), arguments.patience)
         arguments.out.write_bytes(answer.bundle)
         print(f"sealed in block {state.block_height}; proof in {arguments.out}, {len(answer.bundle)} bytes")
+        save_documents(stub, state.key, arguments.document, arguments.out.parent, arguments.patience)
         return 0
 
 
@@ -148,6 +162,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--visited", required=True, type=date.fromisoformat, help="day of the visit, as stored with it")
     parser.add_argument("--amount-fen", type=int, default=2500, help="what the patient paid, in 分 (2500)")
     parser.add_argument("--out", type=Path, default=Path("receipt.tally"), help="where the proof goes (receipt.tally)")
+    parser.add_argument(
+        "--document",
+        action="append",
+        default=[],
+        choices=["pdf", "ofd", "xml", "png", "slip"],
+        help="save the receipt as this, too, beside the proof; may be given several times",
+    )
     parser.add_argument("--patience", type=float, default=60.0, help="seconds until giving up (60)")
     return parser.parse_args()
 

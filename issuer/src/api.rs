@@ -9,10 +9,14 @@ use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::issuer::v1 as wire;
 use tallystick_proto::issuer::v1::issuer_service_server::IssuerService;
 use tallystick_service::identity::{PeerIdentity, Role};
+use tallystick_service::inflight::HeldByAnswer;
 use tonic::{Request, Response, Status};
+
+use crate::documents::TAKEN_WITHIN;
 
 mod answers;
 mod context;
+mod documents;
 mod fetching;
 mod issuing;
 mod portal;
@@ -79,6 +83,18 @@ impl IssuerService for IssuerApi {
     ) -> Result<Response<wire::GetBundleResponse>, Status> {
         let system = caller(&request)?;
         Ok(Response::new(self.context.get_bundle(system, request.into_inner()).await?))
+    }
+
+    async fn get_document(
+        &self,
+        request: Request<wire::GetDocumentRequest>,
+    ) -> Result<Response<wire::GetDocumentResponse>, Status> {
+        let system = caller(&request)?;
+        let identity = request.extensions().get::<PeerIdentity>().cloned();
+        let (document, room) = self.context.get_document(system, identity.as_ref(), request.into_inner()).await?;
+        let mut answer = Response::new(document);
+        answer.extensions_mut().insert(HeldByAnswer::new(room, TAKEN_WITHIN));
+        Ok(answer)
     }
 
     async fn list_receipts(

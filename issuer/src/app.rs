@@ -50,6 +50,7 @@ use crate::check::Checker;
 use crate::config::Settings;
 use crate::control::{Control, ControlParts};
 use crate::credentials::Credentials;
+use crate::documents::Documents;
 use crate::erasure::list::ErasedList;
 use crate::erasure::task::ErasureTask;
 use crate::erasure::{Reapplied, reapply_at_start, reapply_whole, rewrite_list};
@@ -171,6 +172,9 @@ pub async fn run(settings: Settings) -> Result<()> {
     let directories =
         [("journal_dir", settings.journal_dir.as_path()), ("keys.unit_keys_dir", settings.unit_keys_dir.as_path())];
     hardening::warn_of_open_directories(&directories);
+    let documents =
+        settings.documents.as_ref().map(|documents| Documents::open(documents, &chain.genesis)).transpose()?;
+    let documents = documents.map(Arc::new);
     let registry = Arc::new(Registry::open(&journal)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
@@ -180,7 +184,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let grpc = TcpListener::bind(settings.listen.grpc).await.of_key("listen.grpc")?;
     let metrics = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
     let last = guard.clone().map(|guard| (guard, Arc::clone(&journal)));
-    let wiring = Wiring { settings, files, chain, journal, guard, keys, registry, clock, tls, unwritten };
+    let wiring = Wiring { settings, files, chain, journal, guard, keys, registry, clock, tls, documents, unwritten };
     let ran = wiring.start(grpc, metrics)?.run(DRAIN_DEADLINE).await;
     end(ran, last)
 }
@@ -241,6 +245,7 @@ struct Wiring {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     tls: Arc<Tls>,
+    documents: Option<Arc<Documents>>,
     /// Bodies erased again whose tables are still to be written anew.
     unwritten: Vec<ReceiptKey>,
 }
@@ -281,7 +286,7 @@ impl Wiring {
         let tip = self.journal.followed_tip()?;
         let (followed, following) = watch::channel(Followed { height: tip.height.get(), event: tip.event });
         let (queue, jobs) = issue_queue(self.settings.issue.queue_drafts_max);
-        register_memory(&mut registry, &self.settings.memory, &self.journal, queue.clone());
+        register_memory(&mut registry, &self.settings.memory, &self.journal, queue.clone(), self.documents.clone());
         let (tries, try_jobs) = try_queue(Arc::clone(&shared.desk.gate));
         let try_desk = TryDesk::open(Arc::clone(&self.journal), Arc::clone(&self.clock), Arc::clone(&shared.metrics))?;
         let sequencer = Sequencer::open(self.sequencer_parts(&shared))?;
@@ -464,6 +469,7 @@ impl Wiring {
             queue,
             waiters: Arc::clone(&shared.desk.waiters),
             bundler: Arc::new(bundler),
+            documents: self.documents.clone(),
             followed,
             clock: Arc::clone(&self.clock),
             quorum_time: Arc::clone(&shared.quorum_time),

@@ -17,7 +17,7 @@ use receipt_core::reason::Reason;
 use receipt_core::receipt::layout::from_values;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::TrustedCheckpoint;
-use receipt_core::verdict::{Language, proved_status, verify_bundle};
+use receipt_core::verdict::{Language, Verdict, proved_status, verify_bundle};
 use tallystick_anchoring::nodes::{LedgerClient, Nodes};
 use tallystick_anchoring::trust::FollowedTrust;
 use tallystick_proto::errors::{Action, Advice, CallReason, Place, Refusal, Stands, advice_if_refused};
@@ -43,6 +43,10 @@ pub struct AssembledBundle {
     pub bytes: Vec<u8>,
     /// Height as of which its status proof speaks.
     pub snapshot_height: u64,
+    /// What it proves, as of now.
+    pub verdict: Verdict,
+    /// The signed record in it.
+    pub signed_record: Vec<u8>,
 }
 
 /// Makes bundles.
@@ -103,6 +107,7 @@ impl Bundler {
         let ((status, snapshot_height), _) =
             self.nodes.ask(|client| self.fetch_status(client, &stored)).await.map_err(unavailable)?;
         let (anchor, _) = self.nodes.ask(|client| self.fetch_anchor(client, &stored)).await.map_err(unavailable)?;
+        let signed_record = stored.record.clone();
         let bundle = Bundle {
             chain: self.journal.identity().chain,
             seed: stored.body.seed,
@@ -118,7 +123,7 @@ impl Bundler {
         if !verdict.is_proved() {
             return Err(distrusted(format!("the bundle of {key} would not verify: {}", verdict.to_line(Language::En))));
         }
-        Ok(AssembledBundle { bytes, snapshot_height })
+        Ok(AssembledBundle { bytes, snapshot_height, verdict, signed_record })
     }
 
     fn stored(&self, key: ReceiptKey) -> Result<Stored, Refusal> {

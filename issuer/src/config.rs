@@ -21,6 +21,10 @@ use tallystick_storage::{MemoryBudget, StoreShare};
 use crate::erasure::rule::Retention;
 use crate::memory::{Configured, budget};
 
+mod documents;
+
+pub use documents::{DocumentsConfig, DocumentsSettings, FontConfig, FontFile};
+
 /// A person's life, nearly.
 const RETENTION_YEARS_MAX: u32 = 100;
 /// Nodes that a config may name.
@@ -75,6 +79,8 @@ pub struct Config {
     /// How the ledger is talked to.
     #[serde(default)]
     pub ledger: LedgerConfig,
+    /// Receipts as documents for people; absent: none are handed out.
+    pub documents: Option<DocumentsConfig>,
     /// Format and filter of the log.
     #[serde(default)]
     pub log: LogConfig,
@@ -312,6 +318,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Towards nodes.
     pub ledger: LedgerConfig,
+    /// Documents, if they are handed out.
+    pub documents: Option<DocumentsSettings>,
     /// Logs.
     pub log: LogConfig,
 }
@@ -321,11 +329,13 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let loaded: Loaded<Config> = load(path)?;
         check(&loaded)?;
+        let documents = DocumentsSettings::of(&loaded)?;
         let memory = budget(Configured {
             bytes_max: loaded.value.memory_bytes_max,
             batches_max: loaded.value.batch.in_flight_max,
             batch_bytes_max: loaded.value.batch.bytes_max,
             places_max: loaded.value.issue.queue_drafts_max,
+            fonts_bytes: documents.as_ref().map(DocumentsSettings::fonts_bytes),
         });
         let memory = memory.map_err(|error| loaded.invalid("memory_bytes_max", error.to_string()))?;
         StoreShare::check_table_rate(loaded.value.table_bytes_per_second_max)
@@ -377,6 +387,7 @@ impl Settings {
             issue: config.issue.clone(),
             retention: config.bodies.retention().map_err(|(key, problem)| loaded.invalid(&key, problem))?,
             ledger: config.ledger.clone(),
+            documents,
             log: config.log.clone(),
         })
     }
@@ -519,6 +530,57 @@ mod tests {
         ] {
             let text = EXAMPLE.replace(from, to);
             assert_ne!(text, EXAMPLE, "{from}");
+            let error = settings(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+    }
+
+    /// What the example says of documents, with its comment signs taken away and a font that is there.
+    fn with_documents() -> (scratch::Directory, String) {
+        let dir = scratch::Directory::new();
+        let font = dir.path().join("font.ttc");
+        std::fs::write(&font, [0; 1000]).unwrap();
+        let start = EXAMPLE.find("# [documents]").unwrap();
+        let (before, section) = EXAMPLE.split_at(start);
+        let section = section.lines().map(|line| match line.strip_prefix("# ") {
+            Some(config) if config.starts_with('[') || config.contains(" = ") => config,
+            _ => line,
+        });
+        let section = section.collect::<Vec<_>>().join("\n");
+        (dir, format!("{before}{section}").replace("fonts/NotoSansCJK-Regular.ttc", font.to_str().unwrap()))
+    }
+
+    #[test]
+    fn documents_are_as_the_example_says_and_their_fonts_count() {
+        assert_eq!(settings(EXAMPLE).unwrap().documents, None);
+        let (_dir, text) = with_documents();
+        let settings = settings(&text).unwrap();
+        let documents = settings.documents.unwrap();
+        assert_eq!((documents.host.as_str(), documents.fonts.len()), ("TALLY.EXAMPLE", 1));
+        assert_eq!((documents.fonts[0].index, documents.fonts[0].bytes), (7, 1000));
+        assert_eq!(documents.unit_lines["129903004000000181"], ["门诊咨询 000-12345678"]);
+        let part = |name: &str| settings.memory.parts().iter().find(|part| part.name == name).unwrap().bytes_max;
+        assert_eq!(part("fonts"), 1000);
+        assert!(part("documents") > 0 && settings.memory.store_bytes() < settings_of_example().memory.store_bytes());
+    }
+
+    fn settings_of_example() -> Settings {
+        settings(EXAMPLE).unwrap()
+    }
+
+    #[test]
+    fn every_refusal_of_documents_names_its_key() {
+        let (_dir, good) = with_documents();
+        for (from, to, key) in [
+            ("host = \"TALLY.EXAMPLE\"", "host = \"https://tally.example\"", "documents.host"),
+            ("index = 7", "indices = 7", "documents.fonts.0.indices"),
+            ("font.ttc", "other.ttc", "documents.fonts[0].file"),
+            ("sha256 = \"b7", "sha256 = \"zz", "documents.fonts[0].sha256"),
+            ("\"129903004000000181\" =", "\"12990300\" =", "documents.unit_lines.12990300"),
+            ("门诊咨询", "\\u0007", "documents.unit_lines.129903004000000181"),
+        ] {
+            let text = good.replace(from, to);
+            assert_ne!(text, good, "{from}");
             let error = settings(&text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{key}`")), "{error}");
         }

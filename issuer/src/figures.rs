@@ -13,9 +13,10 @@ use tallystick_anchoring::figures::Pending;
 use tallystick_service::clock::Clock;
 use tallystick_storage::{MemoryBudget, figures};
 
+use crate::documents::Documents;
 use crate::issue::IssueQueue;
 use crate::journal::{Journal, JournalError};
-use crate::memory::DRAFTS;
+use crate::memory::{DOCUMENTS, DRAFTS};
 use crate::metrics::{Days, IssuerMetrics, KeyLabel, SegmentLabel, UnitLabel};
 use crate::numbering::numbers_left;
 use crate::registry::Registry;
@@ -188,9 +189,14 @@ pub(crate) fn register_memory(
     budget: &MemoryBudget,
     journal: &Arc<Journal>,
     queue: IssueQueue,
+    documents: Option<Arc<Documents>>,
 ) {
     let journal = Arc::clone(journal);
-    let parts = move || vec![(DRAFTS, u64::try_from(queue.held_bytes()).unwrap_or(u64::MAX))];
+    let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    let parts = move || {
+        let drawn = documents.as_ref().map(|documents| (DOCUMENTS, bytes(documents.held_bytes())));
+        std::iter::once((DRAFTS, bytes(queue.held_bytes()))).chain(drawn).collect()
+    };
     figures::register(registry, budget, Box::new(move || journal.figures()), Box::new(parts));
 }
 

@@ -5,6 +5,7 @@
 //! api ─▶ issue ─▶ journal ◀──▶ anchoring ◀──▶ nodes
 //!  │                 ▲             │
 //!  └─ watch, bundle ─┴─── owner ◀──┘
+//!             └─▶ documents
 //! ```
 //! `tallystick-anchoring` batches records, offers them, follows what the ledger decided, and asks `owner` what that means for
 //! receipts. `app` wires everything. Not here: validators (never imported), and the verdict on a bundle (`receipt-core`).
@@ -21,6 +22,7 @@ pub mod check;
 pub mod config;
 pub mod control;
 pub mod credentials;
+pub mod documents;
 pub mod erasure;
 pub mod export;
 mod failure;

@@ -24,8 +24,17 @@ const STREAM_BYTES: usize = 400 * 1024;
 /// Bytes of a draft that count as one place in the queue.
 pub(crate) const PLACE_BYTES: usize = 4096;
 
+/// The largest document: a message that a gRPC library takes unasked (4 MiB), less 64 KiB.
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024 - 64 * 1024;
+/// What drawing a document holds at most: the bundle, what the renderers make of it, and the document.
+pub(crate) const DRAWING_BYTES: usize = 24 * 1024 * 1024;
+/// Two drawings at once, and documents that their callers have not taken yet.
+pub(crate) const DRAWINGS_BYTES_MAX: usize = 2 * DRAWING_BYTES + 2 * DOCUMENT_BYTES_MAX;
+
 /// Name of the part of drafts that wait or are being issued.
 pub(crate) const DRAFTS: &str = "drafts";
+/// Name of the part of documents that are drawn, or not taken yet.
+pub(crate) const DOCUMENTS: &str = "documents";
 const MIB: u64 = 1024 * 1024;
 
 /// What the config says of memory.
@@ -38,22 +47,26 @@ pub(crate) struct Configured {
     pub batch_bytes_max: usize,
     /// Places in the queue of drafts.
     pub places_max: usize,
+    /// Bytes of the fonts of documents; `None` without documents.
+    pub fonts_bytes: Option<u64>,
 }
 
 /// Shares the configured memory out.
 pub(crate) fn budget(configured: Configured) -> Result<MemoryBudget, TooSmall> {
     let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let batches = count(configured.batches_max).saturating_mul(count(configured.batch_bytes_max));
-    MemoryBudget::share(
-        configured.bytes_max,
-        &[
-            Part::new("program", PROGRAM_BYTES),
-            Part::new("requests", count(REQUESTS_BYTES_MAX)),
-            Part::new("streams", count(STREAMS_MAX * STREAM_BYTES)),
-            Part::new(DRAFTS, count(configured.places_max).saturating_mul(count(PLACE_BYTES))),
-            Part::new("batches", batches.saturating_mul(BATCH_COPIES)),
-            Part::new("followed", FOLLOWED_BYTES),
-            Part::new("tables", TABLES_BYTES),
-        ],
-    )
+    let mut parts = vec![
+        Part::new("program", PROGRAM_BYTES),
+        Part::new("requests", count(REQUESTS_BYTES_MAX)),
+        Part::new("streams", count(STREAMS_MAX * STREAM_BYTES)),
+        Part::new(DRAFTS, count(configured.places_max).saturating_mul(count(PLACE_BYTES))),
+        Part::new("batches", batches.saturating_mul(BATCH_COPIES)),
+        Part::new("followed", FOLLOWED_BYTES),
+        Part::new("tables", TABLES_BYTES),
+    ];
+    if let Some(bytes) = configured.fonts_bytes {
+        parts.push(Part::new("fonts", bytes));
+        parts.push(Part::new(DOCUMENTS, count(DRAWINGS_BYTES_MAX)));
+    }
+    MemoryBudget::share(configured.bytes_max, &parts)
 }

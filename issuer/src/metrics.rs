@@ -24,6 +24,13 @@ pub struct ReasonLabel {
     pub reason: String,
 }
 
+/// What a document is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FormatLabel {
+    /// `pdf`, `ofd`, `xml`, `png` or `slip`.
+    pub format: &'static str,
+}
+
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KeyLabel {
@@ -66,6 +73,8 @@ pub struct IssuerMetrics {
     calls_refused: Family<ReasonLabel, Counter>,
     /// Records refused on the ledger after they were acknowledged: each needs a person.
     pub records_refused: Family<ReasonLabel, Counter>,
+    /// Documents handed out.
+    documents_made: Family<FormatLabel, Counter>,
     /// Receipts sealed.
     pub receipts_sealed: Counter,
     /// Receipts acknowledged and not decided.
@@ -110,6 +119,7 @@ impl IssuerMetrics {
             group_drafts: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
             calls_refused: Family::default(),
             records_refused: Family::default(),
+            documents_made: Family::default(),
             receipts_sealed: Counter::default(),
             receipts_pending: Whole::default(),
             oldest_pending_seconds: Seconds::default(),
@@ -144,6 +154,11 @@ impl IssuerMetrics {
         for reason in CallReason::ALL.iter().copied() {
             drop(self.calls_refused.get_or_create(&label(reason.into())));
         }
+    }
+
+    /// Counts a document.
+    pub fn document_made(&self, format: &'static str) {
+        self.documents_made.get_or_create(&FormatLabel { format }).inc();
     }
 
     fn register_erasures(&self, registry: &mut Registry) {
@@ -181,6 +196,7 @@ impl IssuerMetrics {
         registry.register("issue_group_drafts", "Receipts per synced write", self.group_drafts.clone());
         registry.register("calls_refused", "Drafts and reversals not taken", self.calls_refused.clone());
         registry.register("records_refused", "Records refused on the ledger", self.records_refused.clone());
+        registry.register("documents_made", "Documents drawn for callers", self.documents_made.clone());
         registry.register("receipts_sealed", "Receipts sealed", self.receipts_sealed.clone());
         registry.register("receipts_pending", "Receipts acknowledged, not decided", self.receipts_pending.clone());
         let oldest = "Age of the oldest receipt that is not decided";
@@ -226,6 +242,7 @@ mod tests {
         let label = SegmentLabel { unit_code: "U".to_owned(), receipt_code: 99_060_126 };
         metrics.segment_numbers_left.get_or_create(&label).set(1);
         metrics.successor_missing.get_or_create(&label).set(1);
+        metrics.document_made("pdf");
         metrics.issuer_key_days_left.get_or_create(&KeyLabel { key: 1 }).set(1.0);
         metrics.unit_key_days_left.get_or_create(&UnitLabel { unit_code: "U".to_owned() }).set(1.0);
         let mut text = String::new();

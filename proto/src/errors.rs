@@ -65,6 +65,7 @@ call_reasons! {
     EncodingUnknown = "ENCODING_UNKNOWN", "The request is compressed in a way that this service does not read.";
     NotFound = "NOT_FOUND", "There is no such thing, or not yet.";
     BodyErased = "BODY_ERASED", "The body of this receipt was erased; its record, number and state remain.";
+    NoDocument = "NO_DOCUMENT", "This issuer can not make that document; the message says why. The bundle can be had all the same.";
     NotReady = "NOT_READY", "The service is starting or catching up; retry after the stated delay.";
     ClockWrong = "CLOCK_WRONG", "The service's clock is too far from the ledger's time; retry elsewhere or after the stated delay.";
     ShuttingDown = "SHUTTING_DOWN", "The service is shutting down; retry elsewhere or after the stated delay.";
@@ -196,6 +197,7 @@ const fn call_mapping(reason: CallReason) -> Mapping {
         CallReason::MethodUnknown | CallReason::EncodingUnknown => never(Code::Unimplemented, 501),
         CallReason::NotFound => never(Code::NotFound, 404),
         CallReason::BodyErased => never(Code::NotFound, 410),
+        CallReason::NoDocument => never(Code::FailedPrecondition, 409),
         CallReason::NotReady | CallReason::ShuttingDown => later(Code::Unavailable, 503, 1_000),
         CallReason::ClockWrong => later(Code::Unavailable, 503, 10_000),
         CallReason::DiskLow => later(Code::ResourceExhausted, 507, 60_000),

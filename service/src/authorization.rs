@@ -51,6 +51,7 @@ pub const METHOD_RULES: &[MethodRule] = &[
     rule("/tallystick.issuer.v1.IssuerService/IssueMany", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/GetReceipt", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/GetBundle", SYSTEM),
+    rule("/tallystick.issuer.v1.IssuerService/GetDocument", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/ListReceipts", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/DayTotals", SYSTEM),
     rule("/tallystick.issuer.v1.IssuerService/Watch", SYSTEM),

@@ -105,7 +105,8 @@ fn text_of(output: &Output) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_example_does_what_its_page_says() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let options = NetworkOptions { documents: true, ..NetworkOptions::default() };
+    let mut network = TestNetwork::start(&options).await.unwrap();
     let example = Example::new(&network);
     let printed = example.run_page(&example.directory.join("README.md"), Blocks::Apart, |_| {}).await;
     for expected in ["sealed in block", "IN FORCE", "Anchored: yes"] {
@@ -164,8 +165,15 @@ async fn calls_from_a_shell(example: &Example) {
     assert!(output.status.success(), "{}", text_of(&output));
     let path = example.environment.iter().find(|(name, _)| *name == "PATH").unwrap().1.clone();
     let path = format!("{}:{}:{path}", root.join("tests/python").display(), python.display());
-    let from_a_shell =
-        ["RECEIPT_STATE_SEALED", "STANDING_IN_FORCE", "IN FORCE", "\"fileName\": \"99", "/node-1 ", "decidedHeight"];
+    let from_a_shell = [
+        "RECEIPT_STATE_SEALED",
+        "STANDING_IN_FORCE",
+        "IN FORCE",
+        "\"fileName\": \"99",
+        "%PDF-1",
+        "/node-1 ",
+        "decidedHeight",
+    ];
     let readme = ["sealed in block", "IN FORCE", "RECEIPT_STATE_SEALED", "CLEAN"];
     for (page, expected) in [("docs/how-to/call-the-api.md", &from_a_shell[..]), ("README.md", &readme)] {
         let change = |shell: &mut Command| {

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authority::may_see;
 use crate::bundle::Bundler;
+use crate::documents::Documents;
 use crate::failure::internal;
 use crate::issue::IssueQueue;
 use crate::journal::{Journal, ReceiptReads as _};
@@ -41,6 +42,8 @@ pub struct ApiContext {
     pub waiters: Arc<Waiters>,
     /// Makes bundles.
     pub bundler: Arc<Bundler>,
+    /// Draws documents, if this issuer is set up for it.
+    pub documents: Option<Arc<Documents>>,
     /// How far the ledger has been followed.
     pub followed: watch::Receiver<Followed>,
     /// The time of day.

@@ -99,18 +99,27 @@ impl ApiContext {
         system: SystemId,
         request: wire::GetBundleRequest,
     ) -> Result<wire::GetBundleResponse, Refusal> {
-        let selector = match request.selector {
+        let key = self.bundle_key(system, request.selector)?;
+        let bundle = self.bundler.assemble(key).await?;
+        Ok(wire::GetBundleResponse { bundle: Bytes::from(bundle.bytes), snapshot_height: bundle.snapshot_height })
+    }
+
+    /// The receipt whose bundle, or whose document, a caller may have.
+    pub(super) fn bundle_key(
+        &self,
+        system: SystemId,
+        selector: Option<wire::get_bundle_request::Selector>,
+    ) -> Result<ReceiptKey, Refusal> {
+        let selector = match selector {
             Some(wire::get_bundle_request::Selector::Key(key)) => Selector::Key(key),
             Some(wire::get_bundle_request::Selector::BizKey(biz)) => Selector::Biz(biz),
             None => return Err(selector_missing()),
         };
-        let key = match self.find(system, selector)? {
-            Found::Receipt(key, ..) => key,
-            Found::Placeless(..) => return Err(content_lost()),
-            Found::Unknown => return Err(Refusal::new(Reason::NotFoundOrMismatch)),
-        };
-        let bundle = self.bundler.assemble(key).await?;
-        Ok(wire::GetBundleResponse { bundle: Bytes::from(bundle.bytes), snapshot_height: bundle.snapshot_height })
+        match self.find(system, selector)? {
+            Found::Receipt(key, ..) => Ok(key),
+            Found::Placeless(..) => Err(content_lost()),
+            Found::Unknown => Err(Refusal::new(Reason::NotFoundOrMismatch)),
+        }
     }
 
     /// One page of a unit's day.

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use receipt_core::code::Host;
 use receipt_core::credential::{SignedCredential, UnitCredential};
 use receipt_core::governance::{Action, Grant, RegisterSystem, RegisterUnit};
 use receipt_core::ids::{KeyId, UnitId, UnixMillis};
@@ -26,7 +28,9 @@ use tonic::transport::Channel;
 
 use super::*;
 use crate::bundle::Bundler;
+use crate::config::DocumentsSettings;
 use crate::credentials::Credentials;
+use crate::documents::Documents;
 use crate::issue::{issue_queue, run};
 use crate::journal::ReceiptWrites as _;
 use crate::testing::{MASTER, TestIssuer, draft, init};
@@ -34,6 +38,7 @@ use crate::tries::ticket::Tickets;
 use crate::try_desk::{TryDesk, try_queue};
 
 mod bundles;
+mod documents;
 mod erased;
 mod fetching;
 mod recovered;
@@ -129,6 +134,10 @@ fn running_on(
         Arc::clone(&clock),
         Credentials::new(dir.path().to_owned(), Arc::clone(&trust)),
     );
+    // Without fonts, which a machine may not have.
+    let settings =
+        DocumentsSettings { host: Host::new("TALLY.EXAMPLE").unwrap(), fonts: Vec::new(), unit_lines: BTreeMap::new() };
+    let documents = Documents::open(&settings, ledger.chain.lock().unwrap().genesis()).unwrap();
     let context = Arc::new(ApiContext {
         journal: issuer.journal,
         registry: issuer.registry,
@@ -136,6 +145,7 @@ fn running_on(
         queue,
         waiters: issuer.waiters,
         bundler: Arc::new(bundler),
+        documents: Some(Arc::new(documents)),
         followed: following,
         clock,
         quorum_time: issuer.quorum_time,

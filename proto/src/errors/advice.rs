@@ -189,6 +189,7 @@ const fn call_advice(reason: CallReason) -> Advice {
         C::NotDelegated => none(Action::Authority),
         C::NotFound => advice(Stands::Unknown, Place::Nowhere, Action::Correct),
         C::BodyErased => advice(Stands::Yes, Place::BizCode, Action::LookUp),
+        C::NoDocument => advice(Stands::Unknown, Place::BizCode, Action::Operator),
         C::NotReady | C::ClockWrong | C::ShuttingDown | C::DiskLow => none(Action::Repeat),
         C::OutcomeUnknown | C::Internal => advice(Stands::Unknown, Place::BizCode, Action::RepeatHere),
     }
