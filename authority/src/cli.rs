@@ -75,6 +75,9 @@ pub(crate) enum Command {
     /// Has the validators try a proposal: what it would change, and whether the ledger would execute or refuse it, and why. Code 0 it
     /// would be executed, 1 refused, 3 other messages come first.
     Try(TryArguments),
+    /// The directory of units, by which codes on paper are judged without a network.
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
     /// Shows where the chain stands, and what became of a proposal: code 0 executed, 1 never can be, 3 not yet.
     Status(StatusArguments),
 }
@@ -186,6 +189,67 @@ pub(crate) struct RegistryArguments {
     /// One JSON document.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DirectoryCommand {
+    /// Writes the directory that a node gives and its seal proves, with nobody's signature, and shows it.
+    Draft {
+        #[command(flatten)]
+        chain: ChainArguments,
+        #[command(flatten)]
+        former: FormerArguments,
+        #[command(flatten)]
+        node: NodeArguments,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Shows what a directory says, or what has changed since a former one, and who has signed it; checks seal and signatures.
+    Show {
+        #[command(flatten)]
+        file: FileArguments,
+        #[command(flatten)]
+        former: FormerArguments,
+    },
+    /// Shows a directory and adds a signature to it. Needs no network.
+    Sign {
+        #[command(flatten)]
+        arguments: SignArguments,
+        #[command(flatten)]
+        former: FormerArguments,
+    },
+    /// Combines copies of a directory that were signed apart.
+    Merge {
+        /// The copies.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        chain: ChainArguments,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Brings a signed directory up to date: adds what has changed since, or only the seal that says that nothing has. Nobody has to sign.
+    Update {
+        #[command(flatten)]
+        file: FileArguments,
+        #[command(flatten)]
+        node: NodeArguments,
+        /// Credential files of keys and names that are new, or directories of such files; again for each further one.
+        #[arg(long, value_name = "PATH")]
+        credentials: Vec<PathBuf>,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FormerArguments {
+    /// The directory before: what has changed since is shown, instead of every unit.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) former: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

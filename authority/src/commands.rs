@@ -1,4 +1,6 @@
-//! The commands: files in, the library's work, words and files out.
+//! The commands: files in, the library's work, words and files out. Of directories of units: `directory`.
+
+mod directory;
 
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
@@ -67,6 +69,7 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
         Command::Submit(arguments) => return in_runtime(submit(arguments)),
         Command::Registry(arguments) => in_runtime(show_registry(arguments))?,
         Command::Try(arguments) => return in_runtime(tried(arguments)),
+        Command::Directory(command) => directory::run(command)?,
         Command::Status(arguments) => return in_runtime(status(arguments)),
     }
     Ok(Exit::Good)
@@ -172,18 +175,7 @@ fn sign(arguments: &SignArguments) -> Result<()> {
     out_page(&presented(&proposal, &governed)).context("show the proposal")?;
     let chain = governed.chain;
     let digest = proposal.digest(&chain).to_string();
-    match &arguments.digest {
-        Some(given) => ensure!(
-            *given == digest,
-            "the file is not what was shown: `--digest` is {given}, the file's is {digest}. Run `show`, and read it again"
-        ),
-        None => {
-            ask(&format!("\nTo sign this, type the first {TYPED_DIGITS} digits of the digest: "));
-            let mut line = String::new();
-            std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut line).context("read the answer")?;
-            ensure!(line.trim() == &digest[..TYPED_DIGITS], "nothing was signed: these are not its first digits");
-        }
-    }
+    agree(arguments.digest.as_deref(), &digest)?;
     let key = keys::open(&arguments.key, &arguments.passphrase_file)?;
     let authority =
         proposal.sign(&chain, &key).map_err(|error| anyhow!("proposal {}: {error}", arguments.file.file.display()))?;
@@ -198,6 +190,23 @@ fn sign(arguments: &SignArguments) -> Result<()> {
         }
     };
     errln!("signed as authority {authority} into {}: {}", to.display(), proposal.count(&chain));
+    Ok(())
+}
+
+/// Whoever signs says what they read: its digest, or the first digits of it, typed.
+fn agree(given: Option<&str>, digest: &str) -> Result<()> {
+    match given {
+        Some(given) => ensure!(
+            given == digest,
+            "the file is not what was shown: `--digest` is {given}, the file's is {digest}. Run `show`, and read it again"
+        ),
+        None => {
+            ask(&format!("\nTo sign this, type the first {TYPED_DIGITS} digits of the digest: "));
+            let mut line = String::new();
+            std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut line).context("read the answer")?;
+            ensure!(line.trim() == &digest[..TYPED_DIGITS], "nothing was signed: these are not its first digits");
+        }
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //! description ─▶ drafting ─▶ proposal file ─▶ show · sign (authority 1) ─▶ … ─▶ sign (authority k) ─▶ submit ─▶ ledger
 //!                                                                                             └▶ credentials ─▶ issuers
 //! ```
-//! Everything but `nodes`, `registry`, `trial` and `submit` works on a machine without a network. Invariants: nothing is signed that was not
+//! Everything but `nodes`, `registry`, `trial`, `submit` and what `directory` reads works on a machine without a network. Invariants: nothing is signed that was not
 //! shown; what is shown is decoded from the bytes that are signed; only the genesis file, or a trust file that has followed
 //! the ledger, says who the authorities are.
 //!
@@ -13,6 +13,7 @@
 
 pub mod actions;
 pub mod chain;
+pub mod directory;
 pub mod drafting;
 pub mod epochs;
 pub mod genesis;

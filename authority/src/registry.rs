@@ -4,6 +4,7 @@
 //! the next batch of an issuer) is not compared, and is shown as one of them says it. Not here: what a proposal would change.
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use receipt_core::directory::UnitRow;
 use receipt_core::hash::Hash;
 use receipt_core::ids::UnixMillis;
 use receipt_core::state::tables::Table;
@@ -125,45 +126,64 @@ impl Nodes {
 }
 
 async fn read_all(node: &Node, chain: &Chain, reading: Reading) -> Result<Registry> {
+    let Rows { height, sequence, id, rows } = read_rows(node, chain).await?;
+    // Rows of the directory repeat what units and keys say.
+    let rows = rows.iter().filter(|row| row.table != Table::Directory as u32);
+    let things = rows.map(|row| reading.thing(row)).collect::<Result<_>>()?;
+    Ok(Registry { height, sequence, id, things, said_by: vec![node.name.clone()] })
+}
+
+/// The directory's rows, as one node says them: whoever takes them holds them against a seal.
+pub(crate) async fn read_directory_rows(node: &Node, chain: &Chain) -> Result<Vec<UnitRow>> {
+    let rows = read_rows(node, chain).await?.rows;
+    let rows = rows.iter().filter(|row| row.table == Table::Directory as u32);
+    rows.map(|row| UnitRow::decode(&row.value).context("a row of its directory")).collect()
+}
+
+/// All rows that a node has.
+struct Rows {
+    height: u64,
+    sequence: u64,
+    id: Hash,
+    rows: Vec<RegistryRow>,
+}
+
+async fn read_rows(node: &Node, chain: &Chain) -> Result<Rows> {
     node.status(chain).await?;
     for _ in 0..READS_MAX {
-        if let Some(registry) = read_once(node, reading).await? {
-            return Ok(registry);
+        if let Some(rows) = read_once(node).await? {
+            return Ok(rows);
         }
     }
     bail!("governance changed its registry while it was read, {READS_MAX} times")
 }
 
 /// All pages, if they are of one registry.
-async fn read_once(node: &Node, reading: Reading) -> Result<Option<Registry>> {
-    let mut found: Option<Registry> = None;
+async fn read_once(node: &Node) -> Result<Option<Rows>> {
+    let mut found: Option<Rows> = None;
     let (mut page_token, mut bytes, mut last) = (String::new(), 0_usize, None);
     loop {
         let page = node.admin().read_registry(ReadRegistryRequest { page_token }).await;
         let page = page.map_err(|status| anyhow!(said(&status)))?.into_inner();
         let id = Hash::from_slice(&page.governance_id).context("it names no id of the last governance message")?;
-        let registry = found.get_or_insert_with(|| Registry {
-            height: page.height,
-            sequence: page.governance_sequence,
-            id,
-            things: Vec::new(),
-            said_by: vec![node.name.clone()],
-        });
-        if (registry.sequence, registry.id) != (page.governance_sequence, id) {
+        let (height, sequence) = (page.height, page.governance_sequence);
+        let found_rows = found.get_or_insert_with(|| Rows { height, sequence, id, rows: Vec::new() });
+        if (found_rows.sequence, found_rows.id) != (page.governance_sequence, id) {
             return Ok(None);
         }
-        for row in &page.rows {
+        let is_empty = page.rows.is_empty();
+        for row in page.rows {
             let place = Some((row.table, row.key.clone()));
             ensure!(place > last, "its rows do not ascend");
             last = place;
             bytes = bytes.saturating_add(row.key.len()).saturating_add(row.value.len());
-            registry.things.push(reading.thing(row)?);
+            found_rows.rows.push(row);
         }
         ensure!(bytes <= REGISTRY_BYTES_MAX, "its registry has more than {REGISTRY_BYTES_MAX} bytes");
         if page.next_page_token.is_empty() {
             return Ok(found);
         }
-        ensure!(!page.rows.is_empty(), "a page without rows is not its last");
+        ensure!(!is_empty, "a page without rows is not its last");
         page_token = page.next_page_token;
     }
 }

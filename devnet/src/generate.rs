@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! registry ─┐
-//! secrets ──┼──▶ genesis.bin ──▶ chain id ──▶ unit credentials (signed by the threshold of authorities), trust.txt
+//! secrets ──┼──▶ genesis.bin ──▶ chain id ──▶ unit credentials (signed by the threshold of authorities), trust.txt, directory.bin
 //! ports ────┴──▶ node.toml, issuer.toml, network.json          PKI ──▶ certificates
 //! ```
 //! Nothing is started here, and the stores are not made: the processes' own `init` does that. Invariant: an existing
@@ -13,10 +13,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::blind::BlindingSecret;
 use receipt_core::credential::{SignedCredential, UnitCredential};
+use receipt_core::directory::{Directory, DirectoryFile, SignedDirectory, UnitRow};
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::genesis::{Genesis, Timeliness};
 use receipt_core::governance::{Action, CloseSegment, RegisterBlinding};
-use receipt_core::ids::{KeyId, UnitId, UnixMillis, ValidatorId};
+use receipt_core::ids::{Height, KeyId, UnitId, UnixMillis, ValidatorId};
+use receipt_core::state::genesis_effects;
+use receipt_core::state::tables::Table;
 use receipt_core::suite::{ChainId, Signer, SoftwareKey, Suite};
 use receipt_core::trust::TrustFile;
 use receipt_core::validators::{Validator, ValidatorSet};
@@ -90,6 +93,7 @@ pub fn generate(layout: &Layout, options: &NetworkOptions) -> Result<Generated> 
     durable::create(&layout.trust(), trust.to_text().as_bytes(), FileMode::Shared)?;
     write_keys(layout, &secrets, description, entropy)?;
     write_credentials(layout, description, &registry, &secrets, genesis.chain_id(), keys_valid_from(genesis.time))?;
+    write_directory(layout, &secrets, &genesis)?;
     write_certificates(layout, description, now)?;
     write_configs(layout, description, options)?;
     write_portal(layout, description, &genesis)?;
@@ -247,6 +251,20 @@ fn write_credentials(
         }
     }
     Ok(())
+}
+
+/// The directory of units after genesis, under the threshold of authorities.
+fn write_directory(layout: &Layout, secrets: &Secrets, genesis: &Genesis) -> Result<()> {
+    let effects = genesis_effects(genesis).context("execute genesis")?;
+    let rows = effects.writes.iter().filter(|((table, _), _)| *table == Table::Directory);
+    let rows = rows.filter_map(|(_, row)| Some(UnitRow::decode(row.as_deref()?)));
+    let units = rows.collect::<Result<_, _>>().context("read the directory's rows")?;
+    let directory = Directory { suite: genesis.suite, height: Height::ZERO, time: genesis.time, units };
+    let keys: Vec<SoftwareKey> = secrets.authorities.iter().map(SoftwareKey::from_seed).collect();
+    let signers = keys.iter().take(AUTHORITY_THRESHOLD as usize).map(|key| key as &dyn Signer);
+    let signed = SignedDirectory::sign(directory, genesis.chain_id(), &signers.collect::<Vec<_>>());
+    let file = DirectoryFile { signed, deltas: Vec::new() };
+    Ok(durable::create(&layout.directory(), &file.encode(), FileMode::Shared)?)
 }
 
 fn write_certificates(layout: &Layout, description: &Description, now: UnixMillis) -> Result<()> {

@@ -4,6 +4,7 @@
 //! DIR/
 //!   network.json               what was generated: numbers, names, addresses
 //!   genesis.bin  trust.txt    the chain's beginning, and what a verifier trusts
+//!   directory.bin              the directory of units after genesis, signed: by it codes on paper are judged
 //!   ca.pem  ca.key             authority of all certificates
 //!   authorities/               authority-1.key …, passphrase
 //!   clients/                   NAME.pem, NAME.key of every caller (systems, auditor, operator, …)
@@ -55,6 +56,11 @@ impl Layout {
     /// The trust file for verifiers.
     pub fn trust(&self) -> PathBuf {
         self.root.join("trust.txt")
+    }
+
+    /// The directory of units, as the authorities signed it after genesis.
+    pub fn directory(&self) -> PathBuf {
+        self.root.join("directory.bin")
     }
 
     /// Certificate and key of the certificate authority.

@@ -75,3 +75,5 @@ pub const REVOCATION_GRACE_MS: u64 = 10 * 24 * 3600 * 1000;
 pub const CODE_BYTES_MAX: usize = 7089;
 /// Characters of the host in a receipt's code, port included: a longer one leaves no room for the receipt.
 pub const HOST_CHARS_MAX: usize = 64;
+/// A directory of units, or what changed in one, above this is refused unread: 100,000 units with a key each and long names fit.
+pub const DIRECTORY_BYTES_MAX: usize = 32 * 1024 * 1024;

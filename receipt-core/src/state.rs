@@ -14,6 +14,7 @@ mod blinding;
 mod budget;
 mod chain;
 mod checked;
+mod directory;
 mod effects;
 mod ending;
 mod founding;

@@ -80,7 +80,7 @@ impl Suite {
             (Self::Ed25519Sha256, Namespace::Receipt | Namespace::Batch | Namespace::Precommit) => {
                 verify_zip215(key, namespace, chain, message, signature)
             }
-            (Self::Ed25519Sha256, Namespace::Governance | Namespace::Credential) => {
+            (Self::Ed25519Sha256, Namespace::Governance | Namespace::Credential | Namespace::Directory) => {
                 verify_strict(key, namespace, chain, message, signature)
             }
             #[cfg(test)]
@@ -120,6 +120,8 @@ pub enum Namespace {
     Governance,
     /// An authority's signature over a unit's credential.
     Credential,
+    /// An authority's signature over a directory of units.
+    Directory,
     /// A validator's precommit: made by the consensus engine, verified by auditors in commit certificates.
     Precommit,
 }
@@ -132,6 +134,7 @@ impl Namespace {
             Self::Batch => "tallystick/batch/v1",
             Self::Governance => "tallystick/governance/v1",
             Self::Credential => "tallystick/credential/v1",
+            Self::Directory => "tallystick/directory/v1",
             Self::Precommit => "tallystick/precommit/v1",
         }
     }

@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to fail")]
 
 mod blocks;
+mod directory;
 mod keys;
 mod log;
 mod receipts;

@@ -1,5 +1,6 @@
 """The messages of docs/spec/block.md, log.md and trust.md, and the values of the state's tables."""
 
+from directory import ROW
 from formats import fields
 
 UNIT = fields("1 unit_id u32, 2 unit_code text, 3 name text, 4 supervisor_area_code text, 5 kinds u32 …, 6 suspended_from_ms u64")
@@ -49,7 +50,7 @@ SEGMENT_STATE = {
 }
 ISSUER_STATE = {1: ("inner", ACTIONS[7]), 2: ("epoch", "u32"), 3: ("next_sequence", "u64"),
                 4: ("refused_bytes", "u64"), 5: ("refused_at_ms", "u64")}
-STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS}
+STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS, 19: ROW}
 
 #: One frame of an export file (docs/spec/execution.md).
 LEDGER_BLOCK = fields(

@@ -12,6 +12,7 @@ import pathlib
 import re
 import sys
 
+import directory
 import ed25519
 import formats
 import messages
@@ -22,6 +23,7 @@ from formats import Refused, leaf_hash, preimage, require, tagged
  ISSUERS, KINDS, ITEMS, STATUSES) = range(16)
 REFUSED = 17
 HOLDERS = 18
+DIRECTORY = 19
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
@@ -237,6 +239,7 @@ class Ledger:
         totals = u64(self.totals[0]) + self.totals[1].to_bytes(16, "big", signed=True)
         totals += u64(self.totals[2]) + self.totals[3].to_bytes(16, "big", signed=True)
         self.put(META, b"totals", totals)
+        directory_root = self.write_directory(time)
         rows = b""
         for (table, key), value in sorted(self.block.items()):
             rows += bytes([table]) + u32(len(key)) + key
@@ -247,7 +250,7 @@ class Ledger:
             "format_version": 1, "suite": 1, "height": self.height, "time_ms": time, "parent_seal_hash": self.seal_hash,
             "status_root": map_root(self.statuses), "validator_set_hash": self.set_hash(self.set),
             "next_validator_set_hash": self.set_hash(next_set), "effects_hash": self.effects,
-            "totals_commitment": tagged("tallystick/totals/v1", salt, totals),
+            "totals_commitment": tagged("tallystick/totals/v1", salt, totals), "directory_root": directory_root,
         })
         self.state |= self.block
         self.block, self.set, self.time = {}, next_set, time
@@ -255,6 +258,39 @@ class Ledger:
         entries = [*entries, b"\x04" + seal]
         self.leaves += [leaf_hash(entry) for entry in entries]
         return entries
+
+    def write_directory(self, time):
+        """Brings the rows of units up to date that the block changed; returns the root over all rows."""
+        written = {}
+        for table, key in sorted(self.block):
+            if table == UNITS:
+                written.setdefault(key, [])
+            elif table == KEYS:
+                state = self.load(KEYS, key)
+                key = {name: state["inner"][name] for name in ("key_id", "valid_from_ms", "valid_until_ms")}
+                key |= {"public_key": state["inner"]["key"], "revoked_from_ms": state["revoked_from_ms"]}
+                if state["inner"]["owner_kind"] == 1:
+                    written.setdefault(u32(state["inner"]["owner_id"]), []).append(key)
+        leaves = self.get(META, b"directory") or b""
+        leaves = {leaves[at:at + 4]: leaves[at + 4:at + 36] for at in range(0, len(leaves), 36)}
+        rows = {unit: self.row(unit, keys, time) for unit, keys in written.items()}
+        rows = {unit: row for unit, row in rows.items() if row != self.get(DIRECTORY, unit)}
+        for unit, row in rows.items():
+            self.put(DIRECTORY, unit, row)
+            leaves[unit] = leaf_hash(row)
+        if rows:
+            self.put(META, b"directory", b"".join(unit + leaf for unit, leaf in sorted(leaves.items())))
+        return formats.tree_root([leaf for _, leaf in sorted(leaves.items())])
+
+    def row(self, unit, keys, time):
+        before, now = self.load(DIRECTORY, unit), self.load(UNITS, unit)["inner"]
+        row = {name: now[name] for name in ("unit_id", "unit_code", "supervisor_area_code")}
+        known = {key["key_id"]: key for key in (before["keys"] if before else []) + keys}
+        former = before["former_names"] if before else []
+        if before and before["unit_name"] != now["name"]:
+            former = [*former, {"unit_name": before["unit_name"], "until_ms": time}]
+        row |= {"unit_name": now["name"], "keys": [known[key] for key in sorted(known)], "former_names": former}
+        return formats.encode(directory.ROW, row)
 
     def log_root(self):
         return formats.tree_root(self.leaves)

@@ -7,6 +7,7 @@ import unittest
 import answers
 import body
 import code_text
+import directory
 import ed25519
 import formats
 import notes
@@ -206,7 +207,8 @@ class Vectors(unittest.TestCase):
             self.assertEqual(parent.hex(), row["seal_hash"])
             for field in ("height", "time_ms"):
                 self.assertEqual(seal[field], row[field])
-            for field in ("status_root", "validator_set_hash", "next_validator_set_hash", "effects_hash", "totals_commitment"):
+            for field in ("status_root", "validator_set_hash", "next_validator_set_hash", "effects_hash", "totals_commitment",
+                          "directory_root"):
                 self.assertEqual(seal[field].hex(), row[field])
             note = notes.Note(row["checkpoint"])
             self.assertEqual(formats.tree_root(leaves[:row["log_size"]]).hex(), row["log_root"])
@@ -526,6 +528,32 @@ class Vectors(unittest.TestCase):
             units = [formats.read(formats.CREDENTIAL, h(unit)) for unit in row["units"]]
             verdict = Scan(trust, row["at_ms"])
             self.told(row, verdict, verdict.judge(h(row["record"]), units, row["units_as_of_seconds"], ledger))
+
+    def test_directory(self):
+        vectors = load("directory")
+        trust = notes.Trust(vectors["trust"])
+        opened = [directory.Directory.open(h(data), trust) for data in vectors["directories"]]
+        rows = [formats.encode(directory.ROW, row) for row in opened[1].list()]
+        self.assertEqual([row.hex() for row in rows], vectors["rows"])
+        self.assertEqual([leaf_hash(row).hex() for row in rows], vectors["leaf_hashes"])
+        self.assertEqual((opened[1].root.hex(), opened[1].height), (vectors["root"], vectors["height"]))
+        self.assertEqual(opened[1].as_of, vectors["time_ms"] // 1000)
+        for row in vectors["opened"]:
+            self.denied(row, directory.Directory.open, h(row["signed_directory"]), trust)
+        for row in vectors["deltas"]:
+            taken = self.denied(row, opened[row["from"]].with_delta, h(row["delta"]), trust)
+            if taken:
+                found = (taken.root.hex(), taken.height, taken.as_of, taken.signers)
+                self.assertEqual(found, tuple(row[name] for name in ("root", "height", "as_of_seconds", "signers")), row["name"])
+
+    def denied(self, row, function, *arguments):
+        """What the function gives, if the row says that it is taken."""
+        if row["refused"] is None:
+            return function(*arguments)
+        with self.assertRaises(directory.Denied, msg=row["name"]) as denied:
+            function(*arguments)
+        self.assertEqual(str(denied.exception), row["refused"], row["name"])
+        return None
 
 
 if __name__ == "__main__":

@@ -135,6 +135,9 @@ const TAMPERINGS: &[(&str, FindingCode, u64, Tamper)] = &[
     ("other totals", FindingCode::Seal, 1, |chain, blocks| {
         replace(chain, &mut blocks[1], |block| block.seal.totals_commitment = Hash::ZERO);
     }),
+    ("another directory of units", FindingCode::Seal, 2, |chain, blocks| {
+        replace(chain, &mut blocks[2], |block| block.seal.directory_root = Hash::ZERO);
+    }),
     ("a handover that nobody announced", FindingCode::Seal, 1, |chain, blocks| {
         replace(chain, &mut blocks[1], |block| block.seal.next_validator_set_hash = Hash::ZERO);
     }),

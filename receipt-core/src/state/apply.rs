@@ -3,6 +3,7 @@
 use super::batches::{BatchContext, apply_batch};
 use super::chain::ChainParameters;
 use super::checked::{CheckedBlock, CheckedItem};
+use super::directory::write_directory;
 use super::effects::{Effects, SealFrame, finish};
 use super::members::{read_tip, rotate_validators, stored_validators};
 use super::messages::apply_governance;
@@ -67,12 +68,14 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
     let status =
         write_statuses(&mut overlay, chain.suite, &parent, block.content.height, &block.content.salt, changes)?;
     let next_set = rotate_validators(&mut overlay, &set, block.content.height)?;
+    let directory_root = write_directory(&mut overlay, chain.suite, block.content.time, parent.directory_root)?;
     let frame = SealFrame {
         suite: chain.suite,
         height: block.content.height,
         time: block.content.time,
         parent: Some(&parent),
         status,
+        directory_root,
         sets: [&set, &next_set],
         totals: context.totals,
         salt: block.content.salt,

@@ -48,6 +48,7 @@ pub(super) struct SealFrame<'a> {
     /// The tip before this block; `None` for block 0.
     pub(super) parent: Option<&'a Tip>,
     pub(super) status: StatusOutcome,
+    pub(super) directory_root: Hash,
     /// The set that decides this height, and that of the next.
     pub(super) sets: [&'a ValidatorSet; 2],
     pub(super) totals: Totals,
@@ -75,6 +76,7 @@ pub(super) fn finish(
         next_validator_set_hash: next_set.hash(frame.suite),
         effects_hash: effects,
         totals_commitment: totals_commitment(frame.suite, &frame.salt, &frame.totals),
+        directory_root: frame.directory_root,
     };
     entries.push(Entry::Seal(seal.clone()).encode());
     let tip = Tip {
@@ -84,6 +86,7 @@ pub(super) fn finish(
         effects_hash: effects,
         log_size: TreeSize::new(first_leaf.get() + entries.len() as u64),
         status_root: frame.status.root,
+        directory_root: frame.directory_root,
         status_version: frame.status.version,
     };
     overlay.write(Table::Meta, META_TIP, tip.encode());

@@ -2,6 +2,7 @@
 
 use super::action::{ActionPlace, Records, require};
 use super::authorities::put_authorities;
+use super::directory::write_directory;
 use super::effects::{Effects, SealFrame, finish};
 use super::governance::apply_action;
 use super::messages::governance_error;
@@ -17,6 +18,7 @@ use crate::entry::Entry;
 use crate::genesis::Genesis;
 use crate::ids::{Height, LeafIndex};
 use crate::limits;
+use crate::merkle::empty_root;
 
 /// Block 0: what a genesis file leaves behind. Errors name the first action that does not apply.
 pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
@@ -46,12 +48,15 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     overlay.write(Table::Meta, META_GOVERNANCE, founded.encode());
     overlay.write(Table::Meta, META_TOTALS, Totals::default().encode());
     let status = StatusOutcome { root: crate::status::empty_root(), version: None, stale_nodes: Vec::new() };
+    let nobody = empty_root(genesis.suite);
+    let directory_root = write_directory(&mut overlay, genesis.suite, block_time, nobody)?;
     let frame = SealFrame {
         suite: genesis.suite,
         height: Height::ZERO,
         time: genesis.time,
         parent: None,
         status,
+        directory_root,
         sets: [set, set],
         totals: Totals::default(),
         salt: [0; 32],

@@ -102,6 +102,12 @@ impl<'a> Overlay<'a> {
         self.block
     }
 
+    /// The keys of a table that the block wrote, ascending.
+    pub(crate) fn written_keys(&self, table: Table) -> impl Iterator<Item = &[u8]> {
+        let written = self.block.range((table, Vec::new())..).take_while(move |((of, _), _)| *of == table);
+        written.map(|((_, key), _)| key.as_slice())
+    }
+
     pub(crate) fn writes(&self) -> &Writes {
         &self.block
     }

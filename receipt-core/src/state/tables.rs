@@ -22,10 +22,11 @@
 //! StatusNodes      opaque                                nodes of the status map (not part of the effects hash)
 //! Refused          status key [32]                       leaf u64 ‖ index u16 ‖ reason u32: genuine records that were refused
 //! Holders          1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
+//! Directory        unit u32                              UnitRow (see `directory`)
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `authorities` (those in force), `governance` ([`GovernanceState`]), `blinding`
-//! ([`RegisteredEpoch`](crate::state::RegisteredEpoch)).
+//! ([`RegisteredEpoch`](crate::state::RegisteredEpoch)), `directory` (the leaves of its tree).
 
 use std::num::NonZeroU16;
 
@@ -63,11 +64,12 @@ pub enum Table {
     StatusNodes = 16,
     Refused = 17,
     Holders = 18,
+    Directory = 19,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Meta,
         Self::Receipts,
         Self::BizKeys,
@@ -87,6 +89,7 @@ impl Table {
         Self::StatusNodes,
         Self::Refused,
         Self::Holders,
+        Self::Directory,
     ];
 
     /// The name of the store's column family.
@@ -111,6 +114,7 @@ impl Table {
             Self::StatusNodes => "status-nodes",
             Self::Refused => "refused",
             Self::Holders => "holders",
+            Self::Directory => "directory",
         }
     }
 }
@@ -133,8 +137,11 @@ pub const META_GOVERNANCE: &[u8] = b"governance";
 /// Meta key of the registered blinding secrets: see [`RegisteredEpoch`](crate::state::RegisteredEpoch).
 pub const META_BLINDING: &[u8] = b"blinding";
 
+/// Meta key of the leaves of the directory's tree: (unit u32 ‖ leaf hash [32])…, ascending.
+pub const META_DIRECTORY: &[u8] = b"directory";
+
 /// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators, authorities and blinding secrets alone.
-pub const REGISTRY_TABLES: [Table; 9] = [
+pub const REGISTRY_TABLES: [Table; 10] = [
     Table::Meta,
     Table::Units,
     Table::Systems,
@@ -144,6 +151,7 @@ pub const REGISTRY_TABLES: [Table; 9] = [
     Table::Issuers,
     Table::Kinds,
     Table::Items,
+    Table::Directory,
 ];
 
 /// Whether a row of the state is one of the registry's.
@@ -243,20 +251,23 @@ pub struct Tip {
     pub log_size: TreeSize,
     /// Root of the status map after it.
     pub status_root: Hash,
+    /// Root of the directory of units after it.
+    pub directory_root: Hash,
     /// The height that last changed the status map: its version; `None` while the map is empty.
     pub status_version: Option<Height>,
 }
 
 impl Tip {
-    /// Fixed layout: height ‖ time ‖ seal hash ‖ effects hash ‖ log size ‖ status root ‖ status version (0: none).
+    /// Fixed layout: height ‖ time ‖ seal hash ‖ effects hash ‖ log size ‖ status root ‖ directory root ‖ status version (0: none).
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(128);
+        let mut bytes = Vec::with_capacity(160);
         bytes.extend_from_slice(&self.height.get().to_be_bytes());
         bytes.extend_from_slice(&self.time.get().to_be_bytes());
         bytes.extend_from_slice(&self.seal_hash.0);
         bytes.extend_from_slice(&self.effects_hash.0);
         bytes.extend_from_slice(&self.log_size.get().to_be_bytes());
         bytes.extend_from_slice(&self.status_root.0);
+        bytes.extend_from_slice(&self.directory_root.0);
         // Block 0 has no receipts, so no version is 0.
         bytes.extend_from_slice(&self.status_version.map_or(0, Height::get).to_be_bytes());
         bytes
@@ -272,6 +283,7 @@ impl Tip {
             effects_hash: fields.hash()?,
             log_size: TreeSize::new(fields.u64()?),
             status_root: fields.hash()?,
+            directory_root: fields.hash()?,
             status_version: Some(fields.u64()?).filter(|version| *version > 0).map(Height::new),
         };
         fields.end()?;

@@ -5,6 +5,7 @@
 mod authorities;
 mod batches;
 mod blinding;
+mod directory;
 mod draft;
 mod effects;
 mod encodings;

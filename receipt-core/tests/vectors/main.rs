@@ -11,6 +11,7 @@ mod blocks;
 mod body;
 mod bundles;
 mod code;
+mod directory;
 mod foreign_suite;
 mod forgeries;
 mod governance;
@@ -94,6 +95,7 @@ fn no_file_is_without_its_test() {
         "body",
         "bundle",
         "code",
+        "directory",
         "foreign-suite",
         "governance",
         "ledger-answer",

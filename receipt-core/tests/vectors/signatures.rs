@@ -7,8 +7,14 @@ use receipt_core::suite::{
 use serde_json::{Value, json};
 
 const CHAIN: ChainId = ChainId(Hash([0xc1; 32]));
-const NAMESPACES: [Namespace; 5] =
-    [Namespace::Receipt, Namespace::Batch, Namespace::Governance, Namespace::Credential, Namespace::Precommit];
+const NAMESPACES: [Namespace; 6] = [
+    Namespace::Receipt,
+    Namespace::Batch,
+    Namespace::Governance,
+    Namespace::Credential,
+    Namespace::Directory,
+    Namespace::Precommit,
+];
 
 fn signed(namespace: Namespace) -> Value {
     let seed = sha256(&[namespace.as_str().as_bytes()]).0;

@@ -272,6 +272,7 @@ fn differing_seal(own: &Seal, given: &Seal) -> String {
         ("next_validator_set_hash", own.next_validator_set_hash == given.next_validator_set_hash),
         ("effects_hash", own.effects_hash == given.effects_hash),
         ("totals_commitment", own.totals_commitment == given.totals_commitment),
+        ("directory_root", own.directory_root == given.directory_root),
     ];
     let differs: Vec<&str> = fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect();
     format!("the block's seal differs in {}", differs.join(", "))

@@ -59,6 +59,7 @@ fn tips_totals_and_batches() {
         effects_hash: sha256(&[b"effects"]),
         log_size: TreeSize::new(99),
         status_root: sha256(&[b"status"]),
+        directory_root: sha256(&[b"directory"]),
         status_version: Some(Height::new(5)),
     };
     check(&tip, &tip.encode(), Tip::decode, &[]);

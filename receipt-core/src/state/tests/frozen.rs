@@ -35,7 +35,7 @@ fn genesis() {
     check(
         ledger.tip().seal_hash.as_bytes(),
         &expect![[r#"
-            bdf35a1ee9e88635df525d33be98fe5f5b07cb7c37f519083ed38046bd73b68f
+            4e73f4cbab21fbd51e303186fa343e09892519ae6e371258ceaf4794f4ae998f
         "#]],
     );
 }
@@ -106,25 +106,27 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-            08011001180320e0e5b9cc99342a2016b34528b1664596fa953f85997044701b56b5076d3ca7b889ee0f61a345ea9032
+            08011001180320e0e5b9cc99342a20a1af02a29b6dad4092067145dfb3c2a83b44744fbd3b1f75ab770debf698568b32
             2007d0d6bddc111e197025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed3a2072e1e7350de056806e03e4b2f1
             4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-            a9009eafee4a2004ad4c51a235ed48f8626b4d5dd1317b0ebc61f2a77ea1dce469502af07290eb5220fbeb7dd5d47e56
-            3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f
+            a9009eafee4a20fd2d0bafe2707d07bcc9c30b7d7e66c30bfeeb0d66fa639e56b23ba2d4c5857a5220fbeb7dd5d47e56
+            3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f5a20d5d132991c450a1f7f01bf9c8bf44f60d9dcb5311d
+            8f2b4376ab8240597b09fa
         "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-            04ad4c51a235ed48f8626b4d5dd1317b0ebc61f2a77ea1dce469502af07290eb
+            fd2d0bafe2707d07bcc9c30b7d7e66c30bfeeb0d66fa639e56b23ba2d4c5857a
         "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-            0000000000000003000001a1998e72e07c13954f7c295880f00f35aa8bd1050fc91643a79c94eca2415bb6ddccbfe031
-            04ad4c51a235ed48f8626b4d5dd1317b0ebc61f2a77ea1dce469502af07290eb000000000000000807d0d6bddc111e19
-            7025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed0000000000000002
+            0000000000000003000001a1998e72e08bba58ebb126b77daacbbcb29b04b7234f315b87fa38d1315c7a54671d70d478
+            fd2d0bafe2707d07bcc9c30b7d7e66c30bfeeb0d66fa639e56b23ba2d4c5857a000000000000000807d0d6bddc111e19
+            7025131ddf95297a78aaf4bf0d02cddf83ae5296103653edd5d132991c450a1f7f01bf9c8bf44f60d9dcb5311d8f2b43
+            76ab8240597b09fa0000000000000002
         "#]],
     );
     check(
@@ -137,7 +139,7 @@ fn three_blocks() {
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-            d307cc0ffc77e53d47b3fb39d3540d64d8b4fab5f6985918dba15a812915a467
+            12234e0affb5d721d8232c411eb5298715434212dc03d065088e6d2d89d10597
         "#]],
     );
 }
