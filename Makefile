@@ -110,11 +110,12 @@ wasm-check: wasm
 	cargo check --profile page --locked -p tallystick-document --no-default-features --target wasm32-unknown-unknown
 
 WASM := $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/page/tallystick_page_wasm.wasm
-# One after the other: together, each would get the features that the other's dependencies ask for, and be larger by them.
+# One after the other: together, each would get the features that the other's dependencies ask for, and be larger by them. As a cdylib alone:
+# for a crate that is a Rust library, too, cargo leaves link-time optimisation out without a word.
 .PHONY: wasm
 wasm: wasm-target
-	cargo build --profile page --locked -p tallystick-page-wasm --lib --target wasm32-unknown-unknown
-	cargo build --profile page --locked -p tallystick-page-carrier --lib --target wasm32-unknown-unknown
+	cargo rustc --profile page --locked -p tallystick-page-wasm --lib --crate-type cdylib --target wasm32-unknown-unknown
+	cargo rustc --profile page --locked -p tallystick-page-carrier --lib --crate-type cdylib --target wasm32-unknown-unknown
 
 # The trust file by which the page judges, and where the page goes.
 PAGE_TRUST ?= $(DEVNET_DIR)/trust.txt

@@ -6,11 +6,15 @@ import { kindOf } from './kinds.js';
 import { openDocument } from './open.js';
 import { codeOfPicture } from './picture.js';
 import { readStart } from './read.js';
-import { renderResult, say, showVerdict } from './result.js';
+import { refreshed } from './refresh.js';
+import { renderNote, renderResult, say, showVerdict } from './result.js';
 import { state } from './state.js';
 import { ask } from './typed.js';
 import { fileBytesMax, renew, shown, verdictOf } from './verifier.js';
 import { word } from './words.js';
+
+// What a newer state may come to, to take the place of an older one.
+const PROVED = ['in_force', 'too_old', 'reversed'];
 
 // A file that somebody chose or dropped. Of whatever size it is, no more is read here than a bundle may have.
 export async function judgeFile(file) {
@@ -63,6 +67,26 @@ export function judgeAgain() {
   focused.focus();
 }
 
+// The receipt that is shown, with what the ledger says of it now: asked of whoever serves this page, and judged here.
+export async function judgeNow() {
+  const { question, asked } = state;
+  if (!question) return;
+  const { verifier, name, bytes, attached } = question;
+  const proves = (newer) => PROVED.includes(verdictOf(verifier, options(), newer).conclusion.result);
+  renderNote('refreshing');
+  let newer;
+  try {
+    newer = await refreshed(verifier, bytes, proves);
+  } catch (error) {
+    await renew(verifier);
+    newer = { why: 'refreshFalse' };
+  }
+  // Another file may have been chosen since.
+  if (asked !== state.asked) return;
+  if (newer.why) renderNote(newer.why);
+  else await answer(verifier, name, newer.bytes, attached, 'refreshed');
+}
+
 // The text of a code on paper.
 export async function judgeCode() {
   const asked = begin();
@@ -95,14 +119,19 @@ function begin() {
   return state.asked;
 }
 
-// `attached`: whether the bytes come out of a document that draws a receipt, too.
-async function answer(verifier, name, bytes, attached) {
-  const options = { at_ms: Date.now(), clock: true };
-  if (state.ageSecondsMax !== null) options.age_seconds_max = state.ageSecondsMax;
+function options() {
+  const asked = { at_ms: Date.now(), clock: true };
+  if (state.ageSecondsMax !== null) asked.age_seconds_max = state.ageSecondsMax;
+  return asked;
+}
+
+// `attached`: whether the bytes come out of a document that draws a receipt, too. `note`: what became of a refresh.
+async function answer(verifier, name, bytes, attached, note) {
+  const asked = options();
   try {
-    const verdict = verdictOf(verifier, options, bytes);
-    if (verdict.problem) sayProblem(verdict.problem, options.at_ms);
-    else showVerdict({ verifier, name: shown(verifier, name), bytes, options, attached }, verdict);
+    const verdict = verdictOf(verifier, asked, bytes);
+    if (verdict.problem) sayProblem(verdict.problem, asked.at_ms);
+    else showVerdict({ verifier, name: shown(verifier, name), bytes, options: asked, attached }, verdict, note);
   } catch (error) {
     await renew(verifier);
     say('trapped');

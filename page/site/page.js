@@ -3,7 +3,7 @@
 import { codeOf, takeFragment } from './address.js';
 import { startCamera, stopCamera } from './camera.js';
 import { minutesAhead } from './clock.js';
-import { judgeAgain, judgeCode, judgeFile, judgeTyped, sayProblem } from './judge.js';
+import { judgeAgain, judgeCode, judgeFile, judgeNow, judgeTyped, sayProblem } from './judge.js';
 import { render, renderClock, renderResult } from './result.js';
 import { replace } from './show.js';
 import { at, state } from './state.js';
@@ -90,6 +90,9 @@ window.addEventListener('pagehide', stopCamera);
 at('age').addEventListener('change', () => {
   state.ageSecondsMax = at('age').value ? Number(at('age').value) : null;
   judgeAgain();
+});
+at('rest').addEventListener('click', (event) => {
+  if (event.target.id === 'refresh') judgeNow();
 });
 at('elements').addEventListener('change', (event) => tidy(event.target));
 at('elements').addEventListener('submit', (event) => {

@@ -2,11 +2,15 @@
 
 import { face } from './face.js';
 import { proof } from './proof.js';
+import { canAsk } from './refresh.js';
 import { make, replace } from './show.js';
 import { at, state } from './state.js';
 import { checks, comparison, firstWords, notices } from './verdict.js';
 import { traceOf } from './verifier.js';
 import { word } from './words.js';
+
+// Results of which a later state may say something else.
+const PASSING = ['in_force', 'too_old'];
 
 // The whole page, in the language of the state.
 export function render() {
@@ -59,13 +63,19 @@ export function say(name, values) {
   show({ message: { name, values } });
 }
 
-// Shows a verdict on a question: verifier, name, bytes and options.
-export function showVerdict(question, verdict) {
-  show({ question, verdict });
+// Shows a verdict on a question: verifier, name, bytes and options. `note`: what became of a refresh.
+export function showVerdict(question, verdict, note) {
+  show({ question, verdict, note });
+}
+
+// Says what becomes of a refresh, beside the verdict that stays.
+export function renderNote(name) {
+  state.note = name;
+  if (at('note')) at('note').textContent = word(state.language, name);
 }
 
 function show(what) {
-  Object.assign(state, { question: null, verdict: null, message: null }, what);
+  Object.assign(state, { question: null, verdict: null, message: null, note: null }, what);
   renderResult();
   at('word').focus();
 }
@@ -80,6 +90,7 @@ function rest(open) {
   const parts = [
     make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
     ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
+    ...refreshPart(),
     ...notices(verdict, language),
     ...comparison(verdict, language),
   ];
@@ -88,6 +99,15 @@ function rest(open) {
     if (verdict.layers[0].result === 'passed') parts.push(proofPart(open.includes('proof')));
   }
   return parts.concat(checks(verdict, language));
+}
+
+// The button itself is `page.js`'s to answer.
+function refreshPart() {
+  const { language, verdict, note } = state;
+  const passes = PASSING.includes(verdict.conclusion.result) && canAsk();
+  const button = passes ? [make('button', { type: 'button', id: 'refresh' }, word(language, 'refresh'))] : [];
+  if (!passes && !note) return [];
+  return [make('p', {}, ...button, ' ', make('span', { id: 'note', role: 'status' }, note ? word(language, note) : ''))];
 }
 
 // Following a value means judging once more: only for who wants to see it.

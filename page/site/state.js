@@ -15,6 +15,8 @@ export const state = {
   verdict: null,
   // What is said instead of a verdict: a word, and its values.
   message: null,
+  // What became of a refresh: a word.
+  note: null,
   // The greatest age of a status that the reader takes, in seconds; null: any.
   ageSecondsMax: null,
   // By how many minutes this device's clock is ahead of the server's, if by too many.

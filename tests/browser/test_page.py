@@ -618,6 +618,60 @@ class Typed(PageTest):
                 visit.context.close()
 
 
+class Refreshing(PageTest):
+    def test_a_newer_state_is_asked_for_and_judged_here(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            for name, code in [("in-force", "IN_FORCE"), ("stale", "REVERSED")]:
+                with self.subTest(state=name):
+                    self.site.answers = [(200, (STATES / f"{name}.answer").read_bytes())]
+                    self.choose(page, name)
+                    self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
+                    self.each_size(page, f"refresh-{name}")
+                    page.click("#refresh")
+                    page.wait_for_selector("#note >> text=状态已刷新")
+                    self.assertEqual(page.locator(".first").get_attribute("data-code"), code)
+                    self.assertEqual(page.evaluate("document.activeElement.id"), "word")
+                    self.each_size(page, f"refreshed-{name}")
+            path, kind, body = self.site.posted[-1]
+            self.assertEqual((path, kind), ("/refresh", "application/json"))
+            # Its code and number, and a hash of what its unit signed: nothing else.
+            self.assertEqual(sorted(json.loads(body)), ["code", "number", "status_key", "try"])
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_not_proved_changes_nothing(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            for status, answer, words, asked in [
+                (200, b"{}", "都核验不了", 4),
+                (200, (STATES / "forged.answer").read_bytes(), "都核验不了", 4),
+                (429, b"{}", "刷新次数过多", 1),
+                (503, b"{}", "现在问不到账本", 1),
+                (404, b"<html>", "现在问不到账本", 1),
+            ]:
+                with self.subTest(words=words, answer=answer[:20]):
+                    self.site.answers = [(status, answer)]
+                    self.site.posted.clear()
+                    self.choose(page, "stale")
+                    page.click("#refresh")
+                    page.wait_for_selector(f"#note >> text={words}")
+                    self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
+                    self.assertEqual([json.loads(body)["try"] for _, _, body in self.site.posted], list(range(asked)))
+            visit.context.set_offline(True)
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=没有网络")
+            self.each_size(page, "refresh-offline")
+
+    def test_what_cannot_change_or_be_asked_has_no_button(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            for name in ("reversed", "altered", "no-receipt", "other-chain"):
+                self.choose(visit.page, name)
+                self.assertEqual(visit.page.locator("#refresh").count(), 0)
+        with self.visit() as visit:
+            self.choose(visit.page, "in-force")
+            self.assertEqual(visit.page.locator("#refresh").count(), 0)
+
+
 class Specimens(PageTest):
     def test_a_page_of_a_test_chain_says_so_everywhere(self):
         described = DESCRIBED["specimen"]

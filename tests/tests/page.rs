@@ -135,6 +135,9 @@ async fn make_page_of(trust: &TrustFile, hosts: &[&str], folder: &Path) -> PathB
 /// What the library says of a scene's files, as the page has to show it. The files go to a folder.
 fn described(scene: &Scene, folder: &Path) -> Vec<serde_json::Value> {
     let mut states = Vec::new();
+    for (name, bytes) in &scene.answers {
+        std::fs::write(folder.join(format!("{name}.answer")), bytes).unwrap();
+    }
     for (name, bytes) in &scene.files {
         std::fs::write(folder.join(format!("{name}.tally")), bytes).unwrap();
         let verdict = verify_bundle(bytes, &scene.trust, scene.at).timed_by(TimeSource::Clock);

@@ -1,5 +1,6 @@
 //! A file for every kind of verdict that a file can have, on a chain of its own.
 
+use receipt_core::answer::Answer;
 use receipt_core::bundle::Bundle;
 use receipt_core::ids::{Fen, LeafIndex, UnixMillis};
 use receipt_core::record::SignedRecord;
@@ -12,6 +13,8 @@ pub(crate) struct Scene {
     pub(crate) at: UnixMillis,
     /// Name and bytes.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
+    /// What the ledger answers later: name and bytes.
+    pub(crate) answers: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// How much later a person looks.
@@ -26,7 +29,7 @@ pub(crate) fn specimen() -> Scene {
     let receipt = chain.issue("S02");
     chain.add_block(std::slice::from_ref(&receipt));
     let files = vec![("specimen", chain.bundle(&receipt).encode())];
-    Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files }
+    Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files, answers: Vec::new() }
 }
 
 pub(crate) fn scene() -> Scene {
@@ -37,6 +40,8 @@ pub(crate) fn scene() -> Scene {
     draft.remark = HOSTILE_REMARK.to_owned();
     blues.push(chain.issue_draft(draft, Vec::new()));
     chain.add_block(&blues);
+    // Not yet reversed, and good for a long time: nobody who has it knows what came after.
+    let stale = chain.bundle(&blues[1]).encode();
     let red = chain.reverse(&blues[1]);
     chain.add_block(std::slice::from_ref(&red));
     chain.add_block(&[]);
@@ -72,6 +77,12 @@ pub(crate) fn scene() -> Scene {
         ("format-unknown", text.replacen("bundle/v1", "bundle/v9", 1).into_bytes()),
         ("no-receipt", trust.to_text().into_bytes()),
     ];
+    files.push(("stale", stale));
+    let answers = vec![
+        ("stale", answer(chain.bundle(&blues[1]))),
+        ("in-force", answer(good.clone())),
+        ("forged", answer(Bundle { status: chain.bundle(&blues[3]).status, ..chain.bundle(&blues[1]) })),
+    ];
     let mut other = TestChain::named("otherchain");
     let stranger = other.issue("S01");
     other.add_block(std::slice::from_ref(&stranger));
@@ -79,5 +90,11 @@ pub(crate) fn scene() -> Scene {
     // Its status is vouched for by validators that the trust file does not know.
     chain.rotate_validators((21..=24).map(TestValidator::new).collect());
     files.push(("validators-unknown", chain.bundle(&blues[4]).encode()));
-    Scene { trust, at: chain.now().plus_millis(DAYS_3_MS), files }
+    Scene { trust, at: chain.now().plus_millis(DAYS_3_MS), files, answers }
+}
+
+/// A node's answer with the proofs of a bundle.
+fn answer(bundle: Bundle) -> Vec<u8> {
+    let Bundle { batch, anchor, status, .. } = bundle;
+    Answer::Taken { batch, anchor, status }.encode()
 }
