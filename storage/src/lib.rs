@@ -10,6 +10,7 @@
 pub mod budget;
 pub mod figures;
 pub mod setup;
+mod threads;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@
 //! they are written, at a bounded rate, and large values that are never copied again. RocksDB: it stops all writes when a family
 //! has filled its last write buffer before the one ahead is on disk (a turn of the logs makes every family begin a new one), or
 //! has collected too many small tables. Hence two threads that write buffers out, several buffers a family instead of two, and
-//! several compactions at once, but only when one falls behind.
+//! several compactions at once, but only when one falls behind. And the processor: threads that merge are nicer than all others
+//! (`threads`).
 
 use std::fs::File;
 use std::io;
@@ -21,6 +22,7 @@ use rocksdb::{
 };
 
 use crate::budget::StoreShare;
+use crate::threads;
 
 /// How a family is used, by which it is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +39,8 @@ pub enum Access {
     Blobs,
 }
 
-/// One partition of an index or a filter.
-const PARTITION_BYTES: usize = 4096;
+/// One partition of an index or a filter: four times what RocksDB takes by itself, so that there are fewer to look for.
+const PARTITION_BYTES: usize = 16 * 1024;
 /// Share of a write buffer that its filter may take.
 const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
 /// Values from here on go to blob files.
@@ -86,6 +88,7 @@ impl std::fmt::Debug for StoreSetup {
 impl StoreSetup {
     /// Sets up a store that keeps within `share`.
     pub fn new(share: StoreShare) -> Self {
+        threads::start_merging(JOBS - JOBS / 4);
         let mut cache = LruCacheOptions::default();
         cache.set_capacity(share.cache_bytes());
         cache.set_num_shard_bits(CACHE_SHARD_BITS);

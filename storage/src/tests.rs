@@ -131,6 +131,27 @@ fn what_is_charged_stays_within_the_share_while_thrice_as_much_is_written_and_re
 }
 
 #[test]
+fn threads_that_merge_are_nicer_than_all_others() {
+    let dir = scratch::Directory::new();
+    let _db = open(dir.path(), &StoreSetup::new(StoreShare::SMALL));
+    // The thread's name in parentheses, then fields from the third on: the nineteenth is how nice it is.
+    let nice =
+        |stat: &str| stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(16).unwrap().parse::<i32>().unwrap();
+    let own = nice(&std::fs::read_to_string("/proc/thread-self/stat").unwrap());
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    // A thread of another test may end meanwhile.
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok());
+    let (merging, others): (Vec<String>, Vec<String>) = stats.partition(|stat| stat.contains("(rocksdb:low)"));
+    assert!(!merging.is_empty());
+    for stat in merging {
+        assert_eq!(nice(&stat), (own + threads::NICER).min(19), "{stat}");
+    }
+    for stat in others.iter().filter(|stat| !stat.contains("(merging)")) {
+        assert_eq!(nice(stat), own, "{stat}");
+    }
+}
+
+#[test]
 fn two_stores_of_one_setup_share_its_memory() {
     let dir = scratch::Directory::new();
     let setup = StoreSetup::new(StoreShare::SMALL);
