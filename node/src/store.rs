@@ -212,6 +212,13 @@ impl StateRead for Store {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.get_in(table.name(), key)?)
     }
+
+    /// Tables and filters are looked for once for all keys that fall into them.
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+        let values = self.db.batched_multi_get_cf(self.family(table.name())?, keys, false);
+        let owned = values.into_iter().map(|value| Ok(value?.map(|value| value.to_vec())));
+        Ok(owned.collect::<Result<_, StoreError>>()?)
+    }
 }
 
 impl NodeReader for Store {

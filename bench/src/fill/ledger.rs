@@ -1,5 +1,6 @@
 //! Fills a node's store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -59,9 +60,15 @@ impl FilledLedger {
                 (Table::UniquenessKeys, [&[2][..], &random.bytes(16)].concat(), key.to_vec()),
             ];
             for (table, key, value) in new {
-                ensure!(self.store.get(table, &key)?.is_none(), "a key twice");
                 writes.insert((table, key), Some(value));
             }
+        }
+        let mut asked: BTreeMap<Table, Vec<Vec<u8>>> = BTreeMap::new();
+        for (table, key) in writes.keys() {
+            asked.entry(*table).or_default().push(key.clone());
+        }
+        for (table, keys) in asked {
+            ensure!(self.store.get_many(table, &keys)?.iter().all(Option::is_none), "a key twice");
         }
         let batch_key = [&1_u32.to_be_bytes()[..], &height.get().to_be_bytes()].concat();
         writes.insert((Table::Batches, batch_key), Some(random.bytes(41)));

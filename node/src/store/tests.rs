@@ -94,6 +94,21 @@ fn a_store_has_the_chains_roots_entries_and_proofs_at_every_height() {
 }
 
 #[test]
+fn many_keys_are_answered_as_one_by_one_in_any_order() {
+    let directory = scratch::Directory::new();
+    let chain = chain_of_three();
+    let store = Store::init(&directory.path().join("data"), chain.genesis()).unwrap();
+    follow(&store, &chain);
+    let (_, rows) = store.scan(Table::Receipts, &[], 10).unwrap();
+    assert!(rows.len() >= 3);
+    let there = rows.iter().rev().map(|(key, _)| key.clone());
+    let keys: Vec<Vec<u8>> = there.chain([vec![], vec![0xFF; 12], rows[0].0.clone(), rows[0].0.clone()]).collect();
+    let one_by_one: Vec<_> = keys.iter().map(|key| store.get(Table::Receipts, key).unwrap()).collect();
+    assert_eq!(store.get_many(Table::Receipts, &keys).unwrap(), one_by_one);
+    assert_eq!(store.get_many(Table::Receipts, &[]).unwrap(), Vec::<Option<Vec<u8>>>::new());
+}
+
+#[test]
 fn what_was_committed_is_there_after_reopening() {
     let directory = scratch::Directory::new();
     let path = directory.path().join("data");

@@ -7,7 +7,7 @@ use super::checked::{CheckedBatch, CheckedRecord};
 use super::effects::Outcome;
 use super::overlay::Overlay;
 use super::reading::ReadError;
-use super::records::{RecordContext, RegistryCache, apply_record, count_records, is_genuine};
+use super::records::{RecordContext, RegistryCache, apply_record, count_records, is_genuine, keys_asked};
 use super::refusal::{ApplyError, BlockRefusal, RecordError};
 use super::statuses::Status;
 use super::tables::{BatchState, IssuerState, KeyState, RefusedState, Table, Totals, batch_key_bytes};
@@ -78,6 +78,7 @@ pub(crate) fn apply_batch(
         header,
         leaf_index,
     };
+    overlay.fetch(keys_asked(&batch.checked))?;
     overlay.begin_batch();
     let mut refusals = Vec::new();
     let mut changes = Vec::new();

@@ -1,6 +1,6 @@
 //! Reading the state, and the writes of a block laid over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use prost::Message;
 
@@ -13,7 +13,15 @@ use crate::suite::Suite;
 pub trait StateRead {
     /// The value of `key` in `table`, if there is one.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// The values of `keys`, in their order. For a store that answers many questions at once with less work than one after the other.
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+        keys.iter().map(|key| self.get(table, key)).collect()
+    }
 }
+
+/// Keys by their table.
+pub(crate) type Keys = BTreeMap<Table, Vec<Vec<u8>>>;
 
 /// Writes by (table, key), in canonical order; `None` deletes.
 pub type Writes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
@@ -46,22 +54,35 @@ fn extend_sized(bytes: &mut Vec<u8>, part: &[u8]) {
 /// A block's writes over a base state, with a nested layer that one batch can drop.
 pub(crate) struct Overlay<'a> {
     base: &'a dyn StateRead,
+    /// What the base, which stays as it is, answered to the questions that were asked ahead.
+    fetched: HashMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     block: Writes,
     batch: Option<Writes>,
 }
 
 impl<'a> Overlay<'a> {
     pub(crate) fn new(base: &'a dyn StateRead) -> Self {
-        Self { base, block: Writes::new(), batch: None }
+        Self { base, fetched: HashMap::new(), block: Writes::new(), batch: None }
     }
 
     pub(crate) fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let lookup = (table, key.to_vec());
         let layered = self.batch.as_ref().and_then(|batch| batch.get(&lookup)).or_else(|| self.block.get(&lookup));
-        match layered {
+        match layered.or_else(|| self.fetched.get(&lookup)) {
             Some(value) => Ok(value.clone()),
             None => self.base.get(table, key),
         }
+    }
+
+    /// Asks the base for all these keys at once, before they are read one by one. What was fetched before is given up: an overlay holds one
+    /// batch's rows beside its own.
+    pub(crate) fn fetch(&mut self, keys: Keys) -> Result<(), ReadError> {
+        self.fetched.clear();
+        for (table, keys) in keys {
+            let values = self.base.get_many(table, &keys)?;
+            self.fetched.extend(keys.into_iter().map(|key| (table, key)).zip(values));
+        }
+        Ok(())
     }
 
     pub(crate) fn contains(&self, table: Table, key: &[u8]) -> Result<bool, ReadError> {

@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::blinding;
 use super::checked::CheckedRecord;
-use super::overlay::Overlay;
+use super::overlay::{Keys, Overlay};
 use super::reading::ReadError;
 use super::refusal::{RecordError, require};
 use super::statuses::Status;
 use super::tables::{
     KeyState, ReceiptState, SegmentRange, SegmentState, Table, Totals, UnitState, biz_key_bytes, pair_bytes,
-    receipt_key_bytes,
+    receipt_key_bytes, uniqueness_key_bytes,
 };
 use super::uniqueness::{claim_keys, free_keys};
 use crate::batch::BatchHeader;
@@ -97,6 +97,20 @@ pub(crate) struct RecordContext<'a> {
     pub(crate) block_time: UnixMillis,
     pub(crate) header: &'a BatchHeader,
     pub(crate) leaf_index: LeafIndex,
+}
+
+/// The rows of large tables that judging these records asks for.
+pub(crate) fn keys_asked(records: &[CheckedRecord]) -> Keys {
+    let mut keys = Keys::new();
+    for signed in records.iter().filter_map(|record| record.decoded.as_ref().ok()) {
+        let record = &signed.record;
+        let receipts = std::iter::once(record.key).chain(record.reverses);
+        keys.entry(Table::Receipts).or_default().extend(receipts.map(|key| receipt_key_bytes(key).to_vec()));
+        keys.entry(Table::BizKeys).or_default().push(biz_key_bytes(record.unit, record.biz_key).to_vec());
+        let uniqueness = record.uniqueness_keys.iter().map(|key| uniqueness_key_bytes(record.unit, key).to_vec());
+        keys.entry(Table::UniquenessKeys).or_default().extend(uniqueness);
+    }
+    keys
 }
 
 /// Judges a record and, if it is good, writes it into the batch's layer. Returns a status that changed by it.

@@ -1,5 +1,8 @@
 //! What a block leaves behind: the same every time, summed up in one hash, with totals and log entries that fit.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use super::draft::{blue, blue_of_2, red, uniqueness};
 use super::ledger::Ledger;
 use crate::blind::UniquenessType::Payment;
@@ -240,6 +243,33 @@ fn reversals_of_one_batch_have_one_status_root_in_every_order() {
     let orders = permutations(&reds);
     let first = run(&orders[0]);
     assert!(orders.iter().all(|order| run(order) == first));
+}
+
+/// A store that counts what is asked for one by one.
+struct Counting<'a>(&'a Ledger, RefCell<BTreeMap<Table, usize>>);
+
+impl StateRead for Counting<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        *self.1.borrow_mut().entry(table).or_default() += 1;
+        self.0.state.get(table, key)
+    }
+
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+        self.0.state.get_many(table, keys)
+    }
+}
+
+#[test]
+fn what_grows_with_the_receipts_is_asked_for_at_once() {
+    let (ledger, content) = busy();
+    let counting = Counting(&ledger, RefCell::default());
+    let effects = apply(&counting, &ledger.chain, &ledger.check(content.clone()).unwrap()).unwrap();
+    same(&effects, &ledger.execute(content).unwrap());
+    let asked = counting.1.into_inner();
+    assert!(asked.contains_key(&Table::Units));
+    for table in [Table::Receipts, Table::BizKeys, Table::UniquenessKeys] {
+        assert_eq!(asked.get(&table), None, "{}", table.name());
+    }
 }
 
 /// A store that fails on one table.
