@@ -215,7 +215,8 @@ fn problem_of(status: &Status) -> Problem {
         ErrorReason::Core(Reason::RateLimited) => ProblemKind::TooOften,
         ErrorReason::Core(Reason::InProgress) => ProblemKind::NotSealed,
         ErrorReason::Core(Reason::LedgerUnavailable) | ErrorReason::Call(CallReason::NotReady) => ProblemKind::NoNode,
-        ErrorReason::Core(Reason::FieldInvalid) | ErrorReason::Call(CallReason::RequestInvalid) => ProblemKind::Form,
+        ErrorReason::Core(Reason::FieldInvalid)
+        | ErrorReason::Call(CallReason::RequestInvalid | CallReason::NoDocument) => ProblemKind::Form,
         ErrorReason::Core(Reason::Overloaded) => ProblemKind::Busy,
         ErrorReason::Core(reason) => return Problem::refused(reason),
         ErrorReason::Call(reason) => {

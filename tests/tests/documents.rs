@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use receipt_core::verdict::verify_bundle;
 use tallystick_devnet::clients::IssuerClient;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::registry::SYSTEM_HOSPITALS;
@@ -17,7 +18,10 @@ use tallystick_proto::issuer::v1::{
     DocumentFormat, GetBundleRequest, GetDocumentRequest, GetDocumentResponse, IssueRequest, IssueResponse, ReceiptKey,
     ReverseRequest, SlipPaper, Standing, Wait, get_bundle_request, get_document_request,
 };
+use tallystick_proto::portal::v1::fetch_response::Answer;
+use tallystick_proto::portal::v1::{FetchRequest, Format, Try};
 use tallystick_proto::receipt::v1 as receipt_wire;
+use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
 use tallystick_tests::judgement::SEAL_TIMEOUT;
 
@@ -158,12 +162,38 @@ async fn a_running_issuer_gives_a_document_of_each_format_and_a_reversed_receipt
         assert!(text.contains("***测试样票***") && text.contains("已上链，有效。"), "{dots} dots: {text}");
     }
 
+    through_a_portal(&network, &issued, &desk).await;
     reversed(&client, &key, &draft, &desk).await;
     strangers(&network, &key).await;
     drop(client);
     network.wait_equal_tips().await.unwrap();
     network.audit(1).await.unwrap();
     network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+/// Who has the receipt on paper gets the document, too.
+async fn through_a_portal(network: &TestNetwork, issued: &IssueResponse, desk: &Desk) {
+    let mut portal = network.portal_client(1, Caller::Portal).await.unwrap();
+    let request = FetchRequest {
+        attempt: Some(Try { source: vec![7; 16].into(), ticket: Vec::new().into() }),
+        receipt_code: issued.receipt_code.clone(),
+        receipt_number: issued.receipt_number.clone(),
+        check_code: issued.check_code.clone(),
+        format: Format::Pdf.into(),
+        ..FetchRequest::default()
+    };
+    let answer = portal.fetch(request).await.unwrap().into_inner().answer;
+    let Some(Answer::Document(document)) = answer else { panic!("{answer:?}") };
+    assert_eq!((document.media_type.as_str(), document.page_count), ("application/pdf", 2));
+    let file = GetDocumentResponse {
+        document: document.content,
+        file_name: document.file_name,
+        ..GetDocumentResponse::default()
+    };
+    let (text, attached) = desk.pdf(&file);
+    assert!(text.contains(&issued.check_code), "{text}");
+    let verdict = verify_bundle(&attached, &network.trust().unwrap(), SystemClock.now());
+    assert!(verdict.is_in_force(), "{:?}", verdict.conclusion);
 }
 
 /// Each page is a call, and there is none behind the last.

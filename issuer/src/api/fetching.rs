@@ -22,11 +22,14 @@ use receipt_core::receipt::model::{CheckCode, Receipt};
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::issuer::v1 as issuer;
 use tallystick_proto::portal::v1 as wire;
+use tallystick_service::callers::Place as Room;
+use tallystick_service::identity::PeerIdentity;
 use tokio::time::Instant;
 
 use super::answers::state_of;
 use super::queries::told_of;
 use super::{ApiContext, key_to_wire};
+use crate::documents::{Kind, unconfigured};
 use crate::failure::internal;
 use crate::fate::fate;
 use crate::issue::content_hash;
@@ -121,6 +124,12 @@ struct Asking {
     arrived: Instant,
 }
 
+/// An answer, and the room that a document in it holds until the portal has taken it.
+pub(super) struct Fetched {
+    pub(super) response: wire::FetchResponse,
+    pub(super) room: Option<Room>,
+}
+
 /// What became of a try.
 enum Outcome {
     Fits(ReceiptKey),
@@ -130,9 +139,13 @@ enum Outcome {
 
 impl ApiContext {
     /// The receipt by what stands on its face.
-    pub(super) async fn fetch(&self, request: wire::FetchRequest) -> Result<wire::FetchResponse, Refusal> {
+    pub(super) async fn fetch(
+        &self,
+        caller: Option<&PeerIdentity>,
+        request: wire::FetchRequest,
+    ) -> Result<Fetched, Refusal> {
         let arrived = Instant::now();
-        check_form(request.format, request.page)?;
+        let form = self.form_of(request.format, request.page)?;
         let key = key_of(&request.receipt_code, &request.receipt_number)?;
         let details = Details {
             secret: check_code(&request.check_code)?,
@@ -151,16 +164,17 @@ impl ApiContext {
             arrived,
         };
         let outcome = self.try_for(asking, &details, || Ok(Some(key))).await?;
-        self.fetched(outcome).await
+        self.fetched(outcome, form, caller).await
     }
 
     /// The receipt by what was paid.
     pub(super) async fn fetch_by_reference(
         &self,
+        caller: Option<&PeerIdentity>,
         request: wire::FetchByReferenceRequest,
-    ) -> Result<wire::FetchResponse, Refusal> {
+    ) -> Result<Fetched, Refusal> {
         let arrived = Instant::now();
-        check_form(request.format, request.page)?;
+        let form = self.form_of(request.format, request.page)?;
         let given = request.payer_id_last_four.as_str();
         let end = id_end(given).filter(|_| given.len() == ID_END_CHARACTERS);
         let details = Details {
@@ -183,7 +197,7 @@ impl ApiContext {
             arrived,
         };
         let outcome = self.try_for(asking, &details, || self.referred(&mut reference)).await?;
-        self.fetched(outcome).await
+        self.fetched(outcome, form, caller).await
     }
 
     /// The five elements.
@@ -286,19 +300,71 @@ impl ApiContext {
         }
     }
 
-    async fn fetched(&self, outcome: Outcome) -> Result<wire::FetchResponse, Refusal> {
+    async fn fetched(
+        &self,
+        outcome: Outcome,
+        form: Option<Kind>,
+        caller: Option<&PeerIdentity>,
+    ) -> Result<Fetched, Refusal> {
         use wire::fetch_response::Answer;
+        let mut room = None;
         let answer = match outcome {
-            Outcome::Fits(key) => Answer::Document(self.document(key).await?),
+            Outcome::Fits(key) => {
+                let (document, held) = match form {
+                    None => (self.bundle_file(key).await?, None),
+                    Some(kind) => self.drawn(key, kind, caller).await?,
+                };
+                room = held;
+                Answer::Document(document)
+            }
             Outcome::Wait(wait) => Answer::Wait(wait),
             Outcome::GiveMore => {
                 Answer::GiveMore(wire::GiveMore { fields: vec!["issue_date".to_owned(), "total_fen".to_owned()] })
             }
         };
-        Ok(wire::FetchResponse { answer: Some(answer) })
+        Ok(Fetched { response: wire::FetchResponse { answer: Some(answer) }, room })
     }
 
-    async fn document(&self, key: ReceiptKey) -> Result<wire::Document, Refusal> {
+    async fn drawn(
+        &self,
+        key: ReceiptKey,
+        kind: Kind,
+        caller: Option<&PeerIdentity>,
+    ) -> Result<(wire::Document, Option<Room>), Refusal> {
+        let documents = self.documents.as_ref().ok_or_else(unconfigured)?;
+        let (made, room) = documents.make(&self.bundler, key, kind, caller).await?;
+        self.metrics.document_made(kind.name());
+        let document = wire::Document {
+            content: Bytes::from(made.bytes),
+            media_type: made.media_type.to_owned(),
+            file_name: made.file_name,
+            page_count: u32::try_from(made.page_count).unwrap_or(u32::MAX),
+            snapshot_height: made.snapshot_height,
+        };
+        Ok((document, Some(room)))
+    }
+
+    /// What can be had here: `None` is the bundle. Judged before a try is counted, and of every receipt alike.
+    fn form_of(&self, format: i32, page: u32) -> Result<Option<Kind>, Refusal> {
+        use wire::Format as F;
+        let unknown = || Refusal::field("format", "is none of this schema");
+        let format = F::try_from(format).map_err(|_| unknown())?;
+        if format != F::Png && page != 0 {
+            return Err(Refusal::field("page", "is of a PNG alone"));
+        }
+        let kind = match format {
+            F::Unspecified => return Err(unknown()),
+            F::Bundle => return Ok(None),
+            F::Pdf => Kind::Pdf,
+            F::Ofd => Kind::Ofd,
+            F::Xml => Kind::Xml,
+            F::Png => Kind::Png(usize::try_from(page.saturating_sub(1)).unwrap_or(usize::MAX)),
+        };
+        self.documents.as_ref().ok_or_else(unconfigured)?.check(kind)?;
+        Ok(Some(kind))
+    }
+
+    async fn bundle_file(&self, key: ReceiptKey) -> Result<wire::Document, Refusal> {
         let bundle = self.bundler.assemble(key).await?;
         Ok(wire::Document {
             content: Bytes::from(bundle.bytes),
@@ -459,17 +525,4 @@ fn face_target(key: ReceiptKey) -> Vec<u8> {
 fn wait(ticket: Bytes, wait_ms: u64) -> wire::Wait {
     let whole = |millis: u64| u32::try_from(millis).unwrap_or(u32::MAX);
     wire::Wait { ticket, wait_ms: whole(wait_ms), good_for_ms: whole(GOOD_FOR_MS) }
-}
-
-/// What can be had here.
-fn check_form(format: i32, page: u32) -> Result<(), Refusal> {
-    match wire::Format::try_from(format) {
-        Ok(wire::Format::Bundle) if page == 0 => Ok(()),
-        Ok(wire::Format::Bundle) => Err(Refusal::field("page", "is of a PNG alone")),
-        Ok(wire::Format::Pdf | wire::Format::Ofd | wire::Format::Xml | wire::Format::Png) => Err(Refusal::field(
-            "format",
-            "this issuer makes no documents; ask for the bundle, of which any verifier shows the receipt",
-        )),
-        Ok(wire::Format::Unspecified) | Err(_) => Err(Refusal::field("format", "is none of this schema")),
-    }
 }

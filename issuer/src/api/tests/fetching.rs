@@ -40,11 +40,11 @@ fn wrong(check_code: &str) -> String {
 
 impl Running {
     async fn fetch(&self, request: portal::FetchRequest) -> Result<Answer, Refusal> {
-        Ok(self.context.fetch(request).await?.answer.unwrap())
+        Ok(self.context.fetch(None, request).await?.response.answer.unwrap())
     }
 
     async fn fetch_by(&self, request: portal::FetchByReferenceRequest) -> Result<Answer, Refusal> {
-        Ok(self.context.fetch_by_reference(request).await?.answer.unwrap())
+        Ok(self.context.fetch_by_reference(None, request).await?.response.answer.unwrap())
     }
 
     /// Time goes on, for the validators, too.
@@ -95,8 +95,14 @@ async fn who_has_the_check_code_gets_the_receipt_with_its_proof() {
     assert_eq!(document.file_name, format!("{}-{}.tally", issued.receipt_code, issued.receipt_number));
     let typed = portal::FetchRequest { check_code: issued.check_code.to_uppercase(), ..face(&issued) };
     assert!(matches!(running.judged(running.fetch(typed).await.unwrap()), Conclusion::InForce { .. }));
-    let by_document = portal::FetchRequest { format: portal::Format::Pdf.into(), ..face(&issued) };
-    assert_eq!(refused(running.fetch(by_document).await).violations[0].field, "format");
+    let as_format = |format: portal::Format| portal::FetchRequest { format: format.into(), ..face(&issued) };
+    let Answer::Document(xml) = running.fetch(as_format(portal::Format::Xml)).await.unwrap() else { panic!() };
+    assert_eq!(xml.file_name, format!("{}-{}.xml", issued.receipt_code, issued.receipt_number));
+    assert!(std::str::from_utf8(&xml.content).unwrap().contains("<TallystickBundle>"));
+    // This issuer has no fonts.
+    assert_eq!(refused(running.fetch(as_format(portal::Format::Pdf)).await).reason.as_str(), "NO_DOCUMENT");
+    let page = portal::FetchRequest { page: 1, ..as_format(portal::Format::Xml) };
+    assert_eq!(refused(running.fetch(page).await).violations[0].field, "page");
 }
 
 /// One path, one answer: what is wrong does not show, not in the answer, not in its time, not in what is written.
