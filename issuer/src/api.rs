@@ -17,6 +17,7 @@ use crate::documents::TAKEN_WITHIN;
 mod answers;
 mod context;
 mod documents;
+mod fetched;
 mod fetching;
 mod issuing;
 mod portal;

@@ -10,7 +10,7 @@ use tallystick_service::inflight::HeldByAnswer;
 use tonic::{Request, Response, Status};
 
 use super::ApiContext;
-use super::fetching::Fetched;
+use super::fetched::Fetched;
 use crate::documents::TAKEN_WITHIN;
 
 /// The service.
