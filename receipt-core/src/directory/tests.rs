@@ -181,20 +181,30 @@ fn nothing_can_be_held_back_from_a_delta() {
     assert_eq!(refused(&stale), DeltaError::Root { height }, "the list is old, and not called fresh");
 }
 
+fn key_unsigned(unit: u32, key: u32) -> DeltaError {
+    DeltaError::KeyUnsigned { unit: UnitId::new(unit), key: KeyId::new(key) }
+}
+
+fn widened(unit: u32) -> DeltaError {
+    DeltaError::Widened { unit: UnitId::new(unit) }
+}
+
+fn place_of(units: &[UnitRow], unit: u32) -> usize {
+    units.iter().position(|row| row.unit_id == unit).unwrap()
+}
+
 #[test]
-fn a_quorum_alone_makes_no_unit_and_takes_no_ending_back() {
+fn what_is_new_in_a_delta_needs_its_credential() {
     let changed = changed();
     let Changed { chain, delta, .. } = &changed;
-    let unit = |number| UnitId::new(number);
     let without = |left_out: usize| {
         let mut partial = delta.clone();
         partial.credentials.remove(left_out);
         changed.take(&partial).unwrap_err()
     };
-    let key_unsigned = |number, key| DeltaError::KeyUnsigned { unit: unit(number), key: KeyId::new(key) };
     assert_eq!(without(0), key_unsigned(NEW_UNIT, NEW_KEYS[0]));
     assert_eq!(without(1), key_unsigned(1, NEW_KEYS[1]));
-    assert_eq!(without(2), DeltaError::NameUnsigned { unit: unit(2) });
+    assert_eq!(without(2), DeltaError::NameUnsigned { unit: UnitId::new(2) });
     for (position, damage) in [(0, 40), (1, 0), (2, 60)] {
         let mut damaged = delta.clone();
         damaged.credentials[position][damage] ^= 1;
@@ -208,71 +218,62 @@ fn a_quorum_alone_makes_no_unit_and_takes_no_ending_back() {
     let mut unsigned = delta.clone();
     unsigned.credentials[0] = by_one;
     assert_eq!(changed.take(&unsigned).unwrap_err(), DeltaError::Credential(0));
+}
 
-    // What validators seal that the ledger's rules would never give.
-    type Change = fn(&mut Vec<UnitRow>);
-    let row = |units: &mut Vec<UnitRow>, number: u32| units.iter().position(|row| row.unit_id == number).unwrap();
+/// What validators seal that the ledger's rules would never give.
+#[test]
+fn a_quorum_alone_makes_no_unit() {
+    let changed = changed();
+    let credentials = || changed.delta.credentials.clone();
     let strange = software_key("stranger").public_key().0.to_vec();
-    let mut other_key = |units: &mut Vec<UnitRow>| {
-        let at = row(units, NEW_UNIT);
+    let other_key = |units: &mut Vec<UnitRow>| {
+        let at = place_of(units, NEW_UNIT);
         units[at].keys[0].public_key.clone_from(&strange);
     };
-    let resealed = changed.resealed(&mut other_key, delta.credentials.clone());
+    let resealed = changed.resealed(other_key, credentials());
     assert_eq!(changed.take(&resealed).unwrap_err(), key_unsigned(NEW_UNIT, NEW_KEYS[0]));
-    let changes: [(&str, u32, Change, DeltaError); 8] = [
-        ("a key exchanged", 1, |units| units[0].keys[0].public_key[0] ^= 1, DeltaError::Widened { unit: unit(1) }),
-        ("a key gone", 1, |units| drop(units[0].keys.remove(0)), DeltaError::Widened { unit: unit(1) }),
-        (
-            "a window moved",
-            1,
-            |units| units[0].keys[0].valid_until_ms = u64::MAX,
-            DeltaError::Widened { unit: unit(1) },
-        ),
-        ("a new key valid earlier", 1, |units| units[0].keys[1].valid_from_ms -= 1, key_unsigned(1, NEW_KEYS[1])),
-        ("a new key valid longer", 1, |units| units[0].keys[1].valid_until_ms = u64::MAX, key_unsigned(1, NEW_KEYS[1])),
-        (
-            "a name that nobody signed",
-            1,
-            |units| units[0].unit_name = "别的单位".to_owned(),
-            DeltaError::NameUnsigned { unit: unit(1) },
-        ),
-        (
-            "a former name that nobody signed",
-            1,
-            |units| units[0].former_names.push(FormerName { unit_name: "别的单位".to_owned(), until_ms: 1 }),
-            DeltaError::NameUnsigned { unit: unit(1) },
-        ),
-        (
-            "an area that nobody signed",
-            1,
-            |units| units[0].supervisor_area_code = "110000".to_owned(),
-            DeltaError::NameUnsigned { unit: unit(1) },
-        ),
+    type Change = fn(&mut UnitRow);
+    let name_unsigned = || DeltaError::NameUnsigned { unit: UnitId::new(1) };
+    let former = || FormerName { unit_name: "别的单位".to_owned(), until_ms: 1 };
+    let changes: [(&str, Change, DeltaError); 6] = [
+        ("a key exchanged", |row| row.keys[0].public_key[0] ^= 1, widened(1)),
+        ("a key gone", |row| drop(row.keys.remove(0)), widened(1)),
+        ("a window moved", |row| row.keys[0].valid_until_ms = u64::MAX, widened(1)),
+        ("another code", |row| row.unit_code.replace_range(..1, "9"), widened(1)),
+        ("a new key valid earlier", |row| row.keys[1].valid_from_ms -= 1, key_unsigned(1, NEW_KEYS[1])),
+        ("a new key valid longer", |row| row.keys[1].valid_until_ms = u64::MAX, key_unsigned(1, NEW_KEYS[1])),
     ];
-    for (name, number, change, error) in changes {
-        let resealed = changed.resealed(
-            |units| {
-                assert_eq!(units[0].unit_id, number);
-                change(units);
-            },
-            delta.credentials.clone(),
-        );
-        assert_eq!(changed.take(&resealed).unwrap_err(), error, "{name}");
+    let take = |change: &dyn Fn(&mut UnitRow)| {
+        let of_first = |units: &mut Vec<UnitRow>| {
+            let at = place_of(units, 1);
+            change(&mut units[at]);
+        };
+        changed.take(&changed.resealed(of_first, credentials())).unwrap_err()
+    };
+    for (name, change, error) in changes {
+        assert_eq!(take(&change), error, "{name}");
     }
-    let code = changed.resealed(|units| units[0].unit_code.replace_range(..1, "9"), delta.credentials.clone());
-    assert_eq!(changed.take(&code).unwrap_err(), DeltaError::Widened { unit: unit(1) });
-    // The sealed state without an ending that a directory has, or with a later one.
+    assert_eq!(take(&|row| "别的单位".clone_into(&mut row.unit_name)), name_unsigned());
+    assert_eq!(take(&|row| row.former_names.push(former())), name_unsigned());
+    assert_eq!(take(&|row| "110000".clone_into(&mut row.supervisor_area_code)), name_unsigned());
+}
+
+/// The sealed state without an ending that a directory has, or with a later one.
+#[test]
+fn no_ending_is_taken_back() {
+    let changed = changed();
+    let Changed { chain, delta, .. } = &changed;
     let with_ending = changed.take(delta).unwrap();
     for revoked_from_ms in [0, GENESIS_TIME_MS + 5_001] {
         let mut units = chain.directory().units;
-        let at = row(&mut units, 3);
+        let at = place_of(&units, 3);
         units[at].keys[0].revoked_from_ms = revoked_from_ms;
         let root = directory_root(changed.before.suite, &units);
         let (seal, proof) = chain.sealed_with(|seal| seal.directory_root = root);
         let units = vec![units[at].clone()];
         let taken_back = DirectoryDelta { from_root: with_ending.root(), units, seal, proof, ..delta.clone() };
         let error = with_ending.with_delta(&taken_back.encode(), chain.trust()).unwrap_err();
-        assert_eq!(error, DeltaError::Widened { unit: unit(3) });
+        assert_eq!(error, widened(3));
     }
 }
 
