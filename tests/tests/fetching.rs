@@ -91,6 +91,27 @@ async fn issue(network: &TestNetwork, serial: u64) -> (String, IssueResponse) {
     (receipt.draft.unit_code.clone(), issue_one(client, &receipt, Wait::Sealed).await.unwrap().response)
 }
 
+/// Wrong codes, ever new sources: of a receipt and of a number that nobody issued alike.
+async fn assert_guesses_wait(portal: &mut PortalClient, issued: &IssueResponse) {
+    let unknown = IssueResponse { receipt_number: "9999999999".to_owned(), ..issued.clone() };
+    let guess = if issued.check_code.starts_with('0') { "1aaaaa" } else { "0aaaaa" };
+    for (of, first_source) in [(issued, 10), (&unknown, 20)] {
+        let mut waits = Vec::new();
+        for source in first_source..first_source + 6 {
+            let request = FetchRequest { check_code: guess.to_owned(), ..face(of, source) };
+            waits.push(match fetch(portal, request).await {
+                Came::Refused(reason) => {
+                    assert_eq!(reason, "NOT_FOUND_OR_MISMATCH");
+                    0
+                }
+                Came::Wait { wait_ms, .. } => wait_ms / 1_000,
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(waits, [0, 0, 0, 1, 2, 4], "seconds");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_fetches_and_a_guesser_waits_ever_longer_over_restarts() {
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
@@ -127,24 +148,7 @@ async fn a_holder_fetches_and_a_guesser_waits_ever_longer_over_restarts() {
     assert_eq!(genuine.state(), ReceiptState::Sealed);
     assert_in_force(&network, &genuine.bundle);
 
-    // Wrong codes, ever new sources: of a receipt and of a number that nobody issued alike.
-    let unknown = IssueResponse { receipt_number: "9999999999".to_owned(), ..issued.clone() };
-    let guess = if issued.check_code.starts_with('0') { "1aaaaa" } else { "0aaaaa" };
-    for (of, first_source) in [(&issued, 10), (&unknown, 20)] {
-        let mut waits = Vec::new();
-        for source in first_source..first_source + 6 {
-            let request = FetchRequest { check_code: guess.to_owned(), ..face(of, source) };
-            waits.push(match fetch(&mut portal, request).await {
-                Came::Refused(reason) => {
-                    assert_eq!(reason, "NOT_FOUND_OR_MISMATCH");
-                    0
-                }
-                Came::Wait { wait_ms, .. } => wait_ms / 1_000,
-                other => panic!("{other:?}"),
-            });
-        }
-        assert_eq!(waits, [0, 0, 0, 1, 2, 4], "seconds");
-    }
+    assert_guesses_wait(&mut portal, &issued).await;
 
     // Killed, and started again: it goes on where it was, also for whoever is right; a ticket of before is still good.
     let Came::Wait { ticket, wait_ms: 8_000..9_000 } = fetch(&mut portal, face(&issued, 30)).await else { panic!() };

@@ -102,82 +102,19 @@ fn directories(changes: &Changes, signed: &SignedDirectory) -> Vec<Value> {
     all.into_iter().map(|(row, _)| row).collect()
 }
 
+/// A delta, the directory that it is held against, and why it is refused.
+type DeltaRow<'a> = (&'static str, &'a TrustedDirectory, DirectoryDelta, Option<&'static str>);
+
+fn place(units: &[UnitRow], unit: u32) -> usize {
+    units.iter().position(|row| row.unit_id == unit).unwrap()
+}
+
 fn deltas(changes: &Changes) -> Vec<Value> {
-    let Changes { chain, before, delta } = changes;
+    let Changes { chain, before, .. } = changes;
     let (first, after) = (changes.opened(before), changes.opened(&chain.directory()));
-    let with = |change: &dyn Fn(&mut DirectoryDelta)| {
-        let mut changed = delta.clone();
-        change(&mut changed);
-        changed
-    };
-    let place = |units: &[UnitRow], unit| units.iter().position(|row| row.unit_id == unit).unwrap();
-    let old = &chain.blocks()[0];
-    let old_proof = chain.proof(old.log_size - 1, Height::ZERO);
-    let two =
-        chain.checkpoint_note(chain.log().size(), &chain.validators_at(chain.height())[..2], chain.now().seconds());
-    let last = chain.log().size() - 1;
-    let rows: Vec<(&str, &TrustedDirectory, DirectoryDelta, Option<&str>)> = vec![
-        ("all that changed", &first, delta.clone(), None),
-        ("nothing changed: fresh", &after, chain.delta(&chain.directory(), Vec::new()), None),
-        ("a credential more than needed", &first, with(&|d| d.credentials.push(d.credentials[0].clone())), None),
-        ("it begins elsewhere", &after, delta.clone(), Some("FROM")),
-        ("nothing changed, and something did", &first, with(&|d| d.units.clear()), Some("ROOT")),
-        ("a row is left out", &first, with(&|d| drop(d.units.remove(0))), Some("ROOT")),
-        (
-            "an ending is held back",
-            &first,
-            with(&|d| {
-                let at = place(&d.units, 3);
-                d.units[at].keys[0].revoked_from_ms = 0;
-            }),
-            Some("ROOT"),
-        ),
-        ("an older seal", &first, with(&|d| (d.seal, d.proof) = (old.seal.encode(), old_proof.clone())), Some("OLDER")),
-        (
-            "two of four cosigned",
-            &first,
-            with(&|d| d.proof = chain.proof_with(last, last + 1, &two)),
-            Some("CHECKPOINT"),
-        ),
-        (
-            "another seal than the last leaf",
-            &first,
-            with(&|d| d.seal = chain.blocks()[1].seal.encode()),
-            Some("SEAL_POSITION"),
-        ),
-        ("no seal", &first, with(&|d| d.seal.clear()), Some("SEAL_FORM")),
-        ("rows out of order", &first, with(&|d| d.units.swap(0, 1)), Some("FORM")),
-        ("no credential of a new unit", &first, with(&|d| drop(d.credentials.remove(0))), Some("KEY_UNSIGNED")),
-        ("no credential of a new key", &first, with(&|d| drop(d.credentials.remove(1))), Some("KEY_UNSIGNED")),
-        ("no credential of a new name", &first, with(&|d| drop(d.credentials.remove(2))), Some("NAME_UNSIGNED")),
-        ("a changed credential", &first, with(&|d| d.credentials[0][60] ^= 1), Some("CREDENTIAL")),
-        (
-            "a key exchanged",
-            &first,
-            changes.resealed(before, |units| units[0].keys[0].public_key[0] ^= 1),
-            Some("WIDENED"),
-        ),
-        ("a key gone", &first, changes.resealed(before, |units| drop(units[0].keys.remove(0))), Some("WIDENED")),
-        (
-            "an ending taken back",
-            &after,
-            changes.resealed(&chain.directory(), |units| {
-                let at = place(units, 3);
-                units[at].keys[0].revoked_from_ms = 0;
-            }),
-            Some("WIDENED"),
-        ),
-        (
-            "an ending moved to a later time",
-            &after,
-            changes.resealed(&chain.directory(), |units| {
-                let at = place(units, 3);
-                units[at].keys[0].revoked_from_ms += 1;
-            }),
-            Some("WIDENED"),
-        ),
-    ];
-    let told = |(name, from, delta, refused): &(&str, &TrustedDirectory, DirectoryDelta, Option<&str>)| {
+    let mut rows = deltas_as_sent(changes, &first, &after);
+    rows.extend(deltas_that_widen(changes, &first, &after));
+    let told = |(name, from, delta, refused): &DeltaRow<'_>| {
         let taken = from.with_delta(&delta.encode(), chain.trust());
         assert_eq!(taken.as_ref().err().map(receipt_core::directory::DeltaError::code), *refused, "{name}");
         let taken = taken.ok();
@@ -193,6 +130,97 @@ fn deltas(changes: &Changes) -> Vec<Value> {
         })
     };
     rows.iter().map(told).collect()
+}
+
+/// What the chain says, as it is and with one thing changed.
+fn deltas_as_sent<'a>(
+    changes: &Changes,
+    first: &'a TrustedDirectory,
+    after: &'a TrustedDirectory,
+) -> Vec<DeltaRow<'a>> {
+    let Changes { chain, delta, .. } = changes;
+    let with = |change: &dyn Fn(&mut DirectoryDelta)| {
+        let mut changed = delta.clone();
+        change(&mut changed);
+        changed
+    };
+    let old = &chain.blocks()[0];
+    let old_proof = chain.proof(old.log_size - 1, Height::ZERO);
+    let two =
+        chain.checkpoint_note(chain.log().size(), &chain.validators_at(chain.height())[..2], chain.now().seconds());
+    let last = chain.log().size() - 1;
+    vec![
+        ("all that changed", first, delta.clone(), None),
+        ("nothing changed: fresh", after, chain.delta(&chain.directory(), Vec::new()), None),
+        ("a credential more than needed", first, with(&|d| d.credentials.push(d.credentials[0].clone())), None),
+        ("it begins elsewhere", after, delta.clone(), Some("FROM")),
+        ("nothing changed, and something did", first, with(&|d| d.units.clear()), Some("ROOT")),
+        ("a row is left out", first, with(&|d| drop(d.units.remove(0))), Some("ROOT")),
+        (
+            "an ending is held back",
+            first,
+            with(&|d| {
+                let at = place(&d.units, 3);
+                d.units[at].keys[0].revoked_from_ms = 0;
+            }),
+            Some("ROOT"),
+        ),
+        ("an older seal", first, with(&|d| (d.seal, d.proof) = (old.seal.encode(), old_proof.clone())), Some("OLDER")),
+        (
+            "two of four cosigned",
+            first,
+            with(&|d| d.proof = chain.proof_with(last, last + 1, &two)),
+            Some("CHECKPOINT"),
+        ),
+        (
+            "another seal than the last leaf",
+            first,
+            with(&|d| d.seal = chain.blocks()[1].seal.encode()),
+            Some("SEAL_POSITION"),
+        ),
+        ("no seal", first, with(&|d| d.seal.clear()), Some("SEAL_FORM")),
+        ("rows out of order", first, with(&|d| d.units.swap(0, 1)), Some("FORM")),
+        ("no credential of a new unit", first, with(&|d| drop(d.credentials.remove(0))), Some("KEY_UNSIGNED")),
+        ("no credential of a new key", first, with(&|d| drop(d.credentials.remove(1))), Some("KEY_UNSIGNED")),
+        ("no credential of a new name", first, with(&|d| drop(d.credentials.remove(2))), Some("NAME_UNSIGNED")),
+        ("a changed credential", first, with(&|d| d.credentials[0][60] ^= 1), Some("CREDENTIAL")),
+    ]
+}
+
+/// Under a seal of their own.
+fn deltas_that_widen<'a>(
+    changes: &Changes,
+    first: &'a TrustedDirectory,
+    after: &'a TrustedDirectory,
+) -> Vec<DeltaRow<'a>> {
+    let Changes { chain, before, .. } = changes;
+    vec![
+        (
+            "a key exchanged",
+            first,
+            changes.resealed(before, |units| units[0].keys[0].public_key[0] ^= 1),
+            Some("WIDENED"),
+        ),
+        ("a key gone", first, changes.resealed(before, |units| drop(units[0].keys.remove(0))), Some("WIDENED")),
+        (
+            "an ending taken back",
+            after,
+            changes.resealed(&chain.directory(), |units| {
+                let at = place(units, 3);
+                units[at].keys[0].revoked_from_ms = 0;
+            }),
+            Some("WIDENED"),
+        ),
+        (
+            "an ending moved to a later time",
+            after,
+            changes.resealed(&chain.directory(), |units| {
+                let at = place(units, 3);
+                units[at].keys[0].revoked_from_ms += 1;
+            }),
+            Some("WIDENED"),
+        ),
+    ]
 }
 
 #[test]
