@@ -29,7 +29,7 @@ use tallystick_anchoring::tasks::{Anchoring, AnchoringSettings};
 use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config_key::{KeyError, OfKey as _};
-use tallystick_service::descriptors::Files;
+use tallystick_service::descriptors::{self, Files};
 use tallystick_service::hardening;
 use tallystick_service::identity::{ChainName, PeerIdentity, Role};
 use tallystick_service::metrics::{Readiness, serve};
@@ -297,6 +297,7 @@ impl Wiring {
         tasks.spawn("signals", on_signals(token.clone())?);
         let days_left = shared.metrics.tls_certificate_days_left.clone();
         let watch = CertificateWatch { interval: TLS_WATCH_INTERVAL, ready: readiness.part("tls"), days_left };
+        tasks.spawn("files", descriptors::watch(readiness.part("files"), token.clone()));
         tasks.spawn("tls-watch", Arc::clone(&self.tls).watch(watch, token.clone()));
         let erasure_begun = Arc::new(Notify::new());
         let checker = Arc::new(Checker {

@@ -1,6 +1,5 @@
 //! An issuer without its network, over a chain in memory: for the tests of this crate.
 
-pub(crate) mod alone;
 pub(crate) mod recovery;
 
 use std::collections::HashMap;

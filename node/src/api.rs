@@ -57,6 +57,9 @@ pub(crate) fn answer_turns() -> Places {
     Places::new(limits::VALIDATORS_MAX, 1)
 }
 
+/// When to repeat a call that a shortage of files or memory kept from being answered.
+const SHORTAGE_RETRY_MS: u64 = 10_000;
+
 /// What the services answer from.
 #[derive(Clone)]
 pub(crate) struct Services {
@@ -171,6 +174,9 @@ impl Services {
         &self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Status> {
+        if self.ledger.store.is_short() {
+            return Err(short_of_files());
+        }
         let done = tokio::task::spawn_blocking(work).await.map_err(internal)?;
         done.map_err(|failure| match failure {
             Failure::Told(status) => status,
@@ -198,6 +204,14 @@ impl Services {
             seal_path: path.iter().map(hash_bytes).collect(),
         }))
     }
+}
+
+/// A condition of this node that passes. Nothing was done.
+fn short_of_files() -> Status {
+    let refusal = Refusal::new(CallReason::NotReady).with_retry_after_ms(SHORTAGE_RETRY_MS);
+    refusal
+        .with_message("this node cannot read its store for the moment; ask another one, or repeat the call")
+        .to_status()
 }
 
 fn not_sealed_yet() -> Status {

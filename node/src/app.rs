@@ -16,7 +16,7 @@ use tallystick_service::callers::Places;
 use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded};
 use tallystick_service::config_key::{KeyError, OfKey as _};
-use tallystick_service::descriptors::Files;
+use tallystick_service::descriptors::{self, Files};
 use tallystick_service::durable;
 use tallystick_service::hardening;
 use tallystick_service::http::{self, HttpLimits};
@@ -197,6 +197,8 @@ async fn run_as(
     let watch = CertificateWatch { interval: TLS_RELOAD_INTERVAL, ready: readiness.part("tls"), days_left };
     tasks.spawn("tls reload", Arc::clone(&node.tls).watch(watch, stop.clone()));
     tasks.spawn("calls", node.services.fatal.clone().watch(stop.clone()));
+    tasks.spawn("files", descriptors::watch(readiness.part("files"), stop.clone()));
+    tasks.spawn("waiting reads", node.services.ledger.store.clone().wait_until(stop.clone()));
     let bounds = Bounds { public: &config.value.public, files, memory: &memory };
     spawn_servers(&mut tasks, &node, &bounds, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;

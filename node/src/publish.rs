@@ -85,6 +85,9 @@ impl Door {
             return Err((StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response());
         };
         let services = self.services.clone();
+        if services.ledger.store.is_short() {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")]).into_response());
+        }
         match tokio::task::spawn_blocking(move || read(&services)).await {
             Ok(Ok(Some(found))) => Ok(found),
             // Not to be cached: what is missing now may be there soon.

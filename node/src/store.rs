@@ -16,7 +16,7 @@
 //! node            ASCII name                   `format`, `chain`, `frontier`, `genesis`, `pruned`, `published`: height u64 ‖ note
 //! ```
 //! Contract: everything of one block is one synced write ([`Store::commit_block`]); a synced write that fails is fatal to the
-//! process, which restarts from disk. `open` refuses a directory that is missing, foreign, newer, or without its marks; only
+//! process, which restarts from disk; a read for which the machine is short of files waits (`shortage`). `open` refuses a directory that is missing, foreign, newer, or without its marks; only
 //! [`Store::init`] creates one.
 
 mod blocks;
@@ -25,6 +25,7 @@ mod open;
 mod proposals;
 mod registry;
 mod seals;
+mod shortage;
 mod statuses;
 mod validators;
 
@@ -39,12 +40,14 @@ use receipt_core::state::{ReadError, StateRead};
 use receipt_core::suite::Suite;
 use rocksdb::{DB, WriteBatch, WriteOptions};
 use tallystick_service::disk_fault::DiskFault;
+use tallystick_service::shutdown::CancellationToken;
 use tallystick_storage::{StoreFigures, StoreSetup};
 
 pub use blocks::{BlockRecord, HeightRange};
 pub use open::OpenError;
 pub use proposals::{ProposalHead, StoredProposal};
 pub use registry::RegistryPage;
+use shortage::Shortage;
 pub use validators::ValidatorsFrom;
 
 /// The format this build reads and writes.
@@ -142,11 +145,35 @@ pub struct Store {
     /// The chain's suite.
     suite: Suite,
     setup: StoreSetup,
+    shortage: Arc<Shortage>,
 }
 
 impl Store {
     pub(crate) fn get_in(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.db.get_cf(self.family(family)?, key)?)
+        let family = self.family(family)?;
+        self.reading(|| Ok(self.db.get_cf(family, key)?))
+    }
+
+    /// Reads, and waits while the machine is short of what that takes.
+    fn reading<T>(&self, read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.shortage.read(read)
+    }
+
+    /// Whether somebody waits because the machine is short of files or memory.
+    pub(crate) fn is_short(&self) -> bool {
+        self.shortage.is_waited_for()
+    }
+
+    /// From `stop` on nobody waits any more.
+    pub(crate) async fn wait_until(self, stop: CancellationToken) -> std::io::Result<()> {
+        stop.cancelled().await;
+        self.end_waiting();
+        Ok(())
+    }
+
+    /// The process ends: who waits gets an error.
+    fn end_waiting(&self) {
+        self.shortage.end();
     }
 
     pub(crate) fn family(&self, name: &str) -> Result<&rocksdb::ColumnFamily, StoreError> {
@@ -199,12 +226,16 @@ impl Store {
     /// Rows of a state table from `start` on, in key order, at most `limit`, and the height as of which they hold.
     pub fn scan(&self, table: Table, start: &[u8], limit: usize) -> Result<(Height, Vec<Row>), StoreError> {
         let snapshot = self.db.snapshot();
-        let tip = snapshot.get_cf(self.family(Table::Meta.name())?, META_TIP)?;
-        let tip = Tip::decode(&tip.ok_or_else(|| StoreError::corrupt("no tip"))?)?;
-        let mode = rocksdb::IteratorMode::From(start, rocksdb::Direction::Forward);
-        let rows = snapshot.iterator_cf(self.family(table.name())?, mode).take(limit);
-        let rows = rows.map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())).map_err(StoreError::from));
-        Ok((tip.height, rows.collect::<Result<_, _>>()?))
+        let (meta, family) = (self.family(Table::Meta.name())?, self.family(table.name())?);
+        self.reading(|| {
+            let tip = snapshot.get_cf(meta, META_TIP)?;
+            let tip = Tip::decode(&tip.ok_or_else(|| StoreError::corrupt("no tip"))?)?;
+            let mode = rocksdb::IteratorMode::From(start, rocksdb::Direction::Forward);
+            let rows = snapshot.iterator_cf(family, mode).take(limit);
+            let row = |(key, value): (Box<[u8]>, Box<[u8]>)| (key.into_vec(), value.into_vec());
+            let rows = rows.map(|found| found.map(row).map_err(StoreError::from));
+            Ok((tip.height, rows.collect::<Result<_, _>>()?))
+        })
     }
 }
 

@@ -3,13 +3,15 @@
 //!
 //! The thread's end, because that is after everything else: a store that is still open when its directory goes writes on, and a
 //! part of the directory is there again, on some runs. Variables, fields of a struct and tasks of a runtime each end in an
-//! order of their own, and all of them before the thread.
+//! order of their own, and all of them before the thread. What a test does alone, in a process of its own: [`alone`].
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub mod alone;
 
 /// Characters of a test's name in its directory's.
 const NAME_CHARS_MAX: usize = 32;

@@ -4,14 +4,29 @@
 //! connection, and how long it may be silent.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::disk_fault::DiskFault;
+
 /// Pause between two tries when the system gives no connection.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two lines of a process about connections that it cannot accept: it tries again and again, on each of its ports.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn tell(error: &std::io::Error) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+        let way = DiskFault::of_io(error).and_then(DiskFault::way).unwrap_or("they wait, and are tried again");
+        tracing::warn!(%error, way, "cannot accept connections");
+        *told = Some(Instant::now());
+    }
+}
 
 /// The next connection, sending without delay; waits for it as long as it takes. To be dropped at the stop.
 pub async fn next_connection(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -22,7 +37,7 @@ pub async fn next_connection(listener: &TcpListener) -> (TcpStream, SocketAddr) 
                 Err(error) => tracing::debug!(%remote, %error, "a connection was gone before it was served"),
             },
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                tell(&error);
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
         }

@@ -1,9 +1,26 @@
 //! How many files a process may have open, and what that leaves for connections.
 //!
 //! Connections, database and log files share one bound. Whoever accepts until it is reached can open no file any more, and accepts
-//! nobody: a handful of idle callers would lock out all others, and a database that can open no table ends its process.
+//! nobody: a handful of idle callers would lock out all others, and a database could open no table. Another process can use up the
+//! machine's files all the same, so it is looked whether one can be opened ([`watch`]).
+
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::disk_fault::DiskFault;
+use crate::metrics::ReadyPart;
+use crate::shutdown::CancellationToken;
+
+/// With fewer, connections are refused or tables opened again and again.
+const LIMIT_USUAL: u64 = 256;
+/// Between two looks whether a file can be opened.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// What is short, and what to do.
+const SHORT: &str = "cannot open any more files: by this process as many are open as it may have (raise LimitNOFILE of the service, \
+     `ulimit -n`), or on the whole machine (raise `sysctl fs.file-max`); connections and what must be opened wait";
 
 /// Raises the process's own bound on open files to what the system allows. Returns the bound.
 fn raise_limit() -> u64 {
@@ -25,7 +42,14 @@ pub struct Files {
 impl Files {
     /// Raises the process's bound on open files as far as the system allows, and shares it out.
     pub fn raised() -> Self {
-        Self { limit: raise_limit() }
+        let limit = raise_limit();
+        if limit < LIMIT_USUAL {
+            tracing::warn!(
+                limit,
+                "this process may open few files, and will refuse connections: allow 1024 or more (LimitNOFILE of the service, `ulimit -n`)"
+            );
+        }
+        Self { limit }
     }
 
     /// Shares out this bound on open files.
@@ -44,6 +68,37 @@ impl Files {
         let sum = wanted.iter().fold(0, |sum: usize, one| sum.saturating_add(*one));
         let share = |one: usize| one.saturating_mul(third).checked_div(sum).unwrap_or(0).max(1);
         if sum > third { wanted.map(share) } else { wanted }
+    }
+}
+
+/// Whether the system gives this process no file.
+fn is_short() -> bool {
+    let opened = File::open("/dev/null");
+    opened.err().and_then(|error| DiskFault::of_io(&error)) == Some(DiskFault::TooManyFiles)
+}
+
+/// Looks until `stop` whether a file can be opened. Tells readiness, and the log when it begins and ends.
+pub async fn watch(ready: ReadyPart, stop: CancellationToken) -> io::Result<()> {
+    let mut short_since: Option<Instant> = None;
+    loop {
+        match (is_short(), short_since) {
+            (true, None) => {
+                tracing::warn!("this process {SHORT}");
+                ready.not_ready(SHORT);
+                short_since = Some(Instant::now());
+            }
+            (false, Some(since)) => {
+                tracing::info!(seconds = since.elapsed().as_secs(), "this process can open files again");
+                short_since = None;
+            }
+            _ => {}
+        }
+        if short_since.is_none() {
+            ready.ready();
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_none() {
+            return Ok(());
+        }
     }
 }
 

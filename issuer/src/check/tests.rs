@@ -7,8 +7,8 @@ use tallystick_service::clock::FixedClock;
 use tallystick_service::keyfile::Secret;
 
 use super::*;
-use crate::testing::alone::{NoFiles, is_alone};
 use crate::testing::{TestIssuer, draft, identity, init, offered};
+use scratch::alone::{NoFiles, is_alone};
 
 const RECEIPTS: usize = 12;
 

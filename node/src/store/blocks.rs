@@ -176,8 +176,9 @@ impl Store {
     pub fn height_of_leaf(&self, leaf: LeafIndex) -> Result<Option<Height>, StoreError> {
         let start = leaf.get().saturating_add(1).to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
-        let Some(row) = self.db.iterator_cf(self.family(SIZES)?, mode).next() else { return Ok(None) };
-        Ok(Some(Height::new(read_u64(&row?.1)?)))
+        let family = self.family(SIZES)?;
+        let row = self.reading(|| Ok(self.db.iterator_cf(family, mode).next().transpose()?))?;
+        row.map(|(_, height)| read_u64(&height).map(Height::new)).transpose()
     }
 
     /// A decided block.
@@ -194,14 +195,16 @@ impl Store {
         let (first, end) = (range.first_leaf.get(), range.size.get());
         let start = first.to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
-        let mut rows = self.db.iterator_cf(self.family(ENTRIES)?, mode);
-        (first..end)
-            .map(|leaf| {
+        let family = self.family(ENTRIES)?;
+        self.reading(|| {
+            let mut rows = self.db.iterator_cf(family, mode);
+            let entry = |leaf: u64| {
                 let row = rows.next().transpose()?.filter(|(key, _)| key.as_ref() == leaf.to_be_bytes());
                 let (_, entry) = row.ok_or_else(|| StoreError::corrupt(format!("entry {leaf} is missing")))?;
                 Ok(entry.into_vec())
-            })
-            .collect()
+            };
+            (first..end).map(entry).collect()
+        })
     }
 
     /// The root of the log at a size it has had.

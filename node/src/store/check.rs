@@ -21,13 +21,23 @@ impl Store {
 
     /// Reads at most `limit` rows of a family after a key. Nothing of it takes room in the cache.
     pub(crate) fn read_through(&self, family: &str, after: Option<&[u8]>, limit: usize) -> Result<Stretch, StoreError> {
+        let family = self.family(family)?;
+        self.reading(|| self.read_through_now(family, after, limit))
+    }
+
+    fn read_through_now(
+        &self,
+        family: &rocksdb::ColumnFamily,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Stretch, StoreError> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_verify_checksums(true);
         let start = after.map_or_else(Vec::new, |after| [after, &[0]].concat());
         let mode = IteratorMode::From(&start, Direction::Forward);
         let mut stretch = Stretch { rows: 0, last: None };
-        for row in self.db.iterator_cf_opt(self.family(family)?, options, mode).take(limit) {
+        for row in self.db.iterator_cf_opt(family, options, mode).take(limit) {
             stretch.rows += 1;
             stretch.last = Some(row?.0.into_vec());
         }

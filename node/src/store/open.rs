@@ -118,7 +118,7 @@ impl Store {
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         let db = DB::open_cf_descriptors(&options, path, families(&setup)).map_err(|error| refusal(path, &error))?;
-        let store = Self { db: Arc::new(db), suite: genesis.suite, setup };
+        let store = Self { db: Arc::new(db), suite: genesis.suite, setup, shortage: Arc::default() };
         store.commit_genesis(genesis, &effects).map_err(damaged)?;
         Ok(store)
     }
@@ -158,7 +158,7 @@ impl Store {
         let damaged = |problem: String| OpenError::Damaged { path: shown.clone(), problem };
         let setup = StoreSetup::new(share);
         let (db, torn) = open(path, &setup)?;
-        let store = Self { db: Arc::new(db), suite: genesis.suite, setup };
+        let store = Self { db: Arc::new(db), suite: genesis.suite, setup, shortage: Arc::default() };
         let mark = |name: &str| {
             let value = store.get_in(NODE, name.as_bytes()).map_err(|error| damaged(error.problem().to_owned()))?;
             value.ok_or_else(|| damaged(format!("its mark `{name}` is missing")))

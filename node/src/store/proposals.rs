@@ -104,9 +104,9 @@ impl Store {
 
     /// What is known of a height's proposal. Copies no block.
     pub fn proposal_head(&self, height: Height, block_id: Hash) -> Result<Option<ProposalHead>, StoreError> {
-        let Some(value) = self.db.get_pinned_cf(self.family(UNDECIDED)?, key(height, block_id))? else {
-            return Ok(None);
-        };
+        let family = self.family(UNDECIDED)?;
+        let value = self.reading(|| Ok(self.db.get_pinned_cf(family, key(height, block_id))?))?;
+        let Some(value) = value else { return Ok(None) };
         let head = ProposalHead::decode(block_id, &value);
         head.map(Some).ok_or_else(|| StoreError::corrupt("a proposal"))
     }
@@ -121,9 +121,13 @@ impl Store {
 
     /// What is known of all proposals of a height. Copies no block: of a height that stands still there may be many.
     pub fn proposals(&self, height: Height) -> Result<Vec<ProposalHead>, StoreError> {
-        let start = height.get().to_be_bytes();
+        let family = self.family(UNDECIDED)?;
+        self.reading(|| self.heads(family, height.get().to_be_bytes()))
+    }
+
+    fn heads(&self, family: &rocksdb::ColumnFamily, start: [u8; 8]) -> Result<Vec<ProposalHead>, StoreError> {
         let mut heads = Vec::new();
-        let mut rows = self.db.raw_iterator_cf(self.family(UNDECIDED)?);
+        let mut rows = self.db.raw_iterator_cf(family);
         rows.seek(start);
         while let Some((row_key, value)) = rows.item() {
             let Some((row_height, id)) = row_key.split_first_chunk::<8>() else {
@@ -145,14 +149,16 @@ impl Store {
         let family = self.family(UNDECIDED)?;
         let end = height.get().saturating_add(1).to_be_bytes();
         let start = height.get().to_be_bytes();
-        // Lower heights were forgotten with their own blocks: starting here skips their tombstones.
-        for row in self.db.iterator_cf(family, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward)) {
-            let (row_key, _) = row?;
-            if row_key.as_ref() >= end.as_slice() {
-                break;
+        // Lower heights were forgotten with their own blocks: starting here skips their tombstones. Read again after a shortage, a row is deleted twice.
+        self.reading(|| {
+            for row in self.db.iterator_cf(family, rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward)) {
+                let (row_key, _) = row?;
+                if row_key.as_ref() >= end.as_slice() {
+                    break;
+                }
+                batch.delete_cf(family, row_key);
             }
-            batch.delete_cf(family, row_key);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -24,6 +24,10 @@ pub struct RegistryPage {
 impl Store {
     /// Rows of the registry from a key of a table on, until they have so many bytes: at least one, if there is one.
     pub fn registry_page(&self, from: (Table, &[u8]), bytes_max: usize) -> Result<RegistryPage, StoreError> {
+        self.reading(|| self.registry_page_now(from, bytes_max))
+    }
+
+    fn registry_page_now(&self, from: (Table, &[u8]), bytes_max: usize) -> Result<RegistryPage, StoreError> {
         let snapshot = self.db.snapshot();
         let meta = |key: &[u8], what: &str| -> Result<Vec<u8>, StoreError> {
             let value = snapshot.get_cf(self.family(Table::Meta.name())?, key)?;

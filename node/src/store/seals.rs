@@ -34,14 +34,15 @@ impl Store {
     pub fn checkpoint_from(&self, height: Height) -> Result<Option<(Height, String)>, StoreError> {
         let start = height.get().to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
-        let row = self.db.iterator_cf(self.family(CHECKPOINTS)?, mode).next().transpose()?;
+        let family = self.family(CHECKPOINTS)?;
+        let row = self.reading(|| Ok(self.db.iterator_cf(family, mode).next().transpose()?))?;
         row.map(|(key, note)| read_checkpoint(&key, note.into_vec())).transpose()
     }
 
     /// The newest sealed note.
     pub fn latest_checkpoint(&self) -> Result<Option<(Height, String)>, StoreError> {
         let family = self.family(CHECKPOINTS)?;
-        let row = self.db.iterator_cf(family, rocksdb::IteratorMode::End).next().transpose()?;
+        let row = self.reading(|| Ok(self.db.iterator_cf(family, rocksdb::IteratorMode::End).next().transpose()?))?;
         row.map(|(key, note)| read_checkpoint(&key, note.into_vec())).transpose()
     }
 }

@@ -32,9 +32,12 @@ impl Store {
         // What lies before was deleted: starting here skips its tombstones.
         let start = pruned.saturating_add(1).to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
+        let rows: Vec<_> = self.reading(|| {
+            let rows = self.db.iterator_cf(stale, mode).take(PRUNED_HEIGHTS_MAX);
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
         let mut last = None;
-        for row in self.db.iterator_cf(stale, mode).take(PRUNED_HEIGHTS_MAX) {
-            let (key, keys) = row?;
+        for (key, keys) in rows {
             let height = Height::new(read_u64(&key)?);
             if height.get() > floor {
                 break;

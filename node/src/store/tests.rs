@@ -10,6 +10,8 @@ use tallystick_storage::StoreShare;
 use super::*;
 use crate::ledger::Ledger;
 
+mod shortage;
+
 const SUITE: Suite = Suite::Ed25519Sha256;
 
 /// A store that follows a test chain: every block executed and committed as a node does.

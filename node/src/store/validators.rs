@@ -34,7 +34,8 @@ impl Store {
     pub fn handover_after(&self, height: Height) -> Result<Option<Height>, StoreError> {
         let start = height.get().saturating_add(2).to_be_bytes();
         let mode = IteratorMode::From(&start, Direction::Forward);
-        let row = self.db.iterator_cf(self.family(VALIDATOR_SETS)?, mode).next().transpose()?;
+        let family = self.family(VALIDATOR_SETS)?;
+        let row = self.reading(|| Ok(self.db.iterator_cf(family, mode).next().transpose()?))?;
         row.map(|(first, _)| Ok(Height::new(read_u64(&first)?.saturating_sub(1)))).transpose()
     }
 
@@ -46,7 +47,8 @@ impl Store {
         }
         let start = height.get().to_be_bytes();
         let mode = IteratorMode::From(&start, Direction::Reverse);
-        let row = self.db.iterator_cf(self.family(VALIDATOR_SETS)?, mode).next().transpose()?;
+        let family = self.family(VALIDATOR_SETS)?;
+        let row = self.reading(|| Ok(self.db.iterator_cf(family, mode).next().transpose()?))?;
         let (first, set) = row.ok_or_else(|| StoreError::corrupt(format!("no validators of height {height}")))?;
         let set = ValidatorSet::decode_stored(&set).map_err(|_| StoreError::corrupt("a validator set"))?;
         Ok(Some(ValidatorsFrom { first: Height::new(read_u64(&first)?), set }))

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::erasure::task::ErasureTask;
-use crate::testing::alone::{NoFiles, is_alone};
+use scratch::alone::{NoFiles, is_alone};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// What is waited for comes in a second or two, of a full disk in some ten.

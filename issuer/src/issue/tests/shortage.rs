@@ -6,8 +6,8 @@ use tallystick_storage::StoreShare;
 use super::*;
 use crate::journal::{DayKind, day_number};
 use crate::registry::kind_of;
-use crate::testing::alone::{NoFiles, is_alone};
 use crate::testing::ledger_block;
+use scratch::alone::{NoFiles, is_alone};
 
 /// Before, it ended the issuer.
 #[test]
