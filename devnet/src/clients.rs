@@ -66,7 +66,7 @@ pub fn admin_client(channel: Channel) -> AdminClient {
 }
 
 /// The certificate of a caller.
-pub(crate) fn certificate_files(layout: &Layout, caller: Caller) -> CertificateFiles {
+pub fn certificate_files(layout: &Layout, caller: Caller) -> CertificateFiles {
     let own = |directory: std::path::PathBuf, name: &str| CertificateFiles {
         cert: directory.join("tls").join(format!("{name}.pem")),
         key: directory.join("tls").join(format!("{name}.key")),

@@ -1,5 +1,6 @@
 //! Wiring: every part is built here, every task started and joined here.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use tallystick_service::metrics::Readiness;
 use tallystick_service::outln;
 use tallystick_service::rng::{Entropy, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, DrainError, Tasks, on_signals};
-use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls, accept};
+use tallystick_service::tls::{CertificateWatch, IncomingLimits, Tls};
 use tallystick_storage::{MemoryBudget, StoreShare};
 use tokio::net::TcpListener;
 
@@ -53,7 +54,7 @@ use crate::peers::{Forwarder, PeerLink};
 use crate::pool::Pool;
 use crate::preflight::{Claims, Misfit};
 use crate::seal::{SealParts, Sealer, Signing};
-use crate::servers::{SERVICES, serve_grpc};
+use crate::servers::{SERVICES, accept_grpc, serve_grpc};
 use crate::store::Store;
 use crate::store_check::StoreCheck;
 use crate::voting_log::VOTING_LOG;
@@ -199,7 +200,8 @@ async fn run_as(
     tasks.spawn("calls", node.services.fatal.clone().watch(stop.clone()));
     tasks.spawn("files", descriptors::watch(readiness.part("files"), stop.clone()));
     tasks.spawn("waiting reads", node.services.ledger.store.clone().wait_until(stop.clone()));
-    let bounds = Bounds { public: &config.value.public, files, memory: &memory };
+    let peers = config.value.peers.iter().map(|peer| peer.validator_id).collect();
+    let bounds = Bounds { public: &config.value.public, files, memory: &memory, peers };
     spawn_servers(&mut tasks, &node, &bounds, [grpc, http, door], readiness);
     spawn_peers(&mut tasks, &node, &config)?;
     tasks.spawn("sealing", seal_decided(Arc::clone(&node.services.sealer), node_sealing(&node, &config), stop.clone()));
@@ -335,6 +337,8 @@ struct Bounds<'a> {
     public: &'a PublicConfig,
     files: Files,
     memory: &'a MemoryBudget,
+    /// Registry numbers of the other validators.
+    peers: BTreeSet<u32>,
 }
 
 fn spawn_servers(
@@ -348,7 +352,8 @@ fn spawn_servers(
     let stop = tasks.token().clone();
     let [grpc_connections, http_connections] = bounds.files.connections([GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX]);
     let incoming_limits = IncomingLimits::new(grpc_connections, CALLER_CONNECTIONS_MAX);
-    let (incoming, accepting) = accept(grpc, Arc::clone(&node.tls), incoming_limits, stop.clone());
+    let (incoming, accepting) =
+        accept_grpc(grpc, Arc::clone(&node.tls), incoming_limits, bounds.peers.clone(), stop.clone());
     tasks.spawn("gRPC accept", accepting);
     let (services, clock) = (node.services.clone(), Arc::clone(&node.clock));
     let mut metrics = registry(&node.metrics, &node.services);

@@ -16,7 +16,7 @@ use tallystick_storage::{MemoryBudget, figures};
 
 use crate::api::Services;
 use crate::histogram::seconds;
-use crate::memory::{ANSWERS, FETCHED, POOL, READ, pooled_bytes};
+use crate::memory::{ANSWERS, FETCHED, LINKS, POOL, READ, pooled_bytes};
 use crate::store_check::CheckMetrics;
 
 /// Counters and histograms that parts write to.
@@ -174,6 +174,7 @@ pub(crate) fn register_memory(registry: &mut Registry, budget: &MemoryBudget, se
             (READ, count(read.in_use())),
             (ANSWERS, count(answers.in_use())),
             (FETCHED, count(network.fetched_bytes())),
+            (LINKS, count(network.link_bytes())),
         ]
     };
     figures::register(registry, budget, Box::new(move || store.figures()), Box::new(parts));

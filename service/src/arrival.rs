@@ -7,8 +7,8 @@
 //! thousand calls that send five bytes each would hold gigabytes. So the announced length counts, against all callers and against the
 //! share of one, until the answer begins. A message that finds no room is refused with OVERLOADED, and so is a call whose request has
 //! not arrived whole in time. A compressed message counts by what it unfolds to, which is found by unfolding it as it comes, and
-//! forgetting the result. Of a conversation, whose frames are bounded by whoever hears them, nothing counts, and the announced length has
-//! a limit of its own: else each could hold as much as the largest message of any method. Not here: how many calls there are
+//! forgetting the result. Of a conversation, whose frames are bounded by whoever hears them, only the first message counts, until the next begins, and
+//! the announced length has a limit of its own: else each could hold as much as the largest message of any method. Not here: how many calls there are
 //! (`inflight`), how large a message may be else (the server's own limit).
 
 use std::future::Future;
@@ -87,8 +87,8 @@ impl ArrivalLayer {
         Self { limits, conversations: Conversations { is_one: |_| false, message_bytes_max: 0 } }
     }
 
-    /// Knows by `/package.Service/Method` the methods whose messages do not count and need not come in time: a call of theirs has
-    /// one message at once, of at most so many bytes.
+    /// Knows by `/package.Service/Method` the methods whose messages need not come in time and do not count once the first is there: a call of
+    /// theirs has one message at once, of at most so many bytes.
     #[must_use]
     pub fn with_conversations(self, is_one: fn(&str) -> bool, message_bytes_max: usize) -> Self {
         Self { conversations: Conversations { is_one, message_bytes_max }, ..self }
@@ -132,7 +132,7 @@ where
         let held = Held::default();
         let limits = self.limits.clone();
         let path = request.uri().path();
-        let uncounted = (self.conversations.is_one)(path).then_some(self.conversations.message_bytes_max);
+        let uncounted = (self.conversations.is_one)(path).then_some((self.conversations.message_bytes_max, false));
         let is_streamed = uncounted.is_some() || (limits.is_streamed)(path);
         let answer = self.inner.call(request.map(|body| {
             let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + limits.patience));
@@ -160,8 +160,8 @@ where
 struct ArrivingBody {
     inner: Body,
     limits: ArrivalLimits,
-    /// Of a conversation: its largest message. None of them counts.
-    uncounted: Option<usize>,
+    /// Of a conversation: its largest message, and whether its first has begun. Later ones do not count.
+    uncounted: Option<(usize, bool)>,
     caller: Option<PeerIdentity>,
     held: Held,
     /// When it must be there; `None`: it is a stream.
@@ -231,9 +231,16 @@ impl ArrivingBody {
 
     /// Makes room for a message of this announced length.
     fn begin(&mut self, compressed: bool, length: usize) -> Result<(), Status> {
-        if let Some(largest) = self.uncounted {
-            let problem = || format!("{length} bytes, and a message of this method has at most {largest}");
-            return if length > largest { Err(Refusal::field("message", problem()).to_status()) } else { Ok(()) };
+        if let Some((largest, has_begun)) = &mut self.uncounted {
+            if length > *largest {
+                let problem = format!("{length} bytes, and a message of this method has at most {largest}");
+                return Err(Refusal::field("message", problem).to_status());
+            }
+            if std::mem::replace(has_begun, true) {
+                self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                return Ok(());
+            }
+            return self.make_room(length);
         }
         if self.deadline.is_none() {
             // A new message begins: the earlier ones are answered by now, or never will be.

@@ -39,7 +39,7 @@ mod validity;
 mod watch;
 
 pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy, connect_lazy_with_session};
-pub use incoming::{ConnectionInfo, Incoming, IncomingLimits, TlsIo, accept};
+pub use incoming::{ConnectionInfo, Door, Incoming, IncomingLimits, TlsIo, accept, accept_at_doors};
 pub use public::{PublicTls, PublicTlsConfig, PublicTlsFiles};
 use validity::Window;
 pub use validity::{DaysLeft, Validity};

@@ -47,3 +47,4 @@ mod sync;
 mod tidy;
 mod two_issuers;
 mod uniqueness;
+mod windows;

@@ -58,7 +58,7 @@ pub use certificate::{Certificate, CertificateError, DecidedValue, SIGNATURES_MA
 pub use config::EngineConfig;
 pub use error::EngineError;
 pub use evidence::{DOUBLE_SIGN_BYTES_MAX, DoubleSign, DoubleSignError};
-pub use limits::{answer_bytes_max, fetched_bytes_max};
+pub use limits::{PART_OVERHEAD_BYTES, answer_bytes_max, fetched_bytes_max, heard_bytes_max, said_bytes_max};
 pub use network::{
     EARLY_BYTES_MAX, FRAME_BYTES_MAX, Fetch, FetchError, Incoming, LinkError, LinkKeys, Network, NetworkConfig,
     Outgoing, Session,

@@ -19,3 +19,23 @@ pub const fn fetched_bytes_max(block_bytes_max: usize) -> usize {
 pub const fn answer_bytes_max(block_bytes_max: usize) -> usize {
     block_bytes_max.saturating_add(ANSWER_OVERHEAD_BYTES)
 }
+
+/// Frames of one peer that the engine is not through with, in bytes: a whole block, and votes beside it.
+pub const fn heard_bytes_max(block_bytes_max: usize) -> usize {
+    block_bytes_max.saturating_add(1024 * 1024)
+}
+
+/// What a node says to its peers, in bytes: parts of two blocks, and votes.
+pub const fn said_bytes_max(block_bytes_max: usize) -> usize {
+    said_parts_bytes_max(block_bytes_max).saturating_add(SAID_VOTES_BYTES)
+}
+
+/// Of these, parts: of the block of the height before, for a peer that is a moment behind, and of the newest one.
+pub(crate) const fn said_parts_bytes_max(block_bytes_max: usize) -> usize {
+    block_bytes_max.saturating_mul(2).saturating_add(PART_OVERHEAD_BYTES)
+}
+
+/// What a block takes as it is sent beside its bytes: what stands around each part, its header, votes.
+pub const PART_OVERHEAD_BYTES: usize = 256 * 1024;
+/// Votes and certificates of two heights: in usual rounds a dozen, at most a thousand.
+const SAID_VOTES_BYTES: usize = 256 * 1024;

@@ -3,7 +3,7 @@
 //! ```text
 //! engine ──▶ actor ──▶ outbox: all that this node says now, once ──▶ Outgoing, one a peer ─┐
 //!                                                                                          │ the node's transport
-//! engine ◀── intake: a share of places a peer, given back as the engine gets on ◀── Incoming, one a peer
+//! engine ◀── intake: room of its own for each peer, given back as the engine gets on ◀── Incoming, one a peer
 //!        ──▶ requests for decided blocks, when it is behind                ──▶ Fetch ──▶ Network::requested, answer (there)
 //! ```
 //! The transport brings frames in order or ends, and knows who sends: a message of member B comes from B, and nobody passes it on. A
@@ -21,7 +21,7 @@
 //!   while there is none that is (of a peer in no set, or whose newest key this node does not know yet), and heard of statuses only; it is
 //!   judged again when the peer's keys are others. What is done over it is not held against the member.
 //! - A slow or silent peer costs nobody else anything: each link reads the outbox for itself, and what has become void is gone from it.
-//! - What a peer sends waits at most in its own places; then it is read no further until the engine has got on.
+//! - What a peer sends waits at most in its own room; then it is read no further until the engine has got on.
 //! - A new link begins with all that this node says at this height: what was lost with the old one is not missed.
 //! - A request of a node that is behind never comes to the engine of the node that it asks: it reads stored blocks, and holds up no vote.
 //!
@@ -58,7 +58,7 @@ pub use outbox::Outgoing;
 use crate::certificate::DecidedValue;
 use crate::codec::{Wire as _, asked_heights, response};
 use crate::error::{EngineError, bad};
-use crate::limits::{REQUEST_HEIGHTS_MAX, answer_bytes_max};
+use crate::limits::{REQUEST_HEIGHTS_MAX, answer_bytes_max, heard_bytes_max};
 use crate::proposal_part::ProposalPart;
 use crate::streaming::CHUNK_BYTES;
 use crate::types::MemberId;
@@ -160,6 +160,8 @@ struct Shared {
     keys: Arc<dyn LinkKeys>,
     /// The largest answer to a request of this node.
     answer_bytes_max: usize,
+    /// Frames of one peer that the engine is not through with.
+    heard_bytes_max: usize,
     fetched: FetchRoom,
     peers: BTreeMap<MemberId, PeerLinks>,
     fetch: Arc<dyn Fetch>,
@@ -280,6 +282,7 @@ impl Network {
             chain_id,
             keys,
             answer_bytes_max,
+            heard_bytes_max: heard_bytes_max(block_bytes_max),
             fetched: FetchRoom::new(answer_bytes_max),
             peers: links,
             fetch,
@@ -434,6 +437,12 @@ impl Network {
     /// Bytes of blocks that this node has fetched because it is behind, or is fetching.
     pub fn fetched_bytes(&self) -> usize {
         self.0.fetched.bytes()
+    }
+
+    /// What this node says to its peers, and what of theirs the engine is not through with, in bytes.
+    pub fn link_bytes(&self) -> usize {
+        let heard = self.0.engine.borrow().as_ref().map_or(0, |engine| engine.heard_bytes());
+        self.outbox().bytes().saturating_add(heard)
     }
 
     /// The engine has started this height: it judges what is said of it. From the first one on, peers are heard.

@@ -83,6 +83,10 @@ fn what_each_role_must_never_reach() {
         (Role::Portal, "/tallystick.issuer.v1.IssuerService/GetBundle"),
         (Role::Portal, "/tallystick.ledger.v1.LedgerService/StreamBlocks"),
         (Role::Portal, "/tallystick.admin.v1.AdminService/ReadRegistry"),
+        // Their windows are large, and a stream of requests may stay unread.
+        (Role::Validator, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
+        (Role::Issuer, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
+        (Role::Issuer, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
     ];
     for (role, path) in rows {
         assert_eq!(reason(path, Some(&connection(role)), 0).as_deref(), Some("NOT_PERMITTED"), "{role} {path}");

@@ -20,8 +20,9 @@ use tonic::transport::{Channel, Endpoint};
 use super::{ALPN_H2, SESSION_LABEL, Session, Tls};
 use crate::identity::{Role, read_certificate};
 
-/// Flow-control windows, bytes: a request at its limit must not wait for a round trip per 64 KiB.
-const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Flow-control windows, bytes: the largest answer, a block with its records and entries, must not wait for a round trip to be read on. What a
+/// connection can make its client hold unread is the connection's.
+const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024 + 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Whom the certificate of the other side must name.

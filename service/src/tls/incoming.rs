@@ -2,8 +2,10 @@
 //! `tonic::transport::Server::serve_with_incoming_shutdown`.
 //!
 //! Handshakes run beside each other and within a time limit, so a silent client holds up nobody; connections are counted,
-//! so a thousand silent clients do not either.
+//! so a thousand silent clients do not either. A port may have several servers, each with bounds of its own for some callers: a
+//! connection comes to one of them by its certificate ([`Door`]).
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,8 +25,11 @@ use tonic::transport::server::Connected;
 use super::{SESSION_LABEL, Session, Tls};
 use crate::accept::next_with_place;
 use crate::callers::{Place, Places};
-use crate::identity::{IdentityError, Named, read_certificate};
+use crate::identity::{IdentityError, Named, PeerIdentity, Role, read_certificate};
 use crate::shutdown::{CancellationToken, TaskError};
+
+/// Connections that a server has not taken yet.
+const QUEUE: usize = 64;
 
 /// Bounds of what strangers may occupy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,25 @@ pub struct ConnectionInfo {
     pub session: Session,
 }
 
+/// One of a port's servers, which is for some callers.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// Whom it is for.
+    pub role: Role,
+    /// Of these by registry number; `None`: all of the role.
+    pub ids: Option<BTreeSet<u32>>,
+    /// Connections of theirs at once. One that finds no place comes in where everybody does.
+    pub places: Places,
+}
+
+impl Door {
+    fn place(&self, caller: Option<&PeerIdentity>) -> Option<Place> {
+        let caller = caller.filter(|caller| caller.role == self.role)?;
+        let is_known = self.ids.as_ref().is_none_or(|ids| ids.contains(&caller.id));
+        if is_known { self.places.try_acquire(Some(caller)) } else { None }
+    }
+}
+
 /// Accepted connections. Ends when the accepting task does.
 #[derive(Debug)]
 pub struct Incoming {
@@ -86,18 +110,59 @@ pub fn accept(
     limits: IncomingLimits,
     stop: CancellationToken,
 ) -> (Incoming, impl Future<Output = Result<(), TaskError>> + Send + use<>) {
-    let (sender, ready) = mpsc::channel(64);
+    let ([], everybody, task) = accept_at_doors(listener, tls, limits, [], stop);
+    (everybody, task)
+}
+
+/// The same for a port of several servers: a stream for each door, one for everybody else, and the task that feeds them. A connection comes
+/// in at the first door that is for its caller and has a place.
+pub fn accept_at_doors<const DOORS: usize>(
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    limits: IncomingLimits,
+    doors: [Door; DOORS],
+    stop: CancellationToken,
+) -> ([Incoming; DOORS], Incoming, impl Future<Output = Result<(), TaskError>> + Send + use<DOORS>) {
+    let queue = || {
+        let (sender, ready) = mpsc::channel(QUEUE);
+        (sender, Incoming { ready })
+    };
+    let (everybody, rest) = queue();
+    let mut open = Vec::new();
+    let streams = doors.map(|door| {
+        let (sender, incoming) = queue();
+        open.push((door, sender));
+        incoming
+    });
+    let ways = Arc::new(Ways { doors: open, everybody });
     let task = async move {
         tokio::select! {
-            () = accept_all(listener, tls, limits, sender) => {}
+            () = accept_all(listener, tls, limits, ways) => {}
             () = stop.cancelled() => {}
         }
         Ok(())
     };
-    (Incoming { ready }, task)
+    (streams, rest, task)
 }
 
-async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits, sender: mpsc::Sender<TlsIo>) {
+/// The servers of a port.
+struct Ways {
+    doors: Vec<(Door, mpsc::Sender<TlsIo>)>,
+    everybody: mpsc::Sender<TlsIo>,
+}
+
+impl Ways {
+    async fn hand_over(&self, mut io: TlsIo) {
+        let caller = io.info.peer.as_ref().ok().map(|named| &named.identity);
+        let found = self.doors.iter().find_map(|(door, sender)| Some((door.place(caller)?, sender)));
+        let (place, sender) = found.map_or((None, &self.everybody), |(place, sender)| (Some(place), sender));
+        io._place = place;
+        // An error means that the server has stopped; the connection is dropped.
+        drop(sender.send(io).await);
+    }
+}
+
+async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits, ways: Arc<Ways>) {
     let permits = Arc::new(Semaphore::new(limits.connections_max));
     let callers = Places::new(limits.connections_max, limits.caller_connections_max);
     // Dropping the set, when the server stops, ends the handshakes under way.
@@ -107,11 +172,10 @@ async fn accept_all(listener: TcpListener, tls: Arc<Tls>, limits: IncomingLimits
         // `None` only if the semaphore is closed, which never happens.
         let Some((stream, remote, permit)) = next_with_place(&listener, &permits).await else { return };
         let handshake = Handshake { tls: tls.clone(), remote, permit, callers: callers.clone() };
-        let sender = sender.clone();
+        let ways = Arc::clone(&ways);
         handshakes.spawn(async move {
             match tokio::time::timeout(limits.handshake_timeout, handshake.run(stream)).await {
-                // An error means that the server has stopped; the connection is dropped.
-                Ok(Ok(io)) => drop(sender.send(io).await),
+                Ok(Ok(io)) => ways.hand_over(io).await,
                 Ok(Err(error)) => tracing::info!(%remote, %error, "handshake refused"),
                 Err(_) => tracing::info!(%remote, "handshake took too long"),
             }
@@ -139,7 +203,7 @@ impl Handshake {
             .ok_or_else(|| io::Error::other("this caller has its share of connections"))?;
         let session = stream.get_ref().1.export_keying_material([0; 32], SESSION_LABEL, None);
         let info = ConnectionInfo { remote: self.remote, peer, session: session.map_err(io::Error::other)? };
-        Ok(TlsIo { stream, info, _permit: self.permit, _share: share })
+        Ok(TlsIo { stream, info, _permit: self.permit, _share: share, _place: None })
     }
 }
 
@@ -150,6 +214,8 @@ pub struct TlsIo {
     info: ConnectionInfo,
     _permit: OwnedSemaphorePermit,
     _share: Place,
+    /// At its door.
+    _place: Option<Place>,
 }
 
 impl Connected for TlsIo {

@@ -13,11 +13,13 @@ use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, V
 use tallystick_proto::verifier::v1::{VerifyBundleRequest, VerifyBundleResponse};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::StreamExt as _;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 
 use super::*;
 use crate::authorization::AuthorizationLayer;
+use crate::callers::Places;
 use crate::clock::FixedClock;
 use crate::identity::Role;
 use crate::metrics::Readiness;
@@ -413,4 +415,56 @@ async fn one_caller_s_idle_connections_leave_room_for_others() {
     let second = world.client(&world.authority, &Leaf::new("tallystick://demo/system/18"));
     who_am_i(&world.channel(&second, Role::Validator, None)).await.unwrap();
     who_am_i(&idle[0]).await.unwrap();
+}
+
+/// A port of several servers: of a peer two connections come to the first, of issuers one to the second, everything else to the third.
+#[tokio::test]
+async fn a_connection_comes_in_at_the_door_of_its_caller_while_that_has_places() {
+    let world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let doors = [
+        Door { role: Role::Validator, ids: Some([2, 3].into()), places: Places::new(3, 2) },
+        Door { role: Role::Issuer, ids: None, places: Places::new(1, 1) },
+    ];
+    let limits = IncomingLimits::default();
+    let ([mut peers, mut issuers], mut others, accepting) =
+        accept_at_doors(listener, world.server.clone(), limits, doors, world.stop.clone());
+    tokio::spawn(accepting);
+    let (peer, other_peer, issuer) =
+        ("tallystick://demo/validator/2", "tallystick://demo/validator/3", "tallystick://demo/issuer/7");
+    let mut kept = Vec::new();
+    for (who, door) in [
+        (peer, "peers"),
+        (peer, "peers"),
+        (peer, "others"),
+        (other_peer, "peers"),
+        (other_peer, "others"),
+        // Nobody's peer, so that it takes no place of theirs.
+        ("tallystick://demo/validator/9", "others"),
+        (issuer, "issuers"),
+        ("tallystick://demo/issuer/8", "others"),
+        (SYSTEM, "others"),
+        // Of another chain.
+        ("tallystick://test/validator/2", "others"),
+        // The first issuer's is gone.
+        (issuer, "issuers"),
+    ] {
+        if kept.len() == 10 {
+            drop(kept.remove(6));
+        }
+        let files = world.authority.certify(&world.dir.path().join("client"), &Leaf::new(who));
+        let name = ChainName::parse(who.split('/').nth(2).unwrap()).unwrap();
+        let tls = Tls::load(files, name, world.clock.clone()).unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(tls.client_config()).connect(name, stream).await.unwrap();
+        let (came, io) = tokio::select! {
+            io = peers.next() => ("peers", io),
+            io = issuers.next() => ("issuers", io),
+            io = others.next() => ("others", io),
+        };
+        assert_eq!(came, door, "{who}");
+        kept.push((io, stream));
+    }
 }

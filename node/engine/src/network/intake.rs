@@ -2,9 +2,9 @@
 //!
 //! The engine's parts take messages into queues without a bound and tell nobody when they are through with one. So behind every few
 //! frames of a peer goes a *mark*, an empty part of this node's own: it takes the same way, through consensus to the app loop, and
-//! comes after all that went before it ([`Network::passed`]). A peer has [`PLACES`] frames that no mark has passed yet; with none
-//! left its link is read no further, and the transport's own flow control holds the peer up. The others have their own places.
-//! Nothing is dropped for want of room.
+//! comes after all that went before it ([`Network::passed`]). A peer has room for frames of so many bytes that no mark has passed yet
+//! ([`crate::limits::heard_bytes_max`]), and a small one takes a share, too ([`FRAMES_MAX`]); with none left its link is read no further, and the
+//! transport's own flow control holds the peer up. The others have their own room. Nothing is dropped for want of room.
 //!
 //! Votes and proposals of heights that are not started are another matter: the engine keeps them unchecked, for a few heights that all peers share, and
 //! the lowest heights displace the highest. So it gets those of the next [`HEIGHTS_AHEAD`] only. What a peer says of later ones, to a node
@@ -39,10 +39,10 @@ use crate::proposal_part::ProposalPart;
 use crate::types::MemberId;
 use crate::wire::CodecError;
 
-/// Frames of one peer that no mark has passed: times [`FRAME_BYTES_MAX`] 12 MiB, and room for a whole block of 4 MiB.
-const PLACES: usize = 64;
-/// So often a mark goes behind the frames of a peer. With all places taken, marks for most of them are under way.
-const MARK_EVERY: u64 = 16;
+/// Frames of one peer that no mark has passed, however small: each is work for the engine, and another's vote waits for it.
+const FRAMES_MAX: usize = 64;
+/// A mark goes behind the frames of a peer whenever they have taken this part of its room. With all of it taken, marks for most are under way.
+const MARKS: usize = 4;
 /// Votes and proposals of one peer for one height that is not started, in the engine's queues; and as many for all heights farther ahead, here.
 pub(crate) const EARLY_MAX: usize = 64;
 /// How far beyond the height to decide the engine is told votes. As far as a resting node looks (`hold`).
@@ -66,16 +66,19 @@ pub(crate) struct Attached {
     rooms: BTreeMap<MemberId, Room>,
 }
 
-/// A peer's places and counts; they outlast its links, so that a new link brings no new places.
+/// A peer's room and counts; they outlast its links, so that a new link brings no new room.
 struct Room {
     id: PeerId,
-    places: Semaphore,
+    /// Bytes that it has, and those left of them.
+    bytes_max: usize,
+    bytes_left: Semaphore,
     counts: Mutex<Counts>,
 }
 
 #[derive(Default)]
 struct Counts {
-    unmarked: u64,
+    /// Bytes of room that frames have taken behind the last mark.
+    unmarked: usize,
     /// Votes and proposals that the engine has of heights that were not started.
     early: BTreeMap<u64, usize>,
     /// Votes and proposals of heights farther ahead, oldest first.
@@ -84,6 +87,23 @@ struct Counts {
 }
 
 impl Room {
+    fn new(id: PeerId, bytes_max: usize) -> Self {
+        Self { id, bytes_max, bytes_left: Semaphore::new(bytes_max), counts: Mutex::default() }
+    }
+
+    /// Room that a frame of so many bytes takes.
+    fn taken_by(&self, frame_bytes: usize) -> usize {
+        frame_bytes.max(self.bytes_max / FRAMES_MAX)
+    }
+
+    /// A frame has taken so much; how much a mark behind it gives back, if there is to be one.
+    fn mark(&self, taken: usize) -> Option<usize> {
+        let mut counts = self.counts();
+        counts.unmarked += taken;
+        let due = counts.unmarked >= self.bytes_max / MARKS;
+        due.then(|| std::mem::take(&mut counts.unmarked))
+    }
+
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +188,7 @@ impl Attached {
         sync: ActorRef<SyncMsg<ChainContext>>,
         codec: ChainCodec,
     ) -> Result<Self, EngineError> {
-        let room = |id| Room { id, places: Semaphore::new(PLACES), counts: Mutex::default() };
+        let room = |id| Room::new(id, network.0.heard_bytes_max);
         let rooms = network.0.peers.iter().map(|(member, links)| (*member, room(links.id))).collect();
         let own = peer_id(network.0.own)?;
         Ok(Self { consensus, sync, codec, own, rooms })
@@ -193,21 +213,28 @@ impl Attached {
         self.sync.cast(SyncMsg::NetworkEvent(event)).map_err(|_| LinkError::NotRunning)
     }
 
-    /// Hands an event of a peer to consensus once the peer has a place for it, and a mark behind it now and then.
-    async fn pass(&self, room: &Room, peer: MemberId, event: NetworkEvent<ChainContext>) -> Result<(), LinkError> {
-        room.places.acquire().await.map_err(|_| LinkError::NotRunning)?.forget();
+    /// Hands an event of a peer, of a frame of so many bytes, to consensus once the peer has room for it, and a mark behind it now and then.
+    async fn pass(
+        &self,
+        peer: MemberId,
+        frame_bytes: usize,
+        event: NetworkEvent<ChainContext>,
+    ) -> Result<(), LinkError> {
+        let room = self.room(peer)?;
+        let taken = room.taken_by(frame_bytes);
+        let permits = u32::try_from(taken).map_err(|_| LinkError::TooLarge(frame_bytes))?;
+        room.bytes_left.acquire_many(permits).await.map_err(|_| LinkError::NotRunning)?.forget();
         self.to_consensus(event)?;
-        let frames = {
-            let mut counts = room.counts();
-            counts.unmarked += 1;
-            if counts.unmarked < MARK_EVERY {
-                return Ok(());
-            }
-            std::mem::take(&mut counts.unmarked)
-        };
+        let Some(marked) = room.mark(taken) else { return Ok(()) };
         let id = StreamId::new(Bytes::copy_from_slice(&peer.get().to_be_bytes()));
-        let mark = StreamMessage::new(id, frames, StreamContent::Fin);
+        let mark = StreamMessage::new(id, marked as u64, StreamContent::Fin);
         self.to_consensus(NetworkEvent::ProposalPart(self.own, None, mark))
+    }
+
+    /// What of all peers no mark has passed.
+    pub(super) fn heard_bytes(&self) -> usize {
+        let rooms = self.rooms.values();
+        rooms.map(|room| room.bytes_max.saturating_sub(room.bytes_left.available_permits())).sum()
     }
 
     /// The height to decide has changed: votes that were kept for it, and for those near it, go to the engine.
@@ -220,11 +247,11 @@ impl Attached {
         }
     }
 
-    /// A mark has come; its stream id names the peer, its number says how many frames it followed.
+    /// A mark has come; its stream id names the peer, its number says how much room the frames before it took.
     pub(super) fn passed(&self, mark: &StreamMessage<ProposalPart>) {
         let Ok(peer) = <[u8; 4]>::try_from(&mark.stream_id.to_bytes()[..]) else { return };
         if let Some(room) = self.rooms.get(&MemberId::new(u32::from_be_bytes(peer))) {
-            room.places.add_permits(usize::try_from(mark.sequence).unwrap_or(0).min(PLACES));
+            room.bytes_left.add_permits(usize::try_from(mark.sequence).unwrap_or(0).min(room.bytes_max));
         }
     }
 
@@ -259,7 +286,7 @@ impl Incoming {
         Ok(incoming)
     }
 
-    /// Hands a frame on to the engine; waits while the peer has no place. After an error the link must be closed.
+    /// Hands a frame on to the engine; waits while the peer has no room. After an error the link must be closed.
     pub async fn receive(&mut self, frame: Bytes) -> Result<(), LinkError> {
         let over = self.over();
         let taken = tokio::select! {
@@ -289,7 +316,7 @@ impl Incoming {
         }
         let engine = self.engine.clone();
         let peer = self.link.peer;
-        let room = engine.room(peer)?;
+        let (room, bytes) = (engine.room(peer)?, frame.len());
         let (kind, message) = (frame.first().copied(), frame.slice(1.min(frame.len())..));
         if matches!(kind, Some(VOTE | LIVENESS | PART)) && !self.is_signed() {
             return Ok(());
@@ -300,13 +327,13 @@ impl Incoming {
             Some(PART) => {
                 let part: StreamMessage<ProposalPart> = engine.codec.decode(message)?;
                 // The app loop bounds them by height itself (`streaming`).
-                return engine.pass(room, peer, NetworkEvent::ProposalPart(room.id, None, part)).await;
+                return engine.pass(peer, bytes, NetworkEvent::ProposalPart(room.id, None, part)).await;
             }
             Some(STATUS) => return self.receive_status(room, message),
             _ => return Err(CodecError::Invalid("frame kind").into()),
         };
         match room.hear(height, event, &self.network) {
-            Some(event) => engine.pass(room, peer, event).await,
+            Some(event) => engine.pass(peer, bytes, event).await,
             None => Ok(()),
         }
     }
@@ -396,12 +423,14 @@ mod tests {
     use super::*;
     use crate::certificate::SIGNATURES_MAX;
     use crate::context::{ChainHeight, ChainVote};
+    use crate::limits::heard_bytes_max;
     use crate::network::tests::silent;
     use crate::scheme::Signature;
+    use crate::streaming::CHUNK_BYTES;
     use crate::types::BlockId;
 
     fn room() -> Room {
-        Room { id: peer_id(MemberId::new(2)).unwrap(), places: Semaphore::new(1), counts: Mutex::default() }
+        Room::new(peer_id(MemberId::new(2)).unwrap(), heard_bytes_max(4 * 1024 * 1024))
     }
 
     /// A vote for nil; the round tells it from others.
@@ -430,6 +459,28 @@ mod tests {
         network.at_height(height);
         network.start_height(height);
         network
+    }
+
+    /// Before, 64 frames had room whatever their size: 12 MiB, of which an honest peer needs 4.
+    #[test]
+    fn a_block_has_room_and_a_peer_no_more_and_what_waits_is_given_back_by_marks() {
+        let room = room();
+        let part = room.taken_by(CHUNK_BYTES + 256);
+        assert!(32 * part + 8 * room.taken_by(150) <= room.bytes_max, "the largest block, its header and votes");
+        assert!(
+            FRAMES_MAX * room.taken_by(150) <= room.bytes_max && (FRAMES_MAX + 1) * room.taken_by(150) > room.bytes_max
+        );
+        assert!(room.bytes_max <= 5 << 20);
+        // Whatever the sizes: what stands under no mark leaves room for the largest frame, else a peer would wait for ever.
+        for block_bytes_max in [1, 4 << 20, 64 << 20] {
+            let room = Room::new(room.id, heard_bytes_max(block_bytes_max));
+            for frame in [1, CHUNK_BYTES, FRAME_BYTES_MAX] {
+                let marked = (0..1000).filter_map(|_| room.mark(room.taken_by(frame))).sum::<usize>();
+                let unmarked = room.counts().unmarked;
+                assert_eq!(marked + std::mem::take(&mut room.counts().unmarked), 1000 * room.taken_by(frame));
+                assert!(unmarked + room.taken_by(FRAME_BYTES_MAX) <= room.bytes_max, "{block_bytes_max}, {frame}");
+            }
+        }
     }
 
     #[test]

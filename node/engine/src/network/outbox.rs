@@ -10,12 +10,10 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::Network;
+use crate::limits::said_parts_bytes_max;
 
 /// Votes, proposals and certificates of two heights: in usual rounds a dozen.
 const VOTES_MAX: usize = 1024;
-
-/// Around the parts of three blocks.
-const PART_OVERHEAD_BYTES: usize = 256 * 1024;
 
 struct Vote {
     height: u64,
@@ -40,14 +38,14 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Three of the largest blocks at a time.
+    /// Two of the largest blocks at a time.
     pub(super) fn for_blocks(block_bytes_max: usize) -> Self {
         Self {
             next: 1,
             votes: BTreeMap::new(),
             parts: BTreeMap::new(),
             part_bytes: 0,
-            part_bytes_max: block_bytes_max.saturating_mul(3).saturating_add(PART_OVERHEAD_BYTES),
+            part_bytes_max: said_parts_bytes_max(block_bytes_max),
             status: None,
             height: 0,
         }
@@ -108,6 +106,10 @@ impl Outbox {
     fn drop_parts(&mut self, mut is_void: impl FnMut(&Part) -> bool) {
         self.parts.retain(|_, part| !is_void(part));
         self.part_bytes = self.parts.values().map(|part| part.frame.len()).sum();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.part_bytes + self.votes.values().map(|vote| vote.frame.len()).sum::<usize>()
     }
 
     #[cfg(test)]

@@ -125,7 +125,7 @@ fn an_unread_outbox_is_bounded_and_keeps_the_newest() {
             network.change_outbox(|outbox| outbox.part(1, text(&stream.to_string()), chunk.clone()));
         }
         let (_, bytes) = network.outbox().stored();
-        assert!(bytes <= 4 * BLOCK_MAX && bytes >= BLOCK_MAX.min((stream as usize + 1) * BLOCK_MAX), "{bytes}");
+        assert!(bytes <= 3 * BLOCK_MAX && bytes >= BLOCK_MAX.min((stream as usize + 1) * BLOCK_MAX), "{bytes}");
     }
     for number in 0..100_000_u32 {
         network.change_outbox(|outbox| outbox.vote(1, text(&number.to_string())));
