@@ -246,9 +246,13 @@ impl StateRead for Store {
 
     /// Tables and filters are looked for once for all keys that fall into them.
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
-        let values = self.db.batched_multi_get_cf(self.family(table.name())?, keys, false);
-        let owned = values.into_iter().map(|value| Ok(value?.map(|value| value.to_vec())));
-        Ok(owned.collect::<Result<_, StoreError>>()?)
+        let family = self.family(table.name())?;
+        let values = self.reading(|| {
+            let values = self.db.batched_multi_get_cf(family, keys, false);
+            let owned = values.into_iter().map(|value| Ok(value?.map(|value| value.to_vec())));
+            owned.collect::<Result<_, StoreError>>()
+        })?;
+        Ok(values)
     }
 }
 
