@@ -10,6 +10,8 @@
 //! ```
 //! Order is that of drawing. A face is for people and no evidence: a forger who keeps the attachment can repaint the page.
 
+use std::collections::BTreeSet;
+
 use receipt_core::code::Host;
 use serde::Serialize;
 use tallystick_qr::{Print, QUIET_ZONE_MODULES, Symbol, receipt_symbol};
@@ -131,7 +133,16 @@ pub struct Face {
     pub pages: Vec<Page>,
 }
 
+/// Different characters of a face that a document with fonts of its own can have: a person's receipt has some hundreds, and a document of these
+/// is smaller than 3 MB. With many more its fonts would take memory without end, and the tables of a font end.
+pub const CHARACTERS_MAX: usize = 5_000;
+
 impl Face {
+    /// How many different characters stand on it.
+    pub fn characters(&self) -> usize {
+        self.texts().flat_map(str::chars).collect::<BTreeSet<char>>().len()
+    }
+
     /// Every text on the face, in the order of drawing.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.pages.iter().flat_map(|page| &page.marks).filter_map(|mark| match mark {

@@ -43,7 +43,7 @@ mod template;
 pub mod width;
 mod xml;
 
-pub use face::{Code, Face, FaceOptions};
+pub use face::{CHARACTERS_MAX, Code, Face, FaceOptions};
 pub use facts::Facts;
 #[cfg(feature = "draw")]
 pub use font::{FontError, FontSource, Fonts};

@@ -17,7 +17,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::content::LocalTime;
 use crate::contour::contours;
-use crate::face::{Face, Ink, Line, Mark, Page, PlacedCode, STAMP_LENGTH, STAMP_RISE, STAMP_RUN, Text};
+use crate::face::{CHARACTERS_MAX, Face, Ink, Line, Mark, Page, PlacedCode, STAMP_LENGTH, STAMP_RISE, STAMP_RUN, Text};
 use crate::facts::Facts;
 use crate::font::Fonts;
 use crate::markup::Element;
@@ -38,6 +38,9 @@ pub enum OfdError {
     /// The font of the face could not be made.
     #[error("the font of the document can not be made: {0}")]
     Font(String),
+    /// More different characters than [`CHARACTERS_MAX`].
+    #[error("it has {0} different characters, at most {CHARACTERS_MAX} can be")]
+    Characters(usize),
     /// The archive could not be written.
     #[error("the archive can not be written: {0}")]
     Archive(#[from] zip::result::ZipError),
@@ -48,6 +51,10 @@ pub enum OfdError {
 
 /// A receipt's OFD; `xml` is attached as `einvoice.xml`, and `bundle` if there is one.
 pub fn ofd(face: &Face, fonts: &Fonts, facts: &Facts, xml: &[u8], bundle: Option<&[u8]>) -> Result<Vec<u8>, OfdError> {
+    let characters = face.characters();
+    if characters > CHARACTERS_MAX {
+        return Err(OfdError::Characters(characters));
+    }
     let subset = Subset::of(face, &Outlines::new(fonts)).map_err(OfdError::Font)?;
     let mut ids = Ids { last: COLOUR_SPACE_ID };
     let mut contents = Vec::new();

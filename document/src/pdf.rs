@@ -23,7 +23,9 @@ use krilla::{Document, SerializeSettings};
 
 use crate::content::LocalTime;
 use crate::contour::contours;
-use crate::face::{Face, Ink, Line, Mark, PlacedCode, STAMP_LENGTH, STAMP_RISE, STAMP_RUN, Stamp, Text};
+use crate::face::{
+    CHARACTERS_MAX, Face, Ink, Line, Mark, PlacedCode, STAMP_LENGTH, STAMP_RISE, STAMP_RUN, Stamp, Text,
+};
 use crate::facts::Facts;
 use crate::font::{Fonts, Found, Glyphs};
 use crate::outline::{BOX_BOTTOM, BOX_INSET, BOX_LINE, BOX_TOP, DIGITS_ROW, DIGITS_SIZE, stamp_text};
@@ -41,6 +43,9 @@ pub enum PdfError {
     /// The face is larger than a PDF page can be, or a number in it is beyond all measure.
     #[error("the face can not be drawn: {0}")]
     Face(&'static str),
+    /// More different characters than [`CHARACTERS_MAX`].
+    #[error("it has {0} different characters, at most {CHARACTERS_MAX} can be")]
+    Characters(usize),
     /// krilla refuses to write it.
     #[error("the PDF can not be written: {0}")]
     Writing(String),
@@ -48,6 +53,10 @@ pub enum PdfError {
 
 /// A receipt's PDF/A-3b; `bundle` is attached, if there is one.
 pub fn pdf(face: &Face, fonts: &Fonts, facts: &Facts, bundle: Option<&[u8]>) -> Result<Vec<u8>, PdfError> {
+    let characters = face.characters();
+    if characters > CHARACTERS_MAX {
+        return Err(PdfError::Characters(characters));
+    }
     let configuration = ConfigurationBuilder::new().with_archival_validator(Archival::A3_B).finish();
     let configuration = configuration.map_err(|error| PdfError::Writing(format!("{error:?}")))?;
     let settings = SerializeSettings { configuration, enable_tagging: false, ..SerializeSettings::default() };

@@ -18,7 +18,8 @@ use receipt_core::ids::ReceiptKey;
 use receipt_core::reason::Reason;
 use receipt_core::suite::ChainId;
 use tallystick_document::{
-    Code, Face, FaceOptions, Facts, FontSource, Fonts, Paper, State, Template, ofd, pdf, png_page, slip, xml,
+    Code, Face, FaceOptions, Facts, FontSource, Fonts, OfdError, Paper, PdfError, State, Template, ofd, pdf, png_page,
+    slip, xml,
 };
 use tallystick_proto::errors::{Action, CallReason, Place as Where, Refusal, Stands};
 use tallystick_service::callers::{Place, Places};
@@ -188,12 +189,20 @@ impl Documents {
         let (bytes, media_type, ending, page_count) = match kind {
             Kind::Pdf => {
                 let face = face();
-                let bytes = pdf(&face, self.fonts()?, &facts, Some(tally)).map_err(internal)?;
+                let bytes = pdf(&face, self.fonts()?, &facts, Some(tally));
+                let bytes = bytes.map_err(|error| match error {
+                    PdfError::Characters(_) => too_many(error),
+                    _ => internal(error),
+                })?;
                 (bytes, "application/pdf", "pdf".to_owned(), face.pages.len())
             }
             Kind::Ofd => {
                 let face = face();
-                let bytes = ofd(&face, self.fonts()?, &facts, &as_xml(), Some(tally)).map_err(internal)?;
+                let bytes = ofd(&face, self.fonts()?, &facts, &as_xml(), Some(tally));
+                let bytes = bytes.map_err(|error| match error {
+                    OfdError::Characters(_) => too_many(error),
+                    _ => internal(error),
+                })?;
                 (bytes, "application/ofd", "ofd".to_owned(), face.pages.len())
             }
             Kind::Xml => (as_xml(), "application/xml", "xml".to_owned(), 0),
@@ -215,6 +224,13 @@ impl Documents {
         let (file_name, snapshot_height) = (format!("{code}-{number}.{ending}"), *snapshot_height);
         Ok(MadeDocument { bytes, media_type, file_name, page_count, state, snapshot_height })
     }
+}
+
+/// A receipt with more different characters than a document with fonts can have.
+fn too_many(error: impl std::fmt::Display) -> Refusal {
+    let refusal =
+        no_document(format!("the receipt can not be drawn as PDF or OFD: {error}; ask for XML, or for the bundle"));
+    refusal.with_advice(Stands::Yes, Where::BizCode, Action::Correct)
 }
 
 /// A document that one message carries.

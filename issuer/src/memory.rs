@@ -27,7 +27,7 @@ pub(crate) const PLACE_BYTES: usize = 4096;
 /// The largest document: a message that a gRPC library takes unasked (4 MiB), less 64 KiB.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024 - 64 * 1024;
 /// What drawing a document holds at most: the bundle, what the renderers make of it, and the document.
-pub(crate) const DRAWING_BYTES: usize = 24 * 1024 * 1024;
+pub(crate) const DRAWING_BYTES: usize = 32 * 1024 * 1024;
 /// Two drawings at once, and documents that their callers have not taken yet.
 pub(crate) const DRAWINGS_BYTES_MAX: usize = 2 * DRAWING_BYTES + 2 * DOCUMENT_BYTES_MAX;
 

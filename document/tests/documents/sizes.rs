@@ -4,7 +4,9 @@ use receipt_core::receipt::decimal::Yuan4;
 use receipt_core::receipt::model::AuxItem;
 use receipt_core::testkit::TestChain;
 use receipt_core::verdict::verify_bundle;
-use tallystick_document::{Code, Face, FaceOptions, State, pdf, png};
+use tallystick_document::{
+    CHARACTERS_MAX, Code, Face, FaceOptions, OfdError, PdfError, State, ofd, pdf, png, png_page,
+};
 
 use crate::common::{ALL_FONTS, RECEIPTS, TEMPLATE, face, facts, host};
 
@@ -73,4 +75,40 @@ fn a_picture_is_small_enough_for_a_messenger() {
             assert!(picture.len() <= 200_000, "{sample}: {} bytes", picture.len());
         }
     }
+}
+
+/// Somebody could hand in every character there is: nothing grows without end or breaks, and who asks is told.
+#[test]
+fn a_receipt_of_too_many_characters_is_refused_and_one_at_the_limit_is_drawn() {
+    let mut receipt = RECEIPTS[1].1.receipt.clone();
+    let mut with = |count: u32| {
+        // Scattered over the planes, so that no range of a table holds two of them.
+        let characters = (0..count).filter_map(|index| char::from_u32(0x20000 + index * 8)).collect::<Vec<_>>();
+        let line = |name: &[char]| AuxItem {
+            related_item_code: receipt.draft.items[0].item_code.clone(),
+            related_item_name: String::new(),
+            item_code: "XA".to_owned(),
+            item_name: name.iter().collect(),
+            unit: String::new(),
+            quantity: None,
+            standard: None,
+            amount: Yuan4::new(100),
+            remark: String::new(),
+        };
+        let lines = characters.chunks(100).map(line).collect();
+        receipt.draft.aux_items = lines;
+        face(&receipt, true)
+    };
+    let facts = facts(&RECEIPTS[1].1.receipt);
+    // With one line there are the headings of the table, too.
+    let own = with(1).characters() - 1;
+    let most = u32::try_from(CHARACTERS_MAX - own).unwrap();
+    let at_limit = with(most);
+    assert_eq!(at_limit.characters(), CHARACTERS_MAX);
+    assert!(pdf(&at_limit, &ALL_FONTS, &facts, None).unwrap().len() < 4_000_000);
+    assert!(ofd(&at_limit, &ALL_FONTS, &facts, b"", None).unwrap().len() < 4_000_000);
+    let beyond = with(most + 1);
+    assert!(matches!(pdf(&beyond, &ALL_FONTS, &facts, None), Err(PdfError::Characters(5_001))));
+    assert!(matches!(ofd(&beyond, &ALL_FONTS, &facts, b"", None), Err(OfdError::Characters(5_001))));
+    assert_eq!(png_page(&beyond, 0, &ALL_FONTS).unwrap()[1..4], *b"PNG");
 }
