@@ -384,6 +384,16 @@ fn every_procedure_of_the_operators_pages_is_typed_by_a_test() {
 }
 
 #[test]
+fn the_secret_of_a_portals_sources_is_made_as_the_page_says_and_nobody_else_reads_it() {
+    let [make] = <[String; 1]>::try_from(commands("docs/ops/portal.md", "Setting one up").unwrap()).unwrap();
+    let directory = scratch::Directory::new();
+    let done = std::process::Command::new("bash").args(["-euc", &make]).current_dir(directory.path()).status().unwrap();
+    assert!(done.success());
+    let secret = std::fs::metadata(directory.path().join("source.secret")).unwrap();
+    assert_eq!((secret.len(), secret.permissions().mode() & 0o777), (32, 0o600));
+}
+
+#[test]
 fn sections_with_commands_are_found() {
     let text = "# A\n```toml\nx\n```\n## B\n1. do\n   ```sh\n   one\n   ```\n   ```\n   sudo two\n   ```\n### C\n```\nprinted\n```\n";
     assert_eq!(headings_with_commands(text), (vec!["B".to_owned()], vec!["sudo two".to_owned()]));
