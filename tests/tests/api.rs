@@ -73,7 +73,7 @@ async fn bundle(client: &IssuerClient, key: ReceiptKey) -> Result<Vec<u8>, Refus
     answer.map(|answer| answer.into_inner().bundle.to_vec()).map_err(|status| refusal(&status))
 }
 
-fn reversal(draft: &ReceiptDraft, original: ReceiptKey, biz_code: &str) -> ReverseRequest {
+pub(crate) fn reversal(draft: &ReceiptDraft, original: ReceiptKey, biz_code: &str) -> ReverseRequest {
     ReverseRequest {
         unit_code: draft.unit_code.clone(),
         original: Some(original),

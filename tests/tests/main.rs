@@ -30,6 +30,7 @@ mod offices;
 mod old_copy;
 mod operations;
 mod page;
+mod portal;
 mod privacy;
 mod procedures;
 mod python_example;

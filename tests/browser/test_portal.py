@@ -1,0 +1,73 @@
+"""The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; FACE: what stands on it, as JSON."""
+
+import json
+import os
+import pathlib
+import time
+import unittest
+
+from axe_playwright_python.sync_playwright import Axe
+from harness import Visit, browser
+
+PORTAL = os.environ["PORTAL"]
+TALLY = pathlib.Path(os.environ["TALLY"])
+FACE = json.loads(os.environ["FACE"])
+QUESTION = json.loads(os.environ["QUESTION"])
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ASK = """async (question) => {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch('refresh', { method: 'POST', headers, body: JSON.stringify(question), credentials: 'omit' });
+  return [response.status, await response.text()];
+}"""
+
+
+class PortalTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = cls.enterClassContext(browser())
+
+    def visit(self, path):
+        return Visit(self.browser, PORTAL + path, int(time.time() * 1000), ignore_https_errors=True)
+
+    def test_a_code_opens_the_page_and_a_file_is_judged_there(self):
+        visit = self.visit("V#1234567")
+        visit.open()
+        visit.page.locator("#file").set_input_files(TALLY)
+        visit.page.locator("#word").wait_for()
+        visit.page.wait_for_function("document.getElementById('word').textContent.includes('有效')")
+        status, text = visit.page.evaluate(ASK, QUESTION)
+        self.assertEqual(status, 200)
+        self.assertTrue(text.startswith('{"format":"tallystick/ledger-answer/v1","answer":"taken"'), text[:100])
+        self.assertEqual(visit.page.evaluate("window.violations"), [])
+        self.assertEqual(visit.errors, [])
+        # What follows # stays in the browser, and nothing goes anywhere else.
+        self.assertTrue(all(url.startswith((PORTAL, "data:", "blob:")) for url in visit.requests), visit.requests)
+        self.assertFalse([url for url in visit.requests[1:] if "1234567" in url], visit.requests)
+
+    def test_a_receipt_is_fetched_without_a_script(self):
+        context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)
+        page = context.new_page()
+        page.goto(PORTAL + "fetch")
+        for name in ("code", "number", "check_code"):
+            page.fill(f"#{name}", FACE[name])
+        page.click("button")
+        with page.expect_download() as waiting:
+            page.click("a.download")
+        self.assertEqual(waiting.value.suggested_filename, f"{FACE['code']}-{FACE['number']}.tally")
+        self.assertTrue(pathlib.Path(waiting.value.path()).read_bytes().startswith(b'{"format":"tallystick/bundle/v1"'))
+        self.assertNotIn(FACE["check_code"], page.url)
+        context.close()
+
+    def test_everybody_can_use_the_forms(self):
+        for path in ("fetch", "elements", "fetch-by-reference"):
+            visit = self.visit(path)
+            visit.open()
+            found = Axe().run(visit.page, options={"runOnly": {"type": "tag", "values": TAGS}})
+            self.assertEqual(found.response["violations"], [], path)
+            self.assertEqual(visit.errors, [], path)
+            room = visit.page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
+            self.assertEqual(room, 0, path)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,344 @@
+//! The portal as people meet it: real validators, issuer and portal, over HTTPS.
+//!
+//! Needs `make wasm`, for the page that it serves.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod https;
+
+use receipt_core::answer::{Answer as LedgerAnswer, join};
+use receipt_core::bundle::Bundle;
+use receipt_core::receipt::model::PayerIdType;
+use receipt_core::record::status_key;
+use receipt_core::verdict::{Finding, Verdict, verify_bundle};
+use serde_json::{Value, json};
+use tallystick_devnet::generate_receipts::GeneratedReceipt;
+use tallystick_devnet::issuing::issue_one;
+use tallystick_devnet::logs::AllowList;
+use tallystick_devnet::process::http_get;
+use tallystick_devnet::{Caller, NetworkOptions};
+use tallystick_proto::issuer::v1::{ReceiptKey, Wait};
+use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_tests::TestNetwork;
+use tallystick_tests::python::Python;
+
+use crate::portal::https::Phone;
+
+/// A network with its portal, and one sealed receipt.
+struct World {
+    network: TestNetwork,
+    phone: Phone,
+    issued: GeneratedReceipt,
+    bundle: Vec<u8>,
+}
+
+async fn world() -> World {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    network.start_portal().await.unwrap();
+    let issued = network.sample("S01", 1).unwrap();
+    let client = network.issuer_client(1, Caller::System(issued.system_id)).await.unwrap();
+    let bundle = issue_one(client, &issued, Wait::Sealed).await.unwrap().response.bundle.to_vec();
+    let address = network.description().portal.as_ref().unwrap().https;
+    let phone = Phone::new(address, &network.layout().ca().cert);
+    World { network, phone, issued, bundle }
+}
+
+impl World {
+    fn judge(&self, bundle: &[u8]) -> Verdict {
+        verify_bundle(bundle, &self.network.trust().unwrap(), SystemClock.now())
+    }
+
+    /// What the page asks about the receipt.
+    fn question(&self) -> Value {
+        let bundle = Bundle::decode(&self.bundle).unwrap();
+        let suite = self.network.trust().unwrap().suite();
+        let key = self.judge(&self.bundle).signed.unwrap().key;
+        let status_key = status_key(suite, &bundle.record).to_string();
+        json!({ "code": key.code.to_string(), "number": key.number.to_string(), "status_key": status_key })
+    }
+
+    /// What the page makes of the portal's answer.
+    async fn refreshed(&self, attempt: u32) -> Verdict {
+        let mut question = self.question();
+        question["try"] = attempt.into();
+        let answer = self.phone.post_json("/refresh", &question).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answer = LedgerAnswer::decode(&answer.body).unwrap();
+        let joined = join(&self.bundle, &answer, &self.network.trust().unwrap()).unwrap();
+        self.judge(&joined.encode())
+    }
+
+    async fn reverse(&self) -> ReceiptKey {
+        let key = self.judge(&self.bundle).signed.unwrap().key;
+        let (receipt_code, receipt_number) = (key.code.to_string(), key.number.to_string());
+        let original = ReceiptKey { receipt_code, receipt_number };
+        let request = crate::api::reversal(&self.issued.draft, original, "PORTAL-RED");
+        let mut client = self.network.issuer_client(1, Caller::System(self.issued.system_id)).await.unwrap();
+        let red = client.reverse(request).await.unwrap().into_inner();
+        ReceiptKey { receipt_code: red.receipt_code, receipt_number: red.receipt_number }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_comes_with_its_policy_and_a_receipt_is_refreshed() {
+    let world = world().await;
+    let phone = &world.phone;
+    for path in ["/", "/V", "/v"] {
+        let page = phone.get(path, "accept-encoding: gzip\r\n").await;
+        assert_eq!((page.status, page.header("content-encoding")), (200, Some("gzip")));
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("script-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{policy}");
+        for (name, value) in [
+            ("strict-transport-security", "max-age=63072000"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(page.header(name), Some(value), "{name}");
+        }
+        assert!(page.header("permissions-policy").unwrap().contains("camera=(self)"));
+        assert_eq!(page.header("access-control-allow-origin"), None);
+        let again = format!("accept-encoding: gzip\r\nif-none-match: {}\r\n", page.header("etag").unwrap());
+        assert_eq!(phone.get(path, &again).await.status, 304);
+    }
+    let page = phone.get("/", "").await.text();
+    let module = page.split("data-address=\"").nth(1).unwrap().split('"').next().unwrap();
+    let module = phone.get(&format!("/{module}"), "").await;
+    assert_eq!((module.status, module.header("content-type")), (200, Some("application/wasm")));
+    assert!(module.header("cache-control").unwrap().contains("immutable"));
+    for path in ["/nothing", "/../portal.toml", "/hosted/index.html"] {
+        assert_eq!(phone.get(path, "").await.status, 404, "{path}");
+    }
+
+    assert_eq!(world.refreshed(0).await.finding(), Finding::InForce);
+    let mut other = world.question();
+    other["status_key"] = "00".repeat(32).into();
+    let absent = LedgerAnswer::decode(&phone.post_json("/refresh", &other).await.body).unwrap();
+    assert!(matches!(absent, LedgerAnswer::Absent { .. }), "{absent:?}");
+
+    let red = world.reverse().await;
+    // Whoever asks again has another node asked, and not the cache.
+    let verdict = world.refreshed(1).await;
+    assert_eq!(verdict.finding(), Finding::Reversed, "{verdict:?}");
+    assert!(verdict.to_json().contains(&format!("{}-{}", red.receipt_code, red.receipt_number)));
+    for question in [json!({}), json!({ "code": "1" }), json!([])] {
+        assert_eq!(phone.post_json("/refresh", &question).await.status, 400, "{question}");
+    }
+    let in_address = phone.ask("POST /refresh?code=1 HTTP/1.1\r\ncontent-type: application/json\r\n", "{}").await;
+    assert_eq!(in_address.status, 400);
+    let elsewhere = "POST /refresh HTTP/1.1\r\ncontent-type: application/json\r\nsec-fetch-site: cross-site\r\n";
+    assert_eq!(phone.ask(elsewhere, &world.question().to_string()).await.status, 403);
+    world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_gone_is_passed_over_and_without_nodes_the_page_still_comes() {
+    let mut world = world().await;
+    world.network.node(1).unwrap().kill().await.unwrap();
+    assert_eq!(world.refreshed(0).await.finding(), Finding::InForce);
+    for node in 2..=4 {
+        world.network.node(node).unwrap().kill().await.unwrap();
+    }
+    let mut question = world.question();
+    question["try"] = 1.into();
+    let answer = world.phone.post_json("/refresh", &question).await;
+    assert_eq!((answer.status, &answer.json()["problem"]), (503, &"LEDGER_UNAVAILABLE".into()));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(world.phone.get("/", "").await.status, 200);
+    // Nothing that anybody typed is in a log or a metric.
+    let door = world.network.description().portal.as_ref().unwrap().metrics;
+    let (status, metrics) = http_get(door, "/metrics").await.unwrap();
+    let metrics = String::from_utf8(metrics).unwrap();
+    assert_eq!(status, 200);
+    let log = std::fs::read_to_string(world.network.layout().log("portal")).unwrap();
+    for name in ["number", "status_key"] {
+        let value = question[name].as_str().unwrap();
+        assert!(!metrics.contains(value) && !log.contains(value), "{name}");
+    }
+    assert!(metrics.contains("tallystick_portal_node_answers_total{outcome=\"taken\"} 1\n"), "{metrics}");
+    let portal = world.network.portal().unwrap().terminate().await.unwrap();
+    assert!(portal.success(), "{portal}");
+}
+
+/// The end of the sample payer's identity number.
+const RESIDENT_ID: &str = "990305199001010015";
+
+impl World {
+    /// A receipt of a payer with an identity number, and what stands on it: code, number, check code, date, total.
+    async fn face(&self) -> (GeneratedReceipt, Vec<u8>, Value) {
+        let mut receipt = self.network.sample("S01", 2).unwrap();
+        receipt.draft.payer_id_type = PayerIdType::Resident;
+        receipt.draft.payer_code = RESIDENT_ID.to_owned();
+        let client = self.network.issuer_client(1, Caller::System(receipt.system_id)).await.unwrap();
+        let response = issue_one(client, &receipt, Wait::Sealed).await.unwrap().response;
+        let total = receipt.draft.total_amount.get();
+        let face = json!({
+            "code": response.receipt_code,
+            "number": response.receipt_number,
+            "check_code": response.check_code,
+            "date": response.issue_date,
+            "total": format!("{}.{:02}", total / 100, total % 100),
+        });
+        (receipt, response.bundle.to_vec(), face)
+    }
+
+    async fn download(&self, answer: &Value) -> Vec<u8> {
+        let address = format!("/{}", answer["download"]["address"].as_str().unwrap());
+        let head = self.phone.ask(&format!("HEAD {address} HTTP/1.1\r\n"), "").await;
+        assert_eq!((head.status, head.body.len()), (200, 0), "looking ahead takes nothing");
+        let file = self.phone.get(&address, "").await;
+        assert_eq!(file.status, 200);
+        let disposition = file.header("content-disposition").unwrap();
+        assert!(
+            disposition.starts_with("attachment; filename=\"9") && disposition.ends_with(".tally\""),
+            "{disposition}"
+        );
+        assert_eq!(file.header("cache-control"), Some("no-store"));
+        assert_eq!(self.phone.get(&address, "").await.body, file.body, "another program asks again");
+        assert_eq!(self.phone.get(&address, "").await.status, 410, "and then nobody");
+        file.body
+    }
+}
+
+fn only(face: &Value, names: &[&str]) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), face[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn as_form(fields: &Value) -> String {
+    let pairs = fields.as_object().unwrap().iter();
+    pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())).collect::<Vec<_>>().join("&")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
+    let world = world().await;
+    let phone = &world.phone;
+    let (receipt, bundle, face) = world.face().await;
+    let three = only(&face, &["code", "number", "check_code"]);
+
+    let fetched = phone.post_json("/fetch", &three).await;
+    assert_eq!(fetched.status, 200, "{fetched:?}");
+    let file = world.download(&fetched.json()).await;
+    assert_eq!(world.judge(&file).finding(), Finding::InForce);
+    assert_eq!(Bundle::decode(&file).unwrap().record, Bundle::decode(&bundle).unwrap().record);
+
+    let elements = phone.post_json("/elements", &face).await;
+    assert_eq!(elements.status, 200, "{elements:?}");
+    let said = elements.json();
+    assert_eq!((&said["state"], &said["standing"]), (&"SEALED".into(), &"IN_FORCE".into()));
+    assert_eq!(world.judge(&world.download(&said).await).finding(), Finding::InForce);
+
+    let by_reference = json!({
+        "unit_code": receipt.draft.unit_code,
+        "kind": "biz_code",
+        "reference": receipt.draft.biz_code,
+        "last_four": "0015",
+    });
+    let found = phone.post_json("/fetch-by-reference", &by_reference).await;
+    assert_eq!(found.status, 200, "{found:?}");
+    assert_eq!(world.judge(&world.download(&found.json()).await).finding(), Finding::InForce);
+
+    // People without a script.
+    assert!(phone.get("/fetch", "").await.text().contains("<form method=\"post\" action=\"/fetch\">"));
+    let page = phone.post_form("/fetch", &as_form(&three)).await;
+    let policy = page.header("content-security-policy").unwrap().to_owned();
+    assert!(page.status == 200 && policy.contains("form-action 'self'") && !policy.contains("script"), "{policy}");
+    let html = page.text();
+    let token = html.split("href=\"/download/").nth(1).unwrap_or_else(|| panic!("{html}")).split('"').next().unwrap();
+    assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
+
+    // A wrong check code, a number that nobody issued, one that is in no segment, and another's end of an identity number: one answer.
+    let changed = |name: &str, value: &str| {
+        let mut fields = three.clone();
+        fields[name] = value.into();
+        fields
+    };
+    let wrong_code = if face["check_code"].as_str().unwrap().starts_with('0') { "1aaaaa" } else { "0aaaaa" };
+    let mut answers = Vec::new();
+    for fields in [changed("check_code", wrong_code), changed("number", "0000009999"), changed("code", "12345678")] {
+        let answer = phone.post_json("/fetch", &fields).await;
+        answers.push((
+            answer.status,
+            answer.text(),
+            answer.head.lines().filter(|line| !line.starts_with("date")).collect::<Vec<_>>().join("\n"),
+        ));
+    }
+    let mut other = by_reference.clone();
+    other["last_four"] = "0016".into();
+    let answer = phone.post_json("/fetch-by-reference", &other).await;
+    assert_eq!((answer.status, answer.text()), (404, answers[0].1.clone()));
+    assert_eq!(answers[0].0, 404);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let page = phone.post_form("/fetch", &as_form(&changed("check_code", wrong_code))).await;
+    assert!(page.status == 404 && page.text().contains("哪一项不符，本站不作说明"), "{page:?}");
+
+    let door = world.network.description().portal.as_ref().unwrap().metrics;
+    let (_, metrics) = http_get(door, "/metrics").await.unwrap();
+    let metrics = String::from_utf8(metrics).unwrap();
+    let log = std::fs::read_to_string(world.network.layout().log("portal")).unwrap();
+    for name in ["number", "check_code", "total"] {
+        let value = face[name].as_str().unwrap();
+        assert!(!metrics.contains(value) && !log.contains(value), "{name}");
+    }
+    for value in [receipt.draft.biz_code.as_str(), RESIDENT_ID, "127.0.0.1 "] {
+        assert!(!metrics.contains(value) && !log.contains(value), "{value}");
+    }
+    world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_after_many_wrong_tries_waits_and_is_answered() {
+    let world = world().await;
+    let (_, _, face) = world.face().await;
+    let three = only(&face, &["code", "number", "check_code"]);
+    let mut wrong = three.clone();
+    wrong["check_code"] =
+        if face["check_code"].as_str().unwrap().starts_with('0') { "1aaaaa" } else { "0aaaaa" }.into();
+    for _ in 0..3 {
+        assert_eq!(world.phone.post_json("/fetch", &wrong).await.status, 404);
+    }
+    let waits = world.phone.post_json("/fetch", &three).await;
+    assert_eq!(waits.status, 202, "{waits:?}");
+    assert!(waits.header("retry-after").is_some());
+    // Its place, as a form: the same fields, and the ticket.
+    let page = world.phone.post_form("/fetch", &as_form(&three)).await;
+    let html = page.text();
+    assert!(page.status == 200 && html.contains("name=\"ticket\"") && html.contains("name=\"check_code\""), "{html}");
+    let mut again = three.clone();
+    again["ticket"] = waits.json()["ticket"].clone();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let fetched = loop {
+        let answer = world.phone.post_json("/fetch", &again).await;
+        if answer.status != 202 {
+            break answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{answer:?}");
+        let wait_ms = answer.json()["wait_ms"].as_u64().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
+    };
+    assert_eq!(fetched.status, 200, "{fetched:?}");
+    assert_eq!(world.judge(&world.download(&fetched.json()).await).finding(), Finding::InForce);
+    world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_browser_the_page_judges_and_a_form_downloads() {
+    let world = world().await;
+    let (_, bundle, face) = world.face().await;
+    let file = world.network.layout().root().join("receipt.tally");
+    std::fs::write(&file, &bundle).unwrap();
+    let programs = world.network.binaries().node.parent().unwrap().to_owned();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let port = world.network.description().portal.as_ref().unwrap().https.port();
+    let python = Python::install(&programs, &folder).await.unwrap();
+    let python = python
+        .with("PYTHONUTF8", "1")
+        .with("PORTAL", format!("https://localhost:{port}/"))
+        .with("TALLY", &file)
+        .with("FACE", face.to_string())
+        .with("QUESTION", world.question().to_string());
+    python.run(&["-m", "unittest", "--verbose", "test_portal"]).await.unwrap();
+    world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
