@@ -123,6 +123,11 @@ fn sign(arguments: &SignArguments, former: &FormerArguments) -> Result<()> {
     let governed = governed(&arguments.file.chain)?;
     let path = &arguments.file.file;
     let mut read = read(path, &governed)?;
+    ensure!(
+        read.opened.root() == read.file.signed.directory.root(),
+        "directory {}: it was brought up to date since enough had signed it, and what would be signed is not what it says now: sign the file from before `update`",
+        path.display()
+    );
     // An error here ends the command: nobody signs what was not shown to them.
     out_page(&presented(&read, former, &governed)?).context("show the directory")?;
     agree(arguments.digest.as_deref(), &digest(&read.file).to_string())?;

@@ -36,8 +36,10 @@ pub enum DirectoryFileError {
         /// Why it is not taken.
         error: DeltaError,
     },
-    /// A draft without a seal of its own block.
-    #[error("the draft has no seal of height {0} that says that these are the ledger's rows: draft it anew")]
+    /// A draft without a seal of its own block, or with more than that.
+    #[error(
+        "the draft does not have the seal of height {0} that says that these are the ledger's rows, and nothing else: draft it anew"
+    )]
     Unsealed(crate::ids::Height),
 }
 
@@ -92,8 +94,12 @@ impl DirectoryFile {
     /// See [`DirectoryFileError`].
     pub fn open_draft(&self, trust: &TrustFile) -> Result<TrustedDirectory, DirectoryFileError> {
         let directory = &self.signed.directory;
-        let seal = self.deltas.first().and_then(|delta| DirectoryDelta::decode(delta).ok());
-        let seal = seal.filter(|delta| delta.units.is_empty()).and_then(|delta| Seal::decode(&delta.seal).ok());
+        // Nothing behind it: whoever signs is shown what the file comes to, and signs what it begins with.
+        let [delta] = self.deltas.as_slice() else { return Err(DirectoryFileError::Unsealed(directory.height)) };
+        let seal = DirectoryDelta::decode(delta)
+            .ok()
+            .filter(|delta| delta.units.is_empty())
+            .and_then(|delta| Seal::decode(&delta.seal).ok());
         if seal.is_none_or(|seal| (seal.height, seal.time) != (directory.height, directory.time)) {
             return Err(DirectoryFileError::Unsealed(directory.height));
         }

@@ -344,6 +344,25 @@ fn a_file_is_taken_whole_or_not_at_all() {
     assert_eq!(open_directory_file(&long, trust).unwrap_err(), DirectoryFileError::Directory(DirectoryError::Form));
 }
 
+/// Shown would be what the file comes to, and signed what it begins with: a key that was revoked since would be in force again.
+#[test]
+fn a_draft_with_more_than_its_own_seal_is_not_signed() {
+    let mut chain = TestChain::new();
+    chain.add_block(&[]);
+    let before = chain.directory();
+    let bare = chain.delta(&before, Vec::new()).encode();
+    chain.govern(vec![TestChain::revocation(UNIT_KEY_BASE + 3, GENESIS_TIME_MS + 5_000)]);
+    let revoked = chain.delta(&before, Vec::new()).encode();
+    let signed = SignedDirectory::sign(before.clone(), chain.genesis().chain_id(), &[]);
+    let draft = |deltas: &[&Vec<u8>]| {
+        let deltas = deltas.iter().map(|delta| delta.to_vec()).collect();
+        DirectoryFile { signed: signed.clone(), deltas }.open_draft(chain.trust())
+    };
+    assert_eq!(draft(&[&bare]).unwrap().units(), before.units);
+    assert_eq!(draft(&[&bare, &revoked]).unwrap_err(), DirectoryFileError::Unsealed(before.height));
+    assert_eq!(draft(&[&bare, &bare]).unwrap_err(), DirectoryFileError::Unsealed(before.height));
+}
+
 #[test]
 fn a_draft_is_signed_only_if_a_quorum_sealed_its_rows_height_and_time() {
     let changed = changed();

@@ -214,7 +214,8 @@ impl TrustedDirectory {
                 Err(position) => units.insert(position, row.clone()),
             }
         }
-        let root = directory_root(self.suite, &units);
+        // A file may hold thousands of deltas without rows: each says no more than that the root is still the same.
+        let root = if delta.units.is_empty() { self.root } else { directory_root(self.suite, &units) };
         if root != seal.directory_root {
             return Err(DeltaError::Root { height: seal.height });
         }
