@@ -138,6 +138,7 @@ impl Follower {
     /// Follows until the token is cancelled. An error is fatal to the process.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), JournalError> {
         let nodes = Arc::clone(&self.nodes);
+        let mut told_short = false;
         for index in nodes.preferred().. {
             if self.desk.gate.is_halted() {
                 // A halted issuer follows no more blocks, but still answers queries about the receipts that it has.
@@ -150,6 +151,7 @@ impl Follower {
                 () = token.cancelled() => return Ok(()),
             };
             let mut pause = RETRY_PAUSE;
+            let was_short = std::mem::replace(&mut told_short, matches!(ended, Ended::Short(_)));
             match ended {
                 Ended::Fatal(error) => return Err(error),
                 Ended::Own(fault) => {
@@ -157,12 +159,13 @@ impl Follower {
                     pause = OWN_FAULT_PAUSE;
                 }
                 Ended::OutOfTurn(out_of_turn) => {
-                    if self.standing.out_of_turn(&node.name, out_of_turn, nodes.count()) {
-                        pause = OWN_FAULT_PAUSE;
-                    }
+                    self.standing.out_of_turn(&node.name, out_of_turn, nodes.count());
+                    pause = OWN_FAULT_PAUSE;
                 }
                 Ended::Short(error) => {
-                    tracing::warn!(%error, "blocks could not be acted on, and are asked for again");
+                    if !was_short {
+                        tracing::warn!(%error, "blocks could not be acted on, and are asked for again until they can");
+                    }
                     pause = OWN_FAULT_PAUSE;
                 }
                 Ended::Halted => continue,

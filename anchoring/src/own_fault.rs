@@ -1,6 +1,7 @@
 //! What keeps this process from following the ledger, whatever node it asks: no node is to blame, and none can mend it. Told once in the log,
 //! and in `/readyz` for as long as it lasts, in a part of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use receipt_core::trust::OutOfTurn;
@@ -54,22 +55,22 @@ pub struct Standing {
     trust_file: ReadyPart,
     ledger: ReadyPart,
     told: Option<OwnFault>,
-    /// Answers by a quorum out of its turn since blocks were followed.
-    out_of_turn: usize,
+    /// Nodes with a checkpoint of a quorum out of its turn since blocks were followed.
+    out_of_turn: BTreeSet<String>,
 }
 
 impl Standing {
     /// Nothing is known of a fault.
     pub fn new(readiness: &Readiness) -> Self {
         let (trust_file, ledger) = (readiness.part("trust_file"), readiness.part("ledger"));
-        let standing = Self { trust_file, ledger, told: None, out_of_turn: 0 };
+        let standing = Self { trust_file, ledger, told: None, out_of_turn: BTreeSet::new() };
         standing.show();
         standing
     }
 
     /// Blocks were followed: what was told is over.
     pub(crate) fn is_sound(&mut self) {
-        self.out_of_turn = 0;
+        self.out_of_turn.clear();
         if self.told.take().is_some() {
             tracing::info!("the ledger is followed again");
             self.show();
@@ -85,18 +86,16 @@ impl Standing {
         self.show();
     }
 
-    /// A node has a checkpoint of a quorum out of its turn. Of one node that may be a theft of keys; if so many said it since blocks were followed,
-    /// the trust file is wrong. Whether it counts as that.
-    pub(crate) fn out_of_turn(&mut self, node: &str, out_of_turn: OutOfTurn, nodes: usize) -> bool {
-        self.out_of_turn = self.out_of_turn.saturating_add(1);
+    /// A node has a checkpoint of a quorum out of its turn. Of one node that may be a theft of keys; if all said it since blocks were followed,
+    /// the trust file is wrong. One that is asked again and again is one.
+    pub(crate) fn out_of_turn(&mut self, node: &str, out_of_turn: OutOfTurn, nodes: usize) {
+        let is_new = self.out_of_turn.insert(node.to_owned());
         let fault = OwnFault::of_turns(out_of_turn);
-        let is_all = self.out_of_turn >= nodes;
-        if is_all {
+        if self.out_of_turn.len() >= nodes {
             self.has(fault);
-        } else {
+        } else if is_new {
             tracing::error!(node, %fault, "a node has a checkpoint of validators whose turn it is not");
         }
-        is_all
     }
 
     fn show(&self) {
@@ -107,5 +106,29 @@ impl Standing {
             Some(fault @ OwnFault::TrustFile(_)) => self.trust_file.not_ready(fault.predicate()),
             Some(fault @ OwnFault::Ledger(_)) => self.ledger.not_ready(fault.predicate()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use receipt_core::ids::TreeSize;
+
+    use super::*;
+
+    #[test]
+    fn one_node_that_says_it_again_and_again_is_no_proof_against_the_trust_file() {
+        let readiness = Readiness::new();
+        let mut standing = Standing::new(&readiness);
+        let out_of_turn = OutOfTurn { size: TreeSize::new(9), first_size: TreeSize::new(1), last_size: None };
+        for _ in 0..5 {
+            standing.out_of_turn("a", out_of_turn, 2);
+            assert!(readiness.is_ready(), "{readiness}");
+        }
+        standing.out_of_turn("b", out_of_turn, 2);
+        assert!(readiness.to_string().starts_with("trust_file contradicts the ledger"), "{readiness}");
+        standing.is_sound();
+        assert!(readiness.is_ready());
+        standing.out_of_turn("b", out_of_turn, 2);
+        assert!(readiness.is_ready(), "{readiness}");
     }
 }
