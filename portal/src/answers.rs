@@ -1,5 +1,6 @@
 //! How what was fetched is answered: as JSON to a script, as a page to whoever sent a form, and as a file to whoever has a token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tallystick_proto::issuer::v1::{ReceiptState, Standing};
 use tallystick_proto::portal::v1::{Genuine, Wait};
+use tallystick_service::callers::{Network, Share};
 
 use crate::downloads::{Download, Downloads};
 use crate::fetch::{Fetched, FetchedDocument, FetchedElements, bundle_of, download_of};
@@ -236,7 +238,7 @@ pub(crate) fn file(download: Option<Download>) -> Response {
     };
     let plain = |c: &char| c.is_ascii_alphanumeric() || ".-_".contains(*c);
     let name: String = file_name.chars().filter(plain).collect();
-    let mut response = Response::new(Body::new(HeldBody { content: Some(content), _place: place }));
+    let mut response = Response::new(Body::from(Bytes::from_owner(Held { content, _place: place })));
     let headers = response.headers_mut();
     let value = |text: &str, other| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(other));
     headers.insert(header::CONTENT_TYPE, value(&media_type, "application/octet-stream"));
@@ -250,29 +252,14 @@ fn json(status: StatusCode, answer: &impl Serialize) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A file on its way, which counts among those in memory until it is sent.
-struct HeldBody {
-    content: Option<Bytes>,
-    _place: std::sync::Arc<tallystick_service::callers::Share<tallystick_service::callers::Network>>,
+/// Bytes of a file on its way, which count among those in memory until the last of them is sent.
+struct Held {
+    content: Bytes,
+    _place: Arc<Share<Network>>,
 }
 
-impl hyper::body::Body for HeldBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-        std::task::Poll::Ready(self.content.take().map(|content| Ok(hyper::body::Frame::data(content))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.content.is_none()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        let length = self.content.as_ref().map_or(0, Bytes::len);
-        hyper::body::SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
     }
 }

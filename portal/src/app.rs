@@ -54,9 +54,6 @@ pub async fn run(settings: Settings) -> Result<()> {
     check_identity(&settings, &tls)?;
     let public =
         PublicTls::load(settings.public_tls.clone(), Arc::clone(&clock)).context("load the public TLS files")?;
-    let https = TcpListener::bind(settings.listen.https).await.of_key("listen.https")?;
-    let operations = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
-
     let token = CancellationToken::new();
     let mut tasks = Tasks::new(token.clone());
     let mut registry = Registry::default();
@@ -66,6 +63,8 @@ pub async fn run(settings: Settings) -> Result<()> {
         .of_key("nodes")?;
     let refresher = Refresher::new(nodes, &settings.refresh, &settings.limits, portal_metrics.clone());
     let issuers = issuers(&settings, &tls)?;
+    let https = TcpListener::bind(settings.listen.https).await.of_key("listen.https")?;
+    let operations = TcpListener::bind(settings.listen.metrics).await.of_key("listen.metrics")?;
     let downloads = Downloads::new(Duration::from_secs(settings.fetch.download_seconds), Arc::new(OsEntropy));
     let downloads = Arc::new(downloads);
     let portal = Arc::new(Portal {

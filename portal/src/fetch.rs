@@ -26,7 +26,7 @@ use tonic::Status;
 
 use crate::config::{DOCUMENT_BYTES_MAX, LimitsConfig};
 use crate::input::Fields;
-use crate::issuers::Issuers;
+use crate::issuers::{IssuerClient, Issuers};
 use crate::metrics::PortalMetrics;
 use crate::rates::Rates;
 use crate::reply::{Problem, ProblemKind};
@@ -113,8 +113,10 @@ impl Fetcher {
         source: Network,
     ) -> Result<Fetched<FetchedDocument>, Problem> {
         let unit_code = text(&mut fields, "unit_code")?;
+        let mut attempt = self.attempt(&mut fields, source)?;
+        let ticket = UnitTicket::read(std::mem::take(&mut attempt.ticket));
         let request = FetchByReferenceRequest {
-            attempt: Some(self.attempt(&mut fields, source)?),
+            attempt: Some(attempt),
             unit_code: unit_code.clone(),
             reference: Some(reference_of(&mut fields)?),
             payer_id_last_four: text(&mut fields, "last_four")?,
@@ -124,22 +126,8 @@ impl Fetcher {
             page: page_of(&mut fields)?,
         };
         fields.end()?;
-        let mut place = Some(self.begin(source)?);
-        // Each issuer of the unit is asked, until one has it: which of them did is nobody's to know beforehand.
-        let mut last = Problem::new(ProblemKind::NoMatch);
-        for mut client in self.issuers.of_unit(&unit_code) {
-            match client.fetch_by_reference(request.clone()).await {
-                Ok(response) => match place.take() {
-                    Some(place) => return fetched(response.into_inner(), place),
-                    None => break,
-                },
-                Err(status) => last = problem_of(&status),
-            }
-            if last.kind != ProblemKind::NoMatch {
-                break;
-            }
-        }
-        Err(last)
+        let place = self.begin(source)?;
+        ask_in_turn(self.issuers.of_unit(&unit_code), &request, ticket, place).await
     }
 
     /// The five elements: `code`, `number`, `check_code`, `date`, `total`.
@@ -194,6 +182,61 @@ impl Fetcher {
     }
 }
 
+/// A ticket of one of a unit's issuers: its number, and what it gave. At another issuer it would be void, and a new try.
+struct UnitTicket {
+    issuer: Option<u32>,
+    ticket: Bytes,
+}
+
+impl UnitTicket {
+    fn read(bytes: Bytes) -> Self {
+        match bytes.split_first_chunk::<4>() {
+            Some((id, rest)) => Self { issuer: Some(u32::from_be_bytes(*id)), ticket: Bytes::copy_from_slice(rest) },
+            None => Self { issuer: None, ticket: Bytes::new() },
+        }
+    }
+
+    fn written(issuer: u32, ticket: &[u8]) -> Bytes {
+        [&issuer.to_be_bytes()[..], ticket].concat().into()
+    }
+}
+
+/// Each issuer of the unit is asked, until one has it: which of them did is nobody's to know beforehand. Whoever waits at one goes on there: those
+/// before it have said that they do not have it.
+async fn ask_in_turn(
+    issuers: Vec<(u32, IssuerClient)>,
+    request: &FetchByReferenceRequest,
+    ticket: UnitTicket,
+    place: Share<Network>,
+) -> Result<Fetched<FetchedDocument>, Problem> {
+    let from = ticket.issuer.filter(|from| issuers.iter().any(|(id, _)| id == from));
+    let mut problem = Problem::new(ProblemKind::NoMatch);
+    for (id, mut client) in issuers.into_iter().skip_while(|(id, _)| from.is_some_and(|from| from != *id)) {
+        let mut request = request.clone();
+        if let Some(attempt) = request.attempt.as_mut().filter(|_| from == Some(id)) {
+            attempt.ticket = ticket.ticket.clone();
+        }
+        match client.fetch_by_reference(request).await {
+            Ok(response) => {
+                let fetched = fetched(response.into_inner(), place)?;
+                return Ok(match fetched {
+                    Fetched::Wait(wait) => {
+                        let ticket = UnitTicket::written(id, &wait.ticket);
+                        Fetched::Wait(Wait { ticket, ..wait })
+                    }
+                    other => other,
+                });
+            }
+            // One that cannot say keeps nobody from the next; but then it is not known that nobody has it.
+            Err(status) => match problem_of(&status) {
+                said if said.kind == ProblemKind::NoMatch => {}
+                said => problem = said,
+            },
+        }
+    }
+    Err(problem)
+}
+
 fn fetched(response: FetchResponse, mut place: Share<Network>) -> Result<Fetched<FetchedDocument>, Problem> {
     match response.answer {
         Some(FetchAnswer::Document(document)) => {
@@ -215,8 +258,8 @@ fn problem_of(status: &Status) -> Problem {
         ErrorReason::Core(Reason::RateLimited) => ProblemKind::TooOften,
         ErrorReason::Core(Reason::InProgress) => ProblemKind::NotSealed,
         ErrorReason::Core(Reason::LedgerUnavailable) | ErrorReason::Call(CallReason::NotReady) => ProblemKind::NoNode,
-        ErrorReason::Core(Reason::FieldInvalid)
-        | ErrorReason::Call(CallReason::RequestInvalid | CallReason::NoDocument) => ProblemKind::Form,
+        ErrorReason::Core(Reason::FieldInvalid) | ErrorReason::Call(CallReason::RequestInvalid) => ProblemKind::Form,
+        ErrorReason::Call(CallReason::NoDocument) => ProblemKind::NoDocument,
         ErrorReason::Core(Reason::Overloaded) => ProblemKind::Busy,
         ErrorReason::Core(reason) => return Problem::refused(reason),
         ErrorReason::Call(reason) => {
@@ -276,7 +319,8 @@ fn page_of(fields: &mut Fields) -> Result<u32, Problem> {
 
 fn reference_of(fields: &mut Fields) -> Result<Reference, Problem> {
     let kind = fields.take("kind");
-    let instalment = fields.take("instalment").map_or(Some(0), |text| text.parse().ok());
+    let instalment = fields.take("instalment").filter(|text| !text.trim().is_empty());
+    let instalment = instalment.map_or(Some(0), |text| text.trim().parse().ok());
     let reference = text(fields, "reference")?;
     let form = Problem::new(ProblemKind::Form);
     match (kind.as_deref(), instalment.ok_or(form.clone())?) {
@@ -343,6 +387,7 @@ mod tests {
             (Refusal::new(CallReason::NotReady), ProblemKind::NoNode),
             (Refusal::new(CallReason::NotPermitted), ProblemKind::NoIssuer),
             (Refusal::new(Reason::NumberUsed), ProblemKind::Refused),
+            (Refusal::new(CallReason::NoDocument), ProblemKind::NoDocument),
             (Refusal::field("check_code", "is none"), ProblemKind::Form),
         ] {
             assert_eq!(told(refusal).kind, kind);

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use receipt_core::hash::{Hash, sha256};
 use tallystick_service::input;
 
-/// One file, and all of them: a directory of units, two modules and two pages are far below.
+/// One file, and all of them: two modules and two pages are far below.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const FILES_MAX: usize = 64;
 const SUMS: &str = "SHA256SUMS";
@@ -62,7 +62,7 @@ struct File {
     media_type: &'static str,
     cache: HeaderValue,
     policy: Option<HeaderValue>,
-    /// What programs of others read: the list of sums, and the directory of units.
+    /// What programs of others read: the list of sums.
     is_shared: bool,
 }
 
@@ -122,7 +122,7 @@ impl File {
             true => HeaderValue::from_static("public, max-age=31536000, immutable"),
             false => HeaderValue::from_static("no-cache"),
         };
-        let is_shared = name == SUMS || name.starts_with("directory-");
+        let is_shared = name == SUMS;
         Ok(Self { plain: Encoded::new(bytes, &hash, ""), gzip, media_type, cache, policy, is_shared })
     }
 

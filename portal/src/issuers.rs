@@ -80,10 +80,10 @@ impl Issuers {
         Some(issuer.client.clone())
     }
 
-    /// Who issues for this unit.
-    pub(crate) fn of_unit(&self, unit_code: &str) -> Vec<IssuerClient> {
+    /// Who issues for this unit, each with its number.
+    pub(crate) fn of_unit(&self, unit_code: &str) -> Vec<(u32, IssuerClient)> {
         let serves = |issuer: &&Issuer| issuer.unit_prefixes.iter().any(|prefix| unit_code.starts_with(prefix));
-        self.issuers.iter().filter(serves).map(|issuer| issuer.client.clone()).collect()
+        self.issuers.iter().filter(serves).map(|issuer| (issuer.id, issuer.client.clone())).collect()
     }
 
     /// How issuers know a source: a keyed hash, from which nobody without the secret gets an address.

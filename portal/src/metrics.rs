@@ -11,8 +11,8 @@ use prometheus_client::registry::Registry;
 use tallystick_service::tls::DaysLeft;
 
 const LIMITS: [&str; 6] = ["connection_rate", "connections", "requests", "refreshes", "fetches", "documents"];
-const OUTCOMES: [&str; 8] =
-    ["taken", "refused", "absent", "behind", "distrusted", "malformed", "unavailable", "timeout"];
+const OUTCOMES: [&str; 9] =
+    ["taken", "refused", "absent", "behind", "unknown_validators", "distrusted", "malformed", "unavailable", "timeout"];
 
 /// Which of the portal's doors a request came to, and how it was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -1,7 +1,7 @@
 //! What nodes say of a receipt, as a browser will judge it.
 //!
-//! A node is not believed here either: an answer whose checkpoint no quorum stands behind is not handed on, and one that is far behind
-//! others only if nobody knows better. What a portal cannot see, the record not being here, the browser finds, and asks again with the
+//! A node is not believed here either: an answer whose checkpoint no quorum of the trust file stands behind is not handed on, unless its
+//! signers came later than the file, as they say, and nobody knows better; nor is one that is far behind others. What a portal cannot see, the record not being here, the browser finds, and asks again with the
 //! next number of a try: then another node is asked first. "No such record" is said only when no node that answers has it.
 
 use std::sync::Arc;
@@ -77,6 +77,16 @@ pub(crate) enum NoAnswer {
     NotYet,
 }
 
+/// How new a node's checkpoint is, as far as this portal can tell; the later the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Newness {
+    /// By validators that came after the trust file, or by whoever says so.
+    Unjudged,
+    /// Older than another node's.
+    Behind,
+    New,
+}
+
 /// What one node said.
 enum Said {
     Answer(Answer, String),
@@ -115,7 +125,8 @@ impl Nodes {
     /// Asks one node after the other; of a later try another one first.
     pub(crate) async fn ask(&self, question: &Question, attempt: usize) -> Result<Answer, NoAnswer> {
         let first = self.preferred.load(Ordering::Relaxed).wrapping_add(attempt);
-        let (mut second_best, mut not_yet) = (None, false);
+        // The best so far: of a known quorum, then with the record, then the newest.
+        let (mut best, mut not_yet) = (None, false);
         for index in (0..self.nodes.len()).map(|offset| first.wrapping_add(offset) % self.nodes.len()) {
             let node = &self.nodes[index];
             let said = match tokio::time::timeout(self.timeout, node.say(question)).await {
@@ -124,15 +135,21 @@ impl Nodes {
             };
             match said {
                 Said::Answer(answer, checkpoint) => match self.judge(&checkpoint) {
-                    Ok(true) if !matches!(answer, Answer::Absent { .. }) => {
-                        self.metrics.node_answered(outcome_of(&answer));
-                        return Ok(answer);
-                    }
-                    Ok(true) => second_best = Some(answer),
-                    // An old word is better than none.
-                    Ok(false) => {
-                        self.metrics.node_answered("behind");
-                        second_best = second_best.or(Some(answer));
+                    Ok(newness) => {
+                        let has_record = !matches!(answer, Answer::Absent { .. });
+                        if has_record && newness == Newness::New {
+                            self.metrics.node_answered(outcome_of(&answer));
+                            return Ok(answer);
+                        }
+                        match newness {
+                            Newness::New => {}
+                            Newness::Behind => self.metrics.node_answered("behind"),
+                            Newness::Unjudged => self.metrics.node_answered("unknown_validators"),
+                        }
+                        let rank = (newness != Newness::Unjudged, has_record, newness);
+                        if best.as_ref().is_none_or(|(held, _)| *held < rank) {
+                            best = Some((rank, answer));
+                        }
                     }
                     Err(problem) => {
                         self.metrics.node_answered("distrusted");
@@ -152,29 +169,29 @@ impl Nodes {
                 }
             }
         }
-        match second_best {
-            _ if not_yet => Err(NoAnswer::NotYet),
-            Some(answer) => {
+        match best {
+            Some(((_, has_record, _), answer)) if has_record || !not_yet => {
                 self.metrics.node_answered(outcome_of(&answer));
                 Ok(answer)
             }
-            None => Err(NoAnswer::Unavailable),
+            _ if not_yet => Err(NoAnswer::NotYet),
+            _ => Err(NoAnswer::Unavailable),
         }
     }
 
-    /// Whether a checkpoint is as new as others were. An error: no quorum stands behind it. One by validators that came after the trust
-    /// file is not judged here.
-    fn judge(&self, note: &str) -> Result<bool, String> {
+    /// How new a checkpoint is beside others. An error: no quorum stands behind it. Whether validators came after the trust file is not known
+    /// here: anybody may say so, and whoever's trust file this is has better answers, if there are any.
+    fn judge(&self, note: &str) -> Result<Newness, String> {
         let note = SignedNote::parse(note.as_bytes()).map_err(|error| error.to_string())?;
         let as_of = match self.trust.verify_note(&note) {
             Ok(checkpoint) => checkpoint.as_of.get(),
-            Err(error) if error.is_beyond_the_file() => return Ok(true),
+            Err(error) if error.is_beyond_the_file() => return Ok(Newness::Unjudged),
             Err(error) => return Err(error.to_string()),
         };
         let newest = self.newest_seconds.fetch_max(as_of, Ordering::Relaxed).max(as_of);
-        let age = self.clock.now().seconds().saturating_sub(as_of);
+        let age = self.clock.now().seconds().saturating_sub(newest);
         self.metrics.checkpoint_age_seconds.set(age as f64);
-        Ok(as_of.saturating_add(BEHIND_SECONDS) >= newest)
+        Ok(if as_of.saturating_add(BEHIND_SECONDS) >= newest { Newness::New } else { Newness::Behind })
     }
 }
 

@@ -55,7 +55,13 @@ pub(crate) fn form(path: &str) -> Option<Response> {
                     "reference",
                     "缴款码、结算号、决定书号或业务流水号",
                     "Number that the unit gave",
-                    "maxlength=\"50\" required",
+                    "maxlength=\"100\" required",
+                ),
+                Input(
+                    "instalment",
+                    "分期缴纳的期数（一次缴清不填）",
+                    "Instalment of a decision; empty if all was paid at once",
+                    "inputmode=\"numeric\" maxlength=\"4\"",
                 ),
                 Input(
                     "last_four",

@@ -69,6 +69,8 @@ problems! {
     NotSealed = CONFLICT, "IN_PROGRESS", "票据已开具，正在入账，请过几分钟再来。", "The receipt was issued and is being sealed. Come back in a few minutes.";
     Refused = GONE, "REFUSED", "账本没有接受这张票据，请与开票单位联系。", "The ledger refused this receipt. Ask the unit that issued it.";
     NoIssuer = SERVICE_UNAVAILABLE, "ISSUER_UNAVAILABLE", "暂时连不上开票单位的系统，请稍后再试。", "The issuer’s system cannot be reached now. Try again later.";
+    NoDocument = NOT_ACCEPTABLE, "NO_DOCUMENT", "开票单位的系统不能提供这种格式的票据，请改选凭证文件（.tally）。",
+        "The issuer’s system cannot make the receipt in this format. Choose the .tally file: that can be had.";
     Gone = GONE, "DOWNLOAD_OVER", "下载链接已用过或已过期，请重新取票。", "This download was used or its time is over. Fetch the receipt again.";
     NotYet = SERVICE_UNAVAILABLE, "NOT_READY", "票据刚刚入账，几秒钟后再查。", "The receipt is just being sealed. Ask again in a few seconds.";
 }

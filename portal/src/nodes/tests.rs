@@ -5,7 +5,7 @@ use std::pin::Pin;
 use receipt_core::block::Item;
 use receipt_core::reason::Reason;
 use receipt_core::record::status_key;
-use receipt_core::testkit::{TestChain, TestReceipt};
+use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
 use receipt_core::verdict::{PlaceVerdict, proved_place};
 use tallystick_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use tallystick_proto::ledger::v1::{
@@ -163,7 +163,9 @@ impl World {
             nodes.push(Node::new(format!("node-{index}"), channel));
         }
         let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(self.chain.now()));
-        let timeout = Duration::from_millis(500);
+        // Whoever answers has all the time that a busy machine takes; who is silent is waited for to the end.
+        let is_waited_for = says.iter().any(|says| matches!(says, Says::Silent));
+        let timeout = Duration::from_millis(if is_waited_for { 3_000 } else { 30_000 });
         Nodes::over(nodes, (self.chain.trust().clone(), clock), timeout, PortalMetrics::default())
     }
 }
@@ -236,6 +238,38 @@ async fn no_such_record_is_said_only_if_nobody_has_it() {
     assert_eq!(nodes.ask(&world.question(), 0).await, Err(NoAnswer::Unavailable), "whose word is under no quorum");
     let nodes = world.nodes(&[none(), Says::NotReady]).await;
     assert_eq!(nodes.ask(&world.question(), 0).await, Err(NoAnswer::NotYet), "it is just being sealed");
+}
+
+#[tokio::test]
+async fn who_is_late_and_has_it_counts_more_than_who_is_not_and_has_not() {
+    let mut world = World::new();
+    let late = state(world.state());
+    world.chain.let_pass(10 * 60 * 1000);
+    world.chain.add_block(&[]);
+    let none = Says::NotFound { checkpoint: world.checkpoint() };
+    for says in [[late.clone(), none.clone()], [none, late]] {
+        let nodes = world.nodes(&says).await;
+        // Both were heard once, so that the late one is known to be.
+        for attempt in 0..3 {
+            assert!(matches!(nodes.ask(&world.question(), attempt).await, Ok(Answer::Taken { .. })), "{attempt}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn validators_that_the_trust_file_does_not_know_are_heard_if_nobody_else_has_a_word() {
+    let world = World::new();
+    let (size, now) = (world.chain.log().size(), world.chain.now().seconds());
+    let checkpoint = world.chain.checkpoint_note(size, &[TestValidator::new(91)], now);
+    let none = Says::NotFound { checkpoint: checkpoint.clone() };
+    let nodes = world.nodes(&[none.clone(), state(world.state())]).await;
+    assert!(matches!(nodes.ask(&world.question(), 0).await, Ok(Answer::Taken { .. })));
+    let known = Says::NotFound { checkpoint: world.checkpoint() };
+    let taken = GetReceiptStateResponse { checkpoint, ..world.state() };
+    let nodes = world.nodes(&[state(taken.clone()), known]).await;
+    assert!(matches!(nodes.ask(&world.question(), 0).await, Ok(Answer::Absent { .. })), "a known quorum first");
+    let nodes = world.nodes(&[none, state(taken)]).await;
+    assert!(matches!(nodes.ask(&world.question(), 0).await, Ok(Answer::Taken { .. })));
 }
 
 #[tokio::test]
