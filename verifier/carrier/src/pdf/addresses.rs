@@ -7,7 +7,7 @@ use crate::budget::Budget;
 use crate::outcome::Why;
 
 use super::object::{Dictionary, Object, Reader};
-use super::stream::{STREAM_BYTES_MAX, begins_stream, decoded, stream, value};
+use super::stream::{STREAM_BYTES_MAX, begins_stream, decoded, heading, stream, value};
 
 /// Where `startxref` may stand at the latest, from the end.
 const END_BYTES: usize = 2048;
@@ -120,9 +120,9 @@ fn of_stream(
     addresses: &mut Addresses,
     budget: &mut Budget,
 ) -> Result<Dictionary, Why> {
-    reader.heading().ok_or(Why::Damaged)?;
+    heading(&mut reader, budget)?.ok_or(Why::Damaged)?;
     let Object::Dictionary(trailer) = value(&mut reader, budget)? else { return Err(Why::Damaged) };
-    if !trailer.get("Type").is_name("XRef") || !begins_stream(&mut reader) {
+    if !trailer.get("Type").is_name("XRef") || !begins_stream(&mut reader, budget)? {
         return Err(Why::Damaged);
     }
     let raw = stream(file, reader.at, trailer.get("Length").size(), budget)?;

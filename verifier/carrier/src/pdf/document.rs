@@ -8,7 +8,7 @@ use crate::outcome::Why;
 
 use super::addresses::{Addresses, Place};
 use super::object::{Dictionary, Object, Reader};
-use super::stream::{STREAM_BYTES_MAX, begins_stream, decoded, starts, stream, value};
+use super::stream::{STREAM_BYTES_MAX, begins_stream, decoded, heading, starts, stream, value};
 
 /// References that lead to references.
 const STEPS_MAX: usize = 8;
@@ -27,7 +27,7 @@ pub(super) struct Document<'a, 'b> {
 /// A stream of objects: its bytes, and which object begins where.
 struct Opened {
     bytes: Vec<u8>,
-    starts: Vec<(u32, usize)>,
+    starts: BTreeMap<u32, usize>,
 }
 
 /// An object with the bytes of its stream, as they stand in the file, if it has one.
@@ -62,14 +62,14 @@ impl<'a, 'b> Document<'a, 'b> {
             None | Some(Place::Free) => Ok(nothing),
             Some(Place::At(at)) => {
                 let mut reader = Reader::new(self.file, *at);
-                if reader.heading() != Some(number) {
+                if heading(&mut reader, self.budget)? != Some(number) {
                     return Err(Why::Damaged);
                 }
                 self.read(reader)
             }
             Some(Place::Inside(stream)) => {
                 let opened = self.open(*stream)?;
-                let start = opened.starts.iter().find(|(own, _)| *own == number).ok_or(Why::Damaged)?.1;
+                let start = *opened.starts.get(&number).ok_or(Why::Damaged)?;
                 let mut reader = Reader::new(&opened.bytes, start);
                 let object = reader.object(self.budget)?;
                 self.budget.spend(reader.at.saturating_sub(start))?;
@@ -82,7 +82,7 @@ impl<'a, 'b> Document<'a, 'b> {
     fn read(&mut self, mut reader: Reader<'a>) -> Result<Found<'a>, Why> {
         let object = value(&mut reader, self.budget)?;
         let Object::Dictionary(dictionary) = &object else { return Ok(Found { object, stream: None }) };
-        if !begins_stream(&mut reader) {
+        if !begins_stream(&mut reader, self.budget)? {
             return Ok(Found { object, stream: None });
         }
         let length = match dictionary.get("Length") {
@@ -90,7 +90,7 @@ impl<'a, 'b> Document<'a, 'b> {
             Object::Reference(length) => match self.addresses.places.get(length) {
                 Some(Place::At(at)) => {
                     let mut reader = Reader::new(self.file, *at);
-                    let own = reader.heading() == Some(*length);
+                    let own = heading(&mut reader, self.budget)? == Some(*length);
                     if own { value(&mut reader, self.budget)?.size() } else { None }
                 }
                 _ => None,

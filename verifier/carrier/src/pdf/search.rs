@@ -33,7 +33,7 @@ pub(super) fn addresses(file: &[u8], budget: &mut Budget) -> Result<Addresses, W
         if dictionary.get("Type").is_name("Catalog") {
             catalog = Some(number);
         }
-        if !begins_stream(&mut reader) {
+        if !begins_stream(&mut reader, budget)? {
             continue;
         }
         let Ok(raw) = within(stream(file, reader.at, dictionary.get("Length").size(), budget))? else { continue };

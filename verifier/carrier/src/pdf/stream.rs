@@ -1,5 +1,7 @@
 //! The bytes of streams, and what they hold (ISO 32000-1 §7.3.8, §7.4, §7.5.7).
 
+use std::collections::BTreeMap;
+
 use crate::budget::Budget;
 use crate::inflate;
 use crate::outcome::Why;
@@ -18,28 +20,38 @@ pub(super) fn value(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<Obje
     value
 }
 
-/// Which objects a stream of objects has, and where each begins.
-pub(super) fn starts(object: &Object, contents: &[u8], budget: &mut Budget) -> Result<Vec<(u32, usize)>, Why> {
+/// The number of the object that begins here, past its heading; its bytes count: white space and comments before it may be the whole file.
+pub(super) fn heading(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<Option<u32>, Why> {
+    let start = reader.at;
+    let number = reader.heading();
+    budget.spend(reader.at.saturating_sub(start))?;
+    Ok(number)
+}
+
+/// Which objects a stream of objects has, and where each begins; of two with one number, the first.
+pub(super) fn starts(object: &Object, contents: &[u8], budget: &mut Budget) -> Result<BTreeMap<u32, usize>, Why> {
     let dictionary = object.dictionary().filter(|own| own.get("Type").is_name("ObjStm")).ok_or(Why::Damaged)?;
     let count = dictionary.get("N").size().ok_or(Why::Damaged)?;
     let first = dictionary.get("First").size().ok_or(Why::Damaged)?;
     let mut reader = Reader::new(contents, 0);
-    let mut starts = Vec::new();
+    let mut starts = BTreeMap::new();
     for _ in 0..count {
         budget.value()?;
         let number = reader.count().and_then(|number| u32::try_from(number).ok()).ok_or(Why::Damaged)?;
         let offset = reader.count().and_then(|offset| usize::try_from(offset).ok()).ok_or(Why::Damaged)?;
-        starts.push((number, first.saturating_add(offset)));
+        starts.entry(number).or_insert(first.saturating_add(offset));
     }
     Ok(starts)
 }
 
 /// Whether a stream begins behind a dictionary; up to its first byte, if so.
-pub(super) fn begins_stream(reader: &mut Reader<'_>) -> bool {
+pub(super) fn begins_stream(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<bool, Why> {
+    let start = reader.at;
     reader.skip();
+    budget.spend(reader.at.saturating_sub(start))?;
     let begins = reader.takes(b"stream");
     let _ = begins && (reader.takes(b"\r\n") || reader.takes(b"\n") || reader.takes(b"\r"));
-    begins
+    Ok(begins)
 }
 
 /// The bytes of a stream that begins here. A length that does not end at `endstream` is not believed: mail and text editors change line
@@ -53,6 +65,7 @@ pub(super) fn stream<'a>(
     if let Some(end) = length.and_then(|length| start.checked_add(length)) {
         let mut behind = Reader::new(file, end);
         behind.skip();
+        budget.spend(behind.at.saturating_sub(end))?;
         if behind.takes(b"endstream") {
             return file.get(start..end).ok_or(Why::Damaged);
         }

@@ -301,6 +301,17 @@ fn work_is_bounded() {
     let values = format!("[{}]", "0 ".repeat(1_100_000));
     let many = Made::new().object(1, "<</Pages 2 0 R/AF 3 0 R>>").object(3, &values).table("", &[]);
     assert_eq!(found(&many.bytes), Err(Why::TooLarge));
+    // White space and comments that are passed over again and again: before an object, behind one, behind a stream.
+    let (names, empty) = ("<</EF 5 0 R>> ".repeat(60_000), " ".repeat(4 * 1024 * 1024));
+    let catalog = format!("<</Pages 2 0 R/AF[{names}]>>");
+    let behind = Made::new().object(1, &catalog).object(5, &format!("<</F 4 0 R>>{empty}")).stream(4, "", b"");
+    assert_eq!(found(&behind.table("", &[]).bytes), Err(Why::TooLarge));
+    let mut before = Made::new().object(1, &catalog).stream(4, "", b"");
+    before.places.push((5, before.bytes.len()));
+    before.bytes.extend(format!("{empty}5 0 obj\n<</F 4 0 R>>\nendobj\n").into_bytes());
+    assert_eq!(found(&before.table("", &[]).bytes), Err(Why::TooLarge));
+    let line = format!("%PDF-1.7\n{}", "1 0 obj<<>>%".repeat(400_000));
+    assert_eq!(found(line.as_bytes()), Err(Why::TooLarge));
     let files = "<</F(x)/EF<</F 4 0 R>>>> ".repeat(100);
     let made =
         |names: &str| Made::new().object(1, &format!("<</Pages 2 0 R/AF[{names}]>>")).stream(4, "", b"").table("", &[]);
