@@ -18,6 +18,7 @@ use tallystick_qr::{Print, QUIET_ZONE_MODULES, Symbol, receipt_symbol};
 
 use crate::state::State;
 pub use crate::template::Ink;
+use crate::width::clusters;
 
 /// A stamp rises to the right by this over [`STAMP_RUN`]: with 13 a whole right triangle, so that its direction is exact.
 pub const STAMP_RISE: i32 = 5;
@@ -134,13 +135,14 @@ pub struct Face {
 }
 
 /// Different characters of a face that a document with fonts of its own can have: a person's receipt has some hundreds, and a document of these
-/// is smaller than 3 MB. With many more its fonts would take memory without end, and the tables of a font end.
+/// is smaller than 4 MB. With many more its fonts would take memory without end, and the tables of a font end.
 pub const CHARACTERS_MAX: usize = 5_000;
 
 impl Face {
-    /// How many different characters stand on it.
+    /// How many characters its different clusters have together: a letter with another mark is another shape for a font to hold.
     pub fn characters(&self) -> usize {
-        self.texts().flat_map(str::chars).collect::<BTreeSet<char>>().len()
+        let different: BTreeSet<&str> = self.texts().flat_map(clusters).map(|cluster| cluster.text).collect();
+        different.into_iter().map(|cluster| cluster.chars().count()).sum()
     }
 
     /// Every text on the face, in the order of drawing.

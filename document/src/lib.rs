@@ -11,12 +11,12 @@
 //! the bundle that it carries, and the code on it. No claim is made to a ministry's template or seal, and the face says so.
 //!
 //! Invariants: the same input gives the same bytes, whatever time zone, locale, home or clock the machine has; there is always a document,
-//! whatever characters a name has; a chain for tests says so on every page, and a reversed receipt that it is.
+//! whatever characters a name has (PDF and OFD up to [`face::CHARACTERS_MAX`] different ones; XML, slip and pictures always); a chain for tests
+//! says so on every page, and a reversed receipt that it is.
 //!
 //! Feature `draw` (on unless switched off) is what needs fonts: PDF, OFD, PNG. The rest builds for wasm, so that a page can draw the same face.
 //!
-//! Not here: reading files (fonts come as bytes with their hash), issuing, delivering. `issuer` and `portal` link this crate; node, verifier
-//! and authority do not.
+//! Not here: reading files (fonts come as bytes with their hash), issuing, delivering. Only `issuer` links this crate, and tests.
 
 mod content;
 #[cfg(feature = "draw")]

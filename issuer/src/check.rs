@@ -124,7 +124,7 @@ pub fn said(findings: &Findings) -> String {
     }
     if whole {
         ways.push(
-            "the outbox and requeue are made anew, and of the tries is left out what cannot be read, by `repair --rewrite` of the stopped \
+            "the outbox and requeue are made anew, and of the tries is left out what stands behind the first that cannot be read, by `repair --rewrite` of the stopped \
              issuer; what else is named comes back by `restore` of a sound backup and `recover`",
         );
     }

@@ -1,7 +1,7 @@
 //! Receipts as documents for people: draws what `bundle` has proved.
 //!
-//! A document says what the bundle proves of the receipt's state, so that a reversed one is never drawn as if it were in force; of a chain for
-//! tests it says that, because genesis does. Fonts are read once and held; a drawing runs outside of the tasks that serve calls.
+//! A document says what the bundle proves of the receipt's state, so that a reversed one is never drawn as if it were in force (XML has it in its
+//! bundle alone); of a chain for tests it says that, because genesis does. Fonts are read once and held; a drawing runs outside of the tasks that serve calls.
 //!
 //! Bounds: two drawings at once, one of a caller, the others wait; what a drawing may take ([`DRAWING_BYTES`]) counts
 //! in `memory_bytes_max`, and what it made, until its caller has taken it. A document that is larger than a message is refused.

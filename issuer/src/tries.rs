@@ -12,7 +12,7 @@
 //! - of the *source*: tries of one source stand in a line.
 //!
 //! Nothing is ever locked: whoever gives all that stands on the receipt is judged after 32 s at most, from a source that has not failed
-//! itself. Numbers and what they are worth to an attacker: docs/adr/0037-fetching-a-receipt.md. Not here: rows on disk (`journal`), the task
+//! itself, while fewer sources have failed lately than rows are kept; beyond that newcomers share lines. Numbers and what they are worth to an attacker: docs/adr/0037-fetching-a-receipt.md. Not here: rows on disk (`journal`), the task
 //! that counts (`try_desk`), what is compared (`api`).
 
 use receipt_core::ids::UnixMillis;

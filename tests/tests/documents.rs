@@ -16,11 +16,10 @@ use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::issuer::v1::{
     DocumentFormat, GetBundleRequest, GetDocumentRequest, GetDocumentResponse, IssueRequest, IssueResponse, ReceiptKey,
-    ReverseRequest, SlipPaper, Standing, Wait, get_bundle_request, get_document_request,
+    SlipPaper, Standing, Wait, get_bundle_request, get_document_request,
 };
 use tallystick_proto::portal::v1::fetch_response::Answer;
 use tallystick_proto::portal::v1::{FetchRequest, Format, Try};
-use tallystick_proto::receipt::v1 as receipt_wire;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
 use tallystick_tests::judgement::SEAL_TIMEOUT;
@@ -212,30 +211,14 @@ async fn pictures(client: &IssuerClient, key: &ReceiptKey) {
     assert_eq!((refusal.reason.as_str(), refusal.violations[0].field.as_str()), ("FIELD_INVALID", "page"));
 }
 
-/// What was in force a moment ago is drawn as what it is now, in every format.
+/// What was in force a moment ago is drawn as what it is now: as PDF, OFD and slip. XML is data, and has its state in its bundle alone.
 async fn reversed(
     client: &IssuerClient,
     key: &ReceiptKey,
     draft: &receipt_core::receipt::model::ReceiptDraft,
     desk: &Desk,
 ) {
-    let reversal = ReverseRequest {
-        unit_code: draft.unit_code.clone(),
-        original: Some(key.clone()),
-        reversal: Some(receipt_wire::Reversal {
-            reason: receipt_wire::ReversalReason::FullRefund.into(),
-            operator: "何某".to_owned(),
-            refund_reference: "TK-1".to_owned(),
-            ..receipt_wire::Reversal::default()
-        }),
-        biz_code: format!("{}-R", draft.biz_code),
-        place_code: draft.place_code.clone(),
-        handling_person: draft.handling_person.clone(),
-        checker: draft.checker.clone(),
-        wait: Wait::Sealed.into(),
-        wait_timeout_ms: 30_000,
-        ..ReverseRequest::default()
-    };
+    let reversal = crate::api::reversal(draft, key.clone(), "R");
     let red = client.clone().reverse(reversal).await.unwrap().into_inner();
     let name = format!("{}-{}", red.receipt_code, red.receipt_number);
     let pdf = asked(client, request(key, DocumentFormat::Pdf)).await.unwrap();

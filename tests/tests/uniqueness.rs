@@ -5,17 +5,15 @@
 
 use receipt_core::reason::Reason;
 use receipt_core::receipt::ext::Ext;
-use receipt_core::receipt::model::{Reversal, ReversalReason};
 use receipt_core::verdict::{Conclusion, verify_bundle};
 use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::clients::IssuerClient;
 use tallystick_devnet::generate_receipts::GeneratedReceipt;
 use tallystick_devnet::logs::AllowList;
-use tallystick_proto::convert::{draft_to_wire, reversal_to_wire};
+use tallystick_proto::convert::draft_to_wire;
 use tallystick_proto::errors::{ErrorReason, Refusal};
 use tallystick_proto::issuer::v1::{
-    IssueManyRequest, IssueRequest, IssueResponse, ReceiptKey, ReceiptState, ReverseRequest, Standing, Wait,
-    issue_result,
+    IssueManyRequest, IssueRequest, IssueResponse, ReceiptKey, ReceiptState, Standing, Wait, issue_result,
 };
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
@@ -110,28 +108,9 @@ async fn one_biz_code_is_one_receipt() {
 }
 
 async fn reverse(client: &IssuerClient, acked: &Acked, biz_code: &str) -> Result<IssueResponse, Refusal> {
-    let draft = &acked.receipt.draft;
-    let reversal = Reversal {
-        reason: ReversalReason::FullRefund,
-        text: String::new(),
-        operator: "何某".to_owned(),
-        refund_reference: "TK-1".to_owned(),
-        reissue_biz_code: String::new(),
-    };
     let (receipt_code, receipt_number) = acked.key.clone();
-    let request = ReverseRequest {
-        unit_code: draft.unit_code.clone(),
-        original: Some(ReceiptKey { receipt_code, receipt_number }),
-        reversal: Some(reversal_to_wire(&reversal)),
-        biz_code: format!("{}-{biz_code}", draft.biz_code),
-        place_code: draft.place_code.clone(),
-        handling_person: draft.handling_person.clone(),
-        checker: draft.checker.clone(),
-        receipt_code: String::new(),
-        wait: Wait::Sealed.into(),
-        wait_timeout_ms: 30_000,
-        with_bundle: false,
-    };
+    let original = ReceiptKey { receipt_code, receipt_number };
+    let request = crate::api::reversal(&acked.receipt.draft, original, biz_code);
     client.clone().reverse(request).await.map(tonic::Response::into_inner).map_err(refusal)
 }
 

@@ -12,7 +12,7 @@ pub trait Inspector: Send + Sync {
     /// Families that are looked at record by record alone.
     fn by_record(&self) -> &'static [Family];
 
-    /// Families whose rows are no record of anything: what cannot be read of them is left out where the journal is written anew.
+    /// Families whose rows are no record of anything: from the first that cannot be read on they are left out where the journal is written anew.
     fn expendable(&self) -> &'static [Family];
 
     /// What is wrong with what the owner keeps of a record. Damage that a read finds may be returned as the error that it is.

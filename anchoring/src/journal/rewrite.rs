@@ -147,7 +147,10 @@ impl Journal {
             return self.rewrite_batches(copy);
         }
         if inspector.expendable().contains(&family) {
-            tracing::warn!(family = family.name, "rows that cannot be read are left out; nothing depends on them");
+            tracing::warn!(
+                family = family.name,
+                "the rows from the first that cannot be read on are left out; nothing depends on them, and their counts begin anew"
+            );
             return Ok(());
         }
         let by_record = family == RECORDS || family == PLACEMENTS || inspector.by_record().contains(&family);

@@ -112,3 +112,28 @@ fn a_receipt_of_too_many_characters_is_refused_and_one_at_the_limit_is_drawn() {
     assert!(matches!(ofd(&beyond, &ALL_FONTS, &facts, b"", None), Err(OfdError::Characters(5_001))));
     assert_eq!(png_page(&beyond, 0, &ALL_FONTS).unwrap()[1..4], *b"PNG");
 }
+
+/// Few characters make many shapes: each letter with each mark is one.
+#[test]
+fn letters_with_marks_are_counted_as_the_shapes_that_they_make() {
+    let mut receipt = RECEIPTS[1].1.receipt.clone();
+    let marks = || (0x300..0x330).filter_map(char::from_u32);
+    let item = receipt.draft.items[0].clone();
+    let line = |letter: char| AuxItem {
+        related_item_code: item.item_code.clone(),
+        related_item_name: String::new(),
+        item_code: "XA".to_owned(),
+        item_name: marks().flat_map(|mark| [letter, mark]).collect(),
+        unit: String::new(),
+        quantity: None,
+        standard: None,
+        amount: Yuan4::new(100),
+        remark: String::new(),
+    };
+    receipt.draft.aux_items = ('a'..='z').chain('A'..='Z').chain('α'..='ω').map(line).collect();
+    let facts = facts(&RECEIPTS[1].1.receipt);
+    let face = face(&receipt, true);
+    assert!(face.characters() > CHARACTERS_MAX, "{}", face.characters());
+    assert!(matches!(pdf(&face, &ALL_FONTS, &facts, None), Err(PdfError::Characters(_))));
+    assert!(matches!(ofd(&face, &ALL_FONTS, &facts, b"", None), Err(OfdError::Characters(_))));
+}

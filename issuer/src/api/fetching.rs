@@ -114,14 +114,30 @@ impl Details {
     }
 }
 
+/// Who asks, with which ticket, and since when.
+struct Asker {
+    source: [u8; 16],
+    ticket: Bytes,
+    arrived: Instant,
+}
+
+impl Asker {
+    /// The ticket is taken out of the request: it is bound to what the request is without it.
+    fn of(attempt: &mut Option<wire::Try>, arrived: Instant) -> Result<Self, Refusal> {
+        let attempt = attempt.as_mut().ok_or_else(|| Refusal::field("attempt", "is required"))?;
+        let source = attempt.source.as_ref().try_into();
+        let source =
+            source.map_err(|_| Refusal::field("attempt.source", "is 16 bytes: a keyed hash of the address"))?;
+        Ok(Self { source, ticket: std::mem::take(&mut attempt.ticket), arrived })
+    }
+}
+
 /// One request, as far as its place goes.
 struct Asking {
     lane: Lane,
     bucket: u16,
-    source: [u8; 16],
-    ticket: Bytes,
+    asker: Asker,
     question: Hash,
-    arrived: Instant,
 }
 
 /// What became of a try.
@@ -136,7 +152,7 @@ impl ApiContext {
     pub(super) async fn fetch(
         &self,
         caller: Option<&PeerIdentity>,
-        request: wire::FetchRequest,
+        mut request: wire::FetchRequest,
     ) -> Result<Fetched, Refusal> {
         let arrived = Instant::now();
         let form = self.form_of(request.format, request.page)?;
@@ -146,17 +162,8 @@ impl ApiContext {
             issue_date: date_of(&request.issue_date)?,
             total: request.total_fen.map(Fen::new),
         };
-        let (source, ticket) = source_of(request.attempt.as_ref())?;
-        let mut question = request;
-        forget_ticket(&mut question.attempt);
-        let asking = Asking {
-            lane: details.lane(),
-            bucket: self.tickets.bucket(&face_target(key)),
-            source,
-            ticket,
-            question: content_hash("Fetch", &question),
-            arrived,
-        };
+        let asker = Asker::of(&mut request.attempt, arrived)?;
+        let asking = self.asking(asker, &details, content_hash("Fetch", &request), &face_target(key));
         let outcome = self.try_for(asking, &details, || Ok(Some(key))).await?;
         self.fetched(outcome, form, caller).await
     }
@@ -165,7 +172,7 @@ impl ApiContext {
     pub(super) async fn fetch_by_reference(
         &self,
         caller: Option<&PeerIdentity>,
-        request: wire::FetchByReferenceRequest,
+        mut request: wire::FetchByReferenceRequest,
     ) -> Result<Fetched, Refusal> {
         let arrived = Instant::now();
         let form = self.form_of(request.format, request.page)?;
@@ -178,24 +185,16 @@ impl ApiContext {
             issue_date: date_of(&request.issue_date)?,
             total: request.total_fen.map(Fen::new),
         };
-        let (source, ticket) = source_of(request.attempt.as_ref())?;
-        let mut question = request.clone();
-        forget_ticket(&mut question.attempt);
+        let asker = Asker::of(&mut request.attempt, arrived)?;
+        let question = content_hash("FetchByReference", &request);
         let mut reference = Reference::read(request)?;
-        let asking = Asking {
-            lane: details.lane(),
-            bucket: self.tickets.bucket(&self.reference_target(&reference)),
-            source,
-            ticket,
-            question: content_hash("FetchByReference", &question),
-            arrived,
-        };
+        let asking = self.asking(asker, &details, question, &self.reference_target(&reference));
         let outcome = self.try_for(asking, &details, || self.referred(&mut reference)).await?;
         self.fetched(outcome, form, caller).await
     }
 
     /// The five elements.
-    pub(super) async fn elements(&self, request: wire::ElementsRequest) -> Result<wire::ElementsResponse, Refusal> {
+    pub(super) async fn elements(&self, mut request: wire::ElementsRequest) -> Result<wire::ElementsResponse, Refusal> {
         use wire::elements_response::Answer;
         let arrived = Instant::now();
         let key = key_of(&request.receipt_code, &request.receipt_number)?;
@@ -205,17 +204,8 @@ impl ApiContext {
             issue_date: Some(date),
             total: Some(Fen::new(request.total_fen)),
         };
-        let (source, ticket) = source_of(request.attempt.as_ref())?;
-        let mut question = request;
-        forget_ticket(&mut question.attempt);
-        let asking = Asking {
-            lane: details.lane(),
-            bucket: self.tickets.bucket(&face_target(key)),
-            source,
-            ticket,
-            question: content_hash("Elements", &question),
-            arrived,
-        };
+        let asker = Asker::of(&mut request.attempt, arrived)?;
+        let asking = self.asking(asker, &details, content_hash("Elements", &request), &face_target(key));
         let answer = match self.try_for(asking, &details, || Ok(Some(key))).await? {
             Outcome::Fits(key) => Answer::Genuine(self.genuine(key).await?),
             Outcome::Wait(wait) => Answer::Wait(wait),
@@ -223,6 +213,10 @@ impl ApiContext {
             Outcome::GiveMore => return Err(Refusal::new(Reason::RateLimited)),
         };
         Ok(wire::ElementsResponse { answer: Some(answer) })
+    }
+
+    fn asking(&self, asker: Asker, details: &Details, question: Hash, target: &[u8]) -> Asking {
+        Asking { lane: details.lane(), bucket: self.tickets.bucket(target), asker, question }
     }
 
     /// Counts a try, and judges it when it is its turn.
@@ -254,7 +248,7 @@ impl ApiContext {
         details: &Details,
         look_up: impl FnOnce() -> Result<Option<ReceiptKey>, Refusal> + Send,
     ) -> Result<Outcome, Refusal> {
-        let Asking { lane, bucket, source, ticket, question, arrived } = asking;
+        let Asking { lane, bucket, asker: Asker { source, ticket, arrived }, question } = asking;
         let now = self.reliable_now()?;
         let attempt = Attempt { lane, bucket, source };
         // A ticket's try was counted when it was given.
@@ -443,20 +437,6 @@ fn date_of(text: &str) -> Result<Option<CivilDate>, Refusal> {
         return Ok(None);
     }
     CivilDate::parse(text).map(Some).map_err(|error| Refusal::field("issue_date", error.problem))
-}
-
-fn source_of(attempt: Option<&wire::Try>) -> Result<([u8; 16], Bytes), Refusal> {
-    let attempt = attempt.ok_or_else(|| Refusal::field("attempt", "is required"))?;
-    let source = attempt.source.as_ref().try_into();
-    let source = source.map_err(|_| Refusal::field("attempt.source", "is 16 bytes: a keyed hash of the address"))?;
-    Ok((source, attempt.ticket.clone()))
-}
-
-/// What a ticket is bound to is the request without it.
-fn forget_ticket(attempt: &mut Option<wire::Try>) {
-    if let Some(attempt) = attempt {
-        attempt.ticket = Bytes::new();
-    }
 }
 
 fn face_target(key: ReceiptKey) -> Vec<u8> {
