@@ -111,8 +111,8 @@ async function codeOfFrame(own) {
   try {
     return chosen(await codesOf(video, SIDE));
   } catch (error) {
-    // The scanner could not be fetched: nothing will be found.
-    unable(own, { word: 'carrierMissing' });
+    // Nothing will be found, most likely because the scanner could not be fetched.
+    unable(own, error);
     return {};
   }
 }

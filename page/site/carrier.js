@@ -12,7 +12,7 @@ function carrier() {
     loading ||
     load().catch((error) => {
       loading = null;
-      throw error;
+      throw Object.assign(error, { word: 'carrierMissing' });
     });
   return loading;
 }

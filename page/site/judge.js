@@ -37,7 +37,7 @@ export async function judgeFile(file) {
 
 // A PDF or an OFD: the bundle that is attached to it.
 async function judgeDocument(verifier, asked, file) {
-  const found = await openDocument(file).catch(() => ({ word: 'carrierMissing' }));
+  const found = await openDocument(file).catch((error) => wordOf(error, 'documentUnread'));
   if (asked !== state.asked) return;
   if (found.bundle) await answer(verifier, file.name, found.bundle, true);
   else say(found.word);
@@ -45,10 +45,15 @@ async function judgeDocument(verifier, asked, file) {
 
 // A picture: the code in it. `start`: its first bytes.
 async function judgePicture(asked, file, start) {
-  const code = await codeOfPicture(file, start).catch(() => ({ word: 'carrierMissing' }));
+  const code = await codeOfPicture(file, start).catch((error) => wordOf(error, 'pictureNotOpened'));
   if (asked !== state.asked) return;
   if (code.text) await judgeCode(code.text);
   else say(code.word, code.values);
+}
+
+// What went wrong, in the word that it brings along; without one, in another.
+function wordOf(error, other) {
+  return { word: (error && error.word) || other };
 }
 
 // A bundle: the bytes of a `.tally`, and the name under which it came.
@@ -72,7 +77,12 @@ export async function judgeNow() {
   const { question, asked } = state;
   if (!question) return;
   const { verifier, name, bytes, attached } = question;
-  const proves = (newer) => PROVED.includes(verdictOf(verifier, options(), newer).conclusion.result);
+  let isAhead = false;
+  const proves = (newer) => {
+    const { result, code } = verdictOf(verifier, options(), newer).conclusion;
+    isAhead = isAhead || code === 'FROM_THE_FUTURE';
+    return PROVED.includes(result);
+  };
   renderNote('refreshing');
   let newer;
   try {
@@ -83,7 +93,8 @@ export async function judgeNow() {
   }
   // Another file may have been chosen since.
   if (asked !== state.asked) return;
-  if (newer.why) renderNote(newer.why);
+  // By a clock that is behind, no answer holds: that is no node's fault.
+  if (newer.why) renderNote(newer.why === 'refreshFalse' && isAhead ? 'refreshClock' : newer.why);
   else await answer(verifier, name, newer.bytes, attached, 'refreshed');
 }
 

@@ -1,5 +1,5 @@
 // The code in a picture. Browsers open pictures; what they hold in memory for that is bounded here, by what a picture's first bytes say of its
-// size.
+// size. Of kinds whose size is not read here (AVIF, HEIC) a browser that can opens a small one, and the bound on the rest is its own.
 
 import { codesIn } from './carrier.js';
 
@@ -8,6 +8,8 @@ import { codesIn } from './carrier.js';
 // two pixels a module.
 const SIDES = [1600, 3200];
 const SMALL_SIDE = 900;
+// How wide a picture is opened to see which way up it is.
+const PROBE_WIDTH = 64;
 // What a browser that cannot make a picture smaller while it opens it may open; and what none may.
 const PIXELS_UNSCALED_MAX = 16000000;
 const PIXELS_MAX = 160000000;
@@ -22,11 +24,16 @@ export async function readCode(source) {
 
 // { text } of the code in a chosen picture, or the { word } that says why there is none, with its { values }. `start`: its first bytes.
 export async function codeOfPicture(file, start) {
-  const size = sizeInBytes(start);
+  let size = sizeInBytes(start);
   const pixels = size ? size[0] * size[1] : 0;
   const scales = await canScale();
   if (pixels > (scales ? PIXELS_MAX : PIXELS_UNSCALED_MAX)) {
     return { word: 'pictureTooLarge', values: { megapixels: Math.round(pixels / 1e6) } };
+  }
+  try {
+    if (size && Math.max(...size) > SIDES[0]) size = await turned(file, size);
+  } catch (error) {
+    return { word: 'pictureNotOpened' };
   }
   const sides = size ? SIDES.filter((side, index) => index === 0 || Math.max(...size) > SIDES[index - 1]) : SIDES;
   for (const side of sides) {
@@ -95,6 +102,15 @@ function open(file, size, side) {
   return createImageBitmap(file, { resizeWidth, resizeHeight, resizeQuality: 'high' });
 }
 
+// Width and height as the browser opens it: a phone's photo may lie on its side in the file, and say that it is to be turned. Given one side, a
+// browser keeps the proportions.
+async function turned(file, size) {
+  const small = await createImageBitmap(file, { resizeWidth: PROBE_WIDTH });
+  const isTurned = small.height > small.width !== size[1] > size[0] && small.height !== small.width;
+  small.close();
+  return isTurned ? [size[1], size[0]] : size;
+}
+
 let scaling = null;
 
 // Whether this browser makes a picture smaller while it opens it.
@@ -133,7 +149,12 @@ function sizeInWebp(view, chunk) {
 // The first frame header; segments before it are passed over.
 function sizeInJpeg(view) {
   let at = 2;
-  while (at + 9 < view.byteLength && view.getUint8(at) === 0xff) {
+  while (at + 9 < view.byteLength) {
+    // Between segments decoders pass over whatever stands there.
+    if (view.getUint8(at) !== 0xff) {
+      at += 1;
+      continue;
+    }
     const marker = view.getUint8(at + 1);
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrame) return [view.getUint16(at + 7), view.getUint16(at + 5)];

@@ -37,7 +37,13 @@ export async function ask(asked, number) {
   } catch (error) {
     return { why: 'refreshOffline' };
   }
-  if (response.ok) return { bytes: new Uint8Array(await response.arrayBuffer()) };
+  if (response.ok) {
+    try {
+      return { bytes: new Uint8Array(await response.arrayBuffer()) };
+    } catch (error) {
+      return { why: 'refreshOffline' };
+    }
+  }
   const seconds = Number(response.headers.get('retry-after')) || 0;
   return { why: response.status === 429 ? 'refreshTooOften' : 'refreshLater', seconds };
 }

@@ -5,8 +5,8 @@ export const LANGUAGES = ['zh', 'en'];
 const WORDS = {
   title: ['核验电子票据', 'Verify a receipt'],
   lead: [
-    '选一个票据文件（.tally、PDF、OFD），或带二维码的图片。核验在这台设备上进行，文件不会离开它，断网也能用。',
-    'Choose a receipt’s file (.tally, PDF, OFD) or a picture with its code. It is judged on this device and never leaves it; no network is needed.',
+    '选一个票据文件（.tally、PDF、OFD）。核验在这台设备上进行，文件不会离开它，断网也能用。',
+    'Choose a receipt’s file (.tally, PDF, OFD). It is judged on this device and never leaves it; no network is needed.',
   ],
   choose: ['选择票据文件', 'Choose a receipt file'],
   drop: ['也可以把文件拖到这里。', 'Or drop the file here.'],
@@ -26,6 +26,10 @@ const WORDS = {
   refreshFalse: [
     '收到的答复都核验不了，未予采用；上面仍是原来的状态。请稍后再试。',
     'No answer that came could be proved, so none was used; above is the state as it was. Try again later.',
+  ],
+  refreshClock: [
+    '答复比这台设备的时钟还新，未予采用；上面仍是原来的状态。请先校准时钟。',
+    'The answer is dated later than this device’s clock, so it was not used; above is the state as it was. Set the clock first.',
   ],
   refreshOlder: [
     '答复不比文件里的状态新，未予采用。',
@@ -61,12 +65,12 @@ const WORDS = {
     'There is no receipt with these five entries. Compare each with the paper: the answer is the same, whichever of them differs.',
   ],
   typedPending: [
-    '五项相符。票据已开具，正在上链，还没有可核验的文件。请过几分钟再查。',
-    'All five fit. The receipt was issued and is on its way to the ledger; there is no proof to judge yet. Look again in some minutes.',
+    '本网站说五项相符、票据正在上链；还没有可核验的证明，这句话本页核实不了。请过几分钟再查。',
+    'This site says that all five fit and that the receipt is on its way to the ledger. There is no proof yet, so this page cannot confirm that. Look again in some minutes.',
   ],
   typedRefused: [
-    '五项相符，但网站说账本没有接受这张票据。请与开票单位联系。',
-    'All five fit, but the site says that the ledger refused this receipt. Ask the unit that issued it.',
+    '本网站说五项相符，但账本没有接受这张票据；这句话本页核实不了。请与开票单位联系。',
+    'This site says that all five fit, but that the ledger refused this receipt; this page cannot confirm that. Ask the unit that issued it.',
   ],
   typedWaits: [
     '刚才有人试过这张票据，{seconds} 秒后自动再查…',
@@ -146,37 +150,38 @@ const WORDS = {
     'The verifier stopped unexpectedly and came to no conclusion. Open this page anew and try again.',
   ],
   codeNotRead: [
-    '本页还不能核验票面上的二维码。请选择票据文件（.tally）。',
-    'This page cannot judge the code on a receipt yet. Choose the receipt file (.tally).',
+    '读到了二维码，但本页还不能核验它，也不打开它所指的网址。请选择票据文件（.tally、PDF、OFD），或输入票面上的五项。',
+    'A code was read. This page cannot judge it yet, and does not open the address in it. Choose the receipt’s file (.tally, PDF, OFD), or type its five entries.',
   ],
   document: [
     '下面的票面由本页根据文件里附带的凭证重新绘制：以本页的票面为准，不要以文件画出来的为准。伪造的人可以保留附件、改画页面。',
     'The receipt below is drawn anew by this page, from the proof inside the file. Trust this drawing, not the file’s: a forger keeps the attachment and repaints the page.',
   ],
   documentGone: [
-    '这个文件里没有附带凭证：合并、打印成 PDF 或用别的软件另存时会丢掉它。文件画出来的内容证明不了什么。请扫票面上的二维码，或输入票面上的五项（票据代码、号码、校验码等），或向开票单位索取原文件。',
-    'There is no proof in this file: merging, printing to PDF or saving with another program drops it. What the file draws proves nothing. Scan the code on the receipt, or type its five entries (code, number, check code …), or ask the issuing unit for the original.',
+    '这个文件里没有附带凭证：合并、打印成 PDF 或用别的软件另存时会丢掉它。文件画出来的内容证明不了什么。请输入票面上的五项（票据代码、号码、校验码等），或向开票单位索取原文件。',
+    'There is no proof in this file: merging, printing to PDF or saving with another program drops it. What the file draws proves nothing. Type the five entries of the receipt (code, number, check code …), or ask the issuing unit for the original.',
   ],
   documentNoBundle: [
-    '这个文件带有附件，但其中没有票据凭证（.tally）。附件若是另一份票据文件，请先把它存出来，再单独选择；也可以扫票面上的二维码，或输入票面上的五项。',
-    'This file has attachments, and none of them is a receipt’s proof (.tally). If one is a receipt’s document, save it and choose it by itself; or scan the code on the receipt, or type its five entries.',
+    '这个文件带有附件，但其中没有票据凭证（.tally）。附件若是另一份票据文件，请先把它存出来，再单独选择；也可以输入票面上的五项。',
+    'This file has attachments, and none of them is a receipt’s proof (.tally). If one is a receipt’s document, save it and choose it by itself; or type the receipt’s five entries.',
   ],
   documentSeveral: [
     '这个文件里有不止一份票据凭证，本页不替您挑选。请把附件逐个存出来，分别选择。',
     'There is more than one receipt’s proof in this file, and this page does not pick one for you. Save the attachments and choose each by itself.',
   ],
   documentEncrypted: [
-    '这个文件加密了，读不到里面的凭证。请用密码打开，另存为不加密的文件再选；也可以扫票面上的二维码，或输入票面上的五项。',
-    'This file is encrypted, so its proof cannot be read. Open it with its password, save it without encryption and choose that; or scan the code on the receipt, or type its five entries.',
+    '这个文件加密了，读不到里面的凭证。请用密码打开，另存为不加密的文件再选；也可以输入票面上的五项。',
+    'This file is encrypted, so its proof cannot be read. Open it with its password, save it without encryption and choose that; or type the receipt’s five entries.',
   ],
   documentDamaged: [
-    '这个文件已损坏或不完整，读不到里面的凭证。请重新下载或索取；也可以扫票面上的二维码，或输入票面上的五项。',
-    'This file is damaged or incomplete, so its proof cannot be read. Get it again; or scan the code on the receipt, or type its five entries.',
+    '这个文件已损坏或不完整，读不到里面的凭证。请重新下载或索取；也可以输入票面上的五项。',
+    'This file is damaged or incomplete, so its proof cannot be read. Get it again; or type the receipt’s five entries.',
   ],
   documentTooLarge: [
-    '这个文件太大（或解压后太大），没有打开：票据的版式文件不超过 32 MB。请选择票据的原文件，或扫票面上的二维码。',
-    'This file is too large, as it is or unpacked, and was not opened: no receipt’s document has more than 32 MB. Choose the receipt’s original file, or scan the code on the receipt.',
+    '这个文件太大（或解压后太大），没有打开：票据的版式文件不超过 32 MB。请选择票据的原文件，或输入票面上的五项。',
+    'This file is too large, as it is or unpacked, and was not opened: no receipt’s document has more than 32 MB. Choose the receipt’s original file, or type its five entries.',
   ],
+  documentUnread: ['文件读不出来，请重新选择。', 'The file cannot be read. Choose it again.'],
   documentOther: [
     '这个压缩包里没有票据凭证（.tally）。请先解压，再选择里面的票据文件。',
     'There is no receipt’s proof (.tally) in this archive. Unpack it and choose the receipt’s file.',

@@ -49,8 +49,8 @@ struct Arguments {
     /// The trust file by which the page judges: from somewhere that its users trust.
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// A host to which codes on paper lead that this page judges: its own, and former ones, because papers outlive names. Without any,
-    /// the hosted page takes its own address, and the file refuses every code.
+    /// A host to which codes on paper lead: the page's own, and former ones, because papers outlive names. Kept in the page for when it judges
+    /// codes, which it does not yet.
     #[arg(long = "host", value_name = "HOST", value_parser = Host::new)]
     hosts: Vec<Host>,
     /// The folder to write to; what an earlier call has written there is replaced.
