@@ -4,7 +4,7 @@
 //! DIR/
 //!   network.json               what was generated: numbers, names, addresses
 //!   genesis.bin  trust.txt    the chain's beginning, and what a verifier trusts
-//!   directory.bin              the directory of units after genesis, signed: by it codes on paper are judged
+//!   directory.bin              the directory of units after genesis, signed: for codes on paper
 //!   ca.pem  ca.key             authority of all certificates
 //!   authorities/               authority-1.key …, passphrase
 //!   clients/                   NAME.pem, NAME.key of every caller (systems, auditor, operator, …)
