@@ -350,48 +350,4 @@ pub(crate) fn bundle_of(elements: FetchedElements) -> Option<crate::downloads::D
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_read_as_people_write_them() {
-        for (text, fen) in [
-            ("385.37", Some(38537)),
-            ("385", Some(38500)),
-            ("385.4", Some(38540)),
-            (" ¥1,385.00 ", Some(138_500)),
-            ("-0.01", Some(-1)),
-            ("0", Some(0)),
-            ("", None),
-            ("385.371", None),
-            (".5", None),
-            ("--1", None),
-            ("1e3", None),
-            ("１", None),
-            ("9999999999999", None),
-        ] {
-            assert_eq!(fen_of(text), fen, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_an_issuer_refuses_is_told_in_its_kind() {
-        let told = |refusal: Refusal| problem_of(&refusal.to_status());
-        let mismatch = told(Refusal::new(Reason::NotFoundOrMismatch).with_message("number 7 is not there"));
-        assert_eq!(mismatch, Problem::new(ProblemKind::NoMatch), "and nothing besides");
-        let limited = told(Refusal::new(Reason::RateLimited).with_retry_after_ms(61_000));
-        assert_eq!(limited, Problem::after(ProblemKind::TooOften, Duration::from_secs(61)));
-        for (refusal, kind) in [
-            (Refusal::new(Reason::InProgress), ProblemKind::NotSealed),
-            (Refusal::new(Reason::LedgerUnavailable), ProblemKind::NoNode),
-            (Refusal::new(CallReason::NotReady), ProblemKind::NoNode),
-            (Refusal::new(CallReason::NotPermitted), ProblemKind::NoIssuer),
-            (Refusal::new(Reason::NumberUsed), ProblemKind::Refused),
-            (Refusal::new(CallReason::NoDocument), ProblemKind::NoDocument),
-            (Refusal::field("check_code", "is none"), ProblemKind::Form),
-        ] {
-            assert_eq!(told(refusal).kind, kind);
-        }
-        assert_eq!(problem_of(&Status::unavailable("gone")).kind, ProblemKind::NoIssuer);
-    }
-}
+mod tests;
