@@ -102,7 +102,7 @@ impl Fetcher {
         fields.end()?;
         let place = self.begin(source)?;
         let mut client = self.issuers.of_receipt(code, number).ok_or(Problem::new(ProblemKind::NoMatch))?;
-        let response = client.fetch(request).await.map_err(|status| problem_of(&status))?;
+        let response = self.heard(client.fetch(request).await)?;
         fetched(response.into_inner(), place)
     }
 
@@ -127,7 +127,7 @@ impl Fetcher {
         };
         fields.end()?;
         let place = self.begin(source)?;
-        ask_in_turn(self.issuers.of_unit(&unit_code), &request, ticket, place).await
+        ask_in_turn(self.issuers.of_unit(&unit_code), &request, (ticket, place), &self.metrics).await
     }
 
     /// The five elements: `code`, `number`, `check_code`, `date`, `total`.
@@ -148,7 +148,7 @@ impl Fetcher {
         fields.end()?;
         let mut place = self.begin(source)?;
         let mut client = self.issuers.of_receipt(code, number).ok_or(Problem::new(ProblemKind::NoMatch))?;
-        let response = client.elements(request).await.map_err(|status| problem_of(&status))?;
+        let response = self.heard(client.elements(request).await)?;
         match response.into_inner().answer {
             Some(ElementsAnswer::Genuine(genuine)) => {
                 place.keep(genuine.bundle.len().saturating_add(genuine.signed_record.len()));
@@ -167,6 +167,10 @@ impl Fetcher {
         let ticket = fields.take("ticket").map_or(Some(Vec::new()), |text| hex::decode(text).ok());
         let ticket = ticket.ok_or(Problem::new(ProblemKind::Form))?;
         Ok(Try { source: self.issuers.name_of(source).into(), ticket: ticket.into() })
+    }
+
+    fn heard<T>(&self, said: Result<tonic::Response<T>, Status>) -> Result<tonic::Response<T>, Problem> {
+        heard(said, &self.metrics)
     }
 
     /// Counts the try, and makes room for a document.
@@ -206,8 +210,8 @@ impl UnitTicket {
 async fn ask_in_turn(
     issuers: Vec<(u32, IssuerClient)>,
     request: &FetchByReferenceRequest,
-    ticket: UnitTicket,
-    place: Share<Network>,
+    (ticket, place): (UnitTicket, Share<Network>),
+    metrics: &PortalMetrics,
 ) -> Result<Fetched<FetchedDocument>, Problem> {
     let from = ticket.issuer.filter(|from| issuers.iter().any(|(id, _)| id == from));
     let mut problem = Problem::new(ProblemKind::NoMatch);
@@ -216,7 +220,7 @@ async fn ask_in_turn(
         if let Some(attempt) = request.attempt.as_mut().filter(|_| from == Some(id)) {
             attempt.ticket = ticket.ticket.clone();
         }
-        match client.fetch_by_reference(request).await {
+        match heard(client.fetch_by_reference(request).await, metrics) {
             Ok(response) => {
                 let fetched = fetched(response.into_inner(), place)?;
                 return Ok(match fetched {
@@ -228,10 +232,8 @@ async fn ask_in_turn(
                 });
             }
             // One that cannot say keeps nobody from the next; but then it is not known that nobody has it.
-            Err(status) => match problem_of(&status) {
-                said if said.kind == ProblemKind::NoMatch => {}
-                said => problem = said,
-            },
+            Err(said) if said.kind == ProblemKind::NoMatch => {}
+            Err(said) => problem = said,
         }
     }
     Err(problem)
@@ -247,6 +249,20 @@ fn fetched(response: FetchResponse, mut place: Share<Network>) -> Result<Fetched
         Some(FetchAnswer::GiveMore(more)) => Ok(Fetched::GiveMore(more.fields)),
         None => Err(Problem::new(ProblemKind::NoIssuer)),
     }
+}
+
+/// What an issuer said, counted: a line in the log for each person who meets a dead issuer would be a flood.
+fn heard<T>(said: Result<tonic::Response<T>, Status>, metrics: &PortalMetrics) -> Result<tonic::Response<T>, Problem> {
+    let problem = said.as_ref().err().map(problem_of);
+    metrics.issuer_answered(match (&said, &problem) {
+        (Err(status), _) if Refusal::from_status(status).is_none() => {
+            tracing::debug!(code = ?status.code(), "an issuer did not answer");
+            "unavailable"
+        }
+        (_, Some(problem)) if problem.kind == ProblemKind::NoIssuer => "refused",
+        _ => "answered",
+    });
+    said.map_err(|_| problem.unwrap_or(Problem::new(ProblemKind::NoIssuer)))
 }
 
 /// What an issuer's refusal is to the person. To whoever did not give the right details they are all of one kind.

@@ -14,6 +14,8 @@ const LIMITS: [&str; 6] = ["connection_rate", "connections", "requests", "refres
 const OUTCOMES: [&str; 9] =
     ["taken", "refused", "absent", "behind", "unknown_validators", "distrusted", "malformed", "unavailable", "timeout"];
 
+const ISSUER_OUTCOMES: [&str; 3] = ["answered", "refused", "unavailable"];
+
 /// Which of the portal's doors a request came to, and how it was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RequestLabel {
@@ -41,6 +43,7 @@ pub(crate) struct PortalMetrics {
     handshakes_failed: Counter,
     pub(crate) connections: Gauge,
     node_answers: Family<OutcomeLabel, Counter>,
+    issuer_answers: Family<OutcomeLabel, Counter>,
     pub(crate) cache_hits: Counter,
     pub(crate) cache_bytes: Gauge,
     pub(crate) public_certificate_days_left: DaysLeft,
@@ -63,6 +66,7 @@ impl Default for PortalMetrics {
             handshakes_failed: Counter::default(),
             connections: Gauge::default(),
             node_answers: Family::default(),
+            issuer_answers: Family::default(),
             cache_hits: Counter::default(),
             cache_bytes: Gauge::default(),
             public_certificate_days_left: DaysLeft::default(),
@@ -83,6 +87,9 @@ impl PortalMetrics {
         for outcome in OUTCOMES {
             drop(metrics.node_answers.get_or_create(&OutcomeLabel { outcome }));
         }
+        for outcome in ISSUER_OUTCOMES {
+            drop(metrics.issuer_answers.get_or_create(&OutcomeLabel { outcome }));
+        }
         let registry = registry.sub_registry_with_prefix("tallystick_portal");
         let m = metrics.clone();
         registry.register("requests", "Requests answered, by door and HTTP status", m.requests);
@@ -91,6 +98,7 @@ impl PortalMetrics {
         registry.register("handshakes_failed", "TLS handshakes that failed or took too long", m.handshakes_failed);
         registry.register("connections", "Connections open", m.connections);
         registry.register("node_answers", "Answers of nodes about receipts, by outcome", m.node_answers);
+        registry.register("issuer_answers", "Answers of issuers to fetching, by outcome", m.issuer_answers);
         registry.register("refresh_cache_hits", "Questions answered without a node", m.cache_hits);
         registry.register("refresh_cache_bytes", "Bytes of cached answers", m.cache_bytes);
         registry.register(
@@ -122,6 +130,11 @@ impl PortalMetrics {
 
     pub(crate) fn handshake_failed(&self) {
         self.handshakes_failed.inc();
+    }
+
+    /// `answered`, also with "no match" or a wait; `refused`: the call itself; `unavailable`: no answer came, from nobody or from somebody of another chain.
+    pub(crate) fn issuer_answered(&self, outcome: &'static str) {
+        self.issuer_answers.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     pub(crate) fn node_answered(&self, outcome: &'static str) {

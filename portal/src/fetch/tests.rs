@@ -107,7 +107,9 @@ async fn of_two_issuers_each_is_shown_its_own_ticket_and_the_second_is_reached()
         let source = Network::of("192.0.2.1".parse().unwrap());
         let place = room.try_acquire(source, DOCUMENT_BYTES_MAX).unwrap();
         let request = FetchByReferenceRequest { attempt: Some(Try::default()), ..FetchByReferenceRequest::default() };
-        ask_in_turn(clients.to_vec(), &request, UnitTicket::read(ticket), place).await.unwrap()
+        ask_in_turn(clients.to_vec(), &request, (UnitTicket::read(ticket), place), &PortalMetrics::default())
+            .await
+            .unwrap()
     };
     let waits = |fetched| match fetched {
         Fetched::Wait(wait) => wait.ticket,
@@ -132,7 +134,8 @@ async fn an_issuer_that_cannot_be_asked_keeps_nobody_from_the_next() {
     for (next, found) in [(has, true), (hasnt, false)] {
         let place = room.try_acquire(source, DOCUMENT_BYTES_MAX).unwrap();
         let clients = vec![(1, dead.clone()), (2, served(next).await)];
-        let answer = ask_in_turn(clients, &request, UnitTicket::read(Bytes::new()), place).await;
+        let answer =
+            ask_in_turn(clients, &request, (UnitTicket::read(Bytes::new()), place), &PortalMetrics::default()).await;
         match answer {
             Ok(Fetched::Here(_)) => assert!(found),
             Err(problem) => {
