@@ -73,7 +73,10 @@ impl Phone {
         let mut answer = Vec::new();
         // A peer that ends without a last word of TLS has answered all the same.
         let _ = stream.read_to_end(&mut answer).await;
-        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
+        let end = answer
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .unwrap_or_else(|| panic!("an answer without a head: {answer:?}"));
         let head = String::from_utf8(answer[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
         let (first, rest) = head.split_once("\r\n").unwrap_or((&head, ""));
