@@ -19,7 +19,7 @@ const STYLE: &str = "body{font:1rem/1.6 system-ui,sans-serif;max-width:40rem;mar
 h1{font-size:1.4rem}label{display:block;margin:.8rem 0 .2rem}input,select,button{font:inherit;padding:.5rem;min-height:2.75rem;\
 box-sizing:border-box;width:100%;border:1px solid #595959;border-radius:.25rem}button,.download{background:#144a75;color:#fff;border:0;\
 margin-top:1.2rem;display:block;padding:.7rem;text-align:center;border-radius:.25rem}:focus-visible{outline:3px solid #b35900;\
-outline-offset:2px}[lang=en]{color:#444}dt{font-weight:bold}dd{margin:0 0 .6rem}a{color:#144a75}.download{color:#fff}";
+outline-offset:2px}[lang=en]{color:#444}button [lang=en],.download [lang=en]{color:inherit}dt{font-weight:bold}dd{margin:0 0 .6rem}a{color:#144a75}.download{color:#fff}";
 
 /// A field of a form: name, label in both languages, and what else the element says.
 struct Input(&'static str, &'static str, &'static str, &'static str);

@@ -19,6 +19,7 @@ pub(crate) struct Scene {
 
 /// How much later a person looks.
 const DAYS_3_MS: u64 = 3 * 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
 /// Names that try to be more than a name.
 const HOSTILE_NAME: &str = "<script>alert(1)</script>林\u{202e}某\u{3164}";
 const HOSTILE_REMARK: &str = "<img src=x onerror=alert(1)>\n有效 IN FORCE";
@@ -42,6 +43,8 @@ pub(crate) fn scene() -> Scene {
     chain.add_block(&blues);
     // Not yet reversed, and good for a long time: nobody who has it knows what came after.
     let stale = chain.bundle(&blues[1]).encode();
+    // Long enough that a clock of that time takes what follows for the future.
+    chain.let_pass(HOUR_MS);
     let red = chain.reverse(&blues[1]);
     chain.add_block(std::slice::from_ref(&red));
     chain.add_block(&[]);
