@@ -438,10 +438,7 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
     in_range("ledger.fresh_ms", config.ledger.fresh_ms, 30_000, 3_600_000)?;
     in_range("nodes", count(config.nodes.len()), 1, count(NODES_MAX))?;
     for (index, node) in config.nodes.iter().enumerate() {
-        let port = node.authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        if port.is_none() {
-            return Err(loaded.invalid(&format!("nodes[{index}].authority"), "must be host:port"));
-        }
+        loaded.check_authority(&format!("nodes[{index}].authority"), &node.authority)?;
     }
     check_epochs(loaded)?;
     check_filter(&config.log.filter).map_err(|error| loaded.invalid("log.filter", error.to_string()))?;

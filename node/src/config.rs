@@ -255,14 +255,11 @@ fn check_addresses(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
 fn check_peers(loaded: &Loaded<NodeConfig>) -> Result<(), ConfigError> {
     let mut known = BTreeSet::from([loaded.value.validator_id]);
     for (index, peer) in loaded.value.peers.iter().enumerate() {
-        let invalid = |key: &str, problem: &str| Err(loaded.invalid(&format!("peers[{index}].{key}"), problem));
         if !known.insert(peer.validator_id) {
-            return invalid("validator_id", "must be another validator's, and each only once");
+            let key = format!("peers[{index}].validator_id");
+            return Err(loaded.invalid(&key, "must be another validator's, and each only once"));
         }
-        let port = peer.grpc.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        if port.is_none() {
-            return invalid("grpc", "must be host:port");
-        }
+        loaded.check_authority(&format!("peers[{index}].grpc"), &peer.grpc)?;
     }
     Ok(())
 }

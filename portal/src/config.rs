@@ -245,7 +245,7 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
     let limits = &config.limits;
     in_range("nodes", count(config.nodes.len()), 1, count(NODES_MAX))?;
     for (index, node) in config.nodes.iter().enumerate() {
-        check_authority(loaded, &format!("nodes[{index}].authority"), &node.authority)?;
+        loaded.check_authority(&format!("nodes[{index}].authority"), &node.authority)?;
     }
     in_range("limits.connections_max", count(limits.connections_max), 1, 1_000_000)?;
     let of_all = count(limits.connections_max);
@@ -281,7 +281,7 @@ fn check(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
 fn check_table(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
     let Config { issuers, segments, .. } = &loaded.value;
     for (index, issuer) in issuers.iter().enumerate() {
-        check_authority(loaded, &format!("issuers[{index}].authority"), &issuer.authority)?;
+        loaded.check_authority(&format!("issuers[{index}].authority"), &issuer.authority)?;
         if issuers[..index].iter().any(|before| before.issuer_id == issuer.issuer_id) {
             return Err(loaded.invalid(&format!("issuers[{index}].issuer_id"), "is there twice"));
         }
@@ -308,11 +308,6 @@ fn check_table(loaded: &Loaded<Config>) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-fn check_authority(loaded: &Loaded<Config>, key: &str, authority: &str) -> Result<(), ConfigError> {
-    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    port.map(drop).ok_or_else(|| loaded.invalid(key, "must be host:port"))
 }
 
 #[cfg(test)]

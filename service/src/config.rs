@@ -88,6 +88,12 @@ impl<T> Loaded<T> {
         ConfigError::Invalid { path: self.path.clone(), key: key.to_owned(), problem: problem.into() }
     }
 
+    /// Refuses what is not `host:port`.
+    pub fn check_authority(&self, key: &str, authority: &str) -> Result<(), ConfigError> {
+        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        port.map(drop).ok_or_else(|| self.invalid(key, "must be host:port"))
+    }
+
     /// The config file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -37,5 +37,5 @@ pub(crate) const fn said_parts_bytes_max(block_bytes_max: usize) -> usize {
 
 /// What a block takes as it is sent beside its bytes: what stands around each part, its header, votes.
 pub const PART_OVERHEAD_BYTES: usize = 256 * 1024;
-/// Votes and certificates of two heights: in usual rounds a dozen, at most a thousand.
-const SAID_VOTES_BYTES: usize = 256 * 1024;
+/// Votes and certificates of two heights: in usual rounds a dozen of 200 bytes; a certificate of 64 validators has about 10 kB.
+pub(crate) const SAID_VOTES_BYTES: usize = 256 * 1024;

@@ -2,7 +2,7 @@
 //!
 //! Each link reads it from a place of its own, so a slow one delays nobody and costs no copy. Thrown away, so that it stays bounded:
 //! votes (here that is proposals and certificates, too) of heights that are over, all but the newest of equal votes, the oldest votes
-//! above [`VOTES_MAX`], and whole streams of parts, oldest first, above their bytes. A link that has not read those skips them.
+//! above [`VOTES_MAX`] or their bytes, and whole streams of parts, oldest first, above theirs. A link that has not read those skips them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::Network;
-use crate::limits::said_parts_bytes_max;
+use crate::limits::{SAID_VOTES_BYTES, said_parts_bytes_max};
 
 /// Votes, proposals and certificates of two heights: in usual rounds a dozen.
 const VOTES_MAX: usize = 1024;
@@ -30,6 +30,7 @@ struct Part {
 pub(super) struct Outbox {
     next: u64,
     votes: BTreeMap<u64, Vote>,
+    vote_bytes: usize,
     parts: BTreeMap<u64, Part>,
     part_bytes: usize,
     part_bytes_max: usize,
@@ -43,6 +44,7 @@ impl Outbox {
         Self {
             next: 1,
             votes: BTreeMap::new(),
+            vote_bytes: 0,
             parts: BTreeMap::new(),
             part_bytes: 0,
             part_bytes_max: said_parts_bytes_max(block_bytes_max),
@@ -56,13 +58,15 @@ impl Outbox {
         self.next - 1
     }
 
-    /// A vote, a proposal or a certificate.
+    /// A vote, a proposal or a certificate. Kept also if it is larger than all may be together: what was said last is said.
     pub(super) fn vote(&mut self, height: u64, frame: Bytes) {
-        self.votes.retain(|_, vote| vote.frame != frame);
+        self.drop_votes(|vote| vote.frame == frame);
         let number = self.number();
+        self.vote_bytes += frame.len();
         self.votes.insert(number, Vote { height, frame });
-        while self.votes.len() > VOTES_MAX {
-            self.votes.pop_first();
+        while self.votes.len() > VOTES_MAX || (self.vote_bytes > SAID_VOTES_BYTES && self.votes.len() > 1) {
+            let Some((_, oldest)) = self.votes.pop_first() else { break };
+            self.vote_bytes -= oldest.frame.len();
         }
     }
 
@@ -88,7 +92,7 @@ impl Outbox {
     pub(super) fn at_height(&mut self, height: u64) {
         self.height = height;
         let keeps = move |said: u64| said.saturating_add(1) >= height;
-        self.votes.retain(|_, vote| keeps(vote.height));
+        self.drop_votes(move |vote| !keeps(vote.height));
         self.drop_parts(move |part| !keeps(part.height));
     }
 
@@ -98,7 +102,7 @@ impl Outbox {
     }
 
     pub(super) fn clear(&mut self) {
-        self.votes.clear();
+        self.drop_votes(|_| true);
         self.drop_parts(|_| true);
         self.status = None;
     }
@@ -108,8 +112,13 @@ impl Outbox {
         self.part_bytes = self.parts.values().map(|part| part.frame.len()).sum();
     }
 
+    fn drop_votes(&mut self, mut is_void: impl FnMut(&Vote) -> bool) {
+        self.votes.retain(|_, vote| !is_void(vote));
+        self.vote_bytes = self.votes.values().map(|vote| vote.frame.len()).sum();
+    }
+
     pub(super) fn bytes(&self) -> usize {
-        self.part_bytes + self.votes.values().map(|vote| vote.frame.len()).sum::<usize>()
+        self.part_bytes + self.vote_bytes
     }
 
     #[cfg(test)]

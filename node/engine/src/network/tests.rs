@@ -1,6 +1,7 @@
 //! The outbox as links read it. With engines behind it: `tests/links.rs`, `tests/frames.rs`.
 
 use super::*;
+use crate::limits::SAID_VOTES_BYTES;
 
 const BLOCK_MAX: usize = 4 * 1024 * 1024;
 
@@ -132,6 +133,15 @@ fn an_unread_outbox_is_bounded_and_keeps_the_newest() {
     }
     let (votes, _) = network.outbox().stored();
     assert!(votes <= 1024, "{votes}");
+    // Certificates are larger than votes: as many of them would be 16 MB.
+    network.change_outbox(Outbox::clear);
+    for number in 0..100u32 {
+        let certificate = [&number.to_be_bytes()[..], &[0; 16 * 1024]].concat();
+        network.change_outbox(|outbox| outbox.vote(1, Bytes::from(certificate)));
+        assert!(network.outbox().bytes() <= SAID_VOTES_BYTES, "{number}");
+    }
+    network.change_outbox(|outbox| outbox.vote(1, text("the newest")));
+    assert_eq!(read(&mut network.outgoing()).last().unwrap(), &text("the newest"));
     let frames = read(&mut slow);
     assert!(frames.contains(&text("99999")) && !frames.contains(&text("7")));
     assert_eq!(frames.iter().filter(|frame| frame.len() == CHUNK_BYTES).count() % (BLOCK_MAX / CHUNK_BYTES), 0);
