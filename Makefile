@@ -68,7 +68,7 @@ deps-check: cargo-deny ## Licences, sources and advisories of all dependencies, 
 	@failed=0; \
 	cargo deny --locked check bans licenses sources || failed=1; \
 	if cargo deny --locked fetch db; then \
-	  cargo deny --locked check --disable-fetch advisories || failed=1; \
+	  cargo deny --locked --offline check advisories || failed=1; \
 	else \
 	  echo "deps-check: advisories were NOT judged: their database cannot be fetched (see above). Run it where it can." >&2; \
 	  failed=1; \
@@ -197,4 +197,4 @@ wasm-target:
 
 .PHONY: cargo-deny
 cargo-deny:
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@command -v cargo-deny >/dev/null || cargo install --locked --version 0.20.2 cargo-deny
