@@ -22,7 +22,10 @@ SOAK_CYCLES   ?= 100
 TEST_LOG      := $(CARGO_TARGET_DIR)/test.log
 TIMED_TEST     = CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/scripts/timed-test.sh scripts/with-temp-dir.sh cargo test $(CARGO_FLAGS)
 DEMO_ARGS     ?=
+CITY_ARGS     ?=
 BENCH_ARGS    ?=
+# Where `make demo-city` leaves page, documents and codes.
+CITY_DIR      ?= $(CARGO_TARGET_DIR)/city
 
 .PHONY: help
 help: ## Lists the commands.
@@ -31,6 +34,10 @@ help: ## Lists the commands.
 .PHONY: demo
 demo: build-network ## A receipt's whole journey on four validators, shown and checked; ends with exit code 0.
 	$(BIN)/tallystick-devnet demo $(DEMO_ARGS)
+
+.PHONY: demo-city
+demo-city: document-tools build-network build-portal ## Receipts of every kind as people hold them: page, documents and codes, left in CITY_DIR; CITY_ARGS=--stay keeps the portal running.
+	$(BIN)/tallystick-devnet city --out '$(CITY_DIR)' $(CITY_ARGS)
 
 .PHONY: devnet
 devnet: build-network build-portal ## A development network that runs until Ctrl-C; prints how to talk to it.
@@ -62,6 +69,11 @@ soak: build document-tools ofd-tools ## The long fault campaign: SOAK_CYCLES kil
 .PHONY: bench
 bench: build ## Load on a network of its own; BENCH_ARGS are passed on.
 	$(BIN)/tallystick-bench $(BENCH_ARGS)
+
+# Under docs/, so that a change of the page is seen with the change of its code.
+.PHONY: pictures
+pictures: python-tools document-tools browser-tools wasm build ## The page in every state and two sizes, drawn anew into docs/pictures/page by the tests of the page.
+	scripts/page-pictures.sh docs/pictures/page
 
 .PHONY: deps-check
 deps-check: cargo-deny ## Licences, sources and advisories of all dependencies, by deny.toml.

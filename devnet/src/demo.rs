@@ -21,33 +21,33 @@ use tallystick_devnet::registry::{SYSTEM_HOSPITALS, SYSTEM_OFFICES};
 use tallystick_devnet::{Caller, Network};
 use tallystick_service::clock::{Clock as _, SystemClock};
 
-mod bundles;
+pub(crate) mod bundles;
 mod fault;
-mod reversal;
-mod samples;
+pub(crate) mod reversal;
+pub(crate) mod samples;
 mod screen;
 mod summary;
 
-use screen::Screen;
-use summary::Summary;
+pub(crate) use screen::Screen;
+pub(crate) use summary::Summary;
 
 /// The issuer that the demo talks to.
 const ISSUER: u32 = 1;
 /// How long sealing may take at any point of the demo.
 const SEAL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longer than the whole demonstration.
-const DEMO_LASTS_MAX: Duration = Duration::from_secs(90);
+/// Longer than a whole demonstration.
+pub(crate) const DEMO_LASTS_MAX: Duration = Duration::from_secs(90);
 /// Content of the generated receipts.
 const CONTENT_SEED: u64 = 20_261_102;
 
 /// What every step needs.
-struct Demo {
-    network: Network,
-    screen: Screen,
-    trust: Arc<TrustFile>,
+pub(crate) struct Demo {
+    pub(crate) network: Network,
+    pub(crate) screen: Screen,
+    pub(crate) trust: Arc<TrustFile>,
     clients: BTreeMap<u32, IssuerClient>,
     watches: BTreeMap<u32, OutcomeWatch>,
-    params: GeneratorParams,
+    pub(crate) params: GeneratorParams,
 }
 
 /// Runs the demonstration and stops the network.
@@ -79,10 +79,8 @@ pub(crate) async fn run(mut network: Network, receipt_count: usize, terminal: bo
     summary.receipts = keys.len() + during_fault.len();
     summary::measure_blocks(&demo, &mut summary).await?;
     demo.audit().await?;
+    demo.hang_up();
     let step = demo.screen.step("stop all processes", None);
-    // End the watch first: while a call is open, the issuer waits for it at its stop.
-    demo.watches.clear();
-    demo.clients.clear();
     demo.network.stop().await?;
     step.done("all drained");
     demo.screen.print(&summary.table(demo.screen.elapsed()));
@@ -90,7 +88,8 @@ pub(crate) async fn run(mut network: Network, receipt_count: usize, terminal: bo
 }
 
 impl Demo {
-    async fn connect(network: Network, screen: Screen) -> Result<Self> {
+    /// Talks to the issuer of a network that runs.
+    pub(crate) async fn connect(network: Network, screen: Screen) -> Result<Self> {
         let mut clients = BTreeMap::new();
         let mut watches = BTreeMap::new();
         for system_id in [SYSTEM_HOSPITALS, SYSTEM_OFFICES] {
@@ -105,7 +104,7 @@ impl Demo {
     }
 
     /// Most by `IssueMany`, a fifth by single calls; waits until all are sealed.
-    async fn issue_volume(&self, count: usize, summary: &mut Summary) -> Result<Vec<IssuedReceipt>> {
+    pub(crate) async fn issue_volume(&self, count: usize, summary: &mut Summary) -> Result<Vec<IssuedReceipt>> {
         let mut generator = ReceiptGenerator::new(self.network.registry(), self.params.clone())?;
         let mut many = (0..count).map(|_| generator.mixed()).collect::<Result<Vec<_>>>()?;
         let single = many.split_off(count - count / 5);
@@ -144,7 +143,14 @@ impl Demo {
         instants.collect::<Option<Vec<_>>>().context("a receipt belongs to no watched system")
     }
 
-    fn client(&self, system_id: u32) -> Result<IssuerClient> {
+    /// Ends all calls: while one is open, the issuer waits for it at its stop.
+    pub(crate) fn hang_up(&mut self) {
+        self.watches.clear();
+        self.clients.clear();
+    }
+
+    /// Of a system that issues.
+    pub(crate) fn client(&self, system_id: u32) -> Result<IssuerClient> {
         self.clients.get(&system_id).cloned().with_context(|| format!("there is no client of system {system_id}"))
     }
 

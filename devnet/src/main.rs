@@ -1,4 +1,4 @@
-//! `tallystick-devnet`: a development network on one machine, and the demonstration of a receipt's whole journey.
+//! `tallystick-devnet`: a development network on one machine, the demonstration of a receipt's whole journey, and that of what people hold.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -11,10 +11,14 @@ use tallystick_devnet::layout::Layout;
 use tallystick_devnet::{Network, NetworkOptions, governance};
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::{durable, outln, terminal};
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
+mod city;
 mod demo;
 mod up;
+
+use city::CityOptions;
 
 /// Development networks of Tallystick.
 #[derive(Parser)]
@@ -40,6 +44,21 @@ enum Command {
         /// Generated receipts beside the samples.
         #[arg(long, default_value_t = 2000)]
         receipts: usize,
+    },
+    /// Issues receipts of every kind on a new network, and leaves page, documents and codes in a folder.
+    City {
+        /// The folder that is filled; what an earlier run has left there is replaced.
+        #[arg(long, default_value = "city")]
+        out: PathBuf,
+        /// Where to keep the network; without it, a temporary directory that is removed after success.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Generated receipts beside the samples.
+        #[arg(long, default_value_t = 300)]
+        receipts: usize,
+        /// Goes on until Ctrl-C, so that the portal can be used.
+        #[arg(long)]
+        stay: bool,
     },
     /// Signs a governance message with the network's authorities and offers it to its validators.
     Govern {
@@ -90,6 +109,10 @@ async fn run(command: Command) -> Result<()> {
             // Dropping the demo drops its network, and with it every process.
             signal = interrupted() => signal.and_then(|name| bail!("stopped by {name}")),
         },
+        Command::City { out, dir, receipts, stay } => {
+            let terminal = std::io::stdout().is_terminal();
+            run_city(dir, &CityOptions { out, receipts, stays: stay, terminal }).await
+        }
     }
 }
 
@@ -104,20 +127,52 @@ async fn interrupted() -> Result<&'static str> {
 }
 
 async fn run_demo(dir: Option<PathBuf>, receipts: usize) -> Result<()> {
-    let temporary = match dir {
-        Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("tallystick-demo-").tempdir().context("make a directory")?),
-    };
-    let directory = dir.or_else(|| temporary.as_ref().map(|temporary| temporary.path().to_owned()));
-    let directory = directory.context("there is no directory")?;
-    let outcome = match Network::generate(&directory, &NetworkOptions::default()) {
+    let place = Place::new(dir)?;
+    let outcome = match Network::generate(&place.directory, &NetworkOptions::default()) {
         Ok(network) => demo::run(network, receipts, std::io::stdout().is_terminal()).await,
         Err(error) => Err(error),
     };
-    match (outcome, temporary) {
-        (Ok(()), _) => Ok(()),
-        (Err(error), None) => Err(error),
-        // Keep the temporary directory: its logs are needed to find out what failed.
-        (Err(error), Some(temporary)) => Err(error.context(format!("see {}", temporary.keep().join("logs").display()))),
+    place.leave(outcome)
+}
+
+async fn run_city(dir: Option<PathBuf>, options: &CityOptions) -> Result<()> {
+    let place = Place::new(dir)?;
+    let built = tokio::select! {
+        built = city::build(&place.directory, options) => built,
+        signal = interrupted() => return signal.and_then(|name| bail!("stopped by {name}")),
+    };
+    let outcome = match built {
+        Ok(city) if options.stays => city.stay(interrupted()).await,
+        Ok(city) => city.stop().await,
+        Err(error) => Err(error),
+    };
+    place.leave(outcome)
+}
+
+/// Where a network lies that only a demonstration needs.
+struct Place {
+    directory: PathBuf,
+    temporary: Option<TempDir>,
+}
+
+impl Place {
+    /// The directory that was named, or a temporary one.
+    fn new(named: Option<PathBuf>) -> Result<Self> {
+        if let Some(directory) = named {
+            return Ok(Self { directory, temporary: None });
+        }
+        let temporary = tempfile::Builder::new().prefix("tallystick-demo-").tempdir().context("make a directory")?;
+        Ok(Self { directory: temporary.path().to_owned(), temporary: Some(temporary) })
+    }
+
+    /// Removes a temporary directory, unless its logs are needed to find out what failed.
+    fn leave(self, outcome: Result<()>) -> Result<()> {
+        match (outcome, self.temporary) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(temporary)) => {
+                Err(error.context(format!("see {}", temporary.keep().join("logs").display())))
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::binaries::Binaries;
 use crate::callers::Caller;
 use crate::clients::{self, AdminClient, IssuerClient, LedgerClient, PortalClient};
 use crate::description::{Description, IssuerAddresses, NodeAddresses};
+use crate::documents;
 use crate::generate::{Generated, generate};
 use crate::layout::Layout;
 use crate::options::NetworkOptions;
@@ -133,7 +134,7 @@ impl Network {
         let addresses = self.description.portal.clone();
         let addresses = addresses.context("this network was made without a portal: make a new one")?;
         let program = self.binaries.beside("tallystick-portal")?;
-        self.make_page().await?;
+        self.make_page(&self.layout.page()).await?;
         let config = self.layout.portal_config().display().to_string();
         let name = "portal".to_owned();
         let log = self.layout.log(&name);
@@ -147,11 +148,13 @@ impl Network {
         Ok(())
     }
 
-    async fn make_page(&self) -> Result<()> {
+    /// Makes the page that judges by this network's trust file, in both shapes, into a folder.
+    pub async fn make_page(&self, out: &Path) -> Result<()> {
         let (page, module) = (self.binaries.beside("tallystick-page")?, self.binaries.module()?);
-        let (trust, out) = (self.layout.trust().display().to_string(), self.layout.page().display().to_string());
+        let (trust, out) = (self.layout.trust().display().to_string(), out.display().to_string());
         let module = module.display().to_string();
-        let (code, output) = run(&page, &["--module", &module, "--trust", &trust, "--out", &out]).await?;
+        let arguments = ["--module", &module, "--trust", &trust, "--host", documents::CODE_HOST, "--out", &out];
+        let (code, output) = run(&page, &arguments).await?;
         ensure!(code == 0, "tallystick-page ended with exit code {code}:\n{output}");
         Ok(())
     }

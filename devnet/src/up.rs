@@ -42,15 +42,24 @@ pub(crate) async fn run(directory: &Path, interrupted: impl Future<Output = Resu
         name = &mut interrupted => bail!("stopped by {} before the portal was ready", name?),
     };
     print_directions(&network, portal.err());
+    watch(&mut network, interrupted).await
+}
+
+/// Says what of a network has ended, until `interrupted` is ready; then stops it.
+pub(crate) async fn watch(
+    network: &mut Network,
+    interrupted: impl Future<Output = Result<&'static str>>,
+) -> Result<()> {
+    tokio::pin!(interrupted);
     let mut told = Vec::new();
     let name = loop {
         tokio::select! {
             name = &mut interrupted => break name?,
-            () = tokio::time::sleep(WATCH_INTERVAL) => tell_dead(&mut network, &mut told),
+            () = tokio::time::sleep(WATCH_INTERVAL) => tell_dead(network, &mut told),
         }
     };
     outln!("{name}: stopping …");
-    tell_dead(&mut network, &mut told);
+    tell_dead(network, &mut told);
     network.stop().await?;
     if told.is_empty() { Ok(()) } else { bail!("of the network, {} had ended before", told.join(", ")) }
 }

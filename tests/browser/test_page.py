@@ -424,6 +424,9 @@ class Ways(PageTest):
             for control in ("#choose", "#typed", "#language", "#checks"):
                 self.assertFalse(page.locator(control).is_visible(), control)
             self.assertTrue(page.locator("section.compare").is_visible())
+            for width, height in SIZES:
+                page.set_viewport_size({"width": width, "height": height})
+                self.picture(page, "printed", width)
 
 
 class Ages(PageTest):

@@ -1,4 +1,5 @@
-"""The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; FACE: what stands on it, as JSON."""
+"""The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; FACE: what stands on it, as JSON.
+With SCREENSHOTS, a folder, a picture of each form is left there."""
 
 import json
 import os
@@ -13,6 +14,8 @@ PORTAL = os.environ["PORTAL"]
 TALLY = pathlib.Path(os.environ["TALLY"])
 FACE = json.loads(os.environ["FACE"])
 QUESTION = json.loads(os.environ["QUESTION"])
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+SIZES = [(360, 640), (1280, 800)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 ASK = """async (question) => {
   const headers = { 'content-type': 'application/json' };
@@ -25,6 +28,12 @@ class PortalTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(browser())
+
+    def pictures(self, page, name):
+        if SCREENSHOTS:
+            for width, height in SIZES:
+                page.set_viewport_size({"width": width, "height": height})
+                page.screenshot(path=pathlib.Path(SCREENSHOTS) / f"portal-{name}-{width}.png")
 
     def visit(self, path):
         return Visit(self.browser, PORTAL + path, int(time.time() * 1000), ignore_https_errors=True)
@@ -51,6 +60,8 @@ class PortalTest(unittest.TestCase):
         for name in ("code", "number", "check_code"):
             page.fill(f"#{name}", FACE[name])
         page.click("button")
+        page.locator("a.download").wait_for()
+        self.pictures(page, "fetched")
         with page.expect_download() as waiting:
             page.click("a.download")
         self.assertEqual(waiting.value.suggested_filename, f"{FACE['code']}-{FACE['number']}.tally")
@@ -67,6 +78,7 @@ class PortalTest(unittest.TestCase):
             self.assertEqual(visit.errors, [], path)
             room = visit.page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
             self.assertEqual(room, 0, path)
+            self.pictures(visit.page, path)
 
 
 if __name__ == "__main__":

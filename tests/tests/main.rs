@@ -10,6 +10,7 @@ mod bad_batches;
 mod bodies;
 mod callers;
 mod catch_up;
+mod city;
 mod descriptors;
 mod directory;
 mod documents;

@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod https;
+pub(crate) mod https;
 
 use receipt_core::answer::{Answer as LedgerAnswer, join};
 use receipt_core::bundle::Bundle;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use receipt_core::bundle::Bundle;
+use receipt_core::ids::Fen;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{Conclusion, Language, TimeSource, Verdict, verify_bundle};
 use tallystick_devnet::clients::IssuerClient;
@@ -27,7 +28,7 @@ struct BundleBytes {
 }
 
 /// The bundle of a receipt, fresh from the issuer.
-pub(super) async fn fetch(mut client: IssuerClient, key: &Key) -> Result<Vec<u8>> {
+pub(crate) async fn fetch(mut client: IssuerClient, key: &Key) -> Result<Vec<u8>> {
     let key_message = ReceiptKey { receipt_code: key.0.clone(), receipt_number: key.1.clone() };
     let request = GetBundleRequest { selector: Some(get_bundle_request::Selector::Key(key_message)) };
     let response =
@@ -36,7 +37,7 @@ pub(super) async fn fetch(mut client: IssuerClient, key: &Key) -> Result<Vec<u8>
 }
 
 /// Judges a bundle offline, now.
-pub(super) fn verify(bundle: &[u8], trust: &TrustFile) -> Verdict {
+pub(crate) fn verify(bundle: &[u8], trust: &TrustFile) -> Verdict {
     verify_bundle(bundle, trust, SystemClock.now()).timed_by(TimeSource::Clock)
 }
 
@@ -96,17 +97,22 @@ pub(super) async fn show_one(demo: &Demo, sample: &IssuedSample) -> Result<()> {
 /// Flips one byte in the middle of the bundle and shows the refusal.
 pub(super) async fn show_flipped_byte(demo: &Demo, sample: &IssuedSample) -> Result<()> {
     let step = demo.screen.step("flip one byte of that bundle", None);
-    let mut bundle = fetch(demo.client(sample.issued.system_id)?, &sample.issued.key).await?;
-    // A digit of the amount, so that the file stays well-formed: the case that a forger would try.
-    let amount = format!("\"{}\"", sample.draft.total_amount);
-    let position = bundle.windows(amount.len()).position(|window| window == amount.as_bytes());
-    let position = position.context("the amount does not stand in the bundle")? + 1;
-    let digit = bundle[position];
-    bundle[position] = if digit == b'9' { b'8' } else { digit + 1 };
+    let bundle = fetch(demo.client(sample.issued.system_id)?, &sample.issued.key).await?;
+    let bundle = altered(bundle, sample.draft.total_amount)?;
     let verdict = verify(&bundle, &demo.trust);
     let Conclusion::Invalid(_) = &verdict.conclusion else {
         bail!("a flipped byte went unnoticed: {:?}", verdict.conclusion);
     };
     step.done(&verdict.to_line(Language::En));
     Ok(())
+}
+
+/// The bundle with another digit in the amount, so that the file stays well-formed: the case that a forger would try.
+pub(crate) fn altered(mut bundle: Vec<u8>, total: Fen) -> Result<Vec<u8>> {
+    let amount = format!("\"{total}\"");
+    let position = bundle.windows(amount.len()).position(|window| window == amount.as_bytes());
+    let position = position.context("the amount does not stand in the bundle")? + 1;
+    let digit = bundle[position];
+    bundle[position] = if digit == b'9' { b'8' } else { digit + 1 };
+    Ok(bundle)
 }

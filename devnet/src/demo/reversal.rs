@@ -16,7 +16,7 @@ use super::screen::indented;
 const VERDICT_HEAD_LINES: usize = 4;
 
 /// Reverses `original`, which is S01, and issues what remains. Returns the two receipts.
-pub(super) async fn run(demo: &Demo, original: &IssuedSample) -> Result<Vec<IssuedReceipt>> {
+pub(crate) async fn run(demo: &Demo, original: &IssuedSample) -> Result<Vec<IssuedReceipt>> {
     let step = demo.screen.step("reverse that receipt and re-issue what remains of it", None);
     let samples = Samples::load()?;
     let unit = demo.network.registry().unit(&original.draft.unit_code).context("the unit is not registered")?;

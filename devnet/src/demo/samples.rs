@@ -43,11 +43,22 @@ pub(crate) fn draft(
     sample_id: &str,
     original: Option<&Receipt>,
 ) -> Result<GeneratedReceipt> {
+    draft_of(demo, samples, sample_id, 0, original)
+}
+
+/// The same for another receipt of the sample; `serial` says which.
+pub(crate) fn draft_of(
+    demo: &Demo,
+    samples: &Samples,
+    sample_id: &str,
+    serial: u64,
+    original: Option<&Receipt>,
+) -> Result<GeneratedReceipt> {
     let params = RunParams {
         date: demo.params.date,
         year_digits: demo.network.registry().year_digits,
         biz_prefix: &demo.params.biz_prefix,
-        serial: 0,
+        serial,
         utc_offset_minutes: demo.params.utc_offset_minutes,
         original,
     };

@@ -13,7 +13,7 @@ use super::Demo;
 
 /// What was measured on the way.
 #[derive(Default)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     /// Receipts of the whole demo.
     pub(super) receipts: usize,
     /// Bytes of each bundle.
