@@ -83,10 +83,9 @@ pub(crate) async fn build(directory: &Path, options: &CityOptions) -> Result<Cit
     let step = demo.screen.step("make the page for this chain", None);
     demo.network.make_page(&out.join("page")).await?;
     let layout = demo.network.layout();
-    for (from, name, bytes_max) in [
-        (layout.trust(), "trust.txt", TRUST_BYTES_MAX),
-        (layout.directory(), "directory.bin", DIRECTORY_BYTES_MAX),
-    ] {
+    for (from, name, bytes_max) in
+        [(layout.trust(), "trust.txt", TRUST_BYTES_MAX), (layout.directory(), "directory.bin", DIRECTORY_BYTES_MAX)]
+    {
         durable::write(&out.join(name), &durable::read(&from, bytes_max)?, FileMode::Shared)?;
     }
     let portal = options.stays.then(|| portal_address(&demo.network)).flatten();
@@ -124,13 +123,17 @@ impl City {
     fn print_directions(&self, portal: Option<&str>) {
         let out = self.out.display();
         outpage!("\n  what is there    {out}/index.html   (open it in a browser)\n");
-        outpage!("  the page         {out}/page/tallystick-verify.html   (one file: copy it to a phone, it needs no network)\n");
+        outpage!(
+            "  the page         {out}/page/tallystick-verify.html   (one file: copy it to a phone, it needs no network)\n"
+        );
         outpage!("  a receipt        {out}/S01/receipt.pdf, and the same as .tally, .ofd, .xml, pictures and code\n");
         match portal {
             Some(portal) => outpage!(
                 "  the portal       {portal}   (a browser warns of the certificate: it is this network's own)\n\nCtrl-C stops it; the folder stays.\n"
             ),
-            None => outpage!("\nThe network is stopped, the folder stays. With --stay its portal goes on until Ctrl-C.\n"),
+            None => {
+                outpage!("\nThe network is stopped, the folder stays. With --stay its portal goes on until Ctrl-C.\n")
+            }
         }
     }
 }

@@ -114,7 +114,8 @@ fn everything_listed_is_there(out: &Path, index: &str) {
             assert!(folder.join(name).is_file(), "{name} of {}", folder.display());
         }
     }
-    for words in ["已冲红", "REVERSED", "Traffic fine", "School fee", "Donation", "示例市慈善基金会", "测试样票"] {
+    for words in ["已冲红", "REVERSED", "Traffic fine", "School fee", "Donation", "示例市慈善基金会", "测试样票"]
+    {
         assert!(index.contains(words), "{words}");
     }
 }
@@ -126,11 +127,9 @@ async fn every_bundle_is_judged(out: &Path) {
     let mut in_force: Vec<PathBuf> = in_force.map(|folder| folder.join("receipt.tally")).collect();
     assert_eq!(in_force.len(), folders.len() - 1);
     in_force.push(out.join("S01/before-reversal.tally"));
-    for (files, code) in [
-        (in_force, 0),
-        (vec![out.join("S01/receipt.tally")], 2),
-        (vec![out.join("S04/altered.tally")], 1),
-    ] {
+    for (files, code) in
+        [(in_force, 0), (vec![out.join("S01/receipt.tally")], 2), (vec![out.join("S04/altered.tally")], 1)]
+    {
         let (found, said) = exit_code_of_verify(out, &files).await;
         assert_eq!(found, Some(code), "{said}");
     }

@@ -30,7 +30,11 @@ const DOCUMENTS: [(DocumentFormat, &str, [&str; 2]); 4] = [
     (DocumentFormat::Pdf, "receipt.pdf", ["PDF（附凭证）", "PDF with the bundle attached"]),
     (DocumentFormat::Ofd, "receipt.ofd", ["OFD（附凭证）", "OFD with the bundle attached"]),
     (DocumentFormat::Xml, "receipt.xml", ["XML", "XML"]),
-    (DocumentFormat::Slip, "receipt.slip", ["小票（80 毫米打印机的原始字节）", "slip: raw bytes for a printer of 80 mm"]),
+    (
+        DocumentFormat::Slip,
+        "receipt.slip",
+        ["小票（80 毫米打印机的原始字节）", "slip: raw bytes for a printer of 80 mm"],
+    ),
 ];
 
 /// A receipt as the index shows it.
@@ -81,7 +85,11 @@ pub(super) async fn fill(demo: &Demo, out: &Path, kept: &Kept) -> Result<Entry> 
     }
     let host = Host::new(CODE_HOST).context("read the host of codes")?;
     let record = Bundle::decode(&bundle).context("decode a bundle that was judged good")?.record;
-    keep(CODE, &code::png(&receipt_symbol(&host, &record).symbol)?, ["票面上的二维码", "the code that is printed on it"])?;
+    keep(
+        CODE,
+        &code::png(&receipt_symbol(&host, &record).symbol)?,
+        ["票面上的二维码", "the code that is printed on it"],
+    )?;
     for other in &kept.others {
         keep(other.name, &other.bytes, other.said)?;
     }

@@ -44,9 +44,19 @@ impl Index<'_> {
             &format!("Chain {}: four validators, two issuers, a portal. All of it is for tests.", self.chain_name),
         );
         text.push_str("<ul>\n");
-        link(&mut text, "page/tallystick-verify.html", "核验页：一个文件，断网也能用", "the page: one file, works without a network");
+        link(
+            &mut text,
+            "page/tallystick-verify.html",
+            "核验页：一个文件，断网也能用",
+            "the page: one file, works without a network",
+        );
         if let Some(portal) = self.portal {
-            link(&mut text, portal, "公众平台（浏览器会提示证书：它是本网络自己签发的）", "the portal; a browser warns of its certificate");
+            link(
+                &mut text,
+                portal,
+                "公众平台（浏览器会提示证书：它是本网络自己签发的）",
+                "the portal; a browser warns of its certificate",
+            );
             link(&mut text, &format!("{portal}/fetch"), "取票", "fetch a receipt");
         }
         link(&mut text, "trust.txt", "信任文件", "the trust file");

@@ -83,7 +83,10 @@ pub(super) async fn issue(demo: &Demo, count: usize) -> Result<Issued> {
         kept.push(Kept { folder: sample.sample_id.clone(), system_id, key, others });
     }
     if let Some(reversed) = kept.first_mut() {
-        let said = ["冲红之前保存的凭证：刷新状态后变为已冲红", "the bundle as it was kept before the reversal: refresh its state"];
+        let said = [
+            "冲红之前保存的凭证：刷新状态后变为已冲红",
+            "the bundle as it was kept before the reversal: refresh its state",
+        ];
         reversed.others.push(Other { name: "before-reversal.tally", said, bytes: before });
     }
     for (folder, receipt) in ["S13", "S14"].into_iter().zip(reversal) {
@@ -125,10 +128,5 @@ async fn refused(demo: &Demo) -> Result<Refused> {
         "{}-{} is refused ({}), {}-{} stands",
         refused.receipt_code, refused.receipt_number, refused.refused_reason, replaced_by.0, replaced_by.1
     ));
-    Ok(Refused {
-        response: refused,
-        unit_name: unit.name.clone(),
-        total: doubled.draft.total_amount,
-        replaced_by,
-    })
+    Ok(Refused { response: refused, unit_name: unit.name.clone(), total: doubled.draft.total_amount, replaced_by })
 }
