@@ -6,7 +6,7 @@ import sys
 from PIL import Image
 
 # A page has few colours; what is between two of them is the edge of a letter.
-COLOURS = 24
+COLOURS = 16
 BYTES_MAX = 3 * 2**20
 HEAD = """# The page in every state
 

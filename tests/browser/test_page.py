@@ -203,7 +203,7 @@ class Verdicts(PageTest):
                         self.assert_fits(page)
                         if width != 1280:
                             self.assert_accessible(page)
-                        if described["name"] in ("in-force", "reversed"):
+                        if described["name"] == "in-force":
                             self.picture(page, described["name"] + "-open", width)
                 self.assertEqual(visit.problems(), [])
 
