@@ -1,8 +1,8 @@
-//! The directory of units: by what a code on paper is to be judged without a network (docs/spec/directory.md).
+//! The directory of units: by what a code on paper is judged without a network (docs/spec/directory.md).
 //!
 //! A bundle brings its unit's credential along; a code has no room for it. So whoever scans codes keeps the rows of all units: signed
 //! once by the authorities ([`SignedDirectory`]), fresh by the root over its rows that every seal names ([`directory_root`]), brought up
-//! to date by what changed ([`DirectoryDelta`]). Only a [`TrustedDirectory`] is to be judged by; no verdict takes one yet. How the ledger keeps the rows: `state`.
+//! to date by what changed ([`DirectoryDelta`]). Only a [`TrustedDirectory`] is judged by: `verdict::verify_code`. How the ledger keeps the rows: `state`.
 
 mod delta;
 mod file;

@@ -53,7 +53,7 @@ pub use report::{
     AsOfReport, ChainReport, CheckReport, CompareReport, ConclusionReport, JudgedAtReport, LayerReport,
     NotCheckedReport, NoticeReport, UnreadableReport, VERDICT_FORMAT, VerdictReport, unreadable,
 };
-pub use scan::{LedgerAnswer, Scan};
+pub use scan::{CodeScan, LedgerAnswer, Scan};
 pub use sentences::{CheckId, Finding, FindingResult, NotChecked, Notice, Phrase, Tone};
 pub use signed::Signed;
 pub use times::utc_text;
@@ -61,6 +61,7 @@ pub use trace::{Trace, TracedCheckpoint, TracedStep, TracedTree, trace_bundle};
 pub use value::{Parameters, Value};
 
 use crate::bundle::{self, BUNDLE_FORMAT, Bundle, BundleError, FileKind};
+use crate::code::CodeError;
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::receipt::model::Receipt;
 use crate::shown::line;
@@ -175,6 +176,8 @@ impl Verdict {
             Conclusion::Refused { .. } => Finding::Refused,
             Conclusion::Unjudged(unjudged) => unjudged.doubt.finding(),
             Conclusion::NoReceipt { .. } => Finding::NoReceipt,
+            Conclusion::NoCode(CodeError::Elsewhere { .. }) => Finding::CodeElsewhere,
+            Conclusion::NoCode(_) => Finding::CodeRefused,
             Conclusion::Invalid(failure) => failure.check.finding(),
         }
     }
@@ -208,6 +211,7 @@ impl Verdict {
             }
             Conclusion::Unjudged(unjudged) => unjudged.parameters.clone(),
             Conclusion::NoReceipt { seems } => Parameters::of([("seems", Value::Sort(*seems))]),
+            Conclusion::NoCode(fault) => Parameters::of([("fault", Value::Code(fault.clone()))]),
             Conclusion::Invalid(failure) => failure.parameters.clone(),
         }
     }
@@ -231,14 +235,26 @@ impl Verdict {
     }
 
     /// The same verdict for one who does not take an older word: a receipt whose status was stated more than so many seconds before
-    /// the given time is not called in force. A reversal stays one, however old.
+    /// the given time is not called in force, and a code that was judged by an older directory of units than that not signed. A reversal
+    /// stays one, however old.
     #[must_use]
     pub fn not_older_than(mut self, age_seconds_max: u64) -> Self {
-        if let (Conclusion::InForce { as_of }, Some(age)) = (&self.conclusion, self.as_of_age_seconds())
-            && age > age_seconds_max
-        {
-            self.conclusion = Conclusion::TooOld { as_of: *as_of, age_seconds_max };
-            self.layers.in_force = LayerResult::Unknown;
+        let age = self.as_of.map(|as_of| (as_of.source, self.age_of(as_of)));
+        match (&self.conclusion, age.filter(|(_, age)| *age > age_seconds_max)) {
+            (Conclusion::InForce { as_of }, Some((DateSource::Checkpoint, _))) => {
+                self.conclusion = Conclusion::TooOld { as_of: *as_of, age_seconds_max };
+                self.layers.in_force = LayerResult::Unknown;
+            }
+            (Conclusion::Unchecked, Some((DateSource::Directory, age))) => {
+                let parameters = Parameters::of([
+                    ("age_seconds", Value::Age(age)),
+                    ("allowed_seconds", Value::Span(age_seconds_max)),
+                ]);
+                let detail = "a revocation that came later is not in it".to_owned();
+                self.conclusion = Conclusion::Unjudged(Unjudged { doubt: Doubt::DirectoryOld, parameters, detail });
+                self.layers.genuine = LayerResult::Unknown;
+            }
+            _ => {}
         }
         self
     }
@@ -313,6 +329,11 @@ pub fn verify_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Verdict
 /// Judges a signed record without its content, as a code on paper carries it, against a trust file. `at` as in [`verify_bundle`].
 pub fn verify_scan(scan: &Scan<'_>, trust: &TrustFile, at: UnixMillis) -> Verdict {
     judged(trust, at, Means::Record, |latest, judge, seen| scan::conclude(scan, trust, latest, judge, seen))
+}
+
+/// Judges the text of a code on paper, as it was scanned: reads the record in it, and judges that as [`verify_scan`] does.
+pub fn verify_code(scan: &CodeScan<'_>, trust: &TrustFile, at: UnixMillis) -> Verdict {
+    judged(trust, at, Means::Record, |latest, judge, seen| scan::conclude_code(scan, trust, latest, judge, seen))
 }
 
 fn judged(

@@ -1,7 +1,8 @@
 """Asks the verifier in a browser, loaded by the page's own code, and prints its answers, one a line.
 
 answers.py SITE MODULE QUESTIONS    SITE: the folder of the page's sources; MODULE: the compiled verifier; QUESTIONS: one JSON a line,
-                                    {"options": {...}, "trust": "...", "bundle": "hex"}
+                                    {"options": {...}, "trust": "...", "bundle": "hex"}, or of a code's text
+                                    {"options": {...}, "trust": "...", "directory": "hex", "code": "..."}
 """
 
 import base64
@@ -20,12 +21,19 @@ HTML = """<!doctype html>
 """
 
 LOAD = """async () => {
-  const { load, verdictText } = await import('/site/verifier.js');
+  const { load, put, taken, verdictText } = await import('/site/verifier.js');
   const verifier = await load();
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
-  window.answers = (questions) => questions.map(({ options, trust, bundle }) => {
-    verifier.trust = new TextEncoder().encode(trust);
-    return verdictText(verifier, options, bytes(bundle));
+  const encoded = (text) => new TextEncoder().encode(text);
+  const scanText = (options, directory, code) => {
+    const json = encoded(JSON.stringify(options));
+    put(verifier, [json, verifier.trust, directory, encoded(code)]);
+    const length = verifier.exports.tallystick_scan(json.length, verifier.trust.length, directory.length);
+    return new TextDecoder().decode(taken(verifier, length));
+  };
+  window.answers = (questions) => questions.map(({ options, trust, bundle, directory, code }) => {
+    verifier.trust = encoded(trust);
+    return code === undefined ? verdictText(verifier, options, bytes(bundle)) : scanText(options, bytes(directory), code);
   });
 }"""
 

@@ -486,14 +486,18 @@ class Vectors(unittest.TestCase):
         conclusion = told["conclusion"]
         code, result = verdict.finding(judged)
         as_of = judged.get("as_of")
-        if result == "in_force" and row.get("age_seconds_max", 1 << 64) < row["at_ms"] // 1000 - as_of:
+        is_old = as_of is not None and row.get("age_seconds_max", 1 << 64) < row["at_ms"] // 1000 - as_of
+        if is_old and result == "in_force":
             code = result = "TOO_OLD"
+        if is_old and code == "UNCHECKED":
+            code, result = "DIRECTORY_OLD", "unjudged"
         self.assertEqual((code, result.lower()), (conclusion["code"], conclusion["result"]), row["name"])
         self.assertEqual(judged["code"] if result == "invalid" else None, conclusion.get("check"), row["name"])
         checks = [[check["code"], check["outcome"]] for check in told["checks"] if check["code"] != "BODY_RULES"]
         self.assertEqual(verdict.made, checks, row["name"])
         layers = verdict.layers("ANSWER_FALSE" if code == "ANSWER_FALSE" else result)
         layers |= {"in_force": "unknown"} if result == "TOO_OLD" else {}
+        layers |= {"genuine": "unknown"} if code == "DIRECTORY_OLD" else {}
         self.assertEqual(layers, {layer["code"]: layer["result"] for layer in told["layers"]}, row["name"])
         self.assertEqual(as_of, told.get("as_of", {}).get("seconds"), row["name"])
         self.assertEqual(judged.get("signers", []), told["signers"], row["name"])
@@ -525,9 +529,13 @@ class Vectors(unittest.TestCase):
                 ledger |= {name: [h(item) for item in ledger[name]]} if name in ledger else {}
             if ledger["answer"] == "taken":
                 ledger["status"] = {name: ledger[name] for name in ("seal", "proof", "map", "value") if name in ledger}
-            units = [formats.read(formats.CREDENTIAL, h(unit)) for unit in row["units"]]
+            units = directory.Directory.open(h(row["directory"]), trust)
             verdict = Scan(trust, row["at_ms"])
-            self.told(row, verdict, verdict.judge(h(row["record"]), units, row["units_as_of_seconds"], ledger))
+            self.told(row, verdict, verdict.judge(h(row["record"]), units, ledger))
+        for row in vectors["codes"]:
+            units = directory.Directory.open(h(row["directory"]), trust)
+            verdict = Scan(trust, row["at_ms"])
+            self.told(row, verdict, verdict.judge_code(row["text"], row["hosts"], units))
 
     def test_directory(self):
         vectors = load("directory")

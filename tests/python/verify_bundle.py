@@ -12,6 +12,8 @@ import sys
 import time
 
 import body
+import code_text
+import directory
 import ed25519
 import formats
 import notes
@@ -287,39 +289,53 @@ class Verdict:
 class Scan(Verdict):
     """The same for a signed record without its content, with the ledger's answer, if it was asked (docs/spec/verdict.md)."""
 
-    def judge(self, record, units, units_as_of, ledger):
+    def judge_code(self, text, hosts, units):
+        self.code = "CODE_FORM"
+        try:
+            record = code_text.read(text, hosts)
+        except Refused as refused:
+            self.made[-1][1] = "unknown"
+            return {"result": "no_receipt", "code": "CODE_ELSEWHERE" if str(refused) == "ELSEWHERE" else "CODE_REFUSED"}
+        return self.judge(record, units, {"answer": "not_asked"})
+
+    def judge(self, record, units, ledger):
         self.authorities_unknown, self.exactly = False, False
-        directory = {"as_of": units_as_of, "signers": []}
+        known = {"as_of": units.as_of, "signers": units.signers}
         try:
             self.code = "RECORD_FORM"
             refuse_later(message_of(record), is_record=True)
             self.record, signed, signature = formats.read_record(record)
             self.code = "DIRECTORY_KEY"
-            ids = ("unit_id", "key_id")
-            theirs = [unit for unit in units if all(unit[name] == self.record[name] for name in ids)]
-            issued = self.record["issue_time_ms"]
-            of_its_time = [unit for unit in theirs if unit["valid_from_ms"] <= issued
-                           and not 0 < unit["valid_until_ms"] <= issued]
-            if not of_its_time and (not theirs or issued // 1000 > units_as_of):
-                raise Unjudged("KEY_UNKNOWN", "the directory does not have the key, or not for the time of issue")
-            self.signature((of_its_time or theirs)[0], signed, signature)
+            row, key, issued = (self.record[name] for name in ("unit_id", "key_id", "issue_time_ms"))
+            row = units.rows.get(row, {"keys": []})
+            unit = directory.credential_at(row, key, issued)
+            if unit is None:
+                raise Unjudged("KEY_UNKNOWN", "the directory does not have the key")
+            self.signature(unit, signed, signature)
             self.code = "ISSUE_TIME"
             require(self.record["issue_time_ms"] <= self.latest, "issued in the future")
             self.reverses = self.record["reverses"]
+            is_revoked = unit["revoked_from_ms"] != 0
+            if not is_revoked:
+                self.code = "DIRECTORY_REVOCATION"
         except Refused as refused:
             self.made[-1][1] = "failed"
-            return directory | {"result": "invalid", "code": self.code, "detail": str(refused)}
+            return known | {"result": "invalid", "code": self.code, "detail": str(refused)}
         except Unjudged as unjudged:
             self.made[-1][1] = "unknown"
-            return directory | {"result": "unjudged", "code": unjudged.code}
+            return known | {"result": "unjudged", "code": unjudged.code}
         try:
-            return directory | self.ask(record, ledger)
+            known |= self.ask(record, ledger)
+            if is_revoked and known["result"] == "signed":
+                self.code = "DIRECTORY_REVOCATION"
+                raise Unjudged("KEY_REVOKED", "nothing proves that the ledger took it")
+            return known
         except Refused as refused:
             self.made[-1][1] = "failed"
-            return directory | {"result": "unjudged", "code": "ANSWER_FALSE", "detail": str(refused)}
+            return known | {"result": "unjudged", "code": "ANSWER_FALSE", "detail": str(refused)}
         except Unjudged as unjudged:
             self.made[-1][1] = "unknown"
-            return directory | {"result": "unjudged", "code": unjudged.code}
+            return known | {"result": "unjudged", "code": unjudged.code}
 
     def ask(self, record, ledger):
         answer = ledger["answer"]

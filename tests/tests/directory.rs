@@ -1,19 +1,24 @@
 //! The directory of units as docs/ops/directory.md has it: drafted from a node, signed by two at home, brought up to date after units
-//! changed.
+//! changed; and the code of a real receipt judged by it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use receipt_core::bundle::Bundle;
+use receipt_core::code::{self, Host};
 use receipt_core::directory::open_directory_file;
+use receipt_core::record::SignedRecord;
 use tallystick_devnet::NetworkOptions;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::registry::key_id;
 use tallystick_tests::TestNetwork;
+use tallystick_tests::judgement::issue_and_keep;
 use tallystick_tests::pages::commands;
 
 use crate::offices::{Desk, at_home, digest_of, governed};
 
 const PAGE: &str = "docs/ops/directory.md";
 const ISSUER: u32 = 1;
+const HOST: &str = "TALLY.EXAMPLE";
 
 /// Renames the first unit, with the credential that says so, and revokes the key of the second.
 fn changes(network: &TestNetwork) -> (String, [u32; 2]) {
@@ -58,6 +63,8 @@ async fn signed(network: &TestNetwork, office: &Desk<'_>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_is_drafted_signed_and_brought_up_to_date_as_the_page_has_it() {
     let network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let (_, bundle) = issue_and_keep(&network, ISSUER, 1).await.unwrap();
+    let record = Bundle::decode(&bundle).unwrap().record;
     let office = Desk::new(&network, "office");
     office.certificate("operator");
     office.obtain(&network.layout().directory(), "units.former");
@@ -93,5 +100,15 @@ async fn a_directory_is_drafted_signed_and_brought_up_to_date_as_the_page_has_it
     let (today, later) = (open("units.today"), open("units.later"));
     assert_eq!((today.units(), today.root()), (later.units(), later.root()));
     assert!(today.as_of() >= open("units.signed").as_of() && today.signers().len() >= 3);
+
+    // The code of the receipt, as it would be printed.
+    let [scan] = <[String; 1]>::try_from(commands(PAGE, "Judging by it").unwrap()).unwrap();
+    let text = code::text(&Host::new(HOST).unwrap(), &record);
+    let scan = format!("TEXT='{text}' HOST={HOST}\n{scan}");
+    let said = office.tries(&scan, "").await.unwrap_err().to_string();
+    let unit = SignedRecord::decode(&record).unwrap().record.unit.get();
+    let expected = if unit == revoked { "KEY REVOKED" } else { "SIGNED, NOT CHECKED" };
+    assert!(said.contains("exit status: 4") && said.contains(expected), "{said}");
+    assert!(said.contains("directory of units as of"), "{said}");
     network.finish(&AllowList::lifecycle()).await.unwrap();
 }

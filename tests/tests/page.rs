@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod carriers;
+mod codes;
 mod questions;
 mod states;
 
@@ -19,6 +20,7 @@ use tallystick_devnet::binaries::Binaries;
 use tallystick_tests::python::Python;
 use tokio::process::Command;
 
+use codes::Code;
 use questions::Question;
 use states::Scene;
 
@@ -62,20 +64,25 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_browser_says_byte_for_byte_what_the_library_says() {
-    let _turn = tallystick_tests::turn().await;
-    let directory = scratch::Directory::new();
-    let mut questions = questions::vectors(&root());
-    let vectors = questions.len();
-    questions.extend(questions::mutants(&questions::good(&root()), MUTANTS));
-    let lines: String = questions.iter().map(|question| format!("{}\n", question.to_json())).collect();
+/// What the verifier in a browser answers to these questions, one a line.
+async fn answers(questions: impl ExactSizeIterator<Item = String>) -> String {
+    let (directory, count) = (scratch::Directory::new(), questions.len());
     let asked = directory.path().join("questions");
-    std::fs::write(&asked, lines).unwrap();
+    std::fs::write(&asked, questions.map(|question| question + "\n").collect::<String>()).unwrap();
     let site = root().join("page/site");
     let answers = browser().await.run(&["answers.py", text(&site), text(&module()), text(&asked)]).await.unwrap();
     let answers = String::from_utf8(answers).unwrap();
-    assert_eq!(answers.lines().count(), questions.len());
+    assert_eq!(answers.lines().count(), count);
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_says_byte_for_byte_what_the_library_says() {
+    let _turn = tallystick_tests::turn().await;
+    let mut questions = questions::vectors(&root());
+    let vectors = questions.len();
+    questions.extend(questions::mutants(&questions::good(&root()), MUTANTS));
+    let answers = answers(questions.iter().map(Question::to_json)).await;
     let mut found: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, (answer, question)) in answers.lines().zip(&questions).enumerate() {
         let verdict = question.judge();
@@ -110,6 +117,44 @@ async fn the_command_line_says_of_every_vector_what_the_library_says() {
             let expected = format!("\"verdict\":{}", question.judge().to_json());
             assert!(line.contains(&expected), "{line}\n{expected}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_says_of_a_code_byte_for_byte_what_the_library_says() {
+    let _turn = tallystick_tests::turn().await;
+    let mut codes = codes::vectors(&root());
+    codes.extend(codes::changed(&codes[0]));
+    let answers = answers(codes.iter().map(Code::to_json)).await;
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for (answer, code) in answers.lines().zip(&codes) {
+        let verdict = code.judge();
+        *found.entry(verdict.finding().code()).or_default() += 1;
+        assert_eq!(answer, verdict.to_json(), "{}", code.text);
+    }
+    println!("{} codes: {found:?}", codes.len());
+    assert_eq!(found["UNCHECKED"], 2, "the code, and that of a former host; none of the changed ones: {found:?}");
+    assert!(["CODE_ELSEWHERE", "CODE_REFUSED", "DAMAGED", "FORGED"].iter().all(|code| found.contains_key(code)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_says_of_every_code_what_the_library_says() {
+    let directory = scratch::Directory::new();
+    let [trust, units] = ["trust", "units"].map(|name| directory.path().join(name));
+    let mut codes = codes::vectors(&root());
+    // Each is a process: some of the changed ones.
+    codes.extend(codes::changed(&codes[0]).into_iter().step_by(50));
+    for code in &codes {
+        std::fs::write(&trust, &code.trust).unwrap();
+        std::fs::write(&units, &code.directory).unwrap();
+        let mut command = Command::new(programs().join("tallystick-verifier"));
+        command.args(["scan", &code.text, "--json", "--at", &code.at.get().to_string()]);
+        command.args(code.hosts.iter().flat_map(|host| ["--host", host]));
+        command.arg("--trust").arg(&trust).arg("--directory").arg(&units);
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let expected = format!("\"verdict\":{}}}\n", code.judge().to_json());
+        assert!(printed.ends_with(&expected), "{printed}{}\n{expected}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

@@ -18,6 +18,15 @@ Exit codes, of several the gravest:
   1   at least one is invalid
   64  wrong arguments or trust file";
 
+const SCAN_EXIT_CODES: &str = "\
+Exit codes; without the ledger no code is more than signed:
+  4   signed with the key of the unit that is named, and not checked whether recorded or reversed; or it cannot be judged here: a key that
+      the directory does not know or that was revoked, an unknown format, --max-age
+  5   it is not the code of a receipt, or leads elsewhere
+  66  a file cannot be read, or the output not be written
+  1   invalid: no such unit signed it
+  64  wrong arguments, host or trust file; a directory that is damaged, or not signed by the trust file's authorities for its chain";
+
 const AUDIT_EXIT_CODES: &str = "\
 Exit codes:
   0   CLEAN: all that was served and given was seen, and holds
@@ -64,6 +73,9 @@ pub(crate) enum Command {
     /// Judge bundles (.tally files) offline.
     #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(VerifyArguments),
+    /// Judge the code on a receipt's paper offline, by the directory of units.
+    #[command(after_help = SCAN_EXIT_CODES)]
+    Scan(ScanArguments),
     /// Replay the whole ledger from genesis.
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArguments),
@@ -108,10 +120,42 @@ pub(crate) struct VerifyArguments {
 impl VerifyArguments {
     /// The language of what is printed for people.
     pub(crate) fn language(&self) -> Language {
-        match self.lang {
-            LanguageTag::Zh => Language::Zh,
-            LanguageTag::En => Language::En,
-        }
+        self.lang.language()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArguments {
+    /// The text of the code, as a scanner reads it; `-` reads it from standard input, a line end behind it left out.
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
+    /// A host of the pages to which the chain's codes lead, former ones too; again for each further one.
+    #[arg(long, value_name = "HOST", required = true)]
+    pub(crate) host: Vec<String>,
+    /// The directory of units.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) directory: PathBuf,
+    /// The trust file.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: PathBuf,
+    /// Judge as of this time, as for `verify`; otherwise now.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// Call nothing signed by an older directory than this: 90s, 15m, 24h, 7d.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_age: Option<String>,
+    /// The language of what is printed for people, as for `verify`.
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "en")]
+    lang: LanguageTag,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl ScanArguments {
+    /// The language of what is printed for people.
+    pub(crate) fn language(&self) -> Language {
+        self.lang.language()
     }
 }
 
@@ -122,6 +166,15 @@ enum LanguageTag {
     Zh,
     /// English
     En,
+}
+
+impl LanguageTag {
+    const fn language(self) -> Language {
+        match self {
+            Self::Zh => Language::Zh,
+            Self::En => Language::En,
+        }
+    }
 }
 
 /// Where to read blocks.

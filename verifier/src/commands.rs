@@ -2,6 +2,7 @@
 
 mod audit;
 mod compare;
+mod scan;
 mod serve;
 mod trust;
 mod verify;
@@ -10,9 +11,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use receipt_core::genesis::Genesis;
+use receipt_core::ids::UnixMillis;
 use receipt_core::limits::{NOTE_BYTES_MAX, TRUST_BYTES_MAX};
 use receipt_core::shown::Damage;
 use receipt_core::trust::TrustFile;
+use receipt_core::verdict::TimeSource;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::exit::Exit;
 use tallystick_service::report::Stamped;
@@ -20,6 +23,7 @@ use tallystick_service::terminal::{self, path as shown};
 use tallystick_service::{durable, input};
 use tallystick_verifier::node::{NodeAddress, NodeTls};
 use tallystick_verifier::source::Source;
+use tallystick_verifier::when::{span_of, time_of};
 
 use crate::cli::{Arguments, Command, SourceArguments, TlsArguments};
 
@@ -47,6 +51,7 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
@@ -60,6 +65,19 @@ const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 const EVIDENCE_BYTES_MAX: usize = 2 * NOTE_BYTES_MAX + 1024;
 /// Certificates and keys.
 const PEM_BYTES_MAX: usize = 1024 * 1024;
+
+/// The time of a judgement: as given, or this machine's.
+fn time_of_judgement(given: Option<&str>, trust: &TrustFile) -> Result<(UnixMillis, TimeSource), Failure> {
+    Ok(match given {
+        Some(text) => (time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?, TimeSource::Given),
+        None => (SystemClock.now(), TimeSource::Clock),
+    })
+}
+
+/// The greatest age that is allowed, if one was given.
+fn age_seconds_max(given: Option<&str>) -> Result<Option<u64>, Failure> {
+    given.map(|text| Ok(span_of(text).or_exit(Exit::Usage)?.as_secs())).transpose()
+}
 
 /// A whole file of at most so many bytes: unreadable is one thing, too long for what it must be another.
 fn read_file(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {

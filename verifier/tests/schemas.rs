@@ -9,6 +9,8 @@ mod schema;
 use std::process::Command;
 
 use common::{TestFile, chain, export, served};
+use receipt_core::code::Host;
+use receipt_core::directory::DirectoryFile;
 use schema::breaks;
 use serde_json::Value;
 
@@ -46,6 +48,16 @@ fn what_verify_audit_and_compare_print_fits_its_schema() {
     assert_eq!(verdicts.len(), 4);
     for verdict in &verdicts {
         assert_fits(include_str!("../../docs/spec/schemas/verify.schema.json"), 2, verdict);
+    }
+
+    let directory = DirectoryFile { signed: chain.sign_directory(chain.directory()), deltas: Vec::new() };
+    let directory = TestFile::new("units", directory.encode());
+    let code = receipt_core::code::text(&Host::new("tally.example").unwrap(), &receipts[1].record);
+    for text in [code.as_str(), "https://elsewhere.example"] {
+        let more = ["--host", "tally.example", "--trust", &path(&trust), "--directory", &path(&directory), "--json"];
+        let verdicts = documents(&[&["scan", text, "--at", &at][..], &more].concat());
+        assert_eq!(verdicts.len(), 1);
+        assert_fits(include_str!("../../docs/spec/schemas/scan.schema.json"), 1, &verdicts[0]);
     }
 
     let genesis = TestFile::new("genesis", chain.genesis().encode());

@@ -4,6 +4,7 @@ use super::layer::Layer;
 use super::sentences::{CheckId, Finding};
 use super::value::Parameters;
 use crate::bundle::FileSort;
+use crate::code::CodeError;
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::note::PosixSeconds;
 use crate::reason::Reason;
@@ -56,6 +57,8 @@ pub enum Conclusion {
         /// What it seems to be.
         seems: FileSort,
     },
+    /// The text is not the code of a receipt on this page.
+    NoCode(CodeError),
     /// Something does not hold.
     Invalid(Failure),
 }
@@ -90,6 +93,10 @@ pub enum Doubt {
     OtherChain,
     /// A directory of units that has the key.
     KeyUnknown,
+    /// A proof that the ledger took the record: the key that signed it is revoked.
+    KeyRevoked,
+    /// A younger directory of units: the asker allows none that is so old.
+    DirectoryOld,
     /// A program that knows the format.
     FormatUnknown,
     /// A trust file that knows the validators.
@@ -108,6 +115,8 @@ impl Doubt {
         match self {
             Self::OtherChain => Finding::OtherChain,
             Self::KeyUnknown => Finding::KeyUnknown,
+            Self::KeyRevoked => Finding::KeyRevoked,
+            Self::DirectoryOld => Finding::DirectoryOld,
             Self::FormatUnknown => Finding::FormatUnknown,
             Self::ValidatorsUnknown => Finding::ValidatorsUnknown,
             Self::AuthoritiesUnknown => Finding::AuthoritiesUnknown,

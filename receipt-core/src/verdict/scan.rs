@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! not asked                       signed, not checked whether anchored or reversed
+//! revoked key, and not taken      cannot be judged: it may be a thief's
 //! no such record                  signed, in time or overdue: a node's word, as of a checkpoint; absence cannot be proved
 //! refused, with the refusal       refused, and why
 //! taken, with proofs              in force or reversed: the checks of a bundle, the content's apart
@@ -21,7 +22,8 @@ use super::place::{PlaceVerdict, RecordPlace, proved_place};
 use super::sentences::CheckId;
 use super::value::{Parameters, Value};
 use crate::bundle::{BatchPart, StatusPart};
-use crate::credential::UnitCredential;
+use crate::code::{self, Host};
+use crate::directory::{DirectoryKey, TrustedDirectory};
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::note::{PosixSeconds, SignedNote};
 use crate::record::SignedRecord;
@@ -32,10 +34,21 @@ use crate::trust::{TrustFile, TrustedCheckpoint};
 pub struct Scan<'a> {
     /// The bytes of the `SignedRecord`, verbatim.
     pub record: &'a [u8],
-    /// Units with one key each. Whoever gives them answers for them: here only their window and the record's signature are judged.
-    pub units: &'a [UnitCredential],
-    /// Of when the directory of units is.
-    pub units_as_of: PosixSeconds,
+    /// The units and their keys.
+    pub directory: &'a TrustedDirectory,
+    /// What the ledger says.
+    pub ledger: LedgerAnswer<'a>,
+}
+
+/// The text of a code, as it was scanned, and what is known around it.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeScan<'a> {
+    /// The text: nothing trimmed, no case changed.
+    pub text: &'a str,
+    /// The hosts of the page that judges, former ones included.
+    pub hosts: &'a [Host],
+    /// The units and their keys.
+    pub directory: &'a TrustedDirectory,
     /// What the ledger says.
     pub ledger: LedgerAnswer<'a>,
 }
@@ -70,6 +83,21 @@ pub enum LedgerAnswer<'a> {
     },
 }
 
+pub(super) fn conclude_code(
+    scan: &CodeScan<'_>,
+    trust: &TrustFile,
+    latest: UnixMillis,
+    judge: &mut Judge,
+    seen: &mut Seen,
+) -> Result<Conclusion, Conclusion> {
+    let record = code::read(scan.text, scan.hosts).map_err(|error| {
+        judge.leave_open(CheckId::CodeForm, error.code());
+        Conclusion::NoCode(error)
+    })?;
+    judge.pass(CheckId::CodeForm);
+    conclude(&Scan { record: &record, directory: scan.directory, ledger: scan.ledger }, trust, latest, judge, seen)
+}
+
 pub(super) fn conclude(
     scan: &Scan<'_>,
     trust: &TrustFile,
@@ -79,28 +107,47 @@ pub(super) fn conclude(
 ) -> Result<Conclusion, Conclusion> {
     let signed = read_record(scan.record, judge)?;
     let record = &signed.record;
-    seen.as_of = Some(AsOf { time: scan.units_as_of, source: DateSource::Directory });
-    let is_theirs = |unit: &&UnitCredential| unit.unit == record.unit && unit.signing_key == record.signing_key;
-    let theirs = || scan.units.iter().filter(is_theirs);
-    // One key may have several credentials: of a renamed unit, or for a longer time. The one of the record's time counts. Of a time after its
-    // own the directory cannot know that there is none: what it has is older, and whatever it has for another time says nothing.
-    let of_its_time = theirs().find(|unit| unit.covers(record.issue_time));
-    let is_of_before = record.issue_time.seconds() <= scan.units_as_of.get();
-    let Some(unit) = of_its_time.or_else(|| theirs().next().filter(|_| is_of_before)) else {
-        let parameters = Parameters::of([("directory_seconds", Value::Seconds(scan.units_as_of.get()))]);
+    let directory = scan.directory;
+    seen.as_of = Some(AsOf { time: directory.as_of(), source: DateSource::Directory });
+    seen.signers = directory.signers().to_vec();
+    let row = directory.unit(record.unit);
+    let unit = row.and_then(|row| row.credential_at(directory.suite(), record.signing_key, record.issue_time));
+    let Some(unit) = unit else {
+        let parameters = Parameters::of([("directory_seconds", Value::Seconds(directory.as_of().get()))]);
         let detail = format_args!("unit {}, key {}", record.unit, record.signing_key);
         return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::KeyUnknown, parameters, detail));
     };
     judge.pass(CheckId::DirectoryKey);
-    let vouched = check_signature(trust, &signed, unit, judge)?;
+    let vouched = check_signature(trust, &signed, &unit, judge)?;
     check_issue_time(record, latest, judge)?;
     seen.signed = Some(vouched);
+    let revoked_from = row.and_then(|row| row.key(record.signing_key)).and_then(DirectoryKey::revoked_from);
+    if revoked_from.is_none() {
+        judge.pass(CheckId::DirectoryRevocation);
+    }
     match ask(scan, trust, &signed, latest, judge, seen) {
         Err(Conclusion::Invalid(failure)) => {
             let (doubt, detail) = (Doubt::AnswerFalse, format!("{}: {}", failure.code(), failure.detail));
             Err(Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail }))
         }
+        Ok(concluded) => Ok(match revoked_from {
+            Some(from) => under_revoked_key(concluded, from, judge),
+            None => concluded,
+        }),
         concluded => concluded,
+    }
+}
+
+/// Whoever has stolen a key dates what it signs as it likes. Only the ledger, which takes old times for ten days after a revocation and no
+/// longer, can say of a record under a revoked key that it is not the thief's.
+fn under_revoked_key(concluded: Conclusion, revoked_from: UnixMillis, judge: &mut Judge) -> Conclusion {
+    match concluded {
+        Conclusion::Unchecked | Conclusion::Pending { .. } | Conclusion::Overdue { .. } => {
+            let parameters = Parameters::of([("revoked_from_ms", Value::Millis(revoked_from))]);
+            let detail = "nothing proves that the ledger took the record";
+            judge.doubt_with(CheckId::DirectoryRevocation, Doubt::KeyRevoked, parameters, detail)
+        }
+        anchored_or_refused => anchored_or_refused,
     }
 }
 

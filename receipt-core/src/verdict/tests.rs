@@ -33,7 +33,8 @@ fn judge(chain: &TestChain, bundle: &Bundle) -> Verdict {
 
 /// The checks that a bundle goes through: all but those of a code's.
 fn of_bundles() -> Vec<CheckId> {
-    let of_codes = [CheckId::DirectoryKey, CheckId::LedgerAnswer];
+    use CheckId::{CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer};
+    let of_codes = [CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer];
     CheckId::ALL.iter().copied().filter(|id| !of_codes.contains(id)).collect()
 }
 

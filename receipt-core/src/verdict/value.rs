@@ -8,6 +8,7 @@ use super::language::Language;
 use super::sentences::{damage_clause, refusal_clause, sort_clause};
 use super::times::{age, ago, span, time_text};
 use crate::bundle::FileSort;
+use crate::code::CodeError;
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::reason::Reason;
 use crate::shown::{Damage, line};
@@ -45,6 +46,8 @@ pub enum Value {
     Sort(FileSort),
     /// What happened to a file on its way.
     Damage(Damage),
+    /// Why a text is not the code of a receipt.
+    Code(CodeError),
 }
 
 impl Value {
@@ -72,6 +75,10 @@ impl Value {
             }
             Self::Sort(sort) => sort_clause(*sort).of(language).to_owned(),
             Self::Damage(damage) => damage_clause(*damage).of(language).to_owned(),
+            Self::Code(fault) => match language {
+                Language::Zh => fault.in_chinese(),
+                Language::En => fault.to_string(),
+            },
         }
     }
 }
@@ -93,6 +100,7 @@ impl Serialize for Value {
             Self::Reason(reason) => serializer.serialize_str(reason.as_str()),
             Self::Sort(sort) => serializer.serialize_str(sort.code()),
             Self::Damage(damage) => serializer.serialize_str(damage.code()),
+            Self::Code(fault) => serializer.serialize_str(fault.code()),
         }
     }
 }

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 
 use receipt_core::block::Item;
 use receipt_core::bundle::{BatchPart, Bundle, StatusPart};
-use receipt_core::credential::UnitCredential;
+use receipt_core::code::{self, Host};
+use receipt_core::directory::{Directory, FormerName, TrustedDirectory, UnitRow};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptKey, UnixMillis};
-use receipt_core::note::{PosixSeconds, TlogProof};
+use receipt_core::note::TlogProof;
 use receipt_core::testkit::{TestChain, TestReceipt};
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{
-    CheckId, CheckOutcome, Finding, Language, LedgerAnswer, NotChecked, Notice, RecordPlace, Scan, TimeSource, Verdict,
-    verify_bundle, verify_scan,
+    CheckId, CheckOutcome, CodeScan, Finding, Language, LedgerAnswer, NotChecked, Notice, RecordPlace, Scan,
+    TimeSource, Verdict, verify_bundle, verify_code, verify_scan,
 };
 use serde_json::{Value, json};
 
@@ -121,17 +122,44 @@ fn of_scan(
     name: &'static str,
     chain: &TestChain,
     record: &[u8],
-    (units, units_as_of): (&[UnitCredential], PosixSeconds),
+    directory: &Directory,
     (answer, at): (&Answer, UnixMillis),
 ) -> Asked {
-    let scan = Scan { record, units, units_as_of, ledger: answer.borrowed() };
+    let signed = chain.sign_directory(directory.clone()).encode();
+    let opened = TrustedDirectory::open(&signed, chain.trust()).unwrap();
+    let scan = Scan { record, directory: &opened, ledger: answer.borrowed() };
     let input = json!({
         "record": hex::encode(record),
-        "units": units.iter().map(|unit| hex::encode(unit.encode())).collect::<Vec<_>>(),
-        "units_as_of_seconds": units_as_of.get(),
+        "directory": hex::encode(&signed),
         "ledger": answer.to_json(),
     });
     Asked { name, input, verdict: verify_scan(&scan, chain.trust(), at), age_seconds_max: None }
+}
+
+/// Texts as they are scanned, of one host and a former one.
+fn of_codes(scene: &Scene) -> Vec<Asked> {
+    let (chain, record) = (&scene.chain, &scene.blues[0].record);
+    let hosts = ["TALLY.EXAMPLE", "OLD.EXAMPLE"].map(|host| Host::new(host).unwrap());
+    let [now, former] = hosts.each_ref().map(|host| code::text(host, record));
+    let signed = chain.sign_directory(chain.directory()).encode();
+    let directory = TrustedDirectory::open(&signed, chain.trust()).unwrap();
+    let texts = [
+        ("a code", now.clone()),
+        ("a code of a former host", former),
+        ("a code that leads elsewhere", now.replace("TALLY", "TA11Y")),
+        ("a code with a small letter", now.replacen("HTTPS", "https", 1)),
+        ("a code whose record was too large", code::address(&hosts[0])),
+        ("a code cut off", now[..now.len() - 1].to_owned()),
+        ("something else", "1234567890".to_owned()),
+    ];
+    let judged = |(name, text): (&'static str, String)| {
+        let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger: LedgerAnswer::NotAsked };
+        let verdict = verify_code(&scan, chain.trust(), chain.now());
+        let input =
+            json!({ "text": text, "hosts": ["TALLY.EXAMPLE", "OLD.EXAMPLE"], "directory": hex::encode(&signed) });
+        Asked { name, input, verdict, age_seconds_max: None }
+    };
+    texts.into_iter().map(judged).collect()
 }
 
 #[test]
@@ -139,6 +167,7 @@ fn verdict_json() {
     let mut scene = Scene::new();
     let (trust, base) = (scene.chain.trust().clone(), scene.chain.bundle(&scene.blues[0]));
     let files = of_files(&mut scene, &base, &trust);
+    let codes = of_codes(&scene);
     let scans = of_scans(scene);
     let rows = |asked: &[Asked]| asked.iter().map(Asked::row).collect::<Vec<_>>();
     let value = json!({
@@ -146,13 +175,14 @@ fn verdict_json() {
         "base": String::from_utf8(base.encode()).unwrap(),
         "files": rows(&files),
         "scans": rows(&scans),
+        "codes": rows(&codes),
         "pages": {
             "zh": files[0].verdict.to_text(Language::Zh),
             "en": files[0].verdict.to_text(Language::En),
         },
     });
     super::check("verdict.json", &value);
-    all_is_reached(files.iter().chain(&scans).map(|asked| &asked.verdict));
+    all_is_reached(files.iter().chain(&scans).chain(&codes).map(|asked| &asked.verdict));
 }
 
 fn of_files(scene: &mut Scene, good: &Bundle, trust: &TrustFile) -> Vec<Asked> {
@@ -289,7 +319,13 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
     let batch = chain.batch(vec![twin.record.clone(), sent_back.record.clone()]);
     chain.add_items(vec![Item::Batch(batch)]).unwrap();
     let now = chain.now();
-    let unit = |receipt: &TestReceipt| vec![chain.credential(receipt).credential];
+    let mut units = chain.directory();
+    units.time = UnixMillis::new(now.get() - 2 * 86_400_000);
+    let changed = |of: &TestReceipt, change: &dyn Fn(&mut UnitRow)| {
+        let mut units = units.clone();
+        change(units.units.iter_mut().find(|row| row.unit() == of.signed.record.unit).unwrap());
+        units
+    };
     let seal_by = waiting.signed.record.seal_by;
     let after = seal_by.plus_millis(3_600_000);
     let validators = &chain.validators_at(chain.height())[..3];
@@ -304,47 +340,45 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         place: chain.place(&receipt.record),
         replaced_by,
     };
-    let forged = {
-        let mut unit = unit(&blues[0]);
-        unit[0].public_key = receipt_core::suite::Signer::public_key(&receipt_core::testkit::unit_key(4242));
-        unit
-    };
-    let (misplaced, absent) = (refused(&blues[0], None), Answer::Absent { checkpoint: checkpoint() });
-    let rows: Vec<(&'static str, &TestReceipt, Vec<UnitCredential>, Answer, UnixMillis)> = vec![
-        ("offline", &blues[0], unit(&blues[0]), Answer::NotAsked, now),
-        ("offline, a red receipt", &red, unit(&red), Answer::NotAsked, now),
-        ("offline, a key that the directory does not have", &blues[0], unit(&red), Answer::NotAsked, now),
+    let strange = receipt_core::suite::Signer::public_key(&receipt_core::testkit::unit_key(4242)).0.to_vec();
+    let forged = changed(&blues[0], &|row| row.keys[0].public_key.clone_from(&strange));
+    let unknown = changed(&blues[0], &|row| row.keys.clear());
+    let revoked = changed(&blues[0], &|row| row.keys[0].revoked_from_ms = now.get());
+    let revoked_waiting = changed(&waiting, &|row| row.keys[0].revoked_from_ms = now.get());
+    let issued = blues[0].signed.record.issue_time.get();
+    let former = FormerName { unit_name: "示例旧名单位".to_owned(), until_ms: issued + 1 };
+    let renamed = changed(&blues[0], &|row| row.former_names = vec![former.clone()]);
+    let plain = || units.clone();
+    let misplaced = refused(&blues[0], None);
+    let absent = || Answer::Absent { checkpoint: checkpoint() };
+    let rows: Vec<(&'static str, &TestReceipt, Directory, Answer, UnixMillis)> = vec![
+        ("offline", &blues[0], plain(), Answer::NotAsked, now),
+        ("offline, a red receipt", &red, plain(), Answer::NotAsked, now),
+        ("offline, a key that the directory does not have", &blues[0], unknown, Answer::NotAsked, now),
         ("offline, somebody else's key", &blues[0], forged, Answer::NotAsked, now),
-        ("taken", &blues[0], unit(&blues[0]), taken(&blues[0]), now),
-        ("taken, reversed", &blues[1], unit(&blues[1]), taken(&blues[1]), now),
-        ("taken, red", &red, unit(&red), taken(&red), now),
-        ("another receipt's proofs", &blues[0], unit(&blues[0]), taken(&blues[1]), now),
-        ("absent, in time", &waiting, unit(&waiting), absent, now),
-        ("absent, overdue", &waiting, unit(&waiting), Answer::Absent { checkpoint: later }, after),
-        ("refused", &twin, unit(&twin), refused(&twin, None), now),
-        ("refused and replaced", &twin, unit(&twin), refused(&twin, Some(waiting.receipt.key())), now),
-        ("its batch was refused", &sent_back, unit(&sent_back), refused(&sent_back, None), now),
-        ("called refused, and taken", &blues[0], unit(&blues[0]), misplaced, now),
+        ("offline, the unit was renamed since", &blues[0], renamed, Answer::NotAsked, now),
+        ("offline, a revoked key", &blues[0], revoked.clone(), Answer::NotAsked, now),
+        ("absent, a revoked key", &waiting, revoked_waiting, absent(), now),
+        ("taken, by a key revoked since", &blues[0], revoked, taken(&blues[0]), now),
+        ("taken", &blues[0], plain(), taken(&blues[0]), now),
+        ("taken, reversed", &blues[1], plain(), taken(&blues[1]), now),
+        ("taken, red", &red, plain(), taken(&red), now),
+        ("another receipt's proofs", &blues[0], plain(), taken(&blues[1]), now),
+        ("absent, in time", &waiting, plain(), absent(), now),
+        ("absent, overdue", &waiting, plain(), Answer::Absent { checkpoint: later }, after),
+        ("refused", &twin, plain(), refused(&twin, None), now),
+        ("refused and replaced", &twin, plain(), refused(&twin, Some(waiting.receipt.key())), now),
+        ("its batch was refused", &sent_back, plain(), refused(&sent_back, None), now),
+        ("called refused, and taken", &blues[0], plain(), misplaced, now),
     ];
-    let of = |name, of: &TestReceipt, units: &[UnitCredential], as_of, asked| {
-        of_scan(name, &chain, &of.record, (units, PosixSeconds::new(as_of)), asked)
+    let asked = |(name, of, units, answer, at): &(&'static str, &TestReceipt, Directory, Answer, UnixMillis)| {
+        of_scan(name, &chain, &of.record, units, (answer, *at))
     };
-    let two_days_ago = now.seconds() - 2 * 86_400;
-    let mut asked: Vec<Asked> = rows
-        .iter()
-        .map(|(name, receipt, units, answer, at)| of(name, receipt, units, two_days_ago, (answer, *at)))
-        .collect();
-    // One key under two credentials, the earlier one first; and the earlier one alone, in a directory of before the issue and of after it.
-    let issued = blues[0].signed.record.issue_time;
-    let [mut earlier, mut later] = [0, 1].map(|_| unit(&blues[0]).remove(0));
-    (earlier.valid_until, later.valid_from) = (Some(issued), issued);
-    let offline = (&Answer::NotAsked, now);
-    asked.extend([
-        of("offline, a renewed credential", &blues[0], &[earlier.clone(), later], two_days_ago, offline),
-        of("offline, not yet a renewed credential", &blues[0], &[earlier.clone()], issued.seconds() - 1, offline),
-        of("offline, no credential renewed", &blues[0], &[earlier], issued.seconds(), offline),
-    ]);
-    asked
+    let mut all: Vec<Asked> = rows.iter().map(asked).collect();
+    let aged = |name| of_scan(name, &chain, &blues[0].record, &units, (&Answer::NotAsked, now));
+    all.push(aged("offline, a directory older than is allowed").not_older_than(2 * 86_400 - 1));
+    all.push(aged("offline, a directory as old as is allowed").not_older_than(2 * 86_400));
+    all
 }
 
 /// No sentence that nobody can ever read.

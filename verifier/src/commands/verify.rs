@@ -13,13 +13,11 @@ use receipt_core::verdict::{
     unreadable, verify_bundle,
 };
 use serde::Serialize;
-use tallystick_service::clock::{Clock, SystemClock};
 use tallystick_service::exit::Exit;
 use tallystick_service::input;
 use tallystick_service::terminal::path as shown;
-use tallystick_verifier::when::{span_of, time_of};
 
-use super::{Failure, OrExit, print_json_of, print_text, read_trust};
+use super::{Failure, age_seconds_max, print_json_of, print_text, read_trust, time_of_judgement};
 use crate::cli::VerifyArguments;
 
 /// Format of a line of JSON: `docs/spec/schemas`.
@@ -56,14 +54,8 @@ struct Tally {
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let trust = read_trust(&arguments.trust)?;
-    let (at, time_source) = match &arguments.at {
-        Some(text) => (time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?, TimeSource::Given),
-        None => (SystemClock.now(), TimeSource::Clock),
-    };
-    let age_seconds_max = match &arguments.max_age {
-        Some(text) => Some(span_of(text).or_exit(Exit::Usage)?.as_secs()),
-        None => None,
-    };
+    let (at, time_source) = time_of_judgement(arguments.at.as_deref(), &trust)?;
+    let age_seconds_max = age_seconds_max(arguments.max_age.as_deref())?;
     let terms = Terms { trust, at, time_source, age_seconds_max };
     let mut tally = Tally::default();
     for path in &arguments.files {
@@ -183,7 +175,7 @@ fn summary(tally: &Tally, language: Language) -> String {
 }
 
 /// Only receipts are good, and only a reversal is known for good: what is open is to be judged again, with other means.
-const fn exit_of(result: FindingResult) -> Exit {
+pub(super) const fn exit_of(result: FindingResult) -> Exit {
     match result {
         FindingResult::InForce => Exit::Good,
         FindingResult::Reversed => Exit::Reserved,

@@ -3,6 +3,7 @@
 //! ```text
 //! tallystick_verdict(options, trust)    options ‖ trust ‖ bundle; the lengths of the first two parts
 //! tallystick_trace(options, trust)      the same
+//! tallystick_scan(options, trust, directory)    options ‖ trust ‖ directory ‖ text of a code
 //! tallystick_question(trust)            trust ‖ bundle, or digits of a code
 //! tallystick_joined(trust, bundle)      trust ‖ bundle ‖ ledger's answer
 //! tallystick_shown()                    a text
@@ -19,6 +20,11 @@ tallystick_page_host::exports! {
         };
         tallystick_trace(options, trust) => |input, options, trust| {
             parts(input, options, trust).map(|(options, trust, bundle)| crate::trace(options, trust, bundle))
+        };
+        tallystick_scan(options, trust, directory) => |input, options, trust, directory| {
+            let (options, trust, rest) = parts(input, options, trust)?;
+            let (directory, text) = pair(rest, directory)?;
+            Some(crate::scan(options, trust, directory, text))
         };
         tallystick_question(trust) => |input, trust| {
             pair(input, trust).map(|(trust, receipt)| crate::question(trust, receipt))

@@ -4,23 +4,27 @@
 //! ```text
 //! verdict(options, trust, bundle)   JSON (docs/spec/verdict.md), the same bytes as in `tallystick-verifier verify --json`
 //! trace(options, trust, bundle)     JSON of `Trace`, the way from a value to the checkpoint; `null` if there is none
+//! scan(options, trust, directory, text)   JSON of a verdict on a code's text, the same bytes as in `tallystick-verifier scan --json`
 //! question(trust, receipt)          JSON of what a portal is asked: {"code":…,"number":…,"status_key":…}; of a bundle, or of a code's digits
 //! joined(trust, bundle, answer)     the bundle with the proofs of a ledger's answer (docs/spec/ledger-answer.md)
 //! shown(text)                       the text as a person may see it: nothing in it acts on a reader
 //! ```
-//! A question that cannot be answered (options or trust file that do not read, an answer that does not fit) gets `{"problem":CODE,"detail":TEXT}`, which no verdict
+//! A question that cannot be answered (options, trust file or directory that do not read, an answer that does not fit) gets `{"problem":CODE,"detail":TEXT}`, which no verdict
 //! looks like. Not here: how a host calls this (`host`), which clock is asked, what a page looks like.
 
 pub mod host;
 
 use receipt_core::answer::{Answer, join};
 use receipt_core::bundle::Bundle;
-use receipt_core::code::read_digits;
+use receipt_core::code::{Host, read_digits};
+use receipt_core::directory::{TrustedDirectory, open_directory_file};
 use receipt_core::ids::UnixMillis;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::shown::line;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{TimeSource, can_be_meant, trace_bundle, verify_bundle};
+use receipt_core::verdict::{
+    CodeScan, LedgerAnswer, TimeSource, Verdict, can_be_meant, trace_bundle, verify_bundle, verify_code,
+};
 use serde::{Deserialize, Serialize};
 
 /// What an answer depends on besides the trust file and the bundle.
@@ -32,12 +36,15 @@ pub struct Options {
     /// Whether this is the time of the device's clock, and not one that somebody gave.
     #[serde(default)]
     pub clock: bool,
-    /// The greatest age of a status that is still taken, in seconds; absent: any.
+    /// The greatest age of a status, or for `scan` of the directory, that is still taken, in seconds; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_seconds_max: Option<u64>,
     /// For `trace`: the value's name in the body's layout, for example `total_amount` or `items[0]`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
+    /// For `scan`: the hosts of the page to which codes lead, former ones included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 /// Why a question has no answer.
@@ -53,11 +60,7 @@ pub fn verdict(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
         Ok((options, trust)) => {
             let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
             let verdict = verify_bundle(bundle, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
-            let verdict = match options.age_seconds_max {
-                Some(age) => verdict.not_older_than(age),
-                None => verdict,
-            };
-            verdict.to_json().into_bytes()
+            aged(verdict, &options).to_json().into_bytes()
         }
         Err(problem) => json(&problem),
     }
@@ -112,13 +115,51 @@ pub fn joined(trust: &[u8], bundle: &[u8], answer: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The verdict on the text of a code, by a directory file (docs/spec/directory.md); the ledger is not asked.
+pub fn scan(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8]) -> Vec<u8> {
+    match read_scan(options, trust, directory) {
+        Ok((options, trust, hosts, directory)) => {
+            let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
+            let text = String::from_utf8_lossy(text);
+            let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger: LedgerAnswer::NotAsked };
+            let verdict = verify_code(&scan, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
+            aged(verdict, &options).to_json().into_bytes()
+        }
+        Err(problem) => json(&problem),
+    }
+}
+
 /// A text of somebody else's as it may be shown.
 pub fn shown(text: &[u8]) -> Vec<u8> {
     line(&String::from_utf8_lossy(text)).into_owned().into_bytes()
 }
 
+fn read_scan(
+    options: &[u8],
+    trust: &[u8],
+    directory: &[u8],
+) -> Result<(Options, TrustFile, Vec<Host>, TrustedDirectory), Problem> {
+    let (options, trust) = read(options, trust)?;
+    let hosts = options.hosts.iter().map(|host| Host::new(host));
+    let hosts: Result<Vec<Host>, _> = hosts.collect();
+    let hosts = hosts.map_err(|error| problem("HOST", error.to_string()))?;
+    let directory = open_directory_file(directory, &trust);
+    let directory = directory.map_err(|error| problem("DIRECTORY", error.to_string()))?;
+    Ok((options, trust, hosts, directory))
+}
+
+fn aged(verdict: Verdict, options: &Options) -> Verdict {
+    match options.age_seconds_max {
+        Some(age) => verdict.not_older_than(age),
+        None => verdict,
+    }
+}
+
+const fn problem(problem: &'static str, detail: String) -> Problem {
+    Problem { problem, detail }
+}
+
 fn read(options: &[u8], trust: &[u8]) -> Result<(Options, TrustFile), Problem> {
-    let problem = |problem, detail: String| Problem { problem, detail };
     let options: Options = serde_json::from_slice(options).map_err(|error| problem("OPTIONS", error.to_string()))?;
     if !can_be_meant(UnixMillis::new(options.at_ms)) {
         return Err(problem("TIME", format!("{} is no time of a judgement in milliseconds", options.at_ms)));

@@ -1,5 +1,6 @@
 //! Answers are the library's; what cannot be answered says why.
 
+use receipt_core::directory::DirectoryFile;
 use receipt_core::testkit::TestChain;
 
 use super::*;
@@ -83,6 +84,42 @@ fn a_receipt_is_asked_for_and_its_bundle_is_made_new() {
 }
 
 #[test]
+fn the_answer_about_a_code_is_the_librarys() {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S01");
+    let file = DirectoryFile { signed: chain.sign_directory(chain.directory()), deltas: Vec::new() };
+    let host = Host::new("tally.example").unwrap();
+    let code = receipt_core::code::text(&host, &receipt.record);
+    let trust = chain.trust().to_text();
+    let options = Options { clock: true, hosts: vec!["tally.example".to_owned()], ..options(chain.now()) };
+    let asked = |options: &Options, directory: &[u8], code: &str| {
+        text(scan(&serde_json::to_vec(options).unwrap(), trust.as_bytes(), directory, code.as_bytes()))
+    };
+    let directory = file.open(chain.trust()).unwrap();
+    for code in [code.as_str(), "https://elsewhere.example/", ""] {
+        let known = CodeScan {
+            text: code,
+            hosts: std::slice::from_ref(&host),
+            directory: &directory,
+            ledger: LedgerAnswer::NotAsked,
+        };
+        let expected = verify_code(&known, chain.trust(), chain.now()).timed_by(TimeSource::Clock).to_json();
+        assert_eq!(asked(&options, &file.encode(), code), expected);
+    }
+    assert!(asked(&options, &file.encode(), &code).contains("\"code\":\"UNCHECKED\""));
+    let [at_ms, age_seconds_max] = [options.at_ms + 61_000, 60];
+    let old = Options { at_ms, age_seconds_max: Some(age_seconds_max), ..options.clone() };
+    assert!(asked(&old, &file.encode(), &code).contains("\"code\":\"DIRECTORY_OLD\""));
+    let other = TestChain::named("another");
+    let foreign = DirectoryFile { signed: other.sign_directory(other.directory()), deltas: Vec::new() };
+    for directory in [&b""[..], &foreign.encode()] {
+        assert!(asked(&options, directory, &code).starts_with("{\"problem\":\"DIRECTORY\","));
+    }
+    let no_host = Options { hosts: vec!["https://x".to_owned()], ..options };
+    assert!(asked(&no_host, &file.encode(), &code).starts_with("{\"problem\":\"HOST\","));
+}
+
+#[test]
 fn a_question_that_does_not_read_has_no_verdict() {
     let trust = TestChain::new().trust().to_text();
     let good = serde_json::to_vec(&options(TestChain::new().now())).unwrap();
@@ -94,6 +131,8 @@ fn a_question_that_does_not_read_has_no_verdict() {
         (&good, b"\xff", "{\"problem\":\"TRUST\","),
     ] {
         let answer = text(verdict(options, trust, b""));
+        assert!(answer.starts_with(expected), "{answer}");
+        let answer = text(super::scan(options, trust, b"", b""));
         assert!(answer.starts_with(expected), "{answer}");
         let answer = text(super::trace(options, trust, b""));
         assert!(answer.starts_with(expected), "{answer}");

@@ -49,6 +49,9 @@ checks! {
     BundleForm = "BUNDLE_FORM", Genuine, Damaged,
         "文件是规范格式的票据包，且未超过限制。" "The file is a bundle, within its limits and in canonical form.",
         "文件不是规范的票据包：已损坏或被改动[（{damage}）]。" "The file is not a bundle in canonical form: it was damaged or changed[ ({damage})].";
+    CodeForm = "CODE_FORM", Genuine, CodeRefused,
+        "扫得的内容是本页面的票据二维码。" "The text is the code of a receipt on this page.",
+        "" "";
     Chain = "CHAIN", Genuine, OtherChain,
         "票据包属于信任文件所述的链。" "The bundle is of the chain that the trust file is about.",
         "" "";
@@ -92,6 +95,9 @@ checks! {
     IssueTime = "ISSUE_TIME", Genuine, FromTheFuture,
         "开票时间不在未来。" "The time of issue is not in the future.",
         "开票时间{signed_seconds}晚于判断所用的时间。" "The time of issue, {signed_seconds}, is later than the time of the judgement.";
+    DirectoryRevocation = "DIRECTORY_REVOCATION", Genuine, KeyRevoked,
+        "按单位名录，这把密钥没有被吊销。" "By the directory of units this key is not revoked.",
+        "" "";
     HeaderForm = "HEADER_FORM", Anchored, Damaged,
         "批次头格式规范，算法套件为本链所用。" "The batch header is in canonical form and of the chain's suite.",
         "批次头格式错误。" "The batch header is malformed.";

@@ -188,8 +188,15 @@ findings! {
         "The receipt is of another chain, {chain}[ (log {log} by its own word)]; here receipts of {own_name} ({own_chain}) are judged.",
         "请用那条链的验证页面或信任文件。" "Take the page or the trust file of that chain.";
     KeyUnknown = "KEY_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
-        "{directory_seconds}的单位名录里没有签这张票据的密钥，或没有它在开票时的凭证。"
-        "The directory of units of {directory_seconds} does not have the key that signed, or not for the time of issue.",
+        "{directory_seconds}的单位名录里没有签这张票据的密钥。" "The directory of units of {directory_seconds} does not have the key that signed.",
+        "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
+    KeyRevoked = "KEY_REVOKED", Unjudged Unknown, "密钥已吊销" "KEY REVOKED",
+        "签这张票据的密钥自{revoked_from_ms}起已被吊销；密钥可能被盗，没有账本的证明，这个码什么也不能证明。"
+        "The key that signed was revoked from {revoked_from_ms} on; it may have been stolen, and without the ledger's proof the code proves nothing.",
+        "请联网再查，或索取票据文件。" "Check again online, or ask for the receipt as a file.";
+    DirectoryOld = "DIRECTORY_OLD", Unjudged Unknown, "名录过旧" "DIRECTORY TOO OLD",
+        "单位名录是{age_seconds}以前的，要求不超过{allowed_seconds}；按它签名成立，但密钥此后可能已被吊销。"
+        "The directory of units is {age_seconds} old, no more than {allowed_seconds} being allowed; by it the signature holds, but the key may have been revoked since.",
         "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
     FormatUnknown = "FORMAT_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "本程序不认识这种格式。" "This program does not know the format.",
@@ -210,6 +217,12 @@ findings! {
     NoReceipt = "NO_RECEIPT", NoReceipt Unknown, "不是票据" "NO RECEIPT",
         "这不是票据文件：{seems}。" "This is no receipt: {seems}.",
         "请选择开票单位给出的文件（.tally）。" "Take the file that the unit handed out (.tally).";
+    CodeRefused = "CODE_REFUSED", NoReceipt Unknown, "不是票据码" "NO RECEIPT CODE",
+        "这个码没有读取：{fault}。" "The code was not taken: {fault}.",
+        "" "";
+    CodeElsewhere = "CODE_ELSEWHERE", NoReceipt Bad, "指向别处" "LEADS ELSEWHERE",
+        "这个码没有读取：{fault}。" "The code was not taken: {fault}.",
+        "请勿打开那个网址。" "Do not open that address.";
     Unreadable = "UNREADABLE", Unreadable Unknown, "无法读取" "NOT READ",
         "文件无法读取：{problem}。" "The file cannot be read: {problem}.",
         "" "";

@@ -1,7 +1,11 @@
 //! Verdicts over signed records without their content: what a code on paper says, alone and with the ledger's answer.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::block::Item;
+use crate::code::Host;
+use crate::directory::{Directory, FormerName, TrustedDirectory, UnitRow};
 use crate::entry::{BatchRefused, Entry, RecordRefusal};
 use crate::ids::{BatchSequence, IssuerId};
 use crate::merkle::leaf_hash;
@@ -11,21 +15,31 @@ use crate::testkit::ISSUER;
 use crate::verdict::sentences::refusal_clause;
 
 /// What is known beside a record.
-struct Known {
-    units: Vec<UnitCredential>,
-    units_as_of: PosixSeconds,
-}
+struct Known(TrustedDirectory);
 
 impl Known {
-    fn of(chain: &TestChain, receipt: &TestReceipt) -> Self {
-        let units_as_of = PosixSeconds::new(chain.now().seconds() - 2 * 86_400);
-        Self { units: vec![chain.credential(receipt).credential], units_as_of }
+    /// The units of the chain, as of two days ago.
+    fn of(chain: &TestChain) -> Self {
+        Self::with(chain, |_| ())
+    }
+
+    /// The same, changed.
+    fn with(chain: &TestChain, change: impl FnOnce(&mut Directory)) -> Self {
+        let mut directory = chain.directory();
+        directory.time = UnixMillis::new(chain.now().get() - 2 * 86_400_000);
+        change(&mut directory);
+        Self(chain.trusted(directory))
     }
 
     fn judge(&self, chain: &TestChain, record: &[u8], ledger: LedgerAnswer<'_>, at: UnixMillis) -> Verdict {
-        let scan = Scan { record, units: &self.units, units_as_of: self.units_as_of, ledger };
-        verify_scan(&scan, chain.trust(), at)
+        verify_scan(&Scan { record, directory: &self.0, ledger }, chain.trust(), at)
     }
+}
+
+/// The row and the only key of a receipt's unit.
+fn row_of<'a>(directory: &'a mut Directory, receipt: &TestReceipt) -> &'a mut UnitRow {
+    let unit = receipt.signed.record.unit;
+    directory.units.iter_mut().find(|row| row.unit() == unit).unwrap()
 }
 
 fn newest(chain: &TestChain) -> &str {
@@ -35,7 +49,7 @@ fn newest(chain: &TestChain) -> &str {
 #[test]
 fn offline_a_code_is_signed_and_no_more() {
     let (mut chain, receipt) = chain();
-    let known = Known::of(&chain, &receipt);
+    let known = Known::of(&chain);
     let judge = |record: &[u8], known: &Known| known.judge(&chain, record, LedgerAnswer::NotAsked, chain.now());
     let verdict = judge(&receipt.record, &known);
     assert_eq!((verdict.finding(), verdict.is_proved(), verdict.code()), (Finding::Unchecked, false, "UNCHECKED"));
@@ -54,34 +68,32 @@ fn offline_a_code_is_signed_and_no_more() {
     assert_eq!((signed.key, signed.total), (receipt.receipt.key(), receipt.receipt.draft.total_amount));
     assert!(zh.contains(&crate::receipt::words::amount_in_words(signed.total)), "{zh}");
     // Whose key is not in the directory, whose key it is not, and when it was not valid.
-    let without = Known { units: Vec::new(), ..Known::of(&chain, &receipt) };
-    let verdict = judge(&receipt.record, &without);
-    assert_eq!((verdict.finding(), verdict.signed), (Finding::KeyUnknown, None));
-    let mut other = Known::of(&chain, &receipt);
-    other.units[0].public_key = crate::suite::Signer::public_key(&crate::testkit::unit_key(4242));
-    assert_eq!(judge(&receipt.record, &other).code(), "RECORD_SIGNATURE");
-    // A directory of later knows that there is no other credential; one of before cannot, whatever it has for an earlier time.
-    let mut ended = Known::of(&chain, &receipt);
-    let issued = receipt.signed.record.issue_time;
-    ended.units[0].valid_until = Some(issued);
-    for (as_of, finding, code) in [
-        (issued.seconds() - 1, Finding::KeyUnknown, "KEY_UNKNOWN"),
-        (issued.seconds(), Finding::Forged, "CREDENTIAL_SCOPE"),
-        (issued.seconds() + 1, Finding::Forged, "CREDENTIAL_SCOPE"),
+    let changed = |change: &dyn Fn(&mut UnitRow)| Known::with(&chain, |list| change(row_of(list, &receipt)));
+    for without in [
+        Known::with(&chain, |list| list.units.retain(|row| row.unit() != receipt.signed.record.unit)),
+        changed(&|row| row.keys.clear()),
+        changed(&|row| row.keys[0].key_id += 1),
     ] {
-        ended.units_as_of = PosixSeconds::new(as_of);
-        let verdict = judge(&receipt.record, &ended);
-        assert_eq!((verdict.finding(), verdict.code(), verdict.signed.as_ref()), (finding, code, None));
-        assert_eq!(verdict.as_of.unwrap().time, ended.units_as_of, "of when");
+        let verdict = judge(&receipt.record, &without);
+        assert_eq!((verdict.finding(), verdict.signed), (Finding::KeyUnknown, None));
     }
-    // A renamed unit has two credentials of one key: the one of the record's time counts, wherever it stands in the list.
-    let mut renamed = Known::of(&chain, &receipt);
-    let mut before = renamed.units[0].clone();
-    before.valid_until = Some(receipt.signed.record.issue_time);
-    renamed.units.insert(0, before);
-    assert_eq!(judge(&receipt.record, &renamed).finding(), Finding::Unchecked);
-    renamed.units.reverse();
-    assert_eq!(judge(&receipt.record, &renamed).finding(), Finding::Unchecked);
+    let issued = receipt.signed.record.issue_time.get();
+    let strange = crate::suite::Signer::public_key(&crate::testkit::unit_key(4242));
+    let other = changed(&|row| row.keys[0].public_key = strange.0.to_vec());
+    assert_eq!(judge(&receipt.record, &other).code(), "RECORD_SIGNATURE");
+    assert_eq!(judge(&receipt.record, &changed(&|row| row.keys[0].valid_until_ms = issued)).code(), "CREDENTIAL_SCOPE");
+    assert_eq!(
+        judge(&receipt.record, &changed(&|row| row.keys[0].valid_from_ms = issued + 1)).code(),
+        "CREDENTIAL_SCOPE"
+    );
+    // A renamed unit had another name on the paper: the one of the record's time counts.
+    let named = |until_ms| {
+        let former = |name: &str, until_ms| FormerName { unit_name: name.to_owned(), until_ms };
+        let renamed = changed(&|row| row.former_names = vec![former("甲", issued - 5), former("乙", until_ms)]);
+        judge(&receipt.record, &renamed).signed.unwrap().unit_name
+    };
+    let now = receipt.receipt.issued.unit_name.as_str();
+    assert_eq!([named(issued + 1).as_str(), named(issued).as_str()], ["乙", now]);
     let early = UnixMillis::new(receipt.signed.record.issue_time.get() - CLOCK_DRIFT_MS_MAX - 1);
     let verdict = known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, early);
     assert_eq!((verdict.finding(), verdict.code()), (Finding::FromTheFuture, "ISSUE_TIME"));
@@ -107,7 +119,7 @@ fn with_proofs_a_code_is_what_its_bundle_is() {
     chain.add_block(std::slice::from_ref(&red));
     let [reversed, red_bundle] = [chain.bundle(&receipt), chain.bundle(&red)];
     for bundle in [in_force, reversed, red_bundle] {
-        let known = Known::of(&chain, &receipt);
+        let known = Known::of(&chain);
         let mut parts = bundle.clone();
         let answer = |parts: &Bundle| {
             let ledger = LedgerAnswer::Taken { batch: &parts.batch, anchor: &parts.anchor, status: &parts.status };
@@ -128,7 +140,7 @@ fn with_proofs_a_code_is_what_its_bundle_is() {
 fn what_the_ledger_has_not_is_in_time_or_overdue_by_its_own_time() {
     let (mut chain, _) = chain();
     let waiting = chain.issue("S02");
-    let known = Known::of(&chain, &waiting);
+    let known = Known::of(&chain);
     let seal_by = waiting.signed.record.seal_by;
     let validators = chain.validators_at(chain.height())[..3].to_vec();
     let at = seal_by.plus_millis(3_600_000);
@@ -149,6 +161,87 @@ fn what_the_ledger_has_not_is_in_time_or_overdue_by_its_own_time() {
     }
 }
 
+/// A thief dates what he signs as he likes: only the ledger's word makes a record under a revoked key the unit's.
+#[test]
+fn a_code_under_a_revoked_key_is_worth_nothing_without_its_anchor() {
+    let (mut chain, receipt) = chain();
+    let waiting = chain.issue("S01");
+    let issued = receipt.signed.record.issue_time.get();
+    for from in [1, issued, issued + 1, u64::MAX] {
+        let known = Known::with(&chain, |list| row_of(list, &receipt).keys[0].revoked_from_ms = from);
+        let judge = |which: &TestReceipt, ledger| known.judge(&chain, &which.record, ledger, chain.now());
+        let verdict = judge(&receipt, LedgerAnswer::NotAsked);
+        assert_eq!((verdict.finding(), verdict.layers.genuine), (Finding::KeyRevoked, LayerResult::Unknown));
+        assert_eq!(verdict.finding().result(), FindingResult::Unjudged);
+        assert!(verdict.to_line(Language::En).starts_with("KEY REVOKED"), "{}", verdict.to_line(Language::En));
+        let verdict = judge(&waiting, LedgerAnswer::Absent { checkpoint: newest(&chain) });
+        assert_eq!(verdict.finding(), Finding::KeyRevoked, "the word that it is not there makes it no better");
+        let bundle = chain.bundle(&receipt);
+        let taken = LedgerAnswer::Taken { batch: &bundle.batch, anchor: &bundle.anchor, status: &bundle.status };
+        assert!(judge(&receipt, taken).is_in_force(), "the ledger took it while the key was good");
+    }
+    let known = Known::of(&chain);
+    let verdict = known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, chain.now());
+    assert!(verdict.checks.iter().any(|check| check.id == CheckId::DirectoryRevocation), "{verdict:?}");
+}
+
+/// The age that is allowed is the directory's own, and what is worse than old stays what it is.
+#[test]
+fn an_old_directory_is_said_to_be_old() {
+    let (chain, receipt) = chain();
+    let plain = Known::of(&chain);
+    let judge = |known: &Known| known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, chain.now());
+    let age = 2 * 86_400;
+    assert_eq!(judge(&plain).not_older_than(age).finding(), Finding::Unchecked);
+    let verdict = judge(&plain).not_older_than(age - 1);
+    assert_eq!((verdict.finding(), verdict.layers.genuine), (Finding::DirectoryOld, LayerResult::Unknown));
+    assert_eq!(verdict.finding().result(), FindingResult::Unjudged);
+    let (zh, en) = (verdict.to_line(Language::Zh), verdict.to_line(Language::En));
+    assert!(zh.starts_with("名录过旧  ") && zh.contains("两天前的单位名录"), "{zh}");
+    assert!(en.starts_with("DIRECTORY TOO OLD  ") && en.contains("may have been revoked since"), "{en}");
+    assert!(!verdict.to_report().compare.is_empty(), "what was signed is shown all the same");
+    let forged = Known::with(&chain, |list| row_of(list, &receipt).keys[0].public_key[0] ^= 1);
+    assert_eq!(judge(&forged).not_older_than(0).code(), "RECORD_SIGNATURE");
+    let revoked = Known::with(&chain, |list| row_of(list, &receipt).keys[0].revoked_from_ms = 1);
+    assert_eq!(judge(&revoked).not_older_than(0).finding(), Finding::KeyRevoked);
+    // A state of the ledger does not get old by the directory.
+    let bundle = chain.bundle(&receipt);
+    let taken = LedgerAnswer::Taken { batch: &bundle.batch, anchor: &bundle.anchor, status: &bundle.status };
+    let verdict = plain.judge(&chain, &receipt.record, taken, chain.now());
+    assert!(verdict.not_older_than(age - 1).is_in_force());
+}
+
+/// A code that was copied wrongly by hand or read wrongly by a camera is never another receipt, nor the same one.
+#[test]
+fn no_changed_character_of_a_code_is_signed() {
+    let (chain, receipt) = chain();
+    let known = Known::of(&chain);
+    let hosts = [Host::new("tally.example").unwrap()];
+    let judge = |text: &str| {
+        let scan = CodeScan { text, hosts: &hosts, directory: &known.0, ledger: LedgerAnswer::NotAsked };
+        verify_code(&scan, chain.trust(), chain.now())
+    };
+    let text = crate::code::text(&hosts[0], &receipt.record);
+    assert_eq!(judge(&text).finding(), Finding::Unchecked);
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, digit) in text.char_indices().skip(crate::code::address(&hosts[0]).len()) {
+        // Every other digit, none, one more; a letter, a space, and a digit of another script.
+        let others = ('0'..='9').filter(|other| *other != digit).map(String::from);
+        let torn = [String::new(), format!("0{digit}"), "O".to_owned(), " ".to_owned(), "１".to_owned()];
+        for other in others.chain(torn) {
+            let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            let verdict = judge(&changed);
+            let result = verdict.finding().result();
+            assert!(!matches!(result, FindingResult::Signed | FindingResult::InForce), "{changed}");
+            assert_eq!(verdict.signed, None, "nothing of it is shown to be compared: {changed}");
+            *found.entry(verdict.finding().code()).or_default() += 1;
+        }
+    }
+    for code in ["CODE_REFUSED", "DAMAGED", "FORGED"] {
+        assert!(found.get(code).is_some_and(|count| *count > 10), "{found:?}");
+    }
+}
+
 #[test]
 fn a_refusal_is_proved_and_says_why() {
     let (mut chain, receipt) = chain();
@@ -160,7 +253,7 @@ fn a_refusal_is_proved_and_says_why() {
     chain.add_items(vec![Item::Batch(batch)]).unwrap();
     let judge = |which: &TestReceipt, place: &RecordPlace, replaced_by| {
         let ledger = LedgerAnswer::Refused { checkpoint: newest(&chain), place, replaced_by };
-        Known::of(&chain, which).judge(&chain, &which.record, ledger, chain.now())
+        Known::of(&chain).judge(&chain, &which.record, ledger, chain.now())
     };
     let place = chain.place(&twin.record);
     let verdict = judge(&twin, &place, None);
@@ -203,7 +296,7 @@ fn every_refusal_is_told_in_both_languages() {
             batch_path: Vec::new(),
         };
         let ledger = LedgerAnswer::Refused { checkpoint, place: &place, replaced_by: None };
-        let verdict = Known::of(&chain, &receipt).judge(&chain, &receipt.record, ledger, chain.now());
+        let verdict = Known::of(&chain).judge(&chain, &receipt.record, ledger, chain.now());
         for language in Language::ALL {
             let line = verdict.to_line(language);
             assert!(line.contains(clause.of(language)), "{line}");

@@ -1,0 +1,63 @@
+//! `scan`: the text of a code in, a verdict out, by the directory of units and without a network.
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use receipt_core::code::Host;
+use receipt_core::directory::open_directory_file;
+use receipt_core::limits::{CODE_BYTES_MAX, DIRECTORY_BYTES_MAX};
+use receipt_core::verdict::{CodeScan, LedgerAnswer, VerdictReport, verify_code};
+use serde::Serialize;
+use tallystick_service::exit::Exit;
+use tallystick_service::terminal::path as shown;
+
+use super::verify::exit_of;
+use super::{Failure, OrExit, age_seconds_max, print_json_of, print_text, read_file, read_trust, time_of_judgement};
+use crate::cli::ScanArguments;
+
+/// Format of the JSON: `docs/spec/schemas`.
+const SCAN_FORMAT_VERSION: u32 = 1;
+
+/// What machines read.
+#[derive(Serialize)]
+struct ScanReport<'a> {
+    /// docs/spec/verdict.md.
+    verdict: &'a VerdictReport,
+}
+
+pub(super) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
+    let trust = read_trust(&arguments.trust)?;
+    let hosts = arguments.host.iter().map(|host| Host::new(host).with_context(|| format!("`--host {host}`")));
+    let hosts: Vec<Host> = hosts.collect::<Result<_, _>>().or_exit(Exit::Usage)?;
+    let path = &arguments.directory;
+    let directory = open_directory_file(&read_file(path, DIRECTORY_BYTES_MAX)?, &trust);
+    let directory = directory.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)?;
+    let (at, time_source) = time_of_judgement(arguments.at.as_deref(), &trust)?;
+    let age_seconds_max = age_seconds_max(arguments.max_age.as_deref())?;
+    let text = match arguments.text.as_str() {
+        "-" => standard_input()?,
+        text => text.to_owned(),
+    };
+    let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger: LedgerAnswer::NotAsked };
+    let verdict = verify_code(&scan, &trust, at).timed_by(time_source);
+    let verdict = match age_seconds_max {
+        Some(age) => verdict.not_older_than(age),
+        None => verdict,
+    };
+    if arguments.json {
+        print_json_of(SCAN_FORMAT_VERSION, &ScanReport { verdict: &verdict.to_report() })?;
+    } else {
+        print_text(&verdict.to_text(arguments.language()))?;
+    }
+    Ok(exit_of(verdict.finding().result()))
+}
+
+/// What a scanner that types has typed: one line.
+fn standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    // A code, a line end of two characters, and one byte more to see that it is longer.
+    let bytes_max = CODE_BYTES_MAX as u64 + 3;
+    let read = std::io::stdin().lock().take(bytes_max).read_to_string(&mut text);
+    read.context("reading standard input").or_exit(Exit::NoAccess)?;
+    Ok(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
+}
