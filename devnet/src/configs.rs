@@ -130,6 +130,7 @@ pub(crate) fn portal_toml(network: &Description, actions: &[Action]) -> Option<S
         r#"portal_id  = 1
 trust_file = "../trust.txt"
 page_dir   = "page"
+directory_file = "../directory.bin"
 
 [listen]
 https   = "{https}"

@@ -1,7 +1,7 @@
 //! All wiring: the parts are made here, every task is started and joined here.
 //!
 //! ```text
-//! signals · tls watch (towards people, towards nodes) · operations door · https
+//! signals · tls watch (towards people, towards nodes) · units watch · operations door · https
 //! ```
 
 use std::sync::Arc;
@@ -34,6 +34,7 @@ use crate::nodes::Nodes;
 use crate::refresh::Refresher;
 use crate::router::{Portal, router};
 use crate::server::{self, ServerLimits};
+use crate::units::Units;
 
 /// From the signal to the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -59,8 +60,10 @@ pub async fn run(settings: Settings) -> Result<()> {
     let mut registry = Registry::default();
     let portal_metrics = PortalMetrics::register(&mut registry);
     process::register(&mut registry, "tallystick-portal", env!("CARGO_PKG_VERSION"));
-    let nodes = Nodes::new(&tls, &settings.nodes, (trust, clock), settings.node_timeout(), portal_metrics.clone())
-        .of_key("nodes")?;
+    let units = units(&settings, &trust)?;
+    let known = (trust, Arc::clone(&clock));
+    let nodes = Nodes::new(&tls, &settings.nodes, known, settings.node_timeout(), portal_metrics.clone());
+    let nodes = nodes.of_key("nodes")?;
     let refresher = Refresher::new(nodes, &settings.refresh, &settings.limits, portal_metrics.clone());
     let issuers = issuers(&settings, &tls)?;
     let https = TcpListener::bind(settings.listen.https).await.of_key("listen.https")?;
@@ -69,6 +72,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let downloads = Arc::new(downloads);
     let portal = Arc::new(Portal {
         files,
+        units: units.clone(),
         refresher,
         fetcher: Fetcher::new(issuers, &settings.limits, portal_metrics.clone()),
         downloads: Arc::clone(&downloads),
@@ -87,6 +91,9 @@ pub async fn run(settings: Settings) -> Result<()> {
     tasks.spawn("tls-watch", watch(tls, watched, token.clone()));
     let watched = watching("public_tls", &portal_metrics.public_certificate_days_left);
     tasks.spawn("public-tls-watch", watch(Arc::clone(&public), watched, token.clone()));
+    if let Some(units) = units {
+        tasks.spawn("units-watch", units.watch(clock, portal_metrics.clone(), token.clone()));
+    }
     tasks.spawn("downloads", downloads.forget(token.clone()));
     let [connections_max] = descriptors.connections([settings.limits.connections_max]);
     let limits = ServerLimits::new(&settings.limits, connections_max);
@@ -101,6 +108,11 @@ fn read_trust(settings: &Settings) -> Result<TrustFile> {
     let bytes = durable::read(&settings.trust_file, TRUST_BYTES_MAX).of_key("trust_file")?;
     let text = std::str::from_utf8(&bytes).of_key("trust_file")?;
     Ok(TrustFile::parse(text).of_key("trust_file")?)
+}
+
+fn units(settings: &Settings, trust: &TrustFile) -> Result<Option<Arc<Units>>> {
+    let Some(path) = &settings.directory_file else { return Ok(None) };
+    Ok(Some(Arc::new(Units::read(path, trust.clone()).of_key("directory_file")?)))
 }
 
 fn issuers(settings: &Settings, tls: &Arc<Tls>) -> Result<Issuers> {

@@ -19,7 +19,8 @@ pub fn keys(settings: &Settings) -> Vec<(&'static str, PathBuf)> {
         ("tls.private_key", settings.tls.private_key.clone()),
         ("tls.authorities", settings.tls.authorities.clone()),
     ];
-    secret.chain(keys).collect()
+    let directory = settings.directory_file.iter().map(|path| ("directory_file", path.clone()));
+    secret.chain(directory).chain(keys).collect()
 }
 
 /// The error as one of a config key, if it is one.

@@ -20,6 +20,8 @@ struct Config {
     portal_id: u32,
     trust_file: ConfigPath,
     page_dir: ConfigPath,
+    #[serde(default)]
+    directory_file: Option<ConfigPath>,
     listen: ListenConfig,
     public_tls: PublicTlsConfig,
     tls: TlsConfig,
@@ -181,6 +183,8 @@ pub struct Settings {
     pub trust_file: PathBuf,
     /// What `make page` wrote.
     pub page_dir: PathBuf,
+    /// The directory of units; `None`: none is served.
+    pub directory_file: Option<PathBuf>,
     /// Addresses.
     pub listen: ListenConfig,
     /// What browsers are shown.
@@ -215,6 +219,7 @@ impl Settings {
             portal_id: config.portal_id,
             trust_file: loaded.resolve(&config.trust_file),
             page_dir: loaded.resolve(&config.page_dir),
+            directory_file: config.directory_file.as_ref().map(|path| loaded.resolve(path)),
             listen: config.listen.clone(),
             public_tls: config.public_tls.resolve(&loaded),
             tls: config.tls.resolve(&loaded),
@@ -327,6 +332,9 @@ mod tests {
     fn the_example_loads_and_states_the_defaults() {
         let example = settings(EXAMPLE).unwrap();
         assert_eq!((example.portal_id, example.nodes.len()), (1, 2));
+        assert_eq!(example.directory_file, None);
+        let with = settings(&EXAMPLE.replacen("# directory_file", "directory_file", 1)).unwrap();
+        assert!(with.directory_file.unwrap().ends_with("units.today"));
         let bare = settings(&EXAMPLE[..EXAMPLE.find("[limits]").unwrap()]).unwrap();
         assert_eq!((&example.limits, &example.refresh), (&bare.limits, &bare.refresh));
         assert_eq!((&example.fetch, &example.log), (&bare.fetch, &bare.log));

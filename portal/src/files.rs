@@ -25,6 +25,8 @@ use tallystick_service::input;
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const FILES_MAX: usize = 64;
 const SUMS: &str = "SHA256SUMS";
+/// The name of the directory of units, which is not one of the page's files (`units`).
+pub(crate) const UNITS: &str = "units.bin";
 const HOSTED: &str = "hosted/";
 /// Hex digits of a hash in a name.
 const HASH_DIGITS: usize = 16;
@@ -54,15 +56,16 @@ pub(crate) enum FilesError {
 #[derive(Debug)]
 pub(crate) struct Files(BTreeMap<String, File>);
 
+/// A file as it is handed out.
 #[derive(Debug)]
-struct File {
+pub(crate) struct File {
     plain: Encoded,
     /// Only if it is shorter.
     gzip: Option<Encoded>,
     media_type: &'static str,
     cache: HeaderValue,
     policy: Option<HeaderValue>,
-    /// What programs of others read: the list of sums.
+    /// What programs of others read: the list of sums, and the directory of units.
     is_shared: bool,
 }
 
@@ -83,7 +86,7 @@ impl Files {
         for line in text.lines() {
             let (sum, name) = line.split_once("  ").ok_or_else(|| wrong(&sums, "a line is not: hash, name"))?;
             let in_folder = name.strip_prefix(HOSTED).unwrap_or(name);
-            if !is_plain_name(in_folder) || files.len() == FILES_MAX {
+            if !is_plain_name(in_folder) || in_folder == UNITS || files.len() == FILES_MAX {
                 return Err(wrong(&sums, "names a file that a page does not have, or too many"));
             }
             let path = folder.join(name);
@@ -109,7 +112,8 @@ impl Files {
 }
 
 impl File {
-    fn new(name: &str, bytes: Vec<u8>) -> Result<Self, &'static str> {
+    /// A file of this name, compressed ahead.
+    pub(crate) fn new(name: &str, bytes: Vec<u8>) -> Result<Self, &'static str> {
         let hash = sha256(&[&bytes]);
         let media_type = media_type(name);
         let policy = match media_type.starts_with("text/html") {
@@ -122,11 +126,12 @@ impl File {
             true => HeaderValue::from_static("public, max-age=31536000, immutable"),
             false => HeaderValue::from_static("no-cache"),
         };
-        let is_shared = name == SUMS;
+        let is_shared = matches!(name, SUMS | UNITS);
         Ok(Self { plain: Encoded::new(bytes, &hash, ""), gzip, media_type, cache, policy, is_shared })
     }
 
-    fn answer(&self, asked: &HeaderMap) -> Response<Body> {
+    /// The answer to a GET.
+    pub(crate) fn answer(&self, asked: &HeaderMap) -> Response<Body> {
         let gzip = self.gzip.as_ref().filter(|_| takes_gzip(asked));
         let encoded = gzip.unwrap_or(&self.plain);
         let is_known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &encoded.etag));
@@ -309,7 +314,7 @@ mod tests {
         assert!(problem(folder(&[("hosted/index.html", "<html>")]).path()).contains("Content-Security-Policy"));
         let outside = folder(&[("hosted/index.html", PAGE)]);
         let hash = sha256(&[b"x"]);
-        for name in ["../x", "hosted/../x", "/etc/passwd", "hosted/.x", ""] {
+        for name in ["../x", "hosted/../x", "/etc/passwd", "hosted/.x", "hosted/units.bin", ""] {
             fs::write(outside.path().join(SUMS), format!("{hash}  {name}\n")).unwrap();
             assert!(problem(outside.path()).contains("does not have"), "{name}");
         }

@@ -1,7 +1,7 @@
 //! The portal: the only process that faces the Internet. It serves the page, and what the page or a plain form asks for.
 //!
 //! ```text
-//! phone ──HTTPS──▶ server (connections, handshakes) ─▶ router (headers, places, rates) ─▶ files      the folder of `make page`
+//! phone ──HTTPS──▶ server (connections, handshakes) ─▶ router (headers, places, rates) ─▶ files, units   the folder of `make page`, the directory of units
 //!                                                                                     ├▶ refresh ─mTLS─▶ nodes     proofs
 //! ```
 //! It holds nothing that lasts: counters, cached answers, and files that wait for minutes, each bounded. It is not believed: what it hands on is judged in the browser.
@@ -26,3 +26,4 @@ mod refresh;
 mod reply;
 mod router;
 mod server;
+mod units;

@@ -49,6 +49,7 @@ pub(crate) struct PortalMetrics {
     pub(crate) public_certificate_days_left: DaysLeft,
     pub(crate) tls_certificate_days_left: DaysLeft,
     pub(crate) checkpoint_age_seconds: Gauge<f64, AtomicU64>,
+    pub(crate) directory_age_seconds: Gauge<f64, AtomicU64>,
     seconds: Family<DoorLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -72,6 +73,7 @@ impl Default for PortalMetrics {
             public_certificate_days_left: DaysLeft::default(),
             tls_certificate_days_left: DaysLeft::default(),
             checkpoint_age_seconds: Gauge::default(),
+            directory_age_seconds: Gauge::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8))),
         }
     }
@@ -115,6 +117,11 @@ impl PortalMetrics {
             "checkpoint_age_seconds",
             "Age of the newest checkpoint that a node showed, when it was shown",
             m.checkpoint_age_seconds,
+        );
+        registry.register(
+            "directory_age_seconds",
+            "Age of the directory of units that is served; 0 without one",
+            m.directory_age_seconds,
         );
         metrics
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! GET  /  /V  /v  /NAME     the page and its files
+//! GET  /units.bin           the directory of units
 //! POST /refresh             what the ledger says of a receipt
 //! GET  /fetch …             a form for people without a script; POST: the receipt, by what stands on it
 //! POST /fetch-by-reference  the same, by what was paid
@@ -32,11 +33,13 @@ use crate::metrics::PortalMetrics;
 use crate::pages;
 use crate::refresh::Refresher;
 use crate::reply::{Problem, ProblemKind};
+use crate::units::Units;
 
 /// Everything that requests are answered from.
 #[derive(Debug)]
 pub(crate) struct Portal {
     pub(crate) files: Files,
+    pub(crate) units: Option<Arc<Units>>,
     pub(crate) refresher: Refresher,
     pub(crate) fetcher: Fetcher,
     pub(crate) downloads: Arc<Downloads>,
@@ -127,7 +130,9 @@ async fn download(State(portal): State<Arc<Portal>>, Path(token): Path<String>, 
 
 async fn file(State(portal): State<Arc<Portal>>, request: Request) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    match portal.files.answer(request.uri().path(), request.headers()).filter(|_| is_read) {
+    let (path, asked) = (request.uri().path(), request.headers());
+    let units = || portal.units.as_ref()?.answer(path, asked);
+    match portal.files.answer(path, asked).or_else(units).filter(|_| is_read) {
         Some(mut answer) if request.method() == Method::HEAD => {
             *answer.body_mut() = Body::empty();
             answer

@@ -8,9 +8,11 @@ pub(crate) mod https;
 
 use receipt_core::answer::{Answer as LedgerAnswer, join};
 use receipt_core::bundle::Bundle;
+use receipt_core::code::{self, Host};
+use receipt_core::directory::open_directory_file;
 use receipt_core::receipt::model::PayerIdType;
 use receipt_core::record::status_key;
-use receipt_core::verdict::{Finding, Verdict, verify_bundle};
+use receipt_core::verdict::{CodeScan, Finding, LedgerAnswer as ScanAnswer, Verdict, verify_bundle, verify_code};
 use serde_json::{Value, json};
 use tallystick_devnet::generate_receipts::GeneratedReceipt;
 use tallystick_devnet::issuing::issue_one;
@@ -20,8 +22,10 @@ use tallystick_devnet::{Caller, NetworkOptions};
 use tallystick_proto::issuer::v1::{ReceiptKey, Wait};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
+use tallystick_tests::pages::commands;
 use tallystick_tests::python::Python;
 
+use crate::offices::Desk;
 use crate::portal::https::Phone;
 
 /// A network with its portal, and one sealed receipt.
@@ -130,6 +134,62 @@ async fn the_page_comes_with_its_policy_and_a_receipt_is_refreshed() {
     assert_eq!(in_address.status, 400);
     let elsewhere = "POST /refresh HTTP/1.1\r\ncontent-type: application/json\r\nsec-fetch-site: cross-site\r\n";
     assert_eq!(phone.ask(elsewhere, &world.question().to_string()).await.status, 403);
+    world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+/// By what the portal serves, a page judges the receipt's code; and by a newer one as soon as it lies there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_of_units_is_served_and_the_next_one_taken() {
+    let mut world = world().await;
+    let phone = world.phone.clone();
+    let path = world.network.layout().directory();
+    let first = phone.get("/units.bin", "").await;
+    assert_eq!((first.status, &first.body), (200, &std::fs::read(&path).unwrap()));
+    for (name, value) in [
+        ("content-type", "application/octet-stream"),
+        ("cache-control", "no-cache"),
+        ("access-control-allow-origin", "*"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(first.header(name), Some(value), "{name}");
+    }
+    let etag = first.header("etag").unwrap();
+    assert_eq!(phone.get("/units.bin", &format!("if-none-match: {etag}\r\n")).await.status, 304);
+
+    let trust = world.network.trust().unwrap();
+    let record = Bundle::decode(&world.bundle).unwrap().record;
+    let host = Host::new("tally.example").unwrap();
+    let text = code::text(&host, &record);
+    let judged = |directory: &[u8]| {
+        let directory = open_directory_file(directory, &trust).unwrap();
+        let hosts = std::slice::from_ref(&host);
+        let scan = CodeScan { text: &text, hosts, directory: &directory, ledger: ScanAnswer::NotAsked };
+        verify_code(&scan, &trust, SystemClock.now())
+    };
+    let of_first = judged(&first.body);
+    assert_eq!(of_first.finding(), Finding::Unchecked, "{of_first:?}");
+    assert_eq!(of_first.signed, world.judge(&world.bundle).signed, "what stands on the paper");
+
+    let office = Desk::new(&world.network, "office");
+    office.certificate("operator");
+    office.obtain(&path, "units.signed");
+    let [update] =
+        <[String; 1]>::try_from(commands("docs/ops/directory.md", "Bringing it up to date").unwrap()).unwrap();
+    office.types(&update.replace("--credentials credentials", ""), "").await;
+    std::fs::rename(office.path("units.today"), &path).unwrap();
+    world.network.portal().unwrap().hang_up().unwrap();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let newer = loop {
+        let newer = phone.get("/units.bin", "accept-encoding: identity\r\n").await;
+        if newer.header("etag") != Some(etag) {
+            break newer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{}", newer.head);
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    let of_newer = judged(&newer.body);
+    assert!(of_newer.as_of.unwrap().time > of_first.as_of.unwrap().time && of_newer.signers.len() >= 3, "{of_newer:?}");
+    assert_eq!(of_newer.finding(), Finding::Unchecked);
     world.network.finish(&AllowList::lifecycle()).await.unwrap();
 }
 
