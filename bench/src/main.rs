@@ -142,6 +142,9 @@ enum Command {
         page: PathBuf,
         /// A receipt that the page's trust file vouches for.
         receipt: PathBuf,
+        /// The directory of units by which the code on the receipt's paper is judged; without it no scan is measured.
+        #[arg(long)]
+        directory: Option<PathBuf>,
         /// Openings of the page, and verdicts after each.
         #[arg(long, default_value_t = 15)]
         runs: usize,
@@ -247,8 +250,8 @@ async fn run(arguments: Arguments) -> Result<Exit> {
         outpage!("{}", erase::run(dir.as_deref(), bodies)?);
         return Ok(Exit::Good);
     }
-    if let Command::Page { page, receipt, runs } = command {
-        let report = paged(dir.as_deref(), &PageOptions { page, receipt, runs }).await?;
+    if let Command::Page { page, receipt, directory, runs } = command {
+        let report = paged(dir.as_deref(), &PageOptions { page, receipt, directory, runs }).await?;
         outpage!("{}", report.table());
         if let Some(path) = json {
             report.save(&path)?;

@@ -4,6 +4,7 @@
 //! bytes     as gzip -9: document and verifier of the hosted shape; all that it may fetch; the one file
 //! cold      from the beginning of a navigation to the one file until the verdict on a dropped receipt stands in the document
 //! warm      from a drop until then, once the page has judged before
+//! scan      from the text of the receipt's code to the verdict's JSON, in the page's own module, the directory of units opened anew each time
 //! ```
 //! Each cold run has a page of its own, with no cache of another. Painting is not in it.
 
@@ -12,6 +13,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use receipt_core::bundle::Bundle;
+use receipt_core::code::{self, Host};
+use receipt_core::limits::DIRECTORY_BYTES_MAX;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tallystick_service::durable;
@@ -23,6 +27,8 @@ use crate::machine::Machine;
 
 /// Far above any of the page's files.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Where the receipt's code is taken to lead: its length is a real one's.
+const HOST: &str = "tally.example";
 /// How much slower than this machine a five-year-old phone is taken to be.
 const SLOWDOWN: u32 = 6;
 
@@ -33,6 +39,8 @@ pub struct PageOptions {
     pub page: PathBuf,
     /// A receipt that the page's trust file vouches for.
     pub receipt: PathBuf,
+    /// The directory of units by which the receipt's code is judged; `None`: no scan is measured.
+    pub directory: Option<PathBuf>,
     /// Cold runs, and verdicts after each.
     pub runs: usize,
 }
@@ -51,6 +59,18 @@ pub struct PageReport {
     warm: Latency,
     cold_slowed_down: Latency,
     warm_slowed_down: Latency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scan: Option<ScanReport>,
+}
+
+/// What judging the code on the paper takes.
+#[derive(Debug, Clone, Serialize)]
+struct ScanReport {
+    /// The conclusion that all scans came to.
+    verdict: String,
+    directory_bytes: usize,
+    time: Latency,
+    time_slowed_down: Latency,
 }
 
 /// Measures a page that has been made.
@@ -63,13 +83,27 @@ pub async fn run(directory: &Path, options: &PageOptions) -> Result<PageReport> 
     let receipt = durable::read(&options.receipt, FILE_BYTES_MAX)?;
     let one_file = std::path::absolute(options.page.join("tallystick-verify.html")).context("name the page")?;
     let address = format!("file://{}", one_file.to_str().context("the page's path is not text")?);
-    let script = script(&receipt, options.runs);
+    let read = |path: &PathBuf| -> Result<Scan> { Scan::of(&receipt, durable::read(path, DIRECTORY_BYTES_MAX)?) };
+    let scan = options.directory.as_ref().map(read).transpose()?;
+    let script = script(&receipt, scan.as_ref(), options.runs);
     let mut browser = Browser::start(&directory.join("profile")).await?;
     let version = browser.version().await?;
     let plain = times(&mut browser, &address, &script, 1, options.runs).await?;
     let slowed = times(&mut browser, &address, &script, SLOWDOWN, options.runs).await?;
     browser.stop().await?;
     ensure!(plain.verdict == slowed.verdict, "one receipt is {} and {}", plain.verdict, slowed.verdict);
+    ensure!(
+        plain.scan_verdict == slowed.scan_verdict,
+        "one code is {:?} and {:?}",
+        plain.scan_verdict,
+        slowed.scan_verdict
+    );
+    let scan = scan.zip(plain.scan_verdict).map(|(scan, verdict)| ScanReport {
+        verdict,
+        directory_bytes: scan.directory.len(),
+        time: Latency::of(plain.scan),
+        time_slowed_down: Latency::of(slowed.scan),
+    });
     Ok(PageReport {
         machine,
         browser: version,
@@ -81,6 +115,7 @@ pub async fn run(directory: &Path, options: &PageOptions) -> Result<PageReport> 
         warm: Latency::of(plain.warm),
         cold_slowed_down: Latency::of(slowed.cold),
         warm_slowed_down: Latency::of(slowed.warm),
+        scan,
     })
 }
 
@@ -97,6 +132,13 @@ impl PageReport {
         row(&mut table, "warm", &self.warm.line());
         row(&mut table, &format!("cold, {SLOWDOWN}x slower"), &self.cold_slowed_down.line());
         row(&mut table, &format!("warm, {SLOWDOWN}x slower"), &self.warm_slowed_down.line());
+        if let Some(scan) = &self.scan {
+            section(&mut table, "time, the code on the paper");
+            row(&mut table, "all scans say", &scan.verdict);
+            row(&mut table, "bytes of the directory", &scan.directory_bytes.to_string());
+            row(&mut table, "scan", &scan.time.line());
+            row(&mut table, &format!("scan, {SLOWDOWN}x slower"), &scan.time_slowed_down.line());
+        }
         table
     }
 
@@ -138,14 +180,33 @@ async fn gzip_bytes(path: &Path) -> Result<u64> {
     Ok(output.stdout.len() as u64)
 }
 
+/// The text of a receipt's code, and the directory file by which it is judged.
+#[derive(Debug, Serialize)]
+struct Scan {
+    host: &'static str,
+    text: String,
+    directory: Vec<u8>,
+}
+
+impl Scan {
+    fn of(receipt: &[u8], directory: Vec<u8>) -> Result<Self> {
+        let bundle = Bundle::decode(receipt).context("read the receipt")?;
+        let text = code::text(&Host::new(HOST).context("name a host")?, &bundle.record);
+        Ok(Self { host: HOST, text, directory })
+    }
+}
+
+#[derive(Default)]
 struct Times {
     verdict: String,
     cold: Vec<Duration>,
     warm: Vec<Duration>,
+    scan_verdict: Option<String>,
+    scan: Vec<Duration>,
 }
 
 async fn times(browser: &mut Browser, address: &str, script: &str, slowdown: u32, runs: usize) -> Result<Times> {
-    let mut times = Times { verdict: String::new(), cold: Vec::new(), warm: Vec::new() };
+    let mut times = Times::default();
     // One more, which is thrown away: the first one reads programs and fonts from the disk.
     for run in 0..=runs {
         let tab = browser.open(slowdown).await?;
@@ -155,9 +216,13 @@ async fn times(browser: &mut Browser, address: &str, script: &str, slowdown: u32
         let verdict = measured.get("verdict").and_then(Value::as_str).context("the page has shown no verdict")?;
         ensure!(run == 0 || verdict == times.verdict, "one receipt is {} and {verdict}", times.verdict);
         verdict.clone_into(&mut times.verdict);
+        let scanned = measured.get("scanVerdict").and_then(Value::as_str).map(str::to_owned);
+        ensure!(run == 0 || scanned == times.scan_verdict, "one code is {:?} and {scanned:?}", times.scan_verdict);
+        times.scan_verdict = scanned;
         if run > 0 {
             times.cold.extend(durations(&measured, "cold")?);
             times.warm.extend(durations(&measured, "warm")?);
+            times.scan.extend(durations(&measured, "scans")?);
         }
     }
     Ok(times)
@@ -170,10 +235,11 @@ fn durations(measured: &Value, name: &str) -> Result<Vec<Duration>> {
     list.iter().map(duration).collect()
 }
 
-/// Runs before the page's own script: drops the receipt on the page as soon as that has run, and again after each verdict.
-fn script(receipt: &[u8], warm_runs: usize) -> String {
+/// Runs before the page's own script: drops the receipt on the page as soon as that has run, and again after each verdict. Then its code is judged as often, by an
+/// instance of its own of the page's module.
+fn script(receipt: &[u8], scan: Option<&Scan>, warm_runs: usize) -> String {
     const SCRIPT: &str = r"
-window.measured = (async ({ receipt, warmRuns }) => {
+window.measured = (async ({ receipt, scan, warmRuns }) => {
   const file = new File([Uint8Array.from(receipt)], 'receipt.tally');
   await new Promise((resolve) => document.addEventListener('DOMContentLoaded', resolve));
   const first = document.getElementById('first');
@@ -195,9 +261,34 @@ window.measured = (async ({ receipt, warmRuns }) => {
   const cold = [micros(0, await judged())];
   const warm = [];
   for (let run = 0; run < warmRuns; run++) warm.push(micros(performance.now(), await judged()));
-  return { verdict: first.querySelector('[data-code]').getAttribute('data-code'), cold, warm };
+  const verdict = first.querySelector('[data-code]').getAttribute('data-code');
+  const scans = [];
+  if (!scan) return { verdict, cold, warm, scans };
+  const encoded = (text) => new TextEncoder().encode(text);
+  const block = (id) => document.getElementById(id).textContent;
+  const module = Uint8Array.from(atob(block('verify')), (letter) => letter.charCodeAt(0));
+  const { exports } = (await WebAssembly.instantiate(module, {})).instance;
+  const options = encoded(JSON.stringify({ at_ms: Date.now(), clock: true, hosts: [scan.host] }));
+  const [trust, directory, text] = [encoded(block('trust')), Uint8Array.from(scan.directory), encoded(scan.text)];
+  const parts = [options, trust, directory, text];
+  let judgement;
+  for (let run = 0; run < warmRuns; run++) {
+    const from = performance.now();
+    let at = exports.tallystick_input(parts.reduce((sum, part) => sum + part.length, 0));
+    const memory = new Uint8Array(exports.memory.buffer);
+    for (const part of parts) {
+      memory.set(part, at);
+      at += part.length;
+    }
+    const length = exports.tallystick_scan(options.length, trust.length, directory.length);
+    const answer = new Uint8Array(exports.memory.buffer, exports.tallystick_output(), length);
+    judgement = JSON.parse(new TextDecoder().decode(answer));
+    scans.push(micros(from, performance.now()));
+  }
+  if (judgement.problem) throw new Error(`the code is not judged: ${judgement.problem}: ${judgement.detail}`);
+  return { verdict, cold, warm, scanVerdict: judgement.conclusion.code, scans };
 })";
-    format!("{SCRIPT}({});", json!({ "receipt": receipt, "warmRuns": warm_runs }))
+    format!("{SCRIPT}({});", json!({ "receipt": receipt, "scan": scan, "warmRuns": warm_runs }))
 }
 
 #[cfg(test)]
@@ -206,7 +297,19 @@ mod tests {
 
     #[test]
     fn the_script_carries_the_receipt() {
-        assert!(script(b"{}", 3).ends_with("({\"receipt\":[123,125],\"warmRuns\":3});"));
+        assert!(script(b"{}", None, 3).ends_with("({\"receipt\":[123,125],\"scan\":null,\"warmRuns\":3});"));
+    }
+
+    #[test]
+    fn the_code_is_that_of_the_receipt() {
+        let vectors: Value = serde_json::from_str(include_str!("../../docs/spec/vectors/bundle.json")).unwrap();
+        let receipt = vectors["bundles"][0]["bundle"].as_str().unwrap().as_bytes();
+        let scan = Scan::of(receipt, b"units".to_vec()).unwrap();
+        let record = Bundle::decode(receipt).unwrap().record;
+        assert_eq!(code::read(&scan.text, &[Host::new(HOST).unwrap()]).unwrap(), record);
+        let text = script(b"{}", Some(&scan), 3);
+        assert!(text.contains("\"directory\":[117,110,105,116,115]") && text.contains(&scan.text), "{text}");
+        assert!(Scan::of(b"{}", Vec::new()).is_err());
     }
 
     #[test]
