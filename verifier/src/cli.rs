@@ -19,13 +19,15 @@ Exit codes, of several the gravest:
   64  wrong arguments or trust file";
 
 const SCAN_EXIT_CODES: &str = "\
-Exit codes; without the ledger no code is more than signed:
+Exit codes; without the ledger's answer no code is more than signed:
+  0   by the answer in force, as of the time that is said
+  2   by the answer reversed
   4   signed with the key of the unit that is named, and not checked whether recorded or reversed; or it cannot be judged here: a key that
-      the directory does not know or that was revoked, an unknown format, --max-age
+      the directory does not know or that was revoked, an unknown format, an answer that does not hold, --max-age
   5   it is not the code of a receipt, or leads elsewhere
   66  a file cannot be read, or the output not be written
-  1   invalid: no such unit signed it
-  64  wrong arguments, host or trust file; a directory that is damaged, or not signed by the trust file's authorities for its chain";
+  1   invalid: no such unit signed it; or the ledger refused it
+  64  wrong arguments, host, trust file or answer; a directory that is damaged, or not signed by the trust file's authorities for its chain";
 
 const AUDIT_EXIT_CODES: &str = "\
 Exit codes:
@@ -73,7 +75,7 @@ pub(crate) enum Command {
     /// Judge bundles (.tally files) offline.
     #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(VerifyArguments),
-    /// Judge the code on a receipt's paper offline, by the directory of units.
+    /// Judge the code on a receipt's paper by the directory of units: offline, or with what the ledger answered.
     #[command(after_help = SCAN_EXIT_CODES)]
     Scan(ScanArguments),
     /// Replay the whole ledger from genesis.
@@ -141,7 +143,10 @@ pub(crate) struct ScanArguments {
     /// Judge as of this time, as for `verify`; otherwise now.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// Call nothing signed by an older directory than this: 90s, 15m, 24h, 7d.
+    /// What the ledger answered about the receipt, as a portal hands it on (POST /refresh).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answer: Option<PathBuf>,
+    /// Call nothing signed by an older directory than this, and nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
     #[arg(long, value_name = "DURATION")]
     pub(crate) max_age: Option<String>,
     /// The language of what is printed for people, as for `verify`.

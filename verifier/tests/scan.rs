@@ -8,11 +8,13 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use common::{TestFile, chain};
+use receipt_core::answer::Answer;
+use receipt_core::bundle::Bundle;
 use receipt_core::code::{self, Host};
 use receipt_core::directory::DirectoryFile;
 use receipt_core::ids::UnixMillis;
 use receipt_core::suite::Signer as _;
-use receipt_core::testkit::{TestChain, UNIT_KEY_BASE, unit_key};
+use receipt_core::testkit::{TestChain, TestReceipt, UNIT_KEY_BASE, unit_key};
 use receipt_core::verdict::{CodeScan, LedgerAnswer, verify_code};
 
 const HOST: &str = "TALLY.EXAMPLE";
@@ -114,6 +116,36 @@ fn a_code_is_judged_offline_and_said_with_its_exit_code() {
     }
     let output = desk.scan(&code, &directory, &[], "");
     assert!(code_of(&output) == 5 && text(&output).starts_with("LEADS ELSEWHERE"), "{}", text(&output));
+}
+
+#[test]
+fn with_the_ledgers_answer_a_code_is_in_force_reversed_or_not_there() {
+    let (mut chain, receipts) = chain();
+    let desk = Desk::new(&chain);
+    let directory = DirectoryFile { signed: chain.sign_directory(chain.directory()), deltas: Vec::new() };
+    let directory = TestFile::new("units", directory.encode());
+    let waiting = chain.issue("S01");
+    let taken = |which: &TestReceipt| {
+        let Bundle { batch, anchor, status, .. } = chain.bundle(which);
+        Answer::Taken { batch, anchor, status }.encode()
+    };
+    let checkpoint = chain.blocks().last().unwrap().checkpoint.clone();
+    let absent = Answer::Absent { checkpoint }.encode();
+    let [reversed, good] = [&receipts[0], &receipts[1]];
+    for (of, answer, exit, word) in [
+        (good, taken(good), 0, "IN FORCE"),
+        (reversed, taken(reversed), 2, "REVERSED"),
+        (&waiting, absent, 4, "NOT YET ANCHORED"),
+        (good, taken(reversed), 4, "CANNOT BE JUDGED HERE"),
+        (good, b"{}".to_vec(), 64, "tallystick-verifier: reading "),
+    ] {
+        let code = code::text(&Host::new(HOST).unwrap(), &of.record);
+        let answer = TestFile::new("answer", answer);
+        let output = desk.scan(&code, &directory, &["--host", HOST, "--answer", answer.path().to_str().unwrap()], "");
+        let said = text(&output);
+        assert_eq!(code_of(&output), exit, "{said}");
+        assert!(said.starts_with(word), "{word}: {said}");
+    }
 }
 
 #[test]

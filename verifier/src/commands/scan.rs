@@ -1,11 +1,13 @@
-//! `scan`: the text of a code in, a verdict out, by the directory of units and without a network.
+//! `scan`: the text of a code in, a verdict out, by the directory of units and perhaps a ledger's answer, and without a network.
 
 use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::Context as _;
+use receipt_core::answer::Answer;
 use receipt_core::code::Host;
 use receipt_core::directory::open_directory_file;
-use receipt_core::limits::{CODE_BYTES_MAX, DIRECTORY_BYTES_MAX};
+use receipt_core::limits::{ANSWER_BYTES_MAX, CODE_BYTES_MAX, DIRECTORY_BYTES_MAX};
 use receipt_core::verdict::{CodeScan, LedgerAnswer, VerdictReport, verify_code};
 use serde::Serialize;
 use tallystick_service::exit::Exit;
@@ -38,7 +40,9 @@ pub(super) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
         "-" => standard_input()?,
         text => text.to_owned(),
     };
-    let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger: LedgerAnswer::NotAsked };
+    let answer = arguments.answer.as_deref().map(read_answer).transpose()?;
+    let ledger = answer.as_ref().map_or(LedgerAnswer::NotAsked, Answer::borrowed);
+    let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger };
     let verdict = verify_code(&scan, &trust, at).timed_by(time_source);
     let verdict = match age_seconds_max {
         Some(age) => verdict.not_older_than(age),
@@ -50,6 +54,11 @@ pub(super) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
         print_text(&verdict.to_text(arguments.language()))?;
     }
     Ok(exit_of(verdict.finding().result()))
+}
+
+fn read_answer(path: &Path) -> Result<Answer, Failure> {
+    let answer = Answer::decode(&read_file(path, ANSWER_BYTES_MAX)?);
+    answer.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
 }
 
 /// What a scanner that types has typed: one line.

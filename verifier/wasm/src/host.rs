@@ -4,6 +4,7 @@
 //! tallystick_verdict(options, trust)    options ‖ trust ‖ bundle; the lengths of the first two parts
 //! tallystick_trace(options, trust)      the same
 //! tallystick_scan(options, trust, directory)    options ‖ trust ‖ directory ‖ text of a code
+//! tallystick_scan_answered(options, trust, directory, text)    the same ‖ ledger's answer
 //! tallystick_question(trust)            trust ‖ bundle, or digits of a code
 //! tallystick_joined(trust, bundle)      trust ‖ bundle ‖ ledger's answer
 //! tallystick_shown()                    a text
@@ -25,6 +26,11 @@ tallystick_page_host::exports! {
             let (options, trust, rest) = parts(input, options, trust)?;
             let (directory, text) = pair(rest, directory)?;
             Some(crate::scan(options, trust, directory, text))
+        };
+        tallystick_scan_answered(options, trust, directory, text) => |input, options, trust, directory, text| {
+            let (options, trust, rest) = parts(input, options, trust)?;
+            let (directory, text, answer) = parts(rest, directory, text)?;
+            Some(crate::scan_answered(options, trust, directory, text, answer))
         };
         tallystick_question(trust) => |input, trust| {
             pair(input, trust).map(|(trust, receipt)| crate::question(trust, receipt))

@@ -5,6 +5,7 @@
 //! verdict(options, trust, bundle)   JSON (docs/spec/verdict.md), the same bytes as in `tallystick-verifier verify --json`
 //! trace(options, trust, bundle)     JSON of `Trace`, the way from a value to the checkpoint; `null` if there is none
 //! scan(options, trust, directory, text)   JSON of a verdict on a code's text, the same bytes as in `tallystick-verifier scan --json`
+//! scan_answered(options, trust, directory, text, answer)   the same with a ledger's answer about the receipt
 //! question(trust, receipt)          JSON of what a portal is asked: {"code":…,"number":…,"status_key":…}; of a bundle, or of a code's digits
 //! joined(trust, bundle, answer)     the bundle with the proofs of a ledger's answer (docs/spec/ledger-answer.md)
 //! shown(text)                       the text as a person may see it: nothing in it acts on a reader
@@ -56,14 +57,11 @@ struct Problem {
 
 /// The verdict on a bundle.
 pub fn verdict(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
-    match read(options, trust) {
-        Ok((options, trust)) => {
-            let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
-            let verdict = verify_bundle(bundle, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
-            aged(verdict, &options).to_json().into_bytes()
-        }
-        Err(problem) => json(&problem),
-    }
+    told(read(options, trust).map(|(options, trust)| {
+        let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
+        let verdict = verify_bundle(bundle, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
+        aged(verdict, &options)
+    }))
 }
 
 /// The way from one value to the checkpoint.
@@ -117,16 +115,17 @@ pub fn joined(trust: &[u8], bundle: &[u8], answer: &[u8]) -> Vec<u8> {
 
 /// The verdict on the text of a code, by a directory file (docs/spec/directory.md); the ledger is not asked.
 pub fn scan(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8]) -> Vec<u8> {
-    match read_scan(options, trust, directory) {
-        Ok((options, trust, hosts, directory)) => {
-            let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
-            let text = String::from_utf8_lossy(text);
-            let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger: LedgerAnswer::NotAsked };
-            let verdict = verify_code(&scan, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
-            aged(verdict, &options).to_json().into_bytes()
-        }
-        Err(problem) => json(&problem),
-    }
+    told(read_scan(options, trust, directory).map(|known| known.judge(text, LedgerAnswer::NotAsked)))
+}
+
+/// The same with what the ledger answered about the receipt (docs/spec/ledger-answer.md).
+pub fn scan_answered(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8], answer: &[u8]) -> Vec<u8> {
+    let judged = || {
+        let known = read_scan(options, trust, directory)?;
+        let answer = Answer::decode(answer).map_err(|error| problem("ANSWER_UNREADABLE", error.to_string()))?;
+        Ok(known.judge(text, answer.borrowed()))
+    };
+    told(judged())
 }
 
 /// A text of somebody else's as it may be shown.
@@ -134,18 +133,39 @@ pub fn shown(text: &[u8]) -> Vec<u8> {
     line(&String::from_utf8_lossy(text)).into_owned().into_bytes()
 }
 
-fn read_scan(
-    options: &[u8],
-    trust: &[u8],
-    directory: &[u8],
-) -> Result<(Options, TrustFile, Vec<Host>, TrustedDirectory), Problem> {
+/// By what a code is judged.
+struct Known {
+    options: Options,
+    trust: TrustFile,
+    hosts: Vec<Host>,
+    directory: TrustedDirectory,
+}
+
+impl Known {
+    fn judge(&self, text: &[u8], ledger: LedgerAnswer<'_>) -> Verdict {
+        let source = if self.options.clock { TimeSource::Clock } else { TimeSource::Given };
+        let text = String::from_utf8_lossy(text);
+        let scan = CodeScan { text: &text, hosts: &self.hosts, directory: &self.directory, ledger };
+        let verdict = verify_code(&scan, &self.trust, UnixMillis::new(self.options.at_ms)).timed_by(source);
+        aged(verdict, &self.options)
+    }
+}
+
+fn told(judged: Result<Verdict, Problem>) -> Vec<u8> {
+    match judged {
+        Ok(verdict) => verdict.to_json().into_bytes(),
+        Err(problem) => json(&problem),
+    }
+}
+
+fn read_scan(options: &[u8], trust: &[u8], directory: &[u8]) -> Result<Known, Problem> {
     let (options, trust) = read(options, trust)?;
     let hosts = options.hosts.iter().map(|host| Host::new(host));
     let hosts: Result<Vec<Host>, _> = hosts.collect();
     let hosts = hosts.map_err(|error| problem("HOST", error.to_string()))?;
     let directory = open_directory_file(directory, &trust);
     let directory = directory.map_err(|error| problem("DIRECTORY", error.to_string()))?;
-    Ok((options, trust, hosts, directory))
+    Ok(Known { options, trust, hosts, directory })
 }
 
 fn aged(verdict: Verdict, options: &Options) -> Verdict {

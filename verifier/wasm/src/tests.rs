@@ -120,6 +120,37 @@ fn the_answer_about_a_code_is_the_librarys() {
 }
 
 #[test]
+fn a_code_with_the_ledgers_answer_is_what_its_bundle_is() {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let file = DirectoryFile { signed: chain.sign_directory(chain.directory()), deltas: Vec::new() }.encode();
+    let code = receipt_core::code::text(&Host::new("tally.example").unwrap(), &receipt.record);
+    let trust = chain.trust().to_text();
+    let taken = |chain: &TestChain| {
+        let Bundle { batch, anchor, status, .. } = chain.bundle(&receipt);
+        Answer::Taken { batch, anchor, status }.encode()
+    };
+    let asked = |at: UnixMillis, answer: &[u8]| {
+        let options = Options { hosts: vec!["tally.example".to_owned()], ..options(at) };
+        let options = serde_json::to_vec(&options).unwrap();
+        text(scan_answered(&options, trust.as_bytes(), &file, code.as_bytes(), answer))
+    };
+    let at = chain.now();
+    assert!(asked(at, &taken(&chain)).contains("\"conclusion\":{\"code\":\"IN_FORCE\""));
+    let checkpoint = chain.blocks().last().unwrap().checkpoint.clone();
+    let absent = Answer::Absent { checkpoint }.encode();
+    assert!(asked(at, &absent).contains("\"conclusion\":{\"code\":\"PENDING\""));
+    assert!(asked(at, b"{}").starts_with("{\"problem\":\"ANSWER_UNREADABLE\","));
+    let red = chain.reverse(&receipt);
+    chain.add_block(std::slice::from_ref(&red));
+    assert!(asked(chain.now(), &taken(&chain)).contains("\"conclusion\":{\"code\":\"REVERSED\""));
+    let other = chain.bundle(&red);
+    let other = Answer::Taken { batch: other.batch, anchor: other.anchor, status: other.status }.encode();
+    assert!(asked(chain.now(), &other).contains("\"conclusion\":{\"code\":\"ANSWER_FALSE\""));
+}
+
+#[test]
 fn a_question_that_does_not_read_has_no_verdict() {
     let trust = TestChain::new().trust().to_text();
     let good = serde_json::to_vec(&options(TestChain::new().now())).unwrap();
