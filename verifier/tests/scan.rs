@@ -29,7 +29,7 @@ impl Desk {
         Self { trust: TestFile::new("trust", chain.trust().to_text()), at: chain.now().get().to_string() }
     }
 
-    fn scan(&self, text: &str, directory: &TestFile, more: &[&str], typed: &str) -> Output {
+    fn scan(&self, text: &str, directory: &TestFile, more: &[&str], typed: impl AsRef<[u8]>) -> Output {
         let mut running = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"))
             .args(["scan", text, "--host", "old.example", "--at", &self.at])
             .arg("--trust")
@@ -43,7 +43,7 @@ impl Desk {
             .spawn()
             .unwrap();
         // A program that reads nothing may have ended.
-        let _ = running.stdin.take().unwrap().write_all(typed.as_bytes());
+        let _ = running.stdin.take().unwrap().write_all(typed.as_ref());
         running.wait_with_output().unwrap()
     }
 }
@@ -85,10 +85,12 @@ fn a_code_is_judged_offline_and_said_with_its_exit_code() {
     assert!(zh.starts_with("已签名，未核实  ") && zh.contains("请与纸面核对"), "{zh}");
     // A scanner that types ends with a line end, of one or two characters.
     for end in ["", "\n", "\r\n"] {
-        let typed = desk.scan("-", &directory, &host, &format!("{code}{end}"));
+        let typed = desk.scan("-", &directory, &host, format!("{code}{end}"));
         assert_eq!((code_of(&typed), text(&typed)), (4, said.clone()), "{end:?}");
     }
-    assert_eq!(code_of(&desk.scan("-", &directory, &host, &format!("{code} \n"))), 5);
+    for typed in [format!("{code} \n").into_bytes(), b"\xff\xfe\n".to_vec(), Vec::new(), vec![b'1'; 100_000]] {
+        assert_eq!(code_of(&desk.scan("-", &directory, &host, typed)), 5);
+    }
 
     let hosts = ["old.example", HOST].map(|host| Host::new(host).unwrap());
     let opened = plain.open(chain.trust()).unwrap();

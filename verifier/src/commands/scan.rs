@@ -61,12 +61,13 @@ fn read_answer(path: &Path) -> Result<Answer, Failure> {
     answer.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
 }
 
-/// What a scanner that types has typed: one line.
+/// What a scanner that types has typed: one line. Bytes that are no text are no code.
 fn standard_input() -> Result<String, Failure> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     // A code, a line end of two characters, and one byte more to see that it is longer.
     let bytes_max = CODE_BYTES_MAX as u64 + 3;
-    let read = std::io::stdin().lock().take(bytes_max).read_to_string(&mut text);
+    let read = std::io::stdin().lock().take(bytes_max).read_to_end(&mut bytes);
     read.context("reading standard input").or_exit(Exit::NoAccess)?;
-    Ok(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
 }
