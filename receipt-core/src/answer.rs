@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::json::{from_json, to_json};
 use crate::bundle::parts::{BatchJson, StatusJson, base64, bytes_of, hashes, texts};
-use crate::bundle::{BatchPart, Bundle, BundleError, StatusPart};
+use crate::bundle::{BatchPart, BundleError, ReceiptFile, StatusPart};
 use crate::ids::{LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber};
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::note::{SignedNote, TlogProof};
@@ -206,19 +206,19 @@ fn key_of(text: &str) -> Result<ReceiptKey, BundleError> {
     key.ok_or(BundleError::Value { name: "replaced_by" })
 }
 
-/// The bundle with the proofs of an answer in the place of its own: the same receipt, as of a later checkpoint. Its notes get exactly the
-/// lines that a bundle has. Judge it with [`crate::verdict::verify_bundle`]: only if it is proved then, it takes the old one's place.
-pub fn join(bundle: &[u8], answer: &Answer, trust: &TrustFile) -> Result<Bundle, JoinError> {
-    let bundle = Bundle::decode(bundle).map_err(JoinError::Bundle)?;
+/// The bundle or presentation with the proofs of an answer in the place of its own: the same receipt, as of a later checkpoint. Its notes
+/// get exactly the lines that a bundle has. Judge it with [`crate::verdict::verify_bundle`]: only if it is proved then, it takes the old one's place.
+pub fn join(file: &[u8], answer: &Answer, trust: &TrustFile) -> Result<ReceiptFile, JoinError> {
+    let file = ReceiptFile::decode(file).map_err(JoinError::Bundle)?;
     let Answer::Taken { batch, anchor, status } = answer else { return Err(JoinError::NotTaken) };
     let (anchor, _) = with_quorum_lines(anchor, trust)?;
     let (proof, newer) = with_quorum_lines(&status.proof, trust)?;
     // A bundle whose own proofs do not hold has nothing that an answer could be behind.
-    let own = with_quorum_lines(&bundle.status.proof, trust).ok().map(|(_, own)| own);
+    let own = with_quorum_lines(&file.evidence().status.proof, trust).ok().map(|(_, own)| own);
     if own.is_some_and(|own| (newer.size, newer.as_of) < (own.size, own.as_of)) {
         return Err(JoinError::Older);
     }
-    Ok(Bundle { batch: batch.clone(), anchor, status: StatusPart { proof, ..status.clone() }, ..bundle })
+    Ok(file.with_proofs(batch.clone(), anchor, StatusPart { proof, ..status.clone() }))
 }
 
 /// The proof file with the lines of its note that the quorum needs, and no other.

@@ -14,7 +14,8 @@
 //!  "status":{"seal":"<Seal>","proof":"<tlog-proof: the entry 0x04 ‖ seal is the last leaf>",
 //!            "map":"<proof under the seal's status root>","value":"<salt ‖ status>"}}
 //! ```
-//! `value` stands there only if the receipt is not plainly in force. Nothing here is verified: see `verdict`.
+//! `value` stands there only if the receipt is not plainly in force. Nothing here is verified: see `verdict`. What a holder shows of a
+//! bundle is a file of its own kind (`presentation`), made by `share`.
 
 use crate::hash::Hash;
 use crate::ids::LeafIndex;
@@ -22,13 +23,19 @@ use crate::receipt::disclosure::Seed;
 use crate::suite::ChainId;
 
 mod body_line;
+mod file;
 pub(crate) mod json;
 mod kind;
 pub(crate) mod parts;
+mod presentation;
+pub(crate) mod share;
 
 pub use body_line::{Absence, BodyContent, BodyLine};
+pub use file::{Evidence, ReceiptFile};
 pub use json::BundleError;
 pub use kind::{FileKind, FileSort, kind_of};
+pub use presentation::{Leaf, NEVER_SHOWN, PRESENTATION_FORMAT, Presentation, SHOWN_ALWAYS};
+pub use share::{ShareError, is_always_shown, share};
 
 /// The value of `format`.
 pub const BUNDLE_FORMAT: &str = "tallystick/bundle/v1";

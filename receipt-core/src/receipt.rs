@@ -9,6 +9,7 @@
 //! Invariants: an amount is a whole number of 分 or of 1/10,000 yuan, never a float; a text that is absent is the
 //! empty text; one receipt has exactly one list of values, and a list that would encode differently is refused.
 
+pub mod blanks;
 pub mod chars;
 pub mod civil;
 pub mod decimal;

@@ -9,13 +9,16 @@
 //! established before. What this program or this trust file does not know (another chain, a later format, status or validator set)
 //! is *cannot be judged here*, and any other file *no receipt*: neither is invalid, and neither in force. Body rules (V06 to V11,
 //! V13, V23, V24, V27, FORM of days) only warn: a receipt that breaks one is still the unit's own act, and a holder must be able to
-//! prove just that. What is not checked at all is listed too ([`NotChecked`]).
+//! prove just that. What is not checked at all is listed too ([`NotChecked`]). A presentation is judged as a bundle, but for its content:
+//! what is shown is proved, what is withheld is said to be, and it is never called the receipt.
 //!
 //! No network, no clock, no way to skip a check, no panic.
 
 mod anchored;
 mod check;
+mod choices;
 mod conclusion;
+mod differences;
 mod face;
 mod fill;
 mod genuine;
@@ -25,6 +28,8 @@ mod language;
 mod layer;
 mod material;
 mod place;
+mod presentation;
+mod presented;
 mod report;
 mod scan;
 mod sentences;
@@ -39,16 +44,19 @@ mod versions;
 mod tests;
 
 pub use check::{Check, CheckOutcome};
+pub use choices::{Choice, choices};
 pub use conclusion::{Conclusion, Doubt, Failure, Unjudged};
+pub use differences::{Difference, differing_field};
 pub use face::{Face, FaceLine};
 pub use fill::say;
-pub use genuine::{Difference, differing_field};
 pub use in_force::proved_status;
 pub use labels::field_label;
 pub use language::{Language, Said, Sentence};
 pub use layer::{Layer, LayerResult};
 pub use material::{AsOf, DateSource};
 pub use place::{PlaceError, PlaceVerdict, RecordPlace, proved_place};
+pub use presentation::{PresentationReport, WithheldReport};
+pub use presented::Presented;
 pub use report::{
     AsOfReport, ChainReport, CheckReport, CompareReport, ConclusionReport, JudgedAtReport, LayerReport,
     NotCheckedReport, NoticeReport, UnreadableReport, VERDICT_FORMAT, VerdictReport, unreadable,
@@ -60,7 +68,7 @@ pub use times::utc_text;
 pub use trace::{Trace, TracedCheckpoint, TracedStep, TracedTree, trace_bundle};
 pub use value::{Parameters, Value};
 
-use crate::bundle::{self, BUNDLE_FORMAT, Bundle, BundleError, FileKind};
+use crate::bundle::{self, BUNDLE_FORMAT, BundleError, FileKind, ReceiptFile};
 use crate::code::CodeError;
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::receipt::model::Receipt;
@@ -92,6 +100,8 @@ pub enum TimeSource {
 enum Means {
     /// A bundle.
     Bundle,
+    /// What a holder shows of one.
+    Presentation,
     /// A signed record without its content.
     Record,
 }
@@ -134,6 +144,8 @@ pub struct Verdict {
     pub signed: Option<Signed>,
     /// The receipt, once it is known to be what the record commits to.
     pub receipt: Option<Receipt>,
+    /// What is shown of a receipt, once it is known to be what the record commits to; of a presentation, and instead of `receipt`.
+    pub presented: Option<Presented>,
     /// The agencies of the quorum that vouches for the status, by their names in the validator set.
     pub signers: Vec<String>,
     means: Means,
@@ -167,6 +179,7 @@ impl Verdict {
     pub fn finding(&self) -> Finding {
         match &self.conclusion {
             Conclusion::InForce { .. } if self.reverses().is_some() => Finding::RedInForce,
+            Conclusion::InForce { .. } if self.means == Means::Presentation => Finding::Presented,
             Conclusion::InForce { .. } => Finding::InForce,
             Conclusion::TooOld { .. } => Finding::TooOld,
             Conclusion::Reversed { .. } => Finding::Reversed,
@@ -222,10 +235,15 @@ impl Verdict {
         let red = red.map(|original| (Notice::Red, Parameters::of([("reverses", Value::Receipt(original))])));
         let warned = self.checks.iter().find(|check| check.outcome == CheckOutcome::Warned);
         let rules = warned.map(|check| (Notice::RulesBroken, check.parameters.clone()));
-        let is_a_copy = self.means != Means::Bundle && self.signed.is_some();
+        let is_a_copy = self.means == Means::Record && self.signed.is_some();
+        let count = |count: usize| Value::Number(u64::try_from(count).unwrap_or(u64::MAX));
+        let part = self.presented.as_ref().map(|presented| {
+            let counts = [("shown", presented.shown_count()), ("withheld", presented.withheld_count())];
+            (Notice::Presentation, Parameters::of(counts.map(|(name, number)| (name, count(number)))))
+        });
         let test = self.is_test.then_some((Notice::TestChain, Parameters::NONE));
         let compare = is_a_copy.then_some((Notice::Compare, Parameters::NONE));
-        test.into_iter().chain(compare).chain(red).chain(rules).collect()
+        test.into_iter().chain(part).chain(compare).chain(red).chain(rules).collect()
     }
 
     /// The same verdict, the time being of that source.
@@ -294,6 +312,16 @@ impl Verdict {
                 N::ItemsAttached,
                 N::PayerIdentity,
             ],
+            Means::Presentation => &[
+                N::Withheld,
+                N::ContentRules,
+                N::LaterStatus,
+                N::IssuerSignature,
+                N::LedgerRules,
+                N::KeyRevocation,
+                N::ItemsAttached,
+                N::PayerIdentity,
+            ],
             Means::Record if self.status_is_known() => &[N::LaterStatus, N::LedgerRules, N::Content, N::PayerIdentity],
             Means::Record => &[N::Anchored, N::Reversed, N::Content, N::KeyRevoked, N::PayerIdentity],
         }
@@ -320,10 +348,14 @@ impl Verdict {
     }
 }
 
-/// Judges the bytes of a bundle (`.tally`) against a trust file. `at` is the time of the judgement, in milliseconds since 1970: what
+/// Judges the bytes of a bundle or presentation (`.tally`) against a trust file. `at` is the time of the judgement, in milliseconds since 1970: what
 /// is signed more than [`CLOCK_DRIFT_MS_MAX`] later is refused. Takes any bytes, and always gives a verdict: see [`Conclusion`].
 pub fn verify_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Verdict {
-    judged(trust, at, Means::Bundle, |latest, judge, seen| conclude(bytes, trust, latest, judge, seen))
+    let means = match bundle::kind_of(bytes) {
+        FileKind::Presentation => Means::Presentation,
+        FileKind::Bundle | FileKind::OtherBundle { .. } | FileKind::Other(_) => Means::Bundle,
+    };
+    judged(trust, at, means, |latest, judge, seen| conclude(bytes, trust, latest, judge, seen))
 }
 
 /// Judges a signed record without its content, as a code on paper carries it, against a trust file. `at` as in [`verify_bundle`].
@@ -372,6 +404,7 @@ fn judged(
         utc_offset_minutes: trust.utc_offset_minutes(),
         signed: seen.signed,
         receipt: seen.receipt,
+        presented: seen.presented,
         signers: seen.signers,
         means,
     }
@@ -385,7 +418,7 @@ fn conclude(
     seen: &mut Seen,
 ) -> Result<Conclusion, Conclusion> {
     match bundle::kind_of(bytes) {
-        FileKind::Bundle => {}
+        FileKind::Bundle | FileKind::Presentation => {}
         FileKind::OtherBundle { format } => {
             let detail = format!("its format is {}, and this program knows {BUNDLE_FORMAT}", line(&format));
             return Err(judge.doubt(CheckId::BundleForm, Doubt::FormatUnknown, detail));
@@ -395,7 +428,7 @@ fn conclude(
             return Err(Conclusion::NoReceipt { seems });
         }
     }
-    let bundle = Bundle::decode(bytes).map_err(|error| {
+    let file = ReceiptFile::decode(bytes).map_err(|error| {
         let damage = match &error {
             BundleError::Damaged(damage) => Some(Value::Damage(*damage)),
             _ => None,
@@ -403,12 +436,13 @@ fn conclude(
         judge.fail_with(CheckId::BundleForm, Parameters::NONE.and("damage", damage), error)
     })?;
     judge.pass(CheckId::BundleForm);
-    let (signed, later) = genuine::check(&Context { bundle: &bundle, trust, latest }, judge, seen)?;
+    let (signed, later) = genuine::check(&Context { file: &file, trust, latest }, judge, seen)?;
+    let evidence = file.evidence();
     let proofs = Proofs {
-        record: &bundle.record,
-        batch: &bundle.batch,
-        anchor: &bundle.anchor,
-        status: &bundle.status,
+        record: evidence.record,
+        batch: evidence.batch,
+        anchor: evidence.anchor,
+        status: evidence.status,
         trust,
         latest,
         may_have_spare_lines: false,

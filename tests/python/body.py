@@ -154,13 +154,47 @@ def read_values(values):
     return receipt
 
 
+def names(receipt, count):
+    """The name of every position."""
+    header, fields = table(HEADER), category_fields(int(receipt["receipt_code"]) // 10_000 % 100)
+    known, items = [name for name, _ in header + fields], int(receipt["item_count"])
+    rows = range(count - len(known))
+    return known + [f"items[{row}]" if row < items else f"aux_items[{row - items}]" for row in rows]
+
+
+def read_known(values):
+    """The same of a body of which some values are not known (None): only those that are stand in it."""
+    fields = table(HEADER)
+    header = {name: value for (name, _), value in zip(fields, values)}
+    for name in ("receipt_code", "item_count", "aux_count"):
+        require(header.get(name) is not None, name)
+        check_value(dict(fields)[name], header[name])
+    fields = fields + category_fields(int(header["receipt_code"]) // 10_000 % 100)
+    items, aux = int(header["item_count"]), int(header["aux_count"])
+    require(len(values) == len(fields) + items + aux, "the number of values")
+    for (_, kind), value in zip(fields, values):
+        if value is not None:
+            check_value(kind, value)
+    for at, value in enumerate(values[len(fields):]):
+        if value is not None:
+            check_object("item" if at < items else "aux", from_json(value))
+    receipt = {name: value for name, value in header.items() if value is not None}
+    if "related" in receipt:
+        receipt["related"] = json.loads(receipt["related"] or "[]")
+    return receipt
+
+
 def salt(seed, position):
     message = b"tallystick/salt/v1\n" + position.to_bytes(4, "big")
     return hmac.new(seed, message, hashlib.sha256).digest()[:16]
 
 
+def salted_leaf(salt_of, position, value):
+    return leaf_hash(salt_of + position.to_bytes(4, "big") + value.encode())
+
+
 def leaf(seed, position, value):
-    return leaf_hash(salt(seed, position) + position.to_bytes(4, "big") + value.encode())
+    return salted_leaf(salt(seed, position), position, value)
 
 
 def root(seed, values):

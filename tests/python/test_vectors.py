@@ -11,6 +11,7 @@ import directory
 import ed25519
 import formats
 import notes
+import presentation
 import replay
 from formats import Refused, leaf_hash, preimage, sha256, tagged
 from messages import ACTION, ACTIONS, BLOCK, GENESIS, GOVERNANCE, REFUSED, SET, STATE
@@ -464,6 +465,30 @@ class Vectors(unittest.TestCase):
             verdict = verify_bundle(flipped, vectors["trust"], first["at_ms"])
             self.assertIn(verdict["result"], ("invalid", "unjudged", "no_receipt"), position)
 
+    def test_presentation(self):
+        vectors = load("presentation")
+        for row in vectors["presentations"]:
+            made = presentation.share(row["bundle"], row["fields"])
+            self.assertEqual(made, row["presentation"], row["name"])
+            judged = Verdict(notes.Trust(vectors["trust"]), row["at_ms"])
+            self.assertEqual(judged.judge(made.encode()), row["expected"], row["name"])
+            self.assertEqual((judged.shown, judged.withheld), (row["shown"], row["withheld"]), row["name"])
+        for row in vectors["refused"]:
+            with self.assertRaises(presentation.NotShared) as refused:
+                presentation.share(row["bundle"], row["fields"])
+            self.assertEqual(str(refused.exception), row["problem"])
+        base = vectors["base"].encode()
+        for row in vectors["tampered_base"]:
+            splice = row["splice"]
+            data = base[:splice["from_byte"]] + splice["insert"].encode() + base[splice["to_byte"]:]
+            verdict = verify_bundle(data, vectors["trust"], row["at_ms"])
+            verdict.pop("detail", None)
+            self.assertEqual(verdict, row["expected"], row["name"])
+        for position in range(0, len(base), 13):
+            flipped = base[:position] + bytes([base[position] ^ 1]) + base[position + 1:]
+            verdict = verify_bundle(flipped, vectors["trust"], vectors["presentations"][0]["at_ms"])
+            self.assertIn(verdict["result"], ("invalid", "unjudged", "no_receipt"), position)
+
     def test_ledger_answer(self):
         vectors = load("ledger-answer")
         for row in vectors["answers"]:
@@ -503,6 +528,9 @@ class Vectors(unittest.TestCase):
         self.assertEqual(judged.get("signers", []), told["signers"], row["name"])
         self.assertEqual(verdict.trust.is_test, told["chain"]["test"], row["name"])
         self.assertEqual(verdict.trust.is_test, "TEST_CHAIN" in [notice["code"] for notice in told["notices"]], row["name"])
+        for name in ("shown", "withheld"):
+            lines = told.get("presentation", {}).get("lines" if name == "shown" else name)
+            self.assertEqual(getattr(verdict, name), lines and [line["code"] for line in lines], row["name"])
         self.assertEqual(row["verdict"], json.dumps(told, ensure_ascii=False, separators=(",", ":")), row["name"])
         for language in ("zh", "en"):
             self.assertIn(conclusion["word"][language] + "  ", row[language], row["name"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verifies one bundle, following docs/spec alone: verify_bundle.py BUNDLE.tally TRUST [AT_MS].
+"""Verifies one bundle or presentation, following docs/spec alone: verify_bundle.py BUNDLE.tally TRUST [AT_MS].
 
 Prints the verdict as JSON; exit code 0 in force, 1 invalid, 2 reversed, 4 it cannot be judged here, 5 no receipt, 64 a bad
 call, time or trust file, 66 a file that cannot be read. Fiscal rules (BODY_RULES) are not judged.
@@ -17,6 +17,7 @@ import directory
 import ed25519
 import formats
 import notes
+import presentation
 from formats import Refused, Unjudged, message_of, preimage, refuse_later, require, unbase64
 from messages import REFUSED
 
@@ -25,6 +26,7 @@ SHAPE = {
     "batch": {"index": int, "path": [str], "header": str}, "anchor": str,
     "status": {"seal": str, "proof": str, "map": str, "value?": str},
 }
+SHAPE_OF_PART = SHAPE | {"body": [{"salt?": str, "value?": str, "hash?": str}]}
 
 
 def check_shape(shape, value):
@@ -49,21 +51,28 @@ def read_bundle(data):
         bundle = body.from_json(data.decode())
     except UnicodeError as error:
         raise Refused("not UTF-8") from error
-    check_shape(SHAPE, bundle)
-    require(bundle["format"] == "tallystick/bundle/v1" and re.fullmatch("[0-9a-f]{64}", bundle["chain"]), "format")
+    is_part = isinstance(bundle, dict) and bundle.get("format") == presentation.FORMAT
+    check_shape(SHAPE_OF_PART if is_part else SHAPE, bundle)
+    require(is_part or bundle["format"] == "tallystick/bundle/v1", "format")
+    require(re.fullmatch("[0-9a-f]{64}", bundle["chain"]), "chain")
+    if is_part:
+        for leaf in bundle["body"]:
+            require(list(leaf) in (["salt", "value"], ["hash"]), "a leaf is shown or withheld")
+        leaves, values = presentation.read_leaves(bundle["body"])
+        bundle["body"] = {"leaves": leaves, "known": values}
     bundle["chain"] = bytes.fromhex(bundle["chain"])
-    for part, names in ((bundle, ("record", "credential")), (bundle["body"], ("seed",)), (bundle["batch"], ("header",)),
+    for part, names in ((bundle, ("record", "credential")), ({} if is_part else bundle["body"], ("seed",)), (bundle["batch"], ("header",)),
                         (bundle["status"], ("seal", "map", "value"))):
         for name in names:
             if name in part:
                 part[name] = unbase64(part[name])
     bundle["batch"]["path"] = [notes.hash_of(text) for text in bundle["batch"]["path"]]
-    require(len(bundle["body"]["seed"]) == 32 and 0 <= bundle["batch"]["index"] < formats.U64, "seed or index")
+    require((is_part or len(bundle["body"]["seed"]) == 32) and 0 <= bundle["batch"]["index"] < formats.U64, "seed or index")
     return bundle
 
 
 BUNDLE_BYTES_MAX = 4 << 20
-FORMAT = b"tallystick/bundle/v1"
+FORMATS = (b"tallystick/bundle/v1", presentation.FORMAT.encode())
 # From 2020 to 2100: anything else is seconds, a date or a typing error.
 AT_MS_RANGE = range(1_577_836_800_000, 4_102_444_800_000)
 
@@ -75,7 +84,7 @@ def look_at(data):
         raise Unjudged("NO_RECEIPT", "it does not begin as a bundle does")
     name = re.match(rb'\{"format":"([^"]*)"', head)
     try:
-        later = name and name[1].startswith(b"tallystick/bundle/") and name[1] != FORMAT and name[1].decode()
+        later = name and name[1].startswith(b"tallystick/bundle/") and name[1] not in FORMATS and name[1].decode()
     except UnicodeError:
         later = None
     if later:
@@ -86,8 +95,8 @@ def look_at(data):
 FINDINGS = {
     "DAMAGED": "BUNDLE_FORM RECORD_FORM CREDENTIAL_FORM HEADER_FORM ANCHOR_FORM SEAL_FORM",
     "FORGED": "CREDENTIAL_SIGNATURES CREDENTIAL_SCOPE RECORD_SIGNATURE",
-    "ALTERED": "BODY_ROOT",
-    "CONTRADICTORY": "BODY_FORM BODY_RECORD BODY_UNIT",
+    "ALTERED": "BODY_ROOT SHOWN_ROOT",
+    "CONTRADICTORY": "BODY_FORM BODY_RECORD BODY_UNIT SHOWN_FORM SHOWN_RECORD",
     "FROM_THE_FUTURE": "ISSUE_TIME ANCHOR_TIME SEAL_TIME",
     "NOT_ANCHORED": "BATCH_INCLUSION HEADER_TIME ANCHOR_QUORUM ANCHOR_INCLUSION",
     "STATUS_UNPROVED": "SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET STATUS_PROOF",
@@ -108,6 +117,8 @@ class Verdict:
     def __init__(self, trust, at_ms):
         self.trust, self.latest, self.made = trust, at_ms + 600_000, []
         self.reverses, self.exactly = None, True
+        #: Of a presentation whose content holds: names that are shown, and that are withheld.
+        self.shown, self.withheld = None, None
 
     @property
     def code(self):
@@ -152,6 +163,8 @@ class Verdict:
         result = verdict["result"]
         if result == "in_force" and self.reverses is not None:
             return "RED_IN_FORCE", result
+        if result == "in_force" and self.is_part:
+            return "PRESENTED", result
         if result in ("in_force", "reversed"):
             return result.upper(), result
         return FINDING_OF[verdict["code"]] if result == "invalid" else verdict["code"], result
@@ -187,9 +200,15 @@ class Verdict:
         self.signature(credential, signed, signature)
         if not self.authorities_unknown:
             self.reverses = record["reverses"]
-        self.content(credential)
+        content = self.part(credential) if self.is_part else self.content(credential)
         self.code = "ISSUE_TIME"
         require(record["issue_time_ms"] <= self.latest, "issued in the future")
+        if not self.authorities_unknown:
+            self.shown, self.withheld = content
+
+    @property
+    def is_part(self):
+        return "leaves" in getattr(self, "bundle", {}).get("body", {})
 
     def signature(self, credential, signed, signature):
         """That the unit's key covers the record, and signed it."""
@@ -211,6 +230,25 @@ class Verdict:
         self.code = "BODY_FORM"
         receipt = body.read_values(values)
         self.code = "BODY_RECORD"
+        self.compare(receipt, credential)
+        return None, None
+
+    def part(self, credential):
+        record, (leaves, values) = self.record, self.bundle["body"].values()
+        self.code = "SHOWN_ROOT"
+        require(len(leaves) == record["disclosure_count"], "the number of values")
+        require(presentation.root(leaves) == record["body_root"], "another root")
+        self.code = "SHOWN_FORM"
+        receipt = body.read_known(values)
+        self.code = "SHOWN_RECORD"
+        self.compare(receipt, credential)
+        names = body.names(receipt, len(values))
+        shown = [name for name, value in zip(names, values) if value is not None]
+        return shown, [name for name, value in zip(names, values) if value is None]
+
+    def compare(self, receipt, credential):
+        """What record and credential say, too; of a presentation, as far as it is shown."""
+        record = self.record
         require(int(receipt["receipt_code"]) == record["receipt_code"], "receipt_code")
         require(int(receipt["receipt_number"]) == record["receipt_number"], "receipt_number")
         require(int(receipt["total_amount"].replace(".", "")) == record["total_fen"], "total_amount")
@@ -219,10 +257,12 @@ class Verdict:
         require(minutes < 10**9, "issue_date")
         day = datetime.date(1970, 1, 1) + datetime.timedelta(days=minutes // 1440)
         require(receipt["issue_date"] == day.isoformat(), "issue_date")
-        originals = [row for row in receipt["related"] if row["relation"] == "reversal_of"]
-        original = originals and (int(originals[0]["receipt_code"]), int(originals[0]["receipt_number"])) or None
-        require(original == record["reverses"], "the reversed original")
-        require((receipt["reversal"] != "") == (record["reverses"] is not None), "a reversal on one side only")
+        if "related" in receipt:
+            originals = [row for row in receipt["related"] if row["relation"] == "reversal_of"]
+            original = originals and (int(originals[0]["receipt_code"]), int(originals[0]["receipt_number"])) or None
+            require(original == record["reverses"], "the reversed original")
+        if "reversal" in receipt:
+            require((receipt["reversal"] != "") == (record["reverses"] is not None), "a reversal on one side only")
         self.code = "BODY_UNIT"
         for name in ("unit_code", "unit_name", "supervisor_area_code"):
             require(receipt[name] == credential[name], name)

@@ -10,7 +10,7 @@ use tallystick_service::exit::EXIT_CODES;
 /// What the codes mean for each command; the whole table is in the program's own `--help`.
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes, of several the gravest:
-  0   all in force, each as of the time that its line says; a red receipt among them is said to be red
+  0   all in force, each as of the time that its line says; a red receipt among them, or one that is shown in part, is said to be so
   2   at least one is reversed
   4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, --max-age
   5   at least one file is no receipt
@@ -54,6 +54,14 @@ Exit codes:
   64  wrong arguments, trust file, certificate or key
   66  the address cannot be bound";
 
+const SHARE_EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the content of the bundle is not what its record commits to: nothing of it can be proved
+  5   the file is no bundle; a presentation is none
+  64  wrong arguments, a field that the receipt does not have, or one that is not to be shown
+  66  the file cannot be read, or the output not be written, or is there already";
+
 const TRUST_EXIT_CODES: &str = "\
 Exit codes:
   0   done
@@ -72,7 +80,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Judge bundles (.tally files) offline.
+    /// Judge bundles and presentations (.tally files) offline.
     #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(VerifyArguments),
     /// Judge the code on a receipt's paper by the directory of units: offline, or with what the ledger answered.
@@ -87,6 +95,9 @@ pub(crate) enum Command {
     /// Verify bundles for others, over gRPC. Anybody may call; nothing of a bundle is kept.
     #[command(after_help = SERVE_EXIT_CODES)]
     Serve(ServeArguments),
+    /// Show others a part of a receipt, with the proofs of all of it.
+    #[command(after_help = SHARE_EXIT_CODES)]
+    Share(ShareArguments),
     /// Make, show and update trust files.
     #[command(subcommand, after_help = TRUST_EXIT_CODES)]
     Trust(TrustCommand),
@@ -94,7 +105,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The bundles.
+    /// The bundles and presentations.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The trust file.
@@ -164,9 +175,26 @@ impl ScanArguments {
     }
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ShareArguments {
+    /// The bundle.
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) file: PathBuf,
+    /// The fields to show, by the names that are listed without --out: payer_name,items[0]; `items` and `aux_items` are all rows. Fields
+    /// with a star are shown in any case.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "out")]
+    pub(crate) fields: Vec<String>,
+    /// Where the presentation goes. Without it the fields are listed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The language of the list.
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "en")]
+    pub(crate) lang: LanguageTag,
+}
+
 /// A language as it is named on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum LanguageTag {
+pub(crate) enum LanguageTag {
     /// Chinese
     Zh,
     /// English
@@ -174,7 +202,7 @@ enum LanguageTag {
 }
 
 impl LanguageTag {
-    const fn language(self) -> Language {
+    pub(crate) const fn language(self) -> Language {
         match self {
             Self::Zh => Language::Zh,
             Self::En => Language::En,

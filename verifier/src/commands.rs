@@ -4,6 +4,7 @@ mod audit;
 mod compare;
 mod scan;
 mod serve;
+mod share;
 mod trust;
 mod verify;
 
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Share(arguments) => share::run(&arguments),
         Command::Trust(command) => trust::run(&command),
     }
 }

@@ -212,7 +212,7 @@ impl VerifierService for Service {
 pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
     let mut report = verdict.to_report();
     // A face has personal fields; whoever asks has the bundle.
-    report.receipt = None;
+    (report.receipt, report.presentation) = (None, None);
     let mut answer = VerifyBundleResponse { at_time_ms: verdict.at.get(), ..VerifyBundleResponse::default() };
     answer.set_outcome(match verdict.finding().result() {
         FindingResult::InForce => Outcome::Valid,
@@ -229,6 +229,7 @@ pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
     answer.standing = match verdict.finding().result() {
         FindingResult::Reversed => "reversed".to_owned(),
         FindingResult::InForce if verdict.reverses().is_some() => "red".to_owned(),
+        FindingResult::InForce if verdict.presented.is_some() => "presented".to_owned(),
         _ => String::new(),
     };
     for check in &report.checks {
@@ -242,11 +243,13 @@ pub fn answer(verdict: &Verdict) -> VerifyBundleResponse {
     let not_checked = report.not_checked.iter();
     answer.not_checked =
         not_checked.map(|item| Check { name: item.code.to_owned(), detail: item.said.en.clone() }).collect();
-    if let Some(receipt) = &verdict.receipt {
-        answer.receipt_code = receipt.draft.receipt_code.to_string();
-        answer.receipt_number = receipt.issued.receipt_number.to_string();
-        answer.total_fen = receipt.draft.total_amount.get();
-        answer.unit_code.clone_from(&receipt.draft.unit_code);
+    let content_holds = verdict.receipt.is_some() || verdict.presented.is_some();
+    // What record and credential say, and the content with them.
+    if let Some(signed) = verdict.signed.as_ref().filter(|_| content_holds) {
+        answer.receipt_code = signed.key.code.to_string();
+        answer.receipt_number = signed.key.number.to_string();
+        answer.total_fen = signed.total.get();
+        answer.unit_code.clone_from(&signed.unit_code);
     }
     answer.verdict = report.to_json();
     answer

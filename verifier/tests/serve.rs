@@ -134,6 +134,20 @@ async fn a_red_receipt_is_valid_and_said_to_be_red() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_in_part_is_said_to_be_and_none_of_it_comes_back() {
+    let (chain, receipts) = chain();
+    let running = Running::start(&chain, &ServeOptions::default()).await;
+    let part = receipt_core::bundle::share(&chain.bundle(&receipts[1]), &["payer_name"]).unwrap();
+    let answer = verify(&running.channel().await, part.encode(), 0).await.unwrap();
+    assert_eq!((answer.outcome(), answer.standing.as_str()), (Outcome::Valid, "presented"));
+    assert!(answer.not_checked.iter().any(|check| check.name == "WITHHELD"), "{answer:?}");
+    assert_eq!(answer.total_fen, receipts[1].signed.record.total.get());
+    let payer = &receipts[1].receipt.draft.payer_name;
+    assert!(!payer.is_empty() && !answer.verdict.contains(payer.as_str()), "{}", answer.verdict);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_rule_is_a_warning_and_no_personal_field_comes_back() {
     let (mut chain, _) = chain();
     let mut draft = chain.draft("S01");

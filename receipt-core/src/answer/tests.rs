@@ -1,4 +1,5 @@
 use super::*;
+use crate::bundle::Bundle;
 use crate::ids::Height;
 use crate::testkit::{TestChain, TestReceipt};
 use crate::verdict::{Conclusion, Finding, verify_bundle};

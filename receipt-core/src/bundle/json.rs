@@ -3,13 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::parts::{BatchJson, StatusJson, base64, bytes_of};
+use super::parts::{BatchJson, StatusJson, base64, bytes_of, chain_of};
 use super::{BUNDLE_FORMAT, Bundle};
-use crate::hash::Hash;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::Seed;
 use crate::shown::Damage;
-use crate::suite::ChainId;
 
 /// Why bytes are not a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,12 +103,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Bundle, BundleError> {
     if json.format != BUNDLE_FORMAT {
         return Err(BundleError::Format);
     }
-    let chain = hex::decode(&json.chain).ok().and_then(|bytes| Hash::from_slice(&bytes));
-    let chain = chain.ok_or(BundleError::Value { name: "chain" })?;
     let seed: [u8; 32] =
         bytes_of("seed", &json.body.seed)?.try_into().map_err(|_| BundleError::Value { name: "seed" })?;
     let bundle = Bundle {
-        chain: ChainId(chain),
+        chain: chain_of(&json.chain)?,
         seed: Seed::new(seed),
         values: json.body.values,
         record: bytes_of("record", &json.record)?,

@@ -1,9 +1,10 @@
-//! What a file seems to be, before anything of it is judged: a bundle, one of another format, or something else.
+//! What a file seems to be, before anything of it is judged: a bundle, a presentation, one of another format, or something else.
 //!
 //! A file that has `tallystick/bundle/` nowhere in its first 256 bytes is no bundle, damaged or not. One that begins exactly as a
-//! bundle does, with another version, is of a later format. Everything else is read strictly as a bundle.
+//! bundle does, with another version, is of a later format, or a presentation. Everything else is read strictly as a bundle.
 
 use super::BUNDLE_FORMAT;
+use super::presentation::PRESENTATION_FORMAT;
 
 const HEAD_BYTES: usize = 256;
 const FAMILY: &[u8] = b"tallystick/bundle/";
@@ -14,6 +15,8 @@ const START: &[u8] = b"{\"format\":\"";
 pub enum FileKind {
     /// A bundle, good or not.
     Bundle,
+    /// What a holder shows of one, good or not.
+    Presentation,
     /// A bundle of a format that this program does not know.
     OtherBundle {
         /// Its name of the format.
@@ -88,6 +91,7 @@ pub fn kind_of(bytes: &[u8]) -> FileKind {
     }
     let name = head.strip_prefix(START).and_then(|rest| rest.split(|byte| *byte == b'"').next());
     match name.and_then(|name| std::str::from_utf8(name).ok()) {
+        Some(PRESENTATION_FORMAT) if head.len() > START.len() + PRESENTATION_FORMAT.len() => FileKind::Presentation,
         Some(format)
             if format != BUNDLE_FORMAT
                 && format.as_bytes().starts_with(FAMILY)
@@ -134,10 +138,14 @@ mod tests {
         let late = [&[b' '; 250][..], b"tallystick/bundle/v1"].concat();
         assert!(other(&late));
         let later = FileKind::OtherBundle { format: "tallystick/bundle/v2".to_owned() };
+        assert_eq!(kind_of(b"{\"format\":\"tallystick/bundle/presentation/v1\","), FileKind::Presentation);
+        let later_presentation = kind_of(b"{\"format\":\"tallystick/bundle/presentation/v2\",");
+        assert!(matches!(later_presentation, FileKind::OtherBundle { .. }), "{later_presentation:?}");
         assert_eq!(kind_of(b"{\"format\":\"tallystick/bundle/v2\",\"x\":1}"), later);
         for bytes in [
             &b"{\"format\":\"tallystick/bundle/v1\","[..],
             b"{\"format\":\"tallystick/bundle/v",
+            b"{\"format\":\"tallystick/bundle/presentation/v1",
             b"\xef\xbb\xbf{\"format\":\"tallystick/bundle/v1\",",
             b"{ \"format\":\"tallystick/bundle/v2\",",
         ] {

@@ -1,4 +1,4 @@
-//! Parts that a bundle and a ledger's answer have in common, as JSON writes them. Binary values are base64 (RFC 4648 §4, padded).
+//! Parts that a bundle, a presentation and a ledger's answer have in common, as JSON writes them. Binary values are base64 (RFC 4648 §4, padded).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{BatchPart, BundleError, StatusPart};
 use crate::hash::Hash;
 use crate::ids::LeafIndex;
+use crate::suite::ChainId;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +63,12 @@ impl StatusJson {
 
 pub(crate) fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
+}
+
+/// A chain's id, in lower-case hex or not: whoever reads a file encodes it again and compares.
+pub(crate) fn chain_of(text: &str) -> Result<ChainId, BundleError> {
+    let hash = hex::decode(text).ok().and_then(|bytes| Hash::from_slice(&bytes));
+    hash.map(ChainId).ok_or(BundleError::Value { name: "chain" })
 }
 
 pub(crate) fn bytes_of(name: &'static str, text: &str) -> Result<Vec<u8>, BundleError> {

@@ -8,7 +8,7 @@
 //! Keyed hash and tree are the suite's; under suite 1 they are HMAC-SHA256 and SHA-256.
 //!
 //! The seed is random per receipt and secret: who holds it (the issuer, the holder of the full bundle) can disclose any
-//! subset; who holds neither seed nor salts learns nothing from the root. A partial bundle carries the salts of what it
+//! subset; who holds neither seed nor salts learns nothing from the root. A presentation carries the salts of what it
 //! shows. Deleting body and seed erases the content.
 //!
 //! Not here: which values exist (`layout`), and the proof that the root is anchored.
@@ -93,6 +93,13 @@ impl fmt::Debug for Seed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub [u8; SALT_BYTES]);
 
+impl Salt {
+    /// The RFC 6962 hash of the leaf with a value at a position, under a suite.
+    pub fn leaf_hash(&self, suite: Suite, position: u32, value: &str) -> Hash {
+        leaf_hash_of_parts(suite, &[&self.0, &position.to_be_bytes(), value.as_bytes()])
+    }
+}
+
 /// One value, opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disclosure {
@@ -116,7 +123,7 @@ impl Disclosure {
 
     /// The RFC 6962 hash of the leaf under a suite.
     pub fn leaf_hash(&self, suite: Suite) -> Hash {
-        leaf_hash_of_parts(suite, &[&self.salt.0, &self.position.to_be_bytes(), self.value.as_bytes()])
+        self.salt.leaf_hash(suite, self.position, &self.value)
     }
 }
 
@@ -141,6 +148,11 @@ impl Body {
             Ok(Disclosure { position, salt: salts.at(position), value })
         });
         Ok(Self { suite, disclosures: disclosures.collect::<Result<_, BodyError>>()? })
+    }
+
+    /// The suite of salts and tree.
+    pub fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// The disclosures by position.

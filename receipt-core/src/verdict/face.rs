@@ -90,6 +90,37 @@ fn lines(receipt: &Receipt, utc_offset_minutes: i32) -> Vec<FaceLine> {
     lines
 }
 
+/// How a field's text is shown where it is shown on purpose: whole, and whatever it is.
+pub(super) fn value_text(receipt: &Receipt, name: &str, value: &str, utc_offset_minutes: i32) -> Said {
+    match name {
+        "payer_code" | "rec_account" => same(value),
+        _ => shown_value(receipt, name, value.to_owned(), utc_offset_minutes).unwrap_or_else(|| same(value)),
+    }
+}
+
+/// A row of items or detail lines as a reader sees it; the empty text if there is none.
+pub(super) fn row_text(row: Option<&impl Row>) -> Said {
+    same(&row.map(Row::to_text).unwrap_or_default())
+}
+
+/// A row of items or of detail lines.
+pub(super) trait Row {
+    /// On one line.
+    fn to_text(&self) -> String;
+}
+
+impl Row for Item {
+    fn to_text(&self) -> String {
+        item_text(self)
+    }
+}
+
+impl Row for AuxItem {
+    fn to_text(&self) -> String {
+        aux_text(self)
+    }
+}
+
 /// How a field is shown; `None`: not at all.
 fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes: i32) -> Option<Said> {
     let draft = &receipt.draft;

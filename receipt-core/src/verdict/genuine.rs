@@ -2,15 +2,17 @@
 
 use super::check::Judge;
 use super::conclusion::{Conclusion, Doubt};
+use super::differences::{Difference, differing_field, differing_unit_field};
 use super::material::{Context, Seen};
+use super::presented;
 use super::sentences::CheckId;
 use super::signed::Signed;
 use super::value::{Parameters, Value};
 use super::versions;
+use crate::bundle::{Bundle, ReceiptFile};
 use crate::credential::{SignedCredential, UnitCredential};
 use crate::ids::{ReceiptCode, UnixMillis};
 use crate::note::{Checkpoint, TlogProof};
-use crate::receipt::civil::CivilDate;
 use crate::receipt::disclosure::Body;
 use crate::receipt::layout::from_values;
 use crate::receipt::model::Receipt;
@@ -30,27 +32,34 @@ pub(super) fn check(
     judge: &mut Judge,
     seen: &mut Seen,
 ) -> Result<(SignedRecord, Option<LaterAuthorities>), Conclusion> {
-    let (bundle, trust) = (context.bundle, context.trust);
-    let chain = trust.chain_id();
-    if bundle.chain != chain {
+    let (evidence, trust) = (context.file.evidence(), context.trust);
+    if evidence.chain != trust.chain_id() {
         return Err(other_chain(context, judge));
     }
     judge.pass(CheckId::Chain);
-    let signed = read_record(&bundle.record, judge)?;
-    if let Some(format) = versions::unknown_in_signed(&bundle.credential) {
+    let signed = read_record(evidence.record, judge)?;
+    if let Some(format) = versions::unknown_in_signed(evidence.credential) {
         return Err(judge.doubt(CheckId::CredentialForm, Doubt::FormatUnknown, format));
     }
-    let credential = judge.require_ok(CheckId::CredentialForm, SignedCredential::decode(&bundle.credential))?;
+    let credential = judge.require_ok(CheckId::CredentialForm, SignedCredential::decode(evidence.credential))?;
     let later = check_signers(context, &credential, judge)?;
     let unit = &credential.credential;
     let vouched = check_signature(trust, &signed, unit, judge)?;
     if later.is_none() {
         seen.signed = Some(vouched);
     }
-    let receipt = check_content(context, &signed.record, unit, judge)?;
+    let mut content = Seen::default();
+    match context.file {
+        ReceiptFile::Whole(bundle) => {
+            content.receipt = Some(check_content(bundle, trust, &signed.record, unit, judge)?);
+        }
+        ReceiptFile::Part(presentation) => {
+            content.presented = Some(presented::check(presentation, trust, &signed.record, unit, judge)?);
+        }
+    }
     check_issue_time(&signed.record, context.latest, judge)?;
     if later.is_none() {
-        seen.receipt = Some(receipt);
+        (seen.receipt, seen.presented) = (content.receipt, content.presented);
     }
     Ok((signed, later))
 }
@@ -99,7 +108,8 @@ fn check_signers(
     judge: &mut Judge,
 ) -> Result<Option<LaterAuthorities>, Conclusion> {
     let (id, trust) = (CheckId::CredentialSignatures, context.trust);
-    let leaf = TlogProof::parse_without_extra(context.bundle.anchor.as_bytes()).ok().map(|anchor| anchor.index);
+    let leaf =
+        TlogProof::parse_without_extra(context.file.evidence().anchor.as_bytes()).ok().map(|anchor| anchor.index);
     let authorities = leaf.map_or(trust.authorities(), |leaf| trust.authorities_at(leaf));
     let newest = trust.authority_sets().last();
     let is_newest = leaf.is_none_or(|leaf| newest.is_some_and(|newest| newest.first_leaf <= leaf));
@@ -125,11 +135,11 @@ fn check_signers(
 
 /// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.
 fn other_chain(context: &Context<'_>, judge: &mut Judge) -> Conclusion {
-    let (bundle, trust) = (context.bundle, context.trust);
-    let proof = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).ok();
+    let (evidence, trust) = (context.file.evidence(), context.trust);
+    let proof = TlogProof::parse_without_extra(evidence.anchor.as_bytes()).ok();
     let checkpoint = proof.and_then(|proof| Checkpoint::parse(proof.checkpoint.text()).ok());
     let log = checkpoint.map(|checkpoint| checkpoint.origin().to_owned());
-    let (own, known, name) = (bundle.chain, trust.chain_id(), trust.chain_name());
+    let (own, known, name) = (evidence.chain, trust.chain_id(), trust.chain_name());
     let parameters = Parameters::of([("chain", Value::Chain(own))])
         .and("log", log.map(Value::Text))
         .and("own_name", Some(Value::Text(name.to_owned())))
@@ -157,15 +167,15 @@ fn scope_problem(record: &ReceiptRecord, credential: &UnitCredential, suite: Sui
 }
 
 fn check_content(
-    context: &Context<'_>,
+    bundle: &Bundle,
+    trust: &TrustFile,
     record: &ReceiptRecord,
     credential: &UnitCredential,
     judge: &mut Judge,
 ) -> Result<Receipt, Conclusion> {
-    let (bundle, trust) = (context.bundle, context.trust);
     let counted = bundle.values.len() == record.disclosure_count as usize;
     let altered = |judge: &mut Judge, detail: String| {
-        let field = altered_field(context, record, credential).map(Value::Field);
+        let field = altered_field(bundle, trust, record, credential).map(Value::Field);
         judge.fail_with(CheckId::BodyRoot, Parameters::NONE.and("field", field), detail)
     };
     if !counted {
@@ -206,45 +216,15 @@ fn check_content(
 
 /// Which field of a content that is not what the unit signed says something else than the record or the credential, if one does: of all
 /// others the record has nothing but the root.
-fn altered_field(context: &Context<'_>, record: &ReceiptRecord, credential: &UnitCredential) -> Option<&'static str> {
-    let receipt = from_values(&context.bundle.values).ok()?;
-    let differs = differing_field(&receipt, record, context.trust.utc_offset_minutes());
+fn altered_field(
+    bundle: &Bundle,
+    trust: &TrustFile,
+    record: &ReceiptRecord,
+    credential: &UnitCredential,
+) -> Option<&'static str> {
+    let receipt = from_values(&bundle.values).ok()?;
+    let differs = differing_field(&receipt, record, trust.utc_offset_minutes());
     differs.map(|differs| differs.field).or_else(|| differing_unit_field(&receipt, credential))
-}
-
-/// A field of a content that says something else than its record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Difference {
-    /// Its name in the body's layout.
-    pub field: &'static str,
-    /// What differs, as a sentence.
-    pub problem: &'static str,
-}
-
-/// The first field of a content that says something else than its record; `None` if none does.
-pub fn differing_field(receipt: &Receipt, record: &ReceiptRecord, utc_offset_minutes: i32) -> Option<Difference> {
-    let date = CivilDate::at(record.issue_time, utc_offset_minutes);
-    let (draft, issued) = (&receipt.draft, &receipt.issued);
-    let same = [
-        ("receipt_code", "receipt_code differs", draft.receipt_code == record.key.code),
-        ("receipt_number", "receipt_number differs", issued.receipt_number == record.key.number),
-        ("total_amount", "total_amount differs", draft.total_amount == record.total),
-        ("issue_time", "issue_time differs", issued.issue_time == record.issue_time),
-        ("issue_date", "issue_date is not the day of issue_time", date.is_ok_and(|date| draft.issue_date == date)),
-        ("related", "the reversed original differs", draft.reversal_of() == record.reverses),
-        ("reversal", "a reversal is stated on one side only", draft.is_red() == record.reverses.is_some()),
-    ];
-    same.into_iter().find(|(_, _, same)| !same).map(|(field, problem, _)| Difference { field, problem })
-}
-
-/// The first field of a content that says something else of the unit than its credential.
-fn differing_unit_field(receipt: &Receipt, credential: &UnitCredential) -> Option<&'static str> {
-    let same = [
-        ("unit_code", receipt.draft.unit_code == credential.unit_code),
-        ("unit_name", receipt.issued.unit_name == credential.unit_name),
-        ("supervisor_area_code", receipt.draft.supervisor_area_code == credential.supervisor_area_code),
-    ];
-    same.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
 }
 
 /// Which items are attached to a unit stands in the registry, which a bundle does not carry.

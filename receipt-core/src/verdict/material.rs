@@ -1,7 +1,8 @@
 //! What checks are made of, and what they establish on the way.
 
+use super::presented::Presented;
 use super::signed::Signed;
-use crate::bundle::{BatchPart, Bundle, StatusPart};
+use crate::bundle::{BatchPart, ReceiptFile, StatusPart};
 use crate::ids::UnixMillis;
 use crate::note::PosixSeconds;
 use crate::receipt::model::Receipt;
@@ -31,18 +32,19 @@ pub(super) struct Seen {
     pub(super) as_of: Option<AsOf>,
     pub(super) signed: Option<Signed>,
     pub(super) receipt: Option<Receipt>,
+    pub(super) presented: Option<Presented>,
     pub(super) signers: Vec<String>,
 }
 
-/// What the first layer of a bundle is judged against.
+/// What the first layer of a bundle or presentation is judged against.
 pub(super) struct Context<'a> {
-    pub(super) bundle: &'a Bundle,
+    pub(super) file: &'a ReceiptFile,
     pub(super) trust: &'a TrustFile,
     /// Nothing may have been signed later than this.
     pub(super) latest: UnixMillis,
 }
 
-/// The proofs that the ledger took a record, in a bundle or in an answer, and what they are judged against.
+/// The proofs that the ledger took a record, in a file or in an answer, and what they are judged against.
 pub(super) struct Proofs<'a> {
     pub(super) record: &'a [u8],
     pub(super) batch: &'a BatchPart,

@@ -12,6 +12,7 @@ use super::labels::field_label;
 use super::language::{Said, Sentence};
 use super::layer::{Layer, LayerResult};
 use super::material::DateSource;
+use super::presentation::{self, PresentationReport};
 use super::sentences::{Finding, NotChecked, Notice, Phrase, Tone, layer_name, layer_result_word};
 use super::signed::Signed;
 use super::value::{Parameters, Value};
@@ -178,6 +179,9 @@ pub struct VerdictReport {
     pub checks: Vec<CheckReport>,
     /// What was not checked.
     pub not_checked: Vec<NotCheckedReport>,
+    /// What is shown of the receipt and what is not, of a presentation, once it is known to be what the record commits to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presentation: Option<PresentationReport>,
     /// The receipt's face, once it is known to be what the unit signed; without the check code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Face>,
@@ -214,6 +218,7 @@ pub(super) fn of(verdict: &Verdict) -> VerdictReport {
         compare: verdict.signed.as_ref().map(compare).unwrap_or_default(),
         checks: verdict.checks.iter().map(|made| check(made, verdict)).collect(),
         not_checked: verdict.not_checked().iter().map(not_checked).collect(),
+        presentation: verdict.presented.as_ref().map(|presented| presentation::of(presented, offset)),
         receipt: verdict.receipt.as_ref().map(|receipt| Face::of(receipt, offset)),
     }
 }

@@ -1,5 +1,7 @@
-//! Verdicts over whole bundles of the test chain: good ones of every sample, and every way of being bad. Of codes: `scan`.
+//! Verdicts over whole bundles of the test chain: good ones of every sample, and every way of being bad. Of codes: `scan`; of
+//! presentations: `presented`.
 
+mod presented;
 mod scan;
 
 use super::*;
@@ -31,11 +33,12 @@ fn judge(chain: &TestChain, bundle: &Bundle) -> Verdict {
     verify_bundle(&bundle.encode(), chain.trust(), chain.now())
 }
 
-/// The checks that a bundle goes through: all but those of a code's.
+/// The checks that a bundle goes through: all but those of a code's and of a presentation's.
 fn of_bundles() -> Vec<CheckId> {
-    use CheckId::{CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer};
+    use CheckId::{CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer, ShownForm, ShownRecord, ShownRoot};
     let of_codes = [CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer];
-    CheckId::ALL.iter().copied().filter(|id| !of_codes.contains(id)).collect()
+    let of_others = [&of_codes[..], &[ShownRoot, ShownForm, ShownRecord]].concat();
+    CheckId::ALL.iter().copied().filter(|id| !of_others.contains(id)).collect()
 }
 
 fn code(verdict: &Verdict) -> &'static str {

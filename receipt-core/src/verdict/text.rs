@@ -6,6 +6,7 @@
 use super::face::Face;
 use super::fill::say;
 use super::language::Language;
+use super::presentation::PresentationReport;
 use super::report::{ChainReport, ConclusionReport, UnreadableReport, VerdictReport};
 use super::sentences::Phrase;
 use super::value::{Parameters, Value};
@@ -45,6 +46,9 @@ pub(super) fn render(report: &VerdictReport, language: Language) -> String {
     page.compare(report);
     if let Some(face) = &report.receipt {
         page.face(face);
+    }
+    if let Some(presentation) = &report.presentation {
+        page.presentation(presentation);
     }
     page.checks(report);
     page.text
@@ -122,6 +126,19 @@ impl Page {
             for item in &face.aux_items {
                 self.line(&format!("    {}", line(item)));
             }
+        }
+    }
+
+    fn presentation(&mut self, presentation: &PresentationReport) {
+        let heading = self.phrase(Phrase::ShownHeading, []);
+        self.line(&format!("\n{heading}  {}", line(&presentation.title)));
+        for field in &presentation.lines {
+            self.labelled(field.label.of(self.language), field.value.of(self.language));
+        }
+        let heading = self.phrase(Phrase::WithheldHeading, []);
+        self.line(&format!("\n{heading}"));
+        for field in &presentation.withheld {
+            self.line(&format!("  -    {}", line(field.label.of(self.language))));
         }
     }
 

@@ -14,12 +14,13 @@ use super::layer::LayerResult;
 use super::times::utc_text;
 use super::verify_bundle;
 use crate::batch::SignedBatchHeader;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Leaf, Presentation, ReceiptFile};
 use crate::entry::Entry;
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, TreeSize, UnixMillis};
-use crate::merkle::{PathStep, inclusion_steps, leaf_hash};
+use crate::merkle::{InnerTree, PathStep, inclusion_steps, leaf_hash};
 use crate::note::TlogProof;
+use crate::receipt::blanks::from_known_values;
 use crate::receipt::disclosure::Body;
 use crate::receipt::layout::position_name;
 use crate::record::SignedRecord;
@@ -80,21 +81,21 @@ pub struct TracedCheckpoint {
 }
 
 /// Follows the value called `field` (a name of the body's layout, for example `total_amount` or `items[0]`). `None` if the content is
-/// not established to be what the unit signed, or has no such value. Time and trust file as for [`verify_bundle`].
+/// not established to be what the unit signed, or has no such value, or withholds it. Time and trust file as for [`verify_bundle`].
 pub fn trace_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis, field: &str) -> Option<Trace> {
     let verdict = verify_bundle(bytes, trust, at);
     if verdict.layers.genuine != LayerResult::Passed {
         return None;
     }
-    let bundle = Bundle::decode(bytes).ok()?;
-    let suite = trust.suite();
+    let file = ReceiptFile::decode(bytes).ok()?;
+    let (suite, evidence) = (trust.suite(), file.evidence());
     let mut trace =
-        Trace { field: field.to_owned(), trees: vec![content_tree(suite, &bundle, field)?], checkpoint: None };
+        Trace { field: field.to_owned(), trees: vec![content_tree(suite, &file, field)?], checkpoint: None };
     if verdict.layers.anchored == LayerResult::Passed {
-        let header = SignedBatchHeader::decode(&bundle.batch.header).ok()?;
-        let (index, size) = (bundle.batch.index, header.header.tree_size());
-        trace.trees.push(tree(suite, "batch", leaf_hash(suite, &bundle.record), index, size, &bundle.batch.path)?);
-        let proof = TlogProof::parse_without_extra(bundle.anchor.as_bytes()).ok()?;
+        let header = SignedBatchHeader::decode(&evidence.batch.header).ok()?;
+        let (index, size) = (evidence.batch.index, header.header.tree_size());
+        trace.trees.push(tree(suite, "batch", leaf_hash(suite, evidence.record), index, size, &evidence.batch.path)?);
+        let proof = TlogProof::parse_without_extra(evidence.anchor.as_bytes()).ok()?;
         let checkpoint = trust.verify_note(&proof.checkpoint).ok()?;
         let leaf = leaf_hash(suite, &Entry::BatchHeader(header).encode());
         trace.trees.push(tree(suite, "log", leaf, proof.index, checkpoint.size, &proof.path)?);
@@ -109,15 +110,32 @@ pub fn trace_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis, field: &str
     Some(trace)
 }
 
-fn content_tree(suite: Suite, bundle: &Bundle, field: &str) -> Option<TracedTree> {
-    let record = SignedRecord::decode(&bundle.record).ok()?.record;
-    let body = Body::of_values(suite, bundle.values.clone(), &bundle.seed).ok()?;
-    let items = u32::try_from(body.receipt().ok()?.draft.items.len()).ok()?;
-    let category = record.key.code.category();
+fn content_tree(suite: Suite, file: &ReceiptFile, field: &str) -> Option<TracedTree> {
+    let record = SignedRecord::decode(file.evidence().record).ok()?.record;
+    let (hashes, items) = match file {
+        ReceiptFile::Whole(bundle) => leaves_of_all(suite, bundle)?,
+        ReceiptFile::Part(presentation) => leaves_of_some(suite, presentation)?,
+    };
+    let (category, items) = (record.key.code.category(), u32::try_from(items).ok()?);
     let position = (0..record.disclosure_count).find(|position| position_name(category, items, *position) == field)?;
-    let leaf = body.disclosures().get(position as usize)?.leaf_hash(suite);
+    if let ReceiptFile::Part(presentation) = file {
+        presentation.leaves.get(position as usize).and_then(Leaf::value)?;
+    }
     let (index, size) = (LeafIndex::new(position.into()), TreeSize::new(record.disclosure_count.into()));
-    tree(suite, "content", leaf, index, size, &body.inclusion_path(position)?)
+    let path = InnerTree::from_leaf_hashes(suite, &hashes).ok()?.path(index)?;
+    tree(suite, "content", *hashes.get(position as usize)?, index, size, &path)
+}
+
+/// The hashes of a content's leaves, and how many rows of items it has.
+fn leaves_of_all(suite: Suite, bundle: &Bundle) -> Option<(Vec<Hash>, usize)> {
+    let body = Body::of_values(suite, bundle.values.clone(), &bundle.seed).ok()?;
+    let items = body.receipt().ok()?.draft.items.len();
+    Some((body.disclosures().iter().map(|disclosure| disclosure.leaf_hash(suite)).collect(), items))
+}
+
+fn leaves_of_some(suite: Suite, presentation: &Presentation) -> Option<(Vec<Hash>, usize)> {
+    let items = from_known_values(&presentation.values()).ok()?.draft.items.len();
+    Some((presentation.leaf_hashes(suite), items))
 }
 
 fn tree(

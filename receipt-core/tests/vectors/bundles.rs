@@ -14,7 +14,7 @@ use super::forgeries::{DOUBTS, FORGERIES};
 use super::scene::Scene;
 
 /// The part of a verdict that every implementation must reach.
-fn expected(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Value {
+pub(crate) fn expected(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Value {
     let verdict = verify_bundle(bytes, trust, at);
     match &verdict.conclusion {
         Conclusion::InForce { as_of } => {

@@ -16,6 +16,7 @@ mod foreign_suite;
 mod forgeries;
 mod governance;
 mod log;
+mod presentations;
 mod records;
 mod scene;
 mod schedule;
@@ -100,6 +101,7 @@ fn no_file_is_without_its_test() {
         "governance",
         "ledger-answer",
         "log",
+        "presentation",
         "record",
         "schedule",
         "signatures",

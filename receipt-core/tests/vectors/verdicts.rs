@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use receipt_core::block::Item;
-use receipt_core::bundle::{BatchPart, Bundle, StatusPart};
+use receipt_core::bundle::{BatchPart, Bundle, StatusPart, share};
 use receipt_core::code::{self, Host};
 use receipt_core::directory::{Directory, FormerName, TrustedDirectory, UnitRow};
 use receipt_core::hash::Hash;
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::bundles::{of_authorities, splice};
 use super::forgeries::{DOUBTS, FORGERIES};
+use super::presentations::{DISHONEST, TAMPERED, dishonest};
 use super::scene::Scene;
 
 /// The verdict, and how it is asked for.
@@ -236,6 +237,38 @@ fn of_files(scene: &mut Scene, good: &Bundle, trust: &TrustFile) -> Vec<Asked> {
     asked.extend(of_specimens());
     for (name, file) in other_files(&base) {
         asked.push(of(name, &file, now));
+    }
+    asked.extend(of_presentations(scene, good, &base));
+    asked
+}
+
+/// What holders show, and what it is changed to.
+fn of_presentations(scene: &mut Scene, good: &Bundle, base: &[u8]) -> Vec<Asked> {
+    let (now, trust) = (scene.chain.now(), scene.chain.trust().clone());
+    let of = |name, file: &[u8], at| Asked::of_file(name, base, file, &trust, at);
+    let three_days = now.plus_millis(3 * 86_400_000);
+    let [of_reversed, of_red] = [&scene.blues[1], &scene.red].map(|receipt| scene.chain.bundle(receipt));
+    let shown = share(good, &["payer_name", "remark"]).unwrap();
+    let part = |bundle: &Bundle| share(bundle, &["items"]).unwrap().encode();
+    let mut asked = vec![
+        of("shown in part", &shown.encode(), now),
+        of("shown in part, three days ago, one allowed", &shown.encode(), three_days).not_older_than(86_400),
+        of("shown in part, reversed", &part(&of_reversed), now),
+        of("shown in part, red", &part(&of_red), now),
+    ];
+    let mut codes = BTreeSet::new();
+    for &(name, code, tamper) in TAMPERED {
+        if codes.insert(code) {
+            let mut tampered = shown.clone();
+            tamper(&mut tampered, &share(&of_reversed, &["payer_name", "remark"]).unwrap());
+            asked.push(of(name, &tampered.encode(), now));
+        }
+    }
+    for &(name, code, positions) in DISHONEST {
+        if codes.insert(code) {
+            let file = dishonest(scene, good, name, positions).encode();
+            asked.push(of(name, &file, now));
+        }
     }
     asked
 }

@@ -90,8 +90,9 @@ fn tell(
     arguments: &VerifyArguments,
     tally: &mut Tally,
 ) -> Result<FindingResult, Failure> {
-    let identity = match &verdict.receipt {
-        Some(receipt) if verdict.is_proved() => receipt.key().to_string().into_bytes(),
+    // Of a receipt there may be the whole and several parts.
+    let identity = match &verdict.signed {
+        Some(signed) if verdict.is_proved() => signed.key.to_string().into_bytes(),
         _ => tagged("tallystick/verify/file", &[bytes]).as_bytes().to_vec(),
     };
     let before = tally.seen.get(&identity).cloned();

@@ -6,6 +6,8 @@
 //! tallystick_scan(options, trust, directory)    options ‖ trust ‖ directory ‖ text of a code
 //! tallystick_scan_answered(options, trust, directory, text)    the same ‖ ledger's answer
 //! tallystick_question(trust)            trust ‖ bundle, or digits of a code
+//! tallystick_choices(trust)             trust ‖ bundle
+//! tallystick_share(fields)              fields ‖ bundle
 //! tallystick_joined(trust, bundle)      trust ‖ bundle ‖ ledger's answer
 //! tallystick_shown()                    a text
 //! tallystick_file_bytes_max()           how many bytes of a file are worth reading: one more than a bundle may have
@@ -34,6 +36,12 @@ tallystick_page_host::exports! {
         };
         tallystick_question(trust) => |input, trust| {
             pair(input, trust).map(|(trust, receipt)| crate::question(trust, receipt))
+        };
+        tallystick_choices(trust) => |input, trust| {
+            pair(input, trust).map(|(trust, bundle)| crate::choices(trust, bundle))
+        };
+        tallystick_share(fields) => |input, fields| {
+            pair(input, fields).map(|(fields, bundle)| crate::share(fields, bundle))
         };
         tallystick_joined(trust, bundle) => |input, trust, bundle| {
             parts(input, trust, bundle).map(|(trust, bundle, answer)| crate::joined(trust, bundle, answer))

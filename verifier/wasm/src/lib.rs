@@ -7,16 +7,18 @@
 //! scan(options, trust, directory, text)   JSON of a verdict on a code's text, the same bytes as in `tallystick-verifier scan --json`
 //! scan_answered(options, trust, directory, text, answer)   the same with a ledger's answer about the receipt
 //! question(trust, receipt)          JSON of what a portal is asked: {"code":…,"number":…,"status_key":…}; of a bundle, or of a code's digits
+//! choices(trust, bundle)            JSON of what of it can be shown to others: {"fields":[…]}
+//! share(fields, bundle)             a presentation of these fields (docs/spec/presentation.md)
 //! joined(trust, bundle, answer)     the bundle with the proofs of a ledger's answer (docs/spec/ledger-answer.md)
 //! shown(text)                       the text as a person may see it: nothing in it acts on a reader
 //! ```
 //! A question that cannot be answered (options, trust file or directory that do not read, an answer that does not fit) gets `{"problem":CODE,"detail":TEXT}`, which no verdict
-//! looks like. Not here: how a host calls this (`host`), which clock is asked, what a page looks like.
+//! looks like. A presentation is taken where a bundle is, but of `choices` and `share`. Not here: how a host calls this (`host`), which clock is asked, what a page looks like.
 
 pub mod host;
 
 use receipt_core::answer::{Answer, join};
-use receipt_core::bundle::Bundle;
+use receipt_core::bundle::{Bundle, ReceiptFile, ShareError};
 use receipt_core::code::{Host, read_digits};
 use receipt_core::directory::{TrustedDirectory, open_directory_file};
 use receipt_core::ids::UnixMillis;
@@ -24,7 +26,8 @@ use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::shown::line;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{
-    CodeScan, LedgerAnswer, TimeSource, Verdict, can_be_meant, trace_bundle, verify_bundle, verify_code,
+    Choice, CodeScan, Language, LedgerAnswer, Parameters, Phrase, Said, TimeSource, Value, Verdict, can_be_meant, say,
+    trace_bundle, verify_bundle, verify_code,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +56,15 @@ pub struct Options {
 struct Problem {
     problem: &'static str,
     detail: String,
+    /// For whoever asked, where it is theirs to mend.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    said: Option<Said>,
+}
+
+impl Problem {
+    fn new(problem: &'static str, detail: String) -> Self {
+        Self { problem, detail, said: None }
+    }
 }
 
 /// The verdict on a bundle.
@@ -83,10 +95,13 @@ struct Question {
 /// What a portal is asked about the receipt of a bundle, or of the digits of a code. Nothing is judged.
 pub fn question(trust: &[u8], receipt: &[u8]) -> Vec<u8> {
     let asked = || -> Result<Question, Problem> {
-        let unread = |detail: String| Problem { problem: "RECEIPT", detail };
+        let unread = |detail: String| Problem::new("RECEIPT", detail);
         let record = match std::str::from_utf8(receipt).ok().filter(|text| !text.starts_with('{')) {
             Some(digits) => read_digits(digits).map_err(|error| unread(error.to_string()))?,
-            None => Bundle::decode(receipt).map_err(|error| unread(error.to_string()))?.record,
+            None => {
+                let file = ReceiptFile::decode(receipt).map_err(|error| unread(error.to_string()))?;
+                file.evidence().record.to_vec()
+            }
         };
         let signed = SignedRecord::decode(&record).map_err(|error| unread(error.to_string()))?;
         let (key, suite) = (signed.record.key, read_trust(trust)?.suite());
@@ -102,10 +117,8 @@ pub fn question(trust: &[u8], receipt: &[u8]) -> Vec<u8> {
 /// A bundle with the proofs of a ledger's answer in the place of its own. It is to be judged: [`verdict`].
 pub fn joined(trust: &[u8], bundle: &[u8], answer: &[u8]) -> Vec<u8> {
     let joined = || {
-        let answer = Answer::decode(answer)
-            .map_err(|error| Problem { problem: "ANSWER_UNREADABLE", detail: error.to_string() })?;
-        join(bundle, &answer, &read_trust(trust)?)
-            .map_err(|error| Problem { problem: error.code(), detail: error.to_string() })
+        let answer = Answer::decode(answer).map_err(|error| Problem::new("ANSWER_UNREADABLE", error.to_string()))?;
+        join(bundle, &answer, &read_trust(trust)?).map_err(|error| Problem::new(error.code(), error.to_string()))
     };
     match joined() {
         Ok(bundle) => bundle.encode(),
@@ -122,10 +135,55 @@ pub fn scan(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8]) -> Vec<
 pub fn scan_answered(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8], answer: &[u8]) -> Vec<u8> {
     let judged = || {
         let known = read_scan(options, trust, directory)?;
-        let answer = Answer::decode(answer).map_err(|error| problem("ANSWER_UNREADABLE", error.to_string()))?;
+        let answer = Answer::decode(answer).map_err(|error| Problem::new("ANSWER_UNREADABLE", error.to_string()))?;
         Ok(known.judge(text, answer.borrowed()))
     };
     told(judged())
+}
+
+/// What can be shown of a bundle.
+#[derive(Debug, Serialize)]
+struct Choices {
+    fields: Vec<Choice>,
+}
+
+/// The fields of a bundle that its holder can show to others.
+pub fn choices(trust: &[u8], bundle: &[u8]) -> Vec<u8> {
+    let choices = || {
+        let offset = read_trust(trust)?.utc_offset_minutes();
+        let bundle = Bundle::decode(bundle).map_err(|error| unshared(&ShareError::from(error)))?;
+        receipt_core::verdict::choices(&bundle, offset).map_err(|error| unshared(&error))
+    };
+    match choices() {
+        Ok(fields) => json(&Choices { fields }),
+        Err(problem) => json(&problem),
+    }
+}
+
+/// A presentation of these fields (a JSON array of their names) of a bundle.
+pub fn share(fields: &[u8], bundle: &[u8]) -> Vec<u8> {
+    let shared = || {
+        let fields: Vec<String> =
+            serde_json::from_slice(fields).map_err(|error| Problem::new("FIELDS", error.to_string()))?;
+        let bundle = Bundle::decode(bundle).map_err(|error| unshared(&ShareError::from(error)))?;
+        receipt_core::bundle::share(&bundle, &fields).map_err(|error| unshared(&error))
+    };
+    match shared() {
+        Ok(presentation) => presentation.encode(),
+        Err(problem) => json(&problem),
+    }
+}
+
+fn unshared(error: &ShareError) -> Problem {
+    let said = match error {
+        ShareError::Together { reference } => {
+            let named = Parameters::of([("field", Value::Field(reference))]);
+            let words = |language| say(Phrase::SharedTogether.sentence(), &named, language);
+            Some(Said { zh: words(Language::Zh), en: words(Language::En) })
+        }
+        _ => None,
+    };
+    Problem { problem: error.code(), detail: error.to_string(), said }
 }
 
 /// A text of somebody else's as it may be shown.
@@ -162,9 +220,9 @@ fn read_scan(options: &[u8], trust: &[u8], directory: &[u8]) -> Result<Known, Pr
     let (options, trust) = read(options, trust)?;
     let hosts = options.hosts.iter().map(|host| Host::new(host));
     let hosts: Result<Vec<Host>, _> = hosts.collect();
-    let hosts = hosts.map_err(|error| problem("HOST", error.to_string()))?;
+    let hosts = hosts.map_err(|error| Problem::new("HOST", error.to_string()))?;
     let directory = open_directory_file(directory, &trust);
-    let directory = directory.map_err(|error| problem("DIRECTORY", error.to_string()))?;
+    let directory = directory.map_err(|error| Problem::new("DIRECTORY", error.to_string()))?;
     Ok(Known { options, trust, hosts, directory })
 }
 
@@ -175,20 +233,17 @@ fn aged(verdict: Verdict, options: &Options) -> Verdict {
     }
 }
 
-const fn problem(problem: &'static str, detail: String) -> Problem {
-    Problem { problem, detail }
-}
-
 fn read(options: &[u8], trust: &[u8]) -> Result<(Options, TrustFile), Problem> {
-    let options: Options = serde_json::from_slice(options).map_err(|error| problem("OPTIONS", error.to_string()))?;
+    let options: Options =
+        serde_json::from_slice(options).map_err(|error| Problem::new("OPTIONS", error.to_string()))?;
     if !can_be_meant(UnixMillis::new(options.at_ms)) {
-        return Err(problem("TIME", format!("{} is no time of a judgement in milliseconds", options.at_ms)));
+        return Err(Problem::new("TIME", format!("{} is no time of a judgement in milliseconds", options.at_ms)));
     }
     Ok((options, read_trust(trust)?))
 }
 
 fn read_trust(trust: &[u8]) -> Result<TrustFile, Problem> {
-    let problem = |detail: String| Problem { problem: "TRUST", detail };
+    let problem = |detail: String| Problem::new("TRUST", detail);
     let text = std::str::from_utf8(trust).map_err(|error| problem(error.to_string()))?;
     TrustFile::parse(text).map_err(|error| problem(error.to_string()))
 }

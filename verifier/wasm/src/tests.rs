@@ -151,6 +151,49 @@ fn a_code_with_the_ledgers_answer_is_what_its_bundle_is() {
 }
 
 #[test]
+fn a_part_is_chosen_shown_judged_and_made_new() {
+    let mut chain = TestChain::new();
+    let receipt = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let (bundle, trust) = (chain.bundle(&receipt), chain.trust().to_text());
+    let bytes = bundle.encode();
+    let offered: serde_json::Value = serde_json::from_slice(&choices(trust.as_bytes(), &bytes)).unwrap();
+    let fields = offered["fields"].as_array().unwrap();
+    let of = |code: &str| fields.iter().find(|field| field["code"] == code).unwrap();
+    assert_eq!(of("total_amount")["always"], true);
+    let payer = of("payer_name");
+    assert_eq!(payer["value"]["zh"], receipt.receipt.draft.payer_name.as_str());
+    assert_eq!((&payer["always"], &payer["en"]), (&false.into(), &"Payer".into()));
+    assert!(fields.iter().all(|field| field["code"] != "check_code"));
+
+    let part = share(br#"["payer_name","items[0]"]"#, &bytes);
+    assert_eq!(part, receipt_core::bundle::share(&bundle, &["payer_name", "items[0]"]).unwrap().encode());
+    let judged = |file: &[u8]| {
+        let options = serde_json::to_vec(&options(chain.now())).unwrap();
+        text(verdict(&options, trust.as_bytes(), file))
+    };
+    assert!(judged(&part).contains("\"code\":\"PRESENTED\""), "{}", judged(&part));
+    assert_eq!(question(trust.as_bytes(), &part), question(trust.as_bytes(), &bytes));
+    let Bundle { batch, anchor, status, .. } = bundle;
+    let answer = Answer::Taken { batch, anchor, status }.encode();
+    assert_eq!(joined(trust.as_bytes(), &part, &answer), part, "the state that it has");
+
+    for (fields, file, problem) in [
+        (&br#"["check_code"]"#[..], &bytes, "SHARE_SECRET"),
+        (br#"["payer"]"#, &bytes, "SHARE_FIELD"),
+        (br#"["payer_code","biz_code"]"#, &bytes, "SHARE_TOGETHER"),
+        (b"payer_name", &bytes, "FIELDS"),
+        (b"[]", &part, "RECEIPT"),
+    ] {
+        let said = text(share(fields, file));
+        assert!(said.starts_with(&format!("{{\"problem\":\"{problem}\"")), "{said}");
+        assert_eq!(said.contains("\"zh\":\"不能同时出示"), problem == "SHARE_TOGETHER", "{said}");
+    }
+    assert!(text(choices(b"", &bytes)).starts_with("{\"problem\":\"TRUST\""));
+    assert!(text(choices(trust.as_bytes(), &part)).starts_with("{\"problem\":\"RECEIPT\""));
+}
+
+#[test]
 fn a_question_that_does_not_read_has_no_verdict() {
     let trust = TestChain::new().trust().to_text();
     let good = serde_json::to_vec(&options(TestChain::new().now())).unwrap();

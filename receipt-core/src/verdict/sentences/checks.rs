@@ -79,13 +79,24 @@ checks! {
     BodyRoot = "BODY_ROOT", Genuine, Altered,
         "票面内容的每一项都与记录的承诺一致。" "The content, every value of it, is what the record commits to.",
         "内容已被改动，不是开票单位签署的内容[：{field}]。" "The content was changed: it is not what the unit signed[: {field}].";
+    ShownRoot = "SHOWN_ROOT", Genuine, Altered,
+        "出示的每一项，连同未出示各项的散列，都与记录的承诺一致。"
+        "Each value that is shown, together with the hashes of those that are not, is what the record commits to.",
+        "出示的内容已被改动，不是开票单位签署的内容[：{field}]。" "What is shown was changed: it is not what the unit signed[: {field}].";
     BodyForm = "BODY_FORM", Genuine, Contradictory,
         "内容恰好是一张票据。" "The content is exactly one receipt.",
         "内容不是一张票据。" "The content is not a receipt.";
+    ShownForm = "SHOWN_FORM", Genuine, Contradictory,
+        "出示的每一项都是票据上的这一项。" "Each value that is shown reads as its field of a receipt.",
+        "出示的内容不是票据上的内容。" "What is shown does not read as fields of a receipt.";
     BodyRecord = "BODY_RECORD", Genuine, Contradictory,
         "代码、号码、金额、开票时间和日期以及冲红关联与记录一致。"
         "Code, number, total, time and date of issue, and the link to a reversed original, equal the record's.",
         "内容与开票单位签署的记录矛盾：{field}。" "The content contradicts the record that the unit signed: {field}.";
+    ShownRecord = "SHOWN_RECORD", Genuine, Contradictory,
+        "代码、号码、金额、开票时间和日期与记录一致；冲红关联如有出示，也一致。"
+        "Code, number, total, time and date of issue equal the record's, and so does the link to a reversed original where it is shown.",
+        "出示的内容与开票单位签署的记录矛盾：{field}。" "What is shown contradicts the record that the unit signed: {field}.";
     BodyUnit = "BODY_UNIT", Genuine, Contradictory,
         "单位代码、单位名称和监管区划与凭证一致。" "Unit code, unit name and supervising area equal the credential's.",
         "内容中的单位与凭证中的单位不同：{field}。" "The content names another unit than the credential: {field}.";

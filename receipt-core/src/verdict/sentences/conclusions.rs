@@ -133,6 +133,11 @@ findings! {
         "票据真实，已上链，有效。" "The receipt is genuine, anchored and in force.",
         "此后是否冲红，这里不知道；联网后可向开票单位重新获取票据再查。"
         "Whether it was reversed since then is not known here: once online, fetch the receipt anew from the unit, and check again.";
+    Presented = "PRESENTED", InForce Caution, "部分出示，有效" "SHOWN IN PART, IN FORCE",
+        "只出示了票据的一部分；这张票据真实，已上链，有效。"
+        "Only a part of the receipt is shown; the receipt is genuine, anchored and in force.",
+        "没有出示的内容在这里得不到证明；需要时请索取完整的票据。"
+        "What is withheld is not proved here: ask for the whole receipt where it matters.";
     RedInForce = "RED_IN_FORCE", InForce Caution, "红字票据" "RED RECEIPT",
         "这是冲红用的红字票据，冲销{reverses}，不证明收到款项。"
         "This is a red receipt: it reverses {reverses} and attests no payment received.",

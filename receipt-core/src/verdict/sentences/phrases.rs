@@ -35,6 +35,8 @@ coded! {
     Notice:
     TestChain = "TEST_CHAIN", "测试样票：这条链只供测试，它的票据没有效力。"
         "TEST SPECIMEN: this chain is for tests only, and its receipts are worth nothing.";
+    Presentation = "PRESENTATION", "这是部分出示，不是完整的票据：{shown}项已出示，{withheld}项没有出示。"
+        "This shows a part and is not the whole receipt: {shown} values are shown, {withheld} are withheld.";
     Red = "RED", "这是红字票据，冲销{reverses}，不证明收到款项。"
         "It is a red receipt, which reverses {reverses} and attests no payment received.";
     RulesBroken = "RULES_BROKEN", "内容违反票据规则：{rules}。" "The content breaks fiscal rules: {rules}.";
@@ -49,6 +51,9 @@ coded! {
     Reversed = "REVERSED", "票据是否已冲红。" "Whether the receipt was reversed.";
     Content = "CONTENT", "票面其他内容（交款人、项目、备注）：码里没有。"
         "What else stands on the face (payer, items, remarks): the code does not have it.";
+    Withheld = "WITHHELD", "没有出示的各项：只有散列。" "What is withheld: there is only a hash of each value.";
+    ContentRules = "CONTENT_RULES", "票据规则（金额相加、日期等）：需要全部内容。"
+        "The fiscal rules (sums, dates and others): they need the whole content.";
     LaterStatus = "LATER_STATUS", "所述时间之后票据的变化。" "What happened to the receipt after the stated time.";
     IssuerSignature = "ISSUER_SIGNATURE", "开票方对批次头的签名：已由法定数量的验证方检查。"
         "The issuer's signature over the batch header: the quorum checked it.";
@@ -78,6 +83,13 @@ coded! {
     ReceiptHeading = "receipt_heading", "票面" "Receipt";
     ItemsHeading = "items_heading", "项目明细" "Items";
     AuxHeading = "aux_heading", "清单（{shown}/{count}）" "Details ({shown} of {count})";
+    ShownHeading = "shown_heading", "出示的内容" "Shown and proved";
+    WithheldHeading = "withheld_heading", "没有出示（原件上可能有，也可能没有）" "Withheld (the receipt may have them or not)";
+    ItemRow = "item_row", "项目明细第{row}行" "Item {row}";
+    AuxRow = "aux_row", "清单第{row}行" "Detail line {row}";
+    NoValue = "no_value", "（空）" "(empty)";
+    SharedTogether = "shared_together", "不能同时出示交款人代码和“{field}”：有了这两项，就能取到整张票据。"
+        "Payer code and \"{field}\" are not shown together: whoever has both can fetch the whole receipt.";
     ChecksHeading = "checks_heading", "检查（{chain}）" "Checks ({chain})";
     NotCheckedHeading = "not_checked_heading", "没有检查" "Not checked";
     GivenBefore = "given_before", "重复：与{first}相同" "GIVEN BEFORE as {first}";
