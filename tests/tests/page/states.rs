@@ -6,6 +6,7 @@ use receipt_core::ids::{Fen, LeafIndex, UnixMillis};
 use receipt_core::record::SignedRecord;
 use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
 use receipt_core::trust::TrustFile;
+use receipt_core::verdict::verify_bundle;
 
 /// The files, what they are judged by, and when.
 pub(crate) struct Scene {
@@ -90,9 +91,14 @@ pub(crate) fn scene() -> Scene {
     let stranger = other.issue("S01");
     other.add_block(std::slice::from_ref(&stranger));
     files.push(("other-chain", other.bundle(&stranger).encode()));
-    // Its status is vouched for by validators that the trust file does not know.
+    // Its status is vouched for by validators that the trust file does not know: it knows only until when those before them were in office.
     chain.rotate_validators((21..=24).map(TestValidator::new).collect());
-    files.push(("validators-unknown", chain.bundle(&blues[4]).encode()));
+    chain.add_block(&[]);
+    let unknown = chain.bundle(&blues[4]).encode();
+    let whole = chain.trust().to_text();
+    let trust = TrustFile::parse(&whole[..=whole.rfind("\n\nvalidators ").unwrap()]).unwrap();
+    assert_eq!(verify_bundle(&unknown, &trust, chain.now()).code(), "VALIDATORS_UNKNOWN");
+    files.push(("validators-unknown", unknown));
     Scene { trust, at: chain.now().plus_millis(DAYS_3_MS), files, answers }
 }
 
