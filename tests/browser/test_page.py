@@ -428,6 +428,7 @@ class Ways(PageTest):
             self.assertTrue(page.locator("section.compare").is_visible())
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
+                page.evaluate("scrollTo(0, 0)")
                 self.picture(page, "printed", width)
 
 
