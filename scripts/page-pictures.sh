@@ -7,8 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder="$1"
 taken="$(mktemp -d)"
 trap 'rm -r "$taken"' EXIT
-SCREENSHOTS="$taken" cargo test --release --workspace --locked --test main -- \
-  page::the_page_shows_every_verdict_to_everybody page::the_page_opens_what_carries_a_receipt
+SCREENSHOTS="$taken" cargo test --release --workspace --locked --test main -- page:: portal::in_a_browser
 # The packages of the browser tests are where these have put them: by the hash of what they ask for.
 venv="$CARGO_TARGET_DIR/python/$(sha256sum tests/browser/requirements.txt | cut -c 1-16)"
 "$venv/bin/python" tests/browser/keep_pictures.py "$taken" "$folder"
