@@ -11,7 +11,7 @@ ALWAYS = """receipt_code receipt_number issue_time unit_name unit_code issue_dat
 item_count aux_count""".split()
 NEVER = "check_code"
 #: With the payer's document number these give the whole receipt to whoever has them.
-REFERENCES = "biz_code non_tax.pay_code medical.settlement_number fine.penalty_decision_no related".split()
+REFERENCES = "biz_code non_tax.pay_code medical.settlement_number fine.penalty_decision_no related reversal".split()
 HEADER_NAMES = [name for name, _ in body.table(body.HEADER)]
 
 
@@ -73,11 +73,15 @@ def share(bundle_text, fields):
 
 
 def check_together(receipt, content, shown):
-    if "payer_code" not in shown or content["payer_code"] == "" or "*" in content["payer_code"][-4:]:
+    # An organisation's code is public, shown or not.
+    known = "payer_code" in shown or content["payer_id_type"] == "uscc"
+    if not known or content["payer_code"] == "" or "*" in content["payer_code"][-4:]:
         return
     for reference in REFERENCES:
         if reference == "related":
             given = any(row["relation"] == "covers_pay_code" for row in receipt["related"])
+        elif reference == "reversal":
+            given = (receipt.get("reversal") or {}).get("reissue_biz_code", "") != ""
         else:
             given = content.get(reference, "") != ""
         if reference in shown and given:

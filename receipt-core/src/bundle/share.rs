@@ -5,12 +5,12 @@ use super::{Bundle, BundleError};
 use crate::reason::Reason;
 use crate::receipt::disclosure::{Body, Disclosure};
 use crate::receipt::layout::position_name;
-use crate::receipt::model::{Receipt, Related};
+use crate::receipt::model::{PayerIdType, Receipt, Related};
 use crate::record::SignedRecord;
 
 /// References by which a portal gives out the whole receipt to whoever knows the end of the payer's document number, too.
-const REFERENCES: [&str; 5] =
-    ["biz_code", "non_tax.pay_code", "medical.settlement_number", "fine.penalty_decision_no", "related"];
+const REFERENCES: [&str; 6] =
+    ["biz_code", "non_tax.pay_code", "medical.settlement_number", "fine.penalty_decision_no", "related", "reversal"];
 /// Characters of the document number that are asked for beside them.
 const CODE_END_CHARS: usize = 4;
 
@@ -35,8 +35,10 @@ pub enum ShareError {
     /// The check code: whoever has it fetches the whole receipt.
     #[error("{NEVER_SHOWN} is never shown: whoever has it can fetch the whole receipt")]
     Secret,
-    /// The payer's document number and a reference together: the same.
-    #[error("payer_code and {reference} are not shown together: whoever has both can fetch the whole receipt")]
+    /// The payer's document number, or one that is public, and a reference together: the same.
+    #[error(
+        "{reference} is not shown together with a payer_code that is shown or an organisation's: whoever has both can fetch the whole receipt"
+    )]
     Together {
         /// The reference.
         reference: &'static str,
@@ -143,14 +145,22 @@ fn check_together(opened: &Opened, is_shown: &[bool]) -> Result<(), ShareError> 
         let position = opened.names.iter().position(|name| name == wanted)?;
         is_shown.get(position).copied().unwrap_or(false).then(|| opened.value(position))
     };
-    let code_end: Vec<char> = shown("payer_code").unwrap_or_default().chars().rev().take(CODE_END_CHARS).collect();
+    // An organisation's code is public, so it is known, shown or not.
+    let draft = &opened.receipt.draft;
+    let public = (draft.payer_id_type == PayerIdType::Uscc).then_some(draft.payer_code.as_str());
+    let code = shown("payer_code").or(public).unwrap_or_default();
+    let code_end: Vec<char> = code.chars().rev().take(CODE_END_CHARS).collect();
     if code_end.is_empty() || code_end.contains(&'*') {
         return Ok(());
     }
     let is_reference = |name: &&str| match *name {
         "related" => {
             let is_payment = |related: &Related| matches!(related, Related::CoversPayCode { .. });
-            shown("related").is_some() && opened.receipt.draft.related.iter().any(is_payment)
+            shown("related").is_some() && draft.related.iter().any(is_payment)
+        }
+        "reversal" => {
+            let reissue = draft.reversal.as_ref().map(|reversal| reversal.reissue_biz_code.as_str());
+            shown("reversal").is_some() && reissue.is_some_and(|biz_code| !biz_code.is_empty())
         }
         name => shown(name).is_some_and(|value| !value.is_empty()),
     };

@@ -11,10 +11,11 @@ use super::labels::field_label;
 use super::language::{Language, Said, Sentence};
 use super::times::time_text;
 use crate::ids::UnixMillis;
+use crate::receipt::decimal::{Quantity, Yuan4};
 use crate::receipt::idcheck::masked_code;
 use crate::receipt::layout::{position_name, row_start, to_values};
 use crate::receipt::model::{
-    AuxItem, Item, PayerIdType, PayerType, Payment, PaymentMode, Receipt, Related, Reversal, ReversalReason,
+    AuxItem, Item, OtherInfo, PayerIdType, PayerType, Payment, PaymentMode, Receipt, Related, Reversal, ReversalReason,
 };
 use crate::receipt::words::amount_in_words;
 use crate::shown::line;
@@ -92,13 +93,49 @@ fn lines(receipt: &Receipt, utc_offset_minutes: i32) -> Vec<FaceLine> {
 
 /// How a field's text is shown where it is shown on purpose: whole, and whatever it is.
 pub(super) fn value_text(receipt: &Receipt, name: &str, value: &str, utc_offset_minutes: i32) -> Said {
+    let draft = &receipt.draft;
     match name {
         "payer_code" | "rec_account" => same(value),
+        "payments" => joined(&draft.payments, |payment, language| {
+            with_rest(payment_text(payment, language), [("channel_reference", payment.channel_reference.clone())])
+        }),
+        "other_info" => joined(&draft.other_info, |info, language| {
+            with_rest(info_text(info, language), [("no", info.no.to_string())])
+        }),
+        "reversal" => match &draft.reversal {
+            Some(reversal) => both(|language| {
+                with_rest(reversal_text(reversal, language), [("reissue_biz_code", reversal.reissue_biz_code.clone())])
+            }),
+            None => same(value),
+        },
         _ => shown_value(receipt, name, value.to_owned(), utc_offset_minutes).unwrap_or_else(|| same(value)),
     }
 }
 
-/// A row of items or detail lines as a reader sees it; the empty text if there is none.
+/// What a face says of a row or an entry of a list, and behind it what it leaves out, by the names in the body: whoever shows it shows all of it.
+fn with_rest<const N: usize>(text: String, rest: [(&str, String); N]) -> String {
+    let rest: Vec<String> = rest
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    if rest.is_empty() { text } else { format!("{text}  ({})", rest.join(", ")) }
+}
+
+/// Of quantity, standard and unit, what the row's text has no place for: it prints all of them or none.
+fn rest_of_quantity(quantity: Option<&Quantity>, standard: Option<&Yuan4>, unit: &str) -> [(&'static str, String); 3] {
+    if quantity.is_some() && standard.is_some() {
+        return ["quantity", "standard", "unit"].map(|name| (name, String::new()));
+    }
+    let text = |value: Option<String>| value.unwrap_or_default();
+    [
+        ("quantity", text(quantity.map(Quantity::to_string))),
+        ("standard", text(standard.map(Yuan4::to_string))),
+        ("unit", unit.to_owned()),
+    ]
+}
+
+/// A row of items or detail lines, all of it; the empty text if there is none.
 pub(super) fn row_text(row: Option<&impl Row>) -> Said {
     same(&row.map(Row::to_text).unwrap_or_default())
 }
@@ -111,13 +148,24 @@ pub(super) trait Row {
 
 impl Row for Item {
     fn to_text(&self) -> String {
-        item_text(self)
+        let text =
+            with_rest(item_text(self), rest_of_quantity(self.quantity.as_ref(), self.standard.as_ref(), &self.unit));
+        let adjustment = self.rounding_adjustment.as_ref().map(Yuan4::to_string).unwrap_or_default();
+        with_rest(text, [("rounding_adjustment", adjustment), ("remark", self.remark.clone())])
     }
 }
 
 impl Row for AuxItem {
     fn to_text(&self) -> String {
-        aux_text(self)
+        let text =
+            with_rest(aux_text(self), rest_of_quantity(self.quantity.as_ref(), self.standard.as_ref(), &self.unit));
+        let rest = [
+            ("related_item_code", &self.related_item_code),
+            ("related_item_name", &self.related_item_name),
+            ("item_code", &self.item_code),
+            ("remark", &self.remark),
+        ];
+        with_rest(text, rest.map(|(name, value)| (name, value.clone())))
     }
 }
 
@@ -141,11 +189,11 @@ fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes:
         "payer_id_type" => words(payer_id_type_text(draft.payer_id_type)),
         "payments" => joined(&draft.payments, payment_text),
         "related" => joined(&draft.related, related_text),
-        "reversal" => draft.reversal.as_ref().map(reversal_text)?,
-        "other_info" => joined(&draft.other_info, |info, language| match language {
-            Language::Zh => format!("{}：{}", info.name, info.value),
-            Language::En => format!("{}: {}", info.name, info.value),
-        }),
+        "reversal" => {
+            let reversal = draft.reversal.as_ref()?;
+            both(|language| reversal_text(reversal, language))
+        }
+        "other_info" => joined(&draft.other_info, info_text),
         "donation.restricted_use" | "donation.anonymous" if value == "false" => return None,
         _ => same(&value),
     })
@@ -228,7 +276,14 @@ fn related_text(related: &Related, language: Language) -> String {
     format!("{} {which}", what.of(language))
 }
 
-fn reversal_text(reversal: &Reversal) -> Said {
+fn info_text(info: &OtherInfo, language: Language) -> String {
+    match language {
+        Language::Zh => format!("{}：{}", info.name, info.value),
+        Language::En => format!("{}: {}", info.name, info.value),
+    }
+}
+
+fn reversal_text(reversal: &Reversal, language: Language) -> String {
     let reason = match reversal.reason {
         ReversalReason::FullRefund => Sentence { zh: "全额退费", en: "full refund" },
         ReversalReason::PartialRefund => Sentence { zh: "部分退费", en: "partial refund" },
@@ -239,10 +294,8 @@ fn reversal_text(reversal: &Reversal) -> Said {
         ReversalReason::DecisionRevoked => Sentence { zh: "处罚决定已撤销", en: "decision revoked" },
         ReversalReason::Other => Sentence { zh: "其他", en: "other" },
     };
-    both(|language| {
-        let parts = [reason.of(language), &reversal.text, &reversal.operator, &reversal.refund_reference];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-    })
+    let parts = [reason.of(language), &reversal.text, &reversal.operator, &reversal.refund_reference];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn item_text(item: &Item) -> String {

@@ -187,7 +187,7 @@ fn a_part_is_chosen_shown_judged_and_made_new() {
     ] {
         let said = text(share(fields, file));
         assert!(said.starts_with(&format!("{{\"problem\":\"{problem}\"")), "{said}");
-        assert_eq!(said.contains("\"zh\":\"不能同时出示"), problem == "SHARE_TOGETHER", "{said}");
+        assert_eq!(said.contains("\"zh\":\"不能出示"), problem == "SHARE_TOGETHER", "{said}");
     }
     assert!(text(choices(b"", &bytes)).starts_with("{\"problem\":\"TRUST\""));
     assert!(text(choices(trust.as_bytes(), &part)).starts_with("{\"problem\":\"RECEIPT\""));

@@ -166,6 +166,11 @@ fn what_cannot_be_shown_is_refused() {
     let mut other = bundle;
     other.record = chain.bundle(&receipt).credential;
     assert_eq!(share(&other, &["payer_name"]).unwrap_err().code(), "RECEIPT");
+    // An organisation's code is public: the reference alone is enough.
+    let (chain, receipt) = self::chain("S08");
+    let of_organisation = chain.bundle(&receipt);
+    assert_eq!(share(&of_organisation, &["biz_code"]).unwrap_err().code(), "SHARE_TOGETHER");
+    assert!(share(&of_organisation, &["payer_code", "payer_name"]).is_ok());
 }
 
 #[test]

@@ -88,8 +88,8 @@ coded! {
     ItemRow = "item_row", "项目明细第{row}行" "Item {row}";
     AuxRow = "aux_row", "清单第{row}行" "Detail line {row}";
     NoValue = "no_value", "（空）" "(empty)";
-    SharedTogether = "shared_together", "不能同时出示交款人代码和“{field}”：有了这两项，就能取到整张票据。"
-        "Payer code and \"{field}\" are not shown together: whoever has both can fetch the whole receipt.";
+    SharedTogether = "shared_together", "不能出示“{field}”：它与交款人代码（一并出示的，或单位公开的统一社会信用代码）合在一起，就能取到整张票据。"
+        "\"{field}\" is not shown together with the payer's code (shown as well, or an organisation's, which is public): whoever has both can fetch the whole receipt.";
     ChecksHeading = "checks_heading", "检查（{chain}）" "Checks ({chain})";
     NotCheckedHeading = "not_checked_heading", "没有检查" "Not checked";
     GivenBefore = "given_before", "重复：与{first}相同" "GIVEN BEFORE as {first}";

@@ -252,3 +252,39 @@ fn what_is_offered_can_be_shown() {
         offered.into_iter().map(|choice| choice.line).filter(|line| line.code != "payer_code").collect();
     assert_eq!(lines, expected);
 }
+
+/// Whoever shows a row or a list gives away all that stands in it, so he and its reader see all of it: also what a face has no place for.
+#[test]
+fn nothing_of_what_is_shown_is_left_unsaid() {
+    let mut chain = TestChain::new();
+    let mut texts_seen = 0;
+    for (id, receipt) in all_samples(&mut chain) {
+        let bundle = chain.bundle(&receipt);
+        let choices = crate::verdict::choices(&bundle, 480).unwrap();
+        let rows = |name: &str| name.contains('[') || ["payments", "related", "reversal", "other_info"].contains(&name);
+        for choice in choices.iter().filter(|choice| rows(&choice.line.code)) {
+            let name = choice.line.code.as_str();
+            let presentation = share(&bundle, &[name]).unwrap_or_else(|problem| panic!("{id} {name}: {problem}"));
+            let json = |leaf: &Leaf| {
+                serde_json::from_str::<serde_json::Value>(leaf.value()?).ok().filter(|json| !json.is_number())
+            };
+            let shown: Vec<_> = presentation.leaves.iter().filter_map(json).collect();
+            let objects = shown.iter().flat_map(|json| match json {
+                serde_json::Value::Array(rows) => rows.clone(),
+                other => vec![other.clone()],
+            });
+            for (key, value) in objects.flat_map(|row| row.as_object().cloned().unwrap_or_default()) {
+                // These are said in words.
+                if ["mode", "reason", "relation"].contains(&key.as_str()) {
+                    continue;
+                }
+                let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+                texts_seen += 1;
+                for language in [&choice.line.value.zh, &choice.line.value.en] {
+                    assert!(language.contains(&text), "{id} {name} {key}: {text:?} is not in {language:?}");
+                }
+            }
+        }
+    }
+    assert!(texts_seen > 100, "{texts_seen}");
+}
