@@ -312,7 +312,7 @@ fn one_receipt_given_twice_is_said() {
     let copy = desk.file("copy.tally", std::fs::read(&good).unwrap());
     let (code, lines) = desk.verify(&[&good, &copy, &good], &[]);
     assert_eq!(code, 0);
-    assert_eq!(lines.matches("GIVEN BEFORE as ").count(), 2, "{lines}");
+    assert_eq!(lines.matches("SAME RECEIPT AS ").count(), 2, "{lines}");
     assert!(lines.ends_with("; 2 given more than once\n"), "{lines}");
     let (_, json) = desk.verify(&[&good, &copy], &["--json"]);
     let second: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();

@@ -16,6 +16,10 @@ use crate::shown::line;
 pub(super) fn headline(report: &VerdictReport, language: Language) -> String {
     let conclusion = &report.conclusion;
     let mut text = first_words(conclusion, &report.chain, language);
+    // PRESENTED says so in its word; of a red, reversed or old one this line says that it is a part.
+    if report.presentation.is_some() && conclusion.code != "PRESENTED" {
+        text = format!("{}{text}", Phrase::PartMark.sentence().of(language));
+    }
     if let Some(as_of) = &report.as_of {
         text = format!("{text}  {}", as_of.said.of(language));
     }

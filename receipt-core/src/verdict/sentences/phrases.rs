@@ -76,6 +76,7 @@ coded! {
         "directory of units as of {age_seconds} ({as_of_seconds})";
     AtClock = "at_clock", "按本机时钟{at_ms}判断" "judged at {at_ms} by this machine's clock";
     AtGiven = "at_given", "按给定的时间{at_ms}判断" "judged at the given time, {at_ms}";
+    PartMark = "part_mark", "【部分出示】" "SHOWN IN PART: ";
     TestMark = "test_mark", "【测试样票】" "TEST SPECIMEN: ";
     LayerLine = "layer_line", "{layer}：{result}" "{layer}: {result}";
     Signers = "signers", "签署机构：{signers}" "Signed by: {signers}";
@@ -92,7 +93,7 @@ coded! {
         "\"{field}\" is not shown together with the payer's code (shown as well, or an organisation's, which is public): whoever has both can fetch the whole receipt.";
     ChecksHeading = "checks_heading", "检查（{chain}）" "Checks ({chain})";
     NotCheckedHeading = "not_checked_heading", "没有检查" "Not checked";
-    GivenBefore = "given_before", "重复：与{first}相同" "GIVEN BEFORE as {first}";
+    GivenBefore = "given_before", "重复：与{first}是同一张票据" "SAME RECEIPT AS {first}";
     File = "file", "文件 {file}" "FILE {file}";
     Files = "files", "共{count}个文件" "{count} files";
     RedOnes = "red_ones", "（其中红字{count}）" " ({count} of them red)";

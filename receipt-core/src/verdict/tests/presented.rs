@@ -87,12 +87,20 @@ fn words_never_call_it_the_whole_receipt() {
     assert!(!zh.contains(&receipt.receipt.issued.check_code.to_string()));
     // The rest of the story is the ledger's, and needs no content.
     let later = verify_bundle(&presentation.encode(), chain.trust(), chain.now().plus_millis(86_400_000));
-    assert_eq!(later.not_older_than(3600).finding(), Finding::TooOld);
+    let later = later.not_older_than(3600);
+    assert_eq!(later.finding(), Finding::TooOld);
+    let says_so = |verdict: &Verdict| {
+        let (zh, en) = (verdict.to_line(Language::Zh), verdict.to_line(Language::En));
+        assert!(zh.starts_with("【部分出示】") && en.starts_with("SHOWN IN PART: "), "{zh}\n{en}");
+    };
+    says_so(&later);
     let red = chain.reverse(&receipt);
     chain.add_block(std::slice::from_ref(&red));
     let reversed = judge_part(&chain, &shared(&chain, &receipt, &["payer_name"]));
     assert!(matches!(reversed.conclusion, Conclusion::Reversed { by, .. } if by == red.receipt.key()));
     let red = judge_part(&chain, &shared(&chain, &red, &[]));
+    says_so(&reversed);
+    says_so(&red);
     assert_eq!((red.finding(), red.reverses()), (Finding::RedInForce, Some(receipt.receipt.key())));
 }
 
