@@ -60,7 +60,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let mut registry = Registry::default();
     let portal_metrics = PortalMetrics::register(&mut registry);
     process::register(&mut registry, "tallystick-portal", env!("CARGO_PKG_VERSION"));
-    let units = units(&settings, &trust)?;
+    let units = settings.directory_file.as_ref().map(|path| Arc::new(Units::read(path, trust.clone())));
     let known = (trust, Arc::clone(&clock));
     let nodes = Nodes::new(&tls, &settings.nodes, known, settings.node_timeout(), portal_metrics.clone());
     let nodes = nodes.of_key("nodes")?;
@@ -108,11 +108,6 @@ fn read_trust(settings: &Settings) -> Result<TrustFile> {
     let bytes = durable::read(&settings.trust_file, TRUST_BYTES_MAX).of_key("trust_file")?;
     let text = std::str::from_utf8(&bytes).of_key("trust_file")?;
     Ok(TrustFile::parse(text).of_key("trust_file")?)
-}
-
-fn units(settings: &Settings, trust: &TrustFile) -> Result<Option<Arc<Units>>> {
-    let Some(path) = &settings.directory_file else { return Ok(None) };
-    Ok(Some(Arc::new(Units::read(path, trust.clone()).of_key("directory_file")?)))
 }
 
 fn issuers(settings: &Settings, tls: &Arc<Tls>) -> Result<Issuers> {

@@ -50,6 +50,7 @@ pub(crate) struct PortalMetrics {
     pub(crate) tls_certificate_days_left: DaysLeft,
     pub(crate) checkpoint_age_seconds: Gauge<f64, AtomicU64>,
     pub(crate) directory_age_seconds: Gauge<f64, AtomicU64>,
+    pub(crate) directory_refused: Gauge,
     seconds: Family<DoorLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -74,6 +75,7 @@ impl Default for PortalMetrics {
             tls_certificate_days_left: DaysLeft::default(),
             checkpoint_age_seconds: Gauge::default(),
             directory_age_seconds: Gauge::default(),
+            directory_refused: Gauge::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8))),
         }
     }
@@ -122,6 +124,11 @@ impl PortalMetrics {
             "directory_age_seconds",
             "Age of the directory of units that is served; 0 without one",
             m.directory_age_seconds,
+        );
+        registry.register(
+            "directory_refused",
+            "1 while the file in the place of the directory of units is not taken",
+            m.directory_refused,
         );
         metrics
     }

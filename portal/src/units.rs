@@ -4,12 +4,13 @@
 //! GET /units.bin    the file as it lies on the disk, with its deltas; asked for again each time, by its ETag
 //! ```
 //! Read at the start, and whenever another file lies in its place. It is handed on only if it opens under the portal's trust file and is not of before the
-//! one that is served; nobody believes it for that, a page opens it again. Not here: making it (`tallystick-authority directory`).
+//! one that is served; nobody believes it for that, a page opens it again. One that is not taken keeps nothing else of the portal from people: until a good
+//! one lies there, none is served, or the one before. Not here: making it (`tallystick-authority directory`).
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -74,7 +75,10 @@ pub(crate) enum UnitsError {
 pub(crate) struct Units {
     path: PathBuf,
     trust: TrustFile,
-    served: RwLock<Arc<Served>>,
+    /// None until one has been taken.
+    served: RwLock<Option<Arc<Served>>>,
+    /// Why the last look took none, as it was logged.
+    problem: Mutex<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -93,18 +97,20 @@ struct Stamp {
 }
 
 impl Units {
-    /// Reads the file.
-    pub(crate) fn read(path: &Path, trust: TrustFile) -> Result<Self, UnitsError> {
-        let served = Served::read(path, &trust)?;
-        Ok(Self { path: path.to_owned(), trust, served: RwLock::new(Arc::new(served)) })
+    /// Reads the file. If it is not taken, that is logged, and none is served.
+    pub(crate) fn read(path: &Path, trust: TrustFile) -> Self {
+        let units = Self { path: path.to_owned(), trust, served: RwLock::new(None), problem: Mutex::new(None) };
+        units.look();
+        units
     }
 
-    /// The answer to a GET of this path; `None`: it is not the directory's.
+    /// The answer to a GET of this path; `None`: it is not the directory's, or none is served.
     pub(crate) fn answer(&self, path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
-        (path.strip_prefix('/') == Some(UNITS)).then(|| self.served().file.answer(asked))
+        let served = self.served().filter(|_| path.strip_prefix('/') == Some(UNITS))?;
+        Some(served.file.answer(asked))
     }
 
-    /// Looks at the file each minute and at SIGHUP, until `stop`. A problem is logged once, and the directory before is served on.
+    /// Looks at the file each minute and at SIGHUP, until `stop`.
     pub(crate) async fn watch(
         self: Arc<Self>,
         clock: Arc<dyn Clock>,
@@ -112,49 +118,73 @@ impl Units {
         stop: CancellationToken,
     ) -> Result<(), TaskError> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut told = None;
         loop {
-            let as_of = self.served().as_of.get();
-            metrics.directory_age_seconds.set(clock.now().seconds().saturating_sub(as_of) as f64);
+            self.show(&*clock, &metrics);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(WATCH_INTERVAL) => {}
-                _ = hangup.recv() => told = None,
+                _ = hangup.recv() => self.put_problem(None),
             }
             let units = Arc::clone(&self);
-            let problem = match tokio::task::spawn_blocking(move || units.reload()).await? {
-                Ok(false) => None,
-                Ok(true) => {
-                    let (path, as_of_seconds) = (self.path.display(), self.served().as_of.get());
-                    tracing::info!(%path, as_of_seconds, "another directory of units is served");
-                    None
-                }
-                Err(error) => Some(describe(&error)),
-            };
-            if let Some(problem) = problem.as_ref().filter(|problem| told.as_ref() != Some(*problem)) {
-                tracing::warn!(problem, "the directory of units was not taken; the one before is served on");
-            }
-            told = problem;
+            tokio::task::spawn_blocking(move || units.look()).await?;
         }
     }
 
-    /// Takes another file that lies in the place. Whether there was one.
-    fn reload(&self) -> Result<bool, UnitsError> {
+    fn show(&self, clock: &dyn Clock, metrics: &PortalMetrics) {
+        let now = clock.now().seconds();
+        let age = self.served().map_or(0, |served| now.saturating_sub(served.as_of.get()));
+        metrics.directory_age_seconds.set(age as f64);
+        metrics.directory_refused.set(i64::from(self.problem().is_some()));
+    }
+
+    /// Takes another file that lies in the place. A problem is logged once, and the directory before is served on.
+    fn look(&self) {
+        let problem = match self.reload() {
+            Ok(None) => None,
+            Ok(Some(as_of)) => {
+                let (path, as_of_seconds) = (self.path.display(), as_of.get());
+                tracing::info!(%path, as_of_seconds, "another directory of units is served");
+                None
+            }
+            Err(error) => Some(describe(&error)),
+        };
+        let told = self.problem();
+        if let Some(problem) = problem.as_ref().filter(|problem| told.as_ref() != Some(*problem)) {
+            match self.served() {
+                Some(_) => tracing::warn!(problem, "the directory of units was not taken; the one before is served on"),
+                None => tracing::warn!(problem, "the directory of units was not taken; none is served"),
+            }
+        }
+        self.put_problem(problem);
+    }
+
+    /// Takes another file that lies in the place. Of when it is, if there was one.
+    fn reload(&self) -> Result<Option<PosixSeconds>, UnitsError> {
         let served = self.served();
-        if Stamp::of(&self.path)? == served.stamp {
-            return Ok(false);
+        let stamp = Stamp::of(&self.path)?;
+        if served.as_ref().is_some_and(|served| served.stamp == stamp) {
+            return Ok(None);
         }
         let new = Served::read(&self.path, &self.trust)?;
-        if new.as_of < served.as_of {
-            let (new, served) = (new.as_of.get(), served.as_of.get());
+        let as_of = new.as_of;
+        if let Some(served) = served.filter(|served| as_of < served.as_of) {
+            let (new, served) = (as_of.get(), served.as_of.get());
             return Err(UnitsError::Older { path: self.path.clone(), new, served });
         }
-        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-        Ok(true)
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(new));
+        Ok(Some(as_of))
     }
 
-    fn served(&self) -> Arc<Served> {
-        Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
+    fn served(&self) -> Option<Arc<Served>> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
 
@@ -189,6 +219,7 @@ mod tests {
     use http::{HeaderValue, header};
     use receipt_core::directory::{Directory, DirectoryFile};
     use receipt_core::testkit::TestChain;
+    use tallystick_service::clock::SystemClock;
 
     use super::*;
 
@@ -219,7 +250,7 @@ mod tests {
         let path = folder.path().join("units.today");
         let bytes = signed(&chain, chain.directory(), Vec::new());
         fs::write(&path, &bytes).unwrap();
-        let units = Units::read(&path, chain.trust().clone()).unwrap();
+        let units = Units::read(&path, chain.trust().clone());
         let plain = asked(&units, &[]);
         for (name, value) in [
             (header::CONTENT_TYPE, "application/octet-stream"),
@@ -245,14 +276,14 @@ mod tests {
         let before = chain.directory();
         let first = signed(&chain, before.clone(), Vec::new());
         fs::write(&path, &first).unwrap();
-        let units = Units::read(&path, chain.trust().clone()).unwrap();
+        let units = Units::read(&path, chain.trust().clone());
         let of_first = etag(&units);
-        assert!(!units.reload().unwrap(), "it is the same file");
+        assert!(units.reload().unwrap().is_none(), "it is the same file");
 
         chain.add_block(&[]);
         let newer = signed(&chain, before.clone(), vec![chain.delta(&before, Vec::new()).encode()]);
         fs::write(&path, &newer).unwrap();
-        assert!(units.reload().unwrap());
+        assert!(units.reload().unwrap().is_some());
         let of_newer = etag(&units);
         assert_ne!(of_newer, of_first);
 
@@ -270,7 +301,42 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert!(describe(&units.reload().unwrap_err()).contains("No such file"));
         fs::write(&path, &newer).unwrap();
-        assert!(units.reload().unwrap(), "a file in the place again");
-        assert!(Units::read(folder.path(), chain.trust().clone()).is_err(), "a folder is none");
+        assert!(units.reload().unwrap().is_some(), "a file in the place again");
+    }
+
+    #[test]
+    fn without_a_good_file_at_the_start_none_is_served_until_there_is_one() {
+        let (folder, chain) = (scratch::Directory::new(), chain());
+        let path = folder.path().join("units.today");
+        let good = signed(&chain, chain.directory(), Vec::new());
+        let metrics = PortalMetrics::default();
+        let refused = |units: &Units| {
+            units.show(&SystemClock, &metrics);
+            metrics.directory_refused.get()
+        };
+        for (bytes, problem) in [(None, "No such file"), (Some(b"junk"), "no directory of units")] {
+            if let Some(bytes) = bytes {
+                fs::write(&path, bytes).unwrap();
+            }
+            let units = Units::read(&path, chain.trust().clone());
+            assert!(units.answer(PATH, &HeaderMap::new()).is_none());
+            let said = units.problem().unwrap();
+            assert!(said.contains("units.today") && said.contains(problem), "{said}");
+            assert_eq!((refused(&units), metrics.directory_age_seconds.get()), (1, 0.0));
+
+            fs::write(&path, &good).unwrap();
+            units.look();
+            assert_eq!(asked(&units, &[]).status().as_u16(), 200);
+            assert_eq!((units.problem(), refused(&units)), (None, 0));
+            assert!(metrics.directory_age_seconds.get() > 0.0);
+
+            // One that is served already stays, and the metric says that the file in its place is none.
+            fs::remove_file(&path).unwrap();
+            units.look();
+            assert_eq!(asked(&units, &[]).status().as_u16(), 200);
+            assert_eq!(refused(&units), 1);
+        }
+        let units = Units::read(folder.path(), chain.trust().clone());
+        assert_eq!(refused(&units), 1, "a folder is none");
     }
 }

@@ -193,6 +193,35 @@ async fn the_directory_of_units_is_served_and_the_next_one_taken() {
     world.network.finish(&AllowList::lifecycle()).await.unwrap();
 }
 
+/// A directory file is an extra: a wrong one takes neither the page nor the ledger's answers from people.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_good_directory_of_units_the_portal_starts_and_takes_the_first_good_one() {
+    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let path = network.layout().directory();
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, b"junk").unwrap();
+    network.start_portal().await.unwrap();
+    let portal = network.description().portal.clone().unwrap();
+    let phone = Phone::new(portal.https, &network.layout().ca().cert);
+    assert_eq!(phone.get("/", "").await.status, 200);
+    assert_eq!(phone.get("/units.bin", "").await.status, 404);
+    let refused = async || {
+        let (_, metrics) = http_get(portal.metrics, "/metrics").await.unwrap();
+        String::from_utf8(metrics).unwrap().contains("tallystick_portal_directory_refused 1\n")
+    };
+    assert!(refused().await);
+    std::fs::write(&path, &good).unwrap();
+    network.portal().unwrap().hang_up().unwrap();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while phone.get("/units.bin", "").await.status != 200 || refused().await {
+        assert!(tokio::time::Instant::now() < deadline, "it is not taken");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(phone.get("/units.bin", "accept-encoding: identity\r\n").await.body, good);
+    let warned = AllowList::lifecycle().and("portal", &["the directory of units was not taken; none is served"]);
+    network.finish(&warned).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_gone_is_passed_over_and_without_nodes_the_page_still_comes() {
     let mut world = world().await;
