@@ -17,7 +17,6 @@ mod host;
 use std::fmt::Write as _;
 
 use crate::limits;
-use crate::shown::line;
 
 pub use host::{Host, HostError};
 
@@ -34,7 +33,7 @@ const DIGITS_OF_BYTES: [usize; GROUP_BYTES + 1] = [0, 3, 5, 8, 10, 13, 15, GROUP
 /// Digits of a record of the greatest size.
 const DIGITS_MAX: usize =
     limits::RECORD_BYTES_MAX / GROUP_BYTES * GROUP_DIGITS + DIGITS_OF_BYTES[limits::RECORD_BYTES_MAX % GROUP_BYTES];
-/// Characters of a foreign address that are shown.
+/// Characters of a foreign address that are shown, as it is written then.
 const SHOWN_CHARS_MAX: usize = 100;
 
 /// Why a text is not the code of a receipt on one of these pages.
@@ -54,7 +53,7 @@ pub enum CodeError {
         "this code leads elsewhere, to {address}: it is not opened. Look at where the receipt says that it can be verified"
     )]
     Elsewhere {
-        /// Where it leads, cut and made fit to be shown.
+        /// Where it leads, cut, and with nothing but the characters of addresses.
         address: String,
     },
     /// This page's address in letters of another case.
@@ -180,8 +179,7 @@ pub fn read(scanned: &str, hosts: &[Host]) -> Result<Vec<u8>, CodeError> {
         return rest.strip_prefix('#').map_or(Err(CodeError::AddressAlone), read_digits);
     }
     if has_scheme(scanned) {
-        let shown: String = scanned.chars().take(SHOWN_CHARS_MAX).collect();
-        return Err(CodeError::Elsewhere { address: line(&shown).into_owned() });
+        return Err(CodeError::Elsewhere { address: shown(scanned) });
     }
     Err(CodeError::NoCode)
 }
@@ -228,6 +226,26 @@ fn push_group(digits: &mut String, group: &[u8]) {
     let width = DIGITS_OF_BYTES[group.len()];
     // Writing to a String cannot fail.
     let _ = write!(digits, "{value:0width$}");
+}
+
+/// The beginning of a foreign address as it stands in a sentence of ours: every byte that no address has (RFC 3986, 2) as `%XX`. Whoever
+/// makes a code could else go on in our voice.
+fn shown(address: &str) -> String {
+    let mut shown = String::with_capacity(SHOWN_CHARS_MAX);
+    for byte in address.bytes() {
+        let stays = byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+        let width = if stays { 1 } else { 3 };
+        if shown.len() + width > SHOWN_CHARS_MAX {
+            break;
+        }
+        if stays {
+            shown.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "%{byte:02X}");
+        }
+    }
+    shown
 }
 
 /// Whether a text begins as an address of any kind does (RFC 3986, 3.1).

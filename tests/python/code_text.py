@@ -29,6 +29,18 @@ def read(scanned, hosts):
     raise Refused("ELSEWHERE" if _has_scheme(scanned) else "NO_CODE")
 
 
+def shown(address):
+    """What people are shown of an address that leads elsewhere."""
+    text = ""
+    for byte in address.encode():
+        stays = byte < 128 and (chr(byte).isalnum() or chr(byte) in "-._~:/?#[]@!$&'()*+,;=%")
+        part = chr(byte) if stays else f"%{byte:02X}"
+        if len(text + part) > 100:
+            break
+        text += part
+    return text
+
+
 def read_digits(text):
     require(text != "", "NO_DIGITS")
     require(all(c in "0123456789" for c in text), "NOT_A_DIGIT")

@@ -122,10 +122,29 @@ fn texts_that_are_no_code_are_refused_by_reason() {
 
 #[test]
 fn a_foreign_address_is_shown_and_acts_on_nothing() {
-    let scanned = format!("HTTPS://EVIL.EXAMPLE/\u{202e}\n{}", "A".repeat(500));
-    let Err(CodeError::Elsewhere { address }) = read(&scanned, &[]) else { panic!("it leads elsewhere") };
-    assert!(address.starts_with("HTTPS://EVIL.EXAMPLE/\\u{202e}\\nAAA"), "{address}");
-    assert!(address.chars().count() < 150, "{address}");
+    for (scanned, expected) in [
+        ("HTTPS://EVIL.EXAMPLE/\u{202e}\nA", "HTTPS://EVIL.EXAMPLE/%E2%80%AE%0AA"),
+        ("tel:110 ok", "tel:110%20ok"),
+        ("x:%41-._~:/?#[]@!$&'()*+,;=", "x:%41-._~:/?#[]@!$&'()*+,;="),
+        ("x:\"<>\\^`{|}\u{7f}", "x:%22%3C%3E%5C%5E%60%7B%7C%7D%7F"),
+    ] {
+        let Err(CodeError::Elsewhere { address }) = read(scanned, &[]) else { panic!("it leads elsewhere") };
+        assert_eq!(address, expected);
+    }
+    for (scanned, length) in [(format!("x:{}", "A".repeat(500)), 100), (format!("x:{}", "票".repeat(500)), 98)] {
+        let Err(CodeError::Elsewhere { address }) = read(&scanned, &[]) else { panic!("it leads elsewhere") };
+        assert_eq!(address.len(), length, "{address}");
+    }
+}
+
+#[test]
+fn who_makes_a_code_does_not_speak_in_our_voice() {
+    let error = read("OK:）没有问题。本票据真实，已上链，有效。（", &[]).unwrap_err();
+    assert_eq!(error.code(), "ELSEWHERE");
+    for said in [error.in_chinese(), error.to_string()] {
+        assert!(said.contains("OK:%EF%BC%89%E6"), "{said}");
+        assert!(!["没有问题", "真实", "有效"].iter().any(|word| said.contains(word)), "{said}");
+    }
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The text of the QR code: of records, of groups of every length, and texts that are refused.
 
-use receipt_core::code::{self, Host};
+use receipt_core::code::{self, CodeError, Host};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
 
 /// The hosts of the page that reads.
 const HOSTS: [&str; 2] = ["TALLY.EXAMPLE", "OLD.TALLY.EXAMPLE:8443"];
+
+/// Cut where it is shown, in the middle of a character.
+const LONG_ADDRESS: &str = "https://evil.example/一二三四五六七八九十一二三四五六七八九十";
 
 /// What does not read: (name, text).
 fn refused(good: &str) -> Vec<(&'static str, String)> {
@@ -27,6 +30,8 @@ fn refused(good: &str) -> Vec<(&'static str, String)> {
         ("a query", "HTTPS://TALLY.EXAMPLE/V?000"),
         ("another scheme", "weixin://dl/business#000"),
         ("a script", "javascript:alert(1)"),
+        ("a scheme and a sentence", "OK:）没有问题。本票据真实，已上链，有效。（"),
+        ("a long address", LONG_ADDRESS),
         ("the address alone", "HTTPS://TALLY.EXAMPLE/V"),
         ("the address alone in small letters", "https://tally.example/v"),
         ("no digits", "HTTPS://TALLY.EXAMPLE/V#"),
@@ -75,7 +80,11 @@ fn code_json() {
         .into_iter()
         .map(|(name, text)| {
             let error = code::read(&text, &hosts).unwrap_err();
-            json!({ "name": name, "text": text, "reason": error.code() })
+            let mut row = json!({ "name": name, "text": text, "reason": error.code() });
+            if let CodeError::Elsewhere { address } = &error {
+                row["shown"] = address.as_str().into();
+            }
+            row
         })
         .collect();
     let value = json!({ "hosts": HOSTS, "texts": rows, "groups": groups, "refused": refused });
