@@ -100,6 +100,7 @@ class Directory:
         attempt("SEAL_POSITION", proof.verify, leaf_hash(b"\x04" + delta["seal"]))
         demand(seal["validator_set_hash"] == set_hash, "SEAL_POSITION")
         demand(seal["height"] >= self.height, "OLDER")
+        demand(not delta["units"] or seal["directory_root"] != self.root, "UNCHANGED")
         rows = self.rows | {row["unit_id"]: row for row in delta["units"]}
         signers = [name.removeprefix(trust.origin + "/") for name in signers]
         taken = Directory(rows, seal["height"], max(self.as_of, as_of), signers)
@@ -115,6 +116,35 @@ class Directory:
         demand(by_enough(trust, signatures), "CREDENTIAL")
         demand(all_hold(trust, "tallystick/credential/v1", message, signatures), "CREDENTIAL")
         return credential
+
+
+def parts(data):
+    require(len(data) <= BYTES_MAX, "too large")
+    found = []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        require(len(data) >= 4 + length, "cut off")
+        found.append(data[4:4 + length])
+        data = data[4 + length:]
+    require(found, "empty")
+    return found
+
+
+def is_bare(delta):
+    try:
+        return not read_rows(DELTA, delta)["units"]
+    except (Refused, Unjudged):
+        return False
+
+
+def open_file(data, trust):
+    """The bytes of a directory file -> the directory after all deltas."""
+    signed, *deltas = attempt("FORM", parts, data)
+    opened = Directory.open(signed, trust)
+    for position, delta in enumerate(deltas, 1):
+        demand(position == len(deltas) or not is_bare(delta), "NOT_LAST")
+        opened = opened.with_delta(delta, trust)
+    return opened
 
 
 def check_row(before, row, credentials):

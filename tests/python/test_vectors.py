@@ -583,6 +583,10 @@ class Vectors(unittest.TestCase):
             if taken:
                 found = (taken.root.hex(), taken.height, taken.as_of, taken.signers)
                 self.assertEqual(found, tuple(row[name] for name in ("root", "height", "as_of_seconds", "signers")), row["name"])
+        for row in vectors["files"]:
+            taken = self.denied(row, directory.open_file, h(row["file"]), trust)
+            if taken:
+                self.assertEqual((taken.root.hex(), taken.height), (row["root"], row["height"]), row["name"])
 
     def denied(self, row, function, *arguments):
         """What the function gives, if the row says that it is taken."""

@@ -3,6 +3,9 @@
 //! ```text
 //! length u32 ‖ SignedDirectory ‖ (length u32 ‖ DirectoryDelta)…        nothing follows
 //! ```
+//! Each delta but the last changes rows, so that a file has no more of them than the ledger had changes: one delta put into it again and
+//! again would hold up whoever opens it for minutes.
+//!
 //! A draft is such a file before enough authorities have signed: with a delta without rows, whose seal says that the rows are the
 //! ledger's.
 
@@ -96,10 +99,7 @@ impl DirectoryFile {
         let directory = &self.signed.directory;
         // Nothing behind it: whoever signs is shown what the file comes to, and signs what it begins with.
         let [delta] = self.deltas.as_slice() else { return Err(DirectoryFileError::Unsealed(directory.height)) };
-        let seal = DirectoryDelta::decode(delta)
-            .ok()
-            .filter(|delta| delta.units.is_empty())
-            .and_then(|delta| Seal::decode(&delta.seal).ok());
+        let seal = bare(delta).and_then(|delta| Seal::decode(&delta.seal).ok());
         if seal.is_none_or(|seal| (seal.height, seal.time) != (directory.height, directory.time)) {
             return Err(DirectoryFileError::Unsealed(directory.height));
         }
@@ -112,11 +112,20 @@ impl DirectoryFile {
         trust: &TrustFile,
     ) -> Result<TrustedDirectory, DirectoryFileError> {
         for (index, delta) in self.deltas.iter().enumerate() {
+            let position = index + 1;
+            if position < self.deltas.len() && bare(delta).is_some() {
+                return Err(DirectoryFileError::Delta { position, error: DeltaError::NotLast });
+            }
             let taken = directory.with_delta(delta, trust);
-            directory = taken.map_err(|error| DirectoryFileError::Delta { position: index + 1, error })?;
+            directory = taken.map_err(|error| DirectoryFileError::Delta { position, error })?;
         }
         Ok(directory)
     }
+}
+
+/// The delta, if it reads and has no rows.
+fn bare(delta: &[u8]) -> Option<DirectoryDelta> {
+    DirectoryDelta::decode(delta).ok().filter(|delta| delta.units.is_empty())
 }
 
 /// Reads and opens a directory file.

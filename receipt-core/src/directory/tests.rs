@@ -338,10 +338,36 @@ fn a_file_is_taken_whole_or_not_at_all() {
     }
     let reversed = DirectoryFile { deltas: file.deltas.iter().rev().cloned().collect(), ..file.clone() };
     let error = open_directory_file(&reversed.encode(), trust).unwrap_err();
-    assert!(matches!(error, DirectoryFileError::Delta { position: 1, error: DeltaError::From { .. } }), "{error}");
+    assert_eq!(error, DirectoryFileError::Delta { position: 1, error: DeltaError::NotLast });
+    let twice = DirectoryFile { deltas: vec![delta.encode(); 2], ..file.clone() };
+    let error = open_directory_file(&twice.encode(), trust).unwrap_err();
+    assert!(matches!(error, DirectoryFileError::Delta { position: 2, error: DeltaError::From { .. } }), "{error}");
     assert_eq!(open_directory_file(&[], trust).unwrap_err(), DirectoryFileError::Directory(DirectoryError::Form));
     let long = vec![0; crate::limits::DIRECTORY_BYTES_MAX + 1];
     assert_eq!(open_directory_file(&long, trust).unwrap_err(), DirectoryFileError::Directory(DirectoryError::Form));
+}
+
+/// A portal and every page opened it, for minutes: a checkpoint's signatures, and a root over all rows, for each.
+#[test]
+fn a_delta_is_not_put_into_a_file_again_and_again() {
+    let changed = changed();
+    let Changed { chain, before, delta } = &changed;
+    let now = chain.directory();
+    let bare = chain.delta(&now, Vec::new());
+    let same_rows = DirectoryDelta { units: vec![now.units[0].clone()], ..bare.clone() };
+    let refused = |deltas: Vec<&DirectoryDelta>| {
+        let deltas = deltas.into_iter().map(|delta| delta.encode()).collect();
+        let file = DirectoryFile { signed: chain.sign_directory(before.clone()), deltas };
+        match open_directory_file(&file.encode(), chain.trust()) {
+            Ok(_) => None,
+            Err(DirectoryFileError::Delta { position, error }) => Some((position, error)),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(refused(vec![delta, &bare]), None);
+    assert_eq!(refused(vec![delta, &bare, &bare]), Some((2, DeltaError::NotLast)));
+    assert_eq!(refused(vec![delta, &same_rows, &bare]), Some((2, DeltaError::Unchanged)));
+    assert_eq!(refused(vec![delta, &same_rows]), Some((2, DeltaError::Unchanged)));
 }
 
 /// Shown would be what the file comes to, and signed what it begins with: a key that was revoked since would be in force again.

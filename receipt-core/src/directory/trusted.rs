@@ -85,6 +85,14 @@ pub enum DeltaError {
         /// Height of the directory.
         own: Height,
     },
+    /// It has no rows, and another follows it in its file: that one says more.
+    #[error(
+        "the delta has no rows and is not the last of its file: take the directory as `directory update` writes it"
+    )]
+    NotLast,
+    /// It has rows, and its seal has the root from before them.
+    #[error("the delta's rows change nothing: take the directory as `directory update` writes it")]
+    Unchanged,
     /// Its rows do not give the root that the seal names.
     #[error(
         "with the delta's rows the directory is not the one that was sealed at height {height}: something is missing, or changed"
@@ -131,6 +139,8 @@ impl DeltaError {
             Self::Checkpoint(_) => "CHECKPOINT",
             Self::SealPosition => "SEAL_POSITION",
             Self::Older { .. } => "OLDER",
+            Self::NotLast => "NOT_LAST",
+            Self::Unchanged => "UNCHANGED",
             Self::Root { .. } => "ROOT",
             Self::Credential(_) => "CREDENTIAL",
             Self::KeyUnsigned { .. } => "KEY_UNSIGNED",
@@ -207,6 +217,10 @@ impl TrustedDirectory {
         if seal.height < self.height {
             return Err(DeltaError::Older { seal: seal.height, own: self.height });
         }
+        // Before the rows are put in: a root over all of them takes long, and a file has room for thousands of deltas.
+        if !delta.units.is_empty() && seal.directory_root == self.root {
+            return Err(DeltaError::Unchanged);
+        }
         let mut units = self.units.clone();
         for row in &delta.units {
             match units.binary_search_by_key(&row.unit_id, |row| row.unit_id) {
@@ -214,7 +228,6 @@ impl TrustedDirectory {
                 Err(position) => units.insert(position, row.clone()),
             }
         }
-        // A file may hold thousands of deltas without rows: each says no more than that the root is still the same.
         let root = if delta.units.is_empty() { self.root } else { directory_root(self.suite, &units) };
         if root != seal.directory_root {
             return Err(DeltaError::Root { height: seal.height });

@@ -1,7 +1,8 @@
 //! The directory of units: rows and root, what authorities sign, deltas; which of them are refused, and by which code.
 
 use receipt_core::directory::{
-    Directory, DirectoryDelta, DirectoryError, SignedDirectory, TrustedDirectory, UnitRow, directory_root,
+    Directory, DirectoryDelta, DirectoryError, DirectoryFile, DirectoryFileError, SignedDirectory, TrustedDirectory,
+    UnitRow, directory_root, open_directory_file,
 };
 use receipt_core::ids::{Height, KeyId};
 use receipt_core::merkle::leaf_hash;
@@ -165,6 +166,15 @@ fn deltas_as_sent<'a>(
             }),
             Some("ROOT"),
         ),
+        (
+            "rows that change nothing",
+            after,
+            DirectoryDelta {
+                units: vec![chain.directory().units[0].clone()],
+                ..chain.delta(&chain.directory(), Vec::new())
+            },
+            Some("UNCHANGED"),
+        ),
         ("an older seal", first, with(&|d| (d.seal, d.proof) = (old.seal.encode(), old_proof.clone())), Some("OLDER")),
         (
             "two of four cosigned",
@@ -223,6 +233,40 @@ fn deltas_that_widen<'a>(
     ]
 }
 
+/// What was signed, with deltas behind it.
+fn files(changes: &Changes, signed: &SignedDirectory) -> Vec<Value> {
+    let Changes { chain, delta, .. } = changes;
+    let (delta, bare) = (delta.encode(), chain.delta(&chain.directory(), Vec::new()).encode());
+    let of = |deltas: &[&Vec<u8>]| {
+        let deltas = deltas.iter().map(|delta| delta.to_vec()).collect();
+        DirectoryFile { signed: signed.clone(), deltas }.encode()
+    };
+    let whole = of(&[&delta, &bare]);
+    let cut = whole[..whole.len() - 1].to_vec();
+    let rows = [
+        ("what changed, and a newer seal", whole, None),
+        ("no delta", of(&[]), None),
+        ("a newer seal twice", of(&[&delta, &bare, &bare]), Some("NOT_LAST")),
+        ("what changed twice", of(&[&delta, &delta]), Some("FROM")),
+        ("cut off", cut, Some("FORM")),
+        ("nothing", Vec::new(), Some("FORM")),
+    ];
+    let told = |(name, bytes, refused): (&str, Vec<u8>, Option<&str>)| {
+        let taken = open_directory_file(&bytes, chain.trust());
+        let code = taken.as_ref().err().map(|error| match error {
+            DirectoryFileError::Directory(error) => error.code(),
+            DirectoryFileError::Delta { error, .. } => error.code(),
+            DirectoryFileError::Unsealed(_) => panic!("{name}: no draft"),
+        });
+        assert_eq!(code, refused, "{name}");
+        let taken = taken.ok();
+        let root = taken.as_ref().map(|taken| taken.root().to_string());
+        let height = taken.as_ref().map(|taken| taken.height().get());
+        json!({ "name": name, "file": hex::encode(bytes), "refused": refused, "root": root, "height": height })
+    };
+    rows.into_iter().map(told).collect()
+}
+
 #[test]
 fn directory_json() {
     let changes = Changes::new();
@@ -243,6 +287,7 @@ fn directory_json() {
         "time_ms": after.time.get(),
         "opened": directories(&changes, &signed[0]),
         "deltas": deltas(&changes),
+        "files": files(&changes, &signed[0]),
     });
     super::check("directory.json", &value);
 }
