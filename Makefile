@@ -131,14 +131,16 @@ wasm: wasm-target
 
 # The trust file by which the page judges, and where the page goes.
 PAGE_TRUST ?= $(DEVNET_DIR)/trust.txt
+# The directory of units by which it judges codes: the running network's for its trust file, else none unless one is named.
+PAGE_DIRECTORY ?= $(if $(filter $(DEVNET_DIR)/trust.txt,$(PAGE_TRUST)),$(wildcard $(DEVNET_DIR)/directory.bin))
 # Hosts to which codes on paper lead, the page's own first, former ones behind it.
 PAGE_HOSTS ?=
 PAGE_DIR   ?= $(CARGO_TARGET_DIR)/page-out
 .PHONY: page
-page: native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE says by which trust file.
+page: native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE and PAGE_DIRECTORY=FILE say by which trust file and directory of units.
 	@[[ -f '$(PAGE_TRUST)' ]] || { echo "$(PAGE_TRUST) is missing: name the chain's trust file (make page PAGE_TRUST=FILE), or start \`make devnet\` once" >&2; exit 64; }
 	cargo build $(CARGO_FLAGS) --bin tallystick-page
-	$(BIN)/tallystick-page --module '$(WASM)' --trust '$(PAGE_TRUST)' $(addprefix --host ,$(PAGE_HOSTS)) --out '$(PAGE_DIR)'
+	$(BIN)/tallystick-page --module '$(WASM)' --trust '$(PAGE_TRUST)' $(if $(PAGE_DIRECTORY),--directory '$(PAGE_DIRECTORY)') $(addprefix --host ,$(PAGE_HOSTS)) --out '$(PAGE_DIR)'
 
 # Installs the Debian packages in the array `missing`; says what needs them, where it cannot.
 define install_missing

@@ -148,12 +148,13 @@ impl Network {
         Ok(())
     }
 
-    /// Makes the page that judges by this network's trust file, in both shapes, into a folder.
+    /// Makes the page that judges by this network's trust file and directory of units, in both shapes, into a folder.
     pub async fn make_page(&self, out: &Path) -> Result<()> {
         let (page, module) = (self.binaries.beside("tallystick-page")?, self.binaries.module()?);
         let (trust, out) = (self.layout.trust().display().to_string(), out.display().to_string());
-        let module = module.display().to_string();
-        let arguments = ["--module", &module, "--trust", &trust, "--host", documents::CODE_HOST, "--out", &out];
+        let (module, directory) = (module.display().to_string(), self.layout.directory().display().to_string());
+        let judged_by = ["--trust", &trust, "--directory", &directory, "--host", documents::CODE_HOST];
+        let arguments: Vec<&str> = ["--module", &module, "--out", &out].into_iter().chain(judged_by).collect();
         let (code, output) = run(&page, &arguments).await?;
         ensure!(code == 0, "tallystick-page ended with exit code {code}:\n{output}");
         Ok(())

@@ -1,20 +1,25 @@
 // From what somebody chose to what is said of it. A file goes by its first bytes to whoever opens its kind; every one of them ends in
 // `judgeBundle`, `judgeCode`, or `say`.
 
+import { hosts } from './address.js';
 import { stopCamera } from './camera.js';
+import { directories, ownBlock } from './directory.js';
 import { kindOf } from './kinds.js';
 import { openDocument } from './open.js';
 import { codeOfPicture } from './picture.js';
 import { readStart } from './read.js';
-import { refreshed } from './refresh.js';
+import { answered } from './refresh.js';
 import { renderNote, renderResult, say, showVerdict } from './result.js';
 import { state } from './state.js';
 import { ask } from './typed.js';
-import { fileBytesMax, renew, shown, verdictOf } from './verifier.js';
+import { encoded, fileBytesMax, joined, renew, scanOf, shown, verdictOf } from './verifier.js';
 import { word } from './words.js';
 
-// What a newer state may come to, to take the place of an older one.
-const PROVED = ['in_force', 'too_old', 'reversed'];
+// What a newer state may come to, to take the place of an older one. That the ledger does not have a receipt nobody can prove: it is told of a
+// code of which nothing more is known.
+const PROVED = ['in_force', 'too_old', 'reversed', 'refused'];
+const ABSENT = ['PENDING', 'OVERDUE', 'KEY_REVOKED'];
+const PROBLEMS = { TRUST: 'trustBad', DIRECTORY: 'directoryBad', HOST: 'codeNoHost' };
 
 // A file that somebody chose or dropped. Of whatever size it is, no more is read here than a bundle may have.
 export async function judgeFile(file) {
@@ -32,14 +37,14 @@ export async function judgeFile(file) {
   const kind = kindOf(bytes);
   if (kind === 'pdf' || kind === 'zip') await judgeDocument(verifier, asked, file);
   else if (kind === 'picture') await judgePicture(asked, file, bytes);
-  else await answer(verifier, file.name, bytes);
+  else await answer({ verifier, name: shown(verifier, file.name), bytes });
 }
 
 // A PDF or an OFD: the bundle that is attached to it.
 async function judgeDocument(verifier, asked, file) {
   const found = await openDocument(file).catch((error) => wordOf(error, 'documentUnread'));
   if (asked !== state.asked) return;
-  if (found.bundle) await answer(verifier, file.name, found.bundle, true);
+  if (found.bundle) await answer({ verifier, name: shown(verifier, file.name), bytes: found.bundle, attached: true });
   else say(found.word);
 }
 
@@ -60,7 +65,7 @@ function wordOf(error, other) {
 export async function judgeBundle(name, bytes) {
   const asked = begin();
   const verifier = await state.ready;
-  if (verifier && asked === state.asked) await answer(verifier, name, bytes);
+  if (verifier && asked === state.asked) await answer({ verifier, name: shown(verifier, name), bytes });
 }
 
 // The same thing once more, because of other options; whoever chose them stays where he is.
@@ -68,41 +73,76 @@ export function judgeAgain() {
   const { question } = state;
   if (!question) return;
   const focused = document.activeElement;
-  answer(question.verifier, question.name, question.bytes, question.attached);
+  answer(question);
   focused.focus();
 }
 
 // The receipt that is shown, with what the ledger says of it now: asked of whoever serves this page, and judged here.
 export async function judgeNow() {
-  const { question, asked } = state;
+  const { question, verdict, asked } = state;
   if (!question) return;
-  const { verifier, name, bytes, attached } = question;
+  const { verifier, bytes, code } = question;
   let isAhead = false;
-  const proves = (newer) => {
-    const { result, code } = verdictOf(verifier, options(), newer).conclusion;
-    isAhead = isAhead || code === 'FROM_THE_FUTURE';
-    return PROVED.includes(result);
+  const faultOf = (answer) => {
+    const newer = withAnswer(question, answer);
+    if (newer.problem) return newer.problem === 'ANSWER_OLDER' ? 'refreshOlder' : 'refreshFalse';
+    const judged = verdictOn(newer, options());
+    isAhead = isAhead || isOfTheFuture(judged);
+    return faultOfVerdict(judged, verdict);
   };
   renderNote('refreshing');
-  let newer;
+  let given;
   try {
-    newer = await refreshed(verifier, bytes, proves);
+    given = await answered(verifier, code ? encoded(digitsOf(code)) : bytes, faultOf);
   } catch (error) {
     await renew(verifier);
-    newer = { why: 'refreshFalse' };
+    given = { why: 'refreshFalse' };
   }
   // Another file may have been chosen since.
   if (asked !== state.asked) return;
   // By a clock that is behind, no answer holds: that is no node's fault.
-  if (newer.why) renderNote(newer.why === 'refreshFalse' && isAhead ? 'refreshClock' : newer.why);
-  else await answer(verifier, name, newer.bytes, attached, 'refreshed');
+  if (given.why) renderNote(given.why === 'refreshFalse' && isAhead ? 'refreshClock' : given.why);
+  else await answer(withAnswer(question, given.answer), (judged) => (isProved(judged) ? 'refreshed' : 'refreshedAbsent'));
+}
+
+// The question with what the ledger answered, or { problem }.
+function withAnswer(question, ledger) {
+  if (question.code) return Object.assign({}, question, { ledger });
+  const bytes = joined(question.verifier, question.bytes, ledger);
+  return bytes.problem ? bytes : Object.assign({}, question, { bytes });
+}
+
+function isProved(verdict) {
+  return !verdict.problem && PROVED.includes(verdict.conclusion.result);
+}
+
+function isOfTheFuture(verdict) {
+  return !verdict.problem && verdict.checks.some((check) => check.outcome === 'failed' && /^(ISSUE|ANCHOR|SEAL)_TIME$/.test(check.code));
+}
+
+// Why a verdict may not take the place of the one before; null if it may. What was proved stays until something is proved that is not older.
+function faultOfVerdict(verdict, before) {
+  const isKnown = isProved(verdict) || (!verdict.problem && ABSENT.includes(verdict.conclusion.code));
+  if (!isKnown) return 'refreshFalse';
+  if (!isProved(before)) return null;
+  return isProved(verdict) && verdict.as_of.seconds >= before.as_of.seconds ? null : 'refreshOlder';
 }
 
 // The text of a code on paper.
-export async function judgeCode() {
+export async function judgeCode(code) {
   const asked = begin();
   const verifier = await state.ready;
-  if (verifier && asked === state.asked) say('codeNotRead');
+  if (!verifier || asked !== state.asked) return;
+  const known = await directories();
+  if (asked !== state.asked) return;
+  if (!known.length) say(ownBlock() ? 'directoryMissing' : 'codeNotRead');
+  else if (!hosts().length) say('codeNoHost');
+  else await answer({ verifier, code, known });
+}
+
+// What stands behind `#`.
+function digitsOf(code) {
+  return code.slice(code.indexOf('#') + 1);
 }
 
 // The five entries that somebody typed.
@@ -118,7 +158,7 @@ export async function judgeTyped() {
 // Why there is no verdict at all.
 export function sayProblem(problem, atMs) {
   if (problem === 'TIME') say('clockBad', { time: new Date(atMs).toISOString() });
-  else say(problem === 'TRUST' ? 'trustBad' : 'trapped');
+  else say(PROBLEMS[problem] || 'trapped');
 }
 
 // Says that something is under way; which of all things it is.
@@ -136,15 +176,35 @@ function options() {
   return asked;
 }
 
-// `attached`: whether the bytes come out of a document that draws a receipt, too. `note`: what became of a refresh.
-async function answer(verifier, name, bytes, attached, note) {
+// The verdict on a question: a bundle's bytes, or a code by a directory, with what the ledger answered.
+function verdictOn(question, asked) {
+  const { verifier, bytes, code } = question;
+  return code ? scanOf(verifier, Object.assign({ hosts: hosts() }, asked), question) : verdictOf(verifier, asked, bytes);
+}
+
+// Of the directories at hand, the latest that holds.
+function latest(question, asked) {
+  let best = { seconds: -1 };
+  for (const directory of question.known) {
+    const verdict = verdictOn(Object.assign({ directory }, question), { at_ms: asked.at_ms });
+    const seconds = verdict.problem ? -1 : (verdict.as_of || { seconds: 0 }).seconds;
+    if (!best.directory || seconds > best.seconds) best = { directory, seconds };
+  }
+  return best.directory;
+}
+
+// Shows the verdict on a question. `attached` in it: whether the bytes come out of a document that draws a receipt, too. `noteOf`: what is said
+// of a refresh, by its verdict.
+async function answer(question, noteOf) {
   const asked = options();
   try {
-    const verdict = verdictOf(verifier, asked, bytes);
+    const directory = question.directory || (question.code && latest(question, asked));
+    const whole = Object.assign({}, question, { directory, options: asked });
+    const verdict = verdictOn(whole, asked);
     if (verdict.problem) sayProblem(verdict.problem, asked.at_ms);
-    else showVerdict({ verifier, name: shown(verifier, name), bytes, options: asked, attached }, verdict, note);
+    else showVerdict(whole, verdict, noteOf && noteOf(verdict));
   } catch (error) {
-    await renew(verifier);
+    await renew(question.verifier);
     say('trapped');
   }
 }

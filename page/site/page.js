@@ -75,6 +75,12 @@ at('file').addEventListener('change', (event) => {
   event.target.value = '';
 });
 at('scan').addEventListener('click', () => startCamera(judgeCode));
+at('paste').addEventListener('submit', (event) => {
+  event.preventDefault();
+  // No code has white space in it; mail and messengers put some there.
+  const text = at('text').value.replace(/\s+/g, '');
+  judgeCode(/^[0-9]+$/.test(text) ? codeOf(text) : text);
+});
 at('camera-stop').addEventListener('click', () => {
   stopCamera();
   at('scan').focus();

@@ -1,7 +1,7 @@
 // Asking the portal what the ledger says of a receipt now. All that is sent: its code, its number, and a hash of what its unit signed. An
 // answer is no more believed than a file is: the verifier judges it, and if it does not hold, another node is asked.
 
-import { joined, questionOf } from './verifier.js';
+import { questionOf } from './verifier.js';
 
 // How often another node is asked.
 const TRIES = 4;
@@ -12,23 +12,22 @@ export function canAsk() {
   return location.protocol === 'https:' || location.protocol === 'http:';
 }
 
-// The bundle with newer proofs, once `isProved(bytes)` says that they hold; or { why }: a word, and its values.
-export async function refreshed(verifier, bundle, isProved) {
-  const question = questionOf(verifier, bundle);
+// { answer }: the first one of which `faultOf(bytes)` says nothing; or { why }: a word. `receipt`: a bundle, or the digits of a code, as bytes.
+export async function answered(verifier, receipt, faultOf) {
+  const question = questionOf(verifier, receipt);
   if (question.problem) return { why: 'refreshUnfit' };
   let why = 'refreshFalse';
   for (let number = 0; number < TRIES; number += 1) {
     const answer = await ask(question, number);
     if (answer.why) return answer;
-    const bytes = joined(verifier, bundle, answer.bytes);
-    if (bytes.problem) why = bytes.problem === 'ANSWER_OLDER' ? 'refreshOlder' : 'refreshFalse';
-    else if (isProved(bytes)) return { bytes };
+    why = faultOf(answer.bytes);
+    if (!why) return { answer: answer.bytes };
   }
   return { why };
 }
 
-// The ledger's answer as the portal hands it on, or { why }. Of a code's record, too: `asked` is what questionOf gives.
-export async function ask(asked, number) {
+// The ledger's answer as the portal hands it on, or { why }. `asked`: what questionOf gives.
+async function ask(asked, number) {
   const body = JSON.stringify(Object.assign({ try: number }, asked));
   const headers = { 'content-type': 'application/json' };
   let response;

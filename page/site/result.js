@@ -9,8 +9,9 @@ import { checks, comparison, firstWords, notices } from './verdict.js';
 import { traceOf } from './verifier.js';
 import { word } from './words.js';
 
-// Results of which a later state may say something else.
-const PASSING = ['in_force', 'too_old'];
+// Results of which the ledger may say something else, or more; and codes of results of which it mostly has nothing to say.
+const PASSING = ['in_force', 'too_old', 'signed'];
+const PASSING_CODES = ['KEY_REVOKED', 'DIRECTORY_OLD'];
 
 // The whole page, in the language of the state.
 export function render() {
@@ -63,7 +64,7 @@ export function say(name, values) {
   show({ message: { name, values } });
 }
 
-// Shows a verdict on a question: verifier, name, bytes and options. `note`: what became of a refresh.
+// Shows a verdict on a question: verifier, options, and a bundle's name and bytes, or a code. `note`: what became of a refresh.
 export function showVerdict(question, verdict, note) {
   show({ question, verdict, note });
 }
@@ -87,6 +88,10 @@ function openParts() {
 
 function rest(open) {
   const { language, verdict, question } = state;
+  if (question.code) {
+    const compared = [...notices(verdict, language), ...comparison(verdict, language, true)];
+    return [...compared, ...refreshPart(), ...checks(verdict, language)];
+  }
   const parts = [
     make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
     ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
@@ -103,9 +108,11 @@ function rest(open) {
 
 // The button itself is `page.js`'s to answer.
 function refreshPart() {
-  const { language, verdict, note } = state;
-  const passes = PASSING.includes(verdict.conclusion.result) && canAsk();
-  const button = passes ? [make('button', { type: 'button', id: 'refresh' }, word(language, 'refresh'))] : [];
+  const { language, verdict, question, note } = state;
+  const { code, result } = verdict.conclusion;
+  const passes = (PASSING.includes(result) || PASSING_CODES.includes(code)) && canAsk();
+  const name = question.code && !question.ledger ? 'askLedger' : 'refresh';
+  const button = passes ? [make('button', { type: 'button', id: 'refresh' }, word(language, name))] : [];
   if (!passes && !note) return [];
   return [make('p', {}, ...button, ' ', make('span', { id: 'note', role: 'status' }, note ? word(language, note) : ''))];
 }

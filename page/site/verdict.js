@@ -47,17 +47,17 @@ export function notices(verdict, language) {
   return items.length ? [make('ul', { class: 'notices' }, ...items)] : [];
 }
 
-// What must be the same on the receipt that somebody holds.
-export function comparison(verdict, language) {
+// What must be the same on the receipt that somebody holds; large beside a code, of which a copy reads the same.
+export function comparison(verdict, language, isScan) {
   const rows = verdict.compare || [];
   if (!rows.length) return [];
   const entries = rows.map((row) => pair(row[language], row.value));
   return [
     make(
       'section',
-      { class: 'compare', 'aria-labelledby': 'compare' },
+      { class: isScan ? 'compare large' : 'compare', 'aria-labelledby': 'compare' },
       make('h3', { id: 'compare' }, word(language, 'compare')),
-      make('p', {}, word(language, 'compareWhy')),
+      make('p', {}, word(language, isScan ? 'compareScan' : 'compareWhy')),
       make('dl', {}, ...entries),
     ),
   ];

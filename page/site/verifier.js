@@ -8,13 +8,13 @@ const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 // Loads it: from the page itself, or from the file that the page names by hash.
 export async function load() {
   await WebAssembly.instantiate(EMPTY_MODULE);
-  const trust = new TextEncoder().encode(document.getElementById('trust').textContent);
-  const module = await WebAssembly.compile(await moduleBytes(document.getElementById('verify')));
+  const trust = encoded(document.getElementById('trust').textContent);
+  const module = await WebAssembly.compile(await blockBytes(document.getElementById('verify')));
   return { module, trust, exports: (await WebAssembly.instantiate(module, {})).exports };
 }
 
-// The bytes of a module that a block of the page carries, or names by hash.
-export async function moduleBytes(block) {
+// The bytes that a block of the page carries, or names by hash.
+export async function blockBytes(block) {
   const address = block.getAttribute('data-address');
   if (!address) return bytesOf(block.textContent);
   const integrity = block.getAttribute('data-integrity');
@@ -43,6 +43,20 @@ export function traceOf(verifier, options, bundle) {
   return shownAll(verifier, JSON.parse(ask(verifier, 'tallystick_trace', options, bundle)));
 }
 
+// The JSON text of the verdict on a code by a directory of units, as receipt-core writes it. `ledger`: what it answers, if it was asked.
+export function scanText(verifier, options, { code, directory, ledger }) {
+  const parts = [encoded(JSON.stringify(options)), verifier.trust, directory, encoded(code)];
+  const lengths = parts.map((part) => part.length);
+  put(verifier, ledger ? parts.concat([ledger]) : parts);
+  const { tallystick_scan: scan, tallystick_scan_answered: scanAnswered } = verifier.exports;
+  return take(verifier, ledger ? scanAnswered(...lengths) : scan(...lengths.slice(0, 3)));
+}
+
+// The same, with every text in it fit to be shown.
+export function scanOf(verifier, options, scan) {
+  return shownAll(verifier, JSON.parse(scanText(verifier, options, scan)));
+}
+
 // What a portal is asked about the receipt of a bundle or of a code's digits: { code, number, status_key }, or { problem }.
 export function questionOf(verifier, receipt) {
   put(verifier, [verifier.trust, receipt]);
@@ -59,7 +73,7 @@ export function joined(verifier, bundle, answer) {
 
 // A text of somebody else's as it may be shown.
 export function shown(verifier, text) {
-  put(verifier, [new TextEncoder().encode(text)]);
+  put(verifier, [encoded(text)]);
   return take(verifier, verifier.exports.tallystick_shown());
 }
 
@@ -73,9 +87,14 @@ function shownAll(verifier, value) {
 }
 
 function ask(verifier, question, options, bundle) {
-  const json = new TextEncoder().encode(JSON.stringify(options));
+  const json = encoded(JSON.stringify(options));
   put(verifier, [json, verifier.trust, bundle]);
   return take(verifier, verifier.exports[question](json.length, verifier.trust.length));
+}
+
+// A text as bytes.
+export function encoded(text) {
+  return new TextEncoder().encode(text);
 }
 
 // Puts the parts of a question where a module finds it.

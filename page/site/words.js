@@ -5,8 +5,8 @@ export const LANGUAGES = ['zh', 'en'];
 const WORDS = {
   title: ['核验电子票据', 'Verify a receipt'],
   lead: [
-    '选一个票据文件（.tally、PDF、OFD）。核验在这台设备上进行，文件不会离开它，断网也能用。',
-    'Choose a receipt’s file (.tally, PDF, OFD). It is judged on this device and never leaves it; no network is needed.',
+    '选一个票据文件（.tally、PDF、OFD），或扫票面上的二维码。核验在这台设备上进行，文件不会离开它，断网也能用。',
+    'Choose a receipt’s file (.tally, PDF, OFD), or scan the code on it. It is judged on this device and never leaves it; no network is needed.',
   ],
   choose: ['选择票据文件', 'Choose a receipt file'],
   drop: ['也可以把文件拖到这里。', 'Or drop the file here.'],
@@ -20,8 +20,13 @@ const WORDS = {
   ],
   specimen: ['测试样票', 'Specimen (测试样票)'],
   refresh: ['刷新状态', 'Refresh the state'],
+  askLedger: ['联网查是否入账、有没有冲红', 'Ask the ledger: recorded, reversed?'],
   refreshing: ['正在向本网站询问…', 'Asking this site…'],
   refreshed: ['状态已刷新，由本页核验。', 'The state is new, and was judged by this page.'],
+  refreshedAbsent: [
+    '本网站说账本里没有这张票据；“没有”无法证明，只能说开票单位签了名。',
+    'This site says that the ledger does not have this receipt. Nobody can prove that; what is proved is that the unit signed it.',
+  ],
   refreshUnfit: ['这个文件无法刷新。', 'This file cannot be refreshed.'],
   refreshFalse: [
     '收到的答复都核验不了，未予采用；上面仍是原来的状态。请稍后再试。',
@@ -32,8 +37,8 @@ const WORDS = {
     'The answer is dated later than this device’s clock, so it was not used; above is the state as it was. Set the clock first.',
   ],
   refreshOlder: [
-    '答复不比文件里的状态新，未予采用。',
-    'The answers are no newer than the state in the file, so none was used.',
+    '答复不比上面的状态新，未予采用。',
+    'The answers are no newer than the state above, so none was used.',
   ],
   refreshOffline: ['没有网络，状态没有刷新。', 'No network: the state was not refreshed.'],
   refreshTooOften: ['刷新次数过多，请过一会儿再试。', 'Refreshed too often. Try again a little later.'],
@@ -95,6 +100,10 @@ const WORDS = {
     '下面由开票单位签名。有一项与手里的不同，手里的就不是这张票据。',
     'The issuing unit signed this. If one of these differs on the receipt you hold, it is another receipt.',
   ],
+  compareScan: [
+    '下面由开票单位签名，请与手里的纸面逐项核对：有一项不同，纸面就不是这张票据。复印、转发的二维码扫出来也是一样的。',
+    'The issuing unit signed this. Compare each item with the paper: if one differs, the paper is another receipt. A copied code reads the same.',
+  ],
   face: ['票面', 'The receipt'],
   red: ['红字（冲红）', 'red: reverses another'],
   items: ['项目明细', 'Items'],
@@ -150,9 +159,24 @@ const WORDS = {
     'The verifier stopped unexpectedly and came to no conclusion. Open this page anew and try again.',
   ],
   codeNotRead: [
-    '读到了二维码，但本页还不能核验它，也不打开它所指的网址。请选择票据文件（.tally、PDF、OFD），或输入票面上的五项。',
-    'A code was read. This page cannot judge it yet, and does not open the address in it. Choose the receipt’s file (.tally, PDF, OFD), or type its five entries.',
+    '读到了二维码，但本页没有单位名录，核验不了它，也不打开它所指的网址。请选择票据文件（.tally、PDF、OFD），或输入票面上的五项。',
+    'A code was read. This page has no directory of units to judge it by, and does not open the address in it. Choose the receipt’s file (.tally, PDF, OFD), or type its five entries.',
   ],
+  codeNoHost: [
+    '读到了二维码，但本页不知道票据的二维码应指向哪个网址，核验不了它，也不打开它所指的网址。请从票面上印的网址打开查验页，或选择票据文件（.tally、PDF、OFD）。',
+    'A code was read. This page does not know to which address the codes of receipts lead, so it cannot judge one, and does not open the address in it. Open the page at the address that the receipt names, or choose the receipt’s file (.tally, PDF, OFD).',
+  ],
+  directoryMissing: [
+    '核验二维码所需的单位名录没有取到。请检查网络后再扫；断网时请用单文件版的本页。',
+    'The directory of units, by which codes are judged, could not be fetched. Check the network and scan again; without a network, use this page as one file.',
+  ],
+  directoryBad: [
+    '单位名录不是本页信任的机构签署的，或已损坏，无法核验二维码。请重新取得本页。',
+    'The directory of units is damaged, or not signed by those whom this page trusts, so no code can be judged. Get the page anew.',
+  ],
+  paste: ['粘贴或输入二维码的内容', 'Paste or type the text of a code'],
+  pasteText: ['二维码的内容（以 HTTPS:// 开头），或其中“#”后面的数字', 'The text of the code (it begins with HTTPS://), or the digits behind its #'],
+  pasteJudge: ['核验', 'Verify'],
   document: [
     '下面的票面由本页根据文件里附带的凭证重新绘制：以本页的票面为准，不要以文件画出来的为准。伪造的人可以保留附件、改画页面。',
     'The receipt below is drawn anew by this page, from the proof inside the file. Trust this drawing, not the file’s: a forger keeps the attachment and repaints the page.',

@@ -1,9 +1,10 @@
-//! `tallystick-page`: puts the page's sources, the compiled verifier and a trust file together, in two shapes.
+//! `tallystick-page`: puts the page's sources, the compiled verifier, a trust file and a directory of units together, in two shapes.
 //!
 //! ```text
 //! OUT/hosted/index.html          for a server: policy by hash, the verifier beside it, named and pinned by its hash
 //! OUT/hosted/verify-HASH.wasm
 //! OUT/hosted/carrier-HASH.wasm
+//! OUT/hosted/units-HASH.bin      the directory of units, if there is one
 //! OUT/tallystick-verify.html     for a disk: everything in one file, and no connection allowed
 //! OUT/SHA256SUMS                 what authorities publish
 //! ```
@@ -23,15 +24,16 @@ use clap::Parser;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use receipt_core::code::Host;
+use receipt_core::directory::open_directory_file;
 use receipt_core::hash::sha256;
-use receipt_core::limits::TRUST_BYTES_MAX;
+use receipt_core::limits::{DIRECTORY_BYTES_MAX, TRUST_BYTES_MAX};
 use receipt_core::trust::TrustFile;
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::terminal::{self, path as shown};
 use tallystick_service::{input, outln};
 
-use shapes::{Module, Parts};
+use shapes::{Parts, Pinned};
 
 /// Far above the module's size.
 const MODULE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -49,8 +51,11 @@ struct Arguments {
     /// The trust file by which the page judges: from somewhere that its users trust.
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// A host to which codes on paper lead: the page's own, and former ones, because papers outlive names. Kept in the page for when it judges
-    /// codes, which it does not yet.
+    /// The directory of units by which the page judges codes on paper (docs/ops/directory.md); without it, it judges none.
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+    /// A host to which codes on paper lead: the page's own, and former ones, because papers outlive names. Codes of any other are refused. Unless
+    /// one is named, a page from a server takes the server's, and a page on a disk judges no code.
     #[arg(long = "host", value_name = "HOST", value_parser = Host::new)]
     hosts: Vec<Host>,
     /// The folder to write to; what an earlier call has written there is replaced.
@@ -85,15 +90,18 @@ fn run(arguments: &Arguments) -> Result<()> {
     let beside = || arguments.module.with_file_name("tallystick_page_carrier.wasm");
     let carrier = arguments.carrier.clone().unwrap_or_else(beside);
     let (verifier, carrier) = (read_module(&arguments.module)?, read_module(&carrier)?);
-    let modules = [Module::verifier(&verifier), Module::carrier(&carrier)];
     let trust = read_trust(&arguments.trust).with_context(|| format!("reading {}", shown(&arguments.trust)))?;
-    let parts = Parts::new(&modules, &trust, &arguments.hosts)?;
+    let read = |path| read_directory(path, &trust).with_context(|| format!("reading {}", shown(path)));
+    let directory = arguments.directory.as_deref().map(read).transpose()?;
+    let mut pinned = vec![Pinned::verifier(&verifier), Pinned::carrier(&carrier)];
+    pinned.extend(directory.as_deref().map(Pinned::directory));
+    let parts = Parts::new(&pinned, &trust, &arguments.hosts)?;
     let mut files = vec![
         ("hosted/index.html".to_owned(), parts.hosted()?.into_bytes()),
         ("tallystick-verify.html".to_owned(), parts.one_file()?.into_bytes()),
     ];
-    let hosted = |module: &Module<'_>| (format!("hosted/{}", module.file_name()), module.bytes().to_vec());
-    files.extend(modules.iter().map(hosted));
+    let hosted = |file: &Pinned<'_>| (format!("hosted/{}", file.file_name()), file.bytes().to_vec());
+    files.extend(pinned.iter().map(hosted));
     let out = &arguments.out;
     let folder = out.join("hosted");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", shown(&folder)))?;
@@ -104,7 +112,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         outln!("{:>9} bytes, {:>7} as gzip  {}", bytes.len(), gzip_bytes(bytes)?, shown(&out.join(name)));
     }
     durable::write(&out.join("SHA256SUMS"), sums.as_bytes(), FileMode::Shared)?;
-    remove_earlier_modules(&folder, &modules)
+    remove_earlier(&folder, &pinned)
 }
 
 /// A WebAssembly module, by its first bytes.
@@ -121,14 +129,22 @@ fn read_trust(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Modules under other hashes that an earlier call has left.
-fn remove_earlier_modules(folder: &Path, modules: &[Module<'_>]) -> Result<()> {
+/// A directory file by which the page can judge: it opens under the page's trust file.
+fn read_directory(path: &Path, trust: &str) -> Result<Vec<u8>> {
+    let bytes = input::read(path, DIRECTORY_BYTES_MAX)?;
+    open_directory_file(&bytes, &TrustFile::parse(trust)?)?;
+    Ok(bytes)
+}
+
+/// Modules and directories under other hashes that an earlier call has left.
+fn remove_earlier(folder: &Path, pinned: &[Pinned<'_>]) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("listing {}", shown(folder)))? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let is_module = ["verify-", "carrier-"].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".wasm");
-        if is_module && !modules.iter().any(|module| module.file_name() == name) {
+        let is_pinned = |(begin, end): &(&str, &str)| name.starts_with(begin) && name.ends_with(end);
+        let was_pinned = [("verify-", ".wasm"), ("carrier-", ".wasm"), ("units-", ".bin")].iter().any(is_pinned);
+        if was_pinned && !pinned.iter().any(|file| file.file_name() == name) {
             fs::remove_file(entry.path()).with_context(|| format!("removing {}", shown(&entry.path())))?;
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! both      one script and one stylesheet, each by its hash; WebAssembly; no markup from text
-//! hosted    besides: asks its own origin, where the verifier is and typed entries are looked up
+//! hosted    besides: asks its own origin, where the verifier and the directory of units are, and typed entries are looked up
 //! one file  no connection of any kind, and a form only for who can be told so
 //! ```
 
@@ -23,6 +23,7 @@ const MODULES: &[(&str, &str)] = &[
     ("camera.js", include_str!("../site/camera.js")),
     ("carrier.js", include_str!("../site/carrier.js")),
     ("clock.js", include_str!("../site/clock.js")),
+    ("directory.js", include_str!("../site/directory.js")),
     ("face.js", include_str!("../site/face.js")),
     ("judge.js", include_str!("../site/judge.js")),
     ("kinds.js", include_str!("../site/kinds.js")),
@@ -55,28 +56,35 @@ struct Shape {
 const HOSTED: Shape = Shape { origin: "'self'", typed: "", elements: " action=\"elements\"" };
 const ONE_FILE: Shape = Shape { origin: "'none'", typed: " hidden", elements: "" };
 
-/// A WebAssembly module of the page.
-pub(crate) struct Module<'a> {
+/// A file that belongs to a page, pinned by its hash: beside the hosted one, within the one on a disk.
+pub(crate) struct Pinned<'a> {
     /// By which the page's script finds it, and how its file's name begins.
     name: &'static str,
+    /// How its file's name ends.
+    extension: &'static str,
     bytes: &'a [u8],
     hash: Hash,
 }
 
-impl<'a> Module<'a> {
+impl<'a> Pinned<'a> {
     /// The verifier: every page runs it.
     pub(crate) fn verifier(bytes: &'a [u8]) -> Self {
-        Self { name: "verify", bytes, hash: sha256(&[bytes]) }
+        Self { name: "verify", extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
     /// What opens documents and reads codes: fetched when somebody brings one.
     pub(crate) fn carrier(bytes: &'a [u8]) -> Self {
-        Self { name: "carrier", bytes, hash: sha256(&[bytes]) }
+        Self { name: "carrier", extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
-    /// Another module has another name, so that no cache keeps an old one under a new page.
+    /// By what codes are judged: fetched when somebody brings one.
+    pub(crate) fn directory(bytes: &'a [u8]) -> Self {
+        Self { name: "units", extension: "bin", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// Another content has another name, so that no cache keeps an old one under a new page.
     pub(crate) fn file_name(&self) -> String {
-        format!("{}-{}.wasm", self.name, &self.hash.to_string()[..16])
+        format!("{}-{}.{}", self.name, &self.hash.to_string()[..16], self.extension)
     }
 
     /// Its bytes.
@@ -100,7 +108,7 @@ impl<'a> Module<'a> {
 
 /// What a page is made of.
 pub(crate) struct Parts<'a> {
-    modules: &'a [Module<'a>],
+    pinned: &'a [Pinned<'a>],
     trust: &'a str,
     hosts: &'a [Host],
     style: String,
@@ -109,7 +117,7 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Bundles the script, and refuses what would end its place in the document early. `hosts`: where codes may lead that this page judges.
-    pub(crate) fn new(modules: &'a [Module<'a>], trust: &'a str, hosts: &'a [Host]) -> Result<Self> {
+    pub(crate) fn new(pinned: &'a [Pinned<'a>], trust: &'a str, hosts: &'a [Host]) -> Result<Self> {
         let (script, style) = (bundle(MODULES, ENTRY)?, slim(STYLE)?);
         // A browser ends a script at these, and turns CR into LF before it hashes.
         for (name, text) in [("the script", script.as_str()), ("the style", style.as_str())] {
@@ -117,20 +125,20 @@ impl<'a> Parts<'a> {
             ensure!(ends.is_none(), "{name} contains {ends:?}");
         }
         ensure!(!trust.contains('<'), "a page cannot carry a trust file with the character < in a name");
-        Ok(Self { modules, trust, hosts, style, script })
+        Ok(Self { pinned, trust, hosts, style, script })
     }
 
     /// The page for a server.
     pub(crate) fn hosted(&self) -> Result<String> {
-        self.page(&self.modules.iter().map(Module::named).collect::<String>(), &HOSTED)
+        self.page(&self.pinned.iter().map(Pinned::named).collect::<String>(), &HOSTED)
     }
 
     /// The page for a disk.
     pub(crate) fn one_file(&self) -> Result<String> {
-        self.page(&self.modules.iter().map(Module::whole).collect::<String>(), &ONE_FILE)
+        self.page(&self.pinned.iter().map(Pinned::whole).collect::<String>(), &ONE_FILE)
     }
 
-    fn page(&self, modules: &str, shape: &Shape) -> Result<String> {
+    fn page(&self, pinned: &str, shape: &Shape) -> Result<String> {
         let hash = |text: &str| source_hash(&sha256(&[text.as_bytes()]));
         let policy = format!(
             "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}'; connect-src {origin}; img-src data:; \
@@ -147,7 +155,7 @@ impl<'a> Parts<'a> {
             ("trust", self.trust),
             ("typed", shape.typed),
             ("elements", shape.elements),
-            ("modules", modules),
+            ("pinned", pinned),
             ("script", &self.script),
         ];
         fill(HTML, &contents)
@@ -169,10 +177,10 @@ mod tests {
     fn the_same_parts_give_the_same_pages_and_the_policy_names_them() {
         let trust = TestChain::new().trust().to_text();
         let hosts = ["tally.example", "old.example:8443"].map(|host| Host::new(host).unwrap());
-        let modules = [Module::verifier(b"\0asm"), Module::carrier(b"\0asm carrier")];
-        let parts = Parts::new(&modules, &trust, &hosts).unwrap();
+        let pinned = [Pinned::verifier(b"\0asm"), Pinned::carrier(b"\0asm carrier"), Pinned::directory(b"units")];
+        let parts = Parts::new(&pinned, &trust, &hosts).unwrap();
         let (hosted, one_file) = (parts.hosted().unwrap(), parts.one_file().unwrap());
-        assert_eq!(hosted, Parts::new(&modules, &trust, &hosts).unwrap().hosted().unwrap());
+        assert_eq!(hosted, Parts::new(&pinned, &trust, &hosts).unwrap().hosted().unwrap());
         for page in [&hosted, &one_file] {
             let script = page.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
             let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
@@ -186,14 +194,18 @@ mod tests {
         }
         assert!(hosted.contains("connect-src 'self'") && hosted.contains("form-action 'self'"));
         assert!(one_file.contains("connect-src 'none'") && one_file.contains("form-action 'none'"));
-        for module in &modules {
-            assert!(hosted.contains(&module.file_name()) && one_file.contains(&STANDARD.encode(module.bytes())));
+        for file in &pinned {
+            let (name, hash) = (file.file_name(), source_hash(&sha256(&[file.bytes()])));
+            assert!(hosted.contains(&name) && hosted.contains(&hash) && !one_file.contains(&name), "{name}");
+            assert!(one_file.contains(&STANDARD.encode(file.bytes())), "{name}");
         }
+        let without = Parts::new(&pinned[..2], &trust, &hosts).unwrap();
+        assert!(!without.hosted().unwrap().contains("id=\"units\"") && hosted.contains("id=\"units\""));
     }
 
     #[test]
     fn a_name_that_would_end_its_place_in_the_document_is_refused() {
-        assert!(Parts::new(&[Module::verifier(b"\0asm")], "name </script>", &[]).is_err());
+        assert!(Parts::new(&[Pinned::verifier(b"\0asm")], "name </script>", &[]).is_err());
     }
 
     #[test]

@@ -21,19 +21,13 @@ HTML = """<!doctype html>
 """
 
 LOAD = """async () => {
-  const { load, put, taken, verdictText } = await import('/site/verifier.js');
+  const { encoded, load, scanText, verdictText } = await import('/site/verifier.js');
   const verifier = await load();
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
-  const encoded = (text) => new TextEncoder().encode(text);
-  const scanText = (options, directory, code) => {
-    const json = encoded(JSON.stringify(options));
-    put(verifier, [json, verifier.trust, directory, encoded(code)]);
-    const length = verifier.exports.tallystick_scan(json.length, verifier.trust.length, directory.length);
-    return new TextDecoder().decode(taken(verifier, length));
-  };
   window.answers = (questions) => questions.map(({ options, trust, bundle, directory, code }) => {
     verifier.trust = encoded(trust);
-    return code === undefined ? verdictText(verifier, options, bytes(bundle)) : scanText(options, bytes(directory), code);
+    if (code === undefined) return verdictText(verifier, options, bytes(bundle));
+    return scanText(verifier, options, { code, directory: bytes(directory) });
   });
 }"""
 

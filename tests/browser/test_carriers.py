@@ -23,8 +23,6 @@ DESCRIBED = json.loads((CARRIERS / "carriers.json").read_text())
 PDF, OFD = CARRIERS / "s01.pdf", CARRIERS / "s01.ofd"
 MEGABYTE = 2**20
 TRUST_THIS = "以本页的票面为准"
-# What is said of a code where the page has no directory of units.
-NOT_JUDGED = ["读到了二维码", "还不能核验", "不打开它所指的网址"]
 # Something is said, and it is not that something is under way.
 SAID = """() => {
   const word = document.getElementById('word');
@@ -109,9 +107,16 @@ class CarrierTest(PageTest):
         self.assertEqual(page.locator("section.face").count(), 1)
         self.assertEqual(TRUST_THIS in shown, warned)
 
-    def assert_scanned(self, page):
-        """A code was read, and it is said that the page cannot judge it yet. Which text was read: `Sources`."""
-        self.assert_said(page, *NOT_JUDGED)
+    def assert_scanned(self, page, expected="scanned"):
+        """The code was judged as the library judges it: what it comes to, and what must be the same on the paper."""
+        verdict = DESCRIBED[expected]
+        conclusion = verdict["conclusion"]
+        first = page.locator(".first")
+        self.assertEqual(first.get_attribute("data-code"), conclusion["code"], first.inner_text())
+        self.assertEqual(first.get_attribute("class"), f"first tone-{conclusion['tone']}")
+        self.assertEqual(first.locator(".sentence").inner_text(), conclusion["sentence"]["zh"])
+        shown = page.locator("section.compare.large dd").all_inner_texts()
+        self.assertEqual(shown, [row["value"] for row in verdict.get("compare", [])])
 
     def assert_said(self, page, *words):
         said = page.locator("#word.message").inner_text()
@@ -463,7 +468,10 @@ class Camera(CarrierTest):
             page = visit.page
             page.click("#scan")
             self.wait_for_word(page)
-            self.assert_scanned(page)
+            self.assertEqual(DESCRIBED["elsewhere"]["conclusion"]["code"], "CODE_ELSEWHERE")
+            self.assert_scanned(page, "elsewhere")
+            self.assertIn("TALLY-EXAMPLE.CN", page.locator(".first").inner_text())
+            self.assertEqual([page.locator("#rest a").count(), page.locator("section.compare").count()], [0, 0])
             self.assertEqual(page.url, self.hosted + "index.html")
             self.assertEqual(len(visit.context.pages), 1)
             self.picture(page, "camera-elsewhere")

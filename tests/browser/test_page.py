@@ -302,10 +302,10 @@ class Ways(PageTest):
         with self.visit() as visit:
             page = visit.page
             reached = []
-            for _ in range(5):
+            for _ in range(6):
                 page.keyboard.press("Tab")
                 reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
-            self.assertEqual(reached, ["language", "file", "scan", "age", "typed"])
+            self.assertEqual(reached, ["language", "file", "scan", "pasted", "age", "typed"])
             page.keyboard.press("Enter")
             for before, (name, keys) in zip(["typed", *TYPED], TYPED.items()):
                 page.keyboard.press("Tab")
@@ -368,7 +368,8 @@ class Ways(PageTest):
         for shape, address in self.shapes():
             with self.subTest(shape=shape), self.visit(address + "#01523") as visit:
                 page = visit.page
-                self.said(page, "二维码")
+                # Judged where there is a directory of units: test_codes.py.
+                self.said(page, "没有单位名录")
                 self.each_size(page, "address")
                 self.assertEqual(page.evaluate("location.href"), address)
                 entries = page.evaluate("history.length")

@@ -7,6 +7,7 @@
 
 mod carriers;
 mod codes;
+mod paper;
 mod questions;
 mod states;
 
@@ -160,17 +161,20 @@ async fn the_command_line_says_of_every_code_what_the_library_says() {
 
 /// Makes the page for a trust file.
 async fn make_page(trust: &TrustFile, folder: &Path) -> PathBuf {
-    make_page_of(trust, &[], folder).await
+    make_page_of(trust, &[], None, folder).await
 }
 
-/// The same for codes that lead to these hosts.
-async fn make_page_of(trust: &TrustFile, hosts: &[&str], folder: &Path) -> PathBuf {
+/// The same for codes that lead to these hosts, judged by this directory of units.
+async fn make_page_of(trust: &TrustFile, hosts: &[&str], directory: Option<&Path>, folder: &Path) -> PathBuf {
     let trust_file = folder.join("trust.txt");
     std::fs::write(&trust_file, trust.to_text()).unwrap();
     let out = folder.join("page");
     let mut command = Command::new(programs().join("tallystick-page"));
     command.arg("--module").arg(module()).arg("--trust").arg(&trust_file);
     command.args(hosts.iter().flat_map(|host| ["--host", host])).arg("--out").arg(&out);
+    if let Some(directory) = directory {
+        command.arg("--directory").arg(directory);
+    }
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     println!("{}", String::from_utf8_lossy(&output.stdout));
@@ -223,11 +227,12 @@ async fn the_page_opens_what_carries_a_receipt() {
     let folder = directory.path().join("states");
     std::fs::create_dir(&folder).unwrap();
     let carriers = carriers::write(&folder);
-    let page = make_page_of(&carriers.trust, &[carriers::HOST], directory.path()).await;
+    let page = make_page_of(&carriers.trust, &[carriers::HOST], Some(&folder.join("units")), directory.path()).await;
     let bundle = std::fs::read(folder.join("s01.tally")).unwrap();
     let verdict = verify_bundle(&bundle, &carriers.trust, carriers.at).timed_by(TimeSource::Clock);
     let described = serde_json::json!({
         "at_ms": carriers.at.get(), "states": [], "verdict": verdict.to_report(), "text": carriers.text, "number": carriers.number,
+        "scanned": carriers.scanned.to_report(), "elsewhere": carriers.elsewhere.to_report(),
     });
     for name in ["states.json", "carriers.json"] {
         std::fs::write(folder.join(name), described.to_string()).unwrap();
@@ -235,6 +240,26 @@ async fn the_page_opens_what_carries_a_receipt() {
     let python = browser().await.with("PAGE", &page).with("PAGE_OF_SPECIMENS", &page).with("STATES", &folder);
     let python = python.with("SITE", root().join("page/site")).with("CARRIER", carrier());
     python.run(&["-m", "unittest", "--verbose", "test_carriers"]).await.unwrap();
+}
+
+/// Codes on paper, however they come in, off and on line; by a page with a directory of units, and by one without.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_judges_codes_on_paper() {
+    let _turn = tallystick_tests::turn().await;
+    let directory = scratch::Directory::new();
+    let [folder, plain] = ["states", "plain"].map(|name| directory.path().join(name));
+    for folder in [&folder, &plain] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let codes = paper::write(&folder);
+    let hosts = [carriers::HOST, paper::FORMER_HOST];
+    let page = make_page_of(&codes.trust, &hosts, Some(&folder.join("own.units")), directory.path()).await;
+    let without = make_page(&codes.trust, &plain).await;
+    let described = serde_json::json!({ "at_ms": codes.at.get(), "states": [], "codes": codes.described });
+    std::fs::write(folder.join("states.json"), described.to_string()).unwrap();
+    let python = browser().await.with("PAGE", &page).with("PAGE_OF_SPECIMENS", &page).with("STATES", &folder);
+    let python = python.with("PAGE_WITHOUT_UNITS", without);
+    python.run(&["-m", "unittest", "--verbose", "test_codes"]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,19 +3,21 @@
 use std::fs;
 use std::path::Path;
 
-use receipt_core::code::Host;
+use receipt_core::code::{self, Host};
+use receipt_core::directory::DirectoryFile;
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::UnixMillis;
 use receipt_core::suite::ChainId;
 use receipt_core::testkit::TestChain;
 use receipt_core::trust::TrustFile;
+use receipt_core::verdict::{CodeScan, LedgerAnswer, TimeSource, Verdict, verify_code};
 use tallystick_document::{Code, Face, FaceOptions, Facts, FontSource, Fonts, Template, ofd, pdf, png, xml};
 use tallystick_qr::{QUIET_ZONE_MODULES, Symbol, receipt_symbol};
 
 const FONT: &str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc";
 /// The page that the codes lead to, and one of somebody else's.
 pub(crate) const HOST: &str = "TALLY.EXAMPLE";
-const OTHER_HOST: &str = "TALLY-EXAMPLE.CN";
+pub(crate) const OTHER_HOST: &str = "TALLY-EXAMPLE.CN";
 /// A camera's frames, and how many of them are without a code at the beginning.
 const FRAME: (usize, usize) = (1280, 720);
 const EMPTY_FRAMES: usize = 2;
@@ -28,10 +30,13 @@ pub(crate) struct Carriers {
     pub(crate) text: String,
     /// The receipt's number.
     pub(crate) number: String,
+    /// What is said of its code, and of one of somebody else's page.
+    pub(crate) scanned: Verdict,
+    pub(crate) elsewhere: Verdict,
 }
 
 /// Writes a receipt in all that carries one: `s01.tally`, `.pdf`, `.ofd`, `.png`; `code.y4m`, a camera that sees its code, `elsewhere.y4m` one
-/// that sees a code of somebody else's page, `nothing.y4m` one that sees none. And a second receipt as `s02.tally`.
+/// that sees a code of somebody else's page, `nothing.y4m` one that sees none. A second receipt as `s02.tally`, and the directory of units as `units`.
 pub(crate) fn write(folder: &Path) -> Carriers {
     let mut chain = TestChain::new();
     let (issued, second) = (chain.issue("S01"), chain.issue("S02"));
@@ -64,11 +69,20 @@ pub(crate) fn write(folder: &Path) -> Carriers {
         ("code.y4m", video(&[&symbol.symbol])),
         ("elsewhere.y4m", video(&[&elsewhere.symbol])),
         ("nothing.y4m", video(&[])),
+        ("units", DirectoryFile { signed: chain.sign_directory(chain.directory()), deltas: Vec::new() }.encode()),
     ] {
         fs::write(folder.join(name), bytes).unwrap();
     }
     let number = issued.receipt.issued.receipt_number.to_string();
-    Carriers { trust: chain.trust().clone(), at: chain.now(), text: symbol.text, number }
+    let directory = chain.trusted(chain.directory());
+    let judged = |text: &str| {
+        let (hosts, ledger) = (std::slice::from_ref(&host), LedgerAnswer::NotAsked);
+        let scan = CodeScan { text, hosts, directory: &directory, ledger };
+        verify_code(&scan, chain.trust(), chain.now()).timed_by(TimeSource::Clock)
+    };
+    let scanned = judged(&symbol.text);
+    let elsewhere = judged(&code::text(&Host::new(OTHER_HOST).unwrap(), &issued.record));
+    Carriers { trust: chain.trust().clone(), at: chain.now(), text: symbol.text, number, scanned, elsewhere }
 }
 
 /// A film for a camera, YUV4MPEG2: frames of grey paper, then frames with these codes on it.

@@ -1,0 +1,50 @@
+// The directory of units, by which codes are judged: the page's own, and the one that its portal serves, which may be newer. Who serves it is
+// not believed: the verifier opens it by the trust file, and of two that hold the later one counts.
+
+import { canAsk } from './refresh.js';
+import { blockBytes } from './verifier.js';
+
+const ADDRESS = 'units.bin';
+// A page may stay open for days.
+const KEPT_MS = 3600000;
+// Nobody waits longer for a newer one.
+const WAIT_MS = 3000;
+
+let own = null;
+let served = null;
+let servedAtMs = 0;
+let asking = null;
+
+// Those at hand, as bytes: none, one or two.
+export async function directories() {
+  const block = ownBlock();
+  if (block && !own) {
+    own = await blockBytes(block).then(
+      (bytes) => new Uint8Array(bytes),
+      () => null,
+    );
+  }
+  if (canAsk() && Date.now() - servedAtMs > KEPT_MS) {
+    asking = asking || ask();
+    await Promise.race([asking, new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
+  }
+  return [own, served].filter(Boolean);
+}
+
+// What of the page holds or names its own; null if it has none.
+export function ownBlock() {
+  return document.getElementById('units');
+}
+
+async function ask() {
+  try {
+    const response = await fetch(ADDRESS, { credentials: 'omit', cache: 'no-cache' });
+    if (response.ok) {
+      served = new Uint8Array(await response.arrayBuffer());
+      servedAtMs = Date.now();
+    }
+  } catch (error) {
+    // Without a network the page's own is what there is.
+  }
+  asking = null;
+}

@@ -1,0 +1,389 @@
+"""Codes on paper. PAGE: the folder that `tallystick-page` wrote with a directory of units and hosts, PAGE_WITHOUT_UNITS: the same without
+both; STATES: what the library says of codes, directories, and what the ledger answers. With SCREENSHOTS, a folder, a picture of each state is
+left there."""
+
+import json
+import os
+import pathlib
+import unittest
+
+from test_page import DESCRIBED, PAGE, SIZES, STATES, PageTest
+
+WITHOUT_UNITS = pathlib.Path(os.environ["PAGE_WITHOUT_UNITS"])
+CODES = {code["name"]: code for code in DESCRIBED["codes"]}
+# How they must come out, whatever the library says of itself.
+EXPECTED = {
+    "good": "UNCHECKED",
+    "reversed": "UNCHECKED",
+    "red": "UNCHECKED",
+    "absent": "UNCHECKED",
+    "refused": "UNCHECKED",
+    "revoked": "UNCHECKED",
+    "former": "UNCHECKED",
+    "unknown": "KEY_UNKNOWN",
+    "forged": "FORGED",
+    "elsewhere": "CODE_ELSEWHERE",
+    "elsewhere-alike": "CODE_ELSEWHERE",
+    "elsewhere-below": "CODE_ELSEWHERE",
+    "small-letters": "CODE_REFUSED",
+    "cut": "CODE_REFUSED",
+    "no-bytes": "CODE_REFUSED",
+    "no-digits": "CODE_REFUSED",
+    "letters": "CODE_REFUSED",
+    "largest": "CODE_REFUSED",
+    "too-many": "CODE_REFUSED",
+    "alone": "CODE_REFUSED",
+    "something-else": "CODE_REFUSED",
+}
+COMPARED = ["unit_name", "unit_code", "receipt_code", "receipt_number", "issue_date", "total_amount", "total_in_words"]
+# Pixels: what is to be compared, and the amount; the rest of the page has 16.
+LARGE, LARGEST = 24, 30
+
+
+def digits(name):
+    return CODES[name]["text"].split("#")[1]
+
+
+class CodesTest(PageTest):
+    def hosted_page(self, **options):
+        return self.visit(self.hosted + "index.html", **options)
+
+    def wait_for(self, page, code):
+        page.wait_for_selector(f".first[data-code='{code}']")
+
+    def paste(self, page, text, wait=True):
+        page.evaluate("() => document.getElementById('word') && document.getElementById('word').remove()")
+        if not page.locator("#text").is_visible():
+            page.click("#pasted > summary")
+        page.fill("#text", text)
+        page.click("#paste button")
+        if wait:
+            page.wait_for_selector("#word:not(.message)")
+
+    def served(self):
+        """The portal serves a newer directory, until the test ends."""
+        path = PAGE / "hosted" / "units.bin"
+        path.write_bytes((STATES / "served.units").read_bytes())
+        self.addCleanup(path.unlink)
+        return path
+
+    def answer(self, name, answer):
+        self.site.answers = [(200, (STATES / f"{name}-{answer}.answer").read_bytes())]
+
+    def assert_says(self, page, verdict, language="zh"):
+        conclusion = verdict["conclusion"]
+        first = page.locator(".first")
+        self.assertEqual(first.get_attribute("data-code"), conclusion["code"], first.inner_text())
+        self.assertEqual(page.locator("#word").inner_text(), conclusion["word"][language])
+        self.assertEqual(first.locator(".sentence").inner_text(), conclusion["sentence"][language])
+        self.assertEqual(first.get_attribute("class"), f"first tone-{conclusion['tone']}")
+        as_of = [verdict["as_of"][language]] if "as_of" in verdict else []
+        self.assertEqual(first.locator(".as-of").all_inner_texts(), as_of)
+        rows = verdict.get("compare", [])
+        self.assertEqual(page.locator("section.compare.large dt").all_inner_texts(), [row[language] for row in rows])
+        self.assertEqual(page.locator("section.compare.large dd").all_inner_texts(), [row["value"] for row in rows])
+        self.assertEqual(page.locator("#checks li").count(), len(verdict["checks"]))
+        self.assertEqual(page.locator("section.face").count(), 0)
+
+    def sizes_of_letters(self, page):
+        return page.evaluate(
+            "() => Array.from(document.querySelectorAll('.compare dd'), (one) => parseFloat(getComputedStyle(one).fontSize))"
+        )
+
+
+class Offline(CodesTest):
+    def test_each_code_is_said_in_both_languages_and_shapes(self):
+        self.assertEqual({name: code["verdict"]["conclusion"]["code"] for name, code in CODES.items()}, EXPECTED)
+        for shape, address in self.shapes():
+            with self.visit(address) as visit:
+                for name, code in CODES.items():
+                    with self.subTest(shape=shape, code=name):
+                        self.paste(visit.page, code["text"])
+                        for language in ("zh", "en"):
+                            self.assert_says(visit.page, code["verdict"], language)
+                            visit.page.click("#language")
+                self.assertEqual(visit.page.url, address)
+                self.assertEqual(len(visit.context.pages), 1)
+                self.assertEqual(visit.problems(), [])
+
+    def test_what_is_not_checked_is_never_praised_and_what_to_compare_is_large(self):
+        with self.visit(offline=True) as visit:
+            page = visit.page
+            for language, praise in [("zh", ["有效", "真实"]), ("en", ["valid", "genuine", "in force"])]:
+                self.paste(page, CODES["good"]["text"])
+                first = page.locator(".first").inner_text().lower()
+                self.assertFalse([word for word in praise if word in first], first)
+                self.assertIn("tone-caution", page.locator(".first").get_attribute("class"))
+                page.click("#language")
+            self.assertEqual([row["code"] for row in CODES["good"]["verdict"]["compare"]], COMPARED)
+            sizes = self.sizes_of_letters(page)
+            self.assertTrue(all(size >= LARGE for size in sizes), sizes)
+            self.assertTrue(all(size >= LARGEST for size in sizes[-2:]), sizes)
+            # Before anything else that could be read instead.
+            self.assertEqual(page.evaluate("document.getElementById('rest').firstElementChild.className"), "compare large")
+            self.assertIn("二维码", page.locator("section.compare p").inner_text())
+            # Nobody to ask.
+            self.assertEqual(page.locator("#refresh").count(), 0)
+            self.assertEqual(visit.requests, [self.one_file])
+
+    def test_an_unknown_key_is_told_with_the_directorys_date(self):
+        with self.visit() as visit:
+            self.paste(visit.page, CODES["unknown"]["text"])
+            sentence = CODES["unknown"]["verdict"]["conclusion"]["sentence"]["zh"]
+            self.assertIn("单位名录", sentence)
+            self.assertRegex(sentence, r"\d{4}-\d{2}-\d{2}")
+            self.assert_says(visit.page, CODES["unknown"]["verdict"])
+
+    def test_each_state_is_accessible_and_fits(self):
+        for width, height in [(320, 640)] + SIZES:
+            with self.visit(width=width, height=height) as visit:
+                page = visit.page
+                page.click("#pasted > summary")
+                self.assert_accessible(page)
+                self.assert_fits(page)
+                self.picture(page, "code-paste", width)
+                for name, code in CODES.items():
+                    with self.subTest(width=width, code=name):
+                        self.paste(page, code["text"])
+                        page.click("#pasted > summary")
+                        self.assert_fits(page)
+                        self.picture(page, f"code-{name}-open", width)
+                        if width == 360:
+                            self.assert_accessible(page)
+                page.evaluate("document.documentElement.style.fontSize = '200%'")
+                self.paste(page, CODES["red"]["text"])
+                self.assert_fits(page)
+                self.assertEqual(visit.problems(), [])
+
+    def test_a_code_in_the_address_is_judged_and_taken_out_of_it(self):
+        for shape, address in self.shapes():
+            with self.subTest(shape=shape), self.visit(f"{address}#{digits('good')}") as visit:
+                page = visit.page
+                self.wait_for(page, "UNCHECKED")
+                self.assert_says(page, CODES["good"]["verdict"])
+                self.assertEqual(page.evaluate("location.href"), address)
+                entries = page.evaluate("history.length")
+                for name in ("no-bytes", "forged", "largest"):
+                    # A link to another one while the page is open.
+                    page.evaluate("(digits) => { location.hash = digits; }", digits(name))
+                    self.wait_for(page, EXPECTED[name])
+                    self.assert_says(page, CODES[name]["verdict"])
+                    self.assertEqual(page.evaluate("location.href"), address)
+                self.assertEqual(page.evaluate("history.length"), entries + 3)
+                self.assertFalse([url for url in visit.requests[1:] if digits("good")[:20] in url], visit.requests)
+                self.assertEqual(visit.problems(), [])
+
+    def test_what_mail_adds_to_a_text_is_no_part_of_it(self):
+        text = CODES["good"]["text"]
+        with self.visit() as visit:
+            for pasted in (f"  {text}\r\n", f"{text[:70]}\r\n{text[70:]}", digits("good"), f"\t{digits('good')}\n"):
+                with self.subTest(pasted=pasted[:30]):
+                    self.paste(visit.page, pasted)
+                    self.assert_says(visit.page, CODES["good"]["verdict"])
+            self.assertEqual(visit.problems(), [])
+
+    def test_by_keyboard_alone(self):
+        with self.visit() as visit:
+            page = visit.page
+            page.locator("#scan").focus()
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            page.keyboard.press("Tab")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "text")
+            page.keyboard.insert_text(CODES["good"]["text"])
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            self.wait_for(page, "UNCHECKED")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "word")
+            page.keyboard.press("Tab")
+            self.assertEqual(page.evaluate("document.activeElement.parentElement.id"), "checks")
+            # Nothing typed is nothing to judge.
+            page.locator("#text").fill("")
+            page.locator("#text").focus()
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "text")
+            self.assert_says(page, CODES["good"]["verdict"])
+            self.assertEqual(visit.problems(), [])
+
+    def test_of_a_code_and_a_file_the_last_one_counts(self):
+        with self.visit() as visit:
+            self.paste(visit.page, CODES["good"]["text"])
+            visit.page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": b"?"})
+            self.wait_for(visit.page, "NO_RECEIPT")
+            self.assertEqual(visit.page.locator("section.compare").count(), 0)
+
+    def test_printed_it_has_what_is_compared(self):
+        with self.visit() as visit:
+            self.paste(visit.page, CODES["good"]["text"])
+            visit.page.emulate_media(media="print")
+            self.assertTrue(visit.page.locator("section.compare").is_visible())
+            self.assertFalse(visit.page.locator("#pasted").is_visible())
+
+
+class Directories(CodesTest):
+    def test_a_newer_one_that_the_portal_serves_counts(self):
+        self.served()
+        with self.hosted_page() as visit:
+            for name in ("revoked", "good", "unknown"):
+                self.paste(visit.page, CODES[name]["text"])
+                self.assert_says(visit.page, CODES[name]["by_served"])
+            self.assertEqual(CODES["revoked"]["by_served"]["conclusion"]["code"], "KEY_REVOKED")
+            # It is asked for once.
+            self.assertEqual(len([url for url in visit.requests if url.endswith("/units.bin")]), 1)
+            self.each_size(visit.page, "code-served")
+            self.paste(visit.page, CODES["revoked"]["text"])
+            self.each_size(visit.page, "code-revoked-served")
+            self.assertEqual(visit.problems(), [])
+
+    def test_one_that_is_older_or_does_not_hold_does_not_count(self):
+        path = self.served()
+        served = path.read_bytes()
+        own = (STATES / "own.units").read_bytes()
+        changed = served[:-1] + bytes([served[-1] ^ 1])
+        for name, data in [("own", own), ("changed", changed), ("none", b""), ("other", b"<html>")]:
+            path.write_bytes(data)
+            with self.subTest(served=name), self.hosted_page() as visit:
+                self.paste(visit.page, CODES["revoked"]["text"])
+                self.assert_says(visit.page, CODES["revoked"]["verdict"])
+                self.assertEqual(visit.problems(), [])
+
+    def test_one_that_does_not_come_is_not_waited_for(self):
+        with self.hosted_page() as visit:
+            visit.page.route("**/units.bin", lambda route: None)
+            self.paste(visit.page, CODES["good"]["text"])
+            self.assert_says(visit.page, CODES["good"]["verdict"])
+
+    def test_a_page_whose_own_cannot_be_fetched_says_so_and_asks_again(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            page.route("**/units-*.bin", lambda route: route.abort())
+            self.paste(page, CODES["good"]["text"], wait=False)
+            self.said(page, "单位名录没有取到")
+            self.each_size(page, "code-directory-missing")
+            page.unroute("**/units-*.bin")
+            self.paste(page, CODES["good"]["text"])
+            self.assert_says(page, CODES["good"]["verdict"])
+
+    def test_a_page_without_a_directory_or_a_host_judges_no_code(self):
+        with self.visit((WITHOUT_UNITS / "tallystick-verify.html").as_uri()) as visit:
+            page = visit.page
+            for name in ("good", "elsewhere"):
+                self.paste(page, CODES[name]["text"], wait=False)
+                self.said(page, "没有单位名录")
+            self.each_size(page, "code-not-read")
+            # With a directory, but from a disk without a host.
+            page.evaluate(
+                """(units) => {
+                      const block = document.createElement('p');
+                      block.id = 'units';
+                      block.hidden = true;
+                      block.append(units);
+                      document.body.append(block);
+                    }""",
+                "AAAA",
+            )
+            self.paste(page, CODES["good"]["text"], wait=False)
+            self.said(page, "不知道票据的二维码应指向哪个网址")
+            self.each_size(page, "code-no-host")
+
+    def test_a_directory_older_than_somebody_takes_is_said(self):
+        with self.visit() as visit:
+            page = visit.page
+            page.select_option("#age", "86400")
+            self.paste(page, CODES["good"]["text"], wait=False)
+            self.wait_for(page, "DIRECTORY_OLD")
+            self.each_size(page, "code-directory-old")
+            page.select_option("#age", "")
+            self.assert_says(page, CODES["good"]["verdict"])
+
+
+class Online(CodesTest):
+    def test_the_ledgers_answer_is_judged_here(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            for name in ("good", "reversed", "red", "absent", "refused"):
+                for given in CODES[name]["answers"]:
+                    if given["name"] == "false":
+                        continue
+                    with self.subTest(code=name, answer=given["name"]):
+                        self.paste(page, CODES[name]["text"])
+                        self.assert_says(page, CODES[name]["verdict"])
+                        self.answer(name, given["name"])
+                        self.site.posted.clear()
+                        page.click("#refresh")
+                        self.wait_for(page, given["verdict"]["conclusion"]["code"])
+                        self.assert_says(page, given["verdict"])
+                        self.assertEqual(len(self.site.posted), 1)
+                        note = "无法证明" if given["name"] == "absent" else "由本页核验"
+                        self.assertEqual(note in page.locator("#rest").inner_text(), True)
+                        self.each_size(page, f"code-asked-{name}")
+                        page.click("#language")
+                        self.assert_says(page, given["verdict"], "en")
+                        page.click("#language")
+            expected = {"good": "IN_FORCE", "reversed": "REVERSED", "red": "RED_IN_FORCE", "absent": "PENDING", "refused": "REFUSED"}
+            codes = {name: CODES[name]["answers"][0]["verdict"]["conclusion"]["code"] for name in expected}
+            self.assertEqual(codes, expected)
+            # Its code and number, and a hash of what its unit signed: nothing else, and no digit of the code.
+            path, kind, body = self.site.posted[-1]
+            self.assertEqual((path, kind), ("/refresh", "application/json"))
+            self.assertEqual(sorted(json.loads(body)), ["code", "number", "status_key", "try"])
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_not_proved_changes_nothing(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            for status, answer, words, asked in [
+                (200, b"{}", "都核验不了", 4),
+                (200, (STATES / "good-false.answer").read_bytes(), "都核验不了", 4),
+                (429, b"{}", "刷新次数过多", 1),
+                (503, b"{}", "现在问不到账本", 1),
+            ]:
+                with self.subTest(words=words, answer=answer[:20]):
+                    self.site.answers = [(status, answer)]
+                    self.site.posted.clear()
+                    self.paste(page, CODES["good"]["text"])
+                    page.click("#refresh")
+                    page.wait_for_selector(f"#note >> text={words}")
+                    self.assert_says(page, CODES["good"]["verdict"])
+                    self.assertEqual([json.loads(body)["try"] for _, _, body in self.site.posted], list(range(asked)))
+            visit.context.set_offline(True)
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=没有网络")
+
+    def test_what_was_proved_is_not_taken_back_by_a_word(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.paste(page, CODES["good"]["text"])
+            self.answer("good", "taken")
+            page.click("#refresh")
+            self.wait_for(page, "IN_FORCE")
+            self.answer("absent", "absent")
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=不比")
+            self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
+
+    def test_of_a_revoked_key_only_the_ledgers_proof_counts(self):
+        self.served()
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.paste(page, CODES["revoked"]["text"])
+            self.answer("absent", "absent")
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=无法证明")
+            self.assertEqual(page.locator(".first").get_attribute("data-code"), "KEY_REVOKED")
+            self.answer("revoked", "taken")
+            page.click("#refresh")
+            self.wait_for(page, "IN_FORCE")
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_cannot_be_asked_has_no_button(self):
+        with self.hosted_page() as visit:
+            for name in ("unknown", "forged", "elsewhere", "largest"):
+                self.paste(visit.page, CODES[name]["text"])
+                self.assertEqual(visit.page.locator("#refresh").count(), 0, name)
+            self.assertEqual(visit.problems(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
