@@ -1,4 +1,5 @@
-"""The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; FACE: what stands on it, as JSON.
+"""The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; DIGITS: those of the code on its paper;
+FACE: what stands on it, as JSON.
 With SCREENSHOTS, a folder, a picture of each form is left there."""
 
 import json
@@ -13,6 +14,7 @@ from harness import Visit, browser
 PORTAL = os.environ["PORTAL"]
 TALLY = pathlib.Path(os.environ["TALLY"])
 FACE = json.loads(os.environ["FACE"])
+DIGITS = os.environ["DIGITS"]
 QUESTION = json.loads(os.environ["QUESTION"])
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 SIZES = [(360, 640), (1280, 800)]
@@ -52,6 +54,25 @@ class PortalTest(unittest.TestCase):
         # What follows # stays in the browser, and nothing goes anywhere else.
         self.assertTrue(all(url.startswith((PORTAL, "data:", "blob:")) for url in visit.requests), visit.requests)
         self.assertFalse([url for url in visit.requests[1:] if "1234567" in url], visit.requests)
+
+    def test_a_code_on_paper_is_judged_and_the_ledger_asked(self):
+        visit = self.visit(f"V#{DIGITS}")
+        visit.open()
+        page = visit.page
+        page.wait_for_selector(".first[data-code='UNCHECKED']")
+        compared = page.locator("section.compare.large dd").all_inner_texts()
+        self.assertIn(FACE["number"], compared)
+        self.assertIn(FACE["code"], compared)
+        page.click("#refresh")
+        page.wait_for_selector(".first[data-code='IN_FORCE']")
+        self.assertEqual(page.locator("section.compare.large dd").all_inner_texts(), compared)
+        # The page's own directory of units and the portal's, and nothing of the code in any address.
+        names = [url.rsplit("/", 1)[1] for url in visit.requests]
+        self.assertEqual([name for name in names if name == "units.bin"], ["units.bin"])
+        self.assertTrue([name for name in names if name.startswith("units-")], names)
+        self.assertFalse([url for url in visit.requests[1:] if DIGITS[:20] in url], visit.requests)
+        self.assertEqual(page.evaluate("window.violations"), [])
+        self.assertEqual(visit.errors, [])
 
     def test_a_receipt_is_fetched_without_a_script(self):
         context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)

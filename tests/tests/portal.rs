@@ -427,6 +427,7 @@ async fn in_a_browser_the_page_judges_and_a_form_downloads() {
         .with("PORTAL", format!("https://localhost:{port}/"))
         .with("TALLY", &file)
         .with("FACE", face.to_string())
+        .with("DIGITS", code::digits(&Bundle::decode(&bundle).unwrap().record))
         .with("QUESTION", world.question().to_string());
     python.run(&["-m", "unittest", "--verbose", "test_portal"]).await.unwrap();
     world.network.finish(&AllowList::lifecycle()).await.unwrap();
