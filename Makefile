@@ -133,8 +133,8 @@ wasm: wasm-target
 PAGE_TRUST ?= $(DEVNET_DIR)/trust.txt
 # The directory of units by which it judges codes: the running network's for its trust file, else none unless one is named.
 PAGE_DIRECTORY ?= $(if $(filter $(DEVNET_DIR)/trust.txt,$(PAGE_TRUST)),$(wildcard $(DEVNET_DIR)/directory.bin))
-# Hosts to which codes on paper lead, the page's own first, former ones behind it.
-PAGE_HOSTS ?=
+# Hosts to which codes on paper lead, the page's own first, former ones behind it; the running network's documents name this one.
+PAGE_HOSTS ?= $(if $(filter $(DEVNET_DIR)/trust.txt,$(PAGE_TRUST)),TALLY.EXAMPLE)
 PAGE_DIR   ?= $(CARGO_TARGET_DIR)/page-out
 .PHONY: page
 page: native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE and PAGE_DIRECTORY=FILE say by which trust file and directory of units.

@@ -79,7 +79,9 @@ at('paste').addEventListener('submit', (event) => {
   event.preventDefault();
   // No code has white space in it; mail and messengers put some there.
   const text = at('text').value.replace(/\s+/g, '');
-  judgeCode(/^[0-9]+$/.test(text) ? codeOf(text) : text);
+  at('text').value = text;
+  if (!text) at('text').focus();
+  else judgeCode(/^[0-9]+$/.test(text) ? codeOf(text) : text);
 });
 at('camera-stop').addEventListener('click', () => {
   stopCamera();

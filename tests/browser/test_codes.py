@@ -203,6 +203,9 @@ class Offline(CodesTest):
             page.keyboard.press("Tab")
             page.keyboard.press("Enter")
             self.assertEqual(page.evaluate("document.activeElement.id"), "text")
+            page.fill("#text", " \n ")
+            page.click("#paste button")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "text")
             self.assert_says(page, CODES["good"]["verdict"])
             self.assertEqual(visit.problems(), [])
 
