@@ -10,7 +10,7 @@ export const state = {
   chain: null,
   // Things judged so far: of several that were chosen, the last one counts, whichever is read first.
   asked: 0,
-  // The file, and the options that it was judged with.
+  // The file or code, and the options that it was judged with.
   question: null,
   verdict: null,
   // What is said instead of a verdict: a word, and its values.

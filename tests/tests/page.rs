@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use receipt_core::directory::DirectoryFile;
+use receipt_core::testkit::TestChain;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{TimeSource, trace_bundle, verify_bundle};
 use tallystick_devnet::binaries::Binaries;
@@ -311,13 +313,22 @@ async fn a_page_is_not_made_of_files_that_are_something_else() {
     std::fs::write(&trust, states::scene().trust.to_text()).unwrap();
     let other = directory.path().join("other");
     std::fs::write(&other, "something else\n").unwrap();
-    for (module, trust, code, words) in [
-        (&other, &trust, 64, "other is no WebAssembly module"),
-        (&module(), &other, 64, "other: "),
-        (&directory.path().join("none"), &trust, 66, "none: "),
+    let foreign = directory.path().join("foreign");
+    let stranger = TestChain::named("otherchain");
+    let signed = stranger.sign_directory(stranger.directory());
+    std::fs::write(&foreign, DirectoryFile { signed, deltas: Vec::new() }.encode()).unwrap();
+    let none = directory.path().join("none");
+    for (module, trust, units, code, words) in [
+        (&other, &trust, None, 64, "other is no WebAssembly module"),
+        (&module(), &other, None, 64, "other: "),
+        (&none, &trust, None, 66, "none: "),
+        (&module(), &trust, Some(&other), 64, "other: it is no directory of units"),
+        (&module(), &trust, Some(&foreign), 64, "foreign: a signature of the directory is not valid"),
+        (&module(), &trust, Some(&none), 66, "none: "),
     ] {
         let mut command = Command::new(programs().join("tallystick-page"));
         command.arg("--module").arg(module).arg("--carrier").arg(carrier()).arg("--trust").arg(trust);
+        command.args(units.into_iter().flat_map(|units| [Path::new("--directory"), units]));
         command.arg("--out").arg(directory.path().join("out"));
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
