@@ -328,7 +328,7 @@ async fn a_page_is_not_made_of_files_that_are_something_else() {
     ] {
         let mut command = Command::new(programs().join("tallystick-page"));
         command.arg("--module").arg(module).arg("--carrier").arg(carrier()).arg("--trust").arg(trust);
-        command.args(units.into_iter().flat_map(|units| [Path::new("--directory"), units]));
+        command.args(units.into_iter().flat_map(|units| [Path::new("--directory"), units.as_path()]));
         command.arg("--out").arg(directory.path().join("out"));
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
