@@ -12,7 +12,7 @@ import { answered } from './refresh.js';
 import { renderNote, renderResult, say, showVerdict } from './result.js';
 import { state } from './state.js';
 import { ask } from './typed.js';
-import { encoded, fileBytesMax, joined, renew, scanOf, shown, verdictOf } from './verifier.js';
+import { codesVerifier, encoded, fileBytesMax, joined, renew, scanOf, shown, verdictOf } from './verifier.js';
 import { word } from './words.js';
 
 // What a newer state may come to, to take the place of an older one. That the ledger does not have a receipt nobody can prove: it is told of a
@@ -131,11 +131,11 @@ function faultOfVerdict(verdict, before) {
 // The text of a code on paper.
 export async function judgeCode(code) {
   const asked = begin();
-  const verifier = await state.ready;
-  if (!verifier || asked !== state.asked) return;
-  const known = await directories();
+  if (!(await state.ready) || asked !== state.asked) return;
+  const [verifier, known] = await Promise.all([codesVerifier(), directories()]);
   if (asked !== state.asked) return;
-  if (!known.length) say(ownBlock() ? 'directoryMissing' : 'codeNotRead');
+  if (!verifier) say('carrierMissing');
+  else if (!known.length) say(ownBlock() ? 'directoryMissing' : 'codeNotRead');
   else if (!hosts().length) say('codeNoHost');
   else await answer({ verifier, code, known });
 }

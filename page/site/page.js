@@ -29,7 +29,7 @@ function unable() {
 
 async function start() {
   try {
-    const verifier = await load();
+    const verifier = await load('verify');
     // The verdict on nothing says against which chain it is, at any time.
     const nothing = verdictOf(verifier, { at_ms: ANY_TIME_MS }, new Uint8Array(0));
     state.chain = nothing.chain;

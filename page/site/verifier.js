@@ -1,16 +1,30 @@
-// The verifier: receipt-core as WebAssembly (verifier/wasm). It gets bytes and gives JSON; it knows no clock, and has no imports.
+// The verifier: receipt-core as WebAssembly (verifier/wasm). It gets bytes and gives JSON; it knows no clock, and has no imports. There are two
+// modules of it: one for files, and one for codes, which is fetched when the first code is judged.
 
 import { bytesOf } from './base64.js';
 
 // A module without anything in it: whether this browser may run any.
 const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 
-// Loads it: from the page itself, or from the file that the page names by hash.
-export async function load() {
+// Loads one of them: from the page itself, or from the file that the page names by hash.
+export async function load(id) {
   await WebAssembly.instantiate(EMPTY_MODULE);
   const trust = encoded(document.getElementById('trust').textContent);
-  const module = await WebAssembly.compile(await blockBytes(document.getElementById('verify')));
+  const module = await WebAssembly.compile(await blockBytes(document.getElementById(id)));
   return { module, trust, exports: (await WebAssembly.instantiate(module, {})).exports };
+}
+
+let codes = null;
+
+// The module for codes; null if it could not be fetched. It is asked for again the next time.
+export function codesVerifier() {
+  codes =
+    codes ||
+    load('codes').catch(() => {
+      codes = null;
+      return null;
+    });
+  return codes;
 }
 
 // The bytes that a block of the page carries, or names by hash.

@@ -67,9 +67,14 @@ pub(crate) struct Pinned<'a> {
 }
 
 impl<'a> Pinned<'a> {
-    /// The verifier: every page runs it.
+    /// The verifier of files: every page runs it.
     pub(crate) fn verifier(bytes: &'a [u8]) -> Self {
         Self { name: "verify", extension: "wasm", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// The verifier of codes: fetched when somebody brings one.
+    pub(crate) fn codes(bytes: &'a [u8]) -> Self {
+        Self { name: "codes", extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
     /// What opens documents and reads codes: fetched when somebody brings one.
@@ -177,7 +182,12 @@ mod tests {
     fn the_same_parts_give_the_same_pages_and_the_policy_names_them() {
         let trust = TestChain::new().trust().to_text();
         let hosts = ["tally.example", "old.example:8443"].map(|host| Host::new(host).unwrap());
-        let pinned = [Pinned::verifier(b"\0asm"), Pinned::carrier(b"\0asm carrier"), Pinned::directory(b"units")];
+        let pinned = [
+            Pinned::verifier(b"\0asm"),
+            Pinned::codes(b"\0asm codes"),
+            Pinned::carrier(b"\0asm carrier"),
+            Pinned::directory(b"units"),
+        ];
         let parts = Parts::new(&pinned, &trust, &hosts).unwrap();
         let (hosted, one_file) = (parts.hosted().unwrap(), parts.one_file().unwrap());
         assert_eq!(hosted, Parts::new(&pinned, &trust, &hosts).unwrap().hosted().unwrap());
@@ -199,7 +209,7 @@ mod tests {
             assert!(hosted.contains(&name) && hosted.contains(&hash) && !one_file.contains(&name), "{name}");
             assert!(one_file.contains(&STANDARD.encode(file.bytes())), "{name}");
         }
-        let without = Parts::new(&pinned[..2], &trust, &hosts).unwrap();
+        let without = Parts::new(&pinned[..3], &trust, &hosts).unwrap();
         assert!(!without.hosted().unwrap().contains("id=\"units\"") && hosted.contains("id=\"units\""));
     }
 

@@ -1,6 +1,6 @@
 """Asks the verifier in a browser, loaded by the page's own code, and prints its answers, one a line.
 
-answers.py SITE MODULE QUESTIONS    SITE: the folder of the page's sources; MODULE: the compiled verifier; QUESTIONS: one JSON a line,
+answers.py SITE MODULE QUESTIONS    SITE: the folder of the page's sources; MODULE: the compiled verifier, the one of codes beside it; QUESTIONS: one JSON a line,
                                     {"options": {...}, "trust": "...", "bundle": "hex"}, or of a code's text
                                     {"options": {...}, "trust": "...", "directory": "hex", "code": "..."}
 """
@@ -17,17 +17,18 @@ from harness import browser, served
 
 HTML = """<!doctype html>
 <script id="trust" type="text/plain"></script>
-<script id="verify" type="text/plain" data-address="verify.wasm" data-integrity="sha256-{hash}"></script>
+<script id="verify" type="text/plain" data-address="verify.wasm" data-integrity="sha256-{verify}"></script>
+<script id="codes" type="text/plain" data-address="codes.wasm" data-integrity="sha256-{codes}"></script>
 """
 
 LOAD = """async () => {
   const { encoded, load, scanText, verdictText } = await import('/site/verifier.js');
-  const verifier = await load();
+  const [verifier, codes] = [await load('verify'), await load('codes')];
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
   window.answers = (questions) => questions.map(({ options, trust, bundle, directory, code }) => {
-    verifier.trust = encoded(trust);
+    verifier.trust = codes.trust = encoded(trust);
     if (code === undefined) return verdictText(verifier, options, bytes(bundle));
-    return scanText(verifier, options, { code, directory: bytes(directory) });
+    return scanText(codes, options, { code, directory: bytes(directory) });
   });
 }"""
 
@@ -39,9 +40,11 @@ def main(site, module, questions):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         shutil.copytree(site, folder / "site")
-        shutil.copy(module, folder / "verify.wasm")
-        digest = base64.b64encode(hashlib.sha256((folder / "verify.wasm").read_bytes()).digest()).decode()
-        (folder / "index.html").write_text(HTML.format(hash=digest))
+        digests = {}
+        for name, path in [("verify", pathlib.Path(module)), ("codes", pathlib.Path(module).with_name("tallystick_page_codes.wasm"))]:
+            shutil.copy(path, folder / f"{name}.wasm")
+            digests[name] = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+        (folder / "index.html").write_text(HTML.format(**digests))
         with browser() as started, served(folder) as address:
             page = started.new_page()
             page.goto(address)

@@ -21,7 +21,7 @@ thread_local! {
 /// bytes or none; a number is a constant that the host may ask for.
 #[macro_export]
 macro_rules! exports {
-    (questions { $($question:ident($($number:ident),*) => $answer:expr;)* } numbers { $($name:ident = $value:expr;)* }) => {
+    (questions { $($(#[$when:meta])* $question:ident($($number:ident),*) => $answer:expr;)* } numbers { $($name:ident = $value:expr;)* }) => {
         /// Room for a question of so many bytes, at the address that it returns.
         #[unsafe(no_mangle)]
         pub extern "C" fn tallystick_input(length: usize) -> *mut u8 {
@@ -33,6 +33,7 @@ macro_rules! exports {
             $crate::output()
         }
         $(
+            $(#[$when])*
             /// Answers the question in the input; the length of the answer.
             #[unsafe(no_mangle)]
             pub extern "C" fn $question($($number: usize),*) -> usize {

@@ -12,23 +12,29 @@
 //! tallystick_shown()                    a text
 //! tallystick_file_bytes_max()           how many bytes of a file are worth reading: one more than a bundle may have
 //! ```
-//! Not here: what is answered.
+//! A page has two modules of this: one that judges files, which every page runs, and one that judges codes, which is fetched with the first code. The
+//! features `files`, `codes` and `sharing` (which no page asks yet, so that neither module has it) say which questions a module answers; the others are
+//! in all. Not here: what is answered.
 
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 
 tallystick_page_host::exports! {
     questions {
+        #[cfg(feature = "files")]
         tallystick_verdict(options, trust) => |input, options, trust| {
             parts(input, options, trust).map(|(options, trust, bundle)| crate::verdict(options, trust, bundle))
         };
+        #[cfg(feature = "files")]
         tallystick_trace(options, trust) => |input, options, trust| {
             parts(input, options, trust).map(|(options, trust, bundle)| crate::trace(options, trust, bundle))
         };
+        #[cfg(feature = "codes")]
         tallystick_scan(options, trust, directory) => |input, options, trust, directory| {
             let (options, trust, rest) = parts(input, options, trust)?;
             let (directory, text) = pair(rest, directory)?;
             Some(crate::scan(options, trust, directory, text))
         };
+        #[cfg(feature = "codes")]
         tallystick_scan_answered(options, trust, directory, text) => |input, options, trust, directory, text| {
             let (options, trust, rest) = parts(input, options, trust)?;
             let (directory, text, answer) = parts(rest, directory, text)?;
@@ -37,12 +43,15 @@ tallystick_page_host::exports! {
         tallystick_question(trust) => |input, trust| {
             pair(input, trust).map(|(trust, receipt)| crate::question(trust, receipt))
         };
+        #[cfg(feature = "sharing")]
         tallystick_choices(trust) => |input, trust| {
             pair(input, trust).map(|(trust, bundle)| crate::choices(trust, bundle))
         };
+        #[cfg(feature = "sharing")]
         tallystick_share(fields) => |input, fields| {
             pair(input, fields).map(|(fields, bundle)| crate::share(fields, bundle))
         };
+        #[cfg(feature = "files")]
         tallystick_joined(trust, bundle) => |input, trust, bundle| {
             parts(input, trust, bundle).map(|(trust, bundle, answer)| crate::joined(trust, bundle, answer))
         };
