@@ -47,7 +47,7 @@ export function notices(verdict, language) {
   return items.length ? [make('ul', { class: 'notices' }, ...items)] : [];
 }
 
-// What must be the same on the receipt that somebody holds; large beside a code, of which a copy reads the same.
+// What must be the same on the receipt that somebody holds; large beside a code, which anybody can copy.
 export function comparison(verdict, language, isScan) {
   const rows = verdict.compare || [];
   if (!rows.length) return [];
@@ -57,7 +57,7 @@ export function comparison(verdict, language, isScan) {
       'section',
       { class: isScan ? 'compare large' : 'compare', 'aria-labelledby': 'compare' },
       make('h3', { id: 'compare' }, word(language, 'compare')),
-      make('p', {}, word(language, isScan ? 'compareScan' : 'compareWhy')),
+      make('p', {}, word(language, 'compareWhy')),
       make('dl', {}, ...entries),
     ),
   ];

@@ -100,10 +100,6 @@ const WORDS = {
     '下面由开票单位签名。有一项与手里的不同，手里的就不是这张票据。',
     'The issuing unit signed this. If one of these differs on the receipt you hold, it is another receipt.',
   ],
-  compareScan: [
-    '下面由开票单位签名，请与手里的纸面逐项核对：有一项不同，纸面就不是这张票据。复印、转发的二维码扫出来也是一样的。',
-    'The issuing unit signed this. Compare each item with the paper: if one differs, the paper is another receipt. A copied code reads the same.',
-  ],
   face: ['票面', 'The receipt'],
   red: ['红字（冲红）', 'red: reverses another'],
   items: ['项目明细', 'Items'],

@@ -154,7 +154,7 @@ impl Scene {
             ("largest", format!("{address}#{}", "1".repeat(DIGITS_OF_LARGEST))),
             ("too-many", format!("{address}#{}", "0".repeat(DIGITS_OF_LARGEST - address.len() - 1))),
             ("alone", address.clone()),
-            ("something-else", "WIFI:S:tally;;".to_owned()),
+            ("something-else", "TALLY-1234".to_owned()),
         ];
         texts.iter().map(|(name, text)| self.described(name, text, &[])).collect()
     }
