@@ -71,6 +71,7 @@ pub use value::{Parameters, Value};
 use crate::bundle::{self, BUNDLE_FORMAT, BundleError, FileKind, ReceiptFile};
 use crate::code::CodeError;
 use crate::ids::{ReceiptKey, UnixMillis};
+use crate::note::PosixSeconds;
 use crate::receipt::model::Receipt;
 use crate::shown::line;
 use crate::suite::ChainId;
@@ -132,6 +133,8 @@ pub struct Verdict {
     pub time_source: TimeSource,
     /// As of when the verdict speaks, if it does of a certain time.
     pub as_of: Option<AsOf>,
+    /// As of when the directory of units is that a code was judged by: with an answer of the ledger, too.
+    pub directory_as_of: Option<PosixSeconds>,
     /// The chain that the trust file is about.
     pub chain: ChainId,
     /// The chain's name.
@@ -253,28 +256,39 @@ impl Verdict {
     }
 
     /// The same verdict for one who does not take an older word: a receipt whose status was stated more than so many seconds before
-    /// the given time is not called in force, and a code that was judged by an older directory of units than that not signed. A reversal
-    /// stays one, however old.
+    /// the given time is not called in force, and a code not signed if nothing but an older directory of units than that says so. A
+    /// reversal stays one, however old.
     #[must_use]
     pub fn not_older_than(mut self, age_seconds_max: u64) -> Self {
-        let age = self.as_of.map(|as_of| (as_of.source, self.age_of(as_of)));
-        match (&self.conclusion, age.filter(|(_, age)| *age > age_seconds_max)) {
-            (Conclusion::InForce { as_of }, Some((DateSource::Checkpoint, _))) => {
-                self.conclusion = Conclusion::TooOld { as_of: *as_of, age_seconds_max };
-                self.layers.in_force = LayerResult::Unknown;
-            }
-            (Conclusion::Unchecked, Some((DateSource::Directory, age))) => {
-                let parameters = Parameters::of([
-                    ("age_seconds", Value::Age(age)),
-                    ("allowed_seconds", Value::Span(age_seconds_max)),
-                ]);
-                let detail = "a revocation that came later is not in it".to_owned();
-                self.conclusion = Conclusion::Unjudged(Unjudged { doubt: Doubt::DirectoryOld, parameters, detail });
-                self.layers.genuine = LayerResult::Unknown;
-            }
-            _ => {}
+        let too_old = |age: &u64| *age > age_seconds_max;
+        if let Conclusion::InForce { as_of } = self.conclusion
+            && self.as_of_age_seconds().is_some_and(|age| too_old(&age))
+        {
+            self.conclusion = Conclusion::TooOld { as_of, age_seconds_max };
+            self.layers.in_force = LayerResult::Unknown;
+        }
+        let age = self.directory_as_of.map(|time| self.age_of(time)).filter(too_old);
+        if let Some(age) = age.filter(|_| self.rests_on_directory()) {
+            let parameters =
+                Parameters::of([("age_seconds", Value::Age(age)), ("allowed_seconds", Value::Span(age_seconds_max))]);
+            let detail = "a revocation that came later is not in it".to_owned();
+            self.conclusion = Conclusion::Unjudged(Unjudged { doubt: Doubt::DirectoryOld, parameters, detail });
+            self.layers.genuine = LayerResult::Unknown;
         }
         self
+    }
+
+    /// Whether the unit's signature holds and nothing but the directory says that its key was good: no proof shows that the ledger took the
+    /// record, or why it did not.
+    fn rests_on_directory(&self) -> bool {
+        match &self.conclusion {
+            Conclusion::Unchecked | Conclusion::Pending { .. } | Conclusion::Overdue { .. } => true,
+            Conclusion::Unjudged(unjudged) => {
+                let by_answer = [Doubt::AnswerFalse, Doubt::ValidatorsUnknown, Doubt::FormatUnknown];
+                self.signed.is_some() && by_answer.contains(&unjudged.doubt)
+            }
+            _ => false,
+        }
     }
 
     /// Sentences of the checks that warned.
@@ -288,7 +302,7 @@ impl Verdict {
     /// How old the statement about the status is, in seconds; `None` without one.
     pub fn as_of_age_seconds(&self) -> Option<u64> {
         let as_of = self.as_of.filter(|as_of| as_of.source == DateSource::Checkpoint)?;
-        Some(self.age_of(as_of))
+        Some(self.age_of(as_of.time))
     }
 
     /// Whether the ledger is known to have the receipt, with its status as of some time.
@@ -296,8 +310,8 @@ impl Verdict {
         self.is_proved() || matches!(self.conclusion, Conclusion::TooOld { .. })
     }
 
-    fn age_of(&self, as_of: AsOf) -> u64 {
-        self.at.seconds().saturating_sub(as_of.time.get())
+    fn age_of(&self, time: PosixSeconds) -> u64 {
+        self.at.seconds().saturating_sub(time.get())
     }
 
     /// What could not be known.
@@ -381,7 +395,9 @@ fn judged(
     };
     let layer = |layer: Layer| match &conclusion {
         // What was answered proves nothing, neither for the receipt nor against it.
-        Conclusion::Unjudged(unjudged) if unjudged.doubt == Doubt::AnswerFalse && layer > Layer::Genuine => {
+        Conclusion::Unjudged(Unjudged { doubt: Doubt::AnswerFalse | Doubt::KeyRevoked, .. })
+            if layer > Layer::Genuine =>
+        {
             LayerResult::Unknown
         }
         Conclusion::Reversed { .. } if layer == Layer::InForce => LayerResult::Failed,
@@ -398,6 +414,7 @@ fn judged(
         at,
         time_source: TimeSource::Given,
         as_of: seen.as_of,
+        directory_as_of: seen.directory_as_of,
         chain: trust.chain_id(),
         chain_name: trust.chain_name().to_owned(),
         is_test: trust.is_test(),

@@ -507,25 +507,28 @@ class Vectors(unittest.TestCase):
             expected = {name: row[name] for name in ("bundle", "problem") if name in row}
             self.assertEqual(joined, expected, row["name"])
 
-    def told(self, row, verdict, judged):
+    def told(self, row, verdict, judged, directory_as_of=None):
         """What both implementations must come to; the words are the other one's."""
         told = json.loads(row["verdict"])
         conclusion = told["conclusion"]
         code, result = verdict.finding(judged)
         as_of = judged.get("as_of")
-        is_old = as_of is not None and row.get("age_seconds_max", 1 << 64) < row["at_ms"] // 1000 - as_of
-        if is_old and result == "in_force":
+        hides = code if code in ("ANSWER_FALSE", "KEY_REVOKED") else None
+        is_old = lambda time: time is not None and row.get("age_seconds_max", 1 << 64) < row["at_ms"] // 1000 - time
+        by_answer = verdict.is_signed and code in ("ANSWER_FALSE", "VALIDATORS_UNKNOWN", "FORMAT_UNKNOWN")
+        if is_old(as_of) and result == "in_force":
             code = result = "TOO_OLD"
-        if is_old and code == "UNCHECKED":
+        if is_old(directory_as_of) and (result == "signed" or by_answer):
             code, result = "DIRECTORY_OLD", "unjudged"
         self.assertEqual((code, result.lower()), (conclusion["code"], conclusion["result"]), row["name"])
         self.assertEqual(judged["code"] if result == "invalid" else None, conclusion.get("check"), row["name"])
         checks = [[check["code"], check["outcome"]] for check in told["checks"] if check["code"] != "BODY_RULES"]
         self.assertEqual(verdict.made, checks, row["name"])
-        layers = verdict.layers("ANSWER_FALSE" if code == "ANSWER_FALSE" else result)
+        layers = verdict.layers(hides or result)
         layers |= {"in_force": "unknown"} if result == "TOO_OLD" else {}
         layers |= {"genuine": "unknown"} if code == "DIRECTORY_OLD" else {}
         self.assertEqual(layers, {layer["code"]: layer["result"] for layer in told["layers"]}, row["name"])
+        self.assertEqual(verdict.is_signed, "compare" in told, row["name"])
         self.assertEqual(as_of, told.get("as_of", {}).get("seconds"), row["name"])
         self.assertEqual(judged.get("signers", []), told["signers"], row["name"])
         self.assertEqual(verdict.trust.is_test, told["chain"]["test"], row["name"])
@@ -561,11 +564,11 @@ class Vectors(unittest.TestCase):
                 ledger["status"] = {name: ledger[name] for name in ("seal", "proof", "map", "value") if name in ledger}
             units = directory.Directory.open(h(row["directory"]), trust)
             verdict = Scan(trust, row["at_ms"])
-            self.told(row, verdict, verdict.judge(h(row["record"]), units, ledger))
+            self.told(row, verdict, verdict.judge(h(row["record"]), units, ledger), units.as_of)
         for row in vectors["codes"]:
             units = directory.Directory.open(h(row["directory"]), trust)
             verdict = Scan(trust, row["at_ms"])
-            self.told(row, verdict, verdict.judge_code(row["text"], row["hosts"], units))
+            self.told(row, verdict, verdict.judge_code(row["text"], row["hosts"], units), units.as_of)
 
     def test_directory(self):
         vectors = load("directory")

@@ -117,6 +117,8 @@ class Verdict:
     def __init__(self, trust, at_ms):
         self.trust, self.latest, self.made = trust, at_ms + 600_000, []
         self.reverses, self.exactly = None, True
+        #: Whether what the unit signed may be told.
+        self.is_signed = False
         #: Of a presentation whose content holds: names that are shown, and that are withheld.
         self.shown, self.withheld = None, None
 
@@ -199,7 +201,7 @@ class Verdict:
             self.made[-1][1] = "unknown"
         self.signature(credential, signed, signature)
         if not self.authorities_unknown:
-            self.reverses = record["reverses"]
+            self.is_signed, self.reverses = True, record["reverses"]
         content = self.part(credential) if self.is_part else self.content(credential)
         self.code = "ISSUE_TIME"
         require(record["issue_time_ms"] <= self.latest, "issued in the future")
@@ -346,15 +348,17 @@ class Scan(Verdict):
             refuse_later(message_of(record), is_record=True)
             self.record, signed, signature = formats.read_record(record)
             self.code = "DIRECTORY_KEY"
+            if units.as_of > self.latest // 1000:
+                raise Unjudged("DIRECTORY_AHEAD", "the directory is from the future")
             row, key, issued = (self.record[name] for name in ("unit_id", "key_id", "issue_time_ms"))
             row = units.rows.get(row, {"keys": []})
             unit = directory.credential_at(row, key, issued)
             if unit is None:
                 raise Unjudged("KEY_UNKNOWN", "the directory does not have the key")
             self.signature(unit, signed, signature)
+            self.is_signed, self.reverses = True, self.record["reverses"]
             self.code = "ISSUE_TIME"
             require(self.record["issue_time_ms"] <= self.latest, "issued in the future")
-            self.reverses = self.record["reverses"]
             is_revoked = unit["revoked_from_ms"] != 0
             if not is_revoked:
                 self.code = "DIRECTORY_REVOCATION"
@@ -366,16 +370,17 @@ class Scan(Verdict):
             return known | {"result": "unjudged", "code": unjudged.code}
         try:
             known |= self.ask(record, ledger)
-            if is_revoked and known["result"] == "signed":
-                self.code = "DIRECTORY_REVOCATION"
-                raise Unjudged("KEY_REVOKED", "nothing proves that the ledger took it")
-            return known
         except Refused as refused:
             self.made[-1][1] = "failed"
-            return known | {"result": "unjudged", "code": "ANSWER_FALSE", "detail": str(refused)}
+            known |= {"result": "unjudged", "code": "ANSWER_FALSE", "detail": str(refused)}
         except Unjudged as unjudged:
             self.made[-1][1] = "unknown"
-            return known | {"result": "unjudged", "code": unjudged.code}
+            known |= {"result": "unjudged", "code": unjudged.code}
+        if is_revoked and known["result"] in ("signed", "unjudged") and known["code"] != "STATUS_UNKNOWN":
+            self.code = "DIRECTORY_REVOCATION"
+            self.made[-1][1] = "unknown"
+            known |= {"result": "unjudged", "code": "KEY_REVOKED"}
+        return known
 
     def ask(self, record, ledger):
         answer = ledger["answer"]
@@ -396,6 +401,8 @@ class Scan(Verdict):
         require(as_of <= self.latest // 1000, "cosigned in the future")
         dated = {"as_of": as_of, "signers": self.agencies(signers)}
         self.code = "LEDGER_ANSWER"
+        if answer == "absent" and self.record["issue_time_ms"] // 1000 > as_of + 600:
+            raise Unjudged("ANSWER_FALSE", "the checkpoint is from before the record")
         reason = self.refusal(record, ledger, note) if answer == "refused" else None
         if reason is not None:
             self.made[-1][1] = "failed"
@@ -419,7 +426,7 @@ class Scan(Verdict):
 
     def layers(self, result):
         found = super().layers(result)
-        return found if result != "ANSWER_FALSE" else found | {"anchored": "unknown", "in_force": "unknown"}
+        return found if result not in ("ANSWER_FALSE", "KEY_REVOKED") else found | {"anchored": "unknown", "in_force": "unknown"}
 
 
 def verify_bundle(data, trust_text, at_ms):

@@ -93,6 +93,8 @@ pub enum Doubt {
     OtherChain,
     /// A directory of units that has the key.
     KeyUnknown,
+    /// A clock that goes right: the directory of units is of a later time.
+    DirectoryAhead,
     /// A proof that the ledger took the record: the key that signed it is revoked.
     KeyRevoked,
     /// A younger directory of units: the asker allows none that is so old.
@@ -115,6 +117,7 @@ impl Doubt {
         match self {
             Self::OtherChain => Finding::OtherChain,
             Self::KeyUnknown => Finding::KeyUnknown,
+            Self::DirectoryAhead => Finding::DirectoryAhead,
             Self::KeyRevoked => Finding::KeyRevoked,
             Self::DirectoryOld => Finding::DirectoryOld,
             Self::FormatUnknown => Finding::FormatUnknown,

@@ -30,6 +30,7 @@ pub struct AsOf {
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) as_of: Option<AsOf>,
+    pub(super) directory_as_of: Option<PosixSeconds>,
     pub(super) signed: Option<Signed>,
     pub(super) receipt: Option<Receipt>,
     pub(super) presented: Option<Presented>,

@@ -13,10 +13,10 @@ use super::language::{Said, Sentence};
 use super::layer::{Layer, LayerResult};
 use super::material::DateSource;
 use super::presentation::{self, PresentationReport};
-use super::sentences::{Finding, NotChecked, Notice, Phrase, Tone, layer_name, layer_result_word};
+use super::sentences::{Finding, NotChecked, Notice, Phrase, SIGNATURE_LAYER, Tone, layer_name, layer_result_word};
 use super::signed::Signed;
 use super::value::{Parameters, Value};
-use super::{TimeSource, Verdict};
+use super::{Means, TimeSource, Verdict};
 use crate::shown;
 use crate::suite::ChainId;
 use crate::trust::TrustFile;
@@ -293,23 +293,28 @@ fn layers(verdict: &Verdict) -> Vec<LayerReport> {
         Layer::Anchored => verdict.layers.anchored,
         Layer::InForce => verdict.layers.in_force,
     };
+    // A signature makes a code the unit's, and not the paper under it.
+    let is_signature_alone = verdict.means == Means::Record && verdict.layers.anchored != LayerResult::Passed;
+    let name = |layer| match layer {
+        Layer::Genuine if is_signature_alone => SIGNATURE_LAYER,
+        _ => layer_name(layer),
+    };
     let report = |layer: Layer| {
         let result = result_of(layer);
-        LayerReport { code: layer.as_str(), result: result.as_str(), said: layer_line(layer, result) }
+        LayerReport { code: layer.as_str(), result: result.as_str(), said: layer_line(name(layer), result) }
     };
     Layer::ALL.into_iter().map(report).collect()
 }
 
-fn layer_line(layer: Layer, result: LayerResult) -> Said {
-    let (layer, result, Sentence { zh, en }) =
-        (layer_name(layer), layer_result_word(result), Phrase::LayerLine.sentence());
+fn layer_line(layer: Sentence, result: LayerResult) -> Said {
+    let (result, Sentence { zh, en }) = (layer_result_word(result), Phrase::LayerLine.sentence());
     let line = |line: &str, layer, result| line.replace("{layer}", layer).replace("{result}", result);
     Said { zh: line(zh, layer.zh, result.zh), en: line(en, layer.en, result.en) }
 }
 
 fn as_of(verdict: &Verdict) -> Option<AsOfReport> {
     let as_of = verdict.as_of?;
-    let (seconds, age_seconds) = (as_of.time.get(), verdict.age_of(as_of));
+    let (seconds, age_seconds) = (as_of.time.get(), verdict.age_of(as_of.time));
     let parameters =
         Parameters::of([("age_seconds", Value::Ago(age_seconds)), ("as_of_seconds", Value::Seconds(seconds))]);
     let (source, phrase) = match as_of.source {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! not asked                       signed, not checked whether anchored or reversed
-//! revoked key, and not taken      cannot be judged: it may be a thief's
+//! revoked key, nothing proved     cannot be judged: it may be a thief's
 //! no such record                  signed, in time or overdue: a node's word, as of a checkpoint; absence cannot be proved
 //! refused, with the refusal       refused, and why
 //! taken, with proofs              in force or reversed: the checks of a bundle, the content's apart
@@ -12,7 +12,8 @@
 //! ([`crate::code::read`] refuses codes of other hosts), so that such a record gets here only under a host that is not its own. An answer that does not hold
 //! says nothing of the receipt, so the verdict is that it cannot be judged.
 
-use super::anchored::{self, check_time, endorsed};
+use super::CLOCK_DRIFT_MS_MAX;
+use super::anchored::{self, check_time, endorsed, is_after};
 use super::check::Judge;
 use super::conclusion::{Conclusion, Doubt, Unjudged};
 use super::genuine::{check_issue_time, check_signature, read_record};
@@ -105,50 +106,55 @@ pub(super) fn conclude(
     judge: &mut Judge,
     seen: &mut Seen,
 ) -> Result<Conclusion, Conclusion> {
-    let signed = read_record(scan.record, judge)?;
-    let record = &signed.record;
     let directory = scan.directory;
     seen.as_of = Some(AsOf { time: directory.as_of(), source: DateSource::Directory });
+    seen.directory_as_of = Some(directory.as_of());
     seen.signers = directory.signers().to_vec();
+    let signed = read_record(scan.record, judge)?;
+    let record = &signed.record;
+    let dated = || Parameters::of([("directory_seconds", Value::Seconds(directory.as_of().get()))]);
+    if is_after(directory.as_of(), latest) {
+        let detail = format!("it is of {}", directory.as_of());
+        return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::DirectoryAhead, dated(), detail));
+    }
     let row = directory.unit(record.unit);
     let unit = row.and_then(|row| row.credential_at(directory.suite(), record.signing_key, record.issue_time));
     let Some(unit) = unit else {
-        let parameters = Parameters::of([("directory_seconds", Value::Seconds(directory.as_of().get()))]);
         let detail = format_args!("unit {}, key {}", record.unit, record.signing_key);
-        return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::KeyUnknown, parameters, detail));
+        return Err(judge.doubt_with(CheckId::DirectoryKey, Doubt::KeyUnknown, dated(), detail));
     };
     judge.pass(CheckId::DirectoryKey);
-    let vouched = check_signature(trust, &signed, &unit, judge)?;
+    seen.signed = Some(check_signature(trust, &signed, &unit, judge)?);
     check_issue_time(record, latest, judge)?;
-    seen.signed = Some(vouched);
     let revoked_from = row.and_then(|row| row.key(record.signing_key)).and_then(DirectoryKey::revoked_from);
     if revoked_from.is_none() {
         judge.pass(CheckId::DirectoryRevocation);
     }
-    match ask(scan, trust, &signed, latest, judge, seen) {
+    let concluded = match ask(scan, trust, &signed, latest, judge, seen) {
         Err(Conclusion::Invalid(failure)) => {
             let (doubt, detail) = (Doubt::AnswerFalse, format!("{}: {}", failure.code(), failure.detail));
-            Err(Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail }))
+            Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail })
         }
-        Ok(concluded) => Ok(match revoked_from {
-            Some(from) => under_revoked_key(concluded, from, judge),
-            None => concluded,
-        }),
-        concluded => concluded,
-    }
+        Ok(concluded) | Err(concluded) => concluded,
+    };
+    Ok(match revoked_from {
+        Some(from) => under_revoked_key(concluded, from, judge),
+        None => concluded,
+    })
 }
 
 /// Whoever has stolen a key dates what it signs as it likes. Only the ledger, which takes old times for ten days after a revocation and no
 /// longer, can say of a record under a revoked key that it is not the thief's.
 fn under_revoked_key(concluded: Conclusion, revoked_from: UnixMillis, judge: &mut Judge) -> Conclusion {
-    match concluded {
-        Conclusion::Unchecked | Conclusion::Pending { .. } | Conclusion::Overdue { .. } => {
-            let parameters = Parameters::of([("revoked_from_ms", Value::Millis(revoked_from))]);
-            let detail = "nothing proves that the ledger took the record";
-            judge.doubt_with(CheckId::DirectoryRevocation, Doubt::KeyRevoked, parameters, detail)
-        }
-        anchored_or_refused => anchored_or_refused,
-    }
+    let detail = match &concluded {
+        Conclusion::InForce { .. } | Conclusion::Reversed { .. } | Conclusion::Refused { .. } => return concluded,
+        // The ledger's own word, and proved.
+        Conclusion::Unjudged(unjudged) if unjudged.doubt == Doubt::StatusUnknown => return concluded,
+        Conclusion::Unjudged(unjudged) => format!("what was answered proves nothing: {}", unjudged.detail),
+        _ => "nothing proves that the ledger took the record".to_owned(),
+    };
+    let parameters = Parameters::of([("revoked_from_ms", Value::Millis(revoked_from))]);
+    judge.doubt_with(CheckId::DirectoryRevocation, Doubt::KeyRevoked, parameters, detail)
 }
 
 fn ask(
@@ -163,6 +169,11 @@ fn ask(
         LedgerAnswer::NotAsked => Ok(Conclusion::Unchecked),
         LedgerAnswer::Absent { checkpoint } => {
             let checkpoint = checkpoint_of(checkpoint, trust, latest, judge)?;
+            let issued = signed.record.issue_time;
+            if issued.seconds() > checkpoint.as_of.get().saturating_add(CLOCK_DRIFT_MS_MAX / 1000) {
+                let detail = format_args!("its checkpoint is of {}, and the record of {issued}", checkpoint.as_of);
+                return Err(judge.doubt(CheckId::LedgerAnswer, Doubt::AnswerFalse, detail));
+            }
             judge.leave_open(CheckId::LedgerAnswer, "no such record was found; nobody can prove that there is none");
             date(&checkpoint, trust, seen);
             Ok(waiting(signed, checkpoint.as_of))

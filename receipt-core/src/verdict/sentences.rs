@@ -23,5 +23,5 @@ mod tests;
 pub use checks::CheckId;
 pub use conclusions::{Finding, FindingResult, Tone};
 pub use phrases::{NotChecked, Notice, Phrase};
-pub(super) use phrases::{damage_clause, layer_name, layer_result_word, sort_clause};
+pub(super) use phrases::{SIGNATURE_LAYER, damage_clause, layer_name, layer_result_word, sort_clause};
 pub(super) use refusals::refusal_clause;

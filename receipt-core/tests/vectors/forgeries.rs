@@ -254,7 +254,7 @@ fn state_later_status(scene: &mut Scene, bundle: &mut Bundle) {
 }
 
 /// Another number at this place of a signed message, and an unknown field behind it, as a later format may have.
-fn later(signed: &mut Vec<u8>, place: usize, number: u8) {
+pub(crate) fn later(signed: &mut Vec<u8>, place: usize, number: u8) {
     let start = signed.iter().position(|byte| *byte == 0x08).unwrap();
     signed[start + place] = number;
     signed.extend_from_slice(&[0xf8, 0x01, 0x01]);

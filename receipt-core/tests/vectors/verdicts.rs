@@ -363,6 +363,8 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
     let after = seal_by.plus_millis(3_600_000);
     let validators = &chain.validators_at(chain.height())[..3];
     let later = chain.checkpoint_note(chain.log().size(), validators, seal_by.seconds() + 1);
+    let before = waiting.signed.record.issue_time.seconds() - 601;
+    let before = chain.checkpoint_note(chain.log().size(), validators, before);
     let checkpoint = || chain.blocks().last().unwrap().checkpoint.clone();
     let taken = |receipt: &TestReceipt| {
         let Bundle { batch, anchor, status, .. } = chain.bundle(receipt);
@@ -381,6 +383,7 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
     let issued = blues[0].signed.record.issue_time.get();
     let former = FormerName { unit_name: "示例旧名单位".to_owned(), until_ms: issued + 1 };
     let renamed = changed(&blues[0], &|row| row.former_names = vec![former.clone()]);
+    let ahead = Directory { time: now.plus_millis(601_000), ..units.clone() };
     let plain = || units.clone();
     let misplaced = refused(&blues[0], None);
     let absent = || Answer::Absent { checkpoint: checkpoint() };
@@ -392,6 +395,7 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         ("offline, the unit was renamed since", &blues[0], renamed, Answer::NotAsked, now),
         ("offline, a revoked key", &blues[0], revoked.clone(), Answer::NotAsked, now),
         ("absent, a revoked key", &waiting, revoked_waiting, absent(), now),
+        ("another receipt's proofs, a revoked key", &blues[0], revoked.clone(), taken(&blues[1]), now),
         ("taken, by a key revoked since", &blues[0], revoked, taken(&blues[0]), now),
         ("taken", &blues[0], plain(), taken(&blues[0]), now),
         ("taken, reversed", &blues[1], plain(), taken(&blues[1]), now),
@@ -399,6 +403,9 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         ("another receipt's proofs", &blues[0], plain(), taken(&blues[1]), now),
         ("absent, in time", &waiting, plain(), absent(), now),
         ("absent, overdue", &waiting, plain(), Answer::Absent { checkpoint: later }, after),
+        ("absent, by a checkpoint from before it", &waiting, plain(), Answer::Absent { checkpoint: before }, now),
+        ("offline, a clock that is slow", &blues[0], plain(), Answer::NotAsked, UnixMillis::new(issued - 600_001)),
+        ("offline, a directory from the future", &blues[0], ahead, Answer::NotAsked, now),
         ("refused", &twin, plain(), refused(&twin, None), now),
         ("refused and replaced", &twin, plain(), refused(&twin, Some(waiting.receipt.key())), now),
         ("its batch was refused", &sent_back, plain(), refused(&sent_back, None), now),
@@ -408,9 +415,19 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         of_scan(name, &chain, &of.record, units, (answer, *at))
     };
     let mut all: Vec<Asked> = rows.iter().map(asked).collect();
-    let aged = |name| of_scan(name, &chain, &blues[0].record, &units, (&Answer::NotAsked, now));
-    all.push(aged("offline, a directory older than is allowed").not_older_than(2 * 86_400 - 1));
-    all.push(aged("offline, a directory as old as is allowed").not_older_than(2 * 86_400));
+    let aged = |name, answer: &Answer| of_scan(name, &chain, &blues[0].record, &units, (answer, now));
+    let too_old = |name, answer: &Answer| aged(name, answer).not_older_than(2 * 86_400 - 1);
+    all.push(too_old("offline, a directory older than is allowed", &Answer::NotAsked));
+    all.push(aged("offline, a directory as old as is allowed", &Answer::NotAsked).not_older_than(2 * 86_400));
+    all.push(too_old("absent, a directory older than is allowed", &absent()));
+    all.push(too_old("another receipt's proofs, a directory older than is allowed", &taken(&blues[1])));
+    all.push(too_old("taken, a directory older than is allowed", &taken(&blues[0])));
+    let damaged = &blues[0].record[..blues[0].record.len() - 1];
+    let mut later = blues[0].record.clone();
+    super::forgeries::later(&mut later, 1, 2);
+    for (name, record) in [("offline, a damaged record", damaged), ("offline, a record of a later format", &later)] {
+        all.push(of_scan(name, &chain, record, &units, (&Answer::NotAsked, now)));
+    }
     all
 }
 

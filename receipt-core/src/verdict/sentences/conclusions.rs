@@ -195,6 +195,10 @@ findings! {
     KeyUnknown = "KEY_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "{directory_seconds}的单位名录里没有签这张票据的密钥。" "The directory of units of {directory_seconds} does not have the key that signed.",
         "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
+    DirectoryAhead = "DIRECTORY_AHEAD", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
+        "单位名录的时间是{directory_seconds}，晚于判断所用的时间。"
+        "The directory of units is dated {directory_seconds}, later than the time of the judgement.",
+        "请先核对本机时钟。" "Check the clock first.";
     KeyRevoked = "KEY_REVOKED", Unjudged Unknown, "密钥已吊销" "KEY REVOKED",
         "签这张票据的密钥自{revoked_from_ms}起已被吊销；密钥可能被盗，没有账本的证明，这个码什么也不能证明。"
         "The key that signed was revoked from {revoked_from_ms} on; it may have been stolen, and without the ledger's proof the code proves nothing.",

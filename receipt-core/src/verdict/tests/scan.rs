@@ -42,6 +42,14 @@ fn row_of<'a>(directory: &'a mut Directory, receipt: &TestReceipt) -> &'a mut Un
     directory.units.iter_mut().find(|row| row.unit() == unit).unwrap()
 }
 
+/// A code is not the paper that it stands on: without an anchor nothing calls a receipt genuine or in force.
+fn praises_nothing(verdict: &Verdict) {
+    let (zh, en) = (verdict.to_text(Language::Zh), verdict.to_text(Language::En));
+    assert!(!zh.contains("真实") && !zh.starts_with("有效"), "{zh}");
+    assert!(!en.to_lowercase().contains("genuine") && !en.contains("IN FORCE"), "{en}");
+    assert!(zh.contains("签名成立：") && en.contains("Signature holds: "), "{zh}{en}");
+}
+
 fn newest(chain: &TestChain) -> &str {
     &chain.blocks().last().unwrap().checkpoint
 }
@@ -53,6 +61,7 @@ fn offline_a_code_is_signed_and_no_more() {
     let judge = |record: &[u8], known: &Known| known.judge(&chain, record, LedgerAnswer::NotAsked, chain.now());
     let verdict = judge(&receipt.record, &known);
     assert_eq!((verdict.finding(), verdict.is_proved(), verdict.code()), (Finding::Unchecked, false, "UNCHECKED"));
+    let directory_time = verdict.as_of;
     let Layers { genuine, anchored, in_force } = verdict.layers;
     assert_eq!([genuine, anchored, in_force], [LayerResult::Passed, LayerResult::Unknown, LayerResult::Unknown]);
     let (zh, en) = (verdict.to_text(Language::Zh), verdict.to_text(Language::En));
@@ -61,9 +70,7 @@ fn offline_a_code_is_signed_and_no_more() {
         "{zh}"
     );
     assert!(en.contains("directory of units as of 2 days ago") && en.contains("A code can be copied"), "{en}");
-    for praise in ["IN FORCE", "genuine", "有效  "] {
-        assert!(!en.contains(praise) && !zh.starts_with(praise), "{en}");
-    }
+    praises_nothing(&verdict);
     let signed = verdict.signed.unwrap();
     assert_eq!((signed.key, signed.total), (receipt.receipt.key(), receipt.receipt.draft.total_amount));
     assert!(zh.contains(&crate::receipt::words::amount_in_words(signed.total)), "{zh}");
@@ -97,13 +104,15 @@ fn offline_a_code_is_signed_and_no_more() {
     let early = UnixMillis::new(receipt.signed.record.issue_time.get() - CLOCK_DRIFT_MS_MAX - 1);
     let verdict = known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, early);
     assert_eq!((verdict.finding(), verdict.code()), (Finding::FromTheFuture, "ISSUE_TIME"));
+    assert!(verdict.signed.is_some(), "what was signed is shown to one whose clock is slow, too");
     // No changed byte is ever signed.
     for position in 0..receipt.record.len() {
         for mask in [0x01, 0x20, 0x80] {
             let mut flipped = receipt.record.clone();
             flipped[position] ^= mask;
-            let finding = judge(&flipped, &known).finding();
-            assert_ne!(finding.result(), FindingResult::Signed, "byte {position} ^ {mask:#x}");
+            let verdict = judge(&flipped, &known);
+            assert_ne!(verdict.finding().result(), FindingResult::Signed, "byte {position} ^ {mask:#x}");
+            assert_eq!(verdict.as_of, directory_time, "byte {position} ^ {mask:#x}");
         }
     }
     let red = chain.reverse(&receipt);
@@ -149,6 +158,15 @@ fn what_the_ledger_has_not_is_in_time_or_overdue_by_its_own_time() {
         let verdict = known.judge(&chain, &waiting.record, LedgerAnswer::Absent { checkpoint: &note }, at);
         assert_eq!((verdict.finding(), verdict.layers.anchored), (finding, LayerResult::Unknown));
         assert_eq!(verdict.as_of, Some(AsOf { time: PosixSeconds::new(seconds), source: DateSource::Checkpoint }));
+        praises_nothing(&verdict);
+    }
+    // A checkpoint from before the record cannot say that it is not there, or it would be in time for ever.
+    let issued = waiting.signed.record.issue_time.seconds();
+    for (seconds, finding) in [(issued - 600, Finding::Pending), (issued - 601, Finding::AnswerFalse)] {
+        let note = chain.checkpoint_note(chain.log().size(), &validators, seconds);
+        let verdict = known.judge(&chain, &waiting.record, LedgerAnswer::Absent { checkpoint: &note }, at);
+        assert_eq!((verdict.finding(), verdict.layers.anchored), (finding, LayerResult::Unknown));
+        assert!(verdict.checks.iter().all(|check| check.outcome != CheckOutcome::Failed), "{verdict:?}");
     }
     let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
     let future = chain.checkpoint_note(chain.log().size(), &validators, at.seconds() + 601);
@@ -177,6 +195,25 @@ fn a_code_under_a_revoked_key_is_worth_nothing_without_its_anchor() {
         let verdict = judge(&waiting, LedgerAnswer::Absent { checkpoint: newest(&chain) });
         assert_eq!(verdict.finding(), Finding::KeyRevoked, "the word that it is not there makes it no better");
         let bundle = chain.bundle(&receipt);
+        // No answer that does not hold does, whatever of it fails.
+        let mut moved = bundle.clone();
+        moved.batch.index = LeafIndex::new(moved.batch.index.get() + 1);
+        let hidden = StatusPart { map: Vec::new(), ..bundle.status.clone() };
+        let false_ones = [
+            LedgerAnswer::Absent { checkpoint: "" },
+            LedgerAnswer::Taken { batch: &moved.batch, anchor: &moved.anchor, status: &moved.status },
+            LedgerAnswer::Taken { batch: &bundle.batch, anchor: &bundle.anchor, status: &hidden },
+        ];
+        for answer in false_ones {
+            let verdict = judge(&receipt, answer);
+            let Layers { genuine, anchored, in_force } = verdict.layers;
+            assert_eq!(
+                (verdict.finding(), [genuine, anchored, in_force]),
+                (Finding::KeyRevoked, [LayerResult::Unknown; 3])
+            );
+            assert_eq!(verdict.checks.last().unwrap().id, CheckId::DirectoryRevocation);
+            praises_nothing(&verdict);
+        }
         let taken = LedgerAnswer::Taken { batch: &bundle.batch, anchor: &bundle.anchor, status: &bundle.status };
         assert!(judge(&receipt, taken).is_in_force(), "the ledger took it while the key was good");
     }
@@ -204,11 +241,35 @@ fn an_old_directory_is_said_to_be_old() {
     assert_eq!(judge(&forged).not_older_than(0).code(), "RECORD_SIGNATURE");
     let revoked = Known::with(&chain, |list| row_of(list, &receipt).keys[0].revoked_from_ms = 1);
     assert_eq!(judge(&revoked).not_older_than(0).finding(), Finding::KeyRevoked);
+    // What a node says of the ledger and does not prove makes the directory no younger: a thief's receipt is absent, too.
+    let absent = LedgerAnswer::Absent { checkpoint: newest(&chain) };
+    for (answer, finding) in
+        [(absent, Finding::Pending), (LedgerAnswer::Absent { checkpoint: "" }, Finding::AnswerFalse)]
+    {
+        let judge = || plain.judge(&chain, &receipt.record, answer, chain.now());
+        assert_eq!(judge().not_older_than(age).finding(), finding);
+        let verdict = judge().not_older_than(age - 1);
+        assert_eq!((verdict.finding(), verdict.layers.genuine), (Finding::DirectoryOld, LayerResult::Unknown));
+        assert!(verdict.to_line(Language::En).contains("The directory of units is 2 days old"), "{verdict:?}");
+    }
     // A state of the ledger does not get old by the directory.
     let bundle = chain.bundle(&receipt);
     let taken = LedgerAnswer::Taken { batch: &bundle.batch, anchor: &bundle.anchor, status: &bundle.status };
     let verdict = plain.judge(&chain, &receipt.record, taken, chain.now());
     assert!(verdict.not_older_than(age - 1).is_in_force());
+}
+
+/// Its age would be nothing for ever to whoever's clock is slow.
+#[test]
+fn a_directory_from_the_future_is_not_judged_by() {
+    let (chain, receipt) = chain();
+    let of =
+        |seconds| Known::with(&chain, |list| list.time = UnixMillis::new((chain.now().seconds() + seconds) * 1000));
+    let judge = |known: &Known| known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, chain.now());
+    assert_eq!(judge(&of(600)).not_older_than(0).finding(), Finding::Unchecked, "clocks drift");
+    let verdict = judge(&of(601)).not_older_than(0);
+    assert_eq!((verdict.finding(), verdict.layers.genuine), (Finding::DirectoryAhead, LayerResult::Unknown));
+    assert!(verdict.signed.is_none() && verdict.to_text(Language::Zh).contains("请先核对本机时钟"), "{verdict:?}");
 }
 
 /// A code that was copied wrongly by hand or read wrongly by a camera is never another receipt, nor the same one.
