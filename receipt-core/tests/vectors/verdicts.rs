@@ -363,13 +363,8 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
     let after = seal_by.plus_millis(3_600_000);
     let validators = &chain.validators_at(chain.height())[..3];
     let later = chain.checkpoint_note(chain.log().size(), validators, seal_by.seconds() + 1);
-    let before = waiting.signed.record.issue_time.seconds() - 601;
-    let before = chain.checkpoint_note(chain.log().size(), validators, before);
     let checkpoint = || chain.blocks().last().unwrap().checkpoint.clone();
-    let taken = |receipt: &TestReceipt| {
-        let Bundle { batch, anchor, status, .. } = chain.bundle(receipt);
-        Answer::Taken { batch, anchor, status }
-    };
+    let taken = |receipt: &TestReceipt| taken(&chain, receipt);
     let refused = |receipt: &TestReceipt, replaced_by| Answer::Refused {
         checkpoint: checkpoint(),
         place: chain.place(&receipt.record),
@@ -383,7 +378,6 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
     let issued = blues[0].signed.record.issue_time.get();
     let former = FormerName { unit_name: "示例旧名单位".to_owned(), until_ms: issued + 1 };
     let renamed = changed(&blues[0], &|row| row.former_names = vec![former.clone()]);
-    let ahead = Directory { time: now.plus_millis(601_000), ..units.clone() };
     let plain = || units.clone();
     let misplaced = refused(&blues[0], None);
     let absent = || Answer::Absent { checkpoint: checkpoint() };
@@ -403,9 +397,6 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         ("another receipt's proofs", &blues[0], plain(), taken(&blues[1]), now),
         ("absent, in time", &waiting, plain(), absent(), now),
         ("absent, overdue", &waiting, plain(), Answer::Absent { checkpoint: later }, after),
-        ("absent, by a checkpoint from before it", &waiting, plain(), Answer::Absent { checkpoint: before }, now),
-        ("offline, a clock that is slow", &blues[0], plain(), Answer::NotAsked, UnixMillis::new(issued - 600_001)),
-        ("offline, a directory from the future", &blues[0], ahead, Answer::NotAsked, now),
         ("refused", &twin, plain(), refused(&twin, None), now),
         ("refused and replaced", &twin, plain(), refused(&twin, Some(waiting.receipt.key())), now),
         ("its batch was refused", &sent_back, plain(), refused(&sent_back, None), now),
@@ -415,20 +406,43 @@ fn of_scans(scene: Scene) -> Vec<Asked> {
         of_scan(name, &chain, &of.record, units, (answer, *at))
     };
     let mut all: Vec<Asked> = rows.iter().map(asked).collect();
-    let aged = |name, answer: &Answer| of_scan(name, &chain, &blues[0].record, &units, (answer, now));
-    let too_old = |name, answer: &Answer| aged(name, answer).not_older_than(2 * 86_400 - 1);
-    all.push(too_old("offline, a directory older than is allowed", &Answer::NotAsked));
-    all.push(aged("offline, a directory as old as is allowed", &Answer::NotAsked).not_older_than(2 * 86_400));
-    all.push(too_old("absent, a directory older than is allowed", &absent()));
-    all.push(too_old("another receipt's proofs, a directory older than is allowed", &taken(&blues[1])));
-    all.push(too_old("taken, a directory older than is allowed", &taken(&blues[0])));
-    let damaged = &blues[0].record[..blues[0].record.len() - 1];
-    let mut later = blues[0].record.clone();
-    super::forgeries::later(&mut later, 1, 2);
-    for (name, record) in [("offline, a damaged record", damaged), ("offline, a record of a later format", &later)] {
-        all.push(of_scan(name, &chain, record, &units, (&Answer::NotAsked, now)));
-    }
+    all.extend(of_old_and_odd(&chain, [&blues[0], &blues[1], &waiting], &units));
     all
+}
+
+fn taken(chain: &TestChain, receipt: &TestReceipt) -> Answer {
+    let Bundle { batch, anchor, status, .. } = chain.bundle(receipt);
+    Answer::Taken { batch, anchor, status }
+}
+
+/// By a directory or checkpoint that is too old or too young, by a slow clock, and of records that do not read. The directory is two days old.
+fn of_old_and_odd(chain: &TestChain, [receipt, other, waiting]: [&TestReceipt; 3], units: &Directory) -> Vec<Asked> {
+    let (now, not_asked) = (chain.now(), Answer::NotAsked);
+    let absent = Answer::Absent { checkpoint: chain.blocks().last().unwrap().checkpoint.clone() };
+    let issued_seconds = waiting.signed.record.issue_time.seconds();
+    let validators = &chain.validators_at(chain.height())[..3];
+    let before =
+        Answer::Absent { checkpoint: chain.checkpoint_note(chain.log().size(), validators, issued_seconds - 601) };
+    let ahead = Directory { time: now.plus_millis(601_000), ..units.clone() };
+    let slow = UnixMillis::new(receipt.signed.record.issue_time.get() - 600_001);
+    let aged = |name, answer: &Answer| of_scan(name, chain, &receipt.record, units, (answer, now));
+    let too_old = |name, answer: &Answer| aged(name, answer).not_older_than(2 * 86_400 - 1);
+    let damaged = &receipt.record[..receipt.record.len() - 1];
+    let mut later = receipt.record.clone();
+    super::forgeries::later(&mut later, 1, 2);
+    let unread = |name, record: &[u8]| of_scan(name, chain, record, units, (&not_asked, now));
+    vec![
+        of_scan("absent, by a checkpoint from before it", chain, &waiting.record, units, (&before, now)),
+        of_scan("offline, a clock that is slow", chain, &receipt.record, units, (&not_asked, slow)),
+        of_scan("offline, a directory from the future", chain, &receipt.record, &ahead, (&not_asked, now)),
+        too_old("offline, a directory older than is allowed", &not_asked),
+        aged("offline, a directory as old as is allowed", &not_asked).not_older_than(2 * 86_400),
+        too_old("absent, a directory older than is allowed", &absent),
+        too_old("another receipt's proofs, a directory older than is allowed", &taken(chain, other)),
+        too_old("taken, a directory older than is allowed", &taken(chain, receipt)),
+        unread("offline, a damaged record", damaged),
+        unread("offline, a record of a later format", &later),
+    ]
 }
 
 /// No sentence that nobody can ever read.
