@@ -295,13 +295,13 @@ fn layers(verdict: &Verdict) -> Vec<LayerReport> {
     };
     // A signature makes a code the unit's, and not the paper under it.
     let is_signature_alone = verdict.means == Means::Record && verdict.layers.anchored != LayerResult::Passed;
-    let name = |layer| match layer {
-        Layer::Genuine if is_signature_alone => SIGNATURE_LAYER,
+    let name = |layer, result| match (layer, result) {
+        (Layer::Genuine, LayerResult::Passed) if is_signature_alone => SIGNATURE_LAYER,
         _ => layer_name(layer),
     };
     let report = |layer: Layer| {
         let result = result_of(layer);
-        LayerReport { code: layer.as_str(), result: result.as_str(), said: layer_line(name(layer), result) }
+        LayerReport { code: layer.as_str(), result: result.as_str(), said: layer_line(name(layer, result), result) }
     };
     Layer::ALL.into_iter().map(report).collect()
 }

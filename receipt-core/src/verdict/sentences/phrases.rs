@@ -109,7 +109,7 @@ pub(in super::super) const fn layer_name(layer: Layer) -> Sentence {
     }
 }
 
-/// What the first layer is called of a record without its content, while nothing proves that the ledger took it.
+/// What the first layer is called if it passes for a record without its content, and nothing proves that the ledger took it.
 pub(in super::super) const SIGNATURE_LAYER: Sentence = Sentence { zh: "签名成立", en: "Signature holds" };
 
 /// What became of a layer.
