@@ -155,16 +155,16 @@ const WORDS = {
     'The verifier stopped unexpectedly and came to no conclusion. Open this page anew and try again.',
   ],
   codeNotRead: [
-    '读到了二维码，但本页没有单位名录，核验不了它，也不打开它所指的网址。请选择票据文件（.tally、PDF、OFD），或输入票面上的五项。',
-    'A code was read. This page has no directory of units to judge it by, and does not open the address in it. Choose the receipt’s file (.tally, PDF, OFD), or type its five entries.',
+    '读到了二维码，但本页没有单位名录，核验不了它，也没有打开。请选择票据文件，或输入票面上的五项。',
+    'A code was read. This page has no directory of units to judge it by, and does not open it. Choose the receipt’s file, or type its five entries.',
   ],
   codeNoHost: [
-    '读到了二维码，但本页不知道票据的二维码应指向哪个网址，核验不了它，也不打开它所指的网址。请从票面上印的网址打开查验页，或选择票据文件（.tally、PDF、OFD）。',
-    'A code was read. This page does not know to which address the codes of receipts lead, so it cannot judge one, and does not open the address in it. Open the page at the address that the receipt names, or choose the receipt’s file (.tally, PDF, OFD).',
+    '读到了二维码，但本页不知道票据的二维码应指向哪个网址，核验不了它，也没有打开。请从票面上印的网址打开查验页。',
+    'A code was read. This page does not know to which address receipts’ codes lead, so it cannot judge one, and does not open it. Open the page at the address that the receipt names.',
   ],
   directoryMissing: [
-    '核验二维码所需的单位名录没有取到。请检查网络后再扫；断网时请用单文件版的本页。',
-    'The directory of units, by which codes are judged, could not be fetched. Check the network and scan again; without a network, use this page as one file.',
+    '核验二维码所需的单位名录没有取到。请检查网络后再扫。',
+    'The directory of units, by which codes are judged, could not be fetched. Check the network and scan again.',
   ],
   directoryBad: [
     '单位名录不是本页信任的机构签署的，或已损坏，无法核验二维码。请重新取得本页。',

@@ -18,8 +18,8 @@
 pub mod host;
 
 use receipt_core::answer::{Answer, join};
-use receipt_core::bundle::{Bundle, ReceiptFile, ShareError};
-use receipt_core::code::{Host, read_digits};
+use receipt_core::bundle::{Bundle, ShareError};
+use receipt_core::code::Host;
 use receipt_core::directory::{TrustedDirectory, open_directory_file};
 use receipt_core::ids::UnixMillis;
 use receipt_core::record::{SignedRecord, status_key};
@@ -92,17 +92,27 @@ struct Question {
     status_key: String,
 }
 
+/// The record of a bundle, a part or the digits of a code: a module of the page is asked only about what it judges, and has no room for more.
+fn record_of(receipt: &[u8]) -> Result<Vec<u8>, Problem> {
+    let unread = |detail: String| Problem::new("RECEIPT", detail);
+    #[cfg(feature = "codes")]
+    if let Some(digits) = std::str::from_utf8(receipt).ok().filter(|text| !text.starts_with('{')) {
+        return receipt_core::code::read_digits(digits).map_err(|error| unread(error.to_string()));
+    }
+    #[cfg(feature = "files")]
+    {
+        let file = receipt_core::bundle::ReceiptFile::decode(receipt).map_err(|error| unread(error.to_string()))?;
+        Ok(file.evidence().record.to_vec())
+    }
+    #[cfg(not(feature = "files"))]
+    Err(unread("not the digits of a code".to_owned()))
+}
+
 /// What a portal is asked about the receipt of a bundle, or of the digits of a code. Nothing is judged.
 pub fn question(trust: &[u8], receipt: &[u8]) -> Vec<u8> {
     let asked = || -> Result<Question, Problem> {
         let unread = |detail: String| Problem::new("RECEIPT", detail);
-        let record = match std::str::from_utf8(receipt).ok().filter(|text| !text.starts_with('{')) {
-            Some(digits) => read_digits(digits).map_err(|error| unread(error.to_string()))?,
-            None => {
-                let file = ReceiptFile::decode(receipt).map_err(|error| unread(error.to_string()))?;
-                file.evidence().record.to_vec()
-            }
-        };
+        let record = record_of(receipt)?;
         let signed = SignedRecord::decode(&record).map_err(|error| unread(error.to_string()))?;
         let (key, suite) = (signed.record.key, read_trust(trust)?.suite());
         let status_key = status_key(suite, &record).to_string();
