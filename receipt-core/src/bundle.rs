@@ -31,9 +31,10 @@ mod presentation;
 pub(crate) mod share;
 
 pub use body_line::{Absence, BodyContent, BodyLine};
-pub use file::{Evidence, ReceiptFile};
+pub use file::ReceiptFile;
 pub use json::BundleError;
 pub use kind::{FileKind, FileSort, kind_of};
+pub use parts::Evidence;
 pub use presentation::{Leaf, NEVER_SHOWN, PRESENTATION_FORMAT, Presentation, SHOWN_ALWAYS};
 pub use share::{ShareError, is_always_shown, share};
 
@@ -94,6 +95,12 @@ impl Bundle {
     /// Reads a file of at most [`crate::limits::BUNDLE_BYTES_MAX`] bytes; only the canonical spelling is taken.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
         json::decode(bytes)
+    }
+
+    /// Everything but the content.
+    pub fn evidence(&self) -> Evidence<'_> {
+        let Self { chain, record, credential, batch, anchor, status, .. } = self;
+        Evidence { chain: *chain, record, credential, batch, anchor, status }
     }
 
     /// Bytes of the file without the body's JSON: what the evidence costs.

@@ -69,7 +69,7 @@ def share(bundle_text, fields):
             return {"salt": base64.b64encode(body.salt(seed, position)).decode(), "value": value}
         return {"hash": base64.b64encode(body.leaf(seed, position, value)).decode()}
     leaves = [leaf(position, *pair) for position, pair in enumerate(zip(names, values))]
-    return body.to_json(bundle | {"format": FORMAT, "body": leaves})
+    return body.to_json(bundle | {"format": FORMAT, "body": {"leaves": leaves}})
 
 
 def check_together(receipt, content, shown):

@@ -26,7 +26,7 @@ SHAPE = {
     "batch": {"index": int, "path": [str], "header": str}, "anchor": str,
     "status": {"seal": str, "proof": str, "map": str, "value?": str},
 }
-SHAPE_OF_PART = SHAPE | {"body": [{"salt?": str, "value?": str, "hash?": str}]}
+SHAPE_OF_PART = SHAPE | {"body": {"leaves": [{"salt?": str, "value?": str, "hash?": str}]}}
 
 
 def check_shape(shape, value):
@@ -56,9 +56,9 @@ def read_bundle(data):
     require(is_part or bundle["format"] == "tallystick/bundle/v1", "format")
     require(re.fullmatch("[0-9a-f]{64}", bundle["chain"]), "chain")
     if is_part:
-        for leaf in bundle["body"]:
+        for leaf in bundle["body"]["leaves"]:
             require(list(leaf) in (["salt", "value"], ["hash"]), "a leaf is shown or withheld")
-        leaves, values = presentation.read_leaves(bundle["body"])
+        leaves, values = presentation.read_leaves(bundle["body"]["leaves"])
         bundle["body"] = {"leaves": leaves, "known": values}
     bundle["chain"] = bytes.fromhex(bundle["chain"])
     for part, names in ((bundle, ("record", "credential")), ({} if is_part else bundle["body"], ("seed",)), (bundle["batch"], ("header",)),

@@ -1,9 +1,9 @@
 //! What a holder hands over: a whole receipt, or what of it is shown. Both carry the same evidence.
 
 use super::kind::{FileKind, kind_of};
+use super::parts::Evidence;
 use super::presentation::Presentation;
 use super::{BatchPart, Bundle, BundleError, StatusPart};
-use crate::suite::ChainId;
 
 /// A bundle or a presentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,23 +12,6 @@ pub enum ReceiptFile {
     Whole(Bundle),
     /// What its holder shows of it.
     Part(Presentation),
-}
-
-/// What both carry beside the content.
-#[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
-    /// The chain that the evidence is about.
-    pub chain: ChainId,
-    /// The bytes of the `SignedRecord`, verbatim.
-    pub record: &'a [u8],
-    /// The bytes of the `SignedCredential`, verbatim.
-    pub credential: &'a [u8],
-    /// Where the record stands in its batch.
-    pub batch: &'a BatchPart,
-    /// Proof file of the batch header's log entry.
-    pub anchor: &'a str,
-    /// Whether the receipt is in force, as of some later checkpoint.
-    pub status: &'a StatusPart,
 }
 
 impl ReceiptFile {
@@ -53,10 +36,8 @@ impl ReceiptFile {
     /// Everything but the content.
     pub fn evidence(&self) -> Evidence<'_> {
         match self {
-            Self::Whole(Bundle { chain, record, credential, batch, anchor, status, .. })
-            | Self::Part(Presentation { chain, record, credential, batch, anchor, status, .. }) => {
-                Evidence { chain: *chain, record, credential, batch, anchor, status }
-            }
+            Self::Whole(bundle) => bundle.evidence(),
+            Self::Part(presentation) => presentation.evidence(),
         }
     }
 

@@ -1,13 +1,14 @@
-//! The JSON of a bundle: fixed keys, one spelling.
+//! The JSON of a bundle and of a presentation: fixed keys, one spelling.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::parts::{BatchJson, StatusJson, base64, bytes_of, chain_of};
-use super::{BUNDLE_FORMAT, Bundle};
+use super::parts::{BatchJson, Evidence, LeafJson, StatusJson, base64, bytes_of, chain_of};
+use super::{BUNDLE_FORMAT, BatchPart, Bundle, StatusPart};
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::Seed;
 use crate::shown::Damage;
+use crate::suite::ChainId;
 
 /// Why bytes are not a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +29,7 @@ pub enum BundleError {
     #[error("{}", .0.sentence())]
     Damaged(Damage),
     /// The format's name is another.
-    #[error("the format is not {BUNDLE_FORMAT}")]
+    #[error("the file is of another format")]
     Format,
     /// A value does not read.
     #[error("the value of {name} is malformed")]
@@ -41,9 +42,10 @@ pub enum BundleError {
     NotCanonical,
 }
 
+/// A file of either format: they differ in its body.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BundleJson {
+struct FileJson {
     format: String,
     chain: String,
     body: BodyJson,
@@ -54,15 +56,32 @@ struct BundleJson {
     status: StatusJson,
 }
 
-#[derive(Serialize, Deserialize)]
+/// Seed and values, or leaves.
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BodyJson {
-    seed: String,
-    values: Vec<String>,
+pub(super) struct BodyJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) values: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) leaves: Option<Vec<LeafJson>>,
+}
+
+/// What was read of a file.
+pub(super) struct FileParts {
+    pub(super) chain: ChainId,
+    pub(super) body: BodyJson,
+    pub(super) record: Vec<u8>,
+    pub(super) credential: Vec<u8>,
+    pub(super) batch: BatchPart,
+    pub(super) anchor: String,
+    pub(super) status: StatusPart,
 }
 
 fn body_of(bundle: &Bundle) -> BodyJson {
-    BodyJson { seed: base64(bundle.seed.as_bytes()), values: bundle.values.clone() }
+    let (seed, values) = (base64(bundle.seed.as_bytes()), bundle.values.clone());
+    BodyJson { seed: Some(seed), values: Some(values), leaves: None }
 }
 
 /// Texts and integers under text keys only: JSON always takes them. The empty file would be refused on reading.
@@ -74,17 +93,46 @@ pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BundleEr
     serde_json::from_slice(bytes).map_err(|error| BundleError::Json { problem: position_of(&error) })
 }
 
-pub(super) fn encode(bundle: &Bundle) -> Vec<u8> {
-    to_json(&BundleJson {
-        format: BUNDLE_FORMAT.to_owned(),
-        chain: bundle.chain.0.to_string(),
-        body: body_of(bundle),
-        record: base64(&bundle.record),
-        credential: base64(&bundle.credential),
-        batch: BatchJson::of(&bundle.batch),
-        anchor: bundle.anchor.clone(),
-        status: StatusJson::of(&bundle.status),
+/// The canonical bytes of a file of this format.
+pub(super) fn write(format: &str, body: BodyJson, evidence: &Evidence<'_>) -> Vec<u8> {
+    to_json(&FileJson {
+        format: format.to_owned(),
+        chain: evidence.chain.0.to_string(),
+        body,
+        record: base64(evidence.record),
+        credential: base64(evidence.credential),
+        batch: BatchJson::of(evidence.batch),
+        anchor: evidence.anchor.to_owned(),
+        status: StatusJson::of(evidence.status),
     })
+}
+
+/// Reads a file of this format. Whoever does has to write it again and compare.
+pub(super) fn read(format: &str, bytes: &[u8]) -> Result<FileParts, BundleError> {
+    if bytes.len() > BUNDLE_BYTES_MAX {
+        return Err(BundleError::TooLarge { bytes: bytes.len() });
+    }
+    // A file has no such bytes outside of its texts, and JSON escapes CR and LF inside of them.
+    if let Some(damage) = Damage::of_one_line(bytes) {
+        return Err(BundleError::Damaged(damage));
+    }
+    let json: FileJson = from_json(bytes)?;
+    if json.format != format {
+        return Err(BundleError::Format);
+    }
+    Ok(FileParts {
+        chain: chain_of(&json.chain)?,
+        body: json.body,
+        record: bytes_of("record", &json.record)?,
+        credential: bytes_of("credential", &json.credential)?,
+        batch: json.batch.read()?,
+        anchor: json.anchor,
+        status: json.status.read()?,
+    })
+}
+
+pub(super) fn encode(bundle: &Bundle) -> Vec<u8> {
+    write(BUNDLE_FORMAT, body_of(bundle), &bundle.evidence())
 }
 
 pub(super) fn body_byte_size(bundle: &Bundle) -> usize {
@@ -92,29 +140,13 @@ pub(super) fn body_byte_size(bundle: &Bundle) -> usize {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Bundle, BundleError> {
-    if bytes.len() > BUNDLE_BYTES_MAX {
-        return Err(BundleError::TooLarge { bytes: bytes.len() });
-    }
-    // A bundle has no such bytes outside of its texts, and JSON escapes CR and LF inside of them.
-    if let Some(damage) = Damage::of_one_line(bytes) {
-        return Err(BundleError::Damaged(damage));
-    }
-    let json: BundleJson = from_json(bytes)?;
-    if json.format != BUNDLE_FORMAT {
-        return Err(BundleError::Format);
-    }
-    let seed: [u8; 32] =
-        bytes_of("seed", &json.body.seed)?.try_into().map_err(|_| BundleError::Value { name: "seed" })?;
-    let bundle = Bundle {
-        chain: chain_of(&json.chain)?,
-        seed: Seed::new(seed),
-        values: json.body.values,
-        record: bytes_of("record", &json.record)?,
-        credential: bytes_of("credential", &json.credential)?,
-        batch: json.batch.read()?,
-        anchor: json.anchor,
-        status: json.status.read()?,
+    let FileParts { chain, body, record, credential, batch, anchor, status } = read(BUNDLE_FORMAT, bytes)?;
+    let (Some(seed), Some(values), None) = (body.seed, body.values, body.leaves) else {
+        return Err(BundleError::Value { name: "body" });
     };
+    let seed: [u8; 32] = bytes_of("seed", &seed)?.try_into().map_err(|_| BundleError::Value { name: "seed" })?;
+    let seed = Seed::new(seed);
+    let bundle = Bundle { chain, seed, values, record, credential, batch, anchor, status };
     if encode(&bundle) == bytes { Ok(bundle) } else { Err(BundleError::NotCanonical) }
 }
 

@@ -9,6 +9,35 @@ use crate::hash::Hash;
 use crate::ids::LeafIndex;
 use crate::suite::ChainId;
 
+/// What a bundle and a presentation carry beside the content.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The chain that the evidence is about.
+    pub chain: ChainId,
+    /// The bytes of the `SignedRecord`, verbatim.
+    pub record: &'a [u8],
+    /// The bytes of the `SignedCredential`, verbatim.
+    pub credential: &'a [u8],
+    /// Where the record stands in its batch.
+    pub batch: &'a BatchPart,
+    /// Proof file of the batch header's log entry.
+    pub anchor: &'a str,
+    /// Whether the receipt is in force, as of some later checkpoint.
+    pub status: &'a StatusPart,
+}
+
+/// A position of a presentation's body: salt and value, or a hash.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeafJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) salt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hash: Option<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BatchJson {

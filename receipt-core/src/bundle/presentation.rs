@@ -4,22 +4,19 @@
 //! ```text
 //! {"format":"tallystick/bundle/presentation/v1",
 //!  "chain":"<genesis hash, hex>",
-//!  "body":[{"salt":"<16 bytes>","value":"…"},{"hash":"<32 bytes>"},…],     one a position: shown, or withheld
+//!  "body":{"leaves":[{"salt":"<16 bytes>","value":"…"},                     one a position: shown,
+//!                    {"hash":"<32 bytes>"},…]},                              or withheld
 //!  "record":…,"credential":…,"batch":…,"anchor":…,"status":…}              as in a bundle
 //! ```
 //! Canonical JSON, as a bundle. What record and credential say anyway is always shown ([`SHOWN_ALWAYS`]), and the check code never
 //! ([`NEVER_SHOWN`]): whoever has it fetches the whole receipt. Nothing here is verified: see `verdict`.
 
-use serde::{Deserialize, Serialize};
-
-use super::json::{from_json, to_json};
-use super::parts::{BatchJson, StatusJson, base64, bytes_of, chain_of};
+use super::json::{self, BodyJson, FileParts};
+use super::parts::{Evidence, LeafJson, base64, bytes_of};
 use super::{BatchPart, BundleError, StatusPart};
 use crate::hash::Hash;
-use crate::limits::BUNDLE_BYTES_MAX;
 use crate::receipt::disclosure::{SALT_BYTES, Salt};
 use crate::receipt::layout::HEADER_NAMES;
-use crate::shown::Damage;
 use crate::suite::{ChainId, Suite};
 
 /// The value of `format`.
@@ -87,93 +84,51 @@ pub struct Presentation {
     pub status: StatusPart,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PresentationJson {
-    format: String,
-    chain: String,
-    body: Vec<LeafJson>,
-    record: String,
-    credential: String,
-    batch: BatchJson,
-    anchor: String,
-    status: StatusJson,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LeafJson {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    salt: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hash: Option<String>,
-}
-
 const BODY: BundleError = BundleError::Value { name: "body" };
 
-impl LeafJson {
-    fn of(leaf: &Leaf) -> Self {
-        match leaf {
-            Leaf::Shown { salt, value } => Self { salt: Some(base64(&salt.0)), value: Some(value.clone()), hash: None },
-            Leaf::Withheld(hash) => Self { salt: None, value: None, hash: Some(base64(hash.as_bytes())) },
-        }
+fn written(leaf: &Leaf) -> LeafJson {
+    match leaf {
+        Leaf::Shown { salt, value } => LeafJson { salt: Some(base64(&salt.0)), value: Some(value.clone()), hash: None },
+        Leaf::Withheld(hash) => LeafJson { salt: None, value: None, hash: Some(base64(hash.as_bytes())) },
     }
+}
 
-    fn read(self) -> Result<Leaf, BundleError> {
-        match (self.salt, self.value, self.hash) {
-            (Some(salt), Some(value), None) => {
-                let salt: [u8; SALT_BYTES] = bytes_of("body", &salt)?.try_into().map_err(|_| BODY)?;
-                Ok(Leaf::Shown { salt: Salt(salt), value })
-            }
-            (None, None, Some(hash)) => Hash::from_slice(&bytes_of("body", &hash)?).map(Leaf::Withheld).ok_or(BODY),
-            _ => Err(BODY),
+fn read_leaf(json: LeafJson) -> Result<Leaf, BundleError> {
+    match (json.salt, json.value, json.hash) {
+        (Some(salt), Some(value), None) => {
+            let salt: [u8; SALT_BYTES] = bytes_of("body", &salt)?.try_into().map_err(|_| BODY)?;
+            Ok(Leaf::Shown { salt: Salt(salt), value })
         }
+        (None, None, Some(hash)) => Hash::from_slice(&bytes_of("body", &hash)?).map(Leaf::Withheld).ok_or(BODY),
+        _ => Err(BODY),
     }
 }
 
 impl Presentation {
     /// The canonical bytes of the file.
     pub fn encode(&self) -> Vec<u8> {
-        to_json(&PresentationJson {
-            format: PRESENTATION_FORMAT.to_owned(),
-            chain: self.chain.0.to_string(),
-            body: self.leaves.iter().map(LeafJson::of).collect(),
-            record: base64(&self.record),
-            credential: base64(&self.credential),
-            batch: BatchJson::of(&self.batch),
-            anchor: self.anchor.clone(),
-            status: StatusJson::of(&self.status),
-        })
+        let leaves = self.leaves.iter().map(written).collect();
+        let body = BodyJson { leaves: Some(leaves), ..BodyJson::default() };
+        json::write(PRESENTATION_FORMAT, body, &self.evidence())
     }
 
-    /// Reads a file of at most [`BUNDLE_BYTES_MAX`] bytes; only the canonical spelling is taken, and only with every value shown that
-    /// must be, and none that must not.
+    /// Reads a file of at most [`crate::limits::BUNDLE_BYTES_MAX`] bytes; only the canonical spelling is taken, and only with every value
+    /// shown that must be, and none that must not.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        if bytes.len() > BUNDLE_BYTES_MAX {
-            return Err(BundleError::TooLarge { bytes: bytes.len() });
-        }
-        if let Some(damage) = Damage::of_one_line(bytes) {
-            return Err(BundleError::Damaged(damage));
-        }
-        let json: PresentationJson = from_json(bytes)?;
-        if json.format != PRESENTATION_FORMAT {
-            return Err(BundleError::Value { name: "format" });
-        }
-        let presentation = Self {
-            chain: chain_of(&json.chain)?,
-            leaves: json.body.into_iter().map(LeafJson::read).collect::<Result<_, _>>()?,
-            record: bytes_of("record", &json.record)?,
-            credential: bytes_of("credential", &json.credential)?,
-            batch: json.batch.read()?,
-            anchor: json.anchor,
-            status: json.status.read()?,
-        };
-        if !shows_what_it_must(&presentation.leaves) {
+        let FileParts { chain, body, record, credential, batch, anchor, status } =
+            json::read(PRESENTATION_FORMAT, bytes)?;
+        let leaves = body.leaves.ok_or(BODY)?.into_iter().map(read_leaf).collect::<Result<Vec<_>, _>>()?;
+        if !shows_what_it_must(&leaves) {
             return Err(BODY);
         }
+        let presentation = Self { chain, leaves, record, credential, batch, anchor, status };
         if presentation.encode() == bytes { Ok(presentation) } else { Err(BundleError::NotCanonical) }
+    }
+
+    /// Everything but the content.
+    pub fn evidence(&self) -> Evidence<'_> {
+        let Self { chain, record, credential, batch, anchor, status, .. } = self;
+        Evidence { chain: *chain, record, credential, batch, anchor, status }
     }
 
     /// The hashes of all leaves, by position.

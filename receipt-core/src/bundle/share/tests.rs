@@ -186,7 +186,8 @@ fn a_presentation_has_one_spelling() {
     for changed in [
         text.replacen("{\"format\"", "{ \"format\"", 1),
         format!("{text}\n"),
-        text.replacen("\"body\":[", "\"body\":[{},", 1),
+        text.replacen("\"leaves\":[", "\"leaves\":[{},", 1),
+        text.replacen("\"leaves\":[", "\"seed\":\"AA==\",\"leaves\":[", 1),
         text.replacen("{\"hash\":", "{\"salt\":null,\"hash\":", 1),
         text.replacen("{\"hash\":", "{\"value\":\"1\",\"hash\":", 1),
         text.replacen("\"record\":", "\"seed\":\"AA==\",\"record\":", 1),
