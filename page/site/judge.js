@@ -18,7 +18,7 @@ import { word } from './words.js';
 // What a newer state may come to, to take the place of an older one. That the ledger does not have a receipt nobody can prove: it is told of a
 // code of which nothing more is known.
 const PROVED = ['in_force', 'too_old', 'reversed', 'refused'];
-const ABSENT = ['PENDING', 'OVERDUE', 'KEY_REVOKED'];
+const ABSENT = ['PENDING', 'OVERDUE'];
 const PROBLEMS = { TRUST: 'trustBad', DIRECTORY: 'directoryBad', HOST: 'codeNoHost' };
 
 // A file that somebody chose or dropped. Of whatever size it is, no more is read here than a bundle may have.

@@ -374,10 +374,14 @@ class Online(CodesTest):
         with self.hosted_page() as visit:
             page = visit.page
             self.paste(page, CODES["revoked"]["text"])
-            self.answer("absent", "absent")
-            page.click("#refresh")
-            page.wait_for_selector("#note >> text=无法证明")
-            self.assertEqual(page.locator(".first").get_attribute("data-code"), "KEY_REVOKED")
+            # Neither a word nor another receipt's proofs; and every node is asked.
+            for name, given in (("absent", "absent"), ("good", "taken")):
+                self.site.posted.clear()
+                self.answer(name, given)
+                page.click("#refresh")
+                page.wait_for_selector("#note >> text=都核验不了")
+                self.assertEqual(page.locator(".first").get_attribute("data-code"), "KEY_REVOKED")
+                self.assertEqual(len(self.site.posted), 4)
             self.answer("revoked", "taken")
             page.click("#refresh")
             self.wait_for(page, "IN_FORCE")
