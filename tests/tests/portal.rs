@@ -199,8 +199,13 @@ async fn without_a_good_directory_of_units_the_portal_starts_and_takes_the_first
     let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
     let path = network.layout().directory();
     let good = std::fs::read(&path).unwrap();
-    std::fs::write(&path, b"junk").unwrap();
+    // The page is made by the good one.
     network.start_portal().await.unwrap();
+    let process = network.portal().unwrap();
+    assert!(process.terminate().await.unwrap().success());
+    std::fs::write(&path, b"junk").unwrap();
+    process.start().unwrap();
+    process.wait_ready().await.unwrap();
     let portal = network.description().portal.clone().unwrap();
     let phone = Phone::new(portal.https, &network.layout().ca().cert);
     assert_eq!(phone.get("/", "").await.status, 200);
