@@ -118,23 +118,14 @@ pub(crate) struct VerifyArguments {
     /// Call nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
     #[arg(long, value_name = "DURATION")]
     pub(crate) max_age: Option<String>,
-    /// The language of what is printed for people: zh is Chinese. The system's locale is not asked, so that the same command says the same
-    /// everywhere; --json has both.
-    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "en")]
-    lang: LanguageTag,
+    #[command(flatten)]
+    pub(crate) wording: WordingArguments,
     /// One JSON object per file.
     #[arg(long)]
     pub(crate) json: bool,
     /// The whole verdict of each file, also if there are several.
     #[arg(long)]
     pub(crate) full: bool,
-}
-
-impl VerifyArguments {
-    /// The language of what is printed for people.
-    pub(crate) fn language(&self) -> Language {
-        self.lang.language()
-    }
 }
 
 #[derive(Debug, Args)]
@@ -160,19 +151,11 @@ pub(crate) struct ScanArguments {
     /// Call nothing signed by an older directory than this, and nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
     #[arg(long, value_name = "DURATION")]
     pub(crate) max_age: Option<String>,
-    /// The language of what is printed for people, as for `verify`.
-    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "en")]
-    lang: LanguageTag,
+    #[command(flatten)]
+    pub(crate) wording: WordingArguments,
     /// One JSON object.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-impl ScanArguments {
-    /// The language of what is printed for people.
-    pub(crate) fn language(&self) -> Language {
-        self.lang.language()
-    }
 }
 
 #[derive(Debug, Args)]
@@ -187,27 +170,36 @@ pub(crate) struct ShareArguments {
     /// Where the presentation goes. Without it the fields are listed.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// The language of the list.
+    #[command(flatten)]
+    pub(crate) wording: WordingArguments,
+}
+
+/// In which words people are told.
+#[derive(Debug, Args)]
+pub(crate) struct WordingArguments {
+    /// The language of what is printed for people: zh is Chinese. The system's locale is not asked, so that the same command says the same
+    /// everywhere; --json has both.
     #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "en")]
-    pub(crate) lang: LanguageTag,
+    lang: LanguageTag,
+}
+
+impl WordingArguments {
+    /// The language of what is printed for people.
+    pub(crate) const fn language(&self) -> Language {
+        match self.lang {
+            LanguageTag::Zh => Language::Zh,
+            LanguageTag::En => Language::En,
+        }
+    }
 }
 
 /// A language as it is named on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum LanguageTag {
+enum LanguageTag {
     /// Chinese
     Zh,
     /// English
     En,
-}
-
-impl LanguageTag {
-    pub(crate) const fn language(self) -> Language {
-        match self {
-            Self::Zh => Language::Zh,
-            Self::En => Language::En,
-        }
-    }
 }
 
 /// Where to read blocks.

@@ -128,4 +128,5 @@ fn what_is_not_shared_has_its_exit_code_and_its_sentence() {
         &holder.shell(&format!("tallystick-verifier verify receipt.tally part.tally --trust trust.txt --at {at}")),
     );
     assert!(lines.contains("SAME RECEIPT AS receipt.tally") && lines.contains("SHOWN IN PART, IN FORCE  "), "{lines}");
+    assert!(lines.contains("2 files: 2 in force (1 of them shown in part)"), "{lines}");
 }

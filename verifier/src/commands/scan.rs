@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
     if arguments.json {
         print_json_of(SCAN_FORMAT_VERSION, &ScanReport { verdict: &verdict.to_report() })?;
     } else {
-        print_text(&verdict.to_text(arguments.language()))?;
+        print_text(&verdict.to_text(arguments.wording.language()))?;
     }
     Ok(exit_of(verdict.finding().result()))
 }

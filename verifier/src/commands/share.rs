@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &ShareArguments) -> Result<Exit, Failure> {
     let bundle = Bundle::decode(&bytes);
     let bundle = bundle.with_context(|| format!("reading {}", shown(file))).or_exit(Exit::NoReceipt)?;
     let Some(out) = &arguments.out else {
-        print_text(&list(&bundle, arguments.lang.language()).map_err(failure)?)?;
+        print_text(&list(&bundle, arguments.wording.language()).map_err(failure)?)?;
         return Ok(Exit::Good);
     };
     let presentation = share(&bundle, &arguments.fields).map_err(failure)?;

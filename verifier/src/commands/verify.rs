@@ -47,6 +47,7 @@ struct Terms {
 struct Tally {
     results: Vec<FindingResult>,
     reds: usize,
+    parts: usize,
     again: usize,
     /// By receipt (code and number), or by content if it is none: the first file that had it.
     seen: HashMap<Vec<u8>, String>,
@@ -66,7 +67,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
         tally.results.push(result);
     }
     if !arguments.json && tally.results.len() > 1 {
-        print_text(&summary(&tally, arguments.language()))?;
+        print_text(&summary(&tally, arguments.wording.language()))?;
     }
     let exits = tally.results.into_iter().map(exit_of);
     Ok(exits.max_by_key(|exit| exit.severity()).unwrap_or(Exit::Good))
@@ -96,7 +97,7 @@ fn tell(
         _ => tagged("tallystick/verify/file", &[bytes]).as_bytes().to_vec(),
     };
     let before = tally.seen.get(&identity).cloned();
-    let language = arguments.language();
+    let language = arguments.wording.language();
     if arguments.json {
         let report: VerdictReport = verdict.to_report();
         tell_json(path, before.as_deref(), &report)?;
@@ -124,6 +125,7 @@ fn tell(
             tally.seen.insert(identity, shown(path));
         }
     }
+    tally.parts += usize::from(verdict.is_in_force() && verdict.presented.is_some());
     tally.reds += usize::from(verdict.is_in_force() && verdict.reverses().is_some());
     Ok(verdict.finding().result())
 }
@@ -132,7 +134,7 @@ fn tell_unread(path: &Path, unread: &UnreadableReport, arguments: &VerifyArgumen
     if arguments.json {
         tell_json(path, None, unread)?;
     } else {
-        print_text(&format!("{}  {}\n", unread.to_line(arguments.language()), shown(path)))?;
+        print_text(&format!("{}  {}\n", unread.to_line(arguments.wording.language()), shown(path)))?;
     }
     Ok(FindingResult::Unreadable)
 }
@@ -161,8 +163,12 @@ fn summary(tally: &Tally, language: Language) -> String {
             continue;
         }
         let mut part = say(result.counted(), &counted(count), language);
-        if result == FindingResult::InForce && tally.reds > 0 {
-            part += &say(Phrase::RedOnes.sentence(), &counted(tally.reds), language);
+        if result == FindingResult::InForce {
+            for (phrase, count) in [(Phrase::RedOnes, tally.reds), (Phrase::PartOnes, tally.parts)] {
+                if count > 0 {
+                    part += &say(phrase.sentence(), &counted(count), language);
+                }
+            }
         }
         parts.push(part);
     }

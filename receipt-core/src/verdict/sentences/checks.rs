@@ -82,7 +82,8 @@ checks! {
     ShownRoot = "SHOWN_ROOT", Genuine, Altered,
         "出示的每一项，连同未出示各项的散列，都与记录的承诺一致。"
         "Each value that is shown, together with the hashes of those that are not, is what the record commits to.",
-        "出示的内容已被改动，不是开票单位签署的内容[：{field}]。" "What is shown was changed: it is not what the unit signed[: {field}].";
+        "出示的内容或未出示部分的散列已被改动：合在一起不是开票单位签署的内容[：{field}]。"
+        "What is shown, or a hash of what is not, was changed: together they are not what the unit signed[: {field}].";
     BodyForm = "BODY_FORM", Genuine, Contradictory,
         "内容恰好是一张票据。" "The content is exactly one receipt.",
         "内容不是一张票据。" "The content is not a receipt.";

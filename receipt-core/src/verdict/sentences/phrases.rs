@@ -97,6 +97,7 @@ coded! {
     File = "file", "文件 {file}" "FILE {file}";
     Files = "files", "共{count}个文件" "{count} files";
     RedOnes = "red_ones", "（其中红字{count}）" " ({count} of them red)";
+    PartOnes = "part_ones", "（其中部分出示{count}）" " ({count} of them shown in part)";
     Again = "again", "；重复{count}" "; {count} given more than once";
 }
 
