@@ -18,8 +18,8 @@ Exit codes:
   1   bad: invalid, refused by the ledger, refuted, forked, never to be executed; or the program failed, and trying again may help
   2   good with a reservation: reversed, incomplete, unproven
   3   not yet: governance is still to be executed
-  4   cannot be judged here: another chain, later validators or authorities, an unknown format or status, a state too old
-  5   no receipt: the file is something else
+  4   cannot be judged here, or signed only: another chain, later validators or authorities, an unknown format or status, a state too old
+  5   no receipt: the file or code is something else
   64  wrong arguments or config, or a file they name is not what it must be: trying again changes nothing
   66  a file cannot be read, an address not be bound, or the output not be written";
 

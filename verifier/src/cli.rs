@@ -57,7 +57,7 @@ Exit codes:
 const SHARE_EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the content of the bundle is not what its record commits to: nothing of it can be proved
+  1   the signed record does not read, or the content of the bundle is not what it commits to: nothing of it can be proved
   5   the file is no bundle; a presentation is none
   64  wrong arguments, a field that the receipt does not have, or one that is not to be shown
   66  the file cannot be read, or the output not be written, or is there already";

@@ -404,9 +404,17 @@ fn usage_errors_are_64() {
 
 #[test]
 fn every_command_tells_its_exit_codes() {
-    for command in
-        [&[][..], &["verify"], &["audit"], &["compare"], &["serve"], &["share"], &["trust"], &["trust", "update"]]
-    {
+    for command in [
+        &[][..],
+        &["verify"],
+        &["audit"],
+        &["compare"],
+        &["serve"],
+        &["scan"],
+        &["share"],
+        &["trust"],
+        &["trust", "update"],
+    ] {
         let help = text(&run(&[command, &["--help"]].concat()));
         let codes: Vec<&str> = help.lines().skip_while(|line| !line.starts_with("Exit codes")).skip(1).collect();
         let codes: Vec<&str> = codes.iter().filter_map(|line| line.split_whitespace().next()).collect();

@@ -370,7 +370,8 @@ impl ApiContext {
     }
 }
 
-/// What was paid, as a payer names it.
+/// What was paid, as a payer names it. Whoever shows a part of a receipt must not show such a reference beside the payer's code:
+/// `receipt_core::bundle` lists them by the content's fields, so a further one belongs there, too (docs/spec/presentation.md).
 enum Reference {
     Payment(issuer::PaymentKey),
     BizCode { unit_code: String, biz_code: String },

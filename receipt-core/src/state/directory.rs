@@ -1,6 +1,6 @@
 //! The directory of units as the ledger keeps it: a row a unit, brought up to date by the block that changes a unit or a key of one.
 //!
-//! What scanners of codes are to judge by (`crate::directory`). A block that changes no unit costs two empty look-ups; one that does hashes its
+//! What scanners of codes judge by (`crate::directory`). A block that changes no unit costs two empty look-ups; one that does hashes its
 //! rows, and the tree over all leaves anew: inserting a unit moves all that follow it. Rows and leaves are writes like any other; their
 //! root stands in the seal.
 

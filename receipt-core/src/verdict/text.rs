@@ -15,11 +15,9 @@ use crate::shown::line;
 /// What it comes to, in one line: as of when, or why.
 pub(super) fn headline(report: &VerdictReport, language: Language) -> String {
     let conclusion = &report.conclusion;
-    let mut text = first_words(conclusion, &report.chain, language);
     // PRESENTED says so in its word; of a red, reversed or old one this line says that it is a part.
-    if report.presentation.is_some() && conclusion.code != "PRESENTED" {
-        text = format!("{}{text}", Phrase::PartMark.sentence().of(language));
-    }
+    let is_part = report.presentation.is_some() && conclusion.code != "PRESENTED";
+    let mut text = first_words(conclusion, &report.chain, is_part, language);
     if let Some(as_of) = &report.as_of {
         text = format!("{text}  {}", as_of.said.of(language));
     }
@@ -33,14 +31,16 @@ pub(super) fn headline(report: &VerdictReport, language: Language) -> String {
 impl UnreadableReport {
     /// In one line, without a line end.
     pub fn to_line(&self, language: Language) -> String {
-        first_words(&self.conclusion, &self.chain, language)
+        first_words(&self.conclusion, &self.chain, false, language)
     }
 }
 
-/// Word and sentence, behind the mark of a chain for tests.
-fn first_words(conclusion: &ConclusionReport, chain: &ChainReport, language: Language) -> String {
-    let mark = if chain.test { Phrase::TestMark.sentence().of(language) } else { "" };
-    format!("{mark}{}  {}", conclusion.word.of(language), conclusion.sentence.of(language))
+/// Word and sentence, behind the marks of a chain for tests and of a part.
+fn first_words(conclusion: &ConclusionReport, chain: &ChainReport, is_part: bool, language: Language) -> String {
+    let marks = [(chain.test, Phrase::TestMark), (is_part, Phrase::PartMark)];
+    let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.sentence().of(language));
+    let marks: String = marks.collect();
+    format!("{marks}{}  {}", conclusion.word.of(language), conclusion.sentence.of(language))
 }
 
 /// A whole page of plain text, ending in a newline.

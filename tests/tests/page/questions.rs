@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use receipt_core::bundle::Bundle;
+use receipt_core::bundle::{Bundle, share};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{LeafIndex, UnixMillis};
 use receipt_core::receipt::disclosure::Seed;
@@ -42,8 +42,8 @@ impl Question {
     }
 }
 
-fn file(root: &Path) -> Value {
-    let text = std::fs::read_to_string(root.join("docs/spec/vectors/bundle.json")).unwrap();
+fn file(root: &Path, name: &str) -> Value {
+    let text = std::fs::read_to_string(root.join("docs/spec/vectors").join(name)).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -57,25 +57,34 @@ fn question(row: &Value, trust: &str, bundle: Vec<u8>) -> Question {
 
 /// The bundles that stand in the file in full.
 pub(crate) fn good(root: &Path) -> Vec<Question> {
-    let file = file(root);
+    let file = file(root, "bundle.json");
     let trust = file["trust"].as_str().unwrap();
     let rows = file["bundles"].as_array().unwrap().iter();
     rows.map(|row| question(row, trust, row["bundle"].as_str().unwrap().into())).collect()
 }
 
-/// All vectors: those, and the first of them changed.
+/// All vectors: those, and the first of them changed; presentations, and one of them changed.
 pub(crate) fn vectors(root: &Path) -> Vec<Question> {
-    let file = file(root);
-    let trust = file["trust"].as_str().unwrap();
-    let mut questions = good(root);
+    let (whole, part) = (file(root, "bundle.json"), file(root, "presentation.json"));
+    let trust = part["trust"].as_str().unwrap();
+    let shown = part["presentations"].as_array().unwrap().iter();
+    let shown = shown.map(|row| question(row, trust, row["presentation"].as_str().unwrap().into()));
+    let mut questions: Vec<Question> = good(root).into_iter().chain(shown).collect();
     let base = questions[0].bundle.clone();
-    for row in file["tampered_first_bundle"].as_array().unwrap() {
-        let place = |key: &str| usize::try_from(row["splice"][key].as_u64().unwrap()).unwrap();
-        let mut bundle = base.clone();
-        bundle.splice(place("from_byte")..place("to_byte"), row["splice"]["insert"].as_str().unwrap().bytes());
-        questions.push(question(row, trust, bundle));
-    }
+    questions.extend(changed(&whole, "tampered_first_bundle", &base));
+    questions.extend(changed(&part, "tampered_base", part["base"].as_str().unwrap().as_bytes()));
     questions
+}
+
+fn changed(file: &Value, rows: &str, base: &[u8]) -> Vec<Question> {
+    let trust = file["trust"].as_str().unwrap();
+    let of = |row: &Value| {
+        let place = |key: &str| usize::try_from(row["splice"][key].as_u64().unwrap()).unwrap();
+        let mut bundle = base.to_vec();
+        bundle.splice(place("from_byte")..place("to_byte"), row["splice"]["insert"].as_str().unwrap().bytes());
+        question(row, trust, bundle)
+    };
+    file[rows].as_array().unwrap().iter().map(of).collect()
 }
 
 /// SplitMix64: the same numbers everywhere.
@@ -124,6 +133,11 @@ pub(crate) fn mutants(good: &[Question], count: usize) -> Vec<Question> {
             1 => {
                 let place = numbers.below(question.bundle.len());
                 question.bundle.truncate(place);
+            }
+            2 => {
+                let bundle = Bundle::decode(&question.bundle).unwrap();
+                question.bundle = share(&bundle, &["payer_name", "items"]).unwrap().encode();
+                numbers.flip(&mut question.bundle);
             }
             _ => {
                 let mut bundle = Bundle::decode(&question.bundle).unwrap();

@@ -104,6 +104,22 @@ fn words_never_call_it_the_whole_receipt() {
     assert_eq!((red.finding(), red.reverses()), (Finding::RedInForce, Some(receipt.receipt.key())));
 }
 
+/// The mark of a chain for tests comes first.
+#[test]
+fn a_part_of_a_specimen_says_both() {
+    let mut chain = TestChain::of_specimens("specimens");
+    let receipt = chain.issue("S02");
+    chain.add_block(std::slice::from_ref(&receipt));
+    let red = chain.reverse(&receipt);
+    chain.add_block(std::slice::from_ref(&red));
+    let reversed = judge_part(&chain, &shared(&chain, &receipt, &["payer_name"]));
+    let (zh, en) = (reversed.to_line(Language::Zh), reversed.to_line(Language::En));
+    assert!(
+        zh.starts_with("【测试样票】【部分出示】") && en.starts_with("TEST SPECIMEN: SHOWN IN PART: "),
+        "{zh}\n{en}"
+    );
+}
+
 #[test]
 fn a_document_number_that_is_shown_on_purpose_is_shown_whole() {
     let (chain, receipt) = chain();
