@@ -16,7 +16,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use receipt_core::limits::TRUST_BYTES_MAX;
+use receipt_core::limits::{DIRECTORY_BYTES_MAX, TRUST_BYTES_MAX};
 use tallystick_devnet::midnight::clear_of_midnight;
 use tallystick_devnet::{Network, NetworkOptions};
 use tallystick_service::clock::{Clock as _, SystemClock};
@@ -35,8 +35,6 @@ use index::Index;
 
 /// Two issuers, so that one transaction can be handed in twice.
 const ISSUERS: u32 = 2;
-/// Far above the directory of a development network.
-const DIRECTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is built, and how.
 #[derive(Debug, Clone)]

@@ -12,8 +12,7 @@ const WAIT_MS = 3000;
 
 let own = null;
 let served = null;
-let servedAtMs = 0;
-let asking = null;
+let askedAtMs = 0;
 
 // Those at hand, as bytes: none, one or two.
 export async function directories() {
@@ -24,9 +23,10 @@ export async function directories() {
       () => null,
     );
   }
-  if (canAsk() && Date.now() - servedAtMs > KEPT_MS) {
-    asking = asking || ask();
-    await Promise.race([asking, new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
+  // Asked once in that time, whatever came of it: nobody waits twice for a portal that has none or does not answer.
+  if (canAsk() && Date.now() - askedAtMs > KEPT_MS) {
+    askedAtMs = Date.now();
+    await Promise.race([ask(), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
   }
   return [own, served].filter(Boolean);
 }
@@ -39,12 +39,9 @@ export function ownBlock() {
 async function ask() {
   try {
     const response = await fetch(ADDRESS, { credentials: 'omit', cache: 'no-cache' });
-    if (response.ok) {
-      served = new Uint8Array(await response.arrayBuffer());
-      servedAtMs = Date.now();
-    }
+    if (response.ok) served = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
-    // Without a network the page's own is what there is.
+    // Without a network the page's own is what there is, until there is one.
+    askedAtMs = 0;
   }
-  asking = null;
 }

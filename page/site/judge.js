@@ -187,7 +187,9 @@ function latest(question, asked) {
   let best = { seconds: -1 };
   for (const directory of question.known) {
     const verdict = verdictOn(Object.assign({ directory }, question), { at_ms: asked.at_ms });
-    const seconds = verdict.problem ? -1 : (verdict.as_of || { seconds: 0 }).seconds;
+    // One from the future is better than none: then the clock is to blame.
+    const isAhead = !verdict.problem && verdict.conclusion.code === 'DIRECTORY_AHEAD';
+    const seconds = verdict.problem || isAhead ? -1 : (verdict.as_of || { seconds: 0 }).seconds;
     if (!best.directory || seconds > best.seconds) best = { directory, seconds };
   }
   return best.directory;

@@ -105,6 +105,8 @@ function open(file, size, side) {
 // Width and height as the browser opens it: a phone's photo may lie on its side in the file, and say that it is to be turned. Given one side, a
 // browser keeps the proportions.
 async function turned(file, size) {
+  // A picture that is narrower than that is not made larger.
+  if (Math.min(...size) < PROBE_WIDTH) return size;
   const small = await createImageBitmap(file, { resizeWidth: PROBE_WIDTH });
   const isTurned = small.height > small.width !== size[1] > size[0] && small.height !== small.width;
   small.close();

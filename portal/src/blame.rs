@@ -19,8 +19,7 @@ pub fn keys(settings: &Settings) -> Vec<(&'static str, PathBuf)> {
         ("tls.private_key", settings.tls.private_key.clone()),
         ("tls.authorities", settings.tls.authorities.clone()),
     ];
-    let directory = settings.directory_file.iter().map(|path| ("directory_file", path.clone()));
-    secret.chain(directory).chain(keys).collect()
+    secret.chain(keys).collect()
 }
 
 /// The error as one of a config key, if it is one.

@@ -186,27 +186,35 @@ impl Fetcher {
     }
 }
 
-/// A ticket of one of a unit's issuers: its number, and what it gave. At another issuer it would be void, and a new try.
+/// A ticket of one of a unit's issuers: its number, whether one before it could not say, and what it gave. At another issuer it would be void,
+/// and a new try.
+#[derive(Default)]
 struct UnitTicket {
     issuer: Option<u32>,
+    /// Then it is not known that nobody has it, whatever this one and those behind it say.
+    is_open: bool,
     ticket: Bytes,
 }
 
 impl UnitTicket {
     fn read(bytes: Bytes) -> Self {
-        match bytes.split_first_chunk::<4>() {
-            Some((id, rest)) => Self { issuer: Some(u32::from_be_bytes(*id)), ticket: Bytes::copy_from_slice(rest) },
-            None => Self { issuer: None, ticket: Bytes::new() },
+        match bytes.split_first_chunk::<5>() {
+            Some(([id @ .., is_open], rest)) => Self {
+                issuer: Some(u32::from_be_bytes(*id)),
+                is_open: *is_open != 0,
+                ticket: Bytes::copy_from_slice(rest),
+            },
+            None => Self::default(),
         }
     }
 
-    fn written(issuer: u32, ticket: &[u8]) -> Bytes {
-        [&issuer.to_be_bytes()[..], ticket].concat().into()
+    fn written(issuer: u32, is_open: bool, ticket: &[u8]) -> Bytes {
+        [&issuer.to_be_bytes()[..], &[u8::from(is_open)], ticket].concat().into()
     }
 }
 
 /// Each issuer of the unit is asked, until one has it: which of them did is nobody's to know beforehand. Whoever waits at one goes on there: those
-/// before it have said that they do not have it.
+/// before it have said that they do not have it, or could not say.
 async fn ask_in_turn(
     issuers: Vec<(u32, IssuerClient)>,
     request: &FetchByReferenceRequest,
@@ -214,7 +222,10 @@ async fn ask_in_turn(
     metrics: &PortalMetrics,
 ) -> Result<Fetched<FetchedDocument>, Problem> {
     let from = ticket.issuer.filter(|from| issuers.iter().any(|(id, _)| id == from));
-    let mut problem = Problem::new(ProblemKind::NoMatch);
+    let mut problem = match from {
+        Some(_) if ticket.is_open => Problem::after(ProblemKind::NoIssuer, BUSY_WAIT),
+        _ => Problem::new(ProblemKind::NoMatch),
+    };
     for (id, mut client) in issuers.into_iter().skip_while(|(id, _)| from.is_some_and(|from| from != *id)) {
         let mut request = request.clone();
         if let Some(attempt) = request.attempt.as_mut().filter(|_| from == Some(id)) {
@@ -225,15 +236,17 @@ async fn ask_in_turn(
                 let fetched = fetched(response.into_inner(), place)?;
                 return Ok(match fetched {
                     Fetched::Wait(wait) => {
-                        let ticket = UnitTicket::written(id, &wait.ticket);
+                        let ticket = UnitTicket::written(id, problem.kind != ProblemKind::NoMatch, &wait.ticket);
                         Fetched::Wait(Wait { ticket, ..wait })
                     }
                     other => other,
                 });
             }
-            // One that cannot say keeps nobody from the next; but then it is not known that nobody has it.
             Err(said) if said.kind == ProblemKind::NoMatch => {}
-            Err(said) => problem = said,
+            // One that cannot say keeps nobody from the next; but then it is not known that nobody has it.
+            Err(said) if said.kind.is_of_the_issuer() => problem = said,
+            // It knows the receipt, and asking another one would be a wrong try there.
+            Err(said) => return Err(said),
         }
     }
     Err(problem)

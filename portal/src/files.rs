@@ -19,10 +19,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use receipt_core::hash::{Hash, sha256};
+use receipt_core::limits::DIRECTORY_BYTES_MAX;
 use tallystick_service::input;
 
-/// One file, and all of them: two modules and two pages are far below.
-const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One file: the page in one file has the directory of units in base64, and modules, which are far below the rest.
+const FILE_BYTES_MAX: usize = DIRECTORY_BYTES_MAX / 3 * 4 + 8 * 1024 * 1024;
 const FILES_MAX: usize = 64;
 const SUMS: &str = "SHA256SUMS";
 /// The name of the directory of units, which is not one of the page's files (`units`).

@@ -80,6 +80,11 @@ impl ProblemKind {
     pub(crate) const fn may_be_repeated(self) -> bool {
         matches!(self.status().as_u16(), 408 | 409 | 429 | 503)
     }
+
+    /// Whether it is a condition of the issuer that was asked, and says nothing of a receipt.
+    pub(crate) const fn is_of_the_issuer(self) -> bool {
+        matches!(self, Self::NoIssuer | Self::NoNode | Self::Busy | Self::TooOften)
+    }
 }
 
 impl Problem {

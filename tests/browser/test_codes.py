@@ -212,7 +212,7 @@ class Offline(CodesTest):
             self.assert_says(page, CODES["good"]["verdict"])
             self.assertEqual(visit.problems(), [])
 
-    def test_of_a_code_and_a_file_the_last_one_counts(self):
+    def test_a_file_takes_the_place_of_a_code(self):
         with self.visit() as visit:
             self.paste(visit.page, CODES["good"]["text"])
             visit.page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": b"?"})

@@ -22,8 +22,7 @@ const SCAN_EXIT_CODES: &str = "\
 Exit codes; without the ledger's answer no code is more than signed:
   0   by the answer in force, as of the time that is said
   2   by the answer reversed
-  4   signed with the key of the unit that is named, and not checked whether recorded or reversed; or it cannot be judged here: a key that
-      the directory does not know or that was revoked, an unknown format, an answer that does not hold, --max-age
+  4   signed, and not checked whether recorded or reversed; or it cannot be judged here: an unknown or revoked key or format, a false answer, --max-age
   5   it is not the code of a receipt, or leads elsewhere
   66  a file cannot be read, or the output not be written
   1   invalid: no such unit signed it; or the ledger refused it

@@ -58,6 +58,8 @@ fn what_an_issuer_refuses_is_told_in_its_kind() {
 struct StandIn {
     ticket: &'static [u8],
     has: bool,
+    /// What it says instead, if it is shown its ticket.
+    refuses: Option<Reason>,
     /// Tickets that it was shown.
     shown: Arc<Mutex<Vec<Bytes>>>,
 }
@@ -76,6 +78,8 @@ impl PortalService for StandIn {
         self.shown.lock().unwrap().push(ticket.clone());
         let answer = if ticket != self.ticket {
             FetchAnswer::Wait(Wait { ticket: Bytes::from_static(self.ticket), wait_ms: 1, good_for_ms: 1000 })
+        } else if let Some(reason) = self.refuses {
+            return Err(Refusal::new(reason).to_status());
         } else if self.has {
             FetchAnswer::Document(Document { file_name: "9.tally".to_owned(), ..Document::default() })
         } else {
@@ -99,7 +103,7 @@ async fn served(issuer: StandIn) -> IssuerClient {
 
 #[tokio::test]
 async fn of_two_issuers_each_is_shown_its_own_ticket_and_the_second_is_reached() {
-    let issuer = |ticket, has| StandIn { ticket, has, shown: Arc::default() };
+    let issuer = |ticket, has| StandIn { ticket, has, refuses: None, shown: Arc::default() };
     let (first, second) = (issuer(b"one", false), issuer(b"two", true));
     let clients = [(7, served(first.clone()).await), (9, served(second.clone()).await)];
     let room: Shares<Network> = Shares::new(DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MAX);
@@ -126,7 +130,7 @@ async fn of_two_issuers_each_is_shown_its_own_ticket_and_the_second_is_reached()
 #[tokio::test]
 async fn an_issuer_that_cannot_be_asked_keeps_nobody_from_the_next() {
     let dead = IssuerClient::new(Endpoint::from_static("http://127.0.0.1:1").connect_lazy());
-    let has = StandIn { ticket: b"", has: true, shown: Arc::default() };
+    let has = StandIn { ticket: b"", has: true, refuses: None, shown: Arc::default() };
     let hasnt = StandIn { has: false, ..has.clone() };
     let room: Shares<Network> = Shares::new(DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MAX);
     let source = Network::of("192.0.2.1".parse().unwrap());
@@ -144,4 +148,35 @@ async fn an_issuer_that_cannot_be_asked_keeps_nobody_from_the_next() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Whoever waits behind one that could not say is not told that nobody has it.
+#[tokio::test]
+async fn that_one_could_not_say_is_known_after_waiting_at_the_next() {
+    let dead = IssuerClient::new(Endpoint::from_static("http://127.0.0.1:1").connect_lazy());
+    let hasnt = StandIn { ticket: b"two", has: false, refuses: None, shown: Arc::default() };
+    let clients = [(1, dead), (2, served(hasnt).await)];
+    let room: Shares<Network> = Shares::new(DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MAX);
+    let source = Network::of("192.0.2.1".parse().unwrap());
+    let request = FetchByReferenceRequest { attempt: Some(Try::default()), ..FetchByReferenceRequest::default() };
+    let ask = async |ticket| {
+        let place = room.try_acquire(source, DOCUMENT_BYTES_MAX).unwrap();
+        ask_in_turn(clients.to_vec(), &request, (UnitTicket::read(ticket), place), &PortalMetrics::default()).await
+    };
+    let Ok(Fetched::Wait(wait)) = ask(Bytes::new()).await else { panic!("the second has it wait") };
+    assert_eq!(ask(wait.ticket).await.unwrap_err().kind, ProblemKind::NoIssuer);
+}
+
+/// What an issuer says of a receipt that it knows is the answer: at the next one it would be a wrong try.
+#[tokio::test]
+async fn what_one_knows_is_asked_of_no_other() {
+    let knows = StandIn { ticket: b"", has: false, refuses: Some(Reason::InProgress), shown: Arc::default() };
+    let next = StandIn { refuses: None, shown: Arc::default(), ..knows.clone() };
+    let clients = vec![(1, served(knows).await), (2, served(next.clone()).await)];
+    let room: Shares<Network> = Shares::new(DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_MAX);
+    let place = room.try_acquire(Network::of("192.0.2.1".parse().unwrap()), DOCUMENT_BYTES_MAX).unwrap();
+    let request = FetchByReferenceRequest { attempt: Some(Try::default()), ..FetchByReferenceRequest::default() };
+    let said = ask_in_turn(clients, &request, (UnitTicket::default(), place), &PortalMetrics::default()).await;
+    assert_eq!(said.unwrap_err().kind, ProblemKind::NotSealed);
+    assert!(next.shown.lock().unwrap().is_empty());
 }
