@@ -126,6 +126,8 @@ WASM := $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/page/tallystick_page_wasm.was
 # for a crate that is a Rust library, too, cargo leaves link-time optimisation out without a word.
 .PHONY: wasm
 wasm: wasm-target
+	cargo rustc --profile page --locked -p tallystick-page-wasm --lib --crate-type cdylib --target wasm32-unknown-unknown
+	cp -f '$(WASM)' '$(dir $(WASM))tallystick_page_whole.wasm'
 	cargo rustc --profile page --locked -p tallystick-page-wasm --no-default-features --features codes --lib --crate-type cdylib --target wasm32-unknown-unknown
 	cp -f '$(WASM)' '$(dir $(WASM))tallystick_page_codes.wasm'
 	cargo rustc --profile page --locked -p tallystick-page-wasm --no-default-features --features files --lib --crate-type cdylib --target wasm32-unknown-unknown

@@ -81,6 +81,16 @@ export function judgeAgain() {
 export async function judgeNow() {
   const { question, verdict, asked } = state;
   if (!question) return;
+  renderNote('refreshing');
+  const newer = await newerOf(question, verdict);
+  // Another file may have been chosen since.
+  if (asked !== state.asked) return;
+  if (newer.why) renderNote(newer.why);
+  else await answer(newer.question, (judged) => (isProved(judged) ? 'refreshed' : 'refreshedAbsent'));
+}
+
+// { question } with what the ledger says now, or { why }: a word, and after how many `seconds` to ask again, if that was said.
+export async function newerOf(question, verdict) {
   const { verifier, bytes, code } = question;
   let isAhead = false;
   const faultOf = (answer) => {
@@ -90,19 +100,15 @@ export async function judgeNow() {
     isAhead = isAhead || isOfTheFuture(judged);
     return faultOfVerdict(judged, verdict);
   };
-  renderNote('refreshing');
-  let given;
   try {
-    given = await answered(verifier, code ? encoded(digitsOf(code)) : bytes, faultOf);
+    const given = await answered(verifier, code ? encoded(digitsOf(code)) : bytes, faultOf);
+    if (!given.why) return { question: withAnswer(question, given.answer) };
+    // By a clock that is behind, no answer holds: that is no node's fault.
+    return given.why === 'refreshFalse' && isAhead ? { why: 'refreshClock' } : given;
   } catch (error) {
     await renew(verifier);
-    given = { why: 'refreshFalse' };
+    return { why: 'refreshFalse' };
   }
-  // Another file may have been chosen since.
-  if (asked !== state.asked) return;
-  // By a clock that is behind, no answer holds: that is no node's fault.
-  if (given.why) renderNote(given.why === 'refreshFalse' && isAhead ? 'refreshClock' : given.why);
-  else await answer(withAnswer(question, given.answer), (judged) => (isProved(judged) ? 'refreshed' : 'refreshedAbsent'));
 }
 
 // The question with what the ledger answered, or { problem }.
@@ -112,7 +118,7 @@ function withAnswer(question, ledger) {
   return bytes.problem ? bytes : Object.assign({}, question, { bytes });
 }
 
-function isProved(verdict) {
+export function isProved(verdict) {
   return !verdict.problem && PROVED.includes(verdict.conclusion.result);
 }
 
@@ -121,7 +127,7 @@ function isOfTheFuture(verdict) {
 }
 
 // Why a verdict may not take the place of the one before; null if it may. What was proved stays until something is proved that is not older.
-function faultOfVerdict(verdict, before) {
+export function faultOfVerdict(verdict, before) {
   const isKnown = isProved(verdict) || (!verdict.problem && ABSENT.includes(verdict.conclusion.code));
   if (!isKnown) return 'refreshFalse';
   if (!isProved(before)) return null;
@@ -170,7 +176,7 @@ function begin() {
   return state.asked;
 }
 
-function options() {
+export function options() {
   const asked = { at_ms: Date.now(), clock: true };
   if (state.ageSecondsMax !== null) asked.age_seconds_max = state.ageSecondsMax;
   return asked;

@@ -4,12 +4,13 @@ import { codeOf, takeFragment } from './address.js';
 import { startCamera, stopCamera } from './camera.js';
 import { minutesAhead } from './clock.js';
 import { judgeAgain, judgeCode, judgeFile, judgeNow, judgeTyped, sayProblem } from './judge.js';
+import { extras, loadParts } from './parts.js';
 import { render, renderClock, renderResult } from './result.js';
 import { replace } from './show.js';
 import { at, state } from './state.js';
 import { tidy } from './typed.js';
 import { load, verdictOf } from './verifier.js';
-import { LANGUAGES } from './words.js';
+import { LANGUAGES, word } from './words.js';
 
 const ANY_TIME_MS = 1600000000000;
 const inWechat = /MicroMessenger/i.test(navigator.userAgent);
@@ -108,6 +109,18 @@ at('elements').addEventListener('submit', (event) => {
   if (state.isUnable) return;
   event.preventDefault();
   judgeTyped();
+});
+// What is in the second script. Whether it came is said beside the control.
+document.addEventListener('click', async (event) => {
+  const control = event.target;
+  const name = control.getAttribute('data-part');
+  if (!name) return;
+  const missing = await loadParts().then(
+    () => '',
+    () => word(state.language, 'partMissing'),
+  );
+  control.parentNode.querySelector('[role]').textContent = missing;
+  if (!missing) extras[name](control);
 });
 for (const name of ['dragover', 'drop']) {
   // Anywhere on the page: beside the frame a browser would open the file and leave the page.

@@ -2,6 +2,7 @@
 
 import { face } from './face.js';
 import { proof } from './proof.js';
+import { extras } from './parts.js';
 import { canAsk } from './refresh.js';
 import { make, replace } from './show.js';
 import { at, state } from './state.js';
@@ -12,6 +13,7 @@ import { word } from './words.js';
 // Results of which the ledger may say something else, or more; and codes of results of which it mostly has nothing to say.
 const PASSING = ['in_force', 'too_old', 'signed'];
 const PASSING_CODES = ['KEY_REVOKED', 'DIRECTORY_OLD'];
+const EXTRAS = ['keep'];
 
 // The whole page, in the language of the state.
 export function render() {
@@ -57,6 +59,7 @@ export function renderResult() {
     for (const id of open) if (at(id)) at(id).open = true;
   }
   if (state.chain) renderAbout();
+  extras.drawn();
 }
 
 // Says something instead of a verdict: a word of the page, and its values.
@@ -96,6 +99,7 @@ function rest(open) {
     make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
     ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
     ...refreshPart(),
+    ...(verdict.receipt ? [extraPart()] : []),
     ...notices(verdict, language),
     ...comparison(verdict, language),
   ];
@@ -106,15 +110,25 @@ function rest(open) {
   return parts.concat(checks(verdict, language));
 }
 
+// Whether the ledger may say something else by now.
+export function canChange(verdict) {
+  return PASSING.includes(verdict.conclusion.result) || PASSING_CODES.includes(verdict.conclusion.code);
+}
+
 // The button itself is `page.js`'s to answer.
 function refreshPart() {
   const { language, verdict, question, note } = state;
-  const { code, result } = verdict.conclusion;
-  const passes = (PASSING.includes(result) || PASSING_CODES.includes(code)) && canAsk();
+  const passes = canChange(verdict) && canAsk();
   const name = question.code && !question.ledger ? 'askLedger' : 'refresh';
   const button = passes ? [make('button', { type: 'button', id: 'refresh' }, word(language, name))] : [];
   if (!passes && !note) return [];
   return [make('p', {}, ...button, ' ', make('span', { id: 'note', role: 'status' }, note ? word(language, note) : ''))];
+}
+
+// What the second script does with a receipt, by the names in it.
+function extraPart() {
+  const button = (name) => make('button', { type: 'button', 'data-part': name }, word(state.language, name));
+  return make('p', { id: 'extra' }, ...EXTRAS.map(button), ' ', make('span', { role: 'status' }));
 }
 
 // Following a value means judging once more: only for who wants to see it.

@@ -22,6 +22,11 @@ export async function ask(waits) {
   if (!address) return { name: 'typedOffline' };
   const sent = {};
   for (const input of form.querySelectorAll('input')) sent[input.name] = input.value;
+  return askAt(address, sent, waits);
+}
+
+// The same of whoever gives out receipts at an address of this site, by what is sent there; `fields`: what is asked for besides.
+export async function askAt(address, sent, waits) {
   try {
     for (let waited = 0; ; waited += 1) {
       const response = await post(address, sent);
@@ -51,7 +56,7 @@ async function answered(response) {
   if (response.ok && answer.state === 'PENDING') return { name: 'typedPending' };
   const seconds = Math.ceil(answer.retry_after_ms / 1000);
   if (response.status === 429 && seconds > 0) return { name: 'typedLater', values: { seconds } };
-  return { name: WORDS[answer.problem] || 'typedFailed' };
+  return { name: WORDS[answer.problem] || 'typedFailed', fields: answer.fields };
 }
 
 async function downloaded(address) {

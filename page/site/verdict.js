@@ -32,7 +32,8 @@ export function firstWords(verdict, language) {
   );
 }
 
-function sign(tone) {
+// What stands beside a word of this tone.
+export function sign(tone) {
   return draw(
     'svg',
     { class: 'sign', viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' },

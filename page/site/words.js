@@ -43,6 +43,9 @@ const WORDS = {
   refreshOffline: ['没有网络，状态没有刷新。', 'No network: the state was not refreshed.'],
   refreshTooOften: ['刷新次数过多，请过一会儿再试。', 'Refreshed too often. Try again a little later.'],
   refreshLater: ['现在问不到账本，状态没有刷新，请稍后再试。', 'The ledger cannot be asked now: the state was not refreshed. Try again later.'],
+  keep: ['留在本机浏览器', 'Keep in this browser'],
+  kept: ['我的票据', 'My receipts'],
+  partMissing: ['这部分没有取到，请检查网络后再试。', 'This part could not be fetched. Check the network and try again.'],
   age: ['状态最多允许多旧', 'Greatest age of the state'],
   ageAny: ['不限', 'any'],
   ageDay: ['一天', '1 day'],
@@ -264,6 +267,11 @@ const WORDS = {
   photo: ['拍照或选择照片', 'Take or choose a picture'],
   unread: ['文件读不出来：{why}。请重新选择。', 'The file cannot be read: {why}. Choose it again.'],
 };
+
+// The words of the second script.
+export function learn(words) {
+  Object.assign(WORDS, words);
+}
 
 // The word in a language, with `{name}` replaced by the value of that name.
 export function word(language, name, values) {

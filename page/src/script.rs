@@ -13,6 +13,24 @@ use anyhow::{Context as _, Result, bail, ensure};
 pub(crate) fn bundle(modules: &[(&str, &str)], entry: &str) -> Result<String> {
     let mut order = Vec::new();
     visit(modules, entry, &mut Vec::new(), &mut order)?;
+    written(&order)
+}
+
+/// The same for a script that runs in a page after that of `first`: what is in the first is not in it again. Constants of one script of a page are
+/// there for the next, so an import is the same line in both. `more`: the modules of the second alone.
+pub(crate) fn bundle_after(
+    (modules, first): (&[(&str, &str)], &str),
+    more: &[(&str, &str)],
+    entry: &str,
+) -> Result<String> {
+    let mut order = Vec::new();
+    visit(modules, first, &mut Vec::new(), &mut order)?;
+    let first_count = order.len();
+    visit(&[modules, more].concat(), entry, &mut Vec::new(), &mut order)?;
+    written(&order[first_count..])
+}
+
+fn written(order: &[(&str, &str)]) -> Result<String> {
     let mut script = String::from("'use strict';\n");
     for (name, text) in order {
         script += &wrapped(name, text)?;
@@ -135,6 +153,28 @@ return {  };
 })();
 ";
         assert_eq!(script, expected);
+    }
+
+    #[test]
+    fn a_second_script_has_only_what_the_first_has_not() {
+        let modules = [("a.js", "import { f } from './b.js';\nf();\n"), ("b.js", "export const f = 1;\n")];
+        let more = [("c.js", "import { f } from './b.js';\nimport { g } from './d.js';\n"), ("d.js", "export const g = 2;\n")];
+        let script = bundle_after((&modules, "a.js"), &more, "c.js").unwrap();
+        let expected = "'use strict';
+const module_d = (() => {
+const g = 2;
+return { g };
+})();
+const module_c = (() => {
+const { f } = module_b;
+const { g } = module_d;
+return {  };
+})();
+";
+        assert_eq!(script, expected);
+        // The first one cannot wait for the second.
+        let early = [("a.js", "import { g } from './d.js';\n")];
+        assert!(bundle_after((&early, "a.js"), &more, "c.js").is_err() && bundle(&early, "a.js").is_err());
     }
 
     #[test]

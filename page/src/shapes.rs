@@ -1,8 +1,8 @@
 //! The two shapes of the page, and the policy of each: what a browser lets it do at all.
 //!
 //! ```text
-//! both      one script and one stylesheet, each by its hash; WebAssembly; no markup from text
-//! hosted    besides: asks its own origin, where the verifier and the directory of units are, and typed entries are looked up
+//! both      two scripts and one stylesheet, each by its hash; WebAssembly; no markup from text
+//! hosted    besides: asks its own origin, where verifier, second script and directory of units are, and typed entries are looked up
 //! one file  no connection of any kind, and a form only for who can be told so
 //! ```
 
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use receipt_core::code::Host;
 use receipt_core::hash::{Hash, sha256};
 
-use crate::script::{bundle, slim};
+use crate::script::{bundle, bundle_after, slim};
 use crate::template::fill;
 
 const HTML: &str = include_str!("../site/index.html");
@@ -29,6 +29,7 @@ const MODULES: &[(&str, &str)] = &[
     ("kinds.js", include_str!("../site/kinds.js")),
     ("open.js", include_str!("../site/open.js")),
     ("page.js", include_str!("../site/page.js")),
+    ("parts.js", include_str!("../site/parts.js")),
     ("picture.js", include_str!("../site/picture.js")),
     ("proof.js", include_str!("../site/proof.js")),
     ("read.js", include_str!("../site/read.js")),
@@ -42,6 +43,19 @@ const MODULES: &[(&str, &str)] = &[
     ("words.js", include_str!("../site/words.js")),
 ];
 const ENTRY: &str = "page.js";
+/// Modules of the second script, which is fetched when somebody asks for a part of it. They import any module, those above only each other.
+const MORE: &[(&str, &str)] = &[
+    ("keep.js", include_str!("../site/keep.js")),
+    ("kept.js", include_str!("../site/kept.js")),
+    ("kept-rows.js", include_str!("../site/kept-rows.js")),
+    ("more.js", include_str!("../site/more.js")),
+    ("more-style.js", include_str!("../site/more-style.js")),
+    ("more-words.js", include_str!("../site/more-words.js")),
+    ("save.js", include_str!("../site/save.js")),
+    ("store.js", include_str!("../site/store.js")),
+    ("zip.js", include_str!("../site/zip.js")),
+];
+const MORE_ENTRY: &str = "more.js";
 
 /// What differs between the two.
 struct Shape {
@@ -56,10 +70,20 @@ struct Shape {
 const HOSTED: Shape = Shape { origin: "'self'", typed: "", elements: " action=\"elements\"" };
 const ONE_FILE: Shape = Shape { origin: "'none'", typed: " hidden", elements: "" };
 
+/// In which shape of the page a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Hosted,
+    OneFile,
+    Both,
+}
+
 /// A file that belongs to a page, pinned by its hash: beside the hosted one, within the one on a disk.
+#[derive(Clone, Copy)]
 pub(crate) struct Pinned<'a> {
     /// By which the page's script finds it, and how its file's name begins.
     name: &'static str,
+    place: Place,
     /// How its file's name ends.
     extension: &'static str,
     bytes: &'a [u8],
@@ -67,24 +91,35 @@ pub(crate) struct Pinned<'a> {
 }
 
 impl<'a> Pinned<'a> {
-    /// The verifier of files: every page runs it.
+    /// The verifier of files: every page from a server runs it.
     pub(crate) fn verifier(bytes: &'a [u8]) -> Self {
-        Self { name: "verify", extension: "wasm", bytes, hash: sha256(&[bytes]) }
+        Self { name: "verify", place: Place::Hosted, extension: "wasm", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// The verifier that answers all questions: a page on a disk has what it needs, and no part of it twice.
+    pub(crate) fn whole_verifier(bytes: &'a [u8]) -> Self {
+        Self { place: Place::OneFile, ..Self::verifier(bytes) }
     }
 
     /// The verifier of codes: fetched when somebody brings one.
     pub(crate) fn codes(bytes: &'a [u8]) -> Self {
-        Self { name: "codes", extension: "wasm", bytes, hash: sha256(&[bytes]) }
+        Self { name: "codes", place: Place::Hosted, extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
     /// What opens documents and reads codes: fetched when somebody brings one.
     pub(crate) fn carrier(bytes: &'a [u8]) -> Self {
-        Self { name: "carrier", extension: "wasm", bytes, hash: sha256(&[bytes]) }
+        Self { name: "carrier", place: Place::Both, extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
     /// By what codes are judged: fetched when somebody brings one.
     pub(crate) fn directory(bytes: &'a [u8]) -> Self {
-        Self { name: "units", extension: "bin", bytes, hash: sha256(&[bytes]) }
+        Self { name: "units", place: Place::Both, extension: "bin", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// The second script: fetched when somebody asks for a part of it.
+    fn more(script: &'a str) -> Self {
+        let bytes = script.as_bytes();
+        Self { name: "more", place: Place::Both, extension: "js", bytes, hash: sha256(&[bytes]) }
     }
 
     /// Another content has another name, so that no cache keeps an old one under a new page.
@@ -105,9 +140,11 @@ impl<'a> Pinned<'a> {
         )
     }
 
-    /// All of it, for the page on a disk.
+    /// All of it, for the page on a disk. A script stands there as it is, so that its hash is that of the policy.
     fn whole(&self) -> String {
-        format!("<script id=\"{}\" type=\"text/plain\">{}</script>\n", self.name, STANDARD.encode(self.bytes))
+        let text = std::str::from_utf8(self.bytes).ok().filter(|_| self.extension == "js");
+        let text = text.map_or_else(|| STANDARD.encode(self.bytes), str::to_owned);
+        format!("<script id=\"{}\" type=\"text/plain\">{text}</script>\n", self.name)
     }
 }
 
@@ -118,37 +155,50 @@ pub(crate) struct Parts<'a> {
     hosts: &'a [Host],
     style: String,
     script: String,
+    more: String,
 }
 
 impl<'a> Parts<'a> {
-    /// Bundles the script, and refuses what would end its place in the document early. `hosts`: where codes may lead that this page judges.
+    /// Bundles the scripts, and refuses what would end its place in the document early. `hosts`: where codes may lead that this page judges.
     pub(crate) fn new(pinned: &'a [Pinned<'a>], trust: &'a str, hosts: &'a [Host]) -> Result<Self> {
         let (script, style) = (bundle(MODULES, ENTRY)?, slim(STYLE)?);
+        let more = bundle_after((MODULES, ENTRY), MORE, MORE_ENTRY)?;
         // A browser ends a script at these, and turns CR into LF before it hashes.
-        for (name, text) in [("the script", script.as_str()), ("the style", style.as_str())] {
+        for (name, text) in [("the script", &script), ("the second script", &more), ("the style", &style)] {
             let ends = ["</", "<!--", "\r"].iter().find(|end| text.contains(**end));
             ensure!(ends.is_none(), "{name} contains {ends:?}");
         }
         ensure!(!trust.contains('<'), "a page cannot carry a trust file with the character < in a name");
-        Ok(Self { pinned, trust, hosts, style, script })
+        Ok(Self { pinned, trust, hosts, style, script, more })
+    }
+
+    /// The files that lie beside the page on a server: those that it was given, and the second script.
+    pub(crate) fn files(&self) -> impl Iterator<Item = Pinned<'_>> {
+        self.files_of(Place::Hosted)
+    }
+
+    fn files_of(&self, place: Place) -> impl Iterator<Item = Pinned<'_>> {
+        let is_there = move |file: &Pinned<'_>| [place, Place::Both].contains(&file.place);
+        self.pinned.iter().copied().chain([Pinned::more(&self.more)]).filter(is_there)
     }
 
     /// The page for a server.
     pub(crate) fn hosted(&self) -> Result<String> {
-        self.page(&self.pinned.iter().map(Pinned::named).collect::<String>(), &HOSTED)
+        self.page(&self.files().map(|file| file.named()).collect::<String>(), &HOSTED)
     }
 
     /// The page for a disk.
     pub(crate) fn one_file(&self) -> Result<String> {
-        self.page(&self.pinned.iter().map(Pinned::whole).collect::<String>(), &ONE_FILE)
+        self.page(&self.files_of(Place::OneFile).map(|file| file.whole()).collect::<String>(), &ONE_FILE)
     }
 
     fn page(&self, pinned: &str, shape: &Shape) -> Result<String> {
         let hash = |text: &str| source_hash(&sha256(&[text.as_bytes()]));
         let policy = format!(
-            "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}'; connect-src {origin}; img-src data:; \
-             base-uri 'none'; form-action {origin}; require-trusted-types-for 'script'; trusted-types 'none'",
+            "default-src 'none'; script-src '{}' '{}' 'wasm-unsafe-eval'; style-src '{}'; connect-src {origin}; img-src data:; \
+             base-uri 'none'; form-action {origin}; require-trusted-types-for 'script'; trusted-types more",
             hash(&self.script),
+            hash(&self.more),
             hash(&self.style),
             origin = shape.origin
         );
@@ -184,6 +234,7 @@ mod tests {
         let hosts = ["tally.example", "old.example:8443"].map(|host| Host::new(host).unwrap());
         let pinned = [
             Pinned::verifier(b"\0asm"),
+            Pinned::whole_verifier(b"\0asm all"),
             Pinned::codes(b"\0asm codes"),
             Pinned::carrier(b"\0asm carrier"),
             Pinned::directory(b"units"),
@@ -204,12 +255,22 @@ mod tests {
         }
         assert!(hosted.contains("connect-src 'self'") && hosted.contains("form-action 'self'"));
         assert!(one_file.contains("connect-src 'none'") && one_file.contains("form-action 'none'"));
-        for file in &pinned {
+        for file in parts.files() {
             let (name, hash) = (file.file_name(), source_hash(&sha256(&[file.bytes()])));
             assert!(hosted.contains(&name) && hosted.contains(&hash) && !one_file.contains(&name), "{name}");
-            assert!(one_file.contains(&STANDARD.encode(file.bytes())), "{name}");
         }
-        let without = Parts::new(&pinned[..3], &trust, &hosts).unwrap();
+        for file in parts.files_of(Place::OneFile).filter(|file| file.name != "more") {
+            assert!(one_file.contains(&STANDARD.encode(file.bytes())), "{}", file.name);
+        }
+        assert!(!one_file.contains("id=\"codes\"") && hosted.contains("id=\"codes\""), "its questions are in the other");
+        // The second script runs by the same hash in both.
+        let more = one_file.split_once("<script id=\"more\" type=\"text/plain\">").unwrap().1.split_once("</script>").unwrap().0;
+        assert_eq!(more, parts.more);
+        for page in [&hosted, &one_file] {
+            let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
+            assert!(policy.contains(&source_hash(&sha256(&[more.as_bytes()]))), "{policy}");
+        }
+        let without = Parts::new(&pinned[..4], &trust, &hosts).unwrap();
         assert!(!without.hosted().unwrap().contains("id=\"units\"") && hosted.contains("id=\"units\""));
     }
 
@@ -224,7 +285,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let known =
-                MODULES.iter().any(|(module, _)| *module == name) || ["index.html", "style.css"].contains(&&*name);
+                [MODULES, MORE].concat().iter().any(|(module, _)| *module == name) || ["index.html", "style.css"].contains(&&*name);
             assert!(known, "{name} is in no list");
         }
     }

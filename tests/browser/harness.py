@@ -43,7 +43,7 @@ class Site:
 
     def __init__(self, at_ms=None):
         self.at_ms = at_ms
-        # One for each that is posted, the last one again and again: status and body.
+        # One for each that is posted, the last one again and again: status, body, and after how many seconds to come back, if that is said.
         self.answers = [(404, b"")]
         self.posted = []
 
@@ -66,8 +66,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.site.posted.append((self.path, self.headers["Content-Type"], body.decode()))
-        status, answer = self.site.answers.pop(0) if len(self.site.answers) > 1 else self.site.answers[0]
+        status, answer, *later = self.site.answers.pop(0) if len(self.site.answers) > 1 else self.site.answers[0]
         self.send_response(status)
+        for seconds in later:
+            self.send_header("Retry-After", str(seconds))
         self.send_header("Content-Type", "application/json" if answer.startswith(b"{") else "text/html")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

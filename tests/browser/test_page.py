@@ -289,23 +289,23 @@ class Ways(PageTest):
             self.assertEqual(page.evaluate("document.activeElement.id"), "word")
             # From the result on, what can be opened is reached in its order.
             reached = []
-            for _ in range(4):
+            for _ in range(5):
                 page.keyboard.press("Tab")
                 reached.append(page.evaluate("document.activeElement.parentElement.id || document.activeElement.id"))
                 if reached[-1] == "proof":
                     page.keyboard.press("Enter")
                     page.wait_for_selector("svg.picture")
-            self.assertEqual(reached, ["proof", "field", "hashes", "checks"])
+            self.assertEqual(reached, ["extra", "proof", "field", "hashes", "checks"])
             self.assertEqual(visit.problems(), [])
 
     def test_the_form_is_reached_and_sent_by_keyboard_alone(self):
         with self.visit() as visit:
             page = visit.page
             reached = []
-            for _ in range(6):
+            for _ in range(7):
                 page.keyboard.press("Tab")
                 reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
-            self.assertEqual(reached, ["language", "file", "scan", "pasted", "age", "typed"])
+            self.assertEqual(reached, ["language", "file", "scan", "kept-open", "pasted", "age", "typed"])
             page.keyboard.press("Enter")
             for before, (name, keys) in zip(["typed", *TYPED], TYPED.items()):
                 page.keyboard.press("Tab")

@@ -201,8 +201,8 @@ fn described(scene: &Scene, folder: &Path) -> Vec<serde_json::Value> {
     states
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_shows_every_verdict_to_everybody() {
+/// Runs a program of the browser tests with both pages and a file for every kind of verdict.
+async fn with_every_state(program: &str) {
     let _turn = tallystick_tests::turn().await;
     let directory = scratch::Directory::new();
     let [folder, plain, specimens] = ["states", "plain", "specimens"].map(|name| directory.path().join(name));
@@ -218,7 +218,18 @@ async fn the_page_shows_every_verdict_to_everybody() {
     std::fs::write(folder.join("states.json"), described.to_string()).unwrap();
     let python =
         browser().await.with("PAGE", &page).with("PAGE_OF_SPECIMENS", page_of_specimens).with("STATES", &folder);
-    python.run(&["-m", "unittest", "--verbose", "test_page"]).await.unwrap();
+    python.run(&["-m", "unittest", "--verbose", program]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_every_verdict_to_everybody() {
+    with_every_state("test_page").await;
+}
+
+/// Kept in the browser: judged anew, refreshed, saved, removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_keeps_receipts() {
+    with_every_state("test_holder").await;
 }
 
 /// Documents, pictures and a camera; then the same with the page's own sources, for what exactly is read.

@@ -1,0 +1,104 @@
+// How the list of kept receipts is drawn. Of each: what it amounts to, with sign and word, how old that is, and by what it is known.
+
+import { make } from './show.js';
+import { state } from './state.js';
+import { content, sign } from './verdict.js';
+import { word } from './words.js';
+
+const KNOWN_BY = ['unit_name', 'issue_date', 'total_amount'];
+
+const says = (name, values) => word(state.language, name, values);
+
+// The whole list; `acts`: what its controls do.
+export function drawList(list, acts) {
+  const { rows, isRead, note, asks } = list;
+  const count = isRead ? ` (${rows.length})` : '';
+  return make(
+    'section',
+    { id: 'kept', 'aria-labelledby': 'kept-title' },
+    make('h2', { id: 'kept-title', tabindex: -1 }, says('kept') + count),
+    make('p', {}, says('keptLead')),
+    ...list.says.map((name) => make('p', { class: 'hint' }, says(name))),
+    make(
+      'div',
+      { class: 'row' },
+      button('keptBack', { id: 'kept-back' }, acts.back),
+      ...(rows.length ? ofAll(list, acts, asks) : []),
+    ),
+    make('p', { id: 'kept-note', role: 'status' }, note ? says(note.name, note.values) : isRead && !rows.length ? says('keptNone') : ''),
+    make('ul', { class: 'kept' }, ...rows.map((row) => element(row, acts))),
+  );
+}
+
+function ofAll(list, acts, asks) {
+  const ask = acts.canAsk() ? [button(asks ? 'keptStop' : 'keptRefresh', { id: 'kept-refresh' }, acts.refreshAll)] : [];
+  const saveAll = acts.savesNothing() ? [] : [button('keptSaveAll', { id: 'kept-save' }, acts.saveAll)];
+  const sure = { question: 'keptRemoveAllSure', yes: 'keptRemoveAllYes', count: list.rows.length };
+  return [...ask, ...saveAll, asked('keptRemoveAll', { id: 'kept-remove' }, sure, acts.removeAll)];
+}
+
+// Draws a row anew where it stands.
+export function drawRow(row, acts) {
+  const there = row.element;
+  const focused = there.contains(document.activeElement) ? document.activeElement.getAttribute('data-act') : null;
+  there.replaceWith(element(row, acts));
+  const again = focused && row.element.querySelector(`[data-act=${focused}]`);
+  if (again) again.focus();
+}
+
+function element(row, acts) {
+  const { verdict, note, changed } = row;
+  const tone = verdict ? verdict.conclusion.tone : 'unknown';
+  const code = verdict ? verdict.conclusion.code : undefined;
+  row.element = make(
+    'li',
+    { class: `tone-${tone}`, 'data-code': code },
+    ...(verdict ? said(row, acts) : [make('p', {}, says('judging'))]),
+    ...(changed ? [make('p', {}, make('b', {}, says('keptChanged')))] : []),
+    make('p', { role: 'status' }, note ? says(note) : ''),
+    ...(verdict ? [controls(row, acts)] : []),
+  );
+  return row.element;
+}
+
+function said(row, acts) {
+  const { verdict } = row;
+  const { conclusion, as_of: asOf, compare } = verdict;
+  const values = KNOWN_BY.map((code) => (compare || []).find((value) => value.code === code)).filter(Boolean);
+  return [
+    make('p', {}, sign(conclusion.tone), make('strong', {}, conclusion.word[state.language])),
+    ...(asOf ? [make('p', { class: 'as-of' }, asOf[state.language])] : []),
+    ...values.map(({ code, value }) => content('p', value, code === 'unit_name' ? { class: 'unit' } : {})),
+    make('p', { class: 'file' }, acts.nameOf(row)),
+  ];
+}
+
+function controls(row, acts) {
+  const of = (name, act, what) => button(name, { 'data-act': act, 'aria-label': `${says(name)} ${acts.nameOf(row)}` }, what);
+  const sure = { question: 'keptRemoveSure', yes: 'keptRemoveYes' };
+  const remove = { 'data-act': 'remove', 'aria-label': `${says('keptRemove')} ${acts.nameOf(row)}` };
+  const withBytes = row.bytes ? [of('keptOpen', 'open', () => acts.open(row))] : [];
+  if (row.bytes && !acts.savesNothing()) withBytes.push(of('keptSave', 'save', () => acts.saveOne(row)));
+  return make('div', { class: 'row' }, ...withBytes, asked('keptRemove', remove, sure, () => acts.removeOne(row)));
+}
+
+function button(name, attributes, act) {
+  const control = make('button', Object.assign({ type: 'button' }, attributes), says(name));
+  control.addEventListener('click', act);
+  return control;
+}
+
+// A control that asks once more, in its place, before it does what cannot be taken back.
+function asked(name, attributes, { question, yes, count }, act) {
+  const place = make('span', { class: 'row' });
+  const first = button(name, attributes, () => {
+    const no = button('keptNo', {}, () => {
+      place.replaceChildren(first);
+      first.focus();
+    });
+    place.replaceChildren(make('b', { role: 'alert' }, says(question, { count })), button(yes, {}, act), no);
+    no.focus();
+  });
+  place.appendChild(first);
+  return place;
+}

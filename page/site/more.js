@@ -1,0 +1,12 @@
+// The second script's entry: what it offers to the page, by the `data-part` of a control.
+
+import { keep } from './keep.js';
+import { keptDrawn, openKept } from './kept.js';
+import { RULES } from './more-style.js';
+import { MORE_WORDS } from './more-words.js';
+import { extras } from './parts.js';
+import { learn } from './words.js';
+
+learn(MORE_WORDS);
+for (const rule of RULES) document.styleSheets[0].insertRule(rule, document.styleSheets[0].cssRules.length);
+Object.assign(extras, { ready: true, keep, kept: openKept, drawn: keptDrawn });

@@ -1,0 +1,411 @@
+"""The holder's receipts: kept in the browser, judged anew, refreshed, saved, removed. PAGE, PAGE_OF_SPECIMENS, STATES: as in test_page.py. With
+SCREENSHOTS, a folder, a picture of each state is left there."""
+
+import io
+import json
+import pathlib
+import unittest
+import zipfile
+
+from test_page import PAGE, STATES, WECHAT, PageTest, file_of, state
+
+# What a page of another version, or somebody with this browser's files, may have written.
+WRITE = """([entries, version]) => new Promise((resolve, reject) => {
+  const request = indexedDB.open('tallystick', version);
+  request.onupgradeneeded = () => {
+    if (!request.result.objectStoreNames.contains('receipts')) request.result.createObjectStore('receipts', { keyPath: 'key' });
+  };
+  request.onerror = () => reject(request.error);
+  request.onsuccess = () => {
+    const transaction = request.result.transaction('receipts', 'readwrite');
+    for (const entry of entries) {
+      if (Array.isArray(entry.bytes)) entry.bytes = Uint8Array.from(entry.bytes);
+      transaction.objectStore('receipts').put(entry);
+    }
+    transaction.oncomplete = () => { request.result.close(); resolve(); };
+    transaction.onabort = () => reject(transaction.error);
+  };
+})"""
+# The browser lets a page keep nothing; says that there is no room.
+REFUSED = "Object.defineProperty(window, 'indexedDB', { value: { open() { throw new DOMException('no', 'SecurityError'); } } });"
+FULL = """
+Object.defineProperty(IDBTransaction.prototype, 'error', { get: () => new DOMException('full', 'QuotaExceededError') });
+IDBObjectStore.prototype.put = function () { this.transaction.abort(); };
+"""
+
+
+class HolderTest(PageTest):
+    def hosted_page(self, **options):
+        return self.visit(self.hosted + "index.html", **options)
+
+    def answer(self, *names):
+        self.site.answers = [(200, (STATES / f"{name}.answer").read_bytes()) for name in names]
+
+    def keep(self, page, name, words="已留在本机浏览器"):
+        self.choose(page, name)
+        page.click("[data-part=keep]")
+        page.wait_for_selector(f"#extra [role=status] >> text={words}")
+
+    def open_list(self, page, *codes):
+        """Opens the list, whose rows have these codes, the last kept one first."""
+        page.click("#kept-open")
+        self.assert_rows(page, *codes)
+
+    def assert_rows(self, page, *codes):
+        page.wait_for_function(
+            "(codes) => JSON.stringify(Array.from(document.querySelectorAll('.kept > li'), (row) => row.dataset.code)) === codes",
+            arg=json.dumps(codes, separators=(",", ":")),
+        )
+
+    def note(self, page, words):
+        page.wait_for_selector(f"#kept-note >> text={words}")
+
+
+class Keeping(HolderTest):
+    def test_what_is_kept_is_listed_in_both_languages_and_shapes(self):
+        for shape, address in self.shapes():
+            with self.subTest(shape=shape), self.visit(address) as visit:
+                page = visit.page
+                self.open_list(page)
+                self.note(page, "还没有留存的票据")
+                self.each_size(page, "kept-none")
+                page.click("#kept-back")
+                self.assertEqual(page.evaluate("document.activeElement.id"), "kept-open")
+                for name in ("in-force", "medical", "reversed"):
+                    self.keep(page, name)
+                self.each_size(page, "keep-done")
+                self.open_list(page, "REVERSED", "IN_FORCE", "IN_FORCE")
+                self.assertEqual(page.evaluate("document.activeElement.id"), "kept-title")
+                for language in ("zh", "en"):
+                    for row, name in zip(page.locator(".kept > li").all(), ("reversed", "medical", "in-force")):
+                        self.assert_row(row, state(name)["verdict"], language)
+                    self.assert_accessible(page)
+                    page.click("#language")
+                self.each_size(page, f"kept-{shape.replace(' ', '-')}")
+                self.assertFalse(page.locator("#choose").is_visible() or page.locator("#first").is_visible())
+                # Another page of this browser, later.
+                page.reload()
+                self.open_list(page, "REVERSED", "IN_FORCE", "IN_FORCE")
+                self.assertIn("别的网页文件" if shape == "one file" else "另存一份", page.locator("#kept").inner_text())
+                self.assertEqual(visit.problems(), [])
+
+    def assert_row(self, row, verdict, language):
+        self.assertEqual(row.get_attribute("class"), f"tone-{verdict['conclusion']['tone']}")
+        self.assertEqual(row.locator("strong").inner_text(), verdict["conclusion"]["word"][language])
+        self.assertEqual(row.locator("svg.sign").count(), 1)
+        self.assertEqual(row.locator(".as-of").inner_text(), verdict["as_of"][language])
+        values = {value["code"]: value["value"] for value in verdict["compare"]}
+        for code in ("unit_name", "issue_date", "total_amount"):
+            self.assertIn(values[code], row.inner_text())
+        self.assertIn(f"{values['receipt_code']}-{values['receipt_number']}", row.inner_text())
+
+    def test_one_receipt_is_one_entry_and_the_later_state_stays(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "stale")
+            self.open_list(page, "IN_FORCE")
+            page.click("#kept-back")
+            self.keep(page, "reversed")
+            self.open_list(page, "REVERSED")
+            page.click("#kept-back")
+            self.keep(page, "stale", "没有改动")
+            self.open_list(page, "REVERSED")
+            self.assertEqual(visit.problems(), [])
+
+    def test_two_windows_keep_at_once(self):
+        with self.hosted_page() as visit:
+            page, other = visit.page, visit.context.new_page()
+            other.goto(visit.address)
+            self.choose(page, "reversed")
+            self.choose(other, "stale")
+            for each in (page, other):
+                each.evaluate("document.querySelector('[data-part=keep]').click()")
+            for each in (page, other):
+                each.wait_for_function("document.querySelector('#extra [role=status]').textContent !== ''")
+            for each in (page, other):
+                self.open_list(each, "REVERSED")
+            self.assertEqual(visit.problems(), [])
+
+    def test_only_what_is_a_receipt_can_be_kept(self):
+        with self.hosted_page() as visit:
+            for name in ("altered", "forged", "damaged", "no-receipt", "other-chain"):
+                self.choose(visit.page, name)
+                self.assertEqual(visit.page.locator("[data-part=keep]").count(), 0, name)
+
+    def test_what_is_chosen_meanwhile_takes_the_place_of_the_list(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "in-force")
+            self.open_list(page, "IN_FORCE")
+            self.choose(page, "reversed")
+            self.assertEqual(page.locator("#kept").count(), 0)
+            self.assertTrue(page.locator("#choose").is_visible() and page.locator(".first").is_visible())
+            self.assertEqual(visit.problems(), [])
+
+    def test_a_receipt_is_opened_and_what_a_refresh_brings_is_kept(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "stale")
+            self.open_list(page, "IN_FORCE")
+            page.click(".kept [data-act=open]")
+            page.wait_for_selector(".first[data-code='IN_FORCE']")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "word")
+            self.answer("stale")
+            page.click("#refresh")
+            page.wait_for_selector(".first[data-code='REVERSED']")
+            self.open_list(page, "REVERSED")
+            self.assertEqual(visit.problems(), [])
+
+
+class Store(HolderTest):
+    """What is in the store was written by whoever can."""
+
+    def test_what_comes_out_of_it_is_judged(self):
+        entry = lambda number, bytes, **more: {"key": f"{number:064}", "bytes": bytes, "kept_at_ms": number, **more}
+        entries = [
+            entry(9, list(file_of("altered").read_bytes()), code="IN_FORCE", as_of=1),
+            entry(8, list(file_of("hostile").read_bytes()), code="<b>"),
+            entry(7, list(b"junk")),
+            entry(6, []),
+            entry(5, "text"),
+            entry(4, None, kept_at_ms="yesterday"),
+            {"key": 3},
+        ]
+        with self.hosted_page() as visit:
+            page = visit.page
+            page.evaluate(WRITE, [entries, 1])
+            page.evaluate("(size) => (%s)([[{ key: 'large', bytes: new Array(size).fill(32), kept_at_ms: 10 }], 1])" % WRITE, 6 * 2**20)
+            page.click("#kept-open")
+            page.wait_for_function("document.querySelectorAll('.kept > li[data-code]').length === 8")
+            codes = page.locator(".kept > li").evaluate_all("(rows) => rows.map((row) => row.dataset.code)")
+            self.assertEqual(codes[1:3], ["ALTERED", "IN_FORCE"])
+            self.assertEqual({codes[0], *codes[3:]}, {"NO_RECEIPT"})
+            self.assertEqual(page.locator(".kept img, .kept script").count(), 0)
+            self.each_size(page, "kept-foreign")
+            # Of those that are no bytes, or too many, nothing can be opened or saved.
+            self.assertEqual(page.locator(".kept [data-act=open]").count(), 4)
+            # What is new is pointed out once.
+            self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 2)
+            page.click("#kept-back")
+            page.click("#kept-open")
+            page.wait_for_function("document.querySelectorAll('.kept > li[data-code]').length === 8")
+            self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 0)
+            self.assertEqual(visit.problems(), [])
+
+    def test_there_is_room_for_so_many(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            entries = [{"key": f"{number:064}", "bytes": [], "kept_at_ms": 0} for number in range(500)]
+            page.evaluate(WRITE, [entries, 1])
+            self.keep(page, "in-force", "已经留了 500 张")
+            self.assertEqual(visit.problems(), [])
+
+    def test_a_newer_version_of_it_is_left_alone(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            page.evaluate(WRITE, [[], 2])
+            self.keep(page, "in-force", "更新的本页留存的")
+            page.click("#kept-open")
+            self.note(page, "更新的本页留存的")
+            self.each_size(page, "kept-newer")
+            self.assertEqual(visit.problems(), [])
+
+    def test_a_browser_that_keeps_nothing_is_said(self):
+        for name, script, words in [("refused", REFUSED, "不让本页留存东西"), ("full", FULL, "空间不够")]:
+            visit = self.visit(self.hosted + "index.html")
+            visit.context.add_init_script(script)
+            with self.subTest(name=name), visit:
+                page = visit.page
+                self.keep(page, "in-force", words)
+                self.each_size(page, f"keep-{name}")
+                page.click("#kept-open")
+                if name == "refused":
+                    self.note(page, words)
+                self.assertEqual(visit.problems(), [])
+
+
+class Refreshing(HolderTest):
+    def listed(self, page):
+        for name in ("in-force", "stale"):
+            self.keep(page, name)
+        self.open_list(page, "IN_FORCE", "IN_FORCE")
+
+    def test_all_are_asked_about_one_after_the_other(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.listed(page)
+            self.answer("stale", "in-force")
+            page.click("#kept-refresh")
+            self.note(page, "问过了 2 张")
+            self.assert_rows(page, "REVERSED", "IN_FORCE")
+            for row in page.locator(".kept > li").all():
+                self.assertIn("已刷新", row.inner_text())
+            self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 1)
+            self.each_size(page, "kept-refreshed")
+            asked = [json.loads(body) for _, _, body in self.site.posted]
+            self.assertEqual(len(asked), 2)
+            self.assertEqual({tuple(sorted(body)) for body in asked}, {("code", "number", "status_key", "try")})
+            # It is kept, not only shown.
+            page.reload()
+            self.open_list(page, "REVERSED", "IN_FORCE")
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_not_proved_changes_nothing_and_is_said_of_each(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.listed(page)
+            self.site.answers = [(200, (STATES / "forged.answer").read_bytes())] * 4 + [(503, b"{}")]
+            page.click("#kept-refresh")
+            self.note(page, "问过了 2 张")
+            first, second = page.locator(".kept > li").all_inner_texts()
+            self.assertIn("都核验不了", first)
+            self.assertIn("现在问不到账本", second)
+            self.assert_rows(page, "IN_FORCE", "IN_FORCE")
+            self.each_size(page, "kept-not-refreshed")
+
+    def test_a_portal_that_asks_to_wait_is_waited_for(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.listed(page)
+            self.site.answers = [(429, b"{}", 1), (200, (STATES / "stale.answer").read_bytes()), (200, (STATES / "in-force.answer").read_bytes())]
+            page.click("#kept-refresh")
+            self.note(page, "1 秒后继续")
+            self.note(page, "问过了 2 张")
+            self.assert_rows(page, "REVERSED", "IN_FORCE")
+            # Nobody is kept for an hour.
+            self.site.answers = [(429, b"{}", 3600)]
+            page.click("#kept-refresh")
+            self.note(page, "不再答复这么多询问")
+            self.each_size(page, "kept-too-often")
+
+    def test_it_can_be_stopped_and_without_a_network_it_stops(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.listed(page)
+            self.site.answers = [(429, b"{}", 60)]
+            page.click("#kept-refresh")
+            self.note(page, "60 秒后继续")
+            self.each_size(page, "kept-refreshing")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "kept-refresh")
+            page.keyboard.press("Enter")
+            self.note(page, "已停止")
+            visit.context.set_offline(True)
+            page.click("#kept-refresh")
+            self.note(page, "没有网络")
+            # Where a page stands for nobody's portal, nobody is asked.
+        with self.visit() as visit:
+            self.keep(visit.page, "in-force")
+            self.open_list(visit.page, "IN_FORCE")
+            self.assertEqual(visit.page.locator("#kept-refresh").count(), 0)
+
+
+class Saving(HolderTest):
+    def test_one_and_all_are_saved_as_they_are(self):
+        for shape, address in self.shapes():
+            with self.subTest(shape=shape), self.visit(address, accept_downloads=True) as visit:
+                page = visit.page
+                for name in ("in-force", "reversed"):
+                    self.keep(page, name)
+                self.open_list(page, "REVERSED", "IN_FORCE")
+                names = page.locator(".kept .file").all_inner_texts()
+                with page.expect_download() as waiting:
+                    page.locator(".kept [data-act=save]").first.click()
+                self.assertEqual(waiting.value.suggested_filename, f"{names[0]}.tally")
+                self.assertEqual(pathlib.Path(waiting.value.path()).read_bytes(), file_of("reversed").read_bytes())
+                with page.expect_download() as waiting:
+                    page.click("#kept-save")
+                self.assertRegex(waiting.value.suggested_filename, r"^tallystick-\d{4}-\d\d-\d\d\.zip$")
+                with zipfile.ZipFile(io.BytesIO(pathlib.Path(waiting.value.path()).read_bytes())) as archive:
+                    self.assertIsNone(archive.testzip())
+                    self.assertEqual(archive.namelist(), [f"{name}.tally" for name in names])
+                    self.assertEqual(archive.read(archive.namelist()[1]), file_of("in-force").read_bytes())
+                self.assertEqual(visit.problems(), [])
+
+    def test_in_wechat_it_says_where_files_can_be_saved(self):
+        with self.visit(user_agent=WECHAT) as visit:
+            page = visit.page
+            self.keep(page, "in-force")
+            self.open_list(page, "IN_FORCE")
+            self.assertIn("微信里存不成文件", page.locator("#kept").inner_text())
+            self.assertEqual(page.locator("#kept-save, [data-act=save]").count(), 0)
+            self.each_size(page, "kept-wechat")
+            self.assertEqual(visit.problems(), [])
+
+
+class Removing(HolderTest):
+    def test_by_keyboard_alone_one_and_all_are_removed_when_it_was_said_twice(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            for name in ("in-force", "medical", "reversed"):
+                self.keep(page, name)
+            page.locator("#kept-open").focus()
+            page.keyboard.press("Enter")
+            self.assert_rows(page, "REVERSED", "IN_FORCE", "IN_FORCE")
+            reached = []
+            for _ in range(7):
+                page.keyboard.press("Tab")
+                reached.append(page.evaluate("document.activeElement.id || document.activeElement.dataset.act"))
+            self.assertEqual(reached, ["kept-back", "kept-refresh", "kept-save", "kept-remove", "open", "save", "remove"])
+            page.keyboard.press("Enter")
+            page.wait_for_selector("text=删除这一张？")
+            self.each_size(page, "kept-remove-one")
+            # The focus is on the way back.
+            page.keyboard.press("Enter")
+            self.assertEqual(page.evaluate("document.activeElement.dataset.act"), "remove")
+            page.keyboard.press("Enter")
+            page.keyboard.press("Shift+Tab")
+            page.keyboard.press("Enter")
+            self.note(page, "已删除")
+            self.assert_rows(page, "IN_FORCE", "IN_FORCE")
+            page.click("#kept-remove")
+            page.wait_for_selector("text=删除全部 2 张")
+            self.each_size(page, "kept-remove-all")
+            page.keyboard.press("Shift+Tab")
+            page.keyboard.press("Enter")
+            self.note(page, "已删除")
+            page.reload()
+            self.open_list(page)
+            self.note(page, "还没有留存的票据")
+            self.assertEqual(visit.problems(), [])
+
+
+class SecondScript(HolderTest):
+    def test_it_is_fetched_when_it_is_asked_for_and_once(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "in-force")
+            self.open_list(page, "IN_FORCE")
+            names = [url.rsplit("/", 1)[1] for url in visit.requests]
+            fetched = [name for name in names if name.endswith(".js")]
+            self.assertEqual(fetched, [next((PAGE / "hosted").glob("more-*.js")).name])
+            self.assertEqual(visit.problems(), [])
+
+    def test_of_another_hash_it_does_not_run(self):
+        visit = self.visit(self.hosted + "index.html")
+        script = next((PAGE / "hosted").glob("more-*.js")).read_bytes()
+        visit.page.route("**/more-*.js", lambda route: route.fulfill(body=script + b"window.ran = true;\n", content_type="text/javascript"))
+        with visit:
+            page = visit.page
+            self.choose(page, "in-force")
+            page.click("[data-part=keep]")
+            page.wait_for_selector("#extra [role=status] >> text=这部分没有取到")
+            self.each_size(page, "part-missing")
+            self.assertIsNone(page.evaluate("window.ran || null"))
+            # Asked for again, it comes.
+            page.unroute("**/more-*.js")
+            page.click("[data-part=keep]")
+            page.wait_for_selector("#extra [role=status] >> text=已留在本机浏览器")
+
+    def test_no_other_text_runs_even_if_it_comes_this_far(self):
+        """As if whoever serves the file had broken its integrity as well."""
+        with self.visit() as visit:
+            page = visit.page
+            page.evaluate("document.getElementById('more').textContent += 'window.ran = true;'")
+            page.click("#kept-open")
+            page.wait_for_selector("#choose [role=status] >> text=这部分没有取到")
+            self.assertIsNone(page.evaluate("window.ran || null"))
+            self.assertTrue(any("script-src" in violation for violation in page.evaluate("window.violations")))
+
+
+if __name__ == "__main__":
+    unittest.main()
