@@ -27,6 +27,7 @@ export function drawList(list, acts) {
     ),
     make('p', { id: 'kept-note', role: 'status' }, note ? says(note.name, note.values) : isRead && !rows.length ? says('keptNone') : ''),
     make('ul', { class: 'kept' }, ...rows.map((row) => element(row, acts))),
+    list.form,
   );
 }
 

@@ -8,6 +8,7 @@ import { stopCamera } from './camera.js';
 import { isProved, judgeBundle, newerOf, options } from './judge.js';
 import { keepNow } from './keep.js';
 import { drawList, drawRow } from './kept-rows.js';
+import { referencePart } from './reference.js';
 import { canAsk } from './refresh.js';
 import { canChange } from './result.js';
 import { save, savesNothing } from './save.js';
@@ -37,6 +38,8 @@ export async function openKept() {
   if (!verifier || list) return;
   stopCamera();
   list = { asked: state.asked, language: state.language, rows: [], note: null, says: [], verifier };
+  const own = list;
+  list.form = referencePart(() => Boolean(own.stop));
   for (const id of OTHERS) at(id).hidden = true;
   draw();
   at('kept-title').focus();

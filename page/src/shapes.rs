@@ -51,6 +51,7 @@ const MORE: &[(&str, &str)] = &[
     ("more.js", include_str!("../site/more.js")),
     ("more-style.js", include_str!("../site/more-style.js")),
     ("more-words.js", include_str!("../site/more-words.js")),
+    ("reference.js", include_str!("../site/reference.js")),
     ("save.js", include_str!("../site/save.js")),
     ("store.js", include_str!("../site/store.js")),
     ("zip.js", include_str!("../site/zip.js")),

@@ -369,6 +369,109 @@ class Removing(HolderTest):
             self.assertEqual(visit.problems(), [])
 
 
+# As people type them, and as they are sent.
+REFERENCE = {"unit_code": "ａ23456789012345678", "reference": " 33010026000001234567 ", "last_four": "001x"}
+SENT = {"unit_code": "A23456789012345678", "kind": "pay_code", "reference": "33010026000001234567", "last_four": "001X"}
+
+
+class WithoutReceipt(HolderTest):
+    def form(self, page):
+        self.open_list(page)
+        page.click("#ask > summary")
+
+    def ask(self, page, **others):
+        for name, value in {**REFERENCE, **others}.items():
+            page.fill(f"#ask-{name}", value)
+        page.click("#ask-form button")
+
+    def said_there(self, page, words):
+        page.wait_for_selector(f"#ask-note >> text={words}")
+
+    def test_what_the_site_gives_is_judged_and_can_be_kept(self):
+        path = PAGE / "hosted" / "download"
+        for name in ("in-force", "altered"):
+            path.write_bytes(file_of(name).read_bytes())
+            with self.subTest(state=name), self.hosted_page() as visit:
+                page = visit.page
+                self.form(page)
+                self.site.answers = [(200, b'{"download":{"address":"download"}}')]
+                self.ask(page)
+                page.wait_for_selector(f".first[data-code='{state(name)['verdict']['conclusion']['code']}']")
+                self.assertEqual(page.evaluate("document.activeElement.id"), "word")
+                if name == "in-force":
+                    page.click("[data-part=keep]")
+                    self.open_list(page, "IN_FORCE")
+                address, kind, body = self.site.posted[-1]
+                self.assertEqual((address, kind, json.loads(body)), ("/fetch-by-reference", "application/json", SENT))
+                self.assertFalse([url for url in visit.requests if "001" in url])
+                self.assertEqual(visit.problems(), [])
+            path.unlink()
+
+    def test_what_it_says_instead_is_said_in_plain_words(self):
+        wait = (202, b'{"ticket":"00ff","wait_ms":40,"good_for_ms":60000}')
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.form(page)
+            self.each_size(page, "ask-open")
+            for name, answers, words in [
+                ("not-found", [(404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')], "或票据还没有开出"),
+                ("pending", [(409, b'{"problem":"IN_PROGRESS"}')], "正在上链"),
+                ("refused", [(410, b'{"problem":"REFUSED"}')], "账本没有接受"),
+                ("later", [(429, b'{"problem":"RATE_LIMITED","retry_after_ms":29001}')], "请过 30 秒再试"),
+                ("waits", [wait, (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')], "或票据还没有开出"),
+                ("failed", [(503, b'{"problem":"ISSUER_UNAVAILABLE"}')], "现在查不到"),
+                ("no-portal", [(404, b"<html>")], "现在查不到"),
+                ("strange", [(422, b'{"problem":"GIVE_MORE","fields":["__proto__"]}')], "现在查不到"),
+                ("more", [(422, b'{"problem":"GIVE_MORE","fields":["date","total"]}')], "请再填开票日期和金额"),
+            ]:
+                with self.subTest(name=name):
+                    self.site.answers = list(answers)
+                    self.ask(page)
+                    self.said_there(page, words)
+                    self.each_size(page, f"ask-{name}")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "ask-date")
+            self.site.answers = [(404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')]
+            self.ask(page, date="2026-11-02", total="¥1,234.50")
+            self.said_there(page, "或票据还没有开出")
+            self.assertEqual(json.loads(self.site.posted[-1][2]), {**SENT, "date": "2026-11-02", "total": "1234.50"})
+            # What is typed stays, whatever the language.
+            page.click("#language")
+            self.assertEqual(page.locator("#ask > summary").inner_text(), "You paid and have no receipt? Fetch it by what was paid")
+            self.assertEqual(page.locator("#ask-reference").input_value(), SENT["reference"])
+            self.assert_accessible(page)
+
+    def test_a_decision_is_paid_in_instalments(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.form(page)
+            self.assertFalse(page.locator("#ask-instalment").is_visible())
+            page.select_option("#ask-kind", "decision")
+            self.each_size(page, "ask-decision")
+            self.site.answers = [(404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')]
+            self.ask(page, instalment="2", reference=" 浙杭罚（2026） 12 号")
+            self.said_there(page, "或票据还没有开出")
+            expected = {**SENT, "kind": "decision", "reference": "浙杭罚（2026） 12 号", "instalment": "2"}
+            self.assertEqual(json.loads(self.site.posted[-1][2]), expected)
+
+    def test_what_is_missing_or_misspelt_is_not_sent(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.form(page)
+            for name, value in [("unit_code", "123"), ("reference", ""), ("last_four", "12"), ("last_four", "12 _4")]:
+                with self.subTest(name=name, value=value):
+                    self.ask(page, **{name: value})
+                    self.assertEqual(page.evaluate("document.activeElement.name"), name)
+            self.assertEqual(self.site.posted, [])
+
+    def test_a_page_on_a_disk_says_that_it_cannot_ask(self):
+        with self.visit() as visit:
+            self.form(visit.page)
+            self.assertIn("本页不连网", visit.page.locator("#ask").inner_text())
+            self.each_size(visit.page, "ask-offline")
+            self.assertEqual(visit.requests, [self.one_file])
+            self.assertEqual(visit.problems(), [])
+
+
 class SecondScript(HolderTest):
     def test_it_is_fetched_when_it_is_asked_for_and_once(self):
         with self.hosted_page() as visit:

@@ -1,5 +1,5 @@
 """The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; DIGITS: those of the code on its paper;
-FACE: what stands on it, as JSON.
+FACE: what stands on it, and REFERENCE: by what its payer fetches it, as JSON.
 With SCREENSHOTS, a folder, a picture of each form is left there."""
 
 import json
@@ -16,6 +16,7 @@ TALLY = pathlib.Path(os.environ["TALLY"])
 FACE = json.loads(os.environ["FACE"])
 DIGITS = os.environ["DIGITS"]
 QUESTION = json.loads(os.environ["QUESTION"])
+REFERENCE = json.loads(os.environ["REFERENCE"])
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 SIZES = [(360, 640), (1280, 800)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -73,6 +74,29 @@ class PortalTest(unittest.TestCase):
         self.assertFalse([url for url in visit.requests[1:] if DIGITS[:20] in url], visit.requests)
         self.assertEqual(page.evaluate("window.violations"), [])
         self.assertEqual(visit.errors, [])
+
+    def test_who_has_no_receipt_fetches_keeps_and_refreshes_it(self):
+        visit = self.visit("")
+        visit.open()
+        page = visit.page
+        page.click("#kept-open")
+        page.click("#ask > summary")
+        page.select_option("#ask-kind", REFERENCE["kind"])
+        for name in ("unit_code", "reference", "last_four"):
+            page.fill(f"#ask-{name}", REFERENCE[name])
+        page.click("#ask-form button")
+        page.wait_for_selector(".first[data-code='IN_FORCE']")
+        page.click("[data-part=keep]")
+        page.wait_for_selector("#extra [role=status] >> text=已留在本机浏览器")
+        page.click("#kept-open")
+        page.wait_for_selector(".kept > li[data-code=IN_FORCE]")
+        self.assertIn(f"{FACE['code']}-{FACE['number']}", page.locator(".kept").inner_text())
+        page.click("#kept-refresh")
+        page.wait_for_selector("#kept-note >> text=问过了 1 张")
+        self.assertIn("已刷新", page.locator(".kept > li").inner_text())
+        self.assertEqual(page.evaluate("window.violations"), [])
+        self.assertEqual(visit.errors, [])
+        self.assertFalse([url for url in visit.requests if REFERENCE["reference"] in url], visit.requests)
 
     def test_a_receipt_is_fetched_without_a_script(self):
         context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)

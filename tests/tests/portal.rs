@@ -296,6 +296,12 @@ impl World {
     }
 }
 
+/// By what the payer of a receipt with an identity number fetches it.
+fn by_reference(receipt: &GeneratedReceipt) -> Value {
+    let GeneratedReceipt { draft, .. } = receipt;
+    json!({ "unit_code": draft.unit_code, "kind": "biz_code", "reference": draft.biz_code, "last_four": "0015" })
+}
+
 fn only(face: &Value, names: &[&str]) -> Value {
     names.iter().map(|name| ((*name).to_owned(), face[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
@@ -324,12 +330,7 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     assert_eq!((&said["state"], &said["standing"]), (&"SEALED".into(), &"IN_FORCE".into()));
     assert_eq!(world.judge(&world.download(&said).await).finding(), Finding::InForce);
 
-    let by_reference = json!({
-        "unit_code": receipt.draft.unit_code,
-        "kind": "biz_code",
-        "reference": receipt.draft.biz_code,
-        "last_four": "0015",
-    });
+    let by_reference = by_reference(&receipt);
     let found = phone.post_json("/fetch-by-reference", &by_reference).await;
     assert_eq!(found.status, 200, "{found:?}");
     assert_eq!(world.judge(&world.download(&found.json()).await).finding(), Finding::InForce);
@@ -420,7 +421,8 @@ async fn who_comes_after_many_wrong_tries_waits_and_is_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_browser_the_page_judges_and_a_form_downloads() {
     let world = world().await;
-    let (_, bundle, face) = world.face().await;
+    let (receipt, bundle, face) = world.face().await;
+    let reference = by_reference(&receipt);
     let file = world.network.layout().root().join("receipt.tally");
     std::fs::write(&file, &bundle).unwrap();
     let programs = world.network.binaries().node.parent().unwrap().to_owned();
@@ -432,6 +434,7 @@ async fn in_a_browser_the_page_judges_and_a_form_downloads() {
         .with("PORTAL", format!("https://localhost:{port}/"))
         .with("TALLY", &file)
         .with("FACE", face.to_string())
+        .with("REFERENCE", reference.to_string())
         .with("DIGITS", code::digits(&Bundle::decode(&bundle).unwrap().record))
         .with("QUESTION", world.question().to_string());
     python.run(&["-m", "unittest", "--verbose", "test_portal"]).await.unwrap();
