@@ -5,7 +5,7 @@ import { state } from './state.js';
 import { content, sign } from './verdict.js';
 import { word } from './words.js';
 
-const KNOWN_BY = ['unit_name', 'issue_date', 'total_amount'];
+const KNOWN_BY = ['issue_date', 'total_amount'];
 
 const says = (name, values) => word(state.language, name, values);
 
@@ -65,11 +65,14 @@ function element(row, acts) {
 function said(row, acts) {
   const { verdict } = row;
   const { conclusion, as_of: asOf, compare } = verdict;
-  const values = KNOWN_BY.map((code) => (compare || []).find((value) => value.code === code)).filter(Boolean);
+  const valueOf = (code) => (compare || []).find((value) => value.code === code);
+  const unit = valueOf('unit_name');
+  const values = KNOWN_BY.map(valueOf).filter(Boolean);
   return [
     make('p', {}, sign(conclusion.tone), make('strong', {}, conclusion.word[state.language])),
     ...(asOf ? [make('p', { class: 'as-of' }, asOf[state.language])] : []),
-    ...values.map(({ code, value }) => content('p', value, code === 'unit_name' ? { class: 'unit' } : {})),
+    ...(unit ? [content('p', unit.value, { class: 'unit' })] : []),
+    ...values.map((value) => make('p', {}, `${value[state.language]} ${value.value}`)),
     make('p', { class: 'file' }, acts.nameOf(row)),
   ];
 }

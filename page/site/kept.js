@@ -64,11 +64,14 @@ function close() {
   for (const id of OTHERS) at(id).hidden = false;
 }
 
+// Draws the list anew; whoever is at one of its controls stays there.
 function draw() {
   list.language = state.language;
+  const focused = document.activeElement ? document.activeElement.id : '';
   const section = drawList(list, ACTS);
   if (at('kept')) at('kept').replaceWith(section);
   else at('first').before(section);
+  if (focused && section.contains(at(focused))) at(focused).focus();
 }
 
 function say(name, values) {
@@ -201,16 +204,17 @@ async function removed(remove, stays) {
 async function refresh(own) {
   const rows = own.rows.filter((row) => row.verdict && canChange(row.verdict));
   own.asks = true;
-  redrawTop();
+  draw();
   let done = 0;
   for (const row of rows) {
     if (own.stop || !own.asks) break;
     say('keptRefreshing', { number: done + 1, count: rows.length });
     const why = await refreshRow(own, row);
     if (own.stop) return;
+    if (!own.asks) break;
     if (why === 'refreshOffline' || why === 'refreshTooOften') {
       own.asks = false;
-      redrawTop();
+      draw();
       say(why === 'refreshOffline' ? 'keptOffline' : 'keptTooOften', { number: done, count: rows.length });
       return;
     }
@@ -219,7 +223,7 @@ async function refresh(own) {
   }
   if (own.stop) return;
   own.asks = false;
-  redrawTop();
+  draw();
   say(done === rows.length ? 'keptRefreshed' : 'keptStopped', { number: done, count: rows.length });
 }
 
@@ -239,7 +243,7 @@ async function refreshRow(own, row) {
     if (why !== 'refreshTooOften' || waited === WAITS_MAX || !(seconds <= WAIT_SECONDS_MAX)) return note(why);
     say('keptWaits', { seconds });
     await pause(own, seconds * 1000);
-    if (own.stop || !own.asks) return note(why);
+    if (own.stop || !own.asks) return note(null);
   }
 }
 
@@ -252,12 +256,6 @@ async function taken(own, row, bytes) {
   const kept = await keepNow({ verifier: own.verifier, bytes }, row.verdict);
   if (kept !== 'keepDone' && kept !== 'keepOlder') return kept;
   return isProved(row.verdict) ? 'keptNew' : 'refreshedAbsent';
-}
-
-function redrawTop() {
-  const had = document.activeElement && document.activeElement.id;
-  draw();
-  if (had && at(had)) at(had).focus();
 }
 
 // Ends early when nobody waits for it any more.

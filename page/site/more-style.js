@@ -2,7 +2,7 @@
 
 export const RULES = [
   '.kept { padding: 0; list-style: none; }',
-  '.kept li { margin: 0.75rem 0; padding: 0.5rem 0.75rem; border: 1px solid; border-left-width: 6px; border-radius: 0.5rem; }',
+  '.kept li { margin: 0.75rem 0; padding: 0.5rem 0.75rem; border-style: solid; border-width: 1px 1px 1px 6px; border-radius: 0.5rem; }',
   '.kept .sign { width: 1.4rem; height: 1.4rem; margin-right: 0.4rem; vertical-align: -0.3rem; }',
   '.kept strong { color: var(--tone); font-size: 1.15rem; }',
   '.kept .unit { font-weight: 600; }',

@@ -28,8 +28,8 @@ export function referencePart(isOver) {
     field('last_four', { maxlength: 10, pattern: '[0-9A-Z]{4}', autocapitalize: 'characters' }),
     field('date', { type: 'date' }),
     field('total', { maxlength: 30, inputmode: 'decimal', pattern: '-?[0-9]+(\\.[0-9]{1,2})?' }),
-    make('p', {}, worded('button', { type: 'submit' }, 'askSend')),
     make('p', { id: 'ask-note', role: 'status' }),
+    make('p', {}, worded('button', { type: 'submit' }, 'askSend')),
   );
   shows(form, 'instalment', false);
   for (const name of ['date', 'total']) shows(form, name, false);

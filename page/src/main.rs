@@ -149,9 +149,10 @@ fn remove_earlier(folder: &Path, pinned: &[Pinned<'_>]) -> Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_pinned = |(begin, end): &(&str, &str)| name.starts_with(begin) && name.ends_with(end);
-        let was_pinned = [("verify-", ".wasm"), ("codes-", ".wasm"), ("carrier-", ".wasm"), ("more-", ".js"), ("units-", ".bin")]
-            .iter()
-            .any(is_pinned);
+        let was_pinned =
+            [("verify-", ".wasm"), ("codes-", ".wasm"), ("carrier-", ".wasm"), ("more-", ".js"), ("units-", ".bin")]
+                .iter()
+                .any(is_pinned);
         if was_pinned && !pinned.iter().any(|file| file.file_name() == name) {
             fs::remove_file(entry.path()).with_context(|| format!("removing {}", shown(&entry.path())))?;
         }

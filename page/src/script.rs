@@ -158,7 +158,8 @@ return {  };
     #[test]
     fn a_second_script_has_only_what_the_first_has_not() {
         let modules = [("a.js", "import { f } from './b.js';\nf();\n"), ("b.js", "export const f = 1;\n")];
-        let more = [("c.js", "import { f } from './b.js';\nimport { g } from './d.js';\n"), ("d.js", "export const g = 2;\n")];
+        let more =
+            [("c.js", "import { f } from './b.js';\nimport { g } from './d.js';\n"), ("d.js", "export const g = 2;\n")];
         let script = bundle_after((&modules, "a.js"), &more, "c.js").unwrap();
         let expected = "'use strict';
 const module_d = (() => {

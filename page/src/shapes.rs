@@ -263,9 +263,18 @@ mod tests {
         for file in parts.files_of(Place::OneFile).filter(|file| file.name != "more") {
             assert!(one_file.contains(&STANDARD.encode(file.bytes())), "{}", file.name);
         }
-        assert!(!one_file.contains("id=\"codes\"") && hosted.contains("id=\"codes\""), "its questions are in the other");
+        assert!(
+            !one_file.contains("id=\"codes\"") && hosted.contains("id=\"codes\""),
+            "its questions are in the other"
+        );
         // The second script runs by the same hash in both.
-        let more = one_file.split_once("<script id=\"more\" type=\"text/plain\">").unwrap().1.split_once("</script>").unwrap().0;
+        let more = one_file
+            .split_once("<script id=\"more\" type=\"text/plain\">")
+            .unwrap()
+            .1
+            .split_once("</script>")
+            .unwrap()
+            .0;
         assert_eq!(more, parts.more);
         for page in [&hosted, &one_file] {
             let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
@@ -285,8 +294,8 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/site");
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let known =
-                [MODULES, MORE].concat().iter().any(|(module, _)| *module == name) || ["index.html", "style.css"].contains(&&*name);
+            let known = [MODULES, MORE].concat().iter().any(|(module, _)| *module == name)
+                || ["index.html", "style.css"].contains(&&*name);
             assert!(known, "{name} is in no list");
         }
     }

@@ -1,13 +1,14 @@
 """The holder's receipts: kept in the browser, judged anew, refreshed, saved, removed. PAGE, PAGE_OF_SPECIMENS, STATES: as in test_page.py. With
 SCREENSHOTS, a folder, a picture of each state is left there."""
 
+import datetime
 import io
 import json
 import pathlib
 import unittest
 import zipfile
 
-from test_page import PAGE, STATES, WECHAT, PageTest, file_of, state
+from test_page import AT_MS, PAGE, STATES, WECHAT, PageTest, file_of, state
 
 # What a page of another version, or somebody with this browser's files, may have written.
 WRITE = """([entries, version]) => new Promise((resolve, reject) => {
@@ -42,6 +43,9 @@ class HolderTest(PageTest):
         self.site.answers = [(200, (STATES / f"{name}.answer").read_bytes()) for name in names]
 
     def keep(self, page, name, words="已留在本机浏览器"):
+        # What is kept later is listed first.
+        self.kept = getattr(self, "kept", 0) + 1
+        page.clock.set_fixed_time(datetime.datetime.fromtimestamp((AT_MS + self.kept) / 1000, datetime.timezone.utc))
         self.choose(page, name)
         page.click("[data-part=keep]")
         page.wait_for_selector(f"#extra [role=status] >> text={words}")
@@ -121,7 +125,7 @@ class Keeping(HolderTest):
             for each in (page, other):
                 each.evaluate("document.querySelector('[data-part=keep]').click()")
             for each in (page, other):
-                each.wait_for_function("document.querySelector('#extra [role=status]').textContent !== ''")
+                each.wait_for_function("() => document.querySelector('#extra [role=status]').textContent !== ''")
             for each in (page, other):
                 self.open_list(each, "REVERSED")
             self.assertEqual(visit.problems(), [])
@@ -176,7 +180,7 @@ class Store(HolderTest):
             page.evaluate(WRITE, [entries, 1])
             page.evaluate("(size) => (%s)([[{ key: 'large', bytes: new Array(size).fill(32), kept_at_ms: 10 }], 1])" % WRITE, 6 * 2**20)
             page.click("#kept-open")
-            page.wait_for_function("document.querySelectorAll('.kept > li[data-code]').length === 8")
+            page.wait_for_function("() => document.querySelectorAll('.kept > li[data-code]').length === 8")
             codes = page.locator(".kept > li").evaluate_all("(rows) => rows.map((row) => row.dataset.code)")
             self.assertEqual(codes[1:3], ["ALTERED", "IN_FORCE"])
             self.assertEqual({codes[0], *codes[3:]}, {"NO_RECEIPT"})
@@ -188,7 +192,7 @@ class Store(HolderTest):
             self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 2)
             page.click("#kept-back")
             page.click("#kept-open")
-            page.wait_for_function("document.querySelectorAll('.kept > li[data-code]').length === 8")
+            page.wait_for_function("() => document.querySelectorAll('.kept > li[data-code]').length === 8")
             self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 0)
             self.assertEqual(visit.problems(), [])
 
@@ -362,7 +366,7 @@ class Removing(HolderTest):
             self.each_size(page, "kept-remove-all")
             page.keyboard.press("Shift+Tab")
             page.keyboard.press("Enter")
-            self.note(page, "已删除")
+            self.assert_rows(page)
             page.reload()
             self.open_list(page)
             self.note(page, "还没有留存的票据")
@@ -503,7 +507,7 @@ class SecondScript(HolderTest):
         """As if whoever serves the file had broken its integrity as well."""
         with self.visit() as visit:
             page = visit.page
-            page.evaluate("document.getElementById('more').textContent += 'window.ran = true;'")
+            page.evaluate("() => { document.getElementById('more').firstChild.data += 'window.ran = true;'; }")
             page.click("#kept-open")
             page.wait_for_selector("#choose [role=status] >> text=这部分没有取到")
             self.assertIsNone(page.evaluate("window.ran || null"))
