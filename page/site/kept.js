@@ -133,7 +133,8 @@ export function nameOf({ verdict, entry }) {
   const values = (verdict && verdict.compare) || [];
   const value = (code) => (values.find((row) => row.code === code) || {}).value;
   const [code, number] = [value('receipt_code'), value('receipt_number')];
-  return code && number ? `${code}-${number}` : String(entry.key).slice(0, 16);
+  // Of a key of somebody else's making nothing is shown that acts on a reader.
+  return (code && number ? `${code}-${number}` : String(entry.key).slice(0, 16)).replace(/[^0-9A-Za-z-]/g, '');
 }
 
 const ACTS = {
@@ -148,11 +149,11 @@ const ACTS = {
   },
 
   saveOne(row) {
-    save(`${fileName(row)}.tally`, [row.bytes]);
+    save(`${nameOf(row)}.tally`, [row.bytes]);
   },
 
   saveAll() {
-    const files = list.rows.filter((row) => row.bytes).map((row) => ({ name: fileName(row), bytes: row.bytes }));
+    const files = list.rows.filter((row) => row.bytes).map((row) => ({ name: nameOf(row), bytes: row.bytes }));
     // Two states of a number, if the ledger refused one of them.
     const named = files.map(({ name, bytes }, index) => {
       const isFirst = files.findIndex((file) => file.name === name) === index;
@@ -181,10 +182,6 @@ const ACTS = {
   savesNothing,
   nameOf,
 };
-
-function fileName(row) {
-  return nameOf(row).replace(/[^0-9A-Za-z-]/g, '');
-}
 
 async function removed(remove, stays) {
   const own = list;

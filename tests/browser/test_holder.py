@@ -173,7 +173,7 @@ class Store(HolderTest):
             entry(6, []),
             entry(5, "text"),
             entry(4, None, kept_at_ms="yesterday"),
-            {"key": 3},
+            {"key": "\u202e<b>"},
         ]
         with self.hosted_page() as visit:
             page = visit.page
@@ -184,7 +184,8 @@ class Store(HolderTest):
             codes = page.locator(".kept > li").evaluate_all("(rows) => rows.map((row) => row.dataset.code)")
             self.assertEqual(codes[1:3], ["ALTERED", "IN_FORCE"])
             self.assertEqual({codes[0], *codes[3:]}, {"NO_RECEIPT"})
-            self.assertEqual(page.locator(".kept img, .kept script").count(), 0)
+            self.assertEqual(page.locator(".kept img, .kept script, .kept .file b").count(), 0)
+            self.assertNotIn("\u202e", page.locator("#kept").inner_text())
             self.each_size(page, "kept-foreign")
             # Of those that are no bytes, or too many, nothing can be opened or saved.
             self.assertEqual(page.locator(".kept [data-act=open]").count(), 4)
