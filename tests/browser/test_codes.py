@@ -188,7 +188,7 @@ class Offline(CodesTest):
     def test_by_keyboard_alone(self):
         with self.visit() as visit:
             page = visit.page
-            page.locator("#scan").focus()
+            page.locator("#kept-open").focus()
             page.keyboard.press("Tab")
             page.keyboard.press("Enter")
             page.keyboard.press("Tab")
