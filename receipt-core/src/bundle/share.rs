@@ -4,7 +4,7 @@ use super::presentation::{Leaf, NEVER_SHOWN, Presentation, SHOWN_ALWAYS};
 use super::{Bundle, BundleError};
 use crate::reason::Reason;
 use crate::receipt::disclosure::{Body, Disclosure};
-use crate::receipt::layout::position_name;
+use crate::receipt::layout::{RowList, position_name, row_of_name};
 use crate::receipt::model::{PayerIdType, Receipt, Related};
 use crate::record::SignedRecord;
 
@@ -101,9 +101,11 @@ pub fn share(bundle: &Bundle, fields: &[impl AsRef<str>]) -> Result<Presentation
         if field == NEVER_SHOWN {
             return Err(ShareError::Secret);
         }
-        let mut found = is_row_list(field);
+        let list = RowList::named(field);
+        let is_row = |name: &str| list.is_some() && row_of_name(name).map(|(list, _)| list) == list;
+        let mut found = list.is_some();
         for (shown, name) in is_shown.iter_mut().zip(&opened.names) {
-            if name == field || is_row_of(name, field) {
+            if name == field || is_row(name) {
                 (*shown, found) = (true, true);
             }
         }
@@ -128,15 +130,6 @@ pub fn share(bundle: &Bundle, fields: &[impl AsRef<str>]) -> Result<Presentation
         anchor: bundle.anchor.clone(),
         status: bundle.status.clone(),
     })
-}
-
-/// Whether a name means all rows of a kind.
-fn is_row_list(name: &str) -> bool {
-    matches!(name, "items" | "aux_items")
-}
-
-fn is_row_of(name: &str, list: &str) -> bool {
-    is_row_list(list) && name.strip_prefix(list).is_some_and(|rest| rest.starts_with('['))
 }
 
 /// That what is shown is not enough to fetch what is withheld.

@@ -94,9 +94,43 @@ pub fn position_name(category: u32, item_count: u32, position: u32) -> String {
     }
     let row = position - row_start(category);
     match row.checked_sub(item_count as usize) {
-        None => format!("items[{row}]"),
-        Some(aux) => format!("aux_items[{aux}]"),
+        None => row_name(RowList::Items, row),
+        Some(aux) => row_name(RowList::AuxItems, aux),
     }
+}
+
+/// A list whose rows are values of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowList {
+    /// 项目明细.
+    Items,
+    /// 清单.
+    AuxItems,
+}
+
+impl RowList {
+    /// Its name; behind it stands `[i]` in the name of a row.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Items => "items",
+            Self::AuxItems => "aux_items",
+        }
+    }
+
+    /// The list of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Items, Self::AuxItems].into_iter().find(|list| list.name() == name)
+    }
+}
+
+fn row_name(list: RowList, row: usize) -> String {
+    format!("{}[{row}]", list.name())
+}
+
+/// The row that a name of [`position_name`] means: of which list, and which one from 0. `None` if it names a field.
+pub fn row_of_name(name: &str) -> Option<(RowList, usize)> {
+    let (list, row) = name.strip_suffix(']')?.split_once('[')?;
+    Some((RowList::named(list)?, row.parse().ok()?))
 }
 
 /// The values of a receipt, by position.

@@ -15,6 +15,8 @@ pub struct Choice {
     pub line: FaceLine,
     /// Whether it stands in every presentation.
     pub always: bool,
+    /// Whether the receipt has nothing there, which can be shown, too.
+    pub empty: bool,
 }
 
 /// All fields of a bundle that can be shown, in the order of the layout; times are printed under a fixed UTC offset. Whether the bundle is
@@ -24,6 +26,7 @@ pub fn choices(bundle: &Bundle, utc_offset_minutes: i32) -> Result<Vec<Choice>, 
     let choice = |(position, name): (usize, &String)| Choice {
         line: line_of(&opened.receipt, name, opened.value(position), utc_offset_minutes),
         always: is_always_shown(name),
+        empty: opened.value(position).is_empty(),
     };
     let named = opened.names.iter().enumerate().filter(|(_, name)| *name != NEVER_SHOWN);
     Ok(named.map(choice).collect())

@@ -11,6 +11,7 @@ use super::language::{Said, Sentence};
 use super::presented::Presented;
 use super::sentences::Phrase;
 use super::value::{Parameters, Value};
+use crate::receipt::layout::{RowList, row_of_name};
 use crate::receipt::model::Receipt;
 use crate::shown::line;
 
@@ -49,29 +50,26 @@ pub(super) fn of(presented: &Presented, utc_offset_minutes: i32) -> Presentation
 
 /// A field as it is shown in a presentation.
 pub(super) fn line_of(receipt: &Receipt, name: &str, value: &str, utc_offset_minutes: i32) -> FaceLine {
-    let value = match row_of(name) {
+    let value = match row_of_name(name) {
         _ if value.is_empty() => said(Phrase::NoValue.sentence(), &Parameters::NONE, 0),
-        Some((Phrase::ItemRow, row)) => row_text(receipt.draft.items.get(row)),
-        Some((_, row)) => row_text(receipt.draft.aux_items.get(row)),
+        Some((RowList::Items, row)) => row_text(receipt.draft.items.get(row)),
+        Some((RowList::AuxItems, row)) => row_text(receipt.draft.aux_items.get(row)),
         None => value_text(receipt, name, value, utc_offset_minutes),
     };
     FaceLine { code: name.to_owned(), label: label_of(name), value }
 }
 
 fn label_of(name: &str) -> Said {
-    match (row_of(name), field_label(name)) {
-        (Some((phrase, row)), _) => {
+    match (row_of_name(name), field_label(name)) {
+        (Some((list, row)), _) => {
+            let phrase = match list {
+                RowList::Items => Phrase::ItemRow,
+                RowList::AuxItems => Phrase::AuxRow,
+            };
             let row = u64::try_from(row).unwrap_or(u64::MAX).saturating_add(1);
             said(phrase.sentence(), &Parameters::of([("row", Value::Number(row))]), 0)
         }
         (None, Some(Sentence { zh, en })) => Said { zh: zh.to_owned(), en: en.to_owned() },
         (None, None) => Said { zh: name.to_owned(), en: name.to_owned() },
     }
-}
-
-/// Which row a name means: of which list, from 0.
-fn row_of(name: &str) -> Option<(Phrase, usize)> {
-    let (list, row) = name.strip_suffix(']')?.split_once('[')?;
-    let phrase = if list == "items" { Phrase::ItemRow } else { Phrase::AuxRow };
-    Some((phrase, row.parse().ok()?))
 }

@@ -164,6 +164,7 @@ fn a_part_is_chosen_shown_judged_and_made_new() {
     let payer = of("payer_name");
     assert_eq!(payer["value"]["zh"], receipt.receipt.draft.payer_name.as_str());
     assert_eq!((&payer["always"], &payer["en"]), (&false.into(), &"Payer".into()));
+    assert_eq!((&payer["empty"], &of("remark")["empty"]), (&false.into(), &true.into()));
     assert!(fields.iter().all(|field| field["code"] != "check_code"));
 
     let part = share(br#"["payer_name","items[0]"]"#, &bytes);

@@ -44,6 +44,16 @@ fn each_name_has_one_position() {
         let start = u32::try_from(row_start(category)).unwrap();
         assert_eq!(position_name(category, 1, start), "items[0]");
         assert_eq!(position_name(category, 1, start + 1), "aux_items[0]");
+        assert!((0..start).all(|position| row_of_name(&position_name(category, 1, position)).is_none()), "{category}");
+    }
+    for (row, list) in
+        [(0, RowList::Items), (1_999, RowList::Items), (0, RowList::AuxItems), (1_999, RowList::AuxItems)]
+    {
+        assert_eq!(row_of_name(&row_name(list, row)), Some((list, row)));
+        assert_eq!(RowList::named(list.name()), Some(list));
+    }
+    for name in ["items", "items[]", "items[-1]", "items[0", "items[0].amount", "others[0]", "[0]", ""] {
+        assert_eq!(row_of_name(name), None, "{name}");
     }
     assert_eq!(field_position(6, "fine.instalment"), None);
     assert_eq!(header_position("receipt_code"), Some(0));
