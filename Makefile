@@ -130,6 +130,8 @@ wasm: wasm-target
 	cp -f '$(WASM)' '$(dir $(WASM))tallystick_page_whole.wasm'
 	cargo rustc --profile page --locked -p tallystick-page-wasm --no-default-features --features codes --lib --crate-type cdylib --target wasm32-unknown-unknown
 	cp -f '$(WASM)' '$(dir $(WASM))tallystick_page_codes.wasm'
+	cargo rustc --profile page --locked -p tallystick-page-wasm --no-default-features --features sharing --lib --crate-type cdylib --target wasm32-unknown-unknown
+	cp -f '$(WASM)' '$(dir $(WASM))tallystick_page_sharing.wasm'
 	cargo rustc --profile page --locked -p tallystick-page-wasm --no-default-features --features files --lib --crate-type cdylib --target wasm32-unknown-unknown
 	cargo rustc --profile page --locked -p tallystick-page-carrier --lib --crate-type cdylib --target wasm32-unknown-unknown
 

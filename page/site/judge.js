@@ -190,6 +190,8 @@ function verdictOn(question, asked) {
 
 // Of the directories at hand, the latest that holds.
 function latest(question, asked) {
+  // Opening one is most of a judgement: where there is no choice, it is not done to choose.
+  if (question.known.length === 1) return question.known[0];
   let best = { seconds: -1 };
   for (const directory of question.known) {
     const verdict = verdictOn(Object.assign({ directory }, question), { at_ms: asked.at_ms });

@@ -5,8 +5,16 @@ import { keptDrawn, openKept } from './kept.js';
 import { RULES } from './more-style.js';
 import { MORE_WORDS } from './more-words.js';
 import { extras } from './parts.js';
+import { share, shareDrawn } from './pick.js';
+import { presentation } from './presentation.js';
+import { proof } from './proof.js';
 import { learn } from './words.js';
 
 learn(MORE_WORDS);
 for (const rule of RULES) document.styleSheets[0].insertRule(rule, document.styleSheets[0].cssRules.length);
-Object.assign(extras, { ready: true, keep, kept: openKept, drawn: keptDrawn });
+Object.assign(extras, { ready: true, keep, kept: openKept, share, presentation, proof, drawn });
+
+function drawn() {
+  keptDrawn();
+  shareDrawn();
+}

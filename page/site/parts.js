@@ -3,7 +3,8 @@
 
 import { blockBytes } from './verifier.js';
 
-// What the second script offers, by the `data-part` of a control, and called with it. `drawn` is called each time that something was shown.
+// What the second script offers, by the `data-part` of a control, and called with it. `drawn` is called each time that something was shown;
+// `presentation` and `proof` draw what of a verdict the first script does not.
 export const extras = { drawn() {} };
 
 let loading = null;

@@ -1,6 +1,7 @@
 // The way from a value to the checkpoint: as a picture, and the same as text with every hash in full.
 
 import { draw, make } from './show.js';
+import { traceOf } from './verifier.js';
 import { word } from './words.js';
 
 const WIDTH = 320;
@@ -13,10 +14,16 @@ const LEAVES = { content: 'leafContent', batch: 'leafBatch', log: 'leafLog' };
 const ROOTS = { content: 'rootContent', batch: 'rootBatch', log: 'rootLog' };
 const TREES = { content: 'treeContent', batch: 'treeBatch', log: 'treeLog' };
 
-// What is shown of it; `choose(field)` is called with the name of another value to begin with.
-export function proof(trace, receipt, language, choose) {
+// The way from the field of the page's state; `choose(field)` is called with the name of another value to begin with.
+export function proof({ question, verdict, language, field }, choose) {
+  const trace = traceOf(question.verifier, Object.assign({ field }, question.options), question.bytes);
+  return trace ? drawn(trace, verdict.receipt || verdict.presentation, language, choose) : '';
+}
+
+function drawn(trace, receipt, language, choose) {
   const names = receipt.lines.map((line) => [line.code, line[language]]);
-  receipt.items.forEach((text, index) => names.push([`items[${index}]`, text]));
+  // Rows of a presentation are lines, too.
+  (receipt.items || []).forEach((text, index) => names.push([`items[${index}]`, text]));
   const options = names.map(([field, label]) =>
     make('option', { value: field, selected: field === trace.field }, label),
   );

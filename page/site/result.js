@@ -1,19 +1,17 @@
 // What is seen below the choice: a verdict, or what is said instead of one.
 
 import { face } from './face.js';
-import { proof } from './proof.js';
-import { extras } from './parts.js';
+import { extras, loadParts } from './parts.js';
 import { canAsk } from './refresh.js';
 import { make, replace } from './show.js';
 import { at, state } from './state.js';
 import { checks, comparison, firstWords, notices } from './verdict.js';
-import { traceOf } from './verifier.js';
 import { word } from './words.js';
 
 // Results of which the ledger may say something else, or more; and codes of results of which it mostly has nothing to say.
 const PASSING = ['in_force', 'too_old', 'signed'];
 const PASSING_CODES = ['KEY_REVOKED', 'DIRECTORY_OLD'];
-const EXTRAS = ['keep'];
+const EXTRAS = ['keep', 'share'];
 
 // The whole page, in the language of the state.
 export function render() {
@@ -103,10 +101,9 @@ function rest(open) {
     ...notices(verdict, language),
     ...comparison(verdict, language),
   ];
-  if (verdict.receipt) {
-    parts.push(face(verdict.receipt, verdict.chain.test, language));
-    if (verdict.layers[0].result === 'passed') parts.push(proofPart(open.includes('proof')));
-  }
+  if (verdict.receipt) parts.push(face(verdict.receipt, verdict.chain.test, language));
+  if (verdict.presentation) parts.push(later('presentation'));
+  if ((verdict.receipt || verdict.presentation) && verdict.layers[0].result === 'passed') parts.push(proofPart(open.includes('proof')));
   return parts.concat(checks(verdict, language));
 }
 
@@ -131,15 +128,20 @@ function extraPart() {
   return make('p', { id: 'extra' }, ...EXTRAS.map(button), ' ', make('span', { role: 'status' }));
 }
 
+// What the second script draws of what is shown, in the place that it has when it comes.
+function later(name, choose) {
+  const known = Object.assign({}, state);
+  const part = make('div', {});
+  const draw = () => part.append(extras[name](known, choose));
+  if (extras.ready) draw();
+  else loadParts().then(draw, () => part.append(word(known.language, 'partMissing')));
+  return part;
+}
+
 // Following a value means judging once more: only for who wants to see it.
 function proofPart(isOpen) {
-  const { language, verdict, question } = state;
-  const part = make('details', { id: 'proof' }, make('summary', {}, word(language, 'proof')));
-  const show = () => {
-    const options = Object.assign({ field: state.field }, question.options);
-    const trace = traceOf(question.verifier, options, question.bytes);
-    if (trace) part.appendChild(proof(trace, verdict.receipt, language, chooseField));
-  };
+  const part = make('details', { id: 'proof' }, make('summary', {}, word(state.language, 'proof')));
+  const show = () => part.append(later('proof', chooseField));
   if (isOpen) show();
   else part.addEventListener('toggle', show, { once: true });
   return part;

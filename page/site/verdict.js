@@ -22,6 +22,9 @@ export function firstWords(verdict, language) {
   const conclusion = verdict.conclusion;
   const lines = [make('p', { class: 'sentence' }, conclusion.sentence[language])];
   if (verdict.as_of) lines.push(make('p', { class: 'as-of' }, verdict.as_of[language]));
+  // In force, its word says so.
+  const isPart = verdict.presentation && conclusion.code !== 'PRESENTED';
+  if (isPart) lines.unshift(make('p', {}, word(language, 'part')));
   if (conclusion.advice) lines.push(make('p', { class: 'advice' }, conclusion.advice[language]));
   return make(
     'div',

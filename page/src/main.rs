@@ -4,6 +4,7 @@
 //! OUT/hosted/index.html          for a server: policy by hash, the verifier beside it, named and pinned by its hash
 //! OUT/hosted/verify-HASH.wasm
 //! OUT/hosted/codes-HASH.wasm
+//! OUT/hosted/sharing-HASH.wasm
 //! OUT/hosted/carrier-HASH.wasm
 //! OUT/hosted/more-HASH.js        the second script
 //! OUT/hosted/units-HASH.bin      the directory of units, if there is one
@@ -44,7 +45,7 @@ const MODULE_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug, Parser)]
 #[command(name = "tallystick-page", version, after_help = EXIT_CODES)]
 struct Arguments {
-    /// The compiled verifier of files; the one of codes, and the whole one for the page on a disk, are what `make wasm` puts beside it.
+    /// The compiled verifier of files; those of codes and of sharing, and the whole one for the page on a disk, are what `make wasm` puts beside it.
     #[arg(long, value_name = "FILE")]
     module: PathBuf,
     /// The compiled module that opens documents and reads codes; unless it is named, the one that `make wasm` puts beside the verifier.
@@ -92,13 +93,14 @@ fn run(arguments: &Arguments) -> Result<()> {
     let beside = |name| arguments.module.with_file_name(name);
     let verifier = read_module(&arguments.module)?;
     let codes = read_module(&beside("tallystick_page_codes.wasm"))?;
+    let sharing = read_module(&beside("tallystick_page_sharing.wasm"))?;
     let whole = read_module(&beside("tallystick_page_whole.wasm"))?;
     let carrier = read_module(&arguments.carrier.clone().unwrap_or_else(|| beside("tallystick_page_carrier.wasm")))?;
     let trust = read_trust(&arguments.trust).with_context(|| format!("reading {}", shown(&arguments.trust)))?;
     let read = |path| read_directory(path, &trust).with_context(|| format!("reading {}", shown(path)));
     let directory = arguments.directory.as_deref().map(read).transpose()?;
     let mut pinned = vec![Pinned::verifier(&verifier), Pinned::codes(&codes), Pinned::whole_verifier(&whole)];
-    pinned.push(Pinned::carrier(&carrier));
+    pinned.extend([Pinned::sharing(&sharing), Pinned::carrier(&carrier)]);
     pinned.extend(directory.as_deref().map(Pinned::directory));
     let parts = Parts::new(&pinned, &trust, &arguments.hosts)?;
     let mut files = vec![
@@ -149,10 +151,16 @@ fn remove_earlier(folder: &Path, pinned: &[Pinned<'_>]) -> Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_pinned = |(begin, end): &(&str, &str)| name.starts_with(begin) && name.ends_with(end);
-        let was_pinned =
-            [("verify-", ".wasm"), ("codes-", ".wasm"), ("carrier-", ".wasm"), ("more-", ".js"), ("units-", ".bin")]
-                .iter()
-                .any(is_pinned);
+        let was_pinned = [
+            ("verify-", ".wasm"),
+            ("codes-", ".wasm"),
+            ("sharing-", ".wasm"),
+            ("carrier-", ".wasm"),
+            ("more-", ".js"),
+            ("units-", ".bin"),
+        ]
+        .iter()
+        .any(is_pinned);
         if was_pinned && !pinned.iter().any(|file| file.file_name() == name) {
             fs::remove_file(entry.path()).with_context(|| format!("removing {}", shown(&entry.path())))?;
         }

@@ -31,7 +31,6 @@ const MODULES: &[(&str, &str)] = &[
     ("page.js", include_str!("../site/page.js")),
     ("parts.js", include_str!("../site/parts.js")),
     ("picture.js", include_str!("../site/picture.js")),
-    ("proof.js", include_str!("../site/proof.js")),
     ("read.js", include_str!("../site/read.js")),
     ("refresh.js", include_str!("../site/refresh.js")),
     ("result.js", include_str!("../site/result.js")),
@@ -51,6 +50,9 @@ const MORE: &[(&str, &str)] = &[
     ("more.js", include_str!("../site/more.js")),
     ("more-style.js", include_str!("../site/more-style.js")),
     ("more-words.js", include_str!("../site/more-words.js")),
+    ("pick.js", include_str!("../site/pick.js")),
+    ("presentation.js", include_str!("../site/presentation.js")),
+    ("proof.js", include_str!("../site/proof.js")),
     ("reference.js", include_str!("../site/reference.js")),
     ("save.js", include_str!("../site/save.js")),
     ("store.js", include_str!("../site/store.js")),
@@ -105,6 +107,11 @@ impl<'a> Pinned<'a> {
     /// The verifier of codes: fetched when somebody brings one.
     pub(crate) fn codes(bytes: &'a [u8]) -> Self {
         Self { name: "codes", place: Place::Hosted, extension: "wasm", bytes, hash: sha256(&[bytes]) }
+    }
+
+    /// What makes a part of a receipt to show: fetched when somebody picks one.
+    pub(crate) fn sharing(bytes: &'a [u8]) -> Self {
+        Self { name: "sharing", place: Place::Hosted, extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
     /// What opens documents and reads codes: fetched when somebody brings one.
@@ -237,6 +244,7 @@ mod tests {
             Pinned::verifier(b"\0asm"),
             Pinned::whole_verifier(b"\0asm all"),
             Pinned::codes(b"\0asm codes"),
+            Pinned::sharing(b"\0asm sharing"),
             Pinned::carrier(b"\0asm carrier"),
             Pinned::directory(b"units"),
         ];
@@ -280,7 +288,7 @@ mod tests {
             let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
             assert!(policy.contains(&source_hash(&sha256(&[more.as_bytes()]))), "{policy}");
         }
-        let without = Parts::new(&pinned[..4], &trust, &hosts).unwrap();
+        let without = Parts::new(&pinned[..5], &trust, &hosts).unwrap();
         assert!(!without.hosted().unwrap().contains("id=\"units\"") && hosted.contains("id=\"units\""));
     }
 

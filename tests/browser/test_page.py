@@ -99,8 +99,11 @@ class PageTest(unittest.TestCase):
     def open_all(self, page):
         """Every part that can be opened; opening one may bring another."""
         while page.evaluate("() => document.querySelectorAll('details:not([open]) > summary').length"):
-            page.locator("details:not([open]) > summary").first.click()
-        page.wait_for_function("() => !document.getElementById('proof') || document.querySelector('svg.picture')")
+            opened = page.locator("details:not([open]) > summary").first
+            is_proof = opened.evaluate("(summary) => summary.parentNode.id === 'proof'")
+            opened.click()
+            if is_proof:
+                page.wait_for_selector("svg.picture")
 
 
 # Beginnings of files, and what each is by them.

@@ -1,8 +1,10 @@
 //! A file for every kind of verdict that a file can have, on a chain of its own.
 
 use receipt_core::answer::Answer;
-use receipt_core::bundle::Bundle;
+use receipt_core::bundle::{Bundle, Leaf, share};
 use receipt_core::ids::{Fen, LeafIndex, UnixMillis};
+use receipt_core::receipt::decimal::Yuan4;
+use receipt_core::receipt::model::AuxItem;
 use receipt_core::record::SignedRecord;
 use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
 use receipt_core::trust::TrustFile;
@@ -30,7 +32,9 @@ pub(crate) fn specimen() -> Scene {
     let mut chain = TestChain::of_specimens("specimens");
     let receipt = chain.issue("S02");
     chain.add_block(std::slice::from_ref(&receipt));
-    let files = vec![("specimen", chain.bundle(&receipt).encode())];
+    let bundle = chain.bundle(&receipt);
+    let part = share(&bundle, &["payer_name"]).unwrap().encode();
+    let files = vec![("specimen", bundle.encode()), ("specimen-part", part)];
     Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files, answers: Vec::new() }
 }
 
@@ -100,6 +104,62 @@ pub(crate) fn scene() -> Scene {
     assert_eq!(verify_bundle(&unknown, &trust, chain.now()).code(), "VALIDATORS_UNKNOWN");
     files.push(("validators-unknown", unknown));
     Scene { trust, at: chain.now().plus_millis(DAYS_3_MS), files, answers }
+}
+
+/// How many detail lines the longest receipt has here.
+const ROWS: usize = 200;
+/// The place of the payer's name in a content.
+const PAYER_NAME: usize = 16;
+
+/// Receipts as their holders have them, and parts of them as others get to see.
+pub(crate) fn sharing() -> Scene {
+    let mut chain = TestChain::new();
+    let mut blues = vec![chain.issue("S01"), chain.issue("S02"), chain.issue("S01")];
+    let mut long = chain.draft("S01");
+    long.aux_items = aux_items(&long.items[0].item_code);
+    blues.push(chain.issue_draft(long, Vec::new()));
+    let mut hostile = chain.draft("S01");
+    hostile.payer_name = HOSTILE_NAME.to_owned();
+    hostile.remark = HOSTILE_REMARK.to_owned();
+    hostile.items[0].item_name = HOSTILE_NAME.to_owned();
+    blues.push(chain.issue_draft(hostile, Vec::new()));
+    chain.add_block(&blues);
+    let red = chain.reverse(&blues[2]);
+    chain.add_block(std::slice::from_ref(&red));
+    let [receipt, second, reversed, long, hostile] = [0, 1, 2, 3, 4].map(|of: usize| chain.bundle(&blues[of]));
+    let part = |bundle: &Bundle, fields: &[&str]| share(bundle, fields).unwrap().encode();
+    let mut altered = share(&receipt, &["payer_name"]).unwrap();
+    let Leaf::Shown { value, .. } = &mut altered.leaves[PAYER_NAME] else { panic!("the payer is shown") };
+    value.push('某');
+    let files = vec![
+        ("receipt", receipt.encode()),
+        ("second", second.encode()),
+        ("reversed", reversed.encode()),
+        ("rows", long.encode()),
+        ("part", part(&receipt, &["payer_name", "payments", "remark", "items[0]"])),
+        ("part-reversed", part(&reversed, &["payer_name"])),
+        ("part-red", part(&chain.bundle(&red), &["related", "items"])),
+        ("part-hostile", part(&hostile, &["payer_name", "remark", "items"])),
+        ("part-rows", part(&long, &["aux_items"])),
+        ("part-of-rows", part(&long, &["aux_items[0]", "aux_items[7]", "aux_items[199]"])),
+        ("part-altered", altered.encode()),
+    ];
+    Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files, answers: Vec::new() }
+}
+
+fn aux_items(item_code: &str) -> Vec<AuxItem> {
+    let row = |row: usize| AuxItem {
+        related_item_code: item_code.to_owned(),
+        related_item_name: String::new(),
+        item_code: format!("Q{row:04}"),
+        item_name: format!("明细之{row}"),
+        unit: "次".to_owned(),
+        quantity: None,
+        standard: None,
+        amount: Yuan4::ZERO,
+        remark: String::new(),
+    };
+    (1..=ROWS).map(row).collect()
 }
 
 /// A node's answer with the proofs of a bundle.

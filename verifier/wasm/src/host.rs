@@ -12,9 +12,9 @@
 //! tallystick_shown()                    a text
 //! tallystick_file_bytes_max()           how many bytes of a file are worth reading: one more than a bundle may have
 //! ```
-//! A page has two modules of this: one that judges files, which every page runs, and one that judges codes, which is fetched with the first code. The
-//! features `files`, `codes` and `sharing` (which no page asks yet, so that neither module has it) say which questions a module answers; the others are
-//! in all. Not here: what is answered.
+//! A page from a server has three modules of this: one that judges files, which every page runs, one that judges codes, and one that makes parts of receipts to
+//! show, which are fetched when somebody brings a code or picks a part. The features `files`, `codes` and `sharing` say which questions a module answers; the
+//! others are in all. A page on a disk has one module with all of them. Not here: what is answered.
 
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 
