@@ -163,6 +163,9 @@ impl Bytes {
         for entry in entries.with_context(|| format!("list {}: `make page` writes it", folder.display()))? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.ends_with(".br") {
+                continue;
+            }
             let bytes = gzip_bytes(&path).await?;
             hosted += bytes;
             if name == "index.html" || name.starts_with("verify-") {

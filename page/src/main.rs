@@ -9,23 +9,23 @@
 //! OUT/hosted/more-HASH.js        the second script
 //! OUT/hosted/units-HASH.bin      the directory of units, if there is one
 //! OUT/tallystick-verify.html     for a disk: everything in one file, and no connection allowed
-//! OUT/SHA256SUMS                 what authorities publish
+//! OUT/…/NAME.br                  each of them as brotli; a server may hand it out in the file's place
+//! OUT/SHA256SUMS                 what authorities publish: sums of the files themselves
 //! ```
 //! The same input gives the same bytes. Not here: the verifier (`verifier/wasm`), serving, and what a page says (`site`).
 
+mod packed;
 mod script;
 mod shapes;
 mod template;
 
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use receipt_core::code::Host;
 use receipt_core::directory::open_directory_file;
 use receipt_core::hash::sha256;
@@ -36,6 +36,7 @@ use tallystick_service::exit::{self, EXIT_CODES, Exit};
 use tallystick_service::terminal::{self, path as shown};
 use tallystick_service::{input, outln};
 
+use packed::{BROTLI_ENDING, brotli, gzip_bytes};
 use shapes::{Parts, Pinned};
 
 /// Far above the module's size.
@@ -115,9 +116,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("making {}", shown(&folder)))?;
     let mut sums = String::new();
     for (name, bytes) in &files {
-        durable::write(&out.join(name), bytes, FileMode::Shared)?;
+        let (path, packed) = (out.join(name), brotli(bytes)?);
+        durable::write(&path, bytes, FileMode::Shared)?;
+        durable::write(&out.join(format!("{name}{BROTLI_ENDING}")), &packed, FileMode::Shared)?;
         sums += &format!("{}  {name}\n", sha256(&[bytes]));
-        outln!("{:>9} bytes, {:>7} as gzip  {}", bytes.len(), gzip_bytes(bytes)?, shown(&out.join(name)));
+        let (whole, gzip) = (bytes.len(), gzip_bytes(bytes)?);
+        outln!("{whole:>9} bytes, {gzip:>7} as gzip, {:>7} as brotli  {}", packed.len(), shown(&path));
     }
     durable::write(&out.join("SHA256SUMS"), sums.as_bytes(), FileMode::Shared)?;
     remove_earlier(&folder, &pinned)
@@ -144,12 +148,13 @@ fn read_directory(path: &Path, trust: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Modules and directories under other hashes that an earlier call has left.
+/// Modules and directories under other hashes that an earlier call has left, packed or not.
 fn remove_earlier(folder: &Path, pinned: &[Pinned<'_>]) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("listing {}", shown(folder)))? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
+        let name = name.strip_suffix(BROTLI_ENDING).unwrap_or(&name);
         let is_pinned = |(begin, end): &(&str, &str)| name.starts_with(begin) && name.ends_with(end);
         let was_pinned = [
             ("verify-", ".wasm"),
@@ -166,10 +171,4 @@ fn remove_earlier(folder: &Path, pinned: &[Pinned<'_>]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn gzip_bytes(bytes: &[u8]) -> Result<usize> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes)?;
-    Ok(encoder.finish()?.len())
 }

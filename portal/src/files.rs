@@ -1,19 +1,22 @@
-//! The folder that `make page` writes, in memory: read once, compared with its list of sums, compressed ahead.
+//! The folder that `make page` writes, in memory: read once, compared with its list of sums, packed ahead.
 //!
 //! ```text
 //! page_dir/SHA256SUMS              "<hash>  <name>" a line: what is served, and nothing else
 //! page_dir/hosted/index.html       /  /V  /v        a code on paper leads to HTTPS://HOST/V#…; what follows # stays in the browser
 //! page_dir/hosted/NAME             /NAME
 //! page_dir/NAME                    /NAME            the page as one file, to be kept
+//! page_dir/…NAME.br                /NAME            the same as brotli, for who takes it; not in the list: it must unpack to what is
 //! ```
 //! A name with 16 hex digits of a hash in it never changes its content, so browsers keep it for a year; any other is asked for again each
-//! time, by its ETag. Not here: headers that every answer has (`router`).
+//! time, by its ETag. As gzip a file is packed here. Not here: packing as brotli (`tallystick-page`), which of the forms is sent (`coding`), headers
+//! that every answer has (`router`).
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use axum::body::Body;
+use brotli_decompressor::Decompressor;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -22,10 +25,15 @@ use receipt_core::hash::{Hash, sha256};
 use receipt_core::limits::DIRECTORY_BYTES_MAX;
 use tallystick_service::input;
 
+use crate::coding::Coding;
+
 /// One file: the page in one file has the directory of units in base64, and modules, which are far below the rest.
 const FILE_BYTES_MAX: usize = DIRECTORY_BYTES_MAX / 3 * 4 + 8 * 1024 * 1024;
 const FILES_MAX: usize = 64;
 const SUMS: &str = "SHA256SUMS";
+/// What stands behind a file's name in the name of the same file as brotli.
+const BROTLI_ENDING: &str = ".br";
+const UNPACKED_AT_ONCE_BYTES: usize = 64 * 1024;
 /// The name of the directory of units, which is not one of the page's files (`units`).
 pub(crate) const UNITS: &str = "units.bin";
 const HOSTED: &str = "hosted/";
@@ -61,8 +69,9 @@ pub(crate) struct Files(BTreeMap<String, File>);
 #[derive(Debug)]
 pub(crate) struct File {
     plain: Encoded,
-    /// Only if it is shorter.
+    /// Only if it is shorter, as the next one.
     gzip: Option<Encoded>,
+    brotli: Option<Encoded>,
     media_type: &'static str,
     cache: HeaderValue,
     policy: Option<HeaderValue>,
@@ -95,10 +104,12 @@ impl Files {
             if sha256(&[&bytes]).to_string() != sum {
                 return Err(wrong(&path, "is not what SHA256SUMS says; run `make page` again"));
             }
-            files
-                .insert(format!("/{in_folder}"), File::new(in_folder, bytes).map_err(|problem| wrong(&path, problem))?);
+            let packed = folder.join(format!("{name}{BROTLI_ENDING}"));
+            let brotli = read_brotli(&packed, &bytes)?;
+            let file = File::new(in_folder, bytes, brotli).map_err(|problem| wrong(&path, problem))?;
+            files.insert(format!("/{in_folder}"), file);
         }
-        files.insert(format!("/{SUMS}"), File::new(SUMS, list).map_err(|problem| wrong(&sums, problem))?);
+        files.insert(format!("/{SUMS}"), File::new(SUMS, list, None).map_err(|problem| wrong(&sums, problem))?);
         if !files.contains_key("/index.html") {
             return Err(wrong(&sums, "names no hosted/index.html"));
         }
@@ -113,28 +124,40 @@ impl Files {
 }
 
 impl File {
-    /// A file of this name, compressed ahead.
-    pub(crate) fn new(name: &str, bytes: Vec<u8>) -> Result<Self, &'static str> {
+    /// A file of this name, packed ahead. `brotli`: its bytes in that form, if somebody has packed it.
+    pub(crate) fn new(name: &str, bytes: Vec<u8>, brotli: Option<Vec<u8>>) -> Result<Self, &'static str> {
         let hash = sha256(&[&bytes]);
         let media_type = media_type(name);
         let policy = match media_type.starts_with("text/html") {
             true => Some(policy_of(&bytes).ok_or("has no Content-Security-Policy")?),
             false => None,
         };
-        let squeezed = squeeze(&bytes).map_err(|_| "cannot be compressed")?;
-        let gzip = (squeezed.len() < bytes.len()).then(|| Encoded::new(squeezed, &hash, "-gz"));
+        let gzip = squeeze(&bytes).map_err(|_| "cannot be compressed")?;
+        let if_shorter =
+            |packed: Vec<u8>, coding| (packed.len() < bytes.len()).then(|| Encoded::new(packed, &hash, coding));
+        let (gzip, brotli) =
+            (if_shorter(gzip, Coding::Gzip), brotli.and_then(|brotli| if_shorter(brotli, Coding::Brotli)));
         let cache = match is_named_by_hash(name) {
             true => HeaderValue::from_static("public, max-age=31536000, immutable"),
             false => HeaderValue::from_static("no-cache"),
         };
         let is_shared = matches!(name, SUMS | UNITS);
-        Ok(Self { plain: Encoded::new(bytes, &hash, ""), gzip, media_type, cache, policy, is_shared })
+        let plain = Encoded::new(bytes, &hash, Coding::Plain);
+        Ok(Self { plain, gzip, brotli, media_type, cache, policy, is_shared })
     }
 
-    /// The answer to a GET.
+    fn in_form(&self, coding: Coding) -> Option<&Encoded> {
+        match coding {
+            Coding::Brotli => self.brotli.as_ref(),
+            Coding::Gzip => self.gzip.as_ref(),
+            Coding::Plain => Some(&self.plain),
+        }
+    }
+
+    /// The answer to a GET. What it asks for a part of (`Range`), it gets whole.
     pub(crate) fn answer(&self, asked: &HeaderMap) -> Response<Body> {
-        let gzip = self.gzip.as_ref().filter(|_| takes_gzip(asked));
-        let encoded = gzip.unwrap_or(&self.plain);
+        let coding = Coding::chosen(asked, |coding| self.in_form(coding).is_some());
+        let encoded = self.in_form(coding).unwrap_or(&self.plain);
         let is_known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &encoded.etag));
         let body = if is_known { Body::empty() } else { Body::from(encoded.bytes.clone()) };
         let mut response = Response::new(body);
@@ -146,8 +169,8 @@ impl File {
         headers.insert(header::ETAG, encoded.etag.clone());
         headers.insert(header::CACHE_CONTROL, self.cache.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        if gzip.is_some() {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(name) = coding.name() {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
         }
         if let Some(policy) = &self.policy {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
@@ -161,9 +184,9 @@ impl File {
 }
 
 impl Encoded {
-    fn new(bytes: Vec<u8>, hash: &Hash, suffix: &str) -> Self {
+    fn new(bytes: Vec<u8>, hash: &Hash, coding: Coding) -> Self {
         let hash = hash.to_string();
-        let text = format!("\"{}{suffix}\"", &hash[..2 * HASH_DIGITS]);
+        let text = format!("\"{}{}\"", &hash[..2 * HASH_DIGITS], coding.suffix());
         // Hex digits in quotes: always a header's value.
         let etag = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("\"\""));
         Self { bytes: bytes.into(), etag }
@@ -172,6 +195,22 @@ impl Encoded {
 
 fn read(path: &Path) -> Result<Vec<u8>, FilesError> {
     input::read(path, FILE_BYTES_MAX).map_err(|source| FilesError::Unreadable { path: path.to_owned(), source })
+}
+
+/// What lies beside a file as the same in brotli, if anything does.
+fn read_brotli(path: &Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, FilesError> {
+    let packed = match read(path) {
+        Err(FilesError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    let mut unpacked = Vec::with_capacity(bytes.len());
+    let length_max = u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(1);
+    let read = Decompressor::new(&packed[..], UNPACKED_AT_ONCE_BYTES).take(length_max).read_to_end(&mut unpacked);
+    if read.is_err() || unpacked != bytes {
+        let problem = "is not the file beside it as brotli; run `make page` again";
+        return Err(FilesError::Wrong { path: path.to_owned(), problem });
+    }
+    Ok(Some(packed))
 }
 
 fn is_plain_name(name: &str) -> bool {
@@ -211,18 +250,6 @@ fn squeeze(bytes: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether a browser takes gzip: it says so, and not with a weight of 0.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let values = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let mut codings = values.flat_map(|value| value.split(','));
-    codings.any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        let weight = parts.find_map(|part| part.strip_prefix("q="));
-        is_gzip && weight.is_none_or(|weight| !matches!(weight, "0" | "0.0" | "0.00" | "0.000"))
-    })
-}
-
 fn names(known: &HeaderValue, etag: &HeaderValue) -> bool {
     let (Ok(known), Ok(etag)) = (known.to_str(), etag.to_str()) else { return false };
     known.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
@@ -248,6 +275,12 @@ mod tests {
         }
         fs::write(folder.path().join(SUMS), sums).unwrap();
         folder
+    }
+
+    fn brotli_of(bytes: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        brotli::BrotliCompress(&mut &bytes[..], &mut packed, &brotli::enc::BrotliEncoderParams::default()).unwrap();
+        packed
     }
 
     fn asked(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
@@ -313,6 +346,14 @@ mod tests {
         assert!(problem(folder_of_page.path()).contains("No such file"));
         assert!(problem(folder(&[("one.html", PAGE)]).path()).contains("names no hosted/index.html"));
         assert!(problem(folder(&[("hosted/index.html", "<html>")]).path()).contains("Content-Security-Policy"));
+        let packed = folder(&[("hosted/index.html", PAGE)]);
+        for other in [&brotli_of(b"another page")[..], &brotli_of(PAGE.as_bytes())[..20], b"junk", b""] {
+            fs::write(packed.path().join("hosted/index.html.br"), other).unwrap();
+            let problem = problem(packed.path());
+            assert!(problem.contains("index.html.br: is not the file beside it"), "{problem}");
+        }
+        fs::write(packed.path().join("hosted/index.html.br"), brotli_of(PAGE.as_bytes())).unwrap();
+        assert!(Files::read(packed.path()).is_ok());
         let outside = folder(&[("hosted/index.html", PAGE)]);
         let hash = sha256(&[b"x"]);
         for name in ["../x", "hosted/../x", "/etc/passwd", "hosted/.x", "hosted/units.bin", ""] {

@@ -13,6 +13,7 @@ pub mod blame;
 pub mod config;
 
 mod answers;
+mod coding;
 mod downloads;
 mod fetch;
 mod files;

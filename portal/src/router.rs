@@ -15,13 +15,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tallystick_service::callers::{Network, Shares};
 
 use crate::answers::{self, Asker};
@@ -129,17 +129,27 @@ async fn download(State(portal): State<Arc<Portal>>, Path(token): Path<String>, 
 }
 
 async fn file(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    found(&portal.files, portal.units.as_deref(), &request)
+}
+
+/// A file of the page or the directory of units. Of a HEAD, all but the bytes.
+pub(crate) fn found(files: &Files, units: Option<&Units>, request: &Request) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let (path, asked) = (request.uri().path(), request.headers());
-    let units = || portal.units.as_ref()?.answer(path, asked);
-    match portal.files.answer(path, asked).or_else(units).filter(|_| is_read) {
-        Some(mut answer) if request.method() == Method::HEAD => {
-            *answer.body_mut() = Body::empty();
-            answer
-        }
+    let units = || units?.answer(path, asked);
+    match files.answer(path, asked).or_else(units).filter(|_| is_read) {
+        Some(answer) if request.method() == Method::HEAD => without_bytes(answer),
         Some(answer) => answer,
         None => Problem::new(ProblemKind::NotFound).into_response(),
     }
+}
+
+fn without_bytes(mut answer: Response) -> Response {
+    if let Some(bytes) = answer.body().size_hint().exact().filter(|_| answer.status() == StatusCode::OK) {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    *answer.body_mut() = Body::empty();
+    answer
 }
 
 /// Around every request: a place, the sender's site, headers, metrics.

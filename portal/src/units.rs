@@ -196,7 +196,7 @@ impl Served {
         let refused = |source| UnitsError::Refused { path: path.to_owned(), source };
         let as_of = open_directory_file(&bytes, trust).map_err(refused)?.as_of();
         let wrong = |problem| UnitsError::Wrong { path: path.to_owned(), problem };
-        Ok(Self { file: File::new(UNITS, bytes).map_err(wrong)?, as_of, stamp })
+        Ok(Self { file: File::new(UNITS, bytes, None).map_err(wrong)?, as_of, stamp })
     }
 }
 

@@ -2,6 +2,7 @@
 FACE: what stands on it, and REFERENCE: by what its payer fetches it, as JSON.
 With SCREENSHOTS, a folder, a picture of each form is left there."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -97,6 +98,22 @@ class PortalTest(unittest.TestCase):
         self.assertEqual(page.evaluate("window.violations"), [])
         self.assertEqual(visit.errors, [])
         self.assertFalse([url for url in visit.requests if REFERENCE["reference"] in url], visit.requests)
+
+    def test_the_page_and_its_verifier_come_as_brotli(self):
+        visit = self.visit("V")
+        came = []
+        visit.page.on("response", lambda response: came.append(response))
+        visit.open()
+        visit.page.locator("#file").set_input_files(TALLY)
+        visit.page.wait_for_function("document.getElementById('word').textContent.includes('有效')")
+        page = next(response for response in came if response.url == PORTAL + "V")
+        module = next(response for response in came if "/verify-" in response.url)
+        for response in (page, module):
+            self.assertEqual(response.header_value("content-encoding"), "br", response.url)
+        # What the browser has unpacked is what the name says.
+        name = module.url.rsplit("/", 1)[1]
+        self.assertEqual(name, f"verify-{hashlib.sha256(module.body()).hexdigest()[:16]}.wasm")
+        self.assertIn(name, page.text())
 
     def test_a_receipt_is_fetched_without_a_script(self):
         context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)

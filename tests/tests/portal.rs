@@ -108,10 +108,15 @@ async fn the_page_comes_with_its_policy_and_a_receipt_is_refreshed() {
         assert_eq!(phone.get(path, &again).await.status, 304);
     }
     let page = phone.get("/", "").await.text();
-    let module = page.split("data-address=\"").nth(1).unwrap().split('"').next().unwrap();
-    let module = phone.get(&format!("/{module}"), "").await;
+    let address = format!("/{}", page.split("data-address=\"").nth(1).unwrap().split('"').next().unwrap());
+    let module = phone.get(&address, "").await;
     assert_eq!((module.status, module.header("content-type")), (200, Some("application/wasm")));
     assert!(module.header("cache-control").unwrap().contains("immutable"));
+    assert_eq!(module.header("content-encoding"), None);
+    let shortest = phone.get(&address, "accept-encoding: gzip, deflate, br, zstd\r\n").await;
+    assert_eq!(shortest.header("content-encoding"), Some("br"), "{}", shortest.head);
+    assert!(shortest.body.len() < phone.get(&address, "accept-encoding: gzip\r\n").await.body.len());
+    assert_eq!(phone.get(&format!("{address}.br"), "").await.status, 404);
     for path in ["/nothing", "/../portal.toml", "/hosted/index.html"] {
         assert_eq!(phone.get(path, "").await.status, 404, "{path}");
     }

@@ -43,11 +43,14 @@ fn write_certificate(folder: &std::path::Path) -> (PublicTlsFiles, CertificateDe
 }
 
 async fn world(limits: ServerLimits) -> World {
+    let slow = get(|| async { tokio::time::sleep(Duration::from_secs(3600)).await });
+    world_of(limits, Router::new().route("/", get(|| async { "hello" })).route("/slow", slow)).await
+}
+
+async fn world_of(limits: ServerLimits, router: Router) -> World {
     let folder = scratch::Directory::new();
     let (files, own) = write_certificate(folder.path());
     let tls = PublicTls::load(files, Arc::new(SystemClock)).unwrap();
-    let slow = get(|| async { tokio::time::sleep(Duration::from_secs(3600)).await });
-    let router = Router::new().route("/", get(|| async { "hello" })).route("/slow", slow);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
@@ -234,4 +237,106 @@ async fn the_stop_waits_for_nobody() {
     world.stop.cancel();
     world.server.await.unwrap().unwrap();
     assert!(TcpStream::connect(world.address).await.is_err());
+}
+
+/// The bytes of a file of the page, and what they are like as brotli.
+fn page() -> (Vec<u8>, Vec<u8>) {
+    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">";
+    let page = format!("{policy}{}", "有效 in force ".repeat(1000)).into_bytes();
+    let mut brotli = Vec::new();
+    brotli::BrotliCompress(&mut &page[..], &mut brotli, &brotli::enc::BrotliEncoderParams::default()).unwrap();
+    (page, brotli)
+}
+
+/// A server for a folder with the page alone. `brotli`: whether it lies beside it.
+async fn world_of_page(has_brotli: bool) -> World {
+    let folder = scratch::Directory::new();
+    std::fs::create_dir(folder.path().join("hosted")).unwrap();
+    let (page, brotli) = page();
+    std::fs::write(folder.path().join("hosted/index.html"), &page).unwrap();
+    let sums = format!("{}  hosted/index.html\n", receipt_core::hash::sha256(&[&page]));
+    std::fs::write(folder.path().join("SHA256SUMS"), sums).unwrap();
+    if has_brotli {
+        std::fs::write(folder.path().join("hosted/index.html.br"), brotli).unwrap();
+    }
+    let files = Arc::new(crate::files::Files::read(folder.path()).unwrap());
+    let router = Router::new()
+        .fallback(move |request: axum::extract::Request| async move { crate::router::found(&files, None, &request) });
+    world_of(limits(), router).await
+}
+
+/// What a server sends to one request, by its header's end.
+async fn sent(world: &World, method: &str, headers: &str) -> (String, Vec<u8>) {
+    let mut stream = world.tls(1, b"http/1.1").await.unwrap();
+    let request = format!("{method} / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..end + 2].to_vec()).unwrap(), answer[end + 4..].to_vec())
+}
+
+fn value<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+fn unpacked(coding: Option<&str>, body: &[u8]) -> Vec<u8> {
+    let mut reader: Box<dyn io::Read + '_> = match coding {
+        None => Box::new(body),
+        Some("br") => Box::new(brotli::Decompressor::new(body, 4096)),
+        Some("gzip") => Box::new(flate2::read::GzDecoder::new(body)),
+        Some(other) => panic!("{other}"),
+    };
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// The lines of a header in an order of their own, without the time.
+fn lines(head: &str) -> std::collections::BTreeSet<&str> {
+    head.lines().filter(|line| !line.starts_with("date")).collect()
+}
+
+#[tokio::test]
+async fn the_page_goes_in_the_shortest_form_that_is_taken() {
+    let (page, brotli) = page();
+    for has_brotli in [true, false] {
+        let world = world_of_page(has_brotli).await;
+        let shortest = if has_brotli { "br" } else { "gzip" };
+        let mut etags = std::collections::BTreeSet::new();
+        for (headers, expected) in [
+            ("accept-encoding: gzip, deflate, br, zstd\r\n", Some(shortest)),
+            ("accept-encoding: gzip\r\naccept-encoding: br\r\n", Some(shortest)),
+            ("accept-encoding: *\r\n", Some(shortest)),
+            ("accept-encoding: br;q=0, gzip;q=0.1\r\n", Some("gzip")),
+            ("accept-encoding: br;q=0, *;q=0\r\n", None),
+            ("accept-encoding: identity, br;q=0.9, gzip;q=0.9\r\n", None),
+            ("accept-encoding: deflate;q=1;q=1, br;q=7, \u{ff}\r\n", None),
+            ("accept-encoding:\r\n", None),
+            ("range: bytes=0-9\r\n", None),
+            ("", None),
+        ] {
+            let (head, body) = sent(&world, "GET", headers).await;
+            assert!(head.starts_with("HTTP/1.1 200 "), "{headers}{head}");
+            let coding = value(&head, "content-encoding");
+            assert_eq!(coding, expected, "{headers}");
+            assert!(unpacked(coding, &body) == page, "{headers}");
+            assert_eq!(value(&head, "vary"), Some("accept-encoding"));
+            assert_eq!(value(&head, "content-length"), Some(body.len().to_string().as_str()), "{headers}");
+            assert!(coding != Some("br") || body == brotli, "as it lies there");
+
+            // Of a HEAD the same but the bytes.
+            let (of_head, nothing) = sent(&world, "HEAD", headers).await;
+            assert_eq!((lines(&of_head), nothing.len()), (lines(&head), 0), "{headers}");
+
+            // Who has it in this form is not sent it again, and has it in no other.
+            let etag = value(&head, "etag").unwrap().to_owned();
+            let (again, nothing) = sent(&world, "GET", &format!("{headers}if-none-match: {etag}\r\n")).await;
+            assert!(again.starts_with("HTTP/1.1 304 ") && nothing.is_empty(), "{headers}{again}");
+            assert_eq!((value(&again, "etag"), value(&again, "vary")), (Some(&*etag), Some("accept-encoding")));
+            etags.insert((coding.map(str::to_owned), etag));
+        }
+        assert_eq!(etags.len(), if has_brotli { 3 } else { 2 }, "one for each form: {etags:?}");
+    }
 }
