@@ -51,6 +51,21 @@ pub struct Options {
     pub hosts: Vec<String>,
 }
 
+impl Options {
+    fn at(&self) -> UnixMillis {
+        UnixMillis::new(self.at_ms)
+    }
+
+    /// A verdict as it is told to whoever asks with these options: by which clock, and of which age.
+    fn meant(&self, verdict: Verdict) -> Verdict {
+        let verdict = verdict.timed_by(if self.clock { TimeSource::Clock } else { TimeSource::Given });
+        match self.age_seconds_max {
+            Some(age) => verdict.not_older_than(age),
+            None => verdict,
+        }
+    }
+}
+
 /// Why a question has no answer.
 #[derive(Debug, Serialize)]
 struct Problem {
@@ -70,16 +85,14 @@ impl Problem {
 /// The verdict on a bundle.
 pub fn verdict(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
     told(read(options, trust).map(|(options, trust)| {
-        let source = if options.clock { TimeSource::Clock } else { TimeSource::Given };
-        let verdict = verify_bundle(bundle, &trust, UnixMillis::new(options.at_ms)).timed_by(source);
-        aged(verdict, &options)
+        options.meant(verify_bundle(bundle, &trust, options.at()))
     }))
 }
 
 /// The way from one value to the checkpoint.
 pub fn trace(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
     match read(options, trust) {
-        Ok((options, trust)) => json(&trace_bundle(bundle, &trust, UnixMillis::new(options.at_ms), &options.field)),
+        Ok((options, trust)) => json(&trace_bundle(bundle, &trust, options.at(), &options.field)),
         Err(problem) => json(&problem),
     }
 }
@@ -211,11 +224,9 @@ struct Known {
 
 impl Known {
     fn judge(&self, text: &[u8], ledger: LedgerAnswer<'_>) -> Verdict {
-        let source = if self.options.clock { TimeSource::Clock } else { TimeSource::Given };
         let text = String::from_utf8_lossy(text);
         let scan = CodeScan { text: &text, hosts: &self.hosts, directory: &self.directory, ledger };
-        let verdict = verify_code(&scan, &self.trust, UnixMillis::new(self.options.at_ms)).timed_by(source);
-        aged(verdict, &self.options)
+        self.options.meant(verify_code(&scan, &self.trust, self.options.at()))
     }
 }
 
@@ -236,17 +247,10 @@ fn read_scan(options: &[u8], trust: &[u8], directory: &[u8]) -> Result<Known, Pr
     Ok(Known { options, trust, hosts, directory })
 }
 
-fn aged(verdict: Verdict, options: &Options) -> Verdict {
-    match options.age_seconds_max {
-        Some(age) => verdict.not_older_than(age),
-        None => verdict,
-    }
-}
-
 fn read(options: &[u8], trust: &[u8]) -> Result<(Options, TrustFile), Problem> {
     let options: Options =
         serde_json::from_slice(options).map_err(|error| Problem::new("OPTIONS", error.to_string()))?;
-    if !can_be_meant(UnixMillis::new(options.at_ms)) {
+    if !can_be_meant(options.at()) {
         return Err(Problem::new("TIME", format!("{} is no time of a judgement in milliseconds", options.at_ms)));
     }
     Ok((options, read_trust(trust)?))
