@@ -33,6 +33,7 @@ const FILES_MAX: usize = 64;
 const SUMS: &str = "SHA256SUMS";
 /// What stands behind a file's name in the name of the same file as brotli.
 const BROTLI_ENDING: &str = ".br";
+const PAGE: &str = "text/html; charset=utf-8";
 const UNPACKED_AT_ONCE_BYTES: usize = 64 * 1024;
 /// The name of the directory of units, which is not one of the page's files (`units`).
 pub(crate) const UNITS: &str = "units.bin";
@@ -106,10 +107,13 @@ impl Files {
             }
             let packed = folder.join(format!("{name}{BROTLI_ENDING}"));
             let brotli = read_brotli(&packed, &bytes)?;
-            let file = File::new(in_folder, bytes, brotli).map_err(|problem| wrong(&path, problem))?;
+            let file = File::new(in_folder, bytes, brotli);
+            if file.is_page() && file.policy.is_none() {
+                return Err(wrong(&path, "has no Content-Security-Policy"));
+            }
             files.insert(format!("/{in_folder}"), file);
         }
-        files.insert(format!("/{SUMS}"), File::new(SUMS, list, None).map_err(|problem| wrong(&sums, problem))?);
+        files.insert(format!("/{SUMS}"), File::new(SUMS, list, None));
         if !files.contains_key("/index.html") {
             return Err(wrong(&sums, "names no hosted/index.html"));
         }
@@ -125,25 +129,26 @@ impl Files {
 
 impl File {
     /// A file of this name, packed ahead. `brotli`: its bytes in that form, if somebody has packed it.
-    pub(crate) fn new(name: &str, bytes: Vec<u8>, brotli: Option<Vec<u8>>) -> Result<Self, &'static str> {
+    pub(crate) fn new(name: &str, bytes: Vec<u8>, brotli: Option<Vec<u8>>) -> Self {
         let hash = sha256(&[&bytes]);
         let media_type = media_type(name);
-        let policy = match media_type.starts_with("text/html") {
-            true => Some(policy_of(&bytes).ok_or("has no Content-Security-Policy")?),
-            false => None,
+        let packed = |packed: Option<Vec<u8>>, coding| {
+            let shorter = packed.filter(|packed| packed.len() < bytes.len());
+            shorter.map(|packed| Encoded::new(packed, &hash, coding))
         };
-        let gzip = squeeze(&bytes).map_err(|_| "cannot be compressed")?;
-        let if_shorter =
-            |packed: Vec<u8>, coding| (packed.len() < bytes.len()).then(|| Encoded::new(packed, &hash, coding));
-        let (gzip, brotli) =
-            (if_shorter(gzip, Coding::Gzip), brotli.and_then(|brotli| if_shorter(brotli, Coding::Brotli)));
+        let (gzip, brotli) = (packed(squeeze(&bytes).ok(), Coding::Gzip), packed(brotli, Coding::Brotli));
+        let policy = policy_of(&bytes).filter(|_| media_type == PAGE);
         let cache = match is_named_by_hash(name) {
             true => HeaderValue::from_static("public, max-age=31536000, immutable"),
             false => HeaderValue::from_static("no-cache"),
         };
         let is_shared = matches!(name, SUMS | UNITS);
         let plain = Encoded::new(bytes, &hash, Coding::Plain);
-        Ok(Self { plain, gzip, brotli, media_type, cache, policy, is_shared })
+        Self { plain, gzip, brotli, media_type, cache, policy, is_shared }
+    }
+
+    fn is_page(&self) -> bool {
+        self.media_type == PAGE
     }
 
     fn in_form(&self, coding: Coding) -> Option<&Encoded> {
@@ -226,7 +231,7 @@ fn is_named_by_hash(name: &str) -> bool {
 
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("html") => "text/html; charset=utf-8",
+        Some("html") => PAGE,
         Some("wasm") => "application/wasm",
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",

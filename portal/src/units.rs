@@ -60,14 +60,6 @@ pub(crate) enum UnitsError {
         /// As of when the one that is served is.
         served: u64,
     },
-    /// The file has no place in an answer.
-    #[error("{path}: {problem}", path = path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: &'static str,
-    },
 }
 
 /// The directory that is served, and where the next one will lie.
@@ -195,8 +187,7 @@ impl Served {
         let bytes = input::read(path, DIRECTORY_BYTES_MAX).map_err(|source| unreadable(path, source))?;
         let refused = |source| UnitsError::Refused { path: path.to_owned(), source };
         let as_of = open_directory_file(&bytes, trust).map_err(refused)?.as_of();
-        let wrong = |problem| UnitsError::Wrong { path: path.to_owned(), problem };
-        Ok(Self { file: File::new(UNITS, bytes, None).map_err(wrong)?, as_of, stamp })
+        Ok(Self { file: File::new(UNITS, bytes, None), as_of, stamp })
     }
 }
 
