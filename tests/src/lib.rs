@@ -16,6 +16,7 @@ pub mod judgement;
 pub mod load;
 pub mod pages;
 pub mod python;
+pub mod requests;
 
 use std::time::Duration;
 

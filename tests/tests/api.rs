@@ -19,7 +19,6 @@ use tallystick_proto::issuer::v1::{
     ListReceiptsRequest, ListReceiptsResponse, ReceiptKey, ReceiptState, ReverseRequest, Totals, Wait, WatchRequest,
     WatchResponse, get_bundle_request, get_receipt_request,
 };
-use tallystick_proto::receipt::v1 as receipt_wire;
 use tallystick_tests::judgement::SEAL_TIMEOUT;
 use tonic::{Status, Streaming};
 
@@ -71,26 +70,6 @@ async fn bundle(client: &IssuerClient, key: ReceiptKey) -> Result<Vec<u8>, Refus
     let selector = Some(get_bundle_request::Selector::Key(key));
     let answer = client.clone().get_bundle(GetBundleRequest { selector }).await;
     answer.map(|answer| answer.into_inner().bundle.to_vec()).map_err(|status| refusal(&status))
-}
-
-pub(crate) fn reversal(draft: &ReceiptDraft, original: ReceiptKey, biz_code: &str) -> ReverseRequest {
-    ReverseRequest {
-        unit_code: draft.unit_code.clone(),
-        original: Some(original),
-        reversal: Some(receipt_wire::Reversal {
-            reason: receipt_wire::ReversalReason::FullRefund.into(),
-            operator: "何某".to_owned(),
-            refund_reference: "TK-1".to_owned(),
-            ..receipt_wire::Reversal::default()
-        }),
-        biz_code: format!("{}-{biz_code}", draft.biz_code),
-        place_code: draft.place_code.clone(),
-        handling_person: draft.handling_person.clone(),
-        checker: draft.checker.clone(),
-        wait: Wait::Sealed.into(),
-        wait_timeout_ms: 30_000,
-        ..ReverseRequest::default()
-    }
 }
 
 async fn reverse(client: &IssuerClient, request: ReverseRequest) -> Result<IssueResponse, Refusal> {

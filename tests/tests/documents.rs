@@ -23,6 +23,7 @@ use tallystick_proto::portal::v1::{FetchRequest, Format, Try};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
 use tallystick_tests::judgement::SEAL_TIMEOUT;
+use tallystick_tests::requests::reversal;
 
 /// The checkpoint of a bundle stays the same for as long as nothing is issued.
 const COSIGN_INTERVAL_MS: u64 = 3_600_000;
@@ -218,8 +219,7 @@ async fn reversed(
     draft: &receipt_core::receipt::model::ReceiptDraft,
     desk: &Desk,
 ) {
-    let reversal = crate::api::reversal(draft, key.clone(), "R");
-    let red = client.clone().reverse(reversal).await.unwrap().into_inner();
+    let red = client.clone().reverse(reversal(draft, key.clone(), "R")).await.unwrap().into_inner();
     let name = format!("{}-{}", red.receipt_code, red.receipt_number);
     let pdf = asked(client, request(key, DocumentFormat::Pdf)).await.unwrap();
     let ofd = asked(client, request(key, DocumentFormat::Ofd)).await.unwrap();

@@ -24,6 +24,7 @@ use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
 use tallystick_tests::pages::commands;
 use tallystick_tests::python::Python;
+use tallystick_tests::requests::reversal;
 
 use crate::offices::Desk;
 use crate::portal::https::Phone;
@@ -76,7 +77,7 @@ impl World {
         let key = self.judge(&self.bundle).signed.unwrap().key;
         let (receipt_code, receipt_number) = (key.code.to_string(), key.number.to_string());
         let original = ReceiptKey { receipt_code, receipt_number };
-        let request = crate::api::reversal(&self.issued.draft, original, "PORTAL-RED");
+        let request = reversal(&self.issued.draft, original, "PORTAL-RED");
         let mut client = self.network.issuer_client(1, Caller::System(self.issued.system_id)).await.unwrap();
         let red = client.reverse(request).await.unwrap().into_inner();
         ReceiptKey { receipt_code: red.receipt_code, receipt_number: red.receipt_number }

@@ -19,6 +19,7 @@ use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::TestNetwork;
 use tallystick_tests::judgement::{all_sealed_once, bundle_of, client_of, state_of};
 use tallystick_tests::load::{Acked, Clients, clients};
+use tallystick_tests::requests::reversal;
 use tokio::task::JoinSet;
 use tonic::Status;
 
@@ -110,7 +111,7 @@ async fn one_biz_code_is_one_receipt() {
 async fn reverse(client: &IssuerClient, acked: &Acked, biz_code: &str) -> Result<IssueResponse, Refusal> {
     let (receipt_code, receipt_number) = acked.key.clone();
     let original = ReceiptKey { receipt_code, receipt_number };
-    let request = crate::api::reversal(&acked.receipt.draft, original, biz_code);
+    let request = reversal(&acked.receipt.draft, original, biz_code);
     client.clone().reverse(request).await.map(tonic::Response::into_inner).map_err(refusal)
 }
 

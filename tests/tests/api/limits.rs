@@ -15,10 +15,11 @@ use tallystick_proto::issuer::v1::{
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_tests::judgement::all_sealed_once;
 use tallystick_tests::load::{Acked, Clients, clients, issue};
+use tallystick_tests::requests::reversal;
 use tallystick_tests::{TestNetwork, after_kills};
 use tonic::Code;
 
-use super::{AWAY, biz_key, key, refusal, request, reversal, reverse, sealed, told};
+use super::{AWAY, biz_key, key, refusal, request, reverse, sealed, told};
 
 const OUTBOX_RECORDS_MAX: usize = 10;
 const CALLS_MAX: usize = 2_000;

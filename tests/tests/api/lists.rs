@@ -15,8 +15,9 @@ use tallystick_proto::issuer::v1::{
 };
 use tallystick_tests::TestNetwork;
 use tallystick_tests::judgement::SEAL_TIMEOUT;
+use tallystick_tests::requests::reversal;
 
-use super::{bundle, key, list, next, refusal, reversal, reverse, sealed, told, totals, watch};
+use super::{bundle, key, list, next, refusal, reverse, sealed, told, totals, watch};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 

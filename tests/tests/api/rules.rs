@@ -13,8 +13,9 @@ use tallystick_devnet::registry::SYSTEM_HOSPITALS;
 use tallystick_proto::issuer::v1::IssueResponse;
 use tallystick_tests::TestNetwork;
 use tallystick_tests::load::{Clients, clients};
+use tallystick_tests::requests::reversal;
 
-use super::{key, refused, reversal, reverse, sealed};
+use super::{key, refused, reverse, sealed};
 
 /// A rule, a sample that keeps it, an edit that breaks it, what is said, and of which field.
 type BrokenRule = (&'static str, &'static str, fn(&mut ReceiptDraft), Reason, &'static str);

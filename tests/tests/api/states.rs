@@ -11,10 +11,11 @@ use tallystick_proto::issuer::v1::{
     GetReceiptResponse, IssueResponse, ReceiptKey, ReceiptState, Standing, Wait, WatchResponse, get_receipt_request,
 };
 use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_tests::requests::reversal;
 use tallystick_tests::{TestNetwork, after_kills};
 use tonic::Streaming;
 
-use super::{AWAY, biz_key, bundle, key, next, request, reversal, reverse, state, sum, told, totals, watch};
+use super::{AWAY, biz_key, bundle, key, next, request, reverse, state, sum, told, totals, watch};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_became_of_a_receipt_is_told_in_every_state() {

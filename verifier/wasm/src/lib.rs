@@ -84,9 +84,7 @@ impl Problem {
 
 /// The verdict on a bundle.
 pub fn verdict(options: &[u8], trust: &[u8], bundle: &[u8]) -> Vec<u8> {
-    told(read(options, trust).map(|(options, trust)| {
-        options.meant(verify_bundle(bundle, &trust, options.at()))
-    }))
+    told(read(options, trust).map(|(options, trust)| options.meant(verify_bundle(bundle, &trust, options.at()))))
 }
 
 /// The way from one value to the checkpoint.
