@@ -1,17 +1,17 @@
 //! The directory of units as docs/ops/directory.md has it: drafted from a node, signed by two at home, brought up to date after units
-//! changed; and the code of a real receipt judged by it.
+//! changed; and codes of real receipts judged by it: of a unit with another name now, and of one whose key was revoked since.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use receipt_core::bundle::Bundle;
 use receipt_core::code::{self, Host};
 use receipt_core::directory::open_directory_file;
-use receipt_core::record::SignedRecord;
-use tallystick_devnet::NetworkOptions;
+use tallystick_devnet::issuing::issue_one;
 use tallystick_devnet::logs::AllowList;
 use tallystick_devnet::registry::key_id;
+use tallystick_devnet::{Caller, NetworkOptions};
+use tallystick_proto::issuer::v1::Wait;
 use tallystick_tests::TestNetwork;
-use tallystick_tests::judgement::issue_and_keep;
 use tallystick_tests::pages::commands;
 
 use crate::offices::{Desk, at_home, digest_of, governed};
@@ -20,11 +20,20 @@ const PAGE: &str = "docs/ops/directory.md";
 const ISSUER: u32 = 1;
 const HOST: &str = "TALLY.EXAMPLE";
 
-/// Renames the first unit, with the credential that says so, and revokes the key of the second.
-fn changes(network: &TestNetwork) -> (String, [u32; 2]) {
-    let [renamed, revoked] = [0, 1].map(|index| &network.registry().units[index]);
+/// A sealed receipt of a sample's unit: the number of the unit, and the record that is in the code on paper.
+async fn issued(network: &TestNetwork, sample_id: &str) -> (u32, Vec<u8>) {
+    let receipt = network.sample(sample_id, 1).unwrap();
+    let unit = network.registry().unit(&receipt.draft.unit_code).unwrap().unit_id;
+    let client = network.issuer_client(ISSUER, Caller::System(receipt.system_id)).await.unwrap();
+    let issued = issue_one(client, &receipt, Wait::Sealed).await.unwrap();
+    (unit, Bundle::decode(&issued.response.bundle).unwrap().record)
+}
+
+/// Renames one unit, with the credential that says so, and revokes the key of another.
+fn changes(network: &TestNetwork, renamed: u32, revoked: u32) -> String {
+    let renamed = network.registry().units.iter().find(|unit| unit.unit_id == renamed).unwrap();
     let kinds: Vec<String> = renamed.kinds.keys().map(|kind| format!("\"{kind}\"")).collect();
-    let description = format!(
+    format!(
         "[[actions]]\n[actions.register_unit]\nunit_id = {}\nunit_code = \"{}\"\nname = \"改名医院\"\n\
          supervisor_area_code = \"990300\"\nkinds = [{}]\n\n\
          [[actions]]\n[actions.revoke_key]\nkey_id = {}\nrevoked_from = \"2026-01-01T00:00:00+08:00\"\n\n\
@@ -32,10 +41,9 @@ fn changes(network: &TestNetwork) -> (String, [u32; 2]) {
         renamed.unit_id,
         renamed.unit_code,
         kinds.join(", "),
-        key_id(ISSUER, revoked.unit_id),
+        key_id(ISSUER, revoked),
         key_id(ISSUER, renamed.unit_id),
-    );
-    (description, [renamed.unit_id, revoked.unit_id])
+    )
 }
 
 /// Drafted in the office, signed by two at home, combined in the office; what the draft said.
@@ -63,13 +71,13 @@ async fn signed(network: &TestNetwork, office: &Desk<'_>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_is_drafted_signed_and_brought_up_to_date_as_the_page_has_it() {
     let network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
-    let (_, bundle) = issue_and_keep(&network, ISSUER, 1).await.unwrap();
-    let record = Bundle::decode(&bundle).unwrap().record;
+    let (renamed, record_of_renamed) = issued(&network, "S01").await;
+    let (revoked, record_of_revoked) = issued(&network, "S04").await;
+    assert_ne!(renamed, revoked);
     let office = Desk::new(&network, "office");
     office.certificate("operator");
     office.obtain(&network.layout().directory(), "units.former");
-    let (description, [renamed, revoked]) = changes(&network);
-    governed(&office, &description).await;
+    governed(&office, &changes(&network, renamed, revoked)).await;
 
     let shown = signed(&network, &office).await;
     for said in [
@@ -101,14 +109,14 @@ async fn a_directory_is_drafted_signed_and_brought_up_to_date_as_the_page_has_it
     assert_eq!((today.units(), today.root()), (later.units(), later.root()));
     assert!(today.as_of() >= open("units.signed").as_of() && today.signers().len() >= 3);
 
-    // The code of the receipt, as it would be printed.
+    // The codes of the receipts, as they would be printed: both were issued before anything changed, and are known to the ledger alone.
     let [scan] = <[String; 1]>::try_from(commands(PAGE, "Judging by it").unwrap()).unwrap();
-    let text = code::text(&Host::new(HOST).unwrap(), &record);
-    let scan = format!("TEXT='{text}' HOST={HOST}\n{scan}");
-    let said = office.tries(&scan, "").await.unwrap_err().to_string();
-    let unit = SignedRecord::decode(&record).unwrap().record.unit.get();
-    let expected = if unit == revoked { "KEY REVOKED" } else { "SIGNED, NOT CHECKED" };
-    assert!(said.contains("exit status: 4") && said.contains(expected), "{said}");
-    assert!(said.contains("directory of units as of"), "{said}");
+    for (record, expected) in [(&record_of_renamed, "SIGNED, NOT CHECKED"), (&record_of_revoked, "KEY REVOKED")] {
+        let text = code::text(&Host::new(HOST).unwrap(), record);
+        let said = office.tries(&format!("TEXT='{text}' HOST={HOST}\n{scan}"), "").await.unwrap_err().to_string();
+        assert!(said.contains("exit status: 4") && said.contains(expected), "{expected}: {said}");
+        assert!(said.contains("directory of units as of"), "{said}");
+        assert!(!said.contains("改名医院"), "the paper has the name of when it was issued: {said}");
+    }
     network.finish(&AllowList::lifecycle()).await.unwrap();
 }
