@@ -304,6 +304,67 @@ class Directories(CodesTest):
             self.assert_says(page, CODES["good"]["verdict"])
 
 
+# Every verdict that the page has shown, in order.
+WATCH_VERDICTS = """() => {
+  window.verdicts = [];
+  new MutationObserver(() => {
+    const first = document.querySelector('.first');
+    const code = first && first.dataset.code;
+    if (code && code !== window.verdicts[window.verdicts.length - 1]) window.verdicts.push(code);
+  }).observe(document.body, { attributes: true, childList: true, subtree: true });
+}"""
+# Files are read when the test lets them be; `read` is how many have been.
+HOLD_FILES = """() => {
+  window.held = [];
+  window.read = 0;
+  const { readAsArrayBuffer } = FileReader.prototype;
+  FileReader.prototype.readAsArrayBuffer = function (blob) {
+    this.addEventListener('loadend', () => { window.read += 1; });
+    window.held.push(() => readAsArrayBuffer.call(this, blob));
+  };
+}"""
+
+
+class UnderWay(CodesTest):
+    """A code and a file at once: what was chosen last is judged, whatever takes longer."""
+
+    def choose_nothing(self, page):
+        page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": b"?"})
+
+    def test_a_code_that_takes_longer_than_a_newer_file_says_nothing(self):
+        with self.hosted_page() as visit:
+            page, held = visit.page, []
+            page.evaluate(WATCH_VERDICTS)
+            page.route("**/codes-*.wasm", lambda route: held.append(route))
+            with page.expect_request("**/codes-*.wasm"):
+                self.paste(page, CODES["good"]["text"], wait=False)
+            self.choose_nothing(page)
+            self.wait_for(page, "NO_RECEIPT")
+            held.pop().continue_()
+            # Whoever waits for the same module later is answered later: by then the first code's turn is over.
+            self.paste(page, CODES["forged"]["text"])
+            self.wait_for(page, "FORGED")
+            self.assertEqual(page.evaluate("window.verdicts"), ["NO_RECEIPT", "FORGED"])
+            self.assertEqual(held, [])
+            self.assertEqual(visit.problems(), [])
+
+    def test_a_file_that_takes_longer_than_a_newer_code_says_nothing(self):
+        for _, address in self.shapes():
+            with self.visit(address) as visit:
+                page = visit.page
+                page.evaluate(WATCH_VERDICTS)
+                page.evaluate(HOLD_FILES)
+                self.choose_nothing(page)
+                page.wait_for_function("window.held.length === 1")
+                self.paste(page, CODES["good"]["text"])
+                self.wait_for(page, "UNCHECKED")
+                page.evaluate("window.held[0]()")
+                page.wait_for_function("window.read === 1")
+                self.assertEqual(page.evaluate("window.verdicts"), ["UNCHECKED"])
+                self.assert_says(page, CODES["good"]["verdict"])
+                self.assertEqual(visit.problems(), [])
+
+
 class Online(CodesTest):
     def test_the_ledgers_answer_is_judged_here(self):
         with self.hosted_page() as visit:
