@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tallystick_service::config::{ConfigError, ConfigPath, Loaded, load};
 use tallystick_service::telemetry::{LogConfig, check_filter};
-use tallystick_service::tls::{PublicTlsConfig, PublicTlsFiles, TlsConfig, TlsFiles};
+use tallystick_service::tls::{OwnFiles, PublicTlsConfig, TlsConfig, TlsFiles};
 
 const NODES_MAX: usize = 64;
 /// The largest receipt number: ten digits.
@@ -188,7 +188,7 @@ pub struct Settings {
     /// Addresses.
     pub listen: ListenConfig,
     /// What browsers are shown.
-    pub public_tls: PublicTlsFiles,
+    pub public_tls: OwnFiles,
     /// What nodes and issuers are shown.
     pub tls: TlsFiles,
     /// Validators.

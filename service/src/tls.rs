@@ -34,13 +34,16 @@ use crate::shutdown::{CancellationToken, TaskError};
 
 pub mod channel;
 pub mod incoming;
+mod own;
 mod public;
 mod validity;
 mod watch;
 
 pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy, connect_lazy_with_session};
 pub use incoming::{ConnectionInfo, Door, Incoming, IncomingLimits, TlsIo, accept, accept_at_doors};
-pub use public::{PublicTls, PublicTlsConfig, PublicTlsFiles};
+pub use own::OwnFiles;
+use own::{Own, OwnPems, check_not_worse};
+pub use public::{PublicTls, PublicTlsConfig};
 use validity::Window;
 pub use validity::{DaysLeft, Validity};
 pub use watch::{CertificateWatch, Watched, watch};
@@ -85,6 +88,12 @@ pub struct TlsFiles {
     pub private_key: PathBuf,
     /// Authorities that both sides' certificates must come from.
     pub authorities: PathBuf,
+}
+
+impl TlsFiles {
+    fn own(&self) -> OwnFiles {
+        OwnFiles { certificate_chain: self.certificate_chain.clone(), private_key: self.private_key.clone() }
+    }
 }
 
 /// Why a set of TLS files cannot be used.
@@ -192,16 +201,11 @@ impl Tls {
             return Ok(false);
         }
         let material = pems.material(&self.files, &self.chain, &self.clock)?;
-        let path = self.files.certificate_chain.clone();
         if material.identity != current.identity {
             let (own, found) = (Box::new(current.identity.clone()), Box::new(material.identity));
-            return Err(TlsError::OtherIdentity { path, own, found });
+            return Err(TlsError::OtherIdentity { path: self.files.certificate_chain.clone(), own, found });
         }
-        let now = self.clock.now();
-        let validity = material.window.at(now);
-        if !validity.is_valid() && current.window.at(now).is_valid() {
-            return Err(TlsError::NotValid { path, validity });
-        }
+        check_not_worse(&self.files.own(), (material.window, current.window), self.clock.now())?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(material);
         Ok(true)
     }
@@ -230,33 +234,24 @@ impl Watched for Tls {
     }
 }
 
-/// The files' bytes, read once so that what is compared is what is used.
+/// The files' bytes.
 struct Pems {
-    certificate_chain: Vec<u8>,
-    private_key: zeroize::Zeroizing<Vec<u8>>,
+    own: OwnPems,
     authorities: Vec<u8>,
 }
 
 impl Pems {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        durable::check_private(&files.private_key)?;
-        Ok(Self {
-            certificate_chain: durable::read(&files.certificate_chain, PEM_BYTES_MAX)?,
-            private_key: durable::read(&files.private_key, PEM_BYTES_MAX)?.into(),
-            authorities: durable::read(&files.authorities, PEM_BYTES_MAX)?,
-        })
+        let own = OwnPems::read(&files.own())?;
+        Ok(Self { own, authorities: durable::read(&files.authorities, PEM_BYTES_MAX)? })
     }
 
     fn digest(&self) -> Hash {
-        let parts = [self.certificate_chain.as_slice(), self.private_key.as_slice(), self.authorities.as_slice()];
-        let digests = parts.map(|part| sha256(&[part]));
-        sha256(&[digests[0].as_bytes(), digests[1].as_bytes(), digests[2].as_bytes()])
+        sha256(&[self.own.digest().as_bytes(), sha256(&[&self.authorities]).as_bytes()])
     }
 
     fn material(&self, files: &TlsFiles, chain: &ChainName, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> {
-        let certificates = certificates(&files.certificate_chain, &self.certificate_chain)?;
-        let key = PrivateKeyDer::from_pem_slice(&self.private_key)
-            .map_err(|error| TlsError::Pem { path: files.private_key.clone(), problem: error.to_string() })?;
+        let Own { certificates, key, window } = self.own.own(&files.own())?;
         let mut roots = RootCertStore::empty();
         for authority in self::certificates(&files.authorities, &self.authorities)? {
             roots
@@ -264,8 +259,6 @@ impl Pems {
                 .map_err(|error| TlsError::Pem { path: files.authorities.clone(), problem: error.to_string() })?;
         }
         let named = read_certificate(&certificates[0], chain)
-            .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
-        let window = Window::of(&certificates)
             .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
         let parts = Parts { certificates, key, roots: Arc::new(roots), clock: clock.clone() };
         Ok(Material {

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tallystick_service::clock::SystemClock;
 use tallystick_service::durable::{self, FileMode};
-use tallystick_service::tls::{PublicTlsFiles, Watched as _};
+use tallystick_service::tls::{OwnFiles, Watched as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
@@ -33,10 +33,10 @@ fn limits() -> ServerLimits {
     ServerLimits::new(&config, config.connections_max)
 }
 
-fn write_certificate(folder: &std::path::Path) -> (PublicTlsFiles, CertificateDer<'static>) {
+fn write_certificate(folder: &std::path::Path) -> (OwnFiles, CertificateDer<'static>) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let files = PublicTlsFiles { certificate_chain: folder.join("public.pem"), private_key: folder.join("public.key") };
+    let files = OwnFiles { certificate_chain: folder.join("public.pem"), private_key: folder.join("public.key") };
     durable::write(&files.certificate_chain, certificate.pem().as_bytes(), FileMode::Shared).unwrap();
     durable::write(&files.private_key, key.serialize_pem().as_bytes(), FileMode::Private).unwrap();
     (files, certificate.der().clone())

@@ -4,21 +4,19 @@
 //! while the old one is, is refused, and the old one stays in use. The certificate comes from an authority that browsers trust; whom it
 //! names is the browser's to judge. Sessions are resumed, because phones come back over slow networks, and only within this process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use receipt_core::hash::{Hash, sha256};
+use receipt_core::hash::Hash;
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::server::ServerSessionMemoryCache;
 use serde::Deserialize;
 
+use super::own::{OwnFiles, OwnPems, check_not_worse};
 use super::validity::{Validity, Window};
-use super::{ALPN_H2, ClockTime, PEM_BYTES_MAX, TlsError, Watched, certificates, provider, unusable};
+use super::{ALPN_H2, ClockTime, TlsError, Watched, provider, unusable};
 use crate::clock::Clock;
 use crate::config::{ConfigPath, Loaded};
-use crate::durable;
 
 /// HTTP/1.1 as handshakes name it.
 const ALPN_HTTP1: &[u8] = b"http/1.1";
@@ -36,27 +34,18 @@ pub struct PublicTlsConfig {
 
 impl PublicTlsConfig {
     /// The files that the config means.
-    pub fn resolve<T>(&self, loaded: &Loaded<T>) -> PublicTlsFiles {
-        PublicTlsFiles {
+    pub fn resolve<T>(&self, loaded: &Loaded<T>) -> OwnFiles {
+        OwnFiles {
             certificate_chain: loaded.resolve(&self.certificate_chain),
             private_key: loaded.resolve(&self.private_key),
         }
     }
 }
 
-/// Where the PEM files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicTlsFiles {
-    /// Own certificate first, then intermediate ones.
-    pub certificate_chain: PathBuf,
-    /// Private key of the own certificate; mode 0600.
-    pub private_key: PathBuf,
-}
-
 /// The material in use. Share it as an `Arc`.
 #[derive(Debug)]
 pub struct PublicTls {
-    files: PublicTlsFiles,
+    files: OwnFiles,
     clock: Arc<dyn Clock>,
     current: RwLock<Arc<Material>>,
 }
@@ -70,7 +59,7 @@ struct Material {
 
 impl PublicTls {
     /// Reads the files.
-    pub fn load(files: PublicTlsFiles, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TlsError> {
+    pub fn load(files: OwnFiles, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TlsError> {
         let material = read(&files, &clock)?;
         Ok(Arc::new(Self { files, clock, current: RwLock::new(Arc::new(material)) }))
     }
@@ -91,11 +80,7 @@ impl Watched for PublicTls {
         if material.digest == current.digest {
             return Ok(false);
         }
-        let now = self.clock.now();
-        let validity = material.window.at(now);
-        if !validity.is_valid() && current.window.at(now).is_valid() {
-            return Err(TlsError::NotValid { path: self.files.certificate_chain.clone(), validity });
-        }
+        check_not_worse(&self.files, (material.window, current.window), self.clock.now())?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(material);
         Ok(true)
     }
@@ -109,23 +94,16 @@ impl Watched for PublicTls {
     }
 }
 
-fn read(files: &PublicTlsFiles, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> {
-    durable::check_private(&files.private_key)?;
-    let chain = durable::read(&files.certificate_chain, PEM_BYTES_MAX)?;
-    let key = zeroize::Zeroizing::new(durable::read(&files.private_key, PEM_BYTES_MAX)?);
-    let certificates = certificates(&files.certificate_chain, &chain)?;
-    let window = Window::of(&certificates)
-        .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
-    let private = PrivateKeyDer::from_pem_slice(&key)
-        .map_err(|error| TlsError::Pem { path: files.private_key.clone(), problem: error.to_string() })?;
+fn read(files: &OwnFiles, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> {
+    let pems = OwnPems::read(files)?;
+    let own = pems.own(files)?;
     let mut server = ServerConfig::builder_with_details(provider(), Arc::new(ClockTime(Arc::clone(clock))))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_no_client_auth()
-        .with_single_cert(certificates, private)
+        .with_single_cert(own.certificates, own.key)
         .map_err(unusable)?;
     server.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()];
     server.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
-    let digests = [sha256(&[&chain]), sha256(&[&key])];
-    Ok(Material { digest: sha256(&[digests[0].as_bytes(), digests[1].as_bytes()]), window, server: Arc::new(server) })
+    Ok(Material { digest: pems.digest(), window: own.window, server: Arc::new(server) })
 }

@@ -236,12 +236,8 @@ async fn a_genuine_certificate_that_names_nobody_here_is_not_authenticated() {
         let pems = Pems::read(&files).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(certificates(&files.authorities, &pems.authorities).unwrap().remove(0)).unwrap();
-        let parts = Parts {
-            certificates: certificates(&files.certificate_chain, &pems.certificate_chain).unwrap(),
-            key: PrivateKeyDer::from_pem_slice(&pems.private_key).unwrap(),
-            roots: Arc::new(roots),
-            clock: world.clock.clone(),
-        };
+        let Own { certificates, key, .. } = pems.own.own(&files.own()).unwrap();
+        let parts = Parts { certificates, key, roots: Arc::new(roots), clock: world.clock.clone() };
         let status = who_am_i(&world.raw_channel(parts.client().unwrap())).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated, "{uri}");
         assert_eq!(Refusal::from_status(&status).unwrap().reason.as_str(), "NOT_AUTHENTICATED");
