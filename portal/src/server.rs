@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tallystick_service::accept::next_connection;
 use tallystick_service::callers::{Network, Share, Shares};
+use tallystick_service::http::Life;
 use tallystick_service::shutdown::CancellationToken;
 use tallystick_service::tls::PublicTls;
 use tokio::net::{TcpListener, TcpStream};
@@ -144,7 +145,7 @@ impl Door {
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let service = TowerToHyperService::new(self.router.clone().layer(Extension(source)));
         let io = TokioIo::new(stream);
-        // A client that breaks off or breaks the protocol ends only its own connection.
+        let life = Life { time_max: self.limits.life, grace: STOP_GRACE, stop: &self.stop };
         if is_http2 {
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder
@@ -157,14 +158,7 @@ impl Door {
                 .max_pending_accept_reset_streams(STREAMS_MAX as usize)
                 .keep_alive_interval(KEEPALIVE)
                 .keep_alive_timeout(KEEPALIVE);
-            let serving = builder.serve_connection(io, service);
-            tokio::pin!(serving);
-            tokio::select! {
-                _ = serving.as_mut() => return,
-                () = self.over() => {}
-            }
-            serving.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(STOP_GRACE, serving).await;
+            life.of(builder.serve_connection(io, service), http2::Connection::graceful_shutdown).await;
         } else {
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -172,21 +166,7 @@ impl Door {
                 .max_buf_size(HEADER_BYTES_MAX as usize)
                 .max_headers(HEADERS_MAX)
                 .serve_connection(io, service);
-            tokio::pin!(serving);
-            tokio::select! {
-                _ = serving.as_mut() => return,
-                () = self.over() => {}
-            }
-            serving.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(STOP_GRACE, serving).await;
-        }
-    }
-
-    /// The end of a connection's time.
-    async fn over(&self) {
-        tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = tokio::time::sleep(self.limits.life) => {}
+            life.of(serving, http1::Connection::graceful_shutdown).await;
         }
     }
 }

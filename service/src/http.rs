@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -102,15 +103,34 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(serving);
-    // A client that breaks off or breaks the protocol ends only its own connection.
-    tokio::select! {
-        _ = serving.as_mut() => return,
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(limits.connection_time_max) => {}
+    let life = Life { time_max: limits.connection_time_max, grace: STOP_GRACE, stop: &stop };
+    life.of(serving, http1::Connection::graceful_shutdown).await;
+}
+
+/// How long a connection lives.
+#[derive(Debug, Clone, Copy)]
+pub struct Life<'a> {
+    /// So long, if neither end ends it sooner.
+    pub time_max: Duration,
+    /// How long a request under way at its end may still take.
+    pub grace: Duration,
+    /// At this it ends, too.
+    pub stop: &'a CancellationToken,
+}
+
+impl Life<'_> {
+    /// Serves a connection for its life. A client that breaks off or breaks the protocol ends only its own connection. `end` is the
+    /// connection's `graceful_shutdown`.
+    pub async fn of<C: Future>(self, connection: C, end: impl FnOnce(Pin<&mut C>)) {
+        tokio::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(self.time_max) => {}
+        }
+        end(connection.as_mut());
+        let _ = tokio::time::timeout(self.grace, connection).await;
     }
-    serving.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(STOP_GRACE, serving).await;
 }
 
 #[cfg(test)]
