@@ -107,16 +107,8 @@ pub(crate) struct VerifyArguments {
     /// The bundles and presentations.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The trust file.
-    #[arg(long, value_name = "TRUST")]
-    pub(crate) trust: PathBuf,
-    /// Judge as of this time, otherwise now: RFC 3339 with its offset; a date (2026-11-02: its last moment where the chain is); or
-    /// milliseconds since 1970.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-    /// Call nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
-    #[arg(long, value_name = "DURATION")]
-    pub(crate) max_age: Option<String>,
+    #[command(flatten)]
+    pub(crate) terms: TermsArguments,
     #[command(flatten)]
     pub(crate) wording: WordingArguments,
     /// One JSON object per file.
@@ -138,18 +130,11 @@ pub(crate) struct ScanArguments {
     /// The directory of units.
     #[arg(long, value_name = "FILE")]
     pub(crate) directory: PathBuf,
-    /// The trust file.
-    #[arg(long, value_name = "TRUST")]
-    pub(crate) trust: PathBuf,
-    /// Judge as of this time, as for `verify`; otherwise now.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
+    #[command(flatten)]
+    pub(crate) terms: TermsArguments,
     /// What the ledger answered about the receipt, as a portal hands it on (POST /refresh).
     #[arg(long, value_name = "FILE")]
     pub(crate) answer: Option<PathBuf>,
-    /// Call nothing signed by an older directory than this, and nothing in force whose status was stated longer ago: 90s, 15m, 24h, 7d.
-    #[arg(long, value_name = "DURATION")]
-    pub(crate) max_age: Option<String>,
     #[command(flatten)]
     pub(crate) wording: WordingArguments,
     /// One JSON object.
@@ -171,6 +156,21 @@ pub(crate) struct ShareArguments {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) wording: WordingArguments,
+}
+
+/// By what is judged.
+#[derive(Debug, Args)]
+pub(crate) struct TermsArguments {
+    /// The trust file.
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: PathBuf,
+    /// Judge as of this time, otherwise now: RFC 3339 with its offset; a date (2026-11-02: its last moment where the chain is); or
+    /// milliseconds since 1970.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// Call nothing in force whose status was stated longer ago, and no code signed by an older directory: 90s, 15m, 24h, 7d.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_age: Option<String>,
 }
 
 /// In which words people are told.

@@ -16,7 +16,7 @@ use receipt_core::ids::UnixMillis;
 use receipt_core::limits::{NOTE_BYTES_MAX, TRUST_BYTES_MAX};
 use receipt_core::shown::Damage;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::TimeSource;
+use receipt_core::verdict::{TimeSource, Verdict};
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tallystick_service::exit::Exit;
 use tallystick_service::report::Stamped;
@@ -26,7 +26,7 @@ use tallystick_verifier::node::{NodeAddress, NodeTls};
 use tallystick_verifier::source::Source;
 use tallystick_verifier::when::{span_of, time_of};
 
-use crate::cli::{Arguments, Command, SourceArguments, TlsArguments};
+use crate::cli::{Arguments, Command, SourceArguments, TermsArguments, TlsArguments};
 
 /// Format of the JSON reports of `audit` and `compare`: `docs/spec/schemas`.
 const REPORT_FORMAT_VERSION: u32 = 1;
@@ -68,17 +68,34 @@ const EVIDENCE_BYTES_MAX: usize = 2 * NOTE_BYTES_MAX + 1024;
 /// Certificates and keys.
 const PEM_BYTES_MAX: usize = 1024 * 1024;
 
-/// The time of a judgement: as given, or this machine's.
-fn time_of_judgement(given: Option<&str>, trust: &TrustFile) -> Result<(UnixMillis, TimeSource), Failure> {
-    Ok(match given {
-        Some(text) => (time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?, TimeSource::Given),
-        None => (SystemClock.now(), TimeSource::Clock),
-    })
+/// By what is judged: trust file, time, and the greatest age of what a verdict rests on.
+struct Terms {
+    trust: TrustFile,
+    at: UnixMillis,
+    time_source: TimeSource,
+    age_seconds_max: Option<u64>,
 }
 
-/// The greatest age that is allowed, if one was given.
-fn age_seconds_max(given: Option<&str>) -> Result<Option<u64>, Failure> {
-    given.map(|text| Ok(span_of(text).or_exit(Exit::Usage)?.as_secs())).transpose()
+impl Terms {
+    /// As given; without a time, this machine's.
+    fn read(arguments: &TermsArguments) -> Result<Self, Failure> {
+        let trust = read_trust(&arguments.trust)?;
+        let (at, time_source) = match &arguments.at {
+            Some(text) => (time_of(text, trust.utc_offset_minutes()).or_exit(Exit::Usage)?, TimeSource::Given),
+            None => (SystemClock.now(), TimeSource::Clock),
+        };
+        let age = arguments.max_age.as_deref().map(span_of).transpose().or_exit(Exit::Usage)?;
+        Ok(Self { trust, at, time_source, age_seconds_max: age.map(|age| age.as_secs()) })
+    }
+
+    /// A verdict of this time and by this trust file, as it is told at these terms.
+    fn meant(&self, verdict: Verdict) -> Verdict {
+        let verdict = verdict.timed_by(self.time_source);
+        match self.age_seconds_max {
+            Some(age) => verdict.not_older_than(age),
+            None => verdict,
+        }
+    }
 }
 
 /// A whole file of at most so many bytes: unreadable is one thing, too long for what it must be another.

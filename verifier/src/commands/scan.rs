@@ -14,7 +14,7 @@ use tallystick_service::exit::Exit;
 use tallystick_service::terminal::path as shown;
 
 use super::verify::exit_of;
-use super::{Failure, OrExit, age_seconds_max, print_json_of, print_text, read_file, read_trust, time_of_judgement};
+use super::{Failure, OrExit, Terms, print_json_of, print_text, read_file};
 use crate::cli::ScanArguments;
 
 /// Format of the JSON: `docs/spec/schemas`.
@@ -28,14 +28,12 @@ struct ScanReport<'a> {
 }
 
 pub(super) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
-    let trust = read_trust(&arguments.trust)?;
+    let terms = Terms::read(&arguments.terms)?;
     let hosts = arguments.host.iter().map(|host| Host::new(host).with_context(|| format!("`--host {host}`")));
     let hosts: Vec<Host> = hosts.collect::<Result<_, _>>().or_exit(Exit::Usage)?;
     let path = &arguments.directory;
-    let directory = open_directory_file(&read_file(path, DIRECTORY_BYTES_MAX)?, &trust);
+    let directory = open_directory_file(&read_file(path, DIRECTORY_BYTES_MAX)?, &terms.trust);
     let directory = directory.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)?;
-    let (at, time_source) = time_of_judgement(arguments.at.as_deref(), &trust)?;
-    let age_seconds_max = age_seconds_max(arguments.max_age.as_deref())?;
     let text = match arguments.text.as_str() {
         "-" => standard_input()?,
         text => text.to_owned(),
@@ -43,11 +41,7 @@ pub(super) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
     let answer = arguments.answer.as_deref().map(read_answer).transpose()?;
     let ledger = answer.as_ref().map_or(LedgerAnswer::NotAsked, Answer::borrowed);
     let scan = CodeScan { text: &text, hosts: &hosts, directory: &directory, ledger };
-    let verdict = verify_code(&scan, &trust, at).timed_by(time_source);
-    let verdict = match age_seconds_max {
-        Some(age) => verdict.not_older_than(age),
-        None => verdict,
-    };
+    let verdict = terms.meant(verify_code(&scan, &terms.trust, terms.at));
     if arguments.json {
         print_json_of(SCAN_FORMAT_VERSION, &ScanReport { verdict: &verdict.to_report() })?;
     } else {

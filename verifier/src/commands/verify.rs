@@ -5,19 +5,17 @@ use std::io;
 use std::path::Path;
 
 use receipt_core::hash::tagged;
-use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
-use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{
-    FindingResult, Language, Parameters, Phrase, TimeSource, UnreadableReport, Value, Verdict, VerdictReport, say,
-    unreadable, verify_bundle,
+    FindingResult, Language, Parameters, Phrase, UnreadableReport, Value, Verdict, VerdictReport, say, unreadable,
+    verify_bundle,
 };
 use serde::Serialize;
 use tallystick_service::exit::Exit;
 use tallystick_service::input;
 use tallystick_service::terminal::path as shown;
 
-use super::{Failure, age_seconds_max, print_json_of, print_text, read_trust, time_of_judgement};
+use super::{Failure, Terms, print_json_of, print_text};
 use crate::cli::VerifyArguments;
 
 /// Format of a line of JSON: `docs/spec/schemas`.
@@ -34,14 +32,6 @@ struct FileReport<'a, V> {
     verdict: &'a V,
 }
 
-/// Trust file, time and greatest age by which bundles are judged.
-struct Terms {
-    trust: TrustFile,
-    at: UnixMillis,
-    time_source: TimeSource,
-    age_seconds_max: Option<u64>,
-}
-
 /// What was found in all files.
 #[derive(Default)]
 struct Tally {
@@ -54,10 +44,7 @@ struct Tally {
 }
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
-    let trust = read_trust(&arguments.trust)?;
-    let (at, time_source) = time_of_judgement(arguments.at.as_deref(), &trust)?;
-    let age_seconds_max = age_seconds_max(arguments.max_age.as_deref())?;
-    let terms = Terms { trust, at, time_source, age_seconds_max };
+    let terms = Terms::read(&arguments.terms)?;
     let mut tally = Tally::default();
     for path in &arguments.files {
         let result = match judge(path, &terms) {
@@ -76,11 +63,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
 fn judge(path: &Path, terms: &Terms) -> io::Result<(Vec<u8>, Verdict)> {
     // One byte above the limit is enough to see that a file is too long.
     let bytes = input::head(path, BUNDLE_BYTES_MAX + 1)?;
-    let verdict = verify_bundle(&bytes, &terms.trust, terms.at).timed_by(terms.time_source);
-    let verdict = match terms.age_seconds_max {
-        Some(age) => verdict.not_older_than(age),
-        None => verdict,
-    };
+    let verdict = terms.meant(verify_bundle(&bytes, &terms.trust, terms.at));
     Ok((bytes, verdict))
 }
 
