@@ -47,16 +47,7 @@ pub(crate) enum Command {
     /// Shows a proposal and adds a signature to it. Needs no network.
     Sign(SignArguments),
     /// Combines copies of a proposal that were signed apart.
-    Merge {
-        /// The copies.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        chain: ChainArguments,
-        /// The new file.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    Merge(MergeArguments),
     /// Writes the credentials of a proposal that enough authorities have signed.
     Credentials {
         /// The proposal and its chain.
@@ -140,6 +131,19 @@ pub(crate) struct ProposeArguments {
     pub(crate) node: NodeArguments,
 }
 
+/// Copies that were signed apart.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArguments {
+    /// The copies.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) chain: ChainArguments,
+    /// The new file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SignArguments {
     #[command(flatten)]
@@ -220,16 +224,7 @@ pub(crate) enum DirectoryCommand {
         former: FormerArguments,
     },
     /// Combines copies of a directory that were signed apart.
-    Merge {
-        /// The copies.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        chain: ChainArguments,
-        /// The new file.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    Merge(MergeArguments),
     /// Brings a signed directory up to date: adds what has changed since, or only the seal that says that nothing has. Nobody has to sign.
     Update {
         #[command(flatten)]

@@ -30,8 +30,8 @@ use tallystick_service::terminal::{self, ask, out_page};
 use tallystick_service::{errln, outln, outpage};
 
 use crate::cli::{
-    ChainArguments, Command, FileArguments, NodeArguments, ProposeArguments, RegistryArguments, SignArguments,
-    StatusArguments, SubmitArguments, TryArguments,
+    ChainArguments, Command, FileArguments, MergeArguments, NodeArguments, ProposeArguments, RegistryArguments,
+    SignArguments, StatusArguments, SubmitArguments, TryArguments,
 };
 
 /// Digits of the digest that a person types.
@@ -64,7 +64,7 @@ pub(crate) fn run(command: &Command) -> Result<Exit> {
             outpage!("{}", presented(&proposal, &governed));
         }
         Command::Sign(arguments) => sign(arguments)?,
-        Command::Merge { files, chain, out } => merge(files, chain, out)?,
+        Command::Merge(arguments) => merge(arguments)?,
         Command::Credentials { file, out } => write_credentials(file, out)?,
         Command::Submit(arguments) => return in_runtime(submit(arguments)),
         Command::Registry(arguments) => in_runtime(show_registry(arguments))?,
@@ -210,7 +210,8 @@ fn agree(given: Option<&str>, digest: &str) -> Result<()> {
     Ok(())
 }
 
-fn merge(files: &[std::path::PathBuf], chain: &ChainArguments, out: &Path) -> Result<()> {
+fn merge(arguments: &MergeArguments) -> Result<()> {
+    let MergeArguments { files, chain, out } = arguments;
     let chain = governed(chain)?.chain;
     let (first, others) = files.split_first().context("no file was given")?;
     let mut merged = read_proposal(first, &chain)?;

@@ -15,7 +15,9 @@ use tallystick_service::terminal::out_page;
 use tallystick_service::{errln, outpage};
 
 use super::{Governed, agree, governed, in_runtime, nodes};
-use crate::cli::{ChainArguments, DirectoryCommand, FileArguments, FormerArguments, NodeArguments, SignArguments};
+use crate::cli::{
+    ChainArguments, DirectoryCommand, FileArguments, FormerArguments, MergeArguments, NodeArguments, SignArguments,
+};
 
 pub(super) fn run(command: &DirectoryCommand) -> Result<()> {
     match command {
@@ -27,7 +29,7 @@ pub(super) fn run(command: &DirectoryCommand) -> Result<()> {
             Ok(())
         }
         DirectoryCommand::Sign { arguments, former } => sign(arguments, former),
-        DirectoryCommand::Merge { files, chain, out } => merge(files, chain, out),
+        DirectoryCommand::Merge(arguments) => merge(arguments),
         DirectoryCommand::Update { file, node, credentials, out } => update(file, node, credentials, out),
     }
 }
@@ -148,7 +150,8 @@ fn sign(arguments: &SignArguments, former: &FormerArguments) -> Result<()> {
     Ok(())
 }
 
-fn merge(files: &[PathBuf], chain: &ChainArguments, out: &Path) -> Result<()> {
+fn merge(arguments: &MergeArguments) -> Result<()> {
+    let MergeArguments { files, chain, out } = arguments;
     let governed = governed(chain)?;
     let (first, others) = files.split_first().context("no file was given")?;
     let mut merged = read(first, &governed)?.file;
