@@ -9,10 +9,7 @@
 //! right behind [`crate::request_id::RequestIdLayer`]. Not here: what this layer cannot see: connections that break, deadlines
 //! of the caller (`docs/spec/reasons.md` says what a status without `ErrorInfo` means).
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request, Response};
@@ -22,8 +19,9 @@ use prometheus_client::registry::Registry;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::around::{Answering, Around, Inner, Layered};
 use crate::tls::ConnectionInfo;
 
 mod framework;
@@ -75,36 +73,15 @@ impl AnswersLayer {
 }
 
 impl<S> Layer<S> for AnswersLayer {
-    type Service = AnswersService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AnswersService { inner, shared: Arc::clone(&self.shared), time_max: self.time_max }
+        Layered::new(inner, self)
     }
 }
 
-/// The service that [`AnswersLayer`] makes.
-#[derive(Debug, Clone)]
-pub struct AnswersService<S> {
-    inner: S,
-    shared: Arc<Shared>,
-    time_max: Option<Duration>,
-}
-
-impl<S, ReqBody> Service<Request<ReqBody>> for AnswersService<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+impl<B> Around<B> for AnswersLayer {
+    fn answer<S: Inner<B>>(&self, inner: &mut S, request: Request<B>) -> Answering<S::Error> {
         let call = Call {
             shared: Arc::clone(&self.shared),
             span: tracing::Span::current(),
@@ -112,7 +89,7 @@ where
         };
         let path = request.uri().path().to_owned();
         let (started, time_max) = (Instant::now(), self.time_max);
-        let answer = self.inner.call(request);
+        let answer = inner.call(request);
         Box::pin(async move {
             let response = match time_max {
                 Some(time_max) => tokio::time::timeout(time_max, answer).await.unwrap_or_else(|_| Ok(cut(time_max)))?,

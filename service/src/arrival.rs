@@ -19,15 +19,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use flate2::write::GzDecoder;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
 use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::around::{Answering, Around, Inner, Layered};
 use crate::callers::{Place, Places};
 use crate::identity::{PeerIdentity, Role};
 
@@ -96,45 +97,25 @@ impl ArrivalLayer {
 }
 
 impl<S> Layer<S> for ArrivalLayer {
-    type Service = Arrival<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Arrival { inner, limits: self.limits.clone(), conversations: self.conversations }
+        Layered::new(inner, self)
     }
-}
-
-/// The service that [`ArrivalLayer`] makes.
-#[derive(Debug, Clone)]
-pub struct Arrival<S> {
-    inner: S,
-    limits: ArrivalLimits,
-    conversations: Conversations,
 }
 
 /// Room that a call's messages have taken: held by its body and by its future, whichever ends last.
 type Held = Arc<Mutex<Vec<Place>>>;
 
-impl<S> Service<Request<Body>> for Arrival<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+impl Around<Body> for ArrivalLayer {
+    fn answer<S: Inner<Body>>(&self, inner: &mut S, request: Request<Body>) -> Answering<S::Error> {
         let caller = request.extensions().get::<PeerIdentity>().cloned();
         let held = Held::default();
         let limits = self.limits.clone();
         let path = request.uri().path();
         let uncounted = (self.conversations.is_one)(path).then_some((self.conversations.message_bytes_max, false));
         let is_streamed = uncounted.is_some() || (limits.is_streamed)(path);
-        let answer = self.inner.call(request.map(|body| {
+        let answer = inner.call(request.map(|body| {
             let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + limits.patience));
             Body::new(ArrivingBody {
                 deadline: (!is_streamed).then(deadline),
@@ -324,10 +305,12 @@ impl HttpBody for ArrivingBody {
 mod tests {
     use std::convert::Infallible;
 
+    use http::Response;
     use http_body_util::{BodyExt as _, StreamBody};
     use tallystick_proto::errors::ErrorReason;
     use tokio::sync::mpsc;
     use tokio_stream::wrappers::UnboundedReceiverStream;
+    use tower::Service;
 
     use super::*;
     use crate::testing::identity;
@@ -377,23 +360,22 @@ mod tests {
         Some((refusal.reason, refusal.message))
     }
 
-    fn layer() -> (Places, Arrival<Reads>) {
+    fn layer() -> (Places, Layered<Reads, ArrivalLayer>) {
         layer_with(Duration::from_secs(30))
     }
 
-    fn layer_with(patience: Duration) -> (Places, Arrival<Reads>) {
+    fn layer_with(patience: Duration) -> (Places, Layered<Reads, ArrivalLayer>) {
         layer_of(Places::new(200, 100), 80, patience)
     }
 
-    fn layer_of(bytes: Places, message_bytes_max: usize, patience: Duration) -> (Places, Arrival<Reads>) {
-        let limits = ArrivalLimits {
-            bytes: bytes.clone(),
-            validators: None,
-            message_bytes_max,
-            patience,
-            is_streamed: is_reflection,
-        };
-        (bytes, ArrivalLayer::new(limits).layer(Reads))
+    fn layer_of(bytes: Places, message_bytes_max: usize, patience: Duration) -> (Places, Layered<Reads, ArrivalLayer>) {
+        let layer = bounds(bytes.clone(), message_bytes_max, patience).layer(Reads);
+        (bytes, layer)
+    }
+
+    fn bounds(bytes: Places, message_bytes_max: usize, patience: Duration) -> ArrivalLayer {
+        let is_streamed = is_reflection;
+        ArrivalLayer::new(ArrivalLimits { bytes, validators: None, message_bytes_max, patience, is_streamed })
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -532,8 +514,9 @@ mod tests {
     /// Validators speak to each other for as long as they run.
     #[tokio::test]
     async fn a_conversation_goes_on_uncounted_in_messages_of_its_own_bound() {
-        let (places, mut bounded) = layer_with(Duration::from_millis(1));
-        let layer = ArrivalLayer::new(bounded.limits.clone());
+        let places = Places::new(200, 100);
+        let layer = bounds(places.clone(), 80, Duration::from_millis(1));
+        let mut bounded = layer.clone().layer(Reads);
         let mut service = layer.with_conversations(|path| path == "/stream", 70).layer(Reads);
         let stream = |path: &str| {
             let (sender, mut call) = request(1);

@@ -5,16 +5,14 @@
 //! what only the method can judge (the units of a system). A certificate that expired during a long connection is refused at the next
 //! request, and ends the answers that are streams (`until`).
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::Request;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::around::{Answering, Around, Inner, Layered, at_once};
 use crate::clock::Clock;
 use crate::identity::{Named, Role};
 use crate::tls::ConnectionInfo;
@@ -166,52 +164,28 @@ impl AuthorizationLayer {
 }
 
 impl<S> Layer<S> for AuthorizationLayer {
-    type Service = AuthorizationService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthorizationService { inner, clock: self.clock.clone(), services: self.services }
+        Layered::new(inner, self)
     }
 }
 
-/// The service that [`AuthorizationLayer`] makes.
-#[derive(Debug, Clone)]
-pub struct AuthorizationService<S> {
-    inner: S,
-    clock: Arc<dyn Clock>,
-    services: Option<&'static [&'static str]>,
-}
-
-impl<S, ReqBody> Service<Request<ReqBody>> for AuthorizationService<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+impl<B> Around<B> for AuthorizationLayer {
+    fn answer<S: Inner<B>>(&self, inner: &mut S, mut request: Request<B>) -> Answering<S::Error> {
         let connection = request.extensions().get::<ConnectionInfo>();
         match judge(request.uri().path(), connection, self.clock.as_ref(), self.services) {
             Ok(named) => {
                 let lasts = STREAMS.contains(&request.uri().path());
                 request.extensions_mut().insert(named.identity);
-                let answer = self.inner.call(request);
+                let answer = inner.call(request);
                 if !lasts {
                     return Box::pin(answer);
                 }
                 let (clock, valid_until) = (Arc::clone(&self.clock), named.valid_until);
                 Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Until::new(body, clock, valid_until)))) })
             }
-            Err(refusal) => {
-                let response = refusal.to_status().into_http();
-                Box::pin(std::future::ready(Ok(response)))
-            }
+            Err(refusal) => at_once(refusal.to_status().into_http()),
         }
     }
 }

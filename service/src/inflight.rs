@@ -5,14 +5,13 @@
 //! on their calls. A call above a bound is refused at once with OVERLOADED and a retry hint. Long-lived streams have places of their
 //! own, if the server gives them any; else they give theirs back when they begin. Not here: requests that do not come (`arrival`).
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame};
 use receipt_core::reason::Reason;
@@ -20,8 +19,9 @@ use tallystick_proto::errors::Refusal;
 use tokio::sync::oneshot;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::around::{Answering, Around, Inner, Layered, at_once};
 use crate::callers::{Place, Places};
 use crate::identity::{PeerIdentity, Role};
 
@@ -86,46 +86,26 @@ impl InFlightLayer {
 }
 
 impl<S> Layer<S> for InFlightLayer {
-    type Service = InFlight<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        InFlight { inner, places: self.clone() }
+        Layered::new(inner, self)
     }
 }
 
-/// The service that [`InFlightLayer`] makes.
-#[derive(Debug, Clone)]
-pub struct InFlight<S> {
-    inner: S,
-    places: InFlightLayer,
-}
-
-impl<S, ReqBody> Service<Request<ReqBody>> for InFlight<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+impl<B> Around<B> for InFlightLayer {
+    fn answer<S: Inner<B>>(&self, inner: &mut S, request: Request<B>) -> Answering<S::Error> {
         let caller = request.extensions().get::<PeerIdentity>();
-        let long_lived = (self.places.is_long_lived)(request.uri().path());
-        let Some(place) = self.places.places(caller, long_lived).try_acquire(caller) else {
+        let long_lived = (self.is_long_lived)(request.uri().path());
+        let Some(place) = self.places(caller, long_lived).try_acquire(caller) else {
             let refusal = Refusal::new(Reason::Overloaded).with_retry_after_ms(RETRY_AFTER_MS);
             let status = refusal
                 .with_message("too many calls of this caller, or of all, are under way; try another server, or later")
                 .to_status();
-            return Box::pin(std::future::ready(Ok(status.into_http())));
+            return at_once(status.into_http());
         };
-        let gives_back = long_lived && self.places.streams.is_none();
-        let answer = self.inner.call(request);
+        let gives_back = long_lived && self.streams.is_none();
+        let answer = inner.call(request);
         Box::pin(async move {
             let mut answer = answer.await?;
             if gives_back {
@@ -228,9 +208,11 @@ impl HttpBody for HeldBody {
 mod tests {
     use std::convert::Infallible;
 
+    use http::Response;
     use tallystick_proto::errors::ErrorReason;
     use tokio::sync::Semaphore;
     use tonic::Status;
+    use tower::Service;
 
     use super::*;
     use crate::testing::identity;

@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod answers;
+pub mod around;
 pub mod arrival;
 pub mod authorization;
 pub mod callers;

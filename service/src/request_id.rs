@@ -4,17 +4,15 @@
 //! of that form, the service makes one: 8 random hex digits of the process, a dash, a counter. It is put into the request
 //! extensions, into the log span of the call, and into the answer's headers.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
+use http::Request;
 use http::header::{HeaderName, HeaderValue};
-use http::{Request, Response};
-use tower::{Layer, Service};
+use tower::Layer;
 use tracing::Instrument;
 
+use crate::around::{Answering, Around, Inner, Layered};
 use crate::rng::{Entropy, EntropyError, random_array};
 
 /// The header in both directions.
@@ -63,41 +61,20 @@ impl RequestIdLayer {
 }
 
 impl<S> Layer<S> for RequestIdLayer {
-    type Service = RequestIdService<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestIdService { inner, layer: self.clone() }
+        Layered::new(inner, self)
     }
 }
 
-/// The service that [`RequestIdLayer`] makes.
-#[derive(Debug, Clone)]
-pub struct RequestIdService<S> {
-    inner: S,
-    layer: RequestIdLayer,
-}
-
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequestIdService<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    S::Future: Send + 'static,
-    S::Error: 'static,
-    ResBody: 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+impl<B> Around<B> for RequestIdLayer {
+    fn answer<S: Inner<B>>(&self, inner: &mut S, mut request: Request<B>) -> Answering<S::Error> {
         let given = request.headers().get(&REQUEST_ID_HEADER).and_then(RequestId::accept);
-        let id = given.unwrap_or_else(|| self.layer.make());
+        let id = given.unwrap_or_else(|| self.make());
         let span = tracing::info_span!("request", request_id = id.as_str(), method = request.uri().path());
         request.extensions_mut().insert(id.clone());
-        let answer = self.inner.call(request);
+        let answer = inner.call(request);
         let named = async move {
             let mut response = answer.await?;
             response.headers_mut().insert(REQUEST_ID_HEADER, id.0);
@@ -109,21 +86,26 @@ where
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+    use tonic::body::Body;
+    use tower::Service as _;
+
     use super::*;
     use crate::rng::SeededEntropy;
 
     async fn id_of(layer: &RequestIdLayer, header: Option<&str>) -> (String, String) {
         let inner = tower::service_fn(|request: Request<()>| async move {
             let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
-            Ok::<_, std::convert::Infallible>(Response::new(id))
+            let answer = Response::builder().header("x-inside", id).body(Body::empty()).unwrap();
+            Ok::<_, std::convert::Infallible>(answer)
         });
         let mut request = Request::new(());
         if let Some(text) = header {
             request.headers_mut().insert(REQUEST_ID_HEADER, HeaderValue::from_str(text).unwrap());
         }
         let response = layer.layer(inner).call(request).await.unwrap();
-        let echoed = response.headers()[&REQUEST_ID_HEADER].to_str().unwrap().to_owned();
-        (response.into_body(), echoed)
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        (header("x-inside"), header("x-request-id"))
     }
 
     #[tokio::test]

@@ -4,17 +4,15 @@
 //! A place is held from a request's header to its answer, so while the bundle is read, waits for its judgement, and is judged. Callers have
 //! no certificate: one is known by the network it calls from, so that nobody takes all places with uploads that never end.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
+use tallystick_service::around::{Answering, Around, Inner, Layered, at_once};
 use tallystick_service::callers::{Network, Shares};
-use tonic::codegen::http::{Extensions, Request, Response};
+use tonic::codegen::http::{Extensions, Request};
 use tonic::transport::server::TlsConnectInfo;
-use tower::{Layer, Service};
+use tower::Layer;
 
 /// The one that a request came from, as the server has put it there.
 fn network_of(extensions: &Extensions) -> Option<Network> {
@@ -35,40 +33,19 @@ impl Places {
 }
 
 impl<S> Layer<S> for Places {
-    type Service = Placed<S>;
+    type Service = Layered<S, Self>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Placed { inner, places: self.clone() }
+        Layered::new(inner, self)
     }
 }
 
-/// The service that [`Places`] makes.
-#[derive(Debug, Clone)]
-pub(super) struct Placed<S> {
-    inner: S,
-    places: Places,
-}
-
-impl<S, Asked, Answer> Service<Request<Asked>> for Placed<S>
-where
-    S: Service<Request<Asked>, Response = Response<Answer>, Error = Infallible>,
-    S::Future: Send + 'static,
-    Answer: Default + Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Some(place) = self.places.0.try_acquire(network_of(request.extensions()), 1) else {
-            let refusal = Refusal::new(Reason::Overloaded).to_status().into_http();
-            return Box::pin(std::future::ready(Ok(refusal)));
+impl<B> Around<B> for Places {
+    fn answer<S: Inner<B>>(&self, inner: &mut S, request: Request<B>) -> Answering<S::Error> {
+        let Some(place) = self.0.try_acquire(network_of(request.extensions()), 1) else {
+            return at_once(Refusal::new(Reason::Overloaded).to_status().into_http());
         };
-        let answer = self.inner.call(request);
+        let answer = inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
             drop(place);
