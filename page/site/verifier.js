@@ -5,10 +5,14 @@ import { bytesOf } from './base64.js';
 
 // A module without anything in it: whether this browser may run any.
 const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+const [ENCODER, DECODER] = [new TextEncoder(), new TextDecoder()];
+// Characters that every text is shown with as they are: a verdict has some 400 texts, nearly all of no others.
+export const PLAIN = /^[ -~\u3001-\u3011\u4e00-\u9fff\uff01-\uff5e]*$/;
 
 // Loads one of them: from the file that the page names by hash, or from the page itself, where one module answers all questions.
 export async function load(id) {
-  await WebAssembly.instantiate(EMPTY_MODULE);
+  // At once: a promise would be kept until the page has been laid out and painted.
+  new WebAssembly.Module(EMPTY_MODULE);
   const trust = encoded(document.getElementById('trust').textContent);
   const block = document.getElementById(id) || document.getElementById('verify');
   const module = await WebAssembly.compile(await blockBytes(block));
@@ -82,12 +86,13 @@ export function questionOf(verifier, receipt) {
 export function joined(verifier, bundle, answer) {
   put(verifier, [verifier.trust, bundle, answer]);
   const bytes = taken(verifier, verifier.exports.tallystick_joined(verifier.trust.length, bundle.length));
-  const text = new TextDecoder().decode(bytes);
+  const text = DECODER.decode(bytes);
   return text.startsWith('{"problem"') ? JSON.parse(text) : bytes;
 }
 
 // A text of somebody else's as it may be shown.
 export function shown(verifier, text) {
+  if (PLAIN.test(text)) return text;
   put(verifier, [encoded(text)]);
   return take(verifier, verifier.exports.tallystick_shown());
 }
@@ -109,7 +114,7 @@ function ask(verifier, question, options, bundle) {
 
 // A text as bytes.
 export function encoded(text) {
-  return new TextEncoder().encode(text);
+  return ENCODER.encode(text);
 }
 
 // Puts the parts of a question where a module finds it.
@@ -125,7 +130,7 @@ export function put(verifier, parts) {
 }
 
 function take(verifier, length) {
-  return new TextDecoder().decode(taken(verifier, length));
+  return DECODER.decode(taken(verifier, length));
 }
 
 // The bytes of a module's answer.

@@ -22,7 +22,7 @@ HTML = """<!doctype html>
 """
 
 LOAD = """async () => {
-  const { encoded, load, scanText, verdictText } = await import('/site/verifier.js');
+  const { PLAIN, encoded, load, put, scanText, taken, verdictText } = await import('/site/verifier.js');
   const [verifier, codes] = [await load('verify'), await load('codes')];
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
   window.answers = (questions) => questions.map(({ options, trust, bundle, directory, code }) => {
@@ -30,6 +30,12 @@ LOAD = """async () => {
     if (code === undefined) return verdictText(verifier, options, bytes(bundle));
     return scanText(codes, options, { code, directory: bytes(directory) });
   });
+  // What the page shows without asking the verifier must be what the verifier says of it.
+  const units = Array.from({ length: 0x10000 }, (_, unit) => String.fromCharCode(unit));
+  const plain = units.filter((unit) => PLAIN.test(unit)).join('');
+  put(verifier, [encoded(plain)]);
+  const told = new TextDecoder().decode(taken(verifier, verifier.exports.tallystick_shown()));
+  if (plain.length < 20000 || told !== plain) throw new Error('PLAIN names characters that are not shown as they are');
 }"""
 
 AT_ONCE = 50
