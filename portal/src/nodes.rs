@@ -8,21 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use receipt_core::answer::Answer;
-use receipt_core::bundle::{BatchPart, StatusPart};
-use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{LeafIndex, ReceiptKey};
-use receipt_core::note::{Checkpoint, SignedNote, TlogProof};
+use receipt_core::ids::ReceiptKey;
+use receipt_core::note::SignedNote;
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::RecordPlace;
+use tallystick_proto::answers::{answer_of, question_about};
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
-use tallystick_proto::ledger::v1::get_receipt_state_response::Answer as WireAnswer;
+use tallystick_proto::ledger::v1::GetCheckpointRequest;
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
-use tallystick_proto::ledger::v1::{
-    GetCheckpointRequest, GetReceiptStateRequest, GetReceiptStateResponse, ReceiptKey as WireKey,
-};
 use tallystick_service::clock::Clock;
 use tallystick_service::identity::Role;
 use tallystick_service::tls::{ChannelConfig, ChannelError, ExpectedPeer, Tls, connect_lazy};
@@ -213,11 +207,7 @@ impl Node {
         // Closed never; waiting for a place is part of the call's time.
         let Ok(_place) = self.calls.acquire().await else { return Said::Nothing("unavailable") };
         let mut client = self.client.clone();
-        let key =
-            WireKey { receipt_code: question.key.code.to_string(), receipt_number: question.key.number.to_string() };
-        let status_key = Bytes::copy_from_slice(question.status_key.as_bytes());
-        let request = GetReceiptStateRequest { key: Some(key), status_key };
-        let status = match client.get_receipt_state(request).await {
+        let status = match client.get_receipt_state(question_about(question.key, question.status_key)).await {
             Ok(response) => {
                 let response = response.into_inner();
                 let checkpoint = response.checkpoint.clone();
@@ -243,55 +233,6 @@ impl Node {
 
 fn reason_of(status: &Status) -> Option<ErrorReason> {
     Some(Refusal::from_status(status)?.reason)
-}
-
-/// The answer as browsers read it; `None` if it is not of the form.
-fn answer_of(response: GetReceiptStateResponse) -> Option<Answer> {
-    let GetReceiptStateResponse { checkpoint, seal, seal_path, place, answer, .. } = response;
-    let place = place?;
-    let batch_index = LeafIndex::new(place.batch_index.into());
-    match answer? {
-        WireAnswer::Taken(taken) => {
-            let note = SignedNote::parse(checkpoint.as_bytes()).ok()?;
-            let seal_index = Checkpoint::parse(note.text()).ok()?.size().previous()?;
-            let proof = |index, path: &[Bytes]| {
-                let proof = TlogProof { extra: None, index, path: hashes(path)?, checkpoint: note.clone() };
-                Some(proof.to_string())
-            };
-            let Entry::Seal(seal) = Entry::decode(&seal).ok()? else { return None };
-            let value = (!taken.status.is_empty()).then(|| [&taken.salt[..], &taken.status].concat());
-            Some(Answer::Taken {
-                batch: BatchPart {
-                    index: batch_index,
-                    path: hashes(&place.batch_path)?,
-                    header: place.signed_header.to_vec(),
-                },
-                anchor: proof(LeafIndex::new(place.leaf_index), &place.path)?,
-                status: StatusPart {
-                    seal: seal.encode(),
-                    proof: proof(LeafIndex::new(seal_index.get()), &seal_path)?,
-                    map: taken.status_proof.to_vec(),
-                    value,
-                },
-            })
-        }
-        WireAnswer::Refused(_) => Some(Answer::Refused {
-            checkpoint,
-            place: RecordPlace {
-                leaf_index: LeafIndex::new(place.leaf_index),
-                entry: place.entry.to_vec(),
-                path: hashes(&place.path)?,
-                signed_header: place.signed_header.to_vec(),
-                batch_index,
-                batch_path: hashes(&place.batch_path)?,
-            },
-            replaced_by: None,
-        }),
-    }
-}
-
-fn hashes(path: &[Bytes]) -> Option<Vec<Hash>> {
-    path.iter().map(|hash| Hash::from_slice(hash)).collect()
 }
 
 #[cfg(test)]

@@ -11,18 +11,19 @@
 //! {"format":"tallystick/ledger-answer/v1","answer":"absent","checkpoint":"<note>"}
 //! ```
 //! Whoever hands it over is not believed: nothing here is verified but what [`join`] says. Of a scan, `verdict::verify_scan` judges it; of
-//! a bundle, `verdict::verify_bundle` judges what [`join`] gives.
+//! a bundle, `verdict::verify_bundle` judges what [`join`] gives. A record that the ledger does not have when its time is over can be reported
+//! ([`report_left_out`]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::json::{from_json, to_json};
 use crate::bundle::parts::{BatchJson, StatusJson, base64, bytes_of, hashes, texts};
-use crate::bundle::{BatchPart, BundleError, ReceiptFile, StatusPart};
-use crate::ids::{LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber};
+use crate::bundle::{BatchPart, BundleError, LeftOut, ReceiptFile, StatusPart};
+use crate::ids::{LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
 use crate::limits::ANSWER_BYTES_MAX;
 use crate::note::{SignedNote, TlogProof};
 use crate::trust::{TrustFile, TrustedCheckpoint};
-use crate::verdict::{LedgerAnswer, RecordPlace};
+use crate::verdict::{Conclusion, LedgerAnswer, RecordPlace, Scan, Verdict, verify_scan};
 
 /// The value of `format`.
 pub const ANSWER_FORMAT: &str = "tallystick/ledger-answer/v1";
@@ -227,6 +228,43 @@ fn with_quorum_lines(proof: &str, trust: &TrustFile) -> Result<(String, TrustedC
     let proof = TlogProof::parse_without_extra(proof.as_bytes()).map_err(|error| unusable(&error))?;
     let (checkpoint, trusted) = quorum_note(&proof.checkpoint, trust)?;
     Ok((TlogProof { checkpoint, ..proof }.to_string(), trusted))
+}
+
+/// The report that the ledger leaves a receipt out, out of a signed record and what a node answered about it; or the verdict that says why there
+/// is none: the ledger has it, or refused it, its time is not over, or nothing of it holds. `at` as in [`crate::verdict::verify_bundle`].
+///
+/// # Errors
+/// The verdict, which is another than OVERDUE.
+pub fn report_left_out(scan: &Scan<'_>, trust: &TrustFile, at: UnixMillis) -> Result<LeftOut, Box<Verdict>> {
+    let verdict = verify_scan(scan, trust, at);
+    left_out_by(&verdict, scan.record, scan.ledger, trust).ok_or_else(|| Box::new(verdict))
+}
+
+/// The same by the verdict on the record with that answer; `None` if it is another than OVERDUE.
+pub fn left_out_by(verdict: &Verdict, record: &[u8], ledger: LedgerAnswer<'_>, trust: &TrustFile) -> Option<LeftOut> {
+    let (Conclusion::Overdue { .. }, LedgerAnswer::Absent { checkpoint } | LedgerAnswer::Refused { checkpoint, .. }) =
+        (&verdict.conclusion, ledger)
+    else {
+        return None;
+    };
+    let (chain, record) = (trust.chain_id(), record.to_vec());
+    Some(LeftOut { chain, record, checkpoint: with_needed_lines(checkpoint, trust)? })
+}
+
+/// The note without the lines that it needs not, the last of them first, to be accepted as of the same time. Less code than a quorum's choice of
+/// lines, in a module that phones fetch.
+fn with_needed_lines(note: &str, trust: &TrustFile) -> Option<String> {
+    let as_of = trust.verify_checkpoint(note).ok()?.as_of;
+    let (text, lines) = note.rsplit_once("\n\n")?;
+    let mut lines: Vec<&str> = lines.split_inclusive('\n').collect();
+    let written = |lines: &[&str]| [&[text, "\n\n"], lines].concat().concat();
+    for position in (0..lines.len()).rev() {
+        let line = lines.remove(position);
+        if !trust.verify_checkpoint(&written(&lines)).is_ok_and(|found| found.as_of == as_of) {
+            lines.insert(position, line);
+        }
+    }
+    Some(written(&lines))
 }
 
 fn quorum_note(note: &SignedNote, trust: &TrustFile) -> Result<(SignedNote, TrustedCheckpoint), JoinError> {

@@ -57,6 +57,8 @@ pub const UNSEALED_HEIGHTS_MAX: u64 = 64;
 pub const BUNDLE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A ledger's answer above this is refused unread: two notes at their limit, their proofs, and a log entry.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// A report of a receipt left out above this is refused unread: a record and a note at its limit, and room for JSON.
+pub const LEFT_OUT_BYTES_MAX: usize = 512 * 1024;
 /// A trust file above this is refused unread: far above a century of yearly sets of 64 validators.
 pub const TRUST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How far a batch's last issue time may lie ahead of the time of the block that carries it. Farther ahead it waits: block times

@@ -26,6 +26,7 @@ mod in_force;
 mod labels;
 mod language;
 mod layer;
+mod left_out;
 mod material;
 mod place;
 mod presentation;
@@ -70,6 +71,7 @@ pub use value::{Parameters, Value};
 
 use crate::bundle::{self, BUNDLE_FORMAT, BundleError, FileKind, ReceiptFile};
 use crate::code::CodeError;
+use crate::directory::TrustedDirectory;
 use crate::ids::{ReceiptKey, UnixMillis};
 use crate::note::PosixSeconds;
 use crate::receipt::model::Receipt;
@@ -105,6 +107,8 @@ enum Means {
     Presentation,
     /// A signed record without its content.
     Record,
+    /// The report that such a one was left out.
+    Report,
 }
 
 /// The three layers, each for itself.
@@ -188,12 +192,17 @@ impl Verdict {
             Conclusion::Reversed { .. } => Finding::Reversed,
             Conclusion::Pending { .. } => Finding::Pending,
             Conclusion::Overdue { .. } => Finding::Overdue,
+            Conclusion::LeftOut { .. } => Finding::LeftOut,
             Conclusion::Unchecked => Finding::Unchecked,
             Conclusion::Refused { .. } => Finding::Refused,
             Conclusion::Unjudged(unjudged) => unjudged.doubt.finding(),
             Conclusion::NoReceipt { .. } => Finding::NoReceipt,
             Conclusion::NoCode(CodeError::Elsewhere { .. }) => Finding::CodeElsewhere,
             Conclusion::NoCode(_) => Finding::CodeRefused,
+            // A report anchors nothing: its checkpoint says of when it is.
+            Conclusion::Invalid(failure) if self.means == Means::Report && failure.check == CheckId::AnchorQuorum => {
+                Finding::ReportUnproved
+            }
             Conclusion::Invalid(failure) => failure.check.finding(),
         }
     }
@@ -217,7 +226,9 @@ impl Verdict {
                 .and("age_seconds", self.as_of_age_seconds().map(Value::Age))
                 .and("allowed_seconds", Some(Value::Span(*age_seconds_max))),
             Conclusion::Reversed { by, .. } => key("by", *by),
-            Conclusion::Pending { seal_by: time } | Conclusion::Overdue { seal_by: time } => seal_by(*time),
+            Conclusion::Pending { seal_by: time }
+            | Conclusion::Overdue { seal_by: time }
+            | Conclusion::LeftOut { seal_by: time } => seal_by(*time),
             Conclusion::Unchecked => {
                 let unit = self.signed.as_ref().map(|signed| Value::Text(signed.unit_name.clone()));
                 Parameters::NONE.and("unit_name", unit)
@@ -282,7 +293,10 @@ impl Verdict {
     /// record, or why it did not.
     fn rests_on_directory(&self) -> bool {
         match &self.conclusion {
-            Conclusion::Unchecked | Conclusion::Pending { .. } | Conclusion::Overdue { .. } => true,
+            Conclusion::Unchecked
+            | Conclusion::Pending { .. }
+            | Conclusion::Overdue { .. }
+            | Conclusion::LeftOut { .. } => true,
             Conclusion::Unjudged(unjudged) => {
                 let by_answer = [Doubt::AnswerFalse, Doubt::ValidatorsUnknown, Doubt::FormatUnknown];
                 self.signed.is_some() && by_answer.contains(&unjudged.doubt)
@@ -337,6 +351,7 @@ impl Verdict {
                 N::PayerIdentity,
             ],
             Means::Record if self.status_is_known() => &[N::LaterStatus, N::LedgerRules, N::Content, N::PayerIdentity],
+            Means::Report => &[N::Anchored, N::Content, N::KeyRevoked, N::PayerIdentity],
             Means::Record => &[N::Anchored, N::Reversed, N::Content, N::KeyRevoked, N::PayerIdentity],
         }
     }
@@ -374,12 +389,31 @@ pub fn verify_bundle(bytes: &[u8], trust: &TrustFile, at: UnixMillis) -> Verdict
 
 /// Judges a signed record without its content, as a code on paper carries it, against a trust file. `at` as in [`verify_bundle`].
 pub fn verify_scan(scan: &Scan<'_>, trust: &TrustFile, at: UnixMillis) -> Verdict {
-    judged(trust, at, Means::Record, |latest, judge, seen| scan::conclude(scan, trust, latest, judge, seen))
+    judged_record(trust, at, Means::Record, &mut |latest, judge, seen| scan::conclude(scan, trust, latest, judge, seen))
 }
 
 /// Judges the text of a code on paper, as it was scanned: reads the record in it, and judges that as [`verify_scan`] does.
 pub fn verify_code(scan: &CodeScan<'_>, trust: &TrustFile, at: UnixMillis) -> Verdict {
-    judged(trust, at, Means::Record, |latest, judge, seen| scan::conclude_code(scan, trust, latest, judge, seen))
+    judged_record(trust, at, Means::Record, &mut |latest, judge, seen| {
+        scan::conclude_code(scan, trust, latest, judge, seen)
+    })
+}
+
+/// Judges the bytes of a report that a receipt was left out ([`bundle::LeftOut`]) by a directory of units. `at` as in [`verify_bundle`].
+pub fn verify_left_out(bytes: &[u8], directory: &TrustedDirectory, trust: &TrustFile, at: UnixMillis) -> Verdict {
+    judged_record(trust, at, Means::Report, &mut |latest, judge, seen| {
+        left_out::conclude(bytes, directory, trust, latest, judge, seen)
+    })
+}
+
+/// [`judged`] once for all that is judged by a directory of units: phones fetch the code of it.
+fn judged_record(
+    trust: &TrustFile,
+    at: UnixMillis,
+    means: Means,
+    conclude: &mut dyn FnMut(UnixMillis, &mut Judge, &mut Seen) -> Result<Conclusion, Conclusion>,
+) -> Verdict {
+    judged(trust, at, means, conclude)
 }
 
 fn judged(

@@ -1,11 +1,12 @@
-"""The ledger's answer about a record, and a bundle that it makes new: docs/spec/ledger-answer.md."""
+"""The ledger's answer about a record, a bundle that it makes new, and the report of a record that it leaves out: docs/spec/ledger-answer.md, left-out.md."""
 
+import base64
 import re
 
 import body
 import notes
 from formats import Refused, U64, Unjudged, require, unbase64
-from verify_bundle import check_shape, read_bundle
+from verify_bundle import Scan, check_shape, read_bundle
 
 ANSWER_BYTES_MAX = 1 << 20
 BATCH = {"index": int, "path": [str], "header": str}
@@ -20,6 +21,10 @@ SHAPES = {
 
 class NotJoined(Exception):
     """An answer does not make a bundle new."""
+
+
+class NotReported(Exception):
+    """Nothing is left out; the finding says what it is instead."""
 
 
 def read(data):
@@ -64,6 +69,22 @@ def with_quorum_lines(text, trust):
     return f"{head}\n\n{proof.note.text}\n" + "".join(line + "\n" for line in chosen), (proof.note.size, as_of)
 
 
+def with_needed_lines(note, trust):
+    """The note without the lines that it needs not to be accepted as of the same time, the last of them first."""
+    as_of, _, _ = trust.judge(notes.Note(note))
+    text, _, rest = note.rpartition("\n\n")
+    lines = rest.splitlines()
+    written = lambda lines: text + "\n\n" + "".join(line + "\n" for line in lines)
+    for position in reversed(range(len(lines))):
+        fewer = lines[:position] + lines[position + 1:]
+        try:
+            if trust.judge(notes.Note(written(fewer)))[0] == as_of:
+                lines = fewer
+        except (Refused, Unjudged):
+            pass
+    return written(lines)
+
+
 def join(data, answer, trust):
     """The bundle with the proofs of the answer."""
     try:
@@ -86,3 +107,34 @@ def join(data, answer, trust):
         raise NotJoined("ANSWER_OLDER")
     status = answer["status"] | {"proof": proof}
     return body.to_json(bundle | {"batch": answer["batch"], "anchor": anchor, "status": status}).encode()
+
+
+def as_asked(answer):
+    """An answer as `Scan` takes it, its binary values decoded."""
+    asked = {"answer": answer["answer"]}
+    if "batch" in answer:
+        batch = answer["batch"]
+        asked |= {"batch_index": batch["index"], "batch_path": [notes.hash_of(text) for text in batch["path"]],
+                  "signed_header": unbase64(batch["header"])}
+    if "status" in answer:
+        status = answer["status"]
+        asked |= {"anchor": answer["anchor"], "status": {name: value if name == "proof" else unbase64(value)
+                                                         for name, value in status.items()}}
+    if "refusal" in answer:
+        refusal = answer["refusal"]
+        asked |= {"leaf_index": refusal["index"], "path": [notes.hash_of(text) for text in refusal["path"]],
+                  "entry": unbase64(refusal["entry"])}
+    return asked | {name: answer[name] for name in ("checkpoint",) if name in answer}
+
+
+def report(record, answer, units, trust, at_ms):
+    """The report that the ledger leaves the record out."""
+    answer = read(answer)
+    scan = Scan(trust, at_ms)
+    finding, _ = scan.finding(scan.judge(record, units, as_asked(answer)))
+    if finding != "OVERDUE":
+        raise NotReported(finding)
+    note = with_needed_lines(answer["checkpoint"], trust)
+    written = {"format": "tallystick/left-out/v1", "chain": trust.chain.hex(),
+               "record": base64.b64encode(record).decode(), "checkpoint": note}
+    return body.to_json(written).encode()

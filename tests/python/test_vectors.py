@@ -15,7 +15,7 @@ import presentation
 import replay
 from formats import Refused, leaf_hash, preimage, sha256, tagged
 from messages import ACTION, ACTIONS, BLOCK, GENESIS, GOVERNANCE, REFUSED, SET, STATE
-from verify_bundle import Scan, Verdict, verify_bundle
+from verify_bundle import Report, Scan, Verdict, read_report, verify_bundle
 
 VECTORS = pathlib.Path(__file__).parents[2] / "docs/spec/vectors"
 h = bytes.fromhex
@@ -569,6 +569,34 @@ class Vectors(unittest.TestCase):
             units = directory.Directory.open(h(row["directory"]), trust)
             verdict = Scan(trust, row["at_ms"])
             self.told(row, verdict, verdict.judge_code(row["text"], row["hosts"], units), units.as_of)
+
+        base = vectors["report"].encode()
+        for row in vectors["reports"]:
+            splice = row["splice"]
+            data = base[:splice["from_byte"]] + splice["insert"].encode() + base[splice["to_byte"]:]
+            units = directory.Directory.open(h(row["directory"]), trust)
+            verdict = Report(trust, row["at_ms"])
+            judged = verdict.judge(data, units)
+            self.told(row, verdict, judged, units.as_of if "as_of" in judged else None)
+
+    def test_left_out(self):
+        vectors = load("left-out")
+        trust, at_ms = notes.Trust(vectors["trust"]), vectors["at_ms"]
+        units = directory.Directory.open(h(vectors["directory"]), trust)
+        for row in vectors["reports"]:
+            try:
+                made = {"report": answers.report(h(row["record"]), row["answer"].encode(), units, trust, at_ms).decode()}
+            except answers.NotReported as finding:
+                made = {"finding": str(finding)}
+            self.assertEqual(made, {name: row[name] for name in ("report", "finding") if name in row}, row["name"])
+        for row in vectors["refused"]:
+            self.refused(read_report, row["text"].encode())
+        good = vectors["reports"][0]["report"].encode()
+        self.assertEqual(Report(trust, at_ms).judge(good, units)["code"], "LEFT_OUT")
+        self.assertEqual(verify_bundle(good, vectors["trust"], at_ms)["result"], "no_receipt")
+        for position in range(0, len(good), 7):
+            flipped = good[:position] + bytes([good[position] ^ 1]) + good[position + 1:]
+            self.assertNotEqual(Report(trust, at_ms).judge(flipped, units)["code"], "LEFT_OUT", position)
 
     def test_directory(self):
         vectors = load("directory")

@@ -26,6 +26,7 @@ SHAPE = {
     "batch": {"index": int, "path": [str], "header": str}, "anchor": str,
     "status": {"seal": str, "proof": str, "map": str, "value?": str},
 }
+SHAPE_OF_REPORT = {"format": str, "chain": str, "record": str, "checkpoint": str}
 SHAPE_OF_PART = SHAPE | {"body": {"leaves": [{"salt?": str, "value?": str, "hash?": str}]}}
 
 
@@ -71,6 +72,21 @@ def read_bundle(data):
     return bundle
 
 
+def read_report(data):
+    """The report of a receipt left out, with binary values decoded: docs/spec/left-out.md."""
+    require(len(data) <= REPORT_BYTES_MAX, "too large")
+    try:
+        report = body.from_json(data.decode())
+    except UnicodeError as error:
+        raise Refused("not UTF-8") from error
+    check_shape(SHAPE_OF_REPORT, report)
+    require(report["format"] == "tallystick/left-out/v1", "format")
+    require(re.fullmatch("[0-9a-f]{64}", report["chain"]), "chain")
+    return report | {"chain": bytes.fromhex(report["chain"]), "record": unbase64(report["record"])}
+
+
+REPORT_BYTES_MAX = 512 << 10
+REPORT_START = b'{"format":"tallystick/left-out/'
 BUNDLE_BYTES_MAX = 4 << 20
 FORMATS = (b"tallystick/bundle/v1", presentation.FORMAT.encode())
 # From 2020 to 2100: anything else is seconds, a date or a typing error.
@@ -80,7 +96,7 @@ AT_MS_RANGE = range(1_577_836_800_000, 4_102_444_800_000)
 def look_at(data):
     """Whether the file is a bundle of this format, before anything of it is judged."""
     head = data[:256]
-    if b"tallystick/bundle/" not in head:
+    if head.startswith(REPORT_START) or b"tallystick/bundle/" not in head:
         raise Unjudged("NO_RECEIPT", "it does not begin as a bundle does")
     name = re.match(rb'\{"format":"([^"]*)"', head)
     try:
@@ -93,17 +109,18 @@ def look_at(data):
 
 #: What a verdict comes to if a check fails (docs/spec/verdict.md).
 FINDINGS = {
-    "DAMAGED": "BUNDLE_FORM RECORD_FORM CREDENTIAL_FORM HEADER_FORM ANCHOR_FORM SEAL_FORM",
+    "DAMAGED": "BUNDLE_FORM REPORT_FORM RECORD_FORM CREDENTIAL_FORM HEADER_FORM ANCHOR_FORM SEAL_FORM",
     "FORGED": "CREDENTIAL_SIGNATURES CREDENTIAL_SCOPE RECORD_SIGNATURE",
     "ALTERED": "BODY_ROOT SHOWN_ROOT",
     "CONTRADICTORY": "BODY_FORM BODY_RECORD BODY_UNIT SHOWN_FORM SHOWN_RECORD",
     "FROM_THE_FUTURE": "ISSUE_TIME ANCHOR_TIME SEAL_TIME",
     "NOT_ANCHORED": "BATCH_INCLUSION HEADER_TIME ANCHOR_QUORUM ANCHOR_INCLUSION",
+    "REPORT_UNPROVED": "SEAL_BY_PASSED",
     "STATUS_UNPROVED": "SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET STATUS_PROOF",
 }
 FINDING_OF = {check: finding for finding, checks in FINDINGS.items() for check in checks.split()}
 #: The checks of the second and third layer; all others are of the first.
-ANCHORED = "HEADER_FORM BATCH_INCLUSION HEADER_TIME ANCHOR_FORM ANCHOR_QUORUM ANCHOR_INCLUSION ANCHOR_TIME LEDGER_ANSWER"
+ANCHORED = "HEADER_FORM BATCH_INCLUSION HEADER_TIME ANCHOR_FORM ANCHOR_QUORUM ANCHOR_INCLUSION ANCHOR_TIME SEAL_BY_PASSED LEDGER_ANSWER"
 IN_FORCE = "SEAL_FORM SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET SEAL_TIME STATUS_PROOF"
 
 
@@ -153,7 +170,9 @@ class Verdict:
         order, found = ["genuine", "anchored", "in_force"], {}
         reached = max(order.index(layer_of(code)) for code, _ in self.made)
         for position, layer in enumerate(order):
-            outcomes = {outcome for code, outcome in self.made if layer_of(code) == layer}
+            # What is from the future says as much of the clock.
+            outcomes = {"unknown" if outcome == "failed" and FINDING_OF.get(code) == "FROM_THE_FUTURE" else outcome
+                        for code, outcome in self.made if layer_of(code) == layer}
             known = position <= reached and "unknown" not in outcomes
             found[layer] = "failed" if "failed" in outcomes else "passed" if known else "unknown"
         if result == "reversed":
@@ -344,24 +363,7 @@ class Scan(Verdict):
         self.authorities_unknown, self.exactly = False, False
         known = {"as_of": units.as_of, "signers": units.signers}
         try:
-            self.code = "RECORD_FORM"
-            refuse_later(message_of(record), is_record=True)
-            self.record, signed, signature = formats.read_record(record)
-            self.code = "DIRECTORY_KEY"
-            if units.as_of > self.latest // 1000:
-                raise Unjudged("DIRECTORY_AHEAD", "the directory is from the future")
-            row, key, issued = (self.record[name] for name in ("unit_id", "key_id", "issue_time_ms"))
-            row = units.rows.get(row, {"keys": []})
-            unit = directory.credential_at(row, key, issued)
-            if unit is None:
-                raise Unjudged("KEY_UNKNOWN", "the directory does not have the key")
-            self.signature(unit, signed, signature)
-            self.is_signed, self.reverses = True, self.record["reverses"]
-            self.code = "ISSUE_TIME"
-            require(self.record["issue_time_ms"] <= self.latest, "issued in the future")
-            is_revoked = unit["revoked_from_ms"] != 0
-            if not is_revoked:
-                self.code = "DIRECTORY_REVOCATION"
+            is_revoked = self.by_directory(record, units)
         except Refused as refused:
             self.made[-1][1] = "failed"
             return known | {"result": "invalid", "code": self.code, "detail": str(refused)}
@@ -381,6 +383,27 @@ class Scan(Verdict):
             self.made[-1][1] = "unknown"
             known |= {"result": "unjudged", "code": "KEY_REVOKED"}
         return known
+
+    def by_directory(self, record, units):
+        """That the unit signed the record, by the directory's word of its key; whether that is revoked."""
+        self.code = "RECORD_FORM"
+        refuse_later(message_of(record), is_record=True)
+        self.record, signed, signature = formats.read_record(record)
+        self.code = "DIRECTORY_KEY"
+        if units.as_of > self.latest // 1000:
+            raise Unjudged("DIRECTORY_AHEAD", "the directory is from the future")
+        row, key, issued = (self.record[name] for name in ("unit_id", "key_id", "issue_time_ms"))
+        row = units.rows.get(row, {"keys": []})
+        unit = directory.credential_at(row, key, issued)
+        if unit is None:
+            raise Unjudged("KEY_UNKNOWN", "the directory does not have the key")
+        self.signature(unit, signed, signature)
+        self.is_signed, self.reverses = True, self.record["reverses"]
+        self.code = "ISSUE_TIME"
+        require(self.record["issue_time_ms"] <= self.latest, "issued in the future")
+        if unit["revoked_from_ms"] == 0:
+            self.code = "DIRECTORY_REVOCATION"
+        return unit["revoked_from_ms"] != 0
 
     def ask(self, record, ledger):
         answer = ledger["answer"]
@@ -403,7 +426,10 @@ class Scan(Verdict):
         self.code = "LEDGER_ANSWER"
         if answer == "absent" and self.record["issue_time_ms"] // 1000 > as_of + 600:
             raise Unjudged("ANSWER_FALSE", "the checkpoint is from before the record")
-        reason = self.refusal(record, ledger, note) if answer == "refused" else None
+        try:
+            reason = self.refusal(record, ledger, note) if answer == "refused" else None
+        except Refused as error:
+            raise Unjudged("ANSWER_FALSE", str(error)) from error
         if reason is not None:
             self.made[-1][1] = "failed"
             return dated | {"result": "refused", "code": "REFUSED", "reason": reason}
@@ -427,6 +453,45 @@ class Scan(Verdict):
     def layers(self, result):
         found = super().layers(result)
         return found if result not in ("ANSWER_FALSE", "KEY_REVOKED") else found | {"anchored": "unknown", "in_force": "unknown"}
+
+
+class Report(Scan):
+    """The same for the report of a receipt left out (docs/spec/left-out.md)."""
+
+    def judge(self, data, units):
+        known = {}
+        try:
+            self.code = "REPORT_FORM"
+            report = read_report(data)
+            self.code = "CHAIN"
+            if report["chain"] != self.trust.chain:
+                raise Unjudged("OTHER_CHAIN", report["chain"].hex())
+            known = {"as_of": units.as_of, "signers": units.signers}
+            is_revoked = self.by_directory(report["record"], units)
+            self.code = "ANCHOR_QUORUM"
+            as_of, signers, _ = self.trust.judge_exactly(notes.Note(report["checkpoint"]))
+            self.code = "ANCHOR_TIME"
+            require(as_of <= self.latest // 1000, "cosigned in the future")
+            self.code = "SEAL_BY_PASSED"
+            issued, seal_by = (self.record[name] // 1000 for name in ("issue_time_ms", "seal_by_ms"))
+            require(as_of > seal_by and issued <= as_of + 600, "the time is not over")
+            self.code = "LEDGER_ANSWER"
+            self.made[-1][1] = "unknown"
+            known |= {"as_of": as_of, "signers": self.agencies(signers), "result": "signed", "code": "LEFT_OUT"}
+            if is_revoked:
+                self.code = "DIRECTORY_REVOCATION"
+                raise Unjudged("KEY_REVOKED", "the key is revoked")
+        except Refused as refused:
+            self.made[-1][1] = "failed"
+            known |= {"result": "invalid", "code": self.code, "detail": str(refused)}
+        except Unjudged as unjudged:
+            self.made[-1][1] = "unknown"
+            known |= {"result": "unjudged", "code": unjudged.code}
+        return known
+
+    def finding(self, verdict):
+        code, result = super().finding(verdict)
+        return ("REPORT_UNPROVED" if verdict["code"] == "ANCHOR_QUORUM" else code), result
 
 
 def verify_bundle(data, trust_text, at_ms):

@@ -24,6 +24,7 @@ mod idle;
 mod issuer_procedures;
 mod journey;
 mod launcher;
+mod left_out;
 mod membership;
 mod newcomer;
 mod node_start;

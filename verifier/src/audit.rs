@@ -6,7 +6,8 @@
 //! Of each block: canonical bytes, block hash, batch roots and counts, every record's and header's signature, every ledger
 //! rule by executing it, seal (status root, effects hash, totals, handover), the log entries that were served, the commit
 //! certificate. Of each checkpoint: root and quorum under the set that counts for its size. At the end: totals, and, if an
-//! issuer's bodies are at hand, that every content is what its record commits to and keeps the body rules.
+//! issuer's bodies are at hand, that every content is what its record commits to and keeps the body rules. Of each report of a receipt
+//! left out that was handed in: whether the ledger has it, and since when.
 //!
 //! A replay stops at the first finding about a block: nothing after it has a defined meaning.
 
@@ -14,11 +15,13 @@ mod bodies;
 mod finding;
 mod handover;
 mod in_use;
+mod left_out;
 mod page;
 mod prepare;
 mod replay;
 mod report;
 mod tally;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,11 +41,14 @@ use crate::sink::{Announcement, Detail, Flow, Sink};
 use crate::source::{Source, SourceError};
 use prepare::{KeyRegistry, Prepared, Preparer};
 use replay::Replay;
+use watch::Watch;
 
 pub use bodies::{BodiesError, BodiesReport};
 pub use finding::{Finding, FindingCode};
 pub use handover::{AuthorityChangeReport, HandoverReport};
+pub use left_out::{LeftOutOutcome, LeftOutReport};
 pub use report::{AuditReport, AuditResult, CheckpointReport, LateReport, TotalsReport, UnitReport};
+pub use watch::{Agreement, GivenReport};
 
 /// Blocks that may wait between two stages.
 const QUEUE_BLOCKS: usize = 8;
@@ -53,6 +59,8 @@ pub struct AuditOptions<'a> {
     pub threads: usize,
     /// The issuers' files of body lines (`receipt_core::bundle::BodyLine`); none: content is not checked.
     pub bodies: Vec<PathBuf>,
+    /// Reports of receipts left out, all of this chain.
+    pub left_out: Vec<GivenReport>,
     /// A trust file in use, to be compared with what the ledger says.
     pub trust: Option<TrustFile>,
     /// Unpredictable numbers for batch verification: whoever made the ledger must not foresee them.
@@ -86,7 +94,7 @@ pub fn audit(
 ) -> Result<AuditReport, AuditError> {
     let started = Instant::now();
     let keys = KeyRegistry::default();
-    let mut replay = Replay::new(genesis, &keys)?;
+    let mut replay = Replay::new(genesis, &keys, Watch::over(&options.left_out))?;
     let preparer = Preparer { chain: genesis.chain_id(), keys: &keys, entropy: options.entropy };
     let (finding, source_error) = run(source, options.threads.max(1), &preparer, &mut replay, progress);
     progress.finish();
@@ -104,6 +112,9 @@ pub fn audit(
         [_, ..] if findings.is_empty() => Some(bodies::check(&options.bodies, &replay, genesis.utc_offset_minutes)?),
         _ => None,
     };
+    // Of a ledger that does not hold nothing is said of what it has.
+    let told = findings.iter().all(|finding| replay.left_out.contradictions.contains(finding));
+    let left_out = if told { left_out::close(&replay) } else { Vec::new() };
     Ok(report::assemble(report::Parts {
         genesis,
         source,
@@ -112,6 +123,7 @@ pub fn audit(
         source_error: source_error.map(|error| error.to_string()),
         trust_beyond,
         bodies,
+        left_out,
         bodies_wanted: !options.bodies.is_empty(),
         seconds: started.elapsed().as_secs_f64(),
     }))

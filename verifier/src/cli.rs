@@ -12,8 +12,8 @@ const VERIFY_EXIT_CODES: &str = "\
 Exit codes, of several the gravest:
   0   all in force, each as of the time that its line says; a red receipt among them, or one that is shown in part, is said to be so
   2   at least one is reversed
-  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, --max-age
-  5   at least one file is no receipt
+  4   at least one cannot be judged here: another chain, later validators or authorities, an unknown format or status, --max-age; or is the report of a receipt left out, and holds
+  5   at least one file is no receipt; a report of one left out is none without --directory
   66  at least one file cannot be read (the others are judged), or the output not be written
   1   at least one is invalid
   64  wrong arguments or trust file";
@@ -32,9 +32,9 @@ const AUDIT_EXIT_CODES: &str = "\
 Exit codes:
   0   CLEAN: all that was served and given was seen, and holds
   1   REFUTED: see the findings; what each means stands in docs/ops/audit.md
-  2   INCOMPLETE: nothing is wrong, and not everything was seen; also if the source cannot be read
+  2   INCOMPLETE: nothing is wrong, and not everything was seen, or a reported receipt is left out; also if the source cannot be read
   4   the source is another chain's ledger: it cannot be judged by this genesis file
-  64  wrong arguments, genesis or trust file
+  64  wrong arguments, genesis, trust file or report of a receipt left out
   66  a body file cannot be read, the output not be written, or this machine gives no randomness";
 
 const COMPARE_EXIT_CODES: &str = "\
@@ -61,6 +61,16 @@ Exit codes:
   64  wrong arguments, a field that the receipt does not have, or one that is not to be shown
   66  the file cannot be read, or the output not be written, or is there already";
 
+const LEFT_OUT_EXIT_CODES: &str = "\
+Exit codes; only with 0 a report is written:
+  0   reported
+  2   the ledger has the receipt, in force or reversed
+  4   its time is not over, or it cannot be judged here: an unknown or revoked key or format, a false answer
+  5   the file or code is no receipt
+  66  a file or node cannot be read, or the output not be written, or is there already
+  1   invalid: no such unit signed it; or the ledger refused it
+  64  wrong arguments, trust file or answer; a directory that is damaged, or not signed by the trust file's authorities for its chain";
+
 const TRUST_EXIT_CODES: &str = "\
 Exit codes:
   0   done
@@ -79,7 +89,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Judge bundles and presentations (.tally files) offline.
+    /// Judge bundles and presentations (.tally files), and reports of receipts left out, offline.
     #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(VerifyArguments),
     /// Judge the code on a receipt's paper by the directory of units: offline, or with what the ledger answered.
@@ -97,6 +107,9 @@ pub(crate) enum Command {
     /// Show others a part of a receipt, with the proofs of all of it.
     #[command(after_help = SHARE_EXIT_CODES)]
     Share(ShareArguments),
+    /// Report that the ledger leaves a receipt out: what the unit signed, and a checkpoint from after its promised time.
+    #[command(after_help = LEFT_OUT_EXIT_CODES)]
+    ReportLeftOut(LeftOutArguments),
     /// Make, show and update trust files.
     #[command(subcommand, after_help = TRUST_EXIT_CODES)]
     Trust(TrustCommand),
@@ -104,11 +117,14 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The bundles and presentations.
+    /// The bundles, presentations and reports.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) terms: TermsArguments,
+    /// The directory of units, by which reports of receipts left out are judged. Receipts need none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) directory: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) wording: WordingArguments,
     /// One JSON object per file.
@@ -171,6 +187,50 @@ pub(crate) struct TermsArguments {
     /// Call nothing in force whose status was stated longer ago, and no code signed by an older directory: 90s, 15m, 24h, 7d.
     #[arg(long, value_name = "DURATION")]
     pub(crate) max_age: Option<String>,
+}
+
+/// Of what a report is made.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "receipt")]
+pub(crate) struct ReceiptArguments {
+    /// A bundle or a presentation: nothing of its content goes into the report.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The text of the code on the paper, or its digits; `-` reads it from standard input.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) code: Option<String>,
+}
+
+/// What the ledger says of a receipt.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "ledger")]
+pub(crate) struct LedgerArguments {
+    /// What the ledger answered about the receipt, as a portal hands it on (POST /refresh).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answer: Option<PathBuf>,
+    /// A node to be asked: https://host:port (with the --tls options), http://host:port (without).
+    #[arg(long, value_name = "URL")]
+    pub(crate) node: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeftOutArguments {
+    #[command(flatten)]
+    pub(crate) receipt: ReceiptArguments,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArguments,
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
+    /// The directory of units.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) directory: PathBuf,
+    /// Where the report goes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) terms: TermsArguments,
+    #[command(flatten)]
+    pub(crate) wording: WordingArguments,
 }
 
 /// In which words people are told.
@@ -246,6 +306,9 @@ pub(crate) struct AuditArguments {
     /// Once per issuer, and with the height of the ledger's export as `--until-height`.
     #[arg(long, value_name = "FILE")]
     pub(crate) bodies: Vec<PathBuf>,
+    /// The report of a receipt left out (`report-left-out`, or a page's): what the ledger has of it. Once per report.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) left_out: Vec<PathBuf>,
     /// The report as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,18 +2,22 @@
 
 mod audit;
 mod compare;
+mod left_out;
 mod scan;
 mod serve;
 mod share;
 mod trust;
 mod verify;
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context;
+use receipt_core::answer::Answer;
+use receipt_core::directory::{TrustedDirectory, open_directory_file};
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::UnixMillis;
-use receipt_core::limits::{NOTE_BYTES_MAX, TRUST_BYTES_MAX};
+use receipt_core::limits::{ANSWER_BYTES_MAX, CODE_BYTES_MAX, DIRECTORY_BYTES_MAX, NOTE_BYTES_MAX, TRUST_BYTES_MAX};
 use receipt_core::shown::Damage;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{TimeSource, Verdict};
@@ -57,6 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Share(arguments) => share::run(&arguments),
+        Command::ReportLeftOut(arguments) => left_out::run(&arguments),
         Command::Trust(command) => trust::run(&command),
     }
 }
@@ -118,6 +123,31 @@ fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure> {
 fn read_trust(path: &Path) -> Result<TrustFile, Failure> {
     let trust = TrustFile::parse(&read_text(path, TRUST_BYTES_MAX)?);
     trust.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
+}
+
+/// A directory of units that may be judged by.
+fn read_directory(path: &Path, trust: &TrustFile) -> Result<TrustedDirectory, Failure> {
+    let directory = open_directory_file(&read_file(path, DIRECTORY_BYTES_MAX)?, trust);
+    directory.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
+}
+
+fn read_answer(path: &Path) -> Result<Answer, Failure> {
+    let answer = Answer::decode(&read_file(path, ANSWER_BYTES_MAX)?);
+    answer.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::Usage)
+}
+
+/// The text of a code: as given, or what a scanner that types has typed. Bytes that are no text are no code.
+fn read_code(given: &str) -> Result<String, Failure> {
+    if given != "-" {
+        return Ok(given.to_owned());
+    }
+    let mut bytes = Vec::new();
+    // A code, a line end of two characters, and one byte more to see that it is longer.
+    let bytes_max = CODE_BYTES_MAX as u64 + 3;
+    let read = std::io::stdin().lock().take(bytes_max).read_to_end(&mut bytes);
+    read.context("reading standard input").or_exit(Exit::NoAccess)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
 }
 
 fn read_genesis(path: &Path) -> Result<Genesis, Failure> {

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use receipt_core::answer::Answer;
 use receipt_core::export::FRAME_BYTES_MAX;
 use receipt_core::hash::Hash;
-use receipt_core::ids::TreeSize;
+use receipt_core::ids::{ReceiptKey, TreeSize};
+use tallystick_proto::answers::{answer_of, question_about};
+use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tallystick_proto::ledger::v1::{
     GetCheckpointRequest, GetConsistencyProofRequest, GetInclusionProofRequest, StreamBlocksRequest,
@@ -68,6 +71,9 @@ pub enum NodeError {
     /// The node answers with an error, or not at all.
     #[error("the node: {said}", said = said(.0))]
     Status(Box<tonic::Status>),
+    /// The node's answer about a receipt is not of the form.
+    #[error("the node's answer about the receipt does not read")]
+    Answer,
     /// The node's answer has a malformed hash.
     #[error("the node's answer has a hash that has not 32 bytes")]
     Hash,
@@ -127,6 +133,23 @@ pub fn stream_blocks(address: &NodeAddress, detail: Detail, sink: &mut dyn Sink)
             }
         }
         Ok(())
+    })
+}
+
+/// What the node says of a receipt: its proofs, its refusal, or its newest checkpoint beside the word that it has no such record.
+pub fn receipt_state(address: &NodeAddress, key: ReceiptKey, status_key: Hash) -> Result<Answer, NodeError> {
+    block_on(async {
+        let mut client = address.client()?;
+        let status = match client.get_receipt_state(question_about(key, status_key)).await {
+            Ok(response) => return answer_of(response.into_inner()).ok_or(NodeError::Answer),
+            Err(status) => status,
+        };
+        let reason = Refusal::from_status(&status).map(|refusal| refusal.reason);
+        if reason != Some(ErrorReason::Call(CallReason::NotFound)) {
+            return Err(status.into());
+        }
+        let checkpoint = client.get_checkpoint(GetCheckpointRequest {}).await?.into_inner().checkpoint;
+        Ok(Answer::Absent { checkpoint })
     })
 }
 

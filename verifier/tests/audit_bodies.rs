@@ -62,6 +62,7 @@ fn erased_contents_are_named_and_several_files_are_one() {
     let options = AuditOptions {
         threads: 1,
         bodies: vec![first.path(), second.path()],
+        left_out: Vec::new(),
         trust: None,
         entropy: &SeededEntropy::new(1),
     };

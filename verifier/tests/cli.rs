@@ -412,6 +412,7 @@ fn every_command_tells_its_exit_codes() {
         &["serve"],
         &["scan"],
         &["share"],
+        &["report-left-out"],
         &["trust"],
         &["trust", "update"],
     ] {

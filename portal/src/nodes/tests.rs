@@ -2,16 +2,19 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
 use receipt_core::block::Item;
+use receipt_core::note::TlogProof;
 use receipt_core::reason::Reason;
 use receipt_core::record::status_key;
 use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
 use receipt_core::verdict::{PlaceVerdict, proved_place};
+use tallystick_proto::ledger::v1::get_receipt_state_response::Answer as WireAnswer;
 use tallystick_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use tallystick_proto::ledger::v1::{
     GetBlockRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
-    GetInclusionProofRequest, GetInclusionProofResponse, LedgerBlock, RecordPlace as WirePlace, RefusedState,
-    StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, TakenState,
+    GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest, GetReceiptStateResponse, LedgerBlock,
+    RecordPlace as WirePlace, RefusedState, StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, TakenState,
 };
 use tallystick_service::clock::FixedClock;
 use tokio::net::TcpListener;

@@ -1,9 +1,11 @@
 //! What a file seems to be, before anything of it is judged: a bundle, a presentation, one of another format, or something else.
 //!
 //! A file that has `tallystick/bundle/` nowhere in its first 256 bytes is no bundle, damaged or not. One that begins exactly as a
-//! bundle does, with another version, is of a later format, or a presentation. Everything else is read strictly as a bundle.
+//! bundle does, with another version, is of a later format, or a presentation. Everything else is read strictly as a bundle. A report of a
+//! receipt left out is none, whatever its unit has signed into the record.
 
 use super::BUNDLE_FORMAT;
+use super::left_out::LEFT_OUT_START;
 use super::presentation::PRESENTATION_FORMAT;
 
 const HEAD_BYTES: usize = 256;
@@ -37,6 +39,8 @@ pub enum FileSort {
     ForkEvidence,
     /// A bare proof of the log.
     LogProof,
+    /// The report of a receipt that was left out.
+    LeftOut,
     /// A PDF.
     Pdf,
     /// A ZIP archive, or OFD.
@@ -53,11 +57,12 @@ pub enum FileSort {
 
 impl FileSort {
     /// All sorts.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Empty,
         Self::Trust,
         Self::ForkEvidence,
         Self::LogProof,
+        Self::LeftOut,
         Self::Pdf,
         Self::Zip,
         Self::Picture,
@@ -73,6 +78,7 @@ impl FileSort {
             Self::Trust => "TRUST_FILE",
             Self::ForkEvidence => "FORK_EVIDENCE",
             Self::LogProof => "LOG_PROOF",
+            Self::LeftOut => "LEFT_OUT",
             Self::Pdf => "PDF",
             Self::Zip => "ZIP",
             Self::Picture => "PICTURE",
@@ -86,6 +92,9 @@ impl FileSort {
 /// Looks at the first bytes.
 pub fn kind_of(bytes: &[u8]) -> FileKind {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    if head.starts_with(LEFT_OUT_START) {
+        return FileKind::Other(FileSort::LeftOut);
+    }
     if !head.windows(FAMILY.len()).any(|window| window == FAMILY) {
         return FileKind::Other(sort_of(head));
     }
@@ -151,6 +160,9 @@ mod tests {
         ] {
             assert_eq!(kind_of(bytes), FileKind::Bundle, "{bytes:?}");
         }
+        // A unit may sign what looks like the name of a bundle: what reports it stays a report.
+        let report = b"{\"format\":\"tallystick/left-out/v1\",\"record\":\"tallystick/bundle/v1\"";
+        assert_eq!(kind_of(report), FileKind::Other(FileSort::LeftOut));
         assert_eq!(kind_of(b"PK\x03\x04"), FileKind::Other(FileSort::Zip));
     }
 }

@@ -170,7 +170,7 @@ pub fn receipt_key_bytes(key: ReceiptKey) -> [u8; 12] {
 }
 
 /// unit u32 ‖ biz key: key of BizKeys.
-pub(crate) fn biz_key_bytes(unit: UnitId, biz_key: [u8; 16]) -> [u8; 20] {
+pub fn biz_key_bytes(unit: UnitId, biz_key: [u8; 16]) -> [u8; 20] {
     let mut bytes = [0; 20];
     bytes[..4].copy_from_slice(&unit.get().to_be_bytes());
     bytes[4..].copy_from_slice(&biz_key);

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::conclusion::{Conclusion, Doubt, Failure, Unjudged};
 use super::layer::{Layer, LayerResult};
-use super::sentences::CheckId;
+use super::sentences::{CheckId, Finding};
 use super::value::Parameters;
 
 /// What became of a check.
@@ -132,17 +132,17 @@ impl Judge {
         Ok(value)
     }
 
-    /// What became of a layer, the verdict being final.
+    /// What became of a layer, the verdict being final. What is from the future says as much of the clock as of the layer.
     pub(super) fn layer(&self, layer: Layer) -> LayerResult {
-        let reached = self.checks.last().is_some_and(|last| layer <= last.id.layer());
-        let ended = |outcome| self.checks.iter().any(|check| check.id.layer() == layer && check.outcome == outcome);
-        if ended(CheckOutcome::Failed) {
-            LayerResult::Failed
-        } else if !reached || ended(CheckOutcome::Unknown) {
-            LayerResult::Unknown
-        } else {
-            LayerResult::Passed
+        let mut is_open = self.checks.last().is_none_or(|last| layer > last.id.layer());
+        for check in self.checks.iter().filter(|check| check.id.layer() == layer) {
+            match check.outcome {
+                CheckOutcome::Failed if check.id.finding() != Finding::FromTheFuture => return LayerResult::Failed,
+                CheckOutcome::Failed | CheckOutcome::Unknown => is_open = true,
+                CheckOutcome::Passed | CheckOutcome::Warned => {}
+            }
         }
+        if is_open { LayerResult::Unknown } else { LayerResult::Passed }
     }
 
     pub(super) fn into_checks(self) -> Vec<Check> {

@@ -41,6 +41,11 @@ pub enum Conclusion {
         /// The time by which it was to be anchored.
         seal_by: UnixMillis,
     },
+    /// A report says so of it, with a checkpoint from after the promised time; that the ledger does not have it is the reporter's word.
+    LeftOut {
+        /// The time by which it was to be anchored.
+        seal_by: UnixMillis,
+    },
     /// Signed by the unit; the ledger was not asked.
     Unchecked,
     /// Signed by the unit, and refused by the ledger.

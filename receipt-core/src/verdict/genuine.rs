@@ -18,7 +18,7 @@ use crate::receipt::layout::from_values;
 use crate::receipt::model::Receipt;
 use crate::receipt::rules::{Catalogue, check_body};
 use crate::record::{ReceiptRecord, SignedRecord};
-use crate::suite::{PublicKey, Suite};
+use crate::suite::{ChainId, PublicKey, Suite};
 use crate::trust::TrustFile;
 
 /// Broken rules that are told one by one: thousands of detail lines can each break one.
@@ -34,7 +34,10 @@ pub(super) fn check(
 ) -> Result<(SignedRecord, Option<LaterAuthorities>), Conclusion> {
     let (evidence, trust) = (context.file.evidence(), context.trust);
     if evidence.chain != trust.chain_id() {
-        return Err(other_chain(context, judge));
+        let proof = TlogProof::parse_without_extra(evidence.anchor.as_bytes()).ok();
+        let checkpoint = proof.and_then(|proof| Checkpoint::parse(proof.checkpoint.text()).ok());
+        let log = checkpoint.map(|checkpoint| checkpoint.origin().to_owned());
+        return Err(other_chain(evidence.chain, log, trust, judge));
     }
     judge.pass(CheckId::Chain);
     let signed = read_record(evidence.record, judge)?;
@@ -133,13 +136,9 @@ fn check_signers(
     Ok(Some(LaterAuthorities(detail)))
 }
 
-/// Which chain the bundle is of, and which is asked about. The name of its log is the bundle's own word.
-fn other_chain(context: &Context<'_>, judge: &mut Judge) -> Conclusion {
-    let (evidence, trust) = (context.file.evidence(), context.trust);
-    let proof = TlogProof::parse_without_extra(evidence.anchor.as_bytes()).ok();
-    let checkpoint = proof.and_then(|proof| Checkpoint::parse(proof.checkpoint.text()).ok());
-    let log = checkpoint.map(|checkpoint| checkpoint.origin().to_owned());
-    let (own, known, name) = (evidence.chain, trust.chain_id(), trust.chain_name());
+/// Which chain a file is of, and which is asked about. The name of its log is the file's own word.
+pub(super) fn other_chain(own: ChainId, log: Option<String>, trust: &TrustFile, judge: &mut Judge) -> Conclusion {
+    let (known, name) = (trust.chain_id(), trust.chain_name());
     let parameters = Parameters::of([("chain", Value::Chain(own))])
         .and("log", log.map(Value::Text))
         .and("own_name", Some(Value::Text(name.to_owned())))

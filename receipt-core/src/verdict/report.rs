@@ -294,7 +294,8 @@ fn layers(verdict: &Verdict) -> Vec<LayerReport> {
         Layer::InForce => verdict.layers.in_force,
     };
     // A signature makes a code the unit's, and not the paper under it.
-    let is_signature_alone = verdict.means == Means::Record && verdict.layers.anchored != LayerResult::Passed;
+    let is_signature_alone =
+        matches!(verdict.means, Means::Record | Means::Report) && verdict.layers.anchored != LayerResult::Passed;
     let name = |layer, result| match (layer, result) {
         (Layer::Genuine, LayerResult::Passed) if is_signature_alone => SIGNATURE_LAYER,
         _ => layer_name(layer),

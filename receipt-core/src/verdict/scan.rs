@@ -30,6 +30,9 @@ use crate::note::{PosixSeconds, SignedNote};
 use crate::record::SignedRecord;
 use crate::trust::{TrustFile, TrustedCheckpoint};
 
+/// What is open about every record that nobody found.
+pub(super) const NOBODY_CAN_PROVE: &str = "no such record was found; nobody can prove that there is none";
+
 /// A signed record, and what is known around it.
 #[derive(Debug, Clone, Copy)]
 pub struct Scan<'a> {
@@ -106,11 +109,40 @@ pub(super) fn conclude(
     judge: &mut Judge,
     seen: &mut Seen,
 ) -> Result<Conclusion, Conclusion> {
-    let directory = scan.directory;
+    let ByDirectory { signed, revoked_from } = by_directory(scan.record, scan.directory, trust, latest, judge, seen)?;
+    let concluded = match ask(scan, trust, &signed, latest, judge, seen) {
+        Err(Conclusion::Invalid(failure)) => {
+            let (doubt, detail) = (Doubt::AnswerFalse, format!("{}: {}", failure.code(), failure.detail));
+            Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail })
+        }
+        Ok(concluded) | Err(concluded) => concluded,
+    };
+    Ok(match revoked_from {
+        Some(from) => under_revoked_key(concluded, from, judge),
+        None => concluded,
+    })
+}
+
+/// A record that the unit signed, by the directory.
+pub(super) struct ByDirectory {
+    pub(super) signed: SignedRecord,
+    /// From when on its key is revoked, if it is.
+    pub(super) revoked_from: Option<UnixMillis>,
+}
+
+/// That the unit signed the record, by the directory's word of its key.
+pub(super) fn by_directory(
+    record: &[u8],
+    directory: &TrustedDirectory,
+    trust: &TrustFile,
+    latest: UnixMillis,
+    judge: &mut Judge,
+    seen: &mut Seen,
+) -> Result<ByDirectory, Conclusion> {
     seen.as_of = Some(AsOf { time: directory.as_of(), source: DateSource::Directory });
     seen.directory_as_of = Some(directory.as_of());
     seen.signers = directory.signers().to_vec();
-    let signed = read_record(scan.record, judge)?;
+    let signed = read_record(record, judge)?;
     let record = &signed.record;
     let dated = || Parameters::of([("directory_seconds", Value::Seconds(directory.as_of().get()))]);
     if is_after(directory.as_of(), latest) {
@@ -130,22 +162,12 @@ pub(super) fn conclude(
     if revoked_from.is_none() {
         judge.pass(CheckId::DirectoryRevocation);
     }
-    let concluded = match ask(scan, trust, &signed, latest, judge, seen) {
-        Err(Conclusion::Invalid(failure)) => {
-            let (doubt, detail) = (Doubt::AnswerFalse, format!("{}: {}", failure.code(), failure.detail));
-            Conclusion::Unjudged(Unjudged { doubt, parameters: Parameters::NONE, detail })
-        }
-        Ok(concluded) | Err(concluded) => concluded,
-    };
-    Ok(match revoked_from {
-        Some(from) => under_revoked_key(concluded, from, judge),
-        None => concluded,
-    })
+    Ok(ByDirectory { signed, revoked_from })
 }
 
 /// Whoever has stolen a key dates what it signs as it likes. Only the ledger, which takes old times for ten days after a revocation and no
 /// longer, can say of a record under a revoked key that it is not the thief's.
-fn under_revoked_key(concluded: Conclusion, revoked_from: UnixMillis, judge: &mut Judge) -> Conclusion {
+pub(super) fn under_revoked_key(concluded: Conclusion, revoked_from: UnixMillis, judge: &mut Judge) -> Conclusion {
     let detail = match &concluded {
         Conclusion::InForce { .. } | Conclusion::Reversed { .. } | Conclusion::Refused { .. } => return concluded,
         // The ledger's own word, and proved.
@@ -169,12 +191,12 @@ fn ask(
         LedgerAnswer::NotAsked => Ok(Conclusion::Unchecked),
         LedgerAnswer::Absent { checkpoint } => {
             let checkpoint = checkpoint_of(checkpoint, trust, latest, judge)?;
-            let issued = signed.record.issue_time;
-            if issued.seconds() > checkpoint.as_of.get().saturating_add(CLOCK_DRIFT_MS_MAX / 1000) {
+            if is_before(checkpoint.as_of, signed) {
+                let issued = signed.record.issue_time;
                 let detail = format_args!("its checkpoint is of {}, and the record of {issued}", checkpoint.as_of);
                 return Err(judge.doubt(CheckId::LedgerAnswer, Doubt::AnswerFalse, detail));
             }
-            judge.leave_open(CheckId::LedgerAnswer, "no such record was found; nobody can prove that there is none");
+            judge.leave_open(CheckId::LedgerAnswer, NOBODY_CAN_PROVE);
             date(&checkpoint, trust, seen);
             Ok(waiting(signed, checkpoint.as_of))
         }
@@ -183,7 +205,8 @@ fn ask(
             let suite = trust.suite();
             let judged = proved_place(suite, &checkpoint.root, checkpoint.size, scan.record, place);
             let id = CheckId::LedgerAnswer;
-            match judged.map_err(|error| judge.fail(id, error))? {
+            // Whoever says "refused" and does not show it has not shown that the ledger refused anything.
+            match judged.map_err(|error| judge.doubt(id, Doubt::AnswerFalse, error))? {
                 PlaceVerdict::Refused(reason) => {
                     date(&checkpoint, trust, seen);
                     drop(judge.fail(id, reason));
@@ -194,7 +217,9 @@ fn ask(
                     date(&checkpoint, trust, seen);
                     Ok(waiting(signed, checkpoint.as_of))
                 }
-                PlaceVerdict::Taken => Err(judge.fail(id, "the proof of a refusal shows that it was taken")),
+                PlaceVerdict::Taken => {
+                    Err(judge.doubt(id, Doubt::AnswerFalse, "the proof of a refusal shows that it was taken"))
+                }
             }
         }
         LedgerAnswer::Taken { batch, anchor, status } => {
@@ -222,9 +247,14 @@ fn checkpoint_of(
     Ok(checkpoint)
 }
 
-fn date(checkpoint: &TrustedCheckpoint, trust: &TrustFile, seen: &mut Seen) {
+pub(super) fn date(checkpoint: &TrustedCheckpoint, trust: &TrustFile, seen: &mut Seen) {
     seen.signers = checkpoint.signers.iter().map(|name| trust.agency(name).to_owned()).collect();
     seen.as_of = Some(AsOf { time: checkpoint.as_of, source: DateSource::Checkpoint });
+}
+
+/// Whether a checkpoint of this time is from before the record: it cannot say that the ledger does not have it.
+pub(super) fn is_before(as_of: PosixSeconds, signed: &SignedRecord) -> bool {
+    signed.record.issue_time.seconds() > as_of.get().saturating_add(CLOCK_DRIFT_MS_MAX / 1000)
 }
 
 /// The ledger does not have it: by the quorum's time, not by that of this machine, it is in time or overdue.

@@ -1,6 +1,7 @@
 //! Verdicts over whole bundles of the test chain: good ones of every sample, and every way of being bad. Of codes: `scan`; of
-//! presentations: `presented`.
+//! presentations: `presented`; of reports of receipts left out: `left_out`.
 
+mod left_out;
 mod presented;
 mod scan;
 
@@ -35,8 +36,9 @@ fn judge(chain: &TestChain, bundle: &Bundle) -> Verdict {
 
 /// The checks that a bundle goes through: all but those of a code's and of a presentation's.
 fn of_bundles() -> Vec<CheckId> {
-    use CheckId::{CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer, ShownForm, ShownRecord, ShownRoot};
-    let of_codes = [CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer];
+    use CheckId::{CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer, ReportForm, SealByPassed};
+    use CheckId::{ShownForm, ShownRecord, ShownRoot};
+    let of_codes = [CodeForm, DirectoryKey, DirectoryRevocation, LedgerAnswer, ReportForm, SealByPassed];
     let of_others = [&of_codes[..], &[ShownRoot, ShownForm, ShownRecord]].concat();
     CheckId::ALL.iter().copied().filter(|id| !of_others.contains(id)).collect()
 }

@@ -15,6 +15,7 @@ mod directory;
 mod foreign_suite;
 mod forgeries;
 mod governance;
+mod left_out;
 mod log;
 mod presentations;
 mod records;
@@ -100,6 +101,7 @@ fn no_file_is_without_its_test() {
         "foreign-suite",
         "governance",
         "ledger-answer",
+        "left-out",
         "log",
         "presentation",
         "record",

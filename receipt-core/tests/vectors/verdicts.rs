@@ -3,18 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use receipt_core::answer::report_left_out;
 use receipt_core::block::Item;
-use receipt_core::bundle::{BatchPart, Bundle, StatusPart, share};
+use receipt_core::bundle::{BatchPart, Bundle, LeftOut, StatusPart, share};
 use receipt_core::code::{self, Host};
 use receipt_core::directory::{Directory, FormerName, TrustedDirectory, UnitRow};
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptKey, UnixMillis};
 use receipt_core::note::TlogProof;
-use receipt_core::testkit::{TestChain, TestReceipt};
+use receipt_core::testkit::{TestChain, TestReceipt, TestValidator};
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{
     CheckId, CheckOutcome, CodeScan, Finding, Language, LedgerAnswer, NotChecked, Notice, RecordPlace, Scan,
-    TimeSource, Verdict, verify_bundle, verify_code, verify_scan,
+    TimeSource, Verdict, verify_bundle, verify_code, verify_left_out, verify_scan,
 };
 use serde_json::{Value, json};
 
@@ -169,6 +170,7 @@ fn verdict_json() {
     let (trust, base) = (scene.chain.trust().clone(), scene.chain.bundle(&scene.blues[0]));
     let files = of_files(&mut scene, &base, &trust);
     let codes = of_codes(&scene);
+    let (reports, report) = of_reports(Scene::new());
     let scans = of_scans(scene);
     let rows = |asked: &[Asked]| asked.iter().map(Asked::row).collect::<Vec<_>>();
     let value = json!({
@@ -177,13 +179,15 @@ fn verdict_json() {
         "files": rows(&files),
         "scans": rows(&scans),
         "codes": rows(&codes),
+        "report": report,
+        "reports": rows(&reports),
         "pages": {
             "zh": files[0].verdict.to_text(Language::Zh),
             "en": files[0].verdict.to_text(Language::En),
         },
     });
     super::check("verdict.json", &value);
-    all_is_reached(files.iter().chain(&scans).chain(&codes).map(|asked| &asked.verdict));
+    all_is_reached(files.iter().chain(&scans).chain(&codes).chain(&reports).map(|asked| &asked.verdict));
 }
 
 fn of_files(scene: &mut Scene, good: &Bundle, trust: &TrustFile) -> Vec<Asked> {
@@ -334,12 +338,108 @@ fn other_files(base: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a trust file", b"tallystick/trust/v1\n".to_vec()),
         ("evidence of a fork", b"tallystick/fork/v1\n".to_vec()),
         ("a bare proof", b"c2sp.org/tlog-proof@v1\n".to_vec()),
+        ("a report of a receipt left out", b"{\"format\":\"tallystick/left-out/v1\",".to_vec()),
         ("a PDF", b"%PDF-1.7\n".to_vec()),
         ("a ZIP archive", b"PK\x03\x04\xff".to_vec()),
         ("a picture", b"\xff\xd8\xff\xe0".to_vec()),
         ("UTF-16", b"\xff\xfe{\x00".to_vec()),
         ("compressed", b"\x1f\x8b\x08".to_vec()),
         ("another JSON file", b"{}".to_vec()),
+    ]
+}
+
+/// Reports of a receipt left out, and the text of the first, which the others are changes of.
+fn of_reports(scene: Scene) -> (Vec<Asked>, String) {
+    let Scene { mut chain, .. } = scene;
+    let missing = chain.issue("S02");
+    let (record, seal_by) = (&missing.record, missing.signed.record.seal_by);
+    let at = seal_by.plus_millis(3_600_000);
+    let known = chain.validators_at(chain.height());
+    let size = chain.log().size();
+    let note = |validators: &[TestValidator], seconds| chain.checkpoint_note(size, validators, seconds);
+    let late = note(known, seal_by.seconds() + 1);
+    let units = chain.directory();
+    let opened = chain.trusted(units.clone());
+    let scan = Scan { record, directory: &opened, ledger: LedgerAnswer::Absent { checkpoint: &late } };
+    let good = report_left_out(&scan, chain.trust(), at).unwrap();
+    let base = good.encode();
+    let text = String::from_utf8(base.clone()).unwrap();
+    let rows = changed_reports(&chain, &missing, &good, &late, at);
+    let asked = |(name, file, units): (&'static str, Vec<u8>, Directory)| {
+        let signed = chain.sign_directory(units).encode();
+        let opened = TrustedDirectory::open(&signed, chain.trust()).unwrap();
+        let verdict = verify_left_out(&file, &opened, chain.trust(), at);
+        let input = json!({ "splice": splice(&base, &file), "directory": hex::encode(&signed) });
+        Asked { name, input, verdict, age_seconds_max: None }
+    };
+    let mut all: Vec<Asked> = rows.into_iter().map(asked).collect();
+    let old = asked(("a directory older than is allowed", base.clone(), units));
+    all.push(old.not_older_than(60));
+    let left_out: Vec<&str> =
+        all.iter().filter(|asked| asked.verdict.finding() == Finding::LeftOut).map(|asked| asked.name).collect();
+    assert_eq!(left_out, ["left out"]);
+    (all, text)
+}
+
+/// A report of a record, and what it is changed to; and by which directory each is judged.
+fn changed_reports(
+    chain: &TestChain,
+    missing: &TestReceipt,
+    good: &LeftOut,
+    late: &str,
+    at: UnixMillis,
+) -> Vec<(&'static str, Vec<u8>, Directory)> {
+    let (record, seal_by, units) = (&missing.record, missing.signed.record.seal_by, chain.directory());
+    let (base, size) = (good.encode(), chain.log().size());
+    let text = String::from_utf8(base.clone()).unwrap();
+    let known = chain.validators_at(chain.height());
+    let note = |validators: &[TestValidator], seconds| chain.checkpoint_note(size, validators, seconds);
+    let under = |checkpoint| LeftOut { checkpoint, ..good.clone() }.encode();
+    let of_record = |record: Vec<u8>| LeftOut { record, ..good.clone() }.encode();
+    let changed = |change: &dyn Fn(&mut UnitRow)| {
+        let mut units = units.clone();
+        change(units.units.iter_mut().find(|row| row.unit() == missing.signed.record.unit).unwrap());
+        units
+    };
+    let flipped = |position: usize| {
+        let mut record = record.clone();
+        record[position] ^= 1;
+        of_record(record)
+    };
+    let mut later = record.clone();
+    super::forgeries::later(&mut later, 1, 2);
+    let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
+    let plain = || units.clone();
+    let quorum = &known[..3];
+    vec![
+        ("left out", base.clone(), plain()),
+        ("a revoked key", base.clone(), changed(&|row| row.keys[0].revoked_from_ms = at.get())),
+        ("a key that the directory does not have", base.clone(), changed(&|row| row.keys.clear())),
+        ("a directory from the future", base.clone(), Directory { time: at.plus_millis(601_000), ..plain() }),
+        ("the record changed", flipped(12), plain()),
+        ("the signature changed", flipped(record.len() - 1), plain()),
+        ("the record cut", of_record(record[..record.len() - 1].to_vec()), plain()),
+        ("a record of a later format", of_record(later), plain()),
+        (
+            "another chain",
+            text.replacen(&chain.trust().chain_id().0.to_string(), &Hash::ZERO.to_string(), 1).into(),
+            plain(),
+        ),
+        ("in time to the second", under(note(quorum, seal_by.seconds())), plain()),
+        ("two of four", under(note(&known[..2], seal_by.seconds() + 1)), plain()),
+        ("a line more", under(late.to_owned()), plain()),
+        ("a time changed", under(good.checkpoint.replacen("— ", "—  ", 1)), plain()),
+        ("a root changed", text.replacen("\\n\\n", "A\\n\\n", 1).into(), plain()),
+        ("later validators", under(note(&strangers, seal_by.seconds() + 1)), plain()),
+        ("from the future", under(note(quorum, at.seconds() + 601)), plain()),
+        ("no checkpoint", under(String::new()), plain()),
+        ("a key more", text.replacen(",\"record\"", ",\"more\":1,\"record\"", 1).into(), plain()),
+        ("white space", text.replacen("{\"format\"", "{ \"format\"", 1).into(), plain()),
+        ("a later version", text.replacen("left-out/v1", "left-out/v2", 1).into(), plain()),
+        ("a newline at the end", format!("{text}\n").into(), plain()),
+        ("cut off", base[..base.len() - 1].to_vec(), plain()),
+        ("a bundle", b"{\"format\":\"tallystick/bundle/v1\",".to_vec(), plain()),
+        ("an empty file", Vec::new(), plain()),
     ]
 }
 

@@ -7,7 +7,9 @@ use receipt_core::status::empty_root;
 
 use super::bodies::BodiesReport;
 use super::handover::{AuthorityChangeReport, HandoverReport};
+use super::left_out::LeftOutOutcome;
 use super::report::{AuditReport, AuditResult, LateReport};
+use super::watch::Agreement;
 
 impl AuditReport {
     /// The report for people.
@@ -60,6 +62,7 @@ impl AuditReport {
         self.write_changes(page)?;
         self.write_late(page)?;
         self.write_bodies(page)?;
+        self.write_left_out(page)?;
         for text in &self.reservations {
             writeln!(page, "  INCOMPLETE     {}", line(text))?;
         }
@@ -106,6 +109,30 @@ impl AuditReport {
                 page,
                 "  late           issuer {issuer}: {records} records in blocks later than their seal_by, by up to {seconds} s"
             )?;
+        }
+        Ok(())
+    }
+
+    fn write_left_out(&self, page: &mut String) -> std::fmt::Result {
+        for report in &self.left_out {
+            let word = match report.outcome {
+                LeftOutOutcome::LeftOut => "LEFT OUT",
+                LeftOutOutcome::Late => "LATE",
+                LeftOutOutcome::OnTime => "in time",
+                LeftOutOutcome::Refused => "REFUSED",
+                LeftOutOutcome::NotDue => "not due yet",
+                LeftOutOutcome::KeyRevoked => "KEY REVOKED",
+                LeftOutOutcome::NotSigned => "NOT SIGNED",
+            };
+            let file = line(&report.file);
+            writeln!(page, "  {word:<14} {file}: {}", line(&report.detail))?;
+            let checkpoint = match report.checkpoint {
+                Agreement::Same => continue,
+                Agreement::Beyond => "of a larger tree than was replayed: what came later was not seen",
+                Agreement::Unsigned => "none of this ledger's: no quorum signed it",
+                Agreement::Contradicts => "of ANOTHER history: see the findings",
+            };
+            writeln!(page, "                 the report's checkpoint is {checkpoint}")?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use super::handover::{AuthorityChangeReport, HandoverReport};
 use super::in_use;
 use super::prepare::{KeyRegistry, Prepared, PreparedBlock, Served};
 use super::tally::Tally;
+use super::watch::Watch;
 use crate::certificate::Certificate;
 
 /// The ledger as far as it was replayed.
@@ -42,12 +43,14 @@ pub(super) struct Replay<'a> {
     pub(super) tip: Option<(Height, Seal)>,
     /// The newest verified checkpoint and its height.
     pub(super) sealed: Option<(Height, TrustedCheckpoint)>,
+    /// Reports of receipts left out, whose records and checkpoints are looked out for.
+    pub(super) left_out: Watch,
     /// Served notes of sizes not reached yet.
     pub(super) pending: BTreeMap<u64, String>,
 }
 
 impl<'a> Replay<'a> {
-    pub(super) fn new(genesis: &'a Genesis, keys: &'a KeyRegistry) -> Result<Self, TrustTextError> {
+    pub(super) fn new(genesis: &'a Genesis, keys: &'a KeyRegistry, left_out: Watch) -> Result<Self, TrustTextError> {
         Ok(Self {
             genesis,
             params: ChainParameters::of(genesis),
@@ -61,6 +64,7 @@ impl<'a> Replay<'a> {
             authority_changes: Vec::new(),
             tip: None,
             sealed: None,
+            left_out,
             pending: BTreeMap::new(),
         })
     }
@@ -86,6 +90,7 @@ impl<'a> Replay<'a> {
             appended.map_err(|error| Finding::at(height, FindingCode::Entries, error.to_string()))?;
         }
         self.commit(height, effects)?;
+        self.left_out.compare(height, &self.frontier, &self.trust);
         self.take_checkpoint(height, served.checkpoint)
     }
 
@@ -103,6 +108,7 @@ impl<'a> Replay<'a> {
             return Err(Finding::at(height, FindingCode::Seal, differing_seal(&effects.seal, &block.seal)));
         }
         self.tally.count_block(block, &effects);
+        self.left_out.count_block(height, block, &effects);
         Ok(effects)
     }
 
@@ -252,6 +258,7 @@ impl<'a> Replay<'a> {
         if let Some(problem) = given.and_then(|given| in_use::problem(given, &self.trust, replayed)) {
             findings.push(Finding::at(height, FindingCode::Trust, problem));
         }
+        findings.extend(self.left_out.contradictions.iter().cloned());
         findings
     }
 }

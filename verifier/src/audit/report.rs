@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::bodies::BodiesReport;
 use super::finding::Finding;
 use super::handover::{AuthorityChangeReport, HandoverReport};
+use super::left_out::{LeftOutOutcome, LeftOutReport};
 use super::replay::Replay;
 use super::tally::Tally;
 use crate::source::Source;
@@ -158,6 +159,8 @@ pub struct AuditReport {
     pub authority_changes: Vec<AuthorityChangeReport>,
     /// Contents; absent: content not checked.
     pub bodies: Option<BodiesReport>,
+    /// What became of the receipts that were reported as left out, in the order of the reports.
+    pub left_out: Vec<LeftOutReport>,
     /// What does not hold; empty if nothing was found.
     pub findings: Vec<Finding>,
     /// Why the source stopped early.
@@ -184,12 +187,24 @@ pub(super) struct Parts<'a> {
     /// What a trust file in use has beyond the replay.
     pub(super) trust_beyond: Option<String>,
     pub(super) bodies: Option<BodiesReport>,
+    pub(super) left_out: Vec<LeftOutReport>,
     pub(super) bodies_wanted: bool,
     pub(super) seconds: f64,
 }
 
 pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
-    let Parts { genesis, source, replay, findings, source_error, trust_beyond, bodies, bodies_wanted, seconds } = parts;
+    let Parts {
+        genesis,
+        source,
+        replay,
+        findings,
+        source_error,
+        trust_beyond,
+        bodies,
+        left_out,
+        bodies_wanted,
+        seconds,
+    } = parts;
     let tally = &replay.tally;
     let totals = tally.totals();
     let height = replay.tip.as_ref().map(|(height, _)| height.get());
@@ -201,6 +216,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
     let mut reservations = checkpoint_reservations(height, sealed_height, unsealed_blocks);
     reservations.extend(trust_beyond);
     reservations.extend(bodies.iter().flat_map(BodiesReport::reservations));
+    reservations.extend(left_out_reservation(&left_out));
     let complete = source_error.is_none() && reservations.is_empty();
     AuditReport {
         result: match (refuted, complete) {
@@ -217,14 +233,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         log_root: replay.frontier.root().to_string(),
         status_root: hash(seal.map(|seal| seal.status_root)),
         effects_hash: hash(seal.map(|seal| seal.effects_hash)),
-        sealed: replay.sealed.as_ref().map(|(height, checkpoint)| CheckpointReport {
-            height: height.get(),
-            tree_size: checkpoint.size.get(),
-            root: checkpoint.root.to_string(),
-            as_of: checkpoint.as_of.get(),
-            as_of_utc: utc_text(UnixMillis::new(checkpoint.as_of.get().saturating_mul(1000))),
-            signers: checkpoint.signers.iter().map(|name| replay.trust.agency(name).to_owned()).collect(),
-        }),
+        sealed: sealed_report(&replay),
         unsealed_blocks,
         checkpoints: tally.checkpoints,
         checkpoints_not_reached: replay.pending.len(),
@@ -242,6 +251,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         authority_changes: replay.authority_changes.clone(),
         not_checked: not_checked(bodies.as_ref(), bodies_wanted, replay.pending.len()),
         bodies,
+        left_out,
         findings,
         source_error,
         reservations,
@@ -249,6 +259,18 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         records_per_second: rate(tally.records, seconds),
         trust_text: replay.trust.to_text(),
     }
+}
+
+fn sealed_report(replay: &Replay<'_>) -> Option<CheckpointReport> {
+    let (height, checkpoint) = replay.sealed.as_ref()?;
+    Some(CheckpointReport {
+        height: height.get(),
+        tree_size: checkpoint.size.get(),
+        root: checkpoint.root.to_string(),
+        as_of: checkpoint.as_of.get(),
+        as_of_utc: utc_text(UnixMillis::new(checkpoint.as_of.get().saturating_mul(1000))),
+        signers: checkpoint.signers.iter().map(|name| replay.trust.agency(name).to_owned()).collect(),
+    })
 }
 
 /// Why the log's root, as the replay gives it, is not what a quorum has cosigned, or only for a part.
@@ -266,6 +288,14 @@ fn checkpoint_reservations(height: Option<u64>, sealed_height: Option<u64>, unse
         )],
         (Some(_), Some(_)) => Vec::new(),
     }
+}
+
+/// That signed receipts are not there. The ledger is none the worse for it; whoever promised them is.
+fn left_out_reservation(reports: &[LeftOutReport]) -> Option<String> {
+    let count = reports.iter().filter(|report| report.outcome == LeftOutOutcome::LeftOut).count();
+    let (subject, their) = if count == 1 { ("receipt is", "its") } else { ("receipts are", "their") };
+    (count > 0)
+        .then(|| format!("{count} reported {subject} left out: signed by {their} unit, and not on the ledger in time."))
 }
 
 fn late_reports(tally: &Tally) -> Vec<LateReport> {

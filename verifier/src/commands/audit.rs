@@ -1,12 +1,19 @@
 //! `audit`: replay, report.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use receipt_core::bundle::LeftOut;
+use receipt_core::genesis::Genesis;
+use receipt_core::limits::LEFT_OUT_BYTES_MAX;
 use tallystick_service::errln;
 use tallystick_service::exit::Exit;
 use tallystick_service::rng::OsEntropy;
-use tallystick_verifier::audit::{AuditError, AuditOptions, AuditResult, audit};
+use tallystick_service::terminal::path as shown;
+use tallystick_verifier::audit::{AuditError, AuditOptions, AuditResult, GivenReport, audit};
 use tallystick_verifier::progress::for_stderr;
 
-use super::{Failure, OrExit, print_json, print_text, read_genesis, read_trust, source_of, write_file};
+use super::{Failure, OrExit, print_json, print_text, read_file, read_genesis, read_trust, source_of, write_file};
 use crate::cli::AuditArguments;
 
 pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
@@ -16,6 +23,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
     let options = AuditOptions {
         threads: arguments.threads.unwrap_or(cores).clamp(1, 256),
         bodies: arguments.bodies.clone(),
+        left_out: read_reports(&arguments.left_out, &genesis)?,
         trust: arguments.trust.as_deref().map(read_trust).transpose()?,
         entropy: &OsEntropy,
     };
@@ -49,4 +57,22 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
         AuditResult::Refuted => Exit::Bad,
         AuditResult::Incomplete => Exit::Reserved,
     })
+}
+
+/// Reports of receipts left out, each of the chain that is replayed.
+fn read_reports(paths: &[PathBuf], genesis: &Genesis) -> Result<Vec<GivenReport>, Failure> {
+    let read = |path: &PathBuf| {
+        let report = LeftOut::decode(&read_file(path, LEFT_OUT_BYTES_MAX)?);
+        let report = report
+            .with_context(|| format!("{} is no report of a receipt left out", shown(path)))
+            .or_exit(Exit::Usage)?;
+        let (given, own) = (report.chain, genesis.chain_id());
+        if given != own {
+            let error =
+                anyhow::anyhow!("{} is of the chain {}, and --genesis of the chain {}", shown(path), given.0, own.0);
+            return Err(error).or_exit(Exit::Usage);
+        }
+        Ok(GivenReport { file: path.display().to_string(), report })
+    };
+    paths.iter().map(read).collect()
 }

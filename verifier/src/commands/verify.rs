@@ -1,21 +1,23 @@
-//! `verify`: bundles in, verdicts out. A file that cannot be read does not keep the others from being judged.
+//! `verify`: bundles and reports of receipts left out in, verdicts out. A file that cannot be read does not keep the others from being judged.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use receipt_core::bundle::{FileKind, FileSort, kind_of};
+use receipt_core::directory::TrustedDirectory;
 use receipt_core::hash::tagged;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::verdict::{
     FindingResult, Language, Parameters, Phrase, UnreadableReport, Value, Verdict, VerdictReport, say, unreadable,
-    verify_bundle,
+    verify_bundle, verify_left_out,
 };
 use serde::Serialize;
 use tallystick_service::exit::Exit;
 use tallystick_service::input;
 use tallystick_service::terminal::path as shown;
 
-use super::{Failure, Terms, print_json_of, print_text};
+use super::{Failure, Terms, print_json_of, print_text, read_directory};
 use crate::cli::VerifyArguments;
 
 /// Format of a line of JSON: `docs/spec/schemas`.
@@ -45,9 +47,10 @@ struct Tally {
 
 pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let terms = Terms::read(&arguments.terms)?;
+    let directory = arguments.directory.as_deref().map(|path| read_directory(path, &terms.trust)).transpose()?;
     let mut tally = Tally::default();
     for path in &arguments.files {
-        let result = match judge(path, &terms) {
+        let result = match judge(path, &terms, directory.as_ref()) {
             Ok((bytes, verdict)) => tell(path, &bytes, &verdict, arguments, &mut tally)?,
             Err(error) => tell_unread(path, &unreadable(&error.to_string(), &terms.trust), arguments)?,
         };
@@ -60,10 +63,16 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     Ok(exits.max_by_key(|exit| exit.severity()).unwrap_or(Exit::Good))
 }
 
-fn judge(path: &Path, terms: &Terms) -> io::Result<(Vec<u8>, Verdict)> {
+fn judge(path: &Path, terms: &Terms, directory: Option<&TrustedDirectory>) -> io::Result<(Vec<u8>, Verdict)> {
     // One byte above the limit is enough to see that a file is too long.
     let bytes = input::head(path, BUNDLE_BYTES_MAX + 1)?;
-    let verdict = terms.meant(verify_bundle(&bytes, &terms.trust, terms.at));
+    let judged = match (kind_of(&bytes), directory) {
+        (FileKind::Other(FileSort::LeftOut), Some(directory)) => {
+            verify_left_out(&bytes, directory, &terms.trust, terms.at)
+        }
+        _ => verify_bundle(&bytes, &terms.trust, terms.at),
+    };
+    let verdict = terms.meant(judged);
     Ok((bytes, verdict))
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn audit_source(chain: &TestChain, source: &Source, extra: Extra<'_>)
     let options = AuditOptions {
         threads: extra.threads,
         bodies: extra.bodies.map(TestFile::path).into_iter().collect(),
+        left_out: Vec::new(),
         trust: extra.trust,
         entropy: &SeededEntropy::new(1),
     };

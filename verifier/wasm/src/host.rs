@@ -5,6 +5,8 @@
 //! tallystick_trace(options, trust)      the same
 //! tallystick_scan(options, trust, directory)    options ‖ trust ‖ directory ‖ text of a code
 //! tallystick_scan_answered(options, trust, directory, text)    the same ‖ ledger's answer
+//! tallystick_report_left_out(options, trust, directory, text)  the same
+//! tallystick_left_out(options, trust, directory)    options ‖ trust ‖ directory ‖ report of a receipt left out
 //! tallystick_question(trust)            trust ‖ bundle, or digits of a code
 //! tallystick_choices(trust)             trust ‖ bundle
 //! tallystick_share(fields)              fields ‖ bundle
@@ -39,6 +41,18 @@ tallystick_page_host::exports! {
             let (options, trust, rest) = parts(input, options, trust)?;
             let (directory, text, answer) = parts(rest, directory, text)?;
             Some(crate::scan_answered(options, trust, directory, text, answer))
+        };
+        #[cfg(feature = "codes")]
+        tallystick_report_left_out(options, trust, directory, text) => |input, options, trust, directory, text| {
+            let (options, trust, rest) = parts(input, options, trust)?;
+            let (directory, text, answer) = parts(rest, directory, text)?;
+            Some(crate::report_left_out(options, trust, directory, text, answer))
+        };
+        #[cfg(feature = "codes")]
+        tallystick_left_out(options, trust, directory) => |input, options, trust, directory| {
+            let (options, trust, rest) = parts(input, options, trust)?;
+            let (directory, report) = pair(rest, directory)?;
+            Some(crate::left_out(options, trust, directory, report))
         };
         tallystick_question(trust) => |input, trust| {
             pair(input, trust).map(|(trust, receipt)| crate::question(trust, receipt))

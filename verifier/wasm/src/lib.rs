@@ -6,6 +6,8 @@
 //! trace(options, trust, bundle)     JSON of `Trace`, the way from a value to the checkpoint; `null` if there is none
 //! scan(options, trust, directory, text)   JSON of a verdict on a code's text, the same bytes as in `tallystick-verifier scan --json`
 //! scan_answered(options, trust, directory, text, answer)   the same with a ledger's answer about the receipt
+//! report_left_out(options, trust, directory, text, answer)   the report that the ledger leaves the code's receipt out (docs/spec/left-out.md), or the verdict why there is none
+//! left_out(options, trust, directory, report)   JSON of a verdict on such a report, the same bytes as in `tallystick-verifier verify --json`
 //! question(trust, receipt)          JSON of what a portal is asked: {"code":…,"number":…,"status_key":…}; of a bundle, or of a code's digits
 //! choices(trust, bundle)            JSON of what of it can be shown to others: {"fields":[…]}
 //! share(fields, bundle)             a presentation of these fields (docs/spec/presentation.md)
@@ -17,9 +19,9 @@
 
 pub mod host;
 
-use receipt_core::answer::{Answer, join};
+use receipt_core::answer::{Answer, join, left_out_by};
 use receipt_core::bundle::{Bundle, ShareError};
-use receipt_core::code::Host;
+use receipt_core::code::{self, Host};
 use receipt_core::directory::{TrustedDirectory, open_directory_file};
 use receipt_core::ids::UnixMillis;
 use receipt_core::record::{SignedRecord, status_key};
@@ -27,7 +29,7 @@ use receipt_core::shown::line;
 use receipt_core::trust::TrustFile;
 use receipt_core::verdict::{
     Choice, CodeScan, Language, LedgerAnswer, Parameters, Phrase, Said, TimeSource, Value, Verdict, can_be_meant, say,
-    trace_bundle, verify_bundle, verify_code,
+    trace_bundle, verify_bundle, verify_code, verify_left_out,
 };
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +162,28 @@ pub fn scan_answered(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8]
         Ok(known.judge(text, answer.borrowed()))
     };
     told(judged())
+}
+
+/// The report that the ledger leaves out the receipt of a code, by what was answered about it; or JSON of the verdict that says why there is none.
+pub fn report_left_out(options: &[u8], trust: &[u8], directory: &[u8], text: &[u8], answer: &[u8]) -> Vec<u8> {
+    let reported = || -> Result<Vec<u8>, Problem> {
+        let known = read_scan(options, trust, directory)?;
+        let answer = Answer::decode(answer).map_err(|error| Problem::new("ANSWER_UNREADABLE", error.to_string()))?;
+        let verdict = known.judge(text, answer.borrowed());
+        let record = code::read(&String::from_utf8_lossy(text), &known.hosts).unwrap_or_default();
+        let report = left_out_by(&verdict, &record, answer.borrowed(), &known.trust);
+        Ok(report.map_or_else(|| verdict.to_json().into_bytes(), |report| report.encode()))
+    };
+    reported().unwrap_or_else(|problem| json(&problem))
+}
+
+/// The verdict on the report of a receipt left out, by a directory file.
+pub fn left_out(options: &[u8], trust: &[u8], directory: &[u8], report: &[u8]) -> Vec<u8> {
+    told(
+        read_scan(options, trust, directory).map(|known| {
+            known.options.meant(verify_left_out(report, &known.directory, &known.trust, known.options.at()))
+        }),
+    )
 }
 
 /// What can be shown of a bundle.

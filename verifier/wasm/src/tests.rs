@@ -2,6 +2,7 @@
 
 use receipt_core::directory::DirectoryFile;
 use receipt_core::testkit::TestChain;
+use receipt_core::verdict::Scan;
 
 use super::*;
 
@@ -148,6 +149,67 @@ fn a_code_with_the_ledgers_answer_is_what_its_bundle_is() {
     let other = chain.bundle(&red);
     let other = Answer::Taken { batch: other.batch, anchor: other.anchor, status: other.status }.encode();
     assert!(asked(chain.now(), &other).contains("\"conclusion\":{\"code\":\"ANSWER_FALSE\""));
+}
+
+#[test]
+fn a_receipt_left_out_is_reported_and_the_report_judged() {
+    let mut chain = TestChain::new();
+    let anchored = chain.issue("S01");
+    chain.add_block(std::slice::from_ref(&anchored));
+    let missing = chain.issue("S02");
+    let file = DirectoryFile { signed: chain.sign_directory(chain.directory()), deltas: Vec::new() }.encode();
+    let host = Host::new("tally.example").unwrap();
+    let [of_missing, of_anchored] = [&missing, &anchored].map(|of| receipt_core::code::text(&host, &of.record));
+    let trust = chain.trust().to_text();
+    let seal_by = missing.signed.record.seal_by;
+    let absent = |seconds| {
+        let everybody = chain.validators_at(chain.height());
+        let checkpoint = chain.checkpoint_note(chain.log().size(), everybody, seconds);
+        Answer::Absent { checkpoint }.encode()
+    };
+    let late = absent(seal_by.seconds() + 1);
+    let plain = options;
+    let options = Options { hosts: vec!["tally.example".to_owned()], ..plain(seal_by.plus_millis(3_600_000)) };
+    let reported = |options: &Options, code: &str, answer: &[u8]| {
+        let options = serde_json::to_vec(options).unwrap();
+        super::report_left_out(&options, trust.as_bytes(), &file, code.as_bytes(), answer)
+    };
+    let report = reported(&options, &of_missing, &late);
+    let directory = open_directory_file(&file, chain.trust()).unwrap();
+    let ledger = Answer::decode(&late).unwrap();
+    let scan = Scan { record: &missing.record, directory: &directory, ledger: ledger.borrowed() };
+    let at = UnixMillis::new(options.at_ms);
+    let library = receipt_core::answer::report_left_out(&scan, chain.trust(), at).unwrap();
+    assert_eq!(report, library.encode());
+
+    let judged = |options: &Options, report: &[u8]| {
+        text(left_out(&serde_json::to_vec(options).unwrap(), trust.as_bytes(), &file, report))
+    };
+    let by_clock = Options { clock: true, ..options.clone() };
+    let expected = verify_left_out(&report, &directory, chain.trust(), at).timed_by(TimeSource::Clock).to_json();
+    assert_eq!(judged(&by_clock, &report), expected);
+    assert!(expected.contains("\"conclusion\":{\"code\":\"LEFT_OUT\""), "{expected}");
+    assert!(judged(&options, b"{}").contains("\"check\":\"REPORT_FORM\""));
+    // What judges files says what it is, and another question has to be asked.
+    let as_file = text(verdict(&serde_json::to_vec(&plain(at)).unwrap(), trust.as_bytes(), &report));
+    assert!(as_file.contains("\"seems\":\"LEFT_OUT\""), "{as_file}");
+
+    // Of everything else there is the verdict.
+    let Bundle { batch, anchor, status, .. } = chain.bundle(&anchored);
+    let taken = Answer::Taken { batch, anchor, status }.encode();
+    let old = Options { age_seconds_max: Some(60), ..options.clone() };
+    for (options, code, answer, finding) in [
+        (&options, &of_missing, &absent(seal_by.seconds()), "PENDING"),
+        (&options, &of_anchored, &taken, "IN_FORCE"),
+        (&options, &of_missing, &taken, "ANSWER_FALSE"),
+        (&options, &"https://elsewhere.example/".to_owned(), &late, "CODE_ELSEWHERE"),
+        (&old, &of_missing, &late, "DIRECTORY_OLD"),
+    ] {
+        let said = text(reported(options, code, answer));
+        assert!(said.contains(&format!("\"conclusion\":{{\"code\":\"{finding}\"")), "{finding}: {said}");
+    }
+    assert!(text(reported(&options, &of_missing, b"{}")).starts_with("{\"problem\":\"ANSWER_UNREADABLE\","));
+    assert!(judged(&Options { at_ms: 1, ..options }, &report).starts_with("{\"problem\":\"TIME\","));
 }
 
 #[test]

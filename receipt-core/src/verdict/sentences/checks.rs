@@ -49,11 +49,14 @@ checks! {
     BundleForm = "BUNDLE_FORM", Genuine, Damaged,
         "文件是规范格式的票据包，且未超过限制。" "The file is a bundle, within its limits and in canonical form.",
         "文件不是规范的票据包：已损坏或被改动[（{damage}）]。" "The file is not a bundle in canonical form: it was damaged or changed[ ({damage})].";
+    ReportForm = "REPORT_FORM", Genuine, Damaged,
+        "文件是规范格式的报告。" "The file is a report in canonical form.",
+        "文件不是规范的报告：已损坏或被改动[（{damage}）]。" "The file is not a report in canonical form: it was damaged or changed[ ({damage})].";
     CodeForm = "CODE_FORM", Genuine, CodeRefused,
         "扫得的内容是本页面的票据二维码。" "The text is the code of a receipt on this page.",
         "" "";
     Chain = "CHAIN", Genuine, OtherChain,
-        "票据包属于信任文件所述的链。" "The bundle is of the chain that the trust file is about.",
+        "文件属于信任文件所述的链。" "The file is of the chain that the trust file is about.",
         "" "";
     RecordForm = "RECORD_FORM", Genuine, Damaged,
         "已签名的记录格式规范。" "The signed record is in canonical form.",
@@ -125,14 +128,17 @@ checks! {
     AnchorQuorum = "ANCHOR_QUORUM", Anchored, NotAnchored,
         "对应该树大小的法定数量验证方共同签署了检查点。"
         "A quorum of the validators that count for this tree size cosigned the checkpoint.",
-        "批次的检查点没有可信验证方法定数量的共同签署。"
-        "The checkpoint over the batch is not under a quorum of the trusted validators.";
+        "检查点没有可信验证方法定数量的共同签署。"
+        "The checkpoint is not under a quorum of the trusted validators.";
     AnchorInclusion = "ANCHOR_INCLUSION", Anchored, NotAnchored,
         "批次头在该检查点下的日志中。" "The batch header stands in the log under that checkpoint.",
         "批次不在日志中。" "The batch does not stand in the log.";
     AnchorTime = "ANCHOR_TIME", Anchored, FromTheFuture,
-        "批次的检查点不在未来。" "The checkpoint over the batch is not from the future.",
-        "批次的检查点时间{signed_seconds}晚于判断所用的时间。" "The checkpoint over the batch is of {signed_seconds}, later than the time of the judgement.";
+        "检查点不在未来。" "The checkpoint is not from the future.",
+        "检查点时间{signed_seconds}晚于判断所用的时间。" "The checkpoint is of {signed_seconds}, later than the time of the judgement.";
+    SealByPassed = "SEAL_BY_PASSED", Anchored, ReportUnproved,
+        "检查点晚于承诺的期限。" "The checkpoint is later than the promised time.",
+        "检查点不晚于承诺的期限。" "The checkpoint is not later than the promised time.";
     LedgerAnswer = "LEDGER_ANSWER", Anchored, Refused,
         "账本收下了这条记录。" "The ledger took the record.",
         "账本拒绝了这条记录。" "The ledger refused the record.";

@@ -155,6 +155,11 @@ findings! {
     Overdue = "OVERDUE", Signed Bad, "逾期未上链" "OVERDUE",
         "开票单位承诺在{seal_by_ms}前上链，至今未上链。" "The unit promised to have it anchored by {seal_by_ms}, and it is not.",
         "请向开票单位询问；可向财政部门报告漏记。" "Ask the unit; it can be reported to the finance authority as left out.";
+    LeftOut = "LEFT_OUT", Signed Bad, "报告漏记" "REPORTED AS LEFT OUT",
+        "开票单位承诺在{seal_by_ms}前上链；期限已过，报告人称至今未上链。"
+        "The unit promised to have the receipt anchored by {seal_by_ms}; that time is over, and by the reporter's word it is not.",
+        "未上链，文件不能证明：请审计重放账本（audit --left-out）。"
+        "No file can prove that it is not: an auditor's replay tells (audit --left-out).";
     Unchecked = "UNCHECKED", Signed Caution, "已签名，未核实" "SIGNED, NOT CHECKED",
         "由{unit_name}的密钥签名；是否已上链、是否已冲红，没有查。"
         "Signed with the key of {unit_name}; whether it is anchored or reversed was not checked.",
@@ -188,6 +193,9 @@ findings! {
         "文件不能证明票据的状态，是否已冲红不能确定。"
         "The file does not prove the state of the receipt; whether it was reversed is not known.",
         "请勿接受；请从开票单位重新获取。" "Do not accept it; fetch the receipt anew from the unit.";
+    ReportUnproved = "REPORT_UNPROVED", Invalid Bad, "报告不成立" "REPORT NOT PROVED",
+        "文件不能证明上链期限已过。" "The file does not prove that the time for anchoring is over.",
+        "请重新查询账本，再作报告。" "Ask the ledger again, and report anew.";
     OtherChain = "OTHER_CHAIN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "票据属于另一条链{chain}[（自称{log}）]，这里只能判断{own_name}（{own_chain}）的票据。"
         "The receipt is of another chain, {chain}[ (log {log} by its own word)]; here receipts of {own_name} ({own_chain}) are judged.",

@@ -132,6 +132,7 @@ pub(in super::super) const fn sort_clause(sort: FileSort) -> Sentence {
             en: "it is the evidence of a fork: use `compare`",
         },
         FileSort::LogProof => Sentence { zh: "这只是一份日志证明", en: "it is a bare proof of the log" },
+        FileSort::LeftOut => Sentence { zh: "这是漏记报告", en: "it is the report of a receipt left out" },
         FileSort::Pdf => Sentence {
             zh: "这是 PDF 文件，票据包可能在它的附件里",
             en: "it is a PDF; the bundle may be attached to it",

@@ -107,6 +107,9 @@ fn offline_a_code_is_signed_and_no_more() {
     let verdict = known.judge(&chain, &receipt.record, LedgerAnswer::NotAsked, early);
     assert_eq!((verdict.finding(), verdict.code()), (Finding::FromTheFuture, "ISSUE_TIME"));
     assert!(verdict.signed.is_some(), "what was signed is shown to one whose clock is slow, too");
+    // The clock is as likely wrong as the unit: nothing says that the signature does not hold.
+    assert_eq!(verdict.layers.genuine, LayerResult::Unknown);
+    assert!(verdict.to_text(Language::En).contains("Genuine: not judged"), "{}", verdict.to_text(Language::En));
     // No changed byte is ever signed.
     for position in 0..receipt.record.len() {
         for mask in [0x01, 0x20, 0x80] {
@@ -328,9 +331,14 @@ fn a_refusal_is_proved_and_says_why() {
     assert_eq!(judge(&good, &chain.place(&good.record), None).finding(), Finding::Pending, "its batch came back");
     // A proof of something else, and none.
     let taken = chain.place(&receipt.record);
-    assert_eq!(judge(&receipt, &taken, None).finding(), Finding::AnswerFalse);
-    assert_eq!(judge(&good, &place, None).finding(), Finding::AnswerFalse);
-    assert_eq!(judge(&twin, &RecordPlace { path: Vec::new(), ..place }, None).finding(), Finding::AnswerFalse);
+    let unpathed = RecordPlace { path: Vec::new(), ..place.clone() };
+    for (which, place) in [(&receipt, &taken), (&good, &place), (&twin, &unpathed)] {
+        let verdict = judge(which, place, None);
+        assert_eq!(verdict.finding(), Finding::AnswerFalse);
+        // Nobody has shown that the ledger refused it.
+        assert!(!verdict.to_text(Language::En).contains("The ledger refused"), "{}", verdict.to_text(Language::En));
+        assert_eq!(verdict.checks.last().map(|check| check.outcome), Some(CheckOutcome::Unknown));
+    }
 }
 
 /// Every reason has words, and is told by them.

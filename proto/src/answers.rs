@@ -1,0 +1,71 @@
+//! What a node says of a receipt (`GetReceiptState`) as the text that browsers and verifiers judge (docs/spec/ledger-answer.md). Nothing of it is
+//! believed here.
+
+use bytes::Bytes;
+use receipt_core::answer::Answer;
+use receipt_core::bundle::{BatchPart, StatusPart};
+use receipt_core::entry::Entry;
+use receipt_core::hash::Hash;
+use receipt_core::ids::{LeafIndex, ReceiptKey};
+use receipt_core::note::{Checkpoint, SignedNote, TlogProof};
+use receipt_core::verdict::RecordPlace;
+
+use crate::ledger::v1::get_receipt_state_response::Answer as WireAnswer;
+use crate::ledger::v1::{GetReceiptStateRequest, GetReceiptStateResponse, ReceiptKey as WireKey};
+
+/// What a node is asked.
+#[must_use]
+pub fn question_about(key: ReceiptKey, status_key: Hash) -> GetReceiptStateRequest {
+    let key = WireKey { receipt_code: key.code.to_string(), receipt_number: key.number.to_string() };
+    GetReceiptStateRequest { key: Some(key), status_key: Bytes::copy_from_slice(status_key.as_bytes()) }
+}
+
+/// The answer as it is handed on; `None` if it is not of the form.
+#[must_use]
+pub fn answer_of(response: GetReceiptStateResponse) -> Option<Answer> {
+    let GetReceiptStateResponse { checkpoint, seal, seal_path, place, answer, .. } = response;
+    let place = place?;
+    let batch_index = LeafIndex::new(place.batch_index.into());
+    match answer? {
+        WireAnswer::Taken(taken) => {
+            let note = SignedNote::parse(checkpoint.as_bytes()).ok()?;
+            let seal_index = Checkpoint::parse(note.text()).ok()?.size().previous()?;
+            let proof = |index, path: &[Bytes]| {
+                let proof = TlogProof { extra: None, index, path: hashes(path)?, checkpoint: note.clone() };
+                Some(proof.to_string())
+            };
+            let Entry::Seal(seal) = Entry::decode(&seal).ok()? else { return None };
+            let value = (!taken.status.is_empty()).then(|| [&taken.salt[..], &taken.status].concat());
+            Some(Answer::Taken {
+                batch: BatchPart {
+                    index: batch_index,
+                    path: hashes(&place.batch_path)?,
+                    header: place.signed_header.to_vec(),
+                },
+                anchor: proof(LeafIndex::new(place.leaf_index), &place.path)?,
+                status: StatusPart {
+                    seal: seal.encode(),
+                    proof: proof(LeafIndex::new(seal_index.get()), &seal_path)?,
+                    map: taken.status_proof.to_vec(),
+                    value,
+                },
+            })
+        }
+        WireAnswer::Refused(_) => Some(Answer::Refused {
+            checkpoint,
+            place: RecordPlace {
+                leaf_index: LeafIndex::new(place.leaf_index),
+                entry: place.entry.to_vec(),
+                path: hashes(&place.path)?,
+                signed_header: place.signed_header.to_vec(),
+                batch_index,
+                batch_path: hashes(&place.batch_path)?,
+            },
+            replaced_by: None,
+        }),
+    }
+}
+
+fn hashes(path: &[Bytes]) -> Option<Vec<Hash>> {
+    path.iter().map(|hash| Hash::from_slice(hash)).collect()
+}
