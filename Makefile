@@ -29,7 +29,7 @@ CITY_DIR      ?= $(CARGO_TARGET_DIR)/city
 
 .PHONY: help
 help: ## Lists the commands.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 .PHONY: demo
 demo: build-network ## A receipt's whole journey on four validators, shown and checked; ends with exit code 0.
