@@ -98,6 +98,18 @@ export const MORE_WORDS = {
     '本网站说票据开出了，但账本没有接受它；这句话本页核实不了。请与收款单位联系。',
     'This site says that the receipt was issued, and that the ledger refused it; this page cannot confirm that. Ask the unit that was paid.',
   ],
+  reportDone: [
+    '报告文件 {name} 已生成，请交给票据的监管部门（财政部门）。它证明开票单位签了名、承诺的入账时间已过；只含票面二维码里的内容，没有缴款人和项目。',
+    'The report {name} was made: hand it to the authority for receipts (the finance department). It proves that the unit signed and that its promised time is over, and says no more than the code on the paper: no payer, no items.',
+  ],
+  reportFailed: [
+    '按现有的答复生成不了报告。请再联网查一次，然后重试。',
+    'No report can be made of the answer at hand. Ask the ledger once more and try again.',
+  ],
+  reportWechat: [
+    '微信里存不成文件：点右上角“⋯”，选“在浏览器打开”，在那里再扫一次。',
+    'WeChat saves no files: tap ⋯ at the top right, then “Open in Browser”, and scan the code there again.',
+  ],
   keptTooOften: [
     '本网站现在不再答复这么多询问，停在第 {number} 张之后（共 {count} 张）。请过一会儿再刷新。',
     'This site answers no more questions for now: stopped after {number} of {count}. Refresh again a little later.',

@@ -8,11 +8,12 @@ import { extras } from './parts.js';
 import { share, shareDrawn } from './pick.js';
 import { presentation } from './presentation.js';
 import { proof } from './proof.js';
+import { report } from './report.js';
 import { learn } from './words.js';
 
 learn(MORE_WORDS);
 for (const rule of RULES) document.styleSheets[0].insertRule(rule, document.styleSheets[0].cssRules.length);
-Object.assign(extras, { ready: true, keep, kept: openKept, share, presentation, proof, drawn });
+Object.assign(extras, { ready: true, keep, kept: openKept, share, presentation, proof, report, drawn });
 
 function drawn() {
   keptDrawn();

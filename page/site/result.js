@@ -91,13 +91,14 @@ function rest(open) {
   const { language, verdict, question } = state;
   if (question.code) {
     const compared = [...notices(verdict, language), ...comparison(verdict, language, true)];
-    return [...compared, ...refreshPart(), ...checks(verdict, language)];
+    const report = verdict.conclusion.code === 'OVERDUE' ? [extraPart(['report'])] : [];
+    return [...compared, ...refreshPart(), ...report, ...checks(verdict, language)];
   }
   const parts = [
     make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
     ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
     ...refreshPart(),
-    ...(verdict.receipt ? [extraPart()] : []),
+    ...(verdict.receipt ? [extraPart(EXTRAS)] : []),
     ...notices(verdict, language),
     ...comparison(verdict, language),
   ];
@@ -123,9 +124,9 @@ function refreshPart() {
 }
 
 // What the second script does with a receipt, by the names in it.
-function extraPart() {
+function extraPart(names) {
   const button = (name) => make('button', { type: 'button', 'data-part': name }, word(state.language, name));
-  return make('p', { id: 'extra' }, ...EXTRAS.map(button), ' ', make('span', { role: 'status' }));
+  return make('p', { id: 'extra' }, ...names.map(button), ' ', make('span', { role: 'status' }));
 }
 
 // What the second script draws of what is shown, in the place that it has when it comes.

@@ -47,6 +47,7 @@ const WORDS = {
   kept: ['我的票据', 'My receipts'],
   share: ['只出示一部分', 'Show a part to others'],
   part: ['部分出示，不是完整的票据。', 'Shown in part: not the whole receipt.'],
+  report: ['报告漏记', 'Report as left out'],
   partMissing: ['这部分没有取到，请检查网络后再试。', 'This part could not be fetched. Check the network and try again.'],
   age: ['状态最多允许多旧', 'Greatest age of the state'],
   ageAny: ['不限', 'any'],

@@ -54,6 +54,7 @@ const MORE: &[(&str, &str)] = &[
     ("presentation.js", include_str!("../site/presentation.js")),
     ("proof.js", include_str!("../site/proof.js")),
     ("reference.js", include_str!("../site/reference.js")),
+    ("report.js", include_str!("../site/report.js")),
     ("save.js", include_str!("../site/save.js")),
     ("store.js", include_str!("../site/store.js")),
     ("zip.js", include_str!("../site/zip.js")),

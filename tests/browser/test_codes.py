@@ -7,7 +7,8 @@ import os
 import pathlib
 import unittest
 
-from test_page import DESCRIBED, PAGE, SIZES, STATES, PageTest
+from harness import Visit
+from test_page import DESCRIBED, PAGE, SIZES, STATES, WECHAT, PageTest
 
 WITHOUT_UNITS = pathlib.Path(os.environ["PAGE_WITHOUT_UNITS"])
 CODES = {code["name"]: code for code in DESCRIBED["codes"]}
@@ -454,6 +455,47 @@ class Online(CodesTest):
                 self.paste(visit.page, CODES[name]["text"])
                 self.assertEqual(visit.page.locator("#refresh").count(), 0, name)
             self.assertEqual(visit.problems(), [])
+
+
+class LeftOut(CodesTest):
+    def overdue(self, page):
+        self.answer("absent", "late")
+        self.paste(page, CODES["absent"]["text"])
+        page.click("#refresh")
+        self.wait_for(page, "OVERDUE")
+
+    def test_a_receipt_that_is_not_there_in_time_is_reported(self):
+        self.addCleanup(setattr, self.site, "at_ms", self.site.at_ms)
+        self.site.at_ms = DESCRIBED["late_ms"]
+        for options, saves in [({"accept_downloads": True}, True), ({"user_agent": WECHAT}, False)]:
+            visit = Visit(self.browser, self.hosted + "index.html", DESCRIBED["late_ms"], **options)
+            with self.subTest(options=options), visit:
+                page = visit.page
+                # There is nothing to report before the ledger was asked.
+                self.paste(page, CODES["absent"]["text"])
+                self.assertEqual(page.locator("[data-part=report]").count(), 0)
+                self.overdue(page)
+                self.each_size(page, "overdue")
+                if not saves:
+                    page.click("[data-part=report]")
+                    page.wait_for_selector("#extra [role=status] >> text=微信里存不成文件")
+                    continue
+                with page.expect_download() as waiting:
+                    page.click("[data-part=report]")
+                self.assertEqual(waiting.value.suggested_filename, "left-out.tally")
+                report = pathlib.Path(waiting.value.path()).read_bytes()
+                self.assertEqual(report, (STATES / "absent.report").read_bytes())
+                page.wait_for_selector("#extra [role=status] >> text=left-out.tally 已生成")
+                self.each_size(page, "overdue-reported")
+                self.assertEqual(visit.problems(), [])
+
+    def test_what_is_in_time_has_nothing_to_report(self):
+        with self.hosted_page() as visit:
+            self.answer("absent", "absent")
+            self.paste(visit.page, CODES["absent"]["text"])
+            visit.page.click("#refresh")
+            self.wait_for(visit.page, "PENDING")
+            self.assertEqual(visit.page.locator("[data-part=report]").count(), 0)
 
 
 if __name__ == "__main__":

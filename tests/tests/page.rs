@@ -272,7 +272,9 @@ async fn the_page_judges_codes_on_paper() {
     let hosts = [carriers::HOST, paper::FORMER_HOST];
     let page = make_page_of(&codes.trust, &hosts, Some(&folder.join("own.units")), directory.path()).await;
     let without = make_page(&codes.trust, &plain).await;
-    let described = serde_json::json!({ "at_ms": codes.at.get(), "states": [], "codes": codes.described });
+    let described = serde_json::json!({
+        "at_ms": codes.at.get(), "states": [], "codes": codes.described, "late_ms": codes.late.get(),
+    });
     std::fs::write(folder.join("states.json"), described.to_string()).unwrap();
     let python = browser().await.with("PAGE", &page).with("PAGE_OF_SPECIMENS", &page).with("STATES", &folder);
     let python = python.with("PAGE_WITHOUT_UNITS", without);

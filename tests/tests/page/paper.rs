@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use receipt_core::answer::Answer;
+use receipt_core::answer::{Answer, report_left_out};
 use receipt_core::block::Item;
 use receipt_core::bundle::Bundle;
 use receipt_core::code::{self, Host};
@@ -12,7 +12,7 @@ use receipt_core::ids::{Fen, UnixMillis};
 use receipt_core::record::SignedRecord;
 use receipt_core::testkit::{TestChain, TestReceipt};
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{CodeScan, LedgerAnswer, TimeSource, Verdict, verify_code};
+use receipt_core::verdict::{CodeScan, LedgerAnswer, Scan, TimeSource, Verdict, verify_code};
 use serde_json::{Value, json};
 
 use super::carriers::{HOST, OTHER_HOST};
@@ -28,6 +28,8 @@ pub(crate) struct Codes {
     pub(crate) trust: TrustFile,
     pub(crate) at: UnixMillis,
     pub(crate) described: Vec<Value>,
+    /// When the time is over by which a receipt was to be sealed that the ledger does not have.
+    pub(crate) late: UnixMillis,
 }
 
 struct Scene {
@@ -66,9 +68,10 @@ pub(crate) fn write(folder: &Path) -> Codes {
     }
     let (own, served) = (chain.trusted(own), chain.trusted(served));
     let hosts = [HOST, FORMER_HOST].map(|host| Host::new(host).unwrap());
-    let scene = Scene { chain, hosts, own, served };
+    let mut scene = Scene { chain, hosts, own, served };
     let described = scene.of_receipts(&receipts, folder).into_iter().chain(scene.of_texts(&receipts.good)).collect();
-    Codes { trust: scene.chain.trust().clone(), at: now, described }
+    let late = scene.leave_out(&receipts.absent, folder);
+    Codes { trust: scene.chain.trust().clone(), at: now, described, late }
 }
 
 fn receipts(chain: &mut TestChain) -> Receipts {
@@ -130,6 +133,18 @@ impl Scene {
             self.described(name, &text, &answers)
         };
         rows.into_iter().map(describe).collect()
+    }
+
+    /// Two days later the ledger still does not have it: `absent-late.answer`, and `absent.report`, which shows that. When that is.
+    fn leave_out(&mut self, receipt: &TestReceipt, folder: &Path) -> UnixMillis {
+        self.chain.let_pass(DAYS_2_MS);
+        self.chain.add_block(&[]);
+        let answer = Answer::Absent { checkpoint: self.chain.blocks().last().unwrap().checkpoint.clone() };
+        fs::write(folder.join("absent-late.answer"), answer.encode()).unwrap();
+        let scan = Scan { record: &receipt.record, directory: &self.own, ledger: answer.borrowed() };
+        let report = report_left_out(&scan, self.chain.trust(), self.chain.now()).unwrap();
+        fs::write(folder.join("absent.report"), report.encode()).unwrap();
+        self.chain.now()
     }
 
     /// Texts that are no code of a receipt on this page, or only nearly.
