@@ -38,5 +38,6 @@ export const RULES = [
   '.proof select { width: 100%; }',
   '.hashes { padding-left: 2rem; }',
   '.hashes li { margin: 0.3rem 0; }',
-  '@media print { .row, #kept details, #share { display: none; } .presented tr { break-inside: avoid; } }',
+  '@media print { .row, #kept details, body:not(.previewing) #share, #share-save { display: none; } .presented tr { break-inside: avoid; } }',
+  '@media print { .previewing #first, .previewing #rest > :not(#share), .previewing #share > :not(.seen) { display: none; } }',
 ];

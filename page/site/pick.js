@@ -6,7 +6,7 @@ import { save, savesNothing } from './save.js';
 import { make, replace } from './show.js';
 import { at, state } from './state.js';
 import { checks, comparison, content, firstWords, notices } from './verdict.js';
-import { encoded, load, put, renew, taken, verdictOf } from './verifier.js';
+import { encoded, load, put, questionOf, renew, taken, verdictOf } from './verifier.js';
 import { word } from './words.js';
 
 // Of nobody and nothing: the number of a receipt would say whose it is to who knows it.
@@ -15,9 +15,9 @@ const FILE_NAME = 'receipt-part.tally';
 const ROWS_OPEN_MAX = 20;
 const LISTS = { items: 'items', aux_items: 'auxItems' };
 
-// What is picked of a bundle: its bytes, so that it stays when the page is drawn anew, the module that makes parts of it, and the list, while that
+// What is picked of a receipt: the key of its state and its bytes, so that it stays when the page is drawn anew, the module that makes parts of it, and the list, while that
 // `isOpen`. `made`: the presentation, or null; `seen`: whether its preview is open.
-const nothing = () => ({ bundle: null, maker: null, isOpen: false, list: null, picked: new Set(), made: null, seen: false });
+const nothing = () => ({ key: null, bundle: null, maker: null, isOpen: false, list: null, picked: new Set(), made: null, seen: false });
 let own = nothing();
 let loading = null;
 
@@ -31,7 +31,7 @@ export async function share(control) {
     control.parentNode.querySelector('[role]').textContent = word(state.language, 'partMissing');
     return;
   }
-  if (own.bundle !== bytes) own = Object.assign(nothing(), { bundle: bytes, maker });
+  if (!isOwn(state.question)) own = Object.assign(nothing(), { key: keyOf(state.question), bundle: bytes, maker });
   own.isOpen = !own.isOpen;
   shareDrawn();
   if (own.isOpen) at('share-title').focus();
@@ -40,19 +40,38 @@ export async function share(control) {
 // Puts the list where it was, after the page was drawn anew. What was picked from another receipt is forgotten.
 export function shareDrawn() {
   const control = document.querySelector('[data-part=share]');
-  if (!control || own.bundle !== state.question.bytes) {
+  if (!control || !isOwn(state.question)) {
     own = nothing();
+    mark();
     return;
   }
   const before = own.list;
   if (before) before.remove();
   control.setAttribute('aria-expanded', String(own.isOpen));
   own.list = own.isOpen ? list(state.question, state.language) : null;
+  mark();
   if (!own.list) return;
   control.parentNode.after(own.list);
   // What is open stays open.
   const open = before ? before.querySelectorAll('details[open]') : [];
   for (const part of open) if (at(part.id)) at(part.id).open = true;
+}
+
+// Whether this is the receipt that somebody picks from. In a newer state it is another file: what is picked stays, what was made of the older is gone.
+function isOwn(question) {
+  if (own.bundle === question.bytes) return true;
+  if (!own.bundle || own.key !== keyOf(question)) return false;
+  Object.assign(own, { bundle: question.bytes, made: null, seen: false });
+  return true;
+}
+
+function keyOf({ verifier, bytes }) {
+  return questionOf(verifier, bytes).status_key;
+}
+
+// Whoever prints while a preview is open prints that, and not the receipt.
+function mark() {
+  document.body.classList.toggle('previewing', own.isOpen && own.seen);
 }
 
 // The page on a disk has one module for everything. One that could not be fetched is asked for again the next time.
@@ -80,7 +99,7 @@ function list({ verifier }, language) {
   }
   const { fields } = found;
   const see = make('button', { type: 'button', id: 'share-see' }, word(language, 'shareSee'));
-  const preview = make('div', {});
+  const preview = make('div', { class: 'seen' });
   const lead = ['shareLead', 'shareAlways', 'shareNever', 'shareTwo'].map((name) => make('p', {}, word(language, name)));
   replace(part, title, ...lead, ...groups(fields, language), says, make('p', {}, see), preview);
 
@@ -97,10 +116,12 @@ function list({ verifier }, language) {
     own.seen = Boolean(seen.section);
     if (seen.section) replace(preview, seen.section);
     else says.textContent = seen.said;
+    mark();
   };
   part.addEventListener('change', (event) => {
     choose(event.target, fields);
     own.seen = false;
+    mark();
     replace(preview);
     tell();
   });

@@ -429,6 +429,35 @@ class Picked(SharingTest):
             self.open_part(page)
             page.emulate_media(media="print")
             self.assertFalse(page.locator("#share").is_visible())
+            self.assertTrue(page.locator("section.face").is_visible())
+            page.emulate_media(media="screen")
+            # While a preview is open, that is what is printed, and nothing of the whole.
+            self.see(page)
+            page.emulate_media(media="print")
+            self.assertTrue(page.locator("section.preview section.presented").is_visible())
+            for whole in ("#first", "section.face", "#rest > section.compare", "#share fieldset >> nth=0", "#share-save"):
+                self.assertFalse(page.locator(whole).is_visible(), whole)
+            page.emulate_media(media="screen")
+            page.click("[data-part=share]")
+            page.emulate_media(media="print")
+            self.assertTrue(page.locator("section.face").is_visible())
+
+    def test_a_newer_state_keeps_what_is_picked(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            self.site.answers = [(200, (STATES / "receipt.answer").read_bytes())]
+            self.choose(page, "receipt")
+            self.open_part(page)
+            self.tick(page, "payer_name")
+            self.see(page)
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=状态已刷新")
+            self.assertTrue(page.locator("#share input[name=payer_name]").is_checked())
+            self.assertEqual(page.locator("section.preview").count(), 0)
+            self.see(page)
+            self.assertIn("payer_name", [value["code"] for value in self.assert_program_says(page, self.saved(page))["presentation"]["lines"]])
+            self.choose(page, "second")
+            self.assertEqual(page.locator("#share").count(), 0)
 
 
 if __name__ == "__main__":

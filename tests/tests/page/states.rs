@@ -144,7 +144,8 @@ pub(crate) fn sharing() -> Scene {
         ("part-of-rows", part(&long, &["aux_items[0]", "aux_items[7]", "aux_items[199]"])),
         ("part-altered", altered.encode()),
     ];
-    Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files, answers: Vec::new() }
+    let answers = vec![("receipt", answer(receipt))];
+    Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files, answers }
 }
 
 fn aux_items(item_code: &str) -> Vec<AuxItem> {
