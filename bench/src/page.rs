@@ -1,7 +1,7 @@
 //! `bench page`: what the page costs a phone: bytes until the first verdict, and time, in a real Chromium.
 //!
 //! ```text
-//! bytes     as gzip -9: document and verifier of the hosted shape; all that it may fetch; the one file
+//! bytes     as gzip -9: document and verifier of the hosted shape; these, what judges codes and what scans them; all that it may fetch; the one file
 //! cold      from the beginning of a navigation to the one file until the verdict on a dropped receipt stands in the document
 //! warm      from a drop until then, once the page has judged before
 //! scan      from the text of the receipt's code to the verdict's JSON, in the page's own module, the directory of units opened anew each time
@@ -53,6 +53,7 @@ pub struct PageReport {
     /// The conclusion that all runs came to.
     verdict: String,
     first_verdict_gzip_bytes: u64,
+    scanner_gzip_bytes: u64,
     hosted_gzip_bytes: u64,
     one_file_gzip_bytes: u64,
     cold: Latency,
@@ -109,6 +110,7 @@ pub async fn run(directory: &Path, options: &PageOptions) -> Result<PageReport> 
         browser: version,
         verdict: plain.verdict,
         first_verdict_gzip_bytes: bytes.first,
+        scanner_gzip_bytes: bytes.scanner,
         hosted_gzip_bytes: bytes.hosted,
         one_file_gzip_bytes: bytes.one_file,
         cold: Latency::of(plain.cold),
@@ -125,6 +127,7 @@ impl PageReport {
         let mut table = format!("{}; {}\nall runs say {}\n", self.machine.line(), self.browser, self.verdict);
         section(&mut table, "bytes as gzip -9");
         row(&mut table, "to the first verdict", &self.first_verdict_gzip_bytes.to_string());
+        row(&mut table, "with the scanner", &self.scanner_gzip_bytes.to_string());
         row(&mut table, "all hosted files", &self.hosted_gzip_bytes.to_string());
         row(&mut table, "the one file", &self.one_file_gzip_bytes.to_string());
         section(&mut table, "time, the one file from disk");
@@ -151,13 +154,14 @@ impl PageReport {
 
 struct Bytes {
     first: u64,
+    scanner: u64,
     hosted: u64,
     one_file: u64,
 }
 
 impl Bytes {
     async fn of(page: &Path) -> Result<Self> {
-        let (mut first, mut hosted) = (0, 0);
+        let (mut first, mut scanner, mut hosted) = (0, 0, 0);
         let folder = page.join("hosted");
         let entries = std::fs::read_dir(&folder);
         for entry in entries.with_context(|| format!("list {}: `make page` writes it", folder.display()))? {
@@ -170,9 +174,12 @@ impl Bytes {
             hosted += bytes;
             if name == "index.html" || name.starts_with("verify-") {
                 first += bytes;
+            } else if name.starts_with("codes-") || name.starts_with("carrier-") {
+                scanner += bytes;
             }
         }
-        Ok(Self { first, hosted, one_file: gzip_bytes(&page.join("tallystick-verify.html")).await? })
+        let one_file = gzip_bytes(&page.join("tallystick-verify.html")).await?;
+        Ok(Self { first, scanner: first + scanner, hosted, one_file })
     }
 }
 
