@@ -314,15 +314,18 @@ WATCH_VERDICTS = """() => {
     if (code && code !== window.verdicts[window.verdicts.length - 1]) window.verdicts.push(code);
   }).observe(document.body, { attributes: true, childList: true, subtree: true });
 }"""
-# Files are read when the test lets them be; `read` is how many have been.
+# A file is read when the test lets it be: `held` gives how, once somebody wants to read one; `read` is over when it was read. Promises, because
+# the page's policy lets nobody wait for an expression.
 HOLD_FILES = """() => {
-  window.held = [];
-  window.read = 0;
   const { readAsArrayBuffer } = FileReader.prototype;
-  FileReader.prototype.readAsArrayBuffer = function (blob) {
-    this.addEventListener('loadend', () => { window.read += 1; });
-    window.held.push(() => readAsArrayBuffer.call(this, blob));
-  };
+  window.held = new Promise((held) => {
+    window.read = new Promise((read) => {
+      FileReader.prototype.readAsArrayBuffer = function (blob) {
+        this.addEventListener('loadend', () => read(true));
+        held(() => readAsArrayBuffer.call(this, blob));
+      };
+    });
+  });
 }"""
 
 
@@ -356,11 +359,11 @@ class UnderWay(CodesTest):
                 page.evaluate(WATCH_VERDICTS)
                 page.evaluate(HOLD_FILES)
                 self.choose_nothing(page)
-                page.wait_for_function("window.held.length === 1")
+                page.evaluate("() => window.held.then(() => true)")
                 self.paste(page, CODES["good"]["text"])
                 self.wait_for(page, "UNCHECKED")
-                page.evaluate("window.held[0]()")
-                page.wait_for_function("window.read === 1")
+                page.evaluate("() => window.held.then((go) => go())")
+                page.evaluate("() => window.read")
                 self.assertEqual(page.evaluate("window.verdicts"), ["UNCHECKED"])
                 self.assert_says(page, CODES["good"]["verdict"])
                 self.assertEqual(visit.problems(), [])

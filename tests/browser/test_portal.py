@@ -47,7 +47,7 @@ class PortalTest(unittest.TestCase):
         visit.open()
         visit.page.locator("#file").set_input_files(TALLY)
         visit.page.locator("#word").wait_for()
-        visit.page.wait_for_function("document.getElementById('word').textContent.includes('有效')")
+        visit.page.wait_for_selector("#word >> text=有效")
         status, text = visit.page.evaluate(ASK, QUESTION)
         self.assertEqual(status, 200)
         self.assertTrue(text.startswith('{"format":"tallystick/ledger-answer/v1","answer":"taken"'), text[:100])
@@ -105,7 +105,7 @@ class PortalTest(unittest.TestCase):
         visit.page.on("response", lambda response: came.append(response))
         visit.open()
         visit.page.locator("#file").set_input_files(TALLY)
-        visit.page.wait_for_function("document.getElementById('word').textContent.includes('有效')")
+        visit.page.wait_for_selector("#word >> text=有效")
         page = next(response for response in came if response.url == PORTAL + "V")
         module = next(response for response in came if "/verify-" in response.url)
         for response in (page, module):
