@@ -434,6 +434,8 @@ fn judged(
         {
             LayerResult::Unknown
         }
+        // A report that does not hold says nothing of whether the ledger has the receipt.
+        _ if means == Means::Report && layer > Layer::Genuine => LayerResult::Unknown,
         Conclusion::Reversed { .. } if layer == Layer::InForce => LayerResult::Failed,
         _ => judge.layer(layer),
     };

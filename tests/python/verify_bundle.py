@@ -85,6 +85,17 @@ def read_report(data):
     return report | {"chain": bytes.fromhex(report["chain"]), "record": unbase64(report["record"])}
 
 
+def refuse_later_report(data):
+    """A report of another version may be good."""
+    name = re.match(rb'\{"format":"(tallystick/left-out/[^"]{0,31})"', data)
+    try:
+        later = name and name[1].decode() != "tallystick/left-out/v1" and name[1].decode()
+    except UnicodeError:
+        later = None
+    if later:
+        raise Unjudged("FORMAT_UNKNOWN", later)
+
+
 REPORT_BYTES_MAX = 512 << 10
 REPORT_START = b'{"format":"tallystick/left-out/'
 BUNDLE_BYTES_MAX = 4 << 20
@@ -462,12 +473,16 @@ class Report(Scan):
         known = {}
         try:
             self.code = "REPORT_FORM"
+            refuse_later_report(data)
             report = read_report(data)
             self.code = "CHAIN"
             if report["chain"] != self.trust.chain:
                 raise Unjudged("OTHER_CHAIN", report["chain"].hex())
             known = {"as_of": units.as_of, "signers": units.signers}
             is_revoked = self.by_directory(report["record"], units)
+        except (Refused, Unjudged) as problem:
+            return known | self.open(problem)
+        try:
             self.code = "ANCHOR_QUORUM"
             as_of, signers, _ = self.trust.judge_exactly(notes.Note(report["checkpoint"]))
             self.code = "ANCHOR_TIME"
@@ -478,16 +493,23 @@ class Report(Scan):
             self.code = "LEDGER_ANSWER"
             self.made[-1][1] = "unknown"
             known |= {"as_of": as_of, "signers": self.agencies(signers), "result": "signed", "code": "LEFT_OUT"}
-            if is_revoked:
-                self.code = "DIRECTORY_REVOCATION"
-                raise Unjudged("KEY_REVOKED", "the key is revoked")
-        except Refused as refused:
-            self.made[-1][1] = "failed"
-            known |= {"result": "invalid", "code": self.code, "detail": str(refused)}
-        except Unjudged as unjudged:
-            self.made[-1][1] = "unknown"
-            known |= {"result": "unjudged", "code": unjudged.code}
+        except (Refused, Unjudged) as problem:
+            known |= self.open(problem)
+        if is_revoked:
+            self.code = "DIRECTORY_REVOCATION"
+            known |= self.open(Unjudged("KEY_REVOKED", "the key is revoked"))
         return known
+
+    def open(self, problem):
+        """What becomes of the check that was made last, and of the report by it."""
+        if isinstance(problem, Unjudged):
+            self.made[-1][1] = "unknown"
+            return {"result": "unjudged", "code": problem.code}
+        self.made[-1][1] = "failed"
+        return {"result": "invalid", "code": self.code, "detail": str(problem)}
+
+    def layers(self, result):
+        return super().layers(result) | {"anchored": "unknown", "in_force": "unknown"}
 
     def finding(self, verdict):
         code, result = super().finding(verdict)

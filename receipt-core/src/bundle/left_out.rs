@@ -23,6 +23,10 @@ pub const LEFT_OUT_FORMAT: &str = "tallystick/left-out/v1";
 
 /// How a report begins, of this or a later version.
 pub(super) const LEFT_OUT_START: &[u8] = b"{\"format\":\"tallystick/left-out/";
+/// Where the name of the format begins.
+const FORMAT_AT: usize = b"{\"format\":\"".len();
+/// What a version may take, so that junk is not named.
+const VERSION_BYTES_MAX: usize = 32;
 
 /// A decoded report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,15 @@ impl LeftOut {
             record: base64(&self.record),
             checkpoint: self.checkpoint.clone(),
         })
+    }
+
+    /// The format that a file names, if it begins as a report of another version does.
+    #[must_use]
+    pub fn later_format(bytes: &[u8]) -> Option<&str> {
+        let rest = bytes.strip_prefix(LEFT_OUT_START)?;
+        let end = rest.iter().take(VERSION_BYTES_MAX).position(|byte| *byte == b'"')?;
+        let name = bytes.get(FORMAT_AT..LEFT_OUT_START.len() + end)?;
+        std::str::from_utf8(name).ok().filter(|name| *name != LEFT_OUT_FORMAT)
     }
 
     /// Reads a file of at most [`LEFT_OUT_BYTES_MAX`] bytes; only the canonical spelling is taken.

@@ -5,16 +5,17 @@
 
 use super::anchored::{check_time, endorsed};
 use super::check::Judge;
-use super::conclusion::Conclusion;
+use super::conclusion::{Conclusion, Doubt};
 use super::material::Seen;
 use super::scan::{self, ByDirectory, NOBODY_CAN_PROVE};
 use super::sentences::CheckId;
 use super::value::{Parameters, Value};
-use crate::bundle::{BundleError, LeftOut};
+use crate::bundle::{BundleError, LEFT_OUT_FORMAT, LeftOut};
 use crate::directory::TrustedDirectory;
 use crate::ids::UnixMillis;
 use crate::note::{Checkpoint, SignedNote};
 use crate::record::SignedRecord;
+use crate::shown::line;
 use crate::trust::TrustFile;
 
 pub(super) fn conclude(
@@ -32,9 +33,9 @@ pub(super) fn conclude(
     judge.pass(CheckId::Chain);
     let ByDirectory { signed, revoked_from } =
         scan::by_directory(&report.record, directory, trust, latest, judge, seen)?;
-    check_deadline(&report, &signed, trust, latest, judge, seen)?;
-    judge.leave_open(CheckId::LedgerAnswer, NOBODY_CAN_PROVE);
-    let concluded = Conclusion::LeftOut { seal_by: signed.record.seal_by };
+    let concluded = match check_deadline(&report, &signed, trust, latest, judge, seen) {
+        Ok(concluded) | Err(concluded) => concluded,
+    };
     Ok(match revoked_from {
         Some(from) => scan::under_revoked_key(concluded, from, judge),
         None => concluded,
@@ -42,6 +43,10 @@ pub(super) fn conclude(
 }
 
 fn read(bytes: &[u8], judge: &mut Judge) -> Result<LeftOut, Conclusion> {
+    if let Some(format) = LeftOut::later_format(bytes) {
+        let detail = format!("its format is {}, and this program knows {LEFT_OUT_FORMAT}", line(format));
+        return Err(judge.doubt(CheckId::ReportForm, Doubt::FormatUnknown, detail));
+    }
     let report = LeftOut::decode(bytes).map_err(|error| {
         let damage = match &error {
             BundleError::Damaged(damage) => Some(Value::Damage(*damage)),
@@ -54,7 +59,7 @@ fn read(bytes: &[u8], judge: &mut Judge) -> Result<LeftOut, Conclusion> {
 }
 
 /// That a quorum sealed after the promised time, and not before the record was there. The note has exactly a quorum's lines: a line more is one
-/// that nobody answers for.
+/// that nobody answers for. That the ledger does not have the record stays open.
 fn check_deadline(
     report: &LeftOut,
     signed: &SignedRecord,
@@ -62,7 +67,7 @@ fn check_deadline(
     latest: UnixMillis,
     judge: &mut Judge,
     seen: &mut Seen,
-) -> Result<(), Conclusion> {
+) -> Result<Conclusion, Conclusion> {
     let id = CheckId::AnchorQuorum;
     let note = SignedNote::parse(report.checkpoint.as_bytes()).map_err(|error| judge.fail(id, error))?;
     let checkpoint = endorsed(id, trust, &note, judge)?;
@@ -75,7 +80,8 @@ fn check_deadline(
         format_args!("it is of {as_of}, and the record of {}, to be anchored by {seal_by}", signed.record.issue_time);
     judge.require(CheckId::SealByPassed, has_passed, detail)?;
     scan::date(&checkpoint, trust, seen);
-    Ok(())
+    judge.leave_open(CheckId::LedgerAnswer, NOBODY_CAN_PROVE);
+    Ok(Conclusion::LeftOut { seal_by })
 }
 
 /// Which chain the report is of, and which is asked about. The name of its log is its own word.

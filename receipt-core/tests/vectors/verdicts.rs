@@ -410,10 +410,15 @@ fn changed_reports(
     super::forgeries::later(&mut later, 1, 2);
     let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
     let plain = || units.clone();
+    let revoked = || changed(&|row| row.keys[0].revoked_from_ms = at.get());
     let quorum = &known[..3];
     vec![
         ("left out", base.clone(), plain()),
-        ("a revoked key", base.clone(), changed(&|row| row.keys[0].revoked_from_ms = at.get())),
+        ("a revoked key", base.clone(), revoked()),
+        ("a revoked key, two of four", under(note(&known[..2], seal_by.seconds() + 1)), revoked()),
+        ("a revoked key, from the future", under(note(quorum, at.seconds() + 601)), revoked()),
+        ("a revoked key, later validators", under(note(&strangers, seal_by.seconds() + 1)), revoked()),
+        ("a revoked key, no checkpoint", under(String::new()), revoked()),
         ("a key that the directory does not have", base.clone(), changed(&|row| row.keys.clear())),
         ("a directory from the future", base.clone(), Directory { time: at.plus_millis(601_000), ..plain() }),
         ("the record changed", flipped(12), plain()),
@@ -436,6 +441,8 @@ fn changed_reports(
         ("a key more", text.replacen(",\"record\"", ",\"more\":1,\"record\"", 1).into(), plain()),
         ("white space", text.replacen("{\"format\"", "{ \"format\"", 1).into(), plain()),
         ("a later version", text.replacen("left-out/v1", "left-out/v2", 1).into(), plain()),
+        ("a later version, other keys", b"{\"format\":\"tallystick/left-out/v2\",\"records\":[]}".to_vec(), plain()),
+        ("a later version, cut off", b"{\"format\":\"tallystick/left-out/v2".to_vec(), plain()),
         ("a newline at the end", format!("{text}\n").into(), plain()),
         ("cut off", base[..base.len() - 1].to_vec(), plain()),
         ("a bundle", b"{\"format\":\"tallystick/bundle/v1\",".to_vec(), plain()),

@@ -138,7 +138,7 @@ checks! {
         "检查点时间{signed_seconds}晚于判断所用的时间。" "The checkpoint is of {signed_seconds}, later than the time of the judgement.";
     SealByPassed = "SEAL_BY_PASSED", Anchored, ReportUnproved,
         "检查点晚于承诺的期限。" "The checkpoint is later than the promised time.",
-        "检查点不晚于承诺的期限。" "The checkpoint is not later than the promised time.";
+        "检查点不晚于承诺的期限，或早于这条记录。" "The checkpoint is not later than the promised time, or is from before the record.";
     LedgerAnswer = "LEDGER_ANSWER", Anchored, Refused,
         "账本收下了这条记录。" "The ledger took the record.",
         "账本拒绝了这条记录。" "The ledger refused the record.";

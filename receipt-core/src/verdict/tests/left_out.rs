@@ -53,8 +53,13 @@ impl Scene {
         verify_left_out(bytes, &self.units(|_| ()), self.chain.trust(), self.at)
     }
 
-    fn under(&self, checkpoint: String) -> Verdict {
-        self.judge(&LeftOut { checkpoint, ..self.report() }.encode())
+    /// The directory, the key of the record's unit being revoked.
+    fn revoked(&self) -> TrustedDirectory {
+        let unit = self.missing.signed.record.unit;
+        self.units(|list| {
+            let row = list.units.iter_mut().find(|row| row.unit() == unit).unwrap();
+            row.keys[0].revoked_from_ms = self.at.get();
+        })
     }
 }
 
@@ -104,8 +109,11 @@ fn every_changed_byte_is_found() {
         }
         assert_ne!(scene.judge(&bytes[..position]).finding(), Finding::LeftOut);
     }
-    let expected = ["DAMAGED", "FORGED", "OTHER_CHAIN", "REPORT_UNPROVED"];
+    let expected = ["DAMAGED", "FORGED", "OTHER_CHAIN", "REPORT_UNPROVED", "FORMAT_UNKNOWN"];
     assert!(expected.iter().all(|code| found.contains(code)), "{found:?}");
+    // What is of a later version may be good: it is not called damaged.
+    let later = b"{\"format\":\"tallystick/left-out/v2\",\"records\":[]}";
+    assert_eq!(scene.judge(later).finding(), Finding::FormatUnknown);
     for junk in [&b""[..], b"{}", &[0xff; 4096], &[bytes.as_slice(), b"\n"].concat()] {
         assert_eq!(scene.judge(junk).code(), "REPORT_FORM");
     }
@@ -119,6 +127,7 @@ fn the_checkpoint_is_a_quorums_and_of_after_the_promised_time() {
     let size = scene.chain.log().size();
     let known = scene.chain.validators_at(scene.chain.height());
     let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
+    let revoked = scene.revoked();
     let of = |validators: &[TestValidator], seconds| scene.chain.checkpoint_note(size, validators, seconds);
     for (name, note, finding) in [
         ("in time to the second", of(&known[..3], seal_by), Finding::ReportUnproved),
@@ -129,9 +138,18 @@ fn the_checkpoint_is_a_quorums_and_of_after_the_promised_time() {
         ("from the future", of(&known[..3], scene.at.seconds() + 601), Finding::FromTheFuture),
         ("none", String::new(), Finding::ReportUnproved),
     ] {
-        let verdict = scene.under(note);
+        let bytes = LeftOut { checkpoint: note, ..scene.report() }.encode();
+        let verdict = scene.judge(&bytes);
         assert_eq!(verdict.finding(), finding, "{name}: {verdict:?}");
         assert!(verdict.signed.is_some(), "{name}: the signature is judged before");
+        // A bad note beside a copied code says nothing of whether the ledger has the receipt.
+        let Layers { genuine, anchored, in_force } = verdict.layers;
+        let (passed, unknown) = (LayerResult::Passed, LayerResult::Unknown);
+        assert_eq!([genuine, anchored, in_force], [passed, unknown, unknown], "{name}");
+        // Under a revoked key none of it is said to be the unit's.
+        let verdict = verify_left_out(&bytes, &revoked, scene.chain.trust(), scene.at);
+        assert_eq!((verdict.finding(), verdict.layers.genuine), (Finding::KeyRevoked, unknown), "{name}: {verdict:?}");
+        assert_eq!(verdict.layers.anchored, unknown, "{name}");
     }
     // Before the record there is nothing to leave out, whatever its unit promised.
     let mut early = scene.missing.signed.record.clone();
@@ -149,11 +167,7 @@ fn under_a_revoked_key_a_report_says_nothing() {
     let scene = Scene::new();
     let bytes = scene.report().encode();
     let unit = scene.missing.signed.record.unit;
-    let revoked = scene.units(|list| {
-        let row = list.units.iter_mut().find(|row| row.unit() == unit).unwrap();
-        row.keys[0].revoked_from_ms = scene.at.get();
-    });
-    let verdict = verify_left_out(&bytes, &revoked, scene.chain.trust(), scene.at);
+    let verdict = verify_left_out(&bytes, &scene.revoked(), scene.chain.trust(), scene.at);
     assert_eq!((verdict.finding(), verdict.layers.genuine), (Finding::KeyRevoked, LayerResult::Unknown));
     let unknown = scene.units(|list| list.units.retain(|row| row.unit() != unit));
     assert_eq!(verify_left_out(&bytes, &unknown, scene.chain.trust(), scene.at).finding(), Finding::KeyUnknown);
