@@ -105,6 +105,8 @@ pub fn audit(
     if findings.is_empty() {
         findings.extend(replay.closing_findings(options.trust.as_ref()));
     }
+    // Two histories under a quorum are two, whatever else does not hold.
+    findings.extend(replay.left_out.contradictions.iter().cloned());
     // After a finding about a block nothing was compared, and nothing need be said of what was not.
     let compared = options.trust.as_ref().filter(|_| findings.is_empty());
     let trust_beyond = compared.and_then(|trust| in_use::beyond(trust, replay.frontier.size()));
@@ -112,9 +114,13 @@ pub fn audit(
         [_, ..] if findings.is_empty() => Some(bodies::check(&options.bodies, &replay, genesis.utc_offset_minutes)?),
         _ => None,
     };
-    // Of a ledger that does not hold nothing is said of what it has.
-    let told = findings.iter().all(|finding| replay.left_out.contradictions.contains(finding));
+    // Of a ledger that does not hold nothing is said of what it has. A trust file that is not its own says nothing against it.
+    let holds =
+        |finding: &Finding| finding.code == FindingCode::Trust || replay.left_out.contradictions.contains(finding);
+    let told = findings.iter().all(holds);
     let left_out = if told { left_out::close(&replay) } else { Vec::new() };
+    let reports_not_judged = (!told && !options.left_out.is_empty())
+        .then(|| format!("{} reports of receipts left out: the ledger does not hold.", options.left_out.len()));
     Ok(report::assemble(report::Parts {
         genesis,
         source,
@@ -124,6 +130,7 @@ pub fn audit(
         trust_beyond,
         bodies,
         left_out,
+        reports_not_judged,
         bodies_wanted: !options.bodies.is_empty(),
         seconds: started.elapsed().as_secs_f64(),
     }))

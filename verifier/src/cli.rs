@@ -35,7 +35,7 @@ Exit codes:
   2   INCOMPLETE: nothing is wrong, and not everything was seen, or a reported receipt is left out; also if the source cannot be read
   4   the source is another chain's ledger: it cannot be judged by this genesis file
   64  wrong arguments, genesis, trust file or report of a receipt left out
-  66  a body file cannot be read, the output not be written, or this machine gives no randomness";
+  66  a file cannot be read, the output not be written, or this machine gives no randomness";
 
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes:
@@ -65,10 +65,10 @@ const LEFT_OUT_EXIT_CODES: &str = "\
 Exit codes; only with 0 a report is written:
   0   reported
   2   the ledger has the receipt, in force or reversed
-  4   its time is not over, or it cannot be judged here: an unknown or revoked key or format, a false answer
+  4   its time is not over, or it cannot be judged here: an unknown or revoked key, a false answer; a bundle of another chain, later validators or authorities, an unknown format
   5   the file or code is no receipt
   66  a file or node cannot be read, or the output not be written, or is there already
-  1   invalid: no such unit signed it; or the ledger refused it
+  1   invalid: no such unit signed it, or a time lies in the future (is this clock right?); or the ledger refused it
   64  wrong arguments, trust file or answer; a directory that is damaged, or not signed by the trust file's authorities for its chain";
 
 const TRUST_EXIT_CODES: &str = "\

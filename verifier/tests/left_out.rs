@@ -15,9 +15,11 @@ use receipt_core::block::Item;
 use receipt_core::bundle::{Bundle, LeftOut};
 use receipt_core::code::{self, Host};
 use receipt_core::directory::DirectoryFile;
+use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, UnixMillis};
-use receipt_core::record::SignedRecord;
-use receipt_core::testkit::{TestChain, TestReceipt, unit_key};
+use receipt_core::note::{SignedNote, TlogProof};
+use receipt_core::record::{ReceiptRecord, SignedRecord};
+use receipt_core::testkit::{TestChain, TestReceipt, TestValidator, unit_key};
 use receipt_core::verdict::verify_left_out;
 use serde_json::Value;
 
@@ -178,9 +180,38 @@ fn what_is_not_reported_has_its_exit_code_and_its_sentence() {
         assert!(code == exit && said.contains(sentence), "{arguments}: {code} {said}");
         assert!(!desk.path("x").exists(), "{arguments}");
     }
+    for (name, bundle, exit, sentence) in not_judged_here(&desk) {
+        desk.write("here.tally", bundle);
+        let (code, said) = desk.report("here.tally --answer answer.json --out x");
+        assert!(code == exit && said.contains(sentence), "{name}: {code} {said}");
+        assert!(!desk.path("x").exists(), "{name}");
+    }
     let (code, said) = desk.report("unproved.tally --answer answer.json --out x");
     assert_eq!(code, 0, "{said}");
     assert_eq!(LeftOut::decode(&std::fs::read(desk.path("x")).unwrap()).unwrap().record, desk.missing.record);
+}
+
+/// Bundles of receipts that are on a ledger, and that this desk cannot see to be.
+fn not_judged_here(desk: &Desk) -> Vec<(&'static str, Vec<u8>, i32, &'static str)> {
+    let (other, receipts) = chain_named("another");
+    let good = desk.chain.bundle(&desk.receipts[1]);
+    let later = String::from_utf8(good.encode()).unwrap().replacen("bundle/v1", "bundle/v2", 1);
+    let strangers: Vec<TestValidator> = (91..=94).map(TestValidator::new).collect();
+    let note = desk.chain.checkpoint_note(desk.chain.log().size(), &strangers, desk.seal_by());
+    let checkpoint = SignedNote::parse(note.as_bytes()).unwrap();
+    let proof = TlogProof::parse(good.anchor.as_bytes()).unwrap();
+    let anchor = TlogProof { checkpoint, ..proof }.to_string();
+    // Sealed six hours after this desk's clock.
+    let (mut chain, _) = chain();
+    let late = chain.issue("S02");
+    chain.let_pass(30 * 3_600_000);
+    chain.add_block(std::slice::from_ref(&late));
+    vec![
+        ("another chain", other.bundle(&receipts[1]).encode(), 4, "CANNOT BE JUDGED HERE"),
+        ("a later format", later.into_bytes(), 4, "CANNOT BE JUDGED HERE"),
+        ("later validators", Bundle { anchor, ..good }.encode(), 4, "CANNOT BE JUDGED HERE"),
+        ("a slow clock", chain.bundle(&late).encode(), 1, "FUTURE"),
+    ]
 }
 
 fn outcomes(report: &Value) -> Vec<(String, String)> {
@@ -190,9 +221,8 @@ fn outcomes(report: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Everything that a ledger can have of a record that somebody reports.
-#[test]
-fn an_audit_says_of_each_report_what_the_ledger_has() {
+/// A desk with reports of all that a ledger can have of a record; and the record that came late.
+fn desk_with_reports() -> (Desk, TestReceipt) {
     let mut desk = Desk::new();
     let note = desk.note(desk.chain.now().seconds());
     // Refused, with one that is sent back; later taken, long after its time.
@@ -200,17 +230,17 @@ fn an_audit_says_of_each_report_what_the_ledger_has() {
     "TWIN".clone_into(&mut twin.draft.biz_code);
     let twin = desk.chain.sign(twin, Vec::new());
     let late = desk.chain.issue("S05");
-    let batch = desk.chain.batch(vec![twin.record.clone(), late.record.clone()]);
+    let returned = desk.chain.issue("S02");
+    let batch = desk.chain.batch(vec![twin.record.clone(), late.record.clone(), returned.record.clone()]);
     desk.chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    let mut stale = desk.receipts[1].receipt.clone();
+    "STALE".clone_into(&mut stale.draft.biz_code);
+    let stale = desk.chain.sign(stale, Vec::new());
     desk.chain.let_pass(25 * 3_600_000);
+    let batch = desk.chain.batch(vec![stale.record.clone()]);
+    desk.chain.add_items(vec![Item::Batch(batch)]).unwrap();
     desk.chain.add_block(std::slice::from_ref(&late));
     let waiting = desk.chain.issue("S02");
-    // The same number twice, and a key that is nobody's.
-    let mut second = desk.receipts[1].signed.record.clone();
-    second.disclosure_count += 1;
-    let (chain, unit) = (desk.chain.trust().chain_id(), second.unit.get());
-    let twice = SignedRecord::sign(second.clone(), chain, &unit_key(unit)).encode();
-    let stranger = SignedRecord::sign(second, chain, &unit_key(4242)).encode();
     desk.write("ledger", export(&desk.chain, &served(&desk.chain)));
     let newest = desk.note(desk.chain.now().seconds());
     let larger = {
@@ -224,16 +254,47 @@ fn an_audit_says_of_each_report_what_the_ledger_has() {
         ("in-time", &desk.receipts[1].record, &larger),
         ("refused", &twin.record, &newest),
         ("waiting", &waiting.record, &String::new()),
-        ("twice", &twice, &newest),
-        ("stranger", &stranger, &newest),
-        ("junk", &b"junk".to_vec(), &newest),
+        ("returned", &returned.record, &newest),
+        ("stale", &stale.record, &newest),
     ] {
         desk.hand_in(name, record, checkpoint);
     }
-    let names = ["missing", "late", "in-time", "refused", "waiting", "twice", "stranger", "junk"];
-    let (code, text) = desk.audit(&names, "");
+    for (name, record) in signed_apart(&desk) {
+        desk.hand_in(name, &record, &newest);
+    }
+    (desk, late)
+}
+
+/// Records that were never submitted, by name.
+fn signed_apart(desk: &Desk) -> [(&'static str, Vec<u8>); 6] {
+    // The same number twice, and a key that is nobody's.
+    let mut second = desk.receipts[1].signed.record.clone();
+    second.disclosure_count += 1;
+    let (chain, unit) = (desk.chain.trust().chain_id(), second.unit.get());
+    let sign = |record: &ReceiptRecord, by| SignedRecord::sign(record.clone(), chain, &unit_key(by)).encode();
+    // Another receipt of the same business event, by the unit and by a stranger.
+    let mut again = desk.missing.signed.record.clone();
+    again.biz_key = desk.receipts[1].signed.record.biz_key;
+    // Of after the last block, whatever was promised.
+    let issue_time = desk.chain.now().plus_millis(601_000);
+    let future = ReceiptRecord { seal_by: UnixMillis::new(1), issue_time, ..again.clone() };
+    [
+        ("twice", sign(&second, unit)),
+        ("stranger", sign(&second, 4242)),
+        ("junk", b"junk".to_vec()),
+        ("replaced", sign(&again, unit)),
+        ("stranger-again", sign(&again, 4242)),
+        ("future", sign(&future, unit)),
+    ]
+}
+
+#[test]
+fn an_audit_says_of_each_report_what_the_ledger_has() {
+    let (desk, late) = desk_with_reports();
+    let (code, text) = desk.audit(&NAMES, "");
     assert_eq!(code, 2, "{text}");
-    assert!(text.starts_with("INCOMPLETE  ") && text.contains("2 reported receipts are left out"), "{text}");
+    assert!(text.starts_with("INCOMPLETE  ") && text.contains("4 reported receipts are left out"), "{text}");
+    assert!(text.contains("1 reported receipt was refused after its promised time, and not replaced"), "{text}");
     for line in [
         "LEFT OUT       missing: ",
         "LATE           late: ",
@@ -252,15 +313,59 @@ fn an_audit_says_of_each_report_what_the_ledger_has() {
     let late_line = text.lines().find(|line| line.contains(" late: ")).unwrap();
     assert!(late_line.contains(" h ") && late_line.contains("later than promised by "), "{late_line}");
 
-    assert_tells(&desk, &names, &late);
+    assert_tells(&desk, &late);
+    let (code, text) = desk.audit(&["stale"], "");
+    assert!(code == 2 && text.starts_with("INCOMPLETE  "), "{text}");
     // Late, refused and in time are no reservation.
     let (code, text) = desk.audit(&["late", "in-time", "refused"], "");
     assert!(code == 0 && text.starts_with("CLEAN  "), "{text}");
 }
 
+#[test]
+fn what_a_unit_has_beside_a_record_is_said_only_of_what_it_signed() {
+    let (desk, _) = desk_with_reports();
+    let (_, text) = desk.audit(&NAMES, "");
+    let of_business = format!("; the ledger has {} of the same business event", desk.receipts[1].receipt.key());
+    for (name, words) in [
+        ("twice", "; ANOTHER record of this number is there"),
+        ("refused", "; ANOTHER record of this number is there"),
+        ("stale", "; ANOTHER record of this number is there"),
+        ("replaced", of_business.as_str()),
+        ("returned", "; a batch with it was refused for other records' sake"),
+    ] {
+        assert!(line_of(&text, name).contains(words), "{name}: {text}");
+    }
+    // A forged record accuses no unit.
+    for name in ["stranger", "stranger-again"] {
+        let line = line_of(&text, name);
+        assert!(!line.contains("ANOTHER") && !line.contains("business event"), "{line}");
+    }
+}
+
+fn line_of<'a>(text: &'a str, name: &str) -> &'a str {
+    text.lines().find(|line| line.contains(&format!(" {name}: 99"))).unwrap()
+}
+
+/// The reports of the test above.
+const NAMES: [&str; 13] = [
+    "missing",
+    "late",
+    "in-time",
+    "refused",
+    "waiting",
+    "twice",
+    "stranger",
+    "junk",
+    "replaced",
+    "stranger-again",
+    "returned",
+    "future",
+    "stale",
+];
+
 /// The same for programs.
-fn assert_tells(desk: &Desk, names: &[&str], late: &TestReceipt) {
-    let (code, json) = desk.audit(names, "--json");
+fn assert_tells(desk: &Desk, late: &TestReceipt) {
+    let (code, json) = desk.audit(&NAMES, "--json");
     let report: Value = serde_json::from_str(&json).unwrap();
     let expected = [
         ("LEFT_OUT", "same"),
@@ -271,6 +376,11 @@ fn assert_tells(desk: &Desk, names: &[&str], late: &TestReceipt) {
         ("LEFT_OUT", "same"),
         ("NOT_SIGNED", "same"),
         ("NOT_SIGNED", "same"),
+        ("LEFT_OUT", "same"),
+        ("NOT_SIGNED", "same"),
+        ("LEFT_OUT", "same"),
+        ("NOT_DUE", "same"),
+        ("REFUSED", "same"),
     ];
     assert_eq!((code, outcomes(&report)), (2, expected.map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec()));
     let schema = serde_json::from_str(include_str!("../../docs/spec/schemas/audit.schema.json")).unwrap();
@@ -279,7 +389,24 @@ fn assert_tells(desk: &Desk, names: &[&str], late: &TestReceipt) {
     assert_eq!(found, Vec::<String>::new());
     let rows = &report["left_out"];
     assert_eq!((&rows[3]["reason"], &rows[3]["height"]), (&"NUMBER_USED".into(), &5.into()), "{rows}");
-    assert_eq!((&rows[5]["number_used"], &rows[0]["number_used"]), (&true.into(), &false.into()));
+    let used: Vec<&str> = NAMES
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| rows[*at]["number_used"] == true)
+        .map(|(_, name)| name)
+        .collect();
+    assert_eq!(used, ["refused", "twice", "stale"]);
+    let replaced: Vec<&str> = NAMES
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| !rows[*at]["replaced_by"].is_null())
+        .map(|(_, name)| name)
+        .collect();
+    assert_eq!(
+        (replaced, &rows[8]["replaced_by"]),
+        (vec!["replaced", "future"], &desk.receipts[1].receipt.key().to_string().into())
+    );
+    assert!(rows[3]["late_ms"].is_null() && rows[12]["late_ms"].as_u64() > Some(3_000_000), "{rows}");
     let late_ms = rows[1]["late_ms"].as_u64().unwrap();
     assert_eq!(late_ms, rows[1]["time_ms"].as_u64().unwrap() - late.signed.record.seal_by.get());
 }
@@ -303,6 +430,30 @@ fn what_comes_after_all_is_late() {
     desk.write("ledger", export(&desk.chain, &served(&desk.chain)));
     let (code, text) = desk.audit(&["left-out.tally"], "");
     assert!(code == 0 && text.contains("LATE           left-out.tally: "), "{text}");
+}
+
+/// What a block shows to be false says nothing of the reports, and of that they were handed in.
+#[test]
+fn of_a_ledger_that_does_not_hold_no_report_is_judged() {
+    let desk = Desk::new();
+    let everybody = desk.chain.validators_at(desk.chain.height());
+    let size = desk.chain.blocks()[2].first_leaf;
+    let fork = desk.chain.checkpoint_over(size, Hash([7; 32]), &everybody[..3], desk.seal_by() + 1);
+    desk.hand_in("forked", &desk.missing.record, &fork);
+    desk.hand_in("plain", &desk.missing.record, &desk.note(desk.chain.now().seconds()));
+    // A trust file that is not the ledger's keeps none back.
+    let marked = desk.chain.trust().to_text().replacen("\norigin ", "\ntest\norigin ", 1);
+    desk.write("marked.txt", marked);
+    let (code, text) = desk.audit(&["plain"], "--trust marked.txt");
+    assert!(code == 1 && text.contains(": TRUST: ") && text.contains("not due yet    plain: "), "{text}");
+    let mut blocks = served(&desk.chain);
+    blocks[3].block_hash = vec![0; 32].into();
+    desk.write("ledger", export(&desk.chain, &blocks));
+    let (code, text) = desk.audit(&["forked", "plain"], "");
+    assert!(code == 1 && text.contains("BLOCK_HASH") && text.contains("CHECKPOINT_ROOT"), "{text}");
+    assert!(text.contains("not checked    2 reports of receipts left out"), "{text}");
+    // Without reports there is nothing to say.
+    assert!(!desk.audit(&[], "").1.contains("reports of receipts left out"));
 }
 
 /// A report under a key that was revoked says nothing of its unit.

@@ -10,7 +10,7 @@ use receipt_core::record::{ReceiptRecord, SignedRecord, status_key};
 use receipt_core::state::StateRead;
 use receipt_core::state::tables::{KeyState, ReceiptState, Table, UnitState, biz_key_bytes, receipt_key_bytes};
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::utc_text;
+use receipt_core::verdict::{CLOCK_DRIFT_MS_MAX, utc_text};
 use serde::Serialize;
 
 use super::replay::Replay;
@@ -31,7 +31,7 @@ pub enum LeftOutOutcome {
     OnTime,
     /// The ledger refused it, and took it in no later batch.
     Refused,
-    /// It is not there, and the last block that was replayed is not later than its `seal_by`.
+    /// It is not there, and the last block that was replayed is not later than its `seal_by`, or is from before the record.
     NotDue,
     /// It is not there, and its key was revoked: whoever stole a key dates what it signs as they like.
     KeyRevoked,
@@ -71,10 +71,10 @@ pub struct LeftOutReport {
     /// Why the ledger refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
-    /// The receipt that the ledger has of the same business event, under another record.
+    /// The receipt that the ledger has of the same business event, under another record; only if the unit signed the reported one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
-    /// Whether the ledger has another record under the same number: the unit signed two.
+    /// Whether the unit signed the reported record, and the ledger has another one under the same number.
     pub number_used: bool,
 }
 
@@ -137,29 +137,31 @@ impl Case<'_> {
             let dated = self.dated(outcome, detail, height, time);
             return LeftOutReport { late_ms: (late_ms > 0).then_some(late_ms), ..dated };
         }
-        let other = self.other_receipt(signed);
-        let replaced_by = other.map(|key| key.to_string());
-        let instead = replaced_by.as_ref().map(|key| format!("; the ledger has {key} of the same business event"));
-        let instead = instead.unwrap_or_default();
+        let problem = self.signer_problem(signed);
+        // Who signs what the unit did not, chooses what it looks like.
+        let Beside { replaced_by, number_used, words } =
+            if problem.is_none() { self.beside(signed) } else { Beside::default() };
         if let Some((height, time, reason)) = self.seen.refused {
-            let detail = format!("refused in the block of height {height}, of {}: {reason}{instead}", utc_text(time));
+            let late_ms = Some(time.since(record.seal_by)).filter(|late| *late > 0 && problem.is_none());
+            let late = late_ms.map(|late| format!(", {} later than {promised}", span(late))).unwrap_or_default();
+            let block = format!("in the block of height {height}, of {}", utc_text(time));
+            let detail = format!("refused {block}{late}: {reason}{words}");
             let dated = self.dated(LeftOutOutcome::Refused, detail, height, time);
-            return LeftOutReport { reason: Some(reason.as_str()), replaced_by, ..dated };
+            return LeftOutReport { reason: Some(reason.as_str()), replaced_by, number_used, late_ms, ..dated };
         }
-        let (outcome, why) = match (self.signer_problem(signed), self.replay.tip.as_ref()) {
+        let (outcome, why) = match (problem, self.replay.tip.as_ref()) {
             (Some((outcome, problem)), _) => (outcome, format!("not there, and {problem}")),
-            (None, Some((_, seal))) if seal.time > record.seal_by => {
+            (None, Some((_, seal))) if is_over(seal.time, record) => {
                 (LeftOutOutcome::LeftOut, format!("not there, {promised}"))
             }
             (None, _) => (LeftOutOutcome::NotDue, format!("not there yet, {promised}")),
         };
-        let number_used = self.number_is_used(signed);
-        let twice = if number_used { "; ANOTHER record of this number is there: the unit signed two" } else { "" };
         let sent_back = match self.seen.sent_back {
             0 => String::new(),
+            1 => "; a batch with it was refused for other records' sake".to_owned(),
             count => format!("; {count} batches with it were refused for other records' sake"),
         };
-        let why = format!("{why}{instead}{twice}{sent_back}");
+        let why = format!("{why}{words}{sent_back}");
         let Some((height, seal)) = &self.replay.tip else { return self.report(outcome, why) };
         let detail = format!("{why}; replayed up to height {height}, of {}", utc_text(seal.time));
         LeftOutReport { replaced_by, number_used, ..self.dated(outcome, detail, *height, seal.time) }
@@ -191,6 +193,16 @@ impl Case<'_> {
             let from = utc_text(UnixMillis::new(revoked));
             (LeftOutOutcome::KeyRevoked, format!("its key is revoked from {from} on: a thief dates as he likes"))
         })
+    }
+
+    /// What the unit has on the ledger in place of a record that is its own word.
+    fn beside(&self, signed: &SignedRecord) -> Beside {
+        let replaced_by = self.other_receipt(signed).map(|key| key.to_string());
+        let instead = replaced_by.as_ref().map(|key| format!("; the ledger has {key} of the same business event"));
+        let number_used = self.number_is_used(signed);
+        let twice = if number_used { "; ANOTHER record of this number is there: the unit signed two" } else { "" };
+        let words = format!("{}{twice}", instead.unwrap_or_default());
+        Beside { replaced_by, number_used, words }
     }
 
     /// Whether the ledger has another record under the same number.
@@ -236,6 +248,20 @@ impl Case<'_> {
             number_used: false,
         }
     }
+}
+
+/// What stands on the ledger beside a record that it does not have.
+#[derive(Default)]
+struct Beside {
+    replaced_by: Option<String>,
+    number_used: bool,
+    /// Both, in words that follow others.
+    words: String,
+}
+
+/// Whether the promised time is over at that of a block, and the record not from after it.
+fn is_over(time: UnixMillis, record: &ReceiptRecord) -> bool {
+    time > record.seal_by && record.issue_time <= time.plus_millis(CLOCK_DRIFT_MS_MAX)
 }
 
 /// The receipt that a row of BizKeys names.

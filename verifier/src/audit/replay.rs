@@ -258,7 +258,6 @@ impl<'a> Replay<'a> {
         if let Some(problem) = given.and_then(|given| in_use::problem(given, &self.trust, replayed)) {
             findings.push(Finding::at(height, FindingCode::Trust, problem));
         }
-        findings.extend(self.left_out.contradictions.iter().cloned());
         findings
     }
 }

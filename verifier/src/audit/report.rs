@@ -188,6 +188,8 @@ pub(super) struct Parts<'a> {
     pub(super) trust_beyond: Option<String>,
     pub(super) bodies: Option<BodiesReport>,
     pub(super) left_out: Vec<LeftOutReport>,
+    /// Why reports of receipts left out were not judged, if they were not.
+    pub(super) reports_not_judged: Option<String>,
     pub(super) bodies_wanted: bool,
     pub(super) seconds: f64,
 }
@@ -202,6 +204,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         trust_beyond,
         bodies,
         left_out,
+        reports_not_judged,
         bodies_wanted,
         seconds,
     } = parts;
@@ -217,6 +220,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
     reservations.extend(trust_beyond);
     reservations.extend(bodies.iter().flat_map(BodiesReport::reservations));
     reservations.extend(left_out_reservation(&left_out));
+    reservations.extend(refused_late_reservation(&left_out));
     let complete = source_error.is_none() && reservations.is_empty();
     AuditReport {
         result: match (refuted, complete) {
@@ -249,7 +253,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         units: unit_reports(&replay),
         handovers: replay.handovers.clone(),
         authority_changes: replay.authority_changes.clone(),
-        not_checked: not_checked(bodies.as_ref(), bodies_wanted, replay.pending.len()),
+        not_checked: not_checked(bodies.as_ref(), bodies_wanted, replay.pending.len(), reports_not_judged),
         bodies,
         left_out,
         findings,
@@ -298,6 +302,16 @@ fn left_out_reservation(reports: &[LeftOutReport]) -> Option<String> {
         .then(|| format!("{count} reported {subject} left out: signed by {their} unit, and not on the ledger in time."))
 }
 
+/// Whoever submits what he left out so that it is refused, has left it out all the same.
+fn refused_late_reservation(reports: &[LeftOutReport]) -> Option<String> {
+    let is_late = |report: &&LeftOutReport| {
+        report.outcome == LeftOutOutcome::Refused && report.late_ms.is_some() && report.replaced_by.is_none()
+    };
+    let count = reports.iter().filter(is_late).count();
+    let (subject, their) = if count == 1 { ("receipt was", "its") } else { ("receipts were", "their") };
+    (count > 0).then(|| format!("{count} reported {subject} refused after {their} promised time, and not replaced."))
+}
+
 fn late_reports(tally: &Tally) -> Vec<LateReport> {
     let late = tally.late.iter();
     late.map(|(issuer, late)| LateReport { issuer: *issuer, records: late.records, worst_ms: late.worst_ms }).collect()
@@ -317,7 +331,12 @@ fn unit_reports(replay: &Replay<'_>) -> Vec<UnitReport> {
     units.collect()
 }
 
-fn not_checked(bodies: Option<&BodiesReport>, bodies_wanted: bool, checkpoints_not_reached: usize) -> Vec<String> {
+fn not_checked(
+    bodies: Option<&BodiesReport>,
+    bodies_wanted: bool,
+    checkpoints_not_reached: usize,
+    reports_not_judged: Option<String>,
+) -> Vec<String> {
     let mut list = vec![
         "Whether block times were near the validators' clocks: each validator judged that when it voted.".to_owned(),
         "The issuers' own rules about dates, lateness and confirmed payments.".to_owned(),
@@ -325,6 +344,7 @@ fn not_checked(bodies: Option<&BodiesReport>, bodies_wanted: bool, checkpoints_n
     if checkpoints_not_reached > 0 {
         list.push(format!("{checkpoints_not_reached} checkpoints of trees larger than what was served."));
     }
+    list.extend(reports_not_judged);
     match bodies {
         None if bodies_wanted => list.push("Content not checked: the replay did not come through.".to_owned()),
         None => list.push("Content not checked: no bodies were given.".to_owned()),

@@ -8,7 +8,9 @@ use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::record::{SignedRecord, status_key};
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{FindingResult, LayerResult, Scan, Verdict, verify_bundle, verify_left_out, verify_scan};
+use receipt_core::verdict::{
+    Finding, FindingResult, LayerResult, Scan, Verdict, verify_bundle, verify_left_out, verify_scan,
+};
 use tallystick_service::durable;
 use tallystick_service::exit::Exit;
 use tallystick_service::terminal::path as shown;
@@ -18,10 +20,10 @@ use super::verify::exit_of;
 use super::{Failure, OrExit, Terms, node_address, print_text, read_answer, read_code, read_directory, read_file};
 use crate::cli::{LeftOutArguments, ReceiptArguments};
 
-/// What is to be reported: a signed record, or the verdict of a bundle that proves that it is not left out.
+/// What is to be reported: a signed record; or the verdict of a bundle that proves that it is not left out, or may prove it to others.
 enum Subject {
     Record(Vec<u8>),
-    Anchored(Box<Verdict>),
+    Judged(Box<Verdict>),
 }
 
 pub(super) fn run(arguments: &LeftOutArguments) -> Result<Exit, Failure> {
@@ -36,15 +38,18 @@ pub(super) fn run(arguments: &LeftOutArguments) -> Result<Exit, Failure> {
     };
     let record = match subject(&arguments.receipt, trust, at)? {
         Subject::Record(record) => record,
-        Subject::Anchored(verdict) => return refuse(terms.meant(*verdict)),
+        Subject::Judged(verdict) => return refuse(terms.meant(*verdict)),
     };
     let answer = answer_about(&record, arguments, trust)?;
     let scan = Scan { record: &record, directory: &directory, ledger: answer.borrowed() };
     let verdict = terms.meant(verify_scan(&scan, trust, at));
     let Some(report) = left_out_by(&verdict, &record, answer.borrowed(), trust) else { return refuse(verdict) };
     let report = report.encode();
-    durable::create(&arguments.out, &report, durable::FileMode::Private).or_exit(Exit::NoAccess)?;
     let verdict = terms.meant(verify_left_out(&report, &directory, trust, at));
+    if verdict.finding() != Finding::LeftOut {
+        return refuse(verdict);
+    }
+    durable::create(&arguments.out, &report, durable::FileMode::Private).or_exit(Exit::NoAccess)?;
     print_text(&format!("{}: {}\n", shown(&arguments.out), verdict.to_line(language)))?;
     Ok(Exit::Good)
 }
@@ -58,14 +63,22 @@ fn subject(receipt: &ReceiptArguments, trust: &TrustFile, at: UnixMillis) -> Res
         return Ok(Subject::Record(record));
     };
     let bytes = read_file(path, BUNDLE_BYTES_MAX)?;
+    let verdict = verify_bundle(&bytes, trust, at);
+    if speaks_for_itself(&verdict) {
+        return Ok(Subject::Judged(Box::new(verdict)));
+    }
     let file = ReceiptFile::decode(&bytes);
     let file = file.with_context(|| format!("reading {}", shown(path))).or_exit(Exit::NoReceipt)?;
-    // Proofs that hold are worth more than a node's word.
-    let verdict = verify_bundle(&bytes, trust, at);
-    if verdict.layers.anchored == LayerResult::Passed {
-        return Ok(Subject::Anchored(Box::new(verdict)));
-    }
     Ok(Subject::Record(file.evidence().record.to_vec()))
+}
+
+/// Proofs that hold are worth more than a node's word; and so may those be that cannot be judged here, or that this clock takes for the
+/// future's.
+fn speaks_for_itself(verdict: &Verdict) -> bool {
+    let finding = verdict.finding();
+    verdict.layers.anchored == LayerResult::Passed
+        || finding.result() == FindingResult::Unjudged
+        || finding == Finding::FromTheFuture
 }
 
 fn answer_about(record: &[u8], arguments: &LeftOutArguments, trust: &TrustFile) -> Result<Answer, Failure> {
