@@ -31,6 +31,9 @@ use crate::coding::Coding;
 const FILE_BYTES_MAX: usize = DIRECTORY_BYTES_MAX / 3 * 4 + 8 * 1024 * 1024;
 const FILES_MAX: usize = 64;
 const SUMS: &str = "SHA256SUMS";
+/// Of the first byte of brotli, what says how large the window is; and what this is, if it is larger than RFC 7932 allows.
+const WINDOW_BITS: u8 = 0x7f;
+const LARGE_WINDOW: u8 = 0x11;
 /// What stands behind a file's name in the name of the same file as brotli.
 const BROTLI_ENDING: &str = ".br";
 const PAGE: &str = "text/html; charset=utf-8";
@@ -211,7 +214,9 @@ fn read_brotli(path: &Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, FilesError>
     let mut unpacked = Vec::with_capacity(bytes.len());
     let length_max = u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(1);
     let read = Decompressor::new(&packed[..], UNPACKED_AT_ONCE_BYTES).take(length_max).read_to_end(&mut unpacked);
-    if read.is_err() || unpacked != bytes {
+    // The decoder takes streams of a larger window, too, which RFC 7932 does not know, and browsers refuse.
+    let is_of_browsers = packed.first().is_some_and(|first| first & WINDOW_BITS != LARGE_WINDOW);
+    if read.is_err() || unpacked != bytes || !is_of_browsers {
         let problem = "is not the file beside it as brotli; run `make page` again";
         return Err(FilesError::Wrong { path: path.to_owned(), problem });
     }
@@ -352,7 +357,16 @@ mod tests {
         assert!(problem(folder(&[("one.html", PAGE)]).path()).contains("names no hosted/index.html"));
         assert!(problem(folder(&[("hosted/index.html", "<html>")]).path()).contains("Content-Security-Policy"));
         let packed = folder(&[("hosted/index.html", PAGE)]);
-        for other in [&brotli_of(b"another page")[..], &brotli_of(PAGE.as_bytes())[..20], b"junk", b""] {
+        let large = brotli::enc::BrotliEncoderParams {
+            large_window: true,
+            lgwin: 28,
+            size_hint: 1 << 28,
+            ..Default::default()
+        };
+        let mut of_no_browser = Vec::new();
+        brotli::BrotliCompress(&mut PAGE.as_bytes(), &mut of_no_browser, &large).unwrap();
+        let cut = brotli_of(PAGE.as_bytes());
+        for other in [&brotli_of(b"another page")[..], &cut[..20], b"junk", b"", &of_no_browser] {
             fs::write(packed.path().join("hosted/index.html.br"), other).unwrap();
             let problem = problem(packed.path());
             assert!(problem.contains("index.html.br: is not the file beside it"), "{problem}");

@@ -379,7 +379,7 @@ class Ways(PageTest):
                 entries = page.evaluate("history.length")
                 # A link to another one while the page is open.
                 page.evaluate("location.hash = '#99'")
-                page.wait_for_function("location.hash === ''")
+                page.wait_for_function("() => location.hash === ''")
                 self.assertEqual(page.evaluate("history.length"), entries + 1)
                 self.choose(page, "in-force")
                 self.assertEqual(visit.problems(), [])
