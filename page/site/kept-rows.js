@@ -11,7 +11,7 @@ const says = (name, values) => word(state.language, name, values);
 
 // The whole list; `acts`: what its controls do.
 export function drawList(list, acts) {
-  const { rows, isRead, note, asks } = list;
+  const { rows, isRead, note, run } = list;
   const count = isRead ? ` (${rows.length})` : '';
   return make(
     'section',
@@ -23,7 +23,7 @@ export function drawList(list, acts) {
       'div',
       { class: 'row' },
       button('keptBack', { id: 'kept-back' }, acts.back),
-      ...(rows.length ? ofAll(list, acts, asks) : []),
+      ...(rows.length ? ofAll(list, acts, Boolean(run)) : []),
     ),
     make('p', { id: 'kept-note', role: 'status' }, note ? says(note.name, note.values) : isRead && !rows.length ? says('keptNone') : ''),
     make('ul', { class: 'kept' }, ...rows.map((row) => element(row, acts))),
@@ -54,12 +54,18 @@ function element(row, acts) {
   row.element = make(
     'li',
     { class: `tone-${tone}`, 'data-code': code },
-    ...(verdict ? said(row, acts) : [make('p', {}, says('judging'))]),
+    ...words(row, acts),
     ...(changed ? [make('p', {}, make('b', {}, says('keptChanged')))] : []),
     make('p', { role: 'status' }, note ? says(note) : ''),
-    ...(verdict ? [controls(row, acts)] : []),
+    ...(verdict || row.isUndated ? [controls(row, acts)] : []),
   );
   return row.element;
+}
+
+// By an impossible clock there is no verdict: it is known by its name alone, and can be saved and removed.
+function words(row, acts) {
+  if (row.verdict) return said(row, acts);
+  return [make('p', row.isUndated ? { class: 'file' } : {}, row.isUndated ? acts.nameOf(row) : says('judging'))];
 }
 
 function said(row, acts) {

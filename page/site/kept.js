@@ -6,14 +6,14 @@
 
 import { stopCamera } from './camera.js';
 import { isProved, judgeBundle, newerOf, options } from './judge.js';
-import { keepNow } from './keep.js';
+import { follow, forget, keepNow, seenOf, settled, verdictOfAnyAge } from './keep.js';
 import { drawList, drawRow } from './kept-rows.js';
 import { referencePart } from './reference.js';
 import { canAsk } from './refresh.js';
 import { canChange } from './result.js';
 import { save, savesNothing } from './save.js';
 import { at, state } from './state.js';
-import { keptAll, removeAllKept, removeKept, sawKept } from './store.js';
+import { keptAll, keptOne, removeAllKept, removeKept, sawKept } from './store.js';
 import { fileBytesMax, renew, verdictOf } from './verifier.js';
 import { word } from './words.js';
 import { zipped } from './zip.js';
@@ -25,12 +25,9 @@ const PACE_MS = 1100;
 const WAIT_SECONDS_MAX = 120;
 const WAITS_MAX = 3;
 
-// The list while it is open: { asked, rows, note, bytesMax, asks, stop }. A row: { entry, verdict, bytes, name, note, isNew, asks }.
+// The list while it is open: { asked, rows, note, stop, run }. `run`: the refresh of all that is under way, { stops }; another one, or none,
+// when it is over. A row: { entry, bytes, verdict, seen, changed, isUndated, note }.
 let list = null;
-// The receipt that was opened from the list last: what a refresh brings is kept, too.
-let opened = null;
-// What is being kept of it; the list waits for that.
-let keeping = null;
 
 // Opens the list.
 export async function openKept() {
@@ -50,11 +47,6 @@ export async function openKept() {
 export function keptDrawn() {
   if (list && list.asked !== state.asked) close();
   else if (list && list.language !== state.language) draw();
-  const { question, verdict } = state;
-  if (opened && opened.asked === state.asked && question && verdict && question.bytes !== opened.bytes) {
-    opened.bytes = question.bytes;
-    keeping = keepNow(question, verdict);
-  }
 }
 
 function close() {
@@ -83,7 +75,7 @@ function say(name, values) {
 async function read() {
   const own = list;
   try {
-    await keeping;
+    await settled();
     const entries = await keptAll(fileBytesMax(own.verifier));
     if (own.stop) return;
     own.isRead = true;
@@ -101,9 +93,7 @@ async function read() {
     await judge(own, row);
     if (own.stop) return;
     drawRow(row, ACTS);
-    const { conclusion, as_of: asOf } = row.verdict;
-    const seen = { code: conclusion.code, as_of: asOf ? asOf.seconds : 0 };
-    if (row.entry.code !== seen.code) await sawKept(row.entry.key, seen).catch(() => null);
+    if (row.seen && row.entry.code !== row.seen.code) await sawKept(row.entry.key, row.seen).catch(() => null);
   }
 }
 
@@ -120,12 +110,22 @@ async function conditions() {
 // The verdict on a row, as of now; what cannot be judged has one that says so.
 async function judge(own, row) {
   try {
-    row.verdict = verdictOf(own.verifier, options(), row.bytes || new Uint8Array(0));
-    row.changed = Boolean(row.entry.code) && row.entry.code !== row.verdict.conclusion.code;
+    verdictInto(own, row, row.bytes || new Uint8Array(0));
+    row.changed = Boolean(row.entry.code) && Boolean(row.seen) && row.entry.code !== row.seen.code;
   } catch (error) {
     await renew(own.verifier);
-    row.verdict = verdictOf(own.verifier, options(), new Uint8Array(0));
+    verdictInto(own, row, new Uint8Array(0));
   }
+}
+
+// By an impossible clock there is none.
+function verdictInto(own, row, bytes) {
+  const asked = options();
+  const verdict = verdictOf(own.verifier, asked, bytes);
+  row.isUndated = Boolean(verdict.problem);
+  row.verdict = row.isUndated ? null : verdict;
+  row.seen = row.isUndated ? null : seenOf(verdictOfAnyAge(own.verifier, bytes));
+  if (row.isUndated && own === list) say(verdict.problem === 'TIME' ? 'clockBad' : 'trapped', { time: new Date(asked.at_ms).toISOString() });
 }
 
 // By what a row is known to people and as a file: its code and number, which the unit signed.
@@ -145,7 +145,7 @@ const ACTS = {
 
   async open(row) {
     await judgeBundle(`${nameOf(row)}.tally`, row.bytes);
-    opened = { asked: state.asked, bytes: state.question && state.question.bytes };
+    if (state.question && state.question.bytes === row.bytes) follow(state.asked, row.bytes);
   },
 
   saveOne(row) {
@@ -171,11 +171,11 @@ const ACTS = {
   },
 
   async refreshAll() {
-    if (list.asks) {
-      list.asks = false;
-      return;
+    if (!list.run) await refresh(list);
+    else if (!list.run.stops) {
+      list.run.stops = true;
+      say('keptStopping');
     }
-    await refresh(list);
   },
 
   canAsk,
@@ -187,6 +187,8 @@ async function removed(remove, stays) {
   const own = list;
   try {
     await remove();
+    forget();
+    own.run = null;
     if (own.stop) return;
     own.rows = own.rows.filter(stays);
     draw();
@@ -197,35 +199,37 @@ async function removed(remove, stays) {
   }
 }
 
-// Every receipt of which the ledger may say something else by now, one after the other. Leaving the list ends it.
+// Every receipt of which the ledger may say something else by now, one after the other. Leaving the list ends it, and so does removing.
 async function refresh(own) {
   const rows = own.rows.filter((row) => row.verdict && canChange(row.verdict));
-  own.asks = true;
+  const run = { stops: false };
+  own.run = run;
   draw();
+  const end = (name, number) => {
+    if (isOver(own, run)) return;
+    own.run = null;
+    draw();
+    say(name, { number, count: rows.length });
+  };
   let done = 0;
   for (const row of rows) {
-    if (own.stop || !own.asks) break;
+    if (isOver(own, run) || run.stops) break;
     say('keptRefreshing', { number: done + 1, count: rows.length });
-    const why = await refreshRow(own, row);
-    if (own.stop) return;
-    if (!own.asks) break;
-    if (why === 'refreshOffline' || why === 'refreshTooOften') {
-      own.asks = false;
-      draw();
-      say(why === 'refreshOffline' ? 'keptOffline' : 'keptTooOften', { number: done, count: rows.length });
-      return;
-    }
-    done += 1;
-    if (row !== rows[rows.length - 1]) await pause(own, PACE_MS);
+    const why = await refreshRow(own, run, row);
+    if (why === 'refreshOffline') return end('keptOffline', done);
+    if (why === 'refreshTooOften') return end('keptTooOften', done);
+    if (why) done += 1;
+    if (row !== rows[rows.length - 1]) await pause(own, run, PACE_MS);
   }
-  if (own.stop) return;
-  own.asks = false;
-  draw();
-  say(done === rows.length ? 'keptRefreshed' : 'keptStopped', { number: done, count: rows.length });
+  return end(done === rows.length ? 'keptRefreshed' : 'keptStopped', done);
+}
+
+function isOver(own, run) {
+  return own.stop || own.run !== run;
 }
 
 // What became of one: a word, which stands in its row.
-async function refreshRow(own, row) {
+async function refreshRow(own, run, row) {
   const note = (name) => {
     row.note = name;
     if (!own.stop) drawRow(row, ACTS);
@@ -234,29 +238,33 @@ async function refreshRow(own, row) {
   note('refreshing');
   for (let waited = 0; ; waited += 1) {
     const newer = await newerOf({ verifier: own.verifier, bytes: row.bytes }, row.verdict);
-    if (own.stop) return newer.why;
     const { why, seconds } = newer;
     if (!why) return note(await taken(own, row, newer.question.bytes));
-    if (why !== 'refreshTooOften' || waited === WAITS_MAX || !(seconds <= WAIT_SECONDS_MAX)) return note(why);
+    if (isOver(own, run) || why !== 'refreshTooOften' || waited === WAITS_MAX || !(seconds <= WAIT_SECONDS_MAX)) return note(why);
+    if (run.stops) return note(null);
     say('keptWaits', { seconds });
-    await pause(own, seconds * 1000);
-    if (own.stop || !own.asks) return note(null);
+    await pause(own, run, seconds * 1000);
+    if (isOver(own, run) || run.stops) return note(null);
   }
 }
 
-// What the ledger says now takes the place of what was kept.
+// What the ledger says now takes the place of what was kept, if it is there still.
 async function taken(own, row, bytes) {
-  const before = row.verdict;
-  row.bytes = bytes;
+  const before = row.seen;
+  let kept = await keepNow({ verifier: own.verifier, bytes }, true);
+  // Another window has kept a later state.
+  const other = kept === 'keepOlder' ? await keptOne(row.entry.key, fileBytesMax(own.verifier)).catch((error) => error) : null;
+  if (other && other.word) return other.word;
+  if (kept === 'keepOlder' && !other) kept = 'keepGone';
+  row.bytes = other ? other.bytes : bytes;
   await judge(own, row);
-  row.changed = before.conclusion.code !== row.verdict.conclusion.code;
-  const kept = await keepNow({ verifier: own.verifier, bytes }, row.verdict);
+  row.changed = Boolean(row.seen) && before.code !== row.seen.code;
   if (kept !== 'keepDone' && kept !== 'keepOlder') return kept;
-  return isProved(row.verdict) ? 'keptNew' : 'refreshedAbsent';
+  return row.verdict && isProved(row.verdict) ? 'keptNew' : 'refreshedAbsent';
 }
 
 // Ends early when nobody waits for it any more.
-async function pause(own, ms) {
+async function pause(own, run, ms) {
   const until = performance.now() + ms;
-  while (!own.stop && own.asks && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
+  while (!isOver(own, run) && !run.stops && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
 }

@@ -11,6 +11,23 @@ export const MORE_WORDS = {
     '500 receipts are kept here, and no more can be. Save and remove some under “My receipts” first.',
   ],
   keepUnfit: ['这个文件留存不了。', 'This file cannot be kept.'],
+  keepGone: ['这张票据已从本机浏览器删除，没有再留。', 'This receipt was removed from this browser, and was not kept again.'],
+  keepTrapped: [
+    '与已留的那一份比较时，核验程序意外停止，没有改动。请重新打开本页再试；还不行，就在“我的票据”里删除那一份再留。',
+    'The verifier stopped while it compared this receipt with the one that is kept. Nothing was changed. Open this page anew and try again; if it stops again, remove that one under “My receipts” first.',
+  ],
+  storeUnread: [
+    '浏览器不让本页读取留存的票据（无痕窗口，或设置里禁止了）。它们没有被改动；请重新打开本页再试。',
+    'The browser does not let this page read what is kept (a private window, or its settings). Nothing was changed: open this page anew and try again.',
+  ],
+  storeNotRemoved: [
+    '浏览器没有删除，票据还在。请重新打开本页再试，或在浏览器设置里清除本网站的数据。',
+    'The browser removed nothing: what is kept is still there. Open this page anew and try again, or clear this site’s data in the browser’s settings.',
+  ],
+  storeLate: [
+    '浏览器的存储迟迟没有答复，这一步已放弃。请重新打开本页，在“我的票据”里看结果再试。',
+    'The browser’s store did not answer in time, and this was given up. Open this page anew, see under “My receipts” what is there, and try again.',
+  ],
   storeRefused: [
     '浏览器不让本页留存东西（无痕窗口，或设置里禁止了）。什么也没有留下；请把票据文件另外保存。',
     'The browser lets this page keep nothing (a private window, or its settings). Nothing was kept: save the receipt’s file elsewhere.',
@@ -61,6 +78,7 @@ export const MORE_WORDS = {
   keptChanged: ['与上次看到的不同。', 'This has changed since it was last looked at.'],
   keptNew: ['已刷新。', 'Refreshed.'],
   keptRefreshing: ['正在刷新第 {number} 张，共 {count} 张…', 'Refreshing {number} of {count}…'],
+  keptStopping: ['正在停止：等已问的一张…', 'Stopping: waiting for the one that was asked about…'],
   keptWaits: ['本网站请稍等：{seconds} 秒后继续…', 'This site asks to wait: it goes on in {seconds} seconds…'],
   keptRefreshed: ['问过了 {count} 张，结果见各张。', 'All {count} were asked about; what came of it stands with each.'],
   keptStopped: ['已停止：问过了 {number} 张，共 {count} 张。', 'Stopped: {number} of {count} were asked about.'],

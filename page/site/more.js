@@ -1,6 +1,6 @@
 // The second script's entry: what it offers to the page, by the `data-part` of a control.
 
-import { keep } from './keep.js';
+import { keep, keepDrawn } from './keep.js';
 import { keptDrawn, openKept } from './kept.js';
 import { RULES } from './more-style.js';
 import { MORE_WORDS } from './more-words.js';
@@ -12,10 +12,13 @@ import { report } from './report.js';
 import { learn } from './words.js';
 
 learn(MORE_WORDS);
-for (const rule of RULES) document.styleSheets[0].insertRule(rule, document.styleSheets[0].cssRules.length);
+// A browser's extension may have put a sheet of its own before it.
+const { sheet } = document.querySelector('style');
+for (const rule of RULES) sheet.insertRule(rule, sheet.cssRules.length);
 Object.assign(extras, { ready: true, keep, kept: openKept, share, presentation, proof, report, drawn });
 
 function drawn() {
+  keepDrawn();
   keptDrawn();
   shareDrawn();
 }

@@ -115,12 +115,16 @@ document.addEventListener('click', async (event) => {
   const control = event.target;
   const name = control.getAttribute('data-part');
   if (!name) return;
+  const { asked } = state;
   const missing = await loadParts().then(
     () => '',
     () => word(state.language, 'partMissing'),
   );
-  control.parentNode.querySelector('[role]').textContent = missing;
-  if (!missing) extras[name](control);
+  // The page may have been drawn anew since, or something else have been chosen.
+  const there = document.querySelector(`[data-part=${name}]`);
+  if (asked !== state.asked || !there) return;
+  there.parentNode.querySelector('[role]').textContent = missing;
+  if (!missing) extras[name](there);
 });
 for (const name of ['dragover', 'drop']) {
   // Anywhere on the page: beside the frame a browser would open the file and leave the page.

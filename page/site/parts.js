@@ -8,6 +8,7 @@ import { blockBytes } from './verifier.js';
 export const extras = { drawn() {} };
 
 let loading = null;
+let policy = null;
 
 // Resolves when the parts are there. A script that could not be fetched is asked for again the next time.
 export function loadParts() {
@@ -26,7 +27,8 @@ async function load() {
   const script = document.createElement('script');
   const types = window.trustedTypes;
   // Whatever passes here, the policy compares its hash.
-  script.text = types ? types.createPolicy('more', { createScript: (text) => text }).createScript(text) : text;
+  policy = policy || (types && types.createPolicy('more', { createScript: (text) => text }));
+  script.text = policy ? policy.createScript(text) : text;
   document.head.appendChild(script);
   if (!extras.ready) throw new Error('more');
 }

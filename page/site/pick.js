@@ -22,13 +22,13 @@ let own = nothing();
 let loading = null;
 
 // Opens or closes the list of what can be picked from the receipt that is shown.
-export async function share(control) {
+export async function share() {
   const { bytes, verifier } = state.question;
   const maker = await makerFor(verifier).catch(() => null);
   // Something else may have been chosen since.
   if (!state.question || state.question.bytes !== bytes) return;
   if (!maker) {
-    control.parentNode.querySelector('[role]').textContent = word(state.language, 'partMissing');
+    document.querySelector('#extra [role]').textContent = word(state.language, 'partMissing');
     return;
   }
   if (!isOwn(state.question)) own = Object.assign(nothing(), { key: keyOf(state.question), bundle: bytes, maker });

@@ -13,11 +13,11 @@ const STORE = 'receipts';
 export const KEPT_MAX = 500;
 // A browser that does not answer at all.
 const PATIENCE_MS = 10000;
-const WORDS = { VersionError: 'storeNewer', QuotaExceededError: 'storeFull' };
+const WORDS = { VersionError: 'storeNewer', TimeoutError: 'storeLate' };
 
 // All of them, the last kept one first; `bytesMax`: what is larger is no receipt, and has no bytes here.
 export function keptAll(bytesMax) {
-  return within('readonly', (store, done) => {
+  return within('readonly', 'storeUnread', (store, done) => {
     const found = [];
     store.openCursor().onsuccess = (event) => {
       const cursor = event.target.result;
@@ -29,10 +29,17 @@ export function keptAll(bytesMax) {
   });
 }
 
-// Keeps an entry, or leaves the one that is there: 'kept', 'older', or 'many'. `isBetter(bytes)`: whether the new one is to take the place of
-// one with these. Asked and done in one transaction, so that of two windows none undoes what the other has done.
-export function put(entry, isBetter) {
-  return within('readwrite', (store, done) => {
+// One of them, or null.
+export function keptOne(key, bytesMax) {
+  return within('readonly', 'storeUnread', (store, done) => {
+    store.get(key).onsuccess = (event) => done(event.target.result ? plain(event.target.result, bytesMax) : null);
+  });
+}
+
+// Keeps an entry, or leaves the one that is there: 'kept', 'older', 'many', or 'gone'. `isBetter(bytes)`: whether the new one is to take the
+// place of one with these; `isKnown`: it takes such a place or none, so that what was removed meanwhile does not come back. Asked and done in one transaction, so that of two windows none undoes what the other has done.
+export function put(entry, isBetter, isKnown) {
+  return within('readwrite', 'storeRefused', (store, done) => {
     store.get(entry.key).onsuccess = (event) => {
       const there = event.target.result;
       if (there) {
@@ -40,6 +47,7 @@ export function put(entry, isBetter) {
         store.put(Object.assign({}, entry, { kept_at_ms: plain(there).kept_at_ms }));
         return done('kept');
       }
+      if (isKnown) return done('gone');
       store.count().onsuccess = (counted) => {
         if (counted.target.result >= KEPT_MAX) return done('many');
         store.put(entry);
@@ -52,7 +60,7 @@ export function put(entry, isBetter) {
 
 // What was last seen of one.
 export function sawKept(key, { code, as_of: asOf }) {
-  return within('readwrite', (store, done) => {
+  return within('readwrite', 'storeRefused', (store, done) => {
     store.get(key).onsuccess = (event) => {
       const there = event.target.result;
       if (there) store.put(Object.assign(there, { code, as_of: asOf }));
@@ -62,14 +70,14 @@ export function sawKept(key, { code, as_of: asOf }) {
 }
 
 export function removeKept(key) {
-  return within('readwrite', (store, done) => {
+  return within('readwrite', 'storeNotRemoved', (store, done) => {
     store.delete(key);
     done();
   });
 }
 
 export function removeAllKept() {
-  return within('readwrite', (store, done) => {
+  return within('readwrite', 'storeNotRemoved', (store, done) => {
     store.clear();
     done();
   });
@@ -82,22 +90,40 @@ function plain(value, bytesMax) {
   return { key: value.key, bytes, kept_at_ms: keptAtMs, code: value.code, as_of: value.as_of };
 }
 
-// A transaction: `work` begins it, and calls `done` with what it comes to. What went wrong has a `word`.
-async function within(mode, work) {
-  let database = null;
+// A transaction: `work` begins it, and calls `done` with what it comes to. What went wrong has a `word`, `refusal` if the browser does not say
+// what. What takes too long is given up.
+async function within(mode, refusal, work) {
+  const own = { isLate: false, database: null, transaction: null };
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('late')), PATIENCE_MS);
+    timer = setTimeout(() => {
+      own.isLate = true;
+      abort(own.transaction);
+      reject(new DOMException('late', 'TimeoutError'));
+    }, PATIENCE_MS);
   });
   try {
-    database = await Promise.race([opened(), late]);
-    return await Promise.race([ran(database, mode, work), late]);
+    const outcome = opened().then((database) => {
+      own.database = database;
+      return own.isLate ? database.close() : ran(own, mode, work);
+    });
+    return await Promise.race([outcome, late]);
   } catch (error) {
     const name = String(error && error.name);
-    throw Object.assign(new Error(name), { word: WORDS[name] || 'storeRefused' });
+    const isFull = name === 'QuotaExceededError' && refusal === 'storeRefused';
+    throw Object.assign(new Error(name), { word: isFull ? 'storeFull' : WORDS[name] || refusal });
   } finally {
     clearTimeout(timer);
-    if (database) database.close();
+    if (own.database) own.database.close();
+  }
+}
+
+// Of one that is over, nothing more can be given up.
+function abort(transaction) {
+  try {
+    if (transaction) transaction.abort();
+  } catch (error) {
+    // It came to its end meanwhile.
   }
 }
 
@@ -110,9 +136,10 @@ function opened() {
   });
 }
 
-function ran(database, mode, work) {
+function ran(own, mode, work) {
   return new Promise((resolve, reject) => {
-    const transaction = database.transaction(STORE, mode, { durability: 'strict' });
+    const transaction = own.database.transaction(STORE, mode, { durability: 'strict' });
+    own.transaction = transaction;
     let outcome;
     transaction.oncomplete = () => resolve(outcome);
     transaction.onabort = () => reject(transaction.error);

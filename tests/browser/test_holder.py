@@ -29,6 +29,33 @@ WRITE = """([entries, version]) => new Promise((resolve, reject) => {
 })"""
 # The browser lets a page keep nothing; says that there is no room.
 REFUSED = "Object.defineProperty(window, 'indexedDB', { value: { open() { throw new DOMException('no', 'SecurityError'); } } });"
+# It refuses to remove; to read; does not answer at all, to a page that has little patience.
+STAYS = "IDBObjectStore.prototype.clear = function () { this.transaction.abort(); };"
+UNREAD = "IDBObjectStore.prototype.openCursor = function () { this.transaction.abort(); return {}; };"
+SILENT = """
+indexedDB.open = () => ({});
+const wait = window.setTimeout;
+window.setTimeout = (act, ms) => wait(act, ms === 10000 ? 1 : ms);
+"""
+# How often an entry was looked up in the store.
+LOOKED_UP = """
+window.lookedUp = 0;
+const get = IDBObjectStore.prototype.get;
+IDBObjectStore.prototype.get = function (key) { window.lookedUp += 1; return get.call(this, key); };
+"""
+# A verifier that stops at the judgements of which `window.traps` says so.
+TRAPPING = """
+window.traps = [];
+const instantiate = WebAssembly.instantiate;
+WebAssembly.instantiate = async (...given) => {
+  const { exports } = await instantiate(...given);
+  const tallystick_verdict = (...lengths) => {
+    if (window.traps.shift()) throw new WebAssembly.RuntimeError('unreachable');
+    return exports.tallystick_verdict(...lengths);
+  };
+  return { exports: Object.assign({}, exports, { tallystick_verdict }) };
+};
+"""
 FULL = """
 Object.defineProperty(IDBTransaction.prototype, 'error', { get: () => new DOMException('full', 'QuotaExceededError') });
 IDBObjectStore.prototype.put = function () { this.transaction.abort(); };
@@ -42,10 +69,24 @@ class HolderTest(PageTest):
     def answer(self, *names):
         self.site.answers = [(200, (STATES / f"{name}.answer").read_bytes()) for name in names]
 
-    def keep(self, page, name, words="已留在本机浏览器"):
+    def set_clock(self, page, ms):
+        page.clock.set_fixed_time(datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc))
+
+    def visit_with(self, script):
+        visit = self.visit(self.hosted + "index.html")
+        visit.context.add_init_script(script)
+        return visit
+
+    def hold(self, page, address):
+        """What the page fetches there waits in the list that is given back."""
+        held = []
+        page.route(address, lambda route: held.append(route))
+        return held
+
+    def keep(self, page, name, words="已留在本机浏览器", at_ms=None):
         # What is kept later is listed first.
         self.kept = getattr(self, "kept", 0) + 1
-        page.clock.set_fixed_time(datetime.datetime.fromtimestamp((AT_MS + self.kept) / 1000, datetime.timezone.utc))
+        self.set_clock(page, at_ms or AT_MS + self.kept)
         self.choose(page, name)
         page.click("[data-part=keep]")
         page.wait_for_selector(f"#extra [role=status] >> text={words}")
@@ -63,6 +104,11 @@ class HolderTest(PageTest):
 
     def note(self, page, words):
         page.wait_for_selector(f"#kept-note >> text={words}")
+
+    def remove_all(self, page):
+        page.click("#kept-remove")
+        page.click("#kept [role=alert] + button")
+        self.note(page, "已删除")
 
 
 class Keeping(HolderTest):
@@ -129,6 +175,63 @@ class Keeping(HolderTest):
             for each in (page, other):
                 self.open_list(each, "REVERSED")
             self.assertEqual(visit.problems(), [])
+
+    def test_by_a_slow_clock_too_the_later_state_stays(self):
+        early, late = (state(name)["verdict"]["as_of"]["seconds"] for name in ("stale", "reversed"))
+        self.assertLess(early, late)
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "reversed")
+            self.keep(page, "stale", "没有改动", at_ms=(early + late) * 500)
+            self.set_clock(page, AT_MS)
+            self.open_list(page, "REVERSED")
+            self.assertEqual(visit.problems(), [])
+
+    def test_a_verifier_that_stops_makes_no_state_the_better_one(self):
+        with self.visit_with(TRAPPING) as visit:
+            page = visit.page
+            self.keep(page, "reversed")
+            self.choose(page, "stale")
+            for traps, words in [([False, False, True], "没有改动"), ([False, False, True] * 2, "核验程序意外停止")]:
+                page.evaluate("(traps) => { window.traps = traps; }", traps)
+                page.click("[data-part=keep]")
+                page.wait_for_selector(f"#extra [role=status] >> text={words}")
+                self.assertEqual(page.evaluate("window.traps"), [])
+            self.each_size(page, "keep-trapped")
+            self.open_list(page, "REVERSED")
+            self.assertEqual(visit.problems(), [])
+
+    def test_a_click_that_waited_for_the_script_acts_on_what_was_clicked(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            held = self.hold(page, "**/more-*.js")
+            self.choose(page, "in-force")
+            with page.expect_request("**/more-*.js"):
+                page.click("[data-part=keep]")
+            # In the meantime something else is chosen, and kept itself: the script is there.
+            self.choose(page, "reversed")
+            page.click("[data-part=keep]")
+            page.click("#language")
+            page.wait_for_function("() => document.documentElement.lang === 'en'")
+            held[0].continue_()
+            page.wait_for_selector("#extra [role=status] >> text=Kept in this browser")
+            self.open_list(page, "REVERSED")
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_kept_is_kept_anew_when_it_is_refreshed_and_said_if_not(self):
+        for name, script, words in [("kept", "0", "已留在本机浏览器"), ("refused", FULL, "空间不够")]:
+            with self.subTest(name=name), self.hosted_page() as visit:
+                page = visit.page
+                self.keep(page, "stale")
+                page.evaluate("() => { document.querySelector('#extra [role]').textContent = ''; }")
+                page.evaluate("() => {%s}" % script)
+                self.answer("stale")
+                page.click("#refresh")
+                page.wait_for_selector(".first[data-code='REVERSED']")
+                page.wait_for_selector(f"#extra [role=status] >> text={words}")
+                page.reload()
+                self.open_list(page, "REVERSED" if name == "kept" else "IN_FORCE")
+                self.assertEqual(visit.problems(), [])
 
     def test_only_what_is_a_receipt_can_be_kept(self):
         with self.hosted_page() as visit:
@@ -215,6 +318,56 @@ class Store(HolderTest):
             self.each_size(page, "kept-newer")
             self.assertEqual(visit.problems(), [])
 
+    def test_that_a_state_grows_older_than_the_reader_takes_is_no_change(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "stale")
+            page.select_option("#age", "86400")
+            self.open_list(page, state("stale")["of_today"]["conclusion"]["code"])
+            self.assertNotEqual(page.locator(".kept > li").get_attribute("data-code"), "IN_FORCE")
+            self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 0)
+            page.click("#kept-back")
+            page.select_option("#age", "")
+            self.open_list(page, "IN_FORCE")
+            self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 0)
+            self.assertEqual(visit.problems(), [])
+
+    def test_by_an_impossible_clock_there_are_no_verdicts_and_all_else_goes_on(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            for name in ("in-force", "reversed"):
+                self.keep(page, name)
+            self.set_clock(page, 1_000_000_000_000)
+            page.click("#kept-open")
+            page.wait_for_function("() => document.querySelectorAll('.kept > li [data-act=save]').length === 2")
+            self.note(page, "时钟")
+            self.assertEqual(page.locator(".kept > li[data-code]").count(), 0)
+            self.each_size(page, "kept-undated")
+            page.click("#language")
+            self.note(page, "impossible time")
+            page.click("#language")
+            self.remove_all(page)
+            self.assert_rows(page)
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_the_browser_refuses_is_said_as_it_is(self):
+        refusals = [("unread", UNREAD, "不让本页读取"), ("stays", STAYS, "票据还在"), ("silent", SILENT, "迟迟没有答复")]
+        for name, script, words in refusals:
+            with self.subTest(name=name), self.hosted_page() as visit:
+                page = visit.page
+                self.keep(page, "in-force")
+                page.evaluate("() => {%s}" % script)
+                page.click("#kept-open")
+                if name == "stays":
+                    self.assert_rows(page, "IN_FORCE")
+                    page.click("#kept-remove")
+                    page.click("#kept [role=alert] + button")
+                self.note(page, words)
+                self.each_size(page, f"kept-{name}")
+                page.reload()
+                self.open_list(page, "IN_FORCE")
+                self.assertEqual(visit.problems(), [])
+
     def test_a_browser_that_keeps_nothing_is_said(self):
         for name, script, words in [("refused", REFUSED, "不让本页留存东西"), ("full", FULL, "空间不够")]:
             visit = self.visit(self.hosted + "index.html")
@@ -225,7 +378,7 @@ class Store(HolderTest):
                 self.each_size(page, f"keep-{name}")
                 page.click("#kept-open")
                 if name == "refused":
-                    self.note(page, words)
+                    self.note(page, "不让本页读取")
                 self.assertEqual(visit.problems(), [])
 
 
@@ -282,6 +435,64 @@ class Refreshing(HolderTest):
             page.click("#kept-refresh")
             self.note(page, "不再答复这么多询问")
             self.each_size(page, "kept-too-often")
+
+    def test_stopped_twice_it_is_stopped_once(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.listed(page)
+            held = self.hold(page, "**/refresh")
+            with page.expect_request("**/refresh"):
+                page.click("#kept-refresh")
+            for _ in range(2):
+                page.click("#kept-refresh")
+                self.note(page, "正在停止")
+            held[0].fulfill(status=200, body=(STATES / "stale.answer").read_bytes())
+            self.note(page, "已停止：问过了 1 张，共 2 张")
+            self.assert_rows(page, "REVERSED", "IN_FORCE")
+            self.assertEqual(len(held), 1)
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_removed_meanwhile_does_not_come_back(self):
+        for name in ("here", "in another window"):
+            with self.subTest(removed=name), self.visit_with(LOOKED_UP) as visit:
+                page = visit.page
+                self.listed(page)
+                held = self.hold(page, "**/refresh")
+                with page.expect_request("**/refresh"):
+                    page.click("#kept-refresh")
+                other = page
+                if name != "here":
+                    other = visit.context.new_page()
+                    other.goto(visit.address)
+                    self.open_list(other, "IN_FORCE", "IN_FORCE")
+                self.remove_all(other)
+                page.evaluate("() => { window.lookedUp = 0; }")
+                held[0].fulfill(status=200, body=(STATES / "stale.answer").read_bytes())
+                page.wait_for_function("() => window.lookedUp > 0")
+                if name != "here":
+                    page.wait_for_selector(".kept >> text=没有再留")
+                    self.each_size(page, "kept-gone")
+                page.click("#kept-back")
+                self.open_list(page)
+                if name == "here":
+                    self.assertEqual(len(held), 1)
+                self.assertEqual(visit.problems(), [])
+
+    def test_what_was_opened_and_then_removed_is_not_kept_by_a_refresh(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.keep(page, "stale")
+            self.open_list(page, "IN_FORCE")
+            page.click(".kept [data-act=open]")
+            page.wait_for_selector(".first[data-code='IN_FORCE']")
+            self.open_list(page, "IN_FORCE")
+            self.remove_all(page)
+            page.click("#kept-back")
+            self.answer("stale")
+            page.click("#refresh")
+            page.wait_for_selector(".first[data-code='REVERSED']")
+            self.open_list(page)
+            self.assertEqual(visit.problems(), [])
 
     def test_it_can_be_stopped_and_without_a_network_it_stops(self):
         with self.hosted_page() as visit:
@@ -513,6 +724,14 @@ class SecondScript(HolderTest):
             page.wait_for_selector("#choose [role=status] >> text=这部分没有取到")
             self.assertIsNone(page.evaluate("window.ran || null"))
             self.assertTrue(any("script-src" in violation for violation in page.evaluate("window.violations")))
+            # The page's own text runs the next time.
+            page.evaluate(
+                """() => {
+                  const text = document.getElementById('more').firstChild;
+                  text.data = text.data.replace('window.ran = true;', '');
+                }"""
+            )
+            self.open_list(page)
 
 
 if __name__ == "__main__":
