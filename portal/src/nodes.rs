@@ -13,9 +13,8 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::ReceiptKey;
 use receipt_core::note::SignedNote;
 use receipt_core::trust::TrustFile;
-use tallystick_proto::answers::{answer_of, question_about};
+use tallystick_proto::answers::{self, answer_of, ask_about};
 use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
-use tallystick_proto::ledger::v1::GetCheckpointRequest;
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tallystick_service::clock::Clock;
 use tallystick_service::identity::Role;
@@ -207,26 +206,18 @@ impl Node {
         // Closed never; waiting for a place is part of the call's time.
         let Ok(_place) = self.calls.acquire().await else { return Said::Nothing("unavailable") };
         let mut client = self.client.clone();
-        let status = match client.get_receipt_state(question_about(question.key, question.status_key)).await {
-            Ok(response) => {
-                let response = response.into_inner();
-                let checkpoint = response.checkpoint.clone();
-                return answer_of(response)
-                    .map_or(Said::Nothing("malformed"), |answer| Said::Answer(answer, checkpoint));
+        match ask_about(&mut client, question.key, question.status_key).await {
+            Ok(answers::Said::State(state)) => {
+                let checkpoint = state.checkpoint.clone();
+                answer_of(*state).map_or(Said::Nothing("malformed"), |answer| Said::Answer(answer, checkpoint))
             }
-            Err(status) => status,
-        };
-        match reason_of(&status) {
-            Some(ErrorReason::Call(CallReason::NotFound)) => match client.get_checkpoint(GetCheckpointRequest {}).await
-            {
-                Ok(response) => {
-                    let checkpoint = response.into_inner().checkpoint;
-                    Said::Answer(Answer::Absent { checkpoint: checkpoint.clone() }, checkpoint)
-                }
-                Err(_) => Said::Nothing("unavailable"),
+            Ok(answers::Said::Absent { checkpoint }) => {
+                Said::Answer(Answer::Absent { checkpoint: checkpoint.clone() }, checkpoint)
+            }
+            Err(status) => match reason_of(&status) {
+                Some(ErrorReason::Call(CallReason::NotReady)) => Said::NotYet,
+                _ => Said::Nothing("unavailable"),
             },
-            Some(ErrorReason::Call(CallReason::NotReady)) => Said::NotYet,
-            _ => Said::Nothing("unavailable"),
         }
     }
 }

@@ -9,15 +9,58 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{LeafIndex, ReceiptKey};
 use receipt_core::note::{Checkpoint, SignedNote, TlogProof};
 use receipt_core::verdict::RecordPlace;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
 
+use crate::errors::{CallReason, ErrorReason, Refusal};
 use crate::ledger::v1::get_receipt_state_response::Answer as WireAnswer;
-use crate::ledger::v1::{GetReceiptStateRequest, GetReceiptStateResponse, ReceiptKey as WireKey};
+use crate::ledger::v1::ledger_service_client::LedgerServiceClient;
+use crate::ledger::v1::{GetCheckpointRequest, GetReceiptStateRequest, GetReceiptStateResponse, ReceiptKey as WireKey};
 
-/// What a node is asked.
-#[must_use]
-pub fn question_about(key: ReceiptKey, status_key: Hash) -> GetReceiptStateRequest {
+fn question_about(key: ReceiptKey, status_key: Hash) -> GetReceiptStateRequest {
     let key = WireKey { receipt_code: key.code.to_string(), receipt_number: key.number.to_string() };
     GetReceiptStateRequest { key: Some(key), status_key: Bytes::copy_from_slice(status_key.as_bytes()) }
+}
+
+/// What a node says of a receipt, as it says it.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// It was taken or refused.
+    State(Box<GetReceiptStateResponse>),
+    /// There is no such record, as of this checkpoint or later.
+    Absent {
+        /// A signed note.
+        checkpoint: String,
+    },
+}
+
+/// Asks one node. If it has no such record, its checkpoint is fetched and the question put again: a block that is sealed between two calls would
+/// else be in the checkpoint beside the word that it has not the record.
+///
+/// # Errors
+/// What the node answers instead; whether it may know later, its reason says.
+pub async fn ask_about(
+    client: &mut LedgerServiceClient<Channel>,
+    key: ReceiptKey,
+    status_key: Hash,
+) -> Result<Said, Status> {
+    let question = question_about(key, status_key);
+    if let Some(state) = found(client.get_receipt_state(question.clone()).await)? {
+        return Ok(Said::State(Box::new(state)));
+    }
+    let checkpoint = client.get_checkpoint(GetCheckpointRequest {}).await?.into_inner().checkpoint;
+    let state = found(client.get_receipt_state(question).await)?;
+    Ok(state.map_or(Said::Absent { checkpoint }, |state| Said::State(Box::new(state))))
+}
+
+fn found(answer: Result<Response<GetReceiptStateResponse>, Status>) -> Result<Option<GetReceiptStateResponse>, Status> {
+    match answer {
+        Ok(response) => Ok(Some(response.into_inner())),
+        Err(status) => match Refusal::from_status(&status).map(|refusal| refusal.reason) {
+            Some(ErrorReason::Call(CallReason::NotFound)) => Ok(None),
+            _ => Err(status),
+        },
+    }
 }
 
 /// The answer as it is handed on; `None` if it is not of the form.

@@ -7,8 +7,7 @@ use receipt_core::answer::Answer;
 use receipt_core::export::FRAME_BYTES_MAX;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptKey, TreeSize};
-use tallystick_proto::answers::{answer_of, question_about};
-use tallystick_proto::errors::{CallReason, ErrorReason, Refusal};
+use tallystick_proto::answers::{Said, answer_of, ask_about};
 use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tallystick_proto::ledger::v1::{
     GetCheckpointRequest, GetConsistencyProofRequest, GetInclusionProofRequest, StreamBlocksRequest,
@@ -140,16 +139,10 @@ pub fn stream_blocks(address: &NodeAddress, detail: Detail, sink: &mut dyn Sink)
 pub fn receipt_state(address: &NodeAddress, key: ReceiptKey, status_key: Hash) -> Result<Answer, NodeError> {
     block_on(async {
         let mut client = address.client()?;
-        let status = match client.get_receipt_state(question_about(key, status_key)).await {
-            Ok(response) => return answer_of(response.into_inner()).ok_or(NodeError::Answer),
-            Err(status) => status,
-        };
-        let reason = Refusal::from_status(&status).map(|refusal| refusal.reason);
-        if reason != Some(ErrorReason::Call(CallReason::NotFound)) {
-            return Err(status.into());
+        match ask_about(&mut client, key, status_key).await? {
+            Said::State(state) => answer_of(*state).ok_or(NodeError::Answer),
+            Said::Absent { checkpoint } => Ok(Answer::Absent { checkpoint }),
         }
-        let checkpoint = client.get_checkpoint(GetCheckpointRequest {}).await?.into_inner().checkpoint;
-        Ok(Answer::Absent { checkpoint })
     })
 }
 

@@ -1,6 +1,7 @@
 //! Nodes that lie, are late, or know nothing: stand-ins, because no real one does.
 
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use receipt_core::block::Item;
@@ -12,9 +13,10 @@ use receipt_core::verdict::{PlaceVerdict, proved_place};
 use tallystick_proto::ledger::v1::get_receipt_state_response::Answer as WireAnswer;
 use tallystick_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use tallystick_proto::ledger::v1::{
-    GetBlockRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
-    GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest, GetReceiptStateResponse, LedgerBlock,
-    RecordPlace as WirePlace, RefusedState, StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, TakenState,
+    GetBlockRequest, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
+    GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest,
+    GetReceiptStateResponse, LedgerBlock, RecordPlace as WirePlace, RefusedState, StreamBlocksRequest,
+    SubmitBatchRequest, SubmitBatchResponse, TakenState,
 };
 use tallystick_service::clock::FixedClock;
 use tokio::net::TcpListener;
@@ -29,7 +31,15 @@ use super::*;
 #[derive(Clone)]
 enum Says {
     State(Box<GetReceiptStateResponse>),
-    NotFound { checkpoint: String },
+    NotFound {
+        checkpoint: String,
+    },
+    /// No such record, until it is asked for its checkpoint: then a block with it is sealed.
+    SealsMeanwhile {
+        checkpoint: String,
+        state: Box<GetReceiptStateResponse>,
+        is_sealed: Arc<AtomicBool>,
+    },
     NotReady,
     Fails,
     Silent,
@@ -49,7 +59,10 @@ impl LedgerService for StandIn {
     ) -> Result<Response<GetReceiptStateResponse>, Status> {
         match &self.0 {
             Says::State(state) => Ok(Response::new(state.as_ref().clone())),
-            Says::NotFound { .. } => Err(Refusal::new(CallReason::NotFound).to_status()),
+            Says::SealsMeanwhile { state, is_sealed, .. } if is_sealed.load(Ordering::Relaxed) => {
+                Ok(Response::new(state.as_ref().clone()))
+            }
+            Says::NotFound { .. } | Says::SealsMeanwhile { .. } => Err(Refusal::new(CallReason::NotFound).to_status()),
             Says::NotReady => Err(Refusal::new(CallReason::NotReady).to_status()),
             Says::Fails => Err(Refusal::new(CallReason::Internal).to_status()),
             Says::Silent => std::future::pending().await,
@@ -61,7 +74,10 @@ impl LedgerService for StandIn {
         _: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
         match &self.0 {
-            Says::NotFound { checkpoint } => {
+            Says::NotFound { checkpoint } | Says::SealsMeanwhile { checkpoint, .. } => {
+                if let Says::SealsMeanwhile { is_sealed, .. } = &self.0 {
+                    is_sealed.store(true, Ordering::Relaxed);
+                }
                 let checkpoint = checkpoint.clone();
                 Ok(Response::new(GetCheckpointResponse { checkpoint, ..GetCheckpointResponse::default() }))
             }
@@ -241,6 +257,16 @@ async fn no_such_record_is_said_only_if_nobody_has_it() {
     assert_eq!(nodes.ask(&world.question(), 0).await, Err(NoAnswer::Unavailable), "whose word is under no quorum");
     let nodes = world.nodes(&[none(), Says::NotReady]).await;
     assert_eq!(nodes.ask(&world.question(), 0).await, Err(NoAnswer::NotYet), "it is just being sealed");
+}
+
+/// A checkpoint beside the word "no such record" has to be from before the word, or the record may be in it.
+#[tokio::test]
+async fn what_is_sealed_between_two_calls_is_not_called_absent() {
+    let world = World::new();
+    let (checkpoint, state) = (world.checkpoint(), Box::new(world.state()));
+    let nodes = world.nodes(&[Says::SealsMeanwhile { checkpoint, state, is_sealed: Arc::default() }]).await;
+    let answer = nodes.ask(&world.question(), 0).await;
+    assert!(matches!(answer, Ok(Answer::Taken { .. })), "{answer:?}");
 }
 
 #[tokio::test]
