@@ -452,6 +452,19 @@ class Refreshing(HolderTest):
             self.assertEqual(len(held), 1)
             self.assertEqual(visit.problems(), [])
 
+    def test_a_later_state_that_another_window_kept_meanwhile_is_shown(self):
+        with self.hosted_page() as visit:
+            page, other = visit.page, visit.context.new_page()
+            self.listed(page)
+            held = self.hold(page, "**/refresh")
+            with page.expect_request("**/refresh"):
+                page.click("#kept-refresh")
+            other.goto(visit.address)
+            self.keep(other, "reversed")
+            held[0].fulfill(status=200, body=(STATES / "unchanged.answer").read_bytes())
+            self.assert_rows(page, "REVERSED", "IN_FORCE")
+            self.assertEqual(visit.problems(), [])
+
     def test_what_is_removed_meanwhile_does_not_come_back(self):
         for name in ("here", "in another window"):
             with self.subTest(removed=name), self.visit_with(LOOKED_UP) as visit:

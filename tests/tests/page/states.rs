@@ -85,12 +85,13 @@ pub(crate) fn scene() -> Scene {
         ("format-unknown", text.replacen("bundle/v1", "bundle/v9", 1).into_bytes()),
         ("no-receipt", trust.to_text().into_bytes()),
     ];
-    files.push(("stale", stale));
     let answers = vec![
+        ("unchanged", answer(Bundle::decode(&stale).unwrap())),
         ("stale", answer(chain.bundle(&blues[1]))),
         ("in-force", answer(good.clone())),
         ("forged", answer(Bundle { status: chain.bundle(&blues[3]).status, ..chain.bundle(&blues[1]) })),
     ];
+    files.push(("stale", stale));
     let mut other = TestChain::named("otherchain");
     let stranger = other.issue("S01");
     other.add_block(std::slice::from_ref(&stranger));
