@@ -6,6 +6,8 @@ import { questionOf } from './verifier.js';
 // How often another node is asked.
 const TRIES = 4;
 const ADDRESS = 'refresh';
+// Longer than a portal asks its nodes. Of one that takes a question and says nothing a browser would wait for minutes.
+const WAIT_MS = 30000;
 
 // Whether this page has a portal: one that came from a disk has none.
 export function canAsk() {
@@ -30,19 +32,16 @@ export async function answered(verifier, receipt, faultOf) {
 async function ask(asked, number) {
   const body = JSON.stringify(Object.assign({ try: number }, asked));
   const headers = { 'content-type': 'application/json' };
-  let response;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), WAIT_MS);
   try {
-    response = await fetch(ADDRESS, { method: 'POST', headers, body, credentials: 'omit', cache: 'no-store' });
+    const response = await fetch(ADDRESS, { method: 'POST', headers, body, credentials: 'omit', cache: 'no-store', signal: late.signal });
+    if (response.ok) return { bytes: new Uint8Array(await response.arrayBuffer()) };
+    const seconds = Number(response.headers.get('retry-after')) || 0;
+    return { why: response.status === 429 ? 'refreshTooOften' : 'refreshLater', seconds };
   } catch (error) {
-    return { why: 'refreshOffline' };
+    return { why: late.signal.aborted ? 'refreshLater' : 'refreshOffline' };
+  } finally {
+    clearTimeout(timer);
   }
-  if (response.ok) {
-    try {
-      return { bytes: new Uint8Array(await response.arrayBuffer()) };
-    } catch (error) {
-      return { why: 'refreshOffline' };
-    }
-  }
-  const seconds = Number(response.headers.get('retry-after')) || 0;
-  return { why: response.status === 429 ? 'refreshTooOften' : 'refreshLater', seconds };
 }

@@ -125,8 +125,8 @@ function refreshPart() {
 
 // What the second script does with a receipt, by the names in it.
 function extraPart(names) {
-  const button = (name) => make('button', { type: 'button', 'data-part': name }, word(state.language, name));
-  return make('p', { id: 'extra' }, ...names.map(button), ' ', make('span', { role: 'status' }));
+  const button = (name) => [make('button', { type: 'button', 'data-part': name }, word(state.language, name)), ' '];
+  return make('p', { id: 'extra' }, ...names.flatMap(button), make('span', { role: 'status' }));
 }
 
 // What the second script draws of what is shown, in the place that it has when it comes.

@@ -99,6 +99,12 @@ class HolderTest(PageTest):
             # Read, and not only drawn.
             self.note(page, "还没有留存的票据")
 
+    def keep_and_open(self, page, name, code):
+        self.keep(page, name)
+        self.open_list(page, code)
+        page.click(".kept [data-act=open]")
+        page.wait_for_selector(f".first[data-code='{code}']")
+
     def assert_rows(self, page, *codes):
         page.wait_for_function(
             "(codes) => JSON.stringify(Array.from(document.querySelectorAll('.kept > li'), (row) => row.dataset.code)) === codes",
@@ -255,10 +261,7 @@ class Keeping(HolderTest):
     def test_a_receipt_is_opened_and_what_a_refresh_brings_is_kept(self):
         with self.hosted_page() as visit:
             page = visit.page
-            self.keep(page, "stale")
-            self.open_list(page, "IN_FORCE")
-            page.click(".kept [data-act=open]")
-            page.wait_for_selector(".first[data-code='IN_FORCE']")
+            self.keep_and_open(page, "stale", "IN_FORCE")
             self.assertEqual(page.evaluate("document.activeElement.id"), "word")
             self.answer("stale")
             page.click("#refresh")
@@ -497,10 +500,7 @@ class Refreshing(HolderTest):
     def test_what_was_opened_and_then_removed_is_not_kept_by_a_refresh(self):
         with self.hosted_page() as visit:
             page = visit.page
-            self.keep(page, "stale")
-            self.open_list(page, "IN_FORCE")
-            page.click(".kept [data-act=open]")
-            page.wait_for_selector(".first[data-code='IN_FORCE']")
+            self.keep_and_open(page, "stale", "IN_FORCE")
             self.open_list(page, "IN_FORCE")
             self.remove_all(page)
             page.click("#kept-back")

@@ -690,6 +690,23 @@ class Refreshing(PageTest):
             page.wait_for_selector("#note >> text=没有网络")
             self.each_size(page, "refresh-offline")
 
+    def test_a_portal_that_says_nothing_is_given_up(self):
+        visit = self.visit(self.hosted + "index.html")
+        # Half a minute is a twentieth of a second.
+        visit.context.add_init_script("const wait = setTimeout; window.setTimeout = (work, ms) => wait(work, ms === 30000 ? 50 : ms);")
+        with visit:
+            page = visit.page
+            page.route("**/refresh", lambda route: None)
+            self.choose(page, "stale")
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=现在问不到账本")
+            self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
+            page.unroute("**/refresh")
+            self.site.answers = [(200, (STATES / "stale.answer").read_bytes())]
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=状态已刷新")
+            self.assertEqual(visit.problems(), [])
+
     def test_a_clock_that_is_behind_is_to_blame_and_no_answer(self):
         as_of_ms = state("stale")["verdict"]["as_of"]["seconds"] * 1000
         with Visit(self.browser, self.hosted + "index.html", as_of_ms) as visit:
