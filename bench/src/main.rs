@@ -275,7 +275,7 @@ async fn run(arguments: Arguments) -> Result<Exit> {
 fn own(directory: Option<&Path>) -> Result<PathBuf> {
     let directory = match directory {
         Some(directory) => directory.to_owned(),
-        None => std::env::temp_dir().join(format!("tallystick-bench-{}", clock::now()?.get())),
+        None => std::env::temp_dir().join(format!("tallystick-bench-{}-{}", clock::now()?.get(), std::process::id())),
     };
     std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     Ok(directory)

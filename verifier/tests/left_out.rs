@@ -16,7 +16,7 @@ use receipt_core::bundle::{Bundle, LeftOut};
 use receipt_core::code::{self, Host};
 use receipt_core::directory::DirectoryFile;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{Height, UnixMillis};
+use receipt_core::ids::{Height, ReceiptNumber, UnixMillis};
 use receipt_core::note::{SignedNote, TlogProof};
 use receipt_core::record::{ReceiptRecord, SignedRecord};
 use receipt_core::testkit::{TestChain, TestReceipt, TestValidator, unit_key};
@@ -294,7 +294,7 @@ fn an_audit_says_of_each_report_what_the_ledger_has() {
     let (code, text) = desk.audit(&NAMES, "");
     assert_eq!(code, 2, "{text}");
     assert!(text.starts_with("INCOMPLETE  ") && text.contains("4 reported receipts are left out"), "{text}");
-    assert!(text.contains("1 reported receipt was refused after its promised time, and not replaced"), "{text}");
+    assert!(text.contains("2 reported receipts were refused, and no other took their place"), "{text}");
     for line in [
         "LEFT OUT       missing: ",
         "LATE           late: ",
@@ -316,9 +316,41 @@ fn an_audit_says_of_each_report_what_the_ledger_has() {
     assert_tells(&desk, &late);
     let (code, text) = desk.audit(&["stale"], "");
     assert!(code == 2 && text.starts_with("INCOMPLETE  "), "{text}");
-    // Late, refused and in time are no reservation.
-    let (code, text) = desk.audit(&["late", "in-time", "refused"], "");
+    // Late and in time are no reservation.
+    let (code, text) = desk.audit(&["late", "in-time"], "");
     assert!(code == 0 && text.starts_with("CLEAN  "), "{text}");
+}
+
+/// Refused in time: by the issuer's own fault, so that it is left out after all; and because the payment has its receipt.
+#[test]
+fn what_was_refused_in_time_and_not_replaced_is_owed() {
+    let mut desk = Desk::new();
+    let mut outside = desk.chain.issue("S02").receipt;
+    outside.issued.receipt_number = ReceiptNumber::new(9_999_999_999).unwrap();
+    let outside = desk.chain.sign(outside, Vec::new());
+    let again = desk.chain.issue("S05").receipt;
+    let payment = desk.receipts.iter().find(|receipt| !receipt.signed.record.uniqueness_keys.is_empty()).unwrap();
+    let again = desk.chain.sign(again, payment.signed.record.uniqueness_keys.clone());
+    for receipt in [&outside, &again] {
+        let batch = desk.chain.batch(vec![receipt.record.clone()]);
+        desk.chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    }
+    desk.chain.wait_until(desk.at);
+    desk.chain.add_block(&[]);
+    desk.write("ledger", export(&desk.chain, &served(&desk.chain)));
+    let note = desk.note(desk.chain.now().seconds());
+    desk.hand_in("outside", &outside.record, &note);
+    desk.hand_in("again", &again.record, &note);
+    for (name, reason, is_owed) in [("outside", "NUMBER_NOT_OWNED", true), ("again", "PAYMENT_RECEIPTED", false)] {
+        let (code, json) = desk.audit(&[name], "--json");
+        let row = &serde_json::from_str::<Value>(&json).unwrap()["left_out"][0];
+        assert_eq!((&row["outcome"], &row["reason"]), (&"REFUSED".into(), &reason.into()), "{row}");
+        assert_eq!(
+            (code, &row["owed"], row["late_ms"].is_null()),
+            (if is_owed { 2 } else { 0 }, &is_owed.into(), true),
+            "{row}"
+        );
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use prost::Message;
 use receipt_core::governance::KeyOwner;
 use receipt_core::ids::{Height, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
+use receipt_core::reason::Reason;
 use receipt_core::record::{ReceiptRecord, SignedRecord, status_key};
 use receipt_core::state::StateRead;
 use receipt_core::state::tables::{KeyState, ReceiptState, Table, UnitState, biz_key_bytes, receipt_key_bytes};
@@ -76,6 +77,9 @@ pub struct LeftOutReport {
     pub replaced_by: Option<String>,
     /// Whether the unit signed the reported record, and the ledger has another one under the same number.
     pub number_used: bool,
+    /// Whether the unit signed it, the ledger refused it, and has no receipt in its place. A refusal by which one stands counts only if the unit's time
+    /// was over.
+    pub owed: bool,
 }
 
 /// What became of each, in the order in which they were given.
@@ -147,7 +151,9 @@ impl Case<'_> {
             let block = format!("in the block of height {height}, of {}", utc_text(time));
             let detail = format!("refused {block}{late}: {reason}{words}");
             let dated = self.dated(LeftOutOutcome::Refused, detail, height, time);
-            return LeftOutReport { reason: Some(reason.as_str()), replaced_by, number_used, late_ms, ..dated };
+            let is_receipted = late_ms.is_none() && says_that_one_stands(reason);
+            let owed = problem.is_none() && replaced_by.is_none() && !is_receipted;
+            return LeftOutReport { reason: Some(reason.as_str()), replaced_by, number_used, late_ms, owed, ..dated };
         }
         let (outcome, why) = match (problem, self.replay.tip.as_ref()) {
             (Some((outcome, problem)), _) => (outcome, format!("not there, and {problem}")),
@@ -246,6 +252,7 @@ impl Case<'_> {
             reason: None,
             replaced_by: None,
             number_used: false,
+            owed: false,
         }
     }
 }
@@ -262,6 +269,11 @@ struct Beside {
 /// Whether the promised time is over at that of a block, and the record not from after it.
 fn is_over(time: UnixMillis, record: &ReceiptRecord) -> bool {
     time > record.seal_by && record.issue_time <= time.plus_millis(CLOCK_DRIFT_MS_MAX)
+}
+
+/// Whether a record is refused so because a receipt for the same matter, or of the same business event, is on the ledger.
+fn says_that_one_stands(reason: Reason) -> bool {
+    matches!(reason, Reason::PaymentReceipted | Reason::DecisionPaid | Reason::BizCodeUsed | Reason::AlreadyReversed)
 }
 
 /// The receipt that a row of BizKeys names.

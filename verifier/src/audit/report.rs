@@ -220,7 +220,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
     reservations.extend(trust_beyond);
     reservations.extend(bodies.iter().flat_map(BodiesReport::reservations));
     reservations.extend(left_out_reservation(&left_out));
-    reservations.extend(refused_late_reservation(&left_out));
+    reservations.extend(refused_reservation(&left_out));
     let complete = source_error.is_none() && reservations.is_empty();
     AuditReport {
         result: match (refuted, complete) {
@@ -302,14 +302,11 @@ fn left_out_reservation(reports: &[LeftOutReport]) -> Option<String> {
         .then(|| format!("{count} reported {subject} left out: signed by {their} unit, and not on the ledger in time."))
 }
 
-/// Whoever submits what he left out so that it is refused, has left it out all the same.
-fn refused_late_reservation(reports: &[LeftOutReport]) -> Option<String> {
-    let is_late = |report: &&LeftOutReport| {
-        report.outcome == LeftOutOutcome::Refused && report.late_ms.is_some() && report.replaced_by.is_none()
-    };
-    let count = reports.iter().filter(is_late).count();
+/// Whoever submits what he leaves out so that it is refused, has left it out all the same.
+fn refused_reservation(reports: &[LeftOutReport]) -> Option<String> {
+    let count = reports.iter().filter(|report| report.owed).count();
     let (subject, their) = if count == 1 { ("receipt was", "its") } else { ("receipts were", "their") };
-    (count > 0).then(|| format!("{count} reported {subject} refused after {their} promised time, and not replaced."))
+    (count > 0).then(|| format!("{count} reported {subject} refused, and no other took {their} place."))
 }
 
 fn late_reports(tally: &Tally) -> Vec<LateReport> {
