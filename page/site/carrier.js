@@ -1,7 +1,7 @@
 // What carries a receipt besides its own file: documents with the bundle attached, pictures with a code. Opened by a WebAssembly module of
 // its own (verifier/carrier), which is fetched and compiled when it is first needed.
 
-import { blockBytes, put, renew, taken } from './verifier.js';
+import { blockBytes, blockOf, put, renew, taken } from './verifier.js';
 
 const LINE_END = 10;
 let loading = null;
@@ -18,7 +18,7 @@ function carrier() {
 }
 
 async function load() {
-  const module = await WebAssembly.compile(await blockBytes(document.getElementById('carrier')));
+  const module = await WebAssembly.compile(await blockBytes(await blockOf('carrier')));
   return { module, exports: (await WebAssembly.instantiate(module, {})).exports };
 }
 

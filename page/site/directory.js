@@ -2,7 +2,7 @@
 // not believed: the verifier opens it by the trust file, and of two that hold the later one counts.
 
 import { canAsk } from './refresh.js';
-import { blockBytes } from './verifier.js';
+import { blockBytes, blockOf } from './verifier.js';
 
 const ADDRESS = 'units.bin';
 // A page may stay open for days.
@@ -16,7 +16,7 @@ let askedAtMs = 0;
 
 // Those at hand, as bytes: none, one or two.
 export async function directories() {
-  const block = ownBlock();
+  const block = await blockOf('units');
   if (block && !own) {
     own = await blockBytes(block).then(
       (bytes) => new Uint8Array(bytes),

@@ -34,7 +34,7 @@ export function drawList(list, acts) {
 function ofAll(list, acts, asks) {
   const ask = acts.canAsk() ? [button(asks ? 'keptStop' : 'keptRefresh', { id: 'kept-refresh' }, acts.refreshAll)] : [];
   const saveAll = acts.savesNothing() ? [] : [button('keptSaveAll', { id: 'kept-save' }, acts.saveAll)];
-  const sure = { question: 'keptRemoveAllSure', yes: 'keptRemoveAllYes', count: list.rows.length };
+  const sure = { question: 'keptRemoveAllSure', yes: 'keptRemoveAllYes', count: list.rows.length, asks: acts.asks };
   return [...ask, ...saveAll, asked('keptRemoveAll', { id: 'kept-remove' }, sure, acts.removeAll)];
 }
 
@@ -85,7 +85,7 @@ function said(row, acts) {
 
 function controls(row, acts) {
   const of = (name, act, what) => button(name, { 'data-act': act, 'aria-label': `${says(name)} ${acts.nameOf(row)}` }, what);
-  const sure = { question: 'keptRemoveSure', yes: 'keptRemoveYes' };
+  const sure = { question: 'keptRemoveSure', yes: 'keptRemoveYes', asks: acts.asks };
   const remove = { 'data-act': 'remove', 'aria-label': `${says('keptRemove')} ${acts.nameOf(row)}` };
   const withBytes = row.bytes ? [of('keptOpen', 'open', () => acts.open(row))] : [];
   if (row.bytes && !acts.savesNothing()) withBytes.push(of('keptSave', 'save', () => acts.saveOne(row)));
@@ -98,10 +98,11 @@ function button(name, attributes, act) {
   return control;
 }
 
-// A control that asks once more, in its place, before it does what cannot be taken back.
-function asked(name, attributes, { question, yes, count }, act) {
+// A control that asks once more, in its place, before it does what cannot be taken back. `asks`: called when it does.
+function asked(name, attributes, { question, yes, count, asks }, act) {
   const place = make('span', { class: 'row' });
   const first = button(name, attributes, () => {
+    asks();
     const no = button('keptNo', {}, () => {
       place.replaceChildren(first);
       first.focus();

@@ -162,6 +162,13 @@ const ACTS = {
     save(`tallystick-${new Date().toISOString().slice(0, 10)}.zip`, zipped(named));
   },
 
+  // What was said before is no answer to what is asked now.
+  asks() {
+    if (list.run) return;
+    list.note = null;
+    at('kept-note').textContent = '';
+  },
+
   async removeOne(row) {
     await removed(() => removeKept(row.entry.key), (other) => other !== row);
   },

@@ -15,7 +15,7 @@ learn(MORE_WORDS);
 // A browser's extension may have put a sheet of its own before it.
 const { sheet } = document.querySelector('style');
 for (const rule of RULES) sheet.insertRule(rule, sheet.cssRules.length);
-Object.assign(extras, { ready: true, keep, kept: openKept, share, presentation, proof, report, drawn });
+Object.assign(extras, { ready: true, keep, kept: openKept, share, presentation, proof, report, shown: keptDrawn, drawn });
 
 function drawn() {
   keepDrawn();

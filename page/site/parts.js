@@ -1,11 +1,11 @@
 // What few people need is in a second script, which is fetched when somebody asks for a part of it. The policy knows it by its hash: no other
 // text runs. How to add to it: docs/how-to/change-the-page.md.
 
-import { blockBytes } from './verifier.js';
+import { blockBytes, blockOf } from './verifier.js';
 
-// What the second script offers, by the `data-part` of a control, and called with it. `drawn` is called each time that something was shown;
-// `presentation` and `proof` draw what of a verdict the first script does not.
-export const extras = { drawn() {} };
+// What the second script offers, by the `data-part` of a control, and called with it. `shown` is called each time that other first words stand there,
+// `drawn` when what is below them does, too; `presentation` and `proof` draw what of a verdict the first script does not.
+export const extras = { shown() {}, drawn() {} };
 
 let loading = null;
 let policy = null;
@@ -22,7 +22,7 @@ export function loadParts() {
 }
 
 async function load() {
-  const block = document.getElementById('more');
+  const block = await blockOf('more');
   const text = block.textContent || new TextDecoder().decode(await blockBytes(block));
   const script = document.createElement('script');
   const types = window.trustedTypes;

@@ -12,6 +12,10 @@ import { word } from './words.js';
 const PASSING = ['in_force', 'too_old', 'signed'];
 const PASSING_CODES = ['KEY_REVOKED', 'DIRECTORY_OLD'];
 const EXTRAS = ['keep', 'share'];
+const FRAME_WAIT_MS = 100;
+
+// The drawing of what stands below the first words, while it is due.
+let due = null;
 
 // The whole page, in the language of the state.
 export function render() {
@@ -45,18 +49,26 @@ export function renderClock() {
 
 // What was judged or said last.
 export function renderResult() {
-  const { language, verdict, message } = state;
   const open = openParts();
+  renderFirst();
+  renderRest(open);
+}
+
+function renderFirst() {
+  const { language, verdict, message } = state;
   if (message) {
     const text = word(language, message.name, message.values);
     replace(at('first'), make('h2', { id: 'word', tabindex: -1, class: 'message' }, text));
-    replace(at('rest'));
-  } else if (verdict) {
-    replace(at('first'), firstWords(verdict, language));
-    replace(at('rest'), ...rest(open));
-    for (const id of open) if (at(id)) at(id).open = true;
-  }
+  } else if (verdict) replace(at('first'), firstWords(verdict, language));
   if (state.chain) renderAbout();
+}
+
+function renderRest(open) {
+  due = null;
+  at('rest').removeAttribute('aria-busy');
+  if (state.message) replace(at('rest'));
+  else if (state.verdict) replace(at('rest'), ...rest(open));
+  for (const id of open) if (at(id)) at(id).open = true;
   extras.drawn();
 }
 
@@ -78,8 +90,17 @@ export function renderNote(name) {
 
 function show(what) {
   Object.assign(state, { question: null, verdict: null, message: null, note: null }, what);
-  renderResult();
+  const open = openParts();
+  renderFirst();
+  replace(at('rest'));
+  at('rest').setAttribute('aria-busy', 'true');
+  extras.shown();
   at('word').focus();
+  // The first words are seen and read out before the rest is drawn, which is most of the work. A page that nobody looks at has no frames.
+  const drawing = () => due === drawing && renderRest(open);
+  due = drawing;
+  requestAnimationFrame(() => setTimeout(drawing));
+  setTimeout(drawing, FRAME_WAIT_MS);
 }
 
 // What is open stays open when the page is drawn anew.

@@ -14,7 +14,7 @@ export async function load(id) {
   // At once: a promise would be kept until the page has been laid out and painted.
   new WebAssembly.Module(EMPTY_MODULE);
   const trust = encoded(document.getElementById('trust').textContent);
-  const block = document.getElementById(id) || document.getElementById('verify');
+  const block = (await blockOf(id)) || (await blockOf('verify'));
   const module = await WebAssembly.compile(await blockBytes(block));
   return { module, trust, exports: (await WebAssembly.instantiate(module, {})).exports };
 }
@@ -30,6 +30,15 @@ export function codesVerifier() {
       return null;
     });
   return codes;
+}
+
+// A block of the page; null if it has none of this name. What the first verdict needs stands before the page's script, the rest behind it, where a
+// slow phone is still reading when somebody has chosen a file.
+export async function blockOf(id) {
+  if (!document.getElementById(id) && document.readyState === 'loading') {
+    await new Promise((resolve) => document.addEventListener('DOMContentLoaded', resolve));
+  }
+  return document.getElementById(id);
 }
 
 // The bytes that a block of the page carries, or names by hash.

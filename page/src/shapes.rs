@@ -61,6 +61,9 @@ const MORE: &[(&str, &str)] = &[
 ];
 const MORE_ENTRY: &str = "more.js";
 
+/// The file that the first verdict takes.
+const FIRST: &str = "verify";
+
 /// What differs between the two.
 struct Shape {
     /// Whom the page may ask.
@@ -97,7 +100,7 @@ pub(crate) struct Pinned<'a> {
 impl<'a> Pinned<'a> {
     /// The verifier of files: every page from a server runs it.
     pub(crate) fn verifier(bytes: &'a [u8]) -> Self {
-        Self { name: "verify", place: Place::Hosted, extension: "wasm", bytes, hash: sha256(&[bytes]) }
+        Self { name: FIRST, place: Place::Hosted, extension: "wasm", bytes, hash: sha256(&[bytes]) }
     }
 
     /// The verifier that answers all questions: a page on a disk has what it needs, and no part of it twice.
@@ -193,15 +196,19 @@ impl<'a> Parts<'a> {
 
     /// The page for a server.
     pub(crate) fn hosted(&self) -> Result<String> {
-        self.page(&self.files().map(|file| file.named()).collect::<String>(), &HOSTED)
+        self.page(self.files().map(|file| (file, file.named())), &HOSTED)
     }
 
     /// The page for a disk.
     pub(crate) fn one_file(&self) -> Result<String> {
-        self.page(&self.files_of(Place::OneFile).map(|file| file.whole()).collect::<String>(), &ONE_FILE)
+        self.page(self.files_of(Place::OneFile).map(|file| (file, file.whole())), &ONE_FILE)
     }
 
-    fn page(&self, pinned: &str, shape: &Shape) -> Result<String> {
+    /// `blocks`: of each file what stands in the document. Of what the first verdict takes before the script, so that a browser compiles the verifier
+    /// while it reads the rest.
+    fn page<'b>(&self, blocks: impl Iterator<Item = (Pinned<'b>, String)>, shape: &Shape) -> Result<String> {
+        let (first, rest): (Vec<_>, Vec<_>) = blocks.partition(|(file, _)| file.name == FIRST);
+        let [first, rest] = [first, rest].map(|blocks| blocks.into_iter().map(|(_, block)| block).collect::<String>());
         let hash = |text: &str| source_hash(&sha256(&[text.as_bytes()]));
         let policy = format!(
             "default-src 'none'; script-src '{}' '{}' 'wasm-unsafe-eval'; style-src '{}'; connect-src {origin}; img-src data:; \
@@ -219,8 +226,9 @@ impl<'a> Parts<'a> {
             ("trust", self.trust),
             ("typed", shape.typed),
             ("elements", shape.elements),
-            ("pinned", pinned),
+            ("first", &first),
             ("script", &self.script),
+            ("rest", &rest),
         ];
         fill(HTML, &contents)
     }
@@ -253,7 +261,7 @@ mod tests {
         let (hosted, one_file) = (parts.hosted().unwrap(), parts.one_file().unwrap());
         assert_eq!(hosted, Parts::new(&pinned, &trust, &hosts).unwrap().hosted().unwrap());
         for page in [&hosted, &one_file] {
-            let script = page.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+            let script = page.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
             let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
             let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
             for part in [script, style] {
@@ -276,6 +284,10 @@ mod tests {
             !one_file.contains("id=\"codes\"") && hosted.contains("id=\"codes\""),
             "its questions are in the other"
         );
+        // What the first verdict takes is read before the script, all else behind it.
+        let place = |text: &str| one_file.find(text).unwrap();
+        let [verifier, script, carrier] = ["id=\"verify\"", "<script>", "id=\"carrier\""].map(place);
+        assert!(verifier < script && script < carrier, "{verifier} {script} {carrier}");
         // The second script runs by the same hash in both.
         let more = one_file
             .split_once("<script id=\"more\" type=\"text/plain\">")

@@ -38,6 +38,11 @@ def browser():
             started.close()
 
 
+def drawn(page):
+    """Waits until what is below the first words stands there, too: that comes a frame later."""
+    page.wait_for_selector("#rest:not([aria-busy])", state="attached")
+
+
 class Site:
     """A server for a folder: its clock, what it answers to whoever posts something, and what was posted."""
 

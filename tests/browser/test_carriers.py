@@ -15,7 +15,7 @@ import zipfile
 
 import pikepdf
 from PIL import Image
-from harness import program, served
+from harness import drawn, program, served
 from test_page import SCREENSHOTS, SIZES, WECHAT, PageTest, Visit
 
 CARRIERS = pathlib.Path(os.environ["STATES"])
@@ -88,6 +88,7 @@ class CarrierTest(PageTest):
 
     def wait_for_word(self, page):
         page.wait_for_function(SAID)
+        drawn(page)
 
     def give(self, page, name, data):
         """Chooses a file of bytes, or one on disk, and waits for what is said of it."""

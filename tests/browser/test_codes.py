@@ -7,7 +7,7 @@ import os
 import pathlib
 import unittest
 
-from harness import Visit
+from harness import Visit, drawn
 from test_page import DESCRIBED, PAGE, SIZES, STATES, WECHAT, PageTest
 
 WITHOUT_UNITS = pathlib.Path(os.environ["PAGE_WITHOUT_UNITS"])
@@ -51,6 +51,7 @@ class CodesTest(PageTest):
 
     def wait_for(self, page, code):
         page.wait_for_selector(f".first[data-code='{code}']")
+        drawn(page)
 
     def paste(self, page, text, wait=True):
         page.evaluate("() => document.getElementById('word') && document.getElementById('word').remove()")
@@ -60,6 +61,7 @@ class CodesTest(PageTest):
         page.click("#paste button")
         if wait:
             page.wait_for_selector("#word:not(.message)")
+            drawn(page)
 
     def served(self):
         """The portal serves a newer directory, until the test ends."""

@@ -8,6 +8,7 @@ import pathlib
 import unittest
 import zipfile
 
+from harness import drawn
 from test_page import AT_MS, PAGE, STATES, WECHAT, PageTest, file_of, state
 
 # What a page of another version, or somebody with this browser's files, may have written.
@@ -104,6 +105,7 @@ class HolderTest(PageTest):
         self.open_list(page, code)
         page.click(".kept [data-act=open]")
         page.wait_for_selector(f".first[data-code='{code}']")
+        drawn(page)
 
     def assert_rows(self, page, *codes):
         page.wait_for_function(
@@ -237,6 +239,7 @@ class Keeping(HolderTest):
                 self.answer("stale")
                 page.click("#refresh")
                 page.wait_for_selector(".first[data-code='REVERSED']")
+                drawn(page)
                 page.wait_for_selector(f"#extra [role=status] >> text={words}")
                 page.reload()
                 self.open_list(page, "REVERSED" if name == "kept" else "IN_FORCE")
@@ -266,6 +269,7 @@ class Keeping(HolderTest):
             self.answer("stale")
             page.click("#refresh")
             page.wait_for_selector(".first[data-code='REVERSED']")
+            drawn(page)
             self.open_list(page, "REVERSED")
             self.assertEqual(visit.problems(), [])
 
@@ -507,6 +511,7 @@ class Refreshing(HolderTest):
             self.answer("stale")
             page.click("#refresh")
             page.wait_for_selector(".first[data-code='REVERSED']")
+            drawn(page)
             self.open_list(page)
             self.assertEqual(visit.problems(), [])
 
@@ -591,6 +596,7 @@ class Removing(HolderTest):
             self.assert_rows(page, "IN_FORCE", "IN_FORCE")
             page.click("#kept-remove")
             page.wait_for_selector("text=删除全部 2 张")
+            self.assertEqual(page.locator("#kept-note").inner_text(), "", "what was removed before is no answer")
             self.each_size(page, "kept-remove-all")
             page.keyboard.press("Shift+Tab")
             page.keyboard.press("Enter")
@@ -629,6 +635,7 @@ class WithoutReceipt(HolderTest):
                 self.site.answers = [(200, b'{"download":{"address":"download"}}')]
                 self.ask(page)
                 page.wait_for_selector(f".first[data-code='{state(name)['verdict']['conclusion']['code']}']")
+                drawn(page)
                 self.assertEqual(page.evaluate("document.activeElement.id"), "word")
                 if name == "in-force":
                     page.click("[data-part=keep]")

@@ -9,7 +9,7 @@ import unittest
 import urllib.parse
 
 from axe_playwright_python.sync_playwright import Axe
-from harness import Site, Visit, browser, served
+from harness import Site, Visit, browser, drawn, served
 
 PAGE = pathlib.Path(os.environ["PAGE"])
 PAGE_OF_SPECIMENS = pathlib.Path(os.environ["PAGE_OF_SPECIMENS"])
@@ -68,6 +68,7 @@ class PageTest(unittest.TestCase):
 
     def said(self, page, words):
         page.wait_for_selector(f"#word.message >> text={words}")
+        drawn(page)
         self.assertEqual(page.locator(".first").count(), 0)
 
     def picture(self, page, name, width):
@@ -86,6 +87,7 @@ class PageTest(unittest.TestCase):
     def choose(self, page, name):
         page.set_input_files("#file", file_of(name))
         page.wait_for_selector("#word:not(.message)")
+        drawn(page)
 
     def assert_accessible(self, page):
         found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
@@ -255,11 +257,11 @@ class Verdicts(PageTest):
                     expected += [step["sibling"], step["parent"]]
                 expected.append(tree["root"])
             self.assertEqual(hashes, expected)
-            drawn = page.locator("svg.picture text.hash").all_text_contents()
+            hashes_drawn = page.locator("svg.picture text.hash").all_text_contents()
             rows = sum(2 * len(tree["steps"]) + 1 for tree in trace["trees"])
-            self.assertEqual(len(drawn), rows)
+            self.assertEqual(len(hashes_drawn), rows)
             root = trace["trees"][-1]["root"]
-            self.assertEqual(drawn[-1], f"{root[:8]}…{root[-8:]}")
+            self.assertEqual(hashes_drawn[-1], f"{root[:8]}…{root[-8:]}")
             for signer in trace["checkpoint"]["signers"]:
                 self.assertIn(f"✓ {signer}", page.locator("svg.picture").text_content())
 
@@ -290,6 +292,7 @@ class Ways(PageTest):
                 page.keyboard.press("Enter")
             chooser.value.set_files(file_of("in-force"))
             page.wait_for_selector(".tone-good")
+            drawn(page)
             self.assertEqual(page.evaluate("document.activeElement.id"), "word")
             # From the result on, what can be opened is reached in its order.
             reached = []
@@ -341,6 +344,7 @@ class Ways(PageTest):
             for place, name, tone in [("#drop", "in-force", "good"), ("footer", "reversed", "bad")]:
                 page.evaluate(drop, [place, file_of(name).read_text()])
                 page.wait_for_selector(f".tone-{tone}")
+                drawn(page)
                 self.assertIn("dropped.tally", page.locator("#rest").inner_text())
             self.assertEqual(visit.problems(), [])
 
@@ -363,6 +367,7 @@ class Ways(PageTest):
             page.set_input_files("#file", file_of("in-force"))
             self.choose(page, "reversed")
             page.wait_for_selector(".tone-bad")
+            drawn(page)
             page.evaluate("() => window.release()")
             self.assertEqual(page.locator(".first").count(), 1)
             self.assertEqual(page.locator(".tone-bad").count(), 1)
@@ -391,6 +396,22 @@ class Ways(PageTest):
             self.assertEqual(visit.requests, [self.one_file])
             self.assertEqual(visit.problems(), [])
 
+    def test_the_first_words_stand_there_before_the_rest_is_drawn(self):
+        watch = """() => {
+          window.seen = [];
+          new MutationObserver(() => {
+            if (document.querySelector('.first')) window.seen.push([document.activeElement.id, document.getElementById('rest').childElementCount]);
+          }).observe(document.getElementById('first'), { childList: true });
+        }"""
+        for address in (self.one_file, self.hosted + "index.html"):
+            with self.subTest(address=address), self.visit(address) as visit:
+                visit.page.evaluate(watch)
+                for name in ("in-force", "altered"):
+                    self.choose(visit.page, name)
+                self.assertEqual(visit.page.evaluate("window.seen"), [["word", 0], ["word", 0]])
+                self.assertGreater(visit.page.locator("#rest > *").count(), 3)
+                self.assertEqual(visit.problems(), [])
+
     def test_the_hosted_page_fetches_itself_and_the_verifier_and_nothing_else(self):
         with self.visit(self.hosted + "index.html") as visit:
             self.choose(visit.page, "in-force")
@@ -412,6 +433,7 @@ class Ways(PageTest):
             with self.subTest(size=size), self.visit() as visit:
                 visit.page.set_input_files("#file", path)
                 visit.page.wait_for_selector("#word:not(.message)")
+                drawn(visit.page)
                 self.assertEqual(visit.page.locator(".tone-good").count(), 0)
                 self.assertEqual(visit.problems(), [])
             path.unlink()
@@ -420,6 +442,7 @@ class Ways(PageTest):
         with Visit(self.browser, self.one_file, 978_307_200_000) as visit:
             visit.page.set_input_files("#file", file_of("in-force"))
             visit.page.wait_for_selector("#word.message >> text=2001-01-01")
+            drawn(visit.page)
             self.assertEqual(visit.page.locator(".first").count(), 0)
             self.assertEqual(visit.problems(), [])
 
@@ -465,6 +488,7 @@ class Ages(PageTest):
 
     def assert_says(self, page, verdict):
         page.wait_for_selector(f".first[data-code='{verdict['conclusion']['code']}']")
+        drawn(page)
         self.assertEqual(page.locator(".first .sentence").inner_text(), verdict["conclusion"]["sentence"]["zh"])
 
 
@@ -577,6 +601,7 @@ class Typed(PageTest):
                     self.type(page, code="１１０６ ０１２６", check_code="K3X9Q2", total="¥1,234.50")
                     page.click("#elements button")
                     page.wait_for_selector(f".first[data-code='{state(name)['verdict']['conclusion']['code']}']")
+                    drawn(page)
                     path.unlink()
             path, kind, body = self.site.posted[-1]
             self.assertEqual((path, kind, json.loads(body)), ("/elements", "application/json", TYPED))

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from axe_playwright_python.sync_playwright import Axe
-from harness import Visit, browser
+from harness import Visit, browser, drawn
 
 PORTAL = os.environ["PORTAL"]
 TALLY = pathlib.Path(os.environ["TALLY"])
@@ -48,6 +48,7 @@ class PortalTest(unittest.TestCase):
         visit.page.locator("#file").set_input_files(TALLY)
         visit.page.locator("#word").wait_for()
         visit.page.wait_for_selector("#word >> text=有效")
+        drawn(visit.page)
         status, text = visit.page.evaluate(ASK, QUESTION)
         self.assertEqual(status, 200)
         self.assertTrue(text.startswith('{"format":"tallystick/ledger-answer/v1","answer":"taken"'), text[:100])
@@ -62,11 +63,13 @@ class PortalTest(unittest.TestCase):
         visit.open()
         page = visit.page
         page.wait_for_selector(".first[data-code='UNCHECKED']")
+        drawn(page)
         compared = page.locator("section.compare.large dd").all_inner_texts()
         self.assertIn(FACE["number"], compared)
         self.assertIn(FACE["code"], compared)
         page.click("#refresh")
         page.wait_for_selector(".first[data-code='IN_FORCE']")
+        drawn(page)
         self.assertEqual(page.locator("section.compare.large dd").all_inner_texts(), compared)
         # The page's own directory of units and the portal's, and nothing of the code in any address.
         names = [url.rsplit("/", 1)[1] for url in visit.requests]
@@ -87,6 +90,7 @@ class PortalTest(unittest.TestCase):
             page.fill(f"#ask-{name}", REFERENCE[name])
         page.click("#ask-form button")
         page.wait_for_selector(".first[data-code='IN_FORCE']")
+        drawn(page)
         page.click("[data-part=keep]")
         page.wait_for_selector("#extra [role=status] >> text=已留在本机浏览器")
         page.click("#kept-open")
@@ -106,6 +110,7 @@ class PortalTest(unittest.TestCase):
         visit.open()
         visit.page.locator("#file").set_input_files(TALLY)
         visit.page.wait_for_selector("#word >> text=有效")
+        drawn(visit.page)
         page = next(response for response in came if response.url == PORTAL + "V")
         module = next(response for response in came if "/verify-" in response.url)
         for response in (page, module):

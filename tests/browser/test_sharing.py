@@ -10,6 +10,7 @@ import re
 import subprocess
 import unittest
 
+from harness import drawn
 from test_page import AT_MS, DESCRIBED, PAGE_OF_SPECIMENS, SIZES, STATES, WECHAT, PageTest, state
 
 VERIFIER, TRUST = os.environ["VERIFIER"], os.environ["TRUST"]
@@ -144,6 +145,7 @@ class Drawn(SharingTest):
             self.choose(page, "part")
             page.select_option("#age", "86400")
             page.wait_for_selector(".first[data-code='TOO_OLD']")
+            drawn(page)
             page.wait_for_selector("section.presented")
             self.assertIn("部分出示", page.locator("#first").inner_text())
             self.each_size(page, "part-too-old")
@@ -295,6 +297,7 @@ class Picked(SharingTest):
                     seen = page.locator("section.preview section.presented").inner_html()
                     page.set_input_files("#file", STATES / "made.tally")
                     page.wait_for_selector(".first[data-code='PRESENTED']")
+                    drawn(page)
                     page.wait_for_selector("#rest > div > section.presented")
                     self.assertEqual(page.locator("section.presented").inner_html(), seen.replace("preview-", ""))
                     self.assertEqual(page.locator("#share").count(), 0)
@@ -420,6 +423,7 @@ class Picked(SharingTest):
             self.assertNotEqual(altered, text)
             visit.page.set_input_files("#file", {"name": "x.tally", "mimeType": "", "buffer": altered.encode()})
             visit.page.wait_for_selector(".first[data-code='ALTERED']")
+            drawn(visit.page)
             self.assertEqual(visit.page.locator("[data-part=share]").count(), 0)
 
     def test_printed_it_has_no_boxes(self):
