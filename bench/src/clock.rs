@@ -10,3 +10,8 @@ pub fn now() -> Result<UnixMillis> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(UnixMillis::new(u64::try_from(since.as_millis())?))
 }
+
+/// The name of a run's directory: another for each program that runs.
+pub fn run_name() -> Result<String> {
+    Ok(format!("tallystick-bench-{}-{}", now()?.get(), std::process::id()))
+}

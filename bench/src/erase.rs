@@ -90,7 +90,7 @@ impl Now {
 /// Fills a journal below `directory` (or the temporary directory), measures, and removes it; answers the table.
 pub fn run(directory: Option<&Path>, bodies: u64) -> Result<String> {
     ensure!(bodies > 0, "`--bodies` must be at least 1");
-    let name = format!("tallystick-bench-{}-{}", clock::now()?.get(), std::process::id());
+    let name = clock::run_name()?;
     let directory = directory.map_or_else(|| std::env::temp_dir().join(&name), |directory| directory.join(&name));
     let measured = measure(&directory, bodies);
     std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;

@@ -138,7 +138,7 @@ fn median(run: impl Fn() -> usize) -> Result<u64> {
 }
 
 /// CPU time of this thread so far: other programs on the core do not count.
-fn thread_cpu_nanos() -> Result<u64> {
+pub(crate) fn thread_cpu_nanos() -> Result<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").context("read the thread's CPU time")?;
     let first = text.split_whitespace().next().and_then(|field| field.parse().ok());
     first.with_context(|| format!("/proc/thread-self/schedstat reads {text:?}"))

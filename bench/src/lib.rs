@@ -29,6 +29,7 @@ pub mod machine;
 pub mod measure;
 pub mod offline;
 pub mod page;
+pub mod probe;
 pub mod processes;
 pub mod replay;
 pub mod report;

@@ -62,7 +62,7 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         warm_up: u64,
     },
-    /// A long load on a new network, and whether it holds: ends with 1 if the rate falls below 0.9 of its beginning, no block comes for
+    /// A long load on a new network, and whether it holds: ends with 1 if the rate, at one speed of the processor, falls below 0.9 of its beginning, no block comes for
     /// more than a second, or a process takes more memory than its budget.
     Endurance {
         #[command(flatten)]
@@ -275,7 +275,7 @@ async fn run(arguments: Arguments) -> Result<Exit> {
 fn own(directory: Option<&Path>) -> Result<PathBuf> {
     let directory = match directory {
         Some(directory) => directory.to_owned(),
-        None => std::env::temp_dir().join(format!("tallystick-bench-{}-{}", clock::now()?.get(), std::process::id())),
+        None => std::env::temp_dir().join(clock::run_name()?),
     };
     std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     Ok(directory)

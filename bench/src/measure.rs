@@ -12,6 +12,7 @@ use crate::clock;
 use crate::figures::{Latency, micros};
 use crate::load::{Load, LoadOptions, LoadOutcome, Pace};
 use crate::machine::Machine;
+use crate::probe::Probe;
 use crate::processes::{self, CpuUse};
 use crate::report::{Conditions, LoadReport};
 use crate::slope::{self, MINUTE, Mark};
@@ -65,7 +66,7 @@ pub fn conditions(network: &Network, options: &NetworkOptions) -> Result<Conditi
 pub fn new_network(directory: Option<&Path>, options: &NetworkOptions) -> Result<(Network, PathBuf)> {
     let directory = match directory {
         Some(directory) => directory.to_owned(),
-        None => std::env::temp_dir().join(format!("tallystick-bench-{}", clock::now()?.get())),
+        None => std::env::temp_dir().join(clock::run_name()?),
     };
     errln!("network in {}", directory.display());
     Ok((Network::generate(&directory, options)?, directory))
@@ -86,12 +87,14 @@ pub async fn load(network: &Network, options: LoadOptions, span: Span) -> Result
     run_for(&mut load, span.warm_up).await?;
     // The first proposal of a new network may go out before its validators are connected. That round has nothing to do with the load.
     let rounds_before = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
+    let probe = Probe::start();
     let marks = run_marked(&mut load, network, span.window).await?;
+    let work = probe.finish()?;
     let rounds_after = processes::further_rounds(network, OBSERVED_VALIDATOR).await?;
     let outcome = load.finish().await.context("end the load")?;
     let sealed_total = outcome.tracked.sealed.len() as u64;
     let window = Window::of(&marks)?;
-    let minutes = slope::minutes(&marks, &outcome.tracked.sealed, &outcome.tracked.heights);
+    let minutes = slope::minutes(&marks, &outcome.tracked.sealed, &outcome.tracked.heights, &work);
     let mut report = window.report(options.name(), outcome);
     report.minutes = minutes;
     report.further_rounds = rounds_after.saturating_sub(rounds_before);

@@ -11,7 +11,7 @@ use crate::floor::Floor;
 use crate::machine::Machine;
 use crate::offline::LiveBytes;
 use crate::processes::CpuUse;
-use crate::slope::{Minute, last_by_first_permille};
+use crate::slope::{Minute, last_by_first_at_one_speed_permille, last_by_first_permille};
 
 mod runs;
 mod verdict;
@@ -219,8 +219,9 @@ impl LoadReport {
                 figures.iter().map(|(name, figure)| format!("{name} {figure}")).collect::<Vec<_>>().join(" ")
             };
             let value = format!(
-                "{} receipts/s, longest gap {}; MiB: {}; CPU µs per receipt: {}",
+                "{} receipts/s, fixed work {} µs, longest gap {}; MiB: {}; CPU µs per receipt: {}",
                 minute.sealed_per_second,
+                minute.work_nanos / 1000,
                 ms(minute.block_gap_max_micros),
                 parts(&minute.memory_mib),
                 parts(&minute.cpu_micros_per_receipt)
@@ -229,6 +230,9 @@ impl LoadReport {
         }
         if let Some(permille) = last_by_first_permille(&self.minutes) {
             row(table, "last five by first five", &format_hundredths(permille / 10));
+        }
+        if let Some(permille) = last_by_first_at_one_speed_permille(&self.minutes) {
+            row(table, "at one speed", &format_hundredths(permille / 10));
         }
     }
 }

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 use tallystick_devnet::Network;
+use tallystick_devnet::figures::Samples;
 
 use crate::figures::micros;
+use crate::probe::Sample;
 use crate::processes::{self, CpuSnapshot};
 use crate::tracker::SealedSample;
 
@@ -54,10 +56,17 @@ pub struct Minute {
     pub cpu_micros_per_receipt: BTreeMap<String, u64>,
     /// Resident memory of each process at its end, in MiB.
     pub memory_mib: BTreeMap<String, u64>,
+    /// CPU time of a fixed piece of work in it, in nanoseconds: the median; 0 if none was done. More where the processor is slower.
+    pub work_nanos: u64,
 }
 
 /// One row for each pair of neighbouring marks.
-pub fn minutes(marks: &[Mark], sealed: &[SealedSample], heights: &BTreeMap<u64, Instant>) -> Vec<Minute> {
+pub fn minutes(
+    marks: &[Mark],
+    sealed: &[SealedSample],
+    heights: &BTreeMap<u64, Instant>,
+    work: &[Sample],
+) -> Vec<Minute> {
     let rows = marks.windows(2).filter_map(|pair| match pair {
         [start, end] => Some((start, end)),
         _ => None,
@@ -76,6 +85,11 @@ pub fn minutes(marks: &[Mark], sealed: &[SealedSample], heights: &BTreeMap<u64, 
                 .map(|(name, used)| (name.clone(), per_receipt(used)))
                 .collect(),
             memory_mib: end.memory_mib.clone(),
+            work_nanos: Samples::new(
+                work.iter().filter(|sample| holds(sample.at)).map(|sample| sample.nanos).collect(),
+            )
+            .p50()
+            .unwrap_or(0),
         }
     })
     .collect()
@@ -92,10 +106,20 @@ fn longest_gap(heights: &BTreeMap<u64, Instant>, start: Instant, end: Instant) -
 
 /// The last five minutes' rate as a share of the first five's, in thousandths; `None` of fewer than ten minutes.
 pub fn last_by_first_permille(minutes: &[Minute]) -> Option<u64> {
+    last_by_first(minutes, |minute| minute.sealed_per_second)
+}
+
+/// The same of the receipts sealed in the time that the fixed piece of work takes: as if the processor had been as fast all the time.
+pub fn last_by_first_at_one_speed_permille(minutes: &[Minute]) -> Option<u64> {
+    let is_known = minutes.iter().all(|minute| minute.work_nanos > 0);
+    is_known.then(|| last_by_first(minutes, |minute| minute.sealed_per_second.saturating_mul(minute.work_nanos)))?
+}
+
+fn last_by_first(minutes: &[Minute], of: impl Fn(&Minute) -> u64) -> Option<u64> {
     if minutes.len() < 2 * COMPARED {
         return None;
     }
-    let sum = |rows: &[Minute]| rows.iter().map(|row| row.sealed_per_second).sum::<u64>();
+    let sum = |rows: &[Minute]| rows.iter().map(&of).sum::<u64>();
     let (first, last) = (sum(minutes.get(..COMPARED)?), sum(minutes.get(minutes.len() - COMPARED..)?));
     last.saturating_mul(1000).checked_div(first)
 }
@@ -128,9 +152,18 @@ mod tests {
             block_gap_max_micros: 0,
             cpu_micros_per_receipt: BTreeMap::new(),
             memory_mib: BTreeMap::new(),
+            work_nanos: 1_000_000,
         };
-        let rows: Vec<Minute> = [6000; 5].into_iter().chain([10; 3]).chain([5400; 5]).map(row).collect();
+        let mut rows: Vec<Minute> = [6000; 5].into_iter().chain([10; 3]).chain([5400; 5]).map(row).collect();
         assert_eq!(last_by_first_permille(&rows), Some(900));
         assert_eq!(last_by_first_permille(&rows[..9]), None);
+        assert_eq!(last_by_first_at_one_speed_permille(&rows), Some(900));
+        for row in &mut rows[8..] {
+            row.work_nanos = 1_100_000;
+        }
+        assert_eq!(last_by_first_permille(&rows), Some(900));
+        assert_eq!(last_by_first_at_one_speed_permille(&rows), Some(990), "the processor was slower");
+        rows[7].work_nanos = 0;
+        assert_eq!(last_by_first_at_one_speed_permille(&rows), None, "nobody knows how fast it was");
     }
 }

@@ -8,7 +8,7 @@ use tallystick_storage::budget::MEMORY_BYTES_DEFAULT;
 use super::LoadReport;
 use crate::figures::{format_hundredths, ms, row, section};
 use crate::processes::SELF_NAME;
-use crate::slope::{Minute, last_by_first_permille};
+use crate::slope::{Minute, last_by_first_at_one_speed_permille, last_by_first_permille};
 
 /// The last five minutes' rate as a share of the first five's, in thousandths, at least.
 const LAST_BY_FIRST_PERMILLE_MIN: u64 = 900;
@@ -22,6 +22,8 @@ const MEMORY_MIB_MAX: u64 = MEMORY_BYTES_DEFAULT / 1024 / 1024;
 pub struct Verdict {
     /// The last five minutes' rate as a share of the first five's, in thousandths; `None` of fewer than ten minutes.
     pub last_by_first_permille: Option<u64>,
+    /// The same as if the processor had been as fast all the time: what is judged.
+    pub at_one_speed_permille: Option<u64>,
     /// The longest time without a block, in microseconds.
     pub block_gap_max_micros: u64,
     /// Largest resident memory of each process, in MiB.
@@ -39,14 +41,15 @@ impl Verdict {
         let gaps = load.minutes.iter().map(|minute: &Minute| minute.block_gap_max_micros);
         let block_gap_max_micros = gaps.max().unwrap_or(0).max(load.block_gap_max_micros);
         let last_by_first_permille = last_by_first_permille(&load.minutes);
+        let at_one_speed_permille = last_by_first_at_one_speed_permille(&load.minutes);
         let peak_memory_mib: BTreeMap<String, u64> =
             load.peak_memory_mib.clone().into_iter().filter(|(name, _)| name != SELF_NAME).collect();
         let mut broken = Vec::new();
-        match last_by_first_permille {
+        match at_one_speed_permille {
             None => broken.push("fewer than ten minutes: nothing is known of the slope".to_owned()),
             Some(permille) if permille < LAST_BY_FIRST_PERMILLE_MIN => {
                 broken.push(format!(
-                    "the last five minutes had {} of the first five's rate",
+                    "the last five minutes had {} of the first five's rate, at one speed of the processor",
                     format_hundredths(permille / 10)
                 ));
             }
@@ -60,6 +63,7 @@ impl Verdict {
         }
         Self {
             last_by_first_permille,
+            at_one_speed_permille,
             block_gap_max_micros,
             peak_memory_mib,
             write_stall_millis: BTreeMap::new(),
@@ -76,8 +80,9 @@ impl Verdict {
     pub(crate) fn write(&self, table: &mut String) {
         section(table, "endurance");
         let share =
-            self.last_by_first_permille.map_or("unknown".to_owned(), |permille| format_hundredths(permille / 10));
-        row(table, "last five by first five", &format!("{share}; at least 0.90"));
+            |permille: Option<u64>| permille.map_or("unknown".to_owned(), |permille| format_hundredths(permille / 10));
+        row(table, "last five by first five", &share(self.last_by_first_permille));
+        row(table, "at one speed", &format!("{}; at least 0.90", share(self.at_one_speed_permille)));
         row(table, "longest without a block", &format!("{}; at most 1 s", ms(self.block_gap_max_micros)));
         let listed = |figures: &BTreeMap<String, u64>, shown: fn(u64) -> String| {
             figures.iter().map(|(name, figure)| format!("{name} {}", shown(*figure))).collect::<Vec<_>>().join(", ")
@@ -104,6 +109,7 @@ mod tests {
             block_gap_max_micros,
             cpu_micros_per_receipt: BTreeMap::new(),
             memory_mib: BTreeMap::new(),
+            work_nanos: 1_000_000,
         };
         let broken = |first, last, gap, mib| {
             let minutes = [vec![minute(first, 0); 5], vec![minute(last, gap); 5]].concat();
