@@ -36,7 +36,7 @@ demo: build-network ## A receipt's whole journey on four validators, shown and c
 	$(BIN)/tallystick-devnet demo $(DEMO_ARGS)
 
 .PHONY: demo-city
-demo-city: document-tools build-network build-portal ## Receipts of every kind as people hold them: page, documents and codes, left in CITY_DIR; CITY_ARGS=--stay keeps the portal running.
+demo-city: say-build-network document-tools build-network build-portal ## Receipts of every kind as people hold them: page, documents and codes, left in CITY_DIR; CITY_ARGS=--stay keeps the portal running.
 	$(BIN)/tallystick-devnet city --out '$(CITY_DIR)' $(CITY_ARGS)
 
 .PHONY: devnet
@@ -44,7 +44,7 @@ devnet: build-network build-portal ## A development network that runs until Ctrl
 	$(BIN)/tallystick-devnet up --dir '$(DEVNET_DIR)'
 
 .PHONY: test
-test: native-tools python-tools document-tools browser-tools say-build-all fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
+test: say-build-all native-tools python-tools document-tools browser-tools fmt-check clippy wasm-check build ## All checks: format, lints, the wasm32 build, every test.
 	@mkdir -p '$(CARGO_TARGET_DIR)'; : >'$(TEST_LOG)'
 	@failed=0; \
 	$(TIMED_TEST) --no-fail-fast 2>&1 | tee -a '$(TEST_LOG)' || failed=1; \
@@ -60,7 +60,7 @@ test-byzantine: build ## Against validators that double-sign everything or have 
 	$(TIMED_TEST) --features tallystick-node/byzantine,tallystick-tests/byzantine --test byzantine 2>&1 | tee -a '$(TEST_LOG)'
 
 .PHONY: soak
-soak: build document-tools ofd-tools ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few; then every bad picture of every printed code; an OFD reader of other makers.
+soak: say-build-all build document-tools ofd-tools ## The long fault campaign: SOAK_CYCLES kills (100) instead of a few; then every bad picture of every printed code; an OFD reader of other makers.
 	TALLYSTICK_FAULT_CYCLES=$(SOAK_CYCLES) cargo test $(CARGO_FLAGS) --test main faults:: -- --nocapture
 	TALLYSTICK_QR_PICTURES=all cargo test $(CARGO_FLAGS) --test paper -- --nocapture
 	cargo run $(CARGO_FLAGS) --example document_figures -- '$(CARGO_TARGET_DIR)/document-figures'
@@ -72,7 +72,7 @@ bench: build ## Load on a network of its own; BENCH_ARGS are passed on.
 
 # Under docs/, so that a change of the page is seen with the change of its code.
 .PHONY: pictures
-pictures: python-tools document-tools browser-tools wasm build ## The page in every state and two sizes, drawn anew into docs/pictures/page by the tests of the page.
+pictures: say-build-all python-tools document-tools browser-tools wasm build ## The page in every state and two sizes, drawn anew into docs/pictures/page by the tests of the page.
 	scripts/page-pictures.sh docs/pictures/page
 
 .PHONY: deps-check
@@ -88,20 +88,28 @@ deps-check: cargo-deny ## Licences, sources and advisories of all dependencies, 
 	exit $$failed
 
 .PHONY: build
-build: native-tools say-build-all ## Builds everything.
+build: say-build-all native-tools ## Builds everything.
 	cargo build $(CARGO_FLAGS)
 
 # What a network runs, and no more. The whole workspace is selected all the same: of fewer packages cargo would choose other
 # features, and compile RocksDB and the engine a second time for `make test`.
 .PHONY: build-network
-build-network: native-tools
-	@scripts/say-build.sh 'the five programs of a network'
+build-network: say-build-network native-tools
 	cargo build $(CARGO_FLAGS) $(addprefix --bin tallystick-,devnet node issuer verifier authority)
 
 # What `make devnet` has besides: the portal, and the page that it serves.
 .PHONY: build-portal
 build-portal: native-tools wasm
 	cargo build $(CARGO_FLAGS) $(addprefix --bin tallystick-,portal page)
+
+# Before anything is installed for it, because that takes minutes, too.
+.PHONY: say-build-network
+say-build-network:
+	@scripts/say-build.sh 'the five programs of a network'
+
+.PHONY: say-build-page
+say-build-page:
+	@scripts/say-build.sh 'the page'
 
 .PHONY: say-build-all
 say-build-all:
@@ -143,7 +151,7 @@ PAGE_DIRECTORY ?= $(if $(filter $(DEVNET_DIR)/trust.txt,$(PAGE_TRUST)),$(wildcar
 PAGE_HOSTS ?= $(if $(filter $(DEVNET_DIR)/trust.txt,$(PAGE_TRUST)),TALLY.EXAMPLE)
 PAGE_DIR   ?= $(CARGO_TARGET_DIR)/page-out
 .PHONY: page
-page: native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE and PAGE_DIRECTORY=FILE say by which trust file and directory of units.
+page: say-build-page native-tools wasm ## The page on which anybody verifies a receipt, hosted and as one file; PAGE_TRUST=FILE and PAGE_DIRECTORY=FILE say by which trust file and directory of units.
 	@[[ -f '$(PAGE_TRUST)' ]] || { echo "$(PAGE_TRUST) is missing: name the chain's trust file (make page PAGE_TRUST=FILE), or start \`make devnet\` once" >&2; exit 64; }
 	cargo build $(CARGO_FLAGS) --bin tallystick-page
 	$(BIN)/tallystick-page --module '$(WASM)' --trust '$(PAGE_TRUST)' $(if $(PAGE_DIRECTORY),--directory '$(PAGE_DIRECTORY)') $(addprefix --host ,$(PAGE_HOSTS)) --out '$(PAGE_DIR)'

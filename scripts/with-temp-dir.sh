@@ -13,19 +13,24 @@ done
 
 TMPDIR="$(mktemp -d "$parent/tallystick-tests-$$-XXXX")" || exit 1
 export TMPDIR
+# Tests that run processes as another user have directories in it which that user enters; nobody lists it.
+chmod 711 -- "$TMPDIR"
+interrupted() {
+  trap '' INT TERM
+  for job in $(jobs -p); do
+    kill -TERM -- "-$job" 2>/dev/null
+    wait "$job" 2>/dev/null
+  done
+  until rm -rf -- "$TMPDIR" 2>/dev/null; do sleep 0.1; done
+  exit 130
+}
+# Before the command begins: an interruption right at its beginning must find the trap.
+trap interrupted INT TERM
 # A process group of its own, so that an interruption reaches the test programs, too.
 set -m
 "$@" &
 child=$!
 set +m
-interrupted() {
-  trap '' INT TERM
-  kill -TERM -- "-$child" 2>/dev/null
-  wait "$child" 2>/dev/null
-  until rm -rf -- "$TMPDIR" 2>/dev/null; do sleep 0.1; done
-  exit 130
-}
-trap interrupted INT TERM
 wait "$child"
 status=$?
 trap - INT TERM
