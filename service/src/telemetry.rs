@@ -5,7 +5,7 @@
 //! for it by its target.
 
 use serde::Deserialize;
-use tracing::{Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -68,7 +68,7 @@ pub struct Quiet {
     /// `tracing` directives that come before the configured ones, which override them where they name the same target.
     pub directives: &'static str,
     /// Knows events of a library that say what is not so in this process; never said.
-    pub misleads: fn(&Metadata<'_>) -> bool,
+    pub misleads: fn(&Event<'_>) -> bool,
 }
 
 impl Default for Quiet {
@@ -109,12 +109,16 @@ where
 
 /// Lets an event through unless it misleads.
 struct Unsaid {
-    misleads: fn(&Metadata<'_>) -> bool,
+    misleads: fn(&Event<'_>) -> bool,
 }
 
 impl<S> Filter<S> for Unsaid {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        !(self.misleads)(metadata)
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        !(self.misleads)(event)
     }
 }
 
@@ -156,7 +160,8 @@ mod tests {
 
     #[test]
     fn what_no_operator_can_use_is_left_out_unless_asked_for() {
-        const QUIET: Quiet = Quiet { directives: "noisy=warn", misleads: |event| event.target() == "noisy_end" };
+        const QUIET: Quiet =
+            Quiet { directives: "noisy=warn", misleads: |event| event.metadata().target() == "noisy_end" };
         for format in [LogFormat::Text, LogFormat::Json] {
             for (filter, expected) in
                 [("info", [false, true]), ("info,noisy=info", [true, true]), ("error,noisy_end=error", [false, true])]

@@ -169,17 +169,6 @@ async fn log_closed(path: &Path) {
     }
 }
 
-/// Whether an event of the engine's library would mislead: at a failure of its log it says that it hangs, and that its node
-/// remains alive. Here the process ends. What failed stands in other lines. And what it says of answers that nobody waits for any
-/// more because the engine ends; why it ends, [`EngineHandle::join`] says.
-pub fn misleads(event: &tracing::Metadata<'_>) -> bool {
-    let is_error = *event.level() == tracing::Level::ERROR;
-    // The one error of the supervisor that is meant has no field beside its text.
-    let is_last_word = event.target() == "arc_malachitebft_engine::node" && event.fields().len() == 1;
-    let of_no_use = ["arc_malachitebft_engine::util::failure", "arc_malachitebft_app_channel::connector"];
-    is_error && (is_last_word || of_no_use.contains(&event.target()))
-}
-
 /// Whether a file beside the log can be written to the disk.
 fn probe(log_path: &Path) -> std::io::Result<()> {
     let path = log_path.with_extension("wal.probe");

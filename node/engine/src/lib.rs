@@ -23,7 +23,8 @@
 //!   (`proposal_part`) and putting them together again.
 //! - `app_loop`: the conversation with the engine; `intake` bounds what is judged, `hold` says when an idle chain rests.
 //! - `block_support`: which prevotes and timely blocks were seen, for the signer; `evidence`: a double signature as a file.
-//! - `config` (with `limits`), `boot`, `parts`, `wal`, `error`: starting, ending, the write-ahead log, and what can fail.
+//! - `config` (with `limits`), `boot`, `parts`, `wal`, `error`: starting, ending, the write-ahead log, and what can fail; `quiet`: what the
+//!   engine says that is not so here.
 
 mod adapter;
 mod app_loop;
@@ -45,6 +46,7 @@ mod network;
 mod parts;
 mod preimage;
 mod proposal_part;
+mod quiet;
 mod scheme;
 mod signing;
 mod streaming;
@@ -53,7 +55,7 @@ mod wal;
 mod wire;
 
 pub use application::Application;
-pub use boot::{EngineControl, EngineHandle, Starting, misleads, start};
+pub use boot::{EngineControl, EngineHandle, Starting, start};
 pub use certificate::{Certificate, CertificateError, DecidedValue, SIGNATURES_MAX};
 pub use config::EngineConfig;
 pub use error::EngineError;
@@ -66,6 +68,7 @@ pub use network::{
 pub use preimage::{
     LINK, PRECOMMIT, PREVOTE, PROPOSAL, STREAM, StreamFields, VoteSlot, link, precommit, prevote, proposal, stream,
 };
+pub use quiet::misleads;
 pub use signing::{ConsensusSigner, SignRefused, SignRequest, SignResponse};
 pub use streaming::CHUNK_BYTES;
 pub use types::{
