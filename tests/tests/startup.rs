@@ -88,6 +88,18 @@ async fn a_bad_config_is_refused_before_a_port_is_bound() {
     ];
     let config = network.layout().issuer_config(1);
     assert_config_refused(&network.binaries().issuer, &config, &rows, issuer.grpc.port()).await;
+
+    let portal = network.binaries().beside("tallystick-portal").unwrap();
+    let rows = [
+        ("portal_id ", "portal ", "portal"),
+        ("trust_file = \"../trust.txt\"\n", "", "trust_file"),
+        ("portal_id  = 1", "portal_id  = \"one\"", "portal_id"),
+        ("[listen]", "[limits]\nrequests_max = 0\n[listen]", "limits.requests_max"),
+        ("[listen]", "[refresh]\ncache_minutes = 1\n[listen]", "refresh.cache_minutes"),
+        ("authority = \"127", "authority = \"https://127", "nodes[0].authority"),
+    ];
+    let port = network.description().portal.as_ref().unwrap().https.port();
+    assert_config_refused(&portal, &network.layout().portal_config(), &rows, port).await;
 }
 
 /// `run` of the first validator on a store that will not do; what it says must contain all of these.
@@ -248,11 +260,86 @@ async fn a_file_that_will_not_do_is_named_by_its_key() {
     }
 }
 
+/// The config of a portal that has all it needs: a page, and of each certificate a copy of its own, so that its key is known by it.
+fn portal_config(network: &TestNetwork) -> PathBuf {
+    let (config, folder) = (network.layout().portal_config(), network.layout().portal());
+    let own = network.layout().client("portal");
+    for (from, name) in
+        [(&own.cert, "public.pem"), (&own.key, "public.key"), (&own.cert, "own.pem"), (&own.key, "own.key")]
+    {
+        std::fs::copy(from, folder.join(name)).unwrap();
+    }
+    let html = b"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">";
+    std::fs::create_dir_all(folder.join("page/hosted")).unwrap();
+    std::fs::write(folder.join("page/hosted/index.html"), html).unwrap();
+    let sums = format!("{}  hosted/index.html\n", receipt_core::hash::sha256(&[html]));
+    std::fs::write(folder.join("page/SHA256SUMS"), sums).unwrap();
+    std::fs::write(folder.join("source.secret"), [7; 32]).unwrap();
+    std::fs::set_permissions(folder.join("source.secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = std::fs::read_to_string(&config)
+        .unwrap()
+        .replace("page_dir ", "source_secret_file = \"source.secret\"\npage_dir ");
+    let (before, towards_nodes) = text.split_once("[tls]").unwrap();
+    let [before, towards_nodes] = [(before, "public"), (towards_nodes, "own")].map(|(text, name)| {
+        text.replace("../clients/portal.pem", &format!("{name}.pem"))
+            .replace("../clients/portal.key", &format!("{name}.key"))
+    });
+    std::fs::write(&config, format!("{before}[tls]{towards_nodes}")).unwrap();
+    config
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_portal_that_will_not_do_is_named_by_its_key() {
+    let network = generated().await;
+    let portal = network.binaries().beside("tallystick-portal").unwrap();
+    let config = portal_config(&network);
+    for (key, wrong) in [
+        ("trust_file", Wrong::Missing),
+        ("trust_file", Wrong::Other(b"no trust file".to_vec())),
+        ("source_secret_file", Wrong::Missing),
+        ("source_secret_file", Wrong::ForAll),
+        ("source_secret_file", Wrong::Other(b"short".to_vec())),
+        ("public_tls.certificate_chain", Wrong::Missing),
+        ("public_tls.certificate_chain", Wrong::Other(b"no PEM".to_vec())),
+        ("public_tls.private_key", Wrong::ForAll),
+        ("tls.certificate_chain", Wrong::Missing),
+        ("tls.private_key", Wrong::ForAll),
+        ("tls.authorities", Wrong::Other(b"no PEM".to_vec())),
+    ] {
+        assert_key_named(&portal, &config, key, wrong).await;
+    }
+    // The page is a folder: not there; not what its list says.
+    let folder = network.layout().page();
+    let index = folder.join("hosted/index.html");
+    let html = std::fs::read(&index).unwrap();
+    for wrong in [Wrong::Missing, Wrong::Other(b"changed".to_vec())] {
+        match wrong {
+            Wrong::Other(bytes) => std::fs::write(&index, bytes).unwrap(),
+            _ => std::fs::rename(&folder, folder.with_extension("away")).unwrap(),
+        }
+        let output = run(&portal, "run", &config).await;
+        assert_eq!(output.status.code(), Some(EXIT_CONFIG), "{}", said(&output));
+        assert!(said(&output).contains("config key `page_dir`"), "{}", said(&output));
+        let _ = std::fs::rename(folder.with_extension("away"), &folder);
+        std::fs::write(&index, &html).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_program_has_the_one_table_of_exit_codes() {
     let network = generated().await;
-    let binaries = network.binaries();
-    for program in [&binaries.node, &binaries.issuer, &binaries.verifier, &binaries.authority] {
+    let manifest = std::fs::read_to_string(tallystick_tests::pages::page("Cargo.toml")).unwrap();
+    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    // Whatever has a `main` is a program, and is called as its crate is.
+    let crates = members
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|folder| tallystick_tests::pages::page(folder).join("src/main.rs").is_file());
+    let crates: Vec<&str> = crates.collect();
+    assert_eq!(crates, ["node", "issuer", "verifier", "page", "portal", "authority", "devnet", "bench"]);
+    for name in crates {
+        let program = &network.binaries().beside(&format!("tallystick-{name}")).unwrap();
         let help = Command::new(program).arg("--help").output().await.unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
         assert!(help.contains(tallystick_service::exit::EXIT_CODES), "{}: {help}", program.display());
