@@ -239,6 +239,11 @@ impl Network {
         &self.binaries
     }
 
+    /// The programs, to be changed: the same ones run in another way.
+    pub fn binaries_mut(&mut self) -> &mut Binaries {
+        &mut self.binaries
+    }
+
     /// The trust file.
     pub fn trust(&self) -> Result<TrustFile> {
         let text = durable::read(&self.layout.trust(), TRUST_BYTES_MAX)?;

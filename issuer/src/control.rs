@@ -27,7 +27,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
-use crate::backup::{Copied, Manifest, back_up};
+use crate::backup::{BackupError, Copied, Manifest, back_up};
 use crate::body::BodyCipher;
 use crate::chain::load_chain;
 use crate::check::{Checker, ReceiptInspector, said};
@@ -161,7 +161,7 @@ impl Control {
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a backup failed");
-                format!("failed {error}")
+                format!("failed {error}{}", who_writes(&error))
             }
             Err(error) => format!("failed {error}"),
         }
@@ -197,6 +197,20 @@ fn judged(copied: &Copied) -> Result<String> {
     verdict(&copied.findings)
         .with_context(|| format!("the backup was made ({summary}), and is no better than the journal"))?;
     Ok(summary)
+}
+
+/// Whoever typed the command may write where this process may not.
+fn who_writes(error: &BackupError) -> &'static str {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(next) = cause {
+        match next.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
+                return ". The running issuer writes the copy itself, as its own user and where its unit lets it: below `ReadWritePaths`";
+            }
+            _ => cause = next.source(),
+        }
+    }
+    ""
 }
 
 fn answer_of(result: Result<String>) -> String {

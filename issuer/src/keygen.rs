@@ -190,6 +190,7 @@ mod tests {
         let path = directory.path().join("issuer.toml");
         std::fs::write(&path, include_str!("../issuer.example.toml")).unwrap();
         let settings = Settings::load(&path).unwrap();
+        std::fs::create_dir(directory.path().join("keys")).unwrap();
         std::fs::write(&settings.passphrase_file, "correct horse\n").unwrap();
         std::fs::set_permissions(&settings.passphrase_file, std::fs::Permissions::from_mode(0o600)).unwrap();
         let unit_keys: Vec<UnitKey> = ["1021:21", "1022:22"].iter().map(|text| text.parse().unwrap()).collect();

@@ -127,7 +127,7 @@ mod tests {
             let directory = scratch::Directory::new();
             let own = directory.path().join("node");
             std::fs::create_dir_all(own.join("keys")).unwrap();
-            std::fs::write(directory.path().join("genesis.bin"), chain.genesis().encode()).unwrap();
+            std::fs::write(own.join("genesis.bin"), chain.genesis().encode()).unwrap();
             let passphrase = own.join("keys/passphrase");
             std::fs::write(&passphrase, "correct horse\n").unwrap();
             std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();

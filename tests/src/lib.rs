@@ -16,8 +16,11 @@ pub mod judgement;
 pub mod load;
 pub mod pages;
 pub mod python;
+mod repository;
 pub mod requests;
+pub mod services;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -51,6 +54,10 @@ pub struct TestNetwork {
     directory: TempDir,
     /// After a failure: what the processes logged is wanted.
     kept: bool,
+    /// How its processes run, if its machines are set up as docs/ops/services.md says.
+    users: Option<services::Users>,
+    /// Where the programs are.
+    programs: PathBuf,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -107,6 +114,53 @@ impl TestNetwork {
         Self::generate_lasting(options, TEST_LASTS_MAX).await
     }
 
+    /// The same on machines that are set up as docs/ops/services.md says, under its unit and its users ([`services`]): for whatever types
+    /// pages of docs/ops.
+    pub async fn start_as_services(options: &NetworkOptions) -> Result<Self> {
+        let mut network = Self::generate_as_services(options).await?;
+        if let Err(error) = network.network.start().await {
+            network.kept = true;
+            return Err(error.context(format!("see {}", network.directory.path().display())));
+        }
+        Ok(network)
+    }
+
+    /// Makes such machines, without starting anything on them.
+    pub async fn generate_as_services(options: &NetworkOptions) -> Result<Self> {
+        let mut network = Self::generate(options).await?;
+        let (users, programs) = services::set_up(&mut network.network)?;
+        network.users = Some(users);
+        network.programs = programs;
+        let layout = network.layout();
+        let nodes = network.description().nodes.iter().map(|node| layout.node(node.validator_id));
+        let issuers = network.description().issuers.iter().map(|issuer| layout.issuer(issuer.issuer_id));
+        let backups = network.backups().display().to_string();
+        for state in nodes.chain(issuers) {
+            let places = [(services::STATE, state.display().to_string()), (services::BACKUPS, backups.clone())];
+            for command in pages::commands(services::SERVICES, services::MACHINE)? {
+                pages::typed(&network, &layout.root().join("desk"), &command, &places, "").await?;
+            }
+        }
+        Ok(network)
+    }
+
+    /// What stands for `/backups` of all its machines.
+    #[must_use]
+    pub fn backups(&self) -> PathBuf {
+        self.network.layout().root().join("backups")
+    }
+
+    /// Gives files that a test has put on a machine to the service's user, as whoever brings them there has to.
+    pub fn hand_over(&self, path: &Path) -> Result<()> {
+        self.users.as_ref().map_or(Ok(()), |users| users.hand_over(path))
+    }
+
+    /// Whether root types and another user runs the processes: not where one user has to do all.
+    #[must_use]
+    pub fn has_two_users(&self) -> bool {
+        self.users == Some(services::Users::RootAndService)
+    }
+
     async fn generate_lasting(options: &NetworkOptions, lasts_max: Duration) -> Result<Self> {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
@@ -114,7 +168,8 @@ impl TestNetwork {
         let network = Network::generate(directory.path(), options)?;
         let offset = network.description().utc_offset_minutes;
         clear_of_midnight(SystemClock.now(), offset, lasts_max, |message| println!("{message}")).await;
-        Ok(Self { network, directory, kept: false, _turn: turn })
+        let programs = network.binaries().node.parent().context("the programs have no directory")?.to_owned();
+        Ok(Self { network, directory, kept: false, users: None, programs, _turn: turn })
     }
 
     /// Stops all processes cleanly and judges their logs.

@@ -1,8 +1,10 @@
 //! Commands of the documents, as they stand there: what a page tells an operator to type is what a test runs.
 //!
 //! A page's commands stand in blocks that begin with ```` ```sh ````, indented or not. Paths of a real machine are put in place of by
-//! those of the network; services are started and stopped by the test, because `systemctl` is not there.
+//! those of the network; services are started and stopped by the test, because `systemctl` is not there. Who types, and as whom processes
+//! run, is in [`crate::services`].
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -11,14 +13,11 @@ use tallystick_devnet::process::ManagedProcess;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::TestNetwork;
+pub use crate::repository::page;
+use crate::services::{BACKUPS, OWNER, STATE, Users, write_script};
 
-const SUDO: &str = "#!/bin/sh\n# A stand-in: the test is one user.\n[ \"$1\" = -u ] || exit 1\nshift 2\nexec \"$@\"\n";
-
-/// A file of the repository.
-#[must_use]
-pub fn page(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
+/// No user is made on the machine of a test.
+const USERADD: &str = "#!/bin/sh\nexit 0\n";
 
 /// The commands under a heading (any level, without its marks), one per element, in their order. Lines that end in `\` go on; comments are
 /// left out.
@@ -74,12 +73,18 @@ pub struct Operator<'a> {
 impl<'a> Operator<'a> {
     /// An operator at this validator's machine.
     pub fn new(network: &'a mut TestNetwork, validator_id: u32) -> Self {
-        Self { network, machine: Machine::Node(validator_id), examples: Vec::new() }
+        Self::at(network, Machine::Node(validator_id))
     }
 
     /// An operator at this issuer's machine.
     pub fn of_issuer(network: &'a mut TestNetwork, issuer_id: u32) -> Self {
-        Self { network, machine: Machine::Issuer(issuer_id), examples: Vec::new() }
+        Self::at(network, Machine::Issuer(issuer_id))
+    }
+
+    fn at(network: &'a mut TestNetwork, machine: Machine) -> Self {
+        // Otherwise the test would show what one user can do, and the pages are for two.
+        assert!(network.users.is_some(), "pages are typed on machines set up as they say: `start_as_services`");
+        Self { network, machine, examples: Vec::new() }
     }
 
     /// Types this instead of what the page has for example.
@@ -144,14 +149,13 @@ impl<'a> Operator<'a> {
 
     async fn shell(&self, command: &str) -> Result<String> {
         let layout = self.network.layout();
-        let (config, directory) = match self.machine {
-            Machine::Node(id) => (("/etc/tallystick/node.toml", layout.node_config(id)), layout.node(id)),
-            Machine::Issuer(id) => (("/etc/tallystick/issuer.toml", layout.issuer_config(id)), layout.issuer(id)),
+        let directory = match self.machine {
+            Machine::Node(id) => layout.node(id),
+            Machine::Issuer(id) => layout.issuer(id),
         };
         let mut places = vec![
-            (config.0, config.1.display().to_string()),
-            ("/var/lib/tallystick", directory.display().to_string()),
-            ("/backups", layout.root().join("backups").display().to_string()),
+            (STATE, directory.display().to_string()),
+            (BACKUPS, self.network.backups().display().to_string()),
             ("tallystick://CHAIN/", format!("tallystick://{}/", self.network.description().chain_name)),
             ("DNS:node-2.example.org", "DNS:localhost,IP:127.0.0.1".to_owned()),
         ];
@@ -169,16 +173,18 @@ pub async fn typed(
     places: &[(&str, String)],
     answer: &str,
 ) -> Result<String> {
+    let users = network.users.as_ref().unwrap_or(&Users::One);
     let stand_ins = network.layout().root().join("stand-ins");
-    std::fs::create_dir_all(&stand_ins)?;
-    let sudo = stand_ins.join("sudo");
-    std::fs::write(&sudo, SUDO)?;
-    std::fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let programs = network.binaries().node.parent().context("the programs have no directory")?;
+    for (name, script) in [("sudo", &*users.sudo()), ("useradd", USERADD)] {
+        write_script(&stand_ins.join(name), script)?;
+    }
     let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{}:{path}", stand_ins.display(), programs.display());
-    let command = places.iter().fold(command.to_owned(), |command, (from, to)| command.replace(from, to));
-    std::fs::create_dir_all(desk)?;
+    let path = format!("{}:{}:{path}", stand_ins.display(), network.programs.display());
+    let command = command.replace(OWNER, &users.owner());
+    let command = places.iter().fold(command, |command, (from, to)| command.replace(from, to));
+    let command = format!("{}{command}", users.umask());
+    // Root's, who has no directory that others enter.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(desk)?;
     let mut shell = tokio::process::Command::new("bash");
     shell
         .args(["-euo", "pipefail", "-c", &command])

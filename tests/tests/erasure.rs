@@ -168,7 +168,7 @@ async fn an_erased_body_is_nowhere_and_stays_away() {
 /// All that docs/ops/erasing.md has an operator type, on an issuer that keeps no medical body.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_follows_the_page_erases_what_is_due_and_what_is_named() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let medical = [issue(&network, 1).await, issue(&network, 2).await];
     let others = [issue_sample(&network, "S05", 3).await, issue_sample(&network, "S05", 4).await];
     let config = network.layout().issuer_config(ISSUER);
@@ -200,7 +200,7 @@ async fn whoever_follows_the_page_erases_what_is_due_and_what_is_named() {
     let lines =
         |path: &Path| std::fs::read_to_string(path).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     let before = lines(&list);
-    assert_eq!(lines(&network.layout().root().join("backups/journal.erased")), before);
+    assert_eq!(lines(&network.backups().join("journal.erased")), before);
     assert!(before[0].starts_with("expired ") && before[1].starts_with(&others[0].name()), "{before:?}");
 
     std::fs::remove_file(&list).unwrap();

@@ -55,7 +55,7 @@ async fn command(network: &TestNetwork, code: i32, name: &str, arguments: &[&str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_mend_or_restore_a_journal_ends_in_an_issuer_that_issues() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let journal = network.layout().issuer(ISSUER).join("journal");
     let mut issuer = clients(&network, ISSUER).await.unwrap();
     let first = issue_some(&network, &issuer, 1).await;
@@ -86,7 +86,7 @@ async fn every_way_to_mend_or_restore_a_journal_ends_in_an_issuer_that_issues() 
         .filter(|acked| said.contains(&format!("receipt {}-{}", acked.key.0, acked.key.1)))
         .collect();
     let [damaged] = named[..] else { panic!("{said}") };
-    let rotten = network.layout().root().join("rotten");
+    let rotten = network.backups().join("rotten");
     let said = command(&network, 1, "backup", &["--to", rotten.to_str().unwrap()]).await;
     assert!(said.contains("the backup was made") && said.contains("`Resubmit`"), "{said}");
     network.issuer(ISSUER).unwrap().start().unwrap();
@@ -142,7 +142,7 @@ fn table_of(journal: &Path, family: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_that_cannot_be_read_any_more_come_back_from_the_ledger() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let journal = network.layout().issuer(ISSUER).join("journal");
     let mut issuer = clients(&network, ISSUER).await.unwrap();
     let mut all = issue_some(&network, &issuer, 1).await;
@@ -156,7 +156,7 @@ async fn batches_that_cannot_be_read_any_more_come_back_from_the_ledger() {
     assert!(!said.contains("`restore`"), "{said}");
     let said = command(&network, 1, "repair", &["--rewrite"]).await;
     assert!(said.contains("batch 1 cannot be read") && said.contains("the journal stays as it is"), "{said}");
-    let said = command(&network, 0, "repair", &["--from-ledger"]).await;
+    let said = Operator::of_issuer(&mut network, ISSUER).follow(REPAIR, "Batches from the ledger").await.unwrap();
     assert!(said.contains("learnt from the ledger again: batches 1"), "{said}");
     let said = command(&network, 0, "repair", &["--from-ledger"]).await;
     assert!(said.contains("every batch can be read"), "{said}");

@@ -140,16 +140,16 @@ async fn update_trust(network: &TestNetwork, id: u32) -> usize {
 }
 
 /// By somebody who is not sure that it was typed: `[next_keys]` twice would be refused by the start. What the first time printed.
-async fn typed_twice(network: &mut TestNetwork, id: u32, section: &str) -> String {
-    let said = Operator::new(network, id).follow(PAGE, section).await.unwrap();
-    Operator::new(network, id).follow(PAGE, section).await.unwrap();
+async fn typed_twice(network: &mut TestNetwork, id: u32, page: &str, section: &str) -> String {
+    let said = Operator::new(network, id).follow(page, section).await.unwrap();
+    Operator::new(network, id).follow(page, section).await.unwrap();
     said
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     let options = NetworkOptions { followers: 1, ..NetworkOptions::default() };
-    let mut network = TestNetwork::start(&options).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&options).await.unwrap();
     let founders_trust = network.trust().unwrap();
     let mut load = Load::start(&network, 1, 1).await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
@@ -182,7 +182,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     assert!(get(&network, DIES_AND_LEAVES, "/readyz").await.contains(FOLLOWS));
 
     // At once: one leaves, the one that left comes back, a third changes its keys.
-    let said = typed_twice(&mut network, CHANGES_KEYS, "Before the change").await;
+    let said = typed_twice(&mut network, CHANGES_KEYS, PAGE, "Before the change").await;
     assert!(said.contains("next_keys") || said.contains("consensus-2.key"), "{said}");
     replace_validators(&network, 4, &[1, 3, 4, JOINS], HEIGHTS_AHEAD).await;
     wait_part(&network, LEAVES, false).await;
@@ -194,7 +194,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     network.node(4).unwrap().start().unwrap();
     network.node(4).unwrap().wait_ready().await.unwrap();
 
-    typed_twice(&mut network, CHANGES_KEYS, "After the change").await;
+    typed_twice(&mut network, CHANGES_KEYS, PAGE, "After the change").await;
     assert!(is_validator(&network, CHANGES_KEYS).await, "with the new keys alone");
 
     let mut acked = load.stop().await.unwrap();

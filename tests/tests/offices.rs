@@ -1,10 +1,9 @@
 //! The pages of the offices, typed as they stand: everybody founds a chain (docs/ops/init.md), authorities govern it
-//! (docs/ops/governance.md), auditors audit it (docs/ops/audit.md). And every page of docs/ops whose commands can be typed is typed
-//! by some test.
+//! (docs/ops/governance.md), auditors audit it (docs/ops/audit.md).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use receipt_core::receipt::idcheck::uscc_check_character;
@@ -22,6 +21,7 @@ const GOVERNANCE: &str = "docs/ops/governance.md";
 const FOUNDING: &str = "docs/ops/init.md";
 const AUDIT: &str = "docs/ops/audit.md";
 const BACKUP: &str = "docs/ops/backup-restore.md";
+const SERVICES: &str = "docs/ops/services.md";
 /// Whose ledger is exported.
 const OPERATED: u32 = 2;
 /// Of the digest, typed when the program asks.
@@ -113,65 +113,111 @@ fn unit(unit_id: u32) -> String {
     )
 }
 
+/// A bare machine that is set up as the page has it, and what is typed on it.
+struct Bare<'a> {
+    network: &'a TestNetwork,
+    /// Root's current directory.
+    desk: PathBuf,
+    /// Stands for `/var/lib/tallystick`.
+    state: PathBuf,
+}
+
+impl<'a> Bare<'a> {
+    async fn new(network: &'a TestNetwork, name: &str) -> Self {
+        let root = network.layout().root();
+        let machine = Self { network, desk: root.join(format!("desk-{name}")), state: root.join(name) };
+        for command in commands(SERVICES, "The machine").unwrap() {
+            machine.types(&command).await;
+            // Typed again, it changes nothing.
+            machine.types(&command).await;
+        }
+        machine
+    }
+
+    async fn types(&self, command: &str) -> String {
+        let places = [("/var/lib/tallystick", &self.state), ("/backups", &self.network.backups())]
+            .map(|(from, to)| (from, to.display().to_string()));
+        typed(self.network, &self.desk, command, &places, "").await.unwrap()
+    }
+
+    /// A file of the sources, where the page has root stand.
+    fn sources(&self, example: &str) {
+        let copy = self.desk.join(example);
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(page(example), copy).unwrap();
+    }
+
+    /// Changes the config as somebody with an editor does.
+    fn edits(&self, config: &str, change: impl FnOnce(&str) -> String) {
+        let path = self.state.join(config);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(&text)).unwrap();
+    }
+
+    /// Types the page's commands, and after the one that makes the config puts right what is different on each machine. What `keygen` printed.
+    async fn makes_keys(&self, typed: &[String], config: &str, change: impl Fn(&str) -> String) -> String {
+        let [make, .., keygen] = typed else { panic!("{typed:?}") };
+        assert!(make.contains("install ") && keygen.contains(" keygen "), "{typed:?}");
+        for command in &typed[..typed.len() - 1] {
+            self.types(command).await;
+        }
+        self.edits(config, change);
+        let passphrase = std::fs::read(self.state.join("keys/passphrase")).unwrap();
+        for command in &typed[..typed.len() - 1] {
+            self.types(command).await;
+        }
+        assert_eq!(std::fs::read(self.state.join("keys/passphrase")).unwrap(), passphrase, "typed again");
+        self.types(keygen).await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_is_founded_as_the_page_has_it() {
-    let network = TestNetwork::generate(&NetworkOptions::default()).await.unwrap();
-    let (mut authorities, mut validators, mut keys) = (Vec::new(), String::new(), String::new());
-    let mut made = Vec::new();
-    for command in commands(FOUNDING, "Founding a chain").unwrap() {
-        let program = command.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        match program.as_str() {
-            "tallystick-authority keygen" => {
-                for number in 1..=3 {
-                    let said = Desk::bare(&network, &format!("authority-{number}")).types(&command, "").await;
-                    authorities.push(format!("{:?}", said.lines().find(|line| line.len() == 64).unwrap()));
-                }
-            }
-            "tallystick-node keygen" => {
-                for id in 1..=4 {
-                    let desk = Desk::bare(&network, &format!("validator-{id}"));
-                    let example = std::fs::read_to_string(page("node/node.example.toml")).unwrap();
-                    // Its peer is another one.
-                    let (own, peers) = example.split_once("[[peers]]").unwrap();
-                    let own = own.replace("validator_id = 1", &format!("validator_id = {id}"));
-                    let peers =
-                        if id == 2 { peers.replace("validator_id = 2", "validator_id = 1") } else { peers.to_owned() };
-                    let config = format!("{own}[[peers]]{peers}");
-                    std::fs::write(desk.path("node.toml"), config).unwrap();
-                    std::fs::create_dir(desk.path("keys")).unwrap();
-                    desk.secret("keys/passphrase", "correct horse battery staple\n");
-                    validators.push_str(&block(&desk.types(&command, "").await, "[[validators]]"));
-                }
-            }
-            "tallystick-issuer keygen" => {
-                let desk = Desk::bare(&network, "issuer");
-                desk.obtain(&page("issuer/issuer.example.toml"), "issuer.toml");
-                let printed = block(&desk.types(&command, "").await, "[[actions]]");
-                keys = printed.replace("YYYY-MM-DD", "2026-01-01");
-            }
-            "tallystick-authority genesis" => {
-                let description = format!(
-                    "chain_name = \"city-2026\"\norigin = \"ledger.example.org/2026\"\nutc_offset_minutes = 480\n\
-                     time = \"2026-01-01T00:00:00+08:00\"\n\n[authorities]\nthreshold = 2\npublic_keys = [{}]\n\n{validators}\n\
-                     [[actions]]\n[actions.register_kind]\nkind = \"990601\"\nname = \"门诊\"\n\n\
-                     [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\n\n{}{}{keys}",
-                    authorities.join(", "),
-                    unit(21),
-                    unit(22),
-                );
-                for office in ["authority-1", "authority-2"] {
-                    let desk = Desk::bare(&network, office);
-                    std::fs::write(desk.path("genesis.toml"), &description).unwrap();
-                    let said = desk.types(&command, "").await;
-                    assert!(said.contains("chain id"), "{said}");
-                    made.push(std::fs::read(desk.path("chain/genesis.bin")).unwrap());
-                    assert!(desk.path("chain/trust.txt").exists() && desk.path("chain/peers-of-4.toml").exists());
-                }
-            }
-            other => panic!("the page has a step that this test does not know: {other}"),
-        }
+    let network = TestNetwork::generate_as_services(&NetworkOptions::default()).await.unwrap();
+    let (mut authorities, mut validators) = (Vec::new(), String::new());
+    let commands = commands(FOUNDING, "Founding a chain").unwrap();
+    let makes = |command: &String| command.contains(" keygen ") || command.contains(" genesis ");
+    let steps: Vec<&[String]> = commands.split_inclusive(makes).collect();
+    let [[authority], validator, issuer, [genesis]] = steps[..] else { panic!("the page has another step: {steps:?}") };
+    for number in 1..=3 {
+        let said = Desk::bare(&network, &format!("authority-{number}")).types(authority, "").await;
+        authorities.push(format!("{:?}", said.lines().find(|line| line.len() == 64).unwrap()));
     }
-    assert_eq!((authorities.len(), made.len()), (3, 2), "the page has all steps");
+    for id in 1..=4 {
+        let machine = Bare::new(&network, &format!("validator-{id}")).await;
+        machine.sources("node/node.example.toml");
+        let own = |example: &str| {
+            // Its peer is another one.
+            let (own, peers) = example.split_once("[[peers]]").unwrap();
+            let own = own.replace("validator_id = 1", &format!("validator_id = {id}"));
+            let peers = if id == 2 { peers.replace("validator_id = 2", "validator_id = 1") } else { peers.to_owned() };
+            format!("{own}[[peers]]{peers}")
+        };
+        let printed = machine.makes_keys(validator, "node.toml", own).await;
+        validators.push_str(&block(&printed, "[[validators]]"));
+    }
+    let machine = Bare::new(&network, "issuer").await;
+    machine.sources("issuer/issuer.example.toml");
+    let printed = machine.makes_keys(issuer, "issuer.toml", str::to_owned).await;
+    let keys = block(&printed, "[[actions]]").replace("YYYY-MM-DD", "2026-01-01");
+    let description = format!(
+        "chain_name = \"city-2026\"\norigin = \"ledger.example.org/2026\"\nutc_offset_minutes = 480\n\
+         time = \"2026-01-01T00:00:00+08:00\"\n\n[authorities]\nthreshold = 2\npublic_keys = [{}]\n\n{validators}\n\
+         [[actions]]\n[actions.register_kind]\nkind = \"990601\"\nname = \"门诊\"\n\n\
+         [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\n\n{}{}{keys}",
+        authorities.join(", "),
+        unit(21),
+        unit(22),
+    );
+    let mut made = Vec::new();
+    for office in ["authority-1", "authority-2"] {
+        let desk = Desk::bare(&network, office);
+        std::fs::write(desk.path("genesis.toml"), &description).unwrap();
+        let said = desk.types(genesis, "").await;
+        assert!(said.contains("chain id"), "{said}");
+        made.push(std::fs::read(desk.path("chain/genesis.bin")).unwrap());
+        assert!(desk.path("chain/trust.txt").exists() && desk.path("chain/peers-of-4.toml").exists());
+    }
     assert_eq!(made[0], made[1], "the same description gives the same chain");
     network.finish(&AllowList::lifecycle()).await.unwrap();
 }
@@ -246,11 +292,11 @@ async fn authorities_follow_the_page_from_a_wish_to_the_ledger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn authorities_sign_the_fence_of_a_restored_issuer_as_the_page_has_it() {
     const ISSUER: u32 = 1;
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
-    for section in ["Backup", "Putting a backup back", "Catching up"] {
-        Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, section).await.unwrap();
-    }
-    let plan = Operator::of_issuer(&mut network, ISSUER).desk().join("fence.gov");
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
+    Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Backup").await.unwrap();
+    Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Putting a backup back").await.unwrap();
+    Operator::of_issuer(&mut network, ISSUER).follow(BACKUP, "Catching up").await.unwrap();
+    let plan = network.backups().join("fence.gov");
     let desk = Desk::new(&network, "office");
     desk.certificate("operator");
     desk.obtain(&plan, "fence.gov");
@@ -283,7 +329,7 @@ async fn authorities_sign_the_fence_of_a_restored_issuer_as_the_page_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_follows_the_page_and_finds_the_ledger_clean() {
     let options = NetworkOptions { issuers: 2, ..NetworkOptions::default() };
-    let mut network = TestNetwork::start(&options).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&options).await.unwrap();
     let note = async |network: &TestNetwork, validator_id: u32| {
         let log = network.node_addresses(validator_id).unwrap().http;
         http_get(log, "/checkpoint").await.unwrap().1
@@ -300,20 +346,21 @@ async fn an_auditor_follows_the_page_and_finds_the_ledger_clean() {
     network.wait_equal_tips().await.unwrap();
     let theirs = note(&network, 3).await;
 
-    let mut operator = Operator::new(&mut network, OPERATED);
-    operator.follow(AUDIT, "Obtaining the ledger").await.unwrap();
-    let exported = operator.desk().join("ledger.tallyledger");
-    network.wait_equal_tips().await.unwrap();
+    Operator::new(&mut network, OPERATED).follow(AUDIT, "Obtaining the ledger").await.unwrap();
+    let height = network.wait_equal_tips().await.unwrap().sealed_height.to_string();
+    for issuer_id in [1, 2] {
+        let mut operator = Operator::of_issuer(&mut network, issuer_id)
+            .with("issuer1.bodies", format!("issuer{issuer_id}.bodies"))
+            .with("--until-height 1000", format!("--until-height {height}"));
+        operator.follow(AUDIT, "Obtaining the contents").await.unwrap();
+    }
     let desk = Desk::new(&network, "office");
     desk.certificate("auditor");
-    desk.obtain(&exported, "ledger.tallyledger");
+    for name in ["ledger.tallyledger", "issuer1.bodies", "issuer2.bodies"] {
+        desk.obtain(&network.backups().join(name), name);
+    }
     std::fs::write(desk.path("mine.note"), mine).unwrap();
     std::fs::write(desk.path("theirs.note"), theirs).unwrap();
-    for issuer_id in [1, 2] {
-        let out = desk.path(&format!("issuer{issuer_id}.bodies")).display().to_string();
-        let (code, said) = network.run_issuer_command(issuer_id, "export-bodies", &["--out", &out]).await.unwrap();
-        assert_eq!(code, 0, "{said}");
-    }
     let mut printed = Vec::new();
     for command in commands(AUDIT, "The commands").unwrap() {
         printed.push(desk.types(&command, "").await);
@@ -329,72 +376,19 @@ async fn an_auditor_follows_the_page_and_finds_the_ledger_clean() {
     network.finish(&after_kills(AllowList::lifecycle())).await.unwrap();
 }
 
-/// Headings of a page under which something can be typed, and whether all of it is marked as such.
-fn headings_with_commands(text: &str) -> (Vec<String>, Vec<String>) {
-    let (mut heading, mut headings, mut unmarked) = (String::new(), Vec::new(), Vec::new());
-    let mut language = None;
-    for line in text.lines().map(str::trim) {
-        match (line.strip_prefix("```"), language) {
-            (Some(begun), None) => language = Some(begun),
-            (Some(_), Some(_)) => language = None,
-            (None, None) => {
-                if line.starts_with('#') {
-                    line.trim_start_matches('#').trim().clone_into(&mut heading);
-                }
-            }
-            (None, Some("sh")) if headings.last() != Some(&heading) => headings.push(heading.clone()),
-            (None, Some(""))
-                if ["tallystick-", "systemctl ", "sudo ", "openssl "].iter().any(|c| line.starts_with(c)) =>
-            {
-                unmarked.push(line.to_owned());
-            }
-            (None, Some(_)) => {}
-        }
-    }
-    (headings, unmarked)
-}
-
-/// A procedure that no test types goes wrong when somebody needs it: a new page, or a new section of one, needs its test.
-#[test]
-fn every_procedure_of_the_operators_pages_is_typed_by_a_test() {
-    let tests: Vec<String> = std::fs::read_dir(page("tests/tests"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect();
-    let mut typed = 0;
-    for entry in std::fs::read_dir(page("docs/ops")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let (headings, unmarked) = headings_with_commands(&std::fs::read_to_string(&path).unwrap());
-        assert_eq!(
-            unmarked,
-            Vec::<String>::new(),
-            "docs/ops/{name}: mark the block as ```sh, so that a test can type it"
-        );
-        for heading in headings {
-            let literals = [format!("\"docs/ops/{name}\""), format!("\"{heading}\"")];
-            let has_test = tests.iter().any(|text| literals.iter().all(|literal| text.contains(literal)));
-            assert!(has_test, "no test types the commands of docs/ops/{name} under {heading:?} (tests/src/pages.rs)");
-            typed += 1;
-        }
-    }
-    assert!(typed >= 9, "{typed} sections");
-}
-
-#[test]
-fn the_secret_of_a_portals_sources_is_made_as_the_page_says_and_nobody_else_reads_it() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_of_a_portals_sources_is_made_as_the_page_says_and_nobody_else_reads_it() {
+    let network = TestNetwork::generate_as_services(&NetworkOptions::default()).await.unwrap();
+    let machine = Bare::new(&network, "portals-machine").await;
     let [make] = <[String; 1]>::try_from(commands("docs/ops/portal.md", "Setting one up").unwrap()).unwrap();
-    let directory = scratch::Directory::new();
-    let done = std::process::Command::new("bash").args(["-euc", &make]).current_dir(directory.path()).status().unwrap();
-    assert!(done.success());
-    let secret = std::fs::metadata(directory.path().join("source.secret")).unwrap();
+    machine.types(&make).await;
+    let path = machine.state.join("source.secret");
+    let made = std::fs::read(&path).unwrap();
+    // Another one would have issuers forget who tried what.
+    machine.types(&make).await;
+    assert_eq!(std::fs::read(&path).unwrap(), made);
+    let [secret, state] = [&path, &machine.state].map(|path| std::fs::metadata(path).unwrap());
     assert_eq!((secret.len(), secret.permissions().mode() & 0o777), (32, 0o600));
-}
-
-#[test]
-fn sections_with_commands_are_found() {
-    let text = "# A\n```toml\nx\n```\n## B\n1. do\n   ```sh\n   one\n   ```\n   ```\n   sudo two\n   ```\n### C\n```\nprinted\n```\n";
-    assert_eq!(headings_with_commands(text), (vec!["B".to_owned()], vec!["sudo two".to_owned()]));
+    assert_eq!(secret.uid(), state.uid(), "the service reads it");
+    network.finish(&AllowList::lifecycle()).await.unwrap();
 }

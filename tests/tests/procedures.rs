@@ -60,7 +60,7 @@ async fn twice(network: &mut TestNetwork, page: &str, section: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_resting_chain_every_way_to_restore_a_node_ends_in_a_validator_that_votes() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let checkpoints = CheckpointWatch::start(&network).unwrap();
     let mut seed = 0;
     let mut next = || {
@@ -83,7 +83,7 @@ async fn on_a_resting_chain_every_way_to_restore_a_node_ends_in_a_validator_that
     checkpoints.forget(OPERATED);
     twice(&mut network, BACKUP, "Restoring a node from a copy").await;
     assert_votes(&mut network, next()).await;
-    let (node, backups) = (network.layout().node(OPERATED), network.layout().root().join("backups"));
+    let (node, backups) = (network.layout().node(OPERATED), network.backups());
     for made in [backups.join("node-data"), node.join("data"), node.join("data.lost"), node.join("data.damaged")] {
         let before = made.with_file_name(format!("{}.~1~", made.file_name().unwrap().to_str().unwrap()));
         let before = if made.starts_with(&backups) { backups.join("node-data.before") } else { before };
@@ -128,7 +128,7 @@ async fn repair_says_that_the_store_lacks_a_block_of_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_every_way_to_restore_a_node_ends_in_a_validator_that_votes() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let checkpoints = CheckpointWatch::start(&network).unwrap();
     let mut load = Load::start(&network, 1, 1).await.unwrap();
     load.wait_more(RECEIPTS).await.unwrap();
@@ -155,7 +155,7 @@ async fn under_load_every_way_to_restore_a_node_ends_in_a_validator_that_votes()
 /// An authority and a certificate as the page makes them: the process takes them while it runs, and its peers talk to it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_made_with_openssl_replaces_the_old_one_while_the_node_runs() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let mut operator = Operator::new(&mut network, OPERATED);
     operator.follow(KEYS, "The authority").await.unwrap();
     let made = |operator: &Operator<'_>| {

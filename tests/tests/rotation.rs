@@ -75,7 +75,7 @@ fn printed_action(printed: &str, begins: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unit_gets_a_new_key_as_the_page_has_it() {
     const NEW: u32 = 5_021;
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let issuer = clients(&network, ISSUER).await.unwrap();
     let mut acked = vec![sealed(&issuer, &network.sample("S01", 1).unwrap()).await];
     let unit = record(&acked[0]).unit.get();
@@ -86,7 +86,7 @@ async fn a_unit_gets_a_new_key_as_the_page_has_it() {
     let action = printed_action(&printed, &format!("[[actions]]\n[actions.register_key]\nkey_id = {NEW}"));
     let desk = Desk::new(&network, "office");
     governed(&desk, &format!("{action}\n[[credentials]]\nkey_id = {NEW}\n")).await;
-    let handed_over = network.layout().root().join("backups/credentials");
+    let handed_over = network.backups().join("credentials");
     fs::create_dir_all(&handed_over).unwrap();
     for credential in fs::read_dir(desk.path("credentials")).unwrap().map(|entry| entry.unwrap().path()) {
         fs::copy(&credential, handed_over.join(credential.file_name().unwrap())).unwrap();
@@ -109,15 +109,14 @@ async fn a_unit_gets_a_new_key_as_the_page_has_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let issuer = clients(&network, ISSUER).await.unwrap();
     let first = sealed(&issuer, &network.sample("S01", 1).unwrap()).await;
     let root = network.layout().root().to_owned();
-    let (keys, backup) = (network.layout().issuer(ISSUER).join("keys"), root.join("before"));
+    let (keys, backup) = (network.layout().issuer(ISSUER).join("keys"), network.backups().join("before"));
     let backup = backup.to_str().unwrap();
     let (code, said) = network.run_issuer_command(ISSUER, "backup", &["--to", backup]).await.unwrap();
     assert_eq!(code, 0, "{said}");
-    fs::create_dir_all(root.join("backups")).unwrap();
     let (master, before) = (keys.join("master.key"), keys.join("master.key.before"));
     let old = fs::read(&master).unwrap();
     let said = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Changing the master key").await.unwrap();
@@ -144,6 +143,7 @@ async fn a_journal_gets_a_new_master_key_as_the_page_has_it() {
     let new_file = keys.join("master.key.new");
     fs::write(&new_file, &new).unwrap();
     fs::set_permissions(&new_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    network.hand_over(&new_file).unwrap();
     let new_key = new_file.to_str().unwrap();
     let rewrap = async |network: &TestNetwork| {
         network.run_issuer_command(ISSUER, "rewrap-body-keys", &["--new-key", new_key]).await.unwrap()
@@ -182,6 +182,8 @@ fn next_config(network: &TestNetwork, issuer_id: u32, block: &str) -> PathBuf {
     let (_, after) = rest.split_once("blinding_epoch       = 1\n").unwrap();
     let next = config.with_file_name("issuer.next.toml");
     fs::write(&next, format!("{before}{}{after}", block.trim_start())).unwrap();
+    // As `cp -p` and an editor leave it.
+    network.hand_over(&next).unwrap();
     next
 }
 
@@ -197,18 +199,20 @@ fn passphrase(directory: &Path) -> Passphrase {
 /// Carries the next secret from one issuer to the other, whose key files have another passphrase.
 async fn carry(network: &mut TestNetwork) {
     let [from, to] = [ISSUER, OTHER].map(|issuer_id| network.layout().issuer(issuer_id).join("carried"));
-    Operator::of_issuer(network, ISSUER).follow(KEYS, "Handing out a blinding secret").await.unwrap();
-    fs::create_dir(&to).unwrap();
+    let mut operator = Operator::of_issuer(network, ISSUER);
+    operator.follow(KEYS, "Handing out a blinding secret").await.unwrap();
+    let desk = operator.desk();
     for name in ["blinding-2.key", "passphrase"] {
-        fs::copy(from.join(name), to.join(name)).unwrap();
+        fs::copy(from.join(name), desk.join(name)).unwrap();
     }
     let said = Operator::of_issuer(network, OTHER).follow(KEYS, "Taking a blinding secret").await.unwrap();
-    assert!(said.contains("changed ") && !to.exists(), "{said}");
+    assert!(said.contains("changed ") && !to.exists() && !desk.join("passphrase").exists(), "{said}");
 }
 
-fn write_secret(directory: &Path, name: &str, secret: &[u8; 32]) {
+fn write_secret(network: &TestNetwork, directory: &Path, name: &str, secret: &[u8; 32]) {
     let new = NewKey { secret, kind: KeyKind::Symmetric, cost: KdfCost::STANDARD };
     keyfile::create(&directory.join(name), &passphrase(directory), &new, &OsEntropy).unwrap();
+    network.hand_over(&directory.join(name)).unwrap();
 }
 
 async fn says_not_ready(network: &TestNetwork, part: &str) {
@@ -233,7 +237,7 @@ async fn refused_by_the_ledger(clients: &Clients, receipt: &GeneratedReceipt) {
 
 /// A file that is not the one which was registered. Makes the issuer's next config.
 async fn another_secret_is_refused(network: &mut TestNetwork, keys: &Path) {
-    write_secret(keys, "blinding-2.key", &[9; 32]);
+    write_secret(network, keys, "blinding-2.key", &[9; 32]);
     let next = config_of_the_second_epoch(network, OTHER);
     let config = network.layout().issuer_config(OTHER);
     let kept = fs::read(&config).unwrap();
@@ -266,7 +270,7 @@ async fn a_former_secret_left_out_is_refused(network: &mut TestNetwork) {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt() {
     let options = NetworkOptions { issuers: 2, ..NetworkOptions::default() };
-    let mut network = TestNetwork::start(&options).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&options).await.unwrap();
     let payments: Vec<GeneratedReceipt> = (1..=4).map(|serial| network.sample("S01", serial).unwrap()).collect();
     let (first, second) = (clients(&network, ISSUER).await.unwrap(), clients(&network, OTHER).await.unwrap());
     sealed(&first, &payments[0]).await;
@@ -274,8 +278,7 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
 
     let other = network.layout().issuer(OTHER).join("keys");
     let next = config_of_the_second_epoch(&network, ISSUER);
-    let path = next.to_str().unwrap().to_owned();
-    let mut operator = Operator::of_issuer(&mut network, ISSUER).with("/etc/tallystick/issuer.next.toml", path.clone());
+    let mut operator = Operator::of_issuer(&mut network, ISSUER);
     let printed = operator.follow(KEYS, "The next blinding secret").await.unwrap();
     let action = printed_action(&printed, "[[actions]]\n[actions.register_blinding]");
 
@@ -292,8 +295,7 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
     governed(&Desk::new(&network, "office"), &action).await;
     network.issuer(ISSUER).unwrap().wait_ready().await.unwrap();
     fs::write(&config, kept).unwrap();
-    let mut operator = Operator::of_issuer(&mut network, ISSUER).with("/etc/tallystick/issuer.next.toml", path);
-    operator.follow(KEYS, "Using the next blinding secret").await.unwrap();
+    Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Using the next blinding secret").await.unwrap();
 
     // One issuer ahead, one behind: what either has receipted, the other cannot.
     let (first, second) = (clients(&network, ISSUER).await.unwrap(), clients(&network, OTHER).await.unwrap());
@@ -307,10 +309,7 @@ async fn all_issuers_get_a_new_blinding_secret_and_no_payment_a_second_receipt()
 
     another_secret_is_refused(&mut network, &other).await;
     carry(&mut network).await;
-    let path = network.layout().issuer_config(OTHER).with_file_name("issuer.next.toml");
-    let mut operator = Operator::of_issuer(&mut network, OTHER);
-    operator = operator.with("/etc/tallystick/issuer.next.toml", path.to_str().unwrap().to_owned());
-    operator.follow(KEYS, "Using the next blinding secret").await.unwrap();
+    Operator::of_issuer(&mut network, OTHER).follow(KEYS, "Using the next blinding secret").await.unwrap();
     let second = clients(&network, OTHER).await.unwrap();
     refused_by_the_ledger(&second, &again(&payments[0], "later")).await;
     let last = sealed(&second, &payments[3]).await;
@@ -342,14 +341,11 @@ async fn the_mistake_shows(network: &mut TestNetwork, next: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_registered_by_mistake_is_withdrawn_as_the_page_has_it() {
-    const PLACE: &str = "/etc/tallystick/issuer.next.toml";
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let payments: Vec<GeneratedReceipt> = (1..=2).map(|serial| network.sample("S01", serial).unwrap()).collect();
     let mut acked = vec![sealed(&clients(&network, ISSUER).await.unwrap(), &payments[0]).await];
     let next = config_of_the_second_epoch(&network, ISSUER);
-    let path = next.to_str().unwrap().to_owned();
-    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(PLACE, path.clone());
-    let printed = operator.follow(KEYS, "The next blinding secret").await.unwrap();
+    let printed = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "The next blinding secret").await.unwrap();
     let action = printed_action(&printed, "[[actions]]\n[actions.register_blinding]");
     let (before, fingerprint) = action.split_once("fingerprint = \"").unwrap();
     let mistyped = if fingerprint.starts_with('a') { "b" } else { "a" };
@@ -361,15 +357,13 @@ async fn an_epoch_registered_by_mistake_is_withdrawn_as_the_page_has_it() {
     let said = governed(&Desk::new(&network, "office"), withdrawal).await;
     assert!(said.contains("WHAT THE WITHDRAWAL OF BLINDING EPOCH 2 MEANS"), "{said}");
     next_config(&network, ISSUER, third);
-    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(PLACE, path.clone());
-    let printed = operator.follow(KEYS, "Withdrawing a blinding epoch").await.unwrap();
+    let printed = Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Withdrawing a blinding epoch").await.unwrap();
     assert!(printed.contains("kept ") && printed.contains("blinding-2.key"), "{printed}");
     let action = printed_action(&printed, "[[actions]]\n[actions.register_blinding]");
     assert!(action.contains("epoch = 3"), "{action}");
     let said = governed(&Desk::new(&network, "office"), &action).await;
     assert!(!said.contains("WARNING"), "{said}");
-    let mut operator = Operator::of_issuer(&mut network, ISSUER).with(PLACE, path);
-    operator.follow(KEYS, "Using the next blinding secret").await.unwrap();
+    Operator::of_issuer(&mut network, ISSUER).follow(KEYS, "Using the next blinding secret").await.unwrap();
 
     let issuer = clients(&network, ISSUER).await.unwrap();
     let last = sealed(&issuer, &payments[1]).await;
@@ -416,7 +410,7 @@ async fn a_validators_passphrase_is_changed(network: &mut TestNetwork) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passphrases_are_changed_as_the_page_has_it() {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&NetworkOptions::default()).await.unwrap();
     let issuer = clients(&network, ISSUER).await.unwrap();
     let first = sealed(&issuer, &network.sample("S01", 1).unwrap()).await;
     let keys = network.layout().issuer(ISSUER).join("keys");

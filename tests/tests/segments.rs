@@ -72,7 +72,7 @@ async fn report(network: &TestNetwork, segment: u32, more: &[&str]) -> (i32, Str
 
 /// The report and the proposal, once the issuer has followed what it must know for them.
 async fn report_when_known(network: &TestNetwork, segment: u32, file: &str) -> (String, Proposal) {
-    let path = network.layout().root().join(file);
+    let path = network.backups().join(file);
     let deadline = Instant::now() + WAIT_MAX;
     loop {
         let (code, output) = report(network, segment, &["--proposal", path.to_str().unwrap()]).await;
@@ -133,7 +133,7 @@ async fn exhausted(clients: &Clients, receipt: &GeneratedReceipt) {
 async fn a_closed_segment_is_settled_by_what_its_issuer_knows() {
     let options =
         NetworkOptions { genesis_age_ms: 11 * DAY_MS, closed_segment: Some(CLOSED), ..NetworkOptions::default() };
-    let mut network = TestNetwork::start(&options).await.unwrap();
+    let mut network = TestNetwork::start_as_services(&options).await.unwrap();
     let issuer = clients(&network, ISSUER).await.unwrap();
     let mut all = Vec::new();
     for serial in 1..=RECEIPTS {
@@ -179,7 +179,7 @@ async fn a_closed_segment_is_settled_by_what_its_issuer_knows() {
     let mut operator = Operator::of_issuer(&mut network, ISSUER).with("--segment 13 ", number(CLOSED));
     let said = operator.follow("docs/ops/segments.md", "Closing a segment of numbers").await.unwrap();
     assert!(said.contains("\"used_count\": 0"), "{said}");
-    let proposal = operator.desk().join("settle-13.toml");
+    let proposal = network.backups().join("settle-13.toml");
     assert_eq!(Proposal::read(&std::fs::read_to_string(proposal).unwrap(), CLOSED), old);
     govern(&network, 2, old.action(CLOSED)).await.unwrap();
     let more = issue_sample(&network, &issuer, "S05", 6).await;

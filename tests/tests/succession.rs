@@ -27,9 +27,9 @@ const NEW: [&str; 2] = ["home-4", "home-5"];
 const REPLACED: &str = "the authorities were replaced";
 
 /// Types all commands of a section; what they printed.
-async fn type_all(desk: &Desk<'_>, heading: &str) -> String {
+async fn type_all(desk: &Desk<'_>, page: &str, heading: &str) -> String {
     let mut printed = String::new();
-    for command in commands(PAGE, heading).unwrap() {
+    for command in commands(page, heading).unwrap() {
         printed.push_str(&desk.types(&command, "").await);
     }
     printed
@@ -48,7 +48,7 @@ async fn newcomers(network: &TestNetwork) -> (Vec<Desk<'_>>, Vec<String>) {
     let (mut homes, mut keys) = (Vec::new(), Vec::new());
     for name in NEW {
         let home = Desk::new(network, name);
-        let said = type_all(&home, "A new authority's key").await;
+        let said = type_all(&home, PAGE, "A new authority's key").await;
         keys.push(said.lines().find(|line| line.len() == 64).unwrap().to_owned());
         homes.push(home);
     }
@@ -74,7 +74,7 @@ async fn change(network: &TestNetwork, office: &Desk<'_>, homes: &[Desk<'_>], ke
     let (first, more) = descriptions(network, keys);
     std::fs::write(office.path("authorities.toml"), first).unwrap();
     std::fs::write(office.path("more.toml"), more).unwrap();
-    let shown = type_all(office, "The proposal").await;
+    let shown = type_all(office, PAGE, "The proposal").await;
     let further = commands(PAGE, "More than 1,000 keys").unwrap();
     let [propose_more, sign_more, take_more] = further.as_slice() else { panic!("{further:?}") };
     let shown_more = office.types(propose_more, "").await;
@@ -95,7 +95,7 @@ async fn change(network: &TestNetwork, office: &Desk<'_>, homes: &[Desk<'_>], ke
         signs(office, home, &command, "authorities.proposal", &shown).await;
         signs(office, home, sign_more, "more.proposal", &shown_more).await;
     }
-    let said = type_all(office, "The change").await;
+    let said = type_all(office, PAGE, "The change").await;
     assert!(said.contains("executed at height"), "{said}");
     office.types(take_more, "").await;
     let held = network.layout().issuer(ISSUER).join("credentials");
@@ -161,7 +161,7 @@ async fn two_of_three_authorities_are_replaced_as_the_page_has_it() {
         office.certificate("operator");
         office.certificate("auditor");
         change(&network, &office, &homes, &keys).await;
-        let said = type_all(&office, "Afterwards").await;
+        let said = type_all(&office, PAGE, "Afterwards").await;
         assert!(said.contains("AUTHORITY SETS: 1") && keys.iter().all(|key| said.contains(key)), "{said}");
         assert!(said.contains("executed before at height"), "the change itself, by the newer trust file: {said}");
         the_next_message(&office, &at_home(&network, OLD[1]), &homes).await;
