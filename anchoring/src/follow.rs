@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::ids::TreeSize;
+use receipt_core::note::PosixSeconds;
 use receipt_core::trust::OutOfTurn;
 use tallystick_proto::ledger::v1::StreamBlocksRequest;
 use tallystick_service::clock::Clock;
@@ -48,6 +49,13 @@ pub struct Followed {
     pub height: u64,
     /// Number of the last event.
     pub event: u64,
+}
+
+/// A fresh checkpoint: whoever has followed the tree has caught up.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    size: TreeSize,
+    as_of: PosixSeconds,
 }
 
 /// What the follower works with.
@@ -208,8 +216,8 @@ impl Follower {
         let mut target = None;
         let mut unknown_set = None;
         if !self.desk.gate.is_caught_up() {
-            match self.newest_size(node).await {
-                Ok(size) => target = Some(size),
+            match self.newest(node).await {
+                Ok(newest) => target = Some(newest),
                 // This checkpoint is signed by validators that the blocks in between introduce. After following those, the loop asks again.
                 Err(Ended::UnknownSet(problem)) => unknown_set = Some((problem, self.desk.trust.current())),
                 Err(ended) => return Err(ended),
@@ -249,7 +257,7 @@ impl Follower {
     }
 
     /// Acts on blocks that are sealed now, and tells everybody.
-    fn act(&mut self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<TreeSize>) -> Result<(), Ended> {
+    fn act(&mut self, chain: &mut Chain, sealed: &[SealedBlock], target: Option<Target>) -> Result<(), Ended> {
         let Some(tip) = chain.sealed_tip(sealed) else { return Ok(()) };
         let acted = tokio::task::block_in_place(|| self.outcomes.act(sealed, tip))?;
         chain.acted(acted.event);
@@ -263,17 +271,19 @@ impl Follower {
         Ok(())
     }
 
-    /// Size of the node's newest tree, if its checkpoint is fresh.
-    async fn newest_size(&self, node: &Node) -> Result<TreeSize, Ended> {
+    /// The node's newest tree, if its checkpoint is fresh.
+    async fn newest(&self, node: &Node) -> Result<Target, Ended> {
         let newest = newest_checkpoint(&self.nodes, node, &self.desk.trust).await?;
         self.quorum_time.observe(newest.size, newest.as_of);
         check_fresh(&newest, &*self.clock, self.fresh_seconds)?;
-        Ok(newest.size)
+        Ok(Target { size: newest.size, as_of: newest.as_of })
     }
 
-    fn open_gate(&mut self, chain: &Chain, target: Option<TreeSize>) {
-        if !self.desk.gate.is_caught_up() && target.is_some_and(|target| chain.sealed_size() >= target) {
+    fn open_gate(&mut self, chain: &Chain, target: Option<Target>) {
+        let Some(reached) = target.filter(|target| chain.sealed_size() >= target.size) else { return };
+        if !self.desk.gate.is_caught_up() {
             tracing::info!(height = chain.sealed_height(), "caught up with the ledger");
+            self.quorum_time.heard(reached.as_of);
             self.desk.gate.caught_up();
             self.standing.is_sound();
         }

@@ -14,6 +14,8 @@ pub enum Closed {
     CatchingUp,
     /// The ledger knows more of this issuer than the journal, or a newer epoch: `recover` comes first.
     Halted(String),
+    /// What is known of the ledger is too old to acknowledge anything by it.
+    CutOff,
     /// The disk is nearly full.
     DiskLow,
     /// The process is ending.
@@ -33,6 +35,12 @@ impl Closed {
                      unit, or later",
                 )
                 .with_retry_after_ms(60_000),
+            Self::CutOff => Refusal::new(CallReason::NotReady)
+                .with_message(
+                    "this issuer has heard nothing of the ledger for nine days, and issues nothing until it does; try another issuer of \
+                     the unit, or later",
+                )
+                .with_retry_after_ms(60_000),
             Self::DiskLow => Refusal::new(CallReason::DiskLow),
             Self::ShuttingDown => Refusal::new(CallReason::ShuttingDown),
         }
@@ -49,6 +57,7 @@ pub struct Gate {
 struct State {
     caught_up: bool,
     halted: Option<String>,
+    cut_off: bool,
     disk_low: bool,
     shutting_down: bool,
 }
@@ -56,7 +65,7 @@ struct State {
 impl Gate {
     /// Closed until caught up; for ever if `halted`.
     pub fn new(halted: Option<String>) -> Self {
-        let state = State { caught_up: false, halted, disk_low: false, shutting_down: false };
+        let state = State { caught_up: false, halted, cut_off: false, disk_low: false, shutting_down: false };
         Self { state: watch::Sender::new(state) }
     }
 
@@ -66,6 +75,7 @@ impl Gate {
             State { halted: Some(why), .. } => Err(Closed::Halted(why.clone())),
             State { shutting_down: true, .. } => Err(Closed::ShuttingDown),
             State { caught_up: false, .. } => Err(Closed::CatchingUp),
+            State { cut_off: true, .. } => Err(Closed::CutOff),
             State { disk_low: true, .. } => Err(Closed::DiskLow),
             _ => Ok(()),
         }
@@ -79,6 +89,11 @@ impl Gate {
     /// Closes for good. The journal remembers it.
     pub fn halt(&self, why: &str) {
         self.update(|state| state.halted = Some(why.to_owned()));
+    }
+
+    /// What is known of the ledger is (or is no longer) too old. Returns whether that is new.
+    pub fn set_cut_off(&self, cut_off: bool) -> bool {
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.cut_off, cut_off) != cut_off)
     }
 
     /// The disk is (or is no longer) nearly full.
@@ -139,6 +154,12 @@ mod tests {
         assert!(gate.seals(), "what was acknowledged is sealed all the same");
         assert_eq!(gate.check(), Err(Closed::DiskLow));
         gate.set_disk_low(false);
+        assert_eq!(gate.check(), Ok(()));
+        assert!(gate.set_cut_off(true) && !gate.set_cut_off(true), "told once");
+        assert!(gate.seals(), "what was acknowledged is sealed as soon as a node can be reached");
+        assert_eq!(gate.check(), Err(Closed::CutOff));
+        assert_eq!(Closed::CutOff.refusal().reason.as_str(), "NOT_READY");
+        assert!(gate.set_cut_off(false));
         assert_eq!(gate.check(), Ok(()));
         gate.halt("behind");
         gate.caught_up();

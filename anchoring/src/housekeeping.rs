@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use receipt_core::ids::{KeyId, UnixMillis};
+use receipt_core::state::latest_block;
 use receipt_core::suite::PublicKey;
 use tallystick_service::clock::Clock;
 use tallystick_service::metrics::ReadyPart;
 use tallystick_service::shutdown::CancellationToken;
 
+use crate::cut_off;
 use crate::desk::Desk;
 use crate::figures::{Figures, Pending};
 use crate::gate::Closed;
@@ -99,11 +101,12 @@ impl Housekeeping {
             return Ok(());
         }
         let (id, held) = &self.own_key;
-        self.desk.registered.view().check(*id, held, time, time)
+        self.desk.registered.view().check(*id, held, time, latest_block(time))
     }
 
     fn look(&mut self, clock: Result<(), ClockFault>, key: Result<(), KeyFault>) -> Result<(), JournalError> {
         self.desk.waiters.prune();
+        cut_off::look(&self.desk, &self.quorum_time)?;
         let pending = self.figures.measure()?;
         let problem = (self.owner_figures)(pending)?;
         if let Some(free) = free_bytes(&self.journal_dir) {
@@ -129,6 +132,9 @@ impl Housekeeping {
             },
             (Err(Closed::CatchingUp), Ok(())) => self.ready.not_ready("is catching up with the ledger"),
             (Err(Closed::Halted(why)), _) => self.ready.not_ready(format!("is halted: {why}")),
+            (Err(Closed::CutOff), _) => self.ready.not_ready(
+                "has heard nothing of the ledger for nine days, and issues nothing until it has followed it again",
+            ),
             (Err(Closed::DiskLow), _) => self.ready.not_ready("has too little disk space"),
             (Err(Closed::ShuttingDown), _) => self.ready.not_ready("is shutting down"),
         }

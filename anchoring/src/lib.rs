@@ -19,6 +19,7 @@ mod asking;
 pub mod backlog;
 pub mod batcher;
 pub mod check;
+mod cut_off;
 pub mod desk;
 pub mod fate;
 pub mod figures;

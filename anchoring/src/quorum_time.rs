@@ -10,6 +10,7 @@
 //! Invariants: a minority of validators cannot move the time ahead; an old checkpoint never moves it back. Not here: the
 //! clock itself (`service`), the order of issue times (`issue`).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,8 @@ pub struct QuorumTime {
     monotonic: Arc<dyn Monotonic>,
     distance_ms_max: u64,
     seen: Mutex<Option<Seen>>,
+    /// The time up to which the ledger is known, as far as anybody has asked.
+    heard_ms: AtomicU64,
 }
 
 /// Offsets of the quorum's time from the monotonic clock, milliseconds. A checkpoint is seen some time after it was signed,
@@ -98,7 +101,7 @@ impl Seen {
 impl QuorumTime {
     /// Nothing seen yet. A clock may be `distance_ms_max` off.
     pub fn new(monotonic: Arc<dyn Monotonic>, distance_ms_max: u64) -> Self {
-        Self { monotonic, distance_ms_max, seen: Mutex::new(None) }
+        Self { monotonic, distance_ms_max, seen: Mutex::new(None), heard_ms: AtomicU64::new(0) }
     }
 
     /// A checkpoint under a quorum was seen, of a tree of this size. A larger tree was signed later, whatever its time says.
@@ -133,6 +136,22 @@ impl QuorumTime {
         let seen = (*self.seen.lock().unwrap_or_else(PoisonError::into_inner))?;
         let millis = seen.latest().saturating_add(self.elapsed_ms());
         Some(UnixMillis::new(u64::try_from(millis).unwrap_or(0)))
+    }
+
+    /// How old, in milliseconds, is what a process knows of the ledger that has followed it up to a block of `time`, after which the log has
+    /// `size` leaves. Nothing that it does not know was decided before that block, nor before a checkpoint of no larger tree was
+    /// cosigned. `None` before the first checkpoint. To be asked every second: only the newest checkpoint is looked at.
+    pub fn unheard_ms(&self, time: UnixMillis, size: TreeSize) -> Option<u64> {
+        let seen = (*self.seen.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let cosigned_ms = seen.newest_as_of.get().saturating_mul(1000);
+        let known_ms = if seen.newest_size <= size { time.get().max(cosigned_ms) } else { time.get() };
+        let heard_ms = self.heard_ms.fetch_max(known_ms, Ordering::Relaxed).max(known_ms);
+        self.latest().map(|latest| latest.since(UnixMillis::new(heard_ms)))
+    }
+
+    /// The ledger has been followed up to a checkpoint of this time.
+    pub fn heard(&self, as_of: PosixSeconds) {
+        self.heard_ms.fetch_max(as_of.get().saturating_mul(1000), Ordering::Relaxed);
     }
 
     /// Whether a record of this issue time lies too far ahead to be cut into a batch.

@@ -40,7 +40,11 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
         }
         Action::RegisterSystem(system) => of_system(system),
         Action::AllocateSegment(segment) => of_segment(segment),
-        Action::CloseSegment(close) => Words::new(format!("Close segment {}, for ever", close.segment_id), Vec::new()),
+        Action::CloseSegment(close) => {
+            let taken = "for ten days whatever was issued from it, because its issuer may not know yet";
+            let rows = vec![("the ledger takes", taken.to_owned())];
+            Words::new(format!("Close segment {}, for ever", close.segment_id), rows)
+        }
         Action::SettleSegment(settlement) => of_settlement(settlement),
         Action::RegisterIssuer(issuer) => {
             Words::new(format!("Register issuer {}", issuer.issuer_id), vec![("name", quoted(&issuer.name))])

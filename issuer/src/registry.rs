@@ -12,7 +12,7 @@ use receipt_core::ids::{IssuerId, KeyId, ReceiptCode, SegmentId, SystemId, UnitI
 use receipt_core::receipt::chars::normalise_text;
 use receipt_core::receipt::rules::Catalogue;
 use receipt_core::state::tables::{KeyState, SegmentState, Table, UnitState};
-use receipt_core::state::{RegisteredEpoch, Writes, read_blinding_epochs};
+use receipt_core::state::{RegisteredEpoch, Writes, latest_block, read_blinding_epochs};
 use receipt_core::suite::PublicKey;
 use tallystick_anchoring::owner::Layered;
 use tallystick_anchoring::registered::{OwnKeys, first_end};
@@ -47,16 +47,16 @@ pub struct UnitKey {
 }
 
 impl UnitKey {
-    /// Whether what it signs at this time is taken by a block of now (V17).
+    /// Whether what it signs at this time is taken, however late it arrives within the days of grace (V17).
     pub fn covers(&self, time: UnixMillis) -> bool {
-        self.state.permits(time, time)
+        self.state.permits(time, latest_block(time))
     }
 }
 
 impl Unit {
-    /// Whether what it issues of this code's kind at this time is taken by a block of now (V16).
+    /// Whether what it issues of this code's kind at this time is taken, however late it arrives within the days of grace (V16).
     pub fn may_issue(&self, code: ReceiptCode, time: UnixMillis) -> bool {
-        self.state.permits_kind(kind_of(code), time, time)
+        self.state.permits_kind(kind_of(code), time, latest_block(time))
     }
 
     /// When its last key ends, of those that are registered now. `None`: one of them has no end, or there is none at all.
@@ -67,7 +67,7 @@ impl Unit {
 
     /// Whether it is suspended at this issue time.
     pub fn is_suspended(&self, time: UnixMillis) -> bool {
-        !self.state.suspension().permits(time, time)
+        !self.state.suspension().permits(time, latest_block(time))
     }
 }
 
@@ -164,6 +164,7 @@ impl RegistryView {
                 Segment { id: SegmentId::new(lease.segment_id), first: lease.first_number, last: lease.last_number };
             let key = (UnitId::new(lease.unit_id), lease.receipt_code);
             self.leased.entry(key).or_default().push(segment);
+            // Once its closing is known no number is given out. The ledger takes what was issued before it was.
             if state.closed_at_ms == 0 {
                 self.segments.entry(key).or_default().push(segment);
             }

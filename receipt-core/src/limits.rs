@@ -73,6 +73,10 @@ pub const ISSUE_TIME_CUT_AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
 /// How long earlier issue times are still taken after a permission has ended, and after its end was recorded: an issuer cut off
 /// from the ledger over a long holiday can deliver, a thief of an old key can not backdate for ever.
 pub const REVOCATION_GRACE_MS: u64 = 10 * 24 * 3600 * 1000;
+/// An issuer that has heard nothing of the ledger for longer acknowledges nothing: an end that it does not know of lets its records in
+/// for ten days, and one of them is left to deliver what waits. The longest holidays have nine.
+pub const LEDGER_UNHEARD_MS_MAX: u64 = 9 * 24 * 3600 * 1000;
+const _: () = assert!(LEDGER_UNHEARD_MS_MAX < REVOCATION_GRACE_MS);
 /// A scanned text above this is refused unread: the largest QR code, all of it digits, holds no more.
 pub const CODE_BYTES_MAX: usize = 7089;
 /// Characters of the host in a receipt's code, port included: a longer one leaves no room for the receipt.

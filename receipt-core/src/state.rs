@@ -42,7 +42,7 @@ pub use blinding::{BlindingEpoch, EpochState, RegisteredEpoch, read_blinding_epo
 pub use chain::ChainParameters;
 pub use checked::{BatchCache, BatchFault, CheckedBatch, CheckedBlock, NoCache};
 pub use effects::{Effects, Outcome, totals_commitment};
-pub use ending::Ending;
+pub use ending::{Ending, latest_block};
 pub use founding::genesis_effects;
 pub use members::{read_pending_validators, read_validators};
 pub use messages::followed_writes;

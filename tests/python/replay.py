@@ -99,13 +99,13 @@ def read_record(data):
 
 
 def is_over(ending, block_time):
-    """Whether nothing that an ending (from, recorded) let pass may still come."""
-    return ending[0] != 0 and block_time - max(ending) > GRACE_MS
+    """Whether nothing that an ending (from, recorded) let pass may still come. `from` is 0 of one without a date."""
+    return ending != (0, 0) and block_time - max(ending) > GRACE_MS
 
 
 def permits(ending, issued, block_time):
     """Whether an ending still lets an issue time pass."""
-    return ending[0] == 0 or (issued < ending[0] and not is_over(ending, block_time))
+    return (ending[0] == 0 or issued < ending[0]) and not is_over(ending, block_time)
 
 
 def moved_to(ending, from_ms, block_time):
@@ -394,7 +394,7 @@ class Ledger:
         taken = {}
         if before:
             taken = {row["kind"]: row["detached_at_ms"] for row in before["detached"]}
-            taken = {kind: since for kind, since in taken.items() if not is_over((since, since), time)}
+            taken = {kind: since for kind, since in taken.items() if not is_over((0, since), time)}
             taken |= {kind: time for kind in before["inner"]["kinds"]}
         detached = [{"kind": kind, "detached_at_ms": since} for kind, since in sorted(taken.items())
                     if kind not in unit["kinds"]]
@@ -546,7 +546,7 @@ class Ledger:
         key, void, lost = u32(settlement["segment_id"]), settlement["void"], settlement["lost"]
         state = self.load(SEGMENTS, key)
         require(state is not None and state["closed_at_ms"] and not state["settled_at_ms"], "not closed, or settled")
-        require(is_over((state["closed_at_ms"],) * 2, time), "receipts may still come")
+        require(is_over((0, state["closed_at_ms"]), time), "receipts may still come")
         named = sorted(void + lost, key=lambda part: part["first"])
         for ranges in (void, lost, named):
             ends = [0] + [part["last"] for part in ranges]
@@ -630,8 +630,7 @@ class Ledger:
         self.check_authority(record, message, signature, header, time)
         segment = self.segment_of(record)
         demand(segment is not None and segment["inner"]["issuer_id"] == header["issuer_id"], NUMBER_NOT_OWNED)
-        closed = segment["closed_at_ms"]
-        demand(permits((closed, closed), issued, time), NUMBER_NOT_OWNED)
+        demand(permits((0, segment["closed_at_ms"]), issued, time), NUMBER_NOT_OWNED)
         demand(self.get(RECEIPTS, own) is None, NUMBER_USED)
         biz = u32(record["unit_id"]) + record["biz_key"]
         demand(self.get(BIZ_KEYS, biz) is None, BIZ_CODE_USED)
@@ -659,7 +658,7 @@ class Ledger:
         suspension = unit["inner"]["suspended_from_ms"], unit["suspended_at_ms"]
         demand(permits(suspension, issued, time), UNIT_SUSPENDED)
         kind, taken = record["receipt_code"] // 100, {row["kind"]: row["detached_at_ms"] for row in unit["detached"]}
-        still = kind in taken and permits((taken[kind], taken[kind]), issued, time)
+        still = kind in taken and permits((0, taken[kind]), issued, time)
         demand(kind in unit["inner"]["kinds"] or still, KIND_NOT_ALLOWED)
         key = self.load(KEYS, u32(record["key_id"]))
         demand(key is not None, SIGNATURE_INVALID)

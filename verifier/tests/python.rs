@@ -97,12 +97,17 @@ fn eventful() -> TestChain {
         }),
     ]);
     chain.add_items(vec![Item::Governance(governance)]).unwrap();
-    // A closed segment and a revoked key, each within one batch with a good record.
+    // A revoked key, within one batch with two good records, one of them of the segment that its issuer does not know to be closed.
     let late: Vec<_> = ["S02", "S05", "S06"].iter().map(|id| chain.issue(id).record).collect();
     let batch = chain.batch(late);
     chain.add_items(vec![Item::Batch(batch)]).unwrap();
-    // Ten days on, every number of the closed segment is accounted for.
+    let in_good_faith = chain.issue("S02");
+    chain.add_block(&[in_good_faith]);
+    // Ten days on it takes no record, and every number of the closed segment is accounted for.
     chain.let_pass(REVOCATION_GRACE_MS + 1);
+    let too_late = chain.issue("S02").record;
+    let batch = chain.batch(vec![too_late]);
+    chain.add_items(vec![Item::Batch(batch)]).unwrap();
     let mut unused = unused_numbers(&chain, unit, receipts[1].signed.record.key.code);
     let settlement = chain.governance(vec![Action::SettleSegment(SettleSegment {
         segment_id: segment,
@@ -161,8 +166,12 @@ fn endings(chain: &mut TestChain, receipts: &[TestReceipt]) {
     let on_its_way = chain.issue("S06");
     govern(chain, vec![Action::RegisterUnit(RegisterUnit { kinds: Vec::new(), ..whole.clone() })]);
     chain.add_block(&[on_its_way]);
-    let after = chain.issue("S06").record;
-    let batch = chain.batch(vec![after]);
+    // Issued after the kind was taken away, by an issuer that does not know it; and then too late.
+    let in_good_faith = chain.issue("S06");
+    chain.add_block(&[in_good_faith]);
+    chain.let_pass(REVOCATION_GRACE_MS + 1);
+    let too_late = chain.issue("S06").record;
+    let batch = chain.batch(vec![too_late]);
     chain.add_items(vec![Item::Batch(batch)]).unwrap();
     govern(chain, vec![Action::RegisterUnit(whole)]);
 
@@ -230,7 +239,7 @@ fn python_replays_an_export_to_the_same_roots() {
     assert_eq!(report["blue_count"], totals.blue_count);
     assert_eq!(report["blue_fen"], i64::try_from(totals.blue_fen).unwrap());
     assert_eq!(report["red_fen"], i64::try_from(totals.red_fen).unwrap());
-    assert_eq!((report["refused"].as_u64(), report["height"].as_u64()), (Some(4), Some(chain.height().get())));
+    assert_eq!((report["refused"].as_u64(), report["height"].as_u64()), (Some(5), Some(chain.height().get())));
     let decided = chain.height().get();
     assert_eq!((report["certificates"].as_u64(), report["checkpoints"].as_u64()), (Some(decided), Some(decided + 1)));
 }

@@ -182,7 +182,8 @@ pub fn counting_owner() -> Arc<CountingOwner> {
     Arc::new(CountingOwner { committed: Mutex::default(), fenced: Mutex::default() })
 }
 
-fn desk_of(journal: &Arc<Journal>, chain: &TestChain) -> (Desk, Departures, Arc<CountingOwner>) {
+/// What the parts of this journal's process share, with the gate closed.
+pub fn desk_of(journal: &Arc<Journal>, chain: &TestChain) -> (Desk, Departures, Arc<CountingOwner>) {
     let metrics = AnchoringMetrics::register(&mut prometheus_client::registry::Registry::default());
     let owner = counting_owner();
     let shared: Arc<dyn Owner> = owner.clone();

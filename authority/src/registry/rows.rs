@@ -216,8 +216,9 @@ impl Reading {
 fn unit(reading: Reading, state: &UnitState) -> Thing {
     let unit = &state.unit;
     let detached = state.detached.iter().map(|detached| {
-        let from = reading.time(detached.detached_at_ms);
-        Value::Part(vec![("kind", plain(six_digits(detached.kind))), ("taken_away_at", from)])
+        let (at, over) = (reading.time(detached.detached_at_ms), reading.time(detached.ending().over_from_ms()));
+        let kind = plain(six_digits(detached.kind));
+        Value::Part(vec![("kind", kind), ("taken_away_at", at), ("nothing_taken_from", over)])
     });
     let suspended = match unit.suspended_from_ms {
         0 => "active",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost::Message;
 use receipt_core::blind::{PaymentReference, UniquenessKey};
 use receipt_core::hash::{Hash, tagged};
-use receipt_core::ids::{ReceiptKey, ReceiptNumber, SystemId, UnixMillis};
+use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber, SystemId, UnixMillis};
 use receipt_core::limits;
 use receipt_core::reason::Reason;
 use receipt_core::receipt::ext::Ext;
@@ -73,9 +73,7 @@ pub fn prepare(
     content: Hash,
     basis: &RuleBasis<'_>,
 ) -> Result<Prepared, Refusal> {
-    if unit.is_suspended(basis.now) {
-        return Err(Refusal::new(Reason::UnitSuspended));
-    }
+    check_suspension(unit, basis.now)?;
     let context = RuleContext {
         now: basis.now,
         offline_issue_time: None,
@@ -85,13 +83,7 @@ pub fn prepare(
         original: basis.original,
     };
     check_draft(&draft, &context).map_err(|violations| refusal_of(&violations))?;
-    if !unit.may_issue(draft.receipt_code, basis.now) {
-        let violation = FieldViolation {
-            field: "receipt_code".to_owned(),
-            description: "V16: this kind is not attached to the unit".to_owned(),
-        };
-        return Err(Refusal::fields(Reason::KindNotAllowed, vec![violation]));
-    }
+    check_kind(unit, draft.receipt_code, basis.now)?;
     // The unit's credential names its area. A receipt that states another area would never verify.
     if draft.supervisor_area_code != unit.area {
         let area = &unit.area;
@@ -117,6 +109,23 @@ pub fn prepare(
         byte_size: 2048 + 512 * (draft.items.len() + draft.aux_items.len()),
         draft,
     })
+}
+
+/// Whether the unit may issue anything at this time. Asked again in the draft's turn, whose time becomes the issue time.
+pub(super) fn check_suspension(unit: &Unit, time: UnixMillis) -> Result<(), Refusal> {
+    if unit.is_suspended(time) { Err(Refusal::new(Reason::UnitSuspended)) } else { Ok(()) }
+}
+
+/// Whether the unit may issue this code's kind at this time. Asked again likewise.
+pub(super) fn check_kind(unit: &Unit, code: ReceiptCode, time: UnixMillis) -> Result<(), Refusal> {
+    if unit.may_issue(code, time) {
+        return Ok(());
+    }
+    let violation = FieldViolation {
+        field: "receipt_code".to_owned(),
+        description: "V16: this kind is not attached to the unit".to_owned(),
+    };
+    Err(Refusal::fields(Reason::KindNotAllowed, vec![violation]))
 }
 
 /// The draft, if a receipt of it can be opened again: from its values reads what was written into them. What number, check

@@ -8,6 +8,7 @@ use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{Fen, KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
+use receipt_core::state::latest_block;
 use receipt_core::state::tables::uniqueness_key_bytes;
 use receipt_core::suite::{Signer, Suite};
 use tallystick_anchoring::backlog::Backlog;
@@ -19,6 +20,7 @@ use tallystick_service::rng::Entropy;
 use zeroize::Zeroizing;
 
 use super::assemble::{Allotted, Assembled, SECRET_BYTES, Workshop, assemble_all};
+use super::prepare::{check_kind, check_suspension};
 use super::{Acknowledgement, IssueResult, Issued, Prepared, SameCall, same_call};
 use crate::blinding::judge;
 use crate::body::BodyCipher;
@@ -272,13 +274,8 @@ impl Sequencer {
             return Ok(Decision::Refuse(Box::new(fault.refusal())));
         }
         let time = moment.time;
-        // The receipt would go into a batch that the issuer's key signs. If that key has ended, no block would ever carry it.
-        let held = self.parts.keys.issuer.public_key();
-        if let Err(fault) = view.own.check(self.parts.issuer_key, &held, time, time) {
-            return Ok(Decision::Refuse(Box::new(fault.refusal())));
-        }
-        if let Err(fault) = judge(self.parts.keys.blinding.epochs(), &view.blinding) {
-            return Ok(Decision::Refuse(Box::new(fault.refusal())));
+        if let Err(refusal) = self.check_permissions(view, &draft, time) {
+            return Ok(Decision::Refuse(Box::new(refusal)));
         }
         let waiting = self.parts.backlog.records().saturating_add(group.records());
         if waiting >= self.parts.outbox_records_max {
@@ -310,6 +307,19 @@ impl Sequencer {
         group.reissues.extend(draft.reissues.map(|original| (original, key)));
         group.allotted.push(Allotted { prepared: draft, number, issue_time: time, signing_key, signer });
         Ok(Decision::New(group.allotted.len() - 1))
+    }
+
+    /// What the ledger will ask of a receipt of this issue time, asked of the registry as it is known now: the draft has waited since it was
+    /// prepared, and its unit may have been suspended, or a date may have come.
+    fn check_permissions(&self, view: &RegistryView, draft: &Prepared, time: UnixMillis) -> Result<(), Refusal> {
+        // The receipt would go into a batch that the issuer's key signs. If that key has ended, no block would ever carry it.
+        let held = self.parts.keys.issuer.public_key();
+        let own_key = view.own.check(self.parts.issuer_key, &held, time, latest_block(time));
+        own_key.map_err(|fault| fault.refusal())?;
+        judge(self.parts.keys.blinding.epochs(), &view.blinding).map_err(|fault| fault.refusal())?;
+        let unit = view.unit(draft.unit.id).unwrap_or(&draft.unit);
+        check_suspension(unit, time)?;
+        check_kind(unit, draft.draft.receipt_code, time)
     }
 
     fn assemble(&self, allotted: Vec<Allotted>) -> Result<Vec<Assembled>, Refusal> {

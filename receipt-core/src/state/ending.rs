@@ -1,29 +1,51 @@
 //! The end of a permission: one rule for all of them.
 //!
 //! A key's revocation, a key's planned end, a unit's suspension, a segment's closing, and a kind taken from a unit each end a
-//! permission for issue times from some moment on. What was issued before still arrives for a while, because an issuer may have
-//! been cut off; not for ever, because whoever has stolen the key could else date back.
+//! permission. What was issued before still arrives for a while, because an issuer may have been cut off; not for ever, because
+//! whoever has stolen the key could else date back.
 //!
 //! ```text
-//! permits t  ⇔  t < from  ∧  block time ≤ max(recorded, from) + 10 days
+//! dated     permits t  ⇔  t < from  ∧  block time ≤ max(recorded, from) + 10 days
+//! undated   permits t  ⇔              block time ≤ recorded + 10 days
 //! ```
-//! `recorded` is the block time of the action that set the present `from`; 0 for an end that was known from the beginning. The
-//! issuer asks this same function before it acknowledges a receipt. Why so: docs/adr/0013-endings.md.
+//! `recorded` is the block time of the action that set the present end; 0 for an end that was known from the beginning.
+//!
+//! A revocation, a planned end and a suspension are *dated*: the authorities say from which issue time on nothing is good, also
+//! of a time that is past. A closing and a kind taken away have no date. They begin for each issuer when it learns of them, and
+//! that is later than the block that records them: what an issuer acknowledges in between it has acknowledged in good faith, and the
+//! ledger takes it. A dishonest issuer gains nothing by that: it could put any earlier issue time into its records.
+//!
+//! The issuer asks this same function before it acknowledges a receipt, for the latest block that may carry it ([`latest_block`]). So
+//! it stops when it learns of an end without a date, and at the date of one that has a date. Why so: docs/adr/0013-endings.md.
 
 use crate::ids::UnixMillis;
 use crate::limits;
 
+/// The latest block that may carry a record of this issue time, if an end that begins then lets it in at all. An issuer acknowledges what
+/// a block of this time would take: then each earlier block takes it, too.
+pub fn latest_block(issue_time: UnixMillis) -> UnixMillis {
+    issue_time.plus_millis(limits::REVOCATION_GRACE_MS)
+}
+
 /// From when on a permission has ended, and when the ledger learnt of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
+    /// 0: there is no end, or it has no date.
     from: UnixMillis,
+    /// Not 0 of one without a date.
     recorded: UnixMillis,
 }
 
 impl Ending {
     /// An ending that an action of a block of `recorded_ms` set; `from_ms` 0: there is none.
     pub const fn new(from_ms: u64, recorded_ms: u64) -> Self {
+        let recorded_ms = if from_ms == 0 { 0 } else { recorded_ms };
         Self { from: UnixMillis::new(from_ms), recorded: UnixMillis::new(recorded_ms) }
+    }
+
+    /// An ending without a date, which an action of a block of `recorded_ms` set; 0: there is none.
+    pub const fn undated(recorded_ms: u64) -> Self {
+        Self { from: UnixMillis::new(0), recorded: UnixMillis::new(recorded_ms) }
     }
 
     /// An ending that was known from the beginning; `from_ms` 0: there is none.
@@ -33,7 +55,8 @@ impl Ending {
 
     /// Whether it lets a record of this issue time into a block of this time.
     pub fn permits(self, issue_time: UnixMillis, block_time: UnixMillis) -> bool {
-        !self.exists() || (issue_time < self.from && !self.is_over(block_time))
+        let is_before = self.from.get() == 0 || issue_time < self.from;
+        is_before && !self.is_over(block_time)
     }
 
     /// Whether it permits nothing in a block of this time, whatever the issue time. It stays so in all later blocks.
@@ -64,7 +87,7 @@ impl Ending {
         Self { from, recorded: if stays_over { self.recorded } else { block_time } }
     }
 
-    /// First issue time (ms) it does not permit; 0: there is no end.
+    /// First issue time (ms) it does not permit; 0: there is no end, or it has no date.
     pub const fn from_ms(self) -> u64 {
         self.from.get()
     }
@@ -75,7 +98,7 @@ impl Ending {
     }
 
     fn exists(self) -> bool {
-        self.from.get() != 0
+        self.from.get() != 0 || self.recorded.get() != 0
     }
 }
 
@@ -113,6 +136,46 @@ mod tests {
         let none = Ending::planned(0);
         assert!(none.permits(UnixMillis::new(u64::MAX), UnixMillis::new(u64::MAX)));
         assert!(!none.is_over(UnixMillis::new(u64::MAX)));
+    }
+
+    /// A segment's closing, a kind taken away: an issuer that has not heard of it goes on, and what it has issued is taken.
+    #[test]
+    fn an_end_without_a_date_takes_every_issue_time_for_ten_days_and_then_none() {
+        let at = UnixMillis::new;
+        let ending = Ending::undated(NOW);
+        for issued in [0, NOW - 1, NOW, NOW + DAY, NOW + GRACE, u64::MAX] {
+            assert!(ending.permits(at(issued), at(NOW + GRACE)), "{issued}");
+            assert!(!ending.permits(at(issued), at(NOW + GRACE + 1)), "{issued}");
+        }
+        assert!(!ending.is_over(at(NOW + GRACE)) && ending.is_over(at(NOW + GRACE + 1)));
+        assert_eq!(ending.over_from_ms(), NOW + GRACE + 1);
+        let none = Ending::undated(0);
+        assert!(none.permits(at(u64::MAX), at(u64::MAX)));
+        assert_eq!((none, none.over_from_ms()), (Ending::new(0, NOW), 0));
+    }
+
+    /// The issuer's question. One row an ending: the last issue time that an issuer acknowledges which knows of it.
+    #[test]
+    fn whoever_asks_for_the_latest_block_stops_at_a_date_or_when_it_learns_of_an_end_without_one() {
+        for (name, ending, last) in [
+            ("without a date", Ending::undated(NOW), NOW),
+            ("dated when it was recorded", Ending::new(NOW, NOW), NOW - 1),
+            ("dated ahead", Ending::new(NOW + 30 * DAY, NOW), NOW + 30 * DAY - 1),
+            ("dated back", Ending::new(NOW - DAY, NOW), NOW - DAY - 1),
+            ("planned", Ending::planned(NOW), NOW - 1),
+            ("none", Ending::planned(0), u64::MAX - 1),
+        ] {
+            let acknowledges = |issued: u64| {
+                let issued = UnixMillis::new(issued);
+                ending.permits(issued, latest_block(issued))
+            };
+            assert!(acknowledges(last), "{name}");
+            assert!(!acknowledges(last + 1) || name == "none", "{name}: one later");
+            // What it acknowledges is taken by every block that comes in the ten days after it.
+            let taken = (0..=10)
+                .all(|days| ending.permits(UnixMillis::new(last), UnixMillis::new(last.saturating_add(days * DAY))));
+            assert!(taken, "{name}");
+        }
     }
 
     #[test]

@@ -12,14 +12,15 @@ pub struct DetachedKind {
     /// The kind.
     #[prost(uint32, tag = "1")]
     pub kind: u32,
-    /// Block time (ms) at which it was taken: from then on it may not be issued.
+    /// Block time (ms) at which it was taken: whoever knows of it issues it no more.
     #[prost(uint64, tag = "2")]
     pub detached_at_ms: u64,
 }
 
 impl DetachedKind {
-    pub(crate) const fn ending(&self) -> Ending {
-        Ending::new(self.detached_at_ms, self.detached_at_ms)
+    /// Its end, which has no date.
+    pub const fn ending(&self) -> Ending {
+        Ending::undated(self.detached_at_ms)
     }
 }
 
@@ -110,7 +111,7 @@ pub struct SegmentState {
 impl SegmentState {
     /// The segment's closing.
     pub const fn closing(&self) -> Ending {
-        Ending::new(self.closed_at_ms, self.closed_at_ms)
+        Ending::undated(self.closed_at_ms)
     }
 }
 
