@@ -1,13 +1,14 @@
-//! The chain that is governed: chain id from its genesis file, and whose signatures it takes now.
+//! The chain that is governed: chain id from its genesis file, whose signatures it takes now, and who decides now.
 //!
-//! The genesis file vouches for itself: its hash is the chain id. The authorities are those of genesis, until they are replaced; then a
-//! trust file that has followed the ledger says who they are. Nothing in a proposal file is believed about the chain.
+//! The genesis file vouches for itself: its hash is the chain id. Authorities and validators are those of genesis, until they are replaced;
+//! then a trust file that has followed the ledger says who they are. Nothing in a proposal file is believed about the chain.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::Genesis;
+use receipt_core::hash::Hash;
 use receipt_core::suite::ChainId;
 use receipt_core::trust::TrustFile;
 use tallystick_service::durable;
@@ -25,12 +26,26 @@ pub struct Chain {
     pub authorities: AuthoritySet,
     /// Those who were in force before them, the newest first, as far as is known here.
     pub before: Vec<AuthoritySet>,
+    /// The newest validators that are known here.
+    pub validators: KnownValidators,
+}
+
+/// Which validators are believed to decide now: a set's hash, as trust files and seals carry it. The set itself is in genesis, or any node
+/// can give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownValidators {
+    /// The set's hash.
+    pub set_hash: Hash,
+    /// Whether a trust file says so; else they are those of genesis, and others may have followed.
+    pub by_trust_file: bool,
 }
 
 impl Chain {
     /// The chain of a genesis, under its first authorities.
     pub fn new(genesis: Genesis) -> Self {
-        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), before: Vec::new(), genesis }
+        let set_hash = genesis.validators.hash(genesis.suite);
+        let validators = KnownValidators { set_hash, by_trust_file: false };
+        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), before: Vec::new(), validators, genesis }
     }
 
     /// Reads a genesis file.
@@ -41,14 +56,16 @@ impl Chain {
         Ok(Self::new(genesis))
     }
 
-    /// The same under the newest authorities of a trust file, which must begin with those of genesis: else somebody changed it, and whoever
-    /// stands in it as an authority may be anybody.
+    /// The same under the newest authorities and validators of a trust file, which must begin with those of genesis: else somebody changed it,
+    /// and whoever stands in it as an authority may be anybody.
     pub fn under(self, trust: &TrustFile) -> Result<Self> {
         trust.check_founding(&self.genesis)?;
         let mut newest_first = trust.authority_sets().iter().rev().map(|known| &known.set);
         let authorities = newest_first.next().unwrap_or(&self.authorities).clone();
         let before = newest_first.cloned().collect();
-        Ok(Self { authorities, before, ..self })
+        let newest = trust.sets().last().map_or(self.validators.set_hash, |set| set.set_hash);
+        let validators = KnownValidators { set_hash: newest, by_trust_file: true };
+        Ok(Self { authorities, before, validators, ..self })
     }
 
     /// Signatures that are needed.

@@ -119,6 +119,11 @@ fn write_new(path: &Path, proposal: &Proposal, chain: &Chain) -> Result<()> {
 
 fn nodes(chain: &Chain, arguments: &NodeArguments) -> Result<Nodes> {
     let tls = arguments.tls().context("no node was named; give `--node HOST:PORT` and the three `--tls` files")?;
+    if !chain.validators.by_trust_file {
+        errln!(
+            "no `--trust` was given: the validators that count are those of genesis; if they were replaced since, give it"
+        );
+    }
     Nodes::new(chain, &arguments.node, tls)
 }
 

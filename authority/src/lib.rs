@@ -13,6 +13,7 @@
 
 pub mod actions;
 pub mod chain;
+mod council;
 pub mod directory;
 pub mod drafting;
 pub mod epochs;

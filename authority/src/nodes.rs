@@ -14,7 +14,7 @@ use tallystick_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tallystick_service::clock::SystemClock;
 use tallystick_service::identity::{ChainName, Role};
 use tallystick_service::said::said;
-use tallystick_service::tls::{ChannelConfig, ExpectedPeer, Tls, TlsFiles, connect_lazy};
+use tallystick_service::tls::{ChannelConfig, ExpectedPeer, PeerNumber, Tls, TlsFiles, connect_lazy_to_one};
 use tonic::transport::Channel;
 
 use crate::chain::Chain;
@@ -36,6 +36,7 @@ pub struct Node {
     /// `host:port`.
     pub name: String,
     channel: Channel,
+    validator: PeerNumber,
 }
 
 impl Node {
@@ -47,6 +48,11 @@ impl Node {
     /// Its ledger service.
     pub fn ledger(&self) -> LedgerServiceClient<Channel> {
         LedgerServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The validator that answers there, by its certificate; `None` before the first answer.
+    pub(crate) fn validator(&self) -> Option<u32> {
+        self.validator.get()
     }
 
     /// How it is; refused if it is of another chain.
@@ -71,7 +77,7 @@ impl Nodes {
         let twice =
             names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name));
         if let Some((_, name)) = twice {
-            bail!("`--node {name}` is given twice: each validator counts once");
+            bail!("`--node {name}` is given twice; each validator counts once, whatever its address");
         }
         let chain_name = ChainName::parse(&chain.genesis.chain_name).context("the chain's name")?;
         let tls = Tls::load(files, chain_name, Arc::new(SystemClock)).context("load the TLS files")?;
@@ -82,8 +88,8 @@ impl Nodes {
                 request_timeout: Some(CALL_TIMEOUT),
                 ..ChannelConfig::new(name.clone(), expected)
             };
-            let channel = connect_lazy(&tls, &config).context("`--node`")?;
-            Ok(Node { name: name.clone(), channel })
+            let (channel, validator) = connect_lazy_to_one(&tls, &config).context("`--node`")?;
+            Ok(Node { name: name.clone(), channel, validator })
         };
         Ok(Self { nodes: names.iter().map(node).collect::<Result<_>>()? })
     }
@@ -118,27 +124,19 @@ pub struct GovernanceTip {
 }
 
 impl Nodes {
-    /// How many validators' word it takes: one more than may lie.
-    pub fn needed(chain: &Chain) -> usize {
-        chain.genesis.validators.faults_max() + 1
-    }
-
     /// Where governance stands, as so many of the named nodes say alike that one of them is honest. A single one could have
     /// authorities sign for a place in the order that is not the next one.
     pub async fn governance_tip(&self, chain: &Chain) -> Result<GovernanceTip> {
-        let needed = Self::needed(chain);
+        let mut voices = self.voices(chain).await?;
+        let needed = voices.needed();
         let mut said = Vec::new();
-        let mut problems = Vec::new();
         for node in &self.nodes {
-            match node.status(chain).await.and_then(|status| tip_of(&status)) {
-                Ok(tip) => said.push(tip),
-                Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
-            }
+            said.extend(voices.admit(node, node.status(chain).await.and_then(|status| tip_of(&status))));
         }
         if let Some(tip) = agreed(&said, needed) {
             return Ok(tip);
         }
-        let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
+        let away = voices.away();
         Err(Unanswered(format!(
             "{needed} validators must say alike where governance stands, since {} of them may be wrong; {} answered, and no \
              {needed} of them agree. Give `--node` for more of them, or ask again when a message under way is executed.{away}",

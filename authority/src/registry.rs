@@ -103,18 +103,16 @@ fn agreed(said: &[Registry], needed: usize) -> Option<Registry> {
 impl Nodes {
     /// The registry, as so many of the named nodes say alike that one of them is honest.
     pub async fn registry(&self, chain: &Chain, reading: Reading) -> Result<Registry> {
-        let needed = Self::needed(chain);
-        let (mut said, mut problems) = (Vec::new(), Vec::new());
+        let mut voices = self.voices(chain).await?;
+        let needed = voices.needed();
+        let mut said = Vec::new();
         for node in self.all() {
-            match read_all(node, chain, reading).await {
-                Ok(registry) => said.push(registry),
-                Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
-            }
+            said.extend(voices.admit(node, read_all(node, chain, reading).await));
             if let Some(registry) = agreed(&said, needed) {
                 return Ok(registry);
             }
         }
-        let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
+        let away = voices.away();
         Err(Unanswered(format!(
             "{needed} validators must say the same registry, since {} of them may be wrong; {} answered, and no {needed} of them \
              agree. Give `--node` for more of them, or ask again when a message under way is executed.{away}",

@@ -22,6 +22,7 @@ use tallystick_service::said::said;
 use tokio::time::{Instant, timeout_at};
 
 use crate::chain::Chain;
+use crate::council::Voices;
 use crate::nodes::{Node, Nodes, Unanswered};
 
 /// What became of a message.
@@ -87,14 +88,17 @@ pub async fn offer(nodes: &Nodes, chain: &Chain, message: &SignedGovernance) -> 
 /// sealed block. A node that fails is followed by the next.
 pub async fn fate(nodes: &Nodes, judge: Judge<'_>, wanted: Wanted<'_>, patience: Option<Duration>) -> Result<Fate> {
     let deadline = patience.map(|patience| Instant::now() + patience);
-    let needed = Nodes::needed(judge.chain);
-    let mut expired = 0;
+    // Only an expiry is a matter of words; the rest is proved.
+    let mut voices: Option<Voices> = None;
     let mut problems = Vec::new();
     for node in nodes.all() {
         match follow(node, judge, wanted, deadline).await {
             Ok(Fate::Expired) => {
-                expired += 1;
-                if expired >= needed {
+                let voices = match &mut voices {
+                    Some(voices) => voices,
+                    none => none.insert(nodes.voices(judge.chain).await?),
+                };
+                if voices.admit(node, Ok(())).is_some() && voices.count() >= voices.needed() {
                     return Ok(Fate::Expired);
                 }
             }
@@ -102,10 +106,11 @@ pub async fn fate(nodes: &Nodes, judge: Judge<'_>, wanted: Wanted<'_>, patience:
             Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
         }
     }
-    if expired > 0 {
+    if let Some(voices) = voices {
+        let (expired, needed, away) = (voices.count(), voices.needed(), voices.away());
         return Err(Unanswered(format!(
             "{expired} of the validators that were asked say that the message expired; {needed} must, because the others may \
-             be wrong. Give `--node` for more of them"
+             be wrong. Give `--node` for more of them.{away}"
         ))
         .into());
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use receipt_core::governance::Governance;
 use receipt_core::hash::Hash;
 use receipt_core::ids::UnixMillis;
@@ -65,19 +65,20 @@ impl Nodes {
     pub async fn try_governance(&self, chain: &Chain, message: &Governance, now: UnixMillis) -> Result<Trial> {
         let reading = Reading::new(chain, now);
         let registry = self.registry(chain, reading).await?;
-        let needed = Self::needed(chain);
-        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        let mut voices = self.voices(chain).await?;
+        let needed = voices.needed();
+        let mut all = Vec::new();
         for node in self.all() {
-            match ask(node, chain, message, reading).await {
-                Ok(said) if said.id == registry.id => all.push(said),
-                Ok(_) => problems.push(format!("{}: governance changed while it was asked", node.name)),
-                Err(problem) => problems.push(format!("{}: {problem:#}", node.name)),
-            }
+            let said = ask(node, chain, message, reading).await.and_then(|said| {
+                ensure!(said.id == registry.id, "governance changed while it was asked");
+                Ok(said)
+            });
+            all.extend(voices.admit(node, said));
             if let Some((said, said_by)) = agreed(&all, needed) {
                 return Ok(Trial { said, said_by, registry });
             }
         }
-        let away = if problems.is_empty() { String::new() } else { format!(" Not answered: {}.", problems.join("; ")) };
+        let away = voices.away();
         Err(Unanswered(format!(
             "{needed} validators must say alike what would become of the proposal, since {} of them may be wrong; {} answered, and \
              no {needed} of them agree. Give `--node` for more of them, or ask again.{away}",

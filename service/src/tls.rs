@@ -39,7 +39,9 @@ mod public;
 mod validity;
 mod watch;
 
-pub use channel::{ChannelConfig, ChannelError, ExpectedPeer, connect_lazy, connect_lazy_with_session};
+pub use channel::{
+    ChannelConfig, ChannelError, ExpectedPeer, PeerNumber, connect_lazy, connect_lazy_to_one, connect_lazy_with_session,
+};
 pub use incoming::{ConnectionInfo, Door, Incoming, IncomingLimits, TlsIo, accept, accept_at_doors};
 pub use own::OwnFiles;
 use own::{Own, OwnPems, check_not_worse};

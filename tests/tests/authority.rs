@@ -342,7 +342,14 @@ async fn the_chain_refuses(desk: &Desk<'_>, executed: &str) {
     let description = desk.write("fence.toml", "[[actions]]\n[actions.fence_issuer]\nissuer_id = 1\nepoch = 2\n");
     let (out, files) = (desk.path("of-one"), ["propose", "--description", &description, "--genesis", &desk.genesis]);
     let said = desk.run(EXIT_REFUSED, &[&files[..], &["--out", &out], &one].concat()).await;
-    assert_says(&said, &["2 validators must say alike where governance stands"]);
+    assert_says(&said, &["2 validators must say alike where governance stands", "no `--trust` was given"]);
+    // Nor is it under two names.
+    let other_name = one[1].replace("127.0.0.1", "localhost");
+    let two: Vec<&str> = ["--node", other_name.as_str()].into_iter().chain(one.iter().copied()).collect();
+    let said = desk.run(EXIT_REFUSED, &[&files[..], &["--out", &out], &two].concat()).await;
+    assert_says(&said, &["1 answered", "it is validator 1, as localhost", "each validator counts once"]);
+    let said = desk.run(EXIT_REFUSED, &[&["status", &file, "--genesis", &desk.genesis][..], &two].concat()).await;
+    assert_says(&said, &["1 of the validators that were asked say that the message expired; 2 must", "counts once"]);
     let said = desk.call(3, &["status", &desk.path("far-sequence.signed")], Caller::Operator).await;
     assert_says(&said, &["not executed yet"]);
     // What the registry does not allow, and who may not hand it in.

@@ -123,9 +123,8 @@ async fn go_on(network: &TestNetwork) {
     }
 }
 
-/// The verifier walks the trust file by a node's blocks; it takes the place of the network's. How many sets are new.
-async fn update_trust(network: &TestNetwork, id: u32) -> usize {
-    let before = network.trust().unwrap().sets().len();
+/// The network's trust file as the verifier walks it by a node's blocks.
+async fn walked_trust(network: &TestNetwork, id: u32) -> Vec<u8> {
     let audit = network.audit_arguments(id, Caller::Auditor).unwrap();
     let tls: Vec<&str> = audit.iter().map(String::as_str).collect();
     let value = |name: &str| tls[tls.iter().position(|argument| *argument == name).unwrap() + 1];
@@ -135,8 +134,37 @@ async fn update_trust(network: &TestNetwork, id: u32) -> usize {
     }
     let output = tokio::process::Command::new(&network.binaries().verifier).args(&arguments).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    std::fs::write(network.layout().trust(), output.stdout).unwrap();
+    output.stdout
+}
+
+/// It takes the place of the network's. How many sets are new.
+async fn update_trust(network: &TestNetwork, id: u32) -> usize {
+    let before = network.trust().unwrap().sets().len();
+    let walked = walked_trust(network, id).await;
+    std::fs::write(network.layout().trust(), walked).unwrap();
     network.trust().unwrap().sets().len() - before
+}
+
+/// Authorities read the registry from these nodes, under a trust file that is up to date: exit code, and what was said.
+async fn registry_by(network: &TestNetwork, nodes: &[u32]) -> (i32, String) {
+    let trust = network.layout().root().join("trust-of-now.txt");
+    std::fs::write(&trust, walked_trust(network, 4).await).unwrap();
+    let (trust, genesis) = (trust.display().to_string(), network.layout().genesis().display().to_string());
+    let addresses: Vec<String> = nodes.iter().map(|id| network.node_addresses(*id).unwrap().grpc.to_string()).collect();
+    let mut arguments = vec!["registry", "--genesis", &genesis, "--trust", &trust];
+    arguments.extend(addresses.iter().flat_map(|address| ["--node", address.as_str()]));
+    let reach = network.authority_arguments(Caller::Operator);
+    arguments.extend(reach.iter().map(String::as_str).skip_while(|argument| *argument != "--tls-ca"));
+    network.run_authority(&arguments).await.unwrap()
+}
+
+/// Who left follows without a vote, and authorities do not count what it says, though its certificate is as good as before.
+async fn it_follows_and_its_word_does_not_count(network: &TestNetwork) {
+    assert!(get(network, DIES_AND_LEAVES, "/readyz").await.contains(FOLLOWS));
+    let (code, said) = registry_by(network, &[DIES_AND_LEAVES, 4]).await;
+    assert!(code == 1 && said.contains("validator 1, who is none of those that decide now"), "{said}");
+    let (code, said) = registry_by(network, &[JOINS, 4]).await;
+    assert_eq!(code, 0, "{said}");
 }
 
 /// By somebody who is not sure that it was typed: `[next_keys]` twice would be refused by the start. What the first time printed.
@@ -179,7 +207,7 @@ async fn validators_join_leave_and_change_keys_while_receipts_are_issued() {
     network.node(DIES_AND_LEAVES).unwrap().start().unwrap();
     network.node(DIES_AND_LEAVES).unwrap().wait_ready().await.unwrap();
     wait_part(&network, DIES_AND_LEAVES, false).await;
-    assert!(get(&network, DIES_AND_LEAVES, "/readyz").await.contains(FOLLOWS));
+    it_follows_and_its_word_does_not_count(&network).await;
 
     // At once: one leaves, the one that left comes back, a third changes its keys.
     let said = typed_twice(&mut network, CHANGES_KEYS, PAGE, "Before the change").await;

@@ -5,7 +5,7 @@
 //! server whose certificate names another role or number: an issuer's certificate must not pass for a validator's.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Uri;
@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{ALPN_H2, SESSION_LABEL, Session, Tls};
-use crate::identity::{Role, read_certificate};
+use crate::identity::{PeerIdentity, Role, read_certificate};
 
 /// Flow-control windows, bytes: the largest answer, a block with its records and entries, must not wait for a round trip to be read on. What a
 /// connection can make its client hold unread is the connection's.
@@ -67,14 +67,41 @@ pub fn connect_lazy(tls: &Arc<Tls>, config: &ChannelConfig) -> Result<Channel, C
     connect_lazy_with_session(tls, config).map(|(channel, _)| channel)
 }
 
+/// The number in the certificate of whoever answers on a channel.
+#[derive(Debug, Clone, Default)]
+pub struct PeerNumber(Arc<OnceLock<u32>>);
+
+impl PeerNumber {
+    /// The number; `None` before the first connection.
+    pub fn get(&self) -> Option<u32> {
+        self.0.get().copied()
+    }
+}
+
+/// The same, and who answers there, for a caller that counts voices: the first connection decides, and a later one to somebody else is
+/// refused, so that what was said over one channel was said by one.
+pub fn connect_lazy_to_one(tls: &Arc<Tls>, config: &ChannelConfig) -> Result<(Channel, PeerNumber), ChannelError> {
+    let number = PeerNumber::default();
+    let (channel, _) = connect(tls, config, Some(number.clone()))?;
+    Ok((channel, number))
+}
+
 /// The same, and the session of its newest connection: zeros before the first. By the time that a request's body is read, the request
 /// has its connection.
 pub fn connect_lazy_with_session(
     tls: &Arc<Tls>,
     config: &ChannelConfig,
 ) -> Result<(Channel, watch::Receiver<Session>), ChannelError> {
+    connect(tls, config, None)
+}
+
+fn connect(
+    tls: &Arc<Tls>,
+    config: &ChannelConfig,
+    one: Option<PeerNumber>,
+) -> Result<(Channel, watch::Receiver<Session>), ChannelError> {
     let bad = || ChannelError::Authority(config.authority.clone());
-    let target = Target::parse(&config.authority, config.expected).ok_or_else(bad)?;
+    let target = Target { one, ..Target::parse(&config.authority, config.expected).ok_or_else(bad)? };
     // The scheme given to tonic is http, because with https it would start TLS itself.
     let uri = |scheme: &str| format!("{scheme}://{}", config.authority).parse::<Uri>().map_err(|_| bad());
     let mut endpoint = Endpoint::from(uri("http")?)
@@ -108,6 +135,8 @@ struct Target {
     authority: String,
     name: ServerName<'static>,
     expected: ExpectedPeer,
+    /// Who answered first, if nobody else may after it.
+    one: Option<PeerNumber>,
 }
 
 impl Target {
@@ -116,7 +145,7 @@ impl Target {
         port.parse::<u16>().ok()?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(host.to_owned()).ok()?;
-        Some(Self { authority: authority.to_owned(), name, expected })
+        Some(Self { authority: authority.to_owned(), name, expected, one: None })
     }
 
     async fn connect(&self, tls: &Tls) -> io::Result<TlsStream<TcpStream>> {
@@ -134,11 +163,19 @@ impl Target {
         }
         let certificates = session.peer_certificates().unwrap_or_default();
         let own = certificates.first().ok_or("the server showed no certificate")?;
-        let found = read_certificate(own, tls.chain()).map_err(|error| error.to_string())?.identity;
+        self.judge(&read_certificate(own, tls.chain()).map_err(|error| error.to_string())?.identity)
+    }
+
+    /// Whether this is whom the caller wants to speak with.
+    fn judge(&self, found: &PeerIdentity) -> Result<(), String> {
         let ExpectedPeer { role, id } = self.expected;
         if found.role != role || id.is_some_and(|id| id != found.id) {
             let id = id.map_or_else(|| "any".to_owned(), |id| id.to_string());
             return Err(format!("{} is {found}, not {role} {id}", self.authority));
+        }
+        let first = self.one.as_ref().map_or(found.id, |one| *one.0.get_or_init(|| found.id));
+        if first != found.id {
+            return Err(format!("{} is {found} now, and was {role} {first} before", self.authority));
         }
         Ok(())
     }
@@ -157,5 +194,25 @@ mod tests {
         for bad in ["", "127.0.0.1", ":80", "node:x", "node:70000", "https://node:80", "a b:80"] {
             assert!(Target::parse(bad, expected).is_none(), "{bad}");
         }
+    }
+
+    /// An address may lead to somebody else after a connection broke. What was said over one channel was said by one.
+    #[test]
+    fn a_channel_to_one_keeps_to_whoever_answered_first() {
+        let expected = ExpectedPeer { role: Role::Validator, id: None };
+        let number = PeerNumber::default();
+        let target = Target { one: Some(number.clone()), ..Target::parse("node:1", expected).unwrap() };
+        let of = |uri: &str| PeerIdentity::parse(&format!("tallystick://demo/{uri}")).unwrap();
+        assert!(target.judge(&of("issuer/2")).is_err(), "another role");
+        assert_eq!(number.get(), None);
+        for _ in 0..2 {
+            target.judge(&of("validator/2")).unwrap();
+            assert_eq!(number.get(), Some(2));
+        }
+        let problem = target.judge(&of("validator/3")).unwrap_err();
+        assert!(problem.contains("validator/3 now, and was validator 2 before"), "{problem}");
+        // Without that wish any validator will do.
+        let any = Target::parse("node:1", expected).unwrap();
+        assert!(any.judge(&of("validator/2")).is_ok() && any.judge(&of("validator/3")).is_ok());
     }
 }
