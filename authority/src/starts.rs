@@ -1,7 +1,8 @@
-//! Starts and ends that a person hardly meant: shown beside the proposal, before anybody signs it.
+//! Starts and ends that a person hardly meant, or that refuse what is on its way: shown beside the proposal, before anybody signs it.
 //!
-//! An end dated far ahead lets a stolen key sign until then; one dated far back refuses what is on its way. Either may be meant, so
-//! nothing is refused here. The times are compared with the clock of this machine, and the sentence says so.
+//! An end dated far ahead lets a stolen key sign until then. One that is not ahead refuses for good what was issued since, and so what issuers
+//! acknowledge before they have heard of it. Of a stolen key that is wanted, so nothing is refused here. The times are compared with the clock of this
+//! machine, and the sentence says so. Ends without a date (a segment closed, a kind taken away) refuse nothing in good faith.
 
 use std::fmt::Write as _;
 
@@ -13,22 +14,26 @@ use crate::proposal::Proposal;
 use crate::text::shown_time;
 use crate::words::{of_action, of_credential};
 
-const DAY_MS: u64 = 24 * 3600 * 1000;
-/// An end may lie this far from now without a word: as long as receipts issued before it are still taken.
-const END_DISTANCE_MS_MAX: u64 = limits::REVOCATION_GRACE_MS;
+const MINUTE_MS: i128 = 60 * 1000;
+const HOUR_MS: i128 = 60 * MINUTE_MS;
+const DAY_MS: i128 = 24 * HOUR_MS;
+/// An end may lie this far ahead without a word: as long as receipts issued before it are still taken.
+const END_AHEAD_MS_MAX: i128 = limits::REVOCATION_GRACE_MS as i128;
+/// And it must lie this far ahead: until the proposal is signed and executed, and issuers have followed it.
+const END_AHEAD_MS_MIN: i128 = HOUR_MS;
 /// A key may begin this long from now.
-const BEGIN_AHEAD_MS_MAX: u64 = 90 * DAY_MS;
+const BEGIN_AHEAD_MS_MAX: i128 = 90 * DAY_MS;
 /// A key may have begun this long ago.
-const BEGIN_BEHIND_MS_MAX: u64 = 366 * DAY_MS;
+const BEGIN_BEHIND_MS_MAX: i128 = 366 * DAY_MS;
 
-/// A time of the proposal, and what it means if it is far off.
+/// A time of the proposal, how far ahead of now it may lie (negative: behind), and what it means if it lies elsewhere.
 struct Start {
     field: &'static str,
     time_ms: u64,
-    ahead_ms_max: u64,
-    behind_ms_max: u64,
-    if_ahead: &'static str,
-    if_behind: &'static str,
+    ahead_ms_min: i128,
+    ahead_ms_max: i128,
+    if_earlier: &'static str,
+    if_later: &'static str,
 }
 
 impl Start {
@@ -37,10 +42,11 @@ impl Start {
         (time_ms != 0).then_some(Self {
             field,
             time_ms,
-            ahead_ms_max: END_DISTANCE_MS_MAX,
-            behind_ms_max: END_DISTANCE_MS_MAX,
-            if_ahead: "until then everything goes on as before, also for whoever has stolen a key",
-            if_behind: "what was issued since then and is still on its way to the ledger will be refused",
+            ahead_ms_min: END_AHEAD_MS_MIN,
+            ahead_ms_max: END_AHEAD_MS_MAX,
+            if_earlier: "what was issued since then and is still on its way to the ledger will be refused, and so will be what is \
+                         acknowledged from then on until its issuer has heard of this",
+            if_later: "until then everything goes on as before, also for whoever has stolen a key",
         })
     }
 
@@ -48,33 +54,38 @@ impl Start {
         Self {
             field: "valid from",
             time_ms,
+            ahead_ms_min: -BEGIN_BEHIND_MS_MAX,
             ahead_ms_max: BEGIN_AHEAD_MS_MAX,
-            behind_ms_max: BEGIN_BEHIND_MS_MAX,
-            if_ahead: "before then nothing can be signed with the key",
-            if_behind: "whoever has the key may date receipts back to then",
+            if_earlier: "whoever has the key may date receipts back to then",
+            if_later: "before then nothing can be signed with the key",
         }
     }
 
     /// A planned end may lie as far ahead as one likes.
     fn planned_end(time_ms: u64) -> Option<Self> {
         let end = Self::end("valid until", time_ms)?;
-        let if_behind = "the key has ended already";
-        Some(Self { ahead_ms_max: u64::MAX, behind_ms_max: 0, if_behind, ..end })
+        let if_earlier = "the key has ended already";
+        Some(Self { ahead_ms_min: 0, ahead_ms_max: i128::MAX, if_earlier, ..end })
     }
 
     fn warning(&self, now: UnixMillis, utc_offset_minutes: i32) -> Option<String> {
-        let time = UnixMillis::new(self.time_ms);
-        let (ahead, behind) = (time.since(now), now.since(time));
-        let (days, direction, meaning) = if ahead > self.ahead_ms_max {
-            (ahead / DAY_MS, "ahead of", self.if_ahead)
-        } else if behind > self.behind_ms_max {
-            (behind / DAY_MS, "behind", self.if_behind)
-        } else {
-            return None;
+        let ahead = i128::from(self.time_ms) - i128::from(now.get());
+        let meaning = match ahead {
+            _ if ahead > self.ahead_ms_max => self.if_later,
+            _ if ahead < self.ahead_ms_min => self.if_earlier,
+            _ => return None,
         };
-        let (field, shown) = (self.field, shown_time(self.time_ms, utc_offset_minutes));
-        Some(format!("\"{field}\" is {shown}, {days} days {direction} this machine's clock: {meaning}"))
+        let direction = if ahead < 0 { "behind" } else { "ahead of" };
+        let (field, shown, distance) = (self.field, shown_time(self.time_ms, utc_offset_minutes), span(ahead.abs()));
+        Some(format!("\"{field}\" is {shown}, {distance} {direction} this machine's clock: {meaning}"))
     }
+}
+
+/// In the largest unit of which there are two, or minutes.
+fn span(millis: i128) -> String {
+    let units = [(DAY_MS, "days"), (HOUR_MS, "hours")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| millis >= 2 * unit).unwrap_or((MINUTE_MS, "minutes"));
+    format!("{} {name}", millis / unit)
 }
 
 fn starts_of(action: &Action) -> Vec<Start> {
@@ -109,7 +120,7 @@ pub fn warnings(proposal: &Proposal, utc_offset_minutes: i32, now: UnixMillis) -
 
 #[cfg(test)]
 mod tests {
-    use receipt_core::governance::{Governance, KeyOwner, RegisterKey, RevokeKey};
+    use receipt_core::governance::{Governance, KeyOwner, RegisterKey, RegisterUnit, RevokeKey};
     use receipt_core::ids::Height;
     use receipt_core::suite::Signer as _;
     use receipt_core::testkit::{TestChain, software_key};
@@ -118,6 +129,8 @@ mod tests {
     use crate::chain::Chain;
 
     const NOW: u64 = 1_793_584_800_000;
+    const MINUTE_MS: u64 = 60 * 1000;
+    const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
     fn warned(action: Action) -> String {
         let chain = Chain::new(TestChain::new().genesis().clone());
@@ -132,6 +145,11 @@ mod tests {
         Action::RevokeKey(RevokeKey { key_id: 7, revoked_from_ms })
     }
 
+    fn suspend(suspended_from_ms: u64) -> Action {
+        let unit = RegisterUnit { unit_id: 1, suspended_from_ms, ..RegisterUnit::default() };
+        Action::RegisterUnit(unit)
+    }
+
     fn key(valid_from_ms: u64, valid_until_ms: u64) -> Action {
         let public_key = software_key("k").public_key().0.to_vec();
         let (owner_kind, suite) = (KeyOwner::Unit.number(), 1);
@@ -142,8 +160,25 @@ mod tests {
     #[test]
     fn what_lies_far_from_now_is_said_and_nothing_else() {
         for (name, action, expected) in [
-            ("now", revoke(NOW), ""),
-            ("nine days ago", revoke(NOW - 9 * DAY_MS), ""),
+            ("now", revoke(NOW), "0 minutes ahead of this machine's clock: what was issued since then"),
+            (
+                "a theft of nine days ago",
+                revoke(NOW - 9 * DAY_MS),
+                "9 days behind this machine's clock: what was issued",
+            ),
+            (
+                "suspended from yesterday",
+                suspend(NOW - DAY_MS),
+                "24 hours behind this machine's clock: what was issued",
+            ),
+            (
+                "suspended a moment ago",
+                suspend(NOW - 1),
+                "0 minutes behind this machine's clock: what was issued since",
+            ),
+            ("sooner than it is signed", suspend(NOW + 59 * MINUTE_MS), "until its issuer has heard of this"),
+            ("in an hour", suspend(NOW + 60 * MINUTE_MS), ""),
+            ("not suspended", suspend(0), ""),
             ("in nine days", revoke(NOW + 9 * DAY_MS), ""),
             ("in eleven days", revoke(NOW + 11 * DAY_MS), "Revoke key 7, for ever: \"revoked from\" is 2026-11-13"),
             (
