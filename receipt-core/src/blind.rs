@@ -193,9 +193,10 @@ impl BlindingSecret {
     }
 }
 
-/// The one text under which a reference is compared, whatever a keyboard made of it: Unicode normal form KC (full-width letters
-/// and digits become ASCII), then upper case; every dash (Dash_Punctuation, U+2212) is `-`, every opening and closing bracket
-/// (Open_, Close_Punctuation) `(` and `)`; white space and variation selectors are left out. docs/spec/record.md.
+/// The one text under which a reference is compared, whatever a keyboard or a table of characters made of it: Unicode normal form KC
+/// (full-width letters and digits become ASCII), then upper case; every dash (Dash_Punctuation, and what is typed for one) is `-`, every
+/// opening and closing bracket (Open_, Close_Punctuation) `(` and `)`, a circle the Chinese zero, a katakana middle dot the Latin one; white
+/// space and variation selectors are left out. What stays two, and why: docs/spec/record.md.
 pub fn canonical_reference(text: &str) -> Cow<'_, str> {
     let is_canonical = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'-' | b'(' | b')');
     if text.bytes().all(is_canonical) {
@@ -206,10 +207,23 @@ pub fn canonical_reference(text: &str) -> Cow<'_, str> {
         GeneralCategory::DashPunctuation => Some('-'),
         GeneralCategory::OpenPunctuation => Some('('),
         GeneralCategory::ClosePunctuation => Some(')'),
-        _ if character == '\u{2212}' => Some('-'),
-        _ => Some(character),
+        _ => Some(look_alike(character)),
     };
     Cow::Owned(text.nfkc().flat_map(char::to_uppercase).filter_map(canonical).collect())
+}
+
+/// What stands for a character that is typed in its place, or into which another table converts the same two bytes of GBK.
+const fn look_alike(character: char) -> char {
+    match character {
+        // Minus signs, the hyphen bullet, box drawing (the table of GBK has it beside the dashes), the katakana length mark, and the
+        // tilde, into which one table converts what another converts into the wave dash.
+        '\u{02D7}' | '\u{2043}' | '\u{2212}' | '\u{2796}' | '\u{2500}' | '\u{2501}' | '\u{30FC}' | '~' | '\u{223C}' => {
+            '-'
+        }
+        '\u{25CB}' | '\u{25EF}' => '\u{3007}',
+        '\u{30FB}' => '\u{00B7}',
+        other => other,
+    }
 }
 
 impl std::fmt::Debug for BlindingSecret {
@@ -233,6 +247,15 @@ mod tests {
                 "沪公罚字(2026)第1号",
                 &["沪公罚字〔2026〕第1号", "沪公罚字﹝2026﹞第１号", "沪公罚字[2026]第1号", "沪公罚字 【2026】 第1号"],
             ),
+            (
+                "罚-1",
+                &[
+                    "罚─1", "罚━1", "罚ー1", "罚ｰ1", "罚➖1", "罚−1", "罚⁻1", "罚˗1", "罚⁃1", "罚～1", "罚〜1", "罚~1",
+                    "罚∼1",
+                ],
+            ),
+            ("公罚(二〇二六)1号", &["公罚〔二〇二六〕1号", "公罚〔二○二六〕1号", "公罚〔二◯二六〕1号"]),
+            ("甲·1", &["甲・1", "甲･1", "甲·1"]),
             ("葛1", &["葛\u{e0100}1", "葛１", "葛\u{3000}1"]),
         ] {
             assert_eq!(canonical_reference(canonical), canonical);
@@ -241,8 +264,18 @@ mod tests {
                 assert_eq!(canonical_reference(&canonical_reference(other)), canonical, "{other}: once is enough");
             }
         }
-        // Two of them stay two.
-        for (one, other) in [("3101", "31O1"), ("31-01", "3101"), ("031", "31")] {
+        // Two of them stay two: docs/spec/record.md says why.
+        for (one, other) in [
+            ("3101", "31O1"),
+            ("31-01", "3101"),
+            ("31--01", "31-01"),
+            ("031", "31"),
+            ("第1号", "第1號"),
+            ("〔二〇二六〕", "〔2026〕"),
+            ("〔二〇二六〕", "〔二0二六〕"),
+            ("〔二〇二六〕", "〔二零二六〕"),
+            ("1-2", "1一2"),
+        ] {
             assert_ne!(canonical_reference(one), canonical_reference(other), "{one:?} {other:?}");
         }
     }

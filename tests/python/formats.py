@@ -403,6 +403,11 @@ def read_status(value):
 
 # --- keyed hashes -------------------------------------------------------------------------------------------------------
 
+#: What is typed for a dash and is none by its category; what else stands for another character.
+DASHES = set("~\u02d7\u2043\u2212\u223c\u2500\u2501\u2796\u30fc")
+LOOK_ALIKES = {"\u25cb": "\u3007", "\u25ef": "\u3007", "\u30fb": "\u00b7"}
+
+
 def canonical(reference):
     """The text under which a payment, settlement or decision is compared: docs/spec/record.md."""
     out = []
@@ -410,9 +415,9 @@ def canonical(reference):
         category = unicodedata.category(char)
         if char.isspace() or 0xFE00 <= ord(char) <= 0xFE0F or 0xE0100 <= ord(char) <= 0xE01EF:
             continue
-        if category == "Pd" or char == "\u2212":
+        if category == "Pd" or char in DASHES:
             char = "-"
-        out.append({"Ps": "(", "Pe": ")"}.get(category, char))
+        out.append({"Ps": "(", "Pe": ")"}.get(category, LOOK_ALIKES.get(char, char)))
     return "".join(out)
 
 

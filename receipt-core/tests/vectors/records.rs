@@ -140,6 +140,10 @@ fn blinding_json() {
             decision("３３０１００—１２３", 1),
             unique(PaymentReference::Settlement("js 2026／ａ（1）")),
             unique(PaymentReference::Settlement("JS2026/A[1]")),
+            unique(PaymentReference::Settlement("─━ー➖−˗⁃~～〜∼1")),
+            decision("公罚〔二○二六〕・1号", 0),
+            decision("公罚〔二〇二六〕·1号", 0),
+            decision("公罚〔2026〕·1號", 0),
         ],
     });
     super::check("blinding.json", &value);
