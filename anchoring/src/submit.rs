@@ -3,13 +3,14 @@
 //! A node's answer is an opinion: only a sealed outcome (`follow`) ends an offer. A node that fails or does not lead to a
 //! seal in time is followed by the next one; offering a batch twice is harmless, because it is known by its header.
 //!
-//! A batch whose key has ended for it is taken by no node, and no later block can carry it: what has ended stays ended. When more nodes
-//! say so than may lie, it is offered no more. It waits for the restart with the new key, which signs it anew (`batcher`).
+//! A batch whose key has ended for it is taken by no node, and no later block can carry it: what has ended stays ended. When a node says
+//! so, and the blocks that this process has followed say so, too, it is offered no more. It waits for the restart with the new key, which signs
+//! it anew (`batcher`). The nodes' word alone would not do: an issuer knows some of them, and how many of these lie nobody can say.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use receipt_core::batch::SignedBatchHeader;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::Refusal;
 use tallystick_proto::ledger::v1::{SubmitBatchRequest, SubmitOutcome};
@@ -18,8 +19,10 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use crate::flight::{Departures, Flying};
+use crate::journal::Journal;
 use crate::metrics::AnchoringMetrics;
 use crate::nodes::{Node, Nodes};
+use crate::registered::Registered;
 
 /// After every node failed, before they are tried again.
 const ALL_FAILED_PAUSE: Duration = Duration::from_millis(200);
@@ -29,6 +32,10 @@ const ALL_FAILED_PAUSE: Duration = Duration::from_millis(200);
 pub struct Submitter {
     /// The nodes that batches are offered to.
     pub nodes: Arc<Nodes>,
+    /// Says how far the ledger was followed.
+    pub journal: Arc<Journal>,
+    /// Says which keys have ended by then.
+    pub registered: Arc<Registered>,
     /// Metrics to update.
     pub metrics: Arc<AnchoringMetrics>,
     /// An offer not decided after this goes to the next node.
@@ -69,10 +76,9 @@ impl Submitter {
         }
     }
 
-    /// Returns when the nodes say that the batch's key has ended for it.
+    /// Returns when the batch's key has ended for it.
     async fn offer_until_key_ended(&self, flying: &Flying) {
         let sequence = flying.sequence;
-        let mut words = KeyWords::of(self.nodes.count());
         let first = self.nodes.preferred();
         let mut pause = ALL_FAILED_PAUSE;
         for index in first.. {
@@ -82,7 +88,6 @@ impl Submitter {
             let node = self.nodes.node(index);
             match self.submit(node, &flying.request).await {
                 Ok(outcome) => {
-                    words.taken();
                     tracing::debug!(%sequence, node = node.name, ?outcome, "batch offered");
                     tokio::time::sleep(self.resubmit).await;
                 }
@@ -98,7 +103,7 @@ impl Submitter {
                     let (node, reason) = (&node.name, reason.map(|reason| reason.as_str()));
                     if key_ended {
                         tracing::info!(%sequence, node, "a node says that the key of a batch has ended");
-                        if words.ended(index % self.nodes.count()) {
+                        if self.key_has_ended(flying) {
                             return;
                         }
                     } else {
@@ -114,36 +119,21 @@ impl Submitter {
         }
     }
 
+    /// Whether no block after those that this process has followed can carry the batch, because its key has ended for it.
+    fn key_has_ended(&self, flying: &Flying) -> bool {
+        // What cannot be read now is asked again with the next answer.
+        let Ok(tip) = self.journal.followed_tip() else { return false };
+        let Ok(signed) = SignedBatchHeader::decode(&flying.request.signed_header) else { return false };
+        let signing_time = signed.header.signing_time(tip.time);
+        self.registered.view().has_ended(signed.header.signing_key, signing_time, tip.time)
+    }
+
     async fn submit(&self, node: &Node, request: &SubmitBatchRequest) -> Result<SubmitOutcome, Status> {
         let mut client = node.client.clone();
         let call = client.submit_batch(request.clone());
         let answer = tokio::time::timeout(self.nodes.call_timeout(), call).await;
         let answer = answer.map_err(|_| Status::deadline_exceeded("the node did not answer in time"))??;
         Ok(answer.into_inner().outcome())
-    }
-}
-
-/// Which nodes said that a batch's key has ended for it. Up to f of them may lie.
-struct KeyWords {
-    wanted: usize,
-    nodes: BTreeSet<usize>,
-}
-
-impl KeyWords {
-    /// Of so many nodes, n: f + 1 must say it, f being a third of n - 1.
-    fn of(nodes: usize) -> Self {
-        Self { wanted: nodes.saturating_sub(1) / 3 + 1, nodes: BTreeSet::new() }
-    }
-
-    /// A node said so. Whether that is enough.
-    fn ended(&mut self, node: usize) -> bool {
-        self.nodes.insert(node);
-        self.nodes.len() >= self.wanted
-    }
-
-    /// A node took the batch: whoever said otherwise was behind, or lied.
-    fn taken(&mut self) {
-        self.nodes.clear();
     }
 }
 
@@ -171,22 +161,37 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use prometheus_client::registry::Registry;
+    use receipt_core::block::Item;
+    use receipt_core::governance::{Action, RevokeKey};
+    use receipt_core::testkit::{GENESIS_TIME_MS, ISSUER_KEY, TestChain};
 
     use super::*;
+    use crate::testkit::ledger::dead_channel;
+    use crate::testkit::process::{TestProcess, init};
 
-    #[test]
-    fn so_many_nodes_as_may_lie_do_not_end_an_offer() {
-        for (nodes, lying) in [(1, 0), (3, 0), (4, 1), (6, 1), (7, 2), (64, 21)] {
-            let mut words = KeyWords::of(nodes);
-            for node in 0..lying {
-                assert!(!words.ended(node) && !words.ended(node), "{nodes}: one node counts once");
-            }
-            words.taken();
-            for node in 0..lying {
-                assert!(!words.ended(node), "{nodes}: forgotten when a node took it");
-            }
-            assert!(words.ended(lying), "{nodes}");
-        }
+    /// One of the nodes lies, or all that this issuer knows.
+    #[tokio::test]
+    async fn what_nodes_say_of_a_key_does_not_end_an_offer_before_the_ledger_says_so() {
+        let dir = scratch::Directory::new();
+        let mut chain = TestChain::new();
+        let mut process = TestProcess::start(init(&dir.path().join("journal"), &chain), &chain);
+        process.acknowledge(&mut chain);
+        process.batcher.cut().unwrap().unwrap();
+        let flying = process.departures.try_recv().unwrap();
+        let submitter = Submitter {
+            nodes: Arc::new(Nodes::over(vec![("liar".to_owned(), dead_channel())], Duration::from_secs(1))),
+            journal: Arc::clone(&process.desk.journal),
+            registered: Arc::clone(&process.desk.registered),
+            metrics: Arc::clone(&process.desk.metrics),
+            resubmit: Duration::from_secs(1),
+        };
+        assert!(!submitter.key_has_ended(&flying));
+        let revoke = RevokeKey { key_id: ISSUER_KEY, revoked_from_ms: GENESIS_TIME_MS };
+        let message = chain.governance(vec![Action::RevokeKey(revoke)]);
+        chain.add_items(vec![Item::Governance(message)]).unwrap();
+        assert!(!submitter.key_has_ended(&flying), "decided, and not followed yet");
+        process.follow(&chain);
+        assert!(submitter.key_has_ended(&flying));
     }
 
     #[test]

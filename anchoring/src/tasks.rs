@@ -97,6 +97,8 @@ impl Anchoring {
         tasks.spawn("batcher", batcher.run(token.clone()));
         let submitter = Submitter {
             nodes: Arc::clone(&self.nodes),
+            journal: Arc::clone(&self.desk.journal),
+            registered: Arc::clone(&self.desk.registered),
             metrics: Arc::clone(&self.desk.metrics),
             resubmit: settings.resubmit,
         };

@@ -115,6 +115,8 @@ fn running_on(
     };
     let submitter = Submitter {
         nodes: Arc::clone(&nodes),
+        journal: Arc::clone(&issuer.desk.journal),
+        registered: Arc::clone(&issuer.desk.registered),
         metrics: Arc::clone(&issuer.desk.metrics),
         resubmit: Duration::from_millis(200),
     };
