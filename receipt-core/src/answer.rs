@@ -46,7 +46,7 @@ pub enum Answer {
         checkpoint: String,
         /// Where the refusal stands.
         place: RecordPlace,
-        /// The receipt that the unit issued in its place, by the unit's word.
+        /// The receipt that the unit issued in its place, by the word of whoever answers.
         replaced_by: Option<ReceiptKey>,
     },
     /// It has no such record, by the node's word.

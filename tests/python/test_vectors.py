@@ -15,7 +15,7 @@ import presentation
 import replay
 from formats import Refused, leaf_hash, preimage, sha256, tagged
 from messages import ACTION, ACTIONS, BLOCK, GENESIS, GOVERNANCE, REFUSED, SET, STATE
-from verify_bundle import Report, Scan, Verdict, read_report, verify_bundle
+from verify_bundle import TONE_OF, Report, Scan, Verdict, read_report, verify_bundle
 
 VECTORS = pathlib.Path(__file__).parents[2] / "docs/spec/vectors"
 h = bytes.fromhex
@@ -521,6 +521,9 @@ class Vectors(unittest.TestCase):
         if is_old(directory_as_of) and (result == "signed" or by_answer):
             code, result = "DIRECTORY_OLD", "unjudged"
         self.assertEqual((code, result.lower()), (conclusion["code"], conclusion["result"]), row["name"])
+        tone = TONE_OF.get(code, TONE_OF[result.lower()])
+        specimen = tone == "good" and verdict.trust.is_test
+        self.assertEqual("caution" if specimen else tone, conclusion["tone"], row["name"])
         self.assertEqual(judged["code"] if result == "invalid" else None, conclusion.get("check"), row["name"])
         checks = [[check["code"], check["outcome"]] for check in told["checks"] if check["code"] != "BODY_RULES"]
         self.assertEqual(verdict.made, checks, row["name"])

@@ -130,6 +130,14 @@ FINDINGS = {
     "STATUS_UNPROVED": "SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET STATUS_PROOF",
 }
 FINDING_OF = {check: finding for finding, checks in FINDINGS.items() for check in checks.split()}
+#: The colour of each result, and of what has another than its result. What nobody can prove (all that is "signed") is never bad.
+TONES = {
+    "good": "in_force",
+    "caution": "too_old signed PRESENTED RED_IN_FORCE",
+    "bad": "reversed refused invalid CODE_ELSEWHERE",
+    "unknown": "unjudged no_receipt FROM_THE_FUTURE",
+}
+TONE_OF = {name: tone for tone, names in TONES.items() for name in names.split()}
 #: The checks of the second and third layer; all others are of the first.
 ANCHORED = "HEADER_FORM BATCH_INCLUSION HEADER_TIME ANCHOR_FORM ANCHOR_QUORUM ANCHOR_INCLUSION ANCHOR_TIME SEAL_BY_PASSED LEDGER_ANSWER"
 IN_FORCE = "SEAL_FORM SEAL_QUORUM SEAL_NEWER SEAL_POSITION SEAL_SET SEAL_TIME STATUS_PROOF"

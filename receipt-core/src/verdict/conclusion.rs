@@ -52,7 +52,7 @@ pub enum Conclusion {
     Refused {
         /// Why.
         reason: Reason,
-        /// The receipt that the unit issued in its place, by the unit's word.
+        /// The receipt that the unit issued in its place, by the word of whoever answers.
         replaced_by: Option<ReceiptKey>,
     },
     /// It may be good, and this program, trust file or directory does not know enough to say.

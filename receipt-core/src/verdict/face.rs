@@ -12,6 +12,7 @@ use super::language::{Language, Said, Sentence};
 use super::times::time_text;
 use crate::ids::UnixMillis;
 use crate::receipt::decimal::{Quantity, Yuan4};
+use crate::receipt::ext::{CollectionMode, DonationKind};
 use crate::receipt::idcheck::masked_code;
 use crate::receipt::layout::{position_name, row_start, to_values};
 use crate::receipt::model::{
@@ -97,29 +98,43 @@ pub(super) fn value_text(receipt: &Receipt, name: &str, value: &str, utc_offset_
     match name {
         "payer_code" | "rec_account" => same(value),
         "payments" => joined(&draft.payments, |payment, language| {
-            with_rest(payment_text(payment, language), [("channel_reference", payment.channel_reference.clone())])
+            let rest = [("channel_reference", payment.channel_reference.clone())];
+            with_rest(payment_text(payment, language), &rest, language)
         }),
         "other_info" => joined(&draft.other_info, |info, language| {
-            with_rest(info_text(info, language), [("no", info.no.to_string())])
+            with_rest(info_text(info, language), &[("no", info.no.to_string())], language)
         }),
         "reversal" => match &draft.reversal {
             Some(reversal) => both(|language| {
-                with_rest(reversal_text(reversal, language), [("reissue_biz_code", reversal.reissue_biz_code.clone())])
+                let rest = [("reissue_biz_code", reversal.reissue_biz_code.clone())];
+                with_rest(reversal_text(reversal, language), &rest, language)
             }),
             None => same(value),
         },
+        "donation.restricted_use" | "donation.anonymous" => words(flag_text(value)),
         _ => shown_value(receipt, name, value.to_owned(), utc_offset_minutes).unwrap_or_else(|| same(value)),
     }
 }
 
-/// What a face says of a row or an entry of a list, and behind it what it leaves out, by the names in the body: whoever shows it shows all of it.
-fn with_rest<const N: usize>(text: String, rest: [(&str, String); N]) -> String {
-    let rest: Vec<String> = rest
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
-    if rest.is_empty() { text } else { format!("{text}  ({})", rest.join(", ")) }
+/// What a face says of a row or an entry of a list, and behind it what it leaves out, each by what it is called: whoever shows it shows all of it.
+fn with_rest(text: String, rest: &[(&str, String)], language: Language) -> String {
+    let given = rest.iter().filter(|(_, value)| !value.is_empty());
+    let label = |(name, value): &(&str, String)| {
+        labelled(field_label(name).map_or(*name, |label| label.of(language)), value, language)
+    };
+    let rest: Vec<String> = given.map(label).collect();
+    match language {
+        _ if rest.is_empty() => text,
+        Language::Zh => format!("{text}（{}）", rest.join("，")),
+        Language::En => format!("{text} ({})", rest.join(", ")),
+    }
+}
+
+fn labelled(label: &str, value: &str, language: Language) -> String {
+    match language {
+        Language::Zh => format!("{label}：{value}"),
+        Language::En => format!("{label}: {value}"),
+    }
 }
 
 /// Of quantity, standard and unit, what the row's text has no place for: it prints all of them or none.
@@ -137,35 +152,35 @@ fn rest_of_quantity(quantity: Option<&Quantity>, standard: Option<&Yuan4>, unit:
 
 /// A row of items or detail lines, all of it; the empty text if there is none.
 pub(super) fn row_text(row: Option<&impl Row>) -> Said {
-    same(&row.map(Row::to_text).unwrap_or_default())
+    both(|language| row.map(|row| row.to_text(language)).unwrap_or_default())
 }
 
 /// A row of items or of detail lines.
 pub(super) trait Row {
     /// On one line.
-    fn to_text(&self) -> String;
+    fn to_text(&self, language: Language) -> String;
 }
 
 impl Row for Item {
-    fn to_text(&self) -> String {
-        let text =
-            with_rest(item_text(self), rest_of_quantity(self.quantity.as_ref(), self.standard.as_ref(), &self.unit));
+    fn to_text(&self, language: Language) -> String {
+        let mut rest = rest_of_quantity(self.quantity.as_ref(), self.standard.as_ref(), &self.unit).to_vec();
         let adjustment = self.rounding_adjustment.as_ref().map(Yuan4::to_string).unwrap_or_default();
-        with_rest(text, [("rounding_adjustment", adjustment), ("remark", self.remark.clone())])
+        rest.extend([("rounding_adjustment", adjustment), ("remark", self.remark.clone())]);
+        with_rest(item_text(self), &rest, language)
     }
 }
 
 impl Row for AuxItem {
-    fn to_text(&self) -> String {
-        let text =
-            with_rest(aux_text(self), rest_of_quantity(self.quantity.as_ref(), self.standard.as_ref(), &self.unit));
-        let rest = [
+    fn to_text(&self, language: Language) -> String {
+        let mut rest = rest_of_quantity(self.quantity.as_ref(), self.standard.as_ref(), &self.unit).to_vec();
+        let others = [
             ("related_item_code", &self.related_item_code),
             ("related_item_name", &self.related_item_name),
             ("item_code", &self.item_code),
             ("remark", &self.remark),
         ];
-        with_rest(text, rest.map(|(name, value)| (name, value.clone())))
+        rest.extend(others.map(|(name, value)| (name, value.clone())));
+        with_rest(aux_text(self), &rest, language)
     }
 }
 
@@ -195,6 +210,9 @@ fn shown_value(receipt: &Receipt, name: &str, value: String, utc_offset_minutes:
         }
         "other_info" => joined(&draft.other_info, info_text),
         "donation.restricted_use" | "donation.anonymous" if value == "false" => return None,
+        "donation.restricted_use" | "donation.anonymous" => words(flag_text(&value)),
+        "non_tax.collection_mode" => words(collection_mode_text(CollectionMode::parse(&value).ok()?)),
+        "donation.donation_kind" => words(donation_kind_text(DonationKind::parse(&value).ok()?)),
         _ => same(&value),
     })
 }
@@ -243,6 +261,27 @@ const fn payer_id_type_text(payer_id_type: PayerIdType) -> Sentence {
     }
 }
 
+const fn collection_mode_text(mode: CollectionMode) -> Sentence {
+    match mode {
+        CollectionMode::Direct => Sentence { zh: "直缴", en: "paid into the treasury" },
+        CollectionMode::Centralised => Sentence { zh: "集中汇缴", en: "collected by the unit" },
+    }
+}
+
+const fn donation_kind_text(kind: DonationKind) -> Sentence {
+    match kind {
+        DonationKind::Money => Sentence { zh: "货币", en: "money" },
+        DonationKind::InKind => Sentence { zh: "实物", en: "in kind" },
+    }
+}
+
+fn flag_text(value: &str) -> Sentence {
+    match value {
+        "true" => Sentence { zh: "是", en: "yes" },
+        _ => Sentence { zh: "否", en: "no" },
+    }
+}
+
 fn payment_text(payment: &Payment, language: Language) -> String {
     let mode = match payment.mode {
         PaymentMode::Cash => Sentence { zh: "现金", en: "cash" },
@@ -277,10 +316,7 @@ fn related_text(related: &Related, language: Language) -> String {
 }
 
 fn info_text(info: &OtherInfo, language: Language) -> String {
-    match language {
-        Language::Zh => format!("{}：{}", info.name, info.value),
-        Language::En => format!("{}: {}", info.name, info.value),
-    }
+    labelled(&info.name, &info.value, language)
 }
 
 fn reversal_text(reversal: &Reversal, language: Language) -> String {

@@ -90,10 +90,20 @@ labels! {
     "dues.membership_period" "会费期间" "Membership period",
     "social_insurance.insured_id" "参保人编号" "Insured person",
     "social_insurance.period" "费款所属期" "Period",
+    "channel_reference" "渠道流水号" "Channel's reference",
+    "no" "序号" "No.",
+    "reissue_biz_code" "重开的业务流水号" "Business reference of the re-issue",
+    "quantity" "数量" "Quantity",
+    "standard" "标准" "Standard",
+    "unit" "计量单位" "Unit of measure",
+    "rounding_adjustment" "尾差调整" "Rounding adjustment",
+    "related_item_code" "所属项目编码" "Code of its item",
+    "related_item_name" "所属项目" "Its item",
+    "item_code" "编码" "Code",
 }
 
-/// What a header or extension field is called, by its name in the body's layout (`payer_name`, `medical.own_pay`); in Chinese as printed
-/// on receipts. `None` for rows and unknown names.
+/// What a header or extension field is called, by its name in the body's layout (`payer_name`, `medical.own_pay`), or what a row or an entry
+/// of a list has beside its text (`channel_reference`); in Chinese as printed on receipts. `None` for rows and unknown names.
 pub fn field_label(name: &str) -> Option<Sentence> {
     LABELS.iter().find(|(known, _)| *known == name).map(|(_, label)| *label)
 }

@@ -73,7 +73,7 @@ pub enum LedgerAnswer<'a> {
         checkpoint: &'a str,
         /// Where the refusal stands.
         place: &'a RecordPlace,
-        /// The receipt that the unit issued in its place, by the unit's word.
+        /// The receipt that the unit issued in its place, by the word of whoever answers.
         replaced_by: Option<ReceiptKey>,
     },
     /// It took the record.

@@ -150,12 +150,15 @@ findings! {
         "这张票据已被红字票据{by}冲红，不再有效。" "The red receipt {by} reversed this receipt, which is no longer in force.",
         "请勿凭此报销。" "Reimburse nothing on it.";
     Pending = "PENDING", Signed Caution, "待上链" "NOT YET ANCHORED",
-        "开票单位已签名，票据尚未上链，仍在期限内。" "The unit signed the receipt; it is not yet anchored, and still in time.",
+        "开票单位已签名；查询的答复说尚未上链，仍在期限内。"
+        "The unit signed the receipt; by what was answered it is not yet anchored, and still in time.",
         "开票单位承诺在{seal_by_ms}前上链，请届时再查。" "The unit promises to have it anchored by {seal_by_ms}: check again then.";
-    Overdue = "OVERDUE", Signed Bad, "逾期未上链" "OVERDUE",
-        "开票单位承诺在{seal_by_ms}前上链，至今未上链。" "The unit promised to have it anchored by {seal_by_ms}, and it is not.",
-        "请向开票单位询问；可向财政部门报告漏记。" "Ask the unit; it can be reported to the finance authority as left out.";
-    LeftOut = "LEFT_OUT", Signed Bad, "报告漏记" "REPORTED AS LEFT OUT",
+    Overdue = "OVERDUE", Signed Caution, "逾期未查到" "OVERDUE, NOT FOUND",
+        "开票单位承诺在{seal_by_ms}前上链；期限已过，查询的答复说至今未上链。"
+        "The unit promised to have it anchored by {seal_by_ms}; that time is over, and by what was answered it is not.",
+        "这一点无法证明：请过后再查，或向开票单位询问；可向财政部门报告漏记。"
+        "Nobody can prove that: check again later, or ask the unit; it can be reported to the finance authority as left out.";
+    LeftOut = "LEFT_OUT", Signed Caution, "报告漏记" "REPORTED AS LEFT OUT",
         "开票单位承诺在{seal_by_ms}前上链；期限已过，报告人称至今未上链。"
         "The unit promised to have the receipt anchored by {seal_by_ms}; that time is over, and by the reporter's word it is not.",
         "未上链，文件不能证明：请审计重放账本（audit --left-out）。"
@@ -165,8 +168,8 @@ findings! {
         "Signed with the key of {unit_name}; whether it is anchored or reversed was not checked.",
         "请与纸面逐项核对，联网后再查。" "Compare it with the paper item by item, and check again once online.";
     Refused = "REFUSED", Refused Bad, "被拒绝" "REFUSED",
-        "账本拒绝了这张票据：{reason}[；已由{replaced_by}代替]。"
-        "The ledger refused this receipt: {reason}[; {replaced_by} replaces it].",
+        "账本拒绝了这张票据：{reason}[；答复称已由{replaced_by}代替]。"
+        "The ledger refused this receipt: {reason}[; by what was answered, {replaced_by} replaces it].",
         "请向开票单位索取有效的票据。" "Ask the unit for a receipt that is in force.";
     Altered = "ALTERED", Invalid Bad, "已被改动" "ALTERED",
         "内容被改动过，不是开票单位签名的内容[；不同的是：{field}]。"
@@ -202,7 +205,7 @@ findings! {
         "请用那条链的验证页面或信任文件。" "Take the page or the trust file of that chain.";
     KeyUnknown = "KEY_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "{directory_seconds}的单位名录里没有签这张票据的密钥。" "The directory of units of {directory_seconds} does not have the key that signed.",
-        "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
+        "请更新名录（重新打开页面）后再查，或向开票单位询问。" "Bring the directory up to date (load the page anew), or ask the unit.";
     DirectoryAhead = "DIRECTORY_AHEAD", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "单位名录的时间是{directory_seconds}，晚于判断所用的时间。"
         "The directory of units is dated {directory_seconds}, later than the time of the judgement.",
@@ -214,17 +217,17 @@ findings! {
     DirectoryOld = "DIRECTORY_OLD", Unjudged Unknown, "名录过旧" "DIRECTORY TOO OLD",
         "单位名录是{age_seconds}以前的，要求不超过{allowed_seconds}；按它签名成立，但密钥此后可能已被吊销。"
         "The directory of units is {age_seconds} old, no more than {allowed_seconds} being allowed; by it the signature holds, but the key may have been revoked since.",
-        "请更新单位名录后再查。" "Bring the directory up to date, and check again.";
+        "请更新名录（重新打开页面）后再查，或向开票单位询问。" "Bring the directory up to date (load the page anew), or ask the unit.";
     FormatUnknown = "FORMAT_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "本程序不认识这种格式。" "This program does not know the format.",
         "请更新程序或页面。" "Take a newer program or page.";
     ValidatorsUnknown = "VALIDATORS_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "签署检查点的机构不在信任文件里。" "It is signed by validators that the trust file does not know.",
-        "请更新信任文件。" "Bring the trust file up to date.";
+        "请更新信任文件（重新打开页面）。" "Bring the trust file up to date (load the page anew).";
     AuthoritiesUnknown = "AUTHORITIES_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "信任文件里的财政部门为单位凭证签名的数量不足。"
         "Too few authorities of the trust file have signed the unit's credential.",
-        "请更新信任文件后再查。" "Bring the trust file up to date, and judge again.";
+        "请更新信任文件（重新打开页面）后再查。" "Bring the trust file up to date (load the page anew), and judge again.";
     StatusUnknown = "STATUS_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "账本对这张票据有本程序不认识的记载。" "The ledger states something of the receipt that this program does not know.",
         "请更新程序或页面。" "Take a newer program or page.";

@@ -95,6 +95,39 @@ fn nothing_but_what_is_in_force_begins_with_praise() {
     }
 }
 
+/// That the ledger does not have a record nobody can prove: it is told as somebody's word, and no colour says more.
+#[test]
+fn what_nobody_can_prove_is_told_as_somebodys_word() {
+    for (finding, zh, en) in [
+        (Finding::Pending, "答复说", "by what was answered"),
+        (Finding::Overdue, "答复说", "by what was answered"),
+        (Finding::LeftOut, "报告人称", "by the reporter's word"),
+        // That it was refused is proved; what replaces it is not.
+        (Finding::Refused, "[；答复称", "[; by what was answered"),
+    ] {
+        let sentence = finding.sentence();
+        assert!(sentence.zh.contains(zh) && sentence.en.contains(en), "{sentence:?}");
+        assert_eq!(finding.tone() == Tone::Bad, finding == Finding::Refused, "{}", finding.code());
+    }
+    assert!(!Finding::Overdue.word().zh.contains("未上链"), "a word is read first, and stands alone");
+}
+
+/// The table of docs/spec/verdict.md, for who writes another program.
+#[test]
+fn the_specification_has_every_finding_with_its_result_and_tone() {
+    let spec = include_str!("../../../../docs/spec/verdict.md");
+    let table = spec.split("\n## Conclusions").nth(1).unwrap().split("\nReceipts are").next().unwrap();
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let mut told = BTreeSet::new();
+    for cells in table.lines().filter(|line| line.starts_with("| ")).map(cells).skip(1) {
+        let codes: Vec<&str> = cells[1].split(", ").collect();
+        told.extend(codes.iter().map(|code| format!("{code} {} {}", cells[2], cells[3])));
+    }
+    let of =
+        |finding: &Finding| format!("{} {} {}", finding.code(), finding.result().as_str(), finding.tone().as_str());
+    assert_eq!(told, Finding::ALL.iter().map(of).collect());
+}
+
 /// What docs/spec/execution.md has the ledger refuse a record for.
 #[test]
 fn every_reason_of_a_refused_record_has_words() {

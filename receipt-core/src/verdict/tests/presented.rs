@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::bundle::{Leaf, Presentation, share};
+use crate::receipt::decimal::Yuan4;
 use crate::receipt::disclosure::Salt;
+use crate::receipt::model::{AuxItem, OtherInfo};
 
 fn judge_part(chain: &TestChain, presentation: &Presentation) -> Verdict {
     verify_bundle(&presentation.encode(), chain.trust(), chain.now())
@@ -283,9 +285,73 @@ fn nothing_of_what_is_shown_is_left_unsaid() {
                 texts_seen += 1;
                 for language in [&choice.line.value.zh, &choice.line.value.en] {
                     assert!(language.contains(&text), "{id} {name} {key}: {text:?} is not in {language:?}");
+                    assert!(
+                        !language.contains(&format!("{key}:")),
+                        "{id} {name}: {language:?} is no word of a reader's"
+                    );
                 }
             }
         }
     }
     assert!(texts_seen > 100, "{texts_seen}");
+}
+
+/// The names of the body are for programs: a reader of either language gets a word for each.
+#[test]
+fn no_name_of_the_body_is_shown_to_a_reader() {
+    let mut chain = TestChain::new();
+    let mut draft = chain.draft("S01");
+    (draft.items[0].quantity, draft.items[0].unit) = (None, "次".to_owned());
+    draft.items[0].remark = "甲".to_owned();
+    draft.payments[0].channel_reference = "YB1".to_owned();
+    draft.other_info = vec![OtherInfo { no: 7, name: "床号".to_owned(), value: "3".to_owned() }];
+    let aux = AuxItem {
+        related_item_code: "0609".to_owned(),
+        related_item_name: "西药费".to_owned(),
+        item_code: "X1".to_owned(),
+        item_name: "阿莫西林".to_owned(),
+        unit: "盒".to_owned(),
+        quantity: None,
+        standard: None,
+        amount: Yuan4::parse("1.0000").unwrap(),
+        remark: "甲类".to_owned(),
+    };
+    draft.aux_items = vec![aux];
+    let receipt = chain.issue_draft(draft, Vec::new());
+    chain.add_block(std::slice::from_ref(&receipt));
+    let choices = crate::verdict::choices(&chain.bundle(&receipt), 480).unwrap();
+    let value = |name: &str| &choices.iter().find(|choice| choice.line.code == name).unwrap().line.value;
+    assert!(value("payments").zh.contains("（渠道流水号：YB1）"), "{:?}", value("payments"));
+    assert_eq!(
+        (value("other_info").zh.as_str(), value("other_info").en.as_str()),
+        ("床号：3（序号：7）", "床号: 3 (No.: 7)")
+    );
+    let (item, aux) = (value("items[0]"), value("aux_items[0]"));
+    assert!(item.zh.contains("计量单位：次") && item.zh.contains("备注：甲）"), "{item:?}");
+    assert!(
+        aux.zh.ends_with("（计量单位：盒，所属项目编码：0609，所属项目：西药费，编码：X1，备注：甲类）"),
+        "{aux:?}"
+    );
+    assert!(
+        aux.en.ends_with("(Unit of measure: 盒, Code of its item: 0609, Its item: 西药费, Code: X1, Remark: 甲类)"),
+        "{aux:?}"
+    );
+    // What stands in the body as a code.
+    for (sample, name, zh, en) in [
+        ("S04", "non_tax.collection_mode", "直缴", "paid into the treasury"),
+        ("S09", "donation.donation_kind", "货币", "money"),
+        ("S09", "donation.restricted_use", "是", "yes"),
+        ("S09", "donation.anonymous", "否", "no"),
+        ("S10", "donation.donation_kind", "实物", "in kind"),
+        ("S10", "donation.anonymous", "是", "yes"),
+    ] {
+        let receipt = chain.issue(sample);
+        chain.add_block(std::slice::from_ref(&receipt));
+        let choices = crate::verdict::choices(&chain.bundle(&receipt), 480).unwrap();
+        let shown = choices.into_iter().find(|choice| choice.line.code == name).unwrap().line.value;
+        assert_eq!((shown.zh.as_str(), shown.en.as_str()), (zh, en), "{sample} {name}");
+        // The same on a face, but for what is not the case.
+        let on_face = Face::of(&receipt.receipt, 480).lines.into_iter().find(|line| line.code == name);
+        assert_eq!(on_face.map(|line| line.value), (zh != "否").then_some(shown), "{sample} {name}");
+    }
 }

@@ -165,6 +165,19 @@ fn what_the_ledger_has_not_is_in_time_or_overdue_by_its_own_time() {
         assert_eq!(verdict.as_of, Some(AsOf { time: PosixSeconds::new(seconds), source: DateSource::Checkpoint }));
         praises_nothing(&verdict);
     }
+    // Whoever answers may lie: a receipt that the ledger has is not called bad by a word.
+    let (mut chain, sealed) = super::chain();
+    let seal_by = sealed.signed.record.seal_by;
+    let red = chain.reverse(&sealed);
+    chain.add_block(std::slice::from_ref(&red));
+    let validators = chain.validators_at(chain.height())[..3].to_vec();
+    let note = chain.checkpoint_note(chain.log().size(), &validators, seal_by.seconds() + 1);
+    let absent = LedgerAnswer::Absent { checkpoint: &note };
+    let verdict = Known::of(&chain).judge(&chain, &sealed.record, absent, seal_by.plus_millis(3_600_000));
+    let conclusion = verdict.to_report().conclusion;
+    assert_eq!((conclusion.code, conclusion.tone), ("OVERDUE", "caution"));
+    assert!(verdict.to_line(Language::Zh).contains("查询的答复说至今未上链"), "{verdict:?}");
+    assert!(verdict.to_line(Language::En).contains("by what was answered it is not"), "{verdict:?}");
     // A checkpoint from before the record cannot say that it is not there, or it would be in time for ever.
     let issued = waiting.signed.record.issue_time.seconds();
     for (seconds, finding) in [(issued - 600, Finding::Pending), (issued - 601, Finding::AnswerFalse)] {
@@ -327,7 +340,7 @@ fn a_refusal_is_proved_and_says_why() {
     assert_eq!((verdict.layers.genuine, verdict.layers.anchored), (LayerResult::Passed, LayerResult::Failed));
     let zh = judge(&twin, &place, Some(receipt.receipt.key())).to_line(Language::Zh);
     let key = receipt.receipt.key();
-    assert!(zh.starts_with(&format!("被拒绝  账本拒绝了这张票据：票据号码已被使用；已由{key}代替。")), "{zh}");
+    assert!(zh.starts_with(&format!("被拒绝  账本拒绝了这张票据：票据号码已被使用；答复称已由{key}代替。")), "{zh}");
     assert_eq!(judge(&good, &chain.place(&good.record), None).finding(), Finding::Pending, "its batch came back");
     // A proof of something else, and none.
     let taken = chain.place(&receipt.record);
