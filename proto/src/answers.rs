@@ -6,7 +6,7 @@ use receipt_core::answer::Answer;
 use receipt_core::bundle::{BatchPart, StatusPart};
 use receipt_core::entry::Entry;
 use receipt_core::hash::Hash;
-use receipt_core::ids::{LeafIndex, ReceiptKey};
+use receipt_core::ids::{LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber};
 use receipt_core::note::{Checkpoint, SignedNote, TlogProof};
 use receipt_core::verdict::RecordPlace;
 use tonic::transport::Channel;
@@ -94,7 +94,7 @@ pub fn answer_of(response: GetReceiptStateResponse) -> Option<Answer> {
                 },
             })
         }
-        WireAnswer::Refused(_) => Some(Answer::Refused {
+        WireAnswer::Refused(refused) => Some(Answer::Refused {
             checkpoint,
             place: RecordPlace {
                 leaf_index: LeafIndex::new(place.leaf_index),
@@ -104,9 +104,17 @@ pub fn answer_of(response: GetReceiptStateResponse) -> Option<Answer> {
                 batch_index,
                 batch_path: hashes(&place.batch_path)?,
             },
-            replaced_by: None,
+            replaced_by: match refused.replaced_by {
+                Some(key) => Some(key_of(&key)?),
+                None => None,
+            },
         }),
     }
+}
+
+fn key_of(key: &WireKey) -> Option<ReceiptKey> {
+    let (code, number) = (ReceiptCode::parse(&key.receipt_code), ReceiptNumber::parse(&key.receipt_number));
+    Some(ReceiptKey { code: code.ok()?, number: number.ok()? })
 }
 
 fn hashes(path: &[Bytes]) -> Option<Vec<Hash>> {

@@ -48,7 +48,7 @@ pub use members::{read_pending_validators, read_validators};
 pub use messages::followed_writes;
 pub use overlay::{StateRead, Writes};
 pub use owned::read_validator_name;
-pub use reading::ReadError;
+pub use reading::{ReadError, receipt_key_of};
 pub use refusal::{ApplyError, BlockRefusal};
 pub use schedule::{Schedule, proposer_order, read_schedule};
 pub use statuses::{Status, StatusNodes, StatusValue, status_value_hash, stored_value_hash, unknown_status_kind};

@@ -10,8 +10,11 @@ use receipt_core::governance::RegisterSystem;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, ReceiptCode, ReceiptKey, ReceiptNumber, TreeSize, UnitId};
 use receipt_core::merkle::{InnerTree, inclusion_path};
-use receipt_core::state::tables::{ReceiptState, RefusedState, Table, receipt_key_bytes};
-use receipt_core::state::{StateRead as _, StatusNodes};
+use receipt_core::record::SignedRecord;
+use receipt_core::state::tables::{
+    ReceiptState, RefusedState, Table, biz_key_bytes, receipt_key_bytes, uniqueness_key_bytes,
+};
+use receipt_core::state::{StateRead as _, StatusNodes, receipt_key_of};
 use receipt_core::status::StatusMap;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::ledger::v1::get_receipt_state_response::Answer;
@@ -57,8 +60,15 @@ impl Services {
         if found.leaf_index.get() >= size.get() {
             return Err(decided_not_sealed().into());
         }
+        let (place, record) = self.record_place(&found, size)?;
         let answer = match found.refused {
-            Some(state) => Answer::Refused(wire::RefusedState { reason: state.reason.as_str().to_owned() }),
+            Some(state) => Answer::Refused(wire::RefusedState {
+                reason: state.reason.as_str().to_owned(),
+                replaced_by: self.replacing(&record, size)?.map(|key| wire::ReceiptKey {
+                    receipt_code: key.code.to_string(),
+                    receipt_number: key.number.to_string(),
+                }),
+            }),
             None => {
                 let (proof, value) = self.status_proof(tip.height, found.status_key)?;
                 let (salt, status) = value.split_at_checked(16).unwrap_or_default();
@@ -75,7 +85,7 @@ impl Services {
             seal: tip.seal_entry.into(),
             seal_path: tip.seal_path,
             status_key: hash_bytes(&found.status_key),
-            place: Some(self.record_place(&found, size)?),
+            place: Some(place),
             answer: Some(answer),
         })
     }
@@ -143,8 +153,29 @@ impl Services {
         Ok(system.grants.into_iter().map(|grant| UnitId::new(grant.unit_id)).collect())
     }
 
-    /// The record's way to the log's root: its batch is read from the block that decided it.
-    fn record_place(&self, found: &Found, size: TreeSize) -> Result<RecordPlace, StoreError> {
+    /// The receipt that the ledger has for what a refused record was about: the same transaction, or the same payment, of the same unit. Nothing is
+    /// told of another unit's.
+    fn replacing(&self, record: &[u8], size: TreeSize) -> Result<Option<ReceiptKey>, StoreError> {
+        let Ok(SignedRecord { record, .. }) = SignedRecord::decode(record) else { return Ok(None) };
+        let store = &self.ledger.store;
+        let mut holders = vec![store.get(Table::BizKeys, &biz_key_bytes(record.unit, record.biz_key))?];
+        // A red one bears the keys of what it was to reverse.
+        for unique in record.uniqueness_keys.iter().filter(|_| record.reverses.is_none()) {
+            holders.push(store.get(Table::UniquenessKeys, &uniqueness_key_bytes(record.unit, unique))?);
+        }
+        for holder in holders.into_iter().flatten() {
+            let Some(row) = store.get(Table::Receipts, &holder)? else { continue };
+            let row = ReceiptState::decode(&row)?;
+            let key = receipt_key_of(&holder)?;
+            if row.unit == record.unit && row.leaf_index.get() < size.get() && key != record.key {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The record, and its way to the log's root: its batch is read from the block that decided it.
+    fn record_place(&self, found: &Found, size: TreeSize) -> Result<(RecordPlace, Vec<u8>), StoreError> {
         let store = &self.ledger.store;
         let leaf = found.leaf_index;
         let corrupt = |what: &str| StoreError::corrupt(format!("{what} of leaf {leaf}"));
@@ -168,14 +199,16 @@ impl Services {
             InnerTree::from_leaves(self.ledger.chain.suite, &batch.records).map_err(|_| corrupt("the records"))?;
         let batch_path = tree.path(LeafIndex::new(found.batch_index.into())).ok_or_else(|| corrupt("the record"))?;
         let path = inclusion_path(store, leaf, size).map_err(|error| StoreError::corrupt(error.to_string()))?;
-        Ok(RecordPlace {
+        let place = RecordPlace {
             leaf_index: leaf.get(),
             entry: entry.into(),
             path: hashes(&path),
             signed_header: batch.header.encode().into(),
             batch_index: found.batch_index.into(),
             batch_path: hashes(&batch_path),
-        })
+        };
+        let record = batch.records.into_iter().nth(found.batch_index.into());
+        Ok((place, record.ok_or_else(|| corrupt("the record"))?))
     }
 
     /// Proof as of a height, and the salted status if the map has the key then.

@@ -426,7 +426,13 @@ async fn a_refused_receipt_is_answered_by_the_refusal_and_its_reason() {
     again.draft.biz_code = "another".to_owned();
     let refused = chain.sign(again, Vec::new());
     let batch = chain.batch(vec![refused.record.clone()]);
-    let tip = chain.add_items(vec![Item::Batch(batch)]).unwrap();
+    // Under new numbers: a transaction that has its receipt, and a payment that has one.
+    let twin = chain.issue_draft(receipts[0].receipt.draft.clone(), Vec::new());
+    let mut paid = receipts[1].receipt.draft.clone();
+    paid.biz_code = "paid once more".to_owned();
+    let paid = chain.issue_draft(paid, Vec::new());
+    let others = [&twin, &paid].map(|receipt| Item::Batch(chain.batch(vec![receipt.record.clone()])));
+    let tip = chain.add_items([Item::Batch(batch)].into_iter().chain(others).collect()).unwrap();
     let node = TestNode::new(&chain, 1);
     node.decide(&chain, tip);
     assert_eq!(tip.get(), SEALED);
@@ -436,7 +442,13 @@ async fn a_refused_receipt_is_answered_by_the_refusal_and_its_reason() {
     let answer = state(&world, by_status_key(&refused), Role::Claimer, 1).await.unwrap();
     assert_eq!(place(&world, &refused, &answer), PlaceVerdict::Refused(Reason::NumberUsed));
     let Some(Answer::Refused(told)) = answer.answer else { panic!("it was refused") };
-    assert_eq!(told.reason, Reason::NumberUsed.as_str());
+    assert_eq!((told.reason.as_str(), told.replaced_by), (Reason::NumberUsed.as_str(), None));
+    for (of, reason, holder) in [(&twin, Reason::BizCodeUsed, 0), (&paid, Reason::PaymentReceipted, 1)] {
+        let answer = state(&world, by_status_key(of), Role::Claimer, 1).await.unwrap();
+        assert_eq!(place(&world, of, &answer), PlaceVerdict::Refused(reason));
+        let Some(Answer::Refused(told)) = answer.answer else { panic!("it was refused") };
+        assert_eq!(told.replaced_by, by_number(&world.receipts[holder]).key, "{reason}");
+    }
     // One that was taken before it was refused again stays taken; one that was good is not there yet.
     let answer = state(&world, by_status_key(&world.receipts[0]), Role::Claimer, 1).await.unwrap();
     assert_eq!(place(&world, &world.receipts[0], &answer), PlaceVerdict::Taken);

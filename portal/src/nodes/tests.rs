@@ -15,8 +15,8 @@ use tallystick_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerS
 use tallystick_proto::ledger::v1::{
     GetBlockRequest, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
     GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptStateRequest,
-    GetReceiptStateResponse, LedgerBlock, RecordPlace as WirePlace, RefusedState, StreamBlocksRequest,
-    SubmitBatchRequest, SubmitBatchResponse, TakenState,
+    GetReceiptStateResponse, LedgerBlock, ReceiptKey as WireKey, RecordPlace as WirePlace, RefusedState,
+    StreamBlocksRequest, SubmitBatchRequest, SubmitBatchResponse, TakenState,
 };
 use tallystick_service::clock::FixedClock;
 use tokio::net::TcpListener;
@@ -309,11 +309,14 @@ async fn a_refusal_is_handed_on_with_its_place() {
     world.receipt = world.chain.sign(twin, Vec::new());
     let batch = world.chain.batch(vec![world.receipt.record.clone()]);
     world.chain.add_items(vec![Item::Batch(batch)]).unwrap();
-    let refused = WireAnswer::Refused(RefusedState { reason: Reason::NumberUsed.as_str().to_owned() });
+    let key = WireKey { receipt_code: "99060126".to_owned(), receipt_number: "0000000009".to_owned() };
+    let refused = RefusedState { reason: Reason::NumberUsed.as_str().to_owned(), replaced_by: Some(key) };
+    let refused = WireAnswer::Refused(refused);
     let said = GetReceiptStateResponse { answer: Some(refused), ..world.place_only() };
     let nodes = world.nodes(&[state(said)]).await;
     let answer = nodes.ask(&world.question(), 0).await.unwrap();
-    let Answer::Refused { checkpoint, place, replaced_by: None } = &answer else { panic!("{answer:?}") };
+    let Answer::Refused { checkpoint, place, replaced_by: Some(key) } = &answer else { panic!("{answer:?}") };
+    assert_eq!(key.to_string(), "99060126-0000000009");
     assert_eq!(Answer::decode(&answer.encode()).as_ref(), Ok(&answer));
     let trust = world.chain.trust();
     let trusted = trust.verify_checkpoint(checkpoint).unwrap();

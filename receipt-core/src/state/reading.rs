@@ -15,6 +15,14 @@ impl ReadError {
     }
 }
 
+/// The receipt that a row of BizKeys or UniquenessKeys names (`tables::receipt_key_bytes`).
+pub fn receipt_key_of(row: &[u8]) -> Result<ReceiptKey, ReadError> {
+    let mut fields = Fields(row);
+    let key = fields.key()?;
+    fields.end()?;
+    Ok(key)
+}
+
 /// A cursor over fixed-layout values: every read is checked, and so is the end.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
