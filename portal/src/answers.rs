@@ -17,7 +17,7 @@ use tallystick_service::callers::{Network, Share};
 use crate::downloads::{Download, Downloads};
 use crate::fetch::{Fetched, FetchedDocument, FetchedElements, bundle_of, download_of};
 use crate::input::Fields;
-use crate::pages;
+use crate::pages::{self, Pages};
 use crate::reply::{Problem, ProblemKind};
 
 /// Who is answered, and what they sent.
@@ -29,6 +29,8 @@ pub(crate) struct Asker {
     pub(crate) is_form: bool,
     /// What they sent, to be sent again if it must be.
     pub(crate) sent: Fields,
+    /// How they are shown a page.
+    pub(crate) pages: Pages,
 }
 
 #[derive(Serialize)]
@@ -78,7 +80,7 @@ struct GiveMoreJson {
 impl Asker {
     /// A problem, for this asker.
     pub(crate) fn problem(&self, problem: Problem) -> Response {
-        if self.is_form { pages::problem(&problem) } else { problem.into_response() }
+        if self.is_form { self.pages.problem(&problem, Some(self.path)) } else { problem.into_response() }
     }
 
     /// A receipt, or how to come to it.
@@ -99,17 +101,21 @@ impl Asker {
             Err(problem) => return self.problem(problem),
         };
         if self.is_form {
-            let body = kept.as_markup(downloads.life());
-            return pages::page(StatusCode::OK, ("票据已取到", "Here is the receipt"), &body);
+            let mut body = kept.as_markup(downloads.life());
+            if kept.media_type == "image/png" {
+                body += &pages::other_pages(self.path, &self.sent, page_count);
+            }
+            return self.pages.page(StatusCode::OK, ("票据已取到", "Here is the receipt"), &body, "");
         }
         json(StatusCode::OK, &DocumentJson { download: kept, page_count, snapshot_height })
     }
 
-    /// What the five elements say.
+    /// What the five elements say; `told` is what people are told of it, as markup.
     pub(crate) fn elements(
         &self,
         fetched: Result<Fetched<FetchedElements>, Problem>,
         downloads: &Downloads,
+        told: &str,
     ) -> Response {
         let elements = match fetched {
             Ok(Fetched::Here(elements)) => elements,
@@ -125,24 +131,16 @@ impl Asker {
         if !self.is_form {
             return json(StatusCode::OK, &answer);
         }
-        let (zh, en) = words_of(&answer);
-        let mut body = format!("<p role=\"status\">{zh}</p><p lang=\"en\">{en}</p>");
-        if let Some(red) = &answer.reversed_by {
-            body += &format!("<p>红字票据 <span lang=\"en\">Red receipt</span>: {}</p>", pages::escaped(red));
-        }
-        if let Some(download) = &answer.download {
-            body += "<p>证明文件可在本站首页核验，不必相信本页。<span lang=\"en\">The proof can be verified on this site’s page, or on one that \
-                     you have kept: you need not believe this one.</span></p>";
-            body += &download.as_markup(downloads.life());
-        }
-        pages::page(StatusCode::OK, ("查验结果", "Result"), &body)
+        let file = answer.download.as_ref().map(|download| download.as_markup(downloads.life()));
+        let body = format!("{told}{}", file.unwrap_or_default());
+        self.pages.page(StatusCode::OK, ("查验结果", "Result"), &body, "")
     }
 
     fn wait(&self, wait: &Wait) -> Response {
         let ticket = hex::encode(&wait.ticket);
         let wait_for = Duration::from_millis(wait.wait_ms.into());
         if self.is_form {
-            return pages::again(self.path, &self.sent, (Some(&ticket), Some(wait_for)), &[]);
+            return self.pages.again(self.path, &self.sent, (Some(&ticket), Some(wait_for)), &[]);
         }
         let answer = WaitJson { ticket, wait_ms: wait.wait_ms, good_for_ms: wait.good_for_ms };
         let mut response = json(StatusCode::ACCEPTED, &answer);
@@ -160,7 +158,7 @@ impl Asker {
         };
         let fields: Vec<String> = fields.into_iter().map(name).collect();
         match self.is_form {
-            true => pages::again(self.path, &self.sent, (None, None), &fields),
+            true => self.pages.again(self.path, &self.sent, (None, None), &fields),
             false => json(StatusCode::UNPROCESSABLE_ENTITY, &GiveMoreJson { problem: "GIVE_MORE", fields }),
         }
     }
@@ -180,7 +178,7 @@ fn kept(download: Download, downloads: &Downloads) -> Result<DownloadJson, Probl
 impl DownloadJson {
     fn as_markup(&self, life: Duration) -> String {
         let token = self.address.rsplit('/').next().unwrap_or_default();
-        pages::download(token, &self.file_name, self.bytes, life)
+        pages::download(token, (&self.file_name, &self.media_type), self.bytes, life)
     }
 }
 
@@ -205,36 +203,10 @@ fn elements_of(genuine: &Genuine) -> ElementsJson {
     }
 }
 
-/// By the issuer's word: the proof is what can be checked.
-fn words_of(answer: &ElementsJson) -> (&'static str, &'static str) {
-    match (answer.state, answer.standing) {
-        ("SEALED", "IN_FORCE") => (
-            "开票单位的系统说：五项相符，票据已入账，没有冲红。",
-            "The issuer’s system says: all five fit, the receipt is on the ledger, and not reversed.",
-        ),
-        ("SEALED", "REVERSED") => (
-            "开票单位的系统说：五项相符，但票据已被冲红，不再有效。",
-            "The issuer’s system says: all five fit, but the receipt was reversed and is not in force.",
-        ),
-        ("SEALED", "PAPER_OUT") => (
-            "开票单位的系统说：五项相符，票据已换开纸质票据。",
-            "The issuer’s system says: all five fit, and the receipt was exchanged to paper.",
-        ),
-        ("REFUSED", _) => (
-            "开票单位的系统说：五项相符，但账本没有接受这张票据。",
-            "The issuer’s system says: all five fit, but the ledger refused the receipt.",
-        ),
-        _ => (
-            "开票单位的系统说：五项相符，票据正在入账。",
-            "The issuer’s system says: all five fit, and the receipt is being sealed.",
-        ),
-    }
-}
-
 /// The file of a token.
-pub(crate) fn file(download: Option<Download>) -> Response {
+pub(crate) fn file(download: Option<Download>, pages: Pages) -> Response {
     let Some(Download { content, media_type, file_name, place }) = download else {
-        return pages::problem(&Problem::new(ProblemKind::Gone));
+        return pages.problem(&Problem::new(ProblemKind::Gone), None);
     };
     let plain = |c: &char| c.is_ascii_alphanumeric() || ".-_".contains(*c);
     let name: String = file_name.chars().filter(plain).collect();

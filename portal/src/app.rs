@@ -31,9 +31,11 @@ use crate::files::Files;
 use crate::issuers::Issuers;
 use crate::metrics::PortalMetrics;
 use crate::nodes::Nodes;
+use crate::pages::Pages;
 use crate::refresh::Refresher;
 use crate::router::{Portal, router};
 use crate::server::{self, ServerLimits};
+use crate::told::Teller;
 use crate::units::Units;
 
 /// From the signal to the end.
@@ -61,6 +63,7 @@ pub async fn run(settings: Settings) -> Result<()> {
     let portal_metrics = PortalMetrics::register(&mut registry);
     process::register(&mut registry, "tallystick-portal", env!("CARGO_PKG_VERSION"));
     let units = settings.directory_file.as_ref().map(|path| Arc::new(Units::read(path, trust.clone())));
+    let (pages, teller) = (Pages::new(trust.is_test()), Teller::new(trust.clone(), Arc::clone(&clock)));
     let known = (trust, Arc::clone(&clock));
     let nodes = Nodes::new(&tls, &settings.nodes, known, settings.node_timeout(), portal_metrics.clone());
     let nodes = nodes.of_key("nodes")?;
@@ -75,6 +78,8 @@ pub async fn run(settings: Settings) -> Result<()> {
         units: units.clone(),
         refresher,
         fetcher: Fetcher::new(issuers, &settings.limits, portal_metrics.clone()),
+        pages,
+        teller,
         downloads: Arc::clone(&downloads),
         places: Shares::new(settings.limits.requests_max, settings.limits.source_requests_max),
         metrics: portal_metrics.clone(),

@@ -3,6 +3,7 @@
 //! ```text
 //! phone ──HTTPS──▶ server (connections, handshakes) ─▶ router (headers, places, rates) ─▶ files, units   the folder of `make page`, the directory of units
 //!                                                                                     ├▶ refresh ─mTLS─▶ nodes     proofs
+//!                                                                                     └▶ fetch ─mTLS─▶ issuers     receipts; what is told: answers, told, pages
 //! ```
 //! It holds nothing that lasts: counters, cached answers, and files that wait for minutes, each bounded. It is not believed: what it hands on is judged in the browser.
 //! Invariants: nothing about a receipt or a person stands in an address, a log line or a metric; no request, connection or source takes
@@ -27,4 +28,5 @@ mod refresh;
 mod reply;
 mod router;
 mod server;
+mod told;
 mod units;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use receipt_core::answer::Answer;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{ReceiptCode, ReceiptKey, ReceiptNumber};
 use tallystick_service::callers::Network;
@@ -57,6 +58,11 @@ impl Refresher {
         })?;
         let question = Question { key: ReceiptKey { code, number }, status_key };
         self.ask(&question, attempt).await
+    }
+
+    /// What the ledger says of a receipt, to be told to whoever has shown that it is theirs: that was counted as a try.
+    pub(crate) async fn about(&self, question: &Question) -> Option<Answer> {
+        Answer::decode(&self.ask(question, 0).await.ok()?).ok()
     }
 
     async fn ask(&self, question: &Question, attempt: usize) -> Result<Bytes, Problem> {

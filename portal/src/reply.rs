@@ -66,13 +66,13 @@ problems! {
         "The ledger cannot be reached now. Nothing about the receipt has changed. Try again later.";
     NoMatch = NOT_FOUND, "NOT_FOUND_OR_MISMATCH", "没有这张票据，或者填写的内容与票据不符。哪一项不符，本站不作说明。",
         "There is no such receipt, or the details do not fit it. Which of them is not told.";
-    NotSealed = CONFLICT, "IN_PROGRESS", "票据已开具，正在入账，请过几分钟再来。", "The receipt was issued and is being sealed. Come back in a few minutes.";
+    NotSealed = CONFLICT, "IN_PROGRESS", "票据已开具，正在上链，请过几分钟再来。", "The receipt was issued and is being sealed. Come back in a few minutes.";
     Refused = GONE, "REFUSED", "账本没有接受这张票据，请与开票单位联系。", "The ledger refused this receipt. Ask the unit that issued it.";
     NoIssuer = SERVICE_UNAVAILABLE, "ISSUER_UNAVAILABLE", "暂时连不上开票单位的系统，请稍后再试。", "The issuer’s system cannot be reached now. Try again later.";
     NoDocument = NOT_ACCEPTABLE, "NO_DOCUMENT", "开票单位的系统不能提供这种格式的票据，请改选凭证文件（.tally）。",
         "The issuer’s system cannot make the receipt in this format. Choose the .tally file: that can be had.";
     Gone = GONE, "DOWNLOAD_OVER", "下载链接已用过或已过期，请重新取票。", "This download was used or its time is over. Fetch the receipt again.";
-    NotYet = SERVICE_UNAVAILABLE, "NOT_READY", "票据刚刚入账，几秒钟后再查。", "The receipt is just being sealed. Ask again in a few seconds.";
+    NotYet = SERVICE_UNAVAILABLE, "NOT_READY", "票据刚刚上链，几秒钟后再查。", "The receipt is just being sealed. Ask again in a few seconds.";
 }
 
 impl ProblemKind {
@@ -148,6 +148,8 @@ mod tests {
         for kind in ProblemKind::ALL {
             assert!(kind.status().is_client_error() || kind.status().is_server_error(), "{kind:?}");
             assert!(kind.zh().ends_with('。') && kind.en().ends_with('.'), "{kind:?}");
+            // That is what an employer or insurer does with a receipt (ADR 31).
+            assert!(!kind.zh().contains("入账"), "{kind:?}");
         }
         let busy = Problem::after(ProblemKind::Busy, Duration::from_millis(1500)).into_response();
         assert_eq!((busy.status().as_u16(), &busy.headers()[header::RETRY_AFTER]), (503, &HeaderValue::from(2)));

@@ -22,17 +22,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tallystick_proto::portal::v1::Genuine;
 use tallystick_service::callers::{Network, Shares};
 
 use crate::answers::{self, Asker};
 use crate::downloads::Downloads;
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetched, FetchedElements, Fetcher};
 use crate::files::Files;
 use crate::input::{Fields, is_form};
 use crate::metrics::PortalMetrics;
-use crate::pages;
+use crate::pages::Pages;
 use crate::refresh::Refresher;
 use crate::reply::{Problem, ProblemKind};
+use crate::told::Teller;
 use crate::units::Units;
 
 /// Everything that requests are answered from.
@@ -42,6 +44,8 @@ pub(crate) struct Portal {
     pub(crate) units: Option<Arc<Units>>,
     pub(crate) refresher: Refresher,
     pub(crate) fetcher: Fetcher,
+    pub(crate) pages: Pages,
+    pub(crate) teller: Teller,
     pub(crate) downloads: Arc<Downloads>,
     pub(crate) places: Shares<Network>,
     pub(crate) metrics: PortalMetrics,
@@ -75,12 +79,13 @@ async fn refresh(
     }
 }
 
-async fn form(request: Request) -> Response {
-    pages::form(request.uri().path()).unwrap_or_else(|| Problem::new(ProblemKind::NotFound).into_response())
+async fn form(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    let form = portal.pages.form(request.uri().path());
+    form.unwrap_or_else(|| Problem::new(ProblemKind::NotFound).into_response())
 }
 
 async fn fetch(State(portal): State<Arc<Portal>>, Extension(source): Extension<Network>, request: Request) -> Response {
-    let asker = match asker("/fetch", request).await {
+    let asker = match asker(&portal, "/fetch", request).await {
         Ok(asker) => asker,
         Err(refused) => return refused,
     };
@@ -92,7 +97,7 @@ async fn fetch_by_reference(
     Extension(source): Extension<Network>,
     request: Request,
 ) -> Response {
-    let asker = match asker("/fetch-by-reference", request).await {
+    let asker = match asker(&portal, "/fetch-by-reference", request).await {
         Ok(asker) => asker,
         Err(refused) => return refused,
     };
@@ -104,16 +109,30 @@ async fn elements(
     Extension(source): Extension<Network>,
     request: Request,
 ) -> Response {
-    let asker = match asker("/elements", request).await {
+    let asker = match asker(&portal, "/elements", request).await {
         Ok(asker) => asker,
         Err(refused) => return refused,
     };
-    asker.elements(portal.fetcher.elements(asker.sent.clone(), source).await, &portal.downloads)
+    let fetched = portal.fetcher.elements(asker.sent.clone(), source).await;
+    let told = match &fetched {
+        Ok(Fetched::Here(FetchedElements { genuine, .. })) if asker.is_form => tell(&portal, genuine).await,
+        _ => String::new(),
+    };
+    asker.elements(fetched, &portal.downloads, &told)
 }
 
-async fn asker(path: &'static str, request: Request) -> Result<Asker, Response> {
-    let is_form = is_form(request.headers());
-    let asker = |sent| Asker { path, is_form, sent };
+/// What people without a script are told. A script asks the ledger itself.
+async fn tell(portal: &Portal, genuine: &Genuine) -> String {
+    let answer = match portal.teller.question(genuine) {
+        Some(question) => portal.refresher.about(&question).await,
+        None => None,
+    };
+    portal.teller.tell(genuine, answer.as_ref())
+}
+
+async fn asker(portal: &Portal, path: &'static str, request: Request) -> Result<Asker, Response> {
+    let (is_form, pages) = (is_form(request.headers()), portal.pages);
+    let asker = |sent| Asker { path, is_form, sent, pages };
     match Fields::read(request).await {
         Ok(sent) => Ok(asker(sent)),
         Err(problem) => Err(asker(Fields::default()).problem(problem)),
@@ -123,13 +142,25 @@ async fn asker(path: &'static str, request: Request) -> Result<Asker, Response> 
 /// A HEAD takes nothing: whoever looks ahead does not spend the token.
 async fn download(State(portal): State<Arc<Portal>>, Path(token): Path<String>, method: Method) -> Response {
     match method {
-        Method::GET => answers::file(portal.downloads.take(&token)),
+        Method::GET => answers::file(portal.downloads.take(&token), portal.pages),
         _ => Response::default(),
     }
 }
 
 async fn file(State(portal): State<Arc<Portal>>, request: Request) -> Response {
-    found(&portal.files, portal.units.as_deref(), &request)
+    let found = found(&portal.files, portal.units.as_deref(), &request);
+    match found.status() {
+        StatusCode::NOT_FOUND if is_person(request.headers()) => {
+            portal.pages.problem(&Problem::new(ProblemKind::NotFound), None)
+        }
+        _ => found,
+    }
+}
+
+/// Whether somebody looks at the answer: a browser that opens an address asks for a page.
+fn is_person(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 /// A file of the page or the directory of units. Of a HEAD, all but the bytes.

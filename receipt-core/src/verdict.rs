@@ -49,7 +49,7 @@ pub use choices::{Choice, choices};
 pub use conclusion::{Conclusion, Doubt, Failure, Unjudged};
 pub use differences::{Difference, differing_field};
 pub use face::{Face, FaceLine};
-pub use fill::say;
+pub use fill::{said, say};
 pub use in_force::proved_status;
 pub use labels::field_label;
 pub use language::{Language, Said, Sentence};

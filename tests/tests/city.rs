@@ -184,4 +184,21 @@ async fn the_portal_knows_the_refused_one(network: &Path, index: &str) {
     let answer = phone.post_json("/elements", &question).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["state"], "REFUSED", "{answer:?}");
+    // Without a script he is told by whom, why, of when, and which receipt there is instead.
+    let pairs = question.as_object().unwrap().iter();
+    let form: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())).collect();
+    let html = phone.post_form("/elements", &form.join("&")).await.text();
+    let instead = section.split("有效的是 ").nth(1).unwrap().split('。').next().unwrap();
+    for words in [
+        "测试样票",
+        "开票单位的系统说",
+        "账本拒绝了这张票据：业务流水号已被使用。",
+        "账本的节点答复",
+        "的状态（20",
+        &format!("同一业务的票据是{instead}。"),
+        "本站只转述，不作判断",
+        "href=\"/V#",
+    ] {
+        assert!(html.contains(words), "{words}: {html}");
+    }
 }

@@ -1,8 +1,8 @@
 //! The portal as people meet it: real validators, issuer and portal, over HTTPS.
 //!
-//! Needs `make wasm`, for the page that it serves.
+//! Needs `make wasm`, for the page that it serves, and `make document-tools`, for documents.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 pub(crate) mod https;
 
@@ -27,7 +27,7 @@ use tallystick_tests::python::Python;
 use tallystick_tests::requests::reversal;
 
 use crate::offices::Desk;
-use crate::portal::https::Phone;
+use crate::portal::https::{Answer, Phone};
 
 /// A network with its portal, and one sealed receipt.
 struct World {
@@ -38,7 +38,16 @@ struct World {
 }
 
 async fn world() -> World {
-    let mut network = TestNetwork::start(&NetworkOptions::default()).await.unwrap();
+    world_of(&NetworkOptions::default()).await
+}
+
+/// One whose issuer draws documents: needs the fonts of `make document-tools`.
+async fn world_with_documents() -> World {
+    world_of(&NetworkOptions { documents: true, ..NetworkOptions::default() }).await
+}
+
+async fn world_of(options: &NetworkOptions) -> World {
+    let mut network = TestNetwork::start(options).await.unwrap();
     network.start_portal().await.unwrap();
     let issued = network.sample("S01", 1).unwrap();
     let client = network.issuer_client(1, Caller::System(issued.system_id)).await.unwrap();
@@ -121,6 +130,9 @@ async fn the_page_comes_with_its_policy_and_a_receipt_is_refreshed() {
     for path in ["/nothing", "/../portal.toml", "/hosted/index.html"] {
         assert_eq!(phone.get(path, "").await.status, 404, "{path}");
     }
+    let lost = phone.get("/nothing", "accept: text/html,*/*;q=0.8\r\n").await;
+    assert_eq!(lost.status, 404);
+    assert!(specimens(&lost).contains("没有这一页") && specimens(&lost).contains("href=\"/fetch\""), "{lost:?}");
 
     assert_eq!(world.refreshed(0).await.finding(), Finding::InForce);
     let mut other = world.question();
@@ -317,6 +329,19 @@ fn as_form(fields: &Value) -> String {
     pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())).collect::<Vec<_>>().join("&")
 }
 
+/// A page for people, which says that it is of a chain for tests.
+fn specimens(page: &Answer) -> String {
+    let html = page.text();
+    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{page:?}");
+    assert!(html.contains("<title>【测试样票】") && html.contains("<p class=\"test\">测试样票："), "{html}");
+    html
+}
+
+/// The token of the download that a page offers.
+fn token_of(html: &str) -> &str {
+    html.split("href=\"/download/").nth(1).unwrap_or_else(|| panic!("{html}")).split('"').next().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     let world = world().await;
@@ -341,14 +366,27 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     assert_eq!(found.status, 200, "{found:?}");
     assert_eq!(world.judge(&world.download(&found.json()).await).finding(), Finding::InForce);
 
-    // People without a script.
-    assert!(phone.get("/fetch", "").await.text().contains("<form method=\"post\" action=\"/fetch\">"));
+    // People without a script. Each page says that this chain's receipts are specimens.
+    for path in ["/fetch", "/fetch-by-reference", "/elements"] {
+        let html = specimens(&phone.get(path, "").await);
+        assert!(html.contains(&format!("<form method=\"post\" action=\"{path}\">")), "{html}");
+    }
+    let result = specimens(&phone.post_form("/elements", &as_form(&face)).await);
+    for words in
+        ["开票单位的系统说", "五项相符，票据已上链，没有冲红。", "所附证明", "的状态（20", "本站只转述，不作判断"]
+    {
+        assert!(result.contains(words), "{words}: {result}");
+    }
+    let token = token_of(&result);
+    assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
     let page = phone.post_form("/fetch", &as_form(&three)).await;
     let policy = page.header("content-security-policy").unwrap().to_owned();
     assert!(page.status == 200 && policy.contains("form-action 'self'") && !policy.contains("script"), "{policy}");
-    let html = page.text();
-    let token = html.split("href=\"/download/").nth(1).unwrap_or_else(|| panic!("{html}")).split('"').next().unwrap();
+    let html = specimens(&page);
+    let token = token_of(&html);
     assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
+    let _again = phone.get(&format!("/download/{token}"), "").await;
+    assert!(specimens(&phone.get(&format!("/download/{token}"), "").await).contains("下载链接已用过"));
 
     // A wrong check code, a number that nobody issued, one that is in no segment, and another's end of an identity number: one answer.
     let changed = |name: &str, value: &str| {
@@ -373,7 +411,7 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     assert_eq!(answers[0].0, 404);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     let page = phone.post_form("/fetch", &as_form(&changed("check_code", wrong_code))).await;
-    assert!(page.status == 404 && page.text().contains("哪一项不符，本站不作说明"), "{page:?}");
+    assert!(page.status == 404 && specimens(&page).contains("哪一项不符，本站不作说明"), "{page:?}");
 
     let door = world.network.description().portal.as_ref().unwrap().metrics;
     let (_, metrics) = http_get(door, "/metrics").await.unwrap();
@@ -387,6 +425,77 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
         assert!(!metrics.contains(value) && !log.contains(value), "{value}");
     }
     world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+/// Each format by its door, as a script gets it: type, name, and a proof in what carries one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_fetched_in_each_format_and_every_page_of_its_picture() {
+    let world = world_with_documents().await;
+    let phone = &world.phone;
+    let (_, bundle, face) = world.face().await;
+    let record = Bundle::decode(&bundle).unwrap().record;
+    let three = only(&face, &["code", "number", "check_code"]);
+    let as_format = |format: &str| {
+        let mut fields = three.clone();
+        fields["format"] = format.into();
+        fields
+    };
+    let of_receipt = |bytes: &[u8]| {
+        assert_eq!(world.judge(bytes).finding(), Finding::InForce);
+        assert_eq!(Bundle::decode(bytes).unwrap().record, record);
+    };
+    for (format, media_type, ending, begins) in [
+        ("bundle", "application/octet-stream", "tally", &b"{\"format\":\"tallystick/bundle/v1\""[..]),
+        ("pdf", "application/pdf", "pdf", b"%PDF-"),
+        ("ofd", "application/ofd", "ofd", b"PK\x03\x04"),
+        ("xml", "application/xml", "xml", b"<?xml"),
+        ("png", "image/png", "1.png", b"\x89PNG\r\n"),
+    ] {
+        let answer = phone.post_json("/fetch", &as_format(format)).await;
+        assert_eq!(answer.status, 200, "{format}: {answer:?}");
+        let download = answer.json()["download"].clone();
+        let file = phone.get(&format!("/{}", download["address"].as_str().unwrap()), "").await;
+        assert_eq!((file.status, file.header("content-type")), (200, Some(media_type)), "{format}");
+        let name = format!("{}-{}.{ending}", face["code"].as_str().unwrap(), face["number"].as_str().unwrap());
+        let disposition = format!("attachment; filename=\"{name}\"");
+        assert_eq!(file.header("content-disposition"), Some(disposition.as_str()), "{format}");
+        assert_eq!((&download["file_name"], &download["media_type"]), (&name.into(), &media_type.into()), "{format}");
+        assert!(file.body.starts_with(begins), "{format}: {:?}", &file.body[..20]);
+        match format {
+            "bundle" => of_receipt(&file.body),
+            "pdf" => of_receipt(&attached(&world.network, &file.body).await),
+            "ofd" => assert!(file.body.windows(12).any(|name| name == b"bundle.tally"), "the bundle is in it"),
+            _ => {}
+        }
+    }
+    assert_eq!(phone.post_json("/fetch", &as_format("doc")).await.status, 400);
+
+    // The picture without a script: the first page, and from there the second.
+    let html = specimens(&phone.post_form("/fetch", &as_form(&as_format("png"))).await);
+    assert!(html.contains("这是第 1 页，共 2 页"), "{html}");
+    let first = phone.get(&format!("/download/{}", token_of(&html)), "").await;
+    let mut again = as_format("png");
+    for name in ["code", "number", "check_code", "format"] {
+        let value = again[name].as_str().unwrap();
+        assert!(html.contains(&format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")), "{html}");
+    }
+    again["page"] = html.split("<option value=\"").nth(1).unwrap().split('"').next().unwrap().into();
+    let html = specimens(&phone.post_form("/fetch", &as_form(&again)).await);
+    assert!(html.contains("这是第 2 页，共 2 页"), "{html}");
+    let second = phone.get(&format!("/download/{}", token_of(&html)), "").await;
+    assert!(second.header("content-disposition").unwrap().ends_with(".2.png\""), "{}", second.head);
+    assert!(second.body.starts_with(b"\x89PNG") && second.body != first.body);
+    world.network.finish(&AllowList::lifecycle()).await.unwrap();
+}
+
+/// What is attached to a PDF, by software of other makers.
+async fn attached(network: &TestNetwork, pdf: &[u8]) -> Vec<u8> {
+    let [from, to] = ["fetched.pdf", "attached.tally"].map(|name| network.layout().root().join(name));
+    std::fs::write(&from, pdf).unwrap();
+    let mut detach = tokio::process::Command::new("pdfdetach");
+    let done = detach.args(["-save", "1", "-o"]).arg(&to).arg(&from).status().await;
+    assert!(done.expect("`make document-tools` installs pdfdetach").success());
+    std::fs::read(to).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -405,7 +514,7 @@ async fn who_comes_after_many_wrong_tries_waits_and_is_answered() {
     assert!(waits.header("retry-after").is_some());
     // Its place, as a form: the same fields, and the ticket.
     let page = world.phone.post_form("/fetch", &as_form(&three)).await;
-    let html = page.text();
+    let html = specimens(&page);
     assert!(page.status == 200 && html.contains("name=\"ticket\"") && html.contains("name=\"check_code\""), "{html}");
     let mut again = three.clone();
     again["ticket"] = waits.json()["ticket"].clone();
@@ -426,7 +535,7 @@ async fn who_comes_after_many_wrong_tries_waits_and_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_browser_the_page_judges_and_a_form_downloads() {
-    let world = world().await;
+    let world = world_with_documents().await;
     let (receipt, bundle, face) = world.face().await;
     let reference = by_reference(&receipt);
     let file = world.network.layout().root().join("receipt.tally");

@@ -113,7 +113,7 @@ fn section(text: &mut String, entry: &Entry) {
 fn section_of_refused(text: &mut String, refused: &Refused) {
     let response = &refused.response;
     text.push_str("<section id=\"refused\">\n");
-    both(text, "h2", "没有入账的一张", "One that the ledger did not take");
+    both(text, "h2", "没有上链的一张", "One that the ledger did not take");
     both(
         text,
         "p class=\"bad\"",

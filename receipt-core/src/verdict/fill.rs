@@ -3,8 +3,8 @@
 use super::language::{Language, Said, Sentence};
 use super::value::Parameters;
 
-/// A sentence of the table with these values, in both languages.
-pub(super) fn said(sentence: Sentence, parameters: &Parameters, utc_offset_minutes: i32) -> Said {
+/// A sentence of the table with these values, in both languages; times are printed under a fixed UTC offset.
+pub fn said(sentence: Sentence, parameters: &Parameters, utc_offset_minutes: i32) -> Said {
     let in_language = |language: Language| {
         let value_of = |name: &str| Some(parameters.get(name)?.shown(utc_offset_minutes, language));
         fill(sentence.of(language), &value_of)
