@@ -1,6 +1,6 @@
 """The page and the forms as a portal serves them. PORTAL: its address; TALLY: a bundle that is in force; DIGITS: those of the code on its paper;
 FACE: what stands on it, and REFERENCE: by what its payer fetches it, as JSON.
-With SCREENSHOTS, a folder, a picture of each form is left there."""
+With SCREENSHOTS, a folder, a picture of each form and answer is left there."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import pathlib
 import time
 import unittest
 
-from axe_playwright_python.sync_playwright import Axe
+from accessible import SIZES, assert_accessible, assert_fits_everywhere, assert_focus_is_seen
 from harness import Visit, browser, drawn
 
 PORTAL = os.environ["PORTAL"]
@@ -19,8 +19,6 @@ DIGITS = os.environ["DIGITS"]
 QUESTION = json.loads(os.environ["QUESTION"])
 REFERENCE = json.loads(os.environ["REFERENCE"])
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
-SIZES = [(360, 640), (1280, 800)]
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 ASK = """async (question) => {
   const headers = { 'content-type': 'application/json' };
   const response = await fetch('refresh', { method: 'POST', headers, body: JSON.stringify(question), credentials: 'omit' });
@@ -28,7 +26,7 @@ ASK = """async (question) => {
 }"""
 
 
-class PortalTest(unittest.TestCase):
+class PortalCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(browser())
@@ -42,6 +40,20 @@ class PortalTest(unittest.TestCase):
     def visit(self, path):
         return Visit(self.browser, PORTAL + path, int(time.time() * 1000), ignore_https_errors=True)
 
+    def assert_usable(self, visit, name):
+        """Whoever looks at it, with whatever: and it says that its receipts are specimens, and leads on."""
+        page = visit.page
+        assert_accessible(self, page)
+        assert_fits_everywhere(self, page)
+        self.pictures(page, name)
+        assert_focus_is_seen(self, page)
+        self.assertIn("测试样票", page.locator(".test").inner_text())
+        self.assertGreaterEqual(page.locator("nav a").count(), 3)
+        # A browser says in its console that an answer is a refusal.
+        self.assertEqual([error for error in visit.errors if "status of 404" not in error], [])
+
+
+class PortalTest(PortalCase):
     def test_a_code_opens_the_page_and_a_file_is_judged_there(self):
         visit = self.visit("V#1234567")
         visit.open()
@@ -128,7 +140,6 @@ class PortalTest(unittest.TestCase):
             page.fill(f"#{name}", FACE[name])
         page.click("button")
         page.locator("a.download").wait_for()
-        self.pictures(page, "fetched")
         with page.expect_download() as waiting:
             page.click("a.download")
         self.assertEqual(waiting.value.suggested_filename, f"{FACE['code']}-{FACE['number']}.tally")
@@ -138,14 +149,97 @@ class PortalTest(unittest.TestCase):
 
     def test_everybody_can_use_the_forms(self):
         for path in ("fetch", "elements", "fetch-by-reference"):
-            visit = self.visit(path)
-            visit.open()
-            found = Axe().run(visit.page, options={"runOnly": {"type": "tag", "values": TAGS}})
-            self.assertEqual(found.response["violations"], [], path)
-            self.assertEqual(visit.errors, [], path)
-            room = visit.page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
-            self.assertEqual(room, 0, path)
-            self.pictures(visit.page, path)
+            with self.subTest(path=path):
+                visit = self.visit(path)
+                visit.open()
+                self.assert_usable(visit, path)
+
+
+THREE = {name: FACE[name] for name in ("code", "number", "check_code")}
+# Nobody issued it, so its tries are nobody's.
+NOBODYS = THREE | {"number": "0000009999"}
+
+
+class Answers(PortalCase):
+    """What somebody without a script is answered."""
+
+    def send(self, path, fields, heading=None):
+        visit = self.visit(path)
+        visit.open()
+        page = visit.page
+        for name, value in fields.items():
+            is_choice = page.locator(f"select#{name}").count() == 1
+            page.select_option(f"#{name}", value) if is_choice else page.fill(f"#{name}", value)
+        page.click("form button")
+        page.wait_for_selector("h1 >> text=" + heading if heading else "h1")
+        return visit
+
+    def test_everybody_can_use_what_is_answered(self):
+        for name, path, fields, heading in [
+            ("fetched", "fetch", THREE, "票据已取到"),
+            ("fetched-picture", "fetch", THREE | {"format": "png"}, "票据已取到"),
+            ("result", "elements", FACE, "查验结果"),
+            ("not-done", "fetch", NOBODYS, "没有完成"),
+        ]:
+            with self.subTest(name=name):
+                visit = self.send(path, fields, heading)
+                self.assert_usable(visit, name)
+                visit.context.close()
+
+    def test_everybody_can_use_the_page_that_asks_to_wait(self):
+        for _ in range(6):
+            visit = self.send("fetch", NOBODYS)
+            if "再试一次" in visit.page.locator("h1").inner_text():
+                break
+            visit.context.close()
+        self.assertIn("秒再点“继续”", visit.page.locator("[role=status]").inner_text())
+        self.assert_usable(visit, "wait")
+
+    def test_everybody_can_use_the_page_that_asks_for_more(self):
+        nobodys = REFERENCE | {"reference": "NOBODYS-PAYMENT"}
+        for _ in range(8):
+            visit = self.send("fetch-by-reference", nobodys)
+            if visit.page.locator("#date").count():
+                break
+            visit.context.close()
+        self.assertIn("请再填下面几项", visit.page.locator("[role=status]").inner_text())
+        self.assertEqual(visit.page.locator("#total").count(), 1)
+        self.assert_usable(visit, "more")
+
+    def test_with_the_keyboard_alone_a_receipt_is_fetched(self):
+        context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)
+        page = context.new_page()
+        page.goto(PORTAL + "fetch")
+        for value in THREE.values():
+            page.keyboard.press("Tab")
+            page.keyboard.type(value)
+        page.keyboard.press("Enter")
+        page.locator("a.download").wait_for()
+        page.keyboard.press("Tab")
+        with page.expect_download() as waiting:
+            page.keyboard.press("Enter")
+        self.assertEqual(waiting.value.suggested_filename, f"{FACE['code']}-{FACE['number']}.tally")
+        context.close()
+
+    def test_every_page_of_a_picture_is_had_without_a_script(self):
+        context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)
+        page = context.new_page()
+        page.goto(PORTAL + "fetch")
+        for name, value in THREE.items():
+            page.fill(f"#{name}", value)
+        page.select_option("#format", "png")
+        page.click("button")
+        names = []
+        for number in (1, 2):
+            page.wait_for_selector(f"text=这是第 {number} 页，共 2 页")
+            with page.expect_download() as waiting:
+                page.click("a.download")
+            names.append(waiting.value.suggested_filename)
+            self.assertTrue(pathlib.Path(waiting.value.path()).read_bytes().startswith(b"\x89PNG"))
+            page.click("form button")
+        self.assertEqual(names, [f"{FACE['code']}-{FACE['number']}.{number}.png" for number in (1, 2)])
+        page.wait_for_selector("text=这是第 1 页，共 2 页")
+        context.close()
 
 
 if __name__ == "__main__":
