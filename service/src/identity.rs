@@ -54,6 +54,11 @@ impl Role {
         }
     }
 
+    /// Whether others connect to its holder; everybody connects to others.
+    pub const fn has_servers(self) -> bool {
+        matches!(self, Self::Issuer | Self::Validator)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|role| role.as_str() == text)
     }

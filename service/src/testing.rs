@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
 use time::OffsetDateTime;
 
 use crate::durable::{self, FileMode};
@@ -19,44 +19,86 @@ pub(crate) fn identity(role: Role, id: u32) -> PeerIdentity {
     PeerIdentity { chain: ChainName::parse("testchain").unwrap(), role, id }
 }
 
-/// An authority.
+/// An authority: a root, or one below it.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    name: String,
+    /// Of the root.
     pem: String,
+    /// From this one up to the root, which is not among them.
+    between: String,
 }
 
 /// What a certificate is to say.
+#[derive(Clone, Copy)]
 pub(crate) struct Leaf<'a> {
     pub(crate) uri: &'a str,
     pub(crate) valid: (i64, i64),
+    /// Hosts that it holds for.
+    pub(crate) hosts: &'a [&'a str],
+    /// What it is for; empty: it does not say.
+    pub(crate) usages: &'a [ExtendedKeyUsagePurpose],
 }
 
 impl<'a> Leaf<'a> {
-    pub(crate) fn new(uri: &'a str) -> Self {
-        Self { uri, valid: (VALID_FROM, VALID_UNTIL) }
+    pub(crate) const fn new(uri: &'a str) -> Self {
+        Self { uri, valid: (VALID_FROM, VALID_UNTIL), hosts: &["127.0.0.1"], usages: &[] }
     }
 }
 
 impl Authority {
     /// Each has a name of its own: two of one name look like one with a wrong signature.
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        let name = format!("test authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        Self::until(4_000_000_000)
     }
 
-    /// Writes the three PEM files of a leaf for 127.0.0.1 into `dir`, replacing what is there.
+    /// One that ends then, in seconds since the epoch.
+    pub(crate) fn until(end: i64) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        Self::root(format!("test authority {}", COUNT.fetch_add(1, Ordering::Relaxed)), end)
+    }
+
+    /// Another key under the same name.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::root(self.name.clone(), 4_000_000_000)
+    }
+
+    fn root(name: String, end: i64) -> Self {
+        let (key, params) = Self::certified(&name, end);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), name, pem, between: String::new() }
+    }
+
+    /// One below it, which certifies in its place.
+    pub(crate) fn intermediate(&self) -> Self {
+        let name = format!("below {}", self.name);
+        let (key, params) = Self::certified(&name, 4_000_000_000);
+        let own = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), name, pem: self.pem.clone(), between: own + &self.between }
+    }
+
+    fn certified(name: &str, end: i64) -> (KeyPair, CertificateParams) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = OffsetDateTime::from_unix_timestamp(end).unwrap();
+        (KeyPair::generate().unwrap(), params)
+    }
+
+    /// The root's certificate.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Writes the three PEM files of a leaf into `dir`, replacing what is there.
     pub(crate) fn certify(&self, dir: &Path, leaf: &Leaf<'_>) -> TlsFiles {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let hosts: Vec<String> = leaf.hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).unwrap();
         params.subject_alt_names.push(SanType::URI(leaf.uri.try_into().unwrap()));
         params.not_before = OffsetDateTime::from_unix_timestamp(leaf.valid.0).unwrap();
         params.not_after = OffsetDateTime::from_unix_timestamp(leaf.valid.1).unwrap();
+        params.extended_key_usages = leaf.usages.to_vec();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         std::fs::create_dir_all(dir).unwrap();
         let files = TlsFiles {
@@ -64,7 +106,8 @@ impl Authority {
             private_key: dir.join("key.pem"),
             authorities: dir.join("ca.pem"),
         };
-        durable::write(&files.certificate_chain, certificate.pem().as_bytes(), FileMode::Shared).unwrap();
+        let chain = certificate.pem() + &self.between;
+        durable::write(&files.certificate_chain, chain.as_bytes(), FileMode::Shared).unwrap();
         durable::write(&files.private_key, key.serialize_pem().as_bytes(), FileMode::Private).unwrap();
         durable::write(&files.authorities, self.pem.as_bytes(), FileMode::Shared).unwrap();
         files

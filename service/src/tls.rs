@@ -7,8 +7,8 @@
 //! ```
 //! Invariants: both sides always show a certificate and check the other's against the same CA file; nobody resumes a
 //! session, so every connection is a full handshake under the newest files; certificates are judged by the process's own
-//! [`Clock`]. A set of files that does not fit together, names somebody else, or is not valid while the old one is, is refused and
-//! the old one stays in use.
+//! [`Clock`]. A set of files that does not fit together, names somebody else, or is one that others refuse while they take the old one, is
+//! refused and the old one stays in use.
 //!
 //! Not here: what a certificate's holder may do ([`crate::authorization`]).
 
@@ -36,6 +36,7 @@ pub mod channel;
 pub mod incoming;
 mod own;
 mod public;
+mod standing;
 mod validity;
 mod watch;
 
@@ -44,9 +45,9 @@ pub use channel::{
 };
 pub use incoming::{ConnectionInfo, Door, Incoming, IncomingLimits, TlsIo, accept, accept_at_doors};
 pub use own::OwnFiles;
-use own::{Own, OwnPems, check_not_worse};
+use own::{Own, OwnPems};
 pub use public::{PublicTls, PublicTlsConfig};
-use validity::Window;
+use standing::Standing;
 pub use validity::{DaysLeft, Validity};
 pub use watch::{CertificateWatch, Watched, watch};
 
@@ -136,13 +137,21 @@ pub enum TlsError {
         /// Whom the new certificate names.
         found: Box<PeerIdentity>,
     },
-    /// New files hold a certificate that is not valid now, and the old one is.
+    /// New files hold a certificate that others refuse now, and they take the old one.
     #[error("{path} holds a certificate that {validity}, the one in use is valid", path = path.display())]
     NotValid {
         /// The certificate file.
         path: PathBuf,
-        /// That it is not valid yet, or no more.
+        /// That it is not valid yet, or no more, or why others refuse it.
         validity: Validity,
+    },
+    /// New files hold a certificate under which nobody would find this process where it is.
+    #[error("{path} holds for none of the hosts of the certificate in use ({hosts}): not taken while this process runs", path = path.display())]
+    OtherHosts {
+        /// The certificate file.
+        path: PathBuf,
+        /// The hosts of the certificate in use.
+        hosts: String,
     },
 }
 
@@ -159,13 +168,14 @@ pub struct Tls {
 struct Material {
     digest: Hash,
     identity: PeerIdentity,
-    window: Window,
+    standing: Standing,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
 
 impl Tls {
-    /// Reads the files. The own certificate must name somebody of `chain`.
+    /// Reads the files. The own certificate must name somebody of `chain`. One that others refuse is taken, because files can be
+    /// replaced: [`Self::watch`] says so, and [`Self::validity`].
     pub fn load(files: TlsFiles, chain: ChainName, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TlsError> {
         let material = Pems::read(&files)?.material(&files, &chain, &clock)?;
         Ok(Arc::new(Self { files, chain, clock, current: RwLock::new(Arc::new(material)) }))
@@ -193,7 +203,7 @@ impl Tls {
 
     /// How long the own certificate is good.
     pub fn validity(&self) -> Validity {
-        self.current().window.at(self.clock.now())
+        self.current().standing.at(self.clock.now())
     }
 
     /// Reads the files again. `Ok(true)`: changed, new handshakes use them. After an error the old ones stay in use.
@@ -207,7 +217,8 @@ impl Tls {
             let (own, found) = (Box::new(current.identity.clone()), Box::new(material.identity));
             return Err(TlsError::OtherIdentity { path: self.files.certificate_chain.clone(), own, found });
         }
-        check_not_worse(&self.files.own(), (material.window, current.window), self.clock.now())?;
+        let (now, path) = (self.clock.now(), &self.files.certificate_chain);
+        material.standing.check_may_take_over_from(&current.standing, now, path)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(material);
         Ok(true)
     }
@@ -232,7 +243,11 @@ impl Watched for Tls {
     }
 
     fn path(&self) -> &Path {
-        &self.files.certificate_chain
+        if self.current().standing.authority_ends_first() {
+            &self.files.authorities
+        } else {
+            &self.files.certificate_chain
+        }
     }
 }
 
@@ -253,20 +268,23 @@ impl Pems {
     }
 
     fn material(&self, files: &TlsFiles, chain: &ChainName, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> {
-        let Own { certificates, key, window } = self.own.own(&files.own())?;
+        let Own { certificates, key } = self.own.own(&files.own())?;
+        let authorities = self::certificates(&files.authorities, &self.authorities)?;
         let mut roots = RootCertStore::empty();
-        for authority in self::certificates(&files.authorities, &self.authorities)? {
+        for authority in &authorities {
             roots
-                .add(authority)
+                .add(authority.clone())
                 .map_err(|error| TlsError::Pem { path: files.authorities.clone(), problem: error.to_string() })?;
         }
-        let named = read_certificate(&certificates[0], chain)
-            .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
+        let nobody = |source| TlsError::Identity { path: files.certificate_chain.clone(), source };
+        let named = read_certificate(&certificates[0], chain).map_err(nobody)?;
+        let known = (files.authorities.as_path(), authorities.as_slice());
+        let standing = Standing::among_peers(&certificates, known, named.identity.role).map_err(nobody)?;
         let parts = Parts { certificates, key, roots: Arc::new(roots), clock: clock.clone() };
         Ok(Material {
             digest: self.digest(),
             identity: named.identity,
-            window,
+            standing,
             server: Arc::new(parts.server()?),
             client: Arc::new(parts.client()?),
         })

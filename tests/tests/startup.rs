@@ -217,7 +217,9 @@ async fn a_file_that_will_not_do_is_named_by_its_key() {
         ("keys.log", Wrong::ForAll),
         ("keys.cosigner", Wrong::Other(b"no key".to_vec())),
         ("tls.private_key", Wrong::ForAll),
+        ("tls.private_key", read(other.layout().node(1).join("tls/node.key"))),
         ("tls.certificate_chain", Wrong::Missing),
+        ("tls.certificate_chain", Wrong::Other(Vec::new())),
         ("tls.authorities", Wrong::Other(b"no PEM".to_vec())),
     ] {
         assert_key_named(&network.binaries().node, &node, key, wrong).await;
@@ -236,6 +238,7 @@ async fn a_file_that_will_not_do_is_named_by_its_key() {
         ("keys.blinding_secret_file", Wrong::ForAll),
         ("keys.issuer_key_file", Wrong::Other(b"no key".to_vec())),
         ("tls.private_key", Wrong::ForAll),
+        ("tls.private_key", read(other.layout().issuer(1).join("tls/issuer.key"))),
         ("tls.certificate_chain", Wrong::Missing),
     ] {
         assert_key_named(&network.binaries().issuer, &issuer, key, wrong).await;

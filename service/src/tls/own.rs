@@ -1,18 +1,17 @@
 //! The own certificate and its key, in files of their own: what both kinds of TLS here have in common.
 //!
-//! Read once, so that what is compared with the files in use is what is taken. Not here: whom the certificate names, and how handshakes
-//! are configured ([`super::Tls`], [`super::PublicTls`]).
+//! Read once, so that what is compared with the files in use is what is taken. Not here: whom the certificate names, how handshakes
+//! are configured ([`super::Tls`], [`super::PublicTls`]), and whether others take it ([`super::standing`]).
 
 use std::path::PathBuf;
 
 use receipt_core::hash::{Hash, sha256};
-use receipt_core::ids::UnixMillis;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::validity::Window;
-use super::{PEM_BYTES_MAX, TlsError, certificates};
+use super::{PEM_BYTES_MAX, TlsError, certificates, provider};
 use crate::durable;
 
 /// Where the PEM files are.
@@ -30,11 +29,10 @@ pub(super) struct OwnPems {
     private_key: Zeroizing<Vec<u8>>,
 }
 
-/// What they hold.
+/// What they hold: at least one certificate, and the key of the first.
 pub(super) struct Own {
     pub(super) certificates: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
-    pub(super) window: Window,
 }
 
 impl OwnPems {
@@ -56,23 +54,14 @@ impl OwnPems {
     /// What they hold. `files` are named in errors.
     pub(super) fn own(&self, files: &OwnFiles) -> Result<Own, TlsError> {
         let certificates = certificates(&files.certificate_chain, &self.certificate_chain)?;
-        let window = Window::of(&certificates)
-            .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
-        let key = PrivateKeyDer::from_pem_slice(&self.private_key)
-            .map_err(|error| TlsError::Pem { path: files.private_key.clone(), problem: error.to_string() })?;
-        Ok(Own { certificates, key, window })
+        let bad = |problem: String| TlsError::Pem { path: files.private_key.clone(), problem };
+        let key = PrivateKeyDer::from_pem_slice(&self.private_key).map_err(|error| bad(error.to_string()))?;
+        CertifiedKey::from_der(certificates.clone(), key.clone_key(), &provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                bad(format!("is not the key of the certificate in {}", files.certificate_chain.display()))
+            }
+            other => bad(other.to_string()),
+        })?;
+        Ok(Own { certificates, key })
     }
-}
-
-/// Refuses a certificate that is not valid in the place of one that is.
-pub(super) fn check_not_worse(
-    files: &OwnFiles,
-    (new, current): (Window, Window),
-    now: UnixMillis,
-) -> Result<(), TlsError> {
-    let validity = new.at(now);
-    if !validity.is_valid() && current.at(now).is_valid() {
-        return Err(TlsError::NotValid { path: files.certificate_chain.clone(), validity });
-    }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! TLS towards people: a server that shows its certificate and asks for none.
 //!
 //! The files are looked at again while the process runs, as those of mutual TLS are: a set that does not fit together, or is not valid
-//! while the old one is, is refused, and the old one stays in use. The certificate comes from an authority that browsers trust; whom it
-//! names is the browser's to judge. Sessions are resumed, because phones come back over slow networks, and only within this process.
+//! while the old one is, is refused, and the old one stays in use. The certificate comes from an authority that browsers trust; where it
+//! leads is the browser's to judge, but a new one has to hold for a host of the old one. Sessions are resumed, because phones come back over slow networks, and only within this process.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,8 +12,9 @@ use rustls::ServerConfig;
 use rustls::server::ServerSessionMemoryCache;
 use serde::Deserialize;
 
-use super::own::{OwnFiles, OwnPems, check_not_worse};
-use super::validity::{Validity, Window};
+use super::own::{OwnFiles, OwnPems};
+use super::standing::Standing;
+use super::validity::Validity;
 use super::{ALPN_H2, ClockTime, TlsError, Watched, provider, unusable};
 use crate::clock::Clock;
 use crate::config::{ConfigPath, Loaded};
@@ -53,7 +54,7 @@ pub struct PublicTls {
 #[derive(Debug)]
 struct Material {
     digest: Hash,
-    window: Window,
+    standing: Standing,
     server: Arc<ServerConfig>,
 }
 
@@ -80,13 +81,17 @@ impl Watched for PublicTls {
         if material.digest == current.digest {
             return Ok(false);
         }
-        check_not_worse(&self.files, (material.window, current.window), self.clock.now())?;
+        material.standing.check_may_take_over_from(
+            &current.standing,
+            self.clock.now(),
+            &self.files.certificate_chain,
+        )?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(material);
         Ok(true)
     }
 
     fn validity(&self) -> Validity {
-        self.current().window.at(self.clock.now())
+        self.current().standing.at(self.clock.now())
     }
 
     fn path(&self) -> &Path {
@@ -97,6 +102,8 @@ impl Watched for PublicTls {
 fn read(files: &OwnFiles, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> {
     let pems = OwnPems::read(files)?;
     let own = pems.own(files)?;
+    let standing = Standing::before_strangers(&own.certificates)
+        .map_err(|source| TlsError::Identity { path: files.certificate_chain.clone(), source })?;
     let mut server = ServerConfig::builder_with_details(provider(), Arc::new(ClockTime(Arc::clone(clock))))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
@@ -105,5 +112,5 @@ fn read(files: &OwnFiles, clock: &Arc<dyn Clock>) -> Result<Material, TlsError> 
         .map_err(unusable)?;
     server.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()];
     server.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
-    Ok(Material { digest: pems.digest(), window: own.window, server: Arc::new(server) })
+    Ok(Material { digest: pems.digest(), standing, server: Arc::new(server) })
 }

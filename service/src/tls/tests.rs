@@ -27,6 +27,8 @@ use crate::request_id::{REQUEST_ID_HEADER, RequestIdLayer};
 use crate::rng::SeededEntropy;
 use crate::testing::{Authority, Leaf, VALID_FROM, VALID_UNTIL};
 
+mod files;
+
 const NOW: u64 = 1_800_000_000_000;
 const SERVER: &str = "tallystick://demo/validator/1";
 const SYSTEM: &str = "tallystick://demo/system/17";
@@ -64,6 +66,26 @@ impl Drop for World {
     }
 }
 
+/// A server under `tls` on a port of its own.
+async fn serve(
+    tls: &Arc<Tls>,
+    clock: &Arc<FixedClock>,
+    limits: IncomingLimits,
+    stop: &CancellationToken,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (incoming, acceptor) = accept(listener, tls.clone(), limits, stop.clone());
+    tokio::spawn(acceptor);
+    let serve = Server::builder()
+        .layer(RequestIdLayer::new(&SeededEntropy::new(1)).unwrap())
+        .layer(AuthorizationLayer::new(clock.clone()))
+        .add_service(VerifierServiceServer::new(WhoAmI))
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    tokio::spawn(serve);
+    address
+}
+
 fn chain() -> ChainName {
     ChainName::parse("demo").unwrap()
 }
@@ -79,17 +101,8 @@ impl World {
         let clock = Arc::new(FixedClock::new(UnixMillis::new(NOW)));
         let files = authority.certify(&dir.path().join("server"), leaf);
         let server = Tls::load(files, chain(), clock.clone()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let (incoming, acceptor) = accept(listener, server.clone(), limits, stop.clone());
-        tokio::spawn(acceptor);
-        let serve = Server::builder()
-            .layer(RequestIdLayer::new(&SeededEntropy::new(1)).unwrap())
-            .layer(AuthorizationLayer::new(clock.clone()))
-            .add_service(VerifierServiceServer::new(WhoAmI))
-            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-        tokio::spawn(serve);
+        let address = serve(&server, &clock, limits, &stop).await;
         Self { dir, authority, clock, server, address, stop }
     }
 
@@ -198,7 +211,7 @@ async fn an_expired_or_future_certificate_is_refused() {
     let now = i64::try_from(NOW / 1000).unwrap();
     // TLS has one alert for both.
     for valid in [(now - 100, now - 1), (now + 1, now + 100)] {
-        let tls = world.client(&world.authority, &Leaf { uri: SYSTEM, valid });
+        let tls = world.client(&world.authority, &Leaf { valid, ..Leaf::new(SYSTEM) });
         let status = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
         assert!(causes(&status).contains("CertificateExpired"), "{}", causes(&status));
     }
@@ -236,7 +249,7 @@ async fn a_genuine_certificate_that_names_nobody_here_is_not_authenticated() {
         let pems = Pems::read(&files).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(certificates(&files.authorities, &pems.authorities).unwrap().remove(0)).unwrap();
-        let Own { certificates, key, .. } = pems.own.own(&files.own()).unwrap();
+        let Own { certificates, key } = pems.own.own(&files.own()).unwrap();
         let parts = Parts { certificates, key, roots: Arc::new(roots), clock: world.clock.clone() };
         let status = who_am_i(&world.raw_channel(parts.client().unwrap())).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated, "{uri}");
@@ -268,7 +281,7 @@ async fn a_client_refuses_a_server_of_another_name() {
 #[tokio::test]
 async fn a_client_refuses_an_expired_server() {
     let expired = i64::try_from(NOW / 1000).unwrap() - 1;
-    let leaf = Leaf { uri: SERVER, valid: (expired - 100, expired) };
+    let leaf = Leaf { valid: (expired - 100, expired), ..Leaf::new(SERVER) };
     let world = World::with(&leaf, IncomingLimits::default()).await;
     let tls = world.client(&world.authority, &Leaf::new(SYSTEM));
     let status = who_am_i(&world.channel(&tls, Role::Validator, None)).await.unwrap_err();
@@ -314,7 +327,7 @@ async fn a_good_certificate_is_not_replaced_by_anothers_or_by_one_that_is_not_va
         (SERVER, ended, "ended 0 d 0 h ago, the one in use is valid"),
         (SERVER, future, "is not valid yet"),
     ] {
-        world.authority.certify(&server, &Leaf { uri, valid });
+        world.authority.certify(&server, &Leaf { valid, ..Leaf::new(uri) });
         let refused = world.server.reload().unwrap_err().to_string();
         assert!(refused.contains(expected) && refused.contains("cert.pem"), "{refused}");
         assert_eq!(world.server.identity().to_string(), SERVER);
@@ -322,16 +335,16 @@ async fn a_good_certificate_is_not_replaced_by_anothers_or_by_one_that_is_not_va
     }
     // The certificate in use ends; one that is valid is taken, and so is another that has ended: neither is worse.
     world.clock.set(UnixMillis::new(u64::try_from(VALID_UNTIL + 1).unwrap() * 1000));
-    world.authority.certify(&server, &Leaf { uri: SERVER, valid: ended });
+    world.authority.certify(&server, &Leaf { valid: ended, ..Leaf::new(SERVER) });
     assert!(world.server.reload().unwrap());
-    world.authority.certify(&server, &Leaf { uri: SERVER, valid: (VALID_UNTIL, VALID_UNTIL + 100) });
+    world.authority.certify(&server, &Leaf { valid: (VALID_UNTIL, VALID_UNTIL + 100), ..Leaf::new(SERVER) });
     assert!(world.server.reload().unwrap());
     assert!(world.server.validity().is_valid());
 }
 
 #[tokio::test]
 async fn a_start_with_an_ended_certificate_is_not_ready_until_a_new_one_is_there() {
-    let leaf = Leaf { uri: SERVER, valid: (now_seconds() - 100, now_seconds() - 1) };
+    let leaf = Leaf { valid: (now_seconds() - 100, now_seconds() - 1), ..Leaf::new(SERVER) };
     let world = World::with(&leaf, IncomingLimits::default()).await;
     let (stop, readiness, days_left) = (CancellationToken::new(), Readiness::new(), DaysLeft::default());
     let watch = CertificateWatch {

@@ -1,11 +1,12 @@
-//! How long this process's own certificate is good, judged at load, at reload and all the while: for the log, for readiness, for a
+//! How long this process's own certificate is good, told at load, at reload and all the while: for the log, for readiness, for a
 //! metric.
 //!
 //! A certificate that ends takes all connections with it, so it is warned of for weeks, and a reload never puts one that is not
 //! valid in the place of one that is. A start with one that has ended goes on, because new files are taken as soon as they are
 //! there, but it says so, and is not ready.
 //!
-//! Not here: other processes' certificates; the TLS library judges them at each handshake.
+//! Not here: what makes others refuse it at any time ([`super::standing`]); other processes' certificates, which the TLS library judges at
+//! each handshake.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -46,6 +47,21 @@ impl Window {
         Ok(window)
     }
 
+    /// The first instant.
+    pub(super) const fn from(self) -> UnixMillis {
+        self.from
+    }
+
+    /// The last one.
+    pub(super) const fn until(self) -> UnixMillis {
+        self.until
+    }
+
+    /// The one that ends later.
+    pub(super) fn later(self, other: Self) -> Self {
+        if self.until < other.until { other } else { self }
+    }
+
     pub(super) fn at(self, now: UnixMillis) -> Validity {
         if now < self.from {
             return Validity::NotYet { begins_in_ms: self.from.get() - now.get() };
@@ -58,7 +74,7 @@ impl Window {
 }
 
 /// A certificate's validity at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Validity {
     /// It begins in so many milliseconds.
     NotYet {
@@ -75,29 +91,45 @@ pub enum Validity {
         /// Milliseconds.
         ended_before_ms: u64,
     },
+    /// Others refuse it, whatever its dates are.
+    Refused {
+        /// Why, for example that it `leads to none of the authorities in ca.pem`.
+        problem: String,
+    },
+}
+
+/// What was told last is told again when this changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// Fewer than so many days are left.
+    Days(u64),
+    OutOfTime,
+    Refused,
 }
 
 impl Validity {
     /// Whether a peer would take it now.
-    pub const fn is_valid(self) -> bool {
+    pub const fn is_valid(&self) -> bool {
         matches!(self, Self::Valid { .. })
     }
 
-    /// Days left; 0 before it begins, negative after its end.
-    pub fn days_left(self) -> f64 {
+    /// Days left; 0 before it begins and while others refuse it, negative after its end.
+    pub fn days_left(&self) -> f64 {
         let days = |ms: u64| ms as f64 / DAY_MS as f64;
-        match self {
-            Self::NotYet { .. } => 0.0,
+        match *self {
+            Self::NotYet { .. } | Self::Refused { .. } => 0.0,
             Self::Valid { left_ms } => days(left_ms),
             Self::Ended { ended_before_ms } => -days(ended_before_ms),
         }
     }
 
-    /// What was told last is told again when this changes: the mark passed, or the state.
-    fn mark(self) -> Option<u64> {
-        match self {
-            Self::NotYet { .. } | Self::Ended { .. } => Some(0),
-            Self::Valid { left_ms } => WARNED_DAYS.into_iter().filter(|days| left_ms < days * DAY_MS).min(),
+    fn mark(&self) -> Option<Mark> {
+        match *self {
+            Self::NotYet { .. } | Self::Ended { .. } => Some(Mark::OutOfTime),
+            Self::Refused { .. } => Some(Mark::Refused),
+            Self::Valid { left_ms } => {
+                WARNED_DAYS.into_iter().filter(|days| left_ms < days * DAY_MS).min().map(Mark::Days)
+            }
         }
     }
 }
@@ -110,17 +142,18 @@ impl fmt::Display for Validity {
             Self::NotYet { begins_in_ms } => write!(f, "is not valid yet: it begins in {}", long(*begins_in_ms)),
             Self::Valid { left_ms } => write!(f, "ends in {}", long(*left_ms)),
             Self::Ended { ended_before_ms } => write!(f, "ended {} ago", long(*ended_before_ms)),
+            Self::Refused { problem } => f.write_str(problem),
         }
     }
 }
 
 /// What was said of a certificate, so that it is said once.
 #[derive(Debug, Default)]
-pub(super) struct Told(Option<u64>);
+pub(super) struct Told(Option<Mark>);
 
 impl Told {
     /// Whether something must be said now.
-    pub(super) fn must_say(&mut self, validity: Validity) -> bool {
+    pub(super) fn must_say(&mut self, validity: &Validity) -> bool {
         let before = std::mem::replace(&mut self.0, validity.mark());
         self.0.is_some() && self.0 != before
     }
@@ -135,15 +168,18 @@ mod tests {
         let mut told = Told::default();
         let mut said = Vec::new();
         for hours_left in (0..40 * 24_u64).rev() {
-            if told.must_say(Validity::Valid { left_ms: hours_left * 3_600_000 }) {
+            if told.must_say(&Validity::Valid { left_ms: hours_left * 3_600_000 }) {
                 said.push(hours_left / 24 + 1);
             }
         }
         assert_eq!(said, WARNED_DAYS);
-        assert!(told.must_say(Validity::Ended { ended_before_ms: 1 }));
-        assert!(!told.must_say(Validity::Ended { ended_before_ms: 2 }));
-        assert!(!told.must_say(Validity::Valid { left_ms: 365 * DAY_MS }), "a new one");
-        assert!(told.must_say(Validity::NotYet { begins_in_ms: 1 }));
+        assert!(told.must_say(&Validity::Ended { ended_before_ms: 1 }));
+        assert!(!told.must_say(&Validity::Ended { ended_before_ms: 2 }));
+        assert!(!told.must_say(&Validity::Valid { left_ms: 365 * DAY_MS }), "a new one");
+        assert!(told.must_say(&Validity::NotYet { begins_in_ms: 1 }));
+        let refused = Validity::Refused { problem: "leads to nobody".to_owned() };
+        assert!(told.must_say(&refused) && !told.must_say(&refused));
+        assert_eq!((refused.is_valid(), refused.days_left()), (false, 0.0));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub trait Watched: Send + Sync {
     /// How long the certificate is good.
     fn validity(&self) -> Validity;
 
-    /// The certificate's file, for the log.
+    /// The file that has to be renewed first, for the log: the certificate's, or that of its authority.
     fn path(&self) -> &Path;
 }
 
@@ -43,7 +43,6 @@ pub async fn watch<W: Watched>(
 ) -> Result<(), TaskError> {
     let mut hangup = signal(SignalKind::hangup())?;
     let (mut last_problem, mut told) = (None, Told::default());
-    let path = watched.path().display();
     loop {
         tell_validity(watched.as_ref(), &watch, &mut told);
         tokio::select! {
@@ -55,6 +54,7 @@ pub async fn watch<W: Watched>(
             Ok(changed) => {
                 last_problem = None;
                 if changed {
+                    let path = watched.path().display();
                     tracing::info!(%path, validity = %watched.validity(), "TLS files reloaded");
                 }
             }
@@ -72,12 +72,16 @@ pub async fn watch<W: Watched>(
 fn tell_validity<W: Watched>(watched: &W, watch: &CertificateWatch, told: &mut Told) {
     let validity = watched.validity();
     watch.days_left.set(validity.days_left());
-    if validity.is_valid() {
-        watch.ready.ready();
-    } else {
-        watch.ready.not_ready(format!("certificate {validity}; put a new one in its place"));
+    match &validity {
+        Validity::Valid { .. } => watch.ready.ready(),
+        Validity::Refused { .. } => {
+            watch.ready.not_ready(format!("certificate {validity}; put the right files in place"))
+        }
+        Validity::NotYet { .. } | Validity::Ended { .. } => {
+            watch.ready.not_ready(format!("certificate {validity}; put a new one in its place"));
+        }
     }
-    if !told.must_say(validity) {
+    if !told.must_say(&validity) {
         return;
     }
     let path = watched.path().display();
