@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use prometheus_client::registry::Registry;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -64,11 +63,6 @@ impl AnswersLayer {
     #[must_use]
     pub fn within(self, time_max: Duration) -> Self {
         Self { time_max: Some(time_max), ..self }
-    }
-
-    /// A layer for a server that shows no metrics.
-    pub fn unmeasured() -> Self {
-        Self::new(CallMetrics::register(&mut Registry::default(), &[]))
     }
 }
 

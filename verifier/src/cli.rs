@@ -349,12 +349,17 @@ pub(crate) struct ServeArguments {
     /// Where to listen, for example 0.0.0.0:7443; port 0 for any. The address is printed.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// PEM: the server's certificate chain. Without it, plain text: put something that ends TLS before it (`--behind-proxy`).
+    /// PEM: the server's certificate chain, looked at again while it runs (at SIGHUP at once). Without it, plain text: put something that
+    /// ends TLS before it (`--behind-proxy`).
     #[arg(long, value_name = "PEM", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// PEM: its private key, mode 0600.
     #[arg(long, value_name = "PEM", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Where operators read `/metrics`, `/livez` and `/readyz`, over plain HTTP: an inside address. Without it nothing is shown. The address
+    /// is printed, too.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// All callers come through something that bounds each of them itself. Without it one network address (of IPv6 a /64) has at
     /// most 16 of the 64 requests and 128 of the 1024 connections.
     #[arg(long)]

@@ -70,8 +70,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 const GENESIS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Two notes and a few words.
 const EVIDENCE_BYTES_MAX: usize = 2 * NOTE_BYTES_MAX + 1024;
-/// Certificates and keys.
-const PEM_BYTES_MAX: usize = 1024 * 1024;
 
 /// By what is judged: trust file, time, and the greatest age of what a verdict rests on.
 struct Terms {

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! accept (bounded, idle ones are cut) ──▶ [TLS] ──▶ a place, or a refusal ──▶ verify_bundle on a blocking thread ──▶ verdict
+//! certificate files: looked at again while it runs                                  metrics and readiness: an operator's port of its own
 //! ```
 //! Stateless and read-only: nothing of a bundle is kept, logged or sent on; the answer has no personal field. Anybody may
 //! call, so every size, count and time that a stranger can occupy has a bound here. Who believes the answer trusts this
 //! service; who does not runs `verify`.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use receipt_core::ids::UnixMillis;
 use receipt_core::limits::BUNDLE_BYTES_MAX;
 use receipt_core::reason::Reason;
@@ -19,24 +22,32 @@ use tallystick_proto::FILE_DESCRIPTOR_SET;
 use tallystick_proto::errors::{CallReason, Refusal};
 use tallystick_proto::verifier::v1::verifier_service_server::{VerifierService, VerifierServiceServer};
 use tallystick_proto::verifier::v1::{Check, Outcome, VerifyBundleRequest, VerifyBundleResponse};
-use tallystick_service::answers::AnswersLayer;
+use tallystick_service::answers::{AnswersLayer, CallMetrics};
 use tallystick_service::authorization::COMMON_SERVICES;
 use tallystick_service::clock::Clock;
+use tallystick_service::metrics::{self, Readiness};
+use tallystick_service::process;
 use tallystick_service::request_id::RequestIdLayer;
 use tallystick_service::rng::{EntropyError, OsEntropy};
 use tallystick_service::shutdown::{CancellationToken, TaskError, Tasks};
+use tallystick_service::tls::{CertificateWatch, DaysLeft, PublicTls, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
+use tonic::transport::server::{Connected, Router};
 use tonic::{Request, Response, Status};
 use tower::layer::util::{Identity as NoLayer, Stack};
 
 mod incoming;
 mod places;
 
-use incoming::accept;
+use incoming::{accept, shake_hands};
 use places::Places;
+
+const SERVICE: &str = "tallystick.verifier.v1.VerifierService";
 
 /// The request's envelope beside the bundle.
 const REQUEST_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 1024;
@@ -47,6 +58,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const STREAMS_PER_CONNECTION_MAX: u32 = 16;
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// Interval at which the certificate files are looked at.
+const TLS_WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What strangers may occupy, and the service's own certificate.
 #[derive(Debug, Clone)]
@@ -63,8 +76,8 @@ pub struct ServeOptions {
     pub caller_requests_max: usize,
     /// Bundles judged at once: as many as there are cores for it.
     pub judgements_max: usize,
-    /// PEM certificate chain and key; `None`: plain text, behind something that ends TLS.
-    pub tls: Option<ServerIdentity>,
+    /// What callers are shown; `None`: plain text, behind something that ends TLS.
+    pub tls: Option<Arc<PublicTls>>,
 }
 
 impl Default for ServeOptions {
@@ -90,27 +103,18 @@ impl ServeOptions {
     }
 }
 
-/// A certificate chain and its key, PEM. Its `Debug` shows nothing.
-#[derive(Clone)]
-pub struct ServerIdentity {
-    /// The chain, the server's own certificate first.
-    pub certificate_pem: Vec<u8>,
-    /// The key.
-    pub key_pem: Vec<u8>,
-}
-
-impl std::fmt::Debug for ServerIdentity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ServerIdentity(…)")
-    }
+/// The ports, bound.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everybody.
+    pub grpc: TcpListener,
+    /// For the operator: `/metrics`, `/livez`, `/readyz`. `None`: nothing is shown.
+    pub metrics: Option<TcpListener>,
 }
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Certificate or key are not what they must be.
-    #[error("the server's certificate or key is refused: {0}")]
-    Tls(#[source] tonic::transport::Error),
     /// The descriptors of the services do not read.
     #[error("reflection: {0}")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -119,10 +123,10 @@ pub enum ServeError {
     Entropy(#[source] EntropyError),
 }
 
-/// Starts the service's tasks on a bound listener; they end with the token of `tasks`.
+/// Starts the service's tasks on bound listeners; they end with the token of `tasks`.
 pub fn start(
     tasks: &mut Tasks,
-    listener: TcpListener,
+    listeners: Listeners,
     trust: Arc<TrustFile>,
     clock: Arc<dyn Clock>,
     options: &ServeOptions,
@@ -134,7 +138,7 @@ pub fn start(
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .with_service_name("tallystick.verifier.v1.VerifierService");
+            .with_service_name(SERVICE);
         COMMON_SERVICES.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     };
     // Both versions of reflection are served: many tools know only the older one.
@@ -144,33 +148,60 @@ pub fn start(
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(RESPONSE_BYTES_MAX);
-    let router = server(options)?.add_service(health).add_service(newer).add_service(older).add_service(verifier);
-    let (connections, accepting) = accept(listener, options, token.clone());
+    let mut registry = Registry::default();
+    process::register(&mut registry, "tallystick-verifier", env!("CARGO_PKG_VERSION"));
+    let answers = AnswersLayer::new(CallMetrics::register(&mut registry, &[SERVICE])).within(REQUEST_TIMEOUT);
+    let readiness = Readiness::new();
+    let router =
+        server(options, answers)?.add_service(health).add_service(newer).add_service(older).add_service(verifier);
+    let (connections, accepting) = accept(listeners.grpc, options, token.clone());
     tasks.spawn("accept", accepting);
-    tasks.spawn("grpc", async move {
-        health_reporter.set_serving::<VerifierServiceServer<Service>>().await;
-        router.serve_with_incoming_shutdown(connections, token.cancelled_owned()).await.map_err(TaskError::from)
-    });
+    let healthy = async move { health_reporter.set_serving::<VerifierServiceServer<Service>>().await };
+    if let Some(tls) = &options.tls {
+        let (connections, handshakes) = shake_hands(connections, Arc::clone(tls), token.clone());
+        tasks.spawn("handshakes", handshakes);
+        tasks.spawn("grpc", serve(router, connections, healthy, token.clone()));
+        let watching = watched(&mut registry, &readiness);
+        tasks.spawn("tls-watch", watch(Arc::clone(tls), watching, token.clone()));
+    } else {
+        tasks.spawn("grpc", serve(router, connections, healthy, token.clone()));
+    }
+    if let Some(listener) = listeners.metrics {
+        tasks.spawn("metrics", metrics::serve(listener, registry, readiness, token));
+    }
     Ok(())
+}
+
+/// What is told of the certificate.
+fn watched(registry: &mut Registry, readiness: &Readiness) -> CertificateWatch {
+    let days_left = DaysLeft::default();
+    let help = "Days until the TLS certificate ends; negative afterwards";
+    registry.register("tallystick_verifier_tls_certificate_days_left", help, days_left.clone());
+    CertificateWatch { interval: TLS_WATCH_INTERVAL, ready: readiness.part("tls"), days_left }
 }
 
 type Bounded = Stack<Places, Stack<AnswersLayer, Stack<RequestIdLayer, NoLayer>>>;
 
-fn server(options: &ServeOptions) -> Result<Server<Bounded>, ServeError> {
+async fn serve<Io>(
+    router: Router<Bounded>,
+    connections: ReceiverStream<io::Result<Io>>,
+    healthy: impl Future<Output = ()>,
+    stop: CancellationToken,
+) -> Result<(), TaskError>
+where
+    Io: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    healthy.await;
+    Ok(router.serve_with_incoming_shutdown(connections, stop.cancelled_owned()).await?)
+}
+
+fn server(options: &ServeOptions, answers: AnswersLayer) -> Result<Server<Bounded>, ServeError> {
+    let request_ids = RequestIdLayer::new(&OsEntropy).map_err(ServeError::Entropy)?;
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_max_pending_accept_reset_streams(Some(STREAMS_PER_CONNECTION_MAX as usize));
-    let server = match &options.tls {
-        None => server,
-        Some(own) => {
-            let identity = Identity::from_pem(&own.certificate_pem, &own.key_pem);
-            server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServeError::Tls)?
-        }
-    };
-    let request_ids = RequestIdLayer::new(&OsEntropy).map_err(ServeError::Entropy)?;
-    let answers = AnswersLayer::unmeasured().within(REQUEST_TIMEOUT);
     Ok(server.layer(request_ids).layer(answers).layer(Places::new(options.requests_max, options.caller_requests_max)))
 }
 

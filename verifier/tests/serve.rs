@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,11 @@ use tallystick_proto::errors::{Refusal, retry_after};
 use tallystick_proto::verifier::v1::verifier_service_client::VerifierServiceClient;
 use tallystick_proto::verifier::v1::{Outcome, VerifyBundleRequest, VerifyBundleResponse};
 use tallystick_service::clock::FixedClock;
+use tallystick_service::durable::{self, FileMode};
 use tallystick_service::shutdown::{CancellationToken, Tasks};
-use tallystick_verifier::serve::{ServeOptions, ServerIdentity, start};
+use tallystick_service::tls::{OwnFiles, PublicTls};
+use tallystick_verifier::serve::{Listeners, ServeOptions, start};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 use tonic::{Code, Status};
@@ -43,7 +47,8 @@ impl Running {
         let token = CancellationToken::new();
         let mut tasks = Tasks::new(token.clone());
         let trust = Arc::new(chain.trust().clone());
-        start(&mut tasks, listener, trust, Arc::new(FixedClock::new(chain.now())), options).unwrap();
+        let listeners = Listeners { grpc: listener, metrics: None };
+        start(&mut tasks, listeners, trust, Arc::new(FixedClock::new(chain.now())), options).unwrap();
         let tasks = tokio::spawn(async move { tasks.run(PATIENCE).await.unwrap() });
         Self { address, token, tasks }
     }
@@ -381,18 +386,133 @@ async fn the_binary_serves_until_sigterm() {
     assert!(!said.contains(&number), "what was judged is not logged: {said}");
 }
 
+/// A self-signed certificate for a host until the end of a year, and its key, in files of `folder`; and the certificate, for clients.
+fn certify(folder: &Path, host: &str, last_year: i32) -> (OwnFiles, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
+    let own = params.self_signed(&key).unwrap().pem();
+    let files = OwnFiles { certificate_chain: folder.join("cert.pem"), private_key: folder.join("key.pem") };
+    durable::write(&files.private_key, key.serialize_pem().as_bytes(), FileMode::Private).unwrap();
+    durable::write(&files.certificate_chain, own.as_bytes(), FileMode::Shared).unwrap();
+    (files, own)
+}
+
+async fn over_tls(address: SocketAddr, own: &str) -> Result<Channel, tonic::transport::Error> {
+    let trusted = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(own)).domain_name("localhost");
+    Channel::from_shared(format!("https://{address}")).unwrap().tls_config(trusted)?.connect().await
+}
+
+async fn http_get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Asks until the operator's port says it.
+async fn until_said(address: SocketAddr, path: &str, expected: &str) -> String {
+    let asking = async {
+        loop {
+            let answer = http_get(address, path).await;
+            if answer.contains(expected) {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap()
+}
+
+async fn until_logged(log: &Path, expected: &str) {
+    let waiting = async {
+        while !std::fs::read_to_string(log).unwrap().contains(expected) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("the log does not say: {expected}"));
+}
+
+/// It starts with a certificate that has ended, says so, and takes a new one while it runs; and none that is worse.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_is_watched_and_replaced_while_it_serves() {
+    let (chain, receipts) = chain();
+    let trust = TestFile::new("trust", chain.trust().to_text());
+    let folder = scratch::Directory::new();
+    let log = folder.path().join("log");
+    let (files, ended) = certify(folder.path(), "localhost", 2020);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--trust"])
+        .arg(trust.path())
+        .arg("--tls-cert")
+        .arg(&files.certificate_chain)
+        .arg("--tls-key")
+        .arg(&files.private_key)
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut address_behind =
+        |word: &str| lines.next().unwrap().strip_prefix(word).unwrap().parse::<SocketAddr>().unwrap();
+    let (address, operations) = (address_behind("listening on "), address_behind("metrics on "));
+    let hang_up = || assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+
+    let ready = until_said(operations, "/readyz", "tls certificate ended ").await;
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    let metrics = http_get(operations, "/metrics").await;
+    let days_left = "\ntallystick_verifier_tls_certificate_days_left ";
+    assert!(metrics.contains(&format!("{days_left}-")), "{metrics}");
+    let build =
+        format!("tallystick_build_info{{program=\"tallystick-verifier\",version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+    assert!(metrics.contains(&build) && metrics.contains("process_resident_memory_bytes"), "{metrics}");
+    let table = include_str!("../../docs/ops/metrics-process.md");
+    assert!(table.contains(days_left.trim()), "the operators' page has the metric");
+    assert!(over_tls(address, &ended).await.is_err());
+
+    let (_, own) = certify(folder.path(), "localhost", 2050);
+    hang_up();
+    until_said(operations, "/readyz", "HTTP/1.1 200").await;
+    let channel = over_tls(address, &own).await.unwrap();
+    let good = chain.bundle(&receipts[1]).encode();
+    let at = chain.now().get();
+    assert_eq!(verify(&channel, good.clone(), at).await.unwrap().outcome(), Outcome::Valid);
+    let call = "tallystick_grpc_call_seconds_count{method=\"tallystick.verifier.v1.VerifierService/VerifyBundle\"} 1\n";
+    until_said(operations, "/metrics", call).await;
+
+    // Worse ones stay out: of another host, ended, without its key.
+    let kept = std::fs::read(&files.private_key).unwrap();
+    certify(folder.path(), "elsewhere", 2050);
+    hang_up();
+    until_logged(&log, "holds for none of the hosts of the certificate in use (localhost)").await;
+    certify(folder.path(), "localhost", 2020);
+    hang_up();
+    until_logged(&log, "holds a certificate that ended ").await;
+    std::fs::write(&files.private_key, kept).unwrap();
+    hang_up();
+    until_logged(&log, "is not the key of the certificate in ").await;
+    let again = over_tls(address, &own).await.unwrap();
+    assert_eq!(verify(&again, good, at).await.unwrap().outcome(), Outcome::Valid);
+    assert!(http_get(operations, "/readyz").await.starts_with("HTTP/1.1 200"));
+    drop((channel, again));
+
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let status = child.wait().unwrap();
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("ALARM: the TLS certificate is not valid") && said.contains("TLS files reloaded"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_asks_for_no_client_certificate() {
     let (chain, receipts) = chain();
-    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let tls = ServerIdentity {
-        certificate_pem: own.cert.pem().into_bytes(),
-        key_pem: own.signing_key.serialize_pem().into_bytes(),
-    };
+    let folder = scratch::Directory::new();
+    let (files, own) = certify(folder.path(), "localhost", 2050);
+    let tls = PublicTls::load(files, Arc::new(FixedClock::new(chain.now()))).unwrap();
     let running = Running::start(&chain, &ServeOptions { tls: Some(tls), ..ServeOptions::default() }).await;
-    let trusted = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(own.cert.pem())).domain_name("localhost");
-    let endpoint = Channel::from_shared(format!("https://{}", running.address)).unwrap();
-    let channel = endpoint.tls_config(trusted).unwrap().connect().await.unwrap();
+    let channel = over_tls(running.address, &own).await.unwrap();
     let answer = verify(&channel, chain.bundle(&receipts[1]).encode(), 0).await.unwrap();
     assert_eq!(answer.outcome(), Outcome::Valid);
     let plain = Channel::from_shared(format!("http://{}", running.address)).unwrap().connect().await;
@@ -421,4 +541,10 @@ fn bad_arguments_are_named_before_anything_is_bound() {
     let loose = ["serve", "--trust", &trust, "--listen", "127.0.0.1:0", "--tls-cert", &trust, "--tls-key", &trust];
     let (code, said) = run(&loose);
     assert!(code == 64 && said.contains("chmod 600"), "{said}");
+    let folders = [scratch::Directory::new(), scratch::Directory::new()];
+    let [own, other] = folders.each_ref().map(|folder| certify(folder.path(), "localhost", 2050).0);
+    let [own, other] = [own.certificate_chain, other.private_key].map(|path| path.to_str().unwrap().to_owned());
+    let foreign = ["serve", "--trust", &trust, "--listen", "127.0.0.1:0", "--tls-cert", &own, "--tls-key", &other];
+    let (code, said) = run(&foreign);
+    assert!(code == 64 && said.contains("is not the key of the certificate in "), "{said}");
 }

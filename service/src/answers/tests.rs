@@ -3,6 +3,7 @@ use std::io;
 
 use http::HeaderValue;
 use http_body_util::{Empty, Full};
+use prometheus_client::registry::Registry;
 use prost::Message;
 use receipt_core::reason::Reason;
 use tallystick_proto::errors::ErrorReason;
@@ -33,7 +34,7 @@ impl VerifierService for Verifier {
 }
 
 fn layer() -> AnswersLayer {
-    AnswersLayer::unmeasured()
+    AnswersLayer::new(CallMetrics::register(&mut Registry::default(), &[]))
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {
