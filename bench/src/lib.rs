@@ -39,3 +39,4 @@ pub mod supply;
 pub mod tracker;
 pub mod verify;
 pub mod wan;
+mod written;

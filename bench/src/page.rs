@@ -24,6 +24,7 @@ use tokio::process::Command;
 use crate::browser::Browser;
 use crate::figures::{Latency, row, section};
 use crate::machine::Machine;
+use crate::written;
 
 /// Far above any of the page's files.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -147,8 +148,7 @@ impl PageReport {
 
     /// Writes them as JSON.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let json = serde_json::to_vec_pretty(self).context("write the figures as JSON")?;
-        std::fs::write(path, json).with_context(|| format!("write {}", path.display()))
+        written::save(self, path)
     }
 }
 
@@ -305,6 +305,7 @@ window.measured = (async ({ receipt, scan, warmRuns }) => {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::written::tests::{assert_fits, machine};
 
     #[test]
     fn the_script_carries_the_receipt() {
@@ -329,5 +330,28 @@ mod tests {
         assert_eq!(durations(&measured, "cold").unwrap(), [Duration::from_micros(1500)]);
         assert_eq!(durations(&measured, "warm").unwrap().len(), 2);
         assert!(durations(&measured, "none").is_err() && durations(&json!({ "cold": [1.5] }), "cold").is_err());
+    }
+
+    #[test]
+    fn the_figures_have_the_head_of_every_report_and_fit_their_schema() {
+        let schema = include_str!("../../docs/spec/schemas/bench-page.schema.json");
+        let mut report = PageReport {
+            machine: machine(),
+            browser: "Chromium".to_owned(),
+            verdict: "IN_FORCE".to_owned(),
+            first_verdict_gzip_bytes: 1,
+            scanner_gzip_bytes: 2,
+            hosted_gzip_bytes: 3,
+            one_file_gzip_bytes: 4,
+            cold: Latency::default(),
+            warm: Latency::default(),
+            cold_slowed_down: Latency::default(),
+            warm_slowed_down: Latency::default(),
+            scan: None,
+        };
+        assert_fits(schema, &report);
+        let (time, time_slowed_down) = (Latency::default(), Latency::default());
+        report.scan = Some(ScanReport { verdict: "SIGNED".to_owned(), directory_bytes: 5, time, time_slowed_down });
+        assert_fits(schema, &report);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::figures::{Latency, format_hundredths, ms, row, section};
@@ -12,6 +12,7 @@ use crate::machine::Machine;
 use crate::offline::LiveBytes;
 use crate::processes::CpuUse;
 use crate::slope::{Minute, last_by_first_at_one_speed_permille, last_by_first_permille};
+use crate::written;
 
 mod runs;
 mod verdict;
@@ -122,8 +123,7 @@ impl Report {
 
     /// Writes it as JSON.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).context("write the report")?;
-        std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
+        written::save(self, path)
     }
 
     /// The table.

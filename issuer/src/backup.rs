@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use receipt_core::ids::{KeyId, UnixMillis};
+use receipt_core::verdict::utc_text;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tallystick_anchoring::check::{Findings, Pass};
@@ -31,7 +32,8 @@ use crate::secrets::{SecretMarks, SecretsError};
 mod tests;
 
 /// The format of the manifest.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+const PROGRAM: &str = "tallystick-issuer";
 const MANIFEST: &str = "manifest.json";
 const SUMS: &str = "SHA256SUMS";
 const JOURNAL: &str = "journal";
@@ -80,24 +82,34 @@ pub enum BackupError {
     Secrets(#[from] SecretsError),
 }
 
-/// What a backup says of itself.
+/// What a backup says of itself: docs/spec/schemas/backup-manifest.schema.json.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Format of this file.
     pub format_version: u32,
+    /// The program that made it: the issuer.
+    pub program: String,
+    /// The program's version.
+    pub program_version: String,
+    /// When it was made, by the issuer's clock: RFC 3339, UTC.
+    pub made_at: String,
     /// The chain, hexadecimal.
     pub chain_id: String,
     /// The issuer's number.
     pub issuer_id: u32,
-    /// When it was made, by the issuer's clock.
-    pub created_at_ms: u64,
     /// The journal as copied.
     pub position: Position,
     /// Places of it that are damaged: a backup with none is to be preferred.
     pub faults: u64,
     /// The keys that the journal needs, by file and public half; the files are not in the backup.
     pub keys: Vec<KeyReference>,
+}
+
+/// The part of a manifest that says how to read the rest.
+#[derive(Deserialize)]
+struct Head {
+    format_version: u32,
 }
 
 /// How far a journal had come when it was copied.
@@ -178,9 +190,11 @@ pub fn back_up(
     let identity = journal.identity();
     let manifest = Manifest {
         format_version: FORMAT,
+        program: PROGRAM.to_owned(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: utc_text(now),
         chain_id: identity.chain.0.to_string(),
         issuer_id: identity.issuer.get(),
-        created_at_ms: now.get(),
         position,
         faults: findings.faults,
         keys: key_references(settings, keys),
@@ -241,11 +255,12 @@ pub fn check(directory: &Path) -> Result<Manifest, BackupError> {
         return Err(damaged(format!("{name} does not belong to it")));
     }
     let bytes = durable::read(&directory.join(MANIFEST), MANIFEST_BYTES_MAX)?;
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(format!("{MANIFEST}: {error}")))?;
-    if manifest.format_version != FORMAT {
-        return Err(damaged(format!("it has format {}; this program knows {FORMAT}", manifest.format_version)));
+    let malformed = |error: serde_json::Error| damaged(format!("{MANIFEST}: {error}"));
+    let Head { format_version } = serde_json::from_slice(&bytes).map_err(malformed)?;
+    if format_version != FORMAT {
+        return Err(damaged(format!("it has format {format_version}; this program knows {FORMAT}")));
     }
-    Ok(manifest)
+    serde_json::from_slice(&bytes).map_err(malformed)
 }
 
 /// What a restore needs beside the backup.

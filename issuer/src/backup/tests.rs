@@ -7,6 +7,9 @@ use super::*;
 use crate::journal::ReceiptReads as _;
 use crate::testing::{MASTER, TestIssuer, draft, identity, init, marks};
 
+#[path = "../../../verifier/tests/common/schema.rs"]
+mod schema;
+
 struct Fixture {
     chain: TestChain,
     issuer: TestIssuer,
@@ -67,6 +70,35 @@ fn a_backup_of_a_running_journal_comes_back_whole_and_halted() {
     let why = restored.halted().unwrap().unwrap();
     assert!(why.contains("restored from a backup") && why.contains("tallystick-issuer recover --config"), "{why}");
     assert_eq!(fixture.issuer.journal.halted().unwrap(), None, "the copy was marked, not the original");
+}
+
+/// Operators read it, and `restore` depends on it.
+#[test]
+fn the_manifest_has_the_head_of_every_report_and_fits_its_schema() {
+    let fixture = fixture();
+    fixture.back_up();
+    let document: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixture.at("backup").join(MANIFEST)).unwrap()).unwrap();
+    let schema = include_str!("../../../docs/spec/schemas/backup-manifest.schema.json");
+    let mut found = Vec::new();
+    schema::breaks(&serde_json::from_str(schema).unwrap(), &document, "$", &mut found);
+    assert_eq!(found, Vec::<String>::new(), "{document}");
+    assert_eq!((&document["format_version"], &document["program"]), (&FORMAT.into(), &"tallystick-issuer".into()));
+    assert_eq!(document["program_version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(document["made_at"], "1970-01-01T00:00:00Z", "by the clock that it was given");
+}
+
+#[test]
+fn a_manifest_of_another_format_is_named_as_such() {
+    let fixture = fixture();
+    fixture.back_up();
+    let backup = fixture.at("backup");
+    let older = r#"{"format_version": 1, "created_at_ms": 5}"#;
+    std::fs::write(backup.join(MANIFEST), older).unwrap();
+    let sums = sums_of(&backup).unwrap().into_iter().map(|(name, sum)| format!("{sum}  {name}\n"));
+    std::fs::write(backup.join(SUMS), sums.collect::<String>()).unwrap();
+    let refused = check(&backup).unwrap_err().to_string();
+    assert!(refused.contains("it has format 1; this program knows 2"), "{refused}");
 }
 
 #[test]
