@@ -1,19 +1,18 @@
 // From what somebody chose to what is said of it. A file goes by its first bytes to whoever opens its kind; every one of them ends in
-// `judgeBundle`, `judgeCode`, or `say`.
+// `judgeBundle`, `judgeByUnits`, or `say`.
 
 import { hosts } from './address.js';
 import { stopCamera } from './camera.js';
 import { directories, ownBlock } from './directory.js';
 import { kindOf } from './kinds.js';
 import { openDocument } from './open.js';
+import { extras, loadParts } from './parts.js';
 import { codeOfPicture } from './picture.js';
 import { readStart } from './read.js';
 import { answered } from './refresh.js';
 import { renderNote, renderResult, say, showVerdict } from './result.js';
-import { state } from './state.js';
-import { ask } from './typed.js';
+import { at, state } from './state.js';
 import { codesVerifier, encoded, fileBytesMax, joined, renew, scanOf, shown, verdictOf } from './verifier.js';
-import { word } from './words.js';
 
 // What a newer state may come to, to take the place of an older one. That the ledger does not have a receipt nobody can prove: it is told of a
 // code of which nothing more is known.
@@ -37,6 +36,7 @@ export async function judgeFile(file) {
   const kind = kindOf(bytes);
   if (kind === 'pdf' || kind === 'zip') await judgeDocument(verifier, asked, file);
   else if (kind === 'picture') await judgePicture(asked, file, bytes);
+  else if (kind === 'report') await judgeByUnits(asked, { name: shown(verifier, file.name), report: bytes });
   else await answer({ verifier, name: shown(verifier, file.name), bytes });
 }
 
@@ -61,11 +61,11 @@ function wordOf(error, other) {
   return { word: (error && error.word) || other };
 }
 
-// A bundle: the bytes of a `.tally`, and the name under which it came.
-export async function judgeBundle(name, bytes) {
+// A bundle: the bytes of a `.tally`, and the name under which it came. `source`: of whom and by what it can be had again, if it was fetched.
+export async function judgeBundle(name, bytes, source) {
   const asked = begin();
   const verifier = await state.ready;
-  if (verifier && asked === state.asked) await answer({ verifier, name: shown(verifier, name), bytes });
+  if (verifier && asked === state.asked) await answer({ verifier, name: shown(verifier, name), bytes, source });
 }
 
 // The same thing once more, because of other options; whoever chose them stays where he is.
@@ -137,13 +137,17 @@ export function faultOfVerdict(verdict, before) {
 // The text of a code on paper.
 export async function judgeCode(code) {
   const asked = begin();
-  if (!(await state.ready) || asked !== state.asked) return;
+  if ((await state.ready) && asked === state.asked) await judgeByUnits(asked, { code });
+}
+
+// What is judged by the directory of units: a code, or the report of a receipt that was left out.
+async function judgeByUnits(asked, what) {
   const [verifier, known] = await Promise.all([codesVerifier(), directories()]);
   if (asked !== state.asked) return;
   if (!verifier) say('carrierMissing');
-  else if (!known.length) say(ownBlock() ? 'directoryMissing' : 'codeNotRead');
-  else if (!hosts().length) say('codeNoHost');
-  else await answer({ verifier, code, known });
+  else if (!known.length) say(ownBlock() ? 'directoryMissing' : what.code ? 'codeNotRead' : 'reportNotRead');
+  else if (what.code && !hosts().length) say('codeNoHost');
+  else await answer(Object.assign({ verifier, known }, what));
 }
 
 // What stands behind `#`.
@@ -154,11 +158,8 @@ function digitsOf(code) {
 // The five entries that somebody typed.
 export async function judgeTyped() {
   const asked = begin();
-  const waits = (seconds) => asked === state.asked && say('typedWaits', { seconds });
-  const { bundle, name, values } = await ask(waits);
-  if (asked !== state.asked) return;
-  if (bundle) await judgeBundle(word(state.language, 'typedName'), bundle);
-  else say(name, values);
+  if (!at('elements').hasAttribute('action')) say('typedOffline');
+  else await loadParts().then(() => extras.typed(asked), () => asked === state.asked && say('typedFailed'));
 }
 
 // Why there is no verdict at all.
@@ -182,10 +183,10 @@ export function options() {
   return asked;
 }
 
-// The verdict on a question: a bundle's bytes, or a code by a directory, with what the ledger answered.
+// The verdict on a question: a bundle's bytes; or by a directory a report, or a code with what the ledger answered.
 function verdictOn(question, asked) {
-  const { verifier, bytes, code } = question;
-  return code ? scanOf(verifier, Object.assign({ hosts: hosts() }, asked), question) : verdictOf(verifier, asked, bytes);
+  const { verifier, bytes } = question;
+  return bytes ? verdictOf(verifier, asked, bytes) : scanOf(verifier, Object.assign({ hosts: hosts() }, asked), question);
 }
 
 // Of the directories at hand, the latest that holds.
@@ -208,7 +209,7 @@ function latest(question, asked) {
 async function answer(question, noteOf) {
   const asked = options();
   try {
-    const directory = question.directory || (question.code && latest(question, asked));
+    const directory = question.directory || (question.known && latest(question, asked));
     const whole = Object.assign({}, question, { directory, options: asked });
     const verdict = verdictOn(whole, asked);
     if (verdict.problem) sayProblem(verdict.problem, asked.at_ms);

@@ -100,7 +100,7 @@ async function read() {
 // The words for what is to be known of this browser.
 async function conditions() {
   const says = [];
-  if (savesNothing()) says.push('keptWechat');
+  if (savesNothing()) says.push(canAsk() ? 'keptWechatSite' : 'keptWechat');
   if (location.protocol === 'file:') says.push('keptFile');
   const storage = navigator.storage;
   const isFirm = storage && storage.persisted ? await storage.persisted().catch(() => false) : false;

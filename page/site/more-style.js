@@ -8,7 +8,7 @@ export const RULES = [
   '.kept .unit { font-weight: 600; }',
   '.kept p { margin: 0.2rem 0; }',
   '.row { display: flex; flex-wrap: wrap; gap: 0.5rem; }',
-  '.presented, .preview, #share { margin: 1rem 0; padding: 0.5rem 1rem; border: 1px solid var(--line); border-radius: 0.5rem; }',
+  '.presented, .preview, #share, #files { margin: 1rem 0; padding: 0.5rem 1rem; border: 1px solid var(--line); border-radius: 0.5rem; }',
   '.presented table { width: 100%; margin: 0.75rem 0; border-collapse: collapse; }',
   '.presented caption { font-weight: 600; text-align: left; }',
   '.presented :is(th, td) { padding: 0.2rem 0; border-bottom: 1px solid #e4e4e4; text-align: left; vertical-align: top; }',
@@ -38,6 +38,6 @@ export const RULES = [
   '.proof select { width: 100%; }',
   '.hashes { padding-left: 2rem; }',
   '.hashes li { margin: 0.3rem 0; }',
-  '@media print { .row, #kept details, body:not(.previewing) #share, #share-save { display: none; } .presented tr { break-inside: avoid; } }',
+  '@media print { .row, #kept details, #files, body:not(.previewing) #share { display: none; } .presented tr { break-inside: avoid; } }',
   '@media print { .previewing #first, .previewing #rest > :not(#share), .previewing #share > :not(.seen) { display: none; } }',
 ];

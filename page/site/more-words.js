@@ -56,6 +56,10 @@ export const MORE_WORDS = {
     '本页是这台设备上的文件：在有的浏览器里，设备上别的网页文件也读得到这里留存的票据。',
     'This page is a file on this device: in some browsers, other web pages on this device’s disk can read what is kept here.',
   ],
+  keptWechatSite: [
+    '微信里存不成留在这里的票据，它们也只有微信看得到。要存成文件：点页面下方的“取票据文件”，凭票面上的代码、号码和校验码取；或点右上角“⋯”，选“在浏览器打开”，在那里选票据文件。',
+    'WeChat saves nothing of what is kept here, and only WeChat sees it. For a file, use “Get the receipt as a file” below, by the code, number and check code on the receipt; or tap ⋯ at the top right, then “Open in Browser”, and choose the receipt’s file there.',
+  ],
   keptWechat: [
     '微信里存不成文件，这里留的也只有微信看得到。要另存：点右上角“⋯”，选“在浏览器打开”，在那里再选一次票据文件。',
     'WeChat saves no files, and what is kept here only WeChat sees. To save: tap ⋯ at the top right, then “Open in Browser”, and choose the receipt’s file there again.',
@@ -128,6 +132,36 @@ export const MORE_WORDS = {
     '微信里存不成文件：点右上角“⋯”，选“在浏览器打开”，在那里再扫一次。',
     'WeChat saves no files: tap ⋯ at the top right, then “Open in Browser”, and scan the code there again.',
   ],
+  typedName: ['按五项查得的票据', 'the receipt of the five entries'],
+  typedNotFound: [
+    '没有五项都与此相符的票据。请逐项核对票面：号码、校验码、日期或金额有一项不符，答复都是这一句。',
+    'There is no receipt with these five entries. Compare each with the paper: the answer is the same, whichever of them differs.',
+  ],
+  typedPending: [
+    '本网站说五项相符、票据正在上链；还没有可核验的证明，这句话本页核实不了。请过几分钟再查。',
+    'This site says that all five fit and that the receipt is on its way to the ledger. There is no proof yet, so this page cannot confirm that. Look again in some minutes.',
+  ],
+  typedRefused: [
+    '本网站说五项相符，但账本没有接受这张票据；这句话本页核实不了。请与开票单位联系。',
+    'This site says that all five fit, but that the ledger refused this receipt; this page cannot confirm that. Ask the unit that issued it.',
+  ],
+  typedWaits: [
+    '刚才有人试过这张票据，或这个网络上试得太多：{seconds} 秒后自动再查，请不要关掉本页。',
+    'Somebody has tried this receipt just now, or this network tries too often. It is looked up again in {seconds} seconds: leave this page open.',
+  ],
+  typedLater: ['查验次数过多，请过 {seconds} 秒再试。', 'Too many tries. Try again in {seconds} seconds.'],
+  filesLead: [
+    '本网站按您刚才填的内容再取一次，给出可下载的链接。PDF 和 OFD 里附有同一份凭证，以后可用本页核验；图片和 XML 里没有，只供查看。',
+    'This site fetches it once more by what you have just filled in, and gives a link. A PDF or OFD has the same proof inside, and can be verified by this page; a picture or XML has none, and is only for looking.',
+  ],
+  filesPicture: ['图片（PNG）', 'Picture (PNG)'],
+  filesPage: ['图片第 {page} 页，共 {pages} 页', 'Picture, page {page} of {pages}'],
+  filesAsking: ['正在向本网站取…', 'Asking this site for it…'],
+  filesNone: ['开票单位的系统给不了这种文件，请选别的一种。', 'The issuer’s system cannot make this kind of file. Choose another.'],
+  filesGood: ['已备好：链接 {minutes} 分钟内有效，最多用两次。', 'It is ready: the link is good for {minutes} minutes, and twice at most.'],
+  filesGoodPage: ['已备好第 {page} 页，共 {pages} 页；再点“图片”取下一页。', 'Page {page} of {pages} is ready. Choose the picture again for the next one.'],
+  filesLink: ['下载 {name}（{kilobytes} kB）', 'Download {name} ({kilobytes} kB)'],
+  filesWechat: ['微信里下载不了的话：长按链接复制，粘贴到手机浏览器里打开。', 'If WeChat does not download it: hold the link, copy it, and open it in the phone’s browser.'],
   keptTooOften: [
     '本网站现在不再答复这么多询问，停在第 {number} 张之后（共 {count} 张）。请过一会儿再刷新。',
     'This site answers no more questions for now: stopped after {number} of {count}. Refresh again a little later.',

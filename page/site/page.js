@@ -8,7 +8,7 @@ import { extras, loadParts } from './parts.js';
 import { render, renderClock, renderResult } from './result.js';
 import { replace } from './show.js';
 import { at, state } from './state.js';
-import { tidy } from './typed.js';
+import { tidy } from './tidy.js';
 import { load, verdictOf } from './verifier.js';
 import { LANGUAGES, word } from './words.js';
 

@@ -3,7 +3,7 @@
 
 import { blockBytes, blockOf } from './verifier.js';
 
-// What the second script offers, by the `data-part` of a control, and called with it. `shown` is called each time that other first words stand there,
+// What the second script offers, by the `data-part` of a control, and called with it. `typed` looks up what stands in the form. `shown` is called each time that other first words stand there,
 // `drawn` when what is below them does, too; `presentation` and `proof` draw what of a verdict the first script does not.
 export const extras = { shown() {}, drawn() {} };
 

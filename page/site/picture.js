@@ -1,5 +1,5 @@
 // The code in a picture. Browsers open pictures; what they hold in memory for that is bounded here, by what a picture's first bytes say of its
-// size. Of kinds whose size is not read here (AVIF, HEIC) a browser that can opens a small one, and the bound on the rest is its own.
+// size. One that does not say it there is not opened.
 
 import { codesIn } from './carrier.js';
 
@@ -13,6 +13,8 @@ const PROBE_WIDTH = 64;
 // What a browser that cannot make a picture smaller while it opens it may open; and what none may.
 const PIXELS_UNSCALED_MAX = 16000000;
 const PIXELS_MAX = 160000000;
+// meta, iprp, ipco, each in the one before; and ispe in the last, a size (ISO/IEC 23008-12). The first has a version of four bytes.
+const BOXES = [0x6d657461, 0x69707270, 0x6970636f, 0x69737065];
 // How the code of a receipt begins, whoever's page it is of.
 const RECEIPT = /^https:\/\/[^/]+\/v(#|$)/i;
 
@@ -25,17 +27,18 @@ export async function readCode(source) {
 // { text } of the code in a chosen picture, or the { word } that says why there is none, with its { values }. `start`: its first bytes.
 export async function codeOfPicture(file, start) {
   let size = sizeInBytes(start);
-  const pixels = size ? size[0] * size[1] : 0;
+  if (!size) return { word: 'pictureNotOpened' };
+  const pixels = size[0] * size[1];
   const scales = await canScale();
   if (pixels > (scales ? PIXELS_MAX : PIXELS_UNSCALED_MAX)) {
     return { word: 'pictureTooLarge', values: { megapixels: Math.round(pixels / 1e6) } };
   }
   try {
-    if (size && Math.max(...size) > SIDES[0]) size = await turned(file, size);
+    if (Math.max(...size) > SIDES[0]) size = await turned(file, size);
   } catch (error) {
     return { word: 'pictureNotOpened' };
   }
-  const sides = size ? SIDES.filter((side, index) => index === 0 || Math.max(...size) > SIDES[index - 1]) : SIDES;
+  const sides = SIDES.filter((side, index) => index === 0 || Math.max(...size) > SIDES[index - 1]);
   for (const side of sides) {
     let image;
     try {
@@ -94,9 +97,8 @@ function sizeOfImage(image) {
   return [image.videoWidth || image.naturalWidth || image.width, image.videoHeight || image.naturalHeight || image.height];
 }
 
-// A picture whose size is not known is opened as it is, within what the browser allows.
 function open(file, size, side) {
-  if (!size || Math.max(...size) <= side) return createImageBitmap(file);
+  if (Math.max(...size) <= side) return createImageBitmap(file);
   const scale = side / Math.max(...size);
   const [resizeWidth, resizeHeight] = size.map((length) => Math.max(1, Math.round(length * scale)));
   return createImageBitmap(file, { resizeWidth, resizeHeight, resizeQuality: 'high' });
@@ -126,7 +128,7 @@ function canScale() {
   return scaling;
 }
 
-// Width and height by the first bytes of PNG, GIF, BMP, WebP and JPEG; null for others.
+// Width and height by the first bytes of PNG, GIF, BMP, WebP, JPEG, AVIF and HEIC; null if they do not say it.
 function sizeInBytes(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sign = String.fromCharCode(...bytes.subarray(0, 16));
@@ -135,7 +137,27 @@ function sizeInBytes(bytes) {
   if (sign.startsWith('GIF8')) return [view.getUint16(6, true), view.getUint16(8, true)];
   if (sign.startsWith('BM')) return [Math.abs(view.getInt32(18, true)), Math.abs(view.getInt32(22, true))];
   if (sign.startsWith('RIFF')) return sizeInWebp(view, sign.slice(12));
-  return sign.startsWith('\xff\xd8') ? sizeInJpeg(view) : null;
+  return sign.startsWith('\xff\xd8') ? sizeInJpeg(view) : sizeInBoxes(view);
+}
+
+// Of several sizes the largest: a phone's picture is made of tiles, and has a small one of itself beside it.
+function sizeInBoxes(view) {
+  let largest = null;
+  const look = (start, end) => {
+    for (let at = start; at + 20 <= end; at += Math.max(8, view.getUint32(at))) {
+      const name = BOXES.indexOf(view.getUint32(at + 4));
+      const last = Math.min(end, at + view.getUint32(at));
+      if (name < 0) continue;
+      if (name < 3) {
+        look(at + (name ? 8 : 12), last);
+        continue;
+      }
+      const size = [view.getUint32(at + 12), view.getUint32(at + 16)];
+      if (!largest || size[0] * size[1] > largest[0] * largest[1]) largest = size;
+    }
+  };
+  look(0, view.byteLength);
+  return largest;
 }
 
 function sizeInWebp(view, chunk) {

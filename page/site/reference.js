@@ -1,11 +1,11 @@
 // For whoever has no receipt: what was paid, and the end of the payer's identity number, are sent to this site, whose issuers look it up. What
 // comes is judged like any file. Nothing typed is ever part of an address, and nothing of it is kept.
 
+import { askAt, bytesOfDownload } from './fetching.js';
 import { judgeBundle } from './judge.js';
 import { canAsk } from './refresh.js';
 import { make } from './show.js';
 import { at, state } from './state.js';
-import { askAt } from './typed.js';
 import { word } from './words.js';
 
 const ADDRESS = 'fetch-by-reference';
@@ -80,23 +80,31 @@ function fields(form) {
   return sent;
 }
 
-// Asks; what is typed meanwhile is asked about the next time.
-async function send(form, isOver) {
+// Asks; what is typed meanwhile is asked about the next time. Whoever waits for a place in line can send something else.
+async function send(form, isPlaceGone) {
   const button = form.querySelector('button');
   if (button.getAttribute('aria-disabled')) return;
   const asked = state.asked;
+  const sent = fields(form);
+  form.sent = sent;
+  const isOver = () => isPlaceGone() || asked !== state.asked || form.sent !== sent;
   const says = (name, values) => {
     const note = at('ask-note');
     if (!isOver() && note) note.textContent = word(state.language, name, values);
   };
+  const waits = (seconds) => {
+    button.removeAttribute('aria-disabled');
+    says('typedWaits', { seconds });
+  };
   button.setAttribute('aria-disabled', 'true');
   says('askAsking');
-  const answer = await askAt(ADDRESS, fields(form), (seconds) => says('typedWaits', { seconds }));
-  button.removeAttribute('aria-disabled');
-  if (isOver() || asked !== state.asked) return;
-  if (answer.bundle) await judgeBundle(word(state.language, 'askName'), answer.bundle);
-  else if (answer.fields) more(form, answer.fields, says);
-  else says(WORDS[answer.name] || answer.name, answer.values);
+  const answer = await askAt(ADDRESS, sent, { isOver, waits });
+  const given = answer.download && !isOver() ? await bytesOfDownload(answer.download) : answer;
+  if (form.sent === sent) button.removeAttribute('aria-disabled');
+  if (isOver()) return;
+  if (given.bytes) await judgeBundle(word(state.language, 'askName'), given.bytes, { address: ADDRESS, sent });
+  else if (given.fields) more(form, given.fields, says);
+  else says(WORDS[given.name] || given.name, given.values);
 }
 
 // Others have tried for this payment: date and amount are asked for, too.

@@ -1,6 +1,7 @@
 // Asking the portal what the ledger says of a receipt now. All that is sent: its code, its number, and a hash of what its unit signed. An
 // answer is no more believed than a file is: the verifier judges it, and if it does not hold, another node is asked.
 
+import { at } from './state.js';
 import { questionOf } from './verifier.js';
 
 // How often another node is asked.
@@ -9,9 +10,9 @@ const ADDRESS = 'refresh';
 // Longer than a portal asks its nodes. Of one that takes a question and says nothing a browser would wait for minutes.
 const WAIT_MS = 30000;
 
-// Whether this page has a portal: one that came from a disk has none.
+// Whether this page has a portal: the one file has none, wherever it lies, and neither has one that came from a disk.
 export function canAsk() {
-  return location.protocol === 'https:' || location.protocol === 'http:';
+  return at('elements').hasAttribute('action') && /^https?:$/.test(location.protocol);
 }
 
 // { answer }: the first one of which `faultOf(bytes)` says nothing; or { why }: a word. `receipt`: a bundle, or the digits of a code, as bytes.

@@ -13,6 +13,12 @@ const PASSING = ['in_force', 'too_old', 'signed'];
 const PASSING_CODES = ['KEY_REVOKED', 'DIRECTORY_OLD'];
 const EXTRAS = ['keep', 'share'];
 const FRAME_WAIT_MS = 100;
+// In what a difference of two clocks is told, and how many minutes one has.
+const UNITS = [
+  ['days', 1440],
+  ['hours', 60],
+  ['minutes', 1],
+];
 
 // The drawing of what stands below the first words, while it is due.
 let due = null;
@@ -43,8 +49,11 @@ function typedLead() {
 export function renderClock() {
   const { language, minutesAhead } = state;
   const name = minutesAhead > 0 ? 'clockAhead' : 'clockBehind';
+  const minutes = Math.abs(minutesAhead);
+  const [unit, length] = UNITS.find(([, length]) => minutes >= 2 * length) || UNITS[2];
+  const apart = word(language, unit, { count: Math.round(minutes / length) });
   at('clock').hidden = minutesAhead === 0;
-  at('clock').textContent = minutesAhead ? word(language, name, { minutes: Math.abs(minutesAhead) }) : '';
+  at('clock').textContent = minutesAhead ? word(language, name, { apart }) : '';
 }
 
 // What was judged or said last.
@@ -110,16 +119,17 @@ function openParts() {
 
 function rest(open) {
   const { language, verdict, question } = state;
-  if (question.code) {
-    const compared = [...notices(verdict, language), ...comparison(verdict, language, true)];
+  const name = question.name ? [make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`)] : [];
+  if (!question.bytes) {
+    const compared = [...name, ...notices(verdict, language), ...comparison(verdict, language, true)];
     const report = verdict.conclusion.code === 'OVERDUE' ? [extraPart(['report'])] : [];
     return [...compared, ...refreshPart(), ...report, ...checks(verdict, language)];
   }
   const parts = [
-    make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`),
+    ...name,
     ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
     ...refreshPart(),
-    ...(verdict.receipt ? [extraPart(EXTRAS)] : []),
+    ...(verdict.receipt ? [extraPart(question.source ? EXTRAS.concat('files') : EXTRAS)] : []),
     ...notices(verdict, language),
     ...comparison(verdict, language),
   ];
@@ -137,7 +147,7 @@ export function canChange(verdict) {
 // The button itself is `page.js`'s to answer.
 function refreshPart() {
   const { language, verdict, question, note } = state;
-  const passes = canChange(verdict) && canAsk();
+  const passes = !question.report && canChange(verdict) && canAsk();
   const name = question.code && !question.ledger ? 'askLedger' : 'refresh';
   const button = passes ? [make('button', { type: 'button', id: 'refresh' }, word(language, name))] : [];
   if (!passes && !note) return [];

@@ -1,66 +1,74 @@
-// The five entries of a receipt that somebody typed. By themselves they prove nothing: what the site hands out for them is judged.
+// The five entries of a receipt that somebody typed. By themselves they prove nothing, and neither does what the site says of them: the receipt that it
+// hands out for them is judged, or what the unit signed, which is what the code on the paper has.
 
-import { at } from './state.js';
+import { codeOf, hosts } from './address.js';
+import { bytesOf } from './base64.js';
+import { directories } from './directory.js';
+import { askAt, bytesOfDownload } from './fetching.js';
+import { judgeBundle, judgeCode, judgeNow } from './judge.js';
+import { canChange, say } from './result.js';
+import { at, state } from './state.js';
+import { codesVerifier } from './verifier.js';
+import { word } from './words.js';
 
-const HIGHEST_WAIT_MS = 60000;
-// How often it waits before it is told to come back.
-const WAITS = 2;
-const WORDS = { NOT_FOUND_OR_MISMATCH: 'typedNotFound', IN_PROGRESS: 'typedPending', REFUSED: 'typedRefused' };
+const ADDRESS = 'elements';
+const WAITS = 'typedWaits';
+// Where the same receipt is had as another kind of file, for the same entries.
+const FILES = 'fetch';
+// Digits for so many bytes, as docs/spec/code.md has them: seven bytes are a group.
+const DIGITS = [0, 3, 5, 8, 10, 13, 15, 17];
+const GROUP = 7;
 
-// What fingers and input methods add to digits is taken away: spaces, full-width forms, the sign of the currency.
-export function tidy(input) {
-  const text = input.value.normalize('NFKC').replace(/\s+/g, '');
-  if (input.id === 'check_code') input.value = text.toLowerCase();
-  else input.value = input.id === 'total' ? text.replace(/[,¥元]/g, '') : text;
-}
-
-// Asks who hands out the receipts of this page: { bundle }, or the { name } of the word that says why there is none, and its values. Whoever
-// tries a receipt often is made to wait by its issuer; `waits` is told for how many seconds.
-export async function ask(waits) {
-  const form = at('elements');
-  const address = form.getAttribute('action');
-  if (!address) return { name: 'typedOffline' };
+// Looks up what stands in the form. `asked`: as what, of all that was asked for.
+export async function typed(asked) {
   const sent = {};
-  for (const input of form.querySelectorAll('input')) sent[input.name] = input.value;
-  return askAt(address, sent, waits);
+  for (const input of at('elements').querySelectorAll('input')) sent[input.name] = input.value;
+  const isOver = () => asked !== state.asked;
+  if (isOver()) return;
+  const { download, record, name, values } = await askAt(ADDRESS, sent, { isOver, waits });
+  const given = download && !isOver() ? await bytesOfDownload(download) : { name, values };
+  if (isOver()) return;
+  if (given.bytes) await judgeBundle(word(state.language, 'typedName'), given.bytes, { address: FILES, sent });
+  else if (!record || !(await judgedAsCode(record, isOver))) say(given.name, given.values);
 }
 
-// The same of whoever gives out receipts at an address of this site, by what is sent there; `fields`: what is asked for besides.
-export async function askAt(address, sent, waits) {
-  try {
-    for (let waited = 0; ; waited += 1) {
-      const response = await post(address, sent);
-      if (response.status !== 202) return await answered(response);
-      const { ticket, wait_ms: waitMs } = await response.json();
-      const seconds = Math.ceil(waitMs / 1000);
-      if (waited === WAITS || waitMs > HIGHEST_WAIT_MS) return { name: 'typedLater', values: { seconds } };
-      waits(seconds);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-      sent.ticket = ticket;
-    }
-  } catch (error) {
-    // No network, or an answer that is none.
-    return { name: 'typedFailed' };
+// Says how long it is; who has gone on to another part of the page stays there.
+function waits(seconds) {
+  const { message, language } = state;
+  if (!message || message.name !== WAITS) {
+    say(WAITS, { seconds });
+    return;
   }
+  message.values = { seconds };
+  at('word').textContent = word(language, WAITS, message.values);
 }
 
-function post(address, sent) {
-  const headers = { 'content-type': 'application/json' };
-  return fetch(address, { method: 'POST', headers, body: JSON.stringify(sent), credentials: 'omit', cache: 'no-store' });
+// Judges what the unit signed, and asks the ledger about it. Resolves to whether that was done, or nobody waits for it any more; if not, the site's
+// word is all there is.
+async function judgedAsCode(record, isOver) {
+  const digits = digitsOf(record);
+  const [verifier, known] = await Promise.all([codesVerifier(), directories()]);
+  if (isOver()) return true;
+  if (!digits || !verifier || !known.length || !hosts().length) return false;
+  await judgeCode(codeOf(digits));
+  // Something else may have been chosen since.
+  if (state.question && state.question.code === codeOf(digits) && canChange(state.verdict)) await judgeNow();
+  return true;
 }
 
-async function answered(response) {
-  const answer = await response.json();
-  if (response.ok && answer.download) return { bundle: await downloaded(answer.download.address) };
-  if (response.ok && answer.state === 'REFUSED') return { name: 'typedRefused' };
-  if (response.ok && answer.state === 'PENDING') return { name: 'typedPending' };
-  const seconds = Math.ceil(answer.retry_after_ms / 1000);
-  if (response.status === 429 && seconds > 0) return { name: 'typedLater', values: { seconds } };
-  return { name: WORDS[answer.problem] || 'typedFailed', fields: answer.fields };
-}
-
-async function downloaded(address) {
-  const response = await fetch(address, { credentials: 'omit', cache: 'no-store' });
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
+// The digits of bytes in base64, as a code has them; null of what is none.
+function digitsOf(record) {
+  let bytes;
+  try {
+    bytes = bytesOf(record);
+  } catch (error) {
+    return null;
+  }
+  let digits = '';
+  for (let start = 0; start < bytes.length; start += GROUP) {
+    const group = bytes.subarray(start, start + GROUP);
+    const value = group.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
+    digits += String(value).padStart(DIGITS[group.length], '0');
+  }
+  return digits;
 }

@@ -71,13 +71,14 @@ export function traceOf(verifier, options, bundle) {
   return shownAll(verifier, JSON.parse(ask(verifier, 'tallystick_trace', options, bundle)));
 }
 
-// The JSON text of the verdict on a code by a directory of units, as receipt-core writes it. `ledger`: what it answers, if it was asked.
-export function scanText(verifier, options, { code, directory, ledger }) {
-  const parts = [encoded(JSON.stringify(options)), verifier.trust, directory, encoded(code)];
+// The JSON text of the verdict on a code by a directory of units, as receipt-core writes it, or on the `report` of a receipt left out. `ledger`: what
+// it answers of a code, if it was asked.
+export function scanText(verifier, options, { code, report, directory, ledger }) {
+  const parts = [encoded(JSON.stringify(options)), verifier.trust, directory, report || encoded(code)];
   const lengths = parts.map((part) => part.length);
   put(verifier, ledger ? parts.concat([ledger]) : parts);
-  const { tallystick_scan: scan, tallystick_scan_answered: scanAnswered } = verifier.exports;
-  return take(verifier, ledger ? scanAnswered(...lengths) : scan(...lengths.slice(0, 3)));
+  const { tallystick_scan: scan, tallystick_scan_answered: scanAnswered, tallystick_left_out: leftOut } = verifier.exports;
+  return take(verifier, ledger ? scanAnswered(...lengths) : (report ? leftOut : scan)(...lengths.slice(0, 3)));
 }
 
 // The same, with every text in it fit to be shown.

@@ -8,6 +8,10 @@ const WORDS = {
     '选一个票据文件（.tally、PDF、OFD），或扫票面上的二维码。核验在这台设备上进行，文件不会离开它，断网也能用。',
     'Choose a receipt’s file (.tally, PDF, OFD), or scan the code on it. It is judged on this device and never leaves it; no network is needed.',
   ],
+  leadSite: [
+    '选一个票据文件（.tally、PDF、OFD），或扫票面上的二维码。核验在这台设备上进行，文件不会离开它。打开 PDF、OFD 和扫码要连网；要断网也能用，请先下载单文件版（见下）。',
+    'Choose a receipt’s file (.tally, PDF, OFD), or scan the code on it. It is judged on this device and never leaves it. A PDF, an OFD or a code takes a network; to do without, download this page as one file first (below).',
+  ],
   choose: ['选择票据文件', 'Choose a receipt file'],
   drop: ['也可以把文件拖到这里。', 'Or drop the file here.'],
   wechat: [
@@ -46,9 +50,13 @@ const WORDS = {
   keep: ['留在本机浏览器', 'Keep in this browser'],
   kept: ['我的票据', 'My receipts'],
   share: ['只出示一部分', 'Show a part to others'],
+  files: ['存成 PDF、OFD 等文件', 'Save as PDF, OFD …'],
   part: ['部分出示，不是完整的票据。', 'Shown in part: not the whole receipt.'],
   report: ['报告漏记', 'Report as left out'],
-  partMissing: ['这部分没有取到，请检查网络后再试。', 'This part could not be fetched. Check the network and try again.'],
+  partMissing: [
+    '这部分没有取到，请检查网络后再试；断网时请用单文件版的本页。',
+    'This part could not be fetched. Check the network and try again; without a network, use this page as one file.',
+  ],
   age: ['状态最多允许多旧', 'Greatest age of the state'],
   ageAny: ['不限', 'any'],
   ageDay: ['一天', '1 day'],
@@ -66,40 +74,28 @@ const WORDS = {
   issueDate: ['开票日期', 'Date of issue'],
   totalAmount: ['金额合计（元）', 'Total (yuan)'],
   typedAsk: ['查验', 'Look it up'],
-  typedName: ['按五项查得的票据', 'the receipt of the five entries'],
+  siteFetch: ['取票据文件（PDF、OFD、.tally 等）', 'Get the receipt as a file (PDF, OFD, .tally …)'],
+  siteLost: ['票据丢了？凭缴款信息取', 'Lost it? Fetch it by what was paid'],
+  siteFile: ['下载单文件版的本页，断网也能用', 'Download this page as one file, which needs no network'],
   typedOffline: [
     '输入的五项本身证明不了什么，要由开票单位公布的查验网站查对，而本页不连网。请打开查验网站，或选择票据文件（.tally）。',
     'Five typed entries prove nothing by themselves: the site that the unit names looks them up, and this page makes no connection. Open that site, or choose the receipt file (.tally).',
   ],
-  typedNotFound: [
-    '没有五项都与此相符的票据。请逐项核对票面：号码、校验码、日期或金额有一项不符，答复都是这一句。',
-    'There is no receipt with these five entries. Compare each with the paper: the answer is the same, whichever of them differs.',
-  ],
-  typedPending: [
-    '本网站说五项相符、票据正在上链；还没有可核验的证明，这句话本页核实不了。请过几分钟再查。',
-    'This site says that all five fit and that the receipt is on its way to the ledger. There is no proof yet, so this page cannot confirm that. Look again in some minutes.',
-  ],
-  typedRefused: [
-    '本网站说五项相符，但账本没有接受这张票据；这句话本页核实不了。请与开票单位联系。',
-    'This site says that all five fit, but that the ledger refused this receipt; this page cannot confirm that. Ask the unit that issued it.',
-  ],
-  typedWaits: [
-    '刚才有人试过这张票据，{seconds} 秒后自动再查…',
-    'Somebody has tried this receipt just now. It is looked up again in {seconds} seconds…',
-  ],
-  typedLater: ['查验次数过多，请过 {seconds} 秒再试。', 'Too many tries. Try again in {seconds} seconds.'],
   typedFailed: [
     '现在查不到：没有网络，或网站没有答复。这不说明票据有问题，请稍后再试。',
     'It cannot be looked up now: no network, or no answer from the site. That says nothing about the receipt: try again later.',
   ],
   clockAhead: [
-    '这台设备的时钟比本网站的快 {minutes} 分钟，结论里的时间按这台设备的时钟。请先校准时钟。',
-    'This device’s clock is {minutes} minutes ahead of this site’s, and verdicts are dated by the device. Set the clock first.',
+    '这台设备的时钟比本网站的快 {apart}，结论里的时间按这台设备的时钟。请先校准时钟。',
+    'This device’s clock is {apart} ahead of this site’s, and verdicts are dated by the device. Set the clock first.',
   ],
   clockBehind: [
-    '这台设备的时钟比本网站的慢 {minutes} 分钟，结论里的时间按这台设备的时钟。请先校准时钟。',
-    'This device’s clock is {minutes} minutes behind this site’s, and verdicts are dated by the device. Set the clock first.',
+    '这台设备的时钟比本网站的慢 {apart}，结论里的时间按这台设备的时钟。请先校准时钟。',
+    'This device’s clock is {apart} behind this site’s, and verdicts are dated by the device. Set the clock first.',
   ],
+  minutes: ['{count} 分钟', '{count} minutes'],
+  hours: ['{count} 小时', '{count} hours'],
+  days: ['{count} 天', '{count} days'],
   judging: ['正在核验…', 'Verifying…'],
   compare: ['请与手里的票据核对', 'Compare with the receipt you hold'],
   compareWhy: [
@@ -142,13 +138,17 @@ const WORDS = {
     '读到了二维码，但本页不知道票据的二维码应指向哪个网址，核验不了它，也没有打开。请从票面上印的网址打开查验页。',
     'A code was read. This page does not know to which address receipts’ codes lead, so it cannot judge one, and does not open it. Open the page at the address that the receipt names.',
   ],
+  reportNotRead: [
+    '这是一份漏记报告。核验它要有单位名录，而本页没有。请用开票单位公布的查验页，或交给财政部门。',
+    'This is a report of a receipt left out. It is judged by a directory of units, and this page has none: take the page that the unit names, or hand it to the finance department.',
+  ],
   directoryMissing: [
-    '核验二维码所需的单位名录没有取到。请检查网络后再扫。',
-    'The directory of units, by which codes are judged, could not be fetched. Check the network and scan again.',
+    '核验所需的单位名录没有取到。请检查网络后再试；断网时请用单文件版的本页。',
+    'The directory of units, by which this is judged, could not be fetched. Check the network and try again; without a network, use this page as one file.',
   ],
   directoryBad: [
-    '单位名录不是本页信任的机构签署的，或已损坏，无法核验二维码。请重新取得本页。',
-    'The directory of units is damaged, or not signed by those whom this page trusts, so no code can be judged. Get the page anew.',
+    '单位名录不是本页信任的机构签署的，或已损坏，无法据以核验。请重新取得本页。',
+    'The directory of units is damaged, or not signed by those whom this page trusts, so nothing can be judged by it. Get the page anew.',
   ],
   paste: ['粘贴或输入二维码的内容', 'Paste or type the text of a code'],
   pasteText: ['二维码的内容（以 HTTPS:// 开头），或其中“#”后面的数字', 'The text of the code (it begins with HTTPS://), or the digits behind its #'],

@@ -36,7 +36,7 @@ const MODULES: &[(&str, &str)] = &[
     ("result.js", include_str!("../site/result.js")),
     ("show.js", include_str!("../site/show.js")),
     ("state.js", include_str!("../site/state.js")),
-    ("typed.js", include_str!("../site/typed.js")),
+    ("tidy.js", include_str!("../site/tidy.js")),
     ("verdict.js", include_str!("../site/verdict.js")),
     ("verifier.js", include_str!("../site/verifier.js")),
     ("words.js", include_str!("../site/words.js")),
@@ -44,6 +44,8 @@ const MODULES: &[(&str, &str)] = &[
 const ENTRY: &str = "page.js";
 /// Modules of the second script, which is fetched when somebody asks for a part of it. They import any module, those above only each other.
 const MORE: &[(&str, &str)] = &[
+    ("fetching.js", include_str!("../site/fetching.js")),
+    ("files.js", include_str!("../site/files.js")),
     ("keep.js", include_str!("../site/keep.js")),
     ("kept.js", include_str!("../site/kept.js")),
     ("kept-rows.js", include_str!("../site/kept-rows.js")),
@@ -57,6 +59,7 @@ const MORE: &[(&str, &str)] = &[
     ("report.js", include_str!("../site/report.js")),
     ("save.js", include_str!("../site/save.js")),
     ("store.js", include_str!("../site/store.js")),
+    ("typed.js", include_str!("../site/typed.js")),
     ("zip.js", include_str!("../site/zip.js")),
 ];
 const MORE_ENTRY: &str = "more.js";
@@ -68,14 +71,16 @@ const FIRST: &str = "verify";
 struct Shape {
     /// Whom the page may ask.
     origin: &'static str,
-    /// Attributes of the part with the typed form, before a script has run.
+    /// The word of what the page can do, with and without a network.
+    lead: &'static str,
+    /// Attributes of the parts that need somebody who answers, before a script has run: the typed form, and addresses of this site.
     typed: &'static str,
     /// Attributes of the form.
     elements: &'static str,
 }
 
-const HOSTED: Shape = Shape { origin: "'self'", typed: "", elements: " action=\"elements\"" };
-const ONE_FILE: Shape = Shape { origin: "'none'", typed: " hidden", elements: "" };
+const HOSTED: Shape = Shape { origin: "'self'", lead: "leadSite", typed: "", elements: " action=\"elements\"" };
+const ONE_FILE: Shape = Shape { origin: "'none'", lead: "lead", typed: " hidden", elements: "" };
 
 /// In which shape of the page a file is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -224,6 +229,7 @@ impl<'a> Parts<'a> {
             ("policy", policy.as_str()),
             ("style", &self.style),
             ("trust", self.trust),
+            ("lead", shape.lead),
             ("typed", shape.typed),
             ("elements", shape.elements),
             ("first", &first),
@@ -273,6 +279,9 @@ mod tests {
         }
         assert!(hosted.contains("connect-src 'self'") && hosted.contains("form-action 'self'"));
         assert!(one_file.contains("connect-src 'none'") && one_file.contains("form-action 'none'"));
+        // The site's forms and the page as one file are where there is a site; what takes a network is not promised without one.
+        assert!(hosted.contains("data-word=\"leadSite\"") && hosted.contains("<p id=\"site\">"));
+        assert!(one_file.contains("data-word=\"lead\"") && one_file.contains("<p id=\"site\" hidden>"));
         for file in parts.files() {
             let (name, hash) = (file.file_name(), source_hash(&sha256(&[file.bytes()])));
             assert!(hosted.contains(&name) && hosted.contains(&hash) && !one_file.contains(&name), "{name}");

@@ -4,7 +4,7 @@
 //! page_dir/SHA256SUMS              "<hash>  <name>" a line: what is served, and nothing else
 //! page_dir/hosted/index.html       /  /V  /v        a code on paper leads to HTTPS://HOST/V#…; what follows # stays in the browser
 //! page_dir/hosted/NAME             /NAME
-//! page_dir/NAME                    /NAME            the page as one file, to be kept
+//! page_dir/NAME                    /NAME            the page as one file: handed out to be kept, and not to be opened here
 //! page_dir/…NAME.br                /NAME            the same as brotli, for who takes it; not in the list: it must unpack to what is
 //! ```
 //! A name with 16 hex digits of a hash in it never changes its content, so browsers keep it for a year; any other is asked for again each
@@ -79,6 +79,8 @@ pub(crate) struct File {
     media_type: &'static str,
     cache: HeaderValue,
     policy: Option<HeaderValue>,
+    /// Of what is kept and opened from a disk: under which name.
+    attachment: Option<HeaderValue>,
     /// What programs of others read: the list of sums, and the directory of units.
     is_shared: bool,
 }
@@ -110,9 +112,13 @@ impl Files {
             }
             let packed = folder.join(format!("{name}{BROTLI_ENDING}"));
             let brotli = read_brotli(&packed, &bytes)?;
-            let file = File::new(in_folder, bytes, brotli);
+            let mut file = File::new(in_folder, bytes, brotli);
             if file.is_page() && file.policy.is_none() {
                 return Err(wrong(&path, "has no Content-Security-Policy"));
+            }
+            if file.is_page() && in_folder == name {
+                // A plain name in quotes: always a header's value.
+                file.attachment = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).ok();
             }
             files.insert(format!("/{in_folder}"), file);
         }
@@ -147,7 +153,7 @@ impl File {
         };
         let is_shared = matches!(name, SUMS | UNITS);
         let plain = Encoded::new(bytes, &hash, Coding::Plain);
-        Self { plain, gzip, brotli, media_type, cache, policy, is_shared }
+        Self { plain, gzip, brotli, media_type, cache, policy, attachment: None, is_shared }
     }
 
     fn is_page(&self) -> bool {
@@ -182,6 +188,9 @@ impl File {
         }
         if let Some(policy) = &self.policy {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+        }
+        if let Some(attachment) = &self.attachment {
+            headers.insert(header::CONTENT_DISPOSITION, attachment.clone());
         }
         if self.is_shared {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -315,8 +324,10 @@ mod tests {
             assert_eq!(headers[header::CONTENT_SECURITY_POLICY], policy);
             assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
             assert!(headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_none());
+            assert!(headers.get(header::CONTENT_DISPOSITION).is_none());
         }
-        assert!(files.answer("/one.html", &HeaderMap::new()).is_some());
+        let one_file = files.answer("/one.html", &HeaderMap::new()).unwrap();
+        assert_eq!(one_file.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"one.html\"");
         let sums = files.answer("/SHA256SUMS", &HeaderMap::new()).unwrap();
         assert_eq!(sums.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         for path in ["/hosted/index.html", "/V/", "/../SHA256SUMS", "//", "", "/verify.wasm"] {

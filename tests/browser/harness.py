@@ -9,6 +9,11 @@ import threading
 
 from playwright.sync_api import sync_playwright
 
+# As WeChat names itself.
+WECHAT = (
+    "Mozilla/5.0 (Linux; Android 12; V2180A) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0 Mobile Safari/537.36"
+    " XWEB/1260117 MMWEBSDK/20240501 MicroMessenger/8.0.50"
+)
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 # Violations of the page's own policy, told by the browser to the page's window.
@@ -44,13 +49,15 @@ def drawn(page):
 
 
 class Site:
-    """A server for a folder: its clock, what it answers to whoever posts something, and what was posted."""
+    """A server for a folder: its clock, what it answers to whoever posts something, what was posted, and files that it hands out to be kept."""
 
     def __init__(self, at_ms=None):
         self.at_ms = at_ms
         # One for each that is posted, the last one again and again: status, body, and after how many seconds to come back, if that is said.
         self.answers = [(404, b"")]
         self.posted = []
+        # By their path: the name under which each is kept, and its bytes.
+        self.downloads = {}
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -67,6 +74,18 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         if timestamp is None and self.site.at_ms is not None:
             timestamp = self.site.at_ms / 1000
         return super().date_time_string(timestamp)
+
+    def do_GET(self):
+        name, data = self.site.downloads.get(self.path, (None, None))
+        if name is None:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

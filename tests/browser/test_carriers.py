@@ -161,6 +161,25 @@ def on_its_side():
         return made.getvalue()
 
 
+def box(name, data):
+    return (len(data) + 8).to_bytes(4, "big") + name + data
+
+
+def avif(*sizes):
+    """The beginning of a phone's picture that says these sizes (ISO/IEC 23008-12), and has no content."""
+    said = b"".join(box(b"ispe", bytes(4) + width.to_bytes(4, "big") + height.to_bytes(4, "big")) for width, height in sizes)
+    properties = box(b"iprp", box(b"ipco", said + box(b"pixi", bytes(8))) + box(b"ipma", bytes(9)))
+    return box(b"ftyp", b"avif" + bytes(4) + b"mif1") + box(b"meta", bytes(4) + box(b"hdlr", bytes(25)) + properties) + box(b"mdat", bytes(64))
+
+
+def as_avif():
+    """The receipt's picture as phones write it."""
+    with Image.open(CARRIERS / "s01.png") as picture:
+        made = io.BytesIO()
+        picture.convert("RGB").save(made, "AVIF", quality=80)
+        return made.getvalue()
+
+
 class Documents(CarrierTest):
     def test_a_document_is_judged_as_its_bundle(self):
         for shape, address in self.shapes():
@@ -302,6 +321,21 @@ class Documents(CarrierTest):
                 self.assertEqual(visit.problems(), [])
             path.unlink()
 
+    def test_without_a_network_a_page_from_a_server_says_what_is_missing(self):
+        for (shape, address), judges in zip(self.shapes(), (False, True)):
+            with self.subTest(shape=shape), self.visit(address) as visit:
+                page = visit.page
+                visit.context.set_offline(True)
+                self.give(page, "s01.tally", CARRIERS / "s01.tally")
+                self.assert_judged(page, warned=False)
+                self.give(page, "s01.pdf", PDF)
+                if judges:
+                    self.assert_judged(page)
+                    self.assertEqual(visit.problems(), [])
+                else:
+                    self.assert_said(page, "断网时请用单文件版")
+                    self.picture(page, "offline-document")
+
     def test_a_module_that_cannot_be_fetched_is_said_and_asked_for_again(self):
         with self.visit(self.hosted + "index.html") as visit:
             page = visit.page
@@ -322,7 +356,7 @@ class Pictures(CarrierTest):
         for shape, address in self.shapes():
             with self.subTest(shape=shape), self.visit(address) as visit:
                 page = visit.page
-                for name, data in self.pictures(page).items():
+                for name, data in [*self.pictures(page).items(), ("s01.avif", as_avif())]:
                     with self.subTest(picture=name):
                         self.give(page, name, data)
                         self.assert_scanned(page)
@@ -335,6 +369,10 @@ class Pictures(CarrierTest):
             "broken.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01" + b"\0" * 40, ["打不开"]),
             "huge.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30000).to_bytes(4, "big") * 2 + b"\0" * 40, ["太大", "900"]),
             # A stray byte between two segments, over which decoders pass.
+            # A phone's picture: of its sizes the greatest counts. One that has none is not opened.
+            "huge.avif": (avif((160, 120), (20000, 10000), (512, 512)), ["太大", "200"]),
+            "sizeless.avif": (avif(), ["打不开"]),
+            "endless.heic": (b"\0\0\0\x18ftypheic" + b"\0\0\0\0meta" * 20, ["打不开"]),
             "huge.jpg": (b"\xff\xd8\xff\xe0\0\x04ab\0\xff\xc0\0\x11\x08" + (40000).to_bytes(2, "big") * 2 + b"\0" * 40, ["太大", "1600"]),
         }
         with self.visit() as visit:
@@ -382,6 +420,36 @@ class Pictures(CarrierTest):
             )
             self.give(page, "large.jpg", bytes(data))
             self.assert_said(page, "太大", "101")
+
+
+class SlowPhones(CarrierTest):
+    """A sixth of this machine's speed: all comes to the same, and the page answers meanwhile."""
+
+    def slow(self, visit):
+        visit.context.new_cdp_session(visit.page).send("Emulation.setCPUThrottlingRate", {"rate": 6})
+        visit.page.set_default_timeout(60_000)
+
+    def assert_answers(self, page):
+        """In the language that was chosen while something was judged."""
+        for language, words in [("English", "Verify a receipt"), ("中文", "核验电子票据")]:
+            page.click(f"#language >> text={language}")
+            self.assertEqual(page.locator("h1").inner_text(), words)
+
+    def test_files_are_judged_and_the_page_answers_meanwhile(self):
+        for shape, address in self.shapes():
+            with self.subTest(shape=shape), self.visit(address) as visit:
+                page = visit.page
+                self.slow(visit)
+                page.reload()
+                for path, warned in [(CARRIERS / "s01.tally", False), (PDF, True), (OFD, True)]:
+                    page.evaluate("() => document.getElementById('word') && document.getElementById('word').remove()")
+                    page.set_input_files("#file", path)
+                    self.assert_answers(page)
+                    self.wait_for_word(page)
+                    self.assert_judged(page, warned)
+                self.give(page, "s01.png", CARRIERS / "s01.png")
+                self.assert_scanned(page)
+                self.assertEqual(visit.problems(), [])
 
 
 class Sources(CarrierTest):
@@ -463,6 +531,20 @@ class Camera(CarrierTest):
                 self.assertFalse(page.locator("#camera").is_visible())
                 self.picture(page, "camera-judged")
                 self.assertEqual(visit.problems(), [])
+
+    def test_on_a_slow_phone_too(self):
+        with self.filmed("code.y4m") as visit:
+            page = visit.page
+            visit.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 6})
+            page.set_default_timeout(60_000)
+            page.click("#scan")
+            page.wait_for_selector("#camera-stop", state="visible")
+            page.click("#language")
+            self.assertEqual(page.locator("h1").inner_text(), "Verify a receipt")
+            page.click("#language")
+            self.wait_for_word(page)
+            self.assert_scanned(page)
+            self.assertEqual(visit.problems(), [])
 
     def test_a_code_that_leads_elsewhere_is_not_opened(self):
         with self.filmed("elsewhere.y4m") as visit:

@@ -2,13 +2,14 @@
 both; STATES: what the library says of codes, directories, and what the ledger answers. With SCREENSHOTS, a folder, a picture of each state is
 left there."""
 
+import base64
 import json
 import os
 import pathlib
 import unittest
 
 from harness import Visit, drawn
-from test_page import DESCRIBED, PAGE, SIZES, STATES, WECHAT, PageTest
+from test_page import DESCRIBED, PAGE, SIZES, STATES, TYPED, WECHAT, PageTest
 
 WITHOUT_UNITS = pathlib.Path(os.environ["PAGE_WITHOUT_UNITS"])
 CODES = {code["name"]: code for code in DESCRIBED["codes"]}
@@ -494,6 +495,45 @@ class LeftOut(CodesTest):
                 self.each_size(page, "overdue-reported")
                 self.assertEqual(visit.problems(), [])
 
+    def test_the_report_is_judged_by_who_gets_it(self):
+        verdict = DESCRIBED["report"]
+        self.assertEqual(verdict["conclusion"]["code"], "LEFT_OUT")
+        report = STATES / "absent.report"
+        self.addCleanup(setattr, self.site, "at_ms", self.site.at_ms)
+        self.site.at_ms = DESCRIBED["late_ms"]
+        for shape, address in self.shapes():
+            with self.subTest(shape=shape), Visit(self.browser, address, DESCRIBED["late_ms"]) as visit:
+                page = visit.page
+                page.set_input_files("#file", {"name": "left-out.tally", "mimeType": "", "buffer": report.read_bytes()})
+                self.wait_for(page, "LEFT_OUT")
+                for language in ("zh", "en"):
+                    self.assert_says(page, verdict, language)
+                    page.click("#language")
+                self.assertIn("left-out.tally", page.locator("#rest .file").inner_text())
+                # It is no receipt: nothing to keep, to share or to make new.
+                self.assertEqual(page.locator("#refresh, [data-part=keep], section.face").count(), 0)
+                self.assertIn("票据号码", page.locator("section.compare").inner_text())
+                page.select_option("#age", "86400")
+                self.wait_for(page, "DIRECTORY_OLD")
+                page.select_option("#age", "")
+                self.wait_for(page, "LEFT_OUT")
+                self.each_size(page, "left-out")
+                page.click("#checks > summary")
+                self.assert_prints(page)
+                # Any change of it is found.
+                changed = bytearray(report.read_bytes())
+                at = changed.index(b'"record":"') + 60
+                changed[at] = ord("B") if changed[at] != ord("B") else ord("C")
+                page.set_input_files("#file", {"name": "left-out.tally", "mimeType": "", "buffer": bytes(changed)})
+                page.wait_for_selector(".first:not([data-code='LEFT_OUT'])")
+                drawn(page)
+                self.assertIn(page.locator(".first").get_attribute("class"), ("first tone-bad", "first tone-unknown"))
+                self.assertEqual(visit.problems(), [])
+        with Visit(self.browser, (WITHOUT_UNITS / "tallystick-verify.html").as_uri(), DESCRIBED["late_ms"]) as visit:
+            visit.page.set_input_files("#file", report)
+            self.said(visit.page, "这是一份漏记报告")
+            self.each_size(visit.page, "left-out-not-read")
+
     def test_what_is_in_time_has_nothing_to_report(self):
         with self.hosted_page() as visit:
             self.answer("absent", "absent")
@@ -501,6 +541,124 @@ class LeftOut(CodesTest):
             visit.page.click("#refresh")
             self.wait_for(visit.page, "PENDING")
             self.assertEqual(visit.page.locator("[data-part=report]").count(), 0)
+
+
+# Digits of seven bytes and fewer, as docs/spec/code.md has them.
+DIGITS = [0, 3, 5, 8, 10, 13, 15, 17]
+
+
+def record(name):
+    """What the unit signed, in base64: read out of the digits of its code."""
+    text, data = digits(name), b""
+    for start in range(0, len(text), 17):
+        group = text[start : start + 17]
+        data += int(group).to_bytes(DIGITS.index(len(group)), "big")
+    return base64.b64encode(data).decode()
+
+
+class TypedEntries(CodesTest):
+    """The site has no receipt to hand out for five entries: what the unit signed is judged in its place, and the ledger asked."""
+
+    def look_up(self, page, told, *answers):
+        self.site.answers = [(200, json.dumps(told).encode()), *answers]
+        self.site.posted.clear()
+        if not page.locator("#elements").is_visible():
+            page.click("#typed > summary")
+        for name, value in TYPED.items():
+            page.fill(f"#{name}", value)
+        page.click("#elements button")
+
+    def ledger(self, name, answer):
+        return 200, (STATES / f"{name}-{answer}.answer").read_bytes()
+
+    def late(self):
+        self.addCleanup(setattr, self.site, "at_ms", self.site.at_ms)
+        self.site.at_ms = DESCRIBED["late_ms"]
+        return Visit(self.browser, self.hosted + "index.html", DESCRIBED["late_ms"], accept_downloads=True)
+
+    def test_what_the_ledger_says_counts_and_not_the_sites_word(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            # Whatever the site says of it.
+            for told, name, answer in [("REFUSED", "refused", "refused"), ("PENDING", "absent", "absent"), ("REFUSED", "good", "taken")]:
+                with self.subTest(told=told, answer=answer):
+                    given = next(one for one in CODES[name]["answers"] if one["name"] == answer)
+                    self.look_up(page, {"state": told, "standing": "", "signed_record": record(name)}, self.ledger(name, answer))
+                    self.wait_for(page, given["verdict"]["conclusion"]["code"])
+                    self.assert_says(page, given["verdict"])
+                    self.assertEqual([path for path, _, _ in self.site.posted], ["/elements", "/refresh"])
+                    self.assertEqual(sorted(json.loads(self.site.posted[1][2])), ["code", "number", "status_key", "try"])
+            refused = CODES["refused"]["answers"][0]["verdict"]["conclusion"]
+            self.assertEqual(refused["code"], "REFUSED")
+            self.assertIn("代替", refused["sentence"]["zh"])
+            self.look_up(page, {"state": "REFUSED", "signed_record": record("refused")}, self.ledger("refused", "refused"))
+            self.wait_for(page, "REFUSED")
+            self.each_size(page, "typed-refused-proved")
+            self.assertEqual(visit.problems(), [])
+
+    def test_what_is_pending_beyond_its_time_can_be_reported(self):
+        with self.late() as visit:
+            page = visit.page
+            self.look_up(page, {"state": "PENDING", "standing": "IN_FORCE", "signed_record": record("absent")}, self.ledger("absent", "late"))
+            self.wait_for(page, "OVERDUE")
+            self.each_size(page, "typed-overdue")
+            with page.expect_download() as waiting:
+                page.click("[data-part=report]")
+            self.assertEqual(pathlib.Path(waiting.value.path()).read_bytes(), (STATES / "absent.report").read_bytes())
+            self.assertEqual(visit.problems(), [])
+
+    def test_without_the_ledger_what_the_unit_signed_is_shown(self):
+        with self.hosted_page() as visit:
+            self.look_up(visit.page, {"state": "REFUSED", "signed_record": record("refused")}, (503, b"{}"))
+            visit.page.wait_for_selector("#note >> text=现在问不到账本")
+            self.assert_says(visit.page, CODES["refused"]["verdict"])
+
+    def test_what_does_not_hold_is_not_believed(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            for signed, code in [(record("forged"), "FORGED"), (record("good")[:40], "DAMAGED")]:
+                with self.subTest(code=code):
+                    self.look_up(page, {"state": "PENDING", "signed_record": signed})
+                    page.wait_for_selector(".first")
+                    drawn(page)
+                    self.assertEqual(page.locator(".first").get_attribute("data-code"), code)
+                    self.assertEqual(len(self.site.posted), 1)
+                    self.choose_nothing(page)
+            # Nothing that could be judged, or nothing to judge it by: then it is said whose word it is.
+            for signed in (None, "", "*", 7, ["AAAA"]):
+                with self.subTest(signed=signed):
+                    self.look_up(page, {"state": "REFUSED", "signed_record": signed})
+                    self.said(page, "这句话本页核实不了")
+                    self.choose_nothing(page)
+        with self.hosted_page() as visit:
+            visit.page.route("**/units-*.bin", lambda route: route.abort())
+            self.look_up(visit.page, {"state": "PENDING", "signed_record": record("good")})
+            self.said(visit.page, "这句话本页核实不了")
+
+    def choose_nothing(self, page):
+        page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": b"?"})
+        self.wait_for(page, "NO_RECEIPT")
+
+
+class WithoutNetwork(CodesTest):
+    def test_what_was_not_fetched_is_missed_in_words(self):
+        report = (STATES / "absent.report").read_bytes()
+        with self.hosted_page() as visit:
+            page = visit.page
+            visit.context.set_offline(True)
+            self.paste(page, CODES["good"]["text"], wait=False)
+            self.said(page, "断网时请用单文件版")
+            self.each_size(page, "offline-code")
+            page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": report})
+            self.said(page, "断网时请用单文件版")
+            # With the verifier of codes, and without the directory.
+            visit.context.set_offline(False)
+            page.route("**/units-*.bin", lambda route: route.abort())
+            self.paste(page, CODES["good"]["text"], wait=False)
+            self.said(page, "单位名录没有取到")
+            visit.context.set_offline(True)
+            self.paste(page, CODES["good"]["text"], wait=False)
+            self.said(page, "断网时请用单文件版")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import unittest
 import zipfile
 
 from harness import drawn
-from test_page import AT_MS, PAGE, STATES, WECHAT, PageTest, file_of, state
+from test_page import AT_MS, PAGE, STATES, TYPED, WECHAT, PageTest, file_of, state
 
 # What a page of another version, or somebody with this browser's files, may have written.
 WRITE = """([entries, version]) => new Promise((resolve, reject) => {
@@ -567,6 +567,16 @@ class Saving(HolderTest):
             self.assertEqual(page.locator("#kept-save, [data-act=save]").count(), 0)
             self.each_size(page, "kept-wechat")
             self.assertEqual(visit.problems(), [])
+        # Where a site hands out files, whoever has none is told how to get one.
+        with self.hosted_page(user_agent=WECHAT) as visit:
+            page = visit.page
+            self.keep(page, "in-force")
+            self.open_list(page, "IN_FORCE")
+            self.assertIn("取票据文件", page.locator("#kept").inner_text())
+            self.assertTrue(page.locator("#site a[href=fetch]").is_visible())
+            self.each_size(page, "kept-wechat-site")
+            self.assert_prints(page)
+            self.assertEqual(visit.problems(), [])
 
 
 class Removing(HolderTest):
@@ -702,12 +712,141 @@ class WithoutReceipt(HolderTest):
                     self.assertEqual(page.evaluate("document.activeElement.name"), name)
             self.assertEqual(self.site.posted, [])
 
+    def test_a_place_in_line_is_kept_and_something_else_can_be_asked_for_meanwhile(self):
+        long = (202, b'{"ticket":"00ff","wait_ms":61000,"good_for_ms":600000}')
+        none = (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.form(page)
+            self.site.answers = [long]
+            self.ask(page)
+            self.said_there(page, "61 秒后自动再查")
+            self.site.answers = [none]
+            self.ask(page, reference="33010026000007654321")
+            self.said_there(page, "或票据还没有开出")
+            self.site.answers = [long]
+            self.ask(page)
+            self.said_there(page, "61 秒后自动再查")
+            self.assertEqual([json.loads(body).get("ticket") for _, _, body in self.site.posted], [None, None, "00ff"])
+
     def test_a_page_on_a_disk_says_that_it_cannot_ask(self):
         with self.visit() as visit:
             self.form(visit.page)
             self.assertIn("本页不连网", visit.page.locator("#ask").inner_text())
             self.each_size(visit.page, "ask-offline")
             self.assertEqual(visit.requests, [self.one_file])
+            self.assertEqual(visit.problems(), [])
+
+
+class AsFiles(HolderTest):
+    """What was fetched is had as any kind of file, under an address of the site."""
+
+    def fetched(self, page, by_entries=False):
+        (PAGE / "hosted" / "receipt").write_bytes(file_of("in-force").read_bytes())
+        self.addCleanup((PAGE / "hosted" / "receipt").unlink, missing_ok=True)
+        self.site.answers = [(200, b'{"state":"SEALED","download":{"address":"receipt"}}')]
+        if by_entries:
+            page.click("#typed > summary")
+            for name, value in TYPED.items():
+                page.fill(f"#{name}", value)
+            page.click("#elements button")
+        else:
+            self.open_list(page)
+            page.click("#ask > summary")
+            for name, value in REFERENCE.items():
+                page.fill(f"#ask-{name}", value)
+            page.click("#ask-form button")
+        page.wait_for_selector(".first[data-code=IN_FORCE]")
+        drawn(page)
+
+    def offered(self, token, name, data, pages=0):
+        self.site.downloads[f"/download/{token}"] = (name, data)
+        download = {"address": f"download/{token}", "file_name": name, "media_type": "x/y", "bytes": len(data), "good_for_ms": 120_000}
+        self.site.answers = [(200, json.dumps({"download": download, "page_count": pages, "snapshot_height": 1}).encode())]
+
+    def sent(self):
+        return [(path, json.loads(body)) for path, _, body in self.site.posted]
+
+    def test_in_every_browser_it_is_taken_away_in_every_format(self):
+        for options in ({}, {"user_agent": WECHAT}):
+            for by_entries, address, sent in [(False, "/fetch-by-reference", SENT), (True, "/fetch", TYPED)]:
+                with self.subTest(options=options, address=address), self.hosted_page(accept_downloads=True, **options) as visit:
+                    page = visit.page
+                    self.fetched(page, by_entries)
+                    page.click("[data-part=files]")
+                    page.wait_for_selector("#files")
+                    self.assertEqual(page.evaluate("document.activeElement.id"), "files-title")
+                    for format in ("pdf", "ofd", "png", "xml", "bundle"):
+                        self.site.posted.clear()
+                        self.offered(f"00{format}", f"99060126-0000000001.{format}", format.encode() * 700)
+                        page.click(f"#files-{format}")
+                        page.wait_for_selector(f"#files-link >> text=99060126-0000000001.{format}")
+                        self.assertEqual(page.evaluate("document.activeElement.id"), "files-link")
+                        with page.expect_download() as waiting:
+                            page.keyboard.press("Enter")
+                        self.assertEqual(waiting.value.suggested_filename, f"99060126-0000000001.{format}")
+                        self.assertEqual(pathlib.Path(waiting.value.path()).read_bytes(), format.encode() * 700)
+                        expected = {**sent, "format": format, **({"page": "1"} if format == "png" else {})}
+                        self.assertEqual(self.sent(), [(address, expected)])
+                    self.assertIn("2 分钟内有效", page.locator("#files-note").inner_text())
+                    self.assertEqual("长按链接复制" in page.locator("#files").inner_text(), bool(options))
+                    self.each_size(page, "files-wechat" if options else "files")
+                    self.assert_prints(page)
+                    # The receipt stands there still, in either language, and the list with it.
+                    page.click("#language")
+                    self.assertIn("Download 99060126-0000000001.bundle", page.locator("#files-link").inner_text())
+                    self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
+                    self.assertFalse([url for url in visit.requests if "001X" in url or TYPED["check_code"] in url])
+                    self.assertEqual(visit.problems(), [])
+
+    def test_of_a_picture_every_page_is_had(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.fetched(page)
+            page.click("[data-part=files]")
+            self.assertEqual(page.locator("#files-png").inner_text(), "图片（PNG）")
+            for number, following in [(1, 2), (2, 3), (3, 1)]:
+                self.offered(f"page{number}", f"x-{number}.png", b"x", pages=3)
+                page.click("#files-png")
+                page.wait_for_selector(f"#files-note >> text=第 {number} 页，共 3 页")
+                self.assertEqual(page.locator("#files-png").inner_text(), f"图片第 {following} 页，共 3 页")
+                self.assertEqual(self.sent()[-1][1]["page"], str(number))
+            self.each_size(page, "files-pages")
+
+    def test_what_it_says_instead_is_said_in_plain_words(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.fetched(page)
+            page.click("[data-part=files]")
+            for status, answer, words in [
+                (406, b'{"problem":"NO_DOCUMENT"}', "请选别的一种"),
+                (429, b'{"problem":"RATE_LIMITED","retry_after_ms":29001}', "请过 30 秒再试"),
+                (503, b'{"problem":"ISSUER_UNAVAILABLE"}', "现在查不到"),
+                (422, b'{"problem":"GIVE_MORE","fields":["date","total"]}', "请再填开票日期和金额"),
+                (200, b'{"download":{"address":"https://elsewhere.example/x","file_name":"x"}}', "现在查不到"),
+                (200, b'{"download":{"address":"download/../fetch","file_name":"x"}}', "现在查不到"),
+                (202, b'{"ticket":"00ff","wait_ms":61000,"good_for_ms":600000}', "61 秒后自动再查"),
+            ]:
+                with self.subTest(words=words, status=status):
+                    self.site.answers = [(status, answer)]
+                    page.click("#files-pdf")
+                    page.wait_for_selector(f"#files-note >> text={words}")
+                    self.assertEqual(page.locator("#files-link").count(), 0)
+            # Of another receipt nothing of it is left, and what was not fetched cannot be had so.
+            self.choose(page, "reversed")
+            self.assertEqual(page.locator("#files, [data-part=files]").count(), 0)
+
+    def test_refreshed_it_is_the_same_receipt(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            self.fetched(page)
+            page.click("[data-part=files]")
+            self.answer("in-force")
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=状态已刷新")
+            self.assertTrue(page.locator("#files").is_visible())
+            page.click("[data-part=files]")
+            self.assertEqual(page.locator("#files").count(), 0)
             self.assertEqual(visit.problems(), [])
 
 

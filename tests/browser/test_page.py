@@ -9,7 +9,7 @@ import unittest
 import urllib.parse
 
 from axe_playwright_python.sync_playwright import Axe
-from harness import Site, Visit, browser, drawn, served
+from harness import WECHAT, Site, Visit, browser, drawn, served
 
 PAGE = pathlib.Path(os.environ["PAGE"])
 PAGE_OF_SPECIMENS = pathlib.Path(os.environ["PAGE_OF_SPECIMENS"])
@@ -20,10 +20,6 @@ DESCRIBED = json.loads((STATES / "states.json").read_text())
 AT_MS = DESCRIBED["at_ms"]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SIZES = [(360, 640), (1280, 800)]
-WECHAT = (
-    "Mozilla/5.0 (Linux; Android 12; V2180A) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0 Mobile Safari/537.36"
-    " XWEB/1260117 MMWEBSDK/20240501 MicroMessenger/8.0.50"
-)
 # Smaller than a fingertip: everything that is clicked and seen. What stands in a line of text is excepted (WCAG 2.5.8).
 SMALL_TARGETS = """() => Array.from(document.querySelectorAll('button, select, summary, label, input, a'))
   .filter((element) => element.checkVisibility())
@@ -31,6 +27,10 @@ SMALL_TARGETS = """() => Array.from(document.querySelectorAll('button, select, s
   .filter(([, box]) => box.width < 24 || box.height < 24)
   .map(([html]) => html)
   .filter((html) => !html.startsWith('<label') || html.startsWith('<label for="file"'))"""
+# What is seen and can be used.
+CONTROLS = """() => Array.from(document.querySelectorAll('button, select, input, textarea, a'))
+  .filter((element) => element.checkVisibility())
+  .map((element) => element.outerHTML.slice(0, 80))"""
 OVERFLOW = """() => {
   const room = document.documentElement.clientWidth;
   const wide = Array.from(document.querySelectorAll('body *')).filter((element) =>
@@ -65,6 +65,7 @@ class PageTest(unittest.TestCase):
 
     def setUp(self):
         self.site.posted.clear()
+        self.site.downloads.clear()
 
     def said(self, page, words):
         page.wait_for_selector(f"#word.message >> text={words}")
@@ -74,6 +75,12 @@ class PageTest(unittest.TestCase):
     def picture(self, page, name, width):
         if SCREENSHOTS and width != 320:
             page.screenshot(path=pathlib.Path(SCREENSHOTS) / f"{name}-{width}.png", full_page=name.endswith("-open"))
+
+    def assert_prints(self, page):
+        """On paper there is nothing to press or to fill in."""
+        page.emulate_media(media="print")
+        self.assertEqual(page.evaluate(CONTROLS), [])
+        page.emulate_media(media="screen")
 
     def each_size(self, page, name):
         """Accessible, and in its place, at each size."""
@@ -114,6 +121,10 @@ KINDS = [
     (b"{}", "other"),
     (b'{"format":"tallystick/bundle/v1","chain":"", "%PDF-', "other"),
     (b"tallystick/trust/v1\n", "other"),
+    (b'{"format":"tallystick/left-out/v1","chain":"07","record":"tallystick/bundle/v1 %PDF-', "report"),
+    (b'{"format":"tallystick/left-out/v2', "report"),
+    (b' {"format":"tallystick/left-out/v1', "other"),
+    (b'{"format":"tallystick/bundle/v1","chain":"tallystick/left-out/v1', "other"),
     (b"%PDF-1.7\n", "pdf"),
     (b"\xef\xbb\xbf%PDF-2.0", "pdf"),
     (b" " * 1019 + b"%PDF-", "pdf"),
@@ -424,6 +435,29 @@ class Ways(PageTest):
             self.choose(visit.page, "altered")
             self.assertEqual(visit.problems(), [])
 
+    def test_what_takes_a_network_is_not_promised_without_one(self):
+        for (shape, address), leads in zip(self.shapes(), (True, False)):
+            with self.subTest(shape=shape), self.visit(address) as visit:
+                page = visit.page
+                lead = page.locator("#choose > p").first
+                for language, without, takes in [("zh", "离开它，断网也能用。", "要连网"), ("en", "no network is needed", "takes a network")]:
+                    self.assertEqual((without in lead.inner_text(), takes in lead.inner_text()), (not leads, leads), language)
+                    page.click("#language")
+                self.assertEqual(page.locator("#site").is_visible(), leads)
+                addresses = page.locator("#site a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
+                self.assertEqual(addresses, ["fetch", "fetch-by-reference", "tallystick-verify.html"])
+                # What was not fetched is missed in words: the way to the checkpoint is drawn by the second script.
+                self.choose(page, "in-force")
+                visit.context.set_offline(True)
+                page.click("#proof > summary")
+                if leads:
+                    page.wait_for_selector("#proof >> text=断网时请用单文件版")
+                    self.each_size(page, "offline-proof")
+                    page.click("[data-part=share]")
+                    page.wait_for_selector("#extra [role=status] >> text=断网时请用单文件版")
+                else:
+                    page.wait_for_selector("svg.picture")
+
     def test_a_large_file_is_judged_by_its_beginning(self):
         for name, size in [("five.tally", 5 * 2**20), ("hundred.tally", 100 * 2**20)]:
             path = STATES / name
@@ -447,17 +481,23 @@ class Ways(PageTest):
             self.assertEqual(visit.problems(), [])
 
     def test_printed_it_has_no_controls(self):
-        with self.visit() as visit:
-            page = visit.page
-            self.choose(page, "in-force")
-            page.emulate_media(media="print")
-            for control in ("#choose", "#typed", "#language", "#checks"):
-                self.assertFalse(page.locator(control).is_visible(), control)
-            self.assertTrue(page.locator("section.compare").is_visible())
-            for width, height in SIZES:
-                page.set_viewport_size({"width": width, "height": height})
-                page.evaluate("scrollTo(0, 0)")
-                self.picture(page, "printed", width)
+        for _, address in self.shapes():
+            with self.visit(address) as visit:
+                page = visit.page
+                for described in DESCRIBED["states"]:
+                    self.choose(page, described["name"])
+                    self.open_all(page)
+                    self.assert_prints(page)
+                self.choose(page, "in-force")
+                page.evaluate("document.querySelectorAll('details').forEach((part) => part.open = false)")
+                page.emulate_media(media="print")
+                for control in ("#choose", "#typed", "#site", "#language", "#extra", "#checks"):
+                    self.assertFalse(page.locator(control).is_visible(), control)
+                self.assertTrue(page.locator("section.compare").is_visible())
+                for width, height in SIZES:
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.evaluate("scrollTo(0, 0)")
+                    self.picture(page, "printed", width)
 
 
 class Ages(PageTest):
@@ -493,6 +533,7 @@ class Ages(PageTest):
 
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 YEARS_3_MS = 3 * 365 * 86_400_000
 
 
@@ -523,8 +564,11 @@ class Clocks(PageTest):
             (-9 * MINUTE_MS, None),
             (11 * MINUTE_MS, "快 11 分钟"),
             (-11 * MINUTE_MS, "慢 11 分钟"),
-            (YEARS_3_MS, "快 1576800 分钟"),
-            (-YEARS_3_MS, "慢 1576800 分钟"),
+            (119 * MINUTE_MS, "快 119 分钟"),
+            (-170 * MINUTE_MS, "慢 3 小时"),
+            (47 * HOUR_MS, "快 47 小时"),
+            (YEARS_3_MS, "快 1095 天"),
+            (-YEARS_3_MS, "慢 1095 天"),
         ]:
             with self.subTest(apart_ms=apart_ms), Visit(self.browser, self.hosted + "index.html", AT_MS + apart_ms) as visit:
                 page = visit.page
@@ -538,6 +582,9 @@ class Clocks(PageTest):
                     self.each_size(page, "clock-ahead")
                     page.click("#language")
                     self.assertIn("11 minutes ahead", page.locator("#clock").inner_text())
+                if words == "慢 1095 天":
+                    page.click("#language")
+                    self.assertIn("1095 days behind", page.locator("#clock").inner_text())
                 self.assertEqual(visit.problems(), [])
 
 
@@ -548,6 +595,11 @@ TYPED = {
     "date": "2026-11-02",
     "total": "1234.50",
 }
+
+
+WAIT = (202, b'{"ticket":"00ff","wait_ms":40,"good_for_ms":60000}')
+LONG = (202, b'{"ticket":"00ff","wait_ms":61000,"good_for_ms":600000}')
+NONE = (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')
 
 
 class Typed(PageTest):
@@ -608,23 +660,64 @@ class Typed(PageTest):
             self.assertFalse([url for url in visit.requests if TYPED["check_code"] in url])
             self.assertEqual(visit.problems(), [])
 
+    def look_up(self, page, *answers):
+        self.site.answers = list(answers)
+        page.click("#elements button")
+
+    def tickets(self):
+        return [json.loads(body).get("ticket") for _, _, body in self.site.posted]
+
     def test_whoever_must_wait_is_told_and_asked_for_again(self):
-        wait = (202, b'{"ticket":"00ff","wait_ms":40,"good_for_ms":60000}')
-        long = (202, b'{"ticket":"00ff","wait_ms":600000,"good_for_ms":60000}')
-        none = (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')
-        for answers, words, asked in [
-            ([wait, wait, none], "没有五项都与此相符的票据", 3),
-            ([wait], "请过 1 秒再试", 3),
-            ([long], "请过 600 秒再试", 1),
-        ]:
-            with self.subTest(asked=asked), self.visit(self.hosted + "index.html") as visit:
-                self.site.answers = list(answers)
-                self.site.posted.clear()
-                self.type(visit.page)
-                visit.page.click("#elements button")
-                self.said(visit.page, words)
-                tickets = [json.loads(body).get("ticket") for _, _, body in self.site.posted]
-                self.assertEqual(tickets, [None, "00ff", "00ff"][:asked])
+        with self.visit(self.hosted + "index.html") as visit:
+            self.type(visit.page)
+            self.look_up(visit.page, WAIT, WAIT, WAIT, WAIT, NONE)
+            self.said(visit.page, "1 秒后自动再查")
+            self.said(visit.page, "没有五项都与此相符的票据")
+            self.assertEqual(self.tickets(), [None, "00ff", "00ff", "00ff", "00ff"])
+            # Of an answer that says no time nobody can know when to ask again.
+            self.look_up(visit.page, (202, b'{"ticket":"00ff"}'))
+            self.said(visit.page, "现在查不到")
+
+    def test_a_place_in_line_is_kept_whatever_is_done_meanwhile(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            self.type(page)
+            self.look_up(page, LONG)
+            self.said(page, "61 秒后自动再查")
+            self.each_size(page, "typed-waits")
+            # Something else is looked at, and the same is asked for again: neither is the place lost, nor is it a try more.
+            self.choose(page, "in-force")
+            self.look_up(page, (503, b'{"problem":"OVERLOADED"}'))
+            self.said(page, "现在查不到")
+            self.look_up(page, (429, b'{"problem":"RATE_LIMITED","retry_after_ms":900}'))
+            self.said(page, "请过 1 秒再试")
+            self.type(page, number="0000000002")
+            self.look_up(page, NONE)
+            self.said(page, "没有五项都与此相符的票据")
+            self.type(page)
+            self.look_up(page, LONG, NONE)
+            self.said(page, "61 秒后自动再查")
+            self.look_up(page, NONE)
+            self.said(page, "没有五项都与此相符的票据")
+            # Judged, it has none any more.
+            self.look_up(page, NONE)
+            self.said(page, "没有五项都与此相符的票据")
+            self.assertEqual(self.tickets(), [None, "00ff", "00ff", None, "00ff", "00ff", None])
+
+    def test_who_waits_and_does_something_else_is_not_called_back(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            self.type(page)
+            self.look_up(page, LONG, NONE)
+            self.said(page, "61 秒后自动再查")
+            # It is said anew how long it still is, to whoever has gone on, too.
+            page.locator("#total").focus()
+            page.clock.run_for(16_000)
+            page.wait_for_selector("#word.message >> text=/4[3-6] 秒后自动再查/")
+            self.assertEqual(page.evaluate("document.activeElement.id"), "total")
+            self.choose(page, "in-force")
+            page.clock.run_for(90_000)
+            self.assertEqual((page.locator(".first").get_attribute("data-code"), len(self.site.posted)), ("IN_FORCE", 1))
 
     def test_what_the_site_refuses_is_said_in_plain_words(self):
         with self.visit(self.hosted + "index.html") as visit:

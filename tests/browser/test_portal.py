@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import pathlib
+import tempfile
 import time
 import unittest
 
 from accessible import SIZES, assert_accessible, assert_fits_everywhere, assert_focus_is_seen
-from harness import Visit, browser, drawn
+from harness import WECHAT, Visit, browser, drawn
 
 PORTAL = os.environ["PORTAL"]
 TALLY = pathlib.Path(os.environ["TALLY"])
@@ -19,6 +20,8 @@ DIGITS = os.environ["DIGITS"]
 QUESTION = json.loads(os.environ["QUESTION"])
 REFERENCE = json.loads(os.environ["REFERENCE"])
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
+# How a file of each format begins.
+FORMATS = {"pdf": b"%PDF-", "ofd": b"PK\x03\x04", "png": b"\x89PNG", "xml": b"<?xml", "bundle": b'{"format":"tallystick/bundle/v1"'}
 ASK = """async (question) => {
   const headers = { 'content-type': 'application/json' };
   const response = await fetch('refresh', { method: 'POST', headers, body: JSON.stringify(question), credentials: 'omit' });
@@ -114,6 +117,69 @@ class PortalTest(PortalCase):
         self.assertEqual(page.evaluate("window.violations"), [])
         self.assertEqual(visit.errors, [])
         self.assertFalse([url for url in visit.requests if REFERENCE["reference"] in url], visit.requests)
+
+    def test_in_wechat_what_was_fetched_is_taken_away_as_a_file(self):
+        visit = self.visit("", user_agent=WECHAT, accept_downloads=True)
+        visit.open()
+        page = visit.page
+        page.click("#kept-open")
+        page.click("#ask > summary")
+        page.select_option("#ask-kind", REFERENCE["kind"])
+        for name in ("unit_code", "reference", "last_four"):
+            page.fill(f"#ask-{name}", REFERENCE[name])
+        page.click("#ask-form button")
+        page.wait_for_selector(".first[data-code='IN_FORCE']")
+        drawn(page)
+        page.click("[data-part=files]")
+        for name, begins in FORMATS.items():
+            with self.subTest(format=name):
+                page.click(f"#files-{name}")
+                page.wait_for_selector(f"#files-link >> text={FACE['code']}-{FACE['number']}")
+                with page.expect_download() as waiting:
+                    page.click("#files-link")
+                self.assertTrue(waiting.value.suggested_filename.startswith(f"{FACE['code']}-{FACE['number']}"))
+                self.assertTrue(pathlib.Path(waiting.value.path()).read_bytes().startswith(begins))
+        self.pictures(page, "files-wechat")
+        self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
+        self.assertEqual(page.evaluate("window.violations"), [])
+        self.assertEqual(visit.errors, [])
+        visit.context.close()
+
+    def test_from_the_page_a_document_is_had_without_a_script(self):
+        context = self.browser.new_context(java_script_enabled=False, ignore_https_errors=True, accept_downloads=True)
+        page = context.new_page()
+        page.goto(PORTAL)
+        page.click("#site a[href=fetch]")
+        for name in ("code", "number", "check_code"):
+            page.fill(f"#{name}", FACE[name])
+        page.select_option("#format", "pdf")
+        page.click("button")
+        with page.expect_download() as waiting:
+            page.click("a.download")
+        self.assertTrue(pathlib.Path(waiting.value.path()).read_bytes().startswith(b"%PDF-"))
+        page.goto(PORTAL)
+        page.click("#site a[href=fetch-by-reference]")
+        self.assertTrue(page.locator("#last_four").is_visible())
+        context.close()
+
+    def test_the_page_as_one_file_is_taken_along_and_judges_without_a_network(self):
+        visit = self.visit("", accept_downloads=True)
+        visit.open()
+        with visit.page.expect_download() as waiting:
+            visit.page.click("#site a[href='tallystick-verify.html']")
+        self.assertEqual(waiting.value.suggested_filename, "tallystick-verify.html")
+        kept = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "tallystick-verify.html"
+        waiting.value.save_as(kept)
+        sums = visit.context.request.get(PORTAL + "SHA256SUMS").text()
+        self.assertIn(f"{hashlib.sha256(kept.read_bytes()).hexdigest()}  tallystick-verify.html\n", sums)
+        # Not opened there: the page that a server shows is the other one.
+        self.assertEqual(visit.page.url, PORTAL)
+        visit.context.close()
+        offline = Visit(self.browser, kept.as_uri(), int(time.time() * 1000), offline=True)
+        with offline:
+            offline.page.locator("#file").set_input_files(TALLY)
+            offline.page.wait_for_selector("#word >> text=有效")
+            self.assertEqual(offline.requests, [kept.as_uri()])
 
     def test_the_page_and_its_verifier_come_as_brotli(self):
         visit = self.visit("V")

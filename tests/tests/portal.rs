@@ -10,6 +10,7 @@ use receipt_core::answer::{Answer as LedgerAnswer, join};
 use receipt_core::bundle::Bundle;
 use receipt_core::code::{self, Host};
 use receipt_core::directory::open_directory_file;
+use receipt_core::hash::sha256;
 use receipt_core::receipt::model::PayerIdType;
 use receipt_core::record::status_key;
 use receipt_core::verdict::{CodeScan, Finding, LedgerAnswer as ScanAnswer, Verdict, verify_bundle, verify_code};
@@ -127,6 +128,16 @@ async fn the_page_comes_with_its_policy_and_a_receipt_is_refreshed() {
     assert_eq!(shortest.header("content-encoding"), Some("br"), "{}", shortest.head);
     assert!(shortest.body.len() < phone.get(&address, "accept-encoding: gzip\r\n").await.body.len());
     assert_eq!(phone.get(&format!("{address}.br"), "").await.status, 404);
+    // The page as one file, to be kept; it is what the authorities publish.
+    let one_file = phone.get("/tallystick-verify.html", "").await;
+    let disposition = one_file.header("content-disposition");
+    assert_eq!((one_file.status, disposition), (200, Some("attachment; filename=\"tallystick-verify.html\"")));
+    let sum = format!("{}  tallystick-verify.html\n", sha256(&[&one_file.body]));
+    assert!(phone.get("/SHA256SUMS", "").await.text().contains(&sum), "{sum}");
+    assert!(
+        page.contains("href=\"tallystick-verify.html\"") && page.contains("href=\"fetch\""),
+        "the page leads there"
+    );
     for path in ["/nothing", "/../portal.toml", "/hosted/index.html"] {
         assert_eq!(phone.get(path, "").await.status, 404, "{path}");
     }

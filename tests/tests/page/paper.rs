@@ -12,7 +12,7 @@ use receipt_core::ids::{Fen, UnixMillis};
 use receipt_core::record::SignedRecord;
 use receipt_core::testkit::{TestChain, TestReceipt};
 use receipt_core::trust::TrustFile;
-use receipt_core::verdict::{CodeScan, LedgerAnswer, Scan, TimeSource, Verdict, verify_code};
+use receipt_core::verdict::{CodeScan, LedgerAnswer, Scan, TimeSource, Verdict, verify_code, verify_left_out};
 use serde_json::{Value, json};
 
 use super::carriers::{HOST, OTHER_HOST};
@@ -30,6 +30,8 @@ pub(crate) struct Codes {
     pub(crate) described: Vec<Value>,
     /// When the time is over by which a receipt was to be sealed that the ledger does not have.
     pub(crate) late: UnixMillis,
+    /// What the library says then of the report that is made.
+    pub(crate) report: Value,
 }
 
 struct Scene {
@@ -70,8 +72,8 @@ pub(crate) fn write(folder: &Path) -> Codes {
     let hosts = [HOST, FORMER_HOST].map(|host| Host::new(host).unwrap());
     let mut scene = Scene { chain, hosts, own, served };
     let described = scene.of_receipts(&receipts, folder).into_iter().chain(scene.of_texts(&receipts.good)).collect();
-    let late = scene.leave_out(&receipts.absent, folder);
-    Codes { trust: scene.chain.trust().clone(), at: now, described, late }
+    let report = scene.leave_out(&receipts.absent, folder);
+    Codes { trust: scene.chain.trust().clone(), at: now, described, late: scene.chain.now(), report }
 }
 
 fn receipts(chain: &mut TestChain) -> Receipts {
@@ -135,8 +137,8 @@ impl Scene {
         rows.into_iter().map(describe).collect()
     }
 
-    /// Two days later the ledger still does not have it: `absent-late.answer`, and `absent.report`, which shows that. When that is.
-    fn leave_out(&mut self, receipt: &TestReceipt, folder: &Path) -> UnixMillis {
+    /// Two days later the ledger still does not have it: `absent-late.answer`, and `absent.report`, which shows that. What is said of it.
+    fn leave_out(&mut self, receipt: &TestReceipt, folder: &Path) -> Value {
         self.chain.let_pass(DAYS_2_MS);
         self.chain.add_block(&[]);
         let answer = Answer::Absent { checkpoint: self.chain.blocks().last().unwrap().checkpoint.clone() };
@@ -144,7 +146,8 @@ impl Scene {
         let scan = Scan { record: &receipt.record, directory: &self.own, ledger: answer.borrowed() };
         let report = report_left_out(&scan, self.chain.trust(), self.chain.now()).unwrap();
         fs::write(folder.join("absent.report"), report.encode()).unwrap();
-        self.chain.now()
+        let verdict = verify_left_out(&report.encode(), &self.own, self.chain.trust(), self.chain.now());
+        serde_json::to_value(verdict.timed_by(TimeSource::Clock).to_report()).unwrap()
     }
 
     /// Texts that are no code of a receipt on this page, or only nearly.
