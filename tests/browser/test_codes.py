@@ -649,6 +649,8 @@ class WithoutNetwork(CodesTest):
             self.paste(page, CODES["good"]["text"], wait=False)
             self.said(page, "断网时请用单文件版")
             self.each_size(page, "offline-code")
+            page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": b"?"})
+            self.wait_for(page, "NO_RECEIPT")
             page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": report})
             self.said(page, "断网时请用单文件版")
             # With the verifier of codes, and without the directory.
