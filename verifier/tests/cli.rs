@@ -628,7 +628,7 @@ fn trust_update_follows_a_change_of_authorities() {
     let verify = |trust: &TestFile| run(&["verify", &path(&bundle), "--trust", &path(trust), "--at", &at]);
     let unjudged = verify(&old);
     assert_eq!(code(&unjudged), 4, "{}", text(&unjudged));
-    for words in ["CANNOT BE JUDGED HERE", "Too few authorities of the trust file", "Take a newer trust file"] {
+    for words in ["CANNOT BE JUDGED HERE", "Too few authorities of the trust file", "Bring the trust file up to date"] {
         assert!(text(&unjudged).contains(words), "{}", text(&unjudged));
     }
     let updated = run(&["trust", "update", &path(&old), "--export", &path(&ledger)]);

@@ -399,7 +399,7 @@ fn a_trust_file_of_before_calls_nothing_invalid_that_a_newer_one_may_take() {
     // What to do is said.
     let [_, older] = judged(&before, &after, leaf.get() - 1, &["d"]);
     let text = older.to_text(Language::En);
-    for words in ["Take a newer trust file", "of the 3 authorities", "0 signed it, and 2 must"] {
+    for words in ["Bring the trust file up to date", "of the 3 authorities", "0 signed it, and 2 must"] {
         assert!(text.contains(words), "{text}");
     }
 }
