@@ -353,6 +353,46 @@ fn token_of(html: &str) -> &str {
     html.split("href=\"/download/").nth(1).unwrap_or_else(|| panic!("{html}")).split('"').next().unwrap()
 }
 
+/// People without a script. Each page says that this chain's receipts are specimens.
+async fn it_is_fetched_without_a_script(world: &World, three: &Value, face: &Value) {
+    let phone = &world.phone;
+    for path in ["/fetch", "/fetch-by-reference", "/elements"] {
+        let html = specimens(&phone.get(path, "").await);
+        assert!(html.contains(&format!("<form method=\"post\" action=\"{path}\">")), "{html}");
+    }
+    let result = specimens(&phone.post_form("/elements", &as_form(face)).await);
+    for words in
+        ["开票单位的系统说", "五项相符，票据已上链，没有冲红。", "所附证明", "的状态（20", "本站只转述，不作判断"]
+    {
+        assert!(result.contains(words), "{words}: {result}");
+    }
+    let token = token_of(&result);
+    assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
+    let page = phone.post_form("/fetch", &as_form(three)).await;
+    let policy = page.header("content-security-policy").unwrap().to_owned();
+    assert!(page.status == 200 && policy.contains("form-action 'self'") && !policy.contains("script"), "{policy}");
+    let html = specimens(&page);
+    let token = token_of(&html);
+    assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
+    let _again = phone.get(&format!("/download/{token}"), "").await;
+    assert!(specimens(&phone.get(&format!("/download/{token}"), "").await).contains("下载链接已用过"));
+}
+
+/// Whatever was asked: nothing personal is written down.
+async fn nothing_of_it_is_in_log_or_metrics(world: &World, receipt: &GeneratedReceipt, face: &Value) {
+    let door = world.network.description().portal.as_ref().unwrap().metrics;
+    let (_, metrics) = http_get(door, "/metrics").await.unwrap();
+    let metrics = String::from_utf8(metrics).unwrap();
+    let log = std::fs::read_to_string(world.network.layout().log("portal")).unwrap();
+    for name in ["number", "check_code", "total"] {
+        let value = face[name].as_str().unwrap();
+        assert!(!metrics.contains(value) && !log.contains(value), "{name}");
+    }
+    for value in [receipt.draft.biz_code.as_str(), RESIDENT_ID, "127.0.0.1 "] {
+        assert!(!metrics.contains(value) && !log.contains(value), "{value}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     let world = world().await;
@@ -377,27 +417,7 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     assert_eq!(found.status, 200, "{found:?}");
     assert_eq!(world.judge(&world.download(&found.json()).await).finding(), Finding::InForce);
 
-    // People without a script. Each page says that this chain's receipts are specimens.
-    for path in ["/fetch", "/fetch-by-reference", "/elements"] {
-        let html = specimens(&phone.get(path, "").await);
-        assert!(html.contains(&format!("<form method=\"post\" action=\"{path}\">")), "{html}");
-    }
-    let result = specimens(&phone.post_form("/elements", &as_form(&face)).await);
-    for words in
-        ["开票单位的系统说", "五项相符，票据已上链，没有冲红。", "所附证明", "的状态（20", "本站只转述，不作判断"]
-    {
-        assert!(result.contains(words), "{words}: {result}");
-    }
-    let token = token_of(&result);
-    assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
-    let page = phone.post_form("/fetch", &as_form(&three)).await;
-    let policy = page.header("content-security-policy").unwrap().to_owned();
-    assert!(page.status == 200 && policy.contains("form-action 'self'") && !policy.contains("script"), "{policy}");
-    let html = specimens(&page);
-    let token = token_of(&html);
-    assert_eq!(world.judge(&phone.get(&format!("/download/{token}"), "").await.body).finding(), Finding::InForce);
-    let _again = phone.get(&format!("/download/{token}"), "").await;
-    assert!(specimens(&phone.get(&format!("/download/{token}"), "").await).contains("下载链接已用过"));
+    it_is_fetched_without_a_script(&world, &three, &face).await;
 
     // A wrong check code, a number that nobody issued, one that is in no segment, and another's end of an identity number: one answer.
     let changed = |name: &str, value: &str| {
@@ -424,17 +444,7 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     let page = phone.post_form("/fetch", &as_form(&changed("check_code", wrong_code))).await;
     assert!(page.status == 404 && specimens(&page).contains("哪一项不符，本站不作说明"), "{page:?}");
 
-    let door = world.network.description().portal.as_ref().unwrap().metrics;
-    let (_, metrics) = http_get(door, "/metrics").await.unwrap();
-    let metrics = String::from_utf8(metrics).unwrap();
-    let log = std::fs::read_to_string(world.network.layout().log("portal")).unwrap();
-    for name in ["number", "check_code", "total"] {
-        let value = face[name].as_str().unwrap();
-        assert!(!metrics.contains(value) && !log.contains(value), "{name}");
-    }
-    for value in [receipt.draft.biz_code.as_str(), RESIDENT_ID, "127.0.0.1 "] {
-        assert!(!metrics.contains(value) && !log.contains(value), "{value}");
-    }
+    nothing_of_it_is_in_log_or_metrics(&world, &receipt, &face).await;
     world.network.finish(&AllowList::lifecycle()).await.unwrap();
 }
 
