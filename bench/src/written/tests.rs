@@ -65,6 +65,7 @@ fn load() -> LoadReport {
             block_gap_max_micros: 2,
             cpu_micros_per_receipt: named(),
             memory_mib: named(),
+            work_nanos: 3,
         }],
         problems: vec!["one".to_owned()],
         ..LoadReport::default()
@@ -136,6 +137,7 @@ fn a_report_has_the_head_of_every_report_and_fits_its_schema() {
     report.wan = vec![wan.clone(), WanReport { light_delays_hundredths: Some(480), full: Some(load()), ..wan }];
     report.endurance = Some(Verdict {
         last_by_first_permille: Some(950),
+        at_one_speed_permille: Some(960),
         block_gap_max_micros: 1,
         peak_memory_mib: named(),
         write_stall_millis: named(),
