@@ -19,7 +19,7 @@ use crate::reply::Problem;
 const STYLE: &str = "body{font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:0 auto;padding:1rem;color:#1a1a1a;background:#fff;overflow-wrap:anywhere}\
 h1{font-size:1.4rem}label{display:block;margin:.8rem 0 .2rem}input,select,button{font:inherit;padding:.5rem;min-height:2.75rem;\
 box-sizing:border-box;width:100%;border:1px solid #595959;border-radius:.25rem}button,.download{background:#144a75;color:#fff;border:0;\
-margin-top:1.2rem;display:block;padding:.7rem;text-align:center;border-radius:.25rem}:focus-visible{outline:3px solid #b35900;\
+margin-top:1.2rem;display:block;padding:.7rem;text-align:center;border-radius:.25rem}:focus-visible,input:focus-within{outline:3px solid #b35900;\
 outline-offset:2px}[lang=en]{color:#444}button [lang=en],.download [lang=en]{color:inherit}dt{font-weight:bold}dd{margin:0 0 .6rem}dd p{margin:0 0 .4rem}a{color:#144a75}.download{color:#fff}\
 .links a{display:inline-block;padding:.5rem 0}nav{border-top:1px solid #767676;margin-top:2rem}nav ul{list-style:none;padding:0}\
 .test{border:2px solid #8a4b00;padding:.5rem;font-weight:bold}";

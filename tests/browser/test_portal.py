@@ -40,8 +40,8 @@ class PortalCase(unittest.TestCase):
                 page.set_viewport_size({"width": width, "height": height})
                 page.screenshot(path=pathlib.Path(SCREENSHOTS) / f"portal-{name}-{width}.png")
 
-    def visit(self, path):
-        return Visit(self.browser, PORTAL + path, int(time.time() * 1000), ignore_https_errors=True)
+    def visit(self, path, **options):
+        return Visit(self.browser, PORTAL + path, int(time.time() * 1000), ignore_https_errors=True, **options)
 
     def assert_usable(self, visit, name):
         """Whoever looks at it, with whatever: and it says that its receipts are specimens, and leads on."""
@@ -252,7 +252,7 @@ class Answers(PortalCase):
                 self.assert_usable(visit, name)
                 visit.context.close()
 
-    def test_everybody_can_use_the_page_that_asks_to_wait(self):
+    def test_who_has_tried_too_often_can_use_the_page_that_asks_to_wait(self):
         for _ in range(6):
             visit = self.send("fetch", NOBODYS)
             if "再试一次" in visit.page.locator("h1").inner_text():
