@@ -99,7 +99,7 @@ async fn a_bad_config_is_refused_before_a_port_is_bound() {
         ("authority = \"127", "authority = \"https://127", "nodes[0].authority"),
     ];
     let port = network.description().portal.as_ref().unwrap().https.port();
-    assert_config_refused(&portal, &network.layout().portal_config(), &rows, port).await;
+    assert_config_refused(&portal, &portal_config(&network), &rows, port).await;
 }
 
 /// `run` of the first validator on a store that will not do; what it says must contain all of these.
