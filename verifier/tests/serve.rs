@@ -7,7 +7,7 @@ mod common;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -435,6 +435,17 @@ async fn until_logged(log: &Path, expected: &str) {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("the log does not say: {expected}"));
 }
 
+/// A process that a failed test does not leave behind.
+struct EndedWithTest(Child);
+
+impl Drop for EndedWithTest {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// It starts with a certificate that has ended, says so, and takes a new one while it runs; and none that is worse.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_is_watched_and_replaced_while_it_serves() {
@@ -443,7 +454,7 @@ async fn the_certificate_is_watched_and_replaced_while_it_serves() {
     let folder = scratch::Directory::new();
     let log = folder.path().join("log");
     let (files, ended) = certify(folder.path(), "localhost", 2020);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"))
+    let child = Command::new(env!("CARGO_BIN_EXE_tallystick-verifier"))
         .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--trust"])
         .arg(trust.path())
         .arg("--tls-cert")
@@ -454,11 +465,13 @@ async fn the_certificate_is_watched_and_replaced_while_it_serves() {
         .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut child = EndedWithTest(child);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut address_behind =
         |word: &str| lines.next().unwrap().strip_prefix(word).unwrap().parse::<SocketAddr>().unwrap();
     let (address, operations) = (address_behind("listening on "), address_behind("metrics on "));
-    let hang_up = || assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    let hang_up =
+        || assert!(Command::new("kill").args(["-HUP", &child.0.id().to_string()]).status().unwrap().success());
 
     let ready = until_said(operations, "/readyz", "tls certificate ended ").await;
     assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
@@ -498,8 +511,8 @@ async fn the_certificate_is_watched_and_replaced_while_it_serves() {
     assert!(http_get(operations, "/readyz").await.starts_with("HTTP/1.1 200"));
     drop((channel, again));
 
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let status = child.wait().unwrap();
+    assert!(Command::new("kill").arg(child.0.id().to_string()).status().unwrap().success());
+    let status = child.0.wait().unwrap();
     let said = std::fs::read_to_string(&log).unwrap();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("ALARM: the TLS certificate is not valid") && said.contains("TLS files reloaded"), "{said}");

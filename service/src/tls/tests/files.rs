@@ -229,6 +229,16 @@ async fn a_reload_takes_no_files_that_peers_refuse_over_good_ones() {
     }
 }
 
+/// Waits for what the watch brings about, which takes a look at the files.
+async fn until(holds: impl Fn() -> bool, what: &str) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
 #[tokio::test]
 async fn files_that_peers_refuse_are_told_and_good_ones_are_taken_without_a_restart() {
     for (row, (said, change)) in REFUSED.iter().enumerate() {
@@ -240,15 +250,11 @@ async fn files_that_peers_refuse_are_told_and_good_ones_are_taken_without_a_rest
         let watch = CertificateWatch { interval, ready, days_left: days_left.clone() };
         let watch = tokio::spawn(tls.clone().watch(watch, stop.clone()));
         let begins = format!("tls certificate {said}");
-        while !readiness.to_string().starts_with(&begins) {
-            tokio::task::yield_now().await;
-        }
+        until(|| readiness.to_string().starts_with(&begins), &begins).await;
         assert!(readiness.to_string().ends_with("; put the right files in place\n"), "{row}: {readiness}");
         assert_eq!(days_left.get(), 0.0, "an alarm sees it");
         world.certify(&Leaf::new(SERVER));
-        while !readiness.is_ready() {
-            tokio::task::yield_now().await;
-        }
+        until(|| readiness.is_ready(), "good files are taken").await;
         assert!(days_left.get() > 1.0);
         stop.cancel();
         watch.await.unwrap().unwrap();
