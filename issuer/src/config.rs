@@ -522,6 +522,7 @@ mod tests {
                 "keys.former_blinding_secrets[0].epoch",
             ),
             ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
+            ("\"127.0.0.1:7101\"", "\"https://127.0.0.1:7101\"", "nodes[0].authority"),
             ("issuer_id = 1", "issuer_ids = 1", "issuer_ids"),
             ("127.0.0.1:9200", "127.0.0.1:7200", "listen.metrics"),
         ] {

@@ -303,6 +303,7 @@ mod tests {
             ("127.0.0.1:7301", "127.0.0.1:7201", "listen.metrics"),
             ("validator_id = 2", "validator_id = 1", "peers[0].validator_id"),
             ("\"127.0.0.1:7102\"", "\"https://127.0.0.1\"", "peers[0].grpc"),
+            ("\"127.0.0.1:7102\"", "\"https://127.0.0.1:7102\"", "peers[0].grpc"),
             ("calls_per_second = 100", "calls_per_second = 0", "public.calls_per_second"),
             ("calls_burst      = 500", "calls_burst = -1", "public.calls_burst"),
             ("filter = \"info\"", "filter = \"a=b=c\"", "log.filter"),

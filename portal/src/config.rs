@@ -345,6 +345,7 @@ mod tests {
         for (from, to, key) in [
             ("portal_id = 1", "portal_ids = 1", "portal_ids"),
             ("\"127.0.0.1:7101\"", "\"https://127.0.0.1\"", "nodes[0].authority"),
+            ("\"127.0.0.1:7101\"", "\"https://127.0.0.1:7101\"", "nodes[0].authority"),
             ("\nconnections_max = 4096", "\nconnections_max = 0", "limits.connections_max"),
             ("source_connections_max = 128", "source_connections_max = 4097", "limits.source_connections_max"),
             ("connection_seconds_max = 300", "connection_seconds_max = 0", "limits.connection_seconds_max"),

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::address::host_of;
 use crate::durable;
 
 /// A config file above this is not one.
@@ -90,8 +91,7 @@ impl<T> Loaded<T> {
 
     /// Refuses what is not `host:port`.
     pub fn check_authority(&self, key: &str, authority: &str) -> Result<(), ConfigError> {
-        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        port.map(drop).ok_or_else(|| self.invalid(key, "must be host:port"))
+        host_of(authority).map(drop).ok_or_else(|| self.invalid(key, "must be host:port, without a scheme"))
     }
 
     /// The config file.

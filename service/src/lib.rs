@@ -4,6 +4,7 @@
 //! Not here: anything about receipts or blocks. Each module stands alone; `app.rs` of a process wires them together.
 
 pub mod accept;
+mod address;
 pub mod answers;
 pub mod around;
 pub mod arrival;

@@ -96,9 +96,10 @@ async fn a_bad_config_is_refused_before_a_port_is_bound() {
         ("portal_id  = 1", "portal_id  = \"one\"", "portal_id"),
         ("[listen]", "[limits]\nrequests_max = 0\n[listen]", "limits.requests_max"),
         ("[listen]", "[refresh]\ncache_minutes = 1\n[listen]", "refresh.cache_minutes"),
+        ("authority = \"127", "authority = \"https://127", "nodes[0].authority"),
     ];
     let port = network.description().portal.as_ref().unwrap().https.port();
-    assert_config_refused(&portal, &portal_config(&network), &rows, port).await;
+    assert_config_refused(&portal, &network.layout().portal_config(), &rows, port).await;
 }
 
 /// `run` of the first validator on a store that will not do; what it says must contain all of these.

@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{ALPN_H2, SESSION_LABEL, Session, Tls};
+use crate::address::host_of;
 use crate::identity::{PeerIdentity, Role, read_certificate};
 
 /// Flow-control windows, bytes: the largest answer, a block with its records and entries, must not wait for a round trip to be read on. What a
@@ -141,10 +142,7 @@ struct Target {
 
 impl Target {
     fn parse(authority: &str, expected: ExpectedPeer) -> Option<Self> {
-        let (host, port) = authority.rsplit_once(':')?;
-        port.parse::<u16>().ok()?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let name = ServerName::try_from(host.to_owned()).ok()?;
+        let name = host_of(authority)?;
         Some(Self { authority: authority.to_owned(), name, expected, one: None })
     }
 
