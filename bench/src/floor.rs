@@ -22,7 +22,7 @@ use tallystick_devnet::figures::Samples;
 use crate::figures::{row, section};
 
 /// About one signed record.
-const RECORD_BYTES: usize = 250;
+pub(crate) const RECORD_BYTES: usize = 250;
 /// As many units as the load has.
 const KEY_COUNT: usize = 8;
 const SIGN_COUNT: usize = 4_096;

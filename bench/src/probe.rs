@@ -13,12 +13,11 @@ use anyhow::{Context as _, Result};
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::suite::{ChainId, Namespace, Signer as _, SoftwareKey};
 
-use crate::floor::thread_cpu_nanos;
+use crate::floor::{RECORD_BYTES, thread_cpu_nanos};
 
 const PAUSE: Duration = Duration::from_secs(1);
 const SIGN_COUNT: u8 = 20;
 const HASH_COUNT: usize = 2_000;
-const RECORD_BYTES: usize = 250;
 
 /// One piece of work.
 #[derive(Debug, Clone, Copy)]
@@ -43,10 +42,12 @@ impl Probe {
         let thread = std::thread::spawn(move || {
             let key = SoftwareKey::from_seed(&[7; 32]);
             let mut samples = Vec::new();
-            while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+            loop {
                 samples.push(Sample { at: Instant::now(), nanos: cost(|| work(&key))? });
+                if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
+                    return Ok(samples);
+                }
             }
-            Ok(samples)
         });
         Self { stop, thread }
     }
@@ -89,9 +90,7 @@ mod tests {
         let once = (0..9).map(|_| cost(|| work(&key)).unwrap()).min().unwrap();
         let thrice = cost(|| (0..3).for_each(|_| work(&key))).unwrap();
         assert!(once > 0 && thrice > once, "{once} {thrice}");
-        let probe = Probe::start();
-        std::thread::sleep(PAUSE + PAUSE / 2);
-        let samples = probe.finish().unwrap();
-        assert!(!samples.is_empty() && samples.iter().all(|sample| sample.nanos > 0), "{samples:?}");
+        let samples = Probe::start().finish().unwrap();
+        assert!(samples.len() == 1 && samples[0].nanos > 0, "{samples:?}");
     }
 }
