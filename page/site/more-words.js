@@ -121,7 +121,7 @@ export const MORE_WORDS = {
     'This site says that the receipt was issued, and that the ledger refused it; this page cannot confirm that. Ask the unit that was paid.',
   ],
   reportDone: [
-    '报告文件 {name} 已生成，请交给票据的监管部门（财政部门）。它证明开票单位签了名、承诺的入账时间已过；只含票面二维码里的内容，没有缴款人和项目。',
+    '报告文件 {name} 已生成，请交给票据的监管部门（财政部门）。它证明开票单位签了名、承诺的上链时间已过；只含票面二维码里的内容，没有缴款人和项目。',
     'The report {name} was made: hand it to the authority for receipts (the finance department). It proves that the unit signed and that its promised time is over, and says no more than the code on the paper: no payer, no items.',
   ],
   reportFailed: [

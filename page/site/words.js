@@ -24,7 +24,7 @@ const WORDS = {
   ],
   specimen: ['测试样票', 'Specimen (测试样票)'],
   refresh: ['刷新状态', 'Refresh the state'],
-  askLedger: ['联网查是否入账、有没有冲红', 'Ask the ledger: recorded, reversed?'],
+  askLedger: ['联网查是否上链、有没有冲红', 'Ask the ledger: recorded, reversed?'],
   refreshing: ['正在向本网站询问…', 'Asking this site…'],
   refreshed: ['状态已刷新，由本页核验。', 'The state is new, and was judged by this page.'],
   refreshedAbsent: [

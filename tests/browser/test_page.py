@@ -8,7 +8,7 @@ import pathlib
 import unittest
 import urllib.parse
 
-from axe_playwright_python.sync_playwright import Axe
+from accessible import SIZES, assert_accessible, assert_fits, assert_focus_is_seen
 from harness import WECHAT, Site, Visit, browser, drawn, served
 
 PAGE = pathlib.Path(os.environ["PAGE"])
@@ -18,25 +18,10 @@ SITE = pathlib.Path(__file__).parents[2] / "page/site"
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 DESCRIBED = json.loads((STATES / "states.json").read_text())
 AT_MS = DESCRIBED["at_ms"]
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-SIZES = [(360, 640), (1280, 800)]
-# Smaller than a fingertip: everything that is clicked and seen. What stands in a line of text is excepted (WCAG 2.5.8).
-SMALL_TARGETS = """() => Array.from(document.querySelectorAll('button, select, summary, label, input, a'))
-  .filter((element) => element.checkVisibility())
-  .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
-  .filter(([, box]) => box.width < 24 || box.height < 24)
-  .map(([html]) => html)
-  .filter((html) => !html.startsWith('<label') || html.startsWith('<label for="file"'))"""
 # What is seen and can be used.
 CONTROLS = """() => Array.from(document.querySelectorAll('button, select, input, textarea, a'))
   .filter((element) => element.checkVisibility())
   .map((element) => element.outerHTML.slice(0, 80))"""
-OVERFLOW = """() => {
-  const room = document.documentElement.clientWidth;
-  const wide = Array.from(document.querySelectorAll('body *')).filter((element) =>
-    element.getBoundingClientRect().right > room + 1 && element.checkVisibility());
-  return [document.scrollingElement.scrollWidth - room, wide.map((element) => element.outerHTML.slice(0, 80))];
-}"""
 
 
 def state(name):
@@ -97,13 +82,10 @@ class PageTest(unittest.TestCase):
         drawn(page)
 
     def assert_accessible(self, page):
-        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
-        problems = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found.response["violations"]]
-        self.assertEqual(problems, [])
+        assert_accessible(self, page)
 
     def assert_fits(self, page):
-        self.assertEqual(page.evaluate(OVERFLOW), [0, []])
-        self.assertEqual(page.evaluate(SMALL_TARGETS), [])
+        assert_fits(self, page)
 
     def open_all(self, page):
         """Every part that can be opened; opening one may bring another."""
@@ -285,6 +267,15 @@ class Verdicts(PageTest):
 
 
 class Ways(PageTest):
+    def test_the_focus_is_seen_at_every_stop(self):
+        with self.visit(self.hosted + "index.html") as visit:
+            visit.page.click("#typed > summary")
+            visit.page.click("#pasted > summary")
+            visit.page.evaluate("document.activeElement.blur()")
+            assert_focus_is_seen(self, visit.page)
+            self.choose(visit.page, "in-force")
+            assert_focus_is_seen(self, visit.page)
+
     def test_by_keyboard_alone(self):
         with self.visit() as visit:
             page = visit.page

@@ -29,6 +29,18 @@ ASK = """async (question) => {
 }"""
 
 
+def fetch_by_reference(page):
+    """On the page: by what was paid."""
+    page.click("#kept-open")
+    page.click("#ask > summary")
+    page.select_option("#ask-kind", REFERENCE["kind"])
+    for name in ("unit_code", "reference", "last_four"):
+        page.fill(f"#ask-{name}", REFERENCE[name])
+    page.click("#ask-form button")
+    page.wait_for_selector(".first[data-code='IN_FORCE']")
+    drawn(page)
+
+
 class PortalCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -98,14 +110,7 @@ class PortalTest(PortalCase):
         visit = self.visit("")
         visit.open()
         page = visit.page
-        page.click("#kept-open")
-        page.click("#ask > summary")
-        page.select_option("#ask-kind", REFERENCE["kind"])
-        for name in ("unit_code", "reference", "last_four"):
-            page.fill(f"#ask-{name}", REFERENCE[name])
-        page.click("#ask-form button")
-        page.wait_for_selector(".first[data-code='IN_FORCE']")
-        drawn(page)
+        fetch_by_reference(page)
         page.click("[data-part=keep]")
         page.wait_for_selector("#extra [role=status] >> text=已留在本机浏览器")
         page.click("#kept-open")
@@ -122,14 +127,7 @@ class PortalTest(PortalCase):
         visit = self.visit("", user_agent=WECHAT, accept_downloads=True)
         visit.open()
         page = visit.page
-        page.click("#kept-open")
-        page.click("#ask > summary")
-        page.select_option("#ask-kind", REFERENCE["kind"])
-        for name in ("unit_code", "reference", "last_four"):
-            page.fill(f"#ask-{name}", REFERENCE[name])
-        page.click("#ask-form button")
-        page.wait_for_selector(".first[data-code='IN_FORCE']")
-        drawn(page)
+        fetch_by_reference(page)
         page.click("[data-part=files]")
         for name, begins in FORMATS.items():
             with self.subTest(format=name):
