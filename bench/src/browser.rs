@@ -157,3 +157,23 @@ fn program() -> Option<PathBuf> {
     let all = |name: &str| std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
     PROGRAMS.into_iter().find_map(all)
 }
+
+/// Microseconds, as a script of ours gives them.
+pub(crate) fn durations(measured: &Value, name: &str) -> Result<Vec<Duration>> {
+    let list = measured.get(name).and_then(Value::as_array).with_context(|| format!("no {name} was measured"))?;
+    let duration = |value: &Value| value.as_u64().map(Duration::from_micros).context("a time is no number");
+    list.iter().map(duration).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_what_the_page_measured() {
+        let measured = json!({ "cold": [1500], "warm": [2, 3] });
+        assert_eq!(durations(&measured, "cold").unwrap(), [Duration::from_micros(1500)]);
+        assert_eq!(durations(&measured, "warm").unwrap().len(), 2);
+        assert!(durations(&measured, "none").is_err() && durations(&json!({ "cold": [1.5] }), "cold").is_err());
+    }
+}

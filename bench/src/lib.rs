@@ -24,6 +24,7 @@ pub mod failover;
 pub mod figures;
 pub mod fill;
 pub mod floor;
+pub mod frames;
 pub mod load;
 pub mod machine;
 pub mod measure;

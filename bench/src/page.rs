@@ -4,6 +4,7 @@
 //! bytes     as gzip -9: document and verifier of the hosted shape; these, what judges codes and what scans them; all that it may fetch; the one file
 //! cold      from the beginning of a navigation to the one file until the verdict on a dropped receipt stands in the document
 //! warm      from a drop until then, once the page has judged before
+//! frame     a frame of the camera, in the page's own scanner (`frames`)
 //! scan      from the text of the receipt's code to the verdict's JSON, in the page's own module, the directory of units opened anew each time
 //! ```
 //! Each cold run has a page of its own, with no cache of another. Painting is not in it.
@@ -21,8 +22,9 @@ use serde_json::{Value, json};
 use tallystick_service::durable;
 use tokio::process::Command;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, durations};
 use crate::figures::{Latency, row, section};
+use crate::frames::{self, FrameReport, Frames};
 use crate::machine::Machine;
 use crate::written;
 
@@ -61,6 +63,7 @@ pub struct PageReport {
     warm: Latency,
     cold_slowed_down: Latency,
     warm_slowed_down: Latency,
+    frames: Vec<FrameReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<ScanReport>,
 }
@@ -90,8 +93,11 @@ pub async fn run(directory: &Path, options: &PageOptions) -> Result<PageReport> 
     let script = script(&receipt, scan.as_ref(), options.runs);
     let mut browser = Browser::start(&directory.join("profile")).await?;
     let version = browser.version().await?;
-    let plain = times(&mut browser, &address, &script, 1, options.runs).await?;
-    let slowed = times(&mut browser, &address, &script, SLOWDOWN, options.runs).await?;
+    let record = Bundle::decode(&receipt).context("read the receipt")?.record;
+    let mut frames = Frames::of(&Host::new(HOST).context("name a host")?, &record, options.runs)?;
+    let mut frames_slowed = frames.anew();
+    let plain = times(&mut browser, &address, &script, 1, options.runs, &mut frames).await?;
+    let slowed = times(&mut browser, &address, &script, SLOWDOWN, options.runs, &mut frames_slowed).await?;
     browser.stop().await?;
     ensure!(plain.verdict == slowed.verdict, "one receipt is {} and {}", plain.verdict, slowed.verdict);
     ensure!(
@@ -118,6 +124,7 @@ pub async fn run(directory: &Path, options: &PageOptions) -> Result<PageReport> 
         warm: Latency::of(plain.warm),
         cold_slowed_down: Latency::of(slowed.cold),
         warm_slowed_down: Latency::of(slowed.warm),
+        frames: frames.report(frames_slowed),
         scan,
     })
 }
@@ -136,6 +143,7 @@ impl PageReport {
         row(&mut table, "warm", &self.warm.line());
         row(&mut table, &format!("cold, {SLOWDOWN}x slower"), &self.cold_slowed_down.line());
         row(&mut table, &format!("warm, {SLOWDOWN}x slower"), &self.warm_slowed_down.line());
+        frames::table(&mut table, &self.frames, SLOWDOWN);
         if let Some(scan) = &self.scan {
             section(&mut table, "time, the code on the paper");
             row(&mut table, "all scans say", &scan.verdict);
@@ -215,13 +223,21 @@ struct Times {
     scan: Vec<Duration>,
 }
 
-async fn times(browser: &mut Browser, address: &str, script: &str, slowdown: u32, runs: usize) -> Result<Times> {
+async fn times(
+    browser: &mut Browser,
+    address: &str,
+    script: &str,
+    slowdown: u32,
+    runs: usize,
+    frames: &mut Frames,
+) -> Result<Times> {
     let mut times = Times::default();
     // One more, which is thrown away: the first one reads programs and fonts from the disk.
     for run in 0..=runs {
         let tab = browser.open(slowdown).await?;
         browser.visit(&tab, address, script).await?;
         let measured = browser.value(&tab, "window.measured").await?;
+        frames.measure(browser, &tab, run > 0).await?;
         browser.close(tab).await?;
         let verdict = measured.get("verdict").and_then(Value::as_str).context("the page has shown no verdict")?;
         ensure!(run == 0 || verdict == times.verdict, "one receipt is {} and {verdict}", times.verdict);
@@ -236,13 +252,6 @@ async fn times(browser: &mut Browser, address: &str, script: &str, slowdown: u32
         }
     }
     Ok(times)
-}
-
-/// Microseconds, as the script gives them.
-fn durations(measured: &Value, name: &str) -> Result<Vec<Duration>> {
-    let list = measured.get(name).and_then(Value::as_array).with_context(|| format!("no {name} was measured"))?;
-    let duration = |value: &Value| value.as_u64().map(Duration::from_micros).context("a time is no number");
-    list.iter().map(duration).collect()
 }
 
 /// Runs before the page's own script: drops the receipt on the page as soon as that has run, and again after each verdict. Then its code is judged as often, by an
@@ -325,14 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn times_are_what_the_page_measured() {
-        let measured = json!({ "cold": [1500], "warm": [2, 3] });
-        assert_eq!(durations(&measured, "cold").unwrap(), [Duration::from_micros(1500)]);
-        assert_eq!(durations(&measured, "warm").unwrap().len(), 2);
-        assert!(durations(&measured, "none").is_err() && durations(&json!({ "cold": [1.5] }), "cold").is_err());
-    }
-
-    #[test]
     fn the_figures_have_the_head_of_every_report_and_fit_their_schema() {
         let schema = include_str!("../../docs/spec/schemas/bench-page.schema.json");
         let mut report = PageReport {
@@ -347,10 +348,12 @@ mod tests {
             warm: Latency::default(),
             cold_slowed_down: Latency::default(),
             warm_slowed_down: Latency::default(),
+            frames: Vec::new(),
             scan: None,
         };
         assert_fits(schema, &report);
         let (time, time_slowed_down) = (Latency::default(), Latency::default());
+        report.frames.push(FrameReport { picture: "print", time, time_slowed_down });
         report.scan = Some(ScanReport { verdict: "SIGNED".to_owned(), directory_bytes: 5, time, time_slowed_down });
         assert_fits(schema, &report);
     }

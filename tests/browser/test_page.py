@@ -18,6 +18,8 @@ SITE = pathlib.Path(__file__).parents[2] / "page/site"
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 DESCRIBED = json.loads((STATES / "states.json").read_text())
 AT_MS = DESCRIBED["at_ms"]
+# Opens what is closed, by its own click; how much that was.
+OPEN = """() => Array.from(document.querySelectorAll('details:not([open]) > summary'), (summary) => summary.click()).length"""
 # What is seen and can be used.
 CONTROLS = """() => Array.from(document.querySelectorAll('button, select, input, textarea, a'))
   .filter((element) => element.checkVisibility())
@@ -89,11 +91,8 @@ class PageTest(unittest.TestCase):
 
     def open_all(self, page):
         """Every part that can be opened; opening one may bring another."""
-        while page.evaluate("() => document.querySelectorAll('details:not([open]) > summary').length"):
-            opened = page.locator("details:not([open]) > summary").first
-            is_proof = opened.evaluate("(summary) => summary.parentNode.id === 'proof'")
-            opened.click()
-            if is_proof:
+        while page.evaluate(OPEN):
+            if page.locator("#proof").count():
                 page.wait_for_selector("svg.picture")
 
 
@@ -214,9 +213,9 @@ class Verdicts(PageTest):
             for name in ("in-force", "hostile", "other-chain"):
                 with self.subTest(state=name):
                     self.choose(page, name)
+                    self.picture(page, name + "-twice", 360)
                     self.open_all(page)
                     self.assert_fits(page)
-                    self.picture(page, name + "-twice", 360)
 
     def test_what_a_file_says_never_becomes_markup(self):
         dialogs = []

@@ -1,7 +1,7 @@
 //! What end-to-end tests share: a network of real processes in a directory of its own, one at a time.
 //!
 //! Networks run one after another, in the order in which they were asked for: several at once on a small machine would only
-//! measure each other. At the end of a test
+//! measure each other. Browsers run beside browsers, and beside no network. At the end of a test
 //! every process must stop cleanly, and no log may have a WARN or ERROR line that the test does not expect. The directory
 //! of a failed test is kept, and named; any other is removed, also that of an interrupted one (`cleanup`), and a directory that
 //! cannot be removed fails its test.
@@ -32,7 +32,7 @@ use tallystick_devnet::{Caller, Network, NetworkOptions};
 use tallystick_proto::admin::v1::GetNodeStatusResponse;
 use tallystick_service::clock::{Clock as _, SystemClock};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 /// How long validators may take to agree on a tip once nothing is submitted any more.
 pub const EQUAL_TIPS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,11 +41,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Longer than any test takes that does not say so.
 pub const TEST_LASTS_MAX: Duration = Duration::from_secs(300);
 
-static TURN: Mutex<()> = Mutex::const_new(());
+static TURN: RwLock<()> = RwLock::const_new(());
 
-/// For a test without a network that keeps the machine busy: no network runs meanwhile.
+/// For a test whose network is not a [`TestNetwork`]: no other network runs meanwhile, and no browser.
 pub async fn turn() -> impl Sized {
-    TURN.lock().await
+    TURN.write().await
+}
+
+/// For a test that keeps a browser busy, without a network: no network runs meanwhile, but others of its kind do. One alone would leave half of
+/// two cores unused, because a browser and who drives it wait for each other.
+pub async fn turn_of_browsers() -> impl Sized {
+    TURN.read().await
 }
 
 /// A started network. Dereferences to it.
@@ -58,7 +64,7 @@ pub struct TestNetwork {
     users: Option<services::Users>,
     /// Where the programs are.
     programs: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    _turn: RwLockWriteGuard<'static, ()>,
 }
 
 impl std::ops::Deref for TestNetwork {
@@ -162,7 +168,7 @@ impl TestNetwork {
     }
 
     async fn generate_lasting(options: &NetworkOptions, lasts_max: Duration) -> Result<Self> {
-        let turn = TURN.lock().await;
+        let turn = TURN.write().await;
         let directory = tempfile::Builder::new().prefix("tallystick-test-").tempdir().context("make a directory")?;
         cleanup::watch(directory.path());
         let network = Network::generate(directory.path(), options)?;

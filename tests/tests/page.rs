@@ -87,7 +87,7 @@ async fn answers(questions: impl ExactSizeIterator<Item = String>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_browser_says_byte_for_byte_what_the_library_says() {
-    let _turn = tallystick_tests::turn().await;
+    let _turn = tallystick_tests::turn_of_browsers().await;
     let mut questions = questions::vectors(&root());
     let vectors = questions.len();
     questions.extend(questions::mutants(&questions::good(&root()), MUTANTS));
@@ -131,7 +131,7 @@ async fn the_command_line_says_of_every_vector_what_the_library_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_browser_says_of_a_code_byte_for_byte_what_the_library_says() {
-    let _turn = tallystick_tests::turn().await;
+    let _turn = tallystick_tests::turn_of_browsers().await;
     let mut codes = codes::vectors(&root());
     codes.extend(codes::changed(&codes[0]));
     let answers = answers(codes.iter().map(Code::to_json)).await;
@@ -209,7 +209,7 @@ fn described(scene: &Scene, folder: &Path) -> Vec<serde_json::Value> {
 
 /// Runs a program of the browser tests with both pages and a file for every kind of verdict.
 async fn with_every_state(program: &str) {
-    let _turn = tallystick_tests::turn().await;
+    let _turn = tallystick_tests::turn_of_browsers().await;
     let directory = scratch::Directory::new();
     let [folder, plain, specimens] = ["states", "plain", "specimens"].map(|name| directory.path().join(name));
     for folder in [&folder, &plain, &specimens] {
@@ -241,7 +241,7 @@ async fn the_page_keeps_receipts() {
 /// Documents, pictures and a camera; then the same with the page's own sources, for what exactly is read.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_opens_what_carries_a_receipt() {
-    let _turn = tallystick_tests::turn().await;
+    let _turn = tallystick_tests::turn_of_browsers().await;
     let directory = scratch::Directory::new();
     let folder = directory.path().join("states");
     std::fs::create_dir(&folder).unwrap();
@@ -264,7 +264,7 @@ async fn the_page_opens_what_carries_a_receipt() {
 /// Codes on paper, however they come in, off and on line; by a page with a directory of units, and by one without.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_judges_codes_on_paper() {
-    let _turn = tallystick_tests::turn().await;
+    let _turn = tallystick_tests::turn_of_browsers().await;
     let directory = scratch::Directory::new();
     let [folder, plain] = ["states", "plain"].map(|name| directory.path().join(name));
     for folder in [&folder, &plain] {
@@ -287,7 +287,7 @@ async fn the_page_judges_codes_on_paper() {
 /// What a holder shows of a receipt: drawn for who gets it, picked and made by who has it; what was made says the same on the command line.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shares_a_part() {
-    let _turn = tallystick_tests::turn().await;
+    let _turn = tallystick_tests::turn_of_browsers().await;
     let directory = scratch::Directory::new();
     let [folder, plain, specimens] = ["states", "plain", "specimens"].map(|name| directory.path().join(name));
     for folder in [&folder, &plain, &specimens] {
