@@ -22,6 +22,12 @@ impl Journal {
         self.db.get_cf(self.cf(family)?, key).map_err(JournalError::of_read)
     }
 
+    /// Of each key whether it has no row: each table is asked once for all of them. `false` of one that cannot be read.
+    pub fn are_absent(&self, family: Family, keys: &[impl AsRef<[u8]>]) -> Result<Vec<bool>, JournalError> {
+        let rows = self.db.batched_multi_get_cf(self.cf(family)?, keys, false);
+        Ok(rows.into_iter().map(|row| matches!(row, Ok(None))).collect())
+    }
+
     /// At most `limit` rows of a family from `start` on and before `end`, ascending by key.
     pub fn page(
         &self,

@@ -35,10 +35,12 @@ use crate::metrics::IssuerMetrics;
 use crate::numbering::Numbering;
 use crate::registry::{Registry, RegistryView, Unit, kind_of};
 
+mod absent;
 mod conflict;
 mod errands;
 mod take_back;
 
+use absent::Absent;
 use conflict::{biz_code_conflict, conflict};
 pub use take_back::Returned;
 use take_back::Taken;
@@ -123,6 +125,7 @@ enum Decision {
 /// What the group has decided and not yet written.
 #[derive(Default)]
 struct Group {
+    absent: Absent,
     allotted: Vec<Allotted>,
     returned: Vec<Taken>,
     biz: HashMap<(UnitId, String), (receipt_core::hash::Hash, ReceiptKey)>,
@@ -211,7 +214,7 @@ impl Sequencer {
         let clock = self.parts.quorum_time.check_issuing(now, self.last_issue_time);
         // If the clock went back a little, the last issue time is used again; beyond the bound nothing is issued.
         let moment = Moment { time: self.parts.quorum_time.issue_time(now, self.last_issue_time), clock };
-        let mut group = Group::default();
+        let mut group = Group { absent: Absent::of(&self.parts.journal, &work.drafts)?, ..Group::default() };
         let returned = work.returned.into_iter().map(|returned| readable(self.decide_returned(&mut group, returned)));
         let returned = returned.collect::<Result<Vec<_>, _>>()?;
         let drafts = work.drafts.into_iter().map(|draft| readable(self.decide(&view, moment, &mut group, draft)));
@@ -259,7 +262,8 @@ impl Sequencer {
                 Decision::Refuse(Box::new(biz_code_conflict(journal, asker, group, key)?))
             });
         }
-        if let Some(row) = journal.biz(biz.0, &biz.1)? {
+        let row = if group.absent.has_biz(&biz) { None } else { journal.biz(biz.0, &biz.1)? };
+        if let Some(row) = row {
             let refusal = match same_call(journal, &self.parts.cipher, &row, &draft.content)? {
                 SameCall::Same => return Ok(Decision::Existing(row.key)),
                 SameCall::Erased => asker.named_of(erased(), journal, row.key)?,

@@ -83,6 +83,12 @@ pub trait ReceiptReads {
     /// Who holds a biz code.
     fn biz(&self, unit: UnitId, biz_code: &str) -> Result<Option<BizRow>, JournalError>;
 
+    /// Those of these biz codes that no row has, as far as their tables can be read.
+    fn without_biz(&self, keys: Vec<(UnitId, String)>) -> Result<Vec<(UnitId, String)>, JournalError>;
+
+    /// Those of these rows of uniqueness keys that are not there, as far as their tables can be read.
+    fn without_uniqueness(&self, rows: Vec<[u8; 23]>) -> Result<Vec<[u8; 23]>, JournalError>;
+
     /// The receipt that was learnt from the ledger under this keyed hash of a biz code, if any was.
     fn adopted(&self, unit: UnitId, biz_hash: &[u8; 16]) -> Result<Option<ReceiptKey>, JournalError>;
 
@@ -196,6 +202,17 @@ impl ReceiptReads for Journal {
 
     fn biz(&self, unit: UnitId, biz_code: &str) -> Result<Option<BizRow>, JournalError> {
         self.get(BIZ, &biz_key(unit, biz_code))?.map(|bytes| BizRow::decode(&bytes)).transpose()
+    }
+
+    fn without_biz(&self, keys: Vec<(UnitId, String)>) -> Result<Vec<(UnitId, String)>, JournalError> {
+        let rows: Vec<Vec<u8>> = keys.iter().map(|(unit, biz_code)| biz_key(*unit, biz_code)).collect();
+        let absent = self.are_absent(BIZ, &rows)?;
+        Ok(keys.into_iter().zip(absent).filter_map(|(key, is_absent)| is_absent.then_some(key)).collect())
+    }
+
+    fn without_uniqueness(&self, rows: Vec<[u8; 23]>) -> Result<Vec<[u8; 23]>, JournalError> {
+        let absent = self.are_absent(UNIQUENESS, &rows)?;
+        Ok(rows.into_iter().zip(absent).filter_map(|(row, is_absent)| is_absent.then_some(row)).collect())
     }
 
     fn adopted(&self, unit: UnitId, biz_hash: &[u8; 16]) -> Result<Option<ReceiptKey>, JournalError> {

@@ -13,7 +13,7 @@ use super::{Group, GroupReceipt};
 use crate::fate::{is_refused, live_reversal, reversed_by};
 use crate::holder::{Asker, Holder};
 use crate::issue::Prepared;
-use crate::journal::{BareFrom, Journal, JournalError, ReceiptReads as _};
+use crate::journal::{BareFrom, Journal, JournalError, ReceiptReads as _, rows_against};
 
 /// Receipts without a body looked at together.
 const BARE_PAGE: usize = 1_000;
@@ -68,6 +68,7 @@ pub(super) fn payment_conflict(
     for unique in keys {
         let holder = match group.receipted(unit, *unique) {
             Some(holder) => Some(holder),
+            None if group.absent.has_all(&rows_against(unit, *unique)) => None,
             None => match journal.receipted(unit, *unique)? {
                 // The holder is reversed or refused, but its row could not be read at that time, so its payment was not freed.
                 Some(dead) if is_dead(journal, dead)? => None,
