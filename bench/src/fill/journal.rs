@@ -47,26 +47,36 @@ impl FilledJournal {
         let (bodies, body_keys, days) = (family("bodies")?, family("body-keys")?, family("days")?);
         let (biz, uniqueness) = (family("biz")?, family("uniqueness")?);
         let (issued, segments) = (family("issued")?, family("segments")?);
+        let receipt = |serial| {
+            let key = receipt_key(serial);
+            let biz_key = [&key[..4], format!("HIS-20261129-{:016x}", random.next()).as_bytes()].concat();
+            (key, biz_key, [[&[1][..], &random.bytes(16)].concat(), [&[2][..], &random.bytes(16)].concat()])
+        };
+        let group: Vec<_> = (self.serial..self.serial + GROUP_RECEIPTS).map(receipt).collect();
+        // As the issuer's sequencer does: of the whole group at once.
+        let biz_keys: Vec<&[u8]> = group.iter().map(|(_, biz_key, _)| &biz_key[..]).collect();
+        let payments: Vec<&[u8]> = group.iter().flat_map(|(.., payments)| payments).map(|key| &key[..]).collect();
+        for (family, keys) in [(biz, &biz_keys), (uniqueness, &payments)] {
+            anyhow::ensure!(
+                self.journal.are_absent(family, keys)?.into_iter().all(|is_absent| is_absent),
+                "a key twice"
+            );
+        }
         let mut write = self.journal.write();
-        for _ in 0..GROUP_RECEIPTS {
-            let key = receipt_key(self.serial);
-            let unit = key[..4].to_vec();
-            let biz_key = [&unit[..], format!("HIS-20261129-{:016x}", random.next()).as_bytes()].concat();
-            let payments = [[&[1][..], &random.bytes(16)].concat(), [&[2][..], &random.bytes(16)].concat()];
-            anyhow::ensure!(self.journal.get(biz, &biz_key)?.is_none(), "a biz code twice");
-            for payment in &payments {
-                anyhow::ensure!(self.journal.get(uniqueness, payment)?.is_none(), "a payment twice");
+        for (key, biz_key, payments) in &group {
+            let (key, unit) = (*key, &key[..4]);
+            for payment in payments {
                 write.put(uniqueness, payment, &key);
             }
             let note = format!("HIS-20261129-{:016x} OPD-01", self.serial).into_bytes();
             write.put_record(RecordKey(key), &RecordRow { signed_record: random.bytes(RECORD_BYTES), note });
             write.put(bodies, &key, &random.bytes(BODY_BYTES));
             write.put(body_keys, &key, &random.bytes(WRAPPED_KEY_BYTES));
-            write.put(biz, &biz_key, &random.bytes(44));
-            write.put(days, &[&unit[..], &20_261_129_u32.to_be_bytes(), &key].concat(), b"OPD-01");
+            write.put(biz, biz_key, &random.bytes(44));
+            write.put(days, &[unit, &20_261_129_u32.to_be_bytes(), &key].concat(), b"OPD-01");
             write.put_outbox(self.serial, RecordKey(key));
-            write.put(issued, &[&unit[..], &unit, &unit].concat(), &self.serial.to_be_bytes());
-            write.put(segments, &unit, &self.serial.to_be_bytes());
+            write.put(issued, &[unit, unit, unit].concat(), &self.serial.to_be_bytes());
+            write.put(segments, unit, &self.serial.to_be_bytes());
             self.waiting.push(RecordKey(key));
             self.serial += 1;
         }
