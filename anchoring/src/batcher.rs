@@ -445,7 +445,8 @@ impl Batcher {
         let parts = &self.parts;
         let (held, tip_time) = (parts.signer.public_key(), parts.desk.journal.followed_tip()?.time);
         let view = parts.desk.registered.view();
-        let fault = view.check(parts.signing_key, &held, last_issue_time, tip_time).err();
+        let carries = view.carries(parts.desk.owner.record_types());
+        let fault = carries.and_then(|()| view.check(parts.signing_key, &held, last_issue_time, tip_time)).err();
         match (self.held_back, fault) {
             (None, Some(fault)) => {
                 tracing::error!(%fault, "ALARM: no batch is cut under this key; what waits stays waiting")

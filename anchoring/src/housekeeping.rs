@@ -95,13 +95,15 @@ impl Housekeeping {
         }
     }
 
-    /// Whether records of this time could be sealed under the submitter's key. Before it has caught up the journal does not know.
+    /// Whether records of this time could be sealed: by what the submitter may carry, and under its key. Before it has caught up the journal does not know.
     fn check_key(&self, time: UnixMillis) -> Result<(), KeyFault> {
         if !self.desk.gate.is_caught_up() {
             return Ok(());
         }
         let (id, held) = &self.own_key;
-        self.desk.registered.view().check(*id, held, time, latest_block(time))
+        let view = self.desk.registered.view();
+        view.carries(self.desk.owner.record_types())?;
+        view.check(*id, held, time, latest_block(time))
     }
 
     fn look(&mut self, clock: Result<(), ClockFault>, key: Result<(), KeyFault>) -> Result<(), JournalError> {

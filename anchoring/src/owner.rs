@@ -21,7 +21,7 @@ use receipt_core::entry::BatchRefused;
 use receipt_core::governance::SignedGovernance;
 use receipt_core::ids::{Height, RecordKey};
 use receipt_core::reason::Reason;
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{RecordType, SignedRecord};
 use receipt_core::state::tables::Table;
 use receipt_core::state::{ReadError, StateRead, Writes};
 
@@ -29,6 +29,9 @@ use crate::journal::{BatchRow, Journal, JournalError, JournalWrite};
 
 /// The program whose records are anchored.
 pub trait Owner: std::fmt::Debug + Send + Sync + 'static {
+    /// The types of records that it submits. None is cut, and none is to be acknowledged, before the ledger takes all of them.
+    fn record_types(&self) -> &'static [RecordType];
+
     /// A batch of these records is cut: what is to be kept beside it, so that its decision costs no look at each of them.
     fn note(&self, records: &[SignedRecord]) -> Result<Vec<u8>, JournalError>;
 

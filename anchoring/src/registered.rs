@@ -1,4 +1,4 @@
-//! What the ledger's registry says of this submitter itself: its keys and its epoch.
+//! What the ledger's registry says of this submitter itself: its keys, its epoch, what it may carry.
 //!
 //! Rebuilt in memory from the journal's replica whenever governance changed it; readers hold an `Arc` of one consistent view. Not
 //! here: the rest of the registry, which is the owner's to read.
@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prost::Message;
-use receipt_core::governance::KeyOwner;
+use receipt_core::governance::{KeyOwner, RegisterIssuer};
 use receipt_core::ids::{KeyId, UnixMillis};
+use receipt_core::record::RecordType;
 use receipt_core::state::tables::{IssuerState, KeyState, Table};
 use receipt_core::suite::PublicKey;
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -27,10 +28,12 @@ struct OwnKey {
 pub struct OwnKeys {
     /// This submitter's epoch on the ledger; 0 if it is not registered.
     pub epoch: u32,
+    /// The submitter, once it is registered.
+    submitter: Option<RegisterIssuer>,
     keys: HashMap<KeyId, OwnKey>,
 }
 
-/// Why this submitter's key signs no batch header that the ledger would take.
+/// Why this submitter signs no batch that the ledger would take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// Not in the registry, or not as this submitter's.
@@ -42,14 +45,25 @@ pub enum KeyFault {
     /// Not yet, or no longer, or revoked.
     #[error("key {0} of this issuer is not valid at this time: it has expired, was revoked, or is not valid yet")]
     NotValid(KeyId),
+    /// It is not registered to carry such records: the ledger would refuse each of them.
+    #[error("this submitter is not registered to carry records of the type {}", .0.name())]
+    NotCarried(RecordType),
 }
 
 impl KeyFault {
     /// What a caller is told.
     pub fn refusal(self) -> Refusal {
         // Callers are not told which key it is and why. The operator reads that in `/readyz` and the log.
-        let message = "this issuer has no valid key of its own, and issues nothing until its operator has put one in place; try \
-                       another issuer of the unit, or later";
+        let message = match self {
+            Self::NotCarried(_) => {
+                "this issuer is not registered to submit such records, and makes none until the authorities have registered it so; try \
+                 another issuer of the unit, or later"
+            }
+            Self::Unknown(_) | Self::Other(_) | Self::NotValid(_) => {
+                "this issuer has no valid key of its own, and issues nothing until its operator has put one in place; try another \
+                 issuer of the unit, or later"
+            }
+        };
         Refusal::new(CallReason::NotReady).with_message(message).with_retry_after_ms(60_000)
     }
 }
@@ -70,9 +84,16 @@ impl OwnKeys {
             let state: IssuerState = message(&value)?;
             if state.issuer.issuer_id == issuer {
                 own.epoch = state.epoch;
+                own.submitter = Some(state.issuer);
             }
         }
         Ok(own)
+    }
+
+    /// Whether the ledger takes records of all these types from this submitter.
+    pub fn carries(&self, types: &[RecordType]) -> Result<(), KeyFault> {
+        let may_carry = |wanted: &RecordType| self.submitter.as_ref().is_some_and(|known| known.may_carry(*wanted));
+        types.iter().find(|wanted| !may_carry(wanted)).map_or(Ok(()), |wanted| Err(KeyFault::NotCarried(*wanted)))
     }
 
     /// The public half of a registered key.
@@ -143,4 +164,24 @@ pub fn first_end(state: &KeyState) -> Option<UnixMillis> {
 
 fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, JournalError> {
     M::decode(bytes).map_err(|_| JournalError::Corrupt("registry value"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_submitter_carries_what_it_is_registered_for() {
+        let wanted = [RecordType::Receipt];
+        let registered = |submitter| OwnKeys { submitter, ..OwnKeys::default() }.carries(&wanted);
+        let nothing = RegisterIssuer { issuer_id: 1, name: "one".to_owned(), record_types: Vec::new() };
+        assert_eq!(registered(Some(RegisterIssuer::of_receipts(1, "one"))), Ok(()));
+        for submitter in [None, Some(nothing)] {
+            let fault = registered(submitter).unwrap_err();
+            assert_eq!(fault, KeyFault::NotCarried(RecordType::Receipt));
+            assert_eq!(fault.to_string(), "this submitter is not registered to carry records of the type receipt");
+            assert!(fault.refusal().message.contains("not registered to submit"), "{}", fault.refusal());
+        }
+        assert_eq!(OwnKeys::default().carries(&[]), Ok(()), "who submits nothing");
+    }
 }

@@ -13,8 +13,8 @@
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
-    RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators, SettleSegment, WithdrawBlinding,
+    RegisterBlinding, RegisterKey, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
+    WithdrawBlinding,
 };
 use receipt_core::ids::ValidatorId;
 use receipt_core::suite::Suite;
@@ -25,6 +25,12 @@ use crate::text::{
     AreaText, CodeText, FingerprintText, IdText, JournalText, KeyText, KindText, NameText, NumberText, TimeText,
     UnitCodeText,
 };
+
+mod kinds;
+mod submitters;
+
+pub use kinds::{OpensText, RegisterKindText};
+pub use submitters::{IssuerText, RecordTypeText};
 
 /// One action.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,11 +50,11 @@ pub enum ActionText {
     CloseSegment(CloseSegmentText),
     /// Settles a closed segment.
     SettleSegment(SettleSegmentText),
-    /// Registers an issuer.
+    /// Registers an issuer and what it may carry, or adds to that.
     RegisterIssuer(IssuerText),
     /// Raises an issuer's epoch.
     FenceIssuer(FenceText),
-    /// Registers a kind, or renames it.
+    /// Registers a kind, or replaces its entry.
     RegisterKind(RegisterKindText),
     /// Replaces the items of a unit and kind.
     AttachItems(AttachItemsText),
@@ -181,15 +187,6 @@ pub struct SettleSegmentText {
     pub lost: Vec<RangeText>,
 }
 
-/// See [`RegisterIssuer`].
-#[derive(Debug, Clone, Deserialize)]
-pub struct IssuerText {
-    /// Registry number.
-    pub issuer_id: IdText,
-    /// Display name; nothing refers to it.
-    pub name: NameText,
-}
-
 /// See [`FenceIssuer`].
 #[derive(Debug, Clone, Deserialize)]
 pub struct FenceText {
@@ -199,15 +196,6 @@ pub struct FenceText {
     pub epoch: IdText,
     /// The journal that may go on in it, as its `recover` printed; absent: none may.
     pub journal: Option<JournalText>,
-}
-
-/// See [`RegisterKind`].
-#[derive(Debug, Clone, Deserialize)]
-pub struct RegisterKindText {
-    /// The kind.
-    pub kind: KindText,
-    /// 票据名称.
-    pub name: NameText,
 }
 
 /// See [`CodeName`].
@@ -347,16 +335,12 @@ impl ActionText {
                 void: ranges(&settle.void, "void")?,
                 lost: ranges(&settle.lost, "lost")?,
             }),
-            Self::RegisterIssuer(IssuerText { issuer_id, name }) => {
-                Action::RegisterIssuer(RegisterIssuer { issuer_id: issuer_id.0, name: name.0.clone() })
-            }
+            Self::RegisterIssuer(issuer) => Action::RegisterIssuer(issuer.registration()?),
             Self::FenceIssuer(FenceText { issuer_id, epoch, journal }) => {
                 let journal = journal.as_ref().map(|id| id.0.to_vec()).unwrap_or_default();
                 Action::FenceIssuer(FenceIssuer { issuer_id: issuer_id.0, epoch: epoch.0, journal })
             }
-            Self::RegisterKind(RegisterKindText { kind, name }) => {
-                Action::RegisterKind(RegisterKind { kind: kind.0, name: name.0.clone() })
-            }
+            Self::RegisterKind(kind) => Action::RegisterKind(kind.registration()),
             Self::AttachItems(items) => Action::AttachItems(attach_items(items)?),
             Self::SetValidators(set) => Action::SetValidators(set_validators(set)?),
             Self::SetAuthorities(set) => Action::SetAuthorities(set_authorities(set)?),

@@ -204,7 +204,7 @@ mod tests {
         {
             assert!(both.contains(part), "{part:?} is missing in {both}");
         }
-        let other = receipt_core::governance::RegisterKind { kind: 7, name: "x".to_owned() };
+        let other = receipt_core::governance::RegisterKind::named(7, "x");
         assert_eq!(said(vec![Action::RegisterKind(other)]), "");
     }
 }

@@ -26,6 +26,11 @@ const BEGIN_AHEAD_MS_MAX: i128 = 90 * DAY_MS;
 /// A key may have begun this long ago.
 const BEGIN_BEHIND_MS_MAX: i128 = 366 * DAY_MS;
 
+/// Payments may be required this long from now.
+const PAYMENTS_AHEAD_MS_MAX: i128 = 366 * DAY_MS;
+/// And from a time on that lies so far ahead of now, or the ledger takes no such time when the proposal is executed.
+const PAYMENTS_AHEAD_MS_MIN: i128 = limits::REVOCATION_GRACE_MS as i128 + HOUR_MS;
+
 /// A time of the proposal, how far ahead of now it may lie (negative: behind), and what it means if it lies elsewhere.
 struct Start {
     field: &'static str,
@@ -61,6 +66,19 @@ impl Start {
         }
     }
 
+    /// From then on receipts need payments; 0: never.
+    fn payments(time_ms: u64) -> Option<Self> {
+        (time_ms != 0).then_some(Self {
+            field: "needs confirmed payments",
+            time_ms,
+            ahead_ms_min: PAYMENTS_AHEAD_MS_MIN,
+            ahead_ms_max: PAYMENTS_AHEAD_MS_MAX,
+            if_earlier: "of a kind that is registered the ledger takes no such time within ten days, because issuers that are cut off do \
+                         not know of it; it takes one of a new kind, one that stands there already, and a later one instead of that",
+            if_later: "until then receipts need no payment",
+        })
+    }
+
     /// A planned end may lie as far ahead as one likes.
     fn planned_end(time_ms: u64) -> Option<Self> {
         let end = Self::end("valid until", time_ms)?;
@@ -91,6 +109,7 @@ fn span(millis: i128) -> String {
 fn starts_of(action: &Action) -> Vec<Start> {
     match action {
         Action::RegisterUnit(unit) => Start::end("suspended from", unit.suspended_from_ms).into_iter().collect(),
+        Action::RegisterKind(kind) => Start::payments(kind.payment_required_from_ms).into_iter().collect(),
         Action::RevokeKey(revocation) => Start::end("revoked from", revocation.revoked_from_ms).into_iter().collect(),
         Action::RegisterKey(key) => {
             std::iter::once(Start::begin(key.valid_from_ms)).chain(Start::planned_end(key.valid_until_ms)).collect()
@@ -120,7 +139,7 @@ pub fn warnings(proposal: &Proposal, utc_offset_minutes: i32, now: UnixMillis) -
 
 #[cfg(test)]
 mod tests {
-    use receipt_core::governance::{Governance, KeyOwner, RegisterKey, RegisterUnit, RevokeKey};
+    use receipt_core::governance::{Governance, KeyOwner, RegisterKey, RegisterKind, RegisterUnit, RevokeKey};
     use receipt_core::ids::Height;
     use receipt_core::suite::Signer as _;
     use receipt_core::testkit::{TestChain, software_key};
@@ -157,6 +176,10 @@ mod tests {
         Action::RegisterKey(key)
     }
 
+    fn payments(payment_required_from_ms: u64) -> Action {
+        Action::RegisterKind(RegisterKind { payment_required_from_ms, ..RegisterKind::named(990_601, "kind") })
+    }
+
     #[test]
     fn what_lies_far_from_now_is_said_and_nothing_else() {
         for (name, action, expected) in [
@@ -191,6 +214,12 @@ mod tests {
             ("a key for five years", key(NOW, NOW + 1825 * DAY_MS), ""),
             ("a key of next year", key(NOW + 91 * DAY_MS, 0), "before then nothing can be signed"),
             ("a key of long ago", key(NOW - 367 * DAY_MS, 0), "may date receipts back to then"),
+            ("payments from next month on", payments(NOW + 30 * DAY_MS), ""),
+            ("payments never", payments(0), ""),
+            ("payments in the next century", payments(NOW + 36_500 * DAY_MS), "until then receipts need no payment"),
+            ("payments in ten days and an hour", payments(NOW + 10 * DAY_MS + 60 * MINUTE_MS), ""),
+            ("payments in ten days", payments(NOW + 10 * DAY_MS), "the ledger takes no such time within ten days"),
+            ("payments since long", payments(NOW - 2 * DAY_MS), "the ledger takes no such time within ten days"),
             ("a key that has ended", key(NOW - 2 * DAY_MS, NOW - DAY_MS), "the key has ended already"),
         ] {
             let warned = warned(action);

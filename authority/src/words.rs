@@ -5,10 +5,11 @@
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::credential::UnitCredential;
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, Grant, KeyOwner, NumberRange, RegisterKey, RegisterSystem, RegisterUnit,
-    SetValidators, SettleSegment,
+    Action, AllocateSegment, AttachItems, Grant, KeyOwner, NumberRange, RegisterIssuer, RegisterKey, RegisterKind,
+    RegisterSystem, RegisterUnit, SetValidators, SettleSegment,
 };
 use receipt_core::ids::{ReceiptCode, ReceiptNumber};
+use receipt_core::record::RecordType;
 
 use crate::text::{quoted, shown_time};
 
@@ -46,9 +47,7 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
             Words::new(format!("Close segment {}, for ever", close.segment_id), rows)
         }
         Action::SettleSegment(settlement) => of_settlement(settlement),
-        Action::RegisterIssuer(issuer) => {
-            Words::new(format!("Register issuer {}", issuer.issuer_id), vec![("name", quoted(&issuer.name))])
-        }
+        Action::RegisterIssuer(issuer) => of_issuer(issuer),
         Action::FenceIssuer(fence) => {
             let title =
                 format!("Fence issuer {}: every batch of an older epoch is refused from then on", fence.issuer_id);
@@ -58,9 +57,7 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
             };
             Words::new(title, vec![("new epoch", fence.epoch.to_string()), ("journal", journal)])
         }
-        Action::RegisterKind(kind) => {
-            Words::new(format!("Register kind {:06}, or rename it", kind.kind), vec![("name", quoted(&kind.name))])
-        }
+        Action::RegisterKind(kind) => of_kind(kind, time),
         Action::AttachItems(items) => of_items(items),
         Action::SetValidators(change) => of_validators(change),
         Action::SetAuthorities(set) => of_authorities(set),
@@ -166,6 +163,34 @@ fn of_settlement(settlement: &SettleSegment) -> Words {
     };
     let rows = vec![("void numbers", ranges(&settlement.void)), ("lost numbers", ranges(&settlement.lost))];
     Words::new(format!("Settle segment {}, for ever", settlement.segment_id), rows)
+}
+
+fn of_issuer(issuer: &RegisterIssuer) -> Words {
+    let rows = vec![("name", quoted(&issuer.name)), ("may carry", or_none(&record_types(issuer)))];
+    Words::new(format!("Register issuer {}, or add to what it may carry", issuer.issuer_id), rows)
+}
+
+/// Names of what a submitter may carry.
+pub(crate) fn record_types(issuer: &RegisterIssuer) -> Vec<String> {
+    let name = |number: &u32| match RecordType::from_number(*number) {
+        Some(known) => known.name().to_owned(),
+        None => format!("unknown type {number}"),
+    };
+    issuer.record_types.iter().map(name).collect()
+}
+
+fn of_kind(kind: &RegisterKind, time: impl Fn(u64) -> String) -> Words {
+    let required = match kind.payment_required_from_ms {
+        0 => "never".to_owned(),
+        from => format!("for issue times from {}", time(from)),
+    };
+    let rows = vec![("name", quoted(&kind.name)), ("needs confirmed payments", required), ("opens", opened(kind))];
+    Words::new(format!("Register kind {:06}, or replace its whole entry", kind.kind), rows)
+}
+
+/// How much of a receipt of a kind is opened.
+pub(crate) fn opened(kind: &RegisterKind) -> String {
+    kind.opened().map_or_else(|| format!("unknown ({})", kind.opens), |opens| opens.name().to_owned())
 }
 
 fn of_items(attached: &AttachItems) -> Words {

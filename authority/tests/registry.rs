@@ -7,8 +7,8 @@ mod schema;
 
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::governance::{
-    Action, AttachItems, CloseSegment, CodeName, RegisterBlinding, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators, WithdrawBlinding,
+    Action, AttachItems, CloseSegment, CodeName, Opens, RegisterBlinding, RegisterKind, RegisterSystem, RegisterUnit,
+    RevokeKey, SetValidators, WithdrawBlinding,
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
@@ -66,6 +66,15 @@ fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
         Action::RegisterSystem(RegisterSystem { system_id: 77, name: "系统".to_owned(), grants: Vec::new() }),
         Action::CloseSegment(CloseSegment { segment_id: closed_segment(kind) }),
         Action::AttachItems(AttachItems { unit_id: 1, kind, items: vec![item], adds: true }),
+        Action::RegisterKind(RegisterKind {
+            payment_required_from_ms: now.get() + DAY_MS,
+            opens: Opens::Rows.number(),
+            ..RegisterKind::named(990_999, "新")
+        }),
+        Action::RegisterKind(RegisterKind {
+            payment_required_from_ms: now.get(),
+            ..RegisterKind::named(990_998, "新")
+        }),
         Action::WithdrawBlinding(WithdrawBlinding { epoch: 1 }),
         Action::RegisterBlinding(RegisterBlinding { epoch: 2, fingerprint: vec![0x6b; 16] }),
         Action::SetValidators(SetValidators {
@@ -130,6 +139,11 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
         (Class::Segment, &segment, "state", "closed"),
         (Class::Segment, &open, "state", "open"),
         (Class::System, "77", "grants", "none"),
+        (Class::Issuer, "1", "record_types", "receipt"),
+        (Class::Kind, "990999", "payment", "not required, to be required"),
+        (Class::Kind, "990999", "opens", "rows"),
+        (Class::Kind, "990998", "payment", "required"),
+        (Class::Kind, "990998", "opens", "header"),
         (Class::Validators, "decided on", "effective_height", "50"),
         (Class::Authorities, "in force", "threshold", "2"),
         (Class::BlindingSecrets, "of the chain", "epochs", &epochs),

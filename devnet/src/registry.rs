@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, CodeName, Grant, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
+    Action, AllocateSegment, AttachItems, CodeName, Grant, KeyOwner, Opens, RegisterIssuer, RegisterKey, RegisterKind,
     RegisterSystem, RegisterUnit,
 };
 use receipt_core::ids::{ReceiptCode, UnixMillis};
@@ -66,7 +66,7 @@ pub struct Unit {
 impl Unit {
     /// Whether it issues medical receipts.
     pub fn is_hospital(&self) -> bool {
-        self.kinds.keys().any(|kind| kind / 100 % 100 == CATEGORY_MEDICAL)
+        self.kinds.keys().any(|kind| category(*kind) == CATEGORY_MEDICAL)
     }
 }
 
@@ -91,6 +91,11 @@ pub struct RegistryTerms<'a> {
     pub keys_valid_from: UnixMillis,
     /// The public key of a key number.
     pub public_key: &'a dyn Fn(u32) -> Result<PublicKey>,
+}
+
+/// Digits 3 and 4 of a receipt code.
+const fn category(kind: u32) -> u32 {
+    kind / 100 % 100
 }
 
 /// Number of a unit's key at an issuer; unit 0 stands for the issuer's own.
@@ -162,7 +167,7 @@ impl Registry {
         self.push_kinds(&mut actions);
         self.push_units(&mut actions);
         for issuer_id in 1..=terms.issuers {
-            actions.push(Action::RegisterIssuer(RegisterIssuer { issuer_id, name: format!("issuer-{issuer_id}") }));
+            actions.push(Action::RegisterIssuer(RegisterIssuer::of_receipts(issuer_id, format!("issuer-{issuer_id}"))));
         }
         self.push_keys(&mut actions, terms)?;
         self.push_systems(&mut actions);
@@ -176,7 +181,10 @@ impl Registry {
             titles.entry(*kind).or_insert(&detail.title);
         }
         for (kind, name) in titles {
-            actions.push(Action::RegisterKind(RegisterKind { kind, name: name.to_owned() }));
+            // What was charged to a patient is for nobody to see; an authority sees a medical receipt's amounts alone.
+            let opens = if category(kind) == CATEGORY_MEDICAL { Opens::Header } else { Opens::Rows };
+            actions
+                .push(Action::RegisterKind(RegisterKind { opens: opens.number(), ..RegisterKind::named(kind, name) }));
         }
     }
 

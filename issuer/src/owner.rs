@@ -10,7 +10,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use receipt_core::governance::{Action, AllocateSegment};
 use receipt_core::ids::{ReceiptKey, RecordKey, SegmentId, UnitId};
-use receipt_core::record::{ReceiptRecord, SignedRecord};
+use receipt_core::record::{ReceiptRecord, RecordType, SignedRecord};
 use receipt_core::state::tables::{SegmentState, Table, UnitState};
 use tallystick_anchoring::journal::{BatchRow, Journal, JournalError, JournalWrite};
 use tallystick_anchoring::owner::{Adopted, Committed, OwnBatch, Owner, OwnerStep, RefusedRecord, RegistryChange};
@@ -48,6 +48,10 @@ struct Step<'a> {
 }
 
 impl Owner for ReceiptOwner {
+    fn record_types(&self) -> &'static [RecordType] {
+        &[RecordType::Receipt]
+    }
+
     fn note(&self, records: &[SignedRecord]) -> Result<Vec<u8>, JournalError> {
         let mut note = BatchNote::default();
         let mut counts: BTreeMap<DayKind, u32> = BTreeMap::new();

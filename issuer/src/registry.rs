@@ -118,7 +118,7 @@ impl RegistryView {
         let issuer = journal.identity().issuer;
         let mut view = Self { own: OwnKeys::load(journal)?, blinding: blinding_epochs(journal)?, ..Self::default() };
         for value in journal.registry_table(Table::Kinds)? {
-            let RegisterKind { kind, name } = message(&value)?;
+            let RegisterKind { kind, name, .. } = message(&value)?;
             view.kinds.insert(kind, normal(name));
         }
         let mut keys = unit_keys(journal)?;

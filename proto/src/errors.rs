@@ -167,7 +167,9 @@ const fn core_mapping(reason: Reason) -> Mapping {
         R::UnitUnknown | R::PayCodeUnknown | R::NotFoundOrMismatch | R::OriginalUnknown => never(Code::NotFound, 404),
         R::IssuerUnknown | R::SegmentUnknown => never(Code::NotFound, 404),
         R::BizCodeConflict | R::BizCodeUsed | R::NumberUsed | R::SequenceConflict => never(Code::AlreadyExists, 409),
-        R::UnitSuspended | R::KeyRevoked | R::EpochFenced => never(Code::PermissionDenied, 403),
+        R::UnitSuspended | R::KeyRevoked | R::EpochFenced | R::RecordTypeNotAllowed => {
+            never(Code::PermissionDenied, 403)
+        }
         R::SumMismatch | R::MedicalSplitMismatch | R::FieldInvalid | R::DateOutOfRange => {
             never(Code::InvalidArgument, 400)
         }

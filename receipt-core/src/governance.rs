@@ -24,12 +24,16 @@ use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 mod action;
+mod kind;
+mod submitter;
 
 pub use action::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, NumberRange,
-    RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators, SettleSegment, WithdrawBlinding,
+    RegisterBlinding, RegisterKey, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
+    WithdrawBlinding,
 };
+pub use kind::{Opens, RegisterKind};
+pub use submitter::RegisterIssuer;
 
 /// A list of registry changes, taken whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -98,6 +98,7 @@ reasons! {
     TimeInvalid = 118, "TIME_INVALID", "A time is missing, reversed or outside its window.";
     TooEarly = 119, "TOO_EARLY", "The batch's last issue time lies too far ahead for a block of now; it waits.";
     RefusalBudgetSpent = 120, "REFUSAL_BUDGET_SPENT", "Too many bytes of this issuer's batches were refused; this one would be, too, and waits.";
+    RecordTypeNotAllowed = 121, "RECORD_TYPE_NOT_ALLOWED", "The submitter is not registered to carry records of this type.";
 }
 
 impl fmt::Display for Reason {
@@ -129,7 +130,7 @@ mod tests {
     fn the_numbers_are_frozen() {
         let table: Vec<String> = Reason::ALL.iter().map(|reason| format!("{} {reason}", reason.code())).collect();
         let digest = crate::hash::sha256(&[table.join("\n").as_bytes()]);
-        expect_test::expect!["d514e4bc73a8e317f4179b0a74c67d058bf4b3096d1ab04741956b3c56a79bca"]
+        expect_test::expect!["294e7369aceac2de11626427b1587a25234b7f3122d85f3e3baee0e311992ade"]
             .assert_eq(&digest.to_string());
     }
 }

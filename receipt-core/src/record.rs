@@ -26,8 +26,36 @@ use crate::wire::{decode_canonical, fixed};
 
 /// The format this build writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
-/// `record_type` of a receipt; claims, paper and voids follow.
-pub const RECORD_TYPE_RECEIPT: u32 = 1;
+
+/// What a record says: its `record_type`. A submitter is registered with the types that it may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum RecordType {
+    /// A receipt, blue or red: [`ReceiptRecord`].
+    Receipt = 1,
+}
+
+impl RecordType {
+    /// Every type that there is, by number. Claims, paper, payments and days follow.
+    pub const ALL: &'static [Self] = &[Self::Receipt];
+
+    /// The number on the wire; never 0.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// Its name in descriptions and documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+        }
+    }
+
+    /// Reads a number; `None` for a type that there is not.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.number() == number)
+    }
+}
 
 /// What is anchored of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +132,7 @@ impl ReceiptRecord {
         RecordWire {
             format_version: FORMAT_VERSION,
             suite: self.suite.number(),
-            record_type: RECORD_TYPE_RECEIPT,
+            record_type: RecordType::Receipt.number(),
             receipt_code: self.key.code.get(),
             receipt_number: self.key.number.get(),
             unit_id: self.unit.get(),
@@ -126,7 +154,7 @@ impl ReceiptRecord {
     /// Decodes and checks the form. Errors: `NOT_CANONICAL`, `SUITE_UNKNOWN`, `FIELD_INVALID`.
     pub fn decode(bytes: &[u8]) -> Result<Self, Reason> {
         let wire: RecordWire = decode_canonical("ReceiptRecord", bytes).map_err(|_| Reason::NotCanonical)?;
-        if wire.format_version != FORMAT_VERSION || wire.record_type != RECORD_TYPE_RECEIPT {
+        if wire.format_version != FORMAT_VERSION || wire.record_type != RecordType::Receipt.number() {
             return Err(Reason::NotCanonical);
         }
         let reverses = match (wire.reverses_code, wire.reverses_number) {
@@ -222,6 +250,11 @@ impl SignedRecord {
         let wire: SignedWire = decode_canonical("SignedRecord", bytes).map_err(|_| Reason::NotCanonical)?;
         let signature = Signature(fixed("signature", &wire.signature).map_err(|_| Reason::NotCanonical)?);
         Ok(Self { record: ReceiptRecord::decode(&wire.record)?, record_bytes: wire.record, signature })
+    }
+
+    /// What it says.
+    pub const fn record_type(&self) -> RecordType {
+        RecordType::Receipt
     }
 
     /// V18: the unit's signature over the received bytes, under the record's suite.

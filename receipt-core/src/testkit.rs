@@ -276,9 +276,9 @@ fn units_of(samples: &Samples) -> Vec<TestUnit> {
 
 /// Everything registered at genesis: kinds, issuer, units with keys, items and segments, one calling system for all.
 fn registry(suite: Suite, units: &[TestUnit]) -> Vec<Action> {
-    let kinds = titles().into_iter().map(|(kind, name)| Action::RegisterKind(RegisterKind { kind, name }));
+    let kinds = titles().into_iter().map(|(kind, name)| Action::RegisterKind(RegisterKind::named(kind, name)));
     let mut actions: Vec<Action> = kinds.collect();
-    actions.push(Action::RegisterIssuer(RegisterIssuer { issuer_id: ISSUER, name: "issuer".to_owned() }));
+    actions.push(Action::RegisterIssuer(RegisterIssuer::of_receipts(ISSUER, "issuer")));
     let fingerprint = Fingerprint::of_blinding(&blinding_secret(suite)).0.to_vec();
     actions.push(Action::RegisterBlinding(RegisterBlinding { epoch: 1, fingerprint }));
     let key = |key_id, owner, owner_id, name: &str| key_action(suite, key_id, (owner, owner_id), name);

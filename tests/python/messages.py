@@ -15,8 +15,8 @@ SET = {1: ("members", [MEMBER])}
 RANGE = fields("1 first u64, 2 last u64")
 ACTIONS = {
     1: UNIT, 2: KEY, 3: fields("1 key_id u32, 2 revoked_from_ms u64"), 4: SYSTEM, 5: SEGMENT, 6: fields("1 segment_id u32"),
-    7: fields("1 issuer_id u32, 2 name text"), 8: fields("1 issuer_id u32, 2 epoch u32, 3 journal bytes"),
-    9: fields("1 kind u32, 2 name text"), 10: ITEMS,
+    7: fields("1 issuer_id u32, 2 name text, 3 record_types u32 …"), 8: fields("1 issuer_id u32, 2 epoch u32, 3 journal bytes"),
+    9: fields("1 kind u32, 2 name text, 3 payment_required_from_ms u64, 4 opens u32"), 10: ITEMS,
     11: {1: ("effective_height", "u64"), 2: ("members", [MEMBER])},
     12: {1: ("segment_id", "u32"), 2: ("void", [RANGE]), 3: ("lost", [RANGE])},
     13: fields("1 keys 32 …, 2 threshold u32"),

@@ -27,7 +27,9 @@ DIRECTORY = 19
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
-AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID = 111, 112, 114, 118
+AMOUNT_MISMATCH, SUITE_UNKNOWN, BIZ_CODE_USED, TIME_INVALID, RECORD_TYPE_NOT_ALLOWED = 111, 112, 114, 118, 121
+#: Types of records: 1 is a receipt.
+RECORD_TYPES = (1,)
 AHEAD_MS, WAITS_MS, GRACE_MS, GOVERNANCE_HEIGHTS = 600_000, 86_400_000, 10 * 86_400_000, 100_000
 REFUSED_BYTES, REFUSED_BYTES_PER_HOUR = 64 << 20, 2 << 20
 #: What became of a blinding epoch.
@@ -82,7 +84,7 @@ def read_record(data):
     except Refused as refused:
         raise RecordRefused(NOT_CANONICAL) from refused
     in_range = lambda code, number: record[code] <= 99_999_999 and record[number] <= 9_999_999_999
-    demand(record["format_version"] == 1 and record["record_type"] == 1, NOT_CANONICAL)
+    demand(record["format_version"] == 1 and record["record_type"] in RECORD_TYPES, NOT_CANONICAL)
     demand(in_range("reverses_code", "reverses_number"), FIELD_INVALID)
     demand(record["suite"] == 1, SUITE_UNKNOWN)
     demand(in_range("receipt_code", "receipt_number"), FIELD_INVALID)
@@ -448,9 +450,12 @@ class Ledger:
         self.save(SEGMENTS, u32(close["segment_id"]), state | {"closed_at_ms": time})
 
     def register_issuer(self, issuer, _height, _time):
-        require(self.get(ISSUERS, u32(issuer["issuer_id"])) is None, "the issuer is registered already")
-        self.save(ISSUERS, u32(issuer["issuer_id"]), {"inner": issuer, "epoch": 1, "next_sequence": 1,
-                                                      "refused_bytes": 0, "refused_at_ms": 0})
+        types, before = issuer["record_types"], self.load(ISSUERS, u32(issuer["issuer_id"]))
+        require(formats.ascending(types) and all(number in RECORD_TYPES for number in types), "record types")
+        state = before or {"epoch": 1, "next_sequence": 1, "refused_bytes": 0, "refused_at_ms": 0}
+        require(before is None or issuer != before["inner"], "the issuer is registered so already")
+        require(before is None or set(before["inner"]["record_types"]) <= set(types), "an issuer keeps its record types")
+        self.save(ISSUERS, u32(issuer["issuer_id"]), state | {"inner": issuer})
 
     def fence_issuer(self, fence, _height, _time):
         state = self.load(ISSUERS, u32(fence["issuer_id"]))
@@ -458,8 +463,11 @@ class Ledger:
         require(len(fence["journal"]) in (0, 16), "a journal's id has 16 bytes")
         self.save(ISSUERS, u32(fence["issuer_id"]), state | {"epoch": fence["epoch"]})
 
-    def register_kind(self, kind, _height, _time):
-        require(kind["kind"] <= 999_999, "a kind has six digits")
+    def register_kind(self, kind, _height, time):
+        require(kind["kind"] <= 999_999 and kind["opens"] <= 1, "a kind has six digits, and opens the header or the rows")
+        before, required = self.load(KINDS, u32(kind["kind"])), kind["payment_required_from_ms"]
+        asks_no_more = before is None or 0 < before["payment_required_from_ms"] <= required
+        require(asks_no_more or required == 0 or required >= time + GRACE_MS, "payments are required too soon")
         self.save(KINDS, u32(kind["kind"]), kind)
 
     def attach_items(self, items, _height, _time):
@@ -586,7 +594,7 @@ class Ledger:
         self.batch, changes, bad, good = {}, [], [], []
         for index, data in enumerate(records):
             try:
-                good.append(self.apply_record(data, header, time, leaf, index, changes))
+                good.append(self.apply_record(data, issuer["inner"], header, time, leaf, index, changes))
             except RecordRefused as refused:
                 bad.append((index, refused.args[0]))
         if not bad and ahead > WAITS_MS:
@@ -624,8 +632,9 @@ class Ledger:
         planned, revocation = (inner["valid_until_ms"], 0), (key["revoked_from_ms"], key["revoked_at_ms"])
         return inner["valid_from_ms"] <= issued and permits(planned, issued, time) and permits(revocation, issued, time)
 
-    def apply_record(self, data, header, time, leaf, index, changes):
+    def apply_record(self, data, submitter, header, time, leaf, index, changes):
         record, message, signature = read_record(data)
+        demand(record["record_type"] in submitter["record_types"], RECORD_TYPE_NOT_ALLOWED)
         issued, own = record["issue_time_ms"], receipt_key(record["receipt_code"], record["receipt_number"])
         self.check_authority(record, message, signature, header, time)
         segment = self.segment_of(record)

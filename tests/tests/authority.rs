@@ -183,12 +183,13 @@ async fn the_validators_try_it(desk: &Desk<'_>, unsigned: &str) {
     ];
     assert_says(&said, &expected);
     // Two actions, of which the second is refused; the next free number is said.
-    let used = "[[actions]]\n[actions.register_kind]\nkind = \"990777\"\nname = \"new\"\n\n\
-                [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"again\"\n";
+    let used = "[[actions]]\n[actions.register_kind]\nkind = \"990777\"\nname = \"new\"\nopens = \"rows\"\n\n\
+                [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"again\"\nrecord_types = []\n";
     let (description, file) = (desk.write("tried.toml", used), desk.path("tried"));
     desk.call(EXIT_OK, &["propose", "--description", &description, "--out", &file], Caller::Operator).await;
     let said = desk.call(EXIT_REFUSED, &["try", &file], Caller::Operator).await;
-    let problem = "WOULD REFUSE IT: action 2 (Register issuer 1): the issuer is registered already";
+    let problem =
+        "WOULD REFUSE IT: action 2 (Register issuer 1, or add to what it may carry): an issuer keeps its record types";
     assert_says(&said, &[problem, "  issuer 2\n"]);
     let genesis_id = said.lines().find_map(|line| line.trim().strip_prefix("chain id")).unwrap().trim().to_owned();
     let ahead = desk.fence_at("tried-ahead", 2, &"ab".repeat(32), 90_000).await;
@@ -353,12 +354,12 @@ async fn the_chain_refuses(desk: &Desk<'_>, executed: &str) {
     let said = desk.call(3, &["status", &desk.path("far-sequence.signed")], Caller::Operator).await;
     assert_says(&said, &["not executed yet"]);
     // What the registry does not allow, and who may not hand it in.
-    let used = "[[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"again\"\n";
+    let used = "[[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"again\"\nrecord_types = []\n";
     let (description, file) = (desk.write("used.toml", used), desk.path("used"));
     desk.call(EXIT_OK, &["propose", "--description", &description, "--out", &file], Caller::Operator).await;
     let signed = desk.signed_by_two(&file, "used").await;
     let said = desk.call(EXIT_REFUSED, &["submit", &signed], Caller::Operator).await;
-    assert_says(&said, &["FIELD_INVALID", "the issuer is registered already"]);
+    assert_says(&said, &["FIELD_INVALID", "an issuer keeps its record types"]);
     let said = desk.call(EXIT_REFUSED, &["submit", &signed], Caller::Auditor).await;
     assert_says(&said, &["NOT_PERMITTED"]);
     let said = desk.call(EXIT_REFUSED, &["submit", &signed], Caller::StrangerSystem).await;
@@ -422,6 +423,7 @@ public_keys = [{}]
 [actions.register_kind]
 kind = "990601"
 name = "医疗门诊收费票据（电子）"
+opens = "header"
 "#,
         keys.join(", ")
     );
@@ -504,7 +506,8 @@ async fn a_chain_founded_with_fresh_keys_boots_and_is_governed() {
     let desk = Desk { network: &network, directory, genesis: network.layout().genesis().display().to_string() };
     let said = desk.call(EXIT_OK, &["status"], Caller::Operator).await;
     assert_says(&said, &[&chain_id, "next sequence     1"]);
-    let issuer = "[[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\n";
+    let issuer =
+        "[[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\nrecord_types = [\"receipt\"]\n";
     let (description, file) = (desk.write("issuer.toml", issuer), desk.path("issuer"));
     desk.call(EXIT_OK, &["propose", "--description", &description, "--out", &file], Caller::Operator).await;
     let passphrase = passphrase_file(&desk.directory);

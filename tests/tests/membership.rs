@@ -119,7 +119,7 @@ async fn replace_validators(network: &TestNetwork, asked: u32, ids: &[u32], heig
 async fn go_on(network: &TestNetwork) {
     for _ in 0..HEIGHTS_AT_REST {
         let (kind, name) = (999_001, "示例".to_owned());
-        govern(network, 4, |_| Action::RegisterKind(RegisterKind { kind, name })).await;
+        govern(network, 4, |_| Action::RegisterKind(RegisterKind::named(kind, name))).await;
     }
 }
 

@@ -203,8 +203,8 @@ async fn a_chain_is_founded_as_the_page_has_it() {
     let description = format!(
         "chain_name = \"city-2026\"\norigin = \"ledger.example.org/2026\"\nutc_offset_minutes = 480\n\
          time = \"2026-01-01T00:00:00+08:00\"\n\n[authorities]\nthreshold = 2\npublic_keys = [{}]\n\n{validators}\n\
-         [[actions]]\n[actions.register_kind]\nkind = \"990601\"\nname = \"门诊\"\n\n\
-         [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\n\n{}{}{keys}",
+         [[actions]]\n[actions.register_kind]\nkind = \"990601\"\nname = \"门诊\"\nopens = \"header\"\n\n\
+         [[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\nrecord_types = [\"receipt\"]\n\n{}{}{keys}",
         authorities.join(", "),
         unit(21),
         unit(22),

@@ -111,7 +111,7 @@ async fn change(network: &TestNetwork, office: &Desk<'_>, homes: &[Desk<'_>], ke
 
 /// The new ones govern, and whoever left does not.
 async fn the_next_message(office: &Desk<'_>, leaves: &Desk<'_>, homes: &[Desk<'_>]) {
-    let kind = "[[actions]]\n[actions.register_kind]\nkind = \"999001\"\nname = \"示例\"\n";
+    let kind = "[[actions]]\n[actions.register_kind]\nkind = \"999001\"\nname = \"示例\"\nopens = \"rows\"\n";
     std::fs::write(office.path("next.toml"), kind).unwrap();
     let steps = commands(PAGE, "The next message").unwrap();
     let [propose, sign, submit] = steps.as_slice() else { panic!("{steps:?}") };

@@ -12,7 +12,7 @@ use common::{TestFile, export, served};
 use prost::Message as _;
 use receipt_core::block::Item;
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, NumberRange, RegisterIssuer,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, NumberRange, Opens, RegisterIssuer,
     RegisterKey, RegisterKind, RegisterUnit, RevokeKey, SettleSegment,
 };
 use receipt_core::ids::{Fen, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
@@ -67,8 +67,13 @@ fn eventful() -> TestChain {
     let kind = receipts[1].signed.record.key.code.get() / 100;
     let unit = receipts[1].signed.record.unit.get();
     let governance = chain.governance(vec![
-        Action::RegisterKind(RegisterKind { kind: 990_188, name: "试验票据".to_owned() }),
-        Action::RegisterIssuer(RegisterIssuer { issuer_id: 7, name: "second".to_owned() }),
+        Action::RegisterKind(RegisterKind {
+            payment_required_from_ms: chain.now().get() + 30 * 24 * 3600 * 1000,
+            opens: Opens::Rows.number(),
+            ..RegisterKind::named(990_188, "试验票据")
+        }),
+        Action::RegisterIssuer(RegisterIssuer { issuer_id: 7, name: "second".to_owned(), record_types: Vec::new() }),
+        Action::RegisterIssuer(RegisterIssuer::of_receipts(7, "second, and it carries receipts")),
         Action::FenceIssuer(FenceIssuer { issuer_id: 7, epoch: 3, journal: vec![9; 16] }),
         Action::AttachItems(AttachItems {
             unit_id: unit,

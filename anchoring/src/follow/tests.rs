@@ -427,7 +427,7 @@ fn authorities_that_take_over_are_followed_and_a_restart_knows_them() {
     let given = chain.trust().clone();
     for names in [["authority-0", "authority-7", "authority-8"], ["authority-7", "authority-8", "authority-9"]] {
         chain.replace_authorities(&names);
-        let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+        let kind = Action::RegisterKind(RegisterKind::named(123_456, "新"));
         let theirs = chain.governance(vec![kind]);
         chain.add_items(vec![Item::Governance(theirs)]).unwrap();
         process.follow(&chain);
@@ -455,7 +455,7 @@ fn authorities_and_validators_that_change_in_one_block_are_followed() {
     let successions: [&[&str]; 2] =
         [&["authority-0", "authority-7", "authority-8"], &["authority-7", "authority-8", "authority-9"]];
     chain.replace_all(&successions, (2..=5).map(TestValidator::new).collect());
-    let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+    let kind = Action::RegisterKind(RegisterKind::named(123_456, "新"));
     let theirs = chain.governance(vec![kind]);
     chain.add_items(vec![Item::Governance(theirs)]).unwrap();
     process.follow(&chain);
@@ -618,7 +618,7 @@ async fn what_is_wrong_on_this_side_is_told_and_no_node_blamed_for_it() {
     for (forge, gate_is_open, registry_differs, expected) in forged {
         let Fixture { mut chain, process } = fixture();
         let forged = forge(&chain);
-        let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+        let kind = Action::RegisterKind(RegisterKind::named(123_456, "新"));
         let governance = chain.governance(vec![kind]);
         chain.add_items(vec![Item::Governance(governance)]).unwrap();
         chain.add_block(&[]);
@@ -663,7 +663,7 @@ fn put_meta(process: &TestProcess, key: &[u8], value: Option<Vec<u8>>) {
 #[test]
 fn a_registry_that_cannot_be_read_is_the_journals_fault() {
     let Fixture { mut chain, process } = fixture();
-    let kind = Action::RegisterKind(RegisterKind { kind: 123_456, name: "新".to_owned() });
+    let kind = Action::RegisterKind(RegisterKind::named(123_456, "新"));
     let governance = chain.governance(vec![kind]);
     chain.add_items(vec![Item::Governance(governance)]).unwrap();
     let act = |process: &TestProcess| {

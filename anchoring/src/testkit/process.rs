@@ -8,7 +8,7 @@ use receipt_core::block::Item;
 use receipt_core::governance::{Action, FenceIssuer};
 use receipt_core::ids::{BatchSequence, IssuerId, KeyId, RecordKey};
 use receipt_core::merkle::Frontier;
-use receipt_core::record::SignedRecord;
+use receipt_core::record::{RecordType, SignedRecord};
 use receipt_core::state::{ChainParameters, genesis_effects};
 use receipt_core::suite::{Signer, Suite};
 use receipt_core::testkit::{ISSUER, ISSUER_KEY, TestChain, issuer_key};
@@ -76,6 +76,10 @@ pub struct CountingOwner {
 struct Step<'a>(&'a CountingOwner);
 
 impl Owner for CountingOwner {
+    fn record_types(&self) -> &'static [RecordType] {
+        &[RecordType::Receipt]
+    }
+
     fn note(&self, records: &[SignedRecord]) -> Result<Vec<u8>, JournalError> {
         Ok(u32::try_from(records.len()).unwrap().to_be_bytes().to_vec())
     }

@@ -27,6 +27,8 @@ const ALL: &str = r#"
 [actions.register_kind]
 kind = "990601"
 name = "医疗门诊收费票据（电子）"
+payment_required_from = "2027-01-01T00:00:00+08:00"
+opens = "header"
 
 [[actions]]
 [actions.register_unit]
@@ -46,6 +48,7 @@ items = [{ code = "020", name = "挂号费" }, { code = "010", name = "诊察费
 [actions.register_issuer]
 issuer_id = 2
 name = "issuer-2"
+record_types = ["receipt"]
 
 [[actions]]
 [actions.register_key]
@@ -142,6 +145,16 @@ fn every_action_is_read_and_put_into_words() {
     ] {
         assert!(words[index].title.starts_with(title), "{}", words[index].title);
     }
+    assert_eq!(row(0, "needs confirmed payments"), "for issue times from 2027-01-01T00:00:00+08:00");
+    assert_eq!(row(0, "opens"), "header");
+    let other =
+        ALL.replace("payment_required_from = \"2027-01-01T00:00:00+08:00\"\nopens = \"header\"", "opens = \"rows\"");
+    let other = of_action(&read(&sound(&other)).unwrap()[0], 480);
+    let rows: Vec<&str> = other.rows.iter().skip(1).map(|(_, value)| value.as_str()).collect();
+    assert_eq!(rows, ["never", "rows"]);
+    assert_eq!(row(3, "may carry"), "receipt");
+    let nothing = ALL.replace("record_types = [\"receipt\"]", "record_types = []");
+    assert_eq!(of_action(&read(&sound(&nothing)).unwrap()[3], 480).rows[1].1, "none");
     assert_eq!(row(1, "kinds it may issue"), "990601, 990602", "in ascending order, as the ledger wants them");
     assert_eq!(row(1, "suspended"), "no");
     assert_eq!(words[2].rows[0].0, "item \"010\"");
@@ -168,6 +181,16 @@ fn every_action_is_read_and_put_into_words() {
 fn every_refusal_names_its_key() {
     for (from, to, named) in [
         ("kind = \"990601\"\nname", "kind = 990601\nname", "actions[0].register_kind.kind"),
+        ("opens = \"header\"", "opens = \"all\"", "actions.0"),
+        ("opens = \"header\"\n", "", "actions.0"),
+        (
+            "payment_required_from = \"2027-01-01T",
+            "payment_required_from = \"2027-01-01 ",
+            "actions[0].register_kind.payment_required_from",
+        ),
+        ("[\"receipt\"]", "[\"claim\"]", "actions[3].register_issuer.record_types"),
+        ("[\"receipt\"]", "[\"receipt\", \"receipt\"]", "actions[3].register_issuer"),
+        ("record_types = [\"receipt\"]\n", "", "actions.3"),
         ("unit_id = 21\nunit_code", "unit_id = 0\nunit_code", "actions[1].register_unit.unit_id"),
         ("unit_code = \"1299", "unit_code = \"1298", "actions[1].register_unit.unit_code"),
         ("\"990602\", \"990601\"", "\"990601\", \"990601\"", "actions[1].register_unit"),

@@ -320,7 +320,7 @@ fn what_the_ledger_can_never_take_is_not_proposed() {
     assert!(matches!(refused(governance(0)), ProposalError::Form(_)));
     assert_eq!(refused(Governance { actions: Vec::new(), ..governance(1) }), ProposalError::Empty);
     assert_eq!(Proposal::new(&chain, None, Vec::new(), 0), Err(ProposalError::Empty));
-    let action = |id| Action::RegisterIssuer(RegisterIssuer { issuer_id: id, name: "x".repeat(200) });
+    let action = |id| Action::RegisterIssuer(RegisterIssuer::of_receipts(id, "x".repeat(200)));
     let large = Governance { actions: (1..400).map(action).collect(), ..governance(1) };
     assert!(matches!(refused(large), ProposalError::TooLarge(_)));
     // The largest that is proposed fits into an entry with all signatures.

@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Reading;
 use crate::text::{quoted, shown_time};
+use crate::words::{opened, record_types};
 
 /// What kind of registration a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,7 @@ pub(super) fn read(reading: Reading, table: Table, key: &[u8], value: &[u8]) -> 
         Table::Keys => signing_key(reading, &KeyState::decode(value)?),
         Table::Segments => segment(reading, &SegmentState::decode(value)?),
         Table::Issuers => issuer(IssuerState::decode(value)?),
-        Table::Kinds => kind(RegisterKind::decode(value)?),
+        Table::Kinds => kind(reading, &RegisterKind::decode(value)?),
         Table::Items => return items(key, AttachItems::decode(value)?),
         Table::CodeHighWater => return code(key, value),
         other => bail!("{} is no table of the registry", other.name()),
@@ -338,20 +339,31 @@ fn issuer(state: IssuerState) -> Thing {
         name: state.issuer.issuer_id.to_string(),
         fields: vec![
             ("issuer_id", number(state.issuer.issuer_id)),
-            ("name", Value::Foreign(state.issuer.name)),
+            ("name", Value::Foreign(state.issuer.name.clone())),
+            ("record_types", Value::List(record_types(&state.issuer).into_iter().map(plain).collect())),
             ("epoch", number(state.epoch)),
         ],
         moving: vec![("next_sequence", number(state.next_sequence)), ("refused_bytes", number(state.refused_bytes))],
     }
 }
 
-fn kind(kind: RegisterKind) -> Thing {
+fn kind(reading: Reading, kind: &RegisterKind) -> Thing {
     let name = six_digits(kind.kind);
+    let payment = match kind.payment_required_from_ms {
+        0 => "not required",
+        _ if kind.requires_payment(reading.now) => "required",
+        _ => "not required, to be required",
+    };
     Thing {
         class: Class::Kind,
-        fields: vec![("kind", plain(name.clone())), ("name", Value::Foreign(kind.name))],
+        fields: vec![
+            ("kind", plain(name.clone())),
+            ("name", Value::Foreign(kind.name.clone())),
+            ("payment_required_from", reading.time(kind.payment_required_from_ms)),
+            ("opens", plain(opened(kind))),
+        ],
         name,
-        moving: Vec::new(),
+        moving: vec![("payment", plain(payment))],
     }
 }
 

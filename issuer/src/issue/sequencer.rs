@@ -8,6 +8,7 @@ use receipt_core::blind::UniquenessKey;
 use receipt_core::ids::{Fen, KeyId, ReceiptKey, UnitId, UnixMillis};
 use receipt_core::reason::Reason;
 use receipt_core::receipt::civil::CivilDate;
+use receipt_core::record::RecordType;
 use receipt_core::state::latest_block;
 use receipt_core::state::tables::uniqueness_key_bytes;
 use receipt_core::suite::{Signer, Suite};
@@ -318,8 +319,9 @@ impl Sequencer {
     fn check_permissions(&self, view: &RegistryView, draft: &Prepared, time: UnixMillis) -> Result<(), Refusal> {
         // The receipt would go into a batch that the issuer's key signs. If that key has ended, no block would ever carry it.
         let held = self.parts.keys.issuer.public_key();
-        let own_key = view.own.check(self.parts.issuer_key, &held, time, latest_block(time));
-        own_key.map_err(|fault| fault.refusal())?;
+        let carries = view.own.carries(&[RecordType::Receipt]);
+        let own = carries.and_then(|()| view.own.check(self.parts.issuer_key, &held, time, latest_block(time)));
+        own.map_err(|fault| fault.refusal())?;
         judge(self.parts.keys.blinding.epochs(), &view.blinding).map_err(|fault| fault.refusal())?;
         let unit = view.unit(draft.unit.id).unwrap_or(&draft.unit);
         check_suspension(unit, time)?;

@@ -164,7 +164,7 @@ fn governance_reaches_the_registry_even_twice_in_a_block() {
     let Fixture { mut chain, mut issuer, .. } = fixture();
     let code = ReceiptCode::parse("99123426").unwrap();
     assert!(!issuer.registry.view().kind_is_registered(code));
-    let kind = |name: &str| Action::RegisterKind(RegisterKind { kind: 991_234, name: name.to_owned() });
+    let kind = |name: &str| Action::RegisterKind(RegisterKind::named(991_234, name));
     let (first, second) = (chain.governance(vec![kind("one")]), chain.governance(vec![kind("two")]));
     chain.add_items(vec![Item::Governance(first), Item::Governance(second)]).unwrap();
     issuer.follow(&chain);

@@ -660,7 +660,7 @@ fn a_page_of_the_registry_ends_at_its_bytes() {
 #[tokio::test]
 async fn a_message_is_tried_and_nothing_is_kept() {
     let World { mut chain, node, .. } = World::new();
-    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() });
+    let kind = |kind| Action::RegisterKind(RegisterKind::named(kind, "新"));
     let now = chain.now().get() + 1;
     let attempt = async |message: &Governance, block_time_ms| {
         let request = TryGovernanceRequest { governance: message.encode().into(), block_time_ms };

@@ -255,7 +255,7 @@ async fn governance_that_a_peer_refuses_keeps_no_batch_back() {
     let [a, b] = [1, 2].map(|id| TestNode::new(&chain, id));
     let receipt = chain.issue("S01");
     let batch = chain.batch(vec![receipt.record]);
-    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: "kind".to_owned() });
+    let kind = |kind| Action::RegisterKind(RegisterKind::named(kind, "kind"));
     let mut twin = TestChain::new();
     a.services.pool.offer_governance(chain.governance(vec![kind(990_777)])).unwrap();
     b.services.pool.offer_governance(twin.governance(vec![kind(990_778)])).unwrap();

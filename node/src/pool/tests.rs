@@ -297,7 +297,7 @@ fn of_the_next_block_alone(chain: &mut TestChain) -> SignedGovernance {
 #[test]
 fn of_two_messages_that_exclude_each_other_the_one_not_decided_leaves_the_pool() {
     let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
-    let kind = |kind| vec![Action::RegisterKind(RegisterKind { kind, name: "kind".to_owned() })];
+    let kind = |kind| vec![Action::RegisterKind(RegisterKind::named(kind, "kind"))];
     let waits = TestChain::new().governance(kind(990_777));
     assert!(!pool.offer_governance(waits.clone()).unwrap());
     let other = chain.governance(kind(990_778));

@@ -168,7 +168,7 @@ const fn core_advice(reason: Reason) -> Advice {
         R::NotFoundOrMismatch => advice(Stands::Unknown, Place::Nowhere, Action::Correct),
         R::NumberExhausted | R::RateLimited | R::Overloaded | R::SequenceGap | R::TooEarly => none(Action::Repeat),
         R::RefusalBudgetSpent => none(Action::Repeat),
-        R::UnitSuspended | R::IssuerUnknown | R::SegmentUnknown => none(Action::Authority),
+        R::UnitSuspended | R::IssuerUnknown | R::SegmentUnknown | R::RecordTypeNotAllowed => none(Action::Authority),
         R::KindNotAllowed | R::ItemNotAllowed | R::SumMismatch | R::MedicalSplitMismatch => none(Action::Correct),
         R::UnitUnknown | R::FieldInvalid | R::DateOutOfRange => none(Action::Correct),
         R::PayCodeUnknown | R::PayCodeUnpaid => none(Action::Correct),
@@ -213,7 +213,7 @@ pub const fn advice_if_refused(reason: Reason) -> Advice {
         R::KindNotAllowed | R::SegmentUnknown | R::NumberNotOwned | R::UnitMismatch | R::AmountMismatch => {
             none(Action::NewBizCode)
         }
-        R::OriginalUnknown | R::OriginalIsRed => none(Action::NewBizCode),
+        R::OriginalUnknown | R::OriginalIsRed | R::RecordTypeNotAllowed => none(Action::NewBizCode),
         // NUMBER_USED is judged before the biz code and the payment, so the number may have been spent on this same business event.
         _ => advice(Stands::Unknown, Place::OtherIssuer, Action::LookUp),
     }

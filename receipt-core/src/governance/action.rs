@@ -3,6 +3,8 @@
 use prost::Message;
 
 use super::ActionWire;
+use super::kind::RegisterKind;
+use super::submitter::RegisterIssuer;
 use crate::authorities::AuthoritySet;
 use crate::suite::PublicKey;
 use crate::validators::{Validator, ValidatorSet, ValidatorWire};
@@ -168,17 +170,6 @@ pub struct SettleSegment {
     pub lost: Vec<NumberRange>,
 }
 
-/// Registers an issuer; its first epoch is 1.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct RegisterIssuer {
-    /// Registry number.
-    #[prost(uint32, tag = "1")]
-    pub issuer_id: u32,
-    /// Display name; nothing refers to it.
-    #[prost(string, tag = "2")]
-    pub name: String,
-}
-
 /// Raises an issuer's epoch: batches of an older one are refused from then on.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct FenceIssuer {
@@ -201,17 +192,6 @@ pub struct CodeName {
     #[prost(string, tag = "1")]
     pub code: String,
     /// Name.
-    #[prost(string, tag = "2")]
-    pub name: String,
-}
-
-/// Registers a kind of receipt (V01), or renames it.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct RegisterKind {
-    /// First six digits of the receipt code: region, category, kind.
-    #[prost(uint32, tag = "1")]
-    pub kind: u32,
-    /// 票据名称.
     #[prost(string, tag = "2")]
     pub name: String,
 }

@@ -70,12 +70,14 @@ pub(crate) fn apply_batch(
     leaf_index: LeafIndex,
 ) -> Result<(Vec<u8>, Outcome), ApplyError> {
     let mut issuer = check_header(context, overlay, batch)?;
+    let submitter = issuer.issuer.clone();
     let header = &batch.header().header;
     let record_context = RecordContext {
         chain: context.chain.id,
         suite: context.chain.suite,
         block_time: context.block_time,
         header,
+        submitter: &submitter,
         leaf_index,
     };
     overlay.fetch(keys_asked(&batch.checked))?;

@@ -46,7 +46,7 @@ mod tests {
     const BATCH: u64 = BATCH_BYTES_MAX as u64;
 
     fn issuer() -> IssuerState {
-        let issuer = RegisterIssuer { issuer_id: 1, name: "issuer-1".to_owned() };
+        let issuer = RegisterIssuer::of_receipts(1, "issuer-1");
         IssuerState { issuer, epoch: 1, next_sequence: 1, refused_bytes: 0, refused_at_ms: 0 }
     }
 

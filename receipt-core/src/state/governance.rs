@@ -17,10 +17,12 @@ use super::tables::{
     DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentRange, SegmentState, Table, UnitState, pair_bytes,
 };
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterSystem,
-    RegisterUnit, RevokeKey, SetValidators,
+    Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
+    RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
 };
 use crate::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
+use crate::limits;
+use crate::record::RecordType;
 use crate::suite::Suite;
 
 /// Applies one action; `look_ups` is what is left to the block that carries it.
@@ -40,11 +42,7 @@ pub(crate) fn apply_action(
         Action::CloseSegment(close) => close_segment(overlay, close.segment_id, block_time),
         Action::RegisterIssuer(issuer) => register_issuer(overlay, issuer),
         Action::FenceIssuer(fence) => fence_issuer(overlay, fence),
-        Action::RegisterKind(kind) => {
-            require(kind.kind <= 999_999, "a kind has six digits")?;
-            overlay.write(Table::Kinds, kind.kind.to_be_bytes(), kind.encode_to_vec());
-            Ok(())
-        }
+        Action::RegisterKind(kind) => register_kind(overlay, kind, block_time),
         Action::AttachItems(items) => attach_items(overlay, items),
         Action::SetValidators(change) => set_validators(overlay, change, place),
         Action::SettleSegment(settlement) => settle_segment(overlay, settlement, place, look_ups),
@@ -170,10 +168,37 @@ fn close_segment(overlay: &mut Overlay<'_>, segment_id: u32, block_time: UnixMil
     Ok(())
 }
 
+/// A demand for payments begins for nobody who could not know of it: what was acknowledged without one would else be refused. An issuer that is cut
+/// off acknowledges for less than the days of grace. Of a kind that is new nobody has numbers; a demand that only moves later asks for less.
+fn register_kind(overlay: &mut Overlay<'_>, kind: &RegisterKind, block_time: UnixMillis) -> ActionResult {
+    require(kind.kind <= 999_999, "a kind has six digits")?;
+    require(kind.opened().is_some(), "a kind opens the header or the rows")?;
+    let id = kind.kind.to_be_bytes();
+    let before: Option<RegisterKind> = overlay.read_message(Table::Kinds, &id)?;
+    let from_ms = kind.payment_required_from_ms;
+    let asks_no_more = |before: RegisterKind| (1..=from_ms).contains(&before.payment_required_from_ms);
+    let in_time = block_time.plus_millis(limits::REVOCATION_GRACE_MS);
+    let is_known = before.is_none_or(asks_no_more) || from_ms == 0 || UnixMillis::new(from_ms) >= in_time;
+    require(is_known, "payments of a registered kind are required ten days from now at the earliest")?;
+    overlay.write(Table::Kinds, id, kind.encode_to_vec());
+    Ok(())
+}
+
 fn register_issuer(overlay: &mut Overlay<'_>, issuer: &RegisterIssuer) -> ActionResult {
+    let types = &issuer.record_types;
+    require(types.windows(2).all(|pair| pair[0] < pair[1]), "record types must be strictly ascending")?;
+    require(types.iter().all(|number| RecordType::from_number(*number).is_some()), "there is no such record type")?;
     let id = issuer.issuer_id.to_be_bytes();
-    require(!overlay.contains(Table::Issuers, &id)?, "the issuer is registered already")?;
-    let state = IssuerState { issuer: issuer.clone(), epoch: 1, next_sequence: 1, refused_bytes: 0, refused_at_ms: 0 };
+    let before: Option<IssuerState> = overlay.read_message(Table::Issuers, &id)?;
+    let state = match before {
+        None => IssuerState { issuer: issuer.clone(), epoch: 1, next_sequence: 1, refused_bytes: 0, refused_at_ms: 0 },
+        Some(before) => {
+            require(*issuer != before.issuer, "the issuer is registered so already")?;
+            let keeps = before.issuer.record_types.iter().all(|number| types.contains(number));
+            require(keeps, "an issuer keeps its record types")?;
+            IssuerState { issuer: issuer.clone(), ..before }
+        }
+    };
     overlay.write(Table::Issuers, id, state.encode_to_vec());
     Ok(())
 }

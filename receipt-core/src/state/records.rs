@@ -15,7 +15,7 @@ use super::tables::{
 };
 use super::uniqueness::{claim_keys, free_keys};
 use crate::batch::BatchHeader;
-use crate::governance::KeyOwner;
+use crate::governance::{KeyOwner, RegisterIssuer};
 use crate::hash::Hash;
 use crate::ids::{LeafIndex, ReceiptKey, UnitId, UnixMillis};
 use crate::limits;
@@ -96,6 +96,8 @@ pub(crate) struct RecordContext<'a> {
     pub(crate) suite: Suite,
     pub(crate) block_time: UnixMillis,
     pub(crate) header: &'a BatchHeader,
+    /// Who signed the header, as registered.
+    pub(crate) submitter: &'a RegisterIssuer,
     pub(crate) leaf_index: LeafIndex,
 }
 
@@ -122,6 +124,7 @@ pub(crate) fn apply_record(
     batch_index: u16,
 ) -> Result<Option<(Hash, Status)>, RecordError> {
     let signed = record.decoded.as_ref().map_err(|reason| *reason)?;
+    require(context.submitter.may_carry(signed.record_type()), Reason::RecordTypeNotAllowed)?;
     let uniqueness_count = u8::try_from(signed.record.uniqueness_keys.len()).map_err(|_| Reason::FieldInvalid)?;
     check_authority(context, overlay, cache, signed, record.verdict)?;
     check_number(context, overlay, cache, &signed.record)?;

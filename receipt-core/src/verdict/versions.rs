@@ -3,7 +3,7 @@
 
 use prost::encoding::decode_varint;
 
-use crate::record::{FORMAT_VERSION, RECORD_TYPE_RECEIPT};
+use crate::record::{FORMAT_VERSION, RecordType};
 
 /// Protobuf keys: field number and wire type.
 const FIELD_1_BYTES: u8 = 0x0a;
@@ -32,7 +32,7 @@ pub(super) fn unknown_in_record(signed: &[u8]) -> Option<String> {
     number(&mut message, FIELD_1_NUMBER)?;
     number(&mut message, FIELD_2_NUMBER)?;
     let record_type = number(&mut message, FIELD_3_NUMBER)?;
-    (record_type != u64::from(RECORD_TYPE_RECEIPT))
+    (record_type != u64::from(RecordType::Receipt.number()))
         .then(|| format!("a record of type {record_type}, which is no receipt"))
 }
 

@@ -3,7 +3,7 @@
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::{Genesis, Timeliness};
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, NumberRange,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, NumberRange, Opens,
     RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
     SetValidators, SettleSegment, SignedGovernance, WithdrawBlinding,
 };
@@ -53,9 +53,13 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
             last_number: 1_000_000,
         }),
         Action::CloseSegment(CloseSegment { segment_id: 1 }),
-        Action::RegisterIssuer(RegisterIssuer { issuer_id: 1, name: "issuer".to_owned() }),
+        Action::RegisterIssuer(RegisterIssuer::of_receipts(1, "issuer")),
         Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: vec![0x5a; 16] }),
-        Action::RegisterKind(RegisterKind { kind: 990_601, name: "医疗门诊收费票据".to_owned() }),
+        Action::RegisterKind(RegisterKind {
+            payment_required_from_ms: 1_798_732_800_000,
+            opens: Opens::Rows.number(),
+            ..RegisterKind::named(990_601, "医疗门诊收费票据")
+        }),
         Action::AttachItems(AttachItems {
             unit_id: 7,
             kind: 990_601,
@@ -194,7 +198,7 @@ fn refused_genesis(scene: &Scene) -> Value {
     one[0] = 1;
     let large = CodeName { code: "0101".to_owned(), name: "字".repeat(21_000) };
     let large = vec![
-        Action::RegisterKind(RegisterKind { kind: 990_601, name: "试验".to_owned() }),
+        Action::RegisterKind(RegisterKind::named(990_601, "试验")),
         Action::RegisterUnit(RegisterUnit {
             unit_code: "129903004000000181".to_owned(),
             unit_id: 7,

@@ -23,7 +23,7 @@ impl Scene {
         let red = chain.reverse(&blues[1]);
         let other = chain.issue("S03");
         chain.add_block(&[red.clone(), other]);
-        let kind = Action::RegisterKind(RegisterKind { kind: 990_188, name: "试验票据".to_owned() });
+        let kind = Action::RegisterKind(RegisterKind::named(990_188, "试验票据"));
         let governance = chain.governance(vec![kind]);
         chain.add_items(vec![Item::Governance(governance)]).unwrap();
         let good = chain.issue("S04");

@@ -28,7 +28,7 @@ fn withdraw(epoch: u32) -> Action {
 }
 
 fn kind() -> Action {
-    Action::RegisterKind(RegisterKind { kind: 990_188, name: "试验票据".to_owned() })
+    Action::RegisterKind(RegisterKind::named(990_188, "试验票据"))
 }
 
 fn replace(names: &[&str]) -> Action {

@@ -145,7 +145,7 @@ fn a_key_that_was_replaced_does_not_come_back() {
 /// In the order of the log, not of the blocks.
 #[test]
 fn the_next_message_is_the_new_authorities() {
-    let kind = |kind| vec![Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() })];
+    let kind = |kind| vec![Action::RegisterKind(RegisterKind::named(kind, "新"))];
     let next = set(&["a", "b", "c"], 3);
     for signers in [&["a", "b", "c"][..], &["authority-0", "authority-1"]] {
         let mut ledger = Ledger::new();

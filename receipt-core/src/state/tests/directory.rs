@@ -107,7 +107,7 @@ fn what_is_not_in_a_row_costs_nothing() {
     };
     let Action::RegisterUnit(mut suspended) = chain.unit_action(1, &row(&chain, 1).unit_name) else { unreachable!() };
     suspended.suspended_from_ms = GENESIS_TIME_MS + 1;
-    let issuer = crate::governance::RegisterIssuer { issuer_id: other_issuer, name: "other".to_owned() };
+    let issuer = crate::governance::RegisterIssuer::of_receipts(other_issuer, "other");
     let Action::RegisterKey(mut of_issuer) = chain.key_action(1, 52) else { unreachable!() };
     of_issuer.owner_kind = crate::governance::KeyOwner::Issuer.number();
     of_issuer.owner_id = other_issuer;

@@ -24,7 +24,7 @@ fn busy() -> (Ledger, BlockContent) {
     let paid = |ledger: &Ledger, number| blue(ledger, number).with_keys(&[uniqueness(Payment, number as u8)]);
     let leaves = (1..=20).map(|number| paid(&ledger, number).leaf()).collect();
     assert_eq!(ledger.submit(leaves), []);
-    let kinds = (1..=5).map(|kind| Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() })).collect();
+    let kinds = (1..=5).map(|kind| Action::RegisterKind(RegisterKind::named(kind, "新"))).collect();
     let mut leaves: Vec<Vec<u8>> =
         (1..=10).map(|number| red(&ledger, 100 + number, &paid(&ledger, number)).leaf()).collect();
     leaves.extend((20_001..=20_010).map(|number| blue(&ledger, number).leaf()));
@@ -210,7 +210,7 @@ fn permutations<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
 #[test]
 fn changes_that_do_not_touch_each_other_leave_the_same_rows_in_every_order() {
     let ledger = Ledger::new();
-    let kinds = [5, 3, 1].map(|kind| Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() }));
+    let kinds = [5, 3, 1].map(|kind| Action::RegisterKind(RegisterKind::named(kind, "新")));
     let segments = [11, 12].map(|segment_id| Action::CloseSegment(CloseSegment { segment_id }));
     let orders = permutations(&[&kinds[..], &segments].concat());
     assert_eq!(orders.len(), 120);

@@ -78,8 +78,9 @@ pub(super) fn segment(segment_id: u32, unit_id: u32, issuer_id: u32, first: u64,
 }
 
 fn registry() -> Vec<Action> {
-    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: format!("kind {kind}") });
-    let issuer = |issuer_id| Action::RegisterIssuer(RegisterIssuer { issuer_id, name: format!("issuer {issuer_id}") });
+    let kind = |kind| Action::RegisterKind(RegisterKind::named(kind, format!("kind {kind}")));
+    let issuer =
+        |issuer_id| Action::RegisterIssuer(RegisterIssuer::of_receipts(issuer_id, format!("issuer {issuer_id}")));
     let issuer_key = |id| Action::RegisterKey(register_key(id, KeyOwner::Issuer, id, issuer_signer(id).public_key()));
     let unit = unit_key(1).public_key();
     vec![

@@ -20,7 +20,7 @@ const INVALID: &str = "an authority's signature is not valid";
 const STRANGER: &str = "it is signed by a key that is no authority's";
 
 fn kind(kind: u32) -> Action {
-    Action::RegisterKind(RegisterKind { kind, name: "新".to_owned() })
+    Action::RegisterKind(RegisterKind::named(kind, "新"))
 }
 
 /// The third block of a ledger on which sequence 1 was taken.

@@ -5,12 +5,14 @@ use super::ledger::{CODE, Ledger, T, issuer_signer, register_key, register_unit,
 use crate::block::Item;
 use crate::entry::RecordRefusal;
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, RegisterIssuer,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, Opens, RegisterIssuer,
     RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
 };
 use crate::ids::{Height, UnixMillis, ValidatorId};
+use crate::limits::{LEDGER_UNHEARD_MS_MAX, REVOCATION_GRACE_MS};
 use crate::reason::Reason;
-use crate::state::tables::{IssuerState, KeyState, SegmentState, Table, UnitState};
+use crate::record::status_key;
+use crate::state::tables::{IssuerState, KeyState, RefusedState, SegmentState, Table, UnitState};
 use crate::state::{BlockRefusal, read_pending_validators, read_validators};
 use crate::suite::Signer;
 use crate::testkit::{TestValidator, software_key};
@@ -190,7 +192,7 @@ fn close_segments() {
 
 #[test]
 fn issuers_and_epochs() {
-    let issuer = |issuer_id| Action::RegisterIssuer(RegisterIssuer { issuer_id, name: String::new() });
+    let issuer = |issuer_id| Action::RegisterIssuer(RegisterIssuer::of_receipts(issuer_id, String::new()));
     let fence = |issuer_id, epoch| Action::FenceIssuer(FenceIssuer { issuer_id, epoch, journal: Vec::new() });
     let naming = |bytes| Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: vec![7; bytes] });
     check(naming(16), Ok(()));
@@ -198,7 +200,7 @@ fn issuers_and_epochs() {
         check(naming(bytes), Err("a journal's id has 16 bytes"));
     }
     check(issuer(3), Ok(()));
-    check(issuer(2), Err("the issuer is registered already"));
+    check(issuer(2), Ok(()));
     check(fence(3, 2), Err("the issuer is not registered"));
     for epoch in [0, 1] {
         check(fence(1, epoch), Err("an epoch only rises"));
@@ -212,10 +214,139 @@ fn issuers_and_epochs() {
 
 #[test]
 fn kinds_have_six_digits() {
-    let kind = |kind| Action::RegisterKind(RegisterKind { kind, name: "医疗收费票据".to_owned() });
+    let kind = |kind| Action::RegisterKind(RegisterKind::named(kind, "医疗收费票据"));
     check(kind(999_999), Ok(()));
     check(kind(990_601), Ok(()));
     check(kind(1_000_000), Err("a kind has six digits"));
+}
+
+#[test]
+fn kinds_open_the_header_or_the_rows() {
+    for (opens, expected) in [
+        (0, Ok(())),
+        (1, Ok(())),
+        (2, Err("a kind opens the header or the rows")),
+        (u32::MAX, Err("a kind opens the header or the rows")),
+    ] {
+        check(Action::RegisterKind(RegisterKind { opens, ..RegisterKind::named(990_601, "门诊") }), expected);
+    }
+    let kind = |opens: Opens| RegisterKind { opens: opens.number(), ..RegisterKind::named(990_601, "门诊") };
+    assert_eq!(Opens::ALL.map(|opens| kind(opens).opened()), Opens::ALL.map(Some));
+    assert_eq!(RegisterKind::named(990_601, "门诊").opened(), Some(Opens::Header), "who says nothing opens the less");
+}
+
+/// The opposite of an ending: a demand that begins, and for nobody who could not know of it.
+#[test]
+fn payments_are_required_once_every_issuer_knows_of_it() {
+    const TOO_SOON: Result<(), &str> =
+        Err("payments of a registered kind are required ten days from now at the earliest");
+    let kind = |from| RegisterKind { payment_required_from_ms: from, ..RegisterKind::named(990_601, "门诊") };
+    let register = |from| Action::RegisterKind(kind(from));
+    let mut ledger = Ledger::new();
+    let from = ledger.time + REVOCATION_GRACE_MS;
+    for (at, expected) in
+        [(0, Ok(())), (1, TOO_SOON), (ledger.time, TOO_SOON), (from - 1, TOO_SOON), (from, Ok(())), (u64::MAX, Ok(()))]
+    {
+        check_on(&ledger, register(at), expected);
+    }
+    // Nobody has a number of a kind that is new.
+    for at in [0, 1, ledger.time, u64::MAX] {
+        check_on(&ledger, Action::RegisterKind(RegisterKind { kind: 990_777, ..kind(at) }), Ok(()));
+    }
+    ledger.govern(vec![register(from)]);
+    assert_eq!(ledger.message::<RegisterKind>(Table::Kinds, 990_601), kind(from));
+    ledger.time = from + 1;
+    let renamed = Action::RegisterKind(RegisterKind { name: "新名".to_owned(), ..kind(from) });
+    check_on(&ledger, renamed, Ok(()));
+    for (what, at, expected) in [
+        ("dated back", from - 1, TOO_SOON),
+        ("it has begun, and asks for a little less", from + 1, Ok(())),
+        ("moved ahead", from + 24 * 3600 * 1000, Ok(())),
+        ("lifted", 0, Ok(())),
+    ] {
+        println!("{what}");
+        check_on(&ledger, register(at), expected);
+    }
+    // Lifted, it begins anew.
+    ledger.govern(vec![register(0)]);
+    check_on(&ledger, register(from), TOO_SOON);
+    check_on(&ledger, register(ledger.time + REVOCATION_GRACE_MS), Ok(()));
+    // By issue time alone.
+    let required = |from, issued| kind(from).requires_payment(UnixMillis::new(issued));
+    assert_eq!([required(0, 0), required(0, u64::MAX)], [false; 2], "never");
+    assert_eq!([required(T, T - 1), required(T, T), required(T, T + 1)], [false, true, true]);
+}
+
+/// An issuer that hears nothing stops before the earliest demand of which it may not know.
+#[test]
+fn whoever_is_cut_off_acknowledges_nothing_that_needs_a_payment_without_knowing_it() {
+    let mut ledger = Ledger::new();
+    let (last_heard, from) = (ledger.time, ledger.time + REVOCATION_GRACE_MS);
+    let kind = RegisterKind { payment_required_from_ms: from, ..RegisterKind::named(990_601, "门诊") };
+    ledger.govern(vec![Action::RegisterKind(kind.clone())]);
+    let acknowledges_until = UnixMillis::new(last_heard + LEDGER_UNHEARD_MS_MAX);
+    assert!(!kind.requires_payment(acknowledges_until));
+}
+
+/// What an issuer was given to carry it keeps; a name and further types may come.
+#[test]
+fn issuers_keep_their_record_types() {
+    let issuer = |issuer_id, name: &str, record_types: &[u32]| {
+        let record_types = record_types.to_vec();
+        Action::RegisterIssuer(RegisterIssuer { issuer_id, name: name.to_owned(), record_types })
+    };
+    const UNKNOWN: Result<(), &str> = Err("there is no such record type");
+    const ORDER: Result<(), &str> = Err("record types must be strictly ascending");
+    for (issuer_id, name, types, expected) in [
+        (3, "three", &[][..], Ok(())),
+        (3, "three", &[1], Ok(())),
+        (3, "three", &[0], UNKNOWN),
+        (3, "three", &[2], UNKNOWN),
+        (3, "three", &[1, 2], UNKNOWN),
+        (3, "three", &[1, 1], ORDER),
+        (3, "three", &[1, 0], ORDER),
+        (1, "issuer 1", &[1], Err("the issuer is registered so already")),
+        (1, "renamed", &[1], Ok(())),
+        (1, "renamed", &[], Err("an issuer keeps its record types")),
+    ] {
+        check(issuer(issuer_id, name, types), expected);
+    }
+    let mut ledger = Ledger::new();
+    ledger.govern(vec![Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 4, journal: Vec::new() })]);
+    ledger.govern(vec![issuer(1, "renamed", &[1])]);
+    let state: IssuerState = ledger.message(Table::Issuers, 1);
+    assert_eq!((state.issuer.name.as_str(), state.epoch, state.next_sequence), ("renamed", 4, 1), "the rest stays");
+}
+
+/// A batch of an issuer that may not carry its records is refused, each record by name, and whoever holds one of them learns it.
+#[test]
+fn a_record_of_a_type_that_is_not_its_issuers_is_refused() {
+    let mut ledger = Ledger::new();
+    let issuer = |record_types: &[u32]| {
+        let record_types = record_types.to_vec();
+        Action::RegisterIssuer(RegisterIssuer { issuer_id: 3, name: "three".to_owned(), record_types })
+    };
+    let key = register_key(3, KeyOwner::Issuer, 3, issuer_signer(3).public_key());
+    let lease = Action::AllocateSegment(segment(15, 1, 3, 50_001, 60_000));
+    ledger.govern(vec![issuer(&[]), Action::RegisterKey(key), lease]);
+    let leaves = [50_001, 50_002].map(|number| blue(&ledger, number).leaf());
+    let submit = |ledger: &mut Ledger, leaves: &[Vec<u8>]| {
+        let batch = ledger.batch(3, leaves.to_vec());
+        ledger.add(vec![batch]).unwrap().outcomes[0].refusals.clone()
+    };
+    let refused = [0, 1].map(|index| RecordRefusal { index, reason: Reason::RecordTypeNotAllowed });
+    assert_eq!(submit(&mut ledger, &leaves), refused);
+    assert_eq!(ledger.next_sequence(3), 2, "the sequence is spent");
+    for (index, leaf) in (0_u16..).zip(&leaves) {
+        let status_key = status_key(ledger.chain.suite, leaf);
+        let remembered = RefusedState::decode(&ledger.get(Table::Refused, status_key.as_bytes()).unwrap()).unwrap();
+        assert_eq!((remembered.batch_index, remembered.reason), (index, Reason::RecordTypeNotAllowed));
+    }
+    // What is no record at all is that first.
+    let junk = RecordRefusal { index: 0, reason: Reason::NotCanonical };
+    assert_eq!(submit(&mut ledger, &[b"junk".to_vec()]), [junk]);
+    ledger.govern(vec![issuer(&[1])]);
+    assert_eq!(submit(&mut ledger, &leaves), [], "once it may carry them, they are taken");
 }
 
 #[test]
@@ -323,7 +454,7 @@ fn a_suspension_is_recorded_once() {
 fn later_actions_see_earlier_ones_and_batches_see_both() {
     let mut ledger = Ledger::new();
     let actions = vec![
-        Action::RegisterIssuer(RegisterIssuer { issuer_id: 3, name: String::new() }),
+        Action::RegisterIssuer(RegisterIssuer::of_receipts(3, String::new())),
         Action::RegisterKey(register_key(3, KeyOwner::Issuer, 3, issuer_signer(3).public_key())),
         Action::AllocateSegment(segment(31, 1, 3, 50_001, 50_010)),
     ];

@@ -35,5 +35,6 @@ refusals! {
     AmountMismatch "金额与原票据不符" "the amount does not fit that of the original";
     SuiteUnknown "签名算法不是本链的" "its suite is not the chain's";
     BizCodeUsed "业务流水号已被使用" "its business reference was used before";
+    RecordTypeNotAllowed "提交者无权提交这类记录" "its submitter may not carry records of this type";
     TimeInvalid "开票时间超出允许的范围" "its time of issue is out of range";
 }
