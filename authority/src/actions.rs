@@ -26,9 +26,11 @@ use crate::text::{
     UnitCodeText,
 };
 
+mod areas;
 mod kinds;
 mod submitters;
 
+pub use areas::AreaAuthoritiesText;
 pub use kinds::{OpensText, RegisterKindText};
 pub use submitters::{IssuerText, RecordTypeText};
 
@@ -66,6 +68,8 @@ pub enum ActionText {
     RegisterBlinding(BlindingText),
     /// Withdraws a blinding epoch that no record names.
     WithdrawBlinding(WithdrawBlindingText),
+    /// Names the authorities of an area.
+    SetAreaAuthorities(AreaAuthoritiesText),
 }
 
 /// See [`RegisterUnit`].
@@ -317,6 +321,7 @@ impl ActionText {
             Self::SetAuthorities(_) => "set_authorities",
             Self::RegisterBlinding(_) => "register_blinding",
             Self::WithdrawBlinding(_) => "withdraw_blinding",
+            Self::SetAreaAuthorities(_) => "set_area_authorities",
         }
     }
 
@@ -350,6 +355,7 @@ impl ActionText {
             Self::WithdrawBlinding(WithdrawBlindingText { epoch }) => {
                 Action::WithdrawBlinding(WithdrawBlinding { epoch: epoch.0 })
             }
+            Self::SetAreaAuthorities(named) => Action::SetAreaAuthorities(named.change()?),
         })
     }
 }

@@ -5,9 +5,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use receipt_core::area::Area;
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::Genesis;
+use receipt_core::governance::SetAreaAuthorities;
 use receipt_core::hash::Hash;
 use receipt_core::suite::ChainId;
 use receipt_core::trust::TrustFile;
@@ -28,6 +30,8 @@ pub struct Chain {
     pub before: Vec<AuthoritySet>,
     /// The newest validators that are known here.
     pub validators: KnownValidators,
+    /// Whose authorities these are: an area's, or the chain's own.
+    pub area: Option<Area>,
 }
 
 /// Which validators are believed to decide now: a set's hash, as trust files and seals carry it. The set itself is in genesis, or any node
@@ -45,7 +49,8 @@ impl Chain {
     pub fn new(genesis: Genesis) -> Self {
         let set_hash = genesis.validators.hash(genesis.suite);
         let validators = KnownValidators { set_hash, by_trust_file: false };
-        Self { id: genesis.chain_id(), authorities: genesis.authority_set(), before: Vec::new(), validators, genesis }
+        let (id, authorities) = (genesis.chain_id(), genesis.authority_set());
+        Self { id, authorities, before: Vec::new(), validators, area: None, genesis }
     }
 
     /// Reads a genesis file.
@@ -66,6 +71,13 @@ impl Chain {
         let newest = trust.sets().last().map_or(self.validators.set_hash, |set| set.set_hash);
         let validators = KnownValidators { set_hash: newest, by_trust_file: true };
         Ok(Self { authorities, before, validators, ..self })
+    }
+
+    /// The same for messages of an area, under its authorities: as those who named them have said, in a file that came from them. Whether
+    /// they are in force the ledger alone says.
+    pub fn of_area(self, named: SetAreaAuthorities) -> Result<Self> {
+        ensure!(!named.takes_away(), "it names no authorities of area {}", named.area);
+        Ok(Self { authorities: named.set, before: Vec::new(), area: Some(named.area), ..self })
     }
 
     /// Signatures that are needed.

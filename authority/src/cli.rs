@@ -97,6 +97,9 @@ pub(crate) struct ChainArguments {
     /// A trust file that is up to date, if authorities or validators have changed since genesis: its newest ones count.
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
+    /// For messages of an area: who its authorities are, TOML, as in the description that named them. The ledger says whether they still are.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) area_authorities: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

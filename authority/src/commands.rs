@@ -11,6 +11,7 @@ use receipt_core::governance::SignedGovernance;
 use receipt_core::ids::Height;
 use receipt_core::limits::TRUST_BYTES_MAX;
 use receipt_core::trust::TrustFile;
+use tallystick_authority::actions::AreaAuthoritiesText;
 use tallystick_authority::drafting::{Draft, Position, propose_beside, propose_message};
 use tallystick_authority::nodes::Nodes;
 use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
@@ -22,6 +23,7 @@ use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
 use tallystick_authority::trial::Verdict;
 use tallystick_authority::{Chain, Proposal, epochs, genesis, keys, succession};
 use tallystick_service::clock::{Clock as _, SystemClock};
+use tallystick_service::config::{Loaded, load};
 use tallystick_service::durable::{self, FileMode};
 use tallystick_service::exit::Exit;
 use tallystick_service::report::Stamped;
@@ -94,6 +96,24 @@ struct Governed {
 }
 
 fn governed(arguments: &ChainArguments) -> Result<Governed> {
+    let governed = load_chain(arguments)?;
+    let Some(path) = &arguments.area_authorities else { return Ok(governed) };
+    let named: Loaded<AreaAuthoritiesText> = load(path)?;
+    let chain = named.value.change().map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
+    let chain = governed.chain.of_area(chain).with_context(|| format!("{}", path.display()))?;
+    Ok(Governed { chain, ..governed })
+}
+
+/// The same under the chain's own authorities, who alone sign what is no governance message.
+fn of_the_chain(arguments: &ChainArguments) -> Result<Governed> {
+    ensure!(
+        arguments.area_authorities.is_none(),
+        "the chain's own authorities sign this; leave `--area-authorities` out"
+    );
+    load_chain(arguments)
+}
+
+fn load_chain(arguments: &ChainArguments) -> Result<Governed> {
     let chain = Chain::load(&arguments.genesis)?;
     let Some(path) = &arguments.trust else {
         let trust = TrustFile::from_genesis(&chain.genesis).context("make the trust file")?;
@@ -165,7 +185,10 @@ fn position(arguments: &ProposeArguments, chain: &Chain) -> Result<Option<Positi
     }
     in_runtime(async {
         let nodes = nodes(chain, &arguments.node)?;
-        let tip = nodes.governance_tip(chain).await?;
+        let tip = match chain.area {
+            None => nodes.governance_tip(chain).await?,
+            Some(area) => nodes.area_tip(chain, area, SystemClock.now()).await?,
+        };
         let end = || anyhow!("the chain has no numbers left");
         let sequence = tip.sequence.checked_add(1).ok_or_else(end)?;
         let expiry = Height::new(tip.height.checked_add(arguments.valid_blocks).ok_or_else(end)?);

@@ -115,7 +115,7 @@ impl Draft {
         let governance = match (self.actions, position) {
             (actions, _) if actions.is_empty() => None,
             (actions, Some(Position { sequence, previous, expiry, .. })) => {
-                Some(Governance { suite: chain.genesis.suite, sequence, expiry, previous, actions })
+                Some(Governance { suite: chain.genesis.suite, area: chain.area, sequence, expiry, previous, actions })
             }
             (_, None) => anyhow::bail!("give `--node`, or `--sequence`, `--previous` and `--expiry-height`"),
         };

@@ -150,7 +150,7 @@ mod tests {
 
     fn message(actions: Vec<Action>) -> Governance {
         let suite = TestChain::new().genesis().suite;
-        Governance { suite, sequence: 1, expiry: Height::new(9), previous: Hash([0; 32]), actions }
+        Governance { suite, area: None, sequence: 1, expiry: Height::new(9), previous: Hash([0; 32]), actions }
     }
 
     /// Epochs from 1 on, each with its state in the registry, and whether a record names it.
@@ -165,7 +165,14 @@ mod tests {
             fields: vec![("epochs", Value::List((1..).zip(epochs).map(part).collect()))],
             moving: vec![("named_by_records", Value::List(named.collect()))],
         };
-        Registry { height: 1, sequence: 0, id: Hash([0; 32]), things: vec![secrets], said_by: Vec::new() }
+        Registry {
+            height: 1,
+            sequence: 0,
+            id: Hash([0; 32]),
+            version: Hash([0; 32]),
+            things: vec![secrets],
+            said_by: Vec::new(),
+        }
     }
 
     /// One row per message: what is registered, and what is warned of.

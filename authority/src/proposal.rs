@@ -21,7 +21,6 @@
 //! that it has replaced.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::credential::{SignedCredential, UnitCredential};
@@ -33,6 +32,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::Chain;
 use crate::text::bytes_of_hex;
+
+mod errors;
+
+pub use errors::{Count, ProposalError};
 
 /// A file above this is no proposal.
 pub const PROPOSAL_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -65,98 +68,6 @@ struct FileSignatures {
     public_key: String,
     governance: Option<String>,
     credentials: Vec<String>,
-}
-
-/// Why a file is no proposal that may be signed, combined or submitted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProposalError {
-    /// The file does not have the format above.
-    #[error("it is no proposal file: {0}; ask whoever sent it for the file again")]
-    Form(String),
-    /// Made for another chain.
-    #[error(
-        "it is of chain {given}, and the genesis file is of chain {expected}; use the genesis of the proposal's chain"
-    )]
-    OtherChain {
-        /// The chain that the proposal names.
-        given: String,
-        /// The genesis file's.
-        expected: Hash,
-    },
-    /// Message or credential of a suite that is not the chain's.
-    #[error("it is of another signature suite than the chain")]
-    Suite,
-    /// The proposal has nothing to sign.
-    #[error("it contains nothing: neither actions nor credentials")]
-    Empty,
-    /// More than an entry of the log or this format holds.
-    #[error("{0}; split it into several proposals")]
-    TooLarge(String),
-    /// The file has a signature of somebody who may not sign.
-    #[error(
-        "it is signed with the key {0}, which is no authority's of this chain now; if the authorities were replaced, give `--trust` with \
-         an updated trust file, or have the proposal made anew"
-    )]
-    UnknownAuthority(String),
-    /// A signature that does not cover what the file says.
-    #[error(
-        "the signature of authority {authority} does not cover {part}: the file was changed after authority {authority} \
-         signed it. Do not sign or submit it; ask authority {authority} for the file as it was signed"
-    )]
-    SignatureInvalid {
-        /// The authority's number, counted from 1.
-        authority: u32,
-        /// Which signature of it: of the message, or of a credential.
-        part: String,
-    },
-    /// The key is none of this chain's authorities'.
-    #[error(
-        "the key {0} is no authority's of this chain now; check `--key` and the genesis file, and if the authorities were replaced, give \
-         `--trust` with an updated trust file"
-    )]
-    NotAnAuthority(String),
-    /// The authority has signed already.
-    #[error("authority {0} has signed it already; pass it on to the next")]
-    AlreadySigned(u32),
-    /// Two files that are not copies of one proposal.
-    #[error("it is another proposal ({given}) than the first file ({expected}); combine copies of one proposal only")]
-    Differs {
-        /// Digest of this copy.
-        given: Hash,
-        /// Digest of the first copy.
-        expected: Hash,
-    },
-    /// Not enough signatures yet.
-    #[error("it has {0}; have more of the authorities sign it first")]
-    TooFew(Count),
-}
-
-/// Who has signed, and who must.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count {
-    /// Of the authorities in force.
-    pub given: usize,
-    /// How many of them must.
-    pub needed: usize,
-    /// Of those that the message puts in their place: how many have signed, and how many there are, who all must.
-    pub new: Option<(usize, usize)>,
-}
-
-impl Count {
-    /// Whether enough have.
-    pub fn is_enough(&self) -> bool {
-        self.given >= self.needed && self.new.is_none_or(|(given, all)| given == all)
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} signatures", self.given, self.needed)?;
-        match self.new {
-            Some((given, all)) => write!(f, " of the authorities in force, and {given} of {all} of the new ones"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// One authority's signatures over all parts.
@@ -251,6 +162,7 @@ impl Proposal {
         if self.governance.is_none() && self.credentials.is_empty() {
             return Err(ProposalError::Empty);
         }
+        self.check_area(chain)?;
         let suites = self.governance.iter().map(|(message, _)| message.suite);
         if suites
             .chain(self.credentials.iter().map(|(credential, _)| credential.suite))
@@ -287,6 +199,26 @@ impl Proposal {
         Ok(())
     }
 
+    /// Whose message it is must be whose authorities were given: signatures are numbered and counted by them.
+    fn check_area(&self, chain: &Chain) -> Result<(), ProposalError> {
+        let other = |problem: String| Err(ProposalError::OtherArea(problem));
+        let of = self.governance.as_ref().map(|(message, _)| message.area);
+        match (of, chain.area) {
+            (Some(of), given) if of == given && (given.is_none() || self.credentials.is_empty()) => Ok(()),
+            (None, None) => Ok(()),
+            (Some(Some(area)), given) if given != Some(area) => other(format!(
+                "it is a message of area {area}; give `--area-authorities` with a file that says who that area's authorities are"
+            )),
+            (Some(None), Some(_)) => {
+                other("it is a message of the chain's own authorities; leave `--area-authorities` out".to_owned())
+            }
+            _ => other(
+                "credentials are signed by the chain's own authorities; propose them without `--area-authorities`"
+                    .to_owned(),
+            ),
+        }
+    }
+
     /// Bytes of the file once everybody who may sign has signed, at most.
     fn file_bytes_max(&self, chain: &Chain) -> usize {
         let message = self.governance.iter().map(|(_, bytes)| bytes);
@@ -313,9 +245,19 @@ impl Proposal {
     /// Who may sign, in the order in which they are numbered: those whose message it is, and then those who are new.
     pub fn signatories(&self, chain: &Chain) -> Vec<PublicKey> {
         let authorities = self.authorities(chain);
-        let new = self.next_authorities().map(|next| next.keys.as_slice()).unwrap_or_default();
-        let new = new.iter().filter(|key| !authorities.has(key));
-        authorities.keys.iter().chain(new).copied().collect()
+        let new = self.named().into_iter().filter(|key| !authorities.has(key));
+        authorities.keys.iter().copied().chain(new).collect()
+    }
+
+    /// The keys that the message names as authorities, of the chain or of areas, each once.
+    fn named(&self) -> Vec<PublicKey> {
+        let mut named: Vec<PublicKey> = Vec::new();
+        for key in self.governance.iter().flat_map(|(message, _)| message.named_keys()) {
+            if !named.contains(key) {
+                named.push(*key);
+            }
+        }
+        named
     }
 
     /// The number of whoever has this key, from 1.
@@ -418,11 +360,12 @@ impl Proposal {
 
     /// How many have signed, of how many who must.
     pub fn count(&self, chain: &Chain) -> Count {
-        let signed = |set: &AuthoritySet| set.keys.iter().filter(|key| self.is_signed_by(key)).count();
+        let signed = |keys: &[PublicKey]| keys.iter().filter(|key| self.is_signed_by(key)).count();
+        let named = self.named();
         Count {
-            given: signed(self.authorities(chain)),
+            given: signed(&self.authorities(chain).keys),
             needed: self.authorities(chain).threshold as usize,
-            new: self.next_authorities().map(|next| (signed(next), next.keys.len())),
+            new: (!named.is_empty()).then(|| (signed(&named), named.len())),
         }
     }
 

@@ -53,10 +53,12 @@ impl Reading {
 pub struct Registry {
     /// The height as of which it holds.
     pub height: u64,
-    /// Sequence of the last governance message by then.
+    /// Sequence of the last governance message of the chain's own authorities by then.
     pub sequence: u64,
     /// Its id; the chain id for genesis alone.
     pub id: Hash,
+    /// Tells this registry from one before or after any message, also of an area.
+    pub version: Hash,
     /// Everything registered, by table and key.
     pub things: Vec<Thing>,
     /// The nodes that say so.
@@ -66,7 +68,8 @@ pub struct Registry {
 impl Registry {
     fn agrees_with(&self, other: &Self) -> bool {
         let same = |(one, other): (&Thing, &Thing)| one.is_same(other);
-        (self.sequence, self.id, self.things.len()) == (other.sequence, other.id, other.things.len())
+        (self.sequence, self.id, self.version, self.things.len())
+            == (other.sequence, other.id, other.version, other.things.len())
             && self.things.iter().zip(&other.things).all(same)
     }
 
@@ -124,11 +127,11 @@ impl Nodes {
 }
 
 async fn read_all(node: &Node, chain: &Chain, reading: Reading) -> Result<Registry> {
-    let Rows { height, sequence, id, rows } = read_rows(node, chain).await?;
+    let Rows { height, sequence, id, version, rows } = read_rows(node, chain).await?;
     // Rows of the directory repeat what units and keys say.
     let rows = rows.iter().filter(|row| row.table != Table::Directory as u32);
     let things = rows.map(|row| reading.thing(row)).collect::<Result<_>>()?;
-    Ok(Registry { height, sequence, id, things, said_by: vec![node.name.clone()] })
+    Ok(Registry { height, sequence, id, version, things, said_by: vec![node.name.clone()] })
 }
 
 /// The directory's rows, as one node says them: whoever takes them holds them against a seal.
@@ -143,6 +146,7 @@ struct Rows {
     height: u64,
     sequence: u64,
     id: Hash,
+    version: Hash,
     rows: Vec<RegistryRow>,
 }
 
@@ -164,9 +168,10 @@ async fn read_once(node: &Node) -> Result<Option<Rows>> {
         let page = node.admin().read_registry(ReadRegistryRequest { page_token }).await;
         let page = page.map_err(|status| anyhow!(said(&status)))?.into_inner();
         let id = Hash::from_slice(&page.governance_id).context("it names no id of the last governance message")?;
+        let version = Hash::from_slice(&page.registry_version).context("it names no version of its registry")?;
         let (height, sequence) = (page.height, page.governance_sequence);
-        let found_rows = found.get_or_insert_with(|| Rows { height, sequence, id, rows: Vec::new() });
-        if (found_rows.sequence, found_rows.id) != (page.governance_sequence, id) {
+        let found_rows = found.get_or_insert_with(|| Rows { height, sequence, id, version, rows: Vec::new() });
+        if (found_rows.sequence, found_rows.id, found_rows.version) != (page.governance_sequence, id, version) {
             return Ok(None);
         }
         let is_empty = page.rows.is_empty();

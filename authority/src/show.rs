@@ -50,6 +50,9 @@ fn write_signers(text: &mut String, proposal: &Proposal, chain: &Chain) {
 
 fn write_governance(text: &mut String, message: &Governance, utc_offset_minutes: i32) {
     text.push_str("\nCHANGES ON THE LEDGER, all of them in this order, or none:\n");
+    if let Some(area) = message.area {
+        let _ = writeln!(text, "  area       {area}: by its authorities, and it reaches no further");
+    }
     let _ = writeln!(text, "  sequence   {}", message.sequence);
     let _ = writeln!(text, "  follows    {}", message.previous);
     let _ = writeln!(text, "  id         {}", message.id());

@@ -155,7 +155,8 @@ mod tests {
         let chain = Chain::new(TestChain::new().genesis().clone());
         let suite = chain.genesis.suite;
         let previous = receipt_core::hash::Hash([0; 32]);
-        let message = Governance { suite, sequence: 1, expiry: Height::new(10), previous, actions: vec![action] };
+        let message =
+            Governance { suite, area: None, sequence: 1, expiry: Height::new(10), previous, actions: vec![action] };
         let proposal = Proposal::new(&chain, Some(message), Vec::new(), 0).unwrap();
         warnings(&proposal, 480, UnixMillis::new(NOW))
     }

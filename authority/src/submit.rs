@@ -152,7 +152,7 @@ async fn follow(node: &Node, judge: Judge<'_>, wanted: Wanted<'_>, deadline: Opt
     }
 }
 
-/// The entry that took the wanted message's sequence.
+/// The entry that took the wanted message's sequence among those of its area, or of the chain's own authorities.
 struct Found {
     is_wanted: bool,
     leaf_index: u64,
@@ -163,7 +163,8 @@ fn look_into(block: &LedgerBlock, wanted: Wanted<'_>) -> Result<Option<Found>> {
     for (position, entry) in (0_u64..).zip(&block.entries) {
         let decoded = Entry::decode(entry).with_context(|| format!("block {} has a bad entry", block.height))?;
         let Entry::Governance(signed) = decoded else { continue };
-        if signed.governance.sequence == wanted.governance.sequence {
+        let place = |message: &Governance| (message.area, message.sequence);
+        if place(&signed.governance) == place(wanted.governance) {
             let is_wanted = signed.governance_bytes == wanted.message;
             let leaf_index = block.first_leaf_index.checked_add(position).context("a leaf index is too large")?;
             return Ok(Some(Found { is_wanted, leaf_index, entry: entry.to_vec() }));

@@ -6,15 +6,16 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use receipt_core::area::Area;
 use receipt_core::governance::Governance;
 use receipt_core::hash::Hash;
-use receipt_core::ids::UnixMillis;
+use receipt_core::ids::{Height, UnixMillis};
 use tallystick_proto::admin::v1::TryGovernanceRequest;
 use tallystick_service::said::said;
 
 use crate::chain::Chain;
 use crate::epochs;
-use crate::nodes::{Node, Nodes, Unanswered};
+use crate::nodes::{GovernanceTip, Node, Nodes, Unanswered};
 use crate::registry::{Class, Reading, Registry, Thing};
 use crate::words::of_action;
 
@@ -24,6 +25,7 @@ struct Said {
     height: u64,
     sequence: u64,
     id: Hash,
+    version: Hash,
     place_problem: Option<String>,
     /// Number of the action from 1, and what is wrong with it.
     refused: Option<(u32, String)>,
@@ -35,7 +37,8 @@ impl Said {
     /// Heights apart: blocks come while the nodes are asked.
     fn agrees_with(&self, other: &Self) -> bool {
         let same = |(one, other): (&Thing, &Thing)| one.is_same(other);
-        (self.id, &self.place_problem, &self.refused) == (other.id, &other.place_problem, &other.refused)
+        (self.id, self.version, &self.place_problem, &self.refused)
+            == (other.id, other.version, &other.place_problem, &other.refused)
             && self.after.len() == other.after.len()
             && self.after.iter().zip(&other.after).all(same)
     }
@@ -70,7 +73,7 @@ impl Nodes {
         let mut all = Vec::new();
         for node in self.all() {
             let said = ask(node, chain, message, reading).await.and_then(|said| {
-                ensure!(said.id == registry.id, "governance changed while it was asked");
+                ensure!(said.version == registry.version, "governance changed while it was asked");
                 Ok(said)
             });
             all.extend(voices.admit(node, said));
@@ -89,11 +92,27 @@ impl Nodes {
     }
 }
 
+impl Nodes {
+    /// Where the messages of an area stand, as so many of the named nodes say alike that one of them is honest: they try an empty one.
+    pub async fn area_tip(&self, chain: &Chain, area: Area, now: UnixMillis) -> Result<GovernanceTip> {
+        let (suite, previous, expiry) = (chain.genesis.suite, Hash([0; 32]), Height::ZERO);
+        let nothing = Governance { suite, area: Some(area), sequence: 0, expiry, previous, actions: Vec::new() };
+        let Trial { said, registry, .. } = self.try_governance(chain, &nothing, now).await?;
+        ensure!(
+            registry.find(Class::Area, &area.to_string()).is_some(),
+            "area {area} has no authorities of its own: those above it name them (`set_area_authorities`)"
+        );
+        Ok(GovernanceTip { sequence: said.sequence, id: said.id, height: said.height.saturating_sub(1) })
+    }
+}
+
+/// What at least `needed` say alike, as of the lowest height of those who agree, and who they are.
 fn agreed(all: &[Said], needed: usize) -> Option<(Said, Vec<String>)> {
     all.iter().find_map(|one| {
-        let alike = all.iter().filter(|other| one.agrees_with(other)).map(|other| other.node.clone());
-        let alike: Vec<String> = alike.collect();
-        (alike.len() >= needed).then(|| (one.clone(), alike))
+        let alike: Vec<&Said> = all.iter().filter(|other| one.agrees_with(other)).collect();
+        let height = alike.iter().map(|said| said.height).min()?;
+        let said_by = alike.iter().map(|said| said.node.clone()).collect();
+        (alike.len() >= needed).then(|| (Said { height, ..one.clone() }, said_by))
     })
 }
 
@@ -106,6 +125,7 @@ async fn ask(node: &Node, chain: &Chain, message: &Governance, reading: Reading)
         height: answer.height,
         sequence: answer.governance_sequence,
         id: Hash::from_slice(&answer.governance_id).context("it names no id of the last governance message")?,
+        version: Hash::from_slice(&answer.registry_version).context("it names no version of its registry")?,
         place_problem: some(answer.place_problem),
         refused: some(answer.action_problem).map(|problem| (answer.refused_action, problem)),
         after: answer.rows.iter().map(|row| reading.thing(row)).collect::<Result<_>>()?,

@@ -6,7 +6,7 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::credential::UnitCredential;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, Grant, KeyOwner, NumberRange, RegisterIssuer, RegisterKey, RegisterKind,
-    RegisterSystem, RegisterUnit, SetValidators, SettleSegment,
+    RegisterSystem, RegisterUnit, SetAreaAuthorities, SetValidators, SettleSegment,
 };
 use receipt_core::ids::{ReceiptCode, ReceiptNumber};
 use receipt_core::record::RecordType;
@@ -68,6 +68,7 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
         Action::WithdrawBlinding(withdrawal) => {
             Words::new(format!("Withdraw blinding epoch {}, for ever", withdrawal.epoch), Vec::new())
         }
+        Action::SetAreaAuthorities(change) => of_area_authorities(change),
     }
 }
 
@@ -222,6 +223,20 @@ fn of_authorities(set: &AuthoritySet) -> Words {
     let (count, threshold) = (set.keys.len(), set.threshold);
     let title =
         format!("Replace the authorities by these {count}, of which {threshold} sign, from the next message on");
+    Words { title, rows: rows.collect() }
+}
+
+fn of_area_authorities(change: &SetAreaAuthorities) -> Words {
+    let SetAreaAuthorities { area, set } = change;
+    if change.takes_away() {
+        let title = format!("Take the authorities of area {area} away: only those above it govern it from then on");
+        return Words::new(title, Vec::new());
+    }
+    let rows = (1_u32..).zip(&set.keys).map(|(number, key)| (format!("authority {number}"), hex::encode(key.0)));
+    let (count, threshold) = (set.keys.len(), set.threshold);
+    let title = format!(
+        "Name these {count} the authorities of area {area}, of which {threshold} sign, from their next message on"
+    );
     Words { title, rows: rows.collect() }
 }
 

@@ -5,16 +5,19 @@
 #[path = "../../verifier/tests/common/schema.rs"]
 mod schema;
 
+use receipt_core::area::Area;
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::governance::{
     Action, AttachItems, CloseSegment, CodeName, Opens, RegisterBlinding, RegisterKind, RegisterSystem, RegisterUnit,
-    RevokeKey, SetValidators, WithdrawBlinding,
+    RevokeKey, SetAreaAuthorities, SetValidators, WithdrawBlinding,
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
 use receipt_core::state::tables::{Table, is_of_registry};
 use receipt_core::state::{ChainParameters, genesis_effects, try_governance};
-use receipt_core::testkit::{TestChain, blinding_secret};
+use receipt_core::suite::Signer as _;
+use receipt_core::testkit::{TestChain, blinding_secret, software_key};
 use receipt_core::validators::ValidatorSet;
 use schema::breaks;
 use tallystick_authority::Chain;
@@ -45,7 +48,7 @@ fn registry(chain: &mut TestChain, more: Vec<Action>, now: UnixMillis) -> (Chain
     let things: Vec<Thing> = things.collect();
     let said_by = vec!["node-1:7101".to_owned(), "node-2:7101".to_owned()];
     let id = known.id.0;
-    (known, Registry { height: 7, sequence: 0, id, things, said_by })
+    (known, Registry { height: 7, sequence: 0, id, version: id, things, said_by })
 }
 
 fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
@@ -74,6 +77,10 @@ fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
         Action::RegisterKind(RegisterKind {
             payment_required_from_ms: now.get(),
             ..RegisterKind::named(990_998, "新")
+        }),
+        Action::SetAreaAuthorities(SetAreaAuthorities {
+            area: Area::new(990_106).unwrap(),
+            set: AuthoritySet { keys: vec![software_key("district").public_key()], threshold: 1 },
         }),
         Action::WithdrawBlinding(WithdrawBlinding { epoch: 1 }),
         Action::RegisterBlinding(RegisterBlinding { epoch: 2, fingerprint: vec![0x6b; 16] }),
@@ -139,6 +146,8 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
         (Class::Segment, &segment, "state", "closed"),
         (Class::Segment, &open, "state", "open"),
         (Class::System, "77", "grants", "none"),
+        (Class::Area, "990106", "threshold", "1"),
+        (Class::Area, "990106", "last_sequence", "0"),
         (Class::Issuer, "1", "record_types", "receipt"),
         (Class::Kind, "990999", "payment", "not required, to be required"),
         (Class::Kind, "990999", "opens", "rows"),
@@ -195,6 +204,7 @@ fn the_document_fits_its_schema() {
     }
     let lists = [
         "authority_sets",
+        "areas",
         "validator_sets",
         "issuers",
         "units",

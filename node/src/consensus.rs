@@ -146,9 +146,15 @@ impl LedgerApplication {
                     tracing::info!(%header_hash, reason = reason.as_str(), "a pooled batch can not be taken; dropped");
                     parts.pool.drop_batch(header_hash);
                 }
-                Err(ApplyError::Refused(BlockRefusal::Governance { sequence, problem })) => {
-                    tracing::info!(sequence, problem, "a pooled governance message can not be taken; dropped");
-                    parts.pool.drop_governance(sequence);
+                Err(ApplyError::Refused(BlockRefusal::Governance { area, sequence, problem })) => {
+                    let of = area.map(tracing::field::display);
+                    tracing::info!(
+                        area = of,
+                        sequence,
+                        problem,
+                        "a pooled governance message can not be taken; dropped"
+                    );
+                    parts.pool.drop_governance(area, sequence);
                 }
                 Err(ApplyError::Refused(refusal)) if may_carry => {
                     tracing::error!(%refusal, "the pool's work makes no block; proposing an empty one");

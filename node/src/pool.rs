@@ -126,7 +126,7 @@ pub struct PoolSize {
 /// Work for one block.
 #[derive(Default)]
 pub struct Candidates {
-    /// Governance in order of sequence.
+    /// Governance: of the chain's own authorities, then of areas, each in order of sequence.
     pub governance: Vec<SignedGovernance>,
     /// Batches; each issuer's in order of sequence.
     pub batches: Vec<Arc<CheckedBatch>>,
@@ -336,13 +336,8 @@ impl Pool {
     pub fn candidates(&self, start: u64, block_time: UnixMillis) -> Result<Candidates, StoreError> {
         let mut candidates = Candidates::default();
         let mut bytes = 0;
-        let mut next_governance = self.last_governance()?.sequence + 1;
         let waiting = self.waiting();
-        while let Some(message) = waiting.governance.get(&next_governance) {
-            bytes += message.governance_bytes.len() + limits::RECORD_BYTES_MAX;
-            candidates.governance.push(message.clone());
-            next_governance += 1;
-        }
+        candidates.governance = self.next_governance(&waiting, start, &mut bytes)?;
         let mut issuers = if self.paused.load(Ordering::Relaxed) { Vec::new() } else { waiting.issuers() };
         let turn = usize::try_from(start % issuers.len().max(1) as u64).unwrap_or(0);
         issuers.rotate_left(turn);
@@ -371,9 +366,9 @@ impl Pool {
 
     /// Whether a block of now could carry anything.
     pub fn has_work(&self) -> Result<bool, StoreError> {
-        let (next_governance, block_time) = (self.last_governance()?.sequence + 1, self.block_time()?);
+        let block_time = self.block_time()?;
         let waiting = self.waiting();
-        if waiting.governance.contains_key(&next_governance) {
+        if !self.next_governance(&waiting, 0, &mut 0)?.is_empty() {
             return Ok(true);
         }
         if self.paused.load(Ordering::Relaxed) {

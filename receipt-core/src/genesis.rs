@@ -241,7 +241,7 @@ impl Genesis {
 
     fn message_of(&self, actions: &[Action]) -> SignedGovernance {
         let (suite, previous, actions) = (self.suite, Hash([0; 32]), actions.to_vec());
-        let governance = Governance { suite, sequence: 0, expiry: Height::ZERO, previous, actions };
+        let governance = Governance { suite, area: None, sequence: 0, expiry: Height::ZERO, previous, actions };
         SignedGovernance { governance_bytes: governance.encode(), governance, signatures: Vec::new() }
     }
 

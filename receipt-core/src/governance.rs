@@ -2,17 +2,19 @@
 //!
 //! ```text
 //! SignedGovernance { 1 governance: bytes, 2 signers: bytes[32]… (authority keys, ascending), 3 signatures: bytes[64]… }
-//! Governance { 1 format_version  2 suite  3 sequence  4 expiry_height  5 actions…  6 previous [32] }
+//! Governance { 1 format_version  2 suite  3 sequence  4 expiry_height  5 actions…  6 previous [32]  7 area }
 //! Action     { 1 kind  2 body: bytes }                                body: the message of that kind, canonical
 //! ```
 //! Sequences ascend by one, and each message names the one before it by its id: whoever gets authorities to sign for a sequence
 //! that is not the next one gets nothing that can be played later, because nobody knows yet what will come before it. A message is
 //! taken from `expiry_height` − [`limits::GOVERNANCE_VALID_HEIGHTS_MAX`] to `expiry_height`, signed strictly by at least the
 //! threshold of the authorities in force, and, if it replaces them, by every one of the new ones: a key that nobody holds would
-//! lock governance for ever. Genesis carries actions without signatures: they enter the log as sequence 0, with zeros as `previous`.
+//! lock governance for ever. A message of an area is signed by the authorities of that area, and has a row of sequences of its own: so no area
+//! keeps another, or the chain's own authorities, from their turn. Genesis carries actions without signatures: they enter the log as sequence 0, with zeros as `previous`.
 
 use prost::Message;
 
+use crate::area::Area;
 use crate::authorities::AuthoritySet;
 use crate::authorized::{self, Signed};
 use crate::hash::Hash;
@@ -24,6 +26,7 @@ use crate::suite::{ChainId, Namespace, PublicKey, Signature, Signer, Suite};
 use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 mod action;
+mod area;
 mod kind;
 mod submitter;
 
@@ -32,6 +35,7 @@ pub use action::{
     RegisterBlinding, RegisterKey, RegisterSystem, RegisterUnit, RevokeKey, SetValidators, SettleSegment,
     WithdrawBlinding,
 };
+pub use area::SetAreaAuthorities;
 pub use kind::{Opens, RegisterKind};
 pub use submitter::RegisterIssuer;
 
@@ -40,11 +44,13 @@ pub use submitter::RegisterIssuer;
 pub struct Governance {
     /// Suite of the authority signatures.
     pub suite: Suite,
-    /// One more than the last one taken; 0 only in genesis.
+    /// Whose message it is: of an area's authorities, who change what lies in the area; `None`: of the chain's own.
+    pub area: Option<Area>,
+    /// One more than the last one taken of the same area, or of the chain's own authorities; 0 only in genesis.
     pub sequence: u64,
     /// Last height at which it may be taken.
     pub expiry: Height,
-    /// Id ([`Self::id`]) of the message that was taken before; for sequence 1 the chain id.
+    /// Id ([`Self::id`]) of the message that was taken before; for sequence 1 the chain id, of an area's zeros.
     pub previous: Hash,
     /// The changes, applied in order.
     pub actions: Vec<Action>,
@@ -64,6 +70,8 @@ struct GovernanceWire {
     actions: Vec<ActionWire>,
     #[prost(bytes = "vec", tag = "6")]
     previous: Vec<u8>,
+    #[prost(uint32, tag = "7")]
+    area: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -84,6 +92,7 @@ impl Governance {
             expiry_height: self.expiry.get(),
             actions: self.actions.iter().map(Action::to_wire).collect(),
             previous: self.previous.0.to_vec(),
+            area: self.area.map_or(0, Area::get),
         }
         .encode_to_vec()
     }
@@ -101,13 +110,18 @@ impl Governance {
         }
         let governance = Self {
             suite: Suite::from_number(wire.suite).ok_or(NotCanonical("Governance"))?,
+            area: match wire.area {
+                0 => None,
+                code => Some(Area::new(code).ok_or(NotCanonical("Governance"))?),
+            },
             sequence: wire.sequence,
             expiry: Height::new(wire.expiry_height),
             previous: Hash(fixed("previous", &wire.previous)?),
             actions: wire.actions.iter().map(Action::from_wire).collect::<Result<_, _>>()?,
         };
-        // Who must sign a message that replaces the authorities twice?
-        if governance.authority_changes().count() > 1 {
+        // Who must sign a message that replaces the authorities twice? And whoever follows the changes of authorities asks for no area.
+        let most = if governance.area.is_none() { 1 } else { 0 };
+        if governance.authority_changes().count() > most {
             return Err(NotCanonical("Governance"));
         }
         Ok(governance)
@@ -117,6 +131,15 @@ impl Governance {
         self.actions.iter().filter_map(|action| match action {
             Action::SetAuthorities(set) => Some(set),
             _ => None,
+        })
+    }
+
+    /// The keys of all that the message names as authorities, of the chain or of areas: each of them has to sign.
+    pub fn named_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.actions.iter().flat_map(|action| match action {
+            Action::SetAuthorities(set) => set.keys.as_slice(),
+            Action::SetAreaAuthorities(change) => change.set.keys.as_slice(),
+            _ => &[],
         })
     }
 
@@ -161,12 +184,11 @@ impl SignedGovernance {
         self.signature_problem(chain, authorities).is_none()
     }
 
-    /// Why the signatures do not do while these authorities are in force: at least the threshold of them must have signed, every one
-    /// of those that the message puts in their place, and nobody else; every signature must be valid under the message's suite.
+    /// Why the signatures do not do while these authorities (the chain's, or those of the message's area) are in force: at least the threshold
+    /// of them must have signed, every one of those that the message names as authorities, and nobody else; every signature must be valid under the message's suite.
     pub fn signature_problem(&self, chain: ChainId, authorities: &AuthoritySet) -> Option<&'static str> {
-        let next = self.governance.next_authorities();
         let has_signed = |key: &PublicKey| self.signatures.iter().any(|(signer, _)| signer == key);
-        let may_sign = |key: &PublicKey| authorities.has(key) || next.is_some_and(|next| next.has(key));
+        let may_sign = |key: &PublicKey| authorities.has(key) || self.governance.named_keys().any(|named| named == key);
         let signed = Signed {
             suite: self.governance.suite,
             namespace: Namespace::Governance,
@@ -179,7 +201,7 @@ impl SignedGovernance {
         if !authorities.suffices(has_signed) {
             return Some("it is not signed by enough authorities");
         }
-        if !next.is_none_or(|next| next.keys.iter().all(has_signed)) {
+        if !self.governance.named_keys().all(has_signed) {
             return Some("it is not signed by every new authority");
         }
         (!signed.by(&self.signatures)).then_some("an authority's signature is not valid")

@@ -8,6 +8,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod answer;
+pub mod area;
 pub mod authorities;
 mod authorized;
 pub mod batch;

@@ -22,11 +22,12 @@ ACTIONS = {
     13: fields("1 keys 32 …, 2 threshold u32"),
     14: fields("1 epoch u32, 2 fingerprint bytes"),
     15: fields("1 epoch u32"),
+    16: fields("1 area u32, 2 keys 32 …, 3 threshold u32"),
 }
 ACTION = fields("1 kind u32, 2 body bytes")
 GOVERNANCE = fields("1 format_version u32, 2 suite u32, 3 sequence u64, 4 expiry_height u64")
 GOVERNANCE[5] = ("actions", [ACTION])
-GOVERNANCE[6] = ("previous", 32)
+GOVERNANCE |= {6: ("previous", 32), 7: ("area", "u32")}
 GENESIS = fields(
     "1 format_version u32, 2 chain_name text, 3 origin text, 4 suite u32, 5 time_ms u64, 6 utc_offset_minutes s32,"
     "7 authority_keys 32 …, 8 authority_threshold u32"
@@ -50,7 +51,8 @@ SEGMENT_STATE = {
 }
 ISSUER_STATE = {1: ("inner", ACTIONS[7]), 2: ("epoch", "u32"), 3: ("next_sequence", "u64"),
                 4: ("refused_bytes", "u64"), 5: ("refused_at_ms", "u64")}
-STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS, 19: ROW}
+AREA_STATE = fields("1 area u32, 2 keys 32 …, 3 threshold u32, 4 sequence u64, 5 last_id 32")
+STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS, 19: ROW, 20: AREA_STATE}
 
 #: One frame of an export file (docs/spec/execution.md).
 LEDGER_BLOCK = fields(

@@ -24,6 +24,7 @@ from formats import Refused, leaf_hash, preimage, require, tagged
 REFUSED = 17
 HOLDERS = 18
 DIRECTORY = 19
+AREAS = 20
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
@@ -117,6 +118,17 @@ def moved_to(ending, from_ms, block_time):
     return from_ms, ending[1] if is_over(ending, block_time) and from_ms < ending[0] else block_time
 
 
+def is_area(code):
+    """Six digits, of which the first two name a province."""
+    return 10_000 <= code <= 999_999
+
+
+def covers(area, other):
+    """Whether the other lies in the area: zeros at the end of its code stand for all of it."""
+    whole = 10_000 if area % 10_000 == 0 else 100 if area % 100 == 0 else 1
+    return area // whole == other // whole
+
+
 def check_set(members):
     """The rules of a ValidatorSet (docs/spec/trust.md)."""
     require(1 <= len(members) <= 64, "a set has 1 to 64 validators")
@@ -187,7 +199,7 @@ class Ledger:
         require(all(self.get(HOLDERS, b"\x03" + key) is None for key in keys), "an authority's key is a validator's")
         self.put_authorities({"keys": keys, "threshold": genesis["authority_threshold"]})
         for action in genesis["actions"]:
-            self.act(action, 0, genesis["time_ms"])
+            self.act(action, 0, genesis["time_ms"], 0)
             if size + len(action["body"]) + 16 > 30_720 and chunks[-1]:
                 chunks.append([])
                 size = 0
@@ -197,7 +209,7 @@ class Ledger:
         for chunk in chunks:
             if chunk:
                 message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk,
-                           "previous": bytes(32)}
+                           "previous": bytes(32), "area": 0}
                 signed = {"message": formats.encode(messages.GOVERNANCE, message), "signers": [], "signatures": []}
                 entries.append(b"\x03" + formats.encode(formats.MANY_SIGNED, signed))
         require(all(len(entry) <= 61_440 for entry in entries), "an action does not fit into an entry")
@@ -357,13 +369,17 @@ class Ledger:
         require(formats.ascending(signed["signers"]) and len(signed["signers"]) == len(signed["signatures"]), "signers")
         governance = formats.read(messages.GOVERNANCE, signed["message"])
         require(height <= governance["expiry_height"] <= height + GOVERNANCE_HEIGHTS, "its expiry")
-        last = self.get(META, b"governance")
-        require(governance["sequence"] == int.from_bytes(last[:8], "big") + 1, "its sequence is not the next one")
-        require(governance["previous"] == last[8:], "it follows another message")
-        authorities, signers = self.authorities(), signed["signers"]
-        changes = [action["body"] for action in governance["actions"] if action["kind"] == 13]
-        require(len(changes) <= 1, "the authorities are replaced twice")
-        new = [key for body in changes for key in formats.read(messages.ACTIONS[13], body)["keys"]]
+        area, signers = governance["area"], signed["signers"]
+        require(area == 0 or is_area(area), "its area")
+        authorities, sequence, last = self.scope(area)
+        require(authorities["keys"], "its area has no authorities of its own")
+        require(governance["sequence"] == sequence + 1, "its sequence is not the next one")
+        require(governance["previous"] == last, "it follows another message")
+        kinds = [action["kind"] for action in governance["actions"]]
+        require(kinds.count(13) <= (1 if area == 0 else 0), "the authorities are replaced twice, or by an area")
+        named = [formats.read(messages.ACTIONS[action["kind"]], action["body"])
+                 for action in governance["actions"] if action["kind"] in (13, 16)]
+        new = [key for change in named for key in change["keys"]]
         require(all(key in authorities["keys"] + new for key in signers), "a signer is no authority")
         require(sum(key in signers for key in authorities["keys"]) >= max(1, authorities["threshold"]), "too few authorities")
         require(all(key in signers for key in new), "a new authority has not signed")
@@ -371,22 +387,67 @@ class Ledger:
         for key, signature in zip(signers, signed["signatures"]):
             require(ed25519.verify_strict(key, message, signature), "a wrong signature")
         for action in governance["actions"]:
-            self.act(action, height, time)
-        self.put(META, b"governance", u64(governance["sequence"]) + tagged("tallystick/governance-id/v1", signed["message"]))
+            self.act(action, height, time, area)
+        own = tagged("tallystick/governance-id/v1", signed["message"])
+        if area == 0:
+            self.put(META, b"governance", u64(governance["sequence"]) + own)
+        else:
+            self.save(AREAS, u32(area), self.load(AREAS, u32(area)) | {"sequence": governance["sequence"], "last_id": own})
         return b"\x03" + data
 
-    def act(self, action, height, time):
+    def scope(self, area):
+        """(authorities, last sequence, id of the last message) of an area, or of the chain itself (0)."""
+        if area == 0:
+            last = self.get(META, b"governance")
+            return self.authorities(), int.from_bytes(last[:8], "big"), last[8:]
+        state = self.load(AREAS, u32(area)) or {"keys": [], "threshold": 0, "sequence": 0, "last_id": bytes(32)}
+        return state, state["sequence"], state["last_id"]
+
+    def reaches(self, area, kind, body):
+        """Whether an action of an area's message touches only what lies in the area. What is not registered it leaves to the action."""
+        def has_unit(unit):
+            state = self.load(UNITS, u32(unit))
+            return state is None or covers(area, int(state["inner"]["supervisor_area_code"]))
+
+        def has(table, key, owner):
+            state = self.load(table, u32(key))
+            return state is None or owner(state["inner"])
+
+        of_unit = lambda key: key["owner_kind"] == 1 and has_unit(key["owner_id"])
+        of_segment = lambda segment: has_unit(segment["unit_id"])
+        if kind == 1:
+            code = body["supervisor_area_code"]
+            return bool(re.fullmatch("[0-9]{6}", code)) and covers(area, int(code)) and has_unit(body["unit_id"])
+        if kind == 2:
+            return of_unit(body)
+        if kind == 3:
+            return has(KEYS, body["key_id"], of_unit)
+        if kind == 4:
+            before = self.load(SYSTEMS, u32(body["system_id"]))
+            entries = [entry["grants"] for entry in (before, body) if entry is not None]
+            return all(grants and all(has_unit(grant["unit_id"]) for grant in grants) for grants in entries)
+        if kind in (6, 12):
+            return has(SEGMENTS, body["segment_id"], of_segment)
+        if kind == 10:
+            return has_unit(body["unit_id"])
+        return kind == 16 and covers(area, body["area"]) and area != body["area"]
+
+    def act(self, action, height, time, area):
         require(action["kind"] in messages.ACTIONS, "an unknown action")
         body = formats.read(messages.ACTIONS[action["kind"]], action["body"])
+        require(area == 0 or self.reaches(area, action["kind"], body), "it reaches beyond the area whose authorities sign")
         rules = {1: self.register_unit, 2: self.register_key, 3: self.revoke_key, 4: self.register_system,
                  5: self.allocate_segment, 6: self.close_segment, 7: self.register_issuer, 8: self.fence_issuer,
                  9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment,
-                 13: self.set_authorities, 14: self.register_blinding, 15: self.withdraw_blinding}
+                 13: self.set_authorities, 14: self.register_blinding, 15: self.withdraw_blinding,
+                 16: self.set_area_authorities}
         rules[action["kind"]](body, height, time)
 
     def register_unit(self, unit, _, time):
         code, key = unit["unit_code"].encode(), u32(unit["unit_id"])
         require(len(code) == 18 and unit["unit_code"].isascii() and unit["unit_code"].isalnum(), "unit code")
+        area = unit["supervisor_area_code"]
+        require(bool(re.fullmatch("[0-9]{6}", area)) and is_area(int(area)), "the area has six digits")
         require(formats.ascending(unit["kinds"]), "kinds ascend")
         require(all(self.get(KINDS, u32(kind)) is not None for kind in unit["kinds"]), "a kind is not registered")
         before = self.load(UNITS, key)
@@ -527,8 +588,28 @@ class Ledger:
 
     def put_authorities(self, authorities):
         self.put(META, b"authorities", formats.encode(messages.ACTIONS[13], authorities))
-        for key in authorities["keys"]:
-            self.put(HOLDERS, b"\x03" + key, u32(0) + b"\x04")
+        self.claim_authorities(authorities["keys"], 0)
+
+    def claim_authorities(self, keys, area):
+        for key in keys:
+            self.put(HOLDERS, b"\x03" + key, u32(area) + b"\x04")
+
+    def check_new(self, keys, in_force):
+        for key in keys:
+            is_free = self.get(HOLDERS, b"\x03" + key) is None and not self.is_announced(key)
+            require(key in in_force or is_free, "a key of another role, or of an authority that was replaced")
+
+    def set_area_authorities(self, change, _height, _time):
+        require(is_area(change["area"]), "no area")
+        before = self.load(AREAS, u32(change["area"]))
+        before = before or {"area": change["area"], "keys": [], "threshold": 0, "sequence": 0, "last_id": bytes(32)}
+        keys, threshold = change["keys"], change["threshold"]
+        require((keys, threshold) != (before["keys"], before["threshold"]), "these are the area's authorities already")
+        if (keys, threshold) != ([], 0):
+            check_authorities(keys, threshold)
+            self.check_new(keys, before["keys"])
+        self.claim_authorities(keys, change["area"])
+        self.save(AREAS, u32(change["area"]), before | {"keys": keys, "threshold": threshold})
 
     def is_announced(self, key):
         """Whether the validator set that waits for its height has this key."""
@@ -541,9 +622,7 @@ class Ledger:
         require(height > 0, "genesis names its authorities apart")
         check_authorities(keys, change["threshold"])
         require(change != before, "these are the authorities already")
-        for key in keys:
-            is_free = self.get(HOLDERS, b"\x03" + key) is None and not self.is_announced(key)
-            require(key in before["keys"] or is_free, "a key of another role, or of an authority that was replaced")
+        self.check_new(keys, before["keys"])
         self.put_authorities(change)
 
     def check_log_keys(self, members):

@@ -352,7 +352,7 @@ class Vectors(unittest.TestCase):
             total += size
         for chunk, entry in zip(chunks, entries):
             message = {"format_version": 1, "suite": 1, "sequence": 0, "expiry_height": 0, "actions": chunk,
-                       "previous": bytes(32)}
+                       "previous": bytes(32), "area": 0}
             signed = {"message": formats.encode(GOVERNANCE, message), "signers": [], "signatures": []}
             self.assertEqual(b"\x03" + formats.encode(formats.MANY_SIGNED, signed), entry)
         self.assertEqual(entries[len(chunks)][0], 4)

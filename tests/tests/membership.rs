@@ -95,6 +95,7 @@ async fn govern(network: &TestNetwork, asked: u32, action: impl FnOnce(u64) -> A
     let status = network.node_status(asked).await.unwrap();
     let message = Governance {
         suite: Suite::Ed25519Sha256,
+        area: None,
         sequence: status.governance_sequence + 1,
         expiry: Height::new(status.decided_height + 10_000),
         previous: Hash::from_slice(&status.governance_id).unwrap(),

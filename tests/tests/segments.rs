@@ -113,7 +113,8 @@ async fn govern(network: &TestNetwork, sequence: u64, action: Action) -> Result<
     let status = admin.get_node_status(GetNodeStatusRequest {}).await.unwrap().into_inner();
     let previous = Hash::from_slice(&status.governance_id).unwrap();
     let expiry = Height::new(status.decided_height + 1_000);
-    let message = Governance { suite: Suite::Ed25519Sha256, sequence, expiry, previous, actions: vec![action] };
+    let message =
+        Governance { suite: Suite::Ed25519Sha256, area: None, sequence, expiry, previous, actions: vec![action] };
     let message = governance::sign(network.layout(), &message.encode()).unwrap();
     governance::submit(network.layout(), &message).await.map_err(|error| format!("{error:#}"))
 }

@@ -10,18 +10,23 @@ use std::process::{Command, Output};
 
 use common::{TestFile, export, served};
 use prost::Message as _;
+use receipt_core::area::Area;
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::block::Item;
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, NumberRange, Opens, RegisterIssuer,
-    RegisterKey, RegisterKind, RegisterUnit, RevokeKey, SettleSegment,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, NumberRange, Opens,
+    RegisterIssuer, RegisterKey, RegisterKind, RegisterUnit, RevokeKey, SetAreaAuthorities, SettleSegment,
+    SignedGovernance,
 };
-use receipt_core::ids::{Fen, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
+use receipt_core::ids::{Fen, Height, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
 use receipt_core::limits::REVOCATION_GRACE_MS;
 use receipt_core::record::SignedRecord;
-use receipt_core::state::StateRead;
 use receipt_core::state::tables::{META_TOTALS, Table, Totals, UnitState, receipt_key_bytes};
-use receipt_core::suite::Signer as _;
-use receipt_core::testkit::{GENESIS_TIME_MS, ISSUER, TestChain, TestReceipt, TestValidator, UNIT_KEY_BASE, unit_key};
+use receipt_core::state::{StateRead, read_scope};
+use receipt_core::suite::{Signer, SoftwareKey};
+use receipt_core::testkit::{
+    GENESIS_TIME_MS, ISSUER, TestChain, TestReceipt, TestValidator, UNIT_KEY_BASE, software_key, unit_key,
+};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python")
@@ -123,6 +128,7 @@ fn eventful() -> TestChain {
     endings(&mut chain, &receipts);
     chain.rotate_validators((21..=24).map(TestValidator::new).collect());
     succeed(&mut chain, unit);
+    districts(&mut chain);
     let last = chain.issue("S06");
     chain.add_block(&[last]);
     chain
@@ -142,6 +148,43 @@ fn succeed(chain: &mut TestChain, unit: u32) {
     });
     let governance = chain.governance(vec![next]);
     chain.add_items(vec![Item::Governance(governance)]).unwrap();
+}
+
+/// A city and a district get authorities, the district registers a unit, its authorities are replaced, and it changes the unit.
+fn districts(chain: &mut TestChain) {
+    let area = |code| Area::new(code).unwrap();
+    let name = |code, name: &str| {
+        let set = AuthoritySet { keys: vec![software_key(name).public_key()], threshold: 1 };
+        Action::SetAreaAuthorities(SetAreaAuthorities { area: area(code), set })
+    };
+    let sign = |chain: &TestChain, message: Governance, names: &[&str]| {
+        let keys: Vec<SoftwareKey> = names.iter().map(|name| software_key(name)).collect();
+        let keys: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
+        Item::Governance(SignedGovernance::sign(message, chain.genesis().chain_id(), &keys))
+    };
+    let next_of = |chain: &TestChain, code, actions| {
+        let last = read_scope(chain.state(), Some(area(code))).unwrap().unwrap().last;
+        let (suite, sequence, previous) = (chain.genesis().suite, last.sequence + 1, last.id);
+        Governance { suite, area: Some(area(code)), sequence, expiry: Height::new(1_000), previous, actions }
+    };
+    let unit = |name: &str| RegisterUnit {
+        unit_id: 888,
+        unit_code: "UNIT00000000000888".to_owned(),
+        name: name.to_owned(),
+        supervisor_area_code: "990106".to_owned(),
+        kinds: Vec::new(),
+        suspended_from_ms: 0,
+    };
+    let founding = chain.governance(vec![name(990_100, "city"), name(990_106, "district")]).governance;
+    let founding = sign(chain, founding, &["authority-0", "authority-7", "city", "district"]);
+    chain.add_items(vec![founding]).unwrap();
+    let first = next_of(chain, 990_106, vec![Action::RegisterUnit(unit("一"))]);
+    let change = next_of(chain, 990_100, vec![name(990_106, "district-2")]);
+    let items = vec![sign(chain, first, &["district"]), sign(chain, change, &["city", "district-2"])];
+    chain.add_items(items).unwrap();
+    let second = next_of(chain, 990_106, vec![Action::RegisterUnit(unit("二"))]);
+    let second = sign(chain, second, &["district-2"]);
+    chain.add_items(vec![second]).unwrap();
 }
 
 /// Ends of every kind, set, moved and lifted; a kind taken away with a receipt on its way; a batch of the far future.

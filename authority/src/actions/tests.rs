@@ -103,6 +103,12 @@ fingerprint = "6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b"
 epoch = 2
 
 [[actions]]
+[actions.set_area_authorities]
+area = "330106"
+threshold = 1
+public_keys = ["3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]
+
+[[actions]]
 [actions.set_validators]
 effective_height = 500
 [[actions.set_validators.validators]]
@@ -122,7 +128,7 @@ fn sound(text: &str) -> String {
 #[test]
 fn every_action_is_read_and_put_into_words() {
     let actions = read(&sound(ALL)).unwrap();
-    assert_eq!(actions.len(), 14);
+    assert_eq!(actions.len(), 15);
     let words: Vec<_> = actions.iter().map(|action| of_action(action, 480)).collect();
     let row = |index: usize, name: &str| {
         words[index].rows.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap()
@@ -141,7 +147,8 @@ fn every_action_is_read_and_put_into_words() {
         (10, "Fence issuer 1"),
         (11, "Register the blinding secret of epoch 2"),
         (12, "Withdraw blinding epoch 2, for ever"),
-        (13, "Replace the validators by these 1, of which 1 decide"),
+        (13, "Name these 1 the authorities of area 330106, of which 1 sign, from their next message on"),
+        (14, "Replace the validators by these 1, of which 1 decide"),
     ] {
         assert!(words[index].title.starts_with(title), "{}", words[index].title);
     }
@@ -173,7 +180,13 @@ fn every_action_is_read_and_put_into_words() {
     assert_eq!(row(9, "lost numbers"), "none");
     assert_eq!(row(10, "new epoch"), "2");
     assert_eq!(row(11, "fingerprint"), "6b".repeat(16));
-    assert_eq!(row(13, "validator 1 cosigner key"), COSIGNER_KEY);
+    assert_eq!(row(14, "validator 1 cosigner key"), COSIGNER_KEY);
+    let away = sound(ALL).replace(
+        "threshold = 1\npublic_keys = [\"3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c\"]",
+        "threshold = 0\npublic_keys = []",
+    );
+    let away = of_action(&read(&away).unwrap()[13], 480);
+    assert!(away.title.starts_with("Take the authorities of area 330106 away"), "{}", away.title);
 }
 
 /// From, to, and what the refusal must name.
@@ -219,7 +232,11 @@ fn every_refusal_names_its_key() {
         ("last = \"0000000009\"", "last = \"0000000004\"", "actions[9].settle_segment"),
         ("epoch = 2", "epoch = 0", "actions[10].fence_issuer.epoch"),
         ("aabbccddeeff", "aabbccddee", "actions[10].fence_issuer.journal"),
-        ("name = \"v1\"", "name = \"V1\"", "actions[13].set_validators"),
+        ("name = \"v1\"", "name = \"V1\"", "actions[14].set_validators"),
+        ("area = \"330106\"", "area = \"003106\"", "actions[13].set_area_authorities"),
+        ("area = \"330106\"", "area = \"33010\"", "actions[13].set_area_authorities.area"),
+        ("threshold = 1", "threshold = 2", "actions[13].set_area_authorities"),
+        ("threshold = 1", "threshold = 0", "actions[13].set_area_authorities"),
         ("close_segment", "close_segments", "actions[8]"),
     ] {
         let good = sound(ALL);

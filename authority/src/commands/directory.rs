@@ -14,7 +14,7 @@ use tallystick_service::durable::{self, FileMode};
 use tallystick_service::terminal::out_page;
 use tallystick_service::{errln, outpage};
 
-use super::{Governed, agree, governed, in_runtime, nodes};
+use super::{Governed, agree, in_runtime, nodes, of_the_chain};
 use crate::cli::{
     ChainArguments, DirectoryCommand, FileArguments, FormerArguments, MergeArguments, NodeArguments, SignArguments,
 };
@@ -23,7 +23,7 @@ pub(super) fn run(command: &DirectoryCommand) -> Result<()> {
     match command {
         DirectoryCommand::Draft { chain, former, node, out } => draft(chain, former, node, out),
         DirectoryCommand::Show { file, former } => {
-            let governed = governed(&file.chain)?;
+            let governed = of_the_chain(&file.chain)?;
             let read = read(&file.file, &governed)?;
             outpage!("{}", presented(&read, former, &governed)?);
             Ok(())
@@ -106,7 +106,7 @@ fn presented(read: &Read, former: &FormerArguments, governed: &Governed) -> Resu
 }
 
 fn draft(chain: &ChainArguments, former: &FormerArguments, node: &NodeArguments, out: &Path) -> Result<()> {
-    let governed = governed(chain)?;
+    let governed = of_the_chain(chain)?;
     let rows = in_runtime(async {
         let nodes = nodes(&governed.chain, node)?;
         nodes.sealed_rows(&governed.chain, &governed.trust).await
@@ -122,7 +122,7 @@ fn draft(chain: &ChainArguments, former: &FormerArguments, node: &NodeArguments,
 }
 
 fn sign(arguments: &SignArguments, former: &FormerArguments) -> Result<()> {
-    let governed = governed(&arguments.file.chain)?;
+    let governed = of_the_chain(&arguments.file.chain)?;
     let path = &arguments.file.file;
     let mut read = read(path, &governed)?;
     ensure!(
@@ -152,7 +152,7 @@ fn sign(arguments: &SignArguments, former: &FormerArguments) -> Result<()> {
 
 fn merge(arguments: &MergeArguments) -> Result<()> {
     let MergeArguments { files, chain, out } = arguments;
-    let governed = governed(chain)?;
+    let governed = of_the_chain(chain)?;
     let (first, others) = files.split_first().context("no file was given")?;
     let mut merged = read(first, &governed)?.file;
     for path in others {
@@ -166,7 +166,7 @@ fn merge(arguments: &MergeArguments) -> Result<()> {
 }
 
 fn update(file: &FileArguments, node: &NodeArguments, credentials: &[PathBuf], out: &Path) -> Result<()> {
-    let governed = governed(&file.chain)?;
+    let governed = of_the_chain(&file.chain)?;
     let mut updated = decode(&file.file)?;
     let opened = updated.open(&governed.trust);
     let opened = opened.map_err(|error| anyhow!("directory {}: {error}", file.file.display()))?;

@@ -110,7 +110,7 @@ fn a_message_of_another_program_is_taken_as_it_is() {
     let fence = receipt_core::governance::FenceIssuer { issuer_id: 1, epoch: 2, journal: Vec::new() };
     let actions = vec![Action::FenceIssuer(fence)];
     let (suite, previous) = (chain.genesis.suite, chain.id.0);
-    let message = Governance { suite, sequence: 4, expiry: Height::new(50), previous, actions };
+    let message = Governance { suite, area: None, sequence: 4, expiry: Height::new(50), previous, actions };
     std::fs::write(&path, message.encode()).unwrap();
     assert_eq!(propose_message(&path, &chain).unwrap().governance(), Some(&message));
     let mut bytes = message.encode();

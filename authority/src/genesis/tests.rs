@@ -40,7 +40,9 @@ peer = {{ grpc = "node-{id}.example.org:7101" }}
         );
     }
     text.push_str("\n[[actions]]\n[actions.register_kind]\nkind = \"990601\"\nname = \"票据\"\nopens = \"rows\"\n");
-    text.push_str("\n[[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\nrecord_types = [\"receipt\"]\n");
+    text.push_str(
+        "\n[[actions]]\n[actions.register_issuer]\nissuer_id = 1\nname = \"issuer-1\"\nrecord_types = [\"receipt\"]\n",
+    );
     text
 }
 

@@ -1,7 +1,8 @@
 //! Signed apart and combined; every tampering and every misuse refused with its reason.
 
+use receipt_core::area::Area;
 use receipt_core::block::Item;
-use receipt_core::governance::{Action, FenceIssuer, RegisterIssuer};
+use receipt_core::governance::{Action, FenceIssuer, RegisterIssuer, SetAreaAuthorities};
 use receipt_core::ids::{Height, KeyId, LeafIndex, TreeSize, UnitId, UnixMillis};
 use receipt_core::suite::{SoftwareKey, Suite};
 use receipt_core::testkit::{TestChain, authorities, software_key, unit_key};
@@ -18,7 +19,14 @@ fn chain() -> Chain {
 fn governance(sequence: u64) -> Governance {
     let fence = Action::FenceIssuer(FenceIssuer { issuer_id: 1, epoch: 2, journal: Vec::new() });
     let previous = Hash([7; 32]);
-    Governance { suite: Suite::Ed25519Sha256, sequence, expiry: Height::new(900), previous, actions: vec![fence] }
+    Governance {
+        suite: Suite::Ed25519Sha256,
+        area: None,
+        sequence,
+        expiry: Height::new(900),
+        previous,
+        actions: vec![fence],
+    }
 }
 
 fn credential() -> UnitCredential {
@@ -184,6 +192,65 @@ fn a_new_set_signs_with_the_old_one() {
     // Whoever has not followed the change does not take it for tampering.
     let error = Proposal::read(later.to_text(&after).as_bytes(), &chain).unwrap_err();
     assert!(error.to_string().contains("if the authorities were replaced, give `--trust`"), "{error}");
+}
+
+/// Whoever signs for an area says whose authorities count; nothing of it is believed of the proposal.
+#[test]
+fn a_message_of_an_area_is_signed_by_its_authorities_and_read_only_with_them() {
+    let chain = chain();
+    let key = |name: &str| software_key(name).public_key();
+    let named = |code: u32, names: &[&str]| SetAreaAuthorities {
+        area: Area::new(code).unwrap(),
+        set: AuthoritySet { keys: names.iter().map(|name| key(name)).collect(), threshold: 2 },
+    };
+    let of_area = |code| chain.clone().of_area(named(code, &["d-1", "d-2", "d-3"])).unwrap();
+    let (district, other) = (of_area(990_106), of_area(990_108));
+    let message = Governance { area: Area::new(990_106), ..governance(3) };
+    let mut proposal = Proposal::new(&district, Some(message.clone()), Vec::new(), 0).unwrap();
+    assert!(
+        shown(&proposal, &district).contains("area       990106: by its authorities"),
+        "{}",
+        shown(&proposal, &district)
+    );
+    assert!(matches!(proposal.sign(&district, &authorities()[0]), Err(ProposalError::NotAnAuthority(_))));
+    assert_eq!(proposal.sign(&district, &software_key("d-3")), Ok(3));
+    assert_eq!(
+        proposal.signed_governance(&district),
+        Err(ProposalError::TooFew(Count { given: 1, needed: 2, new: None }))
+    );
+    assert_eq!(proposal.sign(&district, &software_key("d-1")), Ok(1));
+    let signed = sent(&proposal, &district).signed_governance(&district).unwrap().unwrap();
+    assert!(signed.verify(chain.id, &district.authorities) && !signed.verify(chain.id, &chain.authorities));
+    for (what, known, problem) in [
+        ("without them", &chain, "it is a message of area 990106; give `--area-authorities`"),
+        ("with another area's", &other, "it is a message of area 990106; give `--area-authorities`"),
+    ] {
+        let error = Proposal::read(proposal.to_text(&district).as_bytes(), known).unwrap_err().to_string();
+        assert!(error.contains(problem), "{what}: {error}");
+    }
+    // Others than were named: the file is not theirs to sign.
+    let strangers = chain.clone().of_area(named(990_106, &["s-1", "s-2"])).unwrap();
+    let error = Proposal::read(proposal.to_text(&district).as_bytes(), &strangers).unwrap_err();
+    assert!(matches!(error, ProposalError::UnknownAuthority(_)), "{error}");
+    let refused = |message, credentials| Proposal::new(&district, message, credentials, 0).unwrap_err().to_string();
+    assert!(refused(Some(governance(3)), Vec::new()).contains("leave `--area-authorities` out"));
+    assert!(refused(Some(message), vec![credential()]).contains("credentials are signed by the chain's own"));
+    assert!(refused(None, vec![credential()]).contains("credentials are signed by the chain's own"));
+    let away = SetAreaAuthorities { set: AuthoritySet { keys: Vec::new(), threshold: 0 }, ..named(990_106, &[]) };
+    assert!(chain.clone().of_area(away).unwrap_err().to_string().contains("names no authorities of area 990106"));
+
+    // Those who name an area's authorities, and all who are named, sign one message.
+    let naming = Action::SetAreaAuthorities(named(990_106, &["d-1", "d-2", "d-3"]));
+    let mut naming =
+        Proposal::new(&chain, Some(Governance { actions: vec![naming], ..governance(3) }), Vec::new(), 0).unwrap();
+    let founders = authorities();
+    for signer in [&founders[0], &founders[1], &software_key("d-1"), &software_key("d-2")] {
+        naming.sign(&chain, signer).unwrap();
+    }
+    assert_eq!(naming.count(&chain), Count { given: 2, needed: 2, new: Some((2, 3)) });
+    assert!(naming.signed_governance(&chain).is_err());
+    assert_eq!(naming.sign(&chain, &software_key("d-3")), Ok(6));
+    assert!(naming.signed_governance(&chain).unwrap().unwrap().verify(chain.id, &chain.authorities));
 }
 
 /// A trust file that knows later changes, too, reads the file of an earlier one.

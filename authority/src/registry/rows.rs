@@ -6,8 +6,8 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::governance::{AttachItems, KeyOwner, RegisterKind, RegisterSystem};
 use receipt_core::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use receipt_core::state::tables::{
-    IssuerState, KeyState, META_AUTHORITIES, META_BLINDING, META_VALIDATORS, META_VALIDATORS_NEXT, SegmentState, Table,
-    UnitState,
+    AreaState, IssuerState, KeyState, META_AUTHORITIES, META_BLINDING, META_VALIDATORS, META_VALIDATORS_NEXT,
+    SegmentState, Table, UnitState,
 };
 use receipt_core::state::{Ending, EpochState, RegisteredEpoch};
 use receipt_core::validators::ValidatorSet;
@@ -32,12 +32,14 @@ pub enum Class {
     Kind,
     Items,
     BlindingSecrets,
+    Area,
 }
 
 impl Class {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Authorities,
+        Self::Area,
         Self::Validators,
         Self::Issuer,
         Self::Unit,
@@ -64,6 +66,7 @@ impl Class {
             Self::Kind => "kind",
             Self::Items => "items of",
             Self::BlindingSecrets => "blinding secrets",
+            Self::Area => "area",
         }
     }
 
@@ -81,6 +84,7 @@ impl Class {
             Self::Kind => "kinds",
             Self::Items => "items",
             Self::BlindingSecrets => "blinding_secrets",
+            Self::Area => "areas",
         }
     }
 
@@ -182,13 +186,14 @@ pub(super) fn read(reading: Reading, table: Table, key: &[u8], value: &[u8]) -> 
         Table::Segments => segment(reading, &SegmentState::decode(value)?),
         Table::Issuers => issuer(IssuerState::decode(value)?),
         Table::Kinds => kind(reading, &RegisterKind::decode(value)?),
+        Table::Areas => area(&AreaState::decode(value)?),
         Table::Items => return items(key, AttachItems::decode(value)?),
         Table::CodeHighWater => return code(key, value),
         other => bail!("{} is no table of the registry", other.name()),
     };
     let number = u32::from_be_bytes(key.try_into().ok().context("its key is no registry number")?);
     let (name, expected) = match thing.class {
-        Class::Kind => (six_digits(number), &thing.name),
+        Class::Kind | Class::Area => (six_digits(number), &thing.name),
         _ => (number.to_string(), &thing.name),
     };
     ensure!(name == *expected, "{} {expected} stands under the key {name}", thing.class.word());
@@ -472,6 +477,22 @@ fn blinding_secrets(value: &[u8]) -> Result<Thing> {
         fields: vec![("epochs", epochs)],
         moving: vec![("named_by_records", Value::List(named))],
     })
+}
+
+fn area(state: &AreaState) -> Thing {
+    let name = six_digits(state.area);
+    Thing {
+        class: Class::Area,
+        fields: vec![
+            ("area", plain(name.clone())),
+            ("threshold", number(state.threshold)),
+            ("public_keys", Value::List(state.keys.iter().map(|key| plain(hex::encode(key))).collect())),
+            ("last_sequence", number(state.sequence)),
+            ("last_message", plain(hex::encode(&state.last_id))),
+        ],
+        name,
+        moving: Vec::new(),
+    }
 }
 
 fn code_text(code: u32) -> String {

@@ -10,7 +10,14 @@ fn thing(class: Class, name: &str, field: u64, moving: u64) -> Thing {
 }
 
 fn said(node: &str, id: u8, height: u64, things: &[Thing]) -> Registry {
-    Registry { height, sequence: 4, id: Hash([id; 32]), things: things.to_vec(), said_by: vec![node.to_owned()] }
+    Registry {
+        height,
+        sequence: 4,
+        id: Hash([id; 32]),
+        version: Hash([id; 32]),
+        things: things.to_vec(),
+        said_by: vec![node.to_owned()],
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub fn governance_plan(journal: &Journal, suite: Suite, epoch: u32) -> Result<Ve
     let mut messages = Vec::new();
     for actions in actions.chunks(SEGMENTS_PER_MESSAGE) {
         let sequence = last.sequence.checked_add(1).ok_or_else(corrupt)?;
-        let message = Governance { suite, sequence, expiry, previous: last.id, actions: actions.to_vec() };
+        let message = Governance { suite, area: None, sequence, expiry, previous: last.id, actions: actions.to_vec() };
         last = GovernanceState { sequence, id: message.id() };
         messages.push(message);
     }

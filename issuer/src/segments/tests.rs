@@ -60,7 +60,7 @@ impl Fixture {
         let (suite, expiry) = (self.chain.genesis().suite, Height::new(1_000));
         let last = self.chain.state().get(Table::Meta, META_GOVERNANCE).unwrap().unwrap();
         let previous = GovernanceState::decode(&last).unwrap().id;
-        let governance = Governance { suite, sequence, expiry, previous, actions: vec![action] };
+        let governance = Governance { suite, area: None, sequence, expiry, previous, actions: vec![action] };
         let signed = SignedGovernance::sign(governance, self.chain.genesis().chain_id(), &signers);
         self.chain.add_items(vec![Item::Governance(signed)])
     }

@@ -97,7 +97,8 @@ impl Services {
         let root = store.root_at(range.size)?;
         let set = self.ledger.validators_at(self.ledger.next_height()?)?;
         let pool = self.pool.size();
-        let governance = self.pool.last_governance()?;
+        let governance = self.pool.last_governance(None)?;
+        let governance = governance.ok_or_else(|| StoreError::corrupt("no authorities"))?;
         Ok(GetNodeStatusResponse {
             validator_id: self.sealer.validator_id().get(),
             chain_id: hash_bytes(&self.ledger.chain.id.0),

@@ -1,13 +1,15 @@
 //! The registry row by row, and governance messages that are tried before they are signed.
 //!
-//! Whoever asks compares the answers of several nodes, so an answer names the governance message as of which it holds. A page token is
+//! Whoever asks compares the answers of several nodes, so an answer names the last governance message of the chain's own authorities, and the version of
+//! the registry, which changes with every message, of an area, too. A page token is
 //! the last row of the page before: rows of the registry never vanish but for a validator set that came into force, which another
 //! then names.
 
 use receipt_core::governance::Governance;
+use receipt_core::hash::Hash;
 use receipt_core::ids::UnixMillis;
 use receipt_core::limits;
-use receipt_core::state::tables::{Table, is_of_registry};
+use receipt_core::state::tables::{GovernanceState, Table, is_of_registry};
 use receipt_core::state::try_governance;
 use tallystick_proto::admin::v1::{ReadRegistryResponse, RegistryRow, TryGovernanceRequest, TryGovernanceResponse};
 use tallystick_proto::errors::{CallReason, Refusal};
@@ -53,6 +55,7 @@ pub(super) fn page(services: &Services, token: &str) -> Result<ReadRegistryRespo
         height: page.height.get(),
         governance_sequence: page.governance.sequence,
         governance_id: hash_bytes(&page.governance.id),
+        registry_version: hash_bytes(&page.version),
     })
 }
 
@@ -70,13 +73,16 @@ pub(super) fn tried(services: &Services, request: &TryGovernanceRequest) -> Resu
         return Err(invalid("block_time_ms", problem).into());
     }
     let height = tip.height.next().ok_or_else(|| StoreError::corrupt("no height is left"))?;
-    let governance = services.pool.last_governance()?;
+    // Of an area without authorities nothing was taken: the message's place says so.
+    let governance = services.pool.last_governance(message.area)?;
+    let governance = governance.unwrap_or(GovernanceState { sequence: 0, id: Hash([0; 32]) });
     let trial = try_governance(&ledger.store, &ledger.chain, &message, height, block_time);
     let trial = trial.map_err(StoreError::from)?;
     let mut answer = TryGovernanceResponse {
         height: height.get(),
         governance_sequence: governance.sequence,
         governance_id: hash_bytes(&governance.id),
+        registry_version: hash_bytes(&ledger.store.registry_version()?),
         place_problem: trial.place_problem.unwrap_or_default().to_owned(),
         ..TryGovernanceResponse::default()
     };

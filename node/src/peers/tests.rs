@@ -242,7 +242,7 @@ async fn a_peer_that_says_missing_again_is_not_sent_everything_again() {
     }
     assert_eq!((b.services.pool.size().batches, b.services.pool.governance().len()), (1, 1));
     b.services.pool.drop_batch(batch.header.header_hash());
-    b.services.pool.drop_governance(governance.governance.sequence);
+    b.services.pool.drop_governance(None, governance.governance.sequence);
     for _ in 0..10 {
         link.announce(&mut announced).await.unwrap();
     }

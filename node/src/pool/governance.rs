@@ -1,13 +1,15 @@
-//! Governance in the pool: only the next in sequence, and only while the next block would execute it.
+//! Governance in the pool: of the chain's own authorities and of each area only the next in sequence, and only while the next block would
+//! execute it.
 
+use receipt_core::area::Area;
 use receipt_core::governance::SignedGovernance;
 use receipt_core::ids::Height;
 use receipt_core::limits;
 use receipt_core::reason::Reason;
-use receipt_core::state::tables::{GovernanceState, META_GOVERNANCE, Table};
-use receipt_core::state::{ApplyError, StateRead as _, read_authorities, would_execute};
+use receipt_core::state::tables::GovernanceState;
+use receipt_core::state::{ApplyError, Scope, read_scope, would_execute};
 
-use super::waiting::Waiting;
+use super::waiting::{GovernancePlace, Waiting};
 use super::{Pool, PoolError, refused};
 use crate::store::StoreError;
 
@@ -17,7 +19,7 @@ impl Pool {
         loop {
             self.check_place(&message)?;
             let sequence = message.governance.sequence;
-            if let Some(other) = self.waiting().governance.get(&sequence) {
+            if let Some(other) = self.waiting().governance.get(&place_of(&message)) {
                 let same = other.governance_bytes == message.governance_bytes;
                 let detail = format!("another message with sequence {sequence} is waiting");
                 return if same { Ok(true) } else { Err(refused(Reason::SequenceConflict, detail)) };
@@ -36,21 +38,27 @@ impl Pool {
         message: &SignedGovernance,
         checked_at: Height,
     ) -> Result<Option<bool>, PoolError> {
-        let sequence = message.governance.sequence;
+        let place = place_of(message);
         let mut waiting = self.waiting();
-        if self.ledger.tip()?.height != checked_at || waiting.governance.contains_key(&sequence) {
+        if self.ledger.tip()?.height != checked_at || waiting.governance.contains_key(&place) {
             return Ok(None);
         }
-        waiting.governance.insert(sequence, message.clone());
+        waiting.governance.insert(place, message.clone());
         drop(waiting);
         self.changed.send_modify(|count| *count += 1);
         Ok(Some(false))
     }
 
-    /// Whether it comes next.
-    fn check_place(&self, message: &SignedGovernance) -> Result<(), PoolError> {
+    /// Whether it comes next; then whose it is.
+    fn check_place(&self, message: &SignedGovernance) -> Result<Scope, PoolError> {
         let sequence = message.governance.sequence;
-        let last = self.last_governance()?;
+        let area = message.governance.area;
+        let scope = read_scope(&self.ledger.store, area).map_err(StoreError::from)?;
+        let Some(scope) = scope else {
+            let code = area.map(|area| area.to_string()).unwrap_or_default();
+            return Err(refused(Reason::SignatureInvalid, format!("area {code} has no authorities of its own")));
+        };
+        let last = scope.last;
         let next = last.sequence + 1;
         if sequence != next {
             let reason = if sequence < next { Reason::SequenceConflict } else { Reason::SequenceGap };
@@ -63,7 +71,7 @@ impl Pool {
             let detail = "it was signed to follow another message than the last one; propose it anew";
             return Err(refused(Reason::SequenceConflict, detail));
         }
-        Ok(())
+        Ok(scope)
     }
 
     /// Place, size, expiry, signatures, and whether every action applies to the state as it is, in a block of now. Returns the height
@@ -74,7 +82,7 @@ impl Pool {
             return Err(invalid(format!("the message is larger than {} bytes; split it", limits::ENTRY_BYTES_MAX)));
         }
         let tip = self.ledger.tip()?;
-        self.check_place(message)?;
+        let Scope { authorities, .. } = self.check_place(message)?;
         let height = tip.height.next().ok_or_else(|| StoreError::Corrupt("no height is left".into()))?;
         if message.governance.expiry < height {
             return Err(invalid(format!("it expires at height {}, the next is {height}", message.governance.expiry)));
@@ -87,7 +95,6 @@ impl Pool {
             )));
         }
         let chain = &self.ledger.chain;
-        let authorities = read_authorities(&self.ledger.store).map_err(StoreError::from)?;
         if let Some(problem) = message.signature_problem(chain.id, &authorities) {
             let needed = authorities.threshold;
             let detail = format!(
@@ -107,37 +114,71 @@ impl Pool {
     /// one hears the reason.
     pub(super) fn drop_unexecutable(&self, waiting: &mut Waiting) -> Result<(), StoreError> {
         let mut gone = Vec::new();
-        for (sequence, message) in &waiting.governance {
+        for (place, message) in &waiting.governance {
             match self.check_governance(message) {
                 Ok(_) => {}
                 Err(PoolError::Store(error)) => return Err(error),
-                Err(refusal) => gone.push((*sequence, refusal)),
+                Err(refusal) => gone.push((*place, refusal)),
             }
         }
-        for (sequence, refusal) in gone {
-            waiting.governance.remove(&sequence);
+        for (place, refusal) in gone {
+            waiting.governance.remove(&place);
+            let (area, sequence) = place;
             // Most messages leave because they were executed. Only the others are logged.
-            if sequence > self.last_governance()?.sequence {
-                tracing::warn!(sequence, %refusal, "a waiting governance message can be executed no more; dropped");
+            if sequence > self.last_governance(area)?.map_or(0, |last| last.sequence) {
+                let area = area.map(tracing::field::display);
+                tracing::warn!(area, sequence, %refusal, "a waiting governance message can be executed no more; dropped");
             }
         }
         Ok(())
     }
 
-    /// The last message that the ledger took.
-    pub(crate) fn last_governance(&self) -> Result<GovernanceState, StoreError> {
-        let bytes = self.ledger.store.get(Table::Meta, META_GOVERNANCE)?;
-        let bytes = bytes.ok_or_else(|| StoreError::Corrupt("no governance sequence".into()))?;
-        Ok(GovernanceState::decode(&bytes)?)
+    /// The last message that the ledger took of this area, or of the chain's own authorities; `None`: the area has no authorities.
+    pub(crate) fn last_governance(&self, area: Option<Area>) -> Result<Option<GovernanceState>, StoreError> {
+        Ok(read_scope(&self.ledger.store, area)?.map(|scope| scope.last))
+    }
+
+    /// The messages that the next block may carry, as they stand in the order of each whose they are; `start` turns the areas, so that none is
+    /// always last. Adds their bytes to `bytes`.
+    pub(super) fn next_governance(
+        &self,
+        waiting: &Waiting,
+        start: u64,
+        bytes: &mut usize,
+    ) -> Result<Vec<SignedGovernance>, StoreError> {
+        let mut areas: Vec<Option<Area>> = waiting.governance.keys().map(|(area, _)| *area).collect();
+        areas.dedup();
+        let own = usize::from(areas.first() == Some(&None));
+        let turn = usize::try_from(start % (areas.len() - own).max(1) as u64).unwrap_or(0);
+        areas[own..].rotate_left(turn);
+        let mut messages = Vec::new();
+        for area in areas {
+            let Some(last) = self.last_governance(area)? else { continue };
+            let mut sequence = last.sequence.saturating_add(1);
+            while let Some(message) = waiting.governance.get(&(area, sequence)) {
+                let size = message.governance_bytes.len() + limits::RECORD_BYTES_MAX;
+                if *bytes + size > limits::BLOCK_BYTES_MAX / 2 {
+                    return Ok(messages);
+                }
+                *bytes += size;
+                messages.push(message.clone());
+                sequence += 1;
+            }
+        }
+        Ok(messages)
     }
 
     /// Drops a governance message: a proposer found that no block may carry it.
-    pub fn drop_governance(&self, sequence: u64) {
-        self.waiting().governance.remove(&sequence);
+    pub fn drop_governance(&self, area: Option<Area>, sequence: u64) {
+        self.waiting().governance.remove(&(area, sequence));
     }
 
-    /// Waiting governance messages.
+    /// Waiting governance messages, those of the chain's own authorities first.
     pub fn governance(&self) -> Vec<SignedGovernance> {
         self.waiting().governance.values().cloned().collect()
     }
+}
+
+fn place_of(message: &SignedGovernance) -> GovernancePlace {
+    (message.governance.area, message.governance.sequence)
 }

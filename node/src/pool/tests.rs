@@ -1,10 +1,14 @@
+use receipt_core::area::Area;
+use receipt_core::authorities::AuthoritySet;
 use receipt_core::block::Item;
 use receipt_core::governance::{
-    Action, CloseSegment, FenceIssuer, NumberRange, RegisterKind, RevokeKey, SetValidators, SettleSegment,
+    Action, CloseSegment, FenceIssuer, Governance, NumberRange, RegisterKind, RevokeKey, SetAreaAuthorities,
+    SetValidators, SettleSegment,
 };
 use receipt_core::ids::Height;
 use receipt_core::state::CheckedBlock;
-use receipt_core::testkit::TestChain;
+use receipt_core::suite::{Signer, SoftwareKey, Suite};
+use receipt_core::testkit::{TestChain, software_key};
 use tallystick_service::clock::FixedClock;
 
 use super::*;
@@ -326,6 +330,52 @@ fn governance_that_no_later_block_may_carry_leaves_the_pool_and_its_submitter_he
         assert_eq!(reason, Reason::FieldInvalid);
         assert!(detail.contains(problem), "{detail}");
     }
+}
+
+/// An area that always has a next message keeps nobody from theirs: not the chain's own authorities, not another area.
+#[test]
+fn messages_of_areas_wait_beside_each_other_and_the_chains_come_first() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let id = chain.genesis().chain_id();
+    let sign = |message: Governance, names: &[&str]| {
+        let keys: Vec<SoftwareKey> = names.iter().map(|name| software_key(name)).collect();
+        let keys: Vec<&dyn Signer> = keys.iter().map(|key| key as &dyn Signer).collect();
+        SignedGovernance::sign(message, id, &keys)
+    };
+    let name = |area: u32, name: &str| {
+        let set = AuthoritySet { keys: vec![software_key(name).public_key()], threshold: 1 };
+        Action::SetAreaAuthorities(SetAreaAuthorities { area: Area::new(area).unwrap(), set })
+    };
+    let of_area = |area: u32, sequence, previous, signer: &str| {
+        let (area, suite, expiry) = (Area::new(area), Suite::Ed25519Sha256, Height::new(90));
+        sign(Governance { suite, area, sequence, expiry, previous, actions: Vec::new() }, &[signer])
+    };
+    let zeros = receipt_core::hash::Hash([0; 32]);
+    let early = of_area(990_106, 1, zeros, "district");
+    let (reason, detail) = governance_refusal(&pool, early);
+    assert_eq!((reason, &*detail), (Reason::SignatureInvalid, "area 990106 has no authorities of its own"));
+    let named = chain.governance(vec![name(990_106, "district"), name(990_108, "other")]).governance;
+    let named = sign(named, &["authority-0", "authority-1", "district", "other"]);
+    decide(&mut chain, &pool, vec![Item::Governance(named)]);
+
+    let (one, other) = (of_area(990_106, 1, zeros, "district"), of_area(990_108, 1, zeros, "other"));
+    let own = chain.governance(Vec::new());
+    for message in [&other, &one, &own] {
+        assert!(!pool.offer_governance(message.clone()).unwrap());
+        assert!(pool.offer_governance(message.clone()).unwrap(), "known");
+    }
+    // Areas take turns behind the chain's own message.
+    for (start, expected) in [(0, [&own, &one, &other]), (1, [&own, &other, &one])] {
+        let found = pool.candidates(start, pool.block_time().unwrap()).unwrap().governance;
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected);
+    }
+    decide(&mut chain, &pool, vec![Item::Governance(one.clone())]);
+    assert_eq!(pool.governance(), [own.clone(), other.clone()], "the others wait on");
+    let next = of_area(990_106, 2, one.hash(), "district");
+    assert!(!pool.offer_governance(next.clone()).unwrap());
+    assert_eq!(governance_refusal(&pool, one).0, Reason::SequenceConflict);
+    pool.drop_governance(Area::new(990_106), 2);
+    assert_eq!(pool.governance(), [own, other], "only what is meant is dropped");
 }
 
 /// A block that is decided between a message's check and its place in the pool does not see it there.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use receipt_core::area::Area;
 use receipt_core::governance::SignedGovernance;
 use receipt_core::hash::Hash;
 use receipt_core::ids::{IssuerId, UnixMillis};
@@ -28,6 +29,9 @@ pub(super) struct Offer {
     pub(super) is_next: bool,
 }
 
+/// Whose message it is (an area's, or the chain's), and its sequence among theirs.
+pub(super) type GovernancePlace = (Option<Area>, u64);
+
 /// What becomes of an offer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -46,7 +50,8 @@ pub(super) enum Admission {
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) batches: BTreeMap<Slot, Arc<CheckedBatch>>,
-    pub(super) governance: BTreeMap<u64, SignedGovernance>,
+    /// By place: whose message it is, those of the chain's own authorities first, and its sequence.
+    pub(super) governance: BTreeMap<GovernancePlace, SignedGovernance>,
     pub(super) bytes: usize,
     by_hash: HashMap<Hash, Slot>,
     in_check: HashMap<Hash, Offer>,

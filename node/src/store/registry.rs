@@ -1,5 +1,6 @@
 //! The registry as rows, for whoever compares what several nodes say.
 
+use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::Height;
 use receipt_core::state::ReadError;
 use receipt_core::state::tables::{
@@ -13,8 +14,10 @@ use super::{Row, Store, StoreError};
 pub struct RegistryPage {
     /// The height.
     pub height: Height,
-    /// The last governance message by then.
+    /// The last governance message of the chain's own authorities by then.
     pub governance: GovernanceState,
+    /// A hash of the last messages of all, the chain's and the areas': pages of one version are of one registry.
+    pub version: Hash,
     /// Ascending by table and key.
     pub rows: Vec<(Table, Row)>,
     /// Whether rows follow.
@@ -27,6 +30,23 @@ impl Store {
         self.reading(|| self.registry_page_now(from, bytes_max))
     }
 
+    /// The version of the registry as it is: see [`RegistryPage::version`].
+    pub fn registry_version(&self) -> Result<Hash, StoreError> {
+        self.reading(|| self.version_in(&self.db.snapshot()))
+    }
+
+    fn version_in(&self, snapshot: &rocksdb::Snapshot<'_>) -> Result<Hash, StoreError> {
+        let own = snapshot.get_cf(self.family(Table::Meta.name())?, META_GOVERNANCE)?;
+        let mut rows = own.ok_or_else(|| StoreError::corrupt("no governance"))?;
+        for row in snapshot.iterator_cf(self.family(Table::Areas.name())?, rocksdb::IteratorMode::Start) {
+            let (key, value) = row?;
+            // Rows that differ give different bytes: a value is a message, and begins with its area.
+            rows.extend_from_slice(&key);
+            rows.extend_from_slice(&value);
+        }
+        Ok(sha256(&[&rows]))
+    }
+
     fn registry_page_now(&self, from: (Table, &[u8]), bytes_max: usize) -> Result<RegistryPage, StoreError> {
         let snapshot = self.db.snapshot();
         let meta = |key: &[u8], what: &str| -> Result<Vec<u8>, StoreError> {
@@ -35,6 +55,7 @@ impl Store {
         };
         let tip: Result<Tip, ReadError> = Tip::decode(&meta(META_TIP, "tip")?);
         let governance = GovernanceState::decode(&meta(META_GOVERNANCE, "governance")?)?;
+        let version = self.version_in(&snapshot)?;
         let (mut rows, mut bytes) = (Vec::new(), 0_usize);
         let height = tip?.height;
         for table in REGISTRY_TABLES.into_iter().filter(|table| *table >= from.0) {
@@ -46,12 +67,12 @@ impl Store {
                     continue;
                 }
                 if bytes >= bytes_max {
-                    return Ok(RegistryPage { height, governance, rows, is_cut: true });
+                    return Ok(RegistryPage { height, governance, version, rows, is_cut: true });
                 }
                 bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
                 rows.push((table, (key.into_vec(), value.into_vec())));
             }
         }
-        Ok(RegistryPage { height, governance, rows, is_cut: false })
+        Ok(RegistryPage { height, governance, version, rows, is_cut: false })
     }
 }

@@ -3,6 +3,7 @@
 use prost::Message;
 
 use super::ActionWire;
+use super::area::SetAreaAuthorities;
 use super::kind::RegisterKind;
 use super::submitter::RegisterIssuer;
 use crate::authorities::AuthoritySet;
@@ -284,6 +285,8 @@ pub enum Action {
     RegisterBlinding(RegisterBlinding),
     /// 15.
     WithdrawBlinding(WithdrawBlinding),
+    /// 16.
+    SetAreaAuthorities(SetAreaAuthorities),
 }
 
 impl Action {
@@ -304,6 +307,7 @@ impl Action {
             Self::SetAuthorities(body) => (13, body.encode()),
             Self::RegisterBlinding(body) => (14, body.encode_to_vec()),
             Self::WithdrawBlinding(body) => (15, body.encode_to_vec()),
+            Self::SetAreaAuthorities(body) => (16, body.encode()),
         };
         ActionWire { kind, body }
     }
@@ -326,6 +330,7 @@ impl Action {
             13 => Self::SetAuthorities(AuthoritySet::decode(body)?),
             14 => Self::RegisterBlinding(decode_canonical("RegisterBlinding", body)?),
             15 => Self::WithdrawBlinding(decode_canonical("WithdrawBlinding", body)?),
+            16 => Self::SetAreaAuthorities(SetAreaAuthorities::decode(body)?),
             _ => return Err(NotCanonical("Action")),
         })
     }

@@ -2,6 +2,7 @@
 
 use super::chain::ChainParameters;
 use super::reading::ReadError;
+use crate::area::Area;
 use crate::ids::{Height, UnixMillis};
 use crate::suite::Suite;
 
@@ -34,14 +35,21 @@ pub(crate) struct ActionPlace<'a> {
     pub(crate) height: Height,
     /// The block's time.
     pub(crate) block_time: UnixMillis,
+    /// Whose message the action is of: it may not reach beyond the area.
+    pub(crate) area: Option<Area>,
     /// Whether the state holds the records, too.
     pub(crate) records: Records,
 }
 
 impl<'a> ActionPlace<'a> {
-    /// The place in a block of this height and time.
+    /// The place in a block of this height and time, of a message of the chain's own authorities.
     pub(crate) fn of(chain: &'a ChainParameters, height: Height, block_time: UnixMillis, records: Records) -> Self {
-        Self { suite: chain.suite, origin: &chain.origin, height, block_time, records }
+        Self { suite: chain.suite, origin: &chain.origin, height, block_time, area: None, records }
+    }
+
+    /// The same, of a message of this area.
+    pub(crate) fn within(self, area: Option<Area>) -> Self {
+        Self { area, ..self }
     }
 }
 

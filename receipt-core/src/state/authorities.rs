@@ -21,19 +21,32 @@ pub fn read_authorities(state: &dyn StateRead) -> Result<AuthoritySet, ReadError
 /// Puts a set into force.
 pub(super) fn put_authorities(overlay: &mut Overlay<'_>, set: &AuthoritySet) {
     overlay.write(Table::Meta, META_AUTHORITIES, set.encode());
-    owned::claim_authorities(overlay, set);
+    owned::claim_authorities(overlay, set, owned::OF_THE_CHAIN);
 }
 
 /// Replaces the set. A key that was replaced does not come back, whatever the reason was, and no key has two roles.
 pub(super) fn set_authorities(overlay: &mut Overlay<'_>, set: &AuthoritySet, place: ActionPlace<'_>) -> ActionResult {
     require(place.height > Height::ZERO, "genesis names its authorities apart from its actions")?;
-    set.check(place.suite).map_err(ActionError::Refused)?;
     let before = read_authorities(&*overlay)?;
     require(*set != before, "these are the authorities already")?;
-    for key in set.keys.iter().filter(|key| !before.has(key)) {
+    take_keys(overlay, set, &before, owned::OF_THE_CHAIN, place)?;
+    put_authorities(overlay, set);
+    Ok(())
+}
+
+/// Whether the set can govern, and each key of it that is not in force already is free; then it is the holder's, the chain's or an area's.
+pub(super) fn take_keys(
+    overlay: &mut Overlay<'_>,
+    set: &AuthoritySet,
+    in_force: &AuthoritySet,
+    holder: u32,
+    place: ActionPlace<'_>,
+) -> ActionResult {
+    set.check(place.suite).map_err(ActionError::Refused)?;
+    for key in set.keys.iter().filter(|key| !in_force.has(key)) {
         let is_free = !owned::is_held(overlay, key)? && !is_announced(&*overlay, key)?;
         require(is_free, "a new authority's key is of another role, or was an authority's before")?;
     }
-    put_authorities(overlay, set);
+    owned::claim_authorities(overlay, set, holder);
     Ok(())
 }

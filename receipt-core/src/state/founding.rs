@@ -25,18 +25,18 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let mut overlay = Overlay::new(&Nothing);
     let mut entries = Vec::new();
     let (height, block_time) = (Height::ZERO, genesis.time);
-    let place =
-        ActionPlace { suite: genesis.suite, origin: &genesis.origin, height, block_time, records: Records::AtHand };
+    let (suite, origin) = (genesis.suite, genesis.origin.as_str());
+    let place = ActionPlace { suite, origin, height, block_time, area: None, records: Records::AtHand };
     let set = &genesis.validators;
     owned::claim(&mut overlay, set);
     let problem = "an authority's key is a validator's";
     for key in &genesis.authorities {
-        require(!owned::is_held(&overlay, key)?, problem).map_err(|error| governance_error(0, error))?;
+        require(!owned::is_held(&overlay, key)?, problem).map_err(|error| governance_error(None, 0, error))?;
     }
     put_authorities(&mut overlay, &genesis.authority_set());
     let mut look_ups = LookUps::default();
     for action in &genesis.actions {
-        apply_action(&mut overlay, action, place, &mut look_ups).map_err(|error| governance_error(0, error))?;
+        apply_action(&mut overlay, action, place, &mut look_ups).map_err(|error| governance_error(None, 0, error))?;
     }
     entries.extend(genesis.messages().map(|message| Entry::Governance(message).encode()));
     if entries.iter().any(|entry| entry.len() > limits::ENTRY_BYTES_MAX) {

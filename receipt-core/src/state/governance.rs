@@ -12,10 +12,12 @@ use super::members::is_announced;
 use super::overlay::Overlay;
 use super::owned;
 use super::reading::ReadError;
+use super::scope::{check_reach, set_area_authorities};
 use super::settlement::{LookUps, settle_segment};
 use super::tables::{
     DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentRange, SegmentState, Table, UnitState, pair_bytes,
 };
+use crate::area::Area;
 use crate::governance::{
     Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
     RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
@@ -33,6 +35,9 @@ pub(crate) fn apply_action(
     look_ups: &mut LookUps,
 ) -> ActionResult {
     let ActionPlace { suite, block_time, .. } = place;
+    if let Some(area) = place.area {
+        check_reach(overlay, action, area)?;
+    }
     match action {
         Action::RegisterUnit(unit) => register_unit(overlay, unit, block_time),
         Action::RegisterKey(key) => register_key(overlay, key, suite),
@@ -49,12 +54,14 @@ pub(crate) fn apply_action(
         Action::SetAuthorities(set) => set_authorities(overlay, set, place),
         Action::RegisterBlinding(secret) => blinding::register(overlay, secret),
         Action::WithdrawBlinding(withdrawal) => blinding::withdraw(overlay, withdrawal),
+        Action::SetAreaAuthorities(change) => set_area_authorities(overlay, change, place),
     }
 }
 
 fn register_unit(overlay: &mut Overlay<'_>, unit: &RegisterUnit, block_time: UnixMillis) -> ActionResult {
     let code = unit.unit_code.as_bytes();
     require(code.len() == 18 && code.iter().all(u8::is_ascii_alphanumeric), "a unit code has 18 characters")?;
+    require(Area::parse(&unit.supervisor_area_code).is_some(), "a unit's supervisor area code has six digits")?;
     require(unit.kinds.windows(2).all(|pair| pair[0] < pair[1]), "kinds must be strictly ascending")?;
     for kind in &unit.kinds {
         require(overlay.contains(Table::Kinds, &kind.to_be_bytes())?, "the unit's kind is not registered")?;

@@ -1,15 +1,16 @@
 //! A governance message: its place in the row of messages, its signatures, its actions. What an action does is in `governance`.
 
 use super::action::{ActionError, ActionPlace, Records};
-use super::authorities::read_authorities;
 use super::chain::ChainParameters;
 use super::checked::CheckedBlock;
 use super::governance::apply_action;
 use super::overlay::{Overlay, StateRead, Writes};
 use super::reading::ReadError;
 use super::refusal::{ApplyError, BlockRefusal};
+use super::scope::{Scope, read_scope, write_last};
 use super::settlement::LookUps;
-use super::tables::{GovernanceState, META_GOVERNANCE, Table};
+use super::tables::GovernanceState;
+use crate::area::Area;
 use crate::entry::Entry;
 use crate::governance::{Governance, SignedGovernance};
 use crate::ids::{Height, UnixMillis};
@@ -38,7 +39,8 @@ pub(super) fn apply_unexpired(
 ) -> Result<(), ApplyError> {
     let governance = &signed.governance;
     if let Some(problem) = expiry_problem(governance, place.height) {
-        return Err(BlockRefusal::Governance { sequence: governance.sequence, problem }.into());
+        let (area, sequence) = (governance.area, governance.sequence);
+        return Err(BlockRefusal::Governance { area, sequence, problem }.into());
     }
     apply_signed(overlay, chain, place, signed, look_ups)
 }
@@ -54,13 +56,19 @@ pub(super) fn expiry_problem(governance: &Governance, height: Height) -> Option<
 
 /// Why the message does not come next, if it does not.
 pub(super) fn order_problem(state: &dyn StateRead, governance: &Governance) -> Result<Option<&'static str>, ReadError> {
-    let last = state.get(Table::Meta, META_GOVERNANCE)?.ok_or_else(|| ReadError::corrupt("governance"))?;
-    let last = GovernanceState::decode(&last)?;
-    if Some(governance.sequence) != last.sequence.checked_add(1) {
-        return Ok(Some("its sequence is not the next one"));
+    Ok(scope_of(state, governance)?.err())
+}
+
+/// Whose the message is, if it comes next; else why it does not.
+fn scope_of(state: &dyn StateRead, governance: &Governance) -> Result<Result<Scope, &'static str>, ReadError> {
+    let Some(scope) = read_scope(state, governance.area)? else {
+        return Ok(Err("its area has no authorities of its own"));
+    };
+    if Some(governance.sequence) != scope.last.sequence.checked_add(1) {
+        return Ok(Err("its sequence is not the next one"));
     }
-    let follows = governance.previous == last.id;
-    Ok((!follows).then_some("it was signed to follow another message than the last one"))
+    let follows = governance.previous == scope.last.id;
+    Ok(if follows { Ok(scope) } else { Err("it was signed to follow another message than the last one") })
 }
 
 /// Sequence, signatures, actions.
@@ -72,21 +80,20 @@ fn apply_signed(
     look_ups: &mut LookUps,
 ) -> Result<(), ApplyError> {
     let governance = &signed.governance;
-    let refuse = |problem| BlockRefusal::Governance { sequence: governance.sequence, problem };
-    if let Some(problem) = order_problem(overlay, governance)? {
-        return Err(refuse(problem).into());
-    }
+    let (area, sequence) = (governance.area, governance.sequence);
+    let refuse = |problem| BlockRefusal::Governance { area, sequence, problem };
+    let scope = scope_of(overlay, governance)?.map_err(refuse)?;
     if governance.suite != chain.suite {
         return Err(refuse("it is of another suite than the chain").into());
     }
-    if let Some(problem) = signed.signature_problem(chain.id, &read_authorities(overlay)?) {
+    if let Some(problem) = signed.signature_problem(chain.id, &scope.authorities) {
         return Err(refuse(problem).into());
     }
+    let place = place.within(area);
     for action in &governance.actions {
-        apply_action(overlay, action, place, look_ups).map_err(|error| governance_error(governance.sequence, error))?;
+        apply_action(overlay, action, place, look_ups).map_err(|error| governance_error(area, sequence, error))?;
     }
-    let taken = GovernanceState { sequence: governance.sequence, id: signed.hash() };
-    overlay.write(Table::Meta, META_GOVERNANCE, taken.encode());
+    write_last(overlay, area, GovernanceState { sequence, id: signed.hash() })?;
     Ok(())
 }
 
@@ -107,9 +114,9 @@ pub fn followed_writes(
 }
 
 /// An action that does not apply, as the refusal of the message with this sequence.
-pub(super) fn governance_error(sequence: u64, error: ActionError) -> ApplyError {
+pub(super) fn governance_error(area: Option<Area>, sequence: u64, error: ActionError) -> ApplyError {
     match error {
-        ActionError::Refused(problem) => BlockRefusal::Governance { sequence, problem }.into(),
+        ActionError::Refused(problem) => BlockRefusal::Governance { area, sequence, problem }.into(),
         ActionError::Read(error) => error.into(),
     }
 }

@@ -10,7 +10,7 @@
 //!           2 ‖ name                id u32
 //!           3 ‖ public key [32]     holder u32 ‖ role u8 (1 consensus, 2 log, 3 cosigner, 4 authority, 5 unit, 6 issuer)
 //! ```
-//! The holder is the number of the validator, unit or issuer; 0 for an authority, which has no other name than its key. Validators' rows are
+//! The holder is the number of the validator, unit or issuer; of an authority, which has no other name than its key, that of its area, or 0. Validators' rows are
 //! written when their set comes into force, not when it is decided on: a mistake that is corrected before that claims nothing.
 
 use super::action::{ActionResult, require};
@@ -25,6 +25,8 @@ use crate::validators::{Validator, ValidatorSet};
 
 /// Why a unit's or issuer's key is refused that another has.
 pub(super) const REGISTERED: &str = "the key is somebody else's, or of another role";
+/// The holder of keys of the chain's own authorities.
+pub(super) const OF_THE_CHAIN: u32 = 0;
 const AUTHORITY: u8 = 4;
 const UNIT: u8 = 5;
 const ISSUER: u8 = 6;
@@ -83,10 +85,10 @@ pub(super) fn check(overlay: &Overlay<'_>, set: &ValidatorSet) -> ActionResult {
     Ok(())
 }
 
-/// Writes down authorities that come into force.
-pub(super) fn claim_authorities(overlay: &mut Overlay<'_>, set: &AuthoritySet) {
+/// Writes down authorities that come into force: of the chain ([`OF_THE_CHAIN`]), or of the area with this number.
+pub(super) fn claim_authorities(overlay: &mut Overlay<'_>, set: &AuthoritySet, holder: u32) {
     for key in &set.keys {
-        overlay.write(Table::Holders, key_row(&key.0), held_by(0, AUTHORITY));
+        overlay.write(Table::Holders, key_row(&key.0), held_by(holder, AUTHORITY));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a block is not executed, and why a record is not taken.
 
 use super::reading::ReadError;
+use crate::area::Area;
 use crate::hash::Hash;
 use crate::ids::{Height, UnixMillis};
 use crate::limits;
@@ -49,8 +50,10 @@ pub enum BlockRefusal {
         reason: Reason,
     },
     /// A governance message that may not stand in a block.
-    #[error("governance message {sequence} is refused: {problem}")]
+    #[error("governance message {sequence}{} is refused: {problem}", of_area(*area))]
     Governance {
+        /// Whose message it is: an area's, or the chain's.
+        area: Option<Area>,
         /// Its sequence.
         sequence: u64,
         /// What is wrong.
@@ -59,6 +62,10 @@ pub enum BlockRefusal {
     /// Executing gave another seal than the block carries.
     #[error("executing the block gives another seal than it carries")]
     Seal,
+}
+
+fn of_area(area: Option<Area>) -> String {
+    area.map(|area| format!(" of area {area}")).unwrap_or_default()
 }
 
 /// Why `apply` gave no effects.

@@ -23,6 +23,7 @@
 //! Refused          status key [32]                       leaf u64 ‖ index u16 ‖ reason u32: genuine records that were refused
 //! Holders          1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
 //! Directory        unit u32                              UnitRow (see `directory`)
+//! Areas            area u32                              AreaState (see `scope`)
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `authorities` (those in force), `governance` ([`GovernanceState`]), `blinding`
@@ -38,7 +39,7 @@ use crate::state::reading::{Fields, ReadError};
 
 mod registered;
 
-pub use registered::{DetachedKind, IssuerState, KeyState, SegmentState, UnitState};
+pub use registered::{AreaState, DetachedKind, GovernanceState, IssuerState, KeyState, SegmentState, UnitState};
 
 /// A table of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,11 +66,12 @@ pub enum Table {
     Refused = 17,
     Holders = 18,
     Directory = 19,
+    Areas = 20,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Meta,
         Self::Receipts,
         Self::BizKeys,
@@ -90,6 +92,7 @@ impl Table {
         Self::Refused,
         Self::Holders,
         Self::Directory,
+        Self::Areas,
     ];
 
     /// The name of the store's column family.
@@ -115,6 +118,7 @@ impl Table {
             Self::Refused => "refused",
             Self::Holders => "holders",
             Self::Directory => "directory",
+            Self::Areas => "areas",
         }
     }
 }
@@ -141,7 +145,7 @@ pub const META_BLINDING: &[u8] = b"blinding";
 pub const META_DIRECTORY: &[u8] = b"directory";
 
 /// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators, authorities and blinding secrets alone.
-pub const REGISTRY_TABLES: [Table; 10] = [
+pub const REGISTRY_TABLES: [Table; 11] = [
     Table::Meta,
     Table::Units,
     Table::Systems,
@@ -152,6 +156,7 @@ pub const REGISTRY_TABLES: [Table; 10] = [
     Table::Kinds,
     Table::Items,
     Table::Directory,
+    Table::Areas,
 ];
 
 /// Whether a row of the state is one of the registry's.
@@ -288,30 +293,6 @@ impl Tip {
         };
         fields.end()?;
         Ok(tip)
-    }
-}
-
-/// The governance message that was taken last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GovernanceState {
-    /// Its sequence; 0 for genesis alone.
-    pub sequence: u64,
-    /// Its id, which the next one names; for genesis alone the chain id.
-    pub id: Hash,
-}
-
-impl GovernanceState {
-    /// Fixed layout: sequence u64 ‖ id [32].
-    pub fn encode(&self) -> Vec<u8> {
-        [&self.sequence.to_be_bytes()[..], &self.id.0].concat()
-    }
-
-    /// Reads the fixed layout.
-    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
-        let mut fields = Fields(bytes);
-        let state = Self { sequence: fields.u64()?, id: fields.hash()? };
-        fields.end()?;
-        Ok(state)
     }
 }
 

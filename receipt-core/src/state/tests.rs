@@ -2,6 +2,7 @@
 //!
 //! Not here: the trees under the state (`merkle`, `status`), and the bundles made from it (`verdict`).
 
+mod areas;
 mod authorities;
 mod batches;
 mod blinding;

@@ -61,7 +61,7 @@ pub fn try_governance(
         Some(problem) => Some(problem),
         None => order_problem(&overlay, governance)?,
     };
-    let place = ActionPlace::of(chain, height, block_time, Records::AtHand);
+    let place = ActionPlace::of(chain, height, block_time, Records::AtHand).within(governance.area);
     let mut look_ups = LookUps::default();
     for (index, action) in governance.actions.iter().enumerate() {
         match apply_action(&mut overlay, action, place, &mut look_ups) {

@@ -60,6 +60,7 @@ impl TestChain {
     pub fn governance_until(&mut self, expiry: Height, actions: Vec<Action>) -> SignedGovernance {
         let governance = Governance {
             suite: self.params.suite,
+            area: None,
             sequence: self.governance.sequence + 1,
             expiry,
             previous: self.governance.id,

@@ -1,11 +1,12 @@
 //! Governance: every kind of action, a signed message; a signed credential; a small genesis.
 
+use receipt_core::area::Area;
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::{Genesis, Timeliness};
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, NumberRange, Opens,
     RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
-    SetValidators, SettleSegment, SignedGovernance, WithdrawBlinding,
+    SetAreaAuthorities, SetValidators, SettleSegment, SignedGovernance, WithdrawBlinding,
 };
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::{Height, UnixMillis};
@@ -78,13 +79,18 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
         }),
         Action::RegisterBlinding(RegisterBlinding { epoch: 2, fingerprint: vec![0x6b; 16] }),
         Action::WithdrawBlinding(WithdrawBlinding { epoch: 2 }),
+        Action::SetAreaAuthorities(SetAreaAuthorities {
+            area: Area::new(990_106).unwrap(),
+            set: AuthoritySet { keys: vec![software_key("district").public_key()], threshold: 1 },
+        }),
     ]
 }
 
 /// The bytes of one action alone: those of a message with it, less those of one without.
 fn action_bytes(action: &Action) -> String {
     let (suite, previous) = (Suite::Ed25519Sha256, Hash([0; 32]));
-    let message = |actions| Governance { suite, sequence: 0, expiry: Height::ZERO, previous, actions }.encode();
+    let message =
+        |actions| Governance { suite, area: None, sequence: 0, expiry: Height::ZERO, previous, actions }.encode();
     // Field 6 follows: tag, length, 32 bytes.
     const PREVIOUS_BYTES: usize = 34;
     let (empty, with) = (message(Vec::new()).len() - PREVIOUS_BYTES, message(vec![action.clone()]));
@@ -96,6 +102,7 @@ fn signed(scene: &Scene, actions: &[Action]) -> Value {
     let keys = authorities();
     let governance = Governance {
         suite: Suite::Ed25519Sha256,
+        area: None,
         sequence: 5,
         expiry: Height::new(1000),
         previous: sha256(&[b"the message before"]),
@@ -305,7 +312,7 @@ fn sound_genesis(scene: &Scene) -> Value {
 fn governance_json() {
     let scene = Scene::new();
     let actions = actions(scene.chain.genesis().validators.clone());
-    let rows = (1_u32..=15)
+    let rows = (1_u32..=16)
         .zip(&actions)
         .map(|(kind, action)| json!({ "kind": kind, "field_5_of_governance": action_bytes(action) }));
     let value = json!({

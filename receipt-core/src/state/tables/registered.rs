@@ -1,10 +1,15 @@
-//! What the registry holds of units, keys, segments and issuers: each registration, and what became of it.
+//! What the registry holds of units, keys, segments, issuers and areas: each registration, and what became of it.
 
 use prost::Message;
 
+use crate::area::Area;
+use crate::authorities::AuthoritySet;
 use crate::governance::{AllocateSegment, RegisterIssuer, RegisterKey, RegisterUnit};
+use crate::hash::Hash;
 use crate::ids::UnixMillis;
 use crate::state::ending::Ending;
+use crate::state::reading::{Fields, ReadError};
+use crate::suite::PublicKey;
 
 /// A kind that was taken from a unit.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -133,4 +138,69 @@ pub struct IssuerState {
     /// Block time (ms) of the last refused batch.
     #[prost(uint64, tag = "5")]
     pub refused_at_ms: u64,
+}
+
+/// The governance message that was taken last: of the chain's own authorities, or of an area's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GovernanceState {
+    /// Its sequence; 0 if there is none yet.
+    pub sequence: u64,
+    /// Its id, which the next one names; if there is none yet the chain id, of an area zeros.
+    pub id: Hash,
+}
+
+impl GovernanceState {
+    /// Fixed layout: sequence u64 ‖ id [32].
+    pub fn encode(&self) -> Vec<u8> {
+        [&self.sequence.to_be_bytes()[..], &self.id.0].concat()
+    }
+
+    /// Reads the fixed layout.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+        let mut fields = Fields(bytes);
+        let state = Self { sequence: fields.u64()?, id: fields.hash()? };
+        fields.end()?;
+        Ok(state)
+    }
+}
+
+/// The authorities of an area, and where their messages stand.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct AreaState {
+    /// The area's number.
+    #[prost(uint32, tag = "1")]
+    pub area: u32,
+    /// Keys of its authorities; none: they were taken away.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub keys: Vec<Vec<u8>>,
+    /// How many of them must sign.
+    #[prost(uint32, tag = "3")]
+    pub threshold: u32,
+    /// Sequence of the area's last message; 0: there is none.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// Its id, 32 bytes; zeros if there is none.
+    #[prost(bytes = "vec", tag = "5")]
+    pub last_id: Vec<u8>,
+}
+
+impl AreaState {
+    /// An area without authorities and messages.
+    pub fn of(area: Area) -> Self {
+        Self { area: area.get(), last_id: vec![0; 32], ..Self::default() }
+    }
+
+    /// Its authorities; without keys if there are none.
+    pub fn authorities(&self) -> Result<AuthoritySet, ReadError> {
+        let key = |bytes: &Vec<u8>| bytes.as_slice().try_into().map(PublicKey);
+        let keys = self.keys.iter().map(key).collect::<Result<_, _>>();
+        let keys = keys.map_err(|_| ReadError::corrupt("an area's authorities"))?;
+        Ok(AuthoritySet { keys, threshold: self.threshold })
+    }
+
+    /// Its last message.
+    pub fn last(&self) -> Result<GovernanceState, ReadError> {
+        let id = Hash::from_slice(&self.last_id).ok_or_else(|| ReadError::corrupt("an area's last message"))?;
+        Ok(GovernanceState { sequence: self.sequence, id })
+    }
 }

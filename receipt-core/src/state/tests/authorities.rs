@@ -162,7 +162,7 @@ fn the_next_message_is_the_new_authorities() {
             assert_eq!(ledger.get(Table::Meta, META_AUTHORITIES), Some(next.encode()));
         } else {
             let problem = STRANGER;
-            assert_eq!(result.unwrap_err(), BlockRefusal::Governance { sequence: 2, problem });
+            assert_eq!(result.unwrap_err(), BlockRefusal::Governance { area: None, sequence: 2, problem });
         }
     }
     assert!(is_of_registry(Table::Meta, META_AUTHORITIES));
@@ -203,7 +203,7 @@ fn two_changes_and_batches_around_them_stand_in_one_block() {
         (&["authority-0", "authority-1", "newer"], NOT_ALL),
     ] {
         let refused = ledger.execute(ledger.content(items(two(signers)))).unwrap_err();
-        assert_eq!(refused, BlockRefusal::Governance { sequence: 2, problem }, "{signers:?}");
+        assert_eq!(refused, BlockRefusal::Governance { area: None, sequence: 2, problem }, "{signers:?}");
     }
     let effects = ledger.execute(ledger.content(items(two(&["authority-1", "new", "newer"])))).unwrap();
     let tags: Vec<u8> = effects.entries.iter().map(|entry| entry[0]).collect();
@@ -225,6 +225,7 @@ fn genesis_and_a_second_replacement_in_one_message_are_refused() {
     let next = Action::SetAuthorities(set(&["a"], 1));
     let twice = Governance {
         suite: Suite::Ed25519Sha256,
+        area: None,
         sequence: 1,
         expiry: Height::new(9),
         previous: crate::hash::Hash([0; 32]),

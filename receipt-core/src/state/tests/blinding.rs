@@ -161,7 +161,7 @@ fn a_batch_counts_for_what_comes_after_it_in_the_block() {
     let batch = || ledger.batch(1, vec![draft.leaf()]);
     let problem = NAMED.unwrap_err();
     let refused = ledger.execute(ledger.content(vec![batch(), message()])).unwrap_err();
-    assert_eq!(refused, BlockRefusal::Governance { sequence: 2, problem });
+    assert_eq!(refused, BlockRefusal::Governance { area: None, sequence: 2, problem });
     let effects = ledger.execute(ledger.content(vec![message(), batch()])).unwrap();
     let row = effects.writes[&(Table::Meta, META_BLINDING.to_vec())].clone().unwrap();
     let states: Vec<EpochState> = RegisteredEpoch::decode_all(&row).unwrap().iter().map(|known| known.state).collect();

@@ -96,5 +96,5 @@ fn one_bad_item_refuses_the_whole_block() {
     let stale = ledger.governance(Vec::new());
     let items = vec![good, crate::block::Item::Governance(stale.clone()), crate::block::Item::Governance(stale)];
     let refusal = ledger.execute(ledger.content(items)).unwrap_err();
-    assert!(matches!(refusal, BlockRefusal::Governance { sequence: 1, .. }), "{refusal}");
+    assert!(matches!(refusal, BlockRefusal::Governance { area: None, sequence: 1, .. }), "{refusal}");
 }

@@ -239,7 +239,7 @@ impl Ledger {
         let last = self.get(Table::Meta, crate::state::tables::META_GOVERNANCE).unwrap();
         let last = GovernanceState::decode(&last).unwrap();
         let (suite, sequence) = (Suite::Ed25519Sha256, last.sequence + 1);
-        Governance { suite, sequence, expiry: Height::new(100_000), previous: last.id, actions }
+        Governance { suite, area: None, sequence, expiry: Height::new(100_000), previous: last.id, actions }
     }
 
     pub(super) fn signed(&self, governance: Governance, signers: &[u32]) -> SignedGovernance {

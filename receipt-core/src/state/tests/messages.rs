@@ -31,7 +31,7 @@ fn check(what: &str, message: impl FnOnce(&Ledger) -> SignedGovernance, expected
     let signed = message(&ledger);
     let sequence = signed.governance.sequence;
     let result = ledger.execute(ledger.content(vec![Item::Governance(signed)]));
-    let expected = expected.map(|problem| BlockRefusal::Governance { sequence, problem });
+    let expected = expected.map(|problem| BlockRefusal::Governance { area: None, sequence, problem });
     assert_eq!(result.err(), expected, "{what}");
 }
 
@@ -78,7 +78,7 @@ fn a_message_follows_the_one_that_its_signers_knew_of() {
     };
     ledger.add(vec![Item::Governance(first.clone())]).unwrap();
     let problem = "it was signed to follow another message than the last one";
-    assert_eq!(follows(&ledger, &early).unwrap_err(), BlockRefusal::Governance { sequence: 2, problem });
+    assert_eq!(follows(&ledger, &early).unwrap_err(), BlockRefusal::Governance { area: None, sequence: 2, problem });
     // Two that are signed in advance, the second naming the first.
     let second = ledger.governance(vec![kind(2)]);
     assert_eq!(second.governance.previous, first.hash());
@@ -142,7 +142,7 @@ fn a_message_applies_whole_or_not_at_all() {
     let root = (ledger.tip(), Table::ALL.map(|table| ledger.state.row_count(table)));
     let bad = ledger.governance(vec![kind(1), Action::RegisterUnit(register_unit(9, &[1, 3])), kind(3)]);
     let problem = "the unit's kind is not registered";
-    let refusal = BlockRefusal::Governance { sequence: 1, problem };
+    let refusal = BlockRefusal::Governance { area: None, sequence: 1, problem };
     assert_eq!(ledger.add(vec![Item::Governance(bad.clone())]).unwrap_err(), refusal);
     let (height, time) = (Height::new(1), UnixMillis::new(T + 1));
     assert_eq!(would_execute(&ledger.state, &ledger.chain, &bad, height, time), Err(refusal.into()));
@@ -278,7 +278,7 @@ fn a_trial_foretells_the_block() {
                 }
             }
             (Err(given), Some(problem)) => {
-                assert_eq!(given, BlockRefusal::Governance { sequence, problem }, "{name}");
+                assert_eq!(given, BlockRefusal::Governance { area: None, sequence, problem }, "{name}");
             }
             (given, foretold) => panic!("{name}: {foretold:?} was foretold, and the block says {given:?}"),
         }

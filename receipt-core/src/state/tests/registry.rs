@@ -22,7 +22,7 @@ pub(super) fn check_on(ledger: &Ledger, action: Action, expected: Result<(), &'s
     let governance = ledger.governance(vec![action.clone()]);
     let sequence = governance.governance.sequence;
     let result = ledger.execute(ledger.content(vec![Item::Governance(governance)])).map(drop);
-    let expected = expected.map_err(|problem| BlockRefusal::Governance { sequence, problem });
+    let expected = expected.map_err(|problem| BlockRefusal::Governance { area: None, sequence, problem });
     assert_eq!(result, expected, "{action:?}");
 }
 
@@ -458,7 +458,7 @@ fn later_actions_see_earlier_ones_and_batches_see_both() {
     let governance = ledger.governance(reversed);
     let refusal = ledger.execute(ledger.content(vec![Item::Governance(governance)])).unwrap_err();
     let problem = "the segment's issuer is not registered";
-    assert_eq!(refusal, BlockRefusal::Governance { sequence: 1, problem });
+    assert_eq!(refusal, BlockRefusal::Governance { area: None, sequence: 1, problem });
 
     let leaves = vec![blue(&ledger, 50_001).leaf()];
     let mut header = ledger.header(1, &leaves);

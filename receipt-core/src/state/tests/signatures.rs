@@ -223,7 +223,7 @@ fn only_canonical_torsion_free_keys_are_registrable() {
     let problem = "the public key is not canonical and torsion-free";
     for key in bad {
         assert!(!key.is_registrable(), "{key:?}");
-        assert_eq!(register(key), Err(BlockRefusal::Governance { sequence: 1, problem }), "{key:?}");
+        assert_eq!(register(key), Err(BlockRefusal::Governance { area: None, sequence: 1, problem }), "{key:?}");
     }
     assert_eq!(register(receipt(Part::Honest([3; 32]), Part::Honest([4; 32])).0), Ok(()));
 }
